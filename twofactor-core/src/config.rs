@@ -1,0 +1,435 @@
+//! `twofactor.toml`: every key optional, every mistake an error that says where and what instead.
+//!
+//! What always holds: a configuration is valid as a whole or refused as a whole; nothing falls back to a default because
+//! it was misspelt. A feature that this version does not have is refused by name, not ignored.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::document::{Problem, Reader, Section};
+use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Window};
+use crate::throttle::Limits;
+use crate::trusted::{self, FileError, Owner};
+
+/// Where the configuration is when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/twofactor/twofactor.toml";
+/// Where the state is when nobody says otherwise.
+pub const DEFAULT_STATE: &str = "/var/lib/twofactor";
+
+/// The largest configuration that is read, in bytes.
+const LARGEST: usize = 1024 * 1024;
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `[paths] state`.
+    pub state: PathBuf,
+    /// `[enrollment]`.
+    pub enrollment: EnrollmentDefaults,
+    /// `[window]`.
+    pub window: Window,
+    /// `[throttle]`.
+    pub throttle: Limits,
+    /// `[prompt]`.
+    pub prompt: Prompt,
+    /// `[default] second_factor`.
+    pub default_level: Level,
+}
+
+/// What a new authenticator-app secret looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrollmentDefaults {
+    /// Who issues it; the host's name when absent.
+    pub issuer: Option<String>,
+    /// Hash, digits and period.
+    pub parameters: Parameters,
+    /// Recovery codes made with a new account.
+    pub recovery_codes: usize,
+}
+
+/// How the code is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// The prompt's words.
+    pub code: String,
+    /// Prompts in one PAM call, 1..=3.
+    pub tries: u8,
+    /// Services that ask once: password with the code appended.
+    pub combined: BTreeSet<String>,
+}
+
+/// What is asked of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A second factor, of everybody.
+    Required,
+    /// A second factor of whoever is enrolled.
+    Optional,
+    /// Nothing.
+    Off,
+}
+
+impl Level {
+    /// All levels of this version, with their names in the file.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Required, "required"), (Self::Optional, "optional"), (Self::Off, "off")];
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+            Self::Off => "off",
+        })
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state: PathBuf::from(DEFAULT_STATE),
+            enrollment: EnrollmentDefaults { issuer: None, parameters: Parameters::default(), recovery_codes: 10 },
+            window: Window::default(),
+            throttle: Limits::default(),
+            prompt: Prompt { code: "Verification code: ".to_owned(), tries: 1, combined: BTreeSet::from(["xrdp-sesman".to_owned()]) },
+            default_level: Level::Required,
+        }
+    }
+}
+
+/// Whether a configuration file has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Absence means the defaults: nobody named a file.
+    Perhaps,
+    /// Absence is an error: somebody named this file.
+    Certainly,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// It was named and is not there.
+    #[error("{} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// It cannot be read, or others could have written it.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not UTF-8.
+    #[error("{} is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    /// It says what it must not.
+    #[error("{} has {} problem{}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" })]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// All of them, in the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+impl ConfigError {
+    /// One line for every problem, each naming the file.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Invalid { path, problems } => {
+                problems.iter().map(|problem| format!("{}:{problem}", path.display())).collect()
+            }
+            other => vec![other.to_string()],
+        }
+    }
+
+    /// What a sysadmin can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),
+            _ => "mend it, then run: twofactor config check".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration at `path`, which must belong to `owner`.
+    pub fn load(path: &Path, expected: Expected, owner: Owner) -> Result<Self, ConfigError> {
+        let Some(content) = trusted::read_file(path, owner, LARGEST)? else {
+            return match expected {
+                Expected::Perhaps => Ok(Self::default()),
+                Expected::Certainly => Err(ConfigError::Missing(path.to_owned())),
+            };
+        };
+        let text = std::str::from_utf8(&content).map_err(|_| ConfigError::NotText(path.to_owned()))?;
+        Self::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
+    }
+
+    /// Reads a configuration from its text.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let reader = Reader::new(text);
+        let config = reader.parse().map(|document| read(Section::root(&reader, &document)));
+        match (config, reader.into_problems()) {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+}
+
+fn read(root: Section<'_, '_>) -> Config {
+    let mut config = Config::default();
+    if let Some(section) = root.section("paths") {
+        read_paths(section, &mut config);
+    }
+    if let Some(section) = root.section("enrollment") {
+        read_enrollment(section, &mut config.enrollment);
+    }
+    if let Some(section) = root.section("window") {
+        read_window(section, &mut config.window);
+    }
+    if let Some(section) = root.section("throttle") {
+        read_throttle(section, &mut config.throttle);
+    }
+    if let Some(section) = root.section("prompt") {
+        read_prompt(section, &mut config.prompt);
+    }
+    if let Some(section) = root.section("default") {
+        if let Some(level) = read_level(&section) {
+            config.default_level = level;
+        }
+        section.finish();
+    }
+    for section in root.sections("rule") {
+        read_rule(section);
+    }
+    root.finish();
+    config
+}
+
+fn read_paths(section: Section<'_, '_>, config: &mut Config) {
+    if let Some(state) = section.string("state") {
+        if state.value.starts_with('/') && !state.value.contains('\0') {
+            config.state = PathBuf::from(state.value);
+        } else {
+            section.complain_about(&state, "state is an absolute path");
+        }
+    }
+    section.finish();
+}
+
+fn read_enrollment(section: Section<'_, '_>, enrollment: &mut EnrollmentDefaults) {
+    if let Some(issuer) = section.string("issuer") {
+        let plain = !issuer.value.contains(':') && !issuer.value.chars().any(char::is_control);
+        if plain && (1..=64).contains(&issuer.value.chars().count()) {
+            enrollment.issuer = Some(issuer.value.to_owned());
+        } else {
+            section.complain_about(&issuer, "issuer is 1 to 64 characters without colons and control characters");
+        }
+    }
+    let parameters = &mut enrollment.parameters;
+    if let Some(algorithm) = section.word("algorithm", &Algorithm::ALL) {
+        parameters.algorithm = algorithm.value;
+    }
+    if let Some(digits) = section.integer("digits", Digits::RANGE).and_then(|digits| Digits::new(digits).ok()) {
+        parameters.digits = digits;
+    }
+    if let Some(period) = section.integer("period", Period::RANGE).and_then(|period| Period::new(period).ok()) {
+        parameters.kind = Kind::Totp(period);
+    }
+    if let Some(count) = section.integer("recovery_codes", 0..=20_u8) {
+        enrollment.recovery_codes = usize::from(count);
+    }
+    if let Some(required) = section.word("invitation", &[(false, "none"), (true, "required")])
+        && required.value
+    {
+        section.complain_about(&required, "invitations are not supported by this version; only \"none\" is");
+    }
+    // Read by the registry of physical tokens, which this version does not have: without tokens both values mean no.
+    let _ = section.boolean("self_register");
+    section.finish();
+}
+
+fn read_window(section: Section<'_, '_>, window: &mut Window) {
+    if let Some(drift) = section.duration("drift", Duration::from_hours(1)) {
+        window.drift = drift;
+    }
+    if let Some(look_ahead) = section.integer("counter_look_ahead", 0..=100) {
+        window.look_ahead = look_ahead;
+    }
+    // Read by resynchronization at login, which this version does not have: a near miss is a wrong code.
+    let _ = section.boolean("resync_at_login");
+    section.finish();
+}
+
+fn read_throttle(section: Section<'_, '_>, limits: &mut Limits) {
+    if let Some(attempts) = section.integer("free_attempts", 0..=1000) {
+        limits.free_attempts = attempts;
+    }
+    let longest = Duration::from_hours(12);
+    let first = section.duration("first_delay", longest);
+    let max = section.duration("max_delay", longest);
+    limits.first_delay = first.unwrap_or(limits.first_delay);
+    limits.max_delay = max.unwrap_or(limits.max_delay);
+    if limits.first_delay > limits.max_delay {
+        section.complain_here("first_delay is longer than max_delay");
+    }
+    section.finish();
+}
+
+fn read_prompt(section: Section<'_, '_>, prompt: &mut Prompt) {
+    if let Some(code) = section.string("code") {
+        if code.value.chars().count() <= 128 && !code.value.chars().any(char::is_control) {
+            code.value.clone_into(&mut prompt.code);
+        } else {
+            section.complain_about(&code, "code is at most 128 characters without control characters");
+        }
+    }
+    if let Some(tries) = section.integer("tries", 1..=3) {
+        prompt.tries = tries;
+    }
+    if let Some(services) = section.strings("combined") {
+        for service in &services {
+            if service.value.is_empty() || service.value.contains('/') {
+                section.complain_about(service, "combined lists PAM service names, the names of files in /etc/pam.d");
+            }
+        }
+        prompt.combined = services.iter().map(|service| service.value.to_owned()).collect();
+    }
+    section.finish();
+}
+
+/// What `second_factor` may say. `enroll` is a word of the language that this version does not speak.
+fn read_level(section: &Section<'_, '_>) -> Option<Level> {
+    let [required, optional, off] = Level::ALL.map(|(level, word)| (Some(level), word));
+    let level = section.word("second_factor", &[required, (None, "enroll"), optional, off])?;
+    if level.value.is_none() {
+        let message = "enrollment at login is not supported by this version; use \"required\" and run twofactor enroll";
+        section.complain_about(&level, message);
+    }
+    level.value
+}
+
+/// Rules are a part of the language that this version does not speak. Their keys are checked all the same, so that one
+/// look shows every mistake.
+fn read_rule(section: Section<'_, '_>) {
+    section.complain_here("[[rule]] is not supported by this version; use [default] and separate PAM services");
+    for name in ["users", "groups", "services", "networks", "factors"] {
+        let _ = section.strings(name);
+    }
+    let _ = section.boolean("local");
+    let _ = read_level(&section);
+    section.known("until");
+    let _ = section.duration("remember", Duration::from_hours(24));
+    section.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        Config::parse(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_empty_file_and_no_file_mean_the_defaults() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+        let nowhere = Path::new("/nonexistent/twofactor.toml");
+        assert_eq!(Config::load(nowhere, Expected::Perhaps, Owner::ROOT).unwrap(), Config::default());
+        assert!(matches!(Config::load(nowhere, Expected::Certainly, Owner::ROOT), Err(ConfigError::Missing(_))));
+    }
+
+    #[test]
+    fn the_shipped_file_is_valid_and_states_the_defaults() {
+        let shipped = include_str!("../../etc/twofactor.toml");
+        assert_eq!(Config::parse(shipped).unwrap(), Config::default());
+        let switched_on: String = shipped
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let config = Config::parse(&switched_on).unwrap();
+        let expected = Config {
+            enrollment: EnrollmentDefaults { issuer: Some("example.org".to_owned()), ..Config::default().enrollment },
+            ..Config::default()
+        };
+        assert_eq!(config, expected, "every commented key shows its default");
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let config = Config::parse(
+            r#"
+            [paths]
+            state = "/srv/twofactor"
+            [enrollment]
+            issuer = "example.org"
+            algorithm = "SHA256"
+            digits = 8
+            period = 60
+            recovery_codes = 0
+            invitation = "none"
+            self_register = false
+            [window]
+            drift = "90s"
+            counter_look_ahead = 3
+            resync_at_login = false
+            [throttle]
+            free_attempts = 2
+            first_delay = "1s"
+            max_delay = "1h"
+            [prompt]
+            code = "Code: "
+            tries = 3
+            combined = ["xrdp-sesman"]
+            [default]
+            second_factor = "optional"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.state, Path::new("/srv/twofactor"));
+        assert_eq!(config.enrollment.issuer.as_deref(), Some("example.org"));
+        assert_eq!(config.enrollment.parameters.algorithm, Algorithm::Sha256);
+        assert_eq!(config.enrollment.parameters.kind, Kind::Totp(Period::new(60).unwrap()));
+        assert_eq!(config.window, Window { drift: Duration::from_secs(90), look_ahead: 3 });
+        assert_eq!(config.throttle.max_delay, Duration::from_hours(1));
+        assert_eq!((config.prompt.code.as_str(), config.prompt.tries), ("Code: ", 3));
+        assert!(config.prompt.combined.contains("xrdp-sesman"));
+        assert_eq!(config.default_level, Level::Optional);
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_line_column_and_nearest_key() {
+        assert_eq!(problems("[window]\n  drfit = \"60s\"\n"), ["2:3: unknown key drfit; did you mean drift?"]);
+        assert_eq!(problems("[windwo]\n"), ["1:2: unknown key windwo; did you mean window?"]);
+        assert_eq!(problems("[enrollment]\ndigits = \"6\"\n"), ["2:10: this must be a whole number, not string"]);
+        assert_eq!(problems("[enrollment]\ndigits = 9\n"), ["2:10: digits is a whole number from 6 to 8"]);
+        assert_eq!(problems("[window]\ndrift = 60\n"), ["2:9: this must be a string in quotes, not integer"]);
+        assert_eq!(problems("[default]\nsecond_factor = \"on\"\n"), [
+            "2:17: second_factor is one of required, enroll, optional, off"
+        ]);
+        assert_eq!(problems("window = 1\n"), ["1:10: this must be a table, not integer"]);
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_at_once() {
+        let found = problems("[prompt]\ntries = 4\n[throttle]\nfree = 1\n[enrollment]\nalgorithm = \"MD5\"\n");
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].starts_with("2:9:") && found[1].starts_with("4:1:") && found[2].starts_with("6:13:"));
+    }
+
+    #[test]
+    fn what_is_not_toml_is_refused_with_its_place() {
+        let found = problems("[paths\nstate = 1");
+        assert!(found[0].starts_with("1:7: this is not TOML"), "{found:?}");
+    }
+
+    #[test]
+    fn what_this_version_does_not_do_is_refused_by_name() {
+        assert!(problems("[[rule]]\nusers = [\"backup\"]\nsecond_factor = \"off\"\n")[0].contains("[[rule]] is not supported"));
+        assert!(problems("[default]\nsecond_factor = \"enroll\"\n")[0].contains("enrollment at login is not supported"));
+        assert!(problems("[enrollment]\ninvitation = \"required\"\n")[0].contains("invitations are not supported"));
+        assert_eq!(problems("[[rule]]\nuser = [\"x\"]\nuntil = 2027-01-31\n").len(), 2);
+    }
+}

@@ -1,0 +1,38 @@
+//! The rules of twofactor: codes, accounts, stores, policy, and the story of a login.
+//!
+//! Pure where it can be: no libpam, no terminal, no `unsafe`; time, users, store, conversation and log are arguments.
+//! Dependencies point one way: a module uses only what stands above it in this list.
+
+#![forbid(unsafe_code)]
+
+// Values.
+pub mod clock;
+pub mod document;
+pub mod reason;
+pub mod secret;
+pub mod trusted;
+pub mod user;
+
+// Codes.
+pub mod answer;
+pub mod otp;
+pub mod qr;
+pub mod recovery;
+
+// Things.
+pub mod account;
+pub mod otpauth;
+pub mod throttle;
+pub mod token;
+
+// Storage.
+pub mod store;
+
+// Rules.
+pub mod config;
+pub mod policy;
+
+// Stories.
+pub mod audit;
+pub mod enrollment;
+pub mod login;

@@ -1,0 +1,332 @@
+//! The story of a login, from the first prompt to the verdict.
+//!
+//! Read policy → ask → normalise → redeem. The prompt is shown without holding any lock, and it is the same for enrolled,
+//! unenrolled, unknown and throttled users. Every edge that does not end in [`Verdict::Accepted`] or [`Verdict::Waived`]
+//! denies, and both of those carry a proof that only the store or the policy can make.
+
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::answer::{self, Answer};
+use crate::audit::{Audit, Event, Record};
+use crate::clock::{Clock, ClockError};
+use crate::config::Config;
+use crate::otp::{Code, Digits};
+use crate::policy::{self, Decision, NullOk, Waived};
+use crate::reason::{Blame, Reason};
+use crate::recovery::{self, RecoveryCode};
+use crate::store::{Attempt, Factor, Presence, Redeemed, Redemption, Store, StoreError};
+use crate::throttle::Source;
+use crate::user::{LookupError, UserDatabase, UserName};
+
+/// What the application knows about the login, in values of our own.
+#[derive(Debug)]
+pub struct Request {
+    /// PAM_USER as it was typed.
+    pub user: String,
+    /// PAM_SERVICE.
+    pub service: String,
+    /// PAM_RHOST.
+    pub rhost: Option<String>,
+    /// The line's `nullok`.
+    pub null_ok: NullOk,
+}
+
+/// What a login needs of the world.
+pub struct World<'a> {
+    /// The whole configuration.
+    pub config: &'a Config,
+    /// Who exists.
+    pub users: &'a dyn UserDatabase,
+    /// Who is enrolled.
+    pub store: &'a dyn Store,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+}
+
+/// What somebody typed, wiped when dropped.
+pub type Reply = Zeroizing<Vec<u8>>;
+
+/// The application did not pass on a prompt or its answer, or the user hung up.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("the application did not answer the prompt")]
+pub struct ConversationError;
+
+/// How a story talks to the person logging in.
+pub trait Conversation {
+    /// Asks a question whose answer is not echoed.
+    fn ask(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
+
+    /// The password an earlier module asked for (PAM_AUTHTOK), when there is one. Asks nothing.
+    fn password(&mut self) -> Option<Reply>;
+
+    /// The password of a `combined` service, asking with `prompt` only when no module asked before.
+    fn ask_password(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
+
+    /// Hands the password on to the modules below (PAM_AUTHTOK).
+    fn set_password(&mut self, password: &[u8]) -> Result<(), ConversationError>;
+}
+
+/// How a login ends.
+#[derive(Debug)]
+#[must_use]
+pub enum Verdict {
+    /// A code was right and is burned.
+    Accepted(Redeemed),
+    /// The policy asked nothing.
+    Waived(Waived),
+    /// Neither. The reason of the last try.
+    Denied(Reason),
+    /// Neither, and every try of several was used.
+    TriesUsedUp(Reason),
+}
+
+/// What sshd answers in the place of a password for users it does not let in (openssh, auth-pam.c).
+const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
+
+/// The prompt of `combined` services, for the few clients that show it.
+const COMBINED_PROMPT: &str = "Password and verification code: ";
+
+/// Why a try failed, with what the log should say beside the reason.
+struct Denial {
+    reason: Reason,
+    explanation: Option<(String, String)>,
+}
+
+/// Runs a login and writes its lines to the log.
+pub fn login(request: &Request, world: &World<'_>, conversation: &mut dyn Conversation, audit: &mut dyn Audit) -> Verdict {
+    let mut login = Login { request, world, conversation, audit, user: None };
+    login.run()
+}
+
+struct Login<'a> {
+    request: &'a Request,
+    world: &'a World<'a>,
+    conversation: &'a mut dyn Conversation,
+    audit: &'a mut dyn Audit,
+    /// The canonical name, once it is known.
+    user: Option<UserName>,
+}
+
+impl Login<'_> {
+    fn run(&mut self) -> Verdict {
+        let decision = policy::decide(self.world.config, self.request.null_ok);
+        self.audit.debug(&format!("policy: {decision:?}"));
+        if let Decision::Waive(waived) = decision {
+            return self.waived(waived);
+        }
+        let identified = self.identify();
+        if let Decision::AskTheEnrolled(optional) = decision
+            && let Some(user) = &self.user
+        {
+            match self.world.store.presence(user) {
+                Ok(Presence::Absent(proof)) => return self.waived(optional.waive(proof)),
+                Ok(Presence::Enrolled) => {}
+                Err(error) => return Verdict::Denied(self.denied(&error.into())),
+            }
+        }
+
+        let tries = self.world.config.prompt.tries;
+        let mut left = tries;
+        loop {
+            left = left.saturating_sub(1);
+            let denial = match self.one_try(&identified) {
+                Ok(redeemed) => return self.accepted(redeemed),
+                Err(denial) => denial,
+            };
+            let reason = self.denied(&denial);
+            let last_word = matches!(reason, Reason::Throttled | Reason::PasswordRepeated) || reason.blame() == Blame::Host;
+            if last_word || (left == 0 && tries == 1) {
+                return Verdict::Denied(reason);
+            }
+            if left == 0 {
+                return Verdict::TriesUsedUp(reason);
+            }
+        }
+    }
+
+    /// Finds the canonical name. A failure is kept until after the prompt, which must not tell who exists.
+    fn identify(&mut self) -> Result<UserName, Identification> {
+        match self.world.users.canonical(&self.request.user) {
+            Ok(Some(user)) => {
+                self.user = Some(user.clone());
+                Ok(user)
+            }
+            Ok(None) => Err(Identification::Unknown),
+            Err(error) => Err(Identification::Failed(error)),
+        }
+    }
+
+    /// One prompt and what came of it.
+    fn one_try(&mut self, identified: &Result<UserName, Identification>) -> Result<Redeemed, Denial> {
+        if self.world.config.prompt.combined.contains(&self.request.service) {
+            return self.one_combined_try(identified);
+        }
+        let reply = self.conversation.ask(&self.world.config.prompt.code)?;
+        if is_dummy(&reply) || self.conversation.password().is_some_and(|password| same(&password, &reply)) {
+            return Err(Denial::password_repeated());
+        }
+        self.redeem(identified, &[Answer::parse(&reply)])
+    }
+
+    /// Password and code in one answer. The modules below get the password alone, whatever became of the code.
+    fn one_combined_try(&mut self, identified: &Result<UserName, Identification>) -> Result<Redeemed, Denial> {
+        let reply = self.conversation.ask_password(COMBINED_PROMPT)?;
+        if is_dummy(&reply) {
+            return Err(Denial::password_repeated());
+        }
+        let readings = CombinedReadings::of(&reply, &self.code_lengths(identified));
+        let redeemed = self.redeem(identified, &readings.answers);
+        let right = redeemed.as_ref().ok().map(Redeemed::reading);
+        self.conversation.set_password(readings.password(&reply, right))?;
+        redeemed
+    }
+
+    /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
+    fn code_lengths(&self, identified: &Result<UserName, Identification>) -> Vec<Digits> {
+        let known = identified.as_ref().ok().and_then(|user| self.world.store.code_lengths(user).ok());
+        known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
+    }
+
+    fn redeem(&self, identified: &Result<UserName, Identification>, readings: &[Answer]) -> Result<Redeemed, Denial> {
+        let user = identified.as_ref().map_err(Denial::from)?;
+        let source = Source::from_rhost(self.request.rhost.as_deref());
+        let attempt = Attempt {
+            readings,
+            source: &source,
+            window: self.world.config.window,
+            limits: self.world.config.throttle,
+            now: self.world.clock.now()?,
+        };
+        match self.world.store.redeem(user, &attempt)? {
+            Redemption::Redeemed(redeemed) => Ok(redeemed),
+            Redemption::Refused(reason) => Err(Denial { reason, explanation: None }),
+        }
+    }
+
+    fn waived(&mut self, waived: Waived) -> Verdict {
+        let record = self.about(Record::new(Event::Skipped)).with("policy", waived.why());
+        self.audit.record(&record);
+        Verdict::Waived(waived)
+    }
+
+    fn accepted(&mut self, redeemed: Redeemed) -> Verdict {
+        let record = self.about(Record::new(Event::Accepted));
+        let record = match redeemed.factor() {
+            Factor::Token { label, drift } => record.with("token", label).with("drift", drift),
+            Factor::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
+        };
+        self.audit.record(&record);
+        Verdict::Accepted(redeemed)
+    }
+
+    fn denied(&mut self, denial: &Denial) -> Reason {
+        let record = self.about(Record::refused(denial.reason)).with("reason", denial.reason);
+        let record = match &denial.explanation {
+            Some((problem, hint)) => record.with("problem", problem).with("hint", hint),
+            None => record,
+        };
+        self.audit.record(&record);
+        denial.reason
+    }
+
+    fn about(&self, record: Record) -> Record {
+        let typed = self.request.user.as_str();
+        let canonical = self.user.as_ref().map_or(typed, UserName::as_str);
+        record
+            .with("user", canonical)
+            .with_some("typed", (typed != canonical).then_some(typed))
+            .with("service", &self.request.service)
+            .with_some("rhost", self.request.rhost.as_deref().filter(|rhost| !rhost.is_empty()))
+    }
+}
+
+/// Why the user was not identified.
+enum Identification {
+    Unknown,
+    Failed(LookupError),
+}
+
+/// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
+struct CombinedReadings {
+    answers: Vec<Answer>,
+    password_lengths: Vec<usize>,
+}
+
+impl CombinedReadings {
+    fn of(reply: &[u8], lengths: &[Digits]) -> Self {
+        let mut readings = Self { answers: Vec::new(), password_lengths: Vec::new() };
+        for digits in lengths {
+            if let Some((password, code)) = answer::split_combined(reply, usize::from(digits.count())) {
+                readings.push(password, Code::new(code).map(Answer::Code));
+            }
+        }
+        if let Some((password, code)) = answer::split_combined(reply, recovery::LENGTH) {
+            readings.push(password, RecoveryCode::new(code).map(Answer::Recovery));
+        }
+        readings
+    }
+
+    fn push(&mut self, password: &[u8], answer: Option<Answer>) {
+        if let Some(answer) = answer {
+            self.answers.push(answer);
+            self.password_lengths.push(password.len());
+        }
+    }
+
+    /// The password without the code: as the right reading splits it, else as the longest possible code leaves it.
+    fn password<'r>(&self, reply: &'r [u8], right: Option<usize>) -> &'r [u8] {
+        let length = match right {
+            Some(reading) => self.password_lengths.get(reading),
+            None => self.password_lengths.iter().min(),
+        };
+        length.and_then(|length| reply.get(..*length)).unwrap_or(reply)
+    }
+}
+
+fn is_dummy(reply: &[u8]) -> bool {
+    reply == SSHD_DUMMY_PASSWORD
+}
+
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
+impl Denial {
+    fn password_repeated() -> Self {
+        let problem = "the client answered the code prompt with the password".to_owned();
+        let hint = "client used password authentication; enable KbdInteractiveAuthentication".to_owned();
+        Self { reason: Reason::PasswordRepeated, explanation: Some((problem, hint)) }
+    }
+}
+
+impl From<&Identification> for Denial {
+    fn from(identification: &Identification) -> Self {
+        match identification {
+            Identification::Unknown => Self { reason: Reason::UnknownUser, explanation: None },
+            Identification::Failed(error) => Self {
+                reason: Reason::StoreUnavailable,
+                explanation: Some((error.to_string(), "try: getent passwd USER".to_owned())),
+            },
+        }
+    }
+}
+
+impl From<StoreError> for Denial {
+    fn from(error: StoreError) -> Self {
+        Self { reason: error.reason(), explanation: Some((error.to_string(), error.hint())) }
+    }
+}
+
+impl From<ConversationError> for Denial {
+    fn from(_: ConversationError) -> Self {
+        Self { reason: Reason::Conversation, explanation: None }
+    }
+}
+
+impl From<ClockError> for Denial {
+    fn from(error: ClockError) -> Self {
+        Self { reason: Reason::StoreUnavailable, explanation: Some((error.to_string(), "set the clock".to_owned())) }
+    }
+}

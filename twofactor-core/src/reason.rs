@@ -1,0 +1,121 @@
+//! Why a login was not accepted: the stable words of the log. Scripts and fail2ban match on them.
+
+use std::fmt;
+
+/// One word of the log's `reason=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The code belongs to none of the user's tokens.
+    WrongCode,
+    /// The code was right once and is burned.
+    Replayed,
+    /// Too many wrong codes; nothing was checked.
+    Throttled,
+    /// The user has no second factor and the policy asks for one.
+    NotEnrolled,
+    /// The user's secret was never confirmed by a code.
+    NotConfirmed,
+    /// The host does not know the user.
+    UnknownUser,
+    /// The answer was the password again, or sshd's stand-in for one.
+    PasswordRepeated,
+    /// The store cannot be read or written.
+    StoreUnavailable,
+    /// The store holds something we did not write.
+    StoreCorrupt,
+    /// Another login of the same user held the lock for too long.
+    LockTimeout,
+    /// A file's owner, mode or type would let somebody else change it.
+    UnsafeFile,
+    /// The module runs without root's rights.
+    NotRoot,
+    /// The configuration is invalid.
+    BadConfig,
+    /// A module argument is invalid.
+    BadArgument,
+    /// The application did not pass on the prompt or its answer.
+    Conversation,
+    /// A defect of ours.
+    Panic,
+}
+
+/// Whether somebody failed to prove who he is, or something on the host is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// Logged as `denied`; fail2ban may count it.
+    Login,
+    /// Logged as `error`; the sysadmin has something to mend.
+    Host,
+}
+
+impl Reason {
+    /// Every reason, in the order of the manual.
+    pub const ALL: [Self; 16] = [
+        Self::WrongCode,
+        Self::Replayed,
+        Self::Throttled,
+        Self::NotEnrolled,
+        Self::NotConfirmed,
+        Self::UnknownUser,
+        Self::PasswordRepeated,
+        Self::StoreUnavailable,
+        Self::StoreCorrupt,
+        Self::LockTimeout,
+        Self::UnsafeFile,
+        Self::NotRoot,
+        Self::BadConfig,
+        Self::BadArgument,
+        Self::Conversation,
+        Self::Panic,
+    ];
+
+    /// The word in the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::WrongCode => "wrong-code",
+            Self::Replayed => "replayed",
+            Self::Throttled => "throttled",
+            Self::NotEnrolled => "not-enrolled",
+            Self::NotConfirmed => "not-confirmed",
+            Self::UnknownUser => "unknown-user",
+            Self::PasswordRepeated => "password-repeated",
+            Self::StoreUnavailable => "store-unavailable",
+            Self::StoreCorrupt => "store-corrupt",
+            Self::LockTimeout => "lock-timeout",
+            Self::UnsafeFile => "unsafe-file",
+            Self::NotRoot => "not-root",
+            Self::BadConfig => "bad-config",
+            Self::BadArgument => "bad-argument",
+            Self::Conversation => "conversation",
+            Self::Panic => "panic",
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn blame(self) -> Blame {
+        match self {
+            Self::WrongCode
+            | Self::Replayed
+            | Self::Throttled
+            | Self::NotEnrolled
+            | Self::NotConfirmed
+            | Self::UnknownUser
+            | Self::PasswordRepeated => Blame::Login,
+            Self::StoreUnavailable
+            | Self::StoreCorrupt
+            | Self::LockTimeout
+            | Self::UnsafeFile
+            | Self::NotRoot
+            | Self::BadConfig
+            | Self::BadArgument
+            | Self::Conversation
+            | Self::Panic => Blame::Host,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}

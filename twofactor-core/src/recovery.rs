@@ -1,0 +1,167 @@
+//! Recovery codes: sixteen digits (53 bits) that open a session once, for whoever lost the phone.
+//!
+//! What always holds: only salted digests are stored; a code is shown when it is made and never again. The codes are
+//! digits so that they pass the same normalisation as any other answer, fit a numeric keypad and survive being read
+//! out over the telephone. A slow hash would add nothing: the secrets of the same account stand in the same file.
+
+use std::fmt;
+
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::secret::{self, SecretError};
+
+/// Digits of a recovery code.
+pub const LENGTH: usize = 16;
+
+/// A recovery code somebody typed or that was just made. Debug does not show it.
+pub struct RecoveryCode(Zeroizing<String>);
+
+impl RecoveryCode {
+    /// Takes exactly sixteen ASCII digits; anything else is not a recovery code.
+    pub fn new(digits: Zeroizing<String>) -> Option<Self> {
+        (digits.len() == LENGTH && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(Self(digits))
+    }
+
+    /// A new code, uniform over all 10^16.
+    pub fn generate() -> Result<Self, SecretError> {
+        const POSSIBLE: u64 = 10_u64.pow(16);
+        loop {
+            let mut bytes = [0; 8];
+            secret::fill_random(&mut bytes)?;
+            // 54 bits: drawing again when the number is too large keeps the distribution uniform.
+            let number = u64::from_le_bytes(bytes) >> 10;
+            if number < POSSIBLE {
+                return Ok(Self(Zeroizing::new(format!("{number:016}"))));
+            }
+        }
+    }
+
+    /// The code as it is shown: `1234-5678-9012-3456`.
+    pub fn expose_grouped(&self) -> Zeroizing<String> {
+        let mut grouped = Zeroizing::new(String::with_capacity(LENGTH + 3));
+        for (position, digit) in self.0.chars().enumerate() {
+            if position > 0 && position % 4 == 0 {
+                grouped.push('-');
+            }
+            grouped.push(digit);
+        }
+        grouped
+    }
+
+    /// The digits, for hashing.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RecoveryCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RecoveryCode")
+    }
+}
+
+/// Random bytes that make the digests of one account incomparable with those of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Salt([u8; 16]);
+
+impl Salt {
+    /// A new salt from the kernel's random generator.
+    pub fn generate() -> Result<Self, SecretError> {
+        let mut bytes = [0; 16];
+        secret::fill_random(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// Reads what [`Salt`]'s `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
+    }
+
+    /// The digest of a recovery code, for storing and comparing.
+    pub fn digest(&self, code: &RecoveryCode) -> Digest {
+        self.hash(b"recovery code", code.expose())
+    }
+
+    /// The digest of a wrong answer, to recognise it when a client sends it again. Not the answer itself: people type
+    /// other things than codes at a code prompt.
+    pub fn fingerprint(&self, answer: &str) -> Digest {
+        self.hash(b"wrong answer", answer)
+    }
+
+    fn hash(&self, purpose: &[u8], text: &str) -> Digest {
+        let hash = Sha256::new()
+            .chain_update(b"twofactor 1 ")
+            .chain_update(purpose)
+            .chain_update([0])
+            .chain_update(self.0)
+            .chain_update(text)
+            .finalize();
+        Digest(hash.into())
+    }
+}
+
+impl fmt::Display for Salt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&BASE32_NOPAD.encode(&self.0))
+    }
+}
+
+/// What is stored instead of a code. Compared in constant time.
+#[derive(Debug, Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Reads what [`Digest`]'s `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&BASE32_NOPAD.encode(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recovery_code_has_at_least_fifty_bits_and_is_shown_in_groups() {
+        assert!((10_f64.powi(i32::try_from(LENGTH).unwrap())).log2() >= 50.0);
+        let code = RecoveryCode::generate().unwrap();
+        let shown = code.expose_grouped();
+        assert_eq!(shown.split('-').map(str::len).collect::<Vec<_>>(), [4, 4, 4, 4]);
+        assert_eq!(shown.replace('-', ""), code.expose());
+    }
+
+    #[test]
+    fn digests_depend_on_the_salt_and_the_purpose() {
+        let code = RecoveryCode::new(Zeroizing::new("1234567890123456".to_owned())).unwrap();
+        let (one, other) = (Salt::generate().unwrap(), Salt::generate().unwrap());
+        assert_eq!(one.digest(&code), one.digest(&code));
+        assert_ne!(one.digest(&code), other.digest(&code));
+        assert_ne!(one.digest(&code), one.fingerprint(code.expose()));
+    }
+
+    #[test]
+    fn salts_and_digests_are_read_back() {
+        let salt = Salt::generate().unwrap();
+        let digest = salt.fingerprint("123456");
+        assert_eq!(Salt::parse(&salt.to_string()), Some(salt));
+        assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
+        assert_eq!(Digest::parse("AAAA"), None);
+    }
+}

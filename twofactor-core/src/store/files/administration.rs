@@ -1,0 +1,263 @@
+//! What a sysadmin does with accounts: enroll, look, reset, unlock. None of it is on the login path.
+
+use thiserror::Error;
+
+use crate::account::{App, Confirmation, Credentials, Judgement, LastAccepted, MOST_APPS, State};
+use crate::answer::Answer;
+use crate::clock::UnixTime;
+use crate::otp::{Parameters, Window};
+use crate::recovery::{RecoveryCode, Salt};
+use crate::secret::SecretError;
+use crate::store::StoreError;
+use crate::store::files::{Entry, Files, Locked, SECRET, STATE, USERS};
+use crate::throttle::{Limits, Throttle};
+use crate::token::{Label, Serial, Token};
+use crate::trusted::{FileError, Folder};
+use crate::user::UserName;
+
+/// What enrolling does when the user has an app of that label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuses.
+    Keep,
+    /// Takes its place.
+    Replace,
+}
+
+/// How much [`Files::reset`] forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset {
+    /// The user's apps, recovery codes and counts.
+    Everything,
+    /// Only the confirmations: the next enrollment offers the same secrets again.
+    Confirmations,
+}
+
+/// Why an app was not enrolled. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum EnrollError {
+    /// The user has a confirmed app of that label.
+    #[error("{0} already has a token \"{1}\"")]
+    AlreadyEnrolled(UserName, Label),
+    /// The user has [`MOST_APPS`] apps.
+    #[error("{0} has {MOST_APPS} tokens already")]
+    TooMany(UserName),
+    /// No salt could be made.
+    #[error(transparent)]
+    Entropy(#[from] SecretError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What there is to know about an account without its secrets.
+#[derive(Debug)]
+pub struct Status {
+    /// The user's apps, oldest first.
+    pub apps: Vec<AppStatus>,
+    /// Recovery codes that are still good.
+    pub recovery_left: usize,
+    /// Wrong codes since the last accepted login.
+    pub failures: u32,
+    /// Until when every source but the trusted one is refused.
+    pub blocked_until: Option<UnixTime>,
+    /// The last accepted login.
+    pub last_accepted: Option<LastAccepted>,
+}
+
+/// What there is to know about an app without its secret.
+#[derive(Debug)]
+pub struct AppStatus {
+    /// Its serial.
+    pub serial: Serial,
+    /// What the user calls it.
+    pub label: Label,
+    /// How its codes are made.
+    pub parameters: Parameters,
+    /// When it was made.
+    pub issued: UnixTime,
+    /// Its learned drift in steps.
+    pub drift: i8,
+    /// Whether a code ever confirmed it.
+    pub confirmation: Confirmation,
+}
+
+impl Files {
+    /// Adds an app to the user's account, which is made when there is none. One atomic write: a crash leaves the old
+    /// account or the new one.
+    ///
+    /// `recovery` are new recovery codes; `None` keeps those the account has.
+    pub fn enroll(
+        &self,
+        user: &UserName,
+        app: App,
+        recovery: Option<&[RecoveryCode]>,
+        existing: Existing,
+    ) -> Result<(), EnrollError> {
+        let account = self.locked_or_new(user)?;
+        let mut credentials = match account.entry.credentials()? {
+            Some(credentials) => credentials,
+            None => Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() },
+        };
+        let label = &app.token().label;
+        if let Some(present) = credentials.app(label)
+            && present.confirmation() == Confirmation::Confirmed
+            && existing == Existing::Keep
+        {
+            return Err(EnrollError::AlreadyEnrolled(user.clone(), label.clone()));
+        }
+        credentials.apps.retain(|present| present.token().label != *label);
+        if credentials.apps.len() >= MOST_APPS {
+            return Err(EnrollError::TooMany(user.clone()));
+        }
+        credentials.apps.push(app);
+        if let Some(codes) = recovery {
+            credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
+        }
+        account.write_credentials(&credentials)?;
+        Ok(())
+    }
+
+    /// The user's apps, recovery codes and counts; `None` when the user is not enrolled.
+    pub fn status(&self, user: &UserName, limits: Limits, now: UnixTime) -> Result<Option<Status>, StoreError> {
+        let Some((credentials, state)) = self.account(user)? else { return Ok(None) };
+        let apps = credentials.apps.iter().map(|app| {
+            let token = app.token();
+            AppStatus {
+                serial: token.serial.clone(),
+                label: token.label.clone(),
+                parameters: token.parameters,
+                issued: token.issued,
+                drift: state.progress_of(token).drift,
+                confirmation: app.confirmation(),
+            }
+        });
+        Ok(Some(Status {
+            apps: apps.collect(),
+            recovery_left: credentials.recovery_left(&state),
+            failures: state.throttle.user.count,
+            blocked_until: state.throttle.user.blocked_until(limits, now),
+            last_accepted: state.last_accepted,
+        }))
+    }
+
+    /// The names of everyone who has an account, sorted. Nobody at all when nothing was ever enrolled.
+    pub fn users(&self) -> Result<Vec<UserName>, StoreError> {
+        let users = match self.users_folder() {
+            Ok(users) => users,
+            Err(StoreError::NoFolder(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for name in users.names()? {
+            if let Ok(user) = UserName::new(&name)
+                && let Some(folder) = users.folder(&name)?
+                && folder.has(SECRET)?
+            {
+                names.push(user);
+            }
+        }
+        Ok(names)
+    }
+
+    /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
+    pub fn verify(
+        &self,
+        user: &UserName,
+        answer: &Answer,
+        window: Window,
+        now: UnixTime,
+    ) -> Result<Option<Judgement>, StoreError> {
+        let account = self.account(user)?;
+        Ok(account.map(|(credentials, state)| credentials.judge(answer, &state, window, now)))
+    }
+
+    /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
+    pub fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
+        let Some((credentials, _)) = self.account(user)? else { return Ok(None) };
+        let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
+        Ok(credentials.apps.into_iter().find(pending).map(App::into_token))
+    }
+
+    /// Forgets an account, or its confirmations. `false` when the user is not enrolled.
+    pub fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
+        let Some(account) = self.locked(user)? else { return Ok(false) };
+        if !account.entry.folder.has(SECRET)? {
+            return Ok(false);
+        }
+        match reset {
+            Reset::Everything => {
+                // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
+                account.entry.folder.remove(SECRET).map_err(StoreError::from)?;
+                account.entry.folder.remove(STATE).map_err(StoreError::from)?;
+            }
+            Reset::Confirmations => {
+                let Some(mut credentials) = account.entry.credentials()? else { return Ok(false) };
+                let state = account.entry.state()?;
+                for app in &mut credentials.apps {
+                    let progress = state.progress_of(app.token());
+                    app.unconfirm(progress);
+                }
+                account.write_credentials(&credentials)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled.
+    pub fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, StoreError> {
+        let Some(account) = self.locked(user)? else { return Ok(false) };
+        let Some(mut credentials) = account.entry.credentials()? else { return Ok(false) };
+        credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
+        account.write_credentials(&credentials)?;
+        Ok(true)
+    }
+
+    /// Forgets counted failures. `false` when the user is not enrolled.
+    pub fn unlock(&self, user: &UserName) -> Result<bool, StoreError> {
+        let Some(account) = self.locked(user)? else { return Ok(false) };
+        if !account.entry.folder.has(SECRET)? {
+            return Ok(false);
+        }
+        let mut state = account.entry.state()?;
+        state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
+        account.write_state(&state)?;
+        Ok(true)
+    }
+
+    fn account(&self, user: &UserName) -> Result<Option<(Credentials, State)>, StoreError> {
+        let entry = match self.entry(user) {
+            Err(StoreError::NoFolder(_)) => None,
+            other => other?,
+        };
+        let Some(entry) = entry else { return Ok(None) };
+        let Some(credentials) = entry.credentials()? else { return Ok(None) };
+        Ok(Some((credentials, entry.state()?)))
+    }
+
+    /// The user's folder, made when it is not there, locked. Also makes the folders above it, down from the one that
+    /// holds the state folder, which must exist.
+    fn locked_or_new(&self, user: &UserName) -> Result<Locked, StoreError> {
+        let state = match Folder::open(&self.state, self.owner)? {
+            Some(state) => state,
+            None => self.make_state_folder()?,
+        };
+        let folder = state.make_folder(USERS)?.make_folder(user.as_str())?;
+        Entry { folder }.lock(self.patience)
+    }
+
+    fn make_state_folder(&self) -> Result<Folder, StoreError> {
+        let parent = self.state.parent().and_then(|parent| Folder::open(parent, self.owner).transpose()).transpose()?;
+        let name = self.state.file_name().and_then(|name| name.to_str());
+        match (parent, name) {
+            (Some(parent), Some(name)) => Ok(parent.make_folder(name)?),
+            _ => Err(StoreError::NoFolder(self.state.clone())),
+        }
+    }
+}
+
+impl From<FileError> for EnrollError {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
+}

@@ -1,0 +1,158 @@
+//! `state.toml`: how far a user's credentials have been used. Changes with every login.
+
+use std::fmt::Write as _;
+
+use crate::account::{LastAccepted, State};
+use crate::clock::UnixTime;
+use crate::document::{Problem, Reader, Section, toml_string};
+use crate::otp::{Progress, Step};
+use crate::recovery::Digest;
+use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
+use crate::token::Serial;
+
+/// The version of the format this program writes, and the newest it reads.
+const VERSION: u32 = 1;
+
+/// The state as text.
+pub(super) fn write(state: &State) -> String {
+    let mut text = String::with_capacity(1024);
+    let _ = writeln!(text, "# How far a second factor has been used, written by twofactor at every login.");
+    let _ = writeln!(text, "version = {VERSION}");
+    text.push_str("used_recovery = [");
+    for digest in &state.used_recovery {
+        let _ = write!(text, "\n  \"{digest}\",");
+    }
+    text.push_str("]\n");
+    if let Some(last) = &state.last_accepted {
+        let _ = writeln!(text, "\n[last_accepted]\nat = \"{}\"\nsource = {}", last.at, toml_string(last.source.as_str()));
+        let _ = writeln!(text, "factor = {}", toml_string(&last.factor));
+    }
+    let throttle = &state.throttle;
+    let _ = writeln!(text, "\n[throttle]");
+    write_failures(&mut text, throttle.user);
+    if let Some(trusted) = &throttle.trusted {
+        let _ = writeln!(text, "trusted = {}", toml_string(trusted.as_str()));
+    }
+    if let Some((digest, at)) = &throttle.last_wrong {
+        let _ = writeln!(text, "last_wrong = \"{digest}\"\nlast_wrong_at = \"{at}\"");
+    }
+    for record in &throttle.sources {
+        let _ = writeln!(text, "\n[[throttle.source]]\nsource = {}", toml_string(record.source.as_str()));
+        write_failures(&mut text, record.failures);
+    }
+    for (serial, progress) in &state.progress {
+        let _ = writeln!(text, "\n[[token]]\nserial = {}", toml_string(serial.as_str()));
+        if let Some(step) = progress.watermark {
+            let _ = writeln!(text, "watermark = {}", step.0);
+        }
+        let _ = writeln!(text, "drift = {}", progress.drift);
+    }
+    text
+}
+
+fn write_failures(text: &mut String, failures: Failures) {
+    let _ = writeln!(text, "failures = {}", failures.count);
+    if let Some(last) = failures.last {
+        let _ = writeln!(text, "last_failure = \"{last}\"");
+    }
+}
+
+/// Reads the state back.
+pub(super) fn read(text: &str) -> Result<State, Vec<Problem>> {
+    let reader = Reader::new(text);
+    let state = reader.parse().map(|document| state(Section::root(&reader, &document)));
+    match (state, reader.into_problems()) {
+        (Some(state), problems) if problems.is_empty() => Ok(state),
+        (_, problems) => Err(problems),
+    }
+}
+
+fn state(root: Section<'_, '_>) -> State {
+    if root.integer("version", 1..=VERSION).is_none() {
+        root.missing("version");
+    }
+    let mut used_recovery = Vec::new();
+    for text in root.strings("used_recovery").unwrap_or_default() {
+        match Digest::parse(text.value) {
+            Some(digest) => used_recovery.push(digest),
+            None => root.complain_about(&text, "this is not a digest"),
+        }
+    }
+    let last_accepted = root.section("last_accepted").and_then(last_accepted);
+    let throttle = match root.section("throttle") {
+        Some(section) => throttle(section),
+        None => {
+            root.missing("throttle");
+            Throttle::default()
+        }
+    };
+    let mut state = State { used_recovery, throttle, last_accepted, ..State::default() };
+    for section in root.sections("token") {
+        let serial = section.string("serial").and_then(|text| Serial::new(text.value));
+        let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
+        let drift = section.integer("drift", -Progress::MOST_DRIFT..=Progress::MOST_DRIFT);
+        match (serial, drift) {
+            (Some(serial), Some(drift)) => {
+                if state.progress.insert(serial, Progress { watermark, drift }).is_some() {
+                    section.complain_here("the same serial stands here twice");
+                }
+            }
+            _ => section.complain_here("serial or drift is missing"),
+        }
+        section.finish();
+    }
+    root.finish();
+    state
+}
+
+fn last_accepted(section: Section<'_, '_>) -> Option<LastAccepted> {
+    let at = time(&section, "at");
+    let source = section.string("source").map(|text| Source::from_rhost(Some(text.value)));
+    let factor = section.string("factor").map(|text| text.value.to_owned());
+    if at.is_none() || source.is_none() || factor.is_none() {
+        section.complain_here("at, source or factor is missing");
+    }
+    section.finish();
+    Some(LastAccepted { at: at?, source: source?, factor: factor? })
+}
+
+fn throttle(section: Section<'_, '_>) -> Throttle {
+    let mut throttle = Throttle {
+        user: failures(&section),
+        trusted: section.string("trusted").map(|text| Source::from_rhost(Some(text.value))),
+        ..Throttle::default()
+    };
+    let last_wrong = section.string("last_wrong").and_then(|text| Digest::parse(text.value));
+    throttle.last_wrong = last_wrong.zip(time(&section, "last_wrong_at"));
+    for record in section.sections("source") {
+        match record.string("source") {
+            Some(source) => throttle
+                .sources
+                .push(SourceRecord { source: Source::from_rhost(Some(source.value)), failures: failures(&record) }),
+            None => record.missing("source"),
+        }
+        record.finish();
+    }
+    if throttle.sources.len() > MOST_SOURCES {
+        section.complain_here("too many sources");
+    }
+    section.finish();
+    throttle
+}
+
+fn failures(section: &Section<'_, '_>) -> Failures {
+    let count = section.integer("failures", 0..=u32::MAX);
+    if count.is_none() {
+        section.missing("failures");
+    }
+    Failures { count: count.unwrap_or(u32::MAX), last: time(section, "last_failure") }
+}
+
+fn time(section: &Section<'_, '_>, name: &'static str) -> Option<UnixTime> {
+    let text = section.string(name)?;
+    let time = UnixTime::from_rfc3339(text.value);
+    if time.is_none() {
+        section.complain_about(&text, format!("{name} is not a time"));
+    }
+    time
+}

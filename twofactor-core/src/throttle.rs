@@ -1,0 +1,291 @@
+//! How guessing is slowed: free attempts, then a delay that doubles up to a cap. Never a permanent lock.
+//!
+//! Failures are counted per user and per (user, source). A login is judged by both counts, with one exception: the
+//! source of the last accepted login is judged by its own count alone, so that somebody elsewhere who knows a user's
+//! name can slow himself down but not lock the user out. What an accepted login clears is the user's count and its own
+//! source's; another source's failures stay with that source.
+//!
+//! With the default limits somebody who has the password and guesses without pause gets 96 guesses a day; with five
+//! acceptable codes out of 10^6 that is an even chance after about four years.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+use crate::recovery::Digest;
+
+/// The `[throttle]` section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Wrong codes without a delay.
+    pub free_attempts: u32,
+    /// The delay after the last free attempt; doubles with every further wrong code.
+    pub first_delay: Duration,
+    /// The longest delay.
+    pub max_delay: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { free_attempts: 5, first_delay: Duration::from_secs(15), max_delay: Duration::from_mins(15) }
+    }
+}
+
+/// A count without a wrong code for this long is forgotten. It is far longer than any delay, so waiting for it gains
+/// nothing over guessing at the capped rate.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+
+/// The same wrong code sent again within this time counts once: clients retry by themselves.
+const REPEATED_WITHIN: Duration = Duration::from_mins(1);
+
+/// Sources remembered for one user; the one that was quiet longest makes room.
+pub const MOST_SOURCES: usize = 16;
+
+/// Where a login comes from, as far as counting needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source(String);
+
+impl Source {
+    /// From PAM_RHOST: an address in its canonical form, `` when there is none, `?` for what is too long or not printable
+    /// ASCII (all of these share one count, and none of them is ever trusted).
+    pub fn from_rhost(rhost: Option<&str>) -> Self {
+        let Some(rhost) = rhost.filter(|rhost| !rhost.is_empty()) else {
+            return Self(String::new());
+        };
+        if let Ok(address) = rhost.parse::<IpAddr>() {
+            return Self(address.to_canonical().to_string());
+        }
+        let plain = rhost.len() <= 64 && rhost.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        Self(if plain { rhost.to_ascii_lowercase() } else { UNNAMED.to_owned() })
+    }
+
+    /// The text that is stored; [`Source::from_rhost`] reads it back.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// For people: `local` is no name a remote host could have in the stored form.
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_empty() { "local" } else { &self.0 })
+    }
+}
+
+const UNNAMED: &str = "?";
+
+/// Wrong codes in a row, and when the last one came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Failures {
+    /// How many.
+    pub count: u32,
+    /// When the last one came; `None` when there was none.
+    pub last: Option<UnixTime>,
+}
+
+impl Failures {
+    /// The moment from which the next attempt is looked at; `None` when that is now.
+    ///
+    /// A last failure in the future (the clock was set back) blocks for one delay at most, counted from now.
+    pub fn blocked_until(&self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
+        let last = self.last?;
+        if self.forgotten(now) {
+            return None;
+        }
+        let doublings = self.count.checked_sub(limits.free_attempts)?;
+        let delay = limits.first_delay.saturating_mul(2_u32.saturating_pow(doublings)).min(limits.max_delay);
+        let until = last.min(now).after(delay);
+        (until > now).then_some(until)
+    }
+
+    fn charged(self, now: UnixTime) -> Self {
+        let count = if self.forgotten(now) { 0 } else { self.count };
+        Self { count: count.saturating_add(1), last: Some(now) }
+    }
+
+    fn forgotten(self, now: UnixTime) -> bool {
+        self.last.and_then(|last| now.since(last)).is_some_and(|quiet| quiet >= FORGOTTEN_AFTER)
+    }
+}
+
+/// What one source has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRecord {
+    /// Which source.
+    pub source: Source,
+    /// Its wrong codes.
+    pub failures: Failures,
+}
+
+/// The counts of one user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Throttle {
+    /// Wrong codes from anywhere.
+    pub user: Failures,
+    /// Wrong codes by source, at most [`MOST_SOURCES`].
+    pub sources: Vec<SourceRecord>,
+    /// Where the last accepted login came from.
+    pub trusted: Option<Source>,
+    /// The last wrong answer, to recognise a client that sends it again.
+    pub last_wrong: Option<(Digest, UnixTime)>,
+}
+
+impl Throttle {
+    /// The moment from which an attempt from `source` is looked at; `None` when that is now.
+    pub fn blocked_until(&self, source: &Source, limits: Limits, now: UnixTime) -> Option<UnixTime> {
+        let own = self.record(source).and_then(|record| record.failures.blocked_until(limits, now));
+        if self.trusted.as_ref() == Some(source) {
+            return own;
+        }
+        own.max(self.user.blocked_until(limits, now))
+    }
+
+    /// Counts an attempt before its code is looked at. The same answer within a minute counts once.
+    pub fn charge(&mut self, source: &Source, answer: Digest, now: UnixTime) {
+        let repeated = self.last_wrong.as_ref().is_some_and(|(digest, at)| {
+            *digest == answer && now.since(*at).is_some_and(|passed| passed < REPEATED_WITHIN)
+        });
+        if repeated {
+            return;
+        }
+        self.last_wrong = Some((answer, now));
+        self.user = self.user.charged(now);
+        if let Some(record) = self.sources.iter_mut().find(|record| record.source == *source) {
+            record.failures = record.failures.charged(now);
+            return;
+        }
+        if self.sources.len() >= MOST_SOURCES {
+            let quietest = self.sources.iter().enumerate().min_by_key(|(_, record)| record.failures.last);
+            if let Some((position, _)) = quietest {
+                self.sources.remove(position);
+            }
+        }
+        self.sources.push(SourceRecord { source: source.clone(), failures: Failures::default().charged(now) });
+    }
+
+    /// Forgets what an accepted login from `source` makes up for, and trusts that source from now on.
+    pub fn accept(&mut self, source: &Source) {
+        self.user = Failures::default();
+        self.sources.retain(|record| record.source != *source);
+        self.trusted = (source.as_str() != UNNAMED).then(|| source.clone());
+        self.last_wrong = None;
+    }
+
+    fn record(&self, source: &Source) -> Option<&SourceRecord> {
+        self.sources.iter().find(|record| record.source == *source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recovery::Salt;
+
+    const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+
+    fn from(rhost: &str) -> Source {
+        Source::from_rhost(Some(rhost))
+    }
+
+    fn digest(number: u32) -> Digest {
+        Salt::parse("AAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap().fingerprint(&number.to_string())
+    }
+
+    fn later(seconds: u64) -> UnixTime {
+        NOW.after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn five_attempts_are_free_then_the_delay_doubles_up_to_the_cap() {
+        let mut throttle = Throttle::default();
+        let (source, limits) = (from("192.0.2.7"), Limits::default());
+        for number in 0..4 {
+            throttle.charge(&source, digest(number), NOW);
+        }
+        assert_eq!(throttle.blocked_until(&source, limits, NOW), None);
+        for (number, delay) in (4..).zip([15, 30, 60, 120, 240, 480, 900, 900]) {
+            throttle.charge(&source, digest(number), NOW);
+            assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(delay)), "after {}", number + 1);
+        }
+        assert_eq!(throttle.blocked_until(&source, limits, later(900)), None, "never a permanent lock");
+    }
+
+    #[test]
+    fn the_same_wrong_code_within_a_minute_counts_once() {
+        let mut throttle = Throttle::default();
+        for second in 0..10 {
+            throttle.charge(&from("192.0.2.7"), digest(1), later(second));
+        }
+        assert_eq!(throttle.user.count, 1);
+        throttle.charge(&from("192.0.2.7"), digest(1), later(60));
+        assert_eq!(throttle.user.count, 2);
+    }
+
+    #[test]
+    fn a_stranger_cannot_lock_out_the_source_that_logged_in_last() {
+        let (home, stranger, limits) = (from("192.0.2.7"), from("198.51.100.9"), Limits::default());
+        let mut throttle = Throttle::default();
+        throttle.accept(&home);
+        for number in 0..50 {
+            throttle.charge(&stranger, digest(number), NOW);
+        }
+        assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
+        assert!(throttle.blocked_until(&from("203.0.113.1"), limits, NOW).is_some(), "other sources share the user's count");
+        assert_eq!(throttle.blocked_until(&home, limits, NOW), None);
+    }
+
+    #[test]
+    fn an_accepted_login_does_not_forgive_another_source() {
+        let (home, stranger, limits) = (from("192.0.2.7"), from("198.51.100.9"), Limits::default());
+        let mut throttle = Throttle::default();
+        for number in 0..8 {
+            throttle.charge(&stranger, digest(number), NOW);
+        }
+        throttle.accept(&home);
+        assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
+    }
+
+    #[test]
+    fn a_quiet_day_forgets_the_count() {
+        let mut throttle = Throttle::default();
+        let source = from("192.0.2.7");
+        for number in 0..20 {
+            throttle.charge(&source, digest(number), NOW);
+        }
+        throttle.charge(&source, digest(99), later(24 * 3600));
+        assert_eq!(throttle.user.count, 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_blocks_for_one_delay_and_not_for_years() {
+        let failures = Failures { count: 5, last: Some(later(1_000_000)) };
+        assert_eq!(failures.blocked_until(Limits::default(), NOW), Some(later(15)));
+    }
+
+    #[test]
+    fn sources_are_bounded_and_canonical() {
+        assert_eq!(Source::from_rhost(None), Source::from_rhost(Some("")));
+        assert_ne!(Source::from_rhost(None), from("local"), "a host called local is not this host");
+        assert_eq!(from("::ffff:192.0.2.7"), from("192.0.2.7"));
+        assert_eq!(from("2001:DB8:0::1").as_str(), "2001:db8::1");
+        assert_eq!(from(&"h".repeat(5000)).as_str(), UNNAMED);
+        assert_eq!(from("a b\n").as_str(), UNNAMED);
+        let mut throttle = Throttle::default();
+        for number in 0..100 {
+            throttle.charge(&from(&format!("192.0.2.{number}")), digest(number), later(u64::from(number)));
+        }
+        assert_eq!(throttle.sources.len(), MOST_SOURCES);
+        assert!(throttle.record(&from("192.0.2.99")).is_some());
+    }
+
+    #[test]
+    fn zero_free_attempts_delay_after_the_first_wrong_code() {
+        let limits = Limits { free_attempts: 0, ..Limits::default() };
+        let mut throttle = Throttle::default();
+        let source = from("192.0.2.7");
+        assert_eq!(throttle.blocked_until(&source, limits, NOW), None);
+        throttle.charge(&source, digest(1), NOW);
+        assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(30)));
+    }
+}

@@ -1,0 +1,123 @@
+//! A token: a secret, its parameters, and a name to call it by. An authenticator app's secret is a token too.
+//!
+//! How far a token has come ([`crate::otp::Progress`]) is kept apart: it changes with every login, a token does not.
+
+use std::fmt;
+
+use data_encoding::BASE32_NOPAD;
+
+use crate::clock::UnixTime;
+use crate::otp::{self, Code, Kind, Match, Parameters, Progress, Window};
+use crate::secret::{self, Secret, SecretError};
+
+/// The serial number of a token: text, because leading zeros matter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Serial(String);
+
+impl Serial {
+    /// Takes 1 to 64 printable ASCII characters without spaces, quotes or backslashes.
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.len());
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        (fits && plain).then(|| Self(text.to_owned()))
+    }
+
+    /// A new serial for an app's secret: `app-` and 40 random bits. Two secrets never share one, so a replaced secret
+    /// cannot inherit the progress of its predecessor.
+    pub fn generate() -> Result<Self, SecretError> {
+        let mut bytes = [0; 5];
+        secret::fill_random(&mut bytes)?;
+        Ok(Self(format!("app-{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())))
+    }
+
+    /// The serial as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What the user calls a token: "app", "phone", "work phone".
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label(String);
+
+impl Label {
+    /// Takes 1 to 64 characters, none of them a control character or a colon (which separates issuer and label in an
+    /// otpauth URI).
+    pub fn new(text: &str) -> Option<Self> {
+        let length = text.chars().count();
+        let plain = !text.chars().any(|character| character.is_control() || character == ':');
+        ((1..=64).contains(&length) && text.len() <= 256 && plain && text.trim() == text).then(|| Self(text.to_owned()))
+    }
+
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A secret, its parameters, and its names.
+#[derive(Debug)]
+pub struct Token {
+    /// Unique within the account.
+    pub serial: Serial,
+    /// What the user calls it; unique within the account.
+    pub label: Label,
+    /// What is shared with the app.
+    pub secret: Secret,
+    /// How codes are made from it.
+    pub parameters: Parameters,
+    /// When it was made.
+    pub issued: UnixTime,
+    /// Where the progress begins when no state is kept yet: the step of the confirmation code, which is burned.
+    pub start: Progress,
+}
+
+impl Token {
+    /// What `code` is to this token at `now`, given how far the token has come.
+    pub fn find(&self, code: &Code, progress: Progress, window: Window, now: UnixTime) -> Match {
+        otp::find(&self.secret, self.parameters, code, progress, window, now)
+    }
+
+    /// `totp` or `hotp`, as files and URIs say it.
+    pub fn kind_name(&self) -> &'static str {
+        match self.parameters.kind {
+            Kind::Totp(_) => "totp",
+            Kind::Hotp => "hotp",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_are_text_and_keep_their_zeros() {
+        assert_eq!(Serial::new("0012").unwrap().as_str(), "0012");
+        for refused in ["", "a b", "a\"b", "a\\b", "ü", &"1".repeat(65)] {
+            assert!(Serial::new(refused).is_none(), "{refused:?}");
+        }
+        assert_ne!(Serial::generate().unwrap(), Serial::generate().unwrap());
+    }
+
+    #[test]
+    fn labels_are_what_people_write() {
+        assert!(Label::new("alice's phone").is_some());
+        assert!(Label::new("Büro").is_some());
+        for refused in ["", " ", "a:b", "a\nb", " phone", &"x".repeat(65)] {
+            assert!(Label::new(refused).is_none(), "{refused:?}");
+        }
+    }
+}

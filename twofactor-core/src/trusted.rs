@@ -1,0 +1,416 @@
+//! Files and folders that only their owner, root, may change: opened first, then the *handle* is checked.
+//!
+//! What always holds: no symbolic link is followed in the last component of a path, nothing blocks on a FIFO or becomes a
+//! controlling terminal, nothing is inherited across exec, and a handle that is not a plain file of the right owner
+//! with one link and no write permission for others is refused. What is written is complete and durable or was never
+//! there: a temporary file with a fixed name, fsync, rename, fsync of the folder. Left-overs of a crash are replaced.
+
+use std::fs::{File, Permissions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Why a file or folder cannot be used. "It is not there" is never among these reasons.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// Somebody other than its owner could have written it, or it is not a plain file at all.
+    #[error("{} {problem}", path.display())]
+    Unsafe {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, as a predicate.
+        problem: String,
+        /// The command that mends it.
+        remedy: String,
+    },
+    /// Larger than any file of ours.
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The largest size that is read.
+        limit: usize,
+    },
+    /// The system refused.
+    #[error("cannot {doing} {}: {}", path.display(), describe(source))]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody else held the lock for the whole time.
+    #[error("{} was locked for {} seconds by another process", path.display(), waited.as_secs())]
+    LockTimeout {
+        /// Which file.
+        path: PathBuf,
+        /// How long we waited.
+        waited: Duration,
+    },
+}
+
+/// The user id that must own everything; root on a real host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner(pub u32);
+
+impl Owner {
+    /// Who owns the state of a real host.
+    pub const ROOT: Self = Self(0);
+}
+
+/// Reads a whole file by its path; `None` when there is no such file.
+pub fn read_file(path: &Path, owner: Owner, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+    match open(AT_FDCWD, path, path, OFlag::O_RDONLY, Mode::empty())? {
+        Some(file) => read(&file, path, owner, limit).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// An open folder.
+#[derive(Debug)]
+pub struct Folder {
+    handle: File,
+    path: PathBuf,
+    owner: Owner,
+}
+
+/// An exclusive lock; released when dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, never read: closing the file releases the lock")] File);
+
+impl Folder {
+    /// Opens a folder by its path; `None` when there is none.
+    pub fn open(path: &Path, owner: Owner) -> Result<Option<Self>, FileError> {
+        Self::open_at(AT_FDCWD, path, path.to_owned(), owner)
+    }
+
+    /// Opens the folder `name` in this one; `None` when there is none.
+    pub fn folder(&self, name: &str) -> Result<Option<Self>, FileError> {
+        Self::open_at(&self.handle, Path::new(name), self.path.join(name), self.owner)
+    }
+
+    /// Opens the folder `name` in this one and makes it (mode 0700) when there is none.
+    pub fn make_folder(&self, name: &str) -> Result<Self, FileError> {
+        let path = self.path.join(name);
+        match mkdirat(&self.handle, name, Mode::S_IRWXU) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(io_error(&path, "make the folder", errno.into())),
+        }
+        let missing = || io_error(&path, "open the folder", Errno::ENOENT.into());
+        let folder = self.folder(name)?.ok_or_else(missing)?;
+        // The caller's umask may have taken permissions away.
+        let doing = "set the mode of";
+        folder.handle.set_permissions(Permissions::from_mode(0o700)).map_err(|error| io_error(&path, doing, error))?;
+        self.sync()?;
+        Ok(folder)
+    }
+
+    /// Reads the file `name`; `None` when there is none.
+    pub fn read(&self, name: &str, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+        let path = self.path.join(name);
+        match open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? {
+            Some(file) => read(&file, &path, self.owner, limit).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the file `name` is there. An entry that cannot be judged is an error and never "no".
+    pub fn has(&self, name: &str) -> Result<bool, FileError> {
+        let path = self.path.join(name);
+        match open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? {
+            Some(file) => check_file(&file, &path, self.owner).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Puts `content` in the place of the file `name`, completely and durably.
+    pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), FileError> {
+        let temporary = format!("{name}.new");
+        let path = self.path.join(&temporary);
+        let written = self.write_new(&temporary, &path, content);
+        let renamed = written.and_then(|()| {
+            renameat(&self.handle, temporary.as_str(), &self.handle, name)
+                .map_err(|errno| io_error(&self.path.join(name), "replace", errno.into()))
+        });
+        if renamed.is_err() {
+            // Best effort: a left-over harms nobody, the next write removes it.
+            let _ = unlinkat(&self.handle, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
+        }
+        renamed?;
+        self.sync()
+    }
+
+    /// Removes the file `name` durably; it need not be there.
+    pub fn remove(&self, name: &str) -> Result<(), FileError> {
+        match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) => self.sync(),
+            Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(io_error(&self.path.join(name), "remove", errno.into())),
+        }
+    }
+
+    /// Locks the permanent file `name` for us alone, waiting at most `patience`.
+    ///
+    /// The file stays when the lock goes, so a crash leaves nothing that could block anyone. The wait is bounded because
+    /// whoever started a setuid program may stop it while it holds the lock.
+    pub fn lock(&self, name: &str, patience: Duration) -> Result<Lock, FileError> {
+        let path = self.path.join(name);
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT;
+        let missing = || io_error(&path, "open", Errno::ENOENT.into());
+        let file = open(&self.handle, Path::new(name), &path, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.ok_or_else(missing)?;
+        check_file(&file, &path, self.owner)?;
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock(file)),
+                Err(TryLockError::WouldBlock) if started.elapsed() >= patience => {
+                    return Err(FileError::LockTimeout { path, waited: patience });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+                Err(TryLockError::Error(error)) => return Err(io_error(&path, "lock", error)),
+            }
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// The names in this folder that are UTF-8, sorted.
+    pub fn names(&self) -> Result<Vec<String>, FileError> {
+        let failed = |errno: Errno| io_error(&self.path, "list", errno.into());
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut folder = Dir::openat(&self.handle, ".", flags, Mode::empty()).map_err(failed)?;
+        let mut names = Vec::new();
+        for entry in folder.iter() {
+            let entry = entry.map_err(failed)?;
+            if let Ok(name) = entry.file_name().to_str()
+                && name != "."
+                && name != ".."
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Where this folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open_at(at: impl std::os::fd::AsFd, name: &Path, path: PathBuf, owner: Owner) -> Result<Option<Self>, FileError> {
+        match open(at, name, &path, OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())? {
+            Some(handle) => {
+                check_folder(&handle, &path, owner)?;
+                Ok(Some(Self { handle, path, owner }))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn write_new(&self, name: &str, path: &Path, content: &[u8]) -> Result<(), FileError> {
+        match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(io_error(path, "remove the left-over", errno.into())),
+        }
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        let missing = || io_error(path, "create", Errno::ENOENT.into());
+        let mut file = open(&self.handle, Path::new(name), path, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.ok_or_else(missing)?;
+        let written = file
+            .set_permissions(Permissions::from_mode(0o600))
+            .and_then(|()| file.write_all(content))
+            .and_then(|()| file.sync_all());
+        written.map_err(|error| io_error(path, "write", error))
+    }
+
+    fn sync(&self) -> Result<(), FileError> {
+        self.handle.sync_all().map_err(|error| io_error(&self.path, "sync", error))
+    }
+}
+
+/// Opens without following a link; `None` when there is no such entry.
+fn open(
+    at: impl std::os::fd::AsFd,
+    name: &Path,
+    path: &Path,
+    flags: OFlag,
+    mode: Mode,
+) -> Result<Option<File>, FileError> {
+    let always = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    match openat(at, name, flags | always, mode) {
+        Ok(handle) => Ok(Some(File::from(above_standard_streams(handle, path)?))),
+        Err(Errno::ENOENT) if !flags.contains(OFlag::O_CREAT) => Ok(None),
+        Err(Errno::ELOOP) => Err(refused(path, "is a symbolic link", format!("rm {}", path.display()))),
+        Err(Errno::ENOTDIR) if flags.contains(OFlag::O_DIRECTORY) => {
+            Err(refused(path, "is not a folder or is a symbolic link", format!("ls -ld {}", path.display())))
+        }
+        Err(errno) => Err(io_error(path, "open", errno.into())),
+    }
+}
+
+/// A host that closed its standard streams must not find our secrets behind descriptor 2.
+fn above_standard_streams(handle: OwnedFd, path: &Path) -> Result<OwnedFd, FileError> {
+    if handle.as_raw_fd() > 2 {
+        return Ok(handle);
+    }
+    // The standard library duplicates to 3 and above.
+    handle.try_clone().map_err(|error| io_error(path, "open", error))
+}
+
+fn read(file: &File, path: &Path, owner: Owner, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    check_file(file, path, owner)?;
+    // One byte more than allowed is read, so that a file that grows meanwhile is noticed. The buffer never grows, so no
+    // copy of a secret stays behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(limit.min(64 * 1024) + 1));
+    let size = file.metadata().map_err(|error| io_error(path, "examine", error))?.len();
+    if usize::try_from(size).map_or(true, |size| size > limit) {
+        return Err(FileError::TooLarge { path: path.to_owned(), limit });
+    }
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut content).map_err(|error| io_error(path, "read", error))?;
+    if content.len() > limit {
+        return Err(FileError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(content)
+}
+
+fn check_file(file: &File, path: &Path, owner: Owner) -> Result<(), FileError> {
+    let metadata = file.metadata().map_err(|error| io_error(path, "examine", error))?;
+    if !metadata.is_file() {
+        return Err(refused(path, "is not a regular file", format!("ls -l {}", path.display())));
+    }
+    if metadata.nlink() != 1 {
+        return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", path.display())));
+    }
+    check_owner_and_mode(&metadata, path, owner)
+}
+
+fn check_folder(folder: &File, path: &Path, owner: Owner) -> Result<(), FileError> {
+    let metadata = folder.metadata().map_err(|error| io_error(path, "examine", error))?;
+    check_owner_and_mode(&metadata, path, owner)
+}
+
+fn check_owner_and_mode(metadata: &std::fs::Metadata, path: &Path, owner: Owner) -> Result<(), FileError> {
+    if metadata.uid() != owner.0 {
+        let problem = format!("belongs to user {}, not to user {}", metadata.uid(), owner.0);
+        return Err(refused(path, &problem, format!("chown {} {}", owner.0, path.display())));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        let problem = format!("has mode {mode:04o}, so others may write to it");
+        return Err(refused(path, &problem, format!("chmod go-w {}", path.display())));
+    }
+    Ok(())
+}
+
+fn refused(path: &Path, problem: &str, remedy: String) -> FileError {
+    FileError::Unsafe { path: path.to_owned(), problem: problem.to_owned(), remedy }
+}
+
+fn io_error(path: &Path, doing: &'static str, source: io::Error) -> FileError {
+    FileError::Io { path: path.to_owned(), doing, source }
+}
+
+/// What the system said, without Rust's "(os error 28)".
+fn describe(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_lowercase(),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::open(directory.path(), me()).unwrap().unwrap();
+        (directory, folder)
+    }
+
+    fn me() -> Owner {
+        Owner(nix::unistd::geteuid().as_raw())
+    }
+
+    fn path(directory: &tempfile::TempDir, name: &str) -> PathBuf {
+        directory.path().join(name)
+    }
+
+    #[test]
+    fn what_is_replaced_is_read_back_and_only_its_owner_can_read_it() {
+        let (directory, folder) = folder();
+        folder.replace("state", b"one").unwrap();
+        folder.replace("state", b"two").unwrap();
+        assert_eq!(folder.read("state", 10).unwrap().unwrap().as_slice(), b"two");
+        assert_eq!(std::fs::metadata(path(&directory, "state")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(folder.names().unwrap(), ["state"]);
+    }
+
+    #[test]
+    fn left_over_temporary_files_of_any_kind_block_nobody() {
+        let (directory, folder) = folder();
+        let left_over = path(&directory, "state.new");
+        std::fs::write(&left_over, "torn").unwrap();
+        folder.replace("state", b"one").unwrap();
+        symlink("/etc/passwd", &left_over).unwrap();
+        folder.replace("state", b"two").unwrap();
+        nix::unistd::mkfifo(&left_over, Mode::S_IRUSR).unwrap();
+        folder.replace("state", b"three").unwrap();
+        assert_eq!(folder.read("state", 10).unwrap().unwrap().as_slice(), b"three");
+    }
+
+    #[test]
+    fn links_fifos_folders_and_foreign_modes_are_refused_and_are_not_absence() {
+        let (directory, folder) = folder();
+        symlink("/etc/passwd", path(&directory, "link")).unwrap();
+        symlink("/nowhere", path(&directory, "broken")).unwrap();
+        nix::unistd::mkfifo(&path(&directory, "fifo"), Mode::S_IRUSR).unwrap();
+        std::fs::create_dir(path(&directory, "folder")).unwrap();
+        std::fs::write(path(&directory, "open"), "x").unwrap();
+        std::fs::set_permissions(path(&directory, "open"), Permissions::from_mode(0o666)).unwrap();
+        std::fs::write(path(&directory, "twice"), "x").unwrap();
+        std::fs::hard_link(path(&directory, "twice"), path(&directory, "again")).unwrap();
+        for name in ["link", "broken", "fifo", "folder", "open", "twice"] {
+            assert!(matches!(folder.read(name, 10), Err(FileError::Unsafe { .. })), "{name}");
+            assert!(matches!(folder.has(name), Err(FileError::Unsafe { .. })), "{name}");
+        }
+        assert!(folder.read("absent", 10).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_foreign_owner_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let stranger = Owner(me().0 + 1);
+        assert!(matches!(Folder::open(directory.path(), stranger), Err(FileError::Unsafe { .. })));
+    }
+
+    #[test]
+    fn the_size_is_capped() {
+        let (_directory, folder) = folder();
+        folder.replace("big", &[b'x'; 11]).unwrap();
+        assert!(matches!(folder.read("big", 10), Err(FileError::TooLarge { limit: 10, .. })));
+    }
+
+    #[test]
+    fn the_wait_for_a_lock_is_bounded() {
+        let (_directory, folder) = folder();
+        let held = folder.lock("lock", Duration::ZERO).unwrap();
+        assert!(matches!(folder.lock("lock", Duration::from_millis(5)), Err(FileError::LockTimeout { .. })));
+        drop(held);
+        folder.lock("lock", Duration::ZERO).unwrap();
+    }
+}

@@ -1,0 +1,106 @@
+//! Who logs in: a canonical user name that is safe as a file name, and where such names come from.
+//!
+//! What always holds: a [`UserName`] has no `/`, no NUL, is neither `.` nor `..` and fits a directory entry, so
+//! joining it to a path cannot leave the folder it is joined to (the class of CVE-2014-2583).
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// A user name as the user database spells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(String);
+
+/// Why a text cannot be a user name.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("not a user name: {0}")]
+pub struct UserNameError(&'static str);
+
+impl UserName {
+    /// Checks that `name` can be a user name and a directory entry.
+    pub fn new(name: &str) -> Result<Self, UserNameError> {
+        let refused = if name.is_empty() {
+            "it is empty"
+        } else if name.len() > 255 {
+            "it is longer than 255 bytes"
+        } else if name == "." || name == ".." || name.contains('/') {
+            "it is a path"
+        } else if name.starts_with('-') {
+            "it begins with a hyphen"
+        } else if name.chars().any(char::is_control) {
+            "it has control characters"
+        } else {
+            return Ok(Self(name.to_owned()));
+        };
+        Err(UserNameError(refused))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The user database could not answer. This is never "no such user".
+#[derive(Debug, Error)]
+#[error("the user database failed: {0}")]
+pub struct LookupError(pub String);
+
+/// Knows which users exist and how their names are spelled.
+pub trait UserDatabase {
+    /// The canonical name of the user called `typed`, or `None` when there is no such user.
+    ///
+    /// `ALICE` may be `alice` under SSSD and Active Directory: without this step she would count as not enrolled.
+    fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError>;
+}
+
+/// The host's user database, through getpwnam.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemUsers;
+
+impl UserDatabase for SystemUsers {
+    fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError> {
+        if UserName::new(typed).is_err() {
+            return Ok(None);
+        }
+        match nix::unistd::User::from_name(typed) {
+            Ok(Some(user)) => {
+                UserName::new(&user.name).map(Some).map_err(|error| LookupError(format!("{error} (from getpwnam)")))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(LookupError(error.desc().to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_a_path_is_refused() {
+        for name in ["", ".", "..", "../root", "a/b", "/etc", "-rf", "a\nb", "a\0b", &"x".repeat(256)] {
+            assert!(UserName::new(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_as_directories_spell_them_are_accepted() {
+        for name in ["alice", "DOMAIN\\alice", "alice@example.org", "müller", "svc.web", "build$"] {
+            assert_eq!(UserName::new(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn root_is_known_and_nobody_is_made_up() {
+        assert_eq!(SystemUsers.canonical("root").unwrap(), Some(UserName::new("root").unwrap()));
+        assert_eq!(SystemUsers.canonical("no-such-user-here").unwrap(), None);
+        assert_eq!(SystemUsers.canonical("../etc/passwd").unwrap(), None);
+    }
+}
