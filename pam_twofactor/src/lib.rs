@@ -1,1 +1,182 @@
+//! `pam_twofactor.so`: asks for a one-time code after the primary authentication factor.
+//!
+//! The module lives inside sshd, sudo and login, as root. What always holds: no threads, nothing global is touched (no
+//! locale, environment, umask, signals, standard streams), a panic ends at the entry point as PAM_ABORT, and every
+//! code that libpam gets comes from the one table in [`return_code`]. What a login means is decided in twofactor-core;
+//! this crate only speaks PAM, and it is the only one with `unsafe`.
 
+#![expect(
+    missing_docs,
+    reason = "the exported functions are pam_sm_*, documented in pam_sm_authenticate(3)"
+)]
+
+mod arguments;
+mod conversation;
+mod libpam;
+mod log;
+mod return_code;
+
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use pam::constants::{PamFlag, PamResultCode};
+use pam::module::{PamHandle, PamHooks};
+use pam::pam_hooks;
+use twofactor_core::audit::{Audit as _, Record};
+use twofactor_core::clock::SystemClock;
+use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
+use twofactor_core::login::{self, Request, Verdict, World};
+use twofactor_core::reason::Reason;
+use twofactor_core::store::files::{Files, PATIENCE};
+use twofactor_core::trusted::Owner;
+use twofactor_core::user::SystemUsers;
+
+use crate::arguments::Arguments;
+use crate::conversation::PamConversation;
+use crate::libpam::Pam;
+use crate::log::{Log, Verbosity};
+
+/// The module as libpam sees it. All six entry points are here: the bindings' defaults return PAM_IGNORE, which makes
+/// `pam_setcred` fail where the module stands alone.
+struct TwoFactor;
+
+pam_hooks!(TwoFactor);
+
+impl PamHooks for TwoFactor {
+    fn sm_authenticate(pamh: &mut PamHandle, args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
+        let pam = Pam::new(pamh);
+        guarded(&pam, || authenticate(&pam, &args))
+    }
+
+    fn sm_setcred(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
+        return_code::CREDENTIALS
+    }
+
+    fn acct_mgmt(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
+        return_code::NO_WORK
+    }
+
+    fn sm_open_session(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
+        return_code::NO_WORK
+    }
+
+    fn sm_close_session(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
+        return_code::NO_WORK
+    }
+
+    fn sm_chauthtok(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
+        return_code::NO_WORK
+    }
+}
+
+/// Runs an entry point so that a panic becomes a log line and PAM_ABORT, and nothing on the host's stderr.
+fn guarded(pam: &Pam<'_>, entry: impl FnOnce() -> PamResultCode) -> PamResultCode {
+    // Every shared object carries its own copy of std, so this silences our panics and nobody else's.
+    std::panic::set_hook(Box::new(|_| {}));
+    match catch_unwind(AssertUnwindSafe(entry)) {
+        Ok(code) => code,
+        Err(payload) => {
+            // Dropping a payload may panic again.
+            std::mem::forget(payload);
+            let record = Record::refused(Reason::Panic)
+                .with_some("user", pam.user())
+                .with("reason", Reason::Panic)
+                .with(
+                    "hint",
+                    "this is a defect of pam_twofactor; please report it with these lines",
+                );
+            Log::new(pam, Verbosity::Normal).record(&record);
+            pam.delay_failure();
+            return_code::of_reason(Reason::Panic)
+        }
+    }
+}
+
+fn authenticate(pam: &Pam<'_>, args: &[&CStr]) -> PamResultCode {
+    let code = match prepare(pam, args) {
+        Ok((arguments, config)) => run_login(pam, &arguments, &config),
+        Err(reason) => return_code::of_reason(reason),
+    };
+    if code != PamResultCode::PAM_SUCCESS {
+        pam.delay_failure();
+    }
+    code
+}
+
+/// Reads the arguments and the whole configuration. Every problem is logged before the first of them denies.
+fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason> {
+    let mut log = Log::new(pam, Verbosity::Normal);
+    let arguments = Arguments::parse(args);
+    for problem in &arguments.problems {
+        let hint = "known arguments: conf=FILE debug nullok";
+        log.record(
+            &about(pam, Reason::BadArgument)
+                .with("problem", problem)
+                .with("hint", hint),
+        );
+    }
+    let (path, expected) = match &arguments.conf {
+        Some(path) => (path.as_path(), Expected::Certainly),
+        None => (Path::new(DEFAULT_PATH), Expected::Perhaps),
+    };
+    let config = Config::load(path, expected, Owner::ROOT);
+    if let Err(error) = &config {
+        for line in error.lines() {
+            log.record(
+                &about(pam, Reason::BadConfig)
+                    .with("problem", line)
+                    .with("hint", error.hint()),
+            );
+        }
+    }
+    if !arguments.problems.is_empty() {
+        return Err(Reason::BadArgument);
+    }
+    let config = config.map_err(|_| Reason::BadConfig)?;
+    if !nix::unistd::geteuid().is_root() {
+        let hint = "only programs that run as root can use pam_twofactor";
+        log.record(&about(pam, Reason::NotRoot).with("hint", hint));
+        return Err(Reason::NotRoot);
+    }
+    Ok((arguments, config))
+}
+
+fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config) -> PamResultCode {
+    let mut log = Log::new(pam, arguments.verbosity);
+    #[cfg(feature = "panic-on-purpose")]
+    arguments.panic_on_purpose();
+    let Some(user) = pam.ask_user() else {
+        log.record(&about(pam, Reason::Conversation));
+        return return_code::of_reason(Reason::Conversation);
+    };
+    // Owned copies: the items may change or move while a prompt is on its way.
+    let request = Request {
+        user,
+        service: pam.service().unwrap_or_default(),
+        rhost: pam.rhost(),
+        null_ok: arguments.null_ok,
+    };
+    if let Some(methods) = pam.ssh_methods() {
+        log.debug(&format!("sshd has accepted already: {methods}"));
+    }
+    let store = Files::new(&config.state, Owner::ROOT, PATIENCE);
+    let world = World {
+        config,
+        users: &SystemUsers,
+        store: &store,
+        clock: &SystemClock,
+    };
+    let mut conversation = PamConversation::new(pam);
+    let verdict: Verdict = login::login(&request, &world, &mut conversation, &mut log);
+    return_code::of_verdict(verdict)
+}
+
+/// A line about a failure that came before the login began.
+fn about(pam: &Pam<'_>, reason: Reason) -> Record {
+    Record::refused(reason)
+        .with_some("user", pam.user())
+        .with_some("service", pam.service())
+        .with_some("rhost", pam.rhost())
+        .with("reason", reason)
+}

@@ -42,7 +42,10 @@ impl App {
         match token.find(code, token.start, window, now) {
             Match::Fresh(step) => {
                 token.start = token.start.advanced(step, token.parameters.kind, now);
-                Ok(Self { token, confirmation: Confirmation::Confirmed })
+                Ok(Self {
+                    token,
+                    confirmation: Confirmation::Confirmed,
+                })
             }
             Match::Replayed(_) | Match::None => Err(token),
         }
@@ -50,7 +53,10 @@ impl App {
 
     /// The app of a token the sysadmin vouches for, without a code.
     pub fn vouched_for(token: Token) -> Self {
-        Self { token, confirmation: Confirmation::Confirmed }
+        Self {
+            token,
+            confirmation: Confirmation::Confirmed,
+        }
     }
 
     /// An app as a store has kept it.
@@ -168,7 +174,9 @@ impl Credentials {
                         },
                     }
                 });
-                judgements.reduce(|best, next| if next.says_more_than(&best) { next } else { best }).unwrap_or(Judgement::Wrong)
+                judgements
+                    .reduce(|best, next| if next.says_more_than(&best) { next } else { best })
+                    .unwrap_or(Judgement::Wrong)
             }
         }
     }
@@ -180,7 +188,10 @@ impl Credentials {
 
     /// How many recovery codes are still good.
     pub fn recovery_left(&self, state: &State) -> usize {
-        self.recovery.iter().filter(|digest| !state.used_recovery.contains(digest)).count()
+        self.recovery
+            .iter()
+            .filter(|digest| !state.used_recovery.contains(digest))
+            .count()
     }
 }
 

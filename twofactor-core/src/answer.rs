@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn spaces_hyphens_and_line_ends_do_not_matter() {
         for typed in ["123456", "123 456", "123-456", " 123456\r\n", "1 2 3 4 5 6", "123456\r"] {
-            assert!(matches!(Answer::parse(typed.as_bytes()), Answer::Code(code) if code.expose() == "123456"), "{typed:?}");
+            assert!(
+                matches!(Answer::parse(typed.as_bytes()), Answer::Code(code) if code.expose() == "123456"),
+                "{typed:?}"
+            );
         }
         let recovery = Answer::parse(b"1234-5678-9012-3456");
         assert!(matches!(recovery, Answer::Recovery(code) if code.expose() == "1234567890123456"));
@@ -85,11 +88,30 @@ mod tests {
     fn what_cannot_be_a_code_is_no_guess() {
         let long = "1".repeat(10 * 1024);
         let full_width = "１２３４５６";
-        for typed in ["", " ", "12345", "123456789", "12345a", "password", full_width, "12345\u{0660}", &long] {
-            assert!(matches!(Answer::parse(typed.as_bytes()), Answer::Unintelligible), "{typed:?}");
+        for typed in [
+            "",
+            " ",
+            "12345",
+            "123456789",
+            "12345a",
+            "password",
+            full_width,
+            "12345\u{0660}",
+            &long,
+        ] {
+            assert!(
+                matches!(Answer::parse(typed.as_bytes()), Answer::Unintelligible),
+                "{typed:?}"
+            );
         }
-        assert!(matches!(Answer::parse(&[0xff, 0xfe, b'1', b'2']), Answer::Unintelligible));
-        assert!(matches!(Answer::parse(b"\x08\n\r\x7fINCORRECT"), Answer::Unintelligible));
+        assert!(matches!(
+            Answer::parse(&[0xff, 0xfe, b'1', b'2']),
+            Answer::Unintelligible
+        ));
+        assert!(matches!(
+            Answer::parse(b"\x08\n\r\x7fINCORRECT"),
+            Answer::Unintelligible
+        ));
     }
 
     #[test]

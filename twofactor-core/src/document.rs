@@ -5,7 +5,7 @@
 //! reader serves files that hold secrets.
 
 use std::cell::RefCell;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -38,7 +38,10 @@ pub struct Reader<'t> {
 impl<'t> Reader<'t> {
     /// A reader of `text` that has found nothing wrong yet.
     pub fn new(text: &'t str) -> Self {
-        Self { text, problems: RefCell::new(Vec::new()) }
+        Self {
+            text,
+            problems: RefCell::new(Vec::new()),
+        }
     }
 
     /// Parses the text. `None` when it is not TOML; the problem is recorded.
@@ -92,7 +95,12 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     fn new(reader: &'r Reader<'t>, table: &'r DeTable<'t>, offset: usize) -> Self {
-        Self { reader, table, offset, known: RefCell::new(Vec::new()) }
+        Self {
+            reader,
+            table,
+            offset,
+            known: RefCell::new(Vec::new()),
+        }
     }
 
     /// The table `[name]`, when it is there.
@@ -109,13 +117,15 @@ impl<'r, 't> Section<'r, 't> {
 
     /// Every table of the array `[[name]]`.
     pub fn sections(&self, name: &'static str) -> Vec<Self> {
-        let Some(value) = self.value(name) else { return Vec::new() };
+        let Some(value) = self.value(name) else {
+            return Vec::new();
+        };
         let DeValue::Array(array) = value.get_ref() else {
             self.wrong_type(value, value.get_ref(), "an array of tables");
             return Vec::new();
         };
         let mut sections = Vec::new();
-        for item in array.iter() {
+        for item in array {
             match item.get_ref() {
                 DeValue::Table(table) => sections.push(Self::new(self.reader, table, item.span().start)),
                 other => self.wrong_type(item, other, "a table"),
@@ -165,7 +175,9 @@ impl<'r, 't> Section<'r, 't> {
             return None;
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-        let fitting = number.and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
+        let fitting = number
+            .and_then(|number| T::try_from(number).ok())
+            .filter(|number| range.contains(number));
         if fitting.is_none() {
             let (first, last) = (range.start(), range.end());
             self.complain(value, format!("{name} is a whole number from {first} to {last}"));
@@ -176,15 +188,25 @@ impl<'r, 't> Section<'r, 't> {
     /// A duration like `"60s"` or `"1h 30m"`, at most `longest`.
     pub fn duration(&self, name: &'static str, longest: Duration) -> Option<Duration> {
         let text = self.string(name)?;
-        let parsed = if text.value == "0" { Ok(Duration::ZERO) } else { humantime::parse_duration(text.value) };
+        let parsed = if text.value == "0" {
+            Ok(Duration::ZERO)
+        } else {
+            humantime::parse_duration(text.value)
+        };
         match parsed {
             Ok(duration) if duration <= longest => Some(duration),
             Ok(_) => {
-                self.reader.complain(text.offset, format!("{name} is at most {}", humantime::format_duration(longest)));
+                self.reader.complain(
+                    text.offset,
+                    format!("{name} is at most {}", humantime::format_duration(longest)),
+                );
                 None
             }
             Err(_) => {
-                self.reader.complain(text.offset, format!("{name} is a duration like \"60s\", \"15m\" or \"24h\""));
+                self.reader.complain(
+                    text.offset,
+                    format!("{name} is a duration like \"60s\", \"15m\" or \"24h\""),
+                );
                 None
             }
         }
@@ -194,10 +216,14 @@ impl<'r, 't> Section<'r, 't> {
     pub fn word<T: Copy>(&self, name: &'static str, words: &[(T, &'static str)]) -> Option<Found<T>> {
         let text = self.string(name)?;
         if let Some((meaning, _)) = words.iter().find(|(_, word)| *word == text.value) {
-            return Some(Found { value: *meaning, offset: text.offset });
+            return Some(Found {
+                value: *meaning,
+                offset: text.offset,
+            });
         }
         let all: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
-        self.reader.complain(text.offset, format!("{name} is one of {}", all.join(", ")));
+        self.reader
+            .complain(text.offset, format!("{name} is one of {}", all.join(", ")));
         None
     }
 
@@ -249,7 +275,10 @@ impl<'r, 't> Section<'r, 't> {
 
     fn as_string(&self, value: &'r Spanned<DeValue<'t>>) -> Option<Found<&'r str>> {
         match value.get_ref() {
-            DeValue::String(text) => Some(Found { value: text.as_ref(), offset: value.span().start }),
+            DeValue::String(text) => Some(Found {
+                value: text.as_ref(),
+                offset: value.span().start,
+            }),
             other => {
                 self.wrong_type(value, other, "a string in quotes");
                 None
@@ -289,7 +318,9 @@ pub fn toml_string(text: &str) -> String {
                 quoted.push('\\');
                 quoted.push(character);
             }
-            _ if character.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(character))),
+            _ if character.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(character));
+            }
             _ => quoted.push(character),
         }
     }

@@ -38,7 +38,13 @@ pub enum Unconfirmed<E> {
 
 impl Proposal {
     /// A new secret, of the length that fits the hash.
-    pub fn new(label: Label, parameters: Parameters, issuer: &str, account: &str, now: UnixTime) -> Result<Self, SecretError> {
+    pub fn new(
+        label: Label,
+        parameters: Parameters,
+        issuer: &str,
+        account: &str,
+        now: UnixTime,
+    ) -> Result<Self, SecretError> {
         let secret = Secret::generate(parameters.algorithm.secret_length())?;
         Self::with_secret(secret, label, parameters, issuer, account, now)
     }
@@ -53,13 +59,24 @@ impl Proposal {
         now: UnixTime,
     ) -> Result<Self, SecretError> {
         let serial = Serial::generate()?;
-        let token = Token { serial, label, secret, parameters, issued: now, start: Progress::default() };
+        let token = Token {
+            serial,
+            label,
+            secret,
+            parameters,
+            issued: now,
+            start: Progress::default(),
+        };
         Ok(Self::again(token, issuer, account))
     }
 
     /// A secret whose confirmation was taken back (`reset --keep-secret`), offered again.
     pub fn again(token: Token, issuer: &str, account: &str) -> Self {
-        Self { token, issuer: issuer.to_owned(), account: account.to_owned() }
+        Self {
+            token,
+            issuer: issuer.to_owned(),
+            account: account.to_owned(),
+        }
     }
 
     /// The token on offer.

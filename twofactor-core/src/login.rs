@@ -95,8 +95,19 @@ struct Denial {
 }
 
 /// Runs a login and writes its lines to the log.
-pub fn login(request: &Request, world: &World<'_>, conversation: &mut dyn Conversation, audit: &mut dyn Audit) -> Verdict {
-    let mut login = Login { request, world, conversation, audit, user: None };
+pub fn login(
+    request: &Request,
+    world: &World<'_>,
+    conversation: &mut dyn Conversation,
+    audit: &mut dyn Audit,
+) -> Verdict {
+    let mut login = Login {
+        request,
+        world,
+        conversation,
+        audit,
+        user: None,
+    };
     login.run()
 }
 
@@ -136,7 +147,8 @@ impl Login<'_> {
                 Err(denial) => denial,
             };
             let reason = self.denied(&denial);
-            let last_word = matches!(reason, Reason::Throttled | Reason::PasswordRepeated) || reason.blame() == Blame::Host;
+            let last_word =
+                matches!(reason, Reason::Throttled | Reason::PasswordRepeated) || reason.blame() == Blame::Host;
             if last_word || (left == 0 && tries == 1) {
                 return Verdict::Denied(reason);
             }
@@ -164,7 +176,12 @@ impl Login<'_> {
             return self.one_combined_try(identified);
         }
         let reply = self.conversation.ask(&self.world.config.prompt.code)?;
-        if is_dummy(&reply) || self.conversation.password().is_some_and(|password| same(&password, &reply)) {
+        if is_dummy(&reply)
+            || self
+                .conversation
+                .password()
+                .is_some_and(|password| same(&password, &reply))
+        {
             return Err(Denial::password_repeated());
         }
         self.redeem(identified, &[Answer::parse(&reply)])
@@ -185,8 +202,13 @@ impl Login<'_> {
 
     /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
     fn code_lengths(&self, identified: &Result<UserName, Identification>) -> Vec<Digits> {
-        let known = identified.as_ref().ok().and_then(|user| self.world.store.code_lengths(user).ok());
-        known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
+        let known = identified
+            .as_ref()
+            .ok()
+            .and_then(|user| self.world.store.code_lengths(user).ok());
+        known
+            .filter(|lengths| !lengths.is_empty())
+            .unwrap_or_else(|| vec![Digits::SIX])
     }
 
     fn redeem(&self, identified: &Result<UserName, Identification>, readings: &[Answer]) -> Result<Redeemed, Denial> {
@@ -201,7 +223,10 @@ impl Login<'_> {
         };
         match self.world.store.redeem(user, &attempt)? {
             Redemption::Redeemed(redeemed) => Ok(redeemed),
-            Redemption::Refused(reason) => Err(Denial { reason, explanation: None }),
+            Redemption::Refused(reason) => Err(Denial {
+                reason,
+                explanation: None,
+            }),
         }
     }
 
@@ -256,7 +281,10 @@ struct CombinedReadings {
 
 impl CombinedReadings {
     fn of(reply: &[u8], lengths: &[Digits]) -> Self {
-        let mut readings = Self { answers: Vec::new(), password_lengths: Vec::new() };
+        let mut readings = Self {
+            answers: Vec::new(),
+            password_lengths: Vec::new(),
+        };
         for digits in lengths {
             if let Some((password, code)) = answer::split_combined(reply, usize::from(digits.count())) {
                 readings.push(password, Code::new(code).map(Answer::Code));
@@ -297,14 +325,20 @@ impl Denial {
     fn password_repeated() -> Self {
         let problem = "the client answered the code prompt with the password".to_owned();
         let hint = "client used password authentication; enable KbdInteractiveAuthentication".to_owned();
-        Self { reason: Reason::PasswordRepeated, explanation: Some((problem, hint)) }
+        Self {
+            reason: Reason::PasswordRepeated,
+            explanation: Some((problem, hint)),
+        }
     }
 }
 
 impl From<&Identification> for Denial {
     fn from(identification: &Identification) -> Self {
         match identification {
-            Identification::Unknown => Self { reason: Reason::UnknownUser, explanation: None },
+            Identification::Unknown => Self {
+                reason: Reason::UnknownUser,
+                explanation: None,
+            },
             Identification::Failed(error) => Self {
                 reason: Reason::StoreUnavailable,
                 explanation: Some((error.to_string(), "try: getent passwd USER".to_owned())),
@@ -315,18 +349,27 @@ impl From<&Identification> for Denial {
 
 impl From<StoreError> for Denial {
     fn from(error: StoreError) -> Self {
-        Self { reason: error.reason(), explanation: Some((error.to_string(), error.hint())) }
+        Self {
+            reason: error.reason(),
+            explanation: Some((error.to_string(), error.hint())),
+        }
     }
 }
 
 impl From<ConversationError> for Denial {
     fn from(_: ConversationError) -> Self {
-        Self { reason: Reason::Conversation, explanation: None }
+        Self {
+            reason: Reason::Conversation,
+            explanation: None,
+        }
     }
 }
 
 impl From<ClockError> for Denial {
     fn from(error: ClockError) -> Self {
-        Self { reason: Reason::StoreUnavailable, explanation: Some((error.to_string(), "set the clock".to_owned())) }
+        Self {
+            reason: Reason::StoreUnavailable,
+            explanation: Some((error.to_string(), "set the clock".to_owned())),
+        }
     }
 }

@@ -42,7 +42,9 @@ pub struct Waived {
 impl Optional {
     /// Waives the second factor for somebody whose absence the store has proved.
     pub fn waive(self, _proof: Absent) -> Waived {
-        Waived { why: "optional-not-enrolled" }
+        Waived {
+            why: "optional-not-enrolled",
+        }
     }
 }
 

@@ -157,7 +157,11 @@ impl StoreError {
             }
             Self::File(FileError::Io { path, .. }) => format!("look at it: ls -ld {}", path.display()),
             Self::File(FileError::TooLarge { path, .. }) | Self::Corrupt { path, .. } => {
-                format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
+                format!(
+                    "restore {} from a backup, or run: twofactor reset {}",
+                    path.display(),
+                    user_of(path)
+                )
             }
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
         }

@@ -28,7 +28,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { free_attempts: 5, first_delay: Duration::from_secs(15), max_delay: Duration::from_mins(15) }
+        Self {
+            free_attempts: 5,
+            first_delay: Duration::from_secs(15),
+            max_delay: Duration::from_mins(15),
+        }
     }
 }
 
@@ -47,7 +51,7 @@ pub const MOST_SOURCES: usize = 16;
 pub struct Source(String);
 
 impl Source {
-    /// From PAM_RHOST: an address in its canonical form, `` when there is none, `?` for what is too long or not printable
+    /// From PAM_RHOST: an address in its canonical form, the empty text when there is none, `?` for what is too long or not printable
     /// ASCII (all of these share one count, and none of them is ever trusted).
     pub fn from_rhost(rhost: Option<&str>) -> Self {
         let Some(rhost) = rhost.filter(|rhost| !rhost.is_empty()) else {
@@ -56,8 +60,15 @@ impl Source {
         if let Ok(address) = rhost.parse::<IpAddr>() {
             return Self(address.to_canonical().to_string());
         }
-        let plain = rhost.len() <= 64 && rhost.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-        Self(if plain { rhost.to_ascii_lowercase() } else { UNNAMED.to_owned() })
+        let plain = rhost.len() <= 64
+            && rhost
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        Self(if plain {
+            rhost.to_ascii_lowercase()
+        } else {
+            UNNAMED.to_owned()
+        })
     }
 
     /// The text that is stored; [`Source::from_rhost`] reads it back.
@@ -94,18 +105,26 @@ impl Failures {
             return None;
         }
         let doublings = self.count.checked_sub(limits.free_attempts)?;
-        let delay = limits.first_delay.saturating_mul(2_u32.saturating_pow(doublings)).min(limits.max_delay);
+        let delay = limits
+            .first_delay
+            .saturating_mul(2_u32.saturating_pow(doublings))
+            .min(limits.max_delay);
         let until = last.min(now).after(delay);
         (until > now).then_some(until)
     }
 
     fn charged(self, now: UnixTime) -> Self {
         let count = if self.forgotten(now) { 0 } else { self.count };
-        Self { count: count.saturating_add(1), last: Some(now) }
+        Self {
+            count: count.saturating_add(1),
+            last: Some(now),
+        }
     }
 
     fn forgotten(self, now: UnixTime) -> bool {
-        self.last.and_then(|last| now.since(last)).is_some_and(|quiet| quiet >= FORGOTTEN_AFTER)
+        self.last
+            .and_then(|last| now.since(last))
+            .is_some_and(|quiet| quiet >= FORGOTTEN_AFTER)
     }
 }
 
@@ -134,7 +153,9 @@ pub struct Throttle {
 impl Throttle {
     /// The moment from which an attempt from `source` is looked at; `None` when that is now.
     pub fn blocked_until(&self, source: &Source, limits: Limits, now: UnixTime) -> Option<UnixTime> {
-        let own = self.record(source).and_then(|record| record.failures.blocked_until(limits, now));
+        let own = self
+            .record(source)
+            .and_then(|record| record.failures.blocked_until(limits, now));
         if self.trusted.as_ref() == Some(source) {
             return own;
         }
@@ -156,12 +177,19 @@ impl Throttle {
             return;
         }
         if self.sources.len() >= MOST_SOURCES {
-            let quietest = self.sources.iter().enumerate().min_by_key(|(_, record)| record.failures.last);
+            let quietest = self
+                .sources
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, record)| record.failures.last);
             if let Some((position, _)) = quietest {
                 self.sources.remove(position);
             }
         }
-        self.sources.push(SourceRecord { source: source.clone(), failures: Failures::default().charged(now) });
+        self.sources.push(SourceRecord {
+            source: source.clone(),
+            failures: Failures::default().charged(now),
+        });
     }
 
     /// Forgets what an accepted login from `source` makes up for, and trusts that source from now on.
@@ -189,7 +217,9 @@ mod tests {
     }
 
     fn digest(number: u32) -> Digest {
-        Salt::parse("AAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap().fingerprint(&number.to_string())
+        Salt::parse("AAAAAAAAAAAAAAAAAAAAAAAAAA")
+            .unwrap()
+            .fingerprint(&number.to_string())
     }
 
     fn later(seconds: u64) -> UnixTime {
@@ -206,9 +236,18 @@ mod tests {
         assert_eq!(throttle.blocked_until(&source, limits, NOW), None);
         for (number, delay) in (4..).zip([15, 30, 60, 120, 240, 480, 900, 900]) {
             throttle.charge(&source, digest(number), NOW);
-            assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(delay)), "after {}", number + 1);
+            assert_eq!(
+                throttle.blocked_until(&source, limits, NOW),
+                Some(later(delay)),
+                "after {}",
+                number + 1
+            );
         }
-        assert_eq!(throttle.blocked_until(&source, limits, later(900)), None, "never a permanent lock");
+        assert_eq!(
+            throttle.blocked_until(&source, limits, later(900)),
+            None,
+            "never a permanent lock"
+        );
     }
 
     #[test]
@@ -231,7 +270,10 @@ mod tests {
             throttle.charge(&stranger, digest(number), NOW);
         }
         assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
-        assert!(throttle.blocked_until(&from("203.0.113.1"), limits, NOW).is_some(), "other sources share the user's count");
+        assert!(
+            throttle.blocked_until(&from("203.0.113.1"), limits, NOW).is_some(),
+            "other sources share the user's count"
+        );
         assert_eq!(throttle.blocked_until(&home, limits, NOW), None);
     }
 
@@ -259,21 +301,32 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_blocks_for_one_delay_and_not_for_years() {
-        let failures = Failures { count: 5, last: Some(later(1_000_000)) };
+        let failures = Failures {
+            count: 5,
+            last: Some(later(1_000_000)),
+        };
         assert_eq!(failures.blocked_until(Limits::default(), NOW), Some(later(15)));
     }
 
     #[test]
     fn sources_are_bounded_and_canonical() {
         assert_eq!(Source::from_rhost(None), Source::from_rhost(Some("")));
-        assert_ne!(Source::from_rhost(None), from("local"), "a host called local is not this host");
+        assert_ne!(
+            Source::from_rhost(None),
+            from("local"),
+            "a host called local is not this host"
+        );
         assert_eq!(from("::ffff:192.0.2.7"), from("192.0.2.7"));
         assert_eq!(from("2001:DB8:0::1").as_str(), "2001:db8::1");
         assert_eq!(from(&"h".repeat(5000)).as_str(), UNNAMED);
         assert_eq!(from("a b\n").as_str(), UNNAMED);
         let mut throttle = Throttle::default();
         for number in 0..100 {
-            throttle.charge(&from(&format!("192.0.2.{number}")), digest(number), later(u64::from(number)));
+            throttle.charge(
+                &from(&format!("192.0.2.{number}")),
+                digest(number),
+                later(u64::from(number)),
+            );
         }
         assert_eq!(throttle.sources.len(), MOST_SOURCES);
         assert!(throttle.record(&from("192.0.2.99")).is_some());
@@ -281,7 +334,10 @@ mod tests {
 
     #[test]
     fn zero_free_attempts_delay_after_the_first_wrong_code() {
-        let limits = Limits { free_attempts: 0, ..Limits::default() };
+        let limits = Limits {
+            free_attempts: 0,
+            ..Limits::default()
+        };
         let mut throttle = Throttle::default();
         let source = from("192.0.2.7");
         assert_eq!(throttle.blocked_until(&source, limits, NOW), None);

@@ -18,7 +18,9 @@ impl Serial {
     /// Takes 1 to 64 printable ASCII characters without spaces, quotes or backslashes.
     pub fn new(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len());
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         (fits && plain).then(|| Self(text.to_owned()))
     }
 
@@ -27,7 +29,10 @@ impl Serial {
     pub fn generate() -> Result<Self, SecretError> {
         let mut bytes = [0; 5];
         secret::fill_random(&mut bytes)?;
-        Ok(Self(format!("app-{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())))
+        Ok(Self(format!(
+            "app-{}",
+            BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()
+        )))
     }
 
     /// The serial as text.

@@ -112,7 +112,10 @@ impl Folder {
         let folder = self.folder(name)?.ok_or_else(missing)?;
         // The caller's umask may have taken permissions away.
         let doing = "set the mode of";
-        folder.handle.set_permissions(Permissions::from_mode(0o700)).map_err(|error| io_error(&path, doing, error))?;
+        folder
+            .handle
+            .set_permissions(Permissions::from_mode(0o700))
+            .map_err(|error| io_error(&path, doing, error))?;
         self.sync()?;
         Ok(folder)
     }
@@ -169,7 +172,14 @@ impl Folder {
         let path = self.path.join(name);
         let flags = OFlag::O_RDWR | OFlag::O_CREAT;
         let missing = || io_error(&path, "open", Errno::ENOENT.into());
-        let file = open(&self.handle, Path::new(name), &path, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.ok_or_else(missing)?;
+        let file = open(
+            &self.handle,
+            Path::new(name),
+            &path,
+            flags,
+            Mode::S_IRUSR | Mode::S_IWUSR,
+        )?
+        .ok_or_else(missing)?;
         check_file(&file, &path, self.owner)?;
         let started = Instant::now();
         let mut pause = Duration::from_millis(1);
@@ -210,7 +220,12 @@ impl Folder {
         &self.path
     }
 
-    fn open_at(at: impl std::os::fd::AsFd, name: &Path, path: PathBuf, owner: Owner) -> Result<Option<Self>, FileError> {
+    fn open_at(
+        at: impl std::os::fd::AsFd,
+        name: &Path,
+        path: PathBuf,
+        owner: Owner,
+    ) -> Result<Option<Self>, FileError> {
         match open(at, name, &path, OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())? {
             Some(handle) => {
                 check_folder(&handle, &path, owner)?;
@@ -227,7 +242,14 @@ impl Folder {
         }
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         let missing = || io_error(path, "create", Errno::ENOENT.into());
-        let mut file = open(&self.handle, Path::new(name), path, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.ok_or_else(missing)?;
+        let mut file = open(
+            &self.handle,
+            Path::new(name),
+            path,
+            flags,
+            Mode::S_IRUSR | Mode::S_IWUSR,
+        )?
+        .ok_or_else(missing)?;
         let written = file
             .set_permissions(Permissions::from_mode(0o600))
             .and_then(|()| file.write_all(content))
@@ -236,7 +258,9 @@ impl Folder {
     }
 
     fn sync(&self) -> Result<(), FileError> {
-        self.handle.sync_all().map_err(|error| io_error(&self.path, "sync", error))
+        self.handle
+            .sync_all()
+            .map_err(|error| io_error(&self.path, "sync", error))
     }
 }
 
@@ -253,9 +277,11 @@ fn open(
         Ok(handle) => Ok(Some(File::from(above_standard_streams(handle, path)?))),
         Err(Errno::ENOENT) if !flags.contains(OFlag::O_CREAT) => Ok(None),
         Err(Errno::ELOOP) => Err(refused(path, "is a symbolic link", format!("rm {}", path.display()))),
-        Err(Errno::ENOTDIR) if flags.contains(OFlag::O_DIRECTORY) => {
-            Err(refused(path, "is not a folder or is a symbolic link", format!("ls -ld {}", path.display())))
-        }
+        Err(Errno::ENOTDIR) if flags.contains(OFlag::O_DIRECTORY) => Err(refused(
+            path,
+            "is not a folder or is a symbolic link",
+            format!("ls -ld {}", path.display()),
+        )),
         Err(errno) => Err(io_error(path, "open", errno.into())),
     }
 }
@@ -276,12 +302,20 @@ fn read(file: &File, path: &Path, owner: Owner, limit: usize) -> Result<Zeroizin
     let mut content = Zeroizing::new(Vec::with_capacity(limit.min(64 * 1024) + 1));
     let size = file.metadata().map_err(|error| io_error(path, "examine", error))?.len();
     if usize::try_from(size).map_or(true, |size| size > limit) {
-        return Err(FileError::TooLarge { path: path.to_owned(), limit });
+        return Err(FileError::TooLarge {
+            path: path.to_owned(),
+            limit,
+        });
     }
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(most).read_to_end(&mut content).map_err(|error| io_error(path, "read", error))?;
+    file.take(most)
+        .read_to_end(&mut content)
+        .map_err(|error| io_error(path, "read", error))?;
     if content.len() > limit {
-        return Err(FileError::TooLarge { path: path.to_owned(), limit });
+        return Err(FileError::TooLarge {
+            path: path.to_owned(),
+            limit,
+        });
     }
     Ok(content)
 }
@@ -289,10 +323,18 @@ fn read(file: &File, path: &Path, owner: Owner, limit: usize) -> Result<Zeroizin
 fn check_file(file: &File, path: &Path, owner: Owner) -> Result<(), FileError> {
     let metadata = file.metadata().map_err(|error| io_error(path, "examine", error))?;
     if !metadata.is_file() {
-        return Err(refused(path, "is not a regular file", format!("ls -l {}", path.display())));
+        return Err(refused(
+            path,
+            "is not a regular file",
+            format!("ls -l {}", path.display()),
+        ));
     }
     if metadata.nlink() != 1 {
-        return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", path.display())));
+        return Err(refused(
+            path,
+            "has more than one name (hard links)",
+            format!("ls -li {}", path.display()),
+        ));
     }
     check_owner_and_mode(&metadata, path, owner)
 }
@@ -316,11 +358,19 @@ fn check_owner_and_mode(metadata: &std::fs::Metadata, path: &Path, owner: Owner)
 }
 
 fn refused(path: &Path, problem: &str, remedy: String) -> FileError {
-    FileError::Unsafe { path: path.to_owned(), problem: problem.to_owned(), remedy }
+    FileError::Unsafe {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+        remedy,
+    }
 }
 
 fn io_error(path: &Path, doing: &'static str, source: io::Error) -> FileError {
-    FileError::Io { path: path.to_owned(), doing, source }
+    FileError::Io {
+        path: path.to_owned(),
+        doing,
+        source,
+    }
 }
 
 /// What the system said, without Rust's "(os error 28)".
@@ -356,7 +406,10 @@ mod tests {
         folder.replace("state", b"one").unwrap();
         folder.replace("state", b"two").unwrap();
         assert_eq!(folder.read("state", 10).unwrap().unwrap().as_slice(), b"two");
-        assert_eq!(std::fs::metadata(path(&directory, "state")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(path(&directory, "state")).unwrap().mode() & 0o777,
+            0o600
+        );
         assert_eq!(folder.names().unwrap(), ["state"]);
     }
 
@@ -395,21 +448,30 @@ mod tests {
     fn a_foreign_owner_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let stranger = Owner(me().0 + 1);
-        assert!(matches!(Folder::open(directory.path(), stranger), Err(FileError::Unsafe { .. })));
+        assert!(matches!(
+            Folder::open(directory.path(), stranger),
+            Err(FileError::Unsafe { .. })
+        ));
     }
 
     #[test]
     fn the_size_is_capped() {
         let (_directory, folder) = folder();
         folder.replace("big", &[b'x'; 11]).unwrap();
-        assert!(matches!(folder.read("big", 10), Err(FileError::TooLarge { limit: 10, .. })));
+        assert!(matches!(
+            folder.read("big", 10),
+            Err(FileError::TooLarge { limit: 10, .. })
+        ));
     }
 
     #[test]
     fn the_wait_for_a_lock_is_bounded() {
         let (_directory, folder) = folder();
         let held = folder.lock("lock", Duration::ZERO).unwrap();
-        assert!(matches!(folder.lock("lock", Duration::from_millis(5)), Err(FileError::LockTimeout { .. })));
+        assert!(matches!(
+            folder.lock("lock", Duration::from_millis(5)),
+            Err(FileError::LockTimeout { .. })
+        ));
         drop(held);
         folder.lock("lock", Duration::ZERO).unwrap();
     }

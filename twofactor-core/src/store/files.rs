@@ -46,18 +46,27 @@ pub struct Files {
 impl Files {
     /// The store in the folder `state`, all of which must belong to `owner`. Nothing is opened yet.
     pub fn new(state: &Path, owner: Owner, patience: Duration) -> Self {
-        Self { state: state.to_owned(), owner, patience }
+        Self {
+            state: state.to_owned(),
+            owner,
+            patience,
+        }
     }
 
     /// The folder of all users. That it is missing is an error: only inside it can absence be proved.
     fn users_folder(&self) -> Result<Folder, StoreError> {
         let state = Folder::open(&self.state, self.owner)?.ok_or_else(|| StoreError::NoFolder(self.state.clone()))?;
-        state.folder(USERS)?.ok_or_else(|| StoreError::NoFolder(self.state.join(USERS)))
+        state
+            .folder(USERS)?
+            .ok_or_else(|| StoreError::NoFolder(self.state.join(USERS)))
     }
 
     /// The user's folder, when it is there.
     fn entry(&self, user: &UserName) -> Result<Option<Entry>, StoreError> {
-        Ok(self.users_folder()?.folder(user.as_str())?.map(|folder| Entry { folder }))
+        Ok(self
+            .users_folder()?
+            .folder(user.as_str())?
+            .map(|folder| Entry { folder }))
     }
 
     /// The user's folder, when it is there, locked.
@@ -75,7 +84,11 @@ impl Store for Files {
     }
 
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError> {
-        let credentials = self.entry(user)?.map(|entry| entry.credentials()).transpose()?.flatten();
+        let credentials = self
+            .entry(user)?
+            .map(|entry| entry.credentials())
+            .transpose()?
+            .flatten();
         let mut lengths: Vec<Digits> = credentials
             .iter()
             .flat_map(|credentials| &credentials.apps)
@@ -87,20 +100,28 @@ impl Store for Files {
     }
 
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
-        let Some(account) = self.locked(user)? else { return Ok(Redemption::Refused(Reason::NotEnrolled)) };
+        let Some(account) = self.locked(user)? else {
+            return Ok(Redemption::Refused(Reason::NotEnrolled));
+        };
         let Some(credentials) = account.entry.credentials()? else {
             return Ok(Redemption::Refused(Reason::NotEnrolled));
         };
         let before = account.entry.state()?;
 
-        if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
+        if before
+            .throttle
+            .blocked_until(attempt.source, attempt.limits, attempt.now)
+            .is_some()
+        {
             return Ok(Redemption::Refused(Reason::Throttled));
         }
         let Some(guess) = attempt.readings.iter().find_map(|reading| reading.digits()) else {
             return Ok(Redemption::Refused(Reason::WrongCode));
         };
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, credentials.salt.fingerprint(guess), attempt.now);
+        charged
+            .throttle
+            .charge(attempt.source, credentials.salt.fingerprint(guess), attempt.now);
         let charge = account.charge(&charged)?;
 
         let judged = attempt
@@ -110,9 +131,20 @@ impl Store for Files {
             .enumerate()
             .reduce(|best, next| if next.1.says_more_than(&best.1) { next } else { best });
         match judged {
-            Some((reading, Judgement::App { serial, label, progress, .. })) => {
+            Some((
+                reading,
+                Judgement::App {
+                    serial,
+                    label,
+                    progress,
+                    ..
+                },
+            )) => {
                 let drift = progress.drift;
-                let factor = Factor::Token { label: label.to_string(), drift };
+                let factor = Factor::Token {
+                    label: label.to_string(),
+                    drift,
+                };
                 let mut accepted = charged;
                 accepted.progress.insert(serial, progress);
                 account.accept(charge, accepted, attempt, factor, reading)
@@ -120,7 +152,9 @@ impl Store for Files {
             Some((reading, Judgement::Recovery(digest))) => {
                 let mut accepted = charged;
                 accepted.used_recovery.push(digest);
-                let factor = Factor::Recovery { left: credentials.recovery_left(&accepted) };
+                let factor = Factor::Recovery {
+                    left: credentials.recovery_left(&accepted),
+                };
                 account.accept(charge, accepted, attempt, factor, reading)
             }
             Some((_, Judgement::Replayed)) => account.refund(charge, &before, Reason::Replayed),
@@ -150,7 +184,10 @@ struct Charge(());
 impl Entry {
     fn lock(self, patience: Duration) -> Result<Locked, StoreError> {
         let lock = self.folder.lock(LOCK, patience)?;
-        Ok(Locked { entry: self, _lock: lock })
+        Ok(Locked {
+            entry: self,
+            _lock: lock,
+        })
     }
 
     /// The credentials; `None` when the user has none.
@@ -164,8 +201,13 @@ impl Entry {
     }
 
     fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Vec<Problem>>) -> Result<Option<T>, StoreError> {
-        let Some(content) = self.folder.read(name, LARGEST)? else { return Ok(None) };
-        let corrupt = |places| StoreError::Corrupt { path: self.folder.path().join(name), places };
+        let Some(content) = self.folder.read(name, LARGEST)? else {
+            return Ok(None);
+        };
+        let corrupt = |places| StoreError::Corrupt {
+            path: self.folder.path().join(name),
+            places,
+        };
         let text = std::str::from_utf8(&content).map_err(|_| corrupt(Vec::new()))?;
         parse(text).map(Some).map_err(corrupt)
     }
@@ -192,7 +234,11 @@ impl Locked {
             Factor::Token { label, .. } => label.clone(),
             Factor::Recovery { .. } => "recovery".to_owned(),
         };
-        state.last_accepted = Some(LastAccepted { at: attempt.now, source: attempt.source.clone(), factor: name });
+        state.last_accepted = Some(LastAccepted {
+            at: attempt.now,
+            source: attempt.source.clone(),
+            factor: name,
+        });
         self.write_state(&state)?;
         Ok(Redemption::Redeemed(Redeemed { factor, reading }))
     }
@@ -208,6 +254,9 @@ impl Locked {
     }
 
     fn write_credentials(&self, credentials: &Credentials) -> Result<(), StoreError> {
-        Ok(self.entry.folder.replace(SECRET, secret_file::write(credentials).as_bytes())?)
+        Ok(self
+            .entry
+            .folder
+            .replace(SECRET, secret_file::write(credentials).as_bytes())?)
     }
 }

@@ -97,7 +97,11 @@ impl Files {
         let account = self.locked_or_new(user)?;
         let mut credentials = match account.entry.credentials()? {
             Some(credentials) => credentials,
-            None => Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() },
+            None => Credentials {
+                apps: Vec::new(),
+                salt: Salt::generate()?,
+                recovery: Vec::new(),
+            },
         };
         let label = &app.token().label;
         if let Some(present) = credentials.app(label)
@@ -120,7 +124,9 @@ impl Files {
 
     /// The user's apps, recovery codes and counts; `None` when the user is not enrolled.
     pub fn status(&self, user: &UserName, limits: Limits, now: UnixTime) -> Result<Option<Status>, StoreError> {
-        let Some((credentials, state)) = self.account(user)? else { return Ok(None) };
+        let Some((credentials, state)) = self.account(user)? else {
+            return Ok(None);
+        };
         let apps = credentials.apps.iter().map(|app| {
             let token = app.token();
             AppStatus {
@@ -174,14 +180,18 @@ impl Files {
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
     pub fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
-        let Some((credentials, _)) = self.account(user)? else { return Ok(None) };
+        let Some((credentials, _)) = self.account(user)? else {
+            return Ok(None);
+        };
         let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
         Ok(credentials.apps.into_iter().find(pending).map(App::into_token))
     }
 
     /// Forgets an account, or its confirmations. `false` when the user is not enrolled.
     pub fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
-        let Some(account) = self.locked(user)? else { return Ok(false) };
+        let Some(account) = self.locked(user)? else {
+            return Ok(false);
+        };
         if !account.entry.folder.has(SECRET)? {
             return Ok(false);
         }
@@ -192,7 +202,9 @@ impl Files {
                 account.entry.folder.remove(STATE).map_err(StoreError::from)?;
             }
             Reset::Confirmations => {
-                let Some(mut credentials) = account.entry.credentials()? else { return Ok(false) };
+                let Some(mut credentials) = account.entry.credentials()? else {
+                    return Ok(false);
+                };
                 let state = account.entry.state()?;
                 for app in &mut credentials.apps {
                     let progress = state.progress_of(app.token());
@@ -206,8 +218,12 @@ impl Files {
 
     /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled.
     pub fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, StoreError> {
-        let Some(account) = self.locked(user)? else { return Ok(false) };
-        let Some(mut credentials) = account.entry.credentials()? else { return Ok(false) };
+        let Some(account) = self.locked(user)? else {
+            return Ok(false);
+        };
+        let Some(mut credentials) = account.entry.credentials()? else {
+            return Ok(false);
+        };
         credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
         account.write_credentials(&credentials)?;
         Ok(true)
@@ -215,12 +231,17 @@ impl Files {
 
     /// Forgets counted failures. `false` when the user is not enrolled.
     pub fn unlock(&self, user: &UserName) -> Result<bool, StoreError> {
-        let Some(account) = self.locked(user)? else { return Ok(false) };
+        let Some(account) = self.locked(user)? else {
+            return Ok(false);
+        };
         if !account.entry.folder.has(SECRET)? {
             return Ok(false);
         }
         let mut state = account.entry.state()?;
-        state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
+        state.throttle = Throttle {
+            trusted: state.throttle.trusted.take(),
+            ..Throttle::default()
+        };
         account.write_state(&state)?;
         Ok(true)
     }
@@ -231,7 +252,9 @@ impl Files {
             other => other?,
         };
         let Some(entry) = entry else { return Ok(None) };
-        let Some(credentials) = entry.credentials()? else { return Ok(None) };
+        let Some(credentials) = entry.credentials()? else {
+            return Ok(None);
+        };
         Ok(Some((credentials, entry.state()?)))
     }
 
@@ -247,7 +270,11 @@ impl Files {
     }
 
     fn make_state_folder(&self) -> Result<Folder, StoreError> {
-        let parent = self.state.parent().and_then(|parent| Folder::open(parent, self.owner).transpose()).transpose()?;
+        let parent = self
+            .state
+            .parent()
+            .and_then(|parent| Folder::open(parent, self.owner).transpose())
+            .transpose()?;
         let name = self.state.file_name().and_then(|name| name.to_str());
         match (parent, name) {
             (Some(parent), Some(name)) => Ok(parent.make_folder(name)?),

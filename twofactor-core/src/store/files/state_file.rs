@@ -16,7 +16,10 @@ const VERSION: u32 = 1;
 /// The state as text.
 pub(super) fn write(state: &State) -> String {
     let mut text = String::with_capacity(1024);
-    let _ = writeln!(text, "# How far a second factor has been used, written by twofactor at every login.");
+    let _ = writeln!(
+        text,
+        "# How far a second factor has been used, written by twofactor at every login."
+    );
     let _ = writeln!(text, "version = {VERSION}");
     text.push_str("used_recovery = [");
     for digest in &state.used_recovery {
@@ -24,7 +27,12 @@ pub(super) fn write(state: &State) -> String {
     }
     text.push_str("]\n");
     if let Some(last) = &state.last_accepted {
-        let _ = writeln!(text, "\n[last_accepted]\nat = \"{}\"\nsource = {}", last.at, toml_string(last.source.as_str()));
+        let _ = writeln!(
+            text,
+            "\n[last_accepted]\nat = \"{}\"\nsource = {}",
+            last.at,
+            toml_string(last.source.as_str())
+        );
         let _ = writeln!(text, "factor = {}", toml_string(&last.factor));
     }
     let throttle = &state.throttle;
@@ -37,7 +45,11 @@ pub(super) fn write(state: &State) -> String {
         let _ = writeln!(text, "last_wrong = \"{digest}\"\nlast_wrong_at = \"{at}\"");
     }
     for record in &throttle.sources {
-        let _ = writeln!(text, "\n[[throttle.source]]\nsource = {}", toml_string(record.source.as_str()));
+        let _ = writeln!(
+            text,
+            "\n[[throttle.source]]\nsource = {}",
+            toml_string(record.source.as_str())
+        );
         write_failures(&mut text, record.failures);
     }
     for (serial, progress) in &state.progress {
@@ -86,10 +98,18 @@ fn state(root: Section<'_, '_>) -> State {
             Throttle::default()
         }
     };
-    let mut state = State { used_recovery, throttle, last_accepted, ..State::default() };
+    let mut state = State {
+        used_recovery,
+        throttle,
+        last_accepted,
+        ..State::default()
+    };
     for section in root.sections("token") {
         let serial = section.string("serial").and_then(|text| Serial::new(text.value));
-        let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
+        let watermark = section
+            .integer("watermark", 0..=i64::MAX)
+            .and_then(|step| u64::try_from(step).ok())
+            .map(Step);
         let drift = section.integer("drift", -Progress::MOST_DRIFT..=Progress::MOST_DRIFT);
         match (serial, drift) {
             (Some(serial), Some(drift)) => {
@@ -107,28 +127,37 @@ fn state(root: Section<'_, '_>) -> State {
 
 fn last_accepted(section: Section<'_, '_>) -> Option<LastAccepted> {
     let at = time(&section, "at");
-    let source = section.string("source").map(|text| Source::from_rhost(Some(text.value)));
+    let source = section
+        .string("source")
+        .map(|text| Source::from_rhost(Some(text.value)));
     let factor = section.string("factor").map(|text| text.value.to_owned());
     if at.is_none() || source.is_none() || factor.is_none() {
         section.complain_here("at, source or factor is missing");
     }
     section.finish();
-    Some(LastAccepted { at: at?, source: source?, factor: factor? })
+    Some(LastAccepted {
+        at: at?,
+        source: source?,
+        factor: factor?,
+    })
 }
 
 fn throttle(section: Section<'_, '_>) -> Throttle {
     let mut throttle = Throttle {
         user: failures(&section),
-        trusted: section.string("trusted").map(|text| Source::from_rhost(Some(text.value))),
+        trusted: section
+            .string("trusted")
+            .map(|text| Source::from_rhost(Some(text.value))),
         ..Throttle::default()
     };
     let last_wrong = section.string("last_wrong").and_then(|text| Digest::parse(text.value));
     throttle.last_wrong = last_wrong.zip(time(&section, "last_wrong_at"));
     for record in section.sections("source") {
         match record.string("source") {
-            Some(source) => throttle
-                .sources
-                .push(SourceRecord { source: Source::from_rhost(Some(source.value)), failures: failures(&record) }),
+            Some(source) => throttle.sources.push(SourceRecord {
+                source: Source::from_rhost(Some(source.value)),
+                failures: failures(&record),
+            }),
             None => record.missing("source"),
         }
         record.finish();
@@ -145,7 +174,10 @@ fn failures(section: &Section<'_, '_>) -> Failures {
     if count.is_none() {
         section.missing("failures");
     }
-    Failures { count: count.unwrap_or(u32::MAX), last: time(section, "last_failure") }
+    Failures {
+        count: count.unwrap_or(u32::MAX),
+        last: time(section, "last_failure"),
+    }
 }
 
 fn time(section: &Section<'_, '_>, name: &'static str) -> Option<UnixTime> {

@@ -1,0 +1,143 @@
+//! The thin layer over libpam: what pam-bindings lacks, and safe wrappers around what it has.
+//!
+//! What always holds: every item is copied before anything else happens (the application may replace it while a prompt is
+//! on its way), what somebody typed is wiped when dropped, and text for syslog is an argument, never a format.
+
+#![expect(unsafe_code, reason = "the only file that calls C")]
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+
+use pam::constants::{PamMessageStyle, PamResultCode};
+use pam::conv::Conv;
+use pam::items::{AuthTok, RHost, Service, User};
+use pam::module::PamHandle;
+use twofactor_core::login::Reply;
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// How long libpam lets the application wait after a failure, before it varies the time by a quarter: what pam_unix asks.
+const FAILURE_DELAY_MICROSECONDS: c_uint = 2_000_000;
+
+/// `PAM_AUTHTOK` (security/_pam_types.h).
+const PAM_AUTHTOK: c_int = 6;
+
+// The library pam-bindings links anyway: no further DT_NEEDED. All four have been in Linux-PAM since 1.1.
+#[link(name = "pam")]
+unsafe extern "C" {
+    fn pam_syslog(pamh: *const PamHandle, priority: c_int, format: *const c_char, ...);
+    fn pam_fail_delay(pamh: *mut PamHandle, microseconds: c_uint) -> c_int;
+    fn pam_getenv(pamh: *mut PamHandle, name: *const c_char) -> *const c_char;
+    fn pam_get_authtok(pamh: *mut PamHandle, item: c_int, token: *mut *const c_char, prompt: *const c_char) -> c_int;
+    fn pam_set_item(pamh: *mut PamHandle, item: c_int, value: *const c_void) -> c_int;
+}
+
+/// The handle of one call of the module. Nothing of it outlives the call.
+pub(crate) struct Pam<'h>(RefCell<&'h mut PamHandle>);
+
+impl<'h> Pam<'h> {
+    /// Wraps the handle libpam called us with.
+    pub(crate) fn new(pamh: &'h mut PamHandle) -> Self {
+        Self(RefCell::new(pamh))
+    }
+
+    /// PAM_USER as it is, without asking for it.
+    pub(crate) fn user(&self) -> Option<String> {
+        let pamh = self.0.borrow();
+        let user = pamh.get_item::<User<'_>>().ok().flatten()?;
+        Some(lossy(&user))
+    }
+
+    /// PAM_USER; the application asks for it when it is not known yet.
+    pub(crate) fn ask_user(&self) -> Option<String> {
+        // A name that is not UTF-8 makes the bindings fail although libpam has it; no user database knows such a user.
+        let asked = self.0.borrow_mut().get_user(None).ok();
+        asked.or_else(|| self.user())
+    }
+
+    /// PAM_SERVICE.
+    pub(crate) fn service(&self) -> Option<String> {
+        let pamh = self.0.borrow();
+        let service = pamh.get_item::<Service<'_>>().ok().flatten()?;
+        Some(lossy(&service))
+    }
+
+    /// PAM_RHOST.
+    pub(crate) fn rhost(&self) -> Option<String> {
+        let pamh = self.0.borrow();
+        let rhost = pamh.get_item::<RHost<'_>>().ok().flatten()?;
+        Some(lossy(&rhost))
+    }
+
+    /// The methods sshd has accepted before it came to us: the first word of every line of SSH_AUTH_INFO_0. The rest of a
+    /// line is a public key, which nobody needs in a log.
+    pub(crate) fn ssh_methods(&self) -> Option<String> {
+        let mut pamh = self.0.borrow_mut();
+        // SAFETY: the handle is valid for this call, and the name is a C string.
+        let value = unsafe { pam_getenv(&raw mut **pamh, c"SSH_AUTH_INFO_0".as_ptr()) };
+        // SAFETY: libpam returns NULL or a C string of its own, which nothing changes before it is copied here.
+        let text = lossy(unsafe { value.as_ref().map(|first| CStr::from_ptr(first)) }?);
+        let methods: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        Some(methods.join(","))
+    }
+
+    /// Sends one message; `None` when the application fails or gives no answer.
+    pub(crate) fn converse(&self, style: PamMessageStyle, message: &str) -> Option<Reply> {
+        let pamh = self.0.borrow();
+        let conversation = pamh.get_item::<Conv<'_>>().ok().flatten()?;
+        let reply = conversation.send(style, message).ok().flatten()?;
+        Some(Zeroizing::new(reply.as_bytes().to_vec()))
+    }
+
+    /// PAM_AUTHTOK, when an earlier module asked for it.
+    pub(crate) fn authtok(&self) -> Option<Reply> {
+        let pamh = self.0.borrow();
+        let token = pamh.get_item::<AuthTok<'_>>().ok().flatten()?;
+        Some(Zeroizing::new(token.as_bytes().to_vec()))
+    }
+
+    /// PAM_AUTHTOK; the application asks for it with `prompt` when no module did before.
+    pub(crate) fn ask_authtok(&self, prompt: &str) -> Option<Reply> {
+        let prompt = CString::new(prompt).ok()?;
+        let mut token: *const c_char = std::ptr::null();
+        let mut pamh = self.0.borrow_mut();
+        // SAFETY: the handle is valid for this call; libpam writes a pointer to the item it keeps, or leaves NULL.
+        let result = unsafe { pam_get_authtok(&raw mut **pamh, PAM_AUTHTOK, &raw mut token, prompt.as_ptr()) };
+        if result != PamResultCode::PAM_SUCCESS as c_int {
+            return None;
+        }
+        // SAFETY: on success the pointer is NULL or a C string that libpam keeps until the item is set again.
+        let token = unsafe { token.as_ref().map(|first| CStr::from_ptr(first)) }?;
+        Some(Zeroizing::new(token.to_bytes().to_vec()))
+    }
+
+    /// Sets PAM_AUTHTOK for the modules below.
+    pub(crate) fn set_authtok(&self, password: &[u8]) -> Option<()> {
+        let password = CString::new(password).ok()?;
+        let mut pamh = self.0.borrow_mut();
+        // SAFETY: the handle is valid for this call; libpam copies the C string before it returns.
+        let result = unsafe { pam_set_item(&raw mut **pamh, PAM_AUTHTOK, password.as_ptr().cast()) };
+        password.into_bytes().zeroize();
+        (result == PamResultCode::PAM_SUCCESS as c_int).then_some(())
+    }
+
+    /// Writes a line to syslog (authpriv). libpam puts `pam_twofactor(service:phase): ` before it.
+    pub(crate) fn syslog(&self, priority: c_int, line: &str) {
+        // Records escape NUL; should one get here all the same, a line cut short is better than none.
+        let line = line.split('\0').next().unwrap_or_default();
+        let Ok(line) = CString::new(line) else { return };
+        let pamh = self.0.borrow();
+        // SAFETY: the handle is valid for this call; the format takes exactly the one C string that follows.
+        unsafe { pam_syslog(&raw const **pamh, priority, c"%s".as_ptr(), line.as_ptr()) };
+    }
+
+    /// Asks libpam to let the application wait should the whole authentication fail.
+    pub(crate) fn delay_failure(&self) {
+        let mut pamh = self.0.borrow_mut();
+        // SAFETY: the handle is valid for this call. A failure to set the delay changes no verdict.
+        let _ = unsafe { pam_fail_delay(&raw mut **pamh, FAILURE_DELAY_MICROSECONDS) };
+    }
+}
+
+fn lossy(text: &CStr) -> String {
+    text.to_string_lossy().into_owned()
+}

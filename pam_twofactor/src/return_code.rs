@@ -1,0 +1,45 @@
+//! What libpam is told: the one table from verdicts to return codes (DESIGN §3).
+//!
+//! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, and
+//! the auth phase's PAM_IGNORE needs a [`Verdict::Waived`], which only the policy can make.
+
+use pam::constants::PamResultCode;
+use twofactor_core::login::Verdict;
+use twofactor_core::reason::Reason;
+
+/// The phases account, session and password: harmless where somebody lists the module.
+pub(crate) const NO_WORK: PamResultCode = PamResultCode::PAM_IGNORE;
+
+/// The module has no credentials to set, and says so with success: in a stack of its own IGNORE would be a failure.
+pub(crate) const CREDENTIALS: PamResultCode = PamResultCode::PAM_SUCCESS;
+
+/// The code for how a login ended.
+pub(crate) fn of_verdict(verdict: Verdict) -> PamResultCode {
+    match verdict {
+        Verdict::Accepted(_redeemed) => PamResultCode::PAM_SUCCESS,
+        Verdict::Waived(_waived) => PamResultCode::PAM_IGNORE,
+        Verdict::TriesUsedUp(_) => PamResultCode::PAM_MAXTRIES,
+        Verdict::Denied(reason) => of_reason(reason),
+    }
+}
+
+/// The code for a refusal. None of them is success or IGNORE.
+pub(crate) fn of_reason(reason: Reason) -> PamResultCode {
+    match reason {
+        Reason::WrongCode
+        | Reason::Replayed
+        | Reason::NotEnrolled
+        | Reason::NotConfirmed
+        | Reason::PasswordRepeated => PamResultCode::PAM_AUTH_ERR,
+        Reason::Throttled => PamResultCode::PAM_MAXTRIES,
+        Reason::UnknownUser => PamResultCode::PAM_USER_UNKNOWN,
+        Reason::StoreUnavailable
+        | Reason::StoreCorrupt
+        | Reason::LockTimeout
+        | Reason::UnsafeFile
+        | Reason::NotRoot => PamResultCode::PAM_AUTHINFO_UNAVAIL,
+        Reason::BadConfig | Reason::BadArgument => PamResultCode::PAM_SERVICE_ERR,
+        Reason::Conversation => PamResultCode::PAM_CONV_ERR,
+        Reason::Panic => PamResultCode::PAM_ABORT,
+    }
+}
