@@ -17,6 +17,14 @@ pub enum Event {
     Denied,
     /// The policy did not ask.
     Skipped,
+    /// A user got an authenticator app.
+    Enrolled,
+    /// A user's app and recovery codes were forgotten, or their confirmation was taken back.
+    Reset,
+    /// A user got new recovery codes; the old ones are void.
+    RecoveryReplaced,
+    /// A user's counted failures were forgotten.
+    Unlocked,
     /// Something on the host has to be mended.
     Error,
 }
@@ -27,6 +35,10 @@ impl fmt::Display for Event {
             Self::Accepted => "accepted",
             Self::Denied => "denied",
             Self::Skipped => "skipped",
+            Self::Enrolled => "enrolled",
+            Self::Reset => "reset",
+            Self::RecoveryReplaced => "recovery-replaced",
+            Self::Unlocked => "unlocked",
             Self::Error => "error",
         })
     }

@@ -32,6 +32,10 @@ const LOCK: &str = "lock";
 /// The largest secret or state file that is read, in bytes. The largest we write are a fifth of it.
 const LARGEST: usize = 64 * 1024;
 
+/// The last line of every file: without it a file that was cut between two tables would read as a smaller one, and a
+/// watermark would be lost.
+const END: &str = "# end\n";
+
 /// How long a login waits for another login of the same user.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -209,6 +213,14 @@ impl Entry {
             places,
         };
         let text = std::str::from_utf8(&content).map_err(|_| corrupt(Vec::new()))?;
+        if !text.ends_with(END) {
+            let message = format!("the last line is not {}", END.trim_end());
+            return Err(corrupt(vec![Problem {
+                line: text.lines().count().max(1),
+                column: 1,
+                message,
+            }]));
+        }
         parse(text).map(Some).map_err(corrupt)
     }
 }

@@ -148,22 +148,26 @@ impl Files {
     }
 
     /// The names of everyone who has an account, sorted. Nobody at all when nothing was ever enrolled.
+    ///
+    /// An entry that cannot be judged is listed too: [`Files::status`] says what is wrong with it, and it does not hide the
+    /// others.
     pub fn users(&self) -> Result<Vec<UserName>, StoreError> {
         let users = match self.users_folder() {
             Ok(users) => users,
             Err(StoreError::NoFolder(_)) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let mut names = Vec::new();
-        for name in users.names()? {
-            if let Ok(user) = UserName::new(&name)
-                && let Some(folder) = users.folder(&name)?
-                && folder.has(SECRET)?
-            {
-                names.push(user);
-            }
-        }
-        Ok(names)
+        let has_account = |name: &str| match users.folder(name) {
+            Ok(Some(folder)) => folder.has(SECRET).unwrap_or(true),
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        let names = users.names()?;
+        Ok(names
+            .iter()
+            .filter(|name| has_account(name))
+            .filter_map(|name| UserName::new(name).ok())
+            .collect())
     }
 
     /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
@@ -286,5 +290,30 @@ impl Files {
 impl From<FileError> for EnrollError {
     fn from(error: FileError) -> Self {
         Self::Store(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files::PATIENCE;
+    use crate::trusted::Owner;
+
+    #[test]
+    fn a_broken_account_is_listed_and_does_not_hide_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE);
+        assert!(files.users().unwrap().is_empty(), "nothing was ever enrolled");
+        let users = directory.path().join(USERS);
+        for (name, content) in [("alice", "healthy"), ("bob", "healthy")] {
+            std::fs::create_dir_all(users.join(name)).unwrap();
+            std::fs::write(users.join(name).join(SECRET), content).unwrap();
+        }
+        std::fs::create_dir(users.join("carol")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", users.join("dave")).unwrap();
+        std::fs::remove_file(users.join("bob").join(SECRET)).unwrap();
+        std::os::unix::fs::symlink("/nowhere", users.join("bob").join(SECRET)).unwrap();
+        let names: Vec<String> = files.users().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["alice", "bob", "dave"], "carol has a folder and no account");
     }
 }

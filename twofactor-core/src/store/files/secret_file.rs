@@ -12,6 +12,7 @@ use crate::document::{Problem, Reader, Section, toml_string};
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress, Step};
 use crate::recovery::{Digest, Salt};
 use crate::secret::Secret;
+use crate::store::files::END;
 use crate::token::{Label, Serial, Token};
 
 /// The version of the format this program writes, and the newest it reads.
@@ -51,6 +52,7 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
         let _ = writeln!(text, "drift = {}", token.start.drift);
         let _ = writeln!(text, "confirmed = {}", app.confirmation() == Confirmation::Confirmed);
     }
+    text.push_str(END);
     text
 }
 

@@ -7,6 +7,7 @@ use crate::clock::UnixTime;
 use crate::document::{Problem, Reader, Section, toml_string};
 use crate::otp::{Progress, Step};
 use crate::recovery::Digest;
+use crate::store::files::END;
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::token::Serial;
 
@@ -59,6 +60,7 @@ pub(super) fn write(state: &State) -> String {
         }
         let _ = writeln!(text, "drift = {}", progress.drift);
     }
+    text.push_str(END);
     text
 }
 

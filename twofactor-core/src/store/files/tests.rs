@@ -1,1 +1,540 @@
+//! The file store's promises, without libpam.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use proptest::prelude::*;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::account::{App, Confirmation, MOST_RECOVERY_CODES};
+use crate::answer::Answer;
+use crate::clock::UnixTime;
+use crate::enrollment::{self, Proposal};
+use crate::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Step, Window};
+use crate::recovery::{Digest, RecoveryCode, Salt};
+use crate::secret::Secret;
+use crate::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
+use crate::token::{Label, Serial, Token};
+
+const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+
+/// A store in a folder of its own, with alice enrolled.
+struct Fixture {
+    directory: tempfile::TempDir,
+    store: Files,
+    alice: UserName,
+    secret: Secret,
+    parameters: Parameters,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::with(Parameters::default())
+    }
+
+    fn with(parameters: Parameters) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let owner = Owner(nix::unistd::geteuid().as_raw());
+        let store = Files::new(directory.path(), owner, Duration::from_secs(10));
+        let alice = UserName::new("alice").unwrap();
+        let secret = Secret::generate(20).unwrap();
+        let fixture = Self {
+            directory,
+            store,
+            alice,
+            secret,
+            parameters,
+        };
+        fixture.enroll("app", &[]);
+        fixture
+    }
+
+    fn enroll(&self, label: &str, recovery: &[RecoveryCode]) {
+        let secret = Secret::from_bytes(Zeroizing::new(self.secret.expose().to_vec())).unwrap();
+        let label = Label::new(label).unwrap();
+        let proposal = Proposal::with_secret(secret, label, self.parameters, "example.org", "alice", NOW).unwrap();
+        self.store
+            .enroll(&self.alice, proposal.vouch(), Some(recovery), Existing::Replace)
+            .unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join("users/alice").join(name)
+    }
+
+    fn code(&self, offset: i64, now: UnixTime) -> String {
+        let here = match self.parameters.kind {
+            Kind::Totp(period) => otp::current_step(period, now).0,
+            Kind::Hotp => 0,
+        };
+        otp::code_of(
+            &self.secret,
+            self.parameters,
+            Step(here.checked_add_signed(offset).unwrap()),
+        )
+    }
+
+    fn redeem(&self, typed: &str, now: UnixTime) -> Result<Redemption, StoreError> {
+        self.redeem_from(typed, "192.0.2.7", now)
+    }
+
+    fn redeem_from(&self, typed: &str, rhost: &str, now: UnixTime) -> Result<Redemption, StoreError> {
+        self.store.redeem(
+            &self.alice,
+            &Attempt {
+                readings: &[Answer::parse(typed.as_bytes())],
+                source: &Source::from_rhost(Some(rhost)),
+                window: Window::default(),
+                limits: Limits::default(),
+                now,
+            },
+        )
+    }
+
+    fn accepts(&self, typed: &str, now: UnixTime) -> bool {
+        matches!(self.redeem(typed, now).unwrap(), Redemption::Redeemed(_))
+    }
+
+    fn refusal(&self, typed: &str, now: UnixTime) -> Reason {
+        match self.redeem(typed, now).unwrap() {
+            Redemption::Refused(reason) => reason,
+            Redemption::Redeemed(_) => panic!("the code was accepted"),
+        }
+    }
+
+    fn failures(&self) -> u32 {
+        self.store
+            .status(&self.alice, Limits::default(), NOW)
+            .unwrap()
+            .unwrap()
+            .failures
+    }
+}
+
+fn later(seconds: u64) -> UnixTime {
+    NOW.after(Duration::from_secs(seconds))
+}
+
+#[test]
+fn a_code_opens_one_session_and_no_second() {
+    let fixture = Fixture::new();
+    let code = fixture.code(0, NOW);
+    assert!(fixture.accepts(&code, NOW));
+    assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed);
+    assert_eq!(fixture.failures(), 0, "a replay is no guess");
+}
+
+#[test]
+fn a_newer_code_burns_the_older_ones() {
+    let fixture = Fixture::new();
+    let older = fixture.code(-1, NOW);
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+    assert_eq!(fixture.refusal(&older, NOW), Reason::Replayed);
+}
+
+#[test]
+fn an_attempt_is_on_disk_before_its_code_is_looked_at() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.refusal("000000", NOW), Reason::WrongCode);
+    let state = fs::read_to_string(fixture.path("state.toml")).unwrap();
+    assert!(state.contains("failures = 1"), "{state}");
+    assert!(!state.contains("000000"), "the answer itself is not kept");
+}
+
+#[test]
+fn what_is_no_guess_is_not_counted() {
+    let fixture = Fixture::new();
+    for typed in ["", "password", "12345", "１２３４５６"] {
+        assert_eq!(fixture.refusal(typed, NOW), Reason::WrongCode);
+    }
+    assert_eq!(fixture.failures(), 0);
+}
+
+#[test]
+fn guessing_is_throttled_and_a_right_code_does_not_help_meanwhile() {
+    let fixture = Fixture::new();
+    for guess in 0..5 {
+        assert_eq!(fixture.refusal(&format!("00000{guess}"), NOW), Reason::WrongCode);
+    }
+    assert_eq!(fixture.refusal(&fixture.code(0, NOW), NOW), Reason::Throttled);
+    assert!(
+        fixture.accepts(&fixture.code(0, later(16)), later(16)),
+        "the delay ends by itself"
+    );
+    assert_eq!(fixture.failures(), 0, "success clears the count");
+}
+
+#[test]
+fn unlocking_forgets_the_failures_and_nothing_else() {
+    let fixture = Fixture::new();
+    let code = fixture.code(0, NOW);
+    assert!(fixture.accepts(&code, NOW));
+    for guess in 0..6 {
+        let _ = fixture
+            .redeem_from(&format!("00000{guess}"), "198.51.100.9", NOW)
+            .unwrap();
+    }
+    assert!(fixture.store.unlock(&fixture.alice).unwrap());
+    assert_eq!(fixture.failures(), 0);
+    assert_eq!(
+        fixture.refusal(&code, NOW),
+        Reason::Replayed,
+        "burned codes stay burned"
+    );
+}
+
+#[test]
+fn drift_is_learned_from_accepted_codes() {
+    let fixture = Fixture::new();
+    assert!(fixture.accepts(&fixture.code(2, NOW), NOW));
+    let moved = later(600);
+    assert!(
+        fixture.accepts(&fixture.code(3, moved), moved),
+        "three steps ahead, one of them learned"
+    );
+    let status = fixture
+        .store
+        .status(&fixture.alice, Limits::default(), NOW)
+        .unwrap()
+        .unwrap();
+    assert_eq!(status.apps[0].drift, 2);
+    assert_eq!(status.last_accepted.unwrap().at, moved);
+}
+
+#[test]
+fn a_recovery_code_opens_one_session() {
+    let fixture = Fixture::new();
+    let codes = enrollment::recovery_codes(2).unwrap();
+    assert!(fixture.store.replace_recovery(&fixture.alice, &codes).unwrap());
+    let shown = codes[0].expose_grouped();
+    match fixture.redeem(&shown, NOW).unwrap() {
+        Redemption::Redeemed(redeemed) => assert_eq!(redeemed.factor(), &Factor::Recovery { left: 1 }),
+        Redemption::Refused(reason) => panic!("{reason}"),
+    }
+    assert_eq!(fixture.refusal(&shown, NOW), Reason::Replayed);
+    let secret = fs::read_to_string(fixture.path("secret.toml")).unwrap();
+    assert!(!secret.contains(codes[1].expose()), "only digests are stored");
+}
+
+#[test]
+fn the_confirmation_code_of_an_enrollment_is_burned() {
+    let fixture = Fixture::new();
+    let secret = Secret::from_bytes(Zeroizing::new(fixture.secret.expose().to_vec())).unwrap();
+    let label = Label::new("confirmed").unwrap();
+    let proposal = Proposal::with_secret(secret, label, fixture.parameters, "example.org", "alice", NOW).unwrap();
+    let code = fixture.code(0, NOW);
+    let app = proposal
+        .confirm(Window::default(), &NOW, |_| Ok::<_, ()>(Answer::parse(code.as_bytes())))
+        .unwrap();
+    fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+    fixture.store.enroll(&fixture.alice, app, None, Existing::Keep).unwrap();
+    assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed);
+    assert!(fixture.accepts(&fixture.code(1, NOW), NOW));
+}
+
+#[test]
+fn an_enrollment_gives_up_after_three_wrong_codes() {
+    let label = Label::new("app").unwrap();
+    let proposal = Proposal::new(label, Parameters::default(), "example.org", "alice", NOW).unwrap();
+    let mut asked = Vec::new();
+    let outcome = proposal.confirm(Window::default(), &NOW, |left| {
+        asked.push(left);
+        Ok::<_, ()>(Answer::Unintelligible)
+    });
+    assert!(matches!(outcome, Err(enrollment::Unconfirmed::Refused)));
+    assert_eq!(asked, [3, 2, 1]);
+}
+
+#[test]
+fn an_unconfirmed_app_opens_nothing_and_its_burned_codes_stay_burned() {
+    let fixture = Fixture::new();
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+    assert!(fixture.store.reset(&fixture.alice, Reset::Confirmations).unwrap());
+    assert_eq!(fixture.refusal(&fixture.code(1, NOW), NOW), Reason::NotConfirmed);
+    let label = Label::new("app").unwrap();
+    let token = fixture.store.pending(&fixture.alice, &label).unwrap().unwrap();
+    assert_eq!(token.secret.expose(), fixture.secret.expose());
+    let burned = fixture.code(0, NOW);
+    let proposal = Proposal::again(token, "example.org", "alice");
+    let outcome = proposal.confirm(Window::default(), &NOW, |_| {
+        Ok::<_, ()>(Answer::parse(burned.as_bytes()))
+    });
+    assert!(outcome.is_err());
+}
+
+#[test]
+fn a_second_app_and_the_first_both_work() {
+    let fixture = Fixture::new();
+    let other = Proposal::new(Label::new("tablet").unwrap(), Parameters::default(), "", "alice", NOW).unwrap();
+    let code = otp::code_of(
+        &other.token().secret,
+        Parameters::default(),
+        otp::current_step(Period::THIRTY, NOW),
+    );
+    fixture
+        .store
+        .enroll(&fixture.alice, other.vouch(), None, Existing::Keep)
+        .unwrap();
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+    assert!(fixture.accepts(&code, NOW));
+}
+
+#[test]
+fn an_app_of_the_same_label_is_only_replaced_on_request() {
+    let fixture = Fixture::new();
+    let again = || {
+        Proposal::new(Label::new("app").unwrap(), Parameters::default(), "", "alice", NOW)
+            .unwrap()
+            .vouch()
+    };
+    let refused = fixture.store.enroll(&fixture.alice, again(), None, Existing::Keep);
+    assert!(matches!(refused, Err(EnrollError::AlreadyEnrolled(..))));
+    fixture
+        .store
+        .enroll(&fixture.alice, again(), None, Existing::Replace)
+        .unwrap();
+    assert_eq!(fixture.refusal(&fixture.code(0, NOW), NOW), Reason::WrongCode);
+}
+
+#[test]
+fn absence_is_proved_only_in_a_folder_that_was_opened() {
+    let fixture = Fixture::new();
+    let bob = UserName::new("bob").unwrap();
+    assert!(matches!(
+        fixture.store.presence(&fixture.alice).unwrap(),
+        Presence::Enrolled
+    ));
+    assert!(matches!(fixture.store.presence(&bob).unwrap(), Presence::Absent(_)));
+    fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+    assert!(matches!(
+        fixture.store.presence(&fixture.alice).unwrap(),
+        Presence::Absent(_)
+    ));
+    fs::remove_dir_all(fixture.directory.path().join("users")).unwrap();
+    assert!(matches!(fixture.store.presence(&bob), Err(StoreError::NoFolder(_))));
+    std::os::unix::fs::symlink("/nowhere", fixture.directory.path().join("users")).unwrap();
+    assert!(matches!(fixture.store.presence(&bob), Err(StoreError::File(_))));
+}
+
+#[test]
+fn a_damaged_file_denies_and_names_the_place_without_its_content() {
+    for name in ["secret.toml", "state.toml"] {
+        for content in [
+            "",
+            "garbage",
+            "version = 1\n# end\n",
+            "version = 99\n# end\n",
+            "secret = \"JBSWY3DP",
+            "\u{0}",
+        ] {
+            let fixture = Fixture::new();
+            fs::write(fixture.path(name), content).unwrap();
+            fs::set_permissions(fixture.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+            let error = fixture.redeem(&fixture.code(0, NOW), NOW).unwrap_err();
+            assert_eq!(error.reason(), Reason::StoreCorrupt, "{name} {content:?}");
+            let text = error.to_string();
+            assert!(text.contains(name) && !text.contains("JBSWY3DP"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_truncation_of_a_file_is_refused() {
+    for name in ["secret.toml", "state.toml"] {
+        let fixture = Fixture::new();
+        assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+        let whole = fs::read(fixture.path(name)).unwrap();
+        let moved = later(300);
+        for length in 0..whole.len() - 1 {
+            fs::write(fixture.path(name), &whole[..length]).unwrap();
+            let outcome = fixture.redeem(&fixture.code(0, moved), moved);
+            assert!(
+                !matches!(outcome, Ok(Redemption::Redeemed(_))),
+                "{name} cut to {length} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn restoring_the_secrets_alone_is_enough() {
+    let fixture = Fixture::new();
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+    fs::remove_file(fixture.path("state.toml")).unwrap();
+    fs::remove_file(fixture.path("lock")).unwrap();
+    assert!(fixture.accepts(&fixture.code(1, NOW), NOW));
+}
+
+#[test]
+fn of_many_threads_with_one_code_exactly_one_wins() {
+    let fixture = Fixture::new();
+    for round in 0..10_u64 {
+        let now = later(round * 300);
+        let code = fixture.code(0, now);
+        let winners: usize = std::thread::scope(|scope| {
+            let logins: Vec<_> = (0..8).map(|_| scope.spawn(|| fixture.accepts(&code, now))).collect();
+            logins.into_iter().map(|login| usize::from(login.join().unwrap())).sum()
+        });
+        assert_eq!(winners, 1, "round {round}");
+    }
+}
+
+#[test]
+fn a_counter_token_advances_past_skipped_codes() {
+    let fixture = Fixture::with(Parameters {
+        kind: Kind::Hotp,
+        ..Parameters::default()
+    });
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+    assert!(fixture.accepts(&fixture.code(5, NOW), NOW));
+    assert_eq!(fixture.refusal(&fixture.code(3, NOW), NOW), Reason::Replayed);
+    assert_eq!(fixture.refusal(&fixture.code(17, NOW), NOW), Reason::WrongCode);
+    assert!(fixture.accepts(&fixture.code(16, NOW), NOW));
+}
+
+#[test]
+fn looking_burns_nothing_and_counts_nothing() {
+    let fixture = Fixture::new();
+    let code = Answer::parse(fixture.code(0, NOW).as_bytes());
+    for _ in 0..20 {
+        let judged = fixture
+            .store
+            .verify(&fixture.alice, &code, Window::default(), NOW)
+            .unwrap()
+            .unwrap();
+        assert!(matches!(judged, Judgement::App { .. }));
+        let wrong = fixture
+            .store
+            .verify(&fixture.alice, &Answer::parse(b"000000"), Window::default(), NOW)
+            .unwrap();
+        assert_eq!(wrong, Some(Judgement::Wrong));
+    }
+    assert_eq!(fixture.failures(), 0);
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+}
+
+fn times() -> impl Strategy<Value = UnixTime> {
+    (0_u64..253_402_300_799).prop_map(UnixTime::from_seconds)
+}
+
+fn digests() -> impl Strategy<Value = Digest> {
+    "[0-9]{6}".prop_map(|text| Salt::parse("AAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap().fingerprint(&text))
+}
+
+fn sources() -> impl Strategy<Value = Source> {
+    ".{0,80}".prop_map(|text| Source::from_rhost(Some(&text)))
+}
+
+fn failures() -> impl Strategy<Value = Failures> {
+    (any::<u32>(), proptest::option::of(times())).prop_map(|(count, last)| Failures { count, last })
+}
+
+fn progress() -> impl Strategy<Value = Progress> {
+    (proptest::option::of(0..=i64::MAX as u64), -10_i8..=10).prop_map(|(watermark, drift)| Progress {
+        watermark: watermark.map(Step),
+        drift,
+    })
+}
+
+prop_compose! {
+    fn states()(
+        progress in proptest::collection::btree_map("[!#-\\[\\]-~]{1,64}", progress(), 0..8),
+        used_recovery in proptest::collection::vec(digests(), 0..20),
+        user in failures(),
+        records in proptest::collection::vec((sources(), failures()), 0..16),
+        trusted in proptest::option::of(sources()),
+        last_wrong in proptest::option::of((digests(), times())),
+        last_accepted in proptest::option::of((times(), sources(), ".{0,64}")),
+    ) -> State {
+        let progress: BTreeMap<Serial, Progress> =
+            progress.into_iter().map(|(serial, progress)| (Serial::new(&serial).unwrap(), progress)).collect();
+        let sources = records.into_iter().map(|(source, failures)| SourceRecord { source, failures }).collect();
+        State {
+            progress,
+            used_recovery,
+            throttle: Throttle { user, sources, trusted, last_wrong },
+            last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
+        }
+    }
+}
+
+prop_compose! {
+    fn apps()(
+        label in "[^\\p{C}:\\s]{1,64}",
+        key in proptest::collection::vec(any::<u8>(), 10..=128),
+        algorithm in proptest::sample::select(Algorithm::ALL.map(|(algorithm, _)| algorithm).to_vec()),
+        digits in 6_u8..=8,
+        period in proptest::option::of(10_u16..=300),
+        issued in times(),
+        start in progress(),
+        confirmed in any::<bool>(),
+    ) -> App {
+        let kind = period.map_or(Kind::Hotp, |period| Kind::Totp(Period::new(period).unwrap()));
+        let token = Token {
+            serial: Serial::generate().unwrap(),
+            label: Label::new(&label).unwrap(),
+            secret: Secret::from_bytes(Zeroizing::new(key)).unwrap(),
+            parameters: Parameters { algorithm, digits: Digits::new(digits).unwrap(), kind },
+            issued,
+            start,
+        };
+        App::stored(token, if confirmed { Confirmation::Confirmed } else { Confirmation::Pending })
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_state_we_write_is_the_state_we_read(state in states()) {
+        prop_assert_eq!(state_file::read(&state_file::write(&state)).unwrap(), state);
+    }
+
+    #[test]
+    fn the_credentials_we_write_are_the_credentials_we_read(
+        apps in proptest::collection::vec(apps(), 0..4),
+        recovery in proptest::collection::vec(digests(), 0..=MOST_RECOVERY_CODES),
+    ) {
+        let mut labels: Vec<_> = apps.iter().map(|app| app.token().label.clone()).collect();
+        labels.sort();
+        labels.dedup();
+        prop_assume!(labels.len() == apps.len());
+        let credentials = Credentials { apps, salt: Salt::generate().unwrap(), recovery };
+        let written = secret_file::write(&credentials);
+        prop_assert!(written.len() < LARGEST);
+        let read = secret_file::read(&written).unwrap();
+        prop_assert!(*secret_file::write(&read) == *written);
+        prop_assert_eq!(&read.recovery, &credentials.recovery);
+        for (one, other) in read.apps.iter().zip(&credentials.apps) {
+            prop_assert_eq!(one.token().secret.expose(), other.token().secret.expose());
+            prop_assert_eq!(one.token().parameters, other.token().parameters);
+            prop_assert_eq!(one.token().start, other.token().start);
+            prop_assert_eq!(one.confirmation(), other.confirmation());
+        }
+    }
+
+    #[test]
+    fn no_file_content_makes_the_readers_panic(text in ".{0,400}") {
+        let _ = state_file::read(&text);
+        let _ = secret_file::read(&text);
+        let _ = crate::config::Config::parse(&text);
+    }
+
+    #[test]
+    fn whatever_is_typed_whenever_no_code_is_accepted_twice(
+        logins in proptest::collection::vec((0_u64..90, -3_i64..=3), 1..12),
+    ) {
+        let fixture = Fixture::new();
+        let mut now = NOW;
+        let mut accepted = Vec::new();
+        for (wait, offset) in logins {
+            now = now.after(Duration::from_secs(wait));
+            let code = fixture.code(offset, now);
+            if fixture.accepts(&code, now) {
+                let step = otp::current_step(Period::THIRTY, now).0.checked_add_signed(offset).unwrap();
+                prop_assert!(!accepted.contains(&step));
+                accepted.push(step);
+            }
+        }
+    }
+}
