@@ -373,3 +373,6 @@ impl From<ClockError> for Denial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,437 @@
+//! The story of a login, told without libpam: scripted answers, a real store, a made-up user database.
+
+use std::collections::VecDeque;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::UnixTime;
+use crate::config::Level;
+use crate::enrollment::{self, Proposal};
+use crate::otp::{self, Parameters, Period};
+use crate::store::files::{Existing, Files};
+use crate::token::Label;
+use crate::trusted::Owner;
+
+const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+
+/// What the person does at a prompt.
+enum Act {
+    Types(String),
+    HangsUp,
+}
+
+/// A conversation that fails the test when a prompt comes that nobody scripted, or when an answer is left over.
+struct Script {
+    acts: VecDeque<Act>,
+    prompts: Vec<String>,
+    password: Option<String>,
+}
+
+impl Script {
+    fn next(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
+        self.prompts.push(prompt.to_owned());
+        match self.acts.pop_front().expect("a prompt that nobody scripted") {
+            Act::Types(text) => Ok(Zeroizing::new(text.into_bytes())),
+            Act::HangsUp => Err(ConversationError),
+        }
+    }
+}
+
+impl Conversation for Script {
+    fn ask(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
+        self.next(prompt)
+    }
+
+    fn password(&mut self) -> Option<Reply> {
+        self.password
+            .clone()
+            .map(|password| Zeroizing::new(password.into_bytes()))
+    }
+
+    fn ask_password(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
+        self.next(prompt)
+    }
+
+    fn set_password(&mut self, password: &[u8]) -> Result<(), ConversationError> {
+        self.password = Some(String::from_utf8(password.to_vec()).unwrap());
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Lines(Vec<String>);
+
+impl Audit for Lines {
+    fn record(&mut self, record: &Record) {
+        self.0.push(record.to_string());
+    }
+
+    fn debug(&mut self, message: &str) {
+        self.0.push(format!("debug {message}"));
+    }
+}
+
+/// alice and bob exist, under any capitals; the database fails for mallory.
+struct People;
+
+impl UserDatabase for People {
+    fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError> {
+        match typed.to_ascii_lowercase().as_str() {
+            "mallory" => Err(LookupError("connection refused".to_owned())),
+            known @ ("alice" | "bob") => Ok(Some(UserName::new(known).unwrap())),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A host on which alice is enrolled and bob is not.
+struct Host {
+    directory: tempfile::TempDir,
+    store: Files,
+    config: Config,
+    secret_code: Box<dyn Fn(i64) -> String>,
+    recovery: String,
+}
+
+impl Host {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let owner = Owner(nix::unistd::geteuid().as_raw());
+        let store = Files::new(directory.path(), owner, Duration::from_millis(10));
+        let proposal = Proposal::new(
+            Label::new("app").unwrap(),
+            Parameters::default(),
+            "example.org",
+            "alice",
+            NOW,
+        )
+        .unwrap();
+        let secret = crate::secret::Secret::from_base32(&proposal.token().secret.expose_base32()).unwrap();
+        let secret_code = Box::new(move |offset: i64| {
+            let here = otp::current_step(Period::THIRTY, NOW)
+                .0
+                .checked_add_signed(offset)
+                .unwrap();
+            otp::code_of(&secret, Parameters::default(), otp::Step(here))
+        });
+        let codes = enrollment::recovery_codes(1).unwrap();
+        let recovery = codes[0].expose_grouped().to_string();
+        let alice = UserName::new("alice").unwrap();
+        store
+            .enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep)
+            .unwrap();
+        Self {
+            directory,
+            store,
+            config: Config::default(),
+            secret_code,
+            recovery,
+        }
+    }
+
+    fn at_level(level: Level) -> Self {
+        let mut host = Self::new();
+        host.config.default_level = level;
+        host
+    }
+
+    fn with_tries(tries: u8) -> Self {
+        let mut host = Self::new();
+        host.config.prompt.tries = tries;
+        host
+    }
+
+    fn code(&self) -> String {
+        (self.secret_code)(0)
+    }
+
+    fn login(&self, user: &str, acts: Vec<Act>) -> Outcome {
+        self.login_with(user, "sshd", NullOk::No, None, acts)
+    }
+
+    fn types(&self, user: &str, answer: &str) -> Outcome {
+        self.login(user, vec![Act::Types(answer.to_owned())])
+    }
+
+    fn login_with(
+        &self,
+        user: &str,
+        service: &str,
+        null_ok: NullOk,
+        password: Option<&str>,
+        acts: Vec<Act>,
+    ) -> Outcome {
+        let request = Request {
+            user: user.to_owned(),
+            service: service.to_owned(),
+            rhost: Some("192.0.2.7".to_owned()),
+            null_ok,
+        };
+        let world = World {
+            config: &self.config,
+            users: &People,
+            store: &self.store,
+            clock: &NOW,
+        };
+        let mut script = Script {
+            acts: acts.into(),
+            prompts: Vec::new(),
+            password: password.map(str::to_owned),
+        };
+        let mut lines = Lines::default();
+        let verdict = login(&request, &world, &mut script, &mut lines);
+        assert!(script.acts.is_empty(), "an answer was never asked for");
+        lines.0.retain(|line| !line.starts_with("debug"));
+        Outcome {
+            verdict,
+            prompts: script.prompts,
+            password: script.password,
+            lines: lines.0,
+        }
+    }
+}
+
+struct Outcome {
+    verdict: Verdict,
+    prompts: Vec<String>,
+    password: Option<String>,
+    lines: Vec<String>,
+}
+
+impl Outcome {
+    fn is_accepted(&self) -> bool {
+        matches!(self.verdict, Verdict::Accepted(_))
+    }
+
+    fn is_waived(&self) -> bool {
+        matches!(self.verdict, Verdict::Waived(_))
+    }
+
+    fn denial(&self) -> Reason {
+        match self.verdict {
+            Verdict::Denied(reason) => reason,
+            _ => panic!("{:?}", self.verdict),
+        }
+    }
+}
+
+fn types(text: &str) -> Act {
+    Act::Types(text.to_owned())
+}
+
+#[test]
+fn a_right_code_is_accepted_and_logged() {
+    let host = Host::new();
+    let outcome = host.types("alice", &host.code());
+    assert!(outcome.is_accepted());
+    assert_eq!(outcome.prompts, ["Verification code: "]);
+    assert_eq!(
+        outcome.lines,
+        ["accepted user=alice service=sshd rhost=192.0.2.7 token=app drift=0"]
+    );
+}
+
+#[test]
+fn a_replayed_code_is_denied_and_logged() {
+    let host = Host::new();
+    assert!(host.types("alice", &host.code()).is_accepted());
+    let outcome = host.types("alice", &host.code());
+    assert_eq!(outcome.denial(), Reason::Replayed);
+    assert_eq!(
+        outcome.lines,
+        ["denied user=alice service=sshd rhost=192.0.2.7 reason=replayed"]
+    );
+}
+
+#[test]
+fn a_recovery_code_is_accepted_where_a_code_is_asked() {
+    let host = Host::new();
+    let outcome = host.types("alice", &host.recovery);
+    assert!(outcome.is_accepted());
+    assert_eq!(
+        outcome.lines,
+        ["accepted user=alice service=sshd rhost=192.0.2.7 token=recovery recovery_codes_left=0"]
+    );
+}
+
+#[test]
+fn enrolled_unenrolled_unknown_and_throttled_users_see_the_same_prompt() {
+    let host = Host::new();
+    for guess in 0..5 {
+        assert_eq!(
+            host.types("alice", &format!("00000{guess}")).denial(),
+            Reason::WrongCode
+        );
+    }
+    let table = [
+        ("alice", Reason::Throttled),
+        ("bob", Reason::NotEnrolled),
+        ("nobody-here", Reason::UnknownUser),
+        ("mallory", Reason::StoreUnavailable),
+    ];
+    for (user, reason) in table {
+        let outcome = host.types(user, "123456");
+        assert_eq!(outcome.prompts, ["Verification code: "], "{user}");
+        assert_eq!(outcome.denial(), reason, "{user}");
+    }
+}
+
+#[test]
+fn the_name_is_the_one_the_user_database_knows() {
+    let host = Host::new();
+    let outcome = host.types("ALICE", &host.code());
+    assert!(outcome.is_accepted());
+    assert!(
+        outcome.lines[0].starts_with("accepted user=alice typed=ALICE service=sshd"),
+        "{:?}",
+        outcome.lines
+    );
+}
+
+#[test]
+fn a_password_sent_again_is_no_guess_and_the_log_says_what_to_do() {
+    let host = Host::new();
+    let dummy = String::from_utf8(SSHD_DUMMY_PASSWORD.to_vec()).unwrap();
+    for (password, answer) in [(Some("123456"), "123456"), (None, dummy.as_str())] {
+        for _ in 0..10 {
+            let outcome = host.login_with("alice", "sshd", NullOk::No, password, vec![types(answer)]);
+            assert_eq!(outcome.denial(), Reason::PasswordRepeated);
+            assert!(
+                outcome.lines[0].contains("enable KbdInteractiveAuthentication"),
+                "{:?}",
+                outcome.lines
+            );
+        }
+    }
+    assert!(host.types("alice", &host.code()).is_accepted(), "nothing was counted");
+}
+
+#[test]
+fn hanging_up_denies_and_is_not_counted() {
+    let host = Host::new();
+    assert_eq!(host.login("alice", vec![Act::HangsUp]).denial(), Reason::Conversation);
+    assert!(host.types("alice", &host.code()).is_accepted());
+}
+
+#[test]
+fn further_tries_are_asked_for_and_used_up() {
+    let host = Host::with_tries(3);
+    let outcome = host.login("alice", vec![types("000000"), types(""), types(&host.code())]);
+    assert!(outcome.is_accepted());
+    assert_eq!(outcome.prompts.len(), 3);
+    for user in ["alice", "bob", "nobody-here"] {
+        let outcome = host.login(user, vec![types("000001"), types("000002"), types("000003")]);
+        assert!(
+            matches!(outcome.verdict, Verdict::TriesUsedUp(_)),
+            "{user}: {:?}",
+            outcome.verdict
+        );
+        assert_eq!(outcome.lines.len(), 3);
+    }
+}
+
+#[test]
+fn off_asks_nothing() {
+    let host = Host::at_level(Level::Off);
+    let outcome = host.login("alice", vec![]);
+    assert!(outcome.is_waived());
+    assert_eq!(
+        outcome.lines,
+        ["skipped user=alice service=sshd rhost=192.0.2.7 policy=off"]
+    );
+}
+
+#[test]
+fn optional_asks_the_enrolled_and_whoever_is_not_provably_unenrolled() {
+    let host = Host::at_level(Level::Optional);
+    assert!(host.login("bob", vec![]).is_waived());
+    assert!(host.types("alice", &host.code()).is_accepted());
+    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
+    assert_eq!(host.types("nobody-here", "000000").denial(), Reason::UnknownUser);
+    assert_eq!(host.types("mallory", "000000").denial(), Reason::StoreUnavailable);
+}
+
+#[test]
+fn nullok_lowers_required_to_optional() {
+    let host = Host::new();
+    assert!(host.login_with("bob", "sshd", NullOk::Yes, None, vec![]).is_waived());
+    let outcome = host.login_with("alice", "sshd", NullOk::Yes, None, vec![types("000000")]);
+    assert_eq!(outcome.denial(), Reason::WrongCode);
+}
+
+#[test]
+fn what_cannot_be_read_is_never_taken_for_not_enrolled() {
+    for level in [Level::Required, Level::Optional] {
+        let host = Host::at_level(level);
+        let users = host.directory.path().join("users");
+        std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o777)).unwrap();
+        for user in ["alice", "bob"] {
+            let acts = if level == Level::Required {
+                vec![types("123456")]
+            } else {
+                vec![]
+            };
+            let outcome = host.login(user, acts);
+            assert_eq!(outcome.denial(), Reason::UnsafeFile);
+            let line = &outcome.lines[0];
+            assert!(
+                line.starts_with(&format!("error user={user}")) && line.contains("chmod go-w"),
+                "{line}"
+            );
+        }
+        std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::remove_dir_all(&users).unwrap();
+        let acts = if level == Level::Required {
+            vec![types("123456")]
+        } else {
+            vec![]
+        };
+        assert_eq!(host.login("bob", acts).denial(), Reason::StoreUnavailable);
+    }
+}
+
+#[test]
+fn a_combined_answer_leaves_the_password_alone_for_the_modules_below() {
+    let host = Host::new();
+    let login = |host: &Host, user: &str, answer: &str| {
+        host.login_with(user, "xrdp-sesman", NullOk::No, None, vec![types(answer)])
+    };
+    let accepted = login(&host, "alice", &format!("hunter2{}", host.code()));
+    assert!(accepted.is_accepted());
+    assert_eq!(accepted.password.as_deref(), Some("hunter2"));
+    assert_eq!(accepted.prompts, [COMBINED_PROMPT]);
+
+    let wrong = login(&host, "alice", "hunter2000000");
+    assert_eq!(
+        (wrong.denial(), wrong.password.as_deref()),
+        (Reason::WrongCode, Some("hunter2"))
+    );
+    let unknown = login(&host, "nobody-here", "hunter2000000");
+    assert_eq!(
+        (unknown.denial(), unknown.password.as_deref()),
+        (Reason::UnknownUser, Some("hunter2"))
+    );
+    let recovery = login(&host, "alice", &format!("hunter2{}", host.recovery.replace('-', "")));
+    assert!(recovery.is_accepted());
+    assert_eq!(recovery.password.as_deref(), Some("hunter2"));
+    let none = login(&host, "alice", "hunter");
+    assert_eq!(
+        (none.denial(), none.password.as_deref()),
+        (Reason::WrongCode, Some("hunter"))
+    );
+}
+
+#[test]
+fn no_line_of_the_log_holds_what_was_typed() {
+    let host = Host::with_tries(3);
+    let code = host.code();
+    let outcome = host.login(
+        "alice",
+        vec![types("my secret passphrase"), types("987654"), types(&code)],
+    );
+    let all = outcome.lines.join("\n");
+    for typed in ["passphrase", "987654", &code] {
+        assert!(!all.contains(typed), "{all}");
+    }
+}
