@@ -138,7 +138,7 @@ impl Login<'_> {
             }
         }
 
-        let tries = self.world.config.prompt.tries;
+        let tries = self.tries();
         let mut left = tries;
         loop {
             left = left.saturating_sub(1);
@@ -158,6 +158,19 @@ impl Login<'_> {
         }
     }
 
+    /// How often to ask. Once where password and code come together: libpam keeps the first answer as PAM_AUTHTOK.
+    fn tries(&self) -> u8 {
+        if self.is_combined() {
+            1
+        } else {
+            self.world.config.prompt.tries
+        }
+    }
+
+    fn is_combined(&self) -> bool {
+        self.world.config.prompt.combined.contains(&self.request.service)
+    }
+
     /// Finds the canonical name. A failure is kept until after the prompt, which must not tell who exists.
     fn identify(&mut self) -> Result<UserName, Identification> {
         match self.world.users.canonical(&self.request.user) {
@@ -172,7 +185,7 @@ impl Login<'_> {
 
     /// One prompt and what came of it.
     fn one_try(&mut self, identified: &Result<UserName, Identification>) -> Result<Redeemed, Denial> {
-        if self.world.config.prompt.combined.contains(&self.request.service) {
+        if self.is_combined() {
             return self.one_combined_try(identified);
         }
         let reply = self.conversation.ask(&self.world.config.prompt.code)?;

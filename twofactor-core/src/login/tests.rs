@@ -423,6 +423,13 @@ fn a_combined_answer_leaves_the_password_alone_for_the_modules_below() {
 }
 
 #[test]
+fn a_combined_service_is_asked_once_whatever_tries_says() {
+    let host = Host::with_tries(3);
+    let outcome = host.login_with("alice", "xrdp-sesman", NullOk::No, None, vec![types("hunter2000000")]);
+    assert_eq!(outcome.denial(), Reason::WrongCode);
+}
+
+#[test]
 fn no_line_of_the_log_holds_what_was_typed() {
     let host = Host::with_tries(3);
     let code = host.code();

@@ -1,0 +1,61 @@
+# twofactor: what a person and the CI run. `make` lists the targets.
+
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+DESTDIR ?=
+# Where libpam looks for modules: multiarch on Debian, lib64 on Fedora.
+PAMDIR ?= $(firstword $(wildcard /lib/$(shell uname -m)-linux-gnu/security /usr/lib64/security /lib/security))
+CARGO ?= cargo
+
+.PHONY: help build demo test bench lint install uninstall clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+build: ## Build the module and the tool, in release
+	$(CARGO) build --release --locked -p pam_twofactor -p twofactor-cli
+
+demo: ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
+	tests/install-packages
+	$(MAKE) --no-print-directory build
+	$(CARGO) run --release --locked --quiet -p twofactor-tests --bin demo
+
+test: ## Run everything: unit, stories, libpam, cli, sshd, console
+	tests/install-packages
+	$(CARGO) test --locked --workspace
+
+bench: ## Compare a login with google-authenticator, pam_oath and pam_permit in one run
+	tests/install-packages bench
+	$(MAKE) --no-print-directory build
+	$(CARGO) run --release --locked --quiet -p twofactor-tests --bin bench
+
+lint: ## Check formatting, lints and documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+
+install: ## Install the built module, tool and manual pages (DESTDIR, PREFIX, PAMDIR)
+	@test -f target/release/libpam_twofactor.so || { echo 'run "make build" first' >&2; exit 1; }
+	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }
+	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install -m 0644 target/release/libpam_twofactor.so $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new
+	mv -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new $(DESTDIR)$(PAMDIR)/pam_twofactor.so
+	install -m 0755 target/release/twofactor $(DESTDIR)$(SBINDIR)/twofactor
+	install -m 0644 man/twofactor.toml.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 0644 man/twofactor.8 man/pam_twofactor.8 $(DESTDIR)$(MANDIR)/man8/
+	install -d -m 0755 $(DESTDIR)/etc/twofactor
+	test -e $(DESTDIR)/etc/twofactor/twofactor.toml || \
+	    install -m 0644 etc/twofactor.toml $(DESTDIR)/etc/twofactor/twofactor.toml
+	install -d -m 0700 $(DESTDIR)/var/lib/twofactor $(DESTDIR)/var/lib/twofactor/users
+
+uninstall: ## Remove what install put there; refuses while a PAM service still names the module
+	@if grep -ls '^[^#]*pam_twofactor' $(DESTDIR)/etc/pam.d/*; then \
+	    echo 'the files above still use pam_twofactor.so: take it out of them first' >&2; exit 1; fi
+	rm -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so $(DESTDIR)$(SBINDIR)/twofactor
+	rm -f $(DESTDIR)$(MANDIR)/man5/twofactor.toml.5
+	rm -f $(DESTDIR)$(MANDIR)/man8/twofactor.8 $(DESTDIR)$(MANDIR)/man8/pam_twofactor.8
+	@echo 'kept: $(DESTDIR)/etc/twofactor and $(DESTDIR)/var/lib/twofactor'
+
+clean: ## Remove what was built
+	$(CARGO) clean
