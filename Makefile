@@ -19,7 +19,8 @@ build: ## Build the module and the tool, in release
 demo: ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
 	tests/install-packages
 	$(MAKE) --no-print-directory build
-	$(CARGO) run --release --locked --quiet -p twofactor-tests --bin demo
+	$(CARGO) build --release --locked -p twofactor-tests --bins
+	target/release/demo
 
 test: ## Run everything: unit, stories, libpam, cli, sshd, console
 	tests/install-packages
@@ -28,7 +29,8 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console
 bench: ## Compare a login with google-authenticator, pam_oath and pam_permit in one run
 	tests/install-packages bench
 	$(MAKE) --no-print-directory build
-	$(CARGO) run --release --locked --quiet -p twofactor-tests --bin bench
+	$(CARGO) build --release --locked -p twofactor-tests --bins
+	target/release/bench
 
 lint: ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check

@@ -1,1 +1,26 @@
+//! The harness of the end-to-end suites: real programs in a private Linux host, driven by a test.
+//!
+//! What always holds: nothing on the real host changes and nothing survives a test, whether it passes, fails or is killed
+//! ([`private_host`]). A suite that cannot run says why and skips; under `TWOFACTOR_TESTS_MUST_RUN=1` it fails
+//! ([`requirements`]). Waiting is always for an event with a deadline, never for time to pass.
 
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test harness fails loudly"
+)]
+
+pub mod artifacts;
+pub mod oathtool;
+pub mod pam;
+pub mod private_host;
+pub mod qr;
+pub mod random;
+pub mod requirements;
+pub mod ssh;
+pub mod syslog;
+pub mod terminal;
+pub mod twofactor;

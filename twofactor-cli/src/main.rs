@@ -1,1 +1,31 @@
-fn main(){}
+//! `twofactor`: the sysadmin's tool. Enrolls users, looks, resets, unlocks; every rule it applies lives in `twofactor-core`.
+//!
+//! A run reads top to bottom: arguments as typed ([`args`]), one command ([`commands`]) with what it needs of the host
+//! ([`host`]), what it prints ([`output`]), and how it ends ([`error`]).
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod error;
+mod host;
+mod journal;
+mod output;
+mod qr;
+mod terminal;
+
+use std::process::ExitCode;
+
+use output::Output;
+
+fn main() -> ExitCode {
+    let typed = match args::parse() {
+        Ok(typed) => typed,
+        Err(error) => return output::usage(&error),
+    };
+    let output = Output::new(&typed.global);
+    match commands::run(typed, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output::failure(&failure),
+    }
+}

@@ -1,0 +1,96 @@
+//! The programs under test, built by cargo.
+//!
+//! Cargo itself serialises builds and knows what is up to date, so every test binary simply asks it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The module and the tool.
+#[derive(Debug)]
+pub struct Artifacts {
+    /// `pam_twofactor.so`.
+    pub module: PathBuf,
+    /// `twofactor`.
+    pub tool: PathBuf,
+}
+
+/// Which profile to build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// As the tests run it.
+    Debug,
+    /// As it ships.
+    Release,
+}
+
+/// The debug build of this checkout.
+pub fn debug() -> &'static Artifacts {
+    static BUILT: OnceLock<Artifacts> = OnceLock::new();
+    BUILT.get_or_init(|| build(Profile::Debug))
+}
+
+/// Builds the module and the tool.
+pub fn build(profile: Profile) -> Artifacts {
+    let mut arguments = vec!["--package", "pam_twofactor", "--package", "twofactor-cli"];
+    if profile == Profile::Release {
+        arguments.push("--release");
+    }
+    let built = cargo_build(&arguments);
+    Artifacts { module: find(&built, "libpam_twofactor.so"), tool: find(&built, "twofactor") }
+}
+
+/// A module that panics when its line says `panic`. Built apart, so that it can never be mistaken for the other.
+pub fn panicking_module() -> PathBuf {
+    let built = cargo_build(&[
+        "--package",
+        "pam_twofactor",
+        "--features",
+        "panic-on-purpose",
+        "--target-dir",
+        &workspace().join("target/panic-on-purpose").display().to_string(),
+    ]);
+    find(&built, "libpam_twofactor.so")
+}
+
+/// The PAM application of this package, which cargo builds together with every suite.
+pub fn pam_login() -> PathBuf {
+    let own = std::env::current_exe().expect("the path of this program");
+    let folders = own.ancestors().skip(1).take(2);
+    folders
+        .map(|folder| folder.join("pam-login"))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("pam-login is not beside {}", own.display()))
+}
+
+/// The root of this checkout.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
+}
+
+fn cargo_build(arguments: &[&str]) -> Vec<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--message-format=json-render-diagnostics"])
+        .args(arguments)
+        .current_dir(workspace())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let mut paths = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: Value = serde_json::from_str(line).expect("cargo writes JSON");
+        if message["reason"] == "compiler-artifact" {
+            let files = message["filenames"].as_array().into_iter().flatten().chain([&message["executable"]]);
+            paths.extend(files.filter_map(Value::as_str).map(PathBuf::from));
+        }
+    }
+    paths
+}
+
+fn find(built: &[PathBuf], name: &str) -> PathBuf {
+    let found = built.iter().find(|path| path.file_name().is_some_and(|found| found == name));
+    found.unwrap_or_else(|| panic!("cargo did not build {name}: {built:?}")).clone()
+}

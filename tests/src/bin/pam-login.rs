@@ -1,0 +1,293 @@
+//! A PAM application for tests: sshd's part of a login, with every answer scripted from outside.
+//!
+//! `pam-login --confdir DIR --service NAME [--user NAME] [--rhost HOST] [--tty TTY] [--calls authenticate,account,setcred]
+//! [--repeat N]`
+//!
+//! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
+//! transaction. A prompt that wants an answer reads one line from stdin: `answer HEX`, `null` (no answer at all) or `fail`
+//! (the conversation function fails; so does the end of stdin). It never sleeps: delays are reported instead.
+
+#![allow(unsafe_code, reason = "the application side of libpam is C")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test program fails loudly and reports on stdout"
+)]
+
+use std::ffi::{CString, OsString, c_char, c_int, c_uint, c_void};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
+
+use serde_json::{Value, json};
+
+/// `struct pam_message` (`pam_conv(3)`).
+#[repr(C)]
+struct Message {
+    style: c_int,
+    text: *const c_char,
+}
+
+/// `struct pam_response` (`pam_conv(3)`).
+#[repr(C)]
+struct Response {
+    text: *mut c_char,
+    unused: c_int,
+}
+
+/// `struct pam_conv` (`pam_conv(3)`).
+#[repr(C)]
+struct Conversation {
+    converse: extern "C" fn(c_int, *mut *const Message, *mut *mut Response, *mut c_void) -> c_int,
+    data: *mut c_void,
+}
+
+/// `pam_handle_t`.
+#[repr(C)]
+struct Handle {
+    _opaque: [u8; 0],
+}
+
+#[link(name = "pam")]
+unsafe extern "C" {
+    fn pam_start_confdir(
+        service: *const c_char,
+        user: *const c_char,
+        conversation: *const Conversation,
+        confdir: *const c_char,
+        handle: *mut *mut Handle,
+    ) -> c_int;
+    fn pam_end(handle: *mut Handle, status: c_int) -> c_int;
+    fn pam_set_item(handle: *mut Handle, item: c_int, value: *const c_void) -> c_int;
+    fn pam_authenticate(handle: *mut Handle, flags: c_int) -> c_int;
+    fn pam_setcred(handle: *mut Handle, flags: c_int) -> c_int;
+    fn pam_acct_mgmt(handle: *mut Handle, flags: c_int) -> c_int;
+    fn pam_open_session(handle: *mut Handle, flags: c_int) -> c_int;
+    fn pam_close_session(handle: *mut Handle, flags: c_int) -> c_int;
+    fn pam_chauthtok(handle: *mut Handle, flags: c_int) -> c_int;
+}
+
+// security/_pam_types.h
+const PAM_SUCCESS: c_int = 0;
+const PAM_BUF_ERR: c_int = 5;
+const PAM_CONV_ERR: c_int = 19;
+const PAM_TTY: c_int = 3;
+const PAM_RHOST: c_int = 4;
+const PAM_FAIL_DELAY: c_int = 10;
+const PAM_ESTABLISH_CRED: c_int = 2;
+const PAM_PROMPT_ECHO_OFF: c_int = 1;
+const PAM_PROMPT_ECHO_ON: c_int = 2;
+const PAM_ERROR_MSG: c_int = 3;
+const PAM_TEXT_INFO: c_int = 4;
+
+/// The command line.
+struct Script {
+    confdir: CString,
+    service: CString,
+    user: Option<CString>,
+    rhost: Option<CString>,
+    tty: Option<CString>,
+    calls: Vec<String>,
+    repeat: u32,
+}
+
+fn main() {
+    let script = Script::from_arguments();
+    let before = open_descriptors();
+    for _ in 0..script.repeat {
+        let status = transaction(&script);
+        report(&json!({
+            "event": "end",
+            "status": status,
+            "descriptors_before": before,
+            "descriptors": open_descriptors(),
+            "resident_kb": resident_kb(),
+        }));
+    }
+}
+
+impl Script {
+    fn from_arguments() -> Self {
+        let mut confdir = None;
+        let mut service = None;
+        let mut script = Self {
+            confdir: c"/etc/pam.d".to_owned(),
+            service: c"other".to_owned(),
+            user: None,
+            rhost: None,
+            tty: None,
+            calls: vec!["authenticate".to_owned()],
+            repeat: 1,
+        };
+        let mut arguments = std::env::args_os().skip(1);
+        while let Some(option) = arguments.next() {
+            let value = arguments.next().unwrap_or_else(|| panic!("{} takes a value", option.display()));
+            match option.to_str() {
+                Some("--confdir") => confdir = Some(c_string(value)),
+                Some("--service") => service = Some(c_string(value)),
+                Some("--user") => script.user = Some(c_string(value)),
+                Some("--rhost") => script.rhost = Some(c_string(value)),
+                Some("--tty") => script.tty = Some(c_string(value)),
+                Some("--calls") => script.calls = text(value).split(',').map(str::to_owned).collect(),
+                Some("--repeat") => script.repeat = text(value).parse().expect("--repeat takes a number"),
+                _ => panic!("unknown option {}", option.display()),
+            }
+        }
+        Self { confdir: confdir.expect("--confdir"), service: service.expect("--service"), ..script }
+    }
+}
+
+/// `pam_start` … `pam_end`. Gives the code of the last call.
+fn transaction(script: &Script) -> c_int {
+    let conversation = Conversation { converse, data: std::ptr::null_mut() };
+    let mut handle: *mut Handle = std::ptr::null_mut();
+    let user = script.user.as_ref().map_or(std::ptr::null(), |user| user.as_ptr());
+    // SAFETY: all pointers are valid C strings or NULL where allowed; the conversation lives until after pam_end.
+    let started =
+        unsafe { pam_start_confdir(script.service.as_ptr(), user, &raw const conversation, script.confdir.as_ptr(), &raw mut handle) };
+    if started != PAM_SUCCESS {
+        report(&json!({ "event": "result", "call": "start", "code": started }));
+        return started;
+    }
+    for (item, value) in [(PAM_TTY, &script.tty), (PAM_RHOST, &script.rhost)] {
+        if let Some(value) = value {
+            // SAFETY: the handle is started; libpam copies the C string.
+            let set = unsafe { pam_set_item(handle, item, value.as_ptr().cast()) };
+            assert_eq!(set, PAM_SUCCESS, "pam_set_item({item})");
+        }
+    }
+    let recorder: extern "C" fn(c_int, c_uint, *mut c_void) = record_delay;
+    // SAFETY: PAM_FAIL_DELAY takes a function pointer of this signature (pam_fail_delay(3)), passed as a data pointer.
+    let set = unsafe { pam_set_item(handle, PAM_FAIL_DELAY, recorder as *const c_void) };
+    assert_eq!(set, PAM_SUCCESS, "pam_set_item(PAM_FAIL_DELAY)");
+
+    let mut status = PAM_SUCCESS;
+    for call in &script.calls {
+        // SAFETY: the handle is started and not ended.
+        status = unsafe {
+            match call.as_str() {
+                "authenticate" => pam_authenticate(handle, 0),
+                "account" => pam_acct_mgmt(handle, 0),
+                "setcred" => pam_setcred(handle, PAM_ESTABLISH_CRED),
+                "open_session" => pam_open_session(handle, 0),
+                "close_session" => pam_close_session(handle, 0),
+                "chauthtok" => pam_chauthtok(handle, 0),
+                other => panic!("unknown call {other}"),
+            }
+        };
+        report(&json!({ "event": "result", "call": call, "code": status }));
+    }
+    // SAFETY: the handle is started and is not used again.
+    let ended = unsafe { pam_end(handle, status) };
+    assert_eq!(ended, PAM_SUCCESS, "pam_end");
+    status
+}
+
+extern "C" fn record_delay(status: c_int, microseconds: c_uint, _data: *mut c_void) {
+    report(&json!({ "event": "delay", "status": status, "microseconds": microseconds }));
+}
+
+extern "C" fn converse(
+    count: c_int,
+    messages: *mut *const Message,
+    responses: *mut *mut Response,
+    _data: *mut c_void,
+) -> c_int {
+    let length = usize::try_from(count).expect("libpam sends one message or more");
+    // SAFETY: calloc gives zeroed room for `length` responses, or NULL. libpam or the module frees it.
+    let array: *mut Response = unsafe { libc::calloc(length, size_of::<Response>()) }.cast();
+    if array.is_null() {
+        return PAM_BUF_ERR;
+    }
+    for index in 0..length {
+        // SAFETY: Linux-PAM passes an array of `length` pointers to messages (pam_conv(3)).
+        let message = unsafe { &**messages.add(index) };
+        let Ok(answer) = one_message(message) else {
+            // SAFETY: the array is ours until we return success.
+            unsafe {
+                for earlier in 0..index {
+                    libc::free((*array.add(earlier)).text.cast());
+                }
+                libc::free(array.cast());
+            }
+            return PAM_CONV_ERR;
+        };
+        // SAFETY: within the array of `length` responses.
+        unsafe { (*array.add(index)).text = answer };
+    }
+    // SAFETY: libpam passes a valid place for the array and takes it over on success.
+    unsafe { *responses = array };
+    PAM_SUCCESS
+}
+
+/// The conversation function has to fail.
+struct Failure;
+
+/// Reports a message and reads its answer, as memory that libpam may free.
+fn one_message(message: &Message) -> Result<*mut c_char, Failure> {
+    let style = match message.style {
+        PAM_PROMPT_ECHO_OFF => "prompt_echo_off",
+        PAM_PROMPT_ECHO_ON => "prompt_echo_on",
+        PAM_ERROR_MSG => "error_msg",
+        PAM_TEXT_INFO => "text_info",
+        _ => return Err(Failure),
+    };
+    // SAFETY: a message is a C string.
+    let text = unsafe { std::ffi::CStr::from_ptr(message.text) };
+    report(&json!({ "event": "message", "style": style, "text": text.to_string_lossy() }));
+    if matches!(message.style, PAM_ERROR_MSG | PAM_TEXT_INFO) {
+        return Ok(std::ptr::null_mut());
+    }
+    let mut line = String::new();
+    let length = io::stdin().read_line(&mut line).map_err(|_| Failure)?;
+    match line.trim_end().split_once(' ').unwrap_or((line.trim_end(), "")) {
+        _ if length == 0 => Err(Failure),
+        ("fail", _) => Err(Failure),
+        ("null", _) => Ok(std::ptr::null_mut()),
+        ("answer", hex) => Ok(allocated(&from_hex(hex))),
+        _ => panic!("not an answer: {line}"),
+    }
+}
+
+/// A C string from malloc. What stands behind a NUL byte is not seen by anyone.
+fn allocated(bytes: &[u8]) -> *mut c_char {
+    // SAFETY: the room is large enough for the bytes and the NUL that calloc has put behind them.
+    unsafe {
+        let memory: *mut u8 = libc::calloc(bytes.len() + 1, 1).cast();
+        assert!(!memory.is_null(), "out of memory");
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory, bytes.len());
+        memory.cast()
+    }
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| u8::try_from(digit.to_digit(16).expect("hex")).expect("a hex digit fits"))
+        .collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+}
+
+fn report(event: &Value) {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{event}").and_then(|()| stdout.flush()).expect("the test reads our reports");
+}
+
+fn open_descriptors() -> usize {
+    // The folder itself is open while it is read.
+    std::fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
+}
+
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
+}
+
+fn c_string(value: OsString) -> CString {
+    CString::new(value.into_vec()).expect("arguments have no NUL")
+}
+
+fn text(value: OsString) -> String {
+    value.into_string().expect("this option takes text")
+}

@@ -1,0 +1,127 @@
+//! Codes from the real `oathtool`, an implementation that shares no line with ours.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::requirements::PATH;
+
+/// Time or counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Time, in periods of that many seconds.
+    Time(u64),
+    /// A counter.
+    Counter,
+}
+
+/// What an authenticator app or a fob holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authenticator {
+    /// The secret in base32.
+    pub secret: String,
+    /// `SHA1`, `SHA256` or `SHA512`; oathtool makes counter codes with SHA1 only.
+    pub algorithm: String,
+    /// Digits of a code.
+    pub digits: u8,
+    /// Time or counter.
+    pub kind: Kind,
+}
+
+impl Authenticator {
+    /// Reads an otpauth URI, as an app does when it scans a QR code.
+    pub fn from_uri(uri: &str) -> Self {
+        let rest = uri.strip_prefix("otpauth://").unwrap_or_else(|| panic!("not an otpauth URI: {uri}"));
+        let (path, query) = rest.split_once('?').expect("an otpauth URI has parameters");
+        let parameter = |name: &str| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
+        let number = |name: &str| parameter(name).and_then(|text| text.parse::<u64>().ok());
+        Self {
+            secret: parameter("secret").expect("a secret"),
+            algorithm: parameter("algorithm").unwrap_or_else(|| "SHA1".to_owned()),
+            digits: number("digits").and_then(|digits| u8::try_from(digits).ok()).unwrap_or(6),
+            kind: if path.starts_with("hotp/") { Kind::Counter } else { Kind::Time(number("period").unwrap_or(30)) },
+        }
+    }
+
+    /// The code shown at `time`, in seconds since 1970.
+    pub fn code_at(&self, time: u64) -> String {
+        let Kind::Time(period) = self.kind else { panic!("a counter token shows no time") };
+        let arguments = [
+            format!("--totp={}", self.algorithm.to_lowercase()),
+            format!("--digits={}", self.digits),
+            format!("--time-step-size={period}s"),
+            format!("--now=@{time}"),
+        ];
+        single(oathtool(&arguments, &self.secret))
+    }
+
+    /// The code shown `steps` periods from now.
+    pub fn code(&self, steps: i64) -> String {
+        let Kind::Time(period) = self.kind else { panic!("a counter token shows no time") };
+        let offset = steps * i64::try_from(period).expect("a period is small");
+        self.code_at(now().checked_add_signed(offset).expect("after 1970"))
+    }
+
+    /// The codes of the counters from `first` on.
+    pub fn counter_codes(&self, first: u64, count: u64) -> Vec<String> {
+        let arguments = [
+            "--hotp".to_owned(),
+            format!("--digits={}", self.digits),
+            format!("--counter={first}"),
+            format!("--window={}", count - 1),
+        ];
+        oathtool(&arguments, &self.secret)
+    }
+
+    /// Codes that are none of this token's for a while: of the last and next hours, or of the first 200 counters.
+    pub fn wrong_codes(&self) -> impl Iterator<Item = String> + use<> {
+        let right: HashSet<String> = match self.kind {
+            Kind::Counter => self.counter_codes(0, 200).into_iter().collect(),
+            Kind::Time(period) => {
+                let arguments = [
+                    format!("--totp={}", self.algorithm.to_lowercase()),
+                    format!("--digits={}", self.digits),
+                    format!("--time-step-size={period}s"),
+                    format!("--now=@{}", now() - 20 * period),
+                    "--window=60".to_owned(),
+                ];
+                oathtool(&arguments, &self.secret).into_iter().collect()
+            }
+        };
+        let width = usize::from(self.digits);
+        (100_000..).map(move |number: u32| format!("{number:0width$}")).filter(move |code| !right.contains(code))
+    }
+
+    /// Does `body` while one and the same time step lasts: begins again when a step ended meanwhile.
+    pub fn within_one_step<T>(&self, mut body: impl FnMut() -> T) -> T {
+        let Kind::Time(period) = self.kind else { panic!("a counter token shows no time") };
+        loop {
+            let before = now() / period;
+            let result = body();
+            if now() / period == before {
+                return result;
+            }
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
+}
+
+fn single(codes: Vec<String>) -> String {
+    let [code] = <[String; 1]>::try_from(codes).expect("one code was asked for");
+    code
+}
+
+/// Runs oathtool. The secrets are made for a test and worth nothing, so they may stand in its arguments.
+fn oathtool(arguments: &[String], secret: &str) -> Vec<String> {
+    let output = Command::new("oathtool").args(["--base32"]).args(arguments).arg(secret).env("PATH", PATH).output();
+    let output = output.expect("oathtool runs");
+    assert!(output.status.success(), "oathtool {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("digits").lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,385 @@
+//! Logins through the real libpam: drives `pam-login`, one scripted conversation after another.
+//!
+//! A script is exact: a prompt without an answer fails the test, and so does an answer nobody asked for. So does a single
+//! byte on the application's stderr, because sshd's belongs to its operator and not to a module.
+
+use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::Value;
+
+use crate::private_host::Host;
+
+/// The PAM service that holds nothing but the module; every private host has it.
+pub const SERVICE: &str = "test";
+
+/// Far longer than anything takes; it only turns a hang into a failure.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// A return code of libpam.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ReturnCode(pub i64);
+
+impl ReturnCode {
+    /// `PAM_SUCCESS`
+    pub const SUCCESS: Self = Self(0);
+    /// `PAM_SERVICE_ERR`
+    pub const SERVICE_ERR: Self = Self(3);
+    /// `PAM_PERM_DENIED`
+    pub const PERM_DENIED: Self = Self(6);
+    /// `PAM_AUTH_ERR`
+    pub const AUTH_ERR: Self = Self(7);
+    /// `PAM_AUTHINFO_UNAVAIL`
+    pub const AUTHINFO_UNAVAIL: Self = Self(9);
+    /// `PAM_USER_UNKNOWN`
+    pub const USER_UNKNOWN: Self = Self(10);
+    /// `PAM_MAXTRIES`
+    pub const MAXTRIES: Self = Self(11);
+    /// `PAM_CONV_ERR`
+    pub const CONV_ERR: Self = Self(19);
+    /// `PAM_IGNORE`
+    pub const IGNORE: Self = Self(25);
+    /// `PAM_ABORT`
+    pub const ABORT: Self = Self(26);
+
+    const NAMES: [(Self, &'static str); 10] = [
+        (Self::SUCCESS, "PAM_SUCCESS"),
+        (Self::SERVICE_ERR, "PAM_SERVICE_ERR"),
+        (Self::PERM_DENIED, "PAM_PERM_DENIED"),
+        (Self::AUTH_ERR, "PAM_AUTH_ERR"),
+        (Self::AUTHINFO_UNAVAIL, "PAM_AUTHINFO_UNAVAIL"),
+        (Self::USER_UNKNOWN, "PAM_USER_UNKNOWN"),
+        (Self::MAXTRIES, "PAM_MAXTRIES"),
+        (Self::CONV_ERR, "PAM_CONV_ERR"),
+        (Self::IGNORE, "PAM_IGNORE"),
+        (Self::ABORT, "PAM_ABORT"),
+    ];
+}
+
+impl fmt::Debug for ReturnCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMES.iter().find(|(code, _)| code == self) {
+            Some((_, name)) => formatter.write_str(name),
+            None => write!(formatter, "PAM({})", self.0),
+        }
+    }
+}
+
+/// What the application's user does at a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Types these bytes.
+    Bytes(Vec<u8>),
+    /// Gives a response without any text (NULL).
+    Null,
+    /// Makes the conversation function fail.
+    Fail,
+}
+
+impl From<&str> for Answer {
+    fn from(text: &str) -> Self {
+        Self::Bytes(text.as_bytes().to_vec())
+    }
+}
+
+impl From<&String> for Answer {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&[u8]> for Answer {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+/// Something the application was shown or asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// `prompt_echo_off`, `prompt_echo_on`, `error_msg` or `text_info`.
+    pub style: String,
+    /// Its words.
+    pub text: String,
+}
+
+/// A login that has not begun.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Login<'h> {
+    host: &'h Host,
+    arguments: Vec<String>,
+    uid: Option<u32>,
+    before: &'static str,
+}
+
+/// How a login went.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Everything that was shown.
+    pub messages: Vec<Message>,
+    /// Every call and its return code.
+    pub results: Vec<(String, ReturnCode)>,
+    /// The delays libpam asked the application for, in microseconds.
+    pub delays: Vec<u64>,
+    /// Open descriptors before the transaction and after.
+    pub descriptors: (u64, u64),
+    /// Resident memory after the transaction.
+    pub resident_kb: u64,
+}
+
+/// A login that runs.
+#[derive(Debug)]
+pub struct Running {
+    process: Child,
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    unread: Vec<u8>,
+    outcome: Outcome,
+}
+
+/// What a running login came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It waits for an answer.
+    Prompt(Message),
+    /// Its transaction ended.
+    End,
+}
+
+impl Host {
+    /// A login of `user` at [`SERVICE`].
+    pub fn login(&self, user: &str) -> Login<'_> {
+        Login { host: self, arguments: Vec::new(), uid: None, before: ":" }.with("--user", user)
+    }
+}
+
+impl Login<'_> {
+    /// At another service of [`Host::service`].
+    pub fn service(self, name: &str) -> Self {
+        self.with("--service", name)
+    }
+
+    /// From a remote host.
+    pub fn rhost(self, rhost: &str) -> Self {
+        self.with("--rhost", rhost)
+    }
+
+    /// Instead of `pam_authenticate` alone: a list with commas of `authenticate`, `account`, `setcred` and others.
+    pub fn calls(self, calls: &str) -> Self {
+        self.with("--calls", calls)
+    }
+
+    /// So many transactions in one process.
+    pub fn repeat(self, count: usize) -> Self {
+        self.with("--repeat", &count.to_string())
+    }
+
+    /// In a process of this user.
+    pub fn uid(mut self, uid: u32) -> Self {
+        self.uid = Some(uid);
+        self
+    }
+
+    /// In a process that a shell prepares with this command.
+    pub fn after(mut self, command: &'static str) -> Self {
+        self.before = command;
+        self
+    }
+
+    /// Starts the process; it waits at its first prompt.
+    pub fn start(self) -> Running {
+        let mut command = self.host.command("sh");
+        command.args(["-c", &format!("{}; exec \"$@\"", self.before), "sh", "pam-login", "--confdir", &self.host.confdir()]);
+        if !self.arguments.iter().any(|argument| argument == "--service") {
+            command.args(["--service", SERVICE]);
+        }
+        command.args(&self.arguments);
+        if let Some(uid) = self.uid {
+            command.uid(uid).gid(uid);
+        }
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdin = process.stdin.take();
+        let stdout = process.stdout.take().unwrap();
+        Running { process, stdin, stdout, unread: Vec::new(), outcome: Outcome::default() }
+    }
+
+    /// Gives these answers, all of them and no others.
+    #[track_caller]
+    pub fn answering(self, answers: &[Answer]) -> Outcome {
+        let mut running = self.start();
+        let outcome = running.transaction(answers);
+        running.finish();
+        outcome
+    }
+
+    /// Types this text at the only prompt.
+    #[track_caller]
+    pub fn typing(self, text: impl AsRef<str>) -> Outcome {
+        self.answering(&[text.as_ref().into()])
+    }
+
+    fn with(mut self, option: &str, value: &str) -> Self {
+        self.arguments.extend([option.to_owned(), value.to_owned()]);
+        self
+    }
+}
+
+impl Running {
+    /// Goes through one transaction with exactly these answers.
+    #[track_caller]
+    pub fn transaction(&mut self, answers: &[Answer]) -> Outcome {
+        let mut answers = answers.iter();
+        while let Event::Prompt(message) = self.next() {
+            let answer = answers.next().unwrap_or_else(|| panic!("nobody scripted an answer to {message:?}"));
+            self.answer(answer);
+        }
+        assert_eq!(answers.len(), 0, "answers nobody asked for; {:?}", self.outcome);
+        std::mem::take(&mut self.outcome)
+    }
+
+    /// Waits until the login asks or ends.
+    #[track_caller]
+    pub fn next(&mut self) -> Event {
+        loop {
+            let Some(event) = self.next_event() else {
+                panic!("the application ended in a transaction: {}\n{:?}", self.obituary(), self.outcome);
+            };
+            if let Some(event) = self.note(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// Answers the prompt at hand.
+    pub fn answer(&mut self, answer: &Answer) {
+        let line = match answer {
+            Answer::Bytes(bytes) => {
+                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("answer {hex}\n")
+            }
+            Answer::Null => "null\n".to_owned(),
+            Answer::Fail => "fail\n".to_owned(),
+        };
+        self.stdin.as_mut().expect("the script goes on").write_all(line.as_bytes()).expect("the application reads");
+    }
+
+    /// The outcome of the transaction that just ended.
+    pub fn outcome(&mut self) -> Outcome {
+        std::mem::take(&mut self.outcome)
+    }
+
+    /// Kills the process at whatever it is doing. Gives what it reported before it died.
+    pub fn kill(mut self) -> Outcome {
+        let _ = self.process.kill();
+        self.last_words()
+    }
+
+    /// What the process reports until it ends in whatever way.
+    pub fn last_words(mut self) -> Outcome {
+        while let Some(event) = self.next_event() {
+            let _ = self.note(&event);
+        }
+        let _ = self.process.wait();
+        std::mem::take(&mut self.outcome)
+    }
+
+    /// Waits for the end of the process, which must not have written to its stderr.
+    #[track_caller]
+    pub fn finish(mut self) {
+        drop(self.stdin.take());
+        if let Some(event) = self.next_event() {
+            panic!("the application goes on: {event}");
+        }
+        let obituary = self.obituary();
+        assert_eq!(obituary, "exit status: 0", "the end of the application, and what it wrote to stderr");
+    }
+
+    fn note(&mut self, event: &Value) -> Option<Event> {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let number = |name: &str| event[name].as_u64().unwrap_or_default();
+        match event["event"].as_str() {
+            Some("message") => {
+                let message = Message { style: text("style"), text: text("text") };
+                self.outcome.messages.push(message.clone());
+                message.style.starts_with("prompt").then_some(Event::Prompt(message))
+            }
+            Some("result") => {
+                let code = ReturnCode(event["code"].as_i64().unwrap());
+                self.outcome.results.push((text("call"), code));
+                None
+            }
+            Some("delay") => {
+                self.outcome.delays.push(number("microseconds"));
+                None
+            }
+            Some("end") => {
+                self.outcome.descriptors = (number("descriptors_before"), number("descriptors"));
+                self.outcome.resident_kb = number("resident_kb");
+                Some(Event::End)
+            }
+            _ => panic!("not an event: {event}"),
+        }
+    }
+
+    /// The next line of the application; `None` when there are no more. Only complete lines count.
+    #[track_caller]
+    fn next_event(&mut self) -> Option<Value> {
+        let started = Instant::now();
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                return Some(serde_json::from_slice(&line).unwrap_or_else(|_| {
+                    panic!("somebody else wrote to the application's stdout: {}", String::from_utf8_lossy(&line))
+                }));
+            }
+            let left = DEADLINE.checked_sub(started.elapsed()).unwrap_or_default();
+            let timeout = PollTimeout::try_from(left).unwrap();
+            let ready = poll(&mut [PollFd::new(self.stdout.as_fd(), PollFlags::POLLIN)], timeout).unwrap_or(1);
+            if ready == 0 {
+                let _ = self.process.kill();
+                panic!("the application hangs; {:?}", self.outcome);
+            }
+            let mut buffer = [0; 4096];
+            match self.stdout.read(&mut buffer).unwrap() {
+                0 => return None,
+                length => self.unread.extend_from_slice(&buffer[..length]),
+            }
+        }
+    }
+
+    fn obituary(&mut self) -> String {
+        let status = self.process.wait().unwrap();
+        let mut stderr = String::new();
+        self.process.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
+        format!("{status}{}{stderr}", if stderr.is_empty() { "" } else { "\n" })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Outcome {
+    /// The code of a call that was made once.
+    #[track_caller]
+    pub fn code_of(&self, call: &str) -> ReturnCode {
+        let codes: Vec<ReturnCode> = self.results.iter().filter(|(name, _)| name == call).map(|(_, code)| *code).collect();
+        let [code] = codes[..] else { panic!("{call} was called {} times: {self:?}", codes.len()) };
+        code
+    }
+
+    /// The code of `pam_authenticate`.
+    #[track_caller]
+    pub fn code(&self) -> ReturnCode {
+        self.code_of("authenticate")
+    }
+}

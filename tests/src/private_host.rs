@@ -1,0 +1,271 @@
+//! A Linux host of its own for one test: users, configuration, syslog, devices, network, processes.
+//!
+//! The test runs in a fresh thread with its own mount, network, IPC, UTS and PID namespaces. `/etc` is a copy; `/run`,
+//! `/tmp`, `/var`, `/home`, `/root` and `/dev` are new and live in memory. What always holds: the real host sees none of it,
+//! and everything ends with the test, because the kernel kills all processes of a PID namespace with its first one, which
+//! ends when its standard input does, even if the test itself was killed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::artifacts::{self, Artifacts};
+use crate::pam::SERVICE;
+use crate::requirements::{self, NAMESPACES, PATH};
+use crate::syslog::{Line, Syslog};
+
+/// The password of every user made by [`Host::add_user`].
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The same as `openssl passwd -6` writes it.
+const PASSWORD_HASH: &str =
+    "$6$twofactor$k3JO.ZQURxsDiLMP4N9UdbFuYOk8Lw7hFqr78FTC0.TIVOmrfmVOGvHrv3zVHBqy.Ox2ZULQQam89eYdQrS740";
+
+/// Where the harness keeps its own things in a private host.
+const PLACE: &str = "/run/twofactor-tests";
+
+/// The name of a private host.
+pub const HOST_NAME: &str = "testhost";
+
+/// A private host, for as long as the test lasts.
+#[derive(Debug)]
+pub struct Host {
+    log: Syslog,
+    init: Child,
+}
+
+/// Runs `test` in a private host with the debug build, or skips it where that cannot be done.
+pub fn private_host(test: impl FnOnce(&Host) + Send) {
+    if requirements::met() {
+        run(artifacts::debug(), test);
+    }
+}
+
+/// Runs `body` in a private host that has `artifacts`.
+pub fn run<T: Send>(artifacts: &Artifacts, body: impl FnOnce(&Host) -> T + Send) -> T {
+    let name = std::thread::current().name().unwrap_or("private host").to_owned();
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, || {
+            let host = Host::enter(artifacts);
+            body(&host)
+        });
+        thread.expect("a thread starts").join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+impl Host {
+    /// Moves the calling thread into a new host. It can start processes from now on, but no threads.
+    fn enter(artifacts: &Artifacts) -> Self {
+        unshare(NAMESPACES).expect("namespaces");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).expect("private mounts");
+        memory("/run", "0755");
+        fs::create_dir(PLACE).unwrap();
+        fs::create_dir(format!("{PLACE}/bin")).unwrap();
+        fs::create_dir(format!("{PLACE}/pam.d")).unwrap();
+        // The checkout may lie below a folder that is about to be hidden.
+        for (program, name) in
+            [(&artifacts.module, "pam_twofactor.so"), (&artifacts.tool, "twofactor"), (&artifacts::pam_login(), "pam-login")]
+        {
+            bind_file(program, &PathBuf::from(format!("{PLACE}/bin/{name}")));
+        }
+        private_etc();
+        private_dev();
+        for (folder, mode) in [("/tmp", "1777"), ("/home", "0755"), ("/root", "0700"), ("/var", "0755")] {
+            memory(folder, mode);
+        }
+        for folder in ["/run/lock", "/run/sshd", "/run/sudo", "/var/lib", "/var/log", "/var/mail", "/var/spool", "/var/cache", "/var/empty"] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::create_dir("/var/empty/sshd").unwrap();
+        fs::create_dir("/var/tmp").unwrap();
+        symlink("/run", "/var/run").unwrap();
+        symlink("../mail", "/var/spool/mail").unwrap();
+        for record in ["/run/utmp", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog"] {
+            fs::write(record, "").unwrap();
+        }
+        std::env::set_current_dir("/").unwrap();
+        nix::unistd::sethostname(HOST_NAME).expect("a host name");
+        let log = Syslog::listen(Path::new("/dev/log")).expect("syslog");
+        fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).unwrap();
+        let host = Self { log, init: first_process() };
+        host.succeed("ip", ["link", "set", "lo", "up"]);
+        host.service("other", "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n");
+        host.service(SERVICE, "auth required pam_twofactor.so\naccount required pam_permit.so\n");
+        host
+    }
+
+    /// A program of this host, with an environment of its own.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", format!("{PLACE}/bin:{PATH}")).env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
+        command.env("HOME", "/root");
+        command
+    }
+
+    /// Runs a program that must succeed, and gives its output.
+    pub fn succeed<A: AsRef<OsStr>>(&self, program: &str, arguments: impl IntoIterator<Item = A>) -> String {
+        let mut command = self.command(program);
+        let output = command.args(arguments).stdin(Stdio::null()).output();
+        let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+        assert!(output.status.success(), "{command:?} failed:\n{}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Makes a user with a home, a shell and [`PASSWORD`].
+    pub fn add_user(&self, name: &str) {
+        self.succeed("useradd", ["--create-home", "--shell", "/bin/sh", "--password", PASSWORD_HASH, name]);
+    }
+
+    /// Writes the PAM service `name`, in which `pam_twofactor.so` stands for the module under test. It holds for
+    /// `pam-login`; [`Host::system_service`] is for everything else.
+    pub fn service(&self, name: &str, lines: &str) {
+        fs::write(Path::new(&self.confdir()).join(name), self.with_module(lines)).unwrap();
+    }
+
+    /// Writes the PAM service `name` in this host's `/etc/pam.d`.
+    pub fn system_service(&self, name: &str, lines: &str) {
+        fs::write(Path::new("/etc/pam.d").join(name), self.with_module(lines)).unwrap();
+    }
+
+    /// Where [`Host::service`] puts services.
+    pub fn confdir(&self) -> String {
+        format!("{PLACE}/pam.d")
+    }
+
+    /// A file of this host's harness, below a folder that only root can write.
+    pub fn place(&self, name: &str) -> PathBuf {
+        Path::new(PLACE).join(name)
+    }
+
+    /// Writes an executable file and gives its path.
+    pub fn script(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.place("bin").join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Writes `/etc/twofactor/twofactor.toml`.
+    pub fn configure(&self, text: &str) {
+        fs::create_dir_all("/etc/twofactor").unwrap();
+        fs::write("/etc/twofactor/twofactor.toml", text).unwrap();
+    }
+
+    /// Every line of the log so far.
+    pub fn log(&self) -> Vec<Line> {
+        self.log.lines()
+    }
+
+    /// The texts of the module's lines so far, without the program's name: from `pam_twofactor(` on.
+    pub fn module_log(&self) -> Vec<String> {
+        let lines = self.log().into_iter();
+        lines.filter_map(|line| line.text.find("pam_twofactor(").map(|start| line.text[start..].to_owned())).collect()
+    }
+
+    /// Asserts that one line of the module holds all of `fragments`, and gives the last one that does.
+    #[track_caller]
+    pub fn assert_logged(&self, fragments: &[&str]) -> String {
+        let lines = self.module_log();
+        let found = lines.iter().rev().find(|line| fragments.iter().all(|fragment| line.contains(fragment)));
+        found.unwrap_or_else(|| panic!("no line of the log has all of {fragments:?}:\n{}", lines.join("\n"))).clone()
+    }
+
+    /// Kills the process, then waits for it.
+    pub fn kill(&self, mut process: Child) {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+
+    fn with_module(&self, lines: &str) -> String {
+        lines.replace(" pam_twofactor.so", &format!(" {}", self.place("bin/pam_twofactor.so").display()))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // The end of its input ends the first process, and the kernel ends all others.
+        drop(self.init.stdin.take());
+        let _ = self.init.wait();
+    }
+}
+
+/// What a program wrote, for a message.
+pub fn said(output: &Output) -> String {
+    format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn memory(folder: impl AsRef<Path>, mode: &str) {
+    let (folder, options) = (folder.as_ref(), format!("mode={mode}"));
+    mount(Some("twofactor-tests"), folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
+        .unwrap_or_else(|errno| panic!("mount a tmpfs on {}: {errno}", folder.display()));
+}
+
+fn bind(from: &Path, to: &Path) {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .unwrap_or_else(|errno| panic!("bind {} to {}: {errno}", from.display(), to.display()));
+}
+
+fn bind_file(from: &Path, to: &Path) {
+    fs::write(to, "").unwrap();
+    bind(from, to);
+}
+
+/// A copy of `/etc` in the place of `/etc`.
+fn private_etc() {
+    let copy = format!("{PLACE}/etc");
+    let status = Command::new("cp").args(["--archive", "/etc", &copy]).status().expect("cp runs");
+    assert!(status.success(), "cp failed");
+    bind(Path::new(&copy), Path::new("/etc"));
+    // A real configuration of this machine must not decide a test.
+    if Path::new("/etc/twofactor").exists() {
+        fs::remove_dir_all("/etc/twofactor").unwrap();
+    }
+    let _ = fs::remove_file("/etc/hosts");
+    fs::write("/etc/hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost\n")).unwrap();
+}
+
+/// Devices that exist everywhere, and terminals of our own.
+fn private_dev() {
+    let dev = format!("{PLACE}/dev");
+    fs::create_dir(&dev).unwrap();
+    memory(&dev, "0755");
+    for device in ["null", "zero", "full", "random", "urandom", "tty"] {
+        bind_file(&Path::new("/dev").join(device), &Path::new(&dev).join(device));
+    }
+    fs::create_dir(format!("{dev}/shm")).unwrap();
+    fs::create_dir(format!("{dev}/pts")).unwrap();
+    let terminals = format!("{dev}/pts");
+    mount(Some("devpts"), terminals.as_str(), Some("devpts"), MsFlags::empty(), Some("newinstance,ptmxmode=0666,mode=0620,gid=5"))
+        .expect("terminals");
+    for (target, link) in [
+        ("pts/ptmx", "ptmx"),
+        ("/proc/self/fd", "fd"),
+        ("/proc/self/fd/0", "stdin"),
+        ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"),
+    ] {
+        symlink(target, format!("{dev}/{link}")).unwrap();
+    }
+    mount(Some(dev.as_str()), "/dev", None::<&str>, MsFlags::MS_MOVE, None::<&str>).expect("/dev");
+}
+
+/// The first process of a new PID namespace: mounts its `/proc`, then lives as long as its standard input. It ignores
+/// SIGCHLD, so the kernel buries whatever it inherits.
+fn first_process() -> Child {
+    unshare(CloneFlags::CLONE_NEWPID).expect("a PID namespace");
+    let script = "trap '' CHLD; mount -t proc proc /proc && echo ready; exec cat >/dev/null";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).env_clear().env("PATH", PATH).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut init = command.spawn().expect("sh runs");
+    let mut ready = String::new();
+    BufReader::new(init.stdout.take().expect("a pipe")).read_line(&mut ready).unwrap();
+    assert_eq!(ready, "ready\n", "a private /proc");
+    init
+}

@@ -1,0 +1,52 @@
+//! What the suites need of the machine they run on, and what happens when it is missing.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use nix::sched::CloneFlags;
+
+/// The namespaces of a private host. Each belongs to the thread that makes it and to what that thread starts.
+pub const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
+    .union(CloneFlags::CLONE_NEWNET)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWUTS);
+
+/// Programs that a private host or a suite calls. `tests/install-packages` installs them.
+const PROGRAMS: [&str; 14] = [
+    "ip", "login", "nm", "oathtool", "readelf", "setpriv", "setsid", "sh", "ssh", "ssh-keygen", "sshd", "su", "sudo", "useradd",
+];
+
+/// Where programs are looked for: root's usual path, whatever the caller's is.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Whether the system suites can run here. When they cannot, says so on the terminal, or panics when they must run.
+pub fn met() -> bool {
+    static MISSING: OnceLock<Option<String>> = OnceLock::new();
+    let Some(reason) = MISSING.get_or_init(missing) else { return true };
+    assert!(std::env::var_os("TWOFACTOR_TESTS_MUST_RUN").is_none_or(|value| value != "1"), "this suite must run, but {reason}");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Written past the test runner's capture: a skipped test must not look like one that ran.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
+    false
+}
+
+/// The full path of a program.
+pub fn program(name: &str) -> Option<PathBuf> {
+    PATH.split(':').map(|folder| PathBuf::from(folder).join(name)).find(|path| path.is_file())
+}
+
+fn missing() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("it needs root".to_owned());
+    }
+    let absent: Vec<&str> = PROGRAMS.into_iter().filter(|name| program(name).is_none()).collect();
+    if !absent.is_empty() {
+        return Some(format!("{} is missing; run tests/install-packages", absent.join(", ")));
+    }
+    let attempt = std::thread::spawn(|| nix::sched::unshare(NAMESPACES | CloneFlags::CLONE_NEWPID)).join();
+    match attempt.expect("unshare does not panic") {
+        Ok(()) => None,
+        Err(errno) => Some(format!("namespaces cannot be made here: {errno}")),
+    }
+}

@@ -1,0 +1,160 @@
+//! A real sshd in a private host, and real ssh clients.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::private_host::Host;
+use crate::requirements;
+use crate::terminal::{Size, Terminal};
+
+/// The PAM service of sshd: the password, then our module.
+pub const STACK: &str = "\
+auth required pam_unix.so nodelay
+auth required pam_twofactor.so
+account required pam_unix.so
+session required pam_permit.so
+";
+
+/// An sshd that listens on the loopback interface of its host.
+#[derive(Debug)]
+pub struct Sshd<'h> {
+    host: &'h Host,
+    process: Option<Child>,
+}
+
+/// How a client is set up.
+#[derive(Debug, Clone)]
+pub struct Client<'c> {
+    /// Who logs in.
+    pub user: &'c str,
+    /// What the client answers to a prompt for a password.
+    pub password: &'c str,
+    /// What it answers to a prompt for a code.
+    pub code: &'c str,
+    /// Further options, as after `-o`.
+    pub options: &'c [&'c str],
+}
+
+/// What came of a client.
+#[derive(Debug)]
+pub struct Session {
+    /// Exit status and output of the client.
+    pub output: Output,
+    /// The prompts it was shown, in order, without the `(user@host) ` that ssh puts before them.
+    pub prompts: Vec<String>,
+}
+
+impl Session {
+    /// Whether the remote command ran.
+    pub fn opened(&self) -> bool {
+        self.output.status.success() && String::from_utf8_lossy(&self.output.stdout).trim_end() == MARK_SHOWN
+    }
+}
+
+/// The remote command. Its output differs from its text, so an echo cannot be taken for it.
+pub const MARK: &str = "echo session-$((40+2))-$(id -un | tr a-z A-Z | wc -c)";
+const MARK_SHOWN: &str = "session-42-6";
+
+impl Host {
+    /// Starts sshd with further lines of configuration.
+    pub fn sshd(&self, configuration: &str) -> Sshd<'_> {
+        self.system_service("sshd", STACK);
+        let key = self.place("host_key");
+        let key = key.to_str().unwrap();
+        self.succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+        // sshd takes the first value of a keyword, so a test's lines come first.
+        let file = self.place("sshd_config");
+        let common = format!(
+            "ListenAddress 127.0.0.1\nHostKey {key}\nUsePAM yes\nKbdInteractiveAuthentication yes\n\
+             PasswordAuthentication no\nUseDNS no\nPrintMotd no\nPrintLastLog no\nPidFile none\n"
+        );
+        fs::write(&file, format!("{configuration}\n{common}")).unwrap();
+        let program = requirements::program("sshd").expect("sshd was found before");
+        let mut command = self.command(program);
+        command.arg("-D").arg("-f").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("sshd starts");
+        let sshd = Sshd { host: self, process: Some(process) };
+        sshd.wait_until_it_listens();
+        sshd
+    }
+}
+
+impl Sshd<'_> {
+    /// Logs in with answers given by pattern (`SSH_ASKPASS`) and runs [`MARK`].
+    pub fn client(&self, client: &Client<'_>) -> Session {
+        let prompts = self.host.place("prompts");
+        let _ = fs::remove_file(&prompts);
+        let mut command = self.command(client);
+        let asked = self.host.script(
+            "askpass",
+            &format!(
+                "#!/bin/sh\nprintf '%s\\0' \"$1\" >> {}\ncase \"$1\" in\n\
+                 *assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;\n*code*) printf '%s\\n' \"$ANSWER_CODE\" ;;\nesac\n",
+                prompts.display()
+            ),
+        );
+        command.arg(MARK).env("SSH_ASKPASS", asked).env("SSH_ASKPASS_REQUIRE", "force");
+        command.env("ANSWER_PASSWORD", client.password).env("ANSWER_CODE", client.code);
+        let output = command.stdin(Stdio::null()).output().expect("ssh runs");
+        let asked = fs::read_to_string(&prompts).unwrap_or_default();
+        let prompts = asked.split_terminator('\0').map(|prompt| bare(prompt).to_owned()).collect();
+        Session { output, prompts }
+    }
+
+    /// Starts an interactive client on a terminal.
+    pub fn terminal(&self, client: &Client<'_>) -> Terminal {
+        let mut command = self.command(client);
+        command.arg("-tt").arg("exec /bin/sh");
+        Terminal::start(&command, Size::LARGE)
+    }
+
+    fn command(&self, client: &Client<'_>) -> Command {
+        let mut command = self.host.command("ssh");
+        command.args(["-F", "none", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no"]);
+        command.args(["-o", "LogLevel=ERROR", "-o", "NumberOfPasswordPrompts=1"]);
+        for option in client.options {
+            command.args(["-o", option]);
+        }
+        command.arg(format!("{}@127.0.0.1", client.user));
+        command
+    }
+
+    fn wait_until_it_listens(&self) {
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", 22)).is_err() {
+            let log: Vec<String> = self.host.log().into_iter().map(|line| line.text).collect();
+            assert!(started.elapsed() < Duration::from_secs(30), "sshd does not listen:\n{}", log.join("\n"));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Sshd<'_> {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            self.host.kill(process);
+        }
+    }
+}
+
+/// A prompt without what the client put before it.
+fn bare(prompt: &str) -> &str {
+    match prompt.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
+        Some((_, words)) => words,
+        None => prompt,
+    }
+}
+
+/// A user's key pair that sshd accepts; gives the option for the client.
+pub fn authorized_key(host: &Host, user: &str) -> String {
+    let key: PathBuf = host.place(&format!("key_{user}"));
+    host.succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()]);
+    let folder = format!("/home/{user}/.ssh");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(key.with_extension("pub"), format!("{folder}/authorized_keys")).unwrap();
+    host.succeed("chown", ["-R", user, &folder]);
+    format!("IdentityFile={}", key.display())
+}

@@ -1,0 +1,128 @@
+//! Real login, su and sudo, each at a terminal.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::process::Command;
+
+use twofactor_tests::private_host::{Host, PASSWORD, private_host};
+use twofactor_tests::terminal::{Size, Terminal};
+
+const STACK: &str = "\
+auth required pam_unix.so nodelay
+auth required pam_twofactor.so
+account required pam_unix.so
+session required pam_permit.so
+";
+
+/// Answers both prompts.
+fn answer(terminal: &mut Terminal, password: &str, code: &str) {
+    terminal.expect("assword");
+    terminal.expect(": ");
+    terminal.type_line(password);
+    terminal.expect("Verification code: ");
+    terminal.type_line(code);
+}
+
+/// A program started by the user `name` at a terminal.
+fn as_user(host: &Host, name: &str, program: &[&str]) -> Command {
+    let mut command = host.command("setpriv");
+    command.args(["--reuid", name, "--regid", name, "--init-groups"]).args(program);
+    command
+}
+
+#[test]
+fn login_asks_for_password_and_code_and_opens_a_session() {
+    private_host(|host| {
+        host.system_service("login", STACK);
+        let alice = host.user_with_app("alice");
+        let mut terminal = Terminal::start(host.command("login").arg("alice"), Size::LARGE);
+        answer(&mut terminal, PASSWORD, &alice.code());
+        terminal.expect("$ ");
+        terminal.type_line("echo session-$((40+2))-$(id -un | tr a-z A-Z)");
+        terminal.expect("session-42-ALICE");
+        terminal.type_line("exit");
+        terminal.wait();
+        host.assert_logged(&["pam_twofactor(login:auth): accepted user=alice service=login"]);
+    });
+}
+
+#[test]
+fn login_refuses_a_wrong_code_and_a_used_one() {
+    private_host(|host| {
+        host.system_service("login", STACK);
+        let alice = host.user_with_app("alice");
+        let code = alice.code();
+        for (typed, reason) in [(alice.wrong_code(), "wrong-code"), (code.clone(), ""), (code, "replayed")] {
+            let mut terminal = Terminal::start(host.command("login").arg("alice"), Size::LARGE);
+            answer(&mut terminal, PASSWORD, &typed);
+            if reason.is_empty() {
+                terminal.expect("$ ");
+            } else {
+                terminal.expect("Login incorrect");
+                host.assert_logged(&["denied user=alice service=login", reason]);
+            }
+        }
+    });
+}
+
+#[test]
+fn su_asks_for_password_and_code_of_the_other_user() {
+    private_host(|host| {
+        host.system_service("su", STACK);
+        let alice = host.user_with_app("alice");
+        host.add_user("bob");
+        let su = as_user(host, "bob", &["su", "alice", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"]);
+        let mut terminal = Terminal::start(&su, Size::LARGE);
+        answer(&mut terminal, PASSWORD, &alice.code());
+        terminal.expect("session-42-ALICE");
+        assert!(terminal.wait().success());
+        host.assert_logged(&["pam_twofactor(su:auth): accepted user=alice service=su"]);
+
+        let mut terminal = Terminal::start(&su, Size::LARGE);
+        answer(&mut terminal, PASSWORD, &alice.wrong_code());
+        assert!(!terminal.wait().success());
+        host.assert_logged(&["denied user=alice service=su", "reason=wrong-code"]);
+    });
+}
+
+#[test]
+fn sudo_asks_for_password_and_code_of_the_caller() {
+    private_host(|host| {
+        host.system_service("sudo", STACK);
+        let alice = host.user_with_app("alice");
+        std::fs::write("/etc/sudoers", "Defaults passwd_tries=1\nalice ALL=(ALL) ALL\n").unwrap();
+        let sudo = as_user(host, "alice", &["sudo", "-k", "sh", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"]);
+        let mut terminal = Terminal::start(&sudo, Size::LARGE);
+        answer(&mut terminal, PASSWORD, &alice.code());
+        terminal.expect("session-42-ROOT");
+        assert!(terminal.wait().success());
+        host.assert_logged(&["pam_twofactor(sudo:auth): accepted user=alice service=sudo"]);
+
+        let mut terminal = Terminal::start(&sudo, Size::LARGE);
+        answer(&mut terminal, PASSWORD, &alice.wrong_code());
+        assert!(!terminal.wait().success());
+        assert!(!terminal.shown().contains("session-42"));
+        host.assert_logged(&["denied user=alice service=sudo", "reason=wrong-code"]);
+    });
+}
+
+#[test]
+fn somebody_who_hangs_up_at_the_prompt_is_neither_counted_nor_let_in() {
+    private_host(|host| {
+        host.system_service("su", STACK);
+        let alice = host.user_with_app("alice");
+        host.add_user("bob");
+        let su = as_user(host, "bob", &["su", "alice", "-c", "true"]);
+        let mut terminal = Terminal::start(&su, Size::LARGE);
+        terminal.expect("assword: ");
+        terminal.type_line(PASSWORD);
+        terminal.expect("Verification code: ");
+        terminal.type_keys("\x03");
+        assert!(!terminal.wait().success());
+        assert!(terminal.echoes(), "the terminal is as it was");
+        assert_eq!(host.failures("alice"), 0);
+        let mut terminal = Terminal::start(&su, Size::LARGE);
+        answer(&mut terminal, PASSWORD, &alice.code());
+        assert!(terminal.wait().success());
+    });
+}

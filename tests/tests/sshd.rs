@@ -1,0 +1,184 @@
+//! Real sshd, real ssh clients, the password of the system and a code of ours.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+
+use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
+use twofactor_tests::ssh::{Client, Session, authorized_key};
+
+fn client<'c>(user: &'c str, code: &'c str) -> Client<'c> {
+    Client { user, password: PASSWORD, code, options: &["PreferredAuthentications=keyboard-interactive"] }
+}
+
+#[track_caller]
+fn assert_opened(host: &Host, session: &Session) {
+    let log: Vec<String> = host.log().into_iter().map(|line| line.text).collect();
+    assert!(session.opened(), "{}\nlog:\n{}", said(&session.output), log.join("\n"));
+}
+
+#[test]
+fn password_then_code_opens_a_session() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("");
+        let session = sshd.client(&client("alice", &alice.code()));
+        assert_opened(host, &session);
+        assert_eq!(session.prompts, ["Password: ", "Verification code: "]);
+        let line = host.assert_logged(&["accepted user=alice"]);
+        assert!(line.starts_with("pam_twofactor(sshd:auth): accepted user=alice service=sshd rhost=127.0.0.1 token=app"), "{line}");
+    });
+}
+
+#[test]
+fn password_then_code_opens_a_session_at_a_terminal() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("");
+        let mut terminal = sshd.terminal(&client("alice", ""));
+        terminal.expect("Password: ");
+        terminal.type_line(PASSWORD);
+        terminal.expect("Verification code: ");
+        let code = alice.code();
+        terminal.type_line(&code);
+        terminal.expect("$ ");
+        terminal.type_line("echo session-$((40+2))");
+        terminal.expect("session-42");
+        terminal.type_line("exit");
+        assert!(terminal.wait().success());
+        let shown = terminal.shown();
+        assert!(!shown.contains(&code) && !shown.contains(PASSWORD), "what was typed was not echoed: {shown}");
+    });
+}
+
+#[test]
+fn a_wrong_code_opens_nothing() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("");
+        let session = sshd.client(&client("alice", &alice.wrong_code()));
+        assert!(!session.opened());
+        assert_eq!(session.prompts, ["Password: ", "Verification code: "]);
+        host.assert_logged(&["denied user=alice service=sshd rhost=127.0.0.1", "reason=wrong-code"]);
+        assert_eq!(host.failures("alice"), 1);
+    });
+}
+
+#[test]
+fn a_right_code_behind_a_wrong_password_opens_nothing() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("");
+        let session = sshd.client(&Client { password: "wrong", ..client("alice", &alice.code()) });
+        assert!(!session.opened());
+        assert_eq!(session.prompts.len(), 2, "which of the two was wrong is not told");
+    });
+}
+
+#[test]
+fn the_same_code_in_a_second_session_is_refused() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("");
+        let code = alice.code();
+        assert_opened(host, &sshd.client(&client("alice", &code)));
+        assert!(!sshd.client(&client("alice", &code)).opened());
+        host.assert_logged(&["denied user=alice service=sshd", "reason=replayed"]);
+    });
+}
+
+#[test]
+fn codes_one_period_away_open_a_session() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("");
+        for steps in [-1, 1] {
+            assert_opened(host, &sshd.client(&client("alice", &alice.authenticator.code(steps))));
+        }
+    });
+}
+
+#[test]
+fn a_recovery_code_opens_a_session() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("");
+        assert_opened(host, &sshd.client(&client("alice", &alice.recovery_codes[0])));
+        host.assert_logged(&["accepted user=alice service=sshd", "token=recovery"]);
+    });
+}
+
+#[test]
+fn a_key_and_a_code_open_a_session_where_sshd_asks_for_both() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("AuthenticationMethods publickey,keyboard-interactive:pam\n");
+        host.system_service(
+            "sshd",
+            "auth required pam_twofactor.so debug\naccount required pam_unix.so\nsession required pam_permit.so\n",
+        );
+        let key = authorized_key(host, "alice");
+        let options = [key.as_str(), "PreferredAuthentications=publickey,keyboard-interactive"];
+        let code = alice.code();
+        let with_key = Client { options: &options, ..client("alice", &code) };
+        let session = sshd.client(&with_key);
+        assert_opened(host, &session);
+        assert_eq!(session.prompts, ["Verification code: "]);
+        host.assert_logged(&["sshd has accepted already: publickey"]);
+
+        let code = alice.authenticator.code(1);
+        assert!(!sshd.client(&client("alice", &code)).opened(), "a code without the key opens nothing");
+        let key_alone = Client { options: &[&key, "PreferredAuthentications=publickey"], ..client("alice", &code) };
+        assert!(!sshd.client(&key_alone).opened(), "a key without a code opens nothing");
+    });
+}
+
+#[test]
+fn a_client_with_password_authentication_is_refused_and_not_counted_and_the_log_says_what_to_change() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        let sshd = host.sshd("PasswordAuthentication yes\nKbdInteractiveAuthentication no\n");
+        let options = ["PreferredAuthentications=password"];
+        let session = sshd.client(&Client { options: &options, ..client("alice", "unused") });
+        assert!(!session.opened());
+        host.assert_logged(&["denied user=alice service=sshd", "reason=password-repeated", "enable KbdInteractiveAuthentication"]);
+        assert_eq!(host.failures("alice"), 0);
+    });
+}
+
+#[test]
+fn unknown_and_unenrolled_users_see_what_everybody_sees() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        host.add_user("bob");
+        let sshd = host.sshd("");
+        let seen = |user: &str, code: &str| {
+            let session = sshd.client(&client(user, code));
+            assert!(!session.opened());
+            let words = String::from_utf8_lossy(&session.output.stderr).replace(user, "USER");
+            (session.prompts, session.output.status.code(), words)
+        };
+        let expected = seen("alice", &alice.wrong_code());
+        assert_eq!(expected.0, ["Password: ", "Verification code: "]);
+        for user in ["bob", "nobody-here", "root"] {
+            assert_eq!(seen(user, "123456"), expected, "{user}");
+        }
+        host.assert_logged(&["denied user=bob service=sshd", "reason=not-enrolled"]);
+        host.assert_logged(&["denied user=nobody-here service=sshd", "reason=unknown-user"]);
+    });
+}
+
+#[test]
+fn no_password_or_code_reaches_the_log_of_sshd() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("LogLevel DEBUG3\n");
+        let (right, wrong) = (alice.code(), alice.wrong_code());
+        assert_opened(host, &sshd.client(&client("alice", &right)));
+        assert!(!sshd.client(&client("alice", &wrong)).opened());
+        for line in host.log() {
+            // A process id or a port may look like anything; words of six digits on their own are codes.
+            for secret in [PASSWORD, &right, &wrong, &alice.authenticator.secret] {
+                assert!(!line.text.contains(secret), "{secret} stands in the log: {line:?}");
+            }
+        }
+    });
+}

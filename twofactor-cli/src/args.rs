@@ -1,0 +1,318 @@
+//! The arguments as they are typed: names, ranges and help texts. What they mean is each command's business.
+//!
+//! What always holds: nothing secret is taken from here, because every user of the host can read a process's arguments.
+//! The code of `verify` is the one exception: it is good for a minute and the sysadmin chose to type it there.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use twofactor_core::account::MOST_RECOVERY_CODES;
+use twofactor_core::otp::{Algorithm, Digits, Period};
+use twofactor_core::token::Label;
+
+use crate::qr::QrFile;
+
+/// Reads the arguments of this process.
+pub(crate) fn parse() -> Result<Typed, clap::Error> {
+    Typed::try_parse()
+}
+
+/// The command line as clap knows it, for shell completions.
+pub(crate) fn command_line() -> clap::Command {
+    Typed::command()
+}
+
+/// A page of help: what, why, how. The same for `-h` and `--help`, and as short as it can be: a console has 24 rows.
+const PAGE: &str = "\
+{about-with-newline}
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+const EXAMPLES: &str = "\
+Examples:
+  twofactor enroll alice           show a QR code, ask for a code, enroll
+  twofactor status                 who is enrolled
+  twofactor verify alice 123456    would this code open a session now?
+  twofactor reset alice            alice lost her phone
+
+Exit codes:
+  0 done    1 failed    2 usage    3 no such user, or not enrolled
+  4 not permitted    5 the code is wrong, replayed or not confirmed
+  7 refused, the hint says what overrides    8 the input file is invalid
+  9 the configuration is invalid";
+
+/// Manages the second factor of this host's users
+#[derive(Debug, Parser)]
+#[command(
+    name = "twofactor",
+    version,
+    max_term_width = 80,
+    help_template = PAGE,
+    before_help = "A user who is enrolled is asked for a one-time code at login, by the PAM module pam_twofactor.",
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Typed {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Read this configuration instead of /etc/twofactor/twofactor.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results only, without explanations
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Draw the QR code in colour: on a terminal, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    // On a terminal.
+    Auto,
+    // Into files and pipes too.
+    Always,
+    // Nowhere.
+    Never,
+}
+
+/// One command. What it is for is said by its arguments' documentation, which is also its help.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Enroll(Enroll),
+    Status(Status),
+    Verify(Verify),
+    Reset(Reset),
+    Recovery(Recovery),
+    Unlock(Unlock),
+    #[command(subcommand)]
+    Config(Config),
+    Completions(Completions),
+}
+
+const ENROLL_EXAMPLES: &str = "\
+Examples:
+  twofactor enroll alice
+  twofactor enroll alice --label tablet         a second app beside the first
+  twofactor enroll alice --replace              a new phone; the old secret is
+                                                good until the new is confirmed
+  twofactor enroll alice --qr-file alice.png    the QR code as a file
+  twofactor enroll alice --no-confirm --json    from a script";
+
+/// Give a user an authenticator-app secret
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Shows the secret as a QR code, as text and as an otpauth URI, and asks for a code of the app. Nothing is stored until a code is right. Recovery codes are shown this one time only.", after_help = ENROLL_EXAMPLES)]
+pub(crate) struct Enroll {
+    /// Who gets the secret
+    pub(crate) user: String,
+    /// What the user calls the app
+    #[arg(long, default_value = "app", value_name = "LABEL", value_parser = label)]
+    pub(crate) label: Label,
+    /// Who issues the secret, as the app shows it [default: the configured issuer, else the host's name]
+    #[arg(long, value_name = "ISSUER", value_parser = issuer)]
+    pub(crate) issuer: Option<String>,
+    /// SHA1, SHA256 or SHA512; many apps know SHA1 only [default: as configured]
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) algorithm: Option<Algorithm>,
+    /// Digits of a code: 6, 7 or 8 [default: as configured]
+    #[arg(long, value_name = "N", value_parser = digits)]
+    pub(crate) digits: Option<Digits>,
+    /// Seconds a code is shown, 10 to 300 [default: as configured]
+    #[arg(long, value_name = "SECONDS", value_parser = period)]
+    pub(crate) period: Option<Period>,
+    /// A counter makes the codes (HOTP), not the time (TOTP)
+    #[arg(long, conflicts_with = "period")]
+    pub(crate) counter: bool,
+    /// Take the secret (base32) from a file; "-" is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// How to draw the QR code: as the terminal allows, in half blocks, in number signs, not at all
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) qr: QrChoice,
+    /// Write the QR code to a new file, FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE")]
+    pub(crate) qr_file: Option<QrFile>,
+    /// Put the new secret in the place of an existing one of that label
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Store the secret without asking for a code
+    #[arg(long)]
+    pub(crate) no_confirm: bool,
+}
+
+/// `--qr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QrChoice {
+    // As the terminal and the locale allow.
+    Auto,
+    // Half blocks, without colour.
+    Utf8,
+    // Number signs, twice as wide.
+    Ascii,
+    // Not at all.
+    None,
+}
+
+/// Show who is enrolled with what
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Tokens, recovery codes that are left, wrong codes since the last accepted login, and that login itself.")]
+pub(crate) struct Status {
+    /// One user in detail, instead of everybody
+    pub(crate) user: Option<String>,
+}
+
+/// Say whether a code would be accepted now
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Burns nothing and counts nothing. Without CODE it is asked for, or read from standard input.")]
+pub(crate) struct Verify {
+    /// Whose code it is
+    pub(crate) user: String,
+    /// The code, or a recovery code; visible to other users of this host while the command runs
+    pub(crate) code: Option<String>,
+}
+
+/// Forget a user's app and recovery codes
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Takes effect at the user's next login.")]
+pub(crate) struct Reset {
+    /// Whose second factor
+    pub(crate) user: String,
+    /// Only take the confirmation back: enrolling shows the same QR code again
+    #[arg(long)]
+    pub(crate) keep_secret: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Replace a user's recovery codes
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "The old codes are void at once; the new ones are shown this one time only.")]
+pub(crate) struct Recovery {
+    /// Whose recovery codes
+    pub(crate) user: String,
+    /// How many, 0 to 20 [default: as configured]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=MOST_RECOVERY_CODES as i64))]
+    pub(crate) count: Option<u8>,
+}
+
+/// Forget a user's counted wrong codes
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "The user's next login is looked at without delay.")]
+pub(crate) struct Unlock {
+    /// Whose wrong codes
+    pub(crate) user: String,
+}
+
+/// Check or show the configuration
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Say what is wrong with the configuration, by line and column
+    Check,
+    /// Print the configuration in force, with every default filled in
+    Show,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn label(text: &str) -> Result<Label, &'static str> {
+    Label::new(text).ok_or("a label is 1 to 64 characters without colons and control characters")
+}
+
+/// The configuration's rule for `[enrollment] issuer`: a colon separates issuer and account in an otpauth URI.
+fn issuer(text: &str) -> Result<String, &'static str> {
+    let plain = !text.contains(':') && !text.chars().any(char::is_control);
+    if plain && (1..=64).contains(&text.chars().count()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an issuer is 1 to 64 characters without colons and control characters")
+    }
+}
+
+fn digits(text: &str) -> Result<Digits, String> {
+    let number = text.parse().map_err(|_| "not a number from 6 to 8".to_owned())?;
+    Digits::new(number).map_err(|error| error.to_string())
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    let number = text.parse().map_err(|_| "not a number from 10 to 300".to_owned())?;
+    Period::new(number).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(arguments: &[&str]) -> clap::error::ErrorKind {
+        let typed = Typed::try_parse_from([&["twofactor"], arguments].concat());
+        typed.unwrap_err().kind()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command_line().debug_assert();
+    }
+
+    #[test]
+    fn a_counter_has_no_period() {
+        let kind = refused(&["enroll", "alice", "--counter", "--period", "60"]);
+        assert_eq!(kind, clap::error::ErrorKind::ArgumentConflict);
+    }
+
+    #[test]
+    fn values_out_of_range_are_usage_errors() {
+        for option in [
+            "--digits=9",
+            "--period=5",
+            "--algorithm=MD5",
+            "--label=a:b",
+            "--issuer=",
+            "--qr-file=code.gif",
+        ] {
+            assert_eq!(
+                refused(&["enroll", "alice", option]),
+                clap::error::ErrorKind::ValueValidation,
+                "{option}"
+            );
+        }
+        assert_eq!(
+            refused(&["recovery", "alice", "--count", "21"]),
+            clap::error::ErrorKind::ValueValidation
+        );
+    }
+
+    #[test]
+    fn every_help_text_fits_eighty_columns() {
+        let mut command = command_line().term_width(80);
+        command.build();
+        let mut pages = vec![command.render_long_help().to_string()];
+        pages.extend(
+            command
+                .get_subcommands_mut()
+                .map(|command| command.render_long_help().to_string()),
+        );
+        for line in pages.iter().flat_map(|page| page.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `twofactor config check|show`: what is wrong with the configuration, and what is in force.
+//!
+//! For every user who can read the file: it holds no secrets.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use twofactor_core::config::{self, ConfigError, Expected};
+use twofactor_core::document::toml_string;
+use twofactor_core::otp::Kind;
+use twofactor_core::trusted::Owner;
+
+use crate::args::Config;
+use crate::commands::period;
+use crate::error::Failure;
+use crate::host;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &Config, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
+    match arguments {
+        Config::Check => check(named, output),
+        Config::Show => {
+            let config = host::configuration(named)?;
+            output.report(|| as_toml(&config), || as_json(&config))
+        }
+    }
+}
+
+fn check(named: Option<&Path>, output: &Output) -> Result<(), Failure> {
+    let path = named.unwrap_or(Path::new(config::DEFAULT_PATH));
+    let file = path.display();
+    match config::Config::load(path, Expected::Certainly, Owner::ROOT) {
+        Ok(_) => output.report(
+            || format!("{file}: ok\n"),
+            || json!({ "file": file.to_string(), "present": true, "valid": true }),
+        ),
+        Err(ConfigError::Missing(_)) if named.is_none() => output.report(
+            || format!("{file}: not there; the defaults apply\n"),
+            || json!({ "file": file.to_string(), "present": false, "valid": true }),
+        ),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The configuration as a file that says the same.
+fn as_toml(config: &config::Config) -> String {
+    let mut text = String::new();
+    let enrollment = &config.enrollment;
+    let parameters = enrollment.parameters;
+    let _ = writeln!(
+        text,
+        "[paths]\nstate = {}\n\n[enrollment]",
+        toml_string(&config.state.to_string_lossy())
+    );
+    let _ = match &enrollment.issuer {
+        Some(issuer) => writeln!(text, "issuer = {}", toml_string(issuer)),
+        None => writeln!(text, "# issuer: the host's name"),
+    };
+    let _ = writeln!(
+        text,
+        "algorithm = \"{}\"\ndigits = {}",
+        parameters.algorithm,
+        parameters.digits.count()
+    );
+    if let Kind::Totp(period) = parameters.kind {
+        let _ = writeln!(text, "period = {}", period.seconds());
+    }
+    let _ = writeln!(text, "recovery_codes = {}", enrollment.recovery_codes);
+    let _ = writeln!(
+        text,
+        "\n[window]\ndrift = \"{}\"",
+        humantime::format_duration(config.window.drift)
+    );
+    let _ = writeln!(text, "counter_look_ahead = {}", config.window.look_ahead);
+    let limits = config.throttle;
+    let _ = writeln!(text, "\n[throttle]\nfree_attempts = {}", limits.free_attempts);
+    let _ = writeln!(
+        text,
+        "first_delay = \"{}\"",
+        humantime::format_duration(limits.first_delay)
+    );
+    let _ = writeln!(text, "max_delay = \"{}\"", humantime::format_duration(limits.max_delay));
+    let services: Vec<String> = config
+        .prompt
+        .combined
+        .iter()
+        .map(|service| toml_string(service))
+        .collect();
+    let _ = writeln!(
+        text,
+        "\n[prompt]\ncode = {}\ntries = {}",
+        toml_string(&config.prompt.code),
+        config.prompt.tries
+    );
+    let _ = writeln!(text, "combined = [{}]", services.join(", "));
+    let _ = writeln!(text, "\n[default]\nsecond_factor = \"{}\"", config.default_level);
+    text
+}
+
+fn as_json(config: &config::Config) -> Value {
+    let (enrollment, limits, prompt) = (&config.enrollment, config.throttle, &config.prompt);
+    let parameters = enrollment.parameters;
+    json!({
+        "paths": { "state": config.state.to_string_lossy() },
+        "enrollment": {
+            "issuer": enrollment.issuer,
+            "algorithm": parameters.algorithm.to_string(),
+            "digits": parameters.digits.count(),
+            "period": period(parameters.kind),
+            "recovery_codes": enrollment.recovery_codes,
+        },
+        "window": {
+            "drift": humantime::format_duration(config.window.drift).to_string(),
+            "counter_look_ahead": config.window.look_ahead,
+        },
+        "throttle": {
+            "free_attempts": limits.free_attempts,
+            "first_delay": humantime::format_duration(limits.first_delay).to_string(),
+            "max_delay": humantime::format_duration(limits.max_delay).to_string(),
+        },
+        "prompt": { "code": prompt.code, "tries": prompt.tries, "combined": prompt.combined },
+        "default": { "second_factor": config.default_level.to_string() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNUSUAL: &str = r#"
+        [paths]
+        state = "/srv/two \"factor\""
+        [enrollment]
+        issuer = "Exämple & Co"
+        algorithm = "SHA512"
+        digits = 8
+        period = 60
+        recovery_codes = 0
+        [window]
+        drift = "1m 30s 5ms"
+        counter_look_ahead = 3
+        [throttle]
+        free_attempts = 0
+        first_delay = "0"
+        max_delay = "12h"
+        [prompt]
+        code = "Code\\: "
+        tries = 3
+        combined = ["xrdp-sesman", "a\"b"]
+        [default]
+        second_factor = "optional"
+    "#;
+
+    #[test]
+    fn what_is_shown_reads_back_as_the_same_configuration() {
+        for text in ["", UNUSUAL, "[prompt]\ncombined = []\n"] {
+            let config = config::Config::parse(text).unwrap();
+            assert_eq!(config::Config::parse(&as_toml(&config)).unwrap(), config, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_has_the_sections_and_keys_of_the_file() {
+        let config = config::Config::parse(UNUSUAL).unwrap();
+        let json = as_json(&config);
+        for line in as_toml(&config).lines().filter_map(|line| line.split_once(" = ")) {
+            let sections = json.as_object().unwrap().values();
+            assert_eq!(
+                sections.filter(|section| section.get(line.0).is_some()).count(),
+                1,
+                "{}",
+                line.0
+            );
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! `twofactor enroll USER`: a secret is offered, a code confirms it, and only then it is stored.
+//!
+//! What always holds: whatever can be refused is refused before a secret is shown; an existing secret stays valid until the
+//! new one is confirmed; however the command ends before that, nothing was changed.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use twofactor_core::account::{App, Confirmation, MOST_APPS};
+use twofactor_core::answer::Answer;
+use twofactor_core::audit::Event;
+use twofactor_core::enrollment::{Proposal, TRIES, Unconfirmed, recovery_codes};
+use twofactor_core::otp::{Kind, Parameters};
+use twofactor_core::recovery::RecoveryCode;
+use twofactor_core::secret::Secret;
+use twofactor_core::store::files::{EnrollError, Existing, Status};
+use twofactor_core::user::UserName;
+
+use crate::args::Enroll;
+use crate::commands::offer::{self, Offer};
+use crate::commands::{ABOUT_RECOVERY_CODES, exposed, kind_name, listed, period};
+use crate::error::Failure;
+use crate::host::{self, Host};
+use crate::journal;
+use crate::output::{self, Format, Output, Stream};
+use crate::terminal::{self, Unanswered};
+
+pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<(), Failure> {
+    let user = host::known_user(&arguments.user)?;
+    let status = host.accounts.status(&user, host.config.throttle, host.now()?)?;
+    refuse_conflicts(&user, status.as_ref(), arguments)?;
+
+    let proposal = propose(&user, arguments, host, output)?;
+    let uri = proposal.uri();
+    let codes = new_recovery_codes(status.as_ref(), arguments, host)?;
+    let file = arguments.qr_file.clone().map(|file| file.write(&uri)).transpose()?;
+    let app = if arguments.no_confirm {
+        // For JSON the result says it all.
+        if output.format() == Format::Text {
+            offer::show(
+                &Offer {
+                    user: &user,
+                    token: proposal.token(),
+                    uri: &uri,
+                    qr: arguments.qr,
+                },
+                Stream::Results,
+                output,
+            )?;
+        }
+        proposal.vouch()
+    } else {
+        let stream = match output.format() {
+            Format::Text => Stream::Results,
+            Format::Json => Stream::Progress,
+        };
+        offer::show(
+            &Offer {
+                user: &user,
+                token: proposal.token(),
+                uri: &uri,
+                qr: arguments.qr,
+            },
+            stream,
+            output,
+        )?;
+        confirm(proposal, host)?
+    };
+
+    let token = app.token();
+    let label = token.label.clone();
+    let result = match output.format() {
+        Format::Json => as_json(&user, &app, &uri, codes.as_deref()),
+        Format::Text => Value::Null,
+    };
+    let existing = if arguments.replace {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    host.accounts.enroll(&user, app, codes.as_deref(), existing)?;
+    if let Some(file) = file {
+        file.keep();
+    }
+    journal::write(journal::about(Event::Enrolled, &user).with("token", &label));
+
+    let shown = match output.format() {
+        Format::Json => output::must_show_json(&result),
+        Format::Text => {
+            let done = format!("{user} is enrolled with token \"{label}\".\n");
+            let codes = codes.as_deref().filter(|codes| !codes.is_empty());
+            let about = codes.map_or("", |_| output.explanation(ABOUT_RECOVERY_CODES));
+            let codes = codes.map(listed).unwrap_or_default();
+            output::must_show(
+                Stream::Results,
+                &format!("{}{about}{}", output.explanation(&done), codes.as_str()),
+            )
+        }
+    };
+    shown.map_err(|error| Failure::EnrolledUnseen { user, error })
+}
+
+/// Refuses before anything is shown what the store would refuse in the end.
+fn refuse_conflicts(user: &UserName, status: Option<&Status>, arguments: &Enroll) -> Result<(), Failure> {
+    let Some(status) = status else { return Ok(()) };
+    match status.apps.iter().find(|app| app.label == arguments.label) {
+        Some(app) if app.confirmation == Confirmation::Confirmed && !arguments.replace => {
+            Err(EnrollError::AlreadyEnrolled(user.clone(), arguments.label.clone()).into())
+        }
+        None if status.apps.len() >= MOST_APPS => Err(EnrollError::TooMany(user.clone()).into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The secret on offer: the one that `reset --keep-secret` left, unless the arguments ask for another one.
+fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) -> Result<Proposal, Failure> {
+    let host_name = host_name();
+    let issuer = arguments
+        .issuer
+        .as_ref()
+        .or(host.config.enrollment.issuer.as_ref())
+        .unwrap_or(&host_name);
+    let account = format!("{user}@{host_name}");
+    let another = arguments.replace
+        || arguments.counter
+        || arguments.secret_file.is_some()
+        || (arguments.algorithm.is_some() || arguments.digits.is_some() || arguments.period.is_some());
+    if !another && let Some(token) = host.accounts.pending(user, &arguments.label)? {
+        output.explain("This is the secret that \"reset --keep-secret\" kept.");
+        return Ok(Proposal::again(token, issuer, &account));
+    }
+    let parameters = parameters(arguments, host.config.enrollment.parameters);
+    let (label, now) = (arguments.label.clone(), host.now()?);
+    let proposal = match &arguments.secret_file {
+        Some(path) => {
+            let secret = offer::read_secret(path)?;
+            warn_of_weakness(&secret, path);
+            Proposal::with_secret(secret, label, parameters, issuer, &account, now)
+        }
+        None => Proposal::new(label, parameters, issuer, &account, now),
+    };
+    proposal.map_err(Failure::Entropy)
+}
+
+/// As the arguments say, else as the configuration says.
+fn parameters(arguments: &Enroll, defaults: Parameters) -> Parameters {
+    let kind = match arguments.period {
+        _ if arguments.counter => Kind::Hotp,
+        Some(period) => Kind::Totp(period),
+        None => defaults.kind,
+    };
+    Parameters {
+        algorithm: arguments.algorithm.unwrap_or(defaults.algorithm),
+        digits: arguments.digits.unwrap_or(defaults.digits),
+        kind,
+    }
+}
+
+/// RFC 4226 §4 R6 asks for 128 bits.
+fn warn_of_weakness(secret: &Secret, path: &Path) {
+    if secret.bits() < 128 {
+        output::warning(&format!(
+            "{}: the secret has {} bits; 128 are the least to use",
+            path.display(),
+            secret.bits()
+        ));
+    }
+}
+
+/// New recovery codes for a new account, and when a secret is replaced: whoever has the old phone may have the old codes.
+/// `None` keeps those there are.
+fn new_recovery_codes(
+    status: Option<&Status>,
+    arguments: &Enroll,
+    host: &Host,
+) -> Result<Option<Vec<RecoveryCode>>, Failure> {
+    let replaced = |status: &Status| arguments.replace && status.apps.iter().any(|app| app.label == arguments.label);
+    if status.is_none_or(replaced) {
+        return recovery_codes(host.config.enrollment.recovery_codes)
+            .map(Some)
+            .map_err(Failure::Entropy);
+    }
+    Ok(None)
+}
+
+/// Asks for codes until one is right.
+fn confirm(proposal: Proposal, host: &Host) -> Result<App, Failure> {
+    let confirmed = proposal.confirm(host.config.window, &host.clock, |left| {
+        match left {
+            TRIES => {}
+            1 => output::progress("That code is not right. One try left."),
+            _ => output::progress(&format!("That code is not right. {left} tries left.")),
+        }
+        terminal::ask_hidden("Code from the app: ").map(|typed| Answer::parse(&typed))
+    });
+    confirmed.map_err(|unconfirmed: Unconfirmed<Unanswered>| match unconfirmed {
+        Unconfirmed::Refused => Failure::Unconfirmed,
+        Unconfirmed::Asking(unanswered) => unanswered.into(),
+        Unconfirmed::Clock(error) => error.into(),
+    })
+}
+
+fn as_json(user: &UserName, app: &App, uri: &str, codes: Option<&[RecoveryCode]>) -> Value {
+    let token = app.token();
+    json!({
+        "user": user.as_str(),
+        "serial": token.serial.as_str(),
+        "label": token.label.as_str(),
+        "secret": token.secret.expose_base32().as_str(),
+        "uri": uri,
+        "type": kind_name(token.parameters.kind),
+        "algorithm": token.parameters.algorithm.to_string(),
+        "digits": token.parameters.digits.count(),
+        "period": period(token.parameters.kind),
+        "issued": token.issued.to_string(),
+        "recovery_codes": exposed(codes.unwrap_or_default()),
+    })
+}
+
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
+}

@@ -1,0 +1,109 @@
+//! A secret on its way: read from a file, and shown to the person who takes it into an app.
+//!
+//! The QR code comes last, so that it stands on the screen when the code is asked for.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use twofactor_core::secret::{Secret, SecretError};
+use twofactor_core::token::Token;
+use twofactor_core::user::UserName;
+use zeroize::Zeroizing;
+
+use crate::args::QrChoice;
+use crate::commands::described;
+use crate::error::Failure;
+use crate::output::{self, Output, Stream};
+use crate::qr::{self, Drawing};
+use crate::terminal;
+
+/// What is shown.
+pub(crate) struct Offer<'a> {
+    pub(crate) user: &'a UserName,
+    pub(crate) token: &'a Token,
+    pub(crate) uri: &'a str,
+    pub(crate) qr: QrChoice,
+}
+
+/// Shows the secret as text, as URI and as QR code. That it cannot be shown is an error: nobody could confirm it.
+pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result<(), Failure> {
+    let drawing = qr::draw(offer.uri, offer.qr, output.screen(stream))?;
+    let mut text = Zeroizing::new(String::with_capacity(128 * 1024));
+    let token = offer.token;
+    let about = format!(
+        "A secret for {}: token \"{}\", {}.\n",
+        offer.user,
+        token.label,
+        described(token.parameters)
+    );
+    text.push_str(output.explanation(&about));
+    text.push_str(output.explanation(match drawing {
+        Drawing::Drawn { .. } => "Scan the QR code with an authenticator app, or type the secret into it.\n",
+        Drawing::None | Drawing::TooNarrow { .. } => "Type the secret into an authenticator app.\n",
+    }));
+    text.push_str("Secret: ");
+    text.push_str(&token.secret.expose_grouped());
+    text.push_str("\nURI: ");
+    text.push_str(offer.uri);
+    text.push('\n');
+    let mut note = None;
+    match &drawing {
+        Drawing::None => {}
+        Drawing::TooNarrow { columns } => {
+            let sentence = format!("The terminal is too narrow for the QR code, which needs {columns} columns.\n");
+            text.push_str(&sentence);
+            text.push_str("Use the URI, or write the code to a file with --qr-file.\n");
+        }
+        Drawing::Drawn { text: code, too_tall } => {
+            text.push_str(code);
+            note =
+                too_tall.map(|rows| format!("The QR code needs {rows} rows: enlarge the terminal, or use --qr-file."));
+        }
+    }
+    output::must_show(stream, &text).map_err(Failure::Output)?;
+    if let Some(note) = note {
+        output::progress(&note);
+    }
+    Ok(())
+}
+
+/// The longest file that is read, in bytes: a secret in base32, however it is spaced.
+const LONGEST_FILE: u64 = 4096;
+
+/// Reads a secret in base32. `-` is one line of standard input, which is not shown while it is typed.
+pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
+    let content = if path == Path::new("-") {
+        terminal::ask_hidden("Secret in base32: ")?
+    } else {
+        let failed = |error| Failure::SecretFile {
+            path: path.to_owned(),
+            error,
+        };
+        read(path).map_err(failed)?
+    };
+    let text = std::str::from_utf8(&content).map_err(|_| SecretError::NotBase32);
+    text.and_then(Secret::from_base32).map_err(|error| Failure::BadSecret {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    // A pipe is nobody else's to read, whatever its mode says.
+    if metadata.is_file() && metadata.mode() & 0o077 != 0 {
+        output::warning(&format!(
+            "{} can be read by others; chmod 600 it, or remove it",
+            path.display()
+        ));
+    }
+    let mut content = Zeroizing::new(Vec::with_capacity(8 * 1024));
+    file.take(LONGEST_FILE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LONGEST_FILE {
+        return Err(io::Error::other("it is too long for a secret"));
+    }
+    Ok(content)
+}

@@ -1,0 +1,36 @@
+//! `twofactor recovery USER`: new recovery codes in the place of all old ones.
+
+use serde_json::json;
+use twofactor_core::audit::Event;
+use twofactor_core::enrollment;
+
+use crate::args::Recovery;
+use crate::commands::{ABOUT_RECOVERY_CODES, exposed, listed};
+use crate::error::Failure;
+use crate::host::Host;
+use crate::journal;
+use crate::output::{self, Format, Output, Stream};
+
+pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<(), Failure> {
+    let user = host.account_holder(&arguments.user)?;
+    let count = arguments
+        .count
+        .map_or(host.config.enrollment.recovery_codes, usize::from);
+    let codes = enrollment::recovery_codes(count).map_err(Failure::Entropy)?;
+    if !host.accounts.replace_recovery(&user, &codes)? {
+        return Err(Failure::NotEnrolled(user));
+    }
+    journal::write(journal::about(Event::RecoveryReplaced, &user).with("count", count));
+    let shown = match output.format() {
+        Format::Json => output::must_show_json(&json!({ "user": user.as_str(), "recovery_codes": exposed(&codes) })),
+        Format::Text if codes.is_empty() => {
+            return output.done(|| format!("{user} has no recovery codes any more.\n"), || json!(null));
+        }
+        Format::Text => {
+            let about = output.explanation(ABOUT_RECOVERY_CODES);
+            let old = output.explanation("The old ones are void.\n");
+            output::must_show(Stream::Results, &format!("{about}{old}{}", listed(&codes).as_str()))
+        }
+    };
+    shown.map_err(|error| Failure::CodesUnseen { user, error })
+}

@@ -1,0 +1,170 @@
+//! `twofactor status [USER]`: who is enrolled with what.
+
+use std::fmt::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+use twofactor_core::account::Confirmation;
+use twofactor_core::clock::UnixTime;
+use twofactor_core::store::files::{AppStatus, Status};
+use twofactor_core::user::UserName;
+
+use crate::args;
+use crate::commands::{described, kind_name, period};
+use crate::error::Failure;
+use crate::host::Host;
+use crate::output::{self, Output, Stream};
+
+pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
+    match &arguments.user {
+        Some(typed) => {
+            let user = host.account_holder(typed)?;
+            let status = host.status(&user)?;
+            let now = host.now()?;
+            output.report(|| detailed(&user, &status, now), || as_json(&user, &status))
+        }
+        None => everybody(host, output),
+    }
+}
+
+/// Everyone who can be read. A broken account is reported and does not hide the others.
+fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
+    let users = host.accounts.users()?;
+    let all = users.len();
+    let mut accounts = Vec::with_capacity(all);
+    let mut broken = 0;
+    for user in users {
+        match host.status(&user) {
+            Ok(status) => accounts.push((user, status)),
+            // Reset since the names were listed.
+            Err(Failure::NotEnrolled(_)) => {}
+            Err(failure) => {
+                broken += 1;
+                output::failure(&failure);
+            }
+        }
+    }
+    let now = host.now()?;
+    if all == 0 {
+        output.done(|| "Nobody is enrolled.\n".to_owned(), || json!([]))?;
+    } else {
+        output.report(
+            || {
+                table(
+                    &accounts,
+                    now,
+                    output.screen(Stream::Results).size.map(|(columns, _)| columns),
+                )
+            },
+            || accounts.iter().map(|(user, status)| as_json(user, status)).collect(),
+        )?;
+    }
+    if broken == 0 {
+        Ok(())
+    } else {
+        Err(Failure::BrokenAccounts { broken, all })
+    }
+}
+
+/// A line for every user; wrapped to the screen, if it is one.
+fn table(accounts: &[(UserName, Status)], now: UnixTime, columns: Option<usize>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if let Some(columns) = columns {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+    }
+    table.set_header(["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"]);
+    for (user, status) in accounts {
+        let tokens: Vec<String> = status.apps.iter().map(token).collect();
+        table.add_row([
+            user.to_string(),
+            tokens.join(", "),
+            status.recovery_left.to_string(),
+            wrong_codes(status, now),
+            status
+                .last_accepted
+                .as_ref()
+                .map_or_else(|| "never".to_owned(), |last| last.at.to_string()),
+        ]);
+    }
+    // The style leaves a blank before the first column, which would be in the way of a script.
+    table.lines().fold(String::new(), |text, line| {
+        text + line.strip_prefix(' ').unwrap_or(&line).trim_end() + "\n"
+    })
+}
+
+fn token(app: &AppStatus) -> String {
+    let kind = kind_name(app.parameters.kind);
+    match app.confirmation {
+        Confirmation::Confirmed => format!("{} ({kind})", app.label),
+        Confirmation::Pending => format!("{} ({kind}, not confirmed)", app.label),
+    }
+}
+
+/// `0`, or `7, delayed 14m 30s`.
+fn wrong_codes(status: &Status, now: UnixTime) -> String {
+    match status.blocked_until.and_then(|until| until.since(now)) {
+        Some(rest) => format!("{}, delayed {}", status.failures, humantime::format_duration(rest)),
+        None => status.failures.to_string(),
+    }
+}
+
+fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
+    let mut text = format!("User:            {user}\n");
+    for app in &status.apps {
+        let _ = writeln!(text, "Token:           {}, {}", app.label, app.serial);
+        let _ = writeln!(text, "                 {}", described(app.parameters));
+        let _ = writeln!(text, "                 issued {}, drift {}", app.issued, app.drift);
+        if app.confirmation == Confirmation::Pending {
+            let _ = writeln!(
+                text,
+                "                 not confirmed: opens no login until \"twofactor enroll {user}\""
+            );
+        }
+    }
+    let _ = writeln!(text, "Recovery codes:  {} left", status.recovery_left);
+    let _ = writeln!(text, "Wrong codes:     {}", wrong_codes(status, now));
+    let _ = match &status.last_accepted {
+        Some(last) => writeln!(
+            text,
+            "Last accepted:   {}, {}, from {}",
+            last.at, last.factor, last.source
+        ),
+        None => writeln!(text, "Last accepted:   never"),
+    };
+    text
+}
+
+fn as_json(user: &UserName, status: &Status) -> Value {
+    let tokens: Vec<Value> = status.apps.iter().map(token_as_json).collect();
+    let last = status.last_accepted.as_ref();
+    json!({
+        "user": user.as_str(),
+        "tokens": tokens,
+        "recovery_codes": status.recovery_left,
+        "failures": status.failures,
+        "blocked_until": status.blocked_until.map(|until| until.to_string()),
+        "last_accepted": last.map(|last| last.at.to_string()),
+        "last_accepted_from": last.map(|last| last.source.to_string()),
+        "last_accepted_with": last.map(|last| last.factor.as_str()),
+    })
+}
+
+fn token_as_json(app: &AppStatus) -> Value {
+    let state = match app.confirmation {
+        Confirmation::Confirmed => "active",
+        Confirmation::Pending => "pending",
+    };
+    json!({
+        "serial": app.serial.as_str(),
+        "label": app.label.as_str(),
+        "state": state,
+        "type": kind_name(app.parameters.kind),
+        "algorithm": app.parameters.algorithm.to_string(),
+        "digits": app.parameters.digits.count(),
+        "period": period(app.parameters.kind),
+        "drift": app.drift,
+        "issued": app.issued.to_string(),
+    })
+}

@@ -1,0 +1,27 @@
+//! `twofactor unlock USER`: forgets counted wrong codes.
+
+use serde_json::json;
+use twofactor_core::audit::Event;
+
+use crate::args::Unlock;
+use crate::error::Failure;
+use crate::host::Host;
+use crate::journal;
+use crate::output::Output;
+
+pub(crate) fn run(arguments: &Unlock, host: &Host, output: &Output) -> Result<(), Failure> {
+    let user = host.account_holder(&arguments.user)?;
+    let failures = host.status(&user)?.failures;
+    if !host.accounts.unlock(&user)? {
+        return Err(Failure::NotEnrolled(user));
+    }
+    journal::write(journal::about(Event::Unlocked, &user).with("failures", failures));
+    output.done(
+        || match failures {
+            0 => format!("{user} had no wrong codes counted; logins are not delayed.\n"),
+            1 => format!("1 wrong code of {user} is forgotten; logins are not delayed.\n"),
+            _ => format!("{failures} wrong codes of {user} are forgotten; logins are not delayed.\n"),
+        },
+        || json!({ "user": user.as_str(), "failures": failures }),
+    )
+}

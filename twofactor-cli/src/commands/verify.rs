@@ -1,0 +1,75 @@
+//! `twofactor verify USER [CODE]`: would this code be accepted now? Burns nothing and counts nothing.
+
+use serde_json::json;
+use twofactor_core::account::Judgement;
+use twofactor_core::answer::Answer;
+use twofactor_core::reason::Reason;
+use twofactor_core::user::UserName;
+use zeroize::Zeroizing;
+
+use crate::args::Verify;
+use crate::error::{Failure, Refusal};
+use crate::host::Host;
+use crate::output::{self, Output};
+use crate::terminal::{self, Unanswered};
+
+pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(), Failure> {
+    let user = host.account_holder(&arguments.user)?;
+    let typed = match arguments.code {
+        Some(code) => Zeroizing::new(code.into_bytes()),
+        None => terminal::ask_hidden("Code: ").map_err(|unanswered| match unanswered {
+            Unanswered::EndOfInput => Failure::NoCode,
+            other => other.into(),
+        })?,
+    };
+    let answer = Answer::parse(&typed);
+    let judgement = host.accounts.verify(&user, &answer, host.config.window, host.now()?)?;
+    let Some(judgement) = judgement else {
+        return Err(Failure::NotEnrolled(user));
+    };
+    let refusal = match judgement {
+        Judgement::App {
+            serial,
+            label,
+            progress,
+            ..
+        } => {
+            warn_of_delay(&user, host)?;
+            return output.report(
+                || format!("would be accepted (token \"{label}\", drift {})\n", progress.drift),
+                || {
+                    json!({
+                        "user": user.as_str(),
+                        "accepted": true,
+                        "serial": serial.as_str(),
+                        "label": label.as_str(),
+                        "drift": progress.drift,
+                    })
+                },
+            );
+        }
+        Judgement::Recovery(_) => {
+            warn_of_delay(&user, host)?;
+            return output.report(
+                || "would be accepted (recovery code)\n".to_owned(),
+                || json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
+            );
+        }
+        Judgement::Replayed => (Refusal::Replayed, Reason::Replayed),
+        Judgement::NotConfirmed => (Refusal::NotConfirmed, Reason::NotConfirmed),
+        Judgement::Wrong => (Refusal::Wrong, Reason::WrongCode),
+    };
+    let (refusal, reason) = refusal;
+    output.report_json(|| json!({ "user": user.as_str(), "accepted": false, "reason": reason.word() }))?;
+    Err(Failure::CodeRefused(refusal))
+}
+
+/// A right code is refused all the same while wrong ones are being slowed down.
+fn warn_of_delay(user: &UserName, host: &Host) -> Result<(), Failure> {
+    if let Some(until) = host.status(user)?.blocked_until {
+        output::warning(&format!(
+            "too many wrong codes: until {until} logins are refused all the same; \"twofactor unlock {user}\" ends that"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What a command needs of the host: root's rights, the configuration, the store, and who exists.
+
+use std::path::Path;
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::geteuid;
+use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
+use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
+use twofactor_core::store::files::{Files, PATIENCE, Status};
+use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::trusted::Owner;
+use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+
+use crate::error::Failure;
+
+/// The host, for a command that touches accounts.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) config: Config,
+    pub(crate) accounts: Files,
+    pub(crate) clock: SystemClock,
+}
+
+impl Host {
+    /// Makes sure we are root, keeps this process's memory to itself, and reads the configuration.
+    pub(crate) fn open(config: Option<&Path>) -> Result<Self, Failure> {
+        if !geteuid().is_root() {
+            return Err(Failure::NotRoot);
+        }
+        protect_memory();
+        let config = configuration(config)?;
+        let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE);
+        Ok(Self {
+            config,
+            accounts,
+            clock: SystemClock,
+        })
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Result<UnixTime, Failure> {
+        Ok(self.clock.now()?)
+    }
+
+    /// The canonical name of a user who has an account. Whoever was deleted from the host may still have one.
+    pub(crate) fn account_holder(&self, typed: &str) -> Result<UserName, Failure> {
+        if let Some(user) = SystemUsers.canonical(typed)? {
+            return if self.has_account(&user)? {
+                Ok(user)
+            } else {
+                Err(Failure::NotEnrolled(user))
+            };
+        }
+        match UserName::new(typed) {
+            Ok(user) if self.has_account(&user)? => Ok(user),
+            _ => Err(Failure::UnknownUser(typed.to_owned())),
+        }
+    }
+
+    /// What there is to know about an account.
+    pub(crate) fn status(&self, user: &UserName) -> Result<Status, Failure> {
+        let status = self.accounts.status(user, self.config.throttle, self.now()?)?;
+        status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
+    }
+
+    fn has_account(&self, user: &UserName) -> Result<bool, Failure> {
+        match self.accounts.presence(user) {
+            Ok(Presence::Enrolled) => Ok(true),
+            // Before the first enrollment there are no folders.
+            Ok(Presence::Absent(_)) | Err(StoreError::NoFolder(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The canonical name of a user the host knows.
+pub(crate) fn known_user(typed: &str) -> Result<UserName, Failure> {
+    SystemUsers
+        .canonical(typed)?
+        .ok_or_else(|| Failure::UnknownUser(typed.to_owned()))
+}
+
+/// The configuration somebody named, else the host's, else the defaults.
+pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, ConfigError> {
+    match named {
+        Some(path) => Config::load(path, Expected::Certainly, Owner::ROOT),
+        None => Config::load(Path::new(DEFAULT_PATH), Expected::Perhaps, Owner::ROOT),
+    }
+}
+
+/// Secrets must not reach a core file or a debugger. That a kernel refuses this is no reason to refuse a sysadmin.
+fn protect_memory() {
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = prctl::set_dumpable(false);
+}

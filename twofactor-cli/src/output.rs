@@ -1,0 +1,315 @@
+//! The one file that prints. Its rules:
+//!
+//! - Results go to standard output, and nothing else does: a script can read it to the end.
+//! - Prompts, progress, warnings and errors go to standard error.
+//! - `--quiet` drops sentences that explain, never a result, a warning or an error.
+//! - With `--json` standard output is one JSON document; what a person has to see meanwhile goes to standard error.
+//! - A reader that has gone away (`| head`) is no error for a report. What is shown only once must reach its reader:
+//!   [`must_show`] says when it did not.
+//! - A whole text is written at once and ends in a newline, so no buffer keeps a secret.
+//! - Errors and warnings may quote what somebody typed: control characters are escaped.
+
+#![expect(clippy::print_stderr, reason = "this is the file that prints")]
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::args::{ColorChoice, Global};
+use crate::error::Failure;
+
+/// Where and how this run prints.
+#[derive(Debug)]
+pub(crate) struct Output {
+    format: Format,
+    verbosity: Verbosity,
+    color: ColorChoice,
+}
+
+/// `--json` or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verbosity {
+    Normal,
+    Quiet,
+}
+
+/// One of the two standard streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Results,
+    /// Standard error.
+    Progress,
+}
+
+/// What a stream can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Screen {
+    /// Columns and rows; `None` when it is no terminal, so there is no limit.
+    pub(crate) size: Option<(usize, usize)>,
+    /// What may be written to it.
+    pub(crate) palette: Palette,
+}
+
+/// What may be written to a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Palette {
+    /// UTF-8 and colours.
+    Color,
+    /// UTF-8.
+    Utf8,
+    /// Neither.
+    Ascii,
+}
+
+impl Output {
+    /// As the global options say.
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            format: if global.json { Format::Json } else { Format::Text },
+            verbosity: if global.quiet {
+                Verbosity::Quiet
+            } else {
+                Verbosity::Normal
+            },
+            color: global.color,
+        }
+    }
+
+    /// `--json` or not.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// A result in the form that was asked for.
+    pub(crate) fn report(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Text => text(),
+            Format::Json => pretty(&json()),
+        };
+        sent(write(Stream::Results, &text))
+    }
+
+    /// That an action is done: a sentence for people, which `--quiet` drops, or JSON.
+    pub(crate) fn done(&self, sentence: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), Failure> {
+        match (self.format, self.verbosity) {
+            (Format::Text, Verbosity::Quiet) => Ok(()),
+            _ => self.report(sentence, json),
+        }
+    }
+
+    /// A result that only scripts need.
+    pub(crate) fn report_json(&self, json: impl FnOnce() -> Value) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => Ok(()),
+            Format::Json => self.report(String::new, json),
+        }
+    }
+
+    /// Explains on standard error what is about to happen.
+    pub(crate) fn explain(&self, sentence: &str) {
+        if self.verbosity == Verbosity::Normal {
+            progress(sentence);
+        }
+    }
+
+    /// The sentence, or nothing under `--quiet`.
+    pub(crate) fn explanation<'s>(&self, sentence: &'s str) -> &'s str {
+        match self.verbosity {
+            Verbosity::Normal => sentence,
+            Verbosity::Quiet => "",
+        }
+    }
+
+    /// What a stream can show.
+    pub(crate) fn screen(&self, stream: Stream) -> Screen {
+        let size = match stream {
+            Stream::Results => terminal_size::terminal_size_of(io::stdout()),
+            Stream::Progress => terminal_size::terminal_size_of(io::stderr()),
+        };
+        let size = size.map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
+        let color = match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal(stream) && variable("TERM").is_some_and(|term| term != "dumb"),
+        };
+        // The library that draws in colour honours NO_COLOR by itself, and then what it draws cannot be read.
+        let color = color && variable("NO_COLOR").is_none();
+        let palette = match (is_utf8_locale(variable), color) {
+            (true, true) => Palette::Color,
+            (true, false) => Palette::Utf8,
+            (false, _) => Palette::Ascii,
+        };
+        Screen { size, palette }
+    }
+}
+
+/// A result that has one form only.
+pub(crate) fn raw(text: &str) -> Result<(), Failure> {
+    sent(write(Stream::Results, text))
+}
+
+/// A text that is worthless when nobody can read it.
+pub(crate) fn must_show(stream: Stream, text: &str) -> io::Result<()> {
+    write(stream, text)
+}
+
+/// A JSON document that is worthless when nobody can read it.
+pub(crate) fn must_show_json(json: &Value) -> io::Result<()> {
+    write(Stream::Results, &pretty(json))
+}
+
+/// A question, without a newline.
+pub(crate) fn prompt(question: &str) {
+    eprint!("{question}");
+}
+
+/// A line of progress, or why a question is asked again.
+pub(crate) fn progress(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Something the sysadmin should know although the command goes on.
+pub(crate) fn warning(sentence: &str) {
+    eprintln!("twofactor: warning: {}", Escaped(sentence));
+}
+
+/// What went wrong and what to do about it; the exit code.
+pub(crate) fn failure(failure: &Failure) -> ExitCode {
+    for line in failure.lines() {
+        eprintln!("twofactor: error: {}", Escaped(&line));
+    }
+    if let Some(hint) = failure.hint() {
+        eprintln!("twofactor: hint: {}", Escaped(&hint));
+    }
+    ExitCode::from(failure.status() as u8)
+}
+
+/// Help and version go to standard output; mistakes to standard error, with exit code 2.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let stream = if error.use_stderr() {
+        Stream::Progress
+    } else {
+        Stream::Results
+    };
+    let text = error.render();
+    let color = is_terminal(stream) && variable("NO_COLOR").is_none();
+    let text = if color {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    let prefix = if stream == Stream::Progress && error.kind() != HELP_FOR_NOTHING {
+        "twofactor: "
+    } else {
+        ""
+    };
+    // A reader that has gone away has read enough help.
+    let _ = write(stream, &format!("{prefix}{text}"));
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// No arguments at all: clap prints the help, and there is no sentence to put a prefix before.
+const HELP_FOR_NOTHING: clap::error::ErrorKind = clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
+/// A reader that has gone away has read what it wanted.
+fn sent(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::Output),
+    }
+}
+
+fn write(stream: Stream, text: &str) -> io::Result<()> {
+    match stream {
+        Stream::Results => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text.as_bytes())?;
+            stdout.flush()
+        }
+        Stream::Progress => io::stderr().lock().write_all(text.as_bytes()),
+    }
+}
+
+fn pretty(json: &Value) -> String {
+    format!("{json:#}\n")
+}
+
+fn is_terminal(stream: Stream) -> bool {
+    match stream {
+        Stream::Results => io::stdout().is_terminal(),
+        Stream::Progress => io::stderr().is_terminal(),
+    }
+}
+
+/// A variable of the environment; an empty one counts as unset, as NO_COLOR and the locale variables define it.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The first of LC_ALL, LC_CTYPE and LANG that is set decides (POSIX, chapter 8.2).
+fn is_utf8_locale(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(variable)
+        .unwrap_or_default();
+    let charset = locale
+        .split('@')
+        .next()
+        .and_then(|name| name.split_once('.'))
+        .map_or("", |(_, charset)| charset);
+    charset.eq_ignore_ascii_case("UTF-8") || charset.eq_ignore_ascii_case("utf8")
+}
+
+/// A text whose control characters are escaped, so that it cannot move a terminal's cursor.
+struct Escaped<'t>(&'t str);
+
+impl std::fmt::Display for Escaped<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(formatter, "{}", character.escape_default())?;
+            } else {
+                write!(formatter, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_locale_variable_that_is_set_decides() {
+        let utf8 = |set: &[(&str, &str)]| {
+            is_utf8_locale(|name| {
+                set.iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert!(utf8(&[("LANG", "de_DE.UTF-8")]));
+        assert!(utf8(&[("LANG", "C.utf8")]));
+        assert!(utf8(&[("LANG", "C"), ("LC_CTYPE", "en_GB.UTF-8")]));
+        assert!(utf8(&[("LANG", "ca_ES.UTF-8@valencia")]));
+        assert!(!utf8(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "C")]));
+        assert!(!utf8(&[("LANG", "de_DE.ISO-8859-1")]));
+        assert!(!utf8(&[]));
+    }
+
+    #[test]
+    fn what_somebody_typed_cannot_move_the_cursor() {
+        assert_eq!(Escaped("a\u{1b}[2Jb\n").to_string(), "a\\u{1b}[2Jb\\n");
+    }
+}

@@ -1,0 +1,333 @@
+//! The QR code: on a screen as large as the screen allows, and as a PNG or SVG file.
+//!
+//! A terminal of 80 columns and 24 rows is what a console has. Where the code would not fit, its quiet zone
+//! shrinks from four modules to two; a code that is wider than the screen is not drawn at all, because a wrapped code is
+//! garbage.
+
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use qr2term::matrix::Matrix;
+use qr2term::render::{Color, Renderer};
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+use twofactor_core::qr::{Glyphs, Qr};
+use zeroize::Zeroizing;
+
+use crate::args::QrChoice;
+use crate::error::Failure;
+use crate::output::{Palette, Screen};
+
+/// What became of the wish for a drawing.
+pub(crate) enum Drawing {
+    /// None was wanted.
+    None,
+    /// The screen has fewer columns than it takes.
+    TooNarrow {
+        /// What it takes.
+        columns: usize,
+    },
+    /// It was drawn.
+    Drawn {
+        /// Lines that end in newlines. They may hold escape sequences.
+        text: Zeroizing<String>,
+        /// What it takes, when the screen has fewer rows than that and the prompt.
+        too_tall: Option<usize>,
+    },
+}
+
+/// Draws the code of `uri` for a screen.
+pub(crate) fn draw(uri: &str, choice: QrChoice, screen: Screen) -> Result<Drawing, Failure> {
+    let pen = match (choice, screen.palette) {
+        (QrChoice::None, _) => return Ok(Drawing::None),
+        (QrChoice::Ascii, _) | (QrChoice::Auto, Palette::Ascii) => Pen::Plain(Glyphs::Ascii),
+        (QrChoice::Utf8, _) | (QrChoice::Auto, Palette::Utf8) => Pen::Plain(Glyphs::HalfBlocks),
+        (QrChoice::Auto, Palette::Color) => Pen::Color,
+    };
+    let qr = Qr::encode(uri).map_err(|_| Failure::QrTooLong)?;
+    let symbols = CROPS.map(|crop| Symbol { qr: &qr, pen, crop });
+    let [complete, smallest] = &symbols;
+    let Some((columns, rows)) = screen.size else {
+        return Ok(Drawing::Drawn {
+            text: complete.draw(),
+            too_tall: None,
+        });
+    };
+    // One row for the prompt below the drawing.
+    let fits = |symbol: &&Symbol<'_>| symbol.columns() <= columns && symbol.rows() < rows;
+    if let Some(symbol) = symbols.iter().find(fits) {
+        return Ok(Drawing::Drawn {
+            text: symbol.draw(),
+            too_tall: None,
+        });
+    }
+    if smallest.columns() > columns {
+        return Ok(Drawing::TooNarrow {
+            columns: smallest.columns(),
+        });
+    }
+    Ok(Drawing::Drawn {
+        text: smallest.draw(),
+        too_tall: Some(smallest.rows() + 1),
+    })
+}
+
+/// Modules of the quiet zone that are left out: none, or half of the standard's four, which scanners still read on a
+/// screen. Even numbers, because a character holds two rows of modules.
+const CROPS: [usize; 2] = [0, 2];
+
+/// What the code is drawn with.
+#[derive(Debug, Clone, Copy)]
+enum Pen {
+    Color,
+    Plain(Glyphs),
+}
+
+/// A code as it would stand on the screen.
+struct Symbol<'q> {
+    qr: &'q Qr,
+    pen: Pen,
+    crop: usize,
+}
+
+impl Symbol<'_> {
+    /// Modules on a side.
+    fn width(&self) -> usize {
+        self.qr.width() - 2 * self.crop
+    }
+
+    fn columns(&self) -> usize {
+        match self.pen {
+            Pen::Color | Pen::Plain(Glyphs::HalfBlocks) => self.width(),
+            Pen::Plain(Glyphs::Ascii) => self.width() * 2,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self.pen {
+            Pen::Color | Pen::Plain(Glyphs::HalfBlocks) => self.width().div_ceil(2),
+            Pen::Plain(Glyphs::Ascii) => self.width(),
+        }
+    }
+
+    fn draw(&self) -> Zeroizing<String> {
+        match self.pen {
+            Pen::Plain(glyphs) => self.draw_plain(glyphs),
+            Pen::Color => self
+                .draw_in_color()
+                .unwrap_or_else(|| self.draw_plain(Glyphs::HalfBlocks)),
+        }
+    }
+
+    fn draw_plain(&self, glyphs: Glyphs) -> Zeroizing<String> {
+        let (left, top) = match glyphs {
+            Glyphs::HalfBlocks => (self.crop, self.crop / 2),
+            Glyphs::Ascii => (self.crop * 2, self.crop),
+        };
+        let complete = self.qr.draw(glyphs);
+        let mut text = Zeroizing::new(String::with_capacity(complete.len()));
+        for line in complete.lines().skip(top).take(self.rows()) {
+            text.extend(line.chars().skip(left).take(self.columns()));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// With qr2term, whose own `print_qr` panics when the reader has gone away. From our matrix, because qr2term's is of
+    /// error-correction level M and larger.
+    fn draw_in_color(&self) -> Option<Zeroizing<String>> {
+        let end = self.qr.width() - self.crop;
+        let modules = (self.crop..end).flat_map(|row| (self.crop..end).map(move |column| (column, row)));
+        let color = |(column, row)| {
+            if self.qr.is_light(column, row) {
+                Color::Light
+            } else {
+                Color::Dark
+            }
+        };
+        let matrix = Matrix::new(modules.map(color).collect());
+        let mut drawing = Zeroizing::new(Vec::with_capacity(128 * 1024));
+        Renderer::default().render(&matrix, &mut *drawing).ok()?;
+        String::from_utf8(std::mem::take(&mut *drawing))
+            .ok()
+            .map(Zeroizing::new)
+    }
+}
+
+/// `--qr-file`: a file that does not exist yet.
+#[derive(Debug, Clone)]
+pub(crate) struct QrFile {
+    path: PathBuf,
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Png,
+    Svg,
+}
+
+impl FromStr for QrFile {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let path = PathBuf::from(text);
+        let format = match path
+            .extension()
+            .and_then(OsStr::to_str)
+            .map(str::to_ascii_lowercase)
+            .as_deref()
+        {
+            Some("png") => Format::Png,
+            Some("svg") => Format::Svg,
+            _ => return Err("the name of the file ends in .png or .svg"),
+        };
+        Ok(Self { path, format })
+    }
+}
+
+impl QrFile {
+    /// Writes the code of `uri`, for its owner only. The file holds a secret: it goes away again unless it is kept.
+    pub(crate) fn write(self, uri: &str) -> Result<Written, Failure> {
+        let image = match self.format {
+            Format::Png => png(uri)?,
+            Format::Svg => svg(uri)?,
+        };
+        let created = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.path);
+        let mut file = match created {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Failure::QrFileExists(self.path)),
+            created => created.map_err(|error| Failure::QrFile {
+                path: self.path.clone(),
+                error,
+            })?,
+        };
+        let written = Written {
+            path: self.path,
+            fate: Fate::Removed,
+        };
+        match file.write_all(&image).and_then(|()| file.sync_all()) {
+            Ok(()) => Ok(written),
+            Err(error) => Err(Failure::QrFile {
+                path: written.path.clone(),
+                error,
+            }),
+        }
+    }
+}
+
+/// A file with a QR code that is removed when its secret comes to nothing.
+#[derive(Debug)]
+pub(crate) struct Written {
+    path: PathBuf,
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Removed,
+    Kept,
+}
+
+impl Written {
+    /// The secret is in use: the file stays.
+    pub(crate) fn keep(mut self) {
+        self.fate = Fate::Kept;
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if self.fate == Fate::Removed {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Pixels on a side of a module: a byte of a PNG with one bit a pixel.
+const PIXELS: u32 = u8::BITS;
+
+fn png(uri: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let qr = Qr::encode(uri).map_err(|_| Failure::QrTooLong)?;
+    let mut pixels = Zeroizing::new(Vec::with_capacity(qr.width() * qr.width() * 8));
+    for row in 0..qr.width() {
+        let line = (0..qr.width()).map(|column| if qr.is_light(column, row) { u8::MAX } else { 0 });
+        for _ in 0..PIXELS {
+            pixels.extend(line.clone());
+        }
+    }
+    let mut image = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    let side = u32::try_from(qr.width()).unwrap_or(u32::MAX).saturating_mul(PIXELS);
+    let mut encoder = png::Encoder::new(&mut *image, side, side);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    let finished = encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(&pixels));
+    finished.map_err(|error| Failure::Output(io::Error::other(error)))?;
+    Ok(image)
+}
+
+fn svg(uri: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let code = QrCode::with_error_correction_level(uri, EcLevel::L).map_err(|_| Failure::QrTooLong)?;
+    Ok(Zeroizing::new(code.render::<svg::Color<'_>>().build().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URI: &str = "otpauth://totp/web1:alice@web1?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
+                       &issuer=web1&algorithm=SHA1&digits=6&period=30";
+
+    fn drawn(choice: QrChoice, palette: Palette, size: Option<(usize, usize)>) -> Drawing {
+        draw(URI, choice, Screen { size, palette }).unwrap()
+    }
+
+    #[test]
+    fn a_code_fits_a_console_of_80_columns_and_24_rows_with_its_prompt() {
+        for palette in [Palette::Color, Palette::Utf8] {
+            let Drawing::Drawn { text, too_tall: None } = drawn(QrChoice::Auto, palette, Some((80, 24))) else {
+                panic!("it does not fit")
+            };
+            assert_eq!(text.lines().count(), 23);
+        }
+    }
+
+    #[test]
+    fn a_screen_too_narrow_gets_no_code_and_a_short_one_learns_what_it_lacks() {
+        let narrow = drawn(QrChoice::Auto, Palette::Utf8, Some((40, 24)));
+        assert!(matches!(narrow, Drawing::TooNarrow { columns: 45 }));
+        let ascii = drawn(QrChoice::Auto, Palette::Ascii, Some((80, 60)));
+        assert!(matches!(ascii, Drawing::TooNarrow { columns: 90 }));
+        let short = drawn(QrChoice::Auto, Palette::Utf8, Some((80, 20)));
+        assert!(matches!(short, Drawing::Drawn { too_tall: Some(24), .. }));
+    }
+
+    #[test]
+    fn only_a_color_palette_gets_escape_sequences() {
+        for (choice, palette) in [(QrChoice::Auto, Palette::Utf8), (QrChoice::Utf8, Palette::Color)] {
+            let Drawing::Drawn { text, .. } = drawn(choice, palette, None) else {
+                panic!("nothing was drawn")
+            };
+            assert!(text.contains('\u{2580}') && !text.contains('\u{1b}'));
+        }
+        let Drawing::Drawn { text, .. } = drawn(QrChoice::Ascii, Palette::Color, None) else {
+            panic!("nothing was drawn")
+        };
+        assert!(text.is_ascii() && !text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn only_png_and_svg_are_written() {
+        assert!("a.png".parse::<QrFile>().is_ok() && "dir/b.SVG".parse::<QrFile>().is_ok());
+        assert!("c.gif".parse::<QrFile>().is_err() && "png".parse::<QrFile>().is_err());
+    }
+}
