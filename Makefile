@@ -4,8 +4,9 @@ PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
-# Where libpam looks for modules: multiarch on Debian, lib64 on Fedora.
-PAMDIR ?= $(firstword $(wildcard /lib/$(shell uname -m)-linux-gnu/security /usr/lib64/security /lib/security))
+# Where libpam looks for modules: where pam_unix.so is. Multiarch on Debian, lib64 on Fedora.
+PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam_unix.so, \
+    /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
 .PHONY: help build demo test bench lint install uninstall clean

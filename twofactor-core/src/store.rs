@@ -118,6 +118,9 @@ pub enum StoreError {
     /// A folder of the store is not there.
     #[error("the folder {} does not exist", .0.display())]
     NoFolder(PathBuf),
+    /// Credentials stand there without the state that says which of their codes are burned.
+    #[error("{} is missing beside secret.toml", .0.display())]
+    LostState(PathBuf),
     /// A file holds something we did not write. Says where, never what.
     #[error("{}:{} is damaged", path.display(), Places(places))]
     Corrupt {
@@ -134,7 +137,7 @@ impl StoreError {
         match self {
             Self::File(FileError::Unsafe { .. }) => Reason::UnsafeFile,
             Self::File(FileError::LockTimeout { .. }) => Reason::LockTimeout,
-            Self::File(FileError::TooLarge { .. }) | Self::Corrupt { .. } => Reason::StoreCorrupt,
+            Self::File(FileError::TooLarge { .. }) | Self::LostState(_) | Self::Corrupt { .. } => Reason::StoreCorrupt,
             Self::File(FileError::Io { .. }) | Self::NoFolder(_) => Reason::StoreUnavailable,
         }
     }
@@ -156,7 +159,7 @@ impl StoreError {
                 "root was refused: SELinux or AppArmor? see: ausearch -m avc -ts recent".to_owned()
             }
             Self::File(FileError::Io { path, .. }) => format!("look at it: ls -ld {}", path.display()),
-            Self::File(FileError::TooLarge { path, .. }) | Self::Corrupt { path, .. } => {
+            Self::File(FileError::TooLarge { path, .. }) | Self::LostState(path) | Self::Corrupt { path, .. } => {
                 format!(
                     "restore {} from a backup, or run: twofactor reset {}",
                     path.display(),

@@ -104,7 +104,8 @@ impl Failures {
         if self.forgotten(now) {
             return None;
         }
-        let doublings = self.count.checked_sub(limits.free_attempts)?;
+        // The first attempt is always free: there is no failure yet that a delay could follow.
+        let doublings = self.count.checked_sub(limits.free_attempts.max(1))?;
         let delay = limits
             .first_delay
             .saturating_mul(2_u32.saturating_pow(doublings))
@@ -342,6 +343,6 @@ mod tests {
         let source = from("192.0.2.7");
         assert_eq!(throttle.blocked_until(&source, limits, NOW), None);
         throttle.charge(&source, digest(1), NOW);
-        assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(30)));
+        assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(15)));
     }
 }

@@ -199,9 +199,10 @@ impl Entry {
         self.parsed(SECRET, secret_file::read)
     }
 
-    /// The state; that of an unused account when there is none yet, as after restoring the secrets from a backup.
+    /// The state. Enrolling makes one, so credentials without a state have lost it, and with it what was burned.
     fn state(&self) -> Result<State, StoreError> {
-        Ok(self.parsed(STATE, state_file::read)?.unwrap_or_default())
+        self.parsed(STATE, state_file::read)?
+            .ok_or_else(|| StoreError::LostState(self.folder.path().join(STATE)))
     }
 
     fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Vec<Problem>>) -> Result<Option<T>, StoreError> {

@@ -42,6 +42,9 @@ pub enum EnrollError {
     /// The user has [`MOST_APPS`] apps.
     #[error("{0} has {MOST_APPS} tokens already")]
     TooMany(UserName),
+    /// The user has the same secret as another token. Each would keep its own watermark, so a code would be good twice.
+    #[error("{0} has this secret already, as token \"{1}\"")]
+    SameSecret(UserName, Label),
     /// No salt could be made.
     #[error(transparent)]
     Entropy(#[from] SecretError),
@@ -83,8 +86,8 @@ pub struct AppStatus {
 }
 
 impl Files {
-    /// Adds an app to the user's account, which is made when there is none. One atomic write: a crash leaves the old
-    /// account or the new one.
+    /// Adds an app to the user's account, which is made when there is none. The credentials are replaced by one atomic
+    /// write: a crash leaves the old account or the new one.
     ///
     /// `recovery` are new recovery codes; `None` keeps those the account has.
     pub fn enroll(
@@ -110,6 +113,9 @@ impl Files {
         {
             return Err(EnrollError::AlreadyEnrolled(user.clone(), label.clone()));
         }
+        if let Some(twin) = credentials.apps.iter().find(|present| is_twin(present, &app)) {
+            return Err(EnrollError::SameSecret(user.clone(), twin.token().label.clone()));
+        }
         credentials.apps.retain(|present| present.token().label != *label);
         if credentials.apps.len() >= MOST_APPS {
             return Err(EnrollError::TooMany(user.clone()));
@@ -117,6 +123,10 @@ impl Files {
         credentials.apps.push(app);
         if let Some(codes) = recovery {
             credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
+        }
+        if !account.entry.folder.has(STATE)? {
+            // First, so that a crash between the two leaves a state without secrets and never the reverse.
+            account.write_state(&State::default())?;
         }
         account.write_credentials(&credentials)?;
         Ok(())
@@ -287,6 +297,12 @@ impl Files {
     }
 }
 
+/// Whether two tokens share a secret. A token that is confirmed again is the same token and no twin.
+fn is_twin(present: &App, app: &App) -> bool {
+    let (present, new) = (present.token(), app.token());
+    present.serial != new.serial && present.secret.expose() == new.secret.expose()
+}
+
 impl From<FileError> for EnrollError {
     fn from(error: FileError) -> Self {
         Self::Store(error.into())
@@ -296,8 +312,39 @@ impl From<FileError> for EnrollError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enrollment::Proposal;
+    use crate::secret::Secret;
     use crate::store::files::PATIENCE;
     use crate::trusted::Owner;
+
+    fn app(label: &str, secret: &str) -> App {
+        let (secret, label) = (Secret::from_base32(secret).unwrap(), Label::new(label).unwrap());
+        let now = UnixTime::from_seconds(1_800_000_000);
+        Proposal::with_secret(secret, label, Parameters::default(), "web1", "alice@web1", now)
+            .unwrap()
+            .vouch()
+    }
+
+    #[test]
+    fn a_user_never_has_the_same_secret_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE);
+        let alice = UserName::new("alice").unwrap();
+        let (one, other) = ("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        files.enroll(&alice, app("app", one), None, Existing::Keep).unwrap();
+        for (label, existing) in [("tablet", Existing::Keep), ("app", Existing::Replace)] {
+            let again = files.enroll(&alice, app(label, one), None, existing);
+            assert!(matches!(again, Err(EnrollError::SameSecret(..))), "{label}");
+        }
+        files
+            .enroll(&alice, app("tablet", other), None, Existing::Keep)
+            .unwrap();
+        files.reset(&alice, Reset::Confirmations).unwrap();
+        let token = files.pending(&alice, &Label::new("app").unwrap()).unwrap().unwrap();
+        files
+            .enroll(&alice, App::vouched_for(token), None, Existing::Keep)
+            .unwrap();
+    }
 
     #[test]
     fn a_broken_account_is_listed_and_does_not_hide_the_others() {

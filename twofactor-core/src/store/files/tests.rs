@@ -359,12 +359,29 @@ fn every_truncation_of_a_file_is_refused() {
 }
 
 #[test]
-fn restoring_the_secrets_alone_is_enough() {
+fn secrets_without_their_state_open_nothing() {
     let fixture = Fixture::new();
-    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
     fs::remove_file(fixture.path("state.toml")).unwrap();
+    let error = fixture.redeem(&fixture.code(0, NOW), NOW).unwrap_err();
+    assert_eq!(
+        error.reason(),
+        Reason::StoreCorrupt,
+        "what was burned is not known any more"
+    );
+    assert!(error.to_string().contains("state.toml is missing"), "{error}");
+    assert!(
+        fixture.store.reset(&fixture.alice, Reset::Everything).unwrap(),
+        "there is a way out"
+    );
+    fixture.enroll("app", &[]);
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+}
+
+#[test]
+fn a_missing_lock_file_is_made_again() {
+    let fixture = Fixture::new();
     fs::remove_file(fixture.path("lock")).unwrap();
-    assert!(fixture.accepts(&fixture.code(1, NOW), NOW));
+    assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
 }
 
 #[test]
