@@ -155,7 +155,13 @@ pub enum Event {
 impl Host {
     /// A login of `user` at [`SERVICE`].
     pub fn login(&self, user: &str) -> Login<'_> {
-        Login { host: self, arguments: Vec::new(), uid: None, before: ":" }.with("--user", user)
+        Login {
+            host: self,
+            arguments: Vec::new(),
+            uid: None,
+            before: ":",
+        }
+        .with("--user", user)
     }
 }
 
@@ -195,7 +201,14 @@ impl Login<'_> {
     /// Starts the process; it waits at its first prompt.
     pub fn start(self) -> Running {
         let mut command = self.host.command("sh");
-        command.args(["-c", &format!("{}; exec \"$@\"", self.before), "sh", "pam-login", "--confdir", &self.host.confdir()]);
+        command.args([
+            "-c",
+            &format!("{}; exec \"$@\"", self.before),
+            "sh",
+            "pam-login",
+            "--confdir",
+            &self.host.confdir(),
+        ]);
         if !self.arguments.iter().any(|argument| argument == "--service") {
             command.args(["--service", SERVICE]);
         }
@@ -203,10 +216,21 @@ impl Login<'_> {
         if let Some(uid) = self.uid {
             command.uid(uid).gid(uid);
         }
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stdin = process.stdin.take();
         let stdout = process.stdout.take().unwrap();
-        Running { process, stdin, stdout, unread: Vec::new(), outcome: Outcome::default() }
+        Running {
+            process,
+            stdin,
+            stdout,
+            unread: Vec::new(),
+            outcome: Outcome::default(),
+        }
     }
 
     /// Gives these answers, all of them and no others.
@@ -235,8 +259,10 @@ impl Running {
     #[track_caller]
     pub fn transaction(&mut self, answers: &[Answer]) -> Outcome {
         let mut answers = answers.iter();
-        while let Event::Prompt(message) = self.next() {
-            let answer = answers.next().unwrap_or_else(|| panic!("nobody scripted an answer to {message:?}"));
+        while let Event::Prompt(message) = self.advance() {
+            let answer = answers
+                .next()
+                .unwrap_or_else(|| panic!("nobody scripted an answer to {message:?}"));
             self.answer(answer);
         }
         assert_eq!(answers.len(), 0, "answers nobody asked for; {:?}", self.outcome);
@@ -245,10 +271,14 @@ impl Running {
 
     /// Waits until the login asks or ends.
     #[track_caller]
-    pub fn next(&mut self) -> Event {
+    pub fn advance(&mut self) -> Event {
         loop {
             let Some(event) = self.next_event() else {
-                panic!("the application ended in a transaction: {}\n{:?}", self.obituary(), self.outcome);
+                panic!(
+                    "the application ended in a transaction: {}\n{:?}",
+                    self.obituary(),
+                    self.outcome
+                );
             };
             if let Some(event) = self.note(&event) {
                 return event;
@@ -260,13 +290,19 @@ impl Running {
     pub fn answer(&mut self, answer: &Answer) {
         let line = match answer {
             Answer::Bytes(bytes) => {
-                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex =
+                    |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0'));
+                let hex: String = bytes.iter().flat_map(hex).collect();
                 format!("answer {hex}\n")
             }
             Answer::Null => "null\n".to_owned(),
             Answer::Fail => "fail\n".to_owned(),
         };
-        self.stdin.as_mut().expect("the script goes on").write_all(line.as_bytes()).expect("the application reads");
+        self.stdin
+            .as_mut()
+            .expect("the script goes on")
+            .write_all(line.as_bytes())
+            .expect("the application reads");
     }
 
     /// The outcome of the transaction that just ended.
@@ -297,7 +333,10 @@ impl Running {
             panic!("the application goes on: {event}");
         }
         let obituary = self.obituary();
-        assert_eq!(obituary, "exit status: 0", "the end of the application, and what it wrote to stderr");
+        assert_eq!(
+            obituary, "exit status: 0",
+            "the end of the application, and what it wrote to stderr"
+        );
     }
 
     fn note(&mut self, event: &Value) -> Option<Event> {
@@ -305,7 +344,10 @@ impl Running {
         let number = |name: &str| event[name].as_u64().unwrap_or_default();
         match event["event"].as_str() {
             Some("message") => {
-                let message = Message { style: text("style"), text: text("text") };
+                let message = Message {
+                    style: text("style"),
+                    text: text("text"),
+                };
                 self.outcome.messages.push(message.clone());
                 message.style.starts_with("prompt").then_some(Event::Prompt(message))
             }
@@ -335,7 +377,10 @@ impl Running {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
                 return Some(serde_json::from_slice(&line).unwrap_or_else(|_| {
-                    panic!("somebody else wrote to the application's stdout: {}", String::from_utf8_lossy(&line))
+                    panic!(
+                        "somebody else wrote to the application's stdout: {}",
+                        String::from_utf8_lossy(&line)
+                    )
                 }));
             }
             let left = DEADLINE.checked_sub(started.elapsed()).unwrap_or_default();
@@ -356,7 +401,12 @@ impl Running {
     fn obituary(&mut self) -> String {
         let status = self.process.wait().unwrap();
         let mut stderr = String::new();
-        self.process.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
+        self.process
+            .stderr
+            .as_mut()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
         format!("{status}{}{stderr}", if stderr.is_empty() { "" } else { "\n" })
     }
 }
@@ -372,8 +422,15 @@ impl Outcome {
     /// The code of a call that was made once.
     #[track_caller]
     pub fn code_of(&self, call: &str) -> ReturnCode {
-        let codes: Vec<ReturnCode> = self.results.iter().filter(|(name, _)| name == call).map(|(_, code)| *code).collect();
-        let [code] = codes[..] else { panic!("{call} was called {} times: {self:?}", codes.len()) };
+        let codes: Vec<ReturnCode> = self
+            .results
+            .iter()
+            .filter(|(name, _)| name == call)
+            .map(|(_, code)| *code)
+            .collect();
+        let [code] = codes[..] else {
+            panic!("{call} was called {} times: {self:?}", codes.len())
+        };
         code
     }
 

@@ -56,7 +56,10 @@ pub fn run<T: Send>(artifacts: &Artifacts, body: impl FnOnce(&Host) -> T + Send)
             let host = Host::enter(artifacts);
             body(&host)
         });
-        thread.expect("a thread starts").join().unwrap_or_else(|panic| resume_unwind(panic))
+        thread
+            .expect("a thread starts")
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
@@ -64,15 +67,24 @@ impl Host {
     /// Moves the calling thread into a new host. It can start processes from now on, but no threads.
     fn enter(artifacts: &Artifacts) -> Self {
         unshare(NAMESPACES).expect("namespaces");
-        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).expect("private mounts");
+        mount(
+            None::<&str>,
+            "/",
+            None::<&str>,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            None::<&str>,
+        )
+        .expect("private mounts");
         memory("/run", "0755");
         fs::create_dir(PLACE).unwrap();
         fs::create_dir(format!("{PLACE}/bin")).unwrap();
         fs::create_dir(format!("{PLACE}/pam.d")).unwrap();
         // The checkout may lie below a folder that is about to be hidden.
-        for (program, name) in
-            [(&artifacts.module, "pam_twofactor.so"), (&artifacts.tool, "twofactor"), (&artifacts::pam_login(), "pam-login")]
-        {
+        for (program, name) in [
+            (&artifacts.module, "pam_twofactor.so"),
+            (&artifacts.tool, "twofactor"),
+            (&artifacts::pam_login(), "pam-login"),
+        ] {
             bind_file(program, &PathBuf::from(format!("{PLACE}/bin/{name}")));
         }
         private_etc();
@@ -80,7 +92,17 @@ impl Host {
         for (folder, mode) in [("/tmp", "1777"), ("/home", "0755"), ("/root", "0700"), ("/var", "0755")] {
             memory(folder, mode);
         }
-        for folder in ["/run/lock", "/run/sshd", "/run/sudo", "/var/lib", "/var/log", "/var/mail", "/var/spool", "/var/cache", "/var/empty"] {
+        for folder in [
+            "/run/lock",
+            "/run/sshd",
+            "/run/sudo",
+            "/var/lib",
+            "/var/log",
+            "/var/mail",
+            "/var/spool",
+            "/var/cache",
+            "/var/empty",
+        ] {
             fs::create_dir(folder).unwrap();
         }
         fs::create_dir("/var/empty/sshd").unwrap();
@@ -94,17 +116,30 @@ impl Host {
         nix::unistd::sethostname(HOST_NAME).expect("a host name");
         let log = Syslog::listen(Path::new("/dev/log")).expect("syslog");
         fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).unwrap();
-        let host = Self { log, init: first_process() };
+        let host = Self {
+            log,
+            init: first_process(),
+        };
         host.succeed("ip", ["link", "set", "lo", "up"]);
-        host.service("other", "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n");
-        host.service(SERVICE, "auth required pam_twofactor.so\naccount required pam_permit.so\n");
+        host.service(
+            "other",
+            "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n",
+        );
+        host.service(
+            SERVICE,
+            "auth required pam_twofactor.so\naccount required pam_permit.so\n",
+        );
         host
     }
 
     /// A program of this host, with an environment of its own.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("PATH", format!("{PLACE}/bin:{PATH}")).env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
+        command
+            .env_clear()
+            .env("PATH", format!("{PLACE}/bin:{PATH}"))
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "xterm-256color");
         command.env("HOME", "/root");
         command
     }
@@ -120,7 +155,10 @@ impl Host {
 
     /// Makes a user with a home, a shell and [`PASSWORD`].
     pub fn add_user(&self, name: &str) {
-        self.succeed("useradd", ["--create-home", "--shell", "/bin/sh", "--password", PASSWORD_HASH, name]);
+        self.succeed(
+            "useradd",
+            ["--create-home", "--shell", "/bin/sh", "--password", PASSWORD_HASH, name],
+        );
     }
 
     /// Writes the PAM service `name`, in which `pam_twofactor.so` stands for the module under test. It holds for
@@ -166,15 +204,26 @@ impl Host {
     /// The texts of the module's lines so far, without the program's name: from `pam_twofactor(` on.
     pub fn module_log(&self) -> Vec<String> {
         let lines = self.log().into_iter();
-        lines.filter_map(|line| line.text.find("pam_twofactor(").map(|start| line.text[start..].to_owned())).collect()
+        lines
+            .filter_map(|line| {
+                line.text
+                    .find("pam_twofactor(")
+                    .map(|start| line.text[start..].to_owned())
+            })
+            .collect()
     }
 
     /// Asserts that one line of the module holds all of `fragments`, and gives the last one that does.
     #[track_caller]
     pub fn assert_logged(&self, fragments: &[&str]) -> String {
         let lines = self.module_log();
-        let found = lines.iter().rev().find(|line| fragments.iter().all(|fragment| line.contains(fragment)));
-        found.unwrap_or_else(|| panic!("no line of the log has all of {fragments:?}:\n{}", lines.join("\n"))).clone()
+        let found = lines
+            .iter()
+            .rev()
+            .find(|line| fragments.iter().all(|fragment| line.contains(fragment)));
+        found
+            .unwrap_or_else(|| panic!("no line of the log has all of {fragments:?}:\n{}", lines.join("\n")))
+            .clone()
     }
 
     /// Kills the process, then waits for it.
@@ -184,7 +233,10 @@ impl Host {
     }
 
     fn with_module(&self, lines: &str) -> String {
-        lines.replace(" pam_twofactor.so", &format!(" {}", self.place("bin/pam_twofactor.so").display()))
+        lines.replace(
+            " pam_twofactor.so",
+            &format!(" {}", self.place("bin/pam_twofactor.so").display()),
+        )
     }
 }
 
@@ -198,13 +250,24 @@ impl Drop for Host {
 
 /// What a program wrote, for a message.
 pub fn said(output: &Output) -> String {
-    format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 fn memory(folder: impl AsRef<Path>, mode: &str) {
     let (folder, options) = (folder.as_ref(), format!("mode={mode}"));
-    mount(Some("twofactor-tests"), folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
-        .unwrap_or_else(|errno| panic!("mount a tmpfs on {}: {errno}", folder.display()));
+    mount(
+        Some("twofactor-tests"),
+        folder,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some(options.as_str()),
+    )
+    .unwrap_or_else(|errno| panic!("mount a tmpfs on {}: {errno}", folder.display()));
 }
 
 fn bind(from: &Path, to: &Path) {
@@ -220,7 +283,10 @@ fn bind_file(from: &Path, to: &Path) {
 /// A copy of `/etc` in the place of `/etc`.
 fn private_etc() {
     let copy = format!("{PLACE}/etc");
-    let status = Command::new("cp").args(["--archive", "/etc", &copy]).status().expect("cp runs");
+    let status = Command::new("cp")
+        .args(["--archive", "/etc", &copy])
+        .status()
+        .expect("cp runs");
     assert!(status.success(), "cp failed");
     bind(Path::new(&copy), Path::new("/etc"));
     // A real configuration of this machine must not decide a test.
@@ -228,7 +294,11 @@ fn private_etc() {
         fs::remove_dir_all("/etc/twofactor").unwrap();
     }
     let _ = fs::remove_file("/etc/hosts");
-    fs::write("/etc/hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost\n")).unwrap();
+    fs::write(
+        "/etc/hosts",
+        format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost\n"),
+    )
+    .unwrap();
 }
 
 /// Devices that exist everywhere, and terminals of our own.
@@ -242,8 +312,14 @@ fn private_dev() {
     fs::create_dir(format!("{dev}/shm")).unwrap();
     fs::create_dir(format!("{dev}/pts")).unwrap();
     let terminals = format!("{dev}/pts");
-    mount(Some("devpts"), terminals.as_str(), Some("devpts"), MsFlags::empty(), Some("newinstance,ptmxmode=0666,mode=0620,gid=5"))
-        .expect("terminals");
+    mount(
+        Some("devpts"),
+        terminals.as_str(),
+        Some("devpts"),
+        MsFlags::empty(),
+        Some("newinstance,ptmxmode=0666,mode=0620,gid=5"),
+    )
+    .expect("terminals");
     for (target, link) in [
         ("pts/ptmx", "ptmx"),
         ("/proc/self/fd", "fd"),
@@ -262,10 +338,17 @@ fn first_process() -> Child {
     unshare(CloneFlags::CLONE_NEWPID).expect("a PID namespace");
     let script = "trap '' CHLD; mount -t proc proc /proc && echo ready; exec cat >/dev/null";
     let mut command = Command::new("sh");
-    command.args(["-c", script]).env_clear().env("PATH", PATH).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(["-c", script])
+        .env_clear()
+        .env("PATH", PATH)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut init = command.spawn().expect("sh runs");
     let mut ready = String::new();
-    BufReader::new(init.stdout.take().expect("a pipe")).read_line(&mut ready).unwrap();
+    BufReader::new(init.stdout.take().expect("a pipe"))
+        .read_line(&mut ready)
+        .unwrap();
     assert_eq!(ready, "ready\n", "a private /proc");
     init
 }

@@ -19,16 +19,27 @@ impl Picture {
             return Vec::new();
         }
         let mut image = rqrr::PreparedImage::prepare_from_greyscale(width * scale, self.rows.len() * scale, |x, y| {
-            let light = self.rows.get(y / scale).and_then(|row| row.get(x / scale)).copied().unwrap_or(true);
+            let light = self
+                .rows
+                .get(y / scale)
+                .and_then(|row| row.get(x / scale))
+                .copied()
+                .unwrap_or(true);
             if light { 255 } else { 0 }
         });
-        image.detect_grids().iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
+        image
+            .detect_grids()
+            .iter()
+            .filter_map(|grid| grid.decode().ok())
+            .map(|(_, text)| text)
+            .collect()
     }
 }
 
 /// The code drawn in half blocks somewhere in `text`.
 pub fn from_half_blocks(text: &str) -> Option<String> {
-    let drawn = |line: &&str| line.chars().count() > 20 && line.chars().all(|glyph| matches!(glyph, '█' | '▀' | '▄' | ' '));
+    let drawn =
+        |line: &&str| line.chars().count() > 20 && line.chars().all(|glyph| matches!(glyph, '█' | '▀' | '▄' | ' '));
     let rows = text.lines().filter(drawn).flat_map(|line| {
         let half = |glyphs: [char; 2]| line.chars().map(|glyph| glyphs.contains(&glyph)).collect::<Vec<bool>>();
         [half(['█', '▀']), half(['█', '▄'])]
@@ -39,13 +50,21 @@ pub fn from_half_blocks(text: &str) -> Option<String> {
 /// The code drawn with `##` somewhere in `text`.
 pub fn from_ascii(text: &str) -> Option<String> {
     let drawn = |line: &&str| line.len() > 40 && line.bytes().all(|glyph| matches!(glyph, b'#' | b' '));
-    let rows = text.lines().filter(drawn).map(|line| line.as_bytes().chunks(2).map(|cell| cell == b"##").collect());
+    let rows = text
+        .lines()
+        .filter(drawn)
+        .map(|line| line.as_bytes().chunks(2).map(|cell| cell == b"##").collect());
     only(&Picture { rows: rows.collect() }.scan(SCALE))
 }
 
 /// The code drawn with colours (SGR sequences) somewhere in what a terminal was sent.
 pub fn from_colours(text: &str) -> Option<String> {
-    only(&Picture { rows: rows_of_colours(text) }.scan(SCALE))
+    only(
+        &Picture {
+            rows: rows_of_colours(text),
+        }
+        .scan(SCALE),
+    )
 }
 
 /// The code in a PNG file.
@@ -61,11 +80,20 @@ pub fn from_png(path: &Path) -> Option<String> {
             .map(|column| {
                 let bit = column * samples * bits;
                 let byte = line[bit / 8];
-                if bits >= 8 { byte >= 128 } else { byte >> (8 - bits - bit % 8) & 1 == 1 }
+                if bits >= 8 {
+                    byte >= 128
+                } else {
+                    byte >> (8 - bits - bit % 8) & 1 == 1
+                }
             })
             .collect()
     };
-    only(&Picture { rows: pixels.chunks(info.line_size).map(row).collect() }.scan(1))
+    only(
+        &Picture {
+            rows: pixels.chunks(info.line_size).map(row).collect(),
+        }
+        .scan(1),
+    )
 }
 
 /// The code in an SVG drawing of the QR library: one path of `M x y h w v h H x V y` rectangles on a light ground.
@@ -81,7 +109,9 @@ pub fn from_svg(svg: &str) -> Option<String> {
             .split(|character: char| !character.is_ascii_digit())
             .filter_map(|number| number.parse().ok())
             .collect();
-        let [x, y, width, height, ..] = numbers[..] else { return None };
+        let [x, y, width, height, ..] = numbers[..] else {
+            return None;
+        };
         for row in rows.iter_mut().skip(y).take(height) {
             row.iter_mut().skip(x).take(width).for_each(|pixel| *pixel = false);
         }
@@ -115,12 +145,11 @@ fn rows_of_colours(text: &str) -> Vec<Vec<bool>> {
                 '\r' => {}
                 _ => {
                     let (above, below) = match character {
-                        '█' => (colours.ink, colours.ground),
+                        '█' => (colours.ink, colours.ink),
                         '▀' => (colours.ink, colours.ground),
                         '▄' => (colours.ground, colours.ink),
                         _ => (colours.ground, colours.ground),
                     };
-                    let below = if character == '█' { colours.ink } else { below };
                     upper.push(above);
                     lower.push(below);
                 }
@@ -144,7 +173,10 @@ struct Colours {
 impl Default for Colours {
     /// A dark terminal.
     fn default() -> Self {
-        Self { ink: true, ground: false }
+        Self {
+            ink: true,
+            ground: false,
+        }
     }
 }
 
@@ -165,7 +197,8 @@ impl Colours {
                         Some(5) => matches!(numbers.next(), Some(7 | 15 | 231 | 255)),
                         _ => (0..3).filter_map(|_| numbers.next()).sum::<u16>() > 384,
                     };
-                    if number == 38 { self.ink = light } else { self.ground = light }
+                    let part = if number == 38 { &mut self.ink } else { &mut self.ground };
+                    *part = light;
                 }
                 _ => {}
             }

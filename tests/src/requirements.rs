@@ -14,7 +14,20 @@ pub const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
 
 /// Programs that a private host or a suite calls. `tests/install-packages` installs them.
 const PROGRAMS: [&str; 14] = [
-    "ip", "login", "nm", "oathtool", "readelf", "setpriv", "setsid", "sh", "ssh", "ssh-keygen", "sshd", "su", "sudo", "useradd",
+    "ip",
+    "login",
+    "nm",
+    "oathtool",
+    "readelf",
+    "setpriv",
+    "setsid",
+    "sh",
+    "ssh",
+    "ssh-keygen",
+    "sshd",
+    "su",
+    "sudo",
+    "useradd",
 ];
 
 /// Where programs are looked for: root's usual path, whatever the caller's is.
@@ -23,8 +36,20 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 /// Whether the system suites can run here. When they cannot, says so on the terminal, or panics when they must run.
 pub fn met() -> bool {
     static MISSING: OnceLock<Option<String>> = OnceLock::new();
-    let Some(reason) = MISSING.get_or_init(missing) else { return true };
-    assert!(std::env::var_os("TWOFACTOR_TESTS_MUST_RUN").is_none_or(|value| value != "1"), "this suite must run, but {reason}");
+    met_unless(MISSING.get_or_init(missing).as_deref())
+}
+
+/// The same for a suite that needs nothing but these programs.
+pub fn programs_met(names: &[&str]) -> bool {
+    met_unless(absent(names).as_deref())
+}
+
+fn met_unless(missing: Option<&str>) -> bool {
+    let Some(reason) = missing else { return true };
+    assert!(
+        std::env::var_os("TWOFACTOR_TESTS_MUST_RUN").is_none_or(|value| value != "1"),
+        "this suite must run, but {reason}"
+    );
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Written past the test runner's capture: a skipped test must not look like one that ran.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
@@ -33,16 +58,22 @@ pub fn met() -> bool {
 
 /// The full path of a program.
 pub fn program(name: &str) -> Option<PathBuf> {
-    PATH.split(':').map(|folder| PathBuf::from(folder).join(name)).find(|path| path.is_file())
+    PATH.split(':')
+        .map(|folder| PathBuf::from(folder).join(name))
+        .find(|path| path.is_file())
+}
+
+fn absent(names: &[&str]) -> Option<String> {
+    let absent: Vec<&str> = names.iter().copied().filter(|name| program(name).is_none()).collect();
+    (!absent.is_empty()).then(|| format!("{} is missing; run tests/install-packages", absent.join(", ")))
 }
 
 fn missing() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("it needs root".to_owned());
     }
-    let absent: Vec<&str> = PROGRAMS.into_iter().filter(|name| program(name).is_none()).collect();
-    if !absent.is_empty() {
-        return Some(format!("{} is missing; run tests/install-packages", absent.join(", ")));
+    if let Some(reason) = absent(&PROGRAMS) {
+        return Some(reason);
     }
     let attempt = std::thread::spawn(|| nix::sched::unshare(NAMESPACES | CloneFlags::CLONE_NEWPID)).join();
     match attempt.expect("unshare does not panic") {

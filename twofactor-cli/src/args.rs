@@ -5,12 +5,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use twofactor_core::account::MOST_RECOVERY_CODES;
 use twofactor_core::otp::{Algorithm, Digits, Period};
 use twofactor_core::token::Label;
 
-use crate::qr::QrFile;
+use crate::output::{ColorChoice, Format, Output, Verbosity};
+use crate::qr::{QrChoice, QrFile};
 
 /// Reads the arguments of this process.
 pub(crate) fn parse() -> Result<Typed, clap::Error> {
@@ -80,15 +81,19 @@ pub(crate) struct Global {
     pub(crate) color: ColorChoice,
 }
 
-/// `--color`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorChoice {
-    // On a terminal.
-    Auto,
-    // Into files and pipes too.
-    Always,
-    // Nowhere.
-    Never,
+impl Global {
+    /// How this run prints.
+    pub(crate) fn output(&self) -> Output {
+        Output {
+            format: if self.json { Format::Json } else { Format::Text },
+            verbosity: if self.quiet {
+                Verbosity::Quiet
+            } else {
+                Verbosity::Normal
+            },
+            color: self.color,
+        }
+    }
 }
 
 /// One command. What it is for is said by its arguments' documentation, which is also its help.
@@ -153,19 +158,6 @@ pub(crate) struct Enroll {
     /// Store the secret without asking for a code
     #[arg(long)]
     pub(crate) no_confirm: bool,
-}
-
-/// `--qr`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum QrChoice {
-    // As the terminal and the locale allow.
-    Auto,
-    // Half blocks, without colour.
-    Utf8,
-    // Number signs, twice as wide.
-    Ascii,
-    // Not at all.
-    None,
 }
 
 /// Show who is enrolled with what

@@ -5,16 +5,17 @@
 use std::io;
 use std::path::PathBuf;
 
-use nix::errno::Errno;
 use thiserror::Error;
 use twofactor_core::clock::ClockError;
 use twofactor_core::config::ConfigError;
 use twofactor_core::secret::SecretError;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::EnrollError;
-use twofactor_core::trusted::FileError;
+use twofactor_core::token::Label;
+use twofactor_core::trusted::{FileError, describe};
 use twofactor_core::user::{LookupError, UserName};
 
+use crate::output::Unwritten;
 use crate::terminal::Unanswered;
 
 /// What the shell learns. `0` is not among them: a failure is never success.
@@ -78,20 +79,24 @@ pub(crate) enum Failure {
     NotAnswered,
     #[error("no code was given")]
     NoCode,
-    #[error("would be refused: {0}")]
-    CodeRefused(Refusal),
+    #[error("would be refused: {refusal}")]
+    CodeRefused { user: UserName, refusal: Refusal },
     #[error("standard input is no terminal, so nobody can be asked; nothing was changed")]
     CannotAsk,
-    #[error("nothing was changed")]
+    #[error("declined; nothing was changed")]
     Declined,
     #[error("interrupted; nothing was changed")]
     Interrupted,
     #[error("cannot read the answer: {}", describe(.0))]
     Input(io::Error),
-    #[error("cannot write the result: {}", describe(.0))]
-    Output(io::Error),
+    #[error(transparent)]
+    Output(#[from] Unwritten),
     #[error("{user} is enrolled, but the result could not be shown: {}", describe(error))]
-    EnrolledUnseen { user: UserName, error: io::Error },
+    EnrolledUnseen {
+        user: UserName,
+        label: Label,
+        error: io::Error,
+    },
     #[error("{user} has new recovery codes, but they could not be shown: {}", describe(error))]
     CodesUnseen { user: UserName, error: io::Error },
 }
@@ -117,8 +122,8 @@ impl Failure {
             Self::Config(_) => Status::BadConfig,
             Self::NotRoot => Status::NotPermitted,
             Self::UnknownUser(_) | Self::NotEnrolled(_) => Status::NoSuchUser,
-            Self::Unconfirmed | Self::NotAnswered | Self::NoCode | Self::CodeRefused(_) => Status::CodeRefused,
-            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
+            Self::Unconfirmed | Self::NotAnswered | Self::NoCode | Self::CodeRefused { .. } => Status::CodeRefused,
+            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::SameSecret(..))
             | Self::QrFileExists(_)
             | Self::CannotAsk
             | Self::Declined => Status::Refused,
@@ -153,6 +158,7 @@ impl Failure {
         let hint = match self {
             Self::NotRoot => "run it with sudo".to_owned(),
             Self::Config(ConfigError::File(error)) if is_denied(error) => "run it with sudo".to_owned(),
+            Self::Config(ConfigError::Missing(_)) => "without --config the defaults apply".to_owned(),
             Self::Config(error) => error.hint(),
             Self::UnknownUser(name) => format!("look the user up: getent passwd {}", quoted(name)),
             Self::NotEnrolled(user) => format!("run \"twofactor enroll {}\"", quoted(user.as_str())),
@@ -163,6 +169,7 @@ impl Failure {
                 let status = format!("twofactor status {}", quoted(user.as_str()));
                 format!("--replace with the --label of a token nobody uses any more; see \"{status}\"")
             }
+            Self::Enroll(EnrollError::SameSecret(..)) => "a code must not be good twice: use another secret".to_owned(),
             Self::Enroll(EnrollError::Store(error)) | Self::Store(error) => error.hint(),
             Self::Lookup(_) => "try: getent passwd USER".to_owned(),
             Self::Clock(_) => "set the clock: timedatectl set-time".to_owned(),
@@ -170,14 +177,27 @@ impl Failure {
             Self::QrTooLong => "use a shorter --issuer, or --qr none".to_owned(),
             Self::QrFileExists(_) => "name another file, or remove this one".to_owned(),
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
-            Self::CodeRefused(Refusal::Wrong) => "is the clock of the phone right? see: date -u".to_owned(),
-            Self::CodeRefused(Refusal::Replayed) => "wait for the next code".to_owned(),
-            Self::CodeRefused(Refusal::NotConfirmed) => {
-                "run \"twofactor enroll\" again, it shows the same secret".to_owned()
+            Self::CodeRefused {
+                refusal: Refusal::Wrong,
+                ..
+            } => "is the clock of the phone right? see: date -u".to_owned(),
+            Self::CodeRefused {
+                refusal: Refusal::Replayed,
+                ..
+            } => "wait for the next code".to_owned(),
+            Self::CodeRefused {
+                user,
+                refusal: Refusal::NotConfirmed,
+            } => {
+                format!(
+                    "run \"twofactor enroll {}\", it shows the same secret again",
+                    quoted(user.as_str())
+                )
             }
             Self::CannotAsk => "--yes does it without asking".to_owned(),
-            Self::EnrolledUnseen { user, .. } => {
-                format!("run \"twofactor enroll {} --replace\"", quoted(user.as_str()))
+            Self::EnrolledUnseen { user, label, .. } => {
+                let (user, label) = (quoted(user.as_str()), quoted(label.as_str()));
+                format!("run \"twofactor enroll {user} --label {label} --replace\"")
             }
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
@@ -218,21 +238,13 @@ fn is_denied(error: &FileError) -> bool {
     matches!(error, FileError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// A user name as a shell takes it.
+/// A name as a shell takes it.
 fn quoted(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+');
     if !name.is_empty() && name.bytes().all(plain) {
         name.to_owned()
     } else {
         format!("'{}'", name.replace('\'', r"'\''"))
-    }
-}
-
-/// What the system said, without Rust's "(os error 28)".
-fn describe(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => Errno::from_raw(number).desc().to_lowercase(),
-        None => error.to_string(),
     }
 }
 
@@ -249,7 +261,10 @@ mod tests {
             Failure::NotEnrolled(user.clone()),
             Failure::Unconfirmed,
             Failure::CannotAsk,
-            Failure::CodeRefused(Refusal::Replayed),
+            Failure::CodeRefused {
+                user: user.clone(),
+                refusal: Refusal::Replayed,
+            },
             Failure::CodesUnseen {
                 user,
                 error: io::Error::from_raw_os_error(28),

@@ -16,16 +16,17 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use output::Output;
-
 fn main() -> ExitCode {
     let typed = match args::parse() {
         Ok(typed) => typed,
         Err(error) => return output::usage(&error),
     };
-    let output = Output::new(&typed.global);
+    let output = typed.global.output();
     match commands::run(typed, &output) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => output::failure(&failure),
+        Err(failure) => {
+            output::failure(&failure.lines(), failure.hint().as_deref());
+            ExitCode::from(failure.status() as u8)
+        }
     }
 }

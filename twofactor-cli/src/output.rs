@@ -14,17 +14,36 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use clap::ValueEnum;
 use serde_json::Value;
-
-use crate::args::{ColorChoice, Global};
-use crate::error::Failure;
+use thiserror::Error;
+use twofactor_core::trusted::describe;
 
 /// Where and how this run prints.
 #[derive(Debug)]
 pub(crate) struct Output {
-    format: Format,
-    verbosity: Verbosity,
-    color: ColorChoice,
+    /// `--json` or not.
+    pub(crate) format: Format,
+    /// `--quiet` or not.
+    pub(crate) verbosity: Verbosity,
+    /// `--color`.
+    pub(crate) color: ColorChoice,
+}
+
+/// A result could not be written.
+#[derive(Debug, Error)]
+#[error("cannot write the result: {}", describe(.0))]
+pub(crate) struct Unwritten(pub(crate) io::Error);
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    // On a terminal.
+    Auto,
+    // Into files and pipes too.
+    Always,
+    // Nowhere.
+    Never,
 }
 
 /// `--json` or not.
@@ -36,9 +55,12 @@ pub(crate) enum Format {
     Json,
 }
 
+/// `--quiet` or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verbosity {
+pub(crate) enum Verbosity {
+    /// Explanations too.
     Normal,
+    /// Results only.
     Quiet,
 }
 
@@ -72,26 +94,13 @@ pub(crate) enum Palette {
 }
 
 impl Output {
-    /// As the global options say.
-    pub(crate) fn new(global: &Global) -> Self {
-        Self {
-            format: if global.json { Format::Json } else { Format::Text },
-            verbosity: if global.quiet {
-                Verbosity::Quiet
-            } else {
-                Verbosity::Normal
-            },
-            color: global.color,
-        }
-    }
-
     /// `--json` or not.
     pub(crate) fn format(&self) -> Format {
         self.format
     }
 
     /// A result in the form that was asked for.
-    pub(crate) fn report(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), Failure> {
+    pub(crate) fn report(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), Unwritten> {
         let text = match self.format {
             Format::Text => text(),
             Format::Json => pretty(&json()),
@@ -100,7 +109,11 @@ impl Output {
     }
 
     /// That an action is done: a sentence for people, which `--quiet` drops, or JSON.
-    pub(crate) fn done(&self, sentence: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), Failure> {
+    pub(crate) fn done(
+        &self,
+        sentence: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<(), Unwritten> {
         match (self.format, self.verbosity) {
             (Format::Text, Verbosity::Quiet) => Ok(()),
             _ => self.report(sentence, json),
@@ -108,7 +121,7 @@ impl Output {
     }
 
     /// A result that only scripts need.
-    pub(crate) fn report_json(&self, json: impl FnOnce() -> Value) -> Result<(), Failure> {
+    pub(crate) fn report_json(&self, json: impl FnOnce() -> Value) -> Result<(), Unwritten> {
         match self.format {
             Format::Text => Ok(()),
             Format::Json => self.report(String::new, json),
@@ -154,7 +167,7 @@ impl Output {
 }
 
 /// A result that has one form only.
-pub(crate) fn raw(text: &str) -> Result<(), Failure> {
+pub(crate) fn raw(text: &str) -> Result<(), Unwritten> {
     sent(write(Stream::Results, text))
 }
 
@@ -183,15 +196,14 @@ pub(crate) fn warning(sentence: &str) {
     eprintln!("twofactor: warning: {}", Escaped(sentence));
 }
 
-/// What went wrong and what to do about it; the exit code.
-pub(crate) fn failure(failure: &Failure) -> ExitCode {
-    for line in failure.lines() {
-        eprintln!("twofactor: error: {}", Escaped(&line));
+/// What went wrong, and what to do about it.
+pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
+    for line in lines {
+        eprintln!("twofactor: error: {}", Escaped(line));
     }
-    if let Some(hint) = failure.hint() {
-        eprintln!("twofactor: hint: {}", Escaped(&hint));
+    if let Some(hint) = hint {
+        eprintln!("twofactor: hint: {}", Escaped(hint));
     }
-    ExitCode::from(failure.status() as u8)
 }
 
 /// Help and version go to standard output; mistakes to standard error, with exit code 2.
@@ -222,10 +234,10 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 const HELP_FOR_NOTHING: clap::error::ErrorKind = clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 /// A reader that has gone away has read what it wanted.
-fn sent(written: io::Result<()>) -> Result<(), Failure> {
+fn sent(written: io::Result<()>) -> Result<(), Unwritten> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Failure::Output),
+        written => written.map_err(Unwritten),
     }
 }
 

@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use qr2term::matrix::Matrix;
 use qr2term::render::{Color, Renderer};
 use qrcode::render::svg;
@@ -18,9 +19,21 @@ use qrcode::{EcLevel, QrCode};
 use twofactor_core::qr::{Glyphs, Qr};
 use zeroize::Zeroizing;
 
-use crate::args::QrChoice;
 use crate::error::Failure;
-use crate::output::{Palette, Screen};
+use crate::output::{Palette, Screen, Unwritten};
+
+/// `--qr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QrChoice {
+    // As the terminal and the locale allow.
+    Auto,
+    // Half blocks, without colour.
+    Utf8,
+    // Number signs, twice as wide.
+    Ascii,
+    // Not at all.
+    None,
+}
 
 /// What became of the wish for a drawing.
 pub(crate) enum Drawing {
@@ -30,6 +43,8 @@ pub(crate) enum Drawing {
     TooNarrow {
         /// What it takes.
         columns: usize,
+        /// What it would take in half blocks, when that fits.
+        in_half_blocks: Option<usize>,
     },
     /// It was drawn.
     Drawn {
@@ -68,6 +83,7 @@ pub(crate) fn draw(uri: &str, choice: QrChoice, screen: Screen) -> Result<Drawin
     if smallest.columns() > columns {
         return Ok(Drawing::TooNarrow {
             columns: smallest.columns(),
+            in_half_blocks: Some(smallest.width()).filter(|width| *width <= columns),
         });
     }
     Ok(Drawing::Drawn {
@@ -271,7 +287,7 @@ fn png(uri: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let finished = encoder
         .write_header()
         .and_then(|mut writer| writer.write_image_data(&pixels));
-    finished.map_err(|error| Failure::Output(io::Error::other(error)))?;
+    finished.map_err(|error| Unwritten(io::Error::other(error)))?;
     Ok(image)
 }
 
@@ -304,9 +320,21 @@ mod tests {
     #[test]
     fn a_screen_too_narrow_gets_no_code_and_a_short_one_learns_what_it_lacks() {
         let narrow = drawn(QrChoice::Auto, Palette::Utf8, Some((40, 24)));
-        assert!(matches!(narrow, Drawing::TooNarrow { columns: 45 }));
+        assert!(matches!(
+            narrow,
+            Drawing::TooNarrow {
+                columns: 45,
+                in_half_blocks: None
+            }
+        ));
         let ascii = drawn(QrChoice::Auto, Palette::Ascii, Some((80, 60)));
-        assert!(matches!(ascii, Drawing::TooNarrow { columns: 90 }));
+        assert!(matches!(
+            ascii,
+            Drawing::TooNarrow {
+                columns: 90,
+                in_half_blocks: Some(45)
+            }
+        ));
         let short = drawn(QrChoice::Auto, Palette::Utf8, Some((80, 20)));
         assert!(matches!(short, Drawing::Drawn { too_tall: Some(24), .. }));
     }
@@ -323,6 +351,103 @@ mod tests {
             panic!("nothing was drawn")
         };
         assert!(text.is_ascii() && !text.contains('\u{1b}'));
+    }
+
+    /// Reads modules as a phone would: `light` answers for a pixel.
+    fn scan(width: usize, height: usize, light: impl Fn(usize, usize) -> bool) -> String {
+        const SCALE: usize = 4;
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width * SCALE, height * SCALE, |x, y| {
+            if light(x / SCALE, y / SCALE) { 255 } else { 0 }
+        });
+        let grids = image.detect_grids();
+        assert_eq!(grids.len(), 1, "one code is visible");
+        grids[0].decode().unwrap().1
+    }
+
+    #[test]
+    fn a_cropped_drawing_decodes_on_a_dark_screen() {
+        let Drawing::Drawn { text, .. } = drawn(QrChoice::Utf8, Palette::Utf8, Some((80, 24))) else {
+            panic!("nothing was drawn")
+        };
+        let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+        let light = |column: usize, row: usize| match rows[row / 2][column] {
+            '\u{2588}' => true,
+            '\u{2580}' => row.is_multiple_of(2),
+            '\u{2584}' => !row.is_multiple_of(2),
+            _ => false,
+        };
+        assert_eq!(scan(rows[0].len(), rows.len() * 2, light), URI);
+    }
+
+    #[test]
+    fn a_drawing_in_color_decodes_by_its_colors() {
+        if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+            // Whoever runs the tests wants no colours, and qr2term obeys.
+            return;
+        }
+        let Drawing::Drawn { text, .. } = drawn(QrChoice::Auto, Palette::Color, Some((80, 24))) else {
+            panic!("nothing was drawn")
+        };
+        // A character is its background above and, if it is a half block, its foreground below.
+        let mut rows: Vec<Vec<(bool, bool)>> = Vec::new();
+        for line in text.lines() {
+            let (mut above, mut below, mut row) = (false, false, Vec::new());
+            for (position, part) in line.split('\u{1b}').enumerate() {
+                let (code, rest) = if position == 0 {
+                    ("", part)
+                } else {
+                    part.split_once('m').unwrap()
+                };
+                match code {
+                    "[48;5;15" => above = true,
+                    "[48;5;0" => above = false,
+                    "[38;5;15" => below = true,
+                    "[38;5;0" => below = false,
+                    _ => {}
+                }
+                row.extend(
+                    rest.chars()
+                        .map(|glyph| (above, if glyph == ' ' { above } else { below })),
+                );
+            }
+            rows.push(row);
+        }
+        let light = |column: usize, row: usize| {
+            let (above, below) = rows[row / 2][column];
+            if row.is_multiple_of(2) { above } else { below }
+        };
+        assert_eq!(scan(rows[0].len(), rows.len() * 2, light), URI);
+    }
+
+    #[test]
+    fn a_png_decodes() {
+        let image = png(URI).unwrap();
+        let mut reader = png::Decoder::new(io::Cursor::new(image.as_slice()))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(info.width, info.height);
+        let side = usize::try_from(info.width).unwrap() / 8;
+        // The decoder leaves one bit a pixel: a byte is a row of a module.
+        assert_eq!(
+            scan(side, side, |column, row| pixels[row * 8 * side + column] == u8::MAX),
+            URI
+        );
+    }
+
+    #[test]
+    fn an_svg_decodes() {
+        let image = svg(URI).unwrap();
+        let text = std::str::from_utf8(&image).unwrap();
+        let side = Qr::encode(URI).unwrap().width();
+        assert!(text.contains(&format!("width=\"{}\"", side * 8)));
+        let dark: Vec<(usize, usize)> = text
+            .split('M')
+            .filter_map(|step| step.split_once('h')?.0.split_once(' '))
+            .filter_map(|(x, y)| Some((x.parse::<usize>().ok()? / 8, y.parse::<usize>().ok()? / 8)))
+            .collect();
+        assert_eq!(scan(side, side, |column, row| !dark.contains(&(column, row))), URI);
     }
 
     #[test]

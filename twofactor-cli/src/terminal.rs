@@ -10,7 +10,7 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, raise};
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::read;
 use rpassword::ConfigBuilder;
 use zeroize::Zeroizing;
@@ -41,14 +41,15 @@ pub(crate) fn is_interactive() -> bool {
 
 /// Asks for something that is not shown while it is typed. A script's answer is one line of standard input.
 pub(crate) fn ask_hidden(question: &str) -> Result<Answer, Unanswered> {
-    output::prompt(question);
     if !is_interactive() {
+        output::prompt(question);
         let line = read_line();
         // The terminal of whoever watches a script would have shown the newline that was typed.
         output::progress("");
         return line;
     }
     let guard = EchoGuard::new().map_err(Unanswered::Failed)?;
+    output::prompt(question);
     // By this name and not /dev/tty: it is there without a controlling terminal too.
     let config = ConfigBuilder::new()
         .input_file_path("/dev/stdin")
@@ -108,8 +109,8 @@ fn read_line() -> Result<Answer, Unanswered> {
 /// How the terminal was before the prompt that is open now.
 static BEFORE_THE_PROMPT: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// While it lives, a signal that ends the process puts the terminal back first.
-struct EchoGuard(());
+/// While it lives the terminal does not echo, and a signal that ends the process puts it back first.
+struct EchoGuard(Termios);
 
 impl EchoGuard {
     fn new() -> io::Result<Self> {
@@ -120,8 +121,13 @@ impl EchoGuard {
         let mut started = Ok(());
         WATCHING.call_once(|| started = thread::Builder::new().spawn(move || watch(fatal)).map(drop));
         started?;
-        remember(Some(tcgetattr(io::stdin())?));
-        Ok(Self(()))
+        let before = tcgetattr(io::stdin())?;
+        remember(Some(before.clone()));
+        // Before the prompt is shown: rpassword is later, and whoever types at once would be read on the screen.
+        let mut silent = before.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &silent)?;
+        Ok(Self(before))
     }
 }
 
@@ -129,6 +135,7 @@ impl Drop for EchoGuard {
     /// The signals stay blocked in this thread: the watching one goes on taking them, and the SIGINT that rpassword sends
     /// to this thread on Ctrl-C is reported by rpassword as well.
     fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
         remember(None);
     }
 }

@@ -374,7 +374,7 @@ fn io_error(path: &Path, doing: &'static str, source: io::Error) -> FileError {
 }
 
 /// What the system said, without Rust's "(os error 28)".
-fn describe(error: &io::Error) -> String {
+pub fn describe(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_lowercase(),
         None => error.to_string(),

@@ -23,11 +23,20 @@ fn a_mistake_in_the_configuration_is_named_by_place_and_nearest_key() {
     private_host(|host| {
         host.add_user("alice");
         for (text, words) in [
-            ("[window]\ndrfit = \"60s\"\n", &["twofactor.toml:2:1", "unknown key drfit; did you mean drift?"][..]),
-            ("[enrollment]\ndigits = \"6\"\n", &["twofactor.toml:2:10", "whole number"]),
+            (
+                "[window]\ndrfit = \"60s\"\n",
+                &["twofactor.toml:2:1", "unknown key drfit; did you mean drift?"][..],
+            ),
+            (
+                "[enrollment]\ndigits = \"6\"\n",
+                &["twofactor.toml:2:10", "whole number"],
+            ),
             ("[prompt]\ntries = 4\n", &["twofactor.toml:2:9", "1 to 3"]),
             ("[paths\n", &["twofactor.toml:1:", "not TOML"]),
-            ("[default]\nsecond_factor = \"of\"\n", &["twofactor.toml:2:17", "second_factor is one of"]),
+            (
+                "[default]\nsecond_factor = \"of\"\n",
+                &["twofactor.toml:2:17", "second_factor is one of"],
+            ),
         ] {
             host.configure(text);
             assert_config_refused(host, words);
@@ -90,8 +99,14 @@ fn a_configuration_that_is_a_link_a_fifo_a_folder_or_huge_is_refused() {
 fn a_configuration_named_on_the_line_must_exist() {
     private_host(|host| {
         host.add_user("alice");
-        host.service("elsewhere", "auth required pam_twofactor.so conf=/etc/twofactor/missing.toml\n");
-        assert_eq!(host.login("alice").service("elsewhere").answering(&[]).code(), ReturnCode::SERVICE_ERR);
+        host.service(
+            "elsewhere",
+            "auth required pam_twofactor.so conf=/etc/twofactor/missing.toml\n",
+        );
+        assert_eq!(
+            host.login("alice").service("elsewhere").answering(&[]).code(),
+            ReturnCode::SERVICE_ERR
+        );
         host.assert_logged(&["reason=bad-config", "/etc/twofactor/missing.toml does not exist"]);
     });
 }
@@ -102,36 +117,66 @@ fn a_configuration_named_on_the_line_is_used() {
         host.configure("");
         let alice = host.user_with_fob("alice");
         fs::write("/etc/twofactor/other.toml", "[prompt]\ncode = \"Other: \"\n").unwrap();
-        host.service("elsewhere", "auth required pam_twofactor.so conf=/etc/twofactor/other.toml\n");
+        host.service(
+            "elsewhere",
+            "auth required pam_twofactor.so conf=/etc/twofactor/other.toml\n",
+        );
         let outcome = host.login("alice").service("elsewhere").typing(alice.next_code());
-        assert_eq!((outcome.code(), outcome.messages[0].text.as_str()), (ReturnCode::SUCCESS, "Other: "));
+        assert_eq!(
+            (outcome.code(), outcome.messages[0].text.as_str()),
+            (ReturnCode::SUCCESS, "Other: ")
+        );
     });
 }
 
-/// Ways to spoil a file, with the log's reason and a word of its explanation.
-const SPOILS: [(&str, fn(&Path), &str, &str); 9] = [
-    ("mode 0666", |path| fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap(), "unsafe-file", "chmod"),
-    ("owner", |path| std::os::unix::fs::chown(path, Some(65534), None).unwrap(), "unsafe-file", "chown"),
-    ("symbolic link", |path| {
+/// A way to spoil a file, with the log's reason and a word of its explanation.
+struct Spoil {
+    name: &'static str,
+    apply: fn(&Path),
+    reason: &'static str,
+    word: &'static str,
+}
+
+const fn spoil(name: &'static str, reason: &'static str, word: &'static str, apply: fn(&Path)) -> Spoil {
+    Spoil {
+        name,
+        apply,
+        reason,
+        word,
+    }
+}
+
+const SPOILS: [Spoil; 9] = [
+    spoil("mode 0666", "unsafe-file", "chmod", |path| {
+        fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
+    }),
+    spoil("owner", "unsafe-file", "chown", |path| {
+        std::os::unix::fs::chown(path, Some(65534), None).unwrap();
+    }),
+    spoil("symbolic link", "unsafe-file", "symbolic link", |path| {
         let elsewhere = path.with_extension("elsewhere");
         fs::rename(path, &elsewhere).unwrap();
         symlink(elsewhere, path).unwrap();
-    }, "unsafe-file", "symbolic link"),
-    ("broken link", |path| {
+    }),
+    spoil("broken link", "unsafe-file", "symbolic link", |path| {
         fs::remove_file(path).unwrap();
         symlink("/nowhere", path).unwrap();
-    }, "unsafe-file", "symbolic link"),
-    ("hard link", |path| fs::hard_link(path, path.with_extension("second")).unwrap(), "unsafe-file", "hard links"),
-    ("FIFO", |path| {
+    }),
+    spoil("hard link", "unsafe-file", "hard links", |path| {
+        fs::hard_link(path, path.with_extension("second")).unwrap();
+    }),
+    spoil("FIFO", "unsafe-file", "not a regular file", |path| {
         fs::remove_file(path).unwrap();
         mkfifo(path, Mode::from_bits_truncate(0o600)).unwrap();
-    }, "unsafe-file", "not a regular file"),
-    ("garbage", |path| fs::write(path, [0xde, 0xad, 0xbe, 0xef].repeat(64)).unwrap(), "store-corrupt", "damaged"),
-    ("truncated", |path| {
+    }),
+    spoil("garbage", "store-corrupt", "damaged", |path| {
+        fs::write(path, [0xde, 0xad, 0xbe, 0xef].repeat(64)).unwrap();
+    }),
+    spoil("truncated", "store-corrupt", "damaged", |path| {
         let content = fs::read(path).unwrap();
         fs::write(path, &content[..content.len() / 2]).unwrap();
-    }, "store-corrupt", "damaged"),
-    ("empty", |path| fs::write(path, "").unwrap(), "store-corrupt", "damaged"),
+    }),
+    spoil("empty", "store-corrupt", "damaged", |path| fs::write(path, "").unwrap()),
 ];
 
 #[test]
@@ -139,26 +184,41 @@ fn a_spoilt_secret_or_state_file_is_authinfo_unavail_and_named() {
     private_host(|host| {
         host.service("nullok", "auth required pam_twofactor.so nullok\n");
         let alice = host.user_with_fob("alice");
-        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS, "there is a state file");
+        assert_eq!(
+            host.login("alice").typing(alice.next_code()).code(),
+            ReturnCode::SUCCESS,
+            "there is a state file"
+        );
         let folder = PathBuf::from("/var/lib/twofactor/users/alice");
         host.succeed("cp", ["--archive", folder.to_str().unwrap(), "/var/lib/twofactor/good"]);
         let code = alice.next_code();
         for name in ["secret.toml", "state.toml"] {
-            for (spoil, apply, reason, word) in SPOILS {
+            for Spoil {
+                name: spoilt,
+                apply,
+                reason,
+                word,
+            } in SPOILS
+            {
                 let path = folder.join(name);
                 apply(&path);
                 let services: [fn(Login<'_>) -> Login<'_>; 2] = [|login| login, |login| login.service("nullok")];
                 for service in services {
                     let outcome = service(host.login("alice")).start_and_type(&code);
-                    assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL, "{name}: {spoil}");
+                    assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL, "{name}: {spoilt}");
                     let path = path.to_str().unwrap();
-                    host.assert_logged(&["error user=alice", &format!("reason={reason}"), path, word, "hint="]);
+                    let reason = format!("reason={reason}");
+                    host.assert_logged(&["error user=alice", &reason, path, word, "hint="]);
                 }
                 fs::remove_dir_all(&folder).unwrap();
                 host.succeed("cp", ["--archive", "/var/lib/twofactor/good", folder.to_str().unwrap()]);
             }
         }
-        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS, "the good files were good");
+        assert_eq!(
+            host.login("alice").typing(&code).code(),
+            ReturnCode::SUCCESS,
+            "the good files were good"
+        );
     });
 }
 
@@ -170,7 +230,7 @@ trait StartAndType {
 impl StartAndType for Login<'_> {
     fn start_and_type(self, code: &str) -> Outcome {
         let mut running = self.start();
-        while let twofactor_tests::pam::Event::Prompt(_) = running.next() {
+        while let twofactor_tests::pam::Event::Prompt(_) = running.advance() {
             running.answer(&code.into());
         }
         let outcome = running.outcome();
@@ -192,7 +252,11 @@ fn a_state_file_that_was_cut_off_anywhere_never_makes_a_used_code_good() {
             fs::write(path, &whole[..length]).unwrap();
             let outcome = logins.transaction(&[(&code).into()]);
             let shown = String::from_utf8_lossy(&whole[..length]).into_owned();
-            assert_ne!(outcome.code(), ReturnCode::SUCCESS, "the used code is accepted with this left of the state:\n{shown}");
+            assert_ne!(
+                outcome.code(),
+                ReturnCode::SUCCESS,
+                "the used code is accepted with this left of the state:\n{shown}"
+            );
         }
         logins.finish();
     });
@@ -204,10 +268,21 @@ fn a_folder_of_the_store_that_others_can_write_or_that_is_a_link_is_refused() {
         host.service("nullok", "auth required pam_twofactor.so nullok\n");
         let alice = host.user_with_fob("alice");
         let code = alice.next_code();
-        for folder in ["/var/lib/twofactor", "/var/lib/twofactor/users", "/var/lib/twofactor/users/alice"] {
+        for folder in [
+            "/var/lib/twofactor",
+            "/var/lib/twofactor/users",
+            "/var/lib/twofactor/users/alice",
+        ] {
             fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
-            assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL, "{folder}");
-            assert_eq!(host.login("alice").service("nullok").start_and_type(&code).code(), ReturnCode::AUTHINFO_UNAVAIL);
+            assert_eq!(
+                host.login("alice").typing(&code).code(),
+                ReturnCode::AUTHINFO_UNAVAIL,
+                "{folder}"
+            );
+            assert_eq!(
+                host.login("alice").service("nullok").start_and_type(&code).code(),
+                ReturnCode::AUTHINFO_UNAVAIL
+            );
             host.assert_logged(&["error user=alice", "reason=unsafe-file", folder, "chmod"]);
             fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
 
@@ -215,9 +290,17 @@ fn a_folder_of_the_store_that_others_can_write_or_that_is_a_link_is_refused() {
             fs::rename(folder, &elsewhere).unwrap();
             for target in [elsewhere.as_str(), "/nowhere"] {
                 symlink(target, folder).unwrap();
-                assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL, "{folder} -> {target}");
+                assert_eq!(
+                    host.login("alice").typing(&code).code(),
+                    ReturnCode::AUTHINFO_UNAVAIL,
+                    "{folder} -> {target}"
+                );
                 let optional = host.login("alice").service("nullok").start_and_type(&code);
-                assert_eq!(optional.code(), ReturnCode::AUTHINFO_UNAVAIL, "a link is never \"not enrolled\"");
+                assert_eq!(
+                    optional.code(),
+                    ReturnCode::AUTHINFO_UNAVAIL,
+                    "a link is never \"not enrolled\""
+                );
                 fs::remove_file(folder).unwrap();
             }
             fs::rename(&elsewhere, folder).unwrap();
@@ -233,10 +316,20 @@ fn what_a_crash_left_behind_blocks_nobody() {
         let folder = Path::new("/var/lib/twofactor/users/alice");
         fs::write(folder.join("state.toml.new"), "half a sta").unwrap();
         fs::write(folder.join("secret.toml.new"), "").unwrap();
-        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
+        assert_eq!(
+            host.login("alice").typing(alice.next_code()).code(),
+            ReturnCode::SUCCESS
+        );
         symlink("/etc/passwd", folder.join("state.toml.new")).unwrap();
         let passwd = fs::read("/etc/passwd").unwrap();
-        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
-        assert_eq!(fs::read("/etc/passwd").unwrap(), passwd, "a link in the place of the temporary file is not followed");
+        assert_eq!(
+            host.login("alice").typing(alice.next_code()).code(),
+            ReturnCode::SUCCESS
+        );
+        assert_eq!(
+            fs::read("/etc/passwd").unwrap(),
+            passwd,
+            "a link in the place of the temporary file is not followed"
+        );
     });
 }

@@ -7,5 +7,5 @@ use crate::output;
 pub(crate) fn run(arguments: &Completions) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut args::command_line(), "twofactor", &mut script);
-    output::raw(&String::from_utf8_lossy(&script))
+    Ok(output::raw(&String::from_utf8_lossy(&script))?)
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Config, named: Option<&Path>, output: &Output) -> 
         Config::Check => check(named, output),
         Config::Show => {
             let config = host::configuration(named)?;
-            output.report(|| as_toml(&config), || as_json(&config))
+            Ok(output.report(|| as_toml(&config), || as_json(&config))?)
         }
     }
 }
@@ -31,14 +31,14 @@ fn check(named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     let path = named.unwrap_or(Path::new(config::DEFAULT_PATH));
     let file = path.display();
     match config::Config::load(path, Expected::Certainly, Owner::ROOT) {
-        Ok(_) => output.report(
+        Ok(_) => Ok(output.report(
             || format!("{file}: ok\n"),
             || json!({ "file": file.to_string(), "present": true, "valid": true }),
-        ),
-        Err(ConfigError::Missing(_)) if named.is_none() => output.report(
+        )?),
+        Err(ConfigError::Missing(_)) if named.is_none() => Ok(output.report(
             || format!("{file}: not there; the defaults apply\n"),
             || json!({ "file": file.to_string(), "present": false, "valid": true }),
-        ),
+        )?),
         Err(error) => Err(error.into()),
     }
 }

@@ -3,8 +3,6 @@
 //! What always holds: whatever can be refused is refused before a secret is shown; an existing secret stays valid until the
 //! new one is confirmed; however the command ends before that, nothing was changed.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 use twofactor_core::account::{App, Confirmation, MOST_APPS};
 use twofactor_core::answer::Answer;
@@ -14,7 +12,9 @@ use twofactor_core::otp::{Kind, Parameters};
 use twofactor_core::recovery::RecoveryCode;
 use twofactor_core::secret::Secret;
 use twofactor_core::store::files::{EnrollError, Existing, Status};
+use twofactor_core::token::Label;
 use twofactor_core::user::UserName;
+use zeroize::Zeroizing;
 
 use crate::args::Enroll;
 use crate::commands::offer::{self, Offer};
@@ -34,41 +34,26 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
     let uri = proposal.uri();
     let codes = new_recovery_codes(status.as_ref(), arguments, host)?;
     let file = arguments.qr_file.clone().map(|file| file.write(&uri)).transpose()?;
-    let app = if arguments.no_confirm {
-        // For JSON the result says it all.
-        if output.format() == Format::Text {
-            offer::show(
-                &Offer {
-                    user: &user,
-                    token: proposal.token(),
-                    uri: &uri,
-                    qr: arguments.qr,
-                },
-                Stream::Results,
-                output,
-            )?;
-        }
-        proposal.vouch()
-    } else {
-        let stream = match output.format() {
-            Format::Text => Stream::Results,
-            Format::Json => Stream::Progress,
-        };
+    if let Some(stream) = where_to_show(arguments, output.format()) {
+        let token = proposal.token();
         offer::show(
             &Offer {
                 user: &user,
-                token: proposal.token(),
+                token,
                 uri: &uri,
                 qr: arguments.qr,
             },
             stream,
             output,
         )?;
+    }
+    let app = if arguments.no_confirm {
+        proposal.vouch()
+    } else {
         confirm(proposal, host)?
     };
 
-    let token = app.token();
-    let label = token.label.clone();
+    let label = app.token().label.clone();
     let result = match output.format() {
         Format::Json => as_json(&user, &app, &uri, codes.as_deref()),
         Format::Text => Value::Null,
@@ -83,21 +68,31 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
         file.keep();
     }
     journal::write(journal::about(Event::Enrolled, &user).with("token", &label));
+    match output.format() {
+        Format::Json => output::must_show_json(&result).map_err(|error| Failure::EnrolledUnseen { user, label, error }),
+        Format::Text => announce(user, &label, codes.as_deref().unwrap_or_default(), output),
+    }
+}
 
-    let shown = match output.format() {
-        Format::Json => output::must_show_json(&result),
-        Format::Text => {
-            let done = format!("{user} is enrolled with token \"{label}\".\n");
-            let codes = codes.as_deref().filter(|codes| !codes.is_empty());
-            let about = codes.map_or("", |_| output.explanation(ABOUT_RECOVERY_CODES));
-            let codes = codes.map(listed).unwrap_or_default();
-            output::must_show(
-                Stream::Results,
-                &format!("{}{about}{}", output.explanation(&done), codes.as_str()),
-            )
-        }
-    };
-    shown.map_err(|error| Failure::EnrolledUnseen { user, error })
+/// A script that wants no confirmation has it all in the result. Otherwise a person looks on, and JSON has standard output
+/// to itself.
+fn where_to_show(arguments: &Enroll, format: Format) -> Option<Stream> {
+    match format {
+        Format::Text => Some(Stream::Results),
+        Format::Json if arguments.no_confirm => None,
+        Format::Json => Some(Stream::Progress),
+    }
+}
+
+/// Says that it is done, and shows the recovery codes this one time.
+fn announce(user: UserName, label: &Label, codes: &[RecoveryCode], output: &Output) -> Result<(), Failure> {
+    let done = format!("{user} is enrolled with token \"{label}\".\n");
+    if codes.is_empty() {
+        return Ok(output.done(|| done, || Value::Null)?);
+    }
+    let (done, about) = (output.explanation(&done), output.explanation(ABOUT_RECOVERY_CODES));
+    let text = Zeroizing::new(format!("{done}{about}{}", listed(codes).as_str()));
+    output::must_show(Stream::Results, &text).map_err(|error| Failure::CodesUnseen { user, error })
 }
 
 /// Refuses before anything is shown what the store would refuse in the end.
@@ -134,7 +129,7 @@ fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) ->
     let proposal = match &arguments.secret_file {
         Some(path) => {
             let secret = offer::read_secret(path)?;
-            warn_of_weakness(&secret, path);
+            warn_of_weakness(&secret);
             Proposal::with_secret(secret, label, parameters, issuer, &account, now)
         }
         None => Proposal::new(label, parameters, issuer, &account, now),
@@ -157,11 +152,10 @@ fn parameters(arguments: &Enroll, defaults: Parameters) -> Parameters {
 }
 
 /// RFC 4226 §4 R6 asks for 128 bits.
-fn warn_of_weakness(secret: &Secret, path: &Path) {
+fn warn_of_weakness(secret: &Secret) {
     if secret.bits() < 128 {
         output::warning(&format!(
-            "{}: the secret has {} bits; 128 are the least to use",
-            path.display(),
+            "the secret has {} bits; 128 are the least to use",
             secret.bits()
         ));
     }

@@ -77,7 +77,8 @@ fn exposed(codes: &[RecoveryCode]) -> Vec<Value> {
 }
 
 /// What recovery codes are for, above the codes.
-const ABOUT_RECOVERY_CODES: &str = "\
+const ABOUT_RECOVERY_CODES: &str = "
 Recovery codes. Each one opens one login in place of a code, for the day the
 phone is lost. Keep them on paper: they are not shown again.
+
 ";

@@ -12,11 +12,10 @@ use twofactor_core::token::Token;
 use twofactor_core::user::UserName;
 use zeroize::Zeroizing;
 
-use crate::args::QrChoice;
 use crate::commands::described;
 use crate::error::Failure;
-use crate::output::{self, Output, Stream};
-use crate::qr::{self, Drawing};
+use crate::output::{self, Output, Stream, Unwritten};
+use crate::qr::{self, Drawing, QrChoice};
 use crate::terminal;
 
 /// What is shown.
@@ -51,10 +50,16 @@ pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result
     let mut note = None;
     match &drawing {
         Drawing::None => {}
-        Drawing::TooNarrow { columns } => {
+        Drawing::TooNarrow {
+            columns,
+            in_half_blocks,
+        } => {
             let sentence = format!("The terminal is too narrow for the QR code, which needs {columns} columns.\n");
             text.push_str(&sentence);
-            text.push_str("Use the URI, or write the code to a file with --qr-file.\n");
+            text.push_str(match in_half_blocks {
+                Some(_) => "Use the URI, --qr-file, or --qr utf8 if the terminal shows UTF-8 after all.\n",
+                None => "Use the URI, or write the code to a file with --qr-file.\n",
+            });
         }
         Drawing::Drawn { text: code, too_tall } => {
             text.push_str(code);
@@ -62,7 +67,7 @@ pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result
                 too_tall.map(|rows| format!("The QR code needs {rows} rows: enlarge the terminal, or use --qr-file."));
         }
     }
-    output::must_show(stream, &text).map_err(Failure::Output)?;
+    output::must_show(stream, &text).map_err(Unwritten)?;
     if let Some(note) = note {
         output::progress(&note);
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use twofactor_core::audit::Event;
 use twofactor_core::enrollment;
+use zeroize::Zeroizing;
 
 use crate::args::Recovery;
 use crate::commands::{ABOUT_RECOVERY_CODES, exposed, listed};
@@ -24,12 +25,15 @@ pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<
     let shown = match output.format() {
         Format::Json => output::must_show_json(&json!({ "user": user.as_str(), "recovery_codes": exposed(&codes) })),
         Format::Text if codes.is_empty() => {
-            return output.done(|| format!("{user} has no recovery codes any more.\n"), || json!(null));
+            return Ok(output.done(|| format!("{user} has no recovery codes any more.\n"), || json!(null))?);
         }
         Format::Text => {
+            let old = output.explanation("The old recovery codes are void.\n");
             let about = output.explanation(ABOUT_RECOVERY_CODES);
-            let old = output.explanation("The old ones are void.\n");
-            output::must_show(Stream::Results, &format!("{about}{old}{}", listed(&codes).as_str()))
+            output::must_show(
+                Stream::Results,
+                &Zeroizing::new(format!("{old}{about}{}", listed(&codes).as_str())),
+            )
         }
     };
     shown.map_err(|error| Failure::CodesUnseen { user, error })

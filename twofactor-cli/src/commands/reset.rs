@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
     }
     let kept = matches!(reset, Reset::Confirmations).then_some("secret");
     journal::write(journal::about(Event::Reset, &user).with_some("kept", kept));
-    output.done(
+    Ok(output.done(
         || match reset {
             Reset::Everything => format!("{user} is no longer enrolled.\n"),
             Reset::Confirmations => {
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
             }
         },
         || json!({ "user": user.as_str(), "secret_kept": matches!(reset, Reset::Confirmations) }),
-    )
+    )?)
 }
 
 fn ask(user: &UserName, reset: Reset) -> Result<(), Failure> {

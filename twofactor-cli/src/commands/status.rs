@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
             let user = host.account_holder(typed)?;
             let status = host.status(&user)?;
             let now = host.now()?;
-            output.report(|| detailed(&user, &status, now), || as_json(&user, &status))
+            Ok(output.report(|| detailed(&user, &status, now), || as_json(&user, &status))?)
         }
         None => everybody(host, output),
     }
@@ -40,7 +40,7 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
             Err(Failure::NotEnrolled(_)) => {}
             Err(failure) => {
                 broken += 1;
-                output::failure(&failure);
+                output::failure(&failure.lines(), failure.hint().as_deref());
             }
         }
     }

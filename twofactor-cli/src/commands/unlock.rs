@@ -16,12 +16,12 @@ pub(crate) fn run(arguments: &Unlock, host: &Host, output: &Output) -> Result<()
         return Err(Failure::NotEnrolled(user));
     }
     journal::write(journal::about(Event::Unlocked, &user).with("failures", failures));
-    output.done(
+    Ok(output.done(
         || match failures {
             0 => format!("{user} had no wrong codes counted; logins are not delayed.\n"),
             1 => format!("1 wrong code of {user} is forgotten; logins are not delayed.\n"),
             _ => format!("{failures} wrong codes of {user} are forgotten; logins are not delayed.\n"),
         },
         || json!({ "user": user.as_str(), "failures": failures }),
-    )
+    )?)
 }

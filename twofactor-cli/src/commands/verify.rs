@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
             ..
         } => {
             warn_of_delay(&user, host)?;
-            return output.report(
+            return Ok(output.report(
                 || format!("would be accepted (token \"{label}\", drift {})\n", progress.drift),
                 || {
                     json!({
@@ -46,14 +46,14 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
                         "drift": progress.drift,
                     })
                 },
-            );
+            )?);
         }
         Judgement::Recovery(_) => {
             warn_of_delay(&user, host)?;
-            return output.report(
+            return Ok(output.report(
                 || "would be accepted (recovery code)\n".to_owned(),
                 || json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
-            );
+            )?);
         }
         Judgement::Replayed => (Refusal::Replayed, Reason::Replayed),
         Judgement::NotConfirmed => (Refusal::NotConfirmed, Reason::NotConfirmed),
@@ -61,14 +61,14 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
     };
     let (refusal, reason) = refusal;
     output.report_json(|| json!({ "user": user.as_str(), "accepted": false, "reason": reason.word() }))?;
-    Err(Failure::CodeRefused(refusal))
+    Err(Failure::CodeRefused { user, refusal })
 }
 
 /// A right code is refused all the same while wrong ones are being slowed down.
 fn warn_of_delay(user: &UserName, host: &Host) -> Result<(), Failure> {
     if let Some(until) = host.status(user)?.blocked_until {
         output::warning(&format!(
-            "too many wrong codes: until {until} logins are refused all the same; \"twofactor unlock {user}\" ends that"
+            "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {user}\" ends that"
         ));
     }
     Ok(())

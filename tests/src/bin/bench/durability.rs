@@ -1,0 +1,120 @@
+//! What a module has forced to the disk when it says success: its system calls, watched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use twofactor_tests::private_host::Host;
+
+use crate::contestant::Contestant;
+use crate::population::{Population, User};
+use crate::worker::{self, Worker};
+
+/// What one accepted login of a module synced and renamed.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Synced {
+    pub(crate) files: usize,
+    pub(crate) folders: usize,
+    pub(crate) renames: usize,
+}
+
+/// How far an accepted login of a module survives a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Survival {
+    /// It keeps no record of a login.
+    NothingToKeep,
+    /// What it wrote is on disk under its name.
+    Certain,
+    /// The new file is on disk, but not that it took the old one's place.
+    RenameMayBeLost,
+    /// Nothing was forced to the disk.
+    MayBeLost,
+}
+
+/// What the modules do.
+#[derive(Debug)]
+pub(crate) struct Durability {
+    pub(crate) synced: BTreeMap<Contestant, Synced>,
+}
+
+impl Synced {
+    pub(crate) fn survival(self) -> Survival {
+        match self {
+            Self {
+                files: 0,
+                folders: 0,
+                renames: 0,
+            } => Survival::NothingToKeep,
+            Self {
+                files: 1..,
+                folders: 1..,
+                ..
+            }
+            | Self {
+                files: 1.., renames: 0, ..
+            } => Survival::Certain,
+            Self { files: 1.., .. } => Survival::RenameMayBeLost,
+            Self { files: 0, .. } => Survival::MayBeLost,
+        }
+    }
+}
+
+impl Durability {
+    /// Watches one login of each module by a user who logged in before.
+    pub(crate) fn trace(host: &Host, population: &Population) -> Self {
+        let trace = population.folder.join("trace");
+        let mut command = host.command("strace");
+        let calls = "--trace=fsync,fdatasync,sync_file_range,rename,renameat,renameat2,write";
+        command
+            .args(["--decode-fds=path", "--string-limit=64", calls, "--output"])
+            .arg(&trace)
+            .arg(worker::program(host));
+        // Somebody whom the crowd does not need.
+        let user = population.size - 1;
+        let mut worker = Worker::run(command, population, user, 1);
+        for _ in 0..2 {
+            for reply in worker.round(User(user), &Contestant::ALL) {
+                assert_eq!(reply.login.code, 0, "{} refused a correct login", reply.contestant);
+            }
+        }
+        worker.finish();
+        let text = fs::read_to_string(trace).expect("strace wrote its file");
+        Self {
+            synced: read(&text, &population.folder),
+        }
+    }
+}
+
+/// Counts the calls before each of the worker's reports; the last report of a module stands.
+fn read(trace: &str, folder: &Path) -> BTreeMap<Contestant, Synced> {
+    let mut synced = BTreeMap::new();
+    let mut current = Synced::default();
+    for line in trace.lines() {
+        let Some((call, rest)) = line.split_once('(') else {
+            continue;
+        };
+        let done = line.contains(" = 0");
+        match call {
+            "fsync" | "fdatasync" | "sync_file_range" if done => match path(rest) {
+                Some(path) if path.is_dir() => current.folders += 1,
+                Some(path) if path.starts_with(folder) => current.files += 1,
+                _ => {}
+            },
+            "rename" | "renameat" | "renameat2" if done => current.renames += 1,
+            "write" => {
+                let text = rest.split_once('"').map_or("", |(_, text)| text);
+                if let Some(contestant) = text.split(' ').next().and_then(Contestant::named) {
+                    synced.insert(contestant, std::mem::take(&mut current));
+                }
+            }
+            _ => {}
+        }
+    }
+    synced
+}
+
+/// The path strace gives beside a descriptor: `5</path>`.
+fn path(rest: &str) -> Option<PathBuf> {
+    let (_, rest) = rest.split_once('<')?;
+    Some(PathBuf::from(rest.split_once('>')?.0))
+}

@@ -1,0 +1,106 @@
+//! What the figures come from: machine, disk and versions.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use twofactor_core::clock::UnixTime;
+use twofactor_tests::oathtool;
+
+use crate::contestant::Contestant;
+use crate::read;
+use crate::statistics::Sample;
+
+/// The machine, described without naming it.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) date: String,
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
+    pub(crate) system: String,
+    pub(crate) file_system: String,
+    /// Overwriting 512 bytes of a file and fdatasync.
+    pub(crate) fdatasync: Duration,
+    /// Packages and their versions.
+    pub(crate) versions: Vec<(Contestant, String)>,
+}
+
+impl Machine {
+    /// Looks at the machine and the disk that `folder` lies on.
+    pub(crate) fn examine(folder: &Path) -> Self {
+        let now = UnixTime::from_seconds(oathtool::now()).to_string();
+        let versions = Contestant::ALL.map(|contestant| (contestant, version(contestant)));
+        Self {
+            date: now.split('T').next().unwrap_or(&now).to_owned(),
+            processor: value(&read("/proc/cpuinfo"), "model name", ':')
+                .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            system: value(&read("/etc/os-release"), "PRETTY_NAME", '=').unwrap_or_else(|| "Linux".to_owned()),
+            file_system: file_system(folder),
+            fdatasync: fdatasync(folder),
+            versions: versions.into(),
+        }
+    }
+
+    pub(crate) fn file_system_is_memory(&self) -> bool {
+        matches!(self.file_system.as_str(), "tmpfs" | "ramfs")
+    }
+}
+
+fn value(text: &str, key: &str, separator: char) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(line.split_once(separator)?.1.trim().trim_matches('"').to_owned())
+}
+
+/// The type of the mount that `folder` lies on (proc_pid_mountinfo(5)).
+fn file_system(folder: &Path) -> String {
+    let mounts = read("/proc/self/mountinfo");
+    let candidates = mounts.lines().filter_map(|line| {
+        let (mount, system) = line.split_once(" - ")?;
+        Some((mount.split(' ').nth(4)?, system.split(' ').next()?))
+    });
+    let nearest = candidates
+        .filter(|(place, _)| folder.starts_with(place))
+        .max_by_key(|(place, _)| place.len());
+    nearest.map_or_else(|| "an unknown file system".to_owned(), |(_, system)| system.to_owned())
+}
+
+fn fdatasync(folder: &Path) -> Duration {
+    let path = folder.join("fdatasync");
+    let write = |file: &File| file.write_all_at(&[b'x'; 512], 0).and_then(|()| file.sync_data());
+    let file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(&path)
+        .expect("a file on the disk");
+    write(&file)
+        .and_then(|()| file.sync_all())
+        .expect("the disk can be written");
+    let mut times = Sample::default();
+    for _ in 0..300 {
+        let started = Instant::now();
+        write(&file).expect("the disk can be written");
+        times.add(started.elapsed());
+    }
+    std::fs::remove_file(path).expect("the file can be removed");
+    times.median()
+}
+
+fn version(contestant: Contestant) -> String {
+    let Some(package) = contestant.package() else {
+        return format!("{} (this checkout, release build)", env!("CARGO_PKG_VERSION"));
+    };
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Version}", package])
+        .output();
+    let version = output.ok().filter(|output| output.status.success());
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    format!(
+        "{package} {}",
+        version.unwrap_or_else(|| "of an unknown version".to_owned())
+    )
+}

@@ -1,0 +1,242 @@
+//! A number of users whom every module knows: accounts, secret files, a users file, and an index to look them up in.
+//!
+//! The files are written as a restore from a backup would write them. What a login leaves behind is not among them: every
+//! user's first login belongs to the warm-up.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use twofactor_core::account::App;
+use twofactor_core::clock::UnixTime;
+use twofactor_core::otp::{Parameters, Progress};
+use twofactor_core::recovery::RecoveryCode;
+use twofactor_core::secret::Secret;
+use twofactor_core::store::files::{Existing, Files, PATIENCE};
+use twofactor_core::token::{Label, Serial, Token};
+use twofactor_core::trusted::Owner;
+use twofactor_core::user::UserName;
+use twofactor_tests::oathtool::{self, Authenticator, Kind};
+use twofactor_tests::private_host::Host;
+use twofactor_tests::random::Random;
+
+use crate::contestant::Contestant;
+
+/// The configuration as shipped.
+const SHIPPED: &str = include_str!("../../../../etc/twofactor.toml");
+
+/// A user, known by a number. The secret follows from it, so that nothing has to be told to the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct User(pub(crate) usize);
+
+impl User {
+    pub(crate) fn name(self) -> String {
+        format!("user{:06}", self.0)
+    }
+
+    /// The app every module shares with this user: 160 bits, SHA1, six digits, thirty seconds.
+    pub(crate) fn app(self) -> Authenticator {
+        let seed = u64::try_from(self.0).expect("a number of users fits");
+        let secret = Secret::from_bytes(Random::new(seed).bytes(20).into()).expect("160 bits are enough");
+        Authenticator {
+            secret: secret.expose_base32().to_string(),
+            algorithm: "SHA1".to_owned(),
+            digits: 6,
+            kind: Kind::Time(30),
+        }
+    }
+}
+
+/// All users of one host.
+#[derive(Debug)]
+pub(crate) struct Population {
+    pub(crate) folder: PathBuf,
+    pub(crate) size: usize,
+}
+
+impl Population {
+    /// Makes everything the modules need to know about `size` users.
+    pub(crate) fn make(host: &Host, folder: &Path, size: usize) -> Self {
+        let population = Self {
+            folder: folder.to_owned(),
+            size,
+        };
+        make_folder(folder);
+        population.write_services(&host.place("bin/pam_twofactor.so"));
+        population.write_accounts();
+        population.write_secret_files(host);
+        population.write_users_file();
+        population.write_index();
+        population
+    }
+
+    fn users(&self) -> impl Iterator<Item = User> {
+        (0..self.size).map(User)
+    }
+
+    /// One PAM service a module, with nothing else in it and nothing in `other`.
+    fn write_services(&self, ours: &Path) {
+        let confdir = self.folder.join("pam.d");
+        make_folder(&confdir);
+        write(&confdir.join("other"), "");
+        for contestant in Contestant::ALL {
+            write(
+                &confdir.join(contestant.to_string()),
+                &contestant.service(&self.folder, ours),
+            );
+        }
+    }
+
+    /// Our accounts: one enrolled through the core, and the others as copies of it with secrets of their own.
+    fn write_accounts(&self) {
+        let state = self.folder.join("state");
+        let setting = format!("state = \"{}\"", state.display());
+        let shipped = "# state = \"/var/lib/twofactor\"";
+        assert!(SHIPPED.contains(shipped), "the configuration as shipped has this line");
+        write(&self.folder.join("twofactor.toml"), &SHIPPED.replace(shipped, &setting));
+
+        let template = template_account(&state);
+        let users = state.join("users");
+        for user in self.users() {
+            let folder = users.join(user.name());
+            make_folder(&folder);
+            let secret = user.app().secret;
+            let account = template.text.replace(&template.secret, &secret);
+            write(
+                &folder.join("secret.toml"),
+                &account.replace(&template.serial, &format!("app-{:08}", user.0)),
+            );
+        }
+    }
+
+    /// google-authenticator's files, as its own program writes them by default.
+    fn write_secret_files(&self, host: &Host) {
+        let folder = self.folder.join("google-authenticator");
+        make_folder(&folder);
+        let path = folder.join("template");
+        let secret = format!("--secret={}", path.display());
+        let answers = [
+            "--time-based",
+            "--disallow-reuse",
+            "--rate-limit=3",
+            "--rate-time=30",
+            "--window-size=3",
+        ];
+        let quietly = ["--force", "--quiet", "--qr-mode=NONE", secret.as_str()];
+        host.succeed("google-authenticator", answers.into_iter().chain(quietly));
+        let template = fs::read_to_string(&path).expect("google-authenticator wrote its file");
+        fs::remove_file(&path).expect("the template can be removed");
+        let (_, settings) = template.split_once('\n').expect("the secret stands in the first line");
+        for user in self.users() {
+            write(&folder.join(user.name()), &format!("{}\n{settings}", user.app().secret));
+        }
+    }
+
+    /// pam_oath's file of all users.
+    fn write_users_file(&self) {
+        let mut lines = String::new();
+        for user in self.users() {
+            let secret = Secret::from_base32(&user.app().secret).expect("our own secret");
+            let _ = write!(lines, "HOTP/T30/6\t{}\t-\t", user.name());
+            for byte in secret.expose() {
+                let _ = write!(lines, "{byte:02x}");
+            }
+            lines.push('\n');
+        }
+        write(&self.folder.join("users.oath"), &lines);
+    }
+
+    /// `passwd.cache` and its index by name (libnss-cache): with plain files a look-up reads half of all users.
+    fn write_index(&self) {
+        let mut users = vec![("root".to_owned(), "root:x:0:0:root:/root:/bin/bash\n".to_owned())];
+        users.extend(self.users().map(|user| {
+            let (name, number) = (user.name(), 100_000 + user.0);
+            (
+                name.clone(),
+                format!("{name}:x:{number}:100:{name}:/home/{name}:/bin/sh\n"),
+            )
+        }));
+        users.sort();
+        let (mut entries, mut index) = (String::new(), String::new());
+        for (name, entry) in users {
+            // Records of one length: name, NUL, offset, NULs, newline.
+            let _ = writeln!(index, "{:\0<24}", format!("{name}\0{}", entries.len()));
+            entries.push_str(&entry);
+        }
+        write(&self.folder.join("passwd.cache"), &entries);
+        write(&self.folder.join("passwd.cache.ixname"), &index);
+    }
+}
+
+/// Has this host look users up in the index of libnss-cache. Every worker puts its own over these empty files.
+pub(crate) fn look_users_up_in_an_index() {
+    for name in INDEX {
+        write(&Path::new("/etc").join(name), "");
+    }
+    let configuration = crate::read("/etc/nsswitch.conf");
+    let lines = configuration.lines().filter(|line| !line.starts_with("passwd:"));
+    let lines: String = lines
+        .chain(["passwd: cache files"])
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    fs::write("/etc/nsswitch.conf", lines).expect("this host's /etc can be written");
+}
+
+/// The files of libnss-cache, in `/etc` and in a population's folder.
+pub(crate) const INDEX: [&str; 2] = ["passwd.cache", "passwd.cache.ixname"];
+
+struct Template {
+    text: String,
+    secret: String,
+    serial: String,
+}
+
+/// Enrolls somebody through the core, with ten recovery codes, and takes the account away again.
+fn template_account(state: &Path) -> Template {
+    make_folder(state);
+    let store = Files::new(state, Owner::ROOT, PATIENCE);
+    let user = UserName::new("template").expect("a user name");
+    let secret = Secret::generate(20).expect("random bytes");
+    let base32 = secret.expose_base32().to_string();
+    let serial = Serial::generate().expect("random bytes");
+    let token = Token {
+        serial: serial.clone(),
+        label: Label::new("app").expect("a label"),
+        secret,
+        parameters: Parameters::default(),
+        issued: UnixTime::from_seconds(oathtool::now()),
+        start: Progress::default(),
+    };
+    let recovery: Vec<RecoveryCode> = (0..10)
+        .map(|_| RecoveryCode::generate().expect("random bytes"))
+        .collect();
+    store
+        .enroll(&user, App::vouched_for(token), Some(&recovery), Existing::Keep)
+        .expect("an account");
+    let folder = state.join("users/template");
+    let text = fs::read_to_string(folder.join("secret.toml")).expect("the account's file");
+    fs::remove_dir_all(folder).expect("the template can be removed");
+    Template {
+        text,
+        secret: base32,
+        serial: serial.to_string(),
+    }
+}
+
+fn make_folder(path: &Path) {
+    let made = fs::DirBuilder::new().mode(0o700).create(path);
+    made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+fn write(path: &Path, text: &str) {
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}

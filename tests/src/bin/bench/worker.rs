@@ -1,0 +1,248 @@
+//! A process that logs users in, told by lines on its standard input, and the parent's handle of it.
+//!
+//! A user's codes are used in the order of their steps, none twice, none further than one step from now, and at most three
+//! within thirty seconds: what every module accepts. When a user has none left, the worker waits for the next one, outside
+//! the measured time.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use twofactor_tests::oathtool;
+use twofactor_tests::private_host::Host;
+
+use crate::application::{self, Login};
+use crate::contestant::Contestant;
+use crate::population::{INDEX, Population, User};
+
+/// How many codes of a user are computed ahead: forty minutes.
+const CODES: usize = 80;
+
+/// A worker, seen from the parent.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    process: Child,
+    orders: ChildStdin,
+    replies: BufReader<ChildStdout>,
+}
+
+/// A login as a worker reports it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reply {
+    pub(crate) contestant: Contestant,
+    pub(crate) login: Login,
+    /// When it was over, in microseconds since 1970.
+    pub(crate) ended: u64,
+}
+
+impl Worker {
+    /// Starts a worker for `count` users from `first` on.
+    pub(crate) fn start(host: &Host, population: &Population, first: usize, count: usize) -> Self {
+        Self::run(host.command(program(host)), population, first, count)
+    }
+
+    /// Starts a worker below another program, to which `command` gives all its arguments.
+    pub(crate) fn run(mut command: Command, population: &Population, first: usize, count: usize) -> Self {
+        command
+            .arg("worker")
+            .arg(&population.folder)
+            .args([first.to_string(), count.to_string()]);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a worker starts");
+        let orders = process.stdin.take().expect("a pipe");
+        let mut replies = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut ready = String::new();
+        replies.read_line(&mut ready).expect("a worker reports");
+        assert_eq!(ready, "ready\n", "a worker is ready");
+        Self {
+            process,
+            orders,
+            replies,
+        }
+    }
+
+    /// Logs a user in with each of `contestants`, one after the other.
+    pub(crate) fn round(&mut self, user: User, contestants: &[Contestant]) -> Vec<Reply> {
+        let names: Vec<String> = contestants.iter().map(ToString::to_string).collect();
+        self.order(&format!("round {} {}", user.0, names.join(" ")));
+        contestants.iter().map(|_| self.reply()).collect()
+    }
+
+    /// Has all users of this worker logged in, one after the other, from `start` on (microseconds since 1970).
+    pub(crate) fn order_all(&mut self, contestant: Contestant, start: u64) {
+        self.order(&format!("all {start} {contestant}"));
+    }
+
+    /// The next login.
+    pub(crate) fn reply(&mut self) -> Reply {
+        let mut line = String::new();
+        self.replies.read_line(&mut line).expect("a worker reports");
+        let mut words = line.split_whitespace();
+        let contestant = words.next().and_then(Contestant::named);
+        let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
+        match (contestant, number(), number(), number()) {
+            (Some(contestant), Some(nanoseconds), Some(code), Some(ended)) => Reply {
+                contestant,
+                login: Login {
+                    code: i32::try_from(code).expect("a code of libpam"),
+                    took: Duration::from_nanos(nanoseconds),
+                },
+                ended,
+            },
+            _ => panic!("not a worker's report: {line:?}"),
+        }
+    }
+
+    /// Lets the worker end.
+    pub(crate) fn finish(mut self) {
+        drop(self.orders);
+        let status = self.process.wait().expect("a worker ends");
+        assert!(status.success(), "a worker failed: {status}");
+    }
+
+    fn order(&mut self, line: &str) {
+        writeln!(self.orders, "{line}").expect("a worker takes orders");
+    }
+}
+
+/// This program, where the private host sees it.
+pub(crate) fn program(host: &Host) -> std::path::PathBuf {
+    host.place("disk/bench")
+}
+
+/// The worker itself.
+pub(crate) fn serve(folder: &Path, first: usize, count: usize) {
+    // Its own index of users, seen by nobody else.
+    unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
+    for name in INDEX {
+        let over = Path::new("/etc").join(name);
+        mount(
+            Some(&folder.join(name)),
+            &over,
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )
+        .expect("an index of users");
+    }
+    let mut session = Session::new(folder, first, count);
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        let line = line.expect("orders are text");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["round", user, contestants @ ..] => {
+                let user = User(user.parse().expect("a user"));
+                for contestant in contestants {
+                    let contestant = Contestant::named(contestant).expect("a module");
+                    let login = session.log_in(user, contestant);
+                    session.sync();
+                    report(contestant, login, microseconds());
+                }
+            }
+            ["all", start, contestant] => {
+                let contestant = Contestant::named(contestant).expect("a module");
+                let start: u64 = start.parse().expect("a time");
+                sleep(Duration::from_micros(start.saturating_sub(microseconds())));
+                let replies: Vec<(Login, u64)> = (first..first + count)
+                    .map(|user| (session.log_in(User(user), contestant), microseconds()))
+                    .collect();
+                for (login, ended) in replies {
+                    report(contestant, login, ended);
+                }
+            }
+            _ => panic!("not an order: {line}"),
+        }
+    }
+}
+
+fn report(contestant: Contestant, login: Login, ended: u64) {
+    println!("{contestant} {} {} {ended}", login.took.as_nanos(), login.code);
+}
+
+/// Microseconds since 1970, which all workers count alike.
+pub(crate) fn microseconds() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970");
+    u64::try_from(since.as_micros()).expect("microseconds fit")
+}
+
+struct Session {
+    confdir: CString,
+    folder: File,
+    first_step: u64,
+    codes: HashMap<User, Vec<String>>,
+    used: HashMap<(User, Contestant), Used>,
+}
+
+/// What was used of a user's codes with one module.
+#[derive(Default)]
+struct Used {
+    last_step: Option<u64>,
+    /// The last three logins, in seconds since 1970.
+    recent: [u64; 3],
+}
+
+impl Session {
+    fn new(folder: &Path, first: usize, count: usize) -> Self {
+        let first_step = oathtool::now() / 30 - 1;
+        let codes = (first..first + count).map(User).map(|user| {
+            // A step is a counter (RFC 6238 §4.2), so one call gives the codes of many steps.
+            (
+                user,
+                user.app()
+                    .counter_codes(first_step, u64::try_from(CODES).expect("a small number")),
+            )
+        });
+        Self {
+            confdir: CString::new(folder.join("pam.d").as_os_str().as_bytes()).expect("a path has no NUL"),
+            folder: File::open(folder).expect("the population's folder"),
+            first_step,
+            codes: codes.collect(),
+            used: HashMap::new(),
+        }
+    }
+
+    fn log_in(&mut self, user: User, contestant: Contestant) -> Login {
+        let code = self.next_code(user, contestant);
+        let name = CString::new(user.name()).expect("a name has no NUL");
+        application::login(&self.confdir, contestant.name(), &name, &code)
+    }
+
+    /// The next code of a user for a module, waiting until there is one.
+    fn next_code(&mut self, user: User, contestant: Contestant) -> CString {
+        let used = self.used.entry((user, contestant)).or_default();
+        loop {
+            let now = oathtool::now();
+            let here = now / 30;
+            let step = used.last_step.map_or(here - 1, |last| (last + 1).max(here - 1));
+            if step <= here + 1 && now > used.recent[0] + 30 {
+                used.last_step = Some(step);
+                used.recent = [used.recent[1], used.recent[2], now];
+                let index = usize::try_from(step - self.first_step).expect("a small number");
+                let code = self.codes[&user]
+                    .get(index)
+                    .expect("the worker has codes for forty minutes");
+                return CString::new(code.as_str()).expect("a code has no NUL");
+            }
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Writes what any module left unwritten, so that the next one does not pay for it.
+    fn sync(&self) {
+        nix::unistd::syncfs(&self.folder).expect("the file system can be synced");
+    }
+}

@@ -1,0 +1,124 @@
+//! The QR code, scanned as a phone scans it: every drawing holds exactly the URI that is printed beside it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::qr;
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::{line, stdout};
+
+const CONSOLE: Size = Size { columns: 80, lines: 24 };
+
+/// What `enroll --no-confirm` shows at a terminal, with `\n` for line ends.
+fn at_a_terminal(host: &Host, size: Size, environment: &[(&str, &str)], options: &[&str]) -> String {
+    let mut command = host.twofactor(&[&["enroll", "alice", "--no-confirm", "--replace"], options].concat());
+    command.envs(environment.iter().copied());
+    let mut terminal = Terminal::start(&command, size);
+    assert!(terminal.wait().success(), "{}", terminal.shown());
+    terminal.shown().replace('\r', "")
+}
+
+#[test]
+fn a_colour_terminal_gets_colours_that_scan() {
+    private_host(|host| {
+        host.add_user("alice");
+        for size in [Size::LARGE, CONSOLE] {
+            let shown = at_a_terminal(host, size, &[], &[]);
+            assert!(shown.contains("\u{1b}["), "{shown}");
+            assert_eq!(
+                qr::from_colours(&shown).as_deref(),
+                Some(line(&shown, "URI")),
+                "{size:?}\n{shown}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_terminal_without_colour_gets_half_blocks_that_scan() {
+    private_host(|host| {
+        host.add_user("alice");
+        for (environment, options) in [
+            (&[("NO_COLOR", "1")][..], &[][..]),
+            (&[], &["--color", "never"]),
+            (&[], &["--qr", "utf8"]),
+        ] {
+            for size in [Size::LARGE, CONSOLE] {
+                let shown = at_a_terminal(host, size, environment, options);
+                assert!(!shown.contains('\u{1b}'), "{shown}");
+                assert_eq!(
+                    qr::from_half_blocks(&shown).as_deref(),
+                    Some(line(&shown, "URI")),
+                    "{shown}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn a_locale_without_utf_8_gets_number_signs_that_scan() {
+    private_host(|host| {
+        host.add_user("alice");
+        for (environment, options) in [(&[("LANG", "C")][..], &[][..]), (&[], &["--qr", "ascii"])] {
+            let shown = at_a_terminal(host, Size::LARGE, environment, options);
+            assert!(shown.is_ascii(), "{shown}");
+            assert_eq!(qr::from_ascii(&shown).as_deref(), Some(line(&shown, "URI")), "{shown}");
+        }
+    });
+}
+
+#[test]
+fn a_pipe_gets_a_drawing_without_escape_sequences_that_scans() {
+    private_host(|host| {
+        host.add_user("alice");
+        let drawn =
+            |how: &str| stdout(&host.run_twofactor(&["enroll", "alice", "--no-confirm", "--replace", "--qr", how]));
+        let shown = drawn("auto");
+        assert!(!shown.contains('\u{1b}'));
+        assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(line(&shown, "URI")));
+        let shown = drawn("utf8");
+        assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(line(&shown, "URI")));
+        let shown = drawn("ascii");
+        assert_eq!(qr::from_ascii(&shown).as_deref(), Some(line(&shown, "URI")));
+        let shown = drawn("none");
+        assert!(qr::from_half_blocks(&shown).is_none() && qr::from_ascii(&shown).is_none());
+        assert!(line(&shown, "URI").starts_with("otpauth://totp/"));
+    });
+}
+
+#[test]
+fn a_narrow_terminal_gets_the_uri_and_an_explanation_instead() {
+    private_host(|host| {
+        host.add_user("alice");
+        let shown = at_a_terminal(host, Size { columns: 40, lines: 24 }, &[], &[]);
+        assert!(shown.contains("The terminal is too narrow for the QR code"), "{shown}");
+        assert!(line(&shown, "URI").starts_with("otpauth://totp/"));
+        assert!(qr::from_colours(&shown).is_none());
+    });
+}
+
+#[test]
+fn png_and_svg_files_scan_and_are_for_root_alone() {
+    private_host(|host| {
+        host.add_user("alice");
+        for (name, scan) in [
+            (
+                "alice.png",
+                (|path| qr::from_png(path)) as fn(&std::path::Path) -> Option<String>,
+            ),
+            ("alice.svg", |path| qr::from_svg(&fs::read_to_string(path).unwrap())),
+        ] {
+            let path = host.place(name);
+            let path_text = path.to_str().unwrap();
+            let output = host.run_twofactor(&["enroll", "alice", "--no-confirm", "--replace", "--qr-file", path_text]);
+            assert!(output.status.success(), "{}", said(&output));
+            assert_eq!(scan(&path).as_deref(), Some(line(&stdout(&output), "URI")), "{name}");
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+            let again = host.run_twofactor(&["enroll", "alice", "--no-confirm", "--replace", "--qr-file", path_text]);
+            assert_eq!(again.status.code(), Some(7), "an existing file is not overwritten");
+        }
+    });
+}

@@ -1,0 +1,211 @@
+//! The exit codes of the manual, one test a code, and errors that say what to do.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Output;
+
+use twofactor_tests::private_host::{Host, private_host, said};
+
+use crate::{stderr, stdout};
+
+#[track_caller]
+fn assert_fails(host: &Host, arguments: &[&str], status: i32, words: &[&str]) -> Output {
+    let output = host.run_twofactor(arguments);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", said(&output));
+    let errors = stderr(&output);
+    for word in words {
+        assert!(errors.contains(word), "{arguments:?} should say {word:?}: {errors}");
+    }
+    output
+}
+
+#[test]
+fn zero_is_done() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        for arguments in [
+            &["status"][..],
+            &["status", "alice"],
+            &["unlock", "alice"],
+            &["config", "show"],
+            &["--help"],
+            &["--version"],
+        ] {
+            assert_eq!(host.run_twofactor(arguments).status.code(), Some(0), "{arguments:?}");
+        }
+    });
+}
+
+#[test]
+fn one_is_a_store_that_cannot_be_read_or_written() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        fs::write("/var/lib/twofactor/users/alice/secret.toml", "garbage").unwrap();
+        let output = assert_fails(
+            host,
+            &["status", "alice"],
+            1,
+            &["twofactor: error: ", "secret.toml:1:", "twofactor: hint: "],
+        );
+        assert_eq!(stdout(&output), "");
+    });
+}
+
+#[test]
+fn two_is_usage() {
+    private_host(|host| {
+        for arguments in [
+            &["enrol", "alice"][..],
+            &["enroll"],
+            &["enroll", "alice", "--digits", "9"],
+            &["--jsn", "status"],
+        ] {
+            assert_fails(host, arguments, 2, &[]);
+        }
+        assert_fails(host, &["enrol", "alice"], 2, &["enroll"]);
+    });
+}
+
+#[test]
+fn three_is_no_such_user() {
+    private_host(|host| {
+        host.add_user("alice");
+        assert_fails(
+            host,
+            &["enroll", "nobody-here"],
+            3,
+            &["there is no user \"nobody-here\"", "twofactor: hint: "],
+        );
+        for command in ["status", "unlock", "recovery"] {
+            assert_fails(
+                host,
+                &[command, "alice"],
+                3,
+                &["alice is not enrolled", "twofactor enroll alice"],
+            );
+        }
+        assert_fails(host, &["verify", "alice", "123456"], 3, &["alice is not enrolled"]);
+        assert_fails(host, &["reset", "alice", "--yes"], 3, &["alice is not enrolled"]);
+        assert_fails(host, &["enroll", "../alice"], 3, &[]);
+    });
+}
+
+#[test]
+fn four_is_not_permitted() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        let mut command = host.twofactor(&["status"]);
+        let output = command.uid(65534).gid(65534).output().unwrap();
+        assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+        assert!(stderr(&output).contains("hint: run it with sudo"), "{}", said(&output));
+        fs::set_permissions(
+            "/var/lib/twofactor/users/alice/secret.toml",
+            Permissions::from_mode(0o666),
+        )
+        .unwrap();
+        assert_fails(host, &["status", "alice"], 4, &["secret.toml", "chmod"]);
+    });
+}
+
+#[test]
+fn five_is_a_code_that_is_wrong() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        assert_fails(
+            host,
+            &["verify", "alice", &alice.wrong_code()],
+            5,
+            &["would be refused", "wrong-code"],
+        );
+        assert_fails(host, &["verify", "alice"], 5, &["no code was given"]);
+        assert_fails(
+            host,
+            &["enroll", "alice", "--label", "second"],
+            5,
+            &["not confirmed; nothing was changed"],
+        );
+    });
+}
+
+#[test]
+fn seven_is_refused_with_the_option_that_overrides() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        assert_fails(
+            host,
+            &["enroll", "alice"],
+            7,
+            &["alice already has a token \"app\"", "--replace"],
+        );
+        assert_fails(host, &["reset", "alice"], 7, &["--yes"]);
+    });
+}
+
+#[test]
+fn eight_is_an_invalid_input_file() {
+    private_host(|host| {
+        host.add_user("alice");
+        let path = host.place("secret");
+        fs::write(&path, "0123456789").unwrap();
+        assert_fails(
+            host,
+            &["enroll", "alice", "--secret-file", path.to_str().unwrap()],
+            8,
+            &["not base32"],
+        );
+        fs::write(&path, "JBSWY3DP").unwrap();
+        assert_fails(
+            host,
+            &["enroll", "alice", "--secret-file", path.to_str().unwrap()],
+            8,
+            &["5 bytes"],
+        );
+    });
+}
+
+#[test]
+fn nine_is_an_invalid_configuration_and_every_problem_is_named() {
+    private_host(|host| {
+        host.add_user("alice");
+        host.configure("[window]\ndrfit = \"60s\"\n[prompt]\ntries = 9\n");
+        let words = [
+            "twofactor.toml:2:1: unknown key drfit; did you mean drift?",
+            "twofactor.toml:4:9",
+        ];
+        for arguments in [
+            &["config", "check"][..],
+            &["config", "show"],
+            &["status"],
+            &["enroll", "alice"],
+        ] {
+            assert_fails(host, arguments, 9, &words);
+        }
+        assert_fails(
+            host,
+            &["--config", "/nowhere.toml", "status"],
+            9,
+            &["/nowhere.toml does not exist"],
+        );
+        fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
+        assert!(host.run_twofactor(&["config", "check"]).status.success());
+    });
+}
+
+#[test]
+fn an_unsafe_configuration_is_not_permitted() {
+    private_host(|host| {
+        host.configure("");
+        fs::set_permissions("/etc/twofactor/twofactor.toml", Permissions::from_mode(0o666)).unwrap();
+        assert_fails(host, &["status"], 4, &["twofactor.toml", "chmod"]);
+    });
+}
+
+#[test]
+fn errors_of_what_somebody_typed_hold_no_escape_sequences() {
+    private_host(|host| {
+        let output = host.run_twofactor(&["enroll", "al\u{1b}[2Jice"]);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(!stderr(&output).contains('\u{1b}'), "{}", said(&output));
+    });
+}

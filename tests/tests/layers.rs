@@ -1,0 +1,193 @@
+//! The architecture's rules that a compiler does not check.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail loudly"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use twofactor_tests::artifacts::workspace;
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The text without comments, so that words of an explanation do not count.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The modules of the core with the number of their layer: a group of the list in `lib.rs`, which is ordered from the
+/// bottom up. Within a group rustfmt sorts.
+fn layers() -> BTreeMap<String, usize> {
+    let list = fs::read_to_string(workspace().join("twofactor-core/src/lib.rs")).unwrap();
+    let mut layers = BTreeMap::new();
+    for (layer, group) in list.split("\n\n").enumerate() {
+        let names = group
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        layers.extend(names.map(|name| (name.to_owned(), layer)));
+    }
+    layers
+}
+
+/// Which modules of the core each module uses. A test may look at everything, so tests do not count.
+fn uses() -> BTreeMap<String, BTreeSet<String>> {
+    let source = workspace().join("twofactor-core/src");
+    let mut by_module: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in sources(&source) {
+        let relative = path.strip_prefix(&source).unwrap();
+        let module = relative
+            .iter()
+            .next()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs")
+            .to_owned();
+        if module == "lib"
+            || relative
+                .components()
+                .any(|part| part.as_os_str().to_str().unwrap().starts_with("tests"))
+        {
+            continue;
+        }
+        let text = code(&path);
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let word = |rest: &str| {
+            rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                .next()
+                .map(str::to_owned)
+        };
+        let used = text
+            .split("crate::")
+            .skip(1)
+            .filter_map(word)
+            .filter(|name| !name.is_empty() && *name != module);
+        by_module.entry(module.clone()).or_default().extend(used);
+    }
+    by_module
+}
+
+#[test]
+fn a_module_of_the_core_uses_nothing_of_a_layer_below_it() {
+    let layers = layers();
+    assert!(layers.len() > 10, "the list was read: {layers:?}");
+    for (module, used) in uses() {
+        for name in used {
+            let layer = layers
+                .get(&name)
+                .unwrap_or_else(|| panic!("{module} uses crate::{name}, which is not in the list"));
+            assert!(
+                *layer <= layers[&module],
+                "{module} uses {name}, which stands in a layer below it"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_modules_of_the_core_use_each_other_in_a_circle() {
+    let mut uses = uses();
+    // What uses nothing that is left cannot be part of a circle.
+    while let Some(free) = uses
+        .iter()
+        .find(|(_, used)| used.iter().all(|name| !uses.contains_key(name)))
+    {
+        let free = free.0.clone();
+        uses.remove(&free);
+    }
+    assert!(
+        uses.is_empty(),
+        "these use each other in a circle, or use such: {uses:?}"
+    );
+}
+
+#[test]
+fn every_module_of_the_core_is_in_the_list() {
+    let source = workspace().join("twofactor-core/src");
+    let listed: BTreeSet<String> = layers().into_keys().collect();
+    let present: BTreeSet<String> = fs::read_dir(source)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "lib")
+        .collect();
+    assert_eq!(listed, present);
+}
+
+#[test]
+fn unsafe_stands_in_the_files_that_speak_to_libpam_and_nowhere_else() {
+    let mut found = BTreeSet::new();
+    for package in ["twofactor-core", "pam_twofactor", "twofactor-cli", "tests"] {
+        for path in sources(&workspace().join(package)) {
+            let code = code(&path);
+            let word = |part: &str| {
+                part.split(|character: char| !character.is_alphanumeric() && character != '_')
+                    .any(|word| word == "unsafe")
+            };
+            // A string or an identifier that speaks of it is not it.
+            if code.lines().any(|line| word(line.split('"').next().unwrap())) {
+                found.insert(path.strip_prefix(workspace()).unwrap().display().to_string());
+            }
+        }
+    }
+    // The test programs are applications of libpam; everything else of the tests is a harness and safe.
+    found.retain(|path| !path.starts_with("tests/src/bin/"));
+    assert_eq!(found, BTreeSet::from(["pam_twofactor/src/libpam.rs".to_owned()]));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for package in ["twofactor-core", "pam_twofactor", "twofactor-cli", "tests"] {
+        for path in sources(&workspace().join(package)) {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_core_reads_no_clock_environment_or_terminal() {
+    let source = workspace().join("twofactor-core/src");
+    for path in sources(&source) {
+        let text = code(&path);
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+        let name = path.strip_prefix(&source).unwrap().display().to_string();
+        for word in [
+            "std::env",
+            "println!",
+            "eprintln!",
+            "print!(",
+            "std::process",
+            "io::stdin",
+            "io::stdout",
+            "std::net::Tcp",
+        ] {
+            assert!(!text.contains(word), "{name} uses {word}");
+        }
+        // The one place where the host's clock is wrapped; the programs hand it in.
+        assert!(
+            !text.contains("SystemTime::now") || name == "clock.rs",
+            "{name} reads the clock"
+        );
+    }
+}
