@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::path::PathBuf;
 
+use twofactor_core::config::{DEFAULT_PATH, Expected};
 use twofactor_core::policy::NullOk;
 
 use crate::log::Verbosity;
@@ -11,7 +12,9 @@ use crate::log::Verbosity;
 #[derive(Debug)]
 pub(crate) struct Arguments {
     /// `conf=FILE`.
-    pub(crate) conf: Option<PathBuf>,
+    pub(crate) conf: PathBuf,
+    /// Whether that file has to be there: it must when the line names it.
+    pub(crate) expected: Expected,
     /// `debug`.
     pub(crate) verbosity: Verbosity,
     /// `nullok`.
@@ -26,7 +29,8 @@ impl Arguments {
     /// Reads all arguments, also after the first mistake.
     pub(crate) fn parse(args: &[&CStr]) -> Self {
         let mut arguments = Self {
-            conf: None,
+            conf: PathBuf::from(DEFAULT_PATH),
+            expected: Expected::Perhaps,
             verbosity: Verbosity::Normal,
             null_ok: NullOk::No,
             problems: Vec::new(),
@@ -34,9 +38,18 @@ impl Arguments {
             panic: false,
         };
         for argument in args {
-            let text = argument.to_string_lossy();
+            let Ok(text) = argument.to_str() else {
+                arguments.problems.push(format!("{} is not UTF-8", argument.to_string_lossy()));
+                continue;
+            };
             match text.split_once('=') {
-                Some(("conf", path)) if path.starts_with('/') => arguments.conf = Some(PathBuf::from(path)),
+                Some(("conf", _)) if arguments.expected == Expected::Certainly => {
+                    arguments.problems.push("conf= is there twice".to_owned());
+                }
+                Some(("conf", path)) if path.starts_with('/') => {
+                    arguments.conf = PathBuf::from(path);
+                    arguments.expected = Expected::Certainly;
+                }
                 Some(("conf", _)) => arguments.problems.push("conf= takes an absolute path".to_owned()),
                 None if text == "debug" => arguments.verbosity = Verbosity::Debug,
                 None if text == "nullok" => arguments.null_ok = NullOk::Yes,

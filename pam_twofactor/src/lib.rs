@@ -5,10 +5,7 @@
 //! code that libpam gets comes from the one table in [`return_code`]. What a login means is decided in twofactor-core;
 //! this crate only speaks PAM, and it is the only one with `unsafe`.
 
-#![expect(
-    missing_docs,
-    reason = "the exported functions are pam_sm_*, documented in pam_sm_authenticate(3)"
-)]
+#![expect(missing_docs, reason = "the exported functions are pam_sm_*, documented in pam_sm_authenticate(3)")]
 
 mod arguments;
 mod conversation;
@@ -18,14 +15,13 @@ mod return_code;
 
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use pam::constants::{PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 use pam::pam_hooks;
 use twofactor_core::audit::{Audit as _, Record};
 use twofactor_core::clock::SystemClock;
-use twofactor_core::config::{Config, DEFAULT_PATH, Expected};
+use twofactor_core::config::Config;
 use twofactor_core::login::{self, Request, Verdict, World};
 use twofactor_core::reason::Reason;
 use twofactor_core::store::files::{Files, PATIENCE};
@@ -79,13 +75,8 @@ fn guarded(pam: &Pam<'_>, entry: impl FnOnce() -> PamResultCode) -> PamResultCod
         Err(payload) => {
             // Dropping a payload may panic again.
             std::mem::forget(payload);
-            let record = Record::refused(Reason::Panic)
-                .with_some("user", pam.user())
-                .with("reason", Reason::Panic)
-                .with(
-                    "hint",
-                    "this is a defect of pam_twofactor; please report it with these lines",
-                );
+            let hint = "this is a defect of pam_twofactor; please report it with these lines";
+            let record = about(pam, Reason::Panic).with("hint", hint);
             Log::new(pam, Verbosity::Normal).record(&record);
             pam.delay_failure();
             return_code::of_reason(Reason::Panic)
@@ -98,7 +89,7 @@ fn authenticate(pam: &Pam<'_>, args: &[&CStr]) -> PamResultCode {
         Ok((arguments, config)) => run_login(pam, &arguments, &config),
         Err(reason) => return_code::of_reason(reason),
     };
-    if code != PamResultCode::PAM_SUCCESS {
+    if return_code::denies(&code) {
         pam.delay_failure();
     }
     code
@@ -107,39 +98,26 @@ fn authenticate(pam: &Pam<'_>, args: &[&CStr]) -> PamResultCode {
 /// Reads the arguments and the whole configuration. Every problem is logged before the first of them denies.
 fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason> {
     let mut log = Log::new(pam, Verbosity::Normal);
-    let arguments = Arguments::parse(args);
-    for problem in &arguments.problems {
-        let hint = "known arguments: conf=FILE debug nullok";
-        log.record(
-            &about(pam, Reason::BadArgument)
-                .with("problem", problem)
-                .with("hint", hint),
-        );
-    }
-    let (path, expected) = match &arguments.conf {
-        Some(path) => (path.as_path(), Expected::Certainly),
-        None => (Path::new(DEFAULT_PATH), Expected::Perhaps),
-    };
-    let config = Config::load(path, expected, Owner::ROOT);
-    if let Err(error) = &config {
-        for line in error.lines() {
-            log.record(
-                &about(pam, Reason::BadConfig)
-                    .with("problem", line)
-                    .with("hint", error.hint()),
-            );
-        }
-    }
-    if !arguments.problems.is_empty() {
-        return Err(Reason::BadArgument);
-    }
-    let config = config.map_err(|_| Reason::BadConfig)?;
     if !nix::unistd::geteuid().is_root() {
         let hint = "only programs that run as root can use pam_twofactor";
         log.record(&about(pam, Reason::NotRoot).with("hint", hint));
         return Err(Reason::NotRoot);
     }
-    Ok((arguments, config))
+    let arguments = Arguments::parse(args);
+    for problem in &arguments.problems {
+        let hint = "known arguments: conf=FILE debug nullok";
+        log.record(&about(pam, Reason::BadArgument).with("problem", problem).with("hint", hint));
+    }
+    let config = Config::load(&arguments.conf, arguments.expected, Owner::ROOT);
+    if let Err(error) = &config {
+        for line in error.lines() {
+            log.record(&about(pam, Reason::BadConfig).with("problem", line).with("hint", error.hint()));
+        }
+    }
+    if !arguments.problems.is_empty() {
+        return Err(Reason::BadArgument);
+    }
+    Ok((arguments, config.map_err(|_| Reason::BadConfig)?))
 }
 
 fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config) -> PamResultCode {
@@ -155,18 +133,14 @@ fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config) -> PamResult
         user,
         service: pam.service().unwrap_or_default(),
         rhost: pam.rhost(),
+        tty: pam.tty(),
         null_ok: arguments.null_ok,
     };
     if let Some(methods) = pam.ssh_methods() {
         log.debug(&format!("sshd has accepted already: {methods}"));
     }
     let store = Files::new(&config.state, Owner::ROOT, PATIENCE);
-    let world = World {
-        config,
-        users: &SystemUsers,
-        store: &store,
-        clock: &SystemClock,
-    };
+    let world = World { config, users: &SystemUsers, store: &store, clock: &SystemClock };
     let mut conversation = PamConversation::new(pam);
     let verdict: Verdict = login::login(&request, &world, &mut conversation, &mut log);
     return_code::of_verdict(verdict)
@@ -177,6 +151,6 @@ fn about(pam: &Pam<'_>, reason: Reason) -> Record {
     Record::refused(reason)
         .with_some("user", pam.user())
         .with_some("service", pam.service())
-        .with_some("rhost", pam.rhost())
+        .with_some("rhost", pam.rhost().filter(|rhost| !rhost.is_empty()))
         .with("reason", reason)
 }

@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 
 use pam::constants::{PamMessageStyle, PamResultCode};
 use pam::conv::Conv;
-use pam::items::{AuthTok, RHost, Service, User};
+use pam::items::{AuthTok, RHost, Service, Tty, User};
 use pam::module::PamHandle;
 use twofactor_core::login::Reply;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -21,7 +21,7 @@ const FAILURE_DELAY_MICROSECONDS: c_uint = 2_000_000;
 /// `PAM_AUTHTOK` (security/_pam_types.h).
 const PAM_AUTHTOK: c_int = 6;
 
-// The library pam-bindings links anyway: no further DT_NEEDED. All four have been in Linux-PAM since 1.1.
+// The library pam-bindings links anyway: no further DT_NEEDED. Linux-PAM has had all of them since 1.1.
 #[link(name = "pam")]
 unsafe extern "C" {
     fn pam_syslog(pamh: *const PamHandle, priority: c_int, format: *const c_char, ...);
@@ -68,6 +68,13 @@ impl<'h> Pam<'h> {
         Some(lossy(&rhost))
     }
 
+    /// PAM_TTY.
+    pub(crate) fn tty(&self) -> Option<String> {
+        let pamh = self.0.borrow();
+        let tty = pamh.get_item::<Tty<'_>>().ok().flatten()?;
+        Some(lossy(&tty)).filter(|tty| !tty.is_empty())
+    }
+
     /// The methods sshd has accepted before it came to us: the first word of every line of SSH_AUTH_INFO_0. The rest of a
     /// line is a public key, which nobody needs in a log.
     pub(crate) fn ssh_methods(&self) -> Option<String> {
@@ -76,8 +83,9 @@ impl<'h> Pam<'h> {
         let value = unsafe { pam_getenv(&raw mut **pamh, c"SSH_AUTH_INFO_0".as_ptr()) };
         // SAFETY: libpam returns NULL or a C string of its own, which nothing changes before it is copied here.
         let text = lossy(unsafe { value.as_ref().map(|first| CStr::from_ptr(first)) }?);
-        let methods: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        Some(methods.join(","))
+        let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let methods = text.lines().filter_map(|line| line.split_whitespace().next().filter(plain));
+        Some(methods.collect::<Vec<_>>().join(","))
     }
 
     /// Sends one message; `None` when the application fails or gives no answer.

@@ -43,3 +43,8 @@ pub(crate) fn of_reason(reason: Reason) -> PamResultCode {
         Reason::Panic => PamResultCode::PAM_ABORT,
     }
 }
+
+/// Whether a code keeps somebody out.
+pub(crate) fn denies(code: &PamResultCode) -> bool {
+    !matches!(code, PamResultCode::PAM_SUCCESS | PamResultCode::PAM_IGNORE)
+}

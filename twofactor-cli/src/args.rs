@@ -86,11 +86,7 @@ impl Global {
     pub(crate) fn output(&self) -> Output {
         Output {
             format: if self.json { Format::Json } else { Format::Text },
-            verbosity: if self.quiet {
-                Verbosity::Quiet
-            } else {
-                Verbosity::Normal
-            },
+            verbosity: if self.quiet { Verbosity::Quiet } else { Verbosity::Normal },
             color: self.color,
         }
     }
@@ -273,24 +269,11 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_usage_errors() {
-        for option in [
-            "--digits=9",
-            "--period=5",
-            "--algorithm=MD5",
-            "--label=a:b",
-            "--issuer=",
-            "--qr-file=code.gif",
-        ] {
-            assert_eq!(
-                refused(&["enroll", "alice", option]),
-                clap::error::ErrorKind::ValueValidation,
-                "{option}"
-            );
+        for option in ["--digits=9", "--period=5", "--algorithm=MD5", "--label=a:b", "--issuer=", "--qr-file=code.gif"]
+        {
+            assert_eq!(refused(&["enroll", "alice", option]), clap::error::ErrorKind::ValueValidation, "{option}");
         }
-        assert_eq!(
-            refused(&["recovery", "alice", "--count", "21"]),
-            clap::error::ErrorKind::ValueValidation
-        );
+        assert_eq!(refused(&["recovery", "alice", "--count", "21"]), clap::error::ErrorKind::ValueValidation);
     }
 
     #[test]
@@ -298,11 +281,7 @@ mod tests {
         let mut command = command_line().term_width(80);
         command.build();
         let mut pages = vec![command.render_long_help().to_string()];
-        pages.extend(
-            command
-                .get_subcommands_mut()
-                .map(|command| command.render_long_help().to_string()),
-        );
+        pages.extend(command.get_subcommands_mut().map(|command| command.render_long_help().to_string()));
         for line in pages.iter().flat_map(|page| page.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
         }

@@ -92,11 +92,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Output(#[from] Unwritten),
     #[error("{user} is enrolled, but the result could not be shown: {}", describe(error))]
-    EnrolledUnseen {
-        user: UserName,
-        label: Label,
-        error: io::Error,
-    },
+    EnrolledUnseen { user: UserName, label: Label, error: io::Error },
     #[error("{user} has new recovery codes, but they could not be shown: {}", describe(error))]
     CodesUnseen { user: UserName, error: io::Error },
 }
@@ -123,7 +119,7 @@ impl Failure {
             Self::NotRoot => Status::NotPermitted,
             Self::UnknownUser(_) | Self::NotEnrolled(_) => Status::NoSuchUser,
             Self::Unconfirmed | Self::NotAnswered | Self::NoCode | Self::CodeRefused { .. } => Status::CodeRefused,
-            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::SameSecret(..))
+            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
             | Self::QrFileExists(_)
             | Self::CannotAsk
             | Self::Declined => Status::Refused,
@@ -169,7 +165,6 @@ impl Failure {
                 let status = format!("twofactor status {}", quoted(user.as_str()));
                 format!("--replace with the --label of a token nobody uses any more; see \"{status}\"")
             }
-            Self::Enroll(EnrollError::SameSecret(..)) => "a code must not be good twice: use another secret".to_owned(),
             Self::Enroll(EnrollError::Store(error)) | Self::Store(error) => error.hint(),
             Self::Lookup(_) => "try: getent passwd USER".to_owned(),
             Self::Clock(_) => "set the clock: timedatectl set-time".to_owned(),
@@ -177,22 +172,12 @@ impl Failure {
             Self::QrTooLong => "use a shorter --issuer, or --qr none".to_owned(),
             Self::QrFileExists(_) => "name another file, or remove this one".to_owned(),
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
-            Self::CodeRefused {
-                refusal: Refusal::Wrong,
-                ..
-            } => "is the clock of the phone right? see: date -u".to_owned(),
-            Self::CodeRefused {
-                refusal: Refusal::Replayed,
-                ..
-            } => "wait for the next code".to_owned(),
-            Self::CodeRefused {
-                user,
-                refusal: Refusal::NotConfirmed,
-            } => {
-                format!(
-                    "run \"twofactor enroll {}\", it shows the same secret again",
-                    quoted(user.as_str())
-                )
+            Self::CodeRefused { refusal: Refusal::Wrong, .. } => {
+                "is the clock of the phone right? see: date -u".to_owned()
+            }
+            Self::CodeRefused { refusal: Refusal::Replayed, .. } => "wait for the next code".to_owned(),
+            Self::CodeRefused { user, refusal: Refusal::NotConfirmed } => {
+                format!("run \"twofactor enroll {}\", it shows the same secret again", quoted(user.as_str()))
             }
             Self::CannotAsk => "--yes does it without asking".to_owned(),
             Self::EnrolledUnseen { user, label, .. } => {
@@ -261,14 +246,8 @@ mod tests {
             Failure::NotEnrolled(user.clone()),
             Failure::Unconfirmed,
             Failure::CannotAsk,
-            Failure::CodeRefused {
-                user: user.clone(),
-                refusal: Refusal::Replayed,
-            },
-            Failure::CodesUnseen {
-                user,
-                error: io::Error::from_raw_os_error(28),
-            },
+            Failure::CodeRefused { user: user.clone(), refusal: Refusal::Replayed },
+            Failure::CodesUnseen { user, error: io::Error::from_raw_os_error(28) },
         ];
         for failure in failures {
             for line in failure.lines().into_iter().chain(failure.hint()) {
@@ -279,23 +258,10 @@ mod tests {
 
     #[test]
     fn an_unsafe_file_is_not_permitted_and_an_invalid_configuration_has_its_own_code() {
-        let unsafe_file = || FileError::Unsafe {
-            path: "/x".into(),
-            problem: String::new(),
-            remedy: String::new(),
-        };
-        assert_eq!(
-            Failure::from(StoreError::from(unsafe_file())).status(),
-            Status::NotPermitted
-        );
-        assert_eq!(
-            Failure::from(ConfigError::from(unsafe_file())).status(),
-            Status::NotPermitted
-        );
-        assert_eq!(
-            Failure::from(ConfigError::Missing("/x".into())).status(),
-            Status::BadConfig
-        );
+        let unsafe_file = || FileError::Unsafe { path: "/x".into(), problem: String::new(), remedy: String::new() };
+        assert_eq!(Failure::from(StoreError::from(unsafe_file())).status(), Status::NotPermitted);
+        assert_eq!(Failure::from(ConfigError::from(unsafe_file())).status(), Status::NotPermitted);
+        assert_eq!(Failure::from(ConfigError::Missing("/x".into())).status(), Status::BadConfig);
     }
 
     #[test]

@@ -31,11 +31,7 @@ impl Host {
         protect_memory();
         let config = configuration(config)?;
         let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE);
-        Ok(Self {
-            config,
-            accounts,
-            clock: SystemClock,
-        })
+        Ok(Self { config, accounts, clock: SystemClock })
     }
 
     /// The time now.
@@ -46,11 +42,7 @@ impl Host {
     /// The canonical name of a user who has an account. Whoever was deleted from the host may still have one.
     pub(crate) fn account_holder(&self, typed: &str) -> Result<UserName, Failure> {
         if let Some(user) = SystemUsers.canonical(typed)? {
-            return if self.has_account(&user)? {
-                Ok(user)
-            } else {
-                Err(Failure::NotEnrolled(user))
-            };
+            return if self.has_account(&user)? { Ok(user) } else { Err(Failure::NotEnrolled(user)) };
         }
         match UserName::new(typed) {
             Ok(user) if self.has_account(&user)? => Ok(user),
@@ -60,7 +52,7 @@ impl Host {
 
     /// What there is to know about an account.
     pub(crate) fn status(&self, user: &UserName) -> Result<Status, Failure> {
-        let status = self.accounts.status(user, self.config.throttle, self.now()?)?;
+        let status = self.accounts.status(user, self.config.window, self.config.throttle, self.now()?)?;
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
     }
 
@@ -76,9 +68,7 @@ impl Host {
 
 /// The canonical name of a user the host knows.
 pub(crate) fn known_user(typed: &str) -> Result<UserName, Failure> {
-    SystemUsers
-        .canonical(typed)?
-        .ok_or_else(|| Failure::UnknownUser(typed.to_owned()))
+    SystemUsers.canonical(typed)?.ok_or_else(|| Failure::UnknownUser(typed.to_owned()))
 }
 
 /// The configuration somebody named, else the host's, else the defaults.

@@ -34,9 +34,7 @@ fn send(message: &str) -> io::Result<usize> {
 
 /// Who became root to do this: the login's user as the kernel keeps it, which nobody can forge; else what sudo says.
 fn actor() -> Option<String> {
-    let login = std::fs::read_to_string("/proc/self/loginuid")
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
     // The kernel's "never set" is -1.
     let login = login.filter(|uid| *uid != u32::MAX);
     login.map(name_of).or_else(|| std::env::var("SUDO_USER").ok())

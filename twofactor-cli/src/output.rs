@@ -208,23 +208,11 @@ pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
 
 /// Help and version go to standard output; mistakes to standard error, with exit code 2.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let stream = if error.use_stderr() {
-        Stream::Progress
-    } else {
-        Stream::Results
-    };
+    let stream = if error.use_stderr() { Stream::Progress } else { Stream::Results };
     let text = error.render();
     let color = is_terminal(stream) && variable("NO_COLOR").is_none();
-    let text = if color {
-        text.ansi().to_string()
-    } else {
-        text.to_string()
-    };
-    let prefix = if stream == Stream::Progress && error.kind() != HELP_FOR_NOTHING {
-        "twofactor: "
-    } else {
-        ""
-    };
+    let text = if color { text.ansi().to_string() } else { text.to_string() };
+    let prefix = if stream == Stream::Progress && error.kind() != HELP_FOR_NOTHING { "twofactor: " } else { "" };
     // A reader that has gone away has read enough help.
     let _ = write(stream, &format!("{prefix}{text}"));
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
@@ -270,15 +258,8 @@ fn variable(name: &str) -> Option<String> {
 
 /// The first of LC_ALL, LC_CTYPE and LANG that is set decides (POSIX, chapter 8.2).
 fn is_utf8_locale(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(variable)
-        .unwrap_or_default();
-    let charset = locale
-        .split('@')
-        .next()
-        .and_then(|name| name.split_once('.'))
-        .map_or("", |(_, charset)| charset);
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default();
+    let charset = locale.split('@').next().and_then(|name| name.split_once('.')).map_or("", |(_, charset)| charset);
     charset.eq_ignore_ascii_case("UTF-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
@@ -305,11 +286,7 @@ mod tests {
     #[test]
     fn the_first_locale_variable_that_is_set_decides() {
         let utf8 = |set: &[(&str, &str)]| {
-            is_utf8_locale(|name| {
-                set.iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_owned())
-            })
+            is_utf8_locale(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
         };
         assert!(utf8(&[("LANG", "de_DE.UTF-8")]));
         assert!(utf8(&[("LANG", "C.utf8")]));

@@ -67,18 +67,12 @@ pub(crate) fn draw(uri: &str, choice: QrChoice, screen: Screen) -> Result<Drawin
     let symbols = CROPS.map(|crop| Symbol { qr: &qr, pen, crop });
     let [complete, smallest] = &symbols;
     let Some((columns, rows)) = screen.size else {
-        return Ok(Drawing::Drawn {
-            text: complete.draw(),
-            too_tall: None,
-        });
+        return Ok(Drawing::Drawn { text: complete.draw(), too_tall: None });
     };
     // One row for the prompt below the drawing.
     let fits = |symbol: &&Symbol<'_>| symbol.columns() <= columns && symbol.rows() < rows;
     if let Some(symbol) = symbols.iter().find(fits) {
-        return Ok(Drawing::Drawn {
-            text: symbol.draw(),
-            too_tall: None,
-        });
+        return Ok(Drawing::Drawn { text: symbol.draw(), too_tall: None });
     }
     if smallest.columns() > columns {
         return Ok(Drawing::TooNarrow {
@@ -86,10 +80,7 @@ pub(crate) fn draw(uri: &str, choice: QrChoice, screen: Screen) -> Result<Drawin
             in_half_blocks: Some(smallest.width()).filter(|width| *width <= columns),
         });
     }
-    Ok(Drawing::Drawn {
-        text: smallest.draw(),
-        too_tall: Some(smallest.rows() + 1),
-    })
+    Ok(Drawing::Drawn { text: smallest.draw(), too_tall: Some(smallest.rows() + 1) })
 }
 
 /// Modules of the quiet zone that are left out: none, or half of the standard's four, which scanners still read on a
@@ -133,9 +124,7 @@ impl Symbol<'_> {
     fn draw(&self) -> Zeroizing<String> {
         match self.pen {
             Pen::Plain(glyphs) => self.draw_plain(glyphs),
-            Pen::Color => self
-                .draw_in_color()
-                .unwrap_or_else(|| self.draw_plain(Glyphs::HalfBlocks)),
+            Pen::Color => self.draw_in_color().unwrap_or_else(|| self.draw_plain(Glyphs::HalfBlocks)),
         }
     }
 
@@ -159,18 +148,12 @@ impl Symbol<'_> {
         let end = self.qr.width() - self.crop;
         let modules = (self.crop..end).flat_map(|row| (self.crop..end).map(move |column| (column, row)));
         let color = |(column, row)| {
-            if self.qr.is_light(column, row) {
-                Color::Light
-            } else {
-                Color::Dark
-            }
+            if self.qr.is_light(column, row) { Color::Light } else { Color::Dark }
         };
         let matrix = Matrix::new(modules.map(color).collect());
         let mut drawing = Zeroizing::new(Vec::with_capacity(128 * 1024));
         Renderer::default().render(&matrix, &mut *drawing).ok()?;
-        String::from_utf8(std::mem::take(&mut *drawing))
-            .ok()
-            .map(Zeroizing::new)
+        String::from_utf8(std::mem::take(&mut *drawing)).ok().map(Zeroizing::new)
     }
 }
 
@@ -192,12 +175,7 @@ impl FromStr for QrFile {
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let path = PathBuf::from(text);
-        let format = match path
-            .extension()
-            .and_then(OsStr::to_str)
-            .map(str::to_ascii_lowercase)
-            .as_deref()
-        {
+        let format = match path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase).as_deref() {
             Some("png") => Format::Png,
             Some("svg") => Format::Svg,
             _ => return Err("the name of the file ends in .png or .svg"),
@@ -213,28 +191,15 @@ impl QrFile {
             Format::Png => png(uri)?,
             Format::Svg => svg(uri)?,
         };
-        let created = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&self.path);
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
         let mut file = match created {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Failure::QrFileExists(self.path)),
-            created => created.map_err(|error| Failure::QrFile {
-                path: self.path.clone(),
-                error,
-            })?,
+            created => created.map_err(|error| Failure::QrFile { path: self.path.clone(), error })?,
         };
-        let written = Written {
-            path: self.path,
-            fate: Fate::Removed,
-        };
+        let written = Written { path: self.path, fate: Fate::Removed };
         match file.write_all(&image).and_then(|()| file.sync_all()) {
             Ok(()) => Ok(written),
-            Err(error) => Err(Failure::QrFile {
-                path: written.path.clone(),
-                error,
-            }),
+            Err(error) => Err(Failure::QrFile { path: written.path.clone(), error }),
         }
     }
 }
@@ -284,9 +249,7 @@ fn png(uri: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut encoder = png::Encoder::new(&mut *image, side, side);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::One);
-    let finished = encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(&pixels));
+    let finished = encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels));
     finished.map_err(|error| Unwritten(io::Error::other(error)))?;
     Ok(image)
 }
@@ -320,21 +283,9 @@ mod tests {
     #[test]
     fn a_screen_too_narrow_gets_no_code_and_a_short_one_learns_what_it_lacks() {
         let narrow = drawn(QrChoice::Auto, Palette::Utf8, Some((40, 24)));
-        assert!(matches!(
-            narrow,
-            Drawing::TooNarrow {
-                columns: 45,
-                in_half_blocks: None
-            }
-        ));
+        assert!(matches!(narrow, Drawing::TooNarrow { columns: 45, in_half_blocks: None }));
         let ascii = drawn(QrChoice::Auto, Palette::Ascii, Some((80, 60)));
-        assert!(matches!(
-            ascii,
-            Drawing::TooNarrow {
-                columns: 90,
-                in_half_blocks: Some(45)
-            }
-        ));
+        assert!(matches!(ascii, Drawing::TooNarrow { columns: 90, in_half_blocks: Some(45) }));
         let short = drawn(QrChoice::Auto, Palette::Utf8, Some((80, 20)));
         assert!(matches!(short, Drawing::Drawn { too_tall: Some(24), .. }));
     }
@@ -342,9 +293,7 @@ mod tests {
     #[test]
     fn only_a_color_palette_gets_escape_sequences() {
         for (choice, palette) in [(QrChoice::Auto, Palette::Utf8), (QrChoice::Utf8, Palette::Color)] {
-            let Drawing::Drawn { text, .. } = drawn(choice, palette, None) else {
-                panic!("nothing was drawn")
-            };
+            let Drawing::Drawn { text, .. } = drawn(choice, palette, None) else { panic!("nothing was drawn") };
             assert!(text.contains('\u{2580}') && !text.contains('\u{1b}'));
         }
         let Drawing::Drawn { text, .. } = drawn(QrChoice::Ascii, Palette::Color, None) else {
@@ -393,11 +342,7 @@ mod tests {
         for line in text.lines() {
             let (mut above, mut below, mut row) = (false, false, Vec::new());
             for (position, part) in line.split('\u{1b}').enumerate() {
-                let (code, rest) = if position == 0 {
-                    ("", part)
-                } else {
-                    part.split_once('m').unwrap()
-                };
+                let (code, rest) = if position == 0 { ("", part) } else { part.split_once('m').unwrap() };
                 match code {
                     "[48;5;15" => above = true,
                     "[48;5;0" => above = false,
@@ -405,10 +350,7 @@ mod tests {
                     "[38;5;0" => below = false,
                     _ => {}
                 }
-                row.extend(
-                    rest.chars()
-                        .map(|glyph| (above, if glyph == ' ' { above } else { below })),
-                );
+                row.extend(rest.chars().map(|glyph| (above, if glyph == ' ' { above } else { below })));
             }
             rows.push(row);
         }
@@ -422,18 +364,13 @@ mod tests {
     #[test]
     fn a_png_decodes() {
         let image = png(URI).unwrap();
-        let mut reader = png::Decoder::new(io::Cursor::new(image.as_slice()))
-            .read_info()
-            .unwrap();
+        let mut reader = png::Decoder::new(io::Cursor::new(image.as_slice())).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         assert_eq!(info.width, info.height);
         let side = usize::try_from(info.width).unwrap() / 8;
         // The decoder leaves one bit a pixel: a byte is a row of a module.
-        assert_eq!(
-            scan(side, side, |column, row| pixels[row * 8 * side + column] == u8::MAX),
-            URI
-        );
+        assert_eq!(scan(side, side, |column, row| pixels[row * 8 * side + column] == u8::MAX), URI);
     }
 
     #[test]

@@ -51,10 +51,7 @@ pub(crate) fn ask_hidden(question: &str) -> Result<Answer, Unanswered> {
     let guard = EchoGuard::new().map_err(Unanswered::Failed)?;
     output::prompt(question);
     // By this name and not /dev/tty: it is there without a controlling terminal too.
-    let config = ConfigBuilder::new()
-        .input_file_path("/dev/stdin")
-        .output_discard()
-        .build();
+    let config = ConfigBuilder::new().input_file_path("/dev/stdin").output_discard().build();
     let typed = rpassword::read_password_with_config(config);
     drop(guard);
     output::progress("");
@@ -76,9 +73,7 @@ pub(crate) fn ask_yes(question: &str) -> Result<Yes, Unanswered> {
         }
         other => other?,
     };
-    let yes = [&b"y"[..], b"yes"]
-        .iter()
-        .any(|word| line.trim_ascii().eq_ignore_ascii_case(word));
+    let yes = [&b"y"[..], b"yes"].iter().any(|word| line.trim_ascii().eq_ignore_ascii_case(word));
     Ok(if yes { Yes::Yes } else { Yes::No })
 }
 
@@ -145,9 +140,7 @@ fn remember(termios: Option<Termios>) {
 }
 
 fn fatal_signals() -> SigSet {
-    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT]
-        .into_iter()
-        .collect()
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect()
 }
 
 /// Waits for a signal, puts the terminal back, and lets the signal do its work, which may be nothing (`nohup`).

@@ -3,19 +3,20 @@
 //! [`Credentials`] change on enrollment only; [`State`] changes with every login. They are stored apart, so that
 //! configuration management and backups of the one do not fight with the other.
 
-use std::collections::BTreeMap;
-
 use crate::answer::Answer;
 use crate::clock::UnixTime;
-use crate::otp::{Code, Match, Progress, Step, Window};
-use crate::recovery::{Digest, Salt};
+use crate::digest::Digest;
+use crate::otp::{self, Code, Match, Progress, Window};
+use crate::recovery::Salt;
 use crate::throttle::{Source, Throttle};
-use crate::token::{Label, Serial, Token};
+use crate::token::{Label, Seed, Serial, Token};
 
 /// Most apps of one user.
 pub const MOST_APPS: usize = 16;
 /// Most recovery codes of one user.
 pub const MOST_RECOVERY_CODES: usize = 20;
+/// Most seeds whose burned steps are kept for one user: those of all apps, and of as many that are gone.
+const MOST_SEEDS: usize = 4 * MOST_APPS;
 
 /// What a user can prove himself with.
 #[derive(Debug)]
@@ -42,10 +43,7 @@ impl App {
         match token.find(code, token.start, window, now) {
             Match::Fresh(step) => {
                 token.start = token.start.advanced(step, token.parameters.kind, now);
-                Ok(Self {
-                    token,
-                    confirmation: Confirmation::Confirmed,
-                })
+                Ok(Self { token, confirmation: Confirmation::Confirmed })
             }
             Match::Replayed(_) | Match::None => Err(token),
         }
@@ -53,10 +51,7 @@ impl App {
 
     /// The app of a token the sysadmin vouches for, without a code.
     pub fn vouched_for(token: Token) -> Self {
-        Self {
-            token,
-            confirmation: Confirmation::Confirmed,
-        }
+        Self { token, confirmation: Confirmation::Confirmed }
     }
 
     /// An app as a store has kept it.
@@ -98,8 +93,9 @@ pub enum Confirmation {
 /// How far the credentials have been used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Watermark and drift of every token.
-    pub progress: BTreeMap<Serial, Progress>,
+    /// Watermark and drift of every seed that was used, oldest first. A seed's entry stays when its app is gone: what is
+    /// burned stays burned when the same secret is enrolled again.
+    pub progress: Vec<(Seed, Progress)>,
     /// Recovery codes that opened a session.
     pub used_recovery: Vec<Digest>,
     /// Counted wrong codes.
@@ -119,65 +115,82 @@ pub struct LastAccepted {
     pub factor: String,
 }
 
-/// What an answer is to an account. Nothing has been recorded yet.
+/// What an attempt is to an account. Nothing has been recorded yet.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// A new code of an app.
-    App {
-        /// Which token.
-        serial: Serial,
-        /// What the user calls it.
-        label: Label,
-        /// The step to burn.
-        step: Step,
-        /// The token's progress once the step is burned.
-        progress: Progress,
+    /// It opens a session, once `uses` is recorded.
+    Right {
+        /// Which reading of the answer.
+        reading: usize,
+        /// What it is a code of.
+        proof: Proof,
+        /// Everything that must not be good again: all that was right about the attempt, also beside the proof.
+        uses: Uses,
     },
-    /// A recovery code that was not used yet.
-    Recovery(Digest),
     /// It was right once.
-    Replayed,
+    Replayed {
+        /// When codes of this token will be good again, should the clock have been ahead when the last one was used.
+        burned_until: Option<UnixTime>,
+    },
     /// It is right, but for an app that was never confirmed.
     NotConfirmed,
     /// None of the above.
     Wrong,
 }
 
+/// What a right answer is a code of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// An app.
+    App {
+        /// Its serial.
+        serial: Serial,
+        /// What the user calls it.
+        label: Label,
+        /// Its learned drift in steps, this code included.
+        drift: i8,
+    },
+    /// A recovery code.
+    Recovery,
+}
+
+/// What an attempt uses up.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    steps: Vec<(Seed, Progress)>,
+    recovery: Vec<Digest>,
+}
+
 impl Credentials {
-    /// What `answer` is at `now`. Every app is tried whatever the others say.
-    pub fn judge(&self, answer: &Answer, state: &State, window: Window, now: UnixTime) -> Judgement {
-        match answer {
-            Answer::Unintelligible => Judgement::Wrong,
-            Answer::Recovery(code) => {
-                let digest = self.salt.digest(code);
-                if state.used_recovery.contains(&digest) {
-                    Judgement::Replayed
-                } else if self.recovery.contains(&digest) {
-                    Judgement::Recovery(digest)
-                } else {
-                    Judgement::Wrong
+    /// What an attempt is at `now`, given everything its answer can mean.
+    ///
+    /// Every reading is held against every app, and all that is right is used up. Were it only the first, digits that two
+    /// apps happen to share would open a second session.
+    pub fn judge(&self, readings: &[Answer], state: &State, window: Window, now: UnixTime) -> Judgement {
+        let mut uses = Uses::default();
+        let mut best = Judgement::Wrong;
+        for (reading, answer) in readings.iter().enumerate() {
+            match answer {
+                Answer::Unintelligible => {}
+                Answer::Recovery(code) => {
+                    let digest = self.salt.digest(code);
+                    if state.used_recovery.contains(&digest) {
+                        best = best.or(Judgement::Replayed { burned_until: None });
+                    } else if self.recovery.contains(&digest) {
+                        uses.recovery.push(digest);
+                        best = best.or(Judgement::Right { reading, proof: Proof::Recovery, uses: Uses::default() });
+                    }
+                }
+                Answer::Code(code) => {
+                    for app in &self.apps {
+                        best = best.or(app.judge(reading, code, state, window, now, &mut uses));
+                    }
                 }
             }
-            Answer::Code(code) => {
-                let judgements = self.apps.iter().map(|app| {
-                    let token = &app.token;
-                    let progress = state.progress_of(token);
-                    match (token.find(code, progress, window, now), app.confirmation) {
-                        (Match::None, _) => Judgement::Wrong,
-                        (_, Confirmation::Pending) => Judgement::NotConfirmed,
-                        (Match::Replayed(_), Confirmation::Confirmed) => Judgement::Replayed,
-                        (Match::Fresh(step), Confirmation::Confirmed) => Judgement::App {
-                            serial: token.serial.clone(),
-                            label: token.label.clone(),
-                            step,
-                            progress: progress.advanced(step, token.parameters.kind, now),
-                        },
-                    }
-                });
-                judgements
-                    .reduce(|best, next| if next.says_more_than(&best) { next } else { best })
-                    .unwrap_or(Judgement::Wrong)
-            }
+        }
+        match best {
+            Judgement::Right { reading, proof, .. } => Judgement::Right { reading, proof, uses },
+            other => other,
         }
     }
 
@@ -188,30 +201,84 @@ impl Credentials {
 
     /// How many recovery codes are still good.
     pub fn recovery_left(&self, state: &State) -> usize {
-        self.recovery
-            .iter()
-            .filter(|digest| !state.used_recovery.contains(digest))
-            .count()
+        self.recovery.iter().filter(|digest| !state.used_recovery.contains(digest)).count()
+    }
+}
+
+impl App {
+    /// What a code is to this app. A right one is added to `uses`.
+    fn judge(
+        &self,
+        reading: usize,
+        code: &Code,
+        state: &State,
+        window: Window,
+        now: UnixTime,
+        uses: &mut Uses,
+    ) -> Judgement {
+        let token = &self.token;
+        let (kind, progress) = (token.parameters.kind, state.progress_of(token));
+        match (token.find(code, progress, window, now), self.confirmation) {
+            (Match::None, _) => Judgement::Wrong,
+            (_, Confirmation::Pending) => Judgement::NotConfirmed,
+            (Match::Replayed(_), Confirmation::Confirmed) => {
+                Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) }
+            }
+            (Match::Fresh(step), Confirmation::Confirmed) => {
+                let advanced = progress.advanced(step, kind, now);
+                uses.steps.push((token.seed(), advanced));
+                let (serial, label) = (token.serial.clone(), token.label.clone());
+                let proof = Proof::App { serial, label, drift: advanced.drift };
+                Judgement::Right { reading, proof, uses: Uses::default() }
+            }
+        }
     }
 }
 
 impl State {
-    /// How far `token` has come: what is recorded, else where its enrollment left it.
+    /// How far `token` has come: the newer of what is recorded of its seed and where its enrollment left it.
     pub fn progress_of(&self, token: &Token) -> Progress {
-        self.progress.get(&token.serial).copied().unwrap_or(token.start)
+        let seed = token.seed();
+        let recorded = self.progress.iter().find(|(recorded, _)| *recorded == seed).map(|(_, progress)| *progress);
+        recorded.filter(|recorded| recorded.watermark >= token.start.watermark).unwrap_or(token.start)
+    }
+
+    /// The state once `uses` are used up.
+    #[must_use]
+    pub fn after(mut self, uses: Uses) -> Self {
+        for (seed, progress) in uses.steps {
+            match self.progress.iter_mut().find(|(recorded, _)| *recorded == seed) {
+                Some((_, recorded)) => *recorded = progress,
+                None => self.progress.push((seed, progress)),
+            }
+        }
+        self.used_recovery.extend(uses.recovery);
+        self
+    }
+
+    /// Drops what can never matter again, so that the state stays small: recovery codes that were replaced, and the oldest
+    /// seeds without an app.
+    pub fn tidy(&mut self, credentials: &Credentials) {
+        self.used_recovery.retain(|digest| credentials.recovery.contains(digest));
+        let seeds: Vec<Seed> = credentials.apps.iter().map(|app| app.token.seed()).collect();
+        while self.progress.len() > MOST_SEEDS
+            && let Some(oldest) = self.progress.iter().position(|(seed, _)| !seeds.contains(seed))
+        {
+            self.progress.remove(oldest);
+        }
     }
 }
 
 impl Judgement {
-    /// Of two judgements of one attempt the one that says more counts: a fresh code of one app is not spoilt by another.
-    pub(crate) fn says_more_than(&self, other: &Self) -> bool {
-        self.rank() > other.rank()
+    /// Of two findings about one attempt the one that says more: a fresh code of one app is not spoilt by another app.
+    fn or(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
     }
 
     fn rank(&self) -> u8 {
         match self {
-            Self::App { .. } | Self::Recovery(_) => 3,
-            Self::Replayed => 2,
+            Self::Right { .. } => 3,
+            Self::Replayed { .. } => 2,
             Self::NotConfirmed => 1,
             Self::Wrong => 0,
         }

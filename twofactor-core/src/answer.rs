@@ -35,7 +35,7 @@ impl Answer {
         let mut digits = Zeroizing::new(String::with_capacity(raw.len()));
         for byte in raw {
             match byte {
-                b' ' | b'-' | b'\t' | b'\r' | b'\n' => {}
+                separator if is_separator(*separator) => {}
                 b'0'..=b'9' => digits.push(char::from(*byte)),
                 _ => return None,
             }
@@ -57,15 +57,30 @@ impl Answer {
     }
 }
 
-/// Splits "password with the code appended" before the last `digits` bytes.
+/// Splits "password with the code appended" before the last `digits` digits.
 ///
-/// Returns the password and the digits; `None` when the text does not end in that many ASCII digits.
+/// Separators among and behind those digits are dropped as in any answer; what stands before the first of them is the
+/// password, untouched. `None` when the text does not end in that many digits.
 pub fn split_combined(raw: &[u8], digits: usize) -> Option<(&[u8], Zeroizing<String>)> {
-    let (password, code) = raw.split_at_checked(raw.len().checked_sub(digits)?)?;
-    if raw.len() > LONGEST || !code.iter().all(u8::is_ascii_digit) {
+    if raw.len() > LONGEST {
         return None;
     }
-    Some((password, Zeroizing::new(std::str::from_utf8(code).ok()?.to_owned())))
+    let mut reversed = Zeroizing::new(Vec::with_capacity(digits));
+    let mut start = raw.len();
+    while reversed.len() < digits {
+        start = start.checked_sub(1)?;
+        match raw.get(start)? {
+            byte if is_separator(*byte) => {}
+            byte if byte.is_ascii_digit() => reversed.push(*byte),
+            _ => return None,
+        }
+    }
+    let code = reversed.iter().rev().map(|digit| char::from(*digit)).collect();
+    Some((raw.get(..start)?, Zeroizing::new(code)))
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]
@@ -88,30 +103,11 @@ mod tests {
     fn what_cannot_be_a_code_is_no_guess() {
         let long = "1".repeat(10 * 1024);
         let full_width = "１２３４５６";
-        for typed in [
-            "",
-            " ",
-            "12345",
-            "123456789",
-            "12345a",
-            "password",
-            full_width,
-            "12345\u{0660}",
-            &long,
-        ] {
-            assert!(
-                matches!(Answer::parse(typed.as_bytes()), Answer::Unintelligible),
-                "{typed:?}"
-            );
+        for typed in ["", " ", "12345", "123456789", "12345a", "password", full_width, "12345\u{0660}", &long] {
+            assert!(matches!(Answer::parse(typed.as_bytes()), Answer::Unintelligible), "{typed:?}");
         }
-        assert!(matches!(
-            Answer::parse(&[0xff, 0xfe, b'1', b'2']),
-            Answer::Unintelligible
-        ));
-        assert!(matches!(
-            Answer::parse(b"\x08\n\r\x7fINCORRECT"),
-            Answer::Unintelligible
-        ));
+        assert!(matches!(Answer::parse(&[0xff, 0xfe, b'1', b'2']), Answer::Unintelligible));
+        assert!(matches!(Answer::parse(b"\x08\n\r\x7fINCORRECT"), Answer::Unintelligible));
     }
 
     #[test]
@@ -120,6 +116,8 @@ mod tests {
         assert_eq!((password, code.as_str()), (&b"hunter2"[..], "755224"));
         assert!(split_combined(b"hunter2", 6).is_none());
         assert!(split_combined(b"22", 6).is_none());
+        let (password, code) = split_combined(b"pass-1234-5678-9012-3456\r", 16).unwrap();
+        assert_eq!((password, code.as_str()), (&b"pass-"[..], "1234567890123456"));
         let (password, code) = split_combined(b"123456", 6).unwrap();
         assert_eq!((password, code.as_str()), (&b""[..], "123456"));
     }

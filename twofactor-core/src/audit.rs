@@ -57,10 +57,7 @@ const LONGEST_VALUE: usize = 256;
 impl Record {
     /// A line that begins with `event`.
     pub fn new(event: Event) -> Self {
-        Self {
-            event,
-            line: event.to_string(),
-        }
+        Self { event, line: event.to_string() }
     }
 
     /// A line for `reason`: `denied` or `error`, by whose fault it is.

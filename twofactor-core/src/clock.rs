@@ -59,11 +59,7 @@ impl TryFrom<SystemTime> for UnixTime {
 
     fn try_from(time: SystemTime) -> Result<Self, ClockError> {
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| ClockError)?;
-        if since_epoch.as_secs() <= LAST {
-            Ok(Self(since_epoch.as_secs()))
-        } else {
-            Err(ClockError)
-        }
+        if since_epoch.as_secs() <= LAST { Ok(Self(since_epoch.as_secs())) } else { Err(ClockError) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `twofactor.toml`: every key optional, every mistake an error that says where and what instead.
 //!
 //! What always holds: a configuration is valid as a whole or refused as a whole; nothing falls back to a default because
-//! it was misspelt. A feature that this version does not have is refused by name, not ignored.
+//! it was misspelt. Asking for a feature that this version does not have is refused by name.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -75,11 +75,8 @@ pub enum Level {
 
 impl Level {
     /// All levels of this version, with their names in the file.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::Required, "required"),
-        (Self::Optional, "optional"),
-        (Self::Off, "off"),
-    ];
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Required, "required"), (Self::Optional, "optional"), (Self::Off, "off")];
 }
 
 impl fmt::Display for Level {
@@ -96,11 +93,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             state: PathBuf::from(DEFAULT_STATE),
-            enrollment: EnrollmentDefaults {
-                issuer: None,
-                parameters: Parameters::default(),
-                recovery_codes: 10,
-            },
+            enrollment: EnrollmentDefaults { issuer: None, parameters: Parameters::default(), recovery_codes: 10 },
             window: Window::default(),
             throttle: Limits::default(),
             prompt: Prompt {
@@ -148,10 +141,9 @@ impl ConfigError {
     /// One line for every problem, each naming the file.
     pub fn lines(&self) -> Vec<String> {
         match self {
-            Self::Invalid { path, problems } => problems
-                .iter()
-                .map(|problem| format!("{}:{problem}", path.display()))
-                .collect(),
+            Self::Invalid { path, problems } => {
+                problems.iter().map(|problem| format!("{}:{problem}", path.display())).collect()
+            }
             other => vec![other.to_string()],
         }
     }
@@ -175,10 +167,7 @@ impl Config {
             };
         };
         let text = std::str::from_utf8(&content).map_err(|_| ConfigError::NotText(path.to_owned()))?;
-        Self::parse(text).map_err(|problems| ConfigError::Invalid {
-            path: path.to_owned(),
-            problems,
-        })
+        Self::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
     }
 
     /// Reads a configuration from its text.
@@ -239,26 +228,17 @@ fn read_enrollment(section: Section<'_, '_>, enrollment: &mut EnrollmentDefaults
         if plain && (1..=64).contains(&issuer.value.chars().count()) {
             enrollment.issuer = Some(issuer.value.to_owned());
         } else {
-            section.complain_about(
-                &issuer,
-                "issuer is 1 to 64 characters without colons and control characters",
-            );
+            section.complain_about(&issuer, "issuer is 1 to 64 characters without colons and control characters");
         }
     }
     let parameters = &mut enrollment.parameters;
     if let Some(algorithm) = section.word("algorithm", &Algorithm::ALL) {
         parameters.algorithm = algorithm.value;
     }
-    if let Some(digits) = section
-        .integer("digits", Digits::RANGE)
-        .and_then(|digits| Digits::new(digits).ok())
-    {
+    if let Some(digits) = section.integer("digits", Digits::RANGE).and_then(|digits| Digits::new(digits).ok()) {
         parameters.digits = digits;
     }
-    if let Some(period) = section
-        .integer("period", Period::RANGE)
-        .and_then(|period| Period::new(period).ok())
-    {
+    if let Some(period) = section.integer("period", Period::RANGE).and_then(|period| Period::new(period).ok()) {
         parameters.kind = Kind::Totp(period);
     }
     if let Some(count) = section.integer("recovery_codes", 0..=20_u8) {
@@ -267,10 +247,7 @@ fn read_enrollment(section: Section<'_, '_>, enrollment: &mut EnrollmentDefaults
     if let Some(required) = section.word("invitation", &[(false, "none"), (true, "required")])
         && required.value
     {
-        section.complain_about(
-            &required,
-            "invitations are not supported by this version; only \"none\" is",
-        );
+        section.complain_about(&required, "invitations are not supported by this version; only \"none\" is");
     }
     // Read by the registry of physical tokens, which this version does not have: without tokens both values mean no.
     let _ = section.boolean("self_register");
@@ -318,10 +295,7 @@ fn read_prompt(section: Section<'_, '_>, prompt: &mut Prompt) {
     if let Some(services) = section.strings("combined") {
         for service in &services {
             if service.value.is_empty() || service.value.contains('/') {
-                section.complain_about(
-                    service,
-                    "combined lists PAM service names, the names of files in /etc/pam.d",
-                );
+                section.complain_about(service, "combined lists PAM service names, the names of files in /etc/pam.d");
             }
         }
         prompt.combined = services.iter().map(|service| service.value.to_owned()).collect();
@@ -359,25 +333,15 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
-        Config::parse(text)
-            .unwrap_err()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        Config::parse(text).unwrap_err().iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn an_empty_file_and_no_file_mean_the_defaults() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
         let nowhere = Path::new("/nonexistent/twofactor.toml");
-        assert_eq!(
-            Config::load(nowhere, Expected::Perhaps, Owner::ROOT).unwrap(),
-            Config::default()
-        );
-        assert!(matches!(
-            Config::load(nowhere, Expected::Certainly, Owner::ROOT),
-            Err(ConfigError::Missing(_))
-        ));
+        assert_eq!(Config::load(nowhere, Expected::Perhaps, Owner::ROOT).unwrap(), Config::default());
+        assert!(matches!(Config::load(nowhere, Expected::Certainly, Owner::ROOT), Err(ConfigError::Missing(_))));
     }
 
     #[test]
@@ -392,10 +356,7 @@ mod tests {
         }
         let config = Config::parse(&switched_on).unwrap();
         let expected = Config {
-            enrollment: EnrollmentDefaults {
-                issuer: Some("example.org".to_owned()),
-                ..Config::default().enrollment
-            },
+            enrollment: EnrollmentDefaults { issuer: Some("example.org".to_owned()), ..Config::default().enrollment },
             ..Config::default()
         };
         assert_eq!(config, expected, "every commented key shows its default");
@@ -436,13 +397,7 @@ mod tests {
         assert_eq!(config.enrollment.issuer.as_deref(), Some("example.org"));
         assert_eq!(config.enrollment.parameters.algorithm, Algorithm::Sha256);
         assert_eq!(config.enrollment.parameters.kind, Kind::Totp(Period::new(60).unwrap()));
-        assert_eq!(
-            config.window,
-            Window {
-                drift: Duration::from_secs(90),
-                look_ahead: 3
-            }
-        );
+        assert_eq!(config.window, Window { drift: Duration::from_secs(90), look_ahead: 3 });
         assert_eq!(config.throttle.max_delay, Duration::from_hours(1));
         assert_eq!((config.prompt.code.as_str(), config.prompt.tries), ("Code: ", 3));
         assert!(config.prompt.combined.contains("xrdp-sesman"));
@@ -451,26 +406,11 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named_by_line_column_and_nearest_key() {
-        assert_eq!(
-            problems("[window]\n  drfit = \"60s\"\n"),
-            ["2:3: unknown key drfit; did you mean drift?"]
-        );
-        assert_eq!(
-            problems("[windwo]\n"),
-            ["1:2: unknown key windwo; did you mean window?"]
-        );
-        assert_eq!(
-            problems("[enrollment]\ndigits = \"6\"\n"),
-            ["2:10: this must be a whole number, not string"]
-        );
-        assert_eq!(
-            problems("[enrollment]\ndigits = 9\n"),
-            ["2:10: digits is a whole number from 6 to 8"]
-        );
-        assert_eq!(
-            problems("[window]\ndrift = 60\n"),
-            ["2:9: this must be a string in quotes, not integer"]
-        );
+        assert_eq!(problems("[window]\n  drfit = \"60s\"\n"), ["2:3: unknown key drfit; did you mean drift?"]);
+        assert_eq!(problems("[windwo]\n"), ["1:2: unknown key windwo; did you mean window?"]);
+        assert_eq!(problems("[enrollment]\ndigits = \"6\"\n"), ["2:10: this must be a whole number, not string"]);
+        assert_eq!(problems("[enrollment]\ndigits = 9\n"), ["2:10: digits is a whole number from 6 to 8"]);
+        assert_eq!(problems("[window]\ndrift = 60\n"), ["2:9: this must be a string in quotes, not integer"]);
         assert_eq!(
             problems("[default]\nsecond_factor = \"on\"\n"),
             ["2:17: second_factor is one of required, enroll, optional, off"]

@@ -1,7 +1,7 @@
 //! A TOML file read strictly: every key is known, every value has its type and range, and what is wrong is named by
 //! line and column together with the nearest known key.
 //!
-//! All problems of a file are collected, so that a sysadmin sees them at once. Messages never repeat a value: the same
+//! The problems of a file are collected, so that a sysadmin sees them at once. Messages never repeat a value: the same
 //! reader serves files that hold secrets.
 
 use std::cell::RefCell;
@@ -38,10 +38,7 @@ pub struct Reader<'t> {
 impl<'t> Reader<'t> {
     /// A reader of `text` that has found nothing wrong yet.
     pub fn new(text: &'t str) -> Self {
-        Self {
-            text,
-            problems: RefCell::new(Vec::new()),
-        }
+        Self { text, problems: RefCell::new(Vec::new()) }
     }
 
     /// Parses the text. `None` when it is not TOML; the problem is recorded.
@@ -61,24 +58,28 @@ impl<'t> Reader<'t> {
         self.problems.borrow_mut().push((offset, message.into()));
     }
 
-    /// All problems, in the order of the file; empty when the file is good.
+    /// The problems in the order of the file, at most [`MOST_PROBLEMS`]; empty when the file is good.
     pub fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(offset, _)| *offset);
-        problems
-            .into_iter()
-            .map(|(offset, message)| {
-                let before = self.text.get(..offset).unwrap_or(self.text);
-                let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-                Problem {
-                    line: before.matches('\n').count() + 1,
-                    column: before.get(line_start..).map_or(0, |line| line.chars().count()) + 1,
-                    message,
-                }
-            })
-            .collect()
+        problems.truncate(MOST_PROBLEMS);
+        let mut located = Vec::with_capacity(problems.len());
+        let (mut line, mut line_start) = (1, 0);
+        let mut newlines = self.text.match_indices('\n').map(|(newline, _)| newline).peekable();
+        for (offset, message) in problems {
+            while let Some(newline) = newlines.next_if(|newline| *newline < offset) {
+                line += 1;
+                line_start = newline + 1;
+            }
+            let column = self.text.get(line_start..offset).map_or(0, |before| before.chars().count()) + 1;
+            located.push(Problem { line, column, message });
+        }
+        located
     }
 }
+
+/// More problems than these nobody mends at once, and every one is a line in the log.
+const MOST_PROBLEMS: usize = 20;
 
 /// A table of the file. Every key that is asked for is known; [`Section::finish`] complains about all others.
 pub struct Section<'r, 't> {
@@ -95,12 +96,7 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     fn new(reader: &'r Reader<'t>, table: &'r DeTable<'t>, offset: usize) -> Self {
-        Self {
-            reader,
-            table,
-            offset,
-            known: RefCell::new(Vec::new()),
-        }
+        Self { reader, table, offset, known: RefCell::new(Vec::new()) }
     }
 
     /// The table `[name]`, when it is there.
@@ -175,9 +171,7 @@ impl<'r, 't> Section<'r, 't> {
             return None;
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-        let fitting = number
-            .and_then(|number| T::try_from(number).ok())
-            .filter(|number| range.contains(number));
+        let fitting = number.and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number));
         if fitting.is_none() {
             let (first, last) = (range.start(), range.end());
             self.complain(value, format!("{name} is a whole number from {first} to {last}"));
@@ -188,25 +182,15 @@ impl<'r, 't> Section<'r, 't> {
     /// A duration like `"60s"` or `"1h 30m"`, at most `longest`.
     pub fn duration(&self, name: &'static str, longest: Duration) -> Option<Duration> {
         let text = self.string(name)?;
-        let parsed = if text.value == "0" {
-            Ok(Duration::ZERO)
-        } else {
-            humantime::parse_duration(text.value)
-        };
+        let parsed = if text.value == "0" { Ok(Duration::ZERO) } else { humantime::parse_duration(text.value) };
         match parsed {
             Ok(duration) if duration <= longest => Some(duration),
             Ok(_) => {
-                self.reader.complain(
-                    text.offset,
-                    format!("{name} is at most {}", humantime::format_duration(longest)),
-                );
+                self.reader.complain(text.offset, format!("{name} is at most {}", humantime::format_duration(longest)));
                 None
             }
             Err(_) => {
-                self.reader.complain(
-                    text.offset,
-                    format!("{name} is a duration like \"60s\", \"15m\" or \"24h\""),
-                );
+                self.reader.complain(text.offset, format!("{name} is a duration like \"60s\", \"15m\" or \"24h\""));
                 None
             }
         }
@@ -216,14 +200,10 @@ impl<'r, 't> Section<'r, 't> {
     pub fn word<T: Copy>(&self, name: &'static str, words: &[(T, &'static str)]) -> Option<Found<T>> {
         let text = self.string(name)?;
         if let Some((meaning, _)) = words.iter().find(|(_, word)| *word == text.value) {
-            return Some(Found {
-                value: *meaning,
-                offset: text.offset,
-            });
+            return Some(Found { value: *meaning, offset: text.offset });
         }
         let all: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
-        self.reader
-            .complain(text.offset, format!("{name} is one of {}", all.join(", ")));
+        self.reader.complain(text.offset, format!("{name} is one of {}", all.join(", ")));
         None
     }
 
@@ -275,10 +255,7 @@ impl<'r, 't> Section<'r, 't> {
 
     fn as_string(&self, value: &'r Spanned<DeValue<'t>>) -> Option<Found<&'r str>> {
         match value.get_ref() {
-            DeValue::String(text) => Some(Found {
-                value: text.as_ref(),
-                offset: value.span().start,
-            }),
+            DeValue::String(text) => Some(Found { value: text.as_ref(), offset: value.span().start }),
             other => {
                 self.wrong_type(value, other, "a string in quotes");
                 None

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::account::App;
+use crate::account::{App, MOST_RECOVERY_CODES};
 use crate::answer::Answer;
 use crate::clock::{Clock, ClockError, UnixTime};
 use crate::otp::{Parameters, Progress, Window};
@@ -59,24 +59,13 @@ impl Proposal {
         now: UnixTime,
     ) -> Result<Self, SecretError> {
         let serial = Serial::generate()?;
-        let token = Token {
-            serial,
-            label,
-            secret,
-            parameters,
-            issued: now,
-            start: Progress::default(),
-        };
+        let token = Token { serial, label, secret, parameters, issued: now, start: Progress::default() };
         Ok(Self::again(token, issuer, account))
     }
 
     /// A secret whose confirmation was taken back (`reset --keep-secret`), offered again.
     pub fn again(token: Token, issuer: &str, account: &str) -> Self {
-        Self {
-            token,
-            issuer: issuer.to_owned(),
-            account: account.to_owned(),
-        }
+        Self { token, issuer: issuer.to_owned(), account: account.to_owned() }
     }
 
     /// The token on offer.
@@ -115,7 +104,7 @@ impl Proposal {
     }
 }
 
-/// New recovery codes, to be shown once and stored as digests.
+/// New recovery codes, to be shown once and stored as digests; at most [`MOST_RECOVERY_CODES`].
 pub fn recovery_codes(count: usize) -> Result<Vec<RecoveryCode>, SecretError> {
-    (0..count).map(|_| RecoveryCode::generate()).collect()
+    (0..count.min(MOST_RECOVERY_CODES)).map(|_| RecoveryCode::generate()).collect()
 }

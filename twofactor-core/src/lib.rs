@@ -7,6 +7,7 @@
 
 // Values.
 pub mod clock;
+pub mod digest;
 pub mod document;
 pub mod reason;
 pub mod secret;
@@ -14,22 +15,28 @@ pub mod trusted;
 pub mod user;
 
 // Codes.
-pub mod answer;
 pub mod otp;
 pub mod qr;
 pub mod recovery;
 
+// What a person typed.
+pub mod answer;
+
 // Things.
-pub mod account;
-pub mod otpauth;
 pub mod throttle;
 pub mod token;
+
+// Things made of things.
+pub mod account;
+pub mod otpauth;
 
 // Storage.
 pub mod store;
 
 // Rules.
 pub mod config;
+
+// Rules made of rules.
 pub mod policy;
 
 // Stories.

@@ -14,7 +14,7 @@ use crate::clock::{Clock, ClockError};
 use crate::config::Config;
 use crate::otp::{Code, Digits};
 use crate::policy::{self, Decision, NullOk, Waived};
-use crate::reason::{Blame, Reason};
+use crate::reason::Reason;
 use crate::recovery::{self, RecoveryCode};
 use crate::store::{Attempt, Factor, Presence, Redeemed, Redemption, Store, StoreError};
 use crate::throttle::Source;
@@ -29,6 +29,8 @@ pub struct Request {
     pub service: String,
     /// PAM_RHOST.
     pub rhost: Option<String>,
+    /// PAM_TTY.
+    pub tty: Option<String>,
     /// The line's `nullok`.
     pub null_ok: NullOk,
 }
@@ -91,7 +93,8 @@ const COMBINED_PROMPT: &str = "Password and verification code: ";
 /// Why a try failed, with what the log should say beside the reason.
 struct Denial {
     reason: Reason,
-    explanation: Option<(String, String)>,
+    problem: Option<String>,
+    hint: Option<String>,
 }
 
 /// Runs a login and writes its lines to the log.
@@ -101,13 +104,7 @@ pub fn login(
     conversation: &mut dyn Conversation,
     audit: &mut dyn Audit,
 ) -> Verdict {
-    let mut login = Login {
-        request,
-        world,
-        conversation,
-        audit,
-        user: None,
-    };
+    let mut login = Login { request, world, conversation, audit, user: None };
     login.run()
 }
 
@@ -123,7 +120,7 @@ struct Login<'a> {
 impl Login<'_> {
     fn run(&mut self) -> Verdict {
         let decision = policy::decide(self.world.config, self.request.null_ok);
-        self.audit.debug(&format!("policy: {decision:?}"));
+        self.audit.debug(decision.in_words());
         if let Decision::Waive(waived) = decision {
             return self.waived(waived);
         }
@@ -147,9 +144,7 @@ impl Login<'_> {
                 Err(denial) => denial,
             };
             let reason = self.denied(&denial);
-            let last_word =
-                matches!(reason, Reason::Throttled | Reason::PasswordRepeated) || reason.blame() == Blame::Host;
-            if last_word || (left == 0 && tries == 1) {
+            if !may_try_again(reason) || (left == 0 && tries == 1) {
                 return Verdict::Denied(reason);
             }
             if left == 0 {
@@ -160,11 +155,7 @@ impl Login<'_> {
 
     /// How often to ask. Once where password and code come together: libpam keeps the first answer as PAM_AUTHTOK.
     fn tries(&self) -> u8 {
-        if self.is_combined() {
-            1
-        } else {
-            self.world.config.prompt.tries
-        }
+        if self.is_combined() { 1 } else { self.world.config.prompt.tries }
     }
 
     fn is_combined(&self) -> bool {
@@ -189,12 +180,10 @@ impl Login<'_> {
             return self.one_combined_try(identified);
         }
         let reply = self.conversation.ask(&self.world.config.prompt.code)?;
-        if is_dummy(&reply)
-            || self
-                .conversation
-                .password()
-                .is_some_and(|password| same(&password, &reply))
-        {
+        if is_dummy(&reply) {
+            return Err(Denial::dummy_password(identified));
+        }
+        if self.conversation.password().is_some_and(|password| same(&password, &reply)) {
             return Err(Denial::password_repeated());
         }
         self.redeem(identified, &[Answer::parse(&reply)])
@@ -204,7 +193,7 @@ impl Login<'_> {
     fn one_combined_try(&mut self, identified: &Result<UserName, Identification>) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask_password(COMBINED_PROMPT)?;
         if is_dummy(&reply) {
-            return Err(Denial::password_repeated());
+            return Err(Denial::dummy_password(identified));
         }
         let readings = CombinedReadings::of(&reply, &self.code_lengths(identified));
         let redeemed = self.redeem(identified, &readings.answers);
@@ -215,13 +204,8 @@ impl Login<'_> {
 
     /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
     fn code_lengths(&self, identified: &Result<UserName, Identification>) -> Vec<Digits> {
-        let known = identified
-            .as_ref()
-            .ok()
-            .and_then(|user| self.world.store.code_lengths(user).ok());
-        known
-            .filter(|lengths| !lengths.is_empty())
-            .unwrap_or_else(|| vec![Digits::SIX])
+        let known = identified.as_ref().ok().and_then(|user| self.world.store.code_lengths(user).ok());
+        known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
     }
 
     fn redeem(&self, identified: &Result<UserName, Identification>, readings: &[Answer]) -> Result<Redeemed, Denial> {
@@ -236,10 +220,7 @@ impl Login<'_> {
         };
         match self.world.store.redeem(user, &attempt)? {
             Redemption::Redeemed(redeemed) => Ok(redeemed),
-            Redemption::Refused(reason) => Err(Denial {
-                reason,
-                explanation: None,
-            }),
+            Redemption::Refused { reason, hint } => Err(Denial { reason, problem: None, hint }),
         }
     }
 
@@ -261,10 +242,7 @@ impl Login<'_> {
 
     fn denied(&mut self, denial: &Denial) -> Reason {
         let record = self.about(Record::refused(denial.reason)).with("reason", denial.reason);
-        let record = match &denial.explanation {
-            Some((problem, hint)) => record.with("problem", problem).with("hint", hint),
-            None => record,
-        };
+        let record = record.with_some("problem", denial.problem.as_ref()).with_some("hint", denial.hint.as_ref());
         self.audit.record(&record);
         denial.reason
     }
@@ -272,12 +250,22 @@ impl Login<'_> {
     fn about(&self, record: Record) -> Record {
         let typed = self.request.user.as_str();
         let canonical = self.user.as_ref().map_or(typed, UserName::as_str);
+        let rhost = self.request.rhost.as_deref().filter(|rhost| !rhost.is_empty());
+        let tty = self.request.tty.as_deref().filter(|_| rhost.is_none());
         record
             .with("user", canonical)
             .with_some("typed", (typed != canonical).then_some(typed))
             .with("service", &self.request.service)
-            .with_some("rhost", self.request.rhost.as_deref().filter(|rhost| !rhost.is_empty()))
+            .with_some("rhost", rhost)
+            .with_some("tty", tty)
     }
+}
+
+/// Whether another try makes sense: also for users who have no second factor or do not exist, because everybody is asked
+/// equally often.
+fn may_try_again(reason: Reason) -> bool {
+    let about_the_code = matches!(reason, Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed);
+    about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser)
 }
 
 /// Why the user was not identified.
@@ -294,10 +282,7 @@ struct CombinedReadings {
 
 impl CombinedReadings {
     fn of(reply: &[u8], lengths: &[Digits]) -> Self {
-        let mut readings = Self {
-            answers: Vec::new(),
-            password_lengths: Vec::new(),
-        };
+        let mut readings = Self { answers: Vec::new(), password_lengths: Vec::new() };
         for digits in lengths {
             if let Some((password, code)) = answer::split_combined(reply, usize::from(digits.count())) {
                 readings.push(password, Code::new(code).map(Answer::Code));
@@ -326,8 +311,10 @@ impl CombinedReadings {
     }
 }
 
+/// sshd repeats the junk to the length of what was typed (openssh, auth-pam.c, `fake_password`).
 fn is_dummy(reply: &[u8]) -> bool {
-    reply == SSHD_DUMMY_PASSWORD
+    let junk = SSHD_DUMMY_PASSWORD.iter().cycle();
+    !reply.is_empty() && reply.iter().zip(junk).all(|(typed, junk)| typed == junk)
 }
 
 fn same(one: &[u8], other: &[u8]) -> bool {
@@ -335,12 +322,29 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 impl Denial {
+    fn of(reason: Reason) -> Self {
+        Self { reason, problem: None, hint: None }
+    }
+
+    fn explained(reason: Reason, problem: &dyn ToString, hint: impl Into<String>) -> Self {
+        Self { reason, problem: Some(problem.to_string()), hint: Some(hint.into()) }
+    }
+
     fn password_repeated() -> Self {
-        let problem = "the client answered the code prompt with the password".to_owned();
-        let hint = "client used password authentication; enable KbdInteractiveAuthentication".to_owned();
-        Self {
-            reason: Reason::PasswordRepeated,
-            explanation: Some((problem, hint)),
+        let problem = "the client answered the code prompt with the password";
+        let hint = "client used password authentication; enable KbdInteractiveAuthentication";
+        Self::explained(Reason::PasswordRepeated, &problem, hint)
+    }
+
+    /// sshd puts its dummy password in the place of whatever a user typed whom it will not let in anyway.
+    fn dummy_password(identified: &Result<UserName, Identification>) -> Self {
+        match identified {
+            Err(identification) => identification.into(),
+            Ok(_) => {
+                let problem = "sshd sent its stand-in for an answer: it does not let this user in, whatever is typed";
+                let hint = "see AllowUsers, DenyUsers and PermitRootLogin in sshd_config";
+                Self::explained(Reason::PasswordRepeated, &problem, hint)
+            }
         }
     }
 }
@@ -348,42 +352,29 @@ impl Denial {
 impl From<&Identification> for Denial {
     fn from(identification: &Identification) -> Self {
         match identification {
-            Identification::Unknown => Self {
-                reason: Reason::UnknownUser,
-                explanation: None,
-            },
-            Identification::Failed(error) => Self {
-                reason: Reason::StoreUnavailable,
-                explanation: Some((error.to_string(), "try: getent passwd USER".to_owned())),
-            },
+            Identification::Unknown => Self::of(Reason::UnknownUser),
+            Identification::Failed(error) => {
+                Self::explained(Reason::StoreUnavailable, error, "try: getent passwd USER")
+            }
         }
     }
 }
 
 impl From<StoreError> for Denial {
     fn from(error: StoreError) -> Self {
-        Self {
-            reason: error.reason(),
-            explanation: Some((error.to_string(), error.hint())),
-        }
+        Self::explained(error.reason(), &error, error.hint())
     }
 }
 
 impl From<ConversationError> for Denial {
     fn from(_: ConversationError) -> Self {
-        Self {
-            reason: Reason::Conversation,
-            explanation: None,
-        }
+        Self::of(Reason::Conversation)
     }
 }
 
 impl From<ClockError> for Denial {
     fn from(error: ClockError) -> Self {
-        Self {
-            reason: Reason::StoreUnavailable,
-            explanation: Some((error.to_string(), "set the clock".to_owned())),
-        }
+        Self::explained(Reason::StoreUnavailable, &error, "set the clock")
     }
 }
 

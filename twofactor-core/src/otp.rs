@@ -88,11 +88,7 @@ impl Digits {
 
     /// Checks the range.
     pub fn new(digits: u8) -> Result<Self, ParameterError> {
-        if Self::RANGE.contains(&digits) {
-            Ok(Self(digits))
-        } else {
-            Err(ParameterError::Digits)
-        }
+        if Self::RANGE.contains(&digits) { Ok(Self(digits)) } else { Err(ParameterError::Digits) }
     }
 
     /// The number of digits.
@@ -113,11 +109,7 @@ impl Period {
 
     /// Checks the range.
     pub fn new(seconds: u16) -> Result<Self, ParameterError> {
-        if Self::RANGE.contains(&seconds) {
-            Ok(Self(seconds))
-        } else {
-            Err(ParameterError::Period)
-        }
+        if Self::RANGE.contains(&seconds) { Ok(Self(seconds)) } else { Err(ParameterError::Period) }
     }
 
     /// The period in seconds.
@@ -149,11 +141,7 @@ pub struct Parameters {
 impl Default for Parameters {
     /// What every authenticator app understands: SHA1, six digits, thirty seconds.
     fn default() -> Self {
-        Self {
-            algorithm: Algorithm::Sha1,
-            digits: Digits::SIX,
-            kind: Kind::Totp(Period::THIRTY),
-        }
+        Self { algorithm: Algorithm::Sha1, digits: Digits::SIX, kind: Kind::Totp(Period::THIRTY) }
     }
 }
 
@@ -203,10 +191,7 @@ impl Window {
 
 impl Default for Window {
     fn default() -> Self {
-        Self {
-            drift: Duration::from_mins(1),
-            look_ahead: 10,
-        }
+        Self { drift: Duration::from_mins(1), look_ahead: 10 }
     }
 }
 
@@ -282,6 +267,16 @@ pub fn find(
     }
 }
 
+/// The moment from which a new code is in reach again, when every step within the window is burned: a code was accepted
+/// while the clock was ahead, and the clock has been set back. `None` when that is not so.
+pub fn burned_until(kind: Kind, progress: Progress, window: Window, now: UnixTime) -> Option<UnixTime> {
+    let Kind::Totp(period) = kind else { return None };
+    let watermark = progress.watermark?;
+    let newest = candidates(kind, progress, window, now).last()?;
+    let first_free = watermark.0.saturating_add(1).saturating_sub(window.steps(period));
+    (watermark >= newest).then(|| UnixTime::from_seconds(first_free.saturating_mul(u64::from(period.seconds()))))
+}
+
 /// The steps to try, oldest first. Those at or below the watermark are included, to tell a replay from a guess.
 fn candidates(kind: Kind, progress: Progress, window: Window, now: UnixTime) -> impl Iterator<Item = Step> {
     let (first, last, centres, reach) = match kind {
@@ -300,9 +295,7 @@ fn candidates(kind: Kind, progress: Progress, window: Window, now: UnixTime) -> 
             (first, next.saturating_add(reach), [next, next], reach + 1)
         }
     };
-    (first..=last)
-        .filter(move |step| centres.iter().any(|centre| centre.abs_diff(*step) <= reach))
-        .map(Step)
+    (first..=last).filter(move |step| centres.iter().any(|centre| centre.abs_diff(*step) <= reach)).map(Step)
 }
 
 /// The code of `step`, for tests and for showing the next code of a token we made ourselves.
@@ -344,11 +337,7 @@ mod tests {
     }
 
     fn parameters(algorithm: Algorithm, digits: u8, kind: Kind) -> Parameters {
-        Parameters {
-            algorithm,
-            digits: Digits::new(digits).unwrap(),
-            kind,
-        }
+        Parameters { algorithm, digits: Digits::new(digits).unwrap(), kind }
     }
 
     const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
@@ -356,9 +345,8 @@ mod tests {
     #[test]
     fn rfc_4226_appendix_d() {
         let secret = secret(b"12345678901234567890");
-        let expected = [
-            "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489",
-        ];
+        let expected =
+            ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
         for (counter, expected) in (0..).zip(expected) {
             let made = code_of(&secret, parameters(Algorithm::Sha1, 6, Kind::Hotp), Step(counter));
             assert_eq!(made, expected, "counter {counter}");
@@ -370,10 +358,7 @@ mod tests {
         let keys = [
             (Algorithm::Sha1, secret(b"12345678901234567890")),
             (Algorithm::Sha256, secret(b"12345678901234567890123456789012")),
-            (
-                Algorithm::Sha512,
-                secret(b"1234567890123456789012345678901234567890123456789012345678901234"),
-            ),
+            (Algorithm::Sha512, secret(b"1234567890123456789012345678901234567890123456789012345678901234")),
         ];
         let table = [
             (59, ["94287082", "46119246", "90693936"]),
@@ -401,11 +386,7 @@ mod tests {
             let step = Step(here.checked_add_signed(offset).unwrap());
             let typed = code(&code_of(&secret, parameters, step));
             let found = find(&secret, parameters, &typed, Progress::default(), Window::default(), NOW);
-            let expected = if offset.abs() <= 2 {
-                Match::Fresh(step)
-            } else {
-                Match::None
-            };
+            let expected = if offset.abs() <= 2 { Match::Fresh(step) } else { Match::None };
             assert_eq!(found, expected, "offset {offset}");
         }
     }
@@ -415,17 +396,10 @@ mod tests {
         let secret = secret(b"12345678901234567890");
         let parameters = Parameters::default();
         let here = current_step(Period::THIRTY, NOW).0;
-        let progress = Progress {
-            watermark: None,
-            drift: 8,
-        };
+        let progress = Progress { watermark: None, drift: 8 };
         let matched: Vec<i64> = (-13..=13)
             .filter(|offset| {
-                let typed = code(&code_of(
-                    &secret,
-                    parameters,
-                    Step(here.checked_add_signed(*offset).unwrap()),
-                ));
+                let typed = code(&code_of(&secret, parameters, Step(here.checked_add_signed(*offset).unwrap())));
                 find(&secret, parameters, &typed, progress, Window::default(), NOW) != Match::None
             })
             .collect();
@@ -437,10 +411,7 @@ mod tests {
         let secret = secret(b"12345678901234567890");
         let parameters = Parameters::default();
         let here = current_step(Period::THIRTY, NOW).0;
-        let progress = Progress {
-            watermark: Some(Step(here)),
-            drift: 0,
-        };
+        let progress = Progress { watermark: Some(Step(here)), drift: 0 };
         let older = code(&code_of(&secret, parameters, Step(here - 1)));
         assert_eq!(
             find(&secret, parameters, &older, progress, Window::default(), NOW),
@@ -452,10 +423,7 @@ mod tests {
     fn hotp_looks_ahead_of_the_counter_and_knows_its_past() {
         let secret = secret(b"12345678901234567890");
         let parameters = parameters(Algorithm::Sha1, 6, Kind::Hotp);
-        let progress = Progress {
-            watermark: Some(Step(20)),
-            drift: 0,
-        };
+        let progress = Progress { watermark: Some(Step(20)), drift: 0 };
         for counter in 0..40 {
             let typed = code(&code_of(&secret, parameters, Step(counter)));
             let expected = match counter {
@@ -463,12 +431,19 @@ mod tests {
                 21..=31 => Match::Fresh(Step(counter)),
                 _ => Match::None,
             };
-            assert_eq!(
-                find(&secret, parameters, &typed, progress, Window::default(), NOW),
-                expected,
-                "{counter}"
-            );
+            assert_eq!(find(&secret, parameters, &typed, progress, Window::default(), NOW), expected, "{counter}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_burns_codes_until_a_time_that_is_told() {
+        let kind = Kind::Totp(Period::THIRTY);
+        let here = current_step(Period::THIRTY, NOW);
+        let ahead = |steps: u64| Progress { watermark: Some(Step(here.0 + steps)), drift: 0 };
+        assert_eq!(burned_until(kind, ahead(1), Window::default(), NOW), None);
+        let until = burned_until(kind, ahead(2880), Window::default(), NOW).unwrap();
+        assert_eq!(until, NOW.after(Duration::from_secs(30 * (2880 + 1 - 2))));
+        assert_eq!(burned_until(Kind::Hotp, ahead(9), Window::default(), NOW), None);
     }
 
     #[test]
@@ -478,13 +453,8 @@ mod tests {
         let mut now = NOW;
         for login in 1..=200_i64 {
             now = now.after(Duration::from_mins(5));
-            let oldest = Step(
-                current_step(Period::THIRTY, now)
-                    .0
-                    .checked_add_signed(i64::from(progress.drift))
-                    .unwrap()
-                    - 2,
-            );
+            let oldest =
+                Step(current_step(Period::THIRTY, now).0.checked_add_signed(i64::from(progress.drift)).unwrap() - 2);
             progress = progress.advanced(oldest, kind, now);
             assert_eq!(i64::from(progress.drift), -login.min(10));
         }
@@ -500,20 +470,10 @@ mod tests {
 
     #[test]
     fn a_long_period_rounds_the_window_down_to_whole_steps() {
-        let window = Window {
-            drift: Duration::from_mins(1),
-            look_ahead: 0,
-        };
+        let window = Window { drift: Duration::from_mins(1), look_ahead: 0 };
         assert_eq!(window.steps(Period::new(60).unwrap()), 1);
         assert_eq!(window.steps(Period::new(61).unwrap()), 0);
-        assert_eq!(
-            Window {
-                drift: Duration::from_hours(1),
-                look_ahead: 0
-            }
-            .steps(Period::THIRTY),
-            10
-        );
+        assert_eq!(Window { drift: Duration::from_hours(1), look_ahead: 0 }.steps(Period::THIRTY), 10);
     }
 
     proptest! {

@@ -27,19 +27,10 @@ pub fn uri(token: &Token, issuer: &str, account: &str) -> Zeroizing<String> {
     if !issuer.is_empty() {
         let _ = write!(uri, "&issuer={issuer}");
     }
-    let _ = write!(
-        uri,
-        "&algorithm={}&digits={}",
-        parameters.algorithm,
-        parameters.digits.count()
-    );
+    let _ = write!(uri, "&algorithm={}&digits={}", parameters.algorithm, parameters.digits.count());
     let _ = match parameters.kind {
         Kind::Totp(period) => write!(uri, "&period={}", period.seconds()),
-        Kind::Hotp => write!(
-            uri,
-            "&counter={}",
-            token.start.watermark.map_or(0, |step| step.0.saturating_add(1))
-        ),
+        Kind::Hotp => write!(uri, "&counter={}", token.start.watermark.map_or(0, |step| step.0.saturating_add(1))),
     };
     uri
 }
@@ -91,18 +82,8 @@ mod tests {
 
     #[test]
     fn a_counter_token_says_where_it_stands() {
-        let parameters = Parameters {
-            algorithm: Algorithm::Sha256,
-            digits: Digits::new(8).unwrap(),
-            kind: Kind::Hotp,
-        };
-        let token = token(
-            parameters,
-            Progress {
-                watermark: Some(Step(4)),
-                drift: 0,
-            },
-        );
+        let parameters = Parameters { algorithm: Algorithm::Sha256, digits: Digits::new(8).unwrap(), kind: Kind::Hotp };
+        let token = token(parameters, Progress { watermark: Some(Step(4)), drift: 0 });
         assert_eq!(
             uri(&token, "", "alice").as_str(),
             "otpauth://hotp/alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&algorithm=SHA256&digits=8&counter=5"

@@ -39,12 +39,21 @@ pub struct Waived {
     why: &'static str,
 }
 
+impl Decision {
+    /// For the log, when the line asks for `debug`.
+    pub fn in_words(&self) -> &'static str {
+        match self {
+            Self::Ask => "policy: everybody is asked for a code",
+            Self::AskTheEnrolled(_) => "policy: whoever is enrolled is asked for a code",
+            Self::Waive(_) => "policy: nobody is asked for a code",
+        }
+    }
+}
+
 impl Optional {
     /// Waives the second factor for somebody whose absence the store has proved.
     pub fn waive(self, _proof: Absent) -> Waived {
-        Waived {
-            why: "optional-not-enrolled",
-        }
+        Waived { why: "optional-not-enrolled" }
     }
 }
 

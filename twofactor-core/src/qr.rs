@@ -114,10 +114,7 @@ mod tests {
                     Glyphs::Ascii => vec![cells.chunks(2).map(|cell| cell == ['#', '#']).collect()],
                     Glyphs::HalfBlocks => vec![
                         cells.iter().map(|cell| matches!(cell, '█' | '▀')).collect(),
-                        cells
-                            .iter()
-                            .map(|cell| matches!(cell, '█' | '▄'))
-                            .collect::<Vec<bool>>(),
+                        cells.iter().map(|cell| matches!(cell, '█' | '▄')).collect::<Vec<bool>>(),
                     ],
                 }
             })
@@ -144,11 +141,7 @@ mod tests {
         let qr = Qr::encode(URI).unwrap();
         let drawing = qr.draw(Glyphs::HalfBlocks);
         assert!(qr.columns(Glyphs::HalfBlocks) <= 80);
-        assert!(
-            drawing
-                .lines()
-                .all(|line| line.chars().count() == qr.columns(Glyphs::HalfBlocks))
-        );
+        assert!(drawing.lines().all(|line| line.chars().count() == qr.columns(Glyphs::HalfBlocks)));
         assert!(!drawing.contains('\u{1b}'));
     }
 

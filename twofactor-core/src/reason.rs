@@ -33,7 +33,7 @@ pub enum Reason {
     BadConfig,
     /// A module argument is invalid.
     BadArgument,
-    /// The application did not pass on the prompt or its answer.
+    /// The user hung up, or the application did not pass on the prompt or its answer.
     Conversation,
     /// A defect of ours.
     Panic,
@@ -100,7 +100,8 @@ impl Reason {
             | Self::NotEnrolled
             | Self::NotConfirmed
             | Self::UnknownUser
-            | Self::PasswordRepeated => Blame::Login,
+            | Self::PasswordRepeated
+            | Self::Conversation => Blame::Login,
             Self::StoreUnavailable
             | Self::StoreCorrupt
             | Self::LockTimeout
@@ -108,7 +109,6 @@ impl Reason {
             | Self::NotRoot
             | Self::BadConfig
             | Self::BadArgument
-            | Self::Conversation
             | Self::Panic => Blame::Host,
         }
     }

@@ -50,9 +50,7 @@ impl Secret {
 
     /// Reads base32 as people type and vendors print it: any case, with spaces, hyphens or padding.
     pub fn from_base32(text: &str) -> Result<Self, SecretError> {
-        let bytes = tolerant_base32()
-            .decode(text.trim().as_bytes())
-            .map_err(|_| SecretError::NotBase32)?;
+        let bytes = tolerant_base32().decode(text.trim().as_bytes()).map_err(|_| SecretError::NotBase32)?;
         Self::from_bytes(Zeroizing::new(bytes))
     }
 
@@ -116,20 +114,14 @@ mod tests {
         let strict = Secret::from_base32("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP").unwrap();
         let typed = Secret::from_base32(" jbsw-y3dp ehpk 3pxp jbsw y3dp ehpk 3pxp== ").unwrap();
         assert_eq!(strict.expose(), typed.expose());
-        assert_eq!(
-            typed.expose_grouped().as_str(),
-            "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP"
-        );
+        assert_eq!(typed.expose_grouped().as_str(), "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP");
     }
 
     #[test]
     fn what_is_not_a_secret_is_refused_without_repeating_it() {
         assert_eq!(Secret::from_base32("JBSWY3DP0000").unwrap_err(), SecretError::NotBase32);
         assert_eq!(Secret::from_base32("JBSWY3DP").unwrap_err(), SecretError::Length(5));
-        assert_eq!(
-            Secret::generate(LONGEST + 1).unwrap_err(),
-            SecretError::Length(LONGEST + 1)
-        );
+        assert_eq!(Secret::generate(LONGEST + 1).unwrap_err(), SecretError::Length(LONGEST + 1));
     }
 
     #[test]

@@ -6,14 +6,12 @@
 
 pub mod files;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::answer::Answer;
 use crate::clock::UnixTime;
-use crate::document::Problem;
 use crate::otp::{Digits, Window};
 use crate::reason::Reason;
 use crate::throttle::{Limits, Source};
@@ -68,8 +66,20 @@ pub struct Absent(());
 pub enum Redemption {
     /// The code was right, and it is burned.
     Redeemed(Redeemed),
-    /// It was not; the word says why.
-    Refused(Reason),
+    /// It was not.
+    Refused {
+        /// The log's word for it.
+        reason: Reason,
+        /// What a sysadmin should know beside it.
+        hint: Option<String>,
+    },
+}
+
+impl Redemption {
+    /// A refusal that its reason explains.
+    fn refused(reason: Reason) -> Self {
+        Self::Refused { reason, hint: None }
+    }
 }
 
 /// Proof that a code was right and that its use is on disk. Only a store can make one.
@@ -122,12 +132,12 @@ pub enum StoreError {
     #[error("{} is missing beside secret.toml", .0.display())]
     LostState(PathBuf),
     /// A file holds something we did not write. Says where, never what.
-    #[error("{}:{} is damaged", path.display(), Places(places))]
+    #[error("{}:{}:{} is damaged", path.display(), place.0, place.1)]
     Corrupt {
         /// Which file.
         path: PathBuf,
-        /// Where in the file.
-        places: Vec<Problem>,
+        /// Where in the file, as line and column from 1.
+        place: (usize, usize),
     },
 }
 
@@ -160,11 +170,7 @@ impl StoreError {
             }
             Self::File(FileError::Io { path, .. }) => format!("look at it: ls -ld {}", path.display()),
             Self::File(FileError::TooLarge { path, .. }) | Self::LostState(path) | Self::Corrupt { path, .. } => {
-                format!(
-                    "restore {} from a backup, or run: twofactor reset {}",
-                    path.display(),
-                    user_of(path)
-                )
+                format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
             }
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
         }
@@ -175,16 +181,4 @@ impl StoreError {
 fn user_of(path: &Path) -> String {
     let folder = path.parent().and_then(Path::file_name);
     folder.map_or_else(|| "USER".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// `line:column` of the first problem: enough to find it, and free of what the file holds.
-struct Places<'a>(&'a [Problem]);
-
-impl fmt::Display for Places<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.first() {
-            Some(problem) => write!(formatter, "{}:{}", problem.line, problem.column),
-            None => formatter.write_str("1:1"),
-        }
-    }
 }

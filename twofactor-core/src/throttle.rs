@@ -2,18 +2,19 @@
 //!
 //! Failures are counted per user and per (user, source). A login is judged by both counts, with one exception: the
 //! source of the last accepted login is judged by its own count alone, so that somebody elsewhere who knows a user's
-//! name can slow himself down but not lock the user out. What an accepted login clears is the user's count and its own
-//! source's; another source's failures stay with that source.
+//! name can slow himself down but not lock the user out. What an accepted login clears is its own source's count; the
+//! user's count falls to the largest that another source has left.
 //!
 //! With the default limits somebody who has the password and guesses without pause gets 96 guesses a day; with five
-//! acceptable codes out of 10^6 that is an even chance after about four years.
+//! acceptable codes out of 10^6 that is an even chance after about four years. Guessing from many addresses gains five
+//! free guesses per address, but the user's count goes on holding the largest of theirs.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
-use crate::recovery::Digest;
+use crate::digest::Digest;
 
 /// The `[throttle]` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +29,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            free_attempts: 5,
-            first_delay: Duration::from_secs(15),
-            max_delay: Duration::from_mins(15),
-        }
+        Self { free_attempts: 5, first_delay: Duration::from_secs(15), max_delay: Duration::from_mins(15) }
     }
 }
 
@@ -60,15 +57,9 @@ impl Source {
         if let Ok(address) = rhost.parse::<IpAddr>() {
             return Self(address.to_canonical().to_string());
         }
-        let plain = rhost.len() <= 64
-            && rhost
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-        Self(if plain {
-            rhost.to_ascii_lowercase()
-        } else {
-            UNNAMED.to_owned()
-        })
+        let plain =
+            rhost.len() <= 64 && rhost.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        Self(if plain { rhost.to_ascii_lowercase() } else { UNNAMED.to_owned() })
     }
 
     /// The text that is stored; [`Source::from_rhost`] reads it back.
@@ -98,34 +89,26 @@ pub struct Failures {
 impl Failures {
     /// The moment from which the next attempt is looked at; `None` when that is now.
     ///
-    /// A last failure in the future (the clock was set back) blocks for one delay at most, counted from now.
+    /// A last failure further in the future than any delay means that the clock has been set back; it blocks nobody.
     pub fn blocked_until(&self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
         let last = self.last?;
-        if self.forgotten(now) {
+        if self.forgotten(now) || last > now.after(limits.max_delay) {
             return None;
         }
         // The first attempt is always free: there is no failure yet that a delay could follow.
         let doublings = self.count.checked_sub(limits.free_attempts.max(1))?;
-        let delay = limits
-            .first_delay
-            .saturating_mul(2_u32.saturating_pow(doublings))
-            .min(limits.max_delay);
-        let until = last.min(now).after(delay);
+        let delay = limits.first_delay.saturating_mul(2_u32.saturating_pow(doublings)).min(limits.max_delay);
+        let until = last.after(delay);
         (until > now).then_some(until)
     }
 
     fn charged(self, now: UnixTime) -> Self {
         let count = if self.forgotten(now) { 0 } else { self.count };
-        Self {
-            count: count.saturating_add(1),
-            last: Some(now),
-        }
+        Self { count: count.saturating_add(1), last: Some(now) }
     }
 
     fn forgotten(self, now: UnixTime) -> bool {
-        self.last
-            .and_then(|last| now.since(last))
-            .is_some_and(|quiet| quiet >= FORGOTTEN_AFTER)
+        self.last.and_then(|last| now.since(last)).is_some_and(|quiet| quiet >= FORGOTTEN_AFTER)
     }
 }
 
@@ -154,9 +137,7 @@ pub struct Throttle {
 impl Throttle {
     /// The moment from which an attempt from `source` is looked at; `None` when that is now.
     pub fn blocked_until(&self, source: &Source, limits: Limits, now: UnixTime) -> Option<UnixTime> {
-        let own = self
-            .record(source)
-            .and_then(|record| record.failures.blocked_until(limits, now));
+        let own = self.record(source).and_then(|record| record.failures.blocked_until(limits, now));
         if self.trusted.as_ref() == Some(source) {
             return own;
         }
@@ -178,25 +159,19 @@ impl Throttle {
             return;
         }
         if self.sources.len() >= MOST_SOURCES {
-            let quietest = self
-                .sources
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, record)| record.failures.last);
+            let quietest = self.sources.iter().enumerate().min_by_key(|(_, record)| record.failures.last);
             if let Some((position, _)) = quietest {
                 self.sources.remove(position);
             }
         }
-        self.sources.push(SourceRecord {
-            source: source.clone(),
-            failures: Failures::default().charged(now),
-        });
+        self.sources.push(SourceRecord { source: source.clone(), failures: Failures::default().charged(now) });
     }
 
     /// Forgets what an accepted login from `source` makes up for, and trusts that source from now on.
     pub fn accept(&mut self, source: &Source) {
-        self.user = Failures::default();
         self.sources.retain(|record| record.source != *source);
+        let largest = self.sources.iter().map(|record| record.failures).max_by_key(|failures| failures.count);
+        self.user = largest.unwrap_or_default();
         self.trusted = (source.as_str() != UNNAMED).then(|| source.clone());
         self.last_wrong = None;
     }
@@ -218,9 +193,7 @@ mod tests {
     }
 
     fn digest(number: u32) -> Digest {
-        Salt::parse("AAAAAAAAAAAAAAAAAAAAAAAAAA")
-            .unwrap()
-            .fingerprint(&number.to_string())
+        Salt::parse("AAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap().fingerprint(&number.to_string())
     }
 
     fn later(seconds: u64) -> UnixTime {
@@ -237,18 +210,9 @@ mod tests {
         assert_eq!(throttle.blocked_until(&source, limits, NOW), None);
         for (number, delay) in (4..).zip([15, 30, 60, 120, 240, 480, 900, 900]) {
             throttle.charge(&source, digest(number), NOW);
-            assert_eq!(
-                throttle.blocked_until(&source, limits, NOW),
-                Some(later(delay)),
-                "after {}",
-                number + 1
-            );
+            assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(delay)), "after {}", number + 1);
         }
-        assert_eq!(
-            throttle.blocked_until(&source, limits, later(900)),
-            None,
-            "never a permanent lock"
-        );
+        assert_eq!(throttle.blocked_until(&source, limits, later(900)), None, "never a permanent lock");
     }
 
     #[test]
@@ -287,6 +251,7 @@ mod tests {
         }
         throttle.accept(&home);
         assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
+        assert_eq!(throttle.user.count, 8, "nor does it let a stranger begin again from another address");
     }
 
     #[test]
@@ -301,33 +266,29 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_blocks_for_one_delay_and_not_for_years() {
-        let failures = Failures {
-            count: 5,
-            last: Some(later(1_000_000)),
-        };
-        assert_eq!(failures.blocked_until(Limits::default(), NOW), Some(later(15)));
+    fn a_clock_that_was_set_back_blocks_nobody_for_years() {
+        let limits = Limits::default();
+        let a_year_ahead = Failures { count: 9, last: Some(later(365 * 24 * 3600)) };
+        assert_eq!(a_year_ahead.blocked_until(limits, NOW), None);
+        let a_moment_ahead = Failures { count: 9, last: Some(later(3)) };
+        assert_eq!(
+            a_moment_ahead.blocked_until(limits, NOW),
+            Some(later(243)),
+            "who waited at the lock is blocked all the same"
+        );
     }
 
     #[test]
     fn sources_are_bounded_and_canonical() {
         assert_eq!(Source::from_rhost(None), Source::from_rhost(Some("")));
-        assert_ne!(
-            Source::from_rhost(None),
-            from("local"),
-            "a host called local is not this host"
-        );
+        assert_ne!(Source::from_rhost(None), from("local"), "a host called local is not this host");
         assert_eq!(from("::ffff:192.0.2.7"), from("192.0.2.7"));
         assert_eq!(from("2001:DB8:0::1").as_str(), "2001:db8::1");
         assert_eq!(from(&"h".repeat(5000)).as_str(), UNNAMED);
         assert_eq!(from("a b\n").as_str(), UNNAMED);
         let mut throttle = Throttle::default();
         for number in 0..100 {
-            throttle.charge(
-                &from(&format!("192.0.2.{number}")),
-                digest(number),
-                later(u64::from(number)),
-            );
+            throttle.charge(&from(&format!("192.0.2.{number}")), digest(number), later(u64::from(number)));
         }
         assert_eq!(throttle.sources.len(), MOST_SOURCES);
         assert!(throttle.record(&from("192.0.2.99")).is_some());
@@ -335,10 +296,7 @@ mod tests {
 
     #[test]
     fn zero_free_attempts_delay_after_the_first_wrong_code() {
-        let limits = Limits {
-            free_attempts: 0,
-            ..Limits::default()
-        };
+        let limits = Limits { free_attempts: 0, ..Limits::default() };
         let mut throttle = Throttle::default();
         let source = from("192.0.2.7");
         assert_eq!(throttle.blocked_until(&source, limits, NOW), None);

@@ -7,6 +7,7 @@ use std::fmt;
 use data_encoding::BASE32_NOPAD;
 
 use crate::clock::UnixTime;
+use crate::digest::Digest;
 use crate::otp::{self, Code, Kind, Match, Parameters, Progress, Window};
 use crate::secret::{self, Secret, SecretError};
 
@@ -18,21 +19,15 @@ impl Serial {
     /// Takes 1 to 64 printable ASCII characters without spaces, quotes or backslashes.
     pub fn new(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len());
-        let plain = text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         (fits && plain).then(|| Self(text.to_owned()))
     }
 
-    /// A new serial for an app's secret: `app-` and 40 random bits. Two secrets never share one, so a replaced secret
-    /// cannot inherit the progress of its predecessor.
+    /// A new serial for an app's secret: `app-` and 40 random bits, to tell the few apps of one user apart.
     pub fn generate() -> Result<Self, SecretError> {
         let mut bytes = [0; 5];
         secret::fill_random(&mut bytes)?;
-        Ok(Self(format!(
-            "app-{}",
-            BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()
-        )))
+        Ok(Self(format!("app-{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())))
     }
 
     /// The serial as text.
@@ -53,11 +48,12 @@ pub struct Label(String);
 
 impl Label {
     /// Takes 1 to 64 characters, none of them a control character or a colon (which separates issuer and label in an
-    /// otpauth URI).
+    /// otpauth URI). `recovery` is what the log calls a recovery code.
     pub fn new(text: &str) -> Option<Self> {
         let length = text.chars().count();
         let plain = !text.chars().any(|character| character.is_control() || character == ':');
-        ((1..=64).contains(&length) && text.len() <= 256 && plain && text.trim() == text).then(|| Self(text.to_owned()))
+        ((1..=64).contains(&length) && text.len() <= 256 && plain && text.trim() == text && text != "recovery")
+            .then(|| Self(text.to_owned()))
     }
 
     /// The label as text.
@@ -69,6 +65,23 @@ impl Label {
 impl fmt::Display for Label {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+/// A secret and what moves it, recognisable without being readable. Unsalted: a secret has at least 80 random bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seed(Digest);
+
+impl Seed {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Digest::parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for Seed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 
@@ -85,7 +98,7 @@ pub struct Token {
     pub parameters: Parameters,
     /// When it was made.
     pub issued: UnixTime,
-    /// Where the progress begins when no state is kept yet: the step of the confirmation code, which is burned.
+    /// Where the progress begins: at the step of the confirmation code, which is burned.
     pub start: Progress,
 }
 
@@ -93,6 +106,16 @@ impl Token {
     /// What `code` is to this token at `now`, given how far the token has come.
     pub fn find(&self, code: &Code, progress: Progress, window: Window, now: UnixTime) -> Match {
         otp::find(&self.secret, self.parameters, code, progress, window, now)
+    }
+
+    /// Which sequence of codes this token shows. Burned steps are kept by it and not by the token's names, so that they
+    /// stay burned when the same secret is enrolled again.
+    pub fn seed(&self) -> Seed {
+        let kind = match self.parameters.kind {
+            Kind::Totp(period) => period.seconds().to_be_bytes(),
+            Kind::Hotp => [0; 2],
+        };
+        Seed(Digest::of("seed", &[&kind, self.secret.expose()]))
     }
 
     /// `totp` or `hotp`, as files and URIs say it.
@@ -121,7 +144,7 @@ mod tests {
     fn labels_are_what_people_write() {
         assert!(Label::new("alice's phone").is_some());
         assert!(Label::new("Büro").is_some());
-        for refused in ["", " ", "a:b", "a\nb", " phone", &"x".repeat(65)] {
+        for refused in ["", " ", "a:b", "a\nb", " phone", "recovery", &"x".repeat(65)] {
             assert!(Label::new(refused).is_none(), "{refused:?}");
         }
     }

@@ -5,9 +5,10 @@
 //! with one link and no write permission for others is refused. What is written is complete and durable or was never
 //! there: a temporary file with a fixed name, fsync, rename, fsync of the folder. Left-overs of a crash are replaced.
 
-use std::fs::{File, Permissions, TryLockError};
+use std::borrow::Borrow;
+use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -70,10 +71,29 @@ impl Owner {
     pub const ROOT: Self = Self(0);
 }
 
-/// Reads a whole file by its path; `None` when there is no such file.
+/// What others may do with a file or folder of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// Read it: a configuration.
+    FromWriting,
+    /// Nothing: it holds secrets, or says who has them.
+    FromReading,
+}
+
+impl Protection {
+    /// The permission bits that must not be set.
+    fn forbidden(self) -> u32 {
+        match self {
+            Self::FromWriting => 0o022,
+            Self::FromReading => 0o077,
+        }
+    }
+}
+
+/// Reads a whole file that others may read, by its path; `None` when there is no such file.
 pub fn read_file(path: &Path, owner: Owner, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     match open(AT_FDCWD, path, path, OFlag::O_RDONLY, Mode::empty())? {
-        Some(file) => read(&file, path, owner, limit).map(Some),
+        Some(file) => read(&file, path, owner, Protection::FromWriting, limit).map(Some),
         None => Ok(None),
     }
 }
@@ -84,39 +104,55 @@ pub struct Folder {
     handle: File,
     path: PathBuf,
     owner: Owner,
+    protection: Protection,
 }
 
-/// An exclusive lock; released when dropped.
+/// A folder that nobody else holds locked; unlocked when dropped.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, never read: closing the file releases the lock")] File);
+pub struct Locked(Folder);
+
+impl Borrow<Folder> for Locked {
+    fn borrow(&self) -> &Folder {
+        &self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a child that a threaded host happened to fork meanwhile.
+        let _ = self.0.handle.unlock();
+    }
+}
 
 impl Folder {
     /// Opens a folder by its path; `None` when there is none.
-    pub fn open(path: &Path, owner: Owner) -> Result<Option<Self>, FileError> {
-        Self::open_at(AT_FDCWD, path, path.to_owned(), owner)
+    pub fn open(path: &Path, owner: Owner, protection: Protection) -> Result<Option<Self>, FileError> {
+        Self::open_at(AT_FDCWD, path, path.to_owned(), owner, protection)
     }
 
-    /// Opens the folder `name` in this one; `None` when there is none.
+    /// Opens the folder `name` in this one, which nobody else may read; `None` when there is none.
     pub fn folder(&self, name: &str) -> Result<Option<Self>, FileError> {
-        Self::open_at(&self.handle, Path::new(name), self.path.join(name), self.owner)
+        let path = self.path.join(name);
+        Self::open_at(&self.handle, Path::new(name), path, self.owner, Protection::FromReading)
     }
 
     /// Opens the folder `name` in this one and makes it (mode 0700) when there is none.
     pub fn make_folder(&self, name: &str) -> Result<Self, FileError> {
         let path = self.path.join(name);
-        match mkdirat(&self.handle, name, Mode::S_IRWXU) {
-            Ok(()) | Err(Errno::EEXIST) => {}
+        let made = match mkdirat(&self.handle, name, Mode::S_IRWXU) {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
             Err(errno) => return Err(io_error(&path, "make the folder", errno.into())),
-        }
+        };
         let missing = || io_error(&path, "open the folder", Errno::ENOENT.into());
         let folder = self.folder(name)?.ok_or_else(missing)?;
-        // The caller's umask may have taken permissions away.
-        let doing = "set the mode of";
-        folder
-            .handle
-            .set_permissions(Permissions::from_mode(0o700))
-            .map_err(|error| io_error(&path, doing, error))?;
-        self.sync()?;
+        if made {
+            // The caller's umask may have taken permissions away.
+            let doing = "set the mode of";
+            let ours = Permissions::from_mode(0o700);
+            folder.handle.set_permissions(ours).map_err(|error| io_error(&path, doing, error))?;
+            self.sync()?;
+        }
         Ok(folder)
     }
 
@@ -124,7 +160,7 @@ impl Folder {
     pub fn read(&self, name: &str, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
         let path = self.path.join(name);
         match open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? {
-            Some(file) => read(&file, &path, self.owner, limit).map(Some),
+            Some(file) => read(&file, &path, self.owner, self.protection, limit).map(Some),
             None => Ok(None),
         }
     }
@@ -133,14 +169,14 @@ impl Folder {
     pub fn has(&self, name: &str) -> Result<bool, FileError> {
         let path = self.path.join(name);
         match open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? {
-            Some(file) => check_file(&file, &path, self.owner).map(|()| true),
+            Some(file) => check_file(&file, &path, self.owner, self.protection).map(|()| true),
             None => Ok(false),
         }
     }
 
     /// Puts `content` in the place of the file `name`, completely and durably.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), FileError> {
-        let temporary = format!("{name}.new");
+        let temporary = temporary(name);
         let path = self.path.join(&temporary);
         let written = self.write_new(&temporary, &path, content);
         let renamed = written.and_then(|()| {
@@ -155,42 +191,32 @@ impl Folder {
         self.sync()
     }
 
-    /// Removes the file `name` durably; it need not be there.
+    /// Removes the file `name` durably, and what a crash left of its successor; neither need be there.
     pub fn remove(&self, name: &str) -> Result<(), FileError> {
+        let temporary = temporary(name);
+        self.remove_left_over(&temporary, &self.path.join(&temporary))?;
         match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) => self.sync(),
-            Err(Errno::ENOENT) => Ok(()),
+            Ok(()) | Err(Errno::ENOENT) => self.sync(),
             Err(errno) => Err(io_error(&self.path.join(name), "remove", errno.into())),
         }
     }
 
-    /// Locks the permanent file `name` for us alone, waiting at most `patience`.
+    /// Locks this folder for us alone, waiting at most `patience`.
     ///
-    /// The file stays when the lock goes, so a crash leaves nothing that could block anyone. The wait is bounded because
-    /// whoever started a setuid program may stop it while it holds the lock.
-    pub fn lock(&self, name: &str, patience: Duration) -> Result<Lock, FileError> {
-        let path = self.path.join(name);
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT;
-        let missing = || io_error(&path, "open", Errno::ENOENT.into());
-        let file = open(
-            &self.handle,
-            Path::new(name),
-            &path,
-            flags,
-            Mode::S_IRUSR | Mode::S_IWUSR,
-        )?
-        .ok_or_else(missing)?;
-        check_file(&file, &path, self.owner)?;
+    /// The lock is on the folder itself: it goes with the process that holds it, so a crash leaves nothing that could
+    /// block anyone, and it cannot be replaced without replacing what it protects. The wait is bounded because whoever
+    /// started a setuid program may stop it while it holds the lock.
+    pub fn lock(self, patience: Duration) -> Result<Locked, FileError> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
+            match self.handle.try_lock() {
+                Ok(()) => return Ok(Locked(self)),
                 Err(TryLockError::WouldBlock) if started.elapsed() >= patience => {
-                    return Err(FileError::LockTimeout { path, waited: patience });
+                    return Err(FileError::LockTimeout { path: self.path, waited: patience });
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
-                Err(TryLockError::Error(error)) => return Err(io_error(&path, "lock", error)),
+                Err(TryLockError::Error(error)) => return Err(io_error(&self.path, "lock", error)),
             }
             pause = (pause * 2).min(Duration::from_millis(20));
         }
@@ -221,35 +247,40 @@ impl Folder {
     }
 
     fn open_at(
-        at: impl std::os::fd::AsFd,
+        at: impl AsFd,
         name: &Path,
         path: PathBuf,
         owner: Owner,
+        protection: Protection,
     ) -> Result<Option<Self>, FileError> {
         match open(at, name, &path, OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())? {
             Some(handle) => {
-                check_folder(&handle, &path, owner)?;
-                Ok(Some(Self { handle, path, owner }))
+                let metadata = handle.metadata().map_err(|error| io_error(&path, "examine", error))?;
+                check_owner_and_mode(&metadata, &path, owner, protection)?;
+                Ok(Some(Self { handle, path, owner, protection }))
             }
             None => Ok(None),
         }
     }
 
-    fn write_new(&self, name: &str, path: &Path, content: &[u8]) -> Result<(), FileError> {
-        match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(io_error(path, "remove the left-over", errno.into())),
+    /// Removes whatever stands at the fixed name of a temporary file.
+    fn remove_left_over(&self, name: &str, path: &Path) -> Result<(), FileError> {
+        let removed = match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
+            Err(Errno::EISDIR) => unlinkat(&self.handle, name, UnlinkatFlags::RemoveDir),
+            other => other,
+        };
+        match removed {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(io_error(path, "remove the left-over", errno.into())),
         }
+    }
+
+    fn write_new(&self, name: &str, path: &Path, content: &[u8]) -> Result<(), FileError> {
+        self.remove_left_over(name, path)?;
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         let missing = || io_error(path, "create", Errno::ENOENT.into());
-        let mut file = open(
-            &self.handle,
-            Path::new(name),
-            path,
-            flags,
-            Mode::S_IRUSR | Mode::S_IWUSR,
-        )?
-        .ok_or_else(missing)?;
+        let mut file =
+            open(&self.handle, Path::new(name), path, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.ok_or_else(missing)?;
         let written = file
             .set_permissions(Permissions::from_mode(0o600))
             .and_then(|()| file.write_all(content))
@@ -258,30 +289,29 @@ impl Folder {
     }
 
     fn sync(&self) -> Result<(), FileError> {
-        self.handle
-            .sync_all()
-            .map_err(|error| io_error(&self.path, "sync", error))
+        self.handle.sync_all().map_err(|error| io_error(&self.path, "sync", error))
     }
 }
 
+/// The fixed name of the file that will take the place of `name`.
+fn temporary(name: &str) -> String {
+    format!("{name}.new")
+}
+
 /// Opens without following a link; `None` when there is no such entry.
-fn open(
-    at: impl std::os::fd::AsFd,
-    name: &Path,
-    path: &Path,
-    flags: OFlag,
-    mode: Mode,
-) -> Result<Option<File>, FileError> {
+fn open(at: impl AsFd, name: &Path, path: &Path, flags: OFlag, mode: Mode) -> Result<Option<File>, FileError> {
     let always = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     match openat(at, name, flags | always, mode) {
         Ok(handle) => Ok(Some(File::from(above_standard_streams(handle, path)?))),
         Err(Errno::ENOENT) if !flags.contains(OFlag::O_CREAT) => Ok(None),
-        Err(Errno::ELOOP) => Err(refused(path, "is a symbolic link", format!("rm {}", path.display()))),
-        Err(Errno::ENOTDIR) if flags.contains(OFlag::O_DIRECTORY) => Err(refused(
-            path,
-            "is not a folder or is a symbolic link",
-            format!("ls -ld {}", path.display()),
-        )),
+        Err(Errno::ELOOP) => {
+            let path_text = path.display();
+            let remedy = format!("cp --remove-destination \"$(readlink -f {path_text})\" {path_text}");
+            Err(refused(path, "is a symbolic link", remedy))
+        }
+        Err(Errno::ENOTDIR) if flags.contains(OFlag::O_DIRECTORY) => {
+            Err(refused(path, "is not a folder or is a symbolic link", format!("ls -ld {}", path.display())))
+        }
         Err(errno) => Err(io_error(path, "open", errno.into())),
     }
 }
@@ -295,82 +325,64 @@ fn above_standard_streams(handle: OwnedFd, path: &Path) -> Result<OwnedFd, FileE
     handle.try_clone().map_err(|error| io_error(path, "open", error))
 }
 
-fn read(file: &File, path: &Path, owner: Owner, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    check_file(file, path, owner)?;
-    // One byte more than allowed is read, so that a file that grows meanwhile is noticed. The buffer never grows, so no
-    // copy of a secret stays behind.
-    let mut content = Zeroizing::new(Vec::with_capacity(limit.min(64 * 1024) + 1));
+fn read(
+    file: &File,
+    path: &Path,
+    owner: Owner,
+    protection: Protection,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    check_file(file, path, owner, protection)?;
+    let too_large = || FileError::TooLarge { path: path.to_owned(), limit };
     let size = file.metadata().map_err(|error| io_error(path, "examine", error))?.len();
-    if usize::try_from(size).map_or(true, |size| size > limit) {
-        return Err(FileError::TooLarge {
-            path: path.to_owned(),
-            limit,
-        });
-    }
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(most)
-        .read_to_end(&mut content)
-        .map_err(|error| io_error(path, "read", error))?;
-    if content.len() > limit {
-        return Err(FileError::TooLarge {
-            path: path.to_owned(),
-            limit,
-        });
-    }
-    Ok(content)
+    let size = usize::try_from(size).ok().filter(|size| *size <= limit).ok_or_else(too_large)?;
+    // Room for what is there and one byte more, which tells when a file grew meanwhile: the buffer never grows, so no
+    // copy of a secret stays behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(size + 1));
+    let most = u64::try_from(size).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut content).map_err(|error| io_error(path, "read", error))?;
+    if content.len() > size { Err(too_large()) } else { Ok(content) }
 }
 
-fn check_file(file: &File, path: &Path, owner: Owner) -> Result<(), FileError> {
+fn check_file(file: &File, path: &Path, owner: Owner, protection: Protection) -> Result<(), FileError> {
     let metadata = file.metadata().map_err(|error| io_error(path, "examine", error))?;
     if !metadata.is_file() {
-        return Err(refused(
-            path,
-            "is not a regular file",
-            format!("ls -l {}", path.display()),
-        ));
+        return Err(refused(path, "is not a regular file", format!("ls -l {}", path.display())));
     }
     if metadata.nlink() != 1 {
-        return Err(refused(
-            path,
-            "has more than one name (hard links)",
-            format!("ls -li {}", path.display()),
-        ));
+        return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", path.display())));
     }
-    check_owner_and_mode(&metadata, path, owner)
+    check_owner_and_mode(&metadata, path, owner, protection)
 }
 
-fn check_folder(folder: &File, path: &Path, owner: Owner) -> Result<(), FileError> {
-    let metadata = folder.metadata().map_err(|error| io_error(path, "examine", error))?;
-    check_owner_and_mode(&metadata, path, owner)
-}
-
-fn check_owner_and_mode(metadata: &std::fs::Metadata, path: &Path, owner: Owner) -> Result<(), FileError> {
+fn check_owner_and_mode(
+    metadata: &Metadata,
+    path: &Path,
+    owner: Owner,
+    protection: Protection,
+) -> Result<(), FileError> {
     if metadata.uid() != owner.0 {
         let problem = format!("belongs to user {}, not to user {}", metadata.uid(), owner.0);
         return Err(refused(path, &problem, format!("chown {} {}", owner.0, path.display())));
     }
     let mode = metadata.mode() & 0o7777;
-    if mode & 0o022 != 0 {
-        let problem = format!("has mode {mode:04o}, so others may write to it");
-        return Err(refused(path, &problem, format!("chmod go-w {}", path.display())));
+    if mode & protection.forbidden() == 0 {
+        return Ok(());
     }
-    Ok(())
+    let (others, permissions) = match protection {
+        Protection::FromWriting => ("write to it", "go-w"),
+        Protection::FromReading => ("use it", "go-rwx"),
+    };
+    let problem = format!("has mode {mode:04o}, so others may {others}");
+    Err(refused(path, &problem, format!("chmod {permissions} {}", path.display())))
 }
 
 fn refused(path: &Path, problem: &str, remedy: String) -> FileError {
-    FileError::Unsafe {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-        remedy,
-    }
+    FileError::Unsafe { path: path.to_owned(), problem: problem.to_owned(), remedy }
 }
 
 fn io_error(path: &Path, doing: &'static str, source: io::Error) -> FileError {
-    FileError::Io {
-        path: path.to_owned(),
-        doing,
-        source,
-    }
+    FileError::Io { path: path.to_owned(), doing, source }
 }
 
 /// What the system said, without Rust's "(os error 28)".
@@ -381,14 +393,22 @@ pub fn describe(error: &io::Error) -> String {
     }
 }
 
+/// A folder for a test, as a store wants it: nobody else may read it.
+#[cfg(test)]
+pub(crate) fn private_directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).expect("its mode is set");
+    directory
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
     fn folder() -> (tempfile::TempDir, Folder) {
-        let directory = tempfile::tempdir().unwrap();
-        let folder = Folder::open(directory.path(), me()).unwrap().unwrap();
+        let directory = private_directory();
+        let folder = Folder::open(directory.path(), me(), Protection::FromReading).unwrap().unwrap();
         (directory, folder)
     }
 
@@ -406,10 +426,7 @@ mod tests {
         folder.replace("state", b"one").unwrap();
         folder.replace("state", b"two").unwrap();
         assert_eq!(folder.read("state", 10).unwrap().unwrap().as_slice(), b"two");
-        assert_eq!(
-            std::fs::metadata(path(&directory, "state")).unwrap().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(path(&directory, "state")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(folder.names().unwrap(), ["state"]);
     }
 
@@ -423,7 +440,12 @@ mod tests {
         folder.replace("state", b"two").unwrap();
         nix::unistd::mkfifo(&left_over, Mode::S_IRUSR).unwrap();
         folder.replace("state", b"three").unwrap();
-        assert_eq!(folder.read("state", 10).unwrap().unwrap().as_slice(), b"three");
+        std::fs::create_dir(&left_over).unwrap();
+        folder.replace("state", b"four").unwrap();
+        assert_eq!(folder.read("state", 10).unwrap().unwrap().as_slice(), b"four");
+        std::fs::write(&left_over, "a secret, perhaps").unwrap();
+        folder.remove("state").unwrap();
+        assert!(folder.names().unwrap().is_empty());
     }
 
     #[test]
@@ -446,10 +468,10 @@ mod tests {
 
     #[test]
     fn a_foreign_owner_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = private_directory();
         let stranger = Owner(me().0 + 1);
         assert!(matches!(
-            Folder::open(directory.path(), stranger),
+            Folder::open(directory.path(), stranger, Protection::FromReading),
             Err(FileError::Unsafe { .. })
         ));
     }
@@ -458,21 +480,25 @@ mod tests {
     fn the_size_is_capped() {
         let (_directory, folder) = folder();
         folder.replace("big", &[b'x'; 11]).unwrap();
-        assert!(matches!(
-            folder.read("big", 10),
-            Err(FileError::TooLarge { limit: 10, .. })
-        ));
+        assert!(matches!(folder.read("big", 10), Err(FileError::TooLarge { limit: 10, .. })));
     }
 
     #[test]
     fn the_wait_for_a_lock_is_bounded() {
-        let (_directory, folder) = folder();
-        let held = folder.lock("lock", Duration::ZERO).unwrap();
-        assert!(matches!(
-            folder.lock("lock", Duration::from_millis(5)),
-            Err(FileError::LockTimeout { .. })
-        ));
+        let (directory, folder) = folder();
+        let again = || Folder::open(directory.path(), me(), Protection::FromReading).unwrap().unwrap();
+        let held = folder.lock(Duration::ZERO).unwrap();
+        assert!(matches!(again().lock(Duration::from_millis(5)), Err(FileError::LockTimeout { .. })));
         drop(held);
-        folder.lock("lock", Duration::ZERO).unwrap();
+        again().lock(Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn what_others_may_read_is_refused_where_secrets_are() {
+        let (directory, folder) = folder();
+        folder.replace("secret", b"x").unwrap();
+        std::fs::set_permissions(path(&directory, "secret"), Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(folder.read("secret", 10), Err(FileError::Unsafe { .. })));
+        assert!(read_file(&path(&directory, "secret"), me(), 10).unwrap().is_some(), "a configuration may be read");
     }
 }

@@ -70,9 +70,9 @@ impl UserDatabase for SystemUsers {
             return Ok(None);
         }
         match nix::unistd::User::from_name(typed) {
-            Ok(Some(user)) => UserName::new(&user.name)
-                .map(Some)
-                .map_err(|error| LookupError(format!("{error} (from getpwnam)"))),
+            Ok(Some(user)) => {
+                UserName::new(&user.name).map(Some).map_err(|error| LookupError(format!("{error} (from getpwnam)")))
+            }
             Ok(None) => Ok(None),
             Err(error) => Err(LookupError(error.desc().to_owned())),
         }
@@ -85,42 +85,21 @@ mod tests {
 
     #[test]
     fn a_name_that_is_a_path_is_refused() {
-        for name in [
-            "",
-            ".",
-            "..",
-            "../root",
-            "a/b",
-            "/etc",
-            "-rf",
-            "a\nb",
-            "a\0b",
-            &"x".repeat(256),
-        ] {
+        for name in ["", ".", "..", "../root", "a/b", "/etc", "-rf", "a\nb", "a\0b", &"x".repeat(256)] {
             assert!(UserName::new(name).is_err(), "{name:?}");
         }
     }
 
     #[test]
     fn names_as_directories_spell_them_are_accepted() {
-        for name in [
-            "alice",
-            "DOMAIN\\alice",
-            "alice@example.org",
-            "müller",
-            "svc.web",
-            "build$",
-        ] {
+        for name in ["alice", "DOMAIN\\alice", "alice@example.org", "müller", "svc.web", "build$"] {
             assert_eq!(UserName::new(name).unwrap().as_str(), name);
         }
     }
 
     #[test]
     fn root_is_known_and_nobody_is_made_up() {
-        assert_eq!(
-            SystemUsers.canonical("root").unwrap(),
-            Some(UserName::new("root").unwrap())
-        );
+        assert_eq!(SystemUsers.canonical("root").unwrap(), Some(UserName::new("root").unwrap()));
         assert_eq!(SystemUsers.canonical("no-such-user-here").unwrap(), None);
         assert_eq!(SystemUsers.canonical("../etc/passwd").unwrap(), None);
     }

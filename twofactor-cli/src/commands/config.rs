@@ -48,51 +48,24 @@ fn as_toml(config: &config::Config) -> String {
     let mut text = String::new();
     let enrollment = &config.enrollment;
     let parameters = enrollment.parameters;
-    let _ = writeln!(
-        text,
-        "[paths]\nstate = {}\n\n[enrollment]",
-        toml_string(&config.state.to_string_lossy())
-    );
+    let _ = writeln!(text, "[paths]\nstate = {}\n\n[enrollment]", toml_string(&config.state.to_string_lossy()));
     let _ = match &enrollment.issuer {
         Some(issuer) => writeln!(text, "issuer = {}", toml_string(issuer)),
         None => writeln!(text, "# issuer: the host's name"),
     };
-    let _ = writeln!(
-        text,
-        "algorithm = \"{}\"\ndigits = {}",
-        parameters.algorithm,
-        parameters.digits.count()
-    );
+    let _ = writeln!(text, "algorithm = \"{}\"\ndigits = {}", parameters.algorithm, parameters.digits.count());
     if let Kind::Totp(period) = parameters.kind {
         let _ = writeln!(text, "period = {}", period.seconds());
     }
     let _ = writeln!(text, "recovery_codes = {}", enrollment.recovery_codes);
-    let _ = writeln!(
-        text,
-        "\n[window]\ndrift = \"{}\"",
-        humantime::format_duration(config.window.drift)
-    );
+    let _ = writeln!(text, "\n[window]\ndrift = \"{}\"", humantime::format_duration(config.window.drift));
     let _ = writeln!(text, "counter_look_ahead = {}", config.window.look_ahead);
     let limits = config.throttle;
     let _ = writeln!(text, "\n[throttle]\nfree_attempts = {}", limits.free_attempts);
-    let _ = writeln!(
-        text,
-        "first_delay = \"{}\"",
-        humantime::format_duration(limits.first_delay)
-    );
+    let _ = writeln!(text, "first_delay = \"{}\"", humantime::format_duration(limits.first_delay));
     let _ = writeln!(text, "max_delay = \"{}\"", humantime::format_duration(limits.max_delay));
-    let services: Vec<String> = config
-        .prompt
-        .combined
-        .iter()
-        .map(|service| toml_string(service))
-        .collect();
-    let _ = writeln!(
-        text,
-        "\n[prompt]\ncode = {}\ntries = {}",
-        toml_string(&config.prompt.code),
-        config.prompt.tries
-    );
+    let services: Vec<String> = config.prompt.combined.iter().map(|service| toml_string(service)).collect();
+    let _ = writeln!(text, "\n[prompt]\ncode = {}\ntries = {}", toml_string(&config.prompt.code), config.prompt.tries);
     let _ = writeln!(text, "combined = [{}]", services.join(", "));
     let _ = writeln!(text, "\n[default]\nsecond_factor = \"{}\"", config.default_level);
     text
@@ -166,12 +139,7 @@ mod tests {
         let json = as_json(&config);
         for line in as_toml(&config).lines().filter_map(|line| line.split_once(" = ")) {
             let sections = json.as_object().unwrap().values();
-            assert_eq!(
-                sections.filter(|section| section.get(line.0).is_some()).count(),
-                1,
-                "{}",
-                line.0
-            );
+            assert_eq!(sections.filter(|section| section.get(line.0).is_some()).count(), 1, "{}", line.0);
         }
     }
 }

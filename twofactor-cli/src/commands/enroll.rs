@@ -27,7 +27,7 @@ use crate::terminal::{self, Unanswered};
 
 pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<(), Failure> {
     let user = host::known_user(&arguments.user)?;
-    let status = host.accounts.status(&user, host.config.throttle, host.now()?)?;
+    let status = host.accounts.status(&user, host.config.window, host.config.throttle, host.now()?)?;
     refuse_conflicts(&user, status.as_ref(), arguments)?;
 
     let proposal = propose(&user, arguments, host, output)?;
@@ -36,33 +36,16 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
     let file = arguments.qr_file.clone().map(|file| file.write(&uri)).transpose()?;
     if let Some(stream) = where_to_show(arguments, output.format()) {
         let token = proposal.token();
-        offer::show(
-            &Offer {
-                user: &user,
-                token,
-                uri: &uri,
-                qr: arguments.qr,
-            },
-            stream,
-            output,
-        )?;
+        offer::show(&Offer { user: &user, token, uri: &uri, qr: arguments.qr }, stream, output)?;
     }
-    let app = if arguments.no_confirm {
-        proposal.vouch()
-    } else {
-        confirm(proposal, host)?
-    };
+    let app = if arguments.no_confirm { proposal.vouch() } else { confirm(proposal, host)? };
 
     let label = app.token().label.clone();
     let result = match output.format() {
         Format::Json => as_json(&user, &app, &uri, codes.as_deref()),
         Format::Text => Value::Null,
     };
-    let existing = if arguments.replace {
-        Existing::Replace
-    } else {
-        Existing::Keep
-    };
+    let existing = if arguments.replace { Existing::Replace } else { Existing::Keep };
     host.accounts.enroll(&user, app, codes.as_deref(), existing)?;
     if let Some(file) = file {
         file.keep();
@@ -110,11 +93,7 @@ fn refuse_conflicts(user: &UserName, status: Option<&Status>, arguments: &Enroll
 /// The secret on offer: the one that `reset --keep-secret` left, unless the arguments ask for another one.
 fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) -> Result<Proposal, Failure> {
     let host_name = host_name();
-    let issuer = arguments
-        .issuer
-        .as_ref()
-        .or(host.config.enrollment.issuer.as_ref())
-        .unwrap_or(&host_name);
+    let issuer = arguments.issuer.as_ref().or(host.config.enrollment.issuer.as_ref()).unwrap_or(&host_name);
     let account = format!("{user}@{host_name}");
     let another = arguments.replace
         || arguments.counter
@@ -154,10 +133,7 @@ fn parameters(arguments: &Enroll, defaults: Parameters) -> Parameters {
 /// RFC 4226 §4 R6 asks for 128 bits.
 fn warn_of_weakness(secret: &Secret) {
     if secret.bits() < 128 {
-        output::warning(&format!(
-            "the secret has {} bits; 128 are the least to use",
-            secret.bits()
-        ));
+        output::warning(&format!("the secret has {} bits; 128 are the least to use", secret.bits()));
     }
 }
 
@@ -170,9 +146,7 @@ fn new_recovery_codes(
 ) -> Result<Option<Vec<RecoveryCode>>, Failure> {
     let replaced = |status: &Status| arguments.replace && status.apps.iter().any(|app| app.label == arguments.label);
     if status.is_none_or(replaced) {
-        return recovery_codes(host.config.enrollment.recovery_codes)
-            .map(Some)
-            .map_err(Failure::Entropy);
+        return recovery_codes(host.config.enrollment.recovery_codes).map(Some).map_err(Failure::Entropy);
     }
     Ok(None)
 }
@@ -213,6 +187,5 @@ fn as_json(user: &UserName, app: &App, uri: &str, codes: Option<&[RecoveryCode]>
 
 fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    name.filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "localhost".to_owned())
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }

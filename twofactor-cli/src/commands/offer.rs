@@ -31,12 +31,7 @@ pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result
     let drawing = qr::draw(offer.uri, offer.qr, output.screen(stream))?;
     let mut text = Zeroizing::new(String::with_capacity(128 * 1024));
     let token = offer.token;
-    let about = format!(
-        "A secret for {}: token \"{}\", {}.\n",
-        offer.user,
-        token.label,
-        described(token.parameters)
-    );
+    let about = format!("A secret for {}: token \"{}\", {}.\n", offer.user, token.label, described(token.parameters));
     text.push_str(output.explanation(&about));
     text.push_str(output.explanation(match drawing {
         Drawing::Drawn { .. } => "Scan the QR code with an authenticator app, or type the secret into it.\n",
@@ -50,10 +45,7 @@ pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result
     let mut note = None;
     match &drawing {
         Drawing::None => {}
-        Drawing::TooNarrow {
-            columns,
-            in_half_blocks,
-        } => {
+        Drawing::TooNarrow { columns, in_half_blocks } => {
             let sentence = format!("The terminal is too narrow for the QR code, which needs {columns} columns.\n");
             text.push_str(&sentence);
             text.push_str(match in_half_blocks {
@@ -82,17 +74,11 @@ pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
     let content = if path == Path::new("-") {
         terminal::ask_hidden("Secret in base32: ")?
     } else {
-        let failed = |error| Failure::SecretFile {
-            path: path.to_owned(),
-            error,
-        };
+        let failed = |error| Failure::SecretFile { path: path.to_owned(), error };
         read(path).map_err(failed)?
     };
     let text = std::str::from_utf8(&content).map_err(|_| SecretError::NotBase32);
-    text.and_then(Secret::from_base32).map_err(|error| Failure::BadSecret {
-        path: path.to_owned(),
-        error,
-    })
+    text.and_then(Secret::from_base32).map_err(|error| Failure::BadSecret { path: path.to_owned(), error })
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -100,10 +86,7 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let metadata = file.metadata()?;
     // A pipe is nobody else's to read, whatever its mode says.
     if metadata.is_file() && metadata.mode() & 0o077 != 0 {
-        output::warning(&format!(
-            "{} can be read by others; chmod 600 it, or remove it",
-            path.display()
-        ));
+        output::warning(&format!("{} can be read by others; chmod 600 it, or remove it", path.display()));
     }
     let mut content = Zeroizing::new(Vec::with_capacity(8 * 1024));
     file.take(LONGEST_FILE + 1).read_to_end(&mut content)?;

@@ -14,9 +14,7 @@ use crate::output::{self, Format, Output, Stream};
 
 pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<(), Failure> {
     let user = host.account_holder(&arguments.user)?;
-    let count = arguments
-        .count
-        .map_or(host.config.enrollment.recovery_codes, usize::from);
+    let count = arguments.count.map_or(host.config.enrollment.recovery_codes, usize::from);
     let codes = enrollment::recovery_codes(count).map_err(Failure::Entropy)?;
     if !host.accounts.replace_recovery(&user, &codes)? {
         return Err(Failure::NotEnrolled(user));
@@ -30,10 +28,7 @@ pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<
         Format::Text => {
             let old = output.explanation("The old recovery codes are void.\n");
             let about = output.explanation(ABOUT_RECOVERY_CODES);
-            output::must_show(
-                Stream::Results,
-                &Zeroizing::new(format!("{old}{about}{}", listed(&codes).as_str())),
-            )
+            output::must_show(Stream::Results, &Zeroizing::new(format!("{old}{about}{}", listed(&codes).as_str())))
         }
     };
     shown.map_err(|error| Failure::CodesUnseen { user, error })

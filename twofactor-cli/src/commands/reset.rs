@@ -14,11 +14,7 @@ use crate::terminal::{self, Yes};
 
 pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Result<(), Failure> {
     let user = host.account_holder(&arguments.user)?;
-    let reset = if arguments.keep_secret {
-        Reset::Confirmations
-    } else {
-        Reset::Everything
-    };
+    let reset = if arguments.keep_secret { Reset::Confirmations } else { Reset::Everything };
     if !arguments.yes {
         ask(&user, reset)?;
     }

@@ -49,21 +49,11 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
         output.done(|| "Nobody is enrolled.\n".to_owned(), || json!([]))?;
     } else {
         output.report(
-            || {
-                table(
-                    &accounts,
-                    now,
-                    output.screen(Stream::Results).size.map(|(columns, _)| columns),
-                )
-            },
+            || table(&accounts, now, output.screen(Stream::Results).size.map(|(columns, _)| columns)),
             || accounts.iter().map(|(user, status)| as_json(user, status)).collect(),
         )?;
     }
-    if broken == 0 {
-        Ok(())
-    } else {
-        Err(Failure::BrokenAccounts { broken, all })
-    }
+    if broken == 0 { Ok(()) } else { Err(Failure::BrokenAccounts { broken, all }) }
 }
 
 /// A line for every user; wrapped to the screen, if it is one.
@@ -82,16 +72,11 @@ fn table(accounts: &[(UserName, Status)], now: UnixTime, columns: Option<usize>)
             tokens.join(", "),
             status.recovery_left.to_string(),
             wrong_codes(status, now),
-            status
-                .last_accepted
-                .as_ref()
-                .map_or_else(|| "never".to_owned(), |last| last.at.to_string()),
+            status.last_accepted.as_ref().map_or_else(|| "never".to_owned(), |last| last.at.to_string()),
         ]);
     }
     // The style leaves a blank before the first column, which would be in the way of a script.
-    table.lines().fold(String::new(), |text, line| {
-        text + line.strip_prefix(' ').unwrap_or(&line).trim_end() + "\n"
-    })
+    table.lines().fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(&line).trim_end() + "\n")
 }
 
 fn token(app: &AppStatus) -> String {
@@ -116,21 +101,17 @@ fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
         let _ = writeln!(text, "Token:           {}, {}", app.label, app.serial);
         let _ = writeln!(text, "                 {}", described(app.parameters));
         let _ = writeln!(text, "                 issued {}, drift {}", app.issued, app.drift);
+        if let Some(until) = app.burned_until {
+            let _ = writeln!(text, "                 codes burned until {until}: the clock was ahead");
+        }
         if app.confirmation == Confirmation::Pending {
-            let _ = writeln!(
-                text,
-                "                 not confirmed: opens no login until \"twofactor enroll {user}\""
-            );
+            let _ = writeln!(text, "                 not confirmed: opens no login until \"twofactor enroll {user}\"");
         }
     }
     let _ = writeln!(text, "Recovery codes:  {} left", status.recovery_left);
     let _ = writeln!(text, "Wrong codes:     {}", wrong_codes(status, now));
     let _ = match &status.last_accepted {
-        Some(last) => writeln!(
-            text,
-            "Last accepted:   {}, {}, from {}",
-            last.at, last.factor, last.source
-        ),
+        Some(last) => writeln!(text, "Last accepted:   {}, {}, from {}", last.at, last.factor, last.source),
         None => writeln!(text, "Last accepted:   never"),
     };
     text
@@ -165,6 +146,7 @@ fn token_as_json(app: &AppStatus) -> Value {
         "digits": app.parameters.digits.count(),
         "period": period(app.parameters.kind),
         "drift": app.drift,
+        "burned_until": app.burned_until.map(|until| until.to_string()),
         "issued": app.issued.to_string(),
     })
 }

@@ -1,7 +1,7 @@
 //! `twofactor verify USER [CODE]`: would this code be accepted now? Burns nothing and counts nothing.
 
-use serde_json::json;
-use twofactor_core::account::Judgement;
+use serde_json::{Value, json};
+use twofactor_core::account::{Judgement, Proof};
 use twofactor_core::answer::Answer;
 use twofactor_core::reason::Reason;
 use twofactor_core::user::UserName;
@@ -23,45 +23,42 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
         })?,
     };
     let answer = Answer::parse(&typed);
-    let judgement = host.accounts.verify(&user, &answer, host.config.window, host.now()?)?;
+    let judgement = host.accounts.verify(&user, answer, host.config.window, host.now()?)?;
     let Some(judgement) = judgement else {
         return Err(Failure::NotEnrolled(user));
     };
     let refusal = match judgement {
-        Judgement::App {
-            serial,
-            label,
-            progress,
-            ..
-        } => {
+        Judgement::Right { proof, .. } => {
             warn_of_delay(&user, host)?;
-            return Ok(output.report(
-                || format!("would be accepted (token \"{label}\", drift {})\n", progress.drift),
-                || {
-                    json!({
-                        "user": user.as_str(),
-                        "accepted": true,
-                        "serial": serial.as_str(),
-                        "label": label.as_str(),
-                        "drift": progress.drift,
-                    })
-                },
-            )?);
+            return Ok(output.report(|| in_words(&proof), || as_json(&user, &proof))?);
         }
-        Judgement::Recovery(_) => {
-            warn_of_delay(&user, host)?;
-            return Ok(output.report(
-                || "would be accepted (recovery code)\n".to_owned(),
-                || json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
-            )?);
-        }
-        Judgement::Replayed => (Refusal::Replayed, Reason::Replayed),
+        Judgement::Replayed { .. } => (Refusal::Replayed, Reason::Replayed),
         Judgement::NotConfirmed => (Refusal::NotConfirmed, Reason::NotConfirmed),
         Judgement::Wrong => (Refusal::Wrong, Reason::WrongCode),
     };
     let (refusal, reason) = refusal;
     output.report_json(|| json!({ "user": user.as_str(), "accepted": false, "reason": reason.word() }))?;
     Err(Failure::CodeRefused { user, refusal })
+}
+
+fn in_words(proof: &Proof) -> String {
+    match proof {
+        Proof::App { label, drift, .. } => format!("would be accepted (token \"{label}\", drift {drift})\n"),
+        Proof::Recovery => "would be accepted (recovery code)\n".to_owned(),
+    }
+}
+
+fn as_json(user: &UserName, proof: &Proof) -> Value {
+    match proof {
+        Proof::App { serial, label, drift } => json!({
+            "user": user.as_str(),
+            "accepted": true,
+            "serial": serial.as_str(),
+            "label": label.as_str(),
+            "drift": drift,
+        }),
+        Proof::Recovery => json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
+    }
 }
 
 /// A right code is refused all the same while wrong ones are being slowed down.

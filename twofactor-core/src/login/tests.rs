@@ -44,9 +44,7 @@ impl Conversation for Script {
     }
 
     fn password(&mut self) -> Option<Reply> {
-        self.password
-            .clone()
-            .map(|password| Zeroizing::new(password.into_bytes()))
+        self.password.clone().map(|password| Zeroizing::new(password.into_bytes()))
     }
 
     fn ask_password(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
@@ -96,38 +94,21 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::trusted::private_directory();
         let owner = Owner(nix::unistd::geteuid().as_raw());
         let store = Files::new(directory.path(), owner, Duration::from_millis(10));
-        let proposal = Proposal::new(
-            Label::new("app").unwrap(),
-            Parameters::default(),
-            "example.org",
-            "alice",
-            NOW,
-        )
-        .unwrap();
+        let proposal =
+            Proposal::new(Label::new("app").unwrap(), Parameters::default(), "example.org", "alice", NOW).unwrap();
         let secret = crate::secret::Secret::from_base32(&proposal.token().secret.expose_base32()).unwrap();
         let secret_code = Box::new(move |offset: i64| {
-            let here = otp::current_step(Period::THIRTY, NOW)
-                .0
-                .checked_add_signed(offset)
-                .unwrap();
+            let here = otp::current_step(Period::THIRTY, NOW).0.checked_add_signed(offset).unwrap();
             otp::code_of(&secret, Parameters::default(), otp::Step(here))
         });
         let codes = enrollment::recovery_codes(1).unwrap();
         let recovery = codes[0].expose_grouped().to_string();
         let alice = UserName::new("alice").unwrap();
-        store
-            .enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep)
-            .unwrap();
-        Self {
-            directory,
-            store,
-            config: Config::default(),
-            secret_code,
-            recovery,
-        }
+        store.enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep).unwrap();
+        Self { directory, store, config: Config::default(), secret_code, recovery }
     }
 
     fn at_level(level: Level) -> Self {
@@ -166,29 +147,16 @@ impl Host {
             user: user.to_owned(),
             service: service.to_owned(),
             rhost: Some("192.0.2.7".to_owned()),
+            tty: Some("ssh".to_owned()),
             null_ok,
         };
-        let world = World {
-            config: &self.config,
-            users: &People,
-            store: &self.store,
-            clock: &NOW,
-        };
-        let mut script = Script {
-            acts: acts.into(),
-            prompts: Vec::new(),
-            password: password.map(str::to_owned),
-        };
+        let world = World { config: &self.config, users: &People, store: &self.store, clock: &NOW };
+        let mut script = Script { acts: acts.into(), prompts: Vec::new(), password: password.map(str::to_owned) };
         let mut lines = Lines::default();
         let verdict = login(&request, &world, &mut script, &mut lines);
         assert!(script.acts.is_empty(), "an answer was never asked for");
         lines.0.retain(|line| !line.starts_with("debug"));
-        Outcome {
-            verdict,
-            prompts: script.prompts,
-            password: script.password,
-            lines: lines.0,
-        }
+        Outcome { verdict, prompts: script.prompts, password: script.password, lines: lines.0 }
     }
 }
 
@@ -226,10 +194,7 @@ fn a_right_code_is_accepted_and_logged() {
     let outcome = host.types("alice", &host.code());
     assert!(outcome.is_accepted());
     assert_eq!(outcome.prompts, ["Verification code: "]);
-    assert_eq!(
-        outcome.lines,
-        ["accepted user=alice service=sshd rhost=192.0.2.7 token=app drift=0"]
-    );
+    assert_eq!(outcome.lines, ["accepted user=alice service=sshd rhost=192.0.2.7 token=app drift=0"]);
 }
 
 #[test]
@@ -238,10 +203,7 @@ fn a_replayed_code_is_denied_and_logged() {
     assert!(host.types("alice", &host.code()).is_accepted());
     let outcome = host.types("alice", &host.code());
     assert_eq!(outcome.denial(), Reason::Replayed);
-    assert_eq!(
-        outcome.lines,
-        ["denied user=alice service=sshd rhost=192.0.2.7 reason=replayed"]
-    );
+    assert_eq!(outcome.lines, ["denied user=alice service=sshd rhost=192.0.2.7 reason=replayed"]);
 }
 
 #[test]
@@ -259,10 +221,7 @@ fn a_recovery_code_is_accepted_where_a_code_is_asked() {
 fn enrolled_unenrolled_unknown_and_throttled_users_see_the_same_prompt() {
     let host = Host::new();
     for guess in 0..5 {
-        assert_eq!(
-            host.types("alice", &format!("00000{guess}")).denial(),
-            Reason::WrongCode
-        );
+        assert_eq!(host.types("alice", &format!("00000{guess}")).denial(), Reason::WrongCode);
     }
     let table = [
         ("alice", Reason::Throttled),
@@ -282,29 +241,49 @@ fn the_name_is_the_one_the_user_database_knows() {
     let host = Host::new();
     let outcome = host.types("ALICE", &host.code());
     assert!(outcome.is_accepted());
-    assert!(
-        outcome.lines[0].starts_with("accepted user=alice typed=ALICE service=sshd"),
-        "{:?}",
-        outcome.lines
-    );
+    assert!(outcome.lines[0].starts_with("accepted user=alice typed=ALICE service=sshd"), "{:?}", outcome.lines);
 }
 
 #[test]
 fn a_password_sent_again_is_no_guess_and_the_log_says_what_to_do() {
     let host = Host::new();
-    let dummy = String::from_utf8(SSHD_DUMMY_PASSWORD.to_vec()).unwrap();
-    for (password, answer) in [(Some("123456"), "123456"), (None, dummy.as_str())] {
-        for _ in 0..10 {
-            let outcome = host.login_with("alice", "sshd", NullOk::No, password, vec![types(answer)]);
-            assert_eq!(outcome.denial(), Reason::PasswordRepeated);
-            assert!(
-                outcome.lines[0].contains("enable KbdInteractiveAuthentication"),
-                "{:?}",
-                outcome.lines
-            );
-        }
+    for _ in 0..10 {
+        let outcome = host.login_with("alice", "sshd", NullOk::No, Some("123456"), vec![types("123456")]);
+        assert_eq!(outcome.denial(), Reason::PasswordRepeated);
+        assert!(outcome.lines[0].contains("enable KbdInteractiveAuthentication"), "{:?}", outcome.lines);
     }
     assert!(host.types("alice", &host.code()).is_accepted(), "nothing was counted");
+}
+
+#[test]
+fn what_sshd_sends_for_users_it_refuses_is_no_guess() {
+    let host = Host::new();
+    let junk = String::from_utf8(SSHD_DUMMY_PASSWORD.repeat(3)).unwrap();
+    // As long as what was typed: a code, a password, a long password.
+    for length in [6, 13, 20] {
+        let outcome = host.types("alice", &junk[..length]);
+        assert_eq!(outcome.denial(), Reason::PasswordRepeated);
+        assert!(outcome.lines[0].contains("AllowUsers"), "{:?}", outcome.lines);
+        assert_eq!(host.types("nobody-here", &junk[..length]).denial(), Reason::UnknownUser);
+    }
+    assert!(host.types("alice", &host.code()).is_accepted(), "nothing was counted");
+}
+
+#[test]
+fn a_login_without_a_remote_host_names_its_terminal() {
+    let host = Host::new();
+    let request = Request {
+        user: "alice".to_owned(),
+        service: "login".to_owned(),
+        rhost: None,
+        tty: Some("tty1".to_owned()),
+        null_ok: NullOk::No,
+    };
+    let world = World { config: &host.config, users: &People, store: &host.store, clock: &NOW };
+    let mut script = Script { acts: vec![types(&host.code())].into(), prompts: Vec::new(), password: None };
+    let mut lines = Lines::default();
+    assert!(matches!(login(&request, &world, &mut script, &mut lines), Verdict::Accepted(_)));
+    assert_eq!(lines.0.last().unwrap(), "accepted user=alice service=login tty=tty1 token=app drift=0");
 }
 
 #[test]
@@ -322,11 +301,7 @@ fn further_tries_are_asked_for_and_used_up() {
     assert_eq!(outcome.prompts.len(), 3);
     for user in ["alice", "bob", "nobody-here"] {
         let outcome = host.login(user, vec![types("000001"), types("000002"), types("000003")]);
-        assert!(
-            matches!(outcome.verdict, Verdict::TriesUsedUp(_)),
-            "{user}: {:?}",
-            outcome.verdict
-        );
+        assert!(matches!(outcome.verdict, Verdict::TriesUsedUp(_)), "{user}: {:?}", outcome.verdict);
         assert_eq!(outcome.lines.len(), 3);
     }
 }
@@ -336,10 +311,7 @@ fn off_asks_nothing() {
     let host = Host::at_level(Level::Off);
     let outcome = host.login("alice", vec![]);
     assert!(outcome.is_waived());
-    assert_eq!(
-        outcome.lines,
-        ["skipped user=alice service=sshd rhost=192.0.2.7 policy=off"]
-    );
+    assert_eq!(outcome.lines, ["skipped user=alice service=sshd rhost=192.0.2.7 policy=off"]);
 }
 
 #[test]
@@ -367,26 +339,15 @@ fn what_cannot_be_read_is_never_taken_for_not_enrolled() {
         let users = host.directory.path().join("users");
         std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o777)).unwrap();
         for user in ["alice", "bob"] {
-            let acts = if level == Level::Required {
-                vec![types("123456")]
-            } else {
-                vec![]
-            };
+            let acts = if level == Level::Required { vec![types("123456")] } else { vec![] };
             let outcome = host.login(user, acts);
             assert_eq!(outcome.denial(), Reason::UnsafeFile);
             let line = &outcome.lines[0];
-            assert!(
-                line.starts_with(&format!("error user={user}")) && line.contains("chmod go-w"),
-                "{line}"
-            );
+            assert!(line.starts_with(&format!("error user={user}")) && line.contains("chmod go-rwx"), "{line}");
         }
         std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::remove_dir_all(&users).unwrap();
-        let acts = if level == Level::Required {
-            vec![types("123456")]
-        } else {
-            vec![]
-        };
+        let acts = if level == Level::Required { vec![types("123456")] } else { vec![] };
         assert_eq!(host.login("bob", acts).denial(), Reason::StoreUnavailable);
     }
 }
@@ -403,23 +364,14 @@ fn a_combined_answer_leaves_the_password_alone_for_the_modules_below() {
     assert_eq!(accepted.prompts, [COMBINED_PROMPT]);
 
     let wrong = login(&host, "alice", "hunter2000000");
-    assert_eq!(
-        (wrong.denial(), wrong.password.as_deref()),
-        (Reason::WrongCode, Some("hunter2"))
-    );
+    assert_eq!((wrong.denial(), wrong.password.as_deref()), (Reason::WrongCode, Some("hunter2")));
     let unknown = login(&host, "nobody-here", "hunter2000000");
-    assert_eq!(
-        (unknown.denial(), unknown.password.as_deref()),
-        (Reason::UnknownUser, Some("hunter2"))
-    );
-    let recovery = login(&host, "alice", &format!("hunter2{}", host.recovery.replace('-', "")));
+    assert_eq!((unknown.denial(), unknown.password.as_deref()), (Reason::UnknownUser, Some("hunter2")));
+    let recovery = login(&host, "alice", &format!("hunter2{}", host.recovery));
     assert!(recovery.is_accepted());
     assert_eq!(recovery.password.as_deref(), Some("hunter2"));
     let none = login(&host, "alice", "hunter");
-    assert_eq!(
-        (none.denial(), none.password.as_deref()),
-        (Reason::WrongCode, Some("hunter"))
-    );
+    assert_eq!((none.denial(), none.password.as_deref()), (Reason::WrongCode, Some("hunter")));
 }
 
 #[test]
@@ -433,10 +385,7 @@ fn a_combined_service_is_asked_once_whatever_tries_says() {
 fn no_line_of_the_log_holds_what_was_typed() {
     let host = Host::with_tries(3);
     let code = host.code();
-    let outcome = host.login(
-        "alice",
-        vec![types("my secret passphrase"), types("987654"), types(&code)],
-    );
+    let outcome = host.login("alice", vec![types("my secret passphrase"), types("987654"), types(&code)]);
     let all = outcome.lines.join("\n");
     for typed in ["passphrase", "987654", &code] {
         assert!(!all.contains(typed), "{all}");

@@ -5,14 +5,14 @@ use thiserror::Error;
 use crate::account::{App, Confirmation, Credentials, Judgement, LastAccepted, MOST_APPS, State};
 use crate::answer::Answer;
 use crate::clock::UnixTime;
-use crate::otp::{Parameters, Window};
+use crate::otp::{self, Parameters, Window};
 use crate::recovery::{RecoveryCode, Salt};
 use crate::secret::SecretError;
 use crate::store::StoreError;
-use crate::store::files::{Entry, Files, Locked, SECRET, STATE, USERS};
+use crate::store::files::{Account, Files, Locked, SECRET, STATE, USERS};
 use crate::throttle::{Limits, Throttle};
 use crate::token::{Label, Serial, Token};
-use crate::trusted::{FileError, Folder};
+use crate::trusted::{FileError, Folder, Protection};
 use crate::user::UserName;
 
 /// What enrolling does when the user has an app of that label.
@@ -27,7 +27,8 @@ pub enum Existing {
 /// How much [`Files::reset`] forgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reset {
-    /// The user's apps, recovery codes and counts.
+    /// The user's apps, recovery codes and counts. What stays is which steps of which seeds are burned: the same secret
+    /// may be enrolled again, its old codes may not.
     Everything,
     /// Only the confirmations: the next enrollment offers the same secrets again.
     Confirmations,
@@ -42,9 +43,6 @@ pub enum EnrollError {
     /// The user has [`MOST_APPS`] apps.
     #[error("{0} has {MOST_APPS} tokens already")]
     TooMany(UserName),
-    /// The user has the same secret as another token. Each would keep its own watermark, so a code would be good twice.
-    #[error("{0} has this secret already, as token \"{1}\"")]
-    SameSecret(UserName, Label),
     /// No salt could be made.
     #[error(transparent)]
     Entropy(#[from] SecretError),
@@ -81,6 +79,8 @@ pub struct AppStatus {
     pub issued: UnixTime,
     /// Its learned drift in steps.
     pub drift: i8,
+    /// Until when no code of it is good, because the clock was ahead when the last one was used.
+    pub burned_until: Option<UnixTime>,
     /// Whether a code ever confirmed it.
     pub confirmation: Confirmation,
 }
@@ -98,13 +98,19 @@ impl Files {
         existing: Existing,
     ) -> Result<(), EnrollError> {
         let account = self.locked_or_new(user)?;
-        let mut credentials = match account.entry.credentials()? {
-            Some(credentials) => credentials,
-            None => Credentials {
-                apps: Vec::new(),
-                salt: Salt::generate()?,
-                recovery: Vec::new(),
-            },
+        let mut credentials = match account.credentials()? {
+            Some(credentials) => {
+                // Its state must be there too. A new one would make burned codes good again.
+                account.state()?;
+                credentials
+            }
+            None => {
+                // First, so that a crash between the two leaves a state without secrets and never the reverse.
+                if !account.has(STATE)? {
+                    account.write_state(&State::default())?;
+                }
+                Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() }
+            }
         };
         let label = &app.token().label;
         if let Some(present) = credentials.app(label)
@@ -112,9 +118,6 @@ impl Files {
             && existing == Existing::Keep
         {
             return Err(EnrollError::AlreadyEnrolled(user.clone(), label.clone()));
-        }
-        if let Some(twin) = credentials.apps.iter().find(|present| is_twin(present, &app)) {
-            return Err(EnrollError::SameSecret(user.clone(), twin.token().label.clone()));
         }
         credentials.apps.retain(|present| present.token().label != *label);
         if credentials.apps.len() >= MOST_APPS {
@@ -124,27 +127,31 @@ impl Files {
         if let Some(codes) = recovery {
             credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
         }
-        if !account.entry.folder.has(STATE)? {
-            // First, so that a crash between the two leaves a state without secrets and never the reverse.
-            account.write_state(&State::default())?;
-        }
         account.write_credentials(&credentials)?;
         Ok(())
     }
 
     /// The user's apps, recovery codes and counts; `None` when the user is not enrolled.
-    pub fn status(&self, user: &UserName, limits: Limits, now: UnixTime) -> Result<Option<Status>, StoreError> {
+    pub fn status(
+        &self,
+        user: &UserName,
+        window: Window,
+        limits: Limits,
+        now: UnixTime,
+    ) -> Result<Option<Status>, StoreError> {
         let Some((credentials, state)) = self.account(user)? else {
             return Ok(None);
         };
         let apps = credentials.apps.iter().map(|app| {
             let token = app.token();
+            let progress = state.progress_of(token);
             AppStatus {
                 serial: token.serial.clone(),
                 label: token.label.clone(),
                 parameters: token.parameters,
                 issued: token.issued,
-                drift: state.progress_of(token).drift,
+                drift: progress.drift,
+                burned_until: otp::burned_until(token.parameters.kind, progress, window, now),
                 confirmation: app.confirmation(),
             }
         });
@@ -173,23 +180,19 @@ impl Files {
             Err(_) => true,
         };
         let names = users.names()?;
-        Ok(names
-            .iter()
-            .filter(|name| has_account(name))
-            .filter_map(|name| UserName::new(name).ok())
-            .collect())
+        Ok(names.iter().filter(|name| has_account(name)).filter_map(|name| UserName::new(name).ok()).collect())
     }
 
     /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
     pub fn verify(
         &self,
         user: &UserName,
-        answer: &Answer,
+        answer: Answer,
         window: Window,
         now: UnixTime,
     ) -> Result<Option<Judgement>, StoreError> {
         let account = self.account(user)?;
-        Ok(account.map(|(credentials, state)| credentials.judge(answer, &state, window, now)))
+        Ok(account.map(|(credentials, state)| credentials.judge(&[answer], &state, window, now)))
     }
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
@@ -206,20 +209,22 @@ impl Files {
         let Some(account) = self.locked(user)? else {
             return Ok(false);
         };
-        if !account.entry.folder.has(SECRET)? {
+        if !account.has(SECRET)? {
             return Ok(false);
         }
         match reset {
             Reset::Everything => {
+                // A state that cannot be read is forgotten as a whole: this is the way out of a damaged account.
+                let burned = account.state().map(|state| state.progress).unwrap_or_default();
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
-                account.entry.folder.remove(SECRET).map_err(StoreError::from)?;
-                account.entry.folder.remove(STATE).map_err(StoreError::from)?;
+                account.folder().remove(SECRET)?;
+                account.write_state(&State { progress: burned, ..State::default() })?;
             }
             Reset::Confirmations => {
-                let Some(mut credentials) = account.entry.credentials()? else {
+                let Some(mut credentials) = account.credentials()? else {
                     return Ok(false);
                 };
-                let state = account.entry.state()?;
+                let state = account.state()?;
                 for app in &mut credentials.apps {
                     let progress = state.progress_of(app.token());
                     app.unconfirm(progress);
@@ -235,7 +240,7 @@ impl Files {
         let Some(account) = self.locked(user)? else {
             return Ok(false);
         };
-        let Some(mut credentials) = account.entry.credentials()? else {
+        let Some(mut credentials) = account.credentials()? else {
             return Ok(false);
         };
         credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
@@ -248,59 +253,47 @@ impl Files {
         let Some(account) = self.locked(user)? else {
             return Ok(false);
         };
-        if !account.entry.folder.has(SECRET)? {
+        if !account.has(SECRET)? {
             return Ok(false);
         }
-        let mut state = account.entry.state()?;
-        state.throttle = Throttle {
-            trusted: state.throttle.trusted.take(),
-            ..Throttle::default()
-        };
+        let mut state = account.state()?;
+        state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
         account.write_state(&state)?;
         Ok(true)
     }
 
+    /// The account as it is, without locking it; `None` when the user is not enrolled, also on a host where nobody is yet.
     fn account(&self, user: &UserName) -> Result<Option<(Credentials, State)>, StoreError> {
-        let entry = match self.entry(user) {
+        let account = match self.unlocked(user) {
             Err(StoreError::NoFolder(_)) => None,
             other => other?,
         };
-        let Some(entry) = entry else { return Ok(None) };
-        let Some(credentials) = entry.credentials()? else {
-            return Ok(None);
-        };
-        Ok(Some((credentials, entry.state()?)))
+        let Some(account) = account else { return Ok(None) };
+        let Some(credentials) = account.credentials()? else { return Ok(None) };
+        Ok(Some((credentials, account.state()?)))
     }
 
     /// The user's folder, made when it is not there, locked. Also makes the folders above it, down from the one that
     /// holds the state folder, which must exist.
     fn locked_or_new(&self, user: &UserName) -> Result<Locked, StoreError> {
-        let state = match Folder::open(&self.state, self.owner)? {
+        let state = match Folder::open(&self.state, self.owner, Protection::FromReading)? {
             Some(state) => state,
             None => self.make_state_folder()?,
         };
         let folder = state.make_folder(USERS)?.make_folder(user.as_str())?;
-        Entry { folder }.lock(self.patience)
+        Ok(Account(folder.lock(self.patience)?))
     }
 
     fn make_state_folder(&self) -> Result<Folder, StoreError> {
-        let parent = self
-            .state
-            .parent()
-            .and_then(|parent| Folder::open(parent, self.owner).transpose())
-            .transpose()?;
+        let parent = self.state.parent();
+        let parent =
+            parent.map(|parent| Folder::open(parent, self.owner, Protection::FromWriting)).transpose()?.flatten();
         let name = self.state.file_name().and_then(|name| name.to_str());
         match (parent, name) {
             (Some(parent), Some(name)) => Ok(parent.make_folder(name)?),
             _ => Err(StoreError::NoFolder(self.state.clone())),
         }
     }
-}
-
-/// Whether two tokens share a secret. A token that is confirmed again is the same token and no twin.
-fn is_twin(present: &App, app: &App) -> bool {
-    let (present, new) = (present.token(), app.token());
-    present.serial != new.serial && present.secret.expose() == new.secret.expose()
 }
 
 impl From<FileError> for EnrollError {
@@ -312,51 +305,22 @@ impl From<FileError> for EnrollError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrollment::Proposal;
-    use crate::secret::Secret;
     use crate::store::files::PATIENCE;
     use crate::trusted::Owner;
 
-    fn app(label: &str, secret: &str) -> App {
-        let (secret, label) = (Secret::from_base32(secret).unwrap(), Label::new(label).unwrap());
-        let now = UnixTime::from_seconds(1_800_000_000);
-        Proposal::with_secret(secret, label, Parameters::default(), "web1", "alice@web1", now)
-            .unwrap()
-            .vouch()
-    }
-
-    #[test]
-    fn a_user_never_has_the_same_secret_twice() {
-        let directory = tempfile::tempdir().unwrap();
-        let files = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE);
-        let alice = UserName::new("alice").unwrap();
-        let (one, other) = ("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
-        files.enroll(&alice, app("app", one), None, Existing::Keep).unwrap();
-        for (label, existing) in [("tablet", Existing::Keep), ("app", Existing::Replace)] {
-            let again = files.enroll(&alice, app(label, one), None, existing);
-            assert!(matches!(again, Err(EnrollError::SameSecret(..))), "{label}");
-        }
-        files
-            .enroll(&alice, app("tablet", other), None, Existing::Keep)
-            .unwrap();
-        files.reset(&alice, Reset::Confirmations).unwrap();
-        let token = files.pending(&alice, &Label::new("app").unwrap()).unwrap().unwrap();
-        files
-            .enroll(&alice, App::vouched_for(token), None, Existing::Keep)
-            .unwrap();
-    }
-
     #[test]
     fn a_broken_account_is_listed_and_does_not_hide_the_others() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::trusted::private_directory();
         let files = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE);
         assert!(files.users().unwrap().is_empty(), "nothing was ever enrolled");
         let users = directory.path().join(USERS);
+        let alice = UserName::new("alice").unwrap();
+        drop(files.locked_or_new(&alice).unwrap());
         for (name, content) in [("alice", "healthy"), ("bob", "healthy")] {
             std::fs::create_dir_all(users.join(name)).unwrap();
             std::fs::write(users.join(name).join(SECRET), content).unwrap();
         }
-        std::fs::create_dir(users.join("carol")).unwrap();
+        drop(files.locked_or_new(&UserName::new("carol").unwrap()).unwrap());
         std::os::unix::fs::symlink("/nowhere", users.join("dave")).unwrap();
         std::fs::remove_file(users.join("bob").join(SECRET)).unwrap();
         std::os::unix::fs::symlink("/nowhere", users.join("bob").join(SECRET)).unwrap();

@@ -8,9 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::account::{App, Confirmation, Credentials, MOST_APPS, MOST_RECOVERY_CODES};
 use crate::clock::UnixTime;
+use crate::digest::Digest;
 use crate::document::{Problem, Reader, Section, toml_string};
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress, Step};
-use crate::recovery::{Digest, Salt};
+use crate::recovery::Salt;
 use crate::secret::Secret;
 use crate::store::files::END;
 use crate::token::{Label, Serial, Token};
@@ -59,9 +60,7 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
 /// Reads the credentials back.
 pub(super) fn read(text: &str) -> Result<Credentials, Vec<Problem>> {
     let reader = Reader::new(text);
-    let credentials = reader
-        .parse()
-        .and_then(|document| credentials(Section::root(&reader, &document)));
+    let credentials = reader.parse().and_then(|document| credentials(Section::root(&reader, &document)));
     match (credentials, reader.into_problems()) {
         (Some(credentials), problems) if problems.is_empty() => Ok(credentials),
         (_, problems) => Err(problems),
@@ -72,16 +71,11 @@ fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
     required(&root, "version", root.integer("version", 1..=VERSION));
     let salt = root.string("salt").and_then(|salt| Salt::parse(salt.value));
     let salt = required(&root, "salt", salt);
-    let recovery: Option<Vec<Digest>> = root
-        .strings("recovery")
-        .and_then(|list| list.iter().map(|digest| Digest::parse(digest.value)).collect());
+    let recovery: Option<Vec<Digest>> =
+        root.strings("recovery").and_then(|list| list.iter().map(|digest| Digest::parse(digest.value)).collect());
     let recovery = required(&root, "recovery", recovery);
     let apps: Option<Vec<App>> = root.sections("app").into_iter().map(app).collect();
-    let credentials = Credentials {
-        apps: apps?,
-        salt: salt?,
-        recovery: recovery?,
-    };
+    let credentials = Credentials { apps: apps?, salt: salt?, recovery: recovery? };
     let unique = |app: &App| {
         let same =
             |other: &&App| other.token().serial == app.token().serial || other.token().label == app.token().label;
@@ -98,71 +92,33 @@ fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
 }
 
 fn app(section: Section<'_, '_>) -> Option<App> {
-    let serial = required(
-        &section,
-        "serial",
-        section.string("serial").and_then(|text| Serial::new(text.value)),
-    );
-    let label = required(
-        &section,
-        "label",
-        section.string("label").and_then(|text| Label::new(text.value)),
-    );
-    let secret = section
-        .string("secret")
-        .and_then(|text| Secret::from_base32(text.value).ok());
+    let serial = required(&section, "serial", section.string("serial").and_then(|text| Serial::new(text.value)));
+    let label = required(&section, "label", section.string("label").and_then(|text| Label::new(text.value)));
+    let secret = section.string("secret").and_then(|text| Secret::from_base32(text.value).ok());
     let secret = required(&section, "secret", secret);
-    let algorithm = section
-        .string("algorithm")
-        .and_then(|text| text.value.parse::<Algorithm>().ok());
+    let algorithm = section.string("algorithm").and_then(|text| text.value.parse::<Algorithm>().ok());
     let algorithm = required(&section, "algorithm", algorithm);
-    let digits = section
-        .integer("digits", Digits::RANGE)
-        .and_then(|digits| Digits::new(digits).ok());
+    let digits = section.integer("digits", Digits::RANGE).and_then(|digits| Digits::new(digits).ok());
     let digits = required(&section, "digits", digits);
     let kind = match section.string("type").map(|text| text.value) {
-        Some("totp") => section
-            .integer("period", Period::RANGE)
-            .and_then(|period| Period::new(period).ok())
-            .map(Kind::Totp),
+        Some("totp") => {
+            section.integer("period", Period::RANGE).and_then(|period| Period::new(period).ok()).map(Kind::Totp)
+        }
         Some("hotp") => Some(Kind::Hotp),
         _ => None,
     };
     let kind = required(&section, "type", kind);
-    let issued = section
-        .string("issued")
-        .and_then(|text| UnixTime::from_rfc3339(text.value));
+    let issued = section.string("issued").and_then(|text| UnixTime::from_rfc3339(text.value));
     let issued = required(&section, "issued", issued);
     let start = Progress {
-        watermark: section
-            .integer("burned", 0..=i64::MAX)
-            .and_then(|step| u64::try_from(step).ok())
-            .map(Step),
-        drift: section
-            .integer("drift", -Progress::MOST_DRIFT..=Progress::MOST_DRIFT)
-            .unwrap_or(0),
+        watermark: section.integer("burned", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step),
+        drift: section.integer("drift", -Progress::MOST_DRIFT..=Progress::MOST_DRIFT).unwrap_or(0),
     };
-    let confirmation = required(&section, "confirmed", section.boolean("confirmed")).map(|confirmed| {
-        if confirmed {
-            Confirmation::Confirmed
-        } else {
-            Confirmation::Pending
-        }
-    });
+    let confirmation = required(&section, "confirmed", section.boolean("confirmed"))
+        .map(|confirmed| if confirmed { Confirmation::Confirmed } else { Confirmation::Pending });
     section.finish();
-    let parameters = Parameters {
-        algorithm: algorithm?,
-        digits: digits?,
-        kind: kind?,
-    };
-    let token = Token {
-        serial: serial?,
-        label: label?,
-        secret: secret?,
-        parameters,
-        issued: issued?,
-        start,
-    };
+    let parameters = Parameters { algorithm: algorithm?, digits: digits?, kind: kind? };
+    let token = Token { serial: serial?, label: label?, secret: secret?, parameters, issued: issued?, start };
     Some(App::stored(token, confirmation?))
 }
 

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use crate::account::{LastAccepted, State};
 use crate::clock::UnixTime;
+use crate::digest::Digest;
 use crate::document::{Problem, Reader, Section, toml_string};
 use crate::otp::{Progress, Step};
-use crate::recovery::Digest;
 use crate::store::files::END;
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
-use crate::token::Serial;
+use crate::token::Seed;
 
 /// The version of the format this program writes, and the newest it reads.
 const VERSION: u32 = 1;
@@ -17,10 +17,7 @@ const VERSION: u32 = 1;
 /// The state as text.
 pub(super) fn write(state: &State) -> String {
     let mut text = String::with_capacity(1024);
-    let _ = writeln!(
-        text,
-        "# How far a second factor has been used, written by twofactor at every login."
-    );
+    let _ = writeln!(text, "# How far a second factor has been used, written by twofactor at every login.");
     let _ = writeln!(text, "version = {VERSION}");
     text.push_str("used_recovery = [");
     for digest in &state.used_recovery {
@@ -28,12 +25,8 @@ pub(super) fn write(state: &State) -> String {
     }
     text.push_str("]\n");
     if let Some(last) = &state.last_accepted {
-        let _ = writeln!(
-            text,
-            "\n[last_accepted]\nat = \"{}\"\nsource = {}",
-            last.at,
-            toml_string(last.source.as_str())
-        );
+        let _ =
+            writeln!(text, "\n[last_accepted]\nat = \"{}\"\nsource = {}", last.at, toml_string(last.source.as_str()));
         let _ = writeln!(text, "factor = {}", toml_string(&last.factor));
     }
     let throttle = &state.throttle;
@@ -46,15 +39,11 @@ pub(super) fn write(state: &State) -> String {
         let _ = writeln!(text, "last_wrong = \"{digest}\"\nlast_wrong_at = \"{at}\"");
     }
     for record in &throttle.sources {
-        let _ = writeln!(
-            text,
-            "\n[[throttle.source]]\nsource = {}",
-            toml_string(record.source.as_str())
-        );
+        let _ = writeln!(text, "\n[[throttle.source]]\nsource = {}", toml_string(record.source.as_str()));
         write_failures(&mut text, record.failures);
     }
-    for (serial, progress) in &state.progress {
-        let _ = writeln!(text, "\n[[token]]\nserial = {}", toml_string(serial.as_str()));
+    for (seed, progress) in &state.progress {
+        let _ = writeln!(text, "\n[[token]]\nseed = \"{seed}\"");
         if let Some(step) = progress.watermark {
             let _ = writeln!(text, "watermark = {}", step.0);
         }
@@ -100,26 +89,19 @@ fn state(root: Section<'_, '_>) -> State {
             Throttle::default()
         }
     };
-    let mut state = State {
-        used_recovery,
-        throttle,
-        last_accepted,
-        ..State::default()
-    };
+    let mut state = State { used_recovery, throttle, last_accepted, ..State::default() };
     for section in root.sections("token") {
-        let serial = section.string("serial").and_then(|text| Serial::new(text.value));
-        let watermark = section
-            .integer("watermark", 0..=i64::MAX)
-            .and_then(|step| u64::try_from(step).ok())
-            .map(Step);
+        let seed = section.string("seed").and_then(|text| Seed::parse(text.value));
+        let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
         let drift = section.integer("drift", -Progress::MOST_DRIFT..=Progress::MOST_DRIFT);
-        match (serial, drift) {
-            (Some(serial), Some(drift)) => {
-                if state.progress.insert(serial, Progress { watermark, drift }).is_some() {
-                    section.complain_here("the same serial stands here twice");
+        match (seed, drift) {
+            (Some(seed), Some(drift)) => {
+                if state.progress.iter().any(|(other, _)| *other == seed) {
+                    section.complain_here("the same seed stands here twice");
                 }
+                state.progress.push((seed, Progress { watermark, drift }));
             }
-            _ => section.complain_here("serial or drift is missing"),
+            _ => section.complain_here("seed or drift is missing"),
         }
         section.finish();
     }
@@ -129,37 +111,28 @@ fn state(root: Section<'_, '_>) -> State {
 
 fn last_accepted(section: Section<'_, '_>) -> Option<LastAccepted> {
     let at = time(&section, "at");
-    let source = section
-        .string("source")
-        .map(|text| Source::from_rhost(Some(text.value)));
+    let source = section.string("source").map(|text| Source::from_rhost(Some(text.value)));
     let factor = section.string("factor").map(|text| text.value.to_owned());
     if at.is_none() || source.is_none() || factor.is_none() {
         section.complain_here("at, source or factor is missing");
     }
     section.finish();
-    Some(LastAccepted {
-        at: at?,
-        source: source?,
-        factor: factor?,
-    })
+    Some(LastAccepted { at: at?, source: source?, factor: factor? })
 }
 
 fn throttle(section: Section<'_, '_>) -> Throttle {
     let mut throttle = Throttle {
         user: failures(&section),
-        trusted: section
-            .string("trusted")
-            .map(|text| Source::from_rhost(Some(text.value))),
+        trusted: section.string("trusted").map(|text| Source::from_rhost(Some(text.value))),
         ..Throttle::default()
     };
     let last_wrong = section.string("last_wrong").and_then(|text| Digest::parse(text.value));
     throttle.last_wrong = last_wrong.zip(time(&section, "last_wrong_at"));
     for record in section.sections("source") {
         match record.string("source") {
-            Some(source) => throttle.sources.push(SourceRecord {
-                source: Source::from_rhost(Some(source.value)),
-                failures: failures(&record),
-            }),
+            Some(source) => throttle
+                .sources
+                .push(SourceRecord { source: Source::from_rhost(Some(source.value)), failures: failures(&record) }),
             None => record.missing("source"),
         }
         record.finish();
@@ -176,10 +149,7 @@ fn failures(section: &Section<'_, '_>) -> Failures {
     if count.is_none() {
         section.missing("failures");
     }
-    Failures {
-        count: count.unwrap_or(u32::MAX),
-        last: time(section, "last_failure"),
-    }
+    Failures { count: count.unwrap_or(u32::MAX), last: time(section, "last_failure") }
 }
 
 fn time(section: &Section<'_, '_>, name: &'static str) -> Option<UnixTime> {
