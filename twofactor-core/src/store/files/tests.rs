@@ -410,7 +410,7 @@ fn the_state_stays_small_however_long_an_account_lives() {
     let fixture = Fixture::new();
     let mut now = NOW;
     for _ in 0..100 {
-        now = now.after(Duration::from_secs(300));
+        now = now.after(Duration::from_mins(5));
         let proposal = Proposal::new(Label::new("app").unwrap(), Parameters::default(), "", "alice", now).unwrap();
         let here = otp::current_step(Period::THIRTY, now);
         let code = otp::code_of(&proposal.token().secret, Parameters::default(), here);
