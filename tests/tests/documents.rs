@@ -40,11 +40,9 @@ fn renderers() -> bool {
 
 /// A manual page as a reader sees it, without overstriking and line breaks.
 fn page(name: &str) -> String {
-    let output = Command::new("mandoc")
-        .args(["-T", "utf8", "-O", "width=1000"])
-        .arg(workspace().join("man").join(name));
-    let mut output = output;
-    let output = output.output().expect("mandoc runs");
+    let mut mandoc = Command::new("mandoc");
+    mandoc.args(["-T", "utf8", "-O", "width=1000"]).arg(workspace().join("man").join(name));
+    let output = mandoc.output().expect("mandoc runs");
     let mut text = String::new();
     for character in String::from_utf8(output.stdout).unwrap().chars() {
         if character == '\u{8}' {

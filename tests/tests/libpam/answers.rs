@@ -23,18 +23,9 @@ fn nonsense_is_refused_without_being_counted() {
             let outcome = host.login("alice").answering(std::slice::from_ref(&answer));
             assert_eq!(outcome.code(), ReturnCode::AUTH_ERR, "{answer:?}");
         }
-        assert_eq!(
-            host.module_log()
-                .iter()
-                .filter(|line| line.contains("reason=wrong-code"))
-                .count(),
-            9
-        );
+        assert_eq!(host.module_log().iter().filter(|line| line.contains("reason=wrong-code")).count(), 9);
         assert_eq!(host.failures("alice"), 0);
-        assert_eq!(
-            host.login("alice").typing(alice.next_code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
     });
 }
 
@@ -51,11 +42,7 @@ fn a_code_may_have_spaces_hyphens_and_a_carriage_return() {
         ];
         for spell in spelled {
             let typed = spell(&alice.next_code());
-            assert_eq!(
-                host.login("alice").typing(&typed).code(),
-                ReturnCode::SUCCESS,
-                "{typed:?}"
-            );
+            assert_eq!(host.login("alice").typing(&typed).code(), ReturnCode::SUCCESS, "{typed:?}");
         }
     });
 }
@@ -66,25 +53,12 @@ fn a_used_code_spelled_differently_is_still_used() {
         let alice = host.user_with_fob("alice");
         let code = alice.next_code();
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS);
-        for typed in [
-            format!("{code} "),
-            format!(" {code}"),
-            format!("{} {}", &code[..3], &code[3..]),
-            format!("{code}\r"),
-        ] {
-            assert_eq!(
-                host.login("alice").typing(&typed).code(),
-                ReturnCode::AUTH_ERR,
-                "{typed:?}"
-            );
+        for typed in
+            [format!("{code} "), format!(" {code}"), format!("{} {}", &code[..3], &code[3..]), format!("{code}\r")]
+        {
+            assert_eq!(host.login("alice").typing(&typed).code(), ReturnCode::AUTH_ERR, "{typed:?}");
         }
-        assert_eq!(
-            host.module_log()
-                .iter()
-                .filter(|line| line.contains("reason=replayed"))
-                .count(),
-            4
-        );
+        assert_eq!(host.module_log().iter().filter(|line| line.contains("reason=replayed")).count(), 4);
     });
 }
 
@@ -92,26 +66,13 @@ fn a_used_code_spelled_differently_is_still_used() {
 fn the_password_instead_of_a_code_is_recognised_and_explained_and_not_counted() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
-        host.service(
-            "password",
-            "auth required pam_unix.so nodelay\nauth required pam_twofactor.so\n",
-        );
-        let outcome = host
-            .login("alice")
-            .service("password")
-            .answering(&[PASSWORD.into(), PASSWORD.into()]);
+        host.service("password", "auth required pam_unix.so nodelay\nauth required pam_twofactor.so\n");
+        let outcome = host.login("alice").service("password").answering(&[PASSWORD.into(), PASSWORD.into()]);
         assert_eq!(outcome.code(), ReturnCode::AUTH_ERR);
-        host.assert_logged(&[
-            "denied user=alice",
-            "reason=password-repeated",
-            "enable KbdInteractiveAuthentication",
-        ]);
+        host.assert_logged(&["denied user=alice", "reason=password-repeated", "enable KbdInteractiveAuthentication"]);
         assert_eq!(host.failures("alice"), 0);
 
-        let right = host
-            .login("alice")
-            .service("password")
-            .answering(&[PASSWORD.into(), (&alice.next_code()).into()]);
+        let right = host.login("alice").service("password").answering(&[PASSWORD.into(), (&alice.next_code()).into()]);
         assert_eq!(right.code(), ReturnCode::SUCCESS);
     });
 }
@@ -164,11 +125,7 @@ fn names_that_are_paths_or_escape_sequences_are_unknown_users_on_one_quoted_line
             "al ice",
         ];
         for name in names {
-            assert_eq!(
-                host.login(name).typing("123456").code(),
-                ReturnCode::USER_UNKNOWN,
-                "{name:?}"
-            );
+            assert_eq!(host.login(name).typing("123456").code(), ReturnCode::USER_UNKNOWN, "{name:?}");
         }
         let lines = host.module_log();
         assert_eq!(lines.len(), names.len(), "{lines:?}");
@@ -186,14 +143,8 @@ fn a_remote_host_name_of_five_kilobytes_does_not_hide_the_reason() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
         let rhost = format!("{} reason=accepted", "h".repeat(5000));
-        assert_eq!(
-            host.login("alice").rhost(&rhost).typing(alice.wrong_code()).code(),
-            ReturnCode::AUTH_ERR
-        );
+        assert_eq!(host.login("alice").rhost(&rhost).typing(alice.wrong_code()).code(), ReturnCode::AUTH_ERR);
         let line = host.assert_logged(&["denied user=alice"]);
-        assert!(
-            line.ends_with("reason=wrong-code") && !line.contains("reason=accepted"),
-            "{line}"
-        );
+        assert!(line.ends_with("reason=wrong-code") && !line.contains("reason=accepted"), "{line}");
     });
 }

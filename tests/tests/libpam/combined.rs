@@ -24,10 +24,7 @@ fn log_in(host: &Host, user: &str, typed: &str) -> (Outcome, String) {
     let _ = fs::remove_file(host.place("authtok"));
     let outcome = host.login(user).service("combined").typing(typed);
     let authtok = fs::read(host.place("authtok")).expect("pam_exec ran");
-    (
-        outcome,
-        String::from_utf8(authtok).unwrap().trim_end_matches('\0').to_owned(),
-    )
+    (outcome, String::from_utf8(authtok).unwrap().trim_end_matches('\0').to_owned())
 }
 
 #[test]

@@ -23,20 +23,11 @@ fn a_mistake_in_the_configuration_is_named_by_place_and_nearest_key() {
     private_host(|host| {
         host.add_user("alice");
         for (text, words) in [
-            (
-                "[window]\ndrfit = \"60s\"\n",
-                &["twofactor.toml:2:1", "unknown key drfit; did you mean drift?"][..],
-            ),
-            (
-                "[enrollment]\ndigits = \"6\"\n",
-                &["twofactor.toml:2:10", "whole number"],
-            ),
+            ("[window]\ndrfit = \"60s\"\n", &["twofactor.toml:2:1", "unknown key drfit; did you mean drift?"][..]),
+            ("[enrollment]\ndigits = \"6\"\n", &["twofactor.toml:2:10", "whole number"]),
             ("[prompt]\ntries = 4\n", &["twofactor.toml:2:9", "1 to 3"]),
             ("[paths\n", &["twofactor.toml:1:", "not TOML"]),
-            (
-                "[default]\nsecond_factor = \"of\"\n",
-                &["twofactor.toml:2:17", "second_factor is one of"],
-            ),
+            ("[default]\nsecond_factor = \"of\"\n", &["twofactor.toml:2:17", "second_factor is one of"]),
         ] {
             host.configure(text);
             assert_config_refused(host, words);
@@ -99,14 +90,8 @@ fn a_configuration_that_is_a_link_a_fifo_a_folder_or_huge_is_refused() {
 fn a_configuration_named_on_the_line_must_exist() {
     private_host(|host| {
         host.add_user("alice");
-        host.service(
-            "elsewhere",
-            "auth required pam_twofactor.so conf=/etc/twofactor/missing.toml\n",
-        );
-        assert_eq!(
-            host.login("alice").service("elsewhere").answering(&[]).code(),
-            ReturnCode::SERVICE_ERR
-        );
+        host.service("elsewhere", "auth required pam_twofactor.so conf=/etc/twofactor/missing.toml\n");
+        assert_eq!(host.login("alice").service("elsewhere").answering(&[]).code(), ReturnCode::SERVICE_ERR);
         host.assert_logged(&["reason=bad-config", "/etc/twofactor/missing.toml does not exist"]);
     });
 }
@@ -117,15 +102,9 @@ fn a_configuration_named_on_the_line_is_used() {
         host.configure("");
         let alice = host.user_with_fob("alice");
         fs::write("/etc/twofactor/other.toml", "[prompt]\ncode = \"Other: \"\n").unwrap();
-        host.service(
-            "elsewhere",
-            "auth required pam_twofactor.so conf=/etc/twofactor/other.toml\n",
-        );
+        host.service("elsewhere", "auth required pam_twofactor.so conf=/etc/twofactor/other.toml\n");
         let outcome = host.login("alice").service("elsewhere").typing(alice.next_code());
-        assert_eq!(
-            (outcome.code(), outcome.messages[0].text.as_str()),
-            (ReturnCode::SUCCESS, "Other: ")
-        );
+        assert_eq!((outcome.code(), outcome.messages[0].text.as_str()), (ReturnCode::SUCCESS, "Other: "));
     });
 }
 
@@ -138,12 +117,7 @@ struct Spoil {
 }
 
 const fn spoil(name: &'static str, reason: &'static str, word: &'static str, apply: fn(&Path)) -> Spoil {
-    Spoil {
-        name,
-        apply,
-        reason,
-        word,
-    }
+    Spoil { name, apply, reason, word }
 }
 
 const SPOILS: [Spoil; 9] = [
@@ -184,22 +158,12 @@ fn a_spoilt_secret_or_state_file_is_authinfo_unavail_and_named() {
     private_host(|host| {
         host.service("nullok", "auth required pam_twofactor.so nullok\n");
         let alice = host.user_with_fob("alice");
-        assert_eq!(
-            host.login("alice").typing(alice.next_code()).code(),
-            ReturnCode::SUCCESS,
-            "there is a state file"
-        );
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS, "there is a state file");
         let folder = PathBuf::from("/var/lib/twofactor/users/alice");
         host.succeed("cp", ["--archive", folder.to_str().unwrap(), "/var/lib/twofactor/good"]);
         let code = alice.next_code();
         for name in ["secret.toml", "state.toml"] {
-            for Spoil {
-                name: spoilt,
-                apply,
-                reason,
-                word,
-            } in SPOILS
-            {
+            for Spoil { name: spoilt, apply, reason, word } in SPOILS {
                 let path = folder.join(name);
                 apply(&path);
                 let services: [fn(Login<'_>) -> Login<'_>; 2] = [|login| login, |login| login.service("nullok")];
@@ -214,11 +178,7 @@ fn a_spoilt_secret_or_state_file_is_authinfo_unavail_and_named() {
                 host.succeed("cp", ["--archive", "/var/lib/twofactor/good", folder.to_str().unwrap()]);
             }
         }
-        assert_eq!(
-            host.login("alice").typing(&code).code(),
-            ReturnCode::SUCCESS,
-            "the good files were good"
-        );
+        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS, "the good files were good");
     });
 }
 
@@ -268,17 +228,9 @@ fn a_folder_of_the_store_that_others_can_write_or_that_is_a_link_is_refused() {
         host.service("nullok", "auth required pam_twofactor.so nullok\n");
         let alice = host.user_with_fob("alice");
         let code = alice.next_code();
-        for folder in [
-            "/var/lib/twofactor",
-            "/var/lib/twofactor/users",
-            "/var/lib/twofactor/users/alice",
-        ] {
+        for folder in ["/var/lib/twofactor", "/var/lib/twofactor/users", "/var/lib/twofactor/users/alice"] {
             fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
-            assert_eq!(
-                host.login("alice").typing(&code).code(),
-                ReturnCode::AUTHINFO_UNAVAIL,
-                "{folder}"
-            );
+            assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL, "{folder}");
             assert_eq!(
                 host.login("alice").service("nullok").start_and_type(&code).code(),
                 ReturnCode::AUTHINFO_UNAVAIL
@@ -296,11 +248,7 @@ fn a_folder_of_the_store_that_others_can_write_or_that_is_a_link_is_refused() {
                     "{folder} -> {target}"
                 );
                 let optional = host.login("alice").service("nullok").start_and_type(&code);
-                assert_eq!(
-                    optional.code(),
-                    ReturnCode::AUTHINFO_UNAVAIL,
-                    "a link is never \"not enrolled\""
-                );
+                assert_eq!(optional.code(), ReturnCode::AUTHINFO_UNAVAIL, "a link is never \"not enrolled\"");
                 fs::remove_file(folder).unwrap();
             }
             fs::rename(&elsewhere, folder).unwrap();
@@ -316,16 +264,10 @@ fn what_a_crash_left_behind_blocks_nobody() {
         let folder = Path::new("/var/lib/twofactor/users/alice");
         fs::write(folder.join("state.toml.new"), "half a sta").unwrap();
         fs::write(folder.join("secret.toml.new"), "").unwrap();
-        assert_eq!(
-            host.login("alice").typing(alice.next_code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
         symlink("/etc/passwd", folder.join("state.toml.new")).unwrap();
         let passwd = fs::read("/etc/passwd").unwrap();
-        assert_eq!(
-            host.login("alice").typing(alice.next_code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
         assert_eq!(
             fs::read("/etc/passwd").unwrap(),
             passwd,

@@ -9,16 +9,8 @@ use twofactor_tests::requirements::programs_met;
 use twofactor_tests::syslog::Line;
 
 fn output_of(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .arg(&artifacts::debug().module)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{program}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(program).args(arguments).arg(&artifacts::debug().module).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -28,19 +20,9 @@ fn only_the_six_entry_points_are_exported() {
         return;
     }
     let symbols = output_of("nm", &["--dynamic", "--defined-only", "--format=posix"]);
-    let mut names: Vec<&str> = symbols
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
+    let mut names: Vec<&str> = symbols.lines().filter_map(|line| line.split_whitespace().next()).collect();
     names.sort_unstable();
-    let entry_points = [
-        "acct_mgmt",
-        "authenticate",
-        "chauthtok",
-        "close_session",
-        "open_session",
-        "setcred",
-    ];
+    let entry_points = ["acct_mgmt", "authenticate", "chauthtok", "close_session", "open_session", "setcred"];
     assert_eq!(names, entry_points.map(|name| format!("pam_sm_{name}")));
 }
 
@@ -57,16 +39,8 @@ fn the_module_needs_libpam_and_nothing_unusual() {
         .collect();
     assert!(needed.contains(&"libpam.so.0"), "linked statically? {needed:?}");
     let usual = ["libpam.so.0", "libc.so.6", "libgcc_s.so.1", "ld-linux"];
-    assert!(
-        needed
-            .iter()
-            .all(|name| usual.iter().any(|usual| name.starts_with(usual))),
-        "{needed:?}"
-    );
-    assert!(
-        !dynamic.contains("(RPATH)") && !dynamic.contains("(RUNPATH)"),
-        "{dynamic}"
-    );
+    assert!(needed.iter().all(|name| usual.iter().any(|usual| name.starts_with(usual))), "{needed:?}");
+    assert!(!dynamic.contains("(RPATH)") && !dynamic.contains("(RUNPATH)"), "{dynamic}");
 }
 
 #[test]
@@ -92,21 +66,11 @@ fn ten_thousand_logins_in_one_process_leave_descriptors_and_memory_flat() {
         logins.finish();
         // Two counters within one window may share a code; those between them are then burned, as they must be.
         assert!(accepted >= LOGINS - 30, "{accepted} accepted");
-        let (Some(warm), Some(last)) = (warm, last) else {
-            panic!("no login")
-        };
-        println!(
-            "after {WARM}: {} descriptors, {} kB; after {LOGINS}: {}, {} kB",
-            warm.0, warm.1, last.0, last.1
-        );
+        let (Some(warm), Some(last)) = (warm, last) else { panic!("no login") };
+        println!("after {WARM}: {} descriptors, {} kB; after {LOGINS}: {}, {} kB", warm.0, warm.1, last.0, last.1);
         assert_eq!(warm.0, last.0, "descriptors");
         // One leaked byte a login would be 9 kB; an allocator's noise is less than a few pages.
-        assert!(
-            last.1 <= warm.1 + 256,
-            "resident memory grew from {} kB to {} kB",
-            warm.1,
-            last.1
-        );
+        assert!(last.1 <= warm.1 + 256, "resident memory grew from {} kB to {} kB", warm.1, last.1);
     });
 }
 
@@ -137,10 +101,7 @@ fn failing_logins_leave_descriptors_flat_too() {
 fn no_secret_code_password_or_recovery_code_reaches_any_log() {
     private_host(|host| {
         host.configure("[prompt]\ncombined = [\"combined\"]\n[throttle]\nfree_attempts = 100\n");
-        host.service(
-            "debug",
-            "auth optional pam_unix.so nodelay\nauth required pam_twofactor.so debug\n",
-        );
+        host.service("debug", "auth optional pam_unix.so nodelay\nauth required pam_twofactor.so debug\n");
         host.service(
             "combined",
             "auth required pam_twofactor.so debug\nauth required pam_unix.so use_first_pass nodelay\n",
@@ -151,12 +112,8 @@ fn no_secret_code_password_or_recovery_code_reaches_any_log() {
         let digits = |code: &str| code.chars().filter(char::is_ascii_digit).collect::<String>();
         let nonsense = "my other password";
 
-        let log_in = |answer: &str| {
-            host.login("alice")
-                .service("debug")
-                .answering(&[PASSWORD.into(), answer.into()])
-                .code()
-        };
+        let log_in =
+            |answer: &str| host.login("alice").service("debug").answering(&[PASSWORD.into(), answer.into()]).code();
         assert_eq!(log_in(&right[0]), ReturnCode::SUCCESS);
         assert_eq!(log_in(&right[0]), ReturnCode::AUTH_ERR);
         assert_eq!(log_in(&wrong[0]), ReturnCode::AUTH_ERR);
@@ -164,12 +121,7 @@ fn no_secret_code_password_or_recovery_code_reaches_any_log() {
         assert_eq!(log_in(nonsense), ReturnCode::AUTH_ERR);
         assert_eq!(log_in(&alice.recovery_codes[0]), ReturnCode::SUCCESS);
         assert_eq!(log_in(&alice.recovery_codes[0]), ReturnCode::AUTH_ERR);
-        let combined = |code: &str| {
-            host.login("alice")
-                .service("combined")
-                .typing(format!("{PASSWORD}{code}"))
-                .code()
-        };
+        let combined = |code: &str| host.login("alice").service("combined").typing(format!("{PASSWORD}{code}")).code();
         assert_eq!(combined(&right[1]), ReturnCode::SUCCESS);
         assert_eq!(combined(&wrong[1]), ReturnCode::AUTH_ERR);
         assert_eq!(combined(&digits(&alice.recovery_codes[1])), ReturnCode::SUCCESS);
@@ -183,15 +135,10 @@ fn no_secret_code_password_or_recovery_code_reaches_any_log() {
 
         let log = host.log();
         assert!(
-            log.iter()
-                .any(|line| line.text.contains("debug") || line.text.contains("policy")),
+            log.iter().any(|line| line.text.contains("debug") || line.text.contains("policy")),
             "debug says something"
         );
-        let mut secrets = vec![
-            PASSWORD.to_owned(),
-            nonsense.to_owned(),
-            alice.authenticator.secret.clone(),
-        ];
+        let mut secrets = vec![PASSWORD.to_owned(), nonsense.to_owned(), alice.authenticator.secret.clone()];
         secrets.extend([right, wrong].concat());
         for code in &alice.recovery_codes {
             secrets.extend([code.clone(), digits(code)]);
@@ -207,19 +154,9 @@ fn no_secret_code_password_or_recovery_code_reaches_any_log() {
 fn lines_go_to_the_log_of_authentication() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
-        assert_eq!(
-            host.login("alice").typing(alice.wrong_code()).code(),
-            ReturnCode::AUTH_ERR
-        );
-        assert_eq!(
-            host.login("alice").typing(alice.next_code()).code(),
-            ReturnCode::SUCCESS
-        );
-        let ours: Vec<Line> = host
-            .log()
-            .into_iter()
-            .filter(|line| line.text.contains("pam_twofactor("))
-            .collect();
+        assert_eq!(host.login("alice").typing(alice.wrong_code()).code(), ReturnCode::AUTH_ERR);
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
+        let ours: Vec<Line> = host.log().into_iter().filter(|line| line.text.contains("pam_twofactor(")).collect();
         assert_eq!(ours.len(), 2, "one line a login: {ours:?}");
         assert!(ours.iter().all(|line| line.facility() == Line::AUTHPRIV), "{ours:?}");
     });

@@ -2,12 +2,7 @@
 //!
 //! Every test has a private host; users and secrets are made by the real tool, codes by oathtool.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod answers;
 mod combined;

@@ -12,9 +12,7 @@ fn of_twenty_four_simultaneous_logins_with_one_code_exactly_one_wins() {
     const ROUNDS: usize = 50;
     private_host(|host| {
         let alice = host.user_with_fob("alice");
-        let mut logins: Vec<_> = (0..PROCESSES)
-            .map(|_| host.login("alice").repeat(ROUNDS).start())
-            .collect();
+        let mut logins: Vec<_> = (0..PROCESSES).map(|_| host.login("alice").repeat(ROUNDS).start()).collect();
         for round in 0..ROUNDS {
             for login in &mut logins {
                 assert!(matches!(login.advance(), Event::Prompt(_)));
@@ -49,10 +47,7 @@ fn many_users_logging_in_at_once_are_all_let_in() {
     private_host(|host| {
         let names: Vec<String> = (0..USERS).map(|number| format!("user{number}")).collect();
         let tokens: Vec<_> = names.iter().map(|name| host.user_with_fob(name)).collect();
-        let mut logins: Vec<_> = names
-            .iter()
-            .map(|name| host.login(name).repeat(ROUNDS).start())
-            .collect();
+        let mut logins: Vec<_> = names.iter().map(|name| host.login(name).repeat(ROUNDS).start()).collect();
         for _ in 0..ROUNDS {
             for login in &mut logins {
                 assert!(matches!(login.advance(), Event::Prompt(_)));
@@ -103,17 +98,10 @@ fn a_login_killed_at_any_moment_never_leaves_a_used_code_good_or_an_account_brok
             let again = host.login("alice").typing(&code).code();
             recorded_before_death += usize::from(!accepted && again == ReturnCode::AUTH_ERR);
             if accepted {
-                assert_eq!(
-                    again,
-                    ReturnCode::AUTH_ERR,
-                    "kill {kill}: the code had opened a session"
-                );
+                assert_eq!(again, ReturnCode::AUTH_ERR, "kill {kill}: the code had opened a session");
             }
             // Killed before its success was recorded, the code is good once more; otherwise it is not.
-            assert!(
-                matches!(again, ReturnCode::SUCCESS | ReturnCode::AUTH_ERR),
-                "kill {kill}: {again:?}"
-            );
+            assert!(matches!(again, ReturnCode::SUCCESS | ReturnCode::AUTH_ERR), "kill {kill}: {again:?}");
             assert_eq!(
                 host.login("alice").typing(&code).code(),
                 ReturnCode::AUTH_ERR,
@@ -123,10 +111,7 @@ fn a_login_killed_at_any_moment_never_leaves_a_used_code_good_or_an_account_brok
         println!(
             "of {KILLS}: {accepted_before_death} had opened a session, {recorded_before_death} more were recorded"
         );
-        assert_eq!(
-            host.login("alice").typing(alice.next_code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
         assert_eq!(host.failures("alice"), 0);
     });
 }
@@ -143,11 +128,7 @@ fn a_login_that_cannot_count_an_attempt_says_nothing_about_the_code() {
             login.answer(&code.into());
             assert_eq!(login.last_words().results, []);
         }
-        assert_eq!(
-            host.login("alice").typing(&right).code(),
-            ReturnCode::SUCCESS,
-            "nothing was burned"
-        );
+        assert_eq!(host.login("alice").typing(&right).code(), ReturnCode::SUCCESS, "nothing was burned");
     });
 }
 
@@ -163,11 +144,7 @@ fn codes_up_to_two_steps_away_are_accepted_and_three_steps_away_are_not() {
                 .map(|steps| (steps, host.login(&user).typing(alice.authenticator.code(steps)).code()))
         });
         for (steps, code) in tried {
-            let expected = if steps.abs() <= 2 {
-                ReturnCode::SUCCESS
-            } else {
-                ReturnCode::AUTH_ERR
-            };
+            let expected = if steps.abs() <= 2 { ReturnCode::SUCCESS } else { ReturnCode::AUTH_ERR };
             assert_eq!(code, expected, "{steps} steps away");
         }
     });
@@ -191,44 +168,26 @@ fn a_code_used_at_one_service_is_used_at_every_other() {
         let alice = host.user_with_app("alice");
         let code = alice.code();
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS);
-        let elsewhere = host
-            .login("alice")
-            .service("other-service")
-            .rhost("192.0.2.7")
-            .typing(&code);
+        let elsewhere = host.login("alice").service("other-service").rhost("192.0.2.7").typing(&code);
         assert_eq!(elsewhere.code(), ReturnCode::AUTH_ERR);
-        host.assert_logged(&[
-            "denied user=alice service=other-service rhost=192.0.2.7",
-            "reason=replayed",
-        ]);
+        host.assert_logged(&["denied user=alice service=other-service rhost=192.0.2.7", "reason=replayed"]);
     });
 }
 
 #[test]
 fn every_algorithm_length_and_period_that_can_be_enrolled_logs_in() {
     private_host(|host| {
-        for (number, (algorithm, digits, period)) in [
-            ("SHA1", "6", "30"),
-            ("SHA256", "7", "60"),
-            ("SHA512", "8", "300"),
-            ("SHA1", "8", "10"),
-        ]
-        .into_iter()
-        .enumerate()
+        for (number, (algorithm, digits, period)) in
+            [("SHA1", "6", "30"), ("SHA256", "7", "60"), ("SHA512", "8", "300"), ("SHA1", "8", "10")]
+                .into_iter()
+                .enumerate()
         {
             let user = format!("alice{number}");
             host.add_user(&user);
-            let alice = host.enroll(
-                &user,
-                &["--algorithm", algorithm, "--digits", digits, "--period", period],
-            );
+            let alice = host.enroll(&user, &["--algorithm", algorithm, "--digits", digits, "--period", period]);
             let code = alice.code();
             assert_eq!(code.len().to_string(), digits);
-            assert_eq!(
-                host.login(&user).typing(&code).code(),
-                ReturnCode::SUCCESS,
-                "{algorithm} {digits} {period}"
-            );
+            assert_eq!(host.login(&user).typing(&code).code(), ReturnCode::SUCCESS, "{algorithm} {digits} {period}");
         }
     });
 }
@@ -238,18 +197,12 @@ fn a_recovery_code_opens_one_session_with_or_without_its_hyphens() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
         assert_eq!(alice.recovery_codes.len(), 10);
-        let [first, second, ..] = &alice.recovery_codes[..] else {
-            panic!("ten recovery codes")
-        };
+        let [first, second, ..] = &alice.recovery_codes[..] else { panic!("ten recovery codes") };
         assert_eq!(host.login("alice").typing(first).code(), ReturnCode::SUCCESS);
         host.assert_logged(&["accepted user=alice", "token=recovery recovery_codes_left=9"]);
         let digits = |code: &str| code.chars().filter(char::is_ascii_digit).collect::<String>();
         for spelled in [first.clone(), digits(first), format!(" {first} ")] {
-            assert_eq!(
-                host.login("alice").typing(&spelled).code(),
-                ReturnCode::AUTH_ERR,
-                "{spelled:?}"
-            );
+            assert_eq!(host.login("alice").typing(&spelled).code(), ReturnCode::AUTH_ERR, "{spelled:?}");
         }
         assert_eq!(host.login("alice").typing(digits(second)).code(), ReturnCode::SUCCESS);
         assert_eq!(host.failures("alice"), 0);

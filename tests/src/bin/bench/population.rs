@@ -3,6 +3,7 @@
 //! The files are written as a restore from a backup would write them. What a login leaves behind is not among them: every
 //! user's first login belongs to the warm-up.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -102,12 +103,11 @@ impl Population {
         for user in self.users() {
             let folder = users.join(user.name());
             make_folder(&folder);
-            let secret = user.app().secret;
-            let account = template.text.replace(&template.secret, &secret);
-            write(
-                &folder.join("secret.toml"),
-                &account.replace(&template.serial, &format!("app-{:08}", user.0)),
-            );
+            let (secret, serial) = (user.app().secret, format!("app-{:08}", user.0));
+            for (name, text) in &template.files {
+                let text = text.replace(&template.secret, &secret).replace(&template.serial, &serial);
+                write(&folder.join(name), &text);
+            }
         }
     }
 
@@ -187,8 +187,10 @@ pub(crate) fn look_users_up_in_an_index() {
 /// The files of libnss-cache, in `/etc` and in a population's folder.
 pub(crate) const INDEX: [&str; 2] = ["passwd.cache", "passwd.cache.ixname"];
 
+/// An account of somebody who never logged in.
 struct Template {
-    text: String,
+    /// Names and contents.
+    files: Vec<(OsString, String)>,
     secret: String,
     serial: String,
 }
@@ -216,10 +218,12 @@ fn template_account(state: &Path) -> Template {
         .enroll(&user, App::vouched_for(token), Some(&recovery), Existing::Keep)
         .expect("an account");
     let folder = state.join("users/template");
-    let text = fs::read_to_string(folder.join("secret.toml")).expect("the account's file");
+    let entries = fs::read_dir(&folder).expect("the account's folder").flatten();
+    let files = entries.map(|entry| (entry.file_name(), fs::read_to_string(entry.path()).expect("a text file")));
+    let files = files.collect();
     fs::remove_dir_all(folder).expect("the template can be removed");
     Template {
-        text,
+        files,
         secret: base32,
         serial: serial.to_string(),
     }

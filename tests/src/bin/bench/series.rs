@@ -26,7 +26,7 @@ impl Series {
         progress("every user's first login, not measured");
         for round in 0..logins {
             for lane in &mut lanes {
-                lane.warm_up(round);
+                lane.warm_up(host, round);
             }
         }
         let mut series = Self { cells: BTreeMap::new() };
@@ -35,11 +35,8 @@ impl Series {
                 progress(&format!("logging in, round {} of {logins}", round + 1));
             }
             for lane in &mut lanes {
-                lane.round(round, &mut series);
+                lane.round(host, round, &mut series);
             }
-        }
-        for lane in lanes {
-            lane.worker.finish();
         }
         series
     }
@@ -75,18 +72,14 @@ impl<'p> Lane<'p> {
         }
     }
 
-    fn warm_up(&mut self, round: usize) {
+    fn warm_up(&mut self, host: &Host, round: usize) {
         if round < self.users {
-            for reply in self.worker.round(User(round), &self.contestants(round)) {
-                assert_eq!(reply.login.code, 0, "{} refused a first login", reply.contestant);
-            }
+            self.worker.accepted_round(host, User(round), &self.contestants(round));
         }
     }
 
-    fn round(&mut self, round: usize, series: &mut Series) {
-        let replies = self.worker.round(User(round % self.users), &self.contestants(round));
-        for reply in replies {
-            assert_eq!(reply.login.code, 0, "{} refused a correct login", reply.contestant);
+    fn round(&mut self, host: &Host, round: usize, series: &mut Series) {
+        for reply in self.worker.accepted_round(host, User(round % self.users), &self.contestants(round)) {
             let cell = series
                 .cells
                 .entry((self.population.size, reply.contestant))

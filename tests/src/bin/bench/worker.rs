@@ -30,7 +30,7 @@ const CODES: usize = 80;
 #[derive(Debug)]
 pub(crate) struct Worker {
     process: Child,
-    orders: ChildStdin,
+    orders: Option<ChildStdin>,
     replies: BufReader<ChildStdout>,
 }
 
@@ -60,7 +60,7 @@ impl Worker {
             .stdout(Stdio::piped())
             .spawn()
             .expect("a worker starts");
-        let orders = process.stdin.take().expect("a pipe");
+        let orders = process.stdin.take();
         let mut replies = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut ready = String::new();
         replies.read_line(&mut ready).expect("a worker reports");
@@ -77,6 +77,20 @@ impl Worker {
         let names: Vec<String> = contestants.iter().map(ToString::to_string).collect();
         self.order(&format!("round {} {}", user.0, names.join(" ")));
         contestants.iter().map(|_| self.reply()).collect()
+    }
+
+    /// The same, where everybody must be accepted.
+    pub(crate) fn accepted_round(&mut self, host: &Host, user: User, contestants: &[Contestant]) -> Vec<Reply> {
+        let replies = self.round(user, contestants);
+        for reply in &replies {
+            let (code, contestant) = (reply.login.code, reply.contestant);
+            let said = || {
+                let lines = host.log().into_iter().rev();
+                lines.map(|line| line.text).find(|line| line.contains(&contestant.to_string())).unwrap_or_default()
+            };
+            assert_eq!(code, 0, "{contestant} refused a correct login of {}: {}", user.name(), said());
+        }
+        replies
     }
 
     /// Has all users of this worker logged in, one after the other, from `start` on (microseconds since 1970).
@@ -104,15 +118,17 @@ impl Worker {
         }
     }
 
-    /// Lets the worker end.
-    pub(crate) fn finish(mut self) {
-        drop(self.orders);
-        let status = self.process.wait().expect("a worker ends");
-        assert!(status.success(), "a worker failed: {status}");
-    }
-
     fn order(&mut self, line: &str) {
-        writeln!(self.orders, "{line}").expect("a worker takes orders");
+        let orders = self.orders.as_mut().expect("only the end takes it");
+        writeln!(orders, "{line}").expect("a worker takes orders");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The end of its orders ends it. The private host cannot end before somebody has waited for all its processes.
+        drop(self.orders.take());
+        let _ = self.process.wait();
     }
 }
 
