@@ -39,10 +39,7 @@ pub fn build(profile: Profile) -> Artifacts {
         arguments.push("--release");
     }
     let built = cargo_build(&arguments);
-    Artifacts {
-        module: find(&built, "libpam_twofactor.so"),
-        tool: find(&built, "twofactor"),
-    }
+    Artifacts { module: find(&built, "libpam_twofactor.so"), tool: find(&built, "twofactor") }
 }
 
 /// A module that panics when its line says `panic`. Built apart, so that it can never be mistaken for the other.
@@ -70,9 +67,7 @@ pub fn pam_login() -> PathBuf {
 
 /// The root of this checkout.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
 fn cargo_build(arguments: &[&str]) -> Vec<PathBuf> {
@@ -83,20 +78,12 @@ fn cargo_build(arguments: &[&str]) -> Vec<PathBuf> {
         .current_dir(workspace())
         .output()
         .expect("cargo runs");
-    assert!(
-        output.status.success(),
-        "cargo build failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr));
     let mut paths = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).expect("cargo writes JSON");
         if message["reason"] == "compiler-artifact" {
-            let files = message["filenames"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .chain([&message["executable"]]);
+            let files = message["filenames"].as_array().into_iter().flatten().chain([&message["executable"]]);
             paths.extend(files.filter_map(Value::as_str).map(PathBuf::from));
         }
     }
@@ -104,10 +91,6 @@ fn cargo_build(arguments: &[&str]) -> Vec<PathBuf> {
 }
 
 fn find(built: &[PathBuf], name: &str) -> PathBuf {
-    let found = built
-        .iter()
-        .find(|path| path.file_name().is_some_and(|found| found == name));
-    found
-        .unwrap_or_else(|| panic!("cargo did not build {name}: {built:?}"))
-        .clone()
+    let found = built.iter().find(|path| path.file_name().is_some_and(|found| found == name));
+    found.unwrap_or_else(|| panic!("cargo did not build {name}: {built:?}")).clone()
 }

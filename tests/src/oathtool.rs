@@ -31,37 +31,24 @@ pub struct Authenticator {
 impl Authenticator {
     /// Reads an otpauth URI, as an app does when it scans a QR code.
     pub fn from_uri(uri: &str) -> Self {
-        let rest = uri
-            .strip_prefix("otpauth://")
-            .unwrap_or_else(|| panic!("not an otpauth URI: {uri}"));
+        let rest = uri.strip_prefix("otpauth://").unwrap_or_else(|| panic!("not an otpauth URI: {uri}"));
         let (path, query) = rest.split_once('?').expect("an otpauth URI has parameters");
         let parameter = |name: &str| {
             let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs
-                .into_iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.to_owned())
+            pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
         };
         let number = |name: &str| parameter(name).and_then(|text| text.parse::<u64>().ok());
         Self {
             secret: parameter("secret").expect("a secret"),
             algorithm: parameter("algorithm").unwrap_or_else(|| "SHA1".to_owned()),
-            digits: number("digits")
-                .and_then(|digits| u8::try_from(digits).ok())
-                .unwrap_or(6),
-            kind: if path.starts_with("hotp/") {
-                Kind::Counter
-            } else {
-                Kind::Time(number("period").unwrap_or(30))
-            },
+            digits: number("digits").and_then(|digits| u8::try_from(digits).ok()).unwrap_or(6),
+            kind: if path.starts_with("hotp/") { Kind::Counter } else { Kind::Time(number("period").unwrap_or(30)) },
         }
     }
 
     /// The code shown at `time`, in seconds since 1970.
     pub fn code_at(&self, time: u64) -> String {
-        let Kind::Time(period) = self.kind else {
-            panic!("a counter token shows no time")
-        };
+        let Kind::Time(period) = self.kind else { panic!("a counter token shows no time") };
         let arguments = [
             format!("--totp={}", self.algorithm.to_lowercase()),
             format!("--digits={}", self.digits),
@@ -73,9 +60,7 @@ impl Authenticator {
 
     /// The code shown `steps` periods from now.
     pub fn code(&self, steps: i64) -> String {
-        let Kind::Time(period) = self.kind else {
-            panic!("a counter token shows no time")
-        };
+        let Kind::Time(period) = self.kind else { panic!("a counter token shows no time") };
         let offset = steps * i64::try_from(period).expect("a period is small");
         self.code_at(now().checked_add_signed(offset).expect("after 1970"))
     }
@@ -107,16 +92,12 @@ impl Authenticator {
             }
         };
         let width = usize::from(self.digits);
-        (100_000..)
-            .map(move |number: u32| format!("{number:0width$}"))
-            .filter(move |code| !right.contains(code))
+        (100_000..).map(move |number: u32| format!("{number:0width$}")).filter(move |code| !right.contains(code))
     }
 
     /// Does `body` while one and the same time step lasts: begins again when a step ended meanwhile.
     pub fn within_one_step<T>(&self, mut body: impl FnMut() -> T) -> T {
-        let Kind::Time(period) = self.kind else {
-            panic!("a counter token shows no time")
-        };
+        let Kind::Time(period) = self.kind else { panic!("a counter token shows no time") };
         loop {
             let before = now() / period;
             let result = body();
@@ -129,10 +110,7 @@ impl Authenticator {
 
 /// Seconds since 1970.
 pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock after 1970")
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
 }
 
 fn single(codes: Vec<String>) -> String {
@@ -142,21 +120,8 @@ fn single(codes: Vec<String>) -> String {
 
 /// Runs oathtool. The secrets are made for a test and worth nothing, so they may stand in its arguments.
 fn oathtool(arguments: &[String], secret: &str) -> Vec<String> {
-    let output = Command::new("oathtool")
-        .args(["--base32"])
-        .args(arguments)
-        .arg(secret)
-        .env("PATH", PATH)
-        .output();
+    let output = Command::new("oathtool").args(["--base32"]).args(arguments).arg(secret).env("PATH", PATH).output();
     let output = output.expect("oathtool runs");
-    assert!(
-        output.status.success(),
-        "oathtool {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout)
-        .expect("digits")
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    assert!(output.status.success(), "oathtool {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("digits").lines().map(str::to_owned).collect()
 }

@@ -155,13 +155,12 @@ pub enum Event {
 impl Host {
     /// A login of `user` at [`SERVICE`].
     pub fn login(&self, user: &str) -> Login<'_> {
-        Login {
-            host: self,
-            arguments: Vec::new(),
-            uid: None,
-            before: ":",
-        }
-        .with("--user", user)
+        self.nameless_login().with("--user", user)
+    }
+
+    /// A login at [`SERVICE`] by an application that does not know who it is yet.
+    pub fn nameless_login(&self) -> Login<'_> {
+        Login { host: self, arguments: Vec::new(), uid: None, before: ":" }
     }
 }
 
@@ -216,21 +215,10 @@ impl Login<'_> {
         if let Some(uid) = self.uid {
             command.uid(uid).gid(uid);
         }
-        let mut process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdin = process.stdin.take();
         let stdout = process.stdout.take().unwrap();
-        Running {
-            process,
-            stdin,
-            stdout,
-            unread: Vec::new(),
-            outcome: Outcome::default(),
-        }
+        Running { process, stdin, stdout, unread: Vec::new(), outcome: Outcome::default() }
     }
 
     /// Gives these answers, all of them and no others.
@@ -260,9 +248,7 @@ impl Running {
     pub fn transaction(&mut self, answers: &[Answer]) -> Outcome {
         let mut answers = answers.iter();
         while let Event::Prompt(message) = self.advance() {
-            let answer = answers
-                .next()
-                .unwrap_or_else(|| panic!("nobody scripted an answer to {message:?}"));
+            let answer = answers.next().unwrap_or_else(|| panic!("nobody scripted an answer to {message:?}"));
             self.answer(answer);
         }
         assert_eq!(answers.len(), 0, "answers nobody asked for; {:?}", self.outcome);
@@ -274,11 +260,7 @@ impl Running {
     pub fn advance(&mut self) -> Event {
         loop {
             let Some(event) = self.next_event() else {
-                panic!(
-                    "the application ended in a transaction: {}\n{:?}",
-                    self.obituary(),
-                    self.outcome
-                );
+                panic!("the application ended in a transaction: {}\n{:?}", self.obituary(), self.outcome);
             };
             if let Some(event) = self.note(&event) {
                 return event;
@@ -298,11 +280,7 @@ impl Running {
             Answer::Null => "null\n".to_owned(),
             Answer::Fail => "fail\n".to_owned(),
         };
-        self.stdin
-            .as_mut()
-            .expect("the script goes on")
-            .write_all(line.as_bytes())
-            .expect("the application reads");
+        self.stdin.as_mut().expect("the script goes on").write_all(line.as_bytes()).expect("the application reads");
     }
 
     /// The outcome of the transaction that just ended.
@@ -333,10 +311,7 @@ impl Running {
             panic!("the application goes on: {event}");
         }
         let obituary = self.obituary();
-        assert_eq!(
-            obituary, "exit status: 0",
-            "the end of the application, and what it wrote to stderr"
-        );
+        assert_eq!(obituary, "exit status: 0", "the end of the application, and what it wrote to stderr");
     }
 
     fn note(&mut self, event: &Value) -> Option<Event> {
@@ -344,10 +319,7 @@ impl Running {
         let number = |name: &str| event[name].as_u64().unwrap_or_default();
         match event["event"].as_str() {
             Some("message") => {
-                let message = Message {
-                    style: text("style"),
-                    text: text("text"),
-                };
+                let message = Message { style: text("style"), text: text("text") };
                 self.outcome.messages.push(message.clone());
                 message.style.starts_with("prompt").then_some(Event::Prompt(message))
             }
@@ -377,10 +349,7 @@ impl Running {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
                 return Some(serde_json::from_slice(&line).unwrap_or_else(|_| {
-                    panic!(
-                        "somebody else wrote to the application's stdout: {}",
-                        String::from_utf8_lossy(&line)
-                    )
+                    panic!("somebody else wrote to the application's stdout: {}", String::from_utf8_lossy(&line))
                 }));
             }
             let left = DEADLINE.checked_sub(started.elapsed()).unwrap_or_default();
@@ -401,12 +370,7 @@ impl Running {
     fn obituary(&mut self) -> String {
         let status = self.process.wait().unwrap();
         let mut stderr = String::new();
-        self.process
-            .stderr
-            .as_mut()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
+        self.process.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
         format!("{status}{}{stderr}", if stderr.is_empty() { "" } else { "\n" })
     }
 }
@@ -422,15 +386,9 @@ impl Outcome {
     /// The code of a call that was made once.
     #[track_caller]
     pub fn code_of(&self, call: &str) -> ReturnCode {
-        let codes: Vec<ReturnCode> = self
-            .results
-            .iter()
-            .filter(|(name, _)| name == call)
-            .map(|(_, code)| *code)
-            .collect();
-        let [code] = codes[..] else {
-            panic!("{call} was called {} times: {self:?}", codes.len())
-        };
+        let codes: Vec<ReturnCode> =
+            self.results.iter().filter(|(name, _)| name == call).map(|(_, code)| *code).collect();
+        let [code] = codes[..] else { panic!("{call} was called {} times: {self:?}", codes.len()) };
         code
     }
 

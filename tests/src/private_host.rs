@@ -56,10 +56,7 @@ pub fn run<T: Send>(artifacts: &Artifacts, body: impl FnOnce(&Host) -> T + Send)
             let host = Host::enter(artifacts);
             body(&host)
         });
-        thread
-            .expect("a thread starts")
-            .join()
-            .unwrap_or_else(|panic| resume_unwind(panic))
+        thread.expect("a thread starts").join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
@@ -67,14 +64,8 @@ impl Host {
     /// Moves the calling thread into a new host. It can start processes from now on, but no threads.
     fn enter(artifacts: &Artifacts) -> Self {
         unshare(NAMESPACES).expect("namespaces");
-        mount(
-            None::<&str>,
-            "/",
-            None::<&str>,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            None::<&str>,
-        )
-        .expect("private mounts");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+            .expect("private mounts");
         memory("/run", "0755");
         fs::create_dir(PLACE).unwrap();
         fs::create_dir(format!("{PLACE}/bin")).unwrap();
@@ -116,19 +107,13 @@ impl Host {
         nix::unistd::sethostname(HOST_NAME).expect("a host name");
         let log = Syslog::listen(Path::new("/dev/log")).expect("syslog");
         fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).unwrap();
-        let host = Self {
-            log,
-            init: first_process(),
-        };
+        let host = Self { log, init: first_process() };
         host.succeed("ip", ["link", "set", "lo", "up"]);
         host.service(
             "other",
             "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n",
         );
-        host.service(
-            SERVICE,
-            "auth required pam_twofactor.so\naccount required pam_permit.so\n",
-        );
+        host.service(SERVICE, "auth required pam_twofactor.so\naccount required pam_permit.so\n");
         host
     }
 
@@ -155,10 +140,7 @@ impl Host {
 
     /// Makes a user with a home, a shell and [`PASSWORD`].
     pub fn add_user(&self, name: &str) {
-        self.succeed(
-            "useradd",
-            ["--create-home", "--shell", "/bin/sh", "--password", PASSWORD_HASH, name],
-        );
+        self.succeed("useradd", ["--create-home", "--shell", "/bin/sh", "--password", PASSWORD_HASH, name]);
     }
 
     /// Writes the PAM service `name`, in which `pam_twofactor.so` stands for the module under test. It holds for
@@ -204,26 +186,15 @@ impl Host {
     /// The texts of the module's lines so far, without the program's name: from `pam_twofactor(` on.
     pub fn module_log(&self) -> Vec<String> {
         let lines = self.log().into_iter();
-        lines
-            .filter_map(|line| {
-                line.text
-                    .find("pam_twofactor(")
-                    .map(|start| line.text[start..].to_owned())
-            })
-            .collect()
+        lines.filter_map(|line| line.text.find("pam_twofactor(").map(|start| line.text[start..].to_owned())).collect()
     }
 
     /// Asserts that one line of the module holds all of `fragments`, and gives the last one that does.
     #[track_caller]
     pub fn assert_logged(&self, fragments: &[&str]) -> String {
         let lines = self.module_log();
-        let found = lines
-            .iter()
-            .rev()
-            .find(|line| fragments.iter().all(|fragment| line.contains(fragment)));
-        found
-            .unwrap_or_else(|| panic!("no line of the log has all of {fragments:?}:\n{}", lines.join("\n")))
-            .clone()
+        let found = lines.iter().rev().find(|line| fragments.iter().all(|fragment| line.contains(fragment)));
+        found.unwrap_or_else(|| panic!("no line of the log has all of {fragments:?}:\n{}", lines.join("\n"))).clone()
     }
 
     /// Kills the process, then waits for it.
@@ -233,10 +204,7 @@ impl Host {
     }
 
     fn with_module(&self, lines: &str) -> String {
-        lines.replace(
-            " pam_twofactor.so",
-            &format!(" {}", self.place("bin/pam_twofactor.so").display()),
-        )
+        lines.replace(" pam_twofactor.so", &format!(" {}", self.place("bin/pam_twofactor.so").display()))
     }
 }
 
@@ -250,24 +218,13 @@ impl Drop for Host {
 
 /// What a program wrote, for a message.
 pub fn said(output: &Output) -> String {
-    format!(
-        "{}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn memory(folder: impl AsRef<Path>, mode: &str) {
     let (folder, options) = (folder.as_ref(), format!("mode={mode}"));
-    mount(
-        Some("twofactor-tests"),
-        folder,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        Some(options.as_str()),
-    )
-    .unwrap_or_else(|errno| panic!("mount a tmpfs on {}: {errno}", folder.display()));
+    mount(Some("twofactor-tests"), folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
+        .unwrap_or_else(|errno| panic!("mount a tmpfs on {}: {errno}", folder.display()));
 }
 
 fn bind(from: &Path, to: &Path) {
@@ -283,10 +240,7 @@ fn bind_file(from: &Path, to: &Path) {
 /// A copy of `/etc` in the place of `/etc`.
 fn private_etc() {
     let copy = format!("{PLACE}/etc");
-    let status = Command::new("cp")
-        .args(["--archive", "/etc", &copy])
-        .status()
-        .expect("cp runs");
+    let status = Command::new("cp").args(["--archive", "/etc", &copy]).status().expect("cp runs");
     assert!(status.success(), "cp failed");
     bind(Path::new(&copy), Path::new("/etc"));
     // A real configuration of this machine must not decide a test.
@@ -294,11 +248,7 @@ fn private_etc() {
         fs::remove_dir_all("/etc/twofactor").unwrap();
     }
     let _ = fs::remove_file("/etc/hosts");
-    fs::write(
-        "/etc/hosts",
-        format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost\n"),
-    )
-    .unwrap();
+    fs::write("/etc/hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost\n")).unwrap();
 }
 
 /// Devices that exist everywhere, and terminals of our own.
@@ -338,17 +288,10 @@ fn first_process() -> Child {
     unshare(CloneFlags::CLONE_NEWPID).expect("a PID namespace");
     let script = "trap '' CHLD; mount -t proc proc /proc && echo ready; exec cat >/dev/null";
     let mut command = Command::new("sh");
-    command
-        .args(["-c", script])
-        .env_clear()
-        .env("PATH", PATH)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
+    command.args(["-c", script]).env_clear().env("PATH", PATH).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut init = command.spawn().expect("sh runs");
     let mut ready = String::new();
-    BufReader::new(init.stdout.take().expect("a pipe"))
-        .read_line(&mut ready)
-        .unwrap();
+    BufReader::new(init.stdout.take().expect("a pipe")).read_line(&mut ready).unwrap();
     assert_eq!(ready, "ready\n", "a private /proc");
     init
 }

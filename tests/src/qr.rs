@@ -19,20 +19,10 @@ impl Picture {
             return Vec::new();
         }
         let mut image = rqrr::PreparedImage::prepare_from_greyscale(width * scale, self.rows.len() * scale, |x, y| {
-            let light = self
-                .rows
-                .get(y / scale)
-                .and_then(|row| row.get(x / scale))
-                .copied()
-                .unwrap_or(true);
+            let light = self.rows.get(y / scale).and_then(|row| row.get(x / scale)).copied().unwrap_or(true);
             if light { 255 } else { 0 }
         });
-        image
-            .detect_grids()
-            .iter()
-            .filter_map(|grid| grid.decode().ok())
-            .map(|(_, text)| text)
-            .collect()
+        image.detect_grids().iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
     }
 }
 
@@ -50,21 +40,13 @@ pub fn from_half_blocks(text: &str) -> Option<String> {
 /// The code drawn with `##` somewhere in `text`.
 pub fn from_ascii(text: &str) -> Option<String> {
     let drawn = |line: &&str| line.len() > 40 && line.bytes().all(|glyph| matches!(glyph, b'#' | b' '));
-    let rows = text
-        .lines()
-        .filter(drawn)
-        .map(|line| line.as_bytes().chunks(2).map(|cell| cell == b"##").collect());
+    let rows = text.lines().filter(drawn).map(|line| line.as_bytes().chunks(2).map(|cell| cell == b"##").collect());
     only(&Picture { rows: rows.collect() }.scan(SCALE))
 }
 
 /// The code drawn with colours (SGR sequences) somewhere in what a terminal was sent.
 pub fn from_colours(text: &str) -> Option<String> {
-    only(
-        &Picture {
-            rows: rows_of_colours(text),
-        }
-        .scan(SCALE),
-    )
+    only(&Picture { rows: rows_of_colours(text) }.scan(SCALE))
 }
 
 /// The code in a PNG file.
@@ -80,20 +62,11 @@ pub fn from_png(path: &Path) -> Option<String> {
             .map(|column| {
                 let bit = column * samples * bits;
                 let byte = line[bit / 8];
-                if bits >= 8 {
-                    byte >= 128
-                } else {
-                    byte >> (8 - bits - bit % 8) & 1 == 1
-                }
+                if bits >= 8 { byte >= 128 } else { byte >> (8 - bits - bit % 8) & 1 == 1 }
             })
             .collect()
     };
-    only(
-        &Picture {
-            rows: pixels.chunks(info.line_size).map(row).collect(),
-        }
-        .scan(1),
-    )
+    only(&Picture { rows: pixels.chunks(info.line_size).map(row).collect() }.scan(1))
 }
 
 /// The code in an SVG drawing of the QR library: one path of `M x y h w v h H x V y` rectangles on a light ground.
@@ -173,10 +146,7 @@ struct Colours {
 impl Default for Colours {
     /// A dark terminal.
     fn default() -> Self {
-        Self {
-            ink: true,
-            ground: false,
-        }
+        Self { ink: true, ground: false }
     }
 }
 

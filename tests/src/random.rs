@@ -7,14 +7,9 @@ pub struct Random(u64);
 impl Random {
     /// The seed from `TWOFACTOR_TESTS_SEED`, else from the clock. Print it when a test fails.
     pub fn seed() -> u64 {
-        let given = std::env::var("TWOFACTOR_TESTS_SEED")
-            .ok()
-            .and_then(|text| text.parse().ok());
+        let given = std::env::var("TWOFACTOR_TESTS_SEED").ok().and_then(|text| text.parse().ok());
         let now = || {
-            std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .expect("a clock after 1970")
-                .as_secs()
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970").as_secs()
         };
         given.unwrap_or_else(now)
     }

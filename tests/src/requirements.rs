@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
 
 /// The namespaces of a private host. Each belongs to the thread that makes it and to what that thread starts.
@@ -58,9 +59,7 @@ fn met_unless(missing: Option<&str>) -> bool {
 
 /// The full path of a program.
 pub fn program(name: &str) -> Option<PathBuf> {
-    PATH.split(':')
-        .map(|folder| PathBuf::from(folder).join(name))
-        .find(|path| path.is_file())
+    PATH.split(':').map(|folder| PathBuf::from(folder).join(name)).find(|path| path.is_file())
 }
 
 fn absent(names: &[&str]) -> Option<String> {
@@ -75,7 +74,12 @@ fn missing() -> Option<String> {
     if let Some(reason) = absent(&PROGRAMS) {
         return Some(reason);
     }
-    let attempt = std::thread::spawn(|| nix::sched::unshare(NAMESPACES | CloneFlags::CLONE_NEWPID)).join();
+    let attempt = std::thread::spawn(|| {
+        nix::sched::unshare(NAMESPACES | CloneFlags::CLONE_NEWPID)?;
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+        mount(Some("twofactor-tests"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>)
+    })
+    .join();
     match attempt.expect("unshare does not panic") {
         Ok(()) => None,
         Err(errno) => Some(format!("namespaces cannot be made here: {errno}")),

@@ -74,18 +74,9 @@ impl Host {
         fs::write(&file, format!("{configuration}\n{common}")).unwrap();
         let program = requirements::program("sshd").expect("sshd was found before");
         let mut command = self.command(program);
-        command
-            .arg("-D")
-            .arg("-f")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.arg("-D").arg("-f").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().expect("sshd starts");
-        let sshd = Sshd {
-            host: self,
-            process: Some(process),
-        };
+        let sshd = Sshd { host: self, process: Some(process) };
         sshd.wait_until_it_listens();
         sshd
     }
@@ -105,19 +96,11 @@ impl Sshd<'_> {
                 prompts.display()
             ),
         );
-        command
-            .arg(MARK)
-            .env("SSH_ASKPASS", asked)
-            .env("SSH_ASKPASS_REQUIRE", "force");
-        command
-            .env("ANSWER_PASSWORD", client.password)
-            .env("ANSWER_CODE", client.code);
+        command.arg(MARK).env("SSH_ASKPASS", asked).env("SSH_ASKPASS_REQUIRE", "force");
+        command.env("ANSWER_PASSWORD", client.password).env("ANSWER_CODE", client.code);
         let output = command.stdin(Stdio::null()).output().expect("ssh runs");
         let asked = fs::read_to_string(&prompts).unwrap_or_default();
-        let prompts = asked
-            .split_terminator('\0')
-            .map(|prompt| bare(prompt).to_owned())
-            .collect();
+        let prompts = asked.split_terminator('\0').map(|prompt| bare(prompt).to_owned()).collect();
         Session { output, prompts }
     }
 
@@ -130,14 +113,7 @@ impl Sshd<'_> {
 
     fn command(&self, client: &Client<'_>) -> Command {
         let mut command = self.host.command("ssh");
-        command.args([
-            "-F",
-            "none",
-            "-o",
-            "UserKnownHostsFile=/dev/null",
-            "-o",
-            "StrictHostKeyChecking=no",
-        ]);
+        command.args(["-F", "none", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no"]);
         command.args(["-o", "LogLevel=ERROR", "-o", "NumberOfPasswordPrompts=1"]);
         for option in client.options {
             command.args(["-o", option]);
@@ -150,11 +126,7 @@ impl Sshd<'_> {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", 22)).is_err() {
             let log: Vec<String> = self.host.log().into_iter().map(|line| line.text).collect();
-            assert!(
-                started.elapsed() < Duration::from_secs(30),
-                "sshd does not listen:\n{}",
-                log.join("\n")
-            );
+            assert!(started.elapsed() < Duration::from_secs(30), "sshd does not listen:\n{}", log.join("\n"));
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -179,10 +151,7 @@ fn bare(prompt: &str) -> &str {
 /// A user's key pair that sshd accepts; gives the option for the client.
 pub fn authorized_key(host: &Host, user: &str) -> String {
     let key: PathBuf = host.place(&format!("key_{user}"));
-    host.succeed(
-        "ssh-keygen",
-        ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()],
-    );
+    host.succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()]);
     let folder = format!("/home/{user}/.ssh");
     fs::create_dir(&folder).unwrap();
     fs::copy(key.with_extension("pub"), format!("{folder}/authorized_keys")).unwrap();

@@ -39,19 +39,10 @@ impl Line {
     fn parse(raw: &[u8]) -> Self {
         let text = String::from_utf8_lossy(raw);
         let text = text.trim_end_matches(['\0', '\n']);
-        let (priority, text) = text
-            .strip_prefix('<')
-            .and_then(|rest| rest.split_once('>'))
-            .unwrap_or(("0", text));
+        let (priority, text) = text.strip_prefix('<').and_then(|rest| rest.split_once('>')).unwrap_or(("0", text));
         // glibc writes "Mmm dd hh:mm:ss " in front.
-        let text = text
-            .get(16..)
-            .filter(|_| text.as_bytes().get(6) == Some(&b' '))
-            .unwrap_or(text);
-        Self {
-            priority: priority.parse().unwrap_or(0),
-            text: text.to_owned(),
-        }
+        let text = text.get(16..).filter(|_| text.as_bytes().get(6) == Some(&b' ')).unwrap_or(text);
+        Self { priority: priority.parse().unwrap_or(0), text: text.to_owned() }
     }
 }
 
@@ -67,13 +58,7 @@ impl Syslog {
             let lines = Arc::clone(&lines);
             move || read(&socket, &lines, &seen)
         })?;
-        Ok(Self {
-            path: path.to_owned(),
-            lines,
-            marks_seen,
-            next_mark: AtomicU64::new(1),
-            reader: Some(reader),
-        })
+        Ok(Self { path: path.to_owned(), lines, marks_seen, next_mark: AtomicU64::new(1), reader: Some(reader) })
     }
 
     /// Every line written before this call.
@@ -86,9 +71,7 @@ impl Syslog {
     }
 
     fn send_mark(&self, mark: u64) -> io::Result<()> {
-        UnixDatagram::unbound()?
-            .send_to(format!("{MARK}{mark}").as_bytes(), &self.path)
-            .map(drop)
+        UnixDatagram::unbound()?.send_to(format!("{MARK}{mark}").as_bytes(), &self.path).map(drop)
     }
 }
 
@@ -96,18 +79,13 @@ fn read(socket: &UnixDatagram, lines: &Mutex<Vec<Line>>, seen: &Sender<u64>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length) = socket.recv(&mut buffer) {
         let raw = buffer.get(..length).unwrap_or_default();
-        let mark = std::str::from_utf8(raw)
-            .ok()
-            .and_then(|text| text.strip_prefix(MARK))
-            .and_then(|mark| mark.parse().ok());
+        let mark =
+            std::str::from_utf8(raw).ok().and_then(|text| text.strip_prefix(MARK)).and_then(|mark| mark.parse().ok());
         match mark {
             Some(0) => return,
             Some(mark) if seen.send(mark).is_err() => return,
             Some(_) => {}
-            None => lines
-                .lock()
-                .expect("no one panics with the lines in hand")
-                .push(Line::parse(raw)),
+            None => lines.lock().expect("no one panics with the lines in hand").push(Line::parse(raw)),
         }
     }
 }

@@ -34,47 +34,20 @@ pub struct Size {
 
 impl Size {
     /// Room for everything.
-    pub const LARGE: Self = Self {
-        columns: 132,
-        lines: 60,
-    };
+    pub const LARGE: Self = Self { columns: 132, lines: 60 };
 }
 
 impl Terminal {
     /// Starts a program on a new terminal, which becomes its controlling one.
     pub fn start(command: &Command, size: Size) -> Self {
-        let window = Winsize {
-            ws_row: size.lines,
-            ws_col: size.columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+        let window = Winsize { ws_row: size.lines, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&window), None).expect("a terminal");
         let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
         let mut session = Command::new("setsid");
-        session
-            .args(["--ctty", "--wait"])
-            .arg(command.get_program())
-            .args(command.get_args())
-            .env_clear();
-        session.envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| value.map(|value| (name, value))),
-        );
-        let process = session
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .expect("setsid runs");
-        Self {
-            screen: pty.master.into(),
-            keyboard: pty.slave,
-            process,
-            seen: Vec::new(),
-            read_to: 0,
-        }
+        session.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args()).env_clear();
+        session.envs(command.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
+        let process = session.stdin(end()).stdout(end()).stderr(end()).spawn().expect("setsid runs");
+        Self { screen: pty.master.into(), keyboard: pty.slave, process, seen: Vec::new(), read_to: 0 }
     }
 
     /// Waits for `words` behind everything waited for before, and gives what was shown up to and with them.
@@ -89,12 +62,9 @@ impl Terminal {
                 return shown;
             }
             let over = started.elapsed() >= DEADLINE || self.ended();
-            if !self.read_some(
-                DEADLINE
-                    .checked_sub(started.elapsed())
-                    .unwrap_or_default()
-                    .min(Duration::from_millis(200)),
-            ) && over
+            if !self
+                .read_some(DEADLINE.checked_sub(started.elapsed()).unwrap_or_default().min(Duration::from_millis(200)))
+                && over
             {
                 panic!("{words:?} was never shown:\n{}", self.shown());
             }

@@ -38,12 +38,7 @@ impl Host {
     #[track_caller]
     pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run_twofactor(&[&["--json"], arguments].concat());
-        assert!(
-            output.status.success(),
-            "twofactor --json {}: {}",
-            arguments.join(" "),
-            said(&output)
-        );
+        assert!(output.status.success(), "twofactor --json {}: {}", arguments.join(" "), said(&output));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)))
     }
 
@@ -85,10 +80,9 @@ impl Host {
 /// The number called `failures`, wherever it stands.
 fn failures(value: &Value) -> Option<u64> {
     match value {
-        Value::Object(members) => members
-            .get("failures")
-            .and_then(Value::as_u64)
-            .or_else(|| members.values().find_map(failures)),
+        Value::Object(members) => {
+            members.get("failures").and_then(Value::as_u64).or_else(|| members.values().find_map(failures))
+        }
         Value::Array(items) => items.iter().find_map(failures),
         _ => None,
     }
@@ -109,9 +103,6 @@ impl Enrollment {
     /// A code that is not right now or soon, another one at every call.
     pub fn wrong_code(&self) -> String {
         let skip = self.wrong.replace(self.wrong.get() + 1);
-        self.authenticator
-            .wrong_codes()
-            .nth(skip)
-            .expect("wrong codes are many")
+        self.authenticator.wrong_codes().nth(skip).expect("wrong codes are many")
     }
 }

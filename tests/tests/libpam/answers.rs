@@ -111,6 +111,19 @@ fn the_prompt_is_the_configured_one() {
 }
 
 #[test]
+fn an_application_that_does_not_know_the_user_is_asked_for_the_name() {
+    private_host(|host| {
+        let alice = host.user_with_fob("alice");
+        let outcome = host.nameless_login().answering(&["alice".into(), (&alice.next_code()).into()]);
+        assert_eq!(outcome.code(), ReturnCode::SUCCESS);
+        let styles: Vec<&str> = outcome.messages.iter().map(|message| message.style.as_str()).collect();
+        assert_eq!(styles, ["prompt_echo_on", "prompt_echo_off"]);
+        host.assert_logged(&["accepted user=alice"]);
+        assert_eq!(host.nameless_login().answering(&[Answer::Fail]).code(), ReturnCode::CONV_ERR);
+    });
+}
+
+#[test]
 fn names_that_are_paths_or_escape_sequences_are_unknown_users_on_one_quoted_line() {
     private_host(|host| {
         host.user_with_fob("alice");

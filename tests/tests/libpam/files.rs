@@ -120,9 +120,12 @@ const fn spoil(name: &'static str, reason: &'static str, word: &'static str, app
     Spoil { name, apply, reason, word }
 }
 
-const SPOILS: [Spoil; 9] = [
+const SPOILS: [Spoil; 10] = [
     spoil("mode 0666", "unsafe-file", "chmod", |path| {
         fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
+    }),
+    spoil("mode 0640", "unsafe-file", "chmod", |path| {
+        fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
     }),
     spoil("owner", "unsafe-file", "chown", |path| {
         std::os::unix::fs::chown(path, Some(65534), None).unwrap();
@@ -219,6 +222,23 @@ fn a_state_file_that_was_cut_off_anywhere_never_makes_a_used_code_good() {
             );
         }
         logins.finish();
+    });
+}
+
+#[test]
+fn credentials_that_lost_their_state_open_nothing_because_what_was_burned_is_lost_with_it() {
+    private_host(|host| {
+        host.service("nullok", "auth required pam_twofactor.so nullok\n");
+        let alice = host.user_with_fob("alice");
+        let used = alice.next_code();
+        assert_eq!(host.login("alice").typing(&used).code(), ReturnCode::SUCCESS);
+        fs::remove_file("/var/lib/twofactor/users/alice/state.toml").unwrap();
+        for code in [used, alice.next_code(), alice.recovery_codes[0].clone()] {
+            assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL);
+            let optional = host.login("alice").service("nullok").start_and_type(&code);
+            assert_eq!(optional.code(), ReturnCode::AUTHINFO_UNAVAIL);
+        }
+        host.assert_logged(&["error user=alice", "/var/lib/twofactor/users/alice/state.toml", "hint="]);
     });
 }
 

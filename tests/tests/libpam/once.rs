@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use twofactor_tests::pam::{Event, ReturnCode};
+use twofactor_tests::pam::{Answer, Event, ReturnCode};
 use twofactor_tests::private_host::private_host;
 use twofactor_tests::random::Random;
 
@@ -171,6 +171,17 @@ fn a_code_used_at_one_service_is_used_at_every_other() {
         let elsewhere = host.login("alice").service("other-service").rhost("192.0.2.7").typing(&code);
         assert_eq!(elsewhere.code(), ReturnCode::AUTH_ERR);
         host.assert_logged(&["denied user=alice service=other-service rhost=192.0.2.7", "reason=replayed"]);
+    });
+}
+
+#[test]
+fn a_code_used_in_a_session_is_used_in_the_same_session_too() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let code = Answer::from(&alice.code());
+        let outcome = host.login("alice").calls("authenticate,authenticate").answering(&[code.clone(), code]);
+        let codes: Vec<ReturnCode> = outcome.results.iter().map(|(_, code)| *code).collect();
+        assert_eq!(codes, [ReturnCode::SUCCESS, ReturnCode::AUTH_ERR]);
     });
 }
 
