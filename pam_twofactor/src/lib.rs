@@ -148,9 +148,12 @@ fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config) -> PamResult
 
 /// A line about a failure that came before the login began.
 fn about(pam: &Pam<'_>, reason: Reason) -> Record {
+    let rhost = pam.rhost().filter(|rhost| !rhost.is_empty());
+    let tty = pam.tty().filter(|_| rhost.is_none());
     Record::refused(reason)
         .with_some("user", pam.user())
         .with_some("service", pam.service())
-        .with_some("rhost", pam.rhost().filter(|rhost| !rhost.is_empty()))
+        .with_some("rhost", rhost)
+        .with_some("tty", tty)
         .with("reason", reason)
 }

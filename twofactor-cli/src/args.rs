@@ -158,7 +158,7 @@ pub(crate) struct Enroll {
 
 /// Show who is enrolled with what
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "Tokens, recovery codes that are left, wrong codes since the last accepted login, and that login itself.")]
+#[command(help_template = PAGE, before_help = "Tokens, recovery codes that are left, wrong codes that count, and the last accepted login.")]
 pub(crate) struct Status {
     /// One user in detail, instead of everybody
     pub(crate) user: Option<String>,
@@ -224,7 +224,7 @@ pub(crate) struct Completions {
 }
 
 fn label(text: &str) -> Result<Label, &'static str> {
-    Label::new(text).ok_or("a label is 1 to 64 characters without colons and control characters")
+    Label::new(text).ok_or("a label is 1 to 64 characters without colons and control characters, and not \"recovery\"")
 }
 
 /// The configuration's rule for `[enrollment] issuer`: a colon separates issuer and account in an otpauth URI.

@@ -54,6 +54,12 @@ impl App {
         Self { token, confirmation: Confirmation::Confirmed }
     }
 
+    /// How far the token has come, to take up from there.
+    pub(crate) fn at(mut self, progress: Progress) -> Self {
+        self.token.start = progress;
+        self
+    }
+
     /// An app as a store has kept it.
     pub(crate) fn stored(token: Token, confirmation: Confirmation) -> Self {
         Self { token, confirmation }
@@ -74,9 +80,8 @@ impl App {
         self.confirmation
     }
 
-    /// Takes the confirmation back, from `progress` on.
-    pub(crate) fn unconfirm(&mut self, progress: Progress) {
-        self.token.start = progress;
+    /// Takes the confirmation back.
+    pub(crate) fn unconfirm(&mut self) {
         self.confirmation = Confirmation::Pending;
     }
 }
@@ -236,24 +241,35 @@ impl App {
 }
 
 impl State {
-    /// How far `token` has come: the newer of what is recorded of its seed and where its enrollment left it.
+    /// How far `token` has come.
     pub fn progress_of(&self, token: &Token) -> Progress {
         let seed = token.seed();
-        let recorded = self.progress.iter().find(|(recorded, _)| *recorded == seed).map(|(_, progress)| *progress);
-        recorded.filter(|recorded| recorded.watermark >= token.start.watermark).unwrap_or(token.start)
+        let recorded = self.progress.iter().find(|(recorded, _)| *recorded == seed);
+        recorded.map(|(_, progress)| *progress).unwrap_or_default()
+    }
+
+    /// Burns what enrolling `token` has burned. What is burned already stays so.
+    pub fn begin(&mut self, token: &Token) {
+        if token.start.watermark > self.progress_of(token).watermark {
+            self.record(token.seed(), token.start);
+        }
     }
 
     /// The state once `uses` are used up.
     #[must_use]
     pub fn after(mut self, uses: Uses) -> Self {
         for (seed, progress) in uses.steps {
-            match self.progress.iter_mut().find(|(recorded, _)| *recorded == seed) {
-                Some((_, recorded)) => *recorded = progress,
-                None => self.progress.push((seed, progress)),
-            }
+            self.record(seed, progress);
         }
         self.used_recovery.extend(uses.recovery);
         self
+    }
+
+    fn record(&mut self, seed: Seed, progress: Progress) {
+        match self.progress.iter_mut().find(|(recorded, _)| *recorded == seed) {
+            Some((_, recorded)) => *recorded = progress,
+            None => self.progress.push((seed, progress)),
+        }
     }
 
     /// Drops what can never matter again, so that the state stays small: recovery codes that were replaced, and the oldest

@@ -267,14 +267,14 @@ pub fn find(
     }
 }
 
-/// The moment from which a new code is in reach again, when every step within the window is burned: a code was accepted
-/// while the clock was ahead, and the clock has been set back. `None` when that is not so.
+/// The moment from which a new code is in reach again, when steps beyond the window are burned: a code was accepted while
+/// the clock was ahead, and the clock has been set back. `None` when that is not so.
 pub fn burned_until(kind: Kind, progress: Progress, window: Window, now: UnixTime) -> Option<UnixTime> {
     let Kind::Totp(period) = kind else { return None };
     let watermark = progress.watermark?;
     let newest = candidates(kind, progress, window, now).last()?;
     let first_free = watermark.0.saturating_add(1).saturating_sub(window.steps(period));
-    (watermark >= newest).then(|| UnixTime::from_seconds(first_free.saturating_mul(u64::from(period.seconds()))))
+    (watermark > newest).then(|| UnixTime::from_seconds(first_free.saturating_mul(u64::from(period.seconds()))))
 }
 
 /// The steps to try, oldest first. Those at or below the watermark are included, to tell a replay from a guess.

@@ -98,7 +98,8 @@ pub struct Token {
     pub parameters: Parameters,
     /// When it was made.
     pub issued: UnixTime,
-    /// Where the progress begins: at the step of the confirmation code, which is burned.
+    /// How far it had come when it was enrolled: to the step of the confirmation code, which is burned. Enrolling puts it
+    /// into the state; a token that a store has read begins at nothing.
     pub start: Progress,
 }
 

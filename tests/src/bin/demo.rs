@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let artifacts = artifacts::build(Profile::Release);
     private_host::run(&artifacts, |host| {
         host.add_user(USER);
-        std::fs::create_dir_all("/var/lib/twofactor/users").expect("a state folder");
+        host.succeed("install", ["-d", "-m", "0700", "/var/lib/twofactor", "/var/lib/twofactor/users"]);
         switch_on();
         let sshd = host.sshd("");
         let authenticator = enroll(host);

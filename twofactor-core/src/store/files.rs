@@ -121,14 +121,14 @@ impl Store for Files {
                 account.refund(charge, &before)?;
                 let hint = burned_until.map(|until| {
                     format!(
-                        "codes are burned until {until}: was the clock ahead? then run: twofactor enroll {user} --replace"
+                        "codes are burned until {until}: was the clock ahead? wait, or enroll {user} with --replace"
                     )
                 });
                 Ok(Redemption::Refused { reason: Reason::Replayed, hint })
             }
             Judgement::NotConfirmed => {
                 account.refund(charge, &before)?;
-                let hint = Some(format!("run: twofactor enroll {user}"));
+                let hint = Some(format!("the secret waits for its confirmation: enroll {user} again"));
                 Ok(Redemption::Refused { reason: Reason::NotConfirmed, hint })
             }
             Judgement::Wrong => Ok(Redemption::refused(Reason::WrongCode)),
@@ -181,7 +181,12 @@ impl<F: Borrow<Folder>> Account<F> {
 
     /// The state. Enrolling makes one, so credentials without a state have lost it, and with it what was burned.
     fn state(&self) -> Result<State, StoreError> {
-        self.parsed(STATE, state_file::read)?.ok_or_else(|| StoreError::LostState(self.folder().path().join(STATE)))
+        self.state_if_any()?.ok_or_else(|| StoreError::LostState(self.folder().path().join(STATE)))
+    }
+
+    /// The state, where there may be none: before the first enrollment.
+    fn state_if_any(&self) -> Result<Option<State>, StoreError> {
+        self.parsed(STATE, state_file::read)
     }
 
     fn has(&self, name: &str) -> Result<bool, StoreError> {

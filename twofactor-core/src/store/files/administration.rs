@@ -9,7 +9,7 @@ use crate::otp::{self, Parameters, Window};
 use crate::recovery::{RecoveryCode, Salt};
 use crate::secret::SecretError;
 use crate::store::StoreError;
-use crate::store::files::{Account, Files, Locked, SECRET, STATE, USERS};
+use crate::store::files::{Account, Files, Locked, SECRET, USERS};
 use crate::throttle::{Limits, Throttle};
 use crate::token::{Label, Serial, Token};
 use crate::trusted::{FileError, Folder, Protection};
@@ -58,7 +58,7 @@ pub struct Status {
     pub apps: Vec<AppStatus>,
     /// Recovery codes that are still good.
     pub recovery_left: usize,
-    /// Wrong codes since the last accepted login.
+    /// Wrong codes that count: since the last accepted login, and those of other sources.
     pub failures: u32,
     /// Until when every source but the trusted one is refused.
     pub blocked_until: Option<UnixTime>,
@@ -98,18 +98,12 @@ impl Files {
         existing: Existing,
     ) -> Result<(), EnrollError> {
         let account = self.locked_or_new(user)?;
-        let mut credentials = match account.credentials()? {
-            Some(credentials) => {
-                // Its state must be there too. A new one would make burned codes good again.
-                account.state()?;
-                credentials
-            }
+        let (mut credentials, mut state) = match account.credentials()? {
+            // Its state must be there too. A new one would make burned codes good again.
+            Some(credentials) => (credentials, account.state()?),
             None => {
-                // First, so that a crash between the two leaves a state without secrets and never the reverse.
-                if !account.has(STATE)? {
-                    account.write_state(&State::default())?;
-                }
-                Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() }
+                let credentials = Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() };
+                (credentials, account.state_if_any()?.unwrap_or_default())
             }
         };
         let label = &app.token().label;
@@ -123,10 +117,14 @@ impl Files {
         if credentials.apps.len() >= MOST_APPS {
             return Err(EnrollError::TooMany(user.clone()));
         }
+        state.begin(app.token());
         credentials.apps.push(app);
         if let Some(codes) = recovery {
             credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
         }
+        state.tidy(&credentials);
+        // In this order: a crash between the two burns a code too many and never one too few.
+        account.write_state(&state)?;
         account.write_credentials(&credentials)?;
         Ok(())
     }
@@ -197,38 +195,38 @@ impl Files {
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
     pub fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
-        let Some((credentials, _)) = self.account(user)? else {
+        let Some((credentials, state)) = self.account(user)? else {
             return Ok(None);
         };
         let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
-        Ok(credentials.apps.into_iter().find(pending).map(App::into_token))
+        let again = |app: App| {
+            let progress = state.progress_of(app.token());
+            app.at(progress).into_token()
+        };
+        Ok(credentials.apps.into_iter().find(pending).map(again))
     }
 
     /// Forgets an account, or its confirmations. `false` when the user is not enrolled.
     pub fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
-        let Some(account) = self.locked(user)? else {
-            return Ok(false);
-        };
-        if !account.has(SECRET)? {
-            return Ok(false);
-        }
+        let Some(account) = self.locked(user)? else { return Ok(false) };
+        let enrolled = account.has(SECRET)?;
         match reset {
             Reset::Everything => {
-                // A state that cannot be read is forgotten as a whole: this is the way out of a damaged account.
-                let burned = account.state().map(|state| state.progress).unwrap_or_default();
+                let burned = match account.state_if_any() {
+                    Ok(_) if !enrolled => return Ok(false),
+                    Ok(state) => state.unwrap_or_default().progress,
+                    // This is the way out of a damaged account: what cannot be understood is forgotten.
+                    Err(StoreError::Corrupt { .. } | StoreError::File(FileError::TooLarge { .. })) => Vec::new(),
+                    Err(error) => return Err(error),
+                };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
                 account.folder().remove(SECRET)?;
                 account.write_state(&State { progress: burned, ..State::default() })?;
             }
             Reset::Confirmations => {
-                let Some(mut credentials) = account.credentials()? else {
-                    return Ok(false);
-                };
-                let state = account.state()?;
-                for app in &mut credentials.apps {
-                    let progress = state.progress_of(app.token());
-                    app.unconfirm(progress);
-                }
+                let Some(mut credentials) = account.credentials()? else { return Ok(false) };
+                account.state()?;
+                credentials.apps.iter_mut().for_each(App::unconfirm);
                 account.write_credentials(&credentials)?;
             }
         }

@@ -10,7 +10,7 @@ use crate::account::{App, Confirmation, Credentials, MOST_APPS, MOST_RECOVERY_CO
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::document::{Problem, Reader, Section, toml_string};
-use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress, Step};
+use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress};
 use crate::recovery::Salt;
 use crate::secret::Secret;
 use crate::store::files::END;
@@ -47,10 +47,6 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
             let _ = writeln!(text, "period = {}", period.seconds());
         }
         let _ = writeln!(text, "issued = \"{}\"", token.issued);
-        if let Some(step) = token.start.watermark {
-            let _ = writeln!(text, "burned = {}", step.0);
-        }
-        let _ = writeln!(text, "drift = {}", token.start.drift);
         let _ = writeln!(text, "confirmed = {}", app.confirmation() == Confirmation::Confirmed);
     }
     text.push_str(END);
@@ -110,14 +106,11 @@ fn app(section: Section<'_, '_>) -> Option<App> {
     let kind = required(&section, "type", kind);
     let issued = section.string("issued").and_then(|text| UnixTime::from_rfc3339(text.value));
     let issued = required(&section, "issued", issued);
-    let start = Progress {
-        watermark: section.integer("burned", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step),
-        drift: section.integer("drift", -Progress::MOST_DRIFT..=Progress::MOST_DRIFT).unwrap_or(0),
-    };
     let confirmation = required(&section, "confirmed", section.boolean("confirmed"))
         .map(|confirmed| if confirmed { Confirmation::Confirmed } else { Confirmation::Pending });
     section.finish();
     let parameters = Parameters { algorithm: algorithm?, digits: digits?, kind: kind? };
+    let start = Progress::default();
     let token = Token { serial: serial?, label: label?, secret: secret?, parameters, issued: issued?, start };
     Some(App::stored(token, confirmation?))
 }
