@@ -13,7 +13,11 @@ use crate::output::Output;
 use crate::terminal::{self, Yes};
 
 pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Result<(), Failure> {
-    let user = host.account_holder(&arguments.user)?;
+    let user = match host.account_holder(&arguments.user) {
+        // What is left of an account may be what has to be forgotten.
+        Err(Failure::NotEnrolled(user)) if host.accounts.has_traces(&user)? => user,
+        found => found?,
+    };
     let reset = if arguments.keep_secret { Reset::Confirmations } else { Reset::Everything };
     if !arguments.yes {
         ask(&user, reset)?;

@@ -181,6 +181,11 @@ impl Files {
         Ok(names.iter().filter(|name| has_account(name)).filter_map(|name| UserName::new(name).ok()).collect())
     }
 
+    /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
+    pub fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
+        Ok(self.unlocked(user)?.is_some())
+    }
+
     /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
     pub fn verify(
         &self,
