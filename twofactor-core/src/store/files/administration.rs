@@ -183,7 +183,7 @@ impl Files {
 
     /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
     pub fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
-        Ok(self.unlocked(user)?.is_some())
+        Ok(self.folder_if_any(user)?.is_some())
     }
 
     /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
@@ -265,15 +265,19 @@ impl Files {
         Ok(true)
     }
 
-    /// The account as it is, without locking it; `None` when the user is not enrolled, also on a host where nobody is yet.
+    /// The account as it is, without locking it; `None` when the user is not enrolled.
     fn account(&self, user: &UserName) -> Result<Option<(Credentials, State)>, StoreError> {
-        let account = match self.unlocked(user) {
-            Err(StoreError::NoFolder(_)) => None,
-            other => other?,
-        };
-        let Some(account) = account else { return Ok(None) };
+        let Some(account) = self.folder_if_any(user)? else { return Ok(None) };
         let Some(credentials) = account.credentials()? else { return Ok(None) };
         Ok(Some((credentials, account.state()?)))
+    }
+
+    /// The user's folder, when it is there; none on a host where nobody was ever enrolled.
+    fn folder_if_any(&self, user: &UserName) -> Result<Option<Account<Folder>>, StoreError> {
+        match self.unlocked(user) {
+            Err(StoreError::NoFolder(_)) => Ok(None),
+            other => other,
+        }
     }
 
     /// The user's folder, made when it is not there, locked. Also makes the folders above it, down from the one that
