@@ -10,7 +10,7 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
 
 /// Far longer than anything takes; it only turns a hang into a failure.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A terminal with a program in the foreground.
 #[derive(Debug)]

@@ -1,11 +1,6 @@
 //! Our codes and oathtool's are the same, for any secret, time, hash, length and period.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::time::Duration;
 
@@ -17,10 +12,7 @@ use twofactor_tests::random::Random;
 use twofactor_tests::requirements;
 use zeroize::Zeroizing;
 
-const EXACT: Window = Window {
-    drift: Duration::ZERO,
-    look_ahead: 0,
-};
+const EXACT: Window = Window { drift: Duration::ZERO, look_ahead: 0 };
 
 fn found(secret: &Secret, parameters: Parameters, code: &str, progress: Progress, now: u64) -> Match {
     let code = Code::new(Zeroizing::new(code.to_owned())).expect("a code");
@@ -47,68 +39,29 @@ fn a_thousand_random_codes_are_those_of_oathtool() {
             Algorithm::Sha1
         };
         let period = 10 + u16::try_from(random.below(291)).unwrap();
-        let kind = if timed {
-            otp::Kind::Totp(Period::new(period).unwrap())
-        } else {
-            otp::Kind::Hotp
-        };
-        let parameters = Parameters {
-            algorithm,
-            digits: Digits::new(digits).unwrap(),
-            kind,
-        };
+        let kind = if timed { otp::Kind::Totp(Period::new(period).unwrap()) } else { otp::Kind::Hotp };
+        let parameters = Parameters { algorithm, digits: Digits::new(digits).unwrap(), kind };
         let authenticator = Authenticator {
             secret: secret.expose_base32().to_string(),
             algorithm: algorithm.to_string(),
             digits,
-            kind: if timed {
-                Kind::Time(u64::from(period))
-            } else {
-                Kind::Counter
-            },
+            kind: if timed { Kind::Time(u64::from(period)) } else { Kind::Counter },
         };
         // Times up to the year 2500, counters of up to 40 bits.
         let (code, step, progress, now) = if timed {
             let now = random.below(16_725_225_600);
-            (
-                authenticator.code_at(now),
-                now / u64::from(period),
-                Progress::default(),
-                now,
-            )
+            (authenticator.code_at(now), now / u64::from(period), Progress::default(), now)
         } else {
             let counter = random.below(1 << 40);
-            let progress = Progress {
-                watermark: counter.checked_sub(1).map(Step),
-                drift: 0,
-            };
+            let progress = Progress { watermark: counter.checked_sub(1).map(Step), drift: 0 };
             (authenticator.counter_codes(counter, 1).remove(0), counter, progress, 0)
         };
         let about = format!("seed {seed}, case {case}: {authenticator:?} at {step}");
         assert_eq!(code.len(), usize::from(digits), "{about}");
-        assert_eq!(
-            found(&secret, parameters, &code, progress, now),
-            Match::Fresh(Step(step)),
-            "{about}"
-        );
-        let burned = Progress {
-            watermark: Some(Step(step)),
-            drift: 0,
-        };
-        assert_ne!(
-            found(&secret, parameters, &code, burned, now),
-            Match::Fresh(Step(step)),
-            "{about}"
-        );
-        let other = if code.starts_with('9') {
-            code.replacen('9', "8", 1)
-        } else {
-            format!("9{}", &code[1..])
-        };
-        assert_eq!(
-            found(&secret, parameters, &other, progress, now),
-            Match::None,
-            "{about}"
-        );
+        assert_eq!(found(&secret, parameters, &code, progress, now), Match::Fresh(Step(step)), "{about}");
+        let burned = Progress { watermark: Some(Step(step)), drift: 0 };
+        assert_ne!(found(&secret, parameters, &code, burned, now), Match::Fresh(Step(step)), "{about}");
+        let other = if code.starts_with('9') { code.replacen('9', "8", 1) } else { format!("9{}", &code[1..]) };
+        assert_eq!(found(&secret, parameters, &other, progress, now), Match::None, "{about}");
     }
 }

@@ -1,11 +1,6 @@
 //! Real login, su and sudo, each at a terminal.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::process::Command;
 
@@ -31,9 +26,7 @@ fn answer(terminal: &mut Terminal, password: &str, code: &str) {
 /// A program started by the user `name` at a terminal.
 fn as_user(host: &Host, name: &str, program: &[&str]) -> Command {
     let mut command = host.command("setpriv");
-    command
-        .args(["--reuid", name, "--regid", name, "--init-groups"])
-        .args(program);
+    command.args(["--reuid", name, "--regid", name, "--init-groups"]).args(program);
     command
 }
 
@@ -59,11 +52,7 @@ fn login_refuses_a_wrong_code_and_a_used_one() {
         host.system_service("login", STACK);
         let alice = host.user_with_app("alice");
         let code = alice.code();
-        for (typed, reason) in [
-            (alice.wrong_code(), "wrong-code"),
-            (code.clone(), ""),
-            (code, "replayed"),
-        ] {
+        for (typed, reason) in [(alice.wrong_code(), "wrong-code"), (code.clone(), ""), (code, "replayed")] {
             let mut terminal = Terminal::start(host.command("login").arg("alice"), Size::LARGE);
             answer(&mut terminal, PASSWORD, &typed);
             if reason.is_empty() {
@@ -82,11 +71,7 @@ fn su_asks_for_password_and_code_of_the_other_user() {
         host.system_service("su", STACK);
         let alice = host.user_with_app("alice");
         host.add_user("bob");
-        let su = as_user(
-            host,
-            "bob",
-            &["su", "alice", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"],
-        );
+        let su = as_user(host, "bob", &["su", "alice", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"]);
         let mut terminal = Terminal::start(&su, Size::LARGE);
         answer(&mut terminal, PASSWORD, &alice.code());
         terminal.expect("session-42-ALICE");
@@ -106,17 +91,7 @@ fn sudo_asks_for_password_and_code_of_the_caller() {
         host.system_service("sudo", STACK);
         let alice = host.user_with_app("alice");
         std::fs::write("/etc/sudoers", "Defaults passwd_tries=1\nalice ALL=(ALL) ALL\n").unwrap();
-        let sudo = as_user(
-            host,
-            "alice",
-            &[
-                "sudo",
-                "-k",
-                "sh",
-                "-c",
-                "echo session-$((40+2))-$(id -un | tr a-z A-Z)",
-            ],
-        );
+        let sudo = as_user(host, "alice", &["sudo", "-k", "sh", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"]);
         let mut terminal = Terminal::start(&sudo, Size::LARGE);
         answer(&mut terminal, PASSWORD, &alice.code());
         terminal.expect("session-42-ROOT");

@@ -1,11 +1,6 @@
 //! What the documents say is what the code does: manual pages, the shipped configuration, the code map, links.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails loudly"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,13 +20,8 @@ fn document(path: &str) -> String {
 
 /// Whether manual pages can be rendered here; skips or fails like every suite when they cannot.
 fn renderers() -> bool {
-    let there = ["mandoc", "man"]
-        .iter()
-        .all(|name| requirements::program(name).is_some());
-    assert!(
-        there || std::env::var_os("TWOFACTOR_TESTS_MUST_RUN").is_none(),
-        "mandoc and man must be installed"
-    );
+    let there = ["mandoc", "man"].iter().all(|name| requirements::program(name).is_some());
+    assert!(there || std::env::var_os("TWOFACTOR_TESTS_MUST_RUN").is_none(), "mandoc and man must be installed");
     if !there {
         println!("skipped: mandoc or man is not installed");
     }
@@ -55,11 +45,7 @@ fn page(name: &str) -> String {
 }
 
 fn help(arguments: &[&str]) -> String {
-    let output = Command::new(&artifacts::debug().tool)
-        .args(arguments)
-        .arg("--help")
-        .output()
-        .unwrap();
+    let output = Command::new(&artifacts::debug().tool).args(arguments).arg("--help").output().unwrap();
     assert!(output.status.success(), "{arguments:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -74,14 +60,9 @@ fn options(text: &str) -> BTreeSet<String> {
 /// The commands a help text lists, one a line below "Commands:".
 fn commands(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
-    let listed = listed
-        .take_while(|line| !line.is_empty())
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    listed
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|word| *word != "help")
-        .map(str::to_owned)
-        .collect()
+    let listed =
+        listed.take_while(|line| !line.is_empty()).filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    listed.filter_map(|line| line.split_whitespace().next()).filter(|word| *word != "help").map(str::to_owned).collect()
 }
 
 /// Every command of the tool with its help text.
@@ -107,22 +88,11 @@ fn the_manual_pages_render_without_warnings() {
     }
     for name in PAGES {
         let path = workspace().join("man").join(name);
-        let lint = Command::new("mandoc")
-            .args(["-T", "lint", "-W", "warning"])
-            .arg(&path)
-            .output()
-            .unwrap();
+        let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&path).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&lint.stdout), "", "{name}");
-        let man = Command::new("man")
-            .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"])
-            .arg(&path)
-            .output()
-            .unwrap();
-        assert!(
-            man.status.success() && man.stderr.is_empty(),
-            "{name}: {}",
-            String::from_utf8_lossy(&man.stderr)
-        );
+        let man =
+            Command::new("man").args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"]).arg(&path).output().unwrap();
+        assert!(man.status.success() && man.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&man.stderr));
     }
 }
 
@@ -140,16 +110,8 @@ fn every_command_and_option_is_in_the_manual_and_nothing_else() {
         known.extend(options(text));
     }
     let documented = options(&manual);
-    assert_eq!(
-        known.difference(&documented).collect::<Vec<_>>(),
-        Vec::<&String>::new(),
-        "not in twofactor.8"
-    );
-    assert_eq!(
-        documented.difference(&known).collect::<Vec<_>>(),
-        Vec::<&String>::new(),
-        "only in twofactor.8"
-    );
+    assert_eq!(known.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "not in twofactor.8");
+    assert_eq!(documented.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new(), "only in twofactor.8");
 }
 
 #[test]
@@ -180,15 +142,9 @@ fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
     ];
     for key in keys {
         assert!(manual.contains(key), "twofactor.toml.5 does not have {key}");
-        assert!(
-            shipped.contains(&format!("# {key} = ")),
-            "etc/twofactor.toml does not have {key}"
-        );
+        assert!(shipped.contains(&format!("# {key} = ")), "etc/twofactor.toml does not have {key}");
     }
-    let in_shipped = shipped
-        .lines()
-        .filter_map(|line| line.strip_prefix("# ")?.split_once(" = "))
-        .map(|(key, _)| key);
+    let in_shipped = shipped.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(" = ")).map(|(key, _)| key);
     let (mut in_shipped, mut keys): (Vec<_>, Vec<_>) = (in_shipped.collect(), keys.to_vec());
     in_shipped.sort_unstable();
     keys.sort_unstable();
@@ -205,19 +161,9 @@ fn every_reason_and_event_of_the_log_is_in_the_manual() {
         assert!(manual.contains(reason.word()), "pam_twofactor.8 does not have {reason}");
     }
     for event in [Event::Accepted, Event::Denied, Event::Skipped, Event::Error] {
-        assert!(
-            manual.contains(&event.to_string()),
-            "pam_twofactor.8 does not have {event}"
-        );
+        assert!(manual.contains(&event.to_string()), "pam_twofactor.8 does not have {event}");
     }
-    for word in [
-        "conf=",
-        "debug",
-        "nullok",
-        "PAM_AUTHINFO_UNAVAIL",
-        "PAM_MAXTRIES",
-        "PAM_USER_UNKNOWN",
-    ] {
+    for word in ["conf=", "debug", "nullok", "PAM_AUTHINFO_UNAVAIL", "PAM_MAXTRIES", "PAM_USER_UNKNOWN"] {
         assert!(manual.contains(word), "pam_twofactor.8 does not have {word}");
     }
 }
@@ -225,13 +171,7 @@ fn every_reason_and_event_of_the_log_is_in_the_manual() {
 #[test]
 fn the_code_map_names_every_source_file() {
     let map = document("ARCHITECTURE.md");
-    for folder in [
-        "twofactor-core/src",
-        "pam_twofactor/src",
-        "twofactor-cli/src",
-        "tests/src",
-        "tests/tests",
-    ] {
+    for folder in ["twofactor-core/src", "pam_twofactor/src", "twofactor-cli/src", "tests/src", "tests/tests"] {
         let mut files = Vec::new();
         source_files(&workspace().join(folder), &mut files);
         assert!(!files.is_empty(), "{folder}");
@@ -240,11 +180,7 @@ fn the_code_map_names_every_source_file() {
             let parent = file.parent().unwrap().file_name().unwrap().to_str().unwrap();
             // The tests of a module belong to it, and so does the file that only lists modules.
             let belongs = (stem == "tests" && parent != "tests") || matches!(stem, "lib" | "main" | "mod");
-            assert!(
-                belongs || map.contains(stem),
-                "ARCHITECTURE.md does not have {}",
-                file.display()
-            );
+            assert!(belongs || map.contains(stem), "ARCHITECTURE.md does not have {}", file.display());
         }
     }
 }
@@ -262,20 +198,9 @@ fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for name in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CHANGELOG.md",
-        "BENCHMARKS.md",
-    ] {
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "BENCHMARKS.md"] {
         let text = document(name);
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split([')', '#']).next())
-        {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
             let local = !target.is_empty() && !target.contains("://");
             assert!(!local || workspace().join(target).exists(), "{name} links to {target}");
         }
@@ -285,15 +210,9 @@ fn links_between_documents_lead_somewhere() {
 #[test]
 fn what_the_readme_names_exists() {
     let (readme, makefile) = (document("README.md"), document("Makefile"));
-    for target in readme
-        .split("make ")
-        .skip(1)
-        .filter_map(|rest| rest.split_whitespace().next())
-    {
-        let target: String = target
-            .chars()
-            .take_while(|character| character.is_ascii_lowercase() || *character == '-')
-            .collect();
+    for target in readme.split("make ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
+        let target: String =
+            target.chars().take_while(|character| character.is_ascii_lowercase() || *character == '-').collect();
         let known = makefile.contains(&format!("\n{target}:"));
         let a_word_of_prose =
             !readme.contains(&format!("`make {target}`")) && !readme.contains(&format!("make {target}\n"));

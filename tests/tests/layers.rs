@@ -1,11 +1,6 @@
 //! The architecture's rules that a compiler does not check.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,10 +25,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// The text without comments, so that words of an explanation do not count.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).collect::<Vec<_>>().join("\n")
 }
 
 /// The modules of the core with the number of their layer: a group of the list in `lib.rs`, which is ordered from the
@@ -42,9 +34,7 @@ fn layers() -> BTreeMap<String, usize> {
     let list = fs::read_to_string(workspace().join("twofactor-core/src/lib.rs")).unwrap();
     let mut layers = BTreeMap::new();
     for (layer, group) in list.split("\n\n").enumerate() {
-        let names = group
-            .lines()
-            .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        let names = group.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
         layers.extend(names.map(|name| (name.to_owned(), layer)));
     }
     layers
@@ -56,33 +46,17 @@ fn uses() -> BTreeMap<String, BTreeSet<String>> {
     let mut by_module: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in sources(&source) {
         let relative = path.strip_prefix(&source).unwrap();
-        let module = relative
-            .iter()
-            .next()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs")
-            .to_owned();
-        if module == "lib"
-            || relative
-                .components()
-                .any(|part| part.as_os_str().to_str().unwrap().starts_with("tests"))
+        let module = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        if module == "lib" || relative.components().any(|part| part.as_os_str().to_str().unwrap().starts_with("tests"))
         {
             continue;
         }
         let text = code(&path);
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         let word = |rest: &str| {
-            rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-                .next()
-                .map(str::to_owned)
+            rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().map(str::to_owned)
         };
-        let used = text
-            .split("crate::")
-            .skip(1)
-            .filter_map(word)
-            .filter(|name| !name.is_empty() && *name != module);
+        let used = text.split("crate::").skip(1).filter_map(word).filter(|name| !name.is_empty() && *name != module);
         by_module.entry(module.clone()).or_default().extend(used);
     }
     by_module
@@ -94,13 +68,9 @@ fn a_module_of_the_core_uses_nothing_of_a_layer_below_it() {
     assert!(layers.len() > 10, "the list was read: {layers:?}");
     for (module, used) in uses() {
         for name in used {
-            let layer = layers
-                .get(&name)
-                .unwrap_or_else(|| panic!("{module} uses crate::{name}, which is not in the list"));
-            assert!(
-                *layer <= layers[&module],
-                "{module} uses {name}, which stands in a layer below it"
-            );
+            let layer =
+                layers.get(&name).unwrap_or_else(|| panic!("{module} uses crate::{name}, which is not in the list"));
+            assert!(*layer <= layers[&module], "{module} uses {name}, which stands in a layer below it");
         }
     }
 }
@@ -109,17 +79,11 @@ fn a_module_of_the_core_uses_nothing_of_a_layer_below_it() {
 fn no_modules_of_the_core_use_each_other_in_a_circle() {
     let mut uses = uses();
     // What uses nothing that is left cannot be part of a circle.
-    while let Some(free) = uses
-        .iter()
-        .find(|(_, used)| used.iter().all(|name| !uses.contains_key(name)))
-    {
+    while let Some(free) = uses.iter().find(|(_, used)| used.iter().all(|name| !uses.contains_key(name))) {
         let free = free.0.clone();
         uses.remove(&free);
     }
-    assert!(
-        uses.is_empty(),
-        "these use each other in a circle, or use such: {uses:?}"
-    );
+    assert!(uses.is_empty(), "these use each other in a circle, or use such: {uses:?}");
 }
 
 #[test]
@@ -172,22 +136,12 @@ fn the_core_reads_no_clock_environment_or_terminal() {
         let text = code(&path);
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
         let name = path.strip_prefix(&source).unwrap().display().to_string();
-        for word in [
-            "std::env",
-            "println!",
-            "eprintln!",
-            "print!(",
-            "std::process",
-            "io::stdin",
-            "io::stdout",
-            "std::net::Tcp",
-        ] {
+        for word in
+            ["std::env", "println!", "eprintln!", "print!(", "std::process", "io::stdin", "io::stdout", "std::net::Tcp"]
+        {
             assert!(!text.contains(word), "{name} uses {word}");
         }
         // The one place where the host's clock is wrapped; the programs hand it in.
-        assert!(
-            !text.contains("SystemTime::now") || name == "clock.rs",
-            "{name} reads the clock"
-        );
+        assert!(!text.contains("SystemTime::now") || name == "clock.rs", "{name} reads the clock");
     }
 }

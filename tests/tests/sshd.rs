@@ -1,22 +1,12 @@
 //! Real sshd, real ssh clients, the password of the system and a code of ours.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::ssh::{Client, Session, authorized_key};
 
 fn client<'c>(user: &'c str, code: &'c str) -> Client<'c> {
-    Client {
-        user,
-        password: PASSWORD,
-        code,
-        options: &["PreferredAuthentications=keyboard-interactive"],
-    }
+    Client { user, password: PASSWORD, code, options: &["PreferredAuthentications=keyboard-interactive"] }
 }
 
 #[track_caller]
@@ -58,10 +48,7 @@ fn password_then_code_opens_a_session_at_a_terminal() {
         terminal.type_line("exit");
         assert!(terminal.wait().success());
         let shown = terminal.shown();
-        assert!(
-            !shown.contains(&code) && !shown.contains(PASSWORD),
-            "what was typed was not echoed: {shown}"
-        );
+        assert!(!shown.contains(&code) && !shown.contains(PASSWORD), "what was typed was not echoed: {shown}");
     });
 }
 
@@ -83,10 +70,7 @@ fn a_right_code_behind_a_wrong_password_opens_nothing() {
     private_host(|host| {
         let alice = host.user_with_app("alice");
         let sshd = host.sshd("");
-        let session = sshd.client(&Client {
-            password: "wrong",
-            ..client("alice", &alice.code())
-        });
+        let session = sshd.client(&Client { password: "wrong", ..client("alice", &alice.code()) });
         assert!(!session.opened());
         assert_eq!(session.prompts.len(), 2, "which of the two was wrong is not told");
     });
@@ -137,24 +121,15 @@ fn a_key_and_a_code_open_a_session_where_sshd_asks_for_both() {
         let key = authorized_key(host, "alice");
         let options = [key.as_str(), "PreferredAuthentications=publickey,keyboard-interactive"];
         let code = alice.code();
-        let with_key = Client {
-            options: &options,
-            ..client("alice", &code)
-        };
+        let with_key = Client { options: &options, ..client("alice", &code) };
         let session = sshd.client(&with_key);
         assert_opened(host, &session);
         assert_eq!(session.prompts, ["Verification code: "]);
         host.assert_logged(&["sshd has accepted already: publickey"]);
 
         let code = alice.authenticator.code(1);
-        assert!(
-            !sshd.client(&client("alice", &code)).opened(),
-            "a code without the key opens nothing"
-        );
-        let key_alone = Client {
-            options: &[&key, "PreferredAuthentications=publickey"],
-            ..client("alice", &code)
-        };
+        assert!(!sshd.client(&client("alice", &code)).opened(), "a code without the key opens nothing");
+        let key_alone = Client { options: &[&key, "PreferredAuthentications=publickey"], ..client("alice", &code) };
         assert!(!sshd.client(&key_alone).opened(), "a key without a code opens nothing");
     });
 }
@@ -165,10 +140,7 @@ fn a_client_with_password_authentication_is_refused_and_not_counted_and_the_log_
         host.user_with_app("alice");
         let sshd = host.sshd("PasswordAuthentication yes\nKbdInteractiveAuthentication no\n");
         let options = ["PreferredAuthentications=password"];
-        let session = sshd.client(&Client {
-            options: &options,
-            ..client("alice", "unused")
-        });
+        let session = sshd.client(&Client { options: &options, ..client("alice", "unused") });
         assert!(!session.opened());
         host.assert_logged(&[
             "denied user=alice service=sshd",

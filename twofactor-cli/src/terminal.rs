@@ -10,7 +10,7 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, raise};
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 use nix::unistd::read;
 use rpassword::ConfigBuilder;
 use zeroize::Zeroizing;
@@ -118,9 +118,12 @@ impl EchoGuard {
         started?;
         let before = tcgetattr(io::stdin())?;
         remember(Some(before.clone()));
-        // Before the prompt is shown: rpassword is later, and whoever types at once would be read on the screen.
+        // What rpassword sets, but before the prompt is shown: whoever types at once would be read on the screen, and an
+        // early Ctrl-D would be lost or an early Ctrl-C end the process untidily.
         let mut silent = before.clone();
-        silent.local_flags.remove(LocalFlags::ECHO);
+        silent.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
+        silent.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        silent.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         tcsetattr(io::stdin(), SetArg::TCSANOW, &silent)?;
         Ok(Self(before))
     }

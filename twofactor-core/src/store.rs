@@ -27,7 +27,7 @@ pub trait Store {
     /// account.
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError>;
 
-    /// Checks an attempt and burns what it used: lock, read, throttle, charge durably, verify, record durably.
+    /// Checks an attempt and burns what it used: lock, read, throttle, charge, verify, put on disk.
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError>;
 }
 

@@ -2,14 +2,15 @@
 //!
 //! What always holds: no symbolic link is followed in the last component of a path, nothing blocks on a FIFO or becomes a
 //! controlling terminal, nothing is inherited across exec, and a handle that is not a plain file of the right owner
-//! with one link and no write permission for others is refused. What is written is complete and durable or was never
-//! there: a temporary file with a fixed name, fsync, rename, fsync of the folder. Left-overs of a crash are replaced.
+//! with one link and no write permission for others is refused. A file that is replaced is complete and durable or
+//! the old one: a temporary file with a fixed name, fsync, rename, fsync of the folder. Left-overs of a crash are
+//! replaced. What is overwritten in place is durable when the call returns; that it is whole, its reader must see.
 
 use std::borrow::Borrow;
 use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -107,6 +108,33 @@ pub struct Folder {
     protection: Protection,
 }
 
+/// A file that is overwritten in place.
+#[derive(Debug)]
+pub struct InPlace {
+    file: File,
+    path: PathBuf,
+    owner: Owner,
+    protection: Protection,
+}
+
+impl InPlace {
+    /// Reads the whole file.
+    pub fn read(&self, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        read(&self.file, &self.path, self.owner, self.protection, limit)
+    }
+
+    /// Overwrites what stands at `offset`. From now on every process sees it, and it outlives this one; [`InPlace::sync`]
+    /// makes it outlive a power cut. Only within the file, whose blocks are there.
+    pub fn overwrite(&self, content: &[u8], offset: u64) -> Result<(), FileError> {
+        self.file.write_all_at(content, offset).map_err(|error| io_error(&self.path, "write", error))
+    }
+
+    /// Waits until all that was overwritten is on disk.
+    pub fn sync(&self) -> Result<(), FileError> {
+        self.file.sync_data().map_err(|error| io_error(&self.path, "write", error))
+    }
+}
+
 /// A folder that nobody else holds locked; unlocked when dropped.
 #[derive(Debug)]
 pub struct Locked(Folder);
@@ -163,6 +191,13 @@ impl Folder {
             Some(file) => read(&file, &path, self.owner, self.protection, limit).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Opens the file `name`, to be read and overwritten in place; `None` when there is none.
+    pub fn open_in_place(&self, name: &str) -> Result<Option<InPlace>, FileError> {
+        let path = self.path.join(name);
+        let file = open(&self.handle, Path::new(name), &path, OFlag::O_RDWR, Mode::empty())?;
+        Ok(file.map(|file| InPlace { file, path, owner: self.owner, protection: self.protection }))
     }
 
     /// Whether the file `name` is there. An entry that cannot be judged is an error and never "no".

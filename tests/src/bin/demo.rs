@@ -3,11 +3,7 @@
 //!
 //! Nothing of this machine is changed: users, `/etc`, network, processes and devices are private, and end with it.
 
-#![allow(
-    clippy::expect_used,
-    clippy::print_stdout,
-    reason = "a demonstration prints, and fails loudly"
-)]
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a demonstration prints, and fails loudly")]
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -61,20 +57,13 @@ fn enroll(host: &Host) -> Authenticator {
     let mut terminal = Terminal::start(&tool, SCREEN);
     let shown = terminal.expect("Code from the app: ");
     show(&shown);
-    let uri = shown
-        .lines()
-        .find_map(|line| line.strip_prefix("URI: "))
-        .expect("the tool shows the URI");
+    let uri = shown.lines().find_map(|line| line.strip_prefix("URI: ")).expect("the tool shows the URI");
     let authenticator = Authenticator::from_uri(uri.trim());
     let code = authenticator.code(0);
     // It is not shown while it is typed, so the transcript says it.
     println!("[types {code}, which oathtool computed from the secret]");
     terminal.type_line(&code);
-    assert!(
-        terminal.wait().success(),
-        "the enrollment failed:\n{}",
-        terminal.shown()
-    );
+    assert!(terminal.wait().success(), "the enrollment failed:\n{}", terminal.shown());
     show(&terminal.rest());
     authenticator
 }
@@ -103,12 +92,7 @@ fn replay(sshd: &Sshd<'_>, code: &str) {
 /// Answers the two prompts of an ssh client.
 fn client(sshd: &Sshd<'_>, code: &str) -> Terminal {
     command("ssh alice@127.0.0.1");
-    let mut session = sshd.terminal(&Client {
-        user: USER,
-        password: PASSWORD,
-        code,
-        options: &[],
-    });
+    let mut session = sshd.terminal(&Client { user: USER, password: PASSWORD, code, options: &[] });
     show(&session.expect("assword: "));
     println!("[types her password]");
     session.type_line(PASSWORD);

@@ -121,9 +121,7 @@ impl Script {
         };
         let mut arguments = std::env::args_os().skip(1);
         while let Some(option) = arguments.next() {
-            let value = arguments
-                .next()
-                .unwrap_or_else(|| panic!("{} takes a value", option.display()));
+            let value = arguments.next().unwrap_or_else(|| panic!("{} takes a value", option.display()));
             match option.to_str() {
                 Some("--confdir") => confdir = Some(c_string(value)),
                 Some("--service") => service = Some(c_string(value)),
@@ -135,20 +133,13 @@ impl Script {
                 _ => panic!("unknown option {}", option.display()),
             }
         }
-        Self {
-            confdir: confdir.expect("--confdir"),
-            service: service.expect("--service"),
-            ..script
-        }
+        Self { confdir: confdir.expect("--confdir"), service: service.expect("--service"), ..script }
     }
 }
 
 /// `pam_start` … `pam_end`. Gives the code of the last call.
 fn transaction(script: &Script) -> c_int {
-    let conversation = Conversation {
-        converse,
-        data: std::ptr::null_mut(),
-    };
+    let conversation = Conversation { converse, data: std::ptr::null_mut() };
     let mut handle: *mut Handle = std::ptr::null_mut();
     let user = script.user.as_ref().map_or(std::ptr::null(), |user| user.as_ptr());
     // SAFETY: all pointers are valid C strings or NULL where allowed; the conversation lives until after pam_end.
@@ -277,21 +268,14 @@ fn allocated(bytes: &[u8]) -> *mut c_char {
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|digit| u8::try_from(digit.to_digit(16).expect("hex")).expect("a hex digit fits"))
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-        .collect()
+    let digits: Vec<u8> =
+        text.chars().map(|digit| u8::try_from(digit.to_digit(16).expect("hex")).expect("a hex digit fits")).collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
 }
 
 fn report(event: &Value) {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{event}")
-        .and_then(|()| stdout.flush())
-        .expect("the test reads our reports");
+    writeln!(stdout, "{event}").and_then(|()| stdout.flush()).expect("the test reads our reports");
 }
 
 fn open_descriptors() -> usize {
@@ -301,10 +285,7 @@ fn open_descriptors() -> usize {
 
 fn resident_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("VmRSS");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
 }
 

@@ -31,18 +31,8 @@ fn verify_takes_the_code_from_a_pipe_and_from_a_terminal() {
     private_host(|host| {
         let alice = host.user_with_app("alice");
         let mut command = host.twofactor(&["verify", "alice"]);
-        let mut process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        process
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(format!("{}\n", alice.code()).as_bytes())
-            .unwrap();
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        process.stdin.take().unwrap().write_all(format!("{}\n", alice.code()).as_bytes()).unwrap();
         let output = process.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
 
@@ -54,10 +44,7 @@ fn verify_takes_the_code_from_a_pipe_and_from_a_terminal() {
 
         let recovery = host.run_twofactor(&["verify", "alice", &alice.recovery_codes[0]]);
         assert!(recovery.status.success());
-        assert_eq!(
-            host.login("alice").typing(&alice.recovery_codes[0]).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(&alice.recovery_codes[0]).code(), ReturnCode::SUCCESS);
     });
 }
 
@@ -67,17 +54,11 @@ fn reset_forgets_everything_at_the_next_login() {
         let alice = host.user_with_fob("alice");
         host.succeed("twofactor", ["reset", "alice", "--yes"]);
         assert_eq!(host.run_twofactor(&["status", "alice"]).status.code(), Some(3));
-        assert_eq!(
-            host.login("alice").typing(alice.next_code()).code(),
-            ReturnCode::AUTH_ERR
-        );
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::AUTH_ERR);
         host.assert_logged(&["denied user=alice", "reason=not-enrolled"]);
         let fresh = host.enroll("alice", &["--counter"]);
         assert_ne!(fresh.authenticator.secret, alice.authenticator.secret);
-        assert_eq!(
-            host.login("alice").typing(fresh.next_code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(fresh.next_code()).code(), ReturnCode::SUCCESS);
     });
 }
 
@@ -92,10 +73,7 @@ fn reset_keeping_the_secret_offers_the_same_secret_again_and_its_used_codes_stay
         let again = host.enroll("alice", &[]);
         assert_eq!(again.authenticator.secret, alice.authenticator.secret);
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTH_ERR);
-        assert_eq!(
-            host.login("alice").typing(alice.authenticator.code(1)).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(alice.authenticator.code(1)).code(), ReturnCode::SUCCESS);
     });
 }
 
@@ -121,18 +99,11 @@ fn new_recovery_codes_void_the_old_ones() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
         let new = host.json(&["recovery", "alice", "--count", "3"]);
-        let new: Vec<&str> = new["recovery_codes"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|code| code.as_str().unwrap())
-            .collect();
+        let new: Vec<&str> =
+            new["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
         assert_eq!(new.len(), 3);
         assert_eq!(host.json(&["status", "alice"])["recovery_codes"], 3);
-        assert_eq!(
-            host.login("alice").typing(&alice.recovery_codes[0]).code(),
-            ReturnCode::AUTH_ERR
-        );
+        assert_eq!(host.login("alice").typing(&alice.recovery_codes[0]).code(), ReturnCode::AUTH_ERR);
         assert_eq!(host.login("alice").typing(new[2]).code(), ReturnCode::SUCCESS);
         assert_eq!(host.json(&["status", "alice"])["recovery_codes"], 2);
         let shown = host.succeed("twofactor", ["recovery", "alice"]);
@@ -148,10 +119,7 @@ fn unlock_forgets_wrong_codes() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
         for _ in 0..6 {
-            assert_ne!(
-                host.login("alice").rhost("192.0.2.7").typing(alice.wrong_code()).code(),
-                ReturnCode::SUCCESS
-            );
+            assert_ne!(host.login("alice").rhost("192.0.2.7").typing(alice.wrong_code()).code(), ReturnCode::SUCCESS);
         }
         let locked = host.json(&["status", "alice"]);
         assert_eq!(locked["failures"], 5, "a throttled attempt is not counted");
@@ -160,34 +128,20 @@ fn unlock_forgets_wrong_codes() {
         assert!(stderr(&warned).contains("too many wrong codes"), "{}", said(&warned));
         host.succeed("twofactor", ["unlock", "alice"]);
         assert!(host.json(&["status", "alice"])["blocked_until"].is_null());
-        assert_eq!(
-            host.login("alice").rhost("192.0.2.7").typing(alice.next_code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").rhost("192.0.2.7").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
     });
 }
 
 #[test]
 fn status_shows_everybody_and_one_in_detail() {
     private_host(|host| {
-        assert_eq!(
-            host.json(&["status"]),
-            serde_json::json!([]),
-            "nobody is enrolled on a new host"
-        );
+        assert_eq!(host.json(&["status"]), serde_json::json!([]), "nobody is enrolled on a new host");
         let alice = host.user_with_app("alice");
         host.user_with_fob("bob");
-        assert_eq!(
-            host.login("alice").rhost("192.0.2.7").typing(alice.code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").rhost("192.0.2.7").typing(alice.code()).code(), ReturnCode::SUCCESS);
         let table = host.succeed("twofactor", ["status"]);
-        let row = |user: &str| {
-            table
-                .lines()
-                .find(|line| line.starts_with(user))
-                .unwrap_or_else(|| panic!("{user}: {table}"))
-        };
+        let row =
+            |user: &str| table.lines().find(|line| line.starts_with(user)).unwrap_or_else(|| panic!("{user}: {table}"));
         assert!(row("alice").contains("totp") && row("bob").contains("hotp"), "{table}");
         let detail = host.succeed("twofactor", ["status", "alice"]);
         assert!(detail.contains("192.0.2.7") && detail.contains("10 left"), "{detail}");
@@ -204,24 +158,14 @@ fn administration_is_logged_without_secrets() {
         let codes = host.json(&["recovery", "alice"])["recovery_codes"].clone();
         host.succeed("twofactor", ["unlock", "alice"]);
         host.succeed("twofactor", ["reset", "alice", "--yes"]);
-        let log: Vec<String> = host
-            .log()
-            .into_iter()
-            .map(|line| line.text)
-            .filter(|text| text.starts_with("twofactor"))
-            .collect();
+        let log: Vec<String> =
+            host.log().into_iter().map(|line| line.text).filter(|text| text.starts_with("twofactor")).collect();
         for event in ["enrolled user=alice", "unlocked user=alice", "reset user=alice"] {
             assert!(log.iter().any(|line| line.contains(event)), "{event}: {log:#?}");
         }
         let mut secrets = vec![alice.authenticator.secret.clone()];
         secrets.extend(alice.recovery_codes.iter().cloned());
-        secrets.extend(
-            codes
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|code| code.as_str().unwrap().to_owned()),
-        );
+        secrets.extend(codes.as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()));
         for secret in secrets {
             assert!(log.iter().all(|line| !line.contains(&secret)), "{log:#?}");
         }

@@ -27,11 +27,7 @@ fn a_colour_terminal_gets_colours_that_scan() {
         for size in [Size::LARGE, CONSOLE] {
             let shown = at_a_terminal(host, size, &[], &[]);
             assert!(shown.contains("\u{1b}["), "{shown}");
-            assert_eq!(
-                qr::from_colours(&shown).as_deref(),
-                Some(line(&shown, "URI")),
-                "{size:?}\n{shown}"
-            );
+            assert_eq!(qr::from_colours(&shown).as_deref(), Some(line(&shown, "URI")), "{size:?}\n{shown}");
         }
     });
 }
@@ -40,19 +36,13 @@ fn a_colour_terminal_gets_colours_that_scan() {
 fn a_terminal_without_colour_gets_half_blocks_that_scan() {
     private_host(|host| {
         host.add_user("alice");
-        for (environment, options) in [
-            (&[("NO_COLOR", "1")][..], &[][..]),
-            (&[], &["--color", "never"]),
-            (&[], &["--qr", "utf8"]),
-        ] {
+        for (environment, options) in
+            [(&[("NO_COLOR", "1")][..], &[][..]), (&[], &["--color", "never"]), (&[], &["--qr", "utf8"])]
+        {
             for size in [Size::LARGE, CONSOLE] {
                 let shown = at_a_terminal(host, size, environment, options);
                 assert!(!shown.contains('\u{1b}'), "{shown}");
-                assert_eq!(
-                    qr::from_half_blocks(&shown).as_deref(),
-                    Some(line(&shown, "URI")),
-                    "{shown}"
-                );
+                assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(line(&shown, "URI")), "{shown}");
             }
         }
     });
@@ -105,10 +95,7 @@ fn png_and_svg_files_scan_and_are_for_root_alone() {
     private_host(|host| {
         host.add_user("alice");
         for (name, scan) in [
-            (
-                "alice.png",
-                (|path| qr::from_png(path)) as fn(&std::path::Path) -> Option<String>,
-            ),
+            ("alice.png", (|path| qr::from_png(path)) as fn(&std::path::Path) -> Option<String>),
             ("alice.svg", |path| qr::from_svg(&fs::read_to_string(path).unwrap())),
         ] {
             let path = host.place(name);

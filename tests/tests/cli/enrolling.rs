@@ -18,12 +18,7 @@ const PROMPT: &str = "Code from the app: ";
 /// Starts `enroll` with pipes and reads what it shows up to the URI.
 fn offered(host: &Host, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, Authenticator) {
     let mut command = host.twofactor(&[&["enroll"], arguments].concat());
-    let mut process = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut reader = BufReader::new(process.stdout.take().unwrap());
     let mut shown = String::new();
     while !shown.contains("\nURI: ") {
@@ -55,11 +50,7 @@ type End<'e> = &'e dyn Fn(&mut Terminal);
 
 #[track_caller]
 fn assert_no_trace(host: &Host, user: &str) {
-    assert_eq!(
-        host.run_twofactor(&["status", user]).status.code(),
-        Some(3),
-        "{user} is not enrolled"
-    );
+    assert_eq!(host.run_twofactor(&["status", user]).status.code(), Some(3), "{user} is not enrolled");
     let secret = Path::new("/var/lib/twofactor/users").join(user).join("secret.toml");
     assert!(!secret.exists() && !secret.with_extension("toml.new").exists());
 }
@@ -76,10 +67,7 @@ fn a_code_through_a_pipe_confirms_and_is_burned() {
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTH_ERR);
         host.assert_logged(&["denied user=alice", "reason=replayed"]);
         assert_eq!(host.login("alice").typing(app.code(1)).code(), ReturnCode::SUCCESS);
-        assert_eq!(
-            host.login("alice").typing(&recovery_codes(&rest)[9]).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").typing(&recovery_codes(&rest)[9]).code(), ReturnCode::SUCCESS);
     });
 }
 
@@ -109,10 +97,7 @@ fn three_wrong_codes_end_it_without_a_trace_and_without_telling_the_right_one() 
         let wrong: Vec<String> = app.wrong_codes().take(3).collect();
         let (status, rest, errors) = finished(process, reader, &wrong);
         assert_eq!(status, Some(5), "{errors}");
-        assert!(
-            errors.contains("2 tries left") && errors.contains("One try left"),
-            "{errors}"
-        );
+        assert!(errors.contains("2 tries left") && errors.contains("One try left"), "{errors}");
         assert!(
             right.iter().all(|code| !rest.contains(code) && !errors.contains(code)),
             "the expected code is never printed"
@@ -165,16 +150,15 @@ fn control_c_and_other_ends_leave_no_trace_and_a_terminal_that_echoes() {
             let mut terminal = Terminal::start(command.arg(&file), Size::LARGE);
             terminal.expect(PROMPT);
             assert!(!terminal.echoes());
+            // The one that is shown last is the one that failed.
+            println!("{name}");
             end(&mut terminal);
             assert!(!terminal.wait().success(), "{name}");
             assert!(terminal.echoes(), "{name}");
             assert_no_trace(host, "alice");
             // A signal gives no time to tidy up; whatever else ends a prompt does.
             if name.starts_with("Ctrl") {
-                assert!(
-                    !file.exists(),
-                    "{name}: the drawing of a secret that came to nothing is gone"
-                );
+                assert!(!file.exists(), "{name}: the drawing of a secret that came to nothing is gone");
             }
             let _ = fs::remove_file(&file);
         }
@@ -189,10 +173,7 @@ fn a_secret_in_memory_stays_out_of_core_dumps() {
         terminal.expect(PROMPT);
         let find = "for process in /proc/[0-9]*; do [ \"$(cat $process/comm)\" = twofactor ] && cat $process/limits; done; true";
         let limits = host.succeed("sh", ["-c", find]);
-        let core = limits
-            .lines()
-            .find(|line| line.starts_with("Max core file size"))
-            .expect("the process was found");
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("the process was found");
         assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
     });
 }
@@ -223,15 +204,9 @@ fn an_existing_secret_is_kept_unless_it_is_replaced_and_is_good_until_the_new_on
 
         let (process, reader, new) = offered(host, &["alice", "--replace"]);
         assert_eq!(finished(process, reader, &[new.code(0)]).0, Some(0));
-        assert_eq!(
-            host.login("alice").typing(old.authenticator.code(1)).code(),
-            ReturnCode::AUTH_ERR
-        );
+        assert_eq!(host.login("alice").typing(old.authenticator.code(1)).code(), ReturnCode::AUTH_ERR);
         assert_eq!(host.login("alice").typing(new.code(1)).code(), ReturnCode::SUCCESS);
-        assert_eq!(
-            host.login("alice").typing(&old.recovery_codes[0]).code(),
-            ReturnCode::AUTH_ERR
-        );
+        assert_eq!(host.login("alice").typing(&old.recovery_codes[0]).code(), ReturnCode::AUTH_ERR);
     });
 }
 
@@ -240,11 +215,7 @@ fn a_user_may_have_several_apps() {
     private_host(|host| {
         let phone = host.user_with_app("alice");
         let tablet = host.enroll("alice", &["--label", "tablet"]);
-        assert_eq!(
-            tablet.recovery_codes,
-            Vec::<String>::new(),
-            "the recovery codes on paper stay good"
-        );
+        assert_eq!(tablet.recovery_codes, Vec::<String>::new(), "the recovery codes on paper stay good");
         for (app, label) in [(&phone, "token=app"), (&tablet, "token=tablet")] {
             assert_eq!(host.login("alice").typing(app.code()).code(), ReturnCode::SUCCESS);
             host.assert_logged(&["accepted user=alice", label]);
@@ -266,36 +237,16 @@ fn a_secret_that_exists_comes_from_a_file_or_from_standard_input() {
         assert_eq!(host.login("alice").typing(alice.code()).code(), ReturnCode::SUCCESS);
 
         let mut command = host.twofactor(&["enroll", "bob", "--secret-file", "-", "--qr", "none"]);
-        let mut process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let app = Authenticator {
-            secret: SECRET.to_owned(),
-            ..alice.authenticator.clone()
-        };
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let app = Authenticator { secret: SECRET.to_owned(), ..alice.authenticator.clone() };
         // The secret is the first line, the code the second.
-        process
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(format!("{SECRET}\n{}\n", app.code(0)).as_bytes())
-            .unwrap();
+        process.stdin.take().unwrap().write_all(format!("{SECRET}\n{}\n", app.code(0)).as_bytes()).unwrap();
         let output = process.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
         assert_eq!(app_of(&stdout(&output)), app);
 
         fs::write(&path, "not base32: 0189").unwrap();
-        let refused = host.run_twofactor(&[
-            "enroll",
-            "bob",
-            "--label",
-            "two",
-            "--secret-file",
-            path.to_str().unwrap(),
-        ]);
+        let refused = host.run_twofactor(&["enroll", "bob", "--label", "two", "--secret-file", path.to_str().unwrap()]);
         assert_eq!(refused.status.code(), Some(8));
         assert!(!stderr(&refused).contains("0189"), "what was wrong is not repeated");
     });
@@ -309,23 +260,12 @@ fn the_uri_says_who_and_what() {
         let (process, reader, app) = offered(host, &["alice"]);
         let (_, rest, _) = finished(process, reader, &[app.code(0)]);
         assert_eq!(recovery_codes(&rest).len(), 3);
-        let uri = host
-            .enroll("alice", &["--label", "fob", "--counter", "--issuer", "web1"])
-            .uri;
+        let uri = host.enroll("alice", &["--label", "fob", "--counter", "--issuer", "web1"]).uri;
         assert!(uri.starts_with("otpauth://hotp/web1:alice@testhost?secret="), "{uri}");
-        assert!(
-            uri.ends_with("&issuer=web1&algorithm=SHA256&digits=8&counter=0"),
-            "{uri}"
-        );
+        assert!(uri.ends_with("&issuer=web1&algorithm=SHA256&digits=8&counter=0"), "{uri}");
         let shown = stdout(&host.run_twofactor(&["enroll", "alice", "--label", "third", "--no-confirm"]));
         let uri = line(&shown, "URI");
-        assert!(
-            uri.starts_with("otpauth://totp/Example%20%26%20S%C3%B6hne:alice@testhost?secret="),
-            "{uri}"
-        );
-        assert!(
-            uri.ends_with("&issuer=Example%20%26%20S%C3%B6hne&algorithm=SHA256&digits=8&period=60"),
-            "{uri}"
-        );
+        assert!(uri.starts_with("otpauth://totp/Example%20%26%20S%C3%B6hne:alice@testhost?secret="), "{uri}");
+        assert!(uri.ends_with("&issuer=Example%20%26%20S%C3%B6hne&algorithm=SHA256&digits=8&period=60"), "{uri}");
     });
 }

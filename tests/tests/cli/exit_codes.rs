@@ -42,12 +42,8 @@ fn one_is_a_store_that_cannot_be_read_or_written() {
     private_host(|host| {
         host.user_with_app("alice");
         fs::write("/var/lib/twofactor/users/alice/secret.toml", "garbage").unwrap();
-        let output = assert_fails(
-            host,
-            &["status", "alice"],
-            1,
-            &["twofactor: error: ", "secret.toml:1:", "twofactor: hint: "],
-        );
+        let output =
+            assert_fails(host, &["status", "alice"], 1, &["twofactor: error: ", "secret.toml:1:", "twofactor: hint: "]);
         assert_eq!(stdout(&output), "");
     });
 }
@@ -55,12 +51,9 @@ fn one_is_a_store_that_cannot_be_read_or_written() {
 #[test]
 fn two_is_usage() {
     private_host(|host| {
-        for arguments in [
-            &["enrol", "alice"][..],
-            &["enroll"],
-            &["enroll", "alice", "--digits", "9"],
-            &["--jsn", "status"],
-        ] {
+        for arguments in
+            [&["enrol", "alice"][..], &["enroll"], &["enroll", "alice", "--digits", "9"], &["--jsn", "status"]]
+        {
             assert_fails(host, arguments, 2, &[]);
         }
         assert_fails(host, &["enrol", "alice"], 2, &["enroll"]);
@@ -71,19 +64,9 @@ fn two_is_usage() {
 fn three_is_no_such_user() {
     private_host(|host| {
         host.add_user("alice");
-        assert_fails(
-            host,
-            &["enroll", "nobody-here"],
-            3,
-            &["there is no user \"nobody-here\"", "twofactor: hint: "],
-        );
+        assert_fails(host, &["enroll", "nobody-here"], 3, &["there is no user \"nobody-here\"", "twofactor: hint: "]);
         for command in ["status", "unlock", "recovery"] {
-            assert_fails(
-                host,
-                &[command, "alice"],
-                3,
-                &["alice is not enrolled", "twofactor enroll alice"],
-            );
+            assert_fails(host, &[command, "alice"], 3, &["alice is not enrolled", "twofactor enroll alice"]);
         }
         assert_fails(host, &["verify", "alice", "123456"], 3, &["alice is not enrolled"]);
         assert_fails(host, &["reset", "alice", "--yes"], 3, &["alice is not enrolled"]);
@@ -99,11 +82,7 @@ fn four_is_not_permitted() {
         let output = command.uid(65534).gid(65534).output().unwrap();
         assert_eq!(output.status.code(), Some(4), "{}", said(&output));
         assert!(stderr(&output).contains("hint: run it with sudo"), "{}", said(&output));
-        fs::set_permissions(
-            "/var/lib/twofactor/users/alice/secret.toml",
-            Permissions::from_mode(0o666),
-        )
-        .unwrap();
+        fs::set_permissions("/var/lib/twofactor/users/alice/secret.toml", Permissions::from_mode(0o666)).unwrap();
         assert_fails(host, &["status", "alice"], 4, &["secret.toml", "chmod"]);
     });
 }
@@ -112,19 +91,9 @@ fn four_is_not_permitted() {
 fn five_is_a_code_that_is_wrong() {
     private_host(|host| {
         let alice = host.user_with_app("alice");
-        assert_fails(
-            host,
-            &["verify", "alice", &alice.wrong_code()],
-            5,
-            &["would be refused", "wrong-code"],
-        );
+        assert_fails(host, &["verify", "alice", &alice.wrong_code()], 5, &["would be refused", "wrong-code"]);
         assert_fails(host, &["verify", "alice"], 5, &["no code was given"]);
-        assert_fails(
-            host,
-            &["enroll", "alice", "--label", "second"],
-            5,
-            &["not confirmed; nothing was changed"],
-        );
+        assert_fails(host, &["enroll", "alice", "--label", "second"], 5, &["not confirmed; nothing was changed"]);
     });
 }
 
@@ -132,12 +101,7 @@ fn five_is_a_code_that_is_wrong() {
 fn seven_is_refused_with_the_option_that_overrides() {
     private_host(|host| {
         host.user_with_app("alice");
-        assert_fails(
-            host,
-            &["enroll", "alice"],
-            7,
-            &["alice already has a token \"app\"", "--replace"],
-        );
+        assert_fails(host, &["enroll", "alice"], 7, &["alice already has a token \"app\"", "--replace"]);
         assert_fails(host, &["reset", "alice"], 7, &["--yes"]);
     });
 }
@@ -148,19 +112,9 @@ fn eight_is_an_invalid_input_file() {
         host.add_user("alice");
         let path = host.place("secret");
         fs::write(&path, "0123456789").unwrap();
-        assert_fails(
-            host,
-            &["enroll", "alice", "--secret-file", path.to_str().unwrap()],
-            8,
-            &["not base32"],
-        );
+        assert_fails(host, &["enroll", "alice", "--secret-file", path.to_str().unwrap()], 8, &["not base32"]);
         fs::write(&path, "JBSWY3DP").unwrap();
-        assert_fails(
-            host,
-            &["enroll", "alice", "--secret-file", path.to_str().unwrap()],
-            8,
-            &["5 bytes"],
-        );
+        assert_fails(host, &["enroll", "alice", "--secret-file", path.to_str().unwrap()], 8, &["5 bytes"]);
     });
 }
 
@@ -169,24 +123,11 @@ fn nine_is_an_invalid_configuration_and_every_problem_is_named() {
     private_host(|host| {
         host.add_user("alice");
         host.configure("[window]\ndrfit = \"60s\"\n[prompt]\ntries = 9\n");
-        let words = [
-            "twofactor.toml:2:1: unknown key drfit; did you mean drift?",
-            "twofactor.toml:4:9",
-        ];
-        for arguments in [
-            &["config", "check"][..],
-            &["config", "show"],
-            &["status"],
-            &["enroll", "alice"],
-        ] {
+        let words = ["twofactor.toml:2:1: unknown key drfit; did you mean drift?", "twofactor.toml:4:9"];
+        for arguments in [&["config", "check"][..], &["config", "show"], &["status"], &["enroll", "alice"]] {
             assert_fails(host, arguments, 9, &words);
         }
-        assert_fails(
-            host,
-            &["--config", "/nowhere.toml", "status"],
-            9,
-            &["/nowhere.toml does not exist"],
-        );
+        assert_fails(host, &["--config", "/nowhere.toml", "status"], 9, &["/nowhere.toml does not exist"]);
         fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
         assert!(host.run_twofactor(&["config", "check"]).status.success());
     });

@@ -1,11 +1,6 @@
 //! The real tool, from the command line to what it prints, stores and leaves behind.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod accounts;
 mod drawing;
@@ -20,9 +15,7 @@ use twofactor_tests::oathtool::Authenticator;
 /// What stands behind `name: ` on a line of its own.
 #[track_caller]
 fn line<'t>(text: &'t str, name: &str) -> &'t str {
-    let found = text
-        .lines()
-        .find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(": "));
+    let found = text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(": "));
     found.unwrap_or_else(|| panic!("no line \"{name}: …\" in:\n{text}"))
 }
 
@@ -31,10 +24,7 @@ fn line<'t>(text: &'t str, name: &str) -> &'t str {
 fn app_of(shown: &str) -> Authenticator {
     let app = Authenticator::from_uri(line(shown, "URI"));
     let grouped = line(shown, "Secret");
-    assert!(
-        grouped.split(' ').rev().skip(1).all(|group| group.len() == 4),
-        "groups of four: {grouped}"
-    );
+    assert!(grouped.split(' ').rev().skip(1).all(|group| group.len() == 4), "groups of four: {grouped}");
     assert_eq!(grouped.replace(' ', ""), app.secret);
     app
 }
@@ -43,9 +33,7 @@ fn app_of(shown: &str) -> Authenticator {
 fn recovery_codes(shown: &str) -> Vec<String> {
     let code = |word: &&str| {
         word.len() == 19
-            && word
-                .split('-')
-                .all(|group| group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_digit()))
+            && word.split('-').all(|group| group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_digit()))
     };
     shown.split_whitespace().filter(code).map(str::to_owned).collect()
 }

@@ -14,50 +14,20 @@ fn every_report_is_one_json_document() {
     private_host(|host| {
         host.add_user("alice");
         let enrolled = host.json(&["enroll", "alice", "--no-confirm"]);
-        for name in [
-            "user",
-            "serial",
-            "secret",
-            "uri",
-            "recovery_codes",
-            "algorithm",
-            "digits",
-            "period",
-            "issued",
-        ] {
+        for name in ["user", "serial", "secret", "uri", "recovery_codes", "algorithm", "digits", "period", "issued"] {
             assert!(!enrolled[name].is_null(), "{name}: {enrolled}");
         }
         assert_eq!(enrolled["user"], "alice");
-        assert!(
-            enrolled["uri"]
-                .as_str()
-                .unwrap()
-                .contains(enrolled["secret"].as_str().unwrap())
-        );
+        assert!(enrolled["uri"].as_str().unwrap().contains(enrolled["secret"].as_str().unwrap()));
         let alice = &host.enroll("alice", &["--label", "second"]);
-        assert_eq!(
-            host.login("alice").rhost("192.0.2.7").typing(alice.code()).code(),
-            ReturnCode::SUCCESS
-        );
+        assert_eq!(host.login("alice").rhost("192.0.2.7").typing(alice.code()).code(), ReturnCode::SUCCESS);
         let status = host.json(&["status", "alice"]);
         let time = status["last_accepted"].as_str().unwrap();
-        assert!(
-            time.len() == 20 && time.ends_with('Z') && time.as_bytes()[10] == b'T',
-            "RFC 3339 in UTC: {time}"
-        );
+        assert!(time.len() == 20 && time.ends_with('Z') && time.as_bytes()[10] == b'T', "RFC 3339 in UTC: {time}");
         assert!(host.json(&["status"]).is_array());
-        assert_eq!(
-            host.json(&["verify", "alice", &alice.authenticator.code(1)])["accepted"],
-            true
-        );
+        assert_eq!(host.json(&["verify", "alice", &alice.authenticator.code(1)])["accepted"], true);
         assert_eq!(host.json(&["unlock", "alice"])["user"], "alice");
-        assert_eq!(
-            host.json(&["recovery", "alice"])["recovery_codes"]
-                .as_array()
-                .unwrap()
-                .len(),
-            10
-        );
+        assert_eq!(host.json(&["recovery", "alice"])["recovery_codes"].as_array().unwrap().len(), 10);
         assert_eq!(host.json(&["config", "show"])["window"]["drift"], "1m");
         assert_eq!(host.json(&["config", "check"])["valid"], true);
         assert_eq!(host.json(&["reset", "alice", "--yes"])["user"], "alice");
@@ -71,10 +41,7 @@ fn a_refusal_is_json_too_and_keeps_its_exit_code() {
         let output = host.run_twofactor(&["--json", "verify", "alice", &alice.wrong_code()]);
         assert_eq!(output.status.code(), Some(5));
         let refusal: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(
-            (&refusal["accepted"], &refusal["reason"]),
-            (&false.into(), &"wrong-code".into())
-        );
+        assert_eq!((&refusal["accepted"], &refusal["reason"]), (&false.into(), &"wrong-code".into()));
     });
 }
 
@@ -84,10 +51,7 @@ fn config_show_can_be_used_as_a_configuration() {
         host.configure("[prompt]\ntries = 3\n[default]\nsecond_factor = \"optional\"\n");
         let shown = host.succeed("twofactor", ["config", "show"]);
         fs::write("/etc/twofactor/copy.toml", &shown).unwrap();
-        assert_eq!(
-            host.succeed("twofactor", ["--config", "/etc/twofactor/copy.toml", "config", "show"]),
-            shown
-        );
+        assert_eq!(host.succeed("twofactor", ["--config", "/etc/twofactor/copy.toml", "config", "show"]), shown);
         assert!(shown.contains("tries = 3") && shown.contains("optional"), "{shown}");
     });
 }
@@ -96,17 +60,10 @@ fn config_show_can_be_used_as_a_configuration() {
 fn quiet_output_is_the_result_alone() {
     private_host(|host| {
         host.user_with_app("alice");
-        for arguments in [
-            &["--quiet", "unlock", "alice"][..],
-            &["--quiet", "reset", "alice", "--yes"],
-        ] {
+        for arguments in [&["--quiet", "unlock", "alice"][..], &["--quiet", "reset", "alice", "--yes"]] {
             let output = host.run_twofactor(arguments);
             assert!(output.status.success());
-            assert_eq!(
-                (stdout(&output).as_str(), stderr(&output).as_str()),
-                ("", ""),
-                "{arguments:?}"
-            );
+            assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("", ""), "{arguments:?}");
         }
     });
 }
@@ -115,10 +72,8 @@ fn quiet_output_is_the_result_alone() {
 fn a_reader_that_goes_away_is_no_error() {
     private_host(|host| {
         host.user_with_app("alice");
-        let output = host
-            .command("sh")
-            .args(["-c", "twofactor status | true; twofactor completions bash | head -1"])
-            .output();
+        let output =
+            host.command("sh").args(["-c", "twofactor status | true; twofactor completions bash | head -1"]).output();
         let output = output.unwrap();
         assert!(output.status.success());
         assert_eq!(stderr(&output), "", "{}", said(&output));
@@ -130,11 +85,7 @@ fn a_full_disk_behind_standard_output_is_an_error() {
     private_host(|host| {
         host.add_user("alice");
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let output = host
-            .twofactor(&["enroll", "alice", "--no-confirm"])
-            .stdout(Stdio::from(full))
-            .output()
-            .unwrap();
+        let output = host.twofactor(&["enroll", "alice", "--no-confirm"]).stdout(Stdio::from(full)).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "a secret nobody saw: {}", said(&output));
     });
 }

@@ -165,7 +165,7 @@ fn a_spoilt_secret_or_state_file_is_authinfo_unavail_and_named() {
         let folder = PathBuf::from("/var/lib/twofactor/users/alice");
         host.succeed("cp", ["--archive", folder.to_str().unwrap(), "/var/lib/twofactor/good"]);
         let code = alice.next_code();
-        for name in ["secret.toml", "state.toml"] {
+        for name in ["secret.toml", "state"] {
             for Spoil { name: spoilt, apply, reason, word } in SPOILS {
                 let path = folder.join(name);
                 apply(&path);
@@ -208,7 +208,7 @@ fn a_state_file_that_was_cut_off_anywhere_never_makes_a_used_code_good() {
         let alice = host.user_with_fob("alice");
         let code = alice.next_code();
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS);
-        let path = "/var/lib/twofactor/users/alice/state.toml";
+        let path = "/var/lib/twofactor/users/alice/state";
         let whole = fs::read(path).unwrap();
         let mut logins = host.login("alice").repeat(whole.len()).start();
         for length in 0..whole.len() {
@@ -232,13 +232,13 @@ fn credentials_that_lost_their_state_open_nothing_because_what_was_burned_is_los
         let alice = host.user_with_fob("alice");
         let used = alice.next_code();
         assert_eq!(host.login("alice").typing(&used).code(), ReturnCode::SUCCESS);
-        fs::remove_file("/var/lib/twofactor/users/alice/state.toml").unwrap();
+        fs::remove_file("/var/lib/twofactor/users/alice/state").unwrap();
         for code in [used, alice.next_code(), alice.recovery_codes[0].clone()] {
             assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL);
             let optional = host.login("alice").service("nullok").start_and_type(&code);
             assert_eq!(optional.code(), ReturnCode::AUTHINFO_UNAVAIL);
         }
-        host.assert_logged(&["error user=alice", "/var/lib/twofactor/users/alice/state.toml", "hint="]);
+        host.assert_logged(&["error user=alice", "/var/lib/twofactor/users/alice/state", "hint="]);
     });
 }
 
@@ -282,16 +282,23 @@ fn what_a_crash_left_behind_blocks_nobody() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
         let folder = Path::new("/var/lib/twofactor/users/alice");
-        fs::write(folder.join("state.toml.new"), "half a sta").unwrap();
-        fs::write(folder.join("secret.toml.new"), "").unwrap();
-        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
-        symlink("/etc/passwd", folder.join("state.toml.new")).unwrap();
         let passwd = fs::read("/etc/passwd").unwrap();
-        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
-        assert_eq!(
-            fs::read("/etc/passwd").unwrap(),
-            passwd,
-            "a link in the place of the temporary file is not followed"
-        );
+        let left_overs: [fn(&Path); 3] = [
+            |path| fs::write(path, "half a sta").unwrap(),
+            |path| symlink("/etc/passwd", path).unwrap(),
+            |path| fs::create_dir(path).unwrap(),
+        ];
+        for leave in left_overs {
+            for name in ["state.new", "secret.toml.new"] {
+                leave(&folder.join(name));
+            }
+            assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
+            // These replace the files as a whole, by way of the names that are taken.
+            host.succeed("twofactor", ["unlock", "alice"]);
+            host.succeed("twofactor", ["recovery", "alice"]);
+            assert!(!folder.join("state.new").exists() && !folder.join("secret.toml.new").exists());
+            assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
+        }
+        assert_eq!(fs::read("/etc/passwd").unwrap(), passwd, "a link in the place of a temporary file is not followed");
     });
 }

@@ -207,19 +207,25 @@ fn a_right_code_that_cannot_be_recorded_is_authinfo_unavail_and_stays_good() {
 }
 
 #[test]
-fn a_full_disk_is_authinfo_unavail_and_says_so() {
+fn a_full_disk_locks_nobody_out_and_enrolls_nobody() {
     private_host(|host| {
         host.succeed("mkdir", ["/var/lib/twofactor"]);
         host.succeed("mount", ["-t", "tmpfs", "-o", "size=256k,mode=0700", "small", "/var/lib/twofactor"]);
         let alice = host.user_with_fob("alice");
-        let code = alice.next_code();
+        host.add_user("bobby");
         // Fails when the disk is full, which is the point.
         let filler = host.command("dd").args(["if=/dev/zero", "of=/var/lib/twofactor/filler", "bs=4k"]).output();
         assert!(!filler.unwrap().status.success());
-        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL);
-        host.assert_logged(&["error user=alice", "reason=store-unavailable", "the disk is full"]);
+        let code = alice.next_code();
+        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS, "the state is overwritten in place");
+        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTH_ERR, "and the code is burned");
+        let refused = host.run_twofactor(&["enroll", "bobby", "--no-confirm"]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains("no space left") && said.contains("the disk is full"), "{said}");
+        assert_eq!(host.run_twofactor(&["status", "bobby"]).status.code(), Some(3), "bobby is not enrolled");
         host.succeed("rm", ["/var/lib/twofactor/filler"]);
-        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS);
+        assert_eq!(host.login("alice").typing(alice.next_code()).code(), ReturnCode::SUCCESS);
     });
 }
 

@@ -1,12 +1,13 @@
-//! The per-user file store: `users/NAME/` with `secret.toml` and `state.toml`; the folder itself is the lock.
+//! The per-user file store: `users/NAME/` with `secret.toml` and `state`; the folder itself is the lock.
 //!
-//! What always holds: a login charges its attempt durably before it looks at the code, and records success durably before
-//! it reports it, all under the user's lock. So of any number of simultaneous logins with one code exactly one wins,
-//! and a process that is killed at any moment has been counted. The cost of a login does not depend on how many users
-//! there are.
+//! What always holds: a login writes its charge before it looks at the code, and puts charge and outcome on disk before
+//! anybody learns the outcome, all under the user's lock. So of any number of simultaneous logins with one code exactly
+//! one wins, a process that is killed at any moment has been counted, and a power cut forgets only what nobody was told.
+//! The cost of a login does not depend on how many users there are.
 
 mod administration;
 mod secret_file;
+mod slots;
 mod state_file;
 #[cfg(test)]
 mod tests;
@@ -22,19 +23,19 @@ use crate::answer::Answer;
 use crate::document::Problem;
 use crate::otp::Digits;
 use crate::reason::Reason;
+use crate::store::files::slots::Slots;
 use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Store, StoreError};
-use crate::trusted::{self, Folder, Owner, Protection};
+use crate::trusted::{self, FileError, Folder, InPlace, Owner, Protection};
 use crate::user::UserName;
 
 const USERS: &str = "users";
 const SECRET: &str = "secret.toml";
-const STATE: &str = "state.toml";
+const STATE: &str = "state";
 
-/// The largest secret or state file that is read, in bytes. The largest that can be written are a fifth of it.
+/// The largest secret or state file that is read, in bytes. The largest that can be written are half of it.
 const LARGEST: usize = 64 * 1024;
 
-/// The last line of every file: without it a file that was cut between two tables would read as a smaller one, and a
-/// watermark would be lost.
+/// The last line of `secret.toml`: without it a file that was cut between two apps would read as a smaller one.
 const END: &str = "# end\n";
 
 /// How long a login waits for another login of the same user.
@@ -95,7 +96,8 @@ impl Store for Files {
         let Some(credentials) = account.credentials()? else {
             return Ok(Redemption::refused(Reason::NotEnrolled));
         };
-        let mut before = account.state()?;
+        let mut file = account.state_file()?;
+        let mut before = file.read()?;
         before.tidy(&credentials);
 
         if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
@@ -109,16 +111,16 @@ impl Store for Files {
         };
         let mut charged = before.clone();
         charged.throttle.charge(attempt.source, credentials.salt.fingerprint(guess), attempt.now);
-        let charge = account.charge(&charged)?;
+        let charge = file.charge(&charged)?;
 
         match credentials.judge(attempt.readings, &before, attempt.window, attempt.now) {
             Judgement::Right { reading, proof, uses } => {
                 let (accepted, factor) = accepted(charged, uses, proof, &credentials, attempt);
-                account.accept(charge, &accepted)?;
+                file.settle(charge, Some(&accepted))?;
                 Ok(Redemption::Redeemed(Redeemed { factor, reading }))
             }
             Judgement::Replayed { burned_until } => {
-                account.refund(charge, &before)?;
+                file.settle(charge, Some(&before))?;
                 let hint = burned_until.map(|until| {
                     format!(
                         "codes are burned until {until}: was the clock ahead? wait, or enroll {user} with --replace"
@@ -127,11 +129,14 @@ impl Store for Files {
                 Ok(Redemption::Refused { reason: Reason::Replayed, hint })
             }
             Judgement::NotConfirmed => {
-                account.refund(charge, &before)?;
+                file.settle(charge, Some(&before))?;
                 let hint = Some(format!("the secret waits for its confirmation: enroll {user} again"));
                 Ok(Redemption::Refused { reason: Reason::NotConfirmed, hint })
             }
-            Judgement::Wrong => Ok(Redemption::refused(Reason::WrongCode)),
+            Judgement::Wrong => {
+                file.settle(charge, None)?;
+                Ok(Redemption::refused(Reason::WrongCode))
+            }
         }
     }
 }
@@ -165,7 +170,7 @@ struct Account<F>(F);
 /// A user's folder while nobody else may change it.
 type Locked = Account<trusted::Locked>;
 
-/// Proof that the attempt at hand is counted on disk. Without it no answer can be accepted.
+/// Proof that the attempt at hand is counted. Without it no answer is judged a success or a failure.
 #[must_use]
 struct Charge(());
 
@@ -176,58 +181,109 @@ impl<F: Borrow<Folder>> Account<F> {
 
     /// The credentials; `None` when the user has none.
     fn credentials(&self) -> Result<Option<Credentials>, StoreError> {
-        self.parsed(SECRET, secret_file::read)
+        let Some(content) = self.folder().read(SECRET, LARGEST)? else { return Ok(None) };
+        let corrupt = |place| StoreError::Corrupt { path: self.folder().path().join(SECRET), place };
+        let text = std::str::from_utf8(&content).map_err(|_| corrupt((1, 1)))?;
+        if !text.ends_with(END) {
+            return Err(corrupt((text.lines().count().max(1), 1)));
+        }
+        secret_file::read(text).map(Some).map_err(|problems| corrupt(place_of(&problems)))
     }
 
     /// The state. Enrolling makes one, so credentials without a state have lost it, and with it what was burned.
     fn state(&self) -> Result<State, StoreError> {
-        self.state_if_any()?.ok_or_else(|| StoreError::LostState(self.folder().path().join(STATE)))
+        self.state_if_any()?.ok_or_else(|| self.lost_state())
     }
 
     /// The state, where there may be none: before the first enrollment.
     fn state_if_any(&self) -> Result<Option<State>, StoreError> {
-        self.parsed(STATE, state_file::read)
+        let Some(content) = self.folder().read(STATE, LARGEST)? else { return Ok(None) };
+        parse_state(&content, &self.folder().path().join(STATE)).map(|(_, state)| Some(state))
+    }
+
+    fn lost_state(&self) -> StoreError {
+        StoreError::LostState(self.folder().path().join(STATE))
     }
 
     fn has(&self, name: &str) -> Result<bool, StoreError> {
         Ok(self.folder().has(name)?)
     }
+}
 
-    fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Vec<Problem>>) -> Result<Option<T>, StoreError> {
-        let Some(content) = self.folder().read(name, LARGEST)? else { return Ok(None) };
-        let corrupt = |place| StoreError::Corrupt { path: self.folder().path().join(name), place };
-        let text = std::str::from_utf8(&content).map_err(|_| corrupt((1, 1)))?;
-        if !text.ends_with(END) {
-            return Err(corrupt((text.lines().count().max(1), 1)));
-        }
-        let parsed =
-            parse(text).map_err(|problems| problems.first().map_or((1, 1), |first| (first.line, first.column)));
-        parsed.map(Some).map_err(corrupt)
-    }
+/// Reads a state and where the next one goes.
+fn parse_state(content: &[u8], path: &Path) -> Result<(Slots, State), StoreError> {
+    let corrupt = |place| StoreError::Corrupt { path: path.to_owned(), place };
+    let (slots, text) = Slots::read(content).map_err(|_| corrupt((1, 1)))?;
+    let state = state_file::read(text).map_err(|problems| corrupt(place_of(&problems)))?;
+    Ok((slots, state))
+}
+
+fn place_of(problems: &[Problem]) -> (usize, usize) {
+    problems.first().map_or((1, 1), |first| (first.line, first.column))
 }
 
 impl Locked {
-    /// Counts an attempt durably, before its code is looked at.
-    fn charge(&self, charged: &State) -> Result<Charge, StoreError> {
-        self.write_state(charged)?;
-        Ok(Charge(()))
+    /// The state's file, to read it and to write the next states.
+    fn state_file(&self) -> Result<StateFile<'_>, StoreError> {
+        let file = self.folder().open_in_place(STATE)?.ok_or_else(|| self.lost_state())?;
+        Ok(StateFile { folder: self.folder(), file, slots: None })
     }
 
-    /// Records success durably. Nobody is told before.
-    fn accept(&self, Charge(()): Charge, accepted: &State) -> Result<(), StoreError> {
-        self.write_state(accepted)
-    }
-
-    /// Takes the count of an attempt back that was no guess.
-    fn refund(&self, Charge(()): Charge, before: &State) -> Result<(), StoreError> {
-        self.write_state(before)
-    }
-
+    /// Puts a whole new file in the place of the state's.
     fn write_state(&self, state: &State) -> Result<(), StoreError> {
-        Ok(self.folder().replace(STATE, state_file::write(state).as_bytes())?)
+        replace_state(self.folder(), &state_file::write(state))
     }
 
     fn write_credentials(&self, credentials: &Credentials) -> Result<(), StoreError> {
         Ok(self.folder().replace(SECRET, secret_file::write(credentials).as_bytes())?)
     }
+}
+
+/// The state's file while a login changes it.
+#[derive(Debug)]
+struct StateFile<'f> {
+    folder: &'f Folder,
+    file: InPlace,
+    /// Known once the file was read; `None` again when it was replaced.
+    slots: Option<Slots>,
+}
+
+impl StateFile<'_> {
+    fn read(&mut self) -> Result<State, StoreError> {
+        let (slots, state) = parse_state(&self.file.read(LARGEST)?, &self.folder.path().join(STATE))?;
+        self.slots = Some(slots);
+        Ok(state)
+    }
+
+    /// Counts an attempt before its code is looked at: whoever kills this process from now on has used it up.
+    fn charge(&mut self, charged: &State) -> Result<Charge, StoreError> {
+        self.write(charged)?;
+        Ok(Charge(()))
+    }
+
+    /// Puts the outcome on disk, and the charge with it. Nobody is told of either before.
+    fn settle(&mut self, Charge(()): Charge, outcome: Option<&State>) -> Result<(), StoreError> {
+        if let Some(outcome) = outcome {
+            self.write(outcome)?;
+        }
+        Ok(self.file.sync()?)
+    }
+
+    /// Writes a state over the older one, or a larger file in the place of this one.
+    fn write(&mut self, state: &State) -> Result<(), StoreError> {
+        let text = state_file::write(state);
+        match self.slots.as_mut().and_then(|slots| slots.fill(&text)) {
+            Some((slot, offset)) => Ok(self.file.overwrite(&slot, offset)?),
+            None => {
+                self.slots = None;
+                replace_state(self.folder, &text)
+            }
+        }
+    }
+}
+
+fn replace_state(folder: &Folder, text: &str) -> Result<(), StoreError> {
+    let path = || folder.path().join(STATE);
+    let file = Slots::file(text).ok_or_else(|| FileError::TooLarge { path: path(), limit: LARGEST })?;
+    Ok(folder.replace(STATE, &file)?)
 }

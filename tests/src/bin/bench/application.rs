@@ -75,22 +75,13 @@ pub(crate) struct Login {
 
 /// Logs `user` in through `service`, answering every prompt with `answer`.
 pub(crate) fn login(confdir: &CStr, service: &CStr, user: &CStr, answer: &CStr) -> Login {
-    let conversation = Conversation {
-        converse,
-        data: answer.as_ptr().cast_mut().cast(),
-    };
+    let conversation = Conversation { converse, data: answer.as_ptr().cast_mut().cast() };
     let mut handle: *mut Handle = std::ptr::null_mut();
     let started = Instant::now();
     // SAFETY: all pointers are valid C strings; the conversation and its answer live until after pam_end.
     let code = unsafe {
         let pointer = &raw const conversation;
-        let code = pam_start_confdir(
-            service.as_ptr(),
-            user.as_ptr(),
-            pointer,
-            confdir.as_ptr(),
-            &raw mut handle,
-        );
+        let code = pam_start_confdir(service.as_ptr(), user.as_ptr(), pointer, confdir.as_ptr(), &raw mut handle);
         assert_eq!(code, PAM_SUCCESS, "pam_start");
         pam_set_item(handle, PAM_RHOST, c"192.0.2.7".as_ptr().cast());
         let code = pam_authenticate(handle, 0);

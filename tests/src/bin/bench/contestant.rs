@@ -84,14 +84,9 @@ impl fmt::Display for Contestant {
 pub(crate) fn missing() -> Option<String> {
     let modules = ["pam_google_authenticator.so", "pam_oath.so"].map(|name| (name, "security"));
     let libraries = [("libnss_cache.so.2", "")];
-    let absent_files = modules
-        .into_iter()
-        .chain(libraries)
-        .filter(|(name, below)| library(below, name).is_none());
+    let absent_files = modules.into_iter().chain(libraries).filter(|(name, below)| library(below, name).is_none());
     let programs = ["google-authenticator", "oathtool", "strace"];
-    let absent_programs = programs
-        .into_iter()
-        .filter(|name| requirements::program(name).is_none());
+    let absent_programs = programs.into_iter().filter(|name| requirements::program(name).is_none());
     let absent: Vec<&str> = absent_files.map(|(name, _)| name).chain(absent_programs).collect();
     if !nix::unistd::geteuid().is_root() {
         return Some("it needs root".to_owned());
@@ -102,13 +97,6 @@ pub(crate) fn missing() -> Option<String> {
 /// The path of a shared library of the distribution.
 fn library(below: &str, name: &str) -> Option<PathBuf> {
     let machine = std::env::consts::ARCH;
-    let folders = [
-        format!("/lib/{machine}-linux-gnu"),
-        "/lib64".to_owned(),
-        "/lib".to_owned(),
-    ];
-    folders
-        .iter()
-        .map(|folder| Path::new(folder).join(below).join(name))
-        .find(|path| path.exists())
+    let folders = [format!("/lib/{machine}-linux-gnu"), "/lib64".to_owned(), "/lib".to_owned()];
+    folders.iter().map(|folder| Path::new(folder).join(below).join(name)).find(|path| path.exists())
 }

@@ -46,9 +46,7 @@ impl Crowd {
             }
         }
         let outcomes = Contestant::ALL.map(|contestant| (contestant, outcome(&mut workers, contestant)));
-        Self {
-            outcomes: outcomes.into(),
-        }
+        Self { outcomes: outcomes.into() }
     }
 }
 

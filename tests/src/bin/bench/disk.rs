@@ -23,10 +23,7 @@ impl Disk {
     /// have left.
     pub(crate) fn make() -> Self {
         let program = std::env::current_exe().expect("the path of this program");
-        let target = program
-            .ancestors()
-            .nth(2)
-            .expect("a program of cargo's lies in target/PROFILE");
+        let target = program.ancestors().nth(2).expect("a program of cargo's lies in target/PROFILE");
         for entry in fs::read_dir(target).expect("the target folder can be listed").flatten() {
             let name = entry.file_name();
             let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));

@@ -10,12 +10,14 @@ use crate::contestant::Contestant;
 use crate::population::{Population, User};
 use crate::worker::{self, Worker};
 
-/// What one accepted login of a module synced and renamed.
+/// What one accepted login of a module synced and renamed, and what it left undone when it said success.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Synced {
     pub(crate) files: usize,
     pub(crate) folders: usize,
     pub(crate) renames: usize,
+    written_since: bool,
+    renamed_since: bool,
 }
 
 /// How far an accepted login of a module survives a power cut.
@@ -40,21 +42,10 @@ pub(crate) struct Durability {
 impl Synced {
     pub(crate) fn survival(self) -> Survival {
         match self {
-            Self {
-                files: 0,
-                folders: 0,
-                renames: 0,
-            } => Survival::NothingToKeep,
-            Self {
-                files: 1..,
-                folders: 1..,
-                ..
-            }
-            | Self {
-                files: 1.., renames: 0, ..
-            } => Survival::Certain,
-            Self { files: 1.., .. } => Survival::RenameMayBeLost,
-            Self { files: 0, .. } => Survival::MayBeLost,
+            Self { written_since: true, .. } => Survival::MayBeLost,
+            Self { renamed_since: true, .. } => Survival::RenameMayBeLost,
+            Self { files: 0, folders: 0, .. } => Survival::NothingToKeep,
+            Self { .. } => Survival::Certain,
         }
     }
 }
@@ -64,7 +55,7 @@ impl Durability {
     pub(crate) fn trace(host: &Host, population: &Population) -> Self {
         let trace = population.folder.join("trace");
         let mut command = host.command("strace");
-        let calls = "--trace=fsync,fdatasync,sync_file_range,rename,renameat,renameat2,write";
+        let calls = "--trace=write,pwrite64,writev,pwritev,fsync,fdatasync,rename,renameat,renameat2";
         command
             .args(["--decode-fds=path", "--string-limit=64", calls, "--output"])
             .arg(&trace)
@@ -77,28 +68,32 @@ impl Durability {
         }
         drop(worker);
         let text = fs::read_to_string(trace).expect("strace wrote its file");
-        Self {
-            synced: read(&text, &population.folder),
-        }
+        Self { synced: read(&text, &population.folder) }
     }
 }
 
-/// Counts the calls before each of the worker's reports; the last report of a module stands.
+/// Follows the calls up to each of the worker's reports, which come after a login; the last report of a module stands.
 fn read(trace: &str, folder: &Path) -> BTreeMap<Contestant, Synced> {
     let mut synced = BTreeMap::new();
     let mut current = Synced::default();
     for line in trace.lines() {
-        let Some((call, rest)) = line.split_once('(') else {
-            continue;
-        };
-        let done = line.contains(" = 0");
+        let Some((call, rest)) = line.split_once('(') else { continue };
+        let path = path(rest);
+        let kept = path.as_ref().is_some_and(|path| path.starts_with(folder));
         match call {
-            "fsync" | "fdatasync" | "sync_file_range" if done => match path(rest) {
-                Some(path) if path.is_dir() => current.folders += 1,
-                Some(path) if path.starts_with(folder) => current.files += 1,
-                _ => {}
-            },
-            "rename" | "renameat" | "renameat2" if done => current.renames += 1,
+            "fsync" | "fdatasync" if line.ends_with(" = 0") && path.is_some_and(|path| path.is_dir()) => {
+                current.folders += 1;
+                current.renamed_since = false;
+            }
+            "fsync" | "fdatasync" if line.ends_with(" = 0") => {
+                current.files += 1;
+                current.written_since = false;
+            }
+            "rename" | "renameat" | "renameat2" => {
+                current.renames += 1;
+                current.renamed_since = true;
+            }
+            "write" | "pwrite64" | "writev" | "pwritev" if kept => current.written_since = true,
             "write" => {
                 let text = rest.split_once('"').map_or("", |(_, text)| text);
                 if let Some(contestant) = text.split(' ').next().and_then(Contestant::named) {

@@ -50,24 +50,14 @@ struct Plan {
     logins: usize,
 }
 
-const FULL: Plan = Plan {
-    sizes: &[100, 1_000, 10_000, 100_000],
-    logins: 300,
-};
-const QUICK: Plan = Plan {
-    sizes: &[100, 1_000],
-    logins: 60,
-};
+const FULL: Plan = Plan { sizes: &[100, 1_000, 10_000, 100_000], logins: 300 };
+const QUICK: Plan = Plan { sizes: &[100, 1_000], logins: 60 };
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["worker", folder, first, count] => {
-            worker::serve(
-                folder.as_ref(),
-                first.parse().expect("a number"),
-                count.parse().expect("a number"),
-            );
+            worker::serve(folder.as_ref(), first.parse().expect("a number"), count.parse().expect("a number"));
             ExitCode::SUCCESS
         }
         [] => bench(FULL),
@@ -100,11 +90,7 @@ fn bench(plan: Plan) -> ExitCode {
     progress("removing the users");
     drop(disk);
     println!("{report}");
-    if report.every_target_is_reached() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if report.every_target_is_reached() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn measure(host: &Host, plan: Plan, machine: Machine) -> Report {
@@ -128,12 +114,7 @@ fn measure(host: &Host, plan: Plan, machine: Machine) -> Report {
     let series = Series::measure(host, &populations, plan.logins);
     settle();
     let crowd = Crowd::measure(host, &crowd_population);
-    Report {
-        machine,
-        durability,
-        series,
-        crowd,
-    }
+    Report { machine, durability, series, crowd }
 }
 
 fn progress(what: &str) {

@@ -60,10 +60,7 @@ pub(crate) struct Population {
 impl Population {
     /// Makes everything the modules need to know about `size` users.
     pub(crate) fn make(host: &Host, folder: &Path, size: usize) -> Self {
-        let population = Self {
-            folder: folder.to_owned(),
-            size,
-        };
+        let population = Self { folder: folder.to_owned(), size };
         make_folder(folder);
         population.write_services(&host.place("bin/pam_twofactor.so"));
         population.write_accounts();
@@ -83,10 +80,7 @@ impl Population {
         make_folder(&confdir);
         write(&confdir.join("other"), "");
         for contestant in Contestant::ALL {
-            write(
-                &confdir.join(contestant.to_string()),
-                &contestant.service(&self.folder, ours),
-            );
+            write(&confdir.join(contestant.to_string()), &contestant.service(&self.folder, ours));
         }
     }
 
@@ -117,13 +111,7 @@ impl Population {
         make_folder(&folder);
         let path = folder.join("template");
         let secret = format!("--secret={}", path.display());
-        let answers = [
-            "--time-based",
-            "--disallow-reuse",
-            "--rate-limit=3",
-            "--rate-time=30",
-            "--window-size=3",
-        ];
+        let answers = ["--time-based", "--disallow-reuse", "--rate-limit=3", "--rate-time=30", "--window-size=3"];
         let quietly = ["--force", "--quiet", "--qr-mode=NONE", secret.as_str()];
         host.succeed("google-authenticator", answers.into_iter().chain(quietly));
         let template = fs::read_to_string(&path).expect("google-authenticator wrote its file");
@@ -153,10 +141,7 @@ impl Population {
         let mut users = vec![("root".to_owned(), "root:x:0:0:root:/root:/bin/bash\n".to_owned())];
         users.extend(self.users().map(|user| {
             let (name, number) = (user.name(), 100_000 + user.0);
-            (
-                name.clone(),
-                format!("{name}:x:{number}:100:{name}:/home/{name}:/bin/sh\n"),
-            )
+            (name.clone(), format!("{name}:x:{number}:100:{name}:/home/{name}:/bin/sh\n"))
         }));
         users.sort();
         let (mut entries, mut index) = (String::new(), String::new());
@@ -177,10 +162,7 @@ pub(crate) fn look_users_up_in_an_index() {
     }
     let configuration = crate::read("/etc/nsswitch.conf");
     let lines = configuration.lines().filter(|line| !line.starts_with("passwd:"));
-    let lines: String = lines
-        .chain(["passwd: cache files"])
-        .flat_map(|line| [line, "\n"])
-        .collect();
+    let lines: String = lines.chain(["passwd: cache files"]).flat_map(|line| [line, "\n"]).collect();
     fs::write("/etc/nsswitch.conf", lines).expect("this host's /etc can be written");
 }
 
@@ -211,22 +193,14 @@ fn template_account(state: &Path) -> Template {
         issued: UnixTime::from_seconds(oathtool::now()),
         start: Progress::default(),
     };
-    let recovery: Vec<RecoveryCode> = (0..10)
-        .map(|_| RecoveryCode::generate().expect("random bytes"))
-        .collect();
-    store
-        .enroll(&user, App::vouched_for(token), Some(&recovery), Existing::Keep)
-        .expect("an account");
+    let recovery: Vec<RecoveryCode> = (0..10).map(|_| RecoveryCode::generate().expect("random bytes")).collect();
+    store.enroll(&user, App::vouched_for(token), Some(&recovery), Existing::Keep).expect("an account");
     let folder = state.join("users/template");
     let entries = fs::read_dir(&folder).expect("the account's folder").flatten();
     let files = entries.map(|entry| (entry.file_name(), fs::read_to_string(entry.path()).expect("a text file")));
     let files = files.collect();
     fs::remove_dir_all(folder).expect("the template can be removed");
-    Template {
-        files,
-        secret: base32,
-        serial: serial.to_string(),
-    }
+    Template { files, secret: base32, serial: serial.to_string() }
 }
 
 fn make_folder(path: &Path) {
@@ -235,12 +209,7 @@ fn make_folder(path: &Path) {
 }
 
 fn write(path: &Path, text: &str) {
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

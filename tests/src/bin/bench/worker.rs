@@ -51,25 +51,14 @@ impl Worker {
 
     /// Starts a worker below another program, to which `command` gives all its arguments.
     pub(crate) fn run(mut command: Command, population: &Population, first: usize, count: usize) -> Self {
-        command
-            .arg("worker")
-            .arg(&population.folder)
-            .args([first.to_string(), count.to_string()]);
-        let mut process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a worker starts");
+        command.arg("worker").arg(&population.folder).args([first.to_string(), count.to_string()]);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a worker starts");
         let orders = process.stdin.take();
         let mut replies = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut ready = String::new();
         replies.read_line(&mut ready).expect("a worker reports");
         assert_eq!(ready, "ready\n", "a worker is ready");
-        Self {
-            process,
-            orders,
-            replies,
-        }
+        Self { process, orders, replies }
     }
 
     /// Logs a user in with each of `contestants`, one after the other.
@@ -143,14 +132,8 @@ pub(crate) fn serve(folder: &Path, first: usize, count: usize) {
     unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
     for name in INDEX {
         let over = Path::new("/etc").join(name);
-        mount(
-            Some(&folder.join(name)),
-            &over,
-            None::<&str>,
-            MsFlags::MS_BIND,
-            None::<&str>,
-        )
-        .expect("an index of users");
+        mount(Some(&folder.join(name)), &over, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+            .expect("an index of users");
     }
     let mut session = Session::new(folder, first, count);
     println!("ready");
@@ -189,9 +172,7 @@ fn report(contestant: Contestant, login: Login, ended: u64) {
 
 /// Microseconds since 1970, which all workers count alike.
 pub(crate) fn microseconds() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock after 1970");
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     u64::try_from(since.as_micros()).expect("microseconds fit")
 }
 
@@ -200,12 +181,12 @@ struct Session {
     folder: File,
     first_step: u64,
     codes: HashMap<User, Vec<String>>,
-    used: HashMap<(User, Contestant), Used>,
+    usage: HashMap<(User, Contestant), Usage>,
 }
 
 /// What was used of a user's codes with one module.
 #[derive(Default)]
-struct Used {
+struct Usage {
     last_step: Option<u64>,
     /// The last three logins, in seconds since 1970.
     recent: [u64; 3],
@@ -216,18 +197,14 @@ impl Session {
         let first_step = oathtool::now() / 30 - 1;
         let codes = (first..first + count).map(User).map(|user| {
             // A step is a counter (RFC 6238 §4.2), so one call gives the codes of many steps.
-            (
-                user,
-                user.app()
-                    .counter_codes(first_step, u64::try_from(CODES).expect("a small number")),
-            )
+            (user, user.app().counter_codes(first_step, u64::try_from(CODES).expect("a small number")))
         });
         Self {
             confdir: CString::new(folder.join("pam.d").as_os_str().as_bytes()).expect("a path has no NUL"),
             folder: File::open(folder).expect("the population's folder"),
             first_step,
             codes: codes.collect(),
-            used: HashMap::new(),
+            usage: HashMap::new(),
         }
     }
 
@@ -239,18 +216,16 @@ impl Session {
 
     /// The next code of a user for a module, waiting until there is one.
     fn next_code(&mut self, user: User, contestant: Contestant) -> CString {
-        let used = self.used.entry((user, contestant)).or_default();
+        let usage = self.usage.entry((user, contestant)).or_default();
         loop {
             let now = oathtool::now();
             let here = now / 30;
-            let step = used.last_step.map_or(here - 1, |last| (last + 1).max(here - 1));
-            if step <= here + 1 && now > used.recent[0] + 30 {
-                used.last_step = Some(step);
-                used.recent = [used.recent[1], used.recent[2], now];
+            let step = usage.last_step.map_or(here - 1, |last| (last + 1).max(here - 1));
+            if step <= here + 1 && now > usage.recent[0] + 30 {
+                usage.last_step = Some(step);
+                usage.recent = [usage.recent[1], usage.recent[2], now];
                 let index = usize::try_from(step - self.first_step).expect("a small number");
-                let code = self.codes[&user]
-                    .get(index)
-                    .expect("the worker has codes for forty minutes");
+                let code = self.codes[&user].get(index).expect("the worker has codes for forty minutes");
                 return CString::new(code.as_str()).expect("a code has no NUL");
             }
             sleep(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! `state.toml`: how far a user's credentials have been used. Changes with every login.
+//! The text of a state: how far a user's credentials have been used. Changes with every login.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,6 @@ use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::document::{Problem, Reader, Section, toml_string};
 use crate::otp::{Progress, Step};
-use crate::store::files::END;
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::token::Seed;
 
@@ -17,7 +16,6 @@ const VERSION: u32 = 1;
 /// The state as text.
 pub(super) fn write(state: &State) -> String {
     let mut text = String::with_capacity(1024);
-    let _ = writeln!(text, "# How far a second factor has been used, written by twofactor at every login.");
     let _ = writeln!(text, "version = {VERSION}");
     text.push_str("used_recovery = [");
     for digest in &state.used_recovery {
@@ -49,7 +47,6 @@ pub(super) fn write(state: &State) -> String {
         }
         let _ = writeln!(text, "drift = {}", progress.drift);
     }
-    text.push_str(END);
     text
 }
 
