@@ -81,7 +81,7 @@ fn read(trace: &str, folder: &Path) -> BTreeMap<Contestant, Synced> {
         let path = path(rest);
         let kept = path.as_ref().is_some_and(|path| path.starts_with(folder));
         match call {
-            "fsync" | "fdatasync" if line.ends_with(" = 0") && path.is_some_and(|path| path.is_dir()) => {
+            "fsync" | "fdatasync" if line.ends_with(" = 0") && path.as_ref().is_some_and(|path| path.is_dir()) => {
                 current.folders += 1;
                 current.renamed_since = false;
             }
