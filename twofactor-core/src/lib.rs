@@ -1,7 +1,7 @@
 //! The rules of twofactor: codes, accounts, stores, policy, and the story of a login.
 //!
 //! Pure where it can be: no libpam, no terminal, no `unsafe`; time, users, store, conversation and log are arguments.
-//! Dependencies point one way: a module uses only what stands above it in this list.
+//! Dependencies point one way: a module uses its own group of this list and those above, and never in a circle.
 
 #![forbid(unsafe_code)]
 
