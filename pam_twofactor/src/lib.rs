@@ -2,7 +2,7 @@
 //!
 //! The module lives inside sshd, sudo and login, as root. What always holds: no threads, nothing global is touched (no
 //! locale, environment, umask, signals, standard streams), a panic ends at the entry point as PAM_ABORT, and every
-//! code that libpam gets comes from the one table in [`return_code`]. What a login means is decided in twofactor-core;
+//! code that libpam gets comes from the one table in `return_code`. What a login means is decided in twofactor-core;
 //! this crate only speaks PAM, and it is the only one with `unsafe`.
 
 #![expect(missing_docs, reason = "the exported functions are pam_sm_*, documented in pam_sm_authenticate(3)")]

@@ -58,7 +58,7 @@ impl<'t> Reader<'t> {
         self.problems.borrow_mut().push((offset, message.into()));
     }
 
-    /// The problems in the order of the file, at most [`MOST_PROBLEMS`]; empty when the file is good.
+    /// The problems in the order of the file, at most `MOST_PROBLEMS`; empty when the file is good.
     pub fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(offset, _)| *offset);

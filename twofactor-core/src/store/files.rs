@@ -251,6 +251,9 @@ struct StateFile<'f> {
 impl StateFile<'_> {
     fn read(&mut self) -> Result<State, StoreError> {
         let (slots, state) = parse_state(&self.file.read(LARGEST)?, &self.folder.path().join(STATE))?;
+        if slots.must_be_flushed_first() {
+            self.file.sync()?;
+        }
         self.slots = Some(slots);
         Ok(state)
     }
@@ -266,7 +269,12 @@ impl StateFile<'_> {
         if let Some(outcome) = outcome {
             self.write(outcome)?;
         }
-        Ok(self.file.sync()?)
+        self.file.sync()?;
+        // Spares the next login a flush. Should it fail or be lost, that login flushes, and nothing else happens.
+        if let Some((mark, offset)) = self.slots.as_ref().and_then(Slots::flushed) {
+            let _ = self.file.overwrite(mark, offset);
+        }
+        Ok(())
     }
 
     /// Writes a state over the older one, or a larger file in the place of this one.

@@ -3,8 +3,10 @@
 //! A login overwrites the older slot in place, as often as it needs to, and then waits once until it is on disk. That costs
 //! one flush of blocks the file has already, needs no free space, and leaves the newer slot alone: what a power cut tears
 //! is a state that nobody was told of. Every slot is text; a reader of the file sees the last two states.
+//!
+//! The slot left alone must be on disk itself. A login that was killed before its flush leaves one that may not be; so a
+//! slot says `written` until its flush is over, and `on disk` from then on. Whoever finds `written` flushes first.
 
-use std::fmt::Write as _;
 use std::str;
 
 /// A slot is at least a block of the file system, so that a torn block never spans two.
@@ -12,8 +14,11 @@ const SMALLEST: usize = 4096;
 /// The largest slot; no state comes near.
 const LARGEST: usize = 32 * 1024;
 
-/// `# twofactor state, generation 00000000000000000001, 00000123 bytes, ` and a checksum.
+/// `# twofactor state, generation 00000000000000000001, 00000123 bytes, `, a checksum, and whether it is on disk.
 const HEADER: &str = "# twofactor state, generation ";
+/// How the header of a slot ends. Of one length, and not under the checksum: a change that is torn changes nothing.
+const WRITTEN: &str = "written";
+const ON_DISK: &str = "on disk";
 
 /// Where in a file the next state goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub(super) struct Slots {
     generation: u64,
     /// The slot this login may overwrite.
     older: usize,
+    /// Whether the other one is certain to be on disk.
+    certain: bool,
 }
 
 /// Neither slot is whole, or the file has another size than any we write.
@@ -38,33 +45,43 @@ impl Slots {
             return Err(Damaged);
         }
         let slots = content.chunks_exact(size).enumerate().filter_map(|(index, slot)| Some((index, parse(slot)?)));
-        let (newest, (generation, text)) = slots.max_by_key(|(_, (generation, _))| *generation).ok_or(Damaged)?;
-        Ok((Self { size, generation, older: 1 - newest }, text))
+        let (newest, slot) = slots.max_by_key(|(_, slot)| slot.generation).ok_or(Damaged)?;
+        Ok((Self { size, generation: slot.generation, older: 1 - newest, certain: slot.on_disk }, slot.text))
+    }
+
+    /// Whether the newer slot may be overtaken by a power cut: then the file has to be flushed before the older one, which
+    /// may be the only one on disk, is overwritten.
+    pub(super) fn must_be_flushed_first(&self) -> bool {
+        !self.certain
+    }
+
+    /// What to write, and where, once the slot that was filled is on disk. It need not be flushed itself.
+    pub(super) fn flushed(&self) -> Option<(&'static [u8], u64)> {
+        let header = header(self.generation, "", "").len() - 1;
+        Some((ON_DISK.as_bytes(), u64::try_from(self.older * self.size + header).ok()?))
     }
 
     /// The older slot, filled with `text`: what to write, and where. `None` when it does not fit.
     ///
     /// However often it is asked, it is the same slot: the other one is on disk, and stays what counts until this one is.
     pub(super) fn fill(&mut self, text: &str) -> Option<(Vec<u8>, u64)> {
-        let slot = filled(self.size, self.generation + 1, text)?;
+        let slot = filled(self.size, self.generation + 1, text, WRITTEN)?;
         self.generation += 1;
         Some((slot, u64::try_from(self.older * self.size).ok()?))
     }
 
-    /// A whole file whose slots both hold `text`. `None` when it fits no slot.
+    /// A whole file whose slots both hold `text`. `None` when it fits no slot. Nobody sees it before it is on disk.
     pub(super) fn file(text: &str) -> Option<Vec<u8>> {
         let sizes = std::iter::successors(Some(SMALLEST), |size| Some(size * 2)).take_while(|size| *size <= LARGEST);
-        let mut first = sizes.into_iter().find_map(|size| filled(size, 1, text))?;
-        let second = filled(first.len(), 2, text)?;
+        let mut first = sizes.into_iter().find_map(|size| filled(size, 1, text, ON_DISK))?;
+        let second = filled(first.len(), 2, text, ON_DISK)?;
         first.extend(second);
         Some(first)
     }
 }
 
-fn filled(size: usize, generation: u64, text: &str) -> Option<Vec<u8>> {
-    let mut slot = String::with_capacity(size);
-    let checksum = checksum(generation, text);
-    let _ = writeln!(slot, "{HEADER}{generation:020}, {:08} bytes, {checksum:016x}", text.len());
+fn filled(size: usize, generation: u64, text: &str, end: &str) -> Option<Vec<u8>> {
+    let mut slot = header(generation, text, end);
     slot.push_str(text);
     let mut slot = slot.into_bytes();
     if slot.len() > size {
@@ -74,14 +91,27 @@ fn filled(size: usize, generation: u64, text: &str) -> Option<Vec<u8>> {
     Some(slot)
 }
 
-fn parse(slot: &[u8]) -> Option<(u64, &str)> {
+fn header(generation: u64, text: &str, end: &str) -> String {
+    let (length, checksum) = (text.len(), checksum(generation, text));
+    format!("{HEADER}{generation:020}, {length:08} bytes, {checksum:016x}, {end}\n")
+}
+
+/// A whole slot.
+struct Slot<'c> {
+    generation: u64,
+    text: &'c str,
+    on_disk: bool,
+}
+
+fn parse(slot: &[u8]) -> Option<Slot<'_>> {
     let (header, rest) = str::from_utf8(slot).ok()?.split_once('\n')?;
     let mut fields = header.strip_prefix(HEADER)?.split(", ");
     let generation = fields.next()?.parse().ok()?;
     let length: usize = fields.next()?.strip_suffix(" bytes")?.parse().ok()?;
-    let text = rest.get(..length)?;
     let checksum_there = u64::from_str_radix(fields.next()?, 16).ok()?;
-    (checksum_there == checksum(generation, text)).then_some((generation, text))
+    let on_disk = fields.next()? == ON_DISK;
+    let text = rest.get(..length)?;
+    (checksum_there == checksum(generation, text)).then_some(Slot { generation, text, on_disk })
 }
 
 /// FNV-1a. It finds a torn write; against whoever can write to the file nothing in the file would help.
@@ -125,6 +155,24 @@ mod tests {
         assert_eq!(first, second);
         let read = |slot: &[u8]| text_of(&[slot, &content[SMALLEST..]].concat());
         assert_eq!((read(&charged).as_str(), read(&accepted).as_str()), ("charged", "accepted"));
+    }
+
+    #[test]
+    fn a_slot_is_on_disk_only_once_somebody_said_so() {
+        let mut content = Slots::file("zero").unwrap();
+        assert!(!Slots::read(&content).unwrap().0.must_be_flushed_first());
+        let (mut slots, _) = Slots::read(&content).unwrap();
+        let (slot, offset) = slots.fill("one").unwrap();
+        let offset = usize::try_from(offset).unwrap();
+        content[offset..offset + slot.len()].copy_from_slice(&slot);
+        assert!(Slots::read(&content).unwrap().0.must_be_flushed_first(), "whoever wrote it may have been killed");
+        let (mark, offset) = slots.flushed().unwrap();
+        let offset = usize::try_from(offset).unwrap();
+        for torn in 0..=mark.len() {
+            content[offset..offset + torn].copy_from_slice(&mark[..torn]);
+            let (slots, text) = Slots::read(&content).unwrap();
+            assert_eq!((text, slots.must_be_flushed_first()), ("one", torn < mark.len()));
+        }
     }
 
     #[test]
