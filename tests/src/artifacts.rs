@@ -32,6 +32,12 @@ pub fn debug() -> &'static Artifacts {
     BUILT.get_or_init(|| build(Profile::Debug))
 }
 
+/// The release build of this checkout: what ships.
+pub fn release() -> &'static Artifacts {
+    static BUILT: OnceLock<Artifacts> = OnceLock::new();
+    BUILT.get_or_init(|| build(Profile::Release))
+}
+
 /// Builds the module and the tool.
 pub fn build(profile: Profile) -> Artifacts {
     let mut arguments = vec!["--package", "pam_twofactor", "--package", "twofactor-cli"];
@@ -42,13 +48,15 @@ pub fn build(profile: Profile) -> Artifacts {
     Artifacts { module: find(&built, "libpam_twofactor.so"), tool: find(&built, "twofactor") }
 }
 
-/// A module that panics when its line says `panic`. Built apart, so that it can never be mistaken for the other.
+/// A module that panics when its line says `panic`, in release: there the unwinder is linked in and everything is
+/// optimised as one. Built apart, so that it can never be mistaken for the other.
 pub fn panicking_module() -> PathBuf {
     let built = cargo_build(&[
         "--package",
         "pam_twofactor",
         "--features",
         "panic-on-purpose",
+        "--release",
         "--target-dir",
         &workspace().join("target/panic-on-purpose").display().to_string(),
     ]);

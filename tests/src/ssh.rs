@@ -61,7 +61,12 @@ const MARK_SHOWN: &str = "session-42-6";
 impl Host {
     /// Starts sshd with further lines of configuration.
     pub fn sshd(&self, configuration: &str) -> Sshd<'_> {
-        self.system_service("sshd", STACK);
+        self.sshd_with(STACK, configuration)
+    }
+
+    /// Starts sshd with a PAM service of its own and further lines of configuration.
+    pub fn sshd_with(&self, stack: &str, configuration: &str) -> Sshd<'_> {
+        self.system_service("sshd", stack);
         let key = self.place("host_key");
         let key = key.to_str().unwrap();
         self.succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);

@@ -188,3 +188,42 @@ fn no_password_or_code_reaches_the_log_of_sshd() {
         }
     });
 }
+
+/// What Debian's `/etc/pam.d/sshd` has below its auth part.
+const BELOW: &str = "account required pam_unix.so\nsession required pam_permit.so\n";
+
+const DROP_IN: &str = include_str!("../../etc/ssh/sshd_config.d/twofactor.conf");
+
+#[test]
+fn the_shipped_examples_ask_for_the_password_and_then_for_the_code() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let stack = format!("{}{BELOW}", include_str!("../../etc/pam.d/sshd.example"));
+        let sshd = host.sshd_with(&stack, DROP_IN);
+        let session = sshd.client(&client("alice", &alice.code()));
+        assert_opened(host, &session);
+        assert_eq!(session.prompts, ["Password: ", "Verification code: "]);
+        let wrong = sshd.client(&Client { password: "wrong", ..client("alice", "000000") });
+        assert!(!wrong.opened());
+        assert_eq!(wrong.prompts, ["Password: "], "Debian's common-auth ends there, so nobody can use up attempts");
+    });
+}
+
+#[test]
+fn the_shipped_example_for_key_and_code_asks_for_the_code_alone() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let key = authorized_key(host, "alice");
+        let stack = format!("{}{BELOW}", include_str!("../../etc/pam.d/sshd-key-and-code.example"));
+        let plain = "AuthenticationMethods keyboard-interactive\n";
+        let key_and_code =
+            DROP_IN.replace(plain, "").replace("#AuthenticationMethods publickey", "AuthenticationMethods publickey");
+        assert_ne!(key_and_code, DROP_IN);
+        let sshd = host.sshd_with(&stack, &key_and_code);
+        let options = [key.as_str(), "PreferredAuthentications=publickey,keyboard-interactive"];
+        let code = alice.code();
+        let session = sshd.client(&Client { user: "alice", password: "unused", code: &code, options: &options });
+        assert_opened(host, &session);
+        assert_eq!(session.prompts, ["Verification code: "]);
+    });
+}

@@ -529,6 +529,18 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_is_opened_survives_exec() {
+        use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+        let (_directory, folder) = folder();
+        folder.replace("state", b"x").unwrap();
+        let file = folder.open_in_place("state").unwrap().unwrap();
+        for handle in [&folder.handle, &file.file] {
+            let flags = FdFlag::from_bits_truncate(fcntl(handle, FcntlArg::F_GETFD).unwrap());
+            assert!(flags.contains(FdFlag::FD_CLOEXEC));
+        }
+    }
+
+    #[test]
     fn what_others_may_read_is_refused_where_secrets_are() {
         let (directory, folder) = folder();
         folder.replace("secret", b"x").unwrap();

@@ -9,7 +9,7 @@ use twofactor_tests::requirements::programs_met;
 use twofactor_tests::syslog::Line;
 
 fn output_of(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).arg(&artifacts::debug().module).output().unwrap();
+    let output = Command::new(program).args(arguments).arg(&artifacts::release().module).output().unwrap();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

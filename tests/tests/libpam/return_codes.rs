@@ -317,7 +317,7 @@ fn a_module_for_the_panic_test_is_never_the_one_that_ships() {
         output.status.success()
     };
     assert!(panics(&artifacts::panicking_module()));
-    assert!(!panics(&artifacts::debug().module));
+    assert!(!panics(&artifacts::release().module));
 }
 
 #[test]
