@@ -173,29 +173,36 @@ impl Credentials {
     /// apps happen to share would open a second session.
     pub fn judge(&self, readings: &[Answer], state: &State, window: Window, now: UnixTime) -> Judgement {
         let mut uses = Uses::default();
-        let mut best = Judgement::Wrong;
+        let mut first_right = None;
+        let mut otherwise = Judgement::Wrong;
         for (reading, answer) in readings.iter().enumerate() {
             match answer {
                 Answer::Unintelligible => {}
                 Answer::Recovery(code) => {
                     let digest = self.salt.digest(code);
                     if state.used_recovery.contains(&digest) {
-                        best = best.or(Judgement::Replayed { burned_until: None });
+                        otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
                     } else if self.recovery.contains(&digest) {
                         uses.recovery.push(digest);
-                        best = best.or(Judgement::Right { reading, proof: Proof::Recovery, uses: Uses::default() });
+                        first_right.get_or_insert((reading, Proof::Recovery));
                     }
                 }
                 Answer::Code(code) => {
                     for app in &self.apps {
-                        best = best.or(app.judge(reading, code, state, window, now, &mut uses));
+                        match app.judge(code, state, window, now) {
+                            Ok((proof, step)) => {
+                                uses.steps.push(step);
+                                first_right.get_or_insert((reading, proof));
+                            }
+                            Err(judgement) => otherwise = otherwise.or(judgement),
+                        }
                     }
                 }
             }
         }
-        match best {
-            Judgement::Right { reading, proof, .. } => Judgement::Right { reading, proof, uses },
-            other => other,
+        match first_right {
+            Some((reading, proof)) => Judgement::Right { reading, proof, uses },
+            None => otherwise,
         }
     }
 
@@ -211,30 +218,26 @@ impl Credentials {
 }
 
 impl App {
-    /// What a code is to this app. A right one is added to `uses`.
+    /// What a code is to this app: a proof and what to burn, or why not.
     fn judge(
         &self,
-        reading: usize,
         code: &Code,
         state: &State,
         window: Window,
         now: UnixTime,
-        uses: &mut Uses,
-    ) -> Judgement {
+    ) -> Result<(Proof, (Seed, Progress)), Judgement> {
         let token = &self.token;
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
         match (token.find(code, progress, window, now), self.confirmation) {
-            (Match::None, _) => Judgement::Wrong,
-            (_, Confirmation::Pending) => Judgement::NotConfirmed,
+            (Match::None, _) => Err(Judgement::Wrong),
+            (_, Confirmation::Pending) => Err(Judgement::NotConfirmed),
             (Match::Replayed(_), Confirmation::Confirmed) => {
-                Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) }
+                Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
             }
             (Match::Fresh(step), Confirmation::Confirmed) => {
                 let advanced = progress.advanced(step, kind, now);
-                uses.steps.push((token.seed(), advanced));
                 let (serial, label) = (token.serial.clone(), token.label.clone());
-                let proof = Proof::App { serial, label, drift: advanced.drift };
-                Judgement::Right { reading, proof, uses: Uses::default() }
+                Ok((Proof::App { serial, label, drift: advanced.drift }, (token.seed(), advanced)))
             }
         }
     }
@@ -276,6 +279,9 @@ impl State {
     /// seeds without an app.
     pub fn tidy(&mut self, credentials: &Credentials) {
         self.used_recovery.retain(|digest| credentials.recovery.contains(digest));
+        if self.progress.len() <= MOST_SEEDS {
+            return;
+        }
         let seeds: Vec<Seed> = credentials.apps.iter().map(|app| app.token.seed()).collect();
         while self.progress.len() > MOST_SEEDS
             && let Some(oldest) = self.progress.iter().position(|(seed, _)| !seeds.contains(seed))
@@ -286,7 +292,7 @@ impl State {
 }
 
 impl Judgement {
-    /// Of two findings about one attempt the one that says more: a fresh code of one app is not spoilt by another app.
+    /// Of two findings about one attempt the one that says more: a used code of one app is not hidden by another app.
     fn or(self, other: Self) -> Self {
         if other.rank() > self.rank() { other } else { self }
     }

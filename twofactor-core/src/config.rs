@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::document::{Problem, Reader, Section};
+use crate::document::{self, Problem, Section};
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Window};
 use crate::throttle::Limits;
 use crate::trusted::{self, FileError, Owner};
@@ -172,12 +172,7 @@ impl Config {
 
     /// Reads a configuration from its text.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        let reader = Reader::new(text);
-        let config = reader.parse().map(|document| read(Section::root(&reader, &document)));
-        match (config, reader.into_problems()) {
-            (Some(config), problems) if problems.is_empty() => Ok(config),
-            (_, problems) => Err(problems),
-        }
+        document::read(text, |root| Some(read(root)))
     }
 }
 

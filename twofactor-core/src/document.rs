@@ -29,20 +29,30 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Reads a file whose root `meaning` understands. The result counts only when nothing was found wrong.
+pub fn read<T>(text: &str, meaning: impl FnOnce(Section<'_, '_>) -> Option<T>) -> Result<T, Vec<Problem>> {
+    let reader = Reader::new(text);
+    let read = reader.parse().and_then(|document| meaning(Section::root(&reader, &document)));
+    match (read, reader.into_problems()) {
+        (Some(read), problems) if problems.is_empty() => Ok(read),
+        (_, problems) => Err(problems),
+    }
+}
+
 /// The text of a file and what was found wrong with it.
-pub struct Reader<'t> {
+struct Reader<'t> {
     text: &'t str,
     problems: RefCell<Vec<(usize, String)>>,
 }
 
 impl<'t> Reader<'t> {
     /// A reader of `text` that has found nothing wrong yet.
-    pub fn new(text: &'t str) -> Self {
+    fn new(text: &'t str) -> Self {
         Self { text, problems: RefCell::new(Vec::new()) }
     }
 
     /// Parses the text. `None` when it is not TOML; the problem is recorded.
-    pub fn parse(&self) -> Option<Spanned<DeTable<'t>>> {
+    fn parse(&self) -> Option<Spanned<DeTable<'t>>> {
         match DeTable::parse(self.text) {
             Ok(table) => Some(table),
             Err(error) => {
@@ -54,12 +64,12 @@ impl<'t> Reader<'t> {
     }
 
     /// Records a problem at a byte offset.
-    pub fn complain(&self, offset: usize, message: impl Into<String>) {
+    fn complain(&self, offset: usize, message: impl Into<String>) {
         self.problems.borrow_mut().push((offset, message.into()));
     }
 
     /// The problems in the order of the file, at most `MOST_PROBLEMS`; empty when the file is good.
-    pub fn into_problems(self) -> Vec<Problem> {
+    fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(offset, _)| *offset);
         problems.truncate(MOST_PROBLEMS);
@@ -91,7 +101,7 @@ pub struct Section<'r, 't> {
 
 impl<'r, 't> Section<'r, 't> {
     /// The whole file as a section.
-    pub fn root(reader: &'r Reader<'t>, table: &'r Spanned<DeTable<'t>>) -> Self {
+    fn root(reader: &'r Reader<'t>, table: &'r Spanned<DeTable<'t>>) -> Self {
         Self::new(reader, table.get_ref(), table.span().start)
     }
 

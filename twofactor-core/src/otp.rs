@@ -127,6 +127,16 @@ pub enum Kind {
     Hotp,
 }
 
+impl Kind {
+    /// `totp` or `hotp`, as files, URIs and JSON say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Totp(_) => "totp",
+            Self::Hotp => "hotp",
+        }
+    }
+}
+
 /// Everything but the secret that two sides must agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameters {

@@ -18,7 +18,7 @@ pub fn uri(token: &Token, issuer: &str, account: &str) -> Zeroizing<String> {
     let secret = token.secret.expose_base32();
     let parameters = token.parameters;
     uri.push_str("otpauth://");
-    uri.push_str(token.kind_name());
+    uri.push_str(parameters.kind.name());
     uri.push('/');
     if !issuer.is_empty() {
         let _ = write!(uri, "{issuer}:");

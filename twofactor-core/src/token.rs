@@ -118,14 +118,6 @@ impl Token {
         };
         Seed(Digest::of("seed", &[&kind, self.secret.expose()]))
     }
-
-    /// `totp` or `hotp`, as files and URIs say it.
-    pub fn kind_name(&self) -> &'static str {
-        match self.parameters.kind {
-            Kind::Totp(_) => "totp",
-            Kind::Hotp => "hotp",
-        }
-    }
 }
 
 #[cfg(test)]

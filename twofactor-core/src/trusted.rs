@@ -204,7 +204,7 @@ impl Folder {
     pub fn has(&self, name: &str) -> Result<bool, FileError> {
         let path = self.path.join(name);
         match open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? {
-            Some(file) => check_file(&file, &path, self.owner, self.protection).map(|()| true),
+            Some(file) => check_file(&file, &path, self.owner, self.protection).map(|_| true),
             None => Ok(false),
         }
     }
@@ -367,10 +367,9 @@ fn read(
     protection: Protection,
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    check_file(file, path, owner, protection)?;
+    let metadata = check_file(file, path, owner, protection)?;
     let too_large = || FileError::TooLarge { path: path.to_owned(), limit };
-    let size = file.metadata().map_err(|error| io_error(path, "examine", error))?.len();
-    let size = usize::try_from(size).ok().filter(|size| *size <= limit).ok_or_else(too_large)?;
+    let size = usize::try_from(metadata.len()).ok().filter(|size| *size <= limit).ok_or_else(too_large)?;
     // Room for what is there and one byte more, which tells when a file grew meanwhile: the buffer never grows, so no
     // copy of a secret stays behind.
     let mut content = Zeroizing::new(Vec::with_capacity(size + 1));
@@ -379,7 +378,7 @@ fn read(
     if content.len() > size { Err(too_large()) } else { Ok(content) }
 }
 
-fn check_file(file: &File, path: &Path, owner: Owner, protection: Protection) -> Result<(), FileError> {
+fn check_file(file: &File, path: &Path, owner: Owner, protection: Protection) -> Result<Metadata, FileError> {
     let metadata = file.metadata().map_err(|error| io_error(path, "examine", error))?;
     if !metadata.is_file() {
         return Err(refused(path, "is not a regular file", format!("ls -l {}", path.display())));
@@ -387,7 +386,8 @@ fn check_file(file: &File, path: &Path, owner: Owner, protection: Protection) ->
     if metadata.nlink() != 1 {
         return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", path.display())));
     }
-    check_owner_and_mode(&metadata, path, owner, protection)
+    check_owner_and_mode(&metadata, path, owner, protection)?;
+    Ok(metadata)
 }
 
 fn check_owner_and_mode(

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Enroll;
 use crate::commands::offer::{self, Offer};
-use crate::commands::{ABOUT_RECOVERY_CODES, exposed, kind_name, listed, period};
+use crate::commands::{ABOUT_RECOVERY_CODES, exposed, listed, period};
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
@@ -176,7 +176,7 @@ fn as_json(user: &UserName, app: &App, uri: &str, codes: Option<&[RecoveryCode]>
         "label": token.label.as_str(),
         "secret": token.secret.expose_base32().as_str(),
         "uri": uri,
-        "type": kind_name(token.parameters.kind),
+        "type": token.parameters.kind.name(),
         "algorithm": token.parameters.algorithm.to_string(),
         "digits": token.parameters.digits.count(),
         "period": period(token.parameters.kind),

@@ -46,14 +46,6 @@ fn described(parameters: Parameters) -> String {
     }
 }
 
-/// `totp` or `hotp`, as files, URIs and JSON say it.
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Totp(_) => "totp",
-        Kind::Hotp => "hotp",
-    }
-}
-
 /// The period in seconds; `null` for a counter.
 fn period(kind: Kind) -> Value {
     match kind {

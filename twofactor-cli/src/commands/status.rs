@@ -10,7 +10,7 @@ use twofactor_core::store::files::{AppStatus, Status};
 use twofactor_core::user::UserName;
 
 use crate::args;
-use crate::commands::{described, kind_name, period};
+use crate::commands::{described, period};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::{self, Output, Stream};
@@ -80,7 +80,7 @@ fn table(accounts: &[(UserName, Status)], now: UnixTime, columns: Option<usize>)
 }
 
 fn token(app: &AppStatus) -> String {
-    let kind = kind_name(app.parameters.kind);
+    let kind = app.parameters.kind.name();
     match app.confirmation {
         Confirmation::Confirmed => format!("{} ({kind})", app.label),
         Confirmation::Pending => format!("{} ({kind}, not confirmed)", app.label),
@@ -141,7 +141,7 @@ fn token_as_json(app: &AppStatus) -> Value {
         "serial": app.serial.as_str(),
         "label": app.label.as_str(),
         "state": state,
-        "type": kind_name(app.parameters.kind),
+        "type": app.parameters.kind.name(),
         "algorithm": app.parameters.algorithm.to_string(),
         "digits": app.parameters.digits.count(),
         "period": period(app.parameters.kind),

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::account::{App, Confirmation, Credentials, MOST_APPS, MOST_RECOVERY_CODES};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
-use crate::document::{Problem, Reader, Section, toml_string};
+use crate::document::{self, Problem, Section, toml_string};
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress};
 use crate::recovery::Salt;
 use crate::secret::Secret;
@@ -39,7 +39,7 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
             toml_string(token.serial.as_str()),
             toml_string(token.label.as_str()),
             token.secret.expose_base32().as_str(),
-            token.kind_name(),
+            parameters.kind.name(),
             parameters.algorithm,
             parameters.digits.count(),
         );
@@ -55,12 +55,7 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
 
 /// Reads the credentials back.
 pub(super) fn read(text: &str) -> Result<Credentials, Vec<Problem>> {
-    let reader = Reader::new(text);
-    let credentials = reader.parse().and_then(|document| credentials(Section::root(&reader, &document)));
-    match (credentials, reader.into_problems()) {
-        (Some(credentials), problems) if problems.is_empty() => Ok(credentials),
-        (_, problems) => Err(problems),
-    }
+    document::read(text, credentials)
 }
 
 fn credentials(root: Section<'_, '_>) -> Option<Credentials> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::account::{LastAccepted, State};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
-use crate::document::{Problem, Reader, Section, toml_string};
+use crate::document::{self, Problem, Section, toml_string};
 use crate::otp::{Progress, Step};
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::token::Seed;
@@ -59,12 +59,7 @@ fn write_failures(text: &mut String, failures: Failures) {
 
 /// Reads the state back.
 pub(super) fn read(text: &str) -> Result<State, Vec<Problem>> {
-    let reader = Reader::new(text);
-    let state = reader.parse().map(|document| state(Section::root(&reader, &document)));
-    match (state, reader.into_problems()) {
-        (Some(state), problems) if problems.is_empty() => Ok(state),
-        (_, problems) => Err(problems),
-    }
+    document::read(text, |root| Some(state(root)))
 }
 
 fn state(root: Section<'_, '_>) -> State {
