@@ -12,7 +12,7 @@ use twofactor_tests::random::Random;
 use twofactor_tests::requirements;
 use zeroize::Zeroizing;
 
-const EXACT: Window = Window { drift: Duration::ZERO, look_ahead: 0 };
+const EXACT: Window = Window { drift: Duration::ZERO, look_ahead: 0, least_steps: 0 };
 
 fn found(secret: &Secret, parameters: Parameters, code: &str, progress: Progress, now: u64) -> Match {
     let code = Code::new(Zeroizing::new(code.to_owned())).expect("a code");
@@ -53,13 +53,13 @@ fn a_thousand_random_codes_are_those_of_oathtool() {
             (authenticator.code_at(now), now / u64::from(period), Progress::default(), now)
         } else {
             let counter = random.below(1 << 40);
-            let progress = Progress { watermark: counter.checked_sub(1).map(Step), drift: 0 };
+            let progress = Progress { watermark: counter.checked_sub(1).map(Step), ..Progress::default() };
             (authenticator.counter_codes(counter, 1).remove(0), counter, progress, 0)
         };
         let about = format!("seed {seed}, case {case}: {authenticator:?} at {step}");
         assert_eq!(code.len(), usize::from(digits), "{about}");
         assert_eq!(found(&secret, parameters, &code, progress, now), Match::Fresh(Step(step)), "{about}");
-        let burned = Progress { watermark: Some(Step(step)), drift: 0 };
+        let burned = Progress { watermark: Some(Step(step)), ..Progress::default() };
         assert_ne!(found(&secret, parameters, &code, burned, now), Match::Fresh(Step(step)), "{about}");
         let other = if code.starts_with('9') { code.replacen('9', "8", 1) } else { format!("9{}", &code[1..]) };
         assert_eq!(found(&secret, parameters, &other, progress, now), Match::None, "{about}");

@@ -1,11 +1,12 @@
-//! An account: a user's apps and recovery codes, and how far they have been used.
+//! An account: a user's apps, recovery codes and physical tokens, and how far they have been used.
 //!
-//! [`Credentials`] change on enrollment only; [`State`] changes with every login. They are stored apart, so that
-//! configuration management and backups of the one do not fight with the other.
+//! [`Credentials`] change on enrollment only and [`Held`] tokens when they are assigned; [`State`] changes with every
+//! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.
 
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
+use crate::lifecycle::{Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
 use crate::recovery::Salt;
 use crate::throttle::{Source, Throttle};
@@ -15,8 +16,10 @@ use crate::token::{Label, Seed, Serial, Token};
 pub const MOST_APPS: usize = 16;
 /// Most recovery codes of one user.
 pub const MOST_RECOVERY_CODES: usize = 20;
-/// Most seeds whose burned steps are kept for one user: those of all apps, and of as many that are gone.
-const MOST_SEEDS: usize = 4 * MOST_APPS;
+/// Most physical tokens of one user.
+pub const MOST_HELD: usize = 16;
+/// Most seeds whose burned steps are kept for one user: those of all apps and tokens, and of as many that are gone.
+const MOST_SEEDS: usize = 2 * (MOST_APPS + MOST_HELD);
 
 /// What a user can prove himself with.
 #[derive(Debug)]
@@ -95,18 +98,49 @@ pub enum Confirmation {
     Pending,
 }
 
+/// A physical token assigned to the user.
+#[derive(Debug)]
+pub struct Held {
+    /// Its secret, serial and parameters. It begins at the step its registry has last written down.
+    pub token: Token,
+    /// What stands against it.
+    pub status: Status,
+    /// Whether the first login may be further out than others.
+    pub first_use: FirstUse,
+}
+
+/// Whether the next login with a token is the first since it was assigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstUse {
+    /// It may be, unless the owner's state knows better.
+    Open,
+    /// It is not.
+    Over,
+}
+
 /// How far the credentials have been used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Watermark and drift of every seed that was used, oldest first. A seed's entry stays when its app is gone: what is
-    /// burned stays burned when the same secret is enrolled again.
-    pub progress: Vec<(Seed, Progress)>,
+    /// How far every seed was used, oldest first. A seed's entry stays when its app or token is gone: what is burned stays
+    /// burned when the same secret is enrolled or assigned again.
+    pub usage: Vec<(Seed, Usage)>,
     /// Recovery codes that opened a session.
     pub used_recovery: Vec<Digest>,
     /// Counted wrong codes.
     pub throttle: Throttle,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
+}
+
+/// How far one seed was used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Watermark and drift.
+    pub progress: Progress,
+    /// When a code was last accepted.
+    pub last_accepted: Option<UnixTime>,
+    /// Right codes outside the window since then: the clock is off.
+    pub near_misses: u32,
 }
 
 /// The last accepted login.
@@ -121,7 +155,7 @@ pub struct LastAccepted {
 }
 
 /// What an attempt is to an account. Nothing has been recorded yet.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
     /// It opens a session, once `uses` is recorded.
     Right {
@@ -139,38 +173,69 @@ pub enum Judgement {
     },
     /// It is right, but for an app that was never confirmed.
     NotConfirmed,
+    /// It is right, but for a token that opens nothing.
+    Disabled {
+        /// Which.
+        serial: Serial,
+        /// Why it opens nothing.
+        stage: Stage,
+    },
+    /// It is a code of a token, far from where that stands. A guess like any other, until a second code confirms it.
+    NearMiss(NearMiss),
     /// None of the above.
     Wrong,
+}
+
+/// A code outside the window of the token it seems to belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMiss {
+    /// Which token.
+    pub serial: Serial,
+    /// What the user calls it.
+    pub label: Label,
+    /// Which sequence of codes.
+    pub seed: Seed,
+    /// How far off, in steps; ahead is positive.
+    pub steps: i64,
 }
 
 /// What a right answer is a code of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// An app.
-    App {
+    /// An app or a physical token.
+    Token {
         /// Its serial.
         serial: Serial,
-        /// What the user calls it.
+        /// What the user calls it; a physical token's serial.
         label: Label,
         /// Its learned drift in steps, this code included.
-        drift: i8,
+        drift: i32,
     },
     /// A recovery code.
     Recovery,
 }
 
 /// What an attempt uses up.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uses {
-    steps: Vec<(Seed, Progress)>,
+    steps: Vec<(Seed, Usage)>,
     recovery: Vec<Digest>,
 }
 
-impl Credentials {
+/// Everything a user can prove himself with at one moment, from wherever it is kept.
+#[derive(Debug)]
+pub struct Wallet<'a> {
+    /// Apps and recovery codes; `None` without any.
+    pub credentials: Option<&'a Credentials>,
+    /// Physical tokens.
+    pub held: &'a [Held],
+}
+
+impl Wallet<'_> {
     /// What an attempt is at `now`, given everything its answer can mean.
     ///
-    /// Every reading is held against every app, and all that is right is used up. Were it only the first, digits that two
-    /// apps happen to share would open a second session.
+    /// Every reading is held against every app and token, and all that is right is used up. Were it only the first, digits
+    /// that two of them happen to share would open a second session.
     pub fn judge(&self, readings: &[Answer], state: &State, window: Window, now: UnixTime) -> Judgement {
         let mut uses = Uses::default();
         let mut first_right = None;
@@ -179,17 +244,18 @@ impl Credentials {
             match answer {
                 Answer::Unintelligible => {}
                 Answer::Recovery(code) => {
-                    let digest = self.salt.digest(code);
+                    let Some(credentials) = self.credentials else { continue };
+                    let digest = credentials.salt.digest(code);
                     if state.used_recovery.contains(&digest) {
                         otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
-                    } else if self.recovery.contains(&digest) {
+                    } else if credentials.recovery.contains(&digest) {
                         uses.recovery.push(digest);
                         first_right.get_or_insert((reading, Proof::Recovery));
                     }
                 }
                 Answer::Code(code) => {
-                    for app in &self.apps {
-                        match app.judge(code, state, window, now) {
+                    for item in self.items() {
+                        match item.judge(code, state, window, now) {
                             Ok((proof, step)) => {
                                 uses.steps.push(step);
                                 first_right.get_or_insert((reading, proof));
@@ -202,10 +268,34 @@ impl Credentials {
         }
         match first_right {
             Some((reading, proof)) => Judgement::Right { reading, proof, uses },
+            None if otherwise == Judgement::Wrong => self.near_miss(readings, state, now),
             None => otherwise,
         }
     }
 
+    /// Whether a wrong answer is a code of a token whose clock is off.
+    fn near_miss(&self, readings: &[Answer], state: &State, now: UnixTime) -> Judgement {
+        for answer in readings {
+            let Answer::Code(code) = answer else { continue };
+            for item in self.items().filter(|item| item.obstacle.is_none()) {
+                let token = item.token;
+                let progress = state.progress_of(token);
+                if let Some(steps) = otp::near_miss(&token.secret, token.parameters, code, progress, now) {
+                    let (serial, label) = (token.serial.clone(), token.label.clone());
+                    return Judgement::NearMiss(NearMiss { serial, label, seed: token.seed(), steps });
+                }
+            }
+        }
+        Judgement::Wrong
+    }
+
+    fn items(&self) -> impl Iterator<Item = Item<'_>> {
+        let apps = self.credentials.iter().flat_map(|credentials| &credentials.apps);
+        apps.map(Item::app).chain(self.held.iter().map(Item::held))
+    }
+}
+
+impl Credentials {
     /// The app called `label`.
     pub fn app(&self, label: &Label) -> Option<&App> {
         self.apps.iter().find(|app| app.token.label == *label)
@@ -217,76 +307,117 @@ impl Credentials {
     }
 }
 
-impl App {
-    /// What a code is to this app: a proof and what to burn, or why not.
+/// An app or a physical token, as far as judging a code needs to know.
+struct Item<'a> {
+    token: &'a Token,
+    /// Why even a right code opens nothing.
+    obstacle: Option<Judgement>,
+    first_use: FirstUse,
+}
+
+impl<'a> Item<'a> {
+    fn app(app: &'a App) -> Self {
+        let obstacle = (app.confirmation == Confirmation::Pending).then_some(Judgement::NotConfirmed);
+        Self { token: &app.token, obstacle, first_use: FirstUse::Over }
+    }
+
+    fn held(held: &'a Held) -> Self {
+        let stage = held.status.stage(Owned::Unused);
+        let disabled = || Judgement::Disabled { serial: held.token.serial.clone(), stage };
+        let obstacle = (!stage.is_usable()).then(disabled);
+        Self { token: &held.token, obstacle, first_use: held.first_use }
+    }
+
+    /// What a code is to this token: a proof and what to burn, or why not.
     fn judge(
         &self,
         code: &Code,
         state: &State,
         window: Window,
         now: UnixTime,
-    ) -> Result<(Proof, (Seed, Progress)), Judgement> {
-        let token = &self.token;
+    ) -> Result<(Proof, (Seed, Usage)), Judgement> {
+        let token = self.token;
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
-        match (token.find(code, progress, window, now), self.confirmation) {
+        let is_first = self.first_use == FirstUse::Open && !state.has_used(token);
+        let window = if is_first { window.for_first_use() } else { window };
+        match (token.find(code, progress, window, now), &self.obstacle) {
             (Match::None, _) => Err(Judgement::Wrong),
-            (_, Confirmation::Pending) => Err(Judgement::NotConfirmed),
-            (Match::Replayed(_), Confirmation::Confirmed) => {
+            (_, Some(obstacle)) => Err(obstacle.clone()),
+            (Match::Replayed(_), None) => {
                 Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
             }
-            (Match::Fresh(step), Confirmation::Confirmed) => {
-                let advanced = progress.advanced(step, kind, now);
+            (Match::Fresh(step), None) => {
+                let progress =
+                    if is_first { progress.anchored(step, kind, now) } else { progress.advanced(step, kind, now) };
+                let usage = Usage { progress, last_accepted: Some(now), near_misses: 0 };
                 let (serial, label) = (token.serial.clone(), token.label.clone());
-                Ok((Proof::App { serial, label, drift: advanced.drift }, (token.seed(), advanced)))
+                Ok((Proof::Token { serial, label, drift: progress.drift }, (token.seed(), usage)))
             }
         }
     }
 }
 
 impl State {
-    /// How far `token` has come.
+    /// How far `token` has come: as far as this state or the token's own beginning knows, whichever is further.
     pub fn progress_of(&self, token: &Token) -> Progress {
-        let seed = token.seed();
-        let recorded = self.progress.iter().find(|(recorded, _)| *recorded == seed);
-        recorded.map(|(_, progress)| *progress).unwrap_or_default()
+        token.start.latest(self.usage_of(token.seed()).progress)
+    }
+
+    /// Whether a code of `token` was accepted since its beginning was written down.
+    pub fn has_used(&self, token: &Token) -> bool {
+        self.usage_of(token.seed()).progress.watermark > token.start.watermark
+    }
+
+    /// How far a seed was used.
+    pub fn usage_of(&self, seed: Seed) -> Usage {
+        let recorded = self.usage.iter().find(|(recorded, _)| *recorded == seed);
+        recorded.map(|(_, usage)| *usage).unwrap_or_default()
     }
 
     /// Burns what enrolling `token` has burned. What is burned already stays so.
     pub fn begin(&mut self, token: &Token) {
-        if token.start.watermark > self.progress_of(token).watermark {
-            self.record(token.seed(), token.start);
+        let usage = self.usage_of(token.seed());
+        if token.start.watermark > usage.progress.watermark {
+            self.record(token.seed(), Usage { progress: token.start, ..usage });
         }
     }
 
     /// The state once `uses` are used up.
     #[must_use]
     pub fn after(mut self, uses: Uses) -> Self {
-        for (seed, progress) in uses.steps {
-            self.record(seed, progress);
+        for (seed, usage) in uses.steps {
+            self.record(seed, usage);
         }
         self.used_recovery.extend(uses.recovery);
         self
     }
 
-    fn record(&mut self, seed: Seed, progress: Progress) {
-        match self.progress.iter_mut().find(|(recorded, _)| *recorded == seed) {
-            Some((_, recorded)) => *recorded = progress,
-            None => self.progress.push((seed, progress)),
+    /// Counts a right code outside the window.
+    pub fn count_near_miss(&mut self, near_miss: &NearMiss) {
+        let usage = self.usage_of(near_miss.seed);
+        self.record(near_miss.seed, Usage { near_misses: usage.near_misses.saturating_add(1), ..usage });
+    }
+
+    fn record(&mut self, seed: Seed, usage: Usage) {
+        match self.usage.iter_mut().find(|(recorded, _)| *recorded == seed) {
+            Some((_, recorded)) => *recorded = usage,
+            None => self.usage.push((seed, usage)),
         }
     }
 
     /// Drops what can never matter again, so that the state stays small: recovery codes that were replaced, and the oldest
-    /// seeds without an app.
-    pub fn tidy(&mut self, credentials: &Credentials) {
-        self.used_recovery.retain(|digest| credentials.recovery.contains(digest));
-        if self.progress.len() <= MOST_SEEDS {
+    /// seeds without an app or token.
+    pub fn tidy(&mut self, wallet: &Wallet<'_>) {
+        let recovery = wallet.credentials.map_or(&[][..], |credentials| &credentials.recovery);
+        self.used_recovery.retain(|digest| recovery.contains(digest));
+        if self.usage.len() <= MOST_SEEDS {
             return;
         }
-        let seeds: Vec<Seed> = credentials.apps.iter().map(|app| app.token.seed()).collect();
-        while self.progress.len() > MOST_SEEDS
-            && let Some(oldest) = self.progress.iter().position(|(seed, _)| !seeds.contains(seed))
+        let seeds: Vec<Seed> = wallet.items().map(|item| item.token.seed()).collect();
+        while self.usage.len() > MOST_SEEDS
+            && let Some(oldest) = self.usage.iter().position(|(seed, _)| !seeds.contains(seed))
         {
-            self.progress.remove(oldest);
+            self.usage.remove(oldest);
         }
     }
 }
@@ -299,9 +430,11 @@ impl Judgement {
 
     fn rank(&self) -> u8 {
         match self {
-            Self::Right { .. } => 3,
-            Self::Replayed { .. } => 2,
-            Self::NotConfirmed => 1,
+            Self::Right { .. } => 5,
+            Self::Replayed { .. } => 4,
+            Self::Disabled { .. } => 3,
+            Self::NotConfirmed => 2,
+            Self::NearMiss(_) => 1,
             Self::Wrong => 0,
         }
     }

@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(config.enrollment.issuer.as_deref(), Some("example.org"));
         assert_eq!(config.enrollment.parameters.algorithm, Algorithm::Sha256);
         assert_eq!(config.enrollment.parameters.kind, Kind::Totp(Period::new(60).unwrap()));
-        assert_eq!(config.window, Window { drift: Duration::from_secs(90), look_ahead: 3 });
+        assert_eq!(config.window, Window { drift: Duration::from_secs(90), look_ahead: 3, least_steps: 0 });
         assert_eq!(config.throttle.max_delay, Duration::from_hours(1));
         assert_eq!((config.prompt.code.as_str(), config.prompt.tries), ("Code: ", 3));
         assert!(config.prompt.combined.contains("xrdp-sesman"));

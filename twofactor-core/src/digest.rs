@@ -23,6 +23,12 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
+    /// Its first 64 bits, where a whole digest would be too long a key.
+    pub fn prefix(&self) -> u64 {
+        let [one, two, three, four, five, six, seven, eight, ..] = self.0;
+        u64::from_be_bytes([one, two, three, four, five, six, seven, eight])
+    }
+
     /// Reads what `Display` wrote.
     pub fn parse(text: &str) -> Option<Self> {
         BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)

@@ -23,6 +23,7 @@ pub mod recovery;
 pub mod answer;
 
 // Things.
+pub mod lifecycle;
 pub mod throttle;
 pub mod token;
 

@@ -237,6 +237,10 @@ impl Login<'_> {
             Factor::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
         };
         self.audit.record(&record);
+        if let Some(problem) = redeemed.problem() {
+            let record = self.about(Record::refused(problem.reason())).with("reason", problem.reason());
+            self.audit.record(&record.with("problem", problem).with("hint", problem.hint()));
+        }
         Verdict::Accepted(redeemed)
     }
 
@@ -264,7 +268,8 @@ impl Login<'_> {
 /// Whether another try makes sense: also for users who have no second factor or do not exist, because everybody is asked
 /// equally often.
 fn may_try_again(reason: Reason) -> bool {
-    let about_the_code = matches!(reason, Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed);
+    let about_the_code =
+        matches!(reason, Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled);
     about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser)
 }
 

@@ -30,6 +30,15 @@ impl Algorithm {
     pub const ALL: [(Self, &'static str); 3] =
         [(Self::Sha1, "SHA1"), (Self::Sha256, "SHA256"), (Self::Sha512, "SHA512")];
 
+    /// The name users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+            Self::Sha512 => "SHA512",
+        }
+    }
+
     /// The recommended length of a new secret in bytes: that of the hash's output (RFC 4226 §4 R6, RFC 6238 §5.1).
     pub fn secret_length(self) -> usize {
         match self {
@@ -42,11 +51,7 @@ impl Algorithm {
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-            Self::Sha512 => "SHA512",
-        })
+        formatter.write_str(self.name())
     }
 }
 
@@ -188,20 +193,30 @@ pub struct Window {
     pub drift: Duration,
     /// Counters tried beyond the next one for HOTP (RFC 4226 §7.4, the parameter s).
     pub look_ahead: u8,
+    /// Steps either side that are accepted in any case; 0 but for a token's first login.
+    pub least_steps: u64,
 }
 
 impl Window {
     /// The widest window we accept, in steps either side.
     pub const MOST_STEPS: u64 = 10;
+    /// The window of a token's first login, in steps either side.
+    pub const FIRST_USE_STEPS: u64 = 20;
+
+    /// The window of a physical token's first login after its assignment: it may have lain in a drawer for years.
+    #[must_use]
+    pub fn for_first_use(self) -> Self {
+        Self { least_steps: Self::FIRST_USE_STEPS, ..self }
+    }
 
     fn steps(self, period: Period) -> u64 {
-        (self.drift.as_secs() / u64::from(period.seconds())).min(Self::MOST_STEPS)
+        (self.drift.as_secs() / u64::from(period.seconds())).min(Self::MOST_STEPS).max(self.least_steps)
     }
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { drift: Duration::from_mins(1), look_ahead: 10 }
+        Self { drift: Duration::from_mins(1), look_ahead: 10, least_steps: 0 }
     }
 }
 
@@ -211,29 +226,67 @@ pub struct Progress {
     /// The newest step ever accepted. Nothing at or below it is accepted again.
     pub watermark: Option<Step>,
     /// How many steps the token's clock is ahead (+) or behind (−), as learned from accepted codes.
-    pub drift: i8,
+    pub drift: i32,
+    /// The drift that somebody established at once: two consecutive codes, or a first login. Learning from single codes
+    /// stays within [`Progress::MOST_DRIFT`] of it.
+    pub anchor: i32,
 }
 
 impl Progress {
-    /// The learned drift never leaves ±10 steps without a resynchronization.
-    pub const MOST_DRIFT: i8 = 10;
+    /// Unattended learning never leads further than 10 steps away from the anchor.
+    pub const MOST_DRIFT: i32 = 10;
 
     /// The progress after `step` was accepted at `now`: the watermark rises and the drift moves by at most one step.
     #[must_use]
     pub fn advanced(self, step: Step, kind: Kind, now: UnixTime) -> Self {
-        let watermark = Some(self.watermark.map_or(step, |watermark| watermark.max(step)));
+        let towards = (offset(step, kind, now) - i64::from(self.drift)).signum();
+        let learned = self.drift.saturating_add(i32::try_from(towards).unwrap_or(0));
+        let (least, most) =
+            (self.anchor.saturating_sub(Self::MOST_DRIFT), self.anchor.saturating_add(Self::MOST_DRIFT));
         let drift = match kind {
             Kind::Hotp => 0,
-            Kind::Totp(period) => {
-                let expected = current_step(period, now);
-                let seen = i64::try_from(i128::from(step.0) - i128::from(expected.0)).unwrap_or(0);
-                let towards = (seen - i64::from(self.drift)).signum();
-                let learned = i64::from(self.drift) + towards;
-                let cap = i64::from(Self::MOST_DRIFT);
-                i8::try_from(learned.clamp(-cap, cap)).unwrap_or(0)
-            }
+            Kind::Totp(_) => learned.clamp(least, most),
         };
-        Self { watermark, drift }
+        Self { watermark: self.raised(step), drift, anchor: self.anchor }
+    }
+
+    /// The progress after `step` has established at `now` where the token's clock stands.
+    #[must_use]
+    pub fn anchored(self, step: Step, kind: Kind, now: UnixTime) -> Self {
+        let drift = i32::try_from(offset(step, kind, now)).unwrap_or(0);
+        Self { watermark: self.raised(step), drift, anchor: drift }
+    }
+
+    /// The progress of a token whose record was lost: every code is burned that can have been accepted until now. Of a
+    /// counter nobody knows.
+    #[must_use]
+    pub fn burned_blindly(self, kind: Kind, now: UnixTime) -> Self {
+        match kind {
+            Kind::Hotp => self,
+            Kind::Totp(period) => {
+                let ahead = i64::from(self.drift.max(0)) + i64::from(Self::MOST_DRIFT);
+                let reach = Window::FIRST_USE_STEPS.saturating_add_signed(ahead);
+                Self { watermark: self.raised(Step(current_step(period, now).0.saturating_add(reach))), ..self }
+            }
+        }
+    }
+
+    /// Of two records of one seed the one that knows more.
+    #[must_use]
+    pub fn latest(self, other: Self) -> Self {
+        if other.watermark > self.watermark { other } else { self }
+    }
+
+    fn raised(self, step: Step) -> Option<Step> {
+        Some(self.watermark.map_or(step, |watermark| watermark.max(step)))
+    }
+}
+
+/// How many steps ahead of the host's clock `step` is. A counter has no clock.
+fn offset(step: Step, kind: Kind, now: UnixTime) -> i64 {
+    match kind {
+        Kind::Hotp => 0,
+        Kind::Totp(period) => i64::try_from(i128::from(step.0) - i128::from(current_step(period, now).0)).unwrap_or(0),
     }
 }
 
@@ -306,6 +359,103 @@ fn candidates(kind: Kind, progress: Progress, window: Window, now: UnixTime) -> 
         }
     };
     (first..=last).filter(move |step| centres.iter().any(|centre| centre.abs_diff(*step) <= reach)).map(Step)
+}
+
+/// How far from now two consecutive codes are searched, for TOTP.
+pub const RESYNC_TIME: Duration = Duration::from_hours(24);
+/// How far beyond the next counter two consecutive codes are searched, for HOTP.
+pub const RESYNC_COUNTERS: u64 = 1000;
+
+/// How far `code` is from where it is expected, when it is right but outside every window: a token whose clock is off, or
+/// whose button was pressed often. In steps; ahead is positive.
+///
+/// One code proves nothing here: among all that are searched, one in two hundred guesses meets some step.
+pub fn near_miss(
+    secret: &Secret,
+    parameters: Parameters,
+    code: &Code,
+    progress: Progress,
+    now: UnixTime,
+) -> Option<i64> {
+    let generator = generator(secret, parameters);
+    let right = |step: &Step| generator.check(code.expose(), step.0).is_some();
+    let distance = |step: &Step| distance(*step, parameters.kind, progress, now);
+    fresh_steps(parameters.kind, progress, now)
+        .filter(right)
+        .map(|step| distance(&step))
+        .min_by_key(|steps| steps.abs())
+}
+
+/// Finds where a token stands from two consecutive codes (RFC 4226 §7.4). Gives the step of the second.
+///
+/// By chance two codes fit somewhere once in 170 million tries; steps that were ever accepted are not searched.
+pub fn resynchronize(
+    secret: &Secret,
+    parameters: Parameters,
+    codes: [&Code; 2],
+    progress: Progress,
+    now: UnixTime,
+) -> Option<Step> {
+    let generator = generator(secret, parameters);
+    let right = |code: &Code, step: u64| generator.check(code.expose(), step).is_some();
+    let [first, second] = codes;
+    let fits = |step: &Step| right(first, step.0) && step.0.checked_add(1).is_some_and(|next| right(second, next));
+    let found = fresh_steps(parameters.kind, progress, now).filter(fits);
+    let nearest = found.min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())?;
+    Some(Step(nearest.0.checked_add(1)?))
+}
+
+/// Whether a token shows these two consecutive codes about now, used or not: how far off, in steps.
+pub fn recognize(
+    secret: &Secret,
+    parameters: Parameters,
+    codes: [&Code; 2],
+    progress: Progress,
+    now: UnixTime,
+) -> Option<i64> {
+    let generator = generator(secret, parameters);
+    let right = |code: &Code, step: Step| generator.check(code.expose(), step.0).is_some();
+    let [first, second] = codes;
+    let window = Window { look_ahead: RECOGNIZED_COUNTERS, ..Window::default().for_first_use() };
+    let found = candidates(parameters.kind, progress, window, now)
+        .filter(|step| right(first, *step) && right(second, Step(step.0.saturating_add(1))));
+    found.last().map(|step| distance(step, parameters.kind, Progress { drift: 0, ..progress }, now))
+}
+
+/// How far either side of its counter an HOTP token is recognized.
+const RECOGNIZED_COUNTERS: u8 = 100;
+
+/// How far `step` is from the host's clock; a counter from zero.
+pub fn steps_to(step: Step, kind: Kind, now: UnixTime) -> i64 {
+    match kind {
+        Kind::Totp(_) => offset(step, kind, now),
+        Kind::Hotp => i64::try_from(step.0).unwrap_or(i64::MAX),
+    }
+}
+
+/// The steps that two consecutive codes may belong to, none of which was ever accepted.
+fn fresh_steps(kind: Kind, progress: Progress, now: UnixTime) -> impl Iterator<Item = Step> {
+    let next = progress.watermark.map_or(0, |watermark| watermark.0.saturating_add(1));
+    let (first, last) = match kind {
+        Kind::Totp(period) => {
+            let here = current_step(period, now).0;
+            let reach = RESYNC_TIME.as_secs() / u64::from(period.seconds());
+            (here.saturating_sub(reach).max(next), here.saturating_add(reach))
+        }
+        Kind::Hotp => (next, next.saturating_add(RESYNC_COUNTERS)),
+    };
+    (first..=last).map(Step)
+}
+
+/// How far `step` is from where the token is expected.
+fn distance(step: Step, kind: Kind, progress: Progress, now: UnixTime) -> i64 {
+    match kind {
+        Kind::Totp(_) => offset(step, kind, now) - i64::from(progress.drift),
+        Kind::Hotp => {
+            let next = progress.watermark.map_or(0, |watermark| watermark.0.saturating_add(1));
+            i64::try_from(step.0.saturating_sub(next)).unwrap_or(i64::MAX)
+        }
+    }
 }
 
 /// The code of `step`, for tests and for showing the next code of a token we made ourselves.
@@ -406,7 +556,7 @@ mod tests {
         let secret = secret(b"12345678901234567890");
         let parameters = Parameters::default();
         let here = current_step(Period::THIRTY, NOW).0;
-        let progress = Progress { watermark: None, drift: 8 };
+        let progress = Progress { watermark: None, drift: 8, anchor: 0 };
         let matched: Vec<i64> = (-13..=13)
             .filter(|offset| {
                 let typed = code(&code_of(&secret, parameters, Step(here.checked_add_signed(*offset).unwrap())));
@@ -421,7 +571,7 @@ mod tests {
         let secret = secret(b"12345678901234567890");
         let parameters = Parameters::default();
         let here = current_step(Period::THIRTY, NOW).0;
-        let progress = Progress { watermark: Some(Step(here)), drift: 0 };
+        let progress = Progress { watermark: Some(Step(here)), ..Progress::default() };
         let older = code(&code_of(&secret, parameters, Step(here - 1)));
         assert_eq!(
             find(&secret, parameters, &older, progress, Window::default(), NOW),
@@ -433,7 +583,7 @@ mod tests {
     fn hotp_looks_ahead_of_the_counter_and_knows_its_past() {
         let secret = secret(b"12345678901234567890");
         let parameters = parameters(Algorithm::Sha1, 6, Kind::Hotp);
-        let progress = Progress { watermark: Some(Step(20)), drift: 0 };
+        let progress = Progress { watermark: Some(Step(20)), ..Progress::default() };
         for counter in 0..40 {
             let typed = code(&code_of(&secret, parameters, Step(counter)));
             let expected = match counter {
@@ -449,7 +599,7 @@ mod tests {
     fn a_clock_that_was_ahead_burns_codes_until_a_time_that_is_told() {
         let kind = Kind::Totp(Period::THIRTY);
         let here = current_step(Period::THIRTY, NOW);
-        let ahead = |steps: u64| Progress { watermark: Some(Step(here.0 + steps)), drift: 0 };
+        let ahead = |steps: u64| Progress { watermark: Some(Step(here.0 + steps)), ..Progress::default() };
         assert_eq!(burned_until(kind, ahead(1), Window::default(), NOW), None);
         let until = burned_until(kind, ahead(2880), Window::default(), NOW).unwrap();
         assert_eq!(until, NOW.after(Duration::from_secs(30 * (2880 + 1 - 2))));
@@ -480,10 +630,10 @@ mod tests {
 
     #[test]
     fn a_long_period_rounds_the_window_down_to_whole_steps() {
-        let window = Window { drift: Duration::from_mins(1), look_ahead: 0 };
+        let window = Window { look_ahead: 0, ..Window::default() };
         assert_eq!(window.steps(Period::new(60).unwrap()), 1);
         assert_eq!(window.steps(Period::new(61).unwrap()), 0);
-        assert_eq!(Window { drift: Duration::from_hours(1), look_ahead: 0 }.steps(Period::THIRTY), 10);
+        assert_eq!(Window { drift: Duration::from_hours(1), ..Window::default() }.steps(Period::THIRTY), 10);
     }
 
     proptest! {

@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_counter_token_says_where_it_stands() {
         let parameters = Parameters { algorithm: Algorithm::Sha256, digits: Digits::new(8).unwrap(), kind: Kind::Hotp };
-        let token = token(parameters, Progress { watermark: Some(Step(4)), drift: 0 });
+        let token = token(parameters, Progress { watermark: Some(Step(4)), ..Progress::default() });
         assert_eq!(
             uri(&token, "", "alice").as_str(),
             "otpauth://hotp/alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&algorithm=SHA256&digits=8&counter=5"

@@ -15,6 +15,8 @@ pub enum Reason {
     NotEnrolled,
     /// The user's secret was never confirmed by a code.
     NotConfirmed,
+    /// The code is right, but its token is put aside or was reported lost.
+    TokenDisabled,
     /// The host does not know the user.
     UnknownUser,
     /// The answer was the password again, or sshd's stand-in for one.
@@ -50,12 +52,13 @@ pub enum Blame {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::WrongCode,
         Self::Replayed,
         Self::Throttled,
         Self::NotEnrolled,
         Self::NotConfirmed,
+        Self::TokenDisabled,
         Self::UnknownUser,
         Self::PasswordRepeated,
         Self::StoreUnavailable,
@@ -77,6 +80,7 @@ impl Reason {
             Self::Throttled => "throttled",
             Self::NotEnrolled => "not-enrolled",
             Self::NotConfirmed => "not-confirmed",
+            Self::TokenDisabled => "token-disabled",
             Self::UnknownUser => "unknown-user",
             Self::PasswordRepeated => "password-repeated",
             Self::StoreUnavailable => "store-unavailable",
@@ -99,6 +103,7 @@ impl Reason {
             | Self::Throttled
             | Self::NotEnrolled
             | Self::NotConfirmed
+            | Self::TokenDisabled
             | Self::UnknownUser
             | Self::PasswordRepeated
             | Self::Conversation => Blame::Login,

@@ -67,6 +67,9 @@ impl fmt::Debug for RecoveryCode {
 pub struct Salt([u8; 16]);
 
 impl Salt {
+    /// For a user without credentials of their own: somebody who only holds physical tokens.
+    pub const NONE: Self = Self([0; 16]);
+
     /// A new salt from the kernel's random generator.
     pub fn generate() -> Result<Self, SecretError> {
         let mut bytes = [0; 16];

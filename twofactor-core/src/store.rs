@@ -5,6 +5,7 @@
 //! it has recorded the success durably.
 
 pub mod files;
+pub mod registry;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::otp::{Digits, Window};
 use crate::reason::Reason;
+use crate::store::registry::RegistryError;
 use crate::throttle::{Limits, Source};
 use crate::trusted::FileError;
 use crate::user::UserName;
@@ -50,13 +52,14 @@ pub struct Attempt<'a> {
 #[derive(Debug)]
 #[must_use]
 pub enum Presence {
-    /// There is one, whatever its condition.
+    /// There is one, whatever its condition: apps, recovery codes, or a physical token, be it lost.
     Enrolled,
     /// There provably is none.
     Absent(Absent),
 }
 
-/// Proof that a user has no account: the entry was not there, in a folder that was opened.
+/// Proof that a user has no account: the entry was not there in a folder that was opened, and no token is assigned in a
+/// registry that could be read.
 #[derive(Debug)]
 pub struct Absent(());
 
@@ -88,6 +91,7 @@ impl Redemption {
 pub struct Redeemed {
     factor: Factor,
     reading: usize,
+    problem: Option<StoreError>,
 }
 
 /// What opened the session.
@@ -95,10 +99,10 @@ pub struct Redeemed {
 pub enum Factor {
     /// A token's code.
     Token {
-        /// What the user calls it.
+        /// What the user calls it; a physical token's serial.
         label: String,
         /// Its learned drift in steps, after this login.
-        drift: i8,
+        drift: i32,
     },
     /// A recovery code.
     Recovery {
@@ -117,6 +121,11 @@ impl Redeemed {
     pub fn reading(&self) -> usize {
         self.reading
     }
+
+    /// What kept another part of the store from answering. This login did not need it; the next may.
+    pub fn problem(&self) -> Option<&StoreError> {
+        self.problem.as_ref()
+    }
 }
 
 /// The store cannot answer. Every one of these denies a login.
@@ -128,9 +137,12 @@ pub enum StoreError {
     /// A folder of the store is not there.
     #[error("the folder {} does not exist", .0.display())]
     NoFolder(PathBuf),
-    /// Credentials stand there without the state that says which of their codes are burned.
-    #[error("{} is missing beside secret.toml", .0.display())]
+    /// Credentials or tokens stand there without the state that says which of their codes are burned.
+    #[error("{} is missing, so nobody knows which codes were used", .0.display())]
     LostState(PathBuf),
+    /// The registry of physical tokens cannot answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A file holds something we did not write. Says where, never what.
     #[error("{}:{}:{} is damaged", path.display(), place.0, place.1)]
     Corrupt {
@@ -149,6 +161,7 @@ impl StoreError {
             Self::File(FileError::LockTimeout { .. }) => Reason::LockTimeout,
             Self::File(FileError::TooLarge { .. }) | Self::LostState(_) | Self::Corrupt { .. } => Reason::StoreCorrupt,
             Self::File(FileError::Io { .. }) | Self::NoFolder(_) => Reason::StoreUnavailable,
+            Self::Registry(error) => error.reason(),
         }
     }
 
@@ -172,6 +185,7 @@ impl StoreError {
             Self::File(FileError::TooLarge { path, .. }) | Self::LostState(path) | Self::Corrupt { path, .. } => {
                 format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
             }
+            Self::Registry(error) => error.hint(),
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
         }
     }

@@ -56,6 +56,11 @@ impl Label {
             .then(|| Self(text.to_owned()))
     }
 
+    /// A physical token is called by its serial.
+    pub(crate) fn of(serial: &Serial) -> Self {
+        Self(serial.0.clone())
+    }
+
     /// The label as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -73,6 +78,15 @@ impl fmt::Display for Label {
 pub struct Seed(Digest);
 
 impl Seed {
+    /// The seed of a secret that time or a counter moves.
+    pub fn of(secret: &Secret, kind: Kind) -> Self {
+        let kind = match kind {
+            Kind::Totp(period) => period.seconds().to_be_bytes(),
+            Kind::Hotp => [0; 2],
+        };
+        Self(Digest::of("seed", &[&kind, secret.expose()]))
+    }
+
     /// Reads what `Display` wrote.
     pub fn parse(text: &str) -> Option<Self> {
         Digest::parse(text).map(Self)
@@ -98,8 +112,9 @@ pub struct Token {
     pub parameters: Parameters,
     /// When it was made.
     pub issued: UnixTime,
-    /// How far it had come when it was enrolled: to the step of the confirmation code, which is burned. Enrolling puts it
-    /// into the state; a token that a store has read begins at nothing.
+    /// How far it had come when it was enrolled or assigned: to the step of the confirmation code, or as far as its former
+    /// owner took it. All that is burned. Enrolling an app puts it into the state, so an app that a store has read begins
+    /// at nothing.
     pub start: Progress,
 }
 
@@ -112,11 +127,7 @@ impl Token {
     /// Which sequence of codes this token shows. Burned steps are kept by it and not by the token's names, so that they
     /// stay burned when the same secret is enrolled again.
     pub fn seed(&self) -> Seed {
-        let kind = match self.parameters.kind {
-            Kind::Totp(period) => period.seconds().to_be_bytes(),
-            Kind::Hotp => [0; 2],
-        };
-        Seed(Digest::of("seed", &[&kind, self.secret.expose()]))
+        Seed::of(&self.secret, self.parameters.kind)
     }
 }
 

@@ -209,6 +209,34 @@ impl Folder {
         }
     }
 
+    /// Checks the file `name` without opening it; its size, or `None` when there is none.
+    ///
+    /// For files that somebody else opens by path: closing a handle of ours would drop the locks that another thread of
+    /// this process holds on the same file (POSIX). This folder must be one that nobody else may write to.
+    pub fn examine(&self, name: &str) -> Result<Option<u64>, FileError> {
+        let path = self.path.join(name);
+        match std::fs::symlink_metadata(&path) {
+            Ok(metadata) => {
+                check_metadata(&metadata, &path, self.owner, self.protection)?;
+                Ok(Some(metadata.len()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error(&path, "examine", error)),
+        }
+    }
+
+    /// Makes an empty file `name` that nobody else may read, in the place of what a crash may have left there.
+    pub fn make_empty(&self, name: &str) -> Result<(), FileError> {
+        self.write_new(name, &self.path.join(name), &[])
+    }
+
+    /// Gives the file `from` the name `to`, durably.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
+        renameat(&self.handle, from, &self.handle, to)
+            .map_err(|errno| io_error(&self.path.join(to), "replace", errno.into()))?;
+        self.sync()
+    }
+
     /// Puts `content` in the place of the file `name`, completely and durably.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), FileError> {
         let temporary = temporary(name);
@@ -380,14 +408,18 @@ fn read(
 
 fn check_file(file: &File, path: &Path, owner: Owner, protection: Protection) -> Result<Metadata, FileError> {
     let metadata = file.metadata().map_err(|error| io_error(path, "examine", error))?;
+    check_metadata(&metadata, path, owner, protection)?;
+    Ok(metadata)
+}
+
+fn check_metadata(metadata: &Metadata, path: &Path, owner: Owner, protection: Protection) -> Result<(), FileError> {
     if !metadata.is_file() {
         return Err(refused(path, "is not a regular file", format!("ls -l {}", path.display())));
     }
     if metadata.nlink() != 1 {
         return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", path.display())));
     }
-    check_owner_and_mode(&metadata, path, owner, protection)?;
-    Ok(metadata)
+    check_owner_and_mode(metadata, path, owner, protection)
 }
 
 fn check_owner_and_mode(

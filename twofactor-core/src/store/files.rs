@@ -1,4 +1,5 @@
-//! The per-user file store: `users/NAME/` with `secret.toml` and `state`; the folder itself is the lock.
+//! What this host keeps: `users/NAME/` with `secret.toml` and `state`, whose folder is the lock, and the registry of
+//! physical tokens, of which a login reads which are assigned to the user.
 //!
 //! What always holds: a login writes its charge before it looks at the code, and puts charge and outcome on disk before
 //! anybody learns the outcome, all under the user's lock. So of any number of simultaneous logins with one code exactly
@@ -11,19 +12,23 @@ mod slots;
 mod state_file;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
+pub use tokens::{Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
-use crate::account::{Credentials, Judgement, LastAccepted, Proof, State, Uses};
+use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
 use crate::answer::Answer;
 use crate::document::Problem;
 use crate::otp::Digits;
 use crate::reason::Reason;
+use crate::recovery::Salt;
 use crate::store::files::slots::Slots;
+use crate::store::registry;
 use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Store, StoreError};
 use crate::trusted::{self, FileError, Folder, InPlace, Owner, Protection};
 use crate::user::UserName;
@@ -55,16 +60,30 @@ impl Files {
         Self { state: state.to_owned(), owner, patience }
     }
 
+    /// The folder of everything.
+    fn state_folder(&self) -> Result<Folder, StoreError> {
+        let state = Folder::open(&self.state, self.owner, Protection::FromReading)?;
+        state.ok_or_else(|| StoreError::NoFolder(self.state.clone()))
+    }
+
     /// The folder of all users. That it is missing is an error: only inside it can absence be proved.
     fn users_folder(&self) -> Result<Folder, StoreError> {
-        let state = Folder::open(&self.state, self.owner, Protection::FromReading)?;
-        let state = state.ok_or_else(|| StoreError::NoFolder(self.state.clone()))?;
-        state.folder(USERS)?.ok_or_else(|| StoreError::NoFolder(self.state.join(USERS)))
+        self.state_folder()?.folder(USERS)?.ok_or_else(|| StoreError::NoFolder(self.state.join(USERS)))
+    }
+
+    /// The physical tokens assigned to the user.
+    fn held_by(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
+        Ok(registry::held_by(&self.state_folder()?, user)?)
     }
 
     /// The user's folder, when it is there.
     fn unlocked(&self, user: &UserName) -> Result<Option<Account<Folder>>, StoreError> {
         Ok(self.users_folder()?.folder(user.as_str())?.map(Account))
+    }
+
+    /// Where the user's state is, or should be.
+    fn path_of_state(&self, user: &UserName) -> PathBuf {
+        self.state.join(USERS).join(user.as_str()).join(STATE)
     }
 
     /// The user's folder, when it is there, locked.
@@ -78,27 +97,53 @@ impl Store for Files {
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
         match self.unlocked(user)? {
             Some(account) if account.has(SECRET)? => Ok(Presence::Enrolled),
+            _ if !self.held_by(user)?.is_empty() => Ok(Presence::Enrolled),
             _ => Ok(Presence::Absent(Absent(()))),
         }
     }
 
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError> {
         let credentials = self.unlocked(user)?.map(|account| account.credentials()).transpose()?.flatten();
-        let apps = credentials.iter().flat_map(|credentials| &credentials.apps);
-        let mut lengths: Vec<Digits> = apps.map(|app| app.token().parameters.digits).collect();
+        let held = self.held_by(user);
+        let apps = credentials.iter().flat_map(|credentials| &credentials.apps).map(App::token);
+        let tokens = apps.chain(held.iter().flatten().map(|held| &held.token));
+        let mut lengths: Vec<Digits> = tokens.map(|token| token.parameters.digits).collect();
         lengths.sort_unstable();
         lengths.dedup();
         Ok(lengths)
     }
 
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
-        let Some(account) = self.locked(user)? else { return Ok(Redemption::refused(Reason::NotEnrolled)) };
-        let Some(credentials) = account.credentials()? else {
-            return Ok(Redemption::refused(Reason::NotEnrolled));
+        let account = self.locked(user)?;
+        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
+        // After the lock was taken: whoever takes a token away waits for this login, or it sees that.
+        let (held, problem) = match self.held_by(user) {
+            Ok(held) => (held, None),
+            // Who has an app does not need the registry.
+            Err(error) if credentials.is_some() => (Vec::new(), Some(error)),
+            Err(error) => return Err(error),
         };
-        let mut file = account.state_file()?;
+        if credentials.is_none() && held.is_empty() {
+            return Ok(Redemption::refused(Reason::NotEnrolled));
+        }
+        let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
+        let wallet = Wallet { credentials: credentials.as_ref(), held: &held };
+        account.redeem(user, &wallet, attempt, problem)
+    }
+}
+
+impl Locked {
+    /// Checks and burns, once everything is read that the user has. `problem` is what could not be read.
+    fn redeem(
+        &self,
+        user: &UserName,
+        wallet: &Wallet<'_>,
+        attempt: &Attempt<'_>,
+        problem: Option<StoreError>,
+    ) -> Result<Redemption, StoreError> {
+        let mut file = self.state_file()?;
         let mut before = file.read()?;
-        before.tidy(&credentials);
+        before.tidy(wallet);
 
         if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
             return Ok(Redemption::refused(Reason::Throttled));
@@ -109,15 +154,17 @@ impl Store for Files {
         let Some(guess) = guesses.max_by_key(|digits| digits.len()) else {
             return Ok(Redemption::refused(Reason::WrongCode));
         };
+        let salt = wallet.credentials.map_or(Salt::NONE, |credentials| credentials.salt);
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, credentials.salt.fingerprint(guess), attempt.now);
+        charged.throttle.charge(attempt.source, salt.fingerprint(guess), attempt.now);
         let charge = file.charge(&charged)?;
 
-        match credentials.judge(attempt.readings, &before, attempt.window, attempt.now) {
+        let refused = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });
+        match wallet.judge(attempt.readings, &before, attempt.window, attempt.now) {
             Judgement::Right { reading, proof, uses } => {
-                let (accepted, factor) = accepted(charged, uses, proof, &credentials, attempt);
+                let (accepted, factor) = accepted(charged, uses, proof, wallet, attempt);
                 file.settle(charge, Some(&accepted))?;
-                Ok(Redemption::Redeemed(Redeemed { factor, reading }))
+                Ok(Redemption::Redeemed(Redeemed { factor, reading, problem }))
             }
             Judgement::Replayed { burned_until } => {
                 file.settle(charge, Some(&before))?;
@@ -130,30 +177,35 @@ impl Store for Files {
             }
             Judgement::NotConfirmed => {
                 file.settle(charge, Some(&before))?;
-                let hint = Some(format!("the secret waits for its confirmation: enroll {user} again"));
-                Ok(Redemption::Refused { reason: Reason::NotConfirmed, hint })
+                refused(Reason::NotConfirmed, format!("the secret waits for its confirmation: enroll {user} again"))
+            }
+            Judgement::Disabled { serial, stage } => {
+                file.settle(charge, Some(&before))?;
+                refused(Reason::TokenDisabled, format!("token {serial} is {stage}: twofactor token enable {serial}"))
+            }
+            Judgement::NearMiss(near_miss) => {
+                charged.count_near_miss(&near_miss);
+                file.settle(charge, Some(&charged))?;
+                problem.map_or_else(|| refused(Reason::WrongCode, near_miss_in_words(&near_miss, wallet)), Err)
             }
             Judgement::Wrong => {
                 file.settle(charge, None)?;
-                Ok(Redemption::refused(Reason::WrongCode))
+                problem.map_or_else(|| Ok(Redemption::refused(Reason::WrongCode)), Err)
             }
         }
     }
 }
 
 /// The state after an accepted login, and what opened it.
-fn accepted(
-    charged: State,
-    uses: Uses,
-    proof: Proof,
-    credentials: &Credentials,
-    attempt: &Attempt<'_>,
-) -> (State, Factor) {
+fn accepted(charged: State, uses: Uses, proof: Proof, wallet: &Wallet<'_>, attempt: &Attempt<'_>) -> (State, Factor) {
     let mut state = charged.after(uses);
     state.throttle.accept(attempt.source);
     let factor = match proof {
-        Proof::App { label, drift, .. } => Factor::Token { label: label.to_string(), drift },
-        Proof::Recovery => Factor::Recovery { left: credentials.recovery_left(&state) },
+        Proof::Token { label, drift, .. } => Factor::Token { label: label.to_string(), drift },
+        Proof::Recovery => {
+            let left = wallet.credentials.map_or(0, |credentials| credentials.recovery_left(&state));
+            Factor::Recovery { left }
+        }
     };
     let name = match &factor {
         Factor::Token { label, .. } => label.clone(),
@@ -161,6 +213,18 @@ fn accepted(
     };
     state.last_accepted = Some(LastAccepted { at: attempt.now, source: attempt.source.clone(), factor: name });
     (state, factor)
+}
+
+/// What a sysadmin does about a token whose clock is off.
+fn near_miss_in_words(near_miss: &NearMiss, wallet: &Wallet<'_>) -> String {
+    let NearMiss { serial, label, steps, .. } = near_miss;
+    let direction = if *steps < 0 { "behind" } else { "ahead" };
+    let steps = steps.unsigned_abs();
+    if wallet.held.iter().any(|held| held.token.serial == *serial) {
+        format!("token {serial} seems to be {steps} steps {direction}: twofactor token resync {serial}")
+    } else {
+        format!("the app \"{label}\" seems to be {steps} steps {direction}: is the clock of the phone right?")
+    }
 }
 
 /// A user's folder, locked or not.

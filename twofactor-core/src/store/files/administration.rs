@@ -2,16 +2,18 @@
 
 use thiserror::Error;
 
-use crate::account::{App, Confirmation, Credentials, Judgement, LastAccepted, MOST_APPS, State};
+use crate::account::{App, Confirmation, Credentials, Held, Judgement, LastAccepted, MOST_APPS, State, Usage, Wallet};
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::otp::{self, Parameters, Window};
 use crate::recovery::{RecoveryCode, Salt};
 use crate::secret::SecretError;
 use crate::store::StoreError;
+use crate::store::files::tokens::TokenView;
 use crate::store::files::{Account, Files, Locked, SECRET, USERS};
+use crate::store::registry::Reader;
 use crate::throttle::{Limits, Throttle};
-use crate::token::{Label, Serial, Token};
+use crate::token::{Label, Seed, Serial, Token};
 use crate::trusted::{FileError, Folder, Protection};
 use crate::user::UserName;
 
@@ -56,6 +58,10 @@ pub enum EnrollError {
 pub struct Status {
     /// The user's apps, oldest first.
     pub apps: Vec<AppStatus>,
+    /// The user's physical tokens.
+    pub tokens: Vec<TokenView>,
+    /// Why these are not known.
+    pub tokens_problem: Option<StoreError>,
     /// Recovery codes that are still good.
     pub recovery_left: usize,
     /// Wrong codes that count: since the last accepted login, and those of other sources.
@@ -78,7 +84,7 @@ pub struct AppStatus {
     /// When it was made.
     pub issued: UnixTime,
     /// Its learned drift in steps.
-    pub drift: i8,
+    pub drift: i32,
     /// Until when no code of it is good, because the clock was ahead when the last one was used.
     pub burned_until: Option<UnixTime>,
     /// Whether a code ever confirmed it.
@@ -98,12 +104,15 @@ impl Files {
         existing: Existing,
     ) -> Result<(), EnrollError> {
         let account = self.locked_or_new(user)?;
+        let held = self.held_by(user)?;
         let (mut credentials, mut state) = match account.credentials()? {
             // Its state must be there too. A new one would make burned codes good again.
             Some(credentials) => (credentials, account.state()?),
             None => {
                 let credentials = Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() };
-                (credentials, account.state_if_any()?.unwrap_or_default())
+                let state =
+                    if held.is_empty() { account.state_if_any()?.unwrap_or_default() } else { account.state()? };
+                (credentials, state)
             }
         };
         let label = &app.token().label;
@@ -122,14 +131,15 @@ impl Files {
         if let Some(codes) = recovery {
             credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
         }
-        state.tidy(&credentials);
+        state.tidy(&Wallet { credentials: Some(&credentials), held: &held });
         // In this order: a crash between the two burns a code too many and never one too few.
         account.write_state(&state)?;
         account.write_credentials(&credentials)?;
         Ok(())
     }
 
-    /// The user's apps, recovery codes and counts; `None` when the user is not enrolled.
+    /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
+    /// cannot be read does not hide the apps.
     pub fn status(
         &self,
         user: &UserName,
@@ -137,10 +147,19 @@ impl Files {
         limits: Limits,
         now: UnixTime,
     ) -> Result<Option<Status>, StoreError> {
-        let Some((credentials, state)) = self.account(user)? else {
-            return Ok(None);
+        let account = self.folder_if_any(user)?;
+        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
+        let (tokens, tokens_problem) = match self.tokens_of(user) {
+            Ok(tokens) => (tokens, None),
+            Err(error) if credentials.is_some() => (Vec::new(), Some(error)),
+            Err(error) => return Err(error),
         };
-        let apps = credentials.apps.iter().map(|app| {
+        if credentials.is_none() && tokens.is_empty() {
+            return Ok(None);
+        }
+        let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
+        let state = account.state()?;
+        let apps = credentials.iter().flat_map(|credentials| &credentials.apps).map(|app| {
             let token = app.token();
             let progress = state.progress_of(token);
             AppStatus {
@@ -155,7 +174,9 @@ impl Files {
         });
         Ok(Some(Status {
             apps: apps.collect(),
-            recovery_left: credentials.recovery_left(&state),
+            tokens,
+            tokens_problem,
+            recovery_left: credentials.as_ref().map_or(0, |credentials| credentials.recovery_left(&state)),
             failures: state.throttle.user.count,
             blocked_until: state.throttle.user.blocked_until(limits, now),
             last_accepted: state.last_accepted,
@@ -167,9 +188,10 @@ impl Files {
     /// An entry that cannot be judged is listed too: [`Files::status`] says what is wrong with it, and it does not hide the
     /// others.
     pub fn users(&self) -> Result<Vec<UserName>, StoreError> {
+        let mut owners = self.owners();
         let users = match self.users_folder() {
             Ok(users) => users,
-            Err(StoreError::NoFolder(_)) => return Ok(Vec::new()),
+            Err(StoreError::NoFolder(_)) => return Ok(owners),
             Err(error) => return Err(error),
         };
         let has_account = |name: &str| match users.folder(name) {
@@ -178,7 +200,18 @@ impl Files {
             Err(_) => true,
         };
         let names = users.names()?;
-        Ok(names.iter().filter(|name| has_account(name)).filter_map(|name| UserName::new(name).ok()).collect())
+        let users = names.iter().filter(|name| has_account(name)).filter_map(|name| UserName::new(name).ok());
+        owners.extend(users);
+        owners.sort_unstable();
+        owners.dedup();
+        Ok(owners)
+    }
+
+    /// Everyone who owns a physical token. Nobody, when the registry cannot be read: what is wrong with it is said by each
+    /// user's status.
+    fn owners(&self) -> Vec<UserName> {
+        let reader = self.state_folder().ok().and_then(|state| Reader::open(&state).ok()).flatten();
+        reader.and_then(|reader| reader.owners().ok()).unwrap_or_default()
     }
 
     /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
@@ -194,8 +227,15 @@ impl Files {
         window: Window,
         now: UnixTime,
     ) -> Result<Option<Judgement>, StoreError> {
-        let account = self.account(user)?;
-        Ok(account.map(|(credentials, state)| credentials.judge(&[answer], &state, window, now)))
+        let account = self.folder_if_any(user)?;
+        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
+        let held = self.held_if_any(user)?;
+        if credentials.is_none() && held.is_empty() {
+            return Ok(None);
+        }
+        let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
+        let wallet = Wallet { credentials: credentials.as_ref(), held: &held };
+        Ok(Some(wallet.judge(&[answer], &account.state()?, window, now)))
     }
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
@@ -211,22 +251,27 @@ impl Files {
         Ok(credentials.apps.into_iter().find(pending).map(again))
     }
 
-    /// Forgets an account, or its confirmations. `false` when the user is not enrolled.
-    pub fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
-        let Some(account) = self.locked(user)? else { return Ok(false) };
+    /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
+    pub fn reset(&self, user: &UserName, reset: Reset, now: UnixTime) -> Result<bool, StoreError> {
+        let held = self.held_if_any(user)?;
+        let account = if held.is_empty() { self.locked(user)? } else { Some(self.locked_or_new(user)?) };
+        let Some(account) = account else { return Ok(false) };
         let enrolled = account.has(SECRET)?;
         match reset {
             Reset::Everything => {
                 let burned = match account.state_if_any() {
+                    Ok(None) if !held.is_empty() => burned_blindly(&held, now),
                     Ok(_) if !enrolled => return Ok(false),
-                    Ok(state) => state.unwrap_or_default().progress,
+                    Ok(state) => state.unwrap_or_default().usage,
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
-                    Err(StoreError::Corrupt { .. } | StoreError::File(FileError::TooLarge { .. })) => Vec::new(),
+                    Err(StoreError::Corrupt { .. } | StoreError::File(FileError::TooLarge { .. })) => {
+                        burned_blindly(&held, now)
+                    }
                     Err(error) => return Err(error),
                 };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
                 account.folder().remove(SECRET)?;
-                account.write_state(&State { progress: burned, ..State::default() })?;
+                account.write_state(&State { usage: burned, ..State::default() })?;
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else { return Ok(false) };
@@ -238,14 +283,18 @@ impl Files {
         Ok(true)
     }
 
-    /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled.
-    pub fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, StoreError> {
+    /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled. Who only holds physical
+    /// tokens can have recovery codes too.
+    pub fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
         let Some(account) = self.locked(user)? else {
             return Ok(false);
         };
-        let Some(mut credentials) = account.credentials()? else {
-            return Ok(false);
+        let mut credentials = match account.credentials()? {
+            Some(credentials) => credentials,
+            None if self.held_by(user)?.is_empty() => return Ok(false),
+            None => Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() },
         };
+        account.state()?;
         credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
         account.write_credentials(&credentials)?;
         Ok(true)
@@ -256,13 +305,21 @@ impl Files {
         let Some(account) = self.locked(user)? else {
             return Ok(false);
         };
-        if !account.has(SECRET)? {
+        if !account.has(SECRET)? && self.held_by(user)?.is_empty() {
             return Ok(false);
         }
         let mut state = account.state()?;
         state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
         account.write_state(&state)?;
         Ok(true)
+    }
+
+    /// The user's physical tokens; none on a host where nothing was ever made.
+    fn held_if_any(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
+        match self.held_by(user) {
+            Err(StoreError::NoFolder(_)) => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     /// The account as it is, without locking it; `None` when the user is not enrolled.
@@ -273,7 +330,7 @@ impl Files {
     }
 
     /// The user's folder, when it is there; none on a host where nobody was ever enrolled.
-    fn folder_if_any(&self, user: &UserName) -> Result<Option<Account<Folder>>, StoreError> {
+    pub(super) fn folder_if_any(&self, user: &UserName) -> Result<Option<Account<Folder>>, StoreError> {
         match self.unlocked(user) {
             Err(StoreError::NoFolder(_)) => Ok(None),
             other => other,
@@ -282,13 +339,17 @@ impl Files {
 
     /// The user's folder, made when it is not there, locked. Also makes the folders above it, down from the one that
     /// holds the state folder, which must exist.
-    fn locked_or_new(&self, user: &UserName) -> Result<Locked, StoreError> {
-        let state = match Folder::open(&self.state, self.owner, Protection::FromReading)? {
-            Some(state) => state,
-            None => self.make_state_folder()?,
-        };
-        let folder = state.make_folder(USERS)?.make_folder(user.as_str())?;
+    pub(super) fn locked_or_new(&self, user: &UserName) -> Result<Locked, StoreError> {
+        let folder = self.state_folder_or_new()?.make_folder(USERS)?.make_folder(user.as_str())?;
         Ok(Account(folder.lock(self.patience)?))
+    }
+
+    /// The folder of everything, made when it is not there.
+    pub(super) fn state_folder_or_new(&self) -> Result<Folder, StoreError> {
+        match Folder::open(&self.state, self.owner, Protection::FromReading)? {
+            Some(state) => Ok(state),
+            None => self.make_state_folder(),
+        }
     }
 
     fn make_state_folder(&self) -> Result<Folder, StoreError> {
@@ -301,6 +362,15 @@ impl Files {
             _ => Err(StoreError::NoFolder(self.state.clone())),
         }
     }
+}
+
+/// What tokens of a lost state get: everything is burned that could have been accepted until now.
+fn burned_blindly(held: &[Held], now: UnixTime) -> Vec<(Seed, Usage)> {
+    let blind = |held: &Held| {
+        let progress = held.token.start.burned_blindly(held.token.parameters.kind, now);
+        (held.token.seed(), Usage { progress, ..Usage::default() })
+    };
+    held.iter().map(blind).collect()
 }
 
 impl From<FileError> for EnrollError {

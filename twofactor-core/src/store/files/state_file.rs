@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::account::{LastAccepted, State};
+use crate::account::{LastAccepted, State, Usage};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::document::{self, Problem, Section, toml_string};
@@ -40,12 +40,22 @@ pub(super) fn write(state: &State) -> String {
         let _ = writeln!(text, "\n[[throttle.source]]\nsource = {}", toml_string(record.source.as_str()));
         write_failures(&mut text, record.failures);
     }
-    for (seed, progress) in &state.progress {
+    for (seed, usage) in &state.usage {
+        let progress = usage.progress;
         let _ = writeln!(text, "\n[[token]]\nseed = \"{seed}\"");
         if let Some(step) = progress.watermark {
             let _ = writeln!(text, "watermark = {}", step.0);
         }
         let _ = writeln!(text, "drift = {}", progress.drift);
+        if progress.anchor != 0 {
+            let _ = writeln!(text, "anchor = {}", progress.anchor);
+        }
+        if let Some(at) = usage.last_accepted {
+            let _ = writeln!(text, "last_accepted = \"{at}\"");
+        }
+        if usage.near_misses != 0 {
+            let _ = writeln!(text, "near_misses = {}", usage.near_misses);
+        }
     }
     text
 }
@@ -83,22 +93,29 @@ fn state(root: Section<'_, '_>) -> State {
     };
     let mut state = State { used_recovery, throttle, last_accepted, ..State::default() };
     for section in root.sections("token") {
-        let seed = section.string("seed").and_then(|text| Seed::parse(text.value));
-        let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
-        let drift = section.integer("drift", -Progress::MOST_DRIFT..=Progress::MOST_DRIFT);
-        match (seed, drift) {
-            (Some(seed), Some(drift)) => {
-                if state.progress.iter().any(|(other, _)| *other == seed) {
+        match usage(&section) {
+            Some((seed, usage)) => {
+                if state.usage.iter().any(|(other, _)| *other == seed) {
                     section.complain_here("the same seed stands here twice");
                 }
-                state.progress.push((seed, Progress { watermark, drift }));
+                state.usage.push((seed, usage));
             }
-            _ => section.complain_here("seed or drift is missing"),
+            None => section.complain_here("seed or drift is missing"),
         }
         section.finish();
     }
     root.finish();
     state
+}
+
+fn usage(section: &Section<'_, '_>) -> Option<(Seed, Usage)> {
+    let seed = section.string("seed").and_then(|text| Seed::parse(text.value));
+    let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
+    let anchor = section.integer("anchor", i32::MIN / 2..=i32::MAX / 2).unwrap_or_default();
+    let drift = section.integer("drift", anchor - Progress::MOST_DRIFT..=anchor + Progress::MOST_DRIFT);
+    let last_accepted = time(section, "last_accepted");
+    let near_misses = section.integer("near_misses", 0..=u32::MAX).unwrap_or_default();
+    Some((seed?, Usage { progress: Progress { watermark, drift: drift?, anchor }, last_accepted, near_misses }))
 }
 
 fn last_accepted(section: Section<'_, '_>) -> Option<LastAccepted> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::account::{App, Confirmation, MOST_RECOVERY_CODES};
+use crate::account::{App, Confirmation, MOST_RECOVERY_CODES, Usage};
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
@@ -194,7 +194,7 @@ fn the_confirmation_code_of_an_enrollment_is_burned() {
     let proposal = Proposal::with_secret(secret, label, fixture.parameters, "example.org", "alice", NOW).unwrap();
     let code = fixture.code(0, NOW);
     let app = proposal.confirm(Window::default(), &NOW, |_| Ok::<_, ()>(Answer::parse(code.as_bytes()))).unwrap();
-    fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
     fixture.store.enroll(&fixture.alice, app, None, Existing::Keep).unwrap();
     assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed);
     assert!(fixture.accepts(&fixture.code(1, NOW), NOW));
@@ -217,7 +217,7 @@ fn an_enrollment_gives_up_after_three_wrong_codes() {
 fn an_unconfirmed_app_opens_nothing_and_its_burned_codes_stay_burned() {
     let fixture = Fixture::new();
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
-    assert!(fixture.store.reset(&fixture.alice, Reset::Confirmations).unwrap());
+    assert!(fixture.store.reset(&fixture.alice, Reset::Confirmations, NOW).unwrap());
     assert_eq!(fixture.refusal(&fixture.code(1, NOW), NOW), Reason::NotConfirmed);
     let label = Label::new("app").unwrap();
     let token = fixture.store.pending(&fixture.alice, &label).unwrap().unwrap();
@@ -254,7 +254,7 @@ fn absence_is_proved_only_in_a_folder_that_was_opened() {
     let bob = UserName::new("bob").unwrap();
     assert!(matches!(fixture.store.presence(&fixture.alice).unwrap(), Presence::Enrolled));
     assert!(matches!(fixture.store.presence(&bob).unwrap(), Presence::Absent(_)));
-    fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
     assert!(matches!(fixture.store.presence(&fixture.alice).unwrap(), Presence::Absent(_)));
     fs::remove_dir_all(fixture.directory.path().join("users")).unwrap();
     assert!(matches!(fixture.store.presence(&bob), Err(StoreError::NoFolder(_))));
@@ -300,7 +300,7 @@ fn secrets_without_their_state_open_nothing() {
     let error = fixture.redeem(&fixture.code(0, NOW), NOW).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreCorrupt, "what was burned is not known any more");
     assert!(error.to_string().contains("state is missing"), "{error}");
-    assert!(fixture.store.reset(&fixture.alice, Reset::Everything).unwrap(), "there is a way out");
+    assert!(fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap(), "there is a way out");
     fixture.enroll("app", &[]);
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
 }
@@ -349,7 +349,7 @@ fn looking_burns_nothing_and_counts_nothing() {
 fn the_code_that_confirms_a_secret_again_is_burned() {
     let fixture = Fixture::new();
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
-    fixture.store.reset(&fixture.alice, Reset::Confirmations).unwrap();
+    fixture.store.reset(&fixture.alice, Reset::Confirmations, NOW).unwrap();
     let token = fixture.store.pending(&fixture.alice, &Label::new("app").unwrap()).unwrap().unwrap();
     let code = fixture.code(1, NOW);
     let proposal = Proposal::again(token, "example.org", "alice");
@@ -365,7 +365,7 @@ fn what_is_burned_stays_burned_over_the_life_of_a_seed() {
         let fixture = Fixture::with(Parameters { kind, ..Parameters::default() });
         let code = fixture.code(0, NOW);
         assert!(fixture.accepts(&code, NOW));
-        fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+        fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
         assert!(matches!(fixture.store.presence(&fixture.alice).unwrap(), Presence::Absent(_)));
         fixture.enroll("app", &[]);
         assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed, "after a reset");
@@ -381,7 +381,7 @@ fn what_is_burned_stays_burned_over_the_life_of_a_seed() {
 #[test]
 fn a_confirmation_code_stays_burned_when_its_secret_is_enrolled_again() {
     let fixture = Fixture::new();
-    fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
     let secret = Secret::from_bytes(Zeroizing::new(fixture.secret.expose().to_vec())).unwrap();
     let label = Label::new("app").unwrap();
     let proposal = Proposal::with_secret(secret, label, fixture.parameters, "example.org", "alice", NOW).unwrap();
@@ -395,13 +395,13 @@ fn a_confirmation_code_stays_burned_when_its_secret_is_enrolled_again() {
 #[test]
 fn a_damaged_state_is_not_enrolled_over_and_reset_is_the_way_out() {
     let fixture = Fixture::new();
-    fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
     fs::write(fixture.path("state"), "garbage").unwrap();
     fs::set_permissions(fixture.path("state"), fs::Permissions::from_mode(0o600)).unwrap();
     let app = || Proposal::new(Label::new("app").unwrap(), Parameters::default(), "", "alice", NOW).unwrap().vouch();
     let refused = fixture.store.enroll(&fixture.alice, app(), None, Existing::Keep).unwrap_err();
     assert!(matches!(refused, EnrollError::Store(StoreError::Corrupt { .. })), "{refused}");
-    fixture.store.reset(&fixture.alice, Reset::Everything).unwrap();
+    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
     fixture.store.enroll(&fixture.alice, app(), None, Existing::Keep).unwrap();
 }
 
@@ -496,14 +496,17 @@ fn failures() -> impl Strategy<Value = Failures> {
     (any::<u32>(), proptest::option::of(times())).prop_map(|(count, last)| Failures { count, last })
 }
 
-fn progress() -> impl Strategy<Value = Progress> {
-    (proptest::option::of(0..=i64::MAX as u64), -10_i8..=10)
-        .prop_map(|(watermark, drift)| Progress { watermark: watermark.map(Step), drift })
+fn usage() -> impl Strategy<Value = Usage> {
+    (proptest::option::of(0..=i64::MAX as u64), -10..=10, -3000..=3000, proptest::option::of(times()), any::<u32>())
+        .prop_map(|(watermark, learned, anchor, last_accepted, near_misses)| {
+            let progress = Progress { watermark: watermark.map(Step), drift: anchor + learned, anchor };
+            Usage { progress, last_accepted, near_misses }
+        })
 }
 
 prop_compose! {
     fn states()(
-        progress in proptest::collection::vec(("[0-9]{9}", progress()), 0..8),
+        usage in proptest::collection::vec(("[0-9]{9}", usage()), 0..8),
         used_recovery in proptest::collection::vec(digests(), 0..20),
         user in failures(),
         records in proptest::collection::vec((sources(), failures()), 0..16),
@@ -511,14 +514,14 @@ prop_compose! {
         last_wrong in proptest::option::of((digests(), times())),
         last_accepted in proptest::option::of((times(), sources(), ".{0,64}")),
     ) -> State {
-        let mut progress: Vec<(Seed, Progress)> = progress
+        let mut usage: Vec<(Seed, Usage)> = usage
             .into_iter()
-            .map(|(seed, progress)| (Seed::parse(&Digest::of(&seed, &[]).to_string()).unwrap(), progress))
+            .map(|(seed, usage)| (Seed::parse(&Digest::of(&seed, &[]).to_string()).unwrap(), usage))
             .collect();
-        progress.dedup_by_key(|(seed, _)| seed.to_string());
+        usage.dedup_by_key(|(seed, _)| seed.to_string());
         let sources = records.into_iter().map(|(source, failures)| SourceRecord { source, failures }).collect();
         State {
-            progress,
+            usage,
             used_recovery,
             throttle: Throttle { user, sources, trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),

@@ -1,0 +1,559 @@
+//! What a sysadmin does with physical tokens: look, assign, take back, resynchronize. None of it is on the login path.
+//!
+//! What always holds: whoever takes a token from its owner holds the owner's lock until that is written, so no login is
+//! under way with it, and how far the owner took it goes with the token. The registry is locked first, then the owners.
+
+use thiserror::Error;
+
+use crate::account::MOST_HELD;
+use crate::account::{State, Usage};
+use crate::clock::UnixTime;
+use crate::lifecycle::{Change, Owned, Stage, Status};
+use crate::otp::{self, Code, Match, Progress, Window};
+use crate::store::StoreError;
+use crate::store::files::{Files, Locked, SECRET};
+use crate::store::registry::{
+    By, Edit, Event, Filter, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary, Stored, Writer,
+};
+use crate::token::Serial;
+use crate::trusted::FileError;
+use crate::user::UserName;
+
+pub use probe::Fit;
+
+mod probe;
+
+/// A token, as far as the registry and its owner's state know it together.
+#[derive(Debug)]
+pub struct TokenView {
+    /// What the registry knows.
+    pub listed: Listed,
+    /// Where it stands in its life.
+    pub stage: Stage,
+    /// Its learned drift in steps.
+    pub drift: i32,
+    /// When a code of it was last accepted, as far as its present owner's state knows.
+    pub last_accepted: Option<UnixTime>,
+    /// Right codes outside the window since then.
+    pub near_misses: u32,
+    /// Why its owner's state is not known. No login is possible with it until that is mended.
+    pub problem: Option<StoreError>,
+}
+
+/// Which tokens a list shows.
+#[derive(Debug, Default, Clone)]
+pub struct TokenFilter {
+    /// Of this series.
+    pub series: Option<String>,
+    /// At this stage.
+    pub stage: Option<Stage>,
+    /// Owned by this user.
+    pub owner: Option<UserName>,
+    /// With a serial like this (`*`, `?`, `[…]`).
+    pub serial: Option<String>,
+}
+
+/// Whether somebody's last credential may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastCredential {
+    /// No: whoever has nothing left cannot log in any more.
+    Keep,
+    /// Yes.
+    Take,
+}
+
+/// A token that shows the two codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identified {
+    /// Which.
+    pub serial: Serial,
+    /// Whose.
+    pub owner: Option<UserName>,
+    /// How far its clock is off, in steps; for HOTP how far beyond the expected counter.
+    pub steps: i64,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, Error)]
+pub enum TokenError {
+    /// No such token.
+    #[error("there is no token {0}")]
+    NoToken(Serial),
+    /// No such series.
+    #[error("there is no series {0}")]
+    NoSeries(String),
+    /// It has an owner.
+    #[error("token {0} is assigned to {1}")]
+    Owned(Serial, UserName),
+    /// It has none.
+    #[error("token {0} is not assigned to anybody")]
+    NotOwned(Serial),
+    /// Nothing leads back from there.
+    #[error("token {0} is revoked")]
+    Revoked(Serial),
+    /// It must be enabled before somebody gets it.
+    #[error("token {0} is {1}")]
+    Unusable(Serial, Stage),
+    /// It stands twice in a list.
+    #[error("token {0} stands twice in the list")]
+    Twice(Serial),
+    /// It is all that somebody has.
+    #[error("token {0} is the last credential of {1}")]
+    LastCredential(Serial, UserName),
+    /// The user has [`MOST_HELD`] tokens.
+    #[error("{0} has {MOST_HELD} tokens already")]
+    TooMany(UserName),
+    /// Two codes that are not consecutive codes of the token, or were used.
+    #[error("these are not two consecutive new codes of token {0}")]
+    WrongCodes(Serial),
+    /// The series would have two tokens with one secret, or one with none.
+    #[error("the secret of token {0} cannot be read that way")]
+    Unreadable(Serial),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<RegistryError> for TokenError {
+    fn from(error: RegistryError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<FileError> for TokenError {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+// Looking.
+impl Files {
+    /// The token with that serial.
+    pub fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError> {
+        let Some(reader) = self.reader()? else { return Ok(None) };
+        Ok(reader.token(serial)?.map(|listed| self.view(listed)))
+    }
+
+    /// Hands out every token that `filter` lets through, by serial, one by one.
+    pub fn tokens<E: From<StoreError>>(
+        &self,
+        filter: &TokenFilter,
+        mut take: impl FnMut(TokenView) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(reader) = self.reader()? else { return Ok(()) };
+        let in_registry = filter.in_registry();
+        let mut broken = None;
+        let walked = reader.tokens(&in_registry, |listed| {
+            let view = self.view(listed);
+            if filter.stage.is_some_and(|stage| stage != view.stage) {
+                return Ok(());
+            }
+            take(view).map_err(|error| {
+                broken = Some(error);
+                Stop::Taker
+            })
+        });
+        match (walked, broken) {
+            (_, Some(error)) => Err(error),
+            (Err(Stop::Registry(error)), None) => Err(StoreError::from(error).into()),
+            (Ok(()) | Err(Stop::Taker), None) => Ok(()),
+        }
+    }
+
+    /// The physical tokens of a user.
+    pub(super) fn tokens_of(&self, user: &UserName) -> Result<Vec<TokenView>, StoreError> {
+        let mut tokens = Vec::new();
+        let filter = TokenFilter { owner: Some(user.clone()), ..TokenFilter::default() };
+        self.tokens(&filter, |view| {
+            tokens.push(view);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(tokens)
+    }
+
+    /// The series called `name`.
+    pub fn series(&self, name: &str) -> Result<Option<SeriesSummary>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.series(name)?),
+            None => Ok(None),
+        }
+    }
+
+    /// All series, by name.
+    pub fn all_series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.all_series()?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What `code` would be to the token at its owner's login, whatever stands against it. Burns nothing.
+    pub fn verify_token(
+        &self,
+        serial: &Serial,
+        code: &Code,
+        window: Window,
+        now: UnixTime,
+    ) -> Result<Option<Match>, StoreError> {
+        let Some(view) = self.token(serial)? else { return Ok(None) };
+        if let Some(problem) = view.problem {
+            return Err(problem);
+        }
+        let window = if view.stage == Stage::Assigned { window.for_first_use() } else { window };
+        let progress = self.progress_of(&view.listed)?;
+        Ok(view.listed.token.map(|token| token.find(code, progress, window, now)))
+    }
+
+    /// The tokens that show these two consecutive codes within ten minutes of now (for 30 s steps), also those that opened a session with
+    /// them. Looks at every token; `tick` hears how many were looked at.
+    pub fn identify(
+        &self,
+        codes: [&Code; 2],
+        now: UnixTime,
+        mut tick: impl FnMut(u64),
+    ) -> Result<Vec<Identified>, StoreError> {
+        let mut found = Vec::new();
+        let mut looked = 0;
+        let Some(reader) = self.reader()? else { return Ok(found) };
+        reader.tokens(&Filter::default(), |listed| {
+            looked += 1;
+            tick(looked);
+            if let Some(token) = &listed.token
+                && let Some(steps) = otp::recognize(&token.secret, token.parameters, codes, listed.progress, now)
+            {
+                found.push(Identified { serial: listed.serial, owner: listed.owner, steps });
+            }
+            Ok::<(), RegistryError>(())
+        })?;
+        Ok(found)
+    }
+
+    /// How many tokens there are.
+    pub fn token_count(&self) -> Result<u64, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.count()?),
+            None => Ok(0),
+        }
+    }
+
+    fn reader(&self) -> Result<Option<Reader>, StoreError> {
+        match self.state_folder() {
+            Ok(state) => Ok(Reader::open(&state)?),
+            Err(StoreError::NoFolder(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn view(&self, listed: Listed) -> TokenView {
+        let (usage, problem) = match self.usage_of(&listed) {
+            Ok(usage) => (usage, None),
+            Err(error) => (Usage::default(), Some(error)),
+        };
+        let owned = match &listed.owner {
+            None => Owned::No,
+            Some(_) if usage.progress.watermark > listed.progress.watermark => Owned::Used,
+            Some(_) => Owned::Unused,
+        };
+        let drift = listed.progress.latest(usage.progress).drift;
+        let stage = listed.status.stage(owned);
+        let (last_accepted, near_misses) = (usage.last_accepted, usage.near_misses);
+        TokenView { listed, stage, drift, last_accepted, near_misses, problem }
+    }
+
+    /// What the owner's state knows about a token.
+    fn usage_of(&self, listed: &Listed) -> Result<Usage, StoreError> {
+        let (Some(owner), Some(token)) = (&listed.owner, &listed.token) else { return Ok(Usage::default()) };
+        let account = self.folder_if_any(owner)?;
+        let lost = || StoreError::LostState(self.path_of_state(owner));
+        Ok(account.ok_or_else(lost)?.state()?.usage_of(token.seed()))
+    }
+
+    fn progress_of(&self, listed: &Listed) -> Result<Progress, StoreError> {
+        Ok(listed.progress.latest(self.usage_of(listed)?.progress))
+    }
+}
+
+/// Why a walk over the tokens ended early.
+enum Stop {
+    Registry(RegistryError),
+    Taker,
+}
+
+impl From<RegistryError> for Stop {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl TokenFilter {
+    /// What the registry alone can decide. Whether a token was used stands in its owner's state.
+    fn in_registry(&self) -> Filter {
+        let (status, owned) = match self.stage {
+            None => (None, None),
+            Some(Stage::Inventory) => (Some(Status::Good), Some(Ownership::Nobody)),
+            Some(Stage::Assigned | Stage::Active) => (Some(Status::Good), Some(Ownership::Somebody)),
+            Some(Stage::Disabled) => (Some(Status::Disabled), None),
+            Some(Stage::Lost) => (Some(Status::Lost), None),
+            Some(Stage::Revoked) => (Some(Status::Revoked), None),
+        };
+        Filter { series: self.series.clone(), owner: self.owner.clone(), serial: self.serial.clone(), status, owned }
+    }
+}
+
+// Changing.
+impl Files {
+    /// Begins to take a vendor's file in. Makes the registry when there is none, and locks it.
+    pub fn intake(&self) -> Result<Intake, StoreError> {
+        Ok(Intake::begin(self.state_folder_or_new()?)?)
+    }
+
+    /// The same for a dry run, which changes nothing.
+    pub fn intake_rehearsal(&self) -> Result<Intake, StoreError> {
+        match self.state_folder() {
+            Ok(state) => Ok(Intake::rehearse(Some(&state))?),
+            Err(StoreError::NoFolder(_)) => Ok(Intake::rehearse(None)?),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives tokens to users: all of them or none.
+    pub fn assign(&self, pairs: &[(Serial, UserName)], by: By<'_>) -> Result<(), TokenError> {
+        let first = pairs.first().map(|(serial, _)| serial);
+        let Some(mut writer) = self.writer()? else {
+            return first.map_or(Ok(()), |serial| Err(TokenError::NoToken(serial.clone())));
+        };
+        let edit = writer.edit(by)?;
+        for (serial, user) in pairs {
+            let token = present(&edit, serial)?;
+            if let Some(owner) = owner_of(&token)? {
+                let twice = pairs.iter().filter(|(other, _)| other == serial).count() > 1;
+                let error =
+                    if twice { TokenError::Twice(serial.clone()) } else { TokenError::Owned(serial.clone(), owner) };
+                return Err(error);
+            }
+            let stage = token.status.stage(Owned::No);
+            match stage {
+                Stage::Revoked => return Err(TokenError::Revoked(serial.clone())),
+                Stage::Disabled | Stage::Lost => return Err(TokenError::Unusable(serial.clone(), stage)),
+                Stage::Inventory | Stage::Assigned | Stage::Active => {}
+            }
+            if edit.held(user)? >= MOST_HELD {
+                return Err(TokenError::TooMany(user.clone()));
+            }
+            self.prepare_owner(user, edit.held(user)?)?;
+            edit.assign(&token, user)?;
+        }
+        Ok(edit.commit()?)
+    }
+
+    /// Takes a token from its owner. The next login with it is refused.
+    pub fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError> {
+        let mut writer = self.writer()?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
+        let edit = writer.edit(by)?;
+        let token = present(&edit, serial)?;
+        let owner = owner_of(&token)?.ok_or_else(|| TokenError::NotOwned(serial.clone()))?;
+        let (progress, _lock) = self.take_over(&token, by.at)?;
+        edit.unassign(&token, progress)?;
+        self.check_last(&edit, &token, &owner, last)?;
+        edit.commit()?;
+        Ok(owner)
+    }
+
+    /// Puts tokens aside, back, or ends them: all of them or none. Revoking also takes them from their owners.
+    pub fn change(
+        &self,
+        serials: &[Serial],
+        change: Change,
+        last: LastCredential,
+        by: By<'_>,
+    ) -> Result<(), TokenError> {
+        let first = serials.first();
+        let Some(mut writer) = self.writer()? else {
+            return first.map_or(Ok(()), |serial| Err(TokenError::NoToken(serial.clone())));
+        };
+        let edit = writer.edit(by)?;
+        for serial in serials {
+            let token = present(&edit, serial)?;
+            let status = token.status.after(change).map_err(|_| TokenError::Revoked(serial.clone()))?;
+            let event = match change {
+                Change::Enable => Event::Enabled,
+                Change::Disable => Event::Disabled,
+                Change::ReportLost => Event::Lost,
+                Change::Revoke => {
+                    edit.revoke(&token)?;
+                    if let Some(owner) = owner_of(&token)? {
+                        self.check_last(&edit, &token, &owner, last)?;
+                    }
+                    continue;
+                }
+            };
+            edit.set_status(&token, status, event)?;
+        }
+        Ok(edit.commit()?)
+    }
+
+    /// Forgets tokens: all of them or none. How far their seeds were used is kept.
+    pub fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError> {
+        let first = serials.first();
+        let Some(mut writer) = self.writer()? else {
+            return first.map_or(Ok(()), |serial| Err(TokenError::NoToken(serial.clone())));
+        };
+        let edit = writer.edit(by)?;
+        let mut tokens = Vec::new();
+        for serial in serials {
+            tokens.push(present(&edit, serial)?);
+        }
+        let _locks = self.delete_all(&edit, &tokens, last, by)?;
+        Ok(edit.commit()?)
+    }
+
+    /// Forgets a series and all its tokens. Gives their number.
+    pub fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError> {
+        let missing = || TokenError::NoSeries(name.to_owned());
+        let mut writer = self.writer()?.ok_or_else(missing)?;
+        let edit = writer.edit(by)?;
+        let tokens = edit.tokens_of_series(name)?.ok_or_else(missing)?;
+        let _locks = self.delete_all(&edit, &tokens, last, by)?;
+        edit.delete_series(name, tokens.len())?;
+        edit.commit()?;
+        Ok(tokens.len())
+    }
+
+    /// Finds where a token stands from two consecutive codes, both of which are burned. Gives its drift.
+    pub fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
+        let mut writer = self.writer()?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
+        let edit = writer.edit(by)?;
+        let token = present(&edit, serial)?;
+        let secret = token.secret.as_ref().ok_or_else(|| TokenError::Revoked(serial.clone()))?;
+        let (before, _lock) = self.take_over(&token, by.at)?;
+        let step = otp::resynchronize(secret, token.parameters, codes, before, by.at)
+            .ok_or_else(|| TokenError::WrongCodes(serial.clone()))?;
+        let progress = before.anchored(step, token.parameters.kind, by.at);
+        edit.resynchronize(&token, progress)?;
+        edit.commit()?;
+        Ok(progress)
+    }
+
+    /// Which ways of reading a token's secret, and which parameters, give these two consecutive codes.
+    pub fn probe(&self, serial: &Serial, codes: [&Code; 2], now: UnixTime) -> Result<Vec<Fit>, TokenError> {
+        let token = self.token(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
+        let token = token.listed.token.ok_or_else(|| TokenError::Revoked(serial.clone()))?;
+        Ok(probe::fits(&token, codes, now))
+    }
+
+    /// Gives all tokens of a series the parameters that one of them was found to have. Gives their number.
+    pub fn mend_series(&self, name: &str, fit: &Fit, by: By<'_>) -> Result<usize, TokenError> {
+        let missing = || TokenError::NoSeries(name.to_owned());
+        let mut writer = self.writer()?.ok_or_else(missing)?;
+        let edit = writer.edit(by)?;
+        let tokens = edit.tokens_of_series(name)?.ok_or_else(missing)?;
+        let mut mended = 0;
+        for token in &tokens {
+            let Some(secret) = &token.secret else { continue };
+            let read = fit.encoding.read_again(secret).ok_or_else(|| TokenError::Unreadable(token.serial.clone()))?;
+            edit.mend(token, &read, fit.parameters)?;
+            mended += 1;
+        }
+        edit.record_mending(name, &fit.to_string())?;
+        edit.commit()?;
+        Ok(mended)
+    }
+
+    fn writer(&self) -> Result<Option<Writer>, StoreError> {
+        match self.state_folder() {
+            Ok(state) => Ok(Writer::open(state)?),
+            Err(StoreError::NoFolder(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes sure that there is a state that can keep how far the user takes a token. One that was lost is not made anew:
+    /// nobody would know which codes were used.
+    fn prepare_owner(&self, user: &UserName, held: usize) -> Result<(), StoreError> {
+        let account = self.locked_or_new(user)?;
+        if held > 0 || account.has(SECRET)? {
+            return account.state().map(drop);
+        }
+        match account.state_if_any()? {
+            Some(_) => Ok(()),
+            None => account.write_state(&State::default()),
+        }
+    }
+
+    /// How far a token has come. Its owner, if any, is locked until the lock is dropped.
+    fn take_over(&self, token: &Stored, now: UnixTime) -> Result<(Progress, Option<Locked>), TokenError> {
+        let Some(owner) = owner_of(token)? else { return Ok((token.progress, None)) };
+        let (Some(lock), Some(seed)) = (self.locked(&owner)?, token.seed()) else {
+            return Ok((token.progress.burned_blindly(token.parameters.kind, now), None));
+        };
+        let progress = match lock.state() {
+            Ok(state) => token.progress.latest(state.usage_of(seed).progress),
+            // A state that was lost or damaged must not keep the sysadmin from taking the token away.
+            Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {
+                token.progress.burned_blindly(token.parameters.kind, now)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok((progress, Some(lock)))
+    }
+
+    /// Deletes tokens within an edit. The locks keep their owners from logging in until it is committed.
+    fn delete_all(
+        &self,
+        edit: &Edit<'_>,
+        tokens: &[Stored],
+        last: LastCredential,
+        by: By<'_>,
+    ) -> Result<Vec<Locked>, TokenError> {
+        let mut locks: Vec<(UserName, Locked)> = Vec::new();
+        for token in tokens {
+            let owner = owner_of(token)?;
+            let held = owner.as_ref().and_then(|owner| locks.iter().find(|(locked, _)| locked == owner));
+            let progress = match (held, token.seed()) {
+                (Some((_, lock)), Some(seed)) => token.progress.latest(lock.state()?.usage_of(seed).progress),
+                _ => {
+                    let (progress, lock) = self.take_over(token, by.at)?;
+                    locks.extend(owner.clone().zip(lock));
+                    progress
+                }
+            };
+            edit.delete(token, progress)?;
+        }
+        if last == LastCredential::Keep {
+            for token in tokens {
+                if let Some(owner) = owner_of(token)? {
+                    self.check_last(edit, token, &owner, last)?;
+                }
+            }
+        }
+        Ok(locks.into_iter().map(|(_, lock)| lock).collect())
+    }
+
+    /// Refuses when the edit has left `owner`, who had `token`, without any credential.
+    fn check_last(
+        &self,
+        edit: &Edit<'_>,
+        token: &Stored,
+        owner: &UserName,
+        last: LastCredential,
+    ) -> Result<(), TokenError> {
+        if last == LastCredential::Take || edit.usable(owner)? > 0 {
+            return Ok(());
+        }
+        let has_app = match self.folder_if_any(owner)?.map(|account| account.credentials()).transpose() {
+            Ok(credentials) => credentials.flatten().is_some_and(|credentials| !credentials.apps.is_empty()),
+            // What cannot be read opens nothing.
+            Err(_) => false,
+        };
+        if has_app { Ok(()) } else { Err(TokenError::LastCredential(token.serial.clone(), owner.clone())) }
+    }
+}
+
+fn present(edit: &Edit<'_>, serial: &Serial) -> Result<Stored, TokenError> {
+    edit.token(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))
+}
+
+fn owner_of(token: &Stored) -> Result<Option<UserName>, TokenError> {
+    let owner = token.owner.as_deref().map(UserName::new).transpose();
+    owner.map_err(|_| TokenError::Store(StoreError::Registry(RegistryError::damaged_owner(&token.serial))))
+}

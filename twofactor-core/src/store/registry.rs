@@ -1,0 +1,240 @@
+//! The registry of physical tokens: `registry.db`, an SQLite database in the state folder.
+//!
+//! What always holds: a login only reads here. How far a token is used stands in its owner's own state, so no login waits
+//! for another user's login or for an import, and nobody who stops a process at a bad moment can keep others out.
+//! Who changes the registry holds the lock on the state folder. A registry that is damaged, foreign or of a newer version
+//! is an error and never "no tokens".
+
+mod change;
+mod intake;
+mod look;
+mod row;
+mod schema;
+
+use std::borrow::Borrow as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use thiserror::Error;
+
+pub(crate) use change::{Edit, Event};
+pub use intake::{Counts, Finding, Intake, NewToken, Origin};
+pub use look::{Filter, Import, Listed, Ownership, Reader, SeriesSummary};
+pub(crate) use row::Stored;
+
+use crate::account::Held;
+use crate::clock::UnixTime;
+use crate::reason::Reason;
+use crate::token::Serial;
+use crate::trusted::{FileError, Folder, Locked};
+use crate::user::UserName;
+
+/// The file in the state folder.
+pub const FILE: &str = "registry.db";
+/// The same while it is made.
+const UNFINISHED: &str = "registry.db.new";
+/// The files SQLite keeps beside it.
+const WRITE_AHEAD_LOG: &str = "registry.db-wal";
+const SHARED_MEMORY: &str = "registry.db-shm";
+
+/// How long a reader waits for whoever is repairing the registry after a crash.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a change waits for another one: an import of a million tokens takes seconds.
+const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
+
+/// Who changes the registry, and when: for its history.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// The sysadmin, as far as it is known.
+    pub who: &'a str,
+    /// Now.
+    pub at: UnixTime,
+}
+
+/// The registry cannot answer.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The files cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not a registry of ours, or no database at all.
+    #[error("{} is not a token registry", .0.display())]
+    Foreign(PathBuf),
+    /// It was there once: its write-ahead log is left.
+    #[error("{} is gone, but its write-ahead log is still there", .0.display())]
+    Lost(PathBuf),
+    /// A newer version of this program wrote it.
+    #[error("{} was written by a newer version of twofactor (format {found}; this version knows up to {known})", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// It holds something we did not write.
+    #[error("{} is damaged: {problem}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite or we found. Never a secret.
+        problem: String,
+    },
+    /// Somebody held it for too long.
+    #[error("{} was locked by another process for too long", .0.display())]
+    Busy(PathBuf),
+    /// The disk is full.
+    #[error("cannot write {}: no space left on device", .0.display())]
+    Full(PathBuf),
+    /// It cannot be written where it is.
+    #[error("cannot write {}: read-only file system", .0.display())]
+    ReadOnly(PathBuf),
+    /// The system refused.
+    #[error("cannot use {}: {problem}", path.display())]
+    Unavailable {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        problem: String,
+    },
+}
+
+impl RegistryError {
+    /// The log's word for it.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::File(FileError::Unsafe { .. }) => Reason::UnsafeFile,
+            Self::File(FileError::LockTimeout { .. }) | Self::Busy(_) => Reason::LockTimeout,
+            Self::Foreign(_) | Self::Lost(_) | Self::Damaged { .. } => Reason::StoreCorrupt,
+            Self::File(_) | Self::Newer { .. } | Self::Full(_) | Self::ReadOnly(_) | Self::Unavailable { .. } => {
+                Reason::StoreUnavailable
+            }
+        }
+    }
+
+    /// What a sysadmin can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),
+            Self::File(FileError::LockTimeout { path, .. }) | Self::Busy(path) => {
+                format!("see who holds it: fuser -v {}", path.display())
+            }
+            Self::File(_) => "look at it: ls -l".to_owned(),
+            Self::Foreign(path) | Self::Lost(path) | Self::Damaged { path, .. } => {
+                format!("restore {} from a backup", path.display())
+            }
+            Self::Newer { .. } => "install the newer version of twofactor, or restore an older registry".to_owned(),
+            Self::Full(_) => "the disk is full; free some space".to_owned(),
+            Self::ReadOnly(_) => "mount the file system for writing".to_owned(),
+            Self::Unavailable { path, .. } => format!("look at it: ls -l {}*", path.display()),
+        }
+    }
+}
+
+impl RegistryError {
+    /// An owner that is no user name.
+    pub(crate) fn damaged_owner(serial: &Serial) -> Self {
+        Self::Damaged { path: PathBuf::from(FILE), problem: format!("the owner of token {serial} is no user name") }
+    }
+}
+
+/// The physical tokens assigned to `user`. Also those that open nothing. None where nothing was ever imported.
+pub fn held_by(state: &Folder, user: &UserName) -> Result<Vec<Held>, RegistryError> {
+    match Reader::for_login(state)? {
+        Some(reader) => reader.held_by(user),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Opens the registry in the folder `state`; `None` when there is none.
+fn open(state: &Folder, flags: OpenFlags) -> Result<Option<Connection>, RegistryError> {
+    let path = state.path().join(FILE);
+    let log = state.examine(WRITE_AHEAD_LOG)?;
+    match state.examine(FILE)? {
+        Some(_) => {}
+        None if log.is_some() => return Err(RegistryError::Lost(path)),
+        None => return Ok(None),
+    }
+    state.examine(SHARED_MEMORY)?;
+    let in_words = |error| failure(&path, &error);
+    let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_words)?;
+    connection.busy_timeout(PATIENCE).map_err(in_words)?;
+    schema::check(&connection, &path)?;
+    Ok(Some(connection))
+}
+
+/// Opens the registry for a login. Whoever closes it last leaves the write-ahead log alone: cleaning it up takes a lock
+/// that everybody else would wait for.
+fn open_for_login(state: &Folder) -> Result<Option<Connection>, RegistryError> {
+    let Some(connection) = open(state, OpenFlags::SQLITE_OPEN_READ_ONLY)? else { return Ok(None) };
+    let alone = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    alone.map_err(|error| failure(&state.path().join(FILE), &error))?;
+    Ok(Some(connection))
+}
+
+/// The registry while nobody else may change it.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    /// The lock on the state folder.
+    _state: Locked,
+}
+
+impl Writer {
+    /// Opens the registry to change it; `None` when there is none.
+    pub(crate) fn open(state: Folder) -> Result<Option<Self>, RegistryError> {
+        Self::open_locked(state.lock(CHANGE_PATIENCE)?)
+    }
+
+    /// The same; makes an empty registry when there is none.
+    pub(crate) fn open_or_make(state: Folder) -> Result<Self, RegistryError> {
+        let state = state.lock(CHANGE_PATIENCE)?;
+        let folder: &Folder = state.borrow();
+        let path = folder.path().join(FILE);
+        if folder.examine(FILE)?.is_none() && folder.examine(WRITE_AHEAD_LOG)?.is_none() {
+            schema::make(folder)?;
+        }
+        Self::open_locked(state)?.ok_or(RegistryError::Lost(path))
+    }
+
+    fn open_locked(state: Locked) -> Result<Option<Self>, RegistryError> {
+        let folder: &Folder = state.borrow();
+        let path = folder.path().join(FILE);
+        let Some(mut connection) = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(None) };
+        schema::migrate(&mut connection, schema::MIGRATIONS).map_err(|error| failure(&path, &error))?;
+        Ok(Some(Self { connection, path, _state: state }))
+    }
+}
+
+impl Drop for Writer {
+    /// Moves what was written from the log into the database, so that logins find a small log. Should readers keep it from
+    /// doing so, the next change does.
+    fn drop(&mut self) {
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+}
+
+/// What an error of SQLite means.
+fn failure(path: &Path, error: &rusqlite::Error) -> RegistryError {
+    let (path, problem) = (path.to_owned(), error.to_string());
+    match error {
+        rusqlite::Error::SqliteFailure(code, _) => match code.code {
+            ErrorCode::NotADatabase => RegistryError::Foreign(path),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => RegistryError::Busy(path),
+            ErrorCode::DiskFull => RegistryError::Full(path),
+            ErrorCode::ReadOnly => RegistryError::ReadOnly(path),
+            ErrorCode::CannotOpen
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::PermissionDenied
+            | ErrorCode::FileLockingProtocolFailed => RegistryError::Unavailable { path, problem },
+            // What remains is a table, a column or a value that is not as we wrote it.
+            _ => RegistryError::Damaged { path, problem },
+        },
+        _ => RegistryError::Damaged { path, problem },
+    }
+}

@@ -1,0 +1,239 @@
+//! What sysadmins change in the registry, within one transaction: [`Edit`].
+//!
+//! What always holds: an edit that is dropped has changed nothing. The watermark of a seed never falls and is never
+//! forgotten: not when a token changes hands, not when it is deleted.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use crate::digest::Digest;
+use crate::lifecycle::Status;
+use crate::otp::{Kind, Parameters, Progress, Step};
+use crate::secret::Secret;
+use crate::store::registry::row::{self, COLUMNS, Stored};
+use crate::store::registry::{By, RegistryError, Writer, failure};
+use crate::token::{Seed, Serial};
+use crate::user::UserName;
+
+/// What the history says a sysadmin did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Imported,
+    Assigned,
+    Unassigned,
+    Enabled,
+    Disabled,
+    Lost,
+    Revoked,
+    Deleted,
+    Resynced,
+    SeriesDeleted,
+    SeriesMended,
+}
+
+impl Event {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Imported => "imported",
+            Self::Assigned => "assigned",
+            Self::Unassigned => "unassigned",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::Lost => "lost",
+            Self::Revoked => "revoked",
+            Self::Deleted => "deleted",
+            Self::Resynced => "resynced",
+            Self::SeriesDeleted => "series-deleted",
+            Self::SeriesMended => "series-mended",
+        }
+    }
+}
+
+/// A change in the making. Nothing of it happens before [`Edit::commit`].
+#[derive(Debug)]
+pub(crate) struct Edit<'w> {
+    transaction: Transaction<'w>,
+    path: &'w Path,
+    by: By<'w>,
+}
+
+impl Writer {
+    /// Begins a change.
+    pub(crate) fn edit<'w>(&'w mut self, by: By<'w>) -> Result<Edit<'w>, RegistryError> {
+        let path = self.path.as_path();
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(|error| failure(path, &error))?;
+        Ok(Edit { transaction, path, by })
+    }
+}
+
+impl Edit<'_> {
+    /// The token with that serial.
+    pub(crate) fn token(&self, serial: &Serial) -> Result<Option<Stored>, RegistryError> {
+        let query = format!("SELECT {COLUMNS} FROM tokens WHERE serial = ?1");
+        self.asking(|connection| connection.query_row(&query, [serial.as_str()], row::read).optional())
+    }
+
+    /// The tokens of a series; `None` when there is no such series.
+    pub(crate) fn tokens_of_series(&self, name: &str) -> Result<Option<Vec<Stored>>, RegistryError> {
+        self.asking(|connection| {
+            let id: Option<i64> =
+                connection.query_row("SELECT id FROM series WHERE name = ?1", [name], |row| row.get(0)).optional()?;
+            let Some(id) = id else { return Ok(None) };
+            let query = format!("SELECT {COLUMNS} FROM tokens WHERE series = ?1");
+            let mut statement = connection.prepare(&query)?;
+            let rows = statement.query_map([id], row::read)?;
+            rows.collect::<Result<_, _>>().map(Some)
+        })
+    }
+
+    /// How many tokens `user` holds.
+    pub(crate) fn held(&self, user: &UserName) -> Result<usize, RegistryError> {
+        let query = "SELECT count(*) FROM tokens WHERE owner = ?1";
+        self.asking(|connection| connection.query_row(query, [user.as_str()], |row| row.get(0)))
+    }
+
+    /// How many tokens `user` holds that open sessions.
+    pub(crate) fn usable(&self, user: &UserName) -> Result<usize, RegistryError> {
+        let query = "SELECT count(*) FROM tokens WHERE owner = ?1 AND status = 'good'";
+        self.asking(|connection| connection.query_row(query, [user.as_str()], |row| row.get(0)))
+    }
+
+    /// Gives a token to `user`, whose first login with it may be further out.
+    pub(crate) fn assign(&self, token: &Stored, user: &UserName) -> Result<(), RegistryError> {
+        let change = "UPDATE tokens SET owner = ?2, assigned_at = ?3, first_use = 1 WHERE id = ?1";
+        self.changing(change, params![token.id, user.as_str(), self.by.at.seconds()])?;
+        self.record(Event::Assigned, Some(&token.serial), Some(user.as_str()), None)
+    }
+
+    /// Takes a token back. `progress` is how far its owner took it.
+    pub(crate) fn unassign(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
+        let change = "UPDATE tokens SET owner = NULL, assigned_at = NULL, first_use = 0 WHERE id = ?1";
+        self.changing(change, params![token.id])?;
+        self.advance(token, progress)?;
+        self.record(Event::Unassigned, Some(&token.serial), token.owner.as_deref(), None)
+    }
+
+    /// Writes down what stands against a token.
+    pub(crate) fn set_status(&self, token: &Stored, status: Status, event: Event) -> Result<(), RegistryError> {
+        self.changing("UPDATE tokens SET status = ?2 WHERE id = ?1", params![token.id, status.word()])?;
+        self.record(event, Some(&token.serial), token.owner.as_deref(), None)
+    }
+
+    /// Ends a token for good: its secret is wiped, its serial stays known and its secret recognised.
+    pub(crate) fn revoke(&self, token: &Stored) -> Result<(), RegistryError> {
+        let change = "UPDATE tokens SET status = ?2, secret = NULL, owner = NULL, assigned_at = NULL, first_use = 0 \
+                      WHERE id = ?1";
+        self.changing(change, params![token.id, Status::Revoked.word()])?;
+        self.record(Event::Revoked, Some(&token.serial), token.owner.as_deref(), None)
+    }
+
+    /// Forgets a token, but not how far its seed was used.
+    pub(crate) fn delete(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
+        if let (Some(secret), Some(Step(watermark))) = (&token.secret, progress.watermark) {
+            let seed = Seed::of(secret, token.parameters.kind).to_string();
+            let change = "INSERT INTO burned (seed, watermark) VALUES (?1, ?2) \
+                          ON CONFLICT (seed) DO UPDATE SET watermark = max(watermark, excluded.watermark)";
+            self.changing(change, params![seed, watermark])?;
+        }
+        self.changing("DELETE FROM tokens WHERE id = ?1", params![token.id])?;
+        self.record(Event::Deleted, Some(&token.serial), token.owner.as_deref(), None)
+    }
+
+    /// Forgets a series, which has no tokens any more.
+    pub(crate) fn delete_series(&self, name: &str, tokens: usize) -> Result<(), RegistryError> {
+        self.changing("DELETE FROM series WHERE name = ?1", params![name])?;
+        let detail = format!("series={name} tokens={tokens}");
+        self.record(Event::SeriesDeleted, None, None, Some(&detail))
+    }
+
+    /// Where two consecutive codes have shown the token to be.
+    pub(crate) fn resynchronize(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
+        self.advance(token, progress)?;
+        self.changing("UPDATE tokens SET first_use = 0 WHERE id = ?1", params![token.id])?;
+        let detail = format!("drift={}", progress.drift);
+        self.record(Event::Resynced, Some(&token.serial), token.owner.as_deref(), Some(&detail))
+    }
+
+    /// Gives a token other parameters, and its secret as it should have been read. It begins anew, as its codes are others.
+    pub(crate) fn mend(&self, token: &Stored, secret: &Secret, parameters: Parameters) -> Result<(), RegistryError> {
+        let period = match parameters.kind {
+            Kind::Totp(period) => Some(period.seconds()),
+            Kind::Hotp => None,
+        };
+        let change = "UPDATE tokens SET secret = ?2, seed = ?3, type = ?4, algorithm = ?5, digits = ?6, period = ?7 \
+                      WHERE id = ?1";
+        let values = params![
+            token.id,
+            secret.expose(),
+            recognise(secret),
+            parameters.kind.name(),
+            parameters.algorithm.name(),
+            parameters.digits.count(),
+            period,
+        ];
+        self.changing(change, values)?;
+        if Some(Seed::of(secret, parameters.kind)) != token.seed() {
+            let change = "UPDATE tokens SET watermark = NULL, drift = 0, anchor = 0 WHERE id = ?1";
+            self.changing(change, params![token.id])?;
+        }
+        Ok(())
+    }
+
+    /// Writes into the history that a series was mended.
+    pub(crate) fn record_mending(&self, series: &str, detail: &str) -> Result<(), RegistryError> {
+        self.record(Event::SeriesMended, None, None, Some(&format!("series={series} {detail}")))
+    }
+
+    /// Makes it happen.
+    pub(crate) fn commit(self) -> Result<(), RegistryError> {
+        self.transaction.commit().map_err(|error| failure(self.path, &error))
+    }
+
+    /// Raises the watermark.
+    fn advance(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
+        let progress = token.progress.latest(progress);
+        let change = "UPDATE tokens SET watermark = ?2, drift = ?3, anchor = ?4 WHERE id = ?1";
+        let watermark = progress.watermark.map(|step| step.0);
+        self.changing(change, params![token.id, watermark, progress.drift, progress.anchor])
+    }
+
+    fn record(
+        &self,
+        event: Event,
+        serial: Option<&Serial>,
+        user: Option<&str>,
+        detail: Option<&str>,
+    ) -> Result<(), RegistryError> {
+        self.asking(|connection| record(connection, self.by, event, serial, user, detail))
+    }
+
+    fn changing(&self, change: &str, values: impl rusqlite::Params) -> Result<(), RegistryError> {
+        self.asking(|connection| connection.execute(change, values).map(drop))
+    }
+
+    fn asking<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, RegistryError> {
+        ask(&self.transaction).map_err(|error| failure(self.path, &error))
+    }
+}
+
+/// Adds a line to the history.
+pub(super) fn record(
+    connection: &Connection,
+    by: By<'_>,
+    event: Event,
+    serial: Option<&Serial>,
+    user: Option<&str>,
+    detail: Option<&str>,
+) -> Result<(), rusqlite::Error> {
+    let values = params![by.at.seconds(), by.who, event.word(), serial.map(Serial::as_str), user, detail];
+    let add = "INSERT INTO history (at, who, event, serial, user, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.execute(add, values).map(drop)
+}
+
+/// What a secret is recognised by, whatever its parameters: 64 bits of a digest. Two of a million secrets meet by chance
+/// once in 37 million registries, and then the second is refused.
+pub(super) fn recognise(secret: &Secret) -> i64 {
+    i64::from_be_bytes(Digest::of("secret", &[secret.expose()]).prefix().to_be_bytes())
+}

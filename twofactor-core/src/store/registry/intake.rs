@@ -1,0 +1,403 @@
+//! Taking a vendor's tokens in: first everything is judged, then everything is written, in one transaction.
+//!
+//! What always holds: nothing is written before every row was judged; a process that is killed at any moment leaves all of
+//! a file or nothing. A dry run is the first half.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
+
+use crate::lifecycle::Status;
+use crate::otp::{Kind, Parameters, Progress, Step};
+use crate::secret::Secret;
+use crate::store::registry::change::{self, Event};
+use crate::store::registry::{By, Reader, RegistryError, Writer, failure};
+use crate::token::{Seed, Serial};
+use crate::trusted::Folder;
+
+/// A token that a file offers.
+#[derive(Debug)]
+pub struct NewToken<'a> {
+    /// Its serial.
+    pub serial: &'a Serial,
+    /// Its secret.
+    pub secret: &'a Secret,
+    /// How its codes are made.
+    pub parameters: Parameters,
+    /// The next counter of an HOTP token.
+    pub counter: Option<u64>,
+    /// How far its clock is off, as far as the vendor knows, in steps.
+    pub drift: Option<i32>,
+    /// Who made it.
+    pub vendor: Option<&'a str>,
+    /// What it is.
+    pub model: Option<&'a str>,
+}
+
+/// What a token of a file is to the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It is not there yet.
+    New,
+    /// It is there, with the same secret.
+    Unchanged,
+    /// Its serial is there, with another secret.
+    OtherSecret,
+    /// Its secret is there, under this serial.
+    OtherSerial(Serial),
+    /// Its serial was revoked.
+    Revoked,
+    /// Its serial stood in this file already, with another secret.
+    SerialTwice,
+    /// Its secret stood in this file already, under another serial.
+    SecretTwice,
+}
+
+impl Finding {
+    /// Whether it contradicts what is there.
+    pub fn is_conflict(&self) -> bool {
+        !matches!(self, Self::New | Self::Unchanged)
+    }
+}
+
+/// What became of a file's rows.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Tokens it brought.
+    pub added: u64,
+    /// Tokens that were there already.
+    pub unchanged: u64,
+    /// Tokens that contradict what is there.
+    pub conflicts: u64,
+    /// Rows that could not be read. Counted by whoever reads them.
+    pub rejected: u64,
+}
+
+/// Where tokens came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The series they join.
+    pub series: &'a str,
+    /// The file's name.
+    pub file: &'a str,
+    /// The file's digest.
+    pub sha256: [u8; 32],
+}
+
+/// A file on its way into the registry: [`Intake::plan`] judges every token of the file, then [`Intake::write`] gets the
+/// same tokens again, in the same order, and takes the new ones in.
+#[derive(Debug)]
+pub struct Intake {
+    registry: Registry,
+    /// For every token judged: is it new?
+    news: Vec<bool>,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+enum Registry {
+    /// To be written to.
+    Ours(Writer),
+    /// For a dry run; `None` when there is none.
+    Theirs(Option<Reader>),
+}
+
+/// What stood in this file before, as hashes: a million rows take 40 MB. That two serials are taken for the same by chance
+/// happens in one of 140,000 files of a million rows, and then the file is refused.
+#[derive(Debug, Default)]
+struct Seen {
+    random: RandomState,
+    serials: HashSet<Mark>,
+    secrets: HashSet<u64>,
+}
+
+/// The hash of a serial, and in its last byte that of the secret beside it. Equal when the serials are.
+#[derive(Debug, Clone, Copy)]
+struct Mark(u64);
+
+impl Intake {
+    /// Makes a registry when there is none and locks it.
+    pub(crate) fn begin(state: Folder) -> Result<Self, RegistryError> {
+        Self::over(Registry::Ours(Writer::open_or_make(state)?))
+    }
+
+    /// Changes nothing, ever.
+    pub(crate) fn rehearse(state: Option<&Folder>) -> Result<Self, RegistryError> {
+        let reader = state.map(Reader::open).transpose()?.flatten();
+        Self::over(Registry::Theirs(reader))
+    }
+
+    fn over(registry: Registry) -> Result<Self, RegistryError> {
+        Ok(Self { registry, news: Vec::new(), counts: Counts::default() })
+    }
+
+    /// Judges every token of a file: `hand_out` gives each to the function it is given, and learns what it is.
+    pub fn plan<E: From<RegistryError>>(
+        &mut self,
+        hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<Finding, E>) -> Result<(), E>,
+    ) -> Result<Counts, E> {
+        let (news, counts) = (&mut self.news, &mut self.counts);
+        let in_words = |error: rusqlite::Error| self.registry.failure(&error);
+        let connection = self.registry.connection();
+        let mut present = connection.map(Present::new).transpose().map_err(in_words)?;
+        let mut seen = Seen::default();
+        hand_out(&mut |token| {
+            let seed = change::recognise(token.secret);
+            let finding = match (seen.note(token.serial, seed), &mut present) {
+                (Some(finding), _) => finding,
+                (None, Some(present)) => present.compare(token.serial, seed).map_err(in_words)?,
+                (None, None) => Finding::New,
+            };
+            news.push(finding == Finding::New);
+            match finding {
+                Finding::New => counts.added += 1,
+                Finding::Unchanged => counts.unchanged += 1,
+                _ => counts.conflicts += 1,
+            }
+            Ok(finding)
+        })?;
+        Ok(*counts)
+    }
+
+    /// The first name like `wanted` that no series has yet: `wanted`, `wanted-2`, `wanted-3`.
+    pub fn free_name(&self, wanted: &str) -> Result<String, RegistryError> {
+        let names = std::iter::once(wanted.to_owned()).chain((2..).map(|number| format!("{wanted}-{number}")));
+        for name in names {
+            if !self.has_series(&name)? {
+                return Ok(name);
+            }
+        }
+        Ok(wanted.to_owned())
+    }
+
+    /// Whether there is a series of that name.
+    pub fn has_series(&self, name: &str) -> Result<bool, RegistryError> {
+        let Some(connection) = self.registry.connection() else { return Ok(false) };
+        let query = "SELECT EXISTS (SELECT 1 FROM series WHERE name = ?1)";
+        connection.query_row(query, [name], |row| row.get(0)).map_err(|error| self.registry.failure(&error))
+    }
+
+    /// Writes the new ones of the tokens that were judged, in one transaction. `hand_out` gives them again in the same
+    /// order to the function it is given. In a rehearsal nothing happens.
+    pub fn write<E: From<RegistryError>>(
+        self,
+        origin: Origin<'_>,
+        rejected: u64,
+        by: By<'_>,
+        hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<(), E>) -> Result<(), E>,
+    ) -> Result<Counts, E> {
+        let counts = Counts { rejected, ..self.counts };
+        let Registry::Ours(mut writer) = self.registry else { return Ok(counts) };
+        let path = writer.path.clone();
+        let in_words = |error: rusqlite::Error| failure(&path, &error);
+        writer.connection.pragma_update(None, "cache_size", IMPORT_CACHE).map_err(in_words)?;
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = writer.connection.transaction_with_behavior(behavior).map_err(in_words)?;
+        let series = (counts.added > 0).then(|| series_id(&transaction, origin.series)).transpose();
+        let series = series.map_err(in_words)?;
+        let mut insertion = Insertion::new(&transaction, series, by).map_err(in_words)?;
+        let mut news = self.news.iter();
+        hand_out(&mut |token| {
+            if news.next() == Some(&true) {
+                insertion.insert(token).map_err(in_words)?;
+            }
+            Ok(())
+        })?;
+        drop(insertion);
+        record_import(&transaction, series, origin, counts, by).map_err(in_words)?;
+        transaction.commit().map_err(in_words)?;
+        Ok(counts)
+    }
+}
+
+impl Registry {
+    fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::Ours(writer) => Some(&writer.connection),
+            Self::Theirs(reader) => reader.as_ref().map(|reader| &reader.connection),
+        }
+    }
+
+    fn failure(&self, error: &rusqlite::Error) -> RegistryError {
+        match self {
+            Self::Ours(writer) => failure(&writer.path, error),
+            Self::Theirs(reader) => {
+                failure(reader.as_ref().map_or(Path::new(super::FILE), |reader| &reader.path), error)
+            }
+        }
+    }
+}
+
+/// The tokens that are there.
+struct Present<'c> {
+    by_serial: Statement<'c>,
+    by_seed: Statement<'c>,
+    /// Most files meet an empty registry.
+    is_empty: bool,
+}
+
+impl<'c> Present<'c> {
+    fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            by_serial: connection.prepare("SELECT seed, status FROM tokens WHERE serial = ?1")?,
+            by_seed: connection.prepare("SELECT serial FROM tokens WHERE seed = ?1")?,
+            is_empty: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM tokens)", [], |row| row.get(0))?,
+        })
+    }
+
+    fn compare(&mut self, serial: &Serial, seed: i64) -> Result<Finding, rusqlite::Error> {
+        if self.is_empty {
+            return Ok(Finding::New);
+        }
+        let row = self.by_serial.query_row([serial.as_str()], |row| Ok((row.get(0)?, row.get(1)?)));
+        let present: Option<(i64, String)> = row.optional()?;
+        if let Some((present, status)) = present {
+            return Ok(match present == seed {
+                _ if status == Status::Revoked.word() => Finding::Revoked,
+                true => Finding::Unchanged,
+                false => Finding::OtherSecret,
+            });
+        }
+        let other: Option<String> = self.by_seed.query_row([seed], |row| row.get(0)).optional()?;
+        let other = other.as_deref().and_then(Serial::new);
+        Ok(other.map_or(Finding::New, Finding::OtherSerial))
+    }
+}
+
+impl Seen {
+    /// Remembers a token; says so when it stood in the file before.
+    fn note(&mut self, serial: &Serial, seed: i64) -> Option<Finding> {
+        let secret = self.random.hash_one(seed);
+        let mark = Mark((self.random.hash_one(serial.as_str()) & !LAST_BYTE) | (secret & LAST_BYTE));
+        let before = self.serials.replace(mark);
+        let new_secret = self.secrets.insert(secret);
+        match before {
+            None if new_secret => None,
+            None => Some(Finding::SecretTwice),
+            Some(before) if before.0 == mark.0 && !new_secret => Some(Finding::Unchanged),
+            Some(_) => Some(Finding::SerialTwice),
+        }
+    }
+}
+
+const LAST_BYTE: u64 = 0xff;
+
+impl PartialEq for Mark {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 | LAST_BYTE == other.0 | LAST_BYTE
+    }
+}
+
+impl Eq for Mark {}
+
+impl Hash for Mark {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.0 | LAST_BYTE).hash(hasher);
+    }
+}
+
+/// Puts tokens into the registry, one after the other.
+struct Insertion<'c> {
+    insert: Statement<'c>,
+    /// How far a deleted token with the same seed was used.
+    burned: Statement<'c>,
+    none_burned: bool,
+    series: Option<i64>,
+    by: By<'c>,
+}
+
+impl<'c> Insertion<'c> {
+    fn new(connection: &'c Connection, series: Option<i64>, by: By<'c>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            insert: connection.prepare(INSERT)?,
+            burned: connection.prepare("SELECT watermark FROM burned WHERE seed = ?1")?,
+            none_burned: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM burned)", [], |row| row.get(0))?,
+            series,
+            by,
+        })
+    }
+
+    fn insert(&mut self, token: &NewToken<'_>) -> Result<(), rusqlite::Error> {
+        let progress = beginning(token).latest(self.burned_progress(token)?);
+        let kind = token.parameters.kind;
+        let period = match kind {
+            Kind::Totp(period) => Some(period.seconds()),
+            Kind::Hotp => None,
+        };
+        let values = params![
+            token.serial.as_str(),
+            change::recognise(token.secret),
+            token.secret.expose(),
+            kind.name(),
+            token.parameters.algorithm.name(),
+            token.parameters.digits.count(),
+            period,
+            Status::Good.word(),
+            progress.watermark.map(|step| step.0),
+            progress.drift,
+            progress.anchor,
+            self.series,
+            token.vendor,
+            token.model,
+            self.by.at.seconds(),
+        ];
+        self.insert.execute(values).map(drop)
+    }
+
+    fn burned_progress(&mut self, token: &NewToken<'_>) -> Result<Progress, rusqlite::Error> {
+        if self.none_burned {
+            return Ok(Progress::default());
+        }
+        let seed = Seed::of(token.secret, token.parameters.kind).to_string();
+        let watermark: Option<u64> = self.burned.query_row([seed], |row| row.get(0)).optional()?;
+        Ok(Progress { watermark: watermark.map(Step), ..Progress::default() })
+    }
+}
+
+/// Where a new token begins.
+fn beginning(token: &NewToken<'_>) -> Progress {
+    let watermark = token.counter.filter(|_| token.parameters.kind == Kind::Hotp).and_then(|next| next.checked_sub(1));
+    let drift = token.drift.unwrap_or(0);
+    Progress { watermark: watermark.map(Step), drift, anchor: drift }
+}
+
+fn series_id(connection: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
+    connection.execute("INSERT INTO series (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [name])?;
+    connection.query_row("SELECT id FROM series WHERE name = ?1", [name], |row| row.get(0))
+}
+
+fn record_import(
+    connection: &Connection,
+    series: Option<i64>,
+    origin: Origin<'_>,
+    counts: Counts,
+    by: By<'_>,
+) -> Result<(), rusqlite::Error> {
+    let values = params![
+        series,
+        origin.series,
+        origin.file,
+        origin.sha256,
+        by.at.seconds(),
+        by.who,
+        counts.added,
+        counts.unchanged,
+        counts.conflicts,
+        counts.rejected,
+    ];
+    connection.execute(RECORD_IMPORT, values)?;
+    let detail = format!("series={} added={}", origin.series, counts.added);
+    change::record(connection, by, Event::Imported, None, None, Some(&detail))
+}
+
+/// In KiB, as a negative number: room for the indexes of a million tokens, which are filled in random order.
+const IMPORT_CACHE: i64 = -40_960;
+
+const INSERT: &str = "INSERT INTO tokens (serial, seed, secret, type, algorithm, digits, period, status, first_use, \
+                      watermark, drift, anchor, series, vendor, model, issued) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+const RECORD_IMPORT: &str = "INSERT INTO imports (series, name, file, sha256, at, who, added, unchanged, conflicts, \
+                             rejected) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";

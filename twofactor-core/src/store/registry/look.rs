@@ -1,0 +1,310 @@
+//! Looking into the registry. Nothing here changes it.
+
+use std::path::PathBuf;
+
+use rusqlite::types::{ToSql, Type};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+
+use crate::account::{FirstUse, Held, MOST_HELD};
+use crate::clock::UnixTime;
+use crate::lifecycle::Status;
+use crate::otp::{Parameters, Progress};
+use crate::store::registry::row::{self, COLUMNS, Stored, WIDTH};
+use crate::store::registry::{FILE, RegistryError, failure, open, open_for_login};
+use crate::token::{Serial, Token};
+use crate::trusted::Folder;
+use crate::user::UserName;
+
+/// An open registry.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+}
+
+/// Which tokens a list shows: those that meet every condition.
+#[derive(Debug, Default, Clone)]
+pub struct Filter {
+    /// Of this series.
+    pub series: Option<String>,
+    /// Owned by this user.
+    pub owner: Option<UserName>,
+    /// With a serial like this (`*`, `?`, `[…]`).
+    pub serial: Option<String>,
+    /// Of which this stands in the registry.
+    pub status: Option<Status>,
+    /// With an owner, or without one.
+    pub owned: Option<Ownership>,
+}
+
+/// Whether a token has an owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// Somebody owns it.
+    Somebody,
+    /// Nobody does.
+    Nobody,
+}
+
+/// A token as the registry knows it, with its secret for looking further.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its serial.
+    pub serial: Serial,
+    /// The secret and its parameters; `None` once revoked.
+    pub token: Option<Token>,
+    /// How its codes are made.
+    pub parameters: Parameters,
+    /// What stands against it.
+    pub status: Status,
+    /// Whose it is.
+    pub owner: Option<UserName>,
+    /// Since when.
+    pub assigned_at: Option<UnixTime>,
+    /// Whether the next login may be further out.
+    pub first_use: FirstUse,
+    /// How far former owners took it.
+    pub progress: Progress,
+    /// When it was imported.
+    pub issued: UnixTime,
+    /// Which series it came with; `None` once that was forgotten.
+    pub series: Option<String>,
+    /// Who made it.
+    pub vendor: Option<String>,
+    /// What it is.
+    pub model: Option<String>,
+}
+
+/// One import.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// The file's name as it was given.
+    pub file: String,
+    /// The file's digest.
+    pub sha256: Vec<u8>,
+    /// When.
+    pub at: UnixTime,
+    /// By whom.
+    pub who: String,
+    /// Tokens it brought.
+    pub added: u64,
+    /// Tokens that were there already.
+    pub unchanged: u64,
+    /// Tokens that contradicted what was there.
+    pub conflicts: u64,
+    /// Rows that could not be read.
+    pub rejected: u64,
+}
+
+/// A series and what has become of its tokens.
+#[derive(Debug, Clone)]
+pub struct SeriesSummary {
+    /// Its name.
+    pub name: String,
+    /// All its tokens.
+    pub tokens: u64,
+    /// Those with an owner.
+    pub assigned: u64,
+    /// Those put aside or lost.
+    pub unusable: u64,
+    /// Those revoked.
+    pub revoked: u64,
+    /// The files it came from, oldest first.
+    pub imports: Vec<Import>,
+}
+
+impl Reader {
+    /// Opens the registry in the folder `state`; `None` when there is none.
+    pub fn open(state: &Folder) -> Result<Option<Self>, RegistryError> {
+        let connection = open(state, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
+    }
+
+    pub(super) fn for_login(state: &Folder) -> Result<Option<Self>, RegistryError> {
+        let connection = open_for_login(state)?;
+        Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
+    }
+
+    /// The physical tokens assigned to `user`, also those that open nothing.
+    pub(super) fn held_by(&self, user: &UserName) -> Result<Vec<Held>, RegistryError> {
+        let query = format!("SELECT {COLUMNS} FROM tokens WHERE owner = ?1 LIMIT {}", MOST_HELD + 1);
+        self.asking(|connection| {
+            let mut statement = connection.prepare(&query)?;
+            let rows = statement.query_map([user.as_str()], row::read)?;
+            let held = rows.map(|stored| {
+                let stored = stored?;
+                let (status, first_use) = (stored.status, stored.first_use);
+                let missing = || rusqlite::Error::InvalidColumnType(2, "secret".to_owned(), Type::Null);
+                let token = stored.into_token().ok_or_else(missing)?;
+                Ok(Held { token, status, first_use })
+            });
+            held.collect()
+        })
+    }
+
+    /// The token with that serial.
+    pub fn token(&self, serial: &Serial) -> Result<Option<Listed>, RegistryError> {
+        self.asking(|connection| {
+            let query = select("WHERE tokens.serial = ?1");
+            connection.query_row(&query, [serial.as_str()], listed).optional()
+        })
+    }
+
+    /// Hands out every token that `filter` lets through, by serial, one by one: a million do not fit into memory.
+    pub fn tokens<E: From<RegistryError>>(
+        &self,
+        filter: &Filter,
+        mut take: impl FnMut(Listed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (conditions, values) = filter.in_sql();
+        let query = select(&format!("{conditions} ORDER BY tokens.serial"));
+        let mut statement = self.connection.prepare(&query).map_err(|error| self.failure(&error))?;
+        let values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
+        let mut rows = statement.query(values.as_slice()).map_err(|error| self.failure(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failure(&error))? {
+            take(listed(row).map_err(|error| self.failure(&error))?)?;
+        }
+        Ok(())
+    }
+
+    /// Everyone who owns a token, sorted.
+    pub fn owners(&self) -> Result<Vec<UserName>, RegistryError> {
+        self.asking(|connection| {
+            let mut statement =
+                connection.prepare("SELECT DISTINCT owner FROM tokens WHERE owner IS NOT NULL ORDER BY owner")?;
+            let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+            Ok(names.collect::<Result<Vec<_>, _>>()?.iter().filter_map(|name| UserName::new(name).ok()).collect())
+        })
+    }
+
+    /// How many tokens there are.
+    pub fn count(&self) -> Result<u64, RegistryError> {
+        self.asking(|connection| connection.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0)))
+    }
+
+    /// The series called `name`.
+    pub fn series(&self, name: &str) -> Result<Option<SeriesSummary>, RegistryError> {
+        Ok(self.all_series_where("WHERE series.name = ?1", &[&name])?.pop())
+    }
+
+    /// All series, by name.
+    pub fn all_series(&self) -> Result<Vec<SeriesSummary>, RegistryError> {
+        self.all_series_where("", &[])
+    }
+
+    /// What SQLite finds wrong with the registry when it looks at every page. Nothing, on a healthy host.
+    pub fn integrity(&self) -> Result<Vec<String>, RegistryError> {
+        self.asking(|connection| {
+            let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+            let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+            let found: Vec<String> = found.collect::<Result<_, _>>()?;
+            Ok(found.into_iter().filter(|line| line != "ok").collect())
+        })
+    }
+
+    fn all_series_where(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<SeriesSummary>, RegistryError> {
+        let query = format!(
+            "SELECT series.id, series.name, count(tokens.id), count(tokens.owner), \
+             count(CASE WHEN tokens.status IN ('disabled', 'lost') THEN 1 END), \
+             count(CASE WHEN tokens.status = 'revoked' THEN 1 END) \
+             FROM series LEFT JOIN tokens ON tokens.series = series.id {condition} GROUP BY series.id ORDER BY series.name"
+        );
+        let imports = "SELECT file, sha256, at, who, added, unchanged, conflicts, rejected \
+                       FROM imports WHERE series = ?1 ORDER BY id";
+        self.asking(|connection| {
+            let mut statement = connection.prepare(&query)?;
+            let mut import_statement = connection.prepare(imports)?;
+            let mut rows = statement.query(values)?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                let found = import_statement.query_map(params![row.get::<_, i64>(0)?], import)?;
+                all.push(SeriesSummary {
+                    name: row.get(1)?,
+                    tokens: row.get(2)?,
+                    assigned: row.get(3)?,
+                    unusable: row.get(4)?,
+                    revoked: row.get(5)?,
+                    imports: found.collect::<Result<_, _>>()?,
+                });
+            }
+            Ok(all)
+        })
+    }
+
+    fn asking<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, RegistryError> {
+        ask(&self.connection).map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&self, error: &rusqlite::Error) -> RegistryError {
+        failure(&self.path, error)
+    }
+}
+
+impl Filter {
+    fn in_sql(&self) -> (String, Vec<String>) {
+        let mut conditions = Vec::new();
+        let mut values = Vec::new();
+        let texts = [
+            ("series.name =", self.series.as_deref()),
+            ("tokens.owner =", self.owner.as_ref().map(UserName::as_str)),
+            ("tokens.serial GLOB", self.serial.as_deref()),
+            ("tokens.status =", self.status.map(Status::word)),
+        ];
+        for (condition, value) in texts {
+            if let Some(value) = value {
+                values.push(value.to_owned());
+                conditions.push(format!("{condition} ?{}", values.len()));
+            }
+        }
+        match self.owned {
+            Some(Ownership::Somebody) => conditions.push("tokens.owner IS NOT NULL".to_owned()),
+            Some(Ownership::Nobody) => conditions.push("tokens.owner IS NULL".to_owned()),
+            None => {}
+        }
+        let text = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+        (text, values)
+    }
+}
+
+/// A query for [`listed`] rows.
+fn select(conditions: &str) -> String {
+    let columns: Vec<String> = COLUMNS.split(", ").map(|column| format!("tokens.{}", column.trim())).collect();
+    format!(
+        "SELECT {}, series.name, tokens.vendor, tokens.model FROM tokens LEFT JOIN series ON series.id = tokens.series \
+         {conditions}",
+        columns.join(", ")
+    )
+}
+
+fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
+    let stored: Stored = row::read(row)?;
+    let bad_owner = || rusqlite::Error::InvalidColumnType(8, "owner".to_owned(), Type::Text);
+    let owner = stored.owner.as_deref().map(|owner| UserName::new(owner).map_err(|_| bad_owner())).transpose()?;
+    Ok(Listed {
+        serial: stored.serial.clone(),
+        parameters: stored.parameters,
+        status: stored.status,
+        owner,
+        assigned_at: stored.assigned_at,
+        first_use: stored.first_use,
+        progress: stored.progress,
+        issued: stored.issued,
+        token: stored.into_token(),
+        series: row.get(WIDTH)?,
+        vendor: row.get(WIDTH + 1)?,
+        model: row.get(WIDTH + 2)?,
+    })
+}
+
+fn import(row: &Row<'_>) -> Result<Import, rusqlite::Error> {
+    Ok(Import {
+        file: row.get(0)?,
+        sha256: row.get(1)?,
+        at: row::time(row, 2)?.unwrap_or(UnixTime::from_seconds(0)),
+        who: row.get(3)?,
+        added: row.get(4)?,
+        unchanged: row.get(5)?,
+        conflicts: row.get(6)?,
+        rejected: row.get(7)?,
+    })
+}

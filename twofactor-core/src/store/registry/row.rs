@@ -1,0 +1,96 @@
+//! A token as a row: between SQLite's values and ours. A value that cannot be is damage, and never a default.
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+use zeroize::Zeroizing;
+
+use crate::account::FirstUse;
+use crate::clock::UnixTime;
+use crate::lifecycle::Status;
+use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress, Step};
+use crate::secret::Secret;
+use crate::token::{Label, Seed, Serial, Token};
+
+/// The columns that [`read`] wants, in its order.
+pub(super) const COLUMNS: &str = "id, serial, secret, type, algorithm, digits, period, status, owner, assigned_at, \
+                                  first_use, watermark, drift, anchor, issued";
+
+/// How many [`COLUMNS`] there are: what a query asks beside them begins here.
+pub(super) const WIDTH: usize = 15;
+
+/// A row of `tokens`.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) id: i64,
+    pub(crate) serial: Serial,
+    /// `None` once revoked.
+    pub(crate) secret: Option<Secret>,
+    pub(crate) parameters: Parameters,
+    pub(crate) status: Status,
+    pub(crate) owner: Option<String>,
+    pub(crate) assigned_at: Option<UnixTime>,
+    pub(crate) first_use: FirstUse,
+    pub(crate) progress: Progress,
+    pub(crate) issued: UnixTime,
+}
+
+impl Stored {
+    /// Which sequence of codes it shows; `None` once revoked.
+    pub(crate) fn seed(&self) -> Option<Seed> {
+        self.secret.as_ref().map(|secret| Seed::of(secret, self.parameters.kind))
+    }
+
+    /// The token, while it has its secret.
+    pub(crate) fn into_token(self) -> Option<Token> {
+        let label = Label::of(&self.serial);
+        let (parameters, issued, start) = (self.parameters, self.issued, self.progress);
+        Some(Token { serial: self.serial, label, secret: self.secret?, parameters, issued, start })
+    }
+}
+
+/// Reads a row that begins with [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
+    let secret: Option<Zeroizing<Vec<u8>>> = row.get::<_, Option<Vec<u8>>>(2)?.map(Zeroizing::new);
+    let secret = secret.map(|bytes| Secret::from_bytes(bytes).map_err(|_| damaged(2, Type::Blob))).transpose()?;
+    let period: Option<u16> = row.get(6)?;
+    let kind = match (text(row, 3)?, period) {
+        ("totp", Some(period)) => Kind::Totp(Period::new(period).map_err(|_| damaged(6, Type::Integer))?),
+        ("hotp", None) => Kind::Hotp,
+        _ => return Err(damaged(3, Type::Text)),
+    };
+    let algorithm: Algorithm = text(row, 4)?.parse().map_err(|_| damaged(4, Type::Text))?;
+    let digits = Digits::new(row.get(5)?).map_err(|_| damaged(5, Type::Integer))?;
+    let first_use = match row.get::<_, u8>(10)? {
+        0 => FirstUse::Over,
+        1 => FirstUse::Open,
+        _ => return Err(damaged(10, Type::Integer)),
+    };
+    let watermark = row.get::<_, Option<u64>>(11)?.map(Step);
+    Ok(Stored {
+        id: row.get(0)?,
+        serial: Serial::new(text(row, 1)?).ok_or_else(|| damaged(1, Type::Text))?,
+        secret,
+        parameters: Parameters { algorithm, digits, kind },
+        status: Status::parse(text(row, 7)?).ok_or_else(|| damaged(7, Type::Text))?,
+        owner: row.get(8)?,
+        assigned_at: time(row, 9)?,
+        first_use,
+        progress: Progress { watermark, drift: row.get(12)?, anchor: row.get(13)? },
+        issued: time(row, 14)?.ok_or_else(|| damaged(14, Type::Integer))?,
+    })
+}
+
+/// A time, in seconds since 1970.
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Option<UnixTime>, rusqlite::Error> {
+    Ok(row.get::<_, Option<u64>>(column)?.map(UnixTime::from_seconds))
+}
+
+fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, rusqlite::Error> {
+    row.get_ref(column)?.as_str().map_err(|_| damaged(column, Type::Text))
+}
+
+/// Says where, never what.
+fn damaged(column: usize, found: Type) -> rusqlite::Error {
+    let name = COLUMNS.split(", ").nth(column).unwrap_or("?").trim();
+    rusqlite::Error::InvalidColumnType(column, name.to_owned(), found)
+}

@@ -1,0 +1,169 @@
+//! What the registry looks like inside, and how an older one becomes a newer one.
+//!
+//! What always holds: a registry is made under another name and renamed when it is complete, so an empty or half-made file
+//! is never taken for a registry without tokens. Its format number only grows; every step is one transaction.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::store::registry::{FILE, RegistryError, UNFINISHED, failure};
+use crate::trusted::Folder;
+
+/// Marks the file as ours (SQLite's application_id): "2fac".
+const OURS: i64 = 0x3266_6163;
+
+/// The steps from nothing to the newest format. A step that was released is never changed: the next one follows it.
+pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+
+const FIRST: &str = "
+CREATE TABLE series (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- Every import that added or met something, with the file it came from.
+CREATE TABLE imports (
+    id          INTEGER PRIMARY KEY,
+    series      INTEGER REFERENCES series (id) ON DELETE SET NULL,
+    name        TEXT NOT NULL,      -- of the series, which may be deleted
+    file        TEXT NOT NULL,
+    sha256      BLOB NOT NULL,
+    at          INTEGER NOT NULL,   -- seconds since 1970
+    who         TEXT NOT NULL,
+    added       INTEGER NOT NULL,
+    unchanged   INTEGER NOT NULL,
+    conflicts   INTEGER NOT NULL,
+    rejected    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE tokens (
+    id          INTEGER PRIMARY KEY,
+    serial      TEXT NOT NULL,
+    seed        INTEGER NOT NULL,   -- recognises the secret; stays when the secret is wiped
+    secret      BLOB,               -- NULL once revoked
+    type        TEXT NOT NULL,      -- totp, hotp
+    algorithm   TEXT NOT NULL,
+    digits      INTEGER NOT NULL,
+    period      INTEGER,            -- seconds; NULL for hotp
+    status      TEXT NOT NULL,      -- good, disabled, lost, revoked
+    owner       TEXT,
+    assigned_at INTEGER,
+    first_use   INTEGER NOT NULL,   -- 1: the next login may be further out
+    watermark   INTEGER,            -- as far as former owners took it; the owner's own state knows more
+    drift       INTEGER NOT NULL,   -- in steps, as of the watermark
+    anchor      INTEGER NOT NULL,
+    series      INTEGER REFERENCES series (id),
+    vendor      TEXT,
+    model       TEXT,
+    issued      INTEGER NOT NULL    -- when it was imported
+) STRICT;
+CREATE UNIQUE INDEX tokens_serial ON tokens (serial);
+CREATE INDEX tokens_seed ON tokens (seed);
+CREATE INDEX tokens_owner ON tokens (owner) WHERE owner IS NOT NULL;
+
+-- How far the seeds of deleted tokens were used: they may be imported again, their old codes may not.
+CREATE TABLE burned (
+    seed        TEXT PRIMARY KEY,
+    watermark   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What sysadmins did.
+CREATE TABLE history (
+    id          INTEGER PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    who         TEXT NOT NULL,
+    event       TEXT NOT NULL,
+    serial      TEXT,
+    user        TEXT,
+    detail      TEXT
+) STRICT;
+";
+
+/// Makes a registry without tokens.
+pub(super) fn make(state: &Folder) -> Result<(), RegistryError> {
+    state.make_empty(UNFINISHED)?;
+    let path = state.path().join(UNFINISHED);
+    let made = || -> Result<(), rusqlite::Error> {
+        let mut connection =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.pragma_update(None, "application_id", OURS)?;
+        migrate(&mut connection, MIGRATIONS)?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        connection.close().map_err(|(_, error)| error)
+    };
+    made().map_err(|error| failure(&path, &error))?;
+    Ok(state.rename(UNFINISHED, FILE)?)
+}
+
+/// Makes sure that a database is a registry this version understands, and sets it up for use.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), RegistryError> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let in_words = |error| failure(path, &error);
+    if number("application_id").map_err(in_words)? != OURS {
+        return Err(RegistryError::Foreign(path.to_owned()));
+    }
+    let (found, known) = (number("user_version").map_err(in_words)?, newest(MIGRATIONS));
+    if found > known {
+        return Err(RegistryError::Newer { path: path.to_owned(), found, known });
+    }
+    if found < 1 {
+        return Err(RegistryError::Foreign(path.to_owned()));
+    }
+    let set = || -> Result<(), rusqlite::Error> {
+        // Nothing that stands in the file is run, and what cannot be right is noticed early.
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        // What is deleted is overwritten: secrets were there.
+        connection.pragma_update(None, "secure_delete", true)
+    };
+    set().map_err(in_words)
+}
+
+/// Takes every step that a registry has not taken yet.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), rusqlite::Error> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let taken = usize::try_from(found).unwrap_or(0);
+    for (format, step) in (1_i64..).zip(migrations).skip(taken) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", format)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn newest(migrations: &[&str]) -> i64 {
+    i64::try_from(migrations.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_registry_takes_the_steps_it_lacks_and_keeps_what_it_has() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &["CREATE TABLE things (name TEXT) STRICT"]).unwrap();
+        connection.execute("INSERT INTO things VALUES ('old')", []).unwrap();
+        let newer = ["CREATE TABLE things (name TEXT) STRICT", "ALTER TABLE things ADD COLUMN colour TEXT"];
+        for _ in 0..2 {
+            migrate(&mut connection, &newer).unwrap();
+        }
+        let kept: (String, Option<String>) =
+            connection.query_row("SELECT name, colour FROM things", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(kept, ("old".to_owned(), None));
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_registry_as_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = ["CREATE TABLE things (name TEXT) STRICT", "CREATE TABLE others (name TEXT) STRICT; nonsense"];
+        assert!(migrate(&mut connection, &steps).is_err());
+        let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(format, 1);
+        assert!(connection.prepare("SELECT * FROM others").is_err(), "half a step was undone");
+    }
+}
