@@ -22,6 +22,8 @@ use crate::user::UserName;
 pub use probe::Fit;
 
 mod probe;
+#[cfg(test)]
+mod tests;
 
 /// A token, as far as the registry and its owner's state know it together.
 #[derive(Debug)]
