@@ -481,8 +481,8 @@ fn tokens_are_assigned_all_or_none() {
     assert!(matches!(fixture.store.assign(&unknown, by(NOW)), Err(TokenError::NoToken(_))));
     assert_eq!(fixture.view(FOB).listed.owner, None);
     fixture.assign(FOB, "alice");
-    let owned = fixture.store.assign(&[(serial(SECOND_FOB), user("bob")), (serial(FOB), user("bob"))], by(NOW));
-    assert!(matches!(owned, Err(TokenError::Owned(_, owner)) if owner == user("alice")));
+    let refused = fixture.store.assign(&[(serial(SECOND_FOB), user("bob")), (serial(FOB), user("bob"))], by(NOW));
+    assert!(matches!(refused, Err(TokenError::Owned(_, owner)) if owner == user("alice")));
     assert_eq!(fixture.view(SECOND_FOB).listed.owner, None);
 }
 
@@ -521,6 +521,14 @@ fn a_series_is_deleted_with_its_tokens_and_its_name_is_free_again() {
     assert!(fixture.store.series("box").unwrap().is_none());
     assert_eq!(fixture.store.token_count().unwrap(), 0);
     assert_eq!(fixture.store.intake().unwrap().free_name("box").unwrap(), "box");
+}
+
+#[test]
+fn a_revoked_token_outlives_its_series() {
+    let fixture = Fixture::new();
+    fixture.store.change(&[serial(FOB)], Change::Revoke, LastCredential::Keep, by(NOW)).unwrap();
+    assert_eq!(fixture.store.delete_series("box", LastCredential::Keep, by(NOW)).unwrap(), 1);
+    assert_eq!(fixture.findings(&[(FOB, secret(1), totp())]), [Finding::Revoked]);
 }
 
 #[test]
