@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::document::{self, Problem, Section};
+use crate::document::{self, Found, Problem, Section};
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Window};
+use crate::rule::{Conditions, Demand, Factors, Level, Locality, Network, NotANetwork, Rule};
 use crate::throttle::Limits;
 use crate::trusted::{self, FileError, Owner};
 
@@ -22,6 +23,9 @@ pub const DEFAULT_STATE: &str = "/var/lib/twofactor";
 
 /// The largest configuration that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
+
+/// The longest that an accepted login may be remembered.
+const LONGEST_REMEMBERED: Duration = Duration::from_hours(30 * 24);
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +40,10 @@ pub struct Config {
     pub throttle: Limits,
     /// `[prompt]`.
     pub prompt: Prompt,
-    /// `[default] second_factor`.
+    /// `[default] second_factor`: for a login that no rule is about.
     pub default_level: Level,
+    /// `[[rule]]`, in the order of the file. The first that matches decides.
+    pub rules: Vec<Rule>,
 }
 
 /// What a new authenticator-app secret looks like.
@@ -62,33 +68,6 @@ pub struct Prompt {
     pub combined: BTreeSet<String>,
 }
 
-/// What is asked of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// A second factor, of everybody.
-    Required,
-    /// A second factor of whoever is enrolled.
-    Optional,
-    /// Nothing.
-    Off,
-}
-
-impl Level {
-    /// All levels of this version, with their names in the file.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Required, "required"), (Self::Optional, "optional"), (Self::Off, "off")];
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Required => "required",
-            Self::Optional => "optional",
-            Self::Off => "off",
-        })
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -102,6 +81,7 @@ impl Default for Config {
                 combined: BTreeSet::from(["xrdp-sesman".to_owned()]),
             },
             default_level: Level::Required,
+            rules: Vec::new(),
         }
     }
 }
@@ -199,9 +179,7 @@ fn read(root: Section<'_, '_>) -> Config {
         }
         section.finish();
     }
-    for section in root.sections("rule") {
-        read_rule(section);
-    }
+    config.rules = root.sections("rule").into_iter().filter_map(read_rule).collect();
     root.finish();
     config
 }
@@ -309,23 +287,66 @@ fn read_level(section: &Section<'_, '_>) -> Option<Level> {
     level.value
 }
 
-/// Rules are a part of the language that this version does not speak. Their keys are checked all the same, so that one
-/// look shows every mistake.
-fn read_rule(section: Section<'_, '_>) {
-    section.complain_here("[[rule]] is not supported by this version; use [default] and separate PAM services");
-    for name in ["users", "groups", "services", "networks", "factors"] {
-        let _ = section.strings(name);
+/// A rule. `None` when it says too little; every mistake is recorded.
+fn read_rule(section: Section<'_, '_>) -> Option<Rule> {
+    let texts = |found: Vec<Found<&str>>| found.into_iter().map(|text| text.value.to_owned()).collect();
+    let users = read_list(&section, "users").map(texts);
+    let groups = read_list(&section, "groups").map(texts);
+    let services = read_list(&section, "services").map(texts);
+    let networks = read_list(&section, "networks").map(|list| read_networks(&section, &list));
+    let locality = section.boolean("local").map(|local| if local { Locality::Local } else { Locality::Remote });
+    if networks.is_some() && locality == Some(Locality::Local) {
+        section.complain_here("a local login comes from no network: this rule never matches");
     }
-    let _ = section.boolean("local");
-    let _ = read_level(&section);
-    section.known("until");
-    let _ = section.duration("remember", Duration::from_hours(24));
+    if !section.known("second_factor") {
+        section.missing("second_factor");
+    }
+    let level = read_level(&section);
+    let factors = read_list(&section, "factors").map_or(Factors::ALL, |list| read_factors(&section, &list));
+    let until = section.day("until");
+    let remember = section.duration("remember", LONGEST_REMEMBERED).unwrap_or_default();
+    let line = section.line();
     section.finish();
+    let conditions = Conditions { users, groups, services, networks, locality };
+    Some(Rule { line, conditions, demand: Demand { level: level?, factors, until, remember } })
+}
+
+/// A list of strings. An empty one would match nothing, and look as if it matched everything.
+fn read_list<'r>(section: &Section<'r, '_>, name: &'static str) -> Option<Vec<Found<&'r str>>> {
+    let list = section.strings(name)?;
+    if list.is_empty() {
+        section.complain_here(format!("{name} is empty; leave it out to match everything"));
+    }
+    Some(list)
+}
+
+fn read_networks(section: &Section<'_, '_>, list: &[Found<&str>]) -> Vec<Network> {
+    let read = |text: &Found<&str>| match text.value.parse() {
+        Ok(network) => Some(network),
+        Err(error) => {
+            let error: NotANetwork = error;
+            section.complain_about(text, error.to_string());
+            None
+        }
+    };
+    list.iter().filter_map(read).collect()
+}
+
+fn read_factors(section: &Section<'_, '_>, list: &[Found<&str>]) -> Factors {
+    let mut factors = Factors::NONE;
+    for name in list {
+        match factors.and(name.value) {
+            Some(more) => factors = more,
+            None => section.complain_about(name, "factors lists app, token, recovery"),
+        }
+    }
+    factors
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixTime;
 
     fn problems(text: &str) -> Vec<String> {
         Config::parse(text).unwrap_err().iter().map(ToString::to_string).collect()
@@ -429,13 +450,54 @@ mod tests {
     #[test]
     fn what_this_version_does_not_do_is_refused_by_name() {
         assert!(
-            problems("[[rule]]\nusers = [\"backup\"]\nsecond_factor = \"off\"\n")[0]
-                .contains("[[rule]] is not supported")
-        );
-        assert!(
             problems("[default]\nsecond_factor = \"enroll\"\n")[0].contains("enrollment at login is not supported")
         );
         assert!(problems("[enrollment]\ninvitation = \"required\"\n")[0].contains("invitations are not supported"));
-        assert_eq!(problems("[[rule]]\nuser = [\"x\"]\nuntil = 2027-01-31\n").len(), 2);
+    }
+
+    #[test]
+    fn a_rule_is_read_whole() {
+        let text = r#"
+            [[rule]]
+            users = ["backup"]
+            groups = ["wheel", "ops"]
+            services = ["sshd"]
+            networks = ["10.0.0.0/8", "2001:db8::/32"]
+            local = false
+            second_factor = "optional"
+            factors = ["app", "recovery"]
+            until = 2027-01-31
+            remember = "12h"
+            [[rule]]
+            second_factor = "off"
+        "#;
+        let rules = Config::parse(text).unwrap().rules;
+        let [first, second] = rules.as_slice() else { panic!("{rules:?}") };
+        assert_eq!((first.line, second.line), (2, 12));
+        assert_eq!(first.conditions.networks.as_ref().map(Vec::len), Some(2));
+        assert_eq!(first.demand.factors.names(), ["app", "recovery"]);
+        assert_eq!(first.demand.until, UnixTime::from_rfc3339("2027-01-31T00:00:00Z"));
+        assert_eq!(first.demand.remember, Duration::from_hours(12));
+        assert_eq!((&second.conditions, second.demand), (&Conditions::default(), Demand::at(Level::Off)));
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_meant_is_refused() {
+        for (rule, problem) in [
+            ("users = [\"x\"]", "second_factor is missing"),
+            ("second_factor = \"off\"\nusers = []", "users is empty"),
+            ("second_factor = \"off\"\nnetworks = [\"10.0.0.1/8\"]", "3:13: a network is an address"),
+            ("second_factor = \"off\"\nnetworks = [\"example.org\"]", "3:13: a network is an address"),
+            ("second_factor = \"off\"\nnetworks = [\"10.0.0.0/8\"]\nlocal = true", "never matches"),
+            ("second_factor = \"off\"\nfactors = [\"sms\"]", "3:12: factors lists app, token, recovery"),
+            ("second_factor = \"off\"\nuntil = \"2027-01-31\"", "3:9: until is a day"),
+            ("second_factor = \"off\"\nuntil = 2027-01-31T12:00:00Z", "3:9: until is a day"),
+            ("second_factor = \"off\"\nuntil = 2027-02-30", "3:"),
+            ("second_factor = \"off\"\nremember = \"1000h\"", "remember is at most"),
+            ("second_factor = \"off\"\nuser = [\"x\"]", "3:1: unknown key user; did you mean users?"),
+        ] {
+            let found = problems(&format!("[[rule]]\n{rule}\n"));
+            assert!(found.len() == 1 && found[0].contains(problem), "{rule}: {found:?}");
+        }
     }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::clock::UnixTime;
+
 /// Something wrong at one place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -204,6 +206,26 @@ impl<'r, 't> Section<'r, 't> {
                 None
             }
         }
+    }
+
+    /// The first moment of a day in UTC: `2027-01-31`, without quotes.
+    pub fn day(&self, name: &'static str) -> Option<UnixTime> {
+        let value = self.value(name)?;
+        let day = match value.get_ref() {
+            DeValue::Datetime(datetime) if datetime.time.is_none() => datetime.date,
+            _ => None,
+        };
+        let moment = day.and_then(|day| UnixTime::from_rfc3339(&format!("{day}T00:00:00Z")));
+        if moment.is_none() {
+            self.complain(value, format!("{name} is a day like 2027-01-31, without quotes and time"));
+        }
+        moment
+    }
+
+    /// The line this section begins at, from 1.
+    pub fn line(&self) -> usize {
+        let before = self.reader.text.get(..self.offset).unwrap_or_default();
+        before.matches('\n').count() + 1
     }
 
     /// One of a fixed set of words.

@@ -27,14 +27,16 @@ pub mod lifecycle;
 pub mod throttle;
 pub mod token;
 
-// Things made of things.
+// Things made of things, and what counts among them.
+pub mod rule;
+
 pub mod account;
 pub mod otpauth;
 
 // Storage.
 pub mod store;
 
-// Rules.
+// Rules as they are written.
 pub mod config;
 
 // Rules made of rules.

@@ -1,10 +1,17 @@
-//! What is asked of whom.
+//! What is asked of whom: the first rule that matches decides, else `[default]`.
 //!
-//! What always holds: only this file can make a [`Waived`], and for `optional` it needs the store's proof that the user
-//! has no account. Whatever is not known for certain is asked.
+//! What always holds: only this file can make a [`Waived`], and it needs a proof: the store's that the user has no account,
+//! or its memory of an accepted login; or a rule that says `off`. Whatever is not known for certain is asked: a group
+//! database that fails makes the answer `required`, whatever the rules say.
 
-use crate::config::{Config, Level};
-use crate::store::Absent;
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+use crate::config::Config;
+use crate::rule::{Demand, Facts, Factors, Level, Mismatch};
+use crate::store::{Absent, Remembered};
+use crate::user::{LookupError, UserDatabase};
 
 /// The `nullok` argument of a PAM line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,7 +23,36 @@ pub enum NullOk {
     Yes,
 }
 
-/// What the policy says of a login.
+/// What the policy says of a login, and how it came to say so.
+#[derive(Debug)]
+#[must_use]
+pub struct Ruling {
+    /// What is to be done.
+    pub decision: Decision,
+    /// What counts as a second factor.
+    pub factors: Factors,
+    /// How long an accepted login is remembered.
+    pub remember: Duration,
+    /// Until when less than `required` is asked, and by what the level is called until then.
+    pub grace: Option<(UnixTime, Level)>,
+    /// What decided.
+    pub by: By,
+    /// The rules that were looked at and did not match, in order.
+    pub passed: Vec<(usize, Mismatch)>,
+}
+
+/// What decided.
+#[derive(Debug)]
+pub enum By {
+    /// The rule that begins at this line.
+    Rule(usize),
+    /// `[default]`.
+    Default,
+    /// Nothing could: the group database failed at the rule of this line.
+    Failure(usize, LookupError),
+}
+
+/// What is to be done.
 #[derive(Debug)]
 #[must_use]
 pub enum Decision {
@@ -43,9 +79,9 @@ impl Decision {
     /// For the log, when the line asks for `debug`.
     pub fn in_words(&self) -> &'static str {
         match self {
-            Self::Ask => "policy: everybody is asked for a code",
-            Self::AskTheEnrolled(_) => "policy: whoever is enrolled is asked for a code",
-            Self::Waive(_) => "policy: nobody is asked for a code",
+            Self::Ask => "everybody is asked for a code",
+            Self::AskTheEnrolled(_) => "whoever is enrolled is asked for a code",
+            Self::Waive(_) => "nobody is asked for a code",
         }
     }
 }
@@ -58,17 +94,74 @@ impl Optional {
 }
 
 impl Waived {
+    /// Waives the second factor for a login like one that was accepted a while ago.
+    pub fn remembered(_proof: Remembered) -> Self {
+        Self { why: "remembered" }
+    }
+
     /// The log's word for it.
     pub fn why(&self) -> &'static str {
         self.why
     }
 }
 
-/// What `config` asks on a PAM line with or without `nullok`.
-pub fn decide(config: &Config, null_ok: NullOk) -> Decision {
-    match (config.default_level, null_ok) {
+/// What `config` asks of the login that `facts` are about, on a PAM line with or without `nullok`.
+pub fn judge(
+    config: &Config,
+    null_ok: NullOk,
+    facts: &Facts<'_>,
+    users: &dyn UserDatabase,
+    now: UnixTime,
+) -> Ruling {
+    let membership = Membership { facts, users, gids: OnceCell::new() };
+    let mut passed = Vec::new();
+    for rule in &config.rules {
+        match rule.conditions.meet(facts, |groups| membership.is_in(groups)) {
+            Ok(Ok(())) => return ruling(&rule.demand, By::Rule(rule.line), null_ok, now, passed),
+            Ok(Err(mismatch)) => passed.push((rule.line, mismatch)),
+            Err(error) => {
+                // Nobody knows which rule would have matched: the strictest answer, and no `nullok` either.
+                let demand = Demand::at(Level::Required);
+                return ruling(&demand, By::Failure(rule.line, error), NullOk::No, now, passed);
+            }
+        }
+    }
+    ruling(&Demand::at(config.default_level), By::Default, null_ok, now, passed)
+}
+
+fn ruling(demand: &Demand, by: By, null_ok: NullOk, now: UnixTime, passed: Vec<(usize, Mismatch)>) -> Ruling {
+    let decision = match (demand.level_at(now), null_ok) {
         (Level::Required, NullOk::No) => Decision::Ask,
         (Level::Required, NullOk::Yes) | (Level::Optional, _) => Decision::AskTheEnrolled(Optional(())),
         (Level::Off, _) => Decision::Waive(Waived { why: "off" }),
+    };
+    let grace = demand.until.filter(|until| now < *until && demand.level != Level::Required);
+    let grace = grace.map(|until| (until, demand.level));
+    Ruling { decision, factors: demand.factors, remember: demand.remember, grace, by, passed }
+}
+
+/// Which groups the user is in: asked at most once, and only when a rule wants to know.
+struct Membership<'a> {
+    facts: &'a Facts<'a>,
+    users: &'a dyn UserDatabase,
+    gids: OnceCell<Vec<u32>>,
+}
+
+impl Membership<'_> {
+    /// Whether the user is in any of these groups. One that does not exist has no members.
+    fn is_in(&self, groups: &[String]) -> Result<bool, LookupError> {
+        let Some(user) = self.facts.user else { return Ok(false) };
+        if self.gids.get().is_none() {
+            let _ = self.gids.set(self.users.gids(user)?);
+        }
+        let gids = self.gids.get().map_or(&[][..], Vec::as_slice);
+        for group in groups {
+            if let Some(gid) = self.users.gid(group)?
+                && gids.contains(&gid)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

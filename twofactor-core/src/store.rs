@@ -7,7 +7,9 @@
 pub mod files;
 pub mod registry;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -15,6 +17,7 @@ use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::otp::{Digits, Window};
 use crate::reason::Reason;
+use crate::rule::Factors;
 use crate::store::registry::RegistryError;
 use crate::throttle::{Limits, Source};
 use crate::trusted::FileError;
@@ -28,6 +31,10 @@ pub trait Store {
     /// The code lengths of the user's tokens, for finding the code at the end of a combined answer. Empty without an
     /// account.
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError>;
+
+    /// Whether an accepted login from the attempt's place is still remembered, so that nobody has to be asked. Says `None`
+    /// for whoever has nothing to be remembered of.
+    fn remembers(&self, user: &UserName, place: &Place<'_>, now: UnixTime) -> Result<Option<Remembered>, StoreError>;
 
     /// Checks an attempt and burns what it used: lock, read, throttle, charge, verify, put on disk.
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError>;
@@ -44,9 +51,26 @@ pub struct Attempt<'a> {
     pub window: Window,
     /// How guessing is slowed.
     pub limits: Limits,
+    /// What counts.
+    pub factors: Factors,
+    /// Where to remember an accepted login, and for how long.
+    pub remember: Option<(Place<'a>, Duration)>,
     /// The time at which the answer is judged.
     pub now: UnixTime,
 }
+
+/// Where a login may be remembered: a service, from an address. A host name or no host at all is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// PAM_SERVICE.
+    pub service: &'a str,
+    /// PAM_RHOST, as an address.
+    pub address: IpAddr,
+}
+
+/// Proof that a login like this one was accepted a while ago and is remembered.
+#[derive(Debug)]
+pub struct Remembered(());
 
 /// Whether a user has an account.
 #[derive(Debug)]

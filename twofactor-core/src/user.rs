@@ -3,8 +3,11 @@
 //! What always holds: a [`UserName`] has no `/`, no NUL, is neither `.` nor `..` and fits a directory entry, so
 //! joining it to a path cannot leave the folder it is joined to (the class of CVE-2014-2583).
 
+use std::ffi::CString;
 use std::fmt;
 
+use nix::errno::Errno;
+use nix::unistd::{Gid, Group, User, getgrouplist};
 use thiserror::Error;
 
 /// A user name as the user database spells it.
@@ -58,6 +61,12 @@ pub trait UserDatabase {
     ///
     /// `ALICE` may be `alice` under SSSD and Active Directory: without this step she would count as not enrolled.
     fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError>;
+
+    /// The numbers of all groups a user is in.
+    fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError>;
+
+    /// The number of a group, or `None` when there is no such group.
+    fn gid(&self, group: &str) -> Result<Option<u32>, LookupError>;
 }
 
 /// The host's user database, through getpwnam.
@@ -69,14 +78,32 @@ impl UserDatabase for SystemUsers {
         if UserName::new(typed).is_err() {
             return Ok(None);
         }
-        match nix::unistd::User::from_name(typed) {
+        match User::from_name(typed) {
             Ok(Some(user)) => {
                 UserName::new(&user.name).map(Some).map_err(|error| LookupError(format!("{error} (from getpwnam)")))
             }
             Ok(None) => Ok(None),
-            Err(error) => Err(LookupError(error.desc().to_owned())),
+            Err(error) => Err(failed(error)),
         }
     }
+
+    fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError> {
+        let name = CString::new(user.as_str()).map_err(|_| LookupError("a NUL in a user name".to_owned()))?;
+        // The primary group is not in the group database.
+        let Some(entry) = User::from_name(user.as_str()).map_err(failed)? else {
+            return Err(LookupError(format!("user {user} has vanished")));
+        };
+        let groups = getgrouplist(&name, entry.gid).map_err(failed)?;
+        Ok(groups.into_iter().map(Gid::as_raw).collect())
+    }
+
+    fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
+        Ok(Group::from_name(group).map_err(failed)?.map(|group| group.gid.as_raw()))
+    }
+}
+
+fn failed(errno: Errno) -> LookupError {
+    LookupError(errno.desc().to_owned())
 }
 
 #[cfg(test)]
@@ -95,6 +122,14 @@ mod tests {
         for name in ["alice", "DOMAIN\\alice", "alice@example.org", "müller", "svc.web", "build$"] {
             assert_eq!(UserName::new(name).unwrap().as_str(), name);
         }
+    }
+
+    #[test]
+    fn groups_are_known_by_number() {
+        let root = UserName::new("root").unwrap();
+        let gid = SystemUsers.gid("root").unwrap().unwrap();
+        assert!(SystemUsers.gids(&root).unwrap().contains(&gid));
+        assert_eq!(SystemUsers.gid("no-such-group-here").unwrap(), None);
     }
 
     #[test]

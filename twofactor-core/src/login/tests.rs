@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::UnixTime;
-use crate::config::Level;
 use crate::enrollment::{self, Proposal};
 use crate::otp::{self, Parameters, Period};
+use crate::rule::Level;
 use crate::store::files::{Existing, Files};
 use crate::token::Label;
 use crate::trusted::Owner;

@@ -1,0 +1,333 @@
+//! The language of `[[rule]]`: which logins a rule is about, and what it demands of them.
+//!
+//! What always holds: a rule matches when every condition it states matches. An address is only matched as an address, a
+//! host name never: whoever controls a reverse zone would choose the rule (CVE-2024-10963). Nothing is looked up here:
+//! what a login is and which groups the user is in are arguments.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use crate::clock::UnixTime;
+use crate::user::UserName;
+
+/// How much is asked of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A second factor, of everybody.
+    Required,
+    /// A second factor of whoever is enrolled.
+    Optional,
+    /// Nothing.
+    Off,
+}
+
+impl Level {
+    /// All levels of this version, with their names in the file.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Required, "required"), (Self::Optional, "optional"), (Self::Off, "off")];
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// Which kinds of credentials count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Factors {
+    /// Authenticator apps.
+    pub app: bool,
+    /// Physical tokens.
+    pub token: bool,
+    /// Recovery codes.
+    pub recovery: bool,
+}
+
+impl Factors {
+    /// Whatever the user has.
+    pub const ALL: Self = Self { app: true, token: true, recovery: true };
+    /// None of them.
+    pub const NONE: Self = Self { app: false, token: false, recovery: false };
+
+    /// These, and the one called `name`; `None` when there is no such kind.
+    #[must_use]
+    pub fn and(self, name: &str) -> Option<Self> {
+        match name {
+            "app" => Some(Self { app: true, ..self }),
+            "token" => Some(Self { token: true, ..self }),
+            "recovery" => Some(Self { recovery: true, ..self }),
+            _ => None,
+        }
+    }
+
+    /// Their names, in the order of the manual.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [(self.app, "app"), (self.token, "token"), (self.recovery, "recovery")];
+        all.into_iter().filter(|(counts, _)| *counts).map(|(_, name)| name).collect()
+    }
+}
+
+/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network(IpNet);
+
+/// Not a range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a network is an address with a prefix length, like 10.0.0.0/8 or 2001:db8::/32")]
+pub struct NotANetwork;
+
+impl FromStr for Network {
+    type Err = NotANetwork;
+
+    fn from_str(text: &str) -> Result<Self, NotANetwork> {
+        let network = match text.parse::<IpNet>() {
+            Ok(network) => network,
+            Err(_) => IpNet::from(text.parse::<IpAddr>().map_err(|_| NotANetwork)?.to_canonical()),
+        };
+        // Host bits that are set are a slip: the range would be another one than it looks.
+        if network.trunc() == network { Ok(Self(network)) } else { Err(NotANetwork) }
+    }
+}
+
+impl Network {
+    /// Whether `address`, in its canonical form, lies inside.
+    fn contains(self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Whether a login has a remote host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locality {
+    /// It has none.
+    Local,
+    /// It has one.
+    Remote,
+}
+
+/// What a rule is about. A list matches when any of it does; what is not stated matches everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// Canonical user names.
+    pub users: Option<Vec<String>>,
+    /// Group names. They are compared by number.
+    pub groups: Option<Vec<String>>,
+    /// PAM services.
+    pub services: Option<Vec<String>>,
+    /// Where from, by address.
+    pub networks: Option<Vec<Network>>,
+    /// With or without a remote host.
+    pub locality: Option<Locality>,
+}
+
+/// What is demanded of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// How much is asked.
+    pub level: Level,
+    /// What counts.
+    pub factors: Factors,
+    /// From then on the level is `required`.
+    pub until: Option<UnixTime>,
+    /// How long an accepted login is remembered for the same user, service and address.
+    pub remember: Duration,
+}
+
+impl Demand {
+    /// Everything that counts, nothing that is remembered or lapses.
+    pub fn at(level: Level) -> Self {
+        Self { level, factors: Factors::ALL, until: None, remember: Duration::ZERO }
+    }
+
+    /// What is asked at `now`.
+    pub fn level_at(&self, now: UnixTime) -> Level {
+        match self.until {
+            Some(until) if now >= until => Level::Required,
+            _ => self.level,
+        }
+    }
+}
+
+/// A rule of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The line it begins at.
+    pub line: usize,
+    /// What it is about.
+    pub conditions: Conditions,
+    /// What it demands.
+    pub demand: Demand,
+}
+
+/// What the rules need to know of a login.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The canonical name; `None` for a user who does not exist.
+    pub user: Option<&'a UserName>,
+    /// PAM_SERVICE.
+    pub service: &'a str,
+    /// PAM_RHOST.
+    pub rhost: Option<&'a str>,
+}
+
+impl Facts<'_> {
+    /// The address the login comes from. A host name is none.
+    pub fn address(&self) -> Option<IpAddr> {
+        let rhost = self.rhost?;
+        // A zone (`fe80::1%eth0`) names an interface of this host and no address.
+        rhost.split('%').next()?.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    }
+
+    /// Whether there is a remote host.
+    pub fn locality(&self) -> Locality {
+        if self.rhost.is_none_or(str::is_empty) { Locality::Local } else { Locality::Remote }
+    }
+}
+
+/// The condition of a rule that a login does not meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// Another user.
+    User,
+    /// In none of the groups.
+    Group,
+    /// Another service.
+    Service,
+    /// From elsewhere, or from nowhere that has an address.
+    Network,
+    /// With a remote host, or without one.
+    Locality,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::User => "another user",
+            Self::Group => "not in any of its groups",
+            Self::Service => "another service",
+            Self::Network => "not from its networks",
+            Self::Locality => "local or remote: the other",
+        })
+    }
+}
+
+impl Conditions {
+    /// Whether they are about this login. `in_groups` says whether the user is in one of some groups, and is asked only
+    /// when all else matches: it may have to ask a server.
+    pub fn meet<E>(
+        &self,
+        facts: &Facts<'_>,
+        in_groups: impl FnOnce(&[String]) -> Result<bool, E>,
+    ) -> Result<Result<(), Mismatch>, E> {
+        let among = |list: &Option<Vec<String>>, name: Option<&str>| {
+            list.as_ref().is_none_or(|list| name.is_some_and(|name| list.iter().any(|one| one == name)))
+        };
+        if !among(&self.services, Some(facts.service)) {
+            return Ok(Err(Mismatch::Service));
+        }
+        if self.locality.is_some_and(|wanted| wanted != facts.locality()) {
+            return Ok(Err(Mismatch::Locality));
+        }
+        if let Some(networks) = &self.networks {
+            let address = facts.address();
+            if !address.is_some_and(|address| networks.iter().any(|network| network.contains(address))) {
+                return Ok(Err(Mismatch::Network));
+            }
+        }
+        if !among(&self.users, facts.user.map(UserName::as_str)) {
+            return Ok(Err(Mismatch::User));
+        }
+        match &self.groups {
+            Some(_) if facts.user.is_none() => Ok(Err(Mismatch::Group)),
+            Some(groups) => Ok(if in_groups(groups)? { Ok(()) } else { Err(Mismatch::Group) }),
+            None => Ok(Ok(())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(text: &str) -> Network {
+        text.parse().unwrap()
+    }
+
+    fn facts(rhost: Option<&str>) -> Facts<'_> {
+        Facts { user: None, service: "sshd", rhost }
+    }
+
+    fn comes_from(networks: &[&str], rhost: Option<&str>) -> bool {
+        let networks = Some(networks.iter().map(|text| network(text)).collect());
+        let conditions = Conditions { networks, ..Conditions::default() };
+        conditions.meet::<()>(&facts(rhost), |_| Ok(true)).unwrap().is_ok()
+    }
+
+    #[test]
+    fn addresses_are_matched_as_addresses_and_names_never() {
+        assert!(comes_from(&["10.0.0.0/8"], Some("10.1.2.3")));
+        assert!(comes_from(&["10.0.0.0/8"], Some("::ffff:10.1.2.3")), "IPv4-mapped");
+        assert!(comes_from(&["2001:db8::/32"], Some("2001:DB8:0::1")));
+        assert!(comes_from(&["fe80::/10"], Some("fe80::1%eth0")));
+        assert!(comes_from(&["192.0.2.7"], Some("192.0.2.7")));
+        assert!(!comes_from(&["0.0.0.0/0"], Some("2001:db8::1")));
+        let long = "h".repeat(5000);
+        for name in ["localhost", "10.example.org", "10.1.2.3.example.org", "", &long] {
+            assert!(!comes_from(&["0.0.0.0/0", "::/0"], Some(name)), "{name}");
+        }
+        assert!(!comes_from(&["0.0.0.0/0", "::/0"], None));
+    }
+
+    #[test]
+    fn a_network_says_what_it_looks_like() {
+        for text in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0", "example.org", "", "::/129"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+        assert_eq!(network("192.0.2.7").to_string(), "192.0.2.7/32");
+    }
+
+    #[test]
+    fn every_condition_must_match_and_groups_are_asked_last() {
+        let alice = UserName::new("alice").unwrap();
+        let login = Facts { user: Some(&alice), service: "sshd", rhost: None };
+        let conditions = Conditions {
+            users: Some(vec!["alice".to_owned()]),
+            groups: Some(vec!["ops".to_owned()]),
+            services: Some(vec!["sshd".to_owned()]),
+            networks: None,
+            locality: Some(Locality::Local),
+        };
+        assert_eq!(conditions.meet::<()>(&login, |_| Ok(true)), Ok(Ok(())));
+        assert_eq!(conditions.meet::<()>(&login, |_| Ok(false)), Ok(Err(Mismatch::Group)));
+        let elsewhere = Facts { service: "sudo", ..login };
+        let asked = conditions.meet::<()>(&elsewhere, |_| panic!("nobody needs to know"));
+        assert_eq!(asked, Ok(Err(Mismatch::Service)));
+        assert_eq!(conditions.meet(&login, |_| Err("server down")), Err("server down"));
+        let nobody = Facts { user: None, ..login };
+        assert_eq!(conditions.meet::<()>(&nobody, |_| Ok(true)), Ok(Err(Mismatch::User)));
+    }
+
+    #[test]
+    fn a_rule_lapses_when_its_day_begins() {
+        let midnight = UnixTime::from_rfc3339("2027-01-31T00:00:00Z").unwrap();
+        let demand = Demand { until: Some(midnight), ..Demand::at(Level::Off) };
+        assert_eq!(demand.level_at(UnixTime::from_rfc3339("2027-01-30T23:59:59Z").unwrap()), Level::Off);
+        assert_eq!(demand.level_at(midnight), Level::Required);
+    }
+}
