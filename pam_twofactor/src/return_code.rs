@@ -31,6 +31,7 @@ pub(crate) fn of_reason(reason: Reason) -> PamResultCode {
         | Reason::NotEnrolled
         | Reason::NotConfirmed
         | Reason::TokenDisabled
+        | Reason::FactorNotAllowed
         | Reason::PasswordRepeated => PamResultCode::PAM_AUTH_ERR,
         Reason::Throttled => PamResultCode::PAM_MAXTRIES,
         Reason::UnknownUser => PamResultCode::PAM_USER_UNKNOWN,

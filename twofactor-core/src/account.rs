@@ -3,12 +3,15 @@
 //! [`Credentials`] change on enrollment only and [`Held`] tokens when they are assigned; [`State`] changes with every
 //! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.
 
+use std::net::IpAddr;
+
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::lifecycle::{Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
 use crate::recovery::Salt;
+use crate::rule::Factors;
 use crate::throttle::{Source, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
 
@@ -18,6 +21,8 @@ pub const MOST_APPS: usize = 16;
 pub const MOST_RECOVERY_CODES: usize = 20;
 /// Most physical tokens of one user.
 pub const MOST_HELD: usize = 16;
+/// Most accepted logins that are remembered for one user.
+pub const MOST_MEMORIES: usize = 16;
 /// Most seeds whose burned steps are kept for one user: those of all apps and tokens, and of as many that are gone.
 const MOST_SEEDS: usize = 2 * (MOST_APPS + MOST_HELD);
 
@@ -130,6 +135,29 @@ pub struct State {
     pub throttle: Throttle,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
+    /// Accepted logins that spare the next one the code, oldest first.
+    pub memories: Vec<Memory>,
+}
+
+/// An accepted login that spares those like it the code for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// To which service.
+    pub service: String,
+    /// From where.
+    pub address: IpAddr,
+    /// When it was accepted.
+    pub since: UnixTime,
+    /// Until when it counts.
+    pub until: UnixTime,
+}
+
+impl Memory {
+    /// Whether a login at `now` is like this one. One that lies in the future is of a clock that was wrong, and counts for
+    /// nothing.
+    pub fn covers(&self, service: &str, address: IpAddr, now: UnixTime) -> bool {
+        self.service == service && self.address == address && self.since <= now && now < self.until
+    }
 }
 
 /// How far one seed was used.
@@ -180,6 +208,8 @@ pub enum Judgement {
         /// Why it opens nothing.
         stage: Stage,
     },
+    /// It is right, but such things do not count here.
+    NotAllowed,
     /// It is a code of a token, far from where that stands. A guess like any other, until a second code confirms it.
     NearMiss(NearMiss),
     /// None of the above.
@@ -229,6 +259,8 @@ pub struct Wallet<'a> {
     pub credentials: Option<&'a Credentials>,
     /// Physical tokens.
     pub held: &'a [Held],
+    /// Which of all that count.
+    pub factors: Factors,
 }
 
 impl Wallet<'_> {
@@ -248,7 +280,11 @@ impl Wallet<'_> {
                     let digest = credentials.salt.digest(code);
                     if state.used_recovery.contains(&digest) {
                         otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
-                    } else if credentials.recovery.contains(&digest) {
+                    } else if !credentials.recovery.contains(&digest) {
+                        continue;
+                    } else if !self.factors.recovery {
+                        otherwise = otherwise.or(Judgement::NotAllowed);
+                    } else {
                         uses.recovery.push(digest);
                         first_right.get_or_insert((reading, Proof::Recovery));
                     }
@@ -291,7 +327,8 @@ impl Wallet<'_> {
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let apps = self.credentials.iter().flat_map(|credentials| &credentials.apps);
-        apps.map(Item::app).chain(self.held.iter().map(Item::held))
+        let apps = apps.map(|app| Item::app(app).where_it(self.factors.app));
+        apps.chain(self.held.iter().map(|held| Item::held(held).where_it(self.factors.token)))
     }
 }
 
@@ -326,6 +363,12 @@ impl<'a> Item<'a> {
         let disabled = || Judgement::Disabled { serial: held.token.serial.clone(), stage };
         let obstacle = (!stage.is_usable()).then(disabled);
         Self { token: &held.token, obstacle, first_use: held.first_use }
+    }
+
+    /// The same where such things count, or do not.
+    fn where_it(self, counts: bool) -> Self {
+        let obstacle = if counts { self.obstacle } else { Some(self.obstacle.unwrap_or(Judgement::NotAllowed)) };
+        Self { obstacle, ..self }
     }
 
     /// What a code is to this token: a proof and what to burn, or why not.
@@ -392,6 +435,15 @@ impl State {
         self
     }
 
+    /// Remembers an accepted login, in the place of one like it; the oldest makes room.
+    pub fn remember(&mut self, memory: Memory) {
+        self.memories.retain(|other| (&other.service, other.address) != (&memory.service, memory.address));
+        if self.memories.len() >= MOST_MEMORIES {
+            self.memories.remove(0);
+        }
+        self.memories.push(memory);
+    }
+
     /// Counts a right code outside the window.
     pub fn count_near_miss(&mut self, near_miss: &NearMiss) {
         let usage = self.usage_of(near_miss.seed);
@@ -430,8 +482,9 @@ impl Judgement {
 
     fn rank(&self) -> u8 {
         match self {
-            Self::Right { .. } => 5,
-            Self::Replayed { .. } => 4,
+            Self::Right { .. } => 6,
+            Self::Replayed { .. } => 5,
+            Self::NotAllowed => 4,
             Self::Disabled { .. } => 3,
             Self::NotConfirmed => 2,
             Self::NearMiss(_) => 1,

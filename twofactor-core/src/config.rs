@@ -4,7 +4,6 @@
 //! it was misspelt. Asking for a feature that this version does not have is refused by name.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -4,19 +4,22 @@
 //! unenrolled, unknown and throttled users. Every edge that does not end in [`Verdict::Accepted`] or [`Verdict::Waived`]
 //! denies, and both of those carry a proof that only the store or the policy can make.
 
+use std::time::Duration;
+
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::answer::{self, Answer};
 use crate::audit::{Audit, Event, Record};
-use crate::clock::{Clock, ClockError};
+use crate::clock::{Clock, ClockError, UnixTime};
 use crate::config::Config;
 use crate::otp::{Code, Digits};
-use crate::policy::{self, Decision, NullOk, Waived};
+use crate::policy::{self, By, Decision, NullOk, Ruling, Waived};
 use crate::reason::Reason;
 use crate::recovery::{self, RecoveryCode};
-use crate::store::{Attempt, Factor, Presence, Redeemed, Redemption, Store, StoreError};
+use crate::rule::{Factors, Facts};
+use crate::store::{Attempt, Factor, Place, Presence, Redeemed, Redemption, Remembered, Store, StoreError};
 use crate::throttle::Source;
 use crate::user::{LookupError, UserDatabase, UserName};
 
@@ -33,6 +36,13 @@ pub struct Request {
     pub tty: Option<String>,
     /// The line's `nullok`.
     pub null_ok: NullOk,
+}
+
+impl Request {
+    /// What the policy needs to know of it, but for the canonical user.
+    fn facts(&self) -> Facts<'_> {
+        Facts { user: None, service: &self.service, rhost: self.rhost.as_deref() }
+    }
 }
 
 /// What a login needs of the world.
@@ -104,7 +114,8 @@ pub fn login(
     conversation: &mut dyn Conversation,
     audit: &mut dyn Audit,
 ) -> Verdict {
-    let mut login = Login { request, world, conversation, audit, user: None };
+    let mut login =
+        Login { request, world, conversation, audit, user: None, factors: Factors::ALL, remember: Duration::ZERO };
     login.run()
 }
 
@@ -115,24 +126,29 @@ struct Login<'a> {
     audit: &'a mut dyn Audit,
     /// The canonical name, once it is known.
     user: Option<UserName>,
+    /// What counts, as the policy says.
+    factors: Factors,
+    /// How long an accepted login is remembered, as the policy says.
+    remember: Duration,
 }
 
 impl Login<'_> {
     fn run(&mut self) -> Verdict {
-        let decision = policy::decide(self.world.config, self.request.null_ok);
-        self.audit.debug(decision.in_words());
-        if let Decision::Waive(waived) = decision {
-            return self.waived(waived);
-        }
         let identified = self.identify();
-        if let Decision::AskTheEnrolled(optional) = decision
-            && let Some(user) = &self.user
-        {
-            match self.world.store.presence(user) {
+        let ruling = self.rule(&identified);
+        self.factors = ruling.factors;
+        self.remember = ruling.remember;
+        match (ruling.decision, &self.user) {
+            (Decision::Waive(waived), _) => return self.waived(waived),
+            (Decision::AskTheEnrolled(optional), Some(user)) => match self.world.store.presence(user) {
                 Ok(Presence::Absent(proof)) => return self.waived(optional.waive(proof)),
                 Ok(Presence::Enrolled) => {}
                 Err(error) => return Verdict::Denied(self.denied(&error.into())),
-            }
+            },
+            (Decision::Ask | Decision::AskTheEnrolled(_), _) => {}
+        }
+        if let Some(proof) = self.remembered() {
+            return self.waived(Waived::remembered(proof));
         }
 
         let tries = self.tries();
@@ -151,6 +167,45 @@ impl Login<'_> {
                 return Verdict::TriesUsedUp(reason);
             }
         }
+    }
+
+    /// What the policy says. Who exists for certain is known by now; a user who could not be looked up is asked.
+    fn rule(&mut self, identified: &Result<UserName, Identification>) -> Ruling {
+        let facts = Facts { user: self.user.as_ref(), ..self.request.facts() };
+        // Before 1970 no rule has lapsed. The clock is asked again when a code is judged, and then its failure denies.
+        let now = self.world.clock.now().unwrap_or(UnixTime::from_seconds(0));
+        let unknown = match identified {
+            Err(Identification::Failed(error)) => Some(error.clone()),
+            Ok(_) | Err(Identification::Unknown) => None,
+        };
+        let null_ok = self.request.null_ok;
+        let ruling = policy::judge(self.world.config, null_ok, &facts, unknown, self.world.users, now);
+        let by = match &ruling.by {
+            By::Rule(line) => format!("the rule of line {line}"),
+            By::Default => "[default]".to_owned(),
+            By::Failure(error) => {
+                let record = self.about(Record::new(Event::Error)).with("reason", Reason::StoreUnavailable);
+                let hint = "a code is required until it answers; try: id USER";
+                self.audit.record(&record.with("problem", error).with("hint", hint));
+                "a failure".to_owned()
+            }
+        };
+        self.audit.debug(&format!("policy: {} ({by})", ruling.decision.in_words()));
+        ruling
+    }
+
+    /// The memory of an accepted login like this one. What goes wrong here is met again by whoever judges the code.
+    fn remembered(&self) -> Option<Remembered> {
+        let (place, _) = self.memory()?;
+        let now = self.world.clock.now().ok()?;
+        self.world.store.remembers(self.user.as_ref()?, &place, now).ok().flatten()
+    }
+
+    /// Where and how long this login would be remembered.
+    fn memory(&self) -> Option<(Place<'_>, Duration)> {
+        let address = self.request.facts().address()?;
+        let place = Place { service: &self.request.service, address };
+        (!self.remember.is_zero()).then_some((place, self.remember))
     }
 
     /// How often to ask. Once where password and code come together: libpam keeps the first answer as PAM_AUTHTOK.
@@ -216,6 +271,8 @@ impl Login<'_> {
             source: &source,
             window: self.world.config.window,
             limits: self.world.config.throttle,
+            factors: self.factors,
+            remember: self.memory(),
             now: self.world.clock.now()?,
         };
         match self.world.store.redeem(user, &attempt)? {
@@ -268,8 +325,10 @@ impl Login<'_> {
 /// Whether another try makes sense: also for users who have no second factor or do not exist, because everybody is asked
 /// equally often.
 fn may_try_again(reason: Reason) -> bool {
-    let about_the_code =
-        matches!(reason, Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled);
+    let about_the_code = matches!(
+        reason,
+        Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
+    );
     about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::clock::UnixTime;
 use crate::config::Config;
-use crate::rule::{Demand, Facts, Factors, Level, Mismatch};
+use crate::rule::{Demand, Factors, Facts, Level, Mismatch};
 use crate::store::{Absent, Remembered};
 use crate::user::{LookupError, UserDatabase};
 
@@ -48,8 +48,8 @@ pub enum By {
     Rule(usize),
     /// `[default]`.
     Default,
-    /// Nothing could: the group database failed at the rule of this line.
-    Failure(usize, LookupError),
+    /// Nothing could: the user database or the group database failed.
+    Failure(LookupError),
 }
 
 /// What is to be done.
@@ -105,14 +105,19 @@ impl Waived {
     }
 }
 
-/// What `config` asks of the login that `facts` are about, on a PAM line with or without `nullok`.
+/// What `config` asks of the login that `facts` are about, on a PAM line with or without `nullok`. `unknown` is why the user
+/// could not be looked up.
 pub fn judge(
     config: &Config,
     null_ok: NullOk,
     facts: &Facts<'_>,
+    unknown: Option<LookupError>,
     users: &dyn UserDatabase,
     now: UnixTime,
 ) -> Ruling {
+    if let Some(error) = unknown.filter(|_| !config.rules.is_empty()) {
+        return ruling(&Demand::at(Level::Required), By::Failure(error), NullOk::No, now, Vec::new());
+    }
     let membership = Membership { facts, users, gids: OnceCell::new() };
     let mut passed = Vec::new();
     for rule in &config.rules {
@@ -122,7 +127,7 @@ pub fn judge(
             Err(error) => {
                 // Nobody knows which rule would have matched: the strictest answer, and no `nullok` either.
                 let demand = Demand::at(Level::Required);
-                return ruling(&demand, By::Failure(rule.line, error), NullOk::No, now, passed);
+                return ruling(&demand, By::Failure(error), NullOk::No, now, passed);
             }
         }
     }

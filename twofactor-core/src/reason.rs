@@ -17,6 +17,8 @@ pub enum Reason {
     NotConfirmed,
     /// The code is right, but its token is put aside or was reported lost.
     TokenDisabled,
+    /// The code is right, but codes of its kind do not count for this login.
+    FactorNotAllowed,
     /// The host does not know the user.
     UnknownUser,
     /// The answer was the password again, or sshd's stand-in for one.
@@ -52,13 +54,14 @@ pub enum Blame {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::WrongCode,
         Self::Replayed,
         Self::Throttled,
         Self::NotEnrolled,
         Self::NotConfirmed,
         Self::TokenDisabled,
+        Self::FactorNotAllowed,
         Self::UnknownUser,
         Self::PasswordRepeated,
         Self::StoreUnavailable,
@@ -81,6 +84,7 @@ impl Reason {
             Self::NotEnrolled => "not-enrolled",
             Self::NotConfirmed => "not-confirmed",
             Self::TokenDisabled => "token-disabled",
+            Self::FactorNotAllowed => "factor-not-allowed",
             Self::UnknownUser => "unknown-user",
             Self::PasswordRepeated => "password-repeated",
             Self::StoreUnavailable => "store-unavailable",
@@ -104,6 +108,7 @@ impl Reason {
             | Self::NotEnrolled
             | Self::NotConfirmed
             | Self::TokenDisabled
+            | Self::FactorNotAllowed
             | Self::UnknownUser
             | Self::PasswordRepeated
             | Self::Conversation => Blame::Login,

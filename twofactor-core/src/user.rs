@@ -51,7 +51,7 @@ impl fmt::Display for UserName {
 }
 
 /// The user database could not answer. This is never "no such user".
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("the user database failed: {0}")]
 pub struct LookupError(pub String);
 

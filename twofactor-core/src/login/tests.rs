@@ -81,6 +81,22 @@ impl UserDatabase for People {
             _ => Ok(None),
         }
     }
+
+    /// alice is in group 100; the group database fails for bob.
+    fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError> {
+        match user.as_str() {
+            "alice" => Ok((0..70).map(|number| 100 + number).collect()),
+            _ => Err(LookupError("connection refused".to_owned())),
+        }
+    }
+
+    fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
+        Ok(match group {
+            "ops" => Some(169),
+            "guests" => Some(99),
+            _ => None,
+        })
+    }
 }
 
 /// A host on which alice is enrolled and bob is not.
@@ -117,6 +133,10 @@ impl Host {
         host
     }
 
+    fn with_rules(text: &str) -> Self {
+        Self { config: Config::parse(text).unwrap(), ..Self::new() }
+    }
+
     fn with_tries(tries: u8) -> Self {
         let mut host = Self::new();
         host.config.prompt.tries = tries;
@@ -143,21 +163,41 @@ impl Host {
         password: Option<&str>,
         acts: Vec<Act>,
     ) -> Outcome {
+        let rhost = Some("192.0.2.7");
+        self.tell(&Login { user, service, rhost, null_ok, password, now: NOW }, acts)
+    }
+
+    fn login_from(&self, user: &str, service: &str, rhost: Option<&str>, now: UnixTime, acts: Vec<Act>) -> Outcome {
+        self.tell(&Login { user, service, rhost, null_ok: NullOk::No, password: None, now }, acts)
+    }
+
+    fn tell(&self, told: &Login<'_>, acts: Vec<Act>) -> Outcome {
         let request = Request {
-            user: user.to_owned(),
-            service: service.to_owned(),
-            rhost: Some("192.0.2.7".to_owned()),
+            user: told.user.to_owned(),
+            service: told.service.to_owned(),
+            rhost: told.rhost.map(str::to_owned),
             tty: Some("ssh".to_owned()),
-            null_ok,
+            null_ok: told.null_ok,
         };
-        let world = World { config: &self.config, users: &People, store: &self.store, clock: &NOW };
-        let mut script = Script { acts: acts.into(), prompts: Vec::new(), password: password.map(str::to_owned) };
+        let world = World { config: &self.config, users: &People, store: &self.store, clock: &told.now };
+        let password = told.password.map(str::to_owned);
+        let mut script = Script { acts: acts.into(), prompts: Vec::new(), password };
         let mut lines = Lines::default();
         let verdict = login(&request, &world, &mut script, &mut lines);
         assert!(script.acts.is_empty(), "an answer was never asked for");
         lines.0.retain(|line| !line.starts_with("debug"));
         Outcome { verdict, prompts: script.prompts, password: script.password, lines: lines.0 }
     }
+}
+
+/// One login, as an application makes it.
+struct Login<'a> {
+    user: &'a str,
+    service: &'a str,
+    rhost: Option<&'a str>,
+    null_ok: NullOk,
+    password: Option<&'a str>,
+    now: UnixTime,
 }
 
 struct Outcome {
@@ -390,4 +430,94 @@ fn no_line_of_the_log_holds_what_was_typed() {
     for typed in ["passphrase", "987654", &code] {
         assert!(!all.contains(typed), "{all}");
     }
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let host = Host::with_rules(
+        r#"
+        [[rule]]
+        networks = ["192.0.2.0/24"]
+        services = ["cron"]
+        second_factor = "off"
+        [[rule]]
+        groups = ["guests"]
+        users = ["alice"]
+        second_factor = "off"
+        [[rule]]
+        groups = ["ops"]
+        users = ["alice"]
+        second_factor = "required"
+        [[rule]]
+        second_factor = "off"
+        "#,
+    );
+    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode, "in her seventieth group");
+    assert!(host.login("nobody-here", vec![]).is_waived(), "who does not exist is in no group");
+    assert!(host.login_with("alice", "cron", NullOk::No, None, vec![]).is_waived());
+}
+
+#[test]
+fn what_the_databases_do_not_say_is_required_whatever_the_rules_are() {
+    let host = Host::with_rules(
+        "[default]\nsecond_factor = \"off\"\n[[rule]]\ngroups = [\"guests\"]\nsecond_factor = \"off\"\n",
+    );
+    let bob = host.types("bob", "000000");
+    assert_eq!(bob.denial(), Reason::NotEnrolled, "his groups are not known");
+    assert!(bob.lines[0].starts_with("error user=bob") && bob.lines[0].contains("id USER"), "{:?}", bob.lines);
+    let null_ok = host.login_with("bob", "sshd", NullOk::Yes, None, vec![types("000000")]);
+    assert_eq!(null_ok.denial(), Reason::NotEnrolled, "nor does nullok help");
+    assert_eq!(host.types("mallory", "000000").denial(), Reason::StoreUnavailable, "she may be anybody");
+    assert!(host.login("alice", vec![]).is_waived());
+}
+
+#[test]
+fn a_right_code_of_a_kind_that_does_not_count_is_refused_and_stays_good() {
+    let host = Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nfactors = [\"token\", \"recovery\"]\n");
+    let outcome = host.types("alice", &host.code());
+    assert_eq!(outcome.denial(), Reason::FactorNotAllowed);
+    assert!(outcome.lines[0].contains("what counts for this login: token, recovery"), "{:?}", outcome.lines);
+    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
+    assert!(host.types("alice", &host.recovery).is_accepted());
+    let host = Host { config: Config::default(), ..host };
+    assert!(host.types("alice", &host.code()).is_accepted());
+    let host = Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nfactors = [\"app\"]\n");
+    assert_eq!(host.types("alice", &host.recovery).denial(), Reason::FactorNotAllowed);
+}
+
+#[test]
+fn an_accepted_login_is_remembered_for_its_service_and_address_and_for_a_while() {
+    let host = Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\n");
+    assert!(host.types("alice", &host.code()).is_accepted());
+    let again = host.login("alice", vec![]);
+    assert!(again.is_waived());
+    assert_eq!(again.lines, ["skipped user=alice service=sshd rhost=192.0.2.7 policy=remembered"]);
+    let from = |rhost: Option<&str>, service: &str, now: UnixTime| {
+        host.login_from("alice", service, rhost, now, vec![types("000000")]).denial()
+    };
+    assert_eq!(from(Some("192.0.2.8"), "sshd", NOW), Reason::WrongCode, "from elsewhere");
+    assert_eq!(from(Some("192.0.2.7"), "sudo", NOW), Reason::WrongCode, "to something else");
+    assert_eq!(from(Some("192.0.2.7"), "sshd", NOW.after(Duration::from_hours(1))), Reason::WrongCode, "later");
+    for rhost in [None, Some(""), Some("host.example.org")] {
+        assert_eq!(from(rhost, "sshd", NOW), Reason::WrongCode, "{rhost:?}");
+    }
+    let alice = UserName::new("alice").unwrap();
+    host.store.unlock(&alice).unwrap();
+    assert_eq!(from(Some("192.0.2.7"), "sshd", NOW), Reason::WrongCode, "unlock forgets it");
+}
+
+#[test]
+fn nothing_is_remembered_where_no_rule_says_so_or_of_a_name() {
+    let host = Host::new();
+    assert!(host.types("alice", &host.code()).is_accepted());
+    let host =
+        Host { config: Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\n").config, ..host };
+    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
+    let next = (host.secret_code)(1);
+    let outcome = host.login_from("alice", "sshd", Some("host.example.org"), NOW, vec![types(&next)]);
+    assert!(outcome.is_accepted());
+    assert_eq!(
+        host.login_from("alice", "sshd", Some("host.example.org"), NOW, vec![types("000000")]).denial(),
+        Reason::WrongCode
+    );
 }

@@ -21,15 +21,16 @@ use std::time::Duration;
 pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
 pub use tokens::{Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
-use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
+use crate::account::{App, Credentials, Held, Judgement, LastAccepted, Memory, NearMiss, Proof, State, Uses, Wallet};
 use crate::answer::Answer;
+use crate::clock::UnixTime;
 use crate::document::Problem;
 use crate::otp::Digits;
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::store::files::slots::Slots;
 use crate::store::registry;
-use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Store, StoreError};
+use crate::store::{Absent, Attempt, Factor, Place, Presence, Redeemed, Redemption, Remembered, Store, StoreError};
 use crate::trusted::{self, FileError, Folder, InPlace, Owner, Protection};
 use crate::user::UserName;
 
@@ -113,6 +114,14 @@ impl Store for Files {
         Ok(lengths)
     }
 
+    fn remembers(&self, user: &UserName, place: &Place<'_>, now: UnixTime) -> Result<Option<Remembered>, StoreError> {
+        let Presence::Enrolled = self.presence(user)? else { return Ok(None) };
+        let Some(account) = self.unlocked(user)? else { return Ok(None) };
+        let state = account.state()?;
+        let covered = state.memories.iter().any(|memory| memory.covers(place.service, place.address, now));
+        Ok(covered.then_some(Remembered(())))
+    }
+
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
         let account = self.locked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
@@ -127,7 +136,7 @@ impl Store for Files {
             return Ok(Redemption::refused(Reason::NotEnrolled));
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
-        let wallet = Wallet { credentials: credentials.as_ref(), held: &held };
+        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
         account.redeem(user, &wallet, attempt, problem)
     }
 }
@@ -183,6 +192,11 @@ impl Locked {
                 file.settle(charge, Some(&before))?;
                 refused(Reason::TokenDisabled, format!("token {serial} is {stage}: twofactor token enable {serial}"))
             }
+            Judgement::NotAllowed => {
+                file.settle(charge, Some(&before))?;
+                let allowed = attempt.factors.names().join(", ");
+                refused(Reason::FactorNotAllowed, format!("what counts for this login: {allowed}"))
+            }
             Judgement::NearMiss(near_miss) => {
                 charged.count_near_miss(&near_miss);
                 file.settle(charge, Some(&charged))?;
@@ -211,6 +225,10 @@ fn accepted(charged: State, uses: Uses, proof: Proof, wallet: &Wallet<'_>, attem
         Factor::Token { label, .. } => label.clone(),
         Factor::Recovery { .. } => "recovery".to_owned(),
     };
+    if let Some((place, duration)) = &attempt.remember {
+        let (service, address) = (place.service.to_owned(), place.address);
+        state.remember(Memory { service, address, since: attempt.now, until: attempt.now.after(*duration) });
+    }
     state.last_accepted = Some(LastAccepted { at: attempt.now, source: attempt.source.clone(), factor: name });
     (state, factor)
 }

@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::otp::{self, Parameters, Window};
 use crate::recovery::{RecoveryCode, Salt};
+use crate::rule::Factors;
 use crate::secret::SecretError;
 use crate::store::StoreError;
 use crate::store::files::tokens::TokenView;
@@ -131,7 +132,7 @@ impl Files {
         if let Some(codes) = recovery {
             credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
         }
-        state.tidy(&Wallet { credentials: Some(&credentials), held: &held });
+        state.tidy(&Wallet { credentials: Some(&credentials), held: &held, factors: Factors::ALL });
         // In this order: a crash between the two burns a code too many and never one too few.
         account.write_state(&state)?;
         account.write_credentials(&credentials)?;
@@ -234,7 +235,7 @@ impl Files {
             return Ok(None);
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
-        let wallet = Wallet { credentials: credentials.as_ref(), held: &held };
+        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
         Ok(Some(wallet.judge(&[answer], &account.state()?, window, now)))
     }
 
@@ -300,7 +301,7 @@ impl Files {
         Ok(true)
     }
 
-    /// Forgets counted failures. `false` when the user is not enrolled.
+    /// Forgets counted failures, and accepted logins that were remembered. `false` when the user is not enrolled.
     pub fn unlock(&self, user: &UserName) -> Result<bool, StoreError> {
         let Some(account) = self.locked(user)? else {
             return Ok(false);
@@ -309,6 +310,7 @@ impl Files {
             return Ok(false);
         }
         let mut state = account.state()?;
+        state.memories.clear();
         state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
         account.write_state(&state)?;
         Ok(true)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::account::{LastAccepted, State, Usage};
+use crate::account::{LastAccepted, Memory, State, Usage};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::document::{self, Problem, Section, toml_string};
@@ -39,6 +39,15 @@ pub(super) fn write(state: &State) -> String {
     for record in &throttle.sources {
         let _ = writeln!(text, "\n[[throttle.source]]\nsource = {}", toml_string(record.source.as_str()));
         write_failures(&mut text, record.failures);
+    }
+    for memory in &state.memories {
+        let _ = writeln!(
+            text,
+            "\n[[memory]]\nservice = {}\naddress = \"{}\"",
+            toml_string(&memory.service),
+            memory.address
+        );
+        let _ = writeln!(text, "since = \"{}\"\nuntil = \"{}\"", memory.since, memory.until);
     }
     for (seed, usage) in &state.usage {
         let progress = usage.progress;
@@ -104,8 +113,22 @@ fn state(root: Section<'_, '_>) -> State {
         }
         section.finish();
     }
+    for section in root.sections("memory") {
+        match memory(&section) {
+            Some(memory) => state.memories.push(memory),
+            None => section.complain_here("service, address, since or until is missing"),
+        }
+        section.finish();
+    }
     root.finish();
     state
+}
+
+fn memory(section: &Section<'_, '_>) -> Option<Memory> {
+    let service = section.string("service").map(|text| text.value.to_owned());
+    let address = section.string("address").and_then(|text| text.value.parse().ok());
+    let (since, until) = (time(section, "since"), time(section, "until"));
+    Some(Memory { service: service?, address: address?, since: since?, until: until? })
 }
 
 fn usage(section: &Section<'_, '_>) -> Option<(Seed, Usage)> {

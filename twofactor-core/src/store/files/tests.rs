@@ -1,6 +1,7 @@
 //! The file store's promises, without libpam.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 
 use proptest::prelude::*;
@@ -14,6 +15,7 @@ use crate::digest::Digest;
 use crate::enrollment::{self, Proposal};
 use crate::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Step, Window};
 use crate::recovery::{RecoveryCode, Salt};
+use crate::rule::Factors;
 use crate::secret::Secret;
 use crate::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
@@ -72,6 +74,8 @@ impl Fixture {
         self.store.redeem(
             &self.alice,
             &Attempt {
+                factors: Factors::ALL,
+                remember: None,
                 readings: &[Answer::parse(typed.as_bytes())],
                 source: &Source::from_rhost(Some(rhost)),
                 window: Window::default(),
@@ -469,6 +473,8 @@ fn guesses_that_differ_only_before_the_last_digits_all_count() {
         let long = format!("{guess}1234567");
         let readings = [Answer::parse(&long.as_bytes()[2..]), Answer::parse(long.as_bytes())];
         let attempt = Attempt {
+            factors: Factors::ALL,
+            remember: None,
             readings: &readings,
             source: &Source::from_rhost(None),
             window: Window::default(),
@@ -513,6 +519,7 @@ prop_compose! {
         trusted in proptest::option::of(sources()),
         last_wrong in proptest::option::of((digests(), times())),
         last_accepted in proptest::option::of((times(), sources(), ".{0,64}")),
+        memories in proptest::collection::vec((".{0,20}", any::<IpAddr>(), times(), times()), 0..4),
     ) -> State {
         let mut usage: Vec<(Seed, Usage)> = usage
             .into_iter()
@@ -525,6 +532,10 @@ prop_compose! {
             used_recovery,
             throttle: Throttle { user, sources, trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
+            memories: memories
+                .into_iter()
+                .map(|(service, address, since, until)| Memory { service, address, since, until })
+                .collect(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::enrollment::Proposal;
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
 use crate::reason::Reason;
+use crate::rule::Factors;
 use crate::secret::Secret;
 use crate::store::files::{Existing, PATIENCE, Reset};
 use crate::store::registry::{Counts, Finding, NewToken, Origin};
@@ -123,7 +124,15 @@ impl Fixture {
         let readings = [Answer::parse(digits.as_bytes())];
         let source = Source::from_rhost(Some("192.0.2.7"));
         let limits = Limits { free_attempts: 1000, ..Limits::default() };
-        let attempt = Attempt { readings: &readings, source: &source, window: Window::default(), limits, now };
+        let attempt = Attempt {
+            readings: &readings,
+            source: &source,
+            window: Window::default(),
+            limits,
+            factors: Factors::ALL,
+            remember: None,
+            now,
+        };
         self.store.redeem(&user(owner), &attempt)
     }
 
