@@ -32,6 +32,8 @@ pub(crate) fn of_reason(reason: Reason) -> PamResultCode {
         | Reason::NotConfirmed
         | Reason::TokenDisabled
         | Reason::FactorNotAllowed
+        | Reason::InvitationWrong
+        | Reason::NoAccountLine
         | Reason::PasswordRepeated => PamResultCode::PAM_AUTH_ERR,
         Reason::Throttled => PamResultCode::PAM_MAXTRIES,
         Reason::UnknownUser => PamResultCode::PAM_USER_UNKNOWN,

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
+use crate::invitation::Invitation;
 use crate::lifecycle::{Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
 use crate::recovery::Salt;
@@ -137,6 +138,8 @@ pub struct State {
     pub last_accepted: Option<LastAccepted>,
     /// Accepted logins that spare the next one the code, oldest first.
     pub memories: Vec<Memory>,
+    /// Lets the user enroll at login.
+    pub invitation: Option<Invitation>,
 }
 
 /// An accepted login that spares those like it the code for a while.

@@ -1,7 +1,7 @@
 //! `twofactor.toml`: every key optional, every mistake an error that says where and what instead.
 //!
 //! What always holds: a configuration is valid as a whole or refused as a whole; nothing falls back to a default because
-//! it was misspelt. Asking for a feature that this version does not have is refused by name.
+//! it was misspelt.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct Config {
     pub enrollment: EnrollmentDefaults,
     /// `[window]`.
     pub window: Window,
+    /// `[window] resync_at_login`.
+    pub resync_at_login: ResyncAtLogin,
     /// `[throttle]`.
     pub throttle: Limits,
     /// `[prompt]`.
@@ -54,6 +56,37 @@ pub struct EnrollmentDefaults {
     pub parameters: Parameters,
     /// Recovery codes made with a new account.
     pub recovery_codes: usize,
+    /// Whether enrolling at login takes an invitation.
+    pub invitation: InvitationRule,
+    /// Whether a user may register a physical token at login.
+    pub self_registration: SelfRegistration,
+}
+
+/// Whether enrolling at login takes an invitation code, beside the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvitationRule {
+    /// No.
+    None,
+    /// Yes: a stolen password alone enrolls nothing.
+    Required,
+}
+
+/// Whether a user may register a physical token by serial at login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfRegistration {
+    /// Yes, with two consecutive codes.
+    Allowed,
+    /// No.
+    Forbidden,
+}
+
+/// Whether a near miss at login asks for the next code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResyncAtLogin {
+    /// Yes: two consecutive codes show where the token stands.
+    Yes,
+    /// No: it is a wrong code.
+    No,
 }
 
 /// How the code is asked for.
@@ -71,8 +104,15 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             state: PathBuf::from(DEFAULT_STATE),
-            enrollment: EnrollmentDefaults { issuer: None, parameters: Parameters::default(), recovery_codes: 10 },
+            enrollment: EnrollmentDefaults {
+                issuer: None,
+                parameters: Parameters::default(),
+                recovery_codes: 10,
+                invitation: InvitationRule::None,
+                self_registration: SelfRegistration::Allowed,
+            },
             window: Window::default(),
+            resync_at_login: ResyncAtLogin::Yes,
             throttle: Limits::default(),
             prompt: Prompt {
                 code: "Verification code: ".to_owned(),
@@ -164,7 +204,7 @@ fn read(root: Section<'_, '_>) -> Config {
         read_enrollment(section, &mut config.enrollment);
     }
     if let Some(section) = root.section("window") {
-        read_window(section, &mut config.window);
+        read_window(section, &mut config);
     }
     if let Some(section) = root.section("throttle") {
         read_throttle(section, &mut config.throttle);
@@ -216,25 +256,27 @@ fn read_enrollment(section: Section<'_, '_>, enrollment: &mut EnrollmentDefaults
     if let Some(count) = section.integer("recovery_codes", 0..=20_u8) {
         enrollment.recovery_codes = usize::from(count);
     }
-    if let Some(required) = section.word("invitation", &[(false, "none"), (true, "required")])
-        && required.value
-    {
-        section.complain_about(&required, "invitations are not supported by this version; only \"none\" is");
+    let rules = [(InvitationRule::None, "none"), (InvitationRule::Required, "required")];
+    if let Some(rule) = section.word("invitation", &rules) {
+        enrollment.invitation = rule.value;
     }
-    // Read by the registry of physical tokens, which this version does not have: without tokens both values mean no.
-    let _ = section.boolean("self_register");
+    if let Some(allowed) = section.boolean("self_register") {
+        enrollment.self_registration = if allowed { SelfRegistration::Allowed } else { SelfRegistration::Forbidden };
+    }
     section.finish();
 }
 
-fn read_window(section: Section<'_, '_>, window: &mut Window) {
+fn read_window(section: Section<'_, '_>, config: &mut Config) {
+    let window = &mut config.window;
     if let Some(drift) = section.duration("drift", Duration::from_hours(1)) {
         window.drift = drift;
     }
     if let Some(look_ahead) = section.integer("counter_look_ahead", 0..=100) {
         window.look_ahead = look_ahead;
     }
-    // Read by resynchronization at login, which this version does not have: a near miss is a wrong code.
-    let _ = section.boolean("resync_at_login");
+    if let Some(yes) = section.boolean("resync_at_login") {
+        config.resync_at_login = if yes { ResyncAtLogin::Yes } else { ResyncAtLogin::No };
+    }
     section.finish();
 }
 
@@ -275,15 +317,8 @@ fn read_prompt(section: Section<'_, '_>, prompt: &mut Prompt) {
     section.finish();
 }
 
-/// What `second_factor` may say. `enroll` is a word of the language that this version does not speak.
 fn read_level(section: &Section<'_, '_>) -> Option<Level> {
-    let [required, optional, off] = Level::ALL.map(|(level, word)| (Some(level), word));
-    let level = section.word("second_factor", &[required, (None, "enroll"), optional, off])?;
-    if level.value.is_none() {
-        let message = "enrollment at login is not supported by this version; use \"required\" and run twofactor enroll";
-        section.complain_about(&level, message);
-    }
-    level.value
+    section.word("second_factor", &Level::ALL).map(|level| level.value)
 }
 
 /// A rule. `None` when it says too little; every mistake is recorded.
@@ -389,7 +424,7 @@ mod tests {
             digits = 8
             period = 60
             recovery_codes = 0
-            invitation = "none"
+            invitation = "required"
             self_register = false
             [window]
             drift = "90s"
@@ -417,6 +452,9 @@ mod tests {
         assert_eq!((config.prompt.code.as_str(), config.prompt.tries), ("Code: ", 3));
         assert!(config.prompt.combined.contains("xrdp-sesman"));
         assert_eq!(config.default_level, Level::Optional);
+        assert_eq!(config.enrollment.invitation, InvitationRule::Required);
+        assert_eq!(config.enrollment.self_registration, SelfRegistration::Forbidden);
+        assert_eq!(config.resync_at_login, ResyncAtLogin::No);
     }
 
     #[test]
@@ -444,14 +482,6 @@ mod tests {
     fn what_is_not_toml_is_refused_with_its_place() {
         let found = problems("[paths\nstate = 1");
         assert!(found[0].starts_with("1:7: this is not TOML"), "{found:?}");
-    }
-
-    #[test]
-    fn what_this_version_does_not_do_is_refused_by_name() {
-        assert!(
-            problems("[default]\nsecond_factor = \"enroll\"\n")[0].contains("enrollment at login is not supported")
-        );
-        assert!(problems("[enrollment]\ninvitation = \"required\"\n")[0].contains("invitations are not supported"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::account::{App, MOST_RECOVERY_CODES};
 use crate::answer::Answer;
 use crate::clock::{Clock, ClockError, UnixTime};
-use crate::otp::{Parameters, Progress, Window};
+use crate::otp::{Code, Parameters, Progress, Window};
 use crate::otpauth;
 use crate::recovery::RecoveryCode;
 use crate::secret::{Secret, SecretError};
@@ -78,6 +78,12 @@ impl Proposal {
         otpauth::uri(&self.token, &self.issuer, &self.account)
     }
 
+    /// The app, when `code` is of the secret on offer; else the proposal again.
+    pub fn try_code(self, code: &Code, window: Window, now: UnixTime) -> Result<App, Self> {
+        let Self { token, issuer, account } = self;
+        App::confirmed_by(token, code, window, now).map_err(|token| Self { token, issuer, account })
+    }
+
     /// Asks for a code until one is right, at most [`TRIES`] times. `ask` is told how many tries are left.
     pub fn confirm<E>(
         self,
@@ -85,14 +91,14 @@ impl Proposal {
         clock: &dyn Clock,
         mut ask: impl FnMut(u8) -> Result<Answer, E>,
     ) -> Result<App, Unconfirmed<E>> {
-        let mut token = self.token;
+        let mut proposal = self;
         for left in (1..=TRIES).rev() {
             let answer = ask(left).map_err(Unconfirmed::Asking)?;
             let now = clock.now().map_err(Unconfirmed::Clock)?;
             let Answer::Code(code) = answer else { continue };
-            token = match App::confirmed_by(token, &code, window, now) {
+            proposal = match proposal.try_code(&code, window, now) {
                 Ok(app) => return Ok(app),
-                Err(token) => token,
+                Err(proposal) => proposal,
             };
         }
         Err(Unconfirmed::Refused)

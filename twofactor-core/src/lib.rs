@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod digest;
 pub mod document;
+pub mod pam_service;
 pub mod reason;
 pub mod secret;
 pub mod trusted;
@@ -21,6 +22,7 @@ pub mod recovery;
 
 // What a person typed.
 pub mod answer;
+pub mod invitation;
 
 // Things.
 pub mod lifecycle;

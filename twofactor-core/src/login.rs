@@ -19,7 +19,10 @@ use crate::policy::{self, By, Decision, NullOk, Ruling, Waived};
 use crate::reason::Reason;
 use crate::recovery::{self, RecoveryCode};
 use crate::rule::{Factors, Facts};
-use crate::store::{Attempt, Factor, Place, Presence, Redeemed, Redemption, Remembered, Store, StoreError};
+use crate::store::{
+    Attempt, Factor, Pending, Place, Presence, Prospect, Redeemed, Redemption, Remembered, Store, StoreError,
+    StoreFirst,
+};
 use crate::throttle::Source;
 use crate::user::{LookupError, UserDatabase, UserName};
 
@@ -36,6 +39,8 @@ pub struct Request {
     pub tty: Option<String>,
     /// The line's `nullok`.
     pub null_ok: NullOk,
+    /// Whether the application wants no texts (PAM_SILENT).
+    pub silent: bool,
 }
 
 impl Request {
@@ -53,6 +58,12 @@ pub struct World<'a> {
     pub users: &'a dyn UserDatabase,
     /// Who is enrolled.
     pub store: &'a dyn Store,
+    /// Who may set up a second factor.
+    pub newcomers: &'a dyn StoreFirst,
+    /// How PAM services are set up.
+    pub services: &'a dyn Services,
+    /// What this host is called, for the labels of new secrets.
+    pub host_name: &'a str,
     /// What time it is.
     pub clock: &'a dyn Clock,
 }
@@ -69,6 +80,12 @@ pub struct ConversationError;
 pub trait Conversation {
     /// Asks a question whose answer is not echoed.
     fn ask(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
+
+    /// Asks a question whose answer is echoed.
+    fn ask_openly(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
+
+    /// Shows a text. Whether somebody saw it cannot be known; the next question tells.
+    fn tell(&mut self, text: &str);
 
     /// The password an earlier module asked for (PAM_AUTHTOK), when there is one. Asks nothing.
     fn password(&mut self) -> Option<Reply>;
@@ -88,6 +105,8 @@ pub enum Verdict {
     Accepted(Redeemed),
     /// The policy asked nothing.
     Waived(Waived),
+    /// A second factor was set up and confirmed. The account phase stores it, and only then the login is one.
+    Pending(Box<Pending>),
     /// Neither. The reason of the last try.
     Denied(Reason),
     /// Neither, and every try of several was used.
@@ -140,12 +159,29 @@ impl Login<'_> {
         self.remember = ruling.remember;
         match (ruling.decision, &self.user) {
             (Decision::Waive(waived), _) => return self.waived(waived),
+            (Decision::AskOrEnroll(leave), _) if !self.is_combined() => {
+                let prospect = match (&self.user, &identified) {
+                    (Some(user), _) => match self.world.newcomers.prospect(user) {
+                        Ok(Prospect::Enrolled) => None,
+                        Ok(prospect) => Some(Some(prospect)),
+                        Err(error) => return Verdict::Denied(self.denied(&error.into())),
+                    },
+                    (None, Err(Identification::Unknown)) => Some(None),
+                    (None, _) => None,
+                };
+                if let Some(prospect) = prospect {
+                    return match self.first_time(leave, prospect, &identified) {
+                        Ok(pending) => Verdict::Pending(Box::new(pending)),
+                        Err(denial) => Verdict::Denied(self.denied(&denial)),
+                    };
+                }
+            }
             (Decision::AskTheEnrolled(optional), Some(user)) => match self.world.store.presence(user) {
                 Ok(Presence::Absent(proof)) => return self.waived(optional.waive(proof)),
                 Ok(Presence::Enrolled) => {}
                 Err(error) => return Verdict::Denied(self.denied(&error.into())),
             },
-            (Decision::Ask | Decision::AskTheEnrolled(_), _) => {}
+            (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), _) => {}
         }
         if let Some(proof) = self.remembered() {
             return self.waived(Waived::remembered(proof));
@@ -235,13 +271,19 @@ impl Login<'_> {
             return self.one_combined_try(identified);
         }
         let reply = self.conversation.ask(&self.world.config.prompt.code)?;
-        if is_dummy(&reply) {
+        self.refuse_passwords(&reply, identified)?;
+        self.redeem(identified, &[Answer::parse(&reply)])
+    }
+
+    /// What a program answers in the place of a person is no guess.
+    fn refuse_passwords(&mut self, reply: &Reply, identified: &Result<UserName, Identification>) -> Result<(), Denial> {
+        if is_dummy(reply) {
             return Err(Denial::dummy_password(identified));
         }
-        if self.conversation.password().is_some_and(|password| same(&password, &reply)) {
+        if self.conversation.password().is_some_and(|password| same(&password, reply)) {
             return Err(Denial::password_repeated());
         }
-        self.redeem(identified, &[Answer::parse(&reply)])
+        Ok(())
     }
 
     /// Password and code in one answer. The modules below get the password alone, whatever became of the code.
@@ -266,19 +308,24 @@ impl Login<'_> {
     fn redeem(&self, identified: &Result<UserName, Identification>, readings: &[Answer]) -> Result<Redeemed, Denial> {
         let user = identified.as_ref().map_err(Denial::from)?;
         let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = Attempt {
+        let attempt = self.attempt(readings, &source)?;
+        match self.world.store.redeem(user, &attempt)? {
+            Redemption::Redeemed(redeemed) => Ok(redeemed),
+            Redemption::Refused { reason, hint } => Err(Denial { reason, problem: None, hint }),
+        }
+    }
+
+    /// An attempt at this moment, by the rules of this login.
+    fn attempt<'r>(&'r self, readings: &'r [Answer], source: &'r Source) -> Result<Attempt<'r>, Denial> {
+        Ok(Attempt {
             readings,
-            source: &source,
+            source,
             window: self.world.config.window,
             limits: self.world.config.throttle,
             factors: self.factors,
             remember: self.memory(),
             now: self.world.clock.now()?,
-        };
-        match self.world.store.redeem(user, &attempt)? {
-            Redemption::Redeemed(redeemed) => Ok(redeemed),
-            Redemption::Refused { reason, hint } => Err(Denial { reason, problem: None, hint }),
-        }
+        })
     }
 
     fn waived(&mut self, waived: Waived) -> Verdict {
@@ -442,5 +489,8 @@ impl From<ClockError> for Denial {
     }
 }
 
+mod first_time;
 #[cfg(test)]
 mod tests;
+
+pub use first_time::Services;

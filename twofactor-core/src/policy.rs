@@ -58,6 +58,8 @@ pub enum By {
 pub enum Decision {
     /// Ask for a code.
     Ask,
+    /// Ask; whoever provably has no account sets one up.
+    AskOrEnroll(MayEnroll),
     /// Ask unless the user provably has no account.
     AskTheEnrolled(Optional),
     /// Do not ask.
@@ -67,6 +69,10 @@ pub enum Decision {
 /// The policy's leave to waive the second factor for somebody without an account.
 #[derive(Debug)]
 pub struct Optional(());
+
+/// The policy's leave to set up a second factor at login.
+#[derive(Debug)]
+pub struct MayEnroll(());
 
 /// Proof that the policy asks nothing of this login.
 #[derive(Debug)]
@@ -80,6 +86,7 @@ impl Decision {
     pub fn in_words(&self) -> &'static str {
         match self {
             Self::Ask => "everybody is asked for a code",
+            Self::AskOrEnroll(_) => "everybody is asked for a code, or sets up an app",
             Self::AskTheEnrolled(_) => "whoever is enrolled is asked for a code",
             Self::Waive(_) => "nobody is asked for a code",
         }
@@ -137,6 +144,7 @@ pub fn judge(
 fn ruling(demand: &Demand, by: By, null_ok: NullOk, now: UnixTime, passed: Vec<(usize, Mismatch)>) -> Ruling {
     let decision = match (demand.level_at(now), null_ok) {
         (Level::Required, NullOk::No) => Decision::Ask,
+        (Level::Enroll, _) => Decision::AskOrEnroll(MayEnroll(())),
         (Level::Required, NullOk::Yes) | (Level::Optional, _) => Decision::AskTheEnrolled(Optional(())),
         (Level::Off, _) => Decision::Waive(Waived { why: "off" }),
     };

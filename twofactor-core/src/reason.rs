@@ -19,6 +19,10 @@ pub enum Reason {
     TokenDisabled,
     /// The code is right, but codes of its kind do not count for this login.
     FactorNotAllowed,
+    /// The invitation code is wrong or void.
+    InvitationWrong,
+    /// The service has no account line of ours, without which nothing that is set up at login could be stored.
+    NoAccountLine,
     /// The host does not know the user.
     UnknownUser,
     /// The answer was the password again, or sshd's stand-in for one.
@@ -54,7 +58,7 @@ pub enum Blame {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::WrongCode,
         Self::Replayed,
         Self::Throttled,
@@ -62,6 +66,8 @@ impl Reason {
         Self::NotConfirmed,
         Self::TokenDisabled,
         Self::FactorNotAllowed,
+        Self::InvitationWrong,
+        Self::NoAccountLine,
         Self::UnknownUser,
         Self::PasswordRepeated,
         Self::StoreUnavailable,
@@ -85,6 +91,8 @@ impl Reason {
             Self::NotConfirmed => "not-confirmed",
             Self::TokenDisabled => "token-disabled",
             Self::FactorNotAllowed => "factor-not-allowed",
+            Self::InvitationWrong => "invitation-wrong",
+            Self::NoAccountLine => "no-account-line",
             Self::UnknownUser => "unknown-user",
             Self::PasswordRepeated => "password-repeated",
             Self::StoreUnavailable => "store-unavailable",
@@ -109,6 +117,7 @@ impl Reason {
             | Self::NotConfirmed
             | Self::TokenDisabled
             | Self::FactorNotAllowed
+            | Self::InvitationWrong
             | Self::UnknownUser
             | Self::PasswordRepeated
             | Self::Conversation => Blame::Login,
@@ -119,6 +128,7 @@ impl Reason {
             | Self::NotRoot
             | Self::BadConfig
             | Self::BadArgument
+            | Self::NoAccountLine
             | Self::Panic => Blame::Host,
         }
     }

@@ -82,6 +82,11 @@ impl Salt {
         BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
+    /// The bytes, for hashing.
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The digest of a recovery code, for storing and comparing.
     pub fn digest(&self, code: &RecoveryCode) -> Digest {
         Digest::of("recovery code", &[&self.0, code.expose().as_bytes()])

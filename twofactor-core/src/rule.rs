@@ -20,6 +20,8 @@ use crate::user::UserName;
 pub enum Level {
     /// A second factor, of everybody.
     Required,
+    /// A second factor; whoever has none sets one up at login.
+    Enroll,
     /// A second factor of whoever is enrolled.
     Optional,
     /// Nothing.
@@ -27,15 +29,16 @@ pub enum Level {
 }
 
 impl Level {
-    /// All levels of this version, with their names in the file.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Required, "required"), (Self::Optional, "optional"), (Self::Off, "off")];
+    /// All levels, with their names in the file.
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::Required, "required"), (Self::Enroll, "enroll"), (Self::Optional, "optional"), (Self::Off, "off")];
 }
 
 impl fmt::Display for Level {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Required => "required",
+            Self::Enroll => "enroll",
             Self::Optional => "optional",
             Self::Off => "off",
         })

@@ -13,13 +13,18 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::account::App;
 use crate::answer::Answer;
 use crate::clock::UnixTime;
-use crate::otp::{Digits, Window};
+use crate::invitation::{Invitation, InvitationCode};
+use crate::otp::{Code, Digits, Progress, Window};
 use crate::reason::Reason;
+use crate::recovery::RecoveryCode;
 use crate::rule::Factors;
+use crate::secret::SecretError;
 use crate::store::registry::RegistryError;
 use crate::throttle::{Limits, Source};
+use crate::token::{Serial, Token};
 use crate::trusted::FileError;
 use crate::user::UserName;
 
@@ -38,6 +43,117 @@ pub trait Store {
 
     /// Checks an attempt and burns what it used: lock, read, throttle, charge, verify, put on disk.
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError>;
+}
+
+/// Sets up a second factor at login, for users who have none. Apart from [`Store`]: a store may verify and not enroll.
+pub trait StoreFirst {
+    /// What the user is to enrollment at login.
+    fn prospect(&self, user: &UserName) -> Result<Prospect, StoreError>;
+
+    /// Checks an invitation code. Counted like any attempt; the invitation is spent when it has enrolled somebody.
+    fn check_invitation(
+        &self,
+        user: &UserName,
+        typed: &InvitationCode,
+        attempt: &Attempt<'_>,
+    ) -> Result<Result<Invitation, Reason>, StoreError>;
+
+    /// Checks two consecutive codes of a token that nobody owns. Counted like any attempt.
+    fn check_registration(
+        &self,
+        user: &UserName,
+        serial: &Serial,
+        codes: [&Code; 2],
+        attempt: &Attempt<'_>,
+    ) -> Result<Result<Registration, Reason>, StoreError>;
+
+    /// Stores what a login has confirmed, unless somebody was quicker.
+    fn store_pending(&self, pending: Pending, now: UnixTime) -> Result<(), Superseded>;
+}
+
+/// What a user is to enrollment at login.
+#[derive(Debug)]
+pub enum Prospect {
+    /// Without any second factor.
+    New(Absent),
+    /// With an app whose confirmation was taken back (`reset --keep-secret`), and nothing else.
+    Waiting(Token),
+    /// Enrolled.
+    Enrolled,
+}
+
+/// A second factor that was confirmed at a login and is not stored. Only the account phase stores it: applications run that
+/// when the whole authentication was a success, and not before.
+#[derive(Debug)]
+pub struct Pending {
+    /// Whose.
+    pub user: UserName,
+    /// What.
+    pub what: What,
+    /// The invitation that is spent on it.
+    pub invitation: Option<Invitation>,
+}
+
+/// What is going to be stored.
+#[derive(Debug)]
+pub enum What {
+    /// An app with its recovery codes.
+    App {
+        /// Confirmed by a code, which is burned.
+        app: App,
+        /// To be shown once it is stored.
+        recovery: Vec<RecoveryCode>,
+    },
+    /// A physical token.
+    Token(Registration),
+}
+
+/// Two consecutive codes of a token that nobody owns.
+#[derive(Debug)]
+pub struct Registration {
+    /// Which token.
+    pub(crate) serial: Serial,
+    /// Where it stands; both codes are burned.
+    pub(crate) progress: Progress,
+}
+
+impl Registration {
+    /// Which token.
+    pub fn serial(&self) -> &Serial {
+        &self.serial
+    }
+}
+
+/// Why nothing was stored.
+#[derive(Debug, Error)]
+pub enum Superseded {
+    /// The user got a second factor meanwhile.
+    #[error("somebody has set up a second factor for this account meanwhile")]
+    Enrolled,
+    /// The token is no longer free.
+    #[error("the token was given to somebody meanwhile")]
+    TokenTaken,
+    /// The invitation was used or replaced.
+    #[error("the invitation was used or replaced meanwhile")]
+    InvitationSpent,
+    /// The kernel gave no random bytes.
+    #[error(transparent)]
+    Entropy(SecretError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<FileError> for Superseded {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<RegistryError> for Superseded {
+    fn from(error: RegistryError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// What somebody offers, and the rules it is judged by.

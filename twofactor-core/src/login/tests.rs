@@ -13,11 +13,15 @@ use crate::store::files::{Existing, Files};
 use crate::token::Label;
 use crate::trusted::Owner;
 
+mod first_time;
+
 const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 
 /// What the person does at a prompt.
 enum Act {
     Types(String),
+    /// Types what the texts shown so far make of it.
+    Reads(Box<dyn Fn(&[String]) -> String>),
     HangsUp,
 }
 
@@ -25,6 +29,7 @@ enum Act {
 struct Script {
     acts: VecDeque<Act>,
     prompts: Vec<String>,
+    told: Vec<String>,
     password: Option<String>,
 }
 
@@ -33,6 +38,7 @@ impl Script {
         self.prompts.push(prompt.to_owned());
         match self.acts.pop_front().expect("a prompt that nobody scripted") {
             Act::Types(text) => Ok(Zeroizing::new(text.into_bytes())),
+            Act::Reads(answer) => Ok(Zeroizing::new(answer(&self.told).into_bytes())),
             Act::HangsUp => Err(ConversationError),
         }
     }
@@ -45,6 +51,14 @@ impl Conversation for Script {
 
     fn password(&mut self) -> Option<Reply> {
         self.password.clone().map(|password| Zeroizing::new(password.into_bytes()))
+    }
+
+    fn ask_openly(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
+        self.next(prompt)
+    }
+
+    fn tell(&mut self, text: &str) {
+        self.told.push(text.to_owned());
     }
 
     fn ask_password(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
@@ -96,6 +110,15 @@ impl UserDatabase for People {
             "guests" => Some(99),
             _ => None,
         })
+    }
+}
+
+/// Every service but `cron` has an account line.
+struct WellSetUp;
+
+impl Services for WellSetUp {
+    fn has_account_line(&self, service: &str) -> Result<bool, String> {
+        Ok(service != "cron")
     }
 }
 
@@ -178,15 +201,29 @@ impl Host {
             rhost: told.rhost.map(str::to_owned),
             tty: Some("ssh".to_owned()),
             null_ok: told.null_ok,
+            silent: false,
         };
-        let world = World { config: &self.config, users: &People, store: &self.store, clock: &told.now };
-        let password = told.password.map(str::to_owned);
-        let mut script = Script { acts: acts.into(), prompts: Vec::new(), password };
+        self.run(&request, told.now, told.password, acts)
+    }
+
+    fn run(&self, request: &Request, now: UnixTime, password: Option<&str>, acts: Vec<Act>) -> Outcome {
+        let world = World {
+            config: &self.config,
+            users: &People,
+            store: &self.store,
+            newcomers: &self.store,
+            services: &WellSetUp,
+            host_name: "testhost",
+            clock: &now,
+        };
+        let password = password.map(str::to_owned);
+        let mut script = Script { acts: acts.into(), prompts: Vec::new(), told: Vec::new(), password };
         let mut lines = Lines::default();
-        let verdict = login(&request, &world, &mut script, &mut lines);
-        assert!(script.acts.is_empty(), "an answer was never asked for");
+        let verdict = login(request, &world, &mut script, &mut lines);
+        assert!(script.acts.is_empty(), "an answer was never asked for: {verdict:?}");
         lines.0.retain(|line| !line.starts_with("debug"));
-        Outcome { verdict, prompts: script.prompts, password: script.password, lines: lines.0 }
+        let Script { prompts, told, password, .. } = script;
+        Outcome { verdict, prompts, told, password, lines: lines.0 }
     }
 }
 
@@ -203,6 +240,7 @@ struct Login<'a> {
 struct Outcome {
     verdict: Verdict,
     prompts: Vec<String>,
+    told: Vec<String>,
     password: Option<String>,
     lines: Vec<String>,
 }
@@ -318,12 +356,11 @@ fn a_login_without_a_remote_host_names_its_terminal() {
         rhost: None,
         tty: Some("tty1".to_owned()),
         null_ok: NullOk::No,
+        silent: false,
     };
-    let world = World { config: &host.config, users: &People, store: &host.store, clock: &NOW };
-    let mut script = Script { acts: vec![types(&host.code())].into(), prompts: Vec::new(), password: None };
-    let mut lines = Lines::default();
-    assert!(matches!(login(&request, &world, &mut script, &mut lines), Verdict::Accepted(_)));
-    assert_eq!(lines.0.last().unwrap(), "accepted user=alice service=login tty=tty1 token=app drift=0");
+    let outcome = host.run(&request, NOW, None, vec![types(&host.code())]);
+    assert!(outcome.is_accepted());
+    assert_eq!(outcome.lines, ["accepted user=alice service=login tty=tty1 token=app drift=0"]);
 }
 
 #[test]

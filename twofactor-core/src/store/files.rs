@@ -7,6 +7,7 @@
 //! The cost of a login does not depend on how many users there are.
 
 mod administration;
+mod first_time;
 mod secret_file;
 mod slots;
 mod state_file;

@@ -42,7 +42,7 @@ const SHARED_MEMORY: &str = "registry.db-shm";
 /// How long a reader waits for whoever is repairing the registry after a crash.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a change waits for another one: an import of a million tokens takes seconds.
-const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
 
 /// Who changes the registry, and when: for its history.
 #[derive(Debug, Clone, Copy)]
@@ -185,9 +185,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Opens the registry to change it; `None` when there is none.
-    pub(crate) fn open(state: Folder) -> Result<Option<Self>, RegistryError> {
-        Self::open_locked(state.lock(CHANGE_PATIENCE)?)
+    /// Opens the registry to change it, waiting at most `patience`; `None` when there is none.
+    pub(crate) fn open(state: Folder, patience: Duration) -> Result<Option<Self>, RegistryError> {
+        Self::open_locked(state.lock(patience)?)
     }
 
     /// The same; makes an empty registry when there is none.

@@ -6,7 +6,9 @@ use crate::account::{LastAccepted, Memory, State, Usage};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::document::{self, Problem, Section, toml_string};
+use crate::invitation::Invitation;
 use crate::otp::{Progress, Step};
+use crate::recovery::Salt;
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::token::Seed;
 
@@ -39,6 +41,10 @@ pub(super) fn write(state: &State) -> String {
     for record in &throttle.sources {
         let _ = writeln!(text, "\n[[throttle.source]]\nsource = {}", toml_string(record.source.as_str()));
         write_failures(&mut text, record.failures);
+    }
+    if let Some(invitation) = &state.invitation {
+        let _ = writeln!(text, "\n[invitation]\nsalt = \"{}\"\ndigest = \"{}\"", invitation.salt, invitation.digest);
+        let _ = writeln!(text, "until = \"{}\"", invitation.until);
     }
     for memory in &state.memories {
         let _ = writeln!(
@@ -113,6 +119,13 @@ fn state(root: Section<'_, '_>) -> State {
         }
         section.finish();
     }
+    if let Some(section) = root.section("invitation") {
+        state.invitation = invitation(&section);
+        if state.invitation.is_none() {
+            section.complain_here("salt, digest or until is missing");
+        }
+        section.finish();
+    }
     for section in root.sections("memory") {
         match memory(&section) {
             Some(memory) => state.memories.push(memory),
@@ -122,6 +135,13 @@ fn state(root: Section<'_, '_>) -> State {
     }
     root.finish();
     state
+}
+
+fn invitation(section: &Section<'_, '_>) -> Option<Invitation> {
+    let salt = section.string("salt").and_then(|text| Salt::parse(text.value));
+    let digest = section.string("digest").and_then(|text| Digest::parse(text.value));
+    let until = time(section, "until");
+    Some(Invitation { salt: salt?, digest: digest?, until: until? })
 }
 
 fn memory(section: &Section<'_, '_>) -> Option<Memory> {

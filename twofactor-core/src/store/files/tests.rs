@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::enrollment::{self, Proposal};
+use crate::invitation::Invitation;
 use crate::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Step, Window};
 use crate::recovery::{RecoveryCode, Salt};
 use crate::rule::Factors;
@@ -519,6 +520,7 @@ prop_compose! {
         trusted in proptest::option::of(sources()),
         last_wrong in proptest::option::of((digests(), times())),
         last_accepted in proptest::option::of((times(), sources(), ".{0,64}")),
+        invitation in proptest::option::of((digests(), times())),
         memories in proptest::collection::vec((".{0,20}", any::<IpAddr>(), times(), times()), 0..4),
     ) -> State {
         let mut usage: Vec<(Seed, Usage)> = usage
@@ -532,6 +534,7 @@ prop_compose! {
             used_recovery,
             throttle: Throttle { user, sources, trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
+            invitation: invitation.map(|(digest, until)| Invitation { salt: Salt::NONE, digest, until }),
             memories: memories
                 .into_iter()
                 .map(|(service, address, since, until)| Memory { service, address, since, until })

@@ -14,7 +14,8 @@ use crate::otp::{self, Code, Match, Progress, Window};
 use crate::store::StoreError;
 use crate::store::files::{Files, Locked, SECRET};
 use crate::store::registry::{
-    By, Edit, Event, Filter, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary, Stored, Writer,
+    By, CHANGE_PATIENCE, Edit, Event, Filter, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary, Stored,
+    Writer,
 };
 use crate::token::Serial;
 use crate::trusted::FileError;
@@ -473,7 +474,7 @@ impl Files {
 
     fn writer(&self) -> Result<Option<Writer>, StoreError> {
         match self.state_folder() {
-            Ok(state) => Ok(Writer::open(state)?),
+            Ok(state) => Ok(Writer::open(state, CHANGE_PATIENCE)?),
             Err(StoreError::NoFolder(_)) => Ok(None),
             Err(error) => Err(error),
         }

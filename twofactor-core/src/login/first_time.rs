@@ -1,0 +1,229 @@
+//! The first login of somebody who has no second factor, where the policy lets them set one up.
+//!
+//! Show a QR code → ask for a code of it → hand on what was confirmed. What always holds: nothing is stored here. What was
+//! confirmed is kept until the account phase, which an application runs only when the whole authentication was a success:
+//! behind a wrong password somebody who answers every question correctly has set up nothing. Hanging up leaves nothing;
+//! the next login shows another secret.
+//!
+//! A user who does not exist sees the same and is refused at the end.
+
+use std::fmt::Write as _;
+
+use zeroize::Zeroizing;
+
+use crate::account::App;
+use crate::answer::Answer;
+use crate::config::{InvitationRule, SelfRegistration};
+use crate::enrollment::{self, Proposal, TRIES};
+use crate::invitation::{Invitation, InvitationCode};
+use crate::otp::Code;
+use crate::policy::MayEnroll;
+use crate::qr::{Glyphs, Qr};
+use crate::reason::Reason;
+use crate::store::{Pending, Prospect, What};
+use crate::throttle::Source;
+use crate::token::{Label, Serial};
+use crate::user::UserName;
+
+use super::{Denial, Identification, Login, Reply};
+
+/// Asked where the configuration wants an invitation.
+const INVITATION_PROMPT: &str = "Invitation code: ";
+/// Asked below the QR code.
+const CONFIRMATION_PROMPT: &str = "Code from the app: ";
+/// Asked of who registers a physical token.
+const SERIAL_PROMPT: &str = "Serial number of the token: ";
+const FIRST_CODE_PROMPT: &str = "Code it shows now: ";
+const SECOND_CODE_PROMPT: &str = "Wait for the next code: ";
+
+/// What somebody answers below the QR code.
+enum Wish {
+    /// A code.
+    Code(Reply),
+    /// The QR code again, in ASCII.
+    Ascii,
+    /// A physical token instead.
+    Token,
+}
+
+impl Wish {
+    fn of(reply: Reply) -> Self {
+        match reply.trim_ascii() {
+            word if word.eq_ignore_ascii_case(b"ascii") => Self::Ascii,
+            word if word.eq_ignore_ascii_case(b"token") => Self::Token,
+            _ => Self::Code(reply),
+        }
+    }
+}
+
+impl Login<'_> {
+    /// Sets up a second factor with a user who has none. `prospect` is `None` for a user who does not exist.
+    pub(super) fn first_time(
+        &mut self,
+        _leave: MayEnroll,
+        prospect: Option<Prospect>,
+        identified: &Result<UserName, Identification>,
+    ) -> Result<Pending, Denial> {
+        self.check_account_line()?;
+        let invitation = self.ask_invitation(identified)?;
+        let proposal = self.propose(prospect)?;
+        let what = self.offer(proposal, identified)?;
+        let user = identified.as_ref().map_err(Denial::from)?.clone();
+        Ok(Pending { user, what, invitation })
+    }
+
+    /// Without an account line of ours nothing would ever be stored. Whoever cannot enroll is asked as anybody else.
+    fn check_account_line(&mut self) -> Result<(), Denial> {
+        let service = &self.request.service;
+        let problem = match self.world.services.has_account_line(service) {
+            Ok(true) => return Ok(()),
+            Ok(false) => format!("the service {service} has no account line of pam_twofactor"),
+            Err(error) => error,
+        };
+        self.conversation.ask(&self.world.config.prompt.code)?;
+        let hint = format!("add to /etc/pam.d/{service}: account required pam_twofactor.so");
+        Err(Denial::explained(Reason::NoAccountLine, &problem, hint))
+    }
+
+    /// The invitation code, where one is needed.
+    fn ask_invitation(&mut self, identified: &Result<UserName, Identification>) -> Result<Option<Invitation>, Denial> {
+        if self.world.config.enrollment.invitation == InvitationRule::None {
+            return Ok(None);
+        }
+        self.conversation.tell("This account has no second factor yet. Setting one up takes an invitation code.");
+        let reply = self.conversation.ask(INVITATION_PROMPT)?;
+        self.refuse_passwords(&reply, identified)?;
+        let typed = InvitationCode::parse(&reply).ok_or_else(|| Denial::of(Reason::InvitationWrong))?;
+        let user = identified.as_ref().map_err(Denial::from)?;
+        let source = Source::from_rhost(self.request.rhost.as_deref());
+        let attempt = self.attempt(&[], &source)?;
+        match self.world.newcomers.check_invitation(user, &typed, &attempt)? {
+            Ok(invitation) => Ok(Some(invitation)),
+            Err(reason) => {
+                let hint = reason == Reason::InvitationWrong;
+                Err(Denial { hint: hint.then(|| format!("a new one: twofactor invite {user}")), ..Denial::of(reason) })
+            }
+        }
+    }
+
+    /// A new secret, or the one that waits for its confirmation.
+    fn propose(&self, prospect: Option<Prospect>) -> Result<Proposal, Denial> {
+        let enrollment = &self.world.config.enrollment;
+        let issuer = enrollment.issuer.as_deref().unwrap_or(self.world.host_name);
+        let account = self.user.as_ref().map_or("user", UserName::as_str);
+        let account = format!("{account}@{}", self.world.host_name);
+        if let Some(Prospect::Waiting(token)) = prospect {
+            return Ok(Proposal::again(token, issuer, &account));
+        }
+        let label = Label::new("app").ok_or_else(|| Denial::of(Reason::Panic))?;
+        let now = self.world.clock.now()?;
+        let proposal = Proposal::new(label, enrollment.parameters, issuer, &account, now);
+        proposal.map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))
+    }
+
+    /// Shows the secret until a code of it is right, or somebody registers a physical token.
+    fn offer(&mut self, mut proposal: Proposal, identified: &Result<UserName, Identification>) -> Result<What, Denial> {
+        let mut text = self.picture(&proposal, Glyphs::HalfBlocks);
+        let mut left = TRIES;
+        loop {
+            self.conversation.tell(&text);
+            let reply = self.conversation.ask(CONFIRMATION_PROMPT)?;
+            match Wish::of(reply) {
+                Wish::Ascii => text = self.picture(&proposal, Glyphs::Ascii),
+                Wish::Token if self.may_register() => return self.register(identified),
+                Wish::Token => text = Zeroizing::new("Physical tokens are registered by the sysadmin.".to_owned()),
+                Wish::Code(reply) => {
+                    self.refuse_passwords(&reply, identified)?;
+                    match self.confirmed(proposal, &reply)? {
+                        Ok(app) => return self.with_recovery_codes(app),
+                        Err(again) => proposal = again,
+                    }
+                    left -= 1;
+                    if left == 0 {
+                        return Err(Denial::of(Reason::NotConfirmed));
+                    }
+                    let tries = if left == 1 { "One try left." } else { "Two tries left." };
+                    text = Zeroizing::new(format!("That code is not right. {tries} Is the clock of the phone right?"));
+                }
+            }
+        }
+    }
+
+    fn confirmed(&self, proposal: Proposal, reply: &Reply) -> Result<Result<App, Proposal>, Denial> {
+        let now = self.world.clock.now()?;
+        Ok(match Answer::parse(reply) {
+            Answer::Code(code) => proposal.try_code(&code, self.world.config.window, now),
+            Answer::Recovery(_) | Answer::Unintelligible => Err(proposal),
+        })
+    }
+
+    fn with_recovery_codes(&self, app: App) -> Result<What, Denial> {
+        // Who cannot be shown them gets none.
+        let count = if self.request.silent { 0 } else { self.world.config.enrollment.recovery_codes };
+        let recovery = enrollment::recovery_codes(count)
+            .map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))?;
+        Ok(What::App { app, recovery })
+    }
+
+    fn may_register(&self) -> bool {
+        self.world.config.enrollment.self_registration == SelfRegistration::Allowed
+    }
+
+    /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.
+    fn register(&mut self, identified: &Result<UserName, Identification>) -> Result<What, Denial> {
+        let serial = self.conversation.ask_openly(SERIAL_PROMPT)?;
+        let first = self.conversation.ask(FIRST_CODE_PROMPT)?;
+        self.refuse_passwords(&first, identified)?;
+        let second = self.conversation.ask(SECOND_CODE_PROMPT)?;
+        self.refuse_passwords(&second, identified)?;
+        let user = identified.as_ref().map_err(Denial::from)?;
+        let wrong = || Denial::explained(Reason::WrongCode, &"no free token with that serial shows these codes", "");
+        let serial = std::str::from_utf8(&serial).ok().and_then(|text| Serial::new(text.trim())).ok_or_else(wrong)?;
+        let (first, second) = (code(&first).ok_or_else(wrong)?, code(&second).ok_or_else(wrong)?);
+        let source = Source::from_rhost(self.request.rhost.as_deref());
+        let attempt = self.attempt(&[], &source)?;
+        match self.world.newcomers.check_registration(user, &serial, [&first, &second], &attempt)? {
+            Ok(registration) => Ok(What::Token(registration)),
+            Err(Reason::WrongCode) => {
+                let hint = format!("see: twofactor token show {serial}");
+                let problem = format!("token {serial} is not free or does not show these codes");
+                Err(Denial::explained(Reason::WrongCode, &problem, hint))
+            }
+            Err(reason) => Err(Denial::of(reason)),
+        }
+    }
+
+    /// All that somebody needs to know in one text. It begins with a newline, because ssh puts the user's name before its
+    /// first line.
+    fn picture(&self, proposal: &Proposal, glyphs: Glyphs) -> Zeroizing<String> {
+        let uri = proposal.uri();
+        let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
+        text.push_str("\nThis account needs a second factor. Scan this with an authenticator app:\n\n");
+        if let Ok(qr) = Qr::encode(&uri) {
+            text.push_str(&qr.draw(glyphs));
+        }
+        let _ = writeln!(text, "\nSecret: {}\n{}", proposal.token().secret.expose_grouped().as_str(), uri.as_str());
+        text.push_str("\nThen type the code that the app shows.");
+        if glyphs == Glyphs::HalfBlocks {
+            text.push_str(" No picture? Type: ascii");
+        }
+        if self.may_register() {
+            text.push_str("\nYou have a physical token instead? Type: token");
+        }
+        text.push('\n');
+        text
+    }
+}
+
+fn code(reply: &Reply) -> Option<Code> {
+    match Answer::parse(reply) {
+        Answer::Code(code) => Some(code),
+        Answer::Recovery(_) | Answer::Unintelligible => None,
+    }
+}
+
+/// Knows how PAM services are set up.
+pub trait Services {
+    /// Whether `service` runs this module in its account phase. What cannot be read is a problem in words.
+    fn has_account_line(&self, service: &str) -> Result<bool, String>;
+}

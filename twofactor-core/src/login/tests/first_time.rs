@@ -1,0 +1,277 @@
+//! The first login under `enroll`, told without libpam.
+
+use super::*;
+use crate::config::{InvitationRule, SelfRegistration};
+use crate::lifecycle::Stage;
+use crate::secret::Secret;
+use crate::store::files::TokenFilter;
+use crate::store::registry::{By, NewToken, Origin, RegistryError};
+use crate::store::{Pending, Superseded, What};
+use crate::token::Serial;
+
+/// A host where bob sets up a second factor at login.
+fn host() -> Host {
+    Host::at_level(Level::Enroll)
+}
+
+/// The code of the secret that was shown last.
+fn shows(offset: i64) -> Act {
+    Act::Reads(Box::new(move |told| code_of(&secret_in(told), offset)))
+}
+
+fn secret_in(told: &[String]) -> Secret {
+    let line = told.iter().rev().find_map(|text| text.lines().find_map(|line| line.strip_prefix("Secret: ")));
+    Secret::from_base32(line.expect("a secret was shown")).unwrap()
+}
+
+fn code_of(secret: &Secret, offset: i64) -> String {
+    let here = otp::current_step(Period::THIRTY, NOW).0.checked_add_signed(offset).unwrap();
+    otp::code_of(secret, Parameters::default(), otp::Step(here))
+}
+
+fn bob() -> UserName {
+    UserName::new("bob").unwrap()
+}
+
+impl Outcome {
+    fn pending(self) -> Pending {
+        match self.verdict {
+            Verdict::Pending(pending) => *pending,
+            other => panic!("{other:?} {:?}", self.lines),
+        }
+    }
+}
+
+#[test]
+fn whoever_has_nothing_sees_a_secret_confirms_it_and_has_it_once_it_is_stored() {
+    let host = host();
+    let outcome = host.login("bob", vec![shows(0)]);
+    assert_eq!(outcome.prompts, ["Code from the app: "]);
+    let text = &outcome.told[0];
+    assert!(text.starts_with('\n') && !text.contains('\x1b'), "as ssh clients show it");
+    assert!(text.contains("otpauth://totp/"), "{text}");
+    let secret = secret_in(&outcome.told);
+    let pending = outcome.pending();
+    assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)), "nothing is stored in the auth phase");
+    let What::App { recovery, .. } = &pending.what else { panic!("{:?}", pending.what) };
+    assert_eq!(recovery.len(), 10);
+    host.store.store_pending(pending, NOW).unwrap();
+    assert_eq!(host.types("bob", &code_of(&secret, 0)).denial(), Reason::Replayed, "the confirmation is burned");
+    assert!(host.types("bob", &code_of(&secret, 1)).is_accepted());
+}
+
+#[test]
+fn whoever_is_enrolled_is_asked_as_ever() {
+    let host = host();
+    let outcome = host.types("alice", &host.code());
+    assert!(outcome.is_accepted() && outcome.told.is_empty());
+}
+
+#[test]
+fn a_user_who_does_not_exist_sees_the_same_and_gets_nothing() {
+    let host = host();
+    let (unknown, bob) = (host.login("nobody-here", vec![shows(0)]), host.login("bob", vec![shows(0)]));
+    assert_eq!(unknown.denial(), Reason::UnknownUser);
+    assert_eq!(unknown.prompts, bob.prompts);
+    assert_eq!(unknown.told[0].lines().count(), bob.told[0].lines().count());
+}
+
+#[test]
+fn every_login_shows_another_secret_and_hanging_up_leaves_nothing() {
+    let host = host();
+    let first = host.login("bob", vec![Act::HangsUp]);
+    let second = host.login("bob", vec![Act::HangsUp]);
+    assert_eq!(first.denial(), Reason::Conversation);
+    assert_ne!(secret_in(&first.told).expose(), secret_in(&second.told).expose());
+    assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+}
+
+#[test]
+fn three_wrong_codes_end_it_and_are_no_guesses() {
+    let host = host();
+    for _ in 0..5 {
+        let outcome = host.login("bob", vec![types("000000"), types("letters"), types("000001")]);
+        assert_eq!(outcome.denial(), Reason::NotConfirmed);
+    }
+    assert!(matches!(host.login("bob", vec![types("000000"), shows(0)]).verdict, Verdict::Pending(_)));
+}
+
+#[test]
+fn ascii_draws_the_same_secret_again() {
+    let host = host();
+    let outcome = host.login("bob", vec![types("ASCII"), shows(0)]);
+    assert!(outcome.told[0].contains('█') && !outcome.told[1].contains('█') && outcome.told[1].contains("##"));
+    assert_eq!(secret_in(&outcome.told[..1]).expose(), secret_in(&outcome.told).expose());
+    let _ = outcome.pending();
+}
+
+#[test]
+fn the_password_in_the_place_of_a_code_is_no_code() {
+    let host = host();
+    let outcome = host.login_with("bob", "sshd", NullOk::No, Some("hunter2"), vec![types("hunter2")]);
+    assert_eq!(outcome.denial(), Reason::PasswordRepeated);
+}
+
+#[test]
+fn a_service_without_an_account_line_enrolls_nobody_and_says_what_to_add() {
+    let host = host();
+    let outcome = host.login_with("bob", "cron", NullOk::No, None, vec![types("123456")]);
+    assert_eq!(outcome.denial(), Reason::NoAccountLine);
+    assert!(outcome.lines[0].contains("account required pam_twofactor.so"), "{:?}", outcome.lines);
+    assert!(outcome.told.is_empty());
+}
+
+#[test]
+fn a_service_that_asks_once_cannot_enroll() {
+    let host = host();
+    let outcome = host.login_with("bob", "xrdp-sesman", NullOk::No, None, vec![types("hunter2123456")]);
+    assert_eq!(outcome.denial(), Reason::NotEnrolled);
+}
+
+#[test]
+fn of_two_sessions_that_enroll_one_user_one_wins() {
+    let host = host();
+    let first = host.login("bob", vec![shows(0)]).pending();
+    let second = host.login("bob", vec![shows(0)]).pending();
+    host.store.store_pending(second, NOW).unwrap();
+    assert!(matches!(host.store.store_pending(first, NOW), Err(Superseded::Enrolled)));
+}
+
+#[test]
+fn with_an_invitation_required_the_right_password_alone_enrolls_nothing() {
+    let mut host = host();
+    host.config.enrollment.invitation = InvitationRule::Required;
+    for typed in ["4QX7-9M2P", "", "whatever"] {
+        assert_eq!(host.login("bob", vec![types(typed)]).denial(), Reason::InvitationWrong, "{typed}");
+    }
+    let until = NOW.after(Duration::from_hours(24));
+    let code = host.store.invite(&bob(), until).unwrap().expose_grouped();
+    assert_eq!(host.login("bob", vec![types("4QX7-9M2P")]).denial(), Reason::InvitationWrong);
+    let first = host.login("bob", vec![types(&code.to_lowercase()), shows(0)]).pending();
+    let second = host.login("bob", vec![types(&code), shows(0)]).pending();
+    host.store.store_pending(first, NOW).unwrap();
+    assert!(host.store.store_pending(second, NOW).is_err(), "an invitation enrolls once");
+    let alice = UserName::new("alice").unwrap();
+    host.store.invite(&alice, until).unwrap();
+    assert!(host.types("alice", &host.code()).is_accepted(), "who is enrolled needs none");
+}
+
+#[test]
+fn an_invitation_expires_is_replaced_and_can_be_taken_back() {
+    let mut host = host();
+    host.config.enrollment.invitation = InvitationRule::Required;
+    let until = NOW.after(Duration::from_hours(1));
+    let old = host.store.invite(&bob(), until).unwrap().expose_grouped();
+    let new = host.store.invite(&bob(), until).unwrap().expose_grouped();
+    assert_eq!(host.login("bob", vec![types(&old)]).denial(), Reason::InvitationWrong);
+    let late = host.login_from("bob", "sshd", Some("192.0.2.7"), until, vec![types(&new)]);
+    assert_eq!(late.denial(), Reason::InvitationWrong);
+    assert!(host.store.revoke_invitation(&bob()).unwrap());
+    assert_eq!(host.login("bob", vec![types(&new)]).denial(), Reason::InvitationWrong);
+}
+
+#[test]
+fn guessing_invitations_is_slowed() {
+    let mut host = host();
+    host.config.enrollment.invitation = InvitationRule::Required;
+    for letter in ["A", "B", "C", "D", "E"] {
+        host.login("bob", vec![types(&letter.repeat(8))]);
+    }
+    assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::Throttled);
+}
+
+#[test]
+fn a_kept_secret_is_shown_again_and_its_old_codes_stay_burned() {
+    let host = host();
+    let (alice, code) = (UserName::new("alice").unwrap(), host.code());
+    assert!(host.types("alice", &code).is_accepted());
+    host.store.reset(&alice, crate::store::files::Reset::Confirmations, NOW).unwrap();
+    let again = host.login("alice", vec![types(&code), shows(1)]);
+    assert_eq!(code_of(&secret_in(&again.told), 0), code, "the same secret");
+    let pending = again.pending();
+    host.store.store_pending(pending, NOW).unwrap();
+    assert!(host.types("alice", &(host.secret_code)(2)).is_accepted());
+    let recovery = host.recovery.clone();
+    assert_eq!(host.types("alice", &recovery).denial(), Reason::WrongCode, "new recovery codes were shown");
+}
+
+const FOB: &str = "1234567891234";
+
+fn with_a_fob(host: &Host) -> Secret {
+    let secret = Secret::from_bytes(Zeroizing::new(vec![7; 20])).unwrap();
+    let serial = Serial::new(FOB).unwrap();
+    let token = || NewToken {
+        serial: &serial,
+        secret: &secret,
+        parameters: Parameters::default(),
+        counter: None,
+        drift: None,
+        vendor: None,
+        model: None,
+    };
+    let mut intake = host.store.intake().unwrap();
+    intake.plan::<RegistryError>(|judge| judge(&token()).map(drop)).unwrap();
+    let origin = Origin { series: "box", file: "box.csv", sha256: [0; 32] };
+    intake.write::<RegistryError>(origin, 0, By { who: "root", at: NOW }, |take| take(&token())).unwrap();
+    secret
+}
+
+fn registers(secret: &Secret, first: i64, second: i64) -> Vec<Act> {
+    vec![types("token"), types(FOB), types(&code_of(secret, first)), types(&code_of(secret, second))]
+}
+
+#[test]
+fn a_fob_is_registered_by_serial_and_two_consecutive_codes() {
+    let host = host();
+    let secret = with_a_fob(&host);
+    let pending = host.login("bob", registers(&secret, -5, -4)).pending();
+    host.store.store_pending(pending, NOW).unwrap();
+    let mut owners = Vec::new();
+    host.store
+        .tokens::<StoreError>(&TokenFilter { stage: Some(Stage::Assigned), ..TokenFilter::default() }, |view| {
+            owners.push((view.listed.owner, view.drift));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(owners, [(Some(bob()), -4)]);
+    assert_eq!(host.types("bob", &code_of(&secret, -4)).denial(), Reason::Replayed, "both codes are burned");
+    assert!(host.types("bob", &code_of(&secret, -3)).is_accepted());
+}
+
+#[test]
+fn whatever_keeps_a_fob_from_being_registered_looks_the_same_and_counts() {
+    let host = host();
+    let secret = with_a_fob(&host);
+    let other = vec![types("token"), types("999"), types(&code_of(&secret, 0)), types(&code_of(&secret, 1))];
+    let attempts = [registers(&secret, 0, 2), registers(&secret, 0, 0), other];
+    for acts in attempts {
+        let outcome = host.login("bob", acts);
+        assert_eq!(outcome.denial(), Reason::WrongCode);
+        assert_eq!(outcome.prompts.len(), 4);
+    }
+    let alice = UserName::new("alice").unwrap();
+    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], By { who: "root", at: NOW }).unwrap();
+    assert_eq!(host.login("bob", registers(&secret, 0, 1)).denial(), Reason::WrongCode, "it is alice's");
+    assert_eq!(host.login("bob", registers(&secret, 1, 2)).denial(), Reason::WrongCode);
+    assert_eq!(host.login("bob", registers(&secret, 2, 3)).denial(), Reason::Throttled);
+}
+
+#[test]
+fn of_two_who_register_one_fob_one_gets_it() {
+    let host = host();
+    let secret = with_a_fob(&host);
+    let first = host.login("bob", registers(&secret, 0, 1)).pending();
+    let alice = UserName::new("alice").unwrap();
+    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], By { who: "root", at: NOW }).unwrap();
+    assert!(matches!(host.store.store_pending(first, NOW), Err(Superseded::TokenTaken)));
+}
+
+#[test]
+fn fobs_are_registered_only_where_that_is_allowed() {
+    let mut host = host();
+    host.config.enrollment.self_registration = SelfRegistration::Forbidden;
+    with_a_fob(&host);
+    let outcome = host.login("bob", vec![types("token"), shows(0)]);
+    assert!(!outcome.told[0].contains("token") && outcome.told[1].contains("sysadmin"), "{:?}", outcome.told);
+    let _ = outcome.pending();
+}

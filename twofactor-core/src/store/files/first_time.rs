@@ -1,0 +1,229 @@
+//! What the login prompt changes for a user who has no second factor yet: invitations are checked, tokens are claimed, and
+//! what a login has confirmed is stored.
+//!
+//! What always holds: whoever guesses here is counted as at any prompt. Nothing is stored before [`Files::store_pending`],
+//! which sees under the locks that the user still has nothing and that the token is still in the box.
+
+use crate::account::{App, Confirmation, Credentials, State};
+use crate::clock::UnixTime;
+use crate::invitation::{Invitation, InvitationCode};
+use crate::lifecycle::{Owned, Stage};
+use crate::otp::{self, Code, Progress};
+use crate::reason::Reason;
+use crate::recovery::Salt;
+use crate::secret::SecretError;
+use crate::store::files::{Files, Locked, SECRET};
+use crate::store::registry::{By, Edit, Reader, Stored, Writer};
+use crate::store::{Absent, Attempt, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What};
+use crate::token::Serial;
+use crate::user::UserName;
+
+impl StoreFirst for Files {
+    fn prospect(&self, user: &UserName) -> Result<Prospect, StoreError> {
+        let account = self.unlocked(user)?;
+        let credentials = account.as_ref().map(|account| account.credentials()).transpose()?.flatten();
+        if !self.held_by(user)?.is_empty() {
+            return Ok(Prospect::Enrolled);
+        }
+        let Some(credentials) = credentials else { return Ok(Prospect::New(Absent(()))) };
+        let state = account.map(|account| account.state()).transpose()?.unwrap_or_default();
+        Ok(waiting(credentials, &state).map_or(Prospect::Enrolled, Prospect::Waiting))
+    }
+
+    fn check_invitation(
+        &self,
+        user: &UserName,
+        typed: &InvitationCode,
+        attempt: &Attempt<'_>,
+    ) -> Result<Result<Invitation, Reason>, StoreError> {
+        self.counted(user, typed.expose(), attempt, |state| {
+            let invitation = state.invitation.filter(|invitation| invitation.admits(typed, attempt.now));
+            Ok(invitation.ok_or(Reason::InvitationWrong))
+        })
+    }
+
+    fn check_registration(
+        &self,
+        user: &UserName,
+        serial: &Serial,
+        codes: [&Code; 2],
+        attempt: &Attempt<'_>,
+    ) -> Result<Result<Registration, Reason>, StoreError> {
+        let guess = format!("{serial} {} {}", codes[0].expose(), codes[1].expose());
+        self.counted(user, &guess, attempt, |_| {
+            let listed = match Reader::open(&self.state_folder()?)? {
+                Some(reader) => reader.token(serial)?,
+                None => None,
+            };
+            // Whatever is wrong is the same to whoever asks.
+            let free =
+                listed.filter(|listed| listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory);
+            let registration = free.and_then(|listed| {
+                let token = listed.token?;
+                let step = otp::resynchronize(&token.secret, token.parameters, codes, listed.progress, attempt.now)?;
+                let progress = listed.progress.anchored(step, token.parameters.kind, attempt.now);
+                Some(Registration { serial: serial.clone(), progress })
+            });
+            Ok(registration.ok_or(Reason::WrongCode))
+        })
+    }
+
+    fn store_pending(&self, pending: Pending, now: UnixTime) -> Result<(), Superseded> {
+        match pending.what {
+            What::Token(registration) => self.register(&pending.user, &registration, pending.invitation, now),
+            What::App { app, recovery } => {
+                let account = self.locked_or_new(&pending.user)?;
+                let credentials = account.credentials()?;
+                if !self.held_by(&pending.user)?.is_empty() {
+                    return Err(Superseded::Enrolled);
+                }
+                let mut state = match &credentials {
+                    Some(_) => account.state()?,
+                    None => account.state_if_any()?.unwrap_or_default(),
+                };
+                let mut credentials = match credentials {
+                    None => Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() },
+                    // The secret that waited must still be the one that was shown.
+                    Some(credentials) if is_still_waiting(&credentials, &app) => credentials,
+                    Some(_) => return Err(Superseded::Enrolled),
+                };
+                spend(&mut state, pending.invitation)?;
+                credentials.apps.retain(|waiting| waiting.token().seed() != app.token().seed());
+                state.begin(app.token());
+                credentials.apps.push(app);
+                if !recovery.is_empty() {
+                    credentials.recovery = recovery.iter().map(|code| credentials.salt.digest(code)).collect();
+                }
+                // In this order: a crash between the two burns a code too many and never one too few.
+                account.write_state(&state)?;
+                account.write_credentials(&credentials)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Files {
+    /// Lets a user enroll at the login prompt, once, before `until`. In the place of an earlier invitation.
+    pub fn invite(&self, user: &UserName, until: UnixTime) -> Result<InvitationCode, Superseded> {
+        let code = InvitationCode::generate()?;
+        let account = self.locked_or_new(user)?;
+        let mut state = account.state_for_newcomer()?;
+        state.invitation = Some(Invitation::of(&code, until)?);
+        account.write_state(&state)?;
+        Ok(code)
+    }
+
+    /// Takes an invitation back. `false` when there is none.
+    pub fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
+        let Some(account) = self.locked(user)? else { return Ok(false) };
+        let Some(mut state) = account.state_if_any()? else { return Ok(false) };
+        let had = state.invitation.take().is_some();
+        account.write_state(&state)?;
+        Ok(had)
+    }
+
+    /// Gives a token to the user who has shown two codes of it, if nobody has it yet and the user still has nothing.
+    fn register(
+        &self,
+        user: &UserName,
+        registration: &Registration,
+        invitation: Option<Invitation>,
+        now: UnixTime,
+    ) -> Result<(), Superseded> {
+        let serial = &registration.serial;
+        let by = By { who: user.as_str(), at: now };
+        let mut writer = Writer::open(self.state_folder()?, self.patience)?.ok_or(Superseded::TokenTaken)?;
+        let edit: Edit<'_> = writer.edit(by)?;
+        let token: Stored = edit.token(serial)?.ok_or(Superseded::TokenTaken)?;
+        if token.owner.is_some() || token.status.stage(Owned::No) != Stage::Inventory {
+            return Err(Superseded::TokenTaken);
+        }
+        // Somebody may have used the same two codes meanwhile.
+        if token.progress.watermark >= registration.progress.watermark {
+            return Err(Superseded::TokenTaken);
+        }
+        let account = self.locked_or_new(user)?;
+        if account.has(SECRET)? || edit.held(user)? > 0 {
+            return Err(Superseded::Enrolled);
+        }
+        let mut state = account.state_for_newcomer()?;
+        spend(&mut state, invitation)?;
+        edit.assign(&token, user)?;
+        edit.resynchronize(&token, registration.progress)?;
+        account.write_state(&state)?;
+        edit.commit()?;
+        Ok(())
+    }
+
+    /// Looks at what somebody offers, as at any prompt: too early? Count it, then look.
+    fn counted<T>(
+        &self,
+        user: &UserName,
+        guess: &str,
+        attempt: &Attempt<'_>,
+        look: impl FnOnce(&State) -> Result<Result<T, Reason>, StoreError>,
+    ) -> Result<Result<T, Reason>, StoreError> {
+        let account = self.locked_or_new(user)?;
+        let before = account.state_for_newcomer()?;
+        if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
+            return Ok(Err(Reason::Throttled));
+        }
+        let mut file = account.state_file()?;
+        file.read()?;
+        let mut charged = before.clone();
+        charged.throttle.charge(attempt.source, Salt::NONE.fingerprint(guess), attempt.now);
+        let charge = file.charge(&charged)?;
+        let outcome = look(&before)?;
+        file.settle(charge, outcome.is_ok().then_some(&before))?;
+        Ok(outcome)
+    }
+}
+
+impl Locked {
+    /// The state of a user who may have none, because nothing was ever enrolled: then it is made.
+    fn state_for_newcomer(&self) -> Result<State, StoreError> {
+        match self.state_if_any()? {
+            Some(state) => Ok(state),
+            None if self.has(SECRET)? => Err(self.lost_state()),
+            None => {
+                self.write_state(&State::default())?;
+                Ok(State::default())
+            }
+        }
+    }
+}
+
+/// The app that waits for its confirmation, with all the progress it ever made, when the user has nothing else.
+fn waiting(mut credentials: Credentials, state: &State) -> Option<crate::token::Token> {
+    if credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed) {
+        return None;
+    }
+    let app = if credentials.apps.is_empty() { None } else { Some(credentials.apps.remove(0)) }?;
+    let progress: Progress = state.progress_of(app.token());
+    Some(app.at(progress).into_token())
+}
+
+fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
+    let same = |waiting: &&App| waiting.token().seed() == app.token().seed();
+    let nothing_else = credentials.apps.iter().all(|app| app.confirmation() == Confirmation::Pending);
+    nothing_else && credentials.apps.iter().any(|waiting| same(&waiting))
+}
+
+/// An invitation enrolls once.
+fn spend(state: &mut State, invitation: Option<Invitation>) -> Result<(), Superseded> {
+    match invitation {
+        None => Ok(()),
+        Some(invitation) if state.invitation == Some(invitation) => {
+            state.invitation = None;
+            Ok(())
+        }
+        Some(_) => Err(Superseded::InvitationSpent),
+    }
+}
+
+impl From<SecretError> for Superseded {
+    fn from(error: SecretError) -> Self {
+        Self::Entropy(error)
+    }
+}
