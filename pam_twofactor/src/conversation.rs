@@ -1,6 +1,6 @@
 //! The story's questions, asked through libpam.
 
-use pam::constants::PAM_PROMPT_ECHO_OFF;
+use pam::constants::{PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_TEXT_INFO};
 use twofactor_core::login::{Conversation, ConversationError, Reply};
 
 use crate::libpam::Pam;
@@ -21,6 +21,15 @@ impl Conversation for PamConversation<'_, '_> {
     fn ask(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
         // No answer at all (NULL) is what an application gives when the user hung up; it is not an empty answer.
         self.pam.converse(PAM_PROMPT_ECHO_OFF, prompt).ok_or(ConversationError)
+    }
+
+    fn ask_openly(&mut self, prompt: &str) -> Result<Reply, ConversationError> {
+        self.pam.converse(PAM_PROMPT_ECHO_ON, prompt).ok_or(ConversationError)
+    }
+
+    fn tell(&mut self, text: &str) {
+        // An application that shows a text may answer with nothing, which the bindings take for a failure.
+        let _ = self.pam.converse(PAM_TEXT_INFO, text);
     }
 
     fn password(&mut self) -> Option<Reply> {

@@ -16,14 +16,15 @@ mod return_code;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pam::constants::{PamFlag, PamResultCode};
+use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 use pam::pam_hooks;
 use twofactor_core::audit::{Audit as _, Record};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::Config;
-use twofactor_core::login::{self, Request, Verdict, World};
+use twofactor_core::login::{self, Request, SystemServices, Verdict, World};
 use twofactor_core::reason::Reason;
+use twofactor_core::store::Pending;
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::SystemUsers;
@@ -40,17 +41,18 @@ struct TwoFactor;
 pam_hooks!(TwoFactor);
 
 impl PamHooks for TwoFactor {
-    fn sm_authenticate(pamh: &mut PamHandle, args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
+    fn sm_authenticate(pamh: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
         let pam = Pam::new(pamh);
-        guarded(&pam, || authenticate(&pam, &args))
+        guarded(&pam, || authenticate(&pam, &args, flags))
     }
 
     fn sm_setcred(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
         return_code::CREDENTIALS
     }
 
-    fn acct_mgmt(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
-        return_code::NO_WORK
+    fn acct_mgmt(pamh: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        let pam = Pam::new(pamh);
+        guarded(&pam, || account(&pam, &args, flags))
     }
 
     fn sm_open_session(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
@@ -84,9 +86,9 @@ fn guarded(pam: &Pam<'_>, entry: impl FnOnce() -> PamResultCode) -> PamResultCod
     }
 }
 
-fn authenticate(pam: &Pam<'_>, args: &[&CStr]) -> PamResultCode {
+fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
     let code = match prepare(pam, args) {
-        Ok((arguments, config)) => run_login(pam, &arguments, &config),
+        Ok((arguments, config)) => run_login(pam, &arguments, &config, flags),
         Err(reason) => return_code::of_reason(reason),
     };
     if return_code::denies(&code) {
@@ -120,7 +122,7 @@ fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason>
     Ok((arguments, config.map_err(|_| Reason::BadConfig)?))
 }
 
-fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config) -> PamResultCode {
+fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config, flags: PamFlag) -> PamResultCode {
     let mut log = Log::new(pam, arguments.verbosity);
     #[cfg(feature = "panic-on-purpose")]
     arguments.panic_on_purpose();
@@ -128,22 +130,86 @@ fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config) -> PamResult
         log.record(&about(pam, Reason::Conversation));
         return return_code::of_reason(Reason::Conversation);
     };
-    // Owned copies: the items may change or move while a prompt is on its way.
-    let request = Request {
+    if let Some(methods) = pam.ssh_methods() {
+        log.debug(&format!("sshd has accepted already: {methods}"));
+    }
+    let request = request(pam, user, arguments, flags);
+    let host = Host::new(config);
+    let mut conversation = PamConversation::new(pam);
+    match login::login(&request, &host.world(config), &mut conversation, &mut log) {
+        Verdict::Pending(pending) => keep(pam, *pending, &mut log),
+        verdict => {
+            // That we took part; whoever cannot keep it is told nothing in the account phase.
+            if matches!(verdict, Verdict::Accepted(_) | Verdict::Waived(_)) {
+                let _ = pam.carry(None);
+            }
+            return_code::of_verdict(verdict)
+        }
+    }
+}
+
+/// Hands on to the account phase what was confirmed.
+fn keep(pam: &Pam<'_>, pending: Pending, log: &mut Log<'_, '_>) -> PamResultCode {
+    match pam.carry(Some(pending)) {
+        Some(()) => return_code::CONFIRMED,
+        None => {
+            let record = about(pam, Reason::StoreUnavailable).with("problem", "libpam keeps no data for this module");
+            log.record(&record.with("hint", "is the host out of memory?"));
+            return_code::of_reason(Reason::StoreUnavailable)
+        }
+    }
+}
+
+/// Stores what the authentication has confirmed, and tells the user what to know. Nothing where we took no part in it.
+fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
+    let Some(pending) = pam.carried() else { return return_code::NO_WORK };
+    let (arguments, config) = match prepare(pam, args) {
+        Ok(prepared) => prepared,
+        Err(reason) => return return_code::of_reason(reason),
+    };
+    let Some(user) = pam.user() else { return return_code::of_reason(Reason::Conversation) };
+    let request = request(pam, user, &arguments, flags);
+    let host = Host::new(&config);
+    let (mut conversation, mut log) = (PamConversation::new(pam), Log::new(pam, arguments.verbosity));
+    return_code::of_account(login::finish(&request, &host.world(&config), pending, &mut conversation, &mut log))
+}
+
+/// Owned copies: the items may change or move while a prompt is on its way.
+fn request(pam: &Pam<'_>, user: String, arguments: &Arguments, flags: PamFlag) -> Request {
+    Request {
         user,
         service: pam.service().unwrap_or_default(),
         rhost: pam.rhost(),
         tty: pam.tty(),
         null_ok: arguments.null_ok,
-    };
-    if let Some(methods) = pam.ssh_methods() {
-        log.debug(&format!("sshd has accepted already: {methods}"));
+        silent: flags & PAM_SILENT != 0,
     }
-    let store = Files::new(&config.state, Owner::ROOT, PATIENCE);
-    let world = World { config, users: &SystemUsers, store: &store, clock: &SystemClock };
-    let mut conversation = PamConversation::new(pam);
-    let verdict: Verdict = login::login(&request, &world, &mut conversation, &mut log);
-    return_code::of_verdict(verdict)
+}
+
+/// What the core needs of this host.
+struct Host {
+    store: Files,
+    name: String,
+}
+
+impl Host {
+    fn new(config: &Config) -> Self {
+        let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
+        Self { store: Files::new(&config.state, Owner::ROOT, PATIENCE), name }
+    }
+
+    fn world<'w>(&'w self, config: &'w Config) -> World<'w> {
+        World {
+            config,
+            users: &SystemUsers,
+            store: &self.store,
+            newcomers: &self.store,
+            services: &SystemServices,
+            host_name: &self.name,
+            clock: &SystemClock,
+        }
+    }
 }
 
 /// A line about a failure that came before the login began.

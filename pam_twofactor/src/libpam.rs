@@ -7,12 +7,14 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::sync::{Mutex, PoisonError};
 
 use pam::constants::{PamMessageStyle, PamResultCode};
 use pam::conv::Conv;
 use pam::items::{AuthTok, RHost, Service, Tty, User};
 use pam::module::PamHandle;
 use twofactor_core::login::Reply;
+use twofactor_core::store::Pending;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// How long libpam lets the application wait after a failure, before it varies the time by a quarter: what pam_unix asks.
@@ -20,6 +22,13 @@ const FAILURE_DELAY_MICROSECONDS: c_uint = 2_000_000;
 
 /// `PAM_AUTHTOK` (security/_pam_types.h).
 const PAM_AUTHTOK: c_int = 6;
+
+/// What is carried from one phase to another. Names are global to a transaction, and a module can be replaced between
+/// phases by a newer one that has another idea of the type: hence the version.
+const CARRIED: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"));
+
+/// Can be taken out once, through the shared reference that libpam's data are.
+struct Carried(Mutex<Option<Pending>>);
 
 // The library pam-bindings links anyway: no further DT_NEEDED. Linux-PAM has had all of them since 1.1.
 #[link(name = "pam")]
@@ -126,6 +135,21 @@ impl<'h> Pam<'h> {
         let result = unsafe { pam_set_item(&raw mut **pamh, PAM_AUTHTOK, password.as_ptr().cast()) };
         password.into_bytes().zeroize();
         (result == PamResultCode::PAM_SUCCESS as c_int).then_some(())
+    }
+
+    /// Keeps what the authentication has confirmed until the account phase of the same transaction.
+    pub(crate) fn carry(&self, pending: Option<Pending>) -> Option<()> {
+        let carried = Carried(Mutex::new(pending));
+        self.0.borrow_mut().set_data(CARRIED, Box::new(carried)).ok()
+    }
+
+    /// What the authentication has kept. `None`: we took no part in it. It can be taken once.
+    pub(crate) fn carried(&self) -> Option<Option<Pending>> {
+        let pamh = self.0.borrow();
+        // SAFETY: only `carry` stores under this name, which no other version of this module uses, and always this type;
+        // libpam keeps the value until the transaction ends.
+        let carried = unsafe { pamh.get_data::<Carried>(CARRIED) }.ok()?;
+        Some(carried.0.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 
     /// Writes a line to syslog (authpriv). libpam puts `pam_twofactor(service:phase): ` before it.

@@ -1,25 +1,40 @@
 //! What libpam is told: the one table from verdicts to return codes (DESIGN §3).
 //!
-//! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, and
-//! the auth phase's PAM_IGNORE needs a [`Verdict::Waived`], which only the policy can make.
+//! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
+//! [`Verdict::Pending`] that the account phase will store or refuse; the auth phase's PAM_IGNORE needs a
+//! [`Verdict::Waived`], which only the policy can make.
 
 use pam::constants::PamResultCode;
-use twofactor_core::login::Verdict;
+use twofactor_core::login::{AccountVerdict, Verdict};
 use twofactor_core::reason::Reason;
 
-/// The phases account, session and password: harmless where somebody lists the module.
+/// The phases session and password, and account without work: harmless where somebody lists the module.
 pub(crate) const NO_WORK: PamResultCode = PamResultCode::PAM_IGNORE;
 
 /// The module has no credentials to set, and says so with success: in a stack of its own IGNORE would be a failure.
 pub(crate) const CREDENTIALS: PamResultCode = PamResultCode::PAM_SUCCESS;
+
+/// A second factor was confirmed, and is kept for the account phase, without which nobody is let in.
+pub(crate) const CONFIRMED: PamResultCode = PamResultCode::PAM_SUCCESS;
 
 /// The code for how a login ended.
 pub(crate) fn of_verdict(verdict: Verdict) -> PamResultCode {
     match verdict {
         Verdict::Accepted(_redeemed) => PamResultCode::PAM_SUCCESS,
         Verdict::Waived(_waived) => PamResultCode::PAM_IGNORE,
+        // Nobody keeps it: whoever means to store it asks for CONFIRMED.
+        Verdict::Pending(_dropped) => of_reason(Reason::StoreUnavailable),
         Verdict::TriesUsedUp(_) => PamResultCode::PAM_MAXTRIES,
         Verdict::Denied(reason) => of_reason(reason),
+    }
+}
+
+/// The code for how the account phase ended.
+pub(crate) fn of_account(verdict: AccountVerdict) -> PamResultCode {
+    match verdict {
+        AccountVerdict::NothingToDo => NO_WORK,
+        AccountVerdict::Stored => PamResultCode::PAM_SUCCESS,
+        AccountVerdict::Refused(reason) => of_reason(reason),
     }
 }
 

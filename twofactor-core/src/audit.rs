@@ -19,6 +19,8 @@ pub enum Event {
     Skipped,
     /// A user got an authenticator app.
     Enrolled,
+    /// A user registered a physical token.
+    Registered,
     /// A user's app and recovery codes were forgotten, or their confirmation was taken back.
     Reset,
     /// A user got new recovery codes; the old ones are void.
@@ -36,6 +38,7 @@ impl fmt::Display for Event {
             Self::Denied => "denied",
             Self::Skipped => "skipped",
             Self::Enrolled => "enrolled",
+            Self::Registered => "registered",
             Self::Reset => "reset",
             Self::RecoveryReplaced => "recovery-replaced",
             Self::Unlocked => "unlocked",

@@ -133,8 +133,7 @@ pub fn login(
     conversation: &mut dyn Conversation,
     audit: &mut dyn Audit,
 ) -> Verdict {
-    let mut login =
-        Login { request, world, conversation, audit, user: None, factors: Factors::ALL, remember: Duration::ZERO };
+    let mut login = Login::new(request, world, conversation, audit);
     login.run()
 }
 
@@ -149,6 +148,18 @@ struct Login<'a> {
     factors: Factors,
     /// How long an accepted login is remembered, as the policy says.
     remember: Duration,
+}
+
+impl<'a> Login<'a> {
+    fn new(
+        request: &'a Request,
+        world: &'a World<'a>,
+        conversation: &'a mut dyn Conversation,
+        audit: &'a mut dyn Audit,
+    ) -> Self {
+        let (factors, remember) = (Factors::ALL, Duration::ZERO);
+        Self { request, world, conversation, audit, user: None, factors, remember }
+    }
 }
 
 impl Login<'_> {
@@ -489,8 +500,10 @@ impl From<ClockError> for Denial {
     }
 }
 
+mod account_phase;
 mod first_time;
 #[cfg(test)]
 mod tests;
 
-pub use first_time::Services;
+pub use account_phase::{AccountVerdict, finish};
+pub use first_time::{Services, SystemServices};

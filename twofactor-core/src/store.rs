@@ -41,6 +41,9 @@ pub trait Store {
     /// for whoever has nothing to be remembered of.
     fn remembers(&self, user: &UserName, place: &Place<'_>, now: UnixTime) -> Result<Option<Remembered>, StoreError>;
 
+    /// How many recovery codes are still good; `None` for whoever never had any.
+    fn recovery_left(&self, user: &UserName) -> Result<Option<usize>, StoreError>;
+
     /// Checks an attempt and burns what it used: lock, read, throttle, charge, verify, put on disk.
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError>;
 }

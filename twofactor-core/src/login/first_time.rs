@@ -8,6 +8,7 @@
 //! A user who does not exist sees the same and is refused at the end.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -17,6 +18,7 @@ use crate::config::{InvitationRule, SelfRegistration};
 use crate::enrollment::{self, Proposal, TRIES};
 use crate::invitation::{Invitation, InvitationCode};
 use crate::otp::Code;
+use crate::pam_service::{self, Phase};
 use crate::policy::MayEnroll;
 use crate::qr::{Glyphs, Qr};
 use crate::reason::Reason;
@@ -227,3 +229,18 @@ pub trait Services {
     /// Whether `service` runs this module in its account phase. What cannot be read is a problem in words.
     fn has_account_line(&self, service: &str) -> Result<bool, String>;
 }
+
+/// The host's PAM services.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemServices;
+
+impl Services for SystemServices {
+    fn has_account_line(&self, service: &str) -> Result<bool, String> {
+        let folders = pam_service::FOLDERS.map(Path::new);
+        let lines = pam_service::lines(service, &folders).map_err(|error| error.to_string())?;
+        Ok(lines.iter().any(|line| line.phase == Phase::Account && line.runs(MODULE)))
+    }
+}
+
+/// The module's file name.
+const MODULE: &str = "pam_twofactor.so";

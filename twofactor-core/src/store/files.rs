@@ -115,6 +115,14 @@ impl Store for Files {
         Ok(lengths)
     }
 
+    fn recovery_left(&self, user: &UserName) -> Result<Option<usize>, StoreError> {
+        let Some(account) = self.unlocked(user)? else { return Ok(None) };
+        let Some(credentials) = account.credentials()?.filter(|credentials| !credentials.recovery.is_empty()) else {
+            return Ok(None);
+        };
+        Ok(Some(credentials.recovery_left(&account.state()?)))
+    }
+
     fn remembers(&self, user: &UserName, place: &Place<'_>, now: UnixTime) -> Result<Option<Remembered>, StoreError> {
         let Presence::Enrolled = self.presence(user)? else { return Ok(None) };
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
