@@ -186,10 +186,21 @@ pub fn open<R: Read + Seek>(
     }
     source.rewind()?;
     let (mut asked, mut notes) = (Asked::new(keyring), Vec::new());
-    let (sha256, given) = take_in(&mut source, size)?;
-    let (container, entries) = match given {
-        Given::Zip => (Container::Zip, container::unpack(source, &mut asked, &mut notes)?),
-        Given::Plain(bytes) => (Container::Plain, vec![Entry { name: "".into(), sort: Sort::Seeds, bytes }]),
+    let mut start = Zeroizing::new(Vec::with_capacity(recognition::ENOUGH));
+    source.by_ref().take(length_of(recognition::ENOUGH)).read_to_end(&mut start)?;
+    source.rewind()?;
+    let (container, sha256, entries) = match recognition::recognise(&start) {
+        Beginning::Foreign(foreign) => return Err(ImportError::Foreign(foreign)),
+        Beginning::Zip => {
+            // What a zip file is refused for shows early, so its digest can wait.
+            let entries = container::unpack(&mut source, &mut asked, &mut notes)?;
+            (Container::Zip, digest(&mut source)?, entries)
+        }
+        Beginning::Text => {
+            let bytes = take_in(&mut source, size)?;
+            let sha256 = Sha256::digest(&bytes).into();
+            (Container::Plain, sha256, vec![Entry { name: "".into(), sort: Sort::Seeds, bytes }])
+        }
     };
     let documents = read_all(container, entries, options, &mut asked, &mut notes)?;
     let content = match documents.first().map(|document| &document.reading) {
@@ -204,40 +215,27 @@ pub fn open<R: Read + Seek>(
     Ok(SeedFile { sha256, form: Form { container, content }, notes, options: *options, documents })
 }
 
-/// A file as it was given.
-enum Given {
-    /// To be read entry by entry.
-    Zip,
-    /// The file itself.
-    Plain(Zeroizing<Vec<u8>>),
-}
-
-/// Reads a file once: its digest, and its content unless that is inside a zip file.
-fn take_in(source: &mut (impl Read + Seek), size: u64) -> Result<([u8; 32], Given), ImportError> {
-    let mut start = Zeroizing::new(Vec::with_capacity(recognition::ENOUGH));
-    source.by_ref().take(length_of(recognition::ENOUGH)).read_to_end(&mut start)?;
+/// The SHA-256 of a file that is too large to be held in memory beside what was in it.
+fn digest(source: &mut (impl Read + Seek)) -> Result<[u8; 32], io::Error> {
     source.rewind()?;
-    match recognition::recognise(&start) {
-        Beginning::Zip => {
-            let (mut hash, mut chunk) = (Sha256::new(), [0; 16 << 10]);
-            loop {
-                match source.read(&mut chunk) {
-                    Ok(0) => return Ok((hash.finalize().into(), Given::Zip)),
-                    Ok(read) => hash.update(chunk.get(..read).unwrap_or_default()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Beginning::Foreign(foreign) => Err(ImportError::Foreign(foreign)),
-        Beginning::Text => {
-            let mut bytes = Zeroizing::new(Vec::new());
-            let capacity = usize::try_from(size).map_err(|_| ImportError::FileTooLarge)?;
-            bytes.try_reserve_exact(capacity).map_err(|_| ImportError::FileTooLarge)?;
-            source.take(size).read_to_end(&mut bytes)?;
-            Ok((Sha256::digest(&bytes).into(), Given::Plain(bytes)))
+    let (mut hash, mut chunk) = (Sha256::new(), [0; 16 << 10]);
+    loop {
+        match source.read(&mut chunk) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(read) => hash.update(chunk.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+}
+
+/// The content of a file, in a buffer that never grows and so leaves no copy behind.
+fn take_in(source: &mut impl Read, size: u64) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let capacity = usize::try_from(size).map_err(|_| ImportError::FileTooLarge)?;
+    bytes.try_reserve_exact(capacity).map_err(|_| ImportError::FileTooLarge)?;
+    source.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads all entries that hold rows. A text beside them that holds none is a README, not an error.

@@ -64,7 +64,7 @@ impl Pskc {
                 "KeyPackage" => {
                     pskc.first = pskc.first.min(child.start);
                     pskc.last = child.end;
-                    pskc.rows += survey.see(child.element, options);
+                    pskc.rows += if child.too_large { 1 } else { survey.see(child.element, options) };
                 }
                 _ => {}
             }
@@ -107,14 +107,13 @@ impl Pskc {
 
     /// What the keys of a package offer; a package without key offers one reason.
     fn keys(&self, package: &Child, options: &Options) -> Vec<Result<Offered, Rejection>> {
+        // What was cut off is missing, perhaps the key itself.
+        if package.too_large {
+            return vec![Err(Rejection::Key(KeyRejection::TooLarge))];
+        }
         let device = package.element.child("DeviceInfo");
         let keys = package.element.children_named("Key");
-        let key = |key| {
-            if package.too_large {
-                return Err(Rejection::Key(KeyRejection::TooLarge));
-            }
-            Key { element: key, device, opener: self.opener.as_ref() }.offered(options)
-        };
+        let key = |key| Key { element: key, device, opener: self.opener.as_ref() }.offered(options);
         let offers: Vec<_> = keys.map(key).collect();
         if offers.is_empty() { vec![Err(Rejection::Key(KeyRejection::NoKey))] } else { offers }
     }
