@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a test program fails loudly and prints")]
 
 use std::fs::{self, File};
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::OsStringExt;
 use std::time::Instant;
 
 use twofactor_tests::seeds::{Given, open};

@@ -237,11 +237,10 @@ impl Candidate {
                 _ => {}
             }
         }
-        // The checksum is only compared at the end.
+        // The checksum is only compared at the end; and there must be no more than was declared.
         match entry.read(&mut [0]).map_err(|error| self.failure(&ZipError::Io(error), meter))? {
             0 => Ok(bytes),
-            _ if self.encrypted => Err(Failure::Locked),
-            _ => Err(Failure::Final(ImportError::MoreThanDeclared(self.name.to_string()))),
+            _ => Err(Failure::Locked),
         }
     }
 

@@ -43,9 +43,6 @@ pub enum ImportError {
     /// It unpacks to far more than text does.
     #[error("{0} unpacks to far more than a list of seeds of its size would")]
     TooDense(String),
-    /// The zip file says less.
-    #[error("{0} unpacks to more than the zip file says")]
-    MoreThanDeclared(String),
     /// More than [`MOST_ENTRIES`], or a table of contents of more than a few MiB.
     #[error("the zip file has more than {MOST_ENTRIES} entries")]
     TooManyEntries,
@@ -64,7 +61,7 @@ pub enum ImportError {
         /// What it is.
         foreign: Foreign,
     },
-    /// A zip file that cannot be read.
+    /// A zip file that cannot be read, or holds something else than it says.
     #[error("the zip file is damaged")]
     ZipDamaged,
     /// Compressed or encrypted in a way we do not read.
@@ -164,7 +161,6 @@ impl ImportError {
             Self::FileTooLarge
             | Self::EntryTooLarge(_)
             | Self::TooDense(_)
-            | Self::MoreThanDeclared(_)
             | Self::TooManyEntries
             | Self::TooManyRows => ErrorKind::TooLarge,
             _ => ErrorKind::Invalid,
@@ -183,7 +179,7 @@ impl ImportError {
                 "import the two kinds as two files, or say --encoding to refuse the other rows"
             }
             Self::FileTooLarge | Self::TooManyRows => "split the file",
-            Self::EntryTooLarge(_) | Self::TooDense(_) | Self::MoreThanDeclared(_) | Self::TooManyEntries => {
+            Self::EntryTooLarge(_) | Self::TooDense(_) | Self::TooManyEntries => {
                 "unpack it by hand and look at it before importing anything"
             }
             Self::ZipUnsupported(_) => "pack it again: 7z a -tzip -mem=AES256 -p SEEDS.zip FILE",

@@ -164,6 +164,9 @@ pub enum KeyRejection {
     /// Stripped: somebody may have put another value there.
     #[error("{0} is encrypted and its ValueMAC is missing")]
     MacMissing(&'static str),
+    /// Whoever cannot open the others may have put this one there.
+    #[error("the secret stands in the clear in a document that encrypts its secrets")]
+    InTheClear,
     /// The value is not the one that was encrypted.
     #[error("{0} was changed or damaged: its MAC does not match")]
     MacMismatch(&'static str),

@@ -18,6 +18,8 @@ use crate::token::Serial;
 /// What holds for all keys of a document.
 pub(super) struct Pskc {
     opener: Option<Opener>,
+    /// It says how its values are encrypted or authenticated, so a secret in the clear does not belong there.
+    sealed: bool,
     /// Where the first package begins and the last one ends.
     pub(super) first: usize,
     pub(super) last: usize,
@@ -49,7 +51,7 @@ impl Pskc {
             return Err(PskcError::NotPskc.into());
         }
         let mut survey = Survey::default();
-        let mut pskc = Self { opener: None, first: text.len(), last: text.len(), rows: 0 };
+        let mut pskc = Self { opener: None, sealed: false, first: text.len(), last: text.len(), rows: 0 };
         while let Some(child) = document.next().map_err(refused)? {
             if child.element.namespace == Namespace::Foreign {
                 continue;
@@ -76,6 +78,7 @@ impl Pskc {
             return Err(ImportError::NoRows);
         }
         survey.note(notes);
+        pskc.sealed = survey.encryption_key.is_some() || survey.mac_method.is_some();
         if let Some(example) = &survey.encrypted {
             let (key, mac) = (survey.encryption_key.as_ref(), survey.mac_method.as_ref());
             let opener = Opener::new(key, mac, example, asked)?;
@@ -113,7 +116,7 @@ impl Pskc {
         }
         let device = package.element.child("DeviceInfo");
         let keys = package.element.children_named("Key");
-        let key = |key| Key { element: key, device, opener: self.opener.as_ref() }.offered(options);
+        let key = |key| Key { element: key, device, pskc: self }.offered(options);
         let offers: Vec<_> = keys.map(key).collect();
         if offers.is_empty() { vec![Err(Rejection::Key(KeyRejection::NoKey))] } else { offers }
     }
@@ -180,12 +183,12 @@ impl Survey {
 
 const SECRET: &str = "the secret";
 
-/// A key with the device it belongs to and what opens its values.
+/// A key with the device it belongs to and what holds for the document.
 #[derive(Clone, Copy)]
 struct Key<'e> {
     element: &'e Element,
     device: Option<&'e Element>,
-    opener: Option<&'e Opener>,
+    pskc: &'e Pskc,
 }
 
 impl<'e> Key<'e> {
@@ -277,6 +280,7 @@ impl<'e> Key<'e> {
             return Err(if elsewhere { Rejection::Key(KeyRejection::Reference) } else { Rejection::SecretMissing });
         };
         let bytes = match data.child("PlainValue") {
+            Some(_) if self.pskc.sealed => return Err(Rejection::Key(KeyRejection::InTheClear)),
             Some(plain) => base64(plain.text()).ok_or(Rejection::Key(KeyRejection::Base64(SECRET)))?,
             None => self.opened(data, SECRET)?,
         };
@@ -323,7 +327,7 @@ impl<'e> Key<'e> {
                 Rejection::Key(KeyRejection::Number(name))
             });
         }
-        let opener = self.opener.ok_or(Rejection::Key(KeyRejection::Cipher(name)))?;
+        let opener = self.pskc.opener.as_ref().ok_or(Rejection::Key(KeyRejection::Cipher(name)))?;
         opener.open(data, name).map_err(Rejection::Key)
     }
 }

@@ -189,8 +189,10 @@ impl Derivation {
         // In bytes; some write bits.
         let stated = number("KeyLength").transpose()?.and_then(|length| usize::try_from(length).ok());
         let fits = stated.is_none_or(|stated| stated == key_length || stated == key_length * 8);
-        let hash = match parameters.child("PRF").and_then(|element| element.attribute("Algorithm")) {
-            None => Hash::Sha1,
+        // An attribute, but python-pskc writes it as text.
+        let prf = parameters.child("PRF").map(|element| element.attribute("Algorithm").unwrap_or(element.text()));
+        let hash = match prf {
+            None | Some("") => Hash::Sha1,
             Some(uri) => Hash::of_uri(uri).ok_or(wrong)?,
         };
         if !fits || !(1..=MOST_ITERATIONS).contains(&iterations) {

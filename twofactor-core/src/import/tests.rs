@@ -553,6 +553,12 @@ fn a_value_that_was_changed_or_stripped_of_its_mac_is_refused() {
     let plain_beside =
         second(&|package| package.replace("<EncryptedValue>", "<PlainValue>MTIz</PlainValue><EncryptedValue>"));
     assert_eq!(plain_beside, Rejection::Key(KeyRejection::Twice("the secret")));
+    let secret = "<Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret>";
+    let in_the_clear = second(&|package| {
+        let (before, rest) = package.split_once("<Secret>").unwrap();
+        format!("{before}{secret}{}", rest.split_once("</Secret>").unwrap().1)
+    });
+    assert_eq!(in_the_clear, Rejection::Key(KeyRejection::InTheClear));
     let other_cipher = second(&|package| package.replace("aes128-cbc", "aes256-cbc"));
     assert_eq!(other_cipher, Rejection::Key(KeyRejection::Cipher("the secret")));
 }
