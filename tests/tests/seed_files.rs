@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use twofactor_core::import::{ErrorKind, ImportError, SeedFile};
 use twofactor_core::otp::Kind;
+use twofactor_tests::artifacts::workspace;
 use twofactor_tests::requirements::{self, PYTHON};
-use twofactor_tests::seeds::{self, Given};
+use twofactor_tests::seeds::{self, Given, fuzz};
 
 /// Whether the packers are here.
 fn packers() -> bool {
@@ -67,7 +68,7 @@ const PASSWORD: &str = "correct horse";
 
 /// A thousand rows with the same secret.
 fn table() -> String {
-    (0..1000).map(|number| format!("{},{BASE32}\r\n", 1_234_567_000_000_u64 + number)).collect()
+    (0..1000).map(|number| format!("{},{BASE32}\r\n", 1_234_567_000_000_u64 + number)).collect::<Vec<_>>().concat()
 }
 
 fn open(path: &Path, password: &[u8]) -> Result<SeedFile, ImportError> {
@@ -340,6 +341,18 @@ with open('tokens.csv', 'w') as file:
     // 47 MB of text, held once. The registry needs about as much beside it, and 128 MiB are allowed together.
     let peak: usize = said.split(", ").nth(1).unwrap().trim_end_matches(" KiB").parse().unwrap();
     assert!(peak <= 64 << 10, "{said}");
+}
+
+#[test]
+fn what_the_fuzz_targets_start_from_is_read_as_they_read_it() {
+    for (target, read, good) in
+        [("csv", fuzz::csv as fn(&[u8]) -> usize, 11), ("pskc", fuzz::pskc, 6), ("zip_csv", fuzz::zip_csv, 6)]
+    {
+        let corpus = workspace().join("tests/fuzz/corpus").join(target);
+        let files = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path());
+        let opened: Vec<_> = files.filter(|path| read(&fs::read(path).unwrap()) > 0).collect();
+        assert!(opened.len() >= good, "of {} only these hold tokens: {opened:?}", corpus.display());
+    }
 }
 
 // PSKC as another program writes it.

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 use zip::ZipArchive;
 use zip::read::{ZipFileEntry, ZipReadOptions};
 use zip::result::ZipError;
@@ -219,8 +219,26 @@ impl Candidate {
         meter: &Meter,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let size = usize::try_from(self.size).map_err(|_| self.too_large())?;
-        let mut bytes = Zeroizing::new(Vec::new());
+        let mut bytes = Vec::new();
         bytes.try_reserve_exact(size).map_err(|_| self.too_large())?;
+        match self.read_into(&mut bytes, size, archive, password, meter) {
+            Ok(()) => Ok(Zeroizing::new(bytes)),
+            Err(failure) => {
+                // Only what was read. `Zeroizing` would wipe all that was reserved, and so make it real memory.
+                bytes.as_mut_slice().zeroize();
+                Err(failure)
+            }
+        }
+    }
+
+    fn read_into<R: Read + Seek>(
+        &self,
+        bytes: &mut Vec<u8>,
+        size: usize,
+        archive: &mut ZipArchive<Metered<'_, R>>,
+        password: Option<&[u8]>,
+        meter: &Meter,
+    ) -> Result<(), Failure> {
         let begun_at = meter.read.get();
         let options = ZipReadOptions::new().password(password);
         let mut entry =
@@ -228,7 +246,7 @@ impl Candidate {
         // Never past the size that was reserved: growing would leave a copy behind.
         while bytes.len() < size {
             let chunk = CHUNK.min(self.size - length_of(bytes.len()));
-            let read = entry.by_ref().take(chunk).read_to_end(&mut bytes);
+            let read = entry.by_ref().take(chunk).read_to_end(bytes);
             match read.map_err(|error| self.failure(&ZipError::Io(error), meter))? {
                 0 => return Err(Failure::Locked),
                 _ if is_dense(length_of(bytes.len()), meter.read.get() - begun_at) => {
@@ -239,7 +257,7 @@ impl Candidate {
         }
         // The checksum is only compared at the end; and there must be no more than was declared.
         match entry.read(&mut [0]).map_err(|error| self.failure(&ZipError::Io(error), meter))? {
-            0 => Ok(bytes),
+            0 => Ok(()),
             _ => Err(Failure::Locked),
         }
     }

@@ -346,7 +346,7 @@ mod tests {
         assert!(problem("<a><b/>").contains("early"));
         assert!(problem("").contains("no root"));
         assert!(problem("<a/><a/>").contains("second root"));
-        let attributes: String = (0..100).map(|number| format!(" x{number}='1'")).collect();
+        let attributes = (0..100).map(|number| format!(" x{number}='1'")).collect::<Vec<_>>().concat();
         assert!(problem(&format!("<a><b{attributes}/></a>")).contains("attributes"));
         assert!(problem(&format!("<a><b x='{}'/></a>", "1".repeat(2000))).contains("attributes"));
     }
