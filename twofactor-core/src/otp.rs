@@ -247,14 +247,14 @@ impl Progress {
             Kind::Hotp => 0,
             Kind::Totp(_) => learned.clamp(least, most),
         };
-        Self { watermark: self.raised(step), drift, anchor: self.anchor }
+        Self { watermark: Some(self.raised(step)), drift, anchor: self.anchor }
     }
 
     /// The progress after `step` has established at `now` where the token's clock stands.
     #[must_use]
     pub fn anchored(self, step: Step, kind: Kind, now: UnixTime) -> Self {
         let drift = i32::try_from(offset(step, kind, now)).unwrap_or(0);
-        Self { watermark: self.raised(step), drift, anchor: drift }
+        Self { watermark: Some(self.raised(step)), drift, anchor: drift }
     }
 
     /// The progress of a token whose record was lost: every code is burned that can have been accepted until now. Of a
@@ -266,7 +266,8 @@ impl Progress {
             Kind::Totp(period) => {
                 let ahead = i64::from(self.drift.max(0)) + i64::from(Self::MOST_DRIFT);
                 let reach = Window::FIRST_USE_STEPS.saturating_add_signed(ahead);
-                Self { watermark: self.raised(Step(current_step(period, now).0.saturating_add(reach))), ..self }
+                let last = Step(current_step(period, now).0.saturating_add(reach));
+                Self { watermark: Some(self.raised(last)), ..self }
             }
         }
     }
@@ -277,8 +278,8 @@ impl Progress {
         if other.watermark > self.watermark { other } else { self }
     }
 
-    fn raised(self, step: Step) -> Option<Step> {
-        Some(self.watermark.map_or(step, |watermark| watermark.max(step)))
+    fn raised(self, step: Step) -> Step {
+        self.watermark.map_or(step, |watermark| watermark.max(step))
     }
 }
 

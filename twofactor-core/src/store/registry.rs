@@ -205,7 +205,7 @@ impl Writer {
         let folder: &Folder = state.borrow();
         let path = folder.path().join(FILE);
         let Some(mut connection) = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(None) };
-        schema::migrate(&mut connection, schema::MIGRATIONS).map_err(|error| failure(&path, &error))?;
+        schema::prepare_to_change(&mut connection).map_err(|error| failure(&path, &error))?;
         Ok(Some(Self { connection, path, _state: state }))
     }
 }

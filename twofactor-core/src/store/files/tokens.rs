@@ -3,10 +3,11 @@
 //! What always holds: whoever takes a token from its owner holds the owner's lock until that is written, so no login is
 //! under way with it, and how far the owner took it goes with the token. The registry is locked first, then the owners.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
-use crate::account::MOST_HELD;
-use crate::account::{State, Usage};
+use crate::account::{FirstUse, MOST_HELD, State, Usage};
 use crate::clock::UnixTime;
 use crate::lifecycle::{Change, Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
@@ -22,6 +23,8 @@ use crate::user::UserName;
 pub use probe::{Encoding, Fit};
 
 mod probe;
+#[cfg(test)]
+mod tests;
 
 /// A token, as far as the registry and its owner's state know it together.
 #[derive(Debug)]
@@ -199,7 +202,8 @@ impl Files {
         if let Some(problem) = view.problem {
             return Err(problem);
         }
-        let window = if view.stage == Stage::Assigned { window.for_first_use() } else { window };
+        let is_first = view.stage == Stage::Assigned && view.listed.first_use == FirstUse::Open;
+        let window = if is_first { window.for_first_use() } else { window };
         let progress = self.progress_of(&view.listed)?;
         Ok(view.listed.token.map(|token| token.find(code, progress, window, now)))
     }
@@ -234,6 +238,12 @@ impl Files {
             Some(reader) => Ok(reader.count()?),
             None => Ok(0),
         }
+    }
+
+    /// Whether the registry can be read, or there is none: that it cannot is said by every list, which would look complete
+    /// without it.
+    pub fn registry_health(&self) -> Result<(), StoreError> {
+        self.reader().map(drop)
     }
 
     fn reader(&self) -> Result<Option<Reader>, StoreError> {
@@ -412,11 +422,12 @@ impl Files {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
-        let tokens = edit.tokens_of_series(name)?.ok_or_else(missing)?;
+        let (unused, tokens) = edit.delete_unused(name)?.ok_or_else(missing)?;
         let _locks = self.delete_all(&edit, &tokens, last, by)?;
-        edit.delete_series(name, tokens.len())?;
+        let all = unused + tokens.len();
+        edit.delete_series(name, all)?;
         edit.commit()?;
-        Ok(tokens.len())
+        Ok(all)
     }
 
     /// Finds where a token stands from two consecutive codes, both of which are burned. Gives its drift.
@@ -446,14 +457,15 @@ impl Files {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
-        let tokens = edit.tokens_of_series(name)?.ok_or_else(missing)?;
         let mut mended = 0;
-        for token in &tokens {
-            let Some(secret) = &token.secret else { continue };
-            let read = fit.encoding.read_again(secret).ok_or_else(|| TokenError::Unreadable(token.serial.clone()))?;
-            edit.mend(token, &read, fit.parameters)?;
+        let walked = edit.each_of_series(name, |token| {
+            let read = token.secret.as_ref().and_then(|secret| fit.encoding.read_again(secret));
+            let read = read.ok_or_else(|| TokenError::Unreadable(token.serial.clone()))?;
+            edit.mend(&token, &read, fit.parameters)?;
             mended += 1;
-        }
+            Ok::<(), TokenError>(())
+        })?;
+        walked.ok_or_else(missing)?;
         edit.record_mending(name, &fit.to_string())?;
         edit.commit()?;
         Ok(mended)
@@ -483,18 +495,10 @@ impl Files {
     /// How far a token has come. Its owner, if any, is locked until the lock is dropped.
     fn take_over(&self, token: &Stored, now: UnixTime) -> Result<(Progress, Option<Locked>), TokenError> {
         let Some(owner) = owner_of(token)? else { return Ok((token.progress, None)) };
-        let (Some(lock), Some(seed)) = (self.locked(&owner)?, token.seed()) else {
-            return Ok((token.progress.burned_blindly(token.parameters.kind, now), None));
-        };
-        let progress = match lock.state() {
-            Ok(state) => token.progress.latest(state.usage_of(seed).progress),
-            // A state that was lost or damaged must not keep the sysadmin from taking the token away.
-            Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {
-                token.progress.burned_blindly(token.parameters.kind, now)
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok((progress, Some(lock)))
+        match self.locked(&owner)? {
+            Some(lock) => Ok((progress_in(&lock, token, now)?, Some(lock))),
+            None => Ok((token.progress.burned_blindly(token.parameters.kind, now), None)),
+        }
     }
 
     /// Deletes tokens within an edit. The locks keep their owners from logging in until it is committed.
@@ -505,28 +509,26 @@ impl Files {
         last: LastCredential,
         by: By<'_>,
     ) -> Result<Vec<Locked>, TokenError> {
-        let mut locks: Vec<(UserName, Locked)> = Vec::new();
+        let mut locks: BTreeMap<UserName, Locked> = BTreeMap::new();
         for token in tokens {
             let owner = owner_of(token)?;
-            let held = owner.as_ref().and_then(|owner| locks.iter().find(|(locked, _)| locked == owner));
-            let progress = match (held, token.seed()) {
-                (Some((_, lock)), Some(seed)) => token.progress.latest(lock.state()?.usage_of(seed).progress),
-                _ => {
+            let held = owner.as_ref().and_then(|owner| locks.get(owner));
+            let progress = match held {
+                Some(lock) => progress_in(lock, token, by.at)?,
+                None => {
                     let (progress, lock) = self.take_over(token, by.at)?;
-                    locks.extend(owner.clone().zip(lock));
+                    locks.extend(owner.zip(lock));
                     progress
                 }
             };
             edit.delete(token, progress)?;
         }
-        if last == LastCredential::Keep {
-            for token in tokens {
-                if let Some(owner) = owner_of(token)? {
-                    self.check_last(edit, token, &owner, last)?;
-                }
+        for token in tokens {
+            if let Some(owner) = owner_of(token)? {
+                self.check_last(edit, token, &owner, last)?;
             }
         }
-        Ok(locks.into_iter().map(|(_, lock)| lock).collect())
+        Ok(locks.into_values().collect())
     }
 
     /// Refuses when the edit has left `owner`, who had `token`, without any credential.
@@ -546,6 +548,19 @@ impl Files {
             Err(_) => false,
         };
         if has_app { Ok(()) } else { Err(TokenError::LastCredential(token.serial.clone(), owner.clone())) }
+    }
+}
+
+/// How far a token has come, as its owner's state knows.
+fn progress_in(account: &Locked, token: &Stored, now: UnixTime) -> Result<Progress, TokenError> {
+    match (account.state(), token.seed()) {
+        (Ok(state), Some(seed)) => Ok(token.progress.latest(state.usage_of(seed).progress)),
+        (Ok(_), None) => Ok(token.progress),
+        // A state that was lost or damaged must not keep the sysadmin from taking the token away.
+        (Err(StoreError::LostState(_) | StoreError::Corrupt { .. }), _) => {
+            Ok(token.progress.burned_blindly(token.parameters.kind, now))
+        }
+        (Err(error), _) => Err(error.into()),
     }
 }
 

@@ -75,17 +75,47 @@ impl Edit<'_> {
         self.asking(|connection| connection.query_row(&query, [serial.as_str()], row::read).optional())
     }
 
-    /// The tokens of a series; `None` when there is no such series.
-    pub(crate) fn tokens_of_series(&self, name: &str) -> Result<Option<Vec<Stored>>, RegistryError> {
+    /// Hands out the tokens of a series that still have their secret. `None` when there is no such series.
+    pub(crate) fn each_of_series<E: From<RegistryError>>(
+        &self,
+        name: &str,
+        mut take: impl FnMut(Stored) -> Result<(), E>,
+    ) -> Result<Option<()>, E> {
+        let Some(series) = self.series_id(name)? else { return Ok(None) };
+        let query = format!(
+            "SELECT {COLUMNS} FROM tokens WHERE series = ?1 AND id > ?2 AND secret IS NOT NULL ORDER BY id LIMIT 1000"
+        );
+        let mut last = 0;
+        loop {
+            // In portions: what is handed out is changed meanwhile, and a million tokens do not fit into memory.
+            let portion: Vec<Stored> = self.asking(|connection| {
+                let mut statement = connection.prepare(&query)?;
+                statement.query_map([series, last], row::read)?.collect()
+            })?;
+            let Some(end) = portion.last().map(|token| token.id) else { return Ok(Some(())) };
+            last = end;
+            portion.into_iter().try_for_each(&mut take)?;
+        }
+    }
+
+    /// Forgets the tokens of a series that nobody ever owned or used: there is nothing to remember of them. Gives their
+    /// number, and the tokens that remain; `None` when there is no such series.
+    pub(crate) fn delete_unused(&self, name: &str) -> Result<Option<(usize, Vec<Stored>)>, RegistryError> {
+        let Some(series) = self.series_id(name)? else { return Ok(None) };
+        let unused =
+            "DELETE FROM tokens WHERE series = ?1 AND owner IS NULL AND watermark IS NULL AND status <> 'revoked'";
         self.asking(|connection| {
-            let id: Option<i64> =
-                connection.query_row("SELECT id FROM series WHERE name = ?1", [name], |row| row.get(0)).optional()?;
-            let Some(id) = id else { return Ok(None) };
-            let query = format!("SELECT {COLUMNS} FROM tokens WHERE series = ?1");
-            let mut statement = connection.prepare(&query)?;
-            let rows = statement.query_map([id], row::read)?;
-            rows.collect::<Result<_, _>>().map(Some)
+            let deleted = connection.execute(unused, [series])?;
+            let mut statement = connection
+                .prepare(&format!("SELECT {COLUMNS} FROM tokens WHERE series = ?1 AND status <> 'revoked'"))?;
+            let remaining = statement.query_map([series], row::read)?.collect::<Result<_, _>>()?;
+            Ok(Some((deleted, remaining)))
         })
+    }
+
+    fn series_id(&self, name: &str) -> Result<Option<i64>, RegistryError> {
+        let query = "SELECT id FROM series WHERE name = ?1";
+        self.asking(|connection| connection.query_row(query, [name], |row| row.get(0)).optional())
     }
 
     /// How many tokens `user` holds.
@@ -141,8 +171,10 @@ impl Edit<'_> {
         self.record(Event::Deleted, Some(&token.serial), token.owner.as_deref(), None)
     }
 
-    /// Forgets a series, which has no tokens any more.
+    /// Forgets a series. What is left of it are revoked tokens, which stay known: they must not come back with the next file.
     pub(crate) fn delete_series(&self, name: &str, tokens: usize) -> Result<(), RegistryError> {
+        let orphan = "UPDATE tokens SET series = NULL WHERE series = (SELECT id FROM series WHERE name = ?1)";
+        self.changing(orphan, params![name])?;
         self.changing("DELETE FROM series WHERE name = ?1", params![name])?;
         let detail = format!("series={name} tokens={tokens}");
         self.record(Event::SeriesDeleted, None, None, Some(&detail))

@@ -120,17 +120,17 @@ struct Mark(u64);
 impl Intake {
     /// Makes a registry when there is none and locks it.
     pub(crate) fn begin(state: Folder) -> Result<Self, RegistryError> {
-        Self::over(Registry::Ours(Writer::open_or_make(state)?))
+        Ok(Self::over(Registry::Ours(Writer::open_or_make(state)?)))
     }
 
     /// Changes nothing, ever.
     pub(crate) fn rehearse(state: Option<&Folder>) -> Result<Self, RegistryError> {
         let reader = state.map(Reader::open).transpose()?.flatten();
-        Self::over(Registry::Theirs(reader))
+        Ok(Self::over(Registry::Theirs(reader)))
     }
 
-    fn over(registry: Registry) -> Result<Self, RegistryError> {
-        Ok(Self { registry, news: Vec::new(), counts: Counts::default() })
+    fn over(registry: Registry) -> Self {
+        Self { registry, news: Vec::new(), counts: Counts::default() }
     }
 
     /// Judges every token of a file: `hand_out` gives each to the function it is given, and learns what it is.
@@ -142,10 +142,10 @@ impl Intake {
         let in_words = |error: rusqlite::Error| self.registry.failure(&error);
         let connection = self.registry.connection();
         let mut present = connection.map(Present::new).transpose().map_err(in_words)?;
-        let mut seen = Seen::default();
+        let mut before = Seen::default();
         hand_out(&mut |token| {
             let seed = change::recognise(token.secret);
-            let finding = match (seen.note(token.serial, seed), &mut present) {
+            let finding = match (before.note(token.serial, seed), &mut present) {
                 (Some(finding), _) => finding,
                 (None, Some(present)) => present.compare(token.serial, seed).map_err(in_words)?,
                 (None, None) => Finding::New,

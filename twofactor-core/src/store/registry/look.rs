@@ -204,10 +204,11 @@ impl Reader {
 
     fn all_series_where(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<SeriesSummary>, RegistryError> {
         let query = format!(
-            "SELECT series.id, series.name, count(tokens.id), count(tokens.owner), \
-             count(CASE WHEN tokens.status IN ('disabled', 'lost') THEN 1 END), \
-             count(CASE WHEN tokens.status = 'revoked' THEN 1 END) \
-             FROM series LEFT JOIN tokens ON tokens.series = series.id {condition} GROUP BY series.id ORDER BY series.name"
+            "SELECT series.id, series.name, coalesce(tokens, 0), coalesce(assigned, 0), coalesce(unusable, 0), \
+             coalesce(revoked, 0) FROM series LEFT JOIN (SELECT series, count(*) AS tokens, count(owner) AS assigned, \
+             count(CASE WHEN status IN ('disabled', 'lost') THEN 1 END) AS unusable, \
+             count(CASE WHEN status = 'revoked' THEN 1 END) AS revoked FROM tokens GROUP BY series) AS counts \
+             ON counts.series = series.id {condition} ORDER BY series.name"
         );
         let imports = "SELECT file, sha256, at, who, added, unchanged, conflicts, rejected \
                        FROM imports WHERE series = ?1 ORDER BY id";

@@ -96,7 +96,7 @@ pub(super) fn make(state: &Folder) -> Result<(), RegistryError> {
     Ok(state.rename(UNFINISHED, FILE)?)
 }
 
-/// Makes sure that a database is a registry this version understands, and sets it up for use.
+/// Makes sure that a database is a registry this version understands.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), RegistryError> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let in_words = |error| failure(path, &error);
@@ -110,16 +110,20 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), Registry
     if found < 1 {
         return Err(RegistryError::Foreign(path.to_owned()));
     }
-    let set = || -> Result<(), rusqlite::Error> {
-        // Nothing that stands in the file is run, and what cannot be right is noticed early.
-        connection.pragma_update(None, "trusted_schema", false)?;
-        connection.pragma_update(None, "cell_size_check", true)?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        // What is deleted is overwritten: secrets were there.
-        connection.pragma_update(None, "secure_delete", true)
-    };
-    set().map_err(in_words)
+    // Nothing that stands in the file is run, and what cannot be right is noticed early.
+    connection.pragma_update(None, "trusted_schema", false).map_err(in_words)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(in_words)
+}
+
+/// Brings a registry to the newest format and makes its changes durable.
+pub(super) fn prepare_to_change(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    // A copy that was restored from a backup may have left this mode.
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten: secrets were there.
+    connection.pragma_update(None, "secure_delete", true)?;
+    migrate(connection, MIGRATIONS)
 }
 
 /// Takes every step that a registry has not taken yet.

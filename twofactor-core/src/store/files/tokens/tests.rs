@@ -1,0 +1,662 @@
+//! The promises about physical tokens, without libpam.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::account::{App, Judgement};
+use crate::answer::Answer;
+use crate::enrollment::Proposal;
+use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
+use crate::reason::Reason;
+use crate::secret::Secret;
+use crate::store::files::{Existing, PATIENCE, Reset};
+use crate::store::registry::{Counts, Finding, NewToken, Origin};
+use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
+use crate::throttle::{Limits, Source};
+use crate::token::Label;
+use crate::trusted::{self, Owner};
+
+const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+const FOB: &str = "1234567891234";
+const SECOND_FOB: &str = "0234567891235";
+
+/// A store with two fobs in the box; nobody has any.
+struct Fixture {
+    directory: tempfile::TempDir,
+    store: Files,
+}
+
+fn by(at: UnixTime) -> By<'static> {
+    By { who: "root", at }
+}
+
+fn serial(text: &str) -> Serial {
+    Serial::new(text).unwrap()
+}
+
+fn user(name: &str) -> UserName {
+    UserName::new(name).unwrap()
+}
+
+fn code(text: &str) -> Code {
+    Code::new(Zeroizing::new(text.to_owned())).unwrap()
+}
+
+fn secret(byte: u8) -> Secret {
+    Secret::from_bytes(Zeroizing::new(vec![byte; 20])).unwrap()
+}
+
+fn later(seconds: u64) -> UnixTime {
+    NOW.after(Duration::from_secs(seconds))
+}
+
+fn here(now: UnixTime) -> u64 {
+    otp::current_step(Period::THIRTY, now).0
+}
+
+fn totp() -> Parameters {
+    Parameters::default()
+}
+
+fn hotp() -> Parameters {
+    Parameters { kind: Kind::Hotp, ..Parameters::default() }
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let fixture = Self::empty();
+        let added = fixture.import("box", &[(FOB, secret(1), totp()), (SECOND_FOB, secret(2), totp())]).unwrap();
+        assert_eq!(added.added, 2);
+        fixture
+    }
+
+    fn empty() -> Self {
+        let directory = trusted::private_directory();
+        let store = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE);
+        let fixture = Self { directory, store };
+        fs::create_dir(fixture.directory.path().join("users")).unwrap();
+        fs::set_permissions(fixture.directory.path().join("users"), fs::Permissions::from_mode(0o700)).unwrap();
+        fixture
+    }
+
+    fn findings(&self, tokens: &[(&str, Secret, Parameters)]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut intake = self.store.intake_rehearsal().unwrap();
+        intake
+            .plan::<RegistryError>(|judge| {
+                for (name, secret, parameters) in tokens {
+                    findings.push(judge(&offered(&serial(name), secret, *parameters))?);
+                }
+                Ok(())
+            })
+            .unwrap();
+        findings
+    }
+
+    fn import(&self, series: &str, tokens: &[(&str, Secret, Parameters)]) -> Result<Counts, StoreError> {
+        let serials: Vec<Serial> = tokens.iter().map(|(name, ..)| serial(name)).collect();
+        let rows =
+            || serials.iter().zip(tokens).map(|(serial, (_, secret, parameters))| offered(serial, secret, *parameters));
+        let mut intake = self.store.intake()?;
+        intake.plan::<RegistryError>(|judge| rows().try_for_each(|token| judge(&token).map(drop)))?;
+        let origin = Origin { series, file: "box.csv", sha256: [7; 32] };
+        Ok(intake.write::<RegistryError>(origin, 0, by(NOW), |take| rows().try_for_each(|token| take(&token)))?)
+    }
+
+    fn assign(&self, name: &str, owner: &str) {
+        self.store.assign(&[(serial(name), user(owner))], by(NOW)).unwrap();
+    }
+
+    fn enroll(&self, owner: &str, secret: Secret) {
+        let label = Label::new("phone").unwrap();
+        let proposal = Proposal::with_secret(secret, label, totp(), "example.org", owner, NOW).unwrap();
+        let app: App = proposal.vouch();
+        self.store.enroll(&user(owner), app, None, Existing::Keep).unwrap();
+    }
+
+    fn login(&self, owner: &str, digits: &str, now: UnixTime) -> Result<Redemption, StoreError> {
+        let readings = [Answer::parse(digits.as_bytes())];
+        let source = Source::from_rhost(Some("192.0.2.7"));
+        let limits = Limits { free_attempts: 1000, ..Limits::default() };
+        let attempt = Attempt { readings: &readings, source: &source, window: Window::default(), limits, now };
+        self.store.redeem(&user(owner), &attempt)
+    }
+
+    fn refusal(&self, owner: &str, digits: &str, now: UnixTime) -> Reason {
+        match self.login(owner, digits, now).unwrap() {
+            Redemption::Redeemed(redeemed) => panic!("accepted: {redeemed:?}"),
+            Redemption::Refused { reason, .. } => reason,
+        }
+    }
+
+    /// What opened the session and the drift it taught.
+    fn accepted(&self, owner: &str, digits: &str, now: UnixTime) -> (String, i32) {
+        match self.login(owner, digits, now).unwrap() {
+            Redemption::Redeemed(redeemed) => match redeemed.factor() {
+                Factor::Token { label, drift } => (label.clone(), *drift),
+                Factor::Recovery { .. } => panic!("a recovery code"),
+            },
+            Redemption::Refused { reason, hint } => panic!("refused: {reason} {hint:?}"),
+        }
+    }
+
+    fn view(&self, name: &str) -> TokenView {
+        self.store.token(&serial(name)).unwrap().unwrap()
+    }
+
+    fn registry(&self) -> std::path::PathBuf {
+        self.directory.path().join("registry.db")
+    }
+}
+
+fn offered<'a>(serial: &'a Serial, secret: &'a Secret, parameters: Parameters) -> NewToken<'a> {
+    NewToken { serial, secret, parameters, counter: None, drift: None, vendor: Some("Acme"), model: None }
+}
+
+/// The code of the fob `byte`, so many steps from `now`.
+fn shown(byte: u8, offset: i64, now: UnixTime) -> String {
+    otp::code_of(&secret(byte), totp(), Step(here(now).checked_add_signed(offset).unwrap()))
+}
+
+#[test]
+fn a_fob_logs_in_once_it_is_assigned_and_not_after_it_was_taken_back() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.refusal("alice", &shown(1, 0, NOW), NOW), Reason::NotEnrolled);
+    fixture.assign(FOB, "alice");
+    assert_eq!(fixture.view(FOB).stage, Stage::Assigned);
+    assert_eq!(fixture.accepted("alice", &shown(1, 0, NOW), NOW), (FOB.to_owned(), 0));
+    assert_eq!(fixture.view(FOB).stage, Stage::Active);
+    assert_eq!(fixture.view(FOB).last_accepted, Some(NOW));
+    assert_eq!(fixture.refusal("alice", &shown(1, 0, NOW), NOW), Reason::Replayed);
+    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(NOW)).unwrap();
+    assert_eq!(fixture.refusal("alice", &shown(1, 1, NOW), NOW), Reason::NotEnrolled);
+}
+
+#[test]
+fn what_one_owner_used_is_burned_for_the_next() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    fixture.accepted("alice", &shown(1, 1, NOW), NOW);
+    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(NOW)).unwrap();
+    fixture.assign(FOB, "bob");
+    for older in -2..=1 {
+        assert_eq!(fixture.refusal("bob", &shown(1, older, NOW), NOW), Reason::Replayed, "{older}");
+    }
+    fixture.accepted("bob", &shown(1, 2, NOW), NOW);
+}
+
+#[test]
+fn what_was_used_stays_burned_when_the_token_is_deleted_and_imported_again() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    fixture.accepted("alice", &shown(1, 0, NOW), NOW);
+    fixture.store.delete_tokens(&[serial(FOB)], LastCredential::Take, by(NOW)).unwrap();
+    assert_eq!(fixture.import("again", &[("777", secret(1), totp())]).unwrap().added, 1);
+    fixture.assign("777", "bob");
+    assert_eq!(fixture.refusal("bob", &shown(1, 0, NOW), NOW), Reason::Replayed);
+}
+
+#[test]
+fn several_tokens_and_an_app_open_sessions_beside_each_other() {
+    let fixture = Fixture::new();
+    fixture.enroll("alice", secret(3));
+    fixture.assign(FOB, "alice");
+    fixture.assign(SECOND_FOB, "alice");
+    assert_eq!(fixture.accepted("alice", &shown(2, 0, NOW), NOW).0, SECOND_FOB);
+    assert_eq!(fixture.accepted("alice", &shown(3, 0, NOW), NOW).0, "phone");
+    assert_eq!(fixture.accepted("alice", &shown(1, 0, NOW), NOW).0, FOB);
+    assert_eq!(fixture.refusal("bob", &shown(1, 1, NOW), NOW), Reason::NotEnrolled, "it is not bob's");
+}
+
+#[test]
+fn the_first_login_may_be_twenty_steps_out_and_later_ones_may_not() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    assert_eq!(fixture.refusal("alice", &shown(1, 21, NOW), NOW), Reason::WrongCode);
+    assert_eq!(fixture.accepted("alice", &shown(1, -20, NOW), NOW).1, -20);
+    let now = later(600);
+    assert_eq!(fixture.refusal("alice", &shown(1, 15, now), now), Reason::WrongCode);
+    assert_eq!(fixture.refusal("alice", &shown(1, -23, now), now), Reason::WrongCode);
+    assert_eq!(fixture.accepted("alice", &shown(1, -20, now), now).1, -20, "it goes on where it stands");
+    assert_eq!(fixture.accepted("alice", &shown(1, 0, now), now).1, -19, "and the host's own time is good too");
+}
+
+#[test]
+fn the_oldest_valid_code_of_every_login_never_leads_past_the_cap() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    let (mut now, mut drift) = (NOW, fixture.accepted("alice", &shown(1, 0, NOW), NOW).1);
+    for _ in 0..200 {
+        now = now.after(Duration::from_hours(1));
+        drift = fixture.accepted("alice", &shown(1, i64::from(drift) - 2, now), now).1;
+        assert!(drift >= -10, "{drift}");
+    }
+    assert_eq!(drift, -10);
+    assert_eq!(fixture.refusal("alice", &shown(1, -13, later(10)), later(10)), Reason::WrongCode);
+}
+
+#[test]
+fn two_consecutive_codes_resynchronize_and_one_never_does() {
+    for off in [-40, 0, 900] {
+        let fixture = Fixture::new();
+        fixture.assign(FOB, "alice");
+        fixture.accepted("alice", &shown(1, 0, later(0)), NOW);
+        let now = later(3 * 3600);
+        let (first, second) = (shown(1, off, now), shown(1, off + 1, now));
+        let once = fixture.store.resynchronize(&serial(FOB), [&code(&first), &code(&first)], by(now));
+        assert!(matches!(once, Err(TokenError::WrongCodes(_))), "one code twice: {once:?}");
+        let gap = shown(1, off + 2, now);
+        let gap = fixture.store.resynchronize(&serial(FOB), [&code(&first), &code(&gap)], by(now));
+        assert!(matches!(gap, Err(TokenError::WrongCodes(_))), "two codes that are not neighbours: {gap:?}");
+        let codes = [&code(&first), &code(&second)];
+        let progress = fixture.store.resynchronize(&serial(FOB), codes, by(now)).unwrap();
+        assert_eq!(i64::from(progress.drift), off + 1);
+        assert_eq!(fixture.refusal("alice", &second, now), Reason::Replayed, "both codes are burned");
+        assert_eq!(fixture.accepted("alice", &shown(1, off + 2, now), now).0, FOB);
+        let again = fixture.store.resynchronize(&serial(FOB), codes, by(now));
+        assert!(matches!(again, Err(TokenError::WrongCodes(_))), "used codes do not resynchronize");
+    }
+}
+
+#[test]
+fn a_code_outside_the_window_is_counted_and_named_but_opens_nothing() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    fixture.accepted("alice", &shown(1, 0, NOW), NOW);
+    let now = later(3600);
+    for count in 1..=2 {
+        let Redemption::Refused { reason, hint } = fixture.login("alice", &shown(1, 100 + count, now), now).unwrap()
+        else {
+            panic!("accepted")
+        };
+        assert_eq!(reason, Reason::WrongCode);
+        assert!(hint.unwrap().contains("twofactor token resync 1234567891234"));
+        assert_eq!(i64::from(fixture.view(FOB).near_misses), count);
+    }
+    fixture.accepted("alice", &shown(1, 0, now), now);
+    assert_eq!(fixture.view(FOB).near_misses, 0);
+}
+
+#[test]
+fn a_token_put_aside_or_lost_opens_nothing_and_says_so() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    for change in [Change::Disable, Change::ReportLost] {
+        fixture.store.change(&[serial(FOB)], change, LastCredential::Keep, by(NOW)).unwrap();
+        assert_eq!(fixture.refusal("alice", &shown(1, 0, NOW), NOW), Reason::TokenDisabled);
+        assert!(matches!(fixture.store.presence(&user("alice")).unwrap(), Presence::Enrolled), "no policy waives her");
+    }
+    fixture.store.change(&[serial(FOB)], Change::Enable, LastCredential::Keep, by(NOW)).unwrap();
+    fixture.accepted("alice", &shown(1, 0, NOW), NOW);
+}
+
+#[test]
+fn a_revoked_token_loses_its_secret_for_good() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    let last = fixture.store.change(&[serial(FOB)], Change::Revoke, LastCredential::Keep, by(NOW));
+    assert!(matches!(last, Err(TokenError::LastCredential(..))), "{last:?}");
+    fixture.store.change(&[serial(FOB)], Change::Revoke, LastCredential::Take, by(NOW)).unwrap();
+    let view = fixture.view(FOB);
+    assert!((view.stage, view.listed.owner, view.listed.token.is_none()) == (Stage::Revoked, None, true));
+    let enabled = fixture.store.change(&[serial(FOB)], Change::Enable, LastCredential::Take, by(NOW));
+    assert!(matches!(enabled, Err(TokenError::Revoked(_))));
+    let assigned = fixture.store.assign(&[(serial(FOB), user("bob"))], by(NOW));
+    assert!(matches!(assigned, Err(TokenError::Revoked(_))));
+    let findings = fixture.findings(&[(FOB, secret(1), totp()), ("999", secret(1), totp())]);
+    assert_eq!(findings, [Finding::Revoked, Finding::SecretTwice]);
+    assert_eq!(fixture.findings(&[("999", secret(1), totp())]), [Finding::OtherSerial(serial(FOB))]);
+    let content = fs::read(fixture.registry()).unwrap();
+    assert!(!content.windows(20).any(|window| window == [1; 20]), "the secret is overwritten");
+}
+
+#[test]
+fn a_user_with_an_app_logs_in_when_the_registry_is_broken_and_it_is_said() {
+    let fixture = Fixture::new();
+    fixture.enroll("alice", secret(3));
+    fixture.assign(FOB, "alice");
+    fixture.assign(SECOND_FOB, "bob");
+    fs::write(fixture.registry(), "garbage").unwrap();
+    let Redemption::Redeemed(redeemed) = fixture.login("alice", &shown(3, 0, NOW), NOW).unwrap() else {
+        panic!("refused")
+    };
+    assert_eq!(redeemed.problem().unwrap().reason(), Reason::StoreCorrupt);
+    let wrong = fixture.login("alice", &shown(1, 0, NOW), NOW).unwrap_err();
+    assert_eq!(wrong.reason(), Reason::StoreCorrupt, "her fob cannot be judged");
+    let denied = fixture.login("bob", &shown(2, 0, NOW), NOW).unwrap_err();
+    assert_eq!(denied.reason(), Reason::StoreCorrupt);
+    assert!(fixture.store.presence(&user("carol")).is_err(), "nobody's absence can be proved");
+}
+
+#[test]
+fn a_registry_that_is_not_whole_is_an_error_and_never_no_tokens() {
+    type Damage = fn(&Fixture);
+    let damages: [(&str, Damage, Reason); 8] = [
+        ("empty", |fixture| fs::write(fixture.registry(), "").unwrap(), Reason::StoreCorrupt),
+        ("garbage", |fixture| fs::write(fixture.registry(), vec![b'x'; 9000]).unwrap(), Reason::StoreCorrupt),
+        (
+            "truncated",
+            |fixture| {
+                let content = fs::read(fixture.registry()).unwrap();
+                fs::write(fixture.registry(), &content[..content.len() / 2]).unwrap();
+            },
+            Reason::StoreCorrupt,
+        ),
+        (
+            "somebody else's database",
+            |fixture| {
+                fs::remove_file(fixture.registry()).unwrap();
+                let other = rusqlite::Connection::open(fixture.registry()).unwrap();
+                other.execute_batch("CREATE TABLE tokens (serial TEXT)").unwrap();
+                fs::set_permissions(fixture.registry(), fs::Permissions::from_mode(0o600)).unwrap();
+            },
+            Reason::StoreCorrupt,
+        ),
+        (
+            "of a newer version",
+            |fixture| {
+                let newer = rusqlite::Connection::open(fixture.registry()).unwrap();
+                newer.pragma_update(None, "user_version", 99).unwrap();
+            },
+            Reason::StoreUnavailable,
+        ),
+        (
+            "readable by others",
+            |fixture| fs::set_permissions(fixture.registry(), fs::Permissions::from_mode(0o644)).unwrap(),
+            Reason::UnsafeFile,
+        ),
+        (
+            "a link",
+            |fixture| {
+                fs::rename(fixture.registry(), fixture.directory.path().join("elsewhere")).unwrap();
+                symlink("elsewhere", fixture.registry()).unwrap();
+            },
+            Reason::UnsafeFile,
+        ),
+        (
+            "gone, with its log left",
+            |fixture| {
+                fs::remove_file(fixture.registry()).unwrap();
+                fs::write(fixture.directory.path().join("registry.db-wal"), "log").unwrap();
+                let log = fixture.directory.path().join("registry.db-wal");
+                fs::set_permissions(log, fs::Permissions::from_mode(0o600)).unwrap();
+            },
+            Reason::StoreCorrupt,
+        ),
+    ];
+    for (name, damage, reason) in damages {
+        let fixture = Fixture::new();
+        fixture.assign(FOB, "alice");
+        damage(&fixture);
+        let denied = fixture.login("alice", &shown(1, 0, NOW), NOW).unwrap_err();
+        assert_eq!(denied.reason(), reason, "{name}: {denied}");
+        assert!(fixture.store.presence(&user("alice")).is_err(), "{name}");
+        assert!(fixture.store.token(&serial(FOB)).is_err(), "{name}: the tool says so too");
+        assert!(fixture.store.intake().is_err(), "{name}: and no import makes a new one over it");
+    }
+}
+
+#[test]
+fn a_damaged_page_is_noticed() {
+    let fixture = Fixture::new();
+    let many: Vec<(String, Secret, Parameters)> = (0..2000_u32)
+        .map(|number| {
+            let secret = Secret::from_bytes(Zeroizing::new(format!("secret {number:013}").into_bytes())).unwrap();
+            (format!("F{number:08}"), secret, totp())
+        })
+        .collect();
+    let rows: Vec<(&str, Secret, Parameters)> = many
+        .iter()
+        .map(|(name, secret, parameters)| {
+            (name.as_str(), Secret::from_bytes(Zeroizing::new(secret.expose().to_vec())).unwrap(), *parameters)
+        })
+        .collect();
+    fixture.import("many", &rows).unwrap();
+    fixture.assign("F00001000", "alice");
+    let whole = fs::read(fixture.registry()).unwrap();
+    let mut noticed = 0;
+    for page in 1..whole.len() / 4096 {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..(page + 1) * 4096].fill(0);
+        fs::write(fixture.registry(), &damaged).unwrap();
+        match fixture.store.held_by(&user("alice")) {
+            Ok(held) => assert_eq!(held.len(), 1, "page {page}: a login must not see fewer tokens"),
+            Err(error) => {
+                assert_eq!(error.reason(), Reason::StoreCorrupt, "page {page}: {error}");
+                noticed += 1;
+            }
+        }
+        let integrity =
+            Reader::open(&fixture.store.state_folder().unwrap()).and_then(|reader| reader.unwrap().integrity());
+        assert!(!matches!(integrity, Ok(found) if found.is_empty()), "page {page}");
+    }
+    assert!(noticed >= 3, "the way to alice's token leads over damaged pages: {noticed}");
+}
+
+#[test]
+fn a_token_whose_owner_has_lost_the_state_opens_nothing_until_it_is_given_anew() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    fixture.accepted("alice", &shown(1, 0, NOW), NOW);
+    fs::remove_dir_all(fixture.directory.path().join("users/alice")).unwrap();
+    assert!(matches!(fixture.login("alice", &shown(1, 1, NOW), NOW), Err(StoreError::LostState(_))));
+    assert!(fixture.view(FOB).problem.is_some());
+    assert!(fixture.store.reset(&user("alice"), Reset::Everything, NOW).unwrap(), "there is a way out");
+    for offset in -2..=2 {
+        let reason = fixture.refusal("alice", &shown(1, offset, NOW), NOW);
+        assert_eq!(reason, Reason::Replayed, "{offset}: what may have been used is burned");
+    }
+    let now = later(31 * 30);
+    fixture.accepted("alice", &shown(1, 0, now), now);
+}
+
+#[test]
+fn taking_away_or_deleting_somebodys_last_credential_takes_a_word() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    let refused = fixture.store.unassign(&serial(FOB), LastCredential::Keep, by(NOW));
+    assert!(matches!(refused, Err(TokenError::LastCredential(..))), "{refused:?}");
+    let refused = fixture.store.delete_tokens(&[serial(FOB)], LastCredential::Keep, by(NOW));
+    assert!(matches!(refused, Err(TokenError::LastCredential(..))), "{refused:?}");
+    let refused = fixture.store.delete_series("box", LastCredential::Keep, by(NOW));
+    assert!(matches!(refused, Err(TokenError::LastCredential(..))), "{refused:?}");
+    assert_eq!(fixture.view(FOB).listed.owner, Some(user("alice")), "nothing was changed");
+    fixture.assign(SECOND_FOB, "alice");
+    fixture.store.unassign(&serial(SECOND_FOB), LastCredential::Keep, by(NOW)).unwrap();
+    fixture.enroll("alice", secret(3));
+    fixture.store.unassign(&serial(FOB), LastCredential::Keep, by(NOW)).unwrap();
+}
+
+#[test]
+fn tokens_are_assigned_all_or_none() {
+    let fixture = Fixture::new();
+    let twice = [(serial(FOB), user("alice")), (serial(FOB), user("bob"))];
+    assert!(matches!(fixture.store.assign(&twice, by(NOW)), Err(TokenError::Twice(_))));
+    let unknown = [(serial(FOB), user("alice")), (serial("nowhere"), user("bob"))];
+    assert!(matches!(fixture.store.assign(&unknown, by(NOW)), Err(TokenError::NoToken(_))));
+    assert_eq!(fixture.view(FOB).listed.owner, None);
+    fixture.assign(FOB, "alice");
+    let refused = fixture.store.assign(&[(serial(SECOND_FOB), user("bob")), (serial(FOB), user("bob"))], by(NOW));
+    assert!(matches!(refused, Err(TokenError::Owned(_, owner)) if owner == user("alice")));
+    assert_eq!(fixture.view(SECOND_FOB).listed.owner, None);
+}
+
+#[test]
+fn a_file_meets_what_is_there() {
+    let fixture = Fixture::new();
+    let findings = fixture.findings(&[
+        (FOB, secret(1), totp()),
+        ("0234567891235", secret(9), totp()),
+        ("new", secret(5), totp()),
+        ("new", secret(5), totp()),
+        ("new", secret(6), totp()),
+        ("newer", secret(5), totp()),
+        ("234567891235", secret(2), totp()),
+    ]);
+    let expected = [
+        Finding::Unchanged,
+        Finding::OtherSecret,
+        Finding::New,
+        Finding::Unchanged,
+        Finding::SerialTwice,
+        Finding::SecretTwice,
+        Finding::OtherSerial(serial("0234567891235")),
+    ];
+    assert_eq!(findings, expected);
+    assert_eq!(fixture.store.token_count().unwrap(), 2, "a rehearsal changes nothing");
+}
+
+#[test]
+fn a_series_is_deleted_with_its_tokens_and_its_name_is_free_again() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.store.intake().unwrap().free_name("box").unwrap(), "box-2");
+    let series = fixture.store.series("box").unwrap().unwrap();
+    assert_eq!((series.tokens, series.assigned, series.imports[0].added), (2, 0, 2));
+    assert_eq!(fixture.store.delete_series("box", LastCredential::Keep, by(NOW)).unwrap(), 2);
+    assert!(fixture.store.series("box").unwrap().is_none());
+    assert_eq!(fixture.store.token_count().unwrap(), 0);
+    assert_eq!(fixture.store.intake().unwrap().free_name("box").unwrap(), "box");
+}
+
+#[test]
+fn a_revoked_token_outlives_its_series() {
+    let fixture = Fixture::new();
+    fixture.store.change(&[serial(FOB)], Change::Revoke, LastCredential::Keep, by(NOW)).unwrap();
+    assert_eq!(fixture.store.delete_series("box", LastCredential::Keep, by(NOW)).unwrap(), 1);
+    assert_eq!(fixture.findings(&[(FOB, secret(1), totp())]), [Finding::Revoked]);
+}
+
+#[test]
+fn counters_look_ahead_and_resynchronize() {
+    let fixture = Fixture::empty();
+    fixture.import("buttons", &[("H1", secret(1), hotp())]).unwrap();
+    fixture.assign("H1", "alice");
+    let press = |counter| otp::code_of(&secret(1), hotp(), Step(counter));
+    fixture.accepted("alice", &press(0), NOW);
+    assert_eq!(fixture.refusal("alice", &press(0), NOW), Reason::Replayed);
+    fixture.accepted("alice", &press(11), NOW);
+    assert_eq!(fixture.refusal("alice", &press(5), NOW), Reason::Replayed, "a newer code burns older ones");
+    assert_eq!(fixture.refusal("alice", &press(300), NOW), Reason::WrongCode);
+    let codes = [&code(&press(300)), &code(&press(301))];
+    fixture.store.resynchronize(&serial("H1"), codes, by(NOW)).unwrap();
+    assert_eq!(fixture.refusal("alice", &press(301), NOW), Reason::Replayed);
+    fixture.accepted("alice", &press(302), NOW);
+}
+
+#[test]
+fn a_token_is_identified_by_two_codes_also_after_they_were_used() {
+    let fixture = Fixture::new();
+    fixture.assign(SECOND_FOB, "alice");
+    fixture.accepted("alice", &shown(2, 4, NOW), NOW);
+    let codes = [&code(&shown(2, 3, NOW)), &code(&shown(2, 4, NOW))];
+    let found = fixture.store.identify(codes, NOW, |_| {}).unwrap();
+    assert_eq!(found, [Identified { serial: serial(SECOND_FOB), owner: Some(user("alice")), steps: 3 }]);
+    let nobody = [&code(&shown(9, 3, NOW)), &code(&shown(9, 4, NOW))];
+    assert!(fixture.store.identify(nobody, NOW, |_| {}).unwrap().is_empty());
+}
+
+#[test]
+fn a_probe_tells_how_the_file_should_have_been_read_and_mends_the_series() {
+    let fixture = Fixture::empty();
+    // What a base32 reader makes of hexadecimal text without 0, 1, 8 and 9.
+    let text = "ABCDEF234567ABCDEF234567ABCDEF234567ABCD";
+    let misread = Secret::from_base32(text).unwrap();
+    let meant = Secret::from_bytes(Zeroizing::new(data_encoding::HEXUPPER.decode(text.as_bytes()).unwrap())).unwrap();
+    fixture.import("odd", &[("1", misread, totp())]).unwrap();
+    let really = Parameters {
+        algorithm: Algorithm::Sha256,
+        digits: Digits::new(8).unwrap(),
+        kind: Kind::Totp(Period::new(60).unwrap()),
+    };
+    let step = otp::current_step(Period::new(60).unwrap(), NOW).0 - 3;
+    let codes = [otp::code_of(&meant, really, Step(step)), otp::code_of(&meant, really, Step(step + 1))];
+    let codes = [&code(&codes[0]), &code(&codes[1])];
+    let fits = fixture.store.probe(&serial("1"), codes, NOW).unwrap();
+    assert_eq!(fits.len(), 1);
+    assert_eq!((fits[0].parameters, fits[0].encoding.to_string(), fits[0].steps), (really, "hex".to_owned(), -3));
+    assert_eq!(fixture.store.mend_series("odd", &fits[0], by(NOW)).unwrap(), 1);
+    fixture.assign("1", "alice");
+    fixture.accepted("alice", &otp::code_of(&meant, really, Step(step + 2)), NOW);
+}
+
+#[test]
+fn everybody_with_a_token_has_a_status_and_recovery_codes() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    let status = fixture.store.status(&user("alice"), Window::default(), Limits::default(), NOW).unwrap().unwrap();
+    assert_eq!((status.apps.len(), status.tokens.len()), (0, 1));
+    assert_eq!(fixture.store.users().unwrap(), [user("alice")]);
+    let recovery = crate::recovery::RecoveryCode::generate().unwrap();
+    assert!(fixture.store.replace_recovery(&user("alice"), std::slice::from_ref(&recovery)).unwrap());
+    let login = fixture.login("alice", recovery.expose(), NOW).unwrap();
+    assert!(matches!(login, Redemption::Redeemed(_)));
+    let judgement =
+        fixture.store.verify(&user("alice"), Answer::parse(shown(1, 0, NOW).as_bytes()), Window::default(), NOW);
+    assert!(matches!(judgement, Ok(Some(Judgement::Right { .. }))));
+}
+
+#[test]
+fn enrolling_an_app_does_not_make_a_lost_state_anew_while_a_token_needs_it() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    fs::remove_file(fixture.directory.path().join("users/alice/state")).unwrap();
+    let label = Label::new("phone").unwrap();
+    let proposal = Proposal::with_secret(secret(3), label, totp(), "example.org", "alice", NOW).unwrap();
+    assert!(fixture.store.enroll(&user("alice"), proposal.vouch(), None, Existing::Keep).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_code_of_a_token_is_ever_accepted_twice_through_whatever_hands_it_goes(
+        events in proptest::collection::vec((0_u8..8, -2_i64..=2, 0_u64..120), 1..40),
+    ) {
+        let fixture = Fixture::new();
+        let mut now = NOW;
+        let mut owner: Option<&str> = None;
+        let mut accepted: Vec<u64> = Vec::new();
+        for (event, offset, wait) in events {
+            now = now.after(Duration::from_secs(wait));
+            match (event, owner) {
+                (0, Some(_)) => {
+                    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(now)).unwrap();
+                    owner = None;
+                }
+                (1, Some(name)) => {
+                    fixture.store.delete_tokens(&[serial(FOB)], LastCredential::Take, by(now)).unwrap();
+                    fixture.import("again", &[(FOB, secret(1), totp())]).unwrap();
+                    let _ = name;
+                    owner = None;
+                }
+                (2, Some(name)) => {
+                    fixture.store.reset(&user(name), Reset::Everything, now).unwrap();
+                }
+                (3, Some(_)) => {
+                    for change in [Change::Disable, Change::Enable] {
+                        fixture.store.change(&[serial(FOB)], change, LastCredential::Keep, by(now)).unwrap();
+                    }
+                }
+                (_, None) => {
+                    let name = if event % 2 == 0 { "alice" } else { "bob" };
+                    fixture.assign(FOB, name);
+                    owner = Some(name);
+                }
+                (_, Some(name)) => {
+                    let step = here(now).checked_add_signed(offset).unwrap();
+                    for _ in 0..2 {
+                        if matches!(fixture.login(name, &shown(1, offset, now), now).unwrap(), Redemption::Redeemed(_)) {
+                            prop_assert!(accepted.iter().all(|earlier| *earlier < step), "{accepted:?} and {step}");
+                            accepted.push(step);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
