@@ -15,10 +15,9 @@ impl Progress {
             return Self(ProgressBar::hidden());
         }
         let bar = ProgressBar::new(all).with_message(doing);
-        match ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} % {eta:>4}") {
-            Ok(style) => bar.set_style(style.progress_chars("## ")),
-            // A bar that looks otherwise is still a bar.
-            Err(_) => {}
+        // A bar that looks otherwise is still a bar.
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} %") {
+            bar.set_style(style.progress_chars("## "));
         }
         Self(bar)
     }

@@ -49,7 +49,10 @@ fn note(pairs: &[(Serial, UserName)]) {
 }
 
 fn assign_all(path: &Path, host: &Host, output: &Output) -> Result<(), Failure> {
-    let text = read(path).map_err(|error| Failure::InputFile { path: path.to_owned(), error })?;
+    let text = read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Failure::NotText(path.to_owned()),
+        _ => Failure::InputFile { path: path.to_owned(), error },
+    })?;
     let List { lines, problems } = List::parse(&text, |name| Ok(SystemUsers.canonical(name)?))?;
     if !problems.is_empty() {
         return Err(Failure::BadList { path: path.to_owned(), problems });

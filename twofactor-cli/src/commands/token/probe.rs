@@ -78,7 +78,7 @@ fn fix(fit: &Fit, series: &str, unasked: bool, host: &Host, output: &Output) -> 
 fn in_words(fit: &Fit, stored: bool) -> String {
     let offset = match fit.parameters.kind {
         Kind::Hotp => format!("counter {}", fit.steps),
-        kind => drift_in_words(fit.steps, kind),
+        kind @ Kind::Totp(_) => drift_in_words(fit.steps, kind),
     };
     let stored = if stored { " (as stored)" } else { "" };
     format!("fits: {}, secret {}, {offset}{stored}\n", described(fit.parameters), fit.encoding)

@@ -14,7 +14,7 @@ use twofactor_core::trusted::FileError;
 use zeroize::Zeroizing;
 
 use crate::args::tokens::{FileFormat, Import, KindName, SeedEncoding};
-use crate::error::Failure;
+use crate::error::{Failure, quoted};
 use crate::output;
 use crate::terminal::{self, Unanswered};
 
@@ -48,7 +48,7 @@ pub(super) fn open(arguments: &Import) -> Result<(SeedFile, Privacy), Failure> {
         let source = Cursor::new(spool(file).map_err(unreadable)?);
         return Ok((keyring.open(source, arguments)?, Privacy::Private));
     }
-    let privacy = if metadata.mode() & 0o077 == 0 { Privacy::Private } else { Privacy::Readable };
+    let privacy = if metadata.mode() & 0o077 != 0 { Privacy::Readable } else { Privacy::Private };
     let mut tries = 1;
     loop {
         match keyring.open(&file, arguments) {
@@ -170,7 +170,7 @@ fn private(path: &Path) -> Result<File, Failure> {
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_file() && metadata.mode() & 0o077 != 0 {
-        let remedy = format!("chmod go-rwx {}", crate::error::quoted(&path.to_string_lossy()));
+        let remedy = format!("chmod go-rwx {}", quoted(&path.to_string_lossy()));
         let problem = "can be read by others".to_owned();
         return Err(StoreError::from(FileError::Unsafe { path: path.to_owned(), problem, remedy }).into());
     }
