@@ -145,10 +145,10 @@ pub(crate) struct List {
     #[arg(long, value_name = "GLOB")]
     pub(crate) serial: Option<String>,
     /// Print comma-separated values with a header
-    #[arg(long, conflicts_with_all = ["json_lines", "json"])]
+    #[arg(long, conflicts_with = "json_lines")]
     pub(crate) csv: bool,
-    /// Print one JSON object a line
-    #[arg(long, conflicts_with = "json")]
+    /// Print one JSON object a line; --json prints one array
+    #[arg(long)]
     pub(crate) json_lines: bool,
 }
 
