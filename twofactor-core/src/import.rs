@@ -202,17 +202,33 @@ pub fn open<R: Read + Seek>(
             (Container::Plain, sha256, vec![Entry { name: "".into(), sort: Sort::Seeds, bytes }])
         }
     };
+    // What was assumed about the rows comes first: there may be many notes about entries.
+    let about_entries = std::mem::take(&mut notes);
     let documents = read_all(container, entries, options, &mut asked, &mut notes)?;
+    notes.extend(about_entries);
     let content = match documents.first().map(|document| &document.reading) {
         Some(Reading::Delimited(table)) => Content::Delimited(table.encoding),
         Some(Reading::Pskc(_)) => Content::Pskc,
         None => return Err(ImportError::NoRows),
     };
-    if let Some(more) = notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
-        notes.truncate(MOST_NOTES);
-        notes.push(Note::More(more));
+    Ok(SeedFile { sha256, form: Form { container, content }, notes: bounded(notes), options: *options, documents })
+}
+
+/// Every note once, and no more than a person reads.
+fn bounded(notes: Vec<Note>) -> Vec<Note> {
+    let (mut kept, mut more) = (Vec::new(), 0);
+    for note in notes {
+        if kept.contains(&note) {
+            continue;
+        }
+        if kept.len() < MOST_NOTES {
+            kept.push(note);
+        } else {
+            more += 1;
+        }
     }
-    Ok(SeedFile { sha256, form: Form { container, content }, notes, options: *options, documents })
+    kept.extend((more > 0).then_some(Note::More(more)));
+    kept
 }
 
 /// The SHA-256 of a file that is too large to be held in memory beside what was in it.
@@ -346,6 +362,12 @@ impl Document {
             Reading::Delimited(table) => table.usable,
             Reading::Pskc(pskc) => pskc.rows,
         }
+    }
+}
+
+impl fmt::Debug for SeedFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SeedFile({}, {} rows)", self.form, self.row_count())
     }
 }
 
