@@ -826,6 +826,23 @@ fn notes_are_bounded_and_each_is_made_once() {
     assert_eq!(notes[MOST_NOTES], "and 69 more notes like these");
 }
 
+#[test]
+fn a_keyring_that_fails_is_told_from_a_file_that_does() {
+    struct Broken;
+    impl Keyring for Broken {
+        fn password(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+            Err(io::ErrorKind::NotConnected.into())
+        }
+        fn key(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+    for document in [FIGURE_6, FIGURE_7] {
+        let error = open(Cursor::new(document), &Options::default(), &mut Broken).unwrap_err();
+        assert!(matches!(error, ImportError::Keyring(_)) && error.kind() == ErrorKind::Io);
+    }
+}
+
 // Properties.
 
 /// A row as a vendor could write it, and the text it makes.
