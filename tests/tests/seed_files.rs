@@ -174,6 +174,20 @@ fn several_entries_are_read_in_order_and_what_is_no_seed_file_is_left_alone() {
 }
 
 #[test]
+fn a_readme_in_the_clear_is_no_seed_in_the_clear() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("readme");
+    folder.write("tokens.csv", table());
+    folder.write("README.txt", "The password comes by mail.\n");
+    folder.run("zip", &[&"-q", &"-P", &PASSWORD, &"tokens.zip", &"tokens.csv"]);
+    folder.run("zip", &[&"-q", &"tokens.zip", &"README.txt"]);
+    let file = opens(&folder.path("tokens.zip"), PASSWORD.as_bytes(), 1000);
+    assert!(!file.notes().iter().any(|note| note.to_string().contains("in the clear")), "{:?}", file.notes());
+}
+
+#[test]
 fn a_password_beyond_ascii_opens_in_every_spelling() {
     if !packers() {
         return;

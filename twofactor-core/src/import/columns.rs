@@ -66,11 +66,10 @@ impl Columns {
         }
     }
 
-    /// The columns of a table without header, told by its first row.
-    pub(super) fn from_first_row(record: &Record<'_>) -> Self {
-        // In OATH CSV that would be the length of a code.
-        let fourth_is_a_seed = record.field(3).len() > 2;
-        if is_kind(record.field(2)) && fourth_is_a_seed {
+    /// The columns of a table without header, told by its first rows.
+    pub(super) fn from_rows<'t>(mut rows: impl Iterator<Item = Record<'t>>) -> Self {
+        // In OATH CSV the fourth would be the length of a code.
+        if rows.any(|record| is_kind(record.field(2)) && record.field(3).len() > 2) {
             // multiOTP: serial;manufacturer;algorithm;seed;digits;interval_or_event
             return Self {
                 serial: 0,

@@ -22,6 +22,7 @@ use super::{Asked, LARGEST_ENTRY, MOST_ENTRIES, length_of};
 pub(super) struct Entry {
     pub(super) name: Arc<str>,
     pub(super) sort: Sort,
+    pub(super) encrypted: bool,
     pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -72,10 +73,8 @@ pub(super) fn unpack<R: Read + Seek>(
     let mut entries = Vec::with_capacity(chosen.len());
     for candidate in chosen {
         let bytes = candidate.open(&mut archive, &passwords, &meter)?;
-        if !candidate.encrypted && candidate.sort != Sort::Key {
-            notes.push(Note::InTheClear(candidate.name.to_string()));
-        }
-        entries.push(Entry { name: candidate.name, sort: candidate.sort, bytes });
+        let Candidate { name, sort, encrypted, .. } = candidate;
+        entries.push(Entry { name, sort, encrypted, bytes });
     }
     Ok(entries)
 }
