@@ -136,6 +136,7 @@ impl<'a> Keyring<'a> {
                 let question = format!("Password of {}: ", self.seeds.display().to_string().escape_debug());
                 match terminal::ask_hidden(&question) {
                     Err(Unanswered::EndOfInput) => Ok(None),
+                    Ok(typed) if !terminal::is_interactive() => Ok(Some(without_line_end(&typed))),
                     answer => Ok(Some(answer?)),
                 }
             }
@@ -191,9 +192,13 @@ fn read(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 fn first_line(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let content = read(file, path)?;
+    Ok(without_line_end(&read(file, path)?))
+}
+
+/// The first line, whichever system it was written on.
+fn without_line_end(content: &[u8]) -> Zeroizing<Vec<u8>> {
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(Zeroizing::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
+    Zeroizing::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
 /// What was typed, as the reader of seed files takes it.
