@@ -311,9 +311,10 @@ for name, count in [('fits.zip', 60000), ('few.zip', 1001)]:
 huge = bytearray(data)
 huge[record + 24:record + 40] = struct.pack('<QQ', 1 << 40, 1 << 40)
 open('huge.zip', 'wb').write(huge)
+open('far.zip', 'wb').write(huge + bytes(65536))
 ",
     );
-    for name in ["many.zip", "fits.zip", "few.zip", "huge.zip"] {
+    for name in ["many.zip", "fits.zip", "few.zip", "huge.zip", "far.zip"] {
         let said = harmless(&folder.path(name));
         assert!(said.contains("TooLarge: the zip file has more than 1000 entries"), "{name}: {said}");
     }

@@ -234,9 +234,9 @@ fn bounded(notes: Vec<Note>) -> Vec<Note> {
 /// The SHA-256 of a file that is too large to be held in memory beside what was in it.
 fn digest(source: &mut (impl Read + Seek)) -> Result<[u8; 32], io::Error> {
     source.rewind()?;
-    let (mut hash, mut chunk) = (Sha256::new(), [0; 16 << 10]);
+    let (mut hash, mut chunk) = (Sha256::new(), Zeroizing::new([0; 16 << 10]));
     loop {
-        match source.read(&mut chunk) {
+        match source.read(chunk.as_mut_slice()) {
             Ok(0) => return Ok(hash.finalize().into()),
             Ok(read) => hash.update(chunk.get(..read).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -572,6 +572,31 @@ fn a_document_stripped_of_all_its_macs_is_not_called_a_wrong_key() {
 }
 
 #[test]
+fn a_document_of_before_the_rfc_has_one_key_for_both() {
+    let (before, rest) = FIGURE_6.split_once("<MACKey>").unwrap();
+    let (_, after) = rest.split_once("</MACKey>").unwrap();
+    let document = format!("{before}{after}").replace("Su+NvtQfmvfJzF6bmQiJqoLRExc=", "N8Agsfe5A7WQFswmdvL/MHdd3y0=");
+    let file = opened_with(document, &Options::default(), &mut Ring::key(KEY)).unwrap();
+    assert_eq!(tokens(&file)[0].secret.expose(), BYTES);
+}
+
+#[test]
+fn a_document_for_a_certificate_is_called_so() {
+    // As in figure 8 of RFC 6030: no MAC, RSA, and a certificate that is longer than any other value.
+    let head = format!(
+        "<EncryptionKey><d:X509Data xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"><d:X509Certificate>{}\
+         </d:X509Certificate></d:X509Data></EncryptionKey>",
+        "MIIB".repeat(1000)
+    );
+    let value =
+        "<EncryptedValue><EncryptionMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#rsa_1_5\"/></EncryptedValue>";
+    let package = package("11", "").replace("<PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue>", value);
+    let error = refused(plain_pskc(&format!("{head}{package}")));
+    assert!(matches!(error, ImportError::Pskc(PskcError::Certificate)), "{error}");
+    assert!(error.hint().unwrap().contains("ask the vendor"));
+}
+
+#[test]
 fn an_option_overrules_a_pskc_document_aloud() {
     let parameters = "<AlgorithmParameters><ResponseFormat Length=\"6\" Encoding=\"DECIMAL\"/></AlgorithmParameters>";
     let document = plain_pskc(&package("11", parameters));
