@@ -74,7 +74,8 @@ fn nobody_can_have_more_than_sixteen() {
     private_host(|host| {
         host.add_user("alice");
         import_fobs(host, 17);
-        let list = |count: u64| (0..count).map(|number| format!("{},alice\n", serial(number))).collect::<String>();
+        let line = |number| format!("{},alice\n", serial(number));
+        let list = |count: u64| (0..count).map(line).collect::<String>();
         let path = file(host, "list.csv", list(17));
         assert_fails(host, &["token", "assign", "--from", &path], 7, &["list.csv:17: alice has 16 tokens already"]);
         assert_eq!(host.json(&["token", "list", "--user", "alice"]), serde_json::json!([]), "all or nothing");
