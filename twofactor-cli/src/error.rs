@@ -323,6 +323,14 @@ mod tests {
             Failure::Unconfirmed,
             Failure::CannotAsk,
             Failure::CodeRefused { user: user.clone(), refusal: Refusal::Replayed },
+            Failure::NotACode,
+            Failure::NotIdentified,
+            Failure::StdinTwice,
+            Failure::OnlyTokens(user.clone()),
+            Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3 },
+            Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },
+            TokenError::NoSeries("fobs".to_owned()).into(),
+            TokenError::TooMany(user.clone()).into(),
             Failure::CodesUnseen { user, error: io::Error::from_raw_os_error(28) },
         ];
         for failure in failures {

@@ -29,12 +29,12 @@ impl Progress {
 
     /// Takes the bar away.
     pub(crate) fn done(self) {
-        self.0.finish_and_clear();
+        drop(self);
     }
 }
 
 impl Drop for Progress {
-    /// What failed leaves no bar behind either.
+    /// Also what failed leaves no bar behind.
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
