@@ -8,15 +8,24 @@ use std::path::PathBuf;
 use thiserror::Error;
 use twofactor_core::clock::ClockError;
 use twofactor_core::config::ConfigError;
+use twofactor_core::import::ImportError;
 use twofactor_core::secret::SecretError;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::EnrollError;
-use twofactor_core::token::Label;
+use twofactor_core::store::files::{EnrollError, TokenError};
+use twofactor_core::store::registry::RegistryError;
+use twofactor_core::token::{Label, Serial};
 use twofactor_core::trusted::{FileError, describe};
 use twofactor_core::user::{LookupError, UserName};
 
+use crate::commands::LineProblem;
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
+
+pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
+pub(crate) use tokens::MOST_LINES;
+
+mod refusal;
+mod tokens;
 
 /// What the shell learns. `0` is not among them: a failure is never success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +33,16 @@ use crate::terminal::Unanswered;
 pub(crate) enum Status {
     /// I/O, the store, anything else.
     Failed = 1,
-    /// There is no such user, or the user is not enrolled.
-    NoSuchUser = 3,
+    /// The command line contradicts itself; clap finds the rest.
+    Usage = 2,
+    /// There is no such user, token or series, or the user is not enrolled.
+    NotThere = 3,
     /// Not root, or an unsafe file.
     NotPermitted = 4,
     /// The code is wrong, replayed or not confirmed.
     CodeRefused = 5,
+    /// A seed file is encrypted and its password or key is missing or wrong, or it is damaged.
+    WrongKey = 6,
     /// A conflict; the hint names the option that overrides it, if any.
     Refused = 7,
     /// The input file is invalid; nothing was imported.
@@ -51,6 +64,8 @@ pub(crate) enum Failure {
     UnknownUser(String),
     #[error("{0} is not enrolled")]
     NotEnrolled(UserName),
+    #[error("{0} has physical tokens only, and nothing that a reset forgets")]
+    OnlyTokens(UserName),
     #[error(transparent)]
     Enroll(#[from] EnrollError),
     #[error(transparent)]
@@ -65,14 +80,12 @@ pub(crate) enum Failure {
     Entropy(SecretError),
     #[error("{}: {error}", path.display())]
     BadSecret { path: PathBuf, error: SecretError },
-    #[error("cannot read {}: {}", path.display(), describe(error))]
-    SecretFile { path: PathBuf, error: io::Error },
     #[error("the secret is too long for a QR code")]
     QrTooLong,
     #[error("{} exists already", .0.display())]
-    QrFileExists(PathBuf),
+    FileExists(PathBuf),
     #[error("cannot write {}: {}", path.display(), describe(error))]
-    QrFile { path: PathBuf, error: io::Error },
+    OutputFile { path: PathBuf, error: io::Error },
     #[error("none of the codes was right; nothing was changed")]
     Unconfirmed,
     #[error("not confirmed; nothing was changed")]
@@ -93,47 +106,76 @@ pub(crate) enum Failure {
     Output(#[from] Unwritten),
     #[error("{user} is enrolled, but the result could not be shown: {}", describe(error))]
     EnrolledUnseen { user: UserName, label: Label, error: io::Error },
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("that is no code: a code has 6 to 8 digits")]
+    NotACode,
+    #[error("{refusal}")]
+    TokenCodeRefused { serial: Serial, refusal: TokenRefusal },
+    #[error("no token shows these two codes")]
+    NotIdentified,
+    #[error("nothing fits: no way of reading the secret of token {0} gives these two codes")]
+    NothingFits(Serial),
+    #[error("more than one way of reading the secret of token {0} fits; nothing was changed")]
+    SeveralFit(Serial),
+    #[error("token {0} belongs to no series; nothing was changed")]
+    NoSeriesToFix(Serial),
+    #[error("cannot read {}: {}", path.display(), describe(error))]
+    InputFile { path: PathBuf, error: io::Error },
+    #[error("{} is not text in UTF-8", .0.display())]
+    NotText(PathBuf),
+    #[error("{}: {error}", path.display())]
+    SeedFile { path: PathBuf, error: ImportError },
+    #[error("{}; nothing was imported", tokens::bad_rows(*conflicts, *rejected))]
+    RowsRefused { conflicts: u64, rejected: u64, good: u64 },
+    #[error("standard input cannot be the seed file and its password")]
+    StdinTwice,
+    #[error("{} has lines that are wrong; nothing was changed", path.display())]
+    BadList { path: PathBuf, problems: Vec<(usize, LineProblem)> },
+    #[error("{}:{line}: {error}", path.display())]
+    AtLine { path: PathBuf, line: usize, error: TokenError },
     #[error("{user} has new recovery codes, but they could not be shown: {}", describe(error))]
     CodesUnseen { user: UserName, error: io::Error },
-}
-
-/// Why a login with a code would be refused, with the log's word.
-#[derive(Debug, Clone, Copy, Error)]
-pub(crate) enum Refusal {
-    #[error("it is no code of this user now (wrong-code)")]
-    Wrong,
-    #[error("it was used already (replayed)")]
-    Replayed,
-    #[error("it is right, but no code ever confirmed this secret (not-confirmed)")]
-    NotConfirmed,
 }
 
 impl Failure {
     /// What the shell learns.
     pub(crate) fn status(&self) -> Status {
         match self {
-            Self::Config(ConfigError::File(error))
-            | Self::Store(StoreError::File(error))
-            | Self::Enroll(EnrollError::Store(StoreError::File(error))) => of_file(error),
+            Self::Config(ConfigError::File(error)) => of_file(error),
+            Self::Store(error) | Self::Enroll(EnrollError::Store(error)) => of_store(error),
             Self::Config(_) => Status::BadConfig,
             Self::NotRoot => Status::NotPermitted,
-            Self::UnknownUser(_) | Self::NotEnrolled(_) => Status::NoSuchUser,
-            Self::Unconfirmed | Self::NotAnswered | Self::NoCode | Self::CodeRefused { .. } => Status::CodeRefused,
+            Self::Token(error) => tokens::status(error),
+            Self::AtLine { error, .. } => tokens::status_in_list(error),
+            Self::BadList { problems, .. } => tokens::status_of_list(problems),
+            Self::SeedFile { error, .. } => tokens::status_of_seed_file(error),
+            Self::UnknownUser(_) | Self::NotEnrolled(_) | Self::OnlyTokens(_) | Self::NotIdentified => Status::NotThere,
+            Self::Unconfirmed
+            | Self::NotAnswered
+            | Self::NoCode
+            | Self::NotACode
+            | Self::CodeRefused { .. }
+            | Self::TokenCodeRefused { .. }
+            | Self::NothingFits(_) => Status::CodeRefused,
+            Self::StdinTwice => Status::Usage,
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
-            | Self::QrFileExists(_)
+            | Self::FileExists(_)
             | Self::CannotAsk
-            | Self::Declined => Status::Refused,
-            Self::BadSecret { .. } => Status::BadInput,
+            | Self::Declined
+            | Self::SeveralFit(_)
+            | Self::NoSeriesToFix(_)
+            | Self::RowsRefused { rejected: 0, .. } => Status::Refused,
+            Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) => Status::BadInput,
             Self::Interrupted => Status::Interrupted,
-            Self::Enroll(EnrollError::Entropy(_) | EnrollError::Store(_))
-            | Self::Store(_)
+            Self::Enroll(EnrollError::Entropy(_))
+            | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
             | Self::Lookup(_)
             | Self::Clock(_)
             | Self::Entropy(_)
-            | Self::SecretFile { .. }
             | Self::QrTooLong
-            | Self::QrFile { .. }
+            | Self::OutputFile { .. }
             | Self::Input(_)
             | Self::Output(_)
             | Self::EnrolledUnseen { .. }
@@ -145,6 +187,11 @@ impl Failure {
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Config(error) => error.lines(),
+            Self::BadList { path, problems } => {
+                let mut lines = tokens::lines(path, problems);
+                lines.push(self.to_string());
+                lines
+            }
             other => vec![other.to_string()],
         }
     }
@@ -158,6 +205,10 @@ impl Failure {
             Self::Config(error) => error.hint(),
             Self::UnknownUser(name) => format!("look the user up: getent passwd {}", quoted(name)),
             Self::NotEnrolled(user) => format!("run \"twofactor enroll {}\"", quoted(user.as_str())),
+            Self::OnlyTokens(user) => {
+                let list = format!("twofactor token list --user {}", quoted(user.as_str()));
+                format!("\"{list}\" shows them, \"twofactor token unassign SERIAL\" takes one away")
+            }
             Self::Enroll(EnrollError::AlreadyEnrolled(..)) => {
                 "--replace puts a new secret in its place, --label NAME adds another token".to_owned()
             }
@@ -170,28 +221,38 @@ impl Failure {
             Self::Clock(_) => "set the clock: timedatectl set-time".to_owned(),
             Self::BadSecret { .. } => "the file holds one secret in base32 and nothing else".to_owned(),
             Self::QrTooLong => "use a shorter --issuer, or --qr none".to_owned(),
-            Self::QrFileExists(_) => "name another file, or remove this one".to_owned(),
+            Self::FileExists(_) => "name another file, or remove this one".to_owned(),
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
-            Self::CodeRefused { refusal: Refusal::Wrong, .. } => {
-                "is the clock of the phone right? see: date -u".to_owned()
-            }
-            Self::CodeRefused { refusal: Refusal::Replayed, .. } => "wait for the next code".to_owned(),
-            Self::CodeRefused { user, refusal: Refusal::NotConfirmed } => {
-                format!("run \"twofactor enroll {}\", it shows the same secret again", quoted(user.as_str()))
-            }
+            Self::CodeRefused { user, refusal } => refusal.hint(user),
+            Self::TokenCodeRefused { serial, refusal } => refusal.hint(serial),
             Self::CannotAsk => "--yes does it without asking".to_owned(),
             Self::EnrolledUnseen { user, label, .. } => {
                 let (user, label) = (quoted(user.as_str()), quoted(label.as_str()));
                 format!("run \"twofactor enroll {user} --label {label} --replace\"")
             }
+            Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
+            Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
+            Self::SeveralFit(_) => "probe again with the next two codes".to_owned(),
+            Self::NoSeriesToFix(serial) => {
+                format!("delete it and import it anew: twofactor token delete {}", quoted(serial.as_str()))
+            }
+            Self::SeedFile { error, .. } => return tokens::hint_for_seed_file(error),
+            Self::RowsRefused { good: 1.., .. } => {
+                "--keep-going imports the other rows, --rejects FILE writes these to a file".to_owned()
+            }
+            Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
+            Self::BadList { .. } => "a line is SERIAL,USER".to_owned(),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
-            | Self::SecretFile { .. }
-            | Self::QrFile { .. }
+            | Self::OutputFile { .. }
+            | Self::InputFile { .. }
+            | Self::RowsRefused { .. }
+            | Self::NotText(_)
             | Self::NotAnswered
             | Self::NoCode
+            | Self::NotACode
             | Self::Declined
             | Self::Interrupted
             | Self::Input(_)
@@ -201,12 +262,27 @@ impl Failure {
     }
 }
 
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::EndOfInput => Self::NotAnswered,
             Unanswered::Interrupted => Self::Interrupted,
             Unanswered::Failed(error) => Self::Input(error),
+        }
+    }
+}
+
+fn of_store(error: &StoreError) -> Status {
+    match error {
+        StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
+        StoreError::NoFolder(_) | StoreError::LostState(_) | StoreError::Registry(_) | StoreError::Corrupt { .. } => {
+            Status::Failed
         }
     }
 }
@@ -224,7 +300,7 @@ fn is_denied(error: &FileError) -> bool {
 }
 
 /// A name as a shell takes it.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+');
     if !name.is_empty() && name.bytes().all(plain) {
         name.to_owned()
@@ -247,6 +323,14 @@ mod tests {
             Failure::Unconfirmed,
             Failure::CannotAsk,
             Failure::CodeRefused { user: user.clone(), refusal: Refusal::Replayed },
+            Failure::NotACode,
+            Failure::NotIdentified,
+            Failure::StdinTwice,
+            Failure::OnlyTokens(user.clone()),
+            Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3 },
+            Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },
+            TokenError::NoSeries("fobs".to_owned()).into(),
+            TokenError::TooMany(user.clone()).into(),
             Failure::CodesUnseen { user, error: io::Error::from_raw_os_error(28) },
         ];
         for failure in failures {

@@ -271,7 +271,17 @@ impl Wallet<'_> {
     ///
     /// Every reading is held against every app and token, and all that is right is used up. Were it only the first, digits
     /// that two of them happen to share would open a second session.
-    pub fn judge(&self, readings: &[Answer], state: &State, window: Window, now: UnixTime) -> Judgement {
+    ///
+    /// `previous` is a code that was outside the window a moment ago: with it, two consecutive codes are looked for wherever
+    /// they may be (RFC 4226 §7.4).
+    pub fn judge(
+        &self,
+        readings: &[Answer],
+        previous: Option<&Code>,
+        state: &State,
+        window: Window,
+        now: UnixTime,
+    ) -> Judgement {
         let mut uses = Uses::default();
         let mut first_right = None;
         let mut otherwise = Judgement::Wrong;
@@ -294,7 +304,11 @@ impl Wallet<'_> {
                 }
                 Answer::Code(code) => {
                     for item in self.items() {
-                        match item.judge(code, state, window, now) {
+                        let judged = match previous {
+                            Some(previous) => item.judge_pair([previous, code], state, now),
+                            None => item.judge(code, state, window, now),
+                        };
+                        match judged {
                             Ok((proof, step)) => {
                                 uses.steps.push(step);
                                 first_right.get_or_insert((reading, proof));
@@ -307,7 +321,7 @@ impl Wallet<'_> {
         }
         match first_right {
             Some((reading, proof)) => Judgement::Right { reading, proof, uses },
-            None if otherwise == Judgement::Wrong => self.near_miss(readings, state, now),
+            None if otherwise == Judgement::Wrong && previous.is_none() => self.near_miss(readings, state, now),
             None => otherwise,
         }
     }
@@ -374,6 +388,17 @@ impl<'a> Item<'a> {
         Self { obstacle, ..self }
     }
 
+    /// What two consecutive codes are to this token: they show where it stands, and are burned both.
+    fn judge_pair(&self, codes: [&Code; 2], state: &State, now: UnixTime) -> Result<(Proof, (Seed, Usage)), Judgement> {
+        let token = self.token;
+        let (kind, progress) = (token.parameters.kind, state.progress_of(token));
+        match (otp::resynchronize(&token.secret, token.parameters, codes, progress, now), &self.obstacle) {
+            (None, _) => Err(Judgement::Wrong),
+            (Some(_), Some(obstacle)) => Err(obstacle.clone()),
+            (Some(step), None) => Ok(self.used(progress.anchored(step, kind, now), now)),
+        }
+    }
+
     /// What a code is to this token: a proof and what to burn, or why not.
     fn judge(
         &self,
@@ -395,11 +420,17 @@ impl<'a> Item<'a> {
             (Match::Fresh(step), None) => {
                 let progress =
                     if is_first { progress.anchored(step, kind, now) } else { progress.advanced(step, kind, now) };
-                let usage = Usage { progress, last_accepted: Some(now), near_misses: 0 };
-                let (serial, label) = (token.serial.clone(), token.label.clone());
-                Ok((Proof::Token { serial, label, drift: progress.drift }, (token.seed(), usage)))
+                Ok(self.used(progress, now))
             }
         }
+    }
+
+    /// The proof of a right code, and what it burns.
+    fn used(&self, progress: Progress, now: UnixTime) -> (Proof, (Seed, Usage)) {
+        let token = self.token;
+        let usage = Usage { progress, last_accepted: Some(now), near_misses: 0 };
+        let (serial, label) = (token.serial.clone(), token.label.clone());
+        (Proof::Token { serial, label, drift: progress.drift }, (token.seed(), usage))
     }
 }
 

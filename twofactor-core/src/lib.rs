@@ -29,9 +29,10 @@ pub mod lifecycle;
 pub mod throttle;
 pub mod token;
 
-// Things made of things, and what counts among them.
+// What counts among things.
 pub mod rule;
 
+// Things made of things.
 pub mod account;
 pub mod otpauth;
 
@@ -48,3 +49,7 @@ pub mod policy;
 pub mod audit;
 pub mod enrollment;
 pub mod login;
+
+// Seed files.
+#[cfg(feature = "seed-files")]
+pub mod import;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::answer::{self, Answer};
 use crate::audit::{Audit, Event, Record};
 use crate::clock::{Clock, ClockError, UnixTime};
-use crate::config::Config;
+use crate::config::{Config, ResyncAtLogin};
 use crate::otp::{Code, Digits};
 use crate::policy::{self, By, Decision, NullOk, Ruling, Waived};
 use crate::reason::Reason;
@@ -116,6 +116,9 @@ pub enum Verdict {
 /// What sshd answers in the place of a password for users it does not let in (openssh, auth-pam.c).
 const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
 
+/// Asked after a code that was outside the window.
+const NEXT_CODE_PROMPT: &str = "Next verification code: ";
+
 /// The prompt of `combined` services, for the few clients that show it.
 const COMBINED_PROMPT: &str = "Password and verification code: ";
 
@@ -124,6 +127,8 @@ struct Denial {
     reason: Reason,
     problem: Option<String>,
     hint: Option<String>,
+    /// Whether the next code of the same token could make it good.
+    near_miss: bool,
 }
 
 /// Runs a login and writes its lines to the log.
@@ -283,7 +288,34 @@ impl Login<'_> {
         }
         let reply = self.conversation.ask(&self.world.config.prompt.code)?;
         self.refuse_passwords(&reply, identified)?;
-        self.redeem(identified, &[Answer::parse(&reply)])
+        let answer = [Answer::parse(&reply)];
+        let denial = match self.redeem(identified, &answer, None) {
+            Err(denial) if denial.near_miss => denial,
+            other => return other,
+        };
+        match &answer {
+            [Answer::Code(first)] if self.world.config.resync_at_login == ResyncAtLogin::Yes => {
+                let _ = self.denied(&denial);
+                self.resynchronize(identified, first)
+            }
+            _ => Err(denial),
+        }
+    }
+
+    /// Asks for the code after one that was outside the window: two consecutive codes show where the token stands.
+    fn resynchronize(
+        &mut self,
+        identified: &Result<UserName, Identification>,
+        first: &Code,
+    ) -> Result<Redeemed, Denial> {
+        let reply = self.conversation.ask(NEXT_CODE_PROMPT)?;
+        self.refuse_passwords(&reply, identified)?;
+        let redeemed = self.redeem(identified, &[Answer::parse(&reply)], Some(first))?;
+        if let Factor::Token { label, drift } = redeemed.factor() {
+            let record = self.about(Record::new(Event::Resynced)).with("token", label).with("drift", drift);
+            self.audit.record(&record);
+        }
+        Ok(redeemed)
     }
 
     /// What a program answers in the place of a person is no guess.
@@ -304,7 +336,7 @@ impl Login<'_> {
             return Err(Denial::dummy_password(identified));
         }
         let readings = CombinedReadings::of(&reply, &self.code_lengths(identified));
-        let redeemed = self.redeem(identified, &readings.answers);
+        let redeemed = self.redeem(identified, &readings.answers, None);
         let right = redeemed.as_ref().ok().map(Redeemed::reading);
         self.conversation.set_password(readings.password(&reply, right))?;
         redeemed
@@ -316,13 +348,21 @@ impl Login<'_> {
         known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
     }
 
-    fn redeem(&self, identified: &Result<UserName, Identification>, readings: &[Answer]) -> Result<Redeemed, Denial> {
+    fn redeem(
+        &self,
+        identified: &Result<UserName, Identification>,
+        readings: &[Answer],
+        previous: Option<&Code>,
+    ) -> Result<Redeemed, Denial> {
         let user = identified.as_ref().map_err(Denial::from)?;
         let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = self.attempt(readings, &source)?;
+        let attempt = Attempt { previous, ..self.attempt(readings, &source)? };
         match self.world.store.redeem(user, &attempt)? {
             Redemption::Redeemed(redeemed) => Ok(redeemed),
-            Redemption::Refused { reason, hint } => Err(Denial { reason, problem: None, hint }),
+            Redemption::NearMiss { hint } => {
+                Err(Denial { hint: Some(hint), near_miss: true, ..Denial::of(Reason::WrongCode) })
+            }
+            Redemption::Refused { reason, hint } => Err(Denial { hint, ..Denial::of(reason) }),
         }
     }
 
@@ -330,6 +370,7 @@ impl Login<'_> {
     fn attempt<'r>(&'r self, readings: &'r [Answer], source: &'r Source) -> Result<Attempt<'r>, Denial> {
         Ok(Attempt {
             readings,
+            previous: None,
             source,
             window: self.world.config.window,
             limits: self.world.config.throttle,
@@ -445,11 +486,11 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 
 impl Denial {
     fn of(reason: Reason) -> Self {
-        Self { reason, problem: None, hint: None }
+        Self { reason, problem: None, hint: None, near_miss: false }
     }
 
     fn explained(reason: Reason, problem: &dyn ToString, hint: impl Into<String>) -> Self {
-        Self { reason, problem: Some(problem.to_string()), hint: Some(hint.into()) }
+        Self { problem: Some(problem.to_string()), hint: Some(hint.into()), ..Self::of(reason) }
     }
 
     fn password_repeated() -> Self {

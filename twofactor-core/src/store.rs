@@ -164,6 +164,8 @@ impl From<RegistryError> for Superseded {
 pub struct Attempt<'a> {
     /// What the answer can mean; more than one for combined answers. All together are one attempt.
     pub readings: &'a [Answer],
+    /// The code of the attempt before, when that was a [`Redemption::NearMiss`]: the two must be consecutive.
+    pub previous: Option<&'a Code>,
     /// Where the login comes from.
     pub source: &'a Source,
     /// How far off a code may be.
@@ -212,6 +214,12 @@ pub struct Absent(());
 pub enum Redemption {
     /// The code was right, and it is burned.
     Redeemed(Redeemed),
+    /// It is a wrong code, and counted as one; but it seems to be of a token whose clock is off, and the next code of that
+    /// can prove it.
+    NearMiss {
+        /// What a sysadmin should know.
+        hint: String,
+    },
     /// It was not.
     Refused {
         /// The log's word for it.

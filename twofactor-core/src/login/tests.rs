@@ -558,3 +558,37 @@ fn nothing_is_remembered_where_no_rule_says_so_or_of_a_name() {
         Reason::WrongCode
     );
 }
+
+#[test]
+fn a_near_miss_asks_for_the_next_code_and_resynchronizes() {
+    let host = Host::new();
+    let (first, next) = ((host.secret_code)(-100), (host.secret_code)(-99));
+    let outcome = host.login("alice", vec![types(&first), types(&next)]);
+    assert!(outcome.is_accepted(), "{:?}", outcome.lines);
+    assert_eq!(outcome.prompts, ["Verification code: ", "Next verification code: "]);
+    assert!(outcome.lines[0].starts_with("denied") && outcome.lines[0].contains("100 steps behind"));
+    assert_eq!(outcome.lines[1], "resynced user=alice service=sshd rhost=192.0.2.7 token=app drift=-99");
+    assert_eq!(host.types("alice", &next).denial(), Reason::Replayed, "both are burned");
+    assert!(host.types("alice", &(host.secret_code)(-98)).is_accepted(), "it goes on where the phone's clock stands");
+}
+
+#[test]
+fn one_code_never_resynchronizes_and_a_wrong_next_code_counts() {
+    let host = Host::new();
+    let first = (host.secret_code)(-100);
+    for wrong in [&first, &(host.secret_code)(-98), &host.code()] {
+        let outcome = host.login("alice", vec![types(&first), types(wrong)]);
+        assert_eq!(outcome.denial(), Reason::WrongCode, "{:?}", outcome.lines);
+    }
+    let alice = UserName::new("alice").unwrap();
+    let (window, limits) = (host.config.window, host.config.throttle);
+    assert!(host.store.status(&alice, window, limits, NOW).unwrap().unwrap().failures >= 3);
+    assert_eq!(host.login("alice", vec![types(&first), Act::HangsUp]).denial(), Reason::Conversation);
+}
+
+#[test]
+fn where_the_configuration_says_so_a_near_miss_is_a_wrong_code() {
+    let mut host = Host::new();
+    host.config.resync_at_login = ResyncAtLogin::No;
+    assert_eq!(host.types("alice", &(host.secret_code)(-100)).denial(), Reason::WrongCode);
+}

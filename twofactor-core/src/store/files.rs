@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
-pub use tokens::{Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
+pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
 use crate::account::{App, Credentials, Held, Judgement, LastAccepted, Memory, NearMiss, Proof, State, Uses, Wallet};
 use crate::answer::Answer;
@@ -178,7 +178,7 @@ impl Locked {
         let charge = file.charge(&charged)?;
 
         let refused = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });
-        match wallet.judge(attempt.readings, &before, attempt.window, attempt.now) {
+        match wallet.judge(attempt.readings, attempt.previous, &before, attempt.window, attempt.now) {
             Judgement::Right { reading, proof, uses } => {
                 let (accepted, factor) = accepted(charged, uses, proof, wallet, attempt);
                 file.settle(charge, Some(&accepted))?;
@@ -209,7 +209,8 @@ impl Locked {
             Judgement::NearMiss(near_miss) => {
                 charged.count_near_miss(&near_miss);
                 file.settle(charge, Some(&charged))?;
-                problem.map_or_else(|| refused(Reason::WrongCode, near_miss_in_words(&near_miss, wallet)), Err)
+                let hint = near_miss_in_words(&near_miss, wallet);
+                problem.map_or(Ok(Redemption::NearMiss { hint }), Err)
             }
             Judgement::Wrong => {
                 file.settle(charge, None)?;

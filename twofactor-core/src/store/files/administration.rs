@@ -236,7 +236,7 @@ impl Files {
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
-        Ok(Some(wallet.judge(&[answer], &account.state()?, window, now)))
+        Ok(Some(wallet.judge(&[answer], None, &account.state()?, window, now)))
     }
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.

@@ -76,6 +76,7 @@ impl Fixture {
             &self.alice,
             &Attempt {
                 factors: Factors::ALL,
+                previous: None,
                 remember: None,
                 readings: &[Answer::parse(typed.as_bytes())],
                 source: &Source::from_rhost(Some(rhost)),
@@ -93,6 +94,7 @@ impl Fixture {
     fn refusal(&self, typed: &str, now: UnixTime) -> Reason {
         match self.redeem(typed, now).unwrap() {
             Redemption::Refused { reason, .. } => reason,
+            Redemption::NearMiss { .. } => Reason::WrongCode,
             Redemption::Redeemed(_) => panic!("the code was accepted"),
         }
     }
@@ -184,7 +186,7 @@ fn a_recovery_code_opens_one_session() {
     let shown = codes[0].expose_grouped();
     match fixture.redeem(&shown, NOW).unwrap() {
         Redemption::Redeemed(redeemed) => assert_eq!(redeemed.factor(), &Factor::Recovery { left: 1 }),
-        Redemption::Refused { reason, .. } => panic!("{reason}"),
+        refused => panic!("{refused:?}"),
     }
     assert_eq!(fixture.refusal(&shown, NOW), Reason::Replayed);
     let secret = fs::read_to_string(fixture.path("secret.toml")).unwrap();
@@ -475,6 +477,7 @@ fn guesses_that_differ_only_before_the_last_digits_all_count() {
         let readings = [Answer::parse(&long.as_bytes()[2..]), Answer::parse(long.as_bytes())];
         let attempt = Attempt {
             factors: Factors::ALL,
+            previous: None,
             remember: None,
             readings: &readings,
             source: &Source::from_rhost(None),

@@ -1,0 +1,113 @@
+//! `twofactor token probe SERIAL [CODE1 CODE2]`: which parameters fit what a token shows, for seed files that do not say.
+//!
+//! What always holds: only when exactly one way fits is it given to a series, and only when somebody says so.
+
+use serde_json::{Value, json};
+use twofactor_core::audit::Event;
+use twofactor_core::otp::{Kind, Parameters};
+use twofactor_core::store::files::{Encoding, Fit, TokenError};
+
+use crate::args::tokens::Probe;
+use crate::commands::token::{Asking, codes, drift_in_words, known_token};
+use crate::commands::{described, period};
+use crate::error::Failure;
+use crate::host::Host;
+use crate::journal;
+use crate::output::{self, Format, Output};
+
+pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), Failure> {
+    let serial = arguments.serial;
+    let token = known_token(&serial, host)?.listed;
+    if token.token.is_none() {
+        return Err(TokenError::Revoked(serial).into());
+    }
+    let [first, second] = codes::two(arguments.codes)?;
+    let fits = host.accounts.probe(&serial, [&first, &second], host.now()?)?;
+    let fits: Vec<(Fit, Standing)> = fits.into_iter().map(|fit| Standing::of(fit, token.parameters)).collect();
+    if fits.is_empty() {
+        output.report_json(|| json!({ "serial": serial.as_str(), "fits": [] }))?;
+        return Err(Failure::NothingFits(serial));
+    }
+    if output.format() == Format::Text {
+        output::raw(&fits.iter().map(in_words).collect::<String>())?;
+    }
+    let is_stored = fits.iter().any(|(_, standing)| *standing == Standing::Stored);
+    let fixed = match (fits.as_slice(), token.series) {
+        _ if is_stored => None,
+        ([(fit, _)], Some(series)) if arguments.fix => Some(fix(fit, &series, host, output)?),
+        ([(fit, _)], Some(series)) => offer(fit, &series, host, output)?,
+        (_, None) if arguments.fix => return Err(Failure::NoSeriesToFix(serial)),
+        _ if arguments.fix => return Err(Failure::SeveralFit(serial)),
+        _ => None,
+    };
+    output.report_json(|| {
+        let fits: Vec<Value> = fits.iter().map(as_json).collect();
+        json!({ "serial": serial.as_str(), "fits": fits, "fixed": fixed })
+    })?;
+    Ok(())
+}
+
+/// Whether a fit is what the registry has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Stored,
+    Otherwise,
+}
+
+impl Standing {
+    fn of(fit: Fit, stored: Parameters) -> (Fit, Self) {
+        let is_stored = fit.parameters == stored && fit.encoding == Encoding::AsImported;
+        (fit, if is_stored { Self::Stored } else { Self::Otherwise })
+    }
+}
+
+/// Offers what fits for the whole series, where somebody can be asked.
+fn offer(fit: &Fit, series: &str, host: &Host, output: &Output) -> Result<Option<usize>, Failure> {
+    let shown = series.escape_debug();
+    let asking = Asking::at_a_terminal();
+    if asking == Asking::Impossible {
+        output.explain(&format!("--fix gives this to all tokens of series {shown}"));
+        return Ok(None);
+    }
+    let tokens = host.accounts.series(series)?.map_or(0, |series| series.tokens.saturating_sub(series.revoked));
+    match asking.confirm(&format!("Give this to all {tokens} tokens of series {shown}? [y/N] ")) {
+        Err(Failure::Declined) => Ok(None),
+        Err(failure) => Err(failure),
+        Ok(()) => fix(fit, series, host, output).map(Some),
+    }
+}
+
+/// Gives what fits to the whole series. Gives the number of its tokens.
+fn fix(fit: &Fit, series: &str, host: &Host, output: &Output) -> Result<usize, Failure> {
+    let mended = host.accounts.mend_series(series, fit, host.sysadmin()?.by())?;
+    let record = journal::about_series(Event::SeriesMended, series).with("tokens", mended);
+    journal::write(record.with("fit", fit));
+    if output.format() == Format::Text {
+        let shown = series.escape_debug();
+        output
+            .done(|| format!("{mended} tokens of series {shown} are read this way from now on.\n"), || Value::Null)?;
+    }
+    Ok(mended)
+}
+
+fn in_words((fit, standing): &(Fit, Standing)) -> String {
+    let offset = match fit.parameters.kind {
+        Kind::Hotp => format!("counter {}", fit.steps),
+        kind @ Kind::Totp(_) => drift_in_words(fit.steps, kind),
+    };
+    let stored = if *standing == Standing::Stored { " (as stored)" } else { "" };
+    format!("fits: {}, secret {}, {offset}{stored}\n", described(fit.parameters), fit.encoding)
+}
+
+fn as_json((fit, standing): &(Fit, Standing)) -> Value {
+    let parameters = fit.parameters;
+    json!({
+        "encoding": fit.encoding.to_string(),
+        "type": parameters.kind.name(),
+        "algorithm": parameters.algorithm.to_string(),
+        "digits": parameters.digits.count(),
+        "period": period(parameters.kind),
+        "drift": fit.steps,
+        "stored": *standing == Standing::Stored,
+    })
+}
