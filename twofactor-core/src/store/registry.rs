@@ -187,26 +187,24 @@ pub(crate) struct Writer {
 impl Writer {
     /// Opens the registry to change it, waiting at most `patience`; `None` when there is none.
     pub(crate) fn open(state: Folder, patience: Duration) -> Result<Option<Self>, RegistryError> {
-        Self::open_locked(state.lock(patience)?)
+        Ok(Self::open_locked(state.lock(patience)?)?.ok())
     }
 
-    /// The same; makes an empty registry when there is none.
-    pub(crate) fn open_or_make(state: Folder) -> Result<Self, RegistryError> {
-        let state = state.lock(CHANGE_PATIENCE)?;
+    /// The same, when the state folder is locked already; makes an empty registry when there is none.
+    fn make(state: Locked) -> Result<Self, RegistryError> {
         let folder: &Folder = state.borrow();
         let path = folder.path().join(FILE);
-        if folder.examine(FILE)?.is_none() && folder.examine(WRITE_AHEAD_LOG)?.is_none() {
-            schema::make(folder)?;
-        }
-        Self::open_locked(state)?.ok_or(RegistryError::Lost(path))
+        schema::make(folder)?;
+        Self::open_locked(state)?.map_err(|_| RegistryError::Lost(path))
     }
 
-    fn open_locked(state: Locked) -> Result<Option<Self>, RegistryError> {
+    /// Opens the registry in a folder that is locked; gives the lock back when there is none.
+    fn open_locked(state: Locked) -> Result<Result<Self, Locked>, RegistryError> {
         let folder: &Folder = state.borrow();
         let path = folder.path().join(FILE);
-        let Some(mut connection) = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(None) };
+        let Some(mut connection) = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(Err(state)) };
         schema::prepare_to_change(&mut connection).map_err(|error| failure(&path, &error))?;
-        Ok(Some(Self { connection, path, _state: state }))
+        Ok(Ok(Self { connection, path, _state: state }))
     }
 }
 

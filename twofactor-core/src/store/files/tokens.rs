@@ -313,7 +313,7 @@ impl TokenFilter {
 
 // Changing.
 impl Files {
-    /// Begins to take a vendor's file in. Makes the registry when there is none, and locks it.
+    /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
     pub fn intake(&self) -> Result<Intake, StoreError> {
         Ok(Intake::begin(self.state_folder_or_new()?)?)
     }
