@@ -87,6 +87,9 @@ fn guarded(pam: &Pam<'_>, entry: impl FnOnce() -> PamResultCode) -> PamResultCod
 }
 
 fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
+    // login and sudo authenticate again in the same transaction, after a wrong password for instance: what was confirmed
+    // behind that one is forgotten.
+    drop(pam.carried());
     let code = match prepare(pam, args) {
         Ok((arguments, config)) => run_login(pam, &arguments, &config, flags),
         Err(reason) => return_code::of_reason(reason),
