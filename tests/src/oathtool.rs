@@ -76,17 +76,19 @@ impl Authenticator {
         oathtool(&arguments, &self.secret)
     }
 
-    /// Codes that are none of this token's for a while: of the last and next hours, or of the first 200 counters.
+    /// Codes that are none of this token's for a while: nowhere within a day either way, or among the first 2,000 counters.
+    /// A code of those would be a near miss, and somebody would be asked for the next one.
     pub fn wrong_codes(&self) -> impl Iterator<Item = String> + use<> {
+        const A_DAY_AND_AN_HOUR: u64 = 25 * 60 * 60;
         let right: HashSet<String> = match self.kind {
-            Kind::Counter => self.counter_codes(0, 200).into_iter().collect(),
+            Kind::Counter => self.counter_codes(0, 2000).into_iter().collect(),
             Kind::Time(period) => {
                 let arguments = [
                     format!("--totp={}", self.algorithm.to_lowercase()),
                     format!("--digits={}", self.digits),
                     format!("--time-step-size={period}s"),
-                    format!("--now=@{}", now() - 20 * period),
-                    "--window=60".to_owned(),
+                    format!("--now=@{}", now() - A_DAY_AND_AN_HOUR),
+                    format!("--window={}", 2 * A_DAY_AND_AN_HOUR / period),
                 ];
                 oathtool(&arguments, &self.secret).into_iter().collect()
             }

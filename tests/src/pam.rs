@@ -180,6 +180,11 @@ impl Login<'_> {
         self.with("--calls", calls)
     }
 
+    /// With `PAM_SILENT` in every call: the application wants no texts.
+    pub fn silent(self) -> Self {
+        self.with("--flags", "silent")
+    }
+
     /// So many transactions in one process.
     pub fn repeat(self, count: usize) -> Self {
         self.with("--repeat", &count.to_string())
@@ -281,6 +286,11 @@ impl Running {
             Answer::Fail => "fail\n".to_owned(),
         };
         self.stdin.as_mut().expect("the script goes on").write_all(line.as_bytes()).expect("the application reads");
+    }
+
+    /// What the transaction came to until now.
+    pub fn so_far(&self) -> &Outcome {
+        &self.outcome
     }
 
     /// The outcome of the transaction that just ended.
@@ -390,6 +400,18 @@ impl Outcome {
             self.results.iter().filter(|(name, _)| name == call).map(|(_, code)| *code).collect();
         let [code] = codes[..] else { panic!("{call} was called {} times: {self:?}", codes.len()) };
         code
+    }
+
+    /// What was asked, in order.
+    pub fn prompts(&self) -> Vec<&str> {
+        let asked = self.messages.iter().filter(|message| message.style.starts_with("prompt"));
+        asked.map(|message| message.text.as_str()).collect()
+    }
+
+    /// What was shown besides.
+    pub fn texts(&self) -> Vec<&str> {
+        let shown = self.messages.iter().filter(|message| !message.style.starts_with("prompt"));
+        shown.map(|message| message.text.as_str()).collect()
     }
 
     /// The code of `pam_authenticate`.

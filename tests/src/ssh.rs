@@ -90,16 +90,20 @@ impl Host {
 impl Sshd<'_> {
     /// Logs in with answers given by pattern (`SSH_ASKPASS`) and runs [`MARK`].
     pub fn client(&self, client: &Client<'_>) -> Session {
+        self.client_answering(
+            client,
+            "*assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;\n*code*) printf '%s\\n' \"$ANSWER_CODE\" ;;\n",
+        )
+    }
+
+    /// The same with branches of a shell's `case` on the prompt, each of which prints an answer.
+    pub fn client_answering(&self, client: &Client<'_>, branches: &str) -> Session {
         let prompts = self.host.place("prompts");
         let _ = fs::remove_file(&prompts);
         let mut command = self.command(client);
         let asked = self.host.script(
             "askpass",
-            &format!(
-                "#!/bin/sh\nprintf '%s\\0' \"$1\" >> {}\ncase \"$1\" in\n\
-                 *assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;\n*code*) printf '%s\\n' \"$ANSWER_CODE\" ;;\nesac\n",
-                prompts.display()
-            ),
+            &format!("#!/bin/sh\nprintf '%s\\0' \"$1\" >> {}\ncase \"$1\" in\n{branches}esac\n", prompts.display()),
         );
         command.arg(MARK).env("SSH_ASKPASS", asked).env("SSH_ASKPASS_REQUIRE", "force");
         command.env("ANSWER_PASSWORD", client.password).env("ANSWER_CODE", client.code);
@@ -111,18 +115,24 @@ impl Sshd<'_> {
 
     /// Starts an interactive client on a terminal.
     pub fn terminal(&self, client: &Client<'_>) -> Terminal {
+        self.terminal_in(client, "C.UTF-8")
+    }
+
+    /// The same in another locale.
+    pub fn terminal_in(&self, client: &Client<'_>, locale: &str) -> Terminal {
         let mut command = self.command(client);
-        command.arg("-tt").arg("exec /bin/sh");
+        command.env("LANG", locale).arg("-tt").arg("exec /bin/sh");
         Terminal::start(&command, Size::LARGE)
     }
 
     fn command(&self, client: &Client<'_>) -> Command {
         let mut command = self.host.command("ssh");
-        command.args(["-F", "none", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no"]);
-        command.args(["-o", "LogLevel=ERROR", "-o", "NumberOfPasswordPrompts=1"]);
+        // ssh takes the first value of an option, so a test's come first.
         for option in client.options {
             command.args(["-o", option]);
         }
+        command.args(["-F", "none", "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no"]);
+        command.args(["-o", "LogLevel=ERROR", "-o", "NumberOfPasswordPrompts=1"]);
         command.arg(format!("{}@127.0.0.1", client.user));
         command
     }

@@ -53,20 +53,29 @@ impl Terminal {
     /// Waits for `words` behind everything waited for before, and gives what was shown up to and with them.
     #[track_caller]
     pub fn expect(&mut self, words: &str) -> String {
+        self.expect_any(&[words]).1
+    }
+
+    /// Waits for the first of several texts, and gives its number beside what was shown.
+    #[track_caller]
+    pub fn expect_any(&mut self, texts: &[&str]) -> (usize, String) {
         let started = Instant::now();
         loop {
             let new = &self.seen[self.read_to..];
-            if let Some(start) = new.windows(words.len()).position(|window| window == words.as_bytes()) {
-                let shown = String::from_utf8_lossy(&new[..start + words.len()]).into_owned();
-                self.read_to += start + words.len();
-                return shown;
+            let place = |words: &str| new.windows(words.len()).position(|window| window == words.as_bytes());
+            let found = texts.iter().enumerate().filter_map(|(number, words)| Some((place(words)?, number)));
+            if let Some((start, number)) = found.min() {
+                let end = start + texts[number].len();
+                let shown = String::from_utf8_lossy(&new[..end]).into_owned();
+                self.read_to += end;
+                return (number, shown);
             }
             let over = started.elapsed() >= DEADLINE || self.ended();
             if !self
                 .read_some(DEADLINE.checked_sub(started.elapsed()).unwrap_or_default().min(Duration::from_millis(200)))
                 && over
             {
-                panic!("{words:?} was never shown:\n{}", self.shown());
+                panic!("{texts:?} was never shown:\n{}", self.shown());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A PAM application for tests: sshd's part of a login, with every answer scripted from outside.
 //!
 //! `pam-login --confdir DIR --service NAME [--user NAME] [--rhost HOST] [--tty TTY] [--calls authenticate,account,setcred]
-//! [--repeat N]`
+//! [--repeat N] [--flags silent]`
 //!
 //! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
 //! transaction. A prompt that wants an answer reads one line from stdin: `answer HEX`, `null` (no answer at all) or `fail`
@@ -71,6 +71,7 @@ unsafe extern "C" {
 const PAM_SUCCESS: c_int = 0;
 const PAM_BUF_ERR: c_int = 5;
 const PAM_CONV_ERR: c_int = 19;
+const PAM_SILENT: c_int = 0x8000;
 const PAM_TTY: c_int = 3;
 const PAM_RHOST: c_int = 4;
 const PAM_FAIL_DELAY: c_int = 10;
@@ -89,6 +90,7 @@ struct Script {
     tty: Option<CString>,
     calls: Vec<String>,
     repeat: u32,
+    flags: c_int,
 }
 
 fn main() {
@@ -118,6 +120,7 @@ impl Script {
             tty: None,
             calls: vec!["authenticate".to_owned()],
             repeat: 1,
+            flags: 0,
         };
         let mut arguments = std::env::args_os().skip(1);
         while let Some(option) = arguments.next() {
@@ -130,6 +133,10 @@ impl Script {
                 Some("--tty") => script.tty = Some(c_string(value)),
                 Some("--calls") => script.calls = text(value).split(',').map(str::to_owned).collect(),
                 Some("--repeat") => script.repeat = text(value).parse().expect("--repeat takes a number"),
+                Some("--flags") => {
+                    assert_eq!(text(value), "silent", "--flags takes: silent");
+                    script.flags = PAM_SILENT;
+                }
                 _ => panic!("unknown option {}", option.display()),
             }
         }
@@ -173,12 +180,12 @@ fn transaction(script: &Script) -> c_int {
         // SAFETY: the handle is started and not ended.
         status = unsafe {
             match call.as_str() {
-                "authenticate" => pam_authenticate(handle, 0),
-                "account" => pam_acct_mgmt(handle, 0),
-                "setcred" => pam_setcred(handle, PAM_ESTABLISH_CRED),
-                "open_session" => pam_open_session(handle, 0),
-                "close_session" => pam_close_session(handle, 0),
-                "chauthtok" => pam_chauthtok(handle, 0),
+                "authenticate" => pam_authenticate(handle, script.flags),
+                "account" => pam_acct_mgmt(handle, script.flags),
+                "setcred" => pam_setcred(handle, PAM_ESTABLISH_CRED | script.flags),
+                "open_session" => pam_open_session(handle, script.flags),
+                "close_session" => pam_close_session(handle, script.flags),
+                "chauthtok" => pam_chauthtok(handle, script.flags),
                 other => panic!("unknown call {other}"),
             }
         };

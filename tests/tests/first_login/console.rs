@@ -1,0 +1,106 @@
+//! Setting up an app at a terminal: real login, su and sudo.
+
+use std::process::Command;
+
+use twofactor_tests::private_host::{Host, PASSWORD, private_host};
+use twofactor_tests::qr;
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::{CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, configure, recovery_codes};
+
+/// A program started by the user `name` at a terminal.
+fn as_user(host: &Host, name: &str, program: &[&str]) -> Command {
+    let mut command = host.command("setpriv");
+    command.args(["--reuid", name, "--regid", name, "--init-groups"]).args(program);
+    command
+}
+
+/// Sets up what is shown, and gives it with what is shown until `words`.
+#[track_caller]
+fn set_up(terminal: &mut Terminal, words: &str) -> (Offer, String) {
+    terminal.expect("assword");
+    terminal.expect(": ");
+    terminal.type_line(PASSWORD);
+    let shown = terminal.expect(CONFIRM);
+    let offer = Offer::read(&shown);
+    assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(offer.uri.as_str()), "{shown}");
+    terminal.type_line(&offer.app.code(0));
+    (offer, terminal.expect(words))
+}
+
+#[track_caller]
+fn log_in(terminal: &mut Terminal, offer: &Offer, words: &str) {
+    terminal.expect("assword");
+    terminal.expect(": ");
+    terminal.type_line(PASSWORD);
+    terminal.expect(CODE);
+    terminal.type_line(&offer.app.code(1));
+    terminal.expect(words);
+}
+
+#[test]
+fn login_sets_up_an_app_and_opens_a_session() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.system_service("login", STACK);
+        host.add_user("alice");
+        let login = || Terminal::start(host.command("login").arg("alice"), Size::LARGE);
+        let (offer, after) = set_up(&mut login(), "$ ");
+        assert_eq!(recovery_codes(&after).len(), 10, "{after}");
+        host.assert_logged(&["pam_twofactor(login:account): enrolled user=alice service=login", "token=app"]);
+        log_in(&mut login(), &offer, "$ ");
+    });
+}
+
+#[test]
+fn su_sets_up_an_app_of_the_other_user() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.system_service("su", STACK);
+        host.add_user("alice");
+        host.add_user("bobby");
+        let su = as_user(host, "bobby", &["su", "alice", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"]);
+        let (offer, after) = set_up(&mut Terminal::start(&su, Size::LARGE), "session-42-ALICE");
+        assert_eq!(recovery_codes(&after).len(), 10, "{after}");
+        host.assert_logged(&["pam_twofactor(su:account): enrolled user=alice service=su"]);
+        log_in(&mut Terminal::start(&su, Size::LARGE), &offer, "session-42-ALICE");
+    });
+}
+
+#[test]
+fn sudo_sets_up_an_app_of_the_caller() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.system_service("sudo", STACK);
+        host.add_user("alice");
+        std::fs::write("/etc/sudoers", "Defaults passwd_tries=1\nalice ALL=(ALL) ALL\n").unwrap();
+        let sudo = as_user(host, "alice", &["sudo", "-k", "sh", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"]);
+        let (offer, after) = set_up(&mut Terminal::start(&sudo, Size::LARGE), "session-42-ROOT");
+        assert!(after.contains("Your second factor is set up."), "{after}");
+        // sudo asks modules for silence (PAM_SILENT), and what was not seen must not be good.
+        assert_eq!(recovery_codes(&after).len(), 0, "{after}");
+        assert_eq!(host.json(&["status", "alice"])["recovery_codes"], 0);
+        host.assert_logged(&["pam_twofactor(sudo:account): enrolled user=alice service=sudo"]);
+        log_in(&mut Terminal::start(&sudo, Size::LARGE), &offer, "session-42-ROOT");
+    });
+}
+
+#[test]
+fn whoever_presses_control_c_or_d_below_the_picture_has_set_up_nothing() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.system_service("su", STACK);
+        host.add_user("alice");
+        host.add_user("bobby");
+        let su = as_user(host, "bobby", &["su", "alice", "-c", "true"]);
+        for keys in ["\x03", "\x04"] {
+            let mut terminal = Terminal::start(&su, Size::LARGE);
+            terminal.expect("assword: ");
+            terminal.type_line(PASSWORD);
+            terminal.expect(CONFIRM);
+            terminal.type_keys(keys);
+            assert!(!terminal.wait().success());
+            assert_not_enrolled(host, "alice");
+        }
+    });
+}

@@ -1,0 +1,126 @@
+//! A stolen guess must not enroll: what is confirmed behind a wrong password, or in a login that ends before it is one, is
+//! forgotten.
+
+use twofactor_tests::pam::{Answer, ReturnCode};
+use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::ssh::Client;
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::ssh::READS_THE_SECRET;
+use crate::{ENROLL, Offer, STACK, assert_not_enrolled, client, configure, conversing, enrolled_over_ssh, offered};
+
+#[test]
+fn behind_a_wrong_password_the_right_answers_enroll_nobody() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let session = sshd.client_answering(&Client { password: "wrong", ..client("alice") }, READS_THE_SECRET);
+        assert!(!session.opened(), "{}", said(&session.output));
+        let [_, offer] = &session.prompts[..] else { panic!("{:?}", session.prompts) };
+        let stolen = Offer::read(offer).app;
+        assert_not_enrolled(host, "alice");
+
+        // Whoever has the password is a newcomer as before, and what the other one saw is worth nothing.
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered(&mut terminal);
+        assert_ne!(offer.app.secret, stolen.secret);
+        terminal.type_line(&offer.app.code(0));
+        terminal.expect("$ ");
+        assert!(!sshd.client(&Client { code: &stolen.code(1), ..client("alice") }).opened());
+        assert!(sshd.client(&Client { code: &offer.app.code(1), ..client("alice") }).opened());
+    });
+}
+
+#[test]
+fn a_login_that_the_account_phase_ends_before_us_enrolls_nobody() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let expired = STACK.replace("account required pam_unix.so", "account requisite pam_deny.so");
+        let sshd = host.sshd_with(&expired, "");
+        assert!(!sshd.client_answering(&client("alice"), READS_THE_SECRET).opened());
+        assert_not_enrolled(host, "alice");
+        host.system_service("sshd", STACK);
+        enrolled_over_ssh(&sshd, "alice");
+    });
+}
+
+/// Kills the process that runs the stack, once everything was confirmed and before our account line.
+fn kill_before_the_account_line(host: &Host) -> String {
+    let killer = host.script("kill-login", "#!/bin/sh\necho killed >> /run/killed\nkill -9 $PPID\n");
+    let line = format!("account required pam_exec.so quiet {}\naccount required pam_twofactor.so", killer.display());
+    STACK.replace("account required pam_twofactor.so", &line)
+}
+
+#[test]
+fn a_session_that_is_killed_between_confirming_and_storing_enrolls_nobody() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let killing = kill_before_the_account_line(host);
+        let sshd = host.sshd_with(&killing, "");
+        let mut terminal = sshd.terminal(&client("alice"));
+        let first = offered(&mut terminal);
+        terminal.type_line(&first.app.code(0));
+        assert!(!terminal.wait().success());
+        assert_eq!(std::fs::read_to_string("/run/killed").unwrap(), "killed\n");
+        assert_not_enrolled(host, "alice");
+
+        host.system_service("login", &killing);
+        let mut terminal = Terminal::start(host.command("login").arg("alice"), Size::LARGE);
+        let second = offered(&mut terminal);
+        terminal.type_line(&second.app.code(0));
+        assert!(!terminal.wait().success());
+        assert_eq!(std::fs::read_to_string("/run/killed").unwrap(), "killed\nkilled\n");
+        assert_not_enrolled(host, "alice");
+
+        host.system_service("sshd", STACK);
+        let app = enrolled_over_ssh(&sshd, "alice");
+        assert!(app.secret != first.app.secret && app.secret != second.app.secret);
+        for lost in [first, second] {
+            assert!(!sshd.client(&Client { code: &lost.app.code(1), ..client("alice") }).opened());
+        }
+    });
+}
+
+/// An application may authenticate again in the same transaction, as login(1) and sudo(8) do after a wrong password.
+#[test]
+fn what_was_confirmed_in_an_earlier_attempt_of_the_same_transaction_is_forgotten() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        // A stack in which our refusal is not the last word.
+        let lines = "auth optional pam_twofactor.so\nauth required pam_permit.so\naccount required pam_twofactor.so\n";
+        host.service("again", lines);
+        host.system_service("again", lines);
+        let calls = "authenticate,authenticate,account";
+        let mut attempts = 0;
+        let outcome = conversing(host.login("alice").service("again").calls(calls), |_, shown| {
+            attempts += 1;
+            if attempts == 1 { Offer::read(shown).app.code(0) } else { "letters".to_owned() }
+        });
+        assert_eq!(attempts, 4, "one right answer, then three wrong ones");
+        assert_eq!(outcome.code_of("account"), ReturnCode::SUCCESS, "nothing to do but for the others: {outcome:?}");
+        assert_not_enrolled(host, "alice");
+
+        let once = host.login("alice").service("again").calls("authenticate,account,account");
+        let outcome = conversing(once, |_, shown| Offer::read(shown).app.code(0));
+        assert_eq!(outcome.results.len(), 3);
+        let enrolled = host.module_log().iter().filter(|line| line.contains(": enrolled")).count();
+        assert_eq!(enrolled, 1, "stored once");
+    });
+}
+
+#[test]
+fn an_account_phase_for_somebody_else_stores_nothing() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        crate::module_alone(host, "phases", "");
+        // Without an authentication there is nothing to store.
+        let outcome = host.login("alice").service("phases").calls("account").answering(&[] as &[Answer]);
+        assert_eq!(outcome.code_of("account"), ReturnCode::PERM_DENIED, "PAM_IGNORE of a module that stands alone");
+        assert_not_enrolled(host, "alice");
+    });
+}

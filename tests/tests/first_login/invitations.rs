@@ -1,0 +1,125 @@
+//! Where setting up a second factor takes an invitation, a stolen password is not enough.
+
+use std::path::Path;
+use std::time::Duration;
+
+use twofactor_core::clock::UnixTime;
+use twofactor_core::store::files::{Files, PATIENCE};
+use twofactor_core::trusted::Owner;
+use twofactor_core::user::UserName;
+use twofactor_tests::oathtool::now;
+use twofactor_tests::private_host::{PASSWORD, private_host, said};
+use twofactor_tests::ssh::Client;
+
+use crate::ssh::READS_THE_SECRET;
+use crate::{CONFIRM, Offer, STACK, assert_not_enrolled, client, configure};
+
+const INVITED: &str = "[default]\nsecond_factor = \"enroll\"\n[enrollment]\ninvitation = \"required\"\n";
+
+/// Asked before anything is shown.
+const INVITATION: &str = "Invitation code: ";
+
+/// An invitation that is good for so long.
+fn invite(user: &str, valid: Duration) -> String {
+    let store = Files::new(Path::new("/var/lib/twofactor"), Owner::ROOT, PATIENCE);
+    let until = UnixTime::from_seconds(now()).after(valid);
+    store.invite(&UserName::new(user).unwrap(), until).unwrap().expose_grouped().to_string()
+}
+
+const A_DAY: Duration = Duration::from_hours(24);
+
+#[test]
+fn the_right_password_alone_enrolls_nobody() {
+    private_host(|host| {
+        configure(host, INVITED);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        for code in ["", "4QX7-9M2P", PASSWORD] {
+            let session = sshd.client_answering(&Client { code, ..client("alice") }, READS_THE_SECRET);
+            assert!(!session.opened());
+            assert_eq!(session.prompts.len(), 2, "no secret was shown: {:?}", session.prompts);
+            assert!(session.prompts[1].ends_with(INVITATION), "{:?}", session.prompts);
+            assert!(!said(&session.output).contains("otpauth"));
+        }
+        host.assert_logged(&["denied user=alice", "reason=invitation-wrong", "twofactor invite alice"]);
+        host.assert_logged(&["denied user=alice", "reason=password-repeated"]);
+        assert_not_enrolled(host, "alice");
+    });
+}
+
+#[test]
+fn an_invitation_enrolls_once_and_only_with_the_password() {
+    private_host(|host| {
+        configure(host, INVITED);
+        host.add_user("alice");
+        host.add_user("bobby");
+        let sshd = host.sshd_with(STACK, "");
+        let (code, old) = (invite("alice", A_DAY), invite("bobby", Duration::ZERO));
+        let with = |user: &str, password: &str, code: &str| {
+            sshd.client_answering(&Client { password, code, ..client(user) }, READS_THE_SECRET)
+        };
+        assert!(!with("bobby", PASSWORD, &old).opened(), "it has expired");
+        assert!(!with("bobby", PASSWORD, &code).opened(), "it is not his");
+        assert!(!with("alice", "wrong", &code).opened());
+        assert_not_enrolled(host, "alice");
+
+        let session = with("alice", PASSWORD, &code.to_lowercase().replace('-', " "));
+        assert!(session.opened(), "{}", said(&session.output));
+        host.assert_logged(&["enrolled user=alice"]);
+        let app = Offer::read(&session.prompts[2]).app;
+        assert!(sshd.client(&Client { code: &app.code(1), ..client("alice") }).opened());
+
+        host.succeed("twofactor", ["reset", "alice", "--yes"]);
+        assert!(!with("alice", PASSWORD, &code).opened(), "it was used");
+        assert!(with("alice", PASSWORD, &invite("alice", A_DAY)).opened());
+    });
+}
+
+#[test]
+fn of_two_sessions_with_one_invitation_one_wins() {
+    private_host(|host| {
+        configure(host, INVITED);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let code = invite("alice", A_DAY);
+        let mut terminals = [sshd.terminal(&client("alice")), sshd.terminal(&client("alice"))];
+        let offers = terminals.each_mut().map(|terminal| {
+            terminal.expect("Password: ");
+            terminal.type_line(PASSWORD);
+            terminal.expect(INVITATION);
+            terminal.type_line(&code);
+            Offer::read(&terminal.expect(CONFIRM))
+        });
+        let outcomes: Vec<usize> = terminals
+            .iter_mut()
+            .zip(&offers)
+            .map(|(terminal, offer)| {
+                terminal.type_line(&offer.app.code(0));
+                terminal.expect_any(&["could not be set up", "is set up."]).0
+            })
+            .collect();
+        assert_eq!(outcomes, [1, 0]);
+    });
+}
+
+#[test]
+fn guessing_invitations_is_slowed() {
+    private_host(|host| {
+        configure(host, INVITED);
+        host.add_user("alice");
+        crate::module_alone(host, "guessed", "");
+        let code = invite("alice", A_DAY);
+        for letter in ["A", "B", "C", "D", "E"] {
+            let outcome = host.login("alice").service("guessed").typing(letter.repeat(8));
+            assert_eq!(outcome.prompts(), [INVITATION]);
+        }
+        host.login("alice").service("guessed").typing(&code);
+        host.assert_logged(&["denied user=alice", "reason=throttled"]);
+        host.succeed("twofactor", ["unlock", "alice"]);
+        let outcome = crate::conversing(host.login("alice").service("guessed"), |prompt, shown| match prompt {
+            INVITATION => code.clone(),
+            _ => Offer::read(shown).app.code(0),
+        });
+        assert_eq!(outcome.prompts(), [INVITATION, CONFIRM]);
+    });
+}

@@ -1,0 +1,230 @@
+//! Setting up an app through real sshd: what the client shows, and what is good afterwards.
+
+use twofactor_tests::private_host::{PASSWORD, private_host, said};
+use twofactor_tests::qr;
+use twofactor_tests::ssh::Client;
+
+use crate::{CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, client, configure, offered, recovery_codes};
+
+/// A branch of the client's answers: what an app shows that was set up with the secret in the prompt.
+pub(crate) const READS_THE_SECRET: &str = "\
+*'Code from the app: ') oathtool --totp --base32 \"$(printf '%s\\n' \"$1\" | sed -n 's/^Secret: //p')\" ;;
+*assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;
+*ode*) printf '%s\\n' \"$ANSWER_CODE\" ;;
+";
+
+#[test]
+fn at_a_terminal_the_picture_is_the_uri_and_a_code_of_it_opens_the_session() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let mut terminal = sshd.terminal(&client("alice"));
+        terminal.expect("Password: ");
+        terminal.type_line(PASSWORD);
+        let shown = terminal.expect(CONFIRM);
+        let offer = Offer::read(&shown);
+        assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(offer.uri.as_str()), "{shown}");
+        assert!(offer.uri.contains("/testhost:alice@testhost?"), "{}", offer.uri);
+        assert!(!shown.contains('\u{1b}') && !shown.contains("\\033"), "no escape sequences: {shown}");
+        let code = offer.app.code(0);
+        terminal.type_line(&code);
+        let after = terminal.expect("$ ");
+        let recovery = recovery_codes(&after);
+        assert_eq!(recovery.len(), 10, "{after}");
+        assert!(!shown.contains(&recovery[0]), "not before they are stored");
+        terminal.type_line("echo session-$((40+2))");
+        terminal.expect("session-42");
+        let line = host.assert_logged(&["enrolled"]);
+        let expected = "pam_twofactor(sshd:account): enrolled user=alice service=sshd rhost=127.0.0.1 token=app";
+        assert_eq!(line, expected);
+
+        let with = |code: &str| sshd.client(&Client { code, ..client("alice") });
+        assert!(!with(&code).opened(), "the confirmation is burned");
+        host.assert_logged(&["denied user=alice", "reason=replayed"]);
+        let next = with(&offer.app.code(1));
+        assert!(next.opened(), "{}", said(&next.output));
+        assert_eq!(next.prompts, ["Password: ", CODE]);
+        assert!(recovery_codes(&said(&next.output)).is_empty(), "shown once");
+        assert!(with(&recovery[0]).opened());
+        assert!(!with(&recovery[0]).opened());
+        for line in host.log() {
+            for secret in [PASSWORD, &code, &offer.app.secret, &recovery[0]] {
+                assert!(!line.text.contains(secret), "{secret} stands in the log: {line:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn without_a_terminal_everything_is_in_the_prompt_and_the_recovery_codes_still_arrive() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let session = sshd.client_answering(&client("alice"), READS_THE_SECRET);
+        assert!(session.opened(), "{}", said(&session.output));
+        let [password, offer] = &session.prompts[..] else { panic!("{:?}", session.prompts) };
+        assert_eq!(password, "Password: ");
+        assert_eq!(qr::from_half_blocks(offer), Some(Offer::read(offer).uri));
+        assert_eq!(recovery_codes(&String::from_utf8_lossy(&session.output.stderr)).len(), 10);
+        host.assert_logged(&["enrolled user=alice"]);
+        let code = Offer::read(offer).app.code(1);
+        assert!(sshd.client(&Client { code: &code, ..client("alice") }).opened());
+    });
+}
+
+#[test]
+fn a_client_whose_locale_has_no_blocks_gets_a_picture_for_the_word_ascii() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let mut terminal = sshd.terminal_in(&client("alice"), "C");
+        terminal.expect("Password: ");
+        terminal.type_line(PASSWORD);
+        let garbled = terminal.expect(CONFIRM);
+        assert!(garbled.contains("No picture? Type: ascii"), "{garbled}");
+        assert_eq!(qr::from_half_blocks(&garbled), None, "as ssh shows it: {garbled}");
+        terminal.type_line("ascii");
+        let redrawn = terminal.expect(CONFIRM);
+        let offer = Offer::read(&redrawn);
+        assert_eq!(offer, Offer::read(&garbled), "the same secret");
+        assert_eq!(qr::from_ascii(&redrawn).as_deref(), Some(offer.uri.as_str()), "{redrawn}");
+        terminal.type_line(&offer.app.code(0));
+        terminal.expect("$ ");
+        host.assert_logged(&["enrolled user=alice"]);
+    });
+}
+
+#[test]
+fn a_wrong_code_may_be_corrected_and_three_end_it() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered(&mut terminal);
+        let mut wrong = offer.app.wrong_codes();
+        for left in ["Two tries left.", "One try left."] {
+            terminal.type_line(&wrong.next().unwrap());
+            assert!(terminal.expect(CONFIRM).contains(left));
+        }
+        terminal.type_line(&wrong.next().unwrap());
+        assert!(!terminal.wait().success());
+        host.assert_logged(&["denied user=alice", "reason=not-confirmed"]);
+        assert_not_enrolled(host, "alice");
+
+        let mut terminal = sshd.terminal(&client("alice"));
+        let another = offered(&mut terminal);
+        assert_ne!(another.app.secret, offer.app.secret);
+        terminal.type_line(&another.app.wrong_codes().next().unwrap());
+        terminal.expect(CONFIRM);
+        terminal.type_line(&another.app.code(0));
+        terminal.expect("$ ");
+    });
+}
+
+#[test]
+fn a_client_that_can_only_send_a_password_is_refused_at_once_and_the_log_says_what_to_change() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "PasswordAuthentication yes\nKbdInteractiveAuthentication no\n");
+        let options = &["PreferredAuthentications=password"];
+        let session = sshd.client(&Client { options, ..client("alice") });
+        assert!(!session.opened());
+        assert!(said(&session.output).contains("Permission denied"), "{}", said(&session.output));
+        let hint = "enable KbdInteractiveAuthentication";
+        host.assert_logged(&["denied user=alice service=sshd", "reason=password-repeated", hint]);
+        assert_not_enrolled(host, "alice");
+    });
+}
+
+#[test]
+fn a_user_who_does_not_exist_sees_what_a_newcomer_sees() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let seen = |user: &str, password: &str| {
+            let session = sshd.client_answering(&Client { password, ..client(user) }, READS_THE_SECRET);
+            assert!(!session.opened());
+            let prompts: Vec<usize> = session.prompts.iter().map(|prompt| prompt.lines().count()).collect();
+            (prompts, String::from_utf8_lossy(&session.output.stderr).replace(user, "USER"))
+        };
+        assert_eq!(seen("alice", "wrong"), seen("carol", "wrong"));
+        host.assert_logged(&["denied user=carol", "reason=unknown-user"]);
+        assert_not_enrolled(host, "alice");
+    });
+}
+
+#[test]
+fn a_secret_that_was_kept_is_shown_again_and_confirmed_again() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        let alice = host.user_with_app("alice");
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        let sshd = host.sshd_with(STACK, "");
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered(&mut terminal);
+        assert_eq!(offer.app, alice.authenticator);
+        terminal.type_line(&offer.app.code(0));
+        let after = terminal.expect("$ ");
+        assert_eq!(recovery_codes(&after).len(), 10);
+        let old = Client { code: &alice.recovery_codes[0], ..client("alice") };
+        assert!(!sshd.client(&old).opened(), "the old recovery codes are void");
+        assert!(sshd.client(&Client { code: &offer.app.code(1), ..client("alice") }).opened());
+    });
+}
+
+#[test]
+fn whoever_was_reset_sets_up_afresh_where_that_is_possible_and_is_refused_where_it_is_not() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        let alice = host.user_with_app("alice");
+        host.succeed("twofactor", ["reset", "alice", "--yes"]);
+        let sshd = host.sshd_with(STACK, "");
+        host.configure("[default]\nsecond_factor = \"required\"\n");
+        let code = alice.authenticator.code(1);
+        let refused = sshd.client(&Client { code: &code, ..client("alice") });
+        assert!(!refused.opened());
+        host.assert_logged(&["denied user=alice", "reason=not-enrolled"]);
+        host.configure(ENROLL);
+        let app = crate::enrolled_over_ssh(&sshd, "alice");
+        assert_ne!(app.secret, alice.authenticator.secret);
+        assert!(sshd.client(&Client { code: &app.code(1), ..client("alice") }).opened());
+    });
+}
+
+#[test]
+fn a_code_just_outside_the_window_is_made_good_by_the_next_one() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let mut terminal = sshd.terminal(&client("alice"));
+        terminal.expect("Password: ");
+        terminal.type_line(PASSWORD);
+        terminal.expect(CODE);
+        let (first, second) = (alice.authenticator.code(-20), alice.authenticator.code(-19));
+        terminal.type_line(&first);
+        terminal.expect("Next verification code: ");
+        terminal.type_line(&second);
+        terminal.expect("$ ");
+        host.assert_logged(&["denied user=alice", "reason=wrong-code"]);
+        host.assert_logged(&["resynced user=alice", "token=app"]);
+        host.assert_logged(&["accepted user=alice"]);
+        assert_eq!(host.failures("alice"), 0);
+        let next = alice.authenticator.code(-18);
+        assert!(sshd.client(&Client { code: &next, ..client("alice") }).opened(), "the drift is learned");
+
+        // The second of the two may not be just any code that would be near.
+        let bobby = host.user_with_app("bobby");
+        let app = &bobby.authenticator;
+        let far = format!("*'Next verification code: ') echo {} ;;\n{}", app.code(-10), READS_THE_SECRET);
+        let code = app.code(-20);
+        let session = sshd.client_answering(&Client { code: &code, ..client("bobby") }, &far);
+        assert!(!session.opened());
+        assert_eq!(session.prompts, ["Password: ", CODE, "Next verification code: "]);
+    });
+}
