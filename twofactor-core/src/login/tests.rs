@@ -9,9 +9,11 @@ use crate::clock::UnixTime;
 use crate::enrollment::{self, Proposal};
 use crate::otp::{self, Parameters, Period};
 use crate::rule::Level;
+use crate::store::Prospect;
 use crate::store::files::{Existing, Files};
 use crate::token::Label;
 use crate::trusted::Owner;
+use crate::user::LookupError;
 
 mod first_time;
 

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::files::tokens::TokenView;
 use crate::store::files::{Account, Files, Locked, SECRET, USERS};
 use crate::store::registry::Reader;
-use crate::throttle::{Limits, Throttle};
+use crate::throttle::{Limits, Source, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
 use crate::trusted::{FileError, Folder, Protection};
 use crate::user::UserName;
@@ -218,6 +218,19 @@ impl Files {
     /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
     pub fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
         Ok(self.folder_if_any(user)?.is_some())
+    }
+
+    /// Until when an attempt of the user from `source` is refused unseen; `None` when it is looked at.
+    pub fn blocked_until(
+        &self,
+        user: &UserName,
+        source: &Source,
+        limits: Limits,
+        now: UnixTime,
+    ) -> Result<Option<UnixTime>, StoreError> {
+        let Some(account) = self.folder_if_any(user)? else { return Ok(None) };
+        let state = account.state_if_any()?.unwrap_or_default();
+        Ok(state.throttle.blocked_until(source, limits, now))
     }
 
     /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
