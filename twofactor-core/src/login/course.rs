@@ -149,7 +149,7 @@ fn remembered(
     identified: &Result<UserName, Unidentified>,
     world: &World<'_>,
 ) -> Option<Remembered> {
-    let (place, _) = memory(remember, facts)?;
+    let (place, longest) = memory(remember, facts)?;
     let now = world.clock.now().ok()?;
-    world.store.remembers(identified.as_ref().ok()?, &place, now).ok().flatten()
+    world.store.remembers(identified.as_ref().ok()?, &place, longest, now).ok().flatten()
 }

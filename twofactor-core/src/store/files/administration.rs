@@ -289,7 +289,9 @@ impl Files {
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else { return Ok(false) };
-                account.state()?;
+                // In this order: what a crash leaves behind asks once too often.
+                let state = account.state()?;
+                account.write_state(&State { memories: Vec::new(), ..state })?;
                 credentials.apps.iter_mut().for_each(App::unconfirm);
                 account.write_credentials(&credentials)?;
             }
