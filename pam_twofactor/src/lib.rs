@@ -19,6 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 use pam::pam_hooks;
+use twofactor_core::arguments::{Arguments, Verbosity};
 use twofactor_core::audit::{Audit as _, Record};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::Config;
@@ -29,10 +30,9 @@ use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::SystemUsers;
 
-use crate::arguments::Arguments;
 use crate::conversation::PamConversation;
 use crate::libpam::Pam;
-use crate::log::{Log, Verbosity};
+use crate::log::Log;
 
 /// The module as libpam sees it. All six entry points are here: the bindings' defaults return PAM_IGNORE, which makes
 /// `pam_setcred` fail where the module stands alone.
@@ -91,7 +91,11 @@ fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode 
     // behind that one is forgotten.
     drop(pam.carried());
     let code = match prepare(pam, args) {
-        Ok((arguments, config)) => run_login(pam, &arguments, &config, flags),
+        Ok((arguments, config)) => {
+            #[cfg(feature = "panic-on-purpose")]
+            arguments::panic_on_purpose(args);
+            run_login(pam, &arguments, &config, flags)
+        }
         Err(reason) => return_code::of_reason(reason),
     };
     if return_code::denies(&code) {
@@ -108,7 +112,7 @@ fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason>
         log.record(&about(pam, Reason::NotRoot).with("hint", hint));
         return Err(Reason::NotRoot);
     }
-    let arguments = Arguments::parse(args);
+    let arguments = arguments::parse(args);
     for problem in &arguments.problems {
         let hint = "known arguments: conf=FILE debug nullok";
         log.record(&about(pam, Reason::BadArgument).with("problem", problem).with("hint", hint));
@@ -127,8 +131,6 @@ fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason>
 
 fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config, flags: PamFlag) -> PamResultCode {
     let mut log = Log::new(pam, arguments.verbosity);
-    #[cfg(feature = "panic-on-purpose")]
-    arguments.panic_on_purpose();
     let Some(user) = pam.ask_user() else {
         log.record(&about(pam, Reason::Conversation));
         return return_code::of_reason(Reason::Conversation);

@@ -1,18 +1,10 @@
 //! The story's log lines go to syslog (authpriv) through libpam, which names the module, the service and the phase.
 
 use libc::c_int;
+use twofactor_core::arguments::Verbosity;
 use twofactor_core::audit::{Audit, Event, Record};
 
 use crate::libpam::Pam;
-
-/// Whether the line asked for `debug`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verbosity {
-    /// Events only.
-    Normal,
-    /// Decisions too; never a secret, a code or a password.
-    Debug,
-}
 
 /// Writes records to syslog.
 pub(crate) struct Log<'p, 'h> {

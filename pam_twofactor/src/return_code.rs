@@ -1,4 +1,5 @@
-//! What libpam is told: the one table from verdicts to return codes (DESIGN §3).
+//! What libpam is told: the one table from verdicts to return codes (DESIGN §3). Its rows for refusals are
+//! [`Reason::return_code`], which `twofactor explain` reads too.
 //!
 //! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
 //! [`Verdict::Pending`] that the account phase will store or refuse; the auth phase's PAM_IGNORE needs a
@@ -6,7 +7,7 @@
 
 use pam::constants::PamResultCode;
 use twofactor_core::login::{AccountVerdict, Verdict};
-use twofactor_core::reason::Reason;
+use twofactor_core::reason::{Reason, ReturnCode};
 
 /// The phases session and password, and account without work: harmless where somebody lists the module.
 pub(crate) const NO_WORK: PamResultCode = PamResultCode::PAM_IGNORE;
@@ -40,26 +41,14 @@ pub(crate) fn of_account(verdict: AccountVerdict) -> PamResultCode {
 
 /// The code for a refusal. None of them is success or IGNORE.
 pub(crate) fn of_reason(reason: Reason) -> PamResultCode {
-    match reason {
-        Reason::WrongCode
-        | Reason::Replayed
-        | Reason::NotEnrolled
-        | Reason::NotConfirmed
-        | Reason::TokenDisabled
-        | Reason::FactorNotAllowed
-        | Reason::InvitationWrong
-        | Reason::NoAccountLine
-        | Reason::PasswordRepeated => PamResultCode::PAM_AUTH_ERR,
-        Reason::Throttled => PamResultCode::PAM_MAXTRIES,
-        Reason::UnknownUser => PamResultCode::PAM_USER_UNKNOWN,
-        Reason::StoreUnavailable
-        | Reason::StoreCorrupt
-        | Reason::LockTimeout
-        | Reason::UnsafeFile
-        | Reason::NotRoot => PamResultCode::PAM_AUTHINFO_UNAVAIL,
-        Reason::BadConfig | Reason::BadArgument => PamResultCode::PAM_SERVICE_ERR,
-        Reason::Conversation => PamResultCode::PAM_CONV_ERR,
-        Reason::Panic => PamResultCode::PAM_ABORT,
+    match reason.return_code() {
+        ReturnCode::AuthErr => PamResultCode::PAM_AUTH_ERR,
+        ReturnCode::MaxTries => PamResultCode::PAM_MAXTRIES,
+        ReturnCode::UserUnknown => PamResultCode::PAM_USER_UNKNOWN,
+        ReturnCode::AuthinfoUnavail => PamResultCode::PAM_AUTHINFO_UNAVAIL,
+        ReturnCode::ServiceErr => PamResultCode::PAM_SERVICE_ERR,
+        ReturnCode::ConvErr => PamResultCode::PAM_CONV_ERR,
+        ReturnCode::Abort => PamResultCode::PAM_ABORT,
     }
 }
 

@@ -149,6 +149,10 @@ fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
         assert!(manual.contains(key), "twofactor.toml.5 does not have {key}");
         assert!(shipped.contains(&format!("# {key} = ")), "etc/twofactor.toml does not have {key}");
     }
+    for key in ["users", "groups", "services", "networks", "local", "factors", "until", "remember"] {
+        assert!(manual.contains(&format!("{key} = ")), "twofactor.toml.5 does not have {key}");
+        assert!(shipped.contains(&format!("\n#{key} = ")), "the rules of etc/twofactor.toml do not have {key}");
+    }
     let in_shipped = shipped.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(" = ")).map(|(key, _)| key);
     let (mut in_shipped, mut keys): (Vec<_>, Vec<_>) = (in_shipped.collect(), keys.to_vec());
     in_shipped.sort_unstable();
@@ -165,7 +169,15 @@ fn every_reason_and_event_of_the_log_is_in_the_manual() {
     for reason in Reason::ALL {
         assert!(manual.contains(reason.word()), "pam_twofactor.8 does not have {reason}");
     }
-    for event in [Event::Accepted, Event::Denied, Event::Skipped, Event::Error] {
+    for event in [
+        Event::Accepted,
+        Event::Denied,
+        Event::Skipped,
+        Event::Enrolled,
+        Event::Registered,
+        Event::Resynced,
+        Event::Error,
+    ] {
         assert!(manual.contains(&event.to_string()), "pam_twofactor.8 does not have {event}");
     }
     for word in ["conf=", "debug", "nullok", "PAM_AUTHINFO_UNAVAIL", "PAM_MAXTRIES", "PAM_USER_UNKNOWN"] {

@@ -4,6 +4,7 @@
 //! The code of `verify` is the one exception: it is good for a minute and the sysadmin chose to type it there.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use twofactor_core::account::MOST_RECOVERY_CODES;
@@ -40,6 +41,7 @@ Examples:
   twofactor status                 who is enrolled
   twofactor verify alice 123456    would this code open a session now?
   twofactor reset alice            alice lost her phone
+  twofactor explain alice --service sshd    what is she asked, and why
   twofactor token import f.zip     physical tokens from a vendor's seed file
 
 Exit codes:
@@ -107,10 +109,12 @@ pub(crate) enum Command {
     Reset(Reset),
     Recovery(Recovery),
     Unlock(Unlock),
+    Invite(Invite),
     #[command(subcommand)]
     Token(Token),
     #[command(subcommand)]
     Series(Series),
+    Explain(Explain),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),
@@ -190,7 +194,7 @@ pub(crate) struct Verify {
 pub(crate) struct Reset {
     /// Whose second factor
     pub(crate) user: String,
-    /// Only take the confirmation back: enrolling shows the same QR code again
+    /// Only take the confirmation back: the same QR code is shown again
     #[arg(long)]
     pub(crate) keep_secret: bool,
     /// Do not ask
@@ -215,6 +219,39 @@ pub(crate) struct Recovery {
 pub(crate) struct Unlock {
     /// Whose wrong codes
     pub(crate) user: String,
+}
+
+/// Let a user enroll at the login prompt
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Prints a code that enrolls once, in the place of an earlier one. It is asked for where the configuration says invitation = \"required\".")]
+pub(crate) struct Invite {
+    /// Who may enroll
+    pub(crate) user: String,
+    /// How long the code is good, 1m to 30days
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = validity)]
+    pub(crate) valid: Duration,
+    /// Take the invitation back
+    #[arg(long, conflicts_with = "valid")]
+    pub(crate) revoke: bool,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  twofactor explain alice --service sshd --rhost 192.0.2.7
+  twofactor explain alice --service sudo        a local login";
+
+/// Say what a login would be asked, and why
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Looks at what the module would look at: the service's PAM lines, the rules, the user. Asks nobody and changes nothing.", after_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct Explain {
+    /// Who logs in
+    pub(crate) user: String,
+    /// Where: the PAM service, a file in /etc/pam.d
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: String,
+    /// Where from, as the application says it [default: a local login]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) rhost: Option<String>,
 }
 
 /// Check or show the configuration
@@ -245,6 +282,13 @@ fn issuer(text: &str) -> Result<String, &'static str> {
     } else {
         Err("an issuer is 1 to 64 characters without colons and control characters")
     }
+}
+
+/// An invitation that outlives its month is forgotten in a mailbox; one of seconds is a mistake.
+fn validity(text: &str) -> Result<Duration, &'static str> {
+    let valid = humantime::parse_duration(text).map_err(|_| "a duration is a number with a unit, like 24h")?;
+    let bounds = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
+    if bounds.contains(&valid) { Ok(valid) } else { Err("an invitation is good for 1m to 30days") }
 }
 
 fn digits(text: &str) -> Result<Digits, String> {
@@ -282,6 +326,10 @@ mod tests {
         for option in ["--digits=9", "--period=5", "--algorithm=MD5", "--label=a:b", "--issuer=", "--qr-file=code.gif"]
         {
             assert_eq!(refused(&["enroll", "alice", option]), clap::error::ErrorKind::ValueValidation, "{option}");
+        }
+        for valid in ["0", "59s", "31days", "24", "-1h"] {
+            let kind = refused(&["invite", "alice", &format!("--valid={valid}")]);
+            assert_eq!(kind, clap::error::ErrorKind::ValueValidation, "{valid}");
         }
         assert_eq!(refused(&["recovery", "alice", "--count", "21"]), clap::error::ErrorKind::ValueValidation);
     }

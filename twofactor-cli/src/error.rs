@@ -64,6 +64,10 @@ pub(crate) enum Failure {
     UnknownUser(String),
     #[error("{0} is not enrolled")]
     NotEnrolled(UserName),
+    #[error("{0} is enrolled already and needs no invitation")]
+    NeedsNoInvitation(UserName),
+    #[error("the invitation is void again, because it could not be shown: {}", describe(&.0.0))]
+    InvitationUnseen(Unwritten),
     #[error("{0} has physical tokens only, and nothing that a reset forgets")]
     OnlyTokens(UserName),
     #[error(transparent)]
@@ -161,6 +165,7 @@ impl Failure {
             Self::StdinTwice => Status::Usage,
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
             | Self::FileExists(_)
+            | Self::NeedsNoInvitation(_)
             | Self::CannotAsk
             | Self::Declined
             | Self::SeveralFit(_)
@@ -179,6 +184,7 @@ impl Failure {
             | Self::Input(_)
             | Self::Output(_)
             | Self::EnrolledUnseen { .. }
+            | Self::InvitationUnseen(_)
             | Self::CodesUnseen { .. } => Status::Failed,
         }
     }
@@ -205,6 +211,9 @@ impl Failure {
             Self::Config(error) => error.hint(),
             Self::UnknownUser(name) => format!("look the user up: getent passwd {}", quoted(name)),
             Self::NotEnrolled(user) => format!("run \"twofactor enroll {}\"", quoted(user.as_str())),
+            Self::NeedsNoInvitation(user) => {
+                format!("\"twofactor reset {}\" lets the user enroll again", quoted(user.as_str()))
+            }
             Self::OnlyTokens(user) => {
                 let list = format!("twofactor token list --user {}", quoted(user.as_str()));
                 format!("\"{list}\" shows them, \"twofactor token unassign SERIAL\" takes one away")
@@ -256,6 +265,7 @@ impl Failure {
             | Self::Declined
             | Self::Interrupted
             | Self::Input(_)
+            | Self::InvitationUnseen(_)
             | Self::Output(_) => return None,
         };
         Some(hint)
@@ -327,6 +337,8 @@ mod tests {
             Failure::NotIdentified,
             Failure::StdinTwice,
             Failure::OnlyTokens(user.clone()),
+            Failure::NeedsNoInvitation(user.clone()),
+            Failure::InvitationUnseen(Unwritten(io::Error::from_raw_os_error(28))),
             Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3 },
             Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },
             TokenError::NoSeries("fobs".to_owned()).into(),

@@ -1,6 +1,6 @@
 //! What a command needs of the host: root's rights, the configuration, the store, and who exists.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -20,20 +20,23 @@ use crate::journal;
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) config: Config,
+    /// Where it was read from, if it was there.
+    pub(crate) config_file: PathBuf,
     pub(crate) accounts: Files,
     pub(crate) clock: SystemClock,
 }
 
 impl Host {
     /// Makes sure we are root, keeps this process's memory to itself, and reads the configuration.
-    pub(crate) fn open(config: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn open(named: Option<&Path>) -> Result<Self, Failure> {
         if !geteuid().is_root() {
             return Err(Failure::NotRoot);
         }
         protect_memory();
-        let config = configuration(config)?;
+        let config = configuration(named)?;
+        let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
         let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE);
-        Ok(Self { config, accounts, clock: SystemClock })
+        Ok(Self { config, config_file, accounts, clock: SystemClock })
     }
 
     /// The time now.

@@ -307,6 +307,15 @@ fn is_utf8_locale(variable: impl Fn(&str) -> Option<String>) -> bool {
     charset.eq_ignore_ascii_case("UTF-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
+/// A text that others chose, for a result: its control characters are escaped, and what is longer than `longest` is cut.
+pub(crate) fn printable(text: &str, longest: usize) -> String {
+    let escaped = Escaped(text).to_string();
+    match escaped.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}...", escaped.get(..end).unwrap_or_default()),
+        None => escaped,
+    }
+}
+
 /// A text whose control characters are escaped, so that it cannot move a terminal's cursor.
 struct Escaped<'t>(&'t str);
 
@@ -344,5 +353,7 @@ mod tests {
     #[test]
     fn what_somebody_typed_cannot_move_the_cursor() {
         assert_eq!(Escaped("a\u{1b}[2Jb\n").to_string(), "a\\u{1b}[2Jb\\n");
+        assert_eq!(printable("a\nb", 10), "a\\nb");
+        assert_eq!(printable(&"h".repeat(5000), 60).len(), 63);
     }
 }

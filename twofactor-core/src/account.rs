@@ -4,6 +4,7 @@
 //! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::answer::Answer;
 use crate::clock::UnixTime;
@@ -156,10 +157,11 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Whether a login at `now` is like this one. One that lies in the future is of a clock that was wrong, and counts for
-    /// nothing.
-    pub fn covers(&self, service: &str, address: IpAddr, now: UnixTime) -> bool {
-        self.service == service && self.address == address && self.since <= now && now < self.until
+    /// Whether a login at `now` is like this one, which is remembered for `longest` and not longer: a rule may remember for
+    /// a shorter time than it did. One that lies in the future is of a clock that was wrong, and counts for nothing.
+    pub fn covers(&self, service: &str, address: IpAddr, longest: Duration, now: UnixTime) -> bool {
+        let until = self.until.min(self.since.after(longest));
+        self.service == service && self.address == address && self.since <= now && now < until
     }
 }
 

@@ -27,6 +27,10 @@ pub enum Event {
     RecoveryReplaced,
     /// A user's counted failures were forgotten.
     Unlocked,
+    /// A user may enroll at login with a code.
+    Invited,
+    /// That code was taken back.
+    InvitationRevoked,
     /// A vendor's seed file was taken in.
     Imported,
     /// A physical token got an owner.
@@ -64,6 +68,8 @@ impl fmt::Display for Event {
             Self::Reset => "reset",
             Self::RecoveryReplaced => "recovery-replaced",
             Self::Unlocked => "unlocked",
+            Self::Invited => "invited",
+            Self::InvitationRevoked => "invitation-revoked",
             Self::Imported => "imported",
             Self::Assigned => "assigned",
             Self::Unassigned => "unassigned",

@@ -413,6 +413,15 @@ mod tests {
     }
 
     #[test]
+    fn the_example_rules_of_the_shipped_file_are_valid() {
+        let shipped = include_str!("../../etc/twofactor.toml");
+        let example = shipped.lines().filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')));
+        let example: Vec<&str> = example.collect();
+        let rules = Config::parse(&example.join("\n")).unwrap().rules;
+        assert_eq!(rules.iter().map(|rule| rule.demand.level).collect::<Vec<_>>(), [Level::Off, Level::Enroll]);
+    }
+
+    #[test]
     fn every_key_is_read() {
         let config = Config::parse(
             r#"

@@ -46,6 +46,7 @@ pub mod config;
 pub mod policy;
 
 // Stories.
+pub mod arguments;
 pub mod audit;
 pub mod enrollment;
 pub mod login;

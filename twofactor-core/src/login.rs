@@ -12,19 +12,18 @@ use zeroize::Zeroizing;
 
 use crate::answer::{self, Answer};
 use crate::audit::{Audit, Event, Record};
-use crate::clock::{Clock, ClockError, UnixTime};
+use crate::clock::{Clock, ClockError};
 use crate::config::{Config, ResyncAtLogin};
 use crate::otp::{Code, Digits};
-use crate::policy::{self, By, Decision, NullOk, Ruling, Waived};
+use crate::policy::{By, NullOk, Ruling, Waived};
 use crate::reason::Reason;
 use crate::recovery::{self, RecoveryCode};
 use crate::rule::{Factors, Facts};
-use crate::store::{
-    Attempt, Factor, Pending, Place, Presence, Prospect, Redeemed, Redemption, Remembered, Store, StoreError,
-    StoreFirst,
-};
+use crate::store::{Attempt, Factor, Pending, Redeemed, Redemption, Store, StoreError, StoreFirst};
 use crate::throttle::Source;
-use crate::user::{LookupError, UserDatabase, UserName};
+use crate::user::{UserDatabase, UserName};
+
+use course::COMBINED_PROMPT;
 
 /// What the application knows about the login, in values of our own.
 #[derive(Debug)]
@@ -119,9 +118,6 @@ const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
 /// Asked after a code that was outside the window.
 const NEXT_CODE_PROMPT: &str = "Next verification code: ";
 
-/// The prompt of `combined` services, for the few clients that show it.
-const COMBINED_PROMPT: &str = "Password and verification code: ";
-
 /// Why a try failed, with what the log should say beside the reason.
 struct Denial {
     reason: Reason,
@@ -173,34 +169,21 @@ impl Login<'_> {
         let ruling = self.rule(&identified);
         self.factors = ruling.factors;
         self.remember = ruling.remember;
-        match (ruling.decision, &self.user) {
-            (Decision::Waive(waived), _) => return self.waived(waived),
-            (Decision::AskOrEnroll(leave), _) if !self.is_combined() => {
-                let prospect = match (&self.user, &identified) {
-                    (Some(user), _) => match self.world.newcomers.prospect(user) {
-                        Ok(Prospect::Enrolled) => None,
-                        Ok(prospect) => Some(Some(prospect)),
-                        Err(error) => return Verdict::Denied(self.denied(&error.into())),
-                    },
-                    (None, Err(Identification::Unknown)) => Some(None),
-                    (None, _) => None,
+        let facts = self.request.facts();
+        match Course::of(ruling.decision, ruling.remember, &facts, &identified, self.world) {
+            Ok(Course::Waived(waived)) => return self.waived(waived),
+            Ok(Course::Enroll(leave, prospect)) => {
+                return match self.first_time(leave, prospect, &identified) {
+                    Ok(pending) => Verdict::Pending(Box::new(pending)),
+                    Err(denial) => Verdict::Denied(self.denied(&denial)),
                 };
-                if let Some(prospect) = prospect {
-                    return match self.first_time(leave, prospect, &identified) {
-                        Ok(pending) => Verdict::Pending(Box::new(pending)),
-                        Err(denial) => Verdict::Denied(self.denied(&denial)),
-                    };
-                }
             }
-            (Decision::AskTheEnrolled(optional), Some(user)) => match self.world.store.presence(user) {
-                Ok(Presence::Absent(proof)) => return self.waived(optional.waive(proof)),
-                Ok(Presence::Enrolled) => {}
-                Err(error) => return Verdict::Denied(self.denied(&error.into())),
-            },
-            (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), _) => {}
-        }
-        if let Some(proof) = self.remembered() {
-            return self.waived(Waived::remembered(proof));
+            Ok(Course::CannotEnroll(problem)) => {
+                let denial = self.refuse_to_enroll(&problem);
+                return Verdict::Denied(self.denied(&denial));
+            }
+            Ok(Course::Code | Course::Combined) => {}
+            Err(error) => return Verdict::Denied(self.denied(&error.into())),
         }
 
         let tries = self.tries();
@@ -221,17 +204,9 @@ impl Login<'_> {
         }
     }
 
-    /// What the policy says. Who exists for certain is known by now; a user who could not be looked up is asked.
-    fn rule(&mut self, identified: &Result<UserName, Identification>) -> Ruling {
-        let facts = Facts { user: self.user.as_ref(), ..self.request.facts() };
-        // Before 1970 no rule has lapsed. The clock is asked again when a code is judged, and then its failure denies.
-        let now = self.world.clock.now().unwrap_or(UnixTime::from_seconds(0));
-        let unknown = match identified {
-            Err(Identification::Failed(error)) => Some(error.clone()),
-            Ok(_) | Err(Identification::Unknown) => None,
-        };
-        let null_ok = self.request.null_ok;
-        let ruling = policy::judge(self.world.config, null_ok, &facts, unknown, self.world.users, now);
+    /// What the policy says, and a line for whatever kept it from knowing.
+    fn rule(&mut self, identified: &Result<UserName, Unidentified>) -> Ruling {
+        let ruling = judge(self.world, self.request.null_ok, &self.request.facts(), identified);
         let by = match &ruling.by {
             By::Rule(line) => format!("the rule of line {line}"),
             By::Default => "[default]".to_owned(),
@@ -246,20 +221,6 @@ impl Login<'_> {
         ruling
     }
 
-    /// The memory of an accepted login like this one. What goes wrong here is met again by whoever judges the code.
-    fn remembered(&self) -> Option<Remembered> {
-        let (place, _) = self.memory()?;
-        let now = self.world.clock.now().ok()?;
-        self.world.store.remembers(self.user.as_ref()?, &place, now).ok().flatten()
-    }
-
-    /// Where and how long this login would be remembered.
-    fn memory(&self) -> Option<(Place<'_>, Duration)> {
-        let address = self.request.facts().address()?;
-        let place = Place { service: &self.request.service, address };
-        (!self.remember.is_zero()).then_some((place, self.remember))
-    }
-
     /// How often to ask. Once where password and code come together: libpam keeps the first answer as PAM_AUTHTOK.
     fn tries(&self) -> u8 {
         if self.is_combined() { 1 } else { self.world.config.prompt.tries }
@@ -270,19 +231,14 @@ impl Login<'_> {
     }
 
     /// Finds the canonical name. A failure is kept until after the prompt, which must not tell who exists.
-    fn identify(&mut self) -> Result<UserName, Identification> {
-        match self.world.users.canonical(&self.request.user) {
-            Ok(Some(user)) => {
-                self.user = Some(user.clone());
-                Ok(user)
-            }
-            Ok(None) => Err(Identification::Unknown),
-            Err(error) => Err(Identification::Failed(error)),
-        }
+    fn identify(&mut self) -> Result<UserName, Unidentified> {
+        let identified = identify(self.world.users, &self.request.user);
+        self.user = identified.as_ref().ok().cloned();
+        identified
     }
 
     /// One prompt and what came of it.
-    fn one_try(&mut self, identified: &Result<UserName, Identification>) -> Result<Redeemed, Denial> {
+    fn one_try(&mut self, identified: &Result<UserName, Unidentified>) -> Result<Redeemed, Denial> {
         if self.is_combined() {
             return self.one_combined_try(identified);
         }
@@ -303,11 +259,7 @@ impl Login<'_> {
     }
 
     /// Asks for the code after one that was outside the window: two consecutive codes show where the token stands.
-    fn resynchronize(
-        &mut self,
-        identified: &Result<UserName, Identification>,
-        first: &Code,
-    ) -> Result<Redeemed, Denial> {
+    fn resynchronize(&mut self, identified: &Result<UserName, Unidentified>, first: &Code) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask(NEXT_CODE_PROMPT)?;
         self.refuse_passwords(&reply, identified)?;
         let redeemed = self.redeem(identified, &[Answer::parse(&reply)], Some(first))?;
@@ -319,7 +271,7 @@ impl Login<'_> {
     }
 
     /// What a program answers in the place of a person is no guess.
-    fn refuse_passwords(&mut self, reply: &Reply, identified: &Result<UserName, Identification>) -> Result<(), Denial> {
+    fn refuse_passwords(&mut self, reply: &Reply, identified: &Result<UserName, Unidentified>) -> Result<(), Denial> {
         if is_dummy(reply) {
             return Err(Denial::dummy_password(identified));
         }
@@ -330,7 +282,7 @@ impl Login<'_> {
     }
 
     /// Password and code in one answer. The modules below get the password alone, whatever became of the code.
-    fn one_combined_try(&mut self, identified: &Result<UserName, Identification>) -> Result<Redeemed, Denial> {
+    fn one_combined_try(&mut self, identified: &Result<UserName, Unidentified>) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask_password(COMBINED_PROMPT)?;
         if is_dummy(&reply) {
             return Err(Denial::dummy_password(identified));
@@ -343,14 +295,14 @@ impl Login<'_> {
     }
 
     /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
-    fn code_lengths(&self, identified: &Result<UserName, Identification>) -> Vec<Digits> {
+    fn code_lengths(&self, identified: &Result<UserName, Unidentified>) -> Vec<Digits> {
         let known = identified.as_ref().ok().and_then(|user| self.world.store.code_lengths(user).ok());
         known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
     }
 
     fn redeem(
         &self,
-        identified: &Result<UserName, Identification>,
+        identified: &Result<UserName, Unidentified>,
         readings: &[Answer],
         previous: Option<&Code>,
     ) -> Result<Redeemed, Denial> {
@@ -375,7 +327,7 @@ impl Login<'_> {
             window: self.world.config.window,
             limits: self.world.config.throttle,
             factors: self.factors,
-            remember: self.memory(),
+            remember: course::memory(self.remember, &self.request.facts()),
             now: self.world.clock.now()?,
         })
     }
@@ -423,18 +375,12 @@ impl Login<'_> {
 
 /// Whether another try makes sense: also for users who have no second factor or do not exist, because everybody is asked
 /// equally often.
-fn may_try_again(reason: Reason) -> bool {
+pub fn may_try_again(reason: Reason) -> bool {
     let about_the_code = matches!(
         reason,
         Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
     );
     about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser)
-}
-
-/// Why the user was not identified.
-enum Identification {
-    Unknown,
-    Failed(LookupError),
 }
 
 /// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
@@ -500,7 +446,7 @@ impl Denial {
     }
 
     /// sshd puts its dummy password in the place of whatever a user typed whom it will not let in anyway.
-    fn dummy_password(identified: &Result<UserName, Identification>) -> Self {
+    fn dummy_password(identified: &Result<UserName, Unidentified>) -> Self {
         match identified {
             Err(identification) => identification.into(),
             Ok(_) => {
@@ -512,13 +458,11 @@ impl Denial {
     }
 }
 
-impl From<&Identification> for Denial {
-    fn from(identification: &Identification) -> Self {
+impl From<&Unidentified> for Denial {
+    fn from(identification: &Unidentified) -> Self {
         match identification {
-            Identification::Unknown => Self::of(Reason::UnknownUser),
-            Identification::Failed(error) => {
-                Self::explained(Reason::StoreUnavailable, error, "try: getent passwd USER")
-            }
+            Unidentified::Unknown => Self::of(Reason::UnknownUser),
+            Unidentified::Failed(error) => Self::explained(Reason::StoreUnavailable, error, "try: getent passwd USER"),
         }
     }
 }
@@ -542,9 +486,11 @@ impl From<ClockError> for Denial {
 }
 
 mod account_phase;
+mod course;
 mod first_time;
 #[cfg(test)]
 mod tests;
 
 pub use account_phase::{AccountVerdict, finish};
-pub use first_time::{Services, SystemServices};
+pub use course::{Course, REGISTRATION_PROMPTS, Unidentified, identify, judge};
+pub use first_time::{MODULE, Services, SystemServices};

@@ -39,7 +39,7 @@ pub struct Line {
     pub control: String,
     /// The module, as it is written.
     pub module: String,
-    /// Its arguments.
+    /// Its arguments, as the module gets them.
     pub arguments: Vec<String>,
     /// The file it stands in.
     pub file: PathBuf,
@@ -139,7 +139,7 @@ impl Reader<'_> {
             if matches!(control.as_str(), "include" | "substack") {
                 self.include(&module, Some(phase), depth, path)?;
             } else {
-                let (file, arguments) = (path.to_owned(), words.collect());
+                let (file, arguments) = (path.to_owned(), words.map(argument).collect());
                 self.lines.push(Line { phase, control, module, arguments, file, number });
             }
         }
@@ -202,6 +202,12 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// An argument as the module gets it: libpam takes off the brackets that let it hold blanks.
+fn argument(word: String) -> String {
+    let inside = word.strip_prefix('[').map(|inside| inside.strip_suffix(']').unwrap_or(inside));
+    inside.map_or_else(|| word.clone(), str::to_owned)
+}
+
 fn phase(word: &str) -> Option<Phase> {
     let word = word.strip_prefix('-').unwrap_or(word);
     let phases = [
@@ -238,7 +244,10 @@ mod tests {
                 "# comment\n@include common-auth\naccount required pam_nologin.so # why\n@include common-account\n",
             ),
             ("common-auth", "auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\n"),
-            ("common-account", "account include deeper\n-account optional /lib/security/pam_twofactor.so conf=/x\n"),
+            (
+                "common-account",
+                "account include deeper\n-account optional /lib/security/pam_twofactor.so [conf=/x y]\n",
+            ),
             ("deeper", "auth required pam_never.so\naccount sufficient \\\n  pam_localuser.so\n"),
         ]);
         assert_eq!(modules(&folder, "sshd", Phase::Auth), ["pam_unix.so", "pam_deny.so"]);
@@ -248,7 +257,7 @@ mod tests {
         let ours = all.iter().find(|line| line.runs("pam_twofactor.so")).unwrap();
         assert_eq!(
             (ours.control.as_str(), ours.arguments.as_slice(), ours.number),
-            ("optional", &["conf=/x".to_owned()][..], 2)
+            ("optional", &["conf=/x y".to_owned()][..], 2)
         );
         assert_eq!(all[0].control, "[success=1 default=ignore]");
     }

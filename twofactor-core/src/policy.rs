@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::clock::UnixTime;
 use crate::config::Config;
-use crate::rule::{Demand, Factors, Facts, Level, Mismatch};
+use crate::rule::{Conditions, Demand, Factors, Facts, Level, Mismatch};
 use crate::store::{Absent, Remembered};
-use crate::user::{LookupError, UserDatabase};
+use crate::user::{LookupError, UserDatabase, UserName};
 
 /// The `nullok` argument of a PAM line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,6 +141,33 @@ pub fn judge(
     ruling(&Demand::at(config.default_level), By::Default, null_ok, now, passed)
 }
 
+/// Whether some login of `user` could set up a second factor at `now`: a rule that may be the first to match, or
+/// `[default]`, says `enroll`.
+pub fn lets_enroll(
+    config: &Config,
+    user: &UserName,
+    users: &dyn UserDatabase,
+    now: UnixTime,
+) -> Result<bool, LookupError> {
+    let facts = Facts { user: Some(user), service: "", rhost: None };
+    let membership = Membership { facts: &facts, users, gids: OnceCell::new() };
+    for rule in &config.rules {
+        let Conditions { users, groups, services, networks, locality } = rule.conditions.clone();
+        let every_login = services.is_none() && networks.is_none() && locality.is_none();
+        let about_user = Conditions { users, groups, ..Conditions::default() };
+        if about_user.meet(&facts, |groups| membership.is_in(groups))?.is_err() {
+            continue;
+        }
+        if rule.demand.level_at(now) == Level::Enroll {
+            return Ok(true);
+        }
+        if every_login {
+            return Ok(false);
+        }
+    }
+    Ok(config.default_level == Level::Enroll)
+}
+
 fn ruling(demand: &Demand, by: By, null_ok: NullOk, now: UnixTime, passed: Vec<(usize, Mismatch)>) -> Ruling {
     let decision = match (demand.level_at(now), null_ok) {
         (Level::Required, NullOk::No) => Decision::Ask,
@@ -176,5 +203,54 @@ impl Membership<'_> {
             }
         }
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// alice is in ops.
+    struct People;
+
+    impl UserDatabase for People {
+        fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError> {
+            Ok(UserName::new(typed).ok())
+        }
+
+        fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError> {
+            Ok(if user.as_str() == "alice" { vec![7] } else { Vec::new() })
+        }
+
+        fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
+            match group {
+                "ops" => Ok(Some(7)),
+                "broken" => Err(LookupError("server down".to_owned())),
+                _ => Ok(None),
+            }
+        }
+    }
+
+    #[test]
+    fn whether_a_user_could_ever_enroll_at_login_depends_on_every_rule_before() {
+        let now = UnixTime::from_rfc3339("2027-01-31T00:00:00Z").unwrap();
+        for (text, expected) in [
+            ("", Some(false)),
+            ("[default]\nsecond_factor = \"enroll\"\n", Some(true)),
+            ("[[rule]]\nservices = [\"sshd\"]\nsecond_factor = \"enroll\"\n", Some(true)),
+            ("[[rule]]\ngroups = [\"ops\"]\nsecond_factor = \"enroll\"\n", Some(true)),
+            ("[[rule]]\ngroups = [\"guests\"]\nsecond_factor = \"enroll\"\n", Some(false)),
+            ("[[rule]]\nsecond_factor = \"enroll\"\nuntil = 2027-01-31\n", Some(false)),
+            (
+                "[[rule]]\nusers = [\"alice\"]\nsecond_factor = \"off\"\n[default]\nsecond_factor = \"enroll\"\n",
+                Some(false),
+            ),
+            ("[[rule]]\nlocal = true\nsecond_factor = \"off\"\n[default]\nsecond_factor = \"enroll\"\n", Some(true)),
+            ("[[rule]]\ngroups = [\"broken\"]\nsecond_factor = \"enroll\"\n", None),
+        ] {
+            let alice = UserName::new("alice").unwrap();
+            let found = lets_enroll(&Config::parse(text).unwrap(), &alice, &People, now);
+            assert_eq!(found.ok(), expected, "{text}");
+        }
     }
 }

@@ -56,6 +56,39 @@ pub enum Blame {
     Host,
 }
 
+/// What the application is told of a refusal: a return code of pam(3). None of them is success or "ignore".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReturnCode {
+    /// `PAM_AUTH_ERR`
+    AuthErr,
+    /// `PAM_MAXTRIES`
+    MaxTries,
+    /// `PAM_USER_UNKNOWN`
+    UserUnknown,
+    /// `PAM_AUTHINFO_UNAVAIL`
+    AuthinfoUnavail,
+    /// `PAM_SERVICE_ERR`
+    ServiceErr,
+    /// `PAM_CONV_ERR`
+    ConvErr,
+    /// `PAM_ABORT`
+    Abort,
+}
+
+impl fmt::Display for ReturnCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::AuthErr => "PAM_AUTH_ERR",
+            Self::MaxTries => "PAM_MAXTRIES",
+            Self::UserUnknown => "PAM_USER_UNKNOWN",
+            Self::AuthinfoUnavail => "PAM_AUTHINFO_UNAVAIL",
+            Self::ServiceErr => "PAM_SERVICE_ERR",
+            Self::ConvErr => "PAM_CONV_ERR",
+            Self::Abort => "PAM_ABORT",
+        })
+    }
+}
+
 impl Reason {
     /// Every reason, in the order of the manual.
     pub const ALL: [Self; 20] = [
@@ -104,6 +137,29 @@ impl Reason {
             Self::BadArgument => "bad-argument",
             Self::Conversation => "conversation",
             Self::Panic => "panic",
+        }
+    }
+
+    /// What the application is told.
+    pub fn return_code(self) -> ReturnCode {
+        match self {
+            Self::WrongCode
+            | Self::Replayed
+            | Self::NotEnrolled
+            | Self::NotConfirmed
+            | Self::TokenDisabled
+            | Self::FactorNotAllowed
+            | Self::InvitationWrong
+            | Self::NoAccountLine
+            | Self::PasswordRepeated => ReturnCode::AuthErr,
+            Self::Throttled => ReturnCode::MaxTries,
+            Self::UnknownUser => ReturnCode::UserUnknown,
+            Self::StoreUnavailable | Self::StoreCorrupt | Self::LockTimeout | Self::UnsafeFile | Self::NotRoot => {
+                ReturnCode::AuthinfoUnavail
+            }
+            Self::BadConfig | Self::BadArgument => ReturnCode::ServiceErr,
+            Self::Conversation => ReturnCode::ConvErr,
+            Self::Panic => ReturnCode::Abort,
         }
     }
 

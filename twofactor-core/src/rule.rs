@@ -214,18 +214,21 @@ pub enum Mismatch {
     Service,
     /// From elsewhere, or from nowhere that has an address.
     Network,
-    /// With a remote host, or without one.
-    Locality,
+    /// It has a remote host.
+    LocalOnly,
+    /// It has no remote host.
+    RemoteOnly,
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::User => "another user",
-            Self::Group => "not in any of its groups",
+            Self::Group => "in none of its groups",
             Self::Service => "another service",
-            Self::Network => "not from its networks",
-            Self::Locality => "local or remote: the other",
+            Self::Network => "from none of its networks",
+            Self::LocalOnly => "for local logins only",
+            Self::RemoteOnly => "for remote logins only",
         })
     }
 }
@@ -244,8 +247,10 @@ impl Conditions {
         if !among(&self.services, Some(facts.service)) {
             return Ok(Err(Mismatch::Service));
         }
-        if self.locality.is_some_and(|wanted| wanted != facts.locality()) {
-            return Ok(Err(Mismatch::Locality));
+        match self.locality {
+            Some(Locality::Local) if facts.locality() == Locality::Remote => return Ok(Err(Mismatch::LocalOnly)),
+            Some(Locality::Remote) if facts.locality() == Locality::Local => return Ok(Err(Mismatch::RemoteOnly)),
+            Some(_) | None => {}
         }
         if let Some(networks) = &self.networks {
             let address = facts.address();

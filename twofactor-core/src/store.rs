@@ -37,9 +37,15 @@ pub trait Store {
     /// account.
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError>;
 
-    /// Whether an accepted login from the attempt's place is still remembered, so that nobody has to be asked. Says `None`
-    /// for whoever has nothing to be remembered of.
-    fn remembers(&self, user: &UserName, place: &Place<'_>, now: UnixTime) -> Result<Option<Remembered>, StoreError>;
+    /// Whether an accepted login from the attempt's place, `longest` ago or less, is still remembered, so that nobody has to
+    /// be asked. Says `None` for whoever has nothing to be remembered of.
+    fn remembers(
+        &self,
+        user: &UserName,
+        place: &Place<'_>,
+        longest: Duration,
+        now: UnixTime,
+    ) -> Result<Option<Remembered>, StoreError>;
 
     /// How many recovery codes are still good; `None` for whoever never had any.
     fn recovery_left(&self, user: &UserName) -> Result<Option<usize>, StoreError>;

@@ -6,6 +6,7 @@ mod accounts;
 mod drawing;
 mod enrolling;
 mod exit_codes;
+mod policy;
 mod reports;
 
 use std::process::Output;

@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use twofactor_core::config::{self, ConfigError, Expected};
+use twofactor_core::config::{self, ConfigError, Expected, InvitationRule, ResyncAtLogin, SelfRegistration};
 use twofactor_core::document::toml_string;
 use twofactor_core::otp::Kind;
+use twofactor_core::rule::{Conditions, Locality, Rule};
 use twofactor_core::trusted::Owner;
 
 use crate::args::Config;
-use crate::commands::period;
+use crate::commands::{day, period};
 use crate::error::Failure;
 use crate::host;
 use crate::output::Output;
@@ -58,8 +59,11 @@ fn as_toml(config: &config::Config) -> String {
         let _ = writeln!(text, "period = {}", period.seconds());
     }
     let _ = writeln!(text, "recovery_codes = {}", enrollment.recovery_codes);
+    let _ = writeln!(text, "invitation = \"{}\"", invitation(enrollment.invitation));
+    let _ = writeln!(text, "self_register = {}", enrollment.self_registration == SelfRegistration::Allowed);
     let _ = writeln!(text, "\n[window]\ndrift = \"{}\"", humantime::format_duration(config.window.drift));
     let _ = writeln!(text, "counter_look_ahead = {}", config.window.look_ahead);
+    let _ = writeln!(text, "resync_at_login = {}", config.resync_at_login == ResyncAtLogin::Yes);
     let limits = config.throttle;
     let _ = writeln!(text, "\n[throttle]\nfree_attempts = {}", limits.free_attempts);
     let _ = writeln!(text, "first_delay = \"{}\"", humantime::format_duration(limits.first_delay));
@@ -68,7 +72,62 @@ fn as_toml(config: &config::Config) -> String {
     let _ = writeln!(text, "\n[prompt]\ncode = {}\ntries = {}", toml_string(&config.prompt.code), config.prompt.tries);
     let _ = writeln!(text, "combined = [{}]", services.join(", "));
     let _ = writeln!(text, "\n[default]\nsecond_factor = \"{}\"", config.default_level);
+    config.rules.iter().for_each(|rule| text += &rule_as_toml(rule));
     text
+}
+
+/// A rule with every key that it states; of those that are the same without a statement, every one.
+fn rule_as_toml(rule: &Rule) -> String {
+    let mut text = format!("\n# line {}\n[[rule]]\n", rule.line);
+    let mut list = |name: &str, names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| toml_string(name)).collect();
+        let _ = writeln!(text, "{name} = [{}]", names.join(", "));
+    };
+    let (conditions, demand) = (&rule.conditions, rule.demand);
+    for (name, names) in
+        [("users", &conditions.users), ("groups", &conditions.groups), ("services", &conditions.services)]
+    {
+        names.iter().for_each(|names| list(name, names));
+    }
+    networks(conditions).iter().for_each(|names| list("networks", names));
+    if let Some(locality) = conditions.locality {
+        let _ = writeln!(text, "local = {}", locality == Locality::Local);
+    }
+    let _ = writeln!(text, "second_factor = \"{}\"", demand.level);
+    let factors: Vec<String> = demand.factors.names().into_iter().map(toml_string).collect();
+    let _ = writeln!(text, "factors = [{}]", factors.join(", "));
+    if let Some(until) = demand.until {
+        let _ = writeln!(text, "until = {}", day(until));
+    }
+    let _ = writeln!(text, "remember = \"{}\"", humantime::format_duration(demand.remember));
+    text
+}
+
+fn rule_as_json(rule: &Rule) -> Value {
+    let (conditions, demand) = (&rule.conditions, rule.demand);
+    json!({
+        "line": rule.line,
+        "users": conditions.users,
+        "groups": conditions.groups,
+        "services": conditions.services,
+        "networks": networks(conditions),
+        "local": conditions.locality.map(|locality| locality == Locality::Local),
+        "second_factor": demand.level.to_string(),
+        "factors": demand.factors.names(),
+        "until": demand.until.map(day),
+        "remember": humantime::format_duration(demand.remember).to_string(),
+    })
+}
+
+fn networks(conditions: &Conditions) -> Option<Vec<String>> {
+    conditions.networks.as_ref().map(|networks| networks.iter().map(ToString::to_string).collect())
+}
+
+fn invitation(rule: InvitationRule) -> &'static str {
+    match rule {
+        InvitationRule::None => "none",
+        InvitationRule::Required => "required",
+    }
 }
 
 fn as_json(config: &config::Config) -> Value {
@@ -82,10 +141,13 @@ fn as_json(config: &config::Config) -> Value {
             "digits": parameters.digits.count(),
             "period": period(parameters.kind),
             "recovery_codes": enrollment.recovery_codes,
+            "invitation": invitation(enrollment.invitation),
+            "self_register": enrollment.self_registration == SelfRegistration::Allowed,
         },
         "window": {
             "drift": humantime::format_duration(config.window.drift).to_string(),
             "counter_look_ahead": config.window.look_ahead,
+            "resync_at_login": config.resync_at_login == ResyncAtLogin::Yes,
         },
         "throttle": {
             "free_attempts": limits.free_attempts,
@@ -94,6 +156,7 @@ fn as_json(config: &config::Config) -> Value {
         },
         "prompt": { "code": prompt.code, "tries": prompt.tries, "combined": prompt.combined },
         "default": { "second_factor": config.default_level.to_string() },
+        "rule": config.rules.iter().map(rule_as_json).collect::<Vec<_>>(),
     })
 }
 
@@ -123,13 +186,32 @@ mod tests {
         combined = ["xrdp-sesman", "a\"b"]
         [default]
         second_factor = "optional"
+        [[rule]]
+        users = ["al\"ice"]
+        groups = ["ops", "wheel"]
+        services = ["sshd"]
+        networks = ["10.0.0.0/8", "2001:db8::1"]
+        second_factor = "enroll"
+        factors = ["token"]
+        until = 2027-01-31
+        remember = "1d 2h"
+        [[rule]]
+        local = true
+        second_factor = "off"
     "#;
+
+    /// A configuration without the lines its rules stand at.
+    fn read(text: &str) -> config::Config {
+        let mut config = config::Config::parse(text).unwrap();
+        config.rules.iter_mut().for_each(|rule| rule.line = 0);
+        config
+    }
 
     #[test]
     fn what_is_shown_reads_back_as_the_same_configuration() {
         for text in ["", UNUSUAL, "[prompt]\ncombined = []\n"] {
             let config = config::Config::parse(text).unwrap();
-            assert_eq!(config::Config::parse(&as_toml(&config)).unwrap(), config, "{text}");
+            assert_eq!(read(&as_toml(&config)), read(text), "{text}");
         }
     }
 
@@ -137,9 +219,11 @@ mod tests {
     fn json_has_the_sections_and_keys_of_the_file() {
         let config = config::Config::parse(UNUSUAL).unwrap();
         let json = as_json(&config);
-        for line in as_toml(&config).lines().filter_map(|line| line.split_once(" = ")) {
-            let sections = json.as_object().unwrap().values();
-            assert_eq!(sections.filter(|section| section.get(line.0).is_some()).count(), 1, "{}", line.0);
+        let rules = json["rule"].as_array().unwrap();
+        let sections: Vec<&Value> = json.as_object().unwrap().values().chain(rules).collect();
+        for (key, _) in as_toml(&config).lines().filter_map(|line| line.split_once(" = ")) {
+            assert!(sections.iter().any(|section| section.get(key).is_some()), "{key}");
         }
+        assert_eq!(rules[0]["until"], "2027-01-31");
     }
 }

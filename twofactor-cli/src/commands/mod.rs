@@ -3,6 +3,8 @@
 mod completions;
 mod config;
 mod enroll;
+mod explain;
+mod invite;
 mod offer;
 mod recovery;
 mod reset;
@@ -15,6 +17,7 @@ mod verify;
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use twofactor_core::clock::UnixTime;
 use twofactor_core::otp::{Kind, Parameters};
 use twofactor_core::recovery::RecoveryCode;
 use zeroize::Zeroizing;
@@ -36,6 +39,8 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Reset(arguments) => reset::run(&arguments, &Host::open(file)?, output),
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::open(file)?, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::open(file)?, output),
+        Command::Invite(arguments) => invite::run(&arguments, &Host::open(file)?, output),
+        Command::Explain(arguments) => explain::run(&arguments, file, output),
         Command::Token(arguments) => token::run(arguments, &Host::open(file)?, output),
         Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
         Command::Config(arguments) => config::run(&arguments, file, output),
@@ -58,6 +63,11 @@ fn period(kind: Kind) -> Value {
         Kind::Totp(period) => period.seconds().into(),
         Kind::Hotp => Value::Null,
     }
+}
+
+/// `2027-01-31`.
+fn day(time: UnixTime) -> String {
+    time.to_string().chars().take_while(|letter| *letter != 'T').collect()
 }
 
 /// Recovery codes, a line each, indented.

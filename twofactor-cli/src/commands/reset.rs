@@ -39,7 +39,10 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
                 )
             }
             Reset::Confirmations => {
-                format!("{user}'s app opens no login until a code confirms it: run \"twofactor enroll {user}\".\n")
+                format!(
+                    "{user}'s app opens no login until a code confirms it: at a login that lets {user} enroll,\n\
+                     or with \"twofactor enroll {user}\".\n"
+                )
             }
         },
         || {

@@ -83,7 +83,7 @@ impl Login<'_> {
     }
 
     /// What a user should know in time. Whatever cannot be found out now is not worth refusing a login for.
-    fn notices(&mut self, identified: &Result<UserName, super::Identification>) {
+    fn notices(&mut self, identified: &Result<UserName, super::Unidentified>) {
         let Ok(user) = identified else { return };
         if self.request.silent {
             return;

@@ -27,16 +27,8 @@ use crate::throttle::Source;
 use crate::token::{Label, Serial};
 use crate::user::UserName;
 
-use super::{Denial, Identification, Login, Reply};
-
-/// Asked where the configuration wants an invitation.
-const INVITATION_PROMPT: &str = "Invitation code: ";
-/// Asked below the QR code.
-const CONFIRMATION_PROMPT: &str = "Code from the app: ";
-/// Asked of who registers a physical token.
-const SERIAL_PROMPT: &str = "Serial number of the token: ";
-const FIRST_CODE_PROMPT: &str = "Code it shows now: ";
-const SECOND_CODE_PROMPT: &str = "Wait for the next code: ";
+use super::course::{CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, SECOND_CODE_PROMPT, SERIAL_PROMPT};
+use super::{Denial, Login, Reply, Unidentified};
 
 /// What somebody answers below the QR code.
 enum Wish {
@@ -64,9 +56,8 @@ impl Login<'_> {
         &mut self,
         _leave: MayEnroll,
         prospect: Option<Prospect>,
-        identified: &Result<UserName, Identification>,
+        identified: &Result<UserName, Unidentified>,
     ) -> Result<Pending, Denial> {
-        self.check_account_line()?;
         let invitation = self.ask_invitation(identified)?;
         let proposal = self.propose(prospect)?;
         let what = self.offer(proposal, identified)?;
@@ -74,21 +65,17 @@ impl Login<'_> {
         Ok(Pending { user, what, invitation })
     }
 
-    /// Without an account line of ours nothing would ever be stored. Whoever cannot enroll is asked as anybody else.
-    fn check_account_line(&mut self) -> Result<(), Denial> {
-        let service = &self.request.service;
-        let problem = match self.world.services.has_account_line(service) {
-            Ok(true) => return Ok(()),
-            Ok(false) => format!("the service {service} has no account line of pam_twofactor"),
-            Err(error) => error,
-        };
-        self.conversation.ask(&self.world.config.prompt.code)?;
-        let hint = format!("add to /etc/pam.d/{service}: account required pam_twofactor.so");
-        Err(Denial::explained(Reason::NoAccountLine, &problem, hint))
+    /// Asks whoever cannot enroll as anybody else, and refuses.
+    pub(super) fn refuse_to_enroll(&mut self, problem: &str) -> Denial {
+        if let Err(error) = self.conversation.ask(&self.world.config.prompt.code) {
+            return error.into();
+        }
+        let hint = format!("add to /etc/pam.d/{}: account required pam_twofactor.so", self.request.service);
+        Denial::explained(Reason::NoAccountLine, &problem, hint)
     }
 
     /// The invitation code, where one is needed.
-    fn ask_invitation(&mut self, identified: &Result<UserName, Identification>) -> Result<Option<Invitation>, Denial> {
+    fn ask_invitation(&mut self, identified: &Result<UserName, Unidentified>) -> Result<Option<Invitation>, Denial> {
         if self.world.config.enrollment.invitation == InvitationRule::None {
             return Ok(None);
         }
@@ -124,7 +111,7 @@ impl Login<'_> {
     }
 
     /// Shows the secret until a code of it is right, or somebody registers a physical token.
-    fn offer(&mut self, mut proposal: Proposal, identified: &Result<UserName, Identification>) -> Result<What, Denial> {
+    fn offer(&mut self, mut proposal: Proposal, identified: &Result<UserName, Unidentified>) -> Result<What, Denial> {
         let mut text = self.picture(&proposal, Glyphs::HalfBlocks);
         let mut left = TRIES;
         loop {
@@ -172,7 +159,7 @@ impl Login<'_> {
     }
 
     /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.
-    fn register(&mut self, identified: &Result<UserName, Identification>) -> Result<What, Denial> {
+    fn register(&mut self, identified: &Result<UserName, Unidentified>) -> Result<What, Denial> {
         let serial = self.conversation.ask_openly(SERIAL_PROMPT)?;
         let first = self.conversation.ask(FIRST_CODE_PROMPT)?;
         self.refuse_passwords(&first, identified)?;
@@ -243,4 +230,4 @@ impl Services for SystemServices {
 }
 
 /// The module's file name.
-const MODULE: &str = "pam_twofactor.so";
+pub const MODULE: &str = "pam_twofactor.so";

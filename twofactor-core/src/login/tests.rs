@@ -9,9 +9,11 @@ use crate::clock::UnixTime;
 use crate::enrollment::{self, Proposal};
 use crate::otp::{self, Parameters, Period};
 use crate::rule::Level;
-use crate::store::files::{Existing, Files};
+use crate::store::Prospect;
+use crate::store::files::{Existing, Files, Reset};
 use crate::token::Label;
 use crate::trusted::Owner;
+use crate::user::LookupError;
 
 mod first_time;
 
@@ -541,6 +543,24 @@ fn an_accepted_login_is_remembered_for_its_service_and_address_and_for_a_while()
     let alice = UserName::new("alice").unwrap();
     host.store.unlock(&alice).unwrap();
     assert_eq!(from(Some("192.0.2.7"), "sshd", NOW), Reason::WrongCode, "unlock forgets it");
+}
+
+#[test]
+fn what_is_remembered_ends_with_a_shorter_rule_and_with_a_reset_that_keeps_the_secret() {
+    let remembering = |time: &str| {
+        Host::with_rules(&format!("[[rule]]\nsecond_factor = \"required\"\nremember = \"{time}\"\n")).config
+    };
+    let host = Host { config: remembering("12h"), ..Host::new() };
+    assert!(host.types("alice", &host.code()).is_accepted());
+    let later = NOW.after(Duration::from_mins(5));
+    let from = Some("192.0.2.7");
+    assert!(host.login_from("alice", "sshd", from, later, vec![]).is_waived());
+    let host = Host { config: remembering("5m"), ..host };
+    assert_eq!(host.login_from("alice", "sshd", from, later, vec![types("000000")]).denial(), Reason::WrongCode);
+    assert!(host.login_from("alice", "sshd", from, NOW, vec![]).is_waived());
+    let alice = UserName::new("alice").unwrap();
+    assert!(host.store.reset(&alice, Reset::Confirmations, NOW).unwrap());
+    assert_eq!(host.types("alice", &(host.secret_code)(1)).denial(), Reason::NotConfirmed);
 }
 
 #[test]

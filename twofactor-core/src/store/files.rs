@@ -123,11 +123,17 @@ impl Store for Files {
         Ok(Some(credentials.recovery_left(&account.state()?)))
     }
 
-    fn remembers(&self, user: &UserName, place: &Place<'_>, now: UnixTime) -> Result<Option<Remembered>, StoreError> {
+    fn remembers(
+        &self,
+        user: &UserName,
+        place: &Place<'_>,
+        longest: Duration,
+        now: UnixTime,
+    ) -> Result<Option<Remembered>, StoreError> {
         let Presence::Enrolled = self.presence(user)? else { return Ok(None) };
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         let state = account.state()?;
-        let covered = state.memories.iter().any(|memory| memory.covers(place.service, place.address, now));
+        let covered = state.memories.iter().any(|memory| memory.covers(place.service, place.address, longest, now));
         Ok(covered.then_some(Remembered(())))
     }
 

@@ -185,7 +185,7 @@ fn a_kept_secret_is_shown_again_and_its_old_codes_stay_burned() {
     let host = host();
     let (alice, code) = (UserName::new("alice").unwrap(), host.code());
     assert!(host.types("alice", &code).is_accepted());
-    host.store.reset(&alice, crate::store::files::Reset::Confirmations, NOW).unwrap();
+    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
     let again = host.login("alice", vec![types(&code), shows(1)]);
     assert_eq!(code_of(&secret_in(&again.told), 0), code, "the same secret");
     let pending = again.pending();

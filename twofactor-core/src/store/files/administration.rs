@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::files::tokens::TokenView;
 use crate::store::files::{Account, Files, Locked, SECRET, USERS};
 use crate::store::registry::Reader;
-use crate::throttle::{Limits, Throttle};
+use crate::throttle::{Limits, Source, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
 use crate::trusted::{FileError, Folder, Protection};
 use crate::user::UserName;
@@ -220,6 +220,19 @@ impl Files {
         Ok(self.folder_if_any(user)?.is_some())
     }
 
+    /// Until when an attempt of the user from `source` is refused unseen; `None` when it is looked at.
+    pub fn blocked_until(
+        &self,
+        user: &UserName,
+        source: &Source,
+        limits: Limits,
+        now: UnixTime,
+    ) -> Result<Option<UnixTime>, StoreError> {
+        let Some(account) = self.folder_if_any(user)? else { return Ok(None) };
+        let state = account.state_if_any()?.unwrap_or_default();
+        Ok(state.throttle.blocked_until(source, limits, now))
+    }
+
     /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
     pub fn verify(
         &self,
@@ -276,7 +289,9 @@ impl Files {
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else { return Ok(false) };
-                account.state()?;
+                // In this order: what a crash leaves behind asks once too often.
+                let state = account.state()?;
+                account.write_state(&State { memories: Vec::new(), ..state })?;
                 credentials.apps.iter_mut().for_each(App::unconfirm);
                 account.write_credentials(&credentials)?;
             }

@@ -1,0 +1,353 @@
+//! `twofactor explain USER --service S`: what a login would be asked, why, and how it would end. Asks nobody and changes
+//! nothing.
+//!
+//! What always holds: the answer comes from where a login gets it. Who the user is, what the policy says and what is asked
+//! are found by the functions of `twofactor_core::login` that the module calls, with the arguments of the service's own PAM
+//! line; only how it would end is put together here, from what the store knows of the user's credentials.
+
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use twofactor_core::account::Confirmation;
+use twofactor_core::arguments::Arguments;
+use twofactor_core::clock::UnixTime;
+use twofactor_core::config::{Expected, InvitationRule, SelfRegistration};
+use twofactor_core::login::{self, Course, MODULE, Services as _, SystemServices, Unidentified, World};
+use twofactor_core::pam_service::{self, Line, Phase};
+use twofactor_core::policy::{By, NullOk};
+use twofactor_core::reason::{Reason, ReturnCode};
+use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
+use twofactor_core::store::files::Status;
+use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::throttle::Source;
+use twofactor_core::user::{SystemUsers, UserName};
+
+use crate::args;
+use crate::error::Failure;
+use crate::host::Host;
+use crate::output::{self, Output};
+
+pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
+    let stack = Stack::of(&arguments.service);
+    let line = Arguments::parse(stack.arguments());
+    // The configuration that the module would read, unless somebody wants to know about another.
+    let from_line = (line.expected == Expected::Certainly).then_some(line.conf.as_path());
+    let host = Host::open(named.or(from_line))?;
+    let explained = explain(arguments, stack, line, &host)?;
+    for warning in explained.warnings(named) {
+        output::warning(&warning);
+    }
+    output.report(|| words::as_text(&explained), || words::as_json(&explained))?;
+    match (explained.identified, explained.course) {
+        (Err(Unidentified::Unknown), _) => Err(Failure::UnknownUser(arguments.user.clone())),
+        (Err(Unidentified::Failed(error)), _) => Err(error.into()),
+        (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(_), Ok(_)) => Ok(()),
+    }
+}
+
+/// How a service runs the module.
+struct Stack {
+    /// Its auth lines that do, or why nobody can tell.
+    auth: Result<Vec<Line>, String>,
+    /// Whether it does so in the account phase.
+    account: Result<bool, String>,
+}
+
+impl Stack {
+    fn of(service: &str) -> Self {
+        let lines = pam_service::lines(service, &pam_service::FOLDERS.map(Path::new));
+        let ours = |line: &Line| line.phase == Phase::Auth && line.runs(MODULE);
+        let auth = lines.map(|lines| lines.into_iter().filter(ours).collect());
+        Self { auth: auth.map_err(|error| error.to_string()), account: SystemServices.has_account_line(service) }
+    }
+
+    /// The first line that runs the module.
+    fn line(&self) -> Option<&Line> {
+        self.auth.as_ref().ok()?.first()
+    }
+
+    fn arguments(&self) -> impl Iterator<Item = &str> {
+        self.line().into_iter().flat_map(|line| &line.arguments).map(String::as_str)
+    }
+}
+
+/// Everything there is to say about a login.
+struct Explanation {
+    typed: String,
+    service: String,
+    rhost: Option<String>,
+    stack: Stack,
+    arguments: Arguments,
+    config: PathBuf,
+    identified: Result<UserName, Unidentified>,
+    passed: Vec<(usize, Mismatch)>,
+    by: By,
+    /// As the rule has it.
+    demand: Demand,
+    /// As it is now, on this line.
+    level: Level,
+    course: Result<Course, StoreError>,
+    prompts: Vec<String>,
+    tries: u8,
+    may_register: bool,
+    credentials: Vec<Credential>,
+    delayed_until: Option<UnixTime>,
+    /// With a right code, or having set up a second factor.
+    right: Ending,
+    /// With neither phone nor token at hand.
+    without: Ending,
+}
+
+/// Something that the user has.
+struct Credential {
+    kind: Kind,
+    /// What it is called.
+    name: String,
+    /// Why it does not count for this login.
+    obstacle: Option<Reason>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    App,
+    Token,
+    Recovery,
+}
+
+/// How a login ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Success,
+    Ignore,
+    Refused(Reason, ReturnCode),
+}
+
+impl Ending {
+    fn refused(reason: Reason) -> Self {
+        Self::Refused(reason, reason.return_code())
+    }
+
+    /// How it ends after the last of several tries, all of which came to this.
+    fn after(self, tries: u8) -> Self {
+        match self {
+            Self::Refused(reason, _) if tries > 1 && login::may_try_again(reason) => {
+                Self::Refused(reason, ReturnCode::MaxTries)
+            }
+            other => other,
+        }
+    }
+}
+
+fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host) -> Result<Explanation, Failure> {
+    let config = &host.config;
+    let world = World {
+        config,
+        users: &SystemUsers,
+        store: &host.accounts,
+        newcomers: &host.accounts,
+        services: &SystemServices,
+        host_name: "",
+        clock: &host.clock,
+    };
+    let now = host.now()?;
+    let facts = Facts { user: None, service: &arguments.service, rhost: arguments.rhost.as_deref() };
+    let identified = login::identify(&SystemUsers, &arguments.user);
+    let ruling = login::judge(&world, line.null_ok, &facts, &identified);
+    let demand = match ruling.by {
+        By::Rule(number) => config.rules.iter().find(|rule| rule.line == number).map(|rule| rule.demand),
+        By::Default => Some(Demand::at(config.default_level)),
+        By::Failure(_) => None,
+    };
+    let demand = demand.unwrap_or(Demand::at(Level::Required));
+    let level = match (demand.level_at(now), line.null_ok, &ruling.by) {
+        (Level::Required, NullOk::Yes, By::Rule(_) | By::Default) => Level::Optional,
+        (level, _, _) => level,
+    };
+    let course = Course::of(ruling.decision, ruling.remember, &facts, &identified, &world);
+    let tries = if matches!(course, Ok(Course::Code)) { config.prompt.tries } else { 1 };
+    let source = Source::from_rhost(facts.rhost);
+    let known = Known::of(identified.as_ref().ok(), &source, ruling.factors, host, now);
+    let (right, without) = if line.problems.is_empty() {
+        endings(&course, &identified, &known, host, tries)
+    } else {
+        (Ending::refused(Reason::BadArgument), Ending::refused(Reason::BadArgument))
+    };
+    let asked = course.as_ref().ok().filter(|_| line.problems.is_empty());
+    let prompts = asked.map_or_else(Vec::new, |course| course.prompts(config));
+    Ok(Explanation {
+        typed: arguments.user.clone(),
+        service: arguments.service.clone(),
+        rhost: arguments.rhost.clone(),
+        stack,
+        arguments: line,
+        config: host.config_file.clone(),
+        identified,
+        passed: ruling.passed,
+        by: ruling.by,
+        demand,
+        level,
+        prompts: prompts.into_iter().map(str::to_owned).collect(),
+        tries,
+        may_register: config.enrollment.self_registration == SelfRegistration::Allowed,
+        course,
+        delayed_until: known.delayed_until,
+        credentials: known.credentials.unwrap_or_default(),
+        right,
+        without,
+    })
+}
+
+/// What the store knows of the user.
+struct Known {
+    /// What the user has, or why no code of his is looked at.
+    credentials: Result<Vec<Credential>, Reason>,
+    /// Why more may be there than is known.
+    problem: Option<Reason>,
+    /// Until when an attempt from here is refused unseen.
+    delayed_until: Option<UnixTime>,
+}
+
+impl Known {
+    fn of(user: Option<&UserName>, source: &Source, factors: Factors, host: &Host, now: UnixTime) -> Self {
+        let Some(user) = user else {
+            return Self { credentials: Err(Reason::UnknownUser), problem: None, delayed_until: None };
+        };
+        let delayed = host.accounts.blocked_until(user, source, host.config.throttle, now);
+        let mut known = Self {
+            credentials: Err(Reason::NotEnrolled),
+            problem: None,
+            delayed_until: delayed.as_ref().ok().copied().flatten(),
+        };
+        // A login does not take a missing folder for absence, as the tool does elsewhere.
+        match host.accounts.presence(user) {
+            Ok(Presence::Absent(_)) => return known,
+            Ok(Presence::Enrolled) => {}
+            Err(error) => return Self { credentials: Err(error.reason()), ..known },
+        }
+        match host.accounts.status(user, host.config.window, host.config.throttle, now) {
+            Ok(Some(status)) => {
+                known.problem = status.tokens_problem.as_ref().map(StoreError::reason);
+                known.credentials = Ok(credentials(&status, factors));
+            }
+            Ok(None) => {}
+            Err(error) => known.credentials = Err(error.reason()),
+        }
+        known
+    }
+}
+
+fn credentials(status: &Status, factors: Factors) -> Vec<Credential> {
+    let not_allowed = |counts: bool| (!counts).then_some(Reason::FactorNotAllowed);
+    let apps = status.apps.iter().map(|app| {
+        let pending = (app.confirmation == Confirmation::Pending).then_some(Reason::NotConfirmed);
+        let name = format!("app \"{}\" ({})", app.label, app.parameters.kind.name());
+        Credential { kind: Kind::App, name, obstacle: pending.or(not_allowed(factors.app)) }
+    });
+    let tokens = status.tokens.iter().map(|token| {
+        let disabled = (!token.stage.is_usable()).then_some(Reason::TokenDisabled);
+        let name = format!("token {} ({})", token.listed.serial, token.listed.parameters.kind.name());
+        Credential { kind: Kind::Token, name, obstacle: disabled.or(not_allowed(factors.token)) }
+    });
+    let recovery = (status.recovery_left > 0).then(|| Credential {
+        kind: Kind::Recovery,
+        name: match status.recovery_left {
+            1 => "1 recovery code".to_owned(),
+            left => format!("{left} recovery codes"),
+        },
+        obstacle: not_allowed(factors.recovery),
+    });
+    apps.chain(tokens).chain(recovery).collect()
+}
+
+/// How the login ends with a right code, and with neither phone nor token at hand.
+fn endings(
+    course: &Result<Course, StoreError>,
+    identified: &Result<UserName, Unidentified>,
+    known: &Known,
+    host: &Host,
+    tries: u8,
+) -> (Ending, Ending) {
+    let both = |reason| (Ending::refused(reason), Ending::refused(reason));
+    let nobody = match identified {
+        Ok(_) => None,
+        Err(Unidentified::Unknown) => Some(Reason::UnknownUser),
+        Err(Unidentified::Failed(_)) => Some(Reason::StoreUnavailable),
+    };
+    match course {
+        Err(error) => both(error.reason()),
+        Ok(Course::Waived(_)) => (Ending::Ignore, Ending::Ignore),
+        Ok(Course::CannotEnroll(_)) => both(Reason::NoAccountLine),
+        Ok(Course::Enroll(..)) => {
+            let invited = host.config.enrollment.invitation == InvitationRule::Required;
+            match nobody {
+                Some(reason) if invited => both(reason),
+                // Wrong codes are judged before it matters who types them.
+                Some(reason) => (Ending::refused(reason), Ending::refused(Reason::NotConfirmed)),
+                // Only invitations are counted: what confirms a secret that was just shown is no guess.
+                None if invited && known.delayed_until.is_some() => both(Reason::Throttled),
+                None => (Ending::Success, Ending::refused(Reason::NotConfirmed)),
+            }
+        }
+        Ok(Course::Code | Course::Combined) => {
+            let (right, without) = match (nobody, &known.credentials) {
+                (Some(reason), _) | (None, &Err(reason)) => both(reason),
+                (None, Ok(_)) if known.delayed_until.is_some() => both(Reason::Throttled),
+                (None, Ok(credentials)) => {
+                    let of = |codes: bool| credentials.iter().filter(move |one| (one.kind != Kind::Recovery) == codes);
+                    (ending(of(true), known), ending(of(false), known))
+                }
+            };
+            (right.after(tries), without.after(tries))
+        }
+    }
+}
+
+/// How a login ends for somebody who can use these.
+fn ending<'c>(credentials: impl Iterator<Item = &'c Credential>, known: &Known) -> Ending {
+    let mut obstacles = Vec::new();
+    for credential in credentials {
+        match credential.obstacle {
+            None => return Ending::Success,
+            Some(obstacle) => obstacles.push(obstacle),
+        }
+    }
+    // A code of nothing is a wrong one, unless it could be of something that cannot be read now.
+    let wrong = known.problem.unwrap_or(Reason::WrongCode);
+    Ending::refused(obstacles.first().copied().unwrap_or(wrong))
+}
+
+impl Explanation {
+    /// The login's course, when it has one: a PAM line that is wrong, or a store that cannot be read, ends it before.
+    fn course(&self) -> Option<&Course> {
+        self.course.as_ref().ok().filter(|_| self.arguments.problems.is_empty())
+    }
+
+    /// What a sysadmin should know although nobody asked.
+    fn warnings(&self, named: Option<&Path>) -> Vec<String> {
+        let service = &self.service;
+        let mut warnings = Vec::new();
+        match &self.stack.auth {
+            Err(problem) => warnings.push(format!("cannot tell whether {service} runs the module: {problem}")),
+            Ok(lines) if lines.is_empty() => warnings.push(format!(
+                "the auth lines of {service} do not run pam_twofactor: nobody is asked, whatever the rules say"
+            )),
+            Ok(lines) => {
+                if lines.len() > 1 {
+                    warnings.push(format!("{service} runs pam_twofactor {} times; this is the first", lines.len()));
+                }
+                if named.is_some_and(|named| named != self.arguments.conf) {
+                    warnings.push(format!("{service} reads {}", self.arguments.conf.display()));
+                }
+            }
+        }
+        warnings.extend(self.arguments.problems.iter().map(|problem| format!("the PAM line: {problem}")));
+        if let By::Failure(error) = &self.by
+            && self.identified.is_ok()
+        {
+            warnings.push(format!("a second factor is required of everybody until this is mended: {error}"));
+        }
+        warnings
+    }
+}

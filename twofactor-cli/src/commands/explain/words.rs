@@ -1,0 +1,315 @@
+//! What an explanation looks like: a page of 80 columns for people, JSON for scripts.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use twofactor_core::login::{Course, REGISTRATION_PROMPTS, Unidentified};
+use twofactor_core::policy::{By, NullOk};
+use twofactor_core::reason::Reason;
+use twofactor_core::rule::{Facts, Level, Mismatch};
+use twofactor_core::store::Prospect;
+
+use super::{Ending, Explanation, Kind};
+use crate::commands::day;
+use crate::output::printable;
+
+/// What somebody else chose is cut here: a host name of 5 KB is an attack and no answer.
+const LONGEST: usize = 48;
+/// Where values begin.
+const INDENT: usize = 14;
+const WIDTH: usize = 80;
+
+pub(super) fn as_text(explained: &Explanation) -> String {
+    let mut page = Page::default();
+    page.row("User", &who(explained));
+    page.row("Login", &login(explained));
+    page.row("PAM line", &line(explained));
+    page.row("Settings", &explained.config.display().to_string());
+    for (number, mismatch) in &explained.passed {
+        page.row("Rules", &format!("line {number} does not match: {mismatch}"));
+    }
+    page.row("Rules", &decided(&explained.by));
+    page.row("Level", &level(explained));
+    page.row("Counts", &explained.demand.factors.names().join(", "));
+    if !explained.demand.remember.is_zero() {
+        page.row("Remember", &remembered(explained));
+    }
+    for credential in &explained.credentials {
+        let obstacle = credential.obstacle.map_or_else(String::new, |reason| format!(": no, {reason}"));
+        page.row("Has", &format!("{}{obstacle}", credential.name));
+    }
+    if explained.identified.is_ok() && explained.credentials.is_empty() {
+        page.row("Has", "nothing that is known");
+    }
+    if let Some(until) = explained.delayed_until {
+        page.row("Delayed", &format!("until {until}, after too many wrong codes from here"));
+    }
+    asked(explained, &mut page);
+    page.row("Right code", &right(explained));
+    page.row("No phone", &without(explained));
+    page.0
+}
+
+fn who(explained: &Explanation) -> String {
+    match &explained.identified {
+        Ok(user) if user.as_str() == explained.typed => user.to_string(),
+        Ok(user) => format!("{user}, typed as {}", printable(&explained.typed, LONGEST)),
+        Err(Unidentified::Unknown) => format!("{}, whom this host does not know", printable(&explained.typed, LONGEST)),
+        Err(Unidentified::Failed(error)) => format!("{}: {error}", printable(&explained.typed, LONGEST)),
+    }
+}
+
+fn login(explained: &Explanation) -> String {
+    let service = printable(&explained.service, LONGEST);
+    let facts = facts(explained);
+    match (explained.rhost.as_deref().filter(|rhost| !rhost.is_empty()), facts.address()) {
+        (None, _) => format!("{service}, local"),
+        (Some(_), Some(address)) => format!("{service}, from {address}"),
+        (Some(rhost), None) => {
+            format!("{service}, from {}, a name, which no network matches", printable(rhost, LONGEST))
+        }
+    }
+}
+
+fn facts(explained: &Explanation) -> Facts<'_> {
+    Facts { user: None, service: &explained.service, rhost: explained.rhost.as_deref() }
+}
+
+fn line(explained: &Explanation) -> String {
+    match &explained.stack.auth {
+        Err(problem) => format!("not known: {problem}"),
+        Ok(lines) => match lines.first() {
+            None => "none, so this is what it would be with one".to_owned(),
+            Some(line) => {
+                let words = [line.control.as_str(), "pam_twofactor.so"].into_iter();
+                let words: Vec<&str> = words.chain(line.arguments.iter().map(String::as_str)).collect();
+                format!("{}:{}: auth {}", line.file.display(), line.number, words.join(" "))
+            }
+        },
+    }
+}
+
+fn decided(by: &By) -> String {
+    match by {
+        By::Rule(number) => format!("line {number} matches"),
+        By::Default => "[default], as no rule matches".to_owned(),
+        By::Failure(error) => format!("nobody knows which matches: {error}"),
+    }
+}
+
+/// How much is asked, and how it came to be that.
+fn level(explained: &Explanation) -> String {
+    let (demand, level) = (explained.demand, explained.level);
+    let mut text = level.to_string();
+    match demand.until {
+        Some(until) if level == demand.level && level != Level::Required => {
+            text += &format!(" until {} (00:00 UTC), then required", day(until));
+        }
+        Some(until) if demand.level != Level::Required => text += &format!(", {} until {}", demand.level, day(until)),
+        Some(_) | None => {}
+    }
+    if explained.arguments.null_ok == NullOk::Yes && level == Level::Optional && demand.level != Level::Optional {
+        text += ", lowered from required by nullok";
+    }
+    text
+}
+
+fn remembered(explained: &Explanation) -> String {
+    let long = humantime::format_duration(explained.demand.remember);
+    if facts(explained).address().is_none() {
+        return format!("{long}, but never without an address");
+    }
+    match explained.course() {
+        Some(Course::Waived(waived)) if waived.why() == "remembered" => format!("{long}; remembered now"),
+        _ => format!("{long}; not remembered now"),
+    }
+}
+
+fn asked(explained: &Explanation, page: &mut Page) {
+    match &explained.course {
+        _ if !explained.arguments.problems.is_empty() => page.row("Asked", "nothing: the PAM line is wrong"),
+        Err(error) => page.row("Asked", &format!("nothing: {error}")),
+        Ok(Course::Waived(waived)) => page.row("Asked", &format!("nothing ({})", waived.why())),
+        Ok(course) => {
+            if let Course::Enroll(_, prospect) = course {
+                page.row("Asked", picture(prospect.as_ref()));
+            }
+            for (position, prompt) in explained.prompts.iter().enumerate() {
+                page.row("Asked", &format!("{}. {}", position + 1, printable(prompt.trim_end(), LONGEST)));
+            }
+            match course {
+                Course::Enroll(..) => {
+                    let mut others = "or \"ascii\" for another picture".to_owned();
+                    if explained.may_register {
+                        let prompts = REGISTRATION_PROMPTS.map(|prompt| prompt.trim_end_matches(": ").to_lowercase());
+                        others += &format!(", or \"token\" to register one: {}", prompts.join("; "));
+                    }
+                    page.row("Asked", &others);
+                }
+                Course::CannotEnroll(problem) => page.row("Asked", &format!("as anybody else: {problem}")),
+                Course::Combined => page.row("Asked", "unless another module has asked already"),
+                Course::Code if explained.tries > 1 => {
+                    page.row("Asked", &format!("up to {} times", explained.tries));
+                }
+                Course::Code | Course::Waived(_) => {}
+            }
+        }
+    }
+}
+
+fn picture(prospect: Option<&Prospect>) -> &'static str {
+    match prospect {
+        Some(Prospect::Waiting(_)) => "a QR code is shown: that of the secret that awaits its confirmation",
+        Some(Prospect::New(_) | Prospect::Enrolled) => "a QR code with a new secret is shown",
+        None => "a QR code is shown, of a secret that nobody will keep",
+    }
+}
+
+fn right(explained: &Explanation) -> String {
+    let text = ending(explained.right);
+    match explained.course() {
+        Some(Course::Enroll(..)) if explained.right == Ending::Success => {
+            format!("{text}; stored in the account phase")
+        }
+        _ => text,
+    }
+}
+
+fn without(explained: &Explanation) -> String {
+    let text = ending(explained.without);
+    match explained.without {
+        Ending::Success => format!("{text} with a recovery code"),
+        Ending::Refused(Reason::WrongCode, _) => format!("{text}; no recovery code counts"),
+        Ending::Ignore | Ending::Refused(..) => text,
+    }
+}
+
+fn ending(ending: Ending) -> String {
+    match ending {
+        Ending::Refused(reason, _) => format!("{} ({reason})", result(ending)),
+        Ending::Success | Ending::Ignore => result(ending),
+    }
+}
+
+/// The return code of pam(3).
+fn result(ending: Ending) -> String {
+    match ending {
+        Ending::Success => "PAM_SUCCESS".to_owned(),
+        Ending::Ignore => "PAM_IGNORE".to_owned(),
+        Ending::Refused(_, code) => code.to_string(),
+    }
+}
+
+pub(super) fn as_json(explained: &Explanation) -> Value {
+    let demand = explained.demand;
+    let waived = match explained.course() {
+        Some(Course::Waived(waived)) => Some(waived.why()),
+        _ => None,
+    };
+    json!({
+        "user": explained.identified.as_ref().map_or(explained.typed.as_str(), |user| user.as_str()),
+        "known": explained.identified.is_ok(),
+        "service": explained.service,
+        "rhost": explained.rhost,
+        "address": facts(explained).address().map(|address| address.to_string()),
+        "pam_line": explained.stack.line().map(|line| json!({
+            "file": path(&line.file),
+            "line": line.number,
+            "control": line.control,
+            "arguments": line.arguments,
+            "problems": explained.arguments.problems,
+        })),
+        "account_line": explained.stack.account.as_ref().ok(),
+        "config": path(&explained.config),
+        "passed_rules": explained.passed.iter().map(passed).collect::<Vec<_>>(),
+        "rule": match explained.by {
+            By::Rule(number) => json!(number),
+            By::Default | By::Failure(_) => json!(null),
+        },
+        "decided_by": match explained.by {
+            By::Rule(_) => "rule",
+            By::Default => "default",
+            By::Failure(_) => "failure",
+        },
+        "second_factor": explained.level.to_string(),
+        "until": demand.until.map(|until| until.to_string()),
+        "factors": demand.factors.names(),
+        "remember": humantime::format_duration(demand.remember).to_string(),
+        "waived": waived,
+        "enrolls": matches!(explained.course(), Some(Course::Enroll(..))),
+        "prompts": explained.prompts,
+        "tries": explained.tries,
+        "credentials": explained.credentials.iter().map(|credential| json!({
+            "type": match credential.kind {
+                Kind::App => "app",
+                Kind::Token => "token",
+                Kind::Recovery => "recovery",
+            },
+            "name": credential.name,
+            "refused": credential.obstacle.map(Reason::word),
+        })).collect::<Vec<_>>(),
+        "blocked_until": explained.delayed_until.map(|until| until.to_string()),
+        "right_code": ending_as_json(explained.right),
+        "no_phone": ending_as_json(explained.without),
+    })
+}
+
+fn passed((number, mismatch): &(usize, Mismatch)) -> Value {
+    json!({ "rule": number, "because": mismatch.to_string() })
+}
+
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn ending_as_json(ending: Ending) -> Value {
+    let reason = match ending {
+        Ending::Refused(reason, _) => Some(reason.word()),
+        Ending::Success | Ending::Ignore => None,
+    };
+    json!({ "result": result(ending), "reason": reason })
+}
+
+/// Rows of a label and words, broken before the last column. A label that is the same as above is left out.
+#[derive(Default)]
+struct Page(String, &'static str);
+
+impl Page {
+    fn row(&mut self, label: &'static str, words: &str) {
+        let shown = if self.1 == label { String::new() } else { format!("{label}:") };
+        self.1 = label;
+        let mut line = format!("{shown:<INDENT$}");
+        let mut is_empty = true;
+        for word in words.split(' ') {
+            if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                self.0 += &line;
+                self.0.push('\n');
+                line = " ".repeat(INDENT + 2);
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line += word;
+            is_empty = false;
+        }
+        self.0 += line.trim_end();
+        self.0.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_break_before_the_last_column_and_say_a_label_once() {
+        let mut page = Page::default();
+        page.row("Rules", &"word ".repeat(30));
+        page.row("Rules", "next");
+        let lines: Vec<&str> = page.0.lines().collect();
+        assert!(lines.iter().all(|line| line.len() <= WIDTH && !line.ends_with(' ')), "{}", page.0);
+        assert_eq!(lines.iter().filter(|line| line.starts_with("Rules:")).count(), 1);
+        assert_eq!(lines.last(), Some(&"              next"));
+    }
+}

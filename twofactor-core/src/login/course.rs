@@ -1,0 +1,155 @@
+//! The course of a login: what is going to be asked, found out before anybody is asked.
+//!
+//! Who is it → what does the policy say → what does the store say. A login takes this course and `twofactor explain`
+//! describes it, so both go through the functions of this file. What always holds: nothing is asked, written or counted
+//! here.
+
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+use crate::config::{Config, InvitationRule};
+use crate::policy::{self, Decision, MayEnroll, NullOk, Ruling, Waived};
+use crate::rule::Facts;
+use crate::store::{Place, Presence, Prospect, Remembered, StoreError};
+use crate::user::{LookupError, UserDatabase, UserName};
+
+use super::World;
+
+/// Asked where the configuration wants an invitation.
+pub(super) const INVITATION_PROMPT: &str = "Invitation code: ";
+/// Asked below the QR code.
+pub(super) const CONFIRMATION_PROMPT: &str = "Code from the app: ";
+/// Asked of who registers a physical token.
+pub(super) const SERIAL_PROMPT: &str = "Serial number of the token: ";
+pub(super) const FIRST_CODE_PROMPT: &str = "Code it shows now: ";
+pub(super) const SECOND_CODE_PROMPT: &str = "Wait for the next code: ";
+/// The prompt of `combined` services, for the few clients that show it.
+pub(super) const COMBINED_PROMPT: &str = "Password and verification code: ";
+
+/// The prompts of somebody who registers a physical token instead of confirming an app.
+pub const REGISTRATION_PROMPTS: [&str; 3] = [SERIAL_PROMPT, FIRST_CODE_PROMPT, SECOND_CODE_PROMPT];
+
+/// Why a user was not identified.
+#[derive(Debug)]
+pub enum Unidentified {
+    /// There is no such user.
+    Unknown,
+    /// Nobody can tell.
+    Failed(LookupError),
+}
+
+/// Finds the canonical name of who typed `typed`.
+pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<UserName, Unidentified> {
+    match users.canonical(typed) {
+        Ok(Some(user)) => Ok(user),
+        Ok(None) => Err(Unidentified::Unknown),
+        Err(error) => Err(Unidentified::Failed(error)),
+    }
+}
+
+/// What the policy says of the login of `identified`, which `facts` are about but for the user. A user who could not be
+/// looked up is asked.
+pub fn judge(
+    world: &World<'_>,
+    null_ok: NullOk,
+    facts: &Facts<'_>,
+    identified: &Result<UserName, Unidentified>,
+) -> Ruling {
+    let facts = Facts { user: identified.as_ref().ok(), ..*facts };
+    // Before 1970 no rule has lapsed. The clock is asked again when a code is judged, and then its failure denies.
+    let now = world.clock.now().unwrap_or(UnixTime::from_seconds(0));
+    let unknown = match identified {
+        Err(Unidentified::Failed(error)) => Some(error.clone()),
+        Ok(_) | Err(Unidentified::Unknown) => None,
+    };
+    policy::judge(world.config, null_ok, &facts, unknown, world.users, now)
+}
+
+/// How a login goes on after the policy has spoken.
+#[derive(Debug)]
+#[must_use]
+pub enum Course {
+    /// Nothing is asked.
+    Waived(Waived),
+    /// A second factor is set up. `None` for a user who does not exist: he sees the same.
+    Enroll(MayEnroll, Option<Prospect>),
+    /// A second factor would be set up and could not be stored, for the reason given in words: asked as anybody else, and
+    /// refused.
+    CannotEnroll(String),
+    /// A code is asked for.
+    Code,
+    /// Password and code are asked for in one answer.
+    Combined,
+}
+
+impl Course {
+    /// What `decision` means for this login, by what the store knows of the user. What the store cannot answer denies.
+    pub fn of(
+        decision: Decision,
+        remember: Duration,
+        facts: &Facts<'_>,
+        identified: &Result<UserName, Unidentified>,
+        world: &World<'_>,
+    ) -> Result<Self, StoreError> {
+        let combined = world.config.prompt.combined.contains(facts.service);
+        match (decision, identified) {
+            (Decision::Waive(waived), _) => return Ok(Self::Waived(waived)),
+            (Decision::AskOrEnroll(leave), Ok(user)) if !combined => match world.newcomers.prospect(user)? {
+                Prospect::Enrolled => {}
+                prospect => return Ok(Self::enroll(leave, Some(prospect), facts.service, world)),
+            },
+            (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown)) if !combined => {
+                return Ok(Self::enroll(leave, None, facts.service, world));
+            }
+            (Decision::AskTheEnrolled(optional), Ok(user)) => match world.store.presence(user)? {
+                Presence::Absent(proof) => return Ok(Self::Waived(optional.waive(proof))),
+                Presence::Enrolled => {}
+            },
+            (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), _) => {}
+        }
+        if let Some(proof) = remembered(remember, facts, identified, world) {
+            return Ok(Self::Waived(Waived::remembered(proof)));
+        }
+        Ok(if combined { Self::Combined } else { Self::Code })
+    }
+
+    /// Without an account line of ours nothing would ever be stored.
+    fn enroll(leave: MayEnroll, prospect: Option<Prospect>, service: &str, world: &World<'_>) -> Self {
+        match world.services.has_account_line(service) {
+            Ok(true) => Self::Enroll(leave, prospect),
+            Ok(false) => Self::CannotEnroll(format!("the service {service} has no account line of pam_twofactor")),
+            Err(problem) => Self::CannotEnroll(problem),
+        }
+    }
+
+    /// The prompts of somebody who answers each of them right, in their order.
+    pub fn prompts<'c>(&self, config: &'c Config) -> Vec<&'c str> {
+        match self {
+            Self::Waived(_) => Vec::new(),
+            Self::Enroll(..) => match config.enrollment.invitation {
+                InvitationRule::None => vec![CONFIRMATION_PROMPT],
+                InvitationRule::Required => vec![INVITATION_PROMPT, CONFIRMATION_PROMPT],
+            },
+            Self::CannotEnroll(_) | Self::Code => vec![&config.prompt.code],
+            Self::Combined => vec![COMBINED_PROMPT],
+        }
+    }
+}
+
+/// Where this login would be remembered, and for how long; `None` when it would not.
+pub(super) fn memory<'f>(remember: Duration, facts: &Facts<'f>) -> Option<(Place<'f>, Duration)> {
+    let place = Place { service: facts.service, address: facts.address()? };
+    (!remember.is_zero()).then_some((place, remember))
+}
+
+/// The memory of an accepted login like this one. What goes wrong here is met again by whoever judges the code.
+fn remembered(
+    remember: Duration,
+    facts: &Facts<'_>,
+    identified: &Result<UserName, Unidentified>,
+    world: &World<'_>,
+) -> Option<Remembered> {
+    let (place, longest) = memory(remember, facts)?;
+    let now = world.clock.now().ok()?;
+    world.store.remembers(identified.as_ref().ok()?, &place, longest, now).ok().flatten()
+}
