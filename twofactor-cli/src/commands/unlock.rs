@@ -10,11 +10,14 @@ use crate::journal;
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &Unlock, host: &Host, output: &Output) -> Result<(), Failure> {
-    let user = host.account_holder(&arguments.user)?;
-    let failures = host.status(&user)?.failures;
-    if !host.accounts.unlock(&user)? {
+    let user = match host.account_holder(&arguments.user) {
+        // Whoever tries invitations at the login prompt is counted before having an account.
+        Err(Failure::NotEnrolled(user)) if host.accounts.has_traces(&user)? => user,
+        found => found?,
+    };
+    let Some(failures) = host.accounts.unlock(&user)? else {
         return Err(Failure::NotEnrolled(user));
-    }
+    };
     journal::write(journal::about(Event::Unlocked, &user).with("failures", failures));
     Ok(output.done(
         || match failures {

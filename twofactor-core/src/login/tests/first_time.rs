@@ -178,6 +178,10 @@ fn guessing_invitations_is_slowed() {
         host.login("bob", vec![types(&letter.repeat(8))]);
     }
     assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::Throttled);
+    assert_eq!(host.store.unlock(&bob()).unwrap(), Some(5), "a newcomer can be unlocked, too");
+    assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::InvitationWrong);
+    assert_eq!(host.store.unlock(&bob()).unwrap(), Some(1));
+    assert_eq!(host.store.unlock(&bob()).unwrap(), None, "who is not enrolled and has tried nothing");
 }
 
 #[test]

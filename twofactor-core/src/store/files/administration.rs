@@ -316,19 +316,27 @@ impl Files {
         Ok(true)
     }
 
-    /// Forgets counted failures, and accepted logins that were remembered. `false` when the user is not enrolled.
-    pub fn unlock(&self, user: &UserName) -> Result<bool, StoreError> {
+    /// Forgets counted failures, and accepted logins that were remembered. Gives the number of those failures; `None` for
+    /// somebody who is not enrolled and of whom nothing is counted.
+    pub fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
         let Some(account) = self.locked(user)? else {
-            return Ok(false);
+            return Ok(None);
         };
-        if !account.has(SECRET)? && self.held_by(user)?.is_empty() {
-            return Ok(false);
+        let is_enrolled = account.has(SECRET)? || !self.held_by(user)?.is_empty();
+        // Whoever tries invitations or serials at the login prompt is counted before anything is enrolled.
+        let mut state = match account.state_if_any()? {
+            Some(state) => state,
+            None if is_enrolled => return Err(account.lost_state()),
+            None => return Ok(None),
+        };
+        let failures = state.throttle.user.count;
+        if !is_enrolled && failures == 0 {
+            return Ok(None);
         }
-        let mut state = account.state()?;
         state.memories.clear();
         state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
         account.write_state(&state)?;
-        Ok(true)
+        Ok(Some(failures))
     }
 
     /// The user's physical tokens; none on a host where nothing was ever made.

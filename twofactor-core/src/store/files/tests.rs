@@ -162,7 +162,7 @@ fn unlocking_forgets_the_failures_and_nothing_else() {
     for guess in 0..6 {
         let _ = fixture.redeem_from(&format!("00000{guess}"), "198.51.100.9", NOW).unwrap();
     }
-    assert!(fixture.store.unlock(&fixture.alice).unwrap());
+    assert_eq!(fixture.store.unlock(&fixture.alice).unwrap(), Some(5), "the sixth was refused unseen");
     assert_eq!(fixture.failures(), 0);
     assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed, "burned codes stay burned");
 }
