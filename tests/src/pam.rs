@@ -175,7 +175,8 @@ impl Login<'_> {
         self.with("--rhost", rhost)
     }
 
-    /// Instead of `pam_authenticate` alone: a list with commas of `authenticate`, `account`, `setcred` and others.
+    /// Instead of `pam_authenticate` alone: a list with commas of `authenticate`, `account`, `setcred` and others;
+    /// `become:NAME` changes the user in between.
     pub fn calls(self, calls: &str) -> Self {
         self.with("--calls", calls)
     }

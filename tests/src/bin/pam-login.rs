@@ -3,6 +3,8 @@
 //! `pam-login --confdir DIR --service NAME [--user NAME] [--rhost HOST] [--tty TTY] [--calls authenticate,account,setcred]
 //! [--repeat N] [--flags silent]`
 //!
+//! Among the calls, `become:NAME` sets PAM_USER, as an application may that changes its mind.
+//!
 //! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
 //! transaction. A prompt that wants an answer reads one line from stdin: `answer HEX`, `null` (no answer at all) or `fail`
 //! (the conversation function fails; so does the end of stdin). It never sleeps: delays are reported instead.
@@ -72,6 +74,7 @@ const PAM_SUCCESS: c_int = 0;
 const PAM_BUF_ERR: c_int = 5;
 const PAM_CONV_ERR: c_int = 19;
 const PAM_SILENT: c_int = 0x8000;
+const PAM_USER: c_int = 2;
 const PAM_TTY: c_int = 3;
 const PAM_RHOST: c_int = 4;
 const PAM_FAIL_DELAY: c_int = 10;
@@ -177,6 +180,13 @@ fn transaction(script: &Script) -> c_int {
 
     let mut status = PAM_SUCCESS;
     for call in &script.calls {
+        if let Some(name) = call.strip_prefix("become:") {
+            let name = CString::new(name).expect("arguments have no NUL");
+            // SAFETY: the handle is started; libpam copies the C string.
+            let set = unsafe { pam_set_item(handle, PAM_USER, name.as_ptr().cast()) };
+            assert_eq!(set, PAM_SUCCESS, "pam_set_item(PAM_USER)");
+            continue;
+        }
         // SAFETY: the handle is started and not ended.
         status = unsafe {
             match call.as_str() {

@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use twofactor_tests::oathtool::{Authenticator, Kind};
+use twofactor_tests::pam::{Event, ReturnCode, Running};
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::ssh::{Client, Sshd};
 
-use crate::{CODE, CONFIRM, ENROLL, STACK, assert_not_enrolled, client, configure, offered};
+use crate::{CODE, CONFIRM, ENROLL, STACK, assert_not_enrolled, client, configure, module_alone, offered};
 
 const SERIAL: &str = "Serial number of the token: ";
 const FIRST: &str = "Code it shows now: ";
@@ -150,6 +151,44 @@ fn whatever_keeps_a_fob_from_its_owner_looks_the_same_and_counts() {
         assert_not_enrolled(host, "alice");
         host.succeed("twofactor", ["unlock", "alice"]);
         assert!(register(&sshd, "alice", &serial(0), [&fob(0).code(1), &fob(0).code(2)]).0);
+    });
+}
+
+#[test]
+fn of_many_who_register_one_fob_at_once_exactly_one_gets_it() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        module_alone(host, "crowd", "");
+        import(host, 1);
+        let users = ["alice", "bobby", "carol", "david", "ellen", "frank"];
+        let answers = ["token".to_owned(), serial(0), fob(0).code(0), fob(0).code(1)];
+        let mut sessions: Vec<Running> = users
+            .iter()
+            .map(|user| {
+                host.add_user(user);
+                let mut session = host.login(user).service("crowd").calls("authenticate,account").start();
+                for answer in &answers[..3] {
+                    let _ = session.advance();
+                    session.answer(&answer.into());
+                }
+                assert!(matches!(session.advance(), Event::Prompt(prompt) if prompt.text == SECOND));
+                session
+            })
+            .collect();
+        for session in &mut sessions {
+            session.answer(&(&answers[3]).into());
+        }
+        let mut owners = Vec::new();
+        for (mut session, user) in sessions.into_iter().zip(users) {
+            assert_eq!(session.advance(), Event::End);
+            let outcome = session.outcome();
+            if outcome.results.iter().all(|(_, code)| *code == ReturnCode::SUCCESS) {
+                owners.push(user);
+            }
+            session.finish();
+        }
+        assert_eq!(owners.len(), 1, "{owners:?}");
+        assert_eq!(host.json(&["token", "show", &serial(0)])["user"], owners[0]);
     });
 }
 

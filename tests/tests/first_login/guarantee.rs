@@ -1,13 +1,16 @@
 //! A stolen guess must not enroll: what is confirmed behind a wrong password, or in a login that ends before it is one, is
 //! forgotten.
 
-use twofactor_tests::pam::{Answer, ReturnCode};
+use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::ssh::Client;
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::ssh::READS_THE_SECRET;
-use crate::{ENROLL, Offer, STACK, assert_not_enrolled, client, configure, conversing, enrolled_over_ssh, offered};
+use crate::{
+    ENROLL, Offer, STACK, assert_not_enrolled, client, configure, confirming, conversing, enrolled_over_ssh,
+    module_alone, offered,
+};
 
 #[test]
 fn behind_a_wrong_password_the_right_answers_enroll_nobody() {
@@ -91,7 +94,8 @@ fn what_was_confirmed_in_an_earlier_attempt_of_the_same_transaction_is_forgotten
         configure(host, ENROLL);
         host.add_user("alice");
         // A stack in which our refusal is not the last word.
-        let lines = "auth optional pam_twofactor.so\nauth required pam_permit.so\naccount required pam_twofactor.so\n";
+        let lines = "auth optional pam_twofactor.so\nauth required pam_permit.so\n\
+                     account required pam_twofactor.so\naccount required pam_permit.so\n";
         host.service("again", lines);
         host.system_service("again", lines);
         let calls = "authenticate,authenticate,account";
@@ -113,14 +117,55 @@ fn what_was_confirmed_in_an_earlier_attempt_of_the_same_transaction_is_forgotten
 }
 
 #[test]
-fn an_account_phase_for_somebody_else_stores_nothing() {
+fn an_account_phase_for_somebody_else_or_without_an_authentication_stores_nothing() {
     private_host(|host| {
         configure(host, ENROLL);
         host.add_user("alice");
-        crate::module_alone(host, "phases", "");
-        // Without an authentication there is nothing to store.
-        let outcome = host.login("alice").service("phases").calls("account").answering(&[] as &[Answer]);
+        host.add_user("bobby");
+        module_alone(host, "phases", "");
+        let outcome = host.login("alice").service("phases").calls("account").answering(&[]);
         assert_eq!(outcome.code_of("account"), ReturnCode::PERM_DENIED, "PAM_IGNORE of a module that stands alone");
+        let outcome = confirming(host.login("alice").service("phases").calls("authenticate,become:bobby,account"));
+        assert_eq!(outcome.code_of("authenticate"), ReturnCode::SUCCESS);
+        assert_eq!(outcome.code_of("account"), ReturnCode::CONV_ERR);
+        host.assert_logged(&["phases:account", "denied user=bobby", "the user is not the one of the authentication"]);
         assert_not_enrolled(host, "alice");
+        assert_not_enrolled(host, "bobby");
+    });
+}
+
+#[test]
+fn a_configuration_that_breaks_while_somebody_confirms_enrolls_nobody() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        module_alone(host, "phases", "");
+        let outcome = conversing(host.login("alice").service("phases").calls("authenticate,account"), |_, shown| {
+            host.configure("[default]\nsecond_factor = \"enrol\"\n");
+            Offer::read(shown).app.code(0)
+        });
+        assert_eq!(outcome.code_of("authenticate"), ReturnCode::SUCCESS);
+        assert_eq!(outcome.code_of("account"), ReturnCode::SERVICE_ERR);
+        assert_not_enrolled(host, "alice");
+    });
+}
+
+/// A setuid program can be started so that whatever it writes kills it.
+#[test]
+fn a_login_that_dies_when_it_writes_enrolls_nobody() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        module_alone(host, "phases", "");
+        let login = host.login("alice").service("phases").calls("authenticate,account").after("ulimit -f 0");
+        let mut running = login.start();
+        let _ = running.advance();
+        let offer = Offer::read(&running.so_far().texts().join("\n"));
+        running.answer(&(&offer.app.code(0)).into());
+        let outcome = running.last_words();
+        assert!(outcome.results.iter().all(|(call, _)| call != "account"), "it died there: {outcome:?}");
+        assert_not_enrolled(host, "alice");
+        let outcome = confirming(host.login("alice").service("phases").calls("authenticate,account"));
+        assert_eq!(outcome.code_of("account"), ReturnCode::SUCCESS, "what it left is in nobody's way");
     });
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use twofactor_tests::pam::{Event, ReturnCode, Running};
 use twofactor_tests::private_host::private_host;
 use twofactor_tests::ssh::Client;
 
 use crate::{
-    CODE, CONFIRM, ENROLL, STACK, assert_not_enrolled, client, configure, enrolled_over_ssh, offered, recovery_codes,
+    CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, client, configure, enrolled_over_ssh, module_alone,
+    offered, recovery_codes,
 };
 
 #[test]
@@ -64,6 +66,47 @@ fn of_two_sessions_one_wins_and_the_other_is_told_to_log_in_again() {
         assert!(sshd.client(&Client { code: &first.app.code(1), ..client("alice") }).opened());
         let status = host.json(&["status", "alice"]);
         assert_eq!(status["tokens"].as_array().map(Vec::len), Some(1), "{status}");
+    });
+}
+
+#[test]
+fn of_many_sessions_that_confirm_at_once_exactly_one_is_stored() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        module_alone(host, "crowd", "");
+        let login = || host.login("alice").service("crowd").calls("authenticate,account").start();
+        let mut sessions: Vec<Running> = (0..12).map(|_| login()).collect();
+        let offers: Vec<Offer> = sessions
+            .iter_mut()
+            .map(|session| {
+                assert!(matches!(session.advance(), Event::Prompt(_)));
+                Offer::read(&session.so_far().texts().join("\n"))
+            })
+            .collect();
+        let codes: Vec<String> = offers.iter().map(|offer| offer.app.code(0)).collect();
+        for (session, code) in sessions.iter_mut().zip(&codes) {
+            session.answer(&code.into());
+        }
+        let mut stored = Vec::new();
+        for (mut session, offer) in sessions.into_iter().zip(offers) {
+            assert_eq!(session.advance(), Event::End);
+            let outcome = session.outcome();
+            assert_eq!(outcome.code(), ReturnCode::SUCCESS);
+            match outcome.code_of("account") {
+                ReturnCode::SUCCESS => stored.push(offer),
+                refused => {
+                    assert_eq!(refused, ReturnCode::AUTH_ERR);
+                    assert!(outcome.texts().join("").contains("Log in again."), "{outcome:?}");
+                    assert!(recovery_codes(&outcome.texts().join("\n")).is_empty());
+                }
+            }
+            session.finish();
+        }
+        assert_eq!(stored.len(), 1);
+        let enrolled = host.module_log().iter().filter(|line| line.contains(": enrolled")).count();
+        assert_eq!(enrolled, 1);
+        assert_eq!(host.login("alice").service("crowd").typing(stored[0].app.code(1)).code(), ReturnCode::SUCCESS);
     });
 }
 

@@ -1,14 +1,6 @@
 //! Where setting up a second factor takes an invitation, a stolen password is not enough.
 
-use std::path::Path;
-use std::time::Duration;
-
-use twofactor_core::clock::UnixTime;
-use twofactor_core::store::files::{Files, PATIENCE};
-use twofactor_core::trusted::Owner;
-use twofactor_core::user::UserName;
-use twofactor_tests::oathtool::now;
-use twofactor_tests::private_host::{PASSWORD, private_host, said};
+use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::ssh::Client;
 
 use crate::ssh::READS_THE_SECRET;
@@ -19,14 +11,11 @@ const INVITED: &str = "[default]\nsecond_factor = \"enroll\"\n[enrollment]\ninvi
 /// Asked before anything is shown.
 const INVITATION: &str = "Invitation code: ";
 
-/// An invitation that is good for so long.
-fn invite(user: &str, valid: Duration) -> String {
-    let store = Files::new(Path::new("/var/lib/twofactor"), Owner::ROOT, PATIENCE);
-    let until = UnixTime::from_seconds(now()).after(valid);
-    store.invite(&UserName::new(user).unwrap(), until).unwrap().expose_grouped().to_string()
+/// What the sysadmin gives to the user.
+fn invite(host: &Host, user: &str) -> String {
+    let invited = host.json(&["invite", user]);
+    invited["invitation"].as_str().expect("an invitation").to_owned()
 }
-
-const A_DAY: Duration = Duration::from_hours(24);
 
 #[test]
 fn the_right_password_alone_enrolls_nobody() {
@@ -54,11 +43,12 @@ fn an_invitation_enrolls_once_and_only_with_the_password() {
         host.add_user("alice");
         host.add_user("bobby");
         let sshd = host.sshd_with(STACK, "");
-        let (code, old) = (invite("alice", A_DAY), invite("bobby", Duration::ZERO));
+        let (code, old) = (invite(host, "alice"), invite(host, "bobby"));
         let with = |user: &str, password: &str, code: &str| {
             sshd.client_answering(&Client { password, code, ..client(user) }, READS_THE_SECRET)
         };
-        assert!(!with("bobby", PASSWORD, &old).opened(), "it has expired");
+        host.succeed("twofactor", ["invite", "bobby", "--revoke"]);
+        assert!(!with("bobby", PASSWORD, &old).opened(), "it was taken back");
         assert!(!with("bobby", PASSWORD, &code).opened(), "it is not his");
         assert!(!with("alice", "wrong", &code).opened());
         assert_not_enrolled(host, "alice");
@@ -71,7 +61,7 @@ fn an_invitation_enrolls_once_and_only_with_the_password() {
 
         host.succeed("twofactor", ["reset", "alice", "--yes"]);
         assert!(!with("alice", PASSWORD, &code).opened(), "it was used");
-        assert!(with("alice", PASSWORD, &invite("alice", A_DAY)).opened());
+        assert!(with("alice", PASSWORD, &invite(host, "alice")).opened());
     });
 }
 
@@ -81,7 +71,7 @@ fn of_two_sessions_with_one_invitation_one_wins() {
         configure(host, INVITED);
         host.add_user("alice");
         let sshd = host.sshd_with(STACK, "");
-        let code = invite("alice", A_DAY);
+        let code = invite(host, "alice");
         let mut terminals = [sshd.terminal(&client("alice")), sshd.terminal(&client("alice"))];
         let offers = terminals.each_mut().map(|terminal| {
             terminal.expect("Password: ");
@@ -108,7 +98,7 @@ fn guessing_invitations_is_slowed() {
         configure(host, INVITED);
         host.add_user("alice");
         crate::module_alone(host, "guessed", "");
-        let code = invite("alice", A_DAY);
+        let code = invite(host, "alice");
         for letter in ["A", "B", "C", "D", "E"] {
             let outcome = host.login("alice").service("guessed").typing(letter.repeat(8));
             assert_eq!(outcome.prompts(), [INVITATION]);

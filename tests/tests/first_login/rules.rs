@@ -4,9 +4,9 @@
 use std::fs;
 
 use twofactor_tests::pam::ReturnCode;
-use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::private_host::{Host, private_host, said};
 
-use crate::{CODE, clueless, configure, module_alone};
+use crate::{CODE, STACK, client, clueless, configure, module_alone};
 
 /// A configuration in which whoever meets these conditions is not asked, and everybody else is.
 fn off_for(conditions: &str) -> String {
@@ -95,6 +95,24 @@ fn networks_match_addresses_and_never_names() {
         }
         assert!(from(&long) && from(&many) && from(""), "nor anything else");
         assert!(asked(host, "alice", None, None), "nor a login from nowhere");
+    });
+}
+
+#[test]
+fn over_ssh_the_network_is_where_the_client_is() {
+    private_host(|host| {
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let client = client("alice");
+        configure(host, &off_for("networks = [\"127.0.0.0/8\"]\nservices = [\"sshd\"]"));
+        let session = sshd.client(&client);
+        assert!(session.opened(), "{}", said(&session.output));
+        assert_eq!(session.prompts, ["Password: "]);
+        host.assert_logged(&["skipped user=alice service=sshd rhost=127.0.0.1 policy=off"]);
+        configure(host, &off_for("networks = [\"10.0.0.0/8\"]"));
+        assert_eq!(sshd.client(&client).prompts, ["Password: ", CODE]);
+        configure(host, &off_for("local = true"));
+        assert_eq!(sshd.client(&client).prompts, ["Password: ", CODE]);
     });
 }
 
