@@ -38,7 +38,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
             "until": until.to_string(),
         })),
         Format::Text => {
-            let about = format!("{user} can enroll at login until {until}, once, with the invitation code\n");
+            let about = format!("{user} can enroll at login, once, until {until}, with\n");
             let about = output.explanation(&about);
             output::must_show(Stream::Results, &Zeroizing::new(format!("{about}{}\n", code.expose_grouped().as_str())))
         }
