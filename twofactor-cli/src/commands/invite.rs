@@ -71,10 +71,7 @@ fn revoke(typed: &str, host: &Host, output: &Output) -> Result<(), Failure> {
         journal::write(journal::about(Event::InvitationRevoked, &user));
     }
     Ok(output.done(
-        || match had {
-            true => format!("{user}'s invitation is void.\n"),
-            false => format!("{user} had no invitation.\n"),
-        },
+        || if had { format!("{user}'s invitation is void.\n") } else { format!("{user} had no invitation.\n") },
         || json!({ "user": user.as_str(), "revoked": had }),
     )?)
 }
