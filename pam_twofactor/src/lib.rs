@@ -31,7 +31,7 @@ use twofactor_core::trusted::Owner;
 use twofactor_core::user::SystemUsers;
 
 use crate::conversation::PamConversation;
-use crate::libpam::Pam;
+use crate::libpam::{Pam, Taken};
 use crate::log::Log;
 
 /// The module as libpam sees it. All six entry points are here: the bindings' defaults return PAM_IGNORE, which makes
@@ -167,7 +167,7 @@ fn keep(pam: &Pam<'_>, pending: Pending, log: &mut Log<'_, '_>) -> PamResultCode
 
 /// Stores what the authentication has confirmed, and tells the user what to know. Nothing where we took no part in it.
 fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
-    let Some(pending) = pam.carried() else { return return_code::NO_WORK };
+    let Some(Taken(pending)) = pam.carried() else { return return_code::NO_WORK };
     let (arguments, config) = match prepare(pam, args) {
         Ok(prepared) => prepared,
         Err(reason) => return return_code::of_reason(reason),

@@ -30,6 +30,9 @@ const CARRIED: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"));
 /// Can be taken out once, through the shared reference that libpam's data are.
 struct Carried(Mutex<Option<Pending>>);
 
+/// What the account phase finds where the auth phase took part: what was confirmed, if anything was.
+pub(crate) struct Taken(pub(crate) Option<Pending>);
+
 // The library pam-bindings links anyway: no further DT_NEEDED. Linux-PAM has had all of them since 1.1.
 #[link(name = "pam")]
 unsafe extern "C" {
@@ -144,12 +147,12 @@ impl<'h> Pam<'h> {
     }
 
     /// What the authentication has kept. `None`: we took no part in it. It can be taken once.
-    pub(crate) fn carried(&self) -> Option<Option<Pending>> {
+    pub(crate) fn carried(&self) -> Option<Taken> {
         let pamh = self.0.borrow();
         // SAFETY: only `carry` stores under this name, which no other version of this module uses, and always this type;
         // libpam keeps the value until the transaction ends.
         let carried = unsafe { pamh.get_data::<Carried>(CARRIED) }.ok()?;
-        Some(carried.0.lock().unwrap_or_else(PoisonError::into_inner).take())
+        Some(Taken(carried.0.lock().unwrap_or_else(PoisonError::into_inner).take()))
     }
 
     /// Writes a line to syslog (authpriv). libpam puts `pam_twofactor(service:phase): ` before it.

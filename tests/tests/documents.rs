@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use twofactor_core::audit::Event;
+use twofactor_core::config::Config;
 use twofactor_core::reason::Reason;
 use twofactor_tests::artifacts::{self, workspace};
 use twofactor_tests::requirements;
@@ -158,6 +159,16 @@ fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
     in_shipped.sort_unstable();
     keys.sort_unstable();
     assert_eq!(in_shipped, keys);
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_valid() {
+    let readme = document("README.md");
+    let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        assert!(!Config::parse(block).unwrap_or_else(|problems| panic!("{problems:?}")).rules.is_empty(), "{block}");
+    }
 }
 
 #[test]

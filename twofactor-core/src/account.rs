@@ -295,13 +295,13 @@ impl Wallet<'_> {
                     let digest = credentials.salt.digest(code);
                     if state.used_recovery.contains(&digest) {
                         otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
-                    } else if !credentials.recovery.contains(&digest) {
-                        continue;
-                    } else if !self.factors.recovery {
-                        otherwise = otherwise.or(Judgement::NotAllowed);
-                    } else {
-                        uses.recovery.push(digest);
-                        first_right.get_or_insert((reading, Proof::Recovery));
+                    } else if credentials.recovery.contains(&digest) {
+                        if self.factors.recovery {
+                            uses.recovery.push(digest);
+                            first_right.get_or_insert((reading, Proof::Recovery));
+                        } else {
+                            otherwise = otherwise.or(Judgement::NotAllowed);
+                        }
                     }
                 }
                 Answer::Code(code) => {

@@ -79,9 +79,9 @@ impl Proposal {
     }
 
     /// The app, when `code` is of the secret on offer; else the proposal again.
-    pub fn try_code(self, code: &Code, window: Window, now: UnixTime) -> Result<App, Self> {
+    pub fn try_code(self, code: &Code, window: Window, now: UnixTime) -> Result<App, Box<Self>> {
         let Self { token, issuer, account } = self;
-        App::confirmed_by(token, code, window, now).map_err(|token| Self { token, issuer, account })
+        App::confirmed_by(token, code, window, now).map_err(|token| Box::new(Self { token, issuer, account }))
     }
 
     /// Asks for a code until one is right, at most [`TRIES`] times. `ask` is told how many tries are left.
@@ -98,7 +98,7 @@ impl Proposal {
             let Answer::Code(code) = answer else { continue };
             proposal = match proposal.try_code(&code, window, now) {
                 Ok(app) => return Ok(app),
-                Err(proposal) => proposal,
+                Err(proposal) => *proposal,
             };
         }
         Err(Unconfirmed::Refused)

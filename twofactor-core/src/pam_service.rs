@@ -204,8 +204,10 @@ fn words(line: &str) -> Vec<String> {
 
 /// An argument as the module gets it: libpam takes off the brackets that let it hold blanks.
 fn argument(word: String) -> String {
-    let inside = word.strip_prefix('[').map(|inside| inside.strip_suffix(']').unwrap_or(inside));
-    inside.map_or_else(|| word.clone(), str::to_owned)
+    match word.strip_prefix('[') {
+        Some(inside) => inside.strip_suffix(']').unwrap_or(inside).to_owned(),
+        None => word,
+    }
 }
 
 fn phase(word: &str) -> Option<Phase> {

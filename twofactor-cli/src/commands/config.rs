@@ -79,17 +79,19 @@ fn as_toml(config: &config::Config) -> String {
 /// A rule with every key that it states; of those that are the same without a statement, every one.
 fn rule_as_toml(rule: &Rule) -> String {
     let mut text = format!("\n# line {}\n[[rule]]\n", rule.line);
-    let mut list = |name: &str, names: &[String]| {
-        let names: Vec<String> = names.iter().map(|name| toml_string(name)).collect();
-        let _ = writeln!(text, "{name} = [{}]", names.join(", "));
-    };
     let (conditions, demand) = (&rule.conditions, rule.demand);
-    for (name, names) in
-        [("users", &conditions.users), ("groups", &conditions.groups), ("services", &conditions.services)]
-    {
-        names.iter().for_each(|names| list(name, names));
+    let networks = networks(conditions);
+    for (name, names) in [
+        ("users", &conditions.users),
+        ("groups", &conditions.groups),
+        ("services", &conditions.services),
+        ("networks", &networks),
+    ] {
+        if let Some(names) = names {
+            let names: Vec<String> = names.iter().map(|name| toml_string(name)).collect();
+            let _ = writeln!(text, "{name} = [{}]", names.join(", "));
+        }
     }
-    networks(conditions).iter().for_each(|names| list("networks", names));
     if let Some(locality) = conditions.locality {
         let _ = writeln!(text, "local = {}", locality == Locality::Local);
     }

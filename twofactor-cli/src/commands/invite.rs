@@ -38,7 +38,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
             "until": until.to_string(),
         })),
         Format::Text => {
-            let about = format!("{user} can enroll at login until {until}, once, with the invitation code\n");
+            let about = format!("{user} can enroll at login, once, until {until}, with\n");
             let about = output.explanation(&about);
             output::must_show(Stream::Results, &Zeroizing::new(format!("{about}{}\n", code.expose_grouped().as_str())))
         }
@@ -71,10 +71,7 @@ fn revoke(typed: &str, host: &Host, output: &Output) -> Result<(), Failure> {
         journal::write(journal::about(Event::InvitationRevoked, &user));
     }
     Ok(output.done(
-        || match had {
-            true => format!("{user}'s invitation is void.\n"),
-            false => format!("{user} had no invitation.\n"),
-        },
+        || if had { format!("{user}'s invitation is void.\n") } else { format!("{user} had no invitation.\n") },
         || json!({ "user": user.as_str(), "revoked": had }),
     )?)
 }

@@ -125,7 +125,7 @@ impl Login<'_> {
                     self.refuse_passwords(&reply, identified)?;
                     match self.confirmed(proposal, &reply)? {
                         Ok(app) => return self.with_recovery_codes(app),
-                        Err(again) => proposal = again,
+                        Err(again) => proposal = *again,
                     }
                     left -= 1;
                     if left == 0 {
@@ -138,11 +138,11 @@ impl Login<'_> {
         }
     }
 
-    fn confirmed(&self, proposal: Proposal, reply: &Reply) -> Result<Result<App, Proposal>, Denial> {
+    fn confirmed(&self, proposal: Proposal, reply: &Reply) -> Result<Result<App, Box<Proposal>>, Denial> {
         let now = self.world.clock.now()?;
         Ok(match Answer::parse(reply) {
             Answer::Code(code) => proposal.try_code(&code, self.world.config.window, now),
-            Answer::Recovery(_) | Answer::Unintelligible => Err(proposal),
+            Answer::Recovery(_) | Answer::Unintelligible => Err(Box::new(proposal)),
         })
     }
 

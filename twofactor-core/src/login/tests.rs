@@ -19,11 +19,14 @@ mod first_time;
 
 const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 
+/// What somebody types who has read these texts.
+type Reader = Box<dyn Fn(&[String]) -> String>;
+
 /// What the person does at a prompt.
 enum Act {
     Types(String),
     /// Types what the texts shown so far make of it.
-    Reads(Box<dyn Fn(&[String]) -> String>),
+    Reads(Reader),
     HangsUp,
 }
 

@@ -1,5 +1,6 @@
 //! What an explanation looks like: a page of 80 columns for people, JSON for scripts.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -103,9 +104,11 @@ fn level(explained: &Explanation) -> String {
     let mut text = level.to_string();
     match demand.until {
         Some(until) if level == demand.level && level != Level::Required => {
-            text += &format!(" until {} (00:00 UTC), then required", day(until));
+            let _ = write!(text, " until {} (00:00 UTC), then required", day(until));
         }
-        Some(until) if demand.level != Level::Required => text += &format!(", {} until {}", demand.level, day(until)),
+        Some(until) if demand.level != Level::Required => {
+            let _ = write!(text, ", {} until {}", demand.level, day(until));
+        }
         Some(_) | None => {}
     }
     if explained.arguments.null_ok == NullOk::Yes && level == Level::Optional && demand.level != Level::Optional {
@@ -142,7 +145,7 @@ fn asked(explained: &Explanation, page: &mut Page) {
                     let mut others = "or \"ascii\" for another picture".to_owned();
                     if explained.may_register {
                         let prompts = REGISTRATION_PROMPTS.map(|prompt| prompt.trim_end_matches(": ").to_lowercase());
-                        others += &format!(", or \"token\" to register one: {}", prompts.join("; "));
+                        let _ = write!(others, ", or \"token\" to register one: {}", prompts.join("; "));
                     }
                     page.row("Asked", &others);
                 }

@@ -12,7 +12,7 @@ use crate::otp::{self, Code, Progress};
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::secret::SecretError;
-use crate::store::files::{Files, Locked, SECRET};
+use crate::store::files::{Account, Files, Locked, SECRET};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 use crate::store::{Absent, Attempt, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What};
 use crate::token::Serial;
@@ -21,7 +21,7 @@ use crate::user::UserName;
 impl StoreFirst for Files {
     fn prospect(&self, user: &UserName) -> Result<Prospect, StoreError> {
         let account = self.unlocked(user)?;
-        let credentials = account.as_ref().map(|account| account.credentials()).transpose()?.flatten();
+        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
         if !self.held_by(user)?.is_empty() {
             return Ok(Prospect::Enrolled);
         }
