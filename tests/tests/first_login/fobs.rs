@@ -29,8 +29,8 @@ fn serial(number: usize) -> String {
 /// A box of fobs that belong to nobody.
 fn import(host: &Host, count: usize) {
     let path = host.place("box.csv");
-    let lines: String = (0..count).map(|number| format!("{},{}\n", serial(number), fob(number).secret)).collect();
-    fs::write(&path, lines).unwrap();
+    let lines: Vec<String> = (0..count).map(|number| format!("{},{}", serial(number), fob(number).secret)).collect();
+    fs::write(&path, lines.join("\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     host.succeed("twofactor", ["token", "import", path.to_str().unwrap()]);
 }

@@ -146,6 +146,8 @@ fn a_configuration_that_breaks_while_somebody_confirms_enrolls_nobody() {
         });
         assert_eq!(outcome.code_of("authenticate"), ReturnCode::SUCCESS);
         assert_eq!(outcome.code_of("account"), ReturnCode::SERVICE_ERR);
+        host.assert_logged(&["phases:account", "error user=alice", "reason=bad-config"]);
+        host.configure(ENROLL);
         assert_not_enrolled(host, "alice");
     });
 }

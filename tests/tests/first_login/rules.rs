@@ -1,6 +1,7 @@
 //! The rules, through the module: which of them a login meets. `off` is what they lead to here, because then nobody is
 //! asked.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use twofactor_tests::pam::ReturnCode;
@@ -56,7 +57,7 @@ fn a_user_in_seventy_groups_is_in_the_last_of_them() {
         host.add_user("bob");
         let mut groups = fs::read_to_string("/etc/group").unwrap();
         for number in 0..70 {
-            groups.push_str(&format!("crew{number}:x:{}:alice\n", 50_000 + number));
+            writeln!(groups, "crew{number}:x:{}:alice", 50_000 + number).unwrap();
         }
         groups.push_str("namesake:x:50069:\nempty:x:50070:\n");
         fs::write("/etc/group", groups).unwrap();
@@ -196,9 +197,9 @@ fn a_group_database_that_fails_asks_for_a_code() {
         host.succeed("cc", ["-shared", "-fPIC", "-o", library, source]);
         let sources = fs::read_to_string("/etc/nsswitch.conf").unwrap();
         let others = sources.lines().filter(|line| !line.starts_with("group:") && !line.starts_with("initgroups:"));
-        let others: String = others.map(|line| format!("{line}\n")).collect();
+        let others = others.collect::<Vec<_>>().join("\n");
         let use_groups_of =
-            |sources: &str| fs::write("/etc/nsswitch.conf", format!("{others}group: {sources}\n")).unwrap();
+            |sources: &str| fs::write("/etc/nsswitch.conf", format!("{others}\ngroup: {sources}\n")).unwrap();
         let asked = || {
             let login = host.login("alice").service("nss").after("export LD_LIBRARY_PATH=/run/twofactor-tests");
             let outcome = clueless(login);
