@@ -20,6 +20,7 @@ pub mod private_host;
 pub mod qr;
 pub mod random;
 pub mod requirements;
+pub mod seeds;
 pub mod ssh;
 pub mod syslog;
 pub mod terminal;

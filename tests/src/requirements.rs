@@ -45,6 +45,23 @@ pub fn programs_met(names: &[&str]) -> bool {
     met_unless(absent(names).as_deref())
 }
 
+/// The same for a suite that also needs these modules of Debian's python3.
+pub fn python_modules_met(names: &[&str]) -> bool {
+    let absent: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| {
+            let import = std::process::Command::new(PYTHON).args(["-c", &format!("import {name}")]).output();
+            !import.is_ok_and(|output| output.status.success())
+        })
+        .collect();
+    let reason = || format!("python3 has no {}; run tests/install-packages", absent.join(", "));
+    met_unless((!absent.is_empty()).then(reason).as_deref())
+}
+
+/// The distribution's python3, which has the distribution's modules.
+pub const PYTHON: &str = "/usr/bin/python3";
+
 fn met_unless(missing: Option<&str>) -> bool {
     let Some(reason) = missing else { return true };
     assert!(

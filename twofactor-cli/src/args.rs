@@ -10,8 +10,12 @@ use twofactor_core::account::MOST_RECOVERY_CODES;
 use twofactor_core::otp::{Algorithm, Digits, Period};
 use twofactor_core::token::Label;
 
+pub(crate) use tokens::{Series, Token};
+
 use crate::output::{ColorChoice, Format, Output, Verbosity};
 use crate::qr::{QrChoice, QrFile};
+
+pub(crate) mod tokens;
 
 /// Reads the arguments of this process.
 pub(crate) fn parse() -> Result<Typed, clap::Error> {
@@ -36,10 +40,12 @@ Examples:
   twofactor status                 who is enrolled
   twofactor verify alice 123456    would this code open a session now?
   twofactor reset alice            alice lost her phone
+  twofactor token import f.zip     physical tokens from a vendor's seed file
 
 Exit codes:
-  0 done    1 failed    2 usage    3 no such user, or not enrolled
+  0 done    1 failed    2 usage    3 no such user, token or series
   4 not permitted    5 the code is wrong, replayed or not confirmed
+  6 wrong password or key for a seed file, or it is damaged
   7 refused, the hint says what overrides    8 the input file is invalid
   9 the configuration is invalid";
 
@@ -101,6 +107,10 @@ pub(crate) enum Command {
     Reset(Reset),
     Recovery(Recovery),
     Unlock(Unlock),
+    #[command(subcommand)]
+    Token(Token),
+    #[command(subcommand)]
+    Series(Series),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),
@@ -280,10 +290,13 @@ mod tests {
     fn every_help_text_fits_eighty_columns() {
         let mut command = command_line().term_width(80);
         command.build();
-        let mut pages = vec![command.render_long_help().to_string()];
-        pages.extend(command.get_subcommands_mut().map(|command| command.render_long_help().to_string()));
-        for line in pages.iter().flat_map(|page| page.lines()) {
-            assert!(line.chars().count() <= 80, "{line}");
+        let mut commands = vec![command];
+        while let Some(mut command) = commands.pop() {
+            let page = command.render_long_help().to_string();
+            for line in page.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+            commands.extend(command.get_subcommands().cloned());
         }
     }
 }

@@ -3,18 +3,21 @@
 //! The core says what is wrong; here stands what that means to a sysadmin. The exit codes are those of the manual.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use twofactor_core::clock::ClockError;
 use twofactor_core::config::ConfigError;
+use twofactor_core::lifecycle::Stage;
 use twofactor_core::secret::SecretError;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::EnrollError;
-use twofactor_core::token::Label;
+use twofactor_core::store::files::{EnrollError, TokenError};
+use twofactor_core::store::registry::RegistryError;
+use twofactor_core::token::{Label, Serial};
 use twofactor_core::trusted::{FileError, describe};
 use twofactor_core::user::{LookupError, UserName};
 
+use crate::commands::LineProblem;
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
 
@@ -24,12 +27,14 @@ use crate::terminal::Unanswered;
 pub(crate) enum Status {
     /// I/O, the store, anything else.
     Failed = 1,
-    /// There is no such user, or the user is not enrolled.
-    NoSuchUser = 3,
+    /// There is no such user, token or series, or the user is not enrolled.
+    NotThere = 3,
     /// Not root, or an unsafe file.
     NotPermitted = 4,
     /// The code is wrong, replayed or not confirmed.
     CodeRefused = 5,
+    /// A seed file is encrypted and its password or key is missing or wrong, or it is damaged.
+    WrongKey = 6,
     /// A conflict; the hint names the option that overrides it, if any.
     Refused = 7,
     /// The input file is invalid; nothing was imported.
@@ -51,6 +56,8 @@ pub(crate) enum Failure {
     UnknownUser(String),
     #[error("{0} is not enrolled")]
     NotEnrolled(UserName),
+    #[error("{0} has physical tokens only, and nothing that a reset forgets")]
+    OnlyTokens(UserName),
     #[error(transparent)]
     Enroll(#[from] EnrollError),
     #[error(transparent)]
@@ -93,12 +100,32 @@ pub(crate) enum Failure {
     Output(#[from] Unwritten),
     #[error("{user} is enrolled, but the result could not be shown: {}", describe(error))]
     EnrolledUnseen { user: UserName, label: Label, error: io::Error },
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("that is no code: a code has 6 to 8 digits")]
+    NotACode,
+    #[error("{refusal}")]
+    TokenCodeRefused { serial: Serial, refusal: TokenRefusal },
+    #[error("no token shows these two codes")]
+    NotIdentified,
+    #[error("nothing fits: no way of reading the secret of token {0} gives these two codes")]
+    NothingFits(Serial),
+    #[error("more than one way of reading the secret of token {0} fits; nothing was changed")]
+    SeveralFit(Serial),
+    #[error("token {0} belongs to no series; nothing was changed")]
+    NoSeriesToFix(Serial),
+    #[error("cannot read {}: {}", path.display(), describe(error))]
+    InputFile { path: PathBuf, error: io::Error },
+    #[error("{} has lines that are wrong; nothing was changed", path.display())]
+    BadList { path: PathBuf, problems: Vec<(usize, LineProblem)> },
+    #[error("{}:{line}: {error}", path.display())]
+    AtLine { path: PathBuf, line: usize, error: TokenError },
     #[error("{user} has new recovery codes, but they could not be shown: {}", describe(error))]
     CodesUnseen { user: UserName, error: io::Error },
 }
 
 /// Why a login with a code would be refused, with the log's word.
-#[derive(Debug, Clone, Copy, Error)]
+#[derive(Debug, Error)]
 pub(crate) enum Refusal {
     #[error("it is no code of this user now (wrong-code)")]
     Wrong,
@@ -106,27 +133,64 @@ pub(crate) enum Refusal {
     Replayed,
     #[error("it is right, but no code ever confirmed this secret (not-confirmed)")]
     NotConfirmed,
+    #[error("it is right, but token {serial} is {stage} (token-disabled)")]
+    Unusable { serial: Serial, stage: Stage },
+    #[error("token {serial} seems to be {} (wrong-code)", in_steps(*steps))]
+    TokenOutOfStep { serial: Serial, steps: i64 },
+    #[error("the app \"{label}\" seems to be {} (wrong-code)", in_steps(*steps))]
+    AppOutOfStep { label: Label, steps: i64 },
+}
+
+/// Why a code is not one of a token's codes now, with the log's word.
+#[derive(Debug, Clone, Copy, Error)]
+pub(crate) enum TokenRefusal {
+    #[error("it is no code of this token now (wrong-code)")]
+    Wrong,
+    #[error("it was used already (replayed)")]
+    Replayed,
+}
+
+/// `3 steps ahead`.
+pub(crate) fn in_steps(steps: i64) -> String {
+    match steps {
+        0 => "in step".to_owned(),
+        1 => "1 step ahead".to_owned(),
+        -1 => "1 step behind".to_owned(),
+        2.. => format!("{steps} steps ahead"),
+        _ => format!("{} steps behind", steps.unsigned_abs()),
+    }
 }
 
 impl Failure {
     /// What the shell learns.
     pub(crate) fn status(&self) -> Status {
         match self {
-            Self::Config(ConfigError::File(error))
-            | Self::Store(StoreError::File(error))
-            | Self::Enroll(EnrollError::Store(StoreError::File(error))) => of_file(error),
+            Self::Config(ConfigError::File(error)) => of_file(error),
+            Self::Store(error) | Self::Enroll(EnrollError::Store(error)) => of_store(error),
             Self::Config(_) => Status::BadConfig,
             Self::NotRoot => Status::NotPermitted,
-            Self::UnknownUser(_) | Self::NotEnrolled(_) => Status::NoSuchUser,
-            Self::Unconfirmed | Self::NotAnswered | Self::NoCode | Self::CodeRefused { .. } => Status::CodeRefused,
+            Self::UnknownUser(_) | Self::NotEnrolled(_) | Self::OnlyTokens(_) | Self::NotIdentified => Status::NotThere,
+            Self::Unconfirmed
+            | Self::NotAnswered
+            | Self::NoCode
+            | Self::NotACode
+            | Self::CodeRefused { .. }
+            | Self::TokenCodeRefused { .. }
+            | Self::NothingFits(_) => Status::CodeRefused,
+            Self::Token(error) => of_token(error),
+            Self::AtLine { error: TokenError::Twice(_), .. } => Status::BadInput,
+            Self::AtLine { error, .. } => of_token(error),
+            Self::BadList { problems, .. } => of_list(problems),
+            Self::SeveralFit(_) | Self::NoSeriesToFix(_) => Status::Refused,
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
             | Self::QrFileExists(_)
             | Self::CannotAsk
             | Self::Declined => Status::Refused,
             Self::BadSecret { .. } => Status::BadInput,
             Self::Interrupted => Status::Interrupted,
-            Self::Enroll(EnrollError::Entropy(_) | EnrollError::Store(_))
-            | Self::Store(_)
+            Self::InputFile { error, .. } if error.kind() == io::ErrorKind::InvalidData => Status::BadInput,
+            Self::Enroll(EnrollError::Entropy(_))
+            | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
             | Self::Lookup(_)
             | Self::Clock(_)
@@ -145,6 +209,7 @@ impl Failure {
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Config(error) => error.lines(),
+            Self::BadList { path, problems } => list_problems(path, problems),
             other => vec![other.to_string()],
         }
     }
@@ -158,6 +223,10 @@ impl Failure {
             Self::Config(error) => error.hint(),
             Self::UnknownUser(name) => format!("look the user up: getent passwd {}", quoted(name)),
             Self::NotEnrolled(user) => format!("run \"twofactor enroll {}\"", quoted(user.as_str())),
+            Self::OnlyTokens(user) => {
+                let list = format!("twofactor token list --user {}", quoted(user.as_str()));
+                format!("\"{list}\" shows them, \"twofactor token unassign SERIAL\" takes one away")
+            }
             Self::Enroll(EnrollError::AlreadyEnrolled(..)) => {
                 "--replace puts a new secret in its place, --label NAME adds another token".to_owned()
             }
@@ -175,6 +244,15 @@ impl Failure {
             Self::CodeRefused { refusal: Refusal::Wrong, .. } => {
                 "is the clock of the phone right? see: date -u".to_owned()
             }
+            Self::CodeRefused { refusal: Refusal::AppOutOfStep { .. }, .. } => {
+                "set the clock of the phone, and look at this host's: date -u".to_owned()
+            }
+            Self::CodeRefused { refusal: Refusal::TokenOutOfStep { serial, .. }, .. } => {
+                format!("run \"twofactor token resync {}\"", quoted(serial.as_str()))
+            }
+            Self::CodeRefused { refusal: Refusal::Unusable { serial, .. }, .. } => {
+                format!("run \"twofactor token enable {}\"", quoted(serial.as_str()))
+            }
             Self::CodeRefused { refusal: Refusal::Replayed, .. } => "wait for the next code".to_owned(),
             Self::CodeRefused { user, refusal: Refusal::NotConfirmed } => {
                 format!("run \"twofactor enroll {}\", it shows the same secret again", quoted(user.as_str()))
@@ -184,14 +262,30 @@ impl Failure {
                 let (user, label) = (quoted(user.as_str()), quoted(label.as_str()));
                 format!("run \"twofactor enroll {user} --label {label} --replace\"")
             }
+            Self::Token(error) | Self::AtLine { error, .. } => return of_token_error(error),
+            Self::TokenCodeRefused { serial, refusal: TokenRefusal::Wrong } => {
+                format!("is its clock off? run \"twofactor token resync {}\"", quoted(serial.as_str()))
+            }
+            Self::TokenCodeRefused { refusal: TokenRefusal::Replayed, .. } => "wait for the next code".to_owned(),
+            Self::NotIdentified => "type two codes that it shows one after the other, about now".to_owned(),
+            Self::NothingFits(_) => {
+                "type two codes that it shows one after the other; is this host's clock right? see: date -u".to_owned()
+            }
+            Self::SeveralFit(_) => "probe again with the next two codes".to_owned(),
+            Self::NoSeriesToFix(serial) => {
+                format!("delete it and import it anew: twofactor token delete {}", quoted(serial.as_str()))
+            }
+            Self::BadList { .. } => "a line is SERIAL,USER".to_owned(),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
             | Self::SecretFile { .. }
             | Self::QrFile { .. }
+            | Self::InputFile { .. }
             | Self::NotAnswered
             | Self::NoCode
+            | Self::NotACode
             | Self::Declined
             | Self::Interrupted
             | Self::Input(_)
@@ -211,6 +305,78 @@ impl From<Unanswered> for Failure {
     }
 }
 
+/// The way out of a refusal about a token.
+fn of_token_error(error: &TokenError) -> Option<String> {
+    let token = |verb: &str, serial: &Serial| format!("run \"twofactor token {verb} {}\"", quoted(serial.as_str()));
+    let hint = match error {
+        TokenError::NoToken(_) => "look for it: twofactor token list --serial 'GLOB'".to_owned(),
+        TokenError::NoSeries(_) => "look for it: twofactor series list".to_owned(),
+        TokenError::Owned(serial, _) => token("unassign", serial),
+        TokenError::NotOwned(serial) => format!("see \"twofactor token show {}\"", quoted(serial.as_str())),
+        TokenError::Revoked(_) => "its secret is wiped; nothing brings it back".to_owned(),
+        TokenError::Unusable(serial, _) => token("enable", serial),
+        TokenError::Twice(_) => return None,
+        TokenError::LastCredential(_, owner) => {
+            let enroll = format!("twofactor enroll {}", quoted(owner.as_str()));
+            format!("--force takes it all the same; \"{enroll}\" gives another first")
+        }
+        TokenError::TooMany(user) => {
+            let list = format!("twofactor token list --user {}", quoted(user.as_str()));
+            format!("unassign one that nobody uses any more; see \"{list}\"")
+        }
+        TokenError::WrongCodes(_) => {
+            "type two codes that it shows one after the other; is this host's clock right? see: date -u".to_owned()
+        }
+        TokenError::Unreadable(_) => "the series holds tokens of another kind; import them apart".to_owned(),
+        TokenError::Store(error) => error.hint(),
+    };
+    Some(hint)
+}
+
+fn of_token(error: &TokenError) -> Status {
+    match error {
+        TokenError::NoToken(_) | TokenError::NoSeries(_) => Status::NotThere,
+        TokenError::WrongCodes(_) => Status::CodeRefused,
+        TokenError::Owned(..)
+        | TokenError::NotOwned(_)
+        | TokenError::Revoked(_)
+        | TokenError::Unusable(..)
+        | TokenError::Twice(_)
+        | TokenError::LastCredential(..)
+        | TokenError::TooMany(_)
+        | TokenError::Unreadable(_) => Status::Refused,
+        TokenError::Store(error) => of_store(error),
+    }
+}
+
+/// A list in which only users are unknown is a good list.
+fn of_list(problems: &[(usize, LineProblem)]) -> Status {
+    let only_users = problems.iter().all(|(_, problem)| matches!(problem, LineProblem::User(_)));
+    if only_users { Status::NotThere } else { Status::BadInput }
+}
+
+/// So many lines of a list are named.
+pub(crate) const MOST_LINES: usize = 20;
+
+fn list_problems(path: &Path, problems: &[(usize, LineProblem)]) -> Vec<String> {
+    let path = path.display();
+    let mut lines: Vec<String> =
+        problems.iter().take(MOST_LINES).map(|(line, problem)| format!("{path}:{line}: {problem}")).collect();
+    if let Some(more) = problems.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
+        lines.push(format!("{path}: and {more} more"));
+    }
+    lines
+}
+
+fn of_store(error: &StoreError) -> Status {
+    match error {
+        StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
+        StoreError::NoFolder(_) | StoreError::LostState(_) | StoreError::Registry(_) | StoreError::Corrupt { .. } => {
+            Status::Failed
+        }
+    }
+}
+
 fn of_file(error: &FileError) -> Status {
     match error {
         FileError::Unsafe { .. } => Status::NotPermitted,
@@ -224,7 +390,7 @@ fn is_denied(error: &FileError) -> bool {
 }
 
 /// A name as a shell takes it.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+');
     if !name.is_empty() && name.bytes().all(plain) {
         name.to_owned()

@@ -3,16 +3,18 @@
 use std::path::Path;
 
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::store::files::{Files, PATIENCE, Status};
+use twofactor_core::store::registry::By;
 use twofactor_core::store::{Presence, Store as _, StoreError};
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::error::Failure;
+use crate::journal;
 
 /// The host, for a command that touches accounts.
 #[derive(Debug)]
@@ -56,6 +58,11 @@ impl Host {
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
     }
 
+    /// Who changes something now.
+    pub(crate) fn sysadmin(&self) -> Result<Sysadmin, Failure> {
+        Ok(Sysadmin { who: journal::actor_or_root(), at: self.now()? })
+    }
+
     fn has_account(&self, user: &UserName) -> Result<bool, Failure> {
         match self.accounts.presence(user) {
             Ok(Presence::Enrolled) => Ok(true),
@@ -63,6 +70,27 @@ impl Host {
             Ok(Presence::Absent(_)) | Err(StoreError::NoFolder(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Who changes the registry, and when.
+#[derive(Debug)]
+pub(crate) struct Sysadmin {
+    who: String,
+    at: UnixTime,
+}
+
+impl Sysadmin {
+    /// For the registry's history.
+    pub(crate) fn by(&self) -> By<'_> {
+        By { who: &self.who, at: self.at }
+    }
+}
+
+/// Lets this process open as many files as it may: whoever takes tokens from many owners holds a lock for each.
+pub(crate) fn raise_open_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 

@@ -5,9 +5,11 @@
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 use twofactor_core::audit::{Event, Record};
+use twofactor_core::token::Serial;
 use twofactor_core::user::UserName;
 
 /// Begins a line about `user`.
@@ -15,20 +17,48 @@ pub(crate) fn about(event: Event, user: &UserName) -> Record {
     Record::new(event).with("user", user)
 }
 
+/// Begins a line about a physical token.
+pub(crate) fn about_token(event: Event, serial: &Serial) -> Record {
+    Record::new(event).with("serial", serial)
+}
+
+/// Begins a line about a series.
+pub(crate) fn about_series(event: Event, series: &str) -> Record {
+    Record::new(event).with("series", series)
+}
+
 /// Writes the line, with who did it.
 pub(crate) fn write(record: Record) {
-    let line = record.with_some("by", actor());
-    let _ = send(&format!("<{PRIORITY}>twofactor[{}]: {line}", std::process::id()));
+    write_all([record]);
+}
+
+/// Writes the lines, with who did it.
+pub(crate) fn write_all(records: impl IntoIterator<Item = Record>) {
+    let Ok(socket) = UnixDatagram::unbound() else { return };
+    let actor = actor();
+    for record in records {
+        let line = record.with_some("by", actor.as_deref());
+        let message = format!("<{PRIORITY}>twofactor[{}]: {line}", std::process::id());
+        // A daemon that hangs, or is not there, must not hang us.
+        if socket.set_write_timeout(Some(PATIENCE)).and_then(|()| send(&socket, &message)).is_err() {
+            return;
+        }
+    }
+}
+
+/// How long a daemon may take for a line when many come at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who does this, for the registry's own history.
+pub(crate) fn actor_or_root() -> String {
+    actor().unwrap_or_else(|| "root".to_owned())
 }
 
 /// Facility authpriv, severity notice (RFC 3164 §4.1.1).
 const PRIORITY: u8 = 10 * 8 + 5;
 
 /// Without a time: the daemon's own clock is what it writes down for a message of its host.
-fn send(message: &str) -> io::Result<usize> {
-    let socket = UnixDatagram::unbound()?;
-    // A daemon that hangs must not hang us.
-    socket.set_nonblocking(true)?;
+fn send(socket: &UnixDatagram, message: &str) -> io::Result<usize> {
     socket.send_to(message.as_bytes(), "/dev/log")
 }
 

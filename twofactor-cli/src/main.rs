@@ -11,6 +11,7 @@ mod error;
 mod host;
 mod journal;
 mod output;
+mod progress;
 mod qr;
 mod terminal;
 

@@ -6,12 +6,14 @@
 //! - With `--json` standard output is one JSON document; what a person has to see meanwhile goes to standard error.
 //! - A reader that has gone away (`| head`) is no error for a report. What is shown only once must reach its reader:
 //!   [`must_show`] says when it did not.
-//! - A whole text is written at once and ends in a newline, so no buffer keeps a secret.
+//! - A whole text is written at once and ends in a newline, so no buffer keeps a secret. Long lists without secrets are
+//!   written piece by piece ([`Pieces`]).
+//! - Only `progress.rs` writes to standard error beside this file: its bar moves on a terminal.
 //! - Errors and warnings may quote what somebody typed: control characters are escaped.
 
 #![expect(clippy::print_stderr, reason = "this is the file that prints")]
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -135,6 +137,11 @@ impl Output {
         }
     }
 
+    /// Whether a progress bar would be seen by somebody who wants to see it.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.verbosity == Verbosity::Normal && is_terminal(Stream::Progress)
+    }
+
     /// The sentence, or nothing under `--quiet`.
     pub(crate) fn explanation<'s>(&self, sentence: &'s str) -> &'s str {
         match self.verbosity {
@@ -169,6 +176,41 @@ impl Output {
 /// A result that has one form only.
 pub(crate) fn raw(text: &str) -> Result<(), Unwritten> {
     sent(write(Stream::Results, text))
+}
+
+/// A result that is written as it is found, piece by piece: a million tokens do not fit into memory.
+pub(crate) struct Pieces(BufWriter<StdoutLock<'static>>);
+
+/// Whether somebody still reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Reader {
+    Here,
+    Gone,
+}
+
+impl Pieces {
+    /// Takes standard output. Nothing secret may be written: a buffer keeps it.
+    pub(crate) fn new() -> Self {
+        Self(BufWriter::with_capacity(64 * 1024, io::stdout().lock()))
+    }
+
+    /// Writes a piece.
+    pub(crate) fn write(&mut self, text: &str) -> Result<Reader, Unwritten> {
+        heard(self.0.write_all(text.as_bytes()))
+    }
+
+    /// Makes sure that everything was written.
+    pub(crate) fn finish(mut self) -> Result<(), Unwritten> {
+        heard(self.0.flush()).map(|_| ())
+    }
+}
+
+fn heard(written: io::Result<()>) -> Result<Reader, Unwritten> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        written => written.map(|()| Reader::Here).map_err(Unwritten),
+    }
 }
 
 /// A text that is worthless when nobody can read it.
@@ -223,10 +265,7 @@ const HELP_FOR_NOTHING: clap::error::ErrorKind = clap::error::ErrorKind::Display
 
 /// A reader that has gone away has read what it wanted.
 fn sent(written: io::Result<()>) -> Result<(), Unwritten> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Unwritten),
-    }
+    heard(written).map(|_| ())
 }
 
 fn write(stream: Stream, text: &str) -> io::Result<()> {

@@ -25,6 +25,28 @@ pub enum Event {
     RecoveryReplaced,
     /// A user's counted failures were forgotten.
     Unlocked,
+    /// A vendor's seed file was taken in.
+    Imported,
+    /// A physical token got an owner.
+    Assigned,
+    /// A physical token was taken from its owner.
+    Unassigned,
+    /// A physical token opens sessions again.
+    Enabled,
+    /// A physical token was put aside.
+    Disabled,
+    /// A physical token was reported lost.
+    Lost,
+    /// A physical token was ended for good.
+    Revoked,
+    /// A physical token was forgotten.
+    Deleted,
+    /// Two consecutive codes have set a token right.
+    Resynced,
+    /// A series was forgotten with all its tokens.
+    SeriesDeleted,
+    /// All tokens of a series got other parameters.
+    SeriesMended,
     /// Something on the host has to be mended.
     Error,
 }
@@ -39,6 +61,17 @@ impl fmt::Display for Event {
             Self::Reset => "reset",
             Self::RecoveryReplaced => "recovery-replaced",
             Self::Unlocked => "unlocked",
+            Self::Imported => "imported",
+            Self::Assigned => "assigned",
+            Self::Unassigned => "unassigned",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+            Self::Lost => "lost",
+            Self::Revoked => "revoked",
+            Self::Deleted => "deleted",
+            Self::Resynced => "resynced",
+            Self::SeriesDeleted => "series-deleted",
+            Self::SeriesMended => "series-mended",
             Self::Error => "error",
         })
     }

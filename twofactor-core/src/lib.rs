@@ -44,3 +44,7 @@ pub mod policy;
 pub mod audit;
 pub mod enrollment;
 pub mod login;
+
+// Seed files.
+#[cfg(feature = "seed-files")]
+pub mod import;

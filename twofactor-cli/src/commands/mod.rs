@@ -6,7 +6,9 @@ mod enroll;
 mod offer;
 mod recovery;
 mod reset;
+mod series;
 mod status;
+mod token;
 mod unlock;
 mod verify;
 
@@ -16,6 +18,8 @@ use serde_json::Value;
 use twofactor_core::otp::{Kind, Parameters};
 use twofactor_core::recovery::RecoveryCode;
 use zeroize::Zeroizing;
+
+pub(crate) use token::LineProblem;
 
 use crate::args::{Command, Typed};
 use crate::error::Failure;
@@ -32,6 +36,8 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Reset(arguments) => reset::run(&arguments, &Host::open(file)?, output),
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::open(file)?, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::open(file)?, output),
+        Command::Token(arguments) => token::run(arguments, &Host::open(file)?, output),
+        Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
         Command::Config(arguments) => config::run(&arguments, file, output),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -2,14 +2,15 @@
 
 use serde_json::json;
 use twofactor_core::audit::Event;
-use twofactor_core::store::files::Reset;
+use twofactor_core::store::StoreError;
+use twofactor_core::store::files::{Reset, TokenFilter};
 use twofactor_core::user::UserName;
 
 use crate::args;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::journal;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::terminal::{self, Yes};
 
 pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -22,20 +23,53 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
     if !arguments.yes {
         ask(&user, reset)?;
     }
-    if !host.accounts.reset(&user, reset)? {
-        return Err(Failure::NotEnrolled(user));
+    if !host.accounts.reset(&user, reset, host.now()?)? {
+        return Err(nothing_to_reset(user, host));
     }
+    let tokens = tokens_that_stay(&user, host);
     let kept = matches!(reset, Reset::Confirmations).then_some("secret");
     journal::write(journal::about(Event::Reset, &user).with_some("kept", kept));
     Ok(output.done(
         || match reset {
-            Reset::Everything => format!("{user} is no longer enrolled.\n"),
+            Reset::Everything if tokens.is_empty() => format!("{user} is no longer enrolled.\n"),
+            Reset::Everything => {
+                let tokens = tokens.join(", ");
+                format!(
+                    "{user}'s app and recovery codes are forgotten. Still assigned: {tokens}; see \"token unassign\".\n"
+                )
+            }
             Reset::Confirmations => {
                 format!("{user}'s app opens no login until a code confirms it: run \"twofactor enroll {user}\".\n")
             }
         },
-        || json!({ "user": user.as_str(), "secret_kept": matches!(reset, Reset::Confirmations) }),
+        || {
+            let secret_kept = matches!(reset, Reset::Confirmations);
+            json!({ "user": user.as_str(), "secret_kept": secret_kept, "tokens": tokens })
+        },
     )?)
+}
+
+/// Serials of the user's physical tokens, which a reset leaves alone. That they cannot be listed does not undo what was
+/// done.
+fn tokens_that_stay(user: &UserName, host: &Host) -> Vec<String> {
+    let mut serials = Vec::new();
+    let filter = TokenFilter { owner: Some(user.clone()), ..TokenFilter::default() };
+    let listed = host.accounts.tokens(&filter, |view| {
+        serials.push(view.listed.serial.to_string());
+        Ok::<(), StoreError>(())
+    });
+    if let Err(error) = listed {
+        output::warning(&format!("{user} may have physical tokens: {error}"));
+    }
+    serials
+}
+
+/// Who only has physical tokens has an account, and nothing in it that a reset forgets.
+fn nothing_to_reset(user: UserName, host: &Host) -> Failure {
+    match host.status(&user) {
+        Ok(status) if !status.tokens.is_empty() => Failure::OnlyTokens(user),
+        Ok(_) | Err(_) => Failure::NotEnrolled(user),
+    }
 }
 
 fn ask(user: &UserName, reset: Reset) -> Result<(), Failure> {

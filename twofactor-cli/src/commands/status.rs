@@ -6,11 +6,12 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use twofactor_core::account::Confirmation;
 use twofactor_core::clock::UnixTime;
-use twofactor_core::store::files::{AppStatus, Status};
+use twofactor_core::lifecycle::Stage;
+use twofactor_core::store::files::{AppStatus, Status, TokenView};
 use twofactor_core::user::UserName;
 
 use crate::args;
-use crate::commands::{described, period};
+use crate::commands::{described, period, token};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::{self, Output, Stream};
@@ -21,7 +22,8 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
             let user = host.account_holder(typed)?;
             let status = host.status(&user)?;
             let now = host.now()?;
-            Ok(output.report(|| detailed(&user, &status, now), || as_json(&user, &status))?)
+            output.report(|| detailed(&user, &status, now), || as_json(&user, &status))?;
+            status.tokens_problem.map_or(Ok(()), |problem| Err(problem.into()))
         }
         None => everybody(host, output),
     }
@@ -33,9 +35,14 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
     let all = users.len();
     let mut accounts = Vec::with_capacity(all);
     let mut broken = 0;
+    let mut tokens_problem = None;
     for user in users {
         match host.status(&user) {
-            Ok(status) => accounts.push((user, status)),
+            Ok(mut status) => {
+                // One registry, one problem.
+                tokens_problem = status.tokens_problem.take().or(tokens_problem);
+                accounts.push((user, status));
+            }
             // Reset since the names were listed.
             Err(Failure::NotEnrolled(_)) => {}
             Err(failure) => {
@@ -53,7 +60,11 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
             || accounts.iter().map(|(user, status)| as_json(user, status)).collect(),
         )?;
     }
-    if broken == 0 { Ok(()) } else { Err(Failure::BrokenAccounts { broken, all }) }
+    match tokens_problem {
+        Some(problem) => Err(problem.into()),
+        None if broken == 0 => Ok(()),
+        None => Err(Failure::BrokenAccounts { broken, all }),
+    }
 }
 
 /// A line for every user; wrapped to the screen, if it is one.
@@ -66,7 +77,7 @@ fn table(accounts: &[(UserName, Status)], now: UnixTime, columns: Option<usize>)
     }
     table.set_header(["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"]);
     for (user, status) in accounts {
-        let tokens: Vec<String> = status.apps.iter().map(token).collect();
+        let tokens: Vec<String> = status.apps.iter().map(app).chain(status.tokens.iter().map(physical)).collect();
         table.add_row([
             user.to_string(),
             tokens.join(", "),
@@ -79,11 +90,20 @@ fn table(accounts: &[(UserName, Status)], now: UnixTime, columns: Option<usize>)
     table.lines().fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(&line).trim_end() + "\n")
 }
 
-fn token(app: &AppStatus) -> String {
+fn app(app: &AppStatus) -> String {
     let kind = app.parameters.kind.name();
     match app.confirmation {
         Confirmation::Confirmed => format!("{} ({kind})", app.label),
         Confirmation::Pending => format!("{} ({kind}, not confirmed)", app.label),
+    }
+}
+
+/// `1234567891234 (totp)`, `1234567891234 (totp, lost)`.
+fn physical(token: &TokenView) -> String {
+    let kind = token.listed.parameters.kind.name();
+    match token.stage {
+        Stage::Active => format!("{} ({kind})", token.listed.serial),
+        stage => format!("{} ({kind}, {stage})", token.listed.serial),
     }
 }
 
@@ -108,6 +128,15 @@ fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
             let _ = writeln!(text, "                 not confirmed: opens no login until \"twofactor enroll {user}\"");
         }
     }
+    for token in &status.tokens {
+        let _ = writeln!(text, "Token:           {}, {}", token.listed.serial, token.stage);
+        let _ = writeln!(text, "                 {}", described(token.listed.parameters));
+        let since = token.listed.assigned_at.map_or_else(String::new, |since| format!("assigned {since}, "));
+        let _ = writeln!(text, "                 {since}drift {}", token.drift);
+    }
+    if status.tokens_problem.is_some() {
+        text.push_str("Token:           physical tokens are not known: the registry cannot be read\n");
+    }
     let _ = writeln!(text, "Recovery codes:  {} left", status.recovery_left);
     let _ = writeln!(text, "Wrong codes:     {}", wrong_codes(status, now));
     let _ = match &status.last_accepted {
@@ -118,11 +147,13 @@ fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
 }
 
 fn as_json(user: &UserName, status: &Status) -> Value {
-    let tokens: Vec<Value> = status.apps.iter().map(token_as_json).collect();
+    let physical = status.tokens.iter().map(token::as_json);
+    let tokens: Vec<Value> = status.apps.iter().map(app_as_json).chain(physical).collect();
     let last = status.last_accepted.as_ref();
     json!({
         "user": user.as_str(),
         "tokens": tokens,
+        "tokens_problem": status.tokens_problem.as_ref().map(ToString::to_string),
         "recovery_codes": status.recovery_left,
         "failures": status.failures,
         "blocked_until": status.blocked_until.map(|until| until.to_string()),
@@ -132,7 +163,7 @@ fn as_json(user: &UserName, status: &Status) -> Value {
     })
 }
 
-fn token_as_json(app: &AppStatus) -> Value {
+fn app_as_json(app: &AppStatus) -> Value {
     let state = match app.confirmation {
         Confirmation::Confirmed => "active",
         Confirmation::Pending => "pending",

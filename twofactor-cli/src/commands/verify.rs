@@ -1,7 +1,7 @@
 //! `twofactor verify USER [CODE]`: would this code be accepted now? Burns nothing and counts nothing.
 
 use serde_json::{Value, json};
-use twofactor_core::account::{Judgement, Proof};
+use twofactor_core::account::{Judgement, NearMiss, Proof};
 use twofactor_core::answer::Answer;
 use twofactor_core::reason::Reason;
 use twofactor_core::user::UserName;
@@ -34,6 +34,8 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
         }
         Judgement::Replayed { .. } => (Refusal::Replayed, Reason::Replayed),
         Judgement::NotConfirmed => (Refusal::NotConfirmed, Reason::NotConfirmed),
+        Judgement::Disabled { serial, stage } => (Refusal::Unusable { serial, stage }, Reason::TokenDisabled),
+        Judgement::NearMiss(near_miss) => (out_of_step(near_miss, &user, host)?, Reason::WrongCode),
         Judgement::Wrong => (Refusal::Wrong, Reason::WrongCode),
     };
     let (refusal, reason) = refusal;
@@ -41,16 +43,23 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
     Err(Failure::CodeRefused { user, refusal })
 }
 
+/// A code that is right at another time than now.
+fn out_of_step(near_miss: NearMiss, user: &UserName, host: &Host) -> Result<Refusal, Failure> {
+    let NearMiss { serial, label, steps, .. } = near_miss;
+    let is_physical = host.status(user)?.tokens.iter().any(|token| token.listed.serial == serial);
+    Ok(if is_physical { Refusal::TokenOutOfStep { serial, steps } } else { Refusal::AppOutOfStep { label, steps } })
+}
+
 fn in_words(proof: &Proof) -> String {
     match proof {
-        Proof::App { label, drift, .. } => format!("would be accepted (token \"{label}\", drift {drift})\n"),
+        Proof::Token { label, drift, .. } => format!("would be accepted (token \"{label}\", drift {drift})\n"),
         Proof::Recovery => "would be accepted (recovery code)\n".to_owned(),
     }
 }
 
 fn as_json(user: &UserName, proof: &Proof) -> Value {
     match proof {
-        Proof::App { serial, label, drift } => json!({
+        Proof::Token { serial, label, drift } => json!({
             "user": user.as_str(),
             "accepted": true,
             "serial": serial.as_str(),

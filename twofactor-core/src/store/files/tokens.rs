@@ -20,7 +20,7 @@ use crate::token::Serial;
 use crate::trusted::FileError;
 use crate::user::UserName;
 
-pub use probe::Fit;
+pub use probe::{Encoding, Fit};
 
 mod probe;
 #[cfg(test)]

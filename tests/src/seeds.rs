@@ -1,0 +1,79 @@
+//! Seed files read with a password and a key known beforehand: for the suite, `seed-reader` and the fuzz targets.
+
+use std::io::{self, Read, Seek};
+
+use twofactor_core::import::{self, ImportError, Keyring, Options, SeedFile};
+use zeroize::Zeroizing;
+
+/// A password and a key, if any.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Of the zip file or the PSKC document.
+    pub password: Option<Vec<u8>>,
+    /// The content of a key file.
+    pub key: Option<Vec<u8>>,
+}
+
+impl Given {
+    /// A password alone.
+    pub fn password(password: &[u8]) -> Self {
+        Self { password: Some(password.to_vec()), key: None }
+    }
+}
+
+impl Keyring for Given {
+    fn password(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+        Ok(self.password.clone().map(Zeroizing::new))
+    }
+
+    fn key(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+        Ok(self.key.clone().map(Zeroizing::new))
+    }
+}
+
+/// Opens a file.
+pub fn open(source: impl Read + Seek, given: &Given) -> Result<SeedFile, ImportError> {
+    import::open(source, &Options::default(), &mut given.clone())
+}
+
+/// What the fuzz targets do with any bytes, and a test with the files they start from. Each says how many tokens it
+/// found; that it returns at all, is the point.
+pub mod fuzz {
+    use std::io::Cursor;
+
+    use twofactor_core::import::{self, Format, Options};
+
+    use super::Given;
+
+    /// Delimited text.
+    pub fn csv(bytes: &[u8]) -> usize {
+        read(bytes, &Given::default(), Format::Delimited)
+    }
+
+    /// PSKC, with the password and the key of RFC 6030's figures.
+    pub fn pskc(bytes: &[u8]) -> usize {
+        let given =
+            Given { password: Some(b"qwerty".to_vec()), key: Some(b"12345678901234567890123456789012".to_vec()) };
+        read(bytes, &given, Format::Pskc)
+    }
+
+    /// Zip files, with a password.
+    pub fn zip_csv(bytes: &[u8]) -> usize {
+        read(bytes, &Given::password(b"secret"), Format::Auto)
+    }
+
+    fn read(bytes: &[u8], given: &Given, format: Format) -> usize {
+        let options = Options { format, ..Options::default() };
+        let Ok(file) = import::open(Cursor::new(bytes), &options, &mut given.clone()) else { return 0 };
+        let (mut rows, mut good, mut reached) = (0, 0, 0);
+        for row in file.rows() {
+            assert!(row.reached >= reached && row.reached <= file.size_hint(), "rows come in order");
+            assert!(file.raw(&row).is_some() && file.frame(&row).is_some(), "a row stands somewhere");
+            reached = row.reached;
+            rows += 1;
+            good += usize::from(row.token.is_ok());
+        }
+        assert!(rows > 0 && rows == file.row_count(), "a file that opens has as many rows as it says");
+        good
+    }
+}

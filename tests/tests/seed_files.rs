@@ -1,0 +1,419 @@
+//! Seed files as real programs write them, and files that were made to do harm.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use twofactor_core::import::{ErrorKind, ImportError, SeedFile};
+use twofactor_core::otp::Kind;
+use twofactor_tests::artifacts::workspace;
+use twofactor_tests::requirements::{self, PYTHON};
+use twofactor_tests::seeds::{self, Given, fuzz};
+
+/// Whether the packers are here.
+fn packers() -> bool {
+    requirements::programs_met(&["zip", "7z", "bsdtar", "python3"])
+}
+
+/// A folder that is gone when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seed-files-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Runs a program in this folder.
+    fn run(&self, program: &str, arguments: &[&dyn AsRef<OsStr>]) {
+        let mut command = Command::new(requirements::program(program).unwrap_or_else(|| program.into()));
+        let output = command.args(arguments.iter().map(AsRef::as_ref)).current_dir(&self.0).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&said));
+    }
+
+    /// Runs a script that makes a file.
+    fn python(&self, script: &str) {
+        self.run(PYTHON, &[&"-c", &script]);
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+const BYTES: &[u8] = b"12345678901234567890";
+const PASSWORD: &str = "correct horse";
+
+/// A thousand rows with the same secret.
+fn table() -> String {
+    (0..1000).map(|number| format!("{},{BASE32}\r\n", 1_234_567_000_000_u64 + number)).collect::<Vec<_>>().concat()
+}
+
+fn open(path: &Path, password: &[u8]) -> Result<SeedFile, ImportError> {
+    seeds::open(File::open(path).unwrap(), &Given::password(password))
+}
+
+/// Opens a file that has `count` rows, all with the secret of [`table`].
+fn opens(path: &Path, password: &[u8], count: usize) -> SeedFile {
+    let file = open(path, password).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let rows: Vec<_> = file.rows().map(|row| row.token.unwrap()).collect();
+    assert_eq!(rows.len(), count, "{}", path.display());
+    assert!(rows.iter().all(|offered| offered.secret.expose() == BYTES));
+    file
+}
+
+fn is_locked(path: &Path) {
+    let wrong = open(path, b"wrong").map(|_| ()).unwrap_err();
+    assert!(matches!(wrong, ImportError::WrongPassword), "{}: {wrong}", path.display());
+    let none = seeds::open(File::open(path).unwrap(), &Given::default()).map(|_| ()).unwrap_err();
+    assert!(matches!(none, ImportError::PasswordNeeded), "{}: {none}", path.display());
+}
+
+#[test]
+fn zip_files_of_every_packer_and_cipher_open_with_the_password_and_not_without() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("ciphers");
+    folder.write("tokens.csv", table());
+    let password = format!("-p{PASSWORD}");
+    for (name, arguments) in [
+        ("zipcrypto", ["-mem=ZipCrypto", "-mm=Deflate"]),
+        ("aes128", ["-mem=AES128", "-mm=Deflate"]),
+        ("aes192", ["-mem=AES192", "-mm=Deflate"]),
+        ("aes256", ["-mem=AES256", "-mm=Deflate"]),
+        ("stored-zipcrypto", ["-mem=ZipCrypto", "-mm=Copy"]),
+        ("stored-aes256", ["-mem=AES256", "-mm=Copy"]),
+        ("deflate64-zipcrypto", ["-mem=ZipCrypto", "-mm=Deflate64"]),
+        ("deflate64-aes256", ["-mem=AES256", "-mm=Deflate64"]),
+    ] {
+        let name = format!("{name}.zip");
+        folder.run("7z", &[&"a", &"-tzip", &arguments[0], &arguments[1], &password, &name, &"tokens.csv"]);
+        opens(&folder.path(&name), PASSWORD.as_bytes(), 1000);
+        is_locked(&folder.path(&name));
+    }
+    folder.run("zip", &[&"-q", &"-P", &PASSWORD, &"info-zip.zip", &"tokens.csv"]);
+    opens(&folder.path("info-zip.zip"), PASSWORD.as_bytes(), 1000);
+    is_locked(&folder.path("info-zip.zip"));
+    for cipher in ["traditional", "aes128", "aes256"] {
+        let (name, option) = (format!("bsdtar-{cipher}.zip"), format!("zip:encryption={cipher}"));
+        folder.run("bsdtar", &[&"-acf", &name, &"--options", &option, &"--passphrase", &PASSWORD, &"tokens.csv"]);
+        opens(&folder.path(&name), PASSWORD.as_bytes(), 1000);
+        is_locked(&folder.path(&name));
+    }
+}
+
+#[test]
+fn a_zip_file_in_the_clear_opens_with_a_warning_and_without_a_question() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("clear");
+    folder.write("tokens.csv", table());
+    folder.run("zip", &[&"-q", &"plain.zip", &"tokens.csv"]);
+    // Written to a pipe: the sizes stand behind the data.
+    folder.run("sh", &[&"-c", &"zip -q - tokens.csv | cat > piped.zip"]);
+    for name in ["plain.zip", "piped.zip"] {
+        let file = seeds::open(File::open(folder.path(name)).unwrap(), &Given::default()).unwrap();
+        assert_eq!(file.row_count(), 1000);
+        assert!(file.notes().iter().any(|note| note.to_string().contains("travelled in the clear")), "{name}");
+    }
+}
+
+#[test]
+fn the_name_of_a_file_does_not_matter() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("names");
+    folder.write("tokens.csv", table());
+    folder.run("zip", &[&"-q", &"-P", &PASSWORD, &"tokens.zip", &"tokens.csv"]);
+    fs::rename(folder.path("tokens.zip"), folder.path("invoice.pdf")).unwrap();
+    opens(&folder.path("invoice.pdf"), PASSWORD.as_bytes(), 1000);
+}
+
+#[test]
+fn several_entries_are_read_in_order_and_what_is_no_seed_file_is_left_alone() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("entries");
+    folder.write("a/tokens.csv", format!("1,{BASE32}\n"));
+    folder.write("b/Tokens.TXT", format!("2 {BASE32}\n"));
+    folder.write("__MACOSX/a/._tokens.csv", b"\0\x05\x16\x07\0\x02\0\0");
+    folder.write("README.txt", "Serial numbers and secrets are in the other files.\n");
+    folder.write("logo.png", b"\x89PNG\r\n");
+    folder
+        .run("zip", &[&"-q", &"-r", &"-P", &PASSWORD, &"all.zip", &"a", &"b", &"__MACOSX", &"README.txt", &"logo.png"]);
+    let file = opens(&folder.path("all.zip"), PASSWORD.as_bytes(), 2);
+    let places: Vec<_> = file.rows().map(|row| row.place.to_string()).collect();
+    assert_eq!(places, ["a/tokens.csv, line 1", "b/Tokens.TXT, line 1"]);
+    assert!(file.notes().iter().any(|note| note.to_string().starts_with("README.txt: ignored")));
+}
+
+#[test]
+fn a_password_beyond_ascii_opens_in_every_spelling() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("spellings");
+    folder.write("tokens.csv", table());
+    // As UTF-8, code page 437 and Latin-1.
+    for (name, bytes) in [("utf8", "grün".as_bytes()), ("cp437", b"gr\x81n"), ("latin1", b"gr\xfcn")] {
+        let name = format!("{name}.zip");
+        folder.run("zip", &[&"-q", &"-P", &OsStr::from_bytes(bytes), &name, &"tokens.csv"]);
+        opens(&folder.path(&name), "grün".as_bytes(), 1000);
+        is_locked(&folder.path(&name));
+    }
+}
+
+#[test]
+fn two_thousand_wrong_passwords_are_all_called_wrong() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("wrong");
+    // About eight of them pass ZipCrypto's own check; then the stream or the checksum has to tell.
+    folder.write("tokens.csv", format!("1,{BASE32}\n").repeat(20));
+    folder.run("zip", &[&"-q", &"-P", &PASSWORD, &"deflated.zip", &"tokens.csv"]);
+    folder.run("zip", &[&"-q", &"-0", &"-P", &PASSWORD, &"stored.zip", &"tokens.csv"]);
+    for name in ["deflated.zip", "stored.zip"] {
+        for number in 0..1000 {
+            let error = open(&folder.path(name), format!("wrong {number}").as_bytes()).map(|_| ()).unwrap_err();
+            assert!(matches!(error, ImportError::WrongPassword), "{name}, {number}: {error}");
+        }
+    }
+}
+
+// Files that were made to do harm.
+
+/// What `seed-reader` says about a file that it refuses. In a second, with little memory: a debug build on a busy
+/// machine is given three.
+fn harmless(path: &Path) -> String {
+    let begun = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_seed-reader")).arg(path).arg(PASSWORD).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{}: {said}", path.display());
+    let peak: usize = said.split(", ").nth(1).unwrap().trim_end_matches(" KiB").parse().unwrap();
+    assert!(peak <= 64 << 10, "{}: {said}", path.display());
+    said
+}
+
+/// Writes zip files whose headers say what they like. The data of a bomb is a few bytes of zeros, deflated and repeated.
+const FORGE: &str = r"
+import struct, zlib
+
+def bomb(size):
+    piece = 1 << 20
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflate.compress(bytes(piece)); deflate.flush(zlib.Z_FULL_FLUSH)
+    part = deflate.compress(bytes(piece)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return part * (size // piece) + deflate.flush()
+
+def forge(path, data, declared, name=b'tokens.csv', method=8):
+    small = declared < 0xffffffff
+    extra = b'' if small else struct.pack('<HHQ', 1, 8, declared)
+    size = declared if small else 0xffffffff
+    fields = struct.pack('<HHHHHIIIHH', 20 if small else 45, 0, method, 0, 0x21, 0, len(data), size, len(name), len(extra))
+    local = b'PK\3\4' + fields + name + extra + data
+    central = b'PK\1\2' + struct.pack('<H', 45) + fields + struct.pack('<HHHII', 0, 0, 0, 0, 0) + name + extra
+    end = b'PK\5\6' + struct.pack('<HHHHIIH', 0, 0, 1, 1, len(central), len(local), 0)
+    open(path, 'wb').write(local + central + end)
+";
+
+#[test]
+fn bombs_are_refused_whatever_size_they_declare() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("bombs");
+    folder.python(&format!(
+        "{FORGE}
+data = bomb(10 << 30)
+forge('declared.zip', data, 10 << 30)
+forge('nothing.zip', data, 0)
+forge('little.zip', data, 1000)
+forge('plausible.zip', data, 60 << 20)
+forge('most.zip', data, 256 << 20)
+"
+    ));
+    for (name, expected) in [
+        ("declared.zip", "TooLarge: tokens.csv unpacks to more than 256 MiB"),
+        ("nothing.zip", "Invalid: the zip file is damaged"),
+        ("little.zip", "Invalid: the zip file is damaged"),
+        ("plausible.zip", "TooLarge: tokens.csv unpacks to far more than"),
+        ("most.zip", "TooLarge: tokens.csv unpacks to far more than"),
+    ] {
+        let said = harmless(&folder.path(name));
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_table_of_contents_without_end_is_refused() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("entries-without-end");
+    folder.python(
+        "
+import struct, zipfile
+with zipfile.ZipFile('many.zip', 'w') as many:
+    for number in range(100000):
+        many.writestr(f'{number}.csv', b'')
+data = open('many.zip', 'rb').read()
+end = data.rindex(b'PK\\5\\6')
+locator = data.rindex(b'PK\\6\\7')
+record = data.rindex(b'PK\\6\\6')
+size, start = struct.unpack('<QQ', data[record + 40:record + 56])
+# The same without the record for many entries, with a count that fits, and with none at all.
+for name, count in [('fits.zip', 60000), ('few.zip', 1001)]:
+    forged = struct.pack('<HHHHIIH', 0, 0, count, count, size, start, 0)
+    open(name, 'wb').write(data[:record] + b'PK\\5\\6' + forged)
+# A record that announces more than there is memory for.
+huge = bytearray(data)
+huge[record + 24:record + 40] = struct.pack('<QQ', 1 << 40, 1 << 40)
+open('huge.zip', 'wb').write(huge)
+",
+    );
+    for name in ["many.zip", "fits.zip", "few.zip", "huge.zip"] {
+        let said = harmless(&folder.path(name));
+        assert!(said.contains("TooLarge: the zip file has more than 1000 entries"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_zip_file_in_a_zip_file_is_refused_in_words() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("nested");
+    folder.write("tokens.csv", table());
+    folder.run("zip", &[&"-q", &"inner.zip", &"tokens.csv"]);
+    folder.run("zip", &[&"-q", &"-0", &"-P", &PASSWORD, &"outer.zip", &"inner.zip"]);
+    let said = harmless(&folder.path("outer.zip"));
+    assert!(said.contains("Invalid: inner.zip in the zip file is a zip file"), "{said}");
+}
+
+#[test]
+fn a_million_rows_in_an_encrypted_zip_file_fit_into_little_memory() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("million");
+    folder.python(
+        "
+import base64, random
+source = random.Random(1)
+with open('tokens.csv', 'w') as file:
+    for number in range(1000000):
+        file.write(f'{1234567000000 + number},{base64.b32encode(source.randbytes(20)).decode()}\\n')
+",
+    );
+    let password = format!("-p{PASSWORD}");
+    folder.run("7z", &[&"a", &"-tzip", &"-mx=1", &"-mem=AES256", &password, &"tokens.zip", &"tokens.csv"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_seed-reader")).arg(folder.path("tokens.zip")).arg(PASSWORD).output();
+    let said = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(said.contains("1000000 good 0 bad"), "{said}");
+    // 47 MB of text, held once. The registry needs about as much beside it, and 128 MiB are allowed together.
+    let peak: usize = said.split(", ").nth(1).unwrap().trim_end_matches(" KiB").parse().unwrap();
+    assert!(peak <= 64 << 10, "{said}");
+}
+
+#[test]
+fn what_the_fuzz_targets_start_from_is_read_as_they_read_it() {
+    for (target, read, good) in
+        [("csv", fuzz::csv as fn(&[u8]) -> usize, 11), ("pskc", fuzz::pskc, 6), ("zip_csv", fuzz::zip_csv, 6)]
+    {
+        let corpus = workspace().join("tests/fuzz/corpus").join(target);
+        let files = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path());
+        let opened: Vec<_> = files.filter(|path| read(&fs::read(path).unwrap()) > 0).collect();
+        assert!(opened.len() >= good, "of {} only these hold tokens: {opened:?}", corpus.display());
+    }
+}
+
+// PSKC as another program writes it.
+
+/// Three tokens, written by Debian's python3-pskc.
+fn pskc(folder: &Folder, encryption: &str) {
+    folder.python(&format!(
+        "
+from pskc import PSKC
+container = PSKC()
+for number in range(3):
+    container.add_key(
+        id=f'k{{number}}', serial=f'260021570491{{number}}', manufacturer='Acme', model='c200',
+        secret=b'12345678901234567890', algorithm='urn:ietf:params:xml:ns:keyprov:pskc:totp',
+        response_length=8, response_encoding='DECIMAL', time_interval=60, time_offset=0, time_drift=-1)
+{encryption}
+container.write('tokens.xml')
+"
+    ));
+}
+
+fn pskc_opens(folder: &Folder, given: &Given) {
+    let file = seeds::open(File::open(folder.path("tokens.xml")).unwrap(), given).unwrap();
+    let tokens: Vec<_> = file.rows().map(|row| row.token.unwrap()).collect();
+    let serials: Vec<_> = tokens.iter().map(|offered| offered.serial.as_str()).collect();
+    assert_eq!(serials, ["2600215704910", "2600215704911", "2600215704912"]);
+    for offered in &tokens {
+        assert_eq!(offered.secret.expose(), BYTES);
+        let Kind::Totp(period) = offered.parameters.kind else { panic!("TOTP") };
+        assert_eq!((period.seconds(), offered.parameters.digits.count(), offered.drift), (60, 8, Some(-1)));
+        assert_eq!((offered.vendor.as_deref(), offered.model.as_deref()), (Some("Acme"), Some("c200")));
+    }
+}
+
+#[test]
+fn pskc_of_another_program_opens_with_password_and_pre_shared_key() {
+    if !packers() || !requirements::python_modules_met(&["pskc"]) {
+        return;
+    }
+    let folder = Folder::new("pskc");
+    pskc(&folder, "");
+    pskc_opens(&folder, &Given::default());
+    for method in ["", ", algorithm='aes256-cbc'", ", prf='hmac-sha256'"] {
+        pskc(&folder, &format!("container.encryption.setup_pbkdf2(b'{PASSWORD}', iterations=1000{method})"));
+        pskc_opens(&folder, &Given::password(PASSWORD.as_bytes()));
+        is_locked(&folder.path("tokens.xml"));
+    }
+    for (bits, length) in [("128", 16_u8), ("192", 24), ("256", 32)] {
+        pskc(
+            &folder,
+            &format!("container.encryption.setup_preshared_key(key=bytes(range({length})), algorithm='aes{bits}-cbc')"),
+        );
+        let key: Vec<u8> = (0..length).collect();
+        pskc_opens(&folder, &Given { key: Some(key.clone()), password: None });
+        let wrong: Vec<u8> = key.iter().rev().copied().collect();
+        let given = Given { key: Some(wrong), password: None };
+        let error = seeds::open(File::open(folder.path("tokens.xml")).unwrap(), &given).map(|_| ()).unwrap_err();
+        assert!(matches!(error, ImportError::WrongKey) && error.kind() == ErrorKind::WrongKey, "{error}");
+    }
+    // In a zip file with its key beside it, as vendors send it.
+    folder.write("transport.key", (0..32).collect::<Vec<u8>>());
+    folder.run("zip", &[&"-q", &"-P", &PASSWORD, &"both.zip", &"tokens.xml", &"transport.key"]);
+    opens(&folder.path("both.zip"), PASSWORD.as_bytes(), 3);
+}

@@ -1,0 +1,319 @@
+//! The arguments of `token` and `series`, as they are typed.
+//!
+//! What always holds: passwords and keys come from files, descriptors or prompts. Codes may stand here: they are good for
+//! a minute, and both of two are burned by `resync`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use twofactor_core::lifecycle::Stage;
+use twofactor_core::otp::{Algorithm, Digits, Period};
+use twofactor_core::token::Serial;
+
+use super::{PAGE, digits, period};
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  twofactor token import tokens.zip         ask for the password, import
+  twofactor token assign 1234567891234 alice
+  twofactor token list --user alice
+  twofactor token resync 1234567891234      two codes set its clock right";
+
+/// Physical tokens: import, list, assign, help with them
+#[derive(Debug, Subcommand)]
+#[command(help_template = PAGE, before_help = "Tokens bought with a seed file live in a registry that all users of this host share.", after_help = TOKEN_EXAMPLES)]
+pub(crate) enum Token {
+    Import(Box<Import>),
+    List(List),
+    Show(Show),
+    Assign(Assign),
+    Unassign(Unassign),
+    /// Let tokens open logins again that were disabled or lost
+    #[command(before_help = "Whoever owned them still does.")]
+    Enable(Change),
+    /// Put tokens aside for a while
+    #[command(before_help = "Their codes open nothing from the next login on. Their owners keep them.")]
+    Disable(Change),
+    /// Report tokens lost
+    #[command(before_help = "Their codes open nothing from the next login on. \"enable\" when they are found.")]
+    Lost(Change),
+    /// End tokens for good
+    #[command(
+        before_help = "Their secrets are wiped and their owners lose them; their serials stay known and refused."
+    )]
+    Revoke(End),
+    /// Forget tokens, as if they had never been imported
+    #[command(before_help = "Which of their codes were used is kept, should they be imported again.")]
+    Delete(End),
+    Resync(TwoCodes),
+    Verify(OneCode),
+    Identify(Identify),
+    Probe(Probe),
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  twofactor token import tokens.zip --dry-run
+  twofactor token import tokens.csv --series fobs-2026 --digits 8
+  twofactor token import tokens.zip --password-file tokens.password
+  gpg -d tokens.csv.gpg | twofactor token import -";
+
+/// Take a vendor's seed file in
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "CSV, text, PSKC, or a zip file of them; told by the content. All of a file is imported or nothing. What is there already stays as it is.", after_help = IMPORT_EXAMPLES)]
+pub(crate) struct Import {
+    /// The seed file; "-" is standard input
+    pub(crate) file: PathBuf,
+    /// The series the tokens join [default: a new one, named after the file]
+    #[arg(long, value_name = "NAME", value_parser = series)]
+    pub(crate) series: Option<String>,
+    /// Read the password from the first line of a file; "-" is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The same from an open file descriptor
+    #[arg(long, value_name = "N", conflicts_with = "password_file")]
+    pub(crate) password_fd: Option<u32>,
+    /// Read the pre-shared key of a PSKC file from a file: raw bytes or hex
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// What the file is [auto: told by its content]
+    #[arg(long, value_name = "FORMAT", default_value = "auto", hide_default_value = true)]
+    pub(crate) format: FileFormat,
+    /// How secrets are written [auto: told by all of them together]
+    #[arg(long, value_name = "ENCODING", default_value = "auto", hide_default_value = true)]
+    pub(crate) encoding: SeedEncoding,
+    /// Whether time or a counter makes the codes [default: as the file says, else totp]
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<KindName>,
+    /// SHA1, SHA256 or SHA512 [default: as the file says, else SHA1]
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) algorithm: Option<Algorithm>,
+    /// Digits of a code: 6, 7 or 8 [default: as the file says, else 6]
+    #[arg(long, value_name = "N", value_parser = digits)]
+    pub(crate) digits: Option<Digits>,
+    /// Seconds a code is shown, 10 to 300 [default: as the file says, else 30]
+    #[arg(long, value_name = "SECONDS", value_parser = period)]
+    pub(crate) period: Option<Period>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Import the good rows of a file that has bad ones
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Write the rows that were not imported to a new file
+    #[arg(long, value_name = "FILE", requires = "keep_going")]
+    pub(crate) rejects: Option<PathBuf>,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    Auto,
+    Csv,
+    Pskc,
+}
+
+/// `--encoding`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeedEncoding {
+    Auto,
+    Base32,
+    Hex,
+}
+
+/// `--type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindName {
+    Totp,
+    Hotp,
+}
+
+/// List tokens
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Sorted by serial. All conditions must hold.")]
+pub(crate) struct List {
+    /// Of this series
+    #[arg(long, value_name = "SERIES")]
+    pub(crate) series: Option<String>,
+    /// inventory, assigned, active, disabled, lost or revoked
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<Stage>,
+    /// Assigned to this user
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// With a serial like this, such as "12345*"
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) serial: Option<String>,
+    /// Print comma-separated values with a header
+    #[arg(long, conflicts_with_all = ["json_lines", "json"])]
+    pub(crate) csv: bool,
+    /// Print one JSON object a line
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) json_lines: bool,
+}
+
+/// Show everything about a token but its secret
+#[derive(Debug, Args)]
+#[command(help_template = PAGE)]
+pub(crate) struct Show {
+    /// The token
+    #[arg(value_parser = serial)]
+    pub(crate) serial: Serial,
+}
+
+const ASSIGN_EXAMPLES: &str = "\
+Examples:
+  twofactor token assign 1234567891234 alice
+  twofactor token assign --from owners.csv      lines of SERIAL,USER";
+
+/// Give a token to a user, or tokens to users
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Its codes open the user's next login. Of a file all lines are done or none.", after_help = ASSIGN_EXAMPLES)]
+pub(crate) struct Assign {
+    /// The token
+    #[arg(value_parser = serial, required_unless_present = "from", requires = "user", conflicts_with = "from")]
+    pub(crate) serial: Option<Serial>,
+    /// Who gets it
+    pub(crate) user: Option<String>,
+    /// Read lines of SERIAL,USER from a file; "-" is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+}
+
+/// Take a token from its owner
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "The next login with it is refused. The token goes back to the inventory.")]
+pub(crate) struct Unassign {
+    /// The token
+    #[arg(value_parser = serial)]
+    pub(crate) serial: Serial,
+    /// Take it even if its owner has nothing else to log in with
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+// Of `enable`, `disable` and `lost`, which say themselves what they are.
+#[derive(Debug, Args)]
+#[command(help_template = PAGE)]
+pub(crate) struct Change {
+    /// The tokens; all are changed or none
+    #[arg(value_parser = serial, required = true)]
+    pub(crate) serials: Vec<Serial>,
+}
+
+// Of `revoke` and `delete`.
+#[derive(Debug, Args)]
+#[command(help_template = PAGE)]
+pub(crate) struct End {
+    /// The tokens; all are changed or none
+    #[arg(value_parser = serial, required = true)]
+    pub(crate) serials: Vec<Serial>,
+    /// Do it even if an owner has nothing else to log in with
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Set a token's clock or counter right with two consecutive codes
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Searches a day either way, or 1000 codes of a counter. Both codes are used up. Without them they are asked for, or read from standard input, a line each.")]
+pub(crate) struct TwoCodes {
+    /// The token
+    #[arg(value_parser = serial)]
+    pub(crate) serial: Serial,
+    #[command(flatten)]
+    pub(crate) codes: Codes,
+}
+
+// Two consecutive codes.
+#[derive(Debug, Args)]
+pub(crate) struct Codes {
+    /// The code that the token shows
+    #[arg(requires = "code2")]
+    pub(crate) code1: Option<String>,
+    /// The code that it shows next
+    pub(crate) code2: Option<String>,
+}
+
+/// Say whether a token shows this code now
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Burns nothing and counts nothing. Without CODE it is asked for, or read from standard input.")]
+pub(crate) struct OneCode {
+    /// The token
+    #[arg(value_parser = serial)]
+    pub(crate) serial: Serial,
+    /// The code
+    pub(crate) code: Option<String>,
+}
+
+/// Find the token that shows two consecutive codes
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "For a token without a readable serial. Looks at every token; burns nothing.")]
+pub(crate) struct Identify {
+    #[command(flatten)]
+    pub(crate) codes: Codes,
+}
+
+/// Find out which parameters fit what a token shows
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "For seed files that do not say. Tries encoding, type, hash and period. Burns nothing.")]
+pub(crate) struct Probe {
+    /// The token
+    #[arg(value_parser = serial)]
+    pub(crate) serial: Serial,
+    #[command(flatten)]
+    pub(crate) codes: Codes,
+    /// Give what fits to all tokens of the series, without asking
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
+
+/// Series: all tokens that came together
+#[derive(Debug, Subcommand)]
+#[command(help_template = PAGE, before_help = "A series is what one import brought, or several imports into one name.")]
+pub(crate) enum Series {
+    /// List all series
+    #[command(help_template = PAGE)]
+    List,
+    /// Show a series and the files it came from
+    #[command(help_template = PAGE)]
+    Show {
+        /// The series
+        series: String,
+    },
+    Delete(DeleteSeries),
+}
+
+/// Forget a series and all its tokens
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Which of their codes were used is kept, should they be imported again.")]
+pub(crate) struct DeleteSeries {
+    /// The series
+    pub(crate) series: String,
+    /// Do it even if an owner has nothing else to log in with
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+fn serial(text: &str) -> Result<Serial, &'static str> {
+    Serial::new(text).ok_or("a serial is 1 to 64 printable ASCII characters without spaces, quotes or backslashes")
+}
+
+fn series(text: &str) -> Result<String, &'static str> {
+    if is_series_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a series is 1 to 64 characters without control characters, and without spaces at its ends")
+    }
+}
+
+/// What a series can be called.
+pub(crate) fn is_series_name(text: &str) -> bool {
+    let plain = !text.chars().any(char::is_control) && text.trim() == text;
+    plain && (1..=64).contains(&text.chars().count())
+}

@@ -1,0 +1,127 @@
+//! `twofactor series list|show|delete`: all tokens that came together.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+use twofactor_core::audit::Event;
+use twofactor_core::store::files::TokenError;
+use twofactor_core::store::registry::{Import, SeriesSummary};
+
+use crate::args::Series;
+use crate::args::tokens::DeleteSeries;
+use crate::commands::token::{Asking, counted, last_credential};
+use crate::error::Failure;
+use crate::host::{self, Host};
+use crate::journal;
+use crate::output::Output;
+
+/// Does what was typed behind `series`.
+pub(super) fn run(arguments: Series, host: &Host, output: &Output) -> Result<(), Failure> {
+    match arguments {
+        Series::List => list(host, output),
+        Series::Show { series } => {
+            let series = known_series(&series, host)?;
+            Ok(output.report(|| detailed(&series), || as_json(&series))?)
+        }
+        Series::Delete(arguments) => delete(&arguments, host, output),
+    }
+}
+
+fn known_series(name: &str, host: &Host) -> Result<SeriesSummary, Failure> {
+    let series = host.accounts.series(name)?;
+    Ok(series.ok_or_else(|| TokenError::NoSeries(name.to_owned()))?)
+}
+
+fn list(host: &Host, output: &Output) -> Result<(), Failure> {
+    let all = host.accounts.all_series()?;
+    if all.is_empty() {
+        return Ok(output.done(|| "There are no series.\n".to_owned(), || json!([]))?);
+    }
+    Ok(output.report(|| table(&all), || all.iter().map(as_json).collect())?)
+}
+
+fn table(all: &[SeriesSummary]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["SERIES", "TOKENS", "FREE", "ASSIGNED", "UNUSABLE", "REVOKED", "LAST IMPORT"]);
+    for series in all {
+        let numbers = [series.tokens, free(series), series.assigned, series.unusable, series.revoked];
+        let last = series.imports.last().map_or_else(|| "-".to_owned(), |import| import.at.to_string());
+        let name = series.name.escape_debug().to_string();
+        table.add_row([name].into_iter().chain(numbers.map(|number| number.to_string())).chain([last]));
+    }
+    // The style leaves a blank before the first column, which would be in the way of a script.
+    table.lines().fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(&line).trim_end() + "\n")
+}
+
+/// Tokens that nobody has and that can be given to somebody, unless some of those put aside have an owner.
+fn free(series: &SeriesSummary) -> u64 {
+    series.tokens.saturating_sub(series.assigned).saturating_sub(series.revoked)
+}
+
+fn detailed(series: &SeriesSummary) -> String {
+    let mut text = format!("Series:    {}\n", series.name.escape_debug());
+    let _ = writeln!(text, "Tokens:    {}", series.tokens);
+    let _ = writeln!(text, "Assigned:  {}", series.assigned);
+    let _ = writeln!(text, "Unusable:  {} (disabled or lost)", series.unusable);
+    let _ = writeln!(text, "Revoked:   {}", series.revoked);
+    for import in &series.imports {
+        let _ = writeln!(text, "Import:    {}, by {}", import.at, import.who.escape_debug());
+        let _ = writeln!(text, "           {}", import.file.escape_debug());
+        let _ = writeln!(text, "           SHA-256 {}", in_hex(&import.sha256));
+        let Import { added, unchanged, conflicts, rejected, .. } = import;
+        let _ =
+            writeln!(text, "           {added} new, {unchanged} unchanged, {conflicts} conflicts, {rejected} rejected");
+    }
+    text
+}
+
+fn as_json(series: &SeriesSummary) -> Value {
+    let import = |import: &Import| {
+        json!({
+            "file": import.file,
+            "sha256": in_hex(&import.sha256),
+            "at": import.at.to_string(),
+            "by": import.who,
+            "new": import.added,
+            "unchanged": import.unchanged,
+            "conflicts": import.conflicts,
+            "rejected": import.rejected,
+        })
+    };
+    json!({
+        "series": series.name,
+        "tokens": series.tokens,
+        "assigned": series.assigned,
+        "unusable": series.unusable,
+        "revoked": series.revoked,
+        "imports": series.imports.iter().map(import).collect::<Vec<_>>(),
+    })
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn in_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn delete(arguments: &DeleteSeries, host: &Host, output: &Output) -> Result<(), Failure> {
+    let name = &arguments.series;
+    let series = known_series(name, host)?;
+    let shown = name.escape_debug();
+    let asking = Asking::new(arguments.yes);
+    let tokens = counted(series.tokens, "token");
+    asking.confirm(&format!("Delete series {shown} with {tokens}, {} of them assigned? [y/N] ", series.assigned))?;
+    host::raise_open_files();
+    let sysadmin = host.sysadmin()?;
+    let last = last_credential(arguments.force);
+    let deleted = asking.act(last, |last| host.accounts.delete_series(name, last, sysadmin.by()))?;
+    journal::write(journal::about_series(Event::SeriesDeleted, name).with("tokens", deleted));
+    Ok(output.done(
+        || format!("Series {shown} is deleted, with {}.\n", counted(deleted as u64, "token")),
+        || json!({ "series": name, "tokens": deleted }),
+    )?)
+}

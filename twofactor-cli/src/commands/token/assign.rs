@@ -1,0 +1,231 @@
+//! `twofactor token assign` and `unassign`: who owns what.
+//!
+//! What always holds: of a file all lines are done or none, and whatever is wrong is named by its line.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+use twofactor_core::audit::Event;
+use twofactor_core::store::files::TokenError;
+use twofactor_core::token::Serial;
+use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+
+use crate::args::tokens::{Assign, Unassign};
+use crate::commands::token::{Asking, counted, last_credential};
+use crate::error::Failure;
+use crate::host::{self, Host};
+use crate::journal;
+use crate::output::Output;
+
+pub(super) fn assign(arguments: &Assign, host: &Host, output: &Output) -> Result<(), Failure> {
+    match (&arguments.from, &arguments.serial, &arguments.user) {
+        (Some(path), ..) => assign_all(path, host, output),
+        (None, Some(serial), Some(user)) => assign_one(serial, user, host, output),
+        // The arguments' own rules leave nothing else.
+        (None, ..) => Ok(()),
+    }
+}
+
+fn assign_one(serial: &Serial, user: &str, host: &Host, output: &Output) -> Result<(), Failure> {
+    let user = host::known_user(user)?;
+    let pairs = [(serial.clone(), user)];
+    host.accounts.assign(&pairs, host.sysadmin()?.by())?;
+    note(&pairs);
+    let [(serial, user)] = &pairs;
+    Ok(output.done(|| format!("Token {serial} is assigned to {user}.\n"), || as_json(serial, user))?)
+}
+
+fn as_json(serial: &Serial, user: &UserName) -> Value {
+    json!({ "serial": serial.as_str(), "user": user.as_str() })
+}
+
+fn note(pairs: &[(Serial, UserName)]) {
+    let record = |(serial, user): &(Serial, UserName)| journal::about_token(Event::Assigned, serial).with("user", user);
+    journal::write_all(pairs.iter().map(record));
+}
+
+fn assign_all(path: &Path, host: &Host, output: &Output) -> Result<(), Failure> {
+    let text = read(path).map_err(|error| Failure::InputFile { path: path.to_owned(), error })?;
+    let List { lines, problems } = List::parse(&text, |name| Ok(SystemUsers.canonical(name)?))?;
+    if !problems.is_empty() {
+        return Err(Failure::BadList { path: path.to_owned(), problems });
+    }
+    let pairs: Vec<(Serial, UserName)> = lines.iter().map(|line| (line.serial.clone(), line.user.clone())).collect();
+    host.accounts.assign(&pairs, host.sysadmin()?.by()).map_err(|error| at_its_line(error, path, &lines))?;
+    note(&pairs);
+    Ok(output.done(
+        || format!("Assigned {}.\n", counted(pairs.len() as u64, "token")),
+        || pairs.iter().map(|(serial, user)| as_json(serial, user)).collect(),
+    )?)
+}
+
+/// Longer lists are refused, in bytes.
+const LONGEST_LIST: u64 = 64 << 20;
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let source: &mut dyn Read = if path == Path::new("-") { &mut io::stdin() } else { &mut File::open(path)? };
+    source.take(LONGEST_LIST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST_LIST { Err(io::Error::other("it is too long")) } else { Ok(text) }
+}
+
+/// A list of who gets what.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct List {
+    lines: Vec<Line>,
+    problems: Vec<(usize, LineProblem)>,
+}
+
+/// A line that can be done.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    number: usize,
+    serial: Serial,
+    user: UserName,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum LineProblem {
+    #[error("it is not SERIAL,USER")]
+    Columns,
+    #[error("the serial is not 1 to 64 printable ASCII characters without spaces, quotes or backslashes")]
+    Serial,
+    #[error("there is no user \"{0}\"")]
+    User(String),
+}
+
+impl List {
+    /// Reads lines of `serial,user`. Blank lines, `#` comments, a header and quotes around fields are allowed.
+    fn parse(text: &str, mut look_up: impl FnMut(&str) -> Result<Option<UserName>, Failure>) -> Result<Self, Failure> {
+        let mut list = Self::default();
+        let mut known: HashMap<&str, Option<UserName>> = HashMap::new();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let rows = (1..).zip(text.lines().map(str::trim));
+        let rows = rows.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        for (position, (number, line)) in rows.enumerate() {
+            let Some((serial, user)) = columns(line) else {
+                list.problems.push((number, LineProblem::Columns));
+                continue;
+            };
+            if position == 0 && is_header(serial) {
+                continue;
+            }
+            let Some(serial) = Serial::new(serial) else {
+                list.problems.push((number, LineProblem::Serial));
+                continue;
+            };
+            let found = match known.get(user) {
+                Some(found) => found.clone(),
+                None => known.entry(user).or_insert(look_up(user)?).clone(),
+            };
+            match found {
+                Some(user) => list.lines.push(Line { number, serial, user }),
+                None => list.problems.push((number, LineProblem::User(user.to_owned()))),
+            }
+        }
+        Ok(list)
+    }
+}
+
+fn columns(line: &str) -> Option<(&str, &str)> {
+    let separator = [',', ';', '\t'];
+    let (serial, user) = line.split_once(separator)?;
+    let (serial, user) = (bare(serial), bare(user));
+    (!serial.is_empty() && !user.is_empty() && !user.contains(separator)).then_some((serial, user))
+}
+
+/// A field without the spaces and quotes around it.
+fn bare(field: &str) -> &str {
+    let field = field.trim();
+    field.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(field)
+}
+
+/// No vendor calls a token "serial".
+fn is_header(serial: &str) -> bool {
+    ["serial", "serial number", "serial_number", "serialnumber", "token"].contains(&&*serial.to_ascii_lowercase())
+}
+
+/// Names the line that was refused.
+fn at_its_line(error: TokenError, path: &Path, lines: &[Line]) -> Failure {
+    let found = match &error {
+        TokenError::Twice(serial) => lines.iter().filter(|line| line.serial == *serial).nth(1),
+        TokenError::TooMany(user) => lines.iter().rfind(|line| line.user == *user),
+        TokenError::NoToken(serial)
+        | TokenError::Owned(serial, _)
+        | TokenError::Revoked(serial)
+        | TokenError::Unusable(serial, _) => lines.iter().find(|line| line.serial == *serial),
+        _ => None,
+    };
+    match found {
+        Some(Line { number, .. }) => Failure::AtLine { path: path.to_owned(), line: *number, error },
+        None => error.into(),
+    }
+}
+
+pub(super) fn unassign(arguments: &Unassign, host: &Host, output: &Output) -> Result<(), Failure> {
+    let serial = &arguments.serial;
+    let sysadmin = host.sysadmin()?;
+    let last = last_credential(arguments.force);
+    let owner = Asking::new(false).act(last, |last| host.accounts.unassign(serial, last, sysadmin.by()))?;
+    journal::write(journal::about_token(Event::Unassigned, serial).with("user", &owner));
+    Ok(output.done(
+        || format!("Token {serial} is no longer assigned to {owner}.\n"),
+        || json!({ "serial": serial.as_str(), "former_user": owner.as_str() }),
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> List {
+        let look_up = |name: &str| Ok(UserName::new(name).ok().filter(|name| name.as_str() != "nobody-here"));
+        List::parse(text, look_up).unwrap()
+    }
+
+    fn lines(text: &str) -> Vec<(usize, String, String)> {
+        let List { lines, problems } = parse(text);
+        assert_eq!(problems, [], "{text:?}");
+        lines.into_iter().map(|line| (line.number, line.serial.to_string(), line.user.to_string())).collect()
+    }
+
+    #[test]
+    fn a_list_may_come_from_a_spreadsheet() {
+        let text = "\u{feff}Serial Number;User\r\n# fobs of 2026\r\n\r\n0012;alice\r\n \"0013\" ; \"bob\" \r\n";
+        let expected = [(4, "0012".to_owned(), "alice".to_owned()), (5, "0013".to_owned(), "bob".to_owned())];
+        assert_eq!(lines(text), expected);
+        assert_eq!(lines("0012\talice"), [(1, "0012".to_owned(), "alice".to_owned())]);
+        assert_eq!(lines(""), []);
+    }
+
+    #[test]
+    fn every_line_that_is_wrong_is_named() {
+        let text = "0012\n0013,alice,bob\n00 14,alice\n0015,nobody-here\n,alice\n0016,alice\n";
+        let problems = parse(text).problems;
+        assert_eq!(
+            problems,
+            [
+                (1, LineProblem::Columns),
+                (2, LineProblem::Columns),
+                (3, LineProblem::Serial),
+                (4, LineProblem::User("nobody-here".to_owned())),
+                (5, LineProblem::Columns),
+            ]
+        );
+    }
+
+    #[test]
+    fn each_user_is_looked_up_once() {
+        let mut looked_up = 0;
+        let list = List::parse("1,alice\n2,alice\n3,alice\n", |name| {
+            looked_up += 1;
+            Ok(UserName::new(name).ok())
+        });
+        assert_eq!((list.unwrap().lines.len(), looked_up), (3, 1));
+    }
+}

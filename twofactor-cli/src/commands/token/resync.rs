@@ -1,0 +1,48 @@
+//! `twofactor token resync SERIAL [CODE1 CODE2]`: two consecutive codes say where the token stands. Both are burned.
+
+use serde_json::json;
+use twofactor_core::audit::Event;
+use twofactor_core::otp::Kind;
+use twofactor_core::store::files::TokenError;
+use twofactor_core::user::UserName;
+
+use crate::args::tokens::TwoCodes;
+use crate::commands::token::{codes, drift_in_words, known_token, seconds_of};
+use crate::error::Failure;
+use crate::host::Host;
+use crate::journal;
+use crate::output::Output;
+
+pub(super) fn run(arguments: TwoCodes, host: &Host, output: &Output) -> Result<(), Failure> {
+    let serial = arguments.serial;
+    // Before anybody waits for a second code.
+    let token = known_token(&serial, host)?.listed;
+    if token.token.is_none() {
+        return Err(TokenError::Revoked(serial).into());
+    }
+    let [first, second] = codes::two(arguments.codes)?;
+    let progress = host.accounts.resynchronize(&serial, [&first, &second], host.sysadmin()?.by())?;
+    let kind = token.parameters.kind;
+    let owner = token.owner.as_ref();
+    let record = journal::about_token(Event::Resynced, &serial).with_some("user", owner);
+    journal::write(record.with("drift", progress.drift));
+    let next_counter = match kind {
+        Kind::Hotp => progress.watermark.map(|step| step.0.saturating_add(1)),
+        Kind::Totp(_) => None,
+    };
+    Ok(output.done(
+        || match next_counter {
+            Some(next) => format!("Token {serial} is in step again: its next counter is {next}.\n"),
+            None => format!("Token {serial} is in step again: {}.\n", drift_in_words(progress.drift.into(), kind)),
+        },
+        || {
+            json!({
+                "serial": serial.as_str(),
+                "user": owner.map(UserName::as_str),
+                "drift": progress.drift,
+                "drift_seconds": seconds_of(progress.drift.into(), kind),
+                "next_counter": next_counter,
+            })
+        },
+    )?)
+}

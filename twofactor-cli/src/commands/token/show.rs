@@ -1,0 +1,57 @@
+//! `twofactor token show SERIAL`: everything about a token but its secret.
+
+use std::fmt::Write as _;
+
+use twofactor_core::lifecycle::Stage;
+use twofactor_core::store::files::TokenView;
+
+use crate::args::tokens::Show;
+use crate::commands::described;
+use crate::commands::token::{as_json, drift_in_words, known_token};
+use crate::error::{Failure, quoted};
+use crate::host::Host;
+use crate::output::Output;
+
+/// So many right codes outside the window are no accident: the clock is off.
+const TOO_MANY_NEAR_MISSES: u32 = 3;
+
+pub(super) fn run(arguments: &Show, host: &Host, output: &Output) -> Result<(), Failure> {
+    let view = known_token(&arguments.serial, host)?;
+    Ok(output.report(|| in_words(&view), || as_json(&view))?)
+}
+
+fn in_words(view: &TokenView) -> String {
+    let token = &view.listed;
+    let mut text = format!("Serial:          {}\n", token.serial);
+    let _ = writeln!(text, "State:           {}", view.stage);
+    if let Some(owner) = &token.owner {
+        let since = token.assigned_at.map_or_else(String::new, |since| format!(", since {since}"));
+        let _ = writeln!(text, "User:            {owner}{since}");
+    }
+    let _ = writeln!(text, "Parameters:      {}", described(token.parameters));
+    for (name, value) in [("Series:", &token.series), ("Vendor:", &token.vendor), ("Model:", &token.model)] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:<16} {}", value.escape_debug());
+        }
+    }
+    let _ = writeln!(text, "Imported:        {}", token.issued);
+    if let Some(problem) = &view.problem {
+        let _ = writeln!(text, "Problem:         {problem}");
+        let _ = writeln!(text, "                 no login is possible with it; {}", problem.hint());
+        return text;
+    }
+    if view.stage != Stage::Revoked {
+        let drift = drift_in_words(view.drift.into(), token.parameters.kind);
+        let _ = writeln!(text, "Drift:           {drift}");
+    }
+    if token.owner.is_some() {
+        let last = view.last_accepted.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        let _ = writeln!(text, "Last accepted:   {last}");
+        let _ = writeln!(text, "Near misses:     {}", view.near_misses);
+        if view.near_misses >= TOO_MANY_NEAR_MISSES {
+            let serial = quoted(token.serial.as_str());
+            let _ = writeln!(text, "                 its clock is off: run \"twofactor token resync {serial}\"");
+        }
+    }
+    text
+}

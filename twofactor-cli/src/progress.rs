@@ -1,0 +1,42 @@
+//! A progress bar on a terminal, and nothing anywhere else.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::Output;
+
+/// How far something long has come.
+#[derive(Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Begins at nothing of `all`.
+    pub(crate) fn new(doing: &'static str, all: u64, output: &Output) -> Self {
+        if !output.shows_progress() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new(all).with_message(doing);
+        match ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} % {eta:>4}") {
+            Ok(style) => bar.set_style(style.progress_chars("## ")),
+            // A bar that looks otherwise is still a bar.
+            Err(_) => {}
+        }
+        Self(bar)
+    }
+
+    /// So much of all.
+    pub(crate) fn reached(&self, position: u64) {
+        self.0.set_position(position);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn done(self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    /// What failed leaves no bar behind either.
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

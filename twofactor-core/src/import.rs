@@ -1,0 +1,477 @@
+//! Seed files: what vendors send with a box of tokens, read into what may become tokens of ours.
+//!
+//! The story of a file: [`open`] tells by its content what it is, takes it out of its zip file with the password,
+//! brings its text to UTF-8, and looks at every row once to decide what holds for all of them. Then
+//! [`SeedFile::rows`] reads row by row what each offers: a token, or a reason why not.
+//!
+//! What always holds: nothing decrypted touches a disk, and whatever held a secret is wiped. Everything has a bound.
+//! No error, rejection or note repeats what stood in a field. Nothing here knows what was imported before: meeting
+//! that is the registry's part.
+
+use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::otp::{Algorithm, Digits, Period};
+
+mod characters;
+mod columns;
+mod container;
+mod delimited;
+mod error;
+mod note;
+mod offer;
+mod pskc;
+mod pskc_crypto;
+mod recognition;
+mod seed_encoding;
+mod table;
+mod xml;
+
+pub use error::{ErrorKind, ImportError, PskcError};
+pub use note::{Container, Content, Form, Note};
+pub use offer::{KeyRejection, Offered, Parameter, Rejection};
+pub use recognition::Foreign;
+pub use seed_encoding::Encoding;
+
+use container::{Entry, Sort};
+use pskc::Pskc;
+use recognition::Beginning;
+use table::Table;
+
+/// The largest file, in bytes.
+pub const LARGEST_FILE: u64 = 64 << 20;
+/// The most that is unpacked, in bytes: of one zip entry, and of all that are taken.
+pub const LARGEST_ENTRY: u64 = 256 << 20;
+/// The most entries of a zip file.
+pub const MOST_ENTRIES: usize = 1_000;
+/// The most rows of a file.
+pub const MOST_ROWS: usize = 4_000_000;
+/// The longest field, in bytes.
+pub const LONGEST_FIELD: usize = 1_024;
+/// The most columns of a table that are looked at.
+const MOST_COLUMNS: usize = 16;
+/// The most notes about one file.
+const MOST_NOTES: usize = 32;
+
+/// What a person says about a file, because the file does not, or says it wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// What the file is.
+    pub format: Format,
+    /// How secrets are written; else decided per file.
+    pub encoding: Option<Encoding>,
+    /// TOTP or HOTP.
+    pub kind: Option<KindName>,
+    /// The hash; else what the file says, else SHA-1. Never told by the length of a secret.
+    pub algorithm: Option<Algorithm>,
+    /// The length of a code; else what the file says, else 6.
+    pub digits: Option<Digits>,
+    /// The length of a step; else what the file says, else 30 s.
+    pub period: Option<Period>,
+}
+
+impl Options {
+    /// Whether nothing is said about codes, so that no row can say otherwise.
+    fn is_silent(&self) -> bool {
+        self.kind.is_none() && self.algorithm.is_none() && self.digits.is_none() && self.period.is_none()
+    }
+}
+
+/// What a file is. Zip files are opened in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Told by the content.
+    #[default]
+    Auto,
+    /// Delimited text.
+    Delimited,
+    /// PSKC (RFC 6030).
+    Pskc,
+}
+
+/// TOTP or HOTP, without the parameters of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KindName {
+    /// Time-based.
+    Totp,
+    /// Counter-based.
+    Hotp,
+}
+
+/// What opens an encrypted file. Asked only when needed, and each at most once.
+pub trait Keyring {
+    /// The password of the file, of the zip or of PSKC. `None`: there is none to be had.
+    fn password(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error>;
+    /// The pre-shared AES key: 16, 24 or 32 bytes, raw or as hexadecimal digits. `None`: there is none to be had.
+    fn key(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error>;
+}
+
+/// A seed file, decrypted and surveyed. Its rows are parsed when they are asked for.
+pub struct SeedFile {
+    sha256: [u8; 32],
+    form: Form,
+    notes: Vec<Note>,
+    options: Options,
+    documents: Vec<Document>,
+}
+
+/// A text with rows: the file, or an entry of a zip file.
+struct Document {
+    entry: Option<Arc<str>>,
+    text: Zeroizing<Vec<u8>>,
+    reading: Reading,
+    /// How many bytes of other documents stand before it.
+    before: u64,
+}
+
+/// How a document is read.
+enum Reading {
+    Delimited(Table),
+    Pskc(Pskc),
+}
+
+/// One row, and where it stood.
+#[derive(Debug)]
+pub struct Row {
+    /// Where it stood.
+    pub place: Place,
+    /// What it offers, or why nothing.
+    pub token: Result<Offered, Rejection>,
+    /// How far this row is into the file: at most [`SeedFile::size_hint`].
+    pub reached: u64,
+    document: usize,
+    span: Range<usize>,
+}
+
+/// Where something stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The entry of a zip file.
+    pub entry: Option<Arc<str>>,
+    /// From 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.entry {
+            Some(entry) => write!(formatter, "{entry}, line {}", self.line),
+            None => write!(formatter, "line {}", self.line),
+        }
+    }
+}
+
+/// What stands around the rows of a document, so that some of them can be written to a file of the same form.
+pub struct Frame {
+    /// The header of a table; the beginning of a PSKC document, with what its keys are encrypted with.
+    pub before: Zeroizing<Vec<u8>>,
+    /// The end of a PSKC document.
+    pub after: Zeroizing<Vec<u8>>,
+}
+
+/// Opens a seed file: reads, decrypts and surveys it. An error means that nothing of it can be imported.
+pub fn open<R: Read + Seek>(
+    mut source: R,
+    options: &Options,
+    keyring: &mut dyn Keyring,
+) -> Result<SeedFile, ImportError> {
+    let size = source.seek(SeekFrom::End(0))?;
+    if size > LARGEST_FILE {
+        return Err(ImportError::FileTooLarge);
+    }
+    source.rewind()?;
+    let (mut asked, mut notes) = (Asked::new(keyring), Vec::new());
+    let mut start = Zeroizing::new(Vec::with_capacity(recognition::ENOUGH));
+    source.by_ref().take(length_of(recognition::ENOUGH)).read_to_end(&mut start)?;
+    source.rewind()?;
+    let (container, sha256, entries) = match recognition::recognise(&start) {
+        Beginning::Foreign(foreign) => return Err(ImportError::Foreign(foreign)),
+        Beginning::Zip => {
+            // What a zip file is refused for shows early, so its digest can wait.
+            let entries = container::unpack(&mut source, &mut asked, &mut notes)?;
+            (Container::Zip, digest(&mut source)?, entries)
+        }
+        Beginning::Text => {
+            let bytes = take_in(&mut source, size)?;
+            let sha256 = Sha256::digest(&bytes).into();
+            (Container::Plain, sha256, vec![Entry { name: "".into(), sort: Sort::Seeds, bytes }])
+        }
+    };
+    let documents = read_all(container, entries, options, &mut asked, &mut notes)?;
+    let content = match documents.first().map(|document| &document.reading) {
+        Some(Reading::Delimited(table)) => Content::Delimited(table.encoding),
+        Some(Reading::Pskc(_)) => Content::Pskc,
+        None => return Err(ImportError::NoRows),
+    };
+    if let Some(more) = notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
+        notes.truncate(MOST_NOTES);
+        notes.push(Note::More(more));
+    }
+    Ok(SeedFile { sha256, form: Form { container, content }, notes, options: *options, documents })
+}
+
+/// The SHA-256 of a file that is too large to be held in memory beside what was in it.
+fn digest(source: &mut (impl Read + Seek)) -> Result<[u8; 32], io::Error> {
+    source.rewind()?;
+    let (mut hash, mut chunk) = (Sha256::new(), [0; 16 << 10]);
+    loop {
+        match source.read(&mut chunk) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(read) => hash.update(chunk.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The content of a file, in a buffer that never grows and so leaves no copy behind.
+fn take_in(source: &mut impl Read, size: u64) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let capacity = usize::try_from(size).map_err(|_| ImportError::FileTooLarge)?;
+    bytes.try_reserve_exact(capacity).map_err(|_| ImportError::FileTooLarge)?;
+    source.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads all entries that hold rows. A text beside them that holds none is a README, not an error.
+fn read_all(
+    container: Container,
+    mut entries: Vec<Entry>,
+    options: &Options,
+    asked: &mut Asked<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Document>, ImportError> {
+    take_key_beside(&mut entries, asked, notes);
+    let alone = entries.len() == 1;
+    let (mut documents, mut unusable) = (Vec::new(), Vec::new());
+    for Entry { name, sort, bytes } in entries {
+        let entry = (container == Container::Zip).then_some(name);
+        let mut of_this = Vec::new();
+        let document = Document::read(entry.clone(), bytes, options, asked, &mut of_this);
+        let may_be_readme = !alone && matches!(sort, Sort::Text | Sort::Key);
+        match document {
+            Ok(document) if !may_be_readme || document.usable() > 0 => {
+                notes.append(&mut of_this);
+                documents.push(document);
+            }
+            Err(error) if !may_be_readme || matches!(error.kind(), ErrorKind::WrongKey | ErrorKind::Io) => {
+                return Err(error);
+            }
+            unusable_document => unusable.push((entry, of_this, unusable_document)),
+        }
+    }
+    if documents.is_empty() {
+        // No entry has rows: then the first says why.
+        let (_, mut of_this, document) = unusable.into_iter().next().ok_or(ImportError::NoRows)?;
+        notes.append(&mut of_this);
+        documents.push(document?);
+    } else {
+        notes.extend(unusable.into_iter().filter_map(|(entry, ..)| Some(Note::Ignored(entry?.to_string()))));
+    }
+    let (mut before, mut rows) = (0, 0);
+    for document in &mut documents {
+        document.before = before;
+        before += length_of(document.text.len());
+        rows += document.rows();
+    }
+    if rows > MOST_ROWS { Err(ImportError::TooManyRows) } else { Ok(documents) }
+}
+
+/// Takes the AES key that lies beside a PSKC document out of the entries: 16, 24 or 32 bytes, or their digits.
+fn take_key_beside(entries: &mut Vec<Entry>, asked: &mut Asked<'_>, notes: &mut Vec<Note>) {
+    let is_key = |entry: &Entry| {
+        let digits = entry.bytes.trim_ascii();
+        let hex = matches!(digits.len(), 32 | 48 | 64) && digits.iter().all(u8::is_ascii_hexdigit);
+        hex || (entry.sort == Sort::Key && matches!(entry.bytes.len(), 16 | 24 | 32))
+    };
+    if !entries.iter().any(|entry| recognition::is_xml(&entry.bytes)) {
+        return;
+    }
+    if let Some(position) = entries.iter().position(is_key) {
+        let Entry { name, bytes, .. } = entries.remove(position);
+        notes.push(Note::KeyBeside(name.to_string()));
+        asked.key = Some(bytes);
+    }
+}
+
+impl Document {
+    fn read(
+        entry: Option<Arc<str>>,
+        bytes: Zeroizing<Vec<u8>>,
+        options: &Options,
+        asked: &mut Asked<'_>,
+        notes: &mut Vec<Note>,
+    ) -> Result<Self, ImportError> {
+        let foreign = match recognition::recognise(bytes.get(..recognition::ENOUGH).unwrap_or(&bytes)) {
+            Beginning::Zip => Some(Foreign::Zip),
+            Beginning::Foreign(foreign) => Some(foreign),
+            Beginning::Text => None,
+        };
+        if let Some(foreign) = foreign {
+            let entry = entry.as_deref().unwrap_or_default().to_owned();
+            return Err(ImportError::Nested { entry, foreign });
+        }
+        let mut text = characters::text(bytes).map_err(|_| ImportError::NotText)?;
+        let place = |line| Place { entry: entry.clone(), line };
+        let is_pskc = match options.format {
+            Format::Auto => recognition::is_xml(&text),
+            Format::Delimited => false,
+            Format::Pskc => true,
+        };
+        let reading = if is_pskc {
+            text = characters::utf8(text);
+            Reading::Pskc(Pskc::survey(as_str(&text), options, place, asked, notes)?)
+        } else {
+            Reading::Delimited(Table::survey(&text, options, place, notes)?)
+        };
+        Ok(Self { entry, text, reading, before: 0 })
+    }
+
+    /// How many rows it has.
+    fn rows(&self) -> usize {
+        match &self.reading {
+            Reading::Delimited(table) => table.rows,
+            Reading::Pskc(pskc) => pskc.rows,
+        }
+    }
+
+    /// How many of them look as if they held a seed.
+    fn usable(&self) -> usize {
+        match &self.reading {
+            Reading::Delimited(table) => table.usable,
+            Reading::Pskc(pskc) => pskc.rows,
+        }
+    }
+}
+
+impl SeedFile {
+    /// The SHA-256 of the file as it was given.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.sha256
+    }
+
+    /// Assumptions and warnings about the whole file.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// What the file was.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// How much there is to read, in bytes: what [`Row::reached`] counts up to.
+    pub fn size_hint(&self) -> u64 {
+        self.documents.last().map_or(0, |document| document.before + length_of(document.text.len()))
+    }
+
+    /// How many rows there are.
+    pub fn row_count(&self) -> usize {
+        self.documents.iter().map(Document::rows).sum()
+    }
+
+    /// All rows of all documents, in order; the same every time.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        self.documents.iter().enumerate().flat_map(|(index, document)| document.offers(index, &self.options))
+    }
+
+    /// The text of a row as it stands in the file, in UTF-8: a line, or a `KeyPackage`. It holds the secret.
+    pub fn raw(&self, row: &Row) -> Option<Zeroizing<Vec<u8>>> {
+        let text = self.documents.get(row.document)?.text.get(row.span.clone())?;
+        Some(Zeroizing::new(text.to_vec()))
+    }
+
+    /// What stands around the rows of the document that `row` belongs to.
+    pub fn frame(&self, row: &Row) -> Option<Frame> {
+        let document = self.documents.get(row.document)?;
+        let (first, last) = match &document.reading {
+            Reading::Delimited(table) => (table.body, document.text.len()),
+            Reading::Pskc(pskc) => (pskc.first, pskc.last),
+        };
+        let (before, after) = (document.text.get(..first)?, document.text.get(last..)?);
+        Some(Frame { before: Zeroizing::new(before.to_vec()), after: Zeroizing::new(after.to_vec()) })
+    }
+}
+
+/// The rows of one document.
+enum Offers<T, P> {
+    Delimited(T),
+    Pskc(P),
+}
+
+impl<T: Iterator<Item = Row>, P: Iterator<Item = Row>> Iterator for Offers<T, P> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        match self {
+            Self::Delimited(rows) => rows.next(),
+            Self::Pskc(rows) => rows.next(),
+        }
+    }
+}
+
+impl Document {
+    fn offers<'t>(&'t self, document: usize, options: &'t Options) -> impl Iterator<Item = Row> + 't {
+        let row = move |line, span: Range<usize>, token| Row {
+            place: Place { entry: self.entry.clone(), line },
+            token,
+            reached: self.before + length_of(span.end),
+            document,
+            span,
+        };
+        match &self.reading {
+            Reading::Delimited(table) => {
+                let rows = table.rows(&self.text, options);
+                Offers::Delimited(rows.map(move |found| row(found.line, found.start..found.end, found.token)))
+            }
+            Reading::Pskc(pskc) => {
+                let rows = pskc.rows(as_str(&self.text), options);
+                Offers::Pskc(rows.map(move |found| row(found.line, found.start..found.end, found.token)))
+            }
+        }
+    }
+}
+
+/// Answers of a keyring, asked for once. Nobody goes on without one that is missing.
+struct Asked<'k> {
+    keyring: &'k mut dyn Keyring,
+    password: Option<Zeroizing<Vec<u8>>>,
+    key: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl<'k> Asked<'k> {
+    fn new(keyring: &'k mut dyn Keyring) -> Self {
+        Self { keyring, password: None, key: None }
+    }
+
+    fn password(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, io::Error> {
+        if self.password.is_none() {
+            self.password = self.keyring.password()?;
+        }
+        Ok(self.password.as_ref())
+    }
+
+    fn key(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, io::Error> {
+        if self.key.is_none() {
+            self.key = self.keyring.key()?;
+        }
+        Ok(self.key.as_ref())
+    }
+}
+
+/// Text that [`characters::utf8`] has made UTF-8.
+fn as_str(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
+fn length_of(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

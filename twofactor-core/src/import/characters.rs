@@ -1,0 +1,115 @@
+//! The text of a file as bytes of UTF-8, whatever Excel or Notepad made of it.
+//!
+//! A byte-order mark is dropped and UTF-16 is transcoded. Everything else stays as it is: serial numbers and secrets are
+//! ASCII in every encoding a vendor uses, and the two fields that are not, maker and model, are read leniently.
+
+use zeroize::Zeroizing;
+
+/// A text that is not one: a UTF-16 surrogate without its partner, or binary data.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotText;
+
+/// How far we look for bytes that no text has.
+const LOOKED_AT: usize = 64 * 1024;
+
+/// The bytes of a text file without byte-order mark, in UTF-8 or another superset of ASCII.
+pub(super) fn text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, NotText> {
+    let text = match bytes.as_slice() {
+        [0xef, 0xbb, 0xbf, ..] => {
+            bytes.drain(..3);
+            bytes
+        }
+        [0xff, 0xfe, rest @ ..] => transcoded(rest, u16::from_le_bytes)?,
+        [0xfe, 0xff, rest @ ..] => transcoded(rest, u16::from_be_bytes)?,
+        // No mark, but every other byte of the first characters is zero.
+        [one, 0, two, 0, ..] if *one != 0 && *two != 0 => transcoded(&bytes, u16::from_le_bytes)?,
+        [0, one, 0, two, ..] if *one != 0 && *two != 0 => transcoded(&bytes, u16::from_be_bytes)?,
+        _ => bytes,
+    };
+    let start = text.get(..LOOKED_AT).unwrap_or(&text);
+    if start.iter().any(|byte| is_binary(*byte)) { Err(NotText) } else { Ok(text) }
+}
+
+/// Control characters, apart from white space and the Ctrl-Z at the end of some DOS files.
+fn is_binary(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1a)
+}
+
+/// UTF-16 as UTF-8. Counted first and written then, so that the buffer never grows and leaves a copy behind.
+fn transcoded(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Zeroizing<Vec<u8>>, NotText> {
+    let characters = || char::decode_utf16(bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair)));
+    let mut length = 0;
+    for character in characters() {
+        length += character.map_err(|_| NotText)?.len_utf8();
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(length));
+    for character in characters().flatten() {
+        text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    Ok(text)
+}
+
+/// The text of an XML document, which must be UTF-8: what is not, is taken for Latin-1, whatever the document declares.
+pub(super) fn utf8(text: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    if std::str::from_utf8(&text).is_ok() {
+        return text;
+    }
+    let length = text.iter().map(|byte| char::from(*byte).len_utf8()).sum();
+    let mut converted = Zeroizing::new(Vec::with_capacity(length));
+    for byte in text.iter() {
+        converted.extend_from_slice(char::from(*byte).encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    converted
+}
+
+/// Text that people wrote, such as the name of a maker: UTF-8, else taken for Latin-1, without control characters.
+pub(super) fn words(bytes: &[u8]) -> String {
+    let lenient = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect();
+    let text = std::str::from_utf8(bytes).map_or_else(|_| lenient(bytes), str::to_owned);
+    text.chars().filter(|character| !character.is_control()).take(LONGEST_WORDS).collect()
+}
+
+/// Enough for any maker and model.
+const LONGEST_WORDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<String, NotText> {
+        text(Zeroizing::new(bytes.to_vec())).map(|text| String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn marks_are_dropped_and_utf16_is_transcoded() {
+        let expected = "1234,JBSWY3DP,Büro 🔑\r\n";
+        let marked = format!("\u{feff}{expected}");
+        assert_eq!(read(expected.as_bytes()).unwrap(), expected);
+        assert_eq!(read(marked.as_bytes()).unwrap(), expected);
+        assert_eq!(read(&utf16(&marked, u16::to_le_bytes)).unwrap(), expected);
+        assert_eq!(read(&utf16(&marked, u16::to_be_bytes)).unwrap(), expected);
+        assert_eq!(read(&utf16(expected, u16::to_le_bytes)).unwrap(), expected);
+        assert_eq!(read(&utf16(expected, u16::to_be_bytes)).unwrap(), expected);
+    }
+
+    #[test]
+    fn binary_data_is_no_text() {
+        assert_eq!(read(b"\x7fELF\x02\x01\x01\x00"), Err(NotText));
+        assert_eq!(
+            read(&utf16("\u{feff}a", u16::to_le_bytes).into_iter().chain([0, 0xd8]).collect::<Vec<_>>()),
+            Err(NotText)
+        );
+    }
+
+    #[test]
+    fn names_are_read_leniently_and_cannot_steer_a_terminal() {
+        assert_eq!(words("Büro".as_bytes()), "Büro");
+        assert_eq!(words(b"B\xfcro"), "Büro");
+        assert_eq!(words(b"a\x1b[31mb"), "a[31mb");
+        assert_eq!(words(&[b'x'; 200]).len(), 64);
+    }
+}

@@ -1,0 +1,257 @@
+//! Lines and fields of delimited text.
+//!
+//! What always holds: a row is a line, also where a quote is left open, so one bad row cannot swallow others; nothing
+//! is copied, a field is a slice of the text.
+
+use super::offer::Rejection;
+use super::{LONGEST_FIELD, MOST_COLUMNS};
+
+/// A line of a text, without its line end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'t> {
+    /// From 1.
+    pub(super) number: usize,
+    /// Where it begins, in bytes.
+    pub(super) start: usize,
+    /// What stands there.
+    pub(super) content: &'t [u8],
+}
+
+/// The lines of a text that can be rows: neither blank nor a comment. They end with LF, CR or both.
+#[derive(Debug, Clone)]
+pub(super) struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    number: usize,
+}
+
+impl<'t> Lines<'t> {
+    pub(super) fn new(text: &'t [u8]) -> Self {
+        Self { text, at: 0, number: 0 }
+    }
+}
+
+impl<'t> Iterator for Lines<'t> {
+    type Item = Line<'t>;
+
+    fn next(&mut self) -> Option<Line<'t>> {
+        loop {
+            let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+            let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+            let (content, end) = rest.split_at(length);
+            let line_end = if end.starts_with(b"\r\n") { 2 } else { end.len().min(1) };
+            let start = self.at;
+            self.at += length + line_end;
+            self.number += 1;
+            if !is_blank(content) && !content.trim_ascii_start().starts_with(b"#") {
+                return Some(Line { number: self.number, start, content });
+            }
+        }
+    }
+}
+
+/// Nothing but white space and separators, as spreadsheets leave below a table.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b',' | b';' | b'"' | 0x0b | 0x0c | 0x1a))
+}
+
+/// What stands between two fields; the same in a whole file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    /// One comma, semicolon or tab.
+    Character(u8),
+    /// As many spaces and tabs as there are.
+    Spaces,
+}
+
+impl Separator {
+    /// How many lines are looked at.
+    const SAMPLE: usize = 100;
+
+    /// The separator of a file: the one that its first lines have most of outside quotes. Spaces only where there is no
+    /// other, as they may also stand inside a secret.
+    pub(super) fn of(lines: Lines<'_>) -> Self {
+        let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+        for line in lines.take(Self::SAMPLE) {
+            let mut quoted = false;
+            for byte in line.content {
+                if *byte == b'"' {
+                    quoted = !quoted;
+                } else if !quoted && let Some((_, count)) = counts.iter_mut().find(|(separator, _)| separator == byte) {
+                    *count += 1;
+                }
+            }
+        }
+        let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+        most.filter(|(_, count)| *count > 0).map_or(Self::Spaces, |(separator, _)| Self::Character(separator))
+    }
+
+    /// Excel's own first line, which names the separator: `sep=;`.
+    pub(super) fn declared(line: &[u8]) -> Option<Self> {
+        match line.trim_ascii_end() {
+            [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator @ (b',' | b';' | b'\t')] => {
+                Some(Self::Character(*separator))
+            }
+            _ => None,
+        }
+    }
+
+    fn ends_at(self, byte: u8) -> bool {
+        match self {
+            Self::Character(separator) => byte == separator,
+            Self::Spaces => matches!(byte, b' ' | b'\t'),
+        }
+    }
+}
+
+/// The fields of a line, at most [`MOST_COLUMNS`]; more than that no format has, and they are ignored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'t> {
+    fields: [&'t [u8]; MOST_COLUMNS],
+    count: usize,
+}
+
+impl<'t> Record<'t> {
+    /// A record of no fields, in the place of a line that cannot be split.
+    pub(super) fn empty() -> Self {
+        Self { fields: [&[]; MOST_COLUMNS], count: 0 }
+    }
+
+    /// Splits a line.
+    pub(super) fn split(line: &'t [u8], separator: Separator) -> Result<Self, Rejection> {
+        let mut record = Self::empty();
+        let mut rest = Some(line);
+        for place in &mut record.fields {
+            let Some(line) = rest else { break };
+            let (field, behind) = first_field(line, separator)?;
+            if field.len() > LONGEST_FIELD {
+                return Err(Rejection::FieldTooLong);
+            }
+            *place = field;
+            record.count += 1;
+            rest = behind;
+        }
+        Ok(record)
+    }
+
+    /// A field; empty when the line has fewer.
+    pub(super) fn field(&self, column: usize) -> &'t [u8] {
+        self.fields.get(column).copied().unwrap_or_default()
+    }
+
+    /// All fields.
+    pub(super) fn fields(&self) -> &[&'t [u8]] {
+        self.fields.get(..self.count).unwrap_or_default()
+    }
+
+    /// The number of fields without empty ones at the end.
+    pub(super) fn width(&self) -> usize {
+        self.fields().iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1)
+    }
+}
+
+/// The first field of a line, and what stands behind its separator. `None`: it was the last one.
+fn first_field(line: &[u8], separator: Separator) -> Result<(&[u8], Option<&[u8]>), Rejection> {
+    let line = trim_start(line, separator);
+    // Excel's way to keep leading zeros: ="0012".
+    let quoted = line.strip_prefix(b"=\"").or_else(|| line.strip_prefix(b"\""));
+    let (field, behind) = match quoted {
+        None => {
+            let end = line.iter().position(|byte| separator.ends_at(*byte)).unwrap_or(line.len());
+            let (field, behind) = line.split_at(end);
+            (field.trim_ascii(), behind)
+        }
+        Some(quoted) => {
+            let end = closing_quote(quoted).ok_or(Rejection::UnclosedQuote)?;
+            let (field, behind) = quoted.split_at(end);
+            (field.trim_ascii(), behind.get(1..).unwrap_or_default())
+        }
+    };
+    let spaced = trim_start(behind, separator);
+    if spaced.is_empty() && (separator == Separator::Spaces || behind.is_empty() || quoted.is_some()) {
+        return Ok((field, None));
+    }
+    match (separator, spaced) {
+        (Separator::Character(_), [first, rest @ ..]) if separator.ends_at(*first) => Ok((field, Some(rest))),
+        (Separator::Spaces, rest) if rest.len() < behind.len() => Ok((field, Some(rest))),
+        _ => Err(Rejection::TextBehindQuote),
+    }
+}
+
+/// Where a quoted field ends. A doubled quote inside it is a quote; the two are left as they are, because no field that
+/// matters may hold one.
+fn closing_quote(quoted: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let quote = from + quoted.get(from..)?.iter().position(|byte| *byte == b'"')?;
+        if quoted.get(quote + 1) != Some(&b'"') {
+            return Some(quote);
+        }
+        from = quote + 2;
+    }
+}
+
+/// Drops the white space that is no separator; where spaces separate, all of it.
+fn trim_start(line: &[u8], separator: Separator) -> &[u8] {
+    let blank = |byte: u8| byte == b' ' || (byte == b'\t' && separator != Separator::Character(b'\t'));
+    let end = line.iter().position(|byte| !blank(*byte)).unwrap_or(line.len());
+    line.get(end..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMA: Separator = Separator::Character(b',');
+
+    fn fields(line: &str, separator: Separator) -> Vec<String> {
+        let record = Record::split(line.as_bytes(), separator).unwrap();
+        record.fields().iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect()
+    }
+
+    #[test]
+    fn lines_end_with_lf_cr_or_both_and_keep_their_numbers() {
+        let text = b"a,1\r\n\r\n# no\rb,2\n;;;\nc,3\x1a";
+        let lines: Vec<_> = Lines::new(text).map(|line| (line.number, line.start, line.content)).collect();
+        assert_eq!(lines, [(1, 0, &b"a,1"[..]), (4, 12, b"b,2"), (6, 20, b"c,3\x1a")]);
+    }
+
+    #[test]
+    fn the_separator_is_the_one_that_stands_outside_quotes() {
+        let separator = |text: &str| Separator::of(Lines::new(text.as_bytes()));
+        assert_eq!(separator("1234,ABCD EFGH"), COMMA);
+        assert_eq!(separator("1234;ACME, Inc.;totp;ABCD"), Separator::Character(b';'));
+        assert_eq!(separator("1234;\"a, b, c, d\";totp"), Separator::Character(b';'));
+        assert_eq!(separator("1234\tABCD"), Separator::Character(b'\t'));
+        assert_eq!(separator("1234   ABCD"), Separator::Spaces);
+        assert_eq!(Separator::declared(b"sep=;"), Some(Separator::Character(b';')));
+    }
+
+    #[test]
+    fn fields_are_trimmed_unquoted_and_may_be_empty() {
+        assert_eq!(fields(" 12 , AB CD ,", COMMA), ["12", "AB CD", ""]);
+        assert_eq!(fields("\"12\" , \"a,b\"", COMMA), ["12", "a,b"]);
+        assert_eq!(fields("=\"0012\",AB", COMMA), ["0012", "AB"]);
+        assert_eq!(fields("\"say \"\"hi\"\"\",x", COMMA), ["say \"\"hi\"\"", "x"]);
+        assert_eq!(fields("12\t\tx", Separator::Character(b'\t')), ["12", "", "x"]);
+        assert_eq!(fields("  12 \t AB  ", Separator::Spaces), ["12", "AB"]);
+        assert_eq!(fields("\"1 2\" AB", Separator::Spaces), ["1 2", "AB"]);
+    }
+
+    #[test]
+    fn a_quote_left_open_spoils_its_own_line_only() {
+        let split = |line: &str| Record::split(line.as_bytes(), COMMA).unwrap_err();
+        assert_eq!(split("\"12,AB"), Rejection::UnclosedQuote);
+        assert_eq!(split("\"12\"x,AB"), Rejection::TextBehindQuote);
+        assert_eq!(split(&format!("12,{}", "A".repeat(1025))), Rejection::FieldTooLong);
+    }
+
+    #[test]
+    fn the_width_counts_to_the_last_field_that_holds_something() {
+        let width = |line: &str| Record::split(line.as_bytes(), COMMA).unwrap().width();
+        assert_eq!(width("a,b"), 2);
+        assert_eq!(width("a,b,,,"), 2);
+        assert_eq!(width("a,,c,"), 3);
+        assert_eq!(width(&"x,".repeat(100)), MOST_COLUMNS);
+    }
+}

@@ -1,0 +1,200 @@
+//! Why a file cannot be imported at all, in sentences, with the way out where there is one.
+//!
+//! What always holds: no variant holds anything that stood in a field of the file. Names of zip entries, places and
+//! sizes are all there is.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::Place;
+use super::recognition::Foreign;
+use super::{LARGEST_ENTRY, LARGEST_FILE, MOST_ENTRIES, MOST_ROWS};
+
+/// Why nothing can be imported from a file.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The file, or what opens it, cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Io(#[from] io::Error),
+
+    /// The file is encrypted and there is no password.
+    #[error("the file is encrypted, and no password was given")]
+    PasswordNeeded,
+    /// The seeds are encrypted under a pre-shared key and there is none.
+    #[error("the seeds are encrypted with a pre-shared key, and none was given")]
+    KeyNeeded,
+    /// What was given does not open the file. The two cannot be told apart: that is how these formats are made.
+    #[error("wrong password, or the file is damaged")]
+    WrongPassword,
+    /// The same for a pre-shared key.
+    #[error("wrong key, or the file is damaged")]
+    WrongKey,
+    /// The key has a length that the file's cipher does not take.
+    #[error("the file's cipher takes a key of {0} bytes, given raw or as hexadecimal digits")]
+    KeyLength(usize),
+
+    /// More than [`LARGEST_FILE`].
+    #[error("the file is larger than {} MiB", LARGEST_FILE >> 20)]
+    FileTooLarge,
+    /// More than [`LARGEST_ENTRY`], in one entry or in all that would be read.
+    #[error("{0} unpacks to more than {limit} MiB", limit = LARGEST_ENTRY >> 20)]
+    EntryTooLarge(String),
+    /// It unpacks to far more than text does.
+    #[error("{0} unpacks to far more than a list of seeds of its size would")]
+    TooDense(String),
+    /// More than [`MOST_ENTRIES`], or a table of contents of more than a few MiB.
+    #[error("the zip file has more than {MOST_ENTRIES} entries")]
+    TooManyEntries,
+    /// More than [`MOST_ROWS`].
+    #[error("the file has more than {MOST_ROWS} rows")]
+    TooManyRows,
+
+    /// Something else than a list of seeds.
+    #[error("this is {0}")]
+    Foreign(Foreign),
+    /// The same inside a zip file.
+    #[error("{entry} in the zip file is {foreign}")]
+    Nested {
+        /// Which entry.
+        entry: String,
+        /// What it is.
+        foreign: Foreign,
+    },
+    /// A zip file that cannot be read, or holds something else than it says.
+    #[error("the zip file is damaged")]
+    ZipDamaged,
+    /// Compressed or encrypted in a way we do not read.
+    #[error("{0} is packed or encrypted in a way that is not supported")]
+    ZipUnsupported(String),
+    /// Two entries of one name: programs disagree about which counts.
+    #[error("two entries of the zip file have the same name")]
+    DuplicateNames,
+    /// Nothing in the zip file looks like seeds.
+    #[error("the zip file has no *.csv, *.txt, *.xml or *.pskc entry")]
+    NoEntry,
+
+    /// Nothing in it, or only comments.
+    #[error("the file has no rows")]
+    NoRows,
+    /// Bytes that are not text in UTF-8, UTF-16 or a Latin encoding.
+    #[error("the file is not text")]
+    NotText,
+    /// No line has two columns.
+    #[error("no line has the two columns that a serial number and a secret take")]
+    NoColumns,
+    /// The header names a secret and no serial number, or the other way round.
+    #[error("{place}: the header has no column for the {missing}")]
+    Header {
+        /// Where the header stands.
+        place: Place,
+        /// `serial number` or `secret`.
+        missing: &'static str,
+    },
+    /// One row can only be hexadecimal, another only base32.
+    #[error("{hexadecimal} has a hexadecimal secret and {base32} one in base32; a file holds one of the two")]
+    MixedEncodings {
+        /// The first row that can only be hexadecimal.
+        hexadecimal: Place,
+        /// The first row that can only be base32.
+        base32: Place,
+    },
+    /// Every secret could be either.
+    #[error("{0}: the secret can be read as base32 and as hexadecimal")]
+    AmbiguousEncoding(Place),
+
+    /// Not well-formed, or beyond the bounds of what a seed file needs.
+    #[error("{0}: the XML {1}")]
+    Xml(Place, &'static str),
+    /// PSKC, but not in a form that can be opened.
+    #[error("{0}")]
+    Pskc(#[from] PskcError),
+}
+
+/// Why a PSKC document as a whole cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PskcError {
+    /// The root is another element.
+    #[error("the XML document is not PSKC: its root is not a KeyContainer of RFC 6030")]
+    NotPskc,
+    /// Encrypted to a certificate.
+    #[error("the keys are encrypted to a certificate (RSA), which is not supported")]
+    Certificate,
+    /// RFC 6030 §6.2 asks for a MAC beside AES-CBC.
+    #[error("the keys are encrypted without a MAC, so anybody could have changed them (RFC 6030, section 6.2)")]
+    NoMac,
+    /// Not one of the HMACs of RFC 6030.
+    #[error("the MAC algorithm is not one of HMAC-SHA1, -SHA224, -SHA256, -SHA384 and -SHA512")]
+    MacAlgorithm,
+    /// The MAC key is not there in a way we read.
+    #[error("the MAC key is missing, or stored in a way that is not supported")]
+    MacKey,
+    /// Not AES-CBC.
+    #[error("the keys are encrypted with something else than AES-CBC")]
+    Cipher,
+    /// Not PBKDF2, or with parameters out of range.
+    #[error("the key derivation is not PBKDF2 with a salt, a known hash and at most 10000000 iterations")]
+    Derivation,
+}
+
+/// What kind of failure it is; the tool turns it into an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A password or key is missing or wrong, or the file is damaged in a way that looks like that.
+    WrongKey,
+    /// The file is not one we can import.
+    Invalid,
+    /// It is beyond a bound; otherwise like `Invalid`.
+    TooLarge,
+    /// The system refused.
+    Io,
+}
+
+impl ImportError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io(_) => ErrorKind::Io,
+            Self::PasswordNeeded | Self::KeyNeeded | Self::WrongPassword | Self::WrongKey | Self::KeyLength(_) => {
+                ErrorKind::WrongKey
+            }
+            Self::FileTooLarge
+            | Self::EntryTooLarge(_)
+            | Self::TooDense(_)
+            | Self::TooManyEntries
+            | Self::TooManyRows => ErrorKind::TooLarge,
+            _ => ErrorKind::Invalid,
+        }
+    }
+
+    /// What to do about it, when something can be done.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Nested { foreign: Foreign::Zip, .. } => "unpack the outer zip file and import the inner one",
+            Self::Foreign(foreign) | Self::Nested { foreign, .. } => return foreign.hint().map(str::to_owned),
+            Self::PasswordNeeded => "the vendor sends it apart from the file",
+            Self::KeyNeeded => "--key-file FILE, with 16, 24 or 32 bytes or their hexadecimal digits",
+            Self::AmbiguousEncoding(_) => "say which it is: --encoding base32 or --encoding hex",
+            Self::MixedEncodings { .. } => {
+                "import the two kinds as two files, or say --encoding to refuse the other rows"
+            }
+            Self::FileTooLarge | Self::TooManyRows => "split the file",
+            Self::EntryTooLarge(_) | Self::TooDense(_) | Self::TooManyEntries => {
+                "unpack it by hand and look at it before importing anything"
+            }
+            Self::ZipUnsupported(_) => "pack it again: 7z a -tzip -mem=AES256 -p SEEDS.zip FILE",
+            Self::DuplicateNames | Self::NoEntry => "unpack it by hand and import the file with the seeds",
+            Self::Header { .. } => "known names are serial, serial number, secret, secret key, seed and key",
+            Self::Xml(..) | Self::NotText | Self::ZipDamaged => {
+                "compare the file's size and checksum with the vendor's"
+            }
+            Self::NoColumns => "a row is SERIAL,SECRET",
+            Self::Pskc(PskcError::Certificate) => {
+                "ask the vendor for a file encrypted with a password or a pre-shared key"
+            }
+            Self::Pskc(PskcError::NoMac) => "ask the vendor for a file with a MACMethod",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
