@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use twofactor_core::clock::ClockError;
 use twofactor_core::config::ConfigError;
+use twofactor_core::import::{ErrorKind, ImportError};
 use twofactor_core::lifecycle::Stage;
 use twofactor_core::secret::SecretError;
 use twofactor_core::store::StoreError;
@@ -27,6 +28,8 @@ use crate::terminal::Unanswered;
 pub(crate) enum Status {
     /// I/O, the store, anything else.
     Failed = 1,
+    /// The command line contradicts itself; clap finds the rest.
+    Usage = 2,
     /// There is no such user, token or series, or the user is not enrolled.
     NotThere = 3,
     /// Not root, or an unsafe file.
@@ -77,9 +80,9 @@ pub(crate) enum Failure {
     #[error("the secret is too long for a QR code")]
     QrTooLong,
     #[error("{} exists already", .0.display())]
-    QrFileExists(PathBuf),
+    FileExists(PathBuf),
     #[error("cannot write {}: {}", path.display(), describe(error))]
-    QrFile { path: PathBuf, error: io::Error },
+    OutputFile { path: PathBuf, error: io::Error },
     #[error("none of the codes was right; nothing was changed")]
     Unconfirmed,
     #[error("not confirmed; nothing was changed")]
@@ -116,6 +119,12 @@ pub(crate) enum Failure {
     NoSeriesToFix(Serial),
     #[error("cannot read {}: {}", path.display(), describe(error))]
     InputFile { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    SeedFile { path: PathBuf, error: ImportError },
+    #[error("{}; nothing was imported", bad_rows(*conflicts, *rejected))]
+    RowsRefused { conflicts: u64, rejected: u64, good: u64 },
+    #[error("standard input cannot be the seed file and its password")]
+    StdinTwice,
     #[error("{} has lines that are wrong; nothing was changed", path.display())]
     BadList { path: PathBuf, problems: Vec<(usize, LineProblem)> },
     #[error("{}:{line}: {error}", path.display())]
@@ -182,8 +191,16 @@ impl Failure {
             Self::AtLine { error, .. } => of_token(error),
             Self::BadList { problems, .. } => of_list(problems),
             Self::SeveralFit(_) | Self::NoSeriesToFix(_) => Status::Refused,
+            Self::SeedFile { error, .. } => match error.kind() {
+                ErrorKind::WrongKey => Status::WrongKey,
+                ErrorKind::Invalid | ErrorKind::TooLarge => Status::BadInput,
+                ErrorKind::Io => Status::Failed,
+            },
+            Self::RowsRefused { rejected: 0, .. } => Status::Refused,
+            Self::RowsRefused { .. } => Status::BadInput,
+            Self::StdinTwice => Status::Usage,
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
-            | Self::QrFileExists(_)
+            | Self::FileExists(_)
             | Self::CannotAsk
             | Self::Declined => Status::Refused,
             Self::BadSecret { .. } => Status::BadInput,
@@ -197,7 +214,7 @@ impl Failure {
             | Self::Entropy(_)
             | Self::SecretFile { .. }
             | Self::QrTooLong
-            | Self::QrFile { .. }
+            | Self::OutputFile { .. }
             | Self::Input(_)
             | Self::Output(_)
             | Self::EnrolledUnseen { .. }
@@ -239,7 +256,7 @@ impl Failure {
             Self::Clock(_) => "set the clock: timedatectl set-time".to_owned(),
             Self::BadSecret { .. } => "the file holds one secret in base32 and nothing else".to_owned(),
             Self::QrTooLong => "use a shorter --issuer, or --qr none".to_owned(),
-            Self::QrFileExists(_) => "name another file, or remove this one".to_owned(),
+            Self::FileExists(_) => "name another file, or remove this one".to_owned(),
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
             Self::CodeRefused { refusal: Refusal::Wrong, .. } => {
                 "is the clock of the phone right? see: date -u".to_owned()
@@ -275,13 +292,22 @@ impl Failure {
             Self::NoSeriesToFix(serial) => {
                 format!("delete it and import it anew: twofactor token delete {}", quoted(serial.as_str()))
             }
+            Self::SeedFile { error: ImportError::PasswordNeeded, .. } => {
+                "--password-file FILE, with the password in its first line".to_owned()
+            }
+            Self::SeedFile { error, .. } => return error.hint(),
+            Self::RowsRefused { good: 0, .. } => return None,
+            Self::RowsRefused { .. } => {
+                "--keep-going imports the other rows, --rejects FILE writes these to a file".to_owned()
+            }
+            Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
             Self::BadList { .. } => "a line is SERIAL,USER".to_owned(),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
             | Self::SecretFile { .. }
-            | Self::QrFile { .. }
+            | Self::OutputFile { .. }
             | Self::InputFile { .. }
             | Self::NotAnswered
             | Self::NoCode
@@ -292,6 +318,12 @@ impl Failure {
             | Self::Output(_) => return None,
         };
         Some(hint)
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::Store(error.into())
     }
 }
 
@@ -353,6 +385,17 @@ fn of_token(error: &TokenError) -> Status {
 fn of_list(problems: &[(usize, LineProblem)]) -> Status {
     let only_users = problems.iter().all(|(_, problem)| matches!(problem, LineProblem::User(_)));
     if only_users { Status::NotThere } else { Status::BadInput }
+}
+
+/// `1 conflict and 2 rejected rows`.
+fn bad_rows(conflicts: u64, rejected: u64) -> String {
+    let conflict = if conflicts == 1 { "conflict" } else { "conflicts" };
+    let row = if rejected == 1 { "row" } else { "rows" };
+    match (conflicts, rejected) {
+        (_, 0) => format!("{conflicts} {conflict}"),
+        (0, _) => format!("{rejected} rejected {row}"),
+        _ => format!("{conflicts} {conflict} and {rejected} rejected {row}"),
+    }
 }
 
 /// So many lines of a list are named.

@@ -238,6 +238,11 @@ pub(crate) fn warning(sentence: &str) {
     eprintln!("twofactor: warning: {}", Escaped(sentence));
 }
 
+/// One of many things that are wrong with a file; the error that follows sums them up.
+pub(crate) fn complaint(sentence: &str) {
+    eprintln!("twofactor: {}", Escaped(sentence));
+}
+
 /// What went wrong, and what to do about it.
 pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
     for line in lines {

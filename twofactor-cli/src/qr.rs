@@ -193,13 +193,13 @@ impl QrFile {
         };
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
         let mut file = match created {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Failure::QrFileExists(self.path)),
-            created => created.map_err(|error| Failure::QrFile { path: self.path.clone(), error })?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Failure::FileExists(self.path)),
+            created => created.map_err(|error| Failure::OutputFile { path: self.path.clone(), error })?,
         };
         let written = Written { path: self.path, fate: Fate::Removed };
         match file.write_all(&image).and_then(|()| file.sync_all()) {
             Ok(()) => Ok(written),
-            Err(error) => Err(Failure::QrFile { path: written.path.clone(), error }),
+            Err(error) => Err(Failure::OutputFile { path: written.path.clone(), error }),
         }
     }
 }

@@ -35,14 +35,9 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
     let all = users.len();
     let mut accounts = Vec::with_capacity(all);
     let mut broken = 0;
-    let mut tokens_problem = None;
     for user in users {
         match host.status(&user) {
-            Ok(mut status) => {
-                // One registry, one problem.
-                tokens_problem = status.tokens_problem.take().or(tokens_problem);
-                accounts.push((user, status));
-            }
+            Ok(status) => accounts.push((user, status)),
             // Reset since the names were listed.
             Err(Failure::NotEnrolled(_)) => {}
             Err(failure) => {
@@ -60,11 +55,9 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
             || accounts.iter().map(|(user, status)| as_json(user, status)).collect(),
         )?;
     }
-    match tokens_problem {
-        Some(problem) => Err(problem.into()),
-        None if broken == 0 => Ok(()),
-        None => Err(Failure::BrokenAccounts { broken, all }),
-    }
+    // Without the registry the list looks complete and is not.
+    host.accounts.registry_health()?;
+    if broken == 0 { Ok(()) } else { Err(Failure::BrokenAccounts { broken, all }) }
 }
 
 /// A line for every user; wrapped to the screen, if it is one.

@@ -7,7 +7,9 @@ mod helpdesk;
 mod import;
 mod list;
 mod probe;
+mod rejects;
 mod resync;
+mod seed_file;
 mod show;
 
 pub(crate) use assign::LineProblem;

@@ -1,9 +1,316 @@
-//! stub
-use crate::args::tokens::Import;
-use crate::error::Failure;
-use crate::host::Host;
-use crate::output::Output;
+//! `twofactor token import FILE`: a vendor's seed file into the registry.
+//!
+//! What always holds: every row is judged before one is written; a file with rows that cannot be imported is refused as a
+//! whole, unless `--keep-going`. A dry run says the same and changes nothing. Rows are read one by one, twice: a million
+//! of them do not stand in memory.
 
-pub(super) fn run(_arguments: &Import, _host: &Host, _output: &Output) -> Result<(), Failure> {
-    Err(Failure::CannotAsk)
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use twofactor_core::audit::Event;
+use twofactor_core::clock::UnixTime;
+use twofactor_core::import::{Container, Content, Form, Offered, Row, SeedFile};
+use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin};
+use twofactor_core::token::Serial;
+
+use crate::args::tokens::{Import, is_series_name};
+use crate::commands::series::in_hex;
+use crate::commands::token::counted;
+use crate::commands::token::rejects::Rejects;
+use crate::commands::token::seed_file::{self, Privacy};
+use crate::error::{Failure, MOST_LINES};
+use crate::host::Host;
+use crate::journal;
+use crate::output::{self, Format, Output};
+use crate::progress::Progress;
+
+pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<(), Failure> {
+    let (seeds, privacy) = seed_file::open(arguments)?;
+    let path = arguments.rejects.as_deref().filter(|_| !arguments.dry_run);
+    let mut rejects = path.map(Rejects::create).transpose()?;
+    let sysadmin = host.sysadmin()?;
+    let mut intake = if arguments.dry_run { host.accounts.intake_rehearsal()? } else { host.accounts.intake()? };
+    let series = Series::of(arguments, &intake, sysadmin.by().at)?;
+    let (counts, found) = plan(&seeds, &mut intake, rejects.as_mut(), output)?;
+
+    let refusal = refusal(counts, arguments);
+    let fate = match &refusal {
+        Some(_) => Fate::Refused,
+        None if arguments.dry_run => Fate::Rehearsed,
+        None if counts.added == 0 => Fate::NothingNew,
+        None => Fate::Imported,
+    };
+    if fate == Fate::Imported {
+        let file = arguments.file.to_string_lossy();
+        let origin = Origin { series: &series.name, file: &file, sha256: seeds.sha256() };
+        let progress = Progress::new("Writing", seeds.size_hint(), output);
+        intake.write::<Failure>(origin, counts.rejected, sysadmin.by(), |take| {
+            for row in watched(&seeds, &progress) {
+                if let Ok(offered) = &row.token {
+                    take(&new_token(offered))?;
+                }
+            }
+            Ok(())
+        })?;
+        progress.done();
+        note(&series, counts);
+    }
+    let rejects = match (rejects, fate) {
+        (Some(rejects), Fate::Imported | Fate::NothingNew) => rejects.keep()?,
+        _ => None,
+    };
+    let mut notes = notes(&seeds, found.weak, privacy, arguments);
+    notes.extend(rejects.map(|path| format!("the rows that were not imported are in {}", path.display())));
+    let report = Report { fate, arguments, series, counts, found, seeds: &seeds, notes };
+    report.show(output)?;
+    refusal.map_or(Ok(()), Err)
+}
+
+/// The series that the tokens join.
+struct Series {
+    name: String,
+    is_new: bool,
+}
+
+impl Series {
+    fn of(arguments: &Import, intake: &Intake, now: UnixTime) -> Result<Self, Failure> {
+        Ok(match &arguments.series {
+            Some(name) => Self { name: name.clone(), is_new: !intake.has_series(name)? },
+            None => Self { name: intake.free_name(&default_name(&arguments.file, now))?, is_new: true },
+        })
+    }
+}
+
+/// The file's name without its ending; of standard input the day.
+fn default_name(file: &Path, now: UnixTime) -> String {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().trim().to_owned());
+    let stem = stem.filter(|stem| file != Path::new("-") && is_series_name(stem));
+    stem.unwrap_or_else(|| {
+        let now = now.to_string();
+        format!("import-{}", now.get(..10).unwrap_or(&now))
+    })
+}
+
+/// Judges every row.
+fn plan(
+    seeds: &SeedFile,
+    intake: &mut Intake,
+    mut rejects: Option<&mut Rejects>,
+    output: &Output,
+) -> Result<(Counts, Found), Failure> {
+    let progress = Progress::new("Reading", seeds.size_hint(), output);
+    let mut found = Found::default();
+    let mut rejected = 0;
+    let counts = intake.plan::<Failure>(|judge| {
+        for row in watched(seeds, &progress) {
+            let problem = match &row.token {
+                Ok(offered) => {
+                    found.weak += u64::from(offered.weak);
+                    in_words(&judge(&new_token(offered))?, &offered.serial)
+                }
+                Err(rejection) => {
+                    rejected += 1;
+                    Some(rejection.to_string())
+                }
+            };
+            let Some(problem) = problem else { continue };
+            found.problem(&row, problem);
+            if let Some(rejects) = &mut rejects {
+                rejects.add(&row, seeds)?;
+            }
+        }
+        Ok(())
+    })?;
+    progress.done();
+    Ok((Counts { rejected, ..counts }, found))
+}
+
+/// Once in so many rows the progress bar is drawn.
+const TICK: usize = 4096;
+
+/// The rows, which a progress bar follows.
+fn watched<'s>(seeds: &'s SeedFile, progress: &'s Progress) -> impl Iterator<Item = Row> + 's {
+    seeds.rows().enumerate().map(move |(index, row)| {
+        if index.is_multiple_of(TICK) {
+            progress.reached(row.reached);
+        }
+        row
+    })
+}
+
+fn new_token(offered: &Offered) -> NewToken<'_> {
+    NewToken {
+        serial: &offered.serial,
+        secret: &offered.secret,
+        parameters: offered.parameters,
+        counter: offered.counter,
+        drift: offered.drift,
+        vendor: offered.vendor.as_deref(),
+        model: offered.model.as_deref(),
+    }
+}
+
+/// What contradicts the registry; `None` when nothing does.
+fn in_words(finding: &Finding, serial: &Serial) -> Option<String> {
+    match finding {
+        Finding::New | Finding::Unchanged => None,
+        Finding::OtherSecret => Some(format!("token {serial} is there already, with another secret")),
+        Finding::OtherSerial(other) => Some(format!("the secret of token {serial} is there already, as token {other}")),
+        Finding::Revoked => Some(format!("token {serial} was revoked")),
+        Finding::SerialTwice => Some(format!("token {serial} stands in the file before, with another secret")),
+        Finding::SecretTwice => {
+            Some(format!("the secret of token {serial} stands in the file before, with another serial"))
+        }
+    }
+}
+
+/// What a person should know about the rows. Only the first problems are kept.
+#[derive(Debug, Default)]
+struct Found {
+    weak: u64,
+    problems: Vec<(String, String)>,
+    more: u64,
+}
+
+impl Found {
+    fn problem(&mut self, row: &Row, problem: String) {
+        if self.problems.len() < MOST_LINES {
+            self.problems.push((row.place.to_string(), problem));
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// Why nothing is imported; `None` when something is.
+fn refusal(counts: Counts, arguments: &Import) -> Option<Failure> {
+    let Counts { added, unchanged, conflicts, rejected } = counts;
+    let (good, bad) = (added + unchanged, conflicts + rejected);
+    let refused = bad > 0 && (!arguments.keep_going || good == 0);
+    refused.then_some(Failure::RowsRefused { conflicts, rejected, good })
+}
+
+fn note(series: &Series, counts: Counts) {
+    let record = journal::about_series(Event::Imported, &series.name).with("new", counts.added);
+    let record = record.with("unchanged", counts.unchanged).with("conflicts", counts.conflicts);
+    journal::write(record.with("rejected", counts.rejected));
+}
+
+/// What was assumed, and what looks odd.
+fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, arguments: &Import) -> Vec<String> {
+    let mut notes: Vec<String> = seeds.notes().iter().map(ToString::to_string).collect();
+    let Form { container, content } = seeds.form();
+    let in_the_clear = container == Container::Plain && matches!(content, Content::Delimited(_));
+    let file = arguments.file.display();
+    match privacy {
+        Privacy::Readable if in_the_clear => {
+            notes.push(format!("{file} is not encrypted, and others can read it: remove it"));
+        }
+        Privacy::Private if in_the_clear && arguments.file != Path::new("-") => {
+            notes.push(format!("{file} is not encrypted: remove it once its tokens are imported"));
+        }
+        Privacy::Readable | Privacy::Private => {}
+    }
+    if weak > 0 {
+        let have = if weak == 1 { "has" } else { "have" };
+        notes.push(format!("{} {have} fewer than 128 bits, the least to use", counted(weak, "secret")));
+    }
+    notes
+}
+
+/// How an import ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Imported,
+    NothingNew,
+    Rehearsed,
+    Refused,
+}
+
+/// The report of an import; that of a dry run is the same.
+struct Report<'a> {
+    fate: Fate,
+    arguments: &'a Import,
+    series: Series,
+    counts: Counts,
+    found: Found,
+    seeds: &'a SeedFile,
+    notes: Vec<String>,
+}
+
+impl Report<'_> {
+    fn show(&self, output: &Output) -> Result<(), Failure> {
+        if output.format() == Format::Text {
+            for (place, problem) in &self.found.problems {
+                output::complaint(&format!("{place}: {problem}"));
+            }
+            if self.found.more > 0 {
+                output::complaint(&format!("and {} more", self.found.more));
+            }
+        }
+        Ok(output.report(|| self.as_text(), || self.as_json())?)
+    }
+
+    fn heading(&self) -> String {
+        match self.fate {
+            _ if self.arguments.dry_run => "dry run: nothing was changed".to_owned(),
+            Fate::Imported => format!("imported {}", counted(self.counts.added, "token")),
+            Fate::NothingNew => "nothing new".to_owned(),
+            Fate::Refused | Fate::Rehearsed => "nothing was imported".to_owned(),
+        }
+    }
+
+    fn as_text(&self) -> String {
+        let Counts { added, unchanged, conflicts, rejected } = self.counts;
+        let file = self.arguments.file.display().to_string();
+        let mut text = format!("{}\n", self.heading());
+        let _ = writeln!(text, "File:       {} ({})", file.escape_debug(), self.seeds.form());
+        let _ = writeln!(text, "SHA-256:    {}", in_hex(&self.seeds.sha256()));
+        if added > 0 {
+            let new = if self.series.is_new { "new" } else { "there already" };
+            let _ = writeln!(text, "Series:     {} ({new})", self.series.name.escape_debug());
+        }
+        let _ = writeln!(text, "New:        {added}");
+        let _ = writeln!(text, "Unchanged:  {unchanged}");
+        let _ = writeln!(text, "Conflicts:  {conflicts}");
+        let _ = writeln!(text, "Rejected:   {rejected}");
+        for note in &self.notes {
+            let _ = writeln!(text, "Note:       {}", note.escape_debug());
+        }
+        text
+    }
+
+    fn as_json(&self) -> Value {
+        let problem = |(place, problem): &(String, String)| json!({ "place": place, "problem": problem });
+        json!({
+            "imported": self.fate == Fate::Imported,
+            "dry_run": self.arguments.dry_run,
+            "file": self.arguments.file.to_string_lossy(),
+            "form": self.seeds.form().to_string(),
+            "sha256": in_hex(&self.seeds.sha256()),
+            "series": (self.counts.added > 0).then_some(self.series.name.as_str()),
+            "new": self.counts.added,
+            "unchanged": self.counts.unchanged,
+            "conflicts": self.counts.conflicts,
+            "rejected": self.counts.rejected,
+            "notes": self.notes,
+            "problems": self.found.problems.iter().map(problem).collect::<Vec<_>>(),
+            "more_problems": self.found.more,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_named_after_its_file() {
+        let now = UnixTime::from_seconds(1_795_300_074);
+        assert_eq!(default_name(Path::new("/root/tokens.zip"), now), "tokens");
+        for nameless in ["-", "/", "a\nb.csv"] {
+            assert_eq!(default_name(Path::new(nameless), now), "import-2026-11-21", "{nameless:?}");
+        }
+    }
 }

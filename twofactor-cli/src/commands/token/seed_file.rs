@@ -1,0 +1,233 @@
+//! A vendor's seed file, its password and its key, from wherever they are.
+//!
+//! What always holds: a file with a password or a key that others can read is refused. What comes from a pipe stays in
+//! memory and is wiped.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use twofactor_core::import::{self, Encoding, Format, ImportError, LARGEST_FILE, Options, SeedFile};
+use twofactor_core::store::StoreError;
+use twofactor_core::trusted::FileError;
+use zeroize::Zeroizing;
+
+use crate::args::tokens::{FileFormat, Import, KindName, SeedEncoding};
+use crate::error::Failure;
+use crate::output;
+use crate::terminal::{self, Unanswered};
+
+/// How often a person may type the password.
+const TRIES: usize = 3;
+
+/// What may be known about a file before its rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Privacy {
+    /// It came through a pipe, or only its owner can read it.
+    Private,
+    /// Others can read it.
+    Readable,
+}
+
+/// Opens the seed file of an import. Asks for its password where that has to be.
+pub(super) fn open(arguments: &Import) -> Result<(SeedFile, Privacy), Failure> {
+    let path = arguments.file.as_path();
+    let unreadable = |error| Failure::InputFile { path: path.to_owned(), error };
+    let mut keyring = Keyring::new(arguments)?;
+    if path == Path::new("-") {
+        let source = Cursor::new(spool(io::stdin()).map_err(unreadable)?);
+        return Ok((keyring.open(source, arguments)?, Privacy::Private));
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+    }
+    if !metadata.is_file() {
+        let source = Cursor::new(spool(file).map_err(unreadable)?);
+        return Ok((keyring.open(source, arguments)?, Privacy::Private));
+    }
+    let privacy = if metadata.mode() & 0o077 == 0 { Privacy::Private } else { Privacy::Readable };
+    let mut tries = 1;
+    loop {
+        match keyring.open(&file, arguments) {
+            Err(Failure::SeedFile { error: ImportError::WrongPassword, .. })
+                if keyring.password == Source::Person && terminal::is_interactive() && tries < TRIES =>
+            {
+                tries += 1;
+                output::progress("That password does not open it.");
+            }
+            opened => return Ok((opened?, privacy)),
+        }
+    }
+}
+
+/// Everything a pipe has, up to what may be imported. Whatever it grew out of is wiped.
+fn spool(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut source = source.take(LARGEST_FILE + 1);
+    let mut content = Zeroizing::new(Vec::with_capacity(1 << 20));
+    loop {
+        let room = (content.capacity() - content.len()) as u64;
+        if source.by_ref().take(room).read_to_end(&mut content)? == 0 {
+            return Ok(content);
+        }
+        if content.len() == content.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * content.capacity()));
+            larger.extend_from_slice(&content);
+            content = larger;
+        }
+    }
+}
+
+/// Where a password comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// The first line of a file.
+    File(PathBuf),
+    /// The first line of what is open already.
+    Descriptor(u32),
+    /// Whoever is at the terminal, or a script's standard input.
+    Person,
+    /// The seed file has standard input to itself.
+    Nowhere,
+}
+
+struct Keyring<'a> {
+    seeds: &'a Path,
+    password: Source,
+    key: Option<&'a Path>,
+    /// Why the last question had no answer.
+    failure: Option<Failure>,
+}
+
+impl<'a> Keyring<'a> {
+    fn new(arguments: &'a Import) -> Result<Self, Failure> {
+        let stdin = Path::new("-");
+        let seeds = arguments.file.as_path();
+        let password = match (&arguments.password_file, arguments.password_fd) {
+            (Some(path), _) if path == stdin && seeds == stdin => return Err(Failure::StdinTwice),
+            (Some(path), _) if path == stdin => Source::Person,
+            (Some(path), _) => Source::File(path.clone()),
+            (None, Some(descriptor)) => Source::Descriptor(descriptor),
+            (None, None) if seeds == stdin => Source::Nowhere,
+            (None, None) => Source::Person,
+        };
+        Ok(Self { seeds, password, key: arguments.key_file.as_deref(), failure: None })
+    }
+
+    fn open(&mut self, source: impl Read + io::Seek, arguments: &Import) -> Result<SeedFile, Failure> {
+        let opened = import::open(source, &options(arguments), self);
+        opened.map_err(|error| match self.failure.take() {
+            Some(failure) => failure,
+            None => Failure::SeedFile { path: self.seeds.to_owned(), error },
+        })
+    }
+
+    fn ask(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        match &self.password {
+            Source::File(path) => first_line(private(path)?, path).map(Some),
+            Source::Descriptor(number) => {
+                let path = PathBuf::from(format!("/proc/self/fd/{number}"));
+                let file = File::open(&path).map_err(|error| Failure::InputFile { path: path.clone(), error })?;
+                first_line(file, &path).map(Some)
+            }
+            Source::Person => {
+                let question = format!("Password of {}: ", self.seeds.display().to_string().escape_debug());
+                match terminal::ask_hidden(&question) {
+                    Err(Unanswered::EndOfInput) => Ok(None),
+                    answer => Ok(Some(answer?)),
+                }
+            }
+            Source::Nowhere => Ok(None),
+        }
+    }
+
+    fn answer(&mut self, answer: Result<Option<Zeroizing<Vec<u8>>>, Failure>) -> Option<Zeroizing<Vec<u8>>> {
+        answer.unwrap_or_else(|failure| {
+            self.failure = Some(failure);
+            None
+        })
+    }
+}
+
+impl import::Keyring for Keyring<'_> {
+    fn password(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+        let answer = self.ask();
+        Ok(self.answer(answer))
+    }
+
+    fn key(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+        let Some(path) = self.key else { return Ok(None) };
+        let key = private(path).and_then(|file| read(file, path)).map(Some);
+        Ok(self.answer(key))
+    }
+}
+
+/// Opens a file that holds a password or a key. Others must not be able to read it; a pipe is nobody else's to read.
+fn private(path: &Path) -> Result<File, Failure> {
+    let unreadable = |error| Failure::InputFile { path: path.to_owned(), error };
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_file() && metadata.mode() & 0o077 != 0 {
+        let remedy = format!("chmod go-rwx {}", crate::error::quoted(&path.to_string_lossy()));
+        let problem = "can be read by others".to_owned();
+        return Err(StoreError::from(FileError::Unsafe { path: path.to_owned(), problem, remedy }).into());
+    }
+    Ok(file)
+}
+
+/// Passwords and keys are not longer, in bytes.
+const LONGEST_SECRET: usize = 4096;
+
+fn read(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |error| Failure::InputFile { path: path.to_owned(), error };
+    let mut content = Zeroizing::new(Vec::with_capacity(2 * LONGEST_SECRET));
+    file.take(LONGEST_SECRET as u64 + 1).read_to_end(&mut content).map_err(failed)?;
+    if content.len() > LONGEST_SECRET {
+        return Err(failed(io::Error::other("it is too long for a password or a key")));
+    }
+    Ok(content)
+}
+
+fn first_line(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let content = read(file, path)?;
+    let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(Zeroizing::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
+}
+
+/// What was typed, as the reader of seed files takes it.
+fn options(arguments: &Import) -> Options {
+    Options {
+        format: match arguments.format {
+            FileFormat::Auto => Format::Auto,
+            FileFormat::Csv => Format::Delimited,
+            FileFormat::Pskc => Format::Pskc,
+        },
+        encoding: match arguments.encoding {
+            SeedEncoding::Auto => None,
+            SeedEncoding::Base32 => Some(Encoding::Base32),
+            SeedEncoding::Hex => Some(Encoding::Hex),
+        },
+        kind: arguments.kind.map(|kind| match kind {
+            KindName::Totp => import::KindName::Totp,
+            KindName::Hotp => import::KindName::Hotp,
+        }),
+        algorithm: arguments.algorithm,
+        digits: arguments.digits,
+        period: arguments.period,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_read_to_its_end() {
+        for length in [0, 1, 1 << 20, (1 << 20) + 1, 5 << 20] {
+            let content: Vec<u8> = (0..=255).cycle().take(length).collect();
+            assert!(*spool(content.as_slice()).unwrap() == content, "{length}");
+        }
+    }
+}
