@@ -6,8 +6,15 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod broken_registry;
+mod clocks;
+mod crashes;
+mod disks;
+mod guest;
 mod hands;
 mod logging_in;
+mod once;
+mod policy;
 
 use twofactor_tests::pam::{Outcome, ReturnCode};
 use twofactor_tests::private_host::Host;
