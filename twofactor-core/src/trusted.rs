@@ -414,7 +414,8 @@ fn check_file(file: &File, path: &Path, owner: Owner, protection: Protection) ->
 
 fn check_metadata(metadata: &Metadata, path: &Path, owner: Owner, protection: Protection) -> Result<(), FileError> {
     if !metadata.is_file() {
-        return Err(refused(path, "is not a regular file", format!("ls -l {}", path.display())));
+        let problem = if metadata.is_symlink() { "is a symbolic link" } else { "is not a regular file" };
+        return Err(refused(path, problem, format!("ls -l {}", path.display())));
     }
     if metadata.nlink() != 1 {
         return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", path.display())));
@@ -529,6 +530,10 @@ mod tests {
         for name in ["link", "broken", "fifo", "folder", "open", "twice"] {
             assert!(matches!(folder.read(name, 10), Err(FileError::Unsafe { .. })), "{name}");
             assert!(matches!(folder.has(name), Err(FileError::Unsafe { .. })), "{name}");
+            assert!(matches!(folder.examine(name), Err(FileError::Unsafe { .. })), "{name}");
+        }
+        for looked in [folder.examine("link").map(drop), folder.read("link", 10).map(drop)] {
+            assert!(looked.unwrap_err().to_string().contains("is a symbolic link"));
         }
         assert!(folder.read("absent", 10).unwrap().is_none());
     }

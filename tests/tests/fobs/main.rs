@@ -22,7 +22,7 @@ use twofactor_tests::requirements::{programs_met, stopped_clock_met};
 
 /// A private host, when this suite can run.
 fn host(test: impl FnOnce(&Host) + Send) {
-    if programs_met(&["7z", "zip"]) && stopped_clock_met() {
+    if programs_met(&["7z", "sqlite3", "zip"]) && stopped_clock_met() {
         twofactor_tests::private_host::private_host(test);
     }
 }

@@ -3,7 +3,18 @@
 use twofactor_tests::fob::Fob;
 use twofactor_tests::pam::ReturnCode;
 
+use twofactor_tests::private_host::Host;
+
 use crate::{assert_accepted, assert_denied, assert_last_logged, host};
+
+/// Asserts that the module returns `PAM_IGNORE` without a question: libpam takes this jump for no other code.
+#[track_caller]
+fn assert_waived(host: &Host, user: &str) {
+    let lines = "auth [ignore=1 default=die] pam_twofactor.so\nauth required pam_deny.so\nauth required pam_permit.so\n";
+    host.service("ignoring", lines);
+    assert_eq!(host.login(user).service("ignoring").answering(&[]).code(), ReturnCode::SUCCESS);
+    assert_last_logged(host, &[&format!("skipped user={user}"), "policy=optional-not-enrolled"]);
+}
 
 #[test]
 fn somebody_whose_only_token_is_lost_is_asked_and_somebody_without_any_is_not() {
@@ -18,11 +29,10 @@ fn somebody_whose_only_token_is_lost_is_asked_and_somebody_without_any_is_not() 
             assert_denied(&host.login("alice").typing(fob.code_of(1)));
             assert_last_logged(host, &["denied user=alice", "reason=token-disabled"]);
         }
-        assert_eq!(host.login("bob").answering(&[]).code(), ReturnCode::IGNORE);
-        assert_last_logged(host, &["skipped user=bob", "policy=optional-not-enrolled"]);
+        assert_waived(host, "bob");
 
         host.sysadmin(&["token", "unassign", &fob.serial, "--force"]);
-        assert_eq!(host.login("alice").answering(&[]).code(), ReturnCode::IGNORE, "nothing is left to ask for");
+        assert_waived(host, "alice");
     });
 }
 
