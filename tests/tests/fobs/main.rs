@@ -15,6 +15,7 @@ mod hands;
 mod logging_in;
 mod once;
 mod policy;
+mod stopped;
 
 use twofactor_tests::pam::{Outcome, ReturnCode};
 use twofactor_tests::private_host::Host;
