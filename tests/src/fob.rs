@@ -21,11 +21,8 @@ pub struct Fob {
 impl Fob {
     /// The two tokens of a vendor's sample file.
     pub fn samples() -> [Self; 2] {
-        [
-            ("1234567891234", "JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G"),
-            ("1234567891235", "OR3WC4TFEBSXMZLSEBRXEZLBORSWICQG"),
-        ]
-        .map(|(serial, secret)| Self::new(serial, secret, Kind::Time(30)))
+        [("1234567891234", "JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G"), ("1234567891235", "OR3WC4TFEBSXMZLSEBRXEZLBORSWICQG")]
+            .map(|(serial, secret)| Self::new(serial, secret, Kind::Time(30)))
     }
 
     /// A token that shows codes by time: another one for each number.

@@ -46,7 +46,13 @@ const WAYS: [Way; 12] = [
         exit: 1,
     },
     Way { name: "cut to a page", breaks: |_| cut(|_| 4096), reason: "store-corrupt", words: "restore", exit: 1 },
-    Way { name: "empty", breaks: |_| fs::write(REGISTRY, "").unwrap(), reason: "store-corrupt", words: "restore", exit: 1 },
+    Way {
+        name: "empty",
+        breaks: |_| fs::write(REGISTRY, "").unwrap(),
+        reason: "store-corrupt",
+        words: "restore",
+        exit: 1,
+    },
     Way {
         name: "somebody else's database",
         breaks: |host| {

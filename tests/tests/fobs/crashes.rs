@@ -175,7 +175,8 @@ fn a_login_killed_at_any_moment_never_leaves_a_used_code_good_or_the_registry_da
             accepted_before_death += u64::from(accepted);
             let again = host.login("alice").typing(&code).code();
             // Killed before its success was recorded, the code is good once more; otherwise it is not.
-            let expected = if accepted { &[ReturnCode::AUTH_ERR][..] } else { &[ReturnCode::AUTH_ERR, ReturnCode::SUCCESS] };
+            let expected =
+                if accepted { &[ReturnCode::AUTH_ERR][..] } else { &[ReturnCode::AUTH_ERR, ReturnCode::SUCCESS] };
             assert!(expected.contains(&again), "kill {kill}: accepted {accepted}, then {again:?}");
             assert_denied(&host.login("alice").typing(&code));
             if kill % 10 == 0 {

@@ -32,7 +32,10 @@ fn fill() {
 /// How many tokens a sound registry has.
 #[track_caller]
 fn tokens(host: &Host) -> usize {
-    assert_eq!(host.succeed("sqlite3", ["-readonly", &format!("{STATE}/registry.db"), "PRAGMA integrity_check"]), "ok\n");
+    assert_eq!(
+        host.succeed("sqlite3", ["-readonly", &format!("{STATE}/registry.db"), "PRAGMA integrity_check"]),
+        "ok\n"
+    );
     // A line for the names of the columns.
     host.succeed("twofactor", ["token", "list", "--csv"]).lines().count() - 1
 }

@@ -57,7 +57,11 @@ fn spellings(base32: &str) -> Vec<String> {
     let bits: String = base32.chars().map(|character| format!("{:05b}", digit(character))).collect();
     let nibble = |bits: &str| u32::from_str_radix(bits, 2).ok().and_then(|nibble| char::from_digit(nibble, 16));
     let hex: String = (0..bits.len() / 4).filter_map(|index| nibble(&bits[4 * index..4 * index + 4])).collect();
-    let bytes: Vec<u8> = hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+    let bytes: Vec<u8> = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
     vec![base32.to_owned(), base32.to_lowercase(), hex.to_uppercase(), format!("{bytes:?}"), hex]
 }
 

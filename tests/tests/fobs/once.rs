@@ -85,10 +85,8 @@ fn of_two_users_who_hold_the_same_token_one_after_the_other_only_one_gets_in_wit
                 assert!(matches!(login.advance(), Event::Prompt(_)));
             }
             let (from, to) = if round % 2 == 0 { ("alice", "bob") } else { ("bob", "alice") };
-            let hand_over = format!(
-                "twofactor -q token unassign {0} --force && twofactor -q token assign {0} {to}",
-                fob.serial
-            );
+            let hand_over =
+                format!("twofactor -q token unassign {0} --force && twofactor -q token assign {0} {to}", fob.serial);
             let handing_over = host.command("sh").args(["-c", &hand_over]).spawn().unwrap();
             let code = fob.code_of(round);
             let won = logins.iter_mut().map(|login| {

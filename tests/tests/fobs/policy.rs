@@ -10,7 +10,8 @@ use crate::{assert_accepted, assert_denied, assert_last_logged, host};
 /// Asserts that the module returns `PAM_IGNORE` without a question: libpam takes this jump for no other code.
 #[track_caller]
 fn assert_waived(host: &Host, user: &str) {
-    let lines = "auth [ignore=1 default=die] pam_twofactor.so\nauth required pam_deny.so\nauth required pam_permit.so\n";
+    let lines =
+        "auth [ignore=1 default=die] pam_twofactor.so\nauth required pam_deny.so\nauth required pam_permit.so\n";
     host.service("ignoring", lines);
     assert_eq!(host.login(user).service("ignoring").answering(&[]).code(), ReturnCode::SUCCESS);
     assert_last_logged(host, &[&format!("skipped user={user}"), "policy=optional-not-enrolled"]);
