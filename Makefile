@@ -15,7 +15,9 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 build: ## Build the module and the tool, in release
-	$(CARGO) build --release --locked -p pam_twofactor -p twofactor-cli
+	# One after the other: together they would share features, and the module would get the tool's seed-file reader.
+	$(CARGO) build --release --locked -p pam_twofactor
+	$(CARGO) build --release --locked -p twofactor-cli
 
 demo: ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
 	tests/install-packages

@@ -40,12 +40,15 @@ pub fn release() -> &'static Artifacts {
 
 /// Builds the module and the tool.
 pub fn build(profile: Profile) -> Artifacts {
-    let mut arguments = vec!["--package", "pam_twofactor", "--package", "twofactor-cli"];
-    if profile == Profile::Release {
-        arguments.push("--release");
+    // One after the other, as they ship: together they would share features, and the module would get the tool's.
+    let built = |package| match profile {
+        Profile::Debug => cargo_build(&["--package", package]),
+        Profile::Release => cargo_build(&["--package", package, "--release"]),
+    };
+    Artifacts {
+        module: find(&built("pam_twofactor"), "libpam_twofactor.so"),
+        tool: find(&built("twofactor-cli"), "twofactor"),
     }
-    let built = cargo_build(&arguments);
-    Artifacts { module: find(&built, "libpam_twofactor.so"), tool: find(&built, "twofactor") }
 }
 
 /// A module that panics when its line says `panic`, in release: there the unwinder is linked in and everything is

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use twofactor_tests::artifacts::workspace;
 
@@ -144,5 +145,24 @@ fn the_core_reads_no_clock_environment_or_terminal() {
         }
         // The one place where the host's clock is wrapped; the programs hand it in.
         assert!(!text.contains("SystemTime::now") || name == "clock.rs", "{name} reads the clock");
+    }
+}
+
+#[test]
+fn the_module_needs_none_of_the_crates_that_read_seed_files() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = |arguments: &[&str]| {
+        let mut command = Command::new(&cargo);
+        command.args(["tree", "--locked", "--edges", "normal", "--prefix", "none"]).args(arguments);
+        let output = command.current_dir(workspace()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect::<BTreeSet<_>>()
+    };
+    let importer = tree(&["--package", "twofactor-core", "--features", "seed-files"]);
+    let module = tree(&["--package", "pam_twofactor"]);
+    for name in ["zip", "quick-xml", "aes", "cbc", "pbkdf2"] {
+        assert!(importer.contains(name), "the importer no longer needs {name}");
+        assert!(!module.contains(name), "the module needs {name}");
     }
 }

@@ -174,6 +174,20 @@ fn several_entries_are_read_in_order_and_what_is_no_seed_file_is_left_alone() {
 }
 
 #[test]
+fn a_readme_in_the_clear_is_no_seed_in_the_clear() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("readme");
+    folder.write("tokens.csv", table());
+    folder.write("README.txt", "The password comes by mail.\n");
+    folder.run("zip", &[&"-q", &"-P", &PASSWORD, &"tokens.zip", &"tokens.csv"]);
+    folder.run("zip", &[&"-q", &"tokens.zip", &"README.txt"]);
+    let file = opens(&folder.path("tokens.zip"), PASSWORD.as_bytes(), 1000);
+    assert!(!file.notes().iter().any(|note| note.to_string().contains("in the clear")), "{:?}", file.notes());
+}
+
+#[test]
 fn a_password_beyond_ascii_opens_in_every_spelling() {
     if !packers() {
         return;
@@ -297,9 +311,10 @@ for name, count in [('fits.zip', 60000), ('few.zip', 1001)]:
 huge = bytearray(data)
 huge[record + 24:record + 40] = struct.pack('<QQ', 1 << 40, 1 << 40)
 open('huge.zip', 'wb').write(huge)
+open('far.zip', 'wb').write(huge + bytes(65536))
 ",
     );
-    for name in ["many.zip", "fits.zip", "few.zip", "huge.zip"] {
+    for name in ["many.zip", "fits.zip", "few.zip", "huge.zip", "far.zip"] {
         let said = harmless(&folder.path(name));
         assert!(said.contains("TooLarge: the zip file has more than 1000 entries"), "{name}: {said}");
     }

@@ -3,13 +3,12 @@
 //! The core says what is wrong; here stands what that means to a sysadmin. The exit codes are those of the manual.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 use twofactor_core::clock::ClockError;
 use twofactor_core::config::ConfigError;
-use twofactor_core::import::{ErrorKind, ImportError};
-use twofactor_core::lifecycle::Stage;
+use twofactor_core::import::ImportError;
 use twofactor_core::secret::SecretError;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{EnrollError, TokenError};
@@ -21,6 +20,12 @@ use twofactor_core::user::{LookupError, UserName};
 use crate::commands::LineProblem;
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
+
+pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
+pub(crate) use tokens::MOST_LINES;
+
+mod refusal;
+mod tokens;
 
 /// What the shell learns. `0` is not among them: a failure is never success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +80,6 @@ pub(crate) enum Failure {
     Entropy(SecretError),
     #[error("{}: {error}", path.display())]
     BadSecret { path: PathBuf, error: SecretError },
-    #[error("cannot read {}: {}", path.display(), describe(error))]
-    SecretFile { path: PathBuf, error: io::Error },
     #[error("the secret is too long for a QR code")]
     QrTooLong,
     #[error("{} exists already", .0.display())]
@@ -119,9 +122,11 @@ pub(crate) enum Failure {
     NoSeriesToFix(Serial),
     #[error("cannot read {}: {}", path.display(), describe(error))]
     InputFile { path: PathBuf, error: io::Error },
+    #[error("{} is not text in UTF-8", .0.display())]
+    NotText(PathBuf),
     #[error("{}: {error}", path.display())]
     SeedFile { path: PathBuf, error: ImportError },
-    #[error("{}; nothing was imported", bad_rows(*conflicts, *rejected))]
+    #[error("{}; nothing was imported", tokens::bad_rows(*conflicts, *rejected))]
     RowsRefused { conflicts: u64, rejected: u64, good: u64 },
     #[error("standard input cannot be the seed file and its password")]
     StdinTwice,
@@ -133,43 +138,6 @@ pub(crate) enum Failure {
     CodesUnseen { user: UserName, error: io::Error },
 }
 
-/// Why a login with a code would be refused, with the log's word.
-#[derive(Debug, Error)]
-pub(crate) enum Refusal {
-    #[error("it is no code of this user now (wrong-code)")]
-    Wrong,
-    #[error("it was used already (replayed)")]
-    Replayed,
-    #[error("it is right, but no code ever confirmed this secret (not-confirmed)")]
-    NotConfirmed,
-    #[error("it is right, but token {serial} is {stage} (token-disabled)")]
-    Unusable { serial: Serial, stage: Stage },
-    #[error("token {serial} seems to be {} (wrong-code)", in_steps(*steps))]
-    TokenOutOfStep { serial: Serial, steps: i64 },
-    #[error("the app \"{label}\" seems to be {} (wrong-code)", in_steps(*steps))]
-    AppOutOfStep { label: Label, steps: i64 },
-}
-
-/// Why a code is not one of a token's codes now, with the log's word.
-#[derive(Debug, Clone, Copy, Error)]
-pub(crate) enum TokenRefusal {
-    #[error("it is no code of this token now (wrong-code)")]
-    Wrong,
-    #[error("it was used already (replayed)")]
-    Replayed,
-}
-
-/// `3 steps ahead`.
-pub(crate) fn in_steps(steps: i64) -> String {
-    match steps {
-        0 => "in step".to_owned(),
-        1 => "1 step ahead".to_owned(),
-        -1 => "1 step behind".to_owned(),
-        2.. => format!("{steps} steps ahead"),
-        _ => format!("{} steps behind", steps.unsigned_abs()),
-    }
-}
-
 impl Failure {
     /// What the shell learns.
     pub(crate) fn status(&self) -> Status {
@@ -178,6 +146,10 @@ impl Failure {
             Self::Store(error) | Self::Enroll(EnrollError::Store(error)) => of_store(error),
             Self::Config(_) => Status::BadConfig,
             Self::NotRoot => Status::NotPermitted,
+            Self::Token(error) => tokens::status(error),
+            Self::AtLine { error, .. } => tokens::status_in_list(error),
+            Self::BadList { problems, .. } => tokens::status_of_list(problems),
+            Self::SeedFile { error, .. } => tokens::status_of_seed_file(error),
             Self::UnknownUser(_) | Self::NotEnrolled(_) | Self::OnlyTokens(_) | Self::NotIdentified => Status::NotThere,
             Self::Unconfirmed
             | Self::NotAnswered
@@ -186,33 +158,22 @@ impl Failure {
             | Self::CodeRefused { .. }
             | Self::TokenCodeRefused { .. }
             | Self::NothingFits(_) => Status::CodeRefused,
-            Self::Token(error) => of_token(error),
-            Self::AtLine { error: TokenError::Twice(_), .. } => Status::BadInput,
-            Self::AtLine { error, .. } => of_token(error),
-            Self::BadList { problems, .. } => of_list(problems),
-            Self::SeveralFit(_) | Self::NoSeriesToFix(_) => Status::Refused,
-            Self::SeedFile { error, .. } => match error.kind() {
-                ErrorKind::WrongKey => Status::WrongKey,
-                ErrorKind::Invalid | ErrorKind::TooLarge => Status::BadInput,
-                ErrorKind::Io => Status::Failed,
-            },
-            Self::RowsRefused { rejected: 0, .. } => Status::Refused,
-            Self::RowsRefused { .. } => Status::BadInput,
             Self::StdinTwice => Status::Usage,
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
             | Self::FileExists(_)
             | Self::CannotAsk
-            | Self::Declined => Status::Refused,
-            Self::BadSecret { .. } => Status::BadInput,
+            | Self::Declined
+            | Self::SeveralFit(_)
+            | Self::NoSeriesToFix(_)
+            | Self::RowsRefused { rejected: 0, .. } => Status::Refused,
+            Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) => Status::BadInput,
             Self::Interrupted => Status::Interrupted,
-            Self::InputFile { error, .. } if error.kind() == io::ErrorKind::InvalidData => Status::BadInput,
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
             | Self::Lookup(_)
             | Self::Clock(_)
             | Self::Entropy(_)
-            | Self::SecretFile { .. }
             | Self::QrTooLong
             | Self::OutputFile { .. }
             | Self::Input(_)
@@ -226,7 +187,11 @@ impl Failure {
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Config(error) => error.lines(),
-            Self::BadList { path, problems } => list_problems(path, problems),
+            Self::BadList { path, problems } => {
+                let mut lines = tokens::lines(path, problems);
+                lines.push(self.to_string());
+                lines
+            }
             other => vec![other.to_string()],
         }
     }
@@ -258,46 +223,21 @@ impl Failure {
             Self::QrTooLong => "use a shorter --issuer, or --qr none".to_owned(),
             Self::FileExists(_) => "name another file, or remove this one".to_owned(),
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
-            Self::CodeRefused { refusal: Refusal::Wrong, .. } => {
-                "is the clock of the phone right? see: date -u".to_owned()
-            }
-            Self::CodeRefused { refusal: Refusal::AppOutOfStep { .. }, .. } => {
-                "set the clock of the phone, and look at this host's: date -u".to_owned()
-            }
-            Self::CodeRefused { refusal: Refusal::TokenOutOfStep { serial, .. }, .. } => {
-                format!("run \"twofactor token resync {}\"", quoted(serial.as_str()))
-            }
-            Self::CodeRefused { refusal: Refusal::Unusable { serial, .. }, .. } => {
-                format!("run \"twofactor token enable {}\"", quoted(serial.as_str()))
-            }
-            Self::CodeRefused { refusal: Refusal::Replayed, .. } => "wait for the next code".to_owned(),
-            Self::CodeRefused { user, refusal: Refusal::NotConfirmed } => {
-                format!("run \"twofactor enroll {}\", it shows the same secret again", quoted(user.as_str()))
-            }
+            Self::CodeRefused { user, refusal } => refusal.hint(user),
+            Self::TokenCodeRefused { serial, refusal } => refusal.hint(serial),
             Self::CannotAsk => "--yes does it without asking".to_owned(),
             Self::EnrolledUnseen { user, label, .. } => {
                 let (user, label) = (quoted(user.as_str()), quoted(label.as_str()));
                 format!("run \"twofactor enroll {user} --label {label} --replace\"")
             }
-            Self::Token(error) | Self::AtLine { error, .. } => return of_token_error(error),
-            Self::TokenCodeRefused { serial, refusal: TokenRefusal::Wrong } => {
-                format!("is its clock off? run \"twofactor token resync {}\"", quoted(serial.as_str()))
-            }
-            Self::TokenCodeRefused { refusal: TokenRefusal::Replayed, .. } => "wait for the next code".to_owned(),
-            Self::NotIdentified => "type two codes that it shows one after the other, about now".to_owned(),
-            Self::NothingFits(_) => {
-                "type two codes that it shows one after the other; is this host's clock right? see: date -u".to_owned()
-            }
+            Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
+            Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
             Self::SeveralFit(_) => "probe again with the next two codes".to_owned(),
             Self::NoSeriesToFix(serial) => {
                 format!("delete it and import it anew: twofactor token delete {}", quoted(serial.as_str()))
             }
-            Self::SeedFile { error: ImportError::PasswordNeeded, .. } => {
-                "--password-file FILE, with the password in its first line".to_owned()
-            }
-            Self::SeedFile { error, .. } => return error.hint(),
-            Self::RowsRefused { good: 0, .. } => return None,
-            Self::RowsRefused { .. } => {
+            Self::SeedFile { error, .. } => return tokens::hint_for_seed_file(error),
+            Self::RowsRefused { good: 1.., .. } => {
                 "--keep-going imports the other rows, --rejects FILE writes these to a file".to_owned()
             }
             Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
@@ -306,9 +246,10 @@ impl Failure {
             Self::BrokenAccounts { .. }
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
-            | Self::SecretFile { .. }
             | Self::OutputFile { .. }
             | Self::InputFile { .. }
+            | Self::RowsRefused { .. }
+            | Self::NotText(_)
             | Self::NotAnswered
             | Self::NoCode
             | Self::NotACode
@@ -335,80 +276,6 @@ impl From<Unanswered> for Failure {
             Unanswered::Failed(error) => Self::Input(error),
         }
     }
-}
-
-/// The way out of a refusal about a token.
-fn of_token_error(error: &TokenError) -> Option<String> {
-    let token = |verb: &str, serial: &Serial| format!("run \"twofactor token {verb} {}\"", quoted(serial.as_str()));
-    let hint = match error {
-        TokenError::NoToken(_) => "look for it: twofactor token list --serial 'GLOB'".to_owned(),
-        TokenError::NoSeries(_) => "look for it: twofactor series list".to_owned(),
-        TokenError::Owned(serial, _) => token("unassign", serial),
-        TokenError::NotOwned(serial) => format!("see \"twofactor token show {}\"", quoted(serial.as_str())),
-        TokenError::Revoked(_) => "its secret is wiped; nothing brings it back".to_owned(),
-        TokenError::Unusable(serial, _) => token("enable", serial),
-        TokenError::Twice(_) => return None,
-        TokenError::LastCredential(_, owner) => {
-            let enroll = format!("twofactor enroll {}", quoted(owner.as_str()));
-            format!("--force takes it all the same; \"{enroll}\" gives another first")
-        }
-        TokenError::TooMany(user) => {
-            let list = format!("twofactor token list --user {}", quoted(user.as_str()));
-            format!("unassign one that nobody uses any more; see \"{list}\"")
-        }
-        TokenError::WrongCodes(_) => {
-            "type two codes that it shows one after the other; is this host's clock right? see: date -u".to_owned()
-        }
-        TokenError::Unreadable(_) => "the series holds tokens of another kind; import them apart".to_owned(),
-        TokenError::Store(error) => error.hint(),
-    };
-    Some(hint)
-}
-
-fn of_token(error: &TokenError) -> Status {
-    match error {
-        TokenError::NoToken(_) | TokenError::NoSeries(_) => Status::NotThere,
-        TokenError::WrongCodes(_) => Status::CodeRefused,
-        TokenError::Owned(..)
-        | TokenError::NotOwned(_)
-        | TokenError::Revoked(_)
-        | TokenError::Unusable(..)
-        | TokenError::Twice(_)
-        | TokenError::LastCredential(..)
-        | TokenError::TooMany(_)
-        | TokenError::Unreadable(_) => Status::Refused,
-        TokenError::Store(error) => of_store(error),
-    }
-}
-
-/// A list in which only users are unknown is a good list.
-fn of_list(problems: &[(usize, LineProblem)]) -> Status {
-    let only_users = problems.iter().all(|(_, problem)| matches!(problem, LineProblem::User(_)));
-    if only_users { Status::NotThere } else { Status::BadInput }
-}
-
-/// `1 conflict and 2 rejected rows`.
-fn bad_rows(conflicts: u64, rejected: u64) -> String {
-    let conflict = if conflicts == 1 { "conflict" } else { "conflicts" };
-    let row = if rejected == 1 { "row" } else { "rows" };
-    match (conflicts, rejected) {
-        (_, 0) => format!("{conflicts} {conflict}"),
-        (0, _) => format!("{rejected} rejected {row}"),
-        _ => format!("{conflicts} {conflict} and {rejected} rejected {row}"),
-    }
-}
-
-/// So many lines of a list are named.
-pub(crate) const MOST_LINES: usize = 20;
-
-fn list_problems(path: &Path, problems: &[(usize, LineProblem)]) -> Vec<String> {
-    let path = path.display();
-    let mut lines: Vec<String> =
-        problems.iter().take(MOST_LINES).map(|(line, problem)| format!("{path}:{line}: {problem}")).collect();
-    if let Some(more) = problems.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
-        lines.push(format!("{path}: and {more} more"));
-    }
-    lines
 }
 
 fn of_store(error: &StoreError) -> Status {
@@ -456,6 +323,14 @@ mod tests {
             Failure::Unconfirmed,
             Failure::CannotAsk,
             Failure::CodeRefused { user: user.clone(), refusal: Refusal::Replayed },
+            Failure::NotACode,
+            Failure::NotIdentified,
+            Failure::StdinTwice,
+            Failure::OnlyTokens(user.clone()),
+            Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3 },
+            Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },
+            TokenError::NoSeries("fobs".to_owned()).into(),
+            TokenError::TooMany(user.clone()).into(),
             Failure::CodesUnseen { user, error: io::Error::from_raw_os_error(28) },
         ];
         for failure in failures {

@@ -15,10 +15,9 @@ impl Progress {
             return Self(ProgressBar::hidden());
         }
         let bar = ProgressBar::new(all).with_message(doing);
-        match ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} % {eta:>4}") {
-            Ok(style) => bar.set_style(style.progress_chars("## ")),
-            // A bar that looks otherwise is still a bar.
-            Err(_) => {}
+        // A bar that looks otherwise is still a bar.
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} %") {
+            bar.set_style(style.progress_chars("## "));
         }
         Self(bar)
     }
@@ -30,12 +29,12 @@ impl Progress {
 
     /// Takes the bar away.
     pub(crate) fn done(self) {
-        self.0.finish_and_clear();
+        drop(self);
     }
 }
 
 impl Drop for Progress {
-    /// What failed leaves no bar behind either.
+    /// Also what failed leaves no bar behind.
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

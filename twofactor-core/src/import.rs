@@ -199,28 +199,44 @@ pub fn open<R: Read + Seek>(
         Beginning::Text => {
             let bytes = take_in(&mut source, size)?;
             let sha256 = Sha256::digest(&bytes).into();
-            (Container::Plain, sha256, vec![Entry { name: "".into(), sort: Sort::Seeds, bytes }])
+            (Container::Plain, sha256, vec![Entry { name: "".into(), sort: Sort::Seeds, encrypted: false, bytes }])
         }
     };
+    // What was assumed about the rows comes first: there may be many notes about entries.
+    let about_entries = std::mem::take(&mut notes);
     let documents = read_all(container, entries, options, &mut asked, &mut notes)?;
+    notes.extend(about_entries);
     let content = match documents.first().map(|document| &document.reading) {
         Some(Reading::Delimited(table)) => Content::Delimited(table.encoding),
         Some(Reading::Pskc(_)) => Content::Pskc,
         None => return Err(ImportError::NoRows),
     };
-    if let Some(more) = notes.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
-        notes.truncate(MOST_NOTES);
-        notes.push(Note::More(more));
+    Ok(SeedFile { sha256, form: Form { container, content }, notes: bounded(notes), options: *options, documents })
+}
+
+/// Every note once, and no more than a person reads.
+fn bounded(notes: Vec<Note>) -> Vec<Note> {
+    let (mut kept, mut more) = (Vec::new(), 0);
+    for note in notes {
+        if kept.contains(&note) {
+            continue;
+        }
+        if kept.len() < MOST_NOTES {
+            kept.push(note);
+        } else {
+            more += 1;
+        }
     }
-    Ok(SeedFile { sha256, form: Form { container, content }, notes, options: *options, documents })
+    kept.extend((more > 0).then_some(Note::More(more)));
+    kept
 }
 
 /// The SHA-256 of a file that is too large to be held in memory beside what was in it.
 fn digest(source: &mut (impl Read + Seek)) -> Result<[u8; 32], io::Error> {
     source.rewind()?;
-    let (mut hash, mut chunk) = (Sha256::new(), [0; 16 << 10]);
+    let (mut hash, mut chunk) = (Sha256::new(), Zeroizing::new([0; 16 << 10]));
     loop {
-        match source.read(&mut chunk) {
+        match source.read(chunk.as_mut_slice()) {
             Ok(0) => return Ok(hash.finalize().into()),
             Ok(read) => hash.update(chunk.get(..read).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -248,8 +264,8 @@ fn read_all(
 ) -> Result<Vec<Document>, ImportError> {
     take_key_beside(&mut entries, asked, notes);
     let alone = entries.len() == 1;
-    let (mut documents, mut unusable) = (Vec::new(), Vec::new());
-    for Entry { name, sort, bytes } in entries {
+    let (mut documents, mut unusable, mut in_the_clear) = (Vec::new(), Vec::new(), Vec::new());
+    for Entry { name, sort, encrypted, bytes } in entries {
         let entry = (container == Container::Zip).then_some(name);
         let mut of_this = Vec::new();
         let document = Document::read(entry.clone(), bytes, options, asked, &mut of_this);
@@ -257,6 +273,7 @@ fn read_all(
         match document {
             Ok(document) if !may_be_readme || document.usable() > 0 => {
                 notes.append(&mut of_this);
+                in_the_clear.extend(entry.filter(|_| !encrypted).map(|entry| Note::InTheClear(entry.to_string())));
                 documents.push(document);
             }
             Err(error) if !may_be_readme || matches!(error.kind(), ErrorKind::WrongKey | ErrorKind::Io) => {
@@ -273,6 +290,7 @@ fn read_all(
     } else {
         notes.extend(unusable.into_iter().filter_map(|(entry, ..)| Some(Note::Ignored(entry?.to_string()))));
     }
+    notes.append(&mut in_the_clear);
     let (mut before, mut rows) = (0, 0);
     for document in &mut documents {
         document.before = before;
@@ -346,6 +364,12 @@ impl Document {
             Reading::Delimited(table) => table.usable,
             Reading::Pskc(pskc) => pskc.rows,
         }
+    }
+}
+
+impl fmt::Debug for SeedFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SeedFile({}, {} rows)", self.form, self.row_count())
     }
 }
 
@@ -449,16 +473,16 @@ impl<'k> Asked<'k> {
         Self { keyring, password: None, key: None }
     }
 
-    fn password(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, io::Error> {
+    fn password(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, ImportError> {
         if self.password.is_none() {
-            self.password = self.keyring.password()?;
+            self.password = self.keyring.password().map_err(ImportError::Keyring)?;
         }
         Ok(self.password.as_ref())
     }
 
-    fn key(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, io::Error> {
+    fn key(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, ImportError> {
         if self.key.is_none() {
-            self.key = self.keyring.key()?;
+            self.key = self.keyring.key().map_err(ImportError::Keyring)?;
         }
         Ok(self.key.as_ref())
     }

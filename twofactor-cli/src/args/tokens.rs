@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use twofactor_core::lifecycle::Stage;
 use twofactor_core::otp::{Algorithm, Digits, Period};
+use twofactor_core::store::files::LastCredential;
 use twofactor_core::token::Serial;
 
 use super::{PAGE, digits, period};
@@ -145,10 +146,10 @@ pub(crate) struct List {
     #[arg(long, value_name = "GLOB")]
     pub(crate) serial: Option<String>,
     /// Print comma-separated values with a header
-    #[arg(long, conflicts_with_all = ["json_lines", "json"])]
+    #[arg(long, conflicts_with = "json_lines")]
     pub(crate) csv: bool,
-    /// Print one JSON object a line
-    #[arg(long, conflicts_with = "json")]
+    /// Print one JSON object a line; --json prints one array
+    #[arg(long)]
     pub(crate) json_lines: bool,
 }
 
@@ -187,9 +188,30 @@ pub(crate) struct Unassign {
     /// The token
     #[arg(value_parser = serial)]
     pub(crate) serial: Serial,
-    /// Take it even if its owner has nothing else to log in with
+    #[command(flatten)]
+    pub(crate) force: Force,
+}
+
+// `--force`, wherever somebody's last credential may be taken.
+#[derive(Debug, Args)]
+pub(crate) struct Force {
+    /// Do it even if an owner has nothing else to log in with
     #[arg(long)]
-    pub(crate) force: bool,
+    force: bool,
+}
+
+impl Force {
+    pub(crate) fn last_credential(&self) -> LastCredential {
+        if self.force { LastCredential::Take } else { LastCredential::Keep }
+    }
+}
+
+// `--yes`, wherever a question comes before what cannot be undone.
+#[derive(Debug, Args)]
+pub(crate) struct Yes {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 // Of `enable`, `disable` and `lost`, which say themselves what they are.
@@ -208,12 +230,10 @@ pub(crate) struct End {
     /// The tokens; all are changed or none
     #[arg(value_parser = serial, required = true)]
     pub(crate) serials: Vec<Serial>,
-    /// Do it even if an owner has nothing else to log in with
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) force: Force,
+    #[command(flatten)]
+    pub(crate) yes: Yes,
 }
 
 /// Set a token's clock or counter right with two consecutive codes
@@ -292,12 +312,10 @@ pub(crate) enum Series {
 pub(crate) struct DeleteSeries {
     /// The series
     pub(crate) series: String,
-    /// Do it even if an owner has nothing else to log in with
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) force: Force,
+    #[command(flatten)]
+    pub(crate) yes: Yes,
 }
 
 fn serial(text: &str) -> Result<Serial, &'static str> {

@@ -74,7 +74,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
     let content = if path == Path::new("-") {
         terminal::ask_hidden("Secret in base32: ")?
     } else {
-        let failed = |error| Failure::SecretFile { path: path.to_owned(), error };
+        let failed = |error| Failure::InputFile { path: path.to_owned(), error };
         read(path).map_err(failed)?
     };
     let text = std::str::from_utf8(&content).map_err(|_| SecretError::NotBase32);

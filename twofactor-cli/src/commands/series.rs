@@ -10,7 +10,7 @@ use twofactor_core::store::registry::{Import, SeriesSummary};
 
 use crate::args::Series;
 use crate::args::tokens::DeleteSeries;
-use crate::commands::token::{Asking, counted, last_credential};
+use crate::commands::token::{Asking, counted};
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
@@ -112,12 +112,12 @@ fn delete(arguments: &DeleteSeries, host: &Host, output: &Output) -> Result<(), 
     let name = &arguments.series;
     let series = known_series(name, host)?;
     let shown = name.escape_debug();
-    let asking = Asking::new(arguments.yes);
-    let tokens = counted(series.tokens, "token");
+    let asking = Asking::unless(&arguments.yes);
+    let tokens = counted(series.tokens.saturating_sub(series.revoked), "token");
     asking.confirm(&format!("Delete series {shown} with {tokens}, {} of them assigned? [y/N] ", series.assigned))?;
     host::raise_open_files();
     let sysadmin = host.sysadmin()?;
-    let last = last_credential(arguments.force);
+    let last = arguments.force.last_credential();
     let deleted = asking.act(last, |last| host.accounts.delete_series(name, last, sysadmin.by()))?;
     journal::write(journal::about_series(Event::SeriesDeleted, name).with("tokens", deleted));
     Ok(output.done(

@@ -22,7 +22,7 @@ use twofactor_core::store::files::{LastCredential, TokenError, TokenView};
 use twofactor_core::token::Serial;
 use twofactor_core::user::UserName;
 
-use crate::args::Token;
+use crate::args::{self, Token};
 use crate::commands::period;
 use crate::error::{Failure, in_steps};
 use crate::host::Host;
@@ -101,11 +101,6 @@ fn seconds_of(steps: i64, kind: Kind) -> Value {
     }
 }
 
-/// What `--force` says about somebody's last credential.
-pub(super) fn last_credential(force: bool) -> LastCredential {
-    if force { LastCredential::Take } else { LastCredential::Keep }
-}
-
 /// Whether a person may be asked a yes-or-no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asking {
@@ -118,12 +113,14 @@ pub(super) enum Asking {
 }
 
 impl Asking {
-    pub(super) fn new(yes: bool) -> Self {
-        match terminal::is_interactive() {
-            _ if yes => Self::Unwanted,
-            true => Self::Possible,
-            false => Self::Impossible,
-        }
+    /// Where there is no `--yes`.
+    pub(super) fn at_a_terminal() -> Self {
+        if terminal::is_interactive() { Self::Possible } else { Self::Impossible }
+    }
+
+    /// Where there is.
+    pub(super) fn unless(yes: &args::tokens::Yes) -> Self {
+        if yes.yes { Self::Unwanted } else { Self::at_a_terminal() }
     }
 
     /// Asks before something that cannot be undone.

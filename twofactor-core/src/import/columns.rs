@@ -1,5 +1,7 @@
 //! Which column of a table means what: by its header, else by the shapes that vendors use.
 
+use zeroize::Zeroizing;
+
 use super::delimited::Record;
 use super::offer::{self, Offered, Parameter, Rejection, Stated};
 use super::seed_encoding::{self, Encoding};
@@ -37,8 +39,9 @@ impl Columns {
     pub(super) fn from_header(record: &Record<'_>) -> Header {
         let (mut serial, mut secret, mut columns) = (None, None, Self::default());
         for (column, field) in record.fields().iter().enumerate() {
-            let name: Vec<u8> =
-                field.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+            // Where there is no header, this is a serial number and a secret.
+            let mut name = Zeroizing::new(Vec::with_capacity(field.len()));
+            name.extend(field.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase));
             let meaning = match name.as_slice() {
                 b"serial" | b"serialnumber" | b"serialno" | b"serialnr" | b"serialnum" | b"sn" | b"tokenserial"
                 | b"tokenserialnumber" | b"tokensn" | b"tokenid" | b"deviceserial" | b"id" => &mut serial,
@@ -66,11 +69,10 @@ impl Columns {
         }
     }
 
-    /// The columns of a table without header, told by its first row.
-    pub(super) fn from_first_row(record: &Record<'_>) -> Self {
-        // In OATH CSV that would be the length of a code.
-        let fourth_is_a_seed = record.field(3).len() > 2;
-        if is_kind(record.field(2)) && fourth_is_a_seed {
+    /// The columns of a table without header, told by its first rows.
+    pub(super) fn from_rows<'t>(mut rows: impl Iterator<Item = Record<'t>>) -> Self {
+        // In OATH CSV the fourth would be the length of a code.
+        if rows.any(|record| is_kind(record.field(2)) && record.field(3).len() > 2) {
             // multiOTP: serial;manufacturer;algorithm;seed;digits;interval_or_event
             return Self {
                 serial: 0,

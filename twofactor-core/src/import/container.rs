@@ -22,6 +22,7 @@ use super::{Asked, LARGEST_ENTRY, MOST_ENTRIES, length_of};
 pub(super) struct Entry {
     pub(super) name: Arc<str>,
     pub(super) sort: Sort,
+    pub(super) encrypted: bool,
     pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -40,7 +41,7 @@ pub(super) enum Sort {
 
 /// The most that is read to learn what is in a zip file. A thousand entries take a tenth of that.
 const LARGEST_DIRECTORY: u64 = 4 << 20;
-/// Text shrinks to a half, XML to a tenth. What shrinks to less than a hundredth is zeros; DEFLATE makes a thousandth.
+/// Text shrinks to a half, XML to a twentieth. What shrinks to less than a hundredth is zeros; DEFLATE makes a thousandth.
 const MOST_DENSE: u64 = 100;
 /// Below this size nobody minds.
 const HARMLESS: u64 = 1 << 20;
@@ -72,10 +73,8 @@ pub(super) fn unpack<R: Read + Seek>(
     let mut entries = Vec::with_capacity(chosen.len());
     for candidate in chosen {
         let bytes = candidate.open(&mut archive, &passwords, &meter)?;
-        if !candidate.encrypted && candidate.sort != Sort::Key {
-            notes.push(Note::InTheClear(candidate.name.to_string()));
-        }
-        entries.push(Entry { name: candidate.name, sort: candidate.sort, bytes });
+        let Candidate { name, sort, encrypted, .. } = candidate;
+        entries.push(Entry { name, sort, encrypted, bytes });
     }
     Ok(entries)
 }
@@ -83,12 +82,14 @@ pub(super) fn unpack<R: Read + Seek>(
 /// Refuses the form of zip files for more than 65,535 entries or 4 GiB: its record can make the zip crate reserve any
 /// amount of memory, and no seed file needs it. It is announced 20 bytes before the end record.
 fn refuse_zip64<R: Read + Seek>(source: &mut R) -> Result<(), ImportError> {
-    const LOCATOR: u64 = 20;
-    const END_AND_COMMENT: u64 = 22 + 0xffff;
+    // A comment of 64 KiB may stand behind both; twice that is more than the zip crate looks at.
+    const TAIL: u64 = 128 << 10;
     let size = source.seek(SeekFrom::End(0))?;
-    source.seek(SeekFrom::Start(size.saturating_sub(LOCATOR + END_AND_COMMENT)))?;
-    let mut tail = Vec::new();
-    source.take(LOCATOR + END_AND_COMMENT).read_to_end(&mut tail)?;
+    source.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
+    // Of a file that is not encrypted this is plain text.
+    let mut tail = Zeroizing::new(Vec::new());
+    tail.reserve_exact(usize::try_from(TAIL.min(size)).unwrap_or_default());
+    source.take(TAIL).read_to_end(&mut tail)?;
     let announced = tail.windows(24).any(|window| window.starts_with(b"PK\x06\x07") && window.ends_with(b"PK\x05\x06"));
     source.rewind()?;
     if announced { Err(ImportError::TooManyEntries) } else { Ok(()) }

@@ -112,14 +112,9 @@ pub(super) struct Record<'t> {
 }
 
 impl<'t> Record<'t> {
-    /// A record of no fields, in the place of a line that cannot be split.
-    pub(super) fn empty() -> Self {
-        Self { fields: [&[]; MOST_COLUMNS], count: 0 }
-    }
-
     /// Splits a line.
     pub(super) fn split(line: &'t [u8], separator: Separator) -> Result<Self, Rejection> {
-        let mut record = Self::empty();
+        let mut record = Self { fields: [&[]; MOST_COLUMNS], count: 0 };
         let mut rest = Some(line);
         for place in &mut record.fields {
             let Some(line) = rest else { break };

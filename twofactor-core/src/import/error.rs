@@ -14,9 +14,12 @@ use super::{LARGEST_ENTRY, LARGEST_FILE, MOST_ENTRIES, MOST_ROWS};
 /// Why nothing can be imported from a file.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The file, or what opens it, cannot be read.
+    /// The file cannot be read.
     #[error("the file cannot be read: {0}")]
     Io(#[from] io::Error),
+    /// What opens it cannot be read.
+    #[error("the password or the key cannot be read: {0}")]
+    Keyring(io::Error),
 
     /// The file is encrypted and there is no password.
     #[error("the file is encrypted, and no password was given")]
@@ -154,7 +157,7 @@ impl ImportError {
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io(_) => ErrorKind::Io,
+            Self::Io(_) | Self::Keyring(_) => ErrorKind::Io,
             Self::PasswordNeeded | Self::KeyNeeded | Self::WrongPassword | Self::WrongKey | Self::KeyLength(_) => {
                 ErrorKind::WrongKey
             }

@@ -62,7 +62,7 @@ impl Pskc {
                 }
                 "EncryptionKey" => survey.encryption_key = Some(child.element),
                 "MACMethod" => survey.mac_method = Some(child.element),
-                "Signature" => survey.signed = true,
+                "Signature" => survey.notice(true, Note::SignatureUnchecked),
                 "KeyPackage" => {
                     pskc.first = pskc.first.min(child.start);
                     pskc.last = child.end;
@@ -77,12 +77,12 @@ impl Pskc {
         if pskc.rows == 0 {
             return Err(ImportError::NoRows);
         }
-        survey.note(notes);
+        notes.append(&mut survey.notes);
         pskc.sealed = survey.encryption_key.is_some() || survey.mac_method.is_some();
         if let Some(example) = &survey.encrypted {
             let (key, mac) = (survey.encryption_key.as_ref(), survey.mac_method.as_ref());
             let opener = Opener::new(key, mac, example, asked)?;
-            if !opens_one(text, &opener) {
+            if opens_none(text, &opener) {
                 return Err(opener.wrong());
             }
             pskc.opener = Some(opener);
@@ -129,14 +129,20 @@ fn packages(text: &str) -> impl Iterator<Item = Child> {
         .filter(|child| child.element.name == "KeyPackage" && child.element.namespace != Namespace::Foreign)
 }
 
-/// Whether any value of a document can be opened. When none can, it is the key that is wrong, and not each value.
-fn opens_one(text: &str, opener: &Opener) -> bool {
-    packages(text).any(|package| {
-        package.element.children_named("Key").any(|key| {
-            let data = key.children_named("Data").flat_map(Element::children);
-            data.into_iter().any(|value| opener.open(value, SECRET).is_ok())
-        })
-    })
+/// Whether the key is wrong, and not each value: none can be opened, and of at least one the MAC does not match.
+fn opens_none(text: &str, opener: &Opener) -> bool {
+    let mut mismatch = false;
+    for package in packages(text) {
+        let data = package.element.children_named("Key").flat_map(|key| key.children_named("Data"));
+        for value in data.flat_map(Element::children) {
+            match opener.open(value, SECRET) {
+                Ok(_) => return false,
+                Err(KeyRejection::MacMismatch(_)) => mismatch = true,
+                Err(_) => {}
+            }
+        }
+    }
+    mismatch
 }
 
 /// What a look at every package found.
@@ -146,9 +152,7 @@ struct Survey {
     mac_method: Option<Element>,
     /// One of the encrypted values.
     encrypted: Option<Element>,
-    signed: bool,
-    dated: bool,
-    without_interval: bool,
+    notes: Vec<Note>,
 }
 
 impl Survey {
@@ -157,13 +161,15 @@ impl Survey {
         let dated = |element: Option<&Element>| {
             element.is_some_and(|element| element.child("ExpiryDate").is_some() || element.child("StartDate").is_some())
         };
-        self.dated |= dated(package.child("DeviceInfo"));
+        self.notice(dated(package.child("DeviceInfo")), Note::DatesUnchecked);
         let mut keys = 0;
         for key in package.children_named("Key") {
             keys += 1;
-            self.dated |= dated(key.child("Policy"));
+            self.notice(dated(key.child("Policy")), Note::DatesUnchecked);
+            let overruled = !options.is_silent() && Stated::in_the_clear(key).settle(options).overruled;
+            self.notice(overruled, Note::Overruled);
             let timed = kind(key) == Some(KindName::Totp) && options.period.is_none();
-            self.without_interval |= timed && key.at(&["Data", "TimeInterval"]).is_none();
+            self.notice(timed && key.at(&["Data", "TimeInterval"]).is_none(), Note::NoInterval);
         }
         if self.encrypted.is_none() && package.find("EncryptedValue").is_some() {
             self.encrypted = package.into_found("EncryptedValue");
@@ -171,17 +177,32 @@ impl Survey {
         keys.max(1)
     }
 
-    fn note(&self, notes: &mut Vec<Note>) {
-        let found = [
-            (self.signed, Note::SignatureUnchecked),
-            (self.dated, Note::DatesUnchecked),
-            (self.without_interval, Note::NoInterval),
-        ];
-        notes.extend(found.into_iter().filter(|(found, _)| *found).map(|(_, note)| note));
+    /// Takes a note, once.
+    fn notice(&mut self, found: bool, note: Note) {
+        if found && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 }
 
 const SECRET: &str = "the secret";
+
+impl Stated {
+    /// What a key says about codes without being opened. What is wrong about it, its row will say.
+    fn in_the_clear(key: &Element) -> Self {
+        let parameters = key.child("AlgorithmParameters");
+        let suite = parameters.and_then(|element| element.child("Suite")).map(Element::text);
+        let length = parameters.and_then(|element| element.child("ResponseFormat")?.attribute("Length")?.parse().ok());
+        let interval = key.at(&["Data", "TimeInterval", "PlainValue"]).and_then(|element| plain_number(element.text()));
+        Self {
+            kind: kind(key),
+            algorithm: suite.and_then(|suite| offer::algorithm(suite).ok()),
+            digits: length.and_then(|digits| offer::digits(digits).ok()),
+            period: interval.and_then(|seconds| offer::period(u64::try_from(seconds).ok()?).ok()),
+            counter: None,
+        }
+    }
+}
 
 /// A key with the device it belongs to and what holds for the document.
 #[derive(Clone, Copy)]
@@ -292,10 +313,7 @@ impl<'e> Key<'e> {
         let Some(data) = self.data(element, name)? else { return Ok(None) };
         let wrong = Rejection::Key(KeyRejection::Number(name));
         let number = match data.child("PlainValue").map(Element::text) {
-            Some(text) => match text.parse() {
-                Ok(number) => Some(number),
-                Err(_) => base64(text).and_then(|bytes| number_of(&bytes)),
-            },
+            Some(text) => plain_number(text),
             None => number_of(&self.opened(data, name)?),
         };
         number.map(Some).ok_or(wrong)
@@ -354,6 +372,11 @@ fn check_response(response: Option<&Element>) -> Result<(), Rejection> {
         return Err(Rejection::Key(KeyRejection::ResponseEncoding));
     }
     Ok(())
+}
+
+/// A number as text, else as base64 of one.
+fn plain_number(text: &str) -> Option<i64> {
+    text.parse().ok().or_else(|| number_of(&base64(text)?))
 }
 
 /// A number as text, else as bytes, the most significant first.

@@ -19,6 +19,8 @@ use super::xml::Element;
 
 /// The most iterations of PBKDF2: some seconds.
 const MOST_ITERATIONS: u32 = 10_000_000;
+/// The MAC key itself is under CBC alone: whoever changes its padding must not get one that can be guessed.
+const SHORTEST_MAC_KEY: usize = 16;
 /// The size of an AES block, and of the IV before a ciphertext.
 const BLOCK: usize = 16;
 
@@ -46,13 +48,13 @@ impl Opener {
         example: &Element,
         asked: &mut Asked<'_>,
     ) -> Result<Self, ImportError> {
-        // What nobody could verify is refused before anybody is asked for a password.
-        let method = mac_method.ok_or(PskcError::NoMac)?;
-        let hash = method.attribute("Algorithm").and_then(Hash::of_uri).ok_or(PskcError::MacAlgorithm)?;
+        // What nobody could open or verify is refused before anybody is asked for a password.
         let certificates = ["X509Data", "KeyValue", "EncryptedKey", "RetrievalMethod", "PGPData"];
         if encryption_key.is_some_and(|element| certificates.iter().any(|name| element.find(name).is_some())) {
             return Err(PskcError::Certificate.into());
         }
+        let method = mac_method.ok_or(PskcError::NoMac)?;
+        let hash = method.attribute("Algorithm").and_then(Hash::of_uri).ok_or(PskcError::MacAlgorithm)?;
         let key_length = cipher_of(example).ok_or(PskcError::Cipher)?;
         let (key, with) = match encryption_key.and_then(|element| element.child("DerivedKey")) {
             Some(derived) => {
@@ -72,7 +74,8 @@ impl Opener {
                     return Err(PskcError::MacKey.into());
                 }
                 let sealed = cipher_value(mac_key).ok_or(PskcError::MacKey)?;
-                opener.decrypted(&sealed).ok_or_else(|| opener.wrong())?
+                let plain = opener.decrypted(&sealed).filter(|key| key.len() >= SHORTEST_MAC_KEY);
+                plain.ok_or_else(|| opener.wrong())?
             }
             None if method.child("MACKeyReference").is_some() => return Err(PskcError::MacKey.into()),
             // Documents of the time before the RFC use one key for both.

@@ -95,7 +95,7 @@ struct First {
 }
 
 /// Separator, columns, and where the rows begin.
-fn layout(text: &[u8], place: impl Fn(usize) -> Place) -> Result<(Separator, Columns, First), ImportError> {
+fn layout<'t>(text: &'t [u8], place: impl Fn(usize) -> Place) -> Result<(Separator, Columns, First), ImportError> {
     let mut lines = Lines::new(text);
     let mut line = lines.next().ok_or(ImportError::NoRows)?;
     let declared = Separator::declared(line.content);
@@ -105,19 +105,20 @@ fn layout(text: &[u8], place: impl Fn(usize) -> Place) -> Result<(Separator, Col
     let at_line = |line: Line<'_>| First { start: line.start, lines_before: line.number - 1 };
     let rest = text.get(line.start..).unwrap_or_default();
     let separator = declared.unwrap_or_else(|| Separator::of(Lines::new(rest)));
-    // A first line that cannot be split is rejected as a row.
-    let Ok(record) = Record::split(line.content, separator) else {
-        return Ok((separator, Columns::from_first_row(&Record::empty()), at_line(line)));
-    };
-    match Columns::from_header(&record) {
+    let records = |rest: &'t [u8]| Lines::new(rest).filter_map(move |line| Record::split(line.content, separator).ok());
+    let header = Record::split(line.content, separator).map_or(Header::None, |record| Columns::from_header(&record));
+    match header {
         Header::Columns(columns) => {
             let first = lines.next().ok_or(ImportError::NoRows)?;
             Ok((separator, columns, at_line(first)))
         }
         Header::Missing(missing) => Err(ImportError::Header { place: place(line.number), missing }),
-        Header::None => Ok((separator, Columns::from_first_row(&record), at_line(line))),
+        Header::None => Ok((separator, Columns::from_rows(records(rest).take(SAMPLE)), at_line(line))),
     }
 }
+
+/// How many rows are looked at to tell the columns of a table without header.
+const SAMPLE: usize = 10;
 
 /// What a look at every row found.
 #[derive(Default)]

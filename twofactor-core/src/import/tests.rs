@@ -564,6 +564,49 @@ fn a_value_that_was_changed_or_stripped_of_its_mac_is_refused() {
 }
 
 #[test]
+fn a_document_stripped_of_all_its_macs_is_not_called_a_wrong_key() {
+    let stripped = FIGURE_6.replace("<ValueMAC>Su+NvtQfmvfJzF6bmQiJqoLRExc=</ValueMAC>", "");
+    let file = opened_with(stripped, &Options::default(), &mut Ring::key(KEY)).unwrap();
+    let rows: Vec<_> = file.rows().map(|row| row.token.map(|_| ()).unwrap_err()).collect();
+    assert_eq!(rows, [Rejection::Key(KeyRejection::MacMissing("the secret"))]);
+}
+
+#[test]
+fn a_document_of_before_the_rfc_has_one_key_for_both() {
+    let (before, rest) = FIGURE_6.split_once("<MACKey>").unwrap();
+    let (_, after) = rest.split_once("</MACKey>").unwrap();
+    let document = format!("{before}{after}").replace("Su+NvtQfmvfJzF6bmQiJqoLRExc=", "N8Agsfe5A7WQFswmdvL/MHdd3y0=");
+    let file = opened_with(document, &Options::default(), &mut Ring::key(KEY)).unwrap();
+    assert_eq!(tokens(&file)[0].secret.expose(), BYTES);
+}
+
+#[test]
+fn a_document_for_a_certificate_is_called_so() {
+    // As in figure 8 of RFC 6030: no MAC, RSA, and a certificate that is longer than any other value.
+    let head = format!(
+        "<EncryptionKey><d:X509Data xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"><d:X509Certificate>{}\
+         </d:X509Certificate></d:X509Data></EncryptionKey>",
+        "MIIB".repeat(1000)
+    );
+    let value =
+        "<EncryptedValue><EncryptionMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#rsa_1_5\"/></EncryptedValue>";
+    let package = package("11", "").replace("<PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue>", value);
+    let error = refused(plain_pskc(&format!("{head}{package}")));
+    assert!(matches!(error, ImportError::Pskc(PskcError::Certificate)), "{error}");
+    assert!(error.hint().unwrap().contains("ask the vendor"));
+}
+
+#[test]
+fn an_option_overrules_a_pskc_document_aloud() {
+    let parameters = "<AlgorithmParameters><ResponseFormat Length=\"6\" Encoding=\"DECIMAL\"/></AlgorithmParameters>";
+    let document = plain_pskc(&package("11", parameters));
+    let options = Options { digits: Some(Digits::new(8).unwrap()), ..Options::default() };
+    let file = opened_with(&document, &options, &mut Ring::default()).unwrap();
+    assert_eq!(tokens(&file)[0].parameters.digits.count(), 8);
+    assert!(notes(&file).iter().any(|note| note.contains("otherwise than an option")));
+}
+
+#[test]
 fn a_document_that_nobody_can_verify_is_refused_before_anybody_is_asked() {
     let without = |from: &str, to: &str| {
         let (before, rest) = FIGURE_6.split_once(from).unwrap();
@@ -793,6 +836,35 @@ fn a_file_that_cannot_be_read_is_an_io_error() {
     for (file, good) in [(long.clone().into_bytes(), 100), (zipped(&[("a.csv", long.as_bytes())]), 30)] {
         let error = open(Broken(Cursor::new(file), good), &Options::default(), &mut Ring::default());
         assert_eq!(error.map(|_| ()).unwrap_err().kind(), ErrorKind::Io);
+    }
+}
+
+#[test]
+fn notes_are_bounded_and_each_is_made_once() {
+    let row = format!("1,{BASE32}\n");
+    let names: Vec<_> = (0..100).map(|number| format!("{number}.csv")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), row.as_bytes())).collect();
+    let file = opened(zipped(&entries));
+    let notes = notes(&file);
+    assert_eq!(notes.len(), MOST_NOTES + 1);
+    assert_eq!(notes[0], "2 columns: taken as TOTP, SHA1, 6 digits, 30 s");
+    assert_eq!(notes[MOST_NOTES], "and 69 more notes like these");
+}
+
+#[test]
+fn a_keyring_that_fails_is_told_from_a_file_that_does() {
+    struct Broken;
+    impl Keyring for Broken {
+        fn password(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+            Err(io::ErrorKind::NotConnected.into())
+        }
+        fn key(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+    for document in [FIGURE_6, FIGURE_7] {
+        let error = open(Cursor::new(document), &Options::default(), &mut Broken).unwrap_err();
+        assert!(matches!(error, ImportError::Keyring(_)) && error.kind() == ErrorKind::Io);
     }
 }
 

@@ -260,37 +260,29 @@ fn line_ends(text: &[u8]) -> usize {
     text.split(|byte| *byte == b'\n').count() - 1
 }
 
-/// Adds what an event says to a text. `Ok(false)`: the text is longer than any value and was cut.
+/// Adds what an event says to a text. `Ok(false)`: that would be longer than any value, and was left out.
 fn append(text: &mut Zeroizing<String>, event: &Event<'_>) -> Result<bool, &'static str> {
-    let room = LONGEST_FIELD.saturating_sub(text.len());
-    if text.capacity() == 0 && matches!(event, Event::Text(_) | Event::CData(_) | Event::GeneralRef(_)) {
-        // Once and for all, so that growing never leaves a part of a secret behind.
-        let length = match event {
-            Event::Text(part) if part.trim().is_empty() => return Ok(true),
-            Event::Text(part) => part.len(),
-            _ => LONGEST_FIELD,
-        };
-        text.reserve_exact(length.min(LONGEST_FIELD));
+    let mut character = [0; 4];
+    let part: &str = match event {
+        Event::Text(part) => part,
+        Event::CData(part) => part,
+        Event::GeneralRef(reference) => resolved(reference)?.encode_utf8(&mut character),
+        _ => return Ok(true),
+    };
+    // White space between elements is no text.
+    if text.is_empty() && part.trim().is_empty() {
+        return Ok(true);
     }
-    match event {
-        Event::Text(part) if part.len() <= room => push(text, part),
-        Event::CData(part) if part.len() <= room => push(text, part),
-        Event::GeneralRef(reference) if room >= 4 => text.push(resolved(reference)?),
-        Event::Text(part) if part.trim().is_empty() => {}
-        Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => return Ok(false),
-        _ => {}
+    let length = text.len() + part.len();
+    if length > LONGEST_FIELD {
+        return Ok(false);
     }
+    // A buffer that grew would leave a part of a secret behind; one that is replaced is wiped.
+    let mut longer = Zeroizing::new(String::with_capacity(length));
+    longer.push_str(text);
+    longer.push_str(part);
+    *text = longer;
     Ok(true)
-}
-
-/// Adds a part; a buffer that is too small for it is replaced and wiped.
-fn push(text: &mut Zeroizing<String>, part: &str) {
-    if text.capacity() - text.len() < part.len() {
-        let mut larger = Zeroizing::new(String::with_capacity(LONGEST_FIELD));
-        larger.push_str(text);
-        *text = larger;
-    }
-    text.push_str(part);
 }
 
 fn resolved(reference: &BytesRef<'_>) -> Result<char, &'static str> {

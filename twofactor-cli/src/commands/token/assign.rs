@@ -15,7 +15,7 @@ use twofactor_core::token::Serial;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::args::tokens::{Assign, Unassign};
-use crate::commands::token::{Asking, counted, last_credential};
+use crate::commands::token::{Asking, counted};
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
@@ -49,7 +49,10 @@ fn note(pairs: &[(Serial, UserName)]) {
 }
 
 fn assign_all(path: &Path, host: &Host, output: &Output) -> Result<(), Failure> {
-    let text = read(path).map_err(|error| Failure::InputFile { path: path.to_owned(), error })?;
+    let text = read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Failure::NotText(path.to_owned()),
+        _ => Failure::InputFile { path: path.to_owned(), error },
+    })?;
     let List { lines, problems } = List::parse(&text, |name| Ok(SystemUsers.canonical(name)?))?;
     if !problems.is_empty() {
         return Err(Failure::BadList { path: path.to_owned(), problems });
@@ -170,8 +173,8 @@ fn at_its_line(error: TokenError, path: &Path, lines: &[Line]) -> Failure {
 pub(super) fn unassign(arguments: &Unassign, host: &Host, output: &Output) -> Result<(), Failure> {
     let serial = &arguments.serial;
     let sysadmin = host.sysadmin()?;
-    let last = last_credential(arguments.force);
-    let owner = Asking::new(false).act(last, |last| host.accounts.unassign(serial, last, sysadmin.by()))?;
+    let last = arguments.force.last_credential();
+    let owner = Asking::at_a_terminal().act(last, |last| host.accounts.unassign(serial, last, sysadmin.by()))?;
     journal::write(journal::about_token(Event::Unassigned, serial).with("user", &owner));
     Ok(output.done(
         || format!("Token {serial} is no longer assigned to {owner}.\n"),

@@ -8,7 +8,7 @@ use twofactor_core::token::Serial;
 use twofactor_core::user::UserName;
 
 use crate::args::tokens;
-use crate::commands::token::{Asking, counted, known_token, last_credential};
+use crate::commands::token::{Asking, counted, known_token};
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
@@ -41,11 +41,11 @@ pub(super) fn set(arguments: &tokens::Change, change: Change, host: &Host, outpu
 pub(super) fn end(arguments: &tokens::End, end: End, host: &Host, output: &Output) -> Result<(), Failure> {
     let tokens = all_known(&arguments.serials, host)?;
     let serials = serials(&tokens);
-    let asking = Asking::new(arguments.yes);
+    let asking = Asking::unless(&arguments.yes);
     asking.confirm(&question(&tokens, end))?;
     host::raise_open_files();
     let sysadmin = host.sysadmin()?;
-    asking.act(last_credential(arguments.force), |last| match end {
+    asking.act(arguments.force.last_credential(), |last| match end {
         End::Revoke => host.accounts.change(&serials, Change::Revoke, last, sysadmin.by()),
         End::Delete => host.accounts.delete_tokens(&serials, last, sysadmin.by()),
     })?;

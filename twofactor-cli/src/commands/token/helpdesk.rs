@@ -39,7 +39,7 @@ fn in_words(view: &TokenView, steps: i64) -> String {
     let token = &view.listed;
     let offset = match token.parameters.kind {
         Kind::Hotp => format!("counter {steps}"),
-        kind => drift_in_words(steps, kind),
+        kind @ Kind::Totp(_) => drift_in_words(steps, kind),
     };
     match &token.owner {
         Some(owner) if view.stage.is_usable() => format!("right for {owner}'s token {}: {offset}\n", token.serial),

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use twofactor_core::audit::Event;
-use twofactor_core::otp::Kind;
+use twofactor_core::otp::{Kind, Parameters};
 use twofactor_core::store::files::{Encoding, Fit, TokenError};
 
 use crate::args::tokens::Probe;
@@ -23,68 +23,83 @@ pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), 
     }
     let [first, second] = codes::two(arguments.codes)?;
     let fits = host.accounts.probe(&serial, [&first, &second], host.now()?)?;
-    let stored = fits.iter().position(|fit| fit.parameters == token.parameters && fit.encoding == Encoding::AsImported);
-    let better = match (fits.as_slice(), stored) {
-        ([], _) => {
-            output.report_json(|| json!({ "serial": serial.as_str(), "fits": [] }))?;
-            return Err(Failure::NothingFits(serial));
-        }
-        ([only], None) => Some(only),
-        _ => None,
-    };
-    if output.format() == Format::Text {
-        let lines = fits.iter().enumerate().map(|(index, fit)| in_words(fit, stored == Some(index)));
-        output::raw(&lines.collect::<String>())?;
+    let fits: Vec<(Fit, Standing)> = fits.into_iter().map(|fit| Standing::of(fit, token.parameters)).collect();
+    if fits.is_empty() {
+        output.report_json(|| json!({ "serial": serial.as_str(), "fits": [] }))?;
+        return Err(Failure::NothingFits(serial));
     }
-    let fixed = match (better, token.series) {
-        (Some(fit), Some(series)) => fix(fit, &series, arguments.fix, host, output)?,
-        (None, _) if arguments.fix && stored.is_none() => return Err(Failure::SeveralFit(serial)),
-        (Some(_), None) if arguments.fix => return Err(Failure::NoSeriesToFix(serial)),
+    if output.format() == Format::Text {
+        output::raw(&fits.iter().map(in_words).collect::<String>())?;
+    }
+    let is_stored = fits.iter().any(|(_, standing)| *standing == Standing::Stored);
+    let fixed = match (fits.as_slice(), token.series) {
+        _ if is_stored => None,
+        ([(fit, _)], Some(series)) if arguments.fix => Some(fix(fit, &series, host, output)?),
+        ([(fit, _)], Some(series)) => offer(fit, &series, host, output)?,
+        (_, None) if arguments.fix => return Err(Failure::NoSeriesToFix(serial)),
+        _ if arguments.fix => return Err(Failure::SeveralFit(serial)),
         _ => None,
     };
     output.report_json(|| {
-        let fits: Vec<Value> =
-            fits.iter().enumerate().map(|(index, fit)| as_json(fit, stored == Some(index))).collect();
+        let fits: Vec<Value> = fits.iter().map(as_json).collect();
         json!({ "serial": serial.as_str(), "fits": fits, "fixed": fixed })
     })?;
     Ok(())
 }
 
-/// Gives what fits to the whole series. Gives the number of its tokens; `None` when nobody wanted that.
-fn fix(fit: &Fit, series: &str, unasked: bool, host: &Host, output: &Output) -> Result<Option<usize>, Failure> {
-    let shown = series.escape_debug();
-    if !unasked {
-        let asking = Asking::new(false);
-        if asking == Asking::Impossible {
-            output.explain(&format!("--fix gives this to all tokens of series {shown}"));
-            return Ok(None);
-        }
-        let tokens = host.accounts.series(series)?.map_or(0, |series| series.tokens - series.revoked);
-        match asking.confirm(&format!("Give this to all {tokens} tokens of series {shown}? [y/N] ")) {
-            Err(Failure::Declined) => return Ok(None),
-            answer => answer?,
-        }
+/// Whether a fit is what the registry has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Stored,
+    Otherwise,
+}
+
+impl Standing {
+    fn of(fit: Fit, stored: Parameters) -> (Fit, Self) {
+        let is_stored = fit.parameters == stored && fit.encoding == Encoding::AsImported;
+        (fit, if is_stored { Self::Stored } else { Self::Otherwise })
     }
+}
+
+/// Offers what fits for the whole series, where somebody can be asked.
+fn offer(fit: &Fit, series: &str, host: &Host, output: &Output) -> Result<Option<usize>, Failure> {
+    let shown = series.escape_debug();
+    let asking = Asking::at_a_terminal();
+    if asking == Asking::Impossible {
+        output.explain(&format!("--fix gives this to all tokens of series {shown}"));
+        return Ok(None);
+    }
+    let tokens = host.accounts.series(series)?.map_or(0, |series| series.tokens.saturating_sub(series.revoked));
+    match asking.confirm(&format!("Give this to all {tokens} tokens of series {shown}? [y/N] ")) {
+        Err(Failure::Declined) => Ok(None),
+        Err(failure) => Err(failure),
+        Ok(()) => fix(fit, series, host, output).map(Some),
+    }
+}
+
+/// Gives what fits to the whole series. Gives the number of its tokens.
+fn fix(fit: &Fit, series: &str, host: &Host, output: &Output) -> Result<usize, Failure> {
     let mended = host.accounts.mend_series(series, fit, host.sysadmin()?.by())?;
     let record = journal::about_series(Event::SeriesMended, series).with("tokens", mended);
     journal::write(record.with("fit", fit));
     if output.format() == Format::Text {
+        let shown = series.escape_debug();
         output
             .done(|| format!("{mended} tokens of series {shown} are read this way from now on.\n"), || Value::Null)?;
     }
-    Ok(Some(mended))
+    Ok(mended)
 }
 
-fn in_words(fit: &Fit, stored: bool) -> String {
+fn in_words((fit, standing): &(Fit, Standing)) -> String {
     let offset = match fit.parameters.kind {
         Kind::Hotp => format!("counter {}", fit.steps),
-        kind => drift_in_words(fit.steps, kind),
+        kind @ Kind::Totp(_) => drift_in_words(fit.steps, kind),
     };
-    let stored = if stored { " (as stored)" } else { "" };
+    let stored = if *standing == Standing::Stored { " (as stored)" } else { "" };
     format!("fits: {}, secret {}, {offset}{stored}\n", described(fit.parameters), fit.encoding)
 }
 
-fn as_json(fit: &Fit, stored: bool) -> Value {
+fn as_json((fit, standing): &(Fit, Standing)) -> Value {
     let parameters = fit.parameters;
     json!({
         "encoding": fit.encoding.to_string(),
@@ -93,6 +108,6 @@ fn as_json(fit: &Fit, stored: bool) -> Value {
         "digits": parameters.digits.count(),
         "period": period(parameters.kind),
         "drift": fit.steps,
-        "stored": stored,
+        "stored": *standing == Standing::Stored,
     })
 }

@@ -14,7 +14,7 @@ use twofactor_core::trusted::FileError;
 use zeroize::Zeroizing;
 
 use crate::args::tokens::{FileFormat, Import, KindName, SeedEncoding};
-use crate::error::Failure;
+use crate::error::{Failure, quoted};
 use crate::output;
 use crate::terminal::{self, Unanswered};
 
@@ -48,7 +48,7 @@ pub(super) fn open(arguments: &Import) -> Result<(SeedFile, Privacy), Failure> {
         let source = Cursor::new(spool(file).map_err(unreadable)?);
         return Ok((keyring.open(source, arguments)?, Privacy::Private));
     }
-    let privacy = if metadata.mode() & 0o077 == 0 { Privacy::Private } else { Privacy::Readable };
+    let privacy = if metadata.mode() & 0o077 != 0 { Privacy::Readable } else { Privacy::Private };
     let mut tries = 1;
     loop {
         match keyring.open(&file, arguments) {
@@ -136,6 +136,7 @@ impl<'a> Keyring<'a> {
                 let question = format!("Password of {}: ", self.seeds.display().to_string().escape_debug());
                 match terminal::ask_hidden(&question) {
                     Err(Unanswered::EndOfInput) => Ok(None),
+                    Ok(typed) if !terminal::is_interactive() => Ok(Some(without_line_end(&typed))),
                     answer => Ok(Some(answer?)),
                 }
             }
@@ -170,7 +171,7 @@ fn private(path: &Path) -> Result<File, Failure> {
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_file() && metadata.mode() & 0o077 != 0 {
-        let remedy = format!("chmod go-rwx {}", crate::error::quoted(&path.to_string_lossy()));
+        let remedy = format!("chmod go-rwx {}", quoted(&path.to_string_lossy()));
         let problem = "can be read by others".to_owned();
         return Err(StoreError::from(FileError::Unsafe { path: path.to_owned(), problem, remedy }).into());
     }
@@ -191,9 +192,13 @@ fn read(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 fn first_line(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let content = read(file, path)?;
+    Ok(without_line_end(&read(file, path)?))
+}
+
+/// The first line, whichever system it was written on.
+fn without_line_end(content: &[u8]) -> Zeroizing<Vec<u8>> {
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(Zeroizing::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
+    Zeroizing::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
 /// What was typed, as the reader of seed files takes it.

@@ -1,0 +1,151 @@
+//! A user on the telephone: is this the code, whose token is this, why does it not work?
+
+use twofactor_tests::oathtool::{Authenticator, Kind};
+use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::{
+    assert_ends, assert_fails, assert_journal, file, fob, import_fobs, secret, serial, stderr, stdout, with_input,
+};
+
+fn alice_with_fob(host: &Host) -> String {
+    host.add_user("alice");
+    import_fobs(host, 3);
+    host.succeed("twofactor", ["token", "assign", &serial(0), "alice"]);
+    serial(0)
+}
+
+#[test]
+fn verify_says_whether_a_token_shows_a_code_and_how_far_it_is_off() {
+    private_host(|host| {
+        let serial = alice_with_fob(host);
+        fob(0).within_one_step(|| {
+            let verified = host.json(&["token", "verify", &serial, &fob(0).code(1)]);
+            assert_eq!((&verified["accepted"], &verified["user"]), (&true.into(), &"alice".into()));
+            assert!([0, 1].contains(&verified["offset"].as_i64().unwrap()), "{verified}");
+        });
+        assert_fails(host, &["token", "verify", &serial, &fob(1).code(0)], 5, &["wrong-code", "token resync"]);
+        assert_fails(host, &["token", "verify", &serial, "12345"], 5, &["6 to 8 digits"]);
+        assert_fails(host, &["token", "verify", &serial], 5, &["no code was given"]);
+        assert_fails(host, &["token", "verify", "4711", "123456"], 3, &["there is no token 4711"]);
+        let from_stdin = with_input(host, &["token", "verify", &serial], fob(0).code(0) + "\n");
+        assert_ends(&from_stdin, 0, &[]);
+        assert!(stdout(&from_stdin).contains("right for alice's token"), "{}", said(&from_stdin));
+        let refused = host.run_twofactor(&["--json", "token", "verify", &serial, &fob(1).code(0)]);
+        let refused: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+        assert_eq!(refused["reason"], "wrong-code");
+        let in_stock = host.succeed("twofactor", ["token", "verify", &crate::serial(1), &fob(1).code(0)]);
+        assert!(in_stock.contains("is inventory, so it opens no login"), "{in_stock}");
+    });
+}
+
+#[test]
+fn two_codes_set_a_token_right_and_are_used_up() {
+    private_host(|host| {
+        let serial = alice_with_fob(host);
+        let [first, second] = [fob(0).code(100), fob(0).code(101)];
+        assert_fails(host, &["verify", "alice", &first], 5, &["steps ahead", "twofactor token resync 0000004711000"]);
+        assert_fails(host, &["token", "resync", &serial, &second, &first], 5, &["not two consecutive new codes"]);
+        assert_fails(host, &["token", "resync", &serial, &first], 2, &[]);
+        assert_fails(host, &["token", "resync", "4711", &first, &second], 3, &["there is no token"]);
+        let done = host.json(&["token", "resync", &serial, &first, &second]);
+        assert!([100, 101].contains(&done["drift"].as_i64().unwrap()), "{done}");
+        assert_eq!(done["drift_seconds"], done["drift"].as_i64().unwrap() * 30);
+        assert_journal(host, &["resynced", "serial=0000004711000", "user=alice", "drift=1"]);
+        assert_fails(host, &["token", "verify", &serial, &second], 5, &["replayed", "wait for the next code"]);
+        host.succeed("twofactor", ["token", "verify", &serial, &fob(0).code(102)]);
+        let shown = host.succeed("twofactor", ["token", "show", &serial]);
+        assert!(shown.contains("steps ahead (30") && !shown.contains(&secret(0)), "{shown}");
+    });
+}
+
+#[test]
+fn two_codes_are_asked_for_one_after_the_other() {
+    private_host(|host| {
+        let serial = alice_with_fob(host);
+        let mut terminal = Terminal::start(&host.twofactor(&["token", "resync", &serial]), Size::LARGE);
+        terminal.expect("Code on the token: ");
+        terminal.type_line(&fob(0).code(50));
+        terminal.expect("The next code: ");
+        terminal.type_line(&fob(0).code(51));
+        assert_eq!(terminal.wait().code(), Some(0), "{}", terminal.shown());
+        assert!(terminal.shown().contains("in step again: 5"), "{}", terminal.shown());
+        let codes = format!("{}\n{}\n", fob(0).code(-50), fob(0).code(-49));
+        let replayed = with_input(host, &["token", "resync", &serial], codes);
+        assert_ends(&replayed, 5, &["not two consecutive new codes"]);
+        let codes = format!("{}\n{}\n", fob(0).code(60), fob(0).code(61));
+        assert_ends(&with_input(host, &["token", "resync", &serial], codes), 0, &[]);
+    });
+}
+
+#[test]
+fn a_counter_token_is_set_to_its_next_counter() {
+    private_host(|host| {
+        let counter = Authenticator { kind: Kind::Counter, ..fob(0) };
+        let path = file(host, "counters.csv", crate::seed_line(0));
+        host.succeed("twofactor", ["token", "import", &path, "--type", "hotp"]);
+        let codes = counter.counter_codes(500, 2);
+        let done = host.json(&["token", "resync", &serial(0), &codes[0], &codes[1]]);
+        assert_eq!((&done["next_counter"], &done["drift"]), (&502.into(), &0.into()));
+        let next = counter.counter_codes(502, 1).remove(0);
+        assert!(host.succeed("twofactor", ["token", "verify", &serial(0), &next]).contains("counter 502"));
+    });
+}
+
+#[test]
+fn a_token_without_a_readable_serial_is_found_by_its_codes() {
+    private_host(|host| {
+        alice_with_fob(host);
+        for (number, owner) in [(0, "alice".into()), (2, serde_json::Value::Null)] {
+            let found = host.json(&["token", "identify", &fob(number).code(0), &fob(number).code(1)]);
+            assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+            assert_eq!((&found[0]["serial"], &found[0]["user"]), (&serial(number).into(), &owner));
+        }
+        let shown = host.succeed("twofactor", ["token", "identify", &fob(0).code(0), &fob(0).code(1)]);
+        assert!(shown.contains("token 0000004711000 of alice"), "{shown}");
+        let stranger = [fob(9).code(0), fob(9).code(1)];
+        assert_fails(host, &["token", "identify", &stranger[0], &stranger[1]], 3, &["no token shows these two codes"]);
+        assert_fails(host, &["token", "identify", "12", "34"], 5, &["6 to 8 digits"]);
+    });
+}
+
+#[test]
+fn probe_finds_the_parameters_and_gives_them_to_the_series() {
+    private_host(|host| {
+        let slow = |number| Authenticator { kind: Kind::Time(60), algorithm: "SHA256".to_owned(), ..fob(number) };
+        host.add_user("alice");
+        import_fobs(host, 3);
+        let probe = |options: &[&str]| {
+            let (first, second) = (slow(0).code(0), slow(0).code(1));
+            let arguments = [&["token", "probe", "0000004711000", &first, &second][..], options].concat();
+            host.run_twofactor(&arguments)
+        };
+        let found = probe(&[]);
+        assert_ends(&found, 0, &["--fix gives this to all tokens of series fobs"]);
+        assert!(stdout(&found).contains("fits: TOTP, SHA256, 6 digits, 60 s, secret as imported"), "{}", said(&found));
+        assert_eq!(host.json(&["token", "show", &serial(0)])["period"], 30, "only said so far");
+
+        let mut terminal = Terminal::start(
+            &host.twofactor(&["token", "probe", &serial(0), &slow(0).code(0), &slow(0).code(1)]),
+            Size::LARGE,
+        );
+        terminal.expect("Give this to all 3 tokens of series fobs? [y/N] ");
+        terminal.type_line("n");
+        assert_eq!(terminal.wait().code(), Some(0), "{}", terminal.shown());
+
+        assert_ends(&probe(&["--fix"]), 0, &[]);
+        assert_journal(host, &["series-mended series=fobs tokens=3"]);
+        host.succeed("twofactor", ["token", "verify", &serial(1), &slow(1).code(0)]);
+        let again = probe(&["--fix"]);
+        assert_ends(&again, 0, &[]);
+        assert!(stdout(&again).contains("(as stored)") && stderr(&again).is_empty(), "{}", said(&again));
+
+        assert_fails(host, &["token", "probe", &serial(0), "000000", "000001"], 5, &["nothing fits", "date -u"]);
+        assert_fails(host, &["token", "probe", "4711", "000000", "000001"], 3, &["there is no token"]);
+        host.succeed("twofactor", ["token", "revoke", &serial(0), "--yes"]);
+        for command in ["probe", "resync"] {
+            assert_fails(host, &["token", command, &serial(0), "000000", "000001"], 7, &["is revoked"]);
+        }
+        assert_fails(host, &["token", "verify", &serial(0), "000000"], 7, &["is revoked"]);
+    });
+}

@@ -1,0 +1,301 @@
+//! All of a vendor's file or nothing, and what is there stays as it is.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::requirements;
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::{
+    assert_ends, assert_fails, assert_journal, file, fob, secret, seed_line, serial, stderr, stdout, with_input,
+};
+
+/// Packs `content` as a vendor does, with the password "tr0ub4dor".
+fn zip(host: &Host, content: &str) -> Option<String> {
+    if !requirements::programs_met(&["zip"]) {
+        return None;
+    }
+    let source = file(host, "seeds.csv", content);
+    let target = host.place("tokens.zip").to_str().unwrap().to_owned();
+    let mut zip = Command::new("zip");
+    let output = zip.args(["-q", "-j", "-P", "tr0ub4dor", &target, &source]).env("PATH", requirements::PATH).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    fs::remove_file(source).unwrap();
+    Some(target)
+}
+
+#[test]
+fn a_vendors_file_comes_in_as_a_series_with_its_assumptions_said() {
+    private_host(|host| {
+        let path = file(host, "kasm.csv", seed_line(0) + &seed_line(1));
+        let shown = host.succeed("twofactor", ["token", "import", path.as_str()]);
+        for words in ["imported 2 tokens", "kasm (new)", "taken as TOTP, SHA1, 6 digits, 30 s", "not encrypted"] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+        assert!(!shown.contains(&secret(0)), "{shown}");
+        assert!(shown.lines().take(8).all(|line| line.chars().count() <= 80), "{shown}");
+        assert_eq!(host.json(&["token", "show", &serial(0)])["series"], "kasm");
+        assert_journal(host, &["imported series=kasm new=2"]);
+        let series = host.json(&["series", "show", "kasm"]);
+        assert_eq!(series["tokens"], 2);
+        assert_eq!(series["imports"][0]["new"], 2);
+        assert_eq!(series["imports"][0]["sha256"].as_str().unwrap().len(), 64);
+        assert!(series["imports"][0]["by"].is_string() && series["imports"][0]["at"].is_string(), "{series}");
+    });
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_changes_nothing() {
+    private_host(|host| {
+        let path = file(host, "kasm.csv", seed_line(0));
+        let rehearsed = host.succeed("twofactor", ["token", "import", &path, "--dry-run"]);
+        assert!(rehearsed.starts_with("dry run: nothing was changed\n"), "{rehearsed}");
+        assert!(!fs::exists("/var/lib/twofactor").unwrap());
+        assert_eq!(host.json(&["token", "list"]), serde_json::json!([]));
+        let imported = host.succeed("twofactor", ["token", "import", &path]);
+        let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+        assert_eq!(body(&rehearsed), body(&imported));
+    });
+}
+
+#[test]
+fn importing_again_changes_nothing() {
+    private_host(|host| {
+        let path = file(host, "kasm.csv", seed_line(0));
+        host.succeed("twofactor", ["token", "import", &path]);
+        let again = host.json(&["token", "import", &path]);
+        assert_eq!((&again["new"], &again["unchanged"], &again["imported"]), (&0.into(), &1.into(), &false.into()));
+        let shown = host.succeed("twofactor", ["token", "import", &path]);
+        assert!(shown.starts_with("nothing new\n"), "{shown}");
+        assert_eq!(host.json(&["series", "list"]).as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn files_of_one_name_make_series_of_their_own_unless_one_is_named() {
+    private_host(|host| {
+        for number in 0..2 {
+            let path = file(host, "kasm.csv", seed_line(number));
+            host.succeed("twofactor", ["token", "import", &path]);
+        }
+        let path = file(host, "more.csv", seed_line(2));
+        let joined = host.succeed("twofactor", ["token", "import", &path, "--series", "kasm"]);
+        assert!(joined.contains("kasm (there already)"), "{joined}");
+        let series = host.json(&["series", "list"]);
+        let found: Vec<_> =
+            series.as_array().unwrap().iter().map(|series| (&series["series"], &series["tokens"])).collect();
+        assert_eq!(found, [(&"kasm".into(), &2.into()), (&"kasm-2".into(), &1.into())]);
+        assert_fails(host, &["token", "import", &path, "--series", "a\nb"], 2, &[]);
+    });
+}
+
+#[test]
+fn conflicts_refuse_the_whole_file_and_are_named_by_their_lines() {
+    private_host(|host| {
+        host.succeed("twofactor", ["token", "import", &file(host, "kasm.csv", seed_line(0))]);
+        let other = format!("{}{},{}\n{},{}\n", seed_line(1), serial(0), secret(9), serial(2), secret(0));
+        let path = file(host, "other.csv", other);
+        let words = [
+            "line 2: token 0000004711000 is there already, with another secret",
+            "line 3: the secret of token 0000004711002 is there already, as token 0000004711000",
+            "error: 2 conflicts; nothing was imported",
+            "hint: --keep-going",
+        ];
+        assert_fails(host, &["token", "import", &path], 7, &words);
+        assert_fails(host, &["token", "import", &path, "--dry-run"], 7, &words);
+        assert_eq!(host.json(&["token", "list"]).as_array().unwrap().len(), 1, "all or nothing");
+        let refused = host.run_twofactor(&["--json", "token", "import", &path]);
+        let report: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+        assert_eq!((&report["conflicts"], &report["imported"]), (&2.into(), &false.into()));
+        assert_eq!(report["problems"][0]["place"], "line 2");
+        for text in [stdout(&refused), stderr(&refused)] {
+            assert!(!text.contains(&secret(0)) && !text.contains(&secret(9)), "{text}");
+        }
+    });
+}
+
+#[test]
+fn the_good_rows_come_in_with_keep_going_and_the_others_can_be_mended() {
+    private_host(|host| {
+        let header = "serial number,secret key,manufacturer\n";
+        let row = |number: u64| format!("{},{},Feitian\n", serial(number), secret(number));
+        let bad = format!("{},NOT-A-SEED!,Feitian\n", serial(1));
+        let path = file(host, "seeds.csv", format!("{header}{}{bad}{}", row(0), row(2)));
+        let words = ["line 3: the secret is ", "1 rejected row; nothing was imported", "--keep-going"];
+        assert_fails(host, &["token", "import", &path], 8, &words);
+        assert_fails(host, &["token", "import", &path, "--rejects", "/root/rejects"], 2, &["--keep-going"]);
+
+        let rejects = "/root/rejects.csv";
+        let options = ["token", "import", &path, "--keep-going", "--rejects", rejects];
+        let report = host.json(&[&options[..], &["--dry-run"]].concat());
+        assert_eq!((&report["new"], &report["rejected"]), (&2.into(), &1.into()));
+        assert!(!fs::exists(rejects).unwrap(), "a dry run writes nothing");
+        let report = host.json(&options);
+        assert_eq!((&report["new"], &report["rejected"]), (&2.into(), &1.into()));
+        assert_eq!(fs::read_to_string(rejects).unwrap(), format!("{header}{bad}"), "in the file's own form");
+        assert_eq!(fs::metadata(rejects).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_fails(host, &options, 7, &["/root/rejects.csv exists already"]);
+        assert_eq!(host.json(&["token", "show", &serial(0)])["vendor"], "Feitian");
+
+        fs::write(rejects, format!("{header}{}", row(1))).unwrap();
+        assert_eq!(host.json(&["token", "import", rejects])["new"], 1);
+    });
+}
+
+#[test]
+fn a_file_without_one_good_row_is_refused_with_keep_going_too() {
+    private_host(|host| {
+        let bad = |number| format!("{}\u{ad}{},{}\n", serial(number), number, secret(number));
+        let many = file(host, "many.csv", (0..30).map(bad).collect::<String>());
+        assert_fails(host, &["token", "import", &many, "--keep-going"], 8, &["30 rejected rows"]);
+        let output = host.run_twofactor(&["token", "import", &many]);
+        assert_ends(&output, 8, &["and 10 more", "30 rejected rows; nothing was imported"]);
+        assert_eq!(stderr(&output).matches("twofactor: line ").count(), 20);
+    });
+}
+
+#[test]
+fn nothing_is_left_of_the_rejects_when_nothing_was_refused_or_imported() {
+    private_host(|host| {
+        let path = file(host, "seeds.csv", seed_line(0));
+        host.succeed("twofactor", ["token", "import", &path, "--keep-going", "--rejects", "/root/none"]);
+        assert!(!fs::exists("/root/none").unwrap());
+        let path = file(host, "bad.csv", format!("{},{}\n", serial(0), secret(9)));
+        assert_fails(host, &["token", "import", &path, "--keep-going", "--rejects", "/root/none"], 7, &["1 conflict"]);
+        assert!(!fs::exists("/root/none").unwrap());
+    });
+}
+
+#[test]
+fn a_zip_file_asks_for_its_password_three_times_at_most() {
+    private_host(|host| {
+        let Some(zip) = zip(host, &seed_line(0)) else { return };
+        let mut terminal =
+            Terminal::start(&host.twofactor(&["token", "import", &zip]), Size { columns: 80, lines: 24 });
+        terminal.expect("Password of ");
+        terminal.type_line("wrong");
+        terminal.expect("That password does not open it.");
+        terminal.expect("Password of ");
+        terminal.type_line("tr0ub4dor");
+        assert_eq!(terminal.wait().code(), Some(0), "{}", terminal.shown());
+        assert!(terminal.shown().contains("imported 1 token"), "{}", terminal.shown());
+        assert!(!terminal.shown().contains("tr0ub4dor"), "{}", terminal.shown());
+
+        let mut terminal = Terminal::start(&host.twofactor(&["token", "import", &zip]), Size::LARGE);
+        for _ in 0..3 {
+            terminal.expect("Password of ");
+            terminal.type_line("wrong");
+        }
+        assert_eq!(terminal.wait().code(), Some(6), "{}", terminal.shown());
+        assert!(terminal.rest().contains("wrong password, or the file is damaged"), "{}", terminal.shown());
+
+        let mut terminal = Terminal::start(&host.twofactor(&["token", "import", &zip]), Size::LARGE);
+        terminal.expect("Password of ");
+        terminal.type_keys("\u{3}");
+        assert!(!terminal.wait().success(), "{}", terminal.shown());
+        assert!(terminal.echoes());
+    });
+}
+
+#[test]
+fn a_script_gives_the_password_in_a_file_on_a_descriptor_or_on_standard_input() {
+    private_host(|host| {
+        let Some(zip) = zip(host, &seed_line(0)) else { return };
+        assert_fails(host, &["token", "import", &zip], 6, &["no password was given", "--password-file"]);
+        let right = file(host, "right", "tr0ub4dor\n");
+        let wrong = file(host, "wrong", "password\n");
+        assert_fails(host, &["token", "import", &zip, "--password-file", &wrong], 6, &["wrong password"]);
+        assert_fails(host, &["token", "import", &zip, "--password-file", "/nowhere"], 1, &["/nowhere"]);
+        fs::set_permissions(&right, Permissions::from_mode(0o644)).unwrap();
+        let words = ["can be read by others", "chmod go-rwx"];
+        assert_fails(host, &["token", "import", &zip, "--password-file", &right], 4, &words);
+        fs::set_permissions(&right, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(host.json(&["token", "import", &zip, "--password-file", &right])["new"], 1);
+
+        for options in [&["--password-file", "-"][..], &[]] {
+            let arguments = [&["token", "import", &zip], options].concat();
+            assert_ends(&with_input(host, &arguments, "tr0ub4dor\r\n"), 0, &[]);
+        }
+        let script = format!("twofactor token import {zip} --password-fd 3 3<{right}");
+        assert!(host.succeed("sh", ["-c", &script]).contains("nothing new"));
+        assert_fails(host, &["token", "import", "-", "--password-file", "-"], 2, &["--password-fd"]);
+    });
+}
+
+#[test]
+fn a_file_may_come_through_a_pipe() {
+    private_host(|host| {
+        let output = with_input(host, &["token", "import", "-"], seed_line(0));
+        assert_ends(&output, 0, &[]);
+        assert!(stdout(&output).contains("import-20"), "a series named after the day: {}", said(&output));
+        assert!(!stdout(&output).contains("not encrypted"), "{}", said(&output));
+        let script =
+            format!("printf '{}' | cat >/run/x; twofactor token import <(cat /run/x)", seed_line(1).trim_end());
+        host.succeed("bash", ["-c", &script]);
+        assert_eq!(host.json(&["token", "list"]).as_array().unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn options_say_what_the_file_does_not() {
+    private_host(|host| {
+        let path = file(host, "seeds.csv", seed_line(0));
+        let options = ["--algorithm", "SHA256", "--digits", "8", "--period", "60"];
+        host.succeed("twofactor", [&["token", "import", &path], &options[..]].concat());
+        let token = host.json(&["token", "show", &serial(0)]);
+        let said = (&token["type"], &token["algorithm"], &token["digits"], &token["period"]);
+        assert_eq!(said, (&"totp".into(), &"SHA256".into(), &8.into(), &60.into()));
+        let path = file(host, "counters.csv", seed_line(1));
+        host.succeed("twofactor", ["token", "import", &path, "--type", "hotp"]);
+        assert_eq!(host.json(&["token", "show", &serial(1)])["type"], "hotp");
+        let path = file(host, "hex.csv", format!("{},{}\n", serial(2), "24".repeat(20)));
+        host.succeed("twofactor", ["token", "import", &path, "--encoding", "hex", "--format", "csv"]);
+        assert_fails(host, &["token", "import", &path, "--format", "pskc"], 8, &[]);
+        for bad in ["--digits=9", "--period=5", "--encoding=rot13", "--format=xls", "--type=ocra", "--algorithm=MD5"] {
+            assert_fails(host, &["token", "import", &path, bad], 2, &[]);
+        }
+    });
+}
+
+#[test]
+fn what_is_no_seed_file_is_refused_with_the_way_out() {
+    private_host(|host| {
+        assert_fails(host, &["token", "import", "/nowhere.csv"], 1, &["cannot read /nowhere.csv"]);
+        assert_fails(host, &["token", "import", "/root"], 1, &["/root", "directory"]);
+        assert_fails(host, &["token", "import", &file(host, "empty", "")], 8, &["no rows"]);
+        let archive = file(host, "x.7z", b"7z\xbc\xaf\x27\x1c\0\x04");
+        assert_fails(host, &["token", "import", &archive], 8, &["7z archive", "twofactor token import -"]);
+        let rounded = file(host, "excel.csv", format!("1.23457E+12,{}\n", secret(0)));
+        assert_fails(host, &["token", "import", &rounded], 8, &["rounded"]);
+        let weak = file(host, "weak.csv", format!("{},{}\n", serial(0), &secret(0)[..16]));
+        let shown = host.succeed("twofactor", ["token", "import", &weak]);
+        assert!(shown.contains("1 secret has fewer than 128 bits"), "{shown}");
+    });
+}
+
+#[test]
+fn a_revoked_serial_stays_refused() {
+    private_host(|host| {
+        let path = file(host, "seeds.csv", seed_line(0));
+        host.succeed("twofactor", ["token", "import", &path]);
+        host.succeed("twofactor", ["token", "revoke", &serial(0), "--yes"]);
+        assert_fails(host, &["token", "import", &path], 7, &["token 0000004711000 was revoked"]);
+    });
+}
+
+#[test]
+fn used_codes_of_a_deleted_token_stay_used_when_it_comes_back() {
+    private_host(|host| {
+        let path = file(host, "seeds.csv", seed_line(0));
+        host.succeed("twofactor", ["token", "import", &path]);
+        let (fob, serial) = (fob(0), serial(0));
+        let [now, next] = [fob.code(0), fob.code(1)];
+        host.succeed("twofactor", ["token", "resync", &serial, &now, &next]);
+        host.succeed("twofactor", ["token", "delete", &serial, "--yes"]);
+        host.succeed("twofactor", ["token", "import", &path]);
+        assert_fails(host, &["token", "verify", &serial, &next], 5, &["replayed"]);
+    });
+}

@@ -1,0 +1,73 @@
+//! Why a code would not open a session, in words, with the log's word and a way out.
+
+use thiserror::Error;
+use twofactor_core::lifecycle::Stage;
+use twofactor_core::token::{Label, Serial};
+use twofactor_core::user::UserName;
+
+use super::quoted;
+
+/// Why a login with a code would be refused, with the log's word.
+#[derive(Debug, Error)]
+pub(crate) enum Refusal {
+    #[error("it is no code of this user now (wrong-code)")]
+    Wrong,
+    #[error("it was used already (replayed)")]
+    Replayed,
+    #[error("it is right, but no code ever confirmed this secret (not-confirmed)")]
+    NotConfirmed,
+    #[error("it is right, but token {serial} is {stage} (token-disabled)")]
+    Unusable { serial: Serial, stage: Stage },
+    #[error("token {serial} seems to be {} (wrong-code)", in_steps(*steps))]
+    TokenOutOfStep { serial: Serial, steps: i64 },
+    #[error("the app \"{label}\" seems to be {} (wrong-code)", in_steps(*steps))]
+    AppOutOfStep { label: Label, steps: i64 },
+}
+
+/// Why a code is not one of a token's codes now, with the log's word.
+#[derive(Debug, Clone, Copy, Error)]
+pub(crate) enum TokenRefusal {
+    #[error("it is no code of this token now (wrong-code)")]
+    Wrong,
+    #[error("it was used already (replayed)")]
+    Replayed,
+}
+
+/// `3 steps ahead`.
+pub(crate) fn in_steps(steps: i64) -> String {
+    match steps {
+        0 => "in step".to_owned(),
+        1 => "1 step ahead".to_owned(),
+        -1 => "1 step behind".to_owned(),
+        2.. => format!("{steps} steps ahead"),
+        _ => format!("{} steps behind", steps.unsigned_abs()),
+    }
+}
+
+impl Refusal {
+    /// What the sysadmin does about it.
+    pub(super) fn hint(&self, user: &UserName) -> String {
+        match self {
+            Self::Wrong => "is the clock of the phone right? see: date -u".to_owned(),
+            Self::Replayed => "wait for the next code".to_owned(),
+            Self::NotConfirmed => {
+                format!("run \"twofactor enroll {}\", it shows the same secret again", quoted(user.as_str()))
+            }
+            Self::Unusable { serial, .. } => format!("run \"twofactor token enable {}\"", quoted(serial.as_str())),
+            Self::TokenOutOfStep { serial, .. } => {
+                format!("run \"twofactor token resync {}\"", quoted(serial.as_str()))
+            }
+            Self::AppOutOfStep { .. } => "set the clock of the phone, and look at this host's: date -u".to_owned(),
+        }
+    }
+}
+
+impl TokenRefusal {
+    /// What the sysadmin does about it.
+    pub(super) fn hint(self, serial: &Serial) -> String {
+        match self {
+            Self::Wrong => format!("is its clock off? run \"twofactor token resync {}\"", quoted(serial.as_str())),
+            Self::Replayed => "wait for the next code".to_owned(),
+        }
+    }
+}

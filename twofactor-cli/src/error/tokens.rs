@@ -1,0 +1,113 @@
+//! What refusals about physical tokens and their files mean to a sysadmin: sentences, exit codes and ways out.
+
+use std::path::Path;
+
+use twofactor_core::import::{ErrorKind, ImportError};
+use twofactor_core::store::files::TokenError;
+use twofactor_core::token::Serial;
+
+use super::{Status, of_store, quoted};
+use crate::commands::LineProblem;
+
+/// So many lines of a list or a file are named.
+pub(crate) const MOST_LINES: usize = 20;
+
+/// What two codes have to be.
+pub(super) const TWO_CODES: &str =
+    "type two codes that it shows one after the other; is this host's clock right? see: date -u";
+
+/// The exit code of a refusal about a token.
+pub(super) fn status(error: &TokenError) -> Status {
+    match error {
+        TokenError::NoToken(_) | TokenError::NoSeries(_) => Status::NotThere,
+        TokenError::WrongCodes(_) => Status::CodeRefused,
+        TokenError::Owned(..)
+        | TokenError::NotOwned(_)
+        | TokenError::Revoked(_)
+        | TokenError::Unusable(..)
+        | TokenError::Twice(_)
+        | TokenError::LastCredential(..)
+        | TokenError::TooMany(_)
+        | TokenError::Unreadable(_) => Status::Refused,
+        TokenError::Store(error) => of_store(error),
+    }
+}
+
+/// The same for a line of a list: what stands twice is the list's mistake.
+pub(super) fn status_in_list(error: &TokenError) -> Status {
+    match error {
+        TokenError::Twice(_) => Status::BadInput,
+        error => status(error),
+    }
+}
+
+/// The exit code of a list with bad lines. One in which only users are unknown is a good list.
+pub(super) fn status_of_list(problems: &[(usize, LineProblem)]) -> Status {
+    let only_users = problems.iter().all(|(_, problem)| matches!(problem, LineProblem::User(_)));
+    if only_users { Status::NotThere } else { Status::BadInput }
+}
+
+/// The exit code of a seed file that cannot be imported at all.
+pub(super) fn status_of_seed_file(error: &ImportError) -> Status {
+    match error.kind() {
+        ErrorKind::WrongKey => Status::WrongKey,
+        ErrorKind::Invalid | ErrorKind::TooLarge => Status::BadInput,
+        ErrorKind::Io => Status::Failed,
+    }
+}
+
+/// The way out of a refusal about a token.
+pub(super) fn hint(error: &TokenError) -> Option<String> {
+    let token = |verb: &str, serial: &Serial| format!("run \"twofactor token {verb} {}\"", quoted(serial.as_str()));
+    let hint = match error {
+        TokenError::NoToken(_) => "look for it: twofactor token list --serial 'GLOB'".to_owned(),
+        TokenError::NoSeries(_) => "look for it: twofactor series list".to_owned(),
+        TokenError::Owned(serial, _) => token("unassign", serial),
+        TokenError::NotOwned(serial) => format!("run \"twofactor token assign {} USER\"", quoted(serial.as_str())),
+        TokenError::Revoked(_) => "its secret is wiped, nothing brings it back; use another token".to_owned(),
+        TokenError::Unusable(serial, _) => token("enable", serial),
+        TokenError::Twice(_) => return None,
+        TokenError::LastCredential(_, owner) => {
+            let enroll = format!("twofactor enroll {}", quoted(owner.as_str()));
+            format!("--force takes it all the same; \"{enroll}\" gives another first")
+        }
+        TokenError::TooMany(user) => {
+            let list = format!("twofactor token list --user {}", quoted(user.as_str()));
+            format!("unassign one that nobody uses any more; see \"{list}\"")
+        }
+        TokenError::WrongCodes(_) => TWO_CODES.to_owned(),
+        TokenError::Unreadable(_) => "the series holds tokens of another kind; import them apart".to_owned(),
+        TokenError::Store(error) => error.hint(),
+    };
+    Some(hint)
+}
+
+/// The way out where a seed file cannot be imported at all.
+pub(super) fn hint_for_seed_file(error: &ImportError) -> Option<String> {
+    match error {
+        ImportError::PasswordNeeded => Some("--password-file FILE, with the password in its first line".to_owned()),
+        error => error.hint(),
+    }
+}
+
+/// Bad lines of a list, the first of them by name.
+pub(super) fn lines(path: &Path, problems: &[(usize, LineProblem)]) -> Vec<String> {
+    let path = path.display();
+    let first = problems.iter().take(MOST_LINES);
+    let mut lines: Vec<String> = first.map(|(line, problem)| format!("{path}:{line}: {problem}")).collect();
+    if let Some(more) = problems.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
+        lines.push(format!("{path}: and {more} more"));
+    }
+    lines
+}
+
+/// `1 conflict and 2 rejected rows`.
+pub(super) fn bad_rows(conflicts: u64, rejected: u64) -> String {
+    let conflict = if conflicts == 1 { "conflict" } else { "conflicts" };
+    let row = if rejected == 1 { "row" } else { "rows" };
+    match (conflicts, rejected) {
+        (_, 0) => format!("{conflicts} {conflict}"),
+        (0, _) => format!("{rejected} rejected {row}"),
+        _ => format!("{conflicts} {conflict} and {rejected} rejected {row}"),
+    }
+}
