@@ -22,7 +22,6 @@ struct Moments {
 
 impl Moments {
     fn new(seed: u64) -> Self {
-        println!("TWOFACTOR_TESTS_SEED={seed}");
         Self { random: Random::new(seed), usual: Duration::ZERO }
     }
 
@@ -72,6 +71,7 @@ fn an_import_killed_at_any_moment_leaves_all_of_a_file_or_nothing() {
     const TOKENS: u64 = 400;
     let seed = Random::seed();
     host(|host| {
+        println!("TWOFACTOR_TESTS_SEED={seed}");
         let mut moments = Moments::new(seed);
         let fobs = |file: u64| Fob::box_of(file * TOKENS, TOKENS);
         let path = |file: u64| host.private_file(&format!("{file}.csv"), &seed_file(&fobs(file))).display().to_string();
@@ -101,6 +101,7 @@ fn a_token_whose_hand_over_was_killed_at_any_moment_has_one_owner_or_none_and_no
     const ROUNDS: u64 = 35;
     let seed = Random::seed();
     host(|host| {
+        println!("TWOFACTOR_TESTS_SEED={seed}");
         let mut moments = Moments::new(seed);
         let fob = Fob::button(1);
         host.user_with("alice", &fob);
@@ -149,6 +150,7 @@ fn a_login_killed_at_any_moment_never_leaves_a_used_code_good_or_the_registry_da
     const KILLS: u64 = 70;
     let seed = Random::seed();
     host(|host| {
+        println!("TWOFACTOR_TESTS_SEED={seed}");
         let mut moments = Moments::new(seed);
         let fob = Fob::button(1);
         host.user_with("alice", &fob);

@@ -52,15 +52,16 @@ fn logins_that_fail_at_a_broken_registry_leave_descriptors_flat() {
 
 /// A secret as somebody may write it.
 fn spellings(base32: &str) -> Vec<String> {
-    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let digit = |character| alphabet.find(character).expect("base32");
-    let bits: String = base32.chars().map(|character| format!("{:05b}", digit(character))).collect();
-    let nibble = |bits: &str| u32::from_str_radix(bits, 2).ok().and_then(|nibble| char::from_digit(nibble, 16));
-    let hex: String = (0..bits.len() / 4).filter_map(|index| nibble(&bits[4 * index..4 * index + 4])).collect();
-    let bytes: Vec<u8> = hex
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+    let digits = base32.bytes().map(|letter| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        _ => letter - b'2' + 26,
+    });
+    let bits: Vec<u8> = digits.flat_map(|digit| (0..5).rev().map(move |bit| digit >> bit & 1)).collect();
+    let bytes: Vec<u8> = bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect();
+    let hex: String = bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]))
         .collect();
     vec![base32.to_owned(), base32.to_lowercase(), hex.to_uppercase(), format!("{bytes:?}"), hex]
 }

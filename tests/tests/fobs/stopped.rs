@@ -97,7 +97,7 @@ fn state_of(pid: u32) -> Option<char> {
 }
 
 /// A shell of the user's that stops the process as soon as it is told.
-fn stopper(host: &Host, user: &str, pid: u32) -> Child {
+fn shell_to_stop(host: &Host, user: &str, pid: u32) -> Child {
     let mut command = as_user(host, user, &["sh", "-c", &format!("echo ready; read go; kill -STOP {pid} 2>/dev/null")]);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut ready = [0; 6];
@@ -137,15 +137,15 @@ fn local_users_who_stop_their_own_su_at_any_moment_keep_nobody_else_out() {
             terminal.expect("Verification code: ");
             let su: Vec<u32> = all_su().difference(&before).copied().collect();
             let [pid] = su[..] else { panic!("{su:?}") };
-            let mut stopper = stopper(host, &user, pid);
+            let mut shell = shell_to_stop(host, &user, pid);
             terminal.type_line(&fob.code_of(0));
             let typed = Instant::now();
             let moment = usual * u32::try_from(random.below(1000)).unwrap() / 1000;
             while typed.elapsed() < moment {
                 std::hint::spin_loop();
             }
-            stopper.stdin.take().unwrap().write_all(b"go\n").unwrap();
-            stopper.wait().unwrap();
+            shell.stdin.take().unwrap().write_all(b"go\n").unwrap();
+            shell.wait().unwrap();
             stopped += u64::from(state_of(pid) == Some('T'));
             terminals.push(terminal);
             assert_accepted(&log_in());
