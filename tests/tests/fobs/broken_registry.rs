@@ -186,7 +186,7 @@ fn with_a_token_alone(host: &Host, way: &Way, fob: &Fob) {
 #[track_caller]
 fn with_the_tool(host: &Host, way: &Way) {
     let file = host.private_file("more.csv", "0001,JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G\n");
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["token", "list"],
         &["--json", "token", "list"],
         &["token", "show", "C0000001"],
@@ -196,6 +196,7 @@ fn with_the_tool(host: &Host, way: &Way) {
         &["token", "import", file.to_str().unwrap()],
         &["token", "import", file.to_str().unwrap(), "--dry-run"],
         &["series", "list"],
+        &["status", "bob"],
     ];
     for arguments in commands {
         let output = host.run_twofactor(arguments);

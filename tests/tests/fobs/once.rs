@@ -189,6 +189,29 @@ fn twenty_four_users_logging_in_at_once_are_all_let_in_also_while_twenty_thousan
 }
 
 #[test]
+fn logins_beside_a_sysadmin_who_changes_tokens_all_the_time_are_all_let_in() {
+    const CHANGES: usize = 60;
+    const ROUNDS: u16 = 400;
+    host(|host| {
+        let crowd = crowd(host, 4);
+        let other = Fob::button(100);
+        host.import(std::slice::from_ref(&other));
+        let work = format!("twofactor -q token disable {0} && twofactor -q token enable {0}", other.serial);
+        let work = format!("for change in $(seq {CHANGES}); do {{ {work}; }} || exit 1; done");
+        let start = |(user, _): &(String, Fob)| host.login(user).repeat(ROUNDS.into()).start();
+        let mut logins: Vec<Running> = crowd.iter().map(start).collect();
+        let mut sysadmin = host.command("sh").args(["-c", &work]).spawn().unwrap();
+        let mut rounds = 0;
+        while sysadmin.try_wait().unwrap().is_none() && rounds < ROUNDS {
+            everybody_gets_in(&mut logins, &crowd, rounds.into());
+            rounds += 1;
+        }
+        println!("{rounds} rounds beside {CHANGES} changes");
+        assert!(sysadmin.wait().unwrap().success());
+    });
+}
+
+#[test]
 fn of_imports_at_once_each_ends_well_and_nothing_is_lost_or_doubled() {
     const TOKENS: u64 = 1500;
     host(|host| {

@@ -26,22 +26,25 @@ const WHOLE_DATABASE: Range = (0, 0);
 const READERS_OF_THE_DATABASE: Range = (0x4000_0002, 510);
 const WAL_LOCKS: Range = (120, 8);
 const WAL_READERS: Range = (123, 5);
+const IN_USE: Range = (128, 1);
 
 /// Holds shared locks as a login would that was stopped with them in its hands, until the files are dropped.
 fn held(database: Range, shared_memory: Range) -> [File; 2] {
-    [(REGISTRY.to_owned(), database), (format!("{REGISTRY}-shm"), shared_memory)].map(|(path, (start, length))| {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).unwrap();
-        let lock = libc::flock {
-            l_type: libc::F_RDLCK.try_into().unwrap(),
-            l_whence: libc::SEEK_SET.try_into().unwrap(),
-            l_start: start,
-            l_len: length,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_SETLK(&lock)).unwrap();
-        file
-    })
+    [lock(REGISTRY, database), lock(&format!("{REGISTRY}-shm"), shared_memory)]
+}
+
+fn lock(path: &str, (start, length): Range) -> File {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).unwrap();
+    let lock = libc::flock {
+        l_type: libc::F_RDLCK.try_into().unwrap(),
+        l_whence: libc::SEEK_SET.try_into().unwrap(),
+        l_start: start,
+        l_len: length,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_SETLK(&lock)).unwrap();
+    file
 }
 
 #[test]
@@ -74,6 +77,22 @@ fn a_login_that_was_stopped_while_it_read_does_not_keep_a_sysadmin_from_anything
         assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
         drop(stopped);
         assert_accepted(&host.login("alice").typing(other.code_of(1)));
+    });
+}
+
+#[test]
+fn a_login_mends_what_a_killed_process_has_left_while_another_one_keeps_it() {
+    host(|host| {
+        let fob = Fob::button(1);
+        host.user_with("alice", &fob);
+        for (counter, left) in (0..).zip([vec![], vec![0; 32768], vec![0xa5; 32768]]) {
+            // The index is no index, and whoever would otherwise begin a new one sees that it is in use.
+            let mut keeper = held(READERS_OF_THE_DATABASE, IN_USE);
+            keeper[1].set_len(0).unwrap();
+            keeper[1].write_all(&left).unwrap();
+            assert_accepted(&host.login("alice").typing(fob.code_of(counter)));
+            drop(keeper);
+        }
     });
 }
 

@@ -48,6 +48,9 @@ const READERS_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a change waits for another one: an import of a million tokens takes seconds.
 const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
 
+/// How often a login tries to open a registry whose files come and go.
+const TRIES: u32 = 5;
+
 /// Who changes the registry, and when: for its history.
 #[derive(Debug, Clone, Copy)]
 pub struct By<'a> {
@@ -190,21 +193,26 @@ fn open_for_login(state: &Folder) -> Result<Option<Connection>, RegistryError> {
     if !is_there(state)? {
         return Ok(None);
     }
-    // Where that fails, the ordinary way below says why.
-    let _ = state.make_if_absent(SHARED_MEMORY);
     let path = state.path().join(FILE);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = match connect(&path, &read_only_shared_memory(&path), flags | OpenFlags::SQLITE_OPEN_URI) {
-        // A process was killed while it wrote, and another one keeps what it has left behind: that is mended here.
-        Err(RegistryError::ReadOnly(_) | RegistryError::Unavailable { .. }) => connect(&path, &path, flags)?,
-        other => other?,
+    let (name, flags) = (read_only_shared_memory(&path), OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let mut tries = 1..TRIES;
+    let connection = loop {
+        // Where it cannot be made, SQLite cannot open it and says so.
+        let _ = state.make_if_absent(SHARED_MEMORY);
+        match connect(&path, &name, flags | OpenFlags::SQLITE_OPEN_URI) {
+            // Whoever changed the registry has removed it again, being the last to close it.
+            Err(RegistryError::Unavailable { .. }) if tries.next().is_some() => {}
+            // A process was killed while it wrote, and another one keeps what was left behind: that is mended here.
+            Err(RegistryError::ReadOnly(_)) => break connect(&path, &path, flags)?,
+            other => break other?,
+        }
     };
     let alone = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     alone.map_err(|error| failure(&path, &error))?;
     Ok(Some(connection))
 }
 
-/// The registry's name with the option that its shared memory is only read (https://sqlite.org/uri.html).
+/// The registry's name with the option that its shared memory is only read (<https://sqlite.org/uri.html>).
 fn read_only_shared_memory(path: &Path) -> PathBuf {
     let mut name = String::from("file:");
     for byte in path.as_os_str().as_bytes() {
