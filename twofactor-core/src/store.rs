@@ -140,6 +140,18 @@ pub enum StoreError {
     /// Credentials or tokens stand there without the state that says which of their codes are burned.
     #[error("{} is missing, so nobody knows which codes were used", .0.display())]
     LostState(PathBuf),
+    /// The user holds tokens that the registry does not know of: it is not what it was.
+    #[error("{user} holds {held} physical tokens, but {} knows of {known}", path.display())]
+    LostTokens {
+        /// The registry.
+        path: PathBuf,
+        /// Who holds them.
+        user: UserName,
+        /// How many.
+        held: usize,
+        /// How many the registry knows of.
+        known: usize,
+    },
     /// The registry of physical tokens cannot answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -159,7 +171,10 @@ impl StoreError {
         match self {
             Self::File(FileError::Unsafe { .. }) => Reason::UnsafeFile,
             Self::File(FileError::LockTimeout { .. }) => Reason::LockTimeout,
-            Self::File(FileError::TooLarge { .. }) | Self::LostState(_) | Self::Corrupt { .. } => Reason::StoreCorrupt,
+            Self::File(FileError::TooLarge { .. })
+            | Self::LostState(_)
+            | Self::LostTokens { .. }
+            | Self::Corrupt { .. } => Reason::StoreCorrupt,
             Self::File(FileError::Io { .. }) | Self::NoFolder(_) => Reason::StoreUnavailable,
             Self::Registry(error) => error.reason(),
         }
@@ -186,6 +201,9 @@ impl StoreError {
                 format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
             }
             Self::Registry(error) => error.hint(),
+            Self::LostTokens { path, user, .. } => {
+                format!("restore {} from a backup, or run: twofactor reset {user}", path.display())
+            }
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
         }
     }
