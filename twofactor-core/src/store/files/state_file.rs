@@ -99,7 +99,7 @@ fn state(root: Section<'_, '_>) -> State {
         }
     };
     let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
-    let mut state = State { used_recovery, throttle, last_accepted, tokens_held, ..State::default() };
+    let mut state = State { used_recovery, throttle, tokens_held, last_accepted, ..State::default() };
     for section in root.sections("token") {
         match usage(&section) {
             Some((seed, usage)) => {
