@@ -12,7 +12,7 @@ use crate::clock::UnixTime;
 use crate::lifecycle::{Change, Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
 use crate::store::StoreError;
-use crate::store::files::{Files, Locked, SECRET};
+use crate::store::files::{Files, Locked, SECRET, USERS};
 use crate::store::registry::{
     By, Edit, Event, Filter, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary, Stored, Writer,
 };
@@ -312,9 +312,12 @@ impl TokenFilter {
 
 // Changing.
 impl Files {
-    /// Begins to take a vendor's file in. Makes the registry when there is none, and locks it.
+    /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
     pub fn intake(&self) -> Result<Intake, StoreError> {
-        Ok(Intake::begin(self.state_folder_or_new()?)?)
+        let state = self.state_folder_or_new()?;
+        // Only inside it absence can be proved, and now there is something to be absent from.
+        state.make_folder(USERS)?;
+        Ok(Intake::begin(state)?)
     }
 
     /// The same for a dry run, which changes nothing.

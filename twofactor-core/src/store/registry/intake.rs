@@ -14,9 +14,9 @@ use crate::otp::{Kind, Parameters, Progress, Step};
 use crate::secret::Secret;
 use crate::store::registry::change::{self, Event};
 use crate::store::registry::schema;
-use crate::store::registry::{By, Reader, RegistryError, Writer, failure};
+use crate::store::registry::{By, CHANGE_PATIENCE, Reader, RegistryError, Writer, failure};
 use crate::token::{Seed, Serial};
-use crate::trusted::Folder;
+use crate::trusted::{Folder, Locked};
 
 /// A token that a file offers.
 #[derive(Debug)]
@@ -103,6 +103,8 @@ pub struct Intake {
 enum Registry {
     /// To be written to.
     Ours(Writer),
+    /// To be made when something is written. Nobody else makes one meanwhile: the folder is locked.
+    NotYet(Locked),
     /// For a dry run; `None` when there is none.
     Theirs(Option<Reader>),
 }
@@ -121,9 +123,12 @@ struct Seen {
 struct Mark(u64);
 
 impl Intake {
-    /// Makes a registry when there is none and locks it.
+    /// Locks the registry, or the place where it is going to be.
     pub(crate) fn begin(state: Folder) -> Result<Self, RegistryError> {
-        Ok(Self::over(Registry::Ours(Writer::open_or_make(state)?)))
+        Ok(Self::over(match Writer::open_locked(state.lock(CHANGE_PATIENCE)?)? {
+            Ok(writer) => Registry::Ours(writer),
+            Err(state) => Registry::NotYet(state),
+        }))
     }
 
     /// Changes nothing, ever.
@@ -195,7 +200,11 @@ impl Intake {
         hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<(), E>) -> Result<(), E>,
     ) -> Result<Counts, E> {
         let counts = Counts { rejected, ..self.counts };
-        let Registry::Ours(mut writer) = self.registry else { return Ok(counts) };
+        let mut writer = match self.registry {
+            Registry::Ours(writer) => writer,
+            Registry::NotYet(state) => Writer::make(state)?,
+            Registry::Theirs(_) => return Ok(counts),
+        };
         let path = writer.path.clone();
         let in_words = |error: rusqlite::Error| failure(&path, &error);
         // The one row that is referred to is made in the same transaction; it need not be looked up for every token.
@@ -227,6 +236,7 @@ impl Registry {
     fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Ours(writer) => Some(&writer.connection),
+            Self::NotYet(_) => None,
             Self::Theirs(reader) => reader.as_ref().map(|reader| &reader.connection),
         }
     }
@@ -234,6 +244,7 @@ impl Registry {
     fn failure(&self, error: &rusqlite::Error) -> RegistryError {
         match self {
             Self::Ours(writer) => failure(&writer.path, error),
+            Self::NotYet(_) => failure(Path::new(super::FILE), error),
             Self::Theirs(reader) => {
                 failure(reader.as_ref().map_or(Path::new(super::FILE), |reader| &reader.path), error)
             }

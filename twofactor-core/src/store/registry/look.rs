@@ -246,15 +246,16 @@ impl Filter {
         let mut conditions = Vec::new();
         let mut values = Vec::new();
         let texts = [
-            ("series.name =", self.series.as_deref()),
-            ("tokens.owner =", self.owner.as_ref().map(UserName::as_str)),
-            ("tokens.serial GLOB", self.serial.as_deref()),
-            ("tokens.status =", self.status.map(Status::word)),
+            // Not by the name of the joined series: SQLite would begin there, and have to sort what it finds.
+            ("tokens.series = (SELECT id FROM series WHERE name = ?)", self.series.as_deref()),
+            ("tokens.owner = ?", self.owner.as_ref().map(UserName::as_str)),
+            ("tokens.serial GLOB ?", self.serial.as_deref()),
+            ("tokens.status = ?", self.status.map(Status::word)),
         ];
         for (condition, value) in texts {
             if let Some(value) = value {
                 values.push(value.to_owned());
-                conditions.push(format!("{condition} ?{}", values.len()));
+                conditions.push(condition.to_owned());
             }
         }
         match self.owned {
