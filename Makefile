@@ -29,7 +29,7 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; els
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
 	$(CARGO) test --locked --workspace
 
-bench: ## Compare a login with google-authenticator, pam_oath and pam_permit in one run
+bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench
 	$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked -p twofactor-tests --bins

@@ -14,6 +14,8 @@
 )]
 
 pub mod artifacts;
+pub mod fob;
+pub mod moment;
 pub mod oathtool;
 pub mod pam;
 pub mod private_host;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
+use crate::moment::Moment;
 use crate::private_host::Host;
 
 /// The PAM service that holds nothing but the module; every private host has it.
@@ -116,6 +117,7 @@ pub struct Login<'h> {
     arguments: Vec<String>,
     uid: Option<u32>,
     before: &'static str,
+    moment: Option<Moment>,
 }
 
 /// How a login went.
@@ -160,7 +162,7 @@ impl Host {
 
     /// A login at [`SERVICE`] by an application that does not know who it is yet.
     pub fn nameless_login(&self) -> Login<'_> {
-        Login { host: self, arguments: Vec::new(), uid: None, before: ":" }
+        Login { host: self, arguments: Vec::new(), uid: None, before: ":", moment: None }
     }
 }
 
@@ -197,6 +199,12 @@ impl Login<'_> {
         self
     }
 
+    /// At a time of the test's own.
+    pub fn at(mut self, moment: Moment) -> Self {
+        self.moment = Some(moment);
+        self
+    }
+
     /// In a process that a shell prepares with this command.
     pub fn after(mut self, command: &'static str) -> Self {
         self.before = command;
@@ -218,6 +226,9 @@ impl Login<'_> {
             command.args(["--service", SERVICE]);
         }
         command.args(&self.arguments);
+        if let Some(moment) = self.moment {
+            moment.govern(&mut command);
+        }
         if let Some(uid) = self.uid {
             command.uid(uid).gid(uid);
         }

@@ -1,7 +1,7 @@
 //! What the suites need of the machine they run on, and what happens when it is missing.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use nix::mount::{MsFlags, mount};
@@ -57,6 +57,23 @@ pub fn python_modules_met(names: &[&str]) -> bool {
         .collect();
     let reason = || format!("python3 has no {}; run tests/install-packages", absent.join(", "));
     met_unless((!absent.is_empty()).then(reason).as_deref())
+}
+
+/// The same for a suite that also stops the clock of the programs it runs.
+pub fn stopped_clock_met() -> bool {
+    let missing = faketime().is_none().then(|| "libfaketime is missing; run tests/install-packages".to_owned());
+    met_unless(missing.as_deref())
+}
+
+/// The library that gives a program another time.
+pub fn faketime() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+        let folders = folders.chain(["/usr/lib".into(), "/usr/lib64".into()]);
+        folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|library| library.is_file())
+    });
+    found.as_deref()
 }
 
 /// The distribution's python3, which has the distribution's modules.

@@ -291,9 +291,11 @@ impl From<Unanswered> for Failure {
 fn of_store(error: &StoreError) -> Status {
     match error {
         StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
-        StoreError::NoFolder(_) | StoreError::LostState(_) | StoreError::Registry(_) | StoreError::Corrupt { .. } => {
-            Status::Failed
-        }
+        StoreError::NoFolder(_)
+        | StoreError::LostState(_)
+        | StoreError::LostTokens { .. }
+        | StoreError::Registry(_)
+        | StoreError::Corrupt { .. } => Status::Failed,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::invitation::Invitation;
 use crate::lifecycle::{Owned, Stage, Status};
-use crate::otp::{self, Code, Match, Progress, Window};
+use crate::otp::{self, Code, Match, Progress, Step, Window};
 use crate::recovery::Salt;
 use crate::rule::Factors;
 use crate::throttle::{Source, Throttle};
@@ -21,6 +21,8 @@ use crate::token::{Label, Seed, Serial, Token};
 pub const MOST_APPS: usize = 16;
 /// Most recovery codes of one user.
 pub const MOST_RECOVERY_CODES: usize = 20;
+/// Most used recovery codes that are remembered of one user.
+const MOST_USED_RECOVERY: usize = 2 * MOST_RECOVERY_CODES;
 /// Most physical tokens of one user.
 pub const MOST_HELD: usize = 16;
 /// Most accepted logins that are remembered for one user.
@@ -135,6 +137,8 @@ pub struct State {
     pub used_recovery: Vec<Digest>,
     /// Counted wrong codes.
     pub throttle: Throttle,
+    /// How many physical tokens the user holds. Should the registry know of fewer, it is not what it was.
+    pub tokens_held: usize,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
     /// Accepted logins that spare the next one the code, oldest first.
@@ -166,7 +170,7 @@ impl Memory {
 }
 
 /// How far one seed was used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Watermark and drift.
     pub progress: Progress,
@@ -174,7 +178,13 @@ pub struct Usage {
     pub last_accepted: Option<UnixTime>,
     /// Right codes outside the window since then: the clock is off.
     pub near_misses: u32,
+    /// The steps of the last of these. Whoever has typed such a code has learned that it will be right one day, so alone it
+    /// never is: only together with the next one.
+    pub suspects: Vec<Step>,
 }
+
+/// Most suspects of one seed.
+const MOST_SUSPECTS: usize = 8;
 
 /// The last accepted login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +231,9 @@ pub enum Judgement {
     Wrong,
 }
 
+/// So many near misses in a row are no accident: a guess is one in two hundred times.
+const REPEATED: u32 = 3;
+
 /// A code outside the window of the token it seems to belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMiss {
@@ -230,8 +243,12 @@ pub struct NearMiss {
     pub label: Label,
     /// Which sequence of codes.
     pub seed: Seed,
-    /// How far off, in steps; ahead is positive.
+    /// The step of the code.
+    pub step: Step,
+    /// How far off that is, in steps; ahead is positive. For root's eyes only.
     pub steps: i64,
+    /// Whether it has happened often enough to be no accident.
+    pub is_repeated: bool,
 }
 
 /// What a right answer is a code of.
@@ -335,9 +352,11 @@ impl Wallet<'_> {
             for item in self.items().filter(|item| item.obstacle.is_none()) {
                 let token = item.token;
                 let progress = state.progress_of(token);
-                if let Some(steps) = otp::near_miss(&token.secret, token.parameters, code, progress, now) {
-                    let (serial, label) = (token.serial.clone(), token.label.clone());
-                    return Judgement::NearMiss(NearMiss { serial, label, seed: token.seed(), steps });
+                if let Some(step) = otp::near_miss(&token.secret, token.parameters, code, progress, now) {
+                    let (serial, label, seed) = (token.serial.clone(), token.label.clone(), token.seed());
+                    let is_repeated = state.usage_of(seed).near_misses + 1 >= REPEATED;
+                    let steps = otp::distance(step, token.parameters.kind, progress, now);
+                    return Judgement::NearMiss(NearMiss { serial, label, seed, step, steps, is_repeated });
                 }
             }
         }
@@ -397,7 +416,7 @@ impl<'a> Item<'a> {
         match (otp::resynchronize(&token.secret, token.parameters, codes, progress, now), &self.obstacle) {
             (None, _) => Err(Judgement::Wrong),
             (Some(_), Some(obstacle)) => Err(obstacle.clone()),
-            (Some(step), None) => Ok(self.used(progress.anchored(step, kind, now), now)),
+            (Some(step), None) => Ok(self.used(progress.anchored(step, kind, now), state, now)),
         }
     }
 
@@ -419,18 +438,24 @@ impl<'a> Item<'a> {
             (Match::Replayed(_), None) => {
                 Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
             }
+            (Match::Fresh(step), None) if state.usage_of(token.seed()).suspects.contains(&step) => {
+                Err(Judgement::Wrong)
+            }
             (Match::Fresh(step), None) => {
                 let progress =
                     if is_first { progress.anchored(step, kind, now) } else { progress.advanced(step, kind, now) };
-                Ok(self.used(progress, now))
+                Ok(self.used(progress, state, now))
             }
         }
     }
 
     /// The proof of a right code, and what it burns.
-    fn used(&self, progress: Progress, now: UnixTime) -> (Proof, (Seed, Usage)) {
+    fn used(&self, progress: Progress, state: &State, now: UnixTime) -> (Proof, (Seed, Usage)) {
         let token = self.token;
-        let usage = Usage { progress, last_accepted: Some(now), near_misses: 0 };
+        // Those that are burned by now need not be remembered; the others go on being suspect.
+        let mut suspects = state.usage_of(token.seed()).suspects;
+        suspects.retain(|suspect| Some(*suspect) > progress.watermark);
+        let usage = Usage { progress, last_accepted: Some(now), near_misses: 0, suspects };
         let (serial, label) = (token.serial.clone(), token.label.clone());
         (Proof::Token { serial, label, drift: progress.drift }, (token.seed(), usage))
     }
@@ -450,7 +475,7 @@ impl State {
     /// How far a seed was used.
     pub fn usage_of(&self, seed: Seed) -> Usage {
         let recorded = self.usage.iter().find(|(recorded, _)| *recorded == seed);
-        recorded.map(|(_, usage)| *usage).unwrap_or_default()
+        recorded.map(|(_, usage)| usage.clone()).unwrap_or_default()
     }
 
     /// Burns what enrolling `token` has burned. What is burned already stays so.
@@ -458,6 +483,14 @@ impl State {
         let usage = self.usage_of(token.seed());
         if token.start.watermark > usage.progress.watermark {
             self.record(token.seed(), Usage { progress: token.start, ..usage });
+        }
+    }
+
+    /// Forgets that codes were outside the window: it is known now where the token stands.
+    pub fn forgive_near_misses(&mut self, seed: Seed) {
+        let usage = self.usage_of(seed);
+        if usage.near_misses > 0 {
+            self.record(seed, Usage { near_misses: 0, ..usage });
         }
     }
 
@@ -482,8 +515,14 @@ impl State {
 
     /// Counts a right code outside the window.
     pub fn count_near_miss(&mut self, near_miss: &NearMiss) {
-        let usage = self.usage_of(near_miss.seed);
-        self.record(near_miss.seed, Usage { near_misses: usage.near_misses.saturating_add(1), ..usage });
+        let mut usage = self.usage_of(near_miss.seed);
+        usage.near_misses = usage.near_misses.saturating_add(1);
+        usage.suspects.retain(|suspect| *suspect != near_miss.step);
+        if usage.suspects.len() >= MOST_SUSPECTS {
+            usage.suspects.remove(0);
+        }
+        usage.suspects.push(near_miss.step);
+        self.record(near_miss.seed, usage);
     }
 
     fn record(&mut self, seed: Seed, usage: Usage) {
@@ -493,11 +532,16 @@ impl State {
         }
     }
 
-    /// Drops what can never matter again, so that the state stays small: recovery codes that were replaced, and the oldest
-    /// seeds without an app or token.
+    /// Drops what hardly matters any more, so that the state stays small: the oldest of the used recovery codes that were
+    /// replaced, and of the seeds without an app or token.
     pub fn tidy(&mut self, wallet: &Wallet<'_>) {
+        // What was replaced is kept too: should an older secret.toml be restored, its used codes stay used.
         let recovery = wallet.credentials.map_or(&[][..], |credentials| &credentials.recovery);
-        self.used_recovery.retain(|digest| recovery.contains(digest));
+        while self.used_recovery.len() > MOST_USED_RECOVERY
+            && let Some(oldest) = self.used_recovery.iter().position(|digest| !recovery.contains(digest))
+        {
+            self.used_recovery.remove(oldest);
+        }
         if self.usage.len() <= MOST_SEEDS {
             return;
         }

@@ -311,9 +311,7 @@ impl Login<'_> {
         let attempt = Attempt { previous, ..self.attempt(readings, &source)? };
         match self.world.store.redeem(user, &attempt)? {
             Redemption::Redeemed(redeemed) => Ok(redeemed),
-            Redemption::NearMiss { hint } => {
-                Err(Denial { hint: Some(hint), near_miss: true, ..Denial::of(Reason::WrongCode) })
-            }
+            Redemption::NearMiss { hint } => Err(Denial { hint, near_miss: true, ..Denial::of(Reason::WrongCode) }),
             Redemption::Refused { reason, hint } => Err(Denial { hint, ..Denial::of(reason) }),
         }
     }

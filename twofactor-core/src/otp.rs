@@ -160,6 +160,11 @@ impl Default for Parameters {
     }
 }
 
+/// The last counter that is ever used: no button is pressed that often, and it leaves room above it.
+pub const LAST_COUNTER: u64 = 1 << 53;
+/// The furthest that a token's clock may be off, in steps: what two consecutive codes can show for the shortest period.
+pub const LARGEST_DRIFT: i32 = 24 * 3600 / 10;
+
 /// A time step (TOTP) or a counter value (HOTP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step(pub u64);
@@ -257,15 +262,17 @@ impl Progress {
         Self { watermark: Some(self.raised(step)), drift, anchor: drift }
     }
 
-    /// The progress of a token whose record was lost: every code is burned that can have been accepted until now. Of a
-    /// counter nobody knows.
+    /// The progress of a token whose record was lost: every code is burned that can have been accepted until now. Where
+    /// a counter stood nobody knows, so all its codes are burned: such a token is of no use any more.
     #[must_use]
     pub fn burned_blindly(self, kind: Kind, now: UnixTime) -> Self {
         match kind {
-            Kind::Hotp => self,
+            Kind::Hotp => Self { watermark: Some(self.raised(Step(LAST_COUNTER))), ..self },
             Kind::Totp(period) => {
-                let ahead = i64::from(self.drift.max(0)) + i64::from(Self::MOST_DRIFT);
-                let reach = Window::FIRST_USE_STEPS.saturating_add_signed(ahead);
+                // As far ahead as a first login can be, and learning can lead from there, and the window reaches then.
+                let learned = i64::from(self.drift.max(0)) + i64::from(Self::MOST_DRIFT);
+                let window = Window::FIRST_USE_STEPS + Window::MOST_STEPS;
+                let reach = window.saturating_add_signed(learned);
                 let last = Step(current_step(period, now).0.saturating_add(reach));
                 Self { watermark: Some(self.raised(last)), ..self }
             }
@@ -367,8 +374,8 @@ pub const RESYNC_TIME: Duration = Duration::from_hours(24);
 /// How far beyond the next counter two consecutive codes are searched, for HOTP.
 pub const RESYNC_COUNTERS: u64 = 1000;
 
-/// How far `code` is from where it is expected, when it is right but outside every window: a token whose clock is off, or
-/// whose button was pressed often. In steps; ahead is positive.
+/// The step that `code` belongs to, when it is right but outside every window: a token whose clock is off, or whose button
+/// was pressed often. The nearest, should there be several.
 ///
 /// One code proves nothing here: among all that are searched, one in two hundred guesses meets some step.
 pub fn near_miss(
@@ -377,14 +384,12 @@ pub fn near_miss(
     code: &Code,
     progress: Progress,
     now: UnixTime,
-) -> Option<i64> {
+) -> Option<Step> {
     let generator = generator(secret, parameters);
     let right = |step: &Step| generator.check(code.expose(), step.0).is_some();
-    let distance = |step: &Step| distance(*step, parameters.kind, progress, now);
     fresh_steps(parameters.kind, progress, now)
         .filter(right)
-        .map(|step| distance(&step))
-        .min_by_key(|steps| steps.abs())
+        .min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())
 }
 
 /// Finds where a token stands from two consecutive codes (RFC 4226 §7.4). Gives the step of the second.
@@ -426,6 +431,15 @@ pub fn recognize(
 /// How far either side of its counter an HOTP token is recognized.
 const RECOGNIZED_COUNTERS: u8 = 100;
 
+/// The step that is so far from the host's clock; the counter of that number.
+pub(crate) fn step_at(steps: i64, kind: Kind, now: UnixTime) -> Option<Step> {
+    let base = match kind {
+        Kind::Totp(period) => current_step(period, now).0,
+        Kind::Hotp => 0,
+    };
+    base.checked_add_signed(steps).map(Step)
+}
+
 /// How far `step` is from the host's clock; a counter from zero.
 pub fn steps_to(step: Step, kind: Kind, now: UnixTime) -> i64 {
     match kind {
@@ -448,8 +462,8 @@ fn fresh_steps(kind: Kind, progress: Progress, now: UnixTime) -> impl Iterator<I
     (first..=last).map(Step)
 }
 
-/// How far `step` is from where the token is expected.
-fn distance(step: Step, kind: Kind, progress: Progress, now: UnixTime) -> i64 {
+/// How far `step` is from where the token is expected; ahead is positive.
+pub(crate) fn distance(step: Step, kind: Kind, progress: Progress, now: UnixTime) -> i64 {
     match kind {
         Kind::Totp(_) => offset(step, kind, now) - i64::from(progress.drift),
         Kind::Hotp => {

@@ -59,6 +59,13 @@ impl Secret {
         &self.0
     }
 
+    /// The bytes that make a difference: HMAC fills a key up with zeros (RFC 2104 §2), so two secrets that differ in zeros at
+    /// their end show the same codes.
+    pub(crate) fn significant(&self) -> &[u8] {
+        let end = self.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        self.0.get(..end).unwrap_or(&self.0)
+    }
+
     /// The secret in base32 without padding, as authenticator apps take it.
     pub fn expose_base32(&self) -> Zeroizing<String> {
         Zeroizing::new(data_encoding::BASE32_NOPAD.encode(&self.0))

@@ -223,8 +223,8 @@ pub enum Redemption {
     /// It is a wrong code, and counted as one; but it seems to be of a token whose clock is off, and the next code of that
     /// can prove it.
     NearMiss {
-        /// What a sysadmin should know.
-        hint: String,
+        /// What a sysadmin should know, when it happens again and again.
+        hint: Option<String>,
     },
     /// It was not.
     Refused {
@@ -297,6 +297,18 @@ pub enum StoreError {
     /// Credentials or tokens stand there without the state that says which of their codes are burned.
     #[error("{} is missing, so nobody knows which codes were used", .0.display())]
     LostState(PathBuf),
+    /// The user holds tokens that the registry does not know of: it is not what it was.
+    #[error("{user} holds {held} physical tokens, but {} knows of {known}", path.display())]
+    LostTokens {
+        /// The registry.
+        path: PathBuf,
+        /// Who holds them.
+        user: UserName,
+        /// How many.
+        held: usize,
+        /// How many the registry knows of.
+        known: usize,
+    },
     /// The registry of physical tokens cannot answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -316,7 +328,10 @@ impl StoreError {
         match self {
             Self::File(FileError::Unsafe { .. }) => Reason::UnsafeFile,
             Self::File(FileError::LockTimeout { .. }) => Reason::LockTimeout,
-            Self::File(FileError::TooLarge { .. }) | Self::LostState(_) | Self::Corrupt { .. } => Reason::StoreCorrupt,
+            Self::File(FileError::TooLarge { .. })
+            | Self::LostState(_)
+            | Self::LostTokens { .. }
+            | Self::Corrupt { .. } => Reason::StoreCorrupt,
             Self::File(FileError::Io { .. }) | Self::NoFolder(_) => Reason::StoreUnavailable,
             Self::Registry(error) => error.reason(),
         }
@@ -343,6 +358,9 @@ impl StoreError {
                 format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
             }
             Self::Registry(error) => error.hint(),
+            Self::LostTokens { path, user, .. } => {
+                format!("restore {} from a backup, or run: twofactor reset {user}", path.display())
+            }
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
         }
     }

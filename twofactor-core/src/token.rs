@@ -16,11 +16,12 @@ use crate::secret::{self, Secret, SecretError};
 pub struct Serial(String);
 
 impl Serial {
-    /// Takes 1 to 64 printable ASCII characters without spaces, quotes or backslashes.
+    /// Takes 1 to 64 printable ASCII characters without spaces, quotes or backslashes. `recovery` is what the log calls a
+    /// recovery code.
     pub fn new(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len());
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-        (fits && plain).then(|| Self(text.to_owned()))
+        (fits && plain && text != "recovery").then(|| Self(text.to_owned()))
     }
 
     /// A new serial for an app's secret: `app-` and 40 random bits, to tell the few apps of one user apart.
@@ -84,7 +85,7 @@ impl Seed {
             Kind::Totp(period) => period.seconds().to_be_bytes(),
             Kind::Hotp => [0; 2],
         };
-        Self(Digest::of("seed", &[&kind, secret.expose()]))
+        Self(Digest::of("seed", &[&kind, secret.significant()]))
     }
 
     /// Reads what `Display` wrote.

@@ -139,8 +139,9 @@ impl Asking {
         mut act: impl FnMut(LastCredential) -> Result<T, TokenError>,
     ) -> Result<T, Failure> {
         match act(last) {
-            Err(TokenError::LastCredential(serial, owner)) if self == Self::Possible => {
-                ask(&format!("Token {serial} is the last credential of {owner}. Take it all the same? [y/N] "))?;
+            Err(error @ TokenError::LastCredential(_)) if self == Self::Possible => {
+                let what = error.to_string().replacen("token", "Token", 1);
+                ask(&format!("{what}. Take it all the same? [y/N] "))?;
                 Ok(act(LastCredential::Take)?)
             }
             result => Ok(result?),

@@ -28,7 +28,8 @@ pub(super) fn status(error: &TokenError) -> Status {
         | TokenError::Twice(_)
         | TokenError::LastCredential(..)
         | TokenError::TooMany(_)
-        | TokenError::Unreadable(_) => Status::Refused,
+        | TokenError::Unreadable(_)
+        | TokenError::Twins(..) => Status::Refused,
         TokenError::Store(error) => of_store(error),
     }
 }
@@ -67,8 +68,9 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
         TokenError::Revoked(_) => "its secret is wiped, nothing brings it back; use another token".to_owned(),
         TokenError::Unusable(serial, _) => token("enable", serial),
         TokenError::Twice(_) => return None,
-        TokenError::LastCredential(_, owner) => {
-            let enroll = format!("twofactor enroll {}", quoted(owner.as_str()));
+        TokenError::LastCredential(lasts) => {
+            let owner = lasts.first().map_or("USER", |(_, owner)| owner.as_str());
+            let enroll = format!("twofactor enroll {}", quoted(owner));
             format!("--force takes it all the same; \"{enroll}\" gives another first")
         }
         TokenError::TooMany(user) => {
@@ -77,6 +79,7 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
         }
         TokenError::WrongCodes(_) => TWO_CODES.to_owned(),
         TokenError::Unreadable(_) => "the series holds tokens of another kind; import them apart".to_owned(),
+        TokenError::Twins(_, twin) => format!("delete one of them first; see \"twofactor token show {twin}\""),
         TokenError::Store(error) => error.hint(),
     };
     Some(hint)

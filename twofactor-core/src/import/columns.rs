@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::otp::LAST_COUNTER;
+
 use super::delimited::Record;
 use super::offer::{self, Offered, Parameter, Rejection, Stated};
 use super::seed_encoding::{self, Encoding};
@@ -160,7 +162,9 @@ impl Columns {
                     if options.period.is_some() { period.and_then(Result::ok) } else { period.transpose()? };
             }
             KindName::Hotp => {
-                let counter = counter.or(movement).map(|field| number(field).ok_or(Rejection::Counter));
+                let bounded = |counter: &u64| *counter <= LAST_COUNTER;
+                let counter = counter.or(movement);
+                let counter = counter.map(|field| number(field).filter(bounded).ok_or(Rejection::Counter));
                 stated.counter = counter.transpose()?;
             }
         }

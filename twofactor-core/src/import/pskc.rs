@@ -13,6 +13,7 @@ use super::offer::{self, KeyRejection, Offered, Rejection, Stated};
 use super::pskc_crypto::{Opener, base64};
 use super::xml::{Child, Document, Element, Namespace, XmlError};
 use super::{Asked, KindName, MOST_ROWS, Options, Place, characters};
+use crate::otp::{LARGEST_DRIFT, LAST_COUNTER};
 use crate::token::Serial;
 
 /// What holds for all keys of a document.
@@ -242,11 +243,16 @@ impl<'e> Key<'e> {
                 }
                 let steps = self.number("TimeDrift", "the time drift")?;
                 let wrong = Rejection::Key(KeyRejection::Number("the time drift"));
-                drift = steps.map(|steps| i32::try_from(steps).map_err(|_| wrong)).transpose()?;
+                // Further off than two consecutive codes could show, it is none of a clock.
+                let bounded = |steps: &i32| steps.abs() <= LARGEST_DRIFT;
+                let steps = steps.map(|steps| i32::try_from(steps).ok().filter(bounded).ok_or(wrong));
+                drift = steps.transpose()?;
             }
             KindName::Hotp => {
                 let counter = self.number("Counter", "the counter")?;
-                let counter = counter.map(|counter| u64::try_from(counter).map_err(|_| Rejection::Counter));
+                let bounded = |counter: &u64| *counter <= LAST_COUNTER;
+                let counter =
+                    counter.map(|counter| u64::try_from(counter).ok().filter(bounded).ok_or(Rejection::Counter));
                 stated.counter = counter.transpose()?;
             }
         }

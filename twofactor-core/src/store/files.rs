@@ -83,6 +83,17 @@ impl Files {
         Ok(self.users_folder()?.folder(user.as_str())?.map(Account))
     }
 
+    /// Makes sure that the registry knows of all tokens the user holds: one that was lost, or whose index is damaged, would
+    /// otherwise look like one without them.
+    fn check_held(&self, user: &UserName, state: &State, held: &[Held]) -> Result<(), StoreError> {
+        let known = held.len();
+        if known >= state.tokens_held {
+            return Ok(());
+        }
+        let (path, held) = (self.state.join(registry::FILE), state.tokens_held);
+        Err(StoreError::LostTokens { path, user: user.clone(), held, known })
+    }
+
     /// Where the user's state is, or should be.
     fn path_of_state(&self, user: &UserName) -> PathBuf {
         self.state.join(USERS).join(user.as_str()).join(STATE)
@@ -99,8 +110,12 @@ impl Store for Files {
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
         match self.unlocked(user)? {
             Some(account) if account.has(SECRET)? => Ok(Presence::Enrolled),
-            _ if !self.held_by(user)?.is_empty() => Ok(Presence::Enrolled),
-            _ => Ok(Presence::Absent(Absent(()))),
+            account => {
+                let held = self.held_by(user)?;
+                let state = account.map(|account| account.state_if_any()).transpose()?.flatten();
+                self.check_held(user, &state.unwrap_or_default(), &held)?;
+                Ok(if held.is_empty() { Presence::Absent(Absent(())) } else { Presence::Enrolled })
+            }
         }
     }
 
@@ -148,11 +163,14 @@ impl Store for Files {
             Err(error) => return Err(error),
         };
         if credentials.is_none() && held.is_empty() {
+            let state = account.as_ref().map(Account::state_if_any).transpose()?.flatten();
+            self.check_held(user, &state.unwrap_or_default(), &held)?;
             return Ok(Redemption::refused(Reason::NotEnrolled));
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
-        account.redeem(user, &wallet, attempt, problem)
+        let complete = |state: &State| self.check_held(user, state, &held);
+        account.redeem(user, &wallet, attempt, problem, complete)
     }
 }
 
@@ -164,10 +182,15 @@ impl Locked {
         wallet: &Wallet<'_>,
         attempt: &Attempt<'_>,
         problem: Option<StoreError>,
+        complete: impl FnOnce(&State) -> Result<(), StoreError>,
     ) -> Result<Redemption, StoreError> {
         let mut file = self.state_file()?;
         let mut before = file.read()?;
-        before.tidy(wallet);
+        let problem = problem.or_else(|| complete(&before).err());
+        // What seems to be superfluous may belong to what could not be read.
+        if problem.is_none() {
+            before.tidy(wallet);
+        }
 
         if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
             return Ok(Redemption::refused(Reason::Throttled));
@@ -215,7 +238,7 @@ impl Locked {
             Judgement::NearMiss(near_miss) => {
                 charged.count_near_miss(&near_miss);
                 file.settle(charge, Some(&charged))?;
-                let hint = near_miss_in_words(&near_miss, wallet);
+                let hint = near_miss.is_repeated.then(|| near_miss_in_words(&near_miss, wallet));
                 problem.map_or(Ok(Redemption::NearMiss { hint }), Err)
             }
             Judgement::Wrong => {
@@ -249,15 +272,14 @@ fn accepted(charged: State, uses: Uses, proof: Proof, wallet: &Wallet<'_>, attem
     (state, factor)
 }
 
-/// What a sysadmin does about a token whose clock is off.
+/// What a sysadmin does about a token whose clock is off. How far it is off, and that it is before it is certain, nobody
+/// learns: whoever reads the log while he guesses would know which guess will be right, and when.
 fn near_miss_in_words(near_miss: &NearMiss, wallet: &Wallet<'_>) -> String {
-    let NearMiss { serial, label, steps, .. } = near_miss;
-    let direction = if *steps < 0 { "behind" } else { "ahead" };
-    let steps = steps.unsigned_abs();
+    let NearMiss { serial, label, .. } = near_miss;
     if wallet.held.iter().any(|held| held.token.serial == *serial) {
-        format!("token {serial} seems to be {steps} steps {direction}: twofactor token resync {serial}")
+        format!("is the clock of token {serial} off? twofactor token resync {serial}")
     } else {
-        format!("the app \"{label}\" seems to be {steps} steps {direction}: is the clock of the phone right?")
+        format!("is the clock of the phone with the app \"{label}\" right?")
     }
 }
 

@@ -12,6 +12,8 @@ mod row;
 mod schema;
 
 use std::borrow::Borrow as _;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,8 +43,13 @@ const SHARED_MEMORY: &str = "registry.db-shm";
 
 /// How long a reader waits for whoever is repairing the registry after a crash.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a change that is written waits for logins that read, to tidy up behind itself.
+const READERS_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a change waits for another one: an import of a million tokens takes seconds.
 pub(crate) const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
+
+/// How often a login tries to open a registry whose files come and go.
+const TRIES: u32 = 5;
 
 /// Who changes the registry, and when: for its history.
 #[derive(Debug, Clone, Copy)]
@@ -152,27 +159,73 @@ pub fn held_by(state: &Folder, user: &UserName) -> Result<Vec<Held>, RegistryErr
 /// Opens the registry in the folder `state`; `None` when there is none.
 fn open(state: &Folder, flags: OpenFlags) -> Result<Option<Connection>, RegistryError> {
     let path = state.path().join(FILE);
+    if is_there(state)? { connect(&path, &path, flags).map(Some) } else { Ok(None) }
+}
+
+/// Whether there is a registry. Its files are looked at before anything else opens them.
+fn is_there(state: &Folder) -> Result<bool, RegistryError> {
     let log = state.examine(WRITE_AHEAD_LOG)?;
     match state.examine(FILE)? {
         Some(_) => {}
-        None if log.is_some() => return Err(RegistryError::Lost(path)),
-        None => return Ok(None),
+        None if log.is_some() => return Err(RegistryError::Lost(state.path().join(FILE))),
+        None => return Ok(false),
     }
     state.examine(SHARED_MEMORY)?;
-    let in_words = |error| failure(&path, &error);
-    let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_words)?;
+    Ok(true)
+}
+
+/// Opens the registry at `path`, which SQLite is told as `name`.
+fn connect(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection, RegistryError> {
+    let in_words = |error| failure(path, &error);
+    let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_words)?;
     connection.busy_timeout(PATIENCE).map_err(in_words)?;
-    schema::check(&connection, &path)?;
+    schema::check(&connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the registry for a login, with locks that everybody can have at the same time.
+///
+/// Whoever opens an SQLite database first prepares its shared memory, and keeps everybody else out meanwhile; whoever
+/// closes it last cleans up. A setuid program can be stopped in the midst of either by the user who started it. So a login
+/// does neither: it only reads the shared memory, and where nobody who writes has prepared any it keeps an index of its
+/// own. That takes no space on the disk either.
+fn open_for_login(state: &Folder) -> Result<Option<Connection>, RegistryError> {
+    if !is_there(state)? {
+        return Ok(None);
+    }
+    let path = state.path().join(FILE);
+    let (name, flags) = (read_only_shared_memory(&path), OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let mut tries = 1..TRIES;
+    let connection = loop {
+        // Where it cannot be made, SQLite cannot open it and says so.
+        let _ = state.make_if_absent(SHARED_MEMORY);
+        match connect(&path, &name, flags | OpenFlags::SQLITE_OPEN_URI) {
+            // Whoever changed the registry has removed it again, being the last to close it.
+            Err(RegistryError::Unavailable { .. }) if tries.next().is_some() => {}
+            // A process was killed while it wrote, and another one keeps what was left behind: that is mended here.
+            Err(RegistryError::ReadOnly(_)) => break connect(&path, &path, flags)?,
+            other => break other?,
+        }
+    };
+    let alone = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    alone.map_err(|error| failure(&path, &error))?;
     Ok(Some(connection))
 }
 
-/// Opens the registry for a login. Whoever closes it last leaves the write-ahead log alone: cleaning it up takes a lock
-/// that everybody else would wait for.
-fn open_for_login(state: &Folder) -> Result<Option<Connection>, RegistryError> {
-    let Some(connection) = open(state, OpenFlags::SQLITE_OPEN_READ_ONLY)? else { return Ok(None) };
-    let alone = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-    alone.map_err(|error| failure(&state.path().join(FILE), &error))?;
-    Ok(Some(connection))
+/// The registry's name with the option that its shared memory is only read (<https://sqlite.org/uri.html>).
+fn read_only_shared_memory(path: &Path) -> PathBuf {
+    let mut name = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => name.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => name.push(char::from(*byte)),
+            byte => {
+                let _ = write!(name, "%{byte:02x}");
+            }
+        }
+    }
+    name.push_str("?readonly_shm=1");
+    PathBuf::from(name)
 }
 
 /// The registry while nobody else may change it.
@@ -210,8 +263,9 @@ impl Writer {
 
 impl Drop for Writer {
     /// Moves what was written from the log into the database, so that logins find a small log. Should readers keep it from
-    /// doing so, the next change does.
+    /// doing so, the next change does: one of them may have been stopped by its user.
     fn drop(&mut self) {
+        let _ = self.connection.busy_timeout(READERS_PATIENCE);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 }
@@ -225,6 +279,8 @@ fn failure(path: &Path, error: &rusqlite::Error) -> RegistryError {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => RegistryError::Busy(path),
             ErrorCode::DiskFull => RegistryError::Full(path),
             ErrorCode::ReadOnly => RegistryError::ReadOnly(path),
+            // There was no room for the shared memory.
+            _ if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => RegistryError::Full(path),
             ErrorCode::CannotOpen
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory

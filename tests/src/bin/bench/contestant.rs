@@ -85,7 +85,7 @@ pub(crate) fn missing() -> Option<String> {
     let modules = ["pam_google_authenticator.so", "pam_oath.so"].map(|name| (name, "security"));
     let libraries = [("libnss_cache.so.2", "")];
     let absent_files = modules.into_iter().chain(libraries).filter(|(name, below)| library(below, name).is_none());
-    let programs = ["google-authenticator", "oathtool", "strace"];
+    let programs = ["7z", "google-authenticator", "oathtool", "sqlite3", "strace"];
     let absent_programs = programs.into_iter().filter(|name| requirements::program(name).is_none());
     let absent: Vec<&str> = absent_files.map(|(name, _)| name).chain(absent_programs).collect();
     if !nix::unistd::geteuid().is_root() {

@@ -8,7 +8,7 @@ use twofactor_tests::private_host::Host;
 
 use crate::contestant::Contestant;
 use crate::population::{Population, User};
-use crate::worker::{self, Worker};
+use crate::worker::{self, Device, Worker};
 
 /// The whole of what our module writes behind its last sync.
 const ON_DISK: &str = ", \"on disk\", 7, ";
@@ -65,7 +65,7 @@ impl Durability {
             .arg(worker::program(host));
         // Somebody whom the crowd does not need.
         let user = population.size - 1;
-        let mut worker = Worker::run(command, population, user, 1);
+        let mut worker = Worker::run(command, population, user, 1, Device::Clock);
         for _ in 0..2 {
             worker.accepted_round(host, User(user), &Contestant::ALL);
         }

@@ -14,6 +14,7 @@ use twofactor_tests::oathtool;
 use crate::contestant::Contestant;
 use crate::read;
 use crate::statistics::Sample;
+use crate::tokens::REFERENCE;
 
 /// The machine, described without naming it.
 #[derive(Debug)]
@@ -26,15 +27,16 @@ pub(crate) struct Machine {
     pub(crate) file_system: String,
     /// Overwriting 512 bytes of a file and fdatasync.
     pub(crate) fdatasync: Duration,
-    /// Packages and their versions.
-    pub(crate) versions: Vec<(Contestant, String)>,
+    /// Modules and programs, and their versions.
+    pub(crate) versions: Vec<(String, String)>,
 }
 
 impl Machine {
     /// Looks at the machine and the disk that `folder` lies on.
     pub(crate) fn examine(folder: &Path) -> Self {
         let now = UnixTime::from_seconds(oathtool::now()).to_string();
-        let versions = Contestant::ALL.map(|contestant| (contestant, version(contestant)));
+        let modules = Contestant::ALL.map(|contestant| (contestant.to_string(), version(contestant.package())));
+        let programs = REFERENCE.map(|(program, package)| (program.to_owned(), version(Some(package))));
         Self {
             date: now.split('T').next().unwrap_or(&now).to_owned(),
             processor: value(&read("/proc/cpuinfo"), "model name", ':')
@@ -44,7 +46,7 @@ impl Machine {
             system: value(&read("/etc/os-release"), "PRETTY_NAME", '=').unwrap_or_else(|| "Linux".to_owned()),
             file_system: file_system(folder),
             fdatasync: fdatasync(folder),
-            versions: versions.into(),
+            versions: modules.into_iter().chain(programs).collect(),
         }
     }
 
@@ -129,8 +131,9 @@ fn fdatasync(folder: &Path) -> Duration {
     times.median()
 }
 
-fn version(contestant: Contestant) -> String {
-    let Some(package) = contestant.package() else {
+/// The version of a Debian package; `None` is ours.
+fn version(package: Option<&str>) -> String {
+    let Some(package) = package else {
         return format!("{} (this checkout, release build)", env!("CARGO_PKG_VERSION"));
     };
     let output = Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]).output();

@@ -1,11 +1,13 @@
-//! `make bench`: what a login costs with our module and with its peers, through the real libpam, in one run.
+//! `make bench`: what a login costs with our module and with its peers, and what a registry of a million tokens costs,
+//! through the real libpam and with the real tool, in one run.
 //!
-//! What always holds: every module logs the same users of the same host in, with the same valid codes, into files on
-//! the same disk; the modules take turns login by login and the sizes round by round, so that whatever else the machine
-//! does hits all alike; between two logins the file system is synced outside the measured time, so that nobody pays for
-//! what another left unwritten. Targets are ratios within the run. Missing one of them makes the program fail.
+//! What always holds: whatever is compared takes turns, so that whatever else the machine does hits all alike, and works
+//! on the same disk with the same data; between two measurements the file system is synced outside the measured time, so
+//! that nobody pays for what another left unwritten. Most targets are ratios within the run. Missing one of them makes the
+//! program fail.
 //!
-//! `--quick` measures less, at two sizes only, for somebody who works on the benchmark itself.
+//! `logins` or `tokens` measures one part alone. `--quick` measures less, at small sizes only, for somebody who works on
+//! the benchmark itself.
 
 #![allow(
     clippy::expect_used,
@@ -20,11 +22,15 @@ mod contestant;
 mod crowd;
 mod disk;
 mod durability;
+mod logins;
 mod machine;
 mod population;
 mod report;
 mod series;
 mod statistics;
+mod stopwatch;
+mod target;
+mod tokens;
 mod worker;
 
 use std::fs;
@@ -33,38 +39,57 @@ use std::process::ExitCode;
 use twofactor_tests::artifacts::{self, Profile};
 use twofactor_tests::private_host::{self, Host};
 
-use crate::crowd::Crowd;
 use crate::disk::Disk;
-use crate::durability::Durability;
+use crate::logins::Logins;
 use crate::machine::Machine;
-use crate::population::Population;
 use crate::report::Report;
-use crate::series::Series;
+use crate::tokens::Tokens;
+use crate::worker::Device;
 
-/// How much is measured.
-#[derive(Debug, Clone, Copy)]
+/// What is measured, and how much of it.
+#[derive(Debug, Clone, Copy, Default)]
 struct Plan {
-    /// Numbers of enrolled users.
-    sizes: &'static [usize],
-    /// Measured logins of every fast module at every size.
-    logins: usize,
+    logins: Option<logins::Plan>,
+    tokens: Option<tokens::Plan>,
 }
-
-const FULL: Plan = Plan { sizes: &[100, 1_000, 10_000, 100_000], logins: 300 };
-const QUICK: Plan = Plan { sizes: &[100, 1_000], logins: 60 };
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["worker", folder, first, count] => {
-            worker::serve(folder.as_ref(), first.parse().expect("a number"), count.parse().expect("a number"));
+        ["worker", folder, first, count, device] => {
+            let number = |text: &str| text.parse().expect("a number");
+            worker::serve(folder.as_ref(), number(first), number(count), Device::named(device).expect("a device"));
             ExitCode::SUCCESS
         }
-        [] => bench(FULL),
-        ["--quick"] => bench(QUICK),
-        _ => {
-            eprintln!("usage: bench [--quick]");
-            ExitCode::from(2)
+        ["stopwatch", program, arguments @ ..] => {
+            if stopwatch::run(program, arguments) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        words => match Plan::of(words) {
+            Some(plan) => bench(plan),
+            None => {
+                eprintln!("usage: bench [logins|tokens] [--quick]");
+                ExitCode::from(2)
+            }
+        },
+    }
+}
+
+impl Plan {
+    /// What was typed.
+    fn of(words: &[&str]) -> Option<Self> {
+        let (words, logins, tokens) = match words {
+            [words @ .., "--quick"] => (words, logins::Plan::QUICK, tokens::Plan::QUICK),
+            _ => (words, logins::Plan::FULL, tokens::Plan::FULL),
+        };
+        match words {
+            [] => Some(Self { logins: Some(logins), tokens: Some(tokens) }),
+            ["logins"] => Some(Self { logins: Some(logins), tokens: None }),
+            ["tokens"] => Some(Self { logins: None, tokens: Some(tokens) }),
+            _ => None,
         }
     }
 }
@@ -96,25 +121,9 @@ fn bench(plan: Plan) -> ExitCode {
 fn measure(host: &Host, plan: Plan, machine: Machine) -> Report {
     let disk = host.place("disk");
     population::look_users_up_in_an_index();
-    let settle = || nix::unistd::sync();
-
-    let crowd_population = Population::make(host, &disk.join("crowd"), crowd::USERS);
-    let populations: Vec<Population> = plan
-        .sizes
-        .iter()
-        .map(|size| {
-            progress(&format!("enrolling {size} users"));
-            Population::make(host, &disk.join(size.to_string()), *size)
-        })
-        .collect();
-    settle();
-
-    progress("tracing one login of each module");
-    let durability = Durability::trace(host, &crowd_population);
-    let series = Series::measure(host, &populations, plan.logins);
-    settle();
-    let crowd = Crowd::measure(host, &crowd_population);
-    Report { machine, durability, series, crowd }
+    let logins = plan.logins.map(|plan| Logins::measure(host, &disk, plan));
+    let tokens = plan.tokens.map(|plan| Tokens::measure(host, &disk, plan));
+    Report { machine, logins, tokens }
 }
 
 fn progress(what: &str) {

@@ -48,7 +48,15 @@ impl User {
             kind: Kind::Time(30),
         }
     }
+
+    /// A fob of this user's that counts, with another secret.
+    pub(crate) fn counter_fob(self) -> Authenticator {
+        Authenticator { kind: Kind::Counter, ..Self(self.0 + BEYOND_ALL_USERS).app() }
+    }
 }
+
+/// More than the users and tokens of any population.
+const BEYOND_ALL_USERS: usize = 1 << 31;
 
 /// All users of one host.
 #[derive(Debug)]
@@ -61,13 +69,41 @@ impl Population {
     /// Makes everything the modules need to know about `size` users.
     pub(crate) fn make(host: &Host, folder: &Path, size: usize) -> Self {
         let population = Self { folder: folder.to_owned(), size };
-        make_folder(folder);
-        population.write_services(&host.place("bin/pam_twofactor.so"));
+        population.begin(host);
         population.write_accounts();
         population.write_secret_files(host);
         population.write_users_file();
         population.write_index();
         population
+    }
+
+    /// Makes `size` users whom no module knows yet. Ours has an empty state folder.
+    pub(crate) fn strangers(host: &Host, folder: &Path, size: usize) -> Self {
+        let population = Self { folder: folder.to_owned(), size };
+        population.begin(host);
+        make_folder(&population.state());
+        make_folder(&population.state().join("users"));
+        population.write_index();
+        population
+    }
+
+    /// Our configuration.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.folder.join("twofactor.toml")
+    }
+
+    /// Our state folder.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    fn begin(&self, host: &Host) {
+        make_folder(&self.folder);
+        self.write_services(&host.place("bin/pam_twofactor.so"));
+        let setting = format!("state = \"{}\"", self.state().display());
+        let shipped = "# state = \"/var/lib/twofactor\"";
+        assert!(SHIPPED.contains(shipped), "the configuration as shipped has this line");
+        write(&self.configuration(), SHIPPED.replace(shipped, &setting));
     }
 
     fn users(&self) -> impl Iterator<Item = User> {
@@ -80,18 +116,13 @@ impl Population {
         make_folder(&confdir);
         write(&confdir.join("other"), "");
         for contestant in Contestant::ALL {
-            write(&confdir.join(contestant.to_string()), &contestant.service(&self.folder, ours));
+            write(&confdir.join(contestant.to_string()), contestant.service(&self.folder, ours));
         }
     }
 
     /// Our accounts: one enrolled through the core, and the others as copies of it with secrets of their own.
     fn write_accounts(&self) {
-        let state = self.folder.join("state");
-        let setting = format!("state = \"{}\"", state.display());
-        let shipped = "# state = \"/var/lib/twofactor\"";
-        assert!(SHIPPED.contains(shipped), "the configuration as shipped has this line");
-        write(&self.folder.join("twofactor.toml"), &SHIPPED.replace(shipped, &setting));
-
+        let state = self.state();
         let template = template_account(&state);
         let users = state.join("users");
         for user in self.users() {
@@ -118,7 +149,7 @@ impl Population {
         fs::remove_file(&path).expect("the template can be removed");
         let (_, settings) = template.split_once('\n').expect("the secret stands in the first line");
         for user in self.users() {
-            write(&folder.join(user.name()), &format!("{}\n{settings}", user.app().secret));
+            write(&folder.join(user.name()), format!("{}\n{settings}", user.app().secret));
         }
     }
 
@@ -203,13 +234,15 @@ fn template_account(state: &Path) -> Template {
     Template { files, secret: base32, serial: serial.to_string() }
 }
 
-fn make_folder(path: &Path) {
+/// Makes a folder for root alone.
+pub(crate) fn make_folder(path: &Path) {
     let made = fs::DirBuilder::new().mode(0o700).create(path);
     made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-fn write(path: &Path, text: &str) {
+/// Writes a file for root alone.
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
     let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = file.and_then(|mut file| file.write_all(content.as_ref()));
     written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

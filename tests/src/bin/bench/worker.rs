@@ -1,8 +1,8 @@
 //! A process that logs users in, told by lines on its standard input, and the parent's handle of it.
 //!
-//! A user's codes are used in the order of their steps, none twice, none further than one step from now, and at most three
-//! within thirty seconds: what every module accepts. When a user has none left, the worker waits for the next one, outside
-//! the measured time.
+//! The codes of a clock are used in the order of their steps, none twice, none further than one step from now, and at most
+//! three within thirty seconds: what every module accepts. When a user has none left, the worker waits for the next one,
+//! outside the measured time. Those of a counter are used one after the other.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -23,8 +23,34 @@ use crate::application::{self, Login};
 use crate::contestant::Contestant;
 use crate::population::{INDEX, Population, User};
 
-/// How many codes of a user are computed ahead: forty minutes.
-const CODES: usize = 80;
+/// How many codes of a clock are computed ahead: forty minutes.
+const CODES_OF_A_CLOCK: u64 = 80;
+
+/// The same of a counter.
+const CODES_OF_A_COUNTER: u64 = 2_000;
+
+/// What the users of a worker log in with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// [`User::app`], which any module and a fob may share: a code every thirty seconds.
+    Clock,
+    /// [`User::counter_fob`]: a code whenever one is wanted.
+    Counter,
+}
+
+impl Device {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Counter => "counter",
+        }
+    }
+
+    /// The device of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Clock, Self::Counter].into_iter().find(|device| device.name() == name)
+    }
+}
 
 /// A worker, seen from the parent.
 #[derive(Debug)]
@@ -46,12 +72,24 @@ pub(crate) struct Reply {
 impl Worker {
     /// Starts a worker for `count` users from `first` on.
     pub(crate) fn start(host: &Host, population: &Population, first: usize, count: usize) -> Self {
-        Self::run(host.command(program(host)), population, first, count)
+        Self::run(host.command(program(host)), population, first, count, Device::Clock)
+    }
+
+    /// The same for users with a fob that counts.
+    pub(crate) fn start_with_counters(host: &Host, population: &Population, first: usize, count: usize) -> Self {
+        Self::run(host.command(program(host)), population, first, count, Device::Counter)
     }
 
     /// Starts a worker below another program, to which `command` gives all its arguments.
-    pub(crate) fn run(mut command: Command, population: &Population, first: usize, count: usize) -> Self {
+    pub(crate) fn run(
+        mut command: Command,
+        population: &Population,
+        first: usize,
+        count: usize,
+        device: Device,
+    ) -> Self {
         command.arg("worker").arg(&population.folder).args([first.to_string(), count.to_string()]);
+        command.arg(device.name());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a worker starts");
         let orders = process.stdin.take();
         let mut replies = BufReader::new(process.stdout.take().expect("a pipe"));
@@ -85,6 +123,19 @@ impl Worker {
     /// Has all users of this worker logged in, one after the other, from `start` on (microseconds since 1970).
     pub(crate) fn order_all(&mut self, contestant: Contestant, start: u64) {
         self.order(&format!("all {start} {contestant}"));
+    }
+
+    /// Has all users of this worker logged in, one after the other and over again, until the file `end` is there.
+    pub(crate) fn order_until(&mut self, contestant: Contestant, end: &Path) {
+        self.order(&format!("until {} {contestant}", end.display()));
+    }
+
+    /// What became of that.
+    pub(crate) fn replies(&mut self) -> Vec<Reply> {
+        let mut line = String::new();
+        self.replies.read_line(&mut line).expect("a worker reports");
+        let count: usize = line.trim_end().parse().unwrap_or_else(|_| panic!("not a number of logins: {line:?}"));
+        (0..count).map(|_| self.reply()).collect()
     }
 
     /// The next login.
@@ -127,7 +178,7 @@ pub(crate) fn program(host: &Host) -> std::path::PathBuf {
 }
 
 /// The worker itself.
-pub(crate) fn serve(folder: &Path, first: usize, count: usize) {
+pub(crate) fn serve(folder: &Path, first: usize, count: usize, device: Device) {
     // Its own index of users, seen by nobody else.
     unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
     for name in INDEX {
@@ -135,7 +186,7 @@ pub(crate) fn serve(folder: &Path, first: usize, count: usize) {
         mount(Some(&folder.join(name)), &over, None::<&str>, MsFlags::MS_BIND, None::<&str>)
             .expect("an index of users");
     }
-    let mut session = Session::new(folder, first, count);
+    let mut session = Session::new(folder, first, count, device);
     println!("ready");
     for line in std::io::stdin().lines() {
         let line = line.expect("orders are text");
@@ -161,6 +212,20 @@ pub(crate) fn serve(folder: &Path, first: usize, count: usize) {
                     report(contestant, login, ended);
                 }
             }
+            ["until", end, contestant] => {
+                let contestant = Contestant::named(contestant).expect("a module");
+                let mut replies = Vec::new();
+                for user in (first..first + count).cycle() {
+                    if Path::new(end).exists() {
+                        break;
+                    }
+                    replies.push((session.log_in(User(user), contestant), microseconds()));
+                }
+                println!("{}", replies.len());
+                for (login, ended) in replies {
+                    report(contestant, login, ended);
+                }
+            }
             _ => panic!("not an order: {line}"),
         }
     }
@@ -179,6 +244,7 @@ pub(crate) fn microseconds() -> u64 {
 struct Session {
     confdir: CString,
     folder: File,
+    device: Device,
     first_step: u64,
     codes: HashMap<User, Vec<String>>,
     usage: HashMap<(User, Contestant), Usage>,
@@ -192,16 +258,43 @@ struct Usage {
     recent: [u64; 3],
 }
 
+impl Usage {
+    fn next_of_a_clock(&mut self) -> u64 {
+        loop {
+            let now = oathtool::now();
+            let here = now / 30;
+            let step = self.last_step.map_or(here - 1, |last| (last + 1).max(here - 1));
+            if step <= here + 1 && now > self.recent[0] + 30 {
+                self.last_step = Some(step);
+                self.recent = [self.recent[1], self.recent[2], now];
+                return step;
+            }
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn next_of_a_counter(&mut self) -> u64 {
+        let step = self.last_step.map_or(0, |last| last + 1);
+        self.last_step = Some(step);
+        step
+    }
+}
+
 impl Session {
-    fn new(folder: &Path, first: usize, count: usize) -> Self {
-        let first_step = oathtool::now() / 30 - 1;
-        let codes = (first..first + count).map(User).map(|user| {
-            // A step is a counter (RFC 6238 §4.2), so one call gives the codes of many steps.
-            (user, user.app().counter_codes(first_step, u64::try_from(CODES).expect("a small number")))
+    fn new(folder: &Path, first: usize, count: usize, device: Device) -> Self {
+        // A step of a clock is a counter (RFC 6238 §4.2), so one call gives the codes of many steps.
+        let first_step = match device {
+            Device::Clock => oathtool::now() / 30 - 1,
+            Device::Counter => 0,
+        };
+        let codes = (first..first + count).map(User).map(|user| match device {
+            Device::Clock => (user, user.app().counter_codes(first_step, CODES_OF_A_CLOCK)),
+            Device::Counter => (user, user.counter_fob().counter_codes(first_step, CODES_OF_A_COUNTER)),
         });
         Self {
             confdir: CString::new(folder.join("pam.d").as_os_str().as_bytes()).expect("a path has no NUL"),
             folder: File::open(folder).expect("the population's folder"),
+            device,
             first_step,
             codes: codes.collect(),
             usage: HashMap::new(),
@@ -217,19 +310,13 @@ impl Session {
     /// The next code of a user for a module, waiting until there is one.
     fn next_code(&mut self, user: User, contestant: Contestant) -> CString {
         let usage = self.usage.entry((user, contestant)).or_default();
-        loop {
-            let now = oathtool::now();
-            let here = now / 30;
-            let step = usage.last_step.map_or(here - 1, |last| (last + 1).max(here - 1));
-            if step <= here + 1 && now > usage.recent[0] + 30 {
-                usage.last_step = Some(step);
-                usage.recent = [usage.recent[1], usage.recent[2], now];
-                let index = usize::try_from(step - self.first_step).expect("a small number");
-                let code = self.codes[&user].get(index).expect("the worker has codes for forty minutes");
-                return CString::new(code.as_str()).expect("a code has no NUL");
-            }
-            sleep(Duration::from_millis(100));
-        }
+        let step = match self.device {
+            Device::Clock => usage.next_of_a_clock(),
+            Device::Counter => usage.next_of_a_counter(),
+        };
+        let index = usize::try_from(step - self.first_step).expect("a small number");
+        let code = self.codes[&user].get(index).expect("the worker has codes enough");
+        CString::new(code.as_str()).expect("a code has no NUL")
     }
 
     /// Writes what any module left unwritten, so that the next one does not pay for it.

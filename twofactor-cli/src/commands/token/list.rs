@@ -226,6 +226,10 @@ fn csv_row(text: &mut String, view: &TokenView) {
         }
         match value {
             serde_json::Value::Null => {}
+            // A spreadsheet would compute what begins like this, and what stands here a vendor's file may have said.
+            serde_json::Value::String(value) if value.starts_with(['=', '+', '-', '@']) => {
+                let _ = write!(text, "\"'{}\"", value.replace('"', "\"\""));
+            }
             serde_json::Value::String(value) if value.contains([',', '"', '\n', '\r']) => {
                 let _ = write!(text, "\"{}\"", value.replace('"', "\"\""));
             }

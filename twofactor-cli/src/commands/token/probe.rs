@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use twofactor_core::audit::Event;
 use twofactor_core::otp::{Kind, Parameters};
 use twofactor_core::store::files::{Encoding, Fit, TokenError};
+use twofactor_core::token::Serial;
 
 use crate::args::tokens::Probe;
 use crate::commands::token::{Asking, codes, drift_in_words, known_token};
@@ -34,8 +35,8 @@ pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), 
     let is_stored = fits.iter().any(|(_, standing)| *standing == Standing::Stored);
     let fixed = match (fits.as_slice(), token.series) {
         _ if is_stored => None,
-        ([(fit, _)], Some(series)) if arguments.fix => Some(fix(fit, &series, host, output)?),
-        ([(fit, _)], Some(series)) => offer(fit, &series, host, output)?,
+        ([(fit, _)], Some(series)) if arguments.fix => Some(fix(fit, &serial, &series, host, output)?),
+        ([(fit, _)], Some(series)) => offer(fit, &serial, &series, host, output)?,
         (_, None) if arguments.fix => return Err(Failure::NoSeriesToFix(serial)),
         _ if arguments.fix => return Err(Failure::SeveralFit(serial)),
         _ => None,
@@ -62,7 +63,7 @@ impl Standing {
 }
 
 /// Offers what fits for the whole series, where somebody can be asked.
-fn offer(fit: &Fit, series: &str, host: &Host, output: &Output) -> Result<Option<usize>, Failure> {
+fn offer(fit: &Fit, probed: &Serial, series: &str, host: &Host, output: &Output) -> Result<Option<usize>, Failure> {
     let shown = series.escape_debug();
     let asking = Asking::at_a_terminal();
     if asking == Asking::Impossible {
@@ -73,13 +74,13 @@ fn offer(fit: &Fit, series: &str, host: &Host, output: &Output) -> Result<Option
     match asking.confirm(&format!("Give this to all {tokens} tokens of series {shown}? [y/N] ")) {
         Err(Failure::Declined) => Ok(None),
         Err(failure) => Err(failure),
-        Ok(()) => fix(fit, series, host, output).map(Some),
+        Ok(()) => fix(fit, probed, series, host, output).map(Some),
     }
 }
 
 /// Gives what fits to the whole series. Gives the number of its tokens.
-fn fix(fit: &Fit, series: &str, host: &Host, output: &Output) -> Result<usize, Failure> {
-    let mended = host.accounts.mend_series(series, fit, host.sysadmin()?.by())?;
+fn fix(fit: &Fit, probed: &Serial, series: &str, host: &Host, output: &Output) -> Result<usize, Failure> {
+    let mended = host.accounts.mend_series(series, probed, fit, host.sysadmin()?.by())?;
     let record = journal::about_series(Event::SeriesMended, series).with("tokens", mended);
     journal::write(record.with("fit", fit));
     if output.format() == Format::Text {

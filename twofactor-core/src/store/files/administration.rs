@@ -275,7 +275,9 @@ impl Files {
             Reset::Everything => {
                 let burned = match account.state_if_any() {
                     Ok(None) if !held.is_empty() => burned_blindly(&held, now),
-                    Ok(_) if !enrolled => return Ok(false),
+                    Ok(state) if !enrolled && state.as_ref().is_none_or(|state| state.tokens_held <= held.len()) => {
+                        return Ok(false);
+                    }
                     Ok(state) => state.unwrap_or_default().usage,
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
                     Err(StoreError::Corrupt { .. } | StoreError::File(FileError::TooLarge { .. })) => {
@@ -285,7 +287,7 @@ impl Files {
                 };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
                 account.folder().remove(SECRET)?;
-                account.write_state(&State { usage: burned, ..State::default() })?;
+                account.write_state(&State { usage: burned, tokens_held: held.len(), ..State::default() })?;
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else { return Ok(false) };

@@ -22,11 +22,17 @@ impl StoreFirst for Files {
     fn prospect(&self, user: &UserName) -> Result<Prospect, StoreError> {
         let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
-        if !self.held_by(user)?.is_empty() {
+        let held = self.held_by(user)?;
+        let state = match &account {
+            Some(account) if credentials.is_some() => account.state()?,
+            Some(account) => account.state_if_any()?.unwrap_or_default(),
+            None => State::default(),
+        };
+        self.check_held(user, &state, &held)?;
+        if !held.is_empty() {
             return Ok(Prospect::Enrolled);
         }
         let Some(credentials) = credentials else { return Ok(Prospect::New(Absent(()))) };
-        let state = account.map(|account| account.state()).transpose()?.unwrap_or_default();
         Ok(waiting(credentials, &state).map_or(Prospect::Enrolled, Prospect::Waiting))
     }
 
@@ -51,7 +57,7 @@ impl StoreFirst for Files {
     ) -> Result<Result<Registration, Reason>, StoreError> {
         let guess = format!("{serial} {} {}", codes[0].expose(), codes[1].expose());
         self.counted(user, &guess, attempt, |_| {
-            let listed = match Reader::open(&self.state_folder()?)? {
+            let listed = match Reader::for_login(&self.state_folder()?)? {
                 Some(reader) => reader.token(serial)?,
                 None => None,
             };
@@ -151,6 +157,8 @@ impl Files {
         spend(&mut state, invitation)?;
         edit.assign(&token, user)?;
         edit.resynchronize(&token, registration.progress)?;
+        // Before it happens: whoever holds more than the registry knows is refused, and never the other way round.
+        state.tokens_held = edit.held(user)?;
         account.write_state(&state)?;
         edit.commit()?;
         Ok(())

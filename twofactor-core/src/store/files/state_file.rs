@@ -7,7 +7,7 @@ use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::document::{self, Problem, Section, toml_string};
 use crate::invitation::Invitation;
-use crate::otp::{Progress, Step};
+use crate::otp::{LARGEST_DRIFT, Progress, Step};
 use crate::recovery::Salt;
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::token::Seed;
@@ -24,6 +24,9 @@ pub(super) fn write(state: &State) -> String {
         let _ = write!(text, "\n  \"{digest}\",");
     }
     text.push_str("]\n");
+    if state.tokens_held > 0 {
+        let _ = writeln!(text, "tokens_held = {}", state.tokens_held);
+    }
     if let Some(last) = &state.last_accepted {
         let _ =
             writeln!(text, "\n[last_accepted]\nat = \"{}\"\nsource = {}", last.at, toml_string(last.source.as_str()));
@@ -71,6 +74,10 @@ pub(super) fn write(state: &State) -> String {
         if usage.near_misses != 0 {
             let _ = writeln!(text, "near_misses = {}", usage.near_misses);
         }
+        if !usage.suspects.is_empty() {
+            let suspects: Vec<String> = usage.suspects.iter().map(|step| format!("\"{}\"", step.0)).collect();
+            let _ = writeln!(text, "suspects = [{}]", suspects.join(", "));
+        }
     }
     text
 }
@@ -106,7 +113,8 @@ fn state(root: Section<'_, '_>) -> State {
             Throttle::default()
         }
     };
-    let mut state = State { used_recovery, throttle, last_accepted, ..State::default() };
+    let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
+    let mut state = State { used_recovery, throttle, tokens_held, last_accepted, ..State::default() };
     for section in root.sections("token") {
         match usage(&section) {
             Some((seed, usage)) => {
@@ -154,11 +162,14 @@ fn memory(section: &Section<'_, '_>) -> Option<Memory> {
 fn usage(section: &Section<'_, '_>) -> Option<(Seed, Usage)> {
     let seed = section.string("seed").and_then(|text| Seed::parse(text.value));
     let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
-    let anchor = section.integer("anchor", i32::MIN / 2..=i32::MAX / 2).unwrap_or_default();
+    let anchor = section.integer("anchor", -LARGEST_DRIFT..=LARGEST_DRIFT).unwrap_or_default();
     let drift = section.integer("drift", anchor - Progress::MOST_DRIFT..=anchor + Progress::MOST_DRIFT);
     let last_accepted = time(section, "last_accepted");
     let near_misses = section.integer("near_misses", 0..=u32::MAX).unwrap_or_default();
-    Some((seed?, Usage { progress: Progress { watermark, drift: drift?, anchor }, last_accepted, near_misses }))
+    let suspects = section.strings("suspects").unwrap_or_default();
+    let suspects: Option<Vec<Step>> = suspects.iter().map(|text| text.value.parse().ok().map(Step)).collect();
+    let progress = Progress { watermark, drift: drift?, anchor };
+    Some((seed?, Usage { progress, last_accepted, near_misses, suspects: suspects? }))
 }
 
 fn last_accepted(section: Section<'_, '_>) -> Option<LastAccepted> {

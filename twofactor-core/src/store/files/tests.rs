@@ -510,7 +510,8 @@ fn usage() -> impl Strategy<Value = Usage> {
     (proptest::option::of(0..=i64::MAX as u64), -10..=10, -3000..=3000, proptest::option::of(times()), any::<u32>())
         .prop_map(|(watermark, learned, anchor, last_accepted, near_misses)| {
             let progress = Progress { watermark: watermark.map(Step), drift: anchor + learned, anchor };
-            Usage { progress, last_accepted, near_misses }
+            let suspects = if near_misses % 2 == 0 { Vec::new() } else { vec![Step(7), Step(u64::from(near_misses))] };
+            Usage { progress, last_accepted, near_misses, suspects }
         })
 }
 
@@ -535,6 +536,7 @@ prop_compose! {
         State {
             usage,
             used_recovery,
+            tokens_held: usize::from(user.count > 9),
             throttle: Throttle { user, sources, trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
             invitation: invitation.map(|(digest, until)| Invitation { salt: Salt::NONE, digest, until }),

@@ -4,15 +4,16 @@
 //! under way with it, and how far the owner took it goes with the token. The registry is locked first, then the owners.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use thiserror::Error;
 
-use crate::account::{FirstUse, MOST_HELD, State, Usage};
+use crate::account::{Confirmation, FirstUse, MOST_HELD, State, Usage};
 use crate::clock::UnixTime;
 use crate::lifecycle::{Change, Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
 use crate::store::StoreError;
-use crate::store::files::{Files, Locked, SECRET};
+use crate::store::files::{Files, Locked, SECRET, USERS};
 use crate::store::registry::{
     By, CHANGE_PATIENCE, Edit, Event, Filter, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary, Stored,
     Writer,
@@ -101,18 +102,21 @@ pub enum TokenError {
     /// It stands twice in a list.
     #[error("token {0} stands twice in the list")]
     Twice(Serial),
-    /// It is all that somebody has.
-    #[error("token {0} is the last credential of {1}")]
-    LastCredential(Serial, UserName),
+    /// They are all that some users have.
+    #[error("{}", last_in_words(.0))]
+    LastCredential(Vec<(Serial, UserName)>),
     /// The user has [`MOST_HELD`] tokens.
     #[error("{0} has {MOST_HELD} tokens already")]
     TooMany(UserName),
     /// Two codes that are not consecutive codes of the token, or were used.
     #[error("these are not two consecutive new codes of token {0}")]
     WrongCodes(Serial),
-    /// The series would have two tokens with one secret, or one with none.
+    /// A secret of the series cannot be read that way.
     #[error("the secret of token {0} cannot be read that way")]
     Unreadable(Serial),
+    /// Read that way, a secret of the series is that of another token.
+    #[error("read that way, token {0} has the secret of token {1}")]
+    Twins(Serial, Serial),
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -262,7 +266,8 @@ impl Files {
         };
         let owned = match &listed.owner {
             None => Owned::No,
-            Some(_) if usage.progress.watermark > listed.progress.watermark => Owned::Used,
+            // Resynchronizing may have written down more than the last login.
+            Some(_) if usage.last_accepted.is_some_and(|at| Some(at) >= listed.assigned_at) => Owned::Used,
             Some(_) => Owned::Unused,
         };
         let drift = listed.progress.latest(usage.progress).drift;
@@ -315,7 +320,10 @@ impl TokenFilter {
 impl Files {
     /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
     pub fn intake(&self) -> Result<Intake, StoreError> {
-        Ok(Intake::begin(self.state_folder_or_new()?)?)
+        let state = self.state_folder_or_new()?;
+        // Only inside it absence can be proved, and now there is something to be absent from.
+        state.make_folder(USERS)?;
+        Ok(Intake::begin(state)?)
     }
 
     /// The same for a dry run, which changes nothing.
@@ -354,6 +362,15 @@ impl Files {
             self.prepare_owner(user, edit.held(user)?)?;
             edit.assign(&token, user)?;
         }
+        // Before it happens: whoever holds more than the registry knows is refused, and never the other way round.
+        let mut owners: Vec<&UserName> = pairs.iter().map(|(_, user)| user).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        for owner in owners {
+            if let Some(account) = self.locked(owner)? {
+                account.write_tokens_held(edit.held(owner)?)?;
+            }
+        }
         Ok(edit.commit()?)
     }
 
@@ -363,10 +380,11 @@ impl Files {
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
         let owner = owner_of(&token)?.ok_or_else(|| TokenError::NotOwned(serial.clone()))?;
-        let (progress, _lock) = self.take_over(&token, by.at)?;
+        let mut locks = Locks::new();
+        let progress = self.take_over(&token, by.at, &mut locks)?;
         edit.unassign(&token, progress)?;
-        self.check_last(&edit, &token, &owner, last)?;
-        edit.commit()?;
+        self.check_last(&edit, std::slice::from_ref(&token), last)?;
+        locks.commit(edit)?;
         Ok(owner)
     }
 
@@ -383,6 +401,7 @@ impl Files {
             return first.map_or(Ok(()), |serial| Err(TokenError::NoToken(serial.clone())));
         };
         let edit = writer.edit(by)?;
+        let (mut locks, mut revoked) = (Locks::new(), Vec::new());
         for serial in serials {
             let token = present(&edit, serial)?;
             let status = token.status.after(change).map_err(|_| TokenError::Revoked(serial.clone()))?;
@@ -391,16 +410,16 @@ impl Files {
                 Change::Disable => Event::Disabled,
                 Change::ReportLost => Event::Lost,
                 Change::Revoke => {
-                    edit.revoke(&token)?;
-                    if let Some(owner) = owner_of(&token)? {
-                        self.check_last(&edit, &token, &owner, last)?;
-                    }
+                    let progress = self.take_over(&token, by.at, &mut locks)?;
+                    edit.revoke(&token, progress)?;
+                    revoked.push(token);
                     continue;
                 }
             };
             edit.set_status(&token, status, event)?;
         }
-        Ok(edit.commit()?)
+        self.check_last(&edit, &revoked, last)?;
+        locks.commit(edit)
     }
 
     /// Forgets tokens: all of them or none. How far their seeds were used is kept.
@@ -412,10 +431,15 @@ impl Files {
         let edit = writer.edit(by)?;
         let mut tokens = Vec::new();
         for serial in serials {
-            tokens.push(present(&edit, serial)?);
+            let token = present(&edit, serial)?;
+            // That it was revoked must not be forgotten: it would come back with the next file.
+            if token.status == Status::Revoked {
+                return Err(TokenError::Revoked(serial.clone()));
+            }
+            tokens.push(token);
         }
-        let _locks = self.delete_all(&edit, &tokens, last, by)?;
-        Ok(edit.commit()?)
+        let locks = self.delete_all(&edit, &tokens, last, by)?;
+        locks.commit(edit)
     }
 
     /// Forgets a series and all its tokens. Gives their number.
@@ -424,10 +448,10 @@ impl Files {
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
         let (unused, tokens) = edit.delete_unused(name)?.ok_or_else(missing)?;
-        let _locks = self.delete_all(&edit, &tokens, last, by)?;
+        let locks = self.delete_all(&edit, &tokens, last, by)?;
         let all = unused + tokens.len();
         edit.delete_series(name, all)?;
-        edit.commit()?;
+        locks.commit(edit)?;
         Ok(all)
     }
 
@@ -437,12 +461,14 @@ impl Files {
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
         let secret = token.secret.as_ref().ok_or_else(|| TokenError::Revoked(serial.clone()))?;
-        let (before, _lock) = self.take_over(&token, by.at)?;
+        let mut locks = Locks::new();
+        let before = self.take_over(&token, by.at, &mut locks)?;
         let step = otp::resynchronize(secret, token.parameters, codes, before, by.at)
             .ok_or_else(|| TokenError::WrongCodes(serial.clone()))?;
         let progress = before.anchored(step, token.parameters.kind, by.at);
         edit.resynchronize(&token, progress)?;
         edit.commit()?;
+        locks.forgive_near_misses(&token);
         Ok(progress)
     }
 
@@ -453,22 +479,27 @@ impl Files {
         Ok(probe::fits(&token, codes, now))
     }
 
-    /// Gives all tokens of a series the parameters that one of them was found to have. Gives their number.
-    pub fn mend_series(&self, name: &str, fit: &Fit, by: By<'_>) -> Result<usize, TokenError> {
+    /// Gives all tokens of a series the parameters that `probed` was found to have. Gives their number. The two codes of
+    /// `probed` are burned: somebody has read them out.
+    pub fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError> {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
-        let mut mended = 0;
+        let (mut mended, mut locks) = (0, Locks::new());
         let walked = edit.each_of_series(name, |token| {
             let read = token.secret.as_ref().and_then(|secret| fit.encoding.read_again(secret));
             let read = read.ok_or_else(|| TokenError::Unreadable(token.serial.clone()))?;
-            edit.mend(&token, &read, fit.parameters)?;
+            let used = self.take_over(&token, by.at, &mut locks)?;
+            let shown = if token.serial == *probed { fit.progress(by.at) } else { Progress::default() };
+            if let Some(twin) = edit.mend(&token, used, &read, fit.parameters, shown)? {
+                return Err(TokenError::Twins(token.serial, twin));
+            }
             mended += 1;
             Ok::<(), TokenError>(())
         })?;
         walked.ok_or_else(missing)?;
         edit.record_mending(name, &fit.to_string())?;
-        edit.commit()?;
+        locks.commit(edit)?;
         Ok(mended)
     }
 
@@ -493,64 +524,128 @@ impl Files {
         }
     }
 
-    /// How far a token has come. Its owner, if any, is locked until the lock is dropped.
-    fn take_over(&self, token: &Stored, now: UnixTime) -> Result<(Progress, Option<Locked>), TokenError> {
-        let Some(owner) = owner_of(token)? else { return Ok((token.progress, None)) };
-        match self.locked(&owner)? {
-            Some(lock) => Ok((progress_in(&lock, token, now)?, Some(lock))),
-            None => Ok((token.progress.burned_blindly(token.parameters.kind, now), None)),
+    /// How far a token has come. Its owner, if any, is locked from now on and stays so with `locks`.
+    fn take_over(&self, token: &Stored, now: UnixTime, locks: &mut Locks) -> Result<Progress, TokenError> {
+        let Some(owner) = owner_of(token)? else { return Ok(token.progress) };
+        if !locks.0.contains_key(&owner)
+            && let Some(lock) = self.locked(&owner)?
+        {
+            locks.0.insert(owner.clone(), lock);
+        }
+        match locks.0.get(&owner) {
+            Some(lock) => progress_in(lock, token, now),
+            None => Ok(token.progress.burned_blindly(token.parameters.kind, now)),
         }
     }
 
-    /// Deletes tokens within an edit. The locks keep their owners from logging in until it is committed.
+    /// Deletes tokens within an edit.
     fn delete_all(
         &self,
         edit: &Edit<'_>,
         tokens: &[Stored],
         last: LastCredential,
         by: By<'_>,
-    ) -> Result<Vec<Locked>, TokenError> {
-        let mut locks: BTreeMap<UserName, Locked> = BTreeMap::new();
+    ) -> Result<Locks, TokenError> {
+        let mut locks = Locks::new();
         for token in tokens {
-            let owner = owner_of(token)?;
-            let held = owner.as_ref().and_then(|owner| locks.get(owner));
-            let progress = match held {
-                Some(lock) => progress_in(lock, token, by.at)?,
-                None => {
-                    let (progress, lock) = self.take_over(token, by.at)?;
-                    locks.extend(owner.zip(lock));
-                    progress
-                }
-            };
+            let progress = self.take_over(token, by.at, &mut locks)?;
             edit.delete(token, progress)?;
         }
-        for token in tokens {
-            if let Some(owner) = owner_of(token)? {
-                self.check_last(edit, token, &owner, last)?;
-            }
-        }
-        Ok(locks.into_values().collect())
+        self.check_last(edit, tokens, last)?;
+        Ok(locks)
     }
 
-    /// Refuses when the edit has left `owner`, who had `token`, without any credential.
-    fn check_last(
-        &self,
-        edit: &Edit<'_>,
-        token: &Stored,
-        owner: &UserName,
-        last: LastCredential,
-    ) -> Result<(), TokenError> {
-        if last == LastCredential::Take || edit.usable(owner)? > 0 {
+    /// Refuses when the edit has left an owner of `tokens` without any credential.
+    fn check_last(&self, edit: &Edit<'_>, tokens: &[Stored], last: LastCredential) -> Result<(), TokenError> {
+        if last == LastCredential::Take {
             return Ok(());
         }
-        let has_app = match self.folder_if_any(owner)?.map(|account| account.credentials()).transpose() {
-            Ok(credentials) => credentials.flatten().is_some_and(|credentials| !credentials.apps.is_empty()),
-            // What cannot be read opens nothing.
-            Err(_) => false,
-        };
-        if has_app { Ok(()) } else { Err(TokenError::LastCredential(token.serial.clone(), owner.clone())) }
+        let mut lasts: BTreeMap<UserName, Serial> = BTreeMap::new();
+        for token in tokens {
+            if let Some(owner) = owner_of(token)?
+                && edit.usable(&owner)? == 0
+                && !self.has_app(&owner)
+            {
+                lasts.insert(owner, token.serial.clone());
+            }
+        }
+        if lasts.is_empty() {
+            return Ok(());
+        }
+        Err(TokenError::LastCredential(lasts.into_iter().map(|(owner, serial)| (serial, owner)).collect()))
+    }
+
+    /// Whether the user has an app that opens sessions. What cannot be read opens nothing.
+    fn has_app(&self, user: &UserName) -> bool {
+        let account = self.folder_if_any(user).ok().flatten();
+        let credentials = account.and_then(|account| account.credentials().ok()).flatten();
+        credentials
+            .is_some_and(|credentials| credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed))
     }
 }
+
+/// Owners who cannot log in while a change is made that concerns them.
+struct Locks(BTreeMap<UserName, Locked>);
+
+impl Locks {
+    fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Makes the change happen, and then writes down how many tokens everybody holds now. In this order: should the second
+    /// be missed, they hold more than the registry knows of, and are refused until `reset`, not let in.
+    fn commit(self, edit: Edit<'_>) -> Result<(), TokenError> {
+        let held: Vec<(Locked, usize)> = self
+            .0
+            .into_iter()
+            .map(|(owner, lock)| Ok((lock, edit.held(&owner)?)))
+            .collect::<Result<_, RegistryError>>()?;
+        edit.commit()?;
+        for (lock, held) in held {
+            match lock.write_tokens_held(held) {
+                // What is lost or damaged is said at the next login.
+                Ok(()) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The owner's near misses with a token are explained. That they go on being counted should this fail harms nobody.
+    fn forgive_near_misses(self, token: &Stored) {
+        let Some(seed) = token.seed() else { return };
+        for lock in self.0.into_values() {
+            if let Ok(mut state) = lock.state() {
+                state.forgive_near_misses(seed);
+                let _ = lock.write_state(&state);
+            }
+        }
+    }
+}
+
+impl Locked {
+    /// Writes down how many tokens the user holds.
+    fn write_tokens_held(&self, held: usize) -> Result<(), StoreError> {
+        let state = self.state()?;
+        if state.tokens_held == held { Ok(()) } else { self.write_state(&State { tokens_held: held, ..state }) }
+    }
+}
+
+/// `token 123 is the last credential of alice`, and who else is concerned.
+fn last_in_words(lasts: &[(Serial, UserName)]) -> String {
+    let mut text = String::new();
+    for (position, (serial, owner)) in lasts.iter().take(MOST_NAMED).enumerate() {
+        let separator = if position == 0 { "" } else { ", " };
+        let _ = write!(text, "{separator}token {serial} is the last credential of {owner}");
+    }
+    match lasts.len().checked_sub(MOST_NAMED) {
+        None | Some(0) => text,
+        Some(more) => format!("{text}, and {more} more"),
+    }
+}
+
+/// So many are named.
+const MOST_NAMED: usize = 5;
 
 /// How far a token has come, as its owner's state knows.
 fn progress_in(account: &Locked, token: &Stored, now: UnixTime) -> Result<Progress, TokenError> {

@@ -151,8 +151,10 @@ impl Edit<'_> {
         self.record(event, Some(&token.serial), token.owner.as_deref(), None)
     }
 
-    /// Ends a token for good: its secret is wiped, its serial stays known and its secret recognised.
-    pub(crate) fn revoke(&self, token: &Stored) -> Result<(), RegistryError> {
+    /// Ends a token for good: its secret is wiped, its serial stays known and its secret recognised. `progress` is how far
+    /// its owner took it.
+    pub(crate) fn revoke(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
+        self.burn(token, progress)?;
         let change = "UPDATE tokens SET status = ?2, secret = NULL, owner = NULL, assigned_at = NULL, first_use = 0 \
                       WHERE id = ?1";
         self.changing(change, params![token.id, Status::Revoked.word()])?;
@@ -161,12 +163,7 @@ impl Edit<'_> {
 
     /// Forgets a token, but not how far its seed was used.
     pub(crate) fn delete(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
-        if let (Some(secret), Some(Step(watermark))) = (&token.secret, progress.watermark) {
-            let seed = Seed::of(secret, token.parameters.kind).to_string();
-            let change = "INSERT INTO burned (seed, watermark) VALUES (?1, ?2) \
-                          ON CONFLICT (seed) DO UPDATE SET watermark = max(watermark, excluded.watermark)";
-            self.changing(change, params![seed, watermark])?;
-        }
+        self.burn(token, progress)?;
         self.changing("DELETE FROM tokens WHERE id = ?1", params![token.id])?;
         self.record(Event::Deleted, Some(&token.serial), token.owner.as_deref(), None)
     }
@@ -188,8 +185,39 @@ impl Edit<'_> {
         self.record(Event::Resynced, Some(&token.serial), token.owner.as_deref(), Some(&detail))
     }
 
-    /// Gives a token other parameters, and its secret as it should have been read. It begins anew, as its codes are others.
-    pub(crate) fn mend(&self, token: &Stored, secret: &Secret, parameters: Parameters) -> Result<(), RegistryError> {
+    /// Keeps how far a seed was used, for when it comes back.
+    fn burn(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
+        let (Some(seed), Some(Step(watermark))) = (token.seed(), progress.watermark) else { return Ok(()) };
+        let change = "INSERT INTO burned (seed, watermark) VALUES (?1, ?2) \
+                      ON CONFLICT (seed) DO UPDATE SET watermark = max(watermark, excluded.watermark)";
+        self.changing(change, params![seed.to_string(), watermark])
+    }
+
+    /// Gives a token other parameters, and its secret as it should have been read. How far it was used as what it was taken
+    /// for is kept, should it be taken for that again; as what it is now it begins where `progress` or an earlier life
+    /// has led it. Gives another token with the same secret, when there is one; nothing is changed then.
+    pub(crate) fn mend(
+        &self,
+        token: &Stored,
+        used: Progress,
+        secret: &Secret,
+        parameters: Parameters,
+        progress: Progress,
+    ) -> Result<Option<Serial>, RegistryError> {
+        let twin = "SELECT serial FROM tokens WHERE seed = ?1 AND id <> ?2";
+        let twin: Option<String> = self.asking(|connection| {
+            connection.query_row(twin, params![recognise(secret), token.id], |row| row.get(0)).optional()
+        })?;
+        if let Some(twin) = twin.as_deref().and_then(Serial::new) {
+            return Ok(Some(twin));
+        }
+        self.burn(token, used)?;
+        let seed = Seed::of(secret, parameters.kind);
+        let burned = "SELECT watermark FROM burned WHERE seed = ?1";
+        let burned: Option<u64> =
+            self.asking(|connection| connection.query_row(burned, [seed.to_string()], |row| row.get(0)).optional())?;
+        let same = if token.seed() == Some(seed) { used } else { Progress::default() };
+        let progress = progress.latest(same).latest(Progress { watermark: burned.map(Step), ..Progress::default() });
         let period = match parameters.kind {
             Kind::Totp(period) => Some(period.seconds()),
             Kind::Hotp => None,
@@ -206,11 +234,10 @@ impl Edit<'_> {
             period,
         ];
         self.changing(change, values)?;
-        if Some(Seed::of(secret, parameters.kind)) != token.seed() {
-            let change = "UPDATE tokens SET watermark = NULL, drift = 0, anchor = 0 WHERE id = ?1";
-            self.changing(change, params![token.id])?;
-        }
-        Ok(())
+        let change = "UPDATE tokens SET watermark = ?2, drift = ?3, anchor = ?4 WHERE id = ?1";
+        let watermark = progress.watermark.map(|step| step.0);
+        self.changing(change, params![token.id, watermark, progress.drift, progress.anchor])?;
+        Ok(None)
     }
 
     /// Writes into the history that a series was mended.
@@ -267,5 +294,5 @@ pub(super) fn record(
 /// What a secret is recognised by, whatever its parameters: 64 bits of a digest. Two of a million secrets meet by chance
 /// once in 37 million registries, and then the second is refused.
 pub(super) fn recognise(secret: &Secret) -> i64 {
-    i64::from_be_bytes(Digest::of("secret", &[secret.expose()]).prefix().to_be_bytes())
+    i64::from_be_bytes(Digest::of("secret", &[secret.significant()]).prefix().to_be_bytes())
 }

@@ -13,6 +13,7 @@ use crate::lifecycle::Status;
 use crate::otp::{Kind, Parameters, Progress, Step};
 use crate::secret::Secret;
 use crate::store::registry::change::{self, Event};
+use crate::store::registry::schema;
 use crate::store::registry::{By, CHANGE_PATIENCE, Reader, RegistryError, Writer, failure};
 use crate::token::{Seed, Serial};
 use crate::trusted::{Folder, Locked};
@@ -93,6 +94,8 @@ pub struct Intake {
     registry: Registry,
     /// For every token judged: is it new?
     news: Vec<bool>,
+    /// Of the new ones, what their secrets are recognised by.
+    seeds: Vec<i64>,
     counts: Counts,
 }
 
@@ -135,7 +138,7 @@ impl Intake {
     }
 
     fn over(registry: Registry) -> Self {
-        Self { registry, news: Vec::new(), counts: Counts::default() }
+        Self { registry, news: Vec::new(), seeds: Vec::new(), counts: Counts::default() }
     }
 
     /// Judges every token of a file: `hand_out` gives each to the function it is given, and learns what it is.
@@ -143,7 +146,7 @@ impl Intake {
         &mut self,
         hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<Finding, E>) -> Result<(), E>,
     ) -> Result<Counts, E> {
-        let (news, counts) = (&mut self.news, &mut self.counts);
+        let (news, seeds, counts) = (&mut self.news, &mut self.seeds, &mut self.counts);
         let in_words = |error: rusqlite::Error| self.registry.failure(&error);
         let connection = self.registry.connection();
         let mut present = connection.map(Present::new).transpose().map_err(in_words)?;
@@ -157,7 +160,10 @@ impl Intake {
             };
             news.push(finding == Finding::New);
             match finding {
-                Finding::New => counts.added += 1,
+                Finding::New => {
+                    seeds.push(seed);
+                    counts.added += 1;
+                }
                 Finding::Unchanged => counts.unchanged += 1,
                 _ => counts.conflicts += 1,
             }
@@ -201,20 +207,25 @@ impl Intake {
         };
         let path = writer.path.clone();
         let in_words = |error: rusqlite::Error| failure(&path, &error);
-        writer.connection.pragma_update(None, "cache_size", IMPORT_CACHE).map_err(in_words)?;
+        // The one row that is referred to is made in the same transaction; it need not be looked up for every token.
+        writer.connection.pragma_update(None, "foreign_keys", false).map_err(in_words)?;
         let behavior = TransactionBehavior::Immediate;
         let transaction = writer.connection.transaction_with_behavior(behavior).map_err(in_words)?;
+        let index = SeedIndex::prepare(&transaction).map_err(in_words)?;
         let series = (counts.added > 0).then(|| series_id(&transaction, origin.series)).transpose();
         let series = series.map_err(in_words)?;
         let mut insertion = Insertion::new(&transaction, series, by).map_err(in_words)?;
-        let mut news = self.news.iter();
+        let (mut news, mut seeds) = (self.news.into_iter(), self.seeds.into_iter());
         hand_out(&mut |token| {
-            if news.next() == Some(&true) {
-                insertion.insert(token).map_err(in_words)?;
+            if news.next() == Some(true)
+                && let Some(seed) = seeds.next()
+            {
+                insertion.insert(token, seed).map_err(in_words)?;
             }
             Ok(())
         })?;
-        drop(insertion);
+        drop((insertion, news, seeds));
+        index.complete(&transaction).map_err(in_words)?;
         record_import(&transaction, series, origin, counts, by).map_err(in_words)?;
         transaction.commit().map_err(in_words)?;
         Ok(counts)
@@ -330,7 +341,7 @@ impl<'c> Insertion<'c> {
         })
     }
 
-    fn insert(&mut self, token: &NewToken<'_>) -> Result<(), rusqlite::Error> {
+    fn insert(&mut self, token: &NewToken<'_>, seed: i64) -> Result<(), rusqlite::Error> {
         let progress = beginning(token).latest(self.burned_progress(token)?);
         let kind = token.parameters.kind;
         let period = match kind {
@@ -339,7 +350,7 @@ impl<'c> Insertion<'c> {
         };
         let values = params![
             token.serial.as_str(),
-            change::recognise(token.secret),
+            seed,
             token.secret.expose(),
             kind.name(),
             token.parameters.algorithm.name(),
@@ -364,6 +375,35 @@ impl<'c> Insertion<'c> {
         let seed = Seed::of(token.secret, token.parameters.kind).to_string();
         let watermark: Option<u64> = self.burned.query_row([seed], |row| row.get(0)).optional()?;
         Ok(Progress { watermark: watermark.map(Step), ..Progress::default() })
+    }
+}
+
+/// How the index that recognises secrets is filled: in random order, as secrets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SeedIndex {
+    /// With every token: it has others already.
+    Alongside,
+    /// When all tokens are there, sorted.
+    Afterwards,
+}
+
+impl SeedIndex {
+    fn prepare(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        let is_empty = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM tokens)", [], |row| row.get(0))?;
+        if is_empty {
+            connection.execute_batch(schema::DROP_SEED_INDEX)?;
+        }
+        let (index, cache) = if is_empty { (Self::Afterwards, ONE_INDEX) } else { (Self::Alongside, TWO_INDEXES) };
+        connection.pragma_update(None, "cache_size", cache)?;
+        Ok(index)
+    }
+
+    fn complete(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        if self == Self::Afterwards {
+            connection.pragma_update(None, "cache_size", NO_INDEX)?;
+            connection.execute_batch(schema::MAKE_SEED_INDEX)?;
+        }
+        Ok(())
     }
 }
 
@@ -403,8 +443,11 @@ fn record_import(
     change::record(connection, by, Event::Imported, None, None, Some(&detail))
 }
 
-/// In KiB, as a negative number: room for the indexes of a million tokens, which are filled in random order.
-const IMPORT_CACHE: i64 = -40_960;
+/// Sizes of the cache, in KiB, as negative numbers: room for indexes of a million tokens that are filled in random order.
+/// Serials mostly come in order, and sorting a million secrets' digests takes 50 MB of its own.
+const TWO_INDEXES: i64 = -40_960;
+const ONE_INDEX: i64 = -8_192;
+const NO_INDEX: i64 = -2_048;
 
 const INSERT: &str = "INSERT INTO tokens (serial, seed, secret, type, algorithm, digits, period, status, first_use, \
                       watermark, drift, anchor, series, vendor, model, issued) \

@@ -120,7 +120,8 @@ impl Reader {
         Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
     }
 
-    pub(super) fn for_login(state: &Folder) -> Result<Option<Self>, RegistryError> {
+    /// The same for a login, which takes only locks that others can have too.
+    pub(crate) fn for_login(state: &Folder) -> Result<Option<Self>, RegistryError> {
         let connection = open_for_login(state)?;
         Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
     }

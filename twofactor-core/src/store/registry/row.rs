@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::account::FirstUse;
 use crate::clock::UnixTime;
 use crate::lifecycle::Status;
-use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress, Step};
+use crate::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
 use crate::secret::Secret;
 use crate::token::{Label, Seed, Serial, Token};
 
@@ -66,6 +66,11 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         _ => return Err(damaged(10, Type::Integer)),
     };
     let watermark = row.get::<_, Option<u64>>(11)?.map(Step);
+    let (drift, anchor): (i32, i32) = (row.get(12)?, row.get(13)?);
+    let most = LARGEST_DRIFT + Progress::MOST_DRIFT;
+    if drift.abs() > most || anchor.abs() > most {
+        return Err(damaged(12, Type::Integer));
+    }
     Ok(Stored {
         id: row.get(0)?,
         serial: Serial::new(text(row, 1)?).ok_or_else(|| damaged(1, Type::Text))?,
@@ -75,7 +80,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         owner: row.get(8)?,
         assigned_at: time(row, 9)?,
         first_use,
-        progress: Progress { watermark, drift: row.get(12)?, anchor: row.get(13)? },
+        progress: Progress { watermark, drift, anchor },
         issued: time(row, 14)?.ok_or_else(|| damaged(14, Type::Integer))?,
     })
 }

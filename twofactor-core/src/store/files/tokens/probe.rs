@@ -36,6 +36,15 @@ pub struct Fit {
     pub steps: i64,
 }
 
+impl Fit {
+    /// Where the token stands that has shown the two codes, both of which are burned.
+    pub(super) fn progress(&self, now: UnixTime) -> Progress {
+        let kind = self.parameters.kind;
+        otp::step_at(self.steps + 1, kind, now)
+            .map_or(Progress::default(), |second| Progress::default().anchored(second, kind, now))
+    }
+}
+
 impl Encoding {
     const ALL: [Self; 5] = [Self::AsImported, Self::Hex, Self::Base32, Self::Base32Text, Self::HexText];
 

@@ -1,0 +1,175 @@
+//! The first part: a login with our module and with its peers, with up to 100,000 users, each with an app.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use twofactor_tests::private_host::Host;
+
+use crate::contestant::Contestant;
+use crate::crowd::{self, Crowd, LOGINS, PROCESSES};
+use crate::durability::{Durability, Survival, Synced};
+use crate::population::Population;
+use crate::progress;
+use crate::series::Series;
+use crate::statistics::ratio;
+use crate::target::{Target, milliseconds};
+
+/// Ours at most this part of google-authenticator's median, at every size.
+const OF_GOOGLE_AUTHENTICATOR: f64 = 0.6;
+/// Our median at the largest size at most this many times that at the smallest.
+const OF_THE_SMALLEST: f64 = 1.2;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// Numbers of enrolled users.
+    sizes: &'static [usize],
+    /// Measured logins of every fast module at every size.
+    logins: usize,
+}
+
+impl Plan {
+    /// For the report.
+    pub(crate) const FULL: Self = Self { sizes: &[100, 1_000, 10_000, 100_000], logins: 300 };
+    /// For somebody who works on the benchmark itself.
+    pub(crate) const QUICK: Self = Self { sizes: &[100, 1_000], logins: 60 };
+}
+
+/// All that was measured.
+#[derive(Debug)]
+pub(crate) struct Logins {
+    durability: Durability,
+    series: Series,
+    crowd: Crowd,
+}
+
+impl Logins {
+    /// Measures in folders below `disk`.
+    pub(crate) fn measure(host: &Host, disk: &Path, plan: Plan) -> Self {
+        let crowd_population = Population::make(host, &disk.join("crowd"), crowd::USERS);
+        let populations: Vec<Population> = plan
+            .sizes
+            .iter()
+            .map(|size| {
+                progress(&format!("enrolling {size} users"));
+                Population::make(host, &disk.join(size.to_string()), *size)
+            })
+            .collect();
+        nix::unistd::sync();
+
+        progress("tracing one login of each module");
+        let durability = Durability::trace(host, &crowd_population);
+        let series = Series::measure(host, &populations, plan.logins);
+        nix::unistd::sync();
+        let crowd = Crowd::measure(host, &crowd_population);
+        Self { durability, series, crowd }
+    }
+
+    fn median(&self, users: usize, contestant: Contestant) -> Duration {
+        self.series.of(users, contestant).median()
+    }
+
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let sizes = self.series.sizes();
+        let mut targets = Vec::new();
+        for users in &sizes {
+            let part =
+                ratio(self.median(*users, Contestant::TwoFactor), self.median(*users, Contestant::GoogleAuthenticator));
+            let promise = format!("{users} users: our median ≤ {OF_GOOGLE_AUTHENTICATOR} × google-authenticator's");
+            targets.push(Target::new(promise, format!("{part:.2}"), part <= OF_GOOGLE_AUTHENTICATOR));
+        }
+        if let (Some(smallest), Some(largest)) = (sizes.first(), sizes.last()) {
+            let growth =
+                ratio(self.median(*largest, Contestant::TwoFactor), self.median(*smallest, Contestant::TwoFactor));
+            let promise = format!("our median at {largest} users ≤ {OF_THE_SMALLEST} × that at {smallest}");
+            targets.push(Target::new(promise, format!("{growth:.2}"), growth <= OF_THE_SMALLEST));
+        }
+        let refused = self.crowd.outcomes[&Contestant::TwoFactor].refused;
+        let promise = format!("{PROCESSES} processes at once: we accept every correct login");
+        targets.push(Target::new(promise, format!("{refused} refused"), refused == 0));
+        targets.push(Target::quiet("during the logins", self.series.others));
+        let certain = self.durability.synced[&Contestant::TwoFactor].survival() == Survival::Certain;
+        let found = if certain { "yes" } else { "no" };
+        targets.push(Target::new("our accepted logins are on disk before we say success", found, certain));
+        targets
+    }
+
+    fn write_series(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "One login at a time, pam_start to pam_end; the last column compares medians.\n")?;
+        writeln!(formatter, "|  users | module                   | logins |    median |       p99 | of google's |")?;
+        writeln!(formatter, "|-------:|:-------------------------|-------:|----------:|----------:|------------:|")?;
+        for users in self.series.sizes() {
+            let measure = self.median(users, Contestant::GoogleAuthenticator);
+            for contestant in Contestant::ALL {
+                let sample = self.series.of(users, contestant);
+                writeln!(
+                    formatter,
+                    "| {users:>6} | {contestant:<24} | {:>6} | {:>9} | {:>9} | {:>11.2} |",
+                    sample.len(),
+                    milliseconds(sample.median()),
+                    milliseconds(sample.percentile(99)),
+                    ratio(sample.median(), measure),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_crowd(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let logins = PROCESSES * LOGINS;
+        writeln!(
+            formatter,
+            "{PROCESSES} processes at once, {LOGINS} different users each ({logins} correct logins a module):\n"
+        )?;
+        writeln!(formatter, "| module                   | refused |    median |       p99 | accepted a second |")?;
+        writeln!(formatter, "|:-------------------------|--------:|----------:|----------:|------------------:|")?;
+        for (contestant, outcome) in &self.crowd.outcomes {
+            writeln!(
+                formatter,
+                "| {contestant:<24} | {:>7} | {:>9} | {:>9} | {:>17.0} |",
+                outcome.refused,
+                milliseconds(outcome.times.median()),
+                milliseconds(outcome.times.percentile(99)),
+                outcome.accepted_per_second,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_durability(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "What is on disk when a module says success (from its system calls in this run):\n")?;
+        for (contestant, synced) in &self.durability.synced {
+            let words = match synced.survival() {
+                Survival::NothingToKeep => "writes nothing".to_owned(),
+                Survival::Certain => format!("the accepted login ({})", counted(*synced)),
+                Survival::RenameMayBeLost => format!(
+                    "the new file, but not its rename ({}):\n  {:25} after a power cut the old file may stand there, \
+                     and the code may be good again",
+                    counted(*synced),
+                    "",
+                ),
+                Survival::MayBeLost => "nothing: after a power cut the code may be good again".to_owned(),
+            };
+            writeln!(formatter, "  {contestant:<25} {words}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Logins {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_series(formatter)?;
+        writeln!(formatter)?;
+        self.write_crowd(formatter)?;
+        writeln!(formatter)?;
+        self.write_durability(formatter)
+    }
+}
+
+fn counted(synced: Synced) -> String {
+    let plural = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let Synced { files, folders, renames, .. } = synced;
+    let (files, folders) = (plural(files, "sync"), plural(folders, "sync"));
+    format!("{files} of a file, {folders} of a folder, {}", plural(renames, "rename"))
+}

@@ -1,0 +1,191 @@
+//! A token goes from hand to hand: who may log in with it now, and which of its codes are used.
+
+use twofactor_tests::fob::Fob;
+use twofactor_tests::moment::Moment;
+use twofactor_tests::pam::Event;
+use twofactor_tests::private_host::Host;
+
+use crate::{assert_accepted, assert_denied, assert_last_logged, host};
+
+const NOW: Moment = Moment::SOME;
+
+/// The code that the fob shows so many periods from now.
+fn code(fob: &Fob, steps: i64) -> String {
+    NOW.code(&fob.authenticator, steps)
+}
+
+/// Takes the token from whoever has it.
+#[track_caller]
+fn take(host: &Host, fob: &Fob) {
+    host.succeed_at(NOW, &["token", "unassign", &fob.serial, "--force"]);
+}
+
+#[track_caller]
+fn give(host: &Host, fob: &Fob, user: &str) {
+    host.succeed_at(NOW, &["token", "assign", &fob.serial, user]);
+}
+
+#[test]
+fn a_token_that_was_taken_away_opens_nothing_from_then_on() {
+    host(|host| {
+        let fob = Fob::clock(1);
+        host.user_with("alice", &fob);
+        assert_accepted(&host.login_at(NOW, "alice").typing(code(&fob, -1)));
+        take(host, &fob);
+        for steps in [0, 1] {
+            assert_denied(&host.login_at(NOW, "alice").typing(code(&fob, steps)));
+            assert_last_logged(host, &["denied user=alice", "reason=not-enrolled"]);
+        }
+    });
+}
+
+#[test]
+fn a_token_taken_away_while_a_login_waits_at_its_prompt_opens_nothing() {
+    host(|host| {
+        let (fob, other) = (Fob::clock(1), Fob::clock(2));
+        host.user_with("alice", &fob);
+        host.user_with("bob", &other);
+        host.assign_more(&Fob::button(1), "bob");
+        for (user, fob, reason) in [("alice", &fob, "not-enrolled"), ("bob", &other, "wrong-code")] {
+            let mut login = host.login_at(NOW, user).start();
+            assert!(matches!(login.advance(), Event::Prompt(_)));
+            take(host, fob);
+            login.answer(&(&code(fob, 0)).into());
+            assert_eq!(login.advance(), Event::End);
+            assert_denied(&login.outcome());
+            login.finish();
+            assert_last_logged(host, &["denied user=", reason]);
+        }
+    });
+}
+
+#[test]
+fn a_token_given_while_a_login_waits_at_its_prompt_opens_that_session() {
+    host(|host| {
+        let fob = Fob::clock(1);
+        host.add_user("alice");
+        host.import(std::slice::from_ref(&fob));
+        let mut login = host.login_at(NOW, "alice").start();
+        assert!(matches!(login.advance(), Event::Prompt(_)));
+        give(host, &fob, "alice");
+        login.answer(&(&code(&fob, 0)).into());
+        assert_eq!(login.advance(), Event::End);
+        assert_accepted(&login.outcome());
+    });
+}
+
+#[test]
+fn what_one_owner_has_used_is_used_for_the_next_and_the_next_code_is_not() {
+    host(|host| {
+        let (clock, button) = (Fob::clock(1), Fob::button(1));
+        host.user_with("alice", &clock);
+        host.assign_more(&button, "alice");
+        host.add_user("bob");
+        assert_accepted(&host.login_at(NOW, "alice").typing(code(&clock, 0)));
+        assert_accepted(&host.login_at(NOW, "alice").typing(button.code_of(3)));
+        for fob in [&clock, &button] {
+            take(host, fob);
+            give(host, fob, "bob");
+        }
+        for used in [code(&clock, 0), code(&clock, -1), button.code_of(3), button.code_of(0)] {
+            assert_denied(&host.login_at(NOW, "bob").typing(&used));
+            assert_last_logged(host, &["denied user=bob", "reason=replayed"]);
+        }
+        assert_accepted(&host.login_at(NOW, "bob").typing(code(&clock, 1)));
+        assert_accepted(&host.login_at(NOW, "bob").typing(button.code_of(4)));
+        // And back again, past what bob has used.
+        for fob in [&clock, &button] {
+            take(host, fob);
+            give(host, fob, "alice");
+        }
+        for used in [code(&clock, 1), button.code_of(4)] {
+            assert_denied(&host.login_at(NOW, "alice").typing(&used));
+            assert_last_logged(host, &["denied user=alice", "reason=replayed"]);
+        }
+        assert_accepted(&host.login_at(NOW, "alice").typing(code(&clock, 2)));
+        assert_accepted(&host.login_at(NOW, "alice").typing(button.code_of(5)));
+    });
+}
+
+#[test]
+fn what_was_used_stays_used_when_the_token_is_deleted_and_imported_again_for_anybody() {
+    host(|host| {
+        let (clock, button) = (Fob::clock(1), Fob::button(1));
+        host.user_with("alice", &clock);
+        host.assign_more(&button, "alice");
+        host.add_user("bob");
+        assert_accepted(&host.login_at(NOW, "alice").typing(code(&clock, 0)));
+        assert_accepted(&host.login_at(NOW, "alice").typing(button.code_of(0)));
+        for user in ["alice", "bob"] {
+            host.succeed_at(NOW, &["token", "delete", &clock.serial, &button.serial, "--yes", "--force"]);
+            for fob in [&clock, &button] {
+                host.import(std::slice::from_ref(fob));
+                give(host, fob, user);
+            }
+            for used in [code(&clock, 0), button.code_of(0)] {
+                assert_denied(&host.login_at(NOW, user).typing(&used));
+                assert_last_logged(host, &["denied user=", "reason=replayed"]);
+            }
+        }
+        assert_accepted(&host.login_at(NOW, "bob").typing(code(&clock, 1)));
+        assert_accepted(&host.login_at(NOW, "bob").typing(button.code_of(1)));
+    });
+}
+
+#[test]
+fn resetting_an_account_or_enrolling_an_app_forgets_nothing_about_its_tokens() {
+    host(|host| {
+        let fob = Fob::clock(1);
+        host.user_with("alice", &fob);
+        assert_accepted(&host.login_at(NOW, "alice").typing(code(&fob, 0)));
+        host.enroll("alice", &["--counter"]);
+        assert_denied(&host.login_at(NOW, "alice").typing(code(&fob, 0)));
+        host.sysadmin(&["reset", "alice", "--yes"]);
+        assert_denied(&host.login_at(NOW, "alice").typing(code(&fob, 0)));
+        assert_last_logged(host, &["denied user=alice", "reason=replayed"]);
+        assert_accepted(&host.login_at(NOW, "alice").typing(code(&fob, 1)));
+    });
+}
+
+#[test]
+fn a_token_put_aside_or_lost_opens_nothing_says_so_and_opens_again_once_it_is_enabled() {
+    host(|host| {
+        let fob = Fob::clock(1);
+        host.user_with("alice", &fob);
+        for (steps, verb, stage) in [(-1, "disable", "disabled"), (0, "lost", "lost")] {
+            host.succeed_at(NOW, &["token", verb, &fob.serial]);
+            assert_denied(&host.login_at(NOW, "alice").typing(code(&fob, steps)));
+            let (is, enable) = (format!("token {} is {stage}", fob.serial), format!("token enable {}", fob.serial));
+            assert_last_logged(host, &["denied user=alice", "reason=token-disabled", &is, &enable]);
+            assert_eq!(host.failures("alice"), 0, "its owner guesses nothing");
+            host.succeed_at(NOW, &["token", "enable", &fob.serial]);
+            assert_accepted(&host.login_at(NOW, "alice").typing(code(&fob, steps)));
+        }
+        // Used before it was put aside is still used.
+        host.succeed_at(NOW, &["token", "disable", &fob.serial]);
+        host.succeed_at(NOW, &["token", "enable", &fob.serial]);
+        assert_denied(&host.login_at(NOW, "alice").typing(code(&fob, 0)));
+    });
+}
+
+#[test]
+fn a_revoked_token_opens_nothing_for_anybody_ever_again() {
+    host(|host| {
+        let (fob, other) = (Fob::clock(1), Fob::button(1));
+        host.user_with("alice", &fob);
+        host.assign_more(&other, "alice");
+        host.succeed_at(NOW, &["token", "revoke", &fob.serial, "--yes"]);
+        assert_denied(&host.login_at(NOW, "alice").typing(code(&fob, 0)));
+        assert_last_logged(host, &["denied user=alice", "reason=wrong-code"]);
+        assert_accepted(&host.login_at(NOW, "alice").typing(other.code_of(0)));
+        assert_eq!(host.run_twofactor(&["token", "assign", &fob.serial, "alice"]).status.code(), Some(7));
+        assert_eq!(host.run_twofactor(&["token", "enable", &fob.serial]).status.code(), Some(7));
+        let file = format!("/root/{}.csv", fob.serial);
+        assert!(!host.run_twofactor(&["token", "import", &file]).status.success());
+        assert_denied(&host.login_at(NOW, "alice").typing(code(&fob, 1)));
+
+        host.succeed_at(NOW, &["token", "revoke", &other.serial, "--yes", "--force"]);
+        assert_denied(&host.login_at(NOW, "alice").typing(other.code_of(1)));
+        assert_last_logged(host, &["denied user=alice", "reason=not-enrolled"]);
+    });
+}

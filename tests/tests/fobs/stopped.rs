@@ -1,0 +1,177 @@
+//! Whoever starts a setuid program may stop it at any moment, and leave it so. That must not keep anybody else out: a login
+//! only reads the registry, and takes no lock there that others could not have at the same time.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use twofactor_tests::fob::Fob;
+use twofactor_tests::private_host::{Host, PASSWORD};
+use twofactor_tests::random::Random;
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::{assert_accepted, assert_denied, host};
+
+const REGISTRY: &str = "/var/lib/twofactor/registry.db";
+
+/// Bytes of a file: where they begin and how many they are; none is all that follow.
+type Range = (i64, i64);
+
+// Where SQLite keeps the locks of a database with a write-ahead log (os.h, PENDING_BYTE; os_unix.c, UNIX_SHM_BASE).
+const WHOLE_DATABASE: Range = (0, 0);
+const READERS_OF_THE_DATABASE: Range = (0x4000_0002, 510);
+const WAL_LOCKS: Range = (120, 8);
+const WAL_READERS: Range = (123, 5);
+const IN_USE: Range = (128, 1);
+
+/// Holds shared locks as a login would that was stopped with them in its hands, until the files are dropped.
+fn held(database: Range, shared_memory: Range) -> [File; 2] {
+    [lock(REGISTRY, database), lock(&format!("{REGISTRY}-shm"), shared_memory)]
+}
+
+fn lock(path: &str, (start, length): Range) -> File {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).unwrap();
+    let lock = libc::flock {
+        l_type: libc::F_RDLCK.try_into().unwrap(),
+        l_whence: libc::SEEK_SET.try_into().unwrap(),
+        l_start: start,
+        l_len: length,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_SETLK(&lock)).unwrap();
+    file
+}
+
+#[test]
+fn a_login_gets_by_with_locks_that_everybody_can_have_at_the_same_time() {
+    host(|host| {
+        let fob = Fob::button(1);
+        host.user_with("alice", &fob);
+        let shared_memory = format!("{REGISTRY}-shm");
+        assert!(!fs::exists(&shared_memory).unwrap(), "the first login finds none");
+        for counter in 0..3 {
+            let others = held(WHOLE_DATABASE, WAL_LOCKS);
+            assert_accepted(&host.login("alice").typing(fob.code_of(counter)));
+            drop(others);
+        }
+    });
+}
+
+#[test]
+fn a_login_that_was_stopped_while_it_read_does_not_keep_a_sysadmin_from_anything() {
+    host(|host| {
+        let (fob, other) = (Fob::button(1), Fob::button(2));
+        host.user_with("alice", &fob);
+        let stopped = held(READERS_OF_THE_DATABASE, WAL_READERS);
+        let started = Instant::now();
+        host.assign_more(&other, "alice");
+        assert_accepted(&host.login("alice").typing(other.code_of(0)));
+        host.sysadmin(&["token", "unassign", &fob.serial]);
+        assert_denied(&host.login("alice").typing(fob.code_of(0)));
+        // SQLite would wait ten seconds for such a reader, with the registry locked, three times by now.
+        assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+        drop(stopped);
+        assert_accepted(&host.login("alice").typing(other.code_of(1)));
+    });
+}
+
+#[test]
+fn a_login_mends_what_a_killed_process_has_left_while_another_one_keeps_it() {
+    host(|host| {
+        let fob = Fob::button(1);
+        host.user_with("alice", &fob);
+        for (counter, left) in (0..).zip([vec![], vec![0; 32768], vec![0xa5; 32768]]) {
+            // The index is no index, and whoever would otherwise begin a new one sees that it is in use.
+            let mut keeper = held(READERS_OF_THE_DATABASE, IN_USE);
+            keeper[1].set_len(0).unwrap();
+            keeper[1].write_all(&left).unwrap();
+            assert_accepted(&host.login("alice").typing(fob.code_of(counter)));
+            drop(keeper);
+        }
+    });
+}
+
+/// A program that this user runs.
+fn as_user(host: &Host, user: &str, program: &[&str]) -> Command {
+    let mut command = host.command("setpriv");
+    command.args(["--reuid", user, "--regid", user, "--init-groups"]).args(program);
+    command
+}
+
+/// Every `su` there is.
+fn all_su() -> BTreeSet<u32> {
+    let folders = fs::read_dir("/proc").unwrap().flatten();
+    let processes = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    processes.filter(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "su\n")).collect()
+}
+
+fn state_of(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// A shell of the user's that stops the process as soon as it is told.
+fn shell_to_stop(host: &Host, user: &str, pid: u32) -> Child {
+    let mut command = as_user(host, user, &["sh", "-c", &format!("echo ready; read go; kill -STOP {pid} 2>/dev/null")]);
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = [0; 6];
+    process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    process
+}
+
+#[test]
+fn local_users_who_stop_their_own_su_at_any_moment_keep_nobody_else_out() {
+    const USERS: u64 = 12;
+    let seed = Random::seed();
+    host(|host| {
+        println!("TWOFACTOR_TESTS_SEED={seed}");
+        let mut random = Random::new(seed);
+        let stack = "auth required pam_unix.so nodelay\nauth required pam_twofactor.so\n\
+                     account required pam_unix.so\nsession required pam_permit.so\n";
+        host.system_service("su", stack);
+        let alice = Fob::button(100);
+        host.user_with("alice", &alice);
+        let mut next = (0..).map(|counter| alice.code_of(counter));
+        let mut log_in = || host.login("alice").typing(next.next().unwrap());
+        // How long it takes when nobody stops.
+        let started = Instant::now();
+        assert_accepted(&log_in());
+        // A part of it, as most of it goes by before the code is typed.
+        let usual = started.elapsed() / 8;
+
+        let mut terminals = Vec::new();
+        let mut stopped = 0;
+        for number in 0..USERS {
+            let (user, fob) = (format!("user{number}"), Fob::button(number));
+            host.user_with(&user, &fob);
+            let before = all_su();
+            let mut terminal = Terminal::start(&as_user(host, &user, &["su", &user, "-c", "true"]), Size::LARGE);
+            terminal.expect("assword: ");
+            terminal.type_line(PASSWORD);
+            terminal.expect("Verification code: ");
+            let su: Vec<u32> = all_su().difference(&before).copied().collect();
+            let [pid] = su[..] else { panic!("{su:?}") };
+            let mut shell = shell_to_stop(host, &user, pid);
+            terminal.type_line(&fob.code_of(0));
+            let typed = Instant::now();
+            let moment = usual * u32::try_from(random.below(1000)).unwrap() / 1000;
+            while typed.elapsed() < moment {
+                std::hint::spin_loop();
+            }
+            shell.stdin.take().unwrap().write_all(b"go\n").unwrap();
+            shell.wait().unwrap();
+            stopped += u64::from(state_of(pid) == Some('T'));
+            terminals.push(terminal);
+            assert_accepted(&log_in());
+        }
+        println!("{stopped} of {USERS} were stopped before they ended");
+        host.assign_more(&Fob::button(101), "alice");
+        assert_accepted(&log_in());
+        assert_accepted(&host.login("alice").typing(Fob::button(101).code_of(0)));
+    });
+}
