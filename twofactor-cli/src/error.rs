@@ -245,12 +245,12 @@ impl Failure {
             Self::NoSeriesToFix(serial) => {
                 format!("delete it and import it anew: twofactor token delete {}", quoted(serial.as_str()))
             }
-            Self::SeedFile { error, .. } => return tokens::hint_for_seed_file(error),
+            Self::SeedFile { path, error } => return tokens::hint_for_seed_file(path, error),
             Self::RowsRefused { good: 1.., .. } => {
                 "--keep-going imports the other rows, --rejects FILE writes these to a file".to_owned()
             }
             Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
-            Self::BadList { .. } => "a line is SERIAL,USER".to_owned(),
+            Self::BadList { problems, .. } => tokens::hint_for_list(problems),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
             | Self::Enroll(EnrollError::Entropy(_))
@@ -313,7 +313,7 @@ fn is_denied(error: &FileError) -> bool {
 
 /// A name as a shell takes it.
 pub(crate) fn quoted(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+' | b'/');
     if !name.is_empty() && name.bytes().all(plain) {
         name.to_owned()
     } else {

@@ -170,7 +170,7 @@ impl Login<'_> {
         self.factors = ruling.factors;
         self.remember = ruling.remember;
         let facts = self.request.facts();
-        match Course::of(ruling.decision, ruling.remember, &facts, &identified, self.world) {
+        match Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, self.world) {
             Ok(Course::Waived(waived)) => return self.waived(waived),
             Ok(Course::Enroll(leave, prospect)) => {
                 return match self.first_time(leave, prospect, &identified) {

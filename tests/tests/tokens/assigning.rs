@@ -45,7 +45,7 @@ fn who_or_what_is_not_there_is_said() {
         import_fobs(host, 1);
         assert_fails(host, &["token", "assign", &serial(0), "nobody-here"], 3, &["there is no user \"nobody-here\""]);
         assert_fails(host, &["token", "assign", "4711", "alice"], 3, &["there is no token 4711"]);
-        assert_fails(host, &["token", "unassign", &serial(0)], 7, &["not assigned to anybody", "token assign"]);
+        assert_fails(host, &["token", "unassign", &serial(0)], 7, &["not assigned to anybody"]);
         for usage in [&["token", "assign"][..], &["token", "assign", "4711"], &["token", "assign", "a b", "alice"]] {
             assert_fails(host, usage, 2, &[]);
         }
@@ -108,6 +108,8 @@ fn a_list_is_done_as_a_whole_and_its_problems_have_lines() {
             assert_fails(host, &["token", "assign", "--from", &path], status, &[words]);
             assert_eq!(host.succeed("twofactor", ["token", "list", "--state", "assigned"]), "");
         }
+        let path = file(host, "list.csv", format!("{},nobody-here\n", serial(0)));
+        assert_fails(host, &["token", "assign", "--from", &path], 3, &["getent passwd"]);
         let done = with_input(host, &["token", "assign", "--from", "-"], good);
         assert_ends(&done, 0, &[]);
         assert_eq!(stdout(&done), "Assigned 2 tokens.\n");

@@ -267,7 +267,12 @@ fn what_is_no_seed_file_is_refused_with_the_way_out() {
         assert_fails(host, &["token", "import", "/root"], 1, &["/root", "directory"]);
         assert_fails(host, &["token", "import", &file(host, "empty", "")], 8, &["no rows"]);
         let archive = file(host, "x.7z", b"7z\xbc\xaf\x27\x1c\0\x04");
-        assert_fails(host, &["token", "import", &archive], 8, &["7z archive", "twofactor token import -"]);
+        assert_fails(
+            host,
+            &["token", "import", &archive],
+            8,
+            &["7z archive", &format!("{archive} | twofactor token import -")],
+        );
         let rounded = file(host, "excel.csv", format!("1.23457E+12,{}\n", secret(0)));
         assert_fails(host, &["token", "import", &rounded], 8, &["rounded"]);
         let weak = file(host, "weak.csv", format!("{},{}\n", serial(0), &secret(0)[..16]));

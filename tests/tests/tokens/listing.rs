@@ -41,6 +41,7 @@ fn a_list_is_narrowed_by_series_state_user_and_serial() {
         assert_fails(host, &["token", "list", "--series", "none"], 3, &["there is no series none"]);
         assert_fails(host, &["token", "list", "--user", "nobody-here"], 3, &["there is no user"]);
         assert_fails(host, &["token", "list", "--state", "gone"], 2, &["inventory, assigned, active"]);
+        assert_fails(host, &["token", "list", "--csv", "--json"], 2, &["cannot be used with"]);
         host.succeed("userdel", ["alice"]);
         assert_eq!(serials(host, &["--user", "alice"]), [1], "she is gone, her token is not");
     });

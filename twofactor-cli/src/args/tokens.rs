@@ -146,7 +146,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "GLOB")]
     pub(crate) serial: Option<String>,
     /// Print comma-separated values with a header
-    #[arg(long, conflicts_with = "json_lines")]
+    #[arg(long, conflicts_with_all = ["json_lines", "json"])]
     pub(crate) csv: bool,
     /// Print one JSON object a line; --json prints one array
     #[arg(long)]
@@ -162,6 +162,10 @@ pub(crate) struct Show {
     pub(crate) serial: Serial,
 }
 
+const ASSIGN_USAGE: &str = "\
+twofactor token assign [OPTIONS] <SERIAL> <USER>
+       twofactor token assign [OPTIONS] --from <FILE>";
+
 const ASSIGN_EXAMPLES: &str = "\
 Examples:
   twofactor token assign 1234567891234 alice
@@ -169,7 +173,7 @@ Examples:
 
 /// Give a token to a user, or tokens to users
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "Its codes open the user's next login. Of a file all lines are done or none.", after_help = ASSIGN_EXAMPLES)]
+#[command(help_template = PAGE, before_help = "Its codes open the user's next login. Of a file all lines are done or none.", override_usage = ASSIGN_USAGE, after_help = ASSIGN_EXAMPLES)]
 pub(crate) struct Assign {
     /// The token
     #[arg(value_parser = serial, required_unless_present = "from", requires = "user", conflicts_with = "from")]

@@ -165,7 +165,7 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         (Level::Required, NullOk::Yes, By::Rule(_) | By::Default) => Level::Optional,
         (level, _, _) => level,
     };
-    let course = Course::of(ruling.decision, ruling.remember, &facts, &identified, &world);
+    let course = Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, &world);
     let tries = if matches!(course, Ok(Course::Code)) { config.prompt.tries } else { 1 };
     let source = Source::from_rhost(facts.rhost);
     let known = Known::of(identified.as_ref().ok(), &source, ruling.factors, host, now);

@@ -48,6 +48,14 @@ pub(super) fn status_of_list(problems: &[(usize, LineProblem)]) -> Status {
     if only_users { Status::NotThere } else { Status::BadInput }
 }
 
+/// The way out of a list with bad lines.
+pub(super) fn hint_for_list(problems: &[(usize, LineProblem)]) -> String {
+    match status_of_list(problems) {
+        Status::NotThere => "look the users up: getent passwd USER".to_owned(),
+        _ => "a line is SERIAL,USER".to_owned(),
+    }
+}
+
 /// The exit code of a seed file that cannot be imported at all.
 pub(super) fn status_of_seed_file(error: &ImportError) -> Status {
     match error.kind() {
@@ -64,10 +72,9 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
         TokenError::NoToken(_) => "look for it: twofactor token list --serial 'GLOB'".to_owned(),
         TokenError::NoSeries(_) => "look for it: twofactor series list".to_owned(),
         TokenError::Owned(serial, _) => token("unassign", serial),
-        TokenError::NotOwned(serial) => format!("run \"twofactor token assign {} USER\"", quoted(serial.as_str())),
         TokenError::Revoked(_) => "its secret is wiped, nothing brings it back; use another token".to_owned(),
         TokenError::Unusable(serial, _) => token("enable", serial),
-        TokenError::Twice(_) => return None,
+        TokenError::NotOwned(_) | TokenError::Twice(_) => return None,
         TokenError::LastCredential(lasts) => {
             let owner = lasts.first().map_or("USER", |(_, owner)| owner.as_str());
             let enroll = format!("twofactor enroll {}", quoted(owner));
@@ -86,8 +93,12 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
 }
 
 /// The way out where a seed file cannot be imported at all.
-pub(super) fn hint_for_seed_file(error: &ImportError) -> Option<String> {
+pub(super) fn hint_for_seed_file(path: &Path, error: &ImportError) -> Option<String> {
     match error {
+        // A command, which names the file where it is one.
+        ImportError::Foreign(_) if path != Path::new("-") => {
+            error.hint().map(|hint| hint.replace(" FILE ", &format!(" {} ", quoted(&path.to_string_lossy()))))
+        }
         ImportError::PasswordNeeded => Some("--password-file FILE, with the password in its first line".to_owned()),
         error => error.hint(),
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 use crate::config::{Config, InvitationRule};
 use crate::policy::{self, Decision, MayEnroll, NullOk, Ruling, Waived};
-use crate::rule::Facts;
+use crate::rule::{Factors, Facts};
 use crate::store::{Place, Presence, Prospect, Remembered, StoreError};
 use crate::user::{LookupError, UserDatabase, UserName};
 
@@ -86,19 +86,22 @@ impl Course {
     /// What `decision` means for this login, by what the store knows of the user. What the store cannot answer denies.
     pub fn of(
         decision: Decision,
+        factors: Factors,
         remember: Duration,
         facts: &Facts<'_>,
         identified: &Result<UserName, Unidentified>,
         world: &World<'_>,
     ) -> Result<Self, StoreError> {
         let combined = world.config.prompt.combined.contains(facts.service);
+        // Where an app does not count nobody should set one up, only to be refused the next time.
+        let may_enroll = !combined && factors.app;
         match (decision, identified) {
             (Decision::Waive(waived), _) => return Ok(Self::Waived(waived)),
-            (Decision::AskOrEnroll(leave), Ok(user)) if !combined => match world.newcomers.prospect(user)? {
+            (Decision::AskOrEnroll(leave), Ok(user)) if may_enroll => match world.newcomers.prospect(user)? {
                 Prospect::Enrolled => {}
                 prospect => return Ok(Self::enroll(leave, Some(prospect), facts.service, world)),
             },
-            (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown)) if !combined => {
+            (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown)) if may_enroll => {
                 return Ok(Self::enroll(leave, None, facts.service, world));
             }
             (Decision::AskTheEnrolled(optional), Ok(user)) => match world.store.presence(user)? {

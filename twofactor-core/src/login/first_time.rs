@@ -155,7 +155,7 @@ impl Login<'_> {
     }
 
     fn may_register(&self) -> bool {
-        self.world.config.enrollment.self_registration == SelfRegistration::Allowed
+        self.factors.token && self.world.config.enrollment.self_registration == SelfRegistration::Allowed
     }
 
     /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.

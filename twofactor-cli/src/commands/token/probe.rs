@@ -9,7 +9,7 @@ use twofactor_core::store::files::{Encoding, Fit, TokenError};
 use twofactor_core::token::Serial;
 
 use crate::args::tokens::Probe;
-use crate::commands::token::{Asking, codes, drift_in_words, known_token};
+use crate::commands::token::{Asking, codes, counted, drift_in_words, known_token};
 use crate::commands::{described, period};
 use crate::error::Failure;
 use crate::host::Host;
@@ -71,7 +71,8 @@ fn offer(fit: &Fit, probed: &Serial, series: &str, host: &Host, output: &Output)
         return Ok(None);
     }
     let tokens = host.accounts.series(series)?.map_or(0, |series| series.tokens.saturating_sub(series.revoked));
-    match asking.confirm(&format!("Give this to all {tokens} tokens of series {shown}? [y/N] ")) {
+    let all = if tokens == 1 { "the only token".to_owned() } else { format!("all {tokens} tokens") };
+    match asking.confirm(&format!("Give this to {all} of series {shown}? [y/N] ")) {
         Err(Failure::Declined) => Ok(None),
         Err(failure) => Err(failure),
         Ok(()) => fix(fit, probed, series, host, output).map(Some),
@@ -85,8 +86,8 @@ fn fix(fit: &Fit, probed: &Serial, series: &str, host: &Host, output: &Output) -
     journal::write(record.with("fit", fit));
     if output.format() == Format::Text {
         let shown = series.escape_debug();
-        output
-            .done(|| format!("{mended} tokens of series {shown} are read this way from now on.\n"), || Value::Null)?;
+        let (tokens, are) = (counted(mended as u64, "token"), if mended == 1 { "is" } else { "are" });
+        output.done(|| format!("{tokens} of series {shown} {are} read this way from now on.\n"), || Value::Null)?;
     }
     Ok(mended)
 }

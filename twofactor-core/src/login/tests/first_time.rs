@@ -279,3 +279,14 @@ fn fobs_are_registered_only_where_that_is_allowed() {
     assert!(!outcome.told[0].contains("token") && outcome.told[1].contains("sysadmin"), "{:?}", outcome.told);
     let _ = outcome.pending();
 }
+
+#[test]
+fn nobody_sets_up_what_would_not_count() {
+    let rules = |factors: &str| format!("[[rule]]\nsecond_factor = \"enroll\"\nfactors = [{factors}]\n");
+    let host = Host::with_rules(&rules("\"token\""));
+    assert_eq!(host.types("bob", "123456").denial(), Reason::NotEnrolled, "an app would be refused the next time");
+    let host = Host::with_rules(&rules("\"app\""));
+    let outcome = host.login("bob", vec![types("token"), shows(0)]);
+    assert!(!outcome.told[0].contains("token") && outcome.told[1].contains("sysadmin"));
+    let _ = outcome.pending();
+}
