@@ -42,7 +42,7 @@ fn two_consecutive_codes_set_a_clock_right_however_far_off_and_are_used_up() {
             let codes = [first, second, third].map(|moment| moment.code(&fob.authenticator, drift));
             if drift != 0 {
                 assert_denied(&host.login_at(first, &user).typing(&codes[0]));
-                assert_last_logged(host, &["reason=wrong-code", &format!("twofactor token resync {}", fob.serial)]);
+                assert_last_logged(host, &["reason=wrong-code"]);
             }
             let output = resync(host, second, &fob, [&codes[0], &codes[1]]);
             assert!(output.status.success(), "{drift}: {}", said(&output));
@@ -84,17 +84,19 @@ fn one_code_never_sets_a_clock_right_and_neither_do_two_that_are_not_consecutive
 fn a_right_code_outside_the_window_is_counted_as_a_guess_and_hinted_at() {
     host(|host| {
         let fob = in_use(host, "alice", 1);
-        for (number, (steps, words)) in (1..).zip([(15, "15 steps ahead"), (400, "400 steps ahead")]) {
+        for (number, steps) in (1..).zip([15, 400, 31]) {
             assert_denied(&host.login_at(NOW, "alice").typing(NOW.code(&fob.authenticator, steps)));
-            let seems = format!("token {} seems to be {words}", fob.serial);
-            let remedy = format!("twofactor token resync {}", fob.serial);
-            assert_last_logged(host, &["denied user=alice", "reason=wrong-code", &seems, &remedy]);
+            // How far off it is, nobody learns who reads the log; and one in two hundred guesses is a near miss too.
+            let remedy = format!("is the clock of token {0} off? twofactor token resync {0}", fob.serial);
+            let hint = if number == 3 { remedy.as_str() } else { "reason=wrong-code" };
+            assert_last_logged(host, &["denied user=alice", "reason=wrong-code", hint]);
+            assert!(number == 3 || !host.module_log().last().unwrap().contains("hint="));
             assert_eq!(host.failures("alice"), number);
             assert_eq!(shown(host, &fob)["near_misses"], number);
         }
         let later = NOW.after(60 * PERIOD);
         assert_denied(&host.login_at(later, "alice").typing(later.code(&fob.authenticator, -20)));
-        assert_last_logged(host, &["reason=wrong-code", "20 steps behind"]);
+        assert_last_logged(host, &["reason=wrong-code", "token resync"]);
         assert_accepted(&host.login_at(later, "alice").typing(later.code(&fob.authenticator, 0)));
         assert_eq!(shown(host, &fob)["near_misses"], 0);
         assert_eq!(host.failures("alice"), 0);
@@ -110,14 +112,14 @@ fn the_first_login_may_be_twenty_steps_out_and_later_ones_may_not() {
             host.user_with(&user, &fob);
             let further = drift + i64::signum(drift);
             assert_denied(&host.login_at(NOW, &user).typing(NOW.code(&fob.authenticator, further)));
-            assert_last_logged(host, &["reason=wrong-code", "seems to be 21 steps"]);
+            assert_last_logged(host, &["reason=wrong-code"]);
             assert_accepted(&host.login_at(NOW, &user).typing(NOW.code(&fob.authenticator, drift)));
             assert_last_logged(host, &[&format!("drift={drift}")]);
 
             let later = NOW.after(60 * PERIOD);
             for steps in [drift - 3, drift + 3] {
                 assert_denied(&host.login_at(later, &user).typing(later.code(&fob.authenticator, steps)));
-                assert_last_logged(host, &["reason=wrong-code", "seems to be 3 steps"]);
+                assert_last_logged(host, &["reason=wrong-code"]);
             }
             assert_accepted(&host.login_at(later, &user).typing(later.code(&fob.authenticator, drift)));
         }
@@ -154,7 +156,7 @@ fn the_oldest_valid_code_of_two_hundred_logins_never_moves_the_window_past_the_c
         assert_eq!(drift, -CAP);
         let now = NOW.after((LOGINS + 1) * 4 * PERIOD);
         assert_denied(&host.login_at(now, "alice").typing(now.code(&fob.authenticator, -CAP - 3)));
-        assert_last_logged(host, &["reason=wrong-code", "3 steps behind"]);
+        assert_last_logged(host, &["reason=wrong-code"]);
         // Around the true time it never stopped listening.
         assert_accepted(&host.login_at(now, "alice").typing(now.code(&fob.authenticator, 2)));
     });
@@ -167,13 +169,15 @@ fn a_button_pressed_in_a_pocket_is_followed_ten_codes_and_two_codes_bring_back_a
         host.user_with("alice", &fob);
         let log_in = |counter| host.login("alice").typing(fob.code_of(counter)).code();
         assert_eq!(log_in(11), ReturnCode::AUTH_ERR);
-        assert_last_logged(host, &["reason=wrong-code", "seems to be 11 steps ahead", "token resync"]);
+        assert_last_logged(host, &["reason=wrong-code"]);
         assert_eq!(log_in(10), ReturnCode::SUCCESS);
         for used in [10, 9, 0] {
             assert_eq!(log_in(used), ReturnCode::AUTH_ERR);
             assert_last_logged(host, &["reason=replayed"]);
         }
-        assert_eq!(log_in(11), ReturnCode::SUCCESS);
+        // That code was a guess when it came too early, and alone it stays one.
+        assert_eq!(log_in(11), ReturnCode::AUTH_ERR);
+        assert_eq!(log_in(12), ReturnCode::SUCCESS);
 
         let codes = [700, 701].map(|counter| fob.code_of(counter));
         assert_eq!(log_in(700), ReturnCode::AUTH_ERR);
@@ -181,7 +185,7 @@ fn a_button_pressed_in_a_pocket_is_followed_ten_codes_and_two_codes_bring_back_a
         assert_eq!(resync(host, NOW, &fob, [&codes[1], &codes[0]]).status.code(), Some(5));
         let output = resync(host, NOW, &fob, [&codes[0], &codes[1]]);
         assert!(output.status.success(), "{}", said(&output));
-        for used in [700, 701, 12] {
+        for used in [700, 701, 13] {
             assert_eq!(log_in(used), ReturnCode::AUTH_ERR);
         }
         assert_eq!(log_in(702), ReturnCode::SUCCESS);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use twofactor_core::store::registry::Reader;
 use twofactor_core::trusted::{Folder, Owner, Protection};
 use twofactor_tests::fob::{Fob, seed_file};
-use twofactor_tests::pam::{Event, ReturnCode};
+use twofactor_tests::pam::{Event, Outcome, ReturnCode};
 use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 
@@ -103,6 +103,13 @@ fn an_import_killed_at_any_moment_leaves_all_of_a_file_or_nothing() {
     });
 }
 
+/// Refused, or in doubt whether the registry is whole: whoever was killed between taking a token away and writing down that
+/// its owner holds none leaves that doubt, until the next assignment or `reset`.
+#[track_caller]
+fn assert_not_let_in(outcome: &Outcome) {
+    assert!([ReturnCode::AUTH_ERR, ReturnCode::AUTHINFO_UNAVAIL].contains(&outcome.code()), "{outcome:?}");
+}
+
 #[test]
 fn a_token_whose_hand_over_was_killed_at_any_moment_has_one_owner_or_none_and_no_used_code_is_good() {
     const ROUNDS: u64 = 35;
@@ -127,7 +134,7 @@ fn a_token_whose_hand_over_was_killed_at_any_moment_has_one_owner_or_none_and_no
             tokens_of_a_sound_registry();
             let left = owner(host, &fob);
             assert!(left.is_none() || (left.as_deref() == Some(from) && !ended_well), "{left:?}");
-            assert_denied(&host.login(from).typing(&used));
+            assert_not_let_in(&host.login(from).typing(&used));
             if left.is_some() {
                 killed_in_time += 1;
                 host.sysadmin(&["token", "unassign", &fob.serial, "--force"]);
@@ -138,7 +145,7 @@ fn a_token_whose_hand_over_was_killed_at_any_moment_has_one_owner_or_none_and_no
             let owned = owner(host, &fob);
             assert!(owned.as_deref() == Some(to) || (owned.is_none() && !ended_well), "{owned:?}");
             for user in [from, to] {
-                assert_denied(&host.login(user).typing(&used));
+                assert_not_let_in(&host.login(user).typing(&used));
             }
             if owned.is_none() {
                 killed_in_time += 1;

@@ -58,16 +58,19 @@ fn what_cannot_be_undone_is_asked_at_a_terminal_and_needs_yes_elsewhere() {
             assert_fails(host, &["token", command, &serial(0)], 7, &["nobody can be asked", "--yes"]);
         }
         assert_fails(host, &["series", "delete", "fobs"], 7, &["--yes"]);
-        for (command, answer, status) in [("revoke", "n", 7), ("revoke", "y", 0), ("delete", "y", 0)] {
-            let mut terminal = Terminal::start(&host.twofactor(&["token", command, &serial(0)]), Size::LARGE);
-            terminal.expect("token 0000004711000");
+        for (command, number, answer, status) in
+            [("revoke", 0, "n", 7), ("revoke", 0, "y", 0), ("delete", 0, "y", 7), ("delete", 1, "y", 0)]
+        {
+            let mut terminal = Terminal::start(&host.twofactor(&["token", command, &serial(number)]), Size::LARGE);
+            terminal.expect(&format!("token {}", serial(number)));
             terminal.expect("for good? [y/N] ");
             terminal.type_line(answer);
             assert_eq!(terminal.wait().code(), Some(status), "{command}: {}", terminal.shown());
         }
-        assert_fails(host, &["token", "show", &serial(0)], 3, &["there is no token"]);
+        assert_eq!(state(host, 0), "revoked", "it must not come back with the next file");
+        assert_fails(host, &["token", "show", &serial(1)], 3, &["there is no token"]);
         assert_journal(host, &["revoked serial=0000004711000 user=alice"]);
-        assert_journal(host, &["deleted serial=0000004711000"]);
+        assert_journal(host, &["deleted serial=0000004711001"]);
     });
 }
 
