@@ -69,7 +69,7 @@ fn spellings(base32: &str) -> Vec<String> {
 #[test]
 fn no_secret_or_code_of_a_token_reaches_any_log_or_output() {
     host(|host| {
-        host.configure("[throttle]\nfree_attempts = 100\n");
+        host.configure("[window]\nresync_at_login = false\n[throttle]\nfree_attempts = 100\n");
         host.service("debug", "auth required pam_unix.so nodelay\nauth required pam_twofactor.so debug\n");
         let (fob, clock) = (Fob::button(1), Fob::clock(1));
         host.user_with("alice", &fob);
