@@ -9,7 +9,7 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
-.PHONY: help build demo test bench lint install uninstall clean
+.PHONY: help build demo demo-enroll demo-token demo-built test bench lint install uninstall clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -19,11 +19,19 @@ build: ## Build the module and the tool, in release
 	$(CARGO) build --release --locked -p pam_twofactor
 	$(CARGO) build --release --locked -p twofactor-cli
 
-demo: ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
+demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
+	target/release/demo
+
+demo-enroll: demo-built ## The same for a first login: the QR code in the ssh window, recovery codes, the next login
+	target/release/demo enroll
+
+demo-token: demo-built ## The same for a fob: the vendor's encrypted zip imported, a fob assigned, ssh, replay refused
+	target/release/demo token
+
+demo-built:
 	tests/install-packages
 	$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked -p twofactor-tests --bins
-	target/release/demo
 
 test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; else the system suites say "skipped")
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
