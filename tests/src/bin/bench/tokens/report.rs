@@ -88,7 +88,7 @@ impl Tokens {
         let reference = imports.reference.median();
         for (name, sample) in [
             ("twofactor token import", &imports.ours),
-            ("7z x -so | sqlite3 .import: the reference", &imports.reference),
+            ("7z x -so into sqlite3 .import (reference)", &imports.reference),
             ("the same with a write-ahead log", &imports.reference_with_log),
         ] {
             let (median, worst) = (sample.median(), seconds(sample.percentile(100)));
