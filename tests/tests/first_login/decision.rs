@@ -40,7 +40,7 @@ fn expected(level: &str, nullok: bool, has: Has) -> (&'static [&'static str], Re
     match (level, has) {
         ("off", _) => (&[], IGNORE),
         (_, Has::Fob) => (&[CODE], ReturnCode::SUCCESS),
-        ("enroll", Has::Nothing | Has::SecretToConfirm) => (&[CONFIRM], ReturnCode::SUCCESS),
+        ("enroll", Has::Nothing) => (&[CONFIRM], ReturnCode::SUCCESS),
         ("enroll", Has::NoAccount) => (&[CONFIRM], ReturnCode::USER_UNKNOWN),
         ("enroll", Has::DamagedFiles) => (&[], ReturnCode::AUTHINFO_UNAVAIL),
         (_, Has::Nothing) if optional => (&[], IGNORE),

@@ -160,21 +160,19 @@ fn a_user_who_does_not_exist_sees_what_a_newcomer_sees() {
 }
 
 #[test]
-fn a_secret_that_was_kept_is_shown_again_and_confirmed_again() {
+fn a_secret_that_was_kept_is_not_shown_at_the_prompt_and_confirmed_with_the_command() {
     private_host(|host| {
         configure(host, ENROLL);
         let alice = host.user_with_app("alice");
         host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
         let sshd = host.sshd_with(STACK, "");
-        let mut terminal = sshd.terminal(&client("alice"));
-        let offer = offered(&mut terminal);
-        assert_eq!(offer.app, alice.authenticator);
-        terminal.type_line(&offer.app.code(0));
-        let after = terminal.expect("$ ");
-        assert_eq!(recovery_codes(&after).len(), 10);
-        let old = Client { code: &alice.recovery_codes[0], ..client("alice") };
-        assert!(!sshd.client(&old).opened(), "the old recovery codes are void");
-        assert!(sshd.client(&Client { code: &offer.app.code(1), ..client("alice") }).opened());
+        let session = sshd.client(&Client { code: &alice.authenticator.code(0), ..client("alice") });
+        assert!(!session.opened());
+        assert!(!String::from_utf8_lossy(&session.output.stderr).contains("Secret:"), "whoever asked would have it");
+        host.assert_logged(&["denied user=alice", "reason=not-confirmed"]);
+        let again = host.enroll("alice", &[]);
+        assert_eq!(again.authenticator.secret, alice.authenticator.secret);
+        assert!(sshd.client(&Client { code: &alice.authenticator.code(1), ..client("alice") }).opened());
     });
 }
 

@@ -56,8 +56,8 @@ pub fn judge(
     identified: &Result<UserName, Unidentified>,
 ) -> Ruling {
     let facts = Facts { user: identified.as_ref().ok(), ..*facts };
-    // Before 1970 no rule has lapsed. The clock is asked again when a code is judged, and then its failure denies.
-    let now = world.clock.now().unwrap_or(UnixTime::from_seconds(0));
+    // Without a clock every rule has lapsed: what is not known for certain is asked.
+    let now = world.clock.now().unwrap_or(UnixTime::from_seconds(u64::MAX));
     let unknown = match identified {
         Err(Unidentified::Failed(error)) => Some(error.clone()),
         Ok(_) | Err(Unidentified::Unknown) => None,
@@ -99,6 +99,9 @@ impl Course {
             (Decision::Waive(waived), _) => return Ok(Self::Waived(waived)),
             (Decision::AskOrEnroll(leave), Ok(user)) if may_enroll => match world.newcomers.prospect(user)? {
                 Prospect::Enrolled => {}
+                // Behind a wrong password anybody sees what is shown here, and a secret that was kept is going to be good
+                // again. It is shown to who has an invitation, and by the command.
+                Prospect::Waiting(_) if world.config.enrollment.invitation == InvitationRule::None => {}
                 prospect => return Ok(Self::enroll(leave, Some(prospect), facts.service, world)),
             },
             (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown)) if may_enroll => {

@@ -185,12 +185,25 @@ fn guessing_invitations_is_slowed() {
 }
 
 #[test]
-fn a_kept_secret_is_shown_again_and_its_old_codes_stay_burned() {
+fn a_kept_secret_is_shown_to_nobody_without_an_invitation() {
     let host = host();
+    let (alice, code) = (UserName::new("alice").unwrap(), host.code());
+    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    let outcome = host.types("alice", &code);
+    assert!(outcome.told.is_empty(), "behind a wrong password anybody would see it");
+    assert_eq!(outcome.denial(), Reason::NotConfirmed);
+    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
+}
+
+#[test]
+fn a_kept_secret_is_shown_again_to_the_invited_and_its_old_codes_stay_burned() {
+    let mut host = host();
+    host.config.enrollment.invitation = InvitationRule::Required;
     let (alice, code) = (UserName::new("alice").unwrap(), host.code());
     assert!(host.types("alice", &code).is_accepted());
     host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
-    let again = host.login("alice", vec![types(&code), shows(1)]);
+    let invitation = host.store.invite(&alice, NOW.after(Duration::from_hours(1))).unwrap().expose_grouped();
+    let again = host.login("alice", vec![types(&invitation), types(&code), shows(1)]);
     assert_eq!(code_of(&secret_in(&again.told), 0), code, "the same secret");
     let pending = again.pending();
     host.store.store_pending(pending, NOW).unwrap();
