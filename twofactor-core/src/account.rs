@@ -3,17 +3,16 @@
 //! [`Credentials`] change on enrollment only and [`Held`] tokens when they are assigned; [`State`] changes with every
 //! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::invitation::Invitation;
 use crate::lifecycle::{Owned, Stage, Status};
+use crate::memory::{Memories, Opener};
 use crate::otp::{self, Code, Match, Progress, Step, Window};
-use crate::recovery::Salt;
-use crate::rule::Factors;
+use crate::recovery::{RecoveryCode, Salt};
+use crate::rule::{FactorKind, Factors};
+use crate::secret::SecretError;
 use crate::throttle::{Source, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
 
@@ -25,8 +24,6 @@ pub const MOST_RECOVERY_CODES: usize = 20;
 const MOST_USED_RECOVERY: usize = 2 * MOST_RECOVERY_CODES;
 /// Most physical tokens of one user.
 pub const MOST_HELD: usize = 16;
-/// Most accepted logins that are remembered for one user.
-pub const MOST_MEMORIES: usize = 16;
 /// Most seeds whose burned steps are kept for one user: those of all apps and tokens, and of as many that are gone.
 const MOST_SEEDS: usize = 2 * (MOST_APPS + MOST_HELD);
 
@@ -66,10 +63,10 @@ impl App {
         Self { token, confirmation: Confirmation::Confirmed }
     }
 
-    /// How far the token has come, to take up from there.
-    pub(crate) fn at(mut self, progress: Progress) -> Self {
-        self.token.start = progress;
-        self
+    /// The shared secret and its names, with all the progress they ever made, to be confirmed again.
+    pub(crate) fn offered_again(mut self, state: &State) -> Token {
+        self.token.start = state.progress_of(&self.token);
+        self.token
     }
 
     /// An app as a store has kept it.
@@ -80,11 +77,6 @@ impl App {
     /// The shared secret and its names.
     pub fn token(&self) -> &Token {
         &self.token
-    }
-
-    /// The shared secret and its names, to offer them again.
-    pub fn into_token(self) -> Token {
-        self.token
     }
 
     /// An app that no code has confirmed opens nothing.
@@ -142,31 +134,9 @@ pub struct State {
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
     /// Accepted logins that spare the next one the code, oldest first.
-    pub memories: Vec<Memory>,
+    pub memories: Memories,
     /// Lets the user enroll at login.
     pub invitation: Option<Invitation>,
-}
-
-/// An accepted login that spares those like it the code for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
-    /// To which service.
-    pub service: String,
-    /// From where.
-    pub address: IpAddr,
-    /// When it was accepted.
-    pub since: UnixTime,
-    /// Until when it counts.
-    pub until: UnixTime,
-}
-
-impl Memory {
-    /// Whether a login at `now` is like this one, which is remembered for `longest` and not longer: a rule may remember for
-    /// a shorter time than it did. One that lies in the future is of a clock that was wrong, and counts for nothing.
-    pub fn covers(&self, service: &str, address: IpAddr, longest: Duration, now: UnixTime) -> bool {
-        let until = self.until.min(self.since.after(longest));
-        self.service == service && self.address == address && self.since <= now && now < until
-    }
 }
 
 /// How far one seed was used.
@@ -205,7 +175,7 @@ pub enum Judgement {
         /// Which reading of the answer.
         reading: usize,
         /// What it is a code of.
-        proof: Proof,
+        proof: Box<Proof>,
         /// Everything that must not be good again: all that was right about the attempt, also beside the proof.
         uses: Uses,
     },
@@ -256,6 +226,8 @@ pub struct NearMiss {
 pub enum Proof {
     /// An app or a physical token.
     Token {
+        /// Which sequence of codes.
+        seed: Seed,
         /// Its serial.
         serial: Serial,
         /// What the user calls it; a physical token's serial.
@@ -263,8 +235,18 @@ pub enum Proof {
         /// Its learned drift in steps, this code included.
         drift: i32,
     },
-    /// A recovery code.
-    Recovery,
+    /// A recovery code, as it is stored.
+    Recovery(Digest),
+}
+
+impl Proof {
+    /// What is remembered of it.
+    pub fn opener(&self) -> Opener {
+        match self {
+            Self::Token { seed, .. } => Opener::Seed(*seed),
+            Self::Recovery(digest) => Opener::Recovery(*digest),
+        }
+    }
 }
 
 /// What an attempt uses up.
@@ -315,7 +297,7 @@ impl Wallet<'_> {
                     } else if credentials.recovery.contains(&digest) {
                         if self.factors.recovery {
                             uses.recovery.push(digest);
-                            first_right.get_or_insert((reading, Proof::Recovery));
+                            first_right.get_or_insert((reading, Proof::Recovery(digest)));
                         } else {
                             otherwise = otherwise.or(Judgement::NotAllowed);
                         }
@@ -339,9 +321,20 @@ impl Wallet<'_> {
             }
         }
         match first_right {
-            Some((reading, proof)) => Judgement::Right { reading, proof, uses },
+            Some((reading, proof)) => Judgement::Right { reading, proof: Box::new(proof), uses },
             None if otherwise == Judgement::Wrong && previous.is_none() => self.near_miss(readings, state, now),
             None => otherwise,
+        }
+    }
+
+    /// Whether what once opened a session would still open this one.
+    pub fn still_opens(&self, opener: &Opener) -> bool {
+        match opener {
+            Opener::Seed(seed) => self.items().any(|item| item.token.seed() == *seed && item.obstacle.is_none()),
+            Opener::Recovery(digest) => {
+                let codes = self.credentials.map_or(&[][..], |credentials| &credentials.recovery);
+                self.factors.recovery && codes.contains(digest)
+            }
         }
     }
 
@@ -365,12 +358,22 @@ impl Wallet<'_> {
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let apps = self.credentials.iter().flat_map(|credentials| &credentials.apps);
-        let apps = apps.map(|app| Item::app(app).where_it(self.factors.app));
-        apps.chain(self.held.iter().map(|held| Item::held(held).where_it(self.factors.token)))
+        let all = apps.map(Item::app).chain(self.held.iter().map(Item::held));
+        all.map(|item| item.under(self.factors))
     }
 }
 
 impl Credentials {
+    /// None yet, with a salt of their own.
+    pub fn none() -> Result<Self, SecretError> {
+        Ok(Self { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() })
+    }
+
+    /// Puts these recovery codes in the place of all others.
+    pub fn replace_recovery(&mut self, codes: &[RecoveryCode]) {
+        self.recovery = codes.iter().map(|code| self.salt.digest(code)).collect();
+    }
+
     /// The app called `label`.
     pub fn app(&self, label: &Label) -> Option<&App> {
         self.apps.iter().find(|app| app.token.label == *label)
@@ -384,6 +387,7 @@ impl Credentials {
 
 /// An app or a physical token, as far as judging a code needs to know.
 struct Item<'a> {
+    kind: FactorKind,
     token: &'a Token,
     /// Why even a right code opens nothing.
     obstacle: Option<Judgement>,
@@ -393,18 +397,19 @@ struct Item<'a> {
 impl<'a> Item<'a> {
     fn app(app: &'a App) -> Self {
         let obstacle = (app.confirmation == Confirmation::Pending).then_some(Judgement::NotConfirmed);
-        Self { token: &app.token, obstacle, first_use: FirstUse::Over }
+        Self { kind: FactorKind::App, token: &app.token, obstacle, first_use: FirstUse::Over }
     }
 
     fn held(held: &'a Held) -> Self {
         let stage = held.status.stage(Owned::Unused);
         let disabled = || Judgement::Disabled { serial: held.token.serial.clone(), stage };
         let obstacle = (!stage.is_usable()).then(disabled);
-        Self { token: &held.token, obstacle, first_use: held.first_use }
+        Self { kind: FactorKind::Token, token: &held.token, obstacle, first_use: held.first_use }
     }
 
-    /// The same where such things count, or do not.
-    fn where_it(self, counts: bool) -> Self {
+    /// The same where `factors` count.
+    fn under(self, factors: Factors) -> Self {
+        let counts = factors.include(self.kind);
         let obstacle = if counts { self.obstacle } else { Some(self.obstacle.unwrap_or(Judgement::NotAllowed)) };
         Self { obstacle, ..self }
     }
@@ -457,7 +462,7 @@ impl<'a> Item<'a> {
         suspects.retain(|suspect| Some(*suspect) > progress.watermark);
         let usage = Usage { progress, last_accepted: Some(now), near_misses: 0, suspects };
         let (serial, label) = (token.serial.clone(), token.label.clone());
-        (Proof::Token { serial, label, drift: progress.drift }, (token.seed(), usage))
+        (Proof::Token { seed: token.seed(), serial, label, drift: progress.drift }, (token.seed(), usage))
     }
 }
 
@@ -502,15 +507,6 @@ impl State {
         }
         self.used_recovery.extend(uses.recovery);
         self
-    }
-
-    /// Remembers an accepted login, in the place of one like it; the oldest makes room.
-    pub fn remember(&mut self, memory: Memory) {
-        self.memories.retain(|other| (&other.service, other.address) != (&memory.service, memory.address));
-        if self.memories.len() >= MOST_MEMORIES {
-            self.memories.remove(0);
-        }
-        self.memories.push(memory);
     }
 
     /// Counts a right code outside the window.

@@ -17,6 +17,9 @@ pub enum Event {
     Denied,
     /// The policy did not ask.
     Skipped,
+    /// Somebody has shown codes of a new second factor at login. It is stored, and `enrolled` or `registered` written, when
+    /// the rest of the login is right too.
+    Confirmed,
     /// A user got an authenticator app.
     Enrolled,
     /// A user registered a physical token.
@@ -63,6 +66,7 @@ impl fmt::Display for Event {
             Self::Accepted => "accepted",
             Self::Denied => "denied",
             Self::Skipped => "skipped",
+            Self::Confirmed => "confirmed",
             Self::Enrolled => "enrolled",
             Self::Registered => "registered",
             Self::Reset => "reset",

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::document::{self, Found, Problem, Section};
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Window};
-use crate::rule::{Conditions, Demand, Factors, Level, Locality, Network, NotANetwork, Rule};
+use crate::rule::{Conditions, Demand, FactorKind, Factors, Level, Locality, Network, NotANetwork, Rule};
 use crate::throttle::Limits;
 use crate::trusted::{self, FileError, Owner};
 
@@ -369,8 +369,8 @@ fn read_networks(section: &Section<'_, '_>, list: &[Found<&str>]) -> Vec<Network
 fn read_factors(section: &Section<'_, '_>, list: &[Found<&str>]) -> Factors {
     let mut factors = Factors::NONE;
     for name in list {
-        match factors.and(name.value) {
-            Some(more) => factors = more,
+        match FactorKind::parse(name.value) {
+            Some(kind) => factors = factors.and(kind),
             None => section.complain_about(name, "factors lists app, token, recovery"),
         }
     }

@@ -14,6 +14,7 @@ use crate::answer::{self, Answer};
 use crate::audit::{Audit, Event, Record};
 use crate::clock::{Clock, ClockError};
 use crate::config::{Config, ResyncAtLogin};
+use crate::invitation::Invitation;
 use crate::otp::{Code, Digits};
 use crate::policy::{By, NullOk, Ruling, Waived};
 use crate::reason::Reason;
@@ -21,6 +22,7 @@ use crate::recovery::{self, RecoveryCode};
 use crate::rule::{Factors, Facts};
 use crate::store::{Attempt, Factor, Pending, Redeemed, Redemption, Store, StoreError, StoreFirst};
 use crate::throttle::Source;
+use crate::token::Token;
 use crate::user::{UserDatabase, UserName};
 
 use course::COMBINED_PROMPT;
@@ -96,6 +98,33 @@ pub trait Conversation {
     fn set_password(&mut self, password: &[u8]) -> Result<(), ConversationError>;
 }
 
+/// What the authentication leaves to the account phase, which applications run only when all of it was a success.
+#[derive(Debug)]
+pub enum Unfinished {
+    /// A second factor that was confirmed: it is going to be stored.
+    Confirmed(Pending),
+    /// A secret that was kept (`reset --keep-secret`): it is going to be shown and confirmed. Before, behind a wrong
+    /// password, anybody could look at what is going to be good again.
+    Kept {
+        /// Whose.
+        user: UserName,
+        /// With all the progress it ever made.
+        token: Token,
+        /// The invitation that is spent on it.
+        invitation: Option<Invitation>,
+    },
+}
+
+impl Unfinished {
+    /// Whose second factor it is.
+    pub fn user(&self) -> &UserName {
+        match self {
+            Self::Confirmed(pending) => &pending.user,
+            Self::Kept { user, .. } => user,
+        }
+    }
+}
+
 /// How a login ends.
 #[derive(Debug)]
 #[must_use]
@@ -104,8 +133,8 @@ pub enum Verdict {
     Accepted(Redeemed),
     /// The policy asked nothing.
     Waived(Waived),
-    /// A second factor was set up and confirmed. The account phase stores it, and only then the login is one.
-    Pending(Box<Pending>),
+    /// Somebody sets up a second factor. The account phase stores it, and only then the login is one.
+    Pending(Box<Unfinished>),
     /// Neither. The reason of the last try.
     Denied(Reason),
     /// Neither, and every try of several was used.
@@ -174,7 +203,7 @@ impl Login<'_> {
             Ok(Course::Waived(waived)) => return self.waived(waived),
             Ok(Course::Enroll(leave, prospect)) => {
                 return match self.first_time(leave, prospect, &identified) {
-                    Ok(pending) => Verdict::Pending(Box::new(pending)),
+                    Ok(unfinished) => Verdict::Pending(Box::new(unfinished)),
                     Err(denial) => Verdict::Denied(self.denied(&denial)),
                 };
             }
@@ -378,7 +407,7 @@ pub fn may_try_again(reason: Reason) -> bool {
         reason,
         Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
     );
-    about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser)
+    about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser | Reason::PasswordRepeated)
 }
 
 /// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
@@ -490,5 +519,5 @@ mod first_time;
 mod tests;
 
 pub use account_phase::{AccountVerdict, finish};
-pub use course::{Course, REGISTRATION_PROMPTS, Unidentified, identify, judge};
+pub use course::{Course, REGISTRATION_PROMPTS, Unidentified, identify, judge, may_register};
 pub use first_time::{MODULE, Services, SystemServices};

@@ -45,6 +45,28 @@ impl fmt::Display for Level {
     }
 }
 
+/// A kind of credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactorKind {
+    /// An authenticator app.
+    App,
+    /// A physical token.
+    Token,
+    /// A recovery code.
+    Recovery,
+}
+
+impl FactorKind {
+    /// All kinds, with their names in the file.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::App, "app"), (Self::Token, "token"), (Self::Recovery, "recovery")];
+
+    /// The kind called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    }
+}
+
 /// Which kinds of credentials count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Factors {
@@ -62,21 +84,28 @@ impl Factors {
     /// None of them.
     pub const NONE: Self = Self { app: false, token: false, recovery: false };
 
-    /// These, and the one called `name`; `None` when there is no such kind.
+    /// These, and `kind`.
     #[must_use]
-    pub fn and(self, name: &str) -> Option<Self> {
-        match name {
-            "app" => Some(Self { app: true, ..self }),
-            "token" => Some(Self { token: true, ..self }),
-            "recovery" => Some(Self { recovery: true, ..self }),
-            _ => None,
+    pub fn and(self, kind: FactorKind) -> Self {
+        match kind {
+            FactorKind::App => Self { app: true, ..self },
+            FactorKind::Token => Self { token: true, ..self },
+            FactorKind::Recovery => Self { recovery: true, ..self },
+        }
+    }
+
+    /// Whether `kind` counts.
+    pub fn include(self, kind: FactorKind) -> bool {
+        match kind {
+            FactorKind::App => self.app,
+            FactorKind::Token => self.token,
+            FactorKind::Recovery => self.recovery,
         }
     }
 
     /// Their names, in the order of the manual.
     pub fn names(self) -> Vec<&'static str> {
-        let all = [(self.app, "app"), (self.token, "token"), (self.recovery, "recovery")];
-        all.into_iter().filter(|(counts, _)| *counts).map(|(_, name)| name).collect()
+        FactorKind::ALL.into_iter().filter(|(kind, _)| self.include(*kind)).map(|(_, name)| name).collect()
     }
 }
 

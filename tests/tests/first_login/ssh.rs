@@ -148,7 +148,7 @@ fn a_user_who_does_not_exist_sees_what_a_newcomer_sees() {
         host.add_user("alice");
         let sshd = host.sshd_with(STACK, "");
         let seen = |user: &str, password: &str| {
-            let session = sshd.client_answering(&Client { password, ..client(user) }, READS_THE_SECRET);
+            let session = sshd.client(&Client { password, code: "000000", ..client(user) });
             assert!(!session.opened());
             let prompts: Vec<usize> = session.prompts.iter().map(|prompt| prompt.lines().count()).collect();
             (prompts, String::from_utf8_lossy(&session.output.stderr).replace(user, "USER"))
@@ -160,18 +160,22 @@ fn a_user_who_does_not_exist_sees_what_a_newcomer_sees() {
 }
 
 #[test]
-fn a_secret_that_was_kept_is_not_shown_at_the_prompt_and_confirmed_with_the_command() {
+fn a_secret_that_was_kept_is_shown_again_behind_the_right_password_and_never_behind_a_wrong_one() {
     private_host(|host| {
         configure(host, ENROLL);
         let alice = host.user_with_app("alice");
         host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
         let sshd = host.sshd_with(STACK, "");
-        let session = sshd.client(&Client { code: &alice.authenticator.code(0), ..client("alice") });
+        let session = sshd.client_answering(&Client { password: "wrong", ..client("alice") }, READS_THE_SECRET);
         assert!(!session.opened());
         assert!(!String::from_utf8_lossy(&session.output.stderr).contains("Secret:"), "whoever asked would have it");
-        host.assert_logged(&["denied user=alice", "reason=not-confirmed"]);
-        let again = host.enroll("alice", &[]);
-        assert_eq!(again.authenticator.secret, alice.authenticator.secret);
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered(&mut terminal);
+        assert_eq!(offer.app.secret, alice.authenticator.secret);
+        drop(terminal);
+        let again = crate::enrolled_over_ssh(&sshd, "alice");
+        assert_eq!(again.secret, alice.authenticator.secret);
+        host.assert_logged(&["(sshd:account)", "enrolled user=alice"]);
         assert!(sshd.client(&Client { code: &alice.authenticator.code(1), ..client("alice") }).opened());
     });
 }

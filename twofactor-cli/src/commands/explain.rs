@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use twofactor_core::account::Confirmation;
 use twofactor_core::arguments::Arguments;
 use twofactor_core::clock::UnixTime;
-use twofactor_core::config::{Expected, InvitationRule, SelfRegistration};
+use twofactor_core::config::{Expected, InvitationRule};
 use twofactor_core::login::{self, Course, MODULE, Services as _, SystemServices, Unidentified, World};
 use twofactor_core::pam_service::{self, Line, Phase};
 use twofactor_core::policy::{By, NullOk};
 use twofactor_core::reason::{Reason, ReturnCode};
 use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
 use twofactor_core::store::files::Status;
-use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::store::{Presence, Prospect, Store as _, StoreError};
 use twofactor_core::throttle::Source;
 use twofactor_core::user::{SystemUsers, UserName};
 
@@ -190,7 +190,8 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         level,
         prompts: prompts.into_iter().map(str::to_owned).collect(),
         tries,
-        may_register: config.enrollment.self_registration == SelfRegistration::Allowed,
+        may_register: login::may_register(config, ruling.factors)
+            && matches!(&course, Ok(Course::Enroll(_, None | Some(Prospect::New(_))))),
         course,
         delayed_until: known.delayed_until,
         credentials: known.credentials.unwrap_or_default(),

@@ -55,20 +55,20 @@ fn out_of_step(near_miss: NearMiss, user: &UserName, host: &Host) -> Result<Refu
 fn in_words(proof: &Proof) -> String {
     match proof {
         Proof::Token { label, drift, .. } => format!("would be accepted (token \"{label}\", drift {drift})\n"),
-        Proof::Recovery => "would be accepted (recovery code)\n".to_owned(),
+        Proof::Recovery(_) => "would be accepted (recovery code)\n".to_owned(),
     }
 }
 
 fn as_json(user: &UserName, proof: &Proof) -> Value {
     match proof {
-        Proof::Token { serial, label, drift } => json!({
+        Proof::Token { serial, label, drift, .. } => json!({
             "user": user.as_str(),
             "accepted": true,
             "serial": serial.as_str(),
             "label": label.as_str(),
             "drift": drift,
         }),
-        Proof::Recovery => json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
+        Proof::Recovery(_) => json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
     }
 }
 
