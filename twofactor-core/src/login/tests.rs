@@ -122,8 +122,8 @@ impl UserDatabase for People {
 struct WellSetUp;
 
 impl Services for WellSetUp {
-    fn has_account_line(&self, service: &str) -> Result<bool, String> {
-        Ok(service != "cron")
+    fn account_line(&self, service: &str) -> Result<(), String> {
+        if service == "cron" { Err("the service cron has no account line of pam_twofactor".to_owned()) } else { Ok(()) }
     }
 }
 
