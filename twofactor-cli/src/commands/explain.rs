@@ -51,8 +51,8 @@ pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Outp
 struct Stack {
     /// Its auth lines that do, or why nobody can tell.
     auth: Result<Vec<Line>, String>,
-    /// Whether it does so in the account phase.
-    account: Result<bool, String>,
+    /// Whether it does so in the account phase, whenever that succeeds; otherwise why not.
+    account: Result<(), String>,
 }
 
 impl Stack {
@@ -60,7 +60,7 @@ impl Stack {
         let lines = pam_service::lines(service, &pam_service::FOLDERS.map(Path::new));
         let ours = |line: &Line| line.phase == Phase::Auth && line.runs(MODULE);
         let auth = lines.map(|lines| lines.into_iter().filter(ours).collect());
-        Self { auth: auth.map_err(|error| error.to_string()), account: SystemServices.has_account_line(service) }
+        Self { auth: auth.map_err(|error| error.to_string()), account: SystemServices.account_line(service) }
     }
 
     /// The first line that runs the module.

@@ -119,9 +119,8 @@ impl Course {
 
     /// Without an account line of ours nothing would ever be stored.
     fn enroll(leave: MayEnroll, prospect: Option<Prospect>, service: &str, world: &World<'_>) -> Self {
-        match world.services.has_account_line(service) {
-            Ok(true) => Self::Enroll(leave, prospect),
-            Ok(false) => Self::CannotEnroll(format!("the service {service} has no account line of pam_twofactor")),
+        match world.services.account_line(service) {
+            Ok(()) => Self::Enroll(leave, prospect),
             Err(problem) => Self::CannotEnroll(problem),
         }
     }

@@ -19,7 +19,8 @@ use crate::config::InvitationRule;
 use crate::enrollment::{self, Proposal, TRIES};
 use crate::invitation::{Invitation, InvitationCode};
 use crate::otp::Code;
-use crate::pam_service::{self, Phase};
+use crate::pam_service::findings::{self, AccountLine, Finding};
+use crate::pam_service::{self, Service};
 use crate::policy::MayEnroll;
 use crate::qr::{Glyphs, Qr};
 use crate::reason::Reason;
@@ -278,8 +279,9 @@ fn code(reply: &Reply) -> Option<Code> {
 
 /// Knows how PAM services are set up.
 pub trait Services {
-    /// Whether `service` runs this module in its account phase. What cannot be read is a problem in words.
-    fn has_account_line(&self, service: &str) -> Result<bool, String>;
+    /// Makes sure that the account phase of `service` would store what was confirmed: it runs this module whenever it
+    /// succeeds, and the module's refusal counts. Otherwise why it would not, in words.
+    fn account_line(&self, service: &str) -> Result<(), String>;
 }
 
 /// The host's PAM services.
@@ -287,12 +289,20 @@ pub trait Services {
 pub struct SystemServices;
 
 impl Services for SystemServices {
-    fn has_account_line(&self, service: &str) -> Result<bool, String> {
+    fn account_line(&self, service: &str) -> Result<(), String> {
         let folders = pam_service::FOLDERS.map(Path::new);
-        let lines = pam_service::lines(service, &folders).map_err(|error| error.to_string())?;
-        Ok(lines.iter().any(|line| line.phase == Phase::Account && line.runs(MODULE)))
+        let read = Service::read(service, &folders).map_err(|error| error.to_string())?;
+        match findings::account_line(&read) {
+            AccountLine::Reached => Ok(()),
+            AccountLine::Not(Finding::NoLine(_)) => {
+                Err(format!("the service {service} has no account line of pam_twofactor"))
+            }
+            AccountLine::Not(finding) => {
+                Err(format!("the account line of pam_twofactor in the service {service} does not count: {finding}"))
+            }
+        }
     }
 }
 
 /// The module's file name.
-pub const MODULE: &str = "pam_twofactor.so";
+pub const MODULE: &str = pam_service::modules::OURS;

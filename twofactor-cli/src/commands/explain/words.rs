@@ -224,7 +224,8 @@ pub(super) fn as_json(explained: &Explanation) -> Value {
             "arguments": line.arguments,
             "problems": explained.arguments.problems,
         })),
-        "account_line": explained.stack.account.as_ref().ok(),
+        "account_line": explained.stack.account.is_ok(),
+        "account_problem": explained.stack.account.as_ref().err(),
         "config": path(&explained.config),
         "passed_rules": explained.passed.iter().map(passed).collect::<Vec<_>>(),
         "rule": match explained.by {
