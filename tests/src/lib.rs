@@ -14,6 +14,7 @@
 )]
 
 pub mod artifacts;
+pub mod first_login;
 pub mod fob;
 pub mod moment;
 pub mod oathtool;

@@ -1,21 +1,10 @@
 //! Where setting up a second factor takes an invitation, a stolen password is not enough.
 
-use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
+use twofactor_tests::private_host::{PASSWORD, private_host, said};
 use twofactor_tests::ssh::Client;
 
 use crate::ssh::READS_THE_SECRET;
-use crate::{CONFIRM, Offer, STACK, assert_not_enrolled, client, configure};
-
-const INVITED: &str = "[default]\nsecond_factor = \"enroll\"\n[enrollment]\ninvitation = \"required\"\n";
-
-/// Asked before anything is shown.
-const INVITATION: &str = "Invitation code: ";
-
-/// What the sysadmin gives to the user.
-fn invite(host: &Host, user: &str) -> String {
-    let invited = host.json(&["invite", user]);
-    invited["invitation"].as_str().expect("an invitation").to_owned()
-}
+use crate::{CONFIRM, INVITATION, INVITED, Offer, STACK, assert_not_enrolled, client, configure, invite};
 
 #[test]
 fn the_right_password_alone_enrolls_nobody() {
