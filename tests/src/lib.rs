@@ -16,6 +16,7 @@
 pub mod artifacts;
 pub mod first_login;
 pub mod fob;
+pub mod footprint;
 pub mod moment;
 pub mod oathtool;
 pub mod pam;

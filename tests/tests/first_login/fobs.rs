@@ -24,7 +24,7 @@ pub(crate) fn codes(fob: &Fob) -> [String; 2] {
 }
 
 /// Registers at an ssh client, and gives what it shows from the serial on.
-fn register(sshd: &Sshd<'_>, user: &str, serial: &str, codes: &[String; 2]) -> (bool, String) {
+pub(crate) fn register(sshd: &Sshd<'_>, user: &str, serial: &str, codes: &[String; 2]) -> (bool, String) {
     let mut terminal = sshd.terminal(&client(user));
     offered(&mut terminal);
     terminal.type_line("token");

@@ -3,8 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod clients;
 mod console;
 mod decision;
+mod disks;
 mod fobs;
 mod guarantee;
 mod interrupted;
@@ -12,6 +14,7 @@ mod invitations;
 mod notices;
 mod remembered;
 mod rules;
+mod rules_over_ssh;
 mod services;
 mod ssh;
 
@@ -20,7 +23,7 @@ use std::path::Path;
 use twofactor_tests::first_login::{CODE, CONFIRM, ENROLL, INVITATION, INVITED, Offer, STACK, client, recovery_codes};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::{Event, Login, Outcome};
-use twofactor_tests::private_host::{Host, PASSWORD};
+use twofactor_tests::private_host::{Host, PASSWORD, said};
 use twofactor_tests::ssh::Sshd;
 use twofactor_tests::terminal::Terminal;
 
@@ -70,7 +73,7 @@ fn assert_not_enrolled(host: &Host, user: &str) {
         host.module_log().into_iter().find(|line| line.contains(": enrolled") || line.contains(": registered"));
     assert_eq!(enrolled, None);
     let status = host.run_twofactor(&["status", user]);
-    assert_eq!(status.status.code(), Some(3), "{}", String::from_utf8_lossy(&status.stdout));
+    assert_eq!(status.status.code(), Some(3), "{}", said(&status));
 }
 
 /// Goes through a login through libpam; `answer` is given the prompt and all that was shown so far.
