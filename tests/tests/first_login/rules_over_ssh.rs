@@ -171,7 +171,7 @@ fn only_the_factors_of_the_rule_count() {
         let sshd = host.sshd_with(STACK, "");
         let opened = |code: &str| sshd.client(&Client { code, ..client("alice") }).opened();
         let only = |factor: &str| {
-            configure(host, &format!("[[rule]]\nsecond_factor = \"required\"\nfactors = [\"{factor}\"]\n"))
+            configure(host, &format!("[[rule]]\nsecond_factor = \"required\"\nfactors = [\"{factor}\"]\n"));
         };
         let (code, recovery) = (alice.next_code(), &alice.recovery_codes[0]);
         only("token");
