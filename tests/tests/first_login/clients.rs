@@ -6,7 +6,9 @@ use twofactor_tests::pam::{Answer, ReturnCode, Texts};
 use twofactor_tests::private_host::private_host;
 
 use crate::fobs::{codes, imported};
-use crate::{CODE, CONFIRM, ENROLL, assert_not_enrolled, clueless, configure, module_alone};
+use crate::{
+    CODE, CONFIRM, ENROLL, INVITATION, INVITED, assert_not_enrolled, clueless, configure, conversing, module_alone,
+};
 
 const PHASES: &str = "authenticate,account";
 
@@ -30,22 +32,32 @@ fn whoever_was_shown_no_secret_is_asked_three_times_and_refused() {
 }
 
 #[test]
-fn a_picture_in_ascii_cannot_be_shown_either_and_asking_for_it_for_ever_ends_with_the_client() {
+fn who_asks_for_another_picture_for_ever_is_refused_in_the_end() {
     private_host(|host| {
         configure(host, ENROLL);
         host.add_user("alice");
         module_alone(host, "blind", "");
         for texts in BLIND {
-            let mut login = host.login("alice").service("blind").texts(texts).start();
-            for _ in 0..20 {
-                assert_eq!(login.expect_prompt().text, CONFIRM);
-                login.answer(&"ascii".into());
+            for word in ["ascii", "token"] {
+                host.configure(&format!("{ENROLL}[enrollment]\nself_register = false\n"));
+                let outcome = conversing(host.login("alice").service("blind").texts(texts), |_, _| word.to_owned());
+                assert_eq!(outcome.code(), ReturnCode::AUTH_ERR, "{texts:?}");
+                assert_eq!(outcome.prompts(), [CONFIRM; 11], "{texts:?}: ten times again, as the manual says");
+                assert_not_enrolled(host, "alice");
             }
-            login.expect_prompt();
-            login.answer(&Answer::Fail);
-            let _ = login.advance();
-            assert_eq!(login.outcome().code(), ReturnCode::CONV_ERR, "{texts:?}");
-            login.finish();
+        }
+    });
+}
+
+#[test]
+fn where_an_invitation_is_needed_it_is_asked_for_without_a_word_and_nothing_is_given_away() {
+    private_host(|host| {
+        configure(host, INVITED);
+        host.add_user("alice");
+        module_alone(host, "blind", "");
+        for texts in BLIND {
+            let outcome = clueless(host.login("alice").service("blind").calls(PHASES).texts(texts));
+            assert_eq!((outcome.code(), outcome.prompts()), (ReturnCode::AUTH_ERR, vec![INVITATION]), "{texts:?}");
             assert_not_enrolled(host, "alice");
         }
     });

@@ -117,6 +117,32 @@ fn hanging_up_at_the_invitation_or_behind_it_spends_nothing() {
     });
 }
 
+/// The one secret that is shown a second time is asked for when the password is known to be right.
+#[test]
+fn hanging_up_at_a_secret_that_was_kept_leaves_it_to_be_confirmed() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        let alice = host.user_with_app("alice");
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        let sshd = host.sshd_with(STACK, "");
+        for way in [&[][..], &[("ascii", CONFIRM)], &[(WRONG, CONFIRM)], &[(WRONG, CONFIRM), (WRONG, CONFIRM)]] {
+            let mut terminal = sshd.terminal(&client("alice"));
+            let offer = offered(&mut terminal);
+            assert_eq!(offer.app.secret, alice.authenticator.secret);
+            let mut wrong = offer.app.wrong_codes();
+            for (typed, question) in way {
+                terminal.type_line(&if *typed == WRONG { wrong.next().unwrap() } else { (*typed).to_owned() });
+                terminal.expect(question);
+            }
+            drop(terminal);
+            sshd.wait_until_everybody_left();
+            let status = host.json(&["status", "alice"]);
+            assert_eq!(status["tokens"][0]["state"], "pending", "{status}");
+        }
+        enrolled_over_ssh(&sshd, "alice");
+    });
+}
+
 #[test]
 fn of_two_sessions_one_wins_and_the_other_is_told_to_log_in_again() {
     private_host(|host| {
