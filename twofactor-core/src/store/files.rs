@@ -388,6 +388,15 @@ impl Locked {
         replace_state(self.folder(), &state_file::write(state))
     }
 
+    /// Writes over the older of the two states in the file, which takes no room: a full disk that has stopped a change must
+    /// not keep it from being taken back.
+    fn overwrite_state(&self, state: &State) -> Result<(), StoreError> {
+        let mut file = self.state_file()?;
+        file.read()?;
+        file.write(state)?;
+        Ok(file.file.sync()?)
+    }
+
     fn write_credentials(&self, credentials: &Credentials) -> Result<(), StoreError> {
         Ok(self.folder().replace(SECRET, secret_file::write(credentials).as_bytes())?)
     }

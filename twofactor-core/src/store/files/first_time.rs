@@ -162,7 +162,7 @@ impl Files {
         after.tokens_held = edit.held(user)?;
         account.write_state(&after)?;
         if let Err(error) = edit.commit() {
-            account.write_state(&before)?;
+            account.overwrite_state(&before)?;
             return Err(error.into());
         }
         Ok(())

@@ -650,7 +650,7 @@ impl Locked {
         let state = self.state()?;
         let before = state.tokens_held;
         if before != held {
-            self.write_state(&State { tokens_held: held, ..state })?;
+            self.overwrite_state(&State { tokens_held: held, ..state })?;
         }
         Ok(before)
     }
