@@ -136,6 +136,8 @@ pub(crate) enum Failure {
     StdinTwice,
     #[error("{} has lines that are wrong; nothing was changed", path.display())]
     BadList { path: PathBuf, problems: Vec<(usize, LineProblem)> },
+    #[error("{} has no line SERIAL,USER; nothing was changed", .0.display())]
+    EmptyList(PathBuf),
     #[error("{}:{line}: {error}", path.display())]
     AtLine { path: PathBuf, line: usize, error: TokenError },
     #[error("{user} has new recovery codes, but they could not be shown: {}", describe(error))]
@@ -171,7 +173,9 @@ impl Failure {
             | Self::SeveralFit(_)
             | Self::NoSeriesToFix(_)
             | Self::RowsRefused { rejected: 0, .. } => Status::Refused,
-            Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) => Status::BadInput,
+            Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) | Self::EmptyList(_) => {
+                Status::BadInput
+            }
             Self::Interrupted => Status::Interrupted,
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
@@ -259,6 +263,7 @@ impl Failure {
             | Self::InputFile { .. }
             | Self::RowsRefused { .. }
             | Self::NotText(_)
+            | Self::EmptyList(_)
             | Self::NotAnswered
             | Self::NoCode
             | Self::NotACode

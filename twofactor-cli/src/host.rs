@@ -10,11 +10,13 @@ use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::store::registry::By;
 use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::throttle::Source;
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::error::Failure;
 use crate::journal;
+use crate::output;
 
 /// The host, for a command that touches accounts.
 #[derive(Debug)]
@@ -59,6 +61,18 @@ impl Host {
     pub(crate) fn status(&self, user: &UserName) -> Result<Status, Failure> {
         let status = self.accounts.status(user, self.config.window, self.config.throttle, self.now()?)?;
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
+    }
+
+    /// Says so when logins of the user are refused unseen, because of wrong codes. That happens also to who is not enrolled:
+    /// wrong invitations count.
+    pub(crate) fn warn_of_delay(&self, user: &UserName) -> Result<(), Failure> {
+        let anywhere = Source::from_rhost(None);
+        if let Some(until) = self.accounts.blocked_until(user, &anywhere, self.config.throttle, self.now()?)? {
+            output::warning(&format!(
+                "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {user}\" ends that"
+            ));
+        }
+        Ok(())
     }
 
     /// Who changes something now.

@@ -125,6 +125,10 @@ fn guessing_invitations_is_slowed() {
         }
         host.login("alice").service("guessed").typing(&code);
         host.assert_logged(&["denied user=alice", "reason=throttled"]);
+        let status = host.run_twofactor(&["status", "alice"]);
+        assert_eq!(status.status.code(), Some(3));
+        let warned = String::from_utf8_lossy(&status.stderr).contains("twofactor unlock alice");
+        assert!(warned, "a newcomer who has to wait is no mystery: {status:?}");
         host.succeed("twofactor", ["unlock", "alice"]);
         let outcome = crate::conversing(host.login("alice").service("guessed"), |prompt, shown| match prompt {
             INVITATION => code.clone(),
