@@ -53,6 +53,10 @@ pub enum Event {
     SeriesDeleted,
     /// All tokens of a series got other parameters.
     SeriesMended,
+    /// The module was put into a PAM service.
+    ServiceEnabled,
+    /// The module was taken out of a PAM service.
+    ServiceDisabled,
     /// Something on the host has to be mended.
     Error,
 }
@@ -81,6 +85,8 @@ impl fmt::Display for Event {
             Self::Resynced => "resynced",
             Self::SeriesDeleted => "series-deleted",
             Self::SeriesMended => "series-mended",
+            Self::ServiceEnabled => "service-enabled",
+            Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",
         })
     }
