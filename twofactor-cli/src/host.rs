@@ -31,9 +31,7 @@ pub(crate) struct Host {
 impl Host {
     /// Makes sure we are root, keeps this process's memory to itself, and reads the configuration.
     pub(crate) fn open(named: Option<&Path>) -> Result<Self, Failure> {
-        if !geteuid().is_root() {
-            return Err(Failure::NotRoot);
-        }
+        must_be_root()?;
         protect_memory();
         let config = configuration(named)?;
         let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
@@ -102,6 +100,11 @@ impl Sysadmin {
     pub(crate) fn by(&self) -> By<'_> {
         By { who: &self.who, at: self.at }
     }
+}
+
+/// Refuses everybody else.
+pub(crate) fn must_be_root() -> Result<(), Failure> {
+    if geteuid().is_root() { Ok(()) } else { Err(Failure::NotRoot) }
 }
 
 /// Lets this process open as many files as it may: whoever takes tokens from many owners holds a lock for each.

@@ -56,6 +56,10 @@ pub enum Event {
     SeriesDeleted,
     /// All tokens of a series got other parameters.
     SeriesMended,
+    /// The module was put into a PAM service.
+    ServiceEnabled,
+    /// The module was taken out of a PAM service.
+    ServiceDisabled,
     /// Something on the host has to be mended.
     Error,
 }
@@ -85,6 +89,8 @@ impl fmt::Display for Event {
             Self::Resynced => "resynced",
             Self::SeriesDeleted => "series-deleted",
             Self::SeriesMended => "series-mended",
+            Self::ServiceEnabled => "service-enabled",
+            Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",
         })
     }

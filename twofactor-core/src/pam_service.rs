@@ -10,6 +10,7 @@ pub mod control;
 pub mod findings;
 pub mod flow;
 pub mod modules;
+pub mod placing;
 mod text;
 
 use std::fs;
@@ -78,7 +79,9 @@ pub struct Line {
     pub file: PathBuf,
     /// Where in the file, from 1.
     pub number: usize,
-    /// The line of the service's own file that it comes from, itself or through includes.
+    /// The service's own file, or that of `other`.
+    pub top: PathBuf,
+    /// The line of that file that it comes from, itself or through includes.
     pub origin: usize,
     /// In how many substacks it stands.
     pub depth: usize,
@@ -166,14 +169,14 @@ impl Service {
     /// The service as it would be with `text` in its file.
     pub fn from_text(name: &str, file: &Path, text: &str, folders: &[&Path]) -> Result<Self, ServiceError> {
         let mut reader = Reader { folders, lines: Vec::new(), files: Vec::new() };
-        reader.text(text, file, &Place::TOP)?;
+        reader.text(text, file, &Place::top(file))?;
         let mut lines = std::mem::take(&mut reader.lines);
         if let Some((file, text)) = find(OTHER, folders)? {
             let described: Vec<Phase> =
                 Phase::ALL.into_iter().filter(|phase| lines.iter().any(|line| line.phase == *phase)).collect();
             // What is wrong there matters to whom it is read for.
             if described.len() < Phase::ALL.len() {
-                reader.text(&text, &file, &Place::TOP)?;
+                reader.text(&text, &file, &Place::top(&file))?;
                 lines.extend(reader.lines.into_iter().filter(|line| !described.contains(&line.phase)));
             }
         }
@@ -250,16 +253,20 @@ fn read(path: &Path) -> Result<String, io::Error> {
 
 /// Where a text is read.
 #[derive(Clone, Copy)]
-struct Place {
+struct Place<'p> {
     /// Only the lines of this phase count.
     only: Option<Phase>,
     includes: usize,
     depth: usize,
+    /// The service's own file.
+    top: &'p Path,
     origin: Option<usize>,
 }
 
-impl Place {
-    const TOP: Self = Self { only: None, includes: 0, depth: 0, origin: None };
+impl<'p> Place<'p> {
+    fn top(file: &'p Path) -> Self {
+        Self { only: None, includes: 0, depth: 0, top: file, origin: None }
+    }
 }
 
 struct Reader<'f> {
@@ -269,7 +276,7 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    fn text(&mut self, text: &str, file: &Path, place: &Place) -> Result<(), ServiceError> {
+    fn text(&mut self, text: &str, file: &Path, place: &Place<'_>) -> Result<(), ServiceError> {
         if !self.files.iter().any(|known| known == file) {
             self.files.push(file.to_owned());
         }
@@ -308,7 +315,7 @@ impl Reader<'_> {
     }
 
     /// `false` when nobody describes it.
-    fn include(&mut self, name: &str, place: &Place, by: &Path) -> Result<bool, ServiceError> {
+    fn include(&mut self, name: &str, place: &Place<'_>, by: &Path) -> Result<bool, ServiceError> {
         let includes = place.includes + 1;
         if includes >= DEEPEST {
             return Err(ServiceError::TooDeep(by.to_owned()));
@@ -332,7 +339,7 @@ impl Reader<'_> {
 }
 
 /// A line by its words. One without a phase is taken for one of the phase that is read, or for auth.
-fn parsed(words: &[String], file: &Path, number: usize, place: &Place) -> Line {
+fn parsed(words: &[String], file: &Path, number: usize, place: &Place<'_>) -> Line {
     let first = words.first().map(|word| text::bare(word)).unwrap_or_default();
     let (phase_word, absence) = match first.strip_prefix('-') {
         Some(word) => (word, Absence::Silent),
@@ -354,6 +361,7 @@ fn parsed(words: &[String], file: &Path, number: usize, place: &Place) -> Line {
         arguments: words.iter().skip(3).map(|word| text::bare(word)).collect(),
         file: file.to_owned(),
         number,
+        top: place.top.to_owned(),
         origin: place.origin.unwrap_or(number),
         depth: place.depth,
         kind,

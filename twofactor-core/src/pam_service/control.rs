@@ -159,9 +159,16 @@ impl Control {
         self.actions.contains(&action)
     }
 
-    /// The largest jump.
-    pub fn farthest(&self) -> usize {
-        self.actions.iter().map(|action| if let Action::Jump(over) = action { *over } else { 0 }).max().unwrap_or(0)
+    /// Over how many modules it jumps, each number once.
+    pub fn jumps(&self) -> Vec<usize> {
+        let mut jumps: Vec<usize> = self
+            .actions
+            .iter()
+            .filter_map(|action| if let Action::Jump(over) = action { Some(*over) } else { None })
+            .collect();
+        jumps.sort_unstable();
+        jumps.dedup();
+        jumps
     }
 
     /// `incomplete` ends no phase: the application calls again.

@@ -99,6 +99,22 @@ pub enum Finding {
     Tangled(Phase),
 }
 
+impl Finding {
+    /// The phase it is about. A line that is broken says so itself.
+    pub fn phase(&self) -> Option<Phase> {
+        match self {
+            Self::NoLine(phase)
+            | Self::Skipped { phase, .. }
+            | Self::Overruled { phase, .. }
+            | Self::NeverSucceeds(phase)
+            | Self::Tangled(phase) => Some(*phase),
+            Self::SkippedWhenExpired { .. } => Some(Phase::Account),
+            Self::PrimaryOverruled { .. } | Self::Unasked { .. } | Self::OnlyIgnores { .. } => Some(Phase::Auth),
+            Self::Missing { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
+        }
+    }
+}
+
 /// Everything about how `service` runs our module. `is_missing` says of a line whether its module is not there.
 pub fn of(service: &Service, is_missing: &dyn Fn(&Line) -> bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> = service.lines.iter().filter_map(flawed).collect();

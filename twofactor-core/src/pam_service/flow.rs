@@ -86,24 +86,50 @@ pub struct Ending {
 #[error("its lines jump and reset in too many ways to follow")]
 pub struct Tangled;
 
+/// What is taken for granted about a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assumed {
+    /// Nothing: it does what a module of its nature may do.
+    Nothing,
+    /// Its module is not there.
+    Missing,
+    /// It accepts.
+    Passes,
+    /// It refuses.
+    Refuses,
+}
+
 /// Every way in which `lines`, those of one phase, can end. `is_missing` says of a line whether its module is not there.
 pub fn endings(lines: &[&Line], is_missing: &dyn Fn(&Line) -> bool) -> Result<Vec<Ending>, Tangled> {
+    endings_assuming(lines, &|_, line| if is_missing(line) { Assumed::Missing } else { Assumed::Nothing })
+}
+
+/// The same under assumptions about lines, which are told by their place in the phase.
+pub fn endings_assuming(lines: &[&Line], assumed: &dyn Fn(usize, &Line) -> Assumed) -> Result<Vec<Ending>, Tangled> {
     let walk = Walk {
         lines,
-        steps: lines.iter().map(|line| possible(line, is_missing(line))).collect(),
+        steps: lines.iter().enumerate().map(|(at, line)| possible(line, assumed(at, line))).collect(),
         remembers: lines.iter().any(|line| line.actions.has(Action::Reset)),
     };
     walk.endings()
 }
 
+/// Where each jump of `lines` can lead: from which line, and the line that runs next.
+pub(super) fn jumps(lines: &[&Line]) -> Vec<(usize, usize)> {
+    let walk = Walk { lines, steps: Vec::new(), remembers: false };
+    lines.iter().enumerate().flat_map(|(at, line)| walk.jumps_of(at, line)).collect()
+}
+
 /// What a line may return, and what is done with it.
-fn possible(line: &Line, is_missing: bool) -> Vec<(Outcome, Action)> {
-    let outcomes: &[Outcome] = match (&line.kind, Nature::of(&line.module)) {
-        (Kind::Substack, _) => &[],
-        (Kind::Broken(_), _) | (Kind::Module, Nature::Deny) => &[Outcome::Failure],
-        (Kind::Module, _) if is_missing => &[Outcome::Missing],
-        (Kind::Module, Nature::Permit) => &[Outcome::Success],
-        (Kind::Module, Nature::Ours | Nature::Primary | Nature::Other) => match line.phase {
+fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
+    let outcomes: &[Outcome] = match (&line.kind, Nature::of(&line.module), assumed) {
+        (Kind::Substack, ..) => &[],
+        (Kind::Broken(_), ..) | (Kind::Module, Nature::Deny, _) | (Kind::Module, _, Assumed::Refuses) => {
+            &[Outcome::Failure]
+        }
+        (Kind::Module, _, Assumed::Missing) => &[Outcome::Missing],
+        (Kind::Module, Nature::Permit, _) | (Kind::Module, _, Assumed::Passes) => &[Outcome::Success],
+        (Kind::Module, Nature::Ours | Nature::Primary | Nature::Other, Assumed::Nothing) => match line.phase {
             Phase::Account => &[Outcome::Success, Outcome::Ignore, Outcome::NewPassword, Outcome::Failure],
             Phase::Auth | Phase::Session | Phase::Password => &[Outcome::Success, Outcome::Ignore, Outcome::Failure],
         },
@@ -224,6 +250,11 @@ impl Walk<'_> {
                 Err(short) => (SoFar::Failure, short),
             },
         }
+    }
+
+    fn jumps_of(&self, at: usize, line: &Line) -> Vec<(usize, usize)> {
+        let over = line.actions.jumps().into_iter();
+        over.map(|over| (at, self.target(at, line.depth, over).unwrap_or_else(|short| short))).collect()
     }
 
     /// The first line behind the stack that `line` is in.

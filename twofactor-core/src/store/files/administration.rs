@@ -367,7 +367,7 @@ impl Files {
     }
 
     /// The folder of everything, made when it is not there.
-    pub(super) fn state_folder_or_new(&self) -> Result<Folder, StoreError> {
+    pub fn state_folder_or_new(&self) -> Result<Folder, StoreError> {
         match Folder::open(&self.state, self.owner, Protection::FromReading)? {
             Some(state) => Ok(state),
             None => self.make_state_folder(),
