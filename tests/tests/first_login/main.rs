@@ -18,6 +18,7 @@ mod rules;
 mod rules_over_ssh;
 mod services;
 mod ssh;
+mod strangers;
 
 use std::path::Path;
 

@@ -142,24 +142,6 @@ fn a_client_that_can_only_send_a_password_is_refused_at_once_and_the_log_says_wh
 }
 
 #[test]
-fn a_user_who_does_not_exist_sees_what_a_newcomer_sees() {
-    private_host(|host| {
-        configure(host, ENROLL);
-        host.add_user("alice");
-        let sshd = host.sshd_with(STACK, "");
-        let seen = |user: &str, password: &str| {
-            let session = sshd.client(&Client { password, code: "000000", ..client(user) });
-            assert!(!session.opened());
-            let prompts: Vec<usize> = session.prompts.iter().map(|prompt| prompt.lines().count()).collect();
-            (prompts, String::from_utf8_lossy(&session.output.stderr).replace(user, "USER"))
-        };
-        assert_eq!(seen("alice", "wrong"), seen("carol", "wrong"));
-        host.assert_logged(&["denied user=carol", "reason=unknown-user"]);
-        assert_not_enrolled(host, "alice");
-    });
-}
-
-#[test]
 fn a_secret_that_was_kept_is_shown_again_behind_the_right_password_and_never_behind_a_wrong_one() {
     private_host(|host| {
         configure(host, ENROLL);

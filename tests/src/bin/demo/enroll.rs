@@ -1,13 +1,13 @@
 //! `make demo-enroll`: the first login of somebody who has no second factor sets one up, and the next one asks for it.
 
-use std::fs;
-
 use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer, STACK};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::Host;
 use twofactor_tests::ssh::Sshd;
 
-use crate::transcript::{command, look_around, run, say, show, show_log_of_module, ssh, ssh_with, typed};
+use crate::transcript::{
+    command, configure, know_the_host, look_around, run, say, show, show_log_of_module, ssh, ssh_with, typed,
+};
 
 pub(crate) fn demonstrate(host: &Host) {
     switch_on(host);
@@ -21,17 +21,9 @@ pub(crate) fn demonstrate(host: &Host) {
 
 fn switch_on(host: &Host) {
     say("A private host with an sshd of its own. Whoever has no second factor sets one up when he logs in:");
-    host.configure(ENROLL);
-    command("cat /etc/twofactor/twofactor.toml");
-    print!("{ENROLL}");
+    configure(host, ENROLL);
     command("cat /etc/pam.d/sshd");
     print!("{STACK}");
-}
-
-/// Alice has been here before, so her client has nothing to say about the host's key.
-fn know_the_host(host: &Host) {
-    let key = fs::read_to_string(host.place("host_key.pub")).expect("sshd has a key");
-    fs::write("/etc/ssh/ssh_known_hosts", format!("127.0.0.1 {key}")).expect("a private /etc");
 }
 
 fn first_login(sshd: &Sshd<'_>) -> Authenticator {
