@@ -111,6 +111,11 @@ impl Login<'_> {
         self.with("--service", name)
     }
 
+    /// With the services of the system, as every application has them, and not those of [`Host::service`].
+    pub fn of_the_system(self) -> Self {
+        self.with("--confdir", "")
+    }
+
     /// From a remote host.
     pub fn rhost(self, rhost: &str) -> Self {
         self.with("--rhost", rhost)
@@ -161,14 +166,10 @@ impl Login<'_> {
     /// Starts the process; it waits at its first prompt.
     pub fn start(self) -> Running {
         let mut command = self.host.command("sh");
-        command.args([
-            "-c",
-            &format!("{}; exec \"$@\"", self.before),
-            "sh",
-            "pam-login",
-            "--confdir",
-            &self.host.confdir(),
-        ]);
+        command.args(["-c", &format!("{}; exec \"$@\"", self.before), "sh", "pam-login"]);
+        if !self.arguments.iter().any(|argument| argument == "--confdir") {
+            command.args(["--confdir", &self.host.confdir()]);
+        }
         if !self.arguments.iter().any(|argument| argument == "--service") {
             command.args(["--service", SERVICE]);
         }

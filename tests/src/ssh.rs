@@ -64,6 +64,18 @@ impl Host {
         self.sshd_with(STACK, configuration)
     }
 
+    /// Starts sshd as the distribution does: with `/etc/ssh/sshd_config` and the system's PAM service.
+    pub fn sshd_of_the_system(&self) -> Sshd<'_> {
+        self.succeed("ssh-keygen", ["-A"]);
+        let program = requirements::program("sshd").expect("sshd was found before");
+        let mut command = self.command(program);
+        command.args(["-D", "-o", "UseDNS=no"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("sshd starts");
+        let sshd = Sshd { host: self, process: Some(process) };
+        sshd.wait_until_it_listens();
+        sshd
+    }
+
     /// Starts sshd with a PAM service of its own and further lines of configuration.
     pub fn sshd_with(&self, stack: &str, configuration: &str) -> Sshd<'_> {
         self.sshd_prepared(stack, configuration, |_| ())

@@ -3,6 +3,8 @@
 //! `pam-login --confdir DIR --service NAME [--user NAME] [--rhost HOST] [--tty TTY] [--calls authenticate,account,setcred]
 //! [--repeat N] [--flags silent] [--texts shown|dropped|refused]`
 //!
+//! With an empty DIR services are those of the system, as for any application.
+//!
 //! Among the calls, `become:NAME` sets PAM_USER, as an application may that changes its mind.
 //!
 //! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
@@ -181,7 +183,7 @@ fn transaction(script: &Script) -> c_int {
             script.service.as_ptr(),
             user,
             &raw const conversation,
-            script.confdir.as_ptr(),
+            if script.confdir.is_empty() { std::ptr::null() } else { script.confdir.as_ptr() },
             &raw mut handle,
         )
     };

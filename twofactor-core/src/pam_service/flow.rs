@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 
 use super::control::{Action, Outcome};
-use super::modules::Nature;
+use super::modules::{self, Nature};
 use super::{Kind, Line, Phase};
 
 /// The most situations that are looked at. A stack of a real host has some hundred.
@@ -129,6 +129,9 @@ fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
         }
         (Kind::Module, _, Assumed::Missing) => &[Outcome::Missing],
         (Kind::Module, Nature::Permit, _) | (Kind::Module, _, Assumed::Passes) => &[Outcome::Success],
+        (Kind::Module, Nature::Primary, Assumed::Nothing) if modules::always_decides(line) => {
+            &[Outcome::Success, Outcome::Failure]
+        }
         (Kind::Module, Nature::Ours | Nature::Primary | Nature::Other, Assumed::Nothing) => match line.phase {
             Phase::Account => &[Outcome::Success, Outcome::Ignore, Outcome::NewPassword, Outcome::Failure],
             Phase::Auth | Phase::Session | Phase::Password => &[Outcome::Success, Outcome::Ignore, Outcome::Failure],
@@ -320,10 +323,10 @@ mod tests {
     #[test]
     fn behind_what_is_required_everything_counts() {
         let stack = format!("auth required pam_unix.so\n{OURS}");
-        assert_eq!(
-            successes(&stack, ""),
-            [(Primary::NotAsked, Ours::Passed), (Primary::Passed, Ours::Passed), (Primary::Passed, Ours::Ignored)]
-        );
+        let passed = [(Primary::Passed, Ours::Passed), (Primary::Passed, Ours::Ignored)];
+        assert_eq!(successes(&stack, ""), passed);
+        let may_ignore = format!("auth required pam_krb5.so minimum_uid=1000\n{OURS}");
+        assert_eq!(successes(&may_ignore, ""), [&[(Primary::NotAsked, Ours::Passed)], &passed[..]].concat());
     }
 
     #[test]

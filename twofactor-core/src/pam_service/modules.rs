@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Line;
+use super::{Line, Phase};
 
 /// This product's module.
 pub const OURS: &str = "pam_twofactor.so";
 
 /// Modules that ask for a first factor: a password, a finger, a card, a key.
-const PRIMARY: [&str; 20] = [
+const PRIMARY: [&str; 21] = [
     "pam_unix.so",
     "pam_unix2.so",
     "pam_sss.so",
@@ -29,6 +29,7 @@ const PRIMARY: [&str; 20] = [
     "pam_centrifydc.so",
     "pam_ssh_agent_auth.so",
     "pam_himmelblau.so",
+    "pam_kanidm.so",
 ];
 
 /// Where distributions keep modules, besides a folder for each architecture below `/usr/lib`. libpam has one folder compiled
@@ -64,6 +65,12 @@ impl Nature {
             _ => Self::Other,
         }
     }
+}
+
+/// Whether the module of an auth line says yes or no to everybody: it never has nothing to say.
+pub(super) fn always_decides(line: &Line) -> bool {
+    let ignores = || line.arguments.iter().any(|argument| argument.starts_with("ignore"));
+    line.phase == Phase::Auth && (line.runs("pam_unix.so") || (line.runs("pam_sss.so") && !ignores()))
 }
 
 /// The folder in which this host's libpam looks for modules.

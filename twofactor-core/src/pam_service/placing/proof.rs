@@ -1,5 +1,6 @@
 //! Whether a text does what it is for: every way that its phases can end is looked at.
 
+use super::super::control::Outcome;
 use super::super::findings::{self, Finding, Place};
 use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled};
 use super::super::modules::Nature;
@@ -34,7 +35,8 @@ pub(super) fn sound(service: &Service) -> Result<(), Finding> {
     let endings = flow::endings(&lines, &|_| false).map_err(|Tangled| Finding::Tangled(Phase::Auth))?;
     let success = |with: Primary| endings.iter().find(|one| one.so_far == SoFar::Success && one.primary == with);
     if let Some(ending) = success(Primary::Refused) {
-        let refused = ending.path.iter().rev().filter_map(|step| lines.get(step.line));
+        let steps = ending.path.iter().rev().filter(|step| step.outcome == Outcome::Failure);
+        let refused = steps.filter_map(|step| lines.get(step.line));
         let primary = refused.into_iter().find(|line| is_primary(line));
         return Err(Finding::PrimaryOverruled { primary: primary.map_or_else(nowhere, |line| Place::of(line)) });
     }
