@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use thiserror::Error;
 
 use crate::clock::UnixTime;
@@ -127,8 +127,16 @@ impl FromStr for Network {
             Err(_) => IpNet::from(text.parse::<IpAddr>().map_err(|_| NotANetwork)?.to_canonical()),
         };
         // Host bits that are set are a slip: the range would be another one than it looks.
-        if network.trunc() == network { Ok(Self(network)) } else { Err(NotANetwork) }
+        if network.trunc() == network { Ok(Self(canonical(network))) } else { Err(NotANetwork) }
     }
+}
+
+/// An IPv4 network written as an IPv6 one, `::ffff:10.0.0.0/104`, is the IPv4 one, as its addresses are IPv4 addresses. Else
+/// no login would ever come from it.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let ipv4 = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    ipv4.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }
 
 impl Network {
@@ -319,6 +327,8 @@ mod tests {
     fn addresses_are_matched_as_addresses_and_names_never() {
         assert!(comes_from(&["10.0.0.0/8"], Some("10.1.2.3")));
         assert!(comes_from(&["10.0.0.0/8"], Some("::ffff:10.1.2.3")), "IPv4-mapped");
+        assert!(comes_from(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"], Some("10.1.2.3")), "and a network");
+        assert!(!comes_from(&["::ffff:10.0.0.0/104"], Some("11.1.2.3")));
         assert!(comes_from(&["2001:db8::/32"], Some("2001:DB8:0::1")));
         assert!(comes_from(&["192.0.2.7"], Some("192.0.2.7")));
         assert!(!comes_from(&["0.0.0.0/0"], Some("2001:db8::1")));

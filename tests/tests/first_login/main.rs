@@ -13,6 +13,7 @@ mod guarantee;
 mod interrupted;
 mod invitations;
 mod notices;
+mod other_clients;
 mod remembered;
 mod rules;
 mod rules_over_ssh;

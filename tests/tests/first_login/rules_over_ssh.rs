@@ -34,6 +34,7 @@ fn an_address_is_that_of_the_client_also_over_ipv6_and_mapped_into_it() {
         let sshd = host.sshd_with(STACK, "ListenAddress ::\n");
         let table = [
             ("networks = [\"127.0.0.0/8\"]", [false, false, true]),
+            ("networks = [\"::ffff:127.0.0.0/104\"]", [false, false, true]),
             ("networks = [\"::1\"]", [true, true, false]),
             ("networks = [\"::/0\"]", [true, true, false]),
             ("networks = [\"10.0.0.0/8\", \"2001:db8::/32\"]", [true, true, true]),

@@ -97,6 +97,24 @@ fn a_client_whose_locale_has_no_blocks_gets_a_picture_for_the_word_ascii() {
     });
 }
 
+/// sshd sends what the account phase says as a banner, and the client decides whether anybody sees it.
+#[test]
+fn a_client_that_is_told_to_be_quiet_keeps_the_recovery_codes_to_itself() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let options = &["PreferredAuthentications=keyboard-interactive", "LogLevel=QUIET"];
+        let mut terminal = sshd.terminal(&Client { options, ..client("alice") });
+        let offer = offered(&mut terminal);
+        terminal.type_line(&offer.app.code(0));
+        let after = terminal.expect("$ ");
+        assert_eq!(after.trim(), "$", "not a word, as the manual says");
+        host.assert_logged(&["enrolled user=alice"]);
+        assert_eq!(host.json(&["status", "alice"])["recovery_codes"], 10);
+    });
+}
+
 #[test]
 fn a_wrong_code_may_be_corrected_and_three_end_it() {
     private_host(|host| {
