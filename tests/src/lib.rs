@@ -15,6 +15,7 @@
 
 pub mod artifacts;
 pub mod fob;
+pub mod log_daemon;
 pub mod moment;
 pub mod oathtool;
 pub mod pam;

@@ -11,11 +11,13 @@ use twofactor_core::account::MOST_RECOVERY_CODES;
 use twofactor_core::otp::{Algorithm, Digits, Period};
 use twofactor_core::token::Label;
 
+pub(crate) use log::Log;
 pub(crate) use tokens::{Series, Token};
 
 use crate::output::{ColorChoice, Format, Output, Verbosity};
 use crate::qr::{QrChoice, QrFile};
 
+pub(crate) mod log;
 pub(crate) mod tokens;
 
 /// Reads the arguments of this process.
@@ -115,6 +117,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Series(Series),
     Explain(Explain),
+    Log(Log),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),

@@ -1,7 +1,7 @@
 //! `key=value key="another value"`: how the log and the registry's history write down what belongs to an event.
 //!
 //! What always holds: a value that is anything but printable ASCII without spaces is quoted and escaped, so whatever an
-//! attacker put into it stays one value. [`read`] is the inverse of [`write`] and takes nothing else.
+//! attacker put into it stays one value. [`read`] is the inverse of [`write`].
 
 use std::fmt::{self, Write};
 
@@ -29,7 +29,7 @@ pub fn read(text: &str) -> Option<Pairs> {
         }
         match value.strip_prefix('"') {
             Some(quoted) => {
-                let Some((value, behind)) = unquoted(quoted)? else { return Some(pairs) };
+                let Unquoted::Whole(value, behind) = unquoted(quoted)? else { return Some(pairs) };
                 pairs.push((key.to_owned(), value));
                 rest = behind;
             }
@@ -47,27 +47,34 @@ pub fn read(text: &str) -> Option<Pairs> {
     Some(pairs)
 }
 
-/// The value behind an opening quote and what follows it; `Some(None)` when the text ends before the closing quote, `None`
-/// when nobody of ours wrote it.
-fn unquoted(text: &str) -> Option<Option<(String, &str)>> {
+/// What stands behind an opening quote.
+enum Unquoted<'t> {
+    /// The value, and what follows it.
+    Whole(String, &'t str),
+    /// The text ends before the closing quote.
+    Cut,
+}
+
+/// Reads what stands behind an opening quote; `None` when nobody of ours wrote it.
+fn unquoted(text: &str) -> Option<Unquoted<'_>> {
     let mut bytes = Vec::new();
     let mut rest = text;
     loop {
-        let Some(first) = rest.bytes().next() else { return Some(None) };
+        let Some(first) = rest.bytes().next() else { return Some(Unquoted::Cut) };
         match first {
-            b'"' => return Some(Some((String::from_utf8(bytes).ok()?, rest.get(1..)?))),
+            b'"' => return Some(Unquoted::Whole(String::from_utf8(bytes).ok()?, rest.get(1..)?)),
             b'\\' => match rest.as_bytes().get(1) {
                 Some(escaped @ (b'"' | b'\\')) => {
                     bytes.push(*escaped);
                     rest = rest.get(2..)?;
                 }
                 Some(b'x') => {
-                    let Some(digits) = rest.get(2..4) else { return Some(None) };
+                    let Some(digits) = rest.get(2..4) else { return Some(Unquoted::Cut) };
                     bytes.push(u8::from_str_radix(digits, 16).ok().filter(|byte| !matches!(byte, b' '..=b'~'))?);
                     rest = rest.get(4..)?;
                 }
                 Some(_) => return None,
-                None => return Some(None),
+                None => return Some(Unquoted::Cut),
             },
             b' '..=b'~' => {
                 bytes.push(first);

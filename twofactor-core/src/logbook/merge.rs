@@ -122,9 +122,7 @@ impl<'s> Merge<'s> {
         self.remembered.forget_before(entry.at);
         if entry.source == Source::Registry {
             self.remembered.add(&entry, source);
-        } else if entry.message.writer == Writer::Tool && self.remembered.knows(&entry, source) {
-            return;
-        } else if self.is_held(&entry, source) {
+        } else if self.is_told(&entry, source) || self.is_held(&entry, source) {
             return;
         }
         // Sources are nearly in order, so its place is near the end.
@@ -132,6 +130,12 @@ impl<'s> Merge<'s> {
         self.held.insert(place, Held { entry, in_sources: Sources::only(source) });
     }
 
+    /// Whether the registry has told it.
+    fn is_told(&mut self, entry: &Entry, source: usize) -> bool {
+        entry.message.writer == Writer::Tool && self.remembered.knows(entry, source)
+    }
+
+    /// Whether another source has told it, and it is still here.
     fn is_held(&mut self, entry: &Entry, source: usize) -> bool {
         let mut copies = self.held.iter_mut().filter(|held| same_line(&held.entry, entry));
         let Some(held) = copies.find_map(|held| held.in_sources.add(source).then_some(held)) else { return false };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 
 /// When a daemon says it had a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stamp {
     /// With year and zone.
     Exact(UnixTime),
