@@ -29,6 +29,8 @@ pub const MOST_REMEMBERED: usize = 100_000;
 pub struct Merge<'s> {
     sources: Vec<Peekable<Box<dyn Iterator<Item = Entry> + 's>>>,
     held: VecDeque<Held>,
+    /// For each source, how many of the held entries it has not told. Nothing is searched for in vain.
+    untold: Vec<usize>,
     remembered: Memory,
 }
 
@@ -97,19 +99,24 @@ impl Sources {
         Self(1 << (source % 64))
     }
 
+    fn has(self, source: usize) -> bool {
+        self.0 & Self::only(source).0 != 0
+    }
+
     /// Adds a source; whether it was new.
     fn add(&mut self, source: usize) -> bool {
-        let before = self.0;
+        let is_new = !self.has(source);
         self.0 |= Self::only(source).0;
-        before != self.0
+        is_new
     }
 }
 
 impl<'s> Merge<'s> {
     /// Merges sources, each of them by time. Of two copies the one from the earlier source stays.
     pub fn new(sources: Vec<Box<dyn Iterator<Item = Entry> + 's>>) -> Self {
-        let sources = sources.into_iter().map(Iterator::peekable).collect();
-        Self { sources, held: VecDeque::new(), remembered: Memory::default() }
+        let sources: Vec<_> = sources.into_iter().map(Iterator::peekable).collect();
+        let untold = vec![0; sources.len()];
+        Self { sources, held: VecDeque::new(), untold, remembered: Memory::default() }
     }
 
     /// When the next entry of any source was written, and which source that is.
@@ -125,24 +132,49 @@ impl<'s> Merge<'s> {
         } else if self.is_told(&entry, source) || self.is_held(&entry, source) {
             return;
         }
-        // Sources are nearly in order, so its place is near the end.
-        let place = self.held.iter().rposition(|held| held.entry.at <= entry.at).map_or(0, |index| index + 1);
-        self.held.insert(place, Held { entry, in_sources: Sources::only(source) });
+        self.hold(Held { entry, in_sources: Sources::only(source) });
     }
 
-    /// Whether the registry has told it.
+    /// Sources are nearly in order, so its place is near the end.
+    fn hold(&mut self, held: Held) {
+        self.count_untold(held.in_sources, |count| count + 1);
+        let at = held.entry.at;
+        let place = self.held.iter().rposition(|other| other.entry.at <= at).map_or(0, |index| index + 1);
+        self.held.insert(place, held);
+    }
+
+    /// Whether the registry has told it. The registry knows the second, the log also what happened before in that second.
     fn is_told(&mut self, entry: &Entry, source: usize) -> bool {
-        entry.message.writer == Writer::Tool && self.remembered.knows(entry, source)
+        let is_told = entry.message.writer == Writer::Tool && self.remembered.knows(entry, source);
+        if is_told {
+            let same = |held: &Held| held.entry.source == Source::Registry && same_deed(&held.entry, entry);
+            if let Some(held) = self.held.iter().position(same).and_then(|place| self.held.remove(place)) {
+                self.count_untold(held.in_sources, |count| count - 1);
+                self.hold(held);
+            }
+        }
+        is_told
     }
 
     /// Whether another source has told it, and it is still here.
     fn is_held(&mut self, entry: &Entry, source: usize) -> bool {
+        let Some(untold) = self.untold.get_mut(source).filter(|untold| **untold > 0) else { return false };
         let mut copies = self.held.iter_mut().filter(|held| same_line(&held.entry, entry));
         let Some(held) = copies.find_map(|held| held.in_sources.add(source).then_some(held)) else { return false };
+        *untold -= 1;
         if entry.source < held.entry.source {
             held.entry.source = entry.source;
         }
         true
+    }
+
+    /// Changes the count of every source that has not told an entry.
+    fn count_untold(&mut self, in_sources: Sources, change: impl Fn(usize) -> usize) {
+        for (source, untold) in self.untold.iter_mut().enumerate() {
+            if !in_sources.has(source) {
+                *untold = change(*untold);
+            }
+        }
     }
 }
 
@@ -159,7 +191,9 @@ impl Iterator for Merge<'_> {
                 self.take(entry, source);
             }
         }
-        self.held.pop_front().map(|held| held.entry)
+        let held = self.held.pop_front()?;
+        self.count_untold(held.in_sources, |count| count - 1);
+        Some(held.entry)
     }
 }
 
@@ -170,7 +204,12 @@ fn same_line(one: &Entry, other: &Entry) -> bool {
         _ => true,
     };
     let near = one.at.seconds().abs_diff(other.at.seconds()) <= JITTER;
-    near && same_process && one.source != Source::Registry && one.message == other.message
+    same_process && near && one.source != Source::Registry && one.message == other.message
+}
+
+/// Whether both are about the same deed, whenever it was done.
+fn same_deed(one: &Entry, other: &Entry) -> bool {
+    Deed::of(&one.message) == Deed::of(&other.message)
 }
 
 #[cfg(test)]
@@ -220,6 +259,13 @@ mod tests {
         let journal = vec![assigned(Source::Journal, 400, "1"), assigned(Source::Journal, 400, "2")];
         let file = vec![assigned(Source::File, 400, "1"), assigned(Source::File, 400, "2")];
         assert_eq!(merged(vec![registry, journal, file]), [(100, Source::Registry), (110, Source::Registry)]);
+    }
+
+    #[test]
+    fn what_was_done_in_the_same_second_is_told_where_the_log_tells_it() {
+        let registry = vec![assigned(Source::Registry, 100, "1")];
+        let journal = vec![denied(Source::Journal, 100, 7), assigned(Source::Journal, 100, "1")];
+        assert_eq!(merged(vec![registry, journal]), [(100, Source::Journal), (100, Source::Registry)]);
     }
 
     #[test]
