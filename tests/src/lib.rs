@@ -16,6 +16,7 @@
 pub mod artifacts;
 pub mod fob;
 pub mod log_daemon;
+pub mod manual;
 pub mod moment;
 pub mod oathtool;
 pub mod pam;

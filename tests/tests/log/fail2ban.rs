@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use twofactor_core::reason::Reason;
 use twofactor_tests::log_daemon::Stamps;
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::requirements;
@@ -114,7 +115,7 @@ fn lines_of_other_programs_and_other_reasons_ban_nobody() {
         let typed = "pam_twofactor(sshd:auth): denied user=alice typed=\"A B\" service=sshd rhost=192.0.2.7 \
                      reason=wrong-code problem=\"none\"";
         assert_eq!(banned_for(host, &format!("sshd[7]: {typed}")), ["192.0.2.7"]);
-        for reason in twofactor_core::reason::Reason::ALL.map(|reason| reason.word()) {
+        for reason in Reason::ALL.map(Reason::word) {
             let guess = matches!(reason, "wrong-code" | "throttled" | "unknown-user" | "invitation-wrong");
             let banned = banned_for(host, &format!("sshd[7]: {}", denied(reason)));
             assert_eq!(!banned.is_empty(), guess, "{reason}");
