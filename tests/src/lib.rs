@@ -17,6 +17,8 @@ pub mod artifacts;
 pub mod first_login;
 pub mod fob;
 pub mod footprint;
+pub mod log_daemon;
+pub mod manual;
 pub mod moment;
 pub mod oathtool;
 pub mod pam;

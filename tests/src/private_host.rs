@@ -31,6 +31,9 @@ const PASSWORD_HASH: &str =
 /// Where the harness keeps its own things in a private host.
 const PLACE: &str = "/run/twofactor-tests";
 
+/// Where the harness listens for syslog. `/dev/log` leads here, unless a real daemon runs.
+pub(crate) const LOG: &str = "/run/twofactor-tests/log";
+
 /// The name of a private host.
 pub const HOST_NAME: &str = "testhost";
 
@@ -105,8 +108,9 @@ impl Host {
         }
         std::env::set_current_dir("/").unwrap();
         nix::unistd::sethostname(HOST_NAME).expect("a host name");
-        let log = Syslog::listen(Path::new("/dev/log")).expect("syslog");
-        fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).unwrap();
+        let log = Syslog::listen(Path::new(LOG)).expect("syslog");
+        fs::set_permissions(LOG, fs::Permissions::from_mode(0o666)).unwrap();
+        symlink(LOG, "/dev/log").unwrap();
         let host = Self { log, init: first_process() };
         host.succeed("ip", ["link", "set", "lo", "up"]);
         host.service(

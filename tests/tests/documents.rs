@@ -1,131 +1,25 @@
-//! What the documents say is what the code does: manual pages, the shipped configuration, the code map, links.
+//! What the documents say is what the code does: the shipped configuration, the code map, links. The manual pages have a
+//! suite of their own, `manuals.rs`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use twofactor_core::audit::Event;
 use twofactor_core::config::Config;
-use twofactor_core::reason::Reason;
-use twofactor_tests::artifacts::{self, workspace};
-use twofactor_tests::requirements;
-
-const PAGES: [&str; 3] = ["twofactor.8", "pam_twofactor.8", "twofactor.toml.5"];
+use twofactor_tests::artifacts::workspace;
+use twofactor_tests::manual;
 
 fn document(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Whether manual pages can be rendered here; skips or fails like every suite when they cannot.
-fn renderers() -> bool {
-    let there = ["mandoc", "man"].iter().all(|name| requirements::program(name).is_some());
-    assert!(
-        there || std::env::var_os("TWOFACTOR_TESTS_MUST_RUN").is_none_or(|value| value != "1"),
-        "mandoc and man must be installed"
-    );
-    if !there {
-        // Written past the test runner's capture: a skipped test must not look like one that ran.
-        let _ = writeln!(std::io::stderr(), "skipped: mandoc or man is not installed");
-    }
-    there
-}
-
-/// A manual page as a reader sees it, without overstriking and line breaks.
-fn page(name: &str) -> String {
-    let mut mandoc = Command::new("mandoc");
-    mandoc.args(["-T", "utf8", "-O", "width=1000"]).arg(workspace().join("man").join(name));
-    let output = mandoc.output().expect("mandoc runs");
-    let mut text = String::new();
-    for character in String::from_utf8(output.stdout).unwrap().chars() {
-        if character == '\u{8}' {
-            text.pop();
-        } else {
-            text.push(character);
-        }
-    }
-    text.replace(['\u{2212}', '\u{2010}'], "-")
-}
-
-fn help(arguments: &[&str]) -> String {
-    let output = Command::new(&artifacts::debug().tool).args(arguments).arg("--help").output().unwrap();
-    assert!(output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Every `--option` in a text.
-fn options(text: &str) -> BTreeSet<String> {
-    let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
-    let options = words.filter(|word| word.starts_with("--") && word.len() > 3 && !word.starts_with("---"));
-    options.map(|word| word.trim_end_matches('-').to_owned()).collect()
-}
-
-/// The commands a help text lists, one a line below "Commands:".
-fn commands(help: &str) -> Vec<String> {
-    let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
-    let listed =
-        listed.take_while(|line| !line.is_empty()).filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    listed.filter_map(|line| line.split_whitespace().next()).filter(|word| *word != "help").map(str::to_owned).collect()
-}
-
-/// Every command of the tool with its help text.
-fn all_commands() -> Vec<(Vec<String>, String)> {
-    let mut all = vec![(Vec::new(), help(&[]))];
-    let mut next = 0;
-    while let Some((path, text)) = all.get(next).cloned() {
-        for command in commands(&text) {
-            let path: Vec<String> = path.iter().cloned().chain([command]).collect();
-            let words: Vec<&str> = path.iter().map(String::as_str).collect();
-            let text = help(&words);
-            all.push((path, text));
-        }
-        next += 1;
-    }
-    all
-}
-
-#[test]
-fn the_manual_pages_render_without_warnings() {
-    if !renderers() {
-        return;
-    }
-    for name in PAGES {
-        let path = workspace().join("man").join(name);
-        let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&path).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&lint.stdout), "", "{name}");
-        let man =
-            Command::new("man").args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"]).arg(&path).output().unwrap();
-        assert!(man.status.success() && man.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&man.stderr));
-    }
-}
-
-#[test]
-fn every_command_and_option_is_in_the_manual_and_nothing_else() {
-    if !renderers() {
-        return;
-    }
-    let manual = page("twofactor.8");
-    let all = all_commands();
-    assert!(all.len() >= 10, "the help lists the commands: {all:?}");
-    let mut known = BTreeSet::new();
-    for (path, text) in &all {
-        assert!(manual.contains(&path.join(" ")), "twofactor.8 does not have {path:?}");
-        known.extend(options(text));
-    }
-    let documented = options(&manual);
-    assert_eq!(known.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "not in twofactor.8");
-    assert_eq!(documented.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new(), "only in twofactor.8");
-}
-
 #[test]
 fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
-    if !renderers() {
+    if !manual::can_be_rendered() {
         return;
     }
-    let (manual, shipped) = (page("twofactor.toml.5"), document("etc/twofactor.toml"));
+    let (manual, shipped) = (manual::page("twofactor.toml.5"), document("etc/twofactor.toml"));
     let keys = [
         "state",
         "issuer",
@@ -168,31 +62,6 @@ fn the_configuration_in_the_readme_is_valid() {
     assert!(!blocks.is_empty());
     for block in blocks {
         assert!(!Config::parse(block).unwrap_or_else(|problems| panic!("{problems:?}")).rules.is_empty(), "{block}");
-    }
-}
-
-#[test]
-fn every_reason_and_event_of_the_log_is_in_the_manual() {
-    if !renderers() {
-        return;
-    }
-    let manual = page("pam_twofactor.8");
-    for reason in Reason::ALL {
-        assert!(manual.contains(reason.word()), "pam_twofactor.8 does not have {reason}");
-    }
-    for event in [
-        Event::Accepted,
-        Event::Denied,
-        Event::Skipped,
-        Event::Enrolled,
-        Event::Registered,
-        Event::Resynced,
-        Event::Error,
-    ] {
-        assert!(manual.contains(&event.to_string()), "pam_twofactor.8 does not have {event}");
-    }
-    for word in ["conf=", "debug", "nullok", "PAM_AUTHINFO_UNAVAIL", "PAM_MAXTRIES", "PAM_USER_UNKNOWN"] {
-        assert!(manual.contains(word), "pam_twofactor.8 does not have {word}");
     }
 }
 

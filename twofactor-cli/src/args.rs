@@ -11,12 +11,14 @@ use twofactor_core::account::MOST_RECOVERY_CODES;
 use twofactor_core::otp::{Algorithm, Digits, Period};
 use twofactor_core::token::Label;
 
+pub(crate) use log::Log;
 pub(crate) use services::Service;
 pub(crate) use tokens::{Series, Token};
 
 use crate::output::{ColorChoice, Format, Output, Verbosity};
 use crate::qr::{QrChoice, QrFile};
 
+pub(crate) mod log;
 pub(crate) mod services;
 pub(crate) mod tokens;
 
@@ -120,6 +122,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Service(Service),
     Explain(Explain),
+    Log(Log),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),

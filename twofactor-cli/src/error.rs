@@ -146,6 +146,8 @@ pub(crate) enum Failure {
     AtLine { path: PathBuf, line: usize, error: TokenError },
     #[error("{user} has new recovery codes, but they could not be shown: {}", describe(error))]
     CodesUnseen { user: UserName, error: io::Error },
+    #[error("no log can be read: {}", looked.join("; "))]
+    NoLog { looked: Vec<String>, denied: bool },
 }
 
 impl Failure {
@@ -194,7 +196,8 @@ impl Failure {
             | Self::Output(_)
             | Self::EnrolledUnseen { .. }
             | Self::InvitationUnseen(_)
-            | Self::CodesUnseen { .. } => Status::Failed,
+            | Self::CodesUnseen { .. }
+            | Self::NoLog { .. } => Status::Failed,
         }
     }
 
@@ -214,7 +217,10 @@ impl Failure {
     /// The way out, where there is one.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotRoot => "run it with sudo".to_owned(),
+            Self::NotRoot | Self::NoLog { denied: true, .. } => "run it with sudo".to_owned(),
+            Self::NoLog { denied: false, .. } => {
+                "journald, or a syslog daemon that writes one of these files, has to run".to_owned()
+            }
             Self::Config(ConfigError::File(error)) if is_denied(error) => "run it with sudo".to_owned(),
             Self::Config(ConfigError::Missing(_)) => "without --config the defaults apply".to_owned(),
             Self::Config(error) => error.hint(),
@@ -363,6 +369,7 @@ mod tests {
             TokenError::NoSeries("fobs".to_owned()).into(),
             TokenError::TooMany(user.clone()).into(),
             Failure::CodesUnseen { user, error: io::Error::from_raw_os_error(28) },
+            Failure::NoLog { looked: vec!["no journal".to_owned()], denied: false },
         ];
         for failure in failures {
             for line in failure.lines().into_iter().chain(failure.hint()) {

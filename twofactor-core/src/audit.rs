@@ -4,8 +4,9 @@
 //! cannot forge a line or move a terminal's cursor. Codes, secrets and passwords have no way in: a record is built from
 //! names, words and numbers only.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
+use crate::pairs::{self, Pairs};
 use crate::reason::{Blame, Reason};
 
 /// The first word of a log line.
@@ -64,9 +65,36 @@ pub enum Event {
     Error,
 }
 
-impl fmt::Display for Event {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl Event {
+    /// Every event, in the order of the manual.
+    pub const ALL: [Self; 22] = [
+        Self::Accepted,
+        Self::Denied,
+        Self::Skipped,
+        Self::Enrolled,
+        Self::Registered,
+        Self::Reset,
+        Self::RecoveryReplaced,
+        Self::Unlocked,
+        Self::Invited,
+        Self::InvitationRevoked,
+        Self::Imported,
+        Self::Assigned,
+        Self::Unassigned,
+        Self::Enabled,
+        Self::Disabled,
+        Self::Lost,
+        Self::Revoked,
+        Self::Deleted,
+        Self::Resynced,
+        Self::SeriesDeleted,
+        Self::SeriesMended,
+        Self::Error,
+    ];
+
+    /// The word in the log.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Accepted => "accepted",
             Self::Denied => "denied",
             Self::Skipped => "skipped",
@@ -92,7 +120,18 @@ impl fmt::Display for Event {
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",
-        })
+        }
+    }
+
+    /// The event with that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.word() == word)
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
     }
 }
 
@@ -102,9 +141,6 @@ pub struct Record {
     event: Event,
     line: String,
 }
-
-/// Values longer than this are cut: a 5 KB host name must not push the reason out of the line.
-const LONGEST_VALUE: usize = 256;
 
 impl Record {
     /// A line that begins with `event`.
@@ -123,8 +159,7 @@ impl Record {
     /// Appends ` key=value`.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
-        let value = value.to_string();
-        let _ = write!(self.line, " {key}={}", quoted(&value));
+        pairs::write(&mut self.line, key, value);
         self
     }
 
@@ -158,34 +193,11 @@ pub trait Audit {
     fn debug(&mut self, message: &str);
 }
 
-/// A value as it stands in the log: bare when it is printable ASCII without spaces, else quoted and escaped.
-fn quoted(value: &str) -> String {
-    let bare = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=');
-    if !value.is_empty() && value.len() <= LONGEST_VALUE && value.bytes().all(bare) {
-        return value.to_owned();
-    }
-    let mut text = String::with_capacity(value.len().min(LONGEST_VALUE) + 2);
-    text.push('"');
-    for (position, character) in value.char_indices() {
-        if position >= LONGEST_VALUE {
-            text.push_str("...");
-            break;
-        }
-        match character {
-            '"' | '\\' => {
-                text.push('\\');
-                text.push(character);
-            }
-            ' '..='~' => text.push(character),
-            _ => {
-                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                    let _ = write!(text, "\\x{byte:02x}");
-                }
-            }
-        }
-    }
-    text.push('"');
-    text
+/// Reads a line as [`Record`] writes it; `None` when it is something else.
+pub fn read(line: &str) -> Option<(Event, Pairs)> {
+    let end = line.find(' ').unwrap_or(line.len());
+    let (word, rest) = line.split_at(end);
+    Some((Event::from_word(word)?, pairs::read(rest)?))
 }
 
 #[cfg(test)]
@@ -204,11 +216,21 @@ mod tests {
     }
 
     #[test]
-    fn what_an_attacker_wrote_cannot_forge_a_line() {
-        assert_eq!(quoted("x reason=accepted"), "\"x reason=accepted\"");
-        assert_eq!(quoted("a\nb\u{1b}[2J"), "\"a\\x0ab\\x1b[2J\"");
-        assert_eq!(quoted("ü\"\\"), "\"\\xc3\\xbc\\\"\\\\\"");
-        assert_eq!(quoted(""), "\"\"");
-        assert_eq!(quoted(&"h".repeat(5000)).len(), LONGEST_VALUE + 5);
+    fn every_event_is_known_by_its_word() {
+        for event in Event::ALL {
+            assert_eq!(Event::from_word(event.word()), Some(event));
+        }
+        assert_eq!(Event::from_word("Accepted"), None);
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_was_written() {
+        let record = Record::new(Event::Denied).with("user", "x reason=accepted").with("reason", Reason::WrongCode);
+        let pairs = [("user", "x reason=accepted"), ("reason", "wrong-code")];
+        let pairs: Pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        assert_eq!(read(&record.to_string()), Some((Event::Denied, pairs)));
+        assert_eq!(read("unlocked"), Some((Event::Unlocked, Vec::new())));
+        assert_eq!(read("policy: required (rule 1)"), None);
+        assert_eq!(read("accepted password for alice from 192.0.2.7"), None);
     }
 }

@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod digest;
 pub mod document;
+pub mod pairs;
 pub mod pam_service;
 pub mod reason;
 pub mod secret;
@@ -50,6 +51,7 @@ pub mod policy;
 pub mod arguments;
 pub mod audit;
 pub mod enrollment;
+pub mod logbook;
 pub mod login;
 
 // Seed files.

@@ -5,6 +5,7 @@ mod config;
 mod enroll;
 mod explain;
 mod invite;
+mod log;
 mod offer;
 mod recovery;
 mod reset;
@@ -43,6 +44,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Invite(arguments) => invite::run(&arguments, &Host::open(file)?, output),
         Command::Service(arguments) => service::run(&arguments, file, output),
         Command::Explain(arguments) => explain::run(&arguments, file, output),
+        Command::Log(arguments) => log::run(&arguments, file, output),
         Command::Token(arguments) => token::run(arguments, &Host::open(file)?, output),
         Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
         Command::Config(arguments) => config::run(&arguments, file, output),

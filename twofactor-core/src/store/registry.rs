@@ -6,6 +6,7 @@
 //! is an error and never "no tokens".
 
 mod change;
+mod history;
 mod intake;
 mod look;
 mod row;
@@ -22,6 +23,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
 pub(crate) use change::{Edit, Event};
+pub use history::{History, Past};
 pub use intake::{Counts, Finding, Intake, NewToken, Origin};
 pub use look::{Filter, Import, Listed, Ownership, Reader, SeriesSummary};
 pub(crate) use row::Stored;

@@ -15,8 +15,8 @@ use crate::otp::{self, Code, Match, Progress, Window};
 use crate::store::StoreError;
 use crate::store::files::{Files, Locked, USERS};
 use crate::store::registry::{
-    By, CHANGE_PATIENCE, Edit, Event, Filter, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary, Stored,
-    Writer,
+    By, CHANGE_PATIENCE, Edit, Event, Filter, History, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary,
+    Stored, Writer,
 };
 use crate::token::Serial;
 use crate::trusted::FileError;
@@ -193,6 +193,11 @@ impl Files {
             Some(reader) => Ok(reader.all_series()?),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// What sysadmins did to physical tokens; `None` where nothing was ever imported.
+    pub fn history(&self) -> Result<Option<History>, StoreError> {
+        Ok(self.reader()?.map(History::from))
     }
 
     /// What `code` would be to the token at its owner's login, whatever stands against it. Burns nothing.
@@ -485,7 +490,7 @@ impl Files {
             Ok::<(), TokenError>(())
         })?;
         walked.ok_or_else(missing)?;
-        edit.record_mending(name, &fit.to_string())?;
+        edit.record_mending(name, mended, fit)?;
         locks.commit(edit)?;
         Ok(mended)
     }

@@ -3,6 +3,7 @@
 //! What always holds: an edit that is dropped has changed nothing. The watermark of a seed never falls and is never
 //! forgotten: not when a token changes hands, not when it is deleted.
 
+use std::fmt;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
@@ -10,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use crate::digest::Digest;
 use crate::lifecycle::Status;
 use crate::otp::{Kind, Parameters, Progress, Step};
+use crate::pairs;
 use crate::secret::Secret;
 use crate::store::registry::row::{self, COLUMNS, Stored};
 use crate::store::registry::{By, RegistryError, Writer, failure};
@@ -33,7 +35,26 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    fn word(self) -> &'static str {
+    const ALL: [Self; 11] = [
+        Self::Imported,
+        Self::Assigned,
+        Self::Unassigned,
+        Self::Enabled,
+        Self::Disabled,
+        Self::Lost,
+        Self::Revoked,
+        Self::Deleted,
+        Self::Resynced,
+        Self::SeriesDeleted,
+        Self::SeriesMended,
+    ];
+
+    /// The event with that word.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.word() == word)
+    }
+
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Imported => "imported",
             Self::Assigned => "assigned",
@@ -173,7 +194,9 @@ impl Edit<'_> {
         let orphan = "UPDATE tokens SET series = NULL WHERE series = (SELECT id FROM series WHERE name = ?1)";
         self.changing(orphan, params![name])?;
         self.changing("DELETE FROM series WHERE name = ?1", params![name])?;
-        let detail = format!("series={name} tokens={tokens}");
+        let mut detail = String::new();
+        pairs::write(&mut detail, "series", name);
+        pairs::write(&mut detail, "tokens", tokens);
         self.record(Event::SeriesDeleted, None, None, Some(&detail))
     }
 
@@ -181,7 +204,8 @@ impl Edit<'_> {
     pub(crate) fn resynchronize(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
         self.advance(token, progress)?;
         self.changing("UPDATE tokens SET first_use = 0 WHERE id = ?1", params![token.id])?;
-        let detail = format!("drift={}", progress.drift);
+        let mut detail = String::new();
+        pairs::write(&mut detail, "drift", progress.drift);
         self.record(Event::Resynced, Some(&token.serial), token.owner.as_deref(), Some(&detail))
     }
 
@@ -240,9 +264,18 @@ impl Edit<'_> {
         Ok(None)
     }
 
-    /// Writes into the history that a series was mended.
-    pub(crate) fn record_mending(&self, series: &str, detail: &str) -> Result<(), RegistryError> {
-        self.record(Event::SeriesMended, None, None, Some(&format!("series={series} {detail}")))
+    /// Writes into the history that so many tokens of a series were mended, and what fitted.
+    pub(crate) fn record_mending(
+        &self,
+        series: &str,
+        tokens: usize,
+        fit: &dyn fmt::Display,
+    ) -> Result<(), RegistryError> {
+        let mut detail = String::new();
+        pairs::write(&mut detail, "series", series);
+        pairs::write(&mut detail, "tokens", tokens);
+        pairs::write(&mut detail, "fit", fit);
+        self.record(Event::SeriesMended, None, None, Some(&detail))
     }
 
     /// Makes it happen.
@@ -277,7 +310,7 @@ impl Edit<'_> {
     }
 }
 
-/// Adds a line to the history.
+/// Adds a line to the history. `detail` is in the form of [`pairs`].
 pub(super) fn record(
     connection: &Connection,
     by: By<'_>,

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavio
 
 use crate::lifecycle::Status;
 use crate::otp::{Kind, Parameters, Progress, Step};
+use crate::pairs;
 use crate::secret::Secret;
 use crate::store::registry::change::{self, Event};
 use crate::store::registry::schema;
@@ -439,7 +440,16 @@ fn record_import(
         counts.rejected,
     ];
     connection.execute(RECORD_IMPORT, values)?;
-    let detail = format!("series={} added={}", origin.series, counts.added);
+    let mut detail = String::new();
+    pairs::write(&mut detail, "series", origin.series);
+    for (key, count) in [
+        ("new", counts.added),
+        ("unchanged", counts.unchanged),
+        ("conflicts", counts.conflicts),
+        ("rejected", counts.rejected),
+    ] {
+        pairs::write(&mut detail, key, count);
+    }
     change::record(connection, by, Event::Imported, None, None, Some(&detail))
 }
 

@@ -233,7 +233,10 @@ impl Reader {
         })
     }
 
-    fn asking<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, RegistryError> {
+    pub(super) fn asking<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, RegistryError> {
         ask(&self.connection).map_err(|error| self.failure(&error))
     }
 

@@ -1,0 +1,298 @@
+//! The manual pages say what the programs do: every command, option, value, key, event, reason and exit code stands in both,
+//! and what stands in one alone fails.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use twofactor_core::audit::Event;
+use twofactor_core::config::Config;
+use twofactor_core::reason::Reason;
+use twofactor_tests::artifacts::workspace;
+use twofactor_tests::manual::{self, all_commands, options_in_help, page, pages, section, source, synopsis};
+
+type Words = BTreeSet<String>;
+
+/// Asserts that both have the same, and says what one has alone.
+#[track_caller]
+fn assert_same<T: Ord + std::fmt::Debug>(what: &str, code: &BTreeSet<T>, manual: &BTreeSet<T>) {
+    let (not_documented, not_there): (Vec<&T>, Vec<&T>) =
+        (code.difference(manual).collect(), manual.difference(code).collect());
+    assert!(
+        not_documented.is_empty() && not_there.is_empty(),
+        "{what}: not in the manual: {not_documented:?}; only in the manual: {not_there:?}"
+    );
+}
+
+#[test]
+fn they_render_without_warnings_and_no_line_is_wider_than_80_columns() {
+    if !manual::can_be_rendered() {
+        return;
+    }
+    for name in pages() {
+        let path = workspace().join("man").join(&name);
+        let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&path).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&lint.stdout), "", "{name}");
+        let mut groff = Command::new("man");
+        groff.args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8"]).arg(&path);
+        let man =
+            groff.env("MANWIDTH", "80").env_remove("MAN_KEEP_FORMATTING").env("LC_ALL", "C.UTF-8").output().unwrap();
+        assert!(man.status.success() && man.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&man.stderr));
+        let shown = manual::without_overstriking(&String::from_utf8(man.stdout).unwrap());
+        assert!(shown.lines().count() > 100, "{name}: {shown}");
+        for line in shown.lines() {
+            assert!(line.chars().count() <= 80, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_page_has_the_sections_a_reader_looks_for() {
+    for name in pages() {
+        let text = source(&name);
+        let mut sections = vec!["NAME", "SYNOPSIS", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"];
+        match name.as_str() {
+            "twofactor.8" => sections.extend(["COMMANDS", "EXIT STATUS", "ENVIRONMENT", "LOG"]),
+            "pam_twofactor.8" => sections.extend(["ARGUMENTS", "RETURN CODES", "ENVIRONMENT", "LOG"]),
+            _ => {}
+        }
+        for section in sections {
+            assert!(text.contains(&format!("\n.SH {section}\n")), "{name} has no {section}");
+        }
+    }
+}
+
+#[test]
+fn the_synopsis_has_every_command_with_its_options_and_their_values() {
+    if !manual::can_be_rendered() {
+        return;
+    }
+    let (synopsis, commands) = (synopsis(&page("twofactor.8")), all_commands());
+    assert!(commands.len() >= 25, "{:?}", commands.keys());
+    for (path, help) in &commands {
+        // A word that only leads to others.
+        if help.contains("\nCommands:\n") && !path.is_empty() {
+            continue;
+        }
+        let heading = if path.is_empty() { "Global options:" } else { "Options:" };
+        let documented = synopsis.get(path).unwrap_or_else(|| panic!("the synopsis does not have {path:?}"));
+        assert_same(&format!("twofactor {}", path.join(" ")), &options_in_help(help, heading), documented);
+    }
+    for path in synopsis.keys() {
+        assert!(commands.contains_key(path), "only in the synopsis: {path:?}");
+    }
+}
+
+#[test]
+fn every_command_and_every_option_is_explained() {
+    if !manual::can_be_rendered() {
+        return;
+    }
+    let (text, rendered) = (source("twofactor.8"), page("twofactor.8"));
+    let explained: Words =
+        text.lines().filter_map(|line| line.strip_prefix(".SS twofactor ")).map(command_of).collect();
+    let mut known = Words::new();
+    let mut options = Words::new();
+    for (path, help) in all_commands() {
+        if !help.contains("\nCommands:\n") {
+            known.insert(path.join(" "));
+        }
+        for heading in ["Options:", "Global options:"] {
+            options.extend(options_in_help(&help, heading).into_iter().map(|(option, _)| option));
+        }
+        // `-n, --lines`: the letter stands beside the word.
+        for line in help.lines().map(str::trim_start).filter(|line| line.starts_with('-') && !line.starts_with("--")) {
+            let both = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            assert!(rendered.contains(&both), "twofactor.8 does not have {both}");
+        }
+    }
+    // A heading for what its commands have in common.
+    let explained: Words = explained.into_iter().filter(|command| command != "token").collect();
+    assert_same("commands", &known, &explained);
+    options.extend(["--help", "--version"].map(str::to_owned));
+    let tags: Words = tags(&text).flat_map(|tag| long_options(&tag)).collect();
+    assert_same("options", &options, &tags);
+    assert_same("options that are mentioned", &options, &long_options(&rendered).into_iter().collect());
+}
+
+/// The command of a heading, without what is typed behind it.
+fn command_of(heading: &str) -> String {
+    let is_name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    heading.split_whitespace().take_while(is_name).collect::<Vec<_>>().join(" ")
+}
+
+/// What is explained in paragraphs with a tag, as it is written.
+fn tags(source: &str) -> impl Iterator<Item = String> {
+    let lines: Vec<String> = source.lines().map(|line| line.replace("\\-", "-")).collect();
+    let after = lines.clone();
+    lines.into_iter().zip(after.into_iter().skip(1)).filter(|(line, _)| line == ".TP").map(|(_, tag)| tag)
+}
+
+fn long_options(text: &str) -> Vec<String> {
+    let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
+    let options = words.filter(|word| word.starts_with("--") && word.len() > 3 && !word.starts_with("---"));
+    options.map(|word| word.trim_end_matches('-').to_owned()).collect()
+}
+
+#[test]
+fn exit_codes_are_those_of_the_help() {
+    if !manual::can_be_rendered() {
+        return;
+    }
+    let help = &all_commands()[&Vec::new()];
+    let listed = help.split("Exit codes:").nth(1).unwrap();
+    let number = |word: &str| word.parse::<u8>().ok();
+    let in_help: BTreeSet<u8> = listed.split_whitespace().filter_map(number).collect();
+    let page = page("twofactor.8");
+    let in_manual: BTreeSet<u8> =
+        section(&page, "EXIT STATUS").into_iter().filter_map(|line| number(line.split_whitespace().next()?)).collect();
+    assert_eq!(in_help, (0..=9).collect());
+    assert_same("exit codes", &in_help, &in_manual);
+}
+
+#[test]
+fn every_configuration_key_is_in_the_manual_and_nothing_else() {
+    let text = source("twofactor.toml.5");
+    let parts: Vec<&str> = text.split("\n.SS ").skip(1).collect();
+    let mut tables = Words::new();
+    for part in parts {
+        let heading = part.lines().next().unwrap();
+        let Some(table) = heading.strip_prefix('[') else { continue };
+        tables.insert(table.trim_matches(['[', ']']).to_owned());
+        let header = if table.starts_with('[') {
+            format!("[{heading}]\n").replace("[[[", "[[").replace("]]]", "]]")
+        } else {
+            format!("{heading}\n")
+        };
+        let part = part.split("\n.SH ").next().unwrap();
+        let documented = tags(part).filter_map(|tag| {
+            let (key, rest) = tag.trim_start_matches(".BR ").split_once(' ')?;
+            (rest.starts_with("\" =") && tag.starts_with(".BR")).then(|| key.to_owned())
+        });
+        assert_same(heading, &known_here(&header), &documented.collect());
+    }
+    assert_same("tables", &known_here(""), &tables);
+}
+
+/// The keys that the configuration knows below a header: it lists them when it meets one that resembles none.
+fn known_here(header: &str) -> Words {
+    let problems = Config::parse(&format!("{header}zzqqzzqq = 1\n")).unwrap_err();
+    let problems: Vec<String> = problems.iter().map(|problem| format!("{problem:?}")).collect();
+    let list = problems.iter().find_map(|problem| problem.split("known here: ").nth(1));
+    let list = list.unwrap_or_else(|| panic!("{header}: {problems:?}"));
+    let list = list.split('"').next().unwrap();
+    list.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_event_and_reason_of_the_log_is_in_the_manual_and_nothing_else() {
+    let module = source("pam_twofactor.8");
+    let log = module.split("\n.SH LOG\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    let parts: Vec<&str> = log.split("\n.SS ").collect();
+    let words = |heading: &str| -> Words {
+        let part = parts.iter().find(|part| part.starts_with(heading));
+        let part = part.unwrap_or_else(|| panic!("LOG of pam_twofactor.8 has no {heading}"));
+        tags(part).filter_map(|tag| tag.strip_prefix(".B ").map(str::to_owned)).collect()
+    };
+    let reasons: Words = Reason::ALL.iter().map(|reason| reason.word().to_owned()).collect();
+    let documented: Words = parts
+        .iter()
+        .filter(|part| part.to_lowercase().starts_with("reasons"))
+        .flat_map(|part| words(part.lines().next().unwrap()))
+        .collect();
+    assert_same("reasons", &reasons, &documented);
+    let tool = source("twofactor.8").replace("\\-", "-");
+    let of_the_tool = tool.split("\n.SH LOG\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    let by_the_module = words("Events");
+    for word in &by_the_module {
+        assert!(Event::from_word(word).is_some(), "only in the manual: {word}");
+    }
+    for event in Event::ALL.map(Event::word) {
+        let in_tool =
+            of_the_tool.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '-')).any(|word| word == event);
+        assert!(in_tool || by_the_module.contains(event), "in no manual: {event}");
+    }
+}
+
+#[test]
+fn every_key_of_the_log_is_in_the_manuals_and_nothing_else() {
+    let mut written = Words::new();
+    for folder in ["twofactor-core/src/login", "pam_twofactor/src", "twofactor-cli/src"] {
+        literals_behind(&workspace().join(folder), &[".with(\"", ".with_some(\""], &mut written);
+    }
+    let login = fs::read_to_string(workspace().join("twofactor-core/src/login.rs")).unwrap();
+    collect(&login, &[".with(\"", ".with_some(\""], &mut written);
+    assert!(written.len() > 15, "{written:?}");
+    let mut documented = Words::new();
+    for name in ["pam_twofactor.8", "twofactor.8"] {
+        let text = source(name).replace("\\-", "-");
+        let log = text.split("\n.SH LOG\n").nth(1).unwrap().split("\n.SH ").next().unwrap().to_owned();
+        for (at, _) in log.match_indices('=') {
+            let word: String =
+                log[..at].chars().rev().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
+            documented.insert(word.chars().rev().collect());
+        }
+    }
+    documented.remove("");
+    assert_same("keys of the log", &written, &documented);
+}
+
+#[test]
+fn every_name_of_the_json_is_in_the_manual() {
+    let mut names = Words::new();
+    literals_behind(&workspace().join("twofactor-cli/src/commands"), &["json!({", "insert(\""], &mut names);
+    let mut files = Vec::new();
+    sources(&workspace().join("twofactor-cli/src/commands"), &mut files);
+    for text in files {
+        let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+        for part in code.split('"').collect::<Vec<_>>().windows(2) {
+            let is_name = part[0].bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') && part[0].len() > 1;
+            if is_name && part[1].starts_with(':') && !part[1].starts_with("::") {
+                names.insert(part[0].to_owned());
+            }
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    assert!(names.len() > 60, "{names:?}");
+    let text = source("twofactor.8") + &source("twofactor.toml.5");
+    let words: BTreeSet<&str> = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !words.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "names of JSON that are in no manual: {missing:?}");
+}
+
+/// The words in quotes that stand behind one of these in the sources below a folder, without their tests.
+fn literals_behind(folder: &Path, beginnings: &[&str], found: &mut Words) {
+    let mut files = Vec::new();
+    sources(folder, &mut files);
+    for text in files {
+        collect(text.split("#[cfg(test)]").next().unwrap(), beginnings, found);
+    }
+}
+
+fn collect(code: &str, beginnings: &[&str], found: &mut Words) {
+    for beginning in beginnings.iter().filter(|beginning| beginning.ends_with('"')) {
+        found.extend(code.split(beginning).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    }
+}
+
+fn sources(folder: &Path, texts: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("tests") {
+            sources(&path, texts);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            texts.push(fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_words_of_the_modules_arguments_and_return_codes_are_there() {
+    let manual = source("pam_twofactor.8");
+    for word in ["conf=", "debug", "nullok", "PAM_AUTHINFO_UNAVAIL", "PAM_MAXTRIES", "PAM_USER_UNKNOWN"] {
+        assert!(manual.contains(word), "pam_twofactor.8 does not have {word}");
+    }
+}

@@ -1,0 +1,19 @@
+//! The registry's history as entries of the log.
+
+use twofactor_core::logbook::{Entry, Wanted};
+use twofactor_core::store::registry::History;
+
+use crate::output::warning;
+
+/// What is wanted of the history, in its order. A history that ends in an error ends there, and that is said.
+pub(super) fn entries(mut history: History, wanted: &Wanted) -> impl Iterator<Item = Entry> {
+    let portions = std::iter::from_fn(move || match history.next_portion() {
+        Ok(portion) if portion.is_empty() => None,
+        Ok(portion) => Some(portion),
+        Err(error) => {
+            warning(&format!("the registry's history ends early: {error}"));
+            None
+        }
+    });
+    portions.flatten().filter_map(Entry::remembered).filter(|entry| wanted.includes(entry))
+}

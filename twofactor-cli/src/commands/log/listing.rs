@@ -1,0 +1,245 @@
+//! What `log` prints: a table in 80 columns, or JSON. Entries are printed as they come.
+//!
+//! What always holds: nothing that somebody else chose reaches a terminal raw.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+use twofactor_core::audit::Event;
+use twofactor_core::logbook::{Entry, Message, Writer};
+
+use crate::error::Failure;
+use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten};
+
+/// A list on its way to its reader.
+pub(super) struct Listing {
+    form: Form,
+    pieces: Pieces,
+    is_empty: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Lines of at most so many columns, where there is a terminal.
+    Table(Option<usize>),
+    /// One array.
+    Json,
+    /// One object a line.
+    JsonLines,
+}
+
+const HEADER: &str = "TIME                  EVENT     USER          DETAIL\n";
+
+impl Listing {
+    pub(super) fn new(json_lines: bool, output: &Output) -> Self {
+        let form = match output.format() {
+            _ if json_lines => Form::JsonLines,
+            Format::Json => Form::Json,
+            Format::Text => Form::Table(output.screen(Stream::Results).size.map(|(columns, _)| columns)),
+        };
+        Self { form, pieces: Pieces::new(), is_empty: true }
+    }
+
+    /// Whether there was nothing to print.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Prints entries for as long as somebody reads.
+    pub(super) fn add_all(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<Reader, Unwritten> {
+        for entry in entries {
+            if self.add(&entry)? == Reader::Gone {
+                return Ok(Reader::Gone);
+            }
+        }
+        Ok(Reader::Here)
+    }
+
+    fn add(&mut self, entry: &Entry) -> Result<Reader, Unwritten> {
+        let is_first = std::mem::replace(&mut self.is_empty, false);
+        let text = match (self.form, is_first) {
+            (Form::Table(columns), true) => format!("{HEADER}{}", row(entry, columns)),
+            (Form::Table(columns), false) => row(entry, columns),
+            (Form::Json, true) => format!("[\n{}", as_json(entry)),
+            (Form::Json, false) => format!(",\n{}", as_json(entry)),
+            (Form::JsonLines, _) => format!("{}\n", as_json(entry)),
+        };
+        self.pieces.write(&text)
+    }
+
+    /// Ends the list.
+    pub(super) fn finish(mut self, output: &Output) -> Result<(), Failure> {
+        let end = match (self.form, self.is_empty) {
+            (Form::Json, true) => "[]\n",
+            (Form::Json, false) => "\n]\n",
+            (Form::Table(_) | Form::JsonLines, _) => "",
+        };
+        let _ = self.pieces.write(end)?;
+        self.pieces.finish()?;
+        if self.is_empty && matches!(self.form, Form::Table(_)) {
+            output.explain("no events");
+        }
+        Ok(())
+    }
+}
+
+/// A line of the table: on a terminal no longer than it is wide, for scripts in full.
+fn row(entry: &Entry, columns: Option<usize>) -> String {
+    let message = &entry.message;
+    let user = legible(message.value("user").unwrap_or("-"));
+    let mut text = format!("{}  {:<8}  ", entry.at, message.event.word());
+    let width = 12;
+    if columns.is_some() && user.chars().count() > width {
+        text.extend(user.chars().take(width - 1));
+        text.push('…');
+    } else {
+        let _ = write!(text, "{user:<width$}");
+    }
+    text.push_str("  ");
+    text.push_str(&legible(&detail(message)));
+    let mut text = match columns {
+        Some(columns) if text.chars().count() > columns => {
+            text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+        }
+        _ => text.trim_end().to_owned(),
+    };
+    text.push('\n');
+    text
+}
+
+/// What matters most comes first: `wrong-code, sshd from 192.0.2.7`.
+fn detail(message: &Message) -> String {
+    let value = |key| message.value(key);
+    let mut parts = Vec::new();
+    let mut used = vec!["user", "service", "rhost", "tty", "by"];
+    for key in ["reason", "token", "policy", "serial", "series"] {
+        if let Some(value) = value(key) {
+            parts.push(value.to_owned());
+            used.push(key);
+        }
+    }
+    if message.event != Event::Resynced && value("drift") == Some("0") {
+        used.push("drift");
+    }
+    match (value("service"), value("rhost"), value("tty")) {
+        (Some(service), Some(rhost), _) => parts.push(format!("{service} from {rhost}")),
+        (Some(service), None, Some(tty)) => parts.push(format!("{service} at {tty}")),
+        (Some(service), None, None) => parts.push(service.to_owned()),
+        (None, Some(rhost), _) => parts.push(format!("from {rhost}")),
+        (None, None, _) => {}
+    }
+    let others = message.pairs.iter().filter(|(key, _)| !used.contains(&key.as_str()));
+    parts.extend(others.map(|(key, value)| match key.as_str() {
+        "problem" => value.clone(),
+        _ => format!("{key} {value}"),
+    }));
+    if let Some(by) = value("by") {
+        parts.push(format!("by {by}"));
+    }
+    parts.join(", ")
+}
+
+/// A text that others chose: whatever is not plainly visible is escaped.
+fn legible(text: &str) -> String {
+    let mut legible = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\'' | '\\' => legible.push(character),
+            _ => legible.extend(character.escape_debug()),
+        }
+    }
+    legible
+}
+
+/// Keys whose values are numbers.
+const NUMBERS: [&str; 9] =
+    ["conflicts", "count", "drift", "failures", "new", "recovery_codes_left", "rejected", "tokens", "unchanged"];
+
+fn as_json(entry: &Entry) -> Value {
+    let message = &entry.message;
+    let mut object = Map::new();
+    object.insert("time".to_owned(), entry.at.to_string().into());
+    object.insert("source".to_owned(), entry.source.word().into());
+    object.insert("event".to_owned(), message.event.word().into());
+    if let Some(host) = &entry.host {
+        object.insert("host".to_owned(), host.as_str().into());
+    }
+    if let Some(pid) = entry.pid {
+        object.insert("pid".to_owned(), pid.into());
+    }
+    if let Writer::Module { phase } = &message.writer {
+        object.insert("phase".to_owned(), phase.as_str().into());
+    }
+    for (key, value) in &message.pairs {
+        let number = if NUMBERS.contains(&key.as_str()) { value.parse::<i64>().ok() } else { None };
+        let value = number.map_or_else(|| Value::from(value.as_str()), Value::from);
+        object.entry(key.clone()).or_insert(value);
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use twofactor_core::clock::UnixTime;
+    use twofactor_core::logbook::Source;
+
+    use super::*;
+
+    fn entry(identifier: &str, text: &str) -> Entry {
+        let message = Message::read(identifier, text).unwrap();
+        let at = UnixTime::from_rfc3339("2026-11-21T22:27:54Z").unwrap();
+        Entry { at, source: Source::File, host: Some("testhost".to_owned()), pid: Some(7), message }
+    }
+
+    fn denied(user: &str) -> Entry {
+        let rest = "service=sshd rhost=192.0.2.7 reason=wrong-code";
+        entry("sshd", &format!("pam_twofactor(sshd:auth): denied user={user} {rest}"))
+    }
+
+    #[test]
+    fn a_row_begins_with_what_matters_and_fits_80_columns() {
+        let row = row(&denied("alice"), Some(80));
+        assert_eq!(row, "2026-11-21T22:27:54Z  denied    alice         wrong-code, sshd from 192.0.2.7\n");
+        assert!(row.chars().count() <= 81);
+    }
+
+    #[test]
+    fn a_terminal_sees_no_more_than_it_can_show_and_a_script_everything() {
+        let long = denied(&"a".repeat(100));
+        let shown = row(&long, Some(80));
+        assert!(shown.contains("aaaaaaaaaaa…  wrong-code, sshd from 192.0.2.7"), "{shown}");
+        assert!(row(&long, None).contains(&"a".repeat(100)));
+        let narrow = row(&denied("alice"), Some(60));
+        assert!(narrow.chars().count() == 61 && narrow.ends_with("…\n"), "{narrow}");
+    }
+
+    #[test]
+    fn nothing_moves_a_cursor_or_turns_a_line_around() {
+        let row = row(&denied("\"a\\x1b[2J\\xe2\\x80\\xae\\x0ab\""), None);
+        assert!(row.trim_end().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{row}");
+        assert!(row.contains("a\\u{1b}[2J\\u{202e}\\nb"), "{row}");
+    }
+
+    #[test]
+    fn administrative_events_say_what_and_who() {
+        let detail = |text| detail(&entry("twofactor", text).message);
+        assert_eq!(detail("assigned serial=0815 user=alice by=carol"), "0815, by carol");
+        assert_eq!(detail("recovery-replaced user=alice count=10 by=root"), "count 10, by root");
+        assert_eq!(
+            detail("imported series=fobs new=3 unchanged=0 conflicts=0 rejected=0 by=root"),
+            "fobs, new 3, unchanged 0, conflicts 0, rejected 0, by root"
+        );
+    }
+
+    #[test]
+    fn json_has_the_names_of_the_log_line() {
+        let json = as_json(&denied("alice"));
+        let expected = r#"{"time":"2026-11-21T22:27:54Z","source":"file","event":"denied","host":"testhost","pid":7,"phase":"auth","user":"alice","service":"sshd","rhost":"192.0.2.7","reason":"wrong-code"}"#;
+        assert_eq!(json.to_string(), expected);
+        let json = as_json(&entry("twofactor", "assigned time=never failures=3 drift=x"));
+        assert_eq!(
+            (&json["time"], &json["failures"], &json["drift"]),
+            (&"2026-11-21T22:27:54Z".into(), &3.into(), &"x".into())
+        );
+    }
+}

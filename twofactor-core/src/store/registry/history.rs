@@ -1,0 +1,69 @@
+//! What sysadmins did, as the registry remembers it: read in portions, in the order in which it was done.
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::clock::UnixTime;
+use crate::pairs::{self, Pairs};
+use crate::store::registry::change::Event;
+use crate::store::registry::{Reader, RegistryError, row};
+
+/// Something a sysadmin did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// When it began; a change may have waited for another one.
+    pub at: UnixTime,
+    /// Who did it.
+    pub who: String,
+    /// The word that the log has for it.
+    pub event: &'static str,
+    /// What it was done to, as the log says it.
+    pub pairs: Pairs,
+}
+
+/// The history of a registry, on its way to whoever reads it.
+#[derive(Debug)]
+pub struct History {
+    reader: Reader,
+    last: i64,
+}
+
+/// So many lines are in memory at a time.
+const PORTION: i64 = 1000;
+
+impl From<Reader> for History {
+    fn from(reader: Reader) -> Self {
+        Self { reader, last: 0 }
+    }
+}
+
+impl History {
+    /// The next lines of the history; empty at its end.
+    pub fn next_portion(&mut self) -> Result<Vec<Past>, RegistryError> {
+        let query = "SELECT id, at, who, event, serial, user, detail FROM history WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let portion: Vec<(i64, Past)> = self.reader.asking(|connection| {
+            let mut statement = connection.prepare(query)?;
+            statement.query_map([self.last, PORTION], past)?.collect()
+        })?;
+        if let Some((last, _)) = portion.last() {
+            self.last = *last;
+        }
+        Ok(portion.into_iter().map(|(_, past)| past).collect())
+    }
+}
+
+fn past(row: &Row<'_>) -> Result<(i64, Past), rusqlite::Error> {
+    let damaged = |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text);
+    let event = Event::from_word(&row.get::<_, String>(3)?).ok_or_else(|| damaged(3, "event"))?;
+    let mut pairs = Pairs::new();
+    for (column, key) in [(4, "serial"), (5, "user")] {
+        if let Some(value) = row.get(column)? {
+            pairs.push((key.to_owned(), value));
+        }
+    }
+    if let Some(detail) = row.get::<_, Option<String>>(6)? {
+        pairs.extend(pairs::read(&detail).ok_or_else(|| damaged(6, "detail"))?);
+    }
+    let at = row::time(row, 1)?.ok_or_else(|| damaged(1, "at"))?;
+    Ok((row.get(0)?, Past { at, who: row.get(2)?, event: event.word(), pairs }))
+}
