@@ -108,9 +108,11 @@ fn on_a_full_disk_nobody_registers_a_fob_and_with_room_again_it_works() {
         let codes = loop {
             let full = Full::but_for(room);
             let codes = codes(&fob);
-            if register(&sshd, "alice", &fob.serial, &codes).0 {
+            let (opened, shown) = register(&sshd, "alice", &fob.serial, &codes);
+            if opened {
                 break codes;
             }
+            assert!(shown.contains(REFUSED), "{shown}");
             full.no_longer();
             host.assert_logged(&["error user=alice", "reason=store-unavailable", "the disk is full"]);
             assert_not_enrolled(host, "alice");

@@ -13,6 +13,7 @@ use crate::recovery::RecoveryCode;
 use crate::store::{Pending, Presence, Superseded, What};
 use crate::user::UserName;
 
+use super::first_time::NOT_SET_UP;
 use super::{Conversation, Denial, Login, Request, Unfinished, World};
 
 /// How the account phase ends.
@@ -76,7 +77,7 @@ impl Login<'_> {
             }
         };
         if let Err(error) = self.world.newcomers.store_pending(pending, now) {
-            self.tell_unless_silent("Your second factor could not be set up. Log in again.");
+            self.tell_unless_silent(NOT_SET_UP);
             return Err(error.into());
         }
         self.audit.record(&self.about(Record::new(event)).with("token", name).with_some("hint", hint));
@@ -96,7 +97,7 @@ impl Login<'_> {
         (self.request.silent && wanted).then(hint)
     }
 
-    fn tell_unless_silent(&mut self, text: &str) {
+    pub(super) fn tell_unless_silent(&mut self, text: &str) {
         if !self.request.silent {
             self.conversation.tell(text);
         }

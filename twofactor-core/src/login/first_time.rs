@@ -32,6 +32,9 @@ use crate::user::UserName;
 use super::course::{CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, SECOND_CODE_PROMPT, SERIAL_PROMPT};
 use super::{Denial, Login, Reply, Unfinished, Unidentified, course};
 
+/// What a user reads whose second factor the host could not write down.
+pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
+
 /// How often something is shown again that is no try.
 const MOST_DRAWINGS: u8 = 10;
 
@@ -212,9 +215,14 @@ impl Login<'_> {
         let (first, second) = (code(&first).ok_or_else(wrong)?, code(&second).ok_or_else(wrong)?);
         let source = Source::from_rhost(self.request.rhost.as_deref());
         let attempt = self.attempt(&[], &source)?;
-        match self.world.newcomers.check_registration(user, &serial, [&first, &second], &attempt)? {
-            Ok(registration) => Ok(What::Token(registration)),
-            Err(not_registered) => Err(not_registered.into()),
+        match self.world.newcomers.check_registration(user, &serial, [&first, &second], &attempt) {
+            Ok(Ok(registration)) => Ok(What::Token(registration)),
+            Ok(Err(not_registered)) => Err(not_registered.into()),
+            Err(error) => {
+                // It is the host's fault, whatever the serial is.
+                self.tell_unless_silent(NOT_SET_UP);
+                Err(error.into())
+            }
         }
     }
 }
