@@ -97,7 +97,8 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 
 uninstall: ## Remove what install put there; refuses while a PAM service still names the module
 	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }
-	@if grep -ls '^[^#]*pam_twofactor' $(DESTDIR)/etc/pam.conf $(DESTDIR)/etc/pam.d/* $(DESTDIR)/usr/lib/pam.d/*; then \
+	@services=$$(grep -ls '^[^#]*pam_twofactor' $(addprefix $(DESTDIR),/etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/*)); \
+	if [ -n "$$services" ]; then echo "$$services"; \
 	    echo 'the files above still use pam_twofactor.so: take it out of them first' >&2; exit 1; fi
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 	for folder in $(addprefix $(DESTDIR),$(OWN_FOLDERS)); do \
