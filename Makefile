@@ -14,7 +14,7 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test bench lint install uninstall deb clean
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test bench lint install uninstall deb vm-test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -50,6 +50,11 @@ demo-built:
 test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; else the system suites say "skipped")
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
 	$(CARGO) test --locked --workspace
+
+vm-test: ## Boot a Debian in QEMU, install the package, reboot, log in on the console with password and code
+	tests/install-packages vm
+	$(CARGO) build --release --locked -p twofactor-tests --bins
+	target/release/vm-test
 
 bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench

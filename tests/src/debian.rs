@@ -52,8 +52,9 @@ fn base() -> Option<&'static Path> {
     }
 }
 
-/// A system with these packages, made now unless it is there. The second of two processes waits for the first.
-fn bootstrapped(packages: &[&str]) -> Result<PathBuf, String> {
+/// The files of a system with these packages, made now unless they are there. The second of two processes waits for the
+/// first.
+pub fn bootstrapped(packages: &[&str]) -> Result<PathBuf, String> {
     let folder = workspace().join("target/debian");
     fs::create_dir_all(&folder).unwrap();
     let lock = File::create(folder.join("lock")).unwrap();

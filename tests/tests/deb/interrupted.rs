@@ -9,8 +9,8 @@ use twofactor_tests::private_host::Host;
 use twofactor_tests::twofactor::Enrollment;
 
 use crate::system::{
-    assert_pam_names_nothing_missing, attempt, done, install, lines_naming_the_module, module, password_for_root,
-    repacked, root_logs_in, switch_on,
+    assert_pam_names_nothing_missing, attempt, done, install, lines_naming_the_module, module, newer,
+    password_for_root, repacked, root_logs_in, switch_on,
 };
 
 /// More commands than a script has.
@@ -125,6 +125,37 @@ fn killed_between_the_files_that_pam_auth_update_writes_root_logs_in() {
             done(host, "dpkg", &["--remove", "libpam-twofactor"]);
             assert_root_logs_in(host, None, &format!("when it was removed after {rename} renames"));
             done(host, "dpkg", &["--install", PACKAGE]);
+        }
+    });
+}
+
+#[test]
+fn killed_while_an_upgrade_replaces_the_module_root_logs_in_and_dpkg_finishes() {
+    debian(|host| {
+        password_for_root(host);
+        install(host);
+        let root = host.enroll("root", &["--counter"]);
+        done(host, "pam-auth-update", &["--enable", "twofactor"]);
+        let newer = newer(host);
+        let upgrade = |inject: &str| {
+            let strace = ["-o", "/root/trace", "-e", "trace=rename", "-e", inject, "dpkg", "--install", &newer];
+            attempt(host, "strace", &strace);
+            fs::read_to_string("/root/trace").unwrap()
+        };
+        // Which of dpkg's renames are those of the module and the command, and what surrounds them.
+        let renames = upgrade("trace=rename");
+        let renames: Vec<_> = renames.lines().filter(|line| line.starts_with("rename(")).collect();
+        let ours = |line: &str| line.contains("pam_twofactor.so") || line.contains("/usr/sbin/twofactor");
+        let first = 1 + renames.iter().position(|line| ours(line)).expect("the files are renamed");
+        let last = 1 + renames.iter().rposition(|line| ours(line)).expect("the files are renamed");
+        for rename in [first, first + 1, last + 1, renames.len()] {
+            done(host, "dpkg", &["--install", PACKAGE]);
+            let trace = upgrade(&format!("inject=rename:signal=KILL:when={rename}"));
+            assert!(trace.contains("killed by SIGKILL"), "there is no rename {rename}: {trace}");
+            assert_root_logs_in(host, Some(&root), &format!("after {rename} renames of an upgrade"));
+            done(host, "dpkg", &["--install", &newer]);
+            done(host, "dpkg", &["--configure", "-a"]);
+            assert_root_logs_in(host, Some(&root), "when the upgrade was repeated");
         }
     });
 }
