@@ -26,7 +26,7 @@ use crate::syslog::{Line, Syslog};
 pub const PASSWORD: &str = "correct horse battery";
 
 /// The same as `openssl passwd -6` writes it.
-const PASSWORD_HASH: &str =
+pub const PASSWORD_HASH: &str =
     "$6$twofactor$k3JO.ZQURxsDiLMP4N9UdbFuYOk8Lw7hFqr78FTC0.TIVOmrfmVOGvHrv3zVHBqy.Ox2ZULQQam89eYdQrS740";
 
 /// Where the harness keeps its own things in a private host.

@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 use twofactor_tests::artifacts::{debian_package, workspace};
 use twofactor_tests::debian::bootstrapped;
 use twofactor_tests::oathtool::Authenticator;
+use twofactor_tests::private_host::{PASSWORD, PASSWORD_HASH, said};
+use twofactor_tests::requirements::PATH;
 use twofactor_tests::terminal::{Size, Terminal};
 
 /// What a machine needs that a container does not.
 const PACKAGES: [&str; 6] = ["dbus", "libpam-systemd", "linux-image-cloud-amd64", "login", "systemd-sysv", "udev"];
 
 /// A boot takes a minute or two without hardware support.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-const PASSWORD: &str = "correct horse battery";
+const PATIENCE: Duration = Duration::from_mins(10);
 
 fn main() {
     let started = Instant::now();
@@ -98,8 +98,7 @@ fn disk(root: &Path, package: &Path) -> PathBuf {
     succeed("cp", &["--archive", "--reflink=auto", text(root), text(&files)]);
     fs::copy(package, files.join("root/libpam-twofactor.deb")).unwrap();
     fs::write(files.join("etc/hostname"), "vm\n").unwrap();
-    let hash = "$6$twofactor$k3JO.ZQURxsDiLMP4N9UdbFuYOk8Lw7hFqr78FTC0.TIVOmrfmVOGvHrv3zVHBqy.Ox2ZULQQam89eYdQrS740";
-    succeed("usermod", &["--root", text(&files), "--password", hash, "root"]);
+    succeed("usermod", &["--root", text(&files), "--password", PASSWORD_HASH, "root"]);
     let disk = folder.join("disk");
     succeed("mke2fs", &["-q", "-t", "ext4", "-d", text(&files), text(&disk), "2G"]);
     fs::remove_dir_all(files).unwrap();
@@ -119,7 +118,7 @@ fn machine(root: &Path, disk: &Path) -> Command {
     machine.arg("-kernel").arg(boot("vmlinuz-")).arg("-initrd").arg(boot("initrd.img-"));
     machine.args(["-append", "root=/dev/vda rw console=ttyS0 quiet systemd.mask=systemd-networkd-wait-online.service"]);
     machine.arg("-drive").arg(format!("file={},if=virtio,format=raw,cache=unsafe", disk.display()));
-    machine.env("PATH", twofactor_tests::requirements::PATH);
+    machine.env("PATH", PATH);
     machine
 }
 
@@ -128,6 +127,7 @@ fn text(path: &Path) -> &str {
 }
 
 fn succeed(program: &str, arguments: &[&str]) {
-    let status = Command::new(program).args(arguments).env("PATH", twofactor_tests::requirements::PATH).status();
-    assert!(status.is_ok_and(|status| status.success()), "{program} {} failed", arguments.join(" "));
+    let output = Command::new(program).args(arguments).env("PATH", PATH).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(output.status.success(), "{program} {}: {}", arguments.join(" "), said(&output));
 }

@@ -81,14 +81,13 @@ fn login_su_and_sudo_ask_for_the_code_with_the_profile_on() {
         enable(host);
         let su: &[&str] = &["su", "alice", "-c", "echo session-$((40+2))"];
         let sudo: &[&str] = &["sudo", "-k", "sh", "-c", "echo session-$((40+2))"];
-        let login: &[&str] = &["login", "alice"];
         for (name, user, program) in [("su", "bob", su), ("sudo", "alice", sudo)] {
             assert!(!opens(host, user, program, &alice.wrong_code()), "{name} with a wrong code");
             assert!(opens(host, user, program, &alice.next_code()), "{name} with the code");
             host.assert_logged(&["accepted user=alice", &format!("service={name}")]);
         }
         for (code, expected) in [(alice.wrong_code(), "incorrect"), (alice.next_code(), "$ ")] {
-            let mut terminal = Terminal::start(host.command("login").args(&login[1..]), Size::LARGE);
+            let mut terminal = Terminal::start(host.command("login").arg("alice"), Size::LARGE);
             terminal.expect("Password: ");
             terminal.type_line(PASSWORD);
             terminal.expect("Verification code: ");

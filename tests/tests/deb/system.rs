@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use twofactor_tests::debian::PACKAGE;
-use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::private_host::{Host, PASSWORD, PASSWORD_HASH, said};
 use twofactor_tests::ssh::{Client, Session, Sshd};
 use twofactor_tests::terminal::{Size, Terminal};
 use twofactor_tests::twofactor::Enrollment;
@@ -114,12 +114,9 @@ pub(crate) fn assert_pam_names_nothing_missing() {
     assert_eq!(half_written.count(), 0, "a file of PAM was cut off");
 }
 
-/// Gives root a password.
+/// Gives root the password of everybody else.
 pub(crate) fn password_for_root(host: &Host) {
-    host.add_user("model");
-    let shadow = host.succeed("getent", ["shadow", "model"]);
-    let hash = shadow.split(':').nth(1).unwrap();
-    host.succeed("usermod", ["--password", hash, "root"]);
+    host.succeed("usermod", ["--password", PASSWORD_HASH, "root"]);
 }
 
 /// Whether root gets a shell from `login` with the password and, where it is asked for, a code.
