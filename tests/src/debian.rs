@@ -9,9 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::unshare;
+use nix::sys::stat::Mode;
+
 use crate::artifacts::{debian_package, workspace};
 use crate::private_host::{Host, said};
-use crate::requirements::{self, PATH};
+use crate::requirements::{self, NAMESPACES, PATH};
 
 /// The release: what the package is developed on.
 const RELEASE: &str = "bookworm";
@@ -43,7 +47,7 @@ fn base() -> Option<&'static Path> {
     if !requirements::met() || !requirements::programs_met(&["debootstrap", "dpkg-buildpackage"]) {
         return None;
     }
-    match MADE.get_or_init(|| bootstrapped(&PACKAGES)) {
+    match MADE.get_or_init(|| bootstrapped(&PACKAGES).and_then(layered)) {
         Ok(root) => Some(root),
         Err(reason) => {
             requirements::unmet(reason);
@@ -83,6 +87,25 @@ pub fn bootstrapped(packages: &[&str]) -> Result<PathBuf, String> {
     }
     fs::rename(&unfinished, &root).unwrap();
     Ok(root)
+}
+
+/// A system over which a layer in memory can be laid here.
+fn layered(root: PathBuf) -> Result<PathBuf, String> {
+    let attempt = std::thread::scope(|scope| scope.spawn(|| over(&root)).join().expect("mounting does not panic"));
+    attempt.map(|()| root).map_err(|errno| format!("an overlay cannot be mounted here: {errno}"))
+}
+
+/// Moves the calling thread into mounts of its own, and mounts `root` at `/run/root` below a layer in memory.
+pub(crate) fn over(root: &Path) -> nix::Result<()> {
+    const NOTHING: Option<&str> = None;
+    unshare(NAMESPACES)?;
+    mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING)?;
+    mount(Some("twofactor-tests"), "/run", Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))?;
+    for folder in ["/run/changes", "/run/work", "/run/root"] {
+        nix::unistd::mkdir(folder, Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP | Mode::S_IROTH | Mode::S_IXOTH)?;
+    }
+    let layers = format!("lowerdir={},upperdir=/run/changes,workdir=/run/work", root.display());
+    mount(Some("overlay"), "/run/root", Some("overlay"), MsFlags::empty(), Some(layers.as_str()))
 }
 
 /// The mirror this host's own apt uses for the release.

@@ -18,6 +18,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::artifacts::{self, Artifacts};
+use crate::debian;
 use crate::pam::SERVICE;
 use crate::requirements::{self, NAMESPACES, PATH};
 use crate::syslog::{Line, Syslog};
@@ -76,7 +77,9 @@ fn on_a_thread<T: Send>(body: impl FnOnce() -> T + Send) -> T {
 impl Host {
     /// Moves the calling thread into a new host. It can start processes from now on, but no threads.
     fn enter(artifacts: &Artifacts) -> Self {
-        private_namespaces();
+        unshare(NAMESPACES).expect("namespaces");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+            .expect("private mounts");
         memory("/run", "0755");
         private_place();
         // The checkout may lie below a folder that is about to be hidden.
@@ -123,14 +126,7 @@ impl Host {
 
     /// The same with all files of the system at `root`.
     fn enter_root(root: &Path) -> Self {
-        private_namespaces();
-        memory("/run", "0755");
-        for folder in ["/run/changes", "/run/work", "/run/root"] {
-            fs::create_dir(folder).unwrap();
-        }
-        let layers = format!("lowerdir={},upperdir=/run/changes,workdir=/run/work", root.display());
-        mount(Some("overlay"), "/run/root", Some("overlay"), MsFlags::empty(), Some(layers.as_str()))
-            .expect("an overlay");
+        debian::over(root).expect("another system's files below a layer in memory");
         private_dev("/run/dev", "/run/root/dev");
         std::env::set_current_dir("/run/root").unwrap();
         nix::unistd::pivot_root(".", ".").expect("another root");
@@ -265,12 +261,6 @@ impl Drop for Host {
 /// What a program wrote, for a message.
 pub fn said(output: &Output) -> String {
     format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-fn private_namespaces() {
-    unshare(NAMESPACES).expect("namespaces");
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-        .expect("private mounts");
 }
 
 fn private_place() {
