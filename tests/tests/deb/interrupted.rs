@@ -79,25 +79,21 @@ fn killed_anywhere_in_postinst_root_logs_in_and_dpkg_finishes() {
     });
 }
 
-#[test]
-fn killed_anywhere_in_prerm_root_logs_in_and_dpkg_finishes() {
+/// Removes the package again and again, killed one command later each time, with the module in `login` by `switch_on`.
+fn killed_anywhere_in_prerm(switch_on: fn(&Host)) {
     debian(|host| {
         password_for_root(host);
         let package = mortal(host, "prerm");
         done(host, "dpkg", &["--install", &package]);
         let root = host.enroll("root", &["--counter"]);
-        let switch_on = || {
-            done(host, "pam-auth-update", &["--enable", "twofactor"]);
-            switch_on(host, "login");
-        };
-        switch_on();
+        switch_on(host);
         assert_root_logs_in(host, Some(&root), "with the module switched on");
         let deaths = die_at_every_command(
             || attempt(host, "dpkg", &["--remove", "libpam-twofactor"]),
             |command| assert_root_logs_in(host, Some(&root), &format!("before command {command} of prerm")),
             || {
                 done(host, "dpkg", &["--configure", "-a"]);
-                switch_on();
+                switch_on(host);
             },
         );
         assert!(deaths >= 5, "the script was killed {deaths} times");
@@ -105,6 +101,18 @@ fn killed_anywhere_in_prerm_root_logs_in_and_dpkg_finishes() {
         assert_eq!(lines_naming_the_module(), Vec::<String>::new());
         assert_root_logs_in(host, None, "when all is over");
     });
+}
+
+#[test]
+fn killed_anywhere_in_prerm_with_the_profile_on_root_logs_in_and_dpkg_finishes() {
+    killed_anywhere_in_prerm(|host| {
+        done(host, "pam-auth-update", &["--enable", "twofactor"]);
+    });
+}
+
+#[test]
+fn killed_anywhere_in_prerm_with_one_service_on_root_logs_in_and_dpkg_finishes() {
+    killed_anywhere_in_prerm(|host| switch_on(host, "login"));
 }
 
 #[test]
