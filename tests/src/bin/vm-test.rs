@@ -43,7 +43,7 @@ fn main() {
     let shown = run(&mut console, "twofactor --json enroll root --counter --no-confirm | tr , '\\n'");
     let fob = fob(&shown);
     say("root is enrolled; the module goes into login");
-    run(&mut console, "sed -i '/@include common-auth/a auth required pam_twofactor.so' /etc/pam.d/login");
+    run(&mut console, "twofactor service enable login --yes");
     console.type_line("systemctl reboot");
 
     say("second boot");

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use twofactor_tests::debian::{PACKAGE, debian};
 use twofactor_tests::private_host::{Host, said};
+use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::system::{
     assert_pam_names_nothing_missing, assert_same, attempt, contents, done, install, module, newer, password_for_root,
-    root_logs_in, ssh, switch_off, switch_on,
+    root_logs_in, ssh, switch_on,
 };
 
 /// Everything on the system's own disk.
@@ -40,7 +41,10 @@ fn from_a_fresh_debian_to_a_protected_sshd_and_back() {
         // The first administrator is enrolled before anything is switched on.
         host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
         let alice = host.enroll("alice", &["--counter"]);
-        switch_on(host, "sshd");
+        let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sshd"]), Size::LARGE);
+        terminal.expect("[y/N]");
+        terminal.type_line("y");
+        assert!(terminal.wait().success(), "{}", terminal.shown());
         {
             let sshd = host.own_sshd();
             let session = ssh(&sshd, &alice.wrong_code());
@@ -59,7 +63,6 @@ fn from_a_fresh_debian_to_a_protected_sshd_and_back() {
             assert!(session.opened(), "after the upgrade: {}", said(&session.output));
             assert_eq!(session.prompts, ["Password: ", "Verification code: "]);
 
-            switch_off(host, "sshd");
             done(host, "apt-get", &["remove", "--yes", "libpam-twofactor"]);
             assert_pam_names_nothing_missing();
             let session = ssh(&sshd, "");
@@ -96,6 +99,20 @@ fn a_changed_configuration_survives_an_upgrade_and_a_removal() {
 }
 
 #[test]
+fn a_broken_configuration_does_not_keep_the_module_in_pam() {
+    debian(|host| {
+        install(host);
+        let before = contents(&["/etc/pam.d", "/etc/ssh"]);
+        host.enroll("root", &[]);
+        switch_on(host, "sshd");
+        switch_on(host, "su");
+        host.configure("second_factor = nonsense\n");
+        done(host, "dpkg", &["--remove", "libpam-twofactor"]);
+        assert_same(&before, &contents(&["/etc/pam.d", "/etc/ssh"]));
+    });
+}
+
+#[test]
 fn lines_written_by_hand_are_named_before_the_module_goes() {
     debian(|host| {
         install(host);
@@ -106,7 +123,7 @@ fn lines_written_by_hand_are_named_before_the_module_goes() {
         fs::write("/etc/pam.d/su.dpkg-old", "auth required pam_twofactor.so\n").unwrap();
         let output = done(host, "dpkg", &["--remove", "libpam-twofactor"]);
         assert!(output.contains("/etc/pam.d/su:1:auth required pam_twofactor.so nullok"), "{output}");
-        assert!(!output.contains("su:2:") && !output.contains("dpkg-old"), "what libpam does not read: {output}");
+        assert!(!output.contains("su:2:") && !output.contains("dpkg-old:"), "what libpam does not read: {output}");
         let place = |words: &str| output.find(words).unwrap_or_else(|| panic!("{words}: {output}"));
         assert!(place("Removing libpam-twofactor") < place("su:1:"), "while it is being removed");
     });

@@ -141,27 +141,7 @@ pub(crate) fn ssh(sshd: &Sshd<'_>, code: &str) -> Session {
     sshd.client(&Client { user: "alice", password: PASSWORD, code, options: &[] })
 }
 
+/// Puts the module into a service, as a sysadmin does.
 pub(crate) fn switch_on(host: &Host, service: &str) {
-    if host.run_twofactor(&["service", "--help"]).status.success() {
-        host.succeed("twofactor", ["service", "enable", service, "--yes"]);
-    } else if service == "sshd" {
-        let file = format!("/etc/pam.d/{service}");
-        let text = fs::read_to_string(&file).unwrap();
-        let text = text.replace("@include common-auth\n", "@include common-auth\nauth required pam_twofactor.so\n");
-        fs::write(&file, text).unwrap();
-        fs::write(
-            "/etc/ssh/sshd_config.d/00-twofactor.conf",
-            "KbdInteractiveAuthentication yes\nPasswordAuthentication no\n",
-        )
-        .unwrap();
-    }
-}
-
-pub(crate) fn switch_off(host: &Host, service: &str) {
-    if !host.run_twofactor(&["service", "--help"]).status.success() {
-        let file = format!("/etc/pam.d/{service}");
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("auth required pam_twofactor.so\n", "")).unwrap();
-        let _ = fs::remove_file("/etc/ssh/sshd_config.d/00-twofactor.conf");
-    }
+    host.succeed("twofactor", ["service", "enable", service, "--yes"]);
 }
