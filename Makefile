@@ -14,7 +14,8 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test bench lint install uninstall deb vm-test clean
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test bench lint
+.PHONY: install uninstall deb clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
