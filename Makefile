@@ -8,6 +8,7 @@ BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 # Where libpam looks for modules: where pam_unix.so is. Multiarch on Debian, lib64 on Fedora.
 PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam_unix.so, \
@@ -70,13 +71,19 @@ lint: ## Check formatting, lints and documentation
 
 # What install puts below DESTDIR and uninstall removes, apart from configuration and state.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md
-EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf
+EXAMPLES = $(wildcard etc/pam.d/*.example etc/fail2ban/jail.d/*) etc/ssh/sshd_config.d/twofactor.conf
+# What fail2ban counts, and what the sandbox of polkit has to let the module write.
+FILTERS = $(wildcard etc/fail2ban/filter.d/*)
+UNITS = $(wildcard etc/systemd/system/*/*)
 INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofactor.conf \
     $(MANDIR)/man5/twofactor.toml.5 $(MANDIR)/man8/twofactor.8 $(MANDIR)/man8/pam_twofactor.8 \
     $(BASHDIR)/twofactor $(ZSHDIR)/_twofactor $(FISHDIR)/twofactor.fish \
-    $(addprefix $(DOCDIR)/,$(DOCUMENTS)) $(patsubst etc/%,$(DOCDIR)/examples/%,$(EXAMPLES))
+    $(addprefix $(DOCDIR)/,$(DOCUMENTS)) $(patsubst etc/%,$(DOCDIR)/examples/%,$(EXAMPLES)) \
+    $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
 # Folders that are ours alone, the inner ones first: they go when they are empty.
-OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh examples) $(DOCDIR)
+OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
+    examples/fail2ban/jail.d examples/fail2ban examples) $(DOCDIR) \
+    $(patsubst etc/systemd/system/%/,$(UNITDIR)/%,$(sort $(dir $(UNITS))))
 
 install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDIR)
 	@test -f target/release/libpam_twofactor.so || { echo 'run "make build" first' >&2; exit 1; }
@@ -96,6 +103,9 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	install -m 0644 $(DOCUMENTS) $(DESTDIR)$(DOCDIR)/
 	for file in $(EXAMPLES); do \
 	    install -m 0644 $$file $(DESTDIR)$(DOCDIR)/examples/$${file#etc/} || exit 1; done
+	for file in $(FILTERS); do install -m 0644 $$file $(DESTDIR)/$$file || exit 1; done
+	for file in $(UNITS); do \
+	    install -m 0644 $$file $(DESTDIR)$(UNITDIR)/$${file#etc/systemd/system/} || exit 1; done
 	install -d -m 0755 $(DESTDIR)/etc/twofactor
 	test -e $(DESTDIR)/etc/twofactor/twofactor.toml || \
 	    install -m 0644 etc/twofactor.toml $(DESTDIR)/etc/twofactor/twofactor.toml

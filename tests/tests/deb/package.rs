@@ -36,6 +36,22 @@ const INSTALLED: &[(&str, u32)] = &[
     ("var/lib/twofactor/users/", 0o700),
 ];
 
+/// The same for what a checkout may not have yet.
+const INSTALLED_WHERE_THERE: &[(&str, &str)] = &[
+    ("etc/fail2ban/filter.d/twofactor.conf", "etc/fail2ban/filter.d/twofactor.conf"),
+    ("etc/fail2ban/jail.d/twofactor.conf", "PREFIX/share/doc/twofactor/examples/fail2ban/jail.d/twofactor.conf"),
+    (
+        "etc/systemd/system/polkit-agent-helper@.service.d/twofactor.conf",
+        "PREFIX/lib/systemd/system/polkit-agent-helper@.service.d/twofactor.conf",
+    ),
+];
+
+/// Everything that is installed from this checkout.
+fn installed() -> impl Iterator<Item = (&'static str, u32)> {
+    let there = INSTALLED_WHERE_THERE.iter().filter(|(source, _)| workspace().join(source).exists());
+    INSTALLED.iter().copied().chain(there.map(|(_, path)| (*path, 0o644)))
+}
+
 /// Where the package puts the same things.
 fn in_the_package(path: &str) -> String {
     let path = path.replace("PREFIX/", "usr/").replace("share/doc/twofactor/", "share/doc/libpam-twofactor/");
@@ -91,7 +107,7 @@ fn make_install_puts_everything_below_the_folder_it_is_told_and_uninstall_takes_
     let folder = folder("make-install");
     let output = make("install", &folder);
     assert!(output.status.success(), "{}", said(&output));
-    let expected = INSTALLED.iter().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), *mode));
+    let expected = installed().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), mode));
     assert_eq!(listing(&folder), expected.collect(), "what is installed");
 
     // What somebody changed survives another installation and uninstalling.
@@ -126,11 +142,11 @@ fn the_package_holds_what_make_install_installs() {
     let unpacked = Command::new("dpkg-deb").arg("--extract").arg(package).arg(&folder).output().unwrap();
     assert!(unpacked.status.success(), "{}", said(&unpacked));
     let found = listing(&folder);
-    for (path, mode) in INSTALLED {
+    for (path, mode) in installed() {
         let path = in_the_package(path);
         // Documents are compressed where Debian wants it; the changelog has another name.
         let names = [path.clone(), format!("{path}.gz"), path.replace("CHANGELOG.md", "changelog.gz")];
-        assert!(names.iter().any(|name| found.get(name) == Some(mode)), "{path} with mode {mode:o}: {found:#?}");
+        assert!(names.iter().any(|name| found.get(name) == Some(&mode)), "{path} with mode {mode:o}: {found:#?}");
     }
     for more in ["pam-configs/twofactor", "doc/libpam-twofactor/copyright"] {
         assert!(found.contains_key(&format!("usr/share/{more}")), "{more}");
