@@ -6,6 +6,8 @@ use std::path::Path;
 
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, said};
+use twofactor_tests::requirements::PYTHON;
+use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::layout::{Person, files, login, on};
 
@@ -31,6 +33,35 @@ fn owner_and_mode_stay_and_the_log_says_who_changed_what() {
         }
         let kept = fs::metadata("/var/lib/twofactor/services").unwrap();
         assert_eq!(kept.mode() & 0o7777, 0o700);
+    });
+}
+
+#[test]
+fn a_person_is_shown_the_diff_and_asked() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shipped = files();
+        for (answer, words) in [("n", "declined; nothing was changed"), ("y", "sudo asks for a second factor now")] {
+            assert_eq!(files(), shipped);
+            let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sudo"]), Size::LARGE);
+            let shown = terminal.expect("Change these files? [y/N] ");
+            assert!(shown.contains("+auth       required   pam_twofactor.so"), "{shown}");
+            terminal.type_line(answer);
+            terminal.expect(words);
+        }
+        assert_ne!(files(), shipped);
+    });
+}
+
+#[test]
+fn the_label_of_selinux_stays() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let python = |line: &str| host.succeed(PYTHON, ["-c", &format!("import os; {line}")]);
+        python("os.setxattr('/etc/pam.d/sudo', 'security.selinux', b'system_u:object_r:etc_t:s0')");
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        let label = python("print(os.getxattr('/etc/pam.d/sudo', 'security.selinux'))");
+        assert_eq!(label, "b'system_u:object_r:etc_t:s0'\n");
     });
 }
 
