@@ -27,7 +27,7 @@ use twofactor_core::login::{self, Request, SystemServices, Unfinished, Verdict, 
 use twofactor_core::reason::Reason;
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
-use twofactor_core::user::SystemUsers;
+use twofactor_core::user::{SystemUsers, UserDatabase as _};
 
 use crate::conversation::PamConversation;
 use crate::libpam::{Pam, Taken};
@@ -88,12 +88,12 @@ fn guarded(pam: &Pam<'_>, entry: impl FnOnce() -> PamResultCode) -> PamResultCod
 fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
     // login and sudo authenticate again in the same transaction, after a wrong password for instance: what was confirmed
     // behind that one is forgotten.
-    drop(pam.carried());
+    let before = pam.carried().and_then(|Taken(unfinished)| unfinished);
     let code = match prepare(pam, args) {
         Ok((arguments, config)) => {
             #[cfg(feature = "panic-on-purpose")]
             arguments::panic_on_purpose(args);
-            run_login(pam, &arguments, &config, flags)
+            run_login(pam, &arguments, &config, flags, before.as_ref())
         }
         Err(reason) => return_code::of_reason(reason),
     };
@@ -128,7 +128,13 @@ fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason>
     Ok((arguments, config.map_err(|_| Reason::BadConfig)?))
 }
 
-fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config, flags: PamFlag) -> PamResultCode {
+fn run_login(
+    pam: &Pam<'_>,
+    arguments: &Arguments,
+    config: &Config,
+    flags: PamFlag,
+    before: Option<&Unfinished>,
+) -> PamResultCode {
     let mut log = Log::new(pam, arguments.verbosity);
     let Some(user) = pam.ask_user() else {
         log.record(&about(pam, Reason::Conversation));
@@ -142,6 +148,15 @@ fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config, flags: PamFl
     let mut conversation = PamConversation::new(pam);
     match login::login(&request, &host.world(config), &mut conversation, &mut log) {
         Verdict::Pending(unfinished) => keep(pam, *unfinished, &mut log),
+        // Another line of this module relies on the account phase for this user; were that dropped, nobody would ask.
+        Verdict::Waived(_) if before.is_some_and(|before| is_about(before, &request)) => {
+            let problem =
+                "an earlier auth line of pam_twofactor has a second factor set up that this one does not want";
+            let hint = "have one auth line of pam_twofactor in the service";
+            let record = about(pam, Reason::NotConfirmed).with("problem", problem).with("hint", hint);
+            log.record(&record);
+            return_code::of_reason(Reason::NotConfirmed)
+        }
         verdict => {
             // That we took part; whoever cannot keep it is told nothing in the account phase.
             if matches!(verdict, Verdict::Accepted(_) | Verdict::Waived(_)) {
@@ -150,6 +165,12 @@ fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config, flags: PamFl
             return_code::of_verdict(verdict)
         }
     }
+}
+
+/// Whether it is the same user, for all that is known.
+fn is_about(unfinished: &Unfinished, request: &Request) -> bool {
+    let other = SystemUsers.canonical(&request.user).ok().flatten().filter(|user| user != unfinished.user());
+    other.is_none()
 }
 
 /// Hands on to the account phase what it is to store.

@@ -193,8 +193,8 @@ impl Login<'_> {
         let facts = self.request.facts();
         match Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, self.world) {
             Ok(Course::Waived(waived)) => return self.waived(waived),
-            Ok(Course::Enroll(leave, prospect)) => {
-                return match self.first_time(leave, prospect, &identified) {
+            Ok(Course::Enroll(leave, prospect, offering)) => {
+                return match self.first_time(leave, prospect, offering, &identified) {
                     Ok(unfinished) => Verdict::Pending(Box::new(unfinished)),
                     Err(denial) => Verdict::Denied(self.denied(&denial)),
                 };
@@ -421,5 +421,5 @@ mod first_time;
 mod tests;
 
 pub use account_phase::{AccountVerdict, finish};
-pub use course::{Course, REGISTRATION_PROMPTS, Unidentified, identify, judge, may_register};
+pub use course::{Course, Offering, REGISTRATION_PROMPTS, Unidentified, identify, judge};
 pub use first_time::{MODULE, Services, SystemServices};

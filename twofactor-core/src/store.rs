@@ -107,9 +107,20 @@ pub enum What {
         app: App,
         /// To be shown once it is stored.
         recovery: Vec<RecoveryCode>,
+        /// Where its secret came from.
+        secret: Origin,
     },
     /// A physical token.
     Token(Registration),
+}
+
+/// Where the secret of an app that is confirmed at login came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was made for this login.
+    New,
+    /// The store has kept it, and must still have it.
+    Kept,
 }
 
 impl What {
@@ -161,6 +172,9 @@ pub enum Superseded {
     /// The user got a second factor meanwhile.
     #[error("somebody has set up a second factor for this account meanwhile")]
     Enrolled,
+    /// The secret that was kept was forgotten.
+    #[error("the secret that was shown was reset meanwhile")]
+    Reset,
     /// The token is no longer free.
     #[error("the token was given to somebody meanwhile")]
     TokenTaken,

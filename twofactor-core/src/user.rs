@@ -93,7 +93,14 @@ impl UserDatabase for SystemUsers {
         let Some(entry) = User::from_name(user.as_str()).map_err(failed)? else {
             return Err(LookupError(format!("user {user} has vanished")));
         };
+        // glibc gives the groups it has found when a source fails, and says so in errno alone.
+        Errno::clear();
         let groups = getgrouplist(&name, entry.gid).map_err(failed)?;
+        match Errno::last() {
+            // Nothing went wrong, nobody knows the user, or the list grew.
+            Errno::UnknownErrno | Errno::ENOENT | Errno::ESRCH | Errno::ERANGE => {}
+            errno => return Err(failed(errno)),
+        }
         Ok(groups.into_iter().map(Gid::as_raw).collect())
     }
 

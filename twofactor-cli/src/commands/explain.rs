@@ -13,13 +13,13 @@ use twofactor_core::account::Confirmation;
 use twofactor_core::arguments::Arguments;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::{Expected, InvitationRule};
-use twofactor_core::login::{self, Course, MODULE, Services as _, SystemServices, Unidentified, World};
+use twofactor_core::login::{self, Course, MODULE, Offering, Services as _, SystemServices, Unidentified, World};
 use twofactor_core::pam_service::{self, Line, Phase};
 use twofactor_core::policy::{By, NullOk};
 use twofactor_core::reason::{Reason, ReturnCode};
 use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
 use twofactor_core::store::files::Status;
-use twofactor_core::store::{Presence, Prospect, Store as _, StoreError};
+use twofactor_core::store::{Presence, Store as _, StoreError};
 use twofactor_core::throttle::Source;
 use twofactor_core::user::{SystemUsers, UserName};
 
@@ -91,7 +91,6 @@ struct Explanation {
     course: Result<Course, StoreError>,
     prompts: Vec<String>,
     tries: u8,
-    may_register: bool,
     credentials: Vec<Credential>,
     delayed_until: Option<UnixTime>,
     /// With a right code, or having set up a second factor.
@@ -190,8 +189,6 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         level,
         prompts: prompts.into_iter().map(str::to_owned).collect(),
         tries,
-        may_register: login::may_register(config, ruling.factors)
-            && matches!(&course, Ok(Course::Enroll(_, None | Some(Prospect::New(_))))),
         course,
         delayed_until: known.delayed_until,
         credentials: known.credentials.unwrap_or_default(),
@@ -280,15 +277,19 @@ fn endings(
         Err(error) => both(error.reason()),
         Ok(Course::Waived(_)) => (Ending::Ignore, Ending::Ignore),
         Ok(Course::CannotEnroll(_)) => both(Reason::NoAccountLine),
-        Ok(Course::Enroll(..)) => {
+        Ok(Course::Enroll(_, _, offering)) => {
+            let without = match offering {
+                Offering::App | Offering::AppOrToken => Reason::NotConfirmed,
+                Offering::Token => Reason::WrongCode,
+            };
             let invited = host.config.enrollment.invitation == InvitationRule::Required;
             match nobody {
                 Some(reason) if invited => both(reason),
                 // Wrong codes are judged before it matters who types them.
-                Some(reason) => (Ending::refused(reason), Ending::refused(Reason::NotConfirmed)),
+                Some(reason) => (Ending::refused(reason), Ending::refused(without)),
                 // Only invitations are counted: what confirms a secret that was just shown is no guess.
                 None if invited && known.delayed_until.is_some() => both(Reason::Throttled),
-                None => (Ending::Success, Ending::refused(Reason::NotConfirmed)),
+                None => (Ending::Success, Ending::refused(without)),
             }
         }
         Ok(Course::Code | Course::Combined) => {

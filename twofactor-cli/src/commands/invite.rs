@@ -95,7 +95,7 @@ fn failure(superseded: Superseded, user: &UserName) -> Failure {
     match superseded {
         Superseded::Store(error) => error.into(),
         Superseded::Entropy(error) => Failure::Entropy(error),
-        Superseded::Enrolled | Superseded::TokenTaken | Superseded::InvitationSpent => {
+        Superseded::Enrolled | Superseded::TokenTaken | Superseded::Reset | Superseded::InvitationSpent => {
             Failure::NeedsNoInvitation(user.clone())
         }
     }

@@ -1,20 +1,25 @@
 //! The account phase of a login: stores what the authentication has confirmed, and tells the user what to know.
 //!
-//! What always holds: an application gets here only when the whole authentication was a success, so what is stored now
-//! belongs to somebody who also had the password. Recovery codes are shown once they are stored, and only then.
+//! What always holds: an application gets here only when an authentication was a success, so what is stored now belongs to
+//! somebody who also had the password. Recovery codes are shown once they are stored, and only then.
+//!
+//! sshd gets here also after a key, in a transaction in which the password was wrong before: what that has left
+//! unfinished is never shown without an answer, which there is nobody to give.
 
 use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
 use crate::audit::{Audit, Event, Record};
+use crate::config::InvitationRule;
+use crate::policy::Decision;
 use crate::reason::Reason;
 use crate::recovery::RecoveryCode;
 use crate::store::{Pending, Presence, Superseded, What};
 use crate::user::UserName;
 
 use super::first_time::NOT_SET_UP;
-use super::{Conversation, Denial, Login, Request, Unfinished, World};
+use super::{Conversation, Denial, Login, Request, Unfinished, Unidentified, World};
 
 /// How the account phase ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,19 +59,52 @@ pub fn finish(
             "log in again",
         )));
     }
-    let confirmed = match unfinished {
-        Unfinished::Confirmed(pending) => Ok(pending),
-        Unfinished::Kept { token, invitation, .. } => login.once_more(token, invitation, &identified),
-    };
-    match confirmed.and_then(|pending| login.store(pending)) {
+    let stored = login.may_still_enroll(&unfinished, &identified).and_then(|()| {
+        let pending = match unfinished {
+            Unfinished::Confirmed(pending) => pending,
+            Unfinished::Kept { token, invitation, .. } => login.once_more(token, invitation, &identified)?,
+        };
+        login.store(pending)
+    });
+    match stored {
         Ok(()) => AccountVerdict::Stored,
         Err(denial) => AccountVerdict::Refused(login.denied(&denial)),
     }
 }
 
 impl Login<'_> {
-    fn store(&mut self, pending: Pending) -> Result<(), Denial> {
+    /// Somebody may have looked at a prompt for days: the policy must still let him enroll.
+    fn may_still_enroll(
+        &mut self,
+        unfinished: &Unfinished,
+        identified: &Result<UserName, Unidentified>,
+    ) -> Result<(), Denial> {
+        let ruling = self.rule(identified);
+        self.factors = ruling.factors;
+        let (counts, invitation) = match unfinished {
+            Unfinished::Confirmed(Pending { what: What::Token(_), invitation, .. }) => {
+                (ruling.factors.token, invitation)
+            }
+            Unfinished::Confirmed(Pending { invitation, .. }) | Unfinished::Kept { invitation, .. } => {
+                (ruling.factors.app, invitation)
+            }
+        };
+        let invited = invitation.is_some() || self.world.config.enrollment.invitation == InvitationRule::None;
+        if matches!(ruling.decision, Decision::AskOrEnroll(_)) && counts && invited {
+            return Ok(());
+        }
+        let problem = "the policy no longer lets this user set that up at login";
+        Err(Denial::explained(Reason::NotConfirmed, &problem, "see: twofactor explain"))
+    }
+
+    fn store(&mut self, mut pending: Pending) -> Result<(), Denial> {
         let now = self.world.clock.now()?;
+        if let What::App { recovery, .. } = &mut pending.what
+            && self.request.silent
+        {
+            // Nobody would see them.
+            recovery.clear();
+        }
         let name = pending.what.name();
         let (event, text, hint) = match &pending.what {
             What::App { recovery, .. } => {
@@ -104,7 +142,7 @@ impl Login<'_> {
     }
 
     /// What a user should know in time. Whatever cannot be found out now is not worth refusing a login for.
-    fn notices(&mut self, identified: &Result<UserName, super::Unidentified>) {
+    fn notices(&mut self, identified: &Result<UserName, Unidentified>) {
         let Ok(user) = identified else { return };
         if self.request.silent {
             return;
@@ -115,7 +153,8 @@ impl Login<'_> {
         {
             let day = until.to_string();
             let day = day.split('T').next().unwrap_or(&day);
-            let text = format!("A second factor is required from {day}. Ask your administrator to enroll you before.");
+            let how = format!("ask your administrator to run: twofactor enroll {user}");
+            let text = format!("A second factor is required from {day}. Before that day, {how}");
             self.conversation.tell(&text);
         }
         if let Ok(Some(left)) = self.world.store.recovery_left(user)
@@ -155,7 +194,7 @@ impl From<Superseded> for Denial {
         match superseded {
             Superseded::Store(error) => error.into(),
             Superseded::Entropy(error) => Self::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"),
-            Superseded::Enrolled | Superseded::TokenTaken | Superseded::InvitationSpent => {
+            Superseded::Enrolled | Superseded::Reset | Superseded::TokenTaken | Superseded::InvitationSpent => {
                 Self::explained(Reason::NotConfirmed, &superseded, "the user logs in again")
             }
         }

@@ -18,6 +18,8 @@ use super::World;
 
 /// Asked where the configuration wants an invitation.
 pub(super) const INVITATION_PROMPT: &str = "Invitation code: ";
+/// Asked before a secret that was kept is shown. Whoever cannot answer is shown nothing.
+pub(super) const ONCE_MORE_PROMPT: &str = "Press Enter to see the QR code of your second factor: ";
 /// Asked below the QR code.
 pub(super) const CONFIRMATION_PROMPT: &str = "Code from the app: ";
 /// Asked of who registers a physical token.
@@ -73,7 +75,7 @@ pub enum Course {
     /// Nothing is asked.
     Waived(Waived),
     /// A second factor is set up. `None` for a user who does not exist: he sees the same.
-    Enroll(MayEnroll, Option<Prospect>),
+    Enroll(MayEnroll, Option<Prospect>, Offering),
     /// A second factor would be set up and could not be stored, for the reason given in words: asked as anybody else, and
     /// refused.
     CannotEnroll(String),
@@ -94,22 +96,25 @@ impl Course {
         world: &World<'_>,
     ) -> Result<Self, StoreError> {
         let combined = world.config.prompt.combined.contains(facts.service);
-        // Where an app does not count nobody should set one up, only to be refused the next time.
-        let may_enroll = !combined && factors.app;
-        match (decision, identified) {
-            (Decision::Waive(waived), _) => return Ok(Self::Waived(waived)),
-            (Decision::AskOrEnroll(leave), Ok(user)) if may_enroll => match world.newcomers.prospect(user)? {
-                Prospect::Enrolled => {}
-                prospect => return Ok(Self::enroll(leave, Some(prospect), facts.service, world)),
+        let offer = if combined { None } else { Offering::of(world.config, factors) };
+        match (decision, identified, offer) {
+            (Decision::Waive(waived), ..) => return Ok(Self::Waived(waived)),
+            (Decision::AskOrEnroll(leave), Ok(user), Some(offer)) => match (world.newcomers.prospect(user)?, offer) {
+                (Prospect::Enrolled, _) | (Prospect::Waiting(_), Offering::Token) => {}
+                // Whoever has a secret registers no token: the sysadmin gives him one.
+                (kept @ Prospect::Waiting(_), _) => {
+                    return Ok(Self::enroll(leave, Some(kept), Offering::App, facts.service, world));
+                }
+                (new @ Prospect::New(_), _) => return Ok(Self::enroll(leave, Some(new), offer, facts.service, world)),
             },
-            (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown)) if may_enroll => {
-                return Ok(Self::enroll(leave, None, facts.service, world));
+            (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown), Some(offer)) => {
+                return Ok(Self::enroll(leave, None, offer, facts.service, world));
             }
-            (Decision::AskTheEnrolled(optional), Ok(user)) => match world.store.presence(user)? {
+            (Decision::AskTheEnrolled(optional), Ok(user), _) => match world.store.presence(user)? {
                 Presence::Absent(proof) => return Ok(Self::Waived(optional.waive(proof))),
                 Presence::Enrolled => {}
             },
-            (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), _) => {}
+            (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), ..) => {}
         }
         if let Some(proof) = remembered(remember, factors, facts, identified, world) {
             return Ok(Self::Waived(Waived::remembered(proof)));
@@ -118,9 +123,9 @@ impl Course {
     }
 
     /// Without an account line of ours nothing would ever be stored.
-    fn enroll(leave: MayEnroll, prospect: Option<Prospect>, service: &str, world: &World<'_>) -> Self {
+    fn enroll(leave: MayEnroll, prospect: Option<Prospect>, offer: Offering, service: &str, world: &World<'_>) -> Self {
         match world.services.account_line(service) {
-            Ok(()) => Self::Enroll(leave, prospect),
+            Ok(()) => Self::Enroll(leave, prospect, offer),
             Err(problem) => Self::CannotEnroll(problem),
         }
     }
@@ -129,19 +134,45 @@ impl Course {
     pub fn prompts<'c>(&self, config: &'c Config) -> Vec<&'c str> {
         match self {
             Self::Waived(_) => Vec::new(),
-            Self::Enroll(..) => match config.enrollment.invitation {
-                InvitationRule::None => vec![CONFIRMATION_PROMPT],
-                InvitationRule::Required => vec![INVITATION_PROMPT, CONFIRMATION_PROMPT],
-            },
+            Self::Enroll(_, prospect, offer) => {
+                let invitation = match config.enrollment.invitation {
+                    InvitationRule::None => None,
+                    InvitationRule::Required => Some(INVITATION_PROMPT),
+                };
+                let kept = matches!(prospect, Some(Prospect::Waiting(_))).then_some(ONCE_MORE_PROMPT);
+                let offered = match offer {
+                    Offering::App | Offering::AppOrToken => &[CONFIRMATION_PROMPT][..],
+                    Offering::Token => &REGISTRATION_PROMPTS[..],
+                };
+                invitation.into_iter().chain(kept).chain(offered.iter().copied()).collect()
+            }
             Self::CannotEnroll(_) | Self::Code => vec![&config.prompt.code],
             Self::Combined => vec![COMBINED_PROMPT],
         }
     }
 }
 
-/// Whether a newcomer may register a physical token instead of setting up an app.
-pub fn may_register(config: &Config, factors: Factors) -> bool {
-    factors.token && config.enrollment.self_registration == SelfRegistration::Allowed
+/// What a newcomer may set up at login: what would count the next time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offering {
+    /// An app.
+    App,
+    /// An app, or a physical token that nobody has.
+    AppOrToken,
+    /// Such a token.
+    Token,
+}
+
+impl Offering {
+    fn of(config: &Config, factors: Factors) -> Option<Self> {
+        let token = factors.token && config.enrollment.self_registration == SelfRegistration::Allowed;
+        match (factors.app, token) {
+            (true, true) => Some(Self::AppOrToken),
+            (true, false) => Some(Self::App),
+            (false, true) => Some(Self::Token),
+            (false, false) => None,
+        }
+    }
 }
 
 /// Where this login would be remembered, and for how long; `None` when it would not.

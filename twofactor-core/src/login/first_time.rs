@@ -24,13 +24,16 @@ use crate::pam_service::{self, Service};
 use crate::policy::MayEnroll;
 use crate::qr::{Glyphs, Qr};
 use crate::reason::Reason;
-use crate::store::{NotRegistered, Pending, Prospect, What};
+use crate::store::{NotRegistered, Origin, Pending, Prospect, What};
 use crate::throttle::Source;
 use crate::token::{Label, Serial, Token};
 use crate::user::UserName;
 
-use super::course::{CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, SECOND_CODE_PROMPT, SERIAL_PROMPT};
-use super::{Denial, Login, Reply, Unfinished, Unidentified, course};
+use super::course::{
+    CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Offering, SECOND_CODE_PROMPT,
+    SERIAL_PROMPT,
+};
+use super::{Denial, Login, Reply, Unfinished, Unidentified};
 
 /// What a user reads whose second factor the host could not write down.
 pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
@@ -64,14 +67,25 @@ impl Login<'_> {
         &mut self,
         _leave: MayEnroll,
         prospect: Option<Prospect>,
+        offering: Offering,
         identified: &Result<UserName, Unidentified>,
     ) -> Result<Unfinished, Denial> {
         let invitation = self.ask_invitation(identified)?;
         if let (Some(Prospect::Waiting(token)), Ok(user)) = (prospect, identified) {
+            // The account phase asks. Where that never runs, this line is all there is to see of it.
+            self.audit.record(&self.about(Record::new(Event::Skipped)).with("policy", "asked-in-account-phase"));
             return Ok(Unfinished::Kept { user: user.clone(), token, invitation });
         }
-        let offer = self.propose()?;
-        let what = self.offer(offer, identified)?;
+        let what = match offering {
+            Offering::App | Offering::AppOrToken => {
+                let proposal = self.propose()?;
+                self.offer(proposal, offering, identified)?
+            }
+            Offering::Token => {
+                self.conversation.tell("This account needs a second factor. Register your physical token:");
+                self.register(identified)?
+            }
+        };
         let user = identified.as_ref().map_err(Denial::from)?.clone();
         // Should nothing come of it, the password was wrong and somebody was very interested.
         self.audit.record(&self.about(Record::new(Event::Confirmed)).with("token", what.name()));
@@ -79,7 +93,10 @@ impl Login<'_> {
     }
 
     /// Shows a secret that was kept until a code of it is right. Only in the account phase: whoever gets here had the
-    /// password.
+    /// password, or a key.
+    ///
+    /// Asks before it shows anything. After a wrong password by the method `password` and a key in the same connection sshd
+    /// runs the account phase with nobody to answer, and would send what is shown to whoever holds the key.
     pub(super) fn once_more(
         &mut self,
         token: Token,
@@ -87,10 +104,13 @@ impl Login<'_> {
         identified: &Result<UserName, Unidentified>,
     ) -> Result<Pending, Denial> {
         let user = identified.as_ref().map_err(Denial::from)?.clone();
+        drop(self.conversation.ask_openly(ONCE_MORE_PROMPT)?);
         let (issuer, account) = self.names();
-        // Whoever has a secret registers no token: the sysadmin gives him one.
-        let offer = Offer { proposal: Proposal::again(token, issuer, &account), instead: Instead::Nothing };
-        let what = self.offer(offer, identified)?;
+        let proposal = Proposal::again(token, issuer, &account);
+        let what = match self.offer(proposal, Offering::App, identified)? {
+            What::App { app, recovery, .. } => What::App { app, recovery, secret: Origin::Kept },
+            token @ What::Token(_) => token,
+        };
         Ok(Pending { user, what, invitation })
     }
 
@@ -99,7 +119,7 @@ impl Login<'_> {
         if let Err(error) = self.conversation.ask(&self.world.config.prompt.code) {
             return error.into();
         }
-        let hint = format!("add to /etc/pam.d/{}: account required pam_twofactor.so", self.request.service);
+        let hint = format!("twofactor service enable {}", self.request.service);
         Denial::explained(Reason::NoAccountLine, &problem, hint)
     }
 
@@ -133,21 +153,24 @@ impl Login<'_> {
     }
 
     /// A new secret.
-    fn propose(&self) -> Result<Offer, Denial> {
+    fn propose(&self) -> Result<Proposal, Denial> {
         let enrollment = &self.world.config.enrollment;
         let (issuer, account) = self.names();
         let label = Label::new("app").ok_or_else(|| Denial::of(Reason::Panic))?;
         let now = self.world.clock.now()?;
-        let proposal = Proposal::new(label, enrollment.parameters, issuer, &account, now)
-            .map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))?;
-        let may_register = course::may_register(self.world.config, self.factors);
-        Ok(Offer { proposal, instead: if may_register { Instead::Token } else { Instead::Nothing } })
+        let proposal = Proposal::new(label, enrollment.parameters, issuer, &account, now);
+        proposal.map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))
     }
 
     /// Shows the secret until a code of it is right, or somebody registers a physical token. Whatever is no code of it is one
     /// of three tries, also a password or what sshd puts in the place of an answer: were those told apart, who exists would be.
-    fn offer(&mut self, mut offer: Offer, identified: &Result<UserName, Unidentified>) -> Result<What, Denial> {
-        let mut text = offer.picture(Glyphs::HalfBlocks);
+    fn offer(
+        &mut self,
+        mut proposal: Proposal,
+        offering: Offering,
+        identified: &Result<UserName, Unidentified>,
+    ) -> Result<What, Denial> {
+        let mut text = picture(&proposal, offering, Glyphs::HalfBlocks);
         let (mut tries, mut drawings) = (TRIES, MOST_DRAWINGS);
         loop {
             self.conversation.tell(&text);
@@ -156,10 +179,10 @@ impl Login<'_> {
                 Wish::Ascii | Wish::Token if drawings == 0 => return Err(Denial::of(Reason::NotConfirmed)),
                 Wish::Ascii => {
                     drawings -= 1;
-                    text = offer.picture(Glyphs::Ascii);
+                    text = picture(&proposal, offering, Glyphs::Ascii);
                     continue;
                 }
-                Wish::Token if offer.instead == Instead::Token => return self.register(identified),
+                Wish::Token if offering == Offering::AppOrToken => return self.register(identified),
                 Wish::Token => {
                     drawings -= 1;
                     text = Zeroizing::new("Physical tokens are registered by the sysadmin.".to_owned());
@@ -167,11 +190,12 @@ impl Login<'_> {
                 }
                 Wish::Code(reply) => match self.refuse_passwords(&reply, identified) {
                     Err(denial) => denial,
-                    Ok(()) => match self.confirmed(offer.proposal, &reply)? {
+                    Ok(()) => match self.confirmed(proposal, &reply)? {
                         Ok(app) => return self.with_recovery_codes(app),
                         Err(again) => {
-                            offer.proposal = *again;
-                            Denial::of(Reason::NotConfirmed)
+                            proposal = *again;
+                            let problem = "no code of the secret that was shown; has the client shown it?";
+                            Denial { problem: Some(problem.to_owned()), ..Denial::of(Reason::NotConfirmed) }
                         }
                     },
                 },
@@ -194,11 +218,12 @@ impl Login<'_> {
     }
 
     fn with_recovery_codes(&self, app: App) -> Result<What, Denial> {
-        // Who cannot be shown them gets none.
-        let count = if self.request.silent { 0 } else { self.world.config.enrollment.recovery_codes };
+        // Who cannot be shown them gets none, nor does anybody for whom they would not count.
+        let none = self.request.silent || !self.factors.recovery;
+        let count = if none { 0 } else { self.world.config.enrollment.recovery_codes };
         let recovery = enrollment::recovery_codes(count)
             .map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))?;
-        Ok(What::App { app, recovery })
+        Ok(What::App { app, recovery, secret: Origin::New })
     }
 
     /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.
@@ -240,42 +265,25 @@ impl From<NotRegistered> for Denial {
     }
 }
 
-/// What a newcomer is shown.
-struct Offer {
-    proposal: Proposal,
-    instead: Instead,
-}
-
-/// What he may set up instead of an app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Instead {
-    /// A physical token that nobody has.
-    Token,
-    Nothing,
-}
-
-impl Offer {
-    /// All that somebody needs to know in one text. It begins with a newline, because ssh puts the user's name before its
-    /// first line.
-    fn picture(&self, glyphs: Glyphs) -> Zeroizing<String> {
-        let uri = self.proposal.uri();
-        let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
-        text.push_str("\nThis account needs a second factor. Scan this with an authenticator app:\n\n");
-        if let Ok(qr) = Qr::encode(&uri) {
-            text.push_str(&qr.draw(glyphs));
-        }
-        let _ =
-            writeln!(text, "\nSecret: {}\n{}", self.proposal.token().secret.expose_grouped().as_str(), uri.as_str());
-        text.push_str("\nThen type the code that the app shows.");
-        if glyphs == Glyphs::HalfBlocks {
-            text.push_str(" No picture? Type: ascii");
-        }
-        if self.instead == Instead::Token {
-            text.push_str("\nYou have a physical token instead? Type: token");
-        }
-        text.push('\n');
-        text
+/// All that somebody needs to know in one text. It begins with a newline, because ssh puts the user's name before its
+/// first line.
+fn picture(proposal: &Proposal, offering: Offering, glyphs: Glyphs) -> Zeroizing<String> {
+    let uri = proposal.uri();
+    let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
+    text.push_str("\nThis account needs a second factor. Scan this with an authenticator app:\n\n");
+    if let Ok(qr) = Qr::encode(&uri) {
+        text.push_str(&qr.draw(glyphs));
     }
+    let _ = writeln!(text, "\nSecret: {}\n{}", proposal.token().secret.expose_grouped().as_str(), uri.as_str());
+    text.push_str("\nThen type the code that the app shows.");
+    if glyphs == Glyphs::HalfBlocks {
+        text.push_str(" No picture? Type: ascii");
+    }
+    if offering == Offering::AppOrToken {
+        text.push_str("\nYou have a physical token instead? Type: token");
+    }
+    text.push('\n');
+    text
 }
 
 fn code(reply: &Reply) -> Option<Code> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use twofactor_core::login::{Course, REGISTRATION_PROMPTS, Unidentified};
+use twofactor_core::login::{Course, Offering, REGISTRATION_PROMPTS, Unidentified};
 use twofactor_core::policy::{By, NullOk};
 use twofactor_core::reason::Reason;
 use twofactor_core::rule::{Facts, Level, Mismatch};
@@ -134,16 +134,17 @@ fn asked(explained: &Explanation, page: &mut Page) {
         Err(error) => page.row("Asked", &format!("nothing: {error}")),
         Ok(Course::Waived(waived)) => page.row("Asked", &format!("nothing ({})", waived.why())),
         Ok(course) => {
-            if let Course::Enroll(_, prospect) = course {
-                page.row("Asked", picture(prospect.as_ref()));
+            if let Course::Enroll(_, prospect, offering) = course {
+                page.row("Asked", picture(prospect.as_ref(), *offering));
             }
             for (position, prompt) in explained.prompts.iter().enumerate() {
                 page.row("Asked", &format!("{}. {}", position + 1, printable(prompt.trim_end(), LONGEST)));
             }
             match course {
-                Course::Enroll(..) => {
+                Course::Enroll(.., Offering::Token) => {}
+                Course::Enroll(_, _, offering) => {
                     let mut others = "or \"ascii\" for another picture".to_owned();
-                    if explained.may_register {
+                    if *offering == Offering::AppOrToken {
                         let prompts = REGISTRATION_PROMPTS.map(|prompt| prompt.trim_end_matches(": ").to_lowercase());
                         let _ = write!(others, ", or \"token\" to register one: {}", prompts.join("; "));
                     }
@@ -160,13 +161,14 @@ fn asked(explained: &Explanation, page: &mut Page) {
     }
 }
 
-fn picture(prospect: Option<&Prospect>) -> &'static str {
-    match prospect {
-        Some(Prospect::Waiting(_)) => {
+fn picture(prospect: Option<&Prospect>, offering: Offering) -> &'static str {
+    match (prospect, offering) {
+        (_, Offering::Token) => "a physical token is registered",
+        (Some(Prospect::Waiting(_)), _) => {
             "once the password is right, the QR code of the secret that awaits its confirmation is shown"
         }
-        Some(Prospect::New(_) | Prospect::Enrolled) => "a QR code with a new secret is shown",
-        None => "a QR code is shown, of a secret that nobody will keep",
+        (Some(Prospect::New(_) | Prospect::Enrolled), _) => "a QR code with a new secret is shown",
+        (None, _) => "a QR code is shown, of a secret that nobody will keep",
     }
 }
 

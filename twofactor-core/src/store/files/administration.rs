@@ -273,7 +273,7 @@ impl Files {
                 let burned = match account.state_if_any() {
                     Ok(None) if !held.is_empty() => burned_blindly(&held, now),
                     Ok(state) if !enrolled && state.as_ref().is_none_or(|state| state.tokens_held <= held.len()) => {
-                        return Ok(false);
+                        return account.forget_favours(state);
                     }
                     Ok(state) => state.unwrap_or_default().usage,
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
@@ -287,7 +287,9 @@ impl Files {
                 account.write_state(&State { usage: burned, tokens_held: held.len(), ..State::default() })?;
             }
             Reset::Confirmations => {
-                let Some(mut credentials) = account.credentials()? else { return Ok(false) };
+                let Some(mut credentials) = account.credentials()? else {
+                    return account.forget_favours(account.state_if_any()?);
+                };
                 let state = State { memories: Memories::default(), invitation: None, ..account.state()? };
                 credentials.apps.iter_mut().for_each(App::unconfirm);
                 account.write(&state, &credentials)?;
@@ -383,6 +385,19 @@ impl Files {
             (Some(parent), Some(name)) => Ok(parent.make_folder(name)?),
             _ => Err(StoreError::NoFolder(self.state.clone())),
         }
+    }
+}
+
+impl Locked {
+    /// Forgets what spares the user a code or lets him enroll. `false` when there is nothing of it.
+    fn forget_favours(&self, state: Option<State>) -> Result<bool, StoreError> {
+        let Some(state) = state else { return Ok(false) };
+        let without = State { memories: Memories::default(), invitation: None, ..state.clone() };
+        if without == state {
+            return Ok(false);
+        }
+        self.write_state(&without)?;
+        Ok(true)
     }
 }
 

