@@ -178,6 +178,7 @@ fn what_others_quote_and_what_is_no_line_is_passed_over() {
         let ours = "pam_twofactor(sshd:auth): accepted user=root service=sshd";
         let text = [
             format!("2026-11-05T10:00:00Z testhost sshd[7]: Invalid user {ours} from 192.0.2.9\n"),
+            format!("2026-11-05T10:00:00Z testhost sshd[7]: Invalid user {ours}\n"),
             format!("2026-11-05T10:00:00Z testhost logger: {ours} and more\n"),
             "2026-11-05T10:00:00Z testhost cron[1]: unlocked user=alice by=root\n".to_owned(),
             format!("{ours}\n"),
