@@ -9,10 +9,10 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
-.PHONY: help build demo demo-enroll demo-token demo-built test bench lint install uninstall clean
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test bench lint install uninstall clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 build: ## Build the module and the tool, in release
 	# One after the other: together they would share features, and the module would get the tool's seed-file reader.
@@ -24,6 +24,15 @@ demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with 
 
 demo-enroll: demo-built ## The same for a first login: the QR code in the ssh window, recovery codes, the next login
 	target/release/demo enroll
+
+demo-invite: demo-built ## The same with an invitation, without which a stolen password sets up nothing
+	target/release/demo invite
+
+demo-register: demo-built ## The same with a fob out of the box: its serial and two codes
+	target/release/demo register
+
+demo-grace: demo-built ## Log in before a second factor is required, with one, and again within the hour
+	target/release/demo grace
 
 demo-token: demo-built ## The same for a fob: the vendor's encrypted zip imported, a fob assigned, ssh, replay refused
 	target/release/demo token

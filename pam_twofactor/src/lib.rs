@@ -23,9 +23,8 @@ use twofactor_core::arguments::{Arguments, Verbosity};
 use twofactor_core::audit::{Audit as _, Record};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::Config;
-use twofactor_core::login::{self, Request, SystemServices, Verdict, World};
+use twofactor_core::login::{self, Request, SystemServices, Unfinished, Verdict, World};
 use twofactor_core::reason::Reason;
-use twofactor_core::store::Pending;
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::SystemUsers;
@@ -142,7 +141,7 @@ fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config, flags: PamFl
     let host = Host::new(config);
     let mut conversation = PamConversation::new(pam);
     match login::login(&request, &host.world(config), &mut conversation, &mut log) {
-        Verdict::Pending(pending) => keep(pam, *pending, &mut log),
+        Verdict::Pending(unfinished) => keep(pam, *unfinished, &mut log),
         verdict => {
             // That we took part; whoever cannot keep it is told nothing in the account phase.
             if matches!(verdict, Verdict::Accepted(_) | Verdict::Waived(_)) {
@@ -153,10 +152,10 @@ fn run_login(pam: &Pam<'_>, arguments: &Arguments, config: &Config, flags: PamFl
     }
 }
 
-/// Hands on to the account phase what was confirmed.
-fn keep(pam: &Pam<'_>, pending: Pending, log: &mut Log<'_, '_>) -> PamResultCode {
-    match pam.carry(Some(pending)) {
-        Some(()) => return_code::CONFIRMED,
+/// Hands on to the account phase what it is to store.
+fn keep(pam: &Pam<'_>, unfinished: Unfinished, log: &mut Log<'_, '_>) -> PamResultCode {
+    match pam.carry(Some(unfinished)) {
+        Some(()) => return_code::TO_BE_FINISHED,
         None => {
             let record = about(pam, Reason::StoreUnavailable).with("problem", "libpam keeps no data for this module");
             log.record(&record.with("hint", "is the host out of memory?"));
@@ -167,7 +166,7 @@ fn keep(pam: &Pam<'_>, pending: Pending, log: &mut Log<'_, '_>) -> PamResultCode
 
 /// Stores what the authentication has confirmed, and tells the user what to know. Nothing where we took no part in it.
 fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
-    let Some(Taken(pending)) = pam.carried() else { return return_code::NO_WORK };
+    let Some(Taken(unfinished)) = pam.carried() else { return return_code::NO_WORK };
     let (arguments, config) = match prepare(pam, args) {
         Ok(prepared) => prepared,
         Err(reason) => return return_code::of_reason(reason),
@@ -176,7 +175,7 @@ fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
     let request = request(pam, user, &arguments, flags);
     let host = Host::new(&config);
     let (mut conversation, mut log) = (PamConversation::new(pam), Log::new(pam, arguments.verbosity));
-    return_code::of_account(login::finish(&request, &host.world(&config), pending, &mut conversation, &mut log))
+    return_code::of_account(login::finish(&request, &host.world(&config), unfinished, &mut conversation, &mut log))
 }
 
 /// Owned copies: the items may change or move while a prompt is on its way.

@@ -14,7 +14,7 @@ use pam::conv::Conv;
 use pam::items::{AuthTok, RHost, Service, Tty, User};
 use pam::module::PamHandle;
 use twofactor_core::login::Reply;
-use twofactor_core::store::Pending;
+use twofactor_core::login::Unfinished;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// How long libpam lets the application wait after a failure, before it varies the time by a quarter: what pam_unix asks.
@@ -28,10 +28,10 @@ const PAM_AUTHTOK: c_int = 6;
 const CARRIED: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"));
 
 /// Can be taken out once, through the shared reference that libpam's data are.
-struct Carried(Mutex<Option<Pending>>);
+struct Carried(Mutex<Option<Unfinished>>);
 
 /// What the account phase finds where the auth phase took part: what was confirmed, if anything was.
-pub(crate) struct Taken(pub(crate) Option<Pending>);
+pub(crate) struct Taken(pub(crate) Option<Unfinished>);
 
 // The library pam-bindings links anyway: no further DT_NEEDED. Linux-PAM has had all of them since 1.1.
 #[link(name = "pam")]
@@ -140,9 +140,9 @@ impl<'h> Pam<'h> {
         (result == PamResultCode::PAM_SUCCESS as c_int).then_some(())
     }
 
-    /// Keeps what the authentication has confirmed until the account phase of the same transaction.
-    pub(crate) fn carry(&self, pending: Option<Pending>) -> Option<()> {
-        let carried = Carried(Mutex::new(pending));
+    /// Keeps what the authentication has left to do until the account phase of the same transaction.
+    pub(crate) fn carry(&self, unfinished: Option<Unfinished>) -> Option<()> {
+        let carried = Carried(Mutex::new(unfinished));
         self.0.borrow_mut().set_data(CARRIED, Box::new(carried)).ok()
     }
 

@@ -15,15 +15,15 @@ pub(crate) const NO_WORK: PamResultCode = PamResultCode::PAM_IGNORE;
 /// The module has no credentials to set, and says so with success: in a stack of its own IGNORE would be a failure.
 pub(crate) const CREDENTIALS: PamResultCode = PamResultCode::PAM_SUCCESS;
 
-/// A second factor was confirmed, and is kept for the account phase, without which nobody is let in.
-pub(crate) const CONFIRMED: PamResultCode = PamResultCode::PAM_SUCCESS;
+/// A second factor is set up, and the account phase finishes that, without which nobody is let in.
+pub(crate) const TO_BE_FINISHED: PamResultCode = PamResultCode::PAM_SUCCESS;
 
 /// The code for how a login ended.
 pub(crate) fn of_verdict(verdict: Verdict) -> PamResultCode {
     match verdict {
         Verdict::Accepted(_redeemed) => PamResultCode::PAM_SUCCESS,
         Verdict::Waived(_waived) => PamResultCode::PAM_IGNORE,
-        // Nobody keeps it: whoever means to store it asks for CONFIRMED.
+        // Nobody keeps it: whoever means to asks for TO_BE_FINISHED.
         Verdict::Pending(_dropped) => of_reason(Reason::StoreUnavailable),
         Verdict::TriesUsedUp(_) => PamResultCode::PAM_MAXTRIES,
         Verdict::Denied(reason) => of_reason(reason),

@@ -14,7 +14,9 @@
 )]
 
 pub mod artifacts;
+pub mod first_login;
 pub mod fob;
+pub mod footprint;
 pub mod log_daemon;
 pub mod manual;
 pub mod moment;

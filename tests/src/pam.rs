@@ -3,7 +3,8 @@
 //! A script is exact: a prompt without an answer fails the test, and so does an answer nobody asked for. So does a single
 //! byte on the application's stderr, because sshd's belongs to its operator and not to a module.
 
-use std::fmt;
+mod outcome;
+
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
@@ -16,60 +17,13 @@ use serde_json::Value;
 use crate::moment::Moment;
 use crate::private_host::Host;
 
+pub use outcome::{Message, Outcome, ReturnCode};
+
 /// The PAM service that holds nothing but the module; every private host has it.
 pub const SERVICE: &str = "test";
 
 /// Far longer than anything takes; it only turns a hang into a failure.
 const DEADLINE: Duration = Duration::from_secs(90);
-
-/// A return code of libpam.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ReturnCode(pub i64);
-
-impl ReturnCode {
-    /// `PAM_SUCCESS`
-    pub const SUCCESS: Self = Self(0);
-    /// `PAM_SERVICE_ERR`
-    pub const SERVICE_ERR: Self = Self(3);
-    /// `PAM_PERM_DENIED`
-    pub const PERM_DENIED: Self = Self(6);
-    /// `PAM_AUTH_ERR`
-    pub const AUTH_ERR: Self = Self(7);
-    /// `PAM_AUTHINFO_UNAVAIL`
-    pub const AUTHINFO_UNAVAIL: Self = Self(9);
-    /// `PAM_USER_UNKNOWN`
-    pub const USER_UNKNOWN: Self = Self(10);
-    /// `PAM_MAXTRIES`
-    pub const MAXTRIES: Self = Self(11);
-    /// `PAM_CONV_ERR`
-    pub const CONV_ERR: Self = Self(19);
-    /// `PAM_IGNORE`
-    pub const IGNORE: Self = Self(25);
-    /// `PAM_ABORT`
-    pub const ABORT: Self = Self(26);
-
-    const NAMES: [(Self, &'static str); 10] = [
-        (Self::SUCCESS, "PAM_SUCCESS"),
-        (Self::SERVICE_ERR, "PAM_SERVICE_ERR"),
-        (Self::PERM_DENIED, "PAM_PERM_DENIED"),
-        (Self::AUTH_ERR, "PAM_AUTH_ERR"),
-        (Self::AUTHINFO_UNAVAIL, "PAM_AUTHINFO_UNAVAIL"),
-        (Self::USER_UNKNOWN, "PAM_USER_UNKNOWN"),
-        (Self::MAXTRIES, "PAM_MAXTRIES"),
-        (Self::CONV_ERR, "PAM_CONV_ERR"),
-        (Self::IGNORE, "PAM_IGNORE"),
-        (Self::ABORT, "PAM_ABORT"),
-    ];
-}
-
-impl fmt::Debug for ReturnCode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::NAMES.iter().find(|(code, _)| code == self) {
-            Some((_, name)) => formatter.write_str(name),
-            None => write!(formatter, "PAM({})", self.0),
-        }
-    }
-}
 
 /// What the application's user does at a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,13 +54,13 @@ impl From<&[u8]> for Answer {
     }
 }
 
-/// Something the application was shown or asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// `prompt_echo_off`, `prompt_echo_on`, `error_msg` or `text_info`.
-    pub style: String,
-    /// Its words.
-    pub text: String,
+/// What an application does with a text that it has no place for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// Takes it and shows it to nobody.
+    Dropped,
+    /// Fails.
+    Refused,
 }
 
 /// A login that has not begun.
@@ -118,21 +72,6 @@ pub struct Login<'h> {
     uid: Option<u32>,
     before: &'static str,
     moment: Option<Moment>,
-}
-
-/// How a login went.
-#[derive(Debug, Clone, Default)]
-pub struct Outcome {
-    /// Everything that was shown.
-    pub messages: Vec<Message>,
-    /// Every call and its return code.
-    pub results: Vec<(String, ReturnCode)>,
-    /// The delays libpam asked the application for, in microseconds.
-    pub delays: Vec<u64>,
-    /// Open descriptors before the transaction and after.
-    pub descriptors: (u64, u64),
-    /// Resident memory after the transaction.
-    pub resident_kb: u64,
 }
 
 /// A login that runs.
@@ -172,6 +111,11 @@ impl Login<'_> {
         self.with("--service", name)
     }
 
+    /// With the services of the system, as every application has them, and not those of [`Host::service`].
+    pub fn of_the_system(self) -> Self {
+        self.with("--confdir", "")
+    }
+
     /// From a remote host.
     pub fn rhost(self, rhost: &str) -> Self {
         self.with("--rhost", rhost)
@@ -186,6 +130,14 @@ impl Login<'_> {
     /// With `PAM_SILENT` in every call: the application wants no texts.
     pub fn silent(self) -> Self {
         self.with("--flags", "silent")
+    }
+
+    /// By an application that has no place for a text that asks nothing.
+    pub fn texts(self, texts: Texts) -> Self {
+        match texts {
+            Texts::Dropped => self.with("--texts", "dropped"),
+            Texts::Refused => self.with("--texts", "refused"),
+        }
     }
 
     /// So many transactions in one process.
@@ -214,14 +166,10 @@ impl Login<'_> {
     /// Starts the process; it waits at its first prompt.
     pub fn start(self) -> Running {
         let mut command = self.host.command("sh");
-        command.args([
-            "-c",
-            &format!("{}; exec \"$@\"", self.before),
-            "sh",
-            "pam-login",
-            "--confdir",
-            &self.host.confdir(),
-        ]);
+        command.args(["-c", &format!("{}; exec \"$@\"", self.before), "sh", "pam-login"]);
+        if !self.arguments.iter().any(|argument| argument == "--confdir") {
+            command.args(["--confdir", &self.host.confdir()]);
+        }
         if !self.arguments.iter().any(|argument| argument == "--service") {
             command.args(["--service", SERVICE]);
         }
@@ -270,6 +218,26 @@ impl Running {
         }
         assert_eq!(answers.len(), 0, "answers nobody asked for; {:?}", self.outcome);
         std::mem::take(&mut self.outcome)
+    }
+
+    /// Waits for a question, which the login must come to.
+    #[track_caller]
+    pub fn expect_prompt(&mut self) -> Message {
+        match self.advance() {
+            Event::Prompt(message) => message,
+            Event::End => panic!("nothing was asked: {:?}", self.outcome),
+        }
+    }
+
+    /// Types this at the last prompt and waits for the end.
+    #[track_caller]
+    pub fn ending_with(mut self, text: impl AsRef<str>) -> Outcome {
+        self.answer(&text.as_ref().into());
+        let end = self.advance();
+        assert_eq!(end, Event::End, "{:?}", self.outcome);
+        let outcome = self.outcome();
+        self.finish();
+        outcome
     }
 
     /// Waits until the login asks or ends.
@@ -401,34 +369,5 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-impl Outcome {
-    /// The code of a call that was made once.
-    #[track_caller]
-    pub fn code_of(&self, call: &str) -> ReturnCode {
-        let codes: Vec<ReturnCode> =
-            self.results.iter().filter(|(name, _)| name == call).map(|(_, code)| *code).collect();
-        let [code] = codes[..] else { panic!("{call} was called {} times: {self:?}", codes.len()) };
-        code
-    }
-
-    /// What was asked, in order.
-    pub fn prompts(&self) -> Vec<&str> {
-        let asked = self.messages.iter().filter(|message| message.style.starts_with("prompt"));
-        asked.map(|message| message.text.as_str()).collect()
-    }
-
-    /// What was shown besides.
-    pub fn texts(&self) -> Vec<&str> {
-        let shown = self.messages.iter().filter(|message| !message.style.starts_with("prompt"));
-        shown.map(|message| message.text.as_str()).collect()
-    }
-
-    /// The code of `pam_authenticate`.
-    #[track_caller]
-    pub fn code(&self) -> ReturnCode {
-        self.code_of("authenticate")
     }
 }

@@ -176,6 +176,13 @@ impl Host {
         path
     }
 
+    /// Compiles a library from C. Programs find it with `LD_LIBRARY_PATH` set to where it is, [`Host::place`].
+    pub fn library(&self, name: &str, source: &str) {
+        let (source_file, library) = (self.place("library.c"), self.place(name));
+        fs::write(&source_file, source).unwrap();
+        self.succeed("cc", ["-shared", "-fPIC", "-o", library.to_str().unwrap(), source_file.to_str().unwrap()]);
+    }
+
     /// Writes `/etc/twofactor/twofactor.toml`.
     pub fn configure(&self, text: &str) {
         fs::create_dir_all("/etc/twofactor").unwrap();
@@ -290,7 +297,8 @@ fn private_dev() {
 /// SIGCHLD, so the kernel buries whatever it inherits.
 fn first_process() -> Child {
     unshare(CloneFlags::CLONE_NEWPID).expect("a PID namespace");
-    let script = "trap '' CHLD; mount -t proc proc /proc && echo ready; exec cat >/dev/null";
+    // A shell cannot ignore it for others.
+    let script = "mount -t proc proc /proc && echo ready; exec env --ignore-signal=CHLD cat >/dev/null";
     let mut command = Command::new("sh");
     command.args(["-c", script]).env_clear().env("PATH", PATH).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut init = command.spawn().expect("sh runs");

@@ -64,12 +64,31 @@ impl Host {
         self.sshd_with(STACK, configuration)
     }
 
+    /// Starts sshd as the distribution does: with `/etc/ssh/sshd_config` and the system's PAM service.
+    pub fn sshd_of_the_system(&self) -> Sshd<'_> {
+        self.succeed("ssh-keygen", ["-A"]);
+        let program = requirements::program("sshd").expect("sshd was found before");
+        let mut command = self.command(program);
+        command.args(["-D", "-o", "UseDNS=no"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("sshd starts");
+        let sshd = Sshd { host: self, process: Some(process) };
+        sshd.wait_until_it_listens();
+        sshd
+    }
+
     /// Starts sshd with a PAM service of its own and further lines of configuration.
     pub fn sshd_with(&self, stack: &str, configuration: &str) -> Sshd<'_> {
+        self.sshd_prepared(stack, configuration, |_| ())
+    }
+
+    /// The same, after `prepare` has given the program an environment of its own, such as another time.
+    pub fn sshd_prepared(&self, stack: &str, configuration: &str, prepare: impl FnOnce(&mut Command)) -> Sshd<'_> {
         self.system_service("sshd", stack);
         let key = self.place("host_key");
         let key = key.to_str().unwrap();
-        self.succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+        if !fs::exists(key).unwrap() {
+            self.succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+        }
         // sshd takes the first value of a keyword, so a test's lines come first.
         let file = self.place("sshd_config");
         let common = format!(
@@ -80,6 +99,7 @@ impl Host {
         let program = requirements::program("sshd").expect("sshd was found before");
         let mut command = self.command(program);
         command.arg("-D").arg("-f").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        prepare(&mut command);
         let process = command.spawn().expect("sshd starts");
         let sshd = Sshd { host: self, process: Some(process) };
         sshd.wait_until_it_listens();
@@ -125,6 +145,16 @@ impl Sshd<'_> {
         Terminal::start(&command, Size::LARGE)
     }
 
+    /// Waits until no login is under way and no session is open: what a client that hung up has started is over.
+    #[track_caller]
+    pub fn wait_until_everybody_left(&self) {
+        let started = Instant::now();
+        while daemons() > 1 {
+            assert!(started.elapsed() < Duration::from_secs(30), "somebody is still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn command(&self, client: &Client<'_>) -> Command {
         let mut command = self.host.command("ssh");
         // ssh takes the first value of an option, so a test's come first.
@@ -153,6 +183,13 @@ impl Drop for Sshd<'_> {
             self.host.kill(process);
         }
     }
+}
+
+/// The processes of sshd in this host: the one that listens, and those of every connection.
+fn daemons() -> usize {
+    let processes = fs::read_dir("/proc").expect("a private /proc").flatten();
+    let names = processes.filter_map(|process| fs::read_to_string(process.path().join("comm")).ok());
+    names.filter(|name| name.trim_end() == "sshd").count()
 }
 
 /// A prompt without what the client put before it.

@@ -12,12 +12,14 @@ use twofactor_core::otp::{Algorithm, Digits, Period};
 use twofactor_core::token::Label;
 
 pub(crate) use log::Log;
+pub(crate) use services::Service;
 pub(crate) use tokens::{Series, Token};
 
 use crate::output::{ColorChoice, Format, Output, Verbosity};
 use crate::qr::{QrChoice, QrFile};
 
 pub(crate) mod log;
+pub(crate) mod services;
 pub(crate) mod tokens;
 
 /// Reads the arguments of this process.
@@ -43,6 +45,7 @@ Examples:
   twofactor status                 who is enrolled
   twofactor verify alice 123456    would this code open a session now?
   twofactor reset alice            alice lost her phone
+  twofactor service enable sshd    ask for codes at ssh logins
   twofactor explain alice --service sshd    what is she asked, and why
   twofactor token import f.zip     physical tokens from a vendor's seed file
 
@@ -116,6 +119,8 @@ pub(crate) enum Command {
     Token(Token),
     #[command(subcommand)]
     Series(Series),
+    #[command(subcommand)]
+    Service(Service),
     Explain(Explain),
     Log(Log),
     #[command(subcommand)]

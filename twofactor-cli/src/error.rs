@@ -22,9 +22,11 @@ use crate::output::Unwritten;
 use crate::terminal::Unanswered;
 
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
+pub(crate) use services::ServiceFailure;
 pub(crate) use tokens::MOST_LINES;
 
 mod refusal;
+mod services;
 mod tokens;
 
 /// What the shell learns. `0` is not among them: a failure is never success.
@@ -111,6 +113,8 @@ pub(crate) enum Failure {
     #[error("{user} is enrolled, but the result could not be shown: {}", describe(error))]
     EnrolledUnseen { user: UserName, label: Label, error: io::Error },
     #[error(transparent)]
+    Service(#[from] Box<ServiceFailure>),
+    #[error(transparent)]
     Token(#[from] TokenError),
     #[error("that is no code: a code has 6 to 8 digits")]
     NotACode,
@@ -136,6 +140,8 @@ pub(crate) enum Failure {
     StdinTwice,
     #[error("{} has lines that are wrong; nothing was changed", path.display())]
     BadList { path: PathBuf, problems: Vec<(usize, LineProblem)> },
+    #[error("{} has no line SERIAL,USER; nothing was changed", .0.display())]
+    EmptyList(PathBuf),
     #[error("{}:{line}: {error}", path.display())]
     AtLine { path: PathBuf, line: usize, error: TokenError },
     #[error("{user} has new recovery codes, but they could not be shown: {}", describe(error))]
@@ -152,6 +158,7 @@ impl Failure {
             Self::Store(error) | Self::Enroll(EnrollError::Store(error)) => of_store(error),
             Self::Config(_) => Status::BadConfig,
             Self::NotRoot => Status::NotPermitted,
+            Self::Service(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
             Self::BadList { problems, .. } => tokens::status_of_list(problems),
@@ -173,7 +180,9 @@ impl Failure {
             | Self::SeveralFit(_)
             | Self::NoSeriesToFix(_)
             | Self::RowsRefused { rejected: 0, .. } => Status::Refused,
-            Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) => Status::BadInput,
+            Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) | Self::EmptyList(_) => {
+                Status::BadInput
+            }
             Self::Interrupted => Status::Interrupted,
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
@@ -245,6 +254,7 @@ impl Failure {
                 let (user, label) = (quoted(user.as_str()), quoted(label.as_str()));
                 format!("run \"twofactor enroll {user} --label {label} --replace\"")
             }
+            Self::Service(failure) => return failure.hint(),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
             Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
             Self::SeveralFit(_) => "probe again with the next two codes".to_owned(),
@@ -265,6 +275,7 @@ impl Failure {
             | Self::InputFile { .. }
             | Self::RowsRefused { .. }
             | Self::NotText(_)
+            | Self::EmptyList(_)
             | Self::NotAnswered
             | Self::NoCode
             | Self::NotACode
@@ -275,6 +286,12 @@ impl Failure {
             | Self::Output(_) => return None,
         };
         Some(hint)
+    }
+}
+
+impl From<ServiceFailure> for Failure {
+    fn from(failure: ServiceFailure) -> Self {
+        Self::Service(Box::new(failure))
     }
 }
 

@@ -10,11 +10,13 @@ use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::store::registry::By;
 use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::throttle::Source;
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::error::Failure;
 use crate::journal;
+use crate::output;
 
 /// The host, for a command that touches accounts.
 #[derive(Debug)]
@@ -29,9 +31,7 @@ pub(crate) struct Host {
 impl Host {
     /// Makes sure we are root, keeps this process's memory to itself, and reads the configuration.
     pub(crate) fn open(named: Option<&Path>) -> Result<Self, Failure> {
-        if !geteuid().is_root() {
-            return Err(Failure::NotRoot);
-        }
+        must_be_root()?;
         protect_memory();
         let config = configuration(named)?;
         let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
@@ -61,6 +61,18 @@ impl Host {
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
     }
 
+    /// Says so when logins of the user are refused unseen, because of wrong codes. That happens also to who is not enrolled:
+    /// wrong invitations count.
+    pub(crate) fn warn_of_delay(&self, user: &UserName) -> Result<(), Failure> {
+        let anywhere = Source::from_rhost(None);
+        if let Some(until) = self.accounts.blocked_until(user, &anywhere, self.config.throttle, self.now()?)? {
+            output::warning(&format!(
+                "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {user}\" ends that"
+            ));
+        }
+        Ok(())
+    }
+
     /// Who changes something now.
     pub(crate) fn sysadmin(&self) -> Result<Sysadmin, Failure> {
         Ok(Sysadmin { who: journal::actor_or_root(), at: self.now()? })
@@ -88,6 +100,11 @@ impl Sysadmin {
     pub(crate) fn by(&self) -> By<'_> {
         By { who: &self.who, at: self.at }
     }
+}
+
+/// Refuses everybody else.
+pub(crate) fn must_be_root() -> Result<(), Failure> {
+    if geteuid().is_root() { Ok(()) } else { Err(Failure::NotRoot) }
 }
 
 /// Lets this process open as many files as it may: whoever takes tokens from many owners holds a lock for each.

@@ -1,21 +1,24 @@
 //! An account: a user's apps, recovery codes and physical tokens, and how far they have been used.
 //!
+//! What an answer is to all of that is in [`judging`].
+//!
 //! [`Credentials`] change on enrollment only and [`Held`] tokens when they are assigned; [`State`] changes with every
 //! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::invitation::Invitation;
-use crate::lifecycle::{Owned, Stage, Status};
-use crate::otp::{self, Code, Match, Progress, Step, Window};
-use crate::recovery::Salt;
-use crate::rule::Factors;
+use crate::lifecycle::Status;
+use crate::memory::Memories;
+use crate::otp::{Code, Match, Progress, Step, Window};
+use crate::recovery::{RecoveryCode, Salt};
+use crate::secret::SecretError;
 use crate::throttle::{Source, Throttle};
-use crate::token::{Label, Seed, Serial, Token};
+use crate::token::{Label, Seed, Token};
+
+pub use judging::{Judgement, NearMiss, Proof, Uses, Wallet};
+
+mod judging;
 
 /// Most apps of one user.
 pub const MOST_APPS: usize = 16;
@@ -25,8 +28,6 @@ pub const MOST_RECOVERY_CODES: usize = 20;
 const MOST_USED_RECOVERY: usize = 2 * MOST_RECOVERY_CODES;
 /// Most physical tokens of one user.
 pub const MOST_HELD: usize = 16;
-/// Most accepted logins that are remembered for one user.
-pub const MOST_MEMORIES: usize = 16;
 /// Most seeds whose burned steps are kept for one user: those of all apps and tokens, and of as many that are gone.
 const MOST_SEEDS: usize = 2 * (MOST_APPS + MOST_HELD);
 
@@ -66,10 +67,10 @@ impl App {
         Self { token, confirmation: Confirmation::Confirmed }
     }
 
-    /// How far the token has come, to take up from there.
-    pub(crate) fn at(mut self, progress: Progress) -> Self {
-        self.token.start = progress;
-        self
+    /// The shared secret and its names, with all the progress they ever made, to be confirmed again.
+    pub(crate) fn offered_again(mut self, state: &State) -> Token {
+        self.token.start = state.progress_of(&self.token);
+        self.token
     }
 
     /// An app as a store has kept it.
@@ -80,11 +81,6 @@ impl App {
     /// The shared secret and its names.
     pub fn token(&self) -> &Token {
         &self.token
-    }
-
-    /// The shared secret and its names, to offer them again.
-    pub fn into_token(self) -> Token {
-        self.token
     }
 
     /// An app that no code has confirmed opens nothing.
@@ -142,31 +138,9 @@ pub struct State {
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
     /// Accepted logins that spare the next one the code, oldest first.
-    pub memories: Vec<Memory>,
+    pub memories: Memories,
     /// Lets the user enroll at login.
     pub invitation: Option<Invitation>,
-}
-
-/// An accepted login that spares those like it the code for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
-    /// To which service.
-    pub service: String,
-    /// From where.
-    pub address: IpAddr,
-    /// When it was accepted.
-    pub since: UnixTime,
-    /// Until when it counts.
-    pub until: UnixTime,
-}
-
-impl Memory {
-    /// Whether a login at `now` is like this one, which is remembered for `longest` and not longer: a rule may remember for
-    /// a shorter time than it did. One that lies in the future is of a clock that was wrong, and counts for nothing.
-    pub fn covers(&self, service: &str, address: IpAddr, longest: Duration, now: UnixTime) -> bool {
-        let until = self.until.min(self.since.after(longest));
-        self.service == service && self.address == address && self.since <= now && now < until
-    }
 }
 
 /// How far one seed was used.
@@ -197,180 +171,17 @@ pub struct LastAccepted {
     pub factor: String,
 }
 
-/// What an attempt is to an account. Nothing has been recorded yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judgement {
-    /// It opens a session, once `uses` is recorded.
-    Right {
-        /// Which reading of the answer.
-        reading: usize,
-        /// What it is a code of.
-        proof: Proof,
-        /// Everything that must not be good again: all that was right about the attempt, also beside the proof.
-        uses: Uses,
-    },
-    /// It was right once.
-    Replayed {
-        /// When codes of this token will be good again, should the clock have been ahead when the last one was used.
-        burned_until: Option<UnixTime>,
-    },
-    /// It is right, but for an app that was never confirmed.
-    NotConfirmed,
-    /// It is right, but for a token that opens nothing.
-    Disabled {
-        /// Which.
-        serial: Serial,
-        /// Why it opens nothing.
-        stage: Stage,
-    },
-    /// It is right, but such things do not count here.
-    NotAllowed,
-    /// It is a code of a token, far from where that stands. A guess like any other, until a second code confirms it.
-    NearMiss(NearMiss),
-    /// None of the above.
-    Wrong,
-}
-
-/// So many near misses in a row are no accident: a guess is one in two hundred times.
-const REPEATED: u32 = 3;
-
-/// A code outside the window of the token it seems to belong to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NearMiss {
-    /// Which token.
-    pub serial: Serial,
-    /// What the user calls it.
-    pub label: Label,
-    /// Which sequence of codes.
-    pub seed: Seed,
-    /// The step of the code.
-    pub step: Step,
-    /// How far off that is, in steps; ahead is positive. For root's eyes only.
-    pub steps: i64,
-    /// Whether it has happened often enough to be no accident.
-    pub is_repeated: bool,
-}
-
-/// What a right answer is a code of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// An app or a physical token.
-    Token {
-        /// Its serial.
-        serial: Serial,
-        /// What the user calls it; a physical token's serial.
-        label: Label,
-        /// Its learned drift in steps, this code included.
-        drift: i32,
-    },
-    /// A recovery code.
-    Recovery,
-}
-
-/// What an attempt uses up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Uses {
-    steps: Vec<(Seed, Usage)>,
-    recovery: Vec<Digest>,
-}
-
-/// Everything a user can prove himself with at one moment, from wherever it is kept.
-#[derive(Debug)]
-pub struct Wallet<'a> {
-    /// Apps and recovery codes; `None` without any.
-    pub credentials: Option<&'a Credentials>,
-    /// Physical tokens.
-    pub held: &'a [Held],
-    /// Which of all that count.
-    pub factors: Factors,
-}
-
-impl Wallet<'_> {
-    /// What an attempt is at `now`, given everything its answer can mean.
-    ///
-    /// Every reading is held against every app and token, and all that is right is used up. Were it only the first, digits
-    /// that two of them happen to share would open a second session.
-    ///
-    /// `previous` is a code that was outside the window a moment ago: with it, two consecutive codes are looked for wherever
-    /// they may be (RFC 4226 §7.4).
-    pub fn judge(
-        &self,
-        readings: &[Answer],
-        previous: Option<&Code>,
-        state: &State,
-        window: Window,
-        now: UnixTime,
-    ) -> Judgement {
-        let mut uses = Uses::default();
-        let mut first_right = None;
-        let mut otherwise = Judgement::Wrong;
-        for (reading, answer) in readings.iter().enumerate() {
-            match answer {
-                Answer::Unintelligible => {}
-                Answer::Recovery(code) => {
-                    let Some(credentials) = self.credentials else { continue };
-                    let digest = credentials.salt.digest(code);
-                    if state.used_recovery.contains(&digest) {
-                        otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
-                    } else if credentials.recovery.contains(&digest) {
-                        if self.factors.recovery {
-                            uses.recovery.push(digest);
-                            first_right.get_or_insert((reading, Proof::Recovery));
-                        } else {
-                            otherwise = otherwise.or(Judgement::NotAllowed);
-                        }
-                    }
-                }
-                Answer::Code(code) => {
-                    for item in self.items() {
-                        let judged = match previous {
-                            Some(previous) => item.judge_pair([previous, code], state, now),
-                            None => item.judge(code, state, window, now),
-                        };
-                        match judged {
-                            Ok((proof, step)) => {
-                                uses.steps.push(step);
-                                first_right.get_or_insert((reading, proof));
-                            }
-                            Err(judgement) => otherwise = otherwise.or(judgement),
-                        }
-                    }
-                }
-            }
-        }
-        match first_right {
-            Some((reading, proof)) => Judgement::Right { reading, proof, uses },
-            None if otherwise == Judgement::Wrong && previous.is_none() => self.near_miss(readings, state, now),
-            None => otherwise,
-        }
-    }
-
-    /// Whether a wrong answer is a code of a token whose clock is off.
-    fn near_miss(&self, readings: &[Answer], state: &State, now: UnixTime) -> Judgement {
-        for answer in readings {
-            let Answer::Code(code) = answer else { continue };
-            for item in self.items().filter(|item| item.obstacle.is_none()) {
-                let token = item.token;
-                let progress = state.progress_of(token);
-                if let Some(step) = otp::near_miss(&token.secret, token.parameters, code, progress, now) {
-                    let (serial, label, seed) = (token.serial.clone(), token.label.clone(), token.seed());
-                    let is_repeated = state.usage_of(seed).near_misses + 1 >= REPEATED;
-                    let steps = otp::distance(step, token.parameters.kind, progress, now);
-                    return Judgement::NearMiss(NearMiss { serial, label, seed, step, steps, is_repeated });
-                }
-            }
-        }
-        Judgement::Wrong
-    }
-
-    fn items(&self) -> impl Iterator<Item = Item<'_>> {
-        let apps = self.credentials.iter().flat_map(|credentials| &credentials.apps);
-        let apps = apps.map(|app| Item::app(app).where_it(self.factors.app));
-        apps.chain(self.held.iter().map(|held| Item::held(held).where_it(self.factors.token)))
-    }
-}
-
 impl Credentials {
+    /// None yet, with a salt of their own.
+    pub fn none() -> Result<Self, SecretError> {
+        Ok(Self { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() })
+    }
+
+    /// Puts these recovery codes in the place of all others.
+    pub fn replace_recovery(&mut self, codes: &[RecoveryCode]) {
+        self.recovery = codes.iter().map(|code| self.salt.digest(code)).collect();
+    }
+
     /// The app called `label`.
     pub fn app(&self, label: &Label) -> Option<&App> {
         self.apps.iter().find(|app| app.token.label == *label)
@@ -379,85 +190,6 @@ impl Credentials {
     /// How many recovery codes are still good.
     pub fn recovery_left(&self, state: &State) -> usize {
         self.recovery.iter().filter(|digest| !state.used_recovery.contains(digest)).count()
-    }
-}
-
-/// An app or a physical token, as far as judging a code needs to know.
-struct Item<'a> {
-    token: &'a Token,
-    /// Why even a right code opens nothing.
-    obstacle: Option<Judgement>,
-    first_use: FirstUse,
-}
-
-impl<'a> Item<'a> {
-    fn app(app: &'a App) -> Self {
-        let obstacle = (app.confirmation == Confirmation::Pending).then_some(Judgement::NotConfirmed);
-        Self { token: &app.token, obstacle, first_use: FirstUse::Over }
-    }
-
-    fn held(held: &'a Held) -> Self {
-        let stage = held.status.stage(Owned::Unused);
-        let disabled = || Judgement::Disabled { serial: held.token.serial.clone(), stage };
-        let obstacle = (!stage.is_usable()).then(disabled);
-        Self { token: &held.token, obstacle, first_use: held.first_use }
-    }
-
-    /// The same where such things count, or do not.
-    fn where_it(self, counts: bool) -> Self {
-        let obstacle = if counts { self.obstacle } else { Some(self.obstacle.unwrap_or(Judgement::NotAllowed)) };
-        Self { obstacle, ..self }
-    }
-
-    /// What two consecutive codes are to this token: they show where it stands, and are burned both.
-    fn judge_pair(&self, codes: [&Code; 2], state: &State, now: UnixTime) -> Result<(Proof, (Seed, Usage)), Judgement> {
-        let token = self.token;
-        let (kind, progress) = (token.parameters.kind, state.progress_of(token));
-        match (otp::resynchronize(&token.secret, token.parameters, codes, progress, now), &self.obstacle) {
-            (None, _) => Err(Judgement::Wrong),
-            (Some(_), Some(obstacle)) => Err(obstacle.clone()),
-            (Some(step), None) => Ok(self.used(progress.anchored(step, kind, now), state, now)),
-        }
-    }
-
-    /// What a code is to this token: a proof and what to burn, or why not.
-    fn judge(
-        &self,
-        code: &Code,
-        state: &State,
-        window: Window,
-        now: UnixTime,
-    ) -> Result<(Proof, (Seed, Usage)), Judgement> {
-        let token = self.token;
-        let (kind, progress) = (token.parameters.kind, state.progress_of(token));
-        let is_first = self.first_use == FirstUse::Open && !state.has_used(token);
-        let window = if is_first { window.for_first_use() } else { window };
-        match (token.find(code, progress, window, now), &self.obstacle) {
-            (Match::None, _) => Err(Judgement::Wrong),
-            (_, Some(obstacle)) => Err(obstacle.clone()),
-            (Match::Replayed(_), None) => {
-                Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
-            }
-            (Match::Fresh(step), None) if state.usage_of(token.seed()).suspects.contains(&step) => {
-                Err(Judgement::Wrong)
-            }
-            (Match::Fresh(step), None) => {
-                let progress =
-                    if is_first { progress.anchored(step, kind, now) } else { progress.advanced(step, kind, now) };
-                Ok(self.used(progress, state, now))
-            }
-        }
-    }
-
-    /// The proof of a right code, and what it burns.
-    fn used(&self, progress: Progress, state: &State, now: UnixTime) -> (Proof, (Seed, Usage)) {
-        let token = self.token;
-        // Those that are burned by now need not be remembered; the others go on being suspect.
-        let mut suspects = state.usage_of(token.seed()).suspects;
-        suspects.retain(|suspect| Some(*suspect) > progress.watermark);
-        let usage = Usage { progress, last_accepted: Some(now), near_misses: 0, suspects };
-        let (serial, label) = (token.serial.clone(), token.label.clone());
-        (Proof::Token { serial, label, drift: progress.drift }, (token.seed(), usage))
     }
 }
 
@@ -504,15 +236,6 @@ impl State {
         self
     }
 
-    /// Remembers an accepted login, in the place of one like it; the oldest makes room.
-    pub fn remember(&mut self, memory: Memory) {
-        self.memories.retain(|other| (&other.service, other.address) != (&memory.service, memory.address));
-        if self.memories.len() >= MOST_MEMORIES {
-            self.memories.remove(0);
-        }
-        self.memories.push(memory);
-    }
-
     /// Counts a right code outside the window.
     pub fn count_near_miss(&mut self, near_miss: &NearMiss) {
         let mut usage = self.usage_of(near_miss.seed);
@@ -545,30 +268,11 @@ impl State {
         if self.usage.len() <= MOST_SEEDS {
             return;
         }
-        let seeds: Vec<Seed> = wallet.items().map(|item| item.token.seed()).collect();
+        let seeds = wallet.seeds();
         while self.usage.len() > MOST_SEEDS
             && let Some(oldest) = self.usage.iter().position(|(seed, _)| !seeds.contains(seed))
         {
             self.usage.remove(oldest);
-        }
-    }
-}
-
-impl Judgement {
-    /// Of two findings about one attempt the one that says more: a used code of one app is not hidden by another app.
-    fn or(self, other: Self) -> Self {
-        if other.rank() > self.rank() { other } else { self }
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Right { .. } => 6,
-            Self::Replayed { .. } => 5,
-            Self::NotAllowed => 4,
-            Self::Disabled { .. } => 3,
-            Self::NotConfirmed => 2,
-            Self::NearMiss(_) => 1,
-            Self::Wrong => 0,
         }
     }
 }

@@ -18,6 +18,9 @@ pub enum Event {
     Denied,
     /// The policy did not ask.
     Skipped,
+    /// Somebody has shown codes of a new second factor at login. It is stored, and `enrolled` or `registered` written, when
+    /// the rest of the login is right too.
+    Confirmed,
     /// A user got an authenticator app.
     Enrolled,
     /// A user registered a physical token.
@@ -54,6 +57,10 @@ pub enum Event {
     SeriesDeleted,
     /// All tokens of a series got other parameters.
     SeriesMended,
+    /// The module was put into a PAM service.
+    ServiceEnabled,
+    /// The module was taken out of a PAM service.
+    ServiceDisabled,
     /// Something on the host has to be mended.
     Error,
 }
@@ -91,6 +98,7 @@ impl Event {
             Self::Accepted => "accepted",
             Self::Denied => "denied",
             Self::Skipped => "skipped",
+            Self::Confirmed => "confirmed",
             Self::Enrolled => "enrolled",
             Self::Registered => "registered",
             Self::Reset => "reset",
@@ -109,6 +117,8 @@ impl Event {
             Self::Resynced => "resynced",
             Self::SeriesDeleted => "series-deleted",
             Self::SeriesMended => "series-mended",
+            Self::ServiceEnabled => "service-enabled",
+            Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",
         }
     }

@@ -35,6 +35,7 @@ pub mod rule;
 
 // Things made of things.
 pub mod account;
+pub mod memory;
 pub mod otpauth;
 
 // Storage.

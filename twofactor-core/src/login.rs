@@ -10,20 +10,23 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::answer::{self, Answer};
+use crate::answer::Answer;
 use crate::audit::{Audit, Event, Record};
-use crate::clock::{Clock, ClockError};
+use crate::clock::Clock;
 use crate::config::{Config, ResyncAtLogin};
+use crate::invitation::Invitation;
 use crate::otp::{Code, Digits};
 use crate::policy::{By, NullOk, Ruling, Waived};
 use crate::reason::Reason;
-use crate::recovery::{self, RecoveryCode};
 use crate::rule::{Factors, Facts};
-use crate::store::{Attempt, Factor, Pending, Redeemed, Redemption, Store, StoreError, StoreFirst};
+use crate::store::{Attempt, Factor, Pending, Redeemed, Redemption, Store, StoreFirst};
 use crate::throttle::Source;
+use crate::token::Token;
 use crate::user::{UserDatabase, UserName};
 
+use combined::CombinedReadings;
 use course::COMBINED_PROMPT;
+use denial::Denial;
 
 /// What the application knows about the login, in values of our own.
 #[derive(Debug)]
@@ -96,6 +99,33 @@ pub trait Conversation {
     fn set_password(&mut self, password: &[u8]) -> Result<(), ConversationError>;
 }
 
+/// What the authentication leaves to the account phase, which applications run only when all of it was a success.
+#[derive(Debug)]
+pub enum Unfinished {
+    /// A second factor that was confirmed: it is going to be stored.
+    Confirmed(Pending),
+    /// A secret that was kept (`reset --keep-secret`): it is going to be shown and confirmed. Before, behind a wrong
+    /// password, anybody could look at what is going to be good again.
+    Kept {
+        /// Whose.
+        user: UserName,
+        /// With all the progress it ever made.
+        token: Token,
+        /// The invitation that is spent on it.
+        invitation: Option<Invitation>,
+    },
+}
+
+impl Unfinished {
+    /// Whose second factor it is.
+    pub fn user(&self) -> &UserName {
+        match self {
+            Self::Confirmed(pending) => &pending.user,
+            Self::Kept { user, .. } => user,
+        }
+    }
+}
+
 /// How a login ends.
 #[derive(Debug)]
 #[must_use]
@@ -104,8 +134,8 @@ pub enum Verdict {
     Accepted(Redeemed),
     /// The policy asked nothing.
     Waived(Waived),
-    /// A second factor was set up and confirmed. The account phase stores it, and only then the login is one.
-    Pending(Box<Pending>),
+    /// Somebody sets up a second factor. The account phase stores it, and only then the login is one.
+    Pending(Box<Unfinished>),
     /// Neither. The reason of the last try.
     Denied(Reason),
     /// Neither, and every try of several was used.
@@ -117,15 +147,6 @@ const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
 
 /// Asked after a code that was outside the window.
 const NEXT_CODE_PROMPT: &str = "Next verification code: ";
-
-/// Why a try failed, with what the log should say beside the reason.
-struct Denial {
-    reason: Reason,
-    problem: Option<String>,
-    hint: Option<String>,
-    /// Whether the next code of the same token could make it good.
-    near_miss: bool,
-}
 
 /// Runs a login and writes its lines to the log.
 pub fn login(
@@ -174,7 +195,7 @@ impl Login<'_> {
             Ok(Course::Waived(waived)) => return self.waived(waived),
             Ok(Course::Enroll(leave, prospect)) => {
                 return match self.first_time(leave, prospect, &identified) {
-                    Ok(pending) => Verdict::Pending(Box::new(pending)),
+                    Ok(unfinished) => Verdict::Pending(Box::new(unfinished)),
                     Err(denial) => Verdict::Denied(self.denied(&denial)),
                 };
             }
@@ -378,44 +399,7 @@ pub fn may_try_again(reason: Reason) -> bool {
         reason,
         Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
     );
-    about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser)
-}
-
-/// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
-struct CombinedReadings {
-    answers: Vec<Answer>,
-    password_lengths: Vec<usize>,
-}
-
-impl CombinedReadings {
-    fn of(reply: &[u8], lengths: &[Digits]) -> Self {
-        let mut readings = Self { answers: Vec::new(), password_lengths: Vec::new() };
-        for digits in lengths {
-            if let Some((password, code)) = answer::split_combined(reply, usize::from(digits.count())) {
-                readings.push(password, Code::new(code).map(Answer::Code));
-            }
-        }
-        if let Some((password, code)) = answer::split_combined(reply, recovery::LENGTH) {
-            readings.push(password, RecoveryCode::new(code).map(Answer::Recovery));
-        }
-        readings
-    }
-
-    fn push(&mut self, password: &[u8], answer: Option<Answer>) {
-        if let Some(answer) = answer {
-            self.answers.push(answer);
-            self.password_lengths.push(password.len());
-        }
-    }
-
-    /// The password without the code: as the right reading splits it, else as the longest possible code leaves it.
-    fn password<'r>(&self, reply: &'r [u8], right: Option<usize>) -> &'r [u8] {
-        let length = match right {
-            Some(reading) => self.password_lengths.get(reading),
-            None => self.password_lengths.iter().min(),
-        };
-        length.and_then(|length| reply.get(..*length)).unwrap_or(reply)
-    }
+    about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser | Reason::PasswordRepeated)
 }
 
 /// sshd repeats the junk to the length of what was typed (openssh, auth-pam.c, `fake_password`).
@@ -428,67 +412,14 @@ fn same(one: &[u8], other: &[u8]) -> bool {
     one.ct_eq(other).into()
 }
 
-impl Denial {
-    fn of(reason: Reason) -> Self {
-        Self { reason, problem: None, hint: None, near_miss: false }
-    }
-
-    fn explained(reason: Reason, problem: &dyn ToString, hint: impl Into<String>) -> Self {
-        Self { problem: Some(problem.to_string()), hint: Some(hint.into()), ..Self::of(reason) }
-    }
-
-    fn password_repeated() -> Self {
-        let problem = "the client answered the code prompt with the password";
-        let hint = "client used password authentication; enable KbdInteractiveAuthentication";
-        Self::explained(Reason::PasswordRepeated, &problem, hint)
-    }
-
-    /// sshd puts its dummy password in the place of whatever a user typed whom it will not let in anyway.
-    fn dummy_password(identified: &Result<UserName, Unidentified>) -> Self {
-        match identified {
-            Err(identification) => identification.into(),
-            Ok(_) => {
-                let problem = "sshd sent its stand-in for an answer: it does not let this user in, whatever is typed";
-                let hint = "see AllowUsers, DenyUsers and PermitRootLogin in sshd_config";
-                Self::explained(Reason::PasswordRepeated, &problem, hint)
-            }
-        }
-    }
-}
-
-impl From<&Unidentified> for Denial {
-    fn from(identification: &Unidentified) -> Self {
-        match identification {
-            Unidentified::Unknown => Self::of(Reason::UnknownUser),
-            Unidentified::Failed(error) => Self::explained(Reason::StoreUnavailable, error, "try: getent passwd USER"),
-        }
-    }
-}
-
-impl From<StoreError> for Denial {
-    fn from(error: StoreError) -> Self {
-        Self::explained(error.reason(), &error, error.hint())
-    }
-}
-
-impl From<ConversationError> for Denial {
-    fn from(_: ConversationError) -> Self {
-        Self::of(Reason::Conversation)
-    }
-}
-
-impl From<ClockError> for Denial {
-    fn from(error: ClockError) -> Self {
-        Self::explained(Reason::StoreUnavailable, &error, "set the clock")
-    }
-}
-
 mod account_phase;
+mod combined;
 mod course;
+mod denial;
 mod first_time;
 #[cfg(test)]
 mod tests;
 
 pub use account_phase::{AccountVerdict, finish};
-pub use course::{Course, REGISTRATION_PROMPTS, Unidentified, identify, judge};
+pub use course::{Course, REGISTRATION_PROMPTS, Unidentified, identify, judge, may_register};
 pub use first_time::{MODULE, Services, SystemServices};

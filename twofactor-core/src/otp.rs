@@ -3,162 +3,24 @@
 //! A match is a [`Step`], never a yes: the caller must record the step, or the code could be used twice
 //! (RFC 6238 §5.2). Steps at or below the watermark are reported as [`Match::Replayed`] and never as fresh.
 
-use std::fmt;
-use std::ops::RangeInclusive;
-use std::str::FromStr;
-use std::time::Duration;
+//!
+//! Looking far beyond the window, for tokens whose clock is off, is in [`resynchronization`].
 
-use thiserror::Error;
+mod parameters;
+mod progress;
+mod resynchronization;
+
+use std::fmt;
+
 use zeroize::Zeroizing;
+
+pub use parameters::{Algorithm, Digits, Kind, ParameterError, Parameters, Period};
+pub use progress::{Progress, Window};
+pub use resynchronization::{RESYNC_COUNTERS, RESYNC_TIME, near_miss, recognize, resynchronize, steps_to};
+pub(crate) use resynchronization::{distance, step_at};
 
 use crate::clock::UnixTime;
 use crate::secret::Secret;
-
-/// The hash below HMAC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC-SHA-1: what RFC 4226 defines and most apps and fobs use.
-    Sha1,
-    /// HMAC-SHA-256 (RFC 6238 §1.2).
-    Sha256,
-    /// HMAC-SHA-512 (RFC 6238 §1.2).
-    Sha512,
-}
-
-impl Algorithm {
-    /// All of them, with the names users see.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Sha1, "SHA1"), (Self::Sha256, "SHA256"), (Self::Sha512, "SHA512")];
-
-    /// The name users see.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-            Self::Sha512 => "SHA512",
-        }
-    }
-
-    /// The recommended length of a new secret in bytes: that of the hash's output (RFC 4226 §4 R6, RFC 6238 §5.1).
-    pub fn secret_length(self) -> usize {
-        match self {
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-            Self::Sha512 => 64,
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// A parameter is outside what we accept.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ParameterError {
-    /// Not one of [`Algorithm::ALL`].
-    #[error("the algorithm is one of SHA1, SHA256, SHA512")]
-    Algorithm,
-    /// Not 6, 7 or 8.
-    #[error("a code has 6, 7 or 8 digits")]
-    Digits,
-    /// Not within 10..=300 seconds.
-    #[error("the period is 10 to 300 seconds")]
-    Period,
-}
-
-impl FromStr for Algorithm {
-    type Err = ParameterError;
-
-    fn from_str(text: &str) -> Result<Self, ParameterError> {
-        Self::ALL
-            .into_iter()
-            .find(|(_, name)| name.eq_ignore_ascii_case(text))
-            .map(|(algorithm, _)| algorithm)
-            .ok_or(ParameterError::Algorithm)
-    }
-}
-
-/// The length of a code: 6, 7 or 8 digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Digits(u8);
-
-impl Digits {
-    /// What we accept.
-    pub const RANGE: RangeInclusive<u8> = 6..=8;
-    /// What nearly every app and fob shows.
-    pub const SIX: Self = Self(6);
-
-    /// Checks the range.
-    pub fn new(digits: u8) -> Result<Self, ParameterError> {
-        if Self::RANGE.contains(&digits) { Ok(Self(digits)) } else { Err(ParameterError::Digits) }
-    }
-
-    /// The number of digits.
-    pub fn count(self) -> u8 {
-        self.0
-    }
-}
-
-/// The length of a time step in seconds, 10..=300 (RFC 6238 §4.1, the parameter X).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period(u16);
-
-impl Period {
-    /// What we accept, in seconds.
-    pub const RANGE: RangeInclusive<u16> = 10..=300;
-    /// RFC 6238's default.
-    pub const THIRTY: Self = Self(30);
-
-    /// Checks the range.
-    pub fn new(seconds: u16) -> Result<Self, ParameterError> {
-        if Self::RANGE.contains(&seconds) { Ok(Self(seconds)) } else { Err(ParameterError::Period) }
-    }
-
-    /// The period in seconds.
-    pub fn seconds(self) -> u16 {
-        self.0
-    }
-}
-
-/// What moves a token from one code to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Time, in steps of this period (RFC 6238).
-    Totp(Period),
-    /// A counter that advances with every code (RFC 4226).
-    Hotp,
-}
-
-impl Kind {
-    /// `totp` or `hotp`, as files, URIs and JSON say it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Totp(_) => "totp",
-            Self::Hotp => "hotp",
-        }
-    }
-}
-
-/// Everything but the secret that two sides must agree on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parameters {
-    /// The hash below HMAC.
-    pub algorithm: Algorithm,
-    /// The length of a code.
-    pub digits: Digits,
-    /// Time or counter.
-    pub kind: Kind,
-}
-
-impl Default for Parameters {
-    /// What every authenticator app understands: SHA1, six digits, thirty seconds.
-    fn default() -> Self {
-        Self { algorithm: Algorithm::Sha1, digits: Digits::SIX, kind: Kind::Totp(Period::THIRTY) }
-    }
-}
 
 /// The last counter that is ever used: no button is pressed that often, and it leaves room above it.
 pub const LAST_COUNTER: u64 = 1 << 53;
@@ -188,113 +50,6 @@ impl Code {
 impl fmt::Debug for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Code({} digits)", self.0.len())
-    }
-}
-
-/// How far from the expected step a code may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Time accepted either side of now for TOTP; rounded down to whole steps, at most [`Window::MOST_STEPS`].
-    pub drift: Duration,
-    /// Counters tried beyond the next one for HOTP (RFC 4226 §7.4, the parameter s).
-    pub look_ahead: u8,
-    /// Steps either side that are accepted in any case; 0 but for a token's first login.
-    pub least_steps: u64,
-}
-
-impl Window {
-    /// The widest window we accept, in steps either side.
-    pub const MOST_STEPS: u64 = 10;
-    /// The window of a token's first login, in steps either side.
-    pub const FIRST_USE_STEPS: u64 = 20;
-
-    /// The window of a physical token's first login after its assignment: it may have lain in a drawer for years.
-    #[must_use]
-    pub fn for_first_use(self) -> Self {
-        Self { least_steps: Self::FIRST_USE_STEPS, ..self }
-    }
-
-    fn steps(self, period: Period) -> u64 {
-        (self.drift.as_secs() / u64::from(period.seconds())).min(Self::MOST_STEPS).max(self.least_steps)
-    }
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self { drift: Duration::from_mins(1), look_ahead: 10, least_steps: 0 }
-    }
-}
-
-/// How far a token has come: the part of it that changes with every login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// The newest step ever accepted. Nothing at or below it is accepted again.
-    pub watermark: Option<Step>,
-    /// How many steps the token's clock is ahead (+) or behind (−), as learned from accepted codes.
-    pub drift: i32,
-    /// The drift that somebody established at once: two consecutive codes, or a first login. Learning from single codes
-    /// stays within [`Progress::MOST_DRIFT`] of it.
-    pub anchor: i32,
-}
-
-impl Progress {
-    /// Unattended learning never leads further than 10 steps away from the anchor.
-    pub const MOST_DRIFT: i32 = 10;
-
-    /// The progress after `step` was accepted at `now`: the watermark rises and the drift moves by at most one step.
-    #[must_use]
-    pub fn advanced(self, step: Step, kind: Kind, now: UnixTime) -> Self {
-        let towards = (offset(step, kind, now) - i64::from(self.drift)).signum();
-        let learned = self.drift.saturating_add(i32::try_from(towards).unwrap_or(0));
-        let (least, most) =
-            (self.anchor.saturating_sub(Self::MOST_DRIFT), self.anchor.saturating_add(Self::MOST_DRIFT));
-        let drift = match kind {
-            Kind::Hotp => 0,
-            Kind::Totp(_) => learned.clamp(least, most),
-        };
-        Self { watermark: Some(self.raised(step)), drift, anchor: self.anchor }
-    }
-
-    /// The progress after `step` has established at `now` where the token's clock stands.
-    #[must_use]
-    pub fn anchored(self, step: Step, kind: Kind, now: UnixTime) -> Self {
-        let drift = i32::try_from(offset(step, kind, now)).unwrap_or(0);
-        Self { watermark: Some(self.raised(step)), drift, anchor: drift }
-    }
-
-    /// The progress of a token whose record was lost: every code is burned that can have been accepted until now. Where
-    /// a counter stood nobody knows, so all its codes are burned: such a token is of no use any more.
-    #[must_use]
-    pub fn burned_blindly(self, kind: Kind, now: UnixTime) -> Self {
-        match kind {
-            Kind::Hotp => Self { watermark: Some(self.raised(Step(LAST_COUNTER))), ..self },
-            Kind::Totp(period) => {
-                // As far ahead as a first login can be, and learning can lead from there, and the window reaches then.
-                let learned = i64::from(self.drift.max(0)) + i64::from(Self::MOST_DRIFT);
-                let window = Window::FIRST_USE_STEPS + Window::MOST_STEPS;
-                let reach = window.saturating_add_signed(learned);
-                let last = Step(current_step(period, now).0.saturating_add(reach));
-                Self { watermark: Some(self.raised(last)), ..self }
-            }
-        }
-    }
-
-    /// Of two records of one seed the one that knows more.
-    #[must_use]
-    pub fn latest(self, other: Self) -> Self {
-        if other.watermark > self.watermark { other } else { self }
-    }
-
-    fn raised(self, step: Step) -> Step {
-        self.watermark.map_or(step, |watermark| watermark.max(step))
-    }
-}
-
-/// How many steps ahead of the host's clock `step` is. A counter has no clock.
-fn offset(step: Step, kind: Kind, now: UnixTime) -> i64 {
-    match kind {
-        Kind::Hotp => 0,
-        Kind::Totp(period) => i64::try_from(i128::from(step.0) - i128::from(current_step(period, now).0)).unwrap_or(0),
     }
 }
 
@@ -369,110 +124,6 @@ fn candidates(kind: Kind, progress: Progress, window: Window, now: UnixTime) -> 
     (first..=last).filter(move |step| centres.iter().any(|centre| centre.abs_diff(*step) <= reach)).map(Step)
 }
 
-/// How far from now two consecutive codes are searched, for TOTP.
-pub const RESYNC_TIME: Duration = Duration::from_hours(24);
-/// How far beyond the next counter two consecutive codes are searched, for HOTP.
-pub const RESYNC_COUNTERS: u64 = 1000;
-
-/// The step that `code` belongs to, when it is right but outside every window: a token whose clock is off, or whose button
-/// was pressed often. The nearest, should there be several.
-///
-/// One code proves nothing here: among all that are searched, one in two hundred guesses meets some step.
-pub fn near_miss(
-    secret: &Secret,
-    parameters: Parameters,
-    code: &Code,
-    progress: Progress,
-    now: UnixTime,
-) -> Option<Step> {
-    let generator = generator(secret, parameters);
-    let right = |step: &Step| generator.check(code.expose(), step.0).is_some();
-    fresh_steps(parameters.kind, progress, now)
-        .filter(right)
-        .min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())
-}
-
-/// Finds where a token stands from two consecutive codes (RFC 4226 §7.4). Gives the step of the second.
-///
-/// By chance two codes fit somewhere once in 170 million tries; steps that were ever accepted are not searched.
-pub fn resynchronize(
-    secret: &Secret,
-    parameters: Parameters,
-    codes: [&Code; 2],
-    progress: Progress,
-    now: UnixTime,
-) -> Option<Step> {
-    let generator = generator(secret, parameters);
-    let right = |code: &Code, step: u64| generator.check(code.expose(), step).is_some();
-    let [first, second] = codes;
-    let fits = |step: &Step| right(first, step.0) && step.0.checked_add(1).is_some_and(|next| right(second, next));
-    let found = fresh_steps(parameters.kind, progress, now).filter(fits);
-    let nearest = found.min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())?;
-    Some(Step(nearest.0.checked_add(1)?))
-}
-
-/// Whether a token shows these two consecutive codes about now, used or not: how far off, in steps.
-pub fn recognize(
-    secret: &Secret,
-    parameters: Parameters,
-    codes: [&Code; 2],
-    progress: Progress,
-    now: UnixTime,
-) -> Option<i64> {
-    let generator = generator(secret, parameters);
-    let right = |code: &Code, step: Step| generator.check(code.expose(), step.0).is_some();
-    let [first, second] = codes;
-    let window = Window { look_ahead: RECOGNIZED_COUNTERS, ..Window::default().for_first_use() };
-    let found = candidates(parameters.kind, progress, window, now)
-        .filter(|step| right(first, *step) && right(second, Step(step.0.saturating_add(1))));
-    found.last().map(|step| distance(step, parameters.kind, Progress { drift: 0, ..progress }, now))
-}
-
-/// How far either side of its counter an HOTP token is recognized.
-const RECOGNIZED_COUNTERS: u8 = 100;
-
-/// The step that is so far from the host's clock; the counter of that number.
-pub(crate) fn step_at(steps: i64, kind: Kind, now: UnixTime) -> Option<Step> {
-    let base = match kind {
-        Kind::Totp(period) => current_step(period, now).0,
-        Kind::Hotp => 0,
-    };
-    base.checked_add_signed(steps).map(Step)
-}
-
-/// How far `step` is from the host's clock; a counter from zero.
-pub fn steps_to(step: Step, kind: Kind, now: UnixTime) -> i64 {
-    match kind {
-        Kind::Totp(_) => offset(step, kind, now),
-        Kind::Hotp => i64::try_from(step.0).unwrap_or(i64::MAX),
-    }
-}
-
-/// The steps that two consecutive codes may belong to, none of which was ever accepted.
-fn fresh_steps(kind: Kind, progress: Progress, now: UnixTime) -> impl Iterator<Item = Step> {
-    let next = progress.watermark.map_or(0, |watermark| watermark.0.saturating_add(1));
-    let (first, last) = match kind {
-        Kind::Totp(period) => {
-            let here = current_step(period, now).0;
-            let reach = RESYNC_TIME.as_secs() / u64::from(period.seconds());
-            (here.saturating_sub(reach).max(next), here.saturating_add(reach))
-        }
-        Kind::Hotp => (next, next.saturating_add(RESYNC_COUNTERS)),
-    };
-    (first..=last).map(Step)
-}
-
-/// How far `step` is from where the token is expected; ahead is positive.
-pub(crate) fn distance(step: Step, kind: Kind, progress: Progress, now: UnixTime) -> i64 {
-    match kind {
-        Kind::Totp(_) => offset(step, kind, now) - i64::from(progress.drift),
-        Kind::Hotp => {
-            let next = progress.watermark.map_or(0, |watermark| watermark.0.saturating_add(1));
-            i64::try_from(step.0.saturating_sub(next)).unwrap_or(i64::MAX)
-        }
-    }
-}
-
 /// The code of `step`, for tests and for showing the next code of a token we made ourselves.
 #[cfg(test)]
 pub(crate) fn code_of(secret: &Secret, parameters: Parameters, step: Step) -> String {
@@ -500,6 +151,8 @@ fn generator(secret: &Secret, parameters: Parameters) -> totp_rs::Totp {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use proptest::prelude::*;
 

@@ -1,7 +1,17 @@
 //! How a PAM service is set up: its lines, with everything it includes, in the order libpam runs them.
 //!
 //! Read as libpam reads (pam.conf(5), libpam/pam_handlers.c): `#` comments, lines continued with a backslash, `@include` of
-//! Debian, `include` and `substack`, module paths, controls in brackets, `-` before a type. Nothing is run or changed.
+//! Debian, `include` and `substack`, module paths, controls in brackets, `-` before a type. What libpam makes a line of that
+//! always fails is such a line here ([`Kind::Broken`]). Nothing is run or changed.
+//!
+//! [`flow`] says how the phases can end, [`findings`] what is wrong with that.
+
+pub mod control;
+pub mod findings;
+pub mod flow;
+pub mod modules;
+pub mod placing;
+mod text;
 
 use std::fs;
 use std::io;
@@ -9,16 +19,24 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Where services are described: what the sysadmin wrote comes before what a package brought.
-pub const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
+use control::{Control, Understood};
+
+/// Where services are described: what the sysadmin wrote comes before what a package brought. The last is where SUSE has
+/// libpam look.
+pub const FOLDERS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"];
+
+/// The service of those that nobody describes.
+pub const OTHER: &str = "other";
 
 /// libpam's own limit (PAM_SUBSTACK_MAX_LEVEL).
 const DEEPEST: usize = 16;
 /// The largest description that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
+/// The most lines of a service, with everything it includes.
+const LONGEST: usize = 4096;
 
 /// The phase a line belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
     /// Who somebody is.
     Auth,
@@ -30,14 +48,30 @@ pub enum Phase {
     Password,
 }
 
-/// A line that runs a module.
+impl Phase {
+    const ALL: [Self; 4] = [Self::Auth, Self::Account, Self::Session, Self::Password];
+
+    /// The word for it in a service's file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Account => "account",
+            Self::Session => "session",
+            Self::Password => "password",
+        }
+    }
+}
+
+/// A line as libpam keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// When it runs.
     pub phase: Phase,
     /// What its outcome does, as it is written: `required`, `[success=ok …]`.
     pub control: String,
-    /// The module, as it is written.
+    /// The same, understood.
+    pub actions: Control,
+    /// The module, as it is written; of a substack, the service it runs.
     pub module: String,
     /// Its arguments, as the module gets them.
     pub arguments: Vec<String>,
@@ -45,12 +79,113 @@ pub struct Line {
     pub file: PathBuf,
     /// Where in the file, from 1.
     pub number: usize,
+    /// The service's own file, or that of `other`.
+    pub top: PathBuf,
+    /// The line of that file that it comes from, itself or through includes.
+    pub origin: usize,
+    /// In how many substacks it stands.
+    pub depth: usize,
+    /// What it does.
+    pub kind: Kind,
+    /// What becomes of it on a host without the module.
+    pub absence: Absence,
+}
+
+/// What a line does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// It runs a module.
+    Module,
+    /// The lines behind it that are deeper are a stack of their own.
+    Substack,
+    /// It fails whenever it is reached.
+    Broken(Flaw),
+}
+
+/// Why libpam makes a failure of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Flaw {
+    /// It begins with no phase.
+    #[error("{0:?} is none of auth, account, session and password")]
+    Phase(String),
+    /// It ends behind the phase.
+    #[error("it names no control")]
+    NoControl,
+    /// It ends behind the control.
+    #[error("it names no module")]
+    NoModule,
+    /// It includes what cannot be read.
+    #[error("it includes {0}, which cannot be read")]
+    Include(String),
+}
+
+/// Whether a missing module is worth a word (`-` before the phase).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// libpam logs it.
+    Logged,
+    /// libpam is silent. The line counts all the same.
+    Silent,
 }
 
 impl Line {
     /// Whether it runs the module called `name`, by whatever path.
     pub fn runs(&self, name: &str) -> bool {
-        Path::new(&self.module).file_name().is_some_and(|file| file == name)
+        self.kind == Kind::Module && Path::new(&self.module).file_name().is_some_and(|file| file == name)
+    }
+
+    /// Whether its control says something that libpam does not know, so that every outcome is a failure.
+    pub fn has_unknown_control(&self) -> bool {
+        self.kind == Kind::Module && self.actions.understood() == Understood::No
+    }
+}
+
+/// A service as libpam runs it.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name in small letters, as libpam has it.
+    pub name: String,
+    /// The file that describes it; that of `other` when none does.
+    pub file: PathBuf,
+    /// Its lines, with those of `other` for a phase that it says nothing about.
+    pub lines: Vec<Line>,
+    /// The files that were read, each once.
+    pub files: Vec<PathBuf>,
+}
+
+impl Service {
+    /// The service `name`, from the first of `folders` that describes it.
+    pub fn read(name: &str, folders: &[&Path]) -> Result<Self, ServiceError> {
+        let name = name.to_ascii_lowercase();
+        match is_name(&name).then(|| find(&name, folders)).transpose()?.flatten() {
+            Some((file, text)) => Self::from_text(&name, &file, &text, folders),
+            None => match find(OTHER, folders)? {
+                Some((file, text)) => Self::from_text(&name, &file, &text, folders),
+                None => Err(ServiceError::Missing(name)),
+            },
+        }
+    }
+
+    /// The service as it would be with `text` in its file.
+    pub fn from_text(name: &str, file: &Path, text: &str, folders: &[&Path]) -> Result<Self, ServiceError> {
+        let mut reader = Reader { folders, lines: Vec::new(), files: Vec::new() };
+        reader.text(text, file, &Place::top(file))?;
+        let mut lines = std::mem::take(&mut reader.lines);
+        if let Some((file, text)) = find(OTHER, folders)? {
+            let described: Vec<Phase> =
+                Phase::ALL.into_iter().filter(|phase| lines.iter().any(|line| line.phase == *phase)).collect();
+            // What is wrong there matters to whom it is read for.
+            if described.len() < Phase::ALL.len() {
+                reader.text(&text, &file, &Place::top(&file))?;
+                lines.extend(reader.lines.into_iter().filter(|line| !described.contains(&line.phase)));
+            }
+        }
+        Ok(Self { name: name.to_owned(), file: file.to_owned(), lines, files: reader.files })
+    }
+
+    /// The lines of one phase.
+    pub fn phase(&self, phase: Phase) -> Vec<&Line> {
+        self.lines.iter().filter(|line| line.phase == phase).collect()
     }
 }
 
@@ -71,154 +206,167 @@ pub enum ServiceError {
     /// It includes itself.
     #[error("{} is included too deeply", .0.display())]
     TooDeep(PathBuf),
+    /// It is no description of a service.
+    #[error("{} has more than {LONGEST} lines with all it includes", .0.display())]
+    TooLong(PathBuf),
 }
 
 /// The lines of `service` as libpam would run them, from the first of `folders` that describes it; those of `other` when none
 /// does.
 pub fn lines(service: &str, folders: &[&Path]) -> Result<Vec<Line>, ServiceError> {
-    let service = service.to_ascii_lowercase();
-    let mut reader = Reader { folders, lines: Vec::new() };
-    for name in [service.as_str(), "other"] {
-        if is_name(name) && reader.service(name, None, 0)? {
-            return Ok(reader.lines);
-        }
-    }
-    Err(ServiceError::Missing(service))
+    Ok(Service::read(service, folders)?.lines)
 }
 
 /// A service is a file's name, never a path.
-fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }
 
-struct Reader<'f> {
-    folders: &'f [&'f Path],
-    lines: Vec<Line>,
-}
-
-impl Reader<'_> {
-    /// Adds the lines of a service, or only those of one phase. `false` when nobody describes it.
-    fn service(&mut self, name: &str, only: Option<Phase>, depth: usize) -> Result<bool, ServiceError> {
-        let given = Path::new(name);
-        let candidates: Vec<PathBuf> = if given.is_absolute() {
-            vec![given.to_owned()]
-        } else {
-            self.folders.iter().map(|folder| folder.join(name)).collect()
-        };
-        for path in candidates {
-            if depth > DEEPEST {
-                return Err(ServiceError::TooDeep(path));
-            }
-            match read(&path) {
-                Ok(text) => {
-                    self.text(&text, &path, only, depth)?;
-                    return Ok(true);
-                }
-                Err(source) if source.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(ServiceError::Unreadable { path, source }),
-            }
+/// The first description of `name`, which an include may give as a path.
+pub fn find(name: &str, folders: &[&Path]) -> Result<Option<(PathBuf, String)>, ServiceError> {
+    let given = Path::new(name);
+    let candidates: Vec<PathBuf> = if given.is_absolute() {
+        vec![given.to_owned()]
+    } else {
+        folders.iter().map(|folder| folder.join(name)).collect()
+    };
+    for path in candidates {
+        match read(&path) {
+            Ok(text) => return Ok(Some((path, text))),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ServiceError::Unreadable { path, source }),
         }
-        Ok(false)
     }
-
-    fn text(&mut self, text: &str, path: &Path, only: Option<Phase>, depth: usize) -> Result<(), ServiceError> {
-        for (number, line) in logical_lines(text) {
-            let mut words = words(&line).into_iter();
-            let Some(first) = words.next() else { continue };
-            if first == "@include" {
-                if let Some(name) = words.next() {
-                    self.include(&name, only, depth, path)?;
-                }
-                continue;
-            }
-            let Some(phase) = phase(&first) else { continue };
-            if only.is_some_and(|only| only != phase) {
-                continue;
-            }
-            let (Some(control), Some(module)) = (words.next(), words.next()) else { continue };
-            if matches!(control.as_str(), "include" | "substack") {
-                self.include(&module, Some(phase), depth, path)?;
-            } else {
-                let (file, arguments) = (path.to_owned(), words.map(argument).collect());
-                self.lines.push(Line { phase, control, module, arguments, file, number });
-            }
-        }
-        Ok(())
-    }
-
-    fn include(&mut self, name: &str, only: Option<Phase>, depth: usize, by: &Path) -> Result<(), ServiceError> {
-        if self.service(name, only, depth + 1)? {
-            return Ok(());
-        }
-        let source = io::Error::from(io::ErrorKind::NotFound);
-        Err(ServiceError::Unreadable { path: by.with_file_name(name), source })
-    }
+    Ok(None)
 }
 
 fn read(path: &Path) -> Result<String, io::Error> {
-    if fs::metadata(path)?.len() > LARGEST {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if about.len() > LARGEST {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
 }
 
-/// The lines of a text with those that a backslash continues put together, without comments and blank ones.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    let mut continues = false;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default();
-        let (content, goes_on) = match line.trim_end().strip_suffix('\\') {
-            Some(content) => (content, true),
-            None => (line, false),
-        };
-        match lines.last_mut().filter(|_| continues) {
-            Some((_, before)) => {
-                before.push(' ');
-                before.push_str(content);
-            }
-            None => lines.push((index + 1, content.to_owned())),
+/// Where a text is read.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    /// Only the lines of this phase count.
+    only: Option<Phase>,
+    includes: usize,
+    depth: usize,
+    /// The service's own file.
+    top: &'p Path,
+    origin: Option<usize>,
+}
+
+impl<'p> Place<'p> {
+    fn top(file: &'p Path) -> Self {
+        Self { only: None, includes: 0, depth: 0, top: file, origin: None }
+    }
+}
+
+struct Reader<'f> {
+    folders: &'f [&'f Path],
+    lines: Vec<Line>,
+    files: Vec<PathBuf>,
+}
+
+impl Reader<'_> {
+    fn text(&mut self, text: &str, file: &Path, place: &Place<'_>) -> Result<(), ServiceError> {
+        if !self.files.iter().any(|known| known == file) {
+            self.files.push(file.to_owned());
         }
-        continues = goes_on;
+        for line in text::logical_lines(text) {
+            let words = text::words(&line.text);
+            let place = Place { origin: Some(place.origin.unwrap_or(line.first)), ..*place };
+            if words.first().is_some_and(|word| word == "@include") {
+                let name = words.get(1).map(String::as_str).unwrap_or_default();
+                if !self.include(name, &place, file)? {
+                    // libpam gives the whole service up.
+                    let source = io::Error::from(io::ErrorKind::NotFound);
+                    return Err(ServiceError::Unreadable { path: file.with_file_name(name), source });
+                }
+                continue;
+            }
+            let mut line = parsed(&words, file, line.first, &place);
+            if place.only.is_some_and(|only| only != line.phase) {
+                continue;
+            }
+            let runs = text::bare(&line.control).to_ascii_lowercase();
+            if line.kind == Kind::Module && matches!(runs.as_str(), "include" | "substack") {
+                let inner = Place { only: Some(line.phase), ..place };
+                if runs == "substack" {
+                    self.push(Line { kind: Kind::Substack, ..line.clone() })?;
+                }
+                let inner = Place { depth: inner.depth + usize::from(runs == "substack"), ..inner };
+                if self.include(&line.module, &inner, file)? {
+                    continue;
+                }
+                line.kind = Kind::Broken(Flaw::Include(line.module.clone()));
+                line.actions = Control::failing();
+            }
+            self.push(line)?;
+        }
+        Ok(())
     }
-    lines.retain(|(_, line)| !line.trim().is_empty());
-    lines
+
+    /// `false` when nobody describes it.
+    fn include(&mut self, name: &str, place: &Place<'_>, by: &Path) -> Result<bool, ServiceError> {
+        let includes = place.includes + 1;
+        if includes >= DEEPEST {
+            return Err(ServiceError::TooDeep(by.to_owned()));
+        }
+        match find(name, self.folders)? {
+            Some((path, text)) if !name.is_empty() => {
+                self.text(&text, &path, &Place { includes, ..*place })?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn push(&mut self, line: Line) -> Result<(), ServiceError> {
+        if self.lines.len() >= LONGEST {
+            return Err(ServiceError::TooLong(line.file));
+        }
+        self.lines.push(line);
+        Ok(())
+    }
 }
 
-/// Words apart by blanks; one in brackets may hold blanks.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while !rest.is_empty() {
-        let end = if rest.starts_with('[') {
-            rest.find(']').map_or(rest.len(), |bracket| bracket + 1)
-        } else {
-            rest.find(char::is_whitespace).unwrap_or(rest.len())
-        };
-        let (word, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        words.push(word.to_owned());
-        rest = behind.trim_start();
+/// A line by its words. One without a phase is taken for one of the phase that is read, or for auth.
+fn parsed(words: &[String], file: &Path, number: usize, place: &Place<'_>) -> Line {
+    let first = words.first().map(|word| text::bare(word)).unwrap_or_default();
+    let (phase_word, absence) = match first.strip_prefix('-') {
+        Some(word) => (word, Absence::Silent),
+        None => (first.as_str(), Absence::Logged),
+    };
+    let phase = Phase::ALL.into_iter().find(|phase| phase.word().eq_ignore_ascii_case(phase_word));
+    let kind = match (phase, words.get(1), words.get(2)) {
+        (None, ..) => Kind::Broken(Flaw::Phase(phase_word.to_owned())),
+        (Some(_), None, _) => Kind::Broken(Flaw::NoControl),
+        (Some(_), Some(_), None) => Kind::Broken(Flaw::NoModule),
+        (Some(_), Some(_), Some(_)) => Kind::Module,
+    };
+    let control = words.get(1).cloned().unwrap_or_default();
+    Line {
+        phase: phase.or(place.only).unwrap_or(Phase::Auth),
+        actions: if control.is_empty() { Control::failing() } else { Control::parse(&control) },
+        control,
+        module: words.get(2).map(|word| text::bare(word)).unwrap_or_default(),
+        arguments: words.iter().skip(3).map(|word| text::bare(word)).collect(),
+        file: file.to_owned(),
+        number,
+        top: place.top.to_owned(),
+        origin: place.origin.unwrap_or(number),
+        depth: place.depth,
+        kind,
+        absence,
     }
-    words
-}
-
-/// An argument as the module gets it: libpam takes off the brackets that let it hold blanks.
-fn argument(word: String) -> String {
-    match word.strip_prefix('[') {
-        Some(inside) => inside.strip_suffix(']').unwrap_or(inside).to_owned(),
-        None => word,
-    }
-}
-
-fn phase(word: &str) -> Option<Phase> {
-    let word = word.strip_prefix('-').unwrap_or(word);
-    let phases = [
-        ("auth", Phase::Auth),
-        ("account", Phase::Account),
-        ("session", Phase::Session),
-        ("password", Phase::Password),
-    ];
-    phases.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, phase)| phase)
 }
 
 #[cfg(test)]
@@ -277,5 +425,66 @@ mod tests {
         let folder = described(&[("loop", "auth include loop\n"), ("broken", "@include nowhere\n")]);
         assert!(matches!(lines("loop", &[folder.path()]), Err(ServiceError::TooDeep(_))));
         assert!(matches!(lines("broken", &[folder.path()]), Err(ServiceError::Unreadable { .. })));
+        let twice =
+            described(&[("wide", &"auth include next\n".repeat(9)), ("next", &"auth include wide\n".repeat(9))]);
+        assert!(matches!(lines("wide", &[twice.path()]), Err(ServiceError::TooDeep(_))));
+        let long = described(&[("long", &"auth include next\n".repeat(99)), ("next", &"auth required x\n".repeat(99))]);
+        assert!(matches!(lines("long", &[long.path()]), Err(ServiceError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_line_that_libpam_cannot_run_fails_where_it_stands() {
+        let folder = described(&[(
+            "odd",
+            "atuh required pam_unix.so\naccount\naccount required\naccount include nowhere\n[auth] [required] pam_unix.so\n",
+        )]);
+        let lines = lines("odd", &[folder.path()]).unwrap();
+        let read: Vec<_> = lines.iter().map(|line| (line.phase, line.kind.clone())).collect();
+        assert_eq!(
+            read,
+            [
+                (Phase::Auth, Kind::Broken(Flaw::Phase("atuh".to_owned()))),
+                (Phase::Account, Kind::Broken(Flaw::NoControl)),
+                (Phase::Account, Kind::Broken(Flaw::NoModule)),
+                (Phase::Account, Kind::Broken(Flaw::Include("nowhere".to_owned()))),
+                (Phase::Auth, Kind::Module),
+            ]
+        );
+        assert_eq!(lines[4].actions, Control::parse("required"));
+    }
+
+    #[test]
+    fn lines_know_their_substack_and_the_line_they_come_from() {
+        let folder = described(&[
+            ("sshd", "# first\nauth substack inner\n@include whole\n-auth optional pam_last.so\n"),
+            ("inner", "auth include deeper\nauth required pam_b.so\n"),
+            ("deeper", "auth required pam_a.so\n"),
+            ("whole", "auth required pam_c.so\nauth substack deeper\n"),
+        ]);
+        let lines = lines("sshd", &[folder.path()]).unwrap();
+        let read: Vec<_> = lines.iter().map(|line| (line.module.as_str(), line.depth, line.origin)).collect();
+        assert_eq!(
+            read,
+            [
+                ("inner", 0, 2),
+                ("pam_a.so", 1, 2),
+                ("pam_b.so", 1, 2),
+                ("pam_c.so", 0, 3),
+                ("deeper", 0, 3),
+                ("pam_a.so", 1, 3),
+                ("pam_last.so", 0, 4),
+            ]
+        );
+        assert_eq!(lines[6].absence, Absence::Silent);
+    }
+
+    #[test]
+    fn a_phase_that_a_service_says_nothing_about_is_that_of_other() {
+        let folder = described(&[
+            ("cron", "auth required pam_unix.so\n"),
+            ("other", "auth required pam_deny.so\naccount required pam_deny.so\n"),
+        ]);
+        assert_eq!(modules(&folder, "cron", Phase::Auth), ["pam_unix.so"]);
+        assert_eq!(modules(&folder, "cron", Phase::Account), ["pam_deny.so"]);
     }
 }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use thiserror::Error;
 
 use crate::clock::UnixTime;
@@ -45,6 +45,28 @@ impl fmt::Display for Level {
     }
 }
 
+/// A kind of credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactorKind {
+    /// An authenticator app.
+    App,
+    /// A physical token.
+    Token,
+    /// A recovery code.
+    Recovery,
+}
+
+impl FactorKind {
+    /// All kinds, with their names in the file.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::App, "app"), (Self::Token, "token"), (Self::Recovery, "recovery")];
+
+    /// The kind called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    }
+}
+
 /// Which kinds of credentials count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Factors {
@@ -62,21 +84,28 @@ impl Factors {
     /// None of them.
     pub const NONE: Self = Self { app: false, token: false, recovery: false };
 
-    /// These, and the one called `name`; `None` when there is no such kind.
+    /// These, and `kind`.
     #[must_use]
-    pub fn and(self, name: &str) -> Option<Self> {
-        match name {
-            "app" => Some(Self { app: true, ..self }),
-            "token" => Some(Self { token: true, ..self }),
-            "recovery" => Some(Self { recovery: true, ..self }),
-            _ => None,
+    pub fn and(self, kind: FactorKind) -> Self {
+        match kind {
+            FactorKind::App => Self { app: true, ..self },
+            FactorKind::Token => Self { token: true, ..self },
+            FactorKind::Recovery => Self { recovery: true, ..self },
+        }
+    }
+
+    /// Whether `kind` counts.
+    pub fn include(self, kind: FactorKind) -> bool {
+        match kind {
+            FactorKind::App => self.app,
+            FactorKind::Token => self.token,
+            FactorKind::Recovery => self.recovery,
         }
     }
 
     /// Their names, in the order of the manual.
     pub fn names(self) -> Vec<&'static str> {
-        let all = [(self.app, "app"), (self.token, "token"), (self.recovery, "recovery")];
-        all.into_iter().filter(|(counts, _)| *counts).map(|(_, name)| name).collect()
+        FactorKind::ALL.into_iter().filter(|(kind, _)| self.include(*kind)).map(|(_, name)| name).collect()
     }
 }
 
@@ -98,8 +127,16 @@ impl FromStr for Network {
             Err(_) => IpNet::from(text.parse::<IpAddr>().map_err(|_| NotANetwork)?.to_canonical()),
         };
         // Host bits that are set are a slip: the range would be another one than it looks.
-        if network.trunc() == network { Ok(Self(network)) } else { Err(NotANetwork) }
+        if network.trunc() == network { Ok(Self(canonical(network))) } else { Err(NotANetwork) }
     }
+}
+
+/// An IPv4 network written as an IPv6 one, `::ffff:10.0.0.0/104`, is the IPv4 one, as its addresses are IPv4 addresses. Else
+/// no login would ever come from it.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let ipv4 = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    ipv4.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }
 
 impl Network {
@@ -290,6 +327,8 @@ mod tests {
     fn addresses_are_matched_as_addresses_and_names_never() {
         assert!(comes_from(&["10.0.0.0/8"], Some("10.1.2.3")));
         assert!(comes_from(&["10.0.0.0/8"], Some("::ffff:10.1.2.3")), "IPv4-mapped");
+        assert!(comes_from(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"], Some("10.1.2.3")), "and a network");
+        assert!(!comes_from(&["::ffff:10.0.0.0/104"], Some("11.1.2.3")));
         assert!(comes_from(&["2001:db8::/32"], Some("2001:DB8:0::1")));
         assert!(comes_from(&["192.0.2.7"], Some("192.0.2.7")));
         assert!(!comes_from(&["0.0.0.0/0"], Some("2001:db8::1")));

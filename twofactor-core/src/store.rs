@@ -7,7 +7,6 @@
 pub mod files;
 pub mod registry;
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::account::App;
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::invitation::{Invitation, InvitationCode};
+use crate::memory::{Place, Recall};
 use crate::otp::{Code, Digits, Progress, Window};
 use crate::reason::Reason;
 use crate::recovery::RecoveryCode;
@@ -37,15 +37,10 @@ pub trait Store {
     /// account.
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError>;
 
-    /// Whether an accepted login from the attempt's place, `longest` ago or less, is still remembered, so that nobody has to
-    /// be asked. Says `None` for whoever has nothing to be remembered of.
-    fn remembers(
-        &self,
-        user: &UserName,
-        place: &Place<'_>,
-        longest: Duration,
-        now: UnixTime,
-    ) -> Result<Option<Remembered>, StoreError>;
+    /// Whether an accepted login like this one is still remembered, so that nobody has to be asked. Says `None` for whoever
+    /// has nothing to be remembered of, and where what opened that one no longer counts.
+    fn remembers(&self, user: &UserName, like: &Recall<'_>, factors: Factors)
+    -> Result<Option<Remembered>, StoreError>;
 
     /// How many recovery codes are still good; `None` for whoever never had any.
     fn recovery_left(&self, user: &UserName) -> Result<Option<usize>, StoreError>;
@@ -74,7 +69,7 @@ pub trait StoreFirst {
         serial: &Serial,
         codes: [&Code; 2],
         attempt: &Attempt<'_>,
-    ) -> Result<Result<Registration, Reason>, StoreError>;
+    ) -> Result<Result<Registration, NotRegistered>, StoreError>;
 
     /// Stores what a login has confirmed, unless somebody was quicker.
     fn store_pending(&self, pending: Pending, now: UnixTime) -> Result<(), Superseded>;
@@ -117,6 +112,16 @@ pub enum What {
     Token(Registration),
 }
 
+impl What {
+    /// What the log calls it: an app's label, a physical token's serial.
+    pub fn name(&self) -> String {
+        match self {
+            Self::App { app, .. } => app.token().label.to_string(),
+            Self::Token(registration) => registration.serial.to_string(),
+        }
+    }
+}
+
 /// Two consecutive codes of a token that nobody owns.
 #[derive(Debug)]
 pub struct Registration {
@@ -131,6 +136,23 @@ impl Registration {
     pub fn serial(&self) -> &Serial {
         &self.serial
     }
+}
+
+/// Why a token is not registered. For the log: whoever asks learns the same of all of them.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum NotRegistered {
+    /// The attempt came too early.
+    #[error("the attempt came too early")]
+    Throttled,
+    /// What was typed is no token's serial. It is not repeated, because it may be anything.
+    #[error("there is no token with the serial that was typed")]
+    NoSuchToken,
+    /// It has an owner, or opens nothing.
+    #[error("token {0} is not free")]
+    NotFree(Serial),
+    /// It does not show these codes, or they are used.
+    #[error("token {0} does not show these two codes")]
+    WrongCodes(Serial),
 }
 
 /// Why nothing was stored.
@@ -184,15 +206,6 @@ pub struct Attempt<'a> {
     pub remember: Option<(Place<'a>, Duration)>,
     /// The time at which the answer is judged.
     pub now: UnixTime,
-}
-
-/// Where a login may be remembered: a service, from an address. A host name or no host at all is no place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
-    /// PAM_SERVICE.
-    pub service: &'a str,
-    /// PAM_RHOST, as an address.
-    pub address: IpAddr,
 }
 
 /// Proof that a login like this one was accepted a while ago and is remembered.

@@ -1,13 +1,18 @@
 //! A PAM application for tests: sshd's part of a login, with every answer scripted from outside.
 //!
 //! `pam-login --confdir DIR --service NAME [--user NAME] [--rhost HOST] [--tty TTY] [--calls authenticate,account,setcred]
-//! [--repeat N] [--flags silent]`
+//! [--repeat N] [--flags silent] [--texts shown|dropped|refused]`
+//!
+//! With an empty DIR services are those of the system, as for any application.
 //!
 //! Among the calls, `become:NAME` sets PAM_USER, as an application may that changes its mind.
 //!
 //! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
 //! transaction. A prompt that wants an answer reads one line from stdin: `answer HEX`, `null` (no answer at all) or `fail`
 //! (the conversation function fails; so does the end of stdin). It never sleeps: delays are reported instead.
+//!
+//! Some applications have no place for a text that is no question: `--texts dropped` takes it and shows it to nobody,
+//! `--texts refused` makes the conversation function fail.
 
 #![allow(unsafe_code, reason = "the application side of libpam is C")]
 #![allow(
@@ -94,6 +99,15 @@ struct Script {
     calls: Vec<String>,
     repeat: u32,
     flags: c_int,
+    texts: Texts,
+}
+
+/// What becomes of a text that asks nothing (`PAM_TEXT_INFO`, `PAM_ERROR_MSG`).
+#[derive(Clone, Copy)]
+enum Texts {
+    Shown,
+    Dropped,
+    Refused,
 }
 
 fn main() {
@@ -124,6 +138,7 @@ impl Script {
             calls: vec!["authenticate".to_owned()],
             repeat: 1,
             flags: 0,
+            texts: Texts::Shown,
         };
         let mut arguments = std::env::args_os().skip(1);
         while let Some(option) = arguments.next() {
@@ -140,6 +155,14 @@ impl Script {
                     assert_eq!(text(value), "silent", "--flags takes: silent");
                     script.flags = PAM_SILENT;
                 }
+                Some("--texts") => {
+                    script.texts = match text(value).as_str() {
+                        "shown" => Texts::Shown,
+                        "dropped" => Texts::Dropped,
+                        "refused" => Texts::Refused,
+                        other => panic!("--texts takes shown, dropped or refused, not {other}"),
+                    };
+                }
                 _ => panic!("unknown option {}", option.display()),
             }
         }
@@ -149,16 +172,18 @@ impl Script {
 
 /// `pam_start` … `pam_end`. Gives the code of the last call.
 fn transaction(script: &Script) -> c_int {
-    let conversation = Conversation { converse, data: std::ptr::null_mut() };
+    let mut texts = script.texts;
+    let conversation = Conversation { converse, data: (&raw mut texts).cast() };
     let mut handle: *mut Handle = std::ptr::null_mut();
     let user = script.user.as_ref().map_or(std::ptr::null(), |user| user.as_ptr());
-    // SAFETY: all pointers are valid C strings or NULL where allowed; the conversation lives until after pam_end.
+    // SAFETY: all pointers are valid C strings or NULL where allowed; the conversation and what
+    // it points to live until after pam_end.
     let started = unsafe {
         pam_start_confdir(
             script.service.as_ptr(),
             user,
             &raw const conversation,
-            script.confdir.as_ptr(),
+            if script.confdir.is_empty() { std::ptr::null() } else { script.confdir.as_ptr() },
             &raw mut handle,
         )
     };
@@ -215,8 +240,10 @@ extern "C" fn converse(
     count: c_int,
     messages: *mut *const Message,
     responses: *mut *mut Response,
-    _data: *mut c_void,
+    data: *mut c_void,
 ) -> c_int {
+    // SAFETY: `data` is what `transaction` has put into the conversation, and lives as long.
+    let texts = unsafe { *data.cast::<Texts>() };
     let length = usize::try_from(count).expect("libpam sends one message or more");
     // SAFETY: calloc gives zeroed room for `length` responses, or NULL. libpam or the module frees it.
     let array: *mut Response = unsafe { libc::calloc(length, size_of::<Response>()) }.cast();
@@ -226,7 +253,7 @@ extern "C" fn converse(
     for index in 0..length {
         // SAFETY: Linux-PAM passes an array of `length` pointers to messages (pam_conv(3)).
         let message = unsafe { &**messages.add(index) };
-        let Ok(answer) = one_message(message) else {
+        let Ok(answer) = one_message(message, texts) else {
             // SAFETY: the array is ours until we return success.
             unsafe {
                 for earlier in 0..index {
@@ -248,7 +275,7 @@ extern "C" fn converse(
 struct Failure;
 
 /// Reports a message and reads its answer, as memory that libpam may free.
-fn one_message(message: &Message) -> Result<*mut c_char, Failure> {
+fn one_message(message: &Message, texts: Texts) -> Result<*mut c_char, Failure> {
     let style = match message.style {
         PAM_PROMPT_ECHO_OFF => "prompt_echo_off",
         PAM_PROMPT_ECHO_ON => "prompt_echo_on",
@@ -256,6 +283,13 @@ fn one_message(message: &Message) -> Result<*mut c_char, Failure> {
         PAM_TEXT_INFO => "text_info",
         _ => return Err(Failure),
     };
+    if matches!(message.style, PAM_ERROR_MSG | PAM_TEXT_INFO) {
+        match texts {
+            Texts::Shown => {}
+            Texts::Dropped => return Ok(std::ptr::null_mut()),
+            Texts::Refused => return Err(Failure),
+        }
+    }
     // SAFETY: a message is a C string.
     let text = unsafe { std::ffi::CStr::from_ptr(message.text) };
     report(&json!({ "event": "message", "style": style, "text": text.to_string_lossy() }));

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use twofactor_tests::oathtool::Authenticator;
-use twofactor_tests::pam::{Answer, Event, Message, Outcome, ReturnCode};
+use twofactor_tests::pam::{Answer, Event, Login, Message, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host, said};
 
 use crate::{stderr, stdout};
@@ -46,7 +46,12 @@ fn shown_app(messages: &[Message]) -> Authenticator {
 #[track_caller]
 fn real(host: &Host, user: &str, service: &str, rhost: Option<&str>, code: &str, invitation: &str) -> Outcome {
     let login = host.login(user).service(service);
-    let mut running = rhost.map_or(login.clone(), |rhost| login.rhost(rhost)).start();
+    answered(rhost.map_or(login.clone(), |rhost| login.rhost(rhost)), code, invitation)
+}
+
+/// Goes through a login as whoever is `code` and `invitation`.
+fn answered(login: Login<'_>, code: &str, invitation: &str) -> Outcome {
+    let mut running = login.start();
     let mut messages = Vec::new();
     loop {
         let event = running.advance();
@@ -109,7 +114,7 @@ fn what_is_explained_is_what_the_module_does_at_every_level() {
         plain_service(host, "xrdp-sesman");
         let alice = host.user_with_fob("alice");
         host.add_user("bob");
-        let carol = host.user_with_fob("carol");
+        let carol = host.user_with_app("carol").authenticator;
         host.succeed("twofactor", ["reset", "carol", "--keep-secret", "--yes"]);
         for level in ["required", "enroll", "optional", "off"] {
             host.configure(&format!("[default]\nsecond_factor = \"{level}\"\n"));
@@ -120,9 +125,20 @@ fn what_is_explained_is_what_the_module_does_at_every_level() {
                 assert_agreed(host, "bob", service, None, "000000");
                 assert_agreed(host, "nobody-here", service, None, "000000");
             }
-            // Her secret waits for its confirmation, and is shown to nobody without an invitation.
-            let code = if level == "off" { "000000".to_owned() } else { carol.next_code() };
-            assert_agreed(host, "carol", "test", None, &code);
+            // Her secret waits for its confirmation; at the one level it is asked for once the password is known to be right.
+            if level == "enroll" {
+                let said = explained(host, "carol", "test", None);
+                assert_eq!(said["prompts"], json!(["Code from the app: "]));
+                let done = answered(host.login("carol").service("test").calls("authenticate,account"), "", "");
+                assert_eq!(
+                    (prompts(&done), done.code_of("account")),
+                    (vec!["Code from the app: "], ReturnCode::SUCCESS)
+                );
+                assert_eq!(said["right_code"]["result"], "PAM_SUCCESS");
+                host.succeed("twofactor", ["reset", "carol", "--keep-secret", "--yes"]);
+            } else {
+                assert_agreed(host, "carol", "test", None, &carol.code(1));
+            }
         }
     });
 }

@@ -43,6 +43,8 @@ fn expected(level: &str, nullok: bool, has: Has) -> (&'static [&'static str], Re
         ("enroll", Has::Nothing) => (&[CONFIRM], ReturnCode::SUCCESS),
         ("enroll", Has::NoAccount) => (&[CONFIRM], ReturnCode::USER_UNKNOWN),
         ("enroll", Has::DamagedFiles) => (&[], ReturnCode::AUTHINFO_UNAVAIL),
+        // It is shown and confirmed in the account phase, once the password is known to be right.
+        ("enroll", Has::SecretToConfirm) => (&[], ReturnCode::SUCCESS),
         (_, Has::Nothing) if optional => (&[], IGNORE),
         (_, Has::Nothing | Has::SecretToConfirm) => (&[CODE], ReturnCode::AUTH_ERR),
         (_, Has::NoAccount) => (&[CODE], ReturnCode::USER_UNKNOWN),

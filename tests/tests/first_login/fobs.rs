@@ -1,51 +1,39 @@
 //! Registering a physical token at login: a serial and two consecutive codes.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-
-use twofactor_tests::oathtool::{Authenticator, Kind};
+use twofactor_tests::first_login::{FIRST, SECOND, SERIAL};
+use twofactor_tests::fob::Fob;
 use twofactor_tests::pam::{Event, ReturnCode, Running};
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::ssh::{Client, Sshd};
 
 use crate::{CODE, CONFIRM, ENROLL, STACK, assert_not_enrolled, client, configure, module_alone, offered};
 
-const SERIAL: &str = "Serial number of the token: ";
-const FIRST: &str = "Code it shows now: ";
-const SECOND: &str = "Wait for the next code: ";
+/// The serial of a token that the registry does not have, spelled like those that it has.
+const NOWHERE: &str = "T0000815";
 
-/// The fob with that number.
-fn fob(number: usize) -> Authenticator {
-    let letter = char::from(b"ABCDEFGH"[number]);
-    let secret = format!("{}JBSWY3DPEHPK3PXPJBSWY3DP", letter.to_string().repeat(8));
-    Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) }
+/// A fob that belongs to nobody.
+pub(crate) fn imported(host: &Host) -> Fob {
+    let fob = Fob::clock(1);
+    host.import(std::slice::from_ref(&fob));
+    fob
 }
 
-/// What is printed on its back.
-fn serial(number: usize) -> String {
-    format!("{:010}", 4711 + number)
-}
-
-/// A box of fobs that belong to nobody.
-fn import(host: &Host, count: usize) {
-    let path = host.place("box.csv");
-    let lines: Vec<String> = (0..count).map(|number| format!("{},{}", serial(number), fob(number).secret)).collect();
-    fs::write(&path, lines.join("\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    host.succeed("twofactor", ["token", "import", path.to_str().unwrap()]);
+/// What it shows now and then.
+pub(crate) fn codes(fob: &Fob) -> [String; 2] {
+    [0, 1].map(|steps| fob.authenticator.code(steps))
 }
 
 /// Registers at an ssh client, and gives what it shows from the serial on.
-fn register(sshd: &Sshd<'_>, user: &str, serial: &str, codes: [&str; 2]) -> (bool, String) {
+pub(crate) fn register(sshd: &Sshd<'_>, user: &str, serial: &str, codes: &[String; 2]) -> (bool, String) {
     let mut terminal = sshd.terminal(&client(user));
     offered(&mut terminal);
     terminal.type_line("token");
     terminal.expect(SERIAL);
     terminal.type_line(serial);
     terminal.expect(FIRST);
-    terminal.type_line(codes[0]);
+    terminal.type_line(&codes[0]);
     terminal.expect(SECOND);
-    terminal.type_line(codes[1]);
+    terminal.type_line(&codes[1]);
     let opened = terminal.expect_any(&["$ ", "Permission denied"]).0 == 0;
     if !opened {
         terminal.wait();
@@ -60,11 +48,11 @@ fn serial_and_two_codes_over_ssh_make_a_fob_ones_own() {
     private_host(|host| {
         configure(host, ENROLL);
         host.add_user("alice");
-        import(host, 2);
+        let fob = Fob { serial: "0000004711".to_owned(), ..Fob::clock(1) };
+        host.import(&[fob.clone(), Fob::clock(2)]);
         let sshd = host.sshd_with(STACK, "");
-        let fob = fob(0);
-        let codes = [fob.code(0), fob.code(1)];
-        let (opened, shown) = register(&sshd, "alice", &serial(0), [&codes[0], &codes[1]]);
+        let codes = codes(&fob);
+        let (opened, shown) = register(&sshd, "alice", &fob.serial, &codes);
         assert!(opened, "{shown}");
         assert!(shown.contains("Token SERIAL is yours from now on."), "{shown}");
         assert!(!shown.contains(&codes[0]) && !shown.contains(&codes[1]), "codes are not echoed: {shown}");
@@ -80,8 +68,8 @@ fn serial_and_two_codes_over_ssh_make_a_fob_ones_own() {
             assert!(!session.opened());
             assert_eq!(session.prompts, ["Password: ", CODE]);
         }
-        assert!(with(&fob.code(2)).opened());
-        assert_eq!(host.json(&["token", "show", &serial(0)])["user"], "alice");
+        assert!(with(&fob.authenticator.code(2)).opened());
+        assert_eq!(host.json(&["token", "show", &fob.serial])["user"], "alice");
     });
 }
 
@@ -90,20 +78,19 @@ fn behind_a_wrong_password_no_fob_changes_hands() {
     private_host(|host| {
         configure(host, ENROLL);
         host.add_user("alice");
-        import(host, 1);
+        let fob = imported(host);
         let sshd = host.sshd_with(STACK, "");
+        let [first, second] = codes(&fob);
         let branches = format!(
-            "*'{CONFIRM}') echo token ;;\n*'{SERIAL}') echo {} ;;\n*'{FIRST}') echo {} ;;\n*'{SECOND}') echo {} ;;\n\
-             *assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;\n",
-            serial(0),
-            fob(0).code(0),
-            fob(0).code(1)
+            "*'{CONFIRM}') echo token ;;\n*'{SERIAL}') echo {} ;;\n*'{FIRST}') echo {first} ;;\n\
+             *'{SECOND}') echo {second} ;;\n*assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;\n",
+            fob.serial
         );
         let stolen = sshd.client_answering(&Client { password: "wrong", ..client("alice") }, &branches);
         assert!(!stolen.opened());
         assert_eq!(stolen.prompts.len(), 5, "{:?}", stolen.prompts);
         assert_not_enrolled(host, "alice");
-        assert_eq!(host.json(&["token", "show", &serial(0)])["state"], "inventory");
+        assert_eq!(host.json(&["token", "show", &fob.serial])["state"], "inventory");
         let owner = sshd.client_answering(&client("alice"), &branches);
         assert!(owner.opened(), "the codes were not burned by whoever had no right to them");
     });
@@ -115,25 +102,24 @@ fn whatever_keeps_a_fob_from_its_owner_looks_the_same_and_counts() {
         configure(host, ENROLL);
         host.add_user("alice");
         host.add_user("bobby");
-        import(host, 4);
-        let numbers = [serial(0), serial(1), serial(2), serial(3)];
-        host.succeed("twofactor", ["token", "assign", &numbers[1], "bobby"]);
-        host.succeed("twofactor", ["token", "revoke", &numbers[2], "--yes"]);
-        host.succeed("twofactor", ["token", "disable", &numbers[3]]);
+        let fobs = Fob::box_of(0, 4);
+        host.import(&fobs);
+        host.assign(&fobs[1], "bobby");
+        host.sysadmin(&["token", "revoke", &fobs[2].serial, "--yes"]);
+        host.sysadmin(&["token", "disable", &fobs[3].serial]);
         let sshd = host.sshd_with(STACK, "");
-        let right = |number: usize| [fob(number).code(0), fob(number).code(1)];
-        let wrong = [fob(0).code(0), fob(0).code(5)];
+        let wrong = [fobs[0].authenticator.code(0), fobs[0].authenticator.code(5)];
         let attempts = [
-            ("unknown", "0000000815".to_owned(), right(0)),
-            ("bobby's", serial(1), right(1)),
-            ("revoked", serial(2), right(2)),
-            ("disabled", serial(3), right(3)),
-            ("wrong codes", serial(0), wrong),
+            ("unknown", NOWHERE, codes(&fobs[0])),
+            ("bobby's", &fobs[1].serial, codes(&fobs[1])),
+            ("revoked", &fobs[2].serial, codes(&fobs[2])),
+            ("disabled", &fobs[3].serial, codes(&fobs[3])),
+            ("wrong codes", &fobs[0].serial, wrong),
         ];
         let seen: Vec<String> = attempts
             .iter()
             .map(|(what, serial, codes)| {
-                let (opened, shown) = register(&sshd, "alice", serial, [&codes[0], &codes[1]]);
+                let (opened, shown) = register(&sshd, "alice", serial, codes);
                 assert!(!opened, "{what}");
                 shown
             })
@@ -143,14 +129,15 @@ fn whatever_keeps_a_fob_from_its_owner_looks_the_same_and_counts() {
         }
         let counted = host.module_log().iter().filter(|line| line.contains("reason=wrong-code")).count();
         assert_eq!(counted, attempts.len());
-        let (opened, shown) = register(&sshd, "alice", &serial(0), [&fob(0).code(1), &fob(0).code(2)]);
+        let next = [fobs[0].authenticator.code(1), fobs[0].authenticator.code(2)];
+        let (opened, shown) = register(&sshd, "alice", &fobs[0].serial, &next);
         assert!(!opened);
         // sshd lets nobody try keyboard-interactive again after PAM_MAXTRIES, and says so.
         assert_eq!(shown.replace("(publickey)", "(publickey,keyboard-interactive)"), seen[0]);
         host.assert_logged(&["denied user=alice", "reason=throttled"]);
         assert_not_enrolled(host, "alice");
         host.succeed("twofactor", ["unlock", "alice"]);
-        assert!(register(&sshd, "alice", &serial(0), [&fob(0).code(1), &fob(0).code(2)]).0);
+        assert!(register(&sshd, "alice", &fobs[0].serial, &next).0);
     });
 }
 
@@ -159,9 +146,10 @@ fn of_many_who_register_one_fob_at_once_exactly_one_gets_it() {
     private_host(|host| {
         configure(host, ENROLL);
         module_alone(host, "crowd", "");
-        import(host, 1);
+        let fob = imported(host);
         let users = ["alice", "bobby", "carol", "david", "ellen", "frank"];
-        let answers = ["token".to_owned(), serial(0), fob(0).code(0), fob(0).code(1)];
+        let [first, second] = codes(&fob);
+        let answers = ["token".to_owned(), fob.serial.clone(), first, second];
         let mut sessions: Vec<Running> = users
             .iter()
             .map(|user| {
@@ -188,7 +176,7 @@ fn of_many_who_register_one_fob_at_once_exactly_one_gets_it() {
             session.finish();
         }
         assert_eq!(owners.len(), 1, "{owners:?}");
-        assert_eq!(host.json(&["token", "show", &serial(0)])["user"], owners[0]);
+        assert_eq!(host.json(&["token", "show", &fob.serial])["user"], owners[0]);
     });
 }
 
@@ -197,7 +185,7 @@ fn where_it_is_not_allowed_nobody_registers_a_fob() {
     private_host(|host| {
         configure(host, &format!("{ENROLL}[enrollment]\nself_register = false\n"));
         host.add_user("alice");
-        import(host, 1);
+        let fob = imported(host);
         let sshd = host.sshd_with(STACK, "");
         let mut terminal = sshd.terminal(&client("alice"));
         let offer = offered(&mut terminal);
@@ -207,7 +195,7 @@ fn where_it_is_not_allowed_nobody_registers_a_fob() {
         assert!(answer.contains("Physical tokens are registered by the sysadmin."), "{answer}");
         terminal.type_line(&offer.app.code(0));
         terminal.expect("$ ");
-        assert_eq!(host.json(&["token", "show", &serial(0)])["state"], "inventory");
+        assert_eq!(host.json(&["token", "show", &fob.serial])["state"], "inventory");
     });
 }
 
@@ -216,10 +204,10 @@ fn whoever_has_a_fob_already_is_asked_for_its_code() {
     private_host(|host| {
         configure(host, ENROLL);
         host.add_user("alice");
-        import(host, 1);
-        host.succeed("twofactor", ["token", "assign", &serial(0), "alice"]);
+        let fob = imported(host);
+        host.assign(&fob, "alice");
         let sshd = host.sshd_with(STACK, "");
-        let session = sshd.client(&Client { code: &fob(0).code(0), ..client("alice") });
+        let session = sshd.client(&Client { code: &fob.authenticator.code(0), ..client("alice") });
         assert!(session.opened());
         assert_eq!(session.prompts, ["Password: ", CODE]);
     });

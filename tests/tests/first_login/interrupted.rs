@@ -1,47 +1,145 @@
-//! Setting up an app that is broken off, overtaken, or cannot be written down.
+//! Setting up an app that is broken off or overtaken, or for whom nobody can tell.
 
-use std::path::Path;
-
+use twofactor_tests::first_login::{FIRST, SECOND, SERIAL};
 use twofactor_tests::pam::{Event, ReturnCode, Running};
-use twofactor_tests::private_host::private_host;
-use twofactor_tests::ssh::Client;
+use twofactor_tests::private_host::{Host, PASSWORD, private_host};
+use twofactor_tests::ssh::{Client, Sshd};
+use twofactor_tests::terminal::Terminal;
 
+use crate::fobs::imported;
 use crate::{
-    CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, client, configure, enrolled_over_ssh, module_alone,
-    offered, recovery_codes,
+    CODE, CONFIRM, ENROLL, INVITATION, INVITED, Offer, STACK, assert_not_enrolled, client, configure,
+    enrolled_over_ssh, invite, module_alone, offered, recovery_codes,
 };
+
+/// What somebody types before he hangs up, and the question that he then sees.
+type Step<'s> = (&'s str, &'s str);
+
+/// Typed in the place of a code that is wrong for the secret at hand.
+const WRONG: &str = "a wrong code";
+
+/// The ways below the QR code at which somebody may hang up.
+const WAYS: [&[Step<'_>]; 9] = [
+    &[],
+    &[("ascii", CONFIRM)],
+    &[("letters", CONFIRM)],
+    &[(WRONG, CONFIRM)],
+    &[(WRONG, CONFIRM), (WRONG, CONFIRM)],
+    &[("token", SERIAL)],
+    &[("token", SERIAL), ("T0000001", FIRST)],
+    &[("token", SERIAL), ("T0000001", FIRST), ("123456", SECOND)],
+    &[(WRONG, CONFIRM), ("token", SERIAL), ("T0000001", FIRST), ("123456", SECOND)],
+];
+
+/// Goes a way below the QR code and hangs up: the terminal is closed, as when a window is. Gives the secret that was shown.
+#[track_caller]
+fn hang_up(host: &Host, sshd: &Sshd<'_>, mut terminal: Terminal, offer: &Offer, way: &[Step<'_>]) -> String {
+    let mut wrong = offer.app.wrong_codes();
+    for (typed, question) in way {
+        let typed = if *typed == WRONG { wrong.next().unwrap() } else { (*typed).to_owned() };
+        terminal.type_line(&typed);
+        terminal.expect(question);
+    }
+    drop(terminal);
+    sshd.wait_until_everybody_left();
+    assert_not_enrolled(host, "alice");
+    offer.app.secret.clone()
+}
+
+#[track_caller]
+fn assert_all_different(mut secrets: Vec<String>) {
+    let all = secrets.len();
+    secrets.sort_unstable();
+    secrets.dedup();
+    assert_eq!(secrets.len(), all, "no secret is shown twice");
+}
 
 #[test]
 fn hanging_up_at_any_question_leaves_nothing_and_the_next_login_shows_another_secret() {
     private_host(|host| {
         configure(host, ENROLL);
         host.add_user("alice");
+        let fob = imported(host);
         let sshd = host.sshd_with(STACK, "");
         let mut secrets = Vec::new();
-        let token = "Serial number of the token: ";
-        let ways: [&[(&str, &str)]; 6] = [
-            &[],
-            &[("ascii", CONFIRM)],
-            &[("letters", CONFIRM)],
-            &[("token", token)],
-            &[("token", token), ("4711", "Code it shows now: ")],
-            &[("token", token), ("4711", "Code it shows now: "), ("123456", "Wait for the next code: ")],
-        ];
-        for way in ways {
+        for way in WAYS {
             let mut terminal = sshd.terminal(&client("alice"));
-            secrets.push(offered(&mut terminal).app.secret);
+            let offer = offered(&mut terminal);
+            secrets.push(hang_up(host, &sshd, terminal, &offer, way));
+        }
+        assert_eq!(host.json(&["token", "show", &fob.serial])["state"], "inventory");
+        secrets.push(enrolled_over_ssh(&sshd, "alice").secret);
+        assert_all_different(secrets);
+    });
+}
+
+#[test]
+fn hanging_up_at_the_invitation_or_behind_it_spends_nothing() {
+    private_host(|host| {
+        configure(host, INVITED);
+        host.add_user("alice");
+        imported(host);
+        let sshd = host.sshd_with(STACK, "");
+        let code = invite(host, "alice");
+        let at_the_invitation = || {
+            let mut terminal = sshd.terminal(&client("alice"));
+            terminal.expect("Password: ");
+            terminal.type_line(PASSWORD);
+            assert!(!terminal.expect(INVITATION).contains("Secret:"));
+            terminal
+        };
+        let behind_the_invitation = || {
+            let mut terminal = at_the_invitation();
+            terminal.type_line(&code);
+            let offer = Offer::read(&terminal.expect(CONFIRM));
+            (terminal, offer)
+        };
+        drop(at_the_invitation());
+        sshd.wait_until_everybody_left();
+        assert_not_enrolled(host, "alice");
+        let mut secrets = Vec::new();
+        for way in WAYS {
+            let (terminal, offer) = behind_the_invitation();
+            secrets.push(hang_up(host, &sshd, terminal, &offer, way));
+        }
+        // The same invitation is still good, and then it is spent.
+        let (mut terminal, offer) = behind_the_invitation();
+        terminal.type_line(&offer.app.code(0));
+        terminal.expect("$ ");
+        secrets.push(offer.app.secret);
+        assert_all_different(secrets);
+        host.assert_logged(&["enrolled user=alice"]);
+        host.succeed("twofactor", ["reset", "alice", "--yes"]);
+        let mut terminal = at_the_invitation();
+        terminal.type_line(&code);
+        assert!(!terminal.wait().success());
+        host.assert_logged(&["denied user=alice", "reason=invitation-wrong"]);
+    });
+}
+
+/// The one secret that is shown a second time is asked for when the password is known to be right.
+#[test]
+fn hanging_up_at_a_secret_that_was_kept_leaves_it_to_be_confirmed() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        let alice = host.user_with_app("alice");
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        let sshd = host.sshd_with(STACK, "");
+        for way in [&[][..], &[("ascii", CONFIRM)], &[(WRONG, CONFIRM)], &[(WRONG, CONFIRM), (WRONG, CONFIRM)]] {
+            let mut terminal = sshd.terminal(&client("alice"));
+            let offer = offered(&mut terminal);
+            assert_eq!(offer.app.secret, alice.authenticator.secret);
+            let mut wrong = offer.app.wrong_codes();
             for (typed, question) in way {
-                terminal.type_line(typed);
+                terminal.type_line(&if *typed == WRONG { wrong.next().unwrap() } else { (*typed).to_owned() });
                 terminal.expect(question);
             }
             drop(terminal);
-            assert_not_enrolled(host, "alice");
+            sshd.wait_until_everybody_left();
+            let status = host.json(&["status", "alice"]);
+            assert_eq!(status["tokens"][0]["state"], "pending", "{status}");
         }
-        secrets.push(enrolled_over_ssh(&sshd, "alice").secret);
-        let all = secrets.len();
-        secrets.sort_unstable();
-        secrets.dedup();
-        assert_eq!(secrets.len(), all, "no secret is shown twice");
+        enrolled_over_ssh(&sshd, "alice");
     });
 }
 
@@ -80,7 +178,7 @@ fn of_many_sessions_that_confirm_at_once_exactly_one_is_stored() {
         let offers: Vec<Offer> = sessions
             .iter_mut()
             .map(|session| {
-                assert!(matches!(session.advance(), Event::Prompt(_)));
+                session.expect_prompt();
                 Offer::read(&session.so_far().texts().join("\n"))
             })
             .collect();
@@ -107,65 +205,6 @@ fn of_many_sessions_that_confirm_at_once_exactly_one_is_stored() {
         let enrolled = host.module_log().iter().filter(|line| line.contains(": enrolled")).count();
         assert_eq!(enrolled, 1);
         assert_eq!(host.login("alice").service("crowd").typing(stored[0].app.code(1)).code(), ReturnCode::SUCCESS);
-    });
-}
-
-#[test]
-fn on_a_full_disk_nobody_is_enrolled_and_with_room_again_it_works() {
-    private_host(|host| {
-        host.succeed("mkdir", ["/var/lib/twofactor"]);
-        host.succeed("mount", ["-t", "tmpfs", "-o", "size=256k,mode=0700", "small", "/var/lib/twofactor"]);
-        configure(host, ENROLL);
-        host.add_user("alice");
-        let sshd = host.sshd_with(STACK, "");
-        let fill = || {
-            let filler = host.command("dd").args(["if=/dev/zero", "of=/var/lib/twofactor/filler", "bs=4k"]).output();
-            assert!(!filler.unwrap().status.success(), "the disk is full, which is the point");
-        };
-        fill();
-        let mut terminal = sshd.terminal(&client("alice"));
-        let lost = offered(&mut terminal);
-        terminal.type_line(&lost.app.code(0));
-        terminal.expect("Your second factor could not be set up. Log in again.");
-        assert!(!terminal.wait().success());
-        assert!(recovery_codes(&terminal.shown()).is_empty(), "{}", terminal.shown());
-        host.assert_logged(&["sshd:account", "error user=alice", "reason=store-unavailable", "the disk is full"]);
-        assert_not_enrolled(host, "alice");
-
-        std::fs::remove_file("/var/lib/twofactor/filler").unwrap();
-        let app = enrolled_over_ssh(&sshd, "alice");
-        assert_ne!(app.secret, lost.app.secret);
-        assert!(sshd.client(&Client { code: &app.code(1), ..client("alice") }).opened());
-        assert!(!sshd.client(&Client { code: &lost.app.code(1), ..client("alice") }).opened());
-    });
-}
-
-#[test]
-fn room_for_the_state_and_none_for_the_secret_is_no_enrollment_either() {
-    private_host(|host| {
-        host.succeed("mkdir", ["/var/lib/twofactor"]);
-        host.succeed("mount", ["-t", "tmpfs", "-o", "size=256k,mode=0700", "small", "/var/lib/twofactor"]);
-        configure(host, ENROLL);
-        host.add_user("alice");
-        let sshd = host.sshd_with(STACK, "");
-        let block = |number: u32| format!("/var/lib/twofactor/block{number}");
-        let mut blocks = (0..1000).take_while(|number| std::fs::write(block(*number), [0; 4096]).is_ok()).count();
-        let _ = std::fs::remove_file(block(u32::try_from(blocks).unwrap()));
-        // One page more of room every time, until it is enough.
-        loop {
-            let mut terminal = sshd.terminal(&client("alice"));
-            let offer = offered(&mut terminal);
-            terminal.type_line(&offer.app.code(0));
-            if terminal.expect_any(&["could not be set up", "is set up."]).0 == 1 {
-                assert!(sshd.client(&Client { code: &offer.app.code(1), ..client("alice") }).opened());
-                break;
-            }
-            assert!(!terminal.wait().success());
-            assert_not_enrolled(host, "alice");
-            blocks = blocks.checked_sub(1).expect("an empty disk is enough");
-            std::fs::remove_file(block(u32::try_from(blocks).unwrap())).unwrap();
-        }
-        assert!(Path::new("/var/lib/twofactor/users/alice/secret.toml").exists());
     });
 }
 

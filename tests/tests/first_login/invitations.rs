@@ -1,21 +1,13 @@
 //! Where setting up a second factor takes an invitation, a stolen password is not enough.
 
-use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
+use twofactor_tests::moment::Moment;
+use twofactor_tests::oathtool;
+use twofactor_tests::private_host::{PASSWORD, private_host, said};
+use twofactor_tests::requirements::stopped_clock_met;
 use twofactor_tests::ssh::Client;
 
 use crate::ssh::READS_THE_SECRET;
-use crate::{CONFIRM, Offer, STACK, assert_not_enrolled, client, configure};
-
-const INVITED: &str = "[default]\nsecond_factor = \"enroll\"\n[enrollment]\ninvitation = \"required\"\n";
-
-/// Asked before anything is shown.
-const INVITATION: &str = "Invitation code: ";
-
-/// What the sysadmin gives to the user.
-fn invite(host: &Host, user: &str) -> String {
-    let invited = host.json(&["invite", user]);
-    invited["invitation"].as_str().expect("an invitation").to_owned()
-}
+use crate::{CONFIRM, INVITATION, INVITED, Offer, STACK, assert_not_enrolled, client, configure, invite};
 
 #[test]
 fn the_right_password_alone_enrolls_nobody() {
@@ -66,6 +58,34 @@ fn an_invitation_enrolls_once_and_only_with_the_password() {
 }
 
 #[test]
+fn an_invitation_that_has_expired_enrolls_nobody() {
+    if !stopped_clock_met() {
+        return;
+    }
+    private_host(|host| {
+        configure(host, INVITED);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let invited_ago = |seconds: u64| {
+            let invited = host
+                .run_twofactor_at(Moment(oathtool::now() - seconds), &["--json", "invite", "alice", "--valid", "1h"]);
+            assert!(invited.status.success(), "{}", said(&invited));
+            let invited: serde_json::Value = serde_json::from_slice(&invited.stdout).unwrap();
+            invited["invitation"].as_str().expect("an invitation").to_owned()
+        };
+        let code = invited_ago(3601);
+        let refused = sshd.client_answering(&Client { code: &code, ..client("alice") }, READS_THE_SECRET);
+        assert!(!refused.opened());
+        assert!(!refused.prompts.iter().any(|prompt| prompt.contains("Secret:")), "{:?}", refused.prompts);
+        host.assert_logged(&["denied user=alice", "reason=invitation-wrong", "twofactor invite alice"]);
+        assert_not_enrolled(host, "alice");
+        let code = invited_ago(3000);
+        let session = sshd.client_answering(&Client { code: &code, ..client("alice") }, READS_THE_SECRET);
+        assert!(session.opened(), "{}", said(&session.output));
+    });
+}
+
+#[test]
 fn of_two_sessions_with_one_invitation_one_wins() {
     private_host(|host| {
         configure(host, INVITED);
@@ -105,6 +125,10 @@ fn guessing_invitations_is_slowed() {
         }
         host.login("alice").service("guessed").typing(&code);
         host.assert_logged(&["denied user=alice", "reason=throttled"]);
+        let status = host.run_twofactor(&["status", "alice"]);
+        assert_eq!(status.status.code(), Some(3));
+        let warned = String::from_utf8_lossy(&status.stderr).contains("twofactor unlock alice");
+        assert!(warned, "a newcomer who has to wait is no mystery: {status:?}");
         host.succeed("twofactor", ["unlock", "alice"]);
         let outcome = crate::conversing(host.login("alice").service("guessed"), |prompt, shown| match prompt {
             INVITATION => code.clone(),

@@ -3,41 +3,32 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod clients;
 mod console;
 mod decision;
+mod disks;
+mod factors;
 mod fobs;
 mod guarantee;
 mod interrupted;
 mod invitations;
 mod notices;
+mod other_clients;
 mod remembered;
 mod rules;
+mod rules_over_ssh;
 mod services;
 mod ssh;
+mod strangers;
 
 use std::path::Path;
 
+use twofactor_tests::first_login::{CODE, CONFIRM, ENROLL, INVITATION, INVITED, Offer, STACK, client, recovery_codes};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::{Event, Login, Outcome};
-use twofactor_tests::private_host::{Host, PASSWORD};
-use twofactor_tests::ssh::{Client, Sshd};
+use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::ssh::Sshd;
 use twofactor_tests::terminal::Terminal;
-
-/// A service in which a second factor can be set up.
-const STACK: &str = "\
-auth required pam_unix.so nodelay
-auth required pam_twofactor.so
-account required pam_unix.so
-account required pam_twofactor.so
-session required pam_permit.so
-";
-
-const ENROLL: &str = "[default]\nsecond_factor = \"enroll\"\n";
-
-/// Asked below the QR code.
-const CONFIRM: &str = "Code from the app: ";
-/// Asked of who is enrolled.
-const CODE: &str = "Verification code: ";
 
 /// Configures the host and makes the folders of an empty store, as the package does.
 fn configure(host: &Host, text: &str) {
@@ -52,34 +43,10 @@ fn module_alone(host: &Host, name: &str, arguments: &str) {
     host.system_service(name, &lines);
 }
 
-/// An ssh client that says whatever sshd says.
-fn client(user: &str) -> Client<'_> {
-    let options = &["PreferredAuthentications=keyboard-interactive", "LogLevel=INFO"];
-    Client { user, password: PASSWORD, code: "", options }
-}
-
-/// What somebody is shown who has to set up an app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Offer {
-    /// The app that was set up with it.
-    app: Authenticator,
-    /// As it was shown.
-    uri: String,
-}
-
-impl Offer {
-    /// The last one in a text. Secret and URI must be of the same app.
-    #[track_caller]
-    fn read(text: &str) -> Self {
-        let last = |start: &str| text.lines().rev().find_map(|line| line.trim_end().strip_prefix(start));
-        let secret = last("Secret: ").unwrap_or_else(|| panic!("no secret was shown:\n{text}"));
-        let uri = last("otpauth://").unwrap_or_else(|| panic!("no URI was shown:\n{text}"));
-        let uri = format!("otpauth://{uri}");
-        let app = Authenticator::from_uri(&uri);
-        assert_eq!(secret.replace(' ', ""), app.secret, "secret and URI are of one app");
-        assert!(secret.split(' ').all(|group| group.len() <= 4), "in groups of four: {secret}");
-        Self { app, uri }
-    }
+/// What the sysadmin gives to the user.
+fn invite(host: &Host, user: &str) -> String {
+    let invited = host.json(&["invite", user]);
+    invited["invitation"].as_str().expect("an invitation").to_owned()
 }
 
 /// Types the password at a client's terminal and reads what is offered.
@@ -101,12 +68,6 @@ fn enrolled_over_ssh(sshd: &Sshd<'_>, user: &str) -> Authenticator {
     offer.app
 }
 
-/// The recovery codes in a text.
-fn recovery_codes(text: &str) -> Vec<String> {
-    let code = |word: &&str| word.len() == 19 && word.split('-').all(|group| group.parse::<u16>().is_ok());
-    text.split_whitespace().filter(code).map(str::to_owned).collect()
-}
-
 /// Nothing is stored that could open a session.
 #[track_caller]
 fn assert_not_enrolled(host: &Host, user: &str) {
@@ -115,7 +76,7 @@ fn assert_not_enrolled(host: &Host, user: &str) {
         host.module_log().into_iter().find(|line| line.contains(": enrolled") || line.contains(": registered"));
     assert_eq!(enrolled, None);
     let status = host.run_twofactor(&["status", user]);
-    assert_eq!(status.status.code(), Some(3), "{}", String::from_utf8_lossy(&status.stdout));
+    assert_eq!(status.status.code(), Some(3), "{}", said(&status));
 }
 
 /// Goes through a login through libpam; `answer` is given the prompt and all that was shown so far.

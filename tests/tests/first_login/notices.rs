@@ -3,9 +3,10 @@
 
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::qr;
 use twofactor_tests::ssh::Client;
 
-use crate::{STACK, client, configure, confirming, module_alone};
+use crate::{Offer, STACK, client, configure, confirming, module_alone};
 
 const GRACE: &str = "[[rule]]\nsecond_factor = \"optional\"\nuntil = 2099-01-31\n";
 const REQUIRED_FROM: &str = "A second factor is required from 2099-01-31.";
@@ -98,6 +99,10 @@ fn who_wants_silence_is_given_no_recovery_codes_and_none_are_good() {
         host.add_user("alice");
         module_alone(host, "silent", "");
         let outcome = confirming(host.login("alice").service("silent").calls(PHASES).silent());
+        let [picture] = outcome.texts()[..] else {
+            panic!("nothing but the question and what belongs to it: {outcome:?}")
+        };
+        assert_eq!(qr::from_half_blocks(picture), Some(Offer::read(picture).uri));
         assert_eq!(outcome.code_of("account"), ReturnCode::SUCCESS);
         assert!(crate::recovery_codes(&outcome.texts().join("\n")).is_empty());
         assert_eq!(host.json(&["status", "alice"])["recovery_codes"], 0);

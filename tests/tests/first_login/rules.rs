@@ -10,7 +10,7 @@ use twofactor_tests::private_host::{Host, private_host, said};
 use crate::{CODE, STACK, client, clueless, configure, module_alone};
 
 /// A configuration in which whoever meets these conditions is not asked, and everybody else is.
-fn off_for(conditions: &str) -> String {
+pub(crate) fn off_for(conditions: &str) -> String {
     format!("[[rule]]\n{conditions}\nsecond_factor = \"off\"\n")
 }
 
@@ -166,7 +166,7 @@ fn only_the_factors_of_the_rule_count() {
 }
 
 /// A module of the name service that has lost its server. Groups of `passwd` and `group` files are found before it.
-const BROKEN_NSS: &str = r"
+pub(crate) const BROKEN_NSS: &str = r"
 #include <nss.h>
 #include <grp.h>
 #include <errno.h>
@@ -183,21 +183,20 @@ enum nss_status _nss_broken_initgroups_dyn(const char *user, gid_t group, long i
 }
 ";
 
+/// Lets the name service find groups there and nowhere else.
+pub(crate) fn use_groups_of(sources: &str) {
+    let before = fs::read_to_string("/etc/nsswitch.conf").unwrap();
+    let others = before.lines().filter(|line| !line.starts_with("group:") && !line.starts_with("initgroups:"));
+    let others = others.collect::<Vec<_>>().join("\n");
+    fs::write("/etc/nsswitch.conf", format!("{others}\ngroup: {sources}\n")).unwrap();
+}
+
 #[test]
 fn a_group_database_that_fails_asks_for_a_code() {
     private_host(|host| {
         host.add_user("alice");
         module_alone(host, "nss", "nullok");
-        let source = host.place("broken.c");
-        fs::write(&source, BROKEN_NSS).unwrap();
-        let library = host.place("libnss_broken.so.2");
-        let (source, library) = (source.to_str().unwrap(), library.to_str().unwrap());
-        host.succeed("cc", ["-shared", "-fPIC", "-o", library, source]);
-        let sources = fs::read_to_string("/etc/nsswitch.conf").unwrap();
-        let others = sources.lines().filter(|line| !line.starts_with("group:") && !line.starts_with("initgroups:"));
-        let others = others.collect::<Vec<_>>().join("\n");
-        let use_groups_of =
-            |sources: &str| fs::write("/etc/nsswitch.conf", format!("{others}\ngroup: {sources}\n")).unwrap();
+        host.library("libnss_broken.so.2", BROKEN_NSS);
         let asked = || {
             let login = host.login("alice").service("nss").after("export LD_LIBRARY_PATH=/run/twofactor-tests");
             let outcome = clueless(login);

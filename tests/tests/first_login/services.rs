@@ -51,6 +51,40 @@ fn an_account_line_counts_wherever_it_is_included_from() {
 }
 
 #[test]
+fn an_account_line_that_is_left_out_or_cannot_refuse_enrolls_nobody() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        let sshd = host.sshd_with(STACK, "");
+        let ways = [
+            ("alice", "account optional pam_twofactor.so\naccount required pam_permit.so", "cannot refuse"),
+            (
+                "bobby",
+                "account sufficient pam_permit.so\naccount required pam_twofactor.so",
+                "can end the account phase",
+            ),
+            (
+                "carol",
+                "account [default=1] pam_nologin.so\naccount required pam_twofactor.so",
+                "can end the account phase",
+            ),
+        ];
+        for (user, lines, problem) in ways {
+            host.add_user(user);
+            host.system_service("sshd", &STACK.replace("account required pam_twofactor.so", lines));
+            let session = sshd.client(&Client { code: "123456", ..client(user) });
+            assert!(!session.opened(), "{lines}");
+            assert!(!said(&session.output).contains("otpauth"), "{lines}");
+            host.assert_logged(&[&format!("error user={user} service=sshd"), "reason=no-account-line"]);
+            let explained = host.json(&["explain", user, "--service", "sshd"]);
+            assert_eq!(explained["account_line"], false);
+            let why = explained["account_problem"].as_str().unwrap();
+            assert!(why.contains(problem), "{why}");
+            assert_not_enrolled(host, user);
+        }
+    });
+}
+
+#[test]
 fn a_service_that_cannot_be_understood_enrolls_nobody() {
     private_host(|host| {
         configure(host, ENROLL);

@@ -97,6 +97,24 @@ fn a_client_whose_locale_has_no_blocks_gets_a_picture_for_the_word_ascii() {
     });
 }
 
+/// sshd sends what the account phase says as a banner, and the client decides whether anybody sees it.
+#[test]
+fn a_client_that_is_told_to_be_quiet_keeps_the_recovery_codes_to_itself() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let options = &["PreferredAuthentications=keyboard-interactive", "LogLevel=QUIET"];
+        let mut terminal = sshd.terminal(&Client { options, ..client("alice") });
+        let offer = offered(&mut terminal);
+        terminal.type_line(&offer.app.code(0));
+        let after = terminal.expect("$ ");
+        assert_eq!(after.trim(), "$", "not a word, as the manual says");
+        host.assert_logged(&["enrolled user=alice"]);
+        assert_eq!(host.json(&["status", "alice"])["recovery_codes"], 10);
+    });
+}
+
 #[test]
 fn a_wrong_code_may_be_corrected_and_three_end_it() {
     private_host(|host| {
@@ -142,36 +160,22 @@ fn a_client_that_can_only_send_a_password_is_refused_at_once_and_the_log_says_wh
 }
 
 #[test]
-fn a_user_who_does_not_exist_sees_what_a_newcomer_sees() {
-    private_host(|host| {
-        configure(host, ENROLL);
-        host.add_user("alice");
-        let sshd = host.sshd_with(STACK, "");
-        let seen = |user: &str, password: &str| {
-            let session = sshd.client_answering(&Client { password, ..client(user) }, READS_THE_SECRET);
-            assert!(!session.opened());
-            let prompts: Vec<usize> = session.prompts.iter().map(|prompt| prompt.lines().count()).collect();
-            (prompts, String::from_utf8_lossy(&session.output.stderr).replace(user, "USER"))
-        };
-        assert_eq!(seen("alice", "wrong"), seen("carol", "wrong"));
-        host.assert_logged(&["denied user=carol", "reason=unknown-user"]);
-        assert_not_enrolled(host, "alice");
-    });
-}
-
-#[test]
-fn a_secret_that_was_kept_is_not_shown_at_the_prompt_and_confirmed_with_the_command() {
+fn a_secret_that_was_kept_is_shown_again_behind_the_right_password_and_never_behind_a_wrong_one() {
     private_host(|host| {
         configure(host, ENROLL);
         let alice = host.user_with_app("alice");
         host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
         let sshd = host.sshd_with(STACK, "");
-        let session = sshd.client(&Client { code: &alice.authenticator.code(0), ..client("alice") });
+        let session = sshd.client_answering(&Client { password: "wrong", ..client("alice") }, READS_THE_SECRET);
         assert!(!session.opened());
         assert!(!String::from_utf8_lossy(&session.output.stderr).contains("Secret:"), "whoever asked would have it");
-        host.assert_logged(&["denied user=alice", "reason=not-confirmed"]);
-        let again = host.enroll("alice", &[]);
-        assert_eq!(again.authenticator.secret, alice.authenticator.secret);
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered(&mut terminal);
+        assert_eq!(offer.app.secret, alice.authenticator.secret);
+        drop(terminal);
+        let again = crate::enrolled_over_ssh(&sshd, "alice");
+        assert_eq!(again.secret, alice.authenticator.secret);
+        host.assert_logged(&["(sshd:account)", "enrolled user=alice"]);
         assert!(sshd.client(&Client { code: &alice.authenticator.code(1), ..client("alice") }).opened());
     });
 }

@@ -1,9 +1,9 @@
 //! Tokens in somebody else's process: what a login leaves behind, and what it gives away.
 
 use twofactor_tests::fob::Fob;
+use twofactor_tests::footprint::Footprint;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::PASSWORD;
-use twofactor_tests::syslog::Line;
 
 use crate::{assert_accepted, assert_denied, host};
 
@@ -16,18 +16,14 @@ fn two_thousand_logins_with_a_token_in_one_process_leave_descriptors_and_memory_
         host.user_with("alice", &fob);
         host.import(&Fob::box_of(1, 500));
         let mut logins = host.login("alice").repeat(LOGINS).start();
-        let mut measured = Vec::new();
+        let mut footprint = Footprint::default();
         for code in fob.authenticator.counter_codes(0, LOGINS as u64) {
             let outcome = logins.transaction(&[(&code).into()]);
             assert_accepted(&outcome);
-            measured.push((outcome.descriptors.1, outcome.resident_kb));
+            footprint.note(&outcome);
         }
         logins.finish();
-        let (warm, last) = (measured[WARM], measured[LOGINS - 1]);
-        println!("after {WARM}: {} descriptors, {} kB; after {LOGINS}: {}, {} kB", warm.0, warm.1, last.0, last.1);
-        assert_eq!(warm.0, last.0, "descriptors");
-        // 160 leaked bytes a login would be more; an allocator's noise is less than a few pages.
-        assert!(last.1 <= warm.1 + 256, "resident memory grew from {} kB to {} kB", warm.1, last.1);
+        footprint.assert_flat_since(WARM);
     });
 }
 
@@ -39,14 +35,14 @@ fn logins_that_fail_at_a_broken_registry_leave_descriptors_flat() {
         host.user_with("alice", &fob);
         std::fs::write("/var/lib/twofactor/registry.db", "not a database").unwrap();
         let mut logins = host.login("alice").repeat(LOGINS).start();
-        let mut open = Vec::new();
+        let mut footprint = Footprint::default();
         for _ in 0..LOGINS {
             let outcome = logins.transaction(&[(&fob.code_of(0)).into()]);
             assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL);
-            open.push(outcome.descriptors.1);
+            footprint.note(&outcome);
         }
         logins.finish();
-        assert!(open.iter().all(|count| *count == open[0]), "{open:?}");
+        footprint.assert_descriptors_flat();
     });
 }
 
@@ -121,12 +117,10 @@ fn no_secret_or_code_of_a_token_reaches_any_log_or_output() {
             said.push_str(&String::from_utf8_lossy(&output.stderr));
         }
 
-        let log = host.log();
-        assert!(log.iter().any(|line| line.text.contains("resync")), "what the sysadmin did is logged");
+        assert!(host.log().iter().any(|line| line.text.contains("resync")), "what the sysadmin did is logged");
         let secrets = [&fob, &clock].into_iter().flat_map(|fob| spellings(&fob.authenticator.secret));
         for secret in secrets.chain(codes) {
-            let told: Vec<&Line> = log.iter().filter(|line| line.text.contains(&secret)).collect();
-            assert!(told.is_empty(), "{secret} stands in the log: {told:?}");
+            host.assert_untold([&secret]);
             assert!(!said.contains(&secret), "{secret} was shown:\n{said}");
         }
     });

@@ -2,7 +2,6 @@
 
 use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
-use twofactor_tests::pam::Event;
 use twofactor_tests::private_host::Host;
 
 use crate::{assert_accepted, assert_denied, assert_last_logged, host};
@@ -48,12 +47,9 @@ fn a_token_taken_away_while_a_login_waits_at_its_prompt_opens_nothing() {
         host.assign_more(&Fob::button(1), "bob");
         for (user, fob, reason) in [("alice", &fob, "not-enrolled"), ("bob", &other, "wrong-code")] {
             let mut login = host.login_at(NOW, user).start();
-            assert!(matches!(login.advance(), Event::Prompt(_)));
+            login.expect_prompt();
             take(host, fob);
-            login.answer(&(&code(fob, 0)).into());
-            assert_eq!(login.advance(), Event::End);
-            assert_denied(&login.outcome());
-            login.finish();
+            assert_denied(&login.ending_with(code(fob, 0)));
             assert_last_logged(host, &["denied user=", reason]);
         }
     });
@@ -66,11 +62,9 @@ fn a_token_given_while_a_login_waits_at_its_prompt_opens_that_session() {
         host.add_user("alice");
         host.import(std::slice::from_ref(&fob));
         let mut login = host.login_at(NOW, "alice").start();
-        assert!(matches!(login.advance(), Event::Prompt(_)));
+        login.expect_prompt();
         give(host, &fob, "alice");
-        login.answer(&(&code(&fob, 0)).into());
-        assert_eq!(login.advance(), Event::End);
-        assert_accepted(&login.outcome());
+        assert_accepted(&login.ending_with(code(&fob, 0)));
     });
 }
 

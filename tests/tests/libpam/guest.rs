@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use twofactor_tests::artifacts;
+use twofactor_tests::footprint::Footprint;
 use twofactor_tests::pam::{Answer, ReturnCode};
 use twofactor_tests::private_host::{PASSWORD, private_host};
 use twofactor_tests::requirements::programs_met;
@@ -53,24 +54,16 @@ fn ten_thousand_logins_in_one_process_leave_descriptors_and_memory_flat() {
         let codes = alice.authenticator.counter_codes(0, u64::try_from(LOGINS).unwrap());
         let mut logins = host.login("alice").repeat(LOGINS).start();
         let mut accepted = 0;
-        let mut warm = None;
-        let mut last = None;
-        for (number, code) in codes.iter().enumerate() {
+        let mut footprint = Footprint::default();
+        for code in &codes {
             let outcome = logins.transaction(&[code.into()]);
             accepted += usize::from(outcome.code() == ReturnCode::SUCCESS);
-            if number == WARM {
-                warm = Some((outcome.descriptors.1, outcome.resident_kb));
-            }
-            last = Some((outcome.descriptors.1, outcome.resident_kb));
+            footprint.note(&outcome);
         }
         logins.finish();
         // Two counters within one window may share a code; those between them are then burned, as they must be.
         assert!(accepted >= LOGINS - 30, "{accepted} accepted");
-        let (Some(warm), Some(last)) = (warm, last) else { panic!("no login") };
-        println!("after {WARM}: {} descriptors, {} kB; after {LOGINS}: {}, {} kB", warm.0, warm.1, last.0, last.1);
-        assert_eq!(warm.0, last.0, "descriptors");
-        // One leaked byte a login would be 9 kB; an allocator's noise is less than a few pages.
-        assert!(last.1 <= warm.1 + 256, "resident memory grew from {} kB to {} kB", warm.1, last.1);
+        footprint.assert_flat_since(WARM);
     });
 }
 
@@ -81,7 +74,7 @@ fn failing_logins_leave_descriptors_flat_too() {
         host.configure("[throttle]\nfree_attempts = 20\n");
         let alice = host.user_with_fob("alice");
         let mut logins = host.login("alice").repeat(LOGINS).start();
-        let mut open = Vec::new();
+        let mut footprint = Footprint::default();
         for number in 0..LOGINS {
             let answer = match number % 3 {
                 0 => (&alice.wrong_code()).into(),
@@ -90,10 +83,10 @@ fn failing_logins_leave_descriptors_flat_too() {
             };
             let outcome = logins.transaction(&[answer]);
             assert_ne!(outcome.code(), ReturnCode::SUCCESS);
-            open.push(outcome.descriptors.1);
+            footprint.note(&outcome);
         }
         logins.finish();
-        assert!(open.iter().all(|count| *count == open[0]), "{open:?}");
+        footprint.assert_descriptors_flat();
     });
 }
 
@@ -143,10 +136,7 @@ fn no_secret_code_password_or_recovery_code_reaches_any_log() {
         for code in &alice.recovery_codes {
             secrets.extend([code.clone(), digits(code)]);
         }
-        for secret in secrets {
-            let told: Vec<&Line> = log.iter().filter(|line| line.text.contains(&secret)).collect();
-            assert!(told.is_empty(), "{secret} stands in the log: {told:?}");
-        }
+        host.assert_untold(secrets);
     });
 }
 

@@ -102,6 +102,8 @@ fn a_list_is_done_as_a_whole_and_its_problems_have_lines() {
             (format!("{},alice\n{}\n", serial(0), serial(1)), 8, "list.csv:2: it is not SERIAL,USER"),
             (format!("{0},alice\n\n{0},bob\n", serial(0)), 8, "list.csv:3: token 0000004711000 stands twice"),
             ("\u{fe}\n".repeat(2), 8, "list.csv:1: it is not"),
+            ("serial,user\n# nobody yet\n".to_owned(), 8, "list.csv has no line SERIAL,USER"),
+            (String::new(), 8, "list.csv has no line SERIAL,USER"),
         ];
         for (content, status, words) in bad {
             let path = file(host, "list.csv", content);

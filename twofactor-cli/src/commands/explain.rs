@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use twofactor_core::account::Confirmation;
 use twofactor_core::arguments::Arguments;
 use twofactor_core::clock::UnixTime;
-use twofactor_core::config::{Expected, InvitationRule, SelfRegistration};
+use twofactor_core::config::{Expected, InvitationRule};
 use twofactor_core::login::{self, Course, MODULE, Services as _, SystemServices, Unidentified, World};
 use twofactor_core::pam_service::{self, Line, Phase};
 use twofactor_core::policy::{By, NullOk};
 use twofactor_core::reason::{Reason, ReturnCode};
 use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
 use twofactor_core::store::files::Status;
-use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::store::{Presence, Prospect, Store as _, StoreError};
 use twofactor_core::throttle::Source;
 use twofactor_core::user::{SystemUsers, UserName};
 
@@ -51,8 +51,8 @@ pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Outp
 struct Stack {
     /// Its auth lines that do, or why nobody can tell.
     auth: Result<Vec<Line>, String>,
-    /// Whether it does so in the account phase.
-    account: Result<bool, String>,
+    /// Whether it does so in the account phase, whenever that succeeds; otherwise why not.
+    account: Result<(), String>,
 }
 
 impl Stack {
@@ -60,7 +60,7 @@ impl Stack {
         let lines = pam_service::lines(service, &pam_service::FOLDERS.map(Path::new));
         let ours = |line: &Line| line.phase == Phase::Auth && line.runs(MODULE);
         let auth = lines.map(|lines| lines.into_iter().filter(ours).collect());
-        Self { auth: auth.map_err(|error| error.to_string()), account: SystemServices.has_account_line(service) }
+        Self { auth: auth.map_err(|error| error.to_string()), account: SystemServices.account_line(service) }
     }
 
     /// The first line that runs the module.
@@ -190,7 +190,8 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         level,
         prompts: prompts.into_iter().map(str::to_owned).collect(),
         tries,
-        may_register: config.enrollment.self_registration == SelfRegistration::Allowed,
+        may_register: login::may_register(config, ruling.factors)
+            && matches!(&course, Ok(Course::Enroll(_, None | Some(Prospect::New(_))))),
         course,
         delayed_until: known.delayed_until,
         credentials: known.credentials.unwrap_or_default(),

@@ -10,6 +10,7 @@ mod offer;
 mod recovery;
 mod reset;
 mod series;
+mod service;
 mod status;
 mod token;
 mod unlock;
@@ -41,6 +42,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::open(file)?, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::open(file)?, output),
         Command::Invite(arguments) => invite::run(&arguments, &Host::open(file)?, output),
+        Command::Service(arguments) => service::run(&arguments, file, output),
         Command::Explain(arguments) => explain::run(&arguments, file, output),
         Command::Log(arguments) => log::run(&arguments, file, output),
         Command::Token(arguments) => token::run(arguments, &Host::open(file)?, output),

@@ -19,7 +19,13 @@ use crate::output::{self, Output, Stream};
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     match &arguments.user {
         Some(typed) => {
-            let user = host.account_holder(typed)?;
+            let user = match host.account_holder(typed) {
+                Err(Failure::NotEnrolled(user)) => {
+                    host.warn_of_delay(&user)?;
+                    return Err(Failure::NotEnrolled(user));
+                }
+                other => other?,
+            };
             let status = host.status(&user)?;
             let now = host.now()?;
             output.report(|| detailed(&user, &status, now), || as_json(&user, &status))?;
@@ -118,7 +124,7 @@ fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
             let _ = writeln!(text, "                 codes burned until {until}: the clock was ahead");
         }
         if app.confirmation == Confirmation::Pending {
-            let _ = writeln!(text, "                 not confirmed: opens no login until \"twofactor enroll {user}\"");
+            let _ = writeln!(text, "                 not confirmed: opens no login until a code of it was typed");
         }
     }
     for token in &status.tokens {

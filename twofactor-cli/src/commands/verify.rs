@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::args::Verify;
 use crate::error::{Failure, Refusal};
 use crate::host::Host;
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::terminal::{self, Unanswered};
 
 pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
     };
     let refusal = match judgement {
         Judgement::Right { proof, .. } => {
-            warn_of_delay(&user, host)?;
+            host.warn_of_delay(&user)?;
             return Ok(output.report(|| in_words(&proof), || as_json(&user, &proof))?);
         }
         Judgement::Replayed { .. } => (Refusal::Replayed, Reason::Replayed),
@@ -55,29 +55,19 @@ fn out_of_step(near_miss: NearMiss, user: &UserName, host: &Host) -> Result<Refu
 fn in_words(proof: &Proof) -> String {
     match proof {
         Proof::Token { label, drift, .. } => format!("would be accepted (token \"{label}\", drift {drift})\n"),
-        Proof::Recovery => "would be accepted (recovery code)\n".to_owned(),
+        Proof::Recovery(_) => "would be accepted (recovery code)\n".to_owned(),
     }
 }
 
 fn as_json(user: &UserName, proof: &Proof) -> Value {
     match proof {
-        Proof::Token { serial, label, drift } => json!({
+        Proof::Token { serial, label, drift, .. } => json!({
             "user": user.as_str(),
             "accepted": true,
             "serial": serial.as_str(),
             "label": label.as_str(),
             "drift": drift,
         }),
-        Proof::Recovery => json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
+        Proof::Recovery(_) => json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
     }
-}
-
-/// A right code is refused all the same while wrong ones are being slowed down.
-fn warn_of_delay(user: &UserName, host: &Host) -> Result<(), Failure> {
-    if let Some(until) = host.status(user)?.blocked_until {
-        output::warning(&format!(
-            "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {user}\" ends that"
-        ));
-    }
-    Ok(())
 }

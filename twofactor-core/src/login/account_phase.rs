@@ -13,7 +13,8 @@ use crate::recovery::RecoveryCode;
 use crate::store::{Pending, Presence, Superseded, What};
 use crate::user::UserName;
 
-use super::{Conversation, Denial, Login, Request, World};
+use super::first_time::NOT_SET_UP;
+use super::{Conversation, Denial, Login, Request, Unfinished, World};
 
 /// How the account phase ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,22 +31,22 @@ pub enum AccountVerdict {
 /// So few recovery codes are worth a word.
 const FEW: usize = 3;
 
-/// Finishes a login whose authentication we took part in. `pending` is what that has confirmed.
+/// Finishes a login whose authentication we took part in. `unfinished` is what that has left to do.
 pub fn finish(
     request: &Request,
     world: &World<'_>,
-    pending: Option<Pending>,
+    unfinished: Option<Unfinished>,
     conversation: &mut dyn Conversation,
     audit: &mut dyn Audit,
 ) -> AccountVerdict {
     let mut login = Login::new(request, world, conversation, audit);
     let identified = login.identify();
-    let Some(pending) = pending else {
+    let Some(unfinished) = unfinished else {
         login.notices(&identified);
         return AccountVerdict::NothingToDo;
     };
     // The application may have changed its mind about who logs in, or nobody can tell any more.
-    if !identified.as_ref().is_ok_and(|user| *user == pending.user) {
+    if !identified.as_ref().is_ok_and(|user| user == unfinished.user()) {
         let problem = "the user is not the one of the authentication";
         return AccountVerdict::Refused(login.denied(&Denial::explained(
             Reason::Conversation,
@@ -53,7 +54,11 @@ pub fn finish(
             "log in again",
         )));
     }
-    match login.store(pending) {
+    let confirmed = match unfinished {
+        Unfinished::Confirmed(pending) => Ok(pending),
+        Unfinished::Kept { token, invitation, .. } => login.once_more(token, invitation, &identified),
+    };
+    match confirmed.and_then(|pending| login.store(pending)) {
         Ok(()) => AccountVerdict::Stored,
         Err(denial) => AccountVerdict::Refused(login.denied(&denial)),
     }
@@ -62,24 +67,40 @@ pub fn finish(
 impl Login<'_> {
     fn store(&mut self, pending: Pending) -> Result<(), Denial> {
         let now = self.world.clock.now()?;
-        let (event, token) = match &pending.what {
-            What::App { app, .. } => (Event::Enrolled, app.token().label.to_string()),
-            What::Token(registration) => (Event::Registered, registration.serial().to_string()),
-        };
-        let text = match &pending.what {
-            What::App { recovery, .. } => welcome(recovery),
-            What::Token(registration) => {
-                Zeroizing::new(format!("\nToken {} is yours from now on.\n", registration.serial()))
+        let name = pending.what.name();
+        let (event, text, hint) = match &pending.what {
+            What::App { recovery, .. } => {
+                (Event::Enrolled, welcome(recovery), self.missing_recovery_codes(&pending.user))
+            }
+            What::Token(_) => {
+                (Event::Registered, Zeroizing::new(format!("\nToken {name} is yours from now on.\n")), None)
             }
         };
         if let Err(error) = self.world.newcomers.store_pending(pending, now) {
-            self.conversation.tell("Your second factor could not be set up. Log in again.");
+            self.tell_unless_silent(NOT_SET_UP);
             return Err(error.into());
         }
-        let record = self.about(Record::new(event)).with("token", token);
-        self.audit.record(&record);
-        self.conversation.tell(&text);
+        self.audit.record(&self.about(Record::new(event)).with("token", name).with_some("hint", hint));
+        self.tell_unless_silent(&text);
         Ok(())
+    }
+
+    /// Whoever enrolls through an application that wants no texts cannot be shown recovery codes, and so has none.
+    fn missing_recovery_codes(&self, user: &UserName) -> Option<String> {
+        let wanted = self.world.config.enrollment.recovery_codes > 0;
+        let hint = || {
+            format!(
+                "{} shows no texts, so {user} has no recovery codes: twofactor recovery {user}",
+                self.request.service
+            )
+        };
+        (self.request.silent && wanted).then(hint)
+    }
+
+    pub(super) fn tell_unless_silent(&mut self, text: &str) {
+        if !self.request.silent {
+            self.conversation.tell(text);
+        }
     }
 
     /// What a user should know in time. Whatever cannot be found out now is not worth refusing a login for.

@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use crate::clock::UnixTime;
-use crate::config::{Config, InvitationRule};
+use crate::config::{Config, InvitationRule, SelfRegistration};
+use crate::memory::{Place, Recall};
 use crate::policy::{self, Decision, MayEnroll, NullOk, Ruling, Waived};
 use crate::rule::{Factors, Facts};
-use crate::store::{Place, Presence, Prospect, Remembered, StoreError};
+use crate::store::{Presence, Prospect, Remembered, StoreError};
 use crate::user::{LookupError, UserDatabase, UserName};
 
 use super::World;
@@ -99,9 +100,6 @@ impl Course {
             (Decision::Waive(waived), _) => return Ok(Self::Waived(waived)),
             (Decision::AskOrEnroll(leave), Ok(user)) if may_enroll => match world.newcomers.prospect(user)? {
                 Prospect::Enrolled => {}
-                // Behind a wrong password anybody sees what is shown here, and a secret that was kept is going to be good
-                // again. It is shown to who has an invitation, and by the command.
-                Prospect::Waiting(_) if world.config.enrollment.invitation == InvitationRule::None => {}
                 prospect => return Ok(Self::enroll(leave, Some(prospect), facts.service, world)),
             },
             (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown)) if may_enroll => {
@@ -113,7 +111,7 @@ impl Course {
             },
             (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), _) => {}
         }
-        if let Some(proof) = remembered(remember, facts, identified, world) {
+        if let Some(proof) = remembered(remember, factors, facts, identified, world) {
             return Ok(Self::Waived(Waived::remembered(proof)));
         }
         Ok(if combined { Self::Combined } else { Self::Code })
@@ -121,9 +119,8 @@ impl Course {
 
     /// Without an account line of ours nothing would ever be stored.
     fn enroll(leave: MayEnroll, prospect: Option<Prospect>, service: &str, world: &World<'_>) -> Self {
-        match world.services.has_account_line(service) {
-            Ok(true) => Self::Enroll(leave, prospect),
-            Ok(false) => Self::CannotEnroll(format!("the service {service} has no account line of pam_twofactor")),
+        match world.services.account_line(service) {
+            Ok(()) => Self::Enroll(leave, prospect),
             Err(problem) => Self::CannotEnroll(problem),
         }
     }
@@ -142,6 +139,11 @@ impl Course {
     }
 }
 
+/// Whether a newcomer may register a physical token instead of setting up an app.
+pub fn may_register(config: &Config, factors: Factors) -> bool {
+    factors.token && config.enrollment.self_registration == SelfRegistration::Allowed
+}
+
 /// Where this login would be remembered, and for how long; `None` when it would not.
 pub(super) fn memory<'f>(remember: Duration, facts: &Facts<'f>) -> Option<(Place<'f>, Duration)> {
     let place = Place { service: facts.service, address: facts.address()? };
@@ -151,11 +153,12 @@ pub(super) fn memory<'f>(remember: Duration, facts: &Facts<'f>) -> Option<(Place
 /// The memory of an accepted login like this one. What goes wrong here is met again by whoever judges the code.
 fn remembered(
     remember: Duration,
+    factors: Factors,
     facts: &Facts<'_>,
     identified: &Result<UserName, Unidentified>,
     world: &World<'_>,
 ) -> Option<Remembered> {
     let (place, longest) = memory(remember, facts)?;
-    let now = world.clock.now().ok()?;
-    world.store.remembers(identified.as_ref().ok()?, &place, longest, now).ok().flatten()
+    let like = Recall { place, longest, now: world.clock.now().ok()? };
+    world.store.remembers(identified.as_ref().ok()?, &like, factors).ok().flatten()
 }

@@ -14,21 +14,29 @@ use zeroize::Zeroizing;
 
 use crate::account::App;
 use crate::answer::Answer;
-use crate::config::{InvitationRule, SelfRegistration};
+use crate::audit::{Event, Record};
+use crate::config::InvitationRule;
 use crate::enrollment::{self, Proposal, TRIES};
 use crate::invitation::{Invitation, InvitationCode};
 use crate::otp::Code;
-use crate::pam_service::{self, Phase};
+use crate::pam_service::findings::{self, AccountLine, Finding};
+use crate::pam_service::{self, Service};
 use crate::policy::MayEnroll;
 use crate::qr::{Glyphs, Qr};
 use crate::reason::Reason;
-use crate::store::{Pending, Prospect, What};
+use crate::store::{NotRegistered, Pending, Prospect, What};
 use crate::throttle::Source;
-use crate::token::{Label, Serial};
+use crate::token::{Label, Serial, Token};
 use crate::user::UserName;
 
 use super::course::{CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, SECOND_CODE_PROMPT, SERIAL_PROMPT};
-use super::{Denial, Login, Reply, Unidentified};
+use super::{Denial, Login, Reply, Unfinished, Unidentified, course};
+
+/// What a user reads whose second factor the host could not write down.
+pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
+
+/// How often something is shown again that is no try.
+const MOST_DRAWINGS: u8 = 10;
 
 /// What somebody answers below the QR code.
 enum Wish {
@@ -57,11 +65,32 @@ impl Login<'_> {
         _leave: MayEnroll,
         prospect: Option<Prospect>,
         identified: &Result<UserName, Unidentified>,
-    ) -> Result<Pending, Denial> {
+    ) -> Result<Unfinished, Denial> {
         let invitation = self.ask_invitation(identified)?;
-        let proposal = self.propose(prospect)?;
-        let what = self.offer(proposal, identified)?;
+        if let (Some(Prospect::Waiting(token)), Ok(user)) = (prospect, identified) {
+            return Ok(Unfinished::Kept { user: user.clone(), token, invitation });
+        }
+        let offer = self.propose()?;
+        let what = self.offer(offer, identified)?;
         let user = identified.as_ref().map_err(Denial::from)?.clone();
+        // Should nothing come of it, the password was wrong and somebody was very interested.
+        self.audit.record(&self.about(Record::new(Event::Confirmed)).with("token", what.name()));
+        Ok(Unfinished::Confirmed(Pending { user, what, invitation }))
+    }
+
+    /// Shows a secret that was kept until a code of it is right. Only in the account phase: whoever gets here had the
+    /// password.
+    pub(super) fn once_more(
+        &mut self,
+        token: Token,
+        invitation: Option<Invitation>,
+        identified: &Result<UserName, Unidentified>,
+    ) -> Result<Pending, Denial> {
+        let user = identified.as_ref().map_err(Denial::from)?.clone();
+        let (issuer, account) = self.names();
+        // Whoever has a secret registers no token: the sysadmin gives him one.
+        let offer = Offer { proposal: Proposal::again(token, issuer, &account), instead: Instead::Nothing };
+        let what = self.offer(offer, identified)?;
         Ok(Pending { user, what, invitation })
     }
 
@@ -95,46 +124,64 @@ impl Login<'_> {
         }
     }
 
-    /// A new secret, or the one that waits for its confirmation.
-    fn propose(&self, prospect: Option<Prospect>) -> Result<Proposal, Denial> {
-        let enrollment = &self.world.config.enrollment;
-        let issuer = enrollment.issuer.as_deref().unwrap_or(self.world.host_name);
-        let account = self.user.as_ref().map_or("user", UserName::as_str);
-        let account = format!("{account}@{}", self.world.host_name);
-        if let Some(Prospect::Waiting(token)) = prospect {
-            return Ok(Proposal::again(token, issuer, &account));
-        }
-        let label = Label::new("app").ok_or_else(|| Denial::of(Reason::Panic))?;
-        let now = self.world.clock.now()?;
-        let proposal = Proposal::new(label, enrollment.parameters, issuer, &account, now);
-        proposal.map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))
+    /// What an app calls the host and the user.
+    fn names(&self) -> (&str, String) {
+        let issuer = self.world.config.enrollment.issuer.as_deref().unwrap_or(self.world.host_name);
+        // A user who does not exist is called what was typed.
+        let account = self.user.as_ref().map_or(self.request.user.as_str(), UserName::as_str);
+        (issuer, format!("{account}@{}", self.world.host_name))
     }
 
-    /// Shows the secret until a code of it is right, or somebody registers a physical token.
-    fn offer(&mut self, mut proposal: Proposal, identified: &Result<UserName, Unidentified>) -> Result<What, Denial> {
-        let mut text = self.picture(&proposal, Glyphs::HalfBlocks);
-        let mut left = TRIES;
+    /// A new secret.
+    fn propose(&self) -> Result<Offer, Denial> {
+        let enrollment = &self.world.config.enrollment;
+        let (issuer, account) = self.names();
+        let label = Label::new("app").ok_or_else(|| Denial::of(Reason::Panic))?;
+        let now = self.world.clock.now()?;
+        let proposal = Proposal::new(label, enrollment.parameters, issuer, &account, now)
+            .map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))?;
+        let may_register = course::may_register(self.world.config, self.factors);
+        Ok(Offer { proposal, instead: if may_register { Instead::Token } else { Instead::Nothing } })
+    }
+
+    /// Shows the secret until a code of it is right, or somebody registers a physical token. Whatever is no code of it is one
+    /// of three tries, also a password or what sshd puts in the place of an answer: were those told apart, who exists would be.
+    fn offer(&mut self, mut offer: Offer, identified: &Result<UserName, Unidentified>) -> Result<What, Denial> {
+        let mut text = offer.picture(Glyphs::HalfBlocks);
+        let (mut tries, mut drawings) = (TRIES, MOST_DRAWINGS);
         loop {
             self.conversation.tell(&text);
             let reply = self.conversation.ask(CONFIRMATION_PROMPT)?;
-            match Wish::of(reply) {
-                Wish::Ascii => text = self.picture(&proposal, Glyphs::Ascii),
-                Wish::Token if self.may_register() => return self.register(identified),
-                Wish::Token => text = Zeroizing::new("Physical tokens are registered by the sysadmin.".to_owned()),
-                Wish::Code(reply) => {
-                    self.refuse_passwords(&reply, identified)?;
-                    match self.confirmed(proposal, &reply)? {
-                        Ok(app) => return self.with_recovery_codes(app),
-                        Err(again) => proposal = *again,
-                    }
-                    left -= 1;
-                    if left == 0 {
-                        return Err(Denial::of(Reason::NotConfirmed));
-                    }
-                    let tries = if left == 1 { "One try left." } else { "Two tries left." };
-                    text = Zeroizing::new(format!("That code is not right. {tries} Is the clock of the phone right?"));
+            let denial = match Wish::of(reply) {
+                Wish::Ascii | Wish::Token if drawings == 0 => return Err(Denial::of(Reason::NotConfirmed)),
+                Wish::Ascii => {
+                    drawings -= 1;
+                    text = offer.picture(Glyphs::Ascii);
+                    continue;
                 }
+                Wish::Token if offer.instead == Instead::Token => return self.register(identified),
+                Wish::Token => {
+                    drawings -= 1;
+                    text = Zeroizing::new("Physical tokens are registered by the sysadmin.".to_owned());
+                    continue;
+                }
+                Wish::Code(reply) => match self.refuse_passwords(&reply, identified) {
+                    Err(denial) => denial,
+                    Ok(()) => match self.confirmed(offer.proposal, &reply)? {
+                        Ok(app) => return self.with_recovery_codes(app),
+                        Err(again) => {
+                            offer.proposal = *again;
+                            Denial::of(Reason::NotConfirmed)
+                        }
+                    },
+                },
+            };
+            tries -= 1;
+            if tries == 0 {
+                return Err(denial);
             }
+            let left = if tries == 1 { "One try left." } else { "Two tries left." };
+            text = Zeroizing::new(format!("That code is not right. {left} Is the clock of the phone right?"));
         }
     }
 
@@ -154,10 +201,6 @@ impl Login<'_> {
         Ok(What::App { app, recovery })
     }
 
-    fn may_register(&self) -> bool {
-        self.factors.token && self.world.config.enrollment.self_registration == SelfRegistration::Allowed
-    }
-
     /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.
     fn register(&mut self, identified: &Result<UserName, Unidentified>) -> Result<What, Denial> {
         let serial = self.conversation.ask_openly(SERIAL_PROMPT)?;
@@ -166,37 +209,68 @@ impl Login<'_> {
         let second = self.conversation.ask(SECOND_CODE_PROMPT)?;
         self.refuse_passwords(&second, identified)?;
         let user = identified.as_ref().map_err(Denial::from)?;
-        let wrong = || Denial::explained(Reason::WrongCode, &"no free token with that serial shows these codes", "");
+        let problem = || Some("what was typed can be no serial with two codes".to_owned());
+        let wrong = || Denial { problem: problem(), ..Denial::of(Reason::WrongCode) };
         let serial = std::str::from_utf8(&serial).ok().and_then(|text| Serial::new(text.trim())).ok_or_else(wrong)?;
         let (first, second) = (code(&first).ok_or_else(wrong)?, code(&second).ok_or_else(wrong)?);
         let source = Source::from_rhost(self.request.rhost.as_deref());
         let attempt = self.attempt(&[], &source)?;
-        match self.world.newcomers.check_registration(user, &serial, [&first, &second], &attempt)? {
-            Ok(registration) => Ok(What::Token(registration)),
-            Err(Reason::WrongCode) => {
-                let hint = format!("see: twofactor token show {serial}");
-                let problem = format!("token {serial} is not free or does not show these codes");
-                Err(Denial::explained(Reason::WrongCode, &problem, hint))
+        match self.world.newcomers.check_registration(user, &serial, [&first, &second], &attempt) {
+            Ok(Ok(registration)) => Ok(What::Token(registration)),
+            Ok(Err(not_registered)) => Err(not_registered.into()),
+            Err(error) => {
+                // It is the host's fault, whatever the serial is.
+                self.tell_unless_silent(NOT_SET_UP);
+                Err(error.into())
             }
-            Err(reason) => Err(Denial::of(reason)),
         }
     }
+}
 
+impl From<NotRegistered> for Denial {
+    fn from(why: NotRegistered) -> Self {
+        let hint = match &why {
+            NotRegistered::Throttled => return Self::of(Reason::Throttled),
+            NotRegistered::NoSuchToken => "see: twofactor token list".to_owned(),
+            NotRegistered::NotFree(serial) | NotRegistered::WrongCodes(serial) => {
+                format!("see: twofactor token show {serial}")
+            }
+        };
+        Self::explained(Reason::WrongCode, &why, hint)
+    }
+}
+
+/// What a newcomer is shown.
+struct Offer {
+    proposal: Proposal,
+    instead: Instead,
+}
+
+/// What he may set up instead of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instead {
+    /// A physical token that nobody has.
+    Token,
+    Nothing,
+}
+
+impl Offer {
     /// All that somebody needs to know in one text. It begins with a newline, because ssh puts the user's name before its
     /// first line.
-    fn picture(&self, proposal: &Proposal, glyphs: Glyphs) -> Zeroizing<String> {
-        let uri = proposal.uri();
+    fn picture(&self, glyphs: Glyphs) -> Zeroizing<String> {
+        let uri = self.proposal.uri();
         let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
         text.push_str("\nThis account needs a second factor. Scan this with an authenticator app:\n\n");
         if let Ok(qr) = Qr::encode(&uri) {
             text.push_str(&qr.draw(glyphs));
         }
-        let _ = writeln!(text, "\nSecret: {}\n{}", proposal.token().secret.expose_grouped().as_str(), uri.as_str());
+        let _ =
+            writeln!(text, "\nSecret: {}\n{}", self.proposal.token().secret.expose_grouped().as_str(), uri.as_str());
         text.push_str("\nThen type the code that the app shows.");
         if glyphs == Glyphs::HalfBlocks {
             text.push_str(" No picture? Type: ascii");
         }
-        if self.may_register() {
+        if self.instead == Instead::Token {
             text.push_str("\nYou have a physical token instead? Type: token");
         }
         text.push('\n');
@@ -213,8 +287,9 @@ fn code(reply: &Reply) -> Option<Code> {
 
 /// Knows how PAM services are set up.
 pub trait Services {
-    /// Whether `service` runs this module in its account phase. What cannot be read is a problem in words.
-    fn has_account_line(&self, service: &str) -> Result<bool, String>;
+    /// Makes sure that the account phase of `service` would store what was confirmed: it runs this module whenever it
+    /// succeeds, and the module's refusal counts. Otherwise why it would not, in words.
+    fn account_line(&self, service: &str) -> Result<(), String>;
 }
 
 /// The host's PAM services.
@@ -222,12 +297,20 @@ pub trait Services {
 pub struct SystemServices;
 
 impl Services for SystemServices {
-    fn has_account_line(&self, service: &str) -> Result<bool, String> {
+    fn account_line(&self, service: &str) -> Result<(), String> {
         let folders = pam_service::FOLDERS.map(Path::new);
-        let lines = pam_service::lines(service, &folders).map_err(|error| error.to_string())?;
-        Ok(lines.iter().any(|line| line.phase == Phase::Account && line.runs(MODULE)))
+        let read = Service::read(service, &folders).map_err(|error| error.to_string())?;
+        match findings::account_line(&read) {
+            AccountLine::Reached => Ok(()),
+            AccountLine::Not(Finding::NoLine(_)) => {
+                Err(format!("the service {service} has no account line of pam_twofactor"))
+            }
+            AccountLine::Not(finding) => {
+                Err(format!("the account line of pam_twofactor in the service {service} does not count: {finding}"))
+            }
+        }
     }
 }
 
 /// The module's file name.
-pub const MODULE: &str = "pam_twofactor.so";
+pub const MODULE: &str = pam_service::modules::OURS;

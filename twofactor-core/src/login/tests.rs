@@ -9,8 +9,8 @@ use crate::clock::UnixTime;
 use crate::enrollment::{self, Proposal};
 use crate::otp::{self, Parameters, Period};
 use crate::rule::Level;
-use crate::store::Prospect;
 use crate::store::files::{Existing, Files, Reset};
+use crate::store::{Prospect, StoreError};
 use crate::token::Label;
 use crate::trusted::Owner;
 use crate::user::LookupError;
@@ -122,8 +122,8 @@ impl UserDatabase for People {
 struct WellSetUp;
 
 impl Services for WellSetUp {
-    fn has_account_line(&self, service: &str) -> Result<bool, String> {
-        Ok(service != "cron")
+    fn account_line(&self, service: &str) -> Result<(), String> {
+        if service == "cron" { Err("the service cron has no account line of pam_twofactor".to_owned()) } else { Ok(()) }
     }
 }
 
@@ -141,8 +141,11 @@ impl Host {
         let directory = crate::trusted::private_directory();
         let owner = Owner(nix::unistd::geteuid().as_raw());
         let store = Files::new(directory.path(), owner, Duration::from_millis(10));
+        // Always the same, of which no code these tests guess is a near miss.
+        let secret = crate::secret::Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();
+        let label = Label::new("app").unwrap();
         let proposal =
-            Proposal::new(Label::new("app").unwrap(), Parameters::default(), "example.org", "alice", NOW).unwrap();
+            Proposal::with_secret(secret, label, Parameters::default(), "example.org", "alice", NOW).unwrap();
         let secret = crate::secret::Secret::from_base32(&proposal.token().secret.expose_base32()).unwrap();
         let secret_code = Box::new(move |offset: i64| {
             let here = otp::current_step(Period::THIRTY, NOW).0.checked_add_signed(offset).unwrap();
@@ -212,6 +215,31 @@ impl Host {
     }
 
     fn run(&self, request: &Request, now: UnixTime, password: Option<&str>, acts: Vec<Act>) -> Outcome {
+        let story = |world: &World<'_>, script: &mut Script, lines: &mut Lines| login(request, world, script, lines);
+        self.tells(now, password, acts, story)
+    }
+
+    /// The account phase of bob's login through `service`, which `unfinished` was left to.
+    fn finishes(&self, unfinished: Option<Unfinished>, quiet: Quiet, acts: Vec<Act>) -> Outcome<AccountVerdict> {
+        let user = unfinished.as_ref().map_or("bob", |unfinished| unfinished.user().as_str()).to_owned();
+        let request = Request {
+            user,
+            service: "sshd".to_owned(),
+            rhost: Some("192.0.2.7".to_owned()),
+            tty: None,
+            null_ok: NullOk::No,
+            silent: quiet == Quiet::Silent,
+        };
+        self.tells(NOW, None, acts, |world, script, lines| finish(&request, world, unfinished, script, lines))
+    }
+
+    fn tells<V: std::fmt::Debug>(
+        &self,
+        now: UnixTime,
+        password: Option<&str>,
+        acts: Vec<Act>,
+        story: impl FnOnce(&World<'_>, &mut Script, &mut Lines) -> V,
+    ) -> Outcome<V> {
         let world = World {
             config: &self.config,
             users: &People,
@@ -224,12 +252,19 @@ impl Host {
         let password = password.map(str::to_owned);
         let mut script = Script { acts: acts.into(), prompts: Vec::new(), told: Vec::new(), password };
         let mut lines = Lines::default();
-        let verdict = login(request, &world, &mut script, &mut lines);
+        let verdict = story(&world, &mut script, &mut lines);
         assert!(script.acts.is_empty(), "an answer was never asked for: {verdict:?}");
         lines.0.retain(|line| !line.starts_with("debug"));
         let Script { prompts, told, password, .. } = script;
         Outcome { verdict, prompts, told, password, lines: lines.0 }
     }
+}
+
+/// Whether the application wants texts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quiet {
+    No,
+    Silent,
 }
 
 /// One login, as an application makes it.
@@ -242,8 +277,8 @@ struct Login<'a> {
     now: UnixTime,
 }
 
-struct Outcome {
-    verdict: Verdict,
+struct Outcome<V = Verdict> {
+    verdict: V,
     prompts: Vec<String>,
     told: Vec<String>,
     password: Option<String>,
@@ -564,6 +599,30 @@ fn what_is_remembered_ends_with_a_shorter_rule_and_with_a_reset_that_keeps_the_s
     let alice = UserName::new("alice").unwrap();
     assert!(host.store.reset(&alice, Reset::Confirmations, NOW).unwrap());
     assert_eq!(host.types("alice", &(host.secret_code)(1)).denial(), Reason::NotConfirmed);
+}
+
+#[test]
+fn what_was_taken_from_a_user_or_does_not_count_is_remembered_no_longer() {
+    let rules = |factors: &str| {
+        let rule = "[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\n";
+        Host::with_rules(&format!("{rule}factors = [{factors}]\n")).config
+    };
+    let alice = UserName::new("alice").unwrap();
+    let host = Host { config: rules("\"app\", \"recovery\""), ..Host::new() };
+    assert!(host.types("alice", &host.code()).is_accepted());
+    assert!(host.login("alice", vec![]).is_waived());
+    let elsewhere = Host { config: rules("\"token\""), ..host };
+    assert_eq!(elsewhere.types("alice", "000000").denial(), Reason::WrongCode, "it was not a token");
+    let host = Host { config: rules("\"app\", \"recovery\""), ..elsewhere };
+    let label = Label::new("app").unwrap();
+    let new = Proposal::new(label, Parameters::default(), "example.org", "alice", NOW).unwrap();
+    host.store.enroll(&alice, new.vouch(), None, Existing::Replace).unwrap();
+    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode, "the app was replaced");
+    let recovery = host.recovery.clone();
+    assert!(host.types("alice", &recovery).is_accepted());
+    assert!(host.login("alice", vec![]).is_waived());
+    host.store.replace_recovery(&alice, &enrollment::recovery_codes(1).unwrap()).unwrap();
+    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode, "the recovery codes were replaced");
 }
 
 #[test]

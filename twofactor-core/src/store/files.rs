@@ -22,16 +22,17 @@ use std::time::Duration;
 pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
 pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
-use crate::account::{App, Credentials, Held, Judgement, LastAccepted, Memory, NearMiss, Proof, State, Uses, Wallet};
+use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
 use crate::answer::Answer;
-use crate::clock::UnixTime;
 use crate::document::Problem;
+use crate::memory::{Memory, Place, Recall};
 use crate::otp::Digits;
 use crate::reason::Reason;
 use crate::recovery::Salt;
+use crate::rule::Factors;
 use crate::store::files::slots::Slots;
 use crate::store::registry;
-use crate::store::{Absent, Attempt, Factor, Place, Presence, Redeemed, Redemption, Remembered, Store, StoreError};
+use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, StoreError};
 use crate::trusted::{self, FileError, Folder, InPlace, Owner, Protection};
 use crate::user::UserName;
 
@@ -76,6 +77,23 @@ impl Files {
     /// The physical tokens assigned to the user.
     fn held_by(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
         Ok(registry::held_by(&self.state_folder()?, user)?)
+    }
+
+    /// What the user has, as `account` and the registry know it.
+    fn belongings<F: Borrow<Folder>>(
+        &self,
+        user: &UserName,
+        account: Option<&Account<F>>,
+    ) -> Result<Belongings, StoreError> {
+        let credentials = account.map(Account::credentials).transpose()?.flatten();
+        match self.held_by(user) {
+            Ok(held) => Ok(Belongings { credentials, held, problem: None }),
+            // Who has an app does not need the registry.
+            Err(error) if credentials.is_some() => {
+                Ok(Belongings { credentials, held: Vec::new(), problem: Some(error) })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The user's folder, when it is there.
@@ -141,36 +159,32 @@ impl Store for Files {
     fn remembers(
         &self,
         user: &UserName,
-        place: &Place<'_>,
-        longest: Duration,
-        now: UnixTime,
+        like: &Recall<'_>,
+        factors: Factors,
     ) -> Result<Option<Remembered>, StoreError> {
-        let Presence::Enrolled = self.presence(user)? else { return Ok(None) };
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
-        let state = account.state()?;
-        let covered = state.memories.iter().any(|memory| memory.covers(place.service, place.address, longest, now));
+        let belongings = self.belongings(user, Some(&account))?;
+        if belongings.is_nothing() {
+            return Ok(None);
+        }
+        let wallet = belongings.wallet(factors);
+        let covered = account.state()?.memories.cover(like, |opener| wallet.still_opens(opener));
         Ok(covered.then_some(Remembered(())))
     }
 
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
         let account = self.locked(user)?;
-        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
         // After the lock was taken: whoever takes a token away waits for this login, or it sees that.
-        let (held, problem) = match self.held_by(user) {
-            Ok(held) => (held, None),
-            // Who has an app does not need the registry.
-            Err(error) if credentials.is_some() => (Vec::new(), Some(error)),
-            Err(error) => return Err(error),
-        };
-        if credentials.is_none() && held.is_empty() {
+        let belongings = self.belongings(user, account.as_ref())?;
+        if belongings.is_nothing() {
             let state = account.as_ref().map(Account::state_if_any).transpose()?.flatten();
-            self.check_held(user, &state.unwrap_or_default(), &held)?;
+            self.check_held(user, &state.unwrap_or_default(), &belongings.held)?;
             return Ok(Redemption::refused(Reason::NotEnrolled));
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
+        let Belongings { credentials, held, problem } = belongings;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
-        let complete = |state: &State| self.check_held(user, state, &held);
-        account.redeem(user, &wallet, attempt, problem, complete)
+        account.redeem(user, &wallet, attempt, problem, |state| self.check_held(user, state, &held))
     }
 }
 
@@ -209,7 +223,7 @@ impl Locked {
         let refused = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });
         match wallet.judge(attempt.readings, attempt.previous, &before, attempt.window, attempt.now) {
             Judgement::Right { reading, proof, uses } => {
-                let (accepted, factor) = accepted(charged, uses, proof, wallet, attempt);
+                let (accepted, factor) = accepted(charged, uses, *proof, wallet, attempt);
                 file.settle(charge, Some(&accepted))?;
                 Ok(Redemption::Redeemed(Redeemed { factor, reading, problem }))
             }
@@ -249,13 +263,32 @@ impl Locked {
     }
 }
 
+/// What a user can prove himself with.
+struct Belongings {
+    credentials: Option<Credentials>,
+    held: Vec<Held>,
+    /// Why physical tokens are not among it.
+    problem: Option<StoreError>,
+}
+
+impl Belongings {
+    fn is_nothing(&self) -> bool {
+        self.credentials.is_none() && self.held.is_empty()
+    }
+
+    fn wallet(&self, factors: Factors) -> Wallet<'_> {
+        Wallet { credentials: self.credentials.as_ref(), held: &self.held, factors }
+    }
+}
+
 /// The state after an accepted login, and what opened it.
 fn accepted(charged: State, uses: Uses, proof: Proof, wallet: &Wallet<'_>, attempt: &Attempt<'_>) -> (State, Factor) {
     let mut state = charged.after(uses);
     state.throttle.accept(attempt.source);
+    let opener = proof.opener();
     let factor = match proof {
         Proof::Token { label, drift, .. } => Factor::Token { label: label.to_string(), drift },
-        Proof::Recovery => {
+        Proof::Recovery(_) => {
             let left = wallet.credentials.map_or(0, |credentials| credentials.recovery_left(&state));
             Factor::Recovery { left }
         }
@@ -265,8 +298,9 @@ fn accepted(charged: State, uses: Uses, proof: Proof, wallet: &Wallet<'_>, attem
         Factor::Recovery { .. } => "recovery".to_owned(),
     };
     if let Some((place, duration)) = &attempt.remember {
-        let (service, address) = (place.service.to_owned(), place.address);
-        state.remember(Memory { service, address, since: attempt.now, until: attempt.now.after(*duration) });
+        let Place { service, address } = *place;
+        let (service, until) = (service.to_owned(), attempt.now.after(*duration));
+        state.memories.add(Memory { service, address, since: attempt.now, until, opener });
     }
     state.last_accepted = Some(LastAccepted { at: attempt.now, source: attempt.source.clone(), factor: name });
     (state, factor)
@@ -354,8 +388,23 @@ impl Locked {
         replace_state(self.folder(), &state_file::write(state))
     }
 
+    /// Writes over the older of the two states in the file, which takes no room: a full disk that has stopped a change must
+    /// not keep it from being taken back.
+    fn overwrite_state(&self, state: &State) -> Result<(), StoreError> {
+        let mut file = self.state_file()?;
+        file.read()?;
+        file.write(state)?;
+        Ok(file.file.sync()?)
+    }
+
     fn write_credentials(&self, credentials: &Credentials) -> Result<(), StoreError> {
         Ok(self.folder().replace(SECRET, secret_file::write(credentials).as_bytes())?)
+    }
+
+    /// Writes both, in this order: a crash between the two burns a code too many and never one too few.
+    fn write(&self, state: &State, credentials: &Credentials) -> Result<(), StoreError> {
+        self.write_state(state)?;
+        self.write_credentials(credentials)
     }
 }
 

@@ -1,23 +1,13 @@
 //! `make demo-enroll`: the first login of somebody who has no second factor sets one up, and the next one asks for it.
 
-use std::fs;
-
+use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer, STACK};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::Host;
 use twofactor_tests::ssh::Sshd;
 
-use crate::transcript::{command, look_around, run, say, show, show_log_of_module, ssh, ssh_with, typed};
-
-/// The PAM service of sshd. A second factor is stored by the account line, when the whole login was right.
-const STACK: &str = "\
-auth required pam_unix.so nodelay
-auth required pam_twofactor.so
-account required pam_unix.so
-account required pam_twofactor.so
-session required pam_permit.so
-";
-
-const POLICY: &str = "[default]\nsecond_factor = \"enroll\"\n";
+use crate::transcript::{
+    command, configure, know_the_host, look_around, run, say, show, show_log_of_module, ssh, ssh_with, typed,
+};
 
 pub(crate) fn demonstrate(host: &Host) {
     switch_on(host);
@@ -31,27 +21,18 @@ pub(crate) fn demonstrate(host: &Host) {
 
 fn switch_on(host: &Host) {
     say("A private host with an sshd of its own. Whoever has no second factor sets one up when he logs in:");
-    host.configure(POLICY);
-    command("cat /etc/twofactor/twofactor.toml");
-    print!("{POLICY}");
+    configure(host, ENROLL);
     command("cat /etc/pam.d/sshd");
     print!("{STACK}");
-}
-
-/// Alice has been here before, so her client has nothing to say about the host's key.
-fn know_the_host(host: &Host) {
-    let key = fs::read_to_string(host.place("host_key.pub")).expect("sshd has a key");
-    fs::write("/etc/ssh/ssh_known_hosts", format!("127.0.0.1 {key}")).expect("a private /etc");
 }
 
 fn first_login(sshd: &Sshd<'_>) -> Authenticator {
     say("Alice logs in as ever. Behind her password stands a secret of her own, for her phone to scan:");
     // The client's usual level. The recovery codes are said by the account line, which arrives as a banner.
     let mut session = ssh(sshd, &["LogLevel=INFO"]);
-    let shown = session.expect("Code from the app: ");
+    let shown = session.expect(CONFIRM);
     show(shown.trim_start());
-    let uri = shown.lines().find(|line| line.starts_with("otpauth://")).expect("the module shows the URI");
-    let authenticator = Authenticator::from_uri(uri.trim());
+    let authenticator = Offer::read(&shown).app;
     let code = authenticator.code(0);
     typed(&format!("{code}, which oathtool computed from the secret"));
     session.type_line(&code);

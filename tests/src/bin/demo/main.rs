@@ -1,5 +1,5 @@
-//! `make demo`, `make demo-enroll` and `make demo-token`: what the module is for, for real, in a private host. Each prints
-//! what a person at the terminals would see, and the log.
+//! `make demo` and `make demo-NAME`: what the module is for, for real, in a private host. Each prints what a person at the
+//! terminals would see, and the log.
 //!
 //! Nothing of this machine is changed: users, `/etc`, network, processes and devices are private, and end with it.
 
@@ -11,7 +11,10 @@
 )]
 
 mod enroll;
+mod grace;
+mod invite;
 mod login;
+mod register;
 mod token;
 mod transcript;
 
@@ -31,9 +34,12 @@ fn main() -> ExitCode {
     let (demonstration, programs): (fn(&Host), &[&str]) = match words[..] {
         [] => (login::demonstrate, &[]),
         ["enroll"] => (enroll::demonstrate, &[]),
+        ["invite"] => (invite::demonstrate, &[]),
+        ["register"] => (register::demonstrate, &[]),
+        ["grace"] => (grace::demonstrate, &[]),
         ["token"] => (token::demonstrate, &["7z"]),
         _ => {
-            eprintln!("usage: demo [enroll|token]");
+            eprintln!("usage: demo [enroll|invite|register|grace|token]");
             return ExitCode::from(2);
         }
     };

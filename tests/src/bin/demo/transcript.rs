@@ -31,6 +31,42 @@ pub(crate) fn show(text: &str) {
     let _ = std::io::stdout().flush();
 }
 
+/// Shows the same with one line in the place of a QR code.
+pub(crate) fn show_without_picture(text: &str) {
+    let drawn = |line: &str| line.starts_with('█') && line.chars().all(|glyph| matches!(glyph, '█' | '▀' | '▄' | ' '));
+    let mut text_without = String::new();
+    let mut in_picture = false;
+    for line in text.split_inclusive('\n') {
+        match (drawn(line.trim_end()), in_picture) {
+            (true, false) => text_without.push_str("[a QR code]\n"),
+            (true, true) => {}
+            (false, _) => text_without.push_str(line),
+        }
+        in_picture = drawn(line.trim_end());
+    }
+    show(&text_without);
+}
+
+/// Answers a question, when it comes.
+pub(crate) fn answer(session: &mut Terminal, question: &str, text: &str, how: &str) {
+    show_without_picture(session.expect(question).trim_start());
+    typed(how);
+    session.type_line(text);
+}
+
+/// The policy, as the sysadmin reads it.
+pub(crate) fn configure(host: &Host, text: &str) {
+    host.configure(text);
+    command("cat /etc/twofactor/twofactor.toml");
+    print!("{text}");
+}
+
+/// The user has been here before, so her client has nothing to say about the host's key.
+pub(crate) fn know_the_host(host: &Host) {
+    let key = std::fs::read_to_string(host.place("host_key.pub")).expect("sshd has a key");
+    std::fs::write("/etc/ssh/ssh_known_hosts", format!("127.0.0.1 {key}")).expect("a private /etc");
+}
+
 /// It is not shown while it is typed, so the transcript says it.
 pub(crate) fn typed(what: &str) {
     println!("[types {what}]");

@@ -162,7 +162,9 @@ fn asked(explained: &Explanation, page: &mut Page) {
 
 fn picture(prospect: Option<&Prospect>) -> &'static str {
     match prospect {
-        Some(Prospect::Waiting(_)) => "a QR code is shown: that of the secret that awaits its confirmation",
+        Some(Prospect::Waiting(_)) => {
+            "once the password is right, the QR code of the secret that awaits its confirmation is shown"
+        }
         Some(Prospect::New(_) | Prospect::Enrolled) => "a QR code with a new secret is shown",
         None => "a QR code is shown, of a secret that nobody will keep",
     }
@@ -222,7 +224,8 @@ pub(super) fn as_json(explained: &Explanation) -> Value {
             "arguments": line.arguments,
             "problems": explained.arguments.problems,
         })),
-        "account_line": explained.stack.account.as_ref().ok(),
+        "account_line": explained.stack.account.is_ok(),
+        "account_problem": explained.stack.account.as_ref().err(),
         "config": path(&explained.config),
         "passed_rules": explained.passed.iter().map(passed).collect::<Vec<_>>(),
         "rule": match explained.by {

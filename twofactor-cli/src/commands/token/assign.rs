@@ -57,6 +57,9 @@ fn assign_all(path: &Path, host: &Host, output: &Output) -> Result<(), Failure> 
     if !problems.is_empty() {
         return Err(Failure::BadList { path: path.to_owned(), problems });
     }
+    if lines.is_empty() {
+        return Err(Failure::EmptyList(path.to_owned()));
+    }
     let pairs: Vec<(Serial, UserName)> = lines.iter().map(|line| (line.serial.clone(), line.user.clone())).collect();
     host.accounts.assign(&pairs, host.sysadmin()?.by()).map_err(|error| at_its_line(error, path, &lines))?;
     note(&pairs);

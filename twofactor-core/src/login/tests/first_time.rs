@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::config::{InvitationRule, SelfRegistration};
-use crate::lifecycle::Stage;
+use crate::lifecycle::{Change, Stage};
 use crate::secret::Secret;
-use crate::store::files::TokenFilter;
+use crate::store::files::{LastCredential, TokenFilter};
 use crate::store::registry::{By, NewToken, Origin, RegistryError};
 use crate::store::{Pending, Superseded, What};
 use crate::token::Serial;
@@ -36,7 +36,17 @@ fn bob() -> UserName {
 impl Outcome {
     fn pending(self) -> Pending {
         match self.verdict {
-            Verdict::Pending(pending) => *pending,
+            Verdict::Pending(unfinished) => match *unfinished {
+                Unfinished::Confirmed(pending) => pending,
+                kept @ Unfinished::Kept { .. } => panic!("{kept:?}"),
+            },
+            other => panic!("{other:?} {:?}", self.lines),
+        }
+    }
+
+    fn unfinished(self) -> Unfinished {
+        match self.verdict {
+            Verdict::Pending(unfinished) => *unfinished,
             other => panic!("{other:?} {:?}", self.lines),
         }
     }
@@ -70,10 +80,28 @@ fn whoever_is_enrolled_is_asked_as_ever() {
 #[test]
 fn a_user_who_does_not_exist_sees_the_same_and_gets_nothing() {
     let host = host();
-    let (unknown, bob) = (host.login("nobody-here", vec![shows(0)]), host.login("bob", vec![shows(0)]));
+    let (unknown, bob) = (host.login("rob", vec![shows(0)]), host.login("bob", vec![shows(0)]));
     assert_eq!(unknown.denial(), Reason::UnknownUser);
     assert_eq!(unknown.prompts, bob.prompts);
-    assert_eq!(unknown.told[0].lines().count(), bob.told[0].lines().count());
+    assert_eq!(without_secrets(&unknown.told, "rob"), without_secrets(&bob.told, "bob"));
+    // What sshd puts in the place of every answer of somebody it does not let in.
+    let dummy = || types("\x08\n\r\x7fINCO");
+    let unknown = host.login("rob", vec![dummy(), dummy(), dummy()]);
+    let bob = host.login("bob", vec![types("00000000"), types("letters"), types("000000")]);
+    assert_eq!((unknown.denial(), bob.denial()), (Reason::UnknownUser, Reason::NotConfirmed));
+    assert_eq!(unknown.prompts, bob.prompts);
+    assert_eq!(without_secrets(&unknown.told, "rob"), without_secrets(&bob.told, "bob"));
+}
+
+/// Texts without what differs from login to login: the secret, as picture and as text, and the name.
+fn without_secrets(told: &[String], name: &str) -> Vec<String> {
+    let secret = secret_in(told).expose_base32();
+    let picture = |line: &&str| line.chars().any(|letter| "█▀▄".contains(letter));
+    let plain = |text: &String| {
+        let text: Vec<&str> = text.lines().filter(|line| !picture(line) && !line.starts_with("Secret: ")).collect();
+        text.join("\n").replace(secret.as_str(), "SECRET").replace(name, "NAME")
+    };
+    told.iter().map(plain).collect()
 }
 
 #[test]
@@ -106,10 +134,22 @@ fn ascii_draws_the_same_secret_again() {
 }
 
 #[test]
-fn the_password_in_the_place_of_a_code_is_no_code() {
+fn the_password_in_the_place_of_a_code_is_a_try_like_any_other() {
     let host = host();
-    let outcome = host.login_with("bob", "sshd", NullOk::No, Some("hunter2"), vec![types("hunter2")]);
+    let acts = vec![types("hunter2"), types("hunter2"), types("hunter2")];
+    let outcome = host.login_with("bob", "sshd", NullOk::No, Some("hunter2"), acts);
     assert_eq!(outcome.denial(), Reason::PasswordRepeated);
+    let acts = vec![types("hunter2"), shows(0)];
+    let _ = host.login_with("bob", "sshd", NullOk::No, Some("hunter2"), acts).pending();
+}
+
+#[test]
+fn pictures_are_not_drawn_for_ever() {
+    let host = host();
+    let acts: Vec<Act> = (0..11).map(|_| types("ascii")).collect();
+    let outcome = host.login("bob", acts);
+    assert_eq!(outcome.denial(), Reason::NotConfirmed);
+    assert_eq!(outcome.told.len(), 11);
 }
 
 #[test]
@@ -185,31 +225,83 @@ fn guessing_invitations_is_slowed() {
 }
 
 #[test]
-fn a_kept_secret_is_shown_to_nobody_without_an_invitation() {
+fn a_kept_secret_is_shown_in_the_account_phase_and_its_old_codes_stay_burned() {
     let host = host();
-    let (alice, code) = (UserName::new("alice").unwrap(), host.code());
-    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
-    let outcome = host.types("alice", &code);
-    assert!(outcome.told.is_empty(), "behind a wrong password anybody would see it");
-    assert_eq!(outcome.denial(), Reason::NotConfirmed);
-    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
-}
-
-#[test]
-fn a_kept_secret_is_shown_again_to_the_invited_and_its_old_codes_stay_burned() {
-    let mut host = host();
-    host.config.enrollment.invitation = InvitationRule::Required;
     let (alice, code) = (UserName::new("alice").unwrap(), host.code());
     assert!(host.types("alice", &code).is_accepted());
     host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
-    let invitation = host.store.invite(&alice, NOW.after(Duration::from_hours(1))).unwrap().expose_grouped();
-    let again = host.login("alice", vec![types(&invitation), types(&code), shows(1)]);
-    assert_eq!(code_of(&secret_in(&again.told), 0), code, "the same secret");
-    let pending = again.pending();
-    host.store.store_pending(pending, NOW).unwrap();
+    let authentication = host.login("alice", vec![]);
+    assert!(authentication.told.is_empty(), "behind a wrong password anybody would see it");
+    let (again, late) = (authentication.unfinished(), host.login("alice", vec![]).unfinished());
+    let finished = host.finishes(Some(again), Quiet::No, vec![types(&code), types("token"), shows(1)]);
+    assert_eq!(finished.verdict, AccountVerdict::Stored, "{:?}", finished.lines);
+    assert_eq!(code_of(&secret_in(&finished.told), 0), code, "the same secret");
+    assert!(finished.told[2].contains("sysadmin"), "whoever has a secret registers no token: {:?}", finished.told);
+    assert_eq!(finished.lines, ["enrolled user=alice service=sshd rhost=192.0.2.7 token=app"]);
+    let late = host.finishes(Some(late), Quiet::No, vec![shows(2)]);
+    assert_eq!(late.verdict, AccountVerdict::Refused(Reason::NotConfirmed), "somebody was quicker");
     assert!(host.types("alice", &(host.secret_code)(2)).is_accepted());
     let recovery = host.recovery.clone();
     assert_eq!(host.types("alice", &recovery).denial(), Reason::WrongCode, "new recovery codes were shown");
+}
+
+#[test]
+fn a_kept_secret_is_not_good_again_without_a_code_of_it() {
+    let host = host();
+    let alice = UserName::new("alice").unwrap();
+    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    let wrong = vec![types("000000"), types("000001"), types("000002")];
+    for (acts, reason) in [(vec![Act::HangsUp], Reason::Conversation), (wrong, Reason::NotConfirmed)] {
+        let unfinished = host.login("alice", vec![]).unfinished();
+        let finished = host.finishes(Some(unfinished), Quiet::No, acts);
+        assert_eq!(finished.verdict, AccountVerdict::Refused(reason));
+        assert!(matches!(host.store.prospect(&alice).unwrap(), Prospect::Waiting(_)));
+    }
+}
+
+#[test]
+fn where_invitations_are_required_a_kept_secret_takes_one_too() {
+    let mut host = host();
+    host.config.enrollment.invitation = InvitationRule::Required;
+    let alice = UserName::new("alice").unwrap();
+    let invite = || host.store.invite(&alice, NOW.after(Duration::from_hours(1))).unwrap().expose_grouped();
+    let early = invite();
+    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    assert_eq!(host.types("alice", &early).denial(), Reason::InvitationWrong, "reset takes invitations back");
+    let invitation = invite();
+    let unfinished = host.types("alice", &invitation).unfinished();
+    assert_eq!(host.finishes(Some(unfinished), Quiet::No, vec![shows(0)]).verdict, AccountVerdict::Stored);
+}
+
+#[test]
+fn an_invitation_that_expires_meanwhile_enrolls_nobody() {
+    let mut host = host();
+    host.config.enrollment.invitation = InvitationRule::Required;
+    let until = NOW.after(Duration::from_mins(1));
+    let code = host.store.invite(&bob(), until).unwrap().expose_grouped();
+    let pending = host.login("bob", vec![types(&code), shows(0)]).pending();
+    assert!(matches!(host.store.store_pending(pending, until), Err(Superseded::InvitationSpent)));
+    assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+}
+
+#[test]
+fn an_application_that_wants_no_texts_gets_none_but_what_belongs_to_a_question() {
+    let host = host();
+    let request = Request {
+        user: "bob".to_owned(),
+        service: "sudo".to_owned(),
+        rhost: None,
+        tty: Some("pts/0".to_owned()),
+        null_ok: NullOk::No,
+        silent: true,
+    };
+    let outcome = host.run(&request, NOW, None, vec![shows(0)]);
+    let unfinished = outcome.unfinished();
+    let finished = host.finishes(Some(unfinished), Quiet::Silent, vec![]);
+    assert_eq!(finished.verdict, AccountVerdict::Stored);
+    assert!(finished.told.is_empty());
+    assert!(finished.lines[0].contains("twofactor recovery bob"), "{:?}", finished.lines);
+    assert_eq!(host.store.recovery_left(&bob()).unwrap(), None);
 }
 
 const FOB: &str = "1234567891234";
@@ -260,11 +352,13 @@ fn whatever_keeps_a_fob_from_being_registered_looks_the_same_and_counts() {
     let host = host();
     let secret = with_a_fob(&host);
     let other = vec![types("token"), types("999"), types(&code_of(&secret, 0)), types(&code_of(&secret, 1))];
-    let attempts = [registers(&secret, 0, 2), registers(&secret, 0, 0), other];
-    for acts in attempts {
+    let attempts = [(registers(&secret, 0, 2), "123"), (registers(&secret, 0, 0), "123"), (other, "typed")];
+    for (acts, known) in attempts {
         let outcome = host.login("bob", acts);
         assert_eq!(outcome.denial(), Reason::WrongCode);
         assert_eq!(outcome.prompts.len(), 4);
+        assert!(outcome.lines[0].contains(known), "{:?}", outcome.lines);
+        assert!(!outcome.lines[0].contains("999"), "what is no serial may be anything: {:?}", outcome.lines);
     }
     let alice = UserName::new("alice").unwrap();
     host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], By { who: "root", at: NOW }).unwrap();
@@ -281,6 +375,23 @@ fn of_two_who_register_one_fob_one_gets_it() {
     let alice = UserName::new("alice").unwrap();
     host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], By { who: "root", at: NOW }).unwrap();
     assert!(matches!(host.store.store_pending(first, NOW), Err(Superseded::TokenTaken)));
+}
+
+#[test]
+fn a_fob_that_is_lost_or_taken_back_is_remembered_no_longer() {
+    let host = Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\nfactors = [\"token\"]\n");
+    let secret = with_a_fob(&host);
+    let (serial, by) = (Serial::new(FOB).unwrap(), By { who: "root", at: NOW });
+    host.store.assign(&[(serial.clone(), bob())], by).unwrap();
+    let one = std::slice::from_ref(&serial);
+    assert!(host.types("bob", &code_of(&secret, 0)).is_accepted());
+    assert!(host.login("bob", vec![]).is_waived());
+    host.store.change(one, Change::ReportLost, LastCredential::Keep, by).unwrap();
+    assert_eq!(host.types("bob", "000000").denial(), Reason::WrongCode);
+    host.store.change(one, Change::Enable, LastCredential::Keep, by).unwrap();
+    assert!(host.login("bob", vec![]).is_waived(), "it was found");
+    host.store.unassign(&serial, LastCredential::Take, by).unwrap();
+    assert_eq!(host.types("bob", "000000").denial(), Reason::NotEnrolled);
 }
 
 #[test]

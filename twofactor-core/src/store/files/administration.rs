@@ -5,8 +5,9 @@ use thiserror::Error;
 use crate::account::{App, Confirmation, Credentials, Held, Judgement, LastAccepted, MOST_APPS, State, Usage, Wallet};
 use crate::answer::Answer;
 use crate::clock::UnixTime;
+use crate::memory::Memories;
 use crate::otp::{self, Parameters, Window};
-use crate::recovery::{RecoveryCode, Salt};
+use crate::recovery::RecoveryCode;
 use crate::rule::Factors;
 use crate::secret::SecretError;
 use crate::store::StoreError;
@@ -106,16 +107,13 @@ impl Files {
     ) -> Result<(), EnrollError> {
         let account = self.locked_or_new(user)?;
         let held = self.held_by(user)?;
-        let (mut credentials, mut state) = match account.credentials()? {
-            // Its state must be there too. A new one would make burned codes good again.
-            Some(credentials) => (credentials, account.state()?),
-            None => {
-                let credentials = Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() };
-                let state =
-                    if held.is_empty() { account.state_if_any()?.unwrap_or_default() } else { account.state()? };
-                (credentials, state)
-            }
+        let credentials = account.credentials()?;
+        let mut state = match &credentials {
+            None if held.is_empty() => account.state_if_any()?.unwrap_or_default(),
+            // It must be there too. A new one would make burned codes good again.
+            _ => account.state()?,
         };
+        let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
         let label = &app.token().label;
         if let Some(present) = credentials.app(label)
             && present.confirmation() == Confirmation::Confirmed
@@ -128,15 +126,13 @@ impl Files {
             return Err(EnrollError::TooMany(user.clone()));
         }
         state.begin(app.token());
+        state.invitation = None;
         credentials.apps.push(app);
         if let Some(codes) = recovery {
-            credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
+            credentials.replace_recovery(codes);
         }
         state.tidy(&Wallet { credentials: Some(&credentials), held: &held, factors: Factors::ALL });
-        // In this order: a crash between the two burns a code too many and never one too few.
-        account.write_state(&state)?;
-        account.write_credentials(&credentials)?;
-        Ok(())
+        Ok(account.write(&state, &credentials)?)
     }
 
     /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
@@ -242,27 +238,28 @@ impl Files {
         now: UnixTime,
     ) -> Result<Option<Judgement>, StoreError> {
         let account = self.folder_if_any(user)?;
-        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
-        let held = self.held_if_any(user)?;
-        if credentials.is_none() && held.is_empty() {
+        let belongings = match self.belongings(user, account.as_ref()) {
+            Err(StoreError::NoFolder(_)) => return Ok(None),
+            other => other?,
+        };
+        if belongings.is_nothing() {
             return Ok(None);
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
-        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
-        Ok(Some(wallet.judge(&[answer], None, &account.state()?, window, now)))
+        match belongings.wallet(Factors::ALL).judge(&[answer], None, &account.state()?, window, now) {
+            // It may be a code of what could not be read.
+            Judgement::Wrong | Judgement::NearMiss(_) if belongings.problem.is_some() => {
+                belongings.problem.map_or(Ok(None), Err)
+            }
+            judgement => Ok(Some(judgement)),
+        }
     }
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
     pub fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
-        let Some((credentials, state)) = self.account(user)? else {
-            return Ok(None);
-        };
+        let Some((credentials, state)) = self.account(user)? else { return Ok(None) };
         let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
-        let again = |app: App| {
-            let progress = state.progress_of(app.token());
-            app.at(progress).into_token()
-        };
-        Ok(credentials.apps.into_iter().find(pending).map(again))
+        Ok(credentials.apps.into_iter().find(pending).map(|app| app.offered_again(&state)))
     }
 
     /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
@@ -291,11 +288,9 @@ impl Files {
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else { return Ok(false) };
-                // In this order: what a crash leaves behind asks once too often.
-                let state = account.state()?;
-                account.write_state(&State { memories: Vec::new(), ..state })?;
+                let state = State { memories: Memories::default(), invitation: None, ..account.state()? };
                 credentials.apps.iter_mut().for_each(App::unconfirm);
-                account.write_credentials(&credentials)?;
+                account.write(&state, &credentials)?;
             }
         }
         Ok(true)
@@ -310,10 +305,10 @@ impl Files {
         let mut credentials = match account.credentials()? {
             Some(credentials) => credentials,
             None if self.held_by(user)?.is_empty() => return Ok(false),
-            None => Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() },
+            None => Credentials::none()?,
         };
         account.state()?;
-        credentials.recovery = codes.iter().map(|code| credentials.salt.digest(code)).collect();
+        credentials.replace_recovery(codes);
         account.write_credentials(&credentials)?;
         Ok(true)
     }
@@ -372,7 +367,7 @@ impl Files {
     }
 
     /// The folder of everything, made when it is not there.
-    pub(super) fn state_folder_or_new(&self) -> Result<Folder, StoreError> {
+    pub fn state_folder_or_new(&self) -> Result<Folder, StoreError> {
         match Folder::open(&self.state, self.owner, Protection::FromReading)? {
             Some(state) => Ok(state),
             None => self.make_state_folder(),

@@ -4,25 +4,29 @@
 //! What always holds: whoever guesses here is counted as at any prompt. Nothing is stored before [`Files::store_pending`],
 //! which sees under the locks that the user still has nothing and that the token is still in the box.
 
+use zeroize::Zeroizing;
+
 use crate::account::{App, Confirmation, Credentials, State};
 use crate::clock::UnixTime;
 use crate::invitation::{Invitation, InvitationCode};
 use crate::lifecycle::{Owned, Stage};
-use crate::otp::{self, Code, Progress};
+use crate::otp::{self, Code};
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::secret::SecretError;
-use crate::store::files::{Account, Files, Locked, SECRET};
+use crate::store::files::{Belongings, Files, Locked, SECRET};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
-use crate::store::{Absent, Attempt, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What};
-use crate::token::Serial;
+use crate::store::{
+    Absent, Attempt, NotRegistered, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
+};
+use crate::token::{Serial, Token};
 use crate::user::UserName;
 
 impl StoreFirst for Files {
     fn prospect(&self, user: &UserName) -> Result<Prospect, StoreError> {
         let account = self.unlocked(user)?;
-        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
-        let held = self.held_by(user)?;
+        let Belongings { credentials, held, problem } = self.belongings(user, account.as_ref())?;
+        problem.map_or(Ok(()), Err)?;
         let state = match &account {
             Some(account) if credentials.is_some() => account.state()?,
             Some(account) => account.state_if_any()?.unwrap_or_default(),
@@ -42,7 +46,7 @@ impl StoreFirst for Files {
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        self.counted(user, typed.expose(), attempt, |state| {
+        self.counted(user, typed.expose(), attempt, Reason::Throttled, |state| {
             let invitation = state.invitation.filter(|invitation| invitation.admits(typed, attempt.now));
             Ok(invitation.ok_or(Reason::InvitationWrong))
         })
@@ -54,23 +58,22 @@ impl StoreFirst for Files {
         serial: &Serial,
         codes: [&Code; 2],
         attempt: &Attempt<'_>,
-    ) -> Result<Result<Registration, Reason>, StoreError> {
-        let guess = format!("{serial} {} {}", codes[0].expose(), codes[1].expose());
-        self.counted(user, &guess, attempt, |_| {
-            let listed = match Reader::for_login(&self.state_folder()?)? {
-                Some(reader) => reader.token(serial)?,
-                None => None,
+    ) -> Result<Result<Registration, NotRegistered>, StoreError> {
+        let guess = Zeroizing::new(format!("{serial} {} {}", codes[0].expose(), codes[1].expose()));
+        self.counted(user, &guess, attempt, NotRegistered::Throttled, |_| {
+            let Some(reader) = Reader::for_login(&self.state_folder()?)? else {
+                return Ok(Err(NotRegistered::NoSuchToken));
             };
-            // Whatever is wrong is the same to whoever asks.
-            let free =
-                listed.filter(|listed| listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory);
-            let registration = free.and_then(|listed| {
-                let token = listed.token?;
+            let Some(listed) = reader.token(serial)? else { return Ok(Err(NotRegistered::NoSuchToken)) };
+            if listed.owner.is_some() || listed.status.stage(Owned::No) != Stage::Inventory {
+                return Ok(Err(NotRegistered::NotFree(serial.clone())));
+            }
+            let registration = listed.token.and_then(|token| {
                 let step = otp::resynchronize(&token.secret, token.parameters, codes, listed.progress, attempt.now)?;
                 let progress = listed.progress.anchored(step, token.parameters.kind, attempt.now);
                 Some(Registration { serial: serial.clone(), progress })
             });
-            Ok(registration.ok_or(Reason::WrongCode))
+            Ok(registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone())))
         })
     }
 
@@ -88,22 +91,19 @@ impl StoreFirst for Files {
                     None => account.state_if_any()?.unwrap_or_default(),
                 };
                 let mut credentials = match credentials {
-                    None => Credentials { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() },
+                    None => Credentials::none()?,
                     // The secret that waited must still be the one that was shown.
                     Some(credentials) if is_still_waiting(&credentials, &app) => credentials,
                     Some(_) => return Err(Superseded::Enrolled),
                 };
-                spend(&mut state, pending.invitation)?;
+                spend(&mut state, pending.invitation, now)?;
                 credentials.apps.retain(|waiting| waiting.token().seed() != app.token().seed());
                 state.begin(app.token());
                 credentials.apps.push(app);
                 if !recovery.is_empty() {
-                    credentials.recovery = recovery.iter().map(|code| credentials.salt.digest(code)).collect();
+                    credentials.replace_recovery(&recovery);
                 }
-                // In this order: a crash between the two burns a code too many and never one too few.
-                account.write_state(&state)?;
-                account.write_credentials(&credentials)?;
-                Ok(())
+                Ok(account.write(&state, &credentials)?)
             }
         }
     }
@@ -153,32 +153,37 @@ impl Files {
         if account.has(SECRET)? || edit.held(user)? > 0 {
             return Err(Superseded::Enrolled);
         }
-        let mut state = account.state_for_newcomer()?;
-        spend(&mut state, invitation)?;
+        let before = account.state_for_newcomer()?;
+        let mut after = before.clone();
+        spend(&mut after, invitation, now)?;
         edit.assign(&token, user)?;
         edit.resynchronize(&token, registration.progress)?;
         // Before it happens: whoever holds more than the registry knows is refused, and never the other way round.
-        state.tokens_held = edit.held(user)?;
-        account.write_state(&state)?;
-        edit.commit()?;
+        after.tokens_held = edit.held(user)?;
+        account.write_state(&after)?;
+        if let Err(error) = edit.commit() {
+            account.overwrite_state(&before)?;
+            return Err(error.into());
+        }
         Ok(())
     }
 
     /// Looks at what somebody offers, as at any prompt: too early? Count it, then look.
-    fn counted<T>(
+    fn counted<T, E>(
         &self,
         user: &UserName,
         guess: &str,
         attempt: &Attempt<'_>,
-        look: impl FnOnce(&State) -> Result<Result<T, Reason>, StoreError>,
-    ) -> Result<Result<T, Reason>, StoreError> {
+        throttled: E,
+        look: impl FnOnce(&State) -> Result<Result<T, E>, StoreError>,
+    ) -> Result<Result<T, E>, StoreError> {
         let account = self.locked_or_new(user)?;
-        let before = account.state_for_newcomer()?;
-        if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
-            return Ok(Err(Reason::Throttled));
-        }
+        account.state_for_newcomer()?;
         let mut file = account.state_file()?;
-        file.read()?;
+        let before = file.read()?;
+        if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
+            return Ok(Err(throttled));
+        }
         let mut charged = before.clone();
         charged.throttle.charge(attempt.source, Salt::NONE.fingerprint(guess), attempt.now);
         let charge = file.charge(&charged)?;
@@ -190,7 +195,7 @@ impl Files {
 
 impl Locked {
     /// The state of a user who may have none, because nothing was ever enrolled: then it is made.
-    fn state_for_newcomer(&self) -> Result<State, StoreError> {
+    pub(super) fn state_for_newcomer(&self) -> Result<State, StoreError> {
         match self.state_if_any()? {
             Some(state) => Ok(state),
             None if self.has(SECRET)? => Err(self.lost_state()),
@@ -203,13 +208,11 @@ impl Locked {
 }
 
 /// The app that waits for its confirmation, with all the progress it ever made, when the user has nothing else.
-fn waiting(mut credentials: Credentials, state: &State) -> Option<crate::token::Token> {
+fn waiting(credentials: Credentials, state: &State) -> Option<Token> {
     if credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed) {
         return None;
     }
-    let app = if credentials.apps.is_empty() { None } else { Some(credentials.apps.remove(0)) }?;
-    let progress: Progress = state.progress_of(app.token());
-    Some(app.at(progress).into_token())
+    credentials.apps.into_iter().next().map(|app| app.offered_again(state))
 }
 
 fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
@@ -218,14 +221,13 @@ fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
     nothing_else && credentials.apps.iter().any(|waiting| same(&waiting))
 }
 
-/// An invitation enrolls once.
-fn spend(state: &mut State, invitation: Option<Invitation>) -> Result<(), Superseded> {
+/// An invitation enrolls once, and in time.
+fn spend(state: &mut State, invitation: Option<Invitation>, now: UnixTime) -> Result<(), Superseded> {
+    // Whoever has a second factor needs none any more.
+    let present = state.invitation.take();
     match invitation {
         None => Ok(()),
-        Some(invitation) if state.invitation == Some(invitation) => {
-            state.invitation = None;
-            Ok(())
-        }
+        Some(invitation) if present == Some(invitation) && now < invitation.until => Ok(()),
         Some(_) => Err(Superseded::InvitationSpent),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::account::{LastAccepted, Memory, State, Usage};
+use crate::account::{LastAccepted, State, Usage};
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::document::{self, Problem, Section, toml_string};
 use crate::invitation::Invitation;
+use crate::memory::{Memories, Memory, Opener};
 use crate::otp::{LARGEST_DRIFT, Progress, Step};
 use crate::recovery::Salt;
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
@@ -49,7 +50,7 @@ pub(super) fn write(state: &State) -> String {
         let _ = writeln!(text, "\n[invitation]\nsalt = \"{}\"\ndigest = \"{}\"", invitation.salt, invitation.digest);
         let _ = writeln!(text, "until = \"{}\"", invitation.until);
     }
-    for memory in &state.memories {
+    for memory in state.memories.iter() {
         let _ = writeln!(
             text,
             "\n[[memory]]\nservice = {}\naddress = \"{}\"",
@@ -57,6 +58,10 @@ pub(super) fn write(state: &State) -> String {
             memory.address
         );
         let _ = writeln!(text, "since = \"{}\"\nuntil = \"{}\"", memory.since, memory.until);
+        let _ = match memory.opener {
+            Opener::Seed(seed) => writeln!(text, "seed = \"{seed}\""),
+            Opener::Recovery(digest) => writeln!(text, "recovery = \"{digest}\""),
+        };
     }
     for (seed, usage) in &state.usage {
         let progress = usage.progress;
@@ -134,13 +139,15 @@ fn state(root: Section<'_, '_>) -> State {
         }
         section.finish();
     }
+    let mut memories = Vec::new();
     for section in root.sections("memory") {
         match memory(&section) {
-            Some(memory) => state.memories.push(memory),
-            None => section.complain_here("service, address, since or until is missing"),
+            Some(memory) => memories.push(memory),
+            None => section.complain_here("service, address, since, until, or what opened it, is missing"),
         }
         section.finish();
     }
+    state.memories = Memories::stored(memories);
     root.finish();
     state
 }
@@ -156,7 +163,9 @@ fn memory(section: &Section<'_, '_>) -> Option<Memory> {
     let service = section.string("service").map(|text| text.value.to_owned());
     let address = section.string("address").and_then(|text| text.value.parse().ok());
     let (since, until) = (time(section, "since"), time(section, "until"));
-    Some(Memory { service: service?, address: address?, since: since?, until: until? })
+    let seed = section.string("seed").and_then(|text| Seed::parse(text.value)).map(Opener::Seed);
+    let recovery = section.string("recovery").and_then(|text| Digest::parse(text.value)).map(Opener::Recovery);
+    Some(Memory { service: service?, address: address?, since: since?, until: until?, opener: seed.or(recovery)? })
 }
 
 fn usage(section: &Section<'_, '_>) -> Option<(Seed, Usage)> {

@@ -14,6 +14,7 @@ use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::enrollment::{self, Proposal};
 use crate::invitation::Invitation;
+use crate::memory::{Memories, Memory, Opener};
 use crate::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Step, Window};
 use crate::recovery::{RecoveryCode, Salt};
 use crate::rule::Factors;
@@ -515,6 +516,13 @@ fn usage() -> impl Strategy<Value = Usage> {
         })
 }
 
+fn openers() -> impl Strategy<Value = Opener> {
+    prop_oneof![
+        "[0-9]{9}".prop_map(|seed| Opener::Seed(Seed::parse(&Digest::of(&seed, &[]).to_string()).unwrap())),
+        digests().prop_map(Opener::Recovery),
+    ]
+}
+
 prop_compose! {
     fn states()(
         usage in proptest::collection::vec(("[0-9]{9}", usage()), 0..8),
@@ -525,7 +533,7 @@ prop_compose! {
         last_wrong in proptest::option::of((digests(), times())),
         last_accepted in proptest::option::of((times(), sources(), ".{0,64}")),
         invitation in proptest::option::of((digests(), times())),
-        memories in proptest::collection::vec((".{0,20}", any::<IpAddr>(), times(), times()), 0..4),
+        memories in proptest::collection::vec((".{0,20}", any::<IpAddr>(), times(), times(), openers()), 0..4),
     ) -> State {
         let mut usage: Vec<(Seed, Usage)> = usage
             .into_iter()
@@ -540,10 +548,12 @@ prop_compose! {
             throttle: Throttle { user, sources, trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
             invitation: invitation.map(|(digest, until)| Invitation { salt: Salt::NONE, digest, until }),
-            memories: memories
-                .into_iter()
-                .map(|(service, address, since, until)| Memory { service, address, since, until })
-                .collect(),
+            memories: Memories::stored(
+                memories
+                    .into_iter()
+                    .map(|(service, address, since, until, opener)| Memory { service, address, since, until, opener })
+                    .collect(),
+            ),
         }
     }
 }

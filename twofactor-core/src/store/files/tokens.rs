@@ -13,7 +13,7 @@ use crate::clock::UnixTime;
 use crate::lifecycle::{Change, Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
 use crate::store::StoreError;
-use crate::store::files::{Files, Locked, SECRET, USERS};
+use crate::store::files::{Files, Locked, USERS};
 use crate::store::registry::{
     By, CHANGE_PATIENCE, Edit, Event, Filter, History, Intake, Listed, Ownership, Reader, RegistryError, SeriesSummary,
     Stored, Writer,
@@ -342,11 +342,10 @@ impl Files {
 
     /// Gives tokens to users: all of them or none.
     pub fn assign(&self, pairs: &[(Serial, UserName)], by: By<'_>) -> Result<(), TokenError> {
-        let first = pairs.first().map(|(serial, _)| serial);
-        let Some(mut writer) = self.writer()? else {
-            return first.map_or(Ok(()), |serial| Err(TokenError::NoToken(serial.clone())));
-        };
+        let Some((first, _)) = pairs.first() else { return Ok(()) };
+        let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
+        let mut locks = Locks::new();
         for (serial, user) in pairs {
             let token = present(&edit, serial)?;
             if let Some(owner) = owner_of(&token)? {
@@ -361,27 +360,21 @@ impl Files {
                 Stage::Disabled | Stage::Lost => return Err(TokenError::Unusable(serial.clone(), stage)),
                 Stage::Inventory | Stage::Assigned | Stage::Active => {}
             }
-            if edit.held(user)? >= MOST_HELD {
+            let held = edit.held(user)?;
+            if held >= MOST_HELD {
                 return Err(TokenError::TooMany(user.clone()));
             }
-            self.prepare_owner(user, edit.held(user)?)?;
+            if !locks.has(user) {
+                locks.add(user, self.new_owner(user, held)?);
+            }
             edit.assign(&token, user)?;
         }
-        // Before it happens: whoever holds more than the registry knows is refused, and never the other way round.
-        let mut owners: Vec<&UserName> = pairs.iter().map(|(_, user)| user).collect();
-        owners.sort_unstable();
-        owners.dedup();
-        for owner in owners {
-            if let Some(account) = self.locked(owner)? {
-                account.write_tokens_held(edit.held(owner)?)?;
-            }
-        }
-        Ok(edit.commit()?)
+        Ok(locks.commit_gift(edit)?)
     }
 
     /// Takes a token from its owner. The next login with it is refused.
     pub fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError> {
-        let mut writer = self.writer()?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
+        let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
         let owner = owner_of(&token)?.ok_or_else(|| TokenError::NotOwned(serial.clone()))?;
@@ -401,27 +394,23 @@ impl Files {
         last: LastCredential,
         by: By<'_>,
     ) -> Result<(), TokenError> {
-        let first = serials.first();
-        let Some(mut writer) = self.writer()? else {
-            return first.map_or(Ok(()), |serial| Err(TokenError::NoToken(serial.clone())));
-        };
+        let Some(first) = serials.first() else { return Ok(()) };
+        let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
         let (mut locks, mut revoked) = (Locks::new(), Vec::new());
         for serial in serials {
             let token = present(&edit, serial)?;
             let status = token.status.after(change).map_err(|_| TokenError::Revoked(serial.clone()))?;
-            let event = match change {
-                Change::Enable => Event::Enabled,
-                Change::Disable => Event::Disabled,
-                Change::ReportLost => Event::Lost,
+            match change {
+                Change::Enable => edit.set_status(&token, status, Event::Enabled)?,
+                Change::Disable => edit.set_status(&token, status, Event::Disabled)?,
+                Change::ReportLost => edit.set_status(&token, status, Event::Lost)?,
                 Change::Revoke => {
                     let progress = self.take_over(&token, by.at, &mut locks)?;
                     edit.revoke(&token, progress)?;
                     revoked.push(token);
-                    continue;
                 }
-            };
-            edit.set_status(&token, status, event)?;
+            }
         }
         self.check_last(&edit, &revoked, last)?;
         locks.commit(edit)
@@ -429,10 +418,8 @@ impl Files {
 
     /// Forgets tokens: all of them or none. How far their seeds were used is kept.
     pub fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError> {
-        let first = serials.first();
-        let Some(mut writer) = self.writer()? else {
-            return first.map_or(Ok(()), |serial| Err(TokenError::NoToken(serial.clone())));
-        };
+        let Some(first) = serials.first() else { return Ok(()) };
+        let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
         let mut tokens = Vec::new();
         for serial in serials {
@@ -462,7 +449,7 @@ impl Files {
 
     /// Finds where a token stands from two consecutive codes, both of which are burned. Gives its drift.
     pub fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
-        let mut writer = self.writer()?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
+        let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
         let secret = token.secret.as_ref().ok_or_else(|| TokenError::Revoked(serial.clone()))?;
@@ -508,6 +495,11 @@ impl Files {
         Ok(mended)
     }
 
+    /// The registry, to change the token `serial`, which cannot be there without it.
+    fn writer_for(&self, serial: &Serial) -> Result<Writer, TokenError> {
+        self.writer()?.ok_or_else(|| TokenError::NoToken(serial.clone()))
+    }
+
     fn writer(&self) -> Result<Option<Writer>, StoreError> {
         match self.state_folder() {
             Ok(state) => Ok(Writer::open(state, CHANGE_PATIENCE)?),
@@ -516,26 +508,25 @@ impl Files {
         }
     }
 
-    /// Makes sure that there is a state that can keep how far the user takes a token. One that was lost is not made anew:
-    /// nobody would know which codes were used.
-    fn prepare_owner(&self, user: &UserName, held: usize) -> Result<(), StoreError> {
+    /// Locks a user who is going to own a token, and makes sure that there is a state that can keep how far he takes it. One
+    /// that was lost is not made anew: nobody would know which codes were used.
+    fn new_owner(&self, user: &UserName, held: usize) -> Result<Locked, StoreError> {
         let account = self.locked_or_new(user)?;
-        if held > 0 || account.has(SECRET)? {
-            return account.state().map(drop);
-        }
-        match account.state_if_any()? {
-            Some(_) => Ok(()),
-            None => account.write_state(&State::default()),
-        }
+        if held > 0 {
+            account.state()?
+        } else {
+            account.state_for_newcomer()?
+        };
+        Ok(account)
     }
 
     /// How far a token has come. Its owner, if any, is locked from now on and stays so with `locks`.
     fn take_over(&self, token: &Stored, now: UnixTime, locks: &mut Locks) -> Result<Progress, TokenError> {
         let Some(owner) = owner_of(token)? else { return Ok(token.progress) };
-        if !locks.0.contains_key(&owner)
+        if !locks.has(&owner)
             && let Some(lock) = self.locked(&owner)?
         {
-            locks.0.insert(owner.clone(), lock);
+            locks.add(&owner, lock);
         }
         match locks.0.get(&owner) {
             Some(lock) => progress_in(lock, token, now),
@@ -597,23 +588,53 @@ impl Locks {
         Self(BTreeMap::new())
     }
 
-    /// Makes the change happen, and then writes down how many tokens everybody holds now. In this order: should the second
-    /// be missed, they hold more than the registry knows of, and are refused until `reset`, not let in.
+    fn add(&mut self, owner: &UserName, lock: Locked) {
+        self.0.insert(owner.clone(), lock);
+    }
+
+    fn has(&self, owner: &UserName) -> bool {
+        self.0.contains_key(owner)
+    }
+
+    /// Makes a change happen that takes tokens away, and then writes down how many everybody holds now. In this order:
+    /// should the second be missed, they hold more than the registry knows of, and are refused until `reset`, not let in.
     fn commit(self, edit: Edit<'_>) -> Result<(), TokenError> {
-        let held: Vec<(Locked, usize)> = self
-            .0
-            .into_iter()
-            .map(|(owner, lock)| Ok((lock, edit.held(&owner)?)))
-            .collect::<Result<_, RegistryError>>()?;
+        let held = self.holdings(&edit)?;
         edit.commit()?;
         for (lock, held) in held {
             match lock.write_tokens_held(held) {
                 // What is lost or damaged is said at the next login.
-                Ok(()) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
+                Ok(_) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    /// Makes a change happen that gives tokens, after writing down how many everybody will hold. In this order: whoever
+    /// holds more than the registry knows is refused, and never the other way round. Takes that back when it cannot happen.
+    fn commit_gift(self, edit: Edit<'_>) -> Result<(), StoreError> {
+        let mut before = Vec::new();
+        let mut happened = Ok(());
+        for (lock, held) in self.holdings(&edit)? {
+            match lock.write_tokens_held(held) {
+                Ok(had) => before.push((lock, had)),
+                Err(error) => happened = Err(error),
+            }
+        }
+        let happened = happened.and_then(|()| Ok(edit.commit()?));
+        if happened.is_err() {
+            for (lock, had) in before {
+                // Should this fail too, the owner is refused until the token is assigned or `reset` makes it up.
+                let _ = lock.write_tokens_held(had);
+            }
+        }
+        happened
+    }
+
+    /// How many tokens everybody holds once the change has happened.
+    fn holdings(self, edit: &Edit<'_>) -> Result<Vec<(Locked, usize)>, RegistryError> {
+        self.0.into_iter().map(|(owner, lock)| Ok((lock, edit.held(&owner)?))).collect()
     }
 
     /// The owner's near misses with a token are explained. That they go on being counted should this fail harms nobody.
@@ -629,10 +650,14 @@ impl Locks {
 }
 
 impl Locked {
-    /// Writes down how many tokens the user holds.
-    fn write_tokens_held(&self, held: usize) -> Result<(), StoreError> {
+    /// Writes down how many tokens the user holds. Gives how many that were before.
+    fn write_tokens_held(&self, held: usize) -> Result<usize, StoreError> {
         let state = self.state()?;
-        if state.tokens_held == held { Ok(()) } else { self.write_state(&State { tokens_held: held, ..state }) }
+        let before = state.tokens_held;
+        if before != held {
+            self.overwrite_state(&State { tokens_held: held, ..state })?;
+        }
+        Ok(before)
     }
 }
 

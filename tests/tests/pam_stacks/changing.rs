@@ -1,0 +1,157 @@
+//! What `service` writes, keeps and takes back, and what `service list` says of it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::private_host::{Host, said};
+
+use crate::layout::{Person, files, login, on};
+
+fn text(service: &str) -> String {
+    fs::read_to_string(Path::new("/etc/pam.d").join(service)).unwrap()
+}
+
+#[test]
+fn owner_and_mode_stay_and_the_log_says_who_changed_what() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        fs::set_permissions("/etc/pam.d/sudo", fs::Permissions::from_mode(0o640)).unwrap();
+        host.succeed("chown", ["root:alice", "/etc/pam.d/sudo"]);
+        let before = fs::metadata("/etc/pam.d/sudo").unwrap();
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        let after = fs::metadata("/etc/pam.d/sudo").unwrap();
+        assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
+        host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
+        let log: Vec<String> = host.log().into_iter().map(|line| line.text).collect();
+        for event in ["service-enabled", "service-disabled"] {
+            let line = format!("{event} service=sudo file=/etc/pam.d/sudo");
+            assert!(log.iter().any(|logged| logged.contains(&line)), "{line} in {log:?}");
+        }
+        let kept = fs::metadata("/var/lib/twofactor/services").unwrap();
+        assert_eq!(kept.mode() & 0o7777, 0o700);
+    });
+}
+
+#[test]
+fn lines_that_do_not_what_they_are_for_are_put_right_and_shown() {
+    on("debian-12", |host, _| {
+        let alice = host.enroll("alice", &["--counter"]);
+        let wrong = "auth sufficient pam_twofactor.so nullok\n@include common-auth\n@include common-account\naccount optional pam_twofactor.so\n";
+        fs::write("/etc/pam.d/sudo", wrong).unwrap();
+        let code = alice.next_code();
+        let alone = Person { user: "alice", password: "wrong", code: &code };
+        assert_eq!(login(host, "sudo", alone), ReturnCode::SUCCESS, "the right code alone was enough");
+        let problems = listed(host, "sudo")["problems"].to_string();
+        assert!(problems.contains("cannot refuse"), "{problems}");
+
+        let enabled = host.run_twofactor(&["service", "enable", "sudo", "--yes"]);
+        assert!(said(&enabled).contains("-auth sufficient pam_twofactor.so nullok"), "{}", said(&enabled));
+        assert!(said(&enabled).contains("cannot refuse"), "{}", said(&enabled));
+        assert_eq!(
+            text("sudo"),
+            "@include common-auth\nauth required pam_twofactor.so nullok\naccount required pam_twofactor.so\n@include common-account\n"
+        );
+        let code = alice.next_code();
+        assert_ne!(login(host, "sudo", Person { user: "alice", password: "wrong", code: &code }), ReturnCode::SUCCESS);
+        // Without us there is nothing to go back to that names us.
+        host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
+        assert_eq!(text("sudo"), "@include common-auth\n@include common-account\n");
+    });
+}
+
+fn listed(host: &Host, service: &str) -> serde_json::Value {
+    let list = host.json(&["service", "list", "--all"]);
+    let found = list.as_array().unwrap().iter().find(|seen| seen["service"] == service);
+    found.unwrap_or_else(|| panic!("{service} in {list}")).clone()
+}
+
+#[test]
+fn what_somebody_changed_since_stays() {
+    on("fedora-40-local", |host, _| {
+        host.enroll("alice", &[]);
+        let shipped = text("sudo");
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        let more = "session    optional     pam_umask.so\n";
+        fs::write("/etc/pam.d/sudo", format!("{}{more}", text("sudo"))).unwrap();
+        let disabled = host.run_twofactor(&["service", "disable", "sudo", "--yes"]);
+        assert!(said(&disabled).contains("changed since"), "{}", said(&disabled));
+        assert_eq!(text("sudo"), format!("{shipped}{more}"), "the substack is an include again");
+    });
+}
+
+#[test]
+fn a_service_of_a_package_gets_a_copy_that_goes_away_again() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        assert!(!files().contains_key("polkit-1"));
+        host.succeed("twofactor", ["service", "enable", "polkit-1", "--yes"]);
+        assert!(text("polkit-1").contains("pam_twofactor.so"));
+        assert_eq!(listed(host, "polkit-1")["auth"]["file"], "/etc/pam.d/polkit-1");
+        host.succeed("twofactor", ["service", "disable", "polkit-1", "--yes"]);
+        assert!(!files().contains_key("polkit-1"));
+    });
+}
+
+#[test]
+fn a_removal_takes_everything_out_with_a_broken_configuration_and_twice() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shipped = files();
+        host.succeed("twofactor", ["service", "enable", "sudo", "su", "login", "--yes"]);
+        host.configure("this is no TOML");
+        fs::write("/etc/pam.d/by-hand", "auth required pam_twofactor.so\n").unwrap();
+        let removal = host.run_twofactor(&["service", "disable", "--all", "--yes"]);
+        assert!(removal.status.success(), "{}", said(&removal));
+        assert!(said(&removal).contains("/etc/pam.d/by-hand still runs pam_twofactor.so"), "{}", said(&removal));
+        fs::remove_file("/etc/pam.d/by-hand").unwrap();
+        assert_eq!(files(), shipped);
+        let again = host.run_twofactor(&["service", "disable", "--all", "--yes"]);
+        assert!(again.status.success() && again.stderr.len() < 400, "{}", said(&again));
+        fs::remove_dir_all("/var/lib/twofactor").unwrap();
+        assert!(host.run_twofactor(&["service", "disable", "--all", "--yes"]).status.success());
+    });
+}
+
+#[test]
+fn the_list_says_where_and_through_what() {
+    on("fedora-40-local", |host, _| {
+        host.enroll("alice", &[]);
+        host.succeed("twofactor", ["service", "enable", "su", "--yes"]);
+        let list = host.json(&["service", "list"]);
+        let names: Vec<&str> = list.as_array().unwrap().iter().map(|seen| seen["service"].as_str().unwrap()).collect();
+        assert_eq!(names, ["gdm-password", "login", "polkit-1", "sshd", "su", "su-l", "sudo", "sudo-i"]);
+        for service in ["su", "su-l"] {
+            let seen = listed(host, service);
+            assert_eq!(
+                (&seen["auth"]["file"], &seen["auth"]["control"]),
+                (&"/etc/pam.d/su".into(), &"required".into()),
+                "{seen}"
+            );
+            assert_eq!(seen["problems"], serde_json::json!([]), "{seen}");
+        }
+        assert_eq!(listed(host, "sudo")["enabled"], false);
+        let through = host.run_twofactor(&["service", "disable", "su-l", "--yes"]);
+        assert_eq!(through.status.code(), Some(7), "{}", said(&through));
+        assert!(said(&through).contains("through another file: /etc/pam.d/su:"), "{}", said(&through));
+        let shown = host.succeed("twofactor", ["service", "list"]);
+        assert!(
+            shown.lines().any(|line| line.contains("su-l") && line.contains("required, su:9  required, su:11")),
+            "{shown}"
+        );
+    });
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_stay() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let before = [&b"# caf\xe9\r\n"[..], &fs::read("/etc/pam.d/sudo").unwrap()].concat();
+        fs::write("/etc/pam.d/sudo", &before).unwrap();
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        assert!(fs::read("/etc/pam.d/sudo").unwrap().starts_with(b"# caf\xe9\r\n"));
+        host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
+        assert_eq!(fs::read("/etc/pam.d/sudo").unwrap(), before);
+    });
+}

@@ -1,0 +1,174 @@
+//! A private host with the PAM files of a distribution, and with modules in the place of those that this host has not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use nix::mount::{MsFlags, mount};
+use twofactor_core::pam_service::{modules, placing};
+use twofactor_tests::artifacts::workspace;
+use twofactor_tests::pam::{Event, Login, Outcome, ReturnCode};
+use twofactor_tests::private_host::{Host, PASSWORD, private_host};
+
+/// Fobs do not run out of codes, and nobody is delayed for the wrong ones of these tests.
+const CONFIGURATION: &str =
+    "[throttle]\nfree_attempts = 100\n[[rule]]\nusers = [\"erin\"]\nsecond_factor = \"enroll\"\n";
+
+/// Modules that are always a stub: this host may have them or not, or they would answer for root, as whom tests run.
+const STUBS: [(&str, &str); 7] = [
+    ("pam_fprintd.so", "auth auth_err\n"),
+    ("pam_gnome_keyring.so", "auth ignore\n"),
+    ("pam_rootok.so", "auth auth_err\naccount auth_err\n"),
+    ("pam_selinux_permit.so", "auth ignore\n"),
+    ("pam_sepermit.so", "account success\n"),
+    ("pam_sss.so", "auth user_unknown\naccount user_unknown\n"),
+    ("pam_systemd_home.so", "auth user_unknown\naccount user_unknown\n"),
+];
+
+/// Runs `test` on a host with the files of `distribution`; somebody who may become root is enrolled there.
+pub(crate) fn on(distribution: &str, test: impl FnOnce(&Host, &Layout) + Send) {
+    private_host(|host| {
+        let layout = Layout::new(distribution);
+        layout.install(host);
+        test(host, &layout);
+    });
+}
+
+/// The files of a distribution.
+pub(crate) struct Layout {
+    folder: PathBuf,
+    security: PathBuf,
+}
+
+impl Layout {
+    fn new(distribution: &str) -> Self {
+        let folder = workspace().join("tests/tests/pam_stacks/fixtures").join(distribution);
+        Self { folder, security: PathBuf::from("/run/twofactor-tests/security") }
+    }
+
+    fn install(&self, host: &Host) {
+        host.configure(CONFIGURATION);
+        replace_folder(&self.folder.join("pam.d"), Path::new("/etc/pam.d"));
+        let vendor = Path::new("/run/twofactor-tests/usr-lib-pam.d");
+        fs::create_dir(vendor).unwrap();
+        replace_folder(&self.folder.join("usr-lib-pam.d"), vendor);
+        bind(vendor, Path::new("/usr/lib/pam.d"));
+        self.install_modules(host);
+        for user in ["alice", "bobby", "carol", "david", "erin"] {
+            host.add_user(user);
+        }
+        host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
+    }
+
+    fn install_modules(&self, host: &Host) {
+        let system = modules::folder().expect("libpam has modules");
+        host.succeed("cp", ["--archive", system.to_str().unwrap(), self.security.to_str().unwrap()]);
+        fs::copy(host.place("bin/pam_twofactor.so"), self.security.join("pam_twofactor.so")).unwrap();
+        fs::create_dir(host.place("stubs")).unwrap();
+        for (name, behaviour) in STUBS {
+            self.stub(host, name, behaviour);
+        }
+        fs::create_dir_all("/run/faillock").unwrap();
+        bind(&self.security, &system);
+    }
+
+    /// Puts a module that behaves so in the place of `name`.
+    pub(crate) fn stub(&self, host: &Host, name: &str, behaviour: &str) {
+        let place = self.security.join(name);
+        let _ = fs::remove_file(&place);
+        fs::write(place, compiled()).unwrap();
+        fs::write(host.place("stubs").join(name), behaviour).unwrap();
+    }
+
+    /// The text of a service as it is shipped.
+    pub(crate) fn shipped(&self, service: &str) -> Option<Vec<u8>> {
+        fs::read(self.folder.join("pam.d").join(service)).ok()
+    }
+
+    /// The services of the distribution, without what they include.
+    pub(crate) fn services(&self) -> Vec<String> {
+        let folders = ["pam.d", "usr-lib-pam.d"].map(|name| self.folder.join(name));
+        let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+        let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| !placing::is_shared(name));
+        names.sort();
+        names
+    }
+}
+
+/// Everything below `/etc/pam.d`, by name.
+pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir("/etc/pam.d").unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+/// The stub, compiled once. Kept in memory: each test has a `/run` of its own.
+fn compiled() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let source = workspace().join("tests/tests/pam_stacks/stub.c");
+        let built = Path::new("/run/twofactor-tests/pam_stub.so");
+        let mut compiler = Command::new("gcc");
+        compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(built).arg(source).arg("-lpam");
+        assert!(compiler.status().expect("gcc runs").success(), "the stub compiles");
+        fs::read(built).unwrap()
+    })
+}
+
+fn replace_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(to).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    for entry in fs::read_dir(from).into_iter().flatten() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn bind(from: &Path, to: &Path) {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .unwrap_or_else(|errno| panic!("bind {} to {}: {errno}", from.display(), to.display()));
+}
+
+/// Who answers what.
+#[derive(Clone, Copy)]
+pub(crate) struct Person<'p> {
+    pub(crate) user: &'p str,
+    pub(crate) password: &'p str,
+    pub(crate) code: &'p str,
+}
+
+impl<'p> Person<'p> {
+    /// Somebody who knows his password.
+    pub(crate) fn with_code(user: &'p str, code: &'p str) -> Self {
+        Self { user, password: PASSWORD, code }
+    }
+}
+
+/// How authentication and account phase of a login end.
+#[track_caller]
+pub(crate) fn login(host: &Host, service: &str, person: Person<'_>) -> ReturnCode {
+    let login = host.login(person.user).of_the_system().service(service).calls("authenticate,account");
+    let outcome = conversing(login, |prompt, _| {
+        if prompt.to_lowercase().contains("password") { person.password.to_owned() } else { person.code.to_owned() }
+    });
+    match outcome.code() {
+        ReturnCode::SUCCESS => outcome.code_of("account"),
+        refused => refused,
+    }
+}
+
+/// Goes through a login; `answer` is given the prompt and all that was shown so far.
+#[track_caller]
+pub(crate) fn conversing(login: Login<'_>, mut answer: impl FnMut(&str, &str) -> String) -> Outcome {
+    let mut running = login.start();
+    while let Event::Prompt(prompt) = running.advance() {
+        let shown = running.so_far().texts().join("\n");
+        running.answer(&(&answer(&prompt.text, &shown)).into());
+    }
+    let outcome = running.outcome();
+    running.finish();
+    outcome
+}

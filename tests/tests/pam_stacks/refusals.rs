@@ -1,0 +1,182 @@
+//! What `service` refuses, and that nothing is changed then.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Output;
+
+use nix::mount::{MsFlags, mount, umount};
+use twofactor_core::pam_service::modules;
+use twofactor_tests::private_host::{Host, said};
+
+use crate::layout::{files, on};
+
+/// Runs the tool, which must end so and say so; nothing in `/etc/pam.d` may have changed.
+#[track_caller]
+fn refused(host: &Host, arguments: &[&str], code: i32, words: &str) -> Output {
+    let before = files();
+    let output = host.run_twofactor(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
+    assert!(said(&output).contains(words), "{words:?} in: {}", said(&output));
+    assert_eq!(files(), before, "{arguments:?}");
+    output
+}
+
+#[test]
+fn a_dry_run_shows_the_diff_and_changes_nothing() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shown =
+            refused(host, &["service", "enable", "sudo", "--dry-run"], 0, "+auth       required   pam_twofactor.so");
+        let diff = String::from_utf8(shown.stdout).unwrap();
+        assert!(diff.starts_with("--- /etc/pam.d/sudo\n+++ /etc/pam.d/sudo\n@@"), "{diff}");
+        assert!(!fs::exists("/var/lib/twofactor/services").unwrap());
+        let json = host.json(&["service", "enable", "sudo", "--dry-run"]);
+        assert_eq!(json["services"][0]["changed"], true);
+        assert_eq!(json["services"][0]["diff"], diff);
+    });
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_is_done() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        refused(host, &["service", "enable", "sudo"], 7, "--yes does it without asking");
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        refused(host, &["service", "disable", "sudo"], 7, "--yes does it without asking");
+    });
+}
+
+#[test]
+fn a_host_keeps_an_administrator_who_can_log_in() {
+    on("debian-12", |host, _| {
+        host.enroll("bobby", &[]);
+        let hint = "run \"twofactor enroll alice\"; --force does it all the same";
+        let output = refused(host, &["service", "enable", "sudo", "--yes"], 7, hint);
+        assert!(said(&output).contains("not enrolled are alice, root"), "{}", said(&output));
+        refused(
+            host,
+            &["service", "enable", "sudo", "--dry-run"],
+            0,
+            "warning: no administrator could log in with sudo",
+        );
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes", "--force"]);
+        host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
+
+        // An app that no code has confirmed opens nothing.
+        host.enroll("alice", &[]);
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        refused(host, &["service", "enable", "sudo", "--yes"], 7, hint);
+        // Whoever is asked nothing, or sets one up at login, is not locked out.
+        for level in ["optional", "enroll", "off"] {
+            host.configure(&format!(
+                "[[rule]]\nusers = [\"alice\"]\nservices = [\"sudo\"]\nsecond_factor = \"{level}\"\n"
+            ));
+            host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+            host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
+            refused(host, &["service", "enable", "login", "--yes"], 7, hint);
+        }
+    });
+}
+
+#[test]
+fn services_that_are_none_and_files_that_all_share_are_refused() {
+    on("fedora-40-local", |host, _| {
+        host.enroll("alice", &[]);
+        refused(host, &["service", "enable", "nowhere", "--yes"], 3, "twofactor service list --all");
+        refused(host, &["service", "disable", "nowhere", "--yes"], 3, "no PAM service \"nowhere\"");
+        refused(host, &["service", "enable", "../passwd", "--yes"], 3, "no PAM service");
+        refused(host, &["service", "enable", "sudo", "system-auth", "--yes"], 7, "included by other services");
+        refused(host, &["service", "enable", "postlogin", "--yes"], 7, "authselect");
+        refused(host, &["service", "enable"], 2, "SERVICE");
+        refused(host, &["service", "disable", "sudo", "--all"], 2, "--all");
+    });
+}
+
+#[test]
+fn a_link_is_not_followed() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        fs::rename("/etc/pam.d/sudo", "/etc/sudo.pam").unwrap();
+        symlink("/etc/sudo.pam", "/etc/pam.d/sudo").unwrap();
+        refused(
+            host,
+            &["service", "enable", "sudo", "--yes"],
+            7,
+            "cp --remove-destination /etc/sudo.pam /etc/pam.d/sudo",
+        );
+        assert!(fs::symlink_metadata("/etc/pam.d/sudo").unwrap().is_symlink());
+        // What somebody left at the name of the temporary file is no way out of the folder either.
+        symlink("/etc/passwd", "/etc/pam.d/login.twofactor-new").unwrap();
+        let passwd = fs::read("/etc/passwd").unwrap();
+        host.succeed("twofactor", ["service", "enable", "login", "--yes"]);
+        assert_eq!(fs::read("/etc/passwd").unwrap(), passwd);
+        assert!(fs::symlink_metadata("/etc/pam.d/login.twofactor-new").is_err());
+    });
+}
+
+#[test]
+fn a_module_that_libpam_would_not_find_is_not_put_in() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        fs::remove_file(modules::folder().unwrap().join(modules::OURS)).unwrap();
+        refused(host, &["service", "enable", "sudo", "--yes", "--force"], 7, "security/pam_twofactor.so");
+    });
+}
+
+#[test]
+fn only_root_may() {
+    on("debian-12", |host, _| {
+        let tool = host.place("bin/twofactor");
+        for arguments in [&["list"][..], &["enable", "sudo", "--yes"], &["disable", "--all", "--yes"]] {
+            let mut command = host.command("setpriv");
+            command.args(["--reuid", "bobby", "--clear-groups"]).arg(&tool).arg("service").args(arguments);
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(4), "{arguments:?}: {}", said(&output));
+        }
+    });
+}
+
+#[test]
+fn layouts_without_a_safe_place_are_refused_with_the_line_in_the_way() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let account = "account required pam_unix.so\n";
+        for (text, words) in [
+            ("auth required pam_permit.so\n", "asks for a password"),
+            ("auth required pam_env.so\nauth sufficient pam_unix.so\nauth optional pam_mail.so\n", "/etc/pam.d/odd:2"),
+            ("auth [success=1 default=ignore] pam_unix.so\nauth required pam_deny.so\n", "never succeeds"),
+            ("auth [success=3 default=die] pam_unix.so\nauth required pam_env.so\n", "never succeeds"),
+        ] {
+            host.system_service("odd", &format!("{text}{account}"));
+            refused(host, &["service", "enable", "odd", "--yes"], 7, words);
+        }
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_or_read_only_leaves_everything_as_it_was() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let folder = "/etc/pam.d";
+        mount(Some(folder), folder, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        mount(None::<&str>, folder, None::<&str>, read_only, None::<&str>).unwrap();
+        refused(
+            host,
+            &["service", "enable", "sudo", "login", "--yes"],
+            1,
+            "cannot write /etc/pam.d/sudo: read-only file system",
+        );
+        umount(folder).unwrap();
+        // The record was there before the file: what a crash between the two leaves harms nobody.
+        assert!(fs::exists("/var/lib/twofactor/services/sudo/after").unwrap());
+        refused(host, &["service", "disable", "--all", "--yes"], 0, "Nothing to do");
+        assert!(!fs::exists("/var/lib/twofactor/services/sudo").unwrap());
+
+        let services = "/var/lib/twofactor/services";
+        mount(Some("none"), services, Some("tmpfs"), MsFlags::empty(), Some("size=4k,mode=0700")).unwrap();
+        refused(host, &["service", "enable", "sudo", "--yes"], 1, "no space left on device");
+        umount(services).unwrap();
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+    });
+}

@@ -1,0 +1,119 @@
+//! `service enable sshd`: the settings that sshd needs, as sshd itself says, and a login over ssh.
+
+use std::fs;
+use std::path::Path;
+
+use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::ssh::{Client, authorized_key};
+
+use crate::layout::{files, on};
+
+const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
+
+/// sshd's configuration as Debian ships it, as far as it matters.
+fn configure_sshd(text: &str) {
+    fs::create_dir_all("/etc/ssh/sshd_config.d").unwrap();
+    fs::write("/etc/ssh/sshd_config", text).unwrap();
+}
+
+const DEBIAN: &str =
+    "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\nPrintMotd no\n";
+
+fn client(user: &str) -> Client<'_> {
+    Client { user, password: PASSWORD, code: "", options: &["PreferredAuthentications=keyboard-interactive,password"] }
+}
+
+fn keys(host: &Host) {
+    host.succeed("ssh-keygen", ["-A"]);
+}
+
+#[test]
+fn from_a_bare_host_to_a_login_with_password_and_code_and_back() {
+    on("debian-12", |host, _| {
+        let alice = host.enroll("alice", &[]);
+        configure_sshd(DEBIAN);
+        keys(host);
+        let shipped = files();
+        {
+            let sshd = host.sshd_of_the_system();
+            assert!(sshd.client(&client("alice")).opened(), "the password alone, as shipped");
+        }
+        let enabled = host.run_twofactor(&["service", "enable", "sshd", "--yes"]);
+        assert!(enabled.status.success(), "{}", said(&enabled));
+        assert!(said(&enabled).contains("systemctl reload ssh"), "{}", said(&enabled));
+        assert!(said(&enabled).contains("logins with a key are not asked"), "{}", said(&enabled));
+        {
+            let sshd = host.sshd_of_the_system();
+            let code = alice.code();
+            let session = sshd.client(&Client { code: &code, ..client("alice") });
+            assert!(session.opened(), "{}", said(&session.output));
+            assert_eq!(session.prompts, ["Password: ", "Verification code: "]);
+            assert!(!sshd.client(&Client { code: &alice.wrong_code(), ..client("alice") }).opened());
+            assert!(!sshd.client(&Client { password: "wrong", ..client("alice") }).opened());
+            let key = authorized_key(host, "alice");
+            let with_key =
+                sshd.client(&Client { options: &[&key, "PreferredAuthentications=publickey"], ..client("alice") });
+            assert!(with_key.opened(), "whoever has only a key is not locked out, and was warned about");
+        }
+        host.succeed("twofactor", ["service", "disable", "sshd", "--yes"]);
+        assert_eq!(files(), shipped);
+        assert!(!Path::new(DROP_IN).exists());
+        let sshd = host.sshd_of_the_system();
+        assert!(sshd.client(&client("alice")).opened(), "the password alone again");
+    });
+}
+
+/// Runs `enable sshd`, which must be refused and leave nothing behind.
+#[track_caller]
+fn refused(host: &Host, words: &str) {
+    let before = files();
+    let output = host.run_twofactor(&["service", "enable", "sshd", "--yes"]);
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    assert!(said(&output).contains(words), "{words:?} in {}", said(&output));
+    assert_eq!(files(), before);
+    assert!(!Path::new(DROP_IN).exists());
+}
+
+#[test]
+fn settings_that_cannot_be_had_are_said_and_everything_is_put_back() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd("UsePAM yes\nKbdInteractiveAuthentication no\n");
+        refused(host, "put this line at the top of /etc/ssh/sshd_config: Include /etc/ssh/sshd_config.d/*.conf");
+        configure_sshd("KbdInteractiveAuthentication no\nUsePAM yes\nInclude /etc/ssh/sshd_config.d/*.conf\n");
+        refused(host, "an earlier line of sshd's configuration says otherwise: KbdInteractiveAuthentication no");
+        configure_sshd("Nonsense yes\n");
+        refused(host, "cannot ask sshd for its settings");
+        assert!(!fs::exists("/var/lib/twofactor/services/sshd/after").unwrap());
+    });
+}
+
+#[test]
+fn settings_that_are_right_stay_as_they_are() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd(
+            "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods publickey publickey,keyboard-interactive\n",
+        );
+        let enabled = host.run_twofactor(&["service", "enable", "sshd", "--yes"]);
+        assert!(enabled.status.success(), "{}", said(&enabled));
+        assert!(!Path::new(DROP_IN).exists());
+        assert!(said(&enabled).contains("lets in without a code: publickey"), "{}", said(&enabled));
+    });
+}
+
+#[test]
+fn a_drop_in_of_somebody_else_stays() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd(DEBIAN);
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        fs::write(DROP_IN, "UsePAM yes\nKbdInteractiveAuthentication yes\nMaxAuthTries 3\n").unwrap();
+        let disabled = host.run_twofactor(&["service", "disable", "sshd", "--yes"]);
+        assert!(disabled.status.success() && said(&disabled).contains("so it stays"), "{}", said(&disabled));
+        assert!(Path::new(DROP_IN).exists());
+    });
+}

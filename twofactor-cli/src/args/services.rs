@@ -1,0 +1,66 @@
+//! The arguments of `service`, as they are typed.
+
+use clap::{Args, Subcommand};
+
+use super::PAGE;
+
+const SERVICE_EXAMPLES: &str = "\
+Examples:
+  twofactor service list
+  twofactor service enable sshd --dry-run    show the diff, write nothing
+  twofactor service enable sshd sudo
+  twofactor service disable sshd             as it was before";
+
+/// Put the module into PAM services, or take it out
+#[derive(Debug, Subcommand)]
+#[command(help_template = PAGE, before_help = "A service is a file in /etc/pam.d. Every change is shown and asked about; a copy is kept.", after_help = SERVICE_EXAMPLES)]
+pub(crate) enum Service {
+    List(ListServices),
+    Enable(Enable),
+    Disable(Disable),
+}
+
+/// Show which services run the module, where and how
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Files are read as libpam reads them, with all they include.")]
+pub(crate) struct ListServices {
+    /// Every service of this host, also those that do not run it
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Ask for a second factor in these services
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Puts an auth line behind the password and an account line in its place, whatever the layout, and follows every way the result can end before it is written. For sshd also the settings it needs. Keep a root session open until a login has worked.")]
+pub(crate) struct Enable {
+    /// Names of files in /etc/pam.d: sshd, login, sudo, su
+    #[arg(required = true, value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// Show what would change and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Even if no administrator is enrolled, so that all of them may be locked out
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Stop asking for a second factor in these services
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "A file that nobody has changed since becomes what it was, to the byte; otherwise only what \"enable\" did is taken back.")]
+pub(crate) struct Disable {
+    /// Names of files in /etc/pam.d
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// Every service that "enable" changed
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show what would change and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}

@@ -1,0 +1,177 @@
+//! `twofactor service enable SERVICE…`: everything is planned and refused first, then shown, then written.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use twofactor_core::audit::{Event, Record as LogLine};
+use twofactor_core::pam_service::findings::Finding;
+use twofactor_core::pam_service::{modules, placing};
+
+use crate::args;
+use crate::error::{Failure, ServiceFailure};
+use crate::host::Host;
+use crate::journal;
+use crate::output::{self, Output};
+
+use super::change::{self, Change};
+use super::records::{Origin, Record, Records};
+use super::{Consent, Named, Text, administrators, folders, shown, sshd};
+
+/// What becomes of one service.
+struct Plan {
+    named: Named,
+    /// `None` when there is nothing to do.
+    step: Option<Step>,
+}
+
+struct Step {
+    change: Change,
+    record: Record,
+    /// What was wrong before.
+    wrong: Vec<Finding>,
+}
+
+pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Output) -> Result<(), Failure> {
+    let consent = Consent::of(arguments.dry_run, arguments.yes);
+    let plans = Named::all(&arguments.services)?.into_iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+    let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
+    let sshd = if about_sshd { sshd::plan()? } else { None };
+    let drop_in = sshd.as_ref().and_then(|plan| plan.change.as_ref());
+    if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() {
+        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, None))?);
+    }
+    refuse_lockout(&plans, arguments, host)?;
+    let steps = || plans.iter().filter_map(|plan| plan.step.as_ref().map(|step| (&plan.named, step)));
+    for (named, step) in steps() {
+        for finding in &step.wrong {
+            output.explain(&format!("{}: {finding}", named.name));
+        }
+    }
+    shown(drop_in.into_iter().chain(steps().map(|(_, step)| &step.change)), consent, output)?;
+    if consent == Consent::Never {
+        return Ok(output.report_json(|| as_json(&plans, drop_in))?);
+    }
+    write(&plans, sshd.as_ref(), host)?;
+    for (named, _) in steps() {
+        let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
+        journal::write(line.with("file", named.file.display()));
+    }
+    if let Some(plan) = &sshd {
+        plan.warn();
+    }
+    Ok(output.done(|| in_words(&plans, drop_in.is_some()), || as_json(&plans, drop_in))?)
+}
+
+/// What has to change in a service.
+fn plan(named: Named) -> Result<Plan, ServiceFailure> {
+    let no_place = |error| {
+        let error = Box::new(error);
+        ServiceFailure::NoPlace { service: named.name.clone(), file: named.file.clone(), error }
+    };
+    if placing::is_shared(&named.name) {
+        return Err(no_place(placing::CannotPlace::Shared(named.name.clone())));
+    }
+    let there = change::read(&named.file)?;
+    let origin = if there.is_some() { Origin::There } else { Origin::Made };
+    let content = match &there {
+        Some(content) => content.clone(),
+        None => named.of_package()?.ok_or_else(|| ServiceFailure::NoService(named.name.clone()))?,
+    };
+    let text = Text::of(&content);
+    let placed = placing::enabled(&named.target(&folders()), &text.text).map_err(no_place)?;
+    let step = placed.map(|placed| {
+        let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
+        let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };
+        Step { change, record: Record { before, after, origin, drop_in: None }, wrong: placed.wrong }
+    });
+    Ok(Plan { named, step })
+}
+
+/// A host must keep somebody who can mend it, and libpam must find what it is told to run.
+fn refuse_lockout(plans: &[Plan], arguments: &args::services::Enable, host: &Host) -> Result<(), Failure> {
+    let folder = modules::folder();
+    if !folder.as_ref().is_some_and(|folder| folder.join(modules::OURS).exists()) {
+        return Err(ServiceFailure::NoModule(folder).into());
+    }
+    for plan in plans.iter().filter(|plan| plan.step.is_some() && !arguments.force) {
+        match administrators::keep_one(&plan.named.name, host) {
+            Err(failure) if arguments.dry_run => output::warning(&failure.to_string()),
+            kept => kept?,
+        }
+    }
+    Ok(())
+}
+
+/// Records first, then sshd's settings, then the services; a stack with our line and an sshd that cannot ask would let nobody
+/// in.
+fn write(plans: &[Plan], sshd: Option<&sshd::Plan>, host: &Host) -> Result<(), ServiceFailure> {
+    let records = Records::open(&host.config.state, &host.accounts)?;
+    let drop_in = sshd.and_then(|plan| plan.change.as_ref());
+    let mut changes: Vec<&Change> = drop_in.into_iter().collect();
+    for plan in plans {
+        let is_sshd = plan.named.name == sshd::SERVICE;
+        let written = drop_in.filter(|_| is_sshd).and_then(|change| change.after.clone());
+        let known = records.read(&plan.named.name)?;
+        match (&plan.step, known) {
+            (Some(step), known) => {
+                let mut record = step.record.clone();
+                if let Some(known) = known.filter(|known| Some(&known.after) == step.change.before.as_ref()) {
+                    // Ours was put in before, and is put right now: what it was is what it was then.
+                    record = Record { after: record.after, ..known };
+                }
+                record.drop_in = written.or(record.drop_in);
+                records.write(&plan.named.name, &record)?;
+                changes.push(&step.change);
+            }
+            (None, Some(known)) if written.is_some() => {
+                records.write(&plan.named.name, &Record { drop_in: written, ..known })?;
+            }
+            (None, _) => {}
+        }
+    }
+    change::make_all(&changes)?;
+    if let Some(sshd) = sshd.filter(|plan| plan.change.is_some())
+        && let Err(failure) = sshd.check()
+    {
+        change::take_back_all(&changes)?;
+        for plan in plans.iter().filter(|plan| plan.step.is_some()) {
+            records.forget(&plan.named.name)?;
+        }
+        return Err(failure);
+    }
+    Ok(())
+}
+
+fn in_words(plans: &[Plan], settings_changed: bool) -> String {
+    let mut text = String::new();
+    for plan in plans {
+        let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
+        let _ = writeln!(text, "{} {state}.", plan.named.name);
+    }
+    if settings_changed {
+        let _ = writeln!(
+            text,
+            "\nNow let sshd read its settings, until then its password logins are refused:\n  {}",
+            sshd::reload()
+        );
+    }
+    text += "\nKeep a root session open until a login from a second terminal has worked.\n";
+    if let Some(plan) = plans.iter().find(|plan| plan.step.is_some()) {
+        let _ = writeln!(text, "As it was before: twofactor service disable {}", plan.named.name);
+    }
+    text
+}
+
+fn as_json(plans: &[Plan], drop_in: Option<&Change>) -> serde_json::Value {
+    let services = plans.iter().map(|plan| {
+        json!({
+            "service": plan.named.name,
+            "file": plan.named.file.display().to_string(),
+            "changed": plan.step.is_some(),
+            "wrong": plan.step.iter().flat_map(|step| &step.wrong).map(Finding::to_string).collect::<Vec<_>>(),
+            "diff": plan.step.as_ref().map(|step| step.change.diff()),
+        })
+    });
+    let settings = drop_in.map(|change| json!({ "file": change.file.display().to_string(), "diff": change.diff() }));
+    json!({ "services": services.collect::<Vec<_>>(), "sshd": settings })
+}

@@ -1,0 +1,149 @@
+//! Why a PAM service was not changed: sentences, exit codes and ways out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use twofactor_core::pam_service::findings::{Finding, Place};
+use twofactor_core::pam_service::placing::CannotPlace;
+use twofactor_core::pam_service::{Phase, ServiceError};
+use twofactor_core::store::StoreError;
+use twofactor_core::trusted::{FileError, describe};
+
+use super::{Status, of_store, quoted};
+
+/// Why a PAM service was not changed. Nothing was, unless it says so.
+#[derive(Debug, Error)]
+pub(crate) enum ServiceFailure {
+    #[error("there is no PAM service \"{0}\"")]
+    NoService(String),
+    #[error("{service}: {error}")]
+    NoPlace { service: String, file: PathBuf, error: Box<CannotPlace> },
+    #[error("{} is a symbolic link to {}", file.display(), target.display())]
+    Link { file: PathBuf, target: PathBuf },
+    #[error("pam_twofactor.so is not where libpam looks for modules")]
+    NoModule(Option<PathBuf>),
+    #[error("no administrator could log in with {service}: not enrolled are {}", administrators.join(", "))]
+    NobodyLeft { service: String, administrators: Vec<String> },
+    #[error("{service} runs pam_twofactor through another file: {place}")]
+    Through { service: String, place: Place },
+    #[error("{service}: without pam_twofactor, {error}")]
+    Needed { service: String, file: PathBuf, error: Box<CannotPlace> },
+    #[error("cannot {doing} {}: {}", path.display(), describe(error))]
+    File { path: PathBuf, doing: &'static str, error: io::Error },
+    #[error("{} has changed meanwhile", .0.display())]
+    Changed(PathBuf),
+    #[error(transparent)]
+    State(#[from] StoreError),
+    #[error(transparent)]
+    Unreadable(#[from] ServiceError),
+    #[error("sshd does not accept its configuration: {0}; everything was put back")]
+    SshdRefuses(String),
+    #[error("cannot ask sshd for its settings: {0}")]
+    SshdSilent(String),
+    #[error("sshd would not read the settings it needs: {} does not include {}", config.display(), folder.display())]
+    SshdIncludes { config: PathBuf, folder: PathBuf },
+    #[error("an earlier line of sshd's configuration says otherwise: {}; everything was put back", .0.join(", "))]
+    SshdInsists(Vec<String>),
+    #[error("{} is not ours and would be overwritten", .0.display())]
+    SshdFile(PathBuf),
+}
+
+impl ServiceFailure {
+    /// What the shell learns.
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Self::NoService(_) => Status::NotThere,
+            Self::State(error) => of_store(error),
+            Self::File { .. } | Self::Unreadable(_) => Status::Failed,
+            Self::NoPlace { .. }
+            | Self::Link { .. }
+            | Self::NoModule(_)
+            | Self::NobodyLeft { .. }
+            | Self::Through { .. }
+            | Self::Needed { .. }
+            | Self::Changed(_)
+            | Self::SshdRefuses(_)
+            | Self::SshdSilent(_)
+            | Self::SshdIncludes { .. }
+            | Self::SshdInsists(_)
+            | Self::SshdFile(_) => Status::Refused,
+        }
+    }
+
+    /// The way out.
+    pub(super) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoService(_) => "\"twofactor service list --all\" shows those of this host".to_owned(),
+            Self::NoPlace { file, error, .. } => place_by_hand(file, error),
+            Self::Link { file, target } => {
+                let (file, target) = (quoted(&file.display().to_string()), quoted(&target.display().to_string()));
+                format!("to give the service a file of its own: cp --remove-destination {target} {file}")
+            }
+            Self::NoModule(Some(folder)) => format!("install it as {}", folder.join("pam_twofactor.so").display()),
+            Self::NoModule(None) => "is libpam installed? no folder of modules was found".to_owned(),
+            Self::NobodyLeft { administrators, .. } => match administrators.first() {
+                Some(name) => format!("run \"twofactor enroll {}\"; --force does it all the same", quoted(name)),
+                None => "--force does it all the same".to_owned(),
+            },
+            Self::Through { place, .. } if place.file.to_string_lossy().contains("/common-") => {
+                "pam-auth-update --disable twofactor takes it out of all services".to_owned()
+            }
+            Self::Through { place, .. } => format!("take the line out there: {}", place.file.display()),
+            Self::Needed { file, .. } => format!("change {} by hand; see pam_twofactor(8)", file.display()),
+            Self::Changed(_) => "try again".to_owned(),
+            Self::SshdSilent(_) => "try: sshd -T".to_owned(),
+            Self::SshdRefuses(_) => "try: sshd -t".to_owned(),
+            Self::SshdIncludes { config, folder } => {
+                format!("put this line at the top of {}: Include {}/*.conf", config.display(), folder.display())
+            }
+            Self::SshdInsists(_) => "the first value counts; see: grep -rni kbdinteractive /etc/ssh".to_owned(),
+            Self::SshdFile(path) => format!("move it away, or put its lines into another file: {}", path.display()),
+            Self::State(error) => error.hint(),
+            Self::File { .. } | Self::Unreadable(_) => return None,
+        })
+    }
+}
+
+/// What a person does where no place was found.
+fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
+    match error {
+        CannotPlace::Shared(name) if name.starts_with("common-") => {
+            "all services at once: pam-auth-update --enable twofactor; one: twofactor service enable sshd".to_owned()
+        }
+        CannotPlace::Shared(_) => {
+            "all services at once is a matter of authselect; one: twofactor service enable sshd".to_owned()
+        }
+        CannotPlace::NoAccountLines(_) => format!("write its account lines into {}, then try again", file.display()),
+        CannotPlace::Unsound(finding) | CannotPlace::Elsewhere(finding) => by_hand(finding, "mend"),
+        CannotPlace::NoPlace { finding, .. } => by_hand(finding, "change"),
+        CannotPlace::Service(_) | CannotPlace::NoPrimary(_) => {
+            format!("put \"auth required pam_twofactor.so\" into {} by hand; see pam_twofactor(8)", file.display())
+        }
+    }
+}
+
+/// What a person has to do about a line.
+fn by_hand(finding: &Finding, verb: &str) -> String {
+    let place = match finding {
+        Finding::Skipped { by, .. } | Finding::Unasked { by } | Finding::SkippedWhenExpired { by } => by,
+        Finding::Overruled { ours, .. } | Finding::OnlyIgnores { ours } | Finding::Missing { ours } => ours,
+        Finding::PrimaryOverruled { primary } => primary,
+        Finding::Broken { line, .. } | Finding::UnknownControl(line) => line,
+        Finding::NoLine(phase) | Finding::NeverSucceeds(phase) | Finding::Tangled(phase) => {
+            return match phase {
+                Phase::Auth => "every login has to end in success behind the password and pam_twofactor".to_owned(),
+                Phase::Account | Phase::Session | Phase::Password => {
+                    "put \"account required pam_twofactor.so\" before the first account line by hand".to_owned()
+                }
+            };
+        }
+    };
+    format!("{verb} {place} by hand, so that a right password goes on to the line behind it")
+}
+
+impl From<FileError> for ServiceFailure {
+    fn from(error: FileError) -> Self {
+        Self::State(error.into())
+    }
+}

@@ -1,0 +1,315 @@
+//! What an answer is to everything a user can prove himself with.
+//!
+//! What always holds: nothing is recorded here. Every reading of the answer is held against every app and token, and all that
+//! is right about it is used up together.
+
+use super::{App, Confirmation, Credentials, FirstUse, Held, State, Usage};
+use crate::answer::Answer;
+use crate::clock::UnixTime;
+use crate::digest::Digest;
+use crate::lifecycle::{Owned, Stage};
+use crate::memory::Opener;
+use crate::otp::{self, Code, Match, Progress, Step, Window};
+use crate::rule::{FactorKind, Factors};
+use crate::token::{Label, Seed, Serial, Token};
+
+/// What an attempt is to an account. Nothing has been recorded yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It opens a session, once `uses` is recorded.
+    Right {
+        /// Which reading of the answer.
+        reading: usize,
+        /// What it is a code of.
+        proof: Box<Proof>,
+        /// Everything that must not be good again: all that was right about the attempt, also beside the proof.
+        uses: Uses,
+    },
+    /// It was right once.
+    Replayed {
+        /// When codes of this token will be good again, should the clock have been ahead when the last one was used.
+        burned_until: Option<UnixTime>,
+    },
+    /// It is right, but for an app that was never confirmed.
+    NotConfirmed,
+    /// It is right, but for a token that opens nothing.
+    Disabled {
+        /// Which.
+        serial: Serial,
+        /// Why it opens nothing.
+        stage: Stage,
+    },
+    /// It is right, but such things do not count here.
+    NotAllowed,
+    /// It is a code of a token, far from where that stands. A guess like any other, until a second code confirms it.
+    NearMiss(NearMiss),
+    /// None of the above.
+    Wrong,
+}
+
+/// So many near misses in a row are no accident: a guess is one in two hundred times.
+const REPEATED: u32 = 3;
+
+/// A code outside the window of the token it seems to belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMiss {
+    /// Which token.
+    pub serial: Serial,
+    /// What the user calls it.
+    pub label: Label,
+    /// Which sequence of codes.
+    pub seed: Seed,
+    /// The step of the code.
+    pub step: Step,
+    /// How far off that is, in steps; ahead is positive. For root's eyes only.
+    pub steps: i64,
+    /// Whether it has happened often enough to be no accident.
+    pub is_repeated: bool,
+}
+
+/// What a right answer is a code of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// An app or a physical token.
+    Token {
+        /// Which sequence of codes.
+        seed: Seed,
+        /// Its serial.
+        serial: Serial,
+        /// What the user calls it; a physical token's serial.
+        label: Label,
+        /// Its learned drift in steps, this code included.
+        drift: i32,
+    },
+    /// A recovery code, as it is stored.
+    Recovery(Digest),
+}
+
+impl Proof {
+    /// What is remembered of it.
+    pub fn opener(&self) -> Opener {
+        match self {
+            Self::Token { seed, .. } => Opener::Seed(*seed),
+            Self::Recovery(digest) => Opener::Recovery(*digest),
+        }
+    }
+}
+
+/// What an attempt uses up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uses {
+    pub(super) steps: Vec<(Seed, Usage)>,
+    pub(super) recovery: Vec<Digest>,
+}
+
+/// Everything a user can prove himself with at one moment, from wherever it is kept.
+#[derive(Debug)]
+pub struct Wallet<'a> {
+    /// Apps and recovery codes; `None` without any.
+    pub credentials: Option<&'a Credentials>,
+    /// Physical tokens.
+    pub held: &'a [Held],
+    /// Which of all that count.
+    pub factors: Factors,
+}
+
+impl Wallet<'_> {
+    /// What an attempt is at `now`, given everything its answer can mean.
+    ///
+    /// Every reading is held against every app and token, and all that is right is used up. Were it only the first, digits
+    /// that two of them happen to share would open a second session.
+    ///
+    /// `previous` is a code that was outside the window a moment ago: with it, two consecutive codes are looked for wherever
+    /// they may be (RFC 4226 §7.4).
+    pub fn judge(
+        &self,
+        readings: &[Answer],
+        previous: Option<&Code>,
+        state: &State,
+        window: Window,
+        now: UnixTime,
+    ) -> Judgement {
+        let mut uses = Uses::default();
+        let mut first_right = None;
+        let mut otherwise = Judgement::Wrong;
+        for (reading, answer) in readings.iter().enumerate() {
+            match answer {
+                Answer::Unintelligible => {}
+                Answer::Recovery(code) => {
+                    let Some(credentials) = self.credentials else { continue };
+                    let digest = credentials.salt.digest(code);
+                    if state.used_recovery.contains(&digest) {
+                        otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
+                    } else if credentials.recovery.contains(&digest) {
+                        if self.factors.recovery {
+                            uses.recovery.push(digest);
+                            first_right.get_or_insert((reading, Proof::Recovery(digest)));
+                        } else {
+                            otherwise = otherwise.or(Judgement::NotAllowed);
+                        }
+                    }
+                }
+                Answer::Code(code) => {
+                    for item in self.items() {
+                        let judged = match previous {
+                            Some(previous) => item.judge_pair([previous, code], state, now),
+                            None => item.judge(code, state, window, now),
+                        };
+                        match judged {
+                            Ok((proof, step)) => {
+                                uses.steps.push(step);
+                                first_right.get_or_insert((reading, proof));
+                            }
+                            Err(judgement) => otherwise = otherwise.or(judgement),
+                        }
+                    }
+                }
+            }
+        }
+        match first_right {
+            Some((reading, proof)) => Judgement::Right { reading, proof: Box::new(proof), uses },
+            None if otherwise == Judgement::Wrong && previous.is_none() => self.near_miss(readings, state, now),
+            None => otherwise,
+        }
+    }
+
+    /// Whether what once opened a session would still open this one.
+    pub fn still_opens(&self, opener: &Opener) -> bool {
+        match opener {
+            Opener::Seed(seed) => self.items().any(|item| item.token.seed() == *seed && item.obstacle.is_none()),
+            Opener::Recovery(digest) => {
+                let codes = self.credentials.map_or(&[][..], |credentials| &credentials.recovery);
+                self.factors.recovery && codes.contains(digest)
+            }
+        }
+    }
+
+    /// Whether a wrong answer is a code of a token whose clock is off.
+    fn near_miss(&self, readings: &[Answer], state: &State, now: UnixTime) -> Judgement {
+        for answer in readings {
+            let Answer::Code(code) = answer else { continue };
+            for item in self.items().filter(|item| item.obstacle.is_none()) {
+                let token = item.token;
+                let progress = state.progress_of(token);
+                if let Some(step) = otp::near_miss(&token.secret, token.parameters, code, progress, now) {
+                    let (serial, label, seed) = (token.serial.clone(), token.label.clone(), token.seed());
+                    let is_repeated = state.usage_of(seed).near_misses + 1 >= REPEATED;
+                    let steps = otp::distance(step, token.parameters.kind, progress, now);
+                    return Judgement::NearMiss(NearMiss { serial, label, seed, step, steps, is_repeated });
+                }
+            }
+        }
+        Judgement::Wrong
+    }
+
+    /// The seeds of all apps and tokens.
+    pub(super) fn seeds(&self) -> Vec<Seed> {
+        self.items().map(|item| item.token.seed()).collect()
+    }
+
+    fn items(&self) -> impl Iterator<Item = Item<'_>> {
+        let apps = self.credentials.iter().flat_map(|credentials| &credentials.apps);
+        let all = apps.map(Item::app).chain(self.held.iter().map(Item::held));
+        all.map(|item| item.under(self.factors))
+    }
+}
+
+/// An app or a physical token, as far as judging a code needs to know.
+struct Item<'a> {
+    kind: FactorKind,
+    token: &'a Token,
+    /// Why even a right code opens nothing.
+    obstacle: Option<Judgement>,
+    first_use: FirstUse,
+}
+
+impl<'a> Item<'a> {
+    fn app(app: &'a App) -> Self {
+        let obstacle = (app.confirmation == Confirmation::Pending).then_some(Judgement::NotConfirmed);
+        Self { kind: FactorKind::App, token: &app.token, obstacle, first_use: FirstUse::Over }
+    }
+
+    fn held(held: &'a Held) -> Self {
+        let stage = held.status.stage(Owned::Unused);
+        let disabled = || Judgement::Disabled { serial: held.token.serial.clone(), stage };
+        let obstacle = (!stage.is_usable()).then(disabled);
+        Self { kind: FactorKind::Token, token: &held.token, obstacle, first_use: held.first_use }
+    }
+
+    /// The same where `factors` count.
+    fn under(self, factors: Factors) -> Self {
+        let counts = factors.include(self.kind);
+        let obstacle = if counts { self.obstacle } else { Some(self.obstacle.unwrap_or(Judgement::NotAllowed)) };
+        Self { obstacle, ..self }
+    }
+
+    /// What two consecutive codes are to this token: they show where it stands, and are burned both.
+    fn judge_pair(&self, codes: [&Code; 2], state: &State, now: UnixTime) -> Result<(Proof, (Seed, Usage)), Judgement> {
+        let token = self.token;
+        let (kind, progress) = (token.parameters.kind, state.progress_of(token));
+        match (otp::resynchronize(&token.secret, token.parameters, codes, progress, now), &self.obstacle) {
+            (None, _) => Err(Judgement::Wrong),
+            (Some(_), Some(obstacle)) => Err(obstacle.clone()),
+            (Some(step), None) => Ok(self.used(progress.anchored(step, kind, now), state, now)),
+        }
+    }
+
+    /// What a code is to this token: a proof and what to burn, or why not.
+    fn judge(
+        &self,
+        code: &Code,
+        state: &State,
+        window: Window,
+        now: UnixTime,
+    ) -> Result<(Proof, (Seed, Usage)), Judgement> {
+        let token = self.token;
+        let (kind, progress) = (token.parameters.kind, state.progress_of(token));
+        let is_first = self.first_use == FirstUse::Open && !state.has_used(token);
+        let window = if is_first { window.for_first_use() } else { window };
+        match (token.find(code, progress, window, now), &self.obstacle) {
+            (Match::None, _) => Err(Judgement::Wrong),
+            (_, Some(obstacle)) => Err(obstacle.clone()),
+            (Match::Replayed(_), None) => {
+                Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
+            }
+            (Match::Fresh(step), None) if state.usage_of(token.seed()).suspects.contains(&step) => {
+                Err(Judgement::Wrong)
+            }
+            (Match::Fresh(step), None) => {
+                let progress =
+                    if is_first { progress.anchored(step, kind, now) } else { progress.advanced(step, kind, now) };
+                Ok(self.used(progress, state, now))
+            }
+        }
+    }
+
+    /// The proof of a right code, and what it burns.
+    fn used(&self, progress: Progress, state: &State, now: UnixTime) -> (Proof, (Seed, Usage)) {
+        let token = self.token;
+        // Those that are burned by now need not be remembered; the others go on being suspect.
+        let mut suspects = state.usage_of(token.seed()).suspects;
+        suspects.retain(|suspect| Some(*suspect) > progress.watermark);
+        let usage = Usage { progress, last_accepted: Some(now), near_misses: 0, suspects };
+        let (serial, label) = (token.serial.clone(), token.label.clone());
+        (Proof::Token { seed: token.seed(), serial, label, drift: progress.drift }, (token.seed(), usage))
+    }
+}
+
+impl Judgement {
+    /// Of two findings about one attempt the one that says more: a used code of one app is not hidden by another app.
+    fn or(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Right { .. } => 6,
+            Self::Replayed { .. } => 5,
+            Self::NotAllowed => 4,
+            Self::Disabled { .. } => 3,
+            Self::NotConfirmed => 2,
+            Self::NearMiss(_) => 1,
+            Self::Wrong => 0,
+        }
+    }
+}

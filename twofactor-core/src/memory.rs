@@ -1,0 +1,103 @@
+//! Accepted logins that spare those like them the code for a while (`remember`).
+//!
+//! What always holds: only a login from an address is remembered, for one service; their number is bounded; and what opened
+//! the one must still open the other. So whatever is taken from a user is taken with all it is remembered for.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+use crate::digest::Digest;
+use crate::token::Seed;
+
+/// Most accepted logins that are remembered for one user.
+pub const MOST_MEMORIES: usize = 16;
+
+/// Where a login may be remembered: a service, from an address. A host name or no host at all is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// PAM_SERVICE.
+    pub service: &'a str,
+    /// PAM_RHOST, as an address.
+    pub address: IpAddr,
+}
+
+/// A login that may be spared the code by an earlier one.
+#[derive(Debug, Clone, Copy)]
+pub struct Recall<'a> {
+    /// Where it takes place; so must the earlier one have.
+    pub place: Place<'a>,
+    /// How long ago that may have been.
+    pub longest: Duration,
+    /// The time of this login.
+    pub now: UnixTime,
+}
+
+/// An accepted login that spares those like it the code for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// To which service.
+    pub service: String,
+    /// From where.
+    pub address: IpAddr,
+    /// When it was accepted.
+    pub since: UnixTime,
+    /// Until when it counts.
+    pub until: UnixTime,
+    /// With what.
+    pub opener: Opener,
+}
+
+/// What opened a session, as it is recognised later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opener {
+    /// An app or a physical token.
+    Seed(Seed),
+    /// A recovery code.
+    Recovery(Digest),
+}
+
+impl Memory {
+    /// Whether this login spares the one at hand the code. A rule may remember for a shorter time than it did.
+    /// One that lies in the future is of a clock that was wrong, and counts for nothing.
+    fn covers(&self, like: &Recall<'_>) -> bool {
+        let until = self.until.min(self.since.after(like.longest));
+        let in_time = self.since <= like.now && like.now < until;
+        self.service == like.place.service && self.address == like.place.address && in_time
+    }
+}
+
+/// The remembered logins of one user, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memories(Vec<Memory>);
+
+impl Memories {
+    /// As a store has kept them.
+    pub fn stored(memories: Vec<Memory>) -> Self {
+        Self(memories)
+    }
+
+    /// Whether one of them spares this login the code. `opens` says whether what opened that one would open this one.
+    pub fn cover(&self, like: &Recall<'_>, opens: impl Fn(&Opener) -> bool) -> bool {
+        self.0.iter().any(|memory| memory.covers(like) && opens(&memory.opener))
+    }
+
+    /// Adds one, in the place of one like it; the oldest makes room.
+    pub fn add(&mut self, memory: Memory) {
+        self.0.retain(|other| (&other.service, other.address) != (&memory.service, memory.address));
+        if self.0.len() >= MOST_MEMORIES {
+            self.0.remove(0);
+        }
+        self.0.push(memory);
+    }
+
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// One after the other, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Memory> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,115 @@
+//! Codes far outside the window: tokens whose clock is off, or whose button was pressed often.
+//!
+//! What always holds: one code proves nothing here, two consecutive ones do (RFC 4226 §7.4), and steps that were ever
+//! accepted are not searched.
+
+use std::time::Duration;
+
+use super::progress::offset;
+use super::{Code, Kind, Parameters, Progress, Step, Window, candidates, current_step, generator};
+use crate::clock::UnixTime;
+use crate::secret::Secret;
+
+/// How far from now two consecutive codes are searched, for TOTP.
+pub const RESYNC_TIME: Duration = Duration::from_hours(24);
+/// How far beyond the next counter two consecutive codes are searched, for HOTP.
+pub const RESYNC_COUNTERS: u64 = 1000;
+
+/// The step that `code` belongs to, when it is right but outside every window: a token whose clock is off, or whose button
+/// was pressed often. The nearest, should there be several.
+///
+/// One code proves nothing here: among all that are searched, one in two hundred guesses meets some step.
+pub fn near_miss(
+    secret: &Secret,
+    parameters: Parameters,
+    code: &Code,
+    progress: Progress,
+    now: UnixTime,
+) -> Option<Step> {
+    let generator = generator(secret, parameters);
+    let right = |step: &Step| generator.check(code.expose(), step.0).is_some();
+    fresh_steps(parameters.kind, progress, now)
+        .filter(right)
+        .min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())
+}
+
+/// Finds where a token stands from two consecutive codes (RFC 4226 §7.4). Gives the step of the second.
+///
+/// By chance two codes fit somewhere once in 170 million tries; steps that were ever accepted are not searched.
+pub fn resynchronize(
+    secret: &Secret,
+    parameters: Parameters,
+    codes: [&Code; 2],
+    progress: Progress,
+    now: UnixTime,
+) -> Option<Step> {
+    let generator = generator(secret, parameters);
+    let right = |code: &Code, step: u64| generator.check(code.expose(), step).is_some();
+    let [first, second] = codes;
+    let fits = |step: &Step| right(first, step.0) && step.0.checked_add(1).is_some_and(|next| right(second, next));
+    let found = fresh_steps(parameters.kind, progress, now).filter(fits);
+    let nearest = found.min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())?;
+    Some(Step(nearest.0.checked_add(1)?))
+}
+
+/// Whether a token shows these two consecutive codes about now, used or not: how far off, in steps.
+pub fn recognize(
+    secret: &Secret,
+    parameters: Parameters,
+    codes: [&Code; 2],
+    progress: Progress,
+    now: UnixTime,
+) -> Option<i64> {
+    let generator = generator(secret, parameters);
+    let right = |code: &Code, step: Step| generator.check(code.expose(), step.0).is_some();
+    let [first, second] = codes;
+    let window = Window { look_ahead: RECOGNIZED_COUNTERS, ..Window::default().for_first_use() };
+    let found = candidates(parameters.kind, progress, window, now)
+        .filter(|step| right(first, *step) && right(second, Step(step.0.saturating_add(1))));
+    found.last().map(|step| distance(step, parameters.kind, Progress { drift: 0, ..progress }, now))
+}
+
+/// How far either side of its counter an HOTP token is recognized.
+const RECOGNIZED_COUNTERS: u8 = 100;
+
+/// The step that is so far from the host's clock; the counter of that number.
+pub(crate) fn step_at(steps: i64, kind: Kind, now: UnixTime) -> Option<Step> {
+    let base = match kind {
+        Kind::Totp(period) => current_step(period, now).0,
+        Kind::Hotp => 0,
+    };
+    base.checked_add_signed(steps).map(Step)
+}
+
+/// How far `step` is from the host's clock; a counter from zero.
+pub fn steps_to(step: Step, kind: Kind, now: UnixTime) -> i64 {
+    match kind {
+        Kind::Totp(_) => offset(step, kind, now),
+        Kind::Hotp => i64::try_from(step.0).unwrap_or(i64::MAX),
+    }
+}
+
+/// The steps that two consecutive codes may belong to, none of which was ever accepted.
+fn fresh_steps(kind: Kind, progress: Progress, now: UnixTime) -> impl Iterator<Item = Step> {
+    let next = progress.watermark.map_or(0, |watermark| watermark.0.saturating_add(1));
+    let (first, last) = match kind {
+        Kind::Totp(period) => {
+            let here = current_step(period, now).0;
+            let reach = RESYNC_TIME.as_secs() / u64::from(period.seconds());
+            (here.saturating_sub(reach).max(next), here.saturating_add(reach))
+        }
+        Kind::Hotp => (next, next.saturating_add(RESYNC_COUNTERS)),
+    };
+    (first..=last).map(Step)
+}
+
+/// How far `step` is from where the token is expected; ahead is positive.
+pub(crate) fn distance(step: Step, kind: Kind, progress: Progress, now: UnixTime) -> i64 {
+    match kind {
+        Kind::Totp(_) => offset(step, kind, now) - i64::from(progress.drift),
+        Kind::Hotp => {
+            let next = progress.watermark.map_or(0, |watermark| watermark.0.saturating_add(1));
+            i64::try_from(step.0.saturating_sub(next)).unwrap_or(i64::MAX)
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What the outcome of a module does to its phase: `required` and its like, and `[value=action …]`.
+//!
+//! Read as libpam reads it (libpam/pam_misc.c: `_pam_parse_control`): the words in any case, values and actions in lower
+//! case; after something that it does not know every outcome is `bad`.
+
+/// The return codes of libpam by number, as they are called in brackets (libpam/pam_tokens.h).
+const CODES: [&str; 32] = [
+    "success",
+    "open_err",
+    "symbol_err",
+    "service_err",
+    "system_err",
+    "buf_err",
+    "perm_denied",
+    "auth_err",
+    "cred_insufficient",
+    "authinfo_unavail",
+    "user_unknown",
+    "maxtries",
+    "new_authtok_reqd",
+    "acct_expired",
+    "session_err",
+    "cred_unavail",
+    "cred_expired",
+    "cred_err",
+    "no_module_data",
+    "conv_err",
+    "authtok_err",
+    "authtok_recover_err",
+    "authtok_lock_busy",
+    "authtok_disable_aging",
+    "try_again",
+    "ignore",
+    "abort",
+    "authtok_expired",
+    "module_unknown",
+    "bad_item",
+    "conv_again",
+    "incomplete",
+];
+
+/// What a module returns, as far as it matters to who reads a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// PAM_SUCCESS.
+    Success,
+    /// PAM_IGNORE: the module has nothing to say.
+    Ignore,
+    /// PAM_NEW_AUTHTOK_REQD: yes, but the password has expired.
+    NewPassword,
+    /// PAM_MODULE_UNKNOWN: there is no such module on this host.
+    Missing,
+    /// Every other code.
+    Failure,
+}
+
+impl Outcome {
+    fn of(code: usize) -> Self {
+        match CODES.get(code) {
+            Some(&"success") => Self::Success,
+            Some(&"ignore") => Self::Ignore,
+            Some(&"new_authtok_reqd") => Self::NewPassword,
+            Some(&"module_unknown") => Self::Missing,
+            _ => Self::Failure,
+        }
+    }
+}
+
+/// What is done with an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Nothing.
+    Ignore,
+    /// It counts, as long as everything before was a success.
+    Ok,
+    /// The same, and the stack ends unless something has failed.
+    Done,
+    /// The phase fails; what follows still runs.
+    Bad,
+    /// The phase fails, and the stack ends.
+    Die,
+    /// What was so far in this stack is forgotten.
+    Reset,
+    /// That many modules of this stack are left out.
+    Jump(usize),
+}
+
+/// The actions by their words.
+const ACTIONS: [(&str, Action); 6] = [
+    ("ignore", Action::Ignore),
+    ("ok", Action::Ok),
+    ("done", Action::Done),
+    ("bad", Action::Bad),
+    ("die", Action::Die),
+    ("reset", Action::Reset),
+];
+
+/// What is done with each return code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    actions: [Action; 32],
+    understood: Understood,
+}
+
+/// Whether a control says something that libpam knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Understood {
+    /// It does.
+    Yes,
+    /// It does not, and every outcome is a failure.
+    No,
+}
+
+impl Control {
+    /// The control as it is written, with its brackets or without.
+    pub fn parse(written: &str) -> Self {
+        let inside = written.strip_prefix('[').map_or(written, |rest| rest.strip_suffix(']').unwrap_or(rest));
+        let of = |good: Action, ignore: Action, otherwise: Action| {
+            let action = |code| match Outcome::of(code) {
+                Outcome::Success | Outcome::NewPassword => good,
+                Outcome::Ignore => ignore,
+                Outcome::Missing | Outcome::Failure => otherwise,
+            };
+            Self { actions: std::array::from_fn(action), understood: Understood::Yes }
+        };
+        match inside.to_ascii_lowercase().as_str() {
+            "required" => of(Action::Ok, Action::Ignore, Action::Bad),
+            "requisite" => of(Action::Ok, Action::Ignore, Action::Die),
+            "optional" => of(Action::Ok, Action::Ignore, Action::Ignore),
+            "sufficient" => of(Action::Done, Action::Ignore, Action::Ignore),
+            _ => match settings(inside) {
+                Some(actions) => Self { actions, understood: Understood::Yes },
+                None => Self { actions: [Action::Bad; 32], understood: Understood::No },
+            },
+        }
+    }
+
+    /// A control under which everything fails.
+    pub(super) fn failing() -> Self {
+        Self { actions: [Action::Bad; 32], understood: Understood::Yes }
+    }
+
+    /// Whether it says something that libpam knows.
+    pub fn understood(&self) -> Understood {
+        self.understood
+    }
+
+    /// What can be done with the return codes of `outcome`, each once.
+    pub fn actions(&self, outcome: Outcome) -> Vec<Action> {
+        let mut actions: Vec<Action> =
+            self.codes().filter(|(of, _)| *of == outcome).map(|(_, action)| action).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        actions
+    }
+
+    /// Whether any outcome is treated so.
+    pub fn has(&self, action: Action) -> bool {
+        self.actions.contains(&action)
+    }
+
+    /// Over how many modules it jumps, each number once.
+    pub fn jumps(&self) -> Vec<usize> {
+        let mut jumps: Vec<usize> = self
+            .actions
+            .iter()
+            .filter_map(|action| if let Action::Jump(over) = action { Some(*over) } else { None })
+            .collect();
+        jumps.sort_unstable();
+        jumps.dedup();
+        jumps
+    }
+
+    /// `incomplete` ends no phase: the application calls again.
+    fn codes(&self) -> impl Iterator<Item = (Outcome, Action)> {
+        self.actions.iter().take(CODES.len() - 1).enumerate().map(|(code, action)| (Outcome::of(code), *action))
+    }
+}
+
+/// `value=action` one after the other. `None` where libpam stops understanding.
+fn settings(text: &str) -> Option<[Action; 32]> {
+    let mut set: [Option<Action>; 32] = [None; 32];
+    let mut rest = blank(text);
+    while !rest.is_empty() {
+        let code = CODES.iter().position(|name| rest.starts_with(name));
+        let name = match code {
+            Some(code) => *CODES.get(code)?,
+            None => "default",
+        };
+        rest = blank(blank(rest.strip_prefix(name)?).strip_prefix('=')?);
+        let action;
+        (action, rest) = self::action(rest)?;
+        match code.map(|code| set.get_mut(code)) {
+            Some(place) => *place? = Some(action),
+            // Only for what has no action yet.
+            None => set.iter_mut().filter(|place| place.is_none()).for_each(|place| *place = Some(action)),
+        }
+        rest = blank(rest);
+    }
+    Some(set.map(|action| action.unwrap_or(Action::Bad)))
+}
+
+fn action(text: &str) -> Option<(Action, &str)> {
+    for (word, action) in ACTIONS {
+        if let Some(rest) = text.strip_prefix(word) {
+            return Some((action, rest));
+        }
+    }
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end)?;
+    match digits.parse() {
+        Ok(0) | Err(_) => None,
+        Ok(over) => Some((Action::Jump(over), rest)),
+    }
+}
+
+fn blank(text: &str) -> &str {
+    text.trim_start_matches(|letter: char| letter.is_ascii_whitespace() || letter == '\x0b')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(control: &str, outcome: Outcome) -> Vec<Action> {
+        Control::parse(control).actions(outcome)
+    }
+
+    #[test]
+    fn the_four_words_mean_what_the_manual_says() {
+        let table = [
+            ("required", Action::Ok, Action::Ignore, Action::Bad),
+            ("Requisite", Action::Ok, Action::Ignore, Action::Die),
+            ("optional", Action::Ok, Action::Ignore, Action::Ignore),
+            ("[sufficient]", Action::Done, Action::Ignore, Action::Ignore),
+        ];
+        for (word, good, ignore, bad) in table {
+            assert_eq!(action(word, Outcome::Success), [good], "{word}");
+            assert_eq!(action(word, Outcome::NewPassword), [good], "{word}");
+            assert_eq!(action(word, Outcome::Ignore), [ignore], "{word}");
+            assert_eq!(action(word, Outcome::Failure), [bad], "{word}");
+            assert_eq!(action(word, Outcome::Missing), [bad], "{word}");
+        }
+    }
+
+    #[test]
+    fn brackets_are_read_with_their_default_and_blanks() {
+        let debian = "[success=1 new_authtok_reqd=done default=ignore]";
+        assert_eq!(action(debian, Outcome::Success), [Action::Jump(1)]);
+        assert_eq!(action(debian, Outcome::NewPassword), [Action::Done]);
+        assert_eq!(action(debian, Outcome::Failure), [Action::Ignore]);
+        assert_eq!(action("[ success = ok\tignore=ignore]", Outcome::Failure), [Action::Bad]);
+        let fedora = "[default=bad success=ok user_unknown=ignore]";
+        assert_eq!(action(fedora, Outcome::Failure), [Action::Ignore, Action::Bad]);
+        assert_eq!(action("[default=die default=ok]", Outcome::Success), [Action::Die]);
+    }
+
+    #[test]
+    fn what_libpam_does_not_know_fails_whatever_comes() {
+        for control in ["", "necessary", "[success=0 default=ignore]", "[succes=ok]", "[success=]", "[default=reset x]"]
+        {
+            let read = Control::parse(control);
+            let is_empty = control.is_empty();
+            assert_eq!(read.understood(), if is_empty { Understood::Yes } else { Understood::No }, "{control}");
+            assert_eq!(read.actions(Outcome::Success), [Action::Bad], "{control}");
+            assert_eq!(read.actions(Outcome::Ignore), [Action::Bad], "{control}");
+        }
+        assert_eq!(action("[success=99999999999999999999999]", Outcome::Success), [Action::Bad]);
+    }
+}

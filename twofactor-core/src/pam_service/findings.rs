@@ -1,0 +1,432 @@
+//! What is wrong with how a service runs our module.
+//!
+//! Each finding names the line it is about. Nothing here says how bad it is for this host or how it is mended.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::control::{Action, Outcome};
+use super::flow::{self, Ending, Ours, Primary, SoFar, Tangled};
+use super::modules::{Nature, OURS};
+use super::{Flaw, Kind, Line, Phase, Service};
+
+/// Where a line stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line in it, from 1.
+    pub number: usize,
+    /// What it says, as far as its module.
+    pub text: String,
+}
+
+impl Place {
+    /// Of a line.
+    pub fn of(line: &Line) -> Self {
+        let text = format!("{} {} {}", line.phase.word(), line.control, line.module).trim_end().to_owned();
+        Self { file: line.file.clone(), number: line.number, text }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file.display(), self.number)
+    }
+}
+
+/// Something that is not as it should be, or that somebody who reads the service should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// No line of the phase runs our module.
+    NoLine(Phase),
+    /// The phase succeeds without our line: `by` ends it early or leaves our line out. In auth that is a login with the right
+    /// first factor alone; in account an enrollment that nobody stores.
+    Skipped {
+        /// Auth or account.
+        phase: Phase,
+        /// The line that does it.
+        by: Place,
+    },
+    /// Our line does not run at the login of somebody whose password has expired, and an enrollment is not stored then.
+    SkippedWhenExpired {
+        /// The line that ends the account phase.
+        by: Place,
+    },
+    /// The phase can succeed although our line refuses.
+    Overruled {
+        /// Auth or account.
+        phase: Phase,
+        /// Our line.
+        ours: Place,
+        /// Another line that forgets the refusal. `None` when the control of ours does.
+        by: Option<Place>,
+    },
+    /// A refused first factor does not count: the right code alone is a login, or nothing at all.
+    PrimaryOverruled {
+        /// The line that asked for it.
+        primary: Place,
+    },
+    /// Nobody who asks for a first factor is asked, nor is ours, and the login succeeds. That is meant (`pam_rootok.so`), or a
+    /// hole.
+    Unasked {
+        /// The line that ends the phase or leaves the others out.
+        by: Place,
+    },
+    /// Whom our line does not ask is refused: what it returns then is a failure by its control, or nobody else says that the
+    /// login is a success.
+    OnlyIgnores {
+        /// Our line.
+        ours: Place,
+    },
+    /// The phase never succeeds.
+    NeverSucceeds(Phase),
+    /// The module of our line is not where libpam looks for it.
+    Missing {
+        /// Our line.
+        ours: Place,
+    },
+    /// libpam makes a failure of a line.
+    Broken {
+        /// Which.
+        line: Place,
+        /// Why.
+        flaw: Flaw,
+    },
+    /// A control that libpam does not know: every outcome is a failure.
+    UnknownControl(Place),
+    /// The ways of a phase are too many to follow, so nobody knows what is wrong.
+    Tangled(Phase),
+}
+
+impl Finding {
+    /// The phase it is about. A line that is broken says so itself.
+    pub fn phase(&self) -> Option<Phase> {
+        match self {
+            Self::NoLine(phase)
+            | Self::Skipped { phase, .. }
+            | Self::Overruled { phase, .. }
+            | Self::NeverSucceeds(phase)
+            | Self::Tangled(phase) => Some(*phase),
+            Self::SkippedWhenExpired { .. } => Some(Phase::Account),
+            Self::PrimaryOverruled { .. } | Self::Unasked { .. } | Self::OnlyIgnores { .. } => Some(Phase::Auth),
+            Self::Missing { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
+        }
+    }
+}
+
+/// Everything about how `service` runs our module. `is_missing` says of a line whether its module is not there.
+pub fn of(service: &Service, is_missing: &dyn Fn(&Line) -> bool) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = service.lines.iter().filter_map(flawed).collect();
+    for phase in [Phase::Auth, Phase::Account] {
+        let lines = service.phase(phase);
+        let examined = Examined { phase, lines: &lines, is_missing };
+        findings.extend(examined.findings().unwrap_or_else(|Tangled| vec![Finding::Tangled(phase)]));
+    }
+    findings
+}
+
+/// How far the account line of a service is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountLine {
+    /// Whenever the account phase succeeds, our line ran and did not refuse.
+    Reached,
+    /// It is not so, and why.
+    Not(Finding),
+}
+
+/// Whether the account phase of `service` can store an enrollment, and refuse.
+pub fn account_line(service: &Service) -> AccountLine {
+    let lines = service.phase(Phase::Account);
+    let examined = Examined { phase: Phase::Account, lines: &lines, is_missing: &|_| false };
+    let findings = examined.findings().unwrap_or_else(|Tangled| vec![Finding::Tangled(Phase::Account)]);
+    let matters = |finding: &Finding| !matches!(finding, Finding::SkippedWhenExpired { .. });
+    findings.into_iter().find(matters).map_or(AccountLine::Reached, AccountLine::Not)
+}
+
+fn flawed(line: &Line) -> Option<Finding> {
+    match &line.kind {
+        Kind::Broken(flaw) => Some(Finding::Broken { line: Place::of(line), flaw: flaw.clone() }),
+        Kind::Module | Kind::Substack if line.has_unknown_control() => Some(Finding::UnknownControl(Place::of(line))),
+        Kind::Module | Kind::Substack => None,
+    }
+}
+
+/// A phase and what it is asked about.
+struct Examined<'l> {
+    phase: Phase,
+    lines: &'l [&'l Line],
+    is_missing: &'l dyn Fn(&Line) -> bool,
+}
+
+impl Examined<'_> {
+    fn findings(&self) -> Result<Vec<Finding>, Tangled> {
+        let Some(ours) = self.lines.iter().find(|line| line.runs(OURS)) else {
+            return Ok(vec![Finding::NoLine(self.phase)]);
+        };
+        let mut findings = Vec::new();
+        if (self.is_missing)(ours) {
+            findings.push(Finding::Missing { ours: Place::of(ours) });
+        }
+        // What the stack says is asked of the stack; a module that is missing has its own finding.
+        let endings = flow::endings(self.lines, &|line| !line.runs(OURS) && (self.is_missing)(line))?;
+        if !endings.iter().any(|ending| ending.so_far == SoFar::Success) {
+            findings.push(Finding::NeverSucceeds(self.phase));
+            return Ok(findings);
+        }
+        let mut found: Vec<Finding> = endings.iter().filter_map(|ending| self.about(ending)).collect();
+        let succeeds = |with: Ours| endings.iter().any(|one| one.so_far == SoFar::Success && one.ours == with);
+        if self.phase == Phase::Auth && succeeds(Ours::Passed) && !succeeds(Ours::Ignored) {
+            found.push(Finding::OnlyIgnores { ours: Place::of(ours) });
+        }
+        for finding in found {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// What is wrong with one way of ending.
+    fn about(&self, ending: &Ending) -> Option<Finding> {
+        let phase = self.phase;
+        match (phase, ending.so_far, ending.primary, ending.ours) {
+            (_, SoFar::Nothing | SoFar::Tolerated | SoFar::Failure, ..) => None,
+            (_, _, _, Ours::Refused) => self.overruled(ending),
+            (Phase::Account, SoFar::NewPassword, _, Ours::NotRun) => {
+                Some(Finding::SkippedWhenExpired { by: self.skipping(ending)? })
+            }
+            (Phase::Auth, SoFar::Success, Primary::Refused, _) => {
+                Some(Finding::PrimaryOverruled { primary: self.refused(ending)? })
+            }
+            (Phase::Account, SoFar::Success, _, Ours::NotRun)
+            | (Phase::Auth, SoFar::Success, Primary::Passed, Ours::NotRun) => {
+                Some(Finding::Skipped { phase, by: self.skipping(ending)? })
+            }
+            (Phase::Auth, SoFar::Success, Primary::NotAsked, Ours::NotRun) => {
+                Some(Finding::Unasked { by: self.skipping(ending)? })
+            }
+            _ => None,
+        }
+    }
+
+    fn overruled(&self, ending: &Ending) -> Option<Finding> {
+        let is_ours = |line: usize| self.lines.get(line).is_some_and(|line| line.runs(OURS));
+        let at = ending
+            .path
+            .iter()
+            .position(|step| is_ours(step.line) && matches!(step.outcome, Outcome::Failure | Outcome::Missing))?;
+        let counted = ending.path.get(at).is_some_and(|step| matches!(step.action, Action::Bad | Action::Die));
+        let forgets = ending.path.iter().skip(at).find(|step| step.action == Action::Reset).filter(|_| counted);
+        let ours = self.place(ending.path.get(at)?.line)?;
+        let by = forgets.and_then(|step| self.place(step.line)).filter(|by| *by != ours);
+        Some(Finding::Overruled { phase: self.phase, ours, by })
+    }
+
+    /// The last line that left ours out.
+    fn skipping(&self, ending: &Ending) -> Option<Place> {
+        let ours: Vec<usize> =
+            self.lines.iter().enumerate().filter(|(_, line)| line.runs(OURS)).map(|(at, _)| at).collect();
+        let skips = |step: &&flow::Step| ours.iter().any(|at| step.line < *at && *at < step.next);
+        self.place(ending.path.iter().rev().find(skips)?.line)
+    }
+
+    /// The last line that refused a first factor.
+    fn refused(&self, ending: &Ending) -> Option<Place> {
+        let is_primary =
+            |line: usize| self.lines.get(line).is_some_and(|line| Nature::of(&line.module) == Nature::Primary);
+        let refused = |step: &&flow::Step| is_primary(step.line) && step.outcome == Outcome::Failure;
+        self.place(ending.path.iter().rev().find(refused)?.line)
+    }
+
+    fn place(&self, line: usize) -> Option<Place> {
+        self.lines.get(line).map(|line| Place::of(line))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLine(phase) => write!(formatter, "no {} line of pam_twofactor", phase.word()),
+            Self::Skipped { phase: Phase::Account, by } => {
+                write!(formatter, "{by} ({}) can end the account phase without the line of pam_twofactor", by.text)
+            }
+            Self::Skipped { by, .. } => {
+                write!(formatter, "{by} ({}) lets the first factor alone be enough", by.text)
+            }
+            Self::SkippedWhenExpired { by } => {
+                write!(formatter, "{by} ({}) leaves pam_twofactor out when the password has expired", by.text)
+            }
+            Self::Overruled { ours, by: None, .. } => {
+                write!(formatter, "{ours} ({}) cannot refuse: its control lets a refusal pass", ours.text)
+            }
+            Self::Overruled { by: Some(by), .. } => {
+                write!(formatter, "{by} ({}) forgets what pam_twofactor refused", by.text)
+            }
+            Self::PrimaryOverruled { primary } => {
+                write!(formatter, "a login succeeds although {primary} ({}) refuses", primary.text)
+            }
+            Self::Unasked { by } => write!(formatter, "{by} ({}) can let somebody in who is asked nothing", by.text),
+            Self::OnlyIgnores { ours } => {
+                write!(formatter, "whom {ours} ({}) does not ask is refused: nothing makes that a success", ours.text)
+            }
+            Self::NeverSucceeds(phase) => write!(formatter, "its {} phase never succeeds", phase.word()),
+            Self::Missing { ours } => write!(formatter, "{ours} names a module that is not there"),
+            Self::Broken { line, flaw } => write!(formatter, "{line} always fails: {flaw}"),
+            Self::UnknownControl(line) => {
+                write!(formatter, "{line} ({}) has a control that libpam does not know, so it always fails", line.text)
+            }
+            Self::Tangled(phase) => write!(formatter, "its {} lines jump in too many ways to follow", phase.word()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// What is found in a service, in short: the finding and the numbers of its lines.
+    fn found(text: &str) -> Vec<String> {
+        let service = Service::from_text("s", Path::new("/nonexistent/s"), text, &[]).unwrap();
+        let short = |finding: Finding| match finding {
+            Finding::NoLine(phase) => format!("no {}", phase.word()),
+            Finding::Skipped { phase, by } => format!("{} skipped by {}", phase.word(), by.number),
+            Finding::SkippedWhenExpired { by } => format!("expired by {}", by.number),
+            Finding::Overruled { phase, ours, by: None } => format!("{} {} overruled", phase.word(), ours.number),
+            Finding::Overruled { phase, ours, by: Some(by) } => {
+                format!("{} {} overruled by {}", phase.word(), ours.number, by.number)
+            }
+            Finding::PrimaryOverruled { primary } => format!("primary {} overruled", primary.number),
+            Finding::Unasked { by } => format!("unasked by {}", by.number),
+            Finding::OnlyIgnores { ours } => format!("only ignores at {}", ours.number),
+            Finding::NeverSucceeds(phase) => format!("{} never succeeds", phase.word()),
+            Finding::Missing { ours } => format!("missing at {}", ours.number),
+            Finding::Broken { line, .. } => format!("broken {}", line.number),
+            Finding::UnknownControl(line) => format!("unknown control {}", line.number),
+            Finding::Tangled(phase) => format!("{} tangled", phase.word()),
+        };
+        of(&service, &|_| false).into_iter().map(short).collect()
+    }
+
+    const ACCOUNT: &str = "account required pam_twofactor.so\n";
+
+    #[test]
+    fn a_stack_as_it_should_be_has_no_findings() {
+        let stack = "auth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_permit.so\n\
+                     auth required pam_twofactor.so\naccount required pam_twofactor.so\naccount required pam_unix.so\n";
+        assert_eq!(found(stack), [""; 0]);
+        let key_and_code =
+            "auth required pam_twofactor.so\nauth required pam_permit.so\naccount required pam_twofactor.so\n";
+        assert_eq!(found(key_and_code), [""; 0]);
+    }
+
+    #[test]
+    fn sufficient_before_us_is_found_with_its_line() {
+        let stack = "auth sufficient pam_unix.so\nauth required pam_twofactor.so\nauth required pam_deny.so\n";
+        assert_eq!(found(&format!("{stack}{ACCOUNT}")), ["auth skipped by 1"]);
+    }
+
+    #[test]
+    fn a_jump_over_us_is_found_with_its_line() {
+        let stack = "auth [success=2 default=ignore] pam_unix.so\nauth requisite pam_deny.so\n\
+                     auth required pam_twofactor.so\nauth required pam_permit.so\n";
+        assert!(found(&format!("{stack}{ACCOUNT}")).contains(&"auth skipped by 1".to_owned()));
+    }
+
+    #[test]
+    fn a_wrong_password_that_does_not_count_is_found() {
+        let stack = "auth [success=ok default=ignore] pam_unix.so\nauth required pam_twofactor.so\n";
+        assert_eq!(found(&format!("{stack}{ACCOUNT}")), ["primary 1 overruled"]);
+        let first = "auth sufficient pam_twofactor.so\nauth required pam_unix.so\n";
+        assert_eq!(found(&format!("{first}{ACCOUNT}")), ["auth 1 overruled"]);
+    }
+
+    #[test]
+    fn a_refusal_of_ours_that_does_not_count_is_found() {
+        for control in [
+            "optional",
+            "sufficient",
+            "[success=ok default=ignore]",
+            "[success=ok ignore=ignore auth_err=ignore default=bad]",
+        ] {
+            let stack = format!("auth required pam_unix.so\nauth {control} pam_twofactor.so\n{ACCOUNT}");
+            assert_eq!(found(&stack), ["auth 2 overruled"], "{control}");
+        }
+        let reset =
+            "auth required pam_twofactor.so\nauth [success=reset default=bad] pam_a.so\nauth required pam_unix.so\n";
+        assert_eq!(found(&format!("{reset}{ACCOUNT}")), ["auth 1 overruled by 2"]);
+        let missing = "auth required pam_unix.so\nauth [success=ok ignore=ignore module_unknown=ignore default=bad] pam_twofactor.so\n";
+        assert_eq!(found(&format!("{missing}{ACCOUNT}")), [""; 0], "a module that is there never says so");
+    }
+
+    #[test]
+    fn root_who_is_asked_nothing_is_mentioned() {
+        let stack = "auth sufficient pam_rootok.so\nauth required pam_unix.so\nauth required pam_twofactor.so\n";
+        assert_eq!(found(&format!("{stack}{ACCOUNT}")), ["unasked by 1"]);
+    }
+
+    #[test]
+    fn a_stack_in_which_nobody_but_us_speaks_is_found() {
+        assert_eq!(found(&format!("auth required pam_twofactor.so\n{ACCOUNT}")), ["only ignores at 1"]);
+    }
+
+    #[test]
+    fn account_lines_that_are_not_reached_or_cannot_refuse_are_found() {
+        let auth = "auth required pam_unix.so\nauth required pam_twofactor.so\n";
+        let account = |text: &str| found(&format!("{auth}{text}"));
+        assert_eq!(account(""), ["no account"]);
+        assert_eq!(
+            account("account sufficient pam_localuser.so\naccount required pam_twofactor.so\n"),
+            ["account skipped by 3", "expired by 3"]
+        );
+        assert_eq!(
+            account("account optional pam_twofactor.so\naccount required pam_unix.so\n"),
+            ["account 3 overruled"]
+        );
+        let debian = "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\naccount requisite pam_deny.so\n\
+                      account required pam_permit.so\naccount required pam_twofactor.so\n";
+        assert_eq!(account(debian), ["expired by 3"]);
+        assert_eq!(
+            account("account requisite pam_deny.so\naccount required pam_twofactor.so\n"),
+            ["account never succeeds"]
+        );
+    }
+
+    #[test]
+    fn the_account_line_counts_when_it_is_reached_and_can_refuse() {
+        let line = |text: &str| {
+            let service = Service::from_text("s", Path::new("/nonexistent/s"), text, &[]).unwrap();
+            account_line(&service)
+        };
+        assert_eq!(line("account required pam_twofactor.so\n"), AccountLine::Reached);
+        let behind = "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\naccount requisite pam_deny.so\n\
+                      account required pam_twofactor.so\n";
+        assert_eq!(line(behind), AccountLine::Reached, "an expired password is another login");
+        assert_eq!(line(""), AccountLine::Not(Finding::NoLine(Phase::Account)));
+        for text in [
+            "account optional pam_twofactor.so\naccount required pam_permit.so\n",
+            "account sufficient pam_twofactor.so\naccount required pam_permit.so\n",
+            "account sufficient pam_localuser.so\naccount required pam_twofactor.so\n",
+            "account include nowhere\naccount required pam_twofactor.so\n",
+        ] {
+            assert!(matches!(line(text), AccountLine::Not(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_that_libpam_cannot_run_are_found() {
+        let stack = "auth required pam_unix.so\nauth required pam_twofactor.so\naccount requierd pam_unix.so\n\
+                     account\naccount required pam_twofactor.so\n";
+        assert_eq!(found(stack), ["unknown control 3", "broken 4", "account never succeeds"]);
+    }
+
+    #[test]
+    fn a_module_that_is_not_there_is_found() {
+        let text = format!("auth required pam_unix.so\nauth required pam_twofactor.so\n{ACCOUNT}");
+        let service = Service::from_text("s", Path::new("/nonexistent/s"), &text, &[]).unwrap();
+        let findings = of(&service, &|line| line.runs(OURS));
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(findings.iter().all(|finding| matches!(finding, Finding::Missing { .. })), "{findings:?}");
+    }
+}

@@ -1,0 +1,335 @@
+//! Our lines into the text of a service, and out of it.
+//!
+//! Pure: text in, text out. What always holds: a text is given back only when every way its phases can end was followed
+//! ([`proof`]) and our lines do there what they are for; nothing but what has to change is changed, to the byte.
+//!
+//! Where our auth line goes, and what else has to change for it, is tried and proven, not looked up: behind the last line that
+//! asks for a first factor, or as many lines later as jumps need; an `include` that ends the phase with success becomes a
+//! `substack`, and a `sufficient` of the file itself jumps over the refusal behind it.
+
+mod proof;
+mod sheet;
+mod sufficient;
+
+use std::path::Path;
+
+use thiserror::Error;
+
+use super::control::{Action, Outcome};
+use super::findings::{self, Finding};
+use super::modules::{Nature, OURS};
+use super::{Kind, Line, Phase, Service, ServiceError};
+
+use sheet::{Entry, Sheet};
+
+/// Files that other services include: a line in one changes them all.
+const SHARED: [&str; 11] = [
+    "system-auth",
+    "password-auth",
+    "postlogin",
+    "fingerprint-auth",
+    "smartcard-auth",
+    "system-login",
+    "system-local-login",
+    "system-remote-login",
+    "system-services",
+    "config-util",
+    "other",
+];
+
+/// A service whose text is changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'t> {
+    /// Its name.
+    pub name: &'t str,
+    /// Its file, which need not be there yet.
+    pub file: &'t Path,
+    /// Where what it includes is looked for.
+    pub folders: &'t [&'t Path],
+}
+
+/// A new text for a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The text with our lines.
+    pub text: String,
+    /// The text without any of them, which is what it goes back to.
+    pub without: String,
+    /// What was wrong with lines of ours that were there already.
+    pub wrong: Vec<Finding>,
+}
+
+/// Why our lines cannot be put into a service.
+#[derive(Debug, Error)]
+pub enum CannotPlace {
+    /// It is no service but what others include.
+    #[error("{0} is included by other services: a line there changes all of them")]
+    Shared(String),
+    /// It cannot be understood.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// Nothing in it asks for a first factor.
+    #[error("no auth line of {0} asks for a password or another first factor")]
+    NoPrimary(String),
+    /// It leaves the account phase to `other`.
+    #[error("{0} has no account lines of its own, so those of the service \"other\" hold")]
+    NoAccountLines(String),
+    /// Our line comes from a file that it includes, and something is wrong with that.
+    #[error("it runs pam_twofactor through a file that it includes, and {0}")]
+    Elsewhere(Finding),
+    /// It was not as it should be before.
+    #[error("without pam_twofactor already, {0}")]
+    Unsound(Finding),
+    /// No place was found where our line does what it is for.
+    #[error("no place was found for the {} line: {finding}", phase.word())]
+    NoPlace {
+        /// Auth or account.
+        phase: Phase,
+        /// What would be wrong in the most likely one.
+        finding: Finding,
+    },
+}
+
+/// Whether a name is that of a file which services include.
+pub fn is_shared(name: &str) -> bool {
+    SHARED.contains(&name) || name.starts_with("common-")
+}
+
+/// The text with our lines in their places; `None` when they are there already.
+pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, CannotPlace> {
+    if is_shared(target.name) {
+        return Err(CannotPlace::Shared(target.name.to_owned()));
+    }
+    let service = target.read(text)?;
+    let wrong: Vec<Finding> = findings::of(&service, &|_| false).into_iter().filter(proof::matters).collect();
+    let lacking = |phase: Phase| {
+        let about = |finding: &&Finding| finding.phase() == Some(phase);
+        wrong.iter().find(about).cloned()
+    };
+    let mut placed = text.to_owned();
+    let phases = [(Phase::Auth, lacking(Phase::Auth)), (Phase::Account, lacking(Phase::Account))];
+    for (phase, finding) in phases {
+        if let Some(finding) = finding {
+            placed = target.placed(&placed, phase, finding)?;
+        }
+    }
+    if placed == text {
+        return Ok(None);
+    }
+    let without = without(text);
+    target
+        .read(&without)
+        .map_err(CannotPlace::from)
+        .and_then(|base| proof::sound(&base).map_err(CannotPlace::Unsound))?;
+    let wrong = wrong.into_iter().filter(|finding| !matches!(finding, Finding::NoLine(_))).collect();
+    Ok(Some(Placed { text: placed, without, wrong }))
+}
+
+/// The text without our lines.
+pub fn without(text: &str) -> String {
+    stripped(text, None)
+}
+
+/// Whether lines of the text itself are ours.
+pub fn is_in(text: &str) -> bool {
+    Sheet::of(text).entries().iter().any(|entry| entry.runs(OURS))
+}
+
+/// The text without our lines and with what was changed for them changed back, as far as that is recognised. `before` and
+/// `after` are the texts that [`enabled`] began and ended with.
+pub fn undone(text: &str, before: &str, after: &str) -> String {
+    if text == after {
+        return before.to_owned();
+    }
+    let (then, since) = (Sheet::of(before), Sheet::of(&without(after)));
+    let mut sheet = Sheet::of(&without(text));
+    if then.lines().len() == since.lines().len() {
+        for (original, changed) in then.lines().iter().zip(since.lines()) {
+            if original != changed {
+                sheet.put_back(changed, original);
+            }
+        }
+    }
+    sheet.text()
+}
+
+/// Makes sure that a service without our lines lets nobody in with a refused first factor, and somebody with a right one.
+pub fn is_sound(target: &Target<'_>, text: &str) -> Result<(), CannotPlace> {
+    proof::sound(&target.read(text)?).map_err(CannotPlace::Unsound)
+}
+
+/// The text without our lines of a phase, or of all.
+fn stripped(text: &str, phase: Option<Phase>) -> String {
+    let mut sheet = Sheet::of(text);
+    for entry in sheet.entries().iter().rev() {
+        if entry.runs(OURS) && phase.is_none_or(|phase| entry.phase() == Some(phase)) {
+            sheet.remove(entry);
+        }
+    }
+    sheet.text()
+}
+
+impl Target<'_> {
+    fn read(&self, text: &str) -> Result<Service, ServiceError> {
+        Service::from_text(self.name, self.file, text, self.folders)
+    }
+
+    /// The text with our line of one phase, which lacks it or has it in a way that `finding` is about.
+    fn placed(&self, text: &str, phase: Phase, finding: Finding) -> Result<String, CannotPlace> {
+        let arguments = Sheet::of(text).entries().iter().find(|entry| entry.is_ours(phase)).map(Entry::arguments);
+        let base = stripped(text, Some(phase));
+        let service = self.read(&base)?;
+        if service.phase(phase).iter().any(|line| line.runs(OURS)) {
+            return Err(CannotPlace::Elsewhere(finding));
+        }
+        let module = [OURS.to_owned()].into_iter().chain(arguments.unwrap_or_default()).collect::<Vec<_>>().join(" ");
+        match phase {
+            Phase::Auth => self.auth(&base, &service, &module),
+            Phase::Account | Phase::Session | Phase::Password => self.account(&base, &service, &module),
+        }
+    }
+
+    fn auth(&self, base: &str, service: &Service, module: &str) -> Result<String, CannotPlace> {
+        let own: Vec<&Line> = service.phase(Phase::Auth).into_iter().filter(|line| line.is_of(service)).collect();
+        let is_primary = |line: &&&Line| line.kind == Kind::Module && Nature::of(&line.module) == Nature::Primary;
+        if !own.iter().any(|line| is_primary(&line)) {
+            return Err(CannotPlace::NoPrimary(self.name.to_owned()));
+        }
+        proof::sound(service).map_err(CannotPlace::Unsound)?;
+        let mut plan = Plan { base: base.to_owned(), permit: Permit::No };
+        // Each change mends a line, so there are no more than lines.
+        for _ in 0..own.len() + 2 {
+            let current = self.read(&plan.base)?;
+            let lines = current.phase(Phase::Auth);
+            let last = lines.iter().filter(|line| is_primary(line)).map(|line| line.origin).max();
+            let mut likely = None;
+            let sheet = Sheet::of(&plan.base);
+            let entries = sheet.entries();
+            let places = entries.iter().filter(|entry| Some(entry.first) >= last && entry.has(Phase::Auth, &lines));
+            for entry in places {
+                if proof::is_jumped_over(&lines, lines.iter().filter(|line| line.origin <= entry.first).count()) {
+                    continue;
+                }
+                let candidate = plan.with(entry, module);
+                match proof::auth(service, &self.read(&candidate)?) {
+                    Ok(()) => return Ok(candidate),
+                    Err(finding) => likely = likely.or(Some(finding)),
+                }
+            }
+            let finding = likely.unwrap_or(Finding::NeverSucceeds(Phase::Auth));
+            plan = plan.mended(&finding, &current).ok_or(CannotPlace::NoPlace { phase: Phase::Auth, finding })?;
+        }
+        Err(CannotPlace::NoPlace { phase: Phase::Auth, finding: Finding::Tangled(Phase::Auth) })
+    }
+
+    fn account(&self, base: &str, service: &Service, module: &str) -> Result<String, CannotPlace> {
+        let lines = service.phase(Phase::Account);
+        if !lines.iter().any(|line| line.is_of(service)) {
+            return Err(CannotPlace::NoAccountLines(self.name.to_owned()));
+        }
+        let ends = |line: &&&Line| {
+            let actions = [Outcome::Success, Outcome::NewPassword].map(|outcome| line.actions.actions(outcome));
+            line.depth == 0
+                && line.kind == Kind::Module
+                && actions.iter().flatten().any(|action| *action == Action::Done)
+        };
+        let first = lines.iter().find(|line| ends(line)).map(|line| line.origin);
+        let sheet = Sheet::of(base);
+        let entries: Vec<Entry> =
+            sheet.entries().into_iter().filter(|entry| entry.has(Phase::Account, &lines)).collect();
+        // Before the first line that can end the phase, else behind the last one; then wherever nothing jumps over it.
+        let wanted =
+            first.and_then(|first| entries.iter().position(|entry| entry.first == first)).unwrap_or(entries.len());
+        let others = (0..wanted).rev().chain(wanted + 1..=entries.len());
+        let mut likely = None;
+        for at in std::iter::once(wanted).chain(others) {
+            let before = entries.get(at).map_or(usize::MAX, |entry| entry.first);
+            if proof::is_jumped_over(&lines, lines.iter().filter(|line| line.origin < before).count()) {
+                continue;
+            }
+            let line = sheet.styled(Phase::Account, "required", module);
+            let mut candidate = Sheet::of(base);
+            match (entries.get(at), entries.last()) {
+                (Some(next), _) => candidate.insert_before(next, &line),
+                (None, Some(last)) => candidate.insert_after(last, &line),
+                (None, None) => {}
+            }
+            let candidate = candidate.text();
+            match proof::account(&self.read(&candidate)?) {
+                Ok(()) => return Ok(candidate),
+                Err(finding) => likely = likely.or(Some(finding)),
+            }
+        }
+        let finding = likely.unwrap_or(Finding::NeverSucceeds(Phase::Account));
+        Err(CannotPlace::NoPlace { phase: Phase::Account, finding })
+    }
+}
+
+impl Line {
+    /// Whether it comes from the service's own file, itself or through includes, and not from `other`.
+    fn is_of(&self, service: &Service) -> bool {
+        self.top == service.file
+    }
+}
+
+/// Whether a line that says "so far so good" goes before ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    Yes,
+    No,
+}
+
+/// A text on its way.
+struct Plan {
+    base: String,
+    permit: Permit,
+}
+
+impl Plan {
+    /// With our line behind an entry.
+    fn with(&self, entry: &Entry, module: &str) -> String {
+        let mut sheet = Sheet::of(&self.base);
+        sheet.insert_after(entry, &sheet.styled(Phase::Auth, "required", module));
+        if self.permit == Permit::Yes {
+            sheet.insert_after(entry, &sheet.styled(Phase::Auth, "required", "pam_permit.so"));
+        }
+        sheet.text()
+    }
+
+    /// With one change that takes away what was found. `None` when none is known.
+    fn mended(&self, finding: &Finding, service: &Service) -> Option<Self> {
+        let mut sheet = Sheet::of(&self.base);
+        let lines = service.phase(Phase::Auth);
+        match finding {
+            Finding::OnlyIgnores { .. } if self.permit == Permit::No && self.base.contains("success=") => {
+                return Some(Self { base: self.base.clone(), permit: Permit::Yes });
+            }
+            Finding::Skipped { by, .. } => {
+                // Our line may have moved it by one or two; its text and file have not changed.
+                let culprit = lines.iter().find(|line| {
+                    let place = findings::Place::of(line);
+                    place.file == by.file && place.text == by.text && line.actions.has(Action::Done)
+                })?;
+                let entries = sheet.entries();
+                let entry = entries.iter().find(|entry| entry.first == culprit.origin)?;
+                if let Some(name) = entry.included_by_debian() {
+                    // `substack` takes the auth lines only: the others would be lost.
+                    let whole = service.lines.iter().filter(|line| line.is_of(service) && line.origin == entry.first);
+                    if whole.into_iter().any(|line| line.phase != Phase::Auth) {
+                        return None;
+                    }
+                    sheet.replace(entry, &sheet.styled(Phase::Auth, "substack", name));
+                } else if entry.is_include() {
+                    sheet.replace_control(entry, "substack");
+                } else {
+                    sufficient::rewritten(&mut sheet, &entries, &lines)?;
+                }
+            }
+            _ => return None,
+        }
+        Some(Self { base: sheet.text(), permit: self.permit })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Whether a text does what it is for: every way that its phases can end is looked at.
+
+use super::super::control::Outcome;
+use super::super::findings::{self, Finding, Place};
+use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled};
+use super::super::modules::Nature;
+use super::super::{Kind, Line, Phase, Service};
+
+/// Whether something is wrong with our lines, as opposed to worth knowing.
+pub(super) fn matters(finding: &Finding) -> bool {
+    match finding {
+        Finding::NoLine(_)
+        | Finding::Skipped { .. }
+        | Finding::Overruled { .. }
+        | Finding::PrimaryOverruled { .. }
+        | Finding::OnlyIgnores { .. }
+        | Finding::NeverSucceeds(_)
+        | Finding::Tangled(_) => true,
+        Finding::SkippedWhenExpired { .. }
+        | Finding::Unasked { .. }
+        | Finding::Missing { .. }
+        | Finding::Broken { .. }
+        | Finding::UnknownControl(_) => false,
+    }
+}
+
+/// Whether a jump leaves out more than it did when a line is put before the line `at` of a phase.
+pub(super) fn is_jumped_over(lines: &[&Line], at: usize) -> bool {
+    flow::jumps(lines).into_iter().any(|(from, target)| from < at && at < target)
+}
+
+/// A service without our line: a right first factor lets in, a refused one never does.
+pub(super) fn sound(service: &Service) -> Result<(), Finding> {
+    let lines = service.phase(Phase::Auth);
+    let endings = flow::endings(&lines, &|_| false).map_err(|Tangled| Finding::Tangled(Phase::Auth))?;
+    let success = |with: Primary| endings.iter().find(|one| one.so_far == SoFar::Success && one.primary == with);
+    if let Some(ending) = success(Primary::Refused) {
+        let steps = ending.path.iter().rev().filter(|step| step.outcome == Outcome::Failure);
+        let refused = steps.filter_map(|step| lines.get(step.line));
+        let primary = refused.into_iter().find(|line| is_primary(line));
+        return Err(Finding::PrimaryOverruled { primary: primary.map_or_else(nowhere, |line| Place::of(line)) });
+    }
+    match success(Primary::Passed) {
+        Some(_) => Ok(()),
+        None => Err(Finding::NeverSucceeds(Phase::Auth)),
+    }
+}
+
+fn nowhere() -> Place {
+    Place { file: "?".into(), number: 0, text: String::new() }
+}
+
+/// The auth phase with our line, compared with the same service without it.
+pub(super) fn auth(before: &Service, after: &Service) -> Result<(), Finding> {
+    if let Some(finding) = wrong(after, Phase::Auth) {
+        return Err(finding);
+    }
+    let (before, after) = (before.phase(Phase::Auth), after.phase(Phase::Auth));
+    let tangled = |Tangled| Finding::Tangled(Phase::Auth);
+    // Who had to be asked something still has to.
+    let unasked = |endings: &[Ending]| {
+        endings
+            .iter()
+            .any(|one| one.so_far == SoFar::Success && one.primary == Primary::NotAsked && one.ours == Ours::NotRun)
+    };
+    let all = flow::endings(&after, &|_| false).map_err(tangled)?;
+    if unasked(&all) && !unasked(&flow::endings(&before, &|_| false).map_err(tangled)?) {
+        return Err(Finding::NoLine(Phase::Auth));
+    }
+    // Whoever asks for a first factor, with that and a right code somebody gets in.
+    for number in 0..before.iter().filter(|line| is_primary(line)).count() {
+        if opens(&before, number).map_err(tangled)? && !opens(&after, number).map_err(tangled)? {
+            return Err(Finding::NeverSucceeds(Phase::Auth));
+        }
+    }
+    Ok(())
+}
+
+/// The account phase with our line.
+pub(super) fn account(service: &Service) -> Result<(), Finding> {
+    match wrong(service, Phase::Account) {
+        Some(finding) => Err(finding),
+        None => {
+            let found = findings::of(service, &|_| false).into_iter();
+            found.into_iter().find(|one| matches!(one, Finding::SkippedWhenExpired { .. })).map_or(Ok(()), Err)
+        }
+    }
+}
+
+fn wrong(service: &Service, phase: Phase) -> Option<Finding> {
+    let found = findings::of(service, &|_| false);
+    found.into_iter().find(|finding| matters(finding) && finding.phase() == Some(phase))
+}
+
+/// Whether the first factor of that number alone, with our line's yes, is a way in.
+fn opens(lines: &[&Line], number: usize) -> Result<bool, Tangled> {
+    let primaries: Vec<usize> =
+        lines.iter().enumerate().filter(|(_, line)| is_primary(line)).map(|(at, _)| at).collect();
+    let endings = flow::endings_assuming(lines, &|at, line| match Nature::of(&line.module) {
+        Nature::Primary if primaries.get(number) == Some(&at) => Assumed::Passes,
+        Nature::Primary => Assumed::Refuses,
+        Nature::Ours => Assumed::Passes,
+        Nature::Deny | Nature::Permit | Nature::Other => Assumed::Nothing,
+    })?;
+    Ok(endings.iter().any(|one| one.so_far == SoFar::Success && one.primary == Primary::Passed))
+}
+
+fn is_primary(line: &Line) -> bool {
+    line.kind == Kind::Module && Nature::of(&line.module) == Nature::Primary
+}

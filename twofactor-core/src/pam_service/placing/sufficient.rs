@@ -1,0 +1,45 @@
+//! First factors of the service's own file that are `sufficient`: the first that accepts ends the phase, before our line.
+//!
+//! They come to jump over what stands between them and our line, which is the `pam_deny.so` behind them. Where there is none, the
+//! last of them becomes `required`, so that its refusal counts.
+
+use super::super::control::{Action, Outcome};
+use super::super::modules::Nature;
+use super::super::{Kind, Line};
+use super::sheet::{Entry, Sheet};
+
+/// Writes other controls into the sheet. `None` where that would have to count lines of an included file. `lines` are those of
+/// the auth phase.
+pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -> Option<()> {
+    let nature =
+        |at: usize| lines.get(at).filter(|line| line.kind == Kind::Module).map(|line| Nature::of(&line.module));
+    let ends: Vec<usize> = (0..lines.len())
+        .filter(|at| nature(*at) == Some(Nature::Primary))
+        .filter(|at| lines.get(*at).is_some_and(|line| line.actions.actions(Outcome::Success).contains(&Action::Done)))
+        .collect();
+    let (first, last) = (*ends.first()?, *ends.last()?);
+    let deny = (last + 1..lines.len()).find(|at| nature(*at) == Some(Nature::Deny));
+    let behind = deny.unwrap_or(last) + 1;
+    // Everything that is jumped over stands in this file, a line each.
+    let entry_of = |at: usize| {
+        let line = lines.get(at)?;
+        let entry = entries.iter().find(|entry| entry.first == line.origin)?;
+        (line.depth == 0 && line.file == line.top && !entry.is_include()).then_some(entry)
+    };
+    for at in first..behind {
+        entry_of(at)?;
+    }
+    for at in ends {
+        let entry = entry_of(at)?;
+        let over = behind - at - 1;
+        let control = if over == 0 {
+            "required".to_owned()
+        } else if entry.control().eq_ignore_ascii_case("sufficient") {
+            format!("[success={over} new_authtok_reqd={over} default=ignore]")
+        } else {
+            entry.control().replace("=done", &format!("={over}"))
+        };
+        sheet.replace_control(entry, &control);
+    }
+    Some(())
+}

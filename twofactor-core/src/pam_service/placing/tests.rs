@@ -1,0 +1,191 @@
+//! Each layout of a distribution, in short, and each trap.
+
+use std::fs;
+
+use super::*;
+
+const COMMON_AUTH: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\t\t\tpam_deny.so\n\
+                           auth\trequired\t\t\tpam_permit.so\nauth\toptional\t\t\tpam_cap.so\n";
+const COMMON_ACCOUNT: &str = "account\t[success=1 new_authtok_reqd=done default=ignore]\tpam_unix.so\n\
+                              account\trequisite\t\t\tpam_deny.so\naccount\trequired\t\t\tpam_permit.so\n";
+const SYSTEM_AUTH: &str = "\
+auth        required                                     pam_env.so
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        [default=1 ignore=ignore success=ok]         pam_localuser.so
+auth        sufficient                                   pam_unix.so nullok
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        sufficient                                   pam_sss.so forward_pass
+auth        required                                     pam_deny.so
+
+account     required                                     pam_unix.so
+account     sufficient                                   pam_localuser.so
+account     sufficient                                   pam_usertype.so issystem
+account     [default=bad success=ok user_unknown=ignore] pam_sss.so
+account     required                                     pam_permit.so
+";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("common-auth", COMMON_AUTH),
+        ("common-account", COMMON_ACCOUNT),
+        ("system-auth", SYSTEM_AUTH),
+        ("debian-sufficient", "auth sufficient pam_unix.so\nauth required pam_deny.so\n"),
+        ("postlogin", "session optional pam_lastlog.so\n"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn try_enable(text: &str) -> Result<Option<Placed>, CannotPlace> {
+    let folder = folder();
+    let folders = [folder.path()];
+    enabled(&Target { name: "service", file: &folder.path().join("service"), folders: &folders }, text)
+}
+
+#[track_caller]
+fn enable(text: &str) -> String {
+    let placed = try_enable(text).unwrap().expect("something has to change");
+    assert_eq!(try_enable(&placed.text).unwrap(), None, "what was placed is right:\n{}", placed.text);
+    assert_eq!(undone(&placed.text, text, &placed.text), text);
+    let more = format!("{}session optional pam_new.so\n", placed.text);
+    let there_before = format!("{text}session optional pam_new.so\n");
+    if !placed.text.contains("pam_permit.so") || text.contains("pam_permit.so") {
+        assert_eq!(undone(&more, text, &placed.text), there_before, "what somebody else added stays");
+    }
+    placed.text
+}
+
+#[test]
+fn debian_gets_its_lines_around_the_includes() {
+    let text = "# PAM for sshd\n\n# Standard Un*x authentication.\n@include common-auth\n\n# nologin\naccount    required     pam_nologin.so\n\n\
+                # Standard Un*x authorization.\n@include common-account\n\nsession [success=ok] pam_selinux.so close\n";
+    let wanted = "# PAM for sshd\n\n# Standard Un*x authentication.\n@include common-auth\nauth       required     pam_twofactor.so\n\n\
+                  # nologin\naccount    required     pam_nologin.so\n\naccount    required     pam_twofactor.so\n\
+                  # Standard Un*x authorization.\n@include common-account\n\nsession [success=ok] pam_selinux.so close\n";
+    assert_eq!(enable(text), wanted);
+}
+
+#[test]
+fn a_substack_stays_and_an_include_that_ends_the_phase_becomes_one() {
+    let sshd = "#%PAM-1.0\nauth       substack     system-auth\nauth       include      postlogin\n\
+                account    required     pam_nologin.so\naccount    include      system-auth\n";
+    let wanted = "#%PAM-1.0\nauth       substack     system-auth\nauth       required     pam_twofactor.so\n\
+                  auth       include      postlogin\naccount    required     pam_nologin.so\n\
+                  account    required     pam_twofactor.so\naccount    include      system-auth\n";
+    assert_eq!(enable(sshd), wanted);
+    let sudo = "#%PAM-1.0\nauth       include      system-auth\naccount    include      system-auth\n";
+    let wanted = "#%PAM-1.0\nauth       substack     system-auth\nauth       required     pam_twofactor.so\n\
+                  account    required     pam_twofactor.so\naccount    include      system-auth\n";
+    assert_eq!(enable(sudo), wanted);
+}
+
+#[test]
+fn an_include_of_debian_that_ends_the_phase_becomes_a_substack_when_nothing_is_lost() {
+    let text = "@include debian-sufficient\naccount required pam_unix.so\n";
+    assert_eq!(
+        enable(text),
+        "auth substack debian-sufficient\nauth required pam_twofactor.so\naccount required pam_unix.so\naccount required pam_twofactor.so\n"
+    );
+    let lossy = try_enable("@include system-auth\n");
+    assert!(
+        matches!(lossy, Err(CannotPlace::NoPlace { phase: Phase::Auth, finding: Finding::Skipped { .. } })),
+        "{lossy:?}"
+    );
+}
+
+#[test]
+fn sufficient_in_the_file_itself_jumps_over_the_refusal() {
+    let text = "auth required pam_env.so\nauth sufficient pam_unix.so\nauth sufficient pam_sss.so use_first_pass\n\
+                auth required pam_deny.so\naccount required pam_unix.so\n";
+    let wanted = "auth required pam_env.so\nauth [success=2 new_authtok_reqd=2 default=ignore] pam_unix.so\n\
+                  auth [success=1 new_authtok_reqd=1 default=ignore] pam_sss.so use_first_pass\nauth required pam_deny.so\n\
+                  auth required pam_twofactor.so\naccount required pam_unix.so\naccount required pam_twofactor.so\n";
+    assert_eq!(enable(text), wanted);
+    let alone = enable("auth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n");
+    assert!(
+        alone.contains("auth required pam_deny.so\nauth required pam_permit.so\nauth required pam_twofactor.so\n"),
+        "{alone}"
+    );
+    let nothing_behind = enable("auth sufficient pam_unix.so\naccount required pam_unix.so\n");
+    assert!(
+        nothing_behind.starts_with("auth required pam_unix.so\nauth required pam_twofactor.so\n"),
+        "{nothing_behind}"
+    );
+}
+
+#[test]
+fn our_line_stands_where_jumps_land_and_not_within_them() {
+    let text = format!("{COMMON_AUTH}{COMMON_ACCOUNT}");
+    let placed = enable(&text);
+    let deny = placed.find("requisite").unwrap();
+    assert!(placed.find("pam_twofactor.so").unwrap() > deny, "{placed}");
+    let account = placed.find("account\t").unwrap();
+    assert!(placed[account..].starts_with("account\trequired"), "before what an expired password ends: {placed}");
+    let arch = "auth required pam_faillock.so preauth\n-auth [success=2 default=ignore] pam_systemd_home.so\n\
+                auth [success=1 default=bad] pam_unix.so try_first_pass nullok\nauth [default=die] pam_faillock.so authfail\n\
+                auth optional pam_permit.so\nauth required pam_env.so\nauth required pam_faillock.so authsucc\n\
+                account required pam_unix.so\n";
+    let placed = enable(arch);
+    assert!(placed.contains("authfail\nauth required pam_twofactor.so\nauth optional pam_permit.so"), "{placed}");
+}
+
+#[test]
+fn wrong_lines_of_ours_are_put_right_and_keep_their_arguments() {
+    let text = "auth sufficient pam_twofactor.so conf=/etc/x.toml nullok\nauth required pam_unix.so\n\
+                account required pam_unix.so\naccount optional pam_twofactor.so\n";
+    let placed = try_enable(text).unwrap().unwrap();
+    assert_eq!(
+        placed.text,
+        "auth required pam_unix.so\nauth required pam_twofactor.so conf=/etc/x.toml nullok\naccount required pam_unix.so\n\
+         account required pam_twofactor.so\n"
+    );
+    assert_eq!(placed.without, "auth required pam_unix.so\naccount required pam_unix.so\n");
+    assert!(
+        placed.wrong.iter().any(|finding| matches!(finding, Finding::Overruled { phase: Phase::Auth, .. })),
+        "{:?}",
+        placed.wrong
+    );
+}
+
+#[test]
+fn what_only_needs_an_account_line_gets_no_more() {
+    let text = "auth required pam_unix.so\nauth required pam_twofactor.so\naccount required pam_unix.so\n";
+    let placed = try_enable(text).unwrap().unwrap();
+    assert_eq!(placed.text, format!("{text}account required pam_twofactor.so\n"));
+}
+
+#[test]
+fn crlf_a_missing_newline_and_continued_lines_stay() {
+    let text = "auth required \\\r\n  pam_unix.so\r\naccount required pam_unix.so";
+    let wanted = "auth required \\\r\n  pam_unix.so\r\nauth required pam_twofactor.so\r\naccount required pam_unix.so\r\n\
+                  account required pam_twofactor.so\r\n";
+    assert_eq!(try_enable(text).unwrap().unwrap().text, wanted);
+}
+
+#[test]
+fn what_cannot_be_done_safely_is_refused_with_the_line() {
+    assert!(matches!(try_enable("account required pam_unix.so\n"), Err(CannotPlace::NoPrimary(_))));
+    assert!(matches!(try_enable("auth required pam_permit.so\n"), Err(CannotPlace::NoPrimary(_))));
+    assert!(matches!(try_enable("auth required pam_unix.so\n"), Err(CannotPlace::NoAccountLines(_))));
+    let open = try_enable(
+        "auth required pam_env.so\nauth sufficient pam_unix.so\nauth optional pam_a.so\naccount required pam_unix.so\n",
+    );
+    assert!(matches!(open, Err(CannotPlace::Unsound(Finding::PrimaryOverruled { .. }))), "{open:?}");
+    let folder = folder();
+    let folders = [folder.path()];
+    let shared = Target { name: "common-auth", file: &folder.path().join("common-auth"), folders: &folders };
+    assert!(matches!(enabled(&shared, COMMON_AUTH), Err(CannotPlace::Shared(_))));
+}
+
+#[test]
+fn a_file_that_somebody_changed_since_loses_our_lines_and_what_was_changed_for_them() {
+    let before = "auth include system-auth\naccount include system-auth\n";
+    let after = enable(before);
+    let since = after.replace("account include", "account required pam_access.so\naccount include");
+    assert_eq!(
+        undone(&since, before, &after),
+        "auth include system-auth\naccount required pam_access.so\naccount include system-auth\n"
+    );
+}
