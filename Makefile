@@ -3,13 +3,20 @@
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/twofactor
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 # Where libpam looks for modules: where pam_unix.so is. Multiarch on Debian, lib64 on Fedora.
 PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam_unix.so, \
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test bench lint install uninstall clean
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test bench lint
+.PHONY: install uninstall deb clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -46,6 +53,11 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; els
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
 	$(CARGO) test --locked --workspace
 
+vm-test: ## Boot a Debian in QEMU, install the package, reboot, log in on the console with password and code
+	tests/install-packages vm
+	$(CARGO) build --release --locked -p twofactor-tests --bins
+	target/release/vm-test
+
 bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench
 	$(MAKE) --no-print-directory build
@@ -57,27 +69,60 @@ lint: ## Check formatting, lints and documentation
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 
-install: ## Install the built module, tool and manual pages (DESTDIR, PREFIX, PAMDIR)
+# What install puts below DESTDIR and uninstall removes, apart from configuration and state.
+DOCUMENTS = README.md SECURITY.md CHANGELOG.md
+EXAMPLES = $(wildcard etc/pam.d/*.example etc/fail2ban/jail.d/*) etc/ssh/sshd_config.d/twofactor.conf
+# What fail2ban counts, and what the sandbox of polkit has to let the module write.
+FILTERS = $(wildcard etc/fail2ban/filter.d/*)
+UNITS = $(wildcard etc/systemd/system/*/*)
+INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofactor.conf \
+    $(MANDIR)/man5/twofactor.toml.5 $(MANDIR)/man8/twofactor.8 $(MANDIR)/man8/pam_twofactor.8 \
+    $(BASHDIR)/twofactor $(ZSHDIR)/_twofactor $(FISHDIR)/twofactor.fish \
+    $(addprefix $(DOCDIR)/,$(DOCUMENTS)) $(patsubst etc/%,$(DOCDIR)/examples/%,$(EXAMPLES)) \
+    $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
+# Folders that are ours alone, the inner ones first: they go when they are empty.
+OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
+    examples/fail2ban/jail.d examples/fail2ban examples) $(DOCDIR) \
+    $(patsubst etc/systemd/system/%/,$(UNITDIR)/%,$(sort $(dir $(UNITS))))
+
+install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDIR)
 	@test -f target/release/libpam_twofactor.so || { echo 'run "make build" first' >&2; exit 1; }
 	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }
-	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
+	# The module by rename: a login that is under way keeps the file it has mapped.
 	install -m 0644 target/release/libpam_twofactor.so $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new
 	mv -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new $(DESTDIR)$(PAMDIR)/pam_twofactor.so
 	install -m 0755 target/release/twofactor $(DESTDIR)$(SBINDIR)/twofactor
 	install -m 0644 man/twofactor.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 0644 man/twofactor.8 man/pam_twofactor.8 $(DESTDIR)$(MANDIR)/man8/
+	target/release/twofactor completions bash >$(DESTDIR)$(BASHDIR)/twofactor
+	target/release/twofactor completions zsh >$(DESTDIR)$(ZSHDIR)/_twofactor
+	target/release/twofactor completions fish >$(DESTDIR)$(FISHDIR)/twofactor.fish
+	chmod 0644 $(DESTDIR)$(BASHDIR)/twofactor $(DESTDIR)$(ZSHDIR)/_twofactor $(DESTDIR)$(FISHDIR)/twofactor.fish
+	install -m 0644 etc/tmpfiles.d/twofactor.conf $(DESTDIR)$(TMPFILESDIR)/
+	install -m 0644 $(DOCUMENTS) $(DESTDIR)$(DOCDIR)/
+	for file in $(EXAMPLES); do \
+	    install -m 0644 $$file $(DESTDIR)$(DOCDIR)/examples/$${file#etc/} || exit 1; done
+	for file in $(FILTERS); do install -m 0644 $$file $(DESTDIR)/$$file || exit 1; done
+	for file in $(UNITS); do \
+	    install -m 0644 $$file $(DESTDIR)$(UNITDIR)/$${file#etc/systemd/system/} || exit 1; done
 	install -d -m 0755 $(DESTDIR)/etc/twofactor
 	test -e $(DESTDIR)/etc/twofactor/twofactor.toml || \
 	    install -m 0644 etc/twofactor.toml $(DESTDIR)/etc/twofactor/twofactor.toml
 	install -d -m 0700 $(DESTDIR)/var/lib/twofactor $(DESTDIR)/var/lib/twofactor/users
 
 uninstall: ## Remove what install put there; refuses while a PAM service still names the module
-	@if grep -ls '^[^#]*pam_twofactor' $(DESTDIR)/etc/pam.d/*; then \
+	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }
+	@services=$$(grep -ls '^[^#]*pam_twofactor' $(addprefix $(DESTDIR),/etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/*)); \
+	if [ -n "$$services" ]; then echo "$$services"; \
 	    echo 'the files above still use pam_twofactor.so: take it out of them first' >&2; exit 1; fi
-	rm -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so $(DESTDIR)$(SBINDIR)/twofactor
-	rm -f $(DESTDIR)$(MANDIR)/man5/twofactor.toml.5
-	rm -f $(DESTDIR)$(MANDIR)/man8/twofactor.8 $(DESTDIR)$(MANDIR)/man8/pam_twofactor.8
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	for folder in $(addprefix $(DESTDIR),$(OWN_FOLDERS)); do \
+	    test ! -d $$folder || rmdir --ignore-fail-on-non-empty $$folder || exit 1; done
 	@echo 'kept: $(DESTDIR)/etc/twofactor and $(DESTDIR)/var/lib/twofactor'
+
+deb: ## Build the Debian package into target/deb
+	packaging/deb/build
 
 clean: ## Remove what was built
 	$(CARGO) clean

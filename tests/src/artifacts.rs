@@ -38,6 +38,18 @@ pub fn release() -> &'static Artifacts {
     BUILT.get_or_init(|| build(Profile::Release))
 }
 
+/// The Debian package of this checkout, as `make deb` builds it.
+pub fn debian_package() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let output = Command::new("make").arg("deb").current_dir(workspace()).output().expect("make runs");
+        assert!(output.status.success(), "make deb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        let built = std::fs::read_dir(workspace().join("target/deb")).expect("a folder of packages");
+        let mut packages = built.flatten().map(|entry| entry.path());
+        packages.find(|path| path.extension().is_some_and(|extension| extension == "deb")).expect("a package")
+    })
+}
+
 /// Builds the module and the tool.
 pub fn build(profile: Profile) -> Artifacts {
     // One after the other, as they ship: together they would share features, and the module would get the tool's.

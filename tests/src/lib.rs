@@ -14,6 +14,7 @@
 )]
 
 pub mod artifacts;
+pub mod debian;
 pub mod first_login;
 pub mod fob;
 pub mod footprint;

@@ -1,7 +1,8 @@
 //! A Linux host of its own for one test: users, configuration, syslog, devices, network, processes.
 //!
 //! The test runs in a fresh thread with its own mount, network, IPC, UTS and PID namespaces. `/etc` is a copy; `/run`,
-//! `/tmp`, `/var`, `/home`, `/root` and `/dev` are new and live in memory. What always holds: the real host sees none of it,
+//! `/tmp`, `/var`, `/home`, `/root` and `/dev` are new and live in memory. [`run_in`] takes all files from another system, under
+//! a layer in memory. What always holds: the real host sees none of it,
 //! and everything ends with the test, because the kernel kills all processes of a PID namespace with its first one, which
 //! ends when its standard input does, even if the test itself was killed.
 
@@ -13,10 +14,11 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::artifacts::{self, Artifacts};
+use crate::debian;
 use crate::pam::SERVICE;
 use crate::requirements::{self, NAMESPACES, PATH};
 use crate::syslog::{Line, Syslog};
@@ -25,7 +27,7 @@ use crate::syslog::{Line, Syslog};
 pub const PASSWORD: &str = "correct horse battery";
 
 /// The same as `openssl passwd -6` writes it.
-const PASSWORD_HASH: &str =
+pub const PASSWORD_HASH: &str =
     "$6$twofactor$k3JO.ZQURxsDiLMP4N9UdbFuYOk8Lw7hFqr78FTC0.TIVOmrfmVOGvHrv3zVHBqy.Ox2ZULQQam89eYdQrS740";
 
 /// Where the harness keeps its own things in a private host.
@@ -53,12 +55,24 @@ pub fn private_host(test: impl FnOnce(&Host) + Send) {
 
 /// Runs `body` in a private host that has `artifacts`.
 pub fn run<T: Send>(artifacts: &Artifacts, body: impl FnOnce(&Host) -> T + Send) -> T {
+    on_a_thread(|| {
+        let host = Host::enter(artifacts);
+        body(&host)
+    })
+}
+
+/// Runs `body` in a private host whose files are those of the system at `root`, which stays as it is.
+pub fn run_in<T: Send>(root: &Path, body: impl FnOnce(&Host) -> T + Send) -> T {
+    on_a_thread(|| {
+        let host = Host::enter_root(root);
+        body(&host)
+    })
+}
+
+fn on_a_thread<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     let name = std::thread::current().name().unwrap_or("private host").to_owned();
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, || {
-            let host = Host::enter(artifacts);
-            body(&host)
-        });
+        let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, body);
         thread.expect("a thread starts").join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
@@ -70,9 +84,7 @@ impl Host {
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
             .expect("private mounts");
         memory("/run", "0755");
-        fs::create_dir(PLACE).unwrap();
-        fs::create_dir(format!("{PLACE}/bin")).unwrap();
-        fs::create_dir(format!("{PLACE}/pam.d")).unwrap();
+        private_place();
         // The checkout may lie below a folder that is about to be hidden.
         for (program, name) in [
             (&artifacts.module, "pam_twofactor.so"),
@@ -82,7 +94,7 @@ impl Host {
             bind_file(program, &PathBuf::from(format!("{PLACE}/bin/{name}")));
         }
         private_etc();
-        private_dev();
+        private_dev(&format!("{PLACE}/dev"), "/dev");
         for (folder, mode) in [("/tmp", "1777"), ("/home", "0755"), ("/root", "0700"), ("/var", "0755")] {
             memory(folder, mode);
         }
@@ -106,6 +118,34 @@ impl Host {
         for record in ["/run/utmp", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog"] {
             fs::write(record, "").unwrap();
         }
+        let host = Self::start();
+        host.service(
+            "other",
+            "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n",
+        );
+        host.service(SERVICE, "auth required pam_twofactor.so\naccount required pam_permit.so\n");
+        host
+    }
+
+    /// The same with all files of the system at `root`.
+    fn enter_root(root: &Path) -> Self {
+        debian::over(root).expect("another system's files below a layer in memory");
+        private_dev("/run/dev", "/run/root/dev");
+        std::env::set_current_dir("/run/root").unwrap();
+        nix::unistd::pivot_root(".", ".").expect("another root");
+        umount2(".", MntFlags::MNT_DETACH).expect("the files of the real host go");
+        for (folder, mode) in [("/tmp", "1777"), ("/run", "0755")] {
+            memory(folder, mode);
+        }
+        fs::create_dir("/run/sshd").unwrap();
+        fs::write("/run/utmp", "").unwrap();
+        private_place();
+        own_name();
+        Self::start()
+    }
+
+    /// Starts what every host has running.
+    fn start() -> Self {
         std::env::set_current_dir("/").unwrap();
         nix::unistd::sethostname(HOST_NAME).expect("a host name");
         let log = Syslog::listen(Path::new(LOG)).expect("syslog");
@@ -113,11 +153,6 @@ impl Host {
         symlink(LOG, "/dev/log").unwrap();
         let host = Self { log, init: first_process() };
         host.succeed("ip", ["link", "set", "lo", "up"]);
-        host.service(
-            "other",
-            "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n",
-        );
-        host.service(SERVICE, "auth required pam_twofactor.so\naccount required pam_permit.so\n");
         host
     }
 
@@ -232,6 +267,12 @@ pub fn said(output: &Output) -> String {
     format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+fn private_place() {
+    for folder in [PLACE, &format!("{PLACE}/bin"), &format!("{PLACE}/pam.d")] {
+        fs::create_dir(folder).unwrap();
+    }
+}
+
 fn memory(folder: impl AsRef<Path>, mode: &str) {
     let (folder, options) = (folder.as_ref(), format!("mode={mode}"));
     mount(Some("twofactor-tests"), folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
@@ -258,17 +299,20 @@ fn private_etc() {
     if Path::new("/etc/twofactor").exists() {
         fs::remove_dir_all("/etc/twofactor").unwrap();
     }
+    own_name();
+}
+
+fn own_name() {
     let _ = fs::remove_file("/etc/hosts");
     fs::write("/etc/hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost\n")).unwrap();
 }
 
-/// Devices that exist everywhere, and terminals of our own.
-fn private_dev() {
-    let dev = format!("{PLACE}/dev");
-    fs::create_dir(&dev).unwrap();
-    memory(&dev, "0755");
+/// Devices that exist everywhere, and terminals of our own, made at `dev` and moved to `target`.
+fn private_dev(dev: &str, target: &str) {
+    fs::create_dir(dev).unwrap();
+    memory(dev, "0755");
     for device in ["null", "zero", "full", "random", "urandom", "tty"] {
-        bind_file(&Path::new("/dev").join(device), &Path::new(&dev).join(device));
+        bind_file(&Path::new("/dev").join(device), &Path::new(dev).join(device));
     }
     fs::create_dir(format!("{dev}/shm")).unwrap();
     fs::create_dir(format!("{dev}/pts")).unwrap();
@@ -281,16 +325,16 @@ fn private_dev() {
         Some("newinstance,ptmxmode=0666,mode=0620,gid=5"),
     )
     .expect("terminals");
-    for (target, link) in [
+    for (to, link) in [
         ("pts/ptmx", "ptmx"),
         ("/proc/self/fd", "fd"),
         ("/proc/self/fd/0", "stdin"),
         ("/proc/self/fd/1", "stdout"),
         ("/proc/self/fd/2", "stderr"),
     ] {
-        symlink(target, format!("{dev}/{link}")).unwrap();
+        symlink(to, format!("{dev}/{link}")).unwrap();
     }
-    mount(Some(dev.as_str()), "/dev", None::<&str>, MsFlags::MS_MOVE, None::<&str>).expect("/dev");
+    mount(Some(dev), target, None::<&str>, MsFlags::MS_MOVE, None::<&str>).expect("/dev");
 }
 
 /// The first process of a new PID namespace: mounts its `/proc`, then lives as long as its standard input. It ignores

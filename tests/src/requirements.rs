@@ -80,7 +80,14 @@ pub fn faketime() -> Option<&'static Path> {
 pub const PYTHON: &str = "/usr/bin/python3";
 
 fn met_unless(missing: Option<&str>) -> bool {
-    let Some(reason) = missing else { return true };
+    missing.is_none_or(|reason| {
+        unmet(reason);
+        false
+    })
+}
+
+/// Says that the test which calls it cannot run here and why, or panics when it must run.
+pub fn unmet(reason: &str) {
     assert!(
         std::env::var_os("TWOFACTOR_TESTS_MUST_RUN").is_none_or(|value| value != "1"),
         "this suite must run, but {reason}"
@@ -88,7 +95,6 @@ fn met_unless(missing: Option<&str>) -> bool {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Written past the test runner's capture, and at once: a skipped test must not look like one that ran.
     let _ = std::io::stderr().write_all(format!("skipped: {test}: {reason}\n").as_bytes());
-    false
 }
 
 /// The full path of a program.

@@ -96,9 +96,18 @@ impl Host {
              PasswordAuthentication no\nUseDNS no\nPrintMotd no\nPrintLastLog no\nPidFile none\n"
         );
         fs::write(&file, format!("{configuration}\n{common}")).unwrap();
+        self.start_sshd(&["-f", file.to_str().unwrap()], prepare)
+    }
+
+    /// Starts sshd with the configuration and PAM service that the host has.
+    pub fn own_sshd(&self) -> Sshd<'_> {
+        self.start_sshd(&["-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none"], |_| ())
+    }
+
+    fn start_sshd(&self, arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Sshd<'_> {
         let program = requirements::program("sshd").expect("sshd was found before");
         let mut command = self.command(program);
-        command.arg("-D").arg("-f").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg("-D").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         prepare(&mut command);
         let process = command.spawn().expect("sshd starts");
         let sshd = Sshd { host: self, process: Some(process) };

@@ -21,6 +21,7 @@ pub struct Terminal {
     process: Child,
     seen: Vec<u8>,
     read_to: usize,
+    deadline: Duration,
 }
 
 /// Columns and lines.
@@ -47,7 +48,21 @@ impl Terminal {
         session.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args()).env_clear();
         session.envs(command.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
         let process = session.stdin(end()).stdout(end()).stderr(end()).spawn().expect("setsid runs");
-        Self { screen: pty.master.into(), keyboard: pty.slave, process, seen: Vec::new(), read_to: 0 }
+        Self {
+            screen: pty.master.into(),
+            keyboard: pty.slave,
+            process,
+            seen: Vec::new(),
+            read_to: 0,
+            deadline: DEADLINE,
+        }
+    }
+
+    /// Waits longer than usual for everything: for programs that take minutes.
+    #[must_use]
+    pub fn waiting_up_to(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     /// Waits for `words` behind everything waited for before, and gives what was shown up to and with them.
@@ -70,7 +85,7 @@ impl Terminal {
                 self.read_to += end;
                 return (number, shown);
             }
-            let over = started.elapsed() >= DEADLINE || self.ended();
+            let over = started.elapsed() >= self.deadline || self.ended();
             if !self
                 .read_some(DEADLINE.checked_sub(started.elapsed()).unwrap_or_default().min(Duration::from_millis(200)))
                 && over
@@ -94,7 +109,7 @@ impl Terminal {
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
-        while started.elapsed() < DEADLINE {
+        while started.elapsed() < self.deadline {
             self.read_some(Duration::from_millis(50));
             if let Some(status) = self.process.try_wait().unwrap() {
                 while self.read_some(Duration::ZERO) {}

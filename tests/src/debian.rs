@@ -1,0 +1,131 @@
+//! A freshly installed Debian 12 for one test: a private host whose files are those of `debootstrap`.
+//!
+//! The system is made once, below `target/debian`, and never changed afterwards: a test writes to memory laid over it
+//! (overlayfs). The folder's name says what is in it, so another list of packages makes another folder.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::unshare;
+use nix::sys::stat::Mode;
+
+use crate::artifacts::{debian_package, workspace};
+use crate::private_host::{Host, said};
+use crate::requirements::{self, NAMESPACES, PATH};
+
+/// The release: what the package is developed on.
+const RELEASE: &str = "bookworm";
+
+/// Where a host whose apt knows no mirror of the release gets it from.
+const USUAL_MIRROR: &str = "http://deb.debian.org/debian";
+
+/// What a small server has, and what a test calls there.
+const PACKAGES: [&str; 9] =
+    ["iproute2", "libpam-cap", "login", "oathtool", "openssh-client", "openssh-server", "passwd", "strace", "sudo"];
+
+/// Where [`debian`] puts the package under test.
+pub const PACKAGE: &str = "/root/libpam-twofactor.deb";
+
+/// Runs `test` in a fresh Debian with the package at [`PACKAGE`], or skips it where that cannot be done.
+pub fn debian(test: impl FnOnce(&Host) + Send) {
+    if let Some(root) = base() {
+        let package = fs::read(debian_package()).unwrap();
+        crate::private_host::run_in(root, |host| {
+            fs::write(PACKAGE, package).unwrap();
+            test(host);
+        });
+    }
+}
+
+/// The files of a fresh Debian, or `None` where they cannot be had.
+fn base() -> Option<&'static Path> {
+    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    if !requirements::met() || !requirements::programs_met(&["debootstrap", "dpkg-buildpackage"]) {
+        return None;
+    }
+    match MADE.get_or_init(|| bootstrapped(&PACKAGES).and_then(layered)) {
+        Ok(root) => Some(root),
+        Err(reason) => {
+            requirements::unmet(reason);
+            None
+        }
+    }
+}
+
+/// The files of a system with these packages, made now unless they are there. The second of two processes waits for the
+/// first.
+pub fn bootstrapped(packages: &[&str]) -> Result<PathBuf, String> {
+    let folder = workspace().join("target/debian");
+    fs::create_dir_all(&folder).unwrap();
+    let lock = File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let root = folder.join(format!("{RELEASE}-{}", packages.join("-")));
+    if root.is_dir() {
+        return Ok(root);
+    }
+    // Written past the test runner's capture: nobody should wonder what takes a minute.
+    let _ = std::io::stderr().write_all(b"debootstrap: a Debian for the tests, once\n");
+    let unfinished = folder.join("unfinished");
+    let _ = fs::remove_dir_all(&unfinished);
+    let mirror = mirror();
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap.args(["--variant=minbase", &format!("--include={}", packages.join(",")), RELEASE]);
+    debootstrap.arg(&unfinished).arg(&mirror).env("PATH", PATH);
+    for (name, value) in apt_proxies() {
+        debootstrap.env(name, value);
+    }
+    let output = debootstrap.output().map_err(|error| format!("debootstrap: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("debootstrap from {mirror} failed: {}", said(&output)));
+    }
+    for entry in fs::read_dir(unfinished.join("var/cache/apt/archives")).unwrap().flatten() {
+        let _ = fs::remove_file(entry.path());
+    }
+    fs::rename(&unfinished, &root).unwrap();
+    Ok(root)
+}
+
+/// A system over which a layer in memory can be laid here.
+fn layered(root: PathBuf) -> Result<PathBuf, String> {
+    let attempt = std::thread::scope(|scope| scope.spawn(|| over(&root)).join().expect("mounting does not panic"));
+    attempt.map(|()| root).map_err(|errno| format!("an overlay cannot be mounted here: {errno}"))
+}
+
+/// Moves the calling thread into mounts of its own, and mounts `root` at `/run/root` below a layer in memory.
+pub(crate) fn over(root: &Path) -> nix::Result<()> {
+    const NOTHING: Option<&str> = None;
+    unshare(NAMESPACES)?;
+    mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING)?;
+    mount(Some("twofactor-tests"), "/run", Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))?;
+    for folder in ["/run/changes", "/run/work", "/run/root"] {
+        nix::unistd::mkdir(folder, Mode::S_IRWXU | Mode::S_IRGRP | Mode::S_IXGRP | Mode::S_IROTH | Mode::S_IXOTH)?;
+    }
+    let layers = format!("lowerdir={},upperdir=/run/changes,workdir=/run/work", root.display());
+    mount(Some("overlay"), "/run/root", Some("overlay"), MsFlags::empty(), Some(layers.as_str()))
+}
+
+/// The mirror this host's own apt uses for the release.
+fn mirror() -> String {
+    let fields = ["Identifier: Packages", "Component: main", &format!("Codename: {RELEASE}")];
+    let known = Command::new("apt-get").args(["indextargets", "--format=$(REPO_URI)"]).args(fields).output();
+    let known = known.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    known.lines().next().unwrap_or(USUAL_MIRROR).to_owned()
+}
+
+/// The proxies of this host's own apt, in the words of wget.
+fn apt_proxies() -> Vec<(&'static str, String)> {
+    let proxy = |name: &'static str, key: &str| {
+        let output = Command::new("apt-config").args(["shell", "PROXY", key]).output().ok()?;
+        let line = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let value = line.strip_prefix("PROXY='")?.strip_suffix('\'')?;
+        (!value.is_empty() && value != "DIRECT").then(|| (name, value.to_owned()))
+    };
+    [proxy("http_proxy", "Acquire::http::Proxy"), proxy("https_proxy", "Acquire::https::Proxy")]
+        .into_iter()
+        .flatten()
+        .collect()
+}

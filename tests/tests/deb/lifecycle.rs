@@ -1,0 +1,149 @@
+//! From a fresh Debian to a protected sshd and back: install, log in, upgrade, log in, remove, log in, purge.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Instant;
+
+use twofactor_tests::debian::{PACKAGE, debian};
+use twofactor_tests::private_host::{Host, said};
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::system::{
+    assert_pam_names_nothing_missing, assert_same, attempt, contents, done, install, module, newer, password_for_root,
+    root_logs_in, ssh, switch_on,
+};
+
+/// Everything on the system's own disk.
+fn everything(host: &Host) -> BTreeSet<String> {
+    let found = host.succeed("find", ["/", "-xdev", "-not", "-path", "/root/*", "-printf", "%p\\n"]);
+    found.lines().map(str::to_owned).collect()
+}
+
+/// What dpkg and apt write whenever any package is installed or removed.
+fn of_dpkg(path: &str) -> bool {
+    ["/var/lib/dpkg/", "/var/log/", "/var/cache/", "/var/lib/apt/"].iter().any(|folder| path.starts_with(folder))
+}
+
+#[test]
+fn from_a_fresh_debian_to_a_protected_sshd_and_back() {
+    debian(|host| {
+        host.add_user("alice");
+        let files = everything(host);
+        let mut settings = contents(&["/etc"]);
+
+        let started = Instant::now();
+        done(host, "apt-get", &["install", "--yes", PACKAGE]);
+        println!("apt-get install took {:.2?}", started.elapsed());
+        assert!(ssh(&host.own_sshd(), "").opened(), "installing switches nothing on");
+
+        // The first administrator is enrolled before anything is switched on.
+        host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
+        let alice = host.enroll("alice", &["--counter"]);
+        let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sshd"]), Size::LARGE);
+        terminal.expect("[y/N]");
+        terminal.type_line("y");
+        assert!(terminal.wait().success(), "{}", terminal.shown());
+        {
+            let sshd = host.own_sshd();
+            let session = ssh(&sshd, &alice.wrong_code());
+            assert!(!session.opened(), "a wrong code");
+            let session = ssh(&sshd, &alice.next_code());
+            assert!(session.opened(), "{}", said(&session.output));
+            assert_eq!(session.prompts, ["Password: ", "Verification code: "]);
+
+            // The same sshd goes on running while the module is replaced.
+            let before = fs::metadata(module()).unwrap().ino();
+            done(host, "dpkg", &["--install", &newer(host)]);
+            assert_ne!(fs::metadata(module()).unwrap().ino(), before, "the module is another file, by rename");
+            assert!(host.succeed("dpkg-query", ["-W", "libpam-twofactor"]).contains("99.0-1"));
+            assert!(!ssh(&sshd, &alice.wrong_code()).opened(), "a wrong code after the upgrade");
+            let session = ssh(&sshd, &alice.next_code());
+            assert!(session.opened(), "after the upgrade: {}", said(&session.output));
+            assert_eq!(session.prompts, ["Password: ", "Verification code: "]);
+
+            done(host, "apt-get", &["remove", "--yes", "libpam-twofactor"]);
+            assert_pam_names_nothing_missing();
+            let session = ssh(&sshd, "");
+            assert!(session.opened(), "the sshd that was running: {}", said(&session.output));
+            assert_eq!(session.prompts, ["Password: "]);
+        }
+        assert!(ssh(&host.own_sshd(), "").opened(), "a new sshd");
+        assert!(Path::new("/var/lib/twofactor/users/alice/secret.toml").exists(), "removing keeps the secrets");
+        assert!(Path::new("/etc/twofactor/twofactor.toml").exists(), "removing keeps the configuration");
+
+        host.succeed("gpasswd", ["--delete", "alice", "sudo"]);
+        done(host, "dpkg", &["--purge", "libpam-twofactor"]);
+        let left: Vec<_> =
+            everything(host).into_iter().filter(|path| !files.contains(path) && !of_dpkg(path)).collect();
+        assert_eq!(left, Vec::<String>::new(), "left behind");
+        let mut now = contents(&["/etc"]);
+        // useradd and its kin keep the last version of what they change.
+        now.retain(|path, _| !path.ends_with('-'));
+        settings.retain(|path, _| !path.ends_with('-'));
+        assert_same(&settings, &now);
+    });
+}
+
+#[test]
+fn a_changed_configuration_survives_an_upgrade_and_a_removal() {
+    debian(|host| {
+        install(host);
+        let text = "[default]\nsecond_factor = \"optional\"\n";
+        host.configure(text);
+        done(host, "dpkg", &["--install", &newer(host)]);
+        done(host, "dpkg", &["--remove", "libpam-twofactor"]);
+        assert_eq!(fs::read_to_string("/etc/twofactor/twofactor.toml").unwrap(), text);
+    });
+}
+
+#[test]
+fn a_broken_configuration_does_not_keep_the_module_in_pam() {
+    debian(|host| {
+        install(host);
+        let before = contents(&["/etc/pam.d", "/etc/ssh"]);
+        host.enroll("root", &[]);
+        switch_on(host, "sshd");
+        switch_on(host, "su");
+        host.configure("second_factor = nonsense\n");
+        done(host, "dpkg", &["--remove", "libpam-twofactor"]);
+        assert_same(&before, &contents(&["/etc/pam.d", "/etc/ssh"]));
+    });
+}
+
+#[test]
+fn lines_written_by_hand_are_named_before_the_module_goes() {
+    debian(|host| {
+        install(host);
+        let su = "/etc/pam.d/su";
+        let text = fs::read_to_string(su).unwrap();
+        fs::write(su, format!("auth required pam_twofactor.so nullok\n#auth required pam_twofactor.so\n{text}"))
+            .unwrap();
+        fs::write("/etc/pam.d/su.dpkg-old", "auth required pam_twofactor.so\n").unwrap();
+        let output = done(host, "dpkg", &["--remove", "libpam-twofactor"]);
+        assert!(output.contains("/etc/pam.d/su:1:auth required pam_twofactor.so nullok"), "{output}");
+        assert!(!output.contains("su:2:") && !output.contains("dpkg-old:"), "what libpam does not read: {output}");
+        let place = |words: &str| output.find(words).unwrap_or_else(|| panic!("{words}: {output}"));
+        assert!(place("Removing libpam-twofactor") < place("su:1:"), "while it is being removed");
+    });
+}
+
+#[test]
+fn the_package_stays_while_the_common_files_name_the_module() {
+    debian(|host| {
+        password_for_root(host);
+        install(host);
+        let root = host.enroll("root", &["--counter"]);
+        let common = "/etc/pam.d/common-auth";
+        let text = fs::read_to_string(common).unwrap();
+        fs::write(common, format!("{text}auth required pam_twofactor.so\n")).unwrap();
+        let output = attempt(host, "dpkg", &["--remove", "libpam-twofactor"]);
+        assert!(!output.status.success() && said(&output).contains("common-auth:"), "{}", said(&output));
+        assert!(Path::new(&module()).exists(), "it stays");
+        assert!(root_logs_in(host, Some(&root)));
+        fs::write(common, text).unwrap();
+        done(host, "dpkg", &["--remove", "libpam-twofactor"]);
+        assert!(root_logs_in(host, None));
+    });
+}
