@@ -3,9 +3,14 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, said};
+use twofactor_tests::random::Random;
+use twofactor_tests::requirements::PYTHON;
+use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::layout::{Person, files, login, on};
 
@@ -31,6 +36,35 @@ fn owner_and_mode_stay_and_the_log_says_who_changed_what() {
         }
         let kept = fs::metadata("/var/lib/twofactor/services").unwrap();
         assert_eq!(kept.mode() & 0o7777, 0o700);
+    });
+}
+
+#[test]
+fn a_person_is_shown_the_diff_and_asked() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shipped = files();
+        for (answer, words) in [("n", "declined; nothing was changed"), ("y", "sudo asks for a second factor now")] {
+            assert_eq!(files(), shipped);
+            let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sudo"]), Size::LARGE);
+            let shown = terminal.expect("Change these files? [y/N] ");
+            assert!(shown.contains("+auth       required   pam_twofactor.so"), "{shown}");
+            terminal.type_line(answer);
+            terminal.expect(words);
+        }
+        assert_ne!(files(), shipped);
+    });
+}
+
+#[test]
+fn the_label_of_selinux_stays() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let python = |line: &str| host.succeed(PYTHON, ["-c", &format!("import os; {line}")]);
+        python("os.setxattr('/etc/pam.d/sudo', 'security.selinux', b'system_u:object_r:etc_t:s0')");
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        let label = python("print(os.getxattr('/etc/pam.d/sudo', 'security.selinux'))");
+        assert_eq!(label, "b'system_u:object_r:etc_t:s0'\n");
     });
 }
 
@@ -111,6 +145,55 @@ fn a_removal_takes_everything_out_with_a_broken_configuration_and_twice() {
         assert!(again.status.success() && again.stderr.len() < 400, "{}", said(&again));
         fs::remove_dir_all("/var/lib/twofactor").unwrap();
         assert!(host.run_twofactor(&["service", "disable", "--all", "--yes"]).status.success());
+    });
+}
+
+#[test]
+fn killed_at_any_moment_every_file_is_the_old_one_or_the_new_one_and_goes_back() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shipped = files();
+        let arguments = ["service", "enable", "sudo", "login", "su", "--yes"];
+        let started = Instant::now();
+        host.succeed("twofactor", arguments);
+        let whole = started.elapsed();
+        let enabled = files();
+        host.succeed("twofactor", ["service", "disable", "--all", "--yes"]);
+        let seed = Random::seed();
+        let mut random = Random::new(seed);
+        let mut in_between = 0;
+        for round in 0..60 {
+            let mut process = host.twofactor(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            // At a moment by chance, or as soon as the first file is another.
+            let moment = Duration::from_nanos(random.below(u64::try_from(whole.as_nanos()).unwrap()));
+            let started = Instant::now();
+            let is_over = |started: Instant| match round % 2 {
+                0 => started.elapsed() >= moment,
+                _ => fs::read("/etc/pam.d/sudo").ok().as_ref() != shipped.get("sudo"),
+            };
+            while !is_over(started) && process.try_wait().unwrap().is_none() {
+                std::hint::spin_loop();
+            }
+            process.kill().unwrap();
+            process.wait().unwrap();
+            let mut found = files();
+            found.retain(|name, _| !name.ends_with(".twofactor-new"));
+            for (name, content) in &found {
+                assert!(
+                    Some(content) == shipped.get(name) || Some(content) == enabled.get(name),
+                    "seed {seed}: {name}"
+                );
+            }
+            in_between += usize::from(found != shipped && found != enabled);
+            host.succeed("twofactor", ["service", "disable", "--all", "--yes"]);
+            let mut found = files();
+            found.retain(|name, _| !name.ends_with(".twofactor-new"));
+            assert_eq!(found, shipped, "seed {seed}");
+        }
+        // How often it was met between two files is chance; the next run takes what was left over away.
+        eprintln!("killed between two files {in_between} times of 60");
+        host.succeed("twofactor", arguments);
+        assert_eq!(files(), enabled);
     });
 }
 

@@ -105,6 +105,27 @@ fn settings_that_are_right_stay_as_they_are() {
 }
 
 #[test]
+fn settings_alone_are_written_and_removed_too() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd(DEBIAN);
+        let shipped = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        let auth = "@include common-auth\nauth required pam_twofactor.so\n";
+        let by_hand = shipped.replace("@include common-auth\n", auth);
+        let by_hand = by_hand
+            .replace("@include common-account\n", "account required pam_twofactor.so\n@include common-account\n");
+        fs::write("/etc/pam.d/sshd", &by_hand).unwrap();
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        assert_eq!(fs::read_to_string("/etc/pam.d/sshd").unwrap(), by_hand);
+        assert!(Path::new(DROP_IN).exists());
+        host.succeed("twofactor", ["service", "disable", "--all", "--yes"]);
+        assert!(!Path::new(DROP_IN).exists());
+        assert_eq!(fs::read_to_string("/etc/pam.d/sshd").unwrap(), shipped);
+    });
+}
+
+#[test]
 fn a_drop_in_of_somebody_else_stays() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);

@@ -46,8 +46,8 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     let consent = Consent::of(arguments.dry_run, arguments.yes);
     let state = state(file, arguments)?;
     let accounts = Files::new(&state, Owner::ROOT, PATIENCE);
-    let nothing_recorded = arguments.all && Records::look(&state).map_err(ServiceFailure::from)?.is_empty();
-    if nothing_recorded {
+    let nothing_recorded = || Records::look(&state).map(|names| names.is_empty()).map_err(ServiceFailure::from);
+    if arguments.all && sshd::removal(None)?.is_none() && nothing_recorded()? {
         warn_of_others();
         return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[]))?);
     }
@@ -96,7 +96,12 @@ fn state(file: Option<&Path>, arguments: &args::services::Disable) -> Result<Pat
 /// Every service with a record. One that cannot be changed does not keep the others from it.
 fn all(records: &Records) -> Result<Vec<Plan>, ServiceFailure> {
     let mut plans = Vec::new();
-    for name in records.names()? {
+    let mut names = records.names()?;
+    // sshd's settings may be all that was written.
+    if !names.iter().any(|name| name == sshd::SERVICE) && sshd::removal(None)?.is_some() {
+        names.push(sshd::SERVICE.to_owned());
+    }
+    for name in names {
         match plan(Named::new(&name), records) {
             Ok(plan) => plans.push(plan),
             Err(failure) => output::warning(&failure.to_string()),
@@ -125,9 +130,10 @@ fn through(named: &Named) -> Result<Option<Place>, ServiceFailure> {
 
 fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
     let record = records.read(&named.name)?;
-    let drop_in = match &record {
-        Some(record) if named.name == sshd::SERVICE => sshd::removal(record.drop_in.as_deref())?,
-        _ => None,
+    let drop_in = if named.name == sshd::SERVICE {
+        sshd::removal(record.as_ref().and_then(|record| record.drop_in.as_deref()))?
+    } else {
+        None
     };
     let Some(content) = change::read(&named.file)? else {
         let is_known = record.is_some() || named.of_package()?.is_some();

@@ -99,11 +99,11 @@ pub(super) fn removal(written: Option<&[u8]>) -> Result<Option<Change>, ServiceF
         Some(content) if content == ours || Some(content.as_slice()) == written => {
             Ok(Some(Change { file, before: Some(content), after: None }))
         }
-        Some(_) => {
+        Some(_) if written.is_some() => {
             output::warning(&format!("{DROP_IN} is not as it was written, so it stays"));
             Ok(None)
         }
-        None => Ok(None),
+        Some(_) | None => Ok(None),
     }
 }
 
