@@ -67,10 +67,11 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
+        Self::Confirmed,
         Self::Enrolled,
         Self::Registered,
         Self::Reset,
@@ -89,6 +90,8 @@ impl Event {
         Self::Resynced,
         Self::SeriesDeleted,
         Self::SeriesMended,
+        Self::ServiceEnabled,
+        Self::ServiceDisabled,
         Self::Error,
     ];
 
@@ -217,9 +220,11 @@ mod tests {
 
     #[test]
     fn every_event_is_known_by_its_word() {
-        for event in Event::ALL {
+        for (place, event) in Event::ALL.into_iter().enumerate() {
             assert_eq!(Event::from_word(event.word()), Some(event));
+            assert_eq!(event as usize, place, "{event} is not in its place");
         }
+        assert_eq!(Event::ALL.len(), Event::Error as usize + 1, "the last one is error, and none is missing");
         assert_eq!(Event::from_word("Accepted"), None);
     }
 

@@ -91,13 +91,14 @@ impl Message {
             let (_, phase) = call.rsplit_once(':')?;
             let (event, pairs) = audit::read(line)?;
             let phase = phase.to_owned();
-            return Some(Self { writer: Writer::Module { phase }, event, pairs }).filter(|_| by_the_module(event));
+            return Some(Self { writer: Writer::Module { phase }, event, pairs })
+                .filter(|_| writers(event) != Writers::Tool);
         }
         if identifier != "twofactor" {
             return None;
         }
         let (event, pairs) = audit::read(text)?;
-        Some(Self { writer: Writer::Tool, event, pairs }).filter(|_| by_the_tool(event))
+        Some(Self { writer: Writer::Tool, event, pairs }).filter(|_| writers(event) != Writers::Module)
     }
 
     /// The value of a key.
@@ -106,14 +107,38 @@ impl Message {
     }
 }
 
-fn by_the_module(event: Event) -> bool {
-    use Event::{Accepted, Denied, Enrolled, Error, Registered, Resynced, Skipped};
-    matches!(event, Accepted | Denied | Skipped | Enrolled | Registered | Resynced | Error)
+/// Which of our programs write an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writers {
+    Module,
+    Tool,
+    Both,
 }
 
-fn by_the_tool(event: Event) -> bool {
-    use Event::{Accepted, Denied, Error, Registered, Skipped};
-    !matches!(event, Accepted | Denied | Skipped | Registered | Error)
+fn writers(event: Event) -> Writers {
+    match event {
+        Event::Accepted | Event::Denied | Event::Skipped | Event::Confirmed | Event::Registered | Event::Error => {
+            Writers::Module
+        }
+        Event::Enrolled | Event::Resynced => Writers::Both,
+        Event::Reset
+        | Event::RecoveryReplaced
+        | Event::Unlocked
+        | Event::Invited
+        | Event::InvitationRevoked
+        | Event::Imported
+        | Event::Assigned
+        | Event::Unassigned
+        | Event::Enabled
+        | Event::Disabled
+        | Event::Lost
+        | Event::Revoked
+        | Event::Deleted
+        | Event::SeriesDeleted
+        | Event::SeriesMended
+        | Event::ServiceEnabled
+        | Event::ServiceDisabled => Writers::Tool,
+    }
 }
 
 /// Which entries somebody wants to see: those that meet every condition.

@@ -1,7 +1,7 @@
 //! `key=value key="another value"`: how the log and the registry's history write down what belongs to an event.
 //!
 //! What always holds: a value that is anything but printable ASCII without spaces is quoted and escaped, so whatever an
-//! attacker put into it stays one value. [`read`] is the inverse of [`write`].
+//! attacker put into it stays one value. [`read`] is the inverse of [`write()`].
 
 use std::fmt::{self, Write};
 
@@ -17,7 +17,7 @@ pub fn write(line: &mut String, key: &str, value: impl fmt::Display) {
     let _ = write!(line, " {key}={}", Quoted(&value));
 }
 
-/// Reads what [`write`] wrote; `None` when it is something else. A quoted value that the end of the text cuts off is left
+/// Reads what [`write()`] wrote; `None` when it is something else. A quoted value that the end of the text cuts off is left
 /// out: old syslog daemons cut long lines.
 pub fn read(text: &str) -> Option<Pairs> {
     let mut pairs = Pairs::new();

@@ -92,13 +92,18 @@ fn nobody_bans_another_address_with_a_name_that_looks_like_one() {
             host.login(name).rhost("192.0.2.7").typing("123456");
         }
         // The host of a login can be a name that its owner chose, too.
-        for rhost in [format!("{victim} reason=wrong-code"), format!("\" rhost={victim}"), format!("{victim}.example")]
-        {
-            host.login("nobody-here").rhost(&rhost).typing("123456");
+        let hosts = [
+            format!("{victim} reason=wrong-code"),
+            format!("x rhost={victim} reason=wrong-code "),
+            format!("\" rhost={victim}"),
+            format!("{victim}.example"),
+        ];
+        for rhost in &hosts {
+            host.login("nobody-here").rhost(rhost).typing("123456");
         }
         rsyslogd.settle();
         let log = fs::read_to_string("/var/log/auth.log").unwrap();
-        assert_eq!(log.matches("reason=unknown-user").count(), 9, "{log}");
+        assert_eq!(log.matches("reason=unknown-user").count(), names.len() + hosts.len(), "{log}");
         let banned = banned(host, "/var/log/auth.log");
         assert!(!banned.iter().any(|address| address == victim), "{banned:?}\n{log}");
         assert_eq!(banned, vec!["192.0.2.7"; names.len()], "{log}");

@@ -79,7 +79,7 @@ fn rotated_and_packed_files_are_read_from_the_oldest_line_to_the_newest() {
         packed(host, "xz", "/var/log/auth.log.3", &accepted("2026-11-02T10:00:00+00:00", "bob"));
         packed(host, "bzip2", "/var/log/auth.log-20261101", &accepted("2026-11-01T10:00:00+00:00", "alice"));
         // The same generation while it is being packed, and what only sounds like one.
-        fs::write("/var/log/auth.log.1.gz", "half a file").unwrap();
+        host.succeed("gzip", ["--keep", "/var/log/auth.log.1"]);
         fs::write("/var/log/auth.log.old", accepted("2026-11-04T10:00:00Z", "nobody")).unwrap();
         let generations = ["auth.log-20261101.bz2", "auth.log.3.xz", "auth.log.2.gz", "auth.log.1"];
         for (day, name) in (1..).zip(generations) {
@@ -97,16 +97,27 @@ fn rotated_and_packed_files_are_read_from_the_oldest_line_to_the_newest() {
 #[test]
 fn lines_without_a_year_belong_to_the_years_of_their_file_and_the_zone_of_the_host() {
     host_with_daemons(|host| {
-        let lines = [("Nov  1 12:00:00", "alice"), ("Dec 31 23:59:59", "bob"), ("Jan  1 00:30:00", "carol")];
-        fs::write(FILE, lines.map(|(stamp, user)| accepted(stamp, user)).concat()).unwrap();
+        let other = |stamp: &str| format!("{stamp} testhost cron[9]: a line of somebody else\n");
+        let lines = [
+            accepted("Nov  1 12:00:00", "alice"),
+            // A year in which nobody logs in.
+            other("Jan  1 12:00:00"),
+            other("Jul  1 12:00:00"),
+            other("Dec  1 12:00:00"),
+            other("Jan  1 12:00:00"),
+            other("Jul  1 12:00:00"),
+            accepted("Dec 31 23:59:59", "bob"),
+            accepted("Jan  1 00:30:00", "carol"),
+        ];
+        fs::write(FILE, lines.concat()).unwrap();
         written(host, FILE, "2026-01-02 00:00 UTC");
         let times = |zone: &str| -> Vec<String> {
             let output = host.twofactor(&["log", "--json-lines"]).env("TZ", zone).output().unwrap();
             let lines = String::from_utf8(output.stdout).unwrap();
             lines.lines().map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()
         };
-        assert_eq!(times("UTC0"), ["2025-11-01T12:00:00Z", "2025-12-31T23:59:59Z", "2026-01-01T00:30:00Z"]);
-        assert_eq!(times("CET-1"), ["2025-11-01T11:00:00Z", "2025-12-31T22:59:59Z", "2025-12-31T23:30:00Z"]);
+        assert_eq!(times("UTC0"), ["2023-11-01T12:00:00Z", "2025-12-31T23:59:59Z", "2026-01-01T00:30:00Z"]);
+        assert_eq!(times("CET-1"), ["2023-11-01T11:00:00Z", "2025-12-31T22:59:59Z", "2025-12-31T23:30:00Z"]);
     });
 }
 
@@ -178,6 +189,7 @@ fn what_others_quote_and_what_is_no_line_is_passed_over() {
         let ours = "pam_twofactor(sshd:auth): accepted user=root service=sshd";
         let text = [
             format!("2026-11-05T10:00:00Z testhost sshd[7]: Invalid user {ours} from 192.0.2.9\n"),
+            format!("2026-11-05T10:00:00Z testhost sshd[7]: Invalid user {ours}\n"),
             format!("2026-11-05T10:00:00Z testhost logger: {ours} and more\n"),
             "2026-11-05T10:00:00Z testhost cron[1]: unlocked user=alice by=root\n".to_owned(),
             format!("{ours}\n"),

@@ -35,7 +35,7 @@ pub(crate) struct Log {
     /// Only refused logins: the same as --event denied
     #[arg(long)]
     pub(crate) denied: bool,
-    /// Only logins at this PAM service
+    /// Only what is about this PAM service
     #[arg(long, value_name = "SERVICE")]
     pub(crate) service: Option<String>,
     /// Only the last N events

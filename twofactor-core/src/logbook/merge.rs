@@ -4,8 +4,8 @@
 //! sysadmin did to a physical token stands in the registry and, as soon as it was done, in the log: the same event about the
 //! same serial or series. Each copy is taken out once for each source, so two equal events stay two.
 //!
-//! What always holds: at most [`MOST_HELD`] entries are held, for [`JITTER`] seconds of the log, and at most
-//! [`MOST_REMEMBERED`] deeds are remembered, for [`DELAY`] seconds; all else passes through.
+//! What always holds: at most [`MOST_HELD`] entries are held, for `JITTER` seconds of the log, and at most
+//! [`MOST_REMEMBERED`] deeds are remembered, for `DELAY` seconds; all else passes through.
 
 use std::collections::{HashMap, VecDeque};
 use std::iter::Peekable;
@@ -19,10 +19,10 @@ const JITTER: u64 = 3;
 /// So long may a change of the registry wait for another one, in seconds, before the log hears of it.
 const DELAY: u64 = 600;
 
-/// So many entries are held at the most. A log that has more within [`JITTER`] seconds may show some of them twice.
+/// So many entries are held at the most. A log that has more within `JITTER` seconds may show some of them twice.
 pub const MOST_HELD: usize = 4096;
 
-/// So many deeds are remembered at the most. When more are done within [`DELAY`] seconds, some may be shown twice.
+/// So many deeds are remembered at the most. When more are done within `DELAY` seconds, some may be shown twice.
 pub const MOST_REMEMBERED: usize = 100_000;
 
 /// The entries of all sources, by time.
