@@ -55,8 +55,7 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; els
 
 vm-test: ## Boot a Debian in QEMU, install the package, reboot, log in on the console with password and code
 	tests/install-packages vm
-	$(CARGO) build --release --locked -p twofactor-tests --bins
-	target/release/vm-test
+	$(CARGO) run --locked -p twofactor-tests --bin vm-test
 
 bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench
