@@ -55,8 +55,7 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; els
 
 vm-test: ## Boot a Debian in QEMU, install the package, reboot, log in on the console with password and code
 	tests/install-packages vm
-	$(CARGO) build --release --locked -p twofactor-tests --bins
-	target/release/vm-test
+	$(CARGO) run --locked -p twofactor-tests --bin vm-test
 
 bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench
@@ -71,10 +70,10 @@ lint: ## Check formatting, lints and documentation
 
 # What install puts below DESTDIR and uninstall removes, apart from configuration and state.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md
-EXAMPLES = $(wildcard etc/pam.d/*.example etc/fail2ban/jail.d/*) etc/ssh/sshd_config.d/twofactor.conf
+EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf etc/fail2ban/jail.d/twofactor.conf
 # What fail2ban counts, and what the sandbox of polkit has to let the module write.
-FILTERS = $(wildcard etc/fail2ban/filter.d/*)
-UNITS = $(wildcard etc/systemd/system/*/*)
+FILTERS = etc/fail2ban/filter.d/twofactor.conf
+UNITS = etc/systemd/system/polkit-agent-helper@.service.d/twofactor.conf
 INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofactor.conf \
     $(MANDIR)/man5/twofactor.toml.5 $(MANDIR)/man8/twofactor.8 $(MANDIR)/man8/pam_twofactor.8 \
     $(BASHDIR)/twofactor $(ZSHDIR)/_twofactor $(FISHDIR)/twofactor.fish \

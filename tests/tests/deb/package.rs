@@ -13,11 +13,13 @@ use twofactor_tests::requirements::programs_met;
 /// Everything `make install` puts below a folder, with its mode.
 const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/lib/tmpfiles.d/twofactor.conf", 0o644),
+    ("PREFIX/lib/systemd/system/polkit-agent-helper@.service.d/twofactor.conf", 0o644),
     ("PREFIX/sbin/twofactor", 0o755),
     ("PREFIX/share/bash-completion/completions/twofactor", 0o644),
     ("PREFIX/share/doc/twofactor/CHANGELOG.md", 0o644),
     ("PREFIX/share/doc/twofactor/README.md", 0o644),
     ("PREFIX/share/doc/twofactor/SECURITY.md", 0o644),
+    ("PREFIX/share/doc/twofactor/examples/fail2ban/jail.d/twofactor.conf", 0o644),
     ("PREFIX/share/doc/twofactor/examples/pam.d/login.example", 0o644),
     ("PREFIX/share/doc/twofactor/examples/pam.d/sshd-key-and-code.example", 0o644),
     ("PREFIX/share/doc/twofactor/examples/pam.d/sshd.example", 0o644),
@@ -30,27 +32,12 @@ const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/share/man/man8/pam_twofactor.8", 0o644),
     ("PREFIX/share/man/man8/twofactor.8", 0o644),
     ("PREFIX/share/zsh/site-functions/_twofactor", 0o644),
+    ("etc/fail2ban/filter.d/twofactor.conf", 0o644),
     ("etc/twofactor/twofactor.toml", 0o644),
     ("lib/security/pam_twofactor.so", 0o644),
     ("var/lib/twofactor/", 0o700),
     ("var/lib/twofactor/users/", 0o700),
 ];
-
-/// The same for what a checkout may not have yet.
-const INSTALLED_WHERE_THERE: &[(&str, &str)] = &[
-    ("etc/fail2ban/filter.d/twofactor.conf", "etc/fail2ban/filter.d/twofactor.conf"),
-    ("etc/fail2ban/jail.d/twofactor.conf", "PREFIX/share/doc/twofactor/examples/fail2ban/jail.d/twofactor.conf"),
-    (
-        "etc/systemd/system/polkit-agent-helper@.service.d/twofactor.conf",
-        "PREFIX/lib/systemd/system/polkit-agent-helper@.service.d/twofactor.conf",
-    ),
-];
-
-/// Everything that is installed from this checkout.
-fn installed() -> impl Iterator<Item = (&'static str, u32)> {
-    let there = INSTALLED_WHERE_THERE.iter().filter(|(source, _)| workspace().join(source).exists());
-    INSTALLED.iter().copied().chain(there.map(|(_, path)| (*path, 0o644)))
-}
 
 /// Where the package puts the same things.
 fn in_the_package(path: &str) -> String {
@@ -107,7 +94,7 @@ fn make_install_puts_everything_below_the_folder_it_is_told_and_uninstall_takes_
     let folder = folder("make-install");
     let output = make("install", &folder);
     assert!(output.status.success(), "{}", said(&output));
-    let expected = installed().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), mode));
+    let expected = INSTALLED.iter().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), *mode));
     assert_eq!(listing(&folder), expected.collect(), "what is installed");
 
     // What somebody changed survives another installation and uninstalling.
@@ -142,11 +129,11 @@ fn the_package_holds_what_make_install_installs() {
     let unpacked = Command::new("dpkg-deb").arg("--extract").arg(package).arg(&folder).output().unwrap();
     assert!(unpacked.status.success(), "{}", said(&unpacked));
     let found = listing(&folder);
-    for (path, mode) in installed() {
+    for (path, mode) in INSTALLED {
         let path = in_the_package(path);
         // Documents are compressed where Debian wants it; the changelog has another name.
         let names = [path.clone(), format!("{path}.gz"), path.replace("CHANGELOG.md", "changelog.gz")];
-        assert!(names.iter().any(|name| found.get(name) == Some(&mode)), "{path} with mode {mode:o}: {found:#?}");
+        assert!(names.iter().any(|name| found.get(name) == Some(mode)), "{path} with mode {mode:o}: {found:#?}");
     }
     for more in ["pam-configs/twofactor", "doc/libpam-twofactor/copyright"] {
         assert!(found.contains_key(&format!("usr/share/{more}")), "{more}");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use twofactor_tests::debian::debian;
+use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer};
 use twofactor_tests::private_host::{Host, PASSWORD};
 use twofactor_tests::terminal::{Size, Terminal};
 
@@ -95,6 +96,25 @@ fn login_su_and_sudo_ask_for_the_code_with_the_profile_on() {
             terminal.expect(expected);
         }
         host.assert_logged(&["accepted user=alice", "service=login"]);
+    });
+}
+
+#[test]
+fn with_an_expired_password_a_second_factor_is_set_up_all_the_same() {
+    debian(|host| {
+        install(host);
+        host.add_user("alice");
+        host.configure(ENROLL);
+        enable(host);
+        host.succeed("chage", ["--lastday", "0", "alice"]);
+        let mut terminal = Terminal::start(host.command("login").arg("alice"), Size::LARGE);
+        terminal.expect("Password: ");
+        terminal.type_line(PASSWORD);
+        let offer = Offer::read(&terminal.expect(CONFIRM));
+        terminal.type_line(&offer.app.code(0));
+        // pam_unix asks for another password; what was confirmed is stored by then.
+        terminal.expect("Current password: ");
+        host.assert_logged(&["pam_twofactor(login:account): enrolled user=alice service=login", "token=app"]);
     });
 }
 
