@@ -22,6 +22,8 @@ pub const INVITED: &str = "[default]\nsecond_factor = \"enroll\"\n[enrollment]\n
 
 /// Asked of who is enrolled.
 pub const CODE: &str = "Verification code: ";
+/// Asked before a secret that was kept is shown.
+pub const ONCE_MORE: &str = "Press Enter to see the QR code of your second factor: ";
 /// Asked below the QR code.
 pub const CONFIRM: &str = "Code from the app: ";
 /// Asked before anything is shown, where an invitation is needed.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use twofactor_tests::first_login::{CONFIRM, ONCE_MORE};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::{Answer, Event, Login, Message, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host, said};
@@ -128,12 +129,9 @@ fn what_is_explained_is_what_the_module_does_at_every_level() {
             // Her secret waits for its confirmation; at the one level it is asked for once the password is known to be right.
             if level == "enroll" {
                 let said = explained(host, "carol", "test", None);
-                assert_eq!(said["prompts"], json!(["Code from the app: "]));
+                assert_eq!(said["prompts"], json!([ONCE_MORE, CONFIRM]));
                 let done = answered(host.login("carol").service("test").calls("authenticate,account"), "", "");
-                assert_eq!(
-                    (prompts(&done), done.code_of("account")),
-                    (vec!["Code from the app: "], ReturnCode::SUCCESS)
-                );
+                assert_eq!((prompts(&done), done.code_of("account")), (vec![ONCE_MORE, CONFIRM], ReturnCode::SUCCESS));
                 assert_eq!(said["right_code"]["result"], "PAM_SUCCESS");
                 host.succeed("twofactor", ["reset", "carol", "--keep-secret", "--yes"]);
             } else {

@@ -74,12 +74,14 @@ fn expected(level: &str, factors: &[&str], who: Who, from: From) -> Expected {
     let code = |result, word| (vec![CODE], result, word);
     match (level, who) {
         ("off", _) => (vec![], IGNORE, "policy=off"),
-        ("enroll", Who::HasDamagedFiles) if factors.contains(&"app") => {
+        ("enroll", Who::HasDamagedFiles) if can_be_set_up(factors) => {
             (vec![], ReturnCode::AUTHINFO_UNAVAIL, "reason=store-corrupt")
         }
         // It is shown in the account phase, once the password is known to be right.
-        ("enroll", Who::HasASecretToConfirm) if factors.contains(&"app") => (vec![], ReturnCode::SUCCESS, ""),
-        ("enroll", Who::HasNothing | Who::DoesNotExist) if factors.contains(&"app") => offered(factors, who, from),
+        ("enroll", Who::HasASecretToConfirm) if factors.contains(&"app") => {
+            (vec![], ReturnCode::SUCCESS, "policy=asked-in-account-phase")
+        }
+        ("enroll", Who::HasNothing | Who::DoesNotExist) if can_be_set_up(factors) => offered(factors, who, from),
         ("optional", Who::HasNothing) => (vec![], IGNORE, "policy=optional-not-enrolled"),
         (_, Who::HasDamagedFiles) => code(ReturnCode::AUTHINFO_UNAVAIL, "reason=store-corrupt"),
         (_, Who::DoesNotExist) => code(ReturnCode::USER_UNKNOWN, "reason=unknown-user"),
@@ -94,7 +96,12 @@ fn expected(level: &str, factors: &[&str], who: Who, from: From) -> Expected {
     }
 }
 
-/// What becomes of somebody who is shown a secret. Nothing is stored here.
+/// Whether somebody can set up at login what will count the next time.
+fn can_be_set_up(factors: &[&str]) -> bool {
+    factors.contains(&"app") || factors.contains(&"token")
+}
+
+/// What becomes of somebody who is shown a secret, or asked for a token. Nothing is stored here.
 fn offered(factors: &[&str], who: Who, from: From) -> Expected {
     let done = match who {
         Who::DoesNotExist => (ReturnCode::USER_UNKNOWN, "reason=unknown-user"),
@@ -102,6 +109,8 @@ fn offered(factors: &[&str], who: Who, from: From) -> Expected {
     };
     let refused = (ReturnCode::AUTH_ERR, "reason=not-confirmed");
     let (prompts, (result, word)) = match from {
+        // Whoever registers a token has the one that was found.
+        _ if !factors.contains(&"app") => (vec![SERIAL, FIRST, SECOND], done),
         From::App => (vec![CONFIRM], done),
         From::Token if factors.contains(&"token") => (vec![CONFIRM, SERIAL, FIRST, SECOND], done),
         // The word is no code and no try.

@@ -2,14 +2,14 @@
 //! forgotten.
 
 use twofactor_tests::pam::ReturnCode;
-use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::ssh::Client;
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::ssh::READS_THE_SECRET;
 use crate::{
-    ENROLL, Offer, STACK, assert_not_enrolled, client, configure, confirming, conversing, enrolled_over_ssh,
-    module_alone, offered,
+    CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, client, configure, confirming, conversing,
+    enrolled_over_ssh, module_alone, offered,
 };
 
 #[test]
@@ -46,6 +46,95 @@ fn a_login_that_the_account_phase_ends_before_us_enrolls_nobody() {
         assert_not_enrolled(host, "alice");
         host.system_service("sshd", STACK);
         enrolled_over_ssh(&sshd, "alice");
+    });
+}
+
+/// The account phase of Debian, which ends when a password has expired, and our line behind it.
+const BEHIND_DEBIANS: &str = "\
+auth required pam_unix.so nodelay
+auth required pam_twofactor.so
+account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so
+account requisite pam_deny.so
+account required pam_permit.so
+account required pam_twofactor.so
+password required pam_unix.so
+session required pam_permit.so
+";
+
+#[test]
+fn an_account_line_that_an_expired_password_skips_enrolls_nobody() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        host.succeed("chage", ["-d", "0", "alice"]);
+        let sshd = host.sshd_with(BEHIND_DEBIANS, "");
+        let session = sshd.client_answering(&client("alice"), READS_THE_SECRET);
+        assert!(!session.opened());
+        assert_eq!(session.prompts, ["Password: ", CODE], "nobody is shown a secret that would not be stored");
+        host.assert_logged(&["error user=alice", "reason=no-account-line", "twofactor service enable sshd"]);
+    });
+}
+
+#[test]
+fn a_kept_secret_is_not_shown_to_who_has_a_key_and_typed_a_wrong_password_before() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        let alice = host.user_with_app("alice");
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        let sshd = host.sshd_with(STACK, "PasswordAuthentication yes\nPubkeyAuthentication yes\n");
+        let identity = format!("IdentityFile={}", key_of(host, "alice"));
+        let options = [
+            "PreferredAuthentications=password,publickey",
+            "NumberOfPasswordPrompts=1",
+            "PubkeyAuthentication=yes",
+            "IdentitiesOnly=yes",
+            "LogLevel=INFO",
+            &identity,
+        ];
+        for password in ["wrong", PASSWORD] {
+            let session = sshd.client(&Client { password, options: &options, ..client("alice") });
+            let shown = said(&session.output).replace(' ', "");
+            assert!(!shown.contains(&alice.authenticator.secret), "{password}: {shown}");
+        }
+        assert_eq!(host.json(&["status", "alice"])["tokens"][0]["state"], "pending");
+    });
+}
+
+/// A key with which sshd lets the user in.
+fn key_of(host: &Host, user: &str) -> String {
+    let key = host.place("key").to_str().unwrap().to_owned();
+    host.succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", &key]);
+    let folder = format!("/home/{user}/.ssh");
+    host.succeed("install", ["-d", "-m", "700", "-o", user, "-g", user, &folder]);
+    let known = format!("{folder}/authorized_keys");
+    host.succeed("install", ["-m", "600", "-o", user, "-g", user, &format!("{key}.pub"), &known]);
+    key
+}
+
+#[test]
+fn two_lines_that_want_different_things_let_nobody_in() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.user_with_app("alice");
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        host.add_user("bobby");
+        let lines = "auth required pam_twofactor.so\nauth required pam_twofactor.so conf=/etc/twofactor/other.toml\n\
+                     account required pam_twofactor.so\naccount required pam_permit.so\n";
+        host.service("twice", lines);
+        host.system_service("twice", lines);
+        for level in ["off", "optional"] {
+            std::fs::write("/etc/twofactor/other.toml", format!("[default]\nsecond_factor = \"{level}\"\n")).unwrap();
+            for user in ["alice", "bobby"] {
+                let outcome = conversing(host.login(user).service("twice"), |prompt, shown| match prompt {
+                    CONFIRM => Offer::read(shown).app.code(0),
+                    // "optional" asks alice, who has something.
+                    _ => "000000".to_owned(),
+                });
+                assert_ne!(outcome.code(), ReturnCode::SUCCESS, "{level} {user}");
+            }
+        }
+        host.assert_logged(&["denied user=alice", "reason=not-confirmed", "one auth line of pam_twofactor"]);
+        assert_not_enrolled(host, "bobby");
     });
 }
 

@@ -9,7 +9,7 @@ use twofactor_tests::terminal::Terminal;
 use crate::fobs::imported;
 use crate::{
     CODE, CONFIRM, ENROLL, INVITATION, INVITED, Offer, STACK, assert_not_enrolled, client, configure,
-    enrolled_over_ssh, invite, module_alone, offered, recovery_codes,
+    enrolled_over_ssh, invite, module_alone, offered, offered_again, recovery_codes,
 };
 
 /// What somebody types before he hangs up, and the question that he then sees.
@@ -127,7 +127,7 @@ fn hanging_up_at_a_secret_that_was_kept_leaves_it_to_be_confirmed() {
         let sshd = host.sshd_with(STACK, "");
         for way in [&[][..], &[("ascii", CONFIRM)], &[(WRONG, CONFIRM)], &[(WRONG, CONFIRM), (WRONG, CONFIRM)]] {
             let mut terminal = sshd.terminal(&client("alice"));
-            let offer = offered(&mut terminal);
+            let offer = offered_again(&mut terminal);
             assert_eq!(offer.app.secret, alice.authenticator.secret);
             let mut wrong = offer.app.wrong_codes();
             for (typed, question) in way {
@@ -139,7 +139,10 @@ fn hanging_up_at_a_secret_that_was_kept_leaves_it_to_be_confirmed() {
             let status = host.json(&["status", "alice"]);
             assert_eq!(status["tokens"][0]["state"], "pending", "{status}");
         }
-        enrolled_over_ssh(&sshd, "alice");
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered_again(&mut terminal);
+        terminal.type_line(&offer.app.code(0));
+        terminal.expect("$ ");
     });
 }
 

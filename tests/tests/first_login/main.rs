@@ -23,7 +23,9 @@ mod strangers;
 
 use std::path::Path;
 
-use twofactor_tests::first_login::{CODE, CONFIRM, ENROLL, INVITATION, INVITED, Offer, STACK, client, recovery_codes};
+use twofactor_tests::first_login::{
+    CODE, CONFIRM, ENROLL, INVITATION, INVITED, ONCE_MORE, Offer, STACK, client, recovery_codes,
+};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::{Event, Login, Outcome};
 use twofactor_tests::private_host::{Host, PASSWORD, said};
@@ -54,6 +56,16 @@ fn invite(host: &Host, user: &str) -> String {
 fn offered(terminal: &mut Terminal) -> Offer {
     terminal.expect("assword: ");
     terminal.type_line(PASSWORD);
+    Offer::read(&terminal.expect(CONFIRM))
+}
+
+/// The same where a secret was kept.
+#[track_caller]
+fn offered_again(terminal: &mut Terminal) -> Offer {
+    terminal.expect("assword: ");
+    terminal.type_line(PASSWORD);
+    terminal.expect(ONCE_MORE);
+    terminal.type_line("");
     Offer::read(&terminal.expect(CONFIRM))
 }
 

@@ -81,7 +81,7 @@ fn an_application_that_wants_silence_gets_no_notice() {
         host.add_user("alice");
         lenient(host);
         let login = || host.login("alice").service("lenient").calls(PHASES);
-        let text = format!("{REQUIRED_FROM} Ask your administrator to enroll you before.");
+        let text = format!("{REQUIRED_FROM} Before that day, ask your administrator to run: twofactor enroll alice");
         assert_eq!(login().answering(&[]).texts(), [text]);
         assert_eq!(login().silent().answering(&[]).messages, []);
 

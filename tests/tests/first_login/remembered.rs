@@ -24,6 +24,27 @@ fn asked(host: &Host, user: &str, service: &str, rhost: Option<&str>) -> bool {
 }
 
 #[test]
+fn whoever_has_fobs_alone_is_forgotten_too() {
+    private_host(|host| {
+        configure(host, REMEMBER);
+        host.add_user("alice");
+        let fob = crate::fobs::imported(host);
+        host.assign(&fob, "alice");
+        let is_asked = || asked(host, "alice", "test", Some("192.0.2.7"));
+        let logs_in = |steps| host.login("alice").rhost("192.0.2.7").typing(fob.authenticator.code(steps)).code();
+        assert_eq!(logs_in(-1), ReturnCode::SUCCESS);
+        assert!(!is_asked());
+        host.succeed("twofactor", ["reset", "alice", "--yes"]);
+        assert!(is_asked(), "reset");
+        assert_eq!(logs_in(0), ReturnCode::SUCCESS);
+        assert!(!is_asked());
+        host.succeed("twofactor", ["token", "unassign", "--force", &fob.serial]);
+        host.assign(&fob, "alice");
+        assert!(is_asked(), "taken away, and given again");
+    });
+}
+
+#[test]
 fn the_next_login_from_the_same_address_is_not_asked_until_it_is_unlocked() {
     private_host(|host| {
         host.configure(REMEMBER);

@@ -213,6 +213,13 @@ fn a_group_database_that_fails_asks_for_a_code() {
         host.assert_logged(&["error user=alice", "reason=store-unavailable", "the user database failed"]);
         use_groups_of("broken");
         assert!(asked());
+        // The group is known, and whether alice is a member only where nobody answers.
+        let groups = fs::read_to_string("/etc/group").unwrap();
+        fs::write("/etc/group", format!("{groups}admins:x:60000:\n")).unwrap();
+        use_groups_of("files");
+        assert!(!asked(), "she is none");
+        use_groups_of("files broken");
+        assert!(asked());
         // Where no rule asks about groups, they are not looked up.
         configure(host, "[default]\nsecond_factor = \"off\"\n");
         assert!(!asked());

@@ -15,7 +15,7 @@ fn without_an_account_line_nobody_is_shown_a_secret_and_the_log_says_what_to_add
         let session = sshd.client(&Client { code, ..client("alice") });
         assert!(!session.opened());
         assert_eq!(session.prompts, ["Password: ", CODE], "as everybody is asked");
-        let hint = "hint=\"add to /etc/pam.d/sshd: account required pam_twofactor.so\"";
+        let hint = "hint=\"twofactor service enable sshd\"";
         host.assert_logged(&["error user=alice service=sshd", "reason=no-account-line", hint]);
         assert_not_enrolled(host, "alice");
         assert!(!said(&session.output).contains("otpauth"));

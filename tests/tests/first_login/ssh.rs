@@ -4,7 +4,9 @@ use twofactor_tests::private_host::{PASSWORD, private_host, said};
 use twofactor_tests::qr;
 use twofactor_tests::ssh::Client;
 
-use crate::{CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, client, configure, offered, recovery_codes};
+use crate::{
+    CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, client, configure, offered, offered_again, recovery_codes,
+};
 
 /// A branch of the client's answers: what an app shows that was set up with the secret in the prompt.
 pub(crate) const READS_THE_SECRET: &str = "\
@@ -170,11 +172,13 @@ fn a_secret_that_was_kept_is_shown_again_behind_the_right_password_and_never_beh
         assert!(!session.opened());
         assert!(!String::from_utf8_lossy(&session.output.stderr).contains("Secret:"), "whoever asked would have it");
         let mut terminal = sshd.terminal(&client("alice"));
-        let offer = offered(&mut terminal);
-        assert_eq!(offer.app.secret, alice.authenticator.secret);
+        assert_eq!(offered_again(&mut terminal).app.secret, alice.authenticator.secret);
         drop(terminal);
-        let again = crate::enrolled_over_ssh(&sshd, "alice");
-        assert_eq!(again.secret, alice.authenticator.secret);
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered_again(&mut terminal);
+        assert_eq!(offer.app.secret, alice.authenticator.secret);
+        terminal.type_line(&offer.app.code(0));
+        terminal.expect("$ ");
         host.assert_logged(&["(sshd:account)", "enrolled user=alice"]);
         assert!(sshd.client(&Client { code: &alice.authenticator.code(1), ..client("alice") }).opened());
     });

@@ -157,7 +157,7 @@ fn a_service_without_an_account_line_enrolls_nobody_and_says_what_to_add() {
     let host = host();
     let outcome = host.login_with("bob", "cron", NullOk::No, None, vec![types("123456")]);
     assert_eq!(outcome.denial(), Reason::NoAccountLine);
-    assert!(outcome.lines[0].contains("account required pam_twofactor.so"), "{:?}", outcome.lines);
+    assert!(outcome.lines[0].contains("twofactor service enable cron"), "{:?}", outcome.lines);
     assert!(outcome.told.is_empty());
 }
 
@@ -233,12 +233,12 @@ fn a_kept_secret_is_shown_in_the_account_phase_and_its_old_codes_stay_burned() {
     let authentication = host.login("alice", vec![]);
     assert!(authentication.told.is_empty(), "behind a wrong password anybody would see it");
     let (again, late) = (authentication.unfinished(), host.login("alice", vec![]).unfinished());
-    let finished = host.finishes(Some(again), Quiet::No, vec![types(&code), types("token"), shows(1)]);
+    let finished = host.finishes(Some(again), Quiet::No, vec![types(""), types("token"), types(&code), shows(1)]);
     assert_eq!(finished.verdict, AccountVerdict::Stored, "{:?}", finished.lines);
     assert_eq!(code_of(&secret_in(&finished.told), 0), code, "the same secret");
-    assert!(finished.told[2].contains("sysadmin"), "whoever has a secret registers no token: {:?}", finished.told);
+    assert!(finished.told[1].contains("sysadmin"), "whoever has a secret registers no token: {:?}", finished.told);
     assert_eq!(finished.lines, ["enrolled user=alice service=sshd rhost=192.0.2.7 token=app"]);
-    let late = host.finishes(Some(late), Quiet::No, vec![shows(2)]);
+    let late = host.finishes(Some(late), Quiet::No, vec![types(""), shows(2)]);
     assert_eq!(late.verdict, AccountVerdict::Refused(Reason::NotConfirmed), "somebody was quicker");
     assert!(host.types("alice", &(host.secret_code)(2)).is_accepted());
     let recovery = host.recovery.clone();
@@ -250,11 +250,16 @@ fn a_kept_secret_is_not_good_again_without_a_code_of_it() {
     let host = host();
     let alice = UserName::new("alice").unwrap();
     host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
-    let wrong = vec![types("000000"), types("000001"), types("000002")];
-    for (acts, reason) in [(vec![Act::HangsUp], Reason::Conversation), (wrong, Reason::NotConfirmed)] {
+    let wrong = vec![types(""), types("000000"), types("000001"), types("000002")];
+    let late = vec![types(""), Act::HangsUp];
+    let table =
+        [(vec![Act::HangsUp], Reason::Conversation), (late, Reason::Conversation), (wrong, Reason::NotConfirmed)];
+    for (acts, reason) in table {
+        let is_early = acts.len() == 1;
         let unfinished = host.login("alice", vec![]).unfinished();
         let finished = host.finishes(Some(unfinished), Quiet::No, acts);
         assert_eq!(finished.verdict, AccountVerdict::Refused(reason));
+        assert_eq!(finished.told.is_empty(), is_early, "who cannot answer is shown nothing");
         assert!(matches!(host.store.prospect(&alice).unwrap(), Prospect::Waiting(_)));
     }
 }
@@ -270,7 +275,36 @@ fn where_invitations_are_required_a_kept_secret_takes_one_too() {
     assert_eq!(host.types("alice", &early).denial(), Reason::InvitationWrong, "reset takes invitations back");
     let invitation = invite();
     let unfinished = host.types("alice", &invitation).unfinished();
-    assert_eq!(host.finishes(Some(unfinished), Quiet::No, vec![shows(0)]).verdict, AccountVerdict::Stored);
+    let finished = host.finishes(Some(unfinished), Quiet::No, vec![types(""), shows(0)]);
+    assert_eq!(finished.verdict, AccountVerdict::Stored);
+}
+
+#[test]
+fn a_kept_secret_that_is_reset_meanwhile_does_not_come_back() {
+    let host = host();
+    let alice = UserName::new("alice").unwrap();
+    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    let unfinished = host.login("alice", vec![]).unfinished();
+    host.store.reset(&alice, Reset::Everything, NOW).unwrap();
+    let finished = host.finishes(Some(unfinished), Quiet::No, vec![types(""), shows(0)]);
+    assert_eq!(finished.verdict, AccountVerdict::Refused(Reason::NotConfirmed));
+    assert!(matches!(host.store.prospect(&alice).unwrap(), Prospect::New(_)));
+}
+
+#[test]
+fn what_the_policy_no_longer_allows_is_not_stored() {
+    let changes: [fn(&mut Config); 2] = [
+        |config| config.default_level = Level::Required,
+        |config| config.enrollment.invitation = InvitationRule::Required,
+    ];
+    for change in changes {
+        let mut host = host();
+        let unfinished = host.login("bob", vec![shows(0)]).unfinished();
+        change(&mut host.config);
+        let finished = host.finishes(Some(unfinished), Quiet::No, vec![]);
+        assert_eq!(finished.verdict, AccountVerdict::Refused(Reason::NotConfirmed), "{:?}", finished.lines);
+        assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+    }
 }
 
 #[test]
@@ -407,8 +441,16 @@ fn fobs_are_registered_only_where_that_is_allowed() {
 #[test]
 fn nobody_sets_up_what_would_not_count() {
     let rules = |factors: &str| format!("[[rule]]\nsecond_factor = \"enroll\"\nfactors = [{factors}]\n");
-    let host = Host::with_rules(&rules("\"token\""));
+    let host = Host::with_rules(&rules("\"recovery\""));
     assert_eq!(host.types("bob", "123456").denial(), Reason::NotEnrolled, "an app would be refused the next time");
+    let host = Host::with_rules(&rules("\"token\""));
+    let secret = with_a_fob(&host);
+    let outcome = host.login("bob", registers(&secret, 0, 1).into_iter().skip(1).collect());
+    assert_eq!(outcome.prompts, REGISTRATION_PROMPTS, "a token alone");
+    assert!(!outcome.told.iter().any(|text| text.contains("Secret: ")), "{:?}", outcome.told);
+    let finished = host.finishes(Some(outcome.unfinished()), Quiet::No, vec![]);
+    assert_eq!(finished.verdict, AccountVerdict::Stored);
+    assert!(host.types("bob", &code_of(&secret, 2)).is_accepted());
     let host = Host::with_rules(&rules("\"app\""));
     let outcome = host.login("bob", vec![types("token"), shows(0)]);
     assert!(!outcome.told[0].contains("token") && outcome.told[1].contains("sysadmin"));
