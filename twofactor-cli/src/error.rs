@@ -21,6 +21,8 @@ use crate::commands::LineProblem;
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
 
+pub(crate) use twofactor_core::shell::quoted;
+
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
 pub(crate) use tokens::MOST_LINES;
@@ -334,16 +336,6 @@ fn is_denied(error: &FileError) -> bool {
     matches!(error, FileError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// A name as a shell takes it.
-pub(crate) fn quoted(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+' | b'/');
-    if !name.is_empty() && name.bytes().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,12 +376,5 @@ mod tests {
         assert_eq!(Failure::from(StoreError::from(unsafe_file())).status(), Status::NotPermitted);
         assert_eq!(Failure::from(ConfigError::from(unsafe_file())).status(), Status::NotPermitted);
         assert_eq!(Failure::from(ConfigError::Missing("/x".into())).status(), Status::BadConfig);
-    }
-
-    #[test]
-    fn a_name_in_a_hint_can_be_pasted_into_a_shell() {
-        assert_eq!(quoted("alice"), "alice");
-        assert_eq!(quoted("DOMAIN\\alice"), "'DOMAIN\\alice'");
-        assert_eq!(quoted("o'neill"), r"'o'\''neill'");
     }
 }

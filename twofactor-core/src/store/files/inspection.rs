@@ -1,0 +1,173 @@
+//! The store looks at everything it keeps, as a login would, and says what is wrong. Nothing is changed and nothing locked;
+//! what is read stays here.
+
+use std::path::PathBuf;
+
+use crate::store::StoreError;
+use crate::store::files::{Account, Files, SECRET, STATE, USERS};
+use crate::store::registry::{self, Reader};
+use crate::trusted::{FileError, Folder, TEMPORARY};
+use crate::user::UserName;
+
+/// Something that is not as it should be.
+#[derive(Debug)]
+pub enum Flaw {
+    /// A login that needs it is refused.
+    Unusable(StoreError),
+    /// A command was interrupted here.
+    LeftOver(PathBuf),
+    /// Nothing of ours has that name.
+    Unknown(PathBuf),
+}
+
+/// What was looked at, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    /// Folders of users.
+    pub accounts: usize,
+    /// Physical tokens; `None` when there is no registry that can be read.
+    pub tokens: Option<u64>,
+    /// What is wrong, in the order in which it was found.
+    pub flaws: Vec<Flaw>,
+}
+
+/// Files of the state folder that SQLite and the service commands keep there.
+const OF_THE_REGISTRY: [&str; 3] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY];
+/// What is kept of PAM services that were changed.
+const SERVICES: &str = "services";
+
+impl Files {
+    /// Looks at every file.
+    pub fn inspect(&self) -> Inspection {
+        let mut inspection = Inspection::default();
+        // What lies below a folder that others can write to is theirs: nobody looks at it.
+        match self.state_folder() {
+            Ok(state) => inspection.look_at_everything(self, &state),
+            Err(error) => inspection.found(error),
+        }
+        inspection
+    }
+}
+
+impl Inspection {
+    fn look_at_everything(&mut self, files: &Files, state: &Folder) {
+        for name in self.names(state) {
+            match name.as_str() {
+                USERS => {}
+                SERVICES => self.look_at_records(state),
+                // The registry looks at these itself.
+                name if OF_THE_REGISTRY.contains(&name) => {}
+                name => self.stray(state, name, &OF_THE_REGISTRY),
+            }
+        }
+        let registry = self.look_at_registry(state);
+        let users = match files.users_folder() {
+            Ok(users) => users,
+            Err(error) => return self.found(error),
+        };
+        for name in self.names(&users) {
+            match UserName::new(&name) {
+                Ok(user) => self.look_at_account(files, &users, &user, registry.as_ref()),
+                Err(_) => self.flaws.push(Flaw::Unknown(users.path().join(name))),
+            }
+        }
+    }
+
+    /// The registry, when it is there and can be relied on.
+    fn look_at_registry(&mut self, state: &Folder) -> Option<Reader> {
+        let reader = match Reader::open(state) {
+            Ok(reader) => reader?,
+            Err(error) => {
+                self.found(error);
+                return None;
+            }
+        };
+        let looked = reader.integrity().and_then(|damage| Ok((damage, reader.count()?)));
+        match looked {
+            Ok((damage, tokens)) if damage.is_empty() => {
+                self.tokens = Some(tokens);
+                Some(reader)
+            }
+            Ok((damage, _)) => {
+                // Each line names a page or an index, and all are mended together.
+                let problem = damage.into_iter().next().unwrap_or_default();
+                self.found(registry::RegistryError::Damaged { path: state.path().join(registry::FILE), problem });
+                None
+            }
+            Err(error) => {
+                self.found(error);
+                None
+            }
+        }
+    }
+
+    fn look_at_account(&mut self, files: &Files, users: &Folder, user: &UserName, registry: Option<&Reader>) {
+        let account = match users.folder(user.as_str()) {
+            Ok(Some(folder)) => Account(folder),
+            // Gone since the names were read.
+            Ok(None) => return,
+            Err(error) => return self.found(error),
+        };
+        self.accounts += 1;
+        for name in self.names(account.folder()) {
+            if name != SECRET && name != STATE {
+                self.stray(account.folder(), &name, &[SECRET, STATE]);
+            }
+        }
+        let state = match account.credentials() {
+            Ok(Some(_)) => account.state().map(Some),
+            Ok(None) => account.state_if_any(),
+            Err(error) => {
+                self.found(error);
+                account.state_if_any()
+            }
+        };
+        match state {
+            Ok(Some(state)) if registry.is_some() || state.tokens_held == 0 => {
+                let held = files.held_by(user).and_then(|held| files.check_held(user, &state, &held));
+                held.unwrap_or_else(|error| self.found(error));
+            }
+            // What is wrong with the registry is said once.
+            Ok(_) => {}
+            Err(error) => self.found(error),
+        }
+    }
+
+    /// The service commands keep a folder for every service.
+    fn look_at_records(&mut self, state: &Folder) {
+        let records = match state.folder(SERVICES) {
+            Ok(Some(records)) => records,
+            Ok(None) => return,
+            Err(error) => return self.found(error),
+        };
+        for name in self.names(&records) {
+            match records.folder(&name) {
+                Ok(Some(record)) => {
+                    for file in self.names(&record) {
+                        record.has(&file).map_or_else(|error| self.found(error), drop);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => self.found(error),
+            }
+        }
+    }
+
+    /// A name that is not one of `known`.
+    fn stray(&mut self, folder: &Folder, name: &str, known: &[&str]) {
+        let path = folder.path().join(name);
+        let left_over = name.strip_suffix(TEMPORARY).is_some_and(|name| known.contains(&name));
+        self.flaws.push(if left_over { Flaw::LeftOver(path) } else { Flaw::Unknown(path) });
+    }
+
+    fn names(&mut self, folder: &Folder) -> Vec<String> {
+        folder.names().unwrap_or_else(|error: FileError| {
+            self.found(error);
+            Vec::new()
+        })
+    }
+
+    fn found(&mut self, error: impl Into<StoreError>) {
+        self.flaws.push(Flaw::Unusable(error.into()));
+    }
+}
