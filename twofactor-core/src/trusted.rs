@@ -101,6 +101,20 @@ pub fn read_file(path: &Path, owner: Owner, limit: usize) -> Result<Option<Zeroi
     }
 }
 
+/// Whether somebody else than `owner` could change what stands at `path`: the file itself, behind links, and the folders
+/// above it, of which one that everybody may write to may be sticky.
+pub fn is_out_of_reach(path: &Path, owner: Owner) -> Result<(), FileError> {
+    let real = path.canonicalize().map_err(|error| io_error(path, "examine", error))?;
+    for (level, place) in real.ancestors().enumerate() {
+        let metadata = std::fs::metadata(place).map_err(|error| io_error(place, "examine", error))?;
+        let sticky = level > 0 && metadata.mode() & 0o1000 != 0;
+        if !sticky {
+            check_owner_and_mode(&metadata, place, owner, Protection::FromWriting)?;
+        }
+    }
+    Ok(())
+}
+
 /// An open folder.
 #[derive(Debug)]
 pub struct Folder {

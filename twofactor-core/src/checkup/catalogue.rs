@@ -84,6 +84,8 @@ catalogue! {
     NoService "no-service" Warning "nobody is asked for a second factor on this host";
     /// A service cannot be read as libpam reads it.
     ServiceUnreadable "service-unreadable" Problem "libpam gives such a service up: every login is refused, or it is done by \"other\"";
+    /// Only an account line.
+    NoAuthLine "no-auth-line" Problem "the account line alone asks for nothing: the password is enough";
     /// The first factor alone is enough.
     LineSkipped "line-skipped" Problem "whoever knows the password is let in without a second factor";
     /// A refusal of ours does not count.
