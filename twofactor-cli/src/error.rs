@@ -80,6 +80,8 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error("{broken} of {all} accounts cannot be read")]
     BrokenAccounts { broken: usize, all: usize },
+    #[error("this host has {}", found(*problems, *warnings))]
+    Unwell { problems: usize, warnings: usize },
     #[error(transparent)]
     Lookup(#[from] LookupError),
     #[error(transparent)]
@@ -189,6 +191,7 @@ impl Failure {
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
+            | Self::Unwell { .. }
             | Self::Lookup(_)
             | Self::Clock(_)
             | Self::Entropy(_)
@@ -271,6 +274,7 @@ impl Failure {
             Self::BadList { problems, .. } => tokens::hint_for_list(problems),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
+            | Self::Unwell { .. }
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
             | Self::OutputFile { .. }
@@ -311,6 +315,18 @@ impl From<Unanswered> for Failure {
             Unanswered::Failed(error) => Self::Input(error),
         }
     }
+}
+
+/// `1 problem`, `2 warnings`, or both.
+fn found(problems: usize, warnings: usize) -> String {
+    let counted = |count: usize, word: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        more => Some(format!("{more} {word}s")),
+    };
+    let both: Vec<String> =
+        [counted(problems, "problem"), counted(warnings, "warning")].into_iter().flatten().collect();
+    both.join(" and ")
 }
 
 fn of_store(error: &StoreError) -> Status {

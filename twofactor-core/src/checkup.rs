@@ -7,6 +7,7 @@ mod catalogue;
 pub mod clock;
 pub mod people;
 pub mod rules;
+pub mod selinux;
 pub mod services;
 pub mod sshd;
 pub mod storage;
