@@ -91,6 +91,11 @@ impl Area {
     }
 }
 
+/// `1 account`, `2 accounts`.
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Looks at the whole host.
 fn look(named: Option<&Path>) -> Vec<Area> {
     let (mut configuration, source) = configuration::look(named);

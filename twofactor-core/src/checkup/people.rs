@@ -115,7 +115,7 @@ pub fn of_people(
     }
     findings.extend(ending.into_iter().map(|(_, rule, names)| {
         let what = format!("{rule}, and not enrolled: {}", some_of(names.iter().copied()));
-        Finding::consider(Id::GraceEnding, what, "one by one, or choose a later day", enroll(names.first()))
+        Finding::consider(Id::GraceEnding, what, "enroll them one by one, or choose a later day", enroll(names.first()))
     }));
     Ok(findings)
 }
@@ -144,7 +144,7 @@ fn of_stranded(service: &str, stranded: &[&Person], administrators: usize) -> Ve
     }
     if !others.is_empty() {
         let what = format!("{service:?} asks for a second factor, and not enrolled: {}", names(&others));
-        let advice = "one by one, or let them enroll at login: second_factor = \"enroll\"";
+        let advice = "enroll them one by one, or let them do it at login: second_factor = \"enroll\"";
         findings.push(Finding::consider(Id::UsersWithoutCredential, what, advice, first(&others)));
     }
     findings

@@ -41,6 +41,13 @@ pub fn asks_first_factor(service: &Service) -> bool {
     service.phase(Phase::Auth).iter().any(|line| Nature::of(&line.module) == Nature::Primary)
 }
 
+/// Whether anybody could log in with the service, were all modules there. What is asked of people where nobody gets in does
+/// not matter.
+pub fn lets_in(service: &Service) -> bool {
+    let never = |finding: &findings::Finding| matches!(finding, findings::Finding::NeverSucceeds(_));
+    !findings::of(service, &|_| false).iter().any(never)
+}
+
 /// The lines of the service that run the module, with what their arguments mean.
 pub fn our_lines(service: &Service) -> impl Iterator<Item = (&Line, Arguments)> {
     let ours = service.lines.iter().filter(|line| is_login(line) && line.runs(OURS));
@@ -139,17 +146,17 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
     for finding in findings::of(service, is_missing) {
         use findings::Finding as Seen;
         let what = finding.to_string();
-        let enable = |id: Id, by: &Place| mended_by_enabling(id, &what, &service.name, Some(by));
+        let enable = |id: Id, by: &Place| mended_by_enabling(id, &what, service, Some(by));
         match &finding {
             Seen::NoLine(Phase::Account)
             | Seen::Skipped { phase: Phase::Account, .. }
             | Seen::Overruled { phase: Phase::Account, .. } => account = account.or(Some(what)),
-            Seen::NoLine(_) => found.push(mended_by_enabling(Id::NoAuthLine, &what, &service.name, None)),
+            Seen::NoLine(_) => found.push(mended_by_enabling(Id::NoAuthLine, &what, service, None)),
             Seen::Skipped { by, .. } => found.push(enable(Id::LineSkipped, by)),
             Seen::Overruled { ours, by, .. } => found.push(enable(Id::LineOverruled, by.as_ref().unwrap_or(ours))),
             Seen::PrimaryOverruled { primary } => found.push(enable(Id::PasswordOverruled, primary)),
             Seen::SkippedWhenExpired { .. } if policy.may_enroll() && account.is_none() => {
-                found.push(mended_by_enabling(Id::AccountLineLate, &what, &service.name, None));
+                found.push(mended_by_enabling(Id::AccountLineLate, &what, service, None));
             }
             Seen::Unasked { by } if !by.text.ends_with(ROOT_IS_ASKED_NOTHING) => {
                 let advice = format!("see whether {by} is meant; else take it out");
@@ -184,7 +191,7 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
     }
     if let Some(what) = account {
         let id = if policy.may_enroll() { Id::EnrollmentImpossible } else { Id::NoAccountLine };
-        found.push(mended_by_enabling(id, &what, &service.name, None));
+        found.push(mended_by_enabling(id, &what, service, None));
     }
     found
 }
@@ -205,11 +212,18 @@ fn enabling(services: &[&str]) -> String {
     format!("{ENABLE} {names}")
 }
 
-fn mended_by_enabling(id: Id, what: &str, service: &str, by: Option<&Place>) -> Finding {
-    let command = enabling(&[service]);
-    let mend = match by {
-        Some(by) => Mend::Consider { advice: format!("or put {by} right by hand"), command },
-        None => Mend::Run(command),
+/// `by` is the line to look at, if somebody wants to do it by hand. What stands in a file that other services share nobody
+/// changes for the sake of one.
+fn mended_by_enabling(id: Id, what: &str, service: &Service, by: Option<&Place>) -> Finding {
+    let shared = our_lines(service).find(|(line, _)| line.file != service.file);
+    let mend = match (shared, by) {
+        (Some((line, _)), None) => Mend::Do(format!("put it right by hand, beside {}", Place::of(line))),
+        (Some(_), Some(by)) => Mend::Do(format!("put {by} right by hand, for all services that include it")),
+        (None, None) => Mend::Run(enabling(&[&service.name])),
+        (None, Some(by)) => {
+            let advice = format!("put {by} right by hand, or run");
+            Mend::Consider { advice, command: enabling(&[&service.name]) }
+        }
     };
     Finding { id, what: what.to_owned(), mend }
 }

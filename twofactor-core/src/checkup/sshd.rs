@@ -69,14 +69,14 @@ const BY_THE_TOOL: &str = "twofactor service enable sshd";
 /// What is wrong with settings that hold for a service that runs the module.
 pub fn of_settings(settings: &Settings, rules: &[Rule]) -> Vec<Finding> {
     if settings.says("usepam", "no") {
-        let advice = "or write \"UsePAM yes\" into /etc/ssh/sshd_config and reload sshd";
+        let advice = "write \"UsePAM yes\" into /etc/ssh/sshd_config and reload sshd, or run";
         return vec![Finding::consider(Id::SshdWithoutPam, "sshd has UsePAM no", advice, BY_THE_TOOL)];
     }
     let mut findings = Vec::new();
     let methods = settings.methods();
     let asks = |list: &Vec<&str>| list.contains(&PROMPTS);
     if settings.says("kbdinteractiveauthentication", "no") {
-        let advice = "or write \"KbdInteractiveAuthentication yes\" into /etc/ssh/sshd_config and reload sshd";
+        let advice = "write \"KbdInteractiveAuthentication yes\" into /etc/ssh/sshd_config and reload sshd, or run";
         let what = "sshd has KbdInteractiveAuthentication no";
         findings.push(Finding::consider(Id::SshdNoPrompts, what, advice, BY_THE_TOOL));
     } else if methods.as_ref().is_some_and(|lists| !lists.iter().any(asks)) {

@@ -4,7 +4,7 @@ mod people;
 
 use twofactor_core::account::Confirmation;
 use twofactor_core::checkup::people::{FirstFactor, Guarded, of_people};
-use twofactor_core::checkup::services::{asks_first_factor, our_lines};
+use twofactor_core::checkup::services::{asks_first_factor, lets_in, our_lines};
 use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::Config;
@@ -14,8 +14,8 @@ use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
-use super::Area;
 use super::configuration::Source;
+use super::{Area, counted};
 use crate::error::quoted;
 
 /// Fewer recovery codes than this are few: the notice at login says so too.
@@ -97,7 +97,7 @@ fn of_account(user: &UserName, status: &Status) -> Vec<Finding> {
 fn few_recovery_codes(user: &UserName, left: usize) -> Finding {
     let what = match left {
         0 => format!("{user} has used up all recovery codes"),
-        left => format!("{user} has {left} recovery code{} left", if left == 1 { "" } else { "s" }),
+        left => format!("{user} has {} left", counted(left, "recovery code")),
     };
     Finding::run(Id::RecoveryCodesLow, what, format!("twofactor recovery {}", quoted(user.as_str())))
 }
@@ -132,14 +132,14 @@ fn look_at_people(
         Ok(people) => people,
         Err(reason) => return area.could_not_check("who may log in", reason),
     };
-    area.looked_at = format!("{} users with a login shell, of those that getent lists", people.len());
+    area.looked_at = format!("{} with a login shell, of those that getent lists", counted(people.len(), "user"));
     let unknown: Vec<&str> =
         people.iter().filter(|person| person.has.is_none()).map(|person| person.name.as_str()).collect();
     if let Some((first, others)) = unknown.split_first() {
         let others = if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
         area.could_not_check(format!("what {first}{others} could log in with"), "the state cannot be read");
     }
-    let guarded: Vec<Guarded> = services.iter().filter_map(guarded).collect();
+    let guarded: Vec<Guarded> = services.iter().filter(|service| lets_in(service)).filter_map(guarded).collect();
     match of_people(config, &source.file.display().to_string(), &people, &guarded, &SystemUsers, now) {
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("who is asked for what", error),

@@ -9,8 +9,8 @@ use twofactor_core::config::DEFAULT_STATE;
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::{self, Owner};
 
-use super::Area;
 use super::configuration::Source;
+use super::{Area, counted};
 
 pub(super) fn look(source: &Source) -> Area {
     let state = source.config.as_ref().map_or(Path::new(DEFAULT_STATE), |config| &config.state);
@@ -23,9 +23,9 @@ pub(super) fn look(source: &Source) -> Area {
         }
     }
     let inspection = Files::new(state, Owner::ROOT, PATIENCE).inspect();
-    area.looked_at = format!("{}: {} accounts", state.display(), inspection.accounts);
+    area.looked_at = format!("{}: {}", state.display(), counted(inspection.accounts, "account"));
     if let Some(tokens) = inspection.tokens {
-        area.looked_at = format!("{}, {tokens} tokens", area.looked_at);
+        area.looked_at = format!("{}, {}", area.looked_at, counted(tokens, "token"));
     }
     area.add(inspection.flaws.iter().map(storage::of_flaw));
     if let Some(above) = state.parent().filter(|_| state.exists()) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use twofactor_core::checkup::{Finding, Severity};
 
-use super::{Area, Checkup};
+use super::{Area, Checkup, counted};
 use crate::output::{self, Screen, Tint, tinted};
 
 /// The widest page. Commands are never wrapped: they are pasted.
@@ -57,7 +57,7 @@ fn summary(checkup: &Checkup) -> String {
 fn counts(count: impl Fn(Severity) -> usize) -> Vec<String> {
     let all = [Severity::Problem, Severity::Warning, Severity::Note].map(|severity| (count(severity), severity.word()));
     let there = all.into_iter().filter(|(count, _)| *count > 0);
-    there.map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" })).collect()
+    there.map(|(count, word)| counted(count, word)).collect()
 }
 
 fn tint(severity: Severity) -> Tint {

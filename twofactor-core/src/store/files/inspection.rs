@@ -26,7 +26,7 @@ pub struct Inspection {
     /// Folders of users.
     pub accounts: usize,
     /// Physical tokens; `None` when there is no registry that can be read.
-    pub tokens: Option<u64>,
+    pub tokens: Option<usize>,
     /// What is wrong, in the order in which it was found.
     pub flaws: Vec<Flaw>,
 }
@@ -85,7 +85,7 @@ impl Inspection {
         let looked = reader.integrity().and_then(|damage| Ok((damage, reader.count()?)));
         match looked {
             Ok((damage, tokens)) if damage.is_empty() => {
-                self.tokens = Some(tokens);
+                self.tokens = usize::try_from(tokens).ok();
                 Some(reader)
             }
             Ok((damage, _)) => {
