@@ -5,7 +5,7 @@ use std::fs;
 use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{SSHD, check, doctor, finds, ids, make_well, set_mode};
+use crate::{SSHD, check, doctor, finds, ids, make_well, service, set_mode};
 
 const FILE: &str = "/etc/twofactor/twofactor.toml";
 
@@ -36,7 +36,7 @@ fn everything_else_is_looked_at_with_a_broken_configuration_too() {
         make_well(host);
         host.configure("nonsense");
         set_mode(crate::of_alice("state"), 0o644);
-        host.system_service("sshd", &SSHD.replace("auth required pam_twofactor", "auth optional pam_twofactor"));
+        service("sshd", &SSHD.replace("auth required pam_twofactor", "auth optional pam_twofactor"));
         assert_eq!(ids(&doctor(host).0), ["config-invalid", "unsafe-file", "line-overruled"].into());
     });
 }
@@ -59,12 +59,12 @@ fn others_may_replace_the_configuration() {
     finds(&["unsafe-file"], make, ByItsCommands);
 }
 
-fn with_conf(host: &Host) {
-    host.system_service("sshd", &SSHD.replace("pam_twofactor.so\n", "pam_twofactor.so conf=/etc/other.toml\n"));
+fn with_conf(_: &Host) {
+    service("sshd", &SSHD.replace("pam_twofactor.so\n", "pam_twofactor.so conf=/etc/other.toml\n"));
 }
 
-fn right(host: &Host) {
-    host.system_service("sshd", SSHD);
+fn right(_: &Host) {
+    service("sshd", SSHD);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use twofactor_tests::private_host::{Host, private_host, said};
 
-use crate::{STATE, doctor, findings, make_well};
+use crate::{STATE, doctor, findings, ids, make_well};
 
 #[test]
 fn nothing_is_found_on_a_host_that_is_well() {
@@ -23,6 +23,22 @@ fn nothing_is_found_on_a_host_that_is_well() {
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
         let quiet = host.run_twofactor(&["--quiet", "doctor"]);
         assert_eq!(String::from_utf8(quiet.stdout).unwrap(), "");
+    });
+}
+
+#[test]
+fn where_the_tool_has_put_the_module_into_the_distributions_own_file_only_a_key_is_worth_a_note() {
+    private_host(|host| {
+        let stock = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        make_well(host);
+        crate::service("sshd", &stock);
+        fs::remove_file("/etc/ssh/sshd_config.d/00-twofactor.conf").unwrap();
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        let (report, code) = doctor(host);
+        let found: Vec<&str> = ids(&report).into_iter().collect();
+        // Debian's sshd offers password authentication as well.
+        assert!(found.iter().all(|id| ["sshd-key-alone", "sshd-password-method"].contains(id)), "{report:#}");
+        assert_eq!(code, 0, "{report:#}");
     });
 }
 

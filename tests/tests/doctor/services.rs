@@ -5,20 +5,20 @@ use std::fs;
 use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{SSHD, doctor, finds, make_well, set_mode};
+use crate::{SSHD, doctor, finds, make_well, service, set_mode};
 
 const OURS: &str = "auth required pam_twofactor.so\n";
 const ACCOUNT: &str = "account required pam_twofactor.so\n";
 
-fn right(host: &Host) {
-    host.system_service("sshd", SSHD);
+fn right(_: &Host) {
+    service("sshd", SSHD);
 }
 
 /// sshd's service with one line in the place of another.
 fn instead(line: &'static str, other: &'static str) -> impl Fn(&Host) + Send {
-    move |host| {
+    move |_| {
         assert!(SSHD.contains(line));
-        host.system_service("sshd", &SSHD.replacen(line, other, 1));
+        service("sshd", &SSHD.replacen(line, other, 1));
     }
 }
 
@@ -28,7 +28,7 @@ fn no_service_runs_the_module() {
         "auth required pam_twofactor.so\naccount required pam_nologin.so\naccount required pam_twofactor.so\n",
         "",
     );
-    finds(&["no-service"], make, ByHand(&right));
+    finds(&["no-service"], make, ByItsCommands);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn the_password_alone_is_enough() {
         "@include common-auth\nauth required pam_twofactor.so\n",
         "auth sufficient pam_unix.so\nauth required pam_twofactor.so\nauth required pam_deny.so\n",
     );
-    finds(&["line-skipped"], make, ByHand(&right));
+    finds(&["line-skipped"], make, ByItsCommands);
 }
 
 #[test]
@@ -52,12 +52,12 @@ fn a_jump_leaves_our_line_out() {
 
 #[test]
 fn our_line_is_optional() {
-    finds(&["line-overruled"], instead(OURS, "auth optional pam_twofactor.so\n"), ByHand(&right));
+    finds(&["line-overruled"], instead(OURS, "auth optional pam_twofactor.so\n"), ByItsCommands);
 }
 
 #[test]
 fn our_line_is_sufficient_behind_the_password() {
-    finds(&["line-overruled"], instead(OURS, "auth sufficient pam_twofactor.so\n"), ByHand(&right));
+    finds(&["line-overruled"], instead(OURS, "auth sufficient pam_twofactor.so\n"), ByItsCommands);
 }
 
 #[test]
@@ -67,12 +67,12 @@ fn the_password_does_not_count() {
 
 #[test]
 fn only_the_account_line_is_there() {
-    finds(&["no-auth-line"], instead(OURS, ""), ByHand(&right));
+    finds(&["no-auth-line"], instead(OURS, ""), ByItsCommands);
 }
 
 #[test]
 fn the_account_line_is_missing_and_nobody_needs_it() {
-    finds(&["no-account-line"], instead(ACCOUNT, ""), ByHand(&right));
+    finds(&["no-account-line"], instead(ACCOUNT, ""), ByItsCommands);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn the_account_line_is_missing_where_users_enroll_at_login() {
         host.configure("[default]\nsecond_factor = \"enroll\"\n");
         instead(ACCOUNT, "")(host);
     };
-    finds(&["enrollment-impossible"], make, ByHand(&right));
+    finds(&["enrollment-impossible"], make, ByItsCommands);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn the_account_line_is_never_reached() {
         host.configure("[default]\nsecond_factor = \"enroll\"\n");
         instead(ACCOUNT, "account sufficient pam_permit.so\naccount required pam_twofactor.so\n")(host);
     };
-    finds(&["enrollment-impossible"], make, ByHand(&right));
+    finds(&["enrollment-impossible"], make, ByItsCommands);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_expired_password_ends_the_account_phase_before_our_line() {
         let late = SSHD
             .replace(ACCOUNT, "")
             .replace("@include common-account\n", "@include common-account\naccount required pam_twofactor.so\n");
-        host.system_service("sshd", &late);
+        service("sshd", &late);
     };
     finds(&["account-line-late"], make, ByHand(&right));
 }
@@ -123,7 +123,7 @@ fn others_may_write_the_module() {
         fs::copy(host.place("bin/pam_twofactor.so"), &copy).unwrap();
         set_mode(&copy, 0o666);
         let line = format!("auth required {}\n", copy.display());
-        host.system_service("sshd", &SSHD.replace(OURS, &line));
+        service("sshd", &SSHD.replace(OURS, &line));
     };
     finds(&["unsafe-file"], make, ByItsCommands);
 }
@@ -190,7 +190,7 @@ fn polkit_runs_pam_in_a_sandbox() {
         // systemd's part of a package that this distribution does not have yet.
         fs::create_dir_all("/etc/systemd/system").unwrap();
         fs::write("/etc/systemd/system/polkit-agent-helper@.service", "[Service]\nProtectSystem=strict\n").unwrap();
-        host.system_service("polkit-1", SSHD);
+        service("polkit-1", SSHD);
         // The command's last step asks systemd, which does not run here.
         host.script("systemctl", "#!/bin/sh\n[ \"$*\" = daemon-reload ]\n");
     };
@@ -202,8 +202,8 @@ fn what_common_auth_has_is_said_once_for_all_services() {
     private_host(|host| {
         make_well(host);
         let common = fs::read_to_string("/etc/pam.d/common-auth").unwrap();
-        host.system_service("common-auth", &format!("{common}auth optional pam_twofactor.so\n"));
-        host.system_service("sshd", &SSHD.replace(OURS, ""));
+        service("common-auth", &format!("{common}auth optional pam_twofactor.so\n"));
+        service("sshd", &SSHD.replace(OURS, ""));
         let (report, _) = doctor(host);
         let found: Vec<_> = crate::findings(&report).iter().filter(|one| one["id"] == "line-overruled").collect();
         assert_eq!(found.len(), 1, "{report:#}");

@@ -155,8 +155,9 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             Seen::Skipped { by, .. } => found.push(enable(Id::LineSkipped, by)),
             Seen::Overruled { ours, by, .. } => found.push(enable(Id::LineOverruled, by.as_ref().unwrap_or(ours))),
             Seen::PrimaryOverruled { primary } => found.push(enable(Id::PasswordOverruled, primary)),
-            Seen::SkippedWhenExpired { .. } if policy.may_enroll() && account.is_none() => {
-                found.push(mended_by_enabling(Id::AccountLineLate, &what, service, None));
+            Seen::SkippedWhenExpired { by } if policy.may_enroll() && account.is_none() => {
+                let advice = format!("put the account line of pam_twofactor before {by}");
+                found.push(Finding::by_hand(Id::AccountLineLate, what, advice));
             }
             Seen::Unasked { by } if !by.text.ends_with(ROOT_IS_ASKED_NOTHING) => {
                 let advice = format!("see whether {by} is meant; else take it out");
