@@ -26,7 +26,7 @@ fn the_configuration_has_mistakes() {
             assert_eq!(unchecked, ["configuration", "state", "accounts"], "{report:#}");
             without(host);
         };
-        check(host, &["config-invalid"], &ByHand(&mend));
+        check(host, &["config-invalid"], ByHand(&mend));
     });
 }
 

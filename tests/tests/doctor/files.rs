@@ -1,8 +1,9 @@
 //! Defects of the state and the registry.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{chown, symlink};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
@@ -69,7 +70,7 @@ fn a_fifo_stands_in_the_place_of_a_state() {
             assert_eq!(ids(&doctor(host).0), ["lost-state"].into(), "the fifo is gone, the state not yet there");
             fs::rename("/var/kept-state", of_alice("state")).unwrap();
         };
-        check(host, &["unsafe-file"], &ByHand(&mend));
+        check(host, &["unsafe-file"], ByHand(&mend));
     });
 }
 
@@ -129,7 +130,10 @@ fn a_command_was_interrupted() {
 
 #[test]
 fn somebody_made_a_copy() {
-    finds(&["unknown-file"], |_| drop(fs::copy(of_alice("state"), of_alice("state (copy)")).unwrap()), ByItsCommands);
+    let make = |_: &Host| {
+        fs::copy(of_alice("state"), of_alice("state (copy)")).unwrap();
+    };
+    finds(&["unknown-file"], make, ByItsCommands);
 }
 
 #[test]
@@ -143,6 +147,38 @@ fn the_disk_is_nearly_full() {
     };
     let mend = |host: &Host| drop(host.succeed("mount", ["-o", "remount,size=64m", STATE]));
     finds(&["disk-nearly-full"], make, ByHand(&mend));
+}
+
+#[test]
+fn a_secret_is_larger_than_any() {
+    private_host(|host| {
+        make_well(host);
+        let text = fs::read(of_alice("secret.toml")).unwrap();
+        fs::write(of_alice("secret.toml"), vec![b'#'; 100_000]).unwrap();
+        let mend = move |_: &Host| fs::write(of_alice("secret.toml"), &text).unwrap();
+        check(host, &["unreadable-file"], ByHand(&mend));
+    });
+}
+
+#[test]
+fn the_registry_cannot_be_locked() {
+    private_host(|host| {
+        make_well(host);
+        import(host);
+        // SQLite's own lock on the whole database, which only a program that is not ours takes.
+        let hold = "import sqlite3, sys\nbase = sqlite3.connect(sys.argv[1])\nbase.execute('PRAGMA locking_mode=EXCLUSIVE')\n\
+                    base.execute('BEGIN EXCLUSIVE')\nprint('held', flush=True)\nsys.stdin.read()";
+        let mut python = host.command(twofactor_tests::requirements::PYTHON);
+        let holder = python.args(["-c", hold, &format!("{STATE}/registry.db")]);
+        let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "held\n");
+        let (report, _) = doctor(host);
+        assert_eq!(ids(&report), ["registry-unavailable"].into(), "{report:#}");
+        host.kill(holder);
+        assert_eq!(doctor(host).1, 0);
+    });
 }
 
 #[test]

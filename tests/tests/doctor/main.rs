@@ -107,6 +107,7 @@ fn ids(report: &Value) -> BTreeSet<&str> {
 }
 
 /// How a defect goes away.
+#[derive(Clone, Copy)]
 enum Mended<'h> {
     /// By the commands that doctor prints.
     ByItsCommands,
@@ -120,13 +121,13 @@ fn finds(expected: &[&str], make: impl FnOnce(&Host) + Send, mended: Mended<'_>)
     private_host(|host| {
         make_well(host);
         make(host);
-        check(host, expected, &mended);
+        check(host, expected, mended);
     });
 }
 
 /// The same on a host that is made already.
 #[track_caller]
-fn check(host: &Host, expected: &[&str], mended: &Mended<'_>) {
+fn check(host: &Host, expected: &[&str], mended: Mended<'_>) {
     let (report, code) = doctor(host);
     assert_eq!(ids(&report), expected.iter().copied().collect(), "{report:#}");
     let notes_only = findings(&report).iter().all(|finding| finding["severity"] == "note");

@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use twofactor_tests::fob::Fob;
+use twofactor_tests::moment::Moment;
+use twofactor_tests::oathtool::now;
 use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{check, finds, make_well};
+use crate::{check, doctor, findings, finds, make_well};
 
 #[test]
 fn a_user_is_not_enrolled() {
@@ -61,6 +64,49 @@ fn few_recovery_codes_are_left() {
 }
 
 #[test]
+fn the_clock_was_ahead_when_a_code_was_used() {
+    if !twofactor_tests::requirements::stopped_clock_met() {
+        return;
+    }
+    private_host(|host| {
+        let alice = make_well(host);
+        let ahead = Moment(now()).after(7200);
+        let code = ahead.code(&alice.authenticator, 0);
+        host.login_at(ahead, "alice").typing(code).code();
+        check(host, &["codes-burned"], ByItsCommands);
+    });
+}
+
+#[test]
+fn the_clock_of_a_token_is_off() {
+    if !twofactor_tests::requirements::stopped_clock_met() {
+        return;
+    }
+    private_host(|host| {
+        make_well(host);
+        host.configure("[window]\nresync_at_login = false\n");
+        let fob = Fob::clock(1);
+        host.user_with("bob", &fob);
+        let start = now() / 30 * 30;
+        host.login_at(Moment(start), "bob").typing(Moment(start).code(&fob.authenticator, 0));
+        for minute in 1..=3 {
+            let moment = Moment(start + 60 * minute);
+            host.login_at(moment, "bob").typing(moment.code(&fob.authenticator, 30));
+        }
+        let mend = |host: &Host| {
+            let (report, _) = doctor(host);
+            let command = findings(&report)[0]["command"].as_str().unwrap().to_owned();
+            // The holder reads two codes to the helpdesk.
+            let moment = Moment(start + 300);
+            let codes = [0, 1].map(|step| moment.after(30 * step).code(&fob.authenticator, 30));
+            let words = [command.strip_prefix("twofactor ").unwrap(), &codes[0], &codes[1]].join(" ");
+            host.succeed_at(moment.after(30), &words.split(' ').collect::<Vec<_>>());
+        };
+        check(host, &["token-clock-off"], ByHand(&mend));
+    });
+}
+
+#[test]
 fn somebody_guessed() {
     private_host(|host| {
         let alice = make_well(host);
@@ -68,6 +114,6 @@ fn somebody_guessed() {
             let wrong = alice.wrong_code();
             host.login("alice").typing(&wrong);
         }
-        check(host, &["delayed-user"], &ByItsCommands);
+        check(host, &["delayed-user"], ByItsCommands);
     });
 }

@@ -87,7 +87,7 @@ fn rules_want_addresses_and_sshd_says_names() {
 fn another_file_comes_before_ours() {
     let other = "/etc/ssh/sshd_config.d/00-cloud.conf";
     let make = move |_: &Host| {
-        fs::write(other, "PasswordAuthentication yes\nAuthenticationMethods keyboard-interactive\n").unwrap()
+        fs::write(other, "PasswordAuthentication yes\nAuthenticationMethods keyboard-interactive\n").unwrap();
     };
     finds(&["sshd-drop-in-overridden"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
 }
@@ -97,6 +97,16 @@ fn some_logins_have_settings_of_their_own() {
     let other = "/etc/ssh/sshd_config.d/50-bob.conf";
     let make = move |_: &Host| fs::write(other, "Match User bob\n  AuthenticationMethods publickey\n").unwrap();
     finds(&["sshd-match-blocks"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
+}
+
+#[test]
+fn somebody_cannot_be_asked_by_settings_of_his_own() {
+    let other = "/etc/ssh/sshd_config.d/50-bob.conf";
+    let make = move |host: &Host| {
+        host.user_with_app("bob");
+        fs::write(other, "Match User bob\n  KbdInteractiveAuthentication no\n").unwrap();
+    };
+    finds(&["sshd-match-blocks", "sshd-no-prompts"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::fs;
 
 use nix::mount::{MsFlags, mount};
+use twofactor_tests::moment::Moment;
 use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::ByHand;
-use crate::{STATE, doctor, finds, make_well, synchronized};
+use crate::{STATE, doctor, finds, ids, make_well, synchronized};
 
 #[test]
 fn nobody_sets_the_clock() {
@@ -26,6 +27,20 @@ fn that_nobody_knows_whether_the_clock_is_set_is_said() {
         assert!(unchecked[0]["because"].as_str().unwrap().contains("no bus here"), "{report:#}");
         let page = host.run_twofactor(&["doctor"]);
         assert!(String::from_utf8(page.stdout).unwrap().ends_with("\nNothing found, 1 not checked.\n"));
+    });
+}
+
+#[test]
+fn the_clock_is_of_long_ago() {
+    if !twofactor_tests::requirements::stopped_clock_met() {
+        return;
+    }
+    private_host(|host| {
+        make_well(host);
+        let output = host.run_twofactor_at(Moment(40_000_000), &["--json", "doctor"]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(ids(&report), ["clock-wrong"].into(), "{report:#}");
+        assert_eq!(output.status.code(), Some(1));
     });
 }
 

@@ -15,6 +15,7 @@ mod sshd;
 mod storage;
 mod words;
 
+use std::fmt;
 use std::path::Path;
 
 use twofactor_core::checkup::{Finding, Severity};
@@ -82,7 +83,7 @@ impl Area {
         }
     }
 
-    fn could_not_check(&mut self, what: impl Into<String>, because: impl ToString) {
+    fn could_not_check(&mut self, what: impl Into<String>, because: impl fmt::Display) {
         self.unchecked.push(Unchecked { what: what.into(), because: because.to_string() });
     }
 

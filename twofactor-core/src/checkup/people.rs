@@ -131,10 +131,8 @@ impl Guarded {
 fn of_stranded(service: &str, stranded: &[&Person], administrators: usize) -> Vec<Finding> {
     let (bosses, others): (Vec<&Person>, Vec<&Person>) =
         stranded.iter().copied().partition(|person| person.role == Role::Administrator);
-    let (bosses, others) = match bosses.len() == administrators && administrators > 0 {
-        true => (bosses, others),
-        false => (Vec::new(), stranded.to_vec()),
-    };
+    let all = bosses.len() == administrators;
+    let (bosses, others) = if all { (bosses, others) } else { (Vec::new(), stranded.to_vec()) };
     let mut findings = Vec::new();
     let names = |people: &[&Person]| some_of(people.iter().map(|person| person.name.as_str()));
     let first = |people: &[&Person]| enroll(people.first().map(|person| person.name.as_str()).as_ref());

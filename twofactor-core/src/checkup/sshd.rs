@@ -109,6 +109,18 @@ pub fn of_settings(settings: &Settings, rules: &[Rule]) -> Vec<Finding> {
     findings
 }
 
+/// What is wrong with settings that hold for the logins of `user` only, beyond `everybody`'s. Whose logins take a key and
+/// nothing else is meant to be exempt.
+pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]) -> Vec<Finding> {
+    let known = of_settings(everybody, rules);
+    let others = of_settings(own, rules).into_iter().filter(|finding| !known.contains(finding));
+    let by_name = |finding: Finding| {
+        let id = if finding.id == Id::SshdNeverAsks { Id::SshdKeyAlone } else { finding.id };
+        Finding { id, what: format!("for {user}, {}", finding.what), ..finding }
+    };
+    others.map(by_name).collect()
+}
+
 /// What the drop-in `file` asks for and does not get.
 pub fn of_drop_in(settings: &Settings, file: &Path, text: &str) -> Option<Finding> {
     let wanted = Settings::parse(text).0.into_iter();
@@ -154,6 +166,18 @@ mod tests {
         );
         assert_eq!(ids("permitemptypasswords yes"), [Id::SshdEmptyPasswords]);
         assert_eq!(ids("usedns yes"), [Id::SshdHostNames]);
+    }
+
+    #[test]
+    fn settings_of_one_user_are_compared_with_everybodys() {
+        let (everybody, rules) = (Settings::parse(GOOD), []);
+        let found = |changes: &str| {
+            let own = Settings::parse(&format!("{changes}\n{GOOD}"));
+            of_login("bob", &own, &everybody, &rules).into_iter().map(|finding| finding.id).collect::<Vec<_>>()
+        };
+        assert_eq!(found(""), []);
+        assert_eq!(found("kbdinteractiveauthentication no"), [Id::SshdNoPrompts]);
+        assert_eq!(found("authenticationmethods publickey"), [Id::SshdKeyAlone]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod people;
 
+pub(super) use people::login_names;
+
 use twofactor_core::account::Confirmation;
 use twofactor_core::checkup::people::{FirstFactor, Guarded, of_people};
 use twofactor_core::checkup::services::{asks_first_factor, lets_in, our_lines};
@@ -24,9 +26,8 @@ const FEW: usize = 4;
 const SEVERAL: u32 = 2;
 
 pub(super) fn look(source: &Source, services: &[Service]) -> Area {
-    let mut area = Area::new("accounts", "");
+    let mut area = Area::new("accounts", "nobody");
     let Some(config) = &source.config else {
-        area.looked_at = "nobody".to_owned();
         area.could_not_check("the accounts", "the configuration is wrong");
         return area;
     };

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use twofactor_core::checkup::sshd::{Settings, of_drop_in, of_settings};
+use twofactor_core::checkup::sshd::{Settings, of_drop_in, of_login, of_settings};
 use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
 
 use super::Area;
+use super::accounts::login_names;
 use super::program::{Said, ask};
 
 const CONFIGURATION: &str = "/etc/ssh/sshd_config";
@@ -36,8 +37,31 @@ pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
         let what = format!("{}:{line} has settings for some logins only", file.display());
         let advice = "to see what holds for one of them: sshd -T -C user=alice,host=client.example.org,addr=192.0.2.7";
         area.add([Finding::by_hand(Id::SshdMatchBlocks, what, advice)]);
+        look_at_logins(&mut area, &settings, config);
     }
     Some(area)
+}
+
+/// So many users are looked at one by one.
+const MOST: usize = 50;
+
+/// What `Match` makes of the logins of single users, as far as it goes by their names.
+fn look_at_logins(area: &mut Area, everybody: &Settings, config: &Config) {
+    let names = match login_names() {
+        Ok(names) => names,
+        Err(reason) => return area.could_not_check("whom Match is about", reason),
+    };
+    for name in names.iter().take(MOST) {
+        // An address and a name of nobody (RFC 5737, RFC 2606).
+        let login = format!("user={name},host=client.invalid,addr=192.0.2.1");
+        match ask("sshd", &["-T", "-C", &login]).well() {
+            Ok(printed) => area.add(of_login(name.as_str(), &Settings::parse(&printed), everybody, &config.rules)),
+            Err(reason) => return area.could_not_check("whom Match is about", reason),
+        }
+    }
+    if names.len() > MOST {
+        area.could_not_check(format!("what Match does to {} more users", names.len() - MOST), "they are too many");
+    }
 }
 
 /// Whether a file is this product's drop-in.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use nix::sys::statfs::statfs;
-use nix::sys::statvfs::{FsFlags, statvfs};
+use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
+use rustix::io::Errno;
 use twofactor_core::checkup::storage::{self, Access, FileSystem};
 use twofactor_core::config::DEFAULT_STATE;
 use twofactor_core::store::files::{Files, PATIENCE};
@@ -32,24 +32,20 @@ pub(super) fn look(source: &Source) -> Area {
         area.add(trusted::is_out_of_reach(above, Owner::ROOT).err().as_ref().map(storage::of_file));
         match file_system(state) {
             Ok(found) => area.add(storage::of_file_system(state, &found)),
-            Err(error) => area.could_not_check("the file system of the state", error.desc()),
+            Err(errno) => area.could_not_check("the file system of the state", trusted::describe(&errno.into())),
         }
     }
     area
 }
 
-fn file_system(state: &Path) -> nix::Result<FileSystem> {
+#[allow(clippy::useless_conversion, reason = "how wide the number of a file system is differs among architectures")]
+fn file_system(state: &Path) -> Result<FileSystem, Errno> {
     let (kind, room) = (statfs(state)?, statvfs(state)?);
-    let access = if room.flags().contains(FsFlags::ST_RDONLY) { Access::ReadOnly } else { Access::ReadWrite };
+    let access = if room.f_flag.contains(StatVfsMountFlags::RDONLY) { Access::ReadOnly } else { Access::ReadWrite };
     Ok(FileSystem {
-        #[allow(
-            clippy::unnecessary_cast,
-            clippy::useless_conversion,
-            reason = "its width differs among architectures"
-        )]
-        magic: kind.filesystem_type().0 as i64,
+        magic: i64::from(kind.f_type),
         access,
-        free: u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size())),
-        free_files: (room.files() > 0).then(|| u64::from(room.files_available())),
+        free: room.f_bavail.saturating_mul(room.f_frsize),
+        free_files: (room.f_files > 0).then_some(room.f_favail),
     })
 }

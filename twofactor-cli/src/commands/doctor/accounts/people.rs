@@ -18,29 +18,43 @@ use crate::commands::doctor::program::ask;
 /// Groups whose members may become root on some distribution.
 const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
 
+/// An entry of the user database.
+struct Entry {
+    name: UserName,
+    is_root: bool,
+}
+
+/// The names of everybody who may log in.
+pub(in crate::commands::doctor) fn login_names() -> Result<Vec<UserName>, String> {
+    Ok(entries()?.into_iter().map(|entry| entry.name).collect())
+}
+
 /// Everybody who may log in, with what they have.
 pub(super) fn who_may_log_in(accounts: &Files, config: &Config, now: UnixTime) -> Result<Vec<Person>, String> {
-    let listed = ask("getent", &["passwd"]).well()?;
-    let (shells, locked) = (shells(), locked_passwords());
-    let bosses = administrators()?;
-    let mut people = Vec::new();
-    for line in listed.lines() {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [name, _, uid, _, _, _, shell] = fields.as_slice() else { continue };
-        let Ok(name) = UserName::new(name) else { continue };
-        if !shells.contains(*shell) || people.iter().any(|person: &Person| person.name == name) {
-            continue;
-        }
-        let boss = *uid == "0" || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
-        let password = if locked.contains(name.as_str()) { Password::Locked } else { Password::Perhaps };
-        people.push(Person {
-            role: if boss { Role::Administrator } else { Role::User },
+    let (locked, bosses) = (locked_passwords(), administrators()?);
+    let person = |Entry { name, is_root }: Entry| {
+        let among_bosses = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
+        Person {
+            role: if is_root || among_bosses() { Role::Administrator } else { Role::User },
             has: what_he_has(accounts, config, &name, now),
-            password,
+            password: if locked.contains(name.as_str()) { Password::Locked } else { Password::Perhaps },
             name,
-        });
-    }
-    Ok(people)
+        }
+    };
+    Ok(entries()?.into_iter().map(person).collect())
+}
+
+/// Users with a login shell, each once.
+fn entries() -> Result<Vec<Entry>, String> {
+    let listed = ask("getent", &["passwd"]).well()?;
+    let (shells, mut known) = (shells(), BTreeSet::new());
+    let entry = |line: &str| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, uid, _, _, _, shell] = fields.as_slice() else { return None };
+        let name = UserName::new(name).ok().filter(|_| shells.contains(*shell))?;
+        Some(Entry { name, is_root: *uid == "0" })
+    };
+    Ok(listed.lines().filter_map(entry).filter(|entry| known.insert(entry.name.clone())).collect())
 }
 
 /// The numbers of the administrators' groups.
@@ -71,7 +85,7 @@ fn what_he_has(accounts: &Files, config: &Config, user: &UserName, now: UnixTime
 fn shells() -> BTreeSet<String> {
     let text = fs::read_to_string("/etc/shells").unwrap_or_else(|_| "/bin/sh\n/bin/bash\n".to_owned());
     // An entry without a shell means this one (passwd(5)).
-    let default = ["".to_owned(), "/bin/sh".to_owned()];
+    let default = [String::new(), "/bin/sh".to_owned()];
     let shells = text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned);
     // Some distributions list them so that ftp is allowed.
     shells.chain(default).filter(|shell| !shell.ends_with("/nologin") && !shell.ends_with("/false")).collect()
