@@ -106,11 +106,13 @@ fn look(named: Option<&Path>) -> Vec<Area> {
     let (services, found) = services::look(config);
     configuration::look_at_lines(&mut configuration, &source, &found);
     configuration::look_at_rules(&mut configuration, &source, &found);
-    let mut areas = vec![configuration, storage::look(&source), services];
+    let state = storage::look(&source);
+    let accounts = accounts::look(&source, &found, &state);
+    let mut areas = vec![configuration, state, services];
     areas.extend(sshd::look(config, &found));
     areas.push(clock::look());
     areas.extend(polkit::look(config, &found));
     areas.push(selinux::look(config));
-    areas.push(accounts::look(&source, &found));
+    areas.push(accounts);
     areas
 }

@@ -4,7 +4,7 @@ mod people;
 
 pub(super) use people::login_names;
 
-use twofactor_core::account::Confirmation;
+use twofactor_core::account::{Confirmation, REPEATED};
 use twofactor_core::checkup::people::{FirstFactor, Guarded, of_people};
 use twofactor_core::checkup::services::{asks_first_factor, lets_in, our_lines};
 use twofactor_core::checkup::{Finding, Id};
@@ -22,11 +22,15 @@ use crate::error::quoted;
 
 /// Fewer recovery codes than this are few: the notice at login says so too.
 const FEW: usize = 4;
-/// So many right codes at the wrong time are no chance.
-const SEVERAL: u32 = 2;
 
-pub(super) fn look(source: &Source, services: &[Service]) -> Area {
+/// `state` is what was found there.
+pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area {
     let mut area = Area::new("accounts", "nobody");
+    // Everybody would wait for it again.
+    if state.findings.iter().any(|finding| finding.id == Id::RegistryUnavailable) {
+        area.could_not_check("the accounts", "the registry does not answer");
+        return area;
+    }
     let Some(config) = &source.config else {
         area.could_not_check("the accounts", "the configuration is wrong");
         return area;
@@ -82,7 +86,7 @@ fn of_account(user: &UserName, status: &Status) -> Vec<Finding> {
             findings.push(Finding::run(Id::CodesBurned, what, command));
         }
     }
-    for token in status.tokens.iter().filter(|token| token.near_misses >= SEVERAL) {
+    for token in status.tokens.iter().filter(|token| token.near_misses >= REPEATED) {
         let serial = &token.listed.serial;
         let what = format!("{user} typed right codes of token {serial} {} times at a wrong time", token.near_misses);
         let command = format!("twofactor token resync {}", quoted(serial.as_str()));

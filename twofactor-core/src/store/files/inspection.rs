@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::store::StoreError;
 use crate::store::files::{Account, Files, SECRET, STATE, USERS};
-use crate::store::registry::{self, Reader};
+use crate::store::registry::{self, Reader, RegistryError};
 use crate::trusted::{FileError, Folder, TEMPORARY};
 use crate::user::UserName;
 
@@ -29,6 +29,15 @@ pub struct Inspection {
     pub tokens: Option<usize>,
     /// What is wrong, in the order in which it was found.
     pub flaws: Vec<Flaw>,
+}
+
+/// Whether the registry can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registry {
+    /// It can, or there is none, which is an answer too.
+    Answers,
+    /// It cannot.
+    Useless,
 }
 
 /// Files of the state folder that SQLite and the service commands keep there.
@@ -67,41 +76,40 @@ impl Inspection {
         };
         for name in self.names(&users) {
             match UserName::new(&name) {
-                Ok(user) => self.look_at_account(files, &users, &user, registry.as_ref()),
+                Ok(user) => self.look_at_account(files, &users, &user, registry),
                 Err(_) => self.flaws.push(Flaw::Unknown(users.path().join(name))),
             }
         }
     }
 
-    /// The registry, when it is there and can be relied on.
-    fn look_at_registry(&mut self, state: &Folder) -> Option<Reader> {
-        let reader = match Reader::open(state) {
-            Ok(reader) => reader?,
-            Err(error) => {
-                self.found(error);
-                return None;
-            }
-        };
-        let looked = reader.integrity().and_then(|damage| Ok((damage, reader.count()?)));
-        match looked {
-            Ok((damage, tokens)) if damage.is_empty() => {
+    fn look_at_registry(&mut self, state: &Folder) -> Registry {
+        match Self::tokens_and_damage(state) {
+            Ok(None) => Registry::Answers,
+            Ok(Some((tokens, damage))) if damage.is_empty() => {
                 self.tokens = usize::try_from(tokens).ok();
-                Some(reader)
+                Registry::Answers
             }
-            Ok((damage, _)) => {
+            Ok(Some((_, damage))) => {
                 // Each line names a page or an index, and all are mended together.
                 let problem = damage.into_iter().next().unwrap_or_default();
-                self.found(registry::RegistryError::Damaged { path: state.path().join(registry::FILE), problem });
-                None
+                self.found(RegistryError::Damaged { path: state.path().join(registry::FILE), problem });
+                Registry::Useless
             }
             Err(error) => {
                 self.found(error);
-                None
+                Registry::Useless
             }
         }
     }
 
-    fn look_at_account(&mut self, files: &Files, users: &Folder, user: &UserName, registry: Option<&Reader>) {
+    /// How many tokens there are, and what SQLite finds wrong; `None` when there is no registry.
+    fn tokens_and_damage(state: &Folder) -> Result<Option<(u64, Vec<String>)>, RegistryError> {
+        let Some(reader) = Reader::open(state)? else { return Ok(None) };
+        let damage = reader.integrity()?;
+        Ok(Some((if damage.is_empty() { reader.count()? } else { 0 }, damage)))
+    }
+
+    fn look_at_account(&mut self, files: &Files, users: &Folder, user: &UserName, registry: Registry) {
         let account = match users.folder(user.as_str()) {
             Ok(Some(folder)) => Account(folder),
             // Gone since the names were read.
@@ -123,11 +131,11 @@ impl Inspection {
             }
         };
         match state {
-            Ok(Some(state)) if registry.is_some() || state.tokens_held == 0 => {
+            // What is wrong with the registry itself is said once.
+            Ok(Some(state)) if registry == Registry::Answers && state.tokens_held > 0 => {
                 let held = files.held_by(user).and_then(|held| files.check_held(user, &state, &held));
                 held.unwrap_or_else(|error| self.found(error));
             }
-            // What is wrong with the registry is said once.
             Ok(_) => {}
             Err(error) => self.found(error),
         }
