@@ -198,6 +198,20 @@ fn polkit_runs_pam_in_a_sandbox() {
 }
 
 #[test]
+fn the_module_in_the_files_that_all_services_share_is_as_well() {
+    private_host(|host| {
+        make_well(host);
+        service("sshd", &SSHD.replace(OURS, "").replace(ACCOUNT, ""));
+        // As pam-auth-update does it, at the end of the one and at the beginning of the other.
+        let common = |name: &str| fs::read_to_string(format!("/etc/pam.d/{name}")).unwrap();
+        service("common-auth", &format!("{}{OURS}", common("common-auth")));
+        service("common-account", &format!("{ACCOUNT}{}", common("common-account")));
+        let (report, code) = doctor(host);
+        assert_eq!((crate::findings(&report).len(), code), (0, 0), "{report:#}");
+    });
+}
+
+#[test]
 fn what_common_auth_has_is_said_once_for_all_services() {
     private_host(|host| {
         make_well(host);

@@ -72,7 +72,7 @@ const ELSEWHERE: &str = "192.0.2.1";
 /// This long before a rule counts as `required` it is time to do something.
 const SOON: Duration = Duration::from_hours(14 * 24);
 
-/// Who of `people` is asked for a second factor by `services` and has none, now or soon.
+/// Who of `people` is asked for a second factor by `services` and has none, now or soon. `file` is where the rules stand.
 pub fn of_people(
     config: &Config,
     file: &str,
@@ -81,43 +81,56 @@ pub fn of_people(
     users: &dyn UserDatabase,
     now: UnixTime,
 ) -> Result<Vec<Finding>, LookupError> {
-    let mut findings = Vec::new();
-    let mut ending: Vec<(UnixTime, String, Vec<&str>)> = Vec::new();
+    let mut troubles = Vec::new();
     for service in services {
-        let rhost = REMOTE.contains(&service.name.as_str()).then_some(ELSEWHERE);
-        let mut stranded: Vec<&Person> = Vec::new();
-        let mut administrators = 0;
-        for person in people.iter().filter(|person| service.lets_try(person)) {
-            administrators += usize::from(person.role == Role::Administrator);
-            let Some(has) = person.has else { continue };
-            let facts = Facts { user: Some(&person.name), service: &service.name, rhost };
-            let ruling = policy::judge(config, service.null_ok, &facts, None, users, now);
-            if let By::Failure(error) = ruling.by {
-                return Err(error);
-            }
-            if both(has, ruling.factors) != Factors::NONE {
-                continue;
-            }
-            match (&ruling.decision, ruling.grace, &ruling.by) {
-                (Decision::Ask, ..) => stranded.push(person),
-                (_, Some((until, level)), By::Rule(line)) if until <= now.after(SOON) => {
-                    let rule = format!("the rule at {file}:{line} is \"{level}\" until {until} only");
-                    match ending.iter_mut().find(|(_, known, _)| *known == rule) {
-                        Some((_, _, names)) if names.contains(&person.name.as_str()) => {}
-                        Some((_, _, names)) => names.push(person.name.as_str()),
-                        None => ending.push((until, rule, vec![person.name.as_str()])),
-                    }
+        let mut stranded = Vec::new();
+        let those_who_try: Vec<&Person> = people.iter().filter(|person| service.lets_try(person)).collect();
+        for person in &those_who_try {
+            match prospect(config, person, service, users, now)? {
+                Prospect::Well => {}
+                Prospect::Stranded => stranded.push(*person),
+                Prospect::Soon(rule) => {
+                    let what = format!("{file}:{rule} only, and not enrolled");
+                    Trouble { id: Id::GraceEnding, what, services: vec![], people: vec![person] }.join(&mut troubles);
                 }
-                _ => {}
             }
         }
-        findings.extend(of_stranded(&service.name, &stranded, administrators));
+        of_stranded(service, stranded, &those_who_try).for_each(|trouble| trouble.join(&mut troubles));
     }
-    findings.extend(ending.into_iter().map(|(_, rule, names)| {
-        let what = format!("{rule}, and not enrolled: {}", some_of(names.iter().copied()));
-        Finding::consider(Id::GraceEnding, what, "enroll them one by one, or choose a later day", enroll(names.first()))
-    }));
-    Ok(findings)
+    Ok(troubles.iter().map(Trouble::finding).collect())
+}
+
+/// What awaits somebody at a login.
+enum Prospect {
+    /// He gets in, or that is not known.
+    Well,
+    /// He is asked for what he does not have.
+    Stranded,
+    /// He will be, when this rule lapses.
+    Soon(String),
+}
+
+fn prospect(
+    config: &Config,
+    person: &Person,
+    service: &Guarded,
+    users: &dyn UserDatabase,
+    now: UnixTime,
+) -> Result<Prospect, LookupError> {
+    let Some(has) = person.has else { return Ok(Prospect::Well) };
+    let rhost = REMOTE.contains(&service.name.as_str()).then_some(ELSEWHERE);
+    let facts = Facts { user: Some(&person.name), service: &service.name, rhost };
+    let ruling = policy::judge(config, service.null_ok, &facts, None, users, now);
+    let counts = both(has, ruling.factors) != Factors::NONE;
+    match (ruling.decision, ruling.grace, ruling.by) {
+        (_, _, By::Failure(error)) => Err(error),
+        _ if counts => Ok(Prospect::Well),
+        (Decision::Ask, ..) => Ok(Prospect::Stranded),
+        (_, Some((until, level)), By::Rule(line)) if until <= now.after(SOON) => {
+            Ok(Prospect::Soon(format!("{line}: \"{level}\" until {until}")))
+        }
+        _ => Ok(Prospect::Well),
+    }
 }
 
 impl Guarded {
@@ -128,28 +141,73 @@ impl Guarded {
 }
 
 /// Administrators without a credential matter together: while one of them gets in, the others can be helped.
-fn of_stranded(service: &str, stranded: &[&Person], administrators: usize) -> Vec<Finding> {
-    let (bosses, others): (Vec<&Person>, Vec<&Person>) =
-        stranded.iter().copied().partition(|person| person.role == Role::Administrator);
-    let all = bosses.len() == administrators;
-    let (bosses, others) = if all { (bosses, others) } else { (Vec::new(), stranded.to_vec()) };
-    let mut findings = Vec::new();
-    let names = |people: &[&Person]| some_of(people.iter().map(|person| person.name.as_str()));
-    let first = |people: &[&Person]| enroll(people.first().map(|person| person.name.as_str()).as_ref());
-    if !bosses.is_empty() {
-        let what = format!("no administrator is enrolled who could log in with {service:?}: {}", names(&bosses));
-        findings.push(Finding::run(Id::NoAdministrator, what, first(&bosses)));
-    }
-    if !others.is_empty() {
-        let what = format!("{service:?} asks for a second factor, and not enrolled: {}", names(&others));
-        let advice = "enroll them one by one, or let them do it at login: second_factor = \"enroll\"";
-        findings.push(Finding::consider(Id::UsersWithoutCredential, what, advice, first(&others)));
-    }
-    findings
+fn of_stranded<'p>(
+    service: &'p Guarded,
+    stranded: Vec<&'p Person>,
+    those_who_try: &[&Person],
+) -> impl Iterator<Item = Trouble<'p>> {
+    let is_boss = |person: &&Person| person.role == Role::Administrator;
+    let all_bosses = stranded.iter().filter(|person| is_boss(person)).count()
+        == those_who_try.iter().filter(|person| is_boss(person)).count();
+    let (bosses, others) = stranded.into_iter().partition::<Vec<_>, _>(|person| all_bosses && is_boss(person));
+    let no_boss = "no administrator is enrolled who could log in there".to_owned();
+    let asked = "it asks for a second factor, and not enrolled".to_owned();
+    let services = || vec![service.name.as_str()];
+    let both = [
+        Trouble { id: Id::NoAdministrator, what: no_boss, services: services(), people: bosses },
+        Trouble { id: Id::UsersWithoutCredential, what: asked, services: services(), people: others },
+    ];
+    both.into_iter().filter(|trouble| !trouble.people.is_empty())
 }
 
-fn enroll(first: Option<&&str>) -> String {
-    format!("twofactor enroll {}", first.map_or_else(|| "USER".to_owned(), |name| quoted(name)))
+/// The same thing for some people at some services.
+struct Trouble<'p> {
+    id: Id,
+    what: String,
+    /// Where it is so; nowhere in particular when there are none.
+    services: Vec<&'p str>,
+    people: Vec<&'p Person>,
+}
+
+impl<'p> Trouble<'p> {
+    /// Adds itself to what is known: to the same thing for the same people elsewhere, or for others in the same place.
+    fn join(self, known: &mut Vec<Self>) {
+        let names = |trouble: &Self| trouble.people.iter().map(|person| person.name.clone()).collect::<Vec<_>>();
+        let same = |other: &&mut Self| (other.id, &other.what) == (self.id, &self.what);
+        let (at_services, who) = (!self.services.is_empty(), names(&self));
+        match known.iter_mut().filter(same).find(|other| !at_services || names(other) == who) {
+            Some(other) if at_services => other.services.extend(self.services),
+            Some(other) => {
+                let new =
+                    self.people.into_iter().filter(|person| !other.people.iter().any(|one| one.name == person.name));
+                let new: Vec<&Person> = new.collect();
+                other.people.extend(new);
+            }
+            None => known.push(self),
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        let names = some_of(self.people.iter().map(|person| person.name.as_str()));
+        let services = some_of(self.services.iter().copied());
+        let place = if services.is_empty() { String::new() } else { format!("{services}: ") };
+        let what = format!("{place}{}: {names}", self.what);
+        let command = enroll(self.people.first().map(|person| person.name.as_str()));
+        match self.id {
+            Id::NoAdministrator => Finding::run(self.id, what, command),
+            Id::GraceEnding => {
+                Finding::consider(self.id, what, "enroll them one by one, or choose a later day", command)
+            }
+            _ => {
+                let advice = "enroll them one by one, or let them do it at login: second_factor = \"enroll\"";
+                Finding::consider(self.id, what, advice, command)
+            }
+        }
+    }
+}
+
+fn enroll(name: Option<&str>) -> String {
+    format!("twofactor enroll {}", name.map_or_else(|| "USER".to_owned(), quoted))
 }
 
 fn both(one: Factors, other: Factors) -> Factors {
@@ -229,9 +287,18 @@ mod tests {
         let both = [service("sshd"), service("sudo")];
         let near = found(&rule("2027-01-31"), &people, &both);
         assert_eq!(near.len(), 1, "{near:?}");
+        assert!(near[0].1.starts_with("f:1: \"enroll\" until 2027-01-31"), "{near:?}");
         assert!(near[0].0 == Id::GraceEnding && near[0].1.ends_with("not enrolled: bob"), "{near:?}");
         assert_eq!(found(&rule("2027-03-31"), &people, &both), []);
         assert_eq!(found(&rule("2027-01-31"), &people[..1], &both), []);
+    }
+
+    #[test]
+    fn what_is_the_same_at_several_services_is_said_once() {
+        let people = ["bob", "carol"].map(|name| person(name, Role::User, Factors::NONE));
+        let found = found("", &people, &[service("sshd"), service("login"), service("su")]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].1.starts_with("sshd, login, su: ") && found[0].1.ends_with(": bob, carol"), "{found:?}");
     }
 
     #[test]

@@ -151,6 +151,8 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             Seen::NoLine(Phase::Account)
             | Seen::Skipped { phase: Phase::Account, .. }
             | Seen::Overruled { phase: Phase::Account, .. } => account = account.or(Some(what)),
+            // What several services share may be included by some that ask for nothing.
+            Seen::NoLine(_) if our_lines(service).any(|(line, _)| line.file != service.file) => {}
             Seen::NoLine(_) => found.push(mended_by_enabling(Id::NoAuthLine, &what, service, None)),
             Seen::Skipped { by, .. } => found.push(enable(Id::LineSkipped, by)),
             Seen::Overruled { ours, by, .. } => found.push(enable(Id::LineOverruled, by.as_ref().unwrap_or(ours))),

@@ -179,3 +179,88 @@ impl Inspection {
         self.flaws.push(Flaw::Unusable(error.into()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files::PATIENCE;
+    use crate::trusted::{Owner, private_directory};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    fn inspected(state: &Path) -> Inspection {
+        Files::new(state, Owner(nix::unistd::geteuid().as_raw()), PATIENCE).inspect()
+    }
+
+    /// What is wrong, in short.
+    fn flaws(state: &Path) -> Vec<String> {
+        let short = |flaw: &Flaw| match flaw {
+            Flaw::Unusable(error) => error.to_string(),
+            Flaw::LeftOver(path) => format!("left over: {}", path.strip_prefix(state).unwrap().display()),
+            Flaw::Unknown(path) => format!("unknown: {}", path.strip_prefix(state).unwrap().display()),
+        };
+        inspected(state).flaws.iter().map(short).collect()
+    }
+
+    fn make(state: &Path, folder: &str) {
+        fs::create_dir(state.join(folder)).unwrap();
+        fs::set_permissions(state.join(folder), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
+    #[test]
+    fn a_state_without_accounts_is_well_and_one_without_folders_is_not() {
+        let state = private_directory();
+        let missing = state.path().join("users");
+        assert_eq!(flaws(state.path()), [StoreError::NoFolder(missing).to_string()]);
+        make(state.path(), "users");
+        let inspection = inspected(state.path());
+        assert!(inspection.flaws.is_empty() && inspection.tokens.is_none(), "{inspection:?}");
+        assert_eq!(flaws(&state.path().join("elsewhere")).len(), 1);
+    }
+
+    #[test]
+    fn what_does_not_belong_there_is_named_and_is_not_opened() {
+        let state = private_directory();
+        for folder in ["users", "users/alice", "services", "services/sshd"] {
+            make(state.path(), folder);
+        }
+        for file in ["registry.db.new", "users/alice/state.new", "users/alice/state.bak", "users/-rf", "core"] {
+            fs::write(state.path().join(file), "").unwrap();
+        }
+        nix::unistd::mkfifo(&state.path().join("users/alice/fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert_eq!(
+            flaws(state.path()),
+            [
+                "unknown: core",
+                "left over: registry.db.new",
+                "unknown: users/-rf",
+                "unknown: users/alice/fifo",
+                "unknown: users/alice/state.bak",
+                "left over: users/alice/state.new"
+            ]
+        );
+        assert_eq!(inspected(state.path()).accounts, 1);
+    }
+
+    #[test]
+    fn below_a_folder_that_others_may_enter_nobody_looks() {
+        let state = private_directory();
+        make(state.path(), "users");
+        fs::write(state.path().join("core"), "").unwrap();
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(inspected(state.path()).flaws.as_slice(), [Flaw::Unusable(StoreError::File(_))]));
+    }
+
+    #[test]
+    fn records_that_others_may_read_are_found() {
+        let state = private_directory();
+        for folder in ["users", "services", "services/sshd"] {
+            make(state.path(), folder);
+        }
+        let record = state.path().join("services/sshd/before");
+        fs::write(&record, "").unwrap();
+        fs::set_permissions(&record, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(inspected(state.path()).flaws.as_slice(), [Flaw::Unusable(StoreError::File(_))]));
+    }
+}
