@@ -169,7 +169,7 @@ struct Trouble<'p> {
     people: Vec<&'p Person>,
 }
 
-impl<'p> Trouble<'p> {
+impl Trouble<'_> {
     /// Adds itself to what is known: to the same thing for the same people elsewhere, or for others in the same place.
     fn join(self, known: &mut Vec<Self>) {
         let names = |trouble: &Self| trouble.people.iter().map(|person| person.name.clone()).collect::<Vec<_>>();
