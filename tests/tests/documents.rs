@@ -6,8 +6,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use twofactor_core::audit::Event;
-use twofactor_core::checkup::Id;
 use twofactor_core::config::Config;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::manual;
@@ -65,47 +63,6 @@ fn the_configuration_in_the_readme_is_valid() {
     for block in blocks {
         assert!(!Config::parse(block).unwrap_or_else(|problems| panic!("{problems:?}")).rules.is_empty(), "{block}");
     }
-}
-
-#[test]
-fn every_reason_and_event_of_the_log_is_in_the_manual() {
-    if !renderers() {
-        return;
-    }
-    let manual = page("pam_twofactor.8");
-    for reason in Reason::ALL {
-        assert!(manual.contains(reason.word()), "pam_twofactor.8 does not have {reason}");
-    }
-    for event in [
-        Event::Accepted,
-        Event::Denied,
-        Event::Skipped,
-        Event::Enrolled,
-        Event::Registered,
-        Event::Resynced,
-        Event::Error,
-    ] {
-        assert!(manual.contains(&event.to_string()), "pam_twofactor.8 does not have {event}");
-    }
-    for word in ["conf=", "debug", "nullok", "PAM_AUTHINFO_UNAVAIL", "PAM_MAXTRIES", "PAM_USER_UNKNOWN"] {
-        assert!(manual.contains(word), "pam_twofactor.8 does not have {word}");
-    }
-}
-
-#[test]
-fn everything_that_doctor_can_find_is_in_the_manual_and_nothing_else() {
-    if !renderers() {
-        return;
-    }
-    let manual = page("twofactor.8");
-    let known: BTreeSet<String> = Id::ALL.iter().map(|id| format!("{id} ({})", id.severity().word())).collect();
-    let is_finding = |line: &&str| {
-        let severity = line.rsplit_once(" (").map(|(_, rest)| rest);
-        severity.is_some_and(|severity| matches!(severity, "problem)" | "warning)" | "note)"))
-    };
-    let documented: BTreeSet<String> = manual.lines().map(str::trim).filter(is_finding).map(str::to_owned).collect();
-    assert_eq!(known.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "not in twofactor.8");
-    assert_eq!(documented.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new(), "only in twofactor.8");
 }
 
 #[test]

@@ -237,10 +237,12 @@ fn a_page_of_the_registry_is_damaged() {
     let make = |host: &Host| {
         import(host);
         let path = format!("{STATE}/registry.db");
+        let ask = |query: &str| host.succeed("sqlite3", [path.as_str(), query]).trim().parse::<usize>().unwrap();
+        let (page, size) =
+            (ask("SELECT rootpage FROM sqlite_master WHERE name = 'tokens_serial'"), ask("PRAGMA page_size"));
         let mut content = fs::read(&path).unwrap();
-        // The page of the index by owner, whose entries now lead elsewhere.
-        let last = content.len() - 64;
-        content[last..].fill(0x41);
+        // The serials of the index stand at the end of its page.
+        content[page * size - 8..page * size].fill(b'9');
         fs::write(&path, content).unwrap();
         sqlite_says_so(&path);
     };
