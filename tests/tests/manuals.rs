@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use twofactor_core::audit::Event;
+use twofactor_core::checkup::Id;
 use twofactor_core::config::Config;
 use twofactor_core::reason::Reason;
 use twofactor_tests::artifacts::workspace;
@@ -215,6 +216,19 @@ fn every_event_and_reason_of_the_log_is_in_the_manual_and_nothing_else() {
             of_the_tool.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '-')).any(|word| word == event);
         assert!(in_tool || by_the_module.contains(event), "in no manual: {event}");
     }
+}
+
+#[test]
+fn everything_that_doctor_can_find_is_in_the_manual_and_nothing_else() {
+    if !manual::can_be_rendered() {
+        return;
+    }
+    let page = page("twofactor.8");
+    let known: Words = Id::ALL.iter().map(|id| format!("{id} ({})", id.severity().word())).collect();
+    let is_finding = |line: &&str| [" (problem)", " (warning)", " (note)"].iter().any(|end| line.ends_with(end));
+    let documented =
+        section(&page, "DOCTOR").into_iter().map(str::trim).filter(is_finding).map(str::to_owned).collect();
+    assert_same("findings", &known, &documented);
 }
 
 #[test]

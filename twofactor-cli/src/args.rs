@@ -47,6 +47,7 @@ Examples:
   twofactor reset alice            alice lost her phone
   twofactor service enable sshd    ask for codes at ssh logins
   twofactor explain alice --service sshd    what is she asked, and why
+  twofactor doctor                 what is wrong with this host
   twofactor token import f.zip     physical tokens from a vendor's seed file
 
 Exit codes:
@@ -89,7 +90,7 @@ pub(crate) struct Global {
     /// Print results only, without explanations
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Draw the QR code in colour: on a terminal, always, never
+    /// Draw and write in colour: on a terminal, always, never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
 }
@@ -123,6 +124,7 @@ pub(crate) enum Command {
     Service(Service),
     Explain(Explain),
     Log(Log),
+    Doctor(Doctor),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),
@@ -261,6 +263,16 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "HOST")]
     pub(crate) rhost: Option<String>,
 }
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  twofactor doctor
+  twofactor doctor --json | jq -r '.findings[].id'";
+
+/// Say what is wrong with this host, and what mends it
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Looks at the configuration, the state, the PAM services, sshd, the clock and the users. Changes nothing. Exit code 1 when there is a problem or a warning; notes do not count.", after_help = DOCTOR_EXAMPLES)]
+pub(crate) struct Doctor {}
 
 /// Check or show the configuration
 #[derive(Debug, Subcommand)]

@@ -21,6 +21,8 @@ use crate::commands::LineProblem;
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
 
+pub(crate) use twofactor_core::shell::quoted;
+
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
 pub(crate) use tokens::MOST_LINES;
@@ -78,6 +80,8 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error("{broken} of {all} accounts cannot be read")]
     BrokenAccounts { broken: usize, all: usize },
+    #[error("this host has {}", found(*problems, *warnings))]
+    Unwell { problems: usize, warnings: usize },
     #[error(transparent)]
     Lookup(#[from] LookupError),
     #[error(transparent)]
@@ -187,6 +191,7 @@ impl Failure {
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
+            | Self::Unwell { .. }
             | Self::Lookup(_)
             | Self::Clock(_)
             | Self::Entropy(_)
@@ -269,6 +274,7 @@ impl Failure {
             Self::BadList { problems, .. } => tokens::hint_for_list(problems),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
+            | Self::Unwell { .. }
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
             | Self::OutputFile { .. }
@@ -311,6 +317,18 @@ impl From<Unanswered> for Failure {
     }
 }
 
+/// `1 problem`, `2 warnings`, or both.
+fn found(problems: usize, warnings: usize) -> String {
+    let counted = |count: usize, word: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        more => Some(format!("{more} {word}s")),
+    };
+    let both: Vec<String> =
+        [counted(problems, "problem"), counted(warnings, "warning")].into_iter().flatten().collect();
+    both.join(" and ")
+}
+
 fn of_store(error: &StoreError) -> Status {
     match error {
         StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
@@ -332,16 +350,6 @@ fn of_file(error: &FileError) -> Status {
 
 fn is_denied(error: &FileError) -> bool {
     matches!(error, FileError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
-}
-
-/// A name as a shell takes it.
-pub(crate) fn quoted(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+' | b'/');
-    if !name.is_empty() && name.bytes().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -384,12 +392,5 @@ mod tests {
         assert_eq!(Failure::from(StoreError::from(unsafe_file())).status(), Status::NotPermitted);
         assert_eq!(Failure::from(ConfigError::from(unsafe_file())).status(), Status::NotPermitted);
         assert_eq!(Failure::from(ConfigError::Missing("/x".into())).status(), Status::BadConfig);
-    }
-
-    #[test]
-    fn a_name_in_a_hint_can_be_pasted_into_a_shell() {
-        assert_eq!(quoted("alice"), "alice");
-        assert_eq!(quoted("DOMAIN\\alice"), "'DOMAIN\\alice'");
-        assert_eq!(quoted("o'neill"), r"'o'\''neill'");
     }
 }

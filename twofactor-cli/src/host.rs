@@ -128,7 +128,7 @@ pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, ConfigError>
 }
 
 /// Secrets must not reach a core file or a debugger. That a kernel refuses this is no reason to refuse a sysadmin.
-fn protect_memory() {
+pub(crate) fn protect_memory() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
 }

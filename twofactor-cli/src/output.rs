@@ -95,6 +95,29 @@ pub(crate) enum Palette {
     Ascii,
 }
 
+/// The colour of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tint {
+    Plain,
+    Red,
+    Yellow,
+    Cyan,
+}
+
+/// A word in bold and in colour, where the screen has colours.
+pub(crate) fn tinted(word: &str, tint: Tint, screen: Screen) -> String {
+    let number = match tint {
+        Tint::Plain => return word.to_owned(),
+        Tint::Red => 31,
+        Tint::Yellow => 33,
+        Tint::Cyan => 36,
+    };
+    match screen.palette {
+        Palette::Color => format!("\u{1b}[1;{number}m{word}\u{1b}[0m"),
+        Palette::Utf8 | Palette::Ascii => word.to_owned(),
+    }
+}
+
 impl Output {
     /// `--json` or not.
     pub(crate) fn format(&self) -> Format {

@@ -13,6 +13,7 @@ pub mod pairs;
 pub mod pam_service;
 pub mod reason;
 pub mod secret;
+pub mod shell;
 pub mod trusted;
 pub mod user;
 
@@ -53,6 +54,9 @@ pub mod audit;
 pub mod enrollment;
 pub mod logbook;
 pub mod login;
+
+// What a sysadmin should know.
+pub mod checkup;
 
 // Seed files.
 #[cfg(feature = "seed-files")]

@@ -22,6 +22,8 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::shell;
+
 /// Why a file or folder cannot be used. "It is not there" is never among these reasons.
 #[derive(Debug, Error)]
 pub enum FileError {
@@ -97,6 +99,20 @@ pub fn read_file(path: &Path, owner: Owner, limit: usize) -> Result<Option<Zeroi
         Some(file) => read(&file, path, owner, Protection::FromWriting, limit).map(Some),
         None => Ok(None),
     }
+}
+
+/// Whether somebody else than `owner` could change what stands at `path`: the file itself, behind links, and the folders
+/// above it, of which one that everybody may write to may be sticky.
+pub fn is_out_of_reach(path: &Path, owner: Owner) -> Result<(), FileError> {
+    let real = path.canonicalize().map_err(|error| io_error(path, "examine", error))?;
+    for (level, place) in real.ancestors().enumerate() {
+        let metadata = std::fs::metadata(place).map_err(|error| io_error(place, "examine", error))?;
+        let sticky = level > 0 && metadata.mode() & 0o1000 != 0;
+        if !sticky {
+            check_owner_and_mode(&metadata, place, owner, Protection::FromWriting)?;
+        }
+    }
+    Ok(())
 }
 
 /// An open folder.
@@ -365,9 +381,12 @@ impl Folder {
     }
 }
 
+/// What the name of a file ends in that will take the place of another one.
+pub(crate) const TEMPORARY: &str = ".new";
+
 /// The fixed name of the file that will take the place of `name`.
 fn temporary(name: &str) -> String {
-    format!("{name}.new")
+    format!("{name}{TEMPORARY}")
 }
 
 /// Opens without following a link; `None` when there is no such entry.
@@ -377,12 +396,12 @@ fn open(at: impl AsFd, name: &Path, path: &Path, flags: OFlag, mode: Mode) -> Re
         Ok(handle) => Ok(Some(File::from(above_standard_streams(handle, path)?))),
         Err(Errno::ENOENT) if !flags.contains(OFlag::O_CREAT) => Ok(None),
         Err(Errno::ELOOP) => {
-            let path_text = path.display();
+            let path_text = in_shell(path);
             let remedy = format!("cp --remove-destination \"$(readlink -f {path_text})\" {path_text}");
             Err(refused(path, "is a symbolic link", remedy))
         }
         Err(Errno::ENOTDIR) if flags.contains(OFlag::O_DIRECTORY) => {
-            Err(refused(path, "is not a folder or is a symbolic link", format!("ls -ld {}", path.display())))
+            Err(refused(path, "is not a folder or is a symbolic link", format!("ls -ld {}", in_shell(path))))
         }
         Err(errno) => Err(io_error(path, "open", errno.into())),
     }
@@ -424,10 +443,10 @@ fn check_file(file: &File, path: &Path, owner: Owner, protection: Protection) ->
 fn check_metadata(metadata: &Metadata, path: &Path, owner: Owner, protection: Protection) -> Result<(), FileError> {
     if !metadata.is_file() {
         let problem = if metadata.is_symlink() { "is a symbolic link" } else { "is not a regular file" };
-        return Err(refused(path, problem, format!("ls -l {}", path.display())));
+        return Err(refused(path, problem, format!("ls -l {}", in_shell(path))));
     }
     if metadata.nlink() != 1 {
-        return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", path.display())));
+        return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", in_shell(path))));
     }
     check_owner_and_mode(metadata, path, owner, protection)
 }
@@ -440,7 +459,7 @@ fn check_owner_and_mode(
 ) -> Result<(), FileError> {
     if metadata.uid() != owner.0 {
         let problem = format!("belongs to user {}, not to user {}", metadata.uid(), owner.0);
-        return Err(refused(path, &problem, format!("chown {} {}", owner.0, path.display())));
+        return Err(refused(path, &problem, format!("chown {} {}", owner.0, in_shell(path))));
     }
     let mode = metadata.mode() & 0o7777;
     if mode & protection.forbidden() == 0 {
@@ -451,7 +470,12 @@ fn check_owner_and_mode(
         Protection::FromReading => ("use it", "go-rwx"),
     };
     let problem = format!("has mode {mode:04o}, so others may {others}");
-    Err(refused(path, &problem, format!("chmod {permissions} {}", path.display())))
+    Err(refused(path, &problem, format!("chmod {permissions} {}", in_shell(path))))
+}
+
+/// A path in a command that somebody pastes.
+fn in_shell(path: &Path) -> String {
+    shell::quoted(&path.to_string_lossy())
 }
 
 fn refused(path: &Path, problem: &str, remedy: String) -> FileError {

@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod doctor;
 mod enroll;
 mod explain;
 mod invite;
@@ -26,7 +27,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use token::LineProblem;
 
-use crate::args::{Command, Typed};
+use crate::args::{self, Command, Typed};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::Output;
@@ -47,6 +48,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Log(arguments) => log::run(&arguments, file, output),
         Command::Token(arguments) => token::run(arguments, &Host::open(file)?, output),
         Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
+        Command::Doctor(args::Doctor {}) => doctor::run(file, output),
         Command::Config(arguments) => config::run(&arguments, file, output),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -48,7 +48,7 @@ pub enum Judgement {
 }
 
 /// So many near misses in a row are no accident: a guess is one in two hundred times.
-const REPEATED: u32 = 3;
+pub const REPEATED: u32 = 3;
 
 /// A code outside the window of the token it seems to belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]

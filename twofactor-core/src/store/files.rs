@@ -8,6 +8,7 @@
 
 mod administration;
 mod first_time;
+mod inspection;
 mod secret_file;
 mod slots;
 mod state_file;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
+pub use inspection::{Flaw, Inspection};
 pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
 use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};

@@ -40,8 +40,8 @@ pub const FILE: &str = "registry.db";
 /// The same while it is made.
 const UNFINISHED: &str = "registry.db.new";
 /// The files SQLite keeps beside it.
-const WRITE_AHEAD_LOG: &str = "registry.db-wal";
-const SHARED_MEMORY: &str = "registry.db-shm";
+pub(crate) const WRITE_AHEAD_LOG: &str = "registry.db-wal";
+pub(crate) const SHARED_MEMORY: &str = "registry.db-shm";
 
 /// How long a reader waits for whoever is repairing the registry after a crash.
 const PATIENCE: Duration = Duration::from_secs(10);

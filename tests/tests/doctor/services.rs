@@ -1,0 +1,229 @@
+//! Defects of PAM services.
+
+use std::fs;
+
+use twofactor_tests::private_host::{Host, private_host};
+
+use crate::Mended::{ByHand, ByItsCommands};
+use crate::{SSHD, doctor, finds, make_well, service, set_mode};
+
+const OURS: &str = "auth required pam_twofactor.so\n";
+const ACCOUNT: &str = "account required pam_twofactor.so\n";
+
+fn right(_: &Host) {
+    service("sshd", SSHD);
+}
+
+/// sshd's service with one line in the place of another.
+fn instead(line: &'static str, other: &'static str) -> impl Fn(&Host) + Send {
+    move |_| {
+        assert!(SSHD.contains(line));
+        service("sshd", &SSHD.replacen(line, other, 1));
+    }
+}
+
+#[test]
+fn no_service_runs_the_module() {
+    let make = instead(
+        "auth required pam_twofactor.so\naccount required pam_nologin.so\naccount required pam_twofactor.so\n",
+        "",
+    );
+    finds(&["no-service"], make, ByItsCommands);
+}
+
+#[test]
+fn the_password_alone_is_enough() {
+    let make = instead(
+        "@include common-auth\nauth required pam_twofactor.so\n",
+        "auth sufficient pam_unix.so\nauth required pam_twofactor.so\nauth required pam_deny.so\n",
+    );
+    finds(&["line-skipped"], make, ByItsCommands);
+}
+
+#[test]
+fn a_jump_leaves_our_line_out() {
+    let make = instead(
+        "@include common-auth\nauth required pam_twofactor.so\n",
+        "auth [success=2 default=ignore] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_twofactor.so\n\
+         auth required pam_permit.so\n",
+    );
+    finds(&["line-skipped"], make, ByHand(&right));
+}
+
+#[test]
+fn our_line_is_optional() {
+    finds(&["line-overruled"], instead(OURS, "auth optional pam_twofactor.so\n"), ByItsCommands);
+}
+
+#[test]
+fn our_line_is_sufficient_behind_the_password() {
+    finds(&["line-overruled"], instead(OURS, "auth sufficient pam_twofactor.so\n"), ByItsCommands);
+}
+
+#[test]
+fn the_password_does_not_count() {
+    finds(&["password-overruled"], instead("@include common-auth\n", "auth optional pam_unix.so\n"), ByHand(&right));
+}
+
+#[test]
+fn only_the_account_line_is_there() {
+    finds(&["no-auth-line"], instead(OURS, ""), ByItsCommands);
+}
+
+#[test]
+fn the_account_line_is_missing_and_nobody_needs_it() {
+    finds(&["no-account-line"], instead(ACCOUNT, ""), ByItsCommands);
+}
+
+#[test]
+fn the_account_line_is_missing_where_users_enroll_at_login() {
+    let make = |host: &Host| {
+        host.configure("[default]\nsecond_factor = \"enroll\"\n");
+        instead(ACCOUNT, "")(host);
+    };
+    finds(&["enrollment-impossible"], make, ByItsCommands);
+}
+
+#[test]
+fn the_account_line_is_never_reached() {
+    let make = |host: &Host| {
+        host.configure("[default]\nsecond_factor = \"enroll\"\n");
+        instead(ACCOUNT, "account sufficient pam_permit.so\naccount required pam_twofactor.so\n")(host);
+    };
+    finds(&["enrollment-impossible"], make, ByItsCommands);
+}
+
+#[test]
+fn an_expired_password_ends_the_account_phase_before_our_line() {
+    let make = |host: &Host| {
+        host.configure("[default]\nsecond_factor = \"enroll\"\n");
+        let late = SSHD
+            .replace(ACCOUNT, "")
+            .replace("@include common-account\n", "@include common-account\naccount required pam_twofactor.so\n");
+        service("sshd", &late);
+    };
+    finds(&["account-line-late"], make, ByHand(&right));
+}
+
+#[test]
+fn the_module_is_not_there() {
+    let make = instead(OURS, "auth required /lib/security/nowhere/pam_twofactor.so\n");
+    finds(&["module-missing"], make, ByHand(&right));
+}
+
+#[test]
+fn others_may_write_a_service() {
+    finds(&["unsafe-file"], |_| set_mode("/etc/pam.d/common-auth", 0o666), ByItsCommands);
+}
+
+#[test]
+fn others_may_write_the_module() {
+    let make = |host: &Host| {
+        let copy = host.place("pam_twofactor.so");
+        fs::copy(host.place("bin/pam_twofactor.so"), &copy).unwrap();
+        set_mode(&copy, 0o666);
+        let line = format!("auth required {}\n", copy.display());
+        service("sshd", &SSHD.replace(OURS, &line));
+    };
+    finds(&["unsafe-file"], make, ByItsCommands);
+}
+
+#[test]
+fn a_line_has_an_argument_that_means_nothing() {
+    finds(&["bad-argument"], instead(OURS, "auth required pam_twofactor.so use_first_pass\n"), ByHand(&right));
+}
+
+#[test]
+fn nullok_was_left_there() {
+    finds(&["nullok"], instead(OURS, "auth required pam_twofactor.so nullok\n"), ByHand(&right));
+}
+
+#[test]
+fn debug_was_left_there() {
+    finds(&["debug-left-on"], instead(OURS, "auth required pam_twofactor.so debug\n"), ByHand(&right));
+}
+
+#[test]
+fn whoever_is_asked_nothing_is_refused() {
+    let make = |host: &Host| {
+        host.configure("[default]\nsecond_factor = \"optional\"\n");
+        // The stack for a key and a code, without its last line.
+        instead("@include common-auth\n", "")(host);
+    };
+    finds(&["only-ignores"], make, ByHand(&right));
+}
+
+#[test]
+fn somebody_is_asked_nothing_at_all() {
+    let make = instead("@include common-auth\n", "auth sufficient pam_succeed_if.so uid = 0\n@include common-auth\n");
+    finds(&["asks-nothing"], make, ByHand(&right));
+}
+
+#[test]
+fn nobody_can_log_in() {
+    finds(&["never-succeeds"], instead("@include common-auth\n", "auth required pam_deny.so\n"), ByHand(&right));
+}
+
+#[test]
+fn a_control_is_misspelt() {
+    finds(&["broken-line"], instead("auth required", "auth requried"), ByHand(&right));
+}
+
+#[test]
+fn an_include_leads_nowhere() {
+    finds(&["service-unreadable"], instead("@include common-auth", "@include common-auht"), ByHand(&right));
+}
+
+#[test]
+fn an_include_of_libpam_leads_nowhere() {
+    finds(&["broken-line"], instead("@include common-auth", "auth include nowhere"), ByHand(&right));
+}
+
+#[test]
+fn a_service_includes_itself() {
+    finds(&["service-unreadable"], instead("@include common-auth", "@include sshd"), ByHand(&right));
+}
+
+#[test]
+fn polkit_runs_pam_in_a_sandbox() {
+    let make = |host: &Host| {
+        // systemd's part of a package that this distribution does not have yet.
+        fs::create_dir_all("/etc/systemd/system").unwrap();
+        fs::write("/etc/systemd/system/polkit-agent-helper@.service", "[Service]\nProtectSystem=strict\n").unwrap();
+        service("polkit-1", SSHD);
+        // The command's last step asks systemd, which does not run here.
+        host.script("systemctl", "#!/bin/sh\n[ \"$*\" = daemon-reload ]\n");
+    };
+    finds(&["polkit-sandbox"], make, ByItsCommands);
+}
+
+#[test]
+fn the_module_in_the_files_that_all_services_share_is_as_well() {
+    private_host(|host| {
+        make_well(host);
+        service("sshd", &SSHD.replace(OURS, "").replace(ACCOUNT, ""));
+        // As pam-auth-update does it, at the end of the one and at the beginning of the other.
+        let common = |name: &str| fs::read_to_string(format!("/etc/pam.d/{name}")).unwrap();
+        service("common-auth", &format!("{}{OURS}", common("common-auth")));
+        service("common-account", &format!("{ACCOUNT}{}", common("common-account")));
+        let (report, code) = doctor(host);
+        assert_eq!((crate::findings(&report).len(), code), (0, 0), "{report:#}");
+    });
+}
+
+#[test]
+fn what_common_auth_has_is_said_once_for_all_services() {
+    private_host(|host| {
+        make_well(host);
+        let common = fs::read_to_string("/etc/pam.d/common-auth").unwrap();
+        service("common-auth", &format!("{common}auth optional pam_twofactor.so\n"));
+        service("sshd", &SSHD.replace(OURS, ""));
+        let (report, _) = doctor(host);
+        let found: Vec<_> = crate::findings(&report).iter().filter(|one| one["id"] == "line-overruled").collect();
+        assert_eq!(found.len(), 1, "{report:#}");
+        let what = found[0]["what"].as_str().unwrap();
+        assert!(what.contains("chsh, login, ") && what.contains(" more: /etc/pam.d/common-auth:"), "{what}");
+        assert!(!what.contains("common-auth,"), "a part is no service: {what}");
+        assert!(found[0]["command"].is_null(), "a file that others share is put right by hand: {report:#}");
+    });
+}

@@ -1,0 +1,115 @@
+//! Defects of sshd's settings, as the real sshd reports them.
+
+use std::fs;
+
+use twofactor_tests::private_host::Host;
+
+use crate::Mended::{ByHand, ByItsCommands};
+use crate::{DROP_IN, finds};
+
+const FILE: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
+
+fn right(_: &Host) {
+    fs::write(FILE, DROP_IN).unwrap();
+}
+
+/// The shipped drop-in with one setting in the place of another.
+fn instead(line: &'static str, other: &'static str) -> impl Fn(&Host) + Send {
+    move |_| {
+        assert!(DROP_IN.contains(line));
+        fs::write(FILE, DROP_IN.replacen(line, other, 1)).unwrap();
+    }
+}
+
+/// sshd as Debian has it, but without keys and its own passwords, and with no drop-in of ours.
+fn without_drop_in(main: impl Fn(String) -> String) {
+    fs::remove_file(FILE).unwrap();
+    fs::write("/etc/ssh/sshd_config.d/90-local.conf", "PubkeyAuthentication no\nPasswordAuthentication no\n").unwrap();
+    let text = fs::read_to_string("/etc/ssh/sshd_config").unwrap();
+    fs::write("/etc/ssh/sshd_config", main(text)).unwrap();
+}
+
+#[test]
+fn sshd_does_not_run_pam() {
+    let make = |_: &Host| without_drop_in(|text| text.replace("\nUsePAM yes", "\nUsePAM no"));
+    finds(&["sshd-without-pam"], make, ByItsCommands);
+}
+
+#[test]
+fn sshd_cannot_ask() {
+    // Debian's own setting.
+    let make = |_: &Host| {
+        without_drop_in(|text| {
+            assert!(text.contains("\nKbdInteractiveAuthentication no"));
+            text
+        });
+    };
+    finds(&["sshd-no-prompts"], make, ByItsCommands);
+}
+
+#[test]
+fn sshd_never_gets_to_ask() {
+    let make = instead("AuthenticationMethods keyboard-interactive", "AuthenticationMethods publickey");
+    finds(&["sshd-never-asks"], make, ByHand(&right));
+}
+
+#[test]
+fn a_key_alone_opens_a_session() {
+    finds(&["sshd-key-alone"], instead("AuthenticationMethods keyboard-interactive", ""), ByHand(&right));
+}
+
+#[test]
+fn passwords_can_be_tried_without_a_prompt_for_the_code() {
+    let make = |host: &Host| {
+        instead("PasswordAuthentication no", "PasswordAuthentication yes")(host);
+        let text = fs::read_to_string(FILE).unwrap();
+        let methods = "AuthenticationMethods keyboard-interactive";
+        fs::write(FILE, text.replacen(methods, "AuthenticationMethods keyboard-interactive password", 1)).unwrap();
+    };
+    finds(&["sshd-password-method"], make, ByHand(&right));
+}
+
+#[test]
+fn empty_passwords_are_permitted() {
+    finds(&["sshd-empty-passwords"], instead("UsePAM yes", "UsePAM yes\nPermitEmptyPasswords yes"), ByHand(&right));
+}
+
+#[test]
+fn rules_want_addresses_and_sshd_says_names() {
+    let make = |host: &Host| {
+        host.configure("[[rule]]\nnetworks = [\"10.0.0.0/8\"]\nsecond_factor = \"off\"\n");
+        instead("UsePAM yes", "UsePAM yes\nUseDNS yes")(host);
+    };
+    finds(&["sshd-host-names"], make, ByHand(&right));
+}
+
+#[test]
+fn another_file_comes_before_ours() {
+    let other = "/etc/ssh/sshd_config.d/00-cloud.conf";
+    let make = move |_: &Host| {
+        fs::write(other, "PasswordAuthentication yes\nAuthenticationMethods keyboard-interactive\n").unwrap();
+    };
+    finds(&["sshd-drop-in-overridden"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
+}
+
+#[test]
+fn some_logins_have_settings_of_their_own() {
+    let other = "/etc/ssh/sshd_config.d/50-bob.conf";
+    let make = move |_: &Host| fs::write(other, "Match User bob\n  AuthenticationMethods publickey\n").unwrap();
+    finds(&["sshd-match-blocks"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
+}
+
+#[test]
+fn somebody_cannot_be_asked_by_settings_of_his_own() {
+    let other = "/etc/ssh/sshd_config.d/50-bob.conf";
+    let make = move |host: &Host| {
+        host.user_with_app("bob");
+        fs::write(other, "Match User bob\n  KbdInteractiveAuthentication no\n").unwrap();
+    };
+    finds(&["sshd-match-blocks", "sshd-no-prompts"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
+}
+
+#[test]
+fn sshd_does_not_accept_its_configuration() {
+    finds(&["sshd-config-broken"], instead("UsePAM yes", "UsePAM perhaps"), ByHand(&right));
+}

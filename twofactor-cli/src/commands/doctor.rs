@@ -1,0 +1,118 @@
+//! `twofactor doctor`: what is wrong with this host, why it matters, and what mends it.
+//!
+//! What always holds: nothing is changed and nothing locked. What cannot be looked at is said and is never taken for well:
+//! with a broken configuration, a missing state folder or a damaged registry everything else is looked at all the same.
+//! What a thing means is judged by `twofactor_core::checkup`; here it is only looked up.
+
+mod accounts;
+mod clock;
+mod configuration;
+mod polkit;
+mod program;
+mod selinux;
+mod services;
+mod sshd;
+mod storage;
+mod words;
+
+use std::fmt;
+use std::path::Path;
+
+use twofactor_core::checkup::{Finding, Severity};
+use twofactor_core::config::Config;
+
+use crate::error::Failure;
+use crate::host;
+use crate::output::{Output, Stream, Verbosity};
+
+pub(crate) fn run(named: Option<&Path>, output: &Output) -> Result<(), Failure> {
+    host::must_be_root()?;
+    host::protect_memory();
+    let checkup = Checkup { areas: look(named) };
+    let screen = output.screen(Stream::Results);
+    let text = || words::as_text(&checkup, screen, output.verbosity == Verbosity::Quiet);
+    output.report(text, || words::as_json(&checkup))?;
+    let (problems, warnings) = (checkup.count(Severity::Problem), checkup.count(Severity::Warning));
+    if problems + warnings == 0 { Ok(()) } else { Err(Failure::Unwell { problems, warnings }) }
+}
+
+/// Everything that was looked at.
+struct Checkup {
+    areas: Vec<Area>,
+}
+
+impl Checkup {
+    fn count(&self, severity: Severity) -> usize {
+        self.areas.iter().map(|area| area.count(severity)).sum()
+    }
+}
+
+/// A part of the host.
+#[derive(Debug)]
+struct Area {
+    name: &'static str,
+    /// What was looked at there, in a few words.
+    looked_at: String,
+    findings: Vec<Finding>,
+    unchecked: Vec<Unchecked>,
+}
+
+/// Something that could not be looked at.
+#[derive(Debug)]
+struct Unchecked {
+    what: String,
+    because: String,
+}
+
+impl Area {
+    fn new(name: &'static str, looked_at: impl Into<String>) -> Self {
+        Self { name, looked_at: looked_at.into(), findings: Vec::new(), unchecked: Vec::new() }
+    }
+
+    /// The same with `findings`, of which those that say the same are one.
+    fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        self.add(findings);
+        self
+    }
+
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    fn could_not_check(&mut self, what: impl Into<String>, because: impl fmt::Display) {
+        self.unchecked.push(Unchecked { what: what.into(), because: because.to_string() });
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.id.severity() == severity).count()
+    }
+}
+
+/// `1 account`, `2 accounts`.
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Looks at the whole host.
+fn look(named: Option<&Path>) -> Vec<Area> {
+    let (mut configuration, source) = configuration::look(named);
+    // What is wrong with a stack does not depend on the rules; what is asked of people does.
+    let defaults = Config::default();
+    let config = source.config.as_ref().unwrap_or(&defaults);
+    let (services, found) = services::look(config);
+    configuration::look_at_lines(&mut configuration, &source, &found);
+    configuration::look_at_rules(&mut configuration, &source, &found);
+    let state = storage::look(&source);
+    let accounts = accounts::look(&source, &found, &state);
+    let mut areas = vec![configuration, state, services];
+    areas.extend(sshd::look(config, &found));
+    areas.push(clock::look());
+    areas.extend(polkit::look(config, &found));
+    areas.push(selinux::look(config));
+    areas.push(accounts);
+    areas
+}

@@ -1,0 +1,159 @@
+//! People: who may log in, who is enrolled, and what is about to go wrong for them.
+
+mod people;
+
+pub(super) use people::login_names;
+
+use twofactor_core::account::{Confirmation, REPEATED};
+use twofactor_core::checkup::people::{FirstFactor, Guarded, of_people};
+use twofactor_core::checkup::services::{asks_first_factor, lets_in, our_lines};
+use twofactor_core::checkup::{Finding, Id};
+use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
+use twofactor_core::config::Config;
+use twofactor_core::pam_service::{Phase, Service};
+use twofactor_core::store::Store as _;
+use twofactor_core::store::files::{Files, PATIENCE, Status};
+use twofactor_core::trusted::Owner;
+use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+
+use super::configuration::Source;
+use super::{Area, counted};
+use crate::error::quoted;
+
+/// Fewer recovery codes than this are few: the notice at login says so too.
+const FEW: usize = 4;
+
+/// `state` is what was found there.
+pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area {
+    let mut area = Area::new("accounts", "nobody");
+    // Everybody would wait for it again.
+    if state.findings.iter().any(|finding| finding.id == Id::RegistryUnavailable) {
+        area.could_not_check("the accounts", "the registry does not answer");
+        return area;
+    }
+    let Some(config) = &source.config else {
+        area.could_not_check("the accounts", "the configuration is wrong");
+        return area;
+    };
+    let now = match SystemClock.now() {
+        Ok(now) => now,
+        Err(error) => {
+            area.could_not_check("the accounts", error);
+            return area;
+        }
+    };
+    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE);
+    look_at_accounts(&mut area, &accounts, config, now);
+    look_at_people(&mut area, &accounts, source, config, services, now);
+    area
+}
+
+/// Everybody who has an account.
+fn look_at_accounts(area: &mut Area, accounts: &Files, config: &Config, now: UnixTime) {
+    let users = match accounts.users() {
+        Ok(users) => users,
+        Err(error) => return area.could_not_check("who is enrolled", error),
+    };
+    for user in users {
+        // An account that cannot be read is one of the state's findings.
+        let Ok(Some(status)) = accounts.status(&user, config.window, config.throttle, now) else { continue };
+        match SystemUsers.canonical(user.as_str()) {
+            Ok(Some(_)) => {
+                area.add(of_account(&user, &status));
+                let left = accounts.recovery_left(&user).ok().flatten();
+                area.add(left.filter(|left| *left < FEW).map(|left| few_recovery_codes(&user, left)));
+            }
+            Ok(None) => area.add(of_orphan(&user, &status)),
+            Err(error) => area.could_not_check(format!("whether {user} exists"), error),
+        }
+    }
+}
+
+fn of_account(user: &UserName, status: &Status) -> Vec<Finding> {
+    let name = quoted(user.as_str());
+    let mut findings = Vec::new();
+    for app in &status.apps {
+        let label = quoted(app.label.as_str());
+        if app.confirmation == Confirmation::Pending {
+            let what = format!("{user}'s app \"{}\" waits for a code", app.label);
+            let advice = "it is shown again at the next login, where the policy says so, or by";
+            let command = format!("twofactor enroll {name} --label {label}");
+            findings.push(Finding::consider(Id::NotConfirmed, what, advice, command));
+        }
+        if let Some(until) = app.burned_until {
+            let what = format!("no code of {user}'s app \"{}\" is good until {until}", app.label);
+            let command = format!("twofactor enroll {name} --label {label} --replace");
+            findings.push(Finding::run(Id::CodesBurned, what, command));
+        }
+    }
+    for token in status.tokens.iter().filter(|token| token.near_misses >= REPEATED) {
+        let serial = &token.listed.serial;
+        let what = format!("{user} typed right codes of token {serial} {} times at a wrong time", token.near_misses);
+        let command = format!("twofactor token resync {}", quoted(serial.as_str()));
+        findings.push(Finding::run(Id::TokenClockOff, what, command));
+    }
+    if let Some(until) = status.blocked_until {
+        let what = format!("after {} wrong codes, logins of {user} are refused until {until}", status.failures);
+        findings.push(Finding::run(Id::DelayedUser, what, format!("twofactor unlock {name}")));
+    }
+    findings
+}
+
+fn few_recovery_codes(user: &UserName, left: usize) -> Finding {
+    let what = match left {
+        0 => format!("{user} has used up all recovery codes"),
+        left => format!("{user} has {} left", counted(left, "recovery code")),
+    };
+    Finding::run(Id::RecoveryCodesLow, what, format!("twofactor recovery {}", quoted(user.as_str())))
+}
+
+fn of_orphan(user: &UserName, status: &Status) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !status.apps.is_empty() {
+        let what = format!("{user} is enrolled, but there is no such user");
+        let advice = "unless the user database is not complete just now";
+        let command = format!("twofactor reset {}", quoted(user.as_str()));
+        findings.push(Finding::consider(Id::OrphanedAccount, what, advice, command));
+    }
+    for token in &status.tokens {
+        let serial = &token.listed.serial;
+        let what = format!("token {serial} is assigned to {user}, but there is no such user");
+        let command = format!("twofactor token unassign {} --force", quoted(serial.as_str()));
+        findings.push(Finding::run(Id::OrphanedToken, what, command));
+    }
+    findings
+}
+
+/// Everybody who may log in.
+fn look_at_people(
+    area: &mut Area,
+    accounts: &Files,
+    source: &Source,
+    config: &Config,
+    services: &[Service],
+    now: UnixTime,
+) {
+    let people = match people::who_may_log_in(accounts, config, now) {
+        Ok(people) => people,
+        Err(reason) => return area.could_not_check("who may log in", reason),
+    };
+    area.looked_at = format!("{} with a login shell, of those that getent lists", counted(people.len(), "user"));
+    let unknown: Vec<&str> =
+        people.iter().filter(|person| person.has.is_none()).map(|person| person.name.as_str()).collect();
+    if let Some((first, others)) = unknown.split_first() {
+        let others = if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
+        area.could_not_check(format!("what {first}{others} could log in with"), "the state cannot be read");
+    }
+    let guarded: Vec<Guarded> = services.iter().filter(|service| lets_in(service)).filter_map(guarded).collect();
+    match of_people(config, &source.file.display().to_string(), &people, &guarded, &SystemUsers, now) {
+        Ok(findings) => area.add(findings),
+        Err(error) => area.could_not_check("who is asked for what", error),
+    }
+}
+
+/// A service that asks for a code, as its first line says.
+fn guarded(service: &Service) -> Option<Guarded> {
+    let (_, arguments) = our_lines(service).find(|(line, _)| line.phase == Phase::Auth)?;
+    let first_factor = if asks_first_factor(service) { FirstFactor::Asked } else { FirstFactor::NotAsked };
+    Some(Guarded { name: service.name.clone(), null_ok: arguments.null_ok, first_factor })
+}

@@ -1,0 +1,102 @@
+//! Who may log in: users with a login shell, as far as the user database lists them.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use twofactor_core::account::Confirmation;
+use twofactor_core::checkup::people::{Password, Person, Role};
+use twofactor_core::clock::UnixTime;
+use twofactor_core::config::Config;
+use twofactor_core::lifecycle::Stage;
+use twofactor_core::rule::Factors;
+use twofactor_core::store::files::{Files, Status};
+use twofactor_core::store::{Presence, Store as _};
+use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+
+use crate::commands::doctor::program::ask;
+
+/// Groups whose members may become root on some distribution.
+const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
+
+/// An entry of the user database.
+struct Entry {
+    name: UserName,
+    is_root: bool,
+}
+
+/// The names of everybody who may log in.
+pub(in crate::commands::doctor) fn login_names() -> Result<Vec<UserName>, String> {
+    Ok(entries()?.into_iter().map(|entry| entry.name).collect())
+}
+
+/// Everybody who may log in, with what they have.
+pub(super) fn who_may_log_in(accounts: &Files, config: &Config, now: UnixTime) -> Result<Vec<Person>, String> {
+    let (locked, bosses) = (locked_passwords(), administrators()?);
+    let person = |Entry { name, is_root }: Entry| {
+        let among_bosses = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
+        Person {
+            role: if is_root || among_bosses() { Role::Administrator } else { Role::User },
+            has: what_he_has(accounts, config, &name, now),
+            password: if locked.contains(name.as_str()) { Password::Locked } else { Password::Perhaps },
+            name,
+        }
+    };
+    Ok(entries()?.into_iter().map(person).collect())
+}
+
+/// Users with a login shell, each once.
+fn entries() -> Result<Vec<Entry>, String> {
+    let listed = ask("getent", &["passwd"]).well()?;
+    let (shells, mut known) = (shells(), BTreeSet::new());
+    let entry = |line: &str| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, uid, _, _, _, shell] = fields.as_slice() else { return None };
+        let name = UserName::new(name).ok().filter(|_| shells.contains(*shell))?;
+        Some(Entry { name, is_root: *uid == "0" })
+    };
+    Ok(listed.lines().filter_map(entry).filter(|entry| known.insert(entry.name.clone())).collect())
+}
+
+/// The numbers of the administrators' groups.
+fn administrators() -> Result<Vec<u32>, String> {
+    let gids = ADMINISTRATORS.iter().filter_map(|group| SystemUsers.gid(group).transpose());
+    gids.collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
+
+/// Which factors are good for somebody; `None` when that is not known.
+fn what_he_has(accounts: &Files, config: &Config, user: &UserName, now: UnixTime) -> Option<Factors> {
+    // A login does not take a missing folder for absence.
+    match accounts.presence(user).ok()? {
+        Presence::Absent(_) => return Some(Factors::NONE),
+        Presence::Enrolled => {}
+    }
+    match accounts.status(user, config.window, config.throttle, now).ok()? {
+        None => Some(Factors::NONE),
+        Some(Status { tokens_problem: Some(_), .. }) => None,
+        Some(status) => Some(Factors {
+            app: status.apps.iter().any(|app| app.confirmation == Confirmation::Confirmed),
+            token: status.tokens.iter().any(|token| matches!(token.stage, Stage::Assigned | Stage::Active)),
+            recovery: status.recovery_left > 0,
+        }),
+    }
+}
+
+/// Shells with which somebody can log in (shells(5)).
+fn shells() -> BTreeSet<String> {
+    let text = fs::read_to_string("/etc/shells").unwrap_or_else(|_| "/bin/sh\n/bin/bash\n".to_owned());
+    // An entry without a shell means this one (passwd(5)).
+    let default = [String::new(), "/bin/sh".to_owned()];
+    let shells = text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned);
+    // Some distributions list them so that ftp is allowed.
+    shells.chain(default).filter(|shell| !shell.ends_with("/nologin") && !shell.ends_with("/false")).collect()
+}
+
+/// Local users whose password opens nothing (shadow(5)).
+fn locked_passwords() -> BTreeSet<String> {
+    let text = fs::read_to_string("/etc/shadow").unwrap_or_default();
+    let fields = text.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        Some((fields.next()?, fields.next()?))
+    });
+    fields.filter(|(_, hash)| hash.starts_with(['!', '*'])).map(|(name, _)| name.to_owned()).collect()
+}

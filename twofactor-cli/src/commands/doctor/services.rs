@@ -1,0 +1,95 @@
+//! The PAM services: which of them run the module, and how.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use twofactor_core::checkup::services::{KNOWN, not_followed, of_services, of_unreadable, runs_ours};
+use twofactor_core::checkup::{Finding, Id, storage};
+use twofactor_core::clock::{Clock as _, SystemClock};
+use twofactor_core::config::Config;
+use twofactor_core::pam_service::modules::{self, OURS};
+use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service};
+use twofactor_core::trusted::{self, Owner};
+
+use super::Area;
+
+/// What packages and editors leave beside a service.
+const NOT_SERVICES: [&str; 9] =
+    ["~", ".bak", ".orig", ".rpmnew", ".rpmsave", ".rpmorig", ".dpkg-old", ".dpkg-dist", ".dpkg-new"];
+
+/// Looks at every service, and gives those that run the module.
+pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
+    let mut area = Area::new("services", "");
+    let folders = FOLDERS.map(Path::new);
+    let mut services = Vec::new();
+    for name in names(&folders) {
+        match Service::read(&name, &folders) {
+            Ok(service) => services.push(service),
+            Err(error) if KNOWN.contains(&name.as_str()) || names_ours(&name, &folders) => {
+                area.add([of_unreadable(&name, &error)]);
+            }
+            Err(error) => area.could_not_check(format!("the PAM service {name:?}"), error),
+        }
+    }
+    let shared = shared_files(&services);
+    services.retain(|service| {
+        runs_ours(service) && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))
+    });
+    if services.is_empty() && area.findings.is_empty() {
+        let what = "no PAM service runs the module";
+        let advice = "enroll an administrator first";
+        area.add([Finding::consider(Id::NoService, what, advice, "twofactor service enable sshd")]);
+    }
+    match SystemClock.now() {
+        Ok(now) => area.add(of_services(&services, config, &modules::is_missing, now)),
+        Err(error) => area.could_not_check("the services", error),
+    }
+    for service in &services {
+        for phase in not_followed(service, &modules::is_missing) {
+            area.could_not_check(format!("the PAM service {:?} to every end", service.name), phase);
+        }
+    }
+    area.add(within_reach(&services));
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    area.looked_at = if names.is_empty() { "none runs the module".to_owned() } else { names.join(", ") };
+    (area, services)
+}
+
+/// The names of all services.
+fn names(folders: &[&Path]) -> BTreeSet<String> {
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let files = entries.filter(|entry| entry.path().is_file());
+    files
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !NOT_SERVICES.iter().any(|end| name.ends_with(end)) && !name.starts_with('.'))
+        .collect()
+}
+
+/// Whether the file of a service that cannot be read as a whole names the module.
+fn names_ours(name: &str, folders: &[&Path]) -> bool {
+    matches!(pam_service::find(name, folders), Ok(Some((_, text))) if text.contains(OURS))
+}
+
+/// Files that others include: they are no services by themselves.
+fn shared_files(services: &[Service]) -> BTreeSet<PathBuf> {
+    let others: BTreeSet<&Path> =
+        services.iter().filter(|service| service.name == OTHER).map(|service| service.file.as_path()).collect();
+    let included = services.iter().flat_map(|service| service.files.iter().filter(|file| **file != service.file));
+    included.filter(|file| !others.contains(file.as_path())).cloned().collect()
+}
+
+/// Descriptions and modules that somebody else than root could change.
+fn within_reach(services: &[Service]) -> Vec<Finding> {
+    let described = services.iter().flat_map(|service| &service.files).cloned();
+    let loaded = services.iter().flat_map(|service| &service.lines).filter(|line| line.runs(OURS)).filter_map(file_of);
+    let all: BTreeSet<PathBuf> = described.chain(loaded).collect();
+    let unsafe_ones = all.iter().filter_map(|file| trusted::is_out_of_reach(file, Owner::ROOT).err());
+    unsafe_ones.map(|error| storage::of_file(&error)).collect()
+}
+
+/// The file of a line's module, where it is there.
+fn file_of(line: &Line) -> Option<PathBuf> {
+    let path = modules::folder().unwrap_or_default().join(line.module.replace("$ISA", "."));
+    path.exists().then_some(path)
+}

@@ -1,0 +1,51 @@
+//! The state: folders, accounts, the registry, and the file system below them.
+
+use std::path::Path;
+
+use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
+use rustix::io::Errno;
+use twofactor_core::checkup::storage::{self, Access, FileSystem};
+use twofactor_core::config::DEFAULT_STATE;
+use twofactor_core::store::files::{Files, PATIENCE};
+use twofactor_core::trusted::{self, Owner};
+
+use super::configuration::Source;
+use super::{Area, counted};
+
+pub(super) fn look(source: &Source) -> Area {
+    let state = source.config.as_ref().map_or(Path::new(DEFAULT_STATE), |config| &config.state);
+    let mut area = Area::new("state", state.display().to_string());
+    if source.config.is_none() {
+        // Where it is, a configuration that is wrong does not say.
+        area.could_not_check("whether the state is elsewhere", "the configuration is wrong");
+        if !state.exists() {
+            return area;
+        }
+    }
+    let inspection = Files::new(state, Owner::ROOT, PATIENCE).inspect();
+    area.looked_at = format!("{}: {}", state.display(), counted(inspection.accounts, "account"));
+    if let Some(tokens) = inspection.tokens {
+        area.looked_at = format!("{}, {}", area.looked_at, counted(tokens, "token"));
+    }
+    area.add(inspection.flaws.iter().map(storage::of_flaw));
+    if let Some(above) = state.parent().filter(|_| state.exists()) {
+        area.add(trusted::is_out_of_reach(above, Owner::ROOT).err().as_ref().map(storage::of_file));
+        match file_system(state) {
+            Ok(found) => area.add(storage::of_file_system(state, &found)),
+            Err(errno) => area.could_not_check("the file system of the state", trusted::describe(&errno.into())),
+        }
+    }
+    area
+}
+
+#[allow(clippy::useless_conversion, reason = "how wide the number of a file system is differs among architectures")]
+fn file_system(state: &Path) -> Result<FileSystem, Errno> {
+    let (kind, room) = (statfs(state)?, statvfs(state)?);
+    let access = if room.f_flag.contains(StatVfsMountFlags::RDONLY) { Access::ReadOnly } else { Access::ReadWrite };
+    Ok(FileSystem {
+        magic: i64::from(kind.f_type),
+        access,
+        free: room.f_bavail.saturating_mul(room.f_frsize),
+        free_files: (room.f_files > 0).then_some(room.f_favail),
+    })
+}

@@ -1,0 +1,197 @@
+//! Every kind of thing that can be found, with its stable word, how bad it is, and why it matters.
+
+use std::fmt;
+
+use super::Severity::{self, Note, Problem, Warning};
+
+/// Makes the kinds of findings from one table, so that none lacks a word, a severity or a reason.
+macro_rules! catalogue {
+    ($($(#[doc = $doc:literal])+ $name:ident $word:literal $severity:ident $why:literal;)+) => {
+        /// What kind of thing was found.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Id {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Id {
+            /// All of them, in the order of the manual.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Its stable word.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => $severity,)+ }
+            }
+
+            /// Why it matters.
+            pub fn why(self) -> &'static str {
+                match self { $(Self::$name => $why,)+ }
+            }
+        }
+    };
+}
+
+catalogue! {
+    /// `twofactor.toml` says what it must not.
+    ConfigInvalid "config-invalid" Problem "every login is refused until the configuration is right";
+    /// A configuration that was named is not there.
+    ConfigMissing "config-missing" Problem "every login of that service is refused";
+    /// A PAM line reads another configuration than the tool.
+    OtherConfig "other-config" Warning "that service follows other rules, and perhaps another state, than what is shown here";
+    /// A rule is about to count as `required`.
+    GraceEnding "grace-ending" Warning "from that day on these users cannot log in where a second factor is required";
+    /// A rule counts as `required` already.
+    GraceOver "grace-over" Note "whatever the rule says, it asks for a second factor since that day";
+    /// A rule is about a service that does not run the module.
+    RuleWithoutService "rule-without-service" Warning "nothing asks for a second factor there, whatever the rule says";
+    /// A rule names a user or group that does not exist.
+    RuleNamesNobody "rule-names-nobody" Note "a rule never matches somebody who does not exist: is it a slip of the pen?";
+
+    /// Others may read, change or replace a file.
+    UnsafeFile "unsafe-file" Problem "what others can read or change is not used: the logins that need it are refused";
+    /// A file cannot be read.
+    UnreadableFile "unreadable-file" Problem "the logins that need it are refused";
+    /// The folder of accounts is not there.
+    NoStateFolder "no-state-folder" Problem "without it nobody can tell who is enrolled, so every login is refused";
+    /// A file of an account holds something else.
+    DamagedAccount "damaged-account" Problem "every login of the user is refused";
+    /// Credentials without a state.
+    LostState "lost-state" Problem "nobody knows which codes are used, so every login of the user is refused";
+    /// A user holds tokens that the registry does not know of.
+    LostTokens "lost-tokens" Problem "the registry is not what it was, so logins of the user are refused";
+    /// What a crash has left behind.
+    LeftOver "left-over" Note "it blocks nobody and the next change replaces it, but a secret may stand in it";
+    /// A file that is not ours.
+    UnknownFile "unknown-file" Note "twofactor does not look at it; a copy of a secret does not belong there";
+    /// No room for new enrollments.
+    DiskNearlyFull "disk-nearly-full" Warning "nobody can be enrolled on a full disk; logins of those who are go on";
+    /// Logins cannot be recorded.
+    ReadOnlyFileSystem "read-only-file-system" Problem "a login that cannot be recorded is refused";
+    /// The state is on another host.
+    NetworkFileSystem "network-file-system" Warning "a registry on a network file system can be damaged, and locks may not hold";
+    /// Not a registry of ours, or no longer.
+    RegistryDamaged "registry-damaged" Problem "logins with physical tokens are refused";
+    /// A newer version wrote it.
+    RegistryNewer "registry-newer" Problem "logins with physical tokens are refused by this older version";
+    /// It cannot answer now.
+    RegistryUnavailable "registry-unavailable" Problem "logins with physical tokens are refused";
+
+    /// The module is nowhere.
+    NoService "no-service" Warning "nobody is asked for a second factor on this host";
+    /// A service cannot be read as libpam reads it.
+    ServiceUnreadable "service-unreadable" Problem "libpam gives such a service up: every login is refused, or it is done by \"other\"";
+    /// Only an account line.
+    NoAuthLine "no-auth-line" Problem "the account line alone asks for nothing: the password is enough";
+    /// The first factor alone is enough.
+    LineSkipped "line-skipped" Problem "whoever knows the password is let in without a second factor";
+    /// A refusal of ours does not count.
+    LineOverruled "line-overruled" Problem "a wrong code, or none, opens a session";
+    /// A refused first factor does not count.
+    PasswordOverruled "password-overruled" Problem "whoever has the second factor needs no password";
+    /// Some are asked nothing.
+    AsksNothing "asks-nothing" Note "meant for root behind su and the like; nobody else should come that way";
+    /// Whom we do not ask is refused.
+    OnlyIgnores "only-ignores" Warning "whoever needs no second factor by the rules is refused there";
+    /// Nobody can log in.
+    NeverSucceeds "never-succeeds" Problem "nobody can log in with this service";
+    /// The module's file is not there.
+    ModuleMissing "module-missing" Problem "libpam cannot load it: every login of the service fails";
+    /// A line that libpam makes a failure of.
+    BrokenLine "broken-line" Problem "libpam makes a failure of such a line whenever it is reached";
+    /// Enrollment at login is the rule, and nothing stores it.
+    EnrollmentImpossible "enrollment-impossible" Problem "users who should enroll at login are refused";
+    /// No account line, and nobody needs one.
+    NoAccountLine "no-account-line" Note "notices are not shown, and nobody could enroll at login";
+    /// An expired password ends the phase before our line.
+    AccountLineLate "account-line-late" Note "who enrolls and changes an expired password in one login has to enroll again";
+    /// An argument that means nothing.
+    BadArgument "bad-argument" Problem "a line with an argument that means nothing refuses every login";
+    /// `nullok`.
+    NullOk "nullok" Note "on this line, required means optional: whoever is not enrolled needs the password only";
+    /// `debug`.
+    DebugLeftOn "debug-left-on" Note "every decision of every login is logged";
+    /// polkit's sandbox keeps the state out of reach.
+    PolkitSandbox "polkit-sandbox" Problem "polkit runs PAM in a sandbox that cannot write the state, so every login there is refused";
+
+    /// sshd does not accept its own configuration.
+    SshdConfigBroken "sshd-config-broken" Problem "sshd does not start again with this configuration";
+    /// `UsePAM no`.
+    SshdWithoutPam "sshd-without-pam" Problem "sshd does not run the module at all: the password or a key is enough";
+    /// `KbdInteractiveAuthentication no`.
+    SshdNoPrompts "sshd-no-prompts" Problem "sshd can ask for one password only, so every login with a password is refused";
+    /// `AuthenticationMethods` never asks for a code.
+    SshdNeverAsks "sshd-never-asks" Problem "with these methods the module never gets to ask for a code";
+    /// A key skips PAM's auth phase.
+    SshdKeyAlone "sshd-key-alone" Note "sshd does not run PAM's auth phase for them, so no code is asked for";
+    /// `PasswordAuthentication yes`.
+    SshdPasswordMethod "sshd-password-method" Note "this method can answer one prompt only: whoever is asked for a code is refused with it";
+    /// `PermitEmptyPasswords yes`.
+    SshdEmptyPasswords "sshd-empty-passwords" Warning "for accounts without a password the code is the only factor";
+    /// `UseDNS yes` with rules about networks.
+    SshdHostNames "sshd-host-names" Warning "rules with networks match addresses only, and sshd hands host names to PAM";
+    /// Our drop-in says one thing and sshd does another.
+    SshdDropInOverridden "sshd-drop-in-overridden" Warning "sshd takes the first value of a setting that it reads; an earlier file has another one";
+    /// Settings that depend on who logs in.
+    SshdMatchBlocks "sshd-match-blocks" Note "for those logins other settings may hold than those that were looked at";
+
+    /// Nobody sets the clock.
+    ClockNotSynchronized "clock-not-synchronized" Warning "once the clock is off by more than the window, every code by time is wrong";
+    /// It is certainly wrong.
+    ClockWrong "clock-wrong" Problem "every code by time is wrong, and codes that are used at that time count as used";
+
+    /// The state has a label that logins may not use.
+    SelinuxLabel "selinux-label" Warning "under SELinux, sshd and login are kept from files with a foreign label";
+    /// No policy module for sudo and su.
+    SelinuxNoModule "selinux-no-module" Note "sudo and su need the policy module where their domains are confined";
+
+    /// An account of somebody who is gone.
+    OrphanedAccount "orphaned-account" Warning "whoever gets that name next gets its second factor too";
+    /// A token of somebody who is gone.
+    OrphanedToken "orphaned-token" Warning "whoever gets that name next gets the token too";
+    /// Asked for what they do not have.
+    UsersWithoutCredential "users-without-credential" Warning "they are asked for a code, have none, and cannot log in there";
+    /// Nobody can mend anything.
+    NoAdministrator "no-administrator" Problem "no administrator can log in there to mend anything";
+    /// A secret that waits for its confirmation.
+    NotConfirmed "not-confirmed" Note "such an app opens no login until a code has confirmed it";
+    /// Few recovery codes.
+    RecoveryCodesLow "recovery-codes-low" Warning "when the phone is lost, nothing is left to log in with";
+    /// Wrong codes have delayed somebody.
+    DelayedUser "delayed-user" Note "right codes are refused too until then: did somebody guess, or is a clock off?";
+    /// Codes are burned into the future.
+    CodesBurned "codes-burned" Warning "the clock was ahead when a code was used; no code of that app or token is good before";
+    /// Right codes at the wrong time.
+    TokenClockOff "token-clock-off" Warning "its codes are right at another time, so they are refused";
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_word_is_in_kebab_case_and_there_once() {
+        let words: BTreeSet<&str> = Id::ALL.iter().map(|id| id.word()).collect();
+        assert_eq!(words.len(), Id::ALL.len());
+        for word in words {
+            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{word}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_sentences_in_lower_case_without_a_period() {
+        for id in Id::ALL {
+            assert!(id.why().starts_with(char::is_lowercase) && !id.why().ends_with('.'), "{id}: {}", id.why());
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Who is asked for a second factor and has none.
+//!
+//! What always holds: what a login is asked is found by [`policy::judge`], as the module finds it. Somebody of whom it is
+//! not known what he has is not called locked out.
+
+use std::time::Duration;
+
+use super::{Finding, Id, some_of};
+use crate::clock::UnixTime;
+use crate::config::Config;
+use crate::policy::{self, By, Decision, NullOk};
+use crate::rule::{Factors, Facts};
+use crate::shell::quoted;
+use crate::user::{LookupError, UserDatabase, UserName};
+
+/// Somebody who may log in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The canonical name.
+    pub name: UserName,
+    /// What he may do once he is in.
+    pub role: Role,
+    /// What he can prove himself with; `None` when that is not known.
+    pub has: Option<Factors>,
+    /// Whether a password could let him in.
+    pub password: Password,
+}
+
+/// What somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Mend the host: uid 0, or one of the administrators' groups.
+    Administrator,
+    /// Anything else.
+    User,
+}
+
+/// Whether a password could let somebody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Password {
+    /// It could, or nobody knows.
+    Perhaps,
+    /// It is locked.
+    Locked,
+}
+
+/// A service that runs the module.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    /// Its name.
+    pub name: String,
+    /// `nullok` on its line.
+    pub null_ok: NullOk,
+    /// Whether it asks for a password or something like it first.
+    pub first_factor: FirstFactor,
+}
+
+/// Whether a service asks for a first factor itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstFactor {
+    /// It does: whose password is locked does not get as far as us.
+    Asked,
+    /// It does not, or somebody else did before (an ssh key).
+    NotAsked,
+}
+
+/// Services for logins over a network, which have a remote host.
+const REMOTE: [&str; 5] = ["sshd", "xrdp-sesman", "cockpit", "vsftpd", "dovecot"];
+/// An address of nobody (RFC 5737): a login from elsewhere.
+const ELSEWHERE: &str = "192.0.2.1";
+
+/// This long before a rule counts as `required` it is time to do something.
+const SOON: Duration = Duration::from_hours(14 * 24);
+
+/// Who of `people` is asked for a second factor by `services` and has none, now or soon. `file` is where the rules stand.
+pub fn of_people(
+    config: &Config,
+    file: &str,
+    people: &[Person],
+    services: &[Guarded],
+    users: &dyn UserDatabase,
+    now: UnixTime,
+) -> Result<Vec<Finding>, LookupError> {
+    let mut troubles = Vec::new();
+    for service in services {
+        let mut stranded = Vec::new();
+        let those_who_try: Vec<&Person> = people.iter().filter(|person| service.lets_try(person)).collect();
+        for person in &those_who_try {
+            match prospect(config, person, service, users, now)? {
+                Prospect::Well => {}
+                Prospect::Stranded => stranded.push(*person),
+                Prospect::Soon(rule) => {
+                    let what = format!("{file}:{rule} only, and not enrolled");
+                    Trouble { id: Id::GraceEnding, what, services: vec![], people: vec![person] }.join(&mut troubles);
+                }
+            }
+        }
+        of_stranded(service, stranded, &those_who_try).for_each(|trouble| trouble.join(&mut troubles));
+    }
+    Ok(troubles.iter().map(Trouble::finding).collect())
+}
+
+/// What awaits somebody at a login.
+enum Prospect {
+    /// He gets in, or that is not known.
+    Well,
+    /// He is asked for what he does not have.
+    Stranded,
+    /// He will be, when this rule lapses.
+    Soon(String),
+}
+
+fn prospect(
+    config: &Config,
+    person: &Person,
+    service: &Guarded,
+    users: &dyn UserDatabase,
+    now: UnixTime,
+) -> Result<Prospect, LookupError> {
+    let Some(has) = person.has else { return Ok(Prospect::Well) };
+    let rhost = REMOTE.contains(&service.name.as_str()).then_some(ELSEWHERE);
+    let facts = Facts { user: Some(&person.name), service: &service.name, rhost };
+    let ruling = policy::judge(config, service.null_ok, &facts, None, users, now);
+    let counts = both(has, ruling.factors) != Factors::NONE;
+    match (ruling.decision, ruling.grace, ruling.by) {
+        (_, _, By::Failure(error)) => Err(error),
+        _ if counts => Ok(Prospect::Well),
+        (Decision::Ask, ..) => Ok(Prospect::Stranded),
+        (_, Some((until, level)), By::Rule(line)) if until <= now.after(SOON) => {
+            Ok(Prospect::Soon(format!("{line}: \"{level}\" until {until}")))
+        }
+        _ => Ok(Prospect::Well),
+    }
+}
+
+impl Guarded {
+    /// Whether somebody gets as far as our line.
+    fn lets_try(&self, person: &Person) -> bool {
+        person.password == Password::Perhaps || self.first_factor == FirstFactor::NotAsked
+    }
+}
+
+/// Administrators without a credential matter together: while one of them gets in, the others can be helped.
+fn of_stranded<'p>(
+    service: &'p Guarded,
+    stranded: Vec<&'p Person>,
+    those_who_try: &[&Person],
+) -> impl Iterator<Item = Trouble<'p>> {
+    let is_boss = |person: &&Person| person.role == Role::Administrator;
+    let all_bosses = stranded.iter().filter(|person| is_boss(person)).count()
+        == those_who_try.iter().filter(|person| is_boss(person)).count();
+    let (bosses, others) = stranded.into_iter().partition::<Vec<_>, _>(|person| all_bosses && is_boss(person));
+    let no_boss = "no administrator is enrolled who could log in there".to_owned();
+    let asked = "it asks for a second factor, and not enrolled".to_owned();
+    let services = || vec![service.name.as_str()];
+    let both = [
+        Trouble { id: Id::NoAdministrator, what: no_boss, services: services(), people: bosses },
+        Trouble { id: Id::UsersWithoutCredential, what: asked, services: services(), people: others },
+    ];
+    both.into_iter().filter(|trouble| !trouble.people.is_empty())
+}
+
+/// The same thing for some people at some services.
+struct Trouble<'p> {
+    id: Id,
+    what: String,
+    /// Where it is so; nowhere in particular when there are none.
+    services: Vec<&'p str>,
+    people: Vec<&'p Person>,
+}
+
+impl Trouble<'_> {
+    /// Adds itself to what is known: to the same thing for the same people elsewhere, or for others in the same place.
+    fn join(self, known: &mut Vec<Self>) {
+        let names = |trouble: &Self| trouble.people.iter().map(|person| person.name.clone()).collect::<Vec<_>>();
+        let same = |other: &&mut Self| (other.id, &other.what) == (self.id, &self.what);
+        let (at_services, who) = (!self.services.is_empty(), names(&self));
+        match known.iter_mut().filter(same).find(|other| !at_services || names(other) == who) {
+            Some(other) if at_services => other.services.extend(self.services),
+            Some(other) => {
+                let new =
+                    self.people.into_iter().filter(|person| !other.people.iter().any(|one| one.name == person.name));
+                let new: Vec<&Person> = new.collect();
+                other.people.extend(new);
+            }
+            None => known.push(self),
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        let names = some_of(self.people.iter().map(|person| person.name.as_str()));
+        let services = some_of(self.services.iter().copied());
+        let place = if services.is_empty() { String::new() } else { format!("{services}: ") };
+        let what = format!("{place}{}: {names}", self.what);
+        let command = enroll(self.people.first().map(|person| person.name.as_str()));
+        match self.id {
+            Id::NoAdministrator => Finding::run(self.id, what, command),
+            Id::GraceEnding => {
+                Finding::consider(self.id, what, "enroll them one by one, or choose a later day", command)
+            }
+            _ => {
+                let advice = "enroll them one by one, or let them do it at login: second_factor = \"enroll\"";
+                Finding::consider(self.id, what, advice, command)
+            }
+        }
+    }
+}
+
+fn enroll(name: Option<&str>) -> String {
+    format!("twofactor enroll {}", name.map_or_else(|| "USER".to_owned(), quoted))
+}
+
+fn both(one: Factors, other: Factors) -> Factors {
+    Factors { app: one.app && other.app, token: one.token && other.token, recovery: one.recovery && other.recovery }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::SystemUsers;
+
+    fn person(name: &str, role: Role, has: Factors) -> Person {
+        Person { name: UserName::new(name).unwrap(), role, has: Some(has), password: Password::Perhaps }
+    }
+
+    fn found(config: &str, people: &[Person], services: &[Guarded]) -> Vec<(Id, String)> {
+        let now = UnixTime::from_rfc3339("2027-01-20T00:00:00Z").unwrap();
+        let config = Config::parse(config).unwrap();
+        let findings = of_people(&config, "f", people, services, &SystemUsers, now).unwrap();
+        findings.into_iter().map(|finding| (finding.id, finding.what)).collect()
+    }
+
+    fn ids(config: &str, people: &[Person]) -> Vec<Id> {
+        found(config, people, &[service("sshd")]).into_iter().map(|(id, _)| id).collect()
+    }
+
+    fn service(name: &str) -> Guarded {
+        Guarded { name: name.to_owned(), null_ok: NullOk::No, first_factor: FirstFactor::Asked }
+    }
+
+    const APP: Factors = Factors { app: true, ..Factors::NONE };
+
+    #[test]
+    fn whoever_is_enrolled_is_no_finding() {
+        assert_eq!(ids("", &[person("alice", Role::Administrator, APP), person("bob", Role::User, APP)]), []);
+    }
+
+    #[test]
+    fn who_is_asked_and_has_nothing_that_counts_is_found() {
+        let people = [person("alice", Role::Administrator, APP), person("bob", Role::User, Factors::NONE)];
+        assert_eq!(ids("", &people), [Id::UsersWithoutCredential]);
+        for level in ["enroll", "optional", "off"] {
+            assert_eq!(ids(&format!("[default]\nsecond_factor = \"{level}\"\n"), &people), [], "{level}");
+        }
+        let tokens_only = "[[rule]]\nsecond_factor = \"required\"\nfactors = [\"token\"]\n";
+        assert_eq!(ids(tokens_only, &people[..1]), [Id::NoAdministrator], "an app does not count there");
+        let nullok = Guarded { null_ok: NullOk::Yes, ..service("sshd") };
+        assert_eq!(found("", &people, &[nullok]), []);
+    }
+
+    #[test]
+    fn administrators_are_found_when_none_of_them_gets_in() {
+        let without = |name: &str| person(name, Role::Administrator, Factors::NONE);
+        assert_eq!(ids("", &[without("alice"), without("carol")]), [Id::NoAdministrator]);
+        assert_eq!(
+            ids("", &[without("alice"), person("carol", Role::Administrator, APP)]),
+            [Id::UsersWithoutCredential]
+        );
+        let exempt = "[[rule]]\nusers = [\"carol\"]\nsecond_factor = \"off\"\n";
+        assert_eq!(ids(exempt, &[without("alice"), without("carol")]), [Id::UsersWithoutCredential]);
+    }
+
+    #[test]
+    fn whose_password_is_locked_gets_not_as_far_unless_nobody_asks_for_it() {
+        let locked = Person { password: Password::Locked, ..person("root", Role::Administrator, Factors::NONE) };
+        assert_eq!(ids("", std::slice::from_ref(&locked)), []);
+        let key_and_code = Guarded { first_factor: FirstFactor::NotAsked, ..service("sshd") };
+        assert_eq!(found("", &[locked], &[key_and_code]).len(), 1);
+        let unknown = Person { has: None, ..person("alice", Role::Administrator, APP) };
+        assert_eq!(ids("", &[unknown]), [], "what is not known is not said");
+    }
+
+    #[test]
+    fn a_rule_that_is_about_to_lapse_is_found_once_with_those_it_strands() {
+        let rule = |day: &str| format!("[[rule]]\nsecond_factor = \"enroll\"\nuntil = {day}\n");
+        let people = [person("alice", Role::Administrator, APP), person("bob", Role::User, Factors::NONE)];
+        let both = [service("sshd"), service("sudo")];
+        let near = found(&rule("2027-01-31"), &people, &both);
+        assert_eq!(near.len(), 1, "{near:?}");
+        assert!(near[0].1.starts_with("f:1: \"enroll\" until 2027-01-31"), "{near:?}");
+        assert!(near[0].0 == Id::GraceEnding && near[0].1.ends_with("not enrolled: bob"), "{near:?}");
+        assert_eq!(found(&rule("2027-03-31"), &people, &both), []);
+        assert_eq!(found(&rule("2027-01-31"), &people[..1], &both), []);
+    }
+
+    #[test]
+    fn what_is_the_same_at_several_services_is_said_once() {
+        let people = ["bob", "carol"].map(|name| person(name, Role::User, Factors::NONE));
+        let found = found("", &people, &[service("sshd"), service("login"), service("su")]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].1.starts_with("sshd, login, su: ") && found[0].1.ends_with(": bob, carol"), "{found:?}");
+    }
+
+    #[test]
+    fn a_login_with_sshd_comes_from_elsewhere() {
+        let local = "[[rule]]\nlocal = true\nsecond_factor = \"off\"\n";
+        let bob = [person("bob", Role::User, Factors::NONE)];
+        assert_eq!(found(local, &bob, &[service("sshd")]).len(), 1);
+        assert_eq!(found(local, &bob, &[service("sudo")]), []);
+    }
+}

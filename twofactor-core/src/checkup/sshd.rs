@@ -1,0 +1,192 @@
+//! What sshd's settings mean for the second factor. Settings are those in force, as `sshd -T` prints them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Finding, Id};
+use crate::rule::Rule;
+
+/// The settings in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    /// Reads what `sshd -T` printed, or a file of settings. The first value of a keyword counts, and `Match` ends what holds for
+    /// every login.
+    pub fn parse(text: &str) -> Self {
+        let mut settings = BTreeMap::new();
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+            let Some((keyword, value)) = line.split_once([' ', '\t', '=']) else { continue };
+            let keyword = keyword.to_ascii_lowercase();
+            if keyword == "match" {
+                break;
+            }
+            settings.entry(keyword).or_insert_with(|| value.trim().to_owned());
+        }
+        Self(settings)
+    }
+
+    fn value(&self, keyword: &str) -> &str {
+        self.0.get(keyword).map(String::as_str).unwrap_or_default()
+    }
+
+    fn says(&self, keyword: &str, value: &str) -> bool {
+        self.value(keyword).eq_ignore_ascii_case(value)
+    }
+
+    /// The lists of methods that a login has to go through, one list or the other. `None` when any one method is enough.
+    fn methods(&self) -> Option<Vec<Vec<&str>>> {
+        let value = self.value("authenticationmethods");
+        let lists: Vec<Vec<&str>> = value
+            .split_whitespace()
+            .map(|list| list.split(',').map(|method| method.split(':').next().unwrap_or_default()).collect())
+            .collect();
+        let any = lists.iter().flatten().any(|method| *method == "any");
+        (!lists.is_empty() && !any).then_some(lists)
+    }
+
+    /// Methods that open a session without PAM's auth phase.
+    fn without_code(&self) -> Vec<String> {
+        let offered = [
+            ("pubkeyauthentication", "publickey"),
+            ("hostbasedauthentication", "hostbased"),
+            ("gssapiauthentication", "gssapi-with-mic"),
+        ];
+        let offered = offered.into_iter().filter(|(keyword, _)| self.says(keyword, "yes")).map(|(_, method)| method);
+        match self.methods() {
+            None => offered.map(str::to_owned).collect(),
+            Some(lists) => {
+                let asks = |list: &&Vec<&str>| list.iter().any(|method| matches!(*method, PROMPTS | "password"));
+                lists.iter().filter(|list| !asks(list)).map(|list| list.join(",")).collect()
+            }
+        }
+    }
+}
+
+const PROMPTS: &str = "keyboard-interactive";
+const BY_THE_TOOL: &str = "twofactor service enable sshd";
+
+/// What is wrong with settings that hold for a service that runs the module.
+pub fn of_settings(settings: &Settings, rules: &[Rule]) -> Vec<Finding> {
+    if settings.says("usepam", "no") {
+        let advice = "write \"UsePAM yes\" into /etc/ssh/sshd_config and reload sshd, or run";
+        return vec![Finding::consider(Id::SshdWithoutPam, "sshd has UsePAM no", advice, BY_THE_TOOL)];
+    }
+    let mut findings = Vec::new();
+    let methods = settings.methods();
+    let asks = |list: &Vec<&str>| list.contains(&PROMPTS);
+    if settings.says("kbdinteractiveauthentication", "no") {
+        let advice = "write \"KbdInteractiveAuthentication yes\" into /etc/ssh/sshd_config and reload sshd, or run";
+        let what = "sshd has KbdInteractiveAuthentication no";
+        findings.push(Finding::consider(Id::SshdNoPrompts, what, advice, BY_THE_TOOL));
+    } else if methods.as_ref().is_some_and(|lists| !lists.iter().any(asks)) {
+        let what = format!("sshd has AuthenticationMethods {}", settings.value("authenticationmethods"));
+        let advice = "add keyboard-interactive to AuthenticationMethods, then reload sshd";
+        findings.push(Finding::by_hand(Id::SshdNeverAsks, what, advice));
+    }
+    let alone = settings.without_code();
+    if !alone.is_empty() && !findings.iter().any(|finding| finding.id == Id::SshdNeverAsks) {
+        let what = format!("{} alone opens a session", alone.join(" or "));
+        let advice = "to ask for the code too, set \"AuthenticationMethods publickey,keyboard-interactive\"";
+        findings.push(Finding::by_hand(Id::SshdKeyAlone, what, advice));
+    }
+    let offers_password = methods.is_none_or(|lists| lists.iter().flatten().any(|method| *method == "password"));
+    if settings.says("passwordauthentication", "yes") && offers_password {
+        let what = "sshd has PasswordAuthentication yes";
+        let advice = "write \"PasswordAuthentication no\" into /etc/ssh/sshd_config and reload sshd";
+        findings.push(Finding::by_hand(Id::SshdPasswordMethod, what, advice));
+    }
+    if settings.says("permitemptypasswords", "yes") {
+        let what = "sshd has PermitEmptyPasswords yes";
+        let advice = "write \"PermitEmptyPasswords no\" into /etc/ssh/sshd_config and reload sshd";
+        findings.push(Finding::by_hand(Id::SshdEmptyPasswords, what, advice));
+    }
+    if settings.says("usedns", "yes") && rules.iter().any(|rule| rule.conditions.networks.is_some()) {
+        let what = "sshd has UseDNS yes, and there are rules with networks";
+        let advice = "write \"UseDNS no\" into /etc/ssh/sshd_config and reload sshd";
+        findings.push(Finding::by_hand(Id::SshdHostNames, what, advice));
+    }
+    findings
+}
+
+/// What is wrong with settings that hold for the logins of `user` only, beyond `everybody`'s. Whose logins take a key and
+/// nothing else is meant to be exempt.
+pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]) -> Vec<Finding> {
+    let known = of_settings(everybody, rules);
+    let others = of_settings(own, rules).into_iter().filter(|finding| !known.contains(finding));
+    let by_name = |finding: Finding| {
+        let id = if finding.id == Id::SshdNeverAsks { Id::SshdKeyAlone } else { finding.id };
+        Finding { id, what: format!("for {user}, {}", finding.what), ..finding }
+    };
+    others.map(by_name).collect()
+}
+
+/// What the drop-in `file` asks for and does not get.
+pub fn of_drop_in(settings: &Settings, file: &Path, text: &str) -> Option<Finding> {
+    let wanted = Settings::parse(text).0.into_iter();
+    let (keyword, value) = wanted.into_iter().find(|(keyword, value)| !settings.says(keyword, value))?;
+    let what = format!("{} says {keyword} {value}, but sshd has {}", file.display(), settings.value(&keyword));
+    let advice = format!(
+        "find the other line, which sshd reads first: grep -ri {keyword} /etc/ssh/sshd_config /etc/ssh/sshd_config.d"
+    );
+    Some(Finding::by_hand(Id::SshdDropInOverridden, what, advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    const GOOD: &str = "usepam yes\nkbdinteractiveauthentication yes\npubkeyauthentication yes\n\
+                        passwordauthentication no\nauthenticationmethods keyboard-interactive\n";
+
+    /// What is found when these settings are changed to those.
+    fn ids(changes: &str) -> Vec<Id> {
+        let config = Config::parse("[[rule]]\nnetworks = [\"10.0.0.0/8\"]\nsecond_factor = \"off\"\n").unwrap();
+        let settings = Settings::parse(&format!("{changes}\n{GOOD}"));
+        of_settings(&settings, &config.rules).into_iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn settings_as_they_should_be_have_no_findings() {
+        assert_eq!(ids(""), []);
+        assert_eq!(ids("authenticationmethods publickey,keyboard-interactive:pam"), []);
+    }
+
+    #[test]
+    fn each_setting_that_matters_is_found() {
+        assert_eq!(ids("usepam no\nkbdinteractiveauthentication no"), [Id::SshdWithoutPam]);
+        assert_eq!(ids("kbdinteractiveauthentication no"), [Id::SshdNoPrompts]);
+        assert_eq!(ids("authenticationmethods publickey"), [Id::SshdNeverAsks]);
+        assert_eq!(ids("authenticationmethods any"), [Id::SshdKeyAlone]);
+        assert_eq!(ids("authenticationmethods keyboard-interactive publickey"), [Id::SshdKeyAlone]);
+        assert_eq!(
+            ids("authenticationmethods any\npasswordauthentication yes\npubkeyauthentication no"),
+            [Id::SshdPasswordMethod]
+        );
+        assert_eq!(ids("permitemptypasswords yes"), [Id::SshdEmptyPasswords]);
+        assert_eq!(ids("usedns yes"), [Id::SshdHostNames]);
+    }
+
+    #[test]
+    fn settings_of_one_user_are_compared_with_everybodys() {
+        let (everybody, rules) = (Settings::parse(GOOD), []);
+        let found = |changes: &str| {
+            let own = Settings::parse(&format!("{changes}\n{GOOD}"));
+            of_login("bob", &own, &everybody, &rules).into_iter().map(|finding| finding.id).collect::<Vec<_>>()
+        };
+        assert_eq!(found(""), []);
+        assert_eq!(found("kbdinteractiveauthentication no"), [Id::SshdNoPrompts]);
+        assert_eq!(found("authenticationmethods publickey"), [Id::SshdKeyAlone]);
+    }
+
+    #[test]
+    fn a_drop_in_that_comes_too_late_is_found() {
+        let file = Path::new("/etc/ssh/sshd_config.d/50-twofactor.conf");
+        let text = "# why\nUsePAM yes\nPasswordAuthentication no\nMatch User bob\nUsePAM no\n";
+        assert_eq!(of_drop_in(&Settings::parse(GOOD), file, text), None);
+        let other = Settings::parse(&format!("passwordauthentication yes\n{GOOD}"));
+        let found = of_drop_in(&other, file, text).unwrap();
+        assert!(found.what.contains("passwordauthentication no, but sshd has yes"), "{}", found.what);
+    }
+}

@@ -1,0 +1,24 @@
+//! Names as a shell takes them, for commands that somebody pastes.
+
+/// `name`, in quotes where a shell would read something else.
+pub fn quoted(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+' | b'/');
+    if !name.is_empty() && name.bytes().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_in_quotes() {
+        assert_eq!(quoted("alice"), "alice");
+        assert_eq!(quoted("DOMAIN\\alice"), "'DOMAIN\\alice'");
+        assert_eq!(quoted("o'neill"), r"'o'\''neill'");
+        assert_eq!(quoted(""), "''");
+    }
+}

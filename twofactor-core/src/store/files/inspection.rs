@@ -1,0 +1,266 @@
+//! The store looks at everything it keeps, as a login would, and says what is wrong. Nothing is changed and nothing locked;
+//! what is read stays here.
+
+use std::path::PathBuf;
+
+use crate::store::StoreError;
+use crate::store::files::{Account, Files, SECRET, STATE, USERS};
+use crate::store::registry::{self, Reader, RegistryError};
+use crate::trusted::{FileError, Folder, TEMPORARY};
+use crate::user::UserName;
+
+/// Something that is not as it should be.
+#[derive(Debug)]
+pub enum Flaw {
+    /// A login that needs it is refused.
+    Unusable(StoreError),
+    /// A command was interrupted here.
+    LeftOver(PathBuf),
+    /// Nothing of ours has that name.
+    Unknown(PathBuf),
+}
+
+/// What was looked at, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    /// Folders of users.
+    pub accounts: usize,
+    /// Physical tokens; `None` when there is no registry that can be read.
+    pub tokens: Option<usize>,
+    /// What is wrong, in the order in which it was found.
+    pub flaws: Vec<Flaw>,
+}
+
+/// Whether the registry can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registry {
+    /// It can, or there is none, which is an answer too.
+    Answers,
+    /// It cannot.
+    Useless,
+}
+
+/// Files of the state folder that SQLite and the service commands keep there.
+const OF_THE_REGISTRY: [&str; 3] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY];
+/// What is kept of PAM services that were changed.
+const SERVICES: &str = "services";
+
+impl Files {
+    /// Looks at every file.
+    pub fn inspect(&self) -> Inspection {
+        let mut inspection = Inspection::default();
+        // What lies below a folder that others can write to is theirs: nobody looks at it.
+        match self.state_folder() {
+            Ok(state) => inspection.look_at_everything(self, &state),
+            Err(error) => inspection.found(error),
+        }
+        inspection
+    }
+}
+
+impl Inspection {
+    fn look_at_everything(&mut self, files: &Files, state: &Folder) {
+        for name in self.names(state) {
+            match name.as_str() {
+                USERS => {}
+                SERVICES => self.look_at_records(state),
+                // The registry looks at these itself.
+                name if OF_THE_REGISTRY.contains(&name) => {}
+                name => self.stray(state, name, &OF_THE_REGISTRY),
+            }
+        }
+        let registry = self.look_at_registry(state);
+        let users = match files.users_folder() {
+            Ok(users) => users,
+            Err(error) => return self.found(error),
+        };
+        for name in self.names(&users) {
+            match UserName::new(&name) {
+                Ok(user) => self.look_at_account(files, &users, &user, registry),
+                Err(_) => self.flaws.push(Flaw::Unknown(users.path().join(name))),
+            }
+        }
+    }
+
+    fn look_at_registry(&mut self, state: &Folder) -> Registry {
+        match Self::tokens_and_damage(state) {
+            Ok(None) => Registry::Answers,
+            Ok(Some((tokens, damage))) if damage.is_empty() => {
+                self.tokens = usize::try_from(tokens).ok();
+                Registry::Answers
+            }
+            Ok(Some((_, damage))) => {
+                // Each line names a page or an index, and all are mended together.
+                let problem = damage.into_iter().next().unwrap_or_default();
+                self.found(RegistryError::Damaged { path: state.path().join(registry::FILE), problem });
+                Registry::Useless
+            }
+            Err(error) => {
+                self.found(error);
+                Registry::Useless
+            }
+        }
+    }
+
+    /// How many tokens there are, and what SQLite finds wrong; `None` when there is no registry.
+    fn tokens_and_damage(state: &Folder) -> Result<Option<(u64, Vec<String>)>, RegistryError> {
+        let Some(reader) = Reader::open(state)? else { return Ok(None) };
+        let damage = reader.integrity()?;
+        Ok(Some((if damage.is_empty() { reader.count()? } else { 0 }, damage)))
+    }
+
+    fn look_at_account(&mut self, files: &Files, users: &Folder, user: &UserName, registry: Registry) {
+        let account = match users.folder(user.as_str()) {
+            Ok(Some(folder)) => Account(folder),
+            // Gone since the names were read.
+            Ok(None) => return,
+            Err(error) => return self.found(error),
+        };
+        self.accounts += 1;
+        for name in self.names(account.folder()) {
+            if name != SECRET && name != STATE {
+                self.stray(account.folder(), &name, &[SECRET, STATE]);
+            }
+        }
+        let state = match account.credentials() {
+            Ok(Some(_)) => account.state().map(Some),
+            Ok(None) => account.state_if_any(),
+            Err(error) => {
+                self.found(error);
+                account.state_if_any()
+            }
+        };
+        match state {
+            // What is wrong with the registry itself is said once.
+            Ok(Some(state)) if registry == Registry::Answers && state.tokens_held > 0 => {
+                let held = files.held_by(user).and_then(|held| files.check_held(user, &state, &held));
+                held.unwrap_or_else(|error| self.found(error));
+            }
+            Ok(_) => {}
+            Err(error) => self.found(error),
+        }
+    }
+
+    /// The service commands keep a folder for every service.
+    fn look_at_records(&mut self, state: &Folder) {
+        let records = match state.folder(SERVICES) {
+            Ok(Some(records)) => records,
+            Ok(None) => return,
+            Err(error) => return self.found(error),
+        };
+        for name in self.names(&records) {
+            match records.folder(&name) {
+                Ok(Some(record)) => {
+                    for file in self.names(&record) {
+                        record.has(&file).map_or_else(|error| self.found(error), drop);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => self.found(error),
+            }
+        }
+    }
+
+    /// A name that is not one of `known`.
+    fn stray(&mut self, folder: &Folder, name: &str, known: &[&str]) {
+        let path = folder.path().join(name);
+        let left_over = name.strip_suffix(TEMPORARY).is_some_and(|name| known.contains(&name));
+        self.flaws.push(if left_over { Flaw::LeftOver(path) } else { Flaw::Unknown(path) });
+    }
+
+    fn names(&mut self, folder: &Folder) -> Vec<String> {
+        folder.names().unwrap_or_else(|error: FileError| {
+            self.found(error);
+            Vec::new()
+        })
+    }
+
+    fn found(&mut self, error: impl Into<StoreError>) {
+        self.flaws.push(Flaw::Unusable(error.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files::PATIENCE;
+    use crate::trusted::{Owner, private_directory};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    fn inspected(state: &Path) -> Inspection {
+        Files::new(state, Owner(nix::unistd::geteuid().as_raw()), PATIENCE).inspect()
+    }
+
+    /// What is wrong, in short.
+    fn flaws(state: &Path) -> Vec<String> {
+        let short = |flaw: &Flaw| match flaw {
+            Flaw::Unusable(error) => error.to_string(),
+            Flaw::LeftOver(path) => format!("left over: {}", path.strip_prefix(state).unwrap().display()),
+            Flaw::Unknown(path) => format!("unknown: {}", path.strip_prefix(state).unwrap().display()),
+        };
+        inspected(state).flaws.iter().map(short).collect()
+    }
+
+    fn make(state: &Path, folder: &str) {
+        fs::create_dir(state.join(folder)).unwrap();
+        fs::set_permissions(state.join(folder), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
+    #[test]
+    fn a_state_without_accounts_is_well_and_one_without_folders_is_not() {
+        let state = private_directory();
+        let missing = state.path().join("users");
+        assert_eq!(flaws(state.path()), [StoreError::NoFolder(missing).to_string()]);
+        make(state.path(), "users");
+        let inspection = inspected(state.path());
+        assert!(inspection.flaws.is_empty() && inspection.tokens.is_none(), "{inspection:?}");
+        assert_eq!(flaws(&state.path().join("elsewhere")).len(), 1);
+    }
+
+    #[test]
+    fn what_does_not_belong_there_is_named_and_is_not_opened() {
+        let state = private_directory();
+        for folder in ["users", "users/alice", "services", "services/sshd"] {
+            make(state.path(), folder);
+        }
+        for file in ["registry.db.new", "users/alice/state.new", "users/alice/state.bak", "users/-rf", "core"] {
+            fs::write(state.path().join(file), "").unwrap();
+        }
+        nix::unistd::mkfifo(&state.path().join("users/alice/fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert_eq!(
+            flaws(state.path()),
+            [
+                "unknown: core",
+                "left over: registry.db.new",
+                "unknown: users/-rf",
+                "unknown: users/alice/fifo",
+                "unknown: users/alice/state.bak",
+                "left over: users/alice/state.new"
+            ]
+        );
+        assert_eq!(inspected(state.path()).accounts, 1);
+    }
+
+    #[test]
+    fn below_a_folder_that_others_may_enter_nobody_looks() {
+        let state = private_directory();
+        make(state.path(), "users");
+        fs::write(state.path().join("core"), "").unwrap();
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(inspected(state.path()).flaws.as_slice(), [Flaw::Unusable(StoreError::File(_))]));
+    }
+
+    #[test]
+    fn records_that_others_may_read_are_found() {
+        let state = private_directory();
+        for folder in ["users", "services", "services/sshd"] {
+            make(state.path(), folder);
+        }
+        let record = state.path().join("services/sshd/before");
+        fs::write(&record, "").unwrap();
+        fs::set_permissions(&record, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(inspected(state.path()).flaws.as_slice(), [Flaw::Unusable(StoreError::File(_))]));
+    }
+}
