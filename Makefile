@@ -45,7 +45,7 @@ demo-token: demo-built ## The same for a fob: the vendor's encrypted zip importe
 	target/release/demo token
 
 demo-built:
-	tests/install-packages
+	tests/install-packages demo
 	$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked -p twofactor-tests --bins
 
@@ -122,6 +122,10 @@ uninstall: ## Remove what install put there; refuses while a PAM service still n
 
 deb: ## Build the Debian package into target/deb
 	packaging/deb/build
+
+.PHONY: rpm
+rpm: ## Build the rpm packages into target/rpm
+	packaging/rpm/build
 
 clean: ## Remove what was built
 	$(CARGO) clean

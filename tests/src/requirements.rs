@@ -45,6 +45,12 @@ pub fn programs_met(names: &[&str]) -> bool {
     met_unless(absent(names).as_deref())
 }
 
+/// The same for a suite that also needs what a package of the distribution puts at `path`.
+pub fn package_met(package: &str, path: &str) -> bool {
+    let missing = || format!("{package} is not installed; run tests/install-packages");
+    met_unless((!Path::new(path).exists()).then(missing).as_deref())
+}
+
 /// The same for a suite that also needs these modules of Debian's python3.
 pub fn python_modules_met(names: &[&str]) -> bool {
     let absent: Vec<&str> = names

@@ -1,0 +1,253 @@
+//! The SELinux module, linked with Debian's real policy: what a login needs is allowed to whoever logs people in, and to
+//! nobody else. The policy is inspected, not enforced: that takes a kernel that was started with SELinux.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use twofactor_tests::artifacts::workspace;
+use twofactor_tests::private_host::said;
+use twofactor_tests::requirements;
+
+use super::packages::scratch;
+
+const STATE: &str = "pam_twofactor_var_lib_t";
+
+/// What logins do below `/var/lib/twofactor`, as strace saw it in logins with apps and tokens and in first logins.
+/// Permission by permission, with a system call that asks for it.
+const ON_FOLDERS: [(&str, &str); 12] = [
+    ("search", "openat below the folder"),
+    ("getattr", "statx of the handle"),
+    ("open", "openat(\"users\", O_DIRECTORY)"),
+    ("read", "openat(\"users\", O_RDONLY)"),
+    ("lock", "flock of the user's folder"),
+    ("write", "anything new in it"),
+    ("add_name", "mknodat(\"registry.db-shm\")"),
+    ("remove_name", "renameat(\"state.new\")"),
+    ("create", "mkdirat(\"alice\")"),
+    ("setattr", "fchmod of the new folder"),
+    ("rmdir", "unlinkat of a folder left over at \"state.new\""),
+    ("ioctl", "what libraries ask of any handle"),
+];
+const ON_FILES: [(&str, &str); 11] = [
+    ("getattr", "statx of the handle"),
+    ("open", "openat(\"secret.toml\")"),
+    ("read", "read"),
+    ("write", "pwrite of a slot of \"state\""),
+    ("create", "openat(\"state.new\", O_CREAT)"),
+    ("setattr", "fchmod of \"state.new\", fchown of \"registry.db-wal\""),
+    ("rename", "renameat(\"state.new\")"),
+    ("unlink", "unlinkat(\"state.new\"), unlink of \"registry.db-wal\""),
+    ("lock", "fcntl(F_SETLK) of \"registry.db\""),
+    ("map", "mmap of \"registry.db-shm\""),
+    ("ioctl", "what libraries ask of any handle"),
+];
+
+/// The domains of programs that run PAM services, here and in Fedora.
+const ASKING: [&str; 13] = [
+    "sshd_t",
+    "local_login_t",
+    "remote_login_t",
+    "xdm_t",
+    "cockpit_session_t",
+    "policykit_auth_t",
+    "staff_sudo_t",
+    "user_sudo_t",
+    "staff_su_t",
+    "user_su_t",
+    "sysadm_su_t",
+    "twofactor_test_fedora_login_t",
+    "twofactor_test_fedora_su_t",
+];
+
+/// A module that knows what only Fedora's policy has: the two attributes, each with a type.
+const FEDORA: &str = "module twofactor_test_fedora 1.0;
+require { attribute domain; }
+attribute login_pgm;
+attribute su_domain_type;
+type twofactor_test_fedora_login_t, domain, login_pgm;
+type twofactor_test_fedora_su_t, domain, su_domain_type;
+";
+
+/// The compiled policy with our module in it, and its file contexts.
+struct Policy {
+    kernel: PathBuf,
+    contexts: PathBuf,
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(output.status.success(), "{program} {}: {}", arguments.join(" "), said(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn compiled(folder: &Path) -> String {
+    let out = format!("OUT={}", folder.display());
+    let output = Command::new("make")
+        .args(["--silent", "--directory"])
+        .arg(workspace().join("packaging/selinux"))
+        .arg(out)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "the compiler warns");
+    folder.join("pam_twofactor.pp").display().to_string()
+}
+
+/// Debian's policy in a store of its own, with our module and what Fedora has.
+fn policy() -> Option<&'static Policy> {
+    static BUILT: OnceLock<Policy> = OnceLock::new();
+    let programs = ["checkmodule", "m4", "make", "matchpathcon", "seinfo", "semodule", "semodule_package", "sesearch"];
+    let policy = "/var/lib/selinux/default";
+    if !requirements::met()
+        || !requirements::programs_met(&programs)
+        || !requirements::package_met("selinux-policy-default", policy)
+    {
+        return None;
+    }
+    Some(BUILT.get_or_init(|| {
+        let store = scratch("policy");
+        for folder in ["etc/selinux", "var/lib/selinux"] {
+            fs::create_dir_all(store.join(folder)).unwrap();
+            let from = format!("/{folder}/default");
+            run("cp", &["--archive", &from, store.join(folder).to_str().unwrap()]);
+        }
+        run("cp", &["/etc/selinux/semanage.conf", store.join("etc/selinux").to_str().unwrap()]);
+        let ours = compiled(&store);
+        let path = |name: &str| store.join(name).display().to_string();
+        fs::write(store.join("twofactor_test_fedora.te"), FEDORA).unwrap();
+        run("checkmodule", &["-M", "-m", "-o", &path("twofactor_test_fedora.mod"), &path("twofactor_test_fedora.te")]);
+        run("semodule_package", &["-o", &path("twofactor_test_fedora.pp"), "-m", &path("twofactor_test_fedora.mod")]);
+        let fedora = path("twofactor_test_fedora.pp");
+        run("semodule", &["-p", &store.display().to_string(), "-s", "default", "-n", "-i", &fedora, "-i", &ours]);
+        let kernel =
+            super::packages::only_file(&store.join("etc/selinux/default/policy"), |name| name.starts_with("policy."));
+        Policy { kernel, contexts: store.join("etc/selinux/default/contexts/files/file_contexts") }
+    }))
+}
+
+impl Policy {
+    /// The rules that `sesearch --allow` finds.
+    fn rules(&self, arguments: &[&str]) -> Vec<String> {
+        let kernel = self.kernel.to_str().unwrap();
+        run("sesearch", &[&["--allow"], arguments, &[kernel]].concat()).lines().map(str::to_owned).collect()
+    }
+
+    /// The types that have an attribute.
+    fn members(&self, attribute: &str) -> BTreeSet<String> {
+        let text = run("seinfo", &["--attribute", attribute, "--expand", self.kernel.to_str().unwrap()]);
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// What `domain` may do with the state, by class.
+    fn allowed(&self, domain: &str) -> BTreeSet<(String, String)> {
+        let rules = self.rules(&["--source", domain, "--target", STATE]);
+        let mut allowed = BTreeSet::new();
+        for rule in &rules {
+            let Some((_, right)) = rule.split_once(':') else { continue };
+            let (class, permissions) = right.split_once(' ').unwrap_or_else(|| panic!("a rule: {rule}"));
+            for permission in permissions.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_') {
+                if !permission.is_empty() {
+                    allowed.insert((class.to_owned(), permission.to_owned()));
+                }
+            }
+        }
+        allowed
+    }
+}
+
+#[test]
+fn whoever_asks_for_a_code_may_do_what_a_login_does() {
+    let Some(policy) = policy() else { return };
+    for domain in ASKING {
+        let allowed = policy.allowed(domain);
+        for (class, needed) in [("dir", &ON_FOLDERS[..]), ("file", &ON_FILES[..])] {
+            for (permission, call) in needed {
+                let there = allowed.contains(&(class.to_owned(), (*permission).to_owned()));
+                assert!(there, "{domain} may not {permission} a {class}: {call}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_asks_for_a_code_finds_the_way_to_the_state_and_reads_the_configuration() {
+    let Some(policy) = policy() else { return };
+    let by_attribute = ["login_pgm", "su_domain_type", "sudodomain"].map(|name| (name, policy.members(name)));
+    let named = |domain: &str| {
+        let attributes = by_attribute.iter().filter(|(_, members)| members.contains(domain)).map(|(name, _)| *name);
+        attributes.chain([domain]).map(|name| format!("allow {name} ")).collect::<Vec<_>>()
+    };
+    let way = [
+        ("var_t", "dir", "search"),
+        ("var_lib_t", "dir", "search"),
+        ("etc_t", "dir", "search"),
+        ("etc_t", "file", "read"),
+    ];
+    for (target, class, permission) in way {
+        let rules = policy.rules(&["--target", target, "--class", class, "--perms", permission]);
+        for domain in ASKING {
+            let there = named(domain).iter().any(|start| rules.iter().any(|rule| rule.starts_with(start)));
+            assert!(there, "{domain} may not {permission} {target}:{class}");
+        }
+    }
+}
+
+/// Beside whoever asks: administrators, what is not confined, and the backup and integrity programs to which the policy
+/// gives every file, `/etc/shadow` too.
+#[test]
+fn nobody_else_can_read_the_secrets() {
+    let Some(policy) = policy() else { return };
+    let readers: BTreeSet<String> = policy
+        .rules(&["--target", STATE, "--class", "file", "--perms", "read"])
+        .iter()
+        .map(|rule| rule.split_whitespace().nth(1).unwrap().to_owned())
+        .collect();
+    let attributes = ["login_pgm", "su_domain_type", "sudodomain", "files_unconfined_type"];
+    let backups = ["aide_t", "amanda_t", "backup_t", "bacula_t", "quota_t", "samhain_t", "samhaind_t", "siggen_t"];
+    for reader in &readers {
+        let known = ASKING.contains(&reader.as_str())
+            || attributes.contains(&reader.as_str())
+            || backups.contains(&reader.as_str())
+            || ["sysadm_t", "tripwire_t"].contains(&reader.as_str());
+        assert!(known, "{reader} can read the secrets");
+    }
+    // What could read them, had they the type that other PAM modules share.
+    let shared = policy.rules(&["--target", "var_auth_t", "--class", "file", "--perms", "read"]);
+    for neighbour in ["smbd_t", "nfsd_t", "ftpd_t", "rsync_t"] {
+        assert!(shared.iter().any(|rule| rule.starts_with(&format!("allow {neighbour} "))), "{neighbour}");
+        assert!(!readers.contains(neighbour), "{neighbour}");
+    }
+}
+
+#[test]
+fn restorecon_may_mend_the_labels_and_tmpfiles_may_make_the_folders() {
+    let Some(policy) = policy() else { return };
+    let mending = policy.allowed("setfiles_t");
+    for class in ["dir", "file"] {
+        for permission in ["relabelfrom", "relabelto"] {
+            assert!(mending.contains(&(class.to_owned(), permission.to_owned())), "{class} {permission}");
+        }
+    }
+    let making = policy.allowed("systemd_tmpfiles_t");
+    for permission in ["create", "setattr", "relabelto"] {
+        assert!(making.contains(&("dir".to_owned(), permission.to_owned())), "{permission}");
+    }
+    assert!(!making.contains(&("file".to_owned(), "read".to_owned())), "it makes folders and reads no secret");
+}
+
+#[test]
+fn the_state_has_its_label_and_nothing_beside_it() {
+    let Some(policy) = policy() else { return };
+    let label = |path: &str| {
+        let answer = run("matchpathcon", &["-n", "-f", policy.contexts.to_str().unwrap(), path]);
+        answer.trim().to_owned()
+    };
+    for path in ["/var/lib/twofactor", "/var/lib/twofactor/users/alice/state", "/var/lib/twofactor/registry.db"] {
+        assert_eq!(label(path), format!("system_u:object_r:{STATE}:s0"), "{path}");
+    }
+    assert!(!label("/var/lib/twofactor-old").contains(STATE));
+    assert!(!label("/etc/twofactor/twofactor.toml").contains(STATE));
+}
