@@ -1,6 +1,6 @@
 //! An account: a user's apps, recovery codes and physical tokens, and how far they have been used.
 //!
-//! What an answer is to all of that is in [`judging`].
+//! What an answer is to all of that is in `judging`.
 //!
 //! [`Credentials`] change on enrollment only and [`Held`] tokens when they are assigned; [`State`] changes with every
 //! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.

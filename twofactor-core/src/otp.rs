@@ -4,7 +4,7 @@
 //! (RFC 6238 §5.2). Steps at or below the watermark are reported as [`Match::Replayed`] and never as fresh.
 
 //!
-//! Looking far beyond the window, for tokens whose clock is off, is in [`resynchronization`].
+//! Looking far beyond the window, for tokens whose clock is off, is in `resynchronization`.
 
 mod parameters;
 mod progress;
