@@ -11,6 +11,8 @@ mod error;
 mod host;
 mod journal;
 mod output;
+mod people;
+mod program;
 mod progress;
 mod qr;
 mod terminal;

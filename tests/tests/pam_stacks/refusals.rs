@@ -75,6 +75,10 @@ fn a_host_keeps_an_administrator_who_can_log_in() {
             host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
             refused(host, &["service", "enable", "login", "--yes"], 7, hint);
         }
+        // A login through sshd is never local.
+        host.configure("[[rule]]\nlocal = true\nsecond_factor = \"off\"\n");
+        host.succeed("twofactor", ["service", "enable", "login", "--yes"]);
+        refused(host, &["service", "enable", "sshd", "--yes"], 7, hint);
     });
 }
 

@@ -8,7 +8,6 @@ mod accounts;
 mod clock;
 mod configuration;
 mod polkit;
-mod program;
 mod selinux;
 mod services;
 mod sshd;

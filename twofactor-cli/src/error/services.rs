@@ -25,6 +25,8 @@ pub(crate) enum ServiceFailure {
     NoModule(Option<PathBuf>),
     #[error("no administrator could log in with {service}: not enrolled are {}", administrators.join(", "))]
     NobodyLeft { service: String, administrators: Vec<String> },
+    #[error("cannot tell who administrators are: {0}")]
+    People(String),
     #[error("{service} runs pam_twofactor through another file: {place}")]
     Through { service: String, place: Place },
     #[error("{service}: without pam_twofactor, {error}")]
@@ -60,6 +62,7 @@ impl ServiceFailure {
             | Self::Link { .. }
             | Self::NoModule(_)
             | Self::NobodyLeft { .. }
+            | Self::People(_)
             | Self::Through { .. }
             | Self::Needed { .. }
             | Self::Changed(_)
@@ -86,6 +89,7 @@ impl ServiceFailure {
                 Some(name) => format!("run \"twofactor enroll {}\"; --force does it all the same", quoted(name)),
                 None => "--force does it all the same".to_owned(),
             },
+            Self::People(_) => "try: getent passwd; --force does it all the same".to_owned(),
             Self::Through { place, .. } if place.file.to_string_lossy().contains("/common-") => {
                 "pam-auth-update --disable twofactor takes it out of all services".to_owned()
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{Finding, Id, some_of};
 use crate::clock::UnixTime;
-use crate::config::Config;
-use crate::policy::{self, By, Decision, NullOk};
+use crate::config::{Config, InvitationRule};
+use crate::policy::{self, By, Decision, NullOk, Ruling};
 use crate::rule::{Factors, Facts};
 use crate::shell::quoted;
 use crate::user::{LookupError, UserDatabase, UserName};
@@ -118,9 +118,7 @@ fn prospect(
     now: UnixTime,
 ) -> Result<Prospect, LookupError> {
     let Some(has) = person.has else { return Ok(Prospect::Well) };
-    let rhost = REMOTE.contains(&service.name.as_str()).then_some(ELSEWHERE);
-    let facts = Facts { user: Some(&person.name), service: &service.name, rhost };
-    let ruling = policy::judge(config, service.null_ok, &facts, None, users, now);
+    let ruling = ruling(config, person, service, users, now);
     let counts = both(has, ruling.factors) != Factors::NONE;
     match (ruling.decision, ruling.grace, ruling.by) {
         (_, _, By::Failure(error)) => Err(error),
@@ -131,6 +129,30 @@ fn prospect(
         }
         _ => Ok(Prospect::Well),
     }
+}
+
+/// Whether somebody who has passed the first factor of a service certainly gets past our line, with what he has or can set up
+/// there. Recovery codes are no way in to build on: they run out.
+pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn UserDatabase, now: UnixTime) -> bool {
+    let Some(has) = person.has else { return false };
+    let has = Factors { recovery: false, ..has };
+    let ruling = ruling(config, person, service, users, now);
+    let counts = both(has, ruling.factors) != Factors::NONE;
+    match ruling.decision {
+        Decision::Waive(_) => true,
+        Decision::AskTheEnrolled(_) => counts || has == Factors::NONE,
+        Decision::AskOrEnroll(_) if config.enrollment.invitation == InvitationRule::None => {
+            counts || has == Factors::NONE
+        }
+        Decision::AskOrEnroll(_) | Decision::Ask => counts,
+    }
+}
+
+/// What the policy says of a login as it usually happens: over a network to the services that are there for that.
+fn ruling(config: &Config, person: &Person, service: &Guarded, users: &dyn UserDatabase, now: UnixTime) -> Ruling {
+    let rhost = REMOTE.contains(&service.name.as_str()).then_some(ELSEWHERE);
+    let facts = Facts { user: Some(&person.name), service: &service.name, rhost };
+    policy::judge(config, service.null_ok, &facts, None, users, now)
 }
 
 impl Guarded {

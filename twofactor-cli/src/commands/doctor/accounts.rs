@@ -1,9 +1,5 @@
 //! People: who may log in, who is enrolled, and what is about to go wrong for them.
 
-mod people;
-
-pub(super) use people::login_names;
-
 use twofactor_core::account::{Confirmation, REPEATED};
 use twofactor_core::checkup::people::{FirstFactor, Guarded, of_people};
 use twofactor_core::checkup::services::{asks_first_factor, lets_in, our_lines};
@@ -19,6 +15,7 @@ use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 use super::configuration::Source;
 use super::{Area, counted};
 use crate::error::quoted;
+use crate::people;
 
 /// Fewer recovery codes than this are few: the notice at login says so too.
 const FEW: usize = 4;

@@ -4,7 +4,7 @@ use twofactor_core::checkup::clock::{Synchronization, by_chronyc, by_timedatectl
 use twofactor_core::clock::{Clock as _, SystemClock};
 
 use super::Area;
-use super::program::ask;
+use crate::program::ask;
 
 pub(super) fn look() -> Area {
     let mut area = Area::new("clock", "");

@@ -6,7 +6,7 @@ use twofactor_core::checkup::selinux::{of_label, of_modules};
 use twofactor_core::config::Config;
 
 use super::Area;
-use super::program::ask;
+use crate::program::ask;
 
 /// There, and saying whether the policy is enforced, where SELinux is enabled.
 const ENFORCE: &str = "/sys/fs/selinux/enforce";

@@ -9,8 +9,8 @@ use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
 
 use super::Area;
-use super::accounts::login_names;
-use super::program::{Said, ask};
+use crate::people::login_names;
+use crate::program::{Said, ask};
 
 const CONFIGURATION: &str = "/etc/ssh/sshd_config";
 

@@ -9,7 +9,7 @@ use twofactor_core::trusted::describe;
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
 /// What a program said.
-pub(super) enum Said {
+pub(crate) enum Said {
     /// It was content.
     Well(String),
     /// It was not, and said why.
@@ -20,7 +20,7 @@ pub(super) enum Said {
 
 impl Said {
     /// What it said when it was content, or why it is not known.
-    pub(super) fn well(self) -> Result<String, String> {
+    pub(crate) fn well(self) -> Result<String, String> {
         match self {
             Self::Well(said) => Ok(said),
             Self::Failed(reason) | Self::NotRun(reason) => Err(reason),
@@ -29,7 +29,7 @@ impl Said {
 }
 
 /// Runs a program that reports something, in the C locale and without input.
-pub(super) fn ask(name: &str, arguments: &[&str]) -> Said {
+pub(crate) fn ask(name: &str, arguments: &[&str]) -> Said {
     let Some(path) = find(name) else { return Said::NotRun(format!("{name} is not installed")) };
     let mut command = Command::new(path);
     command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null());

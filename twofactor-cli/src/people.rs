@@ -13,7 +13,7 @@ use twofactor_core::store::files::{Files, Status};
 use twofactor_core::store::{Presence, Store as _};
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
-use crate::commands::doctor::program::ask;
+use crate::program::ask;
 
 /// Groups whose members may become root on some distribution.
 const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
@@ -25,12 +25,12 @@ struct Entry {
 }
 
 /// The names of everybody who may log in.
-pub(in crate::commands::doctor) fn login_names() -> Result<Vec<UserName>, String> {
+pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
     Ok(entries()?.into_iter().map(|entry| entry.name).collect())
 }
 
 /// Everybody who may log in, with what they have.
-pub(super) fn who_may_log_in(accounts: &Files, config: &Config, now: UnixTime) -> Result<Vec<Person>, String> {
+pub(crate) fn who_may_log_in(accounts: &Files, config: &Config, now: UnixTime) -> Result<Vec<Person>, String> {
     let (locked, bosses) = (locked_passwords(), administrators()?);
     let person = |Entry { name, is_root }: Entry| {
         let among_bosses = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
