@@ -1,0 +1,102 @@
+//! The owners of tokens that change hands, locked until it is written what became of them.
+//!
+//! What always holds: whoever holds more tokens than the registry knows of is refused, and never the other way round.
+
+use std::collections::BTreeMap;
+
+use super::super::Locked;
+use super::TokenError;
+use crate::account::State;
+use crate::store::StoreError;
+use crate::store::registry::{Edit, RegistryError, Stored};
+use crate::user::UserName;
+
+/// Owners who cannot log in while a change is made that concerns them.
+pub(super) struct Locks(BTreeMap<UserName, Locked>);
+
+impl Locks {
+    pub(super) fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    pub(super) fn add(&mut self, owner: &UserName, lock: Locked) {
+        self.0.insert(owner.clone(), lock);
+    }
+
+    pub(super) fn has(&self, owner: &UserName) -> bool {
+        self.0.contains_key(owner)
+    }
+
+    /// The lock of an owner, when it is held.
+    pub(super) fn of(&self, owner: &UserName) -> Option<&Locked> {
+        self.0.get(owner)
+    }
+
+    /// Makes a change happen that takes tokens away, and then writes down how many everybody holds now. In this order:
+    /// should the second be missed, they hold more than the registry knows of, and are refused until `reset`, not let in.
+    pub(super) fn commit(self, edit: Edit<'_>) -> Result<(), TokenError> {
+        let held = self.holdings(&edit)?;
+        edit.commit()?;
+        for (lock, held) in held {
+            match lock.write_tokens_held(held) {
+                // What is lost or damaged is said at the next login.
+                Ok(_) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a change happen that gives tokens, after writing down how many everybody will hold. In this order: whoever
+    /// holds more than the registry knows is refused, and never the other way round. Takes that back when it cannot happen.
+    pub(super) fn commit_gift(self, edit: Edit<'_>) -> Result<(), StoreError> {
+        let mut before = Vec::new();
+        let mut happened = Ok(());
+        for (lock, held) in self.holdings(&edit)? {
+            match lock.write_tokens_held(held) {
+                Ok(had) => before.push((lock, had)),
+                Err(error) => happened = Err(error),
+            }
+        }
+        let happened = happened.and_then(|()| Ok(edit.commit()?));
+        if happened.is_err() {
+            for (lock, had) in before {
+                // Should this fail too, the owner is refused until the token is assigned or `reset` makes it up.
+                let _ = lock.write_tokens_held(had);
+            }
+        }
+        happened
+    }
+
+    /// How many tokens everybody holds once the change has happened.
+    fn holdings(self, edit: &Edit<'_>) -> Result<Vec<(Locked, usize)>, RegistryError> {
+        self.0.into_iter().map(|(owner, lock)| Ok((lock, edit.held(&owner)?))).collect()
+    }
+
+    /// The owner's near misses with a token are explained. That they go on being counted should this fail harms nobody.
+    pub(super) fn forgive_near_misses(self, token: &Stored) {
+        let Some(seed) = token.seed() else { return };
+        for lock in self.0.into_values() {
+            if let Ok(mut state) = lock.state() {
+                state.forgive_near_misses(seed);
+                let _ = lock.write_state(&state);
+            }
+        }
+    }
+}
+
+impl Locked {
+    /// Writes down how many tokens the user holds. Gives how many that were before.
+    fn write_tokens_held(&self, held: usize) -> Result<usize, StoreError> {
+        let mut state = self.state()?;
+        let before = state.tokens_held;
+        if before != held {
+            if held < before {
+                // What was taken away and comes back one day spares nobody a code.
+                state.memories.clear();
+            }
+            self.overwrite_state(&State { tokens_held: held, ..state })?;
+        }
+        Ok(before)
+    }
+}
