@@ -28,66 +28,14 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use serde_json::{Value, json};
 
-/// `struct pam_message` (`pam_conv(3)`).
-#[repr(C)]
-struct Message {
-    style: c_int,
-    text: *const c_char,
-}
+use libpam::{
+    Conversation, Handle, Message, PAM_BUF_ERR, PAM_CONV_ERR, PAM_ERROR_MSG, PAM_ESTABLISH_CRED, PAM_FAIL_DELAY,
+    PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_RHOST, PAM_SILENT, PAM_SUCCESS, PAM_TEXT_INFO, PAM_TTY, PAM_USER,
+    Response, pam_acct_mgmt, pam_authenticate, pam_chauthtok, pam_close_session, pam_end, pam_open_session,
+    pam_set_item, pam_setcred, pam_start_confdir,
+};
 
-/// `struct pam_response` (`pam_conv(3)`).
-#[repr(C)]
-struct Response {
-    text: *mut c_char,
-    unused: c_int,
-}
-
-/// `struct pam_conv` (`pam_conv(3)`).
-#[repr(C)]
-struct Conversation {
-    converse: extern "C" fn(c_int, *mut *const Message, *mut *mut Response, *mut c_void) -> c_int,
-    data: *mut c_void,
-}
-
-/// `pam_handle_t`.
-#[repr(C)]
-struct Handle {
-    _opaque: [u8; 0],
-}
-
-#[link(name = "pam")]
-unsafe extern "C" {
-    fn pam_start_confdir(
-        service: *const c_char,
-        user: *const c_char,
-        conversation: *const Conversation,
-        confdir: *const c_char,
-        handle: *mut *mut Handle,
-    ) -> c_int;
-    fn pam_end(handle: *mut Handle, status: c_int) -> c_int;
-    fn pam_set_item(handle: *mut Handle, item: c_int, value: *const c_void) -> c_int;
-    fn pam_authenticate(handle: *mut Handle, flags: c_int) -> c_int;
-    fn pam_setcred(handle: *mut Handle, flags: c_int) -> c_int;
-    fn pam_acct_mgmt(handle: *mut Handle, flags: c_int) -> c_int;
-    fn pam_open_session(handle: *mut Handle, flags: c_int) -> c_int;
-    fn pam_close_session(handle: *mut Handle, flags: c_int) -> c_int;
-    fn pam_chauthtok(handle: *mut Handle, flags: c_int) -> c_int;
-}
-
-// security/_pam_types.h
-const PAM_SUCCESS: c_int = 0;
-const PAM_BUF_ERR: c_int = 5;
-const PAM_CONV_ERR: c_int = 19;
-const PAM_SILENT: c_int = 0x8000;
-const PAM_USER: c_int = 2;
-const PAM_TTY: c_int = 3;
-const PAM_RHOST: c_int = 4;
-const PAM_FAIL_DELAY: c_int = 10;
-const PAM_ESTABLISH_CRED: c_int = 2;
-const PAM_PROMPT_ECHO_OFF: c_int = 1;
-const PAM_PROMPT_ECHO_ON: c_int = 2;
-const PAM_ERROR_MSG: c_int = 3;
-const PAM_TEXT_INFO: c_int = 4;
+mod libpam;
 
 /// The command line.
 struct Script {

@@ -4,65 +4,22 @@
 
 #![allow(unsafe_code, reason = "libpam is C")]
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::time::{Duration, Instant};
+
+use crate::libpam::{
+    Conversation, Handle, Message, PAM_BUF_ERR, PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_RHOST, PAM_SUCCESS,
+    Response, pam_authenticate, pam_end, pam_set_item, pam_start_confdir,
+};
 
 // libgcc linked into this program: a program that has libgcc_s.so.1 loaded already, as every Rust program has, would
 // spare our module, and no other, the loading of it. sshd does not have it.
 #[link(name = "gcc_eh", kind = "static", modifiers = "+whole-archive,-bundle")]
 unsafe extern "C" {}
 
-/// `struct pam_message` (`pam_conv(3)`).
-#[repr(C)]
-struct Message {
-    style: c_int,
-    text: *const c_char,
-}
-
-/// `struct pam_response` (`pam_conv(3)`).
-#[repr(C)]
-struct Response {
-    text: *mut c_char,
-    unused: c_int,
-}
-
-/// `struct pam_conv` (`pam_conv(3)`).
-#[repr(C)]
-struct Conversation {
-    converse: extern "C" fn(c_int, *mut *const Message, *mut *mut Response, *mut c_void) -> c_int,
-    data: *mut c_void,
-}
-
-/// `pam_handle_t`.
-#[repr(C)]
-struct Handle {
-    _opaque: [u8; 0],
-}
-
-#[link(name = "pam")]
-unsafe extern "C" {
-    fn pam_start_confdir(
-        service: *const c_char,
-        user: *const c_char,
-        conversation: *const Conversation,
-        confdir: *const c_char,
-        handle: *mut *mut Handle,
-    ) -> c_int;
-    fn pam_end(handle: *mut Handle, status: c_int) -> c_int;
-    fn pam_set_item(handle: *mut Handle, item: c_int, value: *const c_void) -> c_int;
-    fn pam_authenticate(handle: *mut Handle, flags: c_int) -> c_int;
-}
-
 unsafe extern "C" {
     fn closelog();
 }
-
-// security/_pam_types.h
-const PAM_SUCCESS: c_int = 0;
-const PAM_BUF_ERR: c_int = 5;
-const PAM_RHOST: c_int = 4;
-const PAM_PROMPT_ECHO_OFF: c_int = 1;
-const PAM_PROMPT_ECHO_ON: c_int = 2;
 
 /// How a login ended, and how long it took.
 #[derive(Debug, Clone, Copy)]

@@ -22,6 +22,8 @@ mod contestant;
 mod crowd;
 mod disk;
 mod durability;
+#[path = "../libpam/mod.rs"]
+mod libpam;
 mod logins;
 mod machine;
 mod population;
