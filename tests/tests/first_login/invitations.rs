@@ -119,6 +119,9 @@ fn guessing_invitations_is_slowed() {
         host.add_user("alice");
         crate::module_alone(host, "guessed", "");
         let code = invite(host, "alice");
+        let state = std::fs::read_to_string("/var/lib/twofactor/users/alice/state").unwrap();
+        assert!(state.contains("[invitation]") && !state.contains(&code), "hashed at rest");
+        assert!(!state.contains(&code.replace('-', "")), "hashed at rest");
         for letter in ["A", "B", "C", "D", "E"] {
             let outcome = host.login("alice").service("guessed").typing(letter.repeat(8));
             assert_eq!(outcome.prompts(), [INVITATION]);
