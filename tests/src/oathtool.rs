@@ -29,6 +29,13 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
+    /// The app of the last otpauth URI in a text.
+    pub fn shown_in(text: &str) -> Self {
+        let start = text.rfind("otpauth://").unwrap_or_else(|| panic!("no URI was shown:\n{text}"));
+        let uri = text.get(start..).and_then(|rest| rest.split_whitespace().next());
+        Self::from_uri(uri.expect("it has an end"))
+    }
+
     /// Reads an otpauth URI, as an app does when it scans a QR code.
     pub fn from_uri(uri: &str) -> Self {
         let rest = uri.strip_prefix("otpauth://").unwrap_or_else(|| panic!("not an otpauth URI: {uri}"));

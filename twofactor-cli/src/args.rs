@@ -180,6 +180,26 @@ pub(crate) struct Enroll {
     pub(crate) no_confirm: bool,
 }
 
+impl Enroll {
+    /// `twofactor enroll USER` without options.
+    pub(crate) fn plainly(user: String) -> Self {
+        Self {
+            user,
+            label: Label::app(),
+            issuer: None,
+            algorithm: None,
+            digits: None,
+            period: None,
+            counter: false,
+            secret_file: None,
+            qr: QrChoice::Auto,
+            qr_file: None,
+            replace: false,
+            no_confirm: false,
+        }
+    }
+}
+
 /// Show who is enrolled with what
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Tokens, recovery codes that are left, wrong codes that count, and the last accepted login.")]

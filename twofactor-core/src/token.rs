@@ -57,6 +57,11 @@ impl Label {
             .then(|| Self(text.to_owned()))
     }
 
+    /// What an app is called when nobody calls it anything.
+    pub fn app() -> Self {
+        Self("app".to_owned())
+    }
+
     /// A physical token is called by its serial.
     pub(crate) fn of(serial: &Serial) -> Self {
         Self(serial.0.clone())

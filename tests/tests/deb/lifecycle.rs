@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use twofactor_tests::debian::{PACKAGE, debian};
+use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::{Host, said};
 use twofactor_tests::terminal::{Size, Terminal};
 
@@ -38,15 +39,22 @@ fn from_a_fresh_debian_to_a_protected_sshd_and_back() {
         println!("apt-get install took {:.2?}", started.elapsed());
         assert!(ssh(&host.own_sshd(), "").opened(), "installing switches nothing on");
 
-        // The first administrator is enrolled before anything is switched on.
+        // The second of the two commands in the README. The first administrator is enrolled on the way.
         host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
-        let alice = host.enroll("alice", &["--counter"]);
         let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sshd"]), Size::LARGE);
-        terminal.expect("[y/N]");
+        terminal.expect("Enroll alice now? [y/N] ");
+        terminal.type_line("y");
+        let app = Authenticator::shown_in(&terminal.expect("Code from the app: "));
+        terminal.type_line(&app.code(0));
+        terminal.expect("Change these files? [y/N] ");
         terminal.type_line("y");
         assert!(terminal.wait().success(), "{}", terminal.shown());
         {
             let sshd = host.own_sshd();
+            let session = ssh(&sshd, &app.code(1));
+            assert!(session.opened(), "{}", said(&session.output));
+            // From here on time does not matter.
+            let alice = host.enroll("alice", &["--counter", "--replace"]);
             let session = ssh(&sshd, &alice.wrong_code());
             assert!(!session.opened(), "a wrong code");
             let session = ssh(&sshd, &alice.next_code());

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::ReturnCode;
-use twofactor_tests::private_host::{Host, said};
+use twofactor_tests::private_host::{Host, PASSWORD, said};
 use twofactor_tests::random::Random;
 use twofactor_tests::requirements::PYTHON;
 use twofactor_tests::terminal::{Size, Terminal};
@@ -53,6 +54,34 @@ fn a_person_is_shown_the_diff_and_asked() {
             terminal.expect(words);
         }
         assert_ne!(files(), shipped);
+    });
+}
+
+#[test]
+fn whoever_enables_a_service_of_a_bare_host_is_enrolled_on_the_way() {
+    on("debian-12", |host, _| {
+        let shipped = files();
+        let command = host.twofactor(&["service", "enable", "sudo"]);
+        let mut terminal = Terminal::start(&command, Size::LARGE);
+        terminal.expect("no administrator could log in with sudo");
+        terminal.expect("Enroll alice now? [y/N] ");
+        terminal.type_line("");
+        terminal.expect("twofactor enroll alice");
+        assert_eq!(terminal.wait().code(), Some(7));
+
+        let mut terminal = Terminal::start(&command, Size::LARGE);
+        terminal.expect("Enroll alice now? [y/N] ");
+        terminal.type_line("y");
+        let app = Authenticator::shown_in(&terminal.expect("Code from the app: "));
+        assert_eq!(files(), shipped);
+        terminal.type_line(&app.code(0));
+        terminal.expect("alice is enrolled");
+        terminal.expect("Change these files? [y/N] ");
+        terminal.type_line("y");
+        terminal.expect("sudo asks for a second factor now");
+        let code = app.code(1);
+        let alice = Person { user: "alice", password: PASSWORD, code: &code };
+        assert_eq!(login(host, "sudo", alice), ReturnCode::SUCCESS);
     });
 }
 

@@ -7,6 +7,7 @@ mod administrators;
 mod change;
 mod disable;
 mod enable;
+mod first_administrator;
 mod list;
 mod records;
 mod sshd;

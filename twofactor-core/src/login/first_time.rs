@@ -156,7 +156,7 @@ impl Login<'_> {
     fn propose(&self) -> Result<Proposal, Denial> {
         let enrollment = &self.world.config.enrollment;
         let (issuer, account) = self.names();
-        let label = Label::new("app").ok_or_else(|| Denial::of(Reason::Panic))?;
+        let label = Label::app();
         let now = self.world.clock.now()?;
         let proposal = Proposal::new(label, enrollment.parameters, issuer, &account, now);
         proposal.map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))

@@ -15,7 +15,7 @@ use crate::output::{self, Output};
 
 use super::change::{self, Change};
 use super::records::{Origin, Record, Records};
-use super::{Consent, Named, Text, administrators, folders, shown, sshd};
+use super::{Consent, Named, Text, administrators, first_administrator, folders, shown, sshd};
 
 /// What becomes of one service.
 struct Plan {
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() {
         return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, None))?);
     }
-    refuse_lockout(&plans, arguments, host)?;
+    refuse_lockout(&plans, arguments, host, output)?;
     let steps = || plans.iter().filter_map(|plan| plan.step.as_ref().map(|step| (&plan.named, step)));
     for (named, step) in steps() {
         for finding in &step.wrong {
@@ -88,7 +88,12 @@ fn plan(named: Named) -> Result<Plan, ServiceFailure> {
 }
 
 /// A host must keep somebody who can mend it, and libpam must find what it is told to run.
-fn refuse_lockout(plans: &[Plan], arguments: &args::services::Enable, host: &Host) -> Result<(), Failure> {
+fn refuse_lockout(
+    plans: &[Plan],
+    arguments: &args::services::Enable,
+    host: &Host,
+    output: &Output,
+) -> Result<(), Failure> {
     let folder = modules::folder();
     if !folder.as_ref().is_some_and(|folder| folder.join(modules::OURS).exists()) {
         return Err(ServiceFailure::NoModule(folder).into());
@@ -96,6 +101,10 @@ fn refuse_lockout(plans: &[Plan], arguments: &args::services::Enable, host: &Hos
     for plan in plans.iter().filter(|plan| plan.step.is_some() && !arguments.force) {
         match administrators::keep_one(&plan.named.name, host) {
             Err(failure) if arguments.dry_run => output::warning(&failure.to_string()),
+            Err(failure) if !arguments.yes => {
+                first_administrator::enrolled_now(failure, host, output)?;
+                administrators::keep_one(&plan.named.name, host)?;
+            }
             kept => kept?,
         }
     }

@@ -1,0 +1,32 @@
+//! Enrolling an administrator on the way: so two commands protect a bare host, installing and this.
+
+use crate::args;
+use crate::commands::enroll;
+use crate::error::{Failure, ServiceFailure};
+use crate::host::Host;
+use crate::journal;
+use crate::output::{self, Format, Output};
+use crate::terminal::{self, Yes};
+
+/// Goes on where nothing stood in the way but that no administrator is enrolled, and whoever is at the terminal has one
+/// enrolled now.
+pub(super) fn enrolled_now(failure: Failure, host: &Host, output: &Output) -> Result<(), Failure> {
+    let Some(name) = whom_to_enroll(&failure).filter(|_| terminal::is_interactive() && output.format() == Format::Text)
+    else {
+        return Err(failure);
+    };
+    output::progress(&format!("{failure}."));
+    match terminal::ask_yes(&format!("Enroll {name} now? [y/N] "))? {
+        Yes::Yes => enroll::run(&args::Enroll::plainly(name), host, output),
+        Yes::No => Err(failure),
+    }
+}
+
+/// Whoever types this, when he is one of them and not just root; else the first, which is rather not root either.
+fn whom_to_enroll(failure: &Failure) -> Option<String> {
+    let Failure::Service(failure) = failure else { return None };
+    let ServiceFailure::NobodyLeft { administrators, .. } = failure.as_ref() else { return None };
+    let whoever_types = journal::actor_or_root();
+    let himself = administrators.iter().find(|name| **name == whoever_types && whoever_types != "root");
+    himself.or(administrators.first()).cloned()
+}
