@@ -11,8 +11,6 @@
 //! - Only `progress.rs` writes to standard error beside this file: its bar moves on a terminal.
 //! - Errors and warnings may quote what somebody typed: control characters are escaped.
 
-#![expect(clippy::print_stderr, reason = "this is the file that prints")]
-
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
 
@@ -248,32 +246,53 @@ pub(crate) fn must_show_json(json: &Value) -> io::Result<()> {
 
 /// A question, without a newline.
 pub(crate) fn prompt(question: &str) {
-    eprint!("{question}");
+    say(question);
 }
 
 /// A line of progress, or why a question is asked again.
 pub(crate) fn progress(line: &str) {
-    eprintln!("{line}");
+    say(&format!("{line}\n"));
 }
 
 /// Something the sysadmin should know although the command goes on.
 pub(crate) fn warning(sentence: &str) {
-    eprintln!("twofactor: warning: {}", Escaped(sentence));
+    message("twofactor: warning: ", sentence);
+}
+
+/// What to do about a warning.
+pub(crate) fn hint(sentence: &str) {
+    message("twofactor: hint: ", sentence);
 }
 
 /// One of many things that are wrong with a file; the error that follows sums them up.
 pub(crate) fn complaint(sentence: &str) {
-    eprintln!("twofactor: {}", Escaped(sentence));
+    message("twofactor: ", sentence);
 }
 
 /// What went wrong, and what to do about it.
 pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
     for line in lines {
-        eprintln!("twofactor: error: {}", Escaped(line));
+        message("twofactor: error: ", line);
     }
-    if let Some(hint) = hint {
-        eprintln!("twofactor: hint: {}", Escaped(hint));
+    if let Some(sentence) = hint {
+        self::hint(sentence);
     }
+}
+
+/// A sentence behind its prefix, wrapped for whoever reads it on a terminal.
+fn message(prefix: &str, sentence: &str) {
+    let line = match terminal_size::terminal_size_of(io::stderr()) {
+        Some((width, _)) => wrapped(prefix, sentence, 0, usize::from(width.0)),
+        None => format!("{prefix}{}", Escaped(sentence)),
+    };
+    say(&format!("{line}\n"));
+}
+
+/// Writes to standard error at once, behind what was written to standard output before.
+fn say(text: &str) {
+    let _ = io::stdout().flush();
+    // Nobody is left to be told.
+    let _ = write(Stream::Progress, text);
 }
 
 /// Help and version go to standard output; mistakes to standard error, with exit code 2.
@@ -339,6 +358,51 @@ pub(crate) fn printable(text: &str, longest: usize) -> String {
     }
 }
 
+/// `start` and `words` in lines of at most `width` columns. The first begins behind `column` columns; the others below the
+/// words. What stands between double quotes is pasted, and stays whole where a line has room for it.
+pub(crate) fn wrapped(start: &str, words: &str, column: usize, width: usize) -> String {
+    let words = printable(words, usize::MAX);
+    let indent = column + start.chars().count();
+    let mut text = start.to_owned();
+    let mut at = indent;
+    for (index, piece) in pieces(&words, width.saturating_sub(indent)).into_iter().enumerate() {
+        let length = piece.chars().count();
+        if index > 0 && at + 1 + length > width {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', indent));
+            at = indent;
+        } else if index > 0 {
+            text.push(' ');
+            at += 1;
+        }
+        text.push_str(piece);
+        at += length;
+    }
+    text
+}
+
+/// The words of a text; those of a command are one piece when it is no longer than `room`.
+fn pieces(text: &str, room: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word = rest.split(' ').next().unwrap_or_default().len();
+        let end = command(rest).filter(|end| rest.get(..*end).is_some_and(|text| text.chars().count() <= room));
+        let (piece, behind) = rest.split_at(end.unwrap_or(word));
+        pieces.push(piece);
+        rest = behind.strip_prefix(' ').unwrap_or(behind);
+    }
+    pieces
+}
+
+/// Where the command ends that a text begins with: behind the word with the second of two quotes.
+fn command(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix('"')?;
+    let quote = inside.find('"')? + 1;
+    let behind = text.get(quote..)?;
+    Some(quote + behind.find(' ').unwrap_or(behind.len()))
+}
+
 /// A text whose control characters are escaped, so that it cannot move a terminal's cursor.
 struct Escaped<'t>(&'t str);
 
@@ -371,6 +435,17 @@ mod tests {
         assert!(!utf8(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "C")]));
         assert!(!utf8(&[("LANG", "de_DE.ISO-8859-1")]));
         assert!(!utf8(&[]));
+    }
+
+    #[test]
+    fn messages_are_wrapped_at_words_and_commands_stay_whole() {
+        let hint = "run \"twofactor enroll alice\"; --force does it";
+        assert_eq!(wrapped("hint: ", hint, 0, 80), format!("hint: {hint}"));
+        assert_eq!(
+            wrapped("hint: ", hint, 0, 34),
+            "hint: run\n      \"twofactor enroll alice\";\n      --force does it"
+        );
+        assert_eq!(wrapped("", "a \"b c d e\" f", 0, 6), "a \"b c\nd e\" f", "a command that does not fit");
     }
 
     #[test]

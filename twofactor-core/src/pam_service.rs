@@ -28,6 +28,18 @@ pub const FOLDERS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"
 /// The service of those that nobody describes.
 pub const OTHER: &str = "other";
 
+/// What packages and editors leave beside a service.
+const LEFT_OVER: [&str; 9] =
+    [".dpkg-", ".rpmnew", ".rpmsave", ".rpmorig", ".pacnew", ".pacsave", ".pam-new", ".pam-old", ".twofactor-new"];
+
+/// Whether a file's name says that it is a copy, or hidden: nobody asks for such a service.
+pub fn is_copy(name: &str) -> bool {
+    let ends = ["~", ".bak", ".orig"];
+    name.starts_with('.')
+        || ends.iter().any(|end| name.ends_with(end))
+        || LEFT_OVER.iter().any(|part| name.contains(part))
+}
+
 /// libpam's own limit (PAM_SUBSTACK_MAX_LEVEL).
 const DEEPEST: usize = 16;
 /// The largest description that is read, in bytes.

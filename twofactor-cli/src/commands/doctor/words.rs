@@ -103,26 +103,8 @@ impl Page {
         }
     }
 
-    /// `start` and `words` in lines that are not too long. The first begins behind `column` columns; the others below the
-    /// words.
     fn wrapped(&self, start: &str, words: &str, column: usize) -> String {
-        let words = output::printable(words, usize::MAX);
-        let indent = column + start.len();
-        let mut text = start.to_owned();
-        let mut at = indent;
-        for (index, word) in words.split(' ').enumerate() {
-            let length = word.chars().count();
-            if index > 0 && at + 1 + length > self.width {
-                let _ = write!(text, "\n{:indent$}", "");
-                at = indent;
-            } else if index > 0 {
-                text.push(' ');
-                at += 1;
-            }
-            text.push_str(word);
-            at += length;
-        }
-        text
+        output::wrapped(start, words, column, self.width)
     }
 }
 
