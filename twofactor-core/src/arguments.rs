@@ -84,7 +84,10 @@ mod tests {
         assert_eq!((parsed.conf.to_str(), parsed.null_ok), (Some("/a"), NullOk::Yes));
         assert_eq!((parsed.verbosity, parsed.expected), (Verbosity::Normal, Expected::Certainly));
         let problems = ["conf= is there twice"; 2].map(str::to_owned).into_iter();
-        let problems = problems.chain(["unknown argument debug=1; did you mean debug?".to_owned(), "unknown argument nullok ; did you mean nullok?".to_owned()]);
+        let problems = problems.chain([
+            "unknown argument debug=1; did you mean debug?".to_owned(),
+            "unknown argument nullok ; did you mean nullok?".to_owned(),
+        ]);
         assert_eq!(parsed.problems, problems.collect::<Vec<_>>());
         assert_eq!(Arguments::parse(["conf=etc"]).problems, ["conf= takes an absolute path"]);
     }

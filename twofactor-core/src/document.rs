@@ -238,7 +238,8 @@ impl<'r, 't> Section<'r, 't> {
             return Some(Found { value: *meaning, offset: text.offset });
         }
         let all: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
-        self.reader.complain(text.offset, format!("{name}: \"{}\" is none of {}", printable(text.value), all.join(", ")));
+        self.reader
+            .complain(text.offset, format!("{name}: \"{}\" is none of {}", printable(text.value), all.join(", ")));
         None
     }
 

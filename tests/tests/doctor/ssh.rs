@@ -78,7 +78,7 @@ fn as_the_mend_says(host: &Host) {
     let (file, line) = place.split_once(',').unwrap().0.rsplit_once(':').unwrap();
     let line: usize = line.parse().unwrap();
     let mut lines: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
-    lines[line - 1] = setting.to_owned();
+    setting.clone_into(&mut lines[line - 1]);
     fs::write(file, lines.join("\n") + "\n").unwrap();
 }
 

@@ -6,8 +6,8 @@ use twofactor_core::checkup::services::our_lines;
 use twofactor_core::checkup::{Finding, Id, rules, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
-use twofactor_core::pam_service::{FOLDERS, Service};
 use twofactor_core::pam_service::findings::Place;
+use twofactor_core::pam_service::{FOLDERS, Service};
 use twofactor_core::trusted::{self, Owner};
 use twofactor_core::user::SystemUsers;
 
