@@ -11,7 +11,7 @@
 //! - Only `progress.rs` writes to standard error beside this file: its bar moves on a terminal.
 //! - Errors and warnings may quote what somebody typed: control characters are escaped.
 
-mod wrapping;
+mod sentences;
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
@@ -21,7 +21,8 @@ use serde_json::Value;
 use thiserror::Error;
 use twofactor_core::trusted::describe;
 
-pub(crate) use wrapping::wrapped;
+use sentences::Escaped;
+pub(crate) use sentences::{printable, wrapped};
 
 /// Where and how this run prints.
 #[derive(Debug)]
@@ -353,31 +354,6 @@ fn is_utf8_locale(variable: impl Fn(&str) -> Option<String>) -> bool {
     charset.eq_ignore_ascii_case("UTF-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
-/// A text that others chose, for a result: its control characters are escaped, and what is longer than `longest` is cut.
-pub(crate) fn printable(text: &str, longest: usize) -> String {
-    let escaped = Escaped(text).to_string();
-    match escaped.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}...", escaped.get(..end).unwrap_or_default()),
-        None => escaped,
-    }
-}
-
-/// A text whose control characters are escaped, so that it cannot move a terminal's cursor.
-struct Escaped<'t>(&'t str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for character in self.0.chars() {
-            if character.is_control() {
-                write!(formatter, "{}", character.escape_default())?;
-            } else {
-                write!(formatter, "{character}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,12 +370,5 @@ mod tests {
         assert!(!utf8(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "C")]));
         assert!(!utf8(&[("LANG", "de_DE.ISO-8859-1")]));
         assert!(!utf8(&[]));
-    }
-
-    #[test]
-    fn what_somebody_typed_cannot_move_the_cursor() {
-        assert_eq!(Escaped("a\u{1b}[2Jb\n").to_string(), "a\\u{1b}[2Jb\\n");
-        assert_eq!(printable("a\nb", 10), "a\\nb");
-        assert_eq!(printable(&"h".repeat(5000), 60).len(), 63);
     }
 }

@@ -108,7 +108,9 @@ fn add_sources(file: &Path, depth: usize, sources: &mut Sources) {
             return;
         }
         if depth < DEEPEST {
-            included(line).iter().for_each(|file| add_sources(file, depth + 1, sources));
+            for file in included(line) {
+                add_sources(&file, depth + 1, sources);
+            }
         }
         sources.add(keyword, format!("{}:{}", file.display(), index + 1));
     }

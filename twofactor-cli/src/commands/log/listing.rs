@@ -83,8 +83,8 @@ impl Listing {
         let held = std::mem::take(&mut self.held);
         let events = held.iter().map(|entry| entry.message.event.word().len()).fold(NARROWEST, usize::max);
         self.events = Some(events);
-        let head = format!("{:<20}  {:<events$}  {:<USER$}  DETAIL\n", "TIME", "EVENT", "USER");
-        self.pieces.write(&held.iter().fold(head, |text, entry| text + &row(entry, events, columns)))
+        let titles = format!("{:<20}  {:<events$}  {:<USER$}  DETAIL\n", "TIME", "EVENT", "USER");
+        self.pieces.write(&held.iter().fold(titles, |text, entry| text + &row(entry, events, columns)))
     }
 
     /// Ends the list.

@@ -1,8 +1,7 @@
-//! Sentences in lines that are not too long, broken between words.
+//! Sentences as they are printed: without control characters, and in lines that are not too long.
 //!
-//! What always holds: control characters are escaped, and a command in quotes stays whole where a line has room for it.
-
-use super::printable;
+//! What always holds: nothing that somebody typed moves a cursor, and a command in quotes stays whole where a line has room
+//! for it.
 
 /// `start` and `words` in lines of at most `width` columns. The first begins behind `column` columns; the others below the
 /// words. What stands between double quotes is pasted, and stays whole where a line has room for it.
@@ -49,6 +48,31 @@ fn command(text: &str) -> Option<usize> {
     Some(quote + behind.find(' ').unwrap_or(behind.len()))
 }
 
+/// A text that others chose, for a result: its control characters are escaped, and what is longer than `longest` is cut.
+pub(crate) fn printable(text: &str, longest: usize) -> String {
+    let escaped = Escaped(text).to_string();
+    match escaped.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}...", escaped.get(..end).unwrap_or_default()),
+        None => escaped,
+    }
+}
+
+/// A text whose control characters are escaped, so that it cannot move a terminal's cursor.
+pub(super) struct Escaped<'t>(pub(super) &'t str);
+
+impl std::fmt::Display for Escaped<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(formatter, "{}", character.escape_default())?;
+            } else {
+                write!(formatter, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +86,12 @@ mod tests {
             "hint: run\n      \"twofactor enroll alice\";\n      --force does it"
         );
         assert_eq!(wrapped("", "a \"b c d e\" f", 0, 6), "a \"b c\nd e\" f", "a command that does not fit");
+    }
+
+    #[test]
+    fn what_somebody_typed_cannot_move_the_cursor() {
+        assert_eq!(Escaped("a\u{1b}[2Jb\n").to_string(), "a\\u{1b}[2Jb\\n");
+        assert_eq!(printable("a\nb", 10), "a\\nb");
+        assert_eq!(printable(&"h".repeat(5000), 60).len(), 63);
     }
 }
