@@ -6,9 +6,10 @@ use std::process::Output;
 
 use nix::mount::{MsFlags, mount, umount};
 use twofactor_core::pam_service::modules;
-use twofactor_tests::private_host::{Host, said};
+use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::private_host::{Host, PASSWORD, said};
 
-use crate::layout::{files, on};
+use crate::layout::{Person, files, login, on};
 
 /// Runs the tool, which must end so and say so; nothing in `/etc/pam.d` may have changed.
 #[track_caller]
@@ -154,6 +155,37 @@ fn layouts_without_a_safe_place_are_refused_with_the_line_in_the_way() {
             host.system_service("odd", &format!("{text}{account}"));
             refused(host, &["service", "enable", "odd", "--yes"], 7, words);
         }
+    });
+}
+
+#[test]
+fn a_module_that_nobody_knows_lets_nobody_in_with_its_password_alone() {
+    on("debian-12", |host, layout| {
+        let alice = host.enroll("alice", &["--counter"]);
+        host.enroll("bobby", &["--counter"]);
+        for module in ["pam_oslogin_login.so", "pam_yubico.so"] {
+            layout.stub(host, module, &format!("auth password {PASSWORD}\n"));
+        }
+        let shipped = fs::read_to_string("/etc/pam.d/sudo").unwrap();
+        let first = "[success=done perm_denied=die default=ignore] pam_oslogin_login.so";
+        fs::write("/etc/pam.d/sudo", format!("auth {first}\n{shipped}")).unwrap();
+        refused(host, &["service", "enable", "sudo", "--yes"], 7, "lets the first factor alone be enough");
+
+        // By hand it is said, and where there is a place it is found.
+        fs::write("/etc/pam.d/sudo", format!("auth {first}\nauth required pam_twofactor.so\n{shipped}")).unwrap();
+        let listed = host.json(&["service", "list"]);
+        let sudo = listed.as_array().unwrap().iter().find(|one| one["service"] == "sudo").unwrap();
+        assert!(sudo["problems"].to_string().contains("lets the first factor alone be enough"), "{sudo}");
+        let doctor = host.run_twofactor(&["doctor"]);
+        assert_eq!(doctor.status.code(), Some(1));
+        assert!(said(&doctor).contains("/etc/pam.d/sudo:1"), "{}", said(&doctor));
+
+        let own = "auth sufficient pam_yubico.so\nauth sufficient pam_unix.so try_first_pass\nauth required pam_deny.so\n\
+                   account required pam_unix.so\n";
+        fs::write("/etc/pam.d/sudo", own).unwrap();
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        assert_ne!(login(host, "sudo", Person::with_code("bobby", "")), ReturnCode::SUCCESS, "the password alone");
+        assert_eq!(login(host, "sudo", Person::with_code("alice", &alice.next_code())), ReturnCode::SUCCESS);
     });
 }
 

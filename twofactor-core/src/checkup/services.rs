@@ -38,7 +38,7 @@ pub fn runs_ours(service: &Service) -> bool {
 
 /// Whether the service asks for a first factor before or beside us.
 pub fn asks_first_factor(service: &Service) -> bool {
-    service.phase(Phase::Auth).iter().any(|line| Nature::of(&line.module) == Nature::Primary)
+    service.phase(Phase::Auth).iter().any(|line| Nature::of(line) == Nature::Primary)
 }
 
 /// Whether anybody could log in with the service, were all modules there. What is asked of people where nobody gets in does

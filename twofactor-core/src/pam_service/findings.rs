@@ -41,7 +41,8 @@ pub enum Finding {
     /// No line of the phase runs our module.
     NoLine(Phase),
     /// The phase succeeds without our line: `by` ends it early or leaves our line out. In auth that is a login with the right
-    /// first factor alone; in account an enrollment that nobody stores.
+    /// first factor alone, or with what a module that nobody knows is content with; in account an enrollment that nobody
+    /// stores.
     Skipped {
         /// Auth or account.
         phase: Phase,
@@ -67,8 +68,7 @@ pub enum Finding {
         /// The line that asked for it.
         primary: Place,
     },
-    /// Nobody who asks for a first factor is asked, nor is ours, and the login succeeds. That is meant (`pam_rootok.so`), or a
-    /// hole.
+    /// Only modules that ask nothing have run, and the login succeeds. That is meant (`pam_rootok.so`), or a hole.
     Unasked {
         /// The line that ends the phase or leaves the others out.
         by: Place,
@@ -200,7 +200,7 @@ impl Examined<'_> {
                 Some(Finding::PrimaryOverruled { primary: self.refused(ending)? })
             }
             (Phase::Account, SoFar::Success, _, Ours::NotRun)
-            | (Phase::Auth, SoFar::Success, Primary::Passed, Ours::NotRun) => {
+            | (Phase::Auth, SoFar::Success, Primary::Perhaps | Primary::Passed, Ours::NotRun) => {
                 Some(Finding::Skipped { phase, by: self.skipping(ending)? })
             }
             (Phase::Auth, SoFar::Success, Primary::NotAsked, Ours::NotRun) => {
@@ -233,8 +233,7 @@ impl Examined<'_> {
 
     /// The last line that refused a first factor.
     fn refused(&self, ending: &Ending) -> Option<Place> {
-        let is_primary =
-            |line: usize| self.lines.get(line).is_some_and(|line| Nature::of(&line.module) == Nature::Primary);
+        let is_primary = |line: usize| self.lines.get(line).is_some_and(|line| Nature::of(line) == Nature::Primary);
         let refused = |step: &&flow::Step| is_primary(step.line) && step.outcome == Outcome::Failure;
         self.place(ending.path.iter().rev().find(refused)?.line)
     }
@@ -364,6 +363,27 @@ mod tests {
     fn root_who_is_asked_nothing_is_mentioned() {
         let stack = "auth sufficient pam_rootok.so\nauth required pam_unix.so\nauth required pam_twofactor.so\n";
         assert_eq!(found(&format!("{stack}{ACCOUNT}")), ["unasked by 1"]);
+    }
+
+    #[test]
+    fn a_module_that_nobody_knows_is_taken_for_one_that_asks() {
+        let behind = "auth required pam_unix.so\nauth required pam_twofactor.so\n";
+        for first in [
+            "auth sufficient pam_yubico.so\n",
+            "auth [success=done perm_denied=die default=ignore] pam_oslogin_login.so\n",
+            "auth [success=2 default=ignore] pam_oidc.so\n",
+        ] {
+            let stack = format!("{first}{behind}auth required pam_permit.so\n{ACCOUNT}");
+            assert_eq!(found(&stack), ["auth skipped by 1"], "{first}");
+        }
+        let before = "auth required pam_oidc.so\nauth sufficient pam_succeed_if.so user ingroup staff\n";
+        assert_eq!(
+            found(&format!("{before}{behind}{ACCOUNT}")),
+            ["auth skipped by 2"],
+            "what it asked is all there was"
+        );
+        let silent = "auth required pam_env.so\nauth sufficient pam_succeed_if.so user ingroup staff\n";
+        assert_eq!(found(&format!("{silent}{behind}{ACCOUNT}")), ["unasked by 2"]);
     }
 
     #[test]

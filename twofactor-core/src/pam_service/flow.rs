@@ -36,6 +36,8 @@ pub enum SoFar {
 pub enum Primary {
     /// No module asked for one.
     NotAsked,
+    /// No module is known to have asked for one, but one that nobody knows accepted something.
+    Perhaps,
     /// Some module did, and none accepted it.
     Refused,
     /// Some module accepted it.
@@ -122,7 +124,7 @@ pub(super) fn jumps(lines: &[&Line]) -> Vec<(usize, usize)> {
 
 /// What a line may return, and what is done with it.
 fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
-    let outcomes: &[Outcome] = match (&line.kind, Nature::of(&line.module), assumed) {
+    let outcomes: &[Outcome] = match (&line.kind, Nature::of(line), assumed) {
         (Kind::Substack, ..) => &[],
         (Kind::Broken(_), ..) | (Kind::Module, Nature::Deny, _) | (Kind::Module, _, Assumed::Refuses) => {
             &[Outcome::Failure]
@@ -132,10 +134,14 @@ fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
         (Kind::Module, Nature::Primary, Assumed::Nothing) if modules::always_decides(line) => {
             &[Outcome::Success, Outcome::Failure]
         }
-        (Kind::Module, Nature::Ours | Nature::Primary | Nature::Other, Assumed::Nothing) => match line.phase {
-            Phase::Account => &[Outcome::Success, Outcome::Ignore, Outcome::NewPassword, Outcome::Failure],
-            Phase::Auth | Phase::Session | Phase::Password => &[Outcome::Success, Outcome::Ignore, Outcome::Failure],
-        },
+        (Kind::Module, Nature::Ours | Nature::Primary | Nature::Silent | Nature::Unknown, Assumed::Nothing) => {
+            match line.phase {
+                Phase::Account => &[Outcome::Success, Outcome::Ignore, Outcome::NewPassword, Outcome::Failure],
+                Phase::Auth | Phase::Session | Phase::Password => {
+                    &[Outcome::Success, Outcome::Ignore, Outcome::Failure]
+                }
+            }
+        }
     };
     let actions = |outcome: &Outcome| {
         let outcome = *outcome;
@@ -208,10 +214,11 @@ impl Walk<'_> {
 
     fn after(&self, now: &Situation, line: &Line, outcome: Outcome, action: Action) -> (Situation, Option<Step>) {
         let (so_far, next) = self.dispatch(now, line, outcome, action);
-        let nature = if line.kind == Kind::Module { Nature::of(&line.module) } else { Nature::Other };
+        let nature = Nature::of(line);
         let primary = match (nature, outcome) {
             (Nature::Primary, Outcome::Success) => Primary::Passed,
             (Nature::Primary, Outcome::Failure) => now.primary.max(Primary::Refused),
+            (Nature::Unknown, Outcome::Success) => now.primary.max(Primary::Perhaps),
             _ => now.primary,
         };
         let ours = match (nature, outcome) {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Line, Phase};
+use super::control::{Action, Outcome};
+use super::{Kind, Line, Phase};
 
 /// This product's module.
 pub const OURS: &str = "pam_twofactor.so";
@@ -32,6 +33,76 @@ const PRIMARY: [&str; 21] = [
     "pam_kanidm.so",
 ];
 
+/// Modules that ask nobody anything: what they say depends on who somebody is, where from and when, or is not about that at
+/// all. Of every other module nobody knows what it asks for.
+const SILENT: [&str; 65] = [
+    "pam_abl.so",
+    "pam_access.so",
+    "pam_apparmor.so",
+    "pam_canonicalize_user.so",
+    "pam_cap.so",
+    "pam_cgfs.so",
+    "pam_cgroup.so",
+    "pam_ck_connector.so",
+    "pam_console.so",
+    "pam_debug.so",
+    "pam_echo.so",
+    "pam_ecryptfs.so",
+    "pam_elogind.so",
+    "pam_env.so",
+    "pam_faildelay.so",
+    "pam_faillock.so",
+    "pam_fscrypt.so",
+    "pam_gdm.so",
+    "pam_geoip.so",
+    "pam_gnome_keyring.so",
+    "pam_group.so",
+    "pam_issue.so",
+    "pam_keyinit.so",
+    "pam_kwallet.so",
+    "pam_kwallet5.so",
+    "pam_lastlog.so",
+    "pam_lastlog2.so",
+    "pam_limits.so",
+    "pam_listfile.so",
+    "pam_localuser.so",
+    "pam_loginuid.so",
+    "pam_mail.so",
+    "pam_mkhomedir.so",
+    "pam_motd.so",
+    "pam_namespace.so",
+    "pam_nologin.so",
+    "pam_oddjob_mkhomedir.so",
+    "pam_oslogin_admin.so",
+    "pam_postgresok.so",
+    "pam_pwhistory.so",
+    "pam_rootok.so",
+    "pam_rundir.so",
+    "pam_securetty.so",
+    "pam_selinux.so",
+    "pam_selinux_permit.so",
+    "pam_sepermit.so",
+    "pam_setquota.so",
+    "pam_shells.so",
+    "pam_shield.so",
+    "pam_slurm.so",
+    "pam_slurm_adopt.so",
+    "pam_succeed_if.so",
+    "pam_systemd.so",
+    "pam_systemd_loadkey.so",
+    "pam_tally.so",
+    "pam_tally2.so",
+    "pam_time.so",
+    "pam_timestamp.so",
+    "pam_tty_audit.so",
+    "pam_umask.so",
+    "pam_usertype.so",
+    "pam_warn.so",
+    "pam_wheel.so",
+    "pam_wtmpdb.so",
+    "pam_xauth.so",
+];
+
 /// Where distributions keep modules, besides a folder for each architecture below `/usr/lib`. libpam has one folder compiled
 /// in: that in which its own modules lie.
 const FOLDERS: [&str; 4] = ["/usr/lib64/security", "/lib64/security", "/usr/lib/security", "/lib/security"];
@@ -39,32 +110,43 @@ const FOLDERS: [&str; 4] = ["/usr/lib64/security", "/lib64/security", "/usr/lib/
 /// Comes with libpam itself.
 const OF_LIBPAM: &str = "pam_permit.so";
 
-/// What a module does in a stack, as far as its name says.
+/// What the module of a line does in its stack, as far as its name and its control say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Nature {
     /// It is this product's.
     Ours,
-    /// It asks for a first factor.
+    /// It asks for a first factor: it is known to, or nobody knows it and its success ends the phase or leaves lines out.
     Primary,
     /// It refuses whatever comes.
     Deny,
     /// It accepts whatever comes.
     Permit,
+    /// It asks nobody anything.
+    Silent,
     /// Nobody knows.
-    Other,
+    Unknown,
 }
 
 impl Nature {
-    /// Of the module of a line, by its file's name.
-    pub fn of(module: &str) -> Self {
-        match Path::new(module).file_name().and_then(|name| name.to_str()).unwrap_or_default() {
+    /// Of a line.
+    pub fn of(line: &Line) -> Self {
+        match Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default() {
+            _ if line.kind != Kind::Module => Self::Unknown,
             OURS => Self::Ours,
             "pam_deny.so" => Self::Deny,
             OF_LIBPAM => Self::Permit,
             name if PRIMARY.contains(&name) => Self::Primary,
-            _ => Self::Other,
+            name if SILENT.contains(&name) => Self::Silent,
+            _ if line.phase == Phase::Auth && decides(line) => Self::Primary,
+            _ => Self::Unknown,
         }
     }
+}
+
+/// Whether the success of a line ends the phase or leaves other lines out.
+fn decides(line: &Line) -> bool {
+    let of_success = [Outcome::Success, Outcome::NewPassword].map(|outcome| line.actions.actions(outcome));
+    of_success.iter().flatten().any(|action| matches!(action, Action::Done | Action::Jump(_)))
 }
 
 /// Whether the module of an auth line says yes or no to everybody: it never has nothing to say.

@@ -191,7 +191,7 @@ impl Target<'_> {
 
     fn auth(&self, base: &str, service: &Service, module: &str) -> Result<String, CannotPlace> {
         let own: Vec<&Line> = service.phase(Phase::Auth).into_iter().filter(|line| line.is_of(service)).collect();
-        let is_primary = |line: &&&Line| line.kind == Kind::Module && Nature::of(&line.module) == Nature::Primary;
+        let is_primary = |line: &&&Line| Nature::of(line) == Nature::Primary;
         if !own.iter().any(|line| is_primary(&line)) {
             return Err(CannotPlace::NoPrimary(self.name.to_owned()));
         }

@@ -4,7 +4,7 @@ use super::super::control::Outcome;
 use super::super::findings::{self, Finding, Place};
 use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled};
 use super::super::modules::Nature;
-use super::super::{Kind, Line, Phase, Service};
+use super::super::{Line, Phase, Service};
 
 /// Whether something is wrong with our lines, as opposed to worth knowing.
 pub(super) fn matters(finding: &Finding) -> bool {
@@ -96,15 +96,15 @@ fn wrong(service: &Service, phase: Phase) -> Option<Finding> {
 fn opens(lines: &[&Line], number: usize) -> Result<bool, Tangled> {
     let primaries: Vec<usize> =
         lines.iter().enumerate().filter(|(_, line)| is_primary(line)).map(|(at, _)| at).collect();
-    let endings = flow::endings_assuming(lines, &|at, line| match Nature::of(&line.module) {
+    let endings = flow::endings_assuming(lines, &|at, line| match Nature::of(line) {
         Nature::Primary if primaries.get(number) == Some(&at) => Assumed::Passes,
         Nature::Primary => Assumed::Refuses,
         Nature::Ours => Assumed::Passes,
-        Nature::Deny | Nature::Permit | Nature::Other => Assumed::Nothing,
+        Nature::Deny | Nature::Permit | Nature::Silent | Nature::Unknown => Assumed::Nothing,
     })?;
     Ok(endings.iter().any(|one| one.so_far == SoFar::Success && one.primary == Primary::Passed))
 }
 
 fn is_primary(line: &Line) -> bool {
-    line.kind == Kind::Module && Nature::of(&line.module) == Nature::Primary
+    Nature::of(line) == Nature::Primary
 }

@@ -3,16 +3,15 @@
 //! They come to jump over what stands between them and our line, which is the `pam_deny.so` behind them. Where there is none, the
 //! last of them becomes `required`, so that its refusal counts.
 
+use super::super::Line;
 use super::super::control::{Action, Outcome};
 use super::super::modules::Nature;
-use super::super::{Kind, Line};
 use super::sheet::{Entry, Sheet};
 
 /// Writes other controls into the sheet. `None` where that would have to count lines of an included file. `lines` are those of
 /// the auth phase.
 pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -> Option<()> {
-    let nature =
-        |at: usize| lines.get(at).filter(|line| line.kind == Kind::Module).map(|line| Nature::of(&line.module));
+    let nature = |at: usize| lines.get(at).map(|line| Nature::of(line));
     let ends: Vec<usize> = (0..lines.len())
         .filter(|at| nature(*at) == Some(Nature::Primary))
         .filter(|at| lines.get(*at).is_some_and(|line| line.actions.actions(Outcome::Success).contains(&Action::Done)))

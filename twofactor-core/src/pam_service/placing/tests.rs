@@ -116,6 +116,20 @@ fn sufficient_in_the_file_itself_jumps_over_the_refusal() {
 }
 
 #[test]
+fn a_module_that_nobody_knows_is_no_way_around_us() {
+    let own = "auth sufficient pam_oidc.so\nauth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n";
+    let placed = enable(own);
+    assert!(placed.starts_with("auth [success=2 new_authtok_reqd=2 default=ignore] pam_oidc.so\n"), "{placed}");
+    for first in ["sufficient pam_yubico.so", "[success=done perm_denied=die default=ignore] pam_oslogin_login.so"] {
+        let into_an_include = try_enable(&format!("auth {first}\n@include common-auth\n@include common-account\n"));
+        let refused = matches!(&into_an_include, Err(CannotPlace::NoPlace { phase: Phase::Auth, finding: Finding::Skipped { by, .. } }) if by.number == 1);
+        assert!(refused, "{into_an_include:?}");
+    }
+    let root = "auth sufficient pam_rootok.so\n@include common-auth\n@include common-account\n";
+    assert!(enable(root).starts_with("auth sufficient pam_rootok.so\n@include common-auth\nauth required"));
+}
+
+#[test]
 fn our_line_stands_where_jumps_land_and_not_within_them() {
     let text = format!("{COMMON_AUTH}{COMMON_ACCOUNT}");
     let placed = enable(&text);
