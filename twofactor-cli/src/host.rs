@@ -127,6 +127,11 @@ pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, ConfigError>
     }
 }
 
+/// Where a configuration that does not hold says that the state is, as far as that can be read.
+pub(crate) fn state_of_broken_configuration(named: Option<&Path>) -> PathBuf {
+    Config::load_state(named.unwrap_or(Path::new(DEFAULT_PATH)), Owner::ROOT).unwrap_or_else(|| Config::default().state)
+}
+
 /// Secrets must not reach a core file or a debugger. That a kernel refuses this is no reason to refuse a sysadmin.
 pub(crate) fn protect_memory() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);

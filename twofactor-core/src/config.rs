@@ -191,6 +191,22 @@ impl Config {
         Self::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
     }
 
+    /// `[paths] state` of a file whatever else is wrong in it. `None` when nothing there says where the state is.
+    pub fn load_state(path: &Path, owner: Owner) -> Option<PathBuf> {
+        let content = trusted::read_file(path, owner, LARGEST).ok()??;
+        Self::parse_state(&String::from_utf8_lossy(&content))
+    }
+
+    fn parse_state(text: &str) -> Option<PathBuf> {
+        let state = |text: &str| document::read_leniently(text, |root| reading::state(&root.section("paths")?));
+        // What is no TOML at all can hide what stands behind it, so the table is also read alone.
+        state(text).or_else(|| {
+            let lines = text.lines().skip_while(|line| !line.trim_start().starts_with("[paths]"));
+            let table = lines.enumerate().take_while(|(at, line)| *at == 0 || !line.trim_start().starts_with('['));
+            state(&table.map(|(_, line)| format!("{line}\n")).collect::<String>())
+        })
+    }
+
     /// Reads a configuration from its text.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         document::read(text, |root| Some(reading::read(root)))
@@ -307,6 +323,32 @@ mod tests {
         let found = problems("[prompt]\ntries = 4\n[throttle]\nfree = 1\n[enrollment]\nalgorithm = \"MD5\"\n");
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].starts_with("2:9:") && found[1].starts_with("4:1:") && found[2].starts_with("6:13:"));
+    }
+
+    #[test]
+    fn where_the_state_is_can_be_read_from_a_broken_file() {
+        let state = |text: &str| Config::parse_state(text).map(|path| path.display().to_string());
+        let srv = Some("/srv/twofactor".to_owned());
+        assert_eq!(state("[paths]\nstate = \"/srv/twofactor\"\nunknown = 1\n[throttle]\nfree_attempts = \"x\"\n"), srv);
+        for broken in
+            ["this is no TOML\n", "[default\n", "a = nonsense\n", "a = 'x\n", "a = [1\n", "[paths]\nx = y z\n"]
+        {
+            assert_eq!(state(&format!("[paths]\nstate = \"/srv/twofactor\"\n{broken}")), srv, "{broken:?} behind");
+            assert_eq!(
+                state(&format!("{broken}[paths]\nstate = \"/srv/twofactor\" # why\n")),
+                srv,
+                "{broken:?} before"
+            );
+        }
+        for none in [
+            "",
+            "this is no TOML",
+            "[paths]\nstate = \"relative\"\n",
+            "[paths]\nstate = 1\n",
+            "# [paths]\n# state = \"/a\"\n",
+        ] {
+            assert_eq!(state(none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -41,6 +41,13 @@ pub fn read<T>(text: &str, meaning: impl FnOnce(Section<'_, '_>) -> Option<T>) -
     }
 }
 
+/// Reads what `meaning` looks for out of a file that may be wrong elsewhere, even so that it is not TOML.
+pub fn read_leniently<T>(text: &str, meaning: impl FnOnce(Section<'_, '_>) -> Option<T>) -> Option<T> {
+    let reader = Reader::new(text);
+    let (document, _) = DeTable::parse_recoverable(text);
+    meaning(Section::root(&reader, &document))
+}
+
 /// The text of a file and what was found wrong with it.
 struct Reader<'t> {
     text: &'t str,

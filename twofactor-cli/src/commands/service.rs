@@ -8,6 +8,7 @@ mod change;
 mod disable;
 mod enable;
 mod first_administrator;
+mod leftovers;
 mod list;
 mod records;
 mod sshd;

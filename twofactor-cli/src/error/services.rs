@@ -31,6 +31,8 @@ pub(crate) enum ServiceFailure {
     Through { service: String, place: Place },
     #[error("{service}: without pam_twofactor, {error}")]
     Needed { service: String, file: PathBuf, error: Box<CannotPlace> },
+    #[error("not everything was taken out: pam_twofactor.so is still run by {}", .0.join(", "))]
+    StillRuns(Vec<String>),
     #[error("cannot {doing} {}: {}", path.display(), describe(error))]
     File { path: PathBuf, doing: &'static str, error: io::Error },
     #[error("{} has changed meanwhile", .0.display())]
@@ -65,6 +67,7 @@ impl ServiceFailure {
             | Self::People(_)
             | Self::Through { .. }
             | Self::Needed { .. }
+            | Self::StillRuns(_)
             | Self::Changed(_)
             | Self::SshdRefuses(_)
             | Self::SshdSilent(_)
@@ -75,7 +78,7 @@ impl ServiceFailure {
     }
 
     /// The way out.
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoService(_) => "\"twofactor service list --all\" shows those of this host".to_owned(),
             Self::NoPlace { file, error, .. } => place_by_hand(file, error),
@@ -104,7 +107,8 @@ impl ServiceFailure {
             Self::SshdInsists(_) => "the first value counts; see: grep -rni kbdinteractive /etc/ssh".to_owned(),
             Self::SshdFile(path) => format!("move it away, or put its lines into another file: {}", path.display()),
             Self::State(error) => error.hint(),
-            Self::File { .. } | Self::Unreadable(_) => return None,
+            // What is to be done was said with each file.
+            Self::StillRuns(_) | Self::File { .. } | Self::Unreadable(_) => return None,
         })
     }
 }

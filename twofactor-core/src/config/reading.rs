@@ -38,14 +38,19 @@ pub(super) fn read(root: Section<'_, '_>) -> Config {
 }
 
 fn read_paths(section: Section<'_, '_>, config: &mut Config) {
-    if let Some(state) = section.string("state") {
-        if state.value.starts_with('/') && !state.value.contains('\0') {
-            config.state = PathBuf::from(state.value);
-        } else {
-            section.complain_about(&state, "state is an absolute path");
-        }
+    if let Some(state) = state(&section) {
+        config.state = state;
     }
     section.finish();
+}
+
+pub(super) fn state(section: &Section<'_, '_>) -> Option<PathBuf> {
+    let state = section.string("state")?;
+    if state.value.starts_with('/') && !state.value.contains('\0') {
+        return Some(PathBuf::from(state.value));
+    }
+    section.complain_about(&state, "state is an absolute path");
+    None
 }
 
 fn read_enrollment(section: Section<'_, '_>, enrollment: &mut EnrollmentDefaults) {

@@ -2,27 +2,26 @@
 //!
 //! What a package's removal calls (`--all --yes`) works without a valid configuration, and twice.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
-use twofactor_core::config::Config;
 use twofactor_core::pam_service::findings::Place;
-use twofactor_core::pam_service::{self, FOLDERS, modules, placing};
+use twofactor_core::pam_service::{self, modules, placing};
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
 
 use crate::args;
-use crate::error::{Failure, ServiceFailure, quoted};
+use crate::error::{Failure, ServiceFailure};
 use crate::host;
 use crate::journal;
 use crate::output::{self, Output};
 
 use super::change::{self, Change};
+use super::leftovers::{self, Kept};
 use super::records::{Origin, Record, Records};
-use super::{Consent, ETC, Named, Text, folders, shown, sshd};
+use super::{Consent, Named, Text, folders, shown, sshd};
 
 /// What becomes of one service.
 struct Plan {
@@ -49,22 +48,23 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     let accounts = Files::new(&state, Owner::ROOT, PATIENCE);
     let nothing_recorded = || Records::look(&state).map(|names| names.is_empty()).map_err(ServiceFailure::from);
     if arguments.all && sshd::removal(None)?.is_none() && nothing_recorded()? {
-        warn_of_leftovers(arguments, &[]);
-        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[]))?);
+        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[]))?;
+        return Ok(nothing_is_left(arguments, &[], &[])?);
     }
     let records = Records::open(&state, &accounts).map_err(ServiceFailure::from)?;
-    let plans = if arguments.all { all(&records)? } else { some(&arguments.services, &records)? };
+    let (plans, kept) = if arguments.all { all(&records)? } else { (some(&arguments.services, &records)?, Vec::new()) };
     let changes: Vec<&Change> = plans.iter().flat_map(|plan| plan.change.iter().chain(&plan.drop_in)).collect();
     if changes.is_empty() {
         for plan in &plans {
             records.forget(&plan.named.name).map_err(ServiceFailure::from)?;
         }
-        warn_of_leftovers(arguments, &plans);
-        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans))?);
+        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans))?;
+        return Ok(nothing_is_left(arguments, &plans, &kept)?);
     }
     shown(changes.iter().copied(), consent, output)?;
     if consent == Consent::Never {
-        return Ok(output.report_json(|| as_json(&plans))?);
+        output.report_json(|| as_json(&plans))?;
+        return Ok(nothing_is_left(arguments, &plans, &kept)?);
     }
     change::make_all(&changes)?;
     for plan in &plans {
@@ -74,24 +74,23 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
             journal::write(line.with("file", plan.named.file.display()));
         }
     }
-    warn_of_leftovers(arguments, &plans);
-    Ok(output.done(|| in_words(&plans), || as_json(&plans))?)
+    output.done(|| in_words(&plans), || as_json(&plans))?;
+    Ok(nothing_is_left(arguments, &plans, &kept)?)
 }
 
-/// Where the records are. Taking the module out must not fail because the configuration does not hold.
+/// Where the records are. Taking the module out must not fail because the configuration does not hold; where it says the
+/// state is, is believed all the same.
 fn state(file: Option<&Path>) -> PathBuf {
-    host::configuration(file).map_or_else(
-        |error| {
-            output::warning(&format!("{error}; going on with the default state folder"));
-            Config::default().state
-        },
-        |config| config.state,
-    )
+    host::configuration(file).map(|config| config.state).unwrap_or_else(|error| {
+        let state = host::state_of_broken_configuration(file);
+        output::warning(&format!("{error}; going on with the state folder {}", state.display()));
+        state
+    })
 }
 
-/// Every service with a record. One that cannot be changed does not keep the others from it.
-fn all(records: &Records) -> Result<Vec<Plan>, ServiceFailure> {
-    let mut plans = Vec::new();
+/// Every service with a record, and those of them that cannot be changed, which do not keep the others from it.
+fn all(records: &Records) -> Result<(Vec<Plan>, Vec<Kept>), ServiceFailure> {
+    let (mut plans, mut kept) = (Vec::new(), Vec::new());
     let mut names = records.names()?;
     // sshd's settings may be all that was written.
     if !names.iter().any(|name| name == sshd::SERVICE) && sshd::removal(None)?.is_some() {
@@ -100,10 +99,10 @@ fn all(records: &Records) -> Result<Vec<Plan>, ServiceFailure> {
     for name in names {
         match plan(Named::new(&name), records) {
             Ok(plan) => plans.push(plan),
-            Err(failure) => output::warning(&failure.to_string()),
+            Err(failure) => kept.push(Kept { name, failure }),
         }
     }
-    Ok(plans)
+    Ok((plans, kept))
 }
 
 fn some(names: &[String], records: &Records) -> Result<Vec<Plan>, ServiceFailure> {
@@ -178,55 +177,17 @@ fn restored(
     Ok((Some(after), if is_before { Outcome::AsBefore } else { Outcome::Edited }))
 }
 
-/// What stays although the module was taken out: sshd's settings that somebody changed, and lines that no record knows.
-fn warn_of_leftovers(arguments: &args::services::Disable, plans: &[Plan]) {
+/// What stays although the module was taken out: sshd's settings that somebody changed, and lines that are left.
+fn nothing_is_left(arguments: &args::services::Disable, plans: &[Plan], kept: &[Kept]) -> Result<(), ServiceFailure> {
     let about_sshd = arguments.all || plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
     if about_sshd && plans.iter().all(|plan| plan.drop_in.is_none()) {
         sshd::warn_of_drop_in();
     }
-    if arguments.all {
-        warn_of_others();
+    if !arguments.all {
+        return Ok(());
     }
-}
-
-/// Files that run the module although no record says so, and how it gets out of them.
-fn warn_of_others() {
-    let (mut services, mut others, mut profile) = (Vec::new(), Vec::new(), false);
-    for (name, file) in files_of_services() {
-        let content = std::fs::read(&file).unwrap_or_default();
-        if !placing::is_in(&Text::of(&content).text) {
-            continue;
-        }
-        output::warning(&format!("{} still runs pam_twofactor.so", file.display()));
-        if name.starts_with("common-") {
-            profile = true;
-        } else if file.starts_with(ETC) && !placing::is_shared(&name) {
-            services.push(quoted(&name));
-        } else {
-            others.push(file.display().to_string());
-        }
-    }
-    if !services.is_empty() {
-        output::hint(&format!("run \"twofactor service disable {}\"", services.join(" ")));
-    }
-    if profile {
-        output::hint("run \"pam-auth-update --disable twofactor\"");
-    }
-    if !others.is_empty() {
-        output::hint(&format!("take the lines out by hand: {}", others.join(" ")));
-    }
-}
-
-/// Every file that libpam would read for a service, by its name.
-fn files_of_services() -> BTreeMap<String, PathBuf> {
-    let mut files = BTreeMap::new();
-    for entry in FOLDERS.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !pam_service::is_copy(&name) {
-            files.entry(name).or_insert(entry.path());
-        }
-    }
-    files
+    let done = plans.iter().filter(|plan| plan.change.is_some()).map(|plan| plan.named.name.as_str());
+    leftovers::nothing_runs_the_module(kept, &done.collect::<Vec<_>>())
 }
 
 fn in_words(plans: &[Plan]) -> String {

@@ -1,0 +1,84 @@
+//! What still runs the module, or stays of it, when `disable` has done what it can.
+//!
+//! What always holds: `disable --all` ends well only when the module's file could go and every login would go on. A package's
+//! removal relies on that.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use twofactor_core::pam_service::{self, FOLDERS, placing};
+
+use crate::error::{ServiceFailure, quoted};
+use crate::output;
+
+use super::{ETC, Text};
+
+/// The files that pam-auth-update writes. A profile goes out of them by that program.
+const OF_PAM_AUTH_UPDATE: [&str; 5] =
+    ["common-account", "common-auth", "common-password", "common-session", "common-session-noninteractive"];
+
+/// A service that `disable --all` could not change, and why.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) name: String,
+    pub(super) failure: ServiceFailure,
+}
+
+/// Names every file that runs the module once the services `done` have been changed, and how it gets out of them. `Err` when
+/// there is any, apart from the profile of pam-auth-update.
+pub(super) fn nothing_runs_the_module(kept: &[Kept], done: &[&str]) -> Result<(), ServiceFailure> {
+    let mut running = Vec::new();
+    let (mut services, mut others, mut profile) = (Vec::new(), Vec::new(), false);
+    let mut unexplained: Vec<&Kept> = kept.iter().collect();
+    for (name, file) in files_of_services() {
+        let content = std::fs::read(&file).unwrap_or_default();
+        if done.contains(&name.as_str()) || !placing::is_in(&Text::of(&content).text) {
+            continue;
+        }
+        output::warning(&format!("{} still runs pam_twofactor.so", file.display()));
+        running.push(file.display().to_string());
+        if let Some(at) = unexplained.iter().position(|kept| kept.name == name) {
+            warn(&unexplained.remove(at).failure);
+        } else if OF_PAM_AUTH_UPDATE.contains(&name.as_str()) {
+            running.pop();
+            profile = true;
+        } else if file.starts_with(ETC) && !placing::is_shared(&name) {
+            services.push(quoted(&name));
+        } else {
+            others.push(file.display().to_string());
+        }
+    }
+    // These have no line of ours, whatever else is the matter with them.
+    for kept in unexplained {
+        warn(&kept.failure);
+    }
+    if !services.is_empty() {
+        output::hint(&format!("run \"twofactor service disable {}\"", services.join(" ")));
+    }
+    if profile {
+        output::hint("run \"pam-auth-update --disable twofactor\"");
+    }
+    if !others.is_empty() {
+        output::hint(&format!("take the lines out by hand: {}", others.join(" ")));
+    }
+    if running.is_empty() { Ok(()) } else { Err(ServiceFailure::StillRuns(running)) }
+}
+
+fn warn(failure: &ServiceFailure) {
+    output::warning(&failure.to_string());
+    if let Some(hint) = failure.hint() {
+        output::hint(&hint);
+    }
+}
+
+/// Every file that libpam would read for a service, by its name.
+fn files_of_services() -> BTreeMap<String, PathBuf> {
+    let mut files = BTreeMap::new();
+    for entry in FOLDERS.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !pam_service::is_copy(&name) {
+            files.entry(name).or_insert(entry.path());
+        }
+    }
+    files
+}
