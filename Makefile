@@ -83,6 +83,8 @@ INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofa
 OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
     examples/fail2ban/jail.d examples/fail2ban examples) $(DOCDIR) \
     $(patsubst etc/systemd/system/%/,$(UNITDIR)/%,$(sort $(dir $(UNITS))))
+# Where libpam looks for services.
+SERVICES = /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*
 
 install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDIR)
 	@test -f target/release/libpam_twofactor.so || { echo 'run "make build" first' >&2; exit 1; }
@@ -112,7 +114,7 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 
 uninstall: ## Remove what install put there; refuses while a PAM service still names the module
 	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }
-	@services=$$(grep -ls '^[^#]*pam_twofactor' $(addprefix $(DESTDIR),/etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/*)); \
+	@services=$$(grep -ls '^[^#]*pam_twofactor' $(addprefix $(DESTDIR),$(SERVICES))); \
 	if [ -n "$$services" ]; then echo "$$services"; \
 	    echo 'the files above still use pam_twofactor.so: take it out of them first' >&2; exit 1; fi
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))

@@ -12,8 +12,7 @@ use twofactor_tests::private_host::{Host, said};
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::system::{
-    assert_pam_names_nothing_missing, assert_same, attempt, contents, done, install, module, newer, password_for_root,
-    root_logs_in, ssh, switch_on,
+    assert_pam_names_nothing_missing, assert_same, contents, done, install, module, newer, ssh, switch_on,
 };
 
 /// Everything on the system's own disk.
@@ -117,41 +116,5 @@ fn a_broken_configuration_does_not_keep_the_module_in_pam() {
         host.configure("second_factor = nonsense\n");
         done(host, "dpkg", &["--remove", "libpam-twofactor"]);
         assert_same(&before, &contents(&["/etc/pam.d", "/etc/ssh"]));
-    });
-}
-
-#[test]
-fn lines_written_by_hand_are_named_before_the_module_goes() {
-    debian(|host| {
-        install(host);
-        let su = "/etc/pam.d/su";
-        let text = fs::read_to_string(su).unwrap();
-        fs::write(su, format!("auth required pam_twofactor.so nullok\n#auth required pam_twofactor.so\n{text}"))
-            .unwrap();
-        fs::write("/etc/pam.d/su.dpkg-old", "auth required pam_twofactor.so\n").unwrap();
-        let output = done(host, "dpkg", &["--remove", "libpam-twofactor"]);
-        assert!(output.contains("/etc/pam.d/su:1:auth required pam_twofactor.so nullok"), "{output}");
-        assert!(!output.contains("su:2:") && !output.contains("dpkg-old:"), "what libpam does not read: {output}");
-        let place = |words: &str| output.find(words).unwrap_or_else(|| panic!("{words}: {output}"));
-        assert!(place("Removing libpam-twofactor") < place("su:1:"), "while it is being removed");
-    });
-}
-
-#[test]
-fn the_package_stays_while_the_common_files_name_the_module() {
-    debian(|host| {
-        password_for_root(host);
-        install(host);
-        let root = host.enroll("root", &["--counter"]);
-        let common = "/etc/pam.d/common-auth";
-        let text = fs::read_to_string(common).unwrap();
-        fs::write(common, format!("{text}auth required pam_twofactor.so\n")).unwrap();
-        let output = attempt(host, "dpkg", &["--remove", "libpam-twofactor"]);
-        assert!(!output.status.success() && said(&output).contains("common-auth:"), "{}", said(&output));
-        assert!(Path::new(&module()).exists(), "it stays");
-        assert!(root_logs_in(host, Some(&root)));
-        fs::write(common, text).unwrap();
-        done(host, "dpkg", &["--remove", "libpam-twofactor"]);
-        assert!(root_logs_in(host, None));
     });
 }

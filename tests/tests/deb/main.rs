@@ -9,4 +9,5 @@ mod interrupted;
 mod lifecycle;
 mod package;
 mod profile;
+mod staying;
 mod system;

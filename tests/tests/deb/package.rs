@@ -103,14 +103,16 @@ fn make_install_puts_everything_below_the_folder_it_is_told_and_uninstall_takes_
     assert!(make("install", &folder).status.success());
     assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
 
-    fs::create_dir(folder.join("etc/pam.d")).unwrap();
-    let service = folder.join("etc/pam.d/sshd");
-    fs::write(&service, "auth required pam_unix.so\nauth required pam_twofactor.so\n").unwrap();
-    let refused = make("uninstall", &folder);
-    assert!(!refused.status.success() && said(&refused).contains("etc/pam.d/sshd"), "{}", said(&refused));
-    assert!(folder.join("lib/security/pam_twofactor.so").exists(), "PAM still names it");
-
-    fs::remove_file(service).unwrap();
+    for services in ["etc/pam.d", "usr/lib/pam.d", "usr/etc/pam.d"] {
+        fs::create_dir_all(folder.join(services)).unwrap();
+        let service = folder.join(services).join("sshd");
+        fs::write(&service, "auth required pam_unix.so\nauth required pam_twofactor.so\n").unwrap();
+        let refused = make("uninstall", &folder);
+        let said = said(&refused);
+        assert!(!refused.status.success() && said.contains(&format!("{services}/sshd")), "{said}");
+        assert!(folder.join("lib/security/pam_twofactor.so").exists(), "PAM still names it");
+        fs::remove_file(service).unwrap();
+    }
     let output = make("uninstall", &folder);
     assert!(output.status.success(), "{}", said(&output));
     let left: Vec<_> = listing(&folder).into_keys().collect();

@@ -140,6 +140,13 @@ fn it_is_not_erased_while_a_service_names_the_module() {
             assert!(said.contains(words), "{words:?} is not in\n{said}");
         }
         assert_installed(root);
+        // SUSE has libpam look there too.
+        let elsewhere = root.path("/usr/etc/pam.d/odd");
+        fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
+        fs::rename(root.path("/etc/pam.d/sshd"), &elsewhere).unwrap();
+        let refused = root.rpm(&["--erase", "pam_twofactor"]);
+        assert!(!refused.status.success(), "erased although /usr/etc/pam.d names it");
+        fs::remove_file(elsewhere).unwrap();
         // A comment is no use of it, and nobody reads the copies of rpm and of editors.
         fs::write(root.path("/etc/pam.d/sshd"), "# auth required pam_twofactor.so\nauth required pam_unix.so\n")
             .unwrap();
