@@ -203,7 +203,7 @@ impl Config {
         state(text).or_else(|| {
             let lines = text.lines().skip_while(|line| !line.trim_start().starts_with("[paths]"));
             let table = lines.enumerate().take_while(|(at, line)| *at == 0 || !line.trim_start().starts_with('['));
-            state(&table.map(|(_, line)| format!("{line}\n")).collect::<String>())
+            state(&table.map(|(_, line)| line).collect::<Vec<_>>().join("\n"))
         })
     }
 

@@ -11,6 +11,7 @@ pub mod findings;
 pub mod flow;
 pub mod modules;
 pub mod placing;
+pub mod siblings;
 mod text;
 
 use std::fs;

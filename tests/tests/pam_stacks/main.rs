@@ -10,4 +10,6 @@ mod dispatch;
 mod enabling;
 mod layout;
 mod refusals;
+mod removing;
+mod siblings;
 mod sshd;

@@ -204,8 +204,13 @@ fn a_disk_that_is_full_or_read_only_leaves_everything_as_it_was() {
             "cannot write /etc/pam.d/sudo: read-only file system",
         );
         umount(folder).unwrap();
-        // The record was there before the file: what a crash between the two leaves harms nobody.
-        assert!(fs::exists("/var/lib/twofactor/services/sudo/after").unwrap());
+        assert!(!fs::exists("/var/lib/twofactor/services/sudo").unwrap());
+        // The record is there before the file: what a crash between the two leaves harms nobody.
+        fs::create_dir("/var/lib/twofactor/services/sudo").unwrap();
+        for name in ["before", "after"] {
+            fs::write(format!("/var/lib/twofactor/services/sudo/{name}"), name).unwrap();
+        }
+        host.succeed("chmod", ["--recursive", "go=", "/var/lib/twofactor/services/sudo"]);
         refused(host, &["service", "disable", "--all", "--yes"], 0, "Nothing to do");
         assert!(!fs::exists("/var/lib/twofactor/services/sudo").unwrap());
 

@@ -166,3 +166,72 @@ fn a_drop_in_of_somebody_else_stays() {
         assert!(removal.status.success() && said(&removal).contains(STAYS), "{}", said(&removal));
     });
 }
+
+#[test]
+fn what_sshd_needs_to_start_stays_when_the_module_goes() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd(DEBIAN);
+        let shipped = files();
+        for arguments in [&["sshd"][..], &["--all"]] {
+            host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+            let mine = "/etc/ssh/sshd_config.d/mine.conf";
+            fs::write(mine, "AuthenticationMethods publickey,keyboard-interactive\n").unwrap();
+            let disabled = host.run_twofactor(&[&["service", "disable", "--yes"], arguments].concat());
+            assert!(disabled.status.success(), "{}", said(&disabled));
+            let words = "warning: /etc/ssh/sshd_config.d/00-twofactor.conf stays, without it sshd would not start";
+            assert!(said(&disabled).contains(words), "{}", said(&disabled));
+            assert!(!said(&disabled).contains("was changed since"), "{}", said(&disabled));
+            assert!(!said(&disabled).contains("let sshd read"), "{}", said(&disabled));
+            assert_eq!(files(), shipped, "the module is out all the same");
+            host.succeed("/usr/sbin/sshd", ["-t"]);
+            assert!(Path::new(DROP_IN).exists());
+            // Once nothing needs it any more it goes.
+            fs::remove_file(mine).unwrap();
+            host.succeed("twofactor", ["service", "disable", "--all", "--yes"]);
+            assert!(!Path::new(DROP_IN).exists());
+        }
+        // An sshd that does not start anyway is no reason.
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        configure_sshd("Nonsense yes\n");
+        host.succeed("twofactor", ["service", "disable", "sshd", "--yes"]);
+        assert!(!Path::new(DROP_IN).exists());
+    });
+}
+
+#[test]
+fn what_was_recorded_before_holds_when_sshd_refuses() {
+    on("fedora-40-local", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd("UsePAM yes\nKbdInteractiveAuthentication yes\nInclude /etc/ssh/sshd_config.d/*.conf\n");
+        let before = fs::read_to_string("/etc/pam.d/sshd").unwrap().replace("substack", "include");
+        fs::write("/etc/pam.d/sshd", &before).unwrap();
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        let enabled = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        assert!(enabled.contains("substack"), "{enabled}");
+        // Somebody makes a mistake with our line, and sshd says otherwise.
+        fs::write("/etc/pam.d/sshd", enabled.replacen("required     pam_twofactor", "optional     pam_twofactor", 1))
+            .unwrap();
+        configure_sshd("UsePAM yes\nKbdInteractiveAuthentication no\nInclude /etc/ssh/sshd_config.d/*.conf\n");
+        refused(host, "an earlier line of sshd's configuration says otherwise");
+        host.succeed("twofactor", ["service", "disable", "sshd", "--yes"]);
+        assert_eq!(fs::read_to_string("/etc/pam.d/sshd").unwrap(), before);
+    });
+}
+
+#[test]
+fn logins_that_ask_pam_for_no_code_are_warned_about() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        let settings = "UsePAM yes\nKbdInteractiveAuthentication yes\nPubkeyAuthentication no\n";
+        configure_sshd(&format!("{settings}GSSAPIAuthentication yes\nHostbasedAuthentication yes\n"));
+        let enabled = host.run_twofactor(&["service", "enable", "sshd", "--yes"]);
+        assert!(enabled.status.success(), "{}", said(&enabled));
+        for keyword in ["gssapiauthentication is on", "hostbasedauthentication is on"] {
+            assert!(said(&enabled).contains(keyword), "{keyword}: {}", said(&enabled));
+        }
+    });
+}

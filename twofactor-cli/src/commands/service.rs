@@ -11,6 +11,7 @@ mod first_administrator;
 mod leftovers;
 mod list;
 mod records;
+mod siblings;
 mod sshd;
 
 use std::path::{Path, PathBuf};

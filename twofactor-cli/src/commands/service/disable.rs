@@ -21,7 +21,8 @@ use crate::output::{self, Output};
 use super::change::{self, Change};
 use super::leftovers::{self, Kept};
 use super::records::{Origin, Record, Records};
-use super::{Consent, Named, Text, folders, shown, sshd};
+use super::sshd::Removed;
+use super::{Consent, Named, Text, folders, shown, siblings, sshd};
 
 /// What becomes of one service.
 struct Plan {
@@ -29,7 +30,23 @@ struct Plan {
     /// `None` when its file has nothing of ours.
     change: Option<Change>,
     outcome: Outcome,
-    drop_in: Option<Change>,
+    drop_in: DropIn,
+}
+
+/// What becomes of sshd's settings.
+enum DropIn {
+    /// Nothing: there are none, or somebody changed them since.
+    Untouched,
+    /// They go.
+    Goes(Change),
+    /// sshd would not start without them.
+    Needed,
+}
+
+impl DropIn {
+    fn change(&self) -> Option<&Change> {
+        if let Self::Goes(change) = self { Some(change) } else { None }
+    }
 }
 
 /// How far a file becomes what it was.
@@ -52,8 +69,12 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
         return Ok(nothing_is_left(arguments, &[], &[])?);
     }
     let records = Records::open(&state, &accounts).map_err(ServiceFailure::from)?;
-    let (plans, kept) = if arguments.all { all(&records)? } else { (some(&arguments.services, &records)?, Vec::new()) };
-    let changes: Vec<&Change> = plans.iter().flat_map(|plan| plan.change.iter().chain(&plan.drop_in)).collect();
+    let (mut plans, kept) =
+        if arguments.all { all(&records)? } else { (some(&arguments.services, &records)?, Vec::new()) };
+    if !arguments.all {
+        siblings::warn_of_asking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>());
+    }
+    let changes: Vec<&Change> = plans.iter().flat_map(|plan| plan.change.iter().chain(plan.drop_in.change())).collect();
     if changes.is_empty() {
         for plan in &plans {
             records.forget(&plan.named.name).map_err(ServiceFailure::from)?;
@@ -67,6 +88,13 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
         return Ok(nothing_is_left(arguments, &plans, &kept)?);
     }
     change::make_all(&changes)?;
+    for plan in &mut plans {
+        if let DropIn::Goes(removal) = &plan.drop_in
+            && sshd::check_without(removal)? == Removed::PutBack
+        {
+            plan.drop_in = DropIn::Needed;
+        }
+    }
     for plan in &plans {
         records.forget(&plan.named.name).map_err(ServiceFailure::from)?;
         if plan.change.is_some() {
@@ -81,11 +109,14 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
 /// Where the records are. Taking the module out must not fail because the configuration does not hold; where it says the
 /// state is, is believed all the same.
 fn state(file: Option<&Path>) -> PathBuf {
-    host::configuration(file).map(|config| config.state).unwrap_or_else(|error| {
-        let state = host::state_of_broken_configuration(file);
-        output::warning(&format!("{error}; going on with the state folder {}", state.display()));
-        state
-    })
+    match host::configuration(file) {
+        Ok(config) => config.state,
+        Err(error) => {
+            let state = host::state_of_broken_configuration(file);
+            output::warning(&format!("{error}; going on with the state folder {}", state.display()));
+            state
+        }
+    }
 }
 
 /// Every service with a record, and those of them that cannot be changed, which do not keep the others from it.
@@ -126,9 +157,10 @@ fn through(named: &Named) -> Result<Option<Place>, ServiceFailure> {
 fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
     let record = records.read(&named.name)?;
     let drop_in = if named.name == sshd::SERVICE {
-        sshd::removal(record.as_ref().and_then(|record| record.drop_in.as_deref()))?
+        let written = record.as_ref().and_then(|record| record.drop_in.as_deref());
+        sshd::removal(written)?.map_or(DropIn::Untouched, DropIn::Goes)
     } else {
-        None
+        DropIn::Untouched
     };
     let Some(content) = change::read(&named.file)? else {
         let is_known = record.is_some() || named.of_package()?.is_some();
@@ -180,7 +212,7 @@ fn restored(
 /// What stays although the module was taken out: sshd's settings that somebody changed, and lines that are left.
 fn nothing_is_left(arguments: &args::services::Disable, plans: &[Plan], kept: &[Kept]) -> Result<(), ServiceFailure> {
     let about_sshd = arguments.all || plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
-    if about_sshd && plans.iter().all(|plan| plan.drop_in.is_none()) {
+    if about_sshd && plans.iter().all(|plan| matches!(plan.drop_in, DropIn::Untouched)) {
         sshd::warn_of_drop_in();
     }
     if !arguments.all {
@@ -199,7 +231,7 @@ fn in_words(plans: &[Plan]) -> String {
         };
         let _ = writeln!(text, "{} asks for no second factor any more: {how}.", plan.named.name);
     }
-    if plans.iter().any(|plan| plan.drop_in.is_some()) {
+    if plans.iter().any(|plan| plan.drop_in.change().is_some()) {
         let _ = writeln!(text, "\nNow let sshd read its settings:\n  {}", sshd::reload());
     }
     text
@@ -215,7 +247,7 @@ fn as_json(plans: &[Plan]) -> serde_json::Value {
             "diff": plan.change.as_ref().map(Change::diff),
         })
     });
-    let settings = plans.iter().find_map(|plan| plan.drop_in.as_ref());
+    let settings = plans.iter().find_map(|plan| plan.drop_in.change());
     let settings = settings.map(|change| json!({ "file": change.file.display().to_string(), "diff": change.diff() }));
     json!({ "services": services.collect::<Vec<_>>(), "sshd": settings })
 }

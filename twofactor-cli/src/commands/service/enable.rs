@@ -16,7 +16,7 @@ use crate::output::{self, Output};
 
 use super::change::{self, Change};
 use super::records::{self, Origin, Record, Records};
-use super::{Consent, Named, Text, administrators, first_administrator, folders, shown, sshd};
+use super::{Consent, Named, Text, administrators, first_administrator, folders, shown, siblings, sshd};
 
 /// What becomes of one service.
 struct Plan {
@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
     let sshd = if about_sshd { sshd::plan()? } else { None };
     let drop_in = sshd.as_ref().and_then(|plan| plan.change.as_ref());
+    siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>());
     if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() {
         return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, None))?);
     }
@@ -113,43 +114,49 @@ fn refuse_lockout(
 }
 
 /// Records first, then sshd's settings, then the services; a stack with our line and an sshd that cannot ask would let nobody
-/// in.
+/// in. When it cannot be done, files and records are what they were.
 fn write(plans: &[Plan], sshd: Option<&sshd::Plan>, host: &Host) -> Result<(), ServiceFailure> {
     let records = Records::open(&host.config.state, &host.accounts)?;
     let drop_in = sshd.and_then(|plan| plan.change.as_ref());
     let mut changes: Vec<&Change> = drop_in.into_iter().collect();
+    let mut before: Vec<(&Plan, Option<Record>)> = Vec::new();
     for plan in plans {
         let is_sshd = plan.named.name == sshd::SERVICE;
         let written = drop_in.filter(|_| is_sshd).and_then(|change| change.after.clone());
         let known = records.read(&plan.named.name)?;
-        match (&plan.step, known) {
+        let record = match (&plan.step, &known) {
             (Some(step), known) => {
                 let mut record = step.record.clone();
-                if let Some(known) = known.filter(|known| Some(&known.after) == step.change.before.as_ref()) {
+                if let Some(known) = known.clone().filter(|known| Some(&known.after) == step.change.before.as_ref()) {
                     // Ours was put in before, and is put right now: what it was is what it was then.
                     record = Record { after: record.after, ..known };
                 }
                 record.drop_in = written.or(record.drop_in);
-                records.write(&plan.named.name, &record)?;
                 changes.push(&step.change);
+                record
             }
-            (None, Some(known)) if written.is_some() => {
-                records.write(&plan.named.name, &Record { drop_in: written, ..known })?;
-            }
-            (None, _) => {}
+            (None, Some(known)) if written.is_some() => Record { drop_in: written, ..known.clone() },
+            (None, _) => continue,
+        };
+        before.push((plan, known));
+        records.write(&plan.named.name, &record)?;
+    }
+    let done = change::make_all(&changes).and_then(|()| match sshd.filter(|plan| plan.change.is_some()) {
+        Some(sshd) => sshd.check().or_else(|failure| change::take_back_all(&changes).and(Err(failure))),
+        None => Ok(()),
+    });
+    // Where even the file cannot be put back, the record is all that knows what it was.
+    let is_as_before = |plan: &Plan| match &plan.step {
+        Some(step) => change::read(&step.change.file).is_ok_and(|now| now == step.change.before),
+        None => true,
+    };
+    for (plan, known) in before.into_iter().filter(|(plan, _)| done.is_err() && is_as_before(plan)) {
+        match known {
+            Some(record) => records.write(&plan.named.name, &record)?,
+            None => records.forget(&plan.named.name)?,
         }
     }
-    change::make_all(&changes)?;
-    if let Some(sshd) = sshd.filter(|plan| plan.change.is_some())
-        && let Err(failure) = sshd.check()
-    {
-        change::take_back_all(&changes)?;
-        for plan in plans.iter().filter(|plan| plan.step.is_some()) {
-            records.forget(&plan.named.name)?;
-        }
-        return Err(failure);
-    }
-    Ok(())
+    done
 }
 
 fn in_words(plans: &[Plan], settings_changed: bool, state: &Path) -> String {

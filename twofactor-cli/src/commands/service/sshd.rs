@@ -41,13 +41,17 @@ fn settings_text() -> String {
 
 /// What sshd needs beside its PAM service; `None` on a host without sshd.
 pub(super) fn plan() -> Result<Option<Plan>, ServiceFailure> {
-    let Some(sshd) = PROGRAMS.into_iter().map(PathBuf::from).find(|program| program.exists()) else {
+    let Some(sshd) = program() else {
         output::warning("there is no sshd on this host, so its settings were not looked at");
         return Ok(None);
     };
     let settings = Settings::of(&sshd)?;
     let change = if settings.lacking().is_empty() { damaged()? } else { Some(drop_in(&settings)?) };
     Ok(Some(Plan { change, sshd }))
+}
+
+fn program() -> Option<PathBuf> {
+    PROGRAMS.into_iter().map(PathBuf::from).find(|program| program.exists())
 }
 
 fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
@@ -121,6 +125,30 @@ pub(super) fn removal(written: Option<&[u8]>) -> Result<Option<Change>, ServiceF
     }
 }
 
+/// What became of the drop-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removed {
+    /// It is gone.
+    Gone,
+    /// sshd needs it.
+    PutBack,
+}
+
+/// Makes sure that sshd would still start without the drop-in, which has just been removed; else it is put back. An sshd that
+/// would not start with it either is not helped by that.
+pub(super) fn check_without(removal: &Change) -> Result<Removed, ServiceFailure> {
+    let Some(sshd) = program() else { return Ok(Removed::Gone) };
+    let Err(refusal) = run(&sshd, "-t") else { return Ok(Removed::Gone) };
+    removal.take_back()?;
+    if run(&sshd, "-t").is_err() {
+        removal.make()?;
+        return Ok(Removed::Gone);
+    }
+    output::warning(&format!("{DROP_IN} stays, without it sshd would not start: {refusal}"));
+    output::hint(&format!("change what needs it (grep -rn AuthenticationMethods /etc/ssh), then: rm {DROP_IN}"));
+    Ok(Removed::PutBack)
+}
+
 /// The file of our own stays when it is not as it was written; whoever takes the module out has to know.
 pub(super) fn warn_of_drop_in() {
     if Path::new(DROP_IN).symlink_metadata().is_ok() {
@@ -185,6 +213,13 @@ impl Settings {
                     .to_owned(),
             );
         }
+        // sshd asks PAM nothing about these either.
+        for (keyword, what) in [("gssapiauthentication", "GSSAPI (Kerberos)"), ("hostbasedauthentication", "host keys")]
+        {
+            if any && self.value(keyword) == Some("yes") {
+                warnings.push(format!("logins by {what} are not asked for a code: {keyword} is on"));
+            }
+        }
         if !without.is_empty() {
             warnings.push(format!("AuthenticationMethods lets in without a code: {}", without.join(" ")));
         }
@@ -233,6 +268,10 @@ mod tests {
         );
         assert_eq!(debian.lacking(), ["KbdInteractiveAuthentication no"]);
         assert_eq!(debian.warnings().len(), 1);
+        let more = Settings::parse("pubkeyauthentication no\ngssapiauthentication yes\nhostbasedauthentication yes\n");
+        let warnings = more.warnings();
+        assert_eq!(warnings.len(), 2);
+        assert!(warnings[0].contains("GSSAPI") && warnings[1].contains("hostbased"), "{warnings:?}");
         let old = Settings::parse("usepam no\nchallengeresponseauthentication yes\npubkeyauthentication no\n");
         assert_eq!(old.lacking(), ["UsePAM no"]);
         assert!(old.warnings().is_empty());
