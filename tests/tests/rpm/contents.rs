@@ -68,7 +68,7 @@ fn no_scriptlet_changes_a_pam_service() {
     let Some(packages) = packages() else { return };
     for package in [&packages.module, &packages.selinux] {
         for line in package.query(&["--scripts"]).lines().filter(|line| line.contains("pam.d")) {
-            assert_eq!(line.trim(), "for file in /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/*; do");
+            assert_eq!(line.trim(), "for file in /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*; do");
         }
         let scripts = package.query(&["--scripts"]);
         for word in ["authselect", "sed -i", "systemctl", "mv ", "cp "] {

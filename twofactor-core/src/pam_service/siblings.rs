@@ -1,7 +1,7 @@
 //! Services that one program, or one desktop, chooses between: who protects one usually means them all.
 
-/// Each with its siblings.
-const FAMILIES: [&[&str]; 4] = [
+/// Each service with its siblings: who gets in by one gets in by another.
+pub const FAMILIES: [&[&str]; 4] = [
     &["sudo", "sudo-i"],
     &["su", "su-l"],
     &["gdm-password", "gdm-fingerprint", "gdm-smartcard"],
