@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 use twofactor_core::audit::Event;
-use twofactor_core::logbook::{Entry, Message, Writer};
+use twofactor_core::logbook::{Entry, Message, Source, Writer};
 
 use crate::error::Failure;
 use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten};
@@ -96,6 +96,9 @@ fn row(entry: &Entry, columns: Option<usize>) -> String {
         let _ = write!(text, "{user:<width$}");
     }
     text.push_str("  ");
+    if entry.source == Source::Unproven {
+        text.push_str("unproven: ");
+    }
     text.push_str(&legible(&detail(message)));
     let mut text = match columns {
         Some(columns) if text.chars().count() > columns => {
@@ -160,6 +163,9 @@ fn as_json(entry: &Entry) -> Value {
     let mut object = Map::new();
     object.insert("time".to_owned(), entry.at.to_string().into());
     object.insert("source".to_owned(), entry.source.word().into());
+    if entry.source == Source::Unproven {
+        object.insert("unproven".to_owned(), true.into());
+    }
     object.insert("event".to_owned(), message.event.word().into());
     if let Some(host) = &entry.host {
         object.insert("host".to_owned(), host.as_str().into());
@@ -181,7 +187,6 @@ fn as_json(entry: &Entry) -> Value {
 #[cfg(test)]
 mod tests {
     use twofactor_core::clock::UnixTime;
-    use twofactor_core::logbook::Source;
 
     use super::*;
 
@@ -218,6 +223,15 @@ mod tests {
         let row = row(&denied("\"a\\x1b[2J\\xe2\\x80\\xae\\x0ab\""), None);
         assert!(row.trim_end().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{row}");
         assert!(row.contains("a\\u{1b}[2J\\u{202e}\\nb"), "{row}");
+    }
+
+    #[test]
+    fn what_a_user_may_have_forged_says_so_first() {
+        let forged = Entry { source: Source::Unproven, ..denied("root") };
+        assert!(row(&forged, Some(80)).contains("  unproven: wrong-code, sshd"), "{}", row(&forged, Some(80)));
+        let json = as_json(&forged);
+        assert_eq!((&json["source"], &json["unproven"]), (&"journal".into(), &true.into()));
+        assert_eq!(as_json(&denied("root")).get("unproven"), None);
     }
 
     #[test]
