@@ -5,6 +5,7 @@
 
 mod catalogue;
 pub mod clock;
+pub mod module_file;
 pub mod people;
 pub mod rules;
 pub mod selinux;

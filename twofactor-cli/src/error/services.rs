@@ -134,6 +134,7 @@ fn by_hand(finding: &Finding, verb: &str) -> String {
         Finding::Overruled { ours, .. } | Finding::OnlyIgnores { ours } | Finding::Missing { ours } => ours,
         Finding::PrimaryOverruled { primary } => primary,
         Finding::Broken { line, .. } | Finding::UnknownControl(line) => line,
+        Finding::AskedTwice { first, again } => return format!("take {first} or {again} out by hand"),
         Finding::NoLine(phase) | Finding::NeverSucceeds(phase) | Finding::Tangled(phase) => {
             return match phase {
                 Phase::Auth => "every login has to end in success behind the password and pam_twofactor".to_owned(),

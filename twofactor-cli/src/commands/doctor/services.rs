@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use twofactor_core::checkup::module_file::of_module_file;
 use twofactor_core::checkup::services::{KNOWN, not_followed, of_services, of_unreadable, runs_ours};
 use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
@@ -51,6 +52,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
         }
     }
     area.add(within_reach(&services));
+    look_at_modules(&mut area, &services);
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     area.looked_at = if names.is_empty() { "none runs the module".to_owned() } else { names.join(", ") };
     (area, services)
@@ -86,6 +88,20 @@ fn within_reach(services: &[Service]) -> Vec<Finding> {
     let all: BTreeSet<PathBuf> = described.chain(loaded).collect();
     let unsafe_ones = all.iter().filter_map(|file| trusted::is_out_of_reach(file, Owner::ROOT).err());
     unsafe_ones.map(|error| storage::of_file(&error)).collect()
+}
+
+/// The module's own file, wherever lines say that it is.
+fn look_at_modules(area: &mut Area, services: &[Service]) {
+    let ours = services.iter().flat_map(|service| &service.lines).filter(|line| line.runs(OURS));
+    let files: BTreeSet<PathBuf> = ours.filter_map(file_of).collect();
+    for file in files {
+        match (fs::read(&file), fs::read("/proc/self/exe")) {
+            (Ok(content), Ok(own)) => area.add(of_module_file(&file, &content, &own)),
+            (Err(error), _) | (_, Err(error)) => {
+                area.could_not_check(format!("whether libpam can load {}", file.display()), trusted::describe(&error));
+            }
+        }
+    }
 }
 
 /// The file of a line's module, where it is there.
