@@ -7,6 +7,7 @@
 //! [`flow`] says how the phases can end, [`findings`] what is wrong with that.
 
 pub mod control;
+pub mod copies;
 pub mod findings;
 pub mod flow;
 pub mod modules;

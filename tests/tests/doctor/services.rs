@@ -155,6 +155,18 @@ fn a_code_is_asked_for_by_a_shared_file_too() {
 }
 
 #[test]
+fn copies_of_a_service_are_no_services() {
+    private_host(|host| {
+        make_well(host);
+        for copy in ["sshd.save", "sshd.pacnew", "sshd.pacsave", "sshd.twofactor-new", "sshd.ucf-old"] {
+            service(copy, "auth sufficient pam_unix.so\nauth required pam_twofactor.so\n");
+        }
+        let (report, code) = doctor(host);
+        assert_eq!((crate::findings(&report).len(), code), (0, 0), "{report:#}");
+    });
+}
+
+#[test]
 fn others_may_write_a_service() {
     finds(&["unsafe-file"], |_| set_mode("/etc/pam.d/common-auth", 0o666), ByItsCommands);
 }

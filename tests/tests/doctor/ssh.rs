@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use twofactor_tests::private_host::Host;
+use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{DROP_IN, finds};
+use crate::{DROP_IN, doctor, findings, finds, make_well};
 
 const FILE: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
 
@@ -90,6 +90,24 @@ fn another_file_comes_before_ours() {
         fs::write(other, "PasswordAuthentication yes\nAuthenticationMethods keyboard-interactive\n").unwrap();
     };
     finds(&["sshd-drop-in-overridden"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
+}
+
+#[test]
+fn other_settings_in_our_file_are_left_alone() {
+    private_host(|host| {
+        make_well(host);
+        for more in [
+            "PermitRootLogin prohibit-password",
+            "AllowUsers alice bob",
+            "LoginGraceTime 1m",
+            "ChallengeResponseAuthentication yes",
+            "MaxAuthTries 3 # few",
+        ] {
+            fs::write(FILE, format!("{more}\n{DROP_IN}")).unwrap();
+            let (report, code) = doctor(host);
+            assert_eq!((findings(&report).len(), code), (0, 0), "{more}: {report:#}");
+        }
+    });
 }
 
 #[test]

@@ -9,15 +9,12 @@ use twofactor_core::checkup::services::{KNOWN, not_followed, of_services, of_unr
 use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::Config;
+use twofactor_core::pam_service::copies::is_copy;
 use twofactor_core::pam_service::modules::{self, OURS};
 use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service};
 use twofactor_core::trusted::{self, Owner};
 
 use super::Area;
-
-/// What packages and editors leave beside a service.
-const NOT_SERVICES: [&str; 9] =
-    ["~", ".bak", ".orig", ".rpmnew", ".rpmsave", ".rpmorig", ".dpkg-old", ".dpkg-dist", ".dpkg-new"];
 
 /// Looks at every service, and gives those that run the module.
 pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
@@ -62,10 +59,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
 fn names(folders: &[&Path]) -> BTreeSet<String> {
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
     let files = entries.filter(|entry| entry.path().is_file());
-    files
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !NOT_SERVICES.iter().any(|end| name.ends_with(end)) && !name.starts_with('.'))
-        .collect()
+    files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !is_copy(name)).collect()
 }
 
 /// Whether the file of a service that cannot be read as a whole names the module.

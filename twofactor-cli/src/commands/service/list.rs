@@ -5,6 +5,7 @@ use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
+use twofactor_core::pam_service::copies::is_copy;
 use twofactor_core::pam_service::findings::{self, Finding};
 use twofactor_core::pam_service::{FOLDERS, Line, Phase, Service, modules, placing};
 
@@ -61,13 +62,7 @@ fn names() -> BTreeSet<String> {
         let files = entries.filter(|entry| entry.path().is_file());
         names.extend(files.filter_map(|entry| entry.file_name().into_string().ok()));
     }
-    let left = [".dpkg-", ".rpmnew", ".rpmsave", ".rpmorig", ".pacnew", ".pacsave", ".twofactor-new"];
-    names.retain(|name| {
-        !placing::is_shared(name)
-            && !name.ends_with('~')
-            && !name.starts_with('.')
-            && !left.iter().any(|end| name.contains(end))
-    });
+    names.retain(|name| !placing::is_shared(name) && !is_copy(name));
     names
 }
 
