@@ -23,8 +23,14 @@ pub(crate) enum ServiceFailure {
     Link { file: PathBuf, target: PathBuf },
     #[error("pam_twofactor.so is not where libpam looks for modules")]
     NoModule(Option<PathBuf>),
-    #[error("no administrator could log in with {service}: not enrolled are {}", administrators.join(", "))]
-    NobodyLeft { service: String, administrators: Vec<String> },
+    #[error("no administrator could log in with {service}: {}", nobody(administrators, kept_out))]
+    NobodyLeft {
+        service: String,
+        /// Who would be let in with a second factor.
+        administrators: Vec<String>,
+        /// Who would not, and why.
+        kept_out: Vec<(String, String)>,
+    },
     #[error("cannot tell who administrators are: {0}")]
     People(String),
     #[error("{service} runs pam_twofactor through another file: {place}")]
@@ -87,7 +93,7 @@ impl ServiceFailure {
             Self::NoModule(None) => "is libpam installed? no folder of modules was found".to_owned(),
             Self::NobodyLeft { administrators, .. } => match administrators.first() {
                 Some(name) => format!("run \"twofactor enroll {}\"; --force does it all the same", quoted(name)),
-                None => "--force does it all the same".to_owned(),
+                None => "let one of them in first; --force does it all the same".to_owned(),
             },
             Self::People(_) => "try: getent passwd; --force does it all the same".to_owned(),
             Self::Through { place, .. } if place.file.to_string_lossy().contains("/common-") => {
@@ -124,6 +130,17 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
         CannotPlace::Service(_) | CannotPlace::NoPrimary(_) => {
             format!("put \"auth required pam_twofactor.so\" into {} by hand; see pam_twofactor(8)", file.display())
         }
+    }
+}
+
+/// Why no administrator gets in.
+fn nobody(administrators: &[String], kept_out: &[(String, String)]) -> String {
+    let others: Vec<String> = kept_out.iter().map(|(name, because)| format!("{name} ({because})")).collect();
+    match (administrators, others.as_slice()) {
+        ([], []) => "there is none".to_owned(),
+        ([], others) => format!("kept out are {}", others.join(", ")),
+        (names, []) => format!("not enrolled are {}", names.join(", ")),
+        (names, others) => format!("not enrolled are {}; kept out are {}", names.join(", "), others.join(", ")),
     }
 }
 
