@@ -12,6 +12,7 @@ pub mod rules;
 pub mod selinux;
 pub mod services;
 pub mod shadow;
+pub mod siblings;
 pub mod sshd;
 pub mod storage;
 

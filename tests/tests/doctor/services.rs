@@ -167,6 +167,26 @@ fn copies_of_a_service_are_no_services() {
 }
 
 #[test]
+fn another_name_of_the_same_program_is_not_guarded() {
+    let with_ours = |name: &str| {
+        let text = fs::read_to_string(format!("/etc/pam.d/{name}")).unwrap();
+        let with = format!("@include common-auth\n{OURS}{ACCOUNT}");
+        let text = text.replace("@include common-auth\n", &with);
+        assert!(text.contains(OURS), "{text}");
+        service(name, &text);
+    };
+    finds(&["sibling-unguarded"], move |_| with_ours("sudo"), ByItsCommands);
+    // su-l includes su.
+    private_host(|host| {
+        make_well(host);
+        with_ours("su");
+        let (report, code) = doctor(host);
+        assert!(!crate::ids(&report).contains("sibling-unguarded"), "{report:#}");
+        assert_eq!(code, 0, "{report:#}");
+    });
+}
+
+#[test]
 fn others_may_write_a_service() {
     finds(&["unsafe-file"], |_| set_mode("/etc/pam.d/common-auth", 0o666), ByItsCommands);
 }

@@ -82,6 +82,8 @@ catalogue! {
 
     /// The module is nowhere.
     NoService "no-service" Warning "nobody is asked for a second factor on this host";
+    /// Another service of the same program is without the module.
+    SiblingUnguarded "sibling-unguarded" Warning "whoever may use the one may use the other, and there the password alone is enough";
     /// A service cannot be read as libpam reads it.
     ServiceUnreadable "service-unreadable" Problem "libpam gives such a service up: every login is refused, or it is done by \"other\"";
     /// Only an account line.

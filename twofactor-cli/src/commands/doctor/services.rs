@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use twofactor_core::checkup::module_file::of_module_file;
 use twofactor_core::checkup::services::{KNOWN, not_followed, of_services, of_unreadable, runs_ours};
+use twofactor_core::checkup::siblings::of_siblings;
 use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::Config;
@@ -30,6 +31,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
             Err(error) => area.could_not_check(format!("the PAM service {name:?}"), error),
         }
     }
+    area.add(of_siblings(&services));
     let shared = shared_files(&services);
     services.retain(|service| {
         runs_ours(service) && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))
