@@ -37,7 +37,7 @@ const PRIMARY: [&str; 21] = [
 const FOLDERS: [&str; 4] = ["/usr/lib64/security", "/lib64/security", "/usr/lib/security", "/lib/security"];
 
 /// Comes with libpam itself.
-const OF_LIBPAM: &str = "pam_permit.so";
+pub const OF_LIBPAM: &str = "pam_permit.so";
 
 /// What a module does in a stack, as far as its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -80,17 +80,20 @@ fn shared_files(services: &[Service]) -> BTreeSet<PathBuf> {
 /// Descriptions and modules that somebody else than root could change.
 fn within_reach(services: &[Service]) -> Vec<Finding> {
     let described = services.iter().flat_map(|service| &service.files).cloned();
-    let loaded = services.iter().flat_map(|service| &service.lines).filter(|line| line.runs(OURS)).filter_map(file_of);
-    let all: BTreeSet<PathBuf> = described.chain(loaded).collect();
+    let all: BTreeSet<PathBuf> = described.chain(module_files(services)).collect();
     let unsafe_ones = all.iter().filter_map(|file| trusted::is_out_of_reach(file, Owner::ROOT).err());
     unsafe_ones.map(|error| storage::of_file(&error)).collect()
 }
 
+/// The files of the module that lines name and that are there.
+pub(super) fn module_files(services: &[Service]) -> BTreeSet<PathBuf> {
+    let ours = services.iter().flat_map(|service| &service.lines).filter(|line| line.runs(OURS));
+    ours.filter_map(file_of).collect()
+}
+
 /// The module's own file, wherever lines say that it is.
 fn look_at_modules(area: &mut Area, services: &[Service]) {
-    let ours = services.iter().flat_map(|service| &service.lines).filter(|line| line.runs(OURS));
-    let files: BTreeSet<PathBuf> = ours.filter_map(file_of).collect();
-    for file in files {
+    for file in module_files(services) {
         match (fs::read(&file), fs::read("/proc/self/exe")) {
             (Ok(content), Ok(own)) => area.add(of_module_file(&file, &content, &own)),
             (Err(error), _) | (_, Err(error)) => {
