@@ -14,7 +14,7 @@ const FAMILIES: [&[&str]; 3] =
 pub fn of_siblings(all: &[Service]) -> Vec<Finding> {
     let named = |name: &&str| all.iter().find(|service| service.name == **name);
     let of_family = |family: &&[&str]| {
-        let services: Vec<&Service> = family.iter().filter_map(|name| named(&name)).collect();
+        let services: Vec<&Service> = family.iter().filter_map(named).collect();
         let guarded = services.iter().find(|service| runs_ours(service)).map(|service| service.name.clone())?;
         let open = services.into_iter().filter(|other| !runs_ours(other) && asks_first_factor(other) && lets_in(other));
         Some(open.map(|other| finding(&guarded, &other.name)).collect::<Vec<_>>())
