@@ -10,7 +10,6 @@ use twofactor_core::checkup::siblings::of_siblings;
 use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::Config;
-use twofactor_core::pam_service::copies::is_copy;
 use twofactor_core::pam_service::modules::{self, OURS};
 use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service};
 use twofactor_core::trusted::{self, Owner};
@@ -61,7 +60,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
 fn names(folders: &[&Path]) -> BTreeSet<String> {
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
     let files = entries.filter(|entry| entry.path().is_file());
-    files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !is_copy(name)).collect()
+    files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !pam_service::is_copy(name)).collect()
 }
 
 /// Whether the file of a service that cannot be read as a whole names the module.

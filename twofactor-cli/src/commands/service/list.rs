@@ -5,9 +5,8 @@ use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
-use twofactor_core::pam_service::copies::is_copy;
 use twofactor_core::pam_service::findings::{self, Finding};
-use twofactor_core::pam_service::{FOLDERS, Line, Phase, Service, modules, placing};
+use twofactor_core::pam_service::{self, FOLDERS, Line, Phase, Service, modules, placing};
 
 use crate::args;
 use crate::error::Failure;
@@ -62,7 +61,7 @@ fn names() -> BTreeSet<String> {
         let files = entries.filter(|entry| entry.path().is_file());
         names.extend(files.filter_map(|entry| entry.file_name().into_string().ok()));
     }
-    names.retain(|name| !placing::is_shared(name) && !is_copy(name));
+    names.retain(|name| !placing::is_shared(name) && !pam_service::is_copy(name));
     names
 }
 
