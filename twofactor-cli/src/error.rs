@@ -80,8 +80,8 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error("{broken} of {all} accounts cannot be read")]
     BrokenAccounts { broken: usize, all: usize },
-    #[error("this host has {}", found(*problems, *warnings))]
-    Unwell { problems: usize, warnings: usize },
+    #[error("doctor has found something")]
+    Unwell,
     #[error(transparent)]
     Lookup(#[from] LookupError),
     #[error(transparent)]
@@ -191,7 +191,7 @@ impl Failure {
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
-            | Self::Unwell { .. }
+            | Self::Unwell
             | Self::Lookup(_)
             | Self::Clock(_)
             | Self::Entropy(_)
@@ -210,6 +210,8 @@ impl Failure {
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Config(error) => error.lines(),
+            // The report ends with it.
+            Self::Unwell => Vec::new(),
             Self::BadList { path, problems } => {
                 let mut lines = tokens::lines(path, problems);
                 lines.push(self.to_string());
@@ -270,11 +272,14 @@ impl Failure {
             Self::RowsRefused { good: 1.., .. } => {
                 "--keep-going imports the other rows, --rejects FILE writes these to a file".to_owned()
             }
+            Self::RowsRefused { good: 0, rejected: 1.., .. } => {
+                "is this a seed file? --format says which kind, where it was taken for another".to_owned()
+            }
             Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
             Self::BadList { problems, .. } => tokens::hint_for_list(problems),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
             Self::BrokenAccounts { .. }
-            | Self::Unwell { .. }
+            | Self::Unwell
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
             | Self::OutputFile { .. }
@@ -315,18 +320,6 @@ impl From<Unanswered> for Failure {
             Unanswered::Failed(error) => Self::Input(error),
         }
     }
-}
-
-/// `1 problem`, `2 warnings`, or both.
-fn found(problems: usize, warnings: usize) -> String {
-    let counted = |count: usize, word: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        more => Some(format!("{more} {word}s")),
-    };
-    let both: Vec<String> =
-        [counted(problems, "problem"), counted(warnings, "warning")].into_iter().flatten().collect();
-    both.join(" and ")
 }
 
 fn of_store(error: &StoreError) -> Status {

@@ -11,7 +11,7 @@
 //! - Only `progress.rs` writes to standard error beside this file: its bar moves on a terminal.
 //! - Errors and warnings may quote what somebody typed: control characters are escaped.
 
-#![expect(clippy::print_stderr, reason = "this is the file that prints")]
+mod sentences;
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
@@ -20,6 +20,9 @@ use clap::ValueEnum;
 use serde_json::Value;
 use thiserror::Error;
 use twofactor_core::trusted::describe;
+
+use sentences::Escaped;
+pub(crate) use sentences::{printable, wrapped};
 
 /// Where and how this run prints.
 #[derive(Debug)]
@@ -248,32 +251,53 @@ pub(crate) fn must_show_json(json: &Value) -> io::Result<()> {
 
 /// A question, without a newline.
 pub(crate) fn prompt(question: &str) {
-    eprint!("{question}");
+    say(question);
 }
 
 /// A line of progress, or why a question is asked again.
 pub(crate) fn progress(line: &str) {
-    eprintln!("{line}");
+    say(&format!("{line}\n"));
 }
 
 /// Something the sysadmin should know although the command goes on.
 pub(crate) fn warning(sentence: &str) {
-    eprintln!("twofactor: warning: {}", Escaped(sentence));
+    message("twofactor: warning: ", sentence);
+}
+
+/// What to do about a warning.
+pub(crate) fn hint(sentence: &str) {
+    message("twofactor: hint: ", sentence);
 }
 
 /// One of many things that are wrong with a file; the error that follows sums them up.
 pub(crate) fn complaint(sentence: &str) {
-    eprintln!("twofactor: {}", Escaped(sentence));
+    message("twofactor: ", sentence);
 }
 
 /// What went wrong, and what to do about it.
 pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
     for line in lines {
-        eprintln!("twofactor: error: {}", Escaped(line));
+        message("twofactor: error: ", line);
     }
-    if let Some(hint) = hint {
-        eprintln!("twofactor: hint: {}", Escaped(hint));
+    if let Some(sentence) = hint {
+        self::hint(sentence);
     }
+}
+
+/// A sentence behind its prefix, wrapped for whoever reads it on a terminal.
+fn message(prefix: &str, sentence: &str) {
+    let line = match terminal_size::terminal_size_of(io::stderr()) {
+        Some((width, _)) => wrapped(prefix, sentence, 0, usize::from(width.0)),
+        None => format!("{prefix}{}", Escaped(sentence)),
+    };
+    say(&format!("{line}\n"));
+}
+
+/// Writes to standard error at once, behind what was written to standard output before.
+fn say(text: &str) {
+    let _ = io::stdout().flush();
+    // Nobody is left to be told.
+    let _ = write(Stream::Progress, text);
 }
 
 /// Help and version go to standard output; mistakes to standard error, with exit code 2.
@@ -330,31 +354,6 @@ fn is_utf8_locale(variable: impl Fn(&str) -> Option<String>) -> bool {
     charset.eq_ignore_ascii_case("UTF-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
-/// A text that others chose, for a result: its control characters are escaped, and what is longer than `longest` is cut.
-pub(crate) fn printable(text: &str, longest: usize) -> String {
-    let escaped = Escaped(text).to_string();
-    match escaped.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}...", escaped.get(..end).unwrap_or_default()),
-        None => escaped,
-    }
-}
-
-/// A text whose control characters are escaped, so that it cannot move a terminal's cursor.
-struct Escaped<'t>(&'t str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for character in self.0.chars() {
-            if character.is_control() {
-                write!(formatter, "{}", character.escape_default())?;
-            } else {
-                write!(formatter, "{character}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,12 +370,5 @@ mod tests {
         assert!(!utf8(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "C")]));
         assert!(!utf8(&[("LANG", "de_DE.ISO-8859-1")]));
         assert!(!utf8(&[]));
-    }
-
-    #[test]
-    fn what_somebody_typed_cannot_move_the_cursor() {
-        assert_eq!(Escaped("a\u{1b}[2Jb\n").to_string(), "a\\u{1b}[2Jb\\n");
-        assert_eq!(printable("a\nb", 10), "a\\nb");
-        assert_eq!(printable(&"h".repeat(5000), 60).len(), 63);
     }
 }

@@ -50,8 +50,8 @@ pub(crate) fn ask_hidden(question: &str) -> Result<Answer, Unanswered> {
     }
     let guard = EchoGuard::new().map_err(Unanswered::Failed)?;
     output::prompt(question);
-    // By this name and not /dev/tty: it is there without a controlling terminal too.
-    let config = ConfigBuilder::new().input_file_path("/dev/stdin").output_discard().build();
+    // By its number and no name: it is there without a controlling terminal and without /dev too.
+    let config = ConfigBuilder::new().input_reader(StandardInput).output_discard().build();
     let typed = rpassword::read_password_with_config(config);
     drop(guard);
     output::progress("");
@@ -60,6 +60,15 @@ pub(crate) fn ask_hidden(question: &str) -> Result<Answer, Unanswered> {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Unanswered::Interrupted),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unanswered::EndOfInput),
         Err(error) => Err(Unanswered::Failed(error)),
+    }
+}
+
+/// Standard input without a buffer, which would take what follows the line, and keep it.
+struct StandardInput;
+
+impl io::Read for StandardInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(read(io::stdin(), buffer)?)
     }
 }
 

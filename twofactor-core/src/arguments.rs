@@ -62,10 +62,17 @@ impl Arguments {
             Some(("conf", _)) => self.problems.push("conf= takes an absolute path".to_owned()),
             None if argument == "debug" => self.verbosity = Verbosity::Debug,
             None if argument == "nullok" => self.null_ok = NullOk::Yes,
-            _ => self.problems.push(format!("unknown argument {argument}")),
+            _ => {
+                let near = KNOWN.into_iter().find(|known| strsim::jaro_winkler(argument, known) > 0.8);
+                let meant = near.map_or_else(String::new, |known| format!("; did you mean {known}?"));
+                self.problems.push(format!("unknown argument {argument}{meant}"));
+            }
         }
     }
 }
+
+/// What a line can say, as somebody who mistyped it is told.
+const KNOWN: [&str; 3] = ["conf=", "debug", "nullok"];
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +84,10 @@ mod tests {
         assert_eq!((parsed.conf.to_str(), parsed.null_ok), (Some("/a"), NullOk::Yes));
         assert_eq!((parsed.verbosity, parsed.expected), (Verbosity::Normal, Expected::Certainly));
         let problems = ["conf= is there twice"; 2].map(str::to_owned).into_iter();
-        let problems = problems.chain(["unknown argument debug=1".to_owned(), "unknown argument nullok ".to_owned()]);
+        let problems = problems.chain([
+            "unknown argument debug=1; did you mean debug?".to_owned(),
+            "unknown argument nullok ; did you mean nullok?".to_owned(),
+        ]);
         assert_eq!(parsed.problems, problems.collect::<Vec<_>>());
         assert_eq!(Arguments::parse(["conf=etc"]).problems, ["conf= takes an absolute path"]);
     }

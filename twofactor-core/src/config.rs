@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(problems("[window]\ndrift = 60\n"), ["2:9: this must be a string in quotes, not integer"]);
         assert_eq!(
             problems("[default]\nsecond_factor = \"on\"\n"),
-            ["2:17: second_factor is one of required, enroll, optional, off"]
+            ["2:17: second_factor: \"on\" is none of required, enroll, optional, off"]
         );
         assert_eq!(problems("window = 1\n"), ["1:10: this must be a table, not integer"]);
     }

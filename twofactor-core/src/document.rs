@@ -154,7 +154,10 @@ impl<'r, 't> Section<'r, 't> {
         match value.get_ref() {
             DeValue::Array(array) => Some(array.iter().filter_map(|item| self.as_string(item)).collect()),
             other => {
-                self.wrong_type(value, other, "a list of strings");
+                let text = if let DeValue::String(text) = other { text } else { "..." };
+                let found = other.type_str();
+                let example = printable(text);
+                self.complain(value, format!("this must be a list of strings, not {found}, like [\"{example}\"]"));
                 None
             }
         }
@@ -235,7 +238,8 @@ impl<'r, 't> Section<'r, 't> {
             return Some(Found { value: *meaning, offset: text.offset });
         }
         let all: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
-        self.reader.complain(text.offset, format!("{name} is one of {}", all.join(", ")));
+        self.reader
+            .complain(text.offset, format!("{name}: \"{}\" is none of {}", printable(text.value), all.join(", ")));
         None
     }
 

@@ -56,6 +56,32 @@ fn assert_no_trace(host: &Host, user: &str) {
 }
 
 #[test]
+fn an_empty_line_is_no_try() {
+    private_host(|host| {
+        host.add_user("alice");
+        let (process, reader, app) = offered(host, &["alice"]);
+        let codes = ["", "", "", "", &app.code(0)].map(str::to_owned);
+        let (status, rest, errors) = finished(process, reader, &codes);
+        assert_eq!(status, Some(0), "{rest}{errors}");
+        assert_eq!(errors.matches("A code has 6 digits.").count(), 4, "{errors}");
+        assert!(!errors.contains("left"), "{errors}");
+    });
+}
+
+#[test]
+fn a_code_is_typed_where_dev_has_no_stdin() {
+    private_host(|host| {
+        host.add_user("alice");
+        // The folder is this host's own.
+        let _ = fs::remove_file("/dev/stdin");
+        let mut terminal = Terminal::start(&host.twofactor(&["enroll", "alice"]), Size::LARGE);
+        let shown = terminal.expect(PROMPT);
+        terminal.type_line(&app_of(&shown).code(0));
+        terminal.expect("alice is enrolled");
+    });
+}
+
+#[test]
 fn a_code_through_a_pipe_confirms_and_is_burned() {
     private_host(|host| {
         host.add_user("alice");

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Output;
 
 use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::{stderr, stdout};
 
@@ -139,6 +140,29 @@ fn an_unsafe_configuration_is_not_permitted() {
         host.configure("");
         fs::set_permissions("/etc/twofactor/twofactor.toml", Permissions::from_mode(0o666)).unwrap();
         assert_fails(host, &["status"], 4, &["twofactor.toml", "chmod"]);
+    });
+}
+
+#[test]
+fn what_is_no_number_is_said_to_be_none() {
+    private_host(|host| {
+        for typed in ["x", "0", "100001"] {
+            assert_fails(host, &["log", "-n", typed], 2, &["not a number from 1 to 100000"]);
+        }
+    });
+}
+
+#[test]
+fn messages_are_wrapped_at_words_on_a_terminal_and_whole_in_a_pipe() {
+    private_host(|host| {
+        host.configure("");
+        let arguments = ["unlock", "nobody-of-this-name-is-known-to-this-host-which-knows-a-few"];
+        let output = host.run_twofactor(&arguments);
+        assert_eq!(stderr(&output).lines().count(), 2, "{}", said(&output));
+        let mut terminal = Terminal::start(&host.twofactor(&arguments), Size { columns: 60, lines: 24 });
+        assert!(!terminal.wait().success());
+        let screen = terminal.shown();
+        assert!(screen.contains("twofactor: error: there is no user\r\n"), "{screen}");
     });
 }
 

@@ -297,6 +297,10 @@ fn the_page_for_people_fits_eighty_columns_and_warns_of_a_service_without_the_mo
         assert!(without.status.success());
         assert!(stderr(&without).contains("do not run pam_twofactor"), "{}", said(&without));
 
+        let nowhere = host.run_twofactor(&["explain", "alice", "--service", "ssh"]);
+        let warning = "warning: there is no PAM service \"ssh\": PAM would use \"other\"";
+        assert!(stderr(&nowhere).contains(warning), "{}", said(&nowhere));
+
         let elsewhere = host.run_twofactor(&["explain", "alice", "--service", "elsewhere"]);
         assert!(stdout(&elsewhere).contains("other.toml") && stdout(&elsewhere).contains("PAM_IGNORE"));
         let mut other = vec!["--config", "/etc/twofactor/twofactor.toml"];

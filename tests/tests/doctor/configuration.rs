@@ -31,6 +31,29 @@ fn the_configuration_has_mistakes() {
 }
 
 #[test]
+fn what_mends_several_mistakes_is_said_once() {
+    private_host(|host| {
+        make_well(host);
+        host.configure("[promt]\ntries = 1\n[throttle]\nfree_attempts = -1\n");
+        let page = String::from_utf8(host.run_twofactor(&["doctor"]).stdout).unwrap();
+        assert_eq!(page.matches("[config-invalid]").count(), 2, "{page}");
+        assert_eq!((page.matches("why: ").count(), page.matches("mend: ").count()), (1, 1), "{page}");
+    });
+}
+
+#[test]
+fn a_rule_names_a_service_that_pam_does_not_know() {
+    let make = |host: &Host| host.configure("[[rule]]\nservices = [\"ssh\"]\nsecond_factor = \"off\"\n");
+    let mend = |host: &Host| {
+        let (report, _) = doctor(host);
+        let what = crate::findings(&report)[0]["what"].as_str().unwrap().to_owned();
+        assert!(what.ends_with(":1 names the service \"ssh\", which PAM does not know; sshd?"), "{what}");
+        without(host);
+    };
+    finds(&["rule-without-service"], make, ByHand(&mend));
+}
+
+#[test]
 fn everything_else_is_looked_at_with_a_broken_configuration_too() {
     private_host(|host| {
         make_well(host);

@@ -69,6 +69,38 @@ fn passwords_can_be_tried_without_a_prompt_for_the_code() {
     finds(&["sshd-password-method"], make, ByHand(&right));
 }
 
+/// Does what the mend of the only finding says: writes the setting at the line that it names.
+fn as_the_mend_says(host: &Host) {
+    let (report, _) = doctor(host);
+    let mend = findings(&report)[0]["mend"].as_str().unwrap().to_owned();
+    let (_, rest) = mend.split_once("write \"").expect("a setting");
+    let (setting, place) = rest.split_once("\" at ").expect("a place");
+    let (file, line) = place.split_once(',').unwrap().0.rsplit_once(':').unwrap();
+    let line: usize = line.parse().unwrap();
+    let mut lines: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
+    setting.clone_into(&mut lines[line - 1]);
+    fs::write(file, lines.join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn the_mend_names_the_line_that_decides_wherever_it_stands() {
+    // As images for a cloud have it: the first value counts, and sshd_config includes the folder at its top.
+    let cloud = "/etc/ssh/sshd_config.d/50-cloud-init.conf";
+    let make = |_: &Host| {
+        let rest = DROP_IN.replace("PasswordAuthentication no", "");
+        let rest = rest.replacen(
+            "AuthenticationMethods keyboard-interactive",
+            "AuthenticationMethods keyboard-interactive password",
+            1,
+        );
+        fs::write(FILE, rest).unwrap();
+        fs::write(cloud, "# by cloud-init\nPasswordAuthentication yes\n").unwrap();
+    };
+    finds(&["sshd-password-method"], make, ByHand(&as_the_mend_says));
+    let make = |_: &Host| without_drop_in(|text| text);
+    finds(&["sshd-no-prompts"], make, ByHand(&as_the_mend_says));
+}
+
 #[test]
 fn empty_passwords_are_permitted() {
     finds(&["sshd-empty-passwords"], instead("UsePAM yes", "UsePAM yes\nPermitEmptyPasswords yes"), ByHand(&right));

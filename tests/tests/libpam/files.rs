@@ -27,7 +27,7 @@ fn a_mistake_in_the_configuration_is_named_by_place_and_nearest_key() {
             ("[enrollment]\ndigits = \"6\"\n", &["twofactor.toml:2:10", "whole number"]),
             ("[prompt]\ntries = 4\n", &["twofactor.toml:2:9", "1 to 3"]),
             ("[paths\n", &["twofactor.toml:1:", "not TOML"]),
-            ("[default]\nsecond_factor = \"of\"\n", &["twofactor.toml:2:17", "second_factor is one of"]),
+            ("[default]\nsecond_factor = \"of\"\n", &["twofactor.toml:2:17", "is none of required"]),
         ] {
             host.configure(text);
             assert_config_refused(host, words);

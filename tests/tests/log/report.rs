@@ -64,12 +64,12 @@ fn the_table_fits_80_columns_on_a_terminal_and_says_everything_to_a_script() {
         write_log();
         let table = host.succeed("twofactor", ["log"]);
         for line in [
-            "TIME                  EVENT     USER          DETAIL",
-            "2026-11-05T10:00:01Z  enrolled  alice         app, by carol",
-            "2026-11-05T10:00:02Z  denied    alice         wrong-code, sshd from 2001:db8::7",
-            "2026-11-05T10:00:03Z  accepted  alice         app, sshd from 192.0.2.7, drift 1",
-            "2026-11-05T10:00:04Z  skipped   bob           off, su at pts/1",
-            "2026-11-05T10:00:05Z  error     bob           bad-config, sudo, line 3",
+            "TIME                  EVENT              USER          DETAIL",
+            "2026-11-05T10:00:01Z  enrolled           alice         app, by carol",
+            "2026-11-05T10:00:02Z  denied             alice         wrong-code, sshd from 2001:db8::7",
+            "2026-11-05T10:00:03Z  accepted           alice         app, sshd from 192.0.2.7, drift 1",
+            "2026-11-05T10:00:04Z  skipped            bob           off, su at pts/1",
+            "2026-11-05T10:00:05Z  error              bob           bad-config, sudo, line 3",
             "2026-11-05T10:00:06Z  recovery-replaced  bob           count 10, by root",
         ] {
             assert!(table.lines().any(|shown| shown == line), "{line}\n{table}");

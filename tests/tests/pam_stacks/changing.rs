@@ -168,12 +168,68 @@ fn a_removal_takes_everything_out_with_a_broken_configuration_and_twice() {
         let removal = host.run_twofactor(&["service", "disable", "--all", "--yes"]);
         assert!(removal.status.success(), "{}", said(&removal));
         assert!(said(&removal).contains("/etc/pam.d/by-hand still runs pam_twofactor.so"), "{}", said(&removal));
+        assert!(said(&removal).contains("hint: run \"twofactor service disable by-hand\""), "{}", said(&removal));
         fs::remove_file("/etc/pam.d/by-hand").unwrap();
         assert_eq!(files(), shipped);
         let again = host.run_twofactor(&["service", "disable", "--all", "--yes"]);
         assert!(again.status.success() && again.stderr.len() < 400, "{}", said(&again));
         fs::remove_dir_all("/var/lib/twofactor").unwrap();
         assert!(host.run_twofactor(&["service", "disable", "--all", "--yes"]).status.success());
+    });
+}
+
+#[test]
+fn a_service_by_name_is_switched_off_with_a_broken_configuration_too() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shipped = files();
+        host.succeed("twofactor", ["service", "enable", "sudo", "su", "--yes"]);
+        host.configure("this is no TOML");
+        let disabled = host.run_twofactor(&["service", "disable", "sudo", "su", "--yes"]);
+        assert!(disabled.status.success(), "{}", said(&disabled));
+        assert!(said(&disabled).contains("going on with the default state folder"), "{}", said(&disabled));
+        assert_eq!(files(), shipped);
+    });
+}
+
+#[test]
+fn lines_that_no_record_knows_are_named_with_the_command_that_takes_them_out_and_copies_are_not() {
+    on("debian-12", |host, _| {
+        let line = "auth required pam_twofactor.so\n";
+        for name in
+            ["odd", "odd.bak", "odd~", "odd.dpkg-old", "odd.dpkg-dist", "odd.rpmsave", "odd.rpmnew", "odd.pam-old"]
+        {
+            fs::write(Path::new("/etc/pam.d").join(name), line).unwrap();
+        }
+        fs::write("/etc/pam.d/even", format!("{line}auth required pam_unix.so\naccount required pam_unix.so\n"))
+            .unwrap();
+        fs::write("/usr/lib/pam.d/of-package", line).unwrap();
+        let removal = host.run_twofactor(&["--quiet", "service", "disable", "--all", "--yes"]);
+        let warnings = String::from_utf8(removal.stderr).unwrap();
+        assert_eq!(
+            warnings,
+            "twofactor: warning: /etc/pam.d/even still runs pam_twofactor.so\n\
+             twofactor: warning: /etc/pam.d/odd still runs pam_twofactor.so\n\
+             twofactor: warning: /usr/lib/pam.d/of-package still runs pam_twofactor.so\n\
+             twofactor: hint: run \"twofactor service disable even odd\"\n\
+             twofactor: hint: take the lines out by hand: /usr/lib/pam.d/of-package\n"
+        );
+        host.succeed("twofactor", ["service", "disable", "even", "--yes"]);
+        assert_eq!(text("even"), "auth required pam_unix.so\naccount required pam_unix.so\n");
+    });
+}
+
+#[test]
+fn the_way_back_names_every_service_and_where_the_copies_are() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shipped = text("su");
+        let said = host.succeed("twofactor", ["service", "enable", "su", "login", "--yes"]);
+        assert!(said.contains("As it was before: twofactor service disable su login\n"), "{said}");
+        for service in ["su", "login"] {
+            assert!(said.contains(&format!("Copy: /var/lib/twofactor/services/{service}/before\n")), "{said}");
+        }
+        assert_eq!(fs::read_to_string("/var/lib/twofactor/services/su/before").unwrap(), shipped);
     });
 }
 

@@ -159,6 +159,31 @@ fn settings_alone_are_written_and_removed_too() {
     });
 }
 
+const STAYS: &str = "00-twofactor.conf was changed since and stays: remove it and reload sshd";
+
+#[test]
+fn a_drop_in_that_lacks_settings_is_written_anew_and_shown() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd(DEBIAN);
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        let written = fs::read_to_string(DROP_IN).unwrap();
+        assert!(written.lines().all(|line| line.len() <= 80), "{written}");
+        for (setting, other) in
+            [("PasswordAuthentication no", "PasswordAuthentication yes"), ("KbdInteractiveAuthentication yes\n", "")]
+        {
+            fs::write(DROP_IN, written.replacen(setting, other, 1)).unwrap();
+            let enabled = host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+            assert!(enabled.contains(&format!("+{}", setting.trim_end())), "{enabled}");
+            assert_eq!(fs::read_to_string(DROP_IN).unwrap(), written);
+        }
+        // More than it needs is the sysadmin's.
+        fs::write(DROP_IN, format!("{written}MaxAuthTries 3\n")).unwrap();
+        assert_eq!(host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]), "Nothing to do.\n");
+    });
+}
+
 #[test]
 fn a_drop_in_of_somebody_else_stays() {
     on("debian-12", |host, _| {
@@ -168,7 +193,10 @@ fn a_drop_in_of_somebody_else_stays() {
         host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
         fs::write(DROP_IN, "UsePAM yes\nKbdInteractiveAuthentication yes\nMaxAuthTries 3\n").unwrap();
         let disabled = host.run_twofactor(&["service", "disable", "sshd", "--yes"]);
-        assert!(disabled.status.success() && said(&disabled).contains("so it stays"), "{}", said(&disabled));
+        assert!(disabled.status.success() && said(&disabled).contains(STAYS), "{}", said(&disabled));
         assert!(Path::new(DROP_IN).exists());
+        // Nothing is recorded any more; a removal of the package says so all the same.
+        let removal = host.run_twofactor(&["--quiet", "service", "disable", "--all", "--yes"]);
+        assert!(removal.status.success() && said(&removal).contains(STAYS), "{}", said(&removal));
     });
 }

@@ -28,6 +28,24 @@ fn zip(host: &Host, content: &str) -> Option<String> {
 }
 
 #[test]
+fn of_a_file_that_is_none_nothing_is_said_but_that() {
+    private_host(|host| {
+        for command in [&["token", "import", "/etc/passwd"][..], &["token", "import", "--dry-run", "/etc/passwd"]] {
+            let output = host.run_twofactor(command);
+            assert_eq!(output.status.code(), Some(8), "{}", said(&output));
+            assert!(!stdout(&output).contains("remove it"), "{}", said(&output));
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(errors.contains("hint: is this a seed file? --format"), "{errors}");
+            assert_eq!(errors.lines().count(), 4, "a row, how many more, the error, the hint: {errors}");
+        }
+        let path = file(host, "kasm.csv", seed_line(0));
+        host.succeed("chmod", ["644", path.as_str()]);
+        let shown = host.succeed("twofactor", ["token", "import", "--dry-run", path.as_str()]);
+        assert!(shown.contains(&format!("others can read it: chmod 600 {path}")), "{shown}");
+    });
+}
+
+#[test]
 fn a_vendors_file_comes_in_as_a_series_with_its_assumptions_said() {
     private_host(|host| {
         let path = file(host, "kasm.csv", seed_line(0) + &seed_line(1));
@@ -57,7 +75,8 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
         assert_eq!(host.json(&["token", "list"]), serde_json::json!([]));
         let imported = host.succeed("twofactor", ["token", "import", &path]);
         let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
-        assert_eq!(body(&rehearsed), body(&imported));
+        let note = format!("Note:       {path} is not encrypted: remove it\n");
+        assert_eq!(body(&rehearsed) + &note, body(&imported), "and what to do now");
     });
 }
 
@@ -148,7 +167,10 @@ fn the_good_rows_come_in_with_keep_going_and_the_others_can_be_mended() {
 #[test]
 fn a_file_without_one_good_row_is_refused_with_keep_going_too() {
     private_host(|host| {
-        let bad = |number| format!("{}\u{ad}{},{}\n", serial(number), number, secret(number));
+        let bad = |number| match number {
+            0 => format!(",{}\n", secret(number)),
+            _ => format!("{}\u{ad}{},{}\n", serial(number), number, secret(number)),
+        };
         let many = file(host, "many.csv", (0..30).map(bad).collect::<String>());
         assert_fails(host, &["token", "import", &many, "--keep-going"], 8, &["30 rejected rows"]);
         let output = host.run_twofactor(&["token", "import", &many]);

@@ -39,7 +39,7 @@ pub(crate) struct Log {
     #[arg(long, value_name = "SERVICE")]
     pub(crate) service: Option<String>,
     /// Only the last N events
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_LINES))]
+    #[arg(long, short = 'n', value_name = "N", value_parser = lines)]
     pub(crate) lines: Option<u32>,
     /// Print one JSON object a line, instead of a list
     #[arg(long)]
@@ -47,7 +47,12 @@ pub(crate) struct Log {
 }
 
 /// The last events are held in memory until the end is known.
-const MOST_LINES: i64 = 100_000;
+const MOST_LINES: u32 = 100_000;
+
+fn lines(typed: &str) -> Result<u32, String> {
+    let number = typed.parse().ok().filter(|number| (1..=MOST_LINES).contains(number));
+    number.ok_or_else(|| format!("not a number from 1 to {MOST_LINES}"))
+}
 
 /// A moment as people say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

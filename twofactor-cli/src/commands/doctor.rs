@@ -32,7 +32,7 @@ pub(crate) fn run(named: Option<&Path>, output: &Output) -> Result<(), Failure> 
     let text = || words::as_text(&checkup, screen, output.verbosity == Verbosity::Quiet);
     output.report(text, || words::as_json(&checkup))?;
     let (problems, warnings) = (checkup.count(Severity::Problem), checkup.count(Severity::Warning));
-    if problems + warnings == 0 { Ok(()) } else { Err(Failure::Unwell { problems, warnings }) }
+    if problems + warnings == 0 { Ok(()) } else { Err(Failure::Unwell) }
 }
 
 /// Everything that was looked at.

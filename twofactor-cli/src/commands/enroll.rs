@@ -153,13 +153,21 @@ fn new_recovery_codes(
 
 /// Asks for codes until one is right.
 fn confirm(proposal: Proposal, host: &Host) -> Result<App, Failure> {
+    let digits = proposal.token().parameters.digits.count();
     let confirmed = proposal.confirm(host.config.window, &host.clock, |left| {
         match left {
             TRIES => {}
             1 => output::progress("That code is not right. One try left."),
             _ => output::progress(&format!("That code is not right. {left} tries left.")),
         }
-        terminal::ask_hidden("Code from the app: ").map(|typed| Answer::parse(&typed))
+        loop {
+            let typed = terminal::ask_hidden("Code from the app: ")?;
+            if !typed.is_empty() {
+                return Ok(Answer::parse(&typed));
+            }
+            // A slip of the finger is no try.
+            output::progress(&format!("A code has {digits} digits."));
+        }
     });
     confirmed.map_err(|unconfirmed: Unconfirmed<Unanswered>| match unconfirmed {
         Unconfirmed::Refused => Failure::Unconfirmed,

@@ -14,7 +14,7 @@ use twofactor_core::arguments::Arguments;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::{Expected, InvitationRule};
 use twofactor_core::login::{self, Course, MODULE, Offering, Services as _, SystemServices, Unidentified, World};
-use twofactor_core::pam_service::{self, Line, Phase};
+use twofactor_core::pam_service::{self, Line, OTHER, Phase};
 use twofactor_core::policy::{By, NullOk};
 use twofactor_core::reason::{Reason, ReturnCode};
 use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
@@ -53,6 +53,8 @@ struct Stack {
     auth: Result<Vec<Line>, String>,
     /// Whether it does so in the account phase, whenever that succeeds; otherwise why not.
     account: Result<(), String>,
+    /// Whether a file describes it; otherwise PAM uses `other`.
+    is_described: bool,
 }
 
 impl Stack {
@@ -60,7 +62,12 @@ impl Stack {
         let lines = pam_service::lines(service, &pam_service::FOLDERS.map(Path::new));
         let ours = |line: &Line| line.phase == Phase::Auth && line.runs(MODULE);
         let auth = lines.map(|lines| lines.into_iter().filter(ours).collect());
-        Self { auth: auth.map_err(|error| error.to_string()), account: SystemServices.account_line(service) }
+        let described = pam_service::find(service, &pam_service::FOLDERS.map(Path::new));
+        Self {
+            auth: auth.map_err(|error| error.to_string()),
+            account: SystemServices.account_line(service),
+            is_described: !matches!(described, Ok(None)),
+        }
     }
 
     /// The first line that runs the module.
@@ -332,6 +339,9 @@ impl Explanation {
         let mut warnings = Vec::new();
         match &self.stack.auth {
             Err(problem) => warnings.push(format!("cannot tell whether {service} runs the module: {problem}")),
+            Ok(_) if !self.stack.is_described => {
+                warnings.push(format!("there is no PAM service \"{service}\": PAM would use \"{OTHER}\""));
+            }
             Ok(lines) if lines.is_empty() => warnings.push(format!(
                 "the auth lines of {service} do not run pam_twofactor: nobody is asked, whatever the rules say"
             )),

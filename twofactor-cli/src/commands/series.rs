@@ -69,7 +69,7 @@ fn detailed(series: &SeriesSummary) -> String {
     for import in &series.imports {
         let _ = writeln!(text, "Import:    {}, by {}", import.at, import.who.escape_debug());
         let _ = writeln!(text, "           {}", import.file.escape_debug());
-        let _ = writeln!(text, "           SHA-256 {}", in_hex(&import.sha256));
+        let _ = writeln!(text, "           SHA-256\n           {}", in_hex(&import.sha256));
         let Import { added, unchanged, conflicts, rejected, .. } = import;
         let _ =
             writeln!(text, "           {added} new, {unchanged} unchanged, {conflicts} conflicts, {rejected} rejected");

@@ -132,7 +132,7 @@ catalogue! {
     /// `AuthenticationMethods` never asks for a code.
     SshdNeverAsks "sshd-never-asks" Problem "with these methods the module never gets to ask for a code";
     /// A key skips PAM's auth phase.
-    SshdKeyAlone "sshd-key-alone" Note "sshd does not run PAM's auth phase for them, so no code is asked for";
+    SshdKeyAlone "sshd-key-alone" Note "sshd does not run PAM's auth phase for logins with a key, so no code is asked for";
     /// `PasswordAuthentication yes`.
     SshdPasswordMethod "sshd-password-method" Note "this method can answer one prompt only: whoever is asked for a code is refused with it";
     /// `PermitEmptyPasswords yes`.

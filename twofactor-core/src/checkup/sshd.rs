@@ -70,47 +70,73 @@ impl Settings {
     }
 }
 
+/// Where a setting comes from: of each keyword, the line that sshd reads first, outside of `Match`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources(BTreeMap<String, String>);
+
+impl Sources {
+    /// Takes a line at `place`, in the order sshd reads.
+    pub fn add(&mut self, keyword: &str, place: impl Into<String>) {
+        let keyword = match keyword.to_ascii_lowercase() {
+            // Its name before OpenSSH 8.7, and still a name for it.
+            old if old == "challengeresponseauthentication" => "kbdinteractiveauthentication".to_owned(),
+            keyword => keyword,
+        };
+        self.0.entry(keyword).or_insert_with(|| place.into());
+    }
+
+    /// What makes sshd have `setting`: the first value counts, so another line elsewhere changes nothing.
+    fn mend(&self, setting: &str) -> String {
+        let keyword = setting.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+        match self.0.get(&keyword) {
+            Some(place) => format!("write \"{setting}\" at {place}, the line that decides, and reload sshd"),
+            None => format!("write \"{setting}\" into /etc/ssh/sshd_config, before any Match, and reload sshd"),
+        }
+    }
+}
+
 const PROMPTS: &str = "keyboard-interactive";
 const BY_THE_TOOL: &str = "twofactor service enable sshd";
 
 /// What is wrong with settings that hold for a service that runs the module.
-pub fn of_settings(settings: &Settings, rules: &[Rule]) -> Vec<Finding> {
+pub fn of_settings(settings: &Settings, sources: &Sources, rules: &[Rule]) -> Vec<Finding> {
     if settings.says("usepam", "no") {
-        let advice = "write \"UsePAM yes\" into /etc/ssh/sshd_config and reload sshd, or run";
+        let advice = format!("{}, or run", sources.mend("UsePAM yes"));
         return vec![Finding::consider(Id::SshdWithoutPam, "sshd has UsePAM no", advice, BY_THE_TOOL)];
     }
     let mut findings = Vec::new();
     let methods = settings.methods();
     let asks = |list: &Vec<&str>| list.contains(&PROMPTS);
     if settings.says("kbdinteractiveauthentication", "no") {
-        let advice = "write \"KbdInteractiveAuthentication yes\" into /etc/ssh/sshd_config and reload sshd, or run";
+        let advice = format!("{}, or run", sources.mend("KbdInteractiveAuthentication yes"));
         let what = "sshd has KbdInteractiveAuthentication no";
         findings.push(Finding::consider(Id::SshdNoPrompts, what, advice, BY_THE_TOOL));
     } else if methods.as_ref().is_some_and(|lists| !lists.iter().any(asks)) {
         let what = format!("sshd has AuthenticationMethods {}", settings.value("authenticationmethods"));
-        let advice = "add keyboard-interactive to AuthenticationMethods, then reload sshd";
+        let advice = sources.mend("AuthenticationMethods keyboard-interactive");
         findings.push(Finding::by_hand(Id::SshdNeverAsks, what, advice));
     }
     let alone = settings.without_code();
     if !alone.is_empty() && !findings.iter().any(|finding| finding.id == Id::SshdNeverAsks) {
         let what = format!("{} alone opens a session", alone.join(" or "));
-        let advice = "to ask for the code too, set \"AuthenticationMethods publickey,keyboard-interactive\"";
+        let setting = "AuthenticationMethods publickey,keyboard-interactive";
+        let advice = format!("to ask for the code too, {}", sources.mend(setting));
         findings.push(Finding::by_hand(Id::SshdKeyAlone, what, advice));
     }
     let offers_password = methods.is_none_or(|lists| lists.iter().flatten().any(|method| *method == "password"));
     if settings.says("passwordauthentication", "yes") && offers_password {
         let what = "sshd has PasswordAuthentication yes";
-        let advice = "write \"PasswordAuthentication no\" into /etc/ssh/sshd_config and reload sshd";
+        let advice = sources.mend("PasswordAuthentication no");
         findings.push(Finding::by_hand(Id::SshdPasswordMethod, what, advice));
     }
     if settings.says("permitemptypasswords", "yes") {
         let what = "sshd has PermitEmptyPasswords yes";
-        let advice = "write \"PermitEmptyPasswords no\" into /etc/ssh/sshd_config and reload sshd";
+        let advice = sources.mend("PermitEmptyPasswords no");
         findings.push(Finding::by_hand(Id::SshdEmptyPasswords, what, advice));
     }
     if settings.says("usedns", "yes") && rules.iter().any(|rule| rule.conditions.networks.is_some()) {
         let what = "sshd has UseDNS yes, and there are rules with networks";
-        let advice = "write \"UseDNS no\" into /etc/ssh/sshd_config and reload sshd";
+        let advice = sources.mend("UseDNS no");
         findings.push(Finding::by_hand(Id::SshdHostNames, what, advice));
     }
     findings
@@ -119,11 +145,14 @@ pub fn of_settings(settings: &Settings, rules: &[Rule]) -> Vec<Finding> {
 /// What is wrong with settings that hold for the logins of `user` only, beyond `everybody`'s. Whose logins take a key and
 /// nothing else is meant to be exempt.
 pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]) -> Vec<Finding> {
-    let known = of_settings(everybody, rules);
-    let others = of_settings(own, rules).into_iter().filter(|finding| !known.contains(finding));
+    // What decides for one login may stand in a Match.
+    let sources = Sources::default();
+    let known = of_settings(everybody, &sources, rules);
+    let others = of_settings(own, &sources, rules).into_iter().filter(|finding| !known.contains(finding));
     let by_name = |finding: Finding| {
         let id = if finding.id == Id::SshdNeverAsks { Id::SshdKeyAlone } else { finding.id };
-        Finding { id, what: format!("for {user}, {}", finding.what), ..finding }
+        let advice = "correct what the Match that is about that user says, and reload sshd";
+        Finding::by_hand(id, format!("for {user}, {}", finding.what), advice)
     };
     others.map(by_name).collect()
 }
@@ -132,7 +161,7 @@ pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]
 const NEEDED: [&str; 4] = ["usepam", "kbdinteractiveauthentication", "passwordauthentication", "authenticationmethods"];
 
 /// What the drop-in `file` asks for and does not get. What else a sysadmin put there is his affair.
-pub fn of_drop_in(settings: &Settings, file: &Path, text: &str) -> Option<Finding> {
+pub fn of_drop_in(settings: &Settings, sources: &Sources, file: &Path, text: &str) -> Option<Finding> {
     let wanted = Settings::parse(text);
     let overridden = |keyword: &&str| {
         let value = wanted.value(keyword);
@@ -141,9 +170,7 @@ pub fn of_drop_in(settings: &Settings, file: &Path, text: &str) -> Option<Findin
     let keyword = NEEDED.into_iter().find(overridden)?;
     let (value, other) = (wanted.value(keyword), settings.value(keyword));
     let what = format!("{} says {keyword} {value}, but sshd has {other}", file.display());
-    let advice = format!(
-        "find the other line, which sshd reads first: grep -ri {keyword} /etc/ssh/sshd_config /etc/ssh/sshd_config.d"
-    );
+    let advice = sources.mend(&format!("{keyword} {value}"));
     Some(Finding::by_hand(Id::SshdDropInOverridden, what, advice))
 }
 
@@ -159,7 +186,7 @@ mod tests {
     fn ids(changes: &str) -> Vec<Id> {
         let config = Config::parse("[[rule]]\nnetworks = [\"10.0.0.0/8\"]\nsecond_factor = \"off\"\n").unwrap();
         let settings = Settings::parse(&format!("{changes}\n{GOOD}"));
-        of_settings(&settings, &config.rules).into_iter().map(|finding| finding.id).collect()
+        of_settings(&settings, &Sources::default(), &config.rules).into_iter().map(|finding| finding.id).collect()
     }
 
     #[test]
@@ -199,7 +226,9 @@ mod tests {
     fn a_drop_in_that_comes_too_late_is_found() {
         let file = Path::new("/etc/ssh/sshd_config.d/50-twofactor.conf");
         let text = "# why\nUsePAM yes\nPasswordAuthentication no\nMatch User bob\nUsePAM no\n";
-        assert_eq!(of_drop_in(&Settings::parse(GOOD), file, text), None);
+        let mut sources = Sources::default();
+        let found = |text: &str| of_drop_in(&Settings::parse(GOOD), &Sources::default(), file, text);
+        assert_eq!(found(text), None);
         for more in [
             "PermitRootLogin prohibit-password",
             "AllowUsers alice bob",
@@ -209,10 +238,27 @@ mod tests {
             "UsePAM yes # for the code",
             "AuthenticationMethods  \"keyboard-interactive\"",
         ] {
-            assert_eq!(of_drop_in(&Settings::parse(GOOD), file, &format!("{more}\n{text}")), None, "{more}");
+            assert_eq!(found(&format!("{more}\n{text}")), None, "{more}");
         }
         let other = Settings::parse(&format!("passwordauthentication yes\n{GOOD}"));
-        let found = of_drop_in(&other, file, text).unwrap();
+        sources.add("PasswordAuthentication", "/etc/ssh/sshd_config.d/00-cloud.conf:3");
+        let found = of_drop_in(&other, &sources, file, text).unwrap();
         assert!(found.what.contains("passwordauthentication no, but sshd has yes"), "{}", found.what);
+        let advice = found.mend.advice().unwrap();
+        assert!(advice.contains("\"passwordauthentication no\" at /etc/ssh/sshd_config.d/00-cloud.conf:3"), "{advice}");
+    }
+
+    #[test]
+    fn the_mend_names_the_line_that_decides() {
+        let mut sources = Sources::default();
+        sources.add("ChallengeResponseAuthentication", "/etc/ssh/sshd_config.d/50-cloud.conf:1");
+        sources.add("KbdInteractiveAuthentication", "/etc/ssh/sshd_config:62");
+        let settings = Settings::parse(&format!("kbdinteractiveauthentication no\nusedns yes\n{GOOD}"));
+        let found = of_settings(&settings, &sources, &[]);
+        let advice = found.first().unwrap().mend.advice().unwrap();
+        assert!(advice.contains("at /etc/ssh/sshd_config.d/50-cloud.conf:1, the line that decides"), "{advice}");
+        let found = of_settings(&settings, &Sources::default(), &[]);
+        let advice = found.first().unwrap().mend.advice().unwrap();
+        assert!(advice.contains("into /etc/ssh/sshd_config, before any Match"), "{advice}");
     }
 }

@@ -6,12 +6,13 @@ use twofactor_core::checkup::services::our_lines;
 use twofactor_core::checkup::{Finding, Id, rules, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
-use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::findings::Place;
+use twofactor_core::pam_service::{FOLDERS, Service};
 use twofactor_core::trusted::{self, Owner};
 use twofactor_core::user::SystemUsers;
 
 use super::Area;
+use super::services::names_of_services;
 
 /// What the tool reads.
 pub(super) struct Source {
@@ -66,11 +67,13 @@ pub(super) fn look_at_rules(area: &mut Area, source: &Source, services: &[Servic
         return area.could_not_check("the rules", "the configuration is wrong");
     };
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let known = names_of_services(&FOLDERS.map(Path::new));
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let now = match SystemClock.now() {
         Ok(now) => now,
         Err(error) => return area.could_not_check("the rules", error),
     };
-    match rules::of_rules(&config.rules, &source.file.display().to_string(), &names, &SystemUsers, now) {
+    match rules::of_rules(&config.rules, &source.file.display().to_string(), &names, &known, &SystemUsers, now) {
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("the users and groups of the rules", error),
     }

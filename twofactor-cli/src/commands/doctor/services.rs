@@ -21,7 +21,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     let mut area = Area::new("services", "");
     let folders = FOLDERS.map(Path::new);
     let mut services = Vec::new();
-    for name in names(&folders) {
+    for name in names_of_services(&folders) {
         match Service::read(&name, &folders) {
             Ok(service) => services.push(service),
             Err(error) if KNOWN.contains(&name.as_str()) || names_ours(&name, &folders) => {
@@ -37,7 +37,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     });
     if services.is_empty() && area.findings.is_empty() {
         let what = "no PAM service runs the module";
-        let advice = "enroll an administrator first";
+        let advice = "enroll an administrator first (twofactor enroll NAME), then";
         area.add([Finding::consider(Id::NoService, what, advice, "twofactor service enable sshd")]);
     }
     match SystemClock.now() {
@@ -57,7 +57,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
 }
 
 /// The names of all services.
-fn names(folders: &[&Path]) -> BTreeSet<String> {
+pub(super) fn names_of_services(folders: &[&Path]) -> BTreeSet<String> {
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
     let files = entries.filter(|entry| entry.path().is_file());
     files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !pam_service::is_copy(name)).collect()

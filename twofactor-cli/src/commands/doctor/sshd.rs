@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use twofactor_core::checkup::sshd::{Settings, of_drop_in, of_login, of_settings};
+use twofactor_core::checkup::sshd::{Settings, Sources, of_drop_in, of_login, of_settings};
 use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
@@ -12,6 +12,8 @@ use super::Area;
 use crate::people::login_names;
 use crate::program::{Said, ask};
 
+/// So deep do files include each other; sshd goes no deeper either.
+const DEEPEST: usize = 16;
 const CONFIGURATION: &str = "/etc/ssh/sshd_config";
 
 pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
@@ -29,9 +31,10 @@ pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
             return Some(area);
         }
     };
-    area.add(of_settings(&settings, &config.rules));
+    let sources = sources();
+    area.add(of_settings(&settings, &sources, &config.rules));
     for (file, text) in files.iter().filter(|(file, _)| is_ours(file)) {
-        area.add(of_drop_in(&settings, file, text));
+        area.add(of_drop_in(&settings, &sources, file, text));
     }
     if let Some((file, line)) = files.iter().find_map(|(file, text)| Some((file, first_match(text)?))) {
         let what = format!("{}:{line} has settings for some logins only", file.display());
@@ -79,14 +82,38 @@ fn first_match(text: &str) -> Option<usize> {
 fn files() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut next = vec![PathBuf::from(CONFIGURATION)];
-    // sshd goes no deeper than 16 either.
-    for _ in 0..16 {
+    for _ in 0..DEEPEST {
         let texts: Vec<(PathBuf, String)> =
             next.drain(..).filter_map(|file| fs::read_to_string(&file).ok().map(|text| (file, text))).collect();
         next = texts.iter().flat_map(|(_, text)| text.lines().flat_map(included)).collect();
         files.extend(texts);
     }
     files
+}
+
+/// Of each setting the line that decides.
+fn sources() -> Sources {
+    let mut sources = Sources::default();
+    add_sources(Path::new(CONFIGURATION), 0, &mut sources);
+    sources
+}
+
+/// Takes the lines of a file in sshd's order: what is included stands where the `Include` is. `Match` ends what holds for
+/// everybody, at most to the end of its file.
+fn add_sources(file: &Path, depth: usize, sources: &mut Sources) {
+    let Ok(text) = fs::read_to_string(file) else { return };
+    for (index, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let keyword = line.split([' ', '\t', '=']).next().unwrap_or_default();
+        if keyword.eq_ignore_ascii_case("match") {
+            return;
+        }
+        if depth < DEEPEST {
+            for file in included(line) {
+                add_sources(&file, depth + 1, sources);
+            }
+        }
+        sources.add(keyword, format!("{}:{}", file.display(), index + 1));
+    }
 }
 
 /// The files that a line includes.

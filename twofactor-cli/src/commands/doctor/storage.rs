@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use twofactor_core::checkup::storage::{self, Access, FileSystem};
 use twofactor_core::config::DEFAULT_STATE;
 use twofactor_core::store::files::{Files, PATIENCE};
+use twofactor_core::store::{Presence, Store as _};
 use twofactor_core::trusted::{self, Owner};
 
 use super::configuration::Source;
@@ -23,7 +24,9 @@ pub(super) fn look(source: &Source) -> Area {
         }
     }
     let inspection = Files::new(state, Owner::ROOT, PATIENCE).inspect();
-    area.looked_at = format!("{}: {}", state.display(), counted(inspection.accounts, "account"));
+    if let Some(enrolled) = enrolled(&Files::new(state, Owner::ROOT, PATIENCE)) {
+        area.looked_at = format!("{}: {}", state.display(), counted(enrolled, "account"));
+    }
     if let Some(tokens) = inspection.tokens {
         area.looked_at = format!("{}, {}", area.looked_at, counted(tokens, "token"));
     }
@@ -36,6 +39,13 @@ pub(super) fn look(source: &Source) -> Area {
         }
     }
     area
+}
+
+/// How many users have a second factor, or one that cannot be read; `None` when nobody can tell. A reset leaves a folder
+/// with nothing that counts.
+fn enrolled(accounts: &Files) -> Option<usize> {
+    let users = accounts.users().ok()?;
+    Some(users.iter().filter(|user| !matches!(accounts.presence(user), Ok(Presence::Absent(_)))).count())
 }
 
 #[allow(clippy::useless_conversion, reason = "how wide the number of a file system is differs among architectures")]

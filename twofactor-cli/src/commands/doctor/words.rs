@@ -27,8 +27,13 @@ pub(super) fn as_text(checkup: &Checkup, screen: Screen, quiet: bool) -> String 
     }
     for severity in [Severity::Problem, Severity::Warning, Severity::Note] {
         let findings = checkup.areas.iter().flat_map(|area| &area.findings);
-        for finding in findings.filter(|finding| finding.id.severity() == severity) {
-            page.finding(&mut text, finding);
+        let mut findings = findings.filter(|finding| finding.id.severity() == severity).peekable();
+        while let Some(finding) = findings.next() {
+            page.what(&mut text, finding);
+            // Of several mistakes in one file, what to do about them is said once.
+            if findings.peek().is_none_or(|next| (next.id, &next.mend) != (finding.id, &finding.mend)) {
+                page.mend(&mut text, finding);
+            }
         }
     }
     for (area, unchecked) in unchecked(checkup) {
@@ -87,11 +92,14 @@ impl Page {
         let _ = writeln!(text, "{start}{words}");
     }
 
-    fn finding(&self, text: &mut String, finding: &Finding) {
+    fn what(&self, text: &mut String, finding: &Finding) {
         let severity = finding.id.severity();
         let word = tinted(severity.word(), tint(severity), self.screen);
         let what = format!("{} [{}]", finding.what, finding.id);
         let _ = writeln!(text, "\n{word}{}", self.wrapped(": ", &what, severity.word().len()));
+    }
+
+    fn mend(&self, text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "{}", self.wrapped("   why:  ", finding.id.why(), 0));
         let mut start = "   mend: ";
         if let Some(advice) = finding.mend.advice() {
@@ -103,26 +111,8 @@ impl Page {
         }
     }
 
-    /// `start` and `words` in lines that are not too long. The first begins behind `column` columns; the others below the
-    /// words.
     fn wrapped(&self, start: &str, words: &str, column: usize) -> String {
-        let words = output::printable(words, usize::MAX);
-        let indent = column + start.len();
-        let mut text = start.to_owned();
-        let mut at = indent;
-        for (index, word) in words.split(' ').enumerate() {
-            let length = word.chars().count();
-            if index > 0 && at + 1 + length > self.width {
-                let _ = write!(text, "\n{:indent$}", "");
-                at = indent;
-            } else if index > 0 {
-                text.push(' ');
-                at += 1;
-            }
-            text.push_str(word);
-            at += length;
-        }
-        text
+        output::wrapped(start, words, column, self.width)
     }
 }
 

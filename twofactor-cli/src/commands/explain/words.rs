@@ -36,11 +36,11 @@ pub(super) fn as_text(explained: &Explanation) -> String {
         page.row("Remember", &remembered(explained));
     }
     for credential in &explained.credentials {
-        let obstacle = credential.obstacle.map_or_else(String::new, |reason| format!(": no, {reason}"));
+        let obstacle = credential.obstacle.map_or_else(String::new, |reason| format!(": no, {}", spoken(reason)));
         page.row("Has", &format!("{}{obstacle}", credential.name));
     }
     if explained.identified.is_ok() && explained.credentials.is_empty() {
-        page.row("Has", "nothing that is known");
+        page.row("Has", "no second factor");
     }
     if let Some(until) = explained.delayed_until {
         page.row("Delayed", &format!("until {until}, after too many wrong codes from here"));
@@ -193,9 +193,15 @@ fn without(explained: &Explanation) -> String {
 
 fn ending(ending: Ending) -> String {
     match ending {
-        Ending::Refused(reason, _) => format!("{} ({reason})", result(ending)),
-        Ending::Success | Ending::Ignore => result(ending),
+        Ending::Success => format!("accepted ({})", result(ending)),
+        Ending::Ignore => format!("not asked, the other modules decide ({})", result(ending)),
+        Ending::Refused(reason, _) => format!("refused: {} ({})", spoken(reason), result(ending)),
     }
+}
+
+/// A reason's word as people say it.
+fn spoken(reason: Reason) -> String {
+    reason.word().replace('-', " ")
 }
 
 /// The return code of pam(3).

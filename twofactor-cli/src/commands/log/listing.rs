@@ -9,13 +9,17 @@ use twofactor_core::audit::Event;
 use twofactor_core::logbook::{Entry, Message, Source, Writer};
 
 use crate::error::Failure;
-use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten};
+use crate::output::{self, Format, Output, Pieces, Reader, Stream, Unwritten};
 
 /// A list on its way to its reader.
 pub(super) struct Listing {
     form: Form,
     pieces: Pieces,
     is_empty: bool,
+    /// The first rows of a table, until it is known how wide their events are.
+    held: Vec<Entry>,
+    /// How wide the column of events is, once that is known.
+    events: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +32,10 @@ enum Form {
     JsonLines,
 }
 
-const HEADER: &str = "TIME                  EVENT     USER          DETAIL\n";
+/// So many rows say how wide a column has to be.
+const HELD: usize = 256;
+/// The column of events is no narrower: `accepted`.
+const NARROWEST: usize = 8;
 
 impl Listing {
     pub(super) fn new(json_lines: bool, output: &Output) -> Self {
@@ -37,7 +44,7 @@ impl Listing {
             Format::Json => Form::Json,
             Format::Text => Form::Table(output.screen(Stream::Results).size.map(|(columns, _)| columns)),
         };
-        Self { form, pieces: Pieces::new(), is_empty: true }
+        Self { form, pieces: Pieces::new(), is_empty: true, held: Vec::new(), events: None }
     }
 
     /// Whether there was nothing to print.
@@ -48,27 +55,43 @@ impl Listing {
     /// Prints entries for as long as somebody reads.
     pub(super) fn add_all(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<Reader, Unwritten> {
         for entry in entries {
-            if self.add(&entry)? == Reader::Gone {
+            if self.add(entry)? == Reader::Gone {
                 return Ok(Reader::Gone);
             }
         }
         Ok(Reader::Here)
     }
 
-    fn add(&mut self, entry: &Entry) -> Result<Reader, Unwritten> {
+    fn add(&mut self, entry: Entry) -> Result<Reader, Unwritten> {
         let is_first = std::mem::replace(&mut self.is_empty, false);
-        let text = match (self.form, is_first) {
-            (Form::Table(columns), true) => format!("{HEADER}{}", row(entry, columns)),
-            (Form::Table(columns), false) => row(entry, columns),
-            (Form::Json, true) => format!("[\n{}", as_json(entry)),
-            (Form::Json, false) => format!(",\n{}", as_json(entry)),
-            (Form::JsonLines, _) => format!("{}\n", as_json(entry)),
+        let text = match (self.form, is_first, self.events) {
+            (Form::Table(columns), _, Some(events)) => row(&entry, events, columns),
+            (Form::Table(_), _, None) => {
+                self.held.push(entry);
+                return if self.held.len() < HELD { Ok(Reader::Here) } else { self.release() };
+            }
+            (Form::Json, true, _) => format!("[\n{}", as_json(&entry)),
+            (Form::Json, false, _) => format!(",\n{}", as_json(&entry)),
+            (Form::JsonLines, ..) => format!("{}\n", as_json(&entry)),
         };
         self.pieces.write(&text)
     }
 
+    /// Writes the head of a table and the rows that were held.
+    fn release(&mut self) -> Result<Reader, Unwritten> {
+        let Form::Table(columns) = self.form else { return Ok(Reader::Here) };
+        let held = std::mem::take(&mut self.held);
+        let events = held.iter().map(|entry| entry.message.event.word().len()).fold(NARROWEST, usize::max);
+        self.events = Some(events);
+        let titles = format!("{:<20}  {:<events$}  {:<USER$}  DETAIL\n", "TIME", "EVENT", "USER");
+        self.pieces.write(&held.iter().fold(titles, |text, entry| text + &row(entry, events, columns)))
+    }
+
     /// Ends the list.
     pub(super) fn finish(mut self, output: &Output) -> Result<(), Failure> {
+        if !self.held.is_empty() {
+            let _ = self.release()?;
+        }
         let end = match (self.form, self.is_empty) {
             (Form::Json, true) => "[]\n",
             (Form::Json, false) => "\n]\n",
@@ -83,31 +106,28 @@ impl Listing {
     }
 }
 
-/// A line of the table: on a terminal no longer than it is wide, for scripts in full.
-fn row(entry: &Entry, columns: Option<usize>) -> String {
+/// How wide the column of users is.
+const USER: usize = 12;
+
+/// A row of the table: on a terminal in lines no longer than it is wide, for scripts in one.
+fn row(entry: &Entry, events: usize, columns: Option<usize>) -> String {
     let message = &entry.message;
     let user = legible(message.value("user").unwrap_or("-"));
-    let mut text = format!("{}  {:<8}  ", entry.at, message.event.word());
-    let width = 12;
-    if columns.is_some() && user.chars().count() > width {
-        text.extend(user.chars().take(width - 1));
+    let mut text = format!("{}  {:<events$}  ", entry.at, message.event.word());
+    if columns.is_some() && user.chars().count() > USER {
+        text.extend(user.chars().take(USER - 1));
         text.push('…');
     } else {
-        let _ = write!(text, "{user:<width$}");
+        let _ = write!(text, "{user:<USER$}");
     }
     text.push_str("  ");
-    if entry.source == Source::Unproven {
-        text.push_str("unproven: ");
-    }
-    text.push_str(&legible(&detail(message)));
-    let mut text = match columns {
-        Some(columns) if text.chars().count() > columns => {
-            text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
-        }
-        _ => text.trim_end().to_owned(),
+    let unproven = if entry.source == Source::Unproven { "unproven: " } else { "" };
+    let detail = format!("{unproven}{}", legible(&detail(message)));
+    let text = match columns {
+        Some(columns) => output::wrapped(&text, &detail, 0, columns),
+        None => text + &detail,
     };
-    text.push('\n');
-    text
+    format!("{}\n", text.trim_end())
 }
 
 /// What matters most comes first: `wrong-code, sshd from 192.0.2.7`.
@@ -203,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_row_begins_with_what_matters_and_fits_80_columns() {
-        let row = row(&denied("alice"), Some(80));
+        let row = row(&denied("alice"), 8, Some(80));
         assert_eq!(row, "2026-11-21T22:27:54Z  denied    alice         wrong-code, sshd from 192.0.2.7\n");
         assert!(row.chars().count() <= 81);
     }
@@ -211,16 +231,18 @@ mod tests {
     #[test]
     fn a_terminal_sees_no_more_than_it_can_show_and_a_script_everything() {
         let long = denied(&"a".repeat(100));
-        let shown = row(&long, Some(80));
+        let shown = row(&long, 8, Some(80));
         assert!(shown.contains("aaaaaaaaaaa…  wrong-code, sshd from 192.0.2.7"), "{shown}");
-        assert!(row(&long, None).contains(&"a".repeat(100)));
-        let narrow = row(&denied("alice"), Some(60));
-        assert!(narrow.chars().count() == 61 && narrow.ends_with("…\n"), "{narrow}");
+        assert!(row(&long, 8, None).contains(&"a".repeat(100)));
+        let narrow = row(&denied("alice"), 8, Some(60));
+        let lines: Vec<&str> = narrow.lines().collect();
+        assert_eq!(lines.len(), 3, "{narrow}");
+        assert!(lines.iter().all(|line| line.len() <= 60) && narrow.ends_with("192.0.2.7\n"), "{narrow}");
     }
 
     #[test]
     fn nothing_moves_a_cursor_or_turns_a_line_around() {
-        let row = row(&denied("\"a\\x1b[2J\\xe2\\x80\\xae\\x0ab\""), None);
+        let row = row(&denied("\"a\\x1b[2J\\xe2\\x80\\xae\\x0ab\""), 8, None);
         assert!(row.trim_end().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{row}");
         assert!(row.contains("a\\u{1b}[2J\\u{202e}\\nb"), "{row}");
     }

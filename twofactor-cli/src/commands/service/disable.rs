@@ -2,6 +2,7 @@
 //!
 //! What a package's removal calls (`--all --yes`) works without a valid configuration, and twice.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,12 @@ use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::findings::Place;
-use twofactor_core::pam_service::{self, modules, placing};
+use twofactor_core::pam_service::{self, FOLDERS, modules, placing};
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
 
 use crate::args;
-use crate::error::{Failure, ServiceFailure};
+use crate::error::{Failure, ServiceFailure, quoted};
 use crate::host;
 use crate::journal;
 use crate::output::{self, Output};
@@ -44,11 +45,11 @@ enum Outcome {
 pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, output: &Output) -> Result<(), Failure> {
     host::must_be_root()?;
     let consent = Consent::of(arguments.dry_run, arguments.yes);
-    let state = state(file, arguments)?;
+    let state = state(file);
     let accounts = Files::new(&state, Owner::ROOT, PATIENCE);
     let nothing_recorded = || Records::look(&state).map(|names| names.is_empty()).map_err(ServiceFailure::from);
     if arguments.all && sshd::removal(None)?.is_none() && nothing_recorded()? {
-        warn_of_others();
+        warn_of_leftovers(arguments, &[]);
         return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[]))?);
     }
     let records = Records::open(&state, &accounts).map_err(ServiceFailure::from)?;
@@ -58,9 +59,7 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
         for plan in &plans {
             records.forget(&plan.named.name).map_err(ServiceFailure::from)?;
         }
-        if arguments.all {
-            warn_of_others();
-        }
+        warn_of_leftovers(arguments, &plans);
         return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans))?);
     }
     shown(changes.iter().copied(), consent, output)?;
@@ -75,22 +74,19 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
             journal::write(line.with("file", plan.named.file.display()));
         }
     }
-    if arguments.all {
-        warn_of_others();
-    }
+    warn_of_leftovers(arguments, &plans);
     Ok(output.done(|| in_words(&plans), || as_json(&plans))?)
 }
 
-/// Where the records are. Taking everything out must not fail because the configuration does not hold.
-fn state(file: Option<&Path>, arguments: &args::services::Disable) -> Result<PathBuf, Failure> {
-    match host::configuration(file) {
-        Ok(config) => Ok(config.state),
-        Err(error) if arguments.all => {
+/// Where the records are. Taking the module out must not fail because the configuration does not hold.
+fn state(file: Option<&Path>) -> PathBuf {
+    host::configuration(file).map_or_else(
+        |error| {
             output::warning(&format!("{error}; going on with the default state folder"));
-            Ok(Config::default().state)
-        }
-        Err(error) => Err(error.into()),
-    }
+            Config::default().state
+        },
+        |config| config.state,
+    )
 }
 
 /// Every service with a record. One that cannot be changed does not keep the others from it.
@@ -182,17 +178,55 @@ fn restored(
     Ok((Some(after), if is_before { Outcome::AsBefore } else { Outcome::Edited }))
 }
 
-/// Files that run the module although no record says so.
+/// What stays although the module was taken out: sshd's settings that somebody changed, and lines that no record knows.
+fn warn_of_leftovers(arguments: &args::services::Disable, plans: &[Plan]) {
+    let about_sshd = arguments.all || plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
+    if about_sshd && plans.iter().all(|plan| plan.drop_in.is_none()) {
+        sshd::warn_of_drop_in();
+    }
+    if arguments.all {
+        warn_of_others();
+    }
+}
+
+/// Files that run the module although no record says so, and how it gets out of them.
 fn warn_of_others() {
-    let Ok(entries) = std::fs::read_dir(ETC) else { return };
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.sort();
-    for file in files {
+    let (mut services, mut others, mut profile) = (Vec::new(), Vec::new(), false);
+    for (name, file) in files_of_services() {
         let content = std::fs::read(&file).unwrap_or_default();
-        if placing::is_in(&Text::of(&content).text) {
-            output::warning(&format!("{} still runs pam_twofactor.so", file.display()));
+        if !placing::is_in(&Text::of(&content).text) {
+            continue;
+        }
+        output::warning(&format!("{} still runs pam_twofactor.so", file.display()));
+        if name.starts_with("common-") {
+            profile = true;
+        } else if file.starts_with(ETC) && !placing::is_shared(&name) {
+            services.push(quoted(&name));
+        } else {
+            others.push(file.display().to_string());
         }
     }
+    if !services.is_empty() {
+        output::hint(&format!("run \"twofactor service disable {}\"", services.join(" ")));
+    }
+    if profile {
+        output::hint("run \"pam-auth-update --disable twofactor\"");
+    }
+    if !others.is_empty() {
+        output::hint(&format!("take the lines out by hand: {}", others.join(" ")));
+    }
+}
+
+/// Every file that libpam would read for a service, by its name.
+fn files_of_services() -> BTreeMap<String, PathBuf> {
+    let mut files = BTreeMap::new();
+    for entry in FOLDERS.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !pam_service::is_copy(&name) {
+            files.entry(name).or_insert(entry.path());
+        }
+    }
+    files
 }
 
 fn in_words(plans: &[Plan]) -> String {

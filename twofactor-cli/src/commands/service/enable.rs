@@ -1,6 +1,7 @@
 //! `twofactor service enable SERVICE…`: everything is planned and refused first, then shown, then written.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
@@ -14,7 +15,7 @@ use crate::journal;
 use crate::output::{self, Output};
 
 use super::change::{self, Change};
-use super::records::{Origin, Record, Records};
+use super::records::{self, Origin, Record, Records};
 use super::{Consent, Named, Text, administrators, first_administrator, folders, shown, sshd};
 
 /// What becomes of one service.
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     if let Some(plan) = &sshd {
         plan.warn();
     }
-    Ok(output.done(|| in_words(&plans, drop_in.is_some()), || as_json(&plans, drop_in))?)
+    Ok(output.done(|| in_words(&plans, drop_in.is_some(), &host.config.state), || as_json(&plans, drop_in))?)
 }
 
 /// What has to change in a service.
@@ -151,7 +152,7 @@ fn write(plans: &[Plan], sshd: Option<&sshd::Plan>, host: &Host) -> Result<(), S
     Ok(())
 }
 
-fn in_words(plans: &[Plan], settings_changed: bool) -> String {
+fn in_words(plans: &[Plan], settings_changed: bool, state: &Path) -> String {
     let mut text = String::new();
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
@@ -165,8 +166,13 @@ fn in_words(plans: &[Plan], settings_changed: bool) -> String {
         );
     }
     text += "\nKeep a root session open until a login from a second terminal has worked.\n";
-    if let Some(plan) = plans.iter().find(|plan| plan.step.is_some()) {
-        let _ = writeln!(text, "As it was before: twofactor service disable {}", plan.named.name);
+    let changed: Vec<&str> =
+        plans.iter().filter(|plan| plan.step.is_some()).map(|plan| plan.named.name.as_str()).collect();
+    if !changed.is_empty() {
+        let _ = writeln!(text, "As it was before: twofactor service disable {}", changed.join(" "));
+    }
+    for name in changed {
+        let _ = writeln!(text, "Copy: {}", records::copy(state, name).display());
     }
     text
 }

@@ -47,6 +47,11 @@ pub(crate) enum Origin {
     Made,
 }
 
+/// Where the text of a service is kept as it was.
+pub(crate) fn copy(state: &Path, service: &str) -> PathBuf {
+    state.join(SERVICES).join(service).join(BEFORE)
+}
+
 impl Records {
     /// The records of a state folder, which is made when it is not there.
     pub(crate) fn open(state: &Path, accounts: &Files) -> Result<Self, StoreError> {

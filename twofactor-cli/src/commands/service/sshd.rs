@@ -21,7 +21,8 @@ const FOLDER: &str = "/etc/ssh/sshd_config.d";
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
 /// What a sysadmin who does it by hand copies.
 const EXAMPLE: &str = include_str!("../../../../etc/ssh/sshd_config.d/twofactor.conf");
-const HEADER: &str = "# Written by \"twofactor service enable sshd\", removed by \"twofactor service disable sshd\".\n";
+const HEADER: &str =
+    "# Written by \"twofactor service enable sshd\".\n# Removed by \"twofactor service disable sshd\".\n";
 const PROGRAMS: [&str; 3] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"];
 
 /// What has to be done for sshd.
@@ -45,7 +46,7 @@ pub(super) fn plan() -> Result<Option<Plan>, ServiceFailure> {
         return Ok(None);
     };
     let settings = Settings::of(&sshd)?;
-    let change = if settings.lacking().is_empty() { None } else { Some(drop_in(&settings)?) };
+    let change = if settings.lacking().is_empty() { damaged()? } else { Some(drop_in(&settings)?) };
     Ok(Some(Plan { change, sshd }))
 }
 
@@ -55,12 +56,29 @@ fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
     let after = settings_text().into_bytes();
     match before {
         Some(content) if content == after => Err(ServiceFailure::SshdInsists(settings.lacking())),
+        Some(content) if is_ours(&content) => Ok(Change { file, before: Some(content), after: Some(after) }),
         Some(_) => Err(ServiceFailure::SshdFile(file)),
         None if !includes_folder() => {
             Err(ServiceFailure::SshdIncludes { config: CONFIG.into(), folder: FOLDER.into() })
         }
         None => Ok(Change { file, before: None, after: Some(after) }),
     }
+}
+
+/// The file of our own as it was written, when somebody has taken a setting out of it or changed it.
+fn damaged() -> Result<Option<Change>, ServiceFailure> {
+    let file = PathBuf::from(DROP_IN);
+    let Some(content) = change::read(&file)? else { return Ok(None) };
+    let after = settings_text();
+    let (there, wanted) = (Settings::parse(&String::from_utf8_lossy(&content)), Settings::parse(&after));
+    let lacks = wanted.0.keys().any(|keyword| there.value(keyword) != wanted.value(keyword));
+    let change = Change { file, before: Some(content), after: Some(after.into_bytes()) };
+    Ok(change.before.as_deref().is_some_and(is_ours).then_some(change).filter(|_| lacks))
+}
+
+/// Whether a file says that it was written here.
+fn is_ours(content: &[u8]) -> bool {
+    String::from_utf8_lossy(content).starts_with("# Written by \"twofactor service enable sshd\"")
 }
 
 fn includes_folder() -> bool {
@@ -99,11 +117,14 @@ pub(super) fn removal(written: Option<&[u8]>) -> Result<Option<Change>, ServiceF
         Some(content) if content == ours || Some(content.as_slice()) == written => {
             Ok(Some(Change { file, before: Some(content), after: None }))
         }
-        Some(_) if written.is_some() => {
-            output::warning(&format!("{DROP_IN} is not as it was written, so it stays"));
-            Ok(None)
-        }
         Some(_) | None => Ok(None),
+    }
+}
+
+/// The file of our own stays when it is not as it was written; whoever takes the module out has to know.
+pub(super) fn warn_of_drop_in() {
+    if Path::new(DROP_IN).symlink_metadata().is_ok() {
+        output::warning(&format!("{DROP_IN} was changed since and stays: remove it and reload sshd"));
     }
 }
 
@@ -124,7 +145,8 @@ impl Settings {
 
     fn parse(text: &str) -> Self {
         let mut settings: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (keyword, value) in text.lines().filter_map(|line| line.trim().split_once(' ')) {
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        for (keyword, value) in lines.filter_map(|line| line.split_once(' ')) {
             settings.entry(keyword.to_ascii_lowercase()).or_default().push(value.trim().to_owned());
         }
         Self(settings)

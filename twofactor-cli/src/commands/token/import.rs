@@ -19,7 +19,7 @@ use crate::commands::series::in_hex;
 use crate::commands::token::counted;
 use crate::commands::token::rejects::Rejects;
 use crate::commands::token::seed_file::{self, Privacy};
-use crate::error::{Failure, MOST_LINES};
+use crate::error::{Failure, MOST_LINES, quoted};
 use crate::host::Host;
 use crate::journal;
 use crate::output::{self, Format, Output};
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
         (Some(rejects), Fate::Imported | Fate::NothingNew) => rejects.keep()?,
         _ => None,
     };
-    let mut notes = notes(&seeds, found.weak, privacy, arguments);
+    let mut notes = notes(&seeds, found.weak, privacy, fate, arguments);
     notes.extend(rejects.map(|path| format!("the rows that were not imported are in {}", path.display())));
     let report = Report { fate, arguments, series, counts, found, seeds: &seeds, notes };
     report.show(output)?;
@@ -183,6 +183,16 @@ impl Found {
     }
 }
 
+impl Found {
+    /// The problems to show, and how many more there are. The same of every row is said once.
+    fn shown(&self) -> (&[(String, String)], u64) {
+        let first = self.problems.first();
+        let all_alike = self.problems.iter().all(|(_, problem)| first.is_some_and(|(_, other)| other == problem));
+        let shown = if all_alike { self.problems.get(..1).unwrap_or_default() } else { &self.problems };
+        (shown, self.more + (self.problems.len() - shown.len()) as u64)
+    }
+}
+
 /// Why nothing is imported; `None` when something is.
 fn refusal(counts: Counts, arguments: &Import) -> Option<Failure> {
     let Counts { added, unchanged, conflicts, rejected } = counts;
@@ -198,19 +208,25 @@ fn note(series: &Series, counts: Counts) {
 }
 
 /// What was assumed, and what looks odd.
-fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, arguments: &Import) -> Vec<String> {
+fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, fate: Fate, arguments: &Import) -> Vec<String> {
     let mut notes: Vec<String> = seeds.notes().iter().map(ToString::to_string).collect();
     let Form { container, content } = seeds.form();
     let in_the_clear = container == Container::Plain && matches!(content, Content::Delimited(_));
     let file = arguments.file.display();
-    match privacy {
-        Privacy::Readable if in_the_clear => {
+    // A file that was refused may be anything.
+    match (privacy, fate) {
+        _ if !in_the_clear || arguments.file == Path::new("-") => {}
+        (_, Fate::Refused) | (Privacy::Private, Fate::Rehearsed) => {}
+        (Privacy::Readable, Fate::Rehearsed) => {
+            let name = quoted(&arguments.file.to_string_lossy());
+            notes.push(format!("{file} is not encrypted, and others can read it: chmod 600 {name}"));
+        }
+        (Privacy::Readable, Fate::Imported | Fate::NothingNew) => {
             notes.push(format!("{file} is not encrypted, and others can read it: remove it"));
         }
-        Privacy::Private if in_the_clear && arguments.file != Path::new("-") => {
-            notes.push(format!("{file} is not encrypted: remove it once its tokens are imported"));
+        (Privacy::Private, Fate::Imported | Fate::NothingNew) => {
+            notes.push(format!("{file} is not encrypted: remove it"));
         }
-        Privacy::Readable | Privacy::Private => {}
     }
     if weak > 0 {
         let have = if weak == 1 { "has" } else { "have" };
@@ -242,11 +258,12 @@ struct Report<'a> {
 impl Report<'_> {
     fn show(&self, output: &Output) -> Result<(), Failure> {
         if output.format() == Format::Text {
-            for (place, problem) in &self.found.problems {
+            let (shown, more) = self.found.shown();
+            for (place, problem) in shown {
                 output::complaint(&format!("{place}: {problem}"));
             }
-            if self.found.more > 0 {
-                output::complaint(&format!("and {} more", self.found.more));
+            if more > 0 {
+                output::complaint(&format!("and {more} more"));
             }
         }
         Ok(output.report(|| self.as_text(), || self.as_json())?)
