@@ -393,19 +393,6 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_twice_in_one_login_is_found() {
-        let ours = "auth required pam_twofactor.so\n";
-        let auth = |lines: &str| found(&format!("auth required pam_unix.so\n{lines}{ACCOUNT}"));
-        assert_eq!(auth(&ours.repeat(2)), ["asked at 2 and 3"]);
-        assert_eq!(auth(&format!("{ours}auth optional pam_cap.so\n{}", ours.repeat(2))), ["asked at 2 and 4"]);
-        let again = "auth [success=done ignore=ignore default=bad] pam_twofactor.so\n";
-        assert_eq!(auth(&format!("{again}{ours}")), [""; 0], "only one of them runs where it asks");
-        let either = format!("auth [success=1 default=ignore] pam_succeed_if.so uid = 0\n{again}{ours}");
-        assert_eq!(auth(&either), [""; 0], "one or the other");
-        assert_eq!(found(&format!("auth required pam_unix.so\n{ours}{ACCOUNT}{ACCOUNT}")), [""; 0], "nothing is asked");
-    }
-
-    #[test]
     fn a_stack_in_which_nobody_but_us_speaks_is_found() {
         assert_eq!(found(&format!("auth required pam_twofactor.so\n{ACCOUNT}")), ["only ignores at 1"]);
     }
@@ -454,6 +441,19 @@ mod tests {
         ] {
             assert!(matches!(line(text), AccountLine::Not(_)), "{text}");
         }
+    }
+
+    #[test]
+    fn who_is_asked_twice_in_one_login_is_found() {
+        let ours = "auth required pam_twofactor.so\n";
+        let auth = |lines: &str| found(&format!("auth required pam_unix.so\n{lines}{ACCOUNT}"));
+        assert_eq!(auth(&ours.repeat(2)), ["asked at 2 and 3"]);
+        assert_eq!(auth(&format!("{ours}auth optional pam_cap.so\n{}", ours.repeat(2))), ["asked at 2 and 4"]);
+        let again = "auth [success=done ignore=ignore default=bad] pam_twofactor.so\n";
+        assert_eq!(auth(&format!("{again}{ours}")), [""; 0], "only one of them runs where it asks");
+        let either = format!("auth [success=1 default=ignore] pam_succeed_if.so uid = 0\n{again}{ours}");
+        assert_eq!(auth(&either), [""; 0], "one or the other");
+        assert_eq!(found(&format!("auth required pam_unix.so\n{ours}{ACCOUNT}{ACCOUNT}")), [""; 0], "nothing is asked");
     }
 
     #[test]

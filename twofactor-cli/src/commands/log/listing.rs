@@ -250,7 +250,8 @@ mod tests {
     #[test]
     fn what_a_user_may_have_forged_says_so_first() {
         let forged = Entry { source: Source::Unproven, ..denied("root") };
-        assert!(row(&forged, Some(80)).contains("  unproven: wrong-code, sshd"), "{}", row(&forged, Some(80)));
+        let row = row(&forged, 8, Some(80));
+        assert!(row.contains("  unproven: wrong-code, sshd"), "{row}");
         let json = as_json(&forged);
         assert_eq!((&json["source"], &json["unproven"]), (&"journal".into(), &true.into()));
         assert_eq!(as_json(&denied("root")).get("unproven"), None);
