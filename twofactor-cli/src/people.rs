@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use twofactor_core::account::Confirmation;
-use twofactor_core::checkup::people::{Password, Person, Role};
+use twofactor_core::checkup::people::{Person, Role};
+use twofactor_core::checkup::shadow::Shadow;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::Config;
 use twofactor_core::lifecycle::Stage;
@@ -31,13 +32,15 @@ pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
 
 /// Everybody who may log in, with what they have.
 pub(crate) fn who_may_log_in(accounts: &Files, config: &Config, now: UnixTime) -> Result<Vec<Person>, String> {
-    let (locked, bosses) = (locked_passwords(), administrators()?);
+    let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
+    let bosses = administrators()?;
     let person = |Entry { name, is_root }: Entry| {
         let among_bosses = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
         Person {
             role: if is_root || among_bosses() { Role::Administrator } else { Role::User },
             has: what_he_has(accounts, config, &name, now),
-            password: if locked.contains(name.as_str()) { Password::Locked } else { Password::Perhaps },
+            password: shadow.password(name.as_str()),
+            account: shadow.account(name.as_str()),
             name,
         }
     };
@@ -89,14 +92,4 @@ fn shells() -> BTreeSet<String> {
     let shells = text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned);
     // Some distributions list them so that ftp is allowed.
     shells.chain(default).filter(|shell| !shell.ends_with("/nologin") && !shell.ends_with("/false")).collect()
-}
-
-/// Local users whose password opens nothing (shadow(5)).
-fn locked_passwords() -> BTreeSet<String> {
-    let text = fs::read_to_string("/etc/shadow").unwrap_or_default();
-    let fields = text.lines().filter_map(|line| {
-        let mut fields = line.split(':');
-        Some((fields.next()?, fields.next()?))
-    });
-    fields.filter(|(_, hash)| hash.starts_with(['!', '*'])).map(|(name, _)| name.to_owned()).collect()
 }

@@ -3,12 +3,16 @@
 //! What always holds: a finding says what is wrong, why that matters and what mends it, and nothing secret. Nothing is
 //! looked up or changed here: what the host is like are arguments.
 
+pub mod admission;
 mod catalogue;
 pub mod clock;
+pub mod module_file;
 pub mod people;
 pub mod rules;
 pub mod selinux;
 pub mod services;
+pub mod shadow;
+pub mod siblings;
 pub mod sshd;
 pub mod storage;
 

@@ -33,8 +33,10 @@ pub struct Entry {
 pub enum Source {
     /// The history of the registry, which only root can write.
     Registry,
-    /// The journal, which knows who wrote a line.
+    /// The journal, which knows that root wrote the line.
     Journal,
+    /// The journal, and a user's process wrote the line: it is of a program with root's rights, like su, or forged.
+    Unproven,
     /// A file of a syslog daemon, which does not.
     File,
 }
@@ -44,7 +46,7 @@ impl Source {
     pub fn word(self) -> &'static str {
         match self {
             Self::Registry => "registry",
-            Self::Journal => "journal",
+            Self::Journal | Self::Unproven => "journal",
             Self::File => "file",
         }
     }

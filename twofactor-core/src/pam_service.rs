@@ -30,12 +30,22 @@ pub const FOLDERS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"
 pub const OTHER: &str = "other";
 
 /// What packages and editors leave beside a service.
-const LEFT_OVER: [&str; 9] =
-    [".dpkg-", ".rpmnew", ".rpmsave", ".rpmorig", ".pacnew", ".pacsave", ".pam-new", ".pam-old", ".twofactor-new"];
+const LEFT_OVER: [&str; 10] = [
+    ".dpkg-",
+    ".ucf-",
+    ".rpmnew",
+    ".rpmsave",
+    ".rpmorig",
+    ".pacnew",
+    ".pacsave",
+    ".pam-new",
+    ".pam-old",
+    ".twofactor-new",
+];
 
 /// Whether a file's name says that it is a copy, or hidden: nobody asks for such a service.
 pub fn is_copy(name: &str) -> bool {
-    let ends = ["~", ".bak", ".orig"];
+    let ends = ["~", ".bak", ".old", ".orig", ".save"];
     name.starts_with('.')
         || ends.iter().any(|end| name.ends_with(end))
         || LEFT_OVER.iter().any(|part| name.contains(part))
@@ -397,6 +407,18 @@ mod tests {
     fn modules(folder: &tempfile::TempDir, service: &str, phase: Phase) -> Vec<String> {
         let lines = lines(service, &[folder.path()]).unwrap();
         lines.into_iter().filter(|line| line.phase == phase).map(|line| line.module).collect()
+    }
+
+    #[test]
+    fn copies_are_told_from_services() {
+        for copy in
+            ["sshd~", ".sshd.swp", "sshd.pacnew", "sshd.save", "sshd.twofactor-new", "su.dpkg-old", "su.ucf-dist"]
+        {
+            assert!(is_copy(copy), "{copy}");
+        }
+        for service in ["sshd", "su-l", "polkit-1", "cups.old-name", "org.example.save.me"] {
+            assert!(!is_copy(service), "{service}");
+        }
     }
 
     #[test]

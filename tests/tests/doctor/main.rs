@@ -148,7 +148,7 @@ fn run_commands(host: &Host, report: &Value) {
         let command = match command {
             enroll if enroll.starts_with("twofactor enroll ") => format!("{enroll} --no-confirm"),
             reset if reset.starts_with("twofactor reset ") => format!("{reset} --yes"),
-            enable if enable.starts_with("twofactor service enable ") => format!("{enable} --yes"),
+            service if service.starts_with("twofactor service ") => format!("{service} --yes"),
             other => other.to_owned(),
         };
         host.succeed("sh", ["-c", &command]);

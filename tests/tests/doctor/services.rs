@@ -112,6 +112,81 @@ fn the_module_is_not_there() {
 }
 
 #[test]
+fn the_modules_file_cannot_be_loaded() {
+    let file = || twofactor_core::pam_service::modules::folder().unwrap().join("pam_twofactor.so");
+    let right = |host: &Host| {
+        fs::copy(host.place("bin/pam_twofactor.so"), file()).unwrap();
+    };
+    finds(&["module-damaged"], |_| fs::write(file(), "not an ELF file").unwrap(), ByHand(&right));
+    let cut = |_: &Host| {
+        let whole = fs::read(file()).unwrap();
+        fs::write(file(), &whole[..whole.len() - 1]).unwrap();
+    };
+    finds(&["module-damaged"], cut, ByHand(&right));
+    let another = |_: &Host| {
+        let other = file().with_file_name("../libpam_misc.so.0");
+        fs::copy(other, file()).unwrap();
+    };
+    finds(&["module-damaged"], another, ByHand(&right));
+}
+
+#[test]
+fn a_code_is_asked_for_twice() {
+    finds(
+        &["asked-twice"],
+        instead(OURS, "auth required pam_twofactor.so\nauth required pam_twofactor.so\n"),
+        ByItsCommands,
+    );
+}
+
+#[test]
+fn a_code_is_asked_for_by_a_shared_file_too() {
+    private_host(|host| {
+        make_well(host);
+        let common = |name: &str| fs::read_to_string(format!("/etc/pam.d/{name}")).unwrap();
+        // As pam-auth-update does it after "service enable sshd".
+        service("common-auth", &format!("{}{OURS}", common("common-auth")));
+        service("common-account", &format!("{ACCOUNT}{}", common("common-account")));
+        let listed = host.json(&["service", "list"]);
+        let sshd = listed.as_array().unwrap().iter().find(|one| one["service"] == "sshd").unwrap();
+        assert!(sshd["problems"].to_string().contains("both ask for a code in one login"), "{sshd:#}");
+        crate::check(host, &["asked-twice"], ByItsCommands);
+    });
+}
+
+#[test]
+fn copies_of_a_service_are_no_services() {
+    private_host(|host| {
+        make_well(host);
+        for copy in ["sshd.save", "sshd.pacnew", "sshd.pacsave", "sshd.twofactor-new", "sshd.ucf-old"] {
+            service(copy, "auth sufficient pam_unix.so\nauth required pam_twofactor.so\n");
+        }
+        let (report, code) = doctor(host);
+        assert_eq!((crate::findings(&report).len(), code), (0, 0), "{report:#}");
+    });
+}
+
+#[test]
+fn another_name_of_the_same_program_is_not_guarded() {
+    let with_ours = |name: &str| {
+        let text = fs::read_to_string(format!("/etc/pam.d/{name}")).unwrap();
+        let with = format!("@include common-auth\n{OURS}{ACCOUNT}");
+        let text = text.replace("@include common-auth\n", &with);
+        assert!(text.contains(OURS), "{text}");
+        service(name, &text);
+    };
+    finds(&["sibling-unguarded"], move |_| with_ours("sudo"), ByItsCommands);
+    // su-l includes su.
+    private_host(|host| {
+        make_well(host);
+        with_ours("su");
+        let (report, code) = doctor(host);
+        assert!(!crate::ids(&report).contains("sibling-unguarded"), "{report:#}");
+        assert_eq!(code, 0, "{report:#}");
+    });
+}
+
+#[test]
 fn others_may_write_a_service() {
     finds(&["unsafe-file"], |_| set_mode("/etc/pam.d/common-auth", 0o666), ByItsCommands);
 }

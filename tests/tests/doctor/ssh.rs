@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use twofactor_tests::private_host::Host;
+use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{DROP_IN, finds};
+use crate::{DROP_IN, doctor, findings, finds, make_well};
 
 const FILE: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
 
@@ -71,8 +71,8 @@ fn passwords_can_be_tried_without_a_prompt_for_the_code() {
 
 /// Does what the mend of the only finding says: writes the setting at the line that it names.
 fn as_the_mend_says(host: &Host) {
-    let (report, _) = crate::doctor(host);
-    let mend = crate::findings(&report)[0]["mend"].as_str().unwrap().to_owned();
+    let (report, _) = doctor(host);
+    let mend = findings(&report)[0]["mend"].as_str().unwrap().to_owned();
     let (_, rest) = mend.split_once("write \"").expect("a setting");
     let (setting, place) = rest.split_once("\" at ").expect("a place");
     let (file, line) = place.split_once(',').unwrap().0.rsplit_once(':').unwrap();
@@ -122,6 +122,24 @@ fn another_file_comes_before_ours() {
         fs::write(other, "PasswordAuthentication yes\nAuthenticationMethods keyboard-interactive\n").unwrap();
     };
     finds(&["sshd-drop-in-overridden"], make, ByHand(&|_| fs::remove_file(other).unwrap()));
+}
+
+#[test]
+fn other_settings_in_our_file_are_left_alone() {
+    private_host(|host| {
+        make_well(host);
+        for more in [
+            "PermitRootLogin prohibit-password",
+            "AllowUsers alice bob",
+            "LoginGraceTime 1m",
+            "ChallengeResponseAuthentication yes",
+            "MaxAuthTries 3 # few",
+        ] {
+            fs::write(FILE, format!("{more}\n{DROP_IN}")).unwrap();
+            let (report, code) = doctor(host);
+            assert_eq!((findings(&report).len(), code), (0, 0), "{more}: {report:#}");
+        }
+    });
 }
 
 #[test]

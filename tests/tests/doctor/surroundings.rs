@@ -3,6 +3,7 @@
 use std::fs;
 
 use nix::mount::{MsFlags, mount};
+use twofactor_core::pam_service::modules;
 use twofactor_tests::moment::Moment;
 use twofactor_tests::private_host::{Host, private_host};
 
@@ -51,21 +52,49 @@ fn play_selinux(host: &Host, kind: &str, modules: &str) {
         fs::create_dir("/sys/fs/selinux").unwrap();
         fs::write("/sys/fs/selinux/enforce", "1").unwrap();
     }
-    label(host, kind);
+    label(host, STATE, kind);
+    label(host, modules::folder().unwrap().to_str().unwrap(), "lib_t");
     host.script("semodule", &format!("#!/bin/sh\nprintf '{modules}'\n"));
     host.script("restorecon", "#!/bin/sh\nexit 0\n");
 }
 
-fn label(host: &Host, kind: &str) {
+/// Labels a file, or a folder with all that is in it.
+fn label(host: &Host, path: &str, kind: &str) {
     let label = format!("system_u:object_r:{kind}:s0");
-    let script = "import os, sys; os.setxattr(sys.argv[1], 'security.selinux', sys.argv[2].encode() + bytes(1))";
-    host.succeed(twofactor_tests::requirements::PYTHON, ["-c", script, STATE, &label]);
+    let script = "\
+import os, sys
+root, label = sys.argv[1], sys.argv[2].encode() + bytes(1)
+inside = [os.path.join(folder, name) for folder, folders, files in os.walk(root) for name in folders + files]
+for path in [root] + inside:
+    os.setxattr(path, 'security.selinux', label, follow_symlinks=False)
+";
+    host.succeed(twofactor_tests::requirements::PYTHON, ["-c", script, path, &label]);
 }
 
 #[test]
 fn the_state_has_a_label_that_logins_may_not_write() {
-    let mend = |host: &Host| label(host, "pam_twofactor_var_lib_t");
+    let mend = |host: &Host| label(host, STATE, "pam_twofactor_var_lib_t");
     finds(&["selinux-label"], |host: &Host| play_selinux(host, "var_lib_t", "pam_twofactor\\n"), ByHand(&mend));
+}
+
+#[test]
+fn a_file_in_the_state_has_a_label_of_somewhere_else() {
+    let file = || crate::of_alice("state");
+    let make = move |host: &Host| {
+        play_selinux(host, "pam_twofactor_var_lib_t", "pam_twofactor\\n");
+        label(host, &file(), "user_home_t");
+    };
+    finds(&["selinux-label"], make, ByHand(&|host| label(host, &file(), "pam_twofactor_var_lib_t")));
+}
+
+#[test]
+fn the_module_was_moved_from_a_home() {
+    let file = || modules::folder().unwrap().join("pam_twofactor.so").to_str().unwrap().to_owned();
+    let make = move |host: &Host| {
+        play_selinux(host, "pam_twofactor_var_lib_t", "pam_twofactor\\n");
+        label(host, &file(), "admin_home_t");
+    };
+    finds(&["selinux-label"], make, ByHand(&|host| label(host, &file(), "lib_t")));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use twofactor_tests::log_daemon::Stamps;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::requirements::PYTHON;
 use twofactor_tests::ssh::Client;
 use twofactor_tests::terminal::{Size, Terminal};
 
@@ -81,9 +82,46 @@ fn a_login_through_su_is_told_although_it_begins_with_the_rights_of_a_user() {
         let output = host.run_twofactor(&["log", "--json", "--denied"]);
         let text = String::from_utf8_lossy(&output.stdout);
         // su may be gone before the journal has looked at it; then that is said, and nothing is lost in silence.
-        let told = text.contains("\"service\":\"su\"") && text.contains("wrong-code");
+        let told = text.contains("\"source\":\"journal\",\"unproven\":true")
+            && text.contains("\"service\":\"su\"")
+            && text.contains("wrong-code");
         let complained = String::from_utf8_lossy(&output.stderr).contains("left out, as root did not write it: 1");
         assert!(told != complained, "{}", said(&output));
+    });
+}
+
+/// Writes a line of ours as an ordinary user, and becomes su before the journal looks who wrote it.
+const FORGER: &str = r#"
+import os, socket
+line = b"<85>su: pam_twofactor(su:auth): accepted user=root service=su token=app drift=0"
+begun, beginning = os.pipe()
+for _ in range(30):
+    if os.fork() == 0:
+        os.setsid()
+        reader, writer = os.pipe()
+        os.dup2(reader, 0)
+        log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        log.connect("/dev/log")
+        log.send(line)
+        os.execv("/usr/bin/su", ["su", "root"])
+os.close(beginning)
+os.read(begun, 1)  # ends when every child has become su, which closes its pipes
+"#;
+
+#[test]
+fn whoever_writes_a_line_and_becomes_su_proves_nothing() {
+    host_with_daemons(|host| {
+        let journald = host.journald();
+        host.add_user("mallory");
+        let become_mallory = ["--reuid", "mallory", "--regid", "mallory", "--init-groups"];
+        host.succeed("setpriv", [&become_mallory[..], &[PYTHON, "-c", FORGER]].concat());
+        journald.settle();
+        let output = host.run_twofactor(&["log", "--json"]);
+        let told: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let proven: Vec<_> = told.iter().filter(|event| event["unproven"] != true).collect();
+        assert!(proven.is_empty(), "{proven:?}");
+        let warning = String::from_utf8_lossy(&output.stderr);
+        assert!(!told.is_empty() || warning.contains("as root did not write it: "), "{}", said(&output));
     });
 }
 

@@ -51,9 +51,14 @@ fn without_a_terminal_and_without_yes_nothing_is_done() {
 fn a_host_keeps_an_administrator_who_can_log_in() {
     on("debian-12", |host, _| {
         host.enroll("bobby", &[]);
+        host.succeed("usermod", ["--password", "*", "root"]);
         let hint = "run \"twofactor enroll alice\"; --force does it all the same";
         let output = refused(host, &["service", "enable", "sudo", "--yes"], 7, hint);
-        assert!(said(&output).contains("not enrolled are alice, root"), "{}", said(&output));
+        assert!(
+            said(&output).contains("not enrolled are alice; kept out are root (the password is locked)"),
+            "{}",
+            said(&output)
+        );
         refused(
             host,
             &["service", "enable", "sudo", "--dry-run"],

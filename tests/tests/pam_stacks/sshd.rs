@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::private_host::{Host, PASSWORD, PASSWORD_HASH, said};
 use twofactor_tests::ssh::{Client, authorized_key};
 
 use crate::layout::{files, on};
@@ -86,6 +86,40 @@ fn settings_that_cannot_be_had_are_said_and_everything_is_put_back() {
         configure_sshd("Nonsense yes\n");
         refused(host, "cannot ask sshd for its settings");
         assert!(!fs::exists("/var/lib/twofactor/services/sshd/after").unwrap());
+    });
+}
+
+#[test]
+fn who_cannot_answer_sshds_prompts_is_no_administrator_to_count_on() {
+    on("debian-12", |host, _| {
+        keys(host);
+        let password = |hash: &str| host.succeed("usermod", ["--password", hash, "root"]);
+        host.enroll("root", &[]);
+        configure_sshd(&format!("{DEBIAN}PermitRootLogin yes\n"));
+        password("*");
+        refused(host, "not enrolled are alice; kept out are root (the password is locked)");
+        password(PASSWORD_HASH);
+        configure_sshd(&format!("{DEBIAN}PermitRootLogin prohibit-password\n"));
+        refused(host, "kept out are root (PermitRootLogin without-password)");
+
+        host.succeed("twofactor", ["reset", "root", "--yes"]);
+        host.enroll("alice", &[]);
+        let expires = |day: &str| host.succeed("usermod", ["--expiredate", day, "alice"]);
+        expires("1970-01-02");
+        refused(host, "alice (expired)");
+        expires("");
+        for (setting, word) in [
+            ("AllowUsers bobby", "alice (AllowUsers)"),
+            ("Match User alice\n  AllowUsers bobby", "alice (AllowUsers)"),
+            ("DenyUsers al*", "alice (DenyUsers al*)"),
+            ("AllowGroups ssh-users", "alice (AllowGroups)"),
+            ("DenyGroups alice", "alice (DenyGroups alice)"),
+        ] {
+            configure_sshd(&format!("{DEBIAN}{setting}\n"));
+            refused(host, word);
+        }
+        configure_sshd(&format!("{DEBIAN}AllowUsers bobby al?ce@192.0.2.*\nAllowGroups alice\n"));
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
     });
 }
 

@@ -111,7 +111,7 @@ fn look(named: Option<&Path>) -> Vec<Area> {
     areas.extend(sshd::look(config, &found));
     areas.push(clock::look());
     areas.extend(polkit::look(config, &found));
-    areas.push(selinux::look(config));
+    areas.push(selinux::look(config, &found));
     areas.push(accounts);
     areas
 }

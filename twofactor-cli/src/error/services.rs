@@ -23,8 +23,14 @@ pub(crate) enum ServiceFailure {
     Link { file: PathBuf, target: PathBuf },
     #[error("pam_twofactor.so is not where libpam looks for modules")]
     NoModule(Option<PathBuf>),
-    #[error("no administrator could log in with {service}: not enrolled are {}", administrators.join(", "))]
-    NobodyLeft { service: String, administrators: Vec<String> },
+    #[error("no administrator could log in with {service}: {}", nobody(administrators, kept_out))]
+    NobodyLeft {
+        service: String,
+        /// Who would be let in with a second factor.
+        administrators: Vec<String>,
+        /// Who would not, and why.
+        kept_out: Vec<(String, String)>,
+    },
     #[error("cannot tell who administrators are: {0}")]
     People(String),
     #[error("{service} runs pam_twofactor through another file: {place}")]
@@ -90,7 +96,7 @@ impl ServiceFailure {
             Self::NoModule(None) => "is libpam installed? no folder of modules was found".to_owned(),
             Self::NobodyLeft { administrators, .. } => match administrators.first() {
                 Some(name) => format!("run \"twofactor enroll {}\"; --force does it all the same", quoted(name)),
-                None => "--force does it all the same".to_owned(),
+                None => "let one of them in first; --force does it all the same".to_owned(),
             },
             Self::People(_) => "try: getent passwd; --force does it all the same".to_owned(),
             Self::Through { place, .. } if place.file.to_string_lossy().contains("/common-") => {
@@ -131,6 +137,17 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
     }
 }
 
+/// Why no administrator gets in.
+fn nobody(administrators: &[String], kept_out: &[(String, String)]) -> String {
+    let others: Vec<String> = kept_out.iter().map(|(name, because)| format!("{name} ({because})")).collect();
+    match (administrators, others.as_slice()) {
+        ([], []) => "there is none".to_owned(),
+        ([], others) => format!("kept out are {}", others.join(", ")),
+        (names, []) => format!("not enrolled are {}", names.join(", ")),
+        (names, others) => format!("not enrolled are {}; kept out are {}", names.join(", "), others.join(", ")),
+    }
+}
+
 /// What a person has to do about a line.
 fn by_hand(finding: &Finding, verb: &str) -> String {
     let place = match finding {
@@ -138,6 +155,7 @@ fn by_hand(finding: &Finding, verb: &str) -> String {
         Finding::Overruled { ours, .. } | Finding::OnlyIgnores { ours } | Finding::Missing { ours } => ours,
         Finding::PrimaryOverruled { primary } => primary,
         Finding::Broken { line, .. } | Finding::UnknownControl(line) => line,
+        Finding::AskedTwice { first, again } => return format!("take {first} or {again} out by hand"),
         Finding::NoLine(phase) | Finding::NeverSucceeds(phase) | Finding::Tangled(phase) => {
             return match phase {
                 Phase::Auth => "every login has to end in success behind the password and pam_twofactor".to_owned(),

@@ -82,6 +82,8 @@ catalogue! {
 
     /// The module is nowhere.
     NoService "no-service" Warning "nobody is asked for a second factor on this host";
+    /// Another service of the same program is without the module.
+    SiblingUnguarded "sibling-unguarded" Warning "whoever may use the one may use the other, and there the password alone is enough";
     /// A service cannot be read as libpam reads it.
     ServiceUnreadable "service-unreadable" Problem "libpam gives such a service up: every login is refused, or it is done by \"other\"";
     /// Only an account line.
@@ -96,10 +98,14 @@ catalogue! {
     AsksNothing "asks-nothing" Note "meant for root behind su and the like; nobody else should come that way";
     /// Whom we do not ask is refused.
     OnlyIgnores "only-ignores" Warning "whoever needs no second factor by the rules is refused there";
+    /// Two of our lines ask in one login.
+    AskedTwice "asked-twice" Problem "no code is good twice, so a login needs two of them, and sshd's first answer is refused";
     /// Nobody can log in.
     NeverSucceeds "never-succeeds" Problem "nobody can log in with this service";
     /// The module's file is not there.
     ModuleMissing "module-missing" Problem "libpam cannot load it: every login of the service fails";
+    /// The module's file is none.
+    ModuleDamaged "module-damaged" Problem "libpam cannot load it: every login of the service fails";
     /// A line that libpam makes a failure of.
     BrokenLine "broken-line" Problem "libpam makes a failure of such a line whenever it is reached";
     /// Enrollment at login is the rule, and nothing stores it.

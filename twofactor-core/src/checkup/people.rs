@@ -24,6 +24,17 @@ pub struct Person {
     pub has: Option<Factors>,
     /// Whether a password could let him in.
     pub password: Password,
+    /// Whether he may log in at all.
+    pub account: Account,
+}
+
+/// Whether somebody may log in at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// He may, or nobody knows.
+    Open,
+    /// The account, or a password that should have been changed, has expired.
+    Expired,
 }
 
 /// What somebody may do.
@@ -158,7 +169,16 @@ fn ruling(config: &Config, person: &Person, service: &Guarded, users: &dyn UserD
 impl Guarded {
     /// Whether somebody gets as far as our line.
     fn lets_try(&self, person: &Person) -> bool {
-        person.password == Password::Perhaps || self.first_factor == FirstFactor::NotAsked
+        self.keeps_out(person).is_none()
+    }
+
+    /// Why somebody does not get as far as our line, or no further, whatever he has.
+    pub fn keeps_out(&self, person: &Person) -> Option<&'static str> {
+        match (person.account, person.password, self.first_factor) {
+            (Account::Expired, ..) => Some("expired"),
+            (Account::Open, Password::Locked, FirstFactor::Asked) => Some("the password is locked"),
+            (Account::Open, ..) => None,
+        }
     }
 }
 
@@ -242,7 +262,13 @@ mod tests {
     use crate::user::SystemUsers;
 
     fn person(name: &str, role: Role, has: Factors) -> Person {
-        Person { name: UserName::new(name).unwrap(), role, has: Some(has), password: Password::Perhaps }
+        Person {
+            name: UserName::new(name).unwrap(),
+            role,
+            has: Some(has),
+            password: Password::Perhaps,
+            account: Account::Open,
+        }
     }
 
     fn found(config: &str, people: &[Person], services: &[Guarded]) -> Vec<(Id, String)> {
@@ -297,7 +323,9 @@ mod tests {
         let locked = Person { password: Password::Locked, ..person("root", Role::Administrator, Factors::NONE) };
         assert_eq!(ids("", std::slice::from_ref(&locked)), []);
         let key_and_code = Guarded { first_factor: FirstFactor::NotAsked, ..service("sshd") };
-        assert_eq!(found("", &[locked], &[key_and_code]).len(), 1);
+        assert_eq!(found("", &[locked], std::slice::from_ref(&key_and_code)).len(), 1);
+        let expired = Person { account: Account::Expired, ..person("alice", Role::Administrator, Factors::NONE) };
+        assert_eq!(found("", &[expired], std::slice::from_ref(&key_and_code)), []);
         let unknown = Person { has: None, ..person("alice", Role::Administrator, APP) };
         assert_eq!(ids("", &[unknown]), [], "what is not known is not said");
     }

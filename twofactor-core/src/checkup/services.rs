@@ -169,6 +169,7 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
                 let advice = format!("add \"auth required pam_permit.so\" behind {ours}");
                 found.push(Finding::by_hand(Id::OnlyIgnores, what, advice));
             }
+            Seen::AskedTwice { first, again } => found.push(of_second_line(&what, service, first, again)),
             Seen::Missing { ours } if !found.iter().any(|finding| finding.id == Id::ModuleMissing) => {
                 let advice = format!("install the package of pam_twofactor, or correct {ours}");
                 found.push(Finding::by_hand(Id::ModuleMissing, what, advice));
@@ -229,6 +230,21 @@ fn mended_by_enabling(id: Id, what: &str, service: &Service, by: Option<&Place>)
         }
     };
     Finding { id, what: what.to_owned(), mend }
+}
+
+/// One of the two lines has to go. Of two in the service's own file `enable` leaves one; where the other is in a file that
+/// services share, `disable` takes out the own one.
+fn of_second_line(what: &str, service: &Service, first: &Place, again: &Place) -> Finding {
+    let own = [first, again].iter().filter(|place| place.file == service.file).count();
+    match own {
+        2 => Finding::run(Id::AskedTwice, what, enabling(&[&service.name])),
+        1 => {
+            let advice = "one of the two lines has to go; to keep that of the file that services share";
+            let command = format!("twofactor service disable {}", quoted(&service.name));
+            Finding::consider(Id::AskedTwice, what, advice, command)
+        }
+        _ => Finding::by_hand(Id::AskedTwice, what, format!("take {first} or {again} out")),
+    }
 }
 
 /// The service of polkit's agents, whose PAM phase systemd runs in a sandbox.
@@ -309,6 +325,14 @@ mod tests {
         assert_eq!(auth("auth required pam_deny.so\nauth required pam_twofactor.so\n"), [Id::NeverSucceeds]);
         assert_eq!(auth(&format!("auth requierd pam_env.so\n{AUTH}")), [Id::BrokenLine]);
         assert_eq!(auth(&format!("auth sufficient pam_succeed_if.so uid = 0\n{AUTH}")), [Id::AsksNothing]);
+    }
+
+    #[test]
+    fn a_line_too_many_is_found_and_goes() {
+        let twice = format!("{AUTH}auth required pam_twofactor.so\n{ACCOUNT}");
+        let found = found("", &[("sshd", &twice)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].id, found[0].mend.command()), (Id::AskedTwice, Some("twofactor service enable sshd")));
     }
 
     #[test]

@@ -17,11 +17,18 @@ impl Settings {
         let mut settings = BTreeMap::new();
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
             let Some((keyword, value)) = line.split_once([' ', '\t', '=']) else { continue };
-            let keyword = keyword.to_ascii_lowercase();
+            let keyword = match keyword.to_ascii_lowercase() {
+                // Before OpenSSH 8.7.
+                old if old == "challengeresponseauthentication" => "kbdinteractiveauthentication".to_owned(),
+                keyword => keyword,
+            };
             if keyword == "match" {
                 break;
             }
-            settings.entry(keyword).or_insert_with(|| value.trim().to_owned());
+            let words =
+                value.split_whitespace().map(|word| word.trim_matches('"')).take_while(|word| !word.starts_with('#'));
+            let value = words.collect::<Vec<_>>().join(" ");
+            settings.entry(keyword).or_insert(value);
         }
         Self(settings)
     }
@@ -150,11 +157,19 @@ pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]
     others.map(by_name).collect()
 }
 
-/// What the drop-in `file` asks for and does not get.
+/// The settings that PAM's questions need. sshd prints them as they are written; of many others it has another form.
+const NEEDED: [&str; 4] = ["usepam", "kbdinteractiveauthentication", "passwordauthentication", "authenticationmethods"];
+
+/// What the drop-in `file` asks for and does not get. What else a sysadmin put there is his affair.
 pub fn of_drop_in(settings: &Settings, sources: &Sources, file: &Path, text: &str) -> Option<Finding> {
-    let wanted = Settings::parse(text).0.into_iter();
-    let (keyword, value) = wanted.into_iter().find(|(keyword, value)| !settings.says(keyword, value))?;
-    let what = format!("{} says {keyword} {value}, but sshd has {}", file.display(), settings.value(&keyword));
+    let wanted = Settings::parse(text);
+    let overridden = |keyword: &&str| {
+        let value = wanted.value(keyword);
+        !value.is_empty() && !settings.says(keyword, value)
+    };
+    let keyword = NEEDED.into_iter().find(overridden)?;
+    let (value, other) = (wanted.value(keyword), settings.value(keyword));
+    let what = format!("{} says {keyword} {value}, but sshd has {other}", file.display());
     let advice = sources.mend(&format!("{keyword} {value}"));
     Some(Finding::by_hand(Id::SshdDropInOverridden, what, advice))
 }
@@ -212,7 +227,19 @@ mod tests {
         let file = Path::new("/etc/ssh/sshd_config.d/50-twofactor.conf");
         let text = "# why\nUsePAM yes\nPasswordAuthentication no\nMatch User bob\nUsePAM no\n";
         let mut sources = Sources::default();
-        assert_eq!(of_drop_in(&Settings::parse(GOOD), &sources, file, text), None);
+        let found = |text: &str| of_drop_in(&Settings::parse(GOOD), &Sources::default(), file, text);
+        assert_eq!(found(text), None);
+        for more in [
+            "PermitRootLogin prohibit-password",
+            "AllowUsers alice bob",
+            "LoginGraceTime 1m",
+            "ChallengeResponseAuthentication yes",
+            "MaxAuthTries 3 # few",
+            "UsePAM yes # for the code",
+            "AuthenticationMethods  \"keyboard-interactive\"",
+        ] {
+            assert_eq!(found(&format!("{more}\n{text}")), None, "{more}");
+        }
         let other = Settings::parse(&format!("passwordauthentication yes\n{GOOD}"));
         sources.add("PasswordAuthentication", "/etc/ssh/sshd_config.d/00-cloud.conf:3");
         let found = of_drop_in(&other, &sources, file, text).unwrap();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::control::{Action, Outcome};
-use super::flow::{self, Ending, Ours, Primary, SoFar, Tangled};
+use super::flow::{self, Accepted, Ending, Ours, Primary, SoFar, Tangled};
 use super::modules::{Nature, OURS};
 use super::{Flaw, Kind, Line, Phase, Service};
 
@@ -79,6 +79,14 @@ pub enum Finding {
         /// Our line.
         ours: Place,
     },
+    /// One login runs two of our lines, and each asks: the same code is not good twice, and a client that can answer once is
+    /// refused.
+    AskedTwice {
+        /// The line that asks first.
+        first: Place,
+        /// The line that asks again.
+        again: Place,
+    },
     /// The phase never succeeds.
     NeverSucceeds(Phase),
     /// The module of our line is not where libpam looks for it.
@@ -109,7 +117,10 @@ impl Finding {
             | Self::NeverSucceeds(phase)
             | Self::Tangled(phase) => Some(*phase),
             Self::SkippedWhenExpired { .. } => Some(Phase::Account),
-            Self::PrimaryOverruled { .. } | Self::Unasked { .. } | Self::OnlyIgnores { .. } => Some(Phase::Auth),
+            Self::PrimaryOverruled { .. }
+            | Self::Unasked { .. }
+            | Self::OnlyIgnores { .. }
+            | Self::AskedTwice { .. } => Some(Phase::Auth),
             Self::Missing { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
         }
     }
@@ -179,6 +190,7 @@ impl Examined<'_> {
         if self.phase == Phase::Auth && succeeds(Ours::Passed) && !succeeds(Ours::Ignored) {
             found.push(Finding::OnlyIgnores { ours: Place::of(ours) });
         }
+        found.extend(self.asked_twice(&endings));
         for finding in found {
             if !findings.contains(&finding) {
                 findings.push(finding);
@@ -221,6 +233,16 @@ impl Examined<'_> {
         let ours = self.place(ending.path.get(at)?.line)?;
         let by = forgets.and_then(|step| self.place(step.line)).filter(|by| *by != ours);
         Some(Finding::Overruled { phase: self.phase, ours, by })
+    }
+
+    /// Two of our lines that both have to accept for a login.
+    fn asked_twice(&self, endings: &[Ending]) -> Option<Finding> {
+        let twice = |one: &&Ending| one.so_far == SoFar::Success && one.accepted == Accepted::Repeatedly;
+        let ending = endings.iter().find(twice).filter(|_| self.phase == Phase::Auth)?;
+        let accepting = ending.path.iter().filter(|step| step.outcome == Outcome::Success);
+        let mut ours = accepting.filter(|step| self.lines.get(step.line).is_some_and(|line| line.runs(OURS)));
+        let (first, again) = (ours.next()?, ours.next()?);
+        Some(Finding::AskedTwice { first: self.place(first.line)?, again: self.place(again.line)? })
     }
 
     /// The last line that left ours out.
@@ -269,6 +291,9 @@ impl fmt::Display for Finding {
             Self::OnlyIgnores { ours } => {
                 write!(formatter, "whom {ours} ({}) does not ask is refused: nothing makes that a success", ours.text)
             }
+            Self::AskedTwice { first, again } => {
+                write!(formatter, "{first} and {again} ({}) both ask for a code in one login", again.text)
+            }
             Self::NeverSucceeds(phase) => write!(formatter, "its {} phase never succeeds", phase.word()),
             Self::Missing { ours } => write!(formatter, "{ours} names a module that is not there"),
             Self::Broken { line, flaw } => write!(formatter, "{line} always fails: {flaw}"),
@@ -299,6 +324,7 @@ mod tests {
             Finding::PrimaryOverruled { primary } => format!("primary {} overruled", primary.number),
             Finding::Unasked { by } => format!("unasked by {}", by.number),
             Finding::OnlyIgnores { ours } => format!("only ignores at {}", ours.number),
+            Finding::AskedTwice { first, again } => format!("asked at {} and {}", first.number, again.number),
             Finding::NeverSucceeds(phase) => format!("{} never succeeds", phase.word()),
             Finding::Missing { ours } => format!("missing at {}", ours.number),
             Finding::Broken { line, .. } => format!("broken {}", line.number),
@@ -432,6 +458,19 @@ mod tests {
         ] {
             assert!(matches!(line(text), AccountLine::Not(_)), "{text}");
         }
+    }
+
+    #[test]
+    fn who_is_asked_twice_in_one_login_is_found() {
+        let ours = "auth required pam_twofactor.so\n";
+        let auth = |lines: &str| found(&format!("auth required pam_unix.so\n{lines}{ACCOUNT}"));
+        assert_eq!(auth(&ours.repeat(2)), ["asked at 2 and 3"]);
+        assert_eq!(auth(&format!("{ours}auth optional pam_cap.so\n{}", ours.repeat(2))), ["asked at 2 and 4"]);
+        let again = "auth [success=done ignore=ignore default=bad] pam_twofactor.so\n";
+        assert_eq!(auth(&format!("{again}{ours}")), [""; 0], "only one of them runs where it asks");
+        let either = format!("auth [success=1 default=ignore] pam_succeed_if.so uid = 0\n{again}{ours}");
+        assert_eq!(auth(&either), [""; 0], "one or the other");
+        assert_eq!(found(&format!("auth required pam_unix.so\n{ours}{ACCOUNT}{ACCOUNT}")), [""; 0], "nothing is asked");
     }
 
     #[test]

@@ -57,6 +57,17 @@ pub enum Ours {
     Refused,
 }
 
+/// How many of our own lines accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Accepted {
+    /// None.
+    None,
+    /// One.
+    Once,
+    /// Several: each of them asked.
+    Repeatedly,
+}
+
 /// A line that ran, what it returned, and what was done with that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
@@ -79,6 +90,8 @@ pub struct Ending {
     pub primary: Primary,
     /// With which answer of ours.
     pub ours: Ours,
+    /// How many of our lines accepted.
+    pub accepted: Accepted,
     /// What ran, in its order.
     pub path: Vec<Step>,
 }
@@ -157,6 +170,7 @@ struct Situation {
     so_far: SoFar,
     primary: Primary,
     ours: Ours,
+    accepted: Accepted,
     /// What was so far when each substack was entered; empty where nothing is ever reset to it.
     entered: Vec<SoFar>,
 }
@@ -170,7 +184,7 @@ struct Walk<'l> {
 impl Walk<'_> {
     fn endings(&self) -> Result<Vec<Ending>, Tangled> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
-        let start = Situation { line: 0, so_far, primary, ours, entered: Vec::new() };
+        let start = Situation { line: 0, so_far, primary, ours, accepted: Accepted::None, entered: Vec::new() };
         let mut known = HashMap::from([(start.clone(), 0)]);
         // Where each situation was first met, and by which step: the path back to the beginning.
         let mut met: Vec<(Situation, Option<(usize, Step)>)> = vec![(start, None)];
@@ -178,9 +192,12 @@ impl Walk<'_> {
         let mut at = 0;
         while let Some((situation, _)) = met.get(at).cloned() {
             if situation.line >= self.lines.len() {
-                let Situation { so_far, primary, ours, .. } = situation;
-                if !endings.iter().any(|known| (known.so_far, known.primary, known.ours) == (so_far, primary, ours)) {
-                    endings.push(Ending { so_far, primary, ours, path: path(&met, at) });
+                let Situation { so_far, primary, ours, accepted, .. } = situation;
+                let same = |known: &Ending| {
+                    (known.so_far, known.primary, known.ours, known.accepted) == (so_far, primary, ours, accepted)
+                };
+                if !endings.iter().any(same) {
+                    endings.push(Ending { so_far, primary, ours, accepted, path: path(&met, at) });
                 }
             }
             for (next, step) in self.onwards(&situation) {
@@ -227,9 +244,15 @@ impl Walk<'_> {
             (Nature::Ours, Outcome::Failure | Outcome::Missing) => Ours::Refused,
             _ => now.ours,
         };
+        let accepted = match (nature, outcome, now.accepted) {
+            (Nature::Ours, Outcome::Success, Accepted::None) => Accepted::Once,
+            (Nature::Ours, Outcome::Success, Accepted::Once | Accepted::Repeatedly) => Accepted::Repeatedly,
+            (_, _, accepted) => accepted,
+        };
         let mut entered = now.entered.clone();
         entered.truncate(self.lines.get(next).map_or(0, |line| line.depth));
-        (Situation { line: next, so_far, primary, ours, entered }, Some(Step { line: now.line, outcome, action, next }))
+        let situation = Situation { line: next, so_far, primary, ours, accepted, entered };
+        (situation, Some(Step { line: now.line, outcome, action, next }))
     }
 
     /// What libpam thinks then, and the line it goes on with.
@@ -318,6 +341,7 @@ mod tests {
         let endings = endings(&service.phase(phase), &|_| false).unwrap();
         let mut ways: Vec<_> = endings.iter().map(|ending| (ending.so_far, ending.primary, ending.ours)).collect();
         ways.sort_unstable();
+        ways.dedup();
         ways
     }
 

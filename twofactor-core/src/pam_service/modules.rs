@@ -108,7 +108,7 @@ const SILENT: [&str; 65] = [
 const FOLDERS: [&str; 4] = ["/usr/lib64/security", "/lib64/security", "/usr/lib/security", "/lib/security"];
 
 /// Comes with libpam itself.
-const OF_LIBPAM: &str = "pam_permit.so";
+pub const OF_LIBPAM: &str = "pam_permit.so";
 
 /// What the module of a line does in its stack, as far as its name and its control say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use twofactor_core::checkup::module_file::of_module_file;
 use twofactor_core::checkup::services::{KNOWN, not_followed, of_services, of_unreadable, runs_ours};
+use twofactor_core::checkup::siblings::of_siblings;
 use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::Config;
@@ -28,6 +30,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
             Err(error) => area.could_not_check(format!("the PAM service {name:?}"), error),
         }
     }
+    area.add(of_siblings(&services));
     let shared = shared_files(&services);
     services.retain(|service| {
         runs_ours(service) && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))
@@ -47,6 +50,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
         }
     }
     area.add(within_reach(&services));
+    look_at_modules(&mut area, &services);
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     area.looked_at = if names.is_empty() { "none runs the module".to_owned() } else { names.join(", ") };
     (area, services)
@@ -75,10 +79,27 @@ fn shared_files(services: &[Service]) -> BTreeSet<PathBuf> {
 /// Descriptions and modules that somebody else than root could change.
 fn within_reach(services: &[Service]) -> Vec<Finding> {
     let described = services.iter().flat_map(|service| &service.files).cloned();
-    let loaded = services.iter().flat_map(|service| &service.lines).filter(|line| line.runs(OURS)).filter_map(file_of);
-    let all: BTreeSet<PathBuf> = described.chain(loaded).collect();
+    let all: BTreeSet<PathBuf> = described.chain(module_files(services)).collect();
     let unsafe_ones = all.iter().filter_map(|file| trusted::is_out_of_reach(file, Owner::ROOT).err());
     unsafe_ones.map(|error| storage::of_file(&error)).collect()
+}
+
+/// The files of the module that lines name and that are there.
+pub(super) fn module_files(services: &[Service]) -> BTreeSet<PathBuf> {
+    let ours = services.iter().flat_map(|service| &service.lines).filter(|line| line.runs(OURS));
+    ours.filter_map(file_of).collect()
+}
+
+/// The module's own file, wherever lines say that it is.
+fn look_at_modules(area: &mut Area, services: &[Service]) {
+    for file in module_files(services) {
+        match (fs::read(&file), fs::read("/proc/self/exe")) {
+            (Ok(content), Ok(own)) => area.add(of_module_file(&file, &content, &own)),
+            (Err(error), _) | (_, Err(error)) => {
+                area.could_not_check(format!("whether libpam can load {}", file.display()), trusted::describe(&error));
+            }
+        }
+    }
 }
 
 /// The file of a line's module, where it is there.

@@ -1,7 +1,8 @@
 //! The journal, through `journalctl`, which knows its format and who may read it.
 //!
-//! What always holds: the kernel told the journal who wrote a line. A line of the module is taken from root, or from
-//! a program that runs with root's rights for whoever starts it, as su and sudo do; a line of the tool from root alone.
+//! What always holds: the kernel told the journal whose process wrote a line, and only what root's did is proven. A program
+//! that runs with root's rights for whoever starts it, as su does, may write as that user. Which program a process ran the
+//! journal looks up later, when the writer may have become another one: such a line of the module is told as unproven.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
@@ -34,7 +35,7 @@ pub(super) struct Journal<'w> {
     disbelieved: Disbelieved,
 }
 
-/// Lines that look like ours, and whose writer the journal does not know as root.
+/// Lines that look like ours, and that neither root nor, as it seems, a program with root's rights wrote.
 #[derive(Debug, Default)]
 struct Disbelieved {
     count: u64,
@@ -116,7 +117,7 @@ impl Iterator for Journal<'_> {
             }
             match entry(&self.line) {
                 Some((entry, _)) if !self.wanted.includes(&entry) => {}
-                Some((entry, Writ::OfRoot)) => return Some(entry),
+                Some((entry, Writ::OfRoot | Writ::Seemingly)) => return Some(entry),
                 Some((_, Writ::Of(uid))) => {
                     self.disbelieved.count += 1;
                     self.disbelieved.uid = uid;
@@ -158,8 +159,10 @@ impl Drop for Journal<'_> {
 /// Who wrote a line, as far as the journal knows.
 #[derive(Debug, PartialEq, Eq)]
 enum Writ {
-    /// Root, or a program with root's rights.
+    /// Root.
     OfRoot,
+    /// Somebody else's process, which was a program with root's rights when the journal looked at it.
+    Seemingly,
     /// Somebody else, or a program that was gone before the journal could look at it.
     Of(Option<String>),
 }
@@ -168,17 +171,17 @@ fn entry(line: &[u8]) -> Option<(Entry, Writ)> {
     let record: Value = serde_json::from_slice(line).ok()?;
     let field = |name: &str| record.get(name).and_then(Value::as_str);
     let message = Message::read(field("SYSLOG_IDENTIFIER")?, field("MESSAGE")?)?;
-    let uid = field("_UID");
-    let believed = match message.writer {
-        Writer::Tool => uid == Some("0"),
-        Writer::Module { .. } => uid == Some("0") || field("_EXE").is_some_and(runs_as_root),
+    let writ = match (field("_UID"), &message.writer) {
+        (Some("0"), _) => Writ::OfRoot,
+        (_, Writer::Module { .. }) if field("_EXE").is_some_and(runs_as_root) => Writ::Seemingly,
+        (uid, _) => Writ::Of(uid.map(str::to_owned)),
     };
-    let writ = if believed { Writ::OfRoot } else { Writ::Of(uid.map(str::to_owned)) };
+    let source = if writ == Writ::OfRoot { Source::Journal } else { Source::Unproven };
     let time = field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| field("__REALTIME_TIMESTAMP"))?;
     let at = UnixTime::from_seconds(time.parse::<u64>().ok()? / 1_000_000);
     let pid = field("SYSLOG_PID").or_else(|| field("_PID")).and_then(|pid| pid.parse().ok());
     let host = field("_HOSTNAME").map(str::to_owned);
-    Some((Entry { at, source: Source::Journal, host, pid, message }, writ))
+    Some((Entry { at, source, host, pid, message }, writ))
 }
 
 /// Whether a program has root's rights whoever starts it.
@@ -201,18 +204,21 @@ mod tests {
     }
 
     const ACCEPTED: &str = "pam_twofactor(su:auth): accepted user=alice service=su token=app drift=0";
+    const SET_USER_ID: &str = "/usr/bin/su";
     const UNLOCKED: &str = "unlocked user=alice by=root";
 
     #[test]
     fn a_line_is_believed_by_who_wrote_it() {
         let (entry, writ) = record("0", "/usr/sbin/sshd", "sshd", ACCEPTED);
         assert_eq!((entry.at.to_string().as_str(), entry.pid), ("2026-11-21T22:27:54Z", Some(7)));
-        assert_eq!(writ, Writ::OfRoot);
+        assert_eq!((writ, entry.source), (Writ::OfRoot, Source::Journal));
+        let (entry, writ) = record("1000", SET_USER_ID, "su", ACCEPTED);
+        assert_eq!((writ, entry.source), (Writ::Seemingly, Source::Unproven));
         let alice = || Writ::Of(Some("1000".to_owned()));
         assert_eq!(record("1000", "/usr/bin/logger", "su", ACCEPTED).1, alice());
         assert_eq!(record("1000", "/no/such/program", "su", ACCEPTED).1, alice());
         assert_eq!(record("0", "/usr/sbin/twofactor", "twofactor", UNLOCKED).1, Writ::OfRoot);
-        assert_eq!(record("1000", "/usr/bin/su", "twofactor", UNLOCKED).1, alice());
+        assert_eq!(record("1000", SET_USER_ID, "twofactor", UNLOCKED).1, alice());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 use twofactor_core::audit::Event;
-use twofactor_core::logbook::{Entry, Message, Writer};
+use twofactor_core::logbook::{Entry, Message, Source, Writer};
 
 use crate::error::Failure;
 use crate::output::{self, Format, Output, Pieces, Reader, Stream, Unwritten};
@@ -121,9 +121,11 @@ fn row(entry: &Entry, events: usize, columns: Option<usize>) -> String {
         let _ = write!(text, "{user:<USER$}");
     }
     text.push_str("  ");
+    let unproven = if entry.source == Source::Unproven { "unproven: " } else { "" };
+    let detail = format!("{unproven}{}", legible(&detail(message)));
     let text = match columns {
-        Some(columns) => output::wrapped(&text, &legible(&detail(message)), 0, columns),
-        None => text + &legible(&detail(message)),
+        Some(columns) => output::wrapped(&text, &detail, 0, columns),
+        None => text + &detail,
     };
     format!("{}\n", text.trim_end())
 }
@@ -181,6 +183,9 @@ fn as_json(entry: &Entry) -> Value {
     let mut object = Map::new();
     object.insert("time".to_owned(), entry.at.to_string().into());
     object.insert("source".to_owned(), entry.source.word().into());
+    if entry.source == Source::Unproven {
+        object.insert("unproven".to_owned(), true.into());
+    }
     object.insert("event".to_owned(), message.event.word().into());
     if let Some(host) = &entry.host {
         object.insert("host".to_owned(), host.as_str().into());
@@ -202,7 +207,6 @@ fn as_json(entry: &Entry) -> Value {
 #[cfg(test)]
 mod tests {
     use twofactor_core::clock::UnixTime;
-    use twofactor_core::logbook::Source;
 
     use super::*;
 
@@ -241,6 +245,16 @@ mod tests {
         let row = row(&denied("\"a\\x1b[2J\\xe2\\x80\\xae\\x0ab\""), 8, None);
         assert!(row.trim_end().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{row}");
         assert!(row.contains("a\\u{1b}[2J\\u{202e}\\nb"), "{row}");
+    }
+
+    #[test]
+    fn what_a_user_may_have_forged_says_so_first() {
+        let forged = Entry { source: Source::Unproven, ..denied("root") };
+        let row = row(&forged, 8, Some(80));
+        assert!(row.contains("  unproven: wrong-code, sshd"), "{row}");
+        let json = as_json(&forged);
+        assert_eq!((&json["source"], &json["unproven"]), (&"journal".into(), &true.into()));
+        assert_eq!(as_json(&denied("root")).get("unproven"), None);
     }
 
     #[test]

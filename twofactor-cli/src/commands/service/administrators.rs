@@ -1,24 +1,54 @@
 //! Who could still become root after a service asks for a second factor.
 
+use nix::unistd::{Gid, Group, User};
+use twofactor_core::checkup::admission::{self, Candidate, Standing};
 use twofactor_core::checkup::people::{FirstFactor, Guarded, Person, Role, gets_in};
 use twofactor_core::policy::NullOk;
-use twofactor_core::user::SystemUsers;
+use twofactor_core::user::{SystemUsers, UserDatabase as _};
 
 use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::people;
+use crate::program::{Said, ask};
 
-/// Makes sure that the policy lets somebody in who can mend this host. Whether he knows his password is not asked.
+use super::sshd;
+
+/// Makes sure that somebody gets in who can mend this host: by the policy, by his account, and through sshd by its settings.
+/// Whether he knows his password is not asked.
 pub(super) fn keep_one(service: &str, host: &Host) -> Result<(), Failure> {
     let now = host.now()?;
     let people = people::who_may_log_in(&host.accounts, &host.config, now).map_err(ServiceFailure::People)?;
-    let mut administrators: Vec<&Person> = people.iter().filter(|person| person.role == Role::Administrator).collect();
-    let guarded = Guarded { name: service.to_owned(), null_ok: NullOk::No, first_factor: FirstFactor::Asked };
-    if administrators.iter().any(|person| gets_in(&host.config, person, &guarded, &SystemUsers, now)) {
-        return Ok(());
-    }
     // Whom to enroll is rather somebody with a name of his own.
-    administrators.sort_by_key(|person| person.name.as_str() == "root");
-    let administrators = administrators.iter().map(|person| person.name.to_string()).collect();
-    Err(ServiceFailure::NobodyLeft { service: service.to_owned(), administrators }.into())
+    let mut bosses: Vec<&Person> = people.iter().filter(|person| person.role == Role::Administrator).collect();
+    bosses.sort_by_key(|person| person.name.as_str() == "root");
+    let guarded = Guarded { name: service.to_owned(), null_ok: NullOk::No, first_factor: FirstFactor::Asked };
+    let (mut administrators, mut kept_out) = (Vec::new(), Vec::new());
+    for person in bosses {
+        let by_account = guarded.keeps_out(person).map(str::to_owned);
+        let by_sshd = if service == sshd::SERVICE && by_account.is_none() { keeps_out(person)? } else { None };
+        match by_account.or(by_sshd) {
+            Some(because) => kept_out.push((person.name.to_string(), because)),
+            None if gets_in(&host.config, person, &guarded, &SystemUsers, now) => return Ok(()),
+            None => administrators.push(person.name.to_string()),
+        }
+    }
+    Err(ServiceFailure::NobodyLeft { service: service.to_owned(), administrators, kept_out }.into())
+}
+
+/// The setting of sshd that keeps somebody from answering prompts. Without sshd there is none.
+fn keeps_out(person: &Person) -> Result<Option<String>, Failure> {
+    let user = person.name.as_str();
+    // An address and a name of nobody (RFC 5737, RFC 2606).
+    let login = format!("user={user},host=client.invalid,addr=192.0.2.1");
+    let settings = match ask("sshd", &["-T", "-C", &login]) {
+        Said::Well(settings) => settings,
+        Said::Failed(reason) => return Err(ServiceFailure::SshdSilent(reason).into()),
+        Said::NotRun(_) => return Ok(None),
+    };
+    let gids = SystemUsers.gids(&person.name).map_err(|error| ServiceFailure::People(error.to_string()))?;
+    let name = |gid: u32| Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
+    let groups: Vec<String> = gids.into_iter().filter_map(name).collect();
+    let is_root = User::from_name(user).ok().flatten().is_some_and(|entry| entry.uid.is_root());
+    let standing = if is_root { Standing::Root } else { Standing::Other };
+    Ok(admission::keeps_out(&settings, Candidate { user, standing, groups: &groups }))
 }

@@ -14,6 +14,7 @@ pub(super) fn matters(finding: &Finding) -> bool {
         | Finding::Overruled { .. }
         | Finding::PrimaryOverruled { .. }
         | Finding::OnlyIgnores { .. }
+        | Finding::AskedTwice { .. }
         | Finding::NeverSucceeds(_)
         | Finding::Tangled(_) => true,
         Finding::SkippedWhenExpired { .. }

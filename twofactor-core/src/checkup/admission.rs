@@ -1,0 +1,121 @@
+//! Whom sshd's settings in force keep from answering prompts, whatever password and code they have (sshd_config(5)).
+
+/// A user as sshd sees one.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'c> {
+    /// The name.
+    pub user: &'c str,
+    /// Whether the number is 0.
+    pub standing: Standing,
+    /// The names of all groups.
+    pub groups: &'c [String],
+}
+
+/// Whether `PermitRootLogin` is about somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is: the number is 0.
+    Root,
+    /// It is not.
+    Other,
+}
+
+/// The setting that keeps somebody out; `None` when he may answer prompts. `settings` are those for his login, as `sshd -T`
+/// prints them. Where somebody may come from anywhere is not asked: what is said of a host lets him in from there.
+pub fn keeps_out(settings: &str, candidate: Candidate<'_>) -> Option<String> {
+    let lines = || settings.lines().filter_map(|line| line.trim().split_once(' '));
+    let listed = |keyword: &'static str| {
+        lines()
+            .filter(move |(word, _)| word.eq_ignore_ascii_case(keyword))
+            .flat_map(|(_, list)| list.split_whitespace())
+    };
+    let group = |pattern: &str| candidate.groups.iter().any(|group| matches(pattern, group));
+    let allowed = |pattern: &str| matches(pattern.split_once('@').map_or(pattern, |(user, _)| user), candidate.user);
+    let denied = |pattern: &str| match pattern.split_once('@') {
+        Some((user, host)) => host == "*" && matches(user, candidate.user),
+        None => matches(pattern, candidate.user),
+    };
+    let root = listed("permitrootlogin").next().filter(|value| *value != "yes" && candidate.standing == Standing::Root);
+    if let Some(value) = root {
+        return Some(format!("PermitRootLogin {value}"));
+    }
+    let lacks = |keyword: &'static str, is_in: &dyn Fn(&str) -> bool| {
+        listed(keyword).next().is_some() && !listed(keyword).any(is_in)
+    };
+    if let Some(pattern) = listed("denyusers").find(|pattern| denied(pattern)) {
+        Some(format!("DenyUsers {pattern}"))
+    } else if lacks("allowusers", &allowed) {
+        Some("AllowUsers".to_owned())
+    } else if let Some(pattern) = listed("denygroups").find(|pattern| group(pattern)) {
+        Some(format!("DenyGroups {pattern}"))
+    } else if lacks("allowgroups", &group) {
+        Some("AllowGroups".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Whether a text is as a pattern says: `*` stands for any letters, `?` for one.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    // After each letter of the pattern: which beginnings of the text it stands for.
+    let mut reached = vec![false; text.len() + 1];
+    if let Some(nothing) = reached.first_mut() {
+        *nothing = true;
+    }
+    for letter in pattern {
+        reached = match letter {
+            '*' => {
+                let first = reached.iter().position(|is| *is).unwrap_or(reached.len());
+                (0..reached.len()).map(|at| at >= first).collect()
+            }
+            letter => {
+                let steps = reached.iter().zip(&text).map(|(is, next)| *is && (letter == '?' || letter == *next));
+                std::iter::once(false).chain(steps).collect()
+            }
+        };
+    }
+    reached.last().copied().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(user: &str, settings: &str) -> Option<String> {
+        let groups = ["sudo", "staff"].map(str::to_owned);
+        let standing = if user == "root" { Standing::Root } else { Standing::Other };
+        keeps_out(settings, Candidate { user, standing, groups: &groups })
+    }
+
+    #[test]
+    fn patterns_are_those_of_sshd() {
+        for (pattern, text) in [("alice", "alice"), ("a*", "alice"), ("*", ""), ("?l*e", "alice"), ("*a*i*", "alice")] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("alice", "alic"), ("alic", "alice"), ("b*", "alice"), ("?", ""), ("a?e", "alice")] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn root_needs_a_yes_to_answer_prompts() {
+        for value in ["no", "without-password", "prohibit-password", "forced-commands-only"] {
+            let settings = format!("permitrootlogin {value}\n");
+            assert_eq!(of("root", &settings), Some(format!("PermitRootLogin {value}")));
+            assert_eq!(of("alice", &settings), None);
+        }
+        assert_eq!(of("root", "permitrootlogin yes\n"), None);
+    }
+
+    #[test]
+    fn lists_of_users_and_groups_keep_out() {
+        assert_eq!(of("alice", "allowusers bob\nallowusers carol\n").as_deref(), Some("AllowUsers"));
+        assert_eq!(of("alice", "allowusers bob\nallowusers al*@192.0.2.*\n"), None);
+        assert_eq!(of("alice", "denyusers b*\ndenyusers a*\n").as_deref(), Some("DenyUsers a*"));
+        assert_eq!(of("alice", "denyusers alice@192.0.2.1\n"), None, "from elsewhere she gets in");
+        assert_eq!(of("alice", "denygroups st?ff\n").as_deref(), Some("DenyGroups st?ff"));
+        assert_eq!(of("alice", "allowgroups ssh\n").as_deref(), Some("AllowGroups"));
+        assert_eq!(of("alice", "allowgroups ssh\nallowgroups sudo\nusepam yes\n"), None);
+    }
+}
