@@ -98,6 +98,11 @@ fn who_cannot_answer_sshds_prompts_is_no_administrator_to_count_on() {
         configure_sshd(&format!("{DEBIAN}PermitRootLogin yes\n"));
         password("*");
         refused(host, "not enrolled are alice; kept out are root (the password is locked)");
+        // Where all have keys alone, nobody is shut out.
+        host.succeed("usermod", ["--password", "*", "alice"]);
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        host.succeed("twofactor", ["service", "disable", "sshd", "--yes"]);
+        host.succeed("usermod", ["--password", PASSWORD_HASH, "alice"]);
         password(PASSWORD_HASH);
         configure_sshd(&format!("{DEBIAN}PermitRootLogin prohibit-password\n"));
         refused(host, "kept out are root (PermitRootLogin without-password)");
