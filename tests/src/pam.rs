@@ -163,6 +163,19 @@ impl Login<'_> {
         self
     }
 
+    /// Goes through all of it; `answer` is given the prompt and all that was shown so far.
+    #[track_caller]
+    pub fn conversing(self, mut answer: impl FnMut(&str, &str) -> String) -> Outcome {
+        let mut running = self.start();
+        while let Event::Prompt(prompt) = running.advance() {
+            let shown = running.so_far().texts().join("\n");
+            running.answer(&(&answer(&prompt.text, &shown)).into());
+        }
+        let outcome = running.outcome();
+        running.finish();
+        outcome
+    }
+
     /// Starts the process; it waits at its first prompt.
     pub fn start(self) -> Running {
         let mut command = self.host.command("sh");

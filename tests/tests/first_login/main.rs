@@ -27,7 +27,7 @@ use twofactor_tests::first_login::{
     CODE, CONFIRM, ENROLL, INVITATION, INVITED, ONCE_MORE, Offer, STACK, client, recovery_codes,
 };
 use twofactor_tests::oathtool::Authenticator;
-use twofactor_tests::pam::{Event, Login, Outcome};
+use twofactor_tests::pam::{Login, Outcome};
 use twofactor_tests::private_host::{Host, PASSWORD, said};
 use twofactor_tests::ssh::Sshd;
 use twofactor_tests::terminal::Terminal;
@@ -93,15 +93,8 @@ fn assert_not_enrolled(host: &Host, user: &str) {
 
 /// Goes through a login through libpam; `answer` is given the prompt and all that was shown so far.
 #[track_caller]
-fn conversing(login: Login<'_>, mut answer: impl FnMut(&str, &str) -> String) -> Outcome {
-    let mut running = login.start();
-    while let Event::Prompt(prompt) = running.advance() {
-        let shown = running.so_far().texts().join("\n");
-        running.answer(&(&answer(&prompt.text, &shown)).into());
-    }
-    let outcome = running.outcome();
-    running.finish();
-    outcome
+fn conversing(login: Login<'_>, answer: impl FnMut(&str, &str) -> String) -> Outcome {
+    login.conversing(answer)
 }
 
 /// Goes through a login in which nobody knows an answer. Nothing of it is counted.

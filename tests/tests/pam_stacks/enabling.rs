@@ -8,7 +8,7 @@ use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
 use twofactor_tests::twofactor::Enrollment;
 
-use crate::layout::{Layout, Person, conversing, files, login, on};
+use crate::layout::{Layout, Person, files, login, on};
 
 /// What each of these services is put through.
 fn every_service(distribution: &str, at_least: usize) {
@@ -75,7 +75,7 @@ fn enable(host: &Host, service: &str) {
 #[track_caller]
 fn enrolls(host: &Host, service: &str) {
     let attempt = host.login("erin").of_the_system().service(service).calls("authenticate,account");
-    let outcome = conversing(attempt, |prompt, shown| {
+    let outcome = attempt.conversing(|prompt, shown| {
         if prompt.to_lowercase().contains("password") {
             return PASSWORD.to_owned();
         }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use nix::mount::{MsFlags, mount};
 use twofactor_core::pam_service::{modules, placing};
 use twofactor_tests::artifacts::workspace;
-use twofactor_tests::pam::{Event, Login, Outcome, ReturnCode};
+use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 
 /// Fobs do not run out of codes, and nobody is delayed for the wrong ones of these tests.
@@ -151,24 +151,11 @@ impl<'p> Person<'p> {
 #[track_caller]
 pub(crate) fn login(host: &Host, service: &str, person: Person<'_>) -> ReturnCode {
     let login = host.login(person.user).of_the_system().service(service).calls("authenticate,account");
-    let outcome = conversing(login, |prompt, _| {
+    let outcome = login.conversing(|prompt, _| {
         if prompt.to_lowercase().contains("password") { person.password.to_owned() } else { person.code.to_owned() }
     });
     match outcome.code() {
         ReturnCode::SUCCESS => outcome.code_of("account"),
         refused => refused,
     }
-}
-
-/// Goes through a login; `answer` is given the prompt and all that was shown so far.
-#[track_caller]
-pub(crate) fn conversing(login: Login<'_>, mut answer: impl FnMut(&str, &str) -> String) -> Outcome {
-    let mut running = login.start();
-    while let Event::Prompt(prompt) = running.advance() {
-        let shown = running.so_far().texts().join("\n");
-        running.answer(&(&answer(&prompt.text, &shown)).into());
-    }
-    let outcome = running.outcome();
-    running.finish();
-    outcome
 }
