@@ -12,6 +12,7 @@
 //! - Errors and warnings may quote what somebody typed: control characters are escaped.
 
 mod sentences;
+mod table;
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ use twofactor_core::trusted::describe;
 
 use sentences::Escaped;
 pub(crate) use sentences::{printable, wrapped};
+pub(crate) use table::table;
 
 /// Where and how this run prints.
 #[derive(Debug)]

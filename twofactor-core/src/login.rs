@@ -420,6 +420,6 @@ mod first_time;
 #[cfg(test)]
 mod tests;
 
-pub use account_phase::{AccountVerdict, finish};
+pub use account_phase::{AccountVerdict, FEW_RECOVERY_CODES, finish};
 pub use course::{Course, Offering, REGISTRATION_PROMPTS, Unidentified, identify, judge};
 pub use first_time::{MODULE, Services, SystemServices};

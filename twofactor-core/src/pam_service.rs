@@ -14,6 +14,7 @@ pub mod placing;
 pub mod siblings;
 mod text;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -243,6 +244,13 @@ pub fn lines(service: &str, folders: &[&Path]) -> Result<Vec<Line>, ServiceError
 /// A service is a file's name, never a path.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
+}
+
+/// The names of all services that files in `folders` describe, without copies that editors and packages left.
+pub fn names(folders: &[&Path]) -> BTreeSet<String> {
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let files = entries.filter(|entry| entry.path().is_file());
+    files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !is_copy(name)).collect()
 }
 
 /// The first description of `name`, which an include may give as a path.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use twofactor_core::audit::Event;
 use twofactor_core::store::files::TokenError;
@@ -14,7 +13,7 @@ use crate::commands::token::{Asking, counted};
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Does what was typed behind `series`.
 pub(super) fn run(arguments: Series, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -42,17 +41,15 @@ fn list(host: &Host, output: &Output) -> Result<(), Failure> {
 }
 
 fn table(all: &[SeriesSummary]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["SERIES", "TOKENS", "FREE", "ASSIGNED", "UNUSABLE", "REVOKED", "LAST IMPORT"]);
-    for series in all {
-        let numbers = [series.tokens, free(series), series.assigned, series.unusable, series.revoked];
+    let row = |series: &SeriesSummary| {
+        let [tokens, free, assigned, unusable, revoked] =
+            [series.tokens, free(series), series.assigned, series.unusable, series.revoked]
+                .map(|number| number.to_string());
         let last = series.imports.last().map_or_else(|| "-".to_owned(), |import| import.at.to_string());
-        let name = series.name.escape_debug().to_string();
-        table.add_row([name].into_iter().chain(numbers.map(|number| number.to_string())).chain([last]));
-    }
-    // The style leaves a blank before the first column, which would be in the way of a script.
-    table.lines().fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(&line).trim_end() + "\n")
+        [series.name.escape_debug().to_string(), tokens, free, assigned, unusable, revoked, last]
+    };
+    let header = ["SERIES", "TOKENS", "FREE", "ASSIGNED", "UNUSABLE", "REVOKED", "LAST IMPORT"];
+    output::table(header, all.iter().map(row), None)
 }
 
 /// Tokens that nobody has and that can be given to somebody, unless some of those put aside have an owner.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use twofactor_core::account::Confirmation;
 use twofactor_core::clock::UnixTime;
@@ -68,25 +67,13 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
 
 /// A line for every user; wrapped to the screen, if it is one.
 fn table(accounts: &[(UserName, Status)], now: UnixTime, columns: Option<usize>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    if let Some(columns) = columns {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
-    }
-    table.set_header(["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"]);
-    for (user, status) in accounts {
+    let row = |(user, status): &(UserName, Status)| {
         let tokens: Vec<String> = status.apps.iter().map(app).chain(status.tokens.iter().map(physical)).collect();
-        table.add_row([
-            user.to_string(),
-            tokens.join(", "),
-            status.recovery_left.to_string(),
-            wrong_codes(status, now),
-            status.last_accepted.as_ref().map_or_else(|| "never".to_owned(), |last| last.at.to_string()),
-        ]);
-    }
-    // The style leaves a blank before the first column, which would be in the way of a script.
-    table.lines().fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(&line).trim_end() + "\n")
+        let last = status.last_accepted.as_ref().map_or_else(|| "never".to_owned(), |last| last.at.to_string());
+        [user.to_string(), tokens.join(", "), status.recovery_left.to_string(), wrong_codes(status, now), last]
+    };
+    let header = ["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"];
+    output::table(header, accounts.iter().map(row), columns)
 }
 
 fn app(app: &AppStatus) -> String {

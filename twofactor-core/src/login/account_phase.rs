@@ -34,7 +34,7 @@ pub enum AccountVerdict {
 }
 
 /// So few recovery codes are worth a word.
-const FEW: usize = 3;
+pub const FEW_RECOVERY_CODES: usize = 3;
 
 /// Finishes a login whose authentication we took part in. `unfinished` is what that has left to do.
 pub fn finish(
@@ -158,7 +158,7 @@ impl Login<'_> {
             self.conversation.tell(&text);
         }
         if let Ok(Some(left)) = self.world.store.recovery_left(user)
-            && left <= FEW
+            && left <= FEW_RECOVERY_CODES
         {
             let text = match left {
                 0 => "You have no recovery codes left. Ask your administrator for new ones.".to_owned(),

@@ -6,6 +6,7 @@ use twofactor_core::checkup::services::{asks_first_factor, lets_in, our_lines};
 use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::Config;
+use twofactor_core::login::FEW_RECOVERY_CODES;
 use twofactor_core::pam_service::{Phase, Service};
 use twofactor_core::store::Store as _;
 use twofactor_core::store::files::{Files, PATIENCE, Status};
@@ -16,9 +17,6 @@ use super::configuration::Source;
 use super::{Area, counted};
 use crate::error::quoted;
 use crate::people;
-
-/// Fewer recovery codes than this are few: the notice at login says so too.
-const FEW: usize = 4;
 
 /// `state` is what was found there.
 pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area {
@@ -58,7 +56,7 @@ fn look_at_accounts(area: &mut Area, accounts: &Files, config: &Config, now: Uni
             Ok(Some(_)) => {
                 area.add(of_account(&user, &status));
                 let left = accounts.recovery_left(&user).ok().flatten();
-                area.add(left.filter(|left| *left < FEW).map(|left| few_recovery_codes(&user, left)));
+                area.add(left.filter(|left| *left <= FEW_RECOVERY_CODES).map(|left| few_recovery_codes(&user, left)));
             }
             Ok(None) => area.add(of_orphan(&user, &status)),
             Err(error) => area.could_not_check(format!("whether {user} exists"), error),

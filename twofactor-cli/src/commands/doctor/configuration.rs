@@ -7,12 +7,11 @@ use twofactor_core::checkup::{Finding, Id, rules, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::pam_service::findings::Place;
-use twofactor_core::pam_service::{FOLDERS, Service};
+use twofactor_core::pam_service::{self, FOLDERS, Service};
 use twofactor_core::trusted::{self, Owner};
 use twofactor_core::user::SystemUsers;
 
 use super::Area;
-use super::services::names_of_services;
 
 /// What the tool reads.
 pub(super) struct Source {
@@ -67,7 +66,7 @@ pub(super) fn look_at_rules(area: &mut Area, source: &Source, services: &[Servic
         return area.could_not_check("the rules", "the configuration is wrong");
     };
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
-    let known = names_of_services(&FOLDERS.map(Path::new));
+    let known = pam_service::names(&FOLDERS.map(Path::new));
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let now = match SystemClock.now() {
         Ok(now) => now,

@@ -21,7 +21,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     let mut area = Area::new("services", "");
     let folders = FOLDERS.map(Path::new);
     let mut services = Vec::new();
-    for name in names_of_services(&folders) {
+    for name in pam_service::names(&folders) {
         match Service::read(&name, &folders) {
             Ok(service) => services.push(service),
             Err(error) if KNOWN.contains(&name.as_str()) || names_ours(&name, &folders) => {
@@ -54,13 +54,6 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     area.looked_at = if names.is_empty() { "none runs the module".to_owned() } else { names.join(", ") };
     (area, services)
-}
-
-/// The names of all services.
-pub(super) fn names_of_services(folders: &[&Path]) -> BTreeSet<String> {
-    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    let files = entries.filter(|entry| entry.path().is_file());
-    files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !pam_service::is_copy(name)).collect()
 }
 
 /// Whether the file of a service that cannot be read as a whole names the module.

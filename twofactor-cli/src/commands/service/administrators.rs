@@ -13,17 +13,21 @@ use crate::program::{Said, ask};
 
 use super::sshd;
 
+/// Everybody who may mend this host, root last: whom to enroll is rather somebody with a name of his own.
+pub(super) fn look(host: &Host) -> Result<Vec<Person>, Failure> {
+    let people = people::who_may_log_in(&host.accounts, &host.config, host.now()?).map_err(ServiceFailure::People)?;
+    let mut bosses: Vec<Person> = people.into_iter().filter(|person| person.role == Role::Administrator).collect();
+    bosses.sort_by_key(|person| person.name.as_str() == "root");
+    Ok(bosses)
+}
+
 /// Makes sure that somebody gets in who can mend this host: by the policy, by his account, and through sshd by its settings.
 /// Whether he knows his password is not asked.
 ///
 /// Whose password is locked answers no prompts, today or then, and keeps what he has: a key. Where all are like that nobody is
 /// shut out, and one who is enrolled is enough.
-pub(super) fn keep_one(service: &str, host: &Host) -> Result<(), Failure> {
+pub(super) fn keep_one(service: &str, bosses: &[Person], host: &Host) -> Result<(), Failure> {
     let now = host.now()?;
-    let people = people::who_may_log_in(&host.accounts, &host.config, now).map_err(ServiceFailure::People)?;
-    // Whom to enroll is rather somebody with a name of his own.
-    let mut bosses: Vec<&Person> = people.iter().filter(|person| person.role == Role::Administrator).collect();
-    bosses.sort_by_key(|person| person.name.as_str() == "root");
     let guarded = Guarded { name: service.to_owned(), null_ok: NullOk::No, first_factor: FirstFactor::Asked };
     let (mut administrators, mut kept_out) = (Vec::new(), Vec::new());
     let mut with_a_key = Vec::new();

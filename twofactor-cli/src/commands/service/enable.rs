@@ -100,12 +100,17 @@ fn refuse_lockout(
     if !folder.as_ref().is_some_and(|folder| folder.join(modules::OURS).exists()) {
         return Err(ServiceFailure::NoModule(folder).into());
     }
-    for plan in plans.iter().filter(|plan| plan.step.is_some() && !arguments.force) {
-        match administrators::keep_one(&plan.named.name, host) {
+    if arguments.force || plans.iter().all(|plan| plan.step.is_none()) {
+        return Ok(());
+    }
+    let mut bosses = administrators::look(host)?;
+    for plan in plans.iter().filter(|plan| plan.step.is_some()) {
+        match administrators::keep_one(&plan.named.name, &bosses, host) {
             Err(failure) if arguments.dry_run => output::warning(&failure.to_string()),
             Err(failure) if !arguments.yes => {
                 first_administrator::enrolled_now(failure, host, output)?;
-                administrators::keep_one(&plan.named.name, host)?;
+                bosses = administrators::look(host)?;
+                administrators::keep_one(&plan.named.name, &bosses, host)?;
             }
             kept => kept?,
         }

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use twofactor_core::pam_service::findings::{self, Finding};
-use twofactor_core::pam_service::{self, FOLDERS, Line, Phase, Service, modules, placing};
+use twofactor_core::pam_service::{self, Line, Phase, Service, modules, placing};
 
 use crate::args;
 use crate::error::Failure;
 use crate::host::Host;
-use crate::output::{Output, Stream};
+use crate::output::{self, Output, Stream};
 
 use super::folders;
 
@@ -53,15 +52,10 @@ pub(super) fn run(arguments: &args::services::ListServices, _host: &Host, output
     Ok(output.report(|| table(&seen, columns), || seen.iter().map(Seen::as_json).collect())?)
 }
 
-/// Every service that a file describes, without files that are there to be included and what editors and packages left.
+/// Every service that a file describes, without files that are there to be included.
 fn names() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for folder in FOLDERS {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| entry.path().is_file());
-        names.extend(files.filter_map(|entry| entry.file_name().into_string().ok()));
-    }
-    names.retain(|name| !placing::is_shared(name) && !pam_service::is_copy(name));
+    let mut names = pam_service::names(&folders());
+    names.retain(|name| !placing::is_shared(name));
     names
 }
 
@@ -117,24 +111,11 @@ impl Seen {
 }
 
 fn table(seen: &[Seen], columns: Option<usize>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    if let Some(columns) = columns {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
-    }
-    table.set_header(["SERVICE", "AUTH", "ACCOUNT", "PROBLEMS"]);
-    for seen in seen {
-        let problems = seen.problems();
-        table.add_row([
-            seen.name.clone(),
-            cell(seen.line(Phase::Auth)),
-            cell(seen.line(Phase::Account)),
-            if problems.is_empty() { String::new() } else { problems.join("; ") },
-        ]);
-    }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    format!("{}\n", lines.join("\n"))
+    let row = |seen: &Seen| {
+        let problems = seen.problems().join("; ");
+        [seen.name.clone(), cell(seen.line(Phase::Auth)), cell(seen.line(Phase::Account)), problems]
+    };
+    output::table(["SERVICE", "AUTH", "ACCOUNT", "PROBLEMS"], seen.iter().map(row), columns)
 }
 
 /// `required, common-auth:26`.

@@ -57,13 +57,6 @@ pub enum Finding {
     SecretTwice,
 }
 
-impl Finding {
-    /// Whether it contradicts what is there.
-    pub fn is_conflict(&self) -> bool {
-        !matches!(self, Self::New | Self::Unchanged)
-    }
-}
-
 /// What became of a file's rows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
