@@ -11,6 +11,7 @@ pub mod digest;
 pub mod document;
 pub mod pairs;
 pub mod pam_service;
+pub mod programs;
 pub mod reason;
 pub mod secret;
 pub mod shell;

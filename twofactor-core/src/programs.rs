@@ -1,0 +1,234 @@
+//! Programs that cannot ask for a code as `sshd` and `login` do, by their PAM services, each with its reason.
+//!
+//! The table holds what is known from a program's source, manual or bug reports. A program that is not in it is taken for one
+//! that asks every question of PAM and runs as root.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// A program and how it uses PAM.
+#[derive(Debug)]
+pub struct Program {
+    /// What people call it.
+    pub name: &'static str,
+    services: &'static [&'static str],
+    rights: Rights,
+    answers: Answers,
+}
+
+/// Whose rights a program has when it calls PAM.
+#[derive(Debug, Clone, Copy)]
+enum Rights {
+    Root,
+    /// Those of the user, or of an account of the service. Where one of these files is setuid root, root's.
+    Own(&'static [&'static str]),
+}
+
+/// How a program answers PAM's prompts.
+#[derive(Debug, Clone, Copy)]
+enum Answers {
+    /// It puts each to the user.
+    Each,
+    /// It has a password and nothing else, and gives it as every answer.
+    Password,
+    /// No user is there.
+    Nobody,
+}
+
+/// Why a code cannot be asked for in a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It does not run as root, and the module works for root only.
+    NotRoot,
+    /// It answers every prompt with the password. Below `[prompt] combined` that answer can hold the code, too.
+    RepeatsPassword,
+    /// No user is there who could type a code.
+    AsksNobody,
+}
+
+const TABLE: &[Program] = &[
+    // They get a name and a password over the network.
+    password("dovecot", &["dovecot"]),
+    password("the mail server", &["imap", "imaps", "pop", "pop3", "pop3s", "sieve", "smtp", "smtpd", "esmtp"]),
+    password("saslauthd", &["saslauthd", "sasl", "ldap", "slapd"]),
+    password("courier", &["courier", "webmail"]),
+    password("vsftpd", &["vsftpd", "ftp"]),
+    password("proftpd", &["proftpd"]),
+    password("pure-ftpd", &["pure-ftpd"]),
+    password("cups", &["cups"]),
+    password("xrdp", &["xrdp-sesman"]),
+    password("openvpn's plugin for PAM", &["openvpn"]),
+    password("pppd", &["ppp"]),
+    password("netatalk", &["netatalk"]),
+    password("RStudio Server", &["rstudio"]),
+    password("monit", &["monit"]),
+    password("ejabberd", &["ejabberd"]),
+    password("TigerVNC", &["tigervnc", "vnc", "xvnc"]),
+    password("VMware's authd", &["vmware-authd"]),
+    // The same with the rights of an account of their own.
+    own("PostgreSQL", &["postgresql"], Answers::Password, &[]),
+    own("FreeRADIUS", &["radiusd", "freeradius"], Answers::Password, &[]),
+    own("nginx", &["nginx"], Answers::Password, &[]),
+    own("Apache", &["apache", "apache2", "httpd"], Answers::Password, &[]),
+    own("Exim", &["exim", "exim4"], Answers::Password, &[]),
+    own(
+        "Squid",
+        &["squid"],
+        Answers::Password,
+        &["/usr/lib/squid/basic_pam_auth", "/usr/lib64/squid/basic_pam_auth", "/usr/libexec/squid/basic_pam_auth"],
+    ),
+    own(
+        "MariaDB",
+        &["mysql", "mariadb"],
+        Answers::Each,
+        &[
+            "/usr/lib/mysql/plugin/auth_pam_tool_dir/auth_pam_tool",
+            "/usr/lib64/mariadb/plugin/auth_pam_tool_dir/auth_pam_tool",
+            "/usr/lib64/mysql/plugin/auth_pam_tool_dir/auth_pam_tool",
+        ],
+    ),
+    // Screen lockers run as the user whose screen they lock.
+    locker("swaylock", &["swaylock", "swaylock-plugin"], &[]),
+    locker("i3lock", &["i3lock"], &[]),
+    locker("gtklock", &["gtklock"], &[]),
+    locker("waylock", &["waylock"], &[]),
+    locker("hyprlock", &["hyprlock"], &[]),
+    locker("KDE's screen locker", &["kde", "kde-fingerprint", "kde-smartcard", "kscreenlocker"], &[]),
+    locker(
+        "xscreensaver",
+        &["xscreensaver"],
+        &[
+            "/usr/libexec/xscreensaver/xscreensaver-auth",
+            "/usr/lib/xscreensaver/xscreensaver-auth",
+            "/usr/libexec/xscreensaver-auth",
+            "/usr/lib/xscreensaver-auth",
+        ],
+    ),
+    locker("mate-screensaver", &["mate-screensaver"], &[]),
+    locker("cinnamon-screensaver", &["cinnamon-screensaver"], &[]),
+    locker("xfce4-screensaver", &["xfce4-screensaver"], &[]),
+    locker("gnome-screensaver", &["gnome-screensaver"], &[]),
+    locker("xsecurelock", &["xsecurelock"], &[]),
+    locker("xlock", &["xlock"], &["/usr/bin/xlock"]),
+    locker("vlock", &["vlock"], &["/usr/sbin/vlock-main", "/usr/bin/vlock"]),
+    locker("screen", &["screen"], &["/usr/bin/screen"]),
+    // They start something for a user who is not there.
+    unattended("cron", &["cron", "crond"]),
+    unattended("at", &["atd"]),
+    unattended("systemd's user manager", &["systemd-user"]),
+    unattended("runuser", &["runuser", "runuser-l"]),
+];
+
+const fn password(name: &'static str, services: &'static [&'static str]) -> Program {
+    Program { name, services, rights: Rights::Root, answers: Answers::Password }
+}
+
+const fn own(
+    name: &'static str,
+    services: &'static [&'static str],
+    answers: Answers,
+    setuid: &'static [&'static str],
+) -> Program {
+    Program { name, services, rights: Rights::Own(setuid), answers }
+}
+
+const fn locker(name: &'static str, services: &'static [&'static str], setuid: &'static [&'static str]) -> Program {
+    own(name, services, Answers::Each, setuid)
+}
+
+const fn unattended(name: &'static str, services: &'static [&'static str]) -> Program {
+    Program { name, services, rights: Rights::Root, answers: Answers::Nobody }
+}
+
+/// The program that uses a PAM service, when it is one of the table. libpam takes names in small letters.
+pub fn of(service: &str) -> Option<&'static Program> {
+    TABLE.iter().find(|program| program.services.iter().any(|name| name.eq_ignore_ascii_case(service)))
+}
+
+impl Program {
+    /// Why a code cannot be asked for in it on this host; `None` when it can.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        self.obstacle_with(&is_setuid_root)
+    }
+
+    fn obstacle_with(&self, is_setuid_root: &dyn Fn(&Path) -> bool) -> Option<Obstacle> {
+        match (self.rights, self.answers) {
+            (Rights::Own(files), _) if !files.iter().any(|file| is_setuid_root(Path::new(file))) => {
+                Some(Obstacle::NotRoot)
+            }
+            (_, Answers::Password) => Some(Obstacle::RepeatsPassword),
+            (_, Answers::Nobody) => Some(Obstacle::AsksNobody),
+            (_, Answers::Each) => None,
+        }
+    }
+}
+
+impl Obstacle {
+    /// The reason as a sentence about a program.
+    pub fn about(self, program: &Program) -> String {
+        format!("{} {self}", program.name)
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotRoot => "does not run as root, and pam_twofactor works for root only",
+            Self::RepeatsPassword => "answers every prompt with the password",
+            Self::AsksNobody => "asks nobody: no user is there who could type a code",
+        })
+    }
+}
+
+fn is_setuid_root(file: &Path) -> bool {
+    const SETUID: u32 = 0o4000;
+    std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.uid() == 0 && about.mode() & SETUID != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn obstacle(service: &str, setuid: &str) -> Option<Obstacle> {
+        of(service).and_then(|program| program.obstacle_with(&|file| file == Path::new(setuid)))
+    }
+
+    #[test]
+    fn a_service_belongs_to_one_program() {
+        let mut services: Vec<&str> = TABLE.iter().flat_map(|program| program.services).copied().collect();
+        let count = services.len();
+        services.sort_unstable();
+        services.dedup();
+        assert_eq!(services.len(), count);
+    }
+
+    #[test]
+    fn programs_are_known_by_their_services_in_any_case() {
+        for service in ["dovecot", "vsftpd", "cups", "CUPS", "smtp", "xrdp-sesman", "saslauthd"] {
+            assert_eq!(obstacle(service, ""), Some(Obstacle::RepeatsPassword), "{service}");
+        }
+        for service in ["swaylock", "i3lock", "gtklock", "waylock", "hyprlock", "kde", "postgresql", "radiusd", "nginx"]
+        {
+            assert_eq!(obstacle(service, ""), Some(Obstacle::NotRoot), "{service}");
+        }
+        assert_eq!(obstacle("cron", ""), Some(Obstacle::AsksNobody));
+        for service in ["sshd", "login", "su", "sudo", "gdm-password", "cockpit", "polkit-1", "passwd", "other"] {
+            assert!(of(service).is_none(), "{service}");
+        }
+    }
+
+    #[test]
+    fn a_locker_with_a_setuid_part_runs_as_root() {
+        let part = "/usr/libexec/xscreensaver/xscreensaver-auth";
+        assert_eq!((obstacle("xscreensaver", ""), obstacle("xscreensaver", part)), (Some(Obstacle::NotRoot), None));
+        let squid = "/usr/lib/squid/basic_pam_auth";
+        assert_eq!(obstacle("squid", squid), Some(Obstacle::RepeatsPassword), "as root it still has a password only");
+    }
+
+    #[test]
+    fn the_reason_is_a_sentence() {
+        let cups = of("cups").unwrap();
+        assert_eq!(cups.obstacle().unwrap().about(cups), "cups answers every prompt with the password");
+    }
+}
