@@ -209,13 +209,14 @@ impl Membership<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user::{Person, Uid};
 
     /// alice is in ops.
     struct People;
 
     impl UserDatabase for People {
-        fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError> {
-            Ok(UserName::new(typed).ok())
+        fn person(&self, typed: &str) -> Result<Option<Person>, LookupError> {
+            Ok(UserName::new(typed).ok().map(|name| Person { name, uid: Uid(1001) }))
         }
 
         fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError> {

@@ -55,12 +55,42 @@ impl fmt::Display for UserName {
 #[error("the user database failed: {0}")]
 pub struct LookupError(pub String);
 
+/// A user id. A name can be given to another person; that person then has another id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Uid(pub u32);
+
+impl fmt::Display for Uid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A user who exists: the canonical name, and the user id that it stands for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// As the user database spells it.
+    pub name: UserName,
+    /// Several names may share one id (root and toor).
+    pub uid: Uid,
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(formatter)
+    }
+}
+
 /// Knows which users exist and how their names are spelled.
 pub trait UserDatabase {
-    /// The canonical name of the user called `typed`, or `None` when there is no such user.
+    /// The user called `typed`, with name and id from one and the same entry, or `None` when there is no such user.
     ///
     /// `ALICE` may be `alice` under SSSD and Active Directory: without this step she would count as not enrolled.
-    fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError>;
+    fn person(&self, typed: &str) -> Result<Option<Person>, LookupError>;
+
+    /// The canonical name of the user called `typed`, or `None` when there is no such user.
+    fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError> {
+        Ok(self.person(typed)?.map(|person| person.name))
+    }
 
     /// The numbers of all groups a user is in.
     fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError>;
@@ -74,13 +104,15 @@ pub trait UserDatabase {
 pub struct SystemUsers;
 
 impl UserDatabase for SystemUsers {
-    fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError> {
+    fn person(&self, typed: &str) -> Result<Option<Person>, LookupError> {
         if UserName::new(typed).is_err() {
             return Ok(None);
         }
         match User::from_name(typed) {
             Ok(Some(user)) => {
-                UserName::new(&user.name).map(Some).map_err(|error| LookupError(format!("{error} (from getpwnam)")))
+                let name =
+                    UserName::new(&user.name).map_err(|error| LookupError(format!("{error} (from getpwnam)")))?;
+                Ok(Some(Person { name, uid: Uid(user.uid.as_raw()) }))
             }
             Ok(None) => Ok(None),
             Err(error) => Err(failed(error)),
@@ -142,6 +174,7 @@ mod tests {
     #[test]
     fn root_is_known_and_nobody_is_made_up() {
         assert_eq!(SystemUsers.canonical("root").unwrap(), Some(UserName::new("root").unwrap()));
+        assert_eq!(SystemUsers.person("root").unwrap().unwrap().uid, Uid(0));
         assert_eq!(SystemUsers.canonical("no-such-user-here").unwrap(), None);
         assert_eq!(SystemUsers.canonical("../etc/passwd").unwrap(), None);
     }

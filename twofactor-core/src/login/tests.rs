@@ -13,7 +13,7 @@ use crate::store::files::{Existing, Files, Reset};
 use crate::store::{Prospect, StoreError};
 use crate::token::Label;
 use crate::trusted::Owner;
-use crate::user::LookupError;
+use crate::user::{LookupError, Person, Uid};
 
 mod first_time;
 
@@ -93,10 +93,13 @@ impl Audit for Lines {
 struct People;
 
 impl UserDatabase for People {
-    fn canonical(&self, typed: &str) -> Result<Option<UserName>, LookupError> {
+    fn person(&self, typed: &str) -> Result<Option<Person>, LookupError> {
         match typed.to_ascii_lowercase().as_str() {
             "mallory" => Err(LookupError("connection refused".to_owned())),
-            known @ ("alice" | "bob") => Ok(Some(UserName::new(known).unwrap())),
+            known @ ("alice" | "bob") => {
+                let uid = if known == "alice" { Uid(1001) } else { Uid(1002) };
+                Ok(Some(Person { name: UserName::new(known).unwrap(), uid }))
+            }
             _ => Ok(None),
         }
     }
