@@ -23,7 +23,7 @@ use twofactor_core::arguments::{Arguments, Verbosity};
 use twofactor_core::audit::{Audit as _, Record};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::Config;
-use twofactor_core::login::{self, Request, SystemServices, Unfinished, Verdict, World};
+use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
 use twofactor_core::reason::Reason;
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
@@ -231,6 +231,7 @@ impl Host {
             store: &self.store,
             newcomers: &self.store,
             services: &SystemServices,
+            process: Process::of(nix::unistd::getuid().as_raw()),
             host_name: &self.name,
             clock: &SystemClock,
         }

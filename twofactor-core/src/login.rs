@@ -64,6 +64,8 @@ pub struct World<'a> {
     pub newcomers: &'a dyn StoreFirst,
     /// How PAM services are set up.
     pub services: &'a dyn Services,
+    /// Who can stop the process that the login runs in.
+    pub process: Process,
     /// What this host is called, for the labels of new secrets.
     pub host_name: &'a str,
     /// What time it is.
@@ -144,6 +146,10 @@ pub enum Verdict {
 
 /// What sshd answers in the place of a password for users it does not let in (openssh, auth-pam.c).
 const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
+
+/// What a user reads who has waited in vain for the lock on the account.
+const IN_THE_WAY: &str =
+    "Another login of this account has not ended. Try again, or ask your administrator to look at the log.";
 
 /// Asked after a code that was outside the window.
 const NEXT_CODE_PROMPT: &str = "Next verification code: ";
@@ -372,6 +378,9 @@ impl Login<'_> {
     }
 
     fn denied(&mut self, denial: &Denial) -> Reason {
+        if denial.reason == Reason::LockTimeout {
+            self.tell_unless_silent(IN_THE_WAY);
+        }
         let record = self.about(Record::refused(denial.reason)).with("reason", denial.reason);
         let record = record.with_some("problem", denial.problem.as_ref()).with_some("hint", denial.hint.as_ref());
         self.audit.record(&record);
@@ -421,5 +430,5 @@ mod first_time;
 mod tests;
 
 pub use account_phase::{AccountVerdict, FEW_RECOVERY_CODES, finish};
-pub use course::{Course, Offering, REGISTRATION_PROMPTS, Unidentified, identify, judge};
+pub use course::{Course, Obstacle, Offering, Process, REGISTRATION_PROMPTS, Unidentified, identify, judge};
 pub use first_time::{MODULE, Services, SystemServices};

@@ -368,9 +368,7 @@ impl StoreError {
     pub fn hint(&self) -> String {
         match self {
             Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),
-            Self::File(FileError::LockTimeout { path, .. }) => {
-                format!("see who holds it: fuser -v {}", path.display())
-            }
+            Self::File(FileError::LockTimeout { path, holder, .. }) => FileError::hint_at_holder(path, *holder),
             Self::File(FileError::Io { source, .. }) if source.raw_os_error() == Some(nix::libc::ENOSPC) => {
                 "the disk is full; free some space".to_owned()
             }

@@ -6,13 +6,12 @@
 //! the old one: a temporary file with a fixed name, fsync, rename, fsync of the folder. Left-overs of a crash are
 //! replaced. What is overwritten in place is durable when the call returns; that it is whole, its reader must see.
 
-use std::borrow::Borrow;
-use std::fs::{File, Metadata, Permissions, TryLockError};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -23,6 +22,10 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::shell;
+
+pub use lock::Locked;
+
+mod lock;
 
 /// Why a file or folder cannot be used. "It is not there" is never among these reasons.
 #[derive(Debug, Error)]
@@ -56,13 +59,32 @@ pub enum FileError {
         source: io::Error,
     },
     /// Somebody else held the lock for the whole time.
-    #[error("{} was locked for {} seconds by another process", path.display(), waited.as_secs())]
+    #[error("{} was locked for {} seconds by {}", path.display(), waited.as_secs(), in_words(*holder))]
     LockTimeout {
         /// Which file.
         path: PathBuf,
         /// How long we waited.
         waited: Duration,
+        /// The process that holds it, where the kernel tells.
+        holder: Option<u32>,
     },
+}
+
+impl FileError {
+    /// How to find out about the process that holds a lock.
+    pub(crate) fn hint_at_holder(path: &Path, holder: Option<u32>) -> String {
+        match holder {
+            Some(process) => {
+                format!("see whether it is stopped (STAT T), and end it: ps -o pid,user,stat,args -p {process}")
+            }
+            None => format!("see who holds it: fuser -v {}", in_shell(path)),
+        }
+    }
+}
+
+/// A process as it is named in a sentence.
+fn in_words(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
 }
 
 /// The user id that must own everything; root on a real host.
@@ -148,23 +170,6 @@ impl InPlace {
     /// Waits until all that was overwritten is on disk.
     pub fn sync(&self) -> Result<(), FileError> {
         self.file.sync_data().map_err(|error| io_error(&self.path, "write", error))
-    }
-}
-
-/// A folder that nobody else holds locked; unlocked when dropped.
-#[derive(Debug)]
-pub struct Locked(Folder);
-
-impl Borrow<Folder> for Locked {
-    fn borrow(&self) -> &Folder {
-        &self.0
-    }
-}
-
-impl Drop for Locked {
-    fn drop(&mut self) {
-        // Closing alone would leave the lock with a child that a threaded host happened to fork meanwhile.
-        let _ = self.0.handle.unlock();
     }
 }
 
@@ -286,27 +291,6 @@ impl Folder {
         match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => self.sync(),
             Err(errno) => Err(io_error(&self.path.join(name), "remove", errno.into())),
-        }
-    }
-
-    /// Locks this folder for us alone, waiting at most `patience`.
-    ///
-    /// The lock is on the folder itself: it goes with the process that holds it, so a crash leaves nothing that could
-    /// block anyone, and it cannot be replaced without replacing what it protects. The wait is bounded because whoever
-    /// started a setuid program may stop it while it holds the lock.
-    pub fn lock(self, patience: Duration) -> Result<Locked, FileError> {
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match self.handle.try_lock() {
-                Ok(()) => return Ok(Locked(self)),
-                Err(TryLockError::WouldBlock) if started.elapsed() >= patience => {
-                    return Err(FileError::LockTimeout { path: self.path, waited: patience });
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
-                Err(TryLockError::Error(error)) => return Err(io_error(&self.path, "lock", error)),
-            }
-            pause = (pause * 2).min(Duration::from_millis(20));
         }
     }
 
@@ -586,16 +570,6 @@ mod tests {
         let (_directory, folder) = folder();
         folder.replace("big", &[b'x'; 11]).unwrap();
         assert!(matches!(folder.read("big", 10), Err(FileError::TooLarge { limit: 10, .. })));
-    }
-
-    #[test]
-    fn the_wait_for_a_lock_is_bounded() {
-        let (directory, folder) = folder();
-        let again = || Folder::open(directory.path(), me(), Protection::FromReading).unwrap().unwrap();
-        let held = folder.lock(Duration::ZERO).unwrap();
-        assert!(matches!(again().lock(Duration::from_millis(5)), Err(FileError::LockTimeout { .. })));
-        drop(held);
-        again().lock(Duration::ZERO).unwrap();
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
-use twofactor_tests::private_host::{Host, PASSWORD, private_host};
+use twofactor_tests::fob::Fob;
+use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::qr;
 use twofactor_tests::terminal::{Size, Terminal};
 
-use crate::{CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, configure, recovery_codes};
+use crate::{CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, configure, offered, recovery_codes};
 
 /// A program started by the user `name` at a terminal.
 fn as_user(host: &Host, name: &str, program: &[&str]) -> Command {
@@ -64,6 +65,45 @@ fn su_sets_up_an_app_of_the_other_user() {
         assert_eq!(recovery_codes(&after).len(), 10, "{after}");
         host.assert_logged(&["pam_twofactor(su:account): enrolled user=alice service=su"]);
         log_in(&mut Terminal::start(&su, Size::LARGE), &offer, "session-42-ALICE");
+    });
+}
+
+#[test]
+fn su_registers_no_fob_and_says_where_to() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.system_service("su", STACK);
+        host.add_user("alice");
+        host.import(&[Fob::clock(1)]);
+        let mut terminal = Terminal::start(&as_user(host, "alice", &["su", "alice", "-c", "true"]), Size::LARGE);
+        let offer = offered(&mut terminal);
+        assert!(!terminal.shown().contains("Type: token"), "{}", terminal.shown());
+        terminal.type_line("token");
+        assert!(terminal.expect(CONFIRM).contains("twofactor token assign"));
+        host.assert_logged(&[
+            "denied user=alice service=su",
+            "factor-not-allowed",
+            "twofactor token assign SERIAL alice",
+        ]);
+        terminal.type_line(&offer.app.code(0));
+        assert!(terminal.wait().success());
+        // Root's own su can be stopped by root alone.
+        host.sysadmin(&["reset", "alice", "--yes"]);
+        let mut terminal = Terminal::start(host.command("su").args(["alice", "-c", "true"]), Size::LARGE);
+        let _ = offered(&mut terminal);
+        assert!(terminal.shown().contains("Type: token"), "{}", terminal.shown());
+
+        let rule = "[[rule]]\nsecond_factor = \"enroll\"\nfactors = [\"token\"]\n";
+        configure(host, rule);
+        let mut terminal = Terminal::start(&as_user(host, "alice", &["su", "alice", "-c", "true"]), Size::LARGE);
+        terminal.expect("assword: ");
+        terminal.type_line(PASSWORD);
+        assert!(terminal.expect(CODE).contains("twofactor token assign"));
+        terminal.type_line("123456");
+        assert!(!terminal.wait().success());
+        host.assert_logged(&["denied user=alice service=su", "not-enrolled", "twofactor token assign SERIAL alice"]);
+        let explained = host.run_twofactor(&["explain", "alice", "--service", "su"]);
+        assert!(said(&explained).contains("it registers no tokens"), "{}", said(&explained));
     });
 }
 

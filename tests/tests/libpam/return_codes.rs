@@ -1,8 +1,8 @@
 //! The table of return codes, one test a row. `pam_authenticate` returns the module's code as it is because the module
 //! stands alone in its service; `PAM_IGNORE` is told by a jump that libpam takes for no other code.
 
-use std::fs::File;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use twofactor_tests::artifacts;
 use twofactor_tests::pam::{Answer, Outcome, ReturnCode};
@@ -235,11 +235,18 @@ fn a_lock_that_is_never_released_is_authinfo_unavail() {
         let alice = host.user_with_fob("alice");
         let code = alice.next_code();
         // A user's lock is that of the user's folder.
-        let lock = File::open("/var/lib/twofactor/users/alice").unwrap();
-        lock.lock().unwrap();
-        assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::AUTHINFO_UNAVAIL);
-        host.assert_logged(&["error user=alice", "reason=lock-timeout", "/var/lib/twofactor/users/alice", "fuser"]);
-        lock.unlock().unwrap();
+        let mut flock = host.command("flock");
+        flock.args(["/var/lib/twofactor/users/alice", "sh", "-c", "echo held; exec cat"]);
+        let mut holder = flock.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "held\n");
+        let refused = host.login("alice").typing(&code);
+        assert_eq!(refused.code(), ReturnCode::AUTHINFO_UNAVAIL);
+        assert!(refused.texts().join("").contains("Another login of this account has not ended"), "{refused:?}");
+        let words = ["error user=alice", "reason=lock-timeout", "users/alice was locked", "by process ", "ps -o"];
+        host.assert_logged(&words);
+        host.kill(holder);
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS);
     });
 }

@@ -13,7 +13,9 @@ use twofactor_core::account::Confirmation;
 use twofactor_core::arguments::Arguments;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::{Expected, InvitationRule};
-use twofactor_core::login::{self, Course, MODULE, Offering, Services as _, SystemServices, Unidentified, World};
+use twofactor_core::login::{
+    self, Course, MODULE, Obstacle, Offering, Process, Services as _, SystemServices, Unidentified, World,
+};
 use twofactor_core::pam_service::{self, Line, OTHER, Phase};
 use twofactor_core::policy::{By, NullOk};
 use twofactor_core::reason::{Reason, ReturnCode};
@@ -154,6 +156,7 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         store: &host.accounts,
         newcomers: &host.accounts,
         services: &SystemServices,
+        process: Process::of_service(&arguments.service),
         host_name: "",
         clock: &host.clock,
     };
@@ -283,7 +286,8 @@ fn endings(
     match course {
         Err(error) => both(error.reason()),
         Ok(Course::Waived(_)) => (Ending::Ignore, Ending::Ignore),
-        Ok(Course::CannotEnroll(_)) => both(Reason::NoAccountLine),
+        Ok(Course::CannotEnroll(Obstacle::NoAccountLine(_))) => both(Reason::NoAccountLine),
+        Ok(Course::CannotEnroll(Obstacle::RegistersNoTokens)) => both(nobody.unwrap_or(Reason::NotEnrolled)),
         Ok(Course::Enroll(_, _, offering)) => {
             let without = match offering {
                 Offering::App | Offering::AppOrToken => Reason::NotConfirmed,

@@ -19,7 +19,7 @@ use crate::store::{Pending, Presence, Superseded, What};
 use crate::user::UserName;
 
 use super::first_time::NOT_SET_UP;
-use super::{Conversation, Denial, Login, Request, Unfinished, Unidentified, World};
+use super::{Conversation, Denial, Login, Process, Request, Unfinished, Unidentified, World};
 
 /// How the account phase ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Login<'_> {
         self.factors = ruling.factors;
         let (counts, invitation) = match unfinished {
             Unfinished::Confirmed(Pending { what: What::Token(_), invitation, .. }) => {
-                (ruling.factors.token, invitation)
+                (ruling.factors.token && self.world.process == Process::Roots, invitation)
             }
             Unfinished::Confirmed(Pending { invitation, .. }) | Unfinished::Kept { invitation, .. } => {
                 (ruling.factors.app, invitation)

@@ -4,6 +4,7 @@
 //! describes it, so both go through the functions of this file. What always holds: nothing is asked, written or counted
 //! here.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
@@ -76,9 +77,8 @@ pub enum Course {
     Waived(Waived),
     /// A second factor is set up. `None` for a user who does not exist: he sees the same.
     Enroll(MayEnroll, Option<Prospect>, Offering),
-    /// A second factor would be set up and could not be stored, for the reason given in words: asked as anybody else, and
-    /// refused.
-    CannotEnroll(String),
+    /// A second factor would be set up and could not be stored: asked as anybody else, and refused.
+    CannotEnroll(Obstacle),
     /// A code is asked for.
     Code,
     /// Password and code are asked for in one answer.
@@ -96,7 +96,7 @@ impl Course {
         world: &World<'_>,
     ) -> Result<Self, StoreError> {
         let combined = world.config.prompt.combined.contains(facts.service);
-        let offer = if combined { None } else { Offering::of(world.config, factors) };
+        let offer = if combined { None } else { Offering::of(world.config, factors, world.process) };
         match (decision, identified, offer) {
             (Decision::Waive(waived), ..) => return Ok(Self::Waived(waived)),
             (Decision::AskOrEnroll(leave), Ok(user), Some(offer)) => match (world.newcomers.prospect(user)?, offer) {
@@ -124,9 +124,12 @@ impl Course {
 
     /// Without an account line of ours nothing would ever be stored.
     fn enroll(leave: MayEnroll, prospect: Option<Prospect>, offer: Offering, service: &str, world: &World<'_>) -> Self {
+        if offer == Offering::Token && world.process == Process::ItsUsers {
+            return Self::CannotEnroll(Obstacle::RegistersNoTokens);
+        }
         match world.services.account_line(service) {
             Ok(()) => Self::Enroll(leave, prospect, offer),
-            Err(problem) => Self::CannotEnroll(problem),
+            Err(problem) => Self::CannotEnroll(Obstacle::NoAccountLine(problem)),
         }
     }
 
@@ -152,6 +155,52 @@ impl Course {
     }
 }
 
+/// Why a second factor could not be set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The service would store nothing, for the reason given in words.
+    NoAccountLine(String),
+    /// Only a physical token would count, and this process registers none ([`Process::ItsUsers`]).
+    RegistersNoTokens,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoAccountLine(problem) => problem,
+            Self::RegistersNoTokens => REGISTERS_NO_TOKENS,
+        })
+    }
+}
+
+/// Why a process that belongs to its user registers no token, for the log.
+pub(super) const REGISTERS_NO_TOKENS: &str =
+    "this program's user could stop it while it holds the registry, so it registers no tokens";
+
+/// Who can stop the process that a login runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// Root alone.
+    Roots,
+    /// Its user too: it was started by an ordinary user, as `su` is (real user id). It must hold nothing that others need.
+    ItsUsers,
+}
+
+impl Process {
+    /// The process with this real user id.
+    pub fn of(real_uid: u32) -> Self {
+        if real_uid == 0 { Self::Roots } else { Self::ItsUsers }
+    }
+
+    /// The process that usually runs `service`: setuid programs keep the user id of the user who started them.
+    pub fn of_service(service: &str) -> Self {
+        match service {
+            "su" | "su-l" | "chfn" | "chsh" | "polkit-1" => Self::ItsUsers,
+            _ => Self::Roots,
+        }
+    }
+}
+
 /// What a newcomer may set up at login: what would count the next time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offering {
@@ -164,15 +213,19 @@ pub enum Offering {
 }
 
 impl Offering {
-    fn of(config: &Config, factors: Factors) -> Option<Self> {
-        let token = factors.token && config.enrollment.self_registration == SelfRegistration::Allowed;
-        match (factors.app, token) {
-            (true, true) => Some(Self::AppOrToken),
-            (true, false) => Some(Self::App),
+    fn of(config: &Config, factors: Factors, process: Process) -> Option<Self> {
+        match (factors.app, registers_tokens(config, factors)) {
+            (true, true) if process == Process::Roots => Some(Self::AppOrToken),
+            (true, _) => Some(Self::App),
             (false, true) => Some(Self::Token),
             (false, false) => None,
         }
     }
+}
+
+/// Whether a newcomer may register a token, in a process that can.
+pub(super) fn registers_tokens(config: &Config, factors: Factors) -> bool {
+    factors.token && config.enrollment.self_registration == SelfRegistration::Allowed
 }
 
 /// Where this login would be remembered, and for how long; `None` when it would not.

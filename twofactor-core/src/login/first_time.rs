@@ -24,19 +24,28 @@ use crate::pam_service::{self, Service};
 use crate::policy::MayEnroll;
 use crate::qr::{Glyphs, Qr};
 use crate::reason::Reason;
+use crate::shell;
 use crate::store::{NotRegistered, Origin, Pending, Prospect, What};
 use crate::throttle::Source;
 use crate::token::{Label, Serial, Token};
 use crate::user::UserName;
 
 use super::course::{
-    CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Offering, SECOND_CODE_PROMPT,
-    SERIAL_PROMPT,
+    CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Obstacle, Offering, Process,
+    REGISTERS_NO_TOKENS, SECOND_CODE_PROMPT, SERIAL_PROMPT, registers_tokens,
 };
 use super::{Denial, Login, Reply, Unfinished, Unidentified};
 
 /// What a user reads whose second factor the host could not write down.
 pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
+
+/// What a user reads who asks to register a token where the sysadmin does that.
+const REGISTERED_BY_THE_SYSADMIN: &str = "Physical tokens are registered by the sysadmin.";
+
+/// What a user reads who asks to register a token in a process that must not hold the registry ([`Process::ItsUsers`]).
+const REGISTER_ELSEWHERE: &str =
+    "A physical token cannot be registered here. Register it when you log in at the console or
+     over ssh, or ask your administrator: twofactor token assign";
 
 /// How often something is shown again that is no try.
 const MOST_DRAWINGS: u8 = 10;
@@ -115,12 +124,23 @@ impl Login<'_> {
     }
 
     /// Asks whoever cannot enroll as anybody else, and refuses.
-    pub(super) fn refuse_to_enroll(&mut self, problem: &str) -> Denial {
+    pub(super) fn refuse_to_enroll(&mut self, obstacle: &Obstacle) -> Denial {
+        if *obstacle == Obstacle::RegistersNoTokens {
+            self.tell_unless_silent(REGISTER_ELSEWHERE);
+        }
         if let Err(error) = self.conversation.ask(&self.world.config.prompt.code) {
             return error.into();
         }
-        let hint = format!("twofactor service enable {}", self.request.service);
-        Denial::explained(Reason::NoAccountLine, &problem, hint)
+        match obstacle {
+            Obstacle::NoAccountLine(problem) => {
+                let hint = format!("twofactor service enable {}", self.request.service);
+                Denial::explained(Reason::NoAccountLine, problem, hint)
+            }
+            Obstacle::RegistersNoTokens => match &self.user {
+                Some(user) => Denial::explained(Reason::NotEnrolled, obstacle, assign_to(user)),
+                None => Denial::of(Reason::UnknownUser),
+            },
+        }
     }
 
     /// The invitation code, where one is needed.
@@ -185,7 +205,7 @@ impl Login<'_> {
                 Wish::Token if offering == Offering::AppOrToken => return self.register(identified),
                 Wish::Token => {
                     drawings -= 1;
-                    text = Zeroizing::new("Physical tokens are registered by the sysadmin.".to_owned());
+                    text = Zeroizing::new(self.refuse_to_register().to_owned());
                     continue;
                 }
                 Wish::Code(reply) => match self.refuse_passwords(&reply, identified) {
@@ -207,6 +227,17 @@ impl Login<'_> {
             let left = if tries == 1 { "One try left." } else { "Two tries left." };
             text = Zeroizing::new(format!("That code is not right. {left} Is the clock of the phone right?"));
         }
+    }
+
+    /// The text for a user who asks to register a token where that is not possible.
+    fn refuse_to_register(&mut self) -> &'static str {
+        if self.world.process == Process::Roots || !registers_tokens(self.world.config, self.factors) {
+            return REGISTERED_BY_THE_SYSADMIN;
+        }
+        let hint = self.user.as_ref().map(assign_to);
+        let record = self.about(Record::refused(Reason::FactorNotAllowed)).with("reason", Reason::FactorNotAllowed);
+        self.audit.record(&record.with("problem", REGISTERS_NO_TOKENS).with_some("hint", hint));
+        REGISTER_ELSEWHERE
     }
 
     fn confirmed(&self, proposal: Proposal, reply: &Reply) -> Result<Result<App, Box<Proposal>>, Denial> {
@@ -291,6 +322,11 @@ fn code(reply: &Reply) -> Option<Code> {
         Answer::Code(code) => Some(code),
         Answer::Recovery(_) | Answer::Unintelligible => None,
     }
+}
+
+/// The command that gives a user a token.
+fn assign_to(user: &UserName) -> String {
+    format!("twofactor token assign SERIAL {}", shell::quoted(user.as_str()))
 }
 
 /// Knows how PAM services are set up.

@@ -135,6 +135,7 @@ struct Host {
     directory: tempfile::TempDir,
     store: Files,
     config: Config,
+    process: Process,
     secret_code: Box<dyn Fn(i64) -> String>,
     recovery: String,
 }
@@ -158,7 +159,7 @@ impl Host {
         let recovery = codes[0].expose_grouped().to_string();
         let alice = UserName::new("alice").unwrap();
         store.enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep).unwrap();
-        Self { directory, store, config: Config::default(), secret_code, recovery }
+        Self { directory, store, config: Config::default(), process: Process::Roots, secret_code, recovery }
     }
 
     fn at_level(level: Level) -> Self {
@@ -249,6 +250,7 @@ impl Host {
             store: &self.store,
             newcomers: &self.store,
             services: &WellSetUp,
+            process: self.process,
             host_name: "testhost",
             clock: &now,
         };

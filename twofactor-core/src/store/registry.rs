@@ -128,9 +128,8 @@ impl RegistryError {
     pub fn hint(&self) -> String {
         match self {
             Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),
-            Self::File(FileError::LockTimeout { path, .. }) | Self::Busy(path) => {
-                format!("see who holds it: fuser -v {}", path.display())
-            }
+            Self::File(FileError::LockTimeout { path, holder, .. }) => FileError::hint_at_holder(path, *holder),
+            Self::Busy(path) => FileError::hint_at_holder(path, None),
             Self::File(_) => "look at it: ls -l".to_owned(),
             Self::Foreign(path) | Self::Lost(path) | Self::Damaged { path, .. } => {
                 format!("restore {} from a backup", path.display())

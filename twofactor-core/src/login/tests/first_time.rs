@@ -456,3 +456,28 @@ fn nobody_sets_up_what_would_not_count() {
     assert!(!outcome.told[0].contains("token") && outcome.told[1].contains("sysadmin"));
     let _ = outcome.pending();
 }
+
+#[test]
+fn a_process_that_its_user_can_stop_registers_no_fob_and_says_where_to() {
+    let mut host = host();
+    host.process = Process::ItsUsers;
+    let secret = with_a_fob(&host);
+    let outcome = host.login("bob", vec![types("token"), shows(0)]);
+    assert!(!outcome.told[0].contains("token"), "it is not offered: {:?}", outcome.told);
+    assert!(outcome.told[1].contains("twofactor token assign"), "{:?}", outcome.told);
+    for word in ["denied user=bob", "factor-not-allowed", "could stop it", "twofactor token assign SERIAL bob"] {
+        assert!(outcome.lines[0].contains(word), "{word}: {:?}", outcome.lines);
+    }
+    assert!(matches!(outcome.pending().what, What::App { .. }), "an app is set up as ever");
+
+    let rules = "[[rule]]\nsecond_factor = \"enroll\"\nfactors = [\"token\"]\n";
+    let mut host = Host::with_rules(rules);
+    host.process = Process::ItsUsers;
+    let _fob = with_a_fob(&host);
+    let outcome = host.types("bob", &code_of(&secret, 0));
+    assert_eq!((outcome.denial(), outcome.told.len()), (Reason::NotEnrolled, 1));
+    assert!(outcome.told[0].contains("twofactor token assign"), "{:?}", outcome.told);
+    assert!(outcome.lines[0].contains("twofactor token assign SERIAL bob"), "{:?}", outcome.lines);
+    let stranger = host.types("stranger", "123456");
+    assert_eq!((stranger.denial(), &stranger.told), (Reason::UnknownUser, &outcome.told), "strangers see the same");
+}
