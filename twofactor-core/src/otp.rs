@@ -9,6 +9,8 @@
 mod parameters;
 mod progress;
 mod resynchronization;
+#[cfg(test)]
+pub(crate) mod wrong_codes;
 
 use std::fmt;
 

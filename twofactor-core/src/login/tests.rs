@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::UnixTime;
 use crate::enrollment::{self, Proposal};
+use crate::otp::wrong_codes::ANY_CODE;
 use crate::otp::{self, Parameters, Period};
 use crate::rule::Level;
 use crate::store::files::{Existing, Files, Reset};
@@ -145,7 +146,7 @@ impl Host {
         let directory = crate::trusted::private_directory();
         let owner = Owner(nix::unistd::geteuid().as_raw());
         let store = Files::new(directory.path(), owner, Duration::from_millis(10));
-        // Always the same, of which no code these tests guess is a near miss.
+        // The same in every run: no two of the steps these stories tell of share a code.
         let secret = crate::secret::Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();
         let label = Label::new("app").unwrap();
         let proposal =
@@ -180,6 +181,15 @@ impl Host {
 
     fn code(&self) -> String {
         (self.secret_code)(0)
+    }
+
+    /// A code that none of the user's apps and tokens shows.
+    fn wrong(&self, user: &str) -> String {
+        self.wrong_codes(user).next().unwrap()
+    }
+
+    fn wrong_codes(&self, user: &str) -> impl Iterator<Item = String> + use<> {
+        self.store.wrong_codes(&UserName::new(user).unwrap(), NOW)
     }
 
     fn login(&self, user: &str, acts: Vec<Act>) -> Outcome {
@@ -343,8 +353,8 @@ fn a_recovery_code_is_accepted_where_a_code_is_asked() {
 #[test]
 fn enrolled_unenrolled_unknown_and_throttled_users_see_the_same_prompt() {
     let host = Host::new();
-    for guess in 0..5 {
-        assert_eq!(host.types("alice", &format!("00000{guess}")).denial(), Reason::WrongCode);
+    for guess in host.wrong_codes("alice").take(5) {
+        assert_eq!(host.types("alice", &guess).denial(), Reason::WrongCode);
     }
     let table = [
         ("alice", Reason::Throttled),
@@ -353,7 +363,7 @@ fn enrolled_unenrolled_unknown_and_throttled_users_see_the_same_prompt() {
         ("mallory", Reason::StoreUnavailable),
     ];
     for (user, reason) in table {
-        let outcome = host.types(user, "123456");
+        let outcome = host.types(user, ANY_CODE);
         assert_eq!(outcome.prompts, ["Verification code: "], "{user}");
         assert_eq!(outcome.denial(), reason, "{user}");
     }
@@ -371,7 +381,7 @@ fn the_name_is_the_one_the_user_database_knows() {
 fn a_password_sent_again_is_no_guess_and_the_log_says_what_to_do() {
     let host = Host::new();
     for _ in 0..10 {
-        let outcome = host.login_with("alice", "sshd", NullOk::No, Some("123456"), vec![types("123456")]);
+        let outcome = host.login_with("alice", "sshd", NullOk::No, Some(ANY_CODE), vec![types(ANY_CODE)]);
         assert_eq!(outcome.denial(), Reason::PasswordRepeated);
         assert!(outcome.lines[0].contains("enable KbdInteractiveAuthentication"), "{:?}", outcome.lines);
     }
@@ -418,11 +428,11 @@ fn hanging_up_denies_and_is_not_counted() {
 #[test]
 fn further_tries_are_asked_for_and_used_up() {
     let host = Host::with_tries(3);
-    let outcome = host.login("alice", vec![types("000000"), types(""), types(&host.code())]);
+    let outcome = host.login("alice", vec![types(&host.wrong("alice")), types(""), types(&host.code())]);
     assert!(outcome.is_accepted());
     assert_eq!(outcome.prompts.len(), 3);
     for user in ["alice", "bob", "nobody-here"] {
-        let outcome = host.login(user, vec![types("000001"), types("000002"), types("000003")]);
+        let outcome = host.login(user, host.wrong_codes(user).take(3).map(Act::Types).collect());
         assert!(matches!(outcome.verdict, Verdict::TriesUsedUp(_)), "{user}: {:?}", outcome.verdict);
         assert_eq!(outcome.lines.len(), 3);
     }
@@ -441,16 +451,16 @@ fn optional_asks_the_enrolled_and_whoever_is_not_provably_unenrolled() {
     let host = Host::at_level(Level::Optional);
     assert!(host.login("bob", vec![]).is_waived());
     assert!(host.types("alice", &host.code()).is_accepted());
-    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
-    assert_eq!(host.types("nobody-here", "000000").denial(), Reason::UnknownUser);
-    assert_eq!(host.types("mallory", "000000").denial(), Reason::StoreUnavailable);
+    assert_eq!(host.types("alice", &host.wrong("alice")).denial(), Reason::WrongCode);
+    assert_eq!(host.types("nobody-here", ANY_CODE).denial(), Reason::UnknownUser);
+    assert_eq!(host.types("mallory", ANY_CODE).denial(), Reason::StoreUnavailable);
 }
 
 #[test]
 fn nullok_lowers_required_to_optional() {
     let host = Host::new();
     assert!(host.login_with("bob", "sshd", NullOk::Yes, None, vec![]).is_waived());
-    let outcome = host.login_with("alice", "sshd", NullOk::Yes, None, vec![types("000000")]);
+    let outcome = host.login_with("alice", "sshd", NullOk::Yes, None, vec![types(&host.wrong("alice"))]);
     assert_eq!(outcome.denial(), Reason::WrongCode);
 }
 
@@ -461,7 +471,7 @@ fn what_cannot_be_read_is_never_taken_for_not_enrolled() {
         let users = host.directory.path().join("users");
         std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o777)).unwrap();
         for user in ["alice", "bob"] {
-            let acts = if level == Level::Required { vec![types("123456")] } else { vec![] };
+            let acts = if level == Level::Required { vec![types(ANY_CODE)] } else { vec![] };
             let outcome = host.login(user, acts);
             assert_eq!(outcome.denial(), Reason::UnsafeFile);
             let line = &outcome.lines[0];
@@ -469,7 +479,7 @@ fn what_cannot_be_read_is_never_taken_for_not_enrolled() {
         }
         std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::remove_dir_all(&users).unwrap();
-        let acts = if level == Level::Required { vec![types("123456")] } else { vec![] };
+        let acts = if level == Level::Required { vec![types(ANY_CODE)] } else { vec![] };
         assert_eq!(host.login("bob", acts).denial(), Reason::StoreUnavailable);
     }
 }
@@ -485,9 +495,9 @@ fn a_combined_answer_leaves_the_password_alone_for_the_modules_below() {
     assert_eq!(accepted.password.as_deref(), Some("hunter2"));
     assert_eq!(accepted.prompts, [COMBINED_PROMPT]);
 
-    let wrong = login(&host, "alice", "hunter2000000");
+    let wrong = login(&host, "alice", &format!("hunter2{}", host.wrong("alice")));
     assert_eq!((wrong.denial(), wrong.password.as_deref()), (Reason::WrongCode, Some("hunter2")));
-    let unknown = login(&host, "nobody-here", "hunter2000000");
+    let unknown = login(&host, "nobody-here", &format!("hunter2{ANY_CODE}"));
     assert_eq!((unknown.denial(), unknown.password.as_deref()), (Reason::UnknownUser, Some("hunter2")));
     let recovery = login(&host, "alice", &format!("hunter2{}", host.recovery));
     assert!(recovery.is_accepted());
@@ -499,7 +509,8 @@ fn a_combined_answer_leaves_the_password_alone_for_the_modules_below() {
 #[test]
 fn a_combined_service_is_asked_once_whatever_tries_says() {
     let host = Host::with_tries(3);
-    let outcome = host.login_with("alice", "xrdp-sesman", NullOk::No, None, vec![types("hunter2000000")]);
+    let answer = format!("hunter2{}", host.wrong("alice"));
+    let outcome = host.login_with("alice", "xrdp-sesman", NullOk::No, None, vec![types(&answer)]);
     assert_eq!(outcome.denial(), Reason::WrongCode);
 }
 
@@ -507,9 +518,10 @@ fn a_combined_service_is_asked_once_whatever_tries_says() {
 fn no_line_of_the_log_holds_what_was_typed() {
     let host = Host::with_tries(3);
     let code = host.code();
-    let outcome = host.login("alice", vec![types("my secret passphrase"), types("987654"), types(&code)]);
+    let wrong = host.wrong("alice");
+    let outcome = host.login("alice", vec![types("my secret passphrase"), types(&wrong), types(&code)]);
     let all = outcome.lines.join("\n");
-    for typed in ["passphrase", "987654", &code] {
+    for typed in ["passphrase", &wrong, &code] {
         assert!(!all.contains(typed), "{all}");
     }
 }
@@ -534,7 +546,7 @@ fn the_first_rule_that_matches_decides() {
         second_factor = "off"
         "#,
     );
-    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode, "in her seventieth group");
+    assert_eq!(host.types("alice", &host.wrong("alice")).denial(), Reason::WrongCode, "in her seventieth group");
     assert!(host.login("nobody-here", vec![]).is_waived(), "who does not exist is in no group");
     assert!(host.login_with("alice", "cron", NullOk::No, None, vec![]).is_waived());
 }
@@ -544,12 +556,12 @@ fn what_the_databases_do_not_say_is_required_whatever_the_rules_are() {
     let host = Host::with_rules(
         "[default]\nsecond_factor = \"off\"\n[[rule]]\ngroups = [\"guests\"]\nsecond_factor = \"off\"\n",
     );
-    let bob = host.types("bob", "000000");
+    let bob = host.types("bob", ANY_CODE);
     assert_eq!(bob.denial(), Reason::NotEnrolled, "his groups are not known");
     assert!(bob.lines[0].starts_with("error user=bob") && bob.lines[0].contains("id USER"), "{:?}", bob.lines);
-    let null_ok = host.login_with("bob", "sshd", NullOk::Yes, None, vec![types("000000")]);
+    let null_ok = host.login_with("bob", "sshd", NullOk::Yes, None, vec![types(ANY_CODE)]);
     assert_eq!(null_ok.denial(), Reason::NotEnrolled, "nor does nullok help");
-    assert_eq!(host.types("mallory", "000000").denial(), Reason::StoreUnavailable, "she may be anybody");
+    assert_eq!(host.types("mallory", ANY_CODE).denial(), Reason::StoreUnavailable, "she may be anybody");
     assert!(host.login("alice", vec![]).is_waived());
 }
 
@@ -559,7 +571,7 @@ fn a_right_code_of_a_kind_that_does_not_count_is_refused_and_stays_good() {
     let outcome = host.types("alice", &host.code());
     assert_eq!(outcome.denial(), Reason::FactorNotAllowed);
     assert!(outcome.lines[0].contains("what counts for this login: token, recovery"), "{:?}", outcome.lines);
-    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
+    assert_eq!(host.types("alice", &host.wrong("alice")).denial(), Reason::WrongCode);
     assert!(host.types("alice", &host.recovery).is_accepted());
     let host = Host { config: Config::default(), ..host };
     assert!(host.types("alice", &host.code()).is_accepted());
@@ -575,7 +587,7 @@ fn an_accepted_login_is_remembered_for_its_service_and_address_and_for_a_while()
     assert!(again.is_waived());
     assert_eq!(again.lines, ["skipped user=alice service=sshd rhost=192.0.2.7 policy=remembered"]);
     let from = |rhost: Option<&str>, service: &str, now: UnixTime| {
-        host.login_from("alice", service, rhost, now, vec![types("000000")]).denial()
+        host.login_from("alice", service, rhost, now, vec![types(&host.wrong("alice"))]).denial()
     };
     assert_eq!(from(Some("192.0.2.8"), "sshd", NOW), Reason::WrongCode, "from elsewhere");
     assert_eq!(from(Some("192.0.2.7"), "sudo", NOW), Reason::WrongCode, "to something else");
@@ -599,7 +611,10 @@ fn what_is_remembered_ends_with_a_shorter_rule_and_with_a_reset_that_keeps_the_s
     let from = Some("192.0.2.7");
     assert!(host.login_from("alice", "sshd", from, later, vec![]).is_waived());
     let host = Host { config: remembering("5m"), ..host };
-    assert_eq!(host.login_from("alice", "sshd", from, later, vec![types("000000")]).denial(), Reason::WrongCode);
+    assert_eq!(
+        host.login_from("alice", "sshd", from, later, vec![types(&host.wrong("alice"))]).denial(),
+        Reason::WrongCode
+    );
     assert!(host.login_from("alice", "sshd", from, NOW, vec![]).is_waived());
     let alice = UserName::new("alice").unwrap();
     assert!(host.store.reset(&alice, Reset::Confirmations, NOW).unwrap());
@@ -617,17 +632,21 @@ fn what_was_taken_from_a_user_or_does_not_count_is_remembered_no_longer() {
     assert!(host.types("alice", &host.code()).is_accepted());
     assert!(host.login("alice", vec![]).is_waived());
     let elsewhere = Host { config: rules("\"token\""), ..host };
-    assert_eq!(elsewhere.types("alice", "000000").denial(), Reason::WrongCode, "it was not a token");
+    assert_eq!(elsewhere.types("alice", &elsewhere.wrong("alice")).denial(), Reason::WrongCode, "it was not a token");
     let host = Host { config: rules("\"app\", \"recovery\""), ..elsewhere };
     let label = Label::new("app").unwrap();
     let new = Proposal::new(label, Parameters::default(), "example.org", "alice", NOW).unwrap();
     host.store.enroll(&alice, new.vouch(), None, Existing::Replace).unwrap();
-    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode, "the app was replaced");
+    assert_eq!(host.types("alice", &host.wrong("alice")).denial(), Reason::WrongCode, "the app was replaced");
     let recovery = host.recovery.clone();
     assert!(host.types("alice", &recovery).is_accepted());
     assert!(host.login("alice", vec![]).is_waived());
     host.store.replace_recovery(&alice, &enrollment::recovery_codes(1).unwrap()).unwrap();
-    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode, "the recovery codes were replaced");
+    assert_eq!(
+        host.types("alice", &host.wrong("alice")).denial(),
+        Reason::WrongCode,
+        "the recovery codes were replaced"
+    );
 }
 
 #[test]
@@ -636,12 +655,12 @@ fn nothing_is_remembered_where_no_rule_says_so_or_of_a_name() {
     assert!(host.types("alice", &host.code()).is_accepted());
     let host =
         Host { config: Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\n").config, ..host };
-    assert_eq!(host.types("alice", "000000").denial(), Reason::WrongCode);
+    assert_eq!(host.types("alice", &host.wrong("alice")).denial(), Reason::WrongCode);
     let next = (host.secret_code)(1);
     let outcome = host.login_from("alice", "sshd", Some("host.example.org"), NOW, vec![types(&next)]);
     assert!(outcome.is_accepted());
     assert_eq!(
-        host.login_from("alice", "sshd", Some("host.example.org"), NOW, vec![types("000000")]).denial(),
+        host.login_from("alice", "sshd", Some("host.example.org"), NOW, vec![types(&host.wrong("alice"))]).denial(),
         Reason::WrongCode
     );
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{InvitationRule, SelfRegistration};
 use crate::lifecycle::{Change, Stage};
+use crate::otp::wrong_codes::{ANY_CODE, wrong_codes};
 use crate::secret::Secret;
 use crate::store::files::{LastCredential, TokenFilter};
 use crate::store::registry::{By, NewToken, Origin, RegistryError};
@@ -17,6 +18,13 @@ fn host() -> Host {
 /// The code of the secret that was shown last.
 fn shows(offset: i64) -> Act {
     Act::Reads(Box::new(move |told| code_of(&secret_in(told), offset)))
+}
+
+/// A code that the secret that was shown last does not have, and the `skipped` ones before it.
+fn misses(skipped: usize) -> Act {
+    Act::Reads(Box::new(move |told| {
+        wrong_codes(&[(&secret_in(told), Parameters::default())], NOW).nth(skipped).unwrap()
+    }))
 }
 
 fn secret_in(told: &[String]) -> Secret {
@@ -87,7 +95,7 @@ fn a_user_who_does_not_exist_sees_the_same_and_gets_nothing() {
     // What sshd puts in the place of every answer of somebody it does not let in.
     let dummy = || types("\x08\n\r\x7fINCO");
     let unknown = host.login("rob", vec![dummy(), dummy(), dummy()]);
-    let bob = host.login("bob", vec![types("00000000"), types("letters"), types("000000")]);
+    let bob = host.login("bob", vec![types("00000000"), types("letters"), misses(0)]);
     assert_eq!((unknown.denial(), bob.denial()), (Reason::UnknownUser, Reason::NotConfirmed));
     assert_eq!(unknown.prompts, bob.prompts);
     assert_eq!(without_secrets(&unknown.told, "rob"), without_secrets(&bob.told, "bob"));
@@ -118,10 +126,10 @@ fn every_login_shows_another_secret_and_hanging_up_leaves_nothing() {
 fn three_wrong_codes_end_it_and_are_no_guesses() {
     let host = host();
     for _ in 0..5 {
-        let outcome = host.login("bob", vec![types("000000"), types("letters"), types("000001")]);
+        let outcome = host.login("bob", vec![misses(0), types("letters"), misses(1)]);
         assert_eq!(outcome.denial(), Reason::NotConfirmed);
     }
-    assert!(matches!(host.login("bob", vec![types("000000"), shows(0)]).verdict, Verdict::Pending(_)));
+    assert!(matches!(host.login("bob", vec![misses(0), shows(0)]).verdict, Verdict::Pending(_)));
 }
 
 #[test]
@@ -155,7 +163,7 @@ fn pictures_are_not_drawn_for_ever() {
 #[test]
 fn a_service_without_an_account_line_enrolls_nobody_and_says_what_to_add() {
     let host = host();
-    let outcome = host.login_with("bob", "cron", NullOk::No, None, vec![types("123456")]);
+    let outcome = host.login_with("bob", "cron", NullOk::No, None, vec![types(ANY_CODE)]);
     assert_eq!(outcome.denial(), Reason::NoAccountLine);
     assert!(outcome.lines[0].contains("twofactor service enable cron"), "{:?}", outcome.lines);
     assert!(outcome.told.is_empty());
@@ -164,7 +172,7 @@ fn a_service_without_an_account_line_enrolls_nobody_and_says_what_to_add() {
 #[test]
 fn a_service_that_asks_once_cannot_enroll() {
     let host = host();
-    let outcome = host.login_with("bob", "xrdp-sesman", NullOk::No, None, vec![types("hunter2123456")]);
+    let outcome = host.login_with("bob", "xrdp-sesman", NullOk::No, None, vec![types(&format!("hunter2{ANY_CODE}"))]);
     assert_eq!(outcome.denial(), Reason::NotEnrolled);
 }
 
@@ -250,7 +258,7 @@ fn a_kept_secret_is_not_good_again_without_a_code_of_it() {
     let host = host();
     let alice = UserName::new("alice").unwrap();
     host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
-    let wrong = vec![types(""), types("000000"), types("000001"), types("000002")];
+    let wrong = vec![types(""), misses(0), misses(1), misses(2)];
     let late = vec![types(""), Act::HangsUp];
     let table =
         [(vec![Act::HangsUp], Reason::Conversation), (late, Reason::Conversation), (wrong, Reason::NotConfirmed)];
@@ -421,11 +429,11 @@ fn a_fob_that_is_lost_or_taken_back_is_remembered_no_longer() {
     assert!(host.types("bob", &code_of(&secret, 0)).is_accepted());
     assert!(host.login("bob", vec![]).is_waived());
     host.store.change(one, Change::ReportLost, LastCredential::Keep, by).unwrap();
-    assert_eq!(host.types("bob", "000000").denial(), Reason::WrongCode);
+    assert_eq!(host.types("bob", &host.wrong("bob")).denial(), Reason::WrongCode);
     host.store.change(one, Change::Enable, LastCredential::Keep, by).unwrap();
     assert!(host.login("bob", vec![]).is_waived(), "it was found");
     host.store.unassign(&serial, LastCredential::Take, by).unwrap();
-    assert_eq!(host.types("bob", "000000").denial(), Reason::NotEnrolled);
+    assert_eq!(host.types("bob", ANY_CODE).denial(), Reason::NotEnrolled);
 }
 
 #[test]
@@ -442,7 +450,7 @@ fn fobs_are_registered_only_where_that_is_allowed() {
 fn nobody_sets_up_what_would_not_count() {
     let rules = |factors: &str| format!("[[rule]]\nsecond_factor = \"enroll\"\nfactors = [{factors}]\n");
     let host = Host::with_rules(&rules("\"recovery\""));
-    assert_eq!(host.types("bob", "123456").denial(), Reason::NotEnrolled, "an app would be refused the next time");
+    assert_eq!(host.types("bob", ANY_CODE).denial(), Reason::NotEnrolled, "an app would be refused the next time");
     let host = Host::with_rules(&rules("\"token\""));
     let secret = with_a_fob(&host);
     let outcome = host.login("bob", registers(&secret, 0, 1).into_iter().skip(1).collect());

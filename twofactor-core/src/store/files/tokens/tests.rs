@@ -368,13 +368,14 @@ fn used_recovery_codes_stay_used_while_the_secret_is_away() {
     let file = fixture.directory.path().join("users/alice/secret.toml");
     let old = fs::read(&file).unwrap();
     fs::remove_file(&file).unwrap();
-    assert_eq!(fixture.refusal("alice", "000000", NOW), Reason::WrongCode);
+    let mut wrong = fixture.store.wrong_codes(&user("alice"), NOW);
+    assert_eq!(fixture.refusal("alice", &wrong.next().unwrap(), NOW), Reason::WrongCode);
     fs::write(&file, &old).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(fixture.refusal("alice", recovery.expose(), NOW), Reason::Replayed);
     let others = crate::enrollment::recovery_codes(10).unwrap();
     fixture.store.replace_recovery(&user("alice"), &others).unwrap();
-    assert_eq!(fixture.refusal("alice", "000001", NOW), Reason::WrongCode);
+    assert_eq!(fixture.refusal("alice", &wrong.next().unwrap(), NOW), Reason::WrongCode);
     fs::write(&file, &old).unwrap();
     assert_eq!(
         fixture.refusal("alice", recovery.expose(), NOW),
