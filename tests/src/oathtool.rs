@@ -83,12 +83,17 @@ impl Authenticator {
         oathtool(&arguments, &self.secret)
     }
 
-    /// Codes that are none of this token's for a while: nowhere within a day either way, or among the first 2,000 counters.
-    /// A code of those would be a near miss, and somebody would be asked for the next one.
+    /// Codes that this token does not show for a while, one after the other.
     pub fn wrong_codes(&self) -> impl Iterator<Item = String> + use<> {
+        wrong_codes(&[self])
+    }
+
+    /// What it shows within a day and an hour either way, or for the first counters.
+    fn codes_in_reach(&self) -> Vec<String> {
         const A_DAY_AND_AN_HOUR: u64 = 25 * 60 * 60;
-        let right: HashSet<String> = match self.kind {
-            Kind::Counter => self.counter_codes(0, 2000).into_iter().collect(),
+        const COUNTERS: u64 = 3000;
+        match self.kind {
+            Kind::Counter => self.counter_codes(0, COUNTERS),
             Kind::Time(period) => {
                 let arguments = [
                     format!("--totp={}", self.algorithm.to_lowercase()),
@@ -97,11 +102,9 @@ impl Authenticator {
                     format!("--now=@{}", now() - A_DAY_AND_AN_HOUR),
                     format!("--window={}", 2 * A_DAY_AND_AN_HOUR / period),
                 ];
-                oathtool(&arguments, &self.secret).into_iter().collect()
+                oathtool(&arguments, &self.secret)
             }
-        };
-        let width = usize::from(self.digits);
-        (100_000..).map(move |number: u32| format!("{number:0width$}")).filter(move |code| !right.contains(code))
+        }
     }
 
     /// Does `body` while one and the same time step lasts: begins again when a step ended meanwhile.
@@ -115,6 +118,22 @@ impl Authenticator {
             }
         }
     }
+}
+
+/// A code for users who have no second factor: there is none that could show it.
+pub const ANY_CODE: &str = "123456";
+
+/// Codes that none of these tokens shows for a while, one after the other, as long as those of the first.
+///
+/// Digits typed at random meet a step outside the window once in 175 times, are then asked for the next code, and the test
+/// fails at a prompt that it has not scripted. No step within a day either way shows these, and no counter up to 3,000.
+pub fn wrong_codes(authenticators: &[&Authenticator]) -> impl Iterator<Item = String> + use<> {
+    /// Digits that no log or file of a test holds for another reason.
+    const FIRST: u32 = 718_281;
+    let right: HashSet<String> =
+        authenticators.iter().flat_map(|authenticator| authenticator.codes_in_reach()).collect();
+    let width = authenticators.first().map_or(6, |authenticator| usize::from(authenticator.digits));
+    (FIRST..).map(move |number| format!("{number:0width$}")).filter(move |code| !right.contains(code))
 }
 
 /// Seconds since 1970.

@@ -1,6 +1,6 @@
 //! The tool `twofactor` in a private host, and the tokens it makes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub struct Enrollment {
     /// The recovery codes as they were shown.
     pub recovery_codes: Vec<String>,
     next: Cell<u64>,
-    wrong: Cell<usize>,
+    wrong: RefCell<Vec<String>>,
 }
 
 impl Host {
@@ -65,7 +65,7 @@ impl Host {
             recovery_codes: codes.map(|code| code.as_str().expect("a code").to_owned()).collect(),
             uri,
             next: Cell::new(0),
-            wrong: Cell::new(0),
+            wrong: RefCell::default(),
         }
     }
 
@@ -102,7 +102,9 @@ impl Enrollment {
 
     /// A code that is not right now or soon, another one at every call.
     pub fn wrong_code(&self) -> String {
-        let skip = self.wrong.replace(self.wrong.get() + 1);
-        self.authenticator.wrong_codes().nth(skip).expect("wrong codes are many")
+        let mut given = self.wrong.borrow_mut();
+        let code = self.authenticator.wrong_codes().find(|code| !given.contains(code)).expect("wrong codes are many");
+        given.push(code.clone());
+        code
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use twofactor_tests::first_login::{CONFIRM, ONCE_MORE};
-use twofactor_tests::oathtool::Authenticator;
+use twofactor_tests::oathtool::{ANY_CODE, Authenticator};
 use twofactor_tests::pam::{Answer, Event, Login, Message, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host, said};
 
@@ -121,10 +121,10 @@ fn what_is_explained_is_what_the_module_does_at_every_level() {
             host.configure(&format!("[default]\nsecond_factor = \"{level}\"\n"));
             for service in ["test", "no-account", "nullok", "misspelt", "xrdp-sesman"] {
                 let refused_unseen = level == "off" || service == "misspelt";
-                let code = if refused_unseen { "000000".to_owned() } else { alice.next_code() };
+                let code = if refused_unseen { alice.wrong_code() } else { alice.next_code() };
                 assert_agreed(host, "alice", service, None, &code);
-                assert_agreed(host, "bob", service, None, "000000");
-                assert_agreed(host, "nobody-here", service, None, "000000");
+                assert_agreed(host, "bob", service, None, ANY_CODE);
+                assert_agreed(host, "nobody-here", service, None, ANY_CODE);
             }
             // Her secret waits for its confirmation; at the one level it is asked for once the password is known to be right.
             if level == "enroll" {
@@ -205,7 +205,7 @@ fn rules_are_explained_as_the_module_applies_them() {
             ("until = 2999-12-31", None, true, ""),
         ] {
             host.configure(&rule(conditions));
-            let code = if matches { "000000".to_owned() } else { alice.next_code() };
+            let code = if matches { alice.wrong_code() } else { alice.next_code() };
             let said = assert_agreed(host, "alice", "test", rhost, &code);
             assert_eq!(said["rule"], if matches { json!(1) } else { json!(null) }, "{conditions} {said:#}");
             let passed = if matches { json!([]) } else { json!([{ "rule": 1, "because": because }]) };
@@ -228,7 +228,7 @@ fn a_remembered_login_is_explained_and_ends_with_unlock() {
         host.configure("[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\n");
         let (near, far) = (Some("192.0.2.7"), Some("192.0.2.8"));
         assert_agreed(host, "alice", "test", near, &alice.next_code());
-        let said = assert_agreed(host, "alice", "test", near, "000000");
+        let said = assert_agreed(host, "alice", "test", near, &alice.wrong_code());
         assert_eq!((&said["waived"], &said["right_code"]["result"]), (&json!("remembered"), &json!("PAM_IGNORE")));
         assert_eq!(assert_agreed(host, "alice", "test", far, &alice.next_code())["waived"], json!(null));
         assert_agreed(host, "alice", "test", Some("host.example.org"), &alice.next_code());
@@ -247,7 +247,7 @@ fn whoever_has_to_wait_and_whatever_is_broken_is_explained() {
         for _ in 0..5 {
             assert_eq!(host.login("alice").rhost("192.0.2.7").typing(alice.wrong_code()).code(), ReturnCode::AUTH_ERR);
         }
-        let said = assert_agreed(host, "alice", "test", Some("192.0.2.7"), "000000");
+        let said = assert_agreed(host, "alice", "test", Some("192.0.2.7"), &alice.wrong_code());
         assert_eq!(said["right_code"]["reason"], "throttled");
         assert!(said["blocked_until"].is_string());
         host.succeed("twofactor", ["unlock", "alice"]);
@@ -257,7 +257,7 @@ fn whoever_has_to_wait_and_whatever_is_broken_is_explained() {
         let output = host.run_twofactor(&["--json", "explain", "alice", "--service", "test"]);
         let said: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(said["right_code"], json!({ "result": "PAM_AUTHINFO_UNAVAIL", "reason": "store-corrupt" }));
-        assert_eq!(host.login("alice").typing("123456").code(), ReturnCode::AUTHINFO_UNAVAIL);
+        assert_eq!(host.login("alice").typing(alice.wrong_code()).code(), ReturnCode::AUTHINFO_UNAVAIL);
     });
 }
 

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use twofactor_tests::fob::Fob;
+use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::qr;
 use twofactor_tests::terminal::{Size, Terminal};
@@ -99,7 +100,7 @@ fn su_registers_no_fob_and_says_where_to() {
         terminal.expect("assword: ");
         terminal.type_line(PASSWORD);
         assert!(terminal.expect(CODE).contains("twofactor token assign"));
-        terminal.type_line("123456");
+        terminal.type_line(ANY_CODE);
         assert!(!terminal.wait().success());
         host.assert_logged(&["denied user=alice service=su", "not-enrolled", "twofactor token assign SERIAL alice"]);
         let explained = host.run_twofactor(&["explain", "alice", "--service", "su"]);

@@ -5,6 +5,7 @@ use std::fs;
 
 use twofactor_tests::first_login::{FIRST, SECOND, SERIAL};
 use twofactor_tests::fob::Fob;
+use twofactor_tests::oathtool::wrong_codes;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::twofactor::Enrollment;
@@ -128,6 +129,8 @@ struct Pockets {
     torn_off: [usize; 2],
     carol: Enrollment,
     found: Fob,
+    /// Shown by none of all that.
+    wrong: String,
 }
 
 impl Pockets {
@@ -141,7 +144,9 @@ impl Pockets {
         host.succeed("twofactor", ["reset", "carol", "--keep-secret", "--yes"]);
         host.user_with_app("david");
         fs::write("/var/lib/twofactor/users/david/secret.toml", "version = 1\n").unwrap();
-        Self { alice, button, pressed: 0, torn_off: [0; 2], carol, found }
+        let all = [&alice.authenticator, &button.authenticator, &carol.authenticator, &found.authenticator];
+        let wrong = wrong_codes(&all).next().unwrap();
+        Self { alice, button, pressed: 0, torn_off: [0; 2], carol, found, wrong }
     }
 
     /// What `who` types at a prompt below what was `shown`.
@@ -154,7 +159,8 @@ impl Pockets {
             (CONFIRM, From::Token) if !shown.contains("Physical tokens are registered by the sysadmin.") => {
                 "token".to_owned()
             }
-            (_, From::Nowhere) => "000000".to_owned(),
+            (CONFIRM, From::Nowhere) => Offer::read(shown).app.wrong_codes().next().unwrap(),
+            (_, From::Nowhere) => self.wrong.clone(),
             (_, From::App) if who == Who::HasEverything => self.alice.next_code(),
             (_, From::App) => self.carol.code(),
             (_, From::Token) => {

@@ -115,7 +115,7 @@ fn key_of(host: &Host, user: &str) -> String {
 fn two_lines_that_want_different_things_let_nobody_in() {
     private_host(|host| {
         configure(host, ENROLL);
-        host.user_with_app("alice");
+        let alice = host.user_with_app("alice");
         host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
         host.add_user("bobby");
         let lines = "auth required pam_twofactor.so\nauth required pam_twofactor.so conf=/etc/twofactor/other.toml\n\
@@ -128,7 +128,7 @@ fn two_lines_that_want_different_things_let_nobody_in() {
                 let outcome = conversing(host.login(user).service("twice"), |prompt, shown| match prompt {
                     CONFIRM => Offer::read(shown).app.code(0),
                     // "optional" asks alice, who has something.
-                    _ => "000000".to_owned(),
+                    _ => alice.wrong_code(),
                 });
                 assert_ne!(outcome.code(), ReturnCode::SUCCESS, "{level} {user}");
             }

@@ -1,6 +1,7 @@
 //! Setting up an app that is broken off or overtaken, or for whom nobody can tell.
 
 use twofactor_tests::first_login::{FIRST, SECOND, SERIAL};
+use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::pam::{Event, ReturnCode, Running};
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 use twofactor_tests::ssh::{Client, Sshd};
@@ -27,8 +28,8 @@ const WAYS: [&[Step<'_>]; 9] = [
     &[(WRONG, CONFIRM), (WRONG, CONFIRM)],
     &[("token", SERIAL)],
     &[("token", SERIAL), ("T0000001", FIRST)],
-    &[("token", SERIAL), ("T0000001", FIRST), ("123456", SECOND)],
-    &[(WRONG, CONFIRM), ("token", SERIAL), ("T0000001", FIRST), ("123456", SECOND)],
+    &[("token", SERIAL), ("T0000001", FIRST), (ANY_CODE, SECOND)],
+    &[(WRONG, CONFIRM), ("token", SERIAL), ("T0000001", FIRST), (ANY_CODE, SECOND)],
 ];
 
 /// Goes a way below the QR code and hangs up: the terminal is closed, as when a window is. Gives the secret that was shown.

@@ -10,6 +10,9 @@ use crate::{CONFIRM, ENROLL, INVITATION, INVITED, STACK, assert_not_enrolled, cl
 const NEWCOMER: &str = "alice";
 const STRANGER: &str = "carol";
 
+/// A code that is wrong for every secret that is shown here, all of which have six digits.
+const EIGHT_DIGITS: &str = "00000000";
+
 /// What is typed at each question of one login, the password first.
 type Answers<'a> = &'a [(&'a str, &'a str)];
 
@@ -71,11 +74,11 @@ fn a_user_who_does_not_exist_is_shown_every_word_that_a_newcomer_is_shown() {
         configure(host, ENROLL);
         host.add_user(NEWCOMER);
         let sshd = host.sshd_with(STACK, "");
-        let guesses = [(CONFIRM, "000000"), (CONFIRM, "no code"), (CONFIRM, "111111")];
+        let guesses = [(CONFIRM, EIGHT_DIGITS), (CONFIRM, "no code"), (CONFIRM, "11111111")];
         let [wrong, right] = ["wrong", PASSWORD].map(|password| [&[("assword: ", password)][..], &guesses].concat());
         assert_the_same(host, &sshd, &[&wrong, &right]);
         for password in ["wrong", PASSWORD] {
-            for code in ["000000", "", password] {
+            for code in [EIGHT_DIGITS, "", password] {
                 let seen = [NEWCOMER, STRANGER].map(|user| without_a_terminal(&sshd, user, password, code));
                 assert!(seen[0].contains("?secret=xxxx"), "{}", seen[0]);
                 assert_eq!(seen[0], seen[1], "{password:?}, {code:?}");
@@ -108,10 +111,10 @@ fn where_a_code_is_required_nobody_can_tell_the_three_apart() {
     private_host(|host| {
         configure(host, "[default]\nsecond_factor = \"required\"\n");
         host.add_user(NEWCOMER);
-        host.user_with_app("david");
+        let david = host.user_with_app("david");
         let sshd = host.sshd_with(STACK, "");
         for password in ["wrong", PASSWORD] {
-            for code in ["000000", password] {
+            for code in [&david.wrong_code(), password] {
                 let [david, newcomer, stranger] =
                     ["david", NEWCOMER, STRANGER].map(|user| without_a_terminal(&sshd, user, password, code));
                 assert_eq!((&david, &newcomer), (&newcomer, &stranger), "{password:?}, {code:?}");
