@@ -15,6 +15,7 @@ mod people;
 mod program;
 mod progress;
 mod qr;
+mod sshd;
 mod terminal;
 
 use std::process::ExitCode;

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use twofactor_core::trusted::describe;
 
 /// Where daemons' programs are, also for a root whose path does not say so.
-const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+const FOLDERS: [&str; 5] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin", "/bin"];
+/// How sshd says that its folder in `/run` is missing.
+const SSHD_LACKS: &str = "Missing privilege separation directory: ";
 
 /// What a program said.
 pub(crate) enum Said {
@@ -26,6 +28,20 @@ impl Said {
             Self::Failed(reason) | Self::NotRun(reason) => Err(reason),
         }
     }
+}
+
+/// Asks sshd about its configuration. Where a socket starts it, its folder is not there until the first connection and it
+/// answers nothing: then the folder is made, as its unit does, and stays.
+pub(crate) fn ask_sshd(arguments: &[&str]) -> Said {
+    let said = ask("sshd", arguments);
+    if let Said::Failed(reason) = &said
+        && let Some((_, folder)) = reason.split_once(SSHD_LACKS)
+        && folder.starts_with("/run/")
+        && std::fs::create_dir(folder).is_ok()
+    {
+        return ask("sshd", arguments);
+    }
+    said
 }
 
 /// Runs a program that reports something, in the C locale and without input.

@@ -143,6 +143,54 @@ fn other_settings_in_our_file_are_left_alone() {
 }
 
 #[test]
+fn a_list_of_methods_with_the_password_lets_nobody_in_and_the_mend_is_one_that_sshd_accepts() {
+    // The password method answers the prompt for the code with the password.
+    for (value, expected) in [
+        ("password,keyboard-interactive", "keyboard-interactive"),
+        ("publickey,password", "publickey,keyboard-interactive"),
+    ] {
+        let make = move |_: &Host| {
+            let methods = format!("AuthenticationMethods {value}");
+            let text = DROP_IN.replacen("AuthenticationMethods keyboard-interactive", &methods, 1);
+            fs::write(FILE, text.replacen("PasswordAuthentication no", "PasswordAuthentication yes", 1)).unwrap();
+        };
+        let mend = move |host: &Host| {
+            as_the_mend_says(host);
+            assert!(fs::read_to_string(FILE).unwrap().contains(&format!("AuthenticationMethods {expected}\n")));
+            host.succeed("/usr/sbin/sshd", ["-t"]);
+            right(host);
+        };
+        finds(&["sshd-never-passes"], make, ByHand(&mend));
+    }
+}
+
+#[test]
+fn a_list_with_the_password_beside_one_that_asks_and_in_a_match_is_found() {
+    let other = "/etc/ssh/sshd_config.d/10-other.conf";
+    let beside = move |_: &Host| {
+        let methods = "PasswordAuthentication yes\nAuthenticationMethods publickey,password keyboard-interactive\n";
+        fs::write(FILE, format!("UsePAM yes\nKbdInteractiveAuthentication yes\n{methods}")).unwrap();
+    };
+    finds(&["sshd-list-never-passes"], beside, ByHand(&right));
+    let within = move |_: &Host| {
+        let text =
+            "Match Address 198.51.100.0/24\n  PasswordAuthentication yes\n  AuthenticationMethods publickey,password\n";
+        fs::write(other, text).unwrap();
+    };
+    finds(&["sshd-match-blocks", "sshd-never-passes"], within, ByHand(&|_| fs::remove_file(other).unwrap()));
+}
+
+#[test]
+fn where_a_socket_starts_sshd_its_folder_is_not_there_yet() {
+    private_host(|host| {
+        make_well(host);
+        let _ = fs::remove_dir_all("/run/sshd");
+        let (report, code) = doctor(host);
+        assert_eq!((findings(&report).len(), code), (0, 0), "{report:#}");
+    });
+}
+
+#[test]
 fn some_logins_have_settings_of_their_own() {
     let other = "/etc/ssh/sshd_config.d/50-bob.conf";
     let make = move |_: &Host| fs::write(other, "Match User bob\n  AuthenticationMethods publickey\n").unwrap();

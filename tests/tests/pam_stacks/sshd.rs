@@ -129,6 +129,37 @@ fn who_cannot_answer_sshds_prompts_is_no_administrator_to_count_on() {
 }
 
 #[test]
+fn methods_with_the_password_let_nobody_in_and_are_refused() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        let asking = "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication yes\n";
+        for (settings, line) in [
+            ("AuthenticationMethods password,keyboard-interactive\n", 4),
+            ("AuthenticationMethods publickey,password\n", 4),
+            ("AuthenticationMethods publickey password,keyboard-interactive\n", 4),
+            ("Match Address 198.51.100.0/24\n  AuthenticationMethods publickey,password\n", 5),
+        ] {
+            configure_sshd(&format!("{asking}{settings}"));
+            let lists = settings.trim_end().rsplit('\n').next().unwrap().trim();
+            refused(host, &format!("{lists} (/etc/ssh/sshd_config:{line}) lets in nobody who is asked for a code"));
+            refused(host, &format!("keyboard-interactive\" at /etc/ssh/sshd_config:{line}, and reload sshd"));
+            let dry = host.run_twofactor(&["service", "enable", "sshd", "--dry-run"]);
+            assert!(
+                dry.status.success() && said(&dry).contains("warning: sshd's AuthenticationMethods"),
+                "{}",
+                said(&dry)
+            );
+        }
+        // One list that asks is a way in; the other is worth a warning.
+        configure_sshd(&format!("{asking}AuthenticationMethods publickey,password keyboard-interactive\n"));
+        let enabled = host.run_twofactor(&["service", "enable", "sshd", "--yes"]);
+        assert!(enabled.status.success(), "{}", said(&enabled));
+        assert!(said(&enabled).contains("publickey,password lets in nobody"), "{}", said(&enabled));
+    });
+}
+
+#[test]
 fn settings_that_are_right_stay_as_they_are() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);

@@ -42,7 +42,7 @@ pub(crate) struct Enable {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Even if no administrator is enrolled, so that all of them may be locked out
+    /// Even if no administrator could log in then, or nobody at all
     #[arg(long)]
     pub(crate) force: bool,
 }

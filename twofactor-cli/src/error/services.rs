@@ -57,6 +57,17 @@ pub(crate) enum ServiceFailure {
     SshdInsists(Vec<String>),
     #[error("{} is not ours and would be overwritten", .0.display())]
     SshdFile(PathBuf),
+    #[error(
+        "sshd's AuthenticationMethods {value} ({place}) lets in nobody who is asked for a code: the method password \
+         answers the prompt for it with the password"
+    )]
+    SshdMethods {
+        value: String,
+        /// The line.
+        place: String,
+        /// What lets in.
+        instead: String,
+    },
 }
 
 impl ServiceFailure {
@@ -79,7 +90,8 @@ impl ServiceFailure {
             | Self::SshdSilent(_)
             | Self::SshdIncludes { .. }
             | Self::SshdInsists(_)
-            | Self::SshdFile(_) => Status::Refused,
+            | Self::SshdFile(_)
+            | Self::SshdMethods { .. } => Status::Refused,
         }
     }
 
@@ -112,6 +124,9 @@ impl ServiceFailure {
             }
             Self::SshdInsists(_) => "the first value counts; see: grep -rni kbdinteractive /etc/ssh".to_owned(),
             Self::SshdFile(path) => format!("move it away, or put its lines into another file: {}", path.display()),
+            Self::SshdMethods { place, instead, .. } => {
+                format!("write \"{instead}\" at {place}, and reload sshd; --force does it all the same")
+            }
             Self::State(error) => error.hint(),
             // What is to be done was said with each file.
             Self::StillRuns(_) | Self::File { .. } | Self::Unreadable(_) => return None,

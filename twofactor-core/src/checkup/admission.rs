@@ -1,5 +1,7 @@
 //! Whom sshd's settings in force keep from answering prompts, whatever password and code they have (sshd_config(5)).
 
+use super::sshd::{Methods, Settings};
+
 /// A user as sshd sees one.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'c> {
@@ -51,7 +53,9 @@ pub fn keeps_out(settings: &str, candidate: Candidate<'_>) -> Option<String> {
     } else if lacks("allowgroups", &group) {
         Some("AllowGroups".to_owned())
     } else {
-        None
+        let settings = Settings::parse(settings);
+        let methods = settings.value("authenticationmethods");
+        Methods::parse(methods).filter(Methods::shut_out).map(|_| format!("AuthenticationMethods {methods}"))
     }
 }
 
@@ -106,6 +110,13 @@ mod tests {
             assert_eq!(of("alice", &settings), None);
         }
         assert_eq!(of("root", "permitrootlogin yes\n"), None);
+    }
+
+    #[test]
+    fn methods_that_never_pass_keep_out() {
+        let methods = "AuthenticationMethods password,keyboard-interactive";
+        assert_eq!(of("alice", &methods.to_lowercase()).as_deref(), Some(methods));
+        assert_eq!(of("alice", "authenticationmethods publickey,keyboard-interactive\n"), None);
     }
 
     #[test]

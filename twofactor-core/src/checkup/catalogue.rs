@@ -131,6 +131,10 @@ catalogue! {
     SshdNoPrompts "sshd-no-prompts" Problem "sshd can ask for one password only, so every login with a password is refused";
     /// `AuthenticationMethods` never asks for a code.
     SshdNeverAsks "sshd-never-asks" Problem "with these methods the module never gets to ask for a code";
+    /// Every list of `AuthenticationMethods` demands the password method.
+    SshdNeverPasses "sshd-never-passes" Problem "the method password answers the prompt for the code with the password: whoever is asked for one is refused";
+    /// A list of `AuthenticationMethods` demands the password method.
+    SshdListNeverPasses "sshd-list-never-passes" Warning "the method password answers the prompt for the code with the password: a login that takes this list is refused";
     /// A key skips PAM's auth phase.
     SshdKeyAlone "sshd-key-alone" Note "sshd does not run PAM's auth phase for logins with a key, so no code is asked for";
     /// `PasswordAuthentication yes`.

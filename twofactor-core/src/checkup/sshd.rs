@@ -1,74 +1,14 @@
 //! What sshd's settings mean for the second factor. Settings are those in force, as `sshd -T` prints them.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Finding, Id};
 use crate::rule::Rule;
 
-/// The settings in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings(BTreeMap<String, String>);
-
-impl Settings {
-    /// Reads what `sshd -T` printed, or a file of settings. The first value of a keyword counts, and `Match` ends what holds for
-    /// every login.
-    pub fn parse(text: &str) -> Self {
-        let mut settings = BTreeMap::new();
-        for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-            let Some((keyword, value)) = line.split_once([' ', '\t', '=']) else { continue };
-            let keyword = match keyword.to_ascii_lowercase() {
-                // Before OpenSSH 8.7.
-                old if old == "challengeresponseauthentication" => "kbdinteractiveauthentication".to_owned(),
-                keyword => keyword,
-            };
-            if keyword == "match" {
-                break;
-            }
-            let words =
-                value.split_whitespace().map(|word| word.trim_matches('"')).take_while(|word| !word.starts_with('#'));
-            let value = words.collect::<Vec<_>>().join(" ");
-            settings.entry(keyword).or_insert(value);
-        }
-        Self(settings)
-    }
-
-    fn value(&self, keyword: &str) -> &str {
-        self.0.get(keyword).map(String::as_str).unwrap_or_default()
-    }
-
-    fn says(&self, keyword: &str, value: &str) -> bool {
-        self.value(keyword).eq_ignore_ascii_case(value)
-    }
-
-    /// The lists of methods that a login has to go through, one list or the other. `None` when any one method is enough.
-    fn methods(&self) -> Option<Vec<Vec<&str>>> {
-        let value = self.value("authenticationmethods");
-        let lists: Vec<Vec<&str>> = value
-            .split_whitespace()
-            .map(|list| list.split(',').map(|method| method.split(':').next().unwrap_or_default()).collect())
-            .collect();
-        let any = lists.iter().flatten().any(|method| *method == "any");
-        (!lists.is_empty() && !any).then_some(lists)
-    }
-
-    /// Methods that open a session without PAM's auth phase.
-    fn without_code(&self) -> Vec<String> {
-        let offered = [
-            ("pubkeyauthentication", "publickey"),
-            ("hostbasedauthentication", "hostbased"),
-            ("gssapiauthentication", "gssapi-with-mic"),
-        ];
-        let offered = offered.into_iter().filter(|(keyword, _)| self.says(keyword, "yes")).map(|(_, method)| method);
-        match self.methods() {
-            None => offered.map(str::to_owned).collect(),
-            Some(lists) => {
-                let asks = |list: &&Vec<&str>| list.iter().any(|method| matches!(*method, PROMPTS | "password"));
-                lists.iter().filter(|list| !asks(list)).map(|list| list.join(",")).collect()
-            }
-        }
-    }
-}
+pub use settings::{Methods, Settings};
 
 /// Where a setting comes from: of each keyword, the line that sshd reads first, outside of `Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,12 +17,12 @@ pub struct Sources(BTreeMap<String, String>);
 impl Sources {
     /// Takes a line at `place`, in the order sshd reads.
     pub fn add(&mut self, keyword: &str, place: impl Into<String>) {
-        let keyword = match keyword.to_ascii_lowercase() {
-            // Its name before OpenSSH 8.7, and still a name for it.
-            old if old == "challengeresponseauthentication" => "kbdinteractiveauthentication".to_owned(),
-            keyword => keyword,
-        };
-        self.0.entry(keyword).or_insert_with(|| place.into());
+        self.0.entry(settings::keyword(keyword)).or_insert_with(|| place.into());
+    }
+
+    /// The line that decides about a keyword in small letters.
+    pub fn place(&self, keyword: &str) -> Option<&str> {
+        self.0.get(keyword).map(String::as_str)
     }
 
     /// What makes sshd have `setting`: the first value counts, so another line elsewhere changes nothing.
@@ -95,26 +35,40 @@ impl Sources {
     }
 }
 
-const PROMPTS: &str = "keyboard-interactive";
 const BY_THE_TOOL: &str = "twofactor service enable sshd";
 
 /// What is wrong with settings that hold for a service that runs the module.
 pub fn of_settings(settings: &Settings, sources: &Sources, rules: &[Rule]) -> Vec<Finding> {
-    if settings.says("usepam", "no") {
-        let advice = format!("{}, or run", sources.mend("UsePAM yes"));
-        return vec![Finding::consider(Id::SshdWithoutPam, "sshd has UsePAM no", advice, BY_THE_TOOL)];
+    let lacking = settings.lacking();
+    let methods = Methods::parse(settings.value("authenticationmethods"));
+    let shut_out = methods.as_ref().is_some_and(Methods::shut_out);
+    // The tool's drop-in takes the method `password` away: sshd would not start with lists that all demand it.
+    let mended = |id: Id, what: &str, setting: &str| {
+        if shut_out {
+            Finding::by_hand(id, what, sources.mend(setting))
+        } else {
+            Finding::consider(id, what, format!("{}, or run", sources.mend(setting)), BY_THE_TOOL)
+        }
+    };
+    if lacking.contains(&"UsePAM no") {
+        return vec![mended(Id::SshdWithoutPam, "sshd has UsePAM no", "UsePAM yes")];
     }
     let mut findings = Vec::new();
-    let methods = settings.methods();
-    let asks = |list: &Vec<&str>| list.contains(&PROMPTS);
-    if settings.says("kbdinteractiveauthentication", "no") {
-        let advice = format!("{}, or run", sources.mend("KbdInteractiveAuthentication yes"));
+    if !lacking.is_empty() {
         let what = "sshd has KbdInteractiveAuthentication no";
-        findings.push(Finding::consider(Id::SshdNoPrompts, what, advice, BY_THE_TOOL));
-    } else if methods.as_ref().is_some_and(|lists| !lists.iter().any(asks)) {
+        findings.push(mended(Id::SshdNoPrompts, what, "KbdInteractiveAuthentication yes"));
+    }
+    if let Some(methods) = &methods {
         let what = format!("sshd has AuthenticationMethods {}", settings.value("authenticationmethods"));
-        let advice = sources.mend("AuthenticationMethods keyboard-interactive");
-        findings.push(Finding::by_hand(Id::SshdNeverAsks, what, advice));
+        let advice = sources.mend(&methods.with_prompts());
+        if shut_out {
+            findings.push(Finding::by_hand(Id::SshdNeverPasses, what, advice));
+        } else if !methods.ask() && lacking.is_empty() {
+            let advice = sources.mend("AuthenticationMethods keyboard-interactive");
+            findings.push(Finding::by_hand(Id::SshdNeverAsks, what, advice));
+        } else if methods.strand() && settings.says("passwordauthentication", "yes") {
+            findings.push(Finding::by_hand(Id::SshdListNeverPasses, what, advice));
+        }
     }
     let alone = settings.without_code();
     if !alone.is_empty() && !findings.iter().any(|finding| finding.id == Id::SshdNeverAsks) {
@@ -123,8 +77,7 @@ pub fn of_settings(settings: &Settings, sources: &Sources, rules: &[Rule]) -> Ve
         let advice = format!("to ask for the code too, {}", sources.mend(setting));
         findings.push(Finding::by_hand(Id::SshdKeyAlone, what, advice));
     }
-    let offers_password = methods.is_none_or(|lists| lists.iter().flatten().any(|method| *method == "password"));
-    if settings.says("passwordauthentication", "yes") && offers_password {
+    if settings.says("passwordauthentication", "yes") && methods.is_none_or(|methods| methods.offer_password()) {
         let what = "sshd has PasswordAuthentication yes";
         let advice = sources.mend("PasswordAuthentication no");
         findings.push(Finding::by_hand(Id::SshdPasswordMethod, what, advice));
@@ -148,13 +101,29 @@ pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]
     // What decides for one login may stand in a Match.
     let sources = Sources::default();
     let known = of_settings(everybody, &sources, rules);
-    let others = of_settings(own, &sources, rules).into_iter().filter(|finding| !known.contains(finding));
+    // The lists of methods were judged where they are written: see `of_match`.
+    let of_lists = |finding: &Finding| matches!(finding.id, Id::SshdNeverPasses | Id::SshdListNeverPasses);
+    let others = of_settings(own, &sources, rules).into_iter();
+    let others = others.filter(|finding| !known.contains(finding) && !of_lists(finding));
     let by_name = |finding: Finding| {
         let id = if finding.id == Id::SshdNeverAsks { Id::SshdKeyAlone } else { finding.id };
         let advice = "correct what the Match that is about that user says, and reload sshd";
         Finding::by_hand(id, format!("for {user}, {}", finding.what), advice)
     };
     others.map(by_name).collect()
+}
+
+/// What is wrong with `AuthenticationMethods` of a `Match`, which stands at `place`.
+pub fn of_match(value: &str, place: &str) -> Option<Finding> {
+    let methods = Methods::parse(value)?;
+    let id = match (methods.shut_out(), methods.strand()) {
+        (true, _) => Id::SshdNeverPasses,
+        (false, true) => Id::SshdListNeverPasses,
+        (false, false) => return None,
+    };
+    let what = format!("for the logins that a Match is about, sshd has AuthenticationMethods {value}");
+    let advice = format!("write \"{}\" at {place}, and reload sshd", methods.with_prompts());
+    Some(Finding::by_hand(id, what, advice))
 }
 
 /// The settings that PAM's questions need. sshd prints them as they are written; of many others it has another form.
@@ -207,7 +176,40 @@ mod tests {
             [Id::SshdPasswordMethod]
         );
         assert_eq!(ids("permitemptypasswords yes"), [Id::SshdEmptyPasswords]);
+        let methods = |value: &str| ids(&format!("passwordauthentication yes\nauthenticationmethods {value}"));
+        assert_eq!(methods("password,keyboard-interactive"), [Id::SshdNeverPasses]);
+        assert_eq!(methods("publickey,password"), [Id::SshdNeverPasses]);
+        assert_eq!(methods("publickey password"), [Id::SshdNeverPasses, Id::SshdKeyAlone]);
+        assert_eq!(methods("publickey,password keyboard-interactive"), [Id::SshdListNeverPasses]);
+        assert_eq!(methods("keyboard-interactive password"), [Id::SshdPasswordMethod]);
         assert_eq!(ids("usedns yes"), [Id::SshdHostNames]);
+    }
+
+    #[test]
+    fn a_list_with_the_password_is_mended_where_it_stands_and_not_by_what_sshd_would_refuse() {
+        let place = "/etc/ssh/sshd_config.d/00-a.conf:3";
+        let mut sources = Sources::default();
+        sources.add("AuthenticationMethods", place);
+        for prompts in ["yes", "no"] {
+            let settings = Settings::parse(&format!(
+                "passwordauthentication yes\nauthenticationmethods password,keyboard-interactive\n\
+                 kbdinteractiveauthentication {prompts}\n{GOOD}"
+            ));
+            let found = of_settings(&settings, &sources, &[]);
+            let never = found.last().unwrap();
+            assert_eq!(never.id, Id::SshdNeverPasses);
+            let advice = never.mend.advice().unwrap();
+            assert!(
+                advice.contains(&format!("write \"AuthenticationMethods keyboard-interactive\" at {place}")),
+                "{advice}"
+            );
+            assert!(found.iter().all(|finding| finding.mend.command().is_none()), "{found:?}");
+            assert!(!format!("{found:?}").contains("PasswordAuthentication no"), "sshd -t fails with it: {found:?}");
+        }
+        let found = of_match("publickey,password", place).unwrap();
+        assert_eq!(found.id, Id::SshdNeverPasses);
+        assert!(found.mend.advice().unwrap().contains(&format!("publickey,keyboard-interactive\" at {place}")));
+        assert_eq!(of_match("publickey,keyboard-interactive", place), None);
     }
 
     #[test]

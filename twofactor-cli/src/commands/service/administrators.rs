@@ -9,7 +9,7 @@ use twofactor_core::user::{SystemUsers, UserDatabase as _};
 use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::people;
-use crate::program::{Said, ask};
+use crate::program::{Said, ask_sshd};
 
 use super::sshd;
 
@@ -61,7 +61,7 @@ fn keeps_out(person: &Person) -> Result<Option<String>, Failure> {
     let user = person.name.as_str();
     // An address and a name of nobody (RFC 5737, RFC 2606).
     let login = format!("user={user},host=client.invalid,addr=192.0.2.1");
-    let settings = match ask("sshd", &["-T", "-C", &login]) {
+    let settings = match ask_sshd(&["-T", "-C", &login]) {
         Said::Well(settings) => settings,
         Said::Failed(reason) => return Err(ServiceFailure::SshdSilent(reason).into()),
         Said::NotRun(_) => return Ok(None),

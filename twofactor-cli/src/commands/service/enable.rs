@@ -36,7 +36,13 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     let consent = Consent::of(arguments.dry_run, arguments.yes);
     let plans = Named::all(&arguments.services)?.into_iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
-    let sshd = if about_sshd { sshd::plan()? } else { None };
+    let mut sshd = if about_sshd { sshd::plan()? } else { None };
+    if let Some(failure) = sshd.as_mut().and_then(|plan| plan.shut_out.take()) {
+        if !arguments.force && !arguments.dry_run {
+            return Err(failure.into());
+        }
+        output::warning(&failure.to_string());
+    }
     let drop_in = sshd.as_ref().and_then(|plan| plan.change.as_ref());
     siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>());
     if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() {
@@ -58,8 +64,8 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
         journal::write(line.with("file", named.file.display()));
     }
-    if let Some(plan) = &sshd {
-        plan.warn();
+    if sshd.is_some() {
+        sshd::warn();
     }
     Ok(output.done(|| in_words(&plans, drop_in.is_some(), &host.config.state), || as_json(&plans, drop_in))?)
 }
@@ -147,7 +153,7 @@ fn write(plans: &[Plan], sshd: Option<&sshd::Plan>, host: &Host) -> Result<(), S
         records.write(&plan.named.name, &record)?;
     }
     let done = change::make_all(&changes).and_then(|()| match sshd.filter(|plan| plan.change.is_some()) {
-        Some(sshd) => sshd.check().or_else(|failure| change::take_back_all(&changes).and(Err(failure))),
+        Some(_) => sshd::check().or_else(|failure| change::take_back_all(&changes).and(Err(failure))),
         None => Ok(()),
     });
     // Where even the file cannot be put back, the record is all that knows what it was.

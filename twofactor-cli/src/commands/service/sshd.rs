@@ -3,19 +3,21 @@
 //! What always holds: sshd has read the settings and accepts them (`sshd -t`, `sshd -T`), or they are taken away again. It is
 //! never restarted here. Nothing is said in the file about keys: whoever has only a key must not be locked out by it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use twofactor_core::checkup::sshd::{Methods, Settings};
 
 use crate::error::ServiceFailure;
 use crate::output;
+use crate::program::{Said, ask_sshd};
+use crate::sshd::{self, Written};
 
 use super::change::{self, Change};
 
 /// The service that these settings belong to.
 pub(super) const SERVICE: &str = "sshd";
 
-const CONFIG: &str = "/etc/ssh/sshd_config";
+const METHODS: &str = "authenticationmethods";
 const FOLDER: &str = "/etc/ssh/sshd_config.d";
 /// The first value of a keyword counts, and files are read in the order of their names.
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
@@ -23,14 +25,14 @@ const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
 const EXAMPLE: &str = include_str!("../../../../etc/ssh/sshd_config.d/twofactor.conf");
 const HEADER: &str =
     "# Written by \"twofactor service enable sshd\".\n# Removed by \"twofactor service disable sshd\".\n";
-const PROGRAMS: [&str; 3] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"];
 
 /// What has to be done for sshd.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The file of our own, when it is needed.
     pub(super) change: Option<Change>,
-    sshd: PathBuf,
+    /// Why nobody who is asked for a code would get in through sshd, whatever is changed here.
+    pub(super) shut_out: Option<ServiceFailure>,
 }
 
 /// The example without what it says about methods: which of them are enough is for the sysadmin to say.
@@ -41,17 +43,13 @@ fn settings_text() -> String {
 
 /// What sshd needs beside its PAM service; `None` on a host without sshd.
 pub(super) fn plan() -> Result<Option<Plan>, ServiceFailure> {
-    let Some(sshd) = program() else {
+    let Some(settings) = in_force()? else {
         output::warning("there is no sshd on this host, so its settings were not looked at");
         return Ok(None);
     };
-    let settings = Settings::of(&sshd)?;
+    let shut_out = shutting_out(&settings, &Written::read());
     let change = if settings.lacking().is_empty() { damaged()? } else { Some(drop_in(&settings)?) };
-    Ok(Some(Plan { change, sshd }))
-}
-
-fn program() -> Option<PathBuf> {
-    PROGRAMS.into_iter().map(PathBuf::from).find(|program| program.exists())
+    Ok(Some(Plan { change, shut_out }))
 }
 
 fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
@@ -59,11 +57,11 @@ fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
     let before = change::read(&file)?;
     let after = settings_text().into_bytes();
     match before {
-        Some(content) if content == after => Err(ServiceFailure::SshdInsists(settings.lacking())),
+        Some(content) if content == after => Err(ServiceFailure::SshdInsists(missing(settings))),
         Some(content) if is_ours(&content) => Ok(Change { file, before: Some(content), after: Some(after) }),
         Some(_) => Err(ServiceFailure::SshdFile(file)),
         None if !includes_folder() => {
-            Err(ServiceFailure::SshdIncludes { config: CONFIG.into(), folder: FOLDER.into() })
+            Err(ServiceFailure::SshdIncludes { config: sshd::CONFIGURATION.into(), folder: FOLDER.into() })
         }
         None => Ok(Change { file, before: None, after: Some(after) }),
     }
@@ -75,7 +73,7 @@ fn damaged() -> Result<Option<Change>, ServiceFailure> {
     let Some(content) = change::read(&file)? else { return Ok(None) };
     let after = settings_text();
     let (there, wanted) = (Settings::parse(&String::from_utf8_lossy(&content)), Settings::parse(&after));
-    let lacks = wanted.0.keys().any(|keyword| there.value(keyword) != wanted.value(keyword));
+    let lacks = there.lack_of(&wanted);
     let change = Change { file, before: Some(content), after: Some(after.into_bytes()) };
     Ok(change.before.as_deref().is_some_and(is_ours).then_some(change).filter(|_| lacks))
 }
@@ -86,7 +84,7 @@ fn is_ours(content: &[u8]) -> bool {
 }
 
 fn includes_folder() -> bool {
-    let text = std::fs::read_to_string(CONFIG).unwrap_or_default();
+    let text = std::fs::read_to_string(sshd::CONFIGURATION).unwrap_or_default();
     text.lines().any(|line| {
         let mut words = line.split_whitespace();
         let is_include = words.next().is_some_and(|word| word.eq_ignore_ascii_case("include"));
@@ -94,22 +92,20 @@ fn includes_folder() -> bool {
     })
 }
 
-impl Plan {
-    /// Makes sure that sshd accepts what was written and would read it.
-    pub(super) fn check(&self) -> Result<(), ServiceFailure> {
-        run(&self.sshd, "-t").map_err(ServiceFailure::SshdRefuses)?;
-        match Settings::of(&self.sshd)?.lacking() {
-            lacking if lacking.is_empty() => Ok(()),
-            lacking => Err(ServiceFailure::SshdInsists(lacking)),
-        }
+/// Makes sure that sshd accepts what was written and would read it.
+pub(super) fn check() -> Result<(), ServiceFailure> {
+    ask_sshd(&["-t"]).well().map_err(ServiceFailure::SshdRefuses)?;
+    match in_force()?.as_ref().map(missing).unwrap_or_default() {
+        lacking if lacking.is_empty() => Ok(()),
+        lacking => Err(ServiceFailure::SshdInsists(lacking)),
     }
+}
 
-    /// What a sysadmin should know about logins that PAM is not asked about.
-    pub(super) fn warn(&self) {
-        let Ok(settings) = Settings::of(&self.sshd) else { return };
-        for warning in settings.warnings() {
-            output::warning(&warning);
-        }
+/// Says what a sysadmin should know about logins that PAM is not asked about.
+pub(super) fn warn() {
+    let settings = in_force().ok().flatten();
+    for warning in settings.as_ref().map(warnings).unwrap_or_default() {
+        output::warning(&warning);
     }
 }
 
@@ -137,10 +133,9 @@ pub(super) enum Removed {
 /// Makes sure that sshd would still start without the drop-in, which has just been removed; else it is put back. An sshd that
 /// would not start with it either is not helped by that.
 pub(super) fn check_without(removal: &Change) -> Result<Removed, ServiceFailure> {
-    let Some(sshd) = program() else { return Ok(Removed::Gone) };
-    let Err(refusal) = run(&sshd, "-t") else { return Ok(Removed::Gone) };
+    let Said::Failed(refusal) = ask_sshd(&["-t"]) else { return Ok(Removed::Gone) };
     removal.take_back()?;
-    if run(&sshd, "-t").is_err() {
+    if !matches!(ask_sshd(&["-t"]), Said::Well(_)) {
         removal.make()?;
         return Ok(Removed::Gone);
     }
@@ -162,92 +157,67 @@ pub(super) fn reload() -> &'static str {
     if debian.iter().any(|unit| Path::new(unit).exists()) { "systemctl reload ssh" } else { "systemctl reload sshd" }
 }
 
-/// What sshd would do, by keyword in small letters.
-struct Settings(BTreeMap<String, Vec<String>>);
-
-impl Settings {
-    fn of(sshd: &Path) -> Result<Self, ServiceFailure> {
-        let text = run(sshd, "-T").map_err(ServiceFailure::SshdSilent)?;
-        Ok(Self::parse(&text))
-    }
-
-    fn parse(text: &str) -> Self {
-        let mut settings: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-        for (keyword, value) in lines.filter_map(|line| line.split_once(' ')) {
-            settings.entry(keyword.to_ascii_lowercase()).or_default().push(value.trim().to_owned());
-        }
-        Self(settings)
-    }
-
-    fn value(&self, keyword: &str) -> Option<&str> {
-        self.0.get(keyword)?.first().map(String::as_str)
-    }
-
-    /// What PAM's questions need and is not so.
-    fn lacking(&self) -> Vec<String> {
-        // Before OpenSSH 8.7 it had another name.
-        let interactive = ["kbdinteractiveauthentication", "challengeresponseauthentication"];
-        let interactive = interactive.into_iter().find_map(|keyword| self.value(keyword));
-        let mut lacking = Vec::new();
-        if self.value("usepam") != Some("yes") {
-            lacking.push("UsePAM no".to_owned());
-        }
-        if interactive != Some("yes") {
-            lacking.push("KbdInteractiveAuthentication no".to_owned());
-        }
-        lacking
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let methods = self.0.get("authenticationmethods").map_or_else(String::new, |values| values.join(" "));
-        let any = methods.is_empty() || methods == "any";
-        let keys = self.value("pubkeyauthentication") != Some("no");
-        let mut warnings = Vec::new();
-        let without: Vec<&str> =
-            methods.split_whitespace().filter(|list| !any && !list.contains("keyboard-interactive")).collect();
-        if any && keys {
-            warnings.push(
-                "logins with a key are not asked for a code; for a key and then a code see AuthenticationMethods in \
-                 pam_twofactor(8)"
-                    .to_owned(),
-            );
-        }
-        // sshd asks PAM nothing about these either.
-        for (keyword, what) in [("gssapiauthentication", "GSSAPI (Kerberos)"), ("hostbasedauthentication", "host keys")]
-        {
-            if any && self.value(keyword) == Some("yes") {
-                warnings.push(format!("logins by {what} are not asked for a code: {keyword} is on"));
-            }
-        }
-        if !without.is_empty() {
-            warnings.push(format!("AuthenticationMethods lets in without a code: {}", without.join(" ")));
-        }
-        warnings
+/// The settings in force.
+fn in_force() -> Result<Option<Settings>, ServiceFailure> {
+    match ask_sshd(&["-T"]) {
+        Said::Well(printed) => Ok(Some(Settings::parse(&printed))),
+        Said::Failed(reason) => Err(ServiceFailure::SshdSilent(reason)),
+        Said::NotRun(_) => Ok(None),
     }
 }
 
-/// What sshd says when it is asked about its configuration.
-fn run(sshd: &Path, option: &str) -> Result<String, String> {
-    let ask = || {
-        let output = Command::new(sshd).arg(option).stdin(Stdio::null()).output();
-        output.map_err(|error| error.to_string())
+fn missing(settings: &Settings) -> Vec<String> {
+    settings.lacking().into_iter().map(str::to_owned).collect()
+}
+
+/// Lists of methods that let in nobody who is asked for a code: for every login, or for those that a `Match` is about.
+fn shutting_out(settings: &Settings, written: &Written) -> Option<ServiceFailure> {
+    let everywhere = || {
+        let place = written.sources.place(METHODS).unwrap_or(sshd::CONFIGURATION);
+        (settings.value(METHODS).to_owned(), place)
     };
-    let mut answer = ask()?;
-    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    // Where sshd is started by a socket, its folder is not there until the first connection.
-    if let Some(folder) = said(&answer).strip_prefix("Missing privilege separation directory: ")
-        && folder.starts_with("/run/")
-        && std::fs::create_dir(folder).is_ok()
-    {
-        answer = ask()?;
+    let mut lists = std::iter::once(everywhere()).chain(written.conditional_methods());
+    lists.find_map(|(value, place)| {
+        let methods = Methods::parse(&value).filter(Methods::shut_out)?;
+        Some(ServiceFailure::SshdMethods { value, place: place.to_owned(), instead: methods.with_prompts() })
+    })
+}
+
+fn warnings(settings: &Settings) -> Vec<String> {
+    let methods = Methods::parse(settings.value(METHODS));
+    let mut warnings = Vec::new();
+    match methods {
+        None => {
+            for method in settings.without_code() {
+                // sshd asks PAM's auth phase about none of these.
+                warnings.push(match method.as_str() {
+                    "publickey" => "logins with a key are not asked for a code; for a key and then a code see \
+                                    AuthenticationMethods in pam_twofactor(8)"
+                        .to_owned(),
+                    "hostbased" => by("host keys", "hostbasedauthentication"),
+                    _ => by("GSSAPI (Kerberos)", "gssapiauthentication"),
+                });
+            }
+        }
+        Some(methods) => {
+            let without = settings.without_code();
+            if !without.is_empty() {
+                warnings.push(format!("AuthenticationMethods lets in without a code: {}", without.join(" ")));
+            }
+            let never = methods.never_pass();
+            if !never.is_empty() {
+                let lists = never.join(" ");
+                warnings.push(format!(
+                    "AuthenticationMethods {lists} lets in nobody: password answers the prompt for the code"
+                ));
+            }
+        }
     }
-    if answer.status.success() {
-        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
-    } else {
-        let said = said(&answer);
-        Err(said.lines().next_back().unwrap_or("it failed and said nothing").trim().to_owned())
-    }
+    warnings
+}
+
+fn by(what: &str, keyword: &str) -> String {
+    format!("logins by {what} are not asked for a code: {keyword} is on")
 }
 
 #[cfg(test)]
@@ -266,18 +236,29 @@ mod tests {
         let debian = Settings::parse(
             "port 22\nusepam yes\nkbdinteractiveauthentication no\npubkeyauthentication yes\nauthenticationmethods any\n",
         );
-        assert_eq!(debian.lacking(), ["KbdInteractiveAuthentication no"]);
-        assert_eq!(debian.warnings().len(), 1);
+        assert_eq!(missing(&debian), ["KbdInteractiveAuthentication no"]);
+        assert_eq!(warnings(&debian).len(), 1);
         let more = Settings::parse("pubkeyauthentication no\ngssapiauthentication yes\nhostbasedauthentication yes\n");
-        let warnings = more.warnings();
-        assert_eq!(warnings.len(), 2);
-        assert!(warnings[0].contains("GSSAPI") && warnings[1].contains("hostbased"), "{warnings:?}");
+        let said = warnings(&more);
+        assert_eq!(said.len(), 2);
+        assert!(said[0].contains("hostbased") && said[1].contains("GSSAPI"), "{said:?}");
         let old = Settings::parse("usepam no\nchallengeresponseauthentication yes\npubkeyauthentication no\n");
-        assert_eq!(old.lacking(), ["UsePAM no"]);
-        assert!(old.warnings().is_empty());
-        let both = Settings::parse(
-            "usepam yes\nkbdinteractiveauthentication yes\nauthenticationmethods publickey publickey,keyboard-interactive\n",
-        );
-        assert_eq!(both.warnings(), ["AuthenticationMethods lets in without a code: publickey"]);
+        assert_eq!(missing(&old), ["UsePAM no"]);
+        assert!(warnings(&old).is_empty());
+        let both = Settings::parse("authenticationmethods publickey publickey,keyboard-interactive\n");
+        assert_eq!(warnings(&both), ["AuthenticationMethods lets in without a code: publickey"]);
+        let stranding = Settings::parse("authenticationmethods publickey,password keyboard-interactive\n");
+        assert!(warnings(&stranding)[0].contains("publickey,password lets in nobody"), "{:?}", warnings(&stranding));
+    }
+
+    #[test]
+    fn methods_that_never_pass_are_refused_where_they_stand() {
+        let settings = Settings::parse("authenticationmethods publickey,password\n");
+        let mut written = Written::default();
+        written.sources.add("AuthenticationMethods", "/etc/ssh/sshd_config:7");
+        let refused = shutting_out(&settings, &written).unwrap().to_string();
+        assert!(refused.contains("AuthenticationMethods publickey,password (/etc/ssh/sshd_config:7)"), "{refused}");
+        let right = Settings::parse("authenticationmethods publickey,keyboard-interactive\n");
+        assert!(shutting_out(&right, &written).is_none());
     }
 }

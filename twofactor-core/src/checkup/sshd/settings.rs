@@ -1,0 +1,226 @@
+//! sshd's settings as they are printed or written, and what they make of a login with a password and a code.
+
+use std::collections::BTreeMap;
+
+/// The settings in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings(BTreeMap<String, String>);
+
+/// The method that puts PAM's prompts to the user.
+const PROMPTS: &str = "keyboard-interactive";
+/// The method that answers each of PAM's prompts with the password.
+const PASSWORD: &str = "password";
+
+/// What becomes of a login that goes through a list of methods, where the module asks for a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The code is asked for.
+    Asks,
+    /// The code is answered with the password, and refused.
+    NeverPasses,
+    /// PAM's auth phase does not run.
+    WithoutCode,
+}
+
+/// The keyword as sshd knows it today.
+pub(super) fn keyword(written: &str) -> String {
+    match written.to_ascii_lowercase() {
+        // Its name before OpenSSH 8.7, and still a name for it.
+        old if old == "challengeresponseauthentication" => "kbdinteractiveauthentication".to_owned(),
+        keyword => keyword,
+    }
+}
+
+impl Settings {
+    /// Reads what `sshd -T` printed, or a file of settings. The first value of a keyword counts, and `Match` ends what holds for
+    /// every login.
+    pub fn parse(text: &str) -> Self {
+        let mut settings = BTreeMap::new();
+        for (keyword, value) in text.lines().filter_map(setting) {
+            if keyword == "match" {
+                break;
+            }
+            settings.entry(keyword).or_insert(value);
+        }
+        Self(settings)
+    }
+
+    /// The value of a keyword in small letters; empty when nothing is said of it.
+    pub fn value(&self, keyword: &str) -> &str {
+        self.0.get(keyword).map(String::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn says(&self, keyword: &str, value: &str) -> bool {
+        self.value(keyword).eq_ignore_ascii_case(value)
+    }
+
+    /// Whether these settings lack one that `others` have.
+    pub fn lack_of(&self, others: &Self) -> bool {
+        others.0.keys().any(|keyword| self.value(keyword) != others.value(keyword))
+    }
+
+    /// What PAM's prompts need and is not so. Of settings in force: an sshd that does not know PAM does not print `UsePAM`.
+    pub fn lacking(&self) -> Vec<&'static str> {
+        let needed = [("usepam", "UsePAM no"), ("kbdinteractiveauthentication", "KbdInteractiveAuthentication no")];
+        needed.into_iter().filter(|(keyword, _)| !self.says(keyword, "yes")).map(|(_, lacking)| lacking).collect()
+    }
+
+    /// Methods that open a session without PAM's auth phase.
+    pub fn without_code(&self) -> Vec<String> {
+        let offered = [
+            ("pubkeyauthentication", "publickey"),
+            ("hostbasedauthentication", "hostbased"),
+            ("gssapiauthentication", "gssapi-with-mic"),
+        ];
+        match Methods::parse(self.value("authenticationmethods")) {
+            None => offered
+                .into_iter()
+                .filter(|(keyword, _)| self.says(keyword, "yes"))
+                .map(|(_, method)| method.to_owned())
+                .collect(),
+            Some(methods) => methods.of(Way::WithoutCode),
+        }
+    }
+}
+
+/// Keyword and value of a line; `None` for a comment or an empty line.
+fn setting(line: &str) -> Option<(String, String)> {
+    let (written, value) = line.trim().split_once([' ', '\t', '='])?;
+    if written.starts_with('#') {
+        return None;
+    }
+    let words = value
+        .split([' ', '\t', '='])
+        .map(|word| word.trim_matches('"'))
+        .filter(|word| !word.is_empty())
+        .take_while(|word| !word.starts_with('#'));
+    Some((keyword(written), words.collect::<Vec<_>>().join(" ")))
+}
+
+/// The lists of `AuthenticationMethods`: a login has to go through all methods of one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Methods(Vec<List>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct List {
+    /// As it is written.
+    text: String,
+}
+
+impl List {
+    fn methods(&self) -> impl Iterator<Item = &str> {
+        self.text.split(',').map(|method| method.split(':').next().unwrap_or_default())
+    }
+
+    fn way(&self) -> Way {
+        let has = |wanted: &str| self.methods().any(|method| method.eq_ignore_ascii_case(wanted));
+        match (has(PASSWORD), has(PROMPTS)) {
+            (true, _) => Way::NeverPasses,
+            (false, true) => Way::Asks,
+            (false, false) => Way::WithoutCode,
+        }
+    }
+
+    /// The list with prompts in the place of the password, each method once.
+    fn with_prompts(&self) -> String {
+        let mut methods: Vec<&str> = Vec::new();
+        for method in self.methods() {
+            let method = if method.eq_ignore_ascii_case(PASSWORD) { PROMPTS } else { method };
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
+        methods.join(",")
+    }
+}
+
+impl Methods {
+    /// The lists of a value; `None` when any one method is enough.
+    pub fn parse(value: &str) -> Option<Self> {
+        let lists: Vec<List> = value.split_whitespace().map(|list| List { text: list.to_owned() }).collect();
+        let any = lists.iter().flat_map(List::methods).any(|method| method.eq_ignore_ascii_case("any"));
+        (!lists.is_empty() && !any).then_some(Self(lists))
+    }
+
+    fn of(&self, way: Way) -> Vec<String> {
+        self.0.iter().filter(|list| list.way() == way).map(|list| list.text.clone()).collect()
+    }
+
+    /// Whether one of the lists asks for a code and lets in whoever has it.
+    pub fn ask(&self) -> bool {
+        !self.of(Way::Asks).is_empty()
+    }
+
+    /// The lists that let in nobody who is asked for a code: `password` answers the prompt for it with the password.
+    pub fn never_pass(&self) -> Vec<String> {
+        self.of(Way::NeverPasses)
+    }
+
+    /// Whether everybody is shut out who would have to type a code: lists with `password`, and none that asks.
+    pub fn shut_out(&self) -> bool {
+        !self.ask() && !self.never_pass().is_empty()
+    }
+
+    /// Whether a login that has begun with other methods of a list ends at `password`, beside lists that ask.
+    pub fn strand(&self) -> bool {
+        self.0.iter().any(|list| list.way() == Way::NeverPasses && list.methods().nth(1).is_some())
+    }
+
+    /// Whether the method `password` alone is a list: a client that takes it is refused, and can take another.
+    pub(super) fn offer_password(&self) -> bool {
+        !self.shut_out() && self.0.iter().any(|list| list.way() == Way::NeverPasses && list.methods().nth(1).is_none())
+    }
+
+    /// The setting with prompts in the place of passwords.
+    pub fn with_prompts(&self) -> String {
+        let mut lists: Vec<String> = Vec::new();
+        for list in self.0.iter().map(List::with_prompts) {
+            if !lists.contains(&list) {
+                lists.push(list);
+            }
+        }
+        format!("AuthenticationMethods {}", lists.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_with_the_method_password_can_never_pass() {
+        for (value, shut_out, instead) in [
+            ("password,keyboard-interactive", true, "keyboard-interactive"),
+            ("publickey,password", true, "publickey,keyboard-interactive"),
+            ("publickey,password publickey,keyboard-interactive:pam", false, "publickey,keyboard-interactive"),
+            ("publickey password,keyboard-interactive", true, "publickey keyboard-interactive"),
+            ("keyboard-interactive password", false, "keyboard-interactive"),
+            ("PASSWORD", true, "keyboard-interactive"),
+        ] {
+            let methods = Methods::parse(value).unwrap();
+            assert_eq!(methods.shut_out(), shut_out, "{value}");
+            assert!(!methods.never_pass().is_empty(), "{value}");
+            assert_eq!(methods.with_prompts(), format!("AuthenticationMethods {instead}"));
+        }
+        for value in ["publickey,keyboard-interactive", "publickey", "keyboard-interactive:pam"] {
+            assert_eq!(Methods::parse(value).unwrap().never_pass(), [""; 0], "{value}");
+        }
+        for value in ["", "any"] {
+            assert_eq!(Methods::parse(value), None);
+        }
+    }
+
+    #[test]
+    fn what_sshd_prints_and_what_is_written_is_read() {
+        let settings = Settings::parse(
+            "port 22\nusepam yes\nChallengeResponseAuthentication=yes\n# UseDNS yes\nMaxAuthTries 3 # few\n\
+             authenticationmethods  \"publickey\"\tpassword\nusepam no\nMatch User bob\nPermitEmptyPasswords yes\n",
+        );
+        assert_eq!(settings.lacking(), [""; 0]);
+        assert_eq!((settings.value("maxauthtries"), settings.value("usedns")), ("3", ""));
+        assert_eq!(settings.value("authenticationmethods"), "publickey password");
+        assert_eq!(settings.value("permitemptypasswords"), "");
+        let none = Settings::parse("port 22\nkbdinteractiveauthentication no\n");
+        assert_eq!(none.lacking(), ["UsePAM no", "KbdInteractiveAuthentication no"]);
+    }
+}
