@@ -4,6 +4,7 @@
 use crate::oathtool::Authenticator;
 use crate::private_host::PASSWORD;
 use crate::ssh::Client;
+use crate::terminal::Terminal;
 
 /// A service in which a second factor can be set up: the password, our module, and the line that stores it.
 pub const STACK: &str = "\
@@ -35,6 +36,9 @@ pub const FIRST: &str = "Code it shows now: ";
 /// Asked after the first code.
 pub const SECOND: &str = "Wait for the next code: ";
 
+/// The end of the question that shows the recovery codes.
+pub const WRITE_DOWN: &str = "Write these down, then press Enter: ";
+
 /// What somebody is shown who has to set up an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
@@ -63,6 +67,14 @@ impl Offer {
 pub fn recovery_codes(text: &str) -> Vec<String> {
     let code = |word: &&str| word.len() == 19 && word.split('-').all(|group| group.parse::<u16>().is_ok());
     text.split_whitespace().filter(code).map(str::to_owned).collect()
+}
+
+/// Waits at a terminal for the question with the recovery codes and presses Enter. Gives the codes.
+#[track_caller]
+pub fn write_down(terminal: &mut Terminal) -> Vec<String> {
+    let shown = terminal.expect(WRITE_DOWN);
+    terminal.type_line("");
+    recovery_codes(&shown)
 }
 
 /// An ssh client that says whatever sshd says.

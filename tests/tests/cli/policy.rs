@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use twofactor_tests::first_login::{CONFIRM, ONCE_MORE};
+use twofactor_tests::first_login::{CONFIRM, ONCE_MORE, WRITE_DOWN};
 use twofactor_tests::oathtool::{ANY_CODE, Authenticator};
 use twofactor_tests::pam::{Answer, Event, Login, Message, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host, said};
@@ -131,7 +131,9 @@ fn what_is_explained_is_what_the_module_does_at_every_level() {
                 let said = explained(host, "carol", "test", None);
                 assert_eq!(said["prompts"], json!([ONCE_MORE, CONFIRM]));
                 let done = answered(host.login("carol").service("test").calls("authenticate,account"), "", "");
-                assert_eq!((prompts(&done), done.code_of("account")), (vec![ONCE_MORE, CONFIRM], ReturnCode::SUCCESS));
+                let [ONCE_MORE, CONFIRM, recovery] = prompts(&done)[..] else { panic!("{done:?}") };
+                assert!(recovery.ends_with(WRITE_DOWN), "{recovery}");
+                assert_eq!(done.code_of("account"), ReturnCode::SUCCESS);
                 assert_eq!(said["right_code"]["result"], "PAM_SUCCESS");
                 host.succeed("twofactor", ["reset", "carol", "--keep-secret", "--yes"]);
             } else {

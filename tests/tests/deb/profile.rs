@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use twofactor_tests::debian::debian;
-use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer};
+use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer, write_down};
 use twofactor_tests::private_host::{Host, PASSWORD};
 use twofactor_tests::terminal::{Size, Terminal};
 
@@ -112,6 +112,7 @@ fn with_an_expired_password_a_second_factor_is_set_up_all_the_same() {
         terminal.type_line(PASSWORD);
         let offer = Offer::read(&terminal.expect(CONFIRM));
         terminal.type_line(&offer.app.code(0));
+        assert_eq!(write_down(&mut terminal).len(), 10);
         // pam_unix asks for another password; what was confirmed is stored by then.
         terminal.expect("Current password: ");
         host.assert_logged(&["pam_twofactor(login:account): enrolled user=alice service=login", "token=app"]);

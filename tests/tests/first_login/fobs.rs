@@ -6,7 +6,7 @@ use twofactor_tests::pam::{Event, ReturnCode, Running};
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::ssh::{Client, Sshd};
 
-use crate::{CODE, CONFIRM, ENROLL, STACK, assert_not_enrolled, client, configure, module_alone, offered};
+use crate::{CODE, CONFIRM, ENROLL, STACK, assert_not_enrolled, client, configure, module_alone, offered, write_down};
 
 /// The serial of a token that the registry does not have, spelled like those that it has.
 const NOWHERE: &str = "T0000815";
@@ -194,6 +194,7 @@ fn where_it_is_not_allowed_nobody_registers_a_fob() {
         let answer = terminal.expect(CONFIRM);
         assert!(answer.contains("Physical tokens are registered by the sysadmin."), "{answer}");
         terminal.type_line(&offer.app.code(0));
+        write_down(&mut terminal);
         terminal.expect("$ ");
         assert_eq!(host.json(&["token", "show", &fob.serial])["state"], "inventory");
     });

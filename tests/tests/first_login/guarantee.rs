@@ -9,7 +9,7 @@ use twofactor_tests::terminal::{Size, Terminal};
 use crate::ssh::READS_THE_SECRET;
 use crate::{
     CODE, CONFIRM, ENROLL, Offer, STACK, assert_not_enrolled, client, configure, confirming, conversing,
-    enrolled_over_ssh, module_alone, offered,
+    enrolled_over_ssh, module_alone, offered, write_down,
 };
 
 #[test]
@@ -29,6 +29,7 @@ fn behind_a_wrong_password_the_right_answers_enroll_nobody() {
         let offer = offered(&mut terminal);
         assert_ne!(offer.app.secret, stolen.secret);
         terminal.type_line(&offer.app.code(0));
+        write_down(&mut terminal);
         terminal.expect("$ ");
         assert!(!sshd.client(&Client { code: &stolen.code(1), ..client("alice") }).opened());
         assert!(sshd.client(&Client { code: &offer.app.code(1), ..client("alice") }).opened());

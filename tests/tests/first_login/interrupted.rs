@@ -2,15 +2,15 @@
 
 use twofactor_tests::first_login::{FIRST, SECOND, SERIAL};
 use twofactor_tests::oathtool::ANY_CODE;
-use twofactor_tests::pam::{Event, ReturnCode, Running};
+use twofactor_tests::pam::{Answer, Event, ReturnCode, Running};
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 use twofactor_tests::ssh::{Client, Sshd};
 use twofactor_tests::terminal::Terminal;
 
 use crate::fobs::imported;
 use crate::{
-    CODE, CONFIRM, ENROLL, INVITATION, INVITED, Offer, STACK, assert_not_enrolled, client, configure,
-    enrolled_over_ssh, invite, module_alone, offered, offered_again, recovery_codes,
+    CODE, CONFIRM, ENROLL, INVITATION, INVITED, Offer, STACK, WRITE_DOWN, assert_not_enrolled, client, configure,
+    enrolled_over_ssh, invite, module_alone, offered, offered_again, recovery_codes, write_down,
 };
 
 /// What somebody types before he hangs up, and the question that he then sees.
@@ -106,6 +106,7 @@ fn hanging_up_at_the_invitation_or_behind_it_spends_nothing() {
         // The same invitation is still good, and then it is spent.
         let (mut terminal, offer) = behind_the_invitation();
         terminal.type_line(&offer.app.code(0));
+        write_down(&mut terminal);
         terminal.expect("$ ");
         secrets.push(offer.app.secret);
         assert_all_different(secrets);
@@ -143,7 +144,45 @@ fn hanging_up_at_a_secret_that_was_kept_leaves_it_to_be_confirmed() {
         let mut terminal = sshd.terminal(&client("alice"));
         let offer = offered_again(&mut terminal);
         terminal.type_line(&offer.app.code(0));
+        write_down(&mut terminal);
         terminal.expect("$ ");
+    });
+}
+
+#[test]
+fn hanging_up_at_the_recovery_codes_neither_undoes_nor_refuses() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        // The window is closed there, and Ctrl-D is pressed there.
+        let sshd = host.sshd_with(STACK, "");
+        let mut terminal = sshd.terminal(&client("alice"));
+        let offer = offered(&mut terminal);
+        terminal.type_line(&offer.app.code(0));
+        let codes = recovery_codes(&terminal.expect(WRITE_DOWN));
+        drop(terminal);
+        sshd.wait_until_everybody_left();
+        host.assert_logged(&["enrolled user=alice"]);
+        assert!(sshd.client(&Client { code: &offer.app.code(1), ..client("alice") }).opened());
+        assert!(sshd.client(&Client { code: &codes[0], ..client("alice") }).opened());
+
+        // Applications that refuse the question, and one that has no answer for it.
+        module_alone(host, "hangs-up", "");
+        for last in [Answer::Fail, Answer::Null, Answer::from("000000")] {
+            host.succeed("twofactor", ["reset", "alice", "--yes"]);
+            let mut session = host.login("alice").service("hangs-up").calls("authenticate,account").start();
+            session.expect_prompt();
+            let app = Offer::read(&session.so_far().texts().join("\n")).app;
+            session.answer(&Answer::from(&app.code(0)));
+            session.expect_prompt();
+            session.answer(&last);
+            assert_eq!(session.advance(), Event::End);
+            assert_eq!(session.outcome().code_of("account"), ReturnCode::SUCCESS, "{last:?}");
+            session.finish();
+            let login = host.login("alice").service("hangs-up").typing(app.code(1));
+            assert_eq!(login.code(), ReturnCode::SUCCESS, "{last:?}");
+        }
+        host.assert_logged(&["error user=alice", "reason=conversation", "twofactor recovery alice"]);
     });
 }
 
@@ -157,6 +196,7 @@ fn of_two_sessions_one_wins_and_the_other_is_told_to_log_in_again() {
         let (first, second) = (offered(&mut quick), offered(&mut slow));
         assert_ne!(first.app.secret, second.app.secret);
         quick.type_line(&first.app.code(0));
+        write_down(&mut quick);
         quick.expect("$ ");
         slow.type_line(&second.app.code(0));
         slow.expect("Your second factor could not be set up. Log in again.");
@@ -192,7 +232,10 @@ fn of_many_sessions_that_confirm_at_once_exactly_one_is_stored() {
         }
         let mut stored = Vec::new();
         for (mut session, offer) in sessions.into_iter().zip(offers) {
-            assert_eq!(session.advance(), Event::End);
+            if matches!(session.advance(), Event::Prompt(_)) {
+                session.answer(&"".into());
+                assert_eq!(session.advance(), Event::End);
+            }
             let outcome = session.outcome();
             assert_eq!(outcome.code(), ReturnCode::SUCCESS);
             match outcome.code_of("account") {
@@ -200,7 +243,7 @@ fn of_many_sessions_that_confirm_at_once_exactly_one_is_stored() {
                 refused => {
                     assert_eq!(refused, ReturnCode::AUTH_ERR);
                     assert!(outcome.texts().join("").contains("Log in again."), "{outcome:?}");
-                    assert!(recovery_codes(&outcome.texts().join("\n")).is_empty());
+                    assert_eq!(outcome.prompts().len(), 1, "recovery codes are the winner's: {outcome:?}");
                 }
             }
             session.finish();

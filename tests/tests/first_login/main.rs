@@ -24,7 +24,7 @@ mod strangers;
 use std::path::Path;
 
 use twofactor_tests::first_login::{
-    CODE, CONFIRM, ENROLL, INVITATION, INVITED, ONCE_MORE, Offer, STACK, client, recovery_codes,
+    CODE, CONFIRM, ENROLL, INVITATION, INVITED, ONCE_MORE, Offer, STACK, WRITE_DOWN, client, recovery_codes, write_down,
 };
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::{Login, Outcome};
@@ -76,6 +76,7 @@ fn enrolled_over_ssh(sshd: &Sshd<'_>, user: &str) -> Authenticator {
     let offer = offered(&mut terminal);
     terminal.type_line(&offer.app.code(0));
     terminal.expect("Your second factor is set up.");
+    write_down(&mut terminal);
     terminal.expect("$ ");
     offer.app
 }

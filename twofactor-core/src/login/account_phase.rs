@@ -1,7 +1,8 @@
 //! The account phase of a login: stores what the authentication has confirmed, and tells the user what to know.
 //!
 //! What always holds: an application gets here only when an authentication was a success, so what is stored now belongs to
-//! somebody who also had the password. Recovery codes are shown once they are stored, and only then.
+//! somebody who also had the password. Recovery codes are shown once they are stored, and only then; they stand in a
+//! question, because applications drop texts behind the last one. Its answer decides nothing.
 //!
 //! sshd gets here also after a key, in a transaction in which the password was wrong before: what that has left
 //! unfinished is never shown without an answer, which there is nobody to give.
@@ -97,42 +98,37 @@ impl Login<'_> {
         Err(Denial::explained(Reason::NotConfirmed, &problem, "see: twofactor explain"))
     }
 
-    fn store(&mut self, mut pending: Pending) -> Result<(), Denial> {
+    fn store(&mut self, pending: Pending) -> Result<(), Denial> {
         let now = self.world.clock.now()?;
-        if let What::App { recovery, .. } = &mut pending.what
-            && self.request.silent
-        {
-            // Nobody would see them.
-            recovery.clear();
-        }
         let name = pending.what.name();
-        let (event, text, hint) = match &pending.what {
-            What::App { recovery, .. } => {
-                (Event::Enrolled, welcome(recovery), self.missing_recovery_codes(&pending.user))
-            }
-            What::Token(_) => {
-                (Event::Registered, Zeroizing::new(format!("\nToken {name} is yours from now on.\n")), None)
-            }
+        let event = match &pending.what {
+            What::App { .. } => Event::Enrolled,
+            What::Token(_) => Event::Registered,
         };
+        let news = News::of(&pending.what);
+        let user = pending.user.clone();
         if let Err(error) = self.world.newcomers.store_pending(pending, now) {
             self.tell_unless_silent(NOT_SET_UP);
             return Err(error.into());
         }
-        self.audit.record(&self.about(Record::new(event)).with("token", name).with_some("hint", hint));
-        self.tell_unless_silent(&text);
+        self.audit.record(&self.about(Record::new(event)).with("token", name));
+        match news {
+            News::Told(text) => self.tell_unless_silent(&text),
+            News::Asked(question) => self.show_recovery_codes(&question, &user),
+        }
         Ok(())
     }
 
-    /// Whoever enrolls through an application that wants no texts cannot be shown recovery codes, and so has none.
-    fn missing_recovery_codes(&self, user: &UserName) -> Option<String> {
-        let wanted = self.world.config.enrollment.recovery_codes > 0;
-        let hint = || {
-            format!(
-                "{} shows no texts, so {user} has no recovery codes: twofactor recovery {user}",
-                self.request.service
-            )
-        };
-        (self.request.silent && wanted).then(hint)
+    /// Asks a question that holds the recovery codes, also where the application wants no texts. Everything is stored by
+    /// now: whatever is answered, or nothing at all, the login goes on.
+    fn show_recovery_codes(&mut self, question: &str, user: &UserName) {
+        if self.conversation.ask_openly(question).is_ok() {
+            return;
+        }
+        let problem = "the recovery codes were shown in a question that got no answer";
+        let hint = format!("new ones for a user who has not seen them: twofactor recovery {user}");
+        let record = self.about(Record::new(Event::Error)).with("reason", Reason::Conversation);
+        self.audit.record(&record.with("problem", problem).with("hint", hint));
     }
 
     pub(super) fn tell_unless_silent(&mut self, text: &str) {
@@ -170,22 +166,40 @@ impl Login<'_> {
     }
 }
 
-/// What somebody reads who has just set up an app.
-fn welcome(recovery: &[RecoveryCode]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(1024));
-    text.push_str("\nYour second factor is set up. From now on you are asked for a code.\n");
-    if !recovery.is_empty() {
-        text.push_str(
-            "Write these recovery codes down, they are not shown again. Each opens one login\nwithout the app:\n\n",
-        );
-        for pair in recovery.chunks(2) {
-            let shown: Vec<Zeroizing<String>> = pair.iter().map(RecoveryCode::expose_grouped).collect();
-            for code in &shown {
-                let _ = write!(text, "    {}", code.as_str());
-            }
-            text.push('\n');
+/// The words about a second factor that was just stored.
+enum News {
+    /// A text, which the user may miss.
+    Told(Zeroizing<String>),
+    /// A question with the recovery codes in it.
+    Asked(Zeroizing<String>),
+}
+
+impl News {
+    fn of(what: &What) -> Self {
+        match what {
+            What::App { recovery, .. } if recovery.is_empty() => Self::Told(Zeroizing::new(SET_UP.to_owned())),
+            What::App { recovery, .. } => Self::Asked(with_recovery_codes(recovery)),
+            What::Token(_) => Self::Told(Zeroizing::new(format!("\nToken {} is yours from now on.\n", what.name()))),
         }
     }
+}
+
+/// Read by a user who has just set up an app. It begins with a newline, because ssh puts the user's name before it.
+const SET_UP: &str = "\nYour second factor is set up. From now on you are asked for a code.\n";
+
+/// The same with the recovery codes, two in a line, as a question. Ten codes take less than the 512 bytes that
+/// `PAM_MAX_MSG_SIZE` promises.
+fn with_recovery_codes(recovery: &[RecoveryCode]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(1024));
+    text.push_str(SET_UP);
+    text.push_str("Each of these recovery codes opens one login without the app:\n\n");
+    for pair in recovery.chunks(2) {
+        for code in pair {
+            let _ = write!(text, "    {}", code.expose_grouped().as_str());
+        }
+        text.push('\n');
+    }
+    text.push_str("\nThey are not shown again. Write these down, then press Enter: ");
     text
 }
 

@@ -249,9 +249,8 @@ impl Login<'_> {
     }
 
     fn with_recovery_codes(&self, app: App) -> Result<What, Denial> {
-        // Who cannot be shown them gets none, nor does anybody for whom they would not count.
-        let none = self.request.silent || !self.factors.recovery;
-        let count = if none { 0 } else { self.world.config.enrollment.recovery_codes };
+        // None for a user for whom they would not count.
+        let count = if self.factors.recovery { self.world.config.enrollment.recovery_codes } else { 0 };
         let recovery = enrollment::recovery_codes(count)
             .map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))?;
         Ok(What::App { app, recovery, secret: Origin::New })

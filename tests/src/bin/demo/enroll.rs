@@ -7,6 +7,7 @@ use twofactor_tests::ssh::Sshd;
 
 use crate::transcript::{
     command, configure, know_the_host, look_around, run, say, show, show_log_of_module, ssh, ssh_with, typed,
+    write_down,
 };
 
 pub(crate) fn demonstrate(host: &Host) {
@@ -28,14 +29,14 @@ fn switch_on(host: &Host) {
 
 fn first_login(sshd: &Sshd<'_>) -> Authenticator {
     say("Alice logs in as ever. Behind her password stands a secret of her own, for her phone to scan:");
-    // The client's usual level. The recovery codes are said by the account line, which arrives as a banner.
-    let mut session = ssh(sshd, &["LogLevel=INFO"]);
+    let mut session = ssh(sshd, &[]);
     let shown = session.expect(CONFIRM);
     show(shown.trim_start());
     let authenticator = Offer::read(&shown).app;
     let code = authenticator.code(0);
     typed(&format!("{code}, which oathtool computed from the secret"));
     session.type_line(&code);
+    write_down(&mut session);
     look_around(session);
     authenticator
 }

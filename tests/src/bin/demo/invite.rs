@@ -7,7 +7,7 @@ use twofactor_tests::ssh::Sshd;
 use crate::USER;
 use crate::transcript::{
     answer, command, configure, know_the_host, look_around, refused, run, say, show, show_log, show_without_picture,
-    ssh, typed,
+    ssh, typed, write_down,
 };
 
 pub(crate) fn demonstrate(host: &Host) {
@@ -24,7 +24,7 @@ pub(crate) fn demonstrate(host: &Host) {
 
 fn without_invitation(sshd: &Sshd<'_>) {
     say("Somebody has stolen alice's password. That shows him nothing:");
-    let mut session = ssh(sshd, &["LogLevel=INFO"]);
+    let mut session = ssh(sshd, &[]);
     answer(&mut session, INVITATION, "4QX7-9M2P", "a guess");
     refused(session);
 }
@@ -40,12 +40,13 @@ fn invite(host: &Host) -> String {
 
 fn with_invitation(sshd: &Sshd<'_>, code: &str) {
     say("Alice has both. The invitation is used up by it:");
-    let mut session = ssh(sshd, &["LogLevel=INFO"]);
+    let mut session = ssh(sshd, &[]);
     answer(&mut session, INVITATION, code, code);
     let shown = session.expect(CONFIRM);
     show_without_picture(shown.trim_start());
     let code = Offer::read(&shown).app.code(0);
     typed(&format!("{code}, which oathtool computed from the secret"));
     session.type_line(&code);
+    write_down(&mut session);
     look_around(session);
 }

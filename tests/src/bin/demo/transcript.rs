@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use twofactor_tests::first_login::WRITE_DOWN;
 use twofactor_tests::private_host::{Host, PASSWORD};
 use twofactor_tests::ssh::{Client, Sshd};
 use twofactor_tests::terminal::{Size, Terminal};
@@ -52,6 +53,13 @@ pub(crate) fn answer(session: &mut Terminal, question: &str, text: &str, how: &s
     show_without_picture(session.expect(question).trim_start());
     typed(how);
     session.type_line(text);
+}
+
+/// Shows the recovery codes and presses Enter, as a user does who has written them down.
+pub(crate) fn write_down(session: &mut Terminal) {
+    show(session.expect(WRITE_DOWN).trim_start());
+    typed("Enter");
+    session.type_line("");
 }
 
 /// The policy, as the sysadmin reads it.

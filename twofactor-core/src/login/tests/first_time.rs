@@ -241,7 +241,8 @@ fn a_kept_secret_is_shown_in_the_account_phase_and_its_old_codes_stay_burned() {
     let authentication = host.login("alice", vec![]);
     assert!(authentication.told.is_empty(), "behind a wrong password anybody would see it");
     let (again, late) = (authentication.unfinished(), host.login("alice", vec![]).unfinished());
-    let finished = host.finishes(Some(again), Quiet::No, vec![types(""), types("token"), types(&code), shows(1)]);
+    let finished =
+        host.finishes(Some(again), Quiet::No, vec![types(""), types("token"), types(&code), shows(1), types("")]);
     assert_eq!(finished.verdict, AccountVerdict::Stored, "{:?}", finished.lines);
     assert_eq!(code_of(&secret_in(&finished.told), 0), code, "the same secret");
     assert!(finished.told[1].contains("sysadmin"), "whoever has a secret registers no token: {:?}", finished.told);
@@ -283,7 +284,7 @@ fn where_invitations_are_required_a_kept_secret_takes_one_too() {
     assert_eq!(host.types("alice", &early).denial(), Reason::InvitationWrong, "reset takes invitations back");
     let invitation = invite();
     let unfinished = host.types("alice", &invitation).unfinished();
-    let finished = host.finishes(Some(unfinished), Quiet::No, vec![types(""), shows(0)]);
+    let finished = host.finishes(Some(unfinished), Quiet::No, vec![types(""), shows(0), types("")]);
     assert_eq!(finished.verdict, AccountVerdict::Stored);
 }
 
@@ -326,6 +327,44 @@ fn an_invitation_that_expires_meanwhile_enrolls_nobody() {
     assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
 }
 
+/// Cockpit drops the texts behind the last question, and sshd repeats them in the shell: recovery codes that were told
+/// there reached nobody, or the screen twice.
+#[test]
+fn recovery_codes_are_shown_in_a_question_that_is_asked_once_they_are_stored() {
+    let host = host();
+    let unfinished = host.login("bob", vec![shows(0)]).unfinished();
+    let (folder, owner) = (host.directory.path().to_owned(), Owner(nix::unistd::geteuid().as_raw()));
+    let looks_into_the_store = Act::Reads(Box::new(move |_| {
+        let store = Files::new(&folder, owner, Duration::from_millis(10));
+        assert_eq!(store.recovery_left(&bob()).unwrap(), Some(10), "a kill at the question loses nothing");
+        String::new()
+    }));
+    let finished = host.finishes(Some(unfinished), Quiet::No, vec![looks_into_the_store]);
+    assert_eq!(finished.verdict, AccountVerdict::Stored);
+    assert!(finished.told.is_empty(), "{:?}", finished.told);
+    let [question] = &finished.prompts[..] else { panic!("{:?}", finished.prompts) };
+    assert!(question.starts_with('\n') && question.ends_with("Write these down, then press Enter: "), "{question}");
+    assert!(question.len() <= 512, "what PAM_MAX_MSG_SIZE promises: {}", question.len());
+    let code = question.split_whitespace().find(|word| word.len() == 19).expect("a recovery code");
+    assert!(host.types("bob", code).is_accepted());
+}
+
+#[test]
+fn the_answer_to_the_recovery_codes_decides_nothing_and_neither_does_hanging_up() {
+    for act in [types(""), types("the password"), types("000000"), Act::HangsUp] {
+        let host = host();
+        let hangs_up = matches!(act, Act::HangsUp);
+        let unfinished = host.login("bob", vec![shows(0)]).unfinished();
+        let finished = host.finishes(Some(unfinished), Quiet::No, vec![act]);
+        assert_eq!(finished.verdict, AccountVerdict::Stored);
+        assert_eq!(host.store.recovery_left(&bob()).unwrap(), Some(10));
+        assert_eq!(host.store.unlock(&bob()).unwrap(), Some(0), "it was no guess");
+        assert_eq!(finished.lines[0], "enrolled user=bob service=sshd rhost=192.0.2.7 token=app");
+        assert_eq!(finished.lines.len(), if hangs_up { 2 } else { 1 }, "{:?}", finished.lines);
+        assert!(!hangs_up || finished.lines[1].contains("twofactor recovery bob"), "{:?}", finished.lines);
+    }
+}
+
 #[test]
 fn an_application_that_wants_no_texts_gets_none_but_what_belongs_to_a_question() {
     let host = host();
@@ -339,11 +378,21 @@ fn an_application_that_wants_no_texts_gets_none_but_what_belongs_to_a_question()
     };
     let outcome = host.run(&request, NOW, None, vec![shows(0)]);
     let unfinished = outcome.unfinished();
-    let finished = host.finishes(Some(unfinished), Quiet::Silent, vec![]);
+    let finished = host.finishes(Some(unfinished), Quiet::Silent, vec![types("")]);
     assert_eq!(finished.verdict, AccountVerdict::Stored);
     assert!(finished.told.is_empty());
-    assert!(finished.lines[0].contains("twofactor recovery bob"), "{:?}", finished.lines);
-    assert_eq!(host.store.recovery_left(&bob()).unwrap(), None);
+    assert!(finished.prompts[0].contains("recovery codes"), "{:?}", finished.prompts);
+    assert_eq!(host.store.recovery_left(&bob()).unwrap(), Some(10));
+}
+
+#[test]
+fn where_no_recovery_codes_are_made_nothing_is_asked_about_them() {
+    let mut host = host();
+    host.config.enrollment.recovery_codes = 0;
+    let unfinished = host.login("bob", vec![shows(0)]).unfinished();
+    let finished = host.finishes(Some(unfinished), Quiet::No, vec![]);
+    assert_eq!(finished.verdict, AccountVerdict::Stored);
+    assert_eq!(finished.told, ["\nYour second factor is set up. From now on you are asked for a code.\n"]);
 }
 
 const FOB: &str = "1234567891234";
