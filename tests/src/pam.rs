@@ -281,6 +281,11 @@ impl Running {
         self.stdin.as_mut().expect("the script goes on").write_all(line.as_bytes()).expect("the application reads");
     }
 
+    /// The application's process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What the transaction came to until now.
     pub fn so_far(&self) -> &Outcome {
         &self.outcome

@@ -1,0 +1,53 @@
+//! Every system call of every command that changes something fails: afterwards the state is the old one or the new one,
+//! the command says which, and doing it again brings the new one.
+
+use std::collections::BTreeMap;
+
+use twofactor_tests::private_host::Host;
+use twofactor_tests::random::Random;
+
+use crate::deeds::{DEEDS, Household, Snapshot, seen};
+use crate::strace::{failing, faults, shuffle, trace, traced};
+use crate::tally::{Budget, Tally};
+
+pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
+    let mut tally = Tally::default();
+    let _household = Household::move_in(host);
+    let snapshot = Snapshot::take(host);
+    let before = seen(host);
+    let (mut cases, mut after) = (Vec::new(), BTreeMap::new());
+    for (deed, arguments) in DEEDS.iter().enumerate() {
+        snapshot.restore(host);
+        let done = traced(host, "twofactor").args(*arguments).output().unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", twofactor_tests::private_host::said(&done));
+        after.insert(deed, seen(host));
+        cases.extend(faults(&trace(host), random).into_iter().map(|fault| (deed, fault)));
+    }
+    shuffle(&mut cases, random);
+    while budget.allows(&tally) {
+        let Some((deed, fault)) = cases.pop() else { break };
+        tally.case();
+        snapshot.restore(host);
+        let arguments = DEEDS[deed];
+        let ended = failing(host, "twofactor", &fault).args(arguments).output().unwrap();
+        let now = seen(host);
+        let (well, done) = (ended.status.success(), now == after[&deed]);
+        let story = |what: &str| {
+            let said = twofactor_tests::private_host::said(&ended);
+            format!("{what}: {}, {fault:?}\n{said}\nbefore:\n{before}\nnow:\n{now}", arguments.join(" "))
+        };
+        tally.count(if well { "done all the same" } else { "refused" });
+        if well {
+            tally.check(done, || story("a command said it was done and was not"));
+        } else if !done && now != before {
+            tally.count("left half way");
+            let _ = host.run_twofactor(arguments);
+            tally.check(seen(host) == after[&deed], || {
+                story("a command left a state that repeating it does not finish")
+            });
+        }
+        let panicked = String::from_utf8_lossy(&ended.stderr).contains("panicked");
+        tally.check(!panicked, || story("a command panicked"));
+    }
+    tally
+}

@@ -1,0 +1,142 @@
+//! Commands that change the state, and the state as an administrator sees it before and after.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use twofactor_tests::fob::{Fob, seed_file};
+use twofactor_tests::private_host::Host;
+
+const STATE: &str = "/var/lib/twofactor";
+
+/// Commands, each tried on the same state.
+pub(crate) const DEEDS: [&[&str]; 18] = [
+    &["enroll", "bob", "--no-confirm", "--qr", "none"],
+    &["enroll", "alice", "--no-confirm", "--qr", "none", "--replace"],
+    &["reset", "alice", "--yes"],
+    &["recovery", "alice", "--count", "4"],
+    &["unlock", "alice"],
+    &["invite", "bob"],
+    &["token", "import", "/root/new.csv", "--series", "new"],
+    &["token", "assign", "T0000003", "bob"],
+    &["token", "assign", "T0000003", "alice"],
+    &["token", "unassign", "C0000001"],
+    &["token", "unassign", "C0000002", "--force"],
+    &["token", "disable", "C0000001"],
+    &["token", "lost", "C0000001"],
+    &["token", "revoke", "C0000001", "--yes"],
+    &["token", "delete", "T0000003", "--yes"],
+    &["series", "delete", "spare", "--yes"],
+    &["service", "enable", "login", "--yes", "--force"],
+    &["service", "enable", "sudo", "--yes", "--force"],
+];
+
+/// A host with alice (app, recovery codes, a token), carol (a token), bob (nothing) and tokens in the inventory.
+pub(crate) struct Household {
+    /// A code that neither alice's app nor her token shows.
+    pub(crate) wrong_code: String,
+    /// Alice's token.
+    pub(crate) hers: Fob,
+    /// Carol's.
+    pub(crate) carols: Fob,
+}
+
+impl Household {
+    pub(crate) fn move_in(host: &Host) -> Self {
+        host.configure("[throttle]\nfree_attempts = 1000\n");
+        let module = twofactor_core::pam_service::modules::folder().expect("libpam has modules");
+        let security = host.place("security");
+        host.succeed("cp", ["--archive", module.to_str().unwrap(), security.to_str().unwrap()]);
+        fs::copy(host.place("bin/pam_twofactor.so"), security.join("pam_twofactor.so")).unwrap();
+        host.succeed("mount", ["--bind", security.to_str().unwrap(), module.to_str().unwrap()]);
+        let (hers, carols) = (Fob::button(1), Fob::button(2));
+        let alice = host.user_with_app("alice");
+        // An administrator who can log in: without one nothing is enabled.
+        host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
+        host.assign_more(&hers, "alice");
+        host.user_with("carol", &carols);
+        host.add_user("bob");
+        let spare = host.private_file("spare.csv", &seed_file(&Fob::box_of(3, 3)));
+        host.sysadmin(&["token", "import", spare.to_str().unwrap(), "--series", "spare"]);
+        host.private_file("new.csv", &seed_file(&Fob::box_of(20, 5)));
+        let shown = hers.authenticator.counter_codes(0, 2000);
+        let wrong_code =
+            alice.authenticator.wrong_codes().find(|code| !shown.contains(code)).expect("wrong codes are many");
+        Self { wrong_code, hers, carols }
+    }
+}
+
+/// All of a state, kept to come back to.
+pub(crate) struct Snapshot;
+
+impl Snapshot {
+    pub(crate) fn take(host: &Host) -> Self {
+        for (from, to) in [(STATE, "state"), ("/etc", "etc-before")] {
+            host.succeed("cp", ["--archive", from, host.place(to).to_str().unwrap()]);
+        }
+        Self
+    }
+
+    pub(crate) fn restore(&self, host: &Host) {
+        host.succeed("rm", ["-rf", STATE]);
+        host.succeed("cp", ["--archive", host.place("state").to_str().unwrap(), STATE]);
+        for folder in ["pam.d", "twofactor", "ssh"] {
+            let kept = host.place("etc-before").join(folder);
+            host.succeed("rm", ["-rf", &format!("/etc/{folder}")]);
+            if kept.exists() {
+                host.succeed("cp", ["--archive", kept.to_str().unwrap(), "/etc"]);
+            }
+        }
+    }
+}
+
+/// What an administrator sees: users, tokens, and the PAM files. Without times, counts of wrong codes and identities, which
+/// differ from run to run.
+pub(crate) fn seen(host: &Host) -> String {
+    let mut seen = String::new();
+    for arguments in [&["status", "alice"][..], &["status", "carol"], &["status", "bob"], &["token", "list"]] {
+        let output = host.run_twofactor(&[&["--json"], arguments].concat());
+        let mut value: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        forget_volatile(&mut value);
+        let code = output.status.code().unwrap_or(-1);
+        seen += &format!("{arguments:?}: {code} {value}\n");
+    }
+    for service in ["login", "sudo"] {
+        let text = fs::read_to_string(Path::new("/etc/pam.d").join(service)).unwrap_or_default();
+        seen += &format!("{service}: {text}\n");
+    }
+    seen
+}
+
+/// Members whose values differ from run to run.
+const VOLATILE: [&str; 12] = [
+    "issued",
+    "assigned_at",
+    "last_accepted",
+    "imported_at",
+    "failures",
+    "last_failure",
+    "until",
+    "expires",
+    "invitation",
+    "created",
+    "since",
+    "at",
+];
+
+fn forget_volatile(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for name in VOLATILE {
+                members.remove(name);
+            }
+            // An app has a random serial.
+            if members.get("serial").and_then(Value::as_str).is_some_and(|serial| serial.starts_with("app-")) {
+                members.remove("serial");
+            }
+            members.values_mut().for_each(forget_volatile);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_volatile),
+        _ => {}
+    }
+}
