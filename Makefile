@@ -15,7 +15,7 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test bench lint
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test torture bench lint
 .PHONY: install uninstall deb clean
 
 help: ## List the targets
@@ -56,6 +56,13 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; els
 vm-test: ## Boot a Debian in QEMU, install the package, reboot, log in on the console with password and code
 	tests/install-packages vm
 	$(CARGO) run --locked -p twofactor-tests --bin vm-test
+
+MINUTES ?= 20
+torture: ## Failing calls, kills, stops, races, jumping clocks, damaged PAM files: one table (MINUTES=20)
+	tests/install-packages
+	$(MAKE) --no-print-directory build
+	$(CARGO) build --release --locked -p twofactor-tests --bins
+	target/release/torture --minutes $(MINUTES)
 
 bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench

@@ -1,5 +1,6 @@
 //! A login whose answers are all written beforehand, for processes that may end at any moment.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
@@ -45,7 +46,10 @@ pub(crate) fn answered(host: &Host, mut command: Command, answers: &[&str]) -> E
 
 /// How pam-login takes an answer.
 pub(crate) fn line(answer: &str) -> String {
-    let hex: String = answer.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = answer.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     format!("answer {hex}\n")
 }
 

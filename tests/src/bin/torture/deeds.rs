@@ -1,7 +1,8 @@
 //! Commands that change the state, and the state as an administrator sees it before and after.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use twofactor_tests::fob::{Fob, seed_file};
@@ -67,21 +68,25 @@ impl Household {
 }
 
 /// All of a state, kept to come back to.
-pub(crate) struct Snapshot;
+pub(crate) struct Snapshot {
+    state: PathBuf,
+    etc: PathBuf,
+}
 
 impl Snapshot {
     pub(crate) fn take(host: &Host) -> Self {
-        for (from, to) in [(STATE, "state"), ("/etc", "etc-before")] {
-            host.succeed("cp", ["--archive", from, host.place(to).to_str().unwrap()]);
+        let snapshot = Self { state: host.place("state"), etc: host.place("etc-before") };
+        for (from, to) in [(STATE, &snapshot.state), ("/etc", &snapshot.etc)] {
+            host.succeed("cp", ["--archive", from, to.to_str().unwrap()]);
         }
-        Self
+        snapshot
     }
 
     pub(crate) fn restore(&self, host: &Host) {
         host.succeed("rm", ["-rf", STATE]);
-        host.succeed("cp", ["--archive", host.place("state").to_str().unwrap(), STATE]);
+        host.succeed("cp", ["--archive", self.state.to_str().unwrap(), STATE]);
         for folder in ["pam.d", "twofactor", "ssh"] {
-            let kept = host.place("etc-before").join(folder);
+            let kept = self.etc.join(folder);
             host.succeed("rm", ["-rf", &format!("/etc/{folder}")]);
             if kept.exists() {
                 host.succeed("cp", ["--archive", kept.to_str().unwrap(), "/etc"]);
@@ -99,11 +104,11 @@ pub(crate) fn seen(host: &Host) -> String {
         let mut value: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
         forget_volatile(&mut value);
         let code = output.status.code().unwrap_or(-1);
-        seen += &format!("{arguments:?}: {code} {value}\n");
+        let _ = writeln!(seen, "{arguments:?}: {code} {value}");
     }
     for service in ["login", "sudo"] {
         let text = fs::read_to_string(Path::new("/etc/pam.d").join(service)).unwrap_or_default();
-        seen += &format!("{service}: {text}\n");
+        let _ = writeln!(seen, "{service}: {text}");
     }
     seen
 }
