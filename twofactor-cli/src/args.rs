@@ -291,8 +291,12 @@ Examples:
 
 /// Say what is wrong with this host, and what mends it
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "Looks at the configuration, the state, the PAM services, sshd, the clock and the users. Changes nothing. Exit code 1 when there is a problem or a warning; notes do not count.", after_help = DOCTOR_EXAMPLES)]
-pub(crate) struct Doctor {}
+#[command(help_template = PAGE, before_help = "Looks at the configuration, the state, the PAM services, sshd, the clock and the users. Changes nothing without --fix. Exit code 1 when there is a problem or a warning; notes do not count.", after_help = DOCTOR_EXAMPLES)]
+pub(crate) struct Doctor {
+    /// First mend what is safe to mend: files beside the registry that cannot be used, and wrong numbers of tokens
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
 
 /// Check or show the configuration
 #[derive(Debug, Subcommand)]

@@ -39,6 +39,17 @@ impl Host {
         Ok(Self { config, config_file, accounts, clock: SystemClock })
     }
 
+    /// The same for a command that changes something: sets aside what stands in the way of the registry, and says so.
+    pub(crate) fn to_change(named: Option<&Path>) -> Result<Self, Failure> {
+        let host = Self::open(named)?;
+        let aside = host.accounts.clear_registry();
+        for path in &aside {
+            output::warning(&format!("what could not be used beside the registry is now {}", path.display()));
+        }
+        journal::write_all(aside.iter().map(|path| journal::about_set_aside(path)));
+        Ok(host)
+    }
+
     /// The time now.
     pub(crate) fn now(&self) -> Result<UnixTime, Failure> {
         Ok(self.clock.now()?)

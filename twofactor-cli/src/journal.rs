@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
@@ -25,6 +26,11 @@ pub(crate) fn about_token(event: Event, serial: &Serial) -> Record {
 /// Begins a line about a series.
 pub(crate) fn about_series(event: Event, series: &str) -> Record {
     Record::new(event).with("series", series)
+}
+
+/// A line about what was set aside beside the registry, with its new name.
+pub(crate) fn about_set_aside(path: &Path) -> Record {
+    Record::new(Event::Repaired).with("set_aside", path.display())
 }
 
 /// Writes the line, with who did it.

@@ -57,6 +57,8 @@ pub enum Event {
     SeriesDeleted,
     /// All tokens of a series got other parameters.
     SeriesMended,
+    /// `doctor --fix` has mended something in the state.
+    Repaired,
     /// The module was put into a PAM service.
     ServiceEnabled,
     /// The module was taken out of a PAM service.
@@ -67,7 +69,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -90,6 +92,7 @@ impl Event {
         Self::Resynced,
         Self::SeriesDeleted,
         Self::SeriesMended,
+        Self::Repaired,
         Self::ServiceEnabled,
         Self::ServiceDisabled,
         Self::Error,
@@ -120,6 +123,7 @@ impl Event {
             Self::Resynced => "resynced",
             Self::SeriesDeleted => "series-deleted",
             Self::SeriesMended => "series-mended",
+            Self::Repaired => "repaired",
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",

@@ -138,6 +138,7 @@ fn writers(event: Event) -> Writers {
         | Event::Deleted
         | Event::SeriesDeleted
         | Event::SeriesMended
+        | Event::Repaired
         | Event::ServiceEnabled
         | Event::ServiceDisabled => Writers::Tool,
     }

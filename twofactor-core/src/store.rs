@@ -383,9 +383,10 @@ impl StoreError {
                 format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
             }
             Self::Registry(error) => error.hint(),
-            Self::LostTokens { path, user, .. } => {
-                format!("restore {} from a backup, or run: twofactor reset {user}", path.display())
-            }
+            Self::LostTokens { path, user, .. } => format!(
+                "twofactor doctor --fix; if that does not help, restore {} from a backup or run: twofactor reset {user}",
+                path.display()
+            ),
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
         }
     }

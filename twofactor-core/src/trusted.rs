@@ -155,6 +155,15 @@ pub struct InPlace {
     protection: Protection,
 }
 
+/// How a file begins.
+#[derive(Debug)]
+pub struct Beginning {
+    /// Its first bytes.
+    pub bytes: Vec<u8>,
+    /// The size of all of it.
+    pub size: u64,
+}
+
 impl InPlace {
     /// Reads the whole file.
     pub fn read(&self, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
@@ -244,6 +253,21 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error(&path, "examine", error)),
         }
+    }
+
+    /// The first `count` bytes of the file `name`, or fewer where it has no more, and its size; `None` when there is none.
+    ///
+    /// Not for a file on which somebody else keeps POSIX locks, for the same reason as [`Folder::examine`].
+    pub fn beginning(&self, name: &str, count: usize) -> Result<Option<Beginning>, FileError> {
+        let path = self.path.join(name);
+        let Some(file) = open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? else {
+            return Ok(None);
+        };
+        let size = check_file(&file, &path, self.owner, self.protection)?.len();
+        let mut bytes = Vec::with_capacity(count);
+        let most = u64::try_from(count).unwrap_or(u64::MAX);
+        file.take(most).read_to_end(&mut bytes).map_err(|error| io_error(&path, "read", error))?;
+        Ok(Some(Beginning { bytes, size }))
     }
 
     /// Makes an empty file `name` that nobody else may read, in the place of what a crash may have left there.

@@ -256,6 +256,23 @@ fn sqlite_says_so(path: &str) {
 }
 
 #[test]
+fn a_fifo_stands_in_the_place_of_the_registrys_journal() {
+    private_host(|host| {
+        make_well(host);
+        import(host);
+        nix::unistd::mkfifo(format!("{STATE}/registry.db-journal").as_str(), Mode::S_IRUSR).unwrap();
+        let mend = |host: &Host| {
+            let (report, _) = doctor(host);
+            crate::run_commands(host, &report);
+            let (report, code) = doctor(host);
+            assert_eq!((ids(&report), code), (["set-aside"].into(), 0), "it is out of the way");
+            crate::run_commands(host, &report);
+        };
+        check(host, &["registry-obstructed"], ByHand(&mend));
+    });
+}
+
+#[test]
 fn the_registry_is_of_a_newer_version() {
     let make = |host: &Host| {
         import(host);

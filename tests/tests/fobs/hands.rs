@@ -1,5 +1,7 @@
 //! A token goes from hand to hand: who may log in with it now, and which of its codes are used.
 
+use std::process::Stdio;
+
 use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
 use twofactor_tests::private_host::Host;
@@ -181,5 +183,32 @@ fn a_revoked_token_opens_nothing_for_anybody_ever_again() {
         host.succeed_at(NOW, &["token", "revoke", &other.serial, "--yes", "--force"]);
         assert_denied(&host.login_at(NOW, "alice").typing(other.code_of(1)));
         assert_last_logged(host, &["denied user=alice", "reason=not-enrolled"]);
+    });
+}
+
+#[test]
+fn reset_beside_a_fob_that_changes_hands_leaves_the_right_number_of_them() {
+    host(|host| {
+        let fob = Fob::button(1);
+        host.user_with("alice", &fob);
+        let start = |arguments: &[&str]| {
+            let mut command = host.command("twofactor");
+            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        for round in 0..30 {
+            let given = round % 2 == 1;
+            let give: &[&str] = &["token", "assign", &fob.serial, "alice"];
+            let take: &[&str] = &["token", "unassign", &fob.serial, "--force"];
+            let change = if given { give } else { take };
+            let resets = [0; 4].map(|_| start(&["reset", "alice", "--yes"]));
+            assert!(start(change).wait().unwrap().success(), "round {round}");
+            for mut reset in resets {
+                reset.wait().unwrap();
+            }
+            let repaired = host.run_twofactor(&["--json", "doctor", "--fix"]);
+            let report: serde_json::Value = serde_json::from_slice(&repaired.stdout).unwrap();
+            assert_eq!(report["fixed"], serde_json::json!([]), "round {round}: the number was wrong");
+        }
+        assert_accepted(&host.login("alice").typing(fob.code_of(0)));
     });
 }

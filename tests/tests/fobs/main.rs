@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod beside_registry;
 mod broken_registry;
 mod clocks;
 mod crashes;

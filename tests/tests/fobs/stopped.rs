@@ -33,11 +33,20 @@ fn held(database: Range, shared_memory: Range) -> [File; 2] {
     [lock(REGISTRY, database), lock(&format!("{REGISTRY}-shm"), shared_memory)]
 }
 
-fn lock(path: &str, (start, length): Range) -> File {
+/// Holds the lock on the whole file that nobody can share, until the file is dropped.
+pub(crate) fn exclusively(path: &str) -> File {
+    lock_as(libc::F_WRLCK, path, WHOLE_DATABASE)
+}
+
+fn lock(path: &str, range: Range) -> File {
+    lock_as(libc::F_RDLCK, path, range)
+}
+
+fn lock_as(kind: i32, path: &str, (start, length): Range) -> File {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).unwrap();
     let lock = libc::flock {
-        l_type: libc::F_RDLCK.try_into().unwrap(),
+        l_type: kind.try_into().unwrap(),
         l_whence: libc::SEEK_SET.try_into().unwrap(),
         l_start: start,
         l_len: length,

@@ -52,6 +52,25 @@ pub(crate) enum Token {
     Probe(Probe),
 }
 
+impl Token {
+    /// Whether the command only looks.
+    pub(crate) fn changes_nothing(&self) -> bool {
+        match self {
+            Self::Import(import) => import.dry_run,
+            Self::List(_) | Self::Show(_) | Self::Verify(_) | Self::Identify(_) => true,
+            Self::Probe(probe) => !probe.fix,
+            Self::Assign(_)
+            | Self::Unassign(_)
+            | Self::Enable(_)
+            | Self::Disable(_)
+            | Self::Lost(_)
+            | Self::Revoke(_)
+            | Self::Delete(_)
+            | Self::Resync(_) => false,
+        }
+    }
+}
+
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   twofactor token import tokens.zip --dry-run

@@ -1,6 +1,6 @@
 //! `twofactor doctor`: what is wrong with this host, why it matters, and what mends it.
 //!
-//! What always holds: nothing is changed and nothing locked. What cannot be looked at is said and is never taken for well:
+//! Invariants: without `--fix` nothing is changed and nothing locked. What cannot be looked at is said and is never taken for well:
 //! with a broken configuration, a missing state folder or a damaged registry everything else is looked at all the same.
 //! What a thing means is judged by `twofactor_core::checkup`; here it is only looked up.
 
@@ -8,6 +8,7 @@ mod accounts;
 mod clock;
 mod configuration;
 mod polkit;
+mod repairs;
 mod selinux;
 mod services;
 mod sshd;
@@ -20,14 +21,16 @@ use std::path::Path;
 use twofactor_core::checkup::{Finding, Severity};
 use twofactor_core::config::Config;
 
+use crate::args;
 use crate::error::Failure;
 use crate::host;
 use crate::output::{Output, Stream, Verbosity};
 
-pub(crate) fn run(named: Option<&Path>, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &args::Doctor, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     host::must_be_root()?;
     host::protect_memory();
-    let checkup = Checkup { areas: look(named) };
+    let repairs = if arguments.fix { repairs::make(named) } else { Vec::new() };
+    let checkup = Checkup { repairs, areas: look(named) };
     let screen = output.screen(Stream::Results);
     let text = || words::as_text(&checkup, screen, output.verbosity == Verbosity::Quiet);
     output.report(text, || words::as_json(&checkup))?;
@@ -37,6 +40,8 @@ pub(crate) fn run(named: Option<&Path>, output: &Output) -> Result<(), Failure> 
 
 /// Everything that was looked at.
 struct Checkup {
+    /// What was mended before, in words.
+    repairs: Vec<String>,
     areas: Vec<Area>,
 }
 

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use token::LineProblem;
 
-use crate::args::{self, Command, Typed};
+use crate::args::{Command, Series, Typed};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::Output;
@@ -36,19 +36,21 @@ use crate::output::Output;
 pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
     let file = typed.global.config.as_deref();
     match typed.command {
-        Command::Enroll(arguments) => enroll::run(&arguments, &Host::open(file)?, output),
+        Command::Enroll(arguments) => enroll::run(&arguments, &Host::to_change(file)?, output),
         Command::Status(arguments) => status::run(&arguments, &Host::open(file)?, output),
         Command::Verify(arguments) => verify::run(arguments, &Host::open(file)?, output),
-        Command::Reset(arguments) => reset::run(&arguments, &Host::open(file)?, output),
-        Command::Recovery(arguments) => recovery::run(&arguments, &Host::open(file)?, output),
-        Command::Unlock(arguments) => unlock::run(&arguments, &Host::open(file)?, output),
-        Command::Invite(arguments) => invite::run(&arguments, &Host::open(file)?, output),
+        Command::Reset(arguments) => reset::run(&arguments, &Host::to_change(file)?, output),
+        Command::Recovery(arguments) => recovery::run(&arguments, &Host::to_change(file)?, output),
+        Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),
+        Command::Invite(arguments) => invite::run(&arguments, &Host::to_change(file)?, output),
         Command::Service(arguments) => service::run(&arguments, file, output),
         Command::Explain(arguments) => explain::run(&arguments, file, output),
         Command::Log(arguments) => log::run(&arguments, file, output),
-        Command::Token(arguments) => token::run(arguments, &Host::open(file)?, output),
+        Command::Token(arguments) if arguments.changes_nothing() => token::run(arguments, &Host::open(file)?, output),
+        Command::Token(arguments) => token::run(arguments, &Host::to_change(file)?, output),
+        Command::Series(arguments @ Series::Delete(_)) => series::run(arguments, &Host::to_change(file)?, output),
         Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
-        Command::Doctor(args::Doctor {}) => doctor::run(file, output),
+        Command::Doctor(arguments) => doctor::run(&arguments, file, output),
         Command::Config(arguments) => config::run(&arguments, file, output),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -75,6 +75,10 @@ catalogue! {
     NetworkFileSystem "network-file-system" Warning "a registry on a network file system can be damaged, and locks may not hold";
     /// Not a registry of ours, or no longer.
     RegistryDamaged "registry-damaged" Problem "logins with physical tokens are refused";
+    /// A file beside it cannot be used.
+    RegistryObstructed "registry-obstructed" Problem "logins with physical tokens are refused until it is set aside";
+    /// Something was set aside there.
+    SetAside "set-aside" Note "a log that cannot be read may have held changes that are missing now";
     /// A newer version wrote it.
     RegistryNewer "registry-newer" Problem "logins with physical tokens are refused by this older version";
     /// It cannot answer now.

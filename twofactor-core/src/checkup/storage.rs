@@ -57,7 +57,11 @@ pub fn of_store(error: &StoreError) -> Finding {
         }
         StoreError::LostState(path) => forget(Id::LostState, what, &user_of(path)),
         StoreError::Corrupt { path, .. } => forget(Id::DamagedAccount, what, &user_of(path)),
-        StoreError::LostTokens { user, .. } => forget(Id::LostTokens, what, user.as_str()),
+        StoreError::LostTokens { user, .. } => {
+            let advice = "twofactor doctor --fix repairs the number where the registry's history explains it; otherwise \
+                          restore the registry from a backup, or forget the account and enroll the user again";
+            Finding::consider(Id::LostTokens, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
+        }
     }
 }
 
@@ -71,6 +75,9 @@ fn of_registry(error: &RegistryError) -> Finding {
     let id = match error {
         RegistryError::File(error) => return of_file(error),
         RegistryError::Foreign(_) | RegistryError::Lost(_) | RegistryError::Damaged { .. } => Id::RegistryDamaged,
+        RegistryError::Beside { .. } => {
+            return Finding::run(Id::RegistryObstructed, error.to_string(), "twofactor doctor --fix");
+        }
         RegistryError::Newer { .. } => Id::RegistryNewer,
         RegistryError::Busy(_)
         | RegistryError::Full(_)
@@ -88,6 +95,11 @@ pub fn of_flaw(flaw: &Flaw) -> Finding {
         Flaw::LeftOver(path) => {
             let what = format!("{} was left behind by a command that was interrupted", path.display());
             Finding::run(Id::LeftOver, what, removal(path))
+        }
+        Flaw::SetAside(path) => {
+            let what = format!("{} could not be used beside the registry and was set aside", path.display());
+            let advice = "see whether the last changes of tokens are there (twofactor log, twofactor token list), then";
+            Finding::consider(Id::SetAside, what, advice, removal(path))
         }
         Flaw::Unknown(path) => {
             let what = format!("{} does not belong to twofactor", path.display());

@@ -9,6 +9,7 @@
 mod administration;
 mod first_time;
 mod inspection;
+mod repair;
 mod secret_file;
 mod slots;
 mod state_file;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
 pub use inspection::{Flaw, Inspection};
+pub use repair::{Repair, Repairs};
 pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
 use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
@@ -57,12 +59,14 @@ pub struct Files {
     state: PathBuf,
     owner: Owner,
     patience: Duration,
+    /// What is left of it for the registry.
+    registry_patience: registry::Patience,
 }
 
 impl Files {
     /// The store in the folder `state`, all of which must belong to `owner`. Nothing is opened yet.
     pub fn new(state: &Path, owner: Owner, patience: Duration) -> Self {
-        Self { state: state.to_owned(), owner, patience }
+        Self { state: state.to_owned(), owner, patience, registry_patience: registry::Patience::of_a_login() }
     }
 
     /// The folder of everything.
@@ -78,7 +82,7 @@ impl Files {
 
     /// The physical tokens assigned to the user.
     fn held_by(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
-        Ok(registry::held_by(&self.state_folder()?, user)?)
+        Ok(registry::held_by(&self.state_folder()?, user, &self.registry_patience)?)
     }
 
     /// What the user has, as `account` and the registry know it.

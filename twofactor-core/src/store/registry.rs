@@ -5,6 +5,7 @@
 //! Who changes the registry holds the lock on the state folder. A registry that is damaged, foreign or of a newer version
 //! is an error and never "no tokens".
 
+mod beside;
 mod change;
 mod history;
 mod intake;
@@ -16,17 +17,21 @@ use std::borrow::Borrow as _;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
+pub(crate) use beside::ASIDE;
 pub(crate) use change::{Edit, Event};
 pub use history::{History, Past};
 pub use intake::{Counts, Finding, Intake, NewToken, Origin};
 pub use look::{Filter, Import, Listed, Ownership, Reader, SeriesSummary};
 pub(crate) use row::Stored;
+
+use beside::Log;
 
 use crate::account::Held;
 use crate::clock::UnixTime;
@@ -43,8 +48,13 @@ const UNFINISHED: &str = "registry.db.new";
 pub(crate) const WRITE_AHEAD_LOG: &str = "registry.db-wal";
 pub(crate) const SHARED_MEMORY: &str = "registry.db-shm";
 
-/// How long a reader waits for whoever is repairing the registry after a crash.
+/// What is left there of a change that was made while the registry had no write-ahead log.
+pub(crate) const JOURNAL: &str = "registry.db-journal";
+
+/// How long a command waits for whoever is repairing the registry after a crash.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for a login, all of whose waits are less than a second together.
+const LOGIN_PATIENCE: Duration = Duration::from_millis(800);
 /// How long a change that is written waits for logins that read, to tidy up behind itself.
 const READERS_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a change waits for another one: an import of a million tokens takes seconds.
@@ -74,6 +84,14 @@ pub enum RegistryError {
     /// It was there once: its write-ahead log is left.
     #[error("{} is gone, but its write-ahead log is still there", .0.display())]
     Lost(PathBuf),
+    /// A file beside it cannot be used.
+    #[error("{} {problem}", path.display())]
+    Beside {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, as a predicate.
+        problem: &'static str,
+    },
     /// A newer version of this program wrote it.
     #[error("{} was written by a newer version of twofactor (format {found}; this version knows up to {known})", path.display())]
     Newer {
@@ -117,7 +135,7 @@ impl RegistryError {
         match self {
             Self::File(FileError::Unsafe { .. }) => Reason::UnsafeFile,
             Self::File(FileError::LockTimeout { .. }) | Self::Busy(_) => Reason::LockTimeout,
-            Self::Foreign(_) | Self::Lost(_) | Self::Damaged { .. } => Reason::StoreCorrupt,
+            Self::Foreign(_) | Self::Lost(_) | Self::Beside { .. } | Self::Damaged { .. } => Reason::StoreCorrupt,
             Self::File(_) | Self::Newer { .. } | Self::Full(_) | Self::ReadOnly(_) | Self::Unavailable { .. } => {
                 Reason::StoreUnavailable
             }
@@ -134,6 +152,9 @@ impl RegistryError {
             Self::Foreign(path) | Self::Lost(path) | Self::Damaged { path, .. } => {
                 format!("restore {} from a backup", path.display())
             }
+            Self::Beside { .. } => {
+                "the next change of a token sets it aside, and so does: twofactor doctor --fix".to_owned()
+            }
             Self::Newer { .. } => "install the newer version of twofactor, or restore an older registry".to_owned(),
             Self::Full(_) => "the disk is full; free some space".to_owned(),
             Self::ReadOnly(_) => "mount the file system for writing".to_owned(),
@@ -149,37 +170,65 @@ impl RegistryError {
     }
 }
 
+/// How long a login goes on waiting for a registry that does not answer: all its questions together.
+#[derive(Debug)]
+pub(crate) struct Patience(Mutex<Duration>);
+
+impl Patience {
+    pub(crate) fn of_a_login() -> Self {
+        Self(Mutex::new(LOGIN_PATIENCE))
+    }
+
+    /// Asks with what is left of the patience. An answer costs nothing of it, the lack of one as long as it took.
+    pub(crate) fn asking<T>(&self, ask: impl FnOnce(Duration) -> Result<T, RegistryError>) -> Result<T, RegistryError> {
+        let left = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = Instant::now();
+        let answer = ask(left);
+        if answer.is_err() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = left.saturating_sub(started.elapsed());
+        }
+        answer
+    }
+}
+
 /// The physical tokens assigned to `user`. Also those that open nothing. None where nothing was ever imported.
-pub fn held_by(state: &Folder, user: &UserName) -> Result<Vec<Held>, RegistryError> {
-    match Reader::for_login(state)? {
+pub(crate) fn held_by(state: &Folder, user: &UserName, patience: &Patience) -> Result<Vec<Held>, RegistryError> {
+    patience.asking(|patience| match Reader::for_login(state, patience)? {
         Some(reader) => reader.held_by(user),
         None => Ok(Vec::new()),
-    }
+    })
+}
+
+/// Whether something stands in the way of the registry that whoever changes it sets aside or rolls back.
+pub(crate) fn is_obstructed(state: &Folder) -> bool {
+    matches!(open(state, OpenFlags::SQLITE_OPEN_READ_ONLY), Err(RegistryError::Beside { .. }))
 }
 
 /// Opens the registry in the folder `state`; `None` when there is none.
 fn open(state: &Folder, flags: OpenFlags) -> Result<Option<Connection>, RegistryError> {
     let path = state.path().join(FILE);
-    if is_there(state)? { connect(&path, &path, flags).map(Some) } else { Ok(None) }
+    match looked_at(state)? {
+        Some(_) => connect(&path, &path, flags, PATIENCE).map(Some),
+        None => Ok(None),
+    }
 }
 
-/// Whether there is a registry. Its files are looked at before anything else opens them.
-fn is_there(state: &Folder) -> Result<bool, RegistryError> {
-    let log = state.examine(WRITE_AHEAD_LOG)?;
-    match state.examine(FILE)? {
-        Some(_) => {}
-        None if log.is_some() => return Err(RegistryError::Lost(state.path().join(FILE))),
-        None => return Ok(false),
+/// Looks at the registry's files before anything else opens them; `None` when there is no registry.
+fn looked_at(state: &Folder) -> Result<Option<Log>, RegistryError> {
+    if state.examine(FILE)?.is_some() {
+        return beside::check(state).map(Some);
     }
-    state.examine(SHARED_MEMORY)?;
-    Ok(true)
+    match state.examine(WRITE_AHEAD_LOG)? {
+        Some(_) => Err(RegistryError::Lost(state.path().join(FILE))),
+        None => Ok(None),
+    }
 }
 
 /// Opens the registry at `path`, which SQLite is told as `name`.
-fn connect(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection, RegistryError> {
+fn connect(path: &Path, name: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, RegistryError> {
     let in_words = |error| failure(path, &error);
     let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_words)?;
-    connection.busy_timeout(PATIENCE).map_err(in_words)?;
+    connection.busy_timeout(patience).map_err(in_words)?;
     schema::check(&connection, path)?;
     Ok(connection)
 }
@@ -189,22 +238,26 @@ fn connect(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection, Reg
 /// Whoever opens an SQLite database first prepares its shared memory, and keeps everybody else out meanwhile; whoever
 /// closes it last cleans up. A setuid program can be stopped in the midst of either by the user who started it. So a login
 /// does neither: it only reads the shared memory, and where nobody who writes has prepared any it keeps an index of its
-/// own. That takes no space on the disk either.
-fn open_for_login(state: &Folder) -> Result<Option<Connection>, RegistryError> {
-    if !is_there(state)? {
-        return Ok(None);
-    }
+/// own. That takes no space on the disk either. It waits for nobody longer than `patience`.
+fn open_for_login(state: &Folder, patience: Duration) -> Result<Option<Connection>, RegistryError> {
+    let Some(log) = looked_at(state)? else { return Ok(None) };
+    let started = Instant::now();
     let path = state.path().join(FILE);
     let (name, flags) = (read_only_shared_memory(&path), OpenFlags::SQLITE_OPEN_READ_ONLY);
     let mut tries = 1..TRIES;
     let connection = loop {
+        let left = patience.saturating_sub(started.elapsed());
+        if log == Log::HeaderAlone {
+            // SQLite would compare it with an index that it cannot make, for ten seconds.
+            break connect(&path, &path, flags, left)?;
+        }
         // Where it cannot be made, SQLite cannot open it and says so.
         let _ = state.make_if_absent(SHARED_MEMORY);
-        match connect(&path, &name, flags | OpenFlags::SQLITE_OPEN_URI) {
+        match connect(&path, &name, flags | OpenFlags::SQLITE_OPEN_URI, left) {
             // Whoever changed the registry has removed it again, being the last to close it.
-            Err(RegistryError::Unavailable { .. }) if tries.next().is_some() => {}
+            Err(RegistryError::Unavailable { .. }) if !left.is_zero() && tries.next().is_some() => {}
             // A process was killed while it wrote, and another one keeps what was left behind: that is mended here.
-            Err(RegistryError::ReadOnly(_)) => break connect(&path, &path, flags)?,
+            Err(RegistryError::ReadOnly(_)) => break connect(&path, &path, flags, left)?,
             other => break other?,
         }
     };
@@ -234,6 +287,8 @@ fn read_only_shared_memory(path: &Path) -> PathBuf {
 pub(crate) struct Writer {
     connection: Connection,
     path: PathBuf,
+    /// What could not be used beside the registry, under its new names.
+    set_aside: Vec<PathBuf>,
     /// The lock on the state folder.
     _state: Locked,
 }
@@ -252,13 +307,32 @@ impl Writer {
         Self::open_locked(state)?.map_err(|_| RegistryError::Lost(path))
     }
 
+    /// What could not be used beside the registry, under the names that it has now.
+    pub(crate) fn set_aside(&self) -> &[PathBuf] {
+        &self.set_aside
+    }
+
+    /// Where the registry is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first thing that SQLite finds wrong when it looks at every page.
+    pub(crate) fn damage(&self) -> Result<Option<String>, RegistryError> {
+        let found = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+        let found = found.map_err(|error| failure(&self.path, &error))?;
+        Ok(Some(found).filter(|found| found != "ok"))
+    }
+
     /// Opens the registry in a folder that is locked; gives the lock back when there is none.
     fn open_locked(state: Locked) -> Result<Result<Self, Locked>, RegistryError> {
         let folder: &Folder = state.borrow();
         let path = folder.path().join(FILE);
+        let is_there = folder.examine(FILE)?.is_some();
+        let set_aside = if is_there { beside::set_aside_what_is_unusable(folder)? } else { Vec::new() };
         let Some(mut connection) = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(Err(state)) };
         schema::prepare_to_change(&mut connection).map_err(|error| failure(&path, &error))?;
-        Ok(Ok(Self { connection, path, _state: state }))
+        Ok(Ok(Self { connection, path, set_aside, _state: state }))
     }
 }
 
@@ -279,6 +353,9 @@ fn failure(path: &Path, error: &rusqlite::Error) -> RegistryError {
             ErrorCode::NotADatabase => RegistryError::Foreign(path),
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => RegistryError::Busy(path),
             ErrorCode::DiskFull => RegistryError::Full(path),
+            _ if code.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK => {
+                beside::interrupted(path.with_file_name(JOURNAL))
+            }
             ErrorCode::ReadOnly => RegistryError::ReadOnly(path),
             // There was no room for the shared memory.
             _ if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => RegistryError::Full(path),

@@ -11,6 +11,7 @@ use crate::crowd::{self, Crowd, LOGINS, PROCESSES};
 use crate::durability::{Durability, Survival, Synced};
 use crate::population::Population;
 use crate::progress;
+use crate::queue::{self, Queue};
 use crate::series::Series;
 use crate::statistics::ratio;
 use crate::target::{Target, milliseconds};
@@ -19,6 +20,9 @@ use crate::target::{Target, milliseconds};
 const OF_GOOGLE_AUTHENTICATOR: f64 = 0.6;
 /// Our median at the largest size at most this many times that at the smallest.
 const OF_THE_SMALLEST: f64 = 1.2;
+
+/// Sixteen logins of one user at once are answered within this time.
+const ALL_ANSWERED: Duration = Duration::from_millis(30);
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +46,13 @@ pub(crate) struct Logins {
     durability: Durability,
     series: Series,
     crowd: Crowd,
+    queues: Vec<Queue>,
 }
 
 impl Logins {
     /// Measures in folders below `disk`.
     pub(crate) fn measure(host: &Host, disk: &Path, plan: Plan) -> Self {
-        let crowd_population = Population::make(host, &disk.join("crowd"), crowd::USERS);
+        let crowd_population = Population::make(host, &disk.join("crowd"), crowd::USERS + queue::USERS);
         let populations: Vec<Population> = plan
             .sizes
             .iter()
@@ -63,7 +68,8 @@ impl Logins {
         let series = Series::measure(host, &populations, plan.logins);
         nix::unistd::sync();
         let crowd = Crowd::measure(host, &crowd_population);
-        Self { durability, series, crowd }
+        let queues = Queue::measure(host, &crowd_population, crowd::USERS);
+        Self { durability, series, crowd, queues }
     }
 
     fn median(&self, users: usize, contestant: Contestant) -> Duration {
@@ -88,6 +94,12 @@ impl Logins {
         let refused = self.crowd.outcomes[&Contestant::TwoFactor].refused;
         let promise = format!("{PROCESSES} processes at once: we accept every correct login");
         targets.push(Target::new(promise, format!("{refused} refused"), refused == 0));
+        if let Some(queue) = self.queues.first() {
+            let promise = format!("{} logins of one user at once: all answered within 30 ms (median)", queue.size);
+            let median = queue.all_answered.median();
+            let kept = median <= ALL_ANSWERED && queue.wrong_rounds == 0;
+            targets.push(Target::new(promise, milliseconds(median), kept));
+        }
         targets.push(Target::quiet("during the logins", self.series.others));
         let certain = self.durability.synced[&Contestant::TwoFactor].survival() == Survival::Certain;
         let found = if certain { "yes" } else { "no" };
@@ -137,6 +149,27 @@ impl Logins {
         Ok(())
     }
 
+    fn write_queues(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            formatter,
+            "Logins of one user at once, all with the same code, until all are answered ({} rounds each):\n",
+            queue::ROUNDS
+        )?;
+        writeln!(formatter, "| logins | rounds without one winner |    median |     worst |")?;
+        writeln!(formatter, "|-------:|--------------------------:|----------:|----------:|")?;
+        for queue in &self.queues {
+            writeln!(
+                formatter,
+                "| {:>6} | {:>25} | {:>9} | {:>9} |",
+                queue.size,
+                queue.wrong_rounds,
+                milliseconds(queue.all_answered.median()),
+                milliseconds(queue.all_answered.percentile(100)),
+            )?;
+        }
+        Ok(())
+    }
+
     fn write_durability(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "What is on disk when a module says success (from its system calls in this run):\n")?;
         for (contestant, synced) in &self.durability.synced {
@@ -162,6 +195,8 @@ impl fmt::Display for Logins {
         self.write_series(formatter)?;
         writeln!(formatter)?;
         self.write_crowd(formatter)?;
+        writeln!(formatter)?;
+        self.write_queues(formatter)?;
         writeln!(formatter)?;
         self.write_durability(formatter)
     }

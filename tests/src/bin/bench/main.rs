@@ -27,6 +27,7 @@ mod libpam;
 mod logins;
 mod machine;
 mod population;
+mod queue;
 mod report;
 mod series;
 mod statistics;

@@ -125,6 +125,11 @@ impl Worker {
         self.order(&format!("all {start} {contestant}"));
     }
 
+    /// Has one user logged in at `start` (microseconds since 1970).
+    pub(crate) fn order_at(&mut self, user: User, contestant: Contestant, start: u64) {
+        self.order(&format!("at {start} {} {contestant}", user.0));
+    }
+
     /// Has all users of this worker logged in, one after the other and over again, until the file `end` is there.
     pub(crate) fn order_until(&mut self, contestant: Contestant, end: &Path) {
         self.order(&format!("until {} {contestant}", end.display()));
@@ -211,6 +216,14 @@ pub(crate) fn serve(folder: &Path, first: usize, count: usize, device: Device) {
                 for (login, ended) in replies {
                     report(contestant, login, ended);
                 }
+            }
+            ["at", start, user, contestant] => {
+                let contestant = Contestant::named(contestant).expect("a module");
+                let user = User(user.parse().expect("a user"));
+                let start: u64 = start.parse().expect("a time");
+                sleep(Duration::from_micros(start.saturating_sub(microseconds())));
+                let login = session.log_in(user, contestant);
+                report(contestant, login, microseconds());
             }
             ["until", end, contestant] => {
                 let contestant = Contestant::named(contestant).expect("a module");

@@ -25,6 +25,9 @@ pub(super) fn as_text(checkup: &Checkup, screen: Screen, quiet: bool) -> String 
             page.area(&mut text, area);
         }
     }
+    for repair in &checkup.repairs {
+        let _ = writeln!(text, "\n{}", page.wrapped("fixed: ", repair, 0));
+    }
     for severity in [Severity::Problem, Severity::Warning, Severity::Note] {
         let findings = checkup.areas.iter().flat_map(|area| &area.findings);
         let mut findings = findings.filter(|finding| finding.id.severity() == severity).peekable();
@@ -125,6 +128,7 @@ pub(super) fn as_json(checkup: &Checkup) -> Value {
         .map(|(area, unchecked)| json!({ "area": area, "what": unchecked.what, "because": unchecked.because }))
         .collect();
     json!({
+        "fixed": checkup.repairs,
         "problems": checkup.count(Severity::Problem),
         "warnings": checkup.count(Severity::Warning),
         "notes": checkup.count(Severity::Note),

@@ -264,9 +264,16 @@ impl Files {
 
     /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
     pub fn reset(&self, user: &UserName, reset: Reset, now: UnixTime) -> Result<bool, StoreError> {
+        let account = match self.locked(user) {
+            Ok(Some(account)) => account,
+            Ok(None) | Err(StoreError::NoFolder(_)) if !self.held_if_any(user)?.is_empty() => {
+                self.locked_or_new(user)?
+            }
+            Ok(None) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        // Under the lock: whoever gives or takes a token holds it until the number of them is written down.
         let held = self.held_if_any(user)?;
-        let account = if held.is_empty() { self.locked(user)? } else { Some(self.locked_or_new(user)?) };
-        let Some(account) = account else { return Ok(false) };
         let enrolled = account.has(SECRET)?;
         match reset {
             Reset::Everything => {

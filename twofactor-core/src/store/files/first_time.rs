@@ -61,8 +61,11 @@ impl StoreFirst for Files {
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
         let guess = Zeroizing::new(format!("{serial} {} {}", codes[0].expose(), codes[1].expose()));
         self.counted(user, &guess, attempt, NotRegistered::Throttled, |_| {
-            let reader = Reader::for_login(&self.state_folder()?)?;
-            let listed = reader.map(|reader| reader.token(serial)).transpose()?.flatten();
+            let state = self.state_folder()?;
+            let listed = self.registry_patience.asking(|patience| {
+                let reader = Reader::for_login(&state, patience)?;
+                Ok(reader.map(|reader| reader.token(serial)).transpose()?.flatten())
+            })?;
             let known = listed.is_some();
             let free =
                 listed.filter(|listed| listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory);

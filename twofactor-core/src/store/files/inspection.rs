@@ -16,6 +16,8 @@ pub enum Flaw {
     Unusable(StoreError),
     /// A command was interrupted here.
     LeftOver(PathBuf),
+    /// It could not be used beside the registry and was set aside.
+    SetAside(PathBuf),
     /// Nothing of ours has that name.
     Unknown(PathBuf),
 }
@@ -41,7 +43,8 @@ enum Registry {
 }
 
 /// Files of the state folder that SQLite and the service commands keep there.
-const OF_THE_REGISTRY: [&str; 3] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY];
+const OF_THE_REGISTRY: [&str; 4] =
+    [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, registry::JOURNAL];
 /// What is kept of PAM services that were changed.
 const SERVICES: &str = "services";
 
@@ -66,6 +69,7 @@ impl Inspection {
                 SERVICES => self.look_at_records(state),
                 // The registry looks at these itself.
                 name if OF_THE_REGISTRY.contains(&name) => {}
+                name if was_set_aside(name) => self.flaws.push(Flaw::SetAside(state.path().join(name))),
                 name => self.stray(state, name, &OF_THE_REGISTRY),
             }
         }
@@ -180,6 +184,12 @@ impl Inspection {
     }
 }
 
+/// Whether a change of the registry has put it out of its way.
+fn was_set_aside(name: &str) -> bool {
+    let (file, number) = name.split_once(registry::ASIDE).unwrap_or_default();
+    OF_THE_REGISTRY.contains(&file) && (number.is_empty() || number.starts_with('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +208,7 @@ mod tests {
         let short = |flaw: &Flaw| match flaw {
             Flaw::Unusable(error) => error.to_string(),
             Flaw::LeftOver(path) => format!("left over: {}", path.strip_prefix(state).unwrap().display()),
+            Flaw::SetAside(path) => format!("set aside: {}", path.strip_prefix(state).unwrap().display()),
             Flaw::Unknown(path) => format!("unknown: {}", path.strip_prefix(state).unwrap().display()),
         };
         inspected(state).flaws.iter().map(short).collect()
@@ -225,7 +236,14 @@ mod tests {
         for folder in ["users", "users/alice", "services", "services/sshd"] {
             make(state.path(), folder);
         }
-        for file in ["registry.db.new", "users/alice/state.new", "users/alice/state.bak", "users/-rf", "core"] {
+        for file in [
+            "registry.db.new",
+            "registry.db-wal.aside.2",
+            "users/alice/state.new",
+            "users/alice/state.bak",
+            "users/-rf",
+            "core",
+        ] {
             fs::write(state.path().join(file), "").unwrap();
         }
         nix::unistd::mkfifo(&state.path().join("users/alice/fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
@@ -233,6 +251,7 @@ mod tests {
             flaws(state.path()),
             [
                 "unknown: core",
+                "set aside: registry.db-wal.aside.2",
                 "left over: registry.db.new",
                 "unknown: users/-rf",
                 "unknown: users/alice/fifo",

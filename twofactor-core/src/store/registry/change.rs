@@ -151,6 +151,12 @@ impl Edit<'_> {
         self.asking(|connection| connection.query_row(query, [user.as_str()], |row| row.get(0)))
     }
 
+    /// How many tokens were ever taken from `user`, as the history has it.
+    pub(crate) fn taken_from(&self, user: &UserName) -> Result<usize, RegistryError> {
+        let query = "SELECT count(*) FROM history WHERE user = ?1 AND event IN ('unassigned', 'revoked', 'deleted')";
+        self.asking(|connection| connection.query_row(query, [user.as_str()], |row| row.get(0)))
+    }
+
     /// Gives a token to `user`, whose first login with it may be further out.
     pub(crate) fn assign(&self, token: &Stored, user: &UserName) -> Result<(), RegistryError> {
         let change = "UPDATE tokens SET owner = ?2, assigned_at = ?3, first_use = 1 WHERE id = ?1";

@@ -1,6 +1,7 @@
 //! Looking into the registry. Nothing here changes it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
@@ -121,8 +122,8 @@ impl Reader {
     }
 
     /// The same for a login, which takes only locks that others can have too.
-    pub(crate) fn for_login(state: &Folder) -> Result<Option<Self>, RegistryError> {
-        let connection = open_for_login(state)?;
+    pub(crate) fn for_login(state: &Folder, patience: Duration) -> Result<Option<Self>, RegistryError> {
+        let connection = open_for_login(state, patience)?;
         Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
     }
 

@@ -87,7 +87,7 @@ impl Locks {
 
 impl Locked {
     /// Writes down how many tokens the user holds. Gives how many that were before.
-    fn write_tokens_held(&self, held: usize) -> Result<usize, StoreError> {
+    pub(in crate::store::files) fn write_tokens_held(&self, held: usize) -> Result<usize, StoreError> {
         let mut state = self.state()?;
         let before = state.tokens_held;
         if before != held {

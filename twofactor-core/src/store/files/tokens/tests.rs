@@ -16,7 +16,7 @@ use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
 use crate::reason::Reason;
 use crate::rule::Factors;
 use crate::secret::Secret;
-use crate::store::files::{Existing, PATIENCE, Reset};
+use crate::store::files::{Existing, PATIENCE, Repair, Reset};
 use crate::store::registry::Reader;
 use crate::store::registry::{Counts, Finding, NewToken, Origin};
 use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
@@ -851,4 +851,39 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_wrong_number_of_tokens_is_repaired_where_the_history_explains_it() {
+    let fixture = Fixture::new();
+    let alice = user("alice");
+    let state = fixture.directory.path().join("users/alice/state");
+    let repaired = || {
+        let repairs = fixture.store.repair(by(NOW));
+        assert!(repairs.problems.is_empty(), "{repairs:?}");
+        repairs.done
+    };
+    fixture.assign(FOB, "alice");
+    let holding = fs::read(&state).unwrap();
+    assert_eq!(repaired(), [], "all is well");
+
+    // As after a reset that has read the registry before the token was taken away.
+    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(NOW)).unwrap();
+    let without_any = fs::read(&state).unwrap();
+    fs::write(&state, &holding).unwrap();
+    assert!(matches!(fixture.store.presence(&alice), Err(StoreError::LostTokens { held: 1, known: 0, .. })));
+    assert_eq!(repaired(), [Repair::TokensHeld { user: alice.clone(), before: 1, now: 0 }]);
+    assert!(matches!(fixture.store.presence(&alice), Ok(Presence::Absent(_))));
+
+    // As after one that has read it before the token was given.
+    fixture.assign(FOB, "alice");
+    fs::write(&state, &without_any).unwrap();
+    assert_eq!(repaired(), [Repair::TokensHeld { user: alice.clone(), before: 0, now: 1 }]);
+
+    // A registry that has lost a token is no wrong number.
+    let connection = rusqlite::Connection::open(fixture.directory.path().join("registry.db")).unwrap();
+    connection.execute_batch("DELETE FROM tokens; DELETE FROM history").unwrap();
+    drop(connection);
+    assert_eq!(repaired(), []);
+    assert!(matches!(fixture.store.presence(&alice), Err(StoreError::LostTokens { held: 1, known: 0, .. })));
 }

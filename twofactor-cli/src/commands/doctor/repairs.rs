@@ -1,0 +1,54 @@
+//! `doctor --fix`: what is mended before the host is looked at. What that is, and that it is safe, is the store's business.
+
+use std::path::Path;
+
+use twofactor_core::audit::{Event, Record};
+use twofactor_core::clock::{Clock as _, SystemClock};
+use twofactor_core::store::files::{Files, PATIENCE, Repair};
+use twofactor_core::store::registry::By;
+use twofactor_core::trusted::Owner;
+
+use super::configuration;
+use crate::{journal, output};
+
+/// Mends what can be mended, writes it to the log, and gives it in words.
+pub(super) fn make(named: Option<&Path>) -> Vec<String> {
+    let (_, source) = configuration::look(named);
+    // Where the state is, a configuration that is wrong does not say.
+    let Some(config) = &source.config else {
+        output::warning("nothing was fixed: the configuration is wrong");
+        return Vec::new();
+    };
+    let at = match SystemClock.now() {
+        Ok(now) => now,
+        Err(error) => {
+            output::warning(&format!("nothing was fixed: {error}"));
+            return Vec::new();
+        }
+    };
+    let who = journal::actor_or_root();
+    let repairs = Files::new(&config.state, Owner::ROOT, PATIENCE).repair(By { who: &who, at });
+    for problem in &repairs.problems {
+        output::warning(&format!("not everything could be fixed: {problem}"));
+    }
+    journal::write_all(repairs.done.iter().map(record));
+    repairs.done.iter().map(in_words).collect()
+}
+
+fn record(repair: &Repair) -> Record {
+    match repair {
+        Repair::SetAside(path) => journal::about_set_aside(path),
+        Repair::TokensHeld { user, before, now } => {
+            journal::about(Event::Repaired, user).with("tokens_before", before).with("tokens", now)
+        }
+    }
+}
+
+fn in_words(repair: &Repair) -> String {
+    match repair {
+        Repair::SetAside(path) => format!("set aside what could not be used beside the registry: {}", path.display()),
+        Repair::TokensHeld { user, before, now } => {
+            format!("{user} holds {now} physical tokens, as the registry says, and not {before}")
+        }
+    }
+}

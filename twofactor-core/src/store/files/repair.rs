@@ -1,0 +1,93 @@
+//! What `doctor --fix` repairs by itself: what is wrong for certain, and whose repair lets nobody in who was not let in
+//! before something went wrong. Everything under the locks of the registry and of the user.
+//!
+//! - A file beside the registry that SQLite cannot use is set aside.
+//! - The number of tokens that a user's state remembers is made that of the registry, when it is too small, or when the
+//!   registry's own history says that so many tokens were taken from the user. Otherwise the registry may have lost
+//!   something, which only the sysadmin can judge.
+
+use std::path::PathBuf;
+
+use crate::store::StoreError;
+use crate::store::files::{Account, Files};
+use crate::store::registry::{self, By, CHANGE_PATIENCE, RegistryError, Writer};
+use crate::user::UserName;
+
+/// Something that was repaired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repair {
+    /// A file could not be used beside the registry, and has this name now.
+    SetAside(PathBuf),
+    /// The number of tokens that a user holds was wrong.
+    TokensHeld {
+        /// Whose.
+        user: UserName,
+        /// As the user's state had it.
+        before: usize,
+        /// As the registry has it.
+        now: usize,
+    },
+}
+
+/// What was repaired, and what kept more from being repaired.
+#[derive(Debug, Default)]
+pub struct Repairs {
+    /// In the order in which it was done.
+    pub done: Vec<Repair>,
+    /// Why something else could not be looked at.
+    pub problems: Vec<StoreError>,
+}
+
+impl Files {
+    /// Repairs what can be repaired safely.
+    pub fn repair(&self, by: By<'_>) -> Repairs {
+        let mut repairs = Repairs::default();
+        if let Err(error) = self.repair_into(&mut repairs, by)
+            && !matches!(error, StoreError::NoFolder(_))
+        {
+            repairs.problems.push(error);
+        }
+        repairs
+    }
+
+    /// Sets aside what stands in the way of the registry, and gives its new names. Whatever keeps it from that is said by who
+    /// uses the registry next.
+    pub fn clear_registry(&self) -> Vec<PathBuf> {
+        let Some(state) = self.state_folder().ok().filter(registry::is_obstructed) else { return Vec::new() };
+        let writer = Writer::open(state, CHANGE_PATIENCE).ok().flatten();
+        writer.map(|writer| writer.set_aside().to_vec()).unwrap_or_default()
+    }
+
+    fn repair_into(&self, repairs: &mut Repairs, by: By<'_>) -> Result<(), StoreError> {
+        let Some(mut writer) = Writer::open(self.state_folder()?, CHANGE_PATIENCE)? else { return Ok(()) };
+        repairs.done.extend(writer.set_aside().iter().cloned().map(Repair::SetAside));
+        if let Some(problem) = writer.damage()? {
+            let path = writer.path().to_owned();
+            return Err(RegistryError::Damaged { path, problem }.into());
+        }
+        // Nothing is changed in the registry; nobody else changes it meanwhile.
+        let edit = writer.edit(by)?;
+        let users = self.users_folder()?;
+        for user in users.names()?.iter().filter_map(|name| UserName::new(name).ok()) {
+            let repaired = || -> Result<Option<Repair>, StoreError> {
+                let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
+                let account = Account(folder.lock(self.patience)?);
+                let Some(state) = account.state_if_any()? else { return Ok(None) };
+                let (before, now) = (state.tokens_held, edit.held(&user)?);
+                let is_explained = now > before || edit.taken_from(&user)? >= before - now;
+                if now == before || !is_explained {
+                    return Ok(None);
+                }
+                account.write_tokens_held(now)?;
+                Ok(Some(Repair::TokensHeld { user: user.clone(), before, now }))
+            };
+            match repaired() {
+                Ok(repair) => repairs.done.extend(repair),
+                // What is lost or damaged is said by the findings.
+                Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
+                Err(error) => repairs.problems.push(error),
+            }
+        }
+        Ok(())
+    }
+}
