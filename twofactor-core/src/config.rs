@@ -15,6 +15,7 @@ use crate::rule::{Level, Rule};
 use crate::throttle::Limits;
 use crate::trusted::{self, FileError, Owner};
 
+pub mod editing;
 mod reading;
 
 /// Where the configuration is when nobody says otherwise.

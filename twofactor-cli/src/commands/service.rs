@@ -16,7 +16,7 @@ mod sshd;
 
 use std::path::{Path, PathBuf};
 
-use twofactor_core::pam_service::placing::Target;
+use twofactor_core::pam_service::placing::{Answers, Target};
 use twofactor_core::pam_service::{self, FOLDERS};
 
 use crate::args;
@@ -65,8 +65,8 @@ impl Named {
         Self { name: name.to_owned(), file: Path::new(ETC).join(name) }
     }
 
-    fn target<'t>(&'t self, folders: &'t [&'t Path]) -> Target<'t> {
-        Target { name: &self.name, file: &self.file, folders }
+    fn target<'t>(&'t self, folders: &'t [&'t Path], answers: Answers) -> Target<'t> {
+        Target { name: &self.name, file: &self.file, folders, answers }
     }
 
     /// What a package brought for it, outside of /etc.

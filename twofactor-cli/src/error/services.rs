@@ -167,7 +167,10 @@ fn nobody(administrators: &[String], kept_out: &[(String, String)]) -> String {
 fn by_hand(finding: &Finding, verb: &str) -> String {
     let place = match finding {
         Finding::Skipped { by, .. } | Finding::Unasked { by } | Finding::SkippedWhenExpired { by } => by,
-        Finding::Overruled { ours, .. } | Finding::OnlyIgnores { ours } | Finding::Missing { ours } => ours,
+        Finding::Overruled { ours, .. }
+        | Finding::OnlyIgnores { ours }
+        | Finding::Missing { ours }
+        | Finding::TooLate { ours, .. } => ours,
         Finding::PrimaryOverruled { primary } => primary,
         Finding::Broken { line, .. } | Finding::UnknownControl(line) => line,
         Finding::AskedTwice { first, again } => return format!("take {first} or {again} out by hand"),

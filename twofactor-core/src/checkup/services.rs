@@ -186,6 +186,7 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             | Seen::Unasked { .. }
             | Seen::OnlyIgnores { .. }
             | Seen::Missing { .. }
+            | Seen::TooLate { .. }
             | Seen::Tangled(_) => {}
         }
     }

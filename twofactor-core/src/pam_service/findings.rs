@@ -87,6 +87,14 @@ pub enum Finding {
         /// The line that asks again.
         again: Place,
     },
+    /// Our line stands below a module that asks for the password, in a service whose users type password and code in one: that
+    /// module gets both, and refuses. Found by [`too_late`].
+    TooLate {
+        /// Our line.
+        ours: Place,
+        /// The line that asks for the password.
+        password: Place,
+    },
     /// The phase never succeeds.
     NeverSucceeds(Phase),
     /// The module of our line is not where libpam looks for it.
@@ -120,6 +128,7 @@ impl Finding {
             Self::PrimaryOverruled { .. }
             | Self::Unasked { .. }
             | Self::OnlyIgnores { .. }
+            | Self::TooLate { .. }
             | Self::AskedTwice { .. } => Some(Phase::Auth),
             Self::Missing { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
         }
@@ -135,6 +144,15 @@ pub fn of(service: &Service, is_missing: &dyn Fn(&Line) -> bool) -> Vec<Finding>
         findings.extend(examined.findings().unwrap_or_else(|Tangled| vec![Finding::Tangled(phase)]));
     }
     findings
+}
+
+/// Our first auth line, where it stands below a first factor. That is its place, except in a service whose users type password
+/// and code in one.
+pub fn too_late(service: &Service) -> Option<Finding> {
+    let lines = service.phase(Phase::Auth);
+    let ours = lines.iter().position(|line| line.runs(OURS))?;
+    let password = lines.iter().take(ours).find(|line| Nature::of(line) == Nature::Primary)?;
+    Some(Finding::TooLate { ours: Place::of(lines.get(ours)?), password: Place::of(password) })
 }
 
 /// How far the account line of a service is one.
@@ -294,6 +312,9 @@ impl fmt::Display for Finding {
             Self::AskedTwice { first, again } => {
                 write!(formatter, "{first} and {again} ({}) both ask for a code in one login", again.text)
             }
+            Self::TooLate { ours, password } => {
+                write!(formatter, "{ours} ({}) stands below {password}, which gets password and code in one", ours.text)
+            }
             Self::NeverSucceeds(phase) => write!(formatter, "its {} phase never succeeds", phase.word()),
             Self::Missing { ours } => write!(formatter, "{ours} names a module that is not there"),
             Self::Broken { line, flaw } => write!(formatter, "{line} always fails: {flaw}"),
@@ -325,6 +346,7 @@ mod tests {
             Finding::Unasked { by } => format!("unasked by {}", by.number),
             Finding::OnlyIgnores { ours } => format!("only ignores at {}", ours.number),
             Finding::AskedTwice { first, again } => format!("asked at {} and {}", first.number, again.number),
+            Finding::TooLate { ours, .. } => format!("too late at {}", ours.number),
             Finding::NeverSucceeds(phase) => format!("{} never succeeds", phase.word()),
             Finding::Missing { ours } => format!("missing at {}", ours.number),
             Finding::Broken { line, .. } => format!("broken {}", line.number),

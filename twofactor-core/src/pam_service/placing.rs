@@ -5,7 +5,8 @@
 //!
 //! Where our auth line goes, and what else has to change for it, is tried and proven, not looked up: behind the last line that
 //! asks for a first factor, or as many lines later as jumps need; an `include` that ends the phase with success becomes a
-//! `substack`, and a `sufficient` of the file itself jumps over the refusal behind it.
+//! `substack`, and a `sufficient` of the file itself jumps over the refusal behind it. Where password and code come in one
+//! answer, the auth line goes before the first line that asks for a first factor.
 
 mod proof;
 mod sheet;
@@ -46,6 +47,17 @@ pub struct Target<'t> {
     pub file: &'t Path,
     /// Where what it includes is looked for.
     pub folders: &'t [&'t Path],
+    /// How the code comes.
+    pub answers: Answers,
+}
+
+/// How the users of a service type the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// As an answer of its own, when the password was right.
+    Apart,
+    /// Behind the password, in one answer (`[prompt] combined`): our line takes it off before others see it.
+    InOne,
 }
 
 /// A new text for a service.
@@ -101,7 +113,9 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
         return Err(CannotPlace::Shared(target.name.to_owned()));
     }
     let service = target.read(text)?;
-    let wrong: Vec<Finding> = findings::of(&service, &|_| false).into_iter().filter(proof::matters).collect();
+    let late = findings::too_late(&service).filter(|_| target.answers == Answers::InOne);
+    let wrong: Vec<Finding> =
+        findings::of(&service, &|_| false).into_iter().filter(proof::matters).chain(late).collect();
     let lacking = |phase: Phase| {
         let about = |finding: &&Finding| finding.phase() == Some(phase);
         wrong.iter().find(about).cloned()
@@ -184,6 +198,7 @@ impl Target<'_> {
         }
         let module = [OURS.to_owned()].into_iter().chain(arguments.unwrap_or_default()).collect::<Vec<_>>().join(" ");
         match phase {
+            Phase::Auth if self.answers == Answers::InOne => self.auth_in_front(&base, &service, &module),
             Phase::Auth => self.auth(&base, &service, &module),
             Phase::Account | Phase::Session | Phase::Password => self.account(&base, &service, &module),
         }
@@ -220,6 +235,32 @@ impl Target<'_> {
             plan = plan.mended(&finding, &current).ok_or(CannotPlace::NoPlace { phase: Phase::Auth, finding })?;
         }
         Err(CannotPlace::NoPlace { phase: Phase::Auth, finding: Finding::Tangled(Phase::Auth) })
+    }
+
+    /// Before the first line that asks for a first factor, or as many lines earlier as jumps need.
+    fn auth_in_front(&self, base: &str, service: &Service, module: &str) -> Result<String, CannotPlace> {
+        let lines = service.phase(Phase::Auth);
+        let first = lines.iter().find(|line| line.is_of(service) && Nature::of(line) == Nature::Primary);
+        let first = first.map(|line| line.origin).ok_or_else(|| CannotPlace::NoPrimary(self.name.to_owned()))?;
+        proof::sound(service).map_err(CannotPlace::Unsound)?;
+        let sheet = Sheet::of(base);
+        let line = sheet.styled(Phase::Auth, "required", module);
+        let mut likely = None;
+        let entries = sheet.entries().into_iter().rev();
+        for entry in entries.filter(|entry| entry.first <= first && entry.has(Phase::Auth, &lines)) {
+            if proof::is_jumped_over(&lines, lines.iter().filter(|line| line.origin < entry.first).count()) {
+                continue;
+            }
+            let mut candidate = Sheet::of(base);
+            candidate.insert_before(&entry, &line);
+            let candidate = candidate.text();
+            match proof::auth(service, &self.read(&candidate)?) {
+                Ok(()) => return Ok(candidate),
+                Err(finding) => likely = likely.or(Some(finding)),
+            }
+        }
+        let finding = likely.unwrap_or(Finding::NeverSucceeds(Phase::Auth));
+        Err(CannotPlace::NoPlace { phase: Phase::Auth, finding })
     }
 
     fn account(&self, base: &str, service: &Service, module: &str) -> Result<String, CannotPlace> {

@@ -204,7 +204,7 @@ fn restored(
             let error = Box::new(error);
             ServiceFailure::Needed { service: named.name.clone(), file: named.file.clone(), error }
         };
-        placing::is_sound(&named.target(&folders()), &undone).map_err(needed)?;
+        placing::is_sound(&named.target(&folders(), placing::Answers::Apart), &undone).map_err(needed)?;
     }
     Ok((Some(after), if is_before { Outcome::AsBefore } else { Outcome::Edited }))
 }

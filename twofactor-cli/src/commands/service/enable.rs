@@ -86,7 +86,7 @@ fn plan(named: Named) -> Result<Plan, ServiceFailure> {
         None => named.of_package()?.ok_or_else(|| ServiceFailure::NoService(named.name.clone()))?,
     };
     let text = Text::of(&content);
-    let placed = placing::enabled(&named.target(&folders()), &text.text).map_err(no_place)?;
+    let placed = placing::enabled(&named.target(&folders(), placing::Answers::Apart), &text.text).map_err(no_place)?;
     let step = placed.map(|placed| {
         let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
         let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };

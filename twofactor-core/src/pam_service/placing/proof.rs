@@ -15,6 +15,7 @@ pub(super) fn matters(finding: &Finding) -> bool {
         | Finding::PrimaryOverruled { .. }
         | Finding::OnlyIgnores { .. }
         | Finding::AskedTwice { .. }
+        | Finding::TooLate { .. }
         | Finding::NeverSucceeds(_)
         | Finding::Tangled(_) => true,
         Finding::SkippedWhenExpired { .. }

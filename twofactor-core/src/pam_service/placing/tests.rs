@@ -39,9 +39,25 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn try_enable(text: &str) -> Result<Option<Placed>, CannotPlace> {
+    try_enable_for(Answers::Apart, text)
+}
+
+fn try_enable_for(answers: Answers, text: &str) -> Result<Option<Placed>, CannotPlace> {
     let folder = folder();
     let folders = [folder.path()];
-    enabled(&Target { name: "service", file: &folder.path().join("service"), folders: &folders }, text)
+    enabled(&Target { name: "service", file: &folder.path().join("service"), folders: &folders, answers }, text)
+}
+
+#[track_caller]
+fn enable_in_one(text: &str) -> Placed {
+    let placed = try_enable_for(Answers::InOne, text).unwrap().expect("something has to change");
+    assert_eq!(
+        try_enable_for(Answers::InOne, &placed.text).unwrap(),
+        None,
+        "what was placed is right:\n{}",
+        placed.text
+    );
+    placed
 }
 
 #[track_caller]
@@ -189,7 +205,12 @@ fn what_cannot_be_done_safely_is_refused_with_the_line() {
     assert!(matches!(open, Err(CannotPlace::Unsound(Finding::PrimaryOverruled { .. }))), "{open:?}");
     let folder = folder();
     let folders = [folder.path()];
-    let shared = Target { name: "common-auth", file: &folder.path().join("common-auth"), folders: &folders };
+    let shared = Target {
+        name: "common-auth",
+        file: &folder.path().join("common-auth"),
+        folders: &folders,
+        answers: Answers::Apart,
+    };
     assert!(matches!(enabled(&shared, COMMON_AUTH), Err(CannotPlace::Shared(_))));
 }
 
@@ -202,4 +223,41 @@ fn a_file_that_somebody_changed_since_loses_our_lines_and_what_was_changed_for_t
         undone(&since, before, &after),
         "auth include system-auth\naccount required pam_access.so\naccount include system-auth\n"
     );
+}
+
+#[test]
+fn where_password_and_code_come_in_one_answer_our_line_takes_the_code_off_before_the_password_is_asked_for() {
+    let cups = "# CUPS\n@include common-auth\n@include common-account\n";
+    let wanted = "auth       required     pam_twofactor.so\n# CUPS\n@include common-auth\n\
+                  account    required     pam_twofactor.so\n@include common-account\n";
+    assert_eq!(enable_in_one(cups).text, wanted);
+    let dovecot = "#%PAM-1.0\nauth required pam_nologin.so\nauth include system-auth\naccount include system-auth\n";
+    let wanted = "#%PAM-1.0\nauth required pam_nologin.so\nauth required pam_twofactor.so\nauth include system-auth\n\
+                  account required pam_twofactor.so\naccount include system-auth\n";
+    assert_eq!(
+        enable_in_one(dovecot).text,
+        wanted,
+        "an include that ends the phase is no way around what stands above it"
+    );
+    let own = "auth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n";
+    assert!(enable_in_one(own).text.starts_with("auth required pam_twofactor.so\nauth sufficient pam_unix.so\n"));
+    let jump = format!(
+        "auth [success=1 default=ignore] pam_succeed_if.so uid = 0\nauth optional pam_mail.so\n{COMMON_AUTH}{COMMON_ACCOUNT}"
+    );
+    let placed = enable_in_one(&jump).text;
+    assert!(placed.contains("pam_twofactor.so\nauth\t[success=1"), "{placed}");
+}
+
+#[test]
+fn a_line_below_the_password_moves_above_it_when_the_code_comes_behind_the_password() {
+    let below = "auth required pam_unix.so\nauth required pam_twofactor.so debug\naccount required pam_twofactor.so\n\
+                 account required pam_unix.so\n";
+    let placed = enable_in_one(below);
+    assert!(
+        placed.text.starts_with("auth required pam_twofactor.so debug\nauth required pam_unix.so\n"),
+        "{}",
+        placed.text
+    );
+    assert!(matches!(placed.wrong[..], [Finding::TooLate { .. }]), "{:?}", placed.wrong);
+    assert_eq!(try_enable(below).unwrap(), None, "for a code that is asked for apart it is right");
 }
