@@ -328,6 +328,7 @@ fn of_store(error: &StoreError) -> Status {
         StoreError::NoFolder(_)
         | StoreError::LostState(_)
         | StoreError::LostTokens { .. }
+        | StoreError::Clock(_)
         | StoreError::Registry(_)
         | StoreError::Corrupt { .. } => Status::Failed,
     }

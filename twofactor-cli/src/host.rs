@@ -35,7 +35,7 @@ impl Host {
         protect_memory();
         let config = configuration(named)?;
         let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
-        let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE);
+        let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock);
         Ok(Self { config, config_file, accounts, clock: SystemClock })
     }
 

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::invitation::Invitation;
 use crate::lifecycle::Status;
 use crate::memory::Memories;
-use crate::otp::{Code, Match, Progress, Step, Window};
+use crate::otp::{self, Code, Match, Progress, Step, Window};
 use crate::recovery::{RecoveryCode, Salt};
 use crate::secret::SecretError;
 use crate::throttle::{Source, Throttle};
@@ -86,6 +86,13 @@ impl App {
     /// An app that no code has confirmed opens nothing.
     pub fn confirmation(&self) -> Confirmation {
         self.confirmation
+    }
+
+    /// Whether the code that has confirmed this app, which is its last one, is within `window` at `now`. A counter knows no
+    /// time.
+    pub(crate) fn was_confirmed_within(&self, window: Window, now: UnixTime) -> bool {
+        let Token { start, parameters, .. } = &self.token;
+        start.watermark.is_none_or(|last| otp::is_within(last, parameters.kind, *start, window, now))
     }
 
     /// Takes the confirmation back.
@@ -197,6 +204,31 @@ impl State {
     /// How far `token` has come: as far as this state or the token's own beginning knows, whichever is further.
     pub fn progress_of(&self, token: &Token) -> Progress {
         token.start.latest(self.usage_of(token.seed()).progress)
+    }
+
+    /// The state at `now`, by a clock that may have been set back since it was written: nothing lasts longer for it.
+    ///
+    /// What had run out at the latest moment that is written down has run out, and what is dated later than now is rewritten
+    /// as made now. Whoever judges by this state writes it down, so that this happens once.
+    #[must_use]
+    pub fn seen_at(mut self, now: UnixTime) -> Self {
+        let Some(latest) = self.latest().filter(|latest| *latest > now) else { return self };
+        self.throttle.set_back(now);
+        self.memories.set_back(now, latest);
+        self.invitation = self.invitation.filter(|invitation| latest < invitation.until);
+        let usages = self.usage.iter_mut().filter_map(|(_, usage)| usage.last_accepted.as_mut());
+        for time in usages.chain(self.last_accepted.as_mut().map(|last| &mut last.at)) {
+            *time = now.min(*time);
+        }
+        self
+    }
+
+    /// The latest moment at which something happened that is written down here.
+    fn latest(&self) -> Option<UnixTime> {
+        let usages = self.usage.iter().filter_map(|(_, usage)| usage.last_accepted);
+        let memories = self.memories.iter().map(|memory| memory.since);
+        let others = self.throttle.latest().into_iter().chain(self.last_accepted.as_ref().map(|last| last.at));
+        usages.chain(memories).chain(others).max()
     }
 
     /// Whether a code of `token` was accepted since its beginning was written down.

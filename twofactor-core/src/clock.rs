@@ -1,6 +1,8 @@
 //! Time as a value.
 //!
-//! The core never reads a clock: stories take a [`Clock`] and everything below them takes a [`UnixTime`].
+//! The core never makes a clock: a [`Clock`] is handed to stories and to the store, and everything below them takes a
+//! [`UnixTime`]. What judges an attempt reads its clock once it holds the lock: a process that was stopped between the two
+//! would carry a time of the past, at which burned codes were good and counted failures had not happened.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -70,8 +72,8 @@ impl fmt::Display for UnixTime {
     }
 }
 
-/// Tells the time to a story, which needs it again after every prompt.
-pub trait Clock {
+/// Tells the time to a story, which needs it again after every prompt, and to a store, which needs it under the lock.
+pub trait Clock: fmt::Debug + Send + Sync {
     /// The time now.
     fn now(&self) -> Result<UnixTime, ClockError>;
 }
@@ -90,6 +92,29 @@ impl Clock for SystemClock {
 impl Clock for UnixTime {
     fn now(&self) -> Result<UnixTime, ClockError> {
         Ok(*self)
+    }
+}
+
+/// A clock that a test sets by hand. Clones show the same time.
+#[cfg(test)]
+#[derive(Debug, Clone)]
+pub(crate) struct HandSet(std::sync::Arc<std::sync::atomic::AtomicU64>);
+
+#[cfg(test)]
+impl HandSet {
+    pub(crate) fn at(time: UnixTime) -> Self {
+        Self(std::sync::Arc::new(time.0.into()))
+    }
+
+    pub(crate) fn set(&self, time: UnixTime) {
+        self.0.store(time.0, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+impl Clock for HandSet {
+    fn now(&self) -> Result<UnixTime, ClockError> {
+        Ok(UnixTime(self.0.load(std::sync::atomic::Ordering::SeqCst)))
     }
 }
 

@@ -335,7 +335,7 @@ impl Login<'_> {
     ) -> Result<Redeemed, Denial> {
         let user = identified.as_ref().map_err(Denial::from)?;
         let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = Attempt { previous, ..self.attempt(readings, &source)? };
+        let attempt = Attempt { previous, ..self.attempt(readings, &source) };
         match self.world.store.redeem(user, &attempt)? {
             Redemption::Redeemed(redeemed) => Ok(redeemed),
             Redemption::NearMiss { hint } => Err(Denial { hint, near_miss: true, ..Denial::of(Reason::WrongCode) }),
@@ -343,9 +343,9 @@ impl Login<'_> {
         }
     }
 
-    /// An attempt at this moment, by the rules of this login.
-    fn attempt<'r>(&'r self, readings: &'r [Answer], source: &'r Source) -> Result<Attempt<'r>, Denial> {
-        Ok(Attempt {
+    /// An attempt by the rules of this login.
+    fn attempt<'r>(&'r self, readings: &'r [Answer], source: &'r Source) -> Attempt<'r> {
+        Attempt {
             readings,
             previous: None,
             source,
@@ -353,8 +353,7 @@ impl Login<'_> {
             limits: self.world.config.throttle,
             factors: self.factors,
             remember: course::memory(self.remember, &self.request.facts()),
-            now: self.world.clock.now()?,
-        })
+        }
     }
 
     fn waived(&mut self, waived: Waived) -> Verdict {

@@ -29,8 +29,6 @@ pub struct Recall<'a> {
     pub place: Place<'a>,
     /// How long ago that may have been.
     pub longest: Duration,
-    /// The time of this login.
-    pub now: UnixTime,
 }
 
 /// An accepted login that spares those like it the code for a while.
@@ -58,11 +56,11 @@ pub enum Opener {
 }
 
 impl Memory {
-    /// Whether this login spares the one at hand the code. A rule may remember for a shorter time than it did.
+    /// Whether this login spares the one at hand, at `now`, the code. A rule may remember for a shorter time than it did.
     /// One that lies in the future is of a clock that was wrong, and counts for nothing.
-    fn covers(&self, like: &Recall<'_>) -> bool {
+    fn covers(&self, like: &Recall<'_>, now: UnixTime) -> bool {
         let until = self.until.min(self.since.after(like.longest));
-        let in_time = self.since <= like.now && like.now < until;
+        let in_time = self.since <= now && now < until;
         self.service == like.place.service && self.address == like.place.address && in_time
     }
 }
@@ -77,9 +75,15 @@ impl Memories {
         Self(memories)
     }
 
-    /// Whether one of them spares this login the code. `opens` says whether what opened that one would open this one.
-    pub fn cover(&self, like: &Recall<'_>, opens: impl Fn(&Opener) -> bool) -> bool {
-        self.0.iter().any(|memory| memory.covers(like) && opens(&memory.opener))
+    /// Whether one of them spares this login, at `now`, the code. `opens` says whether what opened that one would open this
+    /// one.
+    pub fn cover(&self, like: &Recall<'_>, now: UnixTime, opens: impl Fn(&Opener) -> bool) -> bool {
+        self.0.iter().any(|memory| memory.covers(like, now) && opens(&memory.opener))
+    }
+
+    /// Forgets those that had run out at `latest`, and those made later than `now`, by a clock that was ahead.
+    pub fn set_back(&mut self, now: UnixTime, latest: UnixTime) {
+        self.0.retain(|memory| memory.since <= now && latest < memory.until);
     }
 
     /// Adds one, in the place of one like it; the oldest makes room.

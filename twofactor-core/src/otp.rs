@@ -105,6 +105,11 @@ pub fn burned_until(kind: Kind, progress: Progress, window: Window, now: UnixTim
     (watermark > newest).then(|| UnixTime::from_seconds(first_free.saturating_mul(u64::from(period.seconds()))))
 }
 
+/// Whether a code of `step` is accepted at `now`, were it not used.
+pub(crate) fn is_within(step: Step, kind: Kind, progress: Progress, window: Window, now: UnixTime) -> bool {
+    kind == Kind::Hotp || candidates(kind, progress, window, now).any(|candidate| candidate == step)
+}
+
 /// The steps to try, oldest first. Those at or below the watermark are included, to tell a replay from a guess.
 fn candidates(kind: Kind, progress: Progress, window: Window, now: UnixTime) -> impl Iterator<Item = Step> {
     let (first, last, centres, reach) = match kind {

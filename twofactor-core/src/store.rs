@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::account::App;
 use crate::answer::Answer;
-use crate::clock::UnixTime;
+use crate::clock::ClockError;
 use crate::invitation::{Invitation, InvitationCode};
 use crate::memory::{Place, Recall};
 use crate::otp::{Code, Digits, Progress, Window};
@@ -71,8 +71,9 @@ pub trait StoreFirst {
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError>;
 
-    /// Stores what a login has confirmed, unless somebody was quicker.
-    fn store_pending(&self, pending: Pending, now: UnixTime) -> Result<(), Superseded>;
+    /// Stores what a login has confirmed, unless somebody was quicker. A secret that was kept must have been confirmed by a
+    /// code that is within `window` still: it opens this login.
+    fn store_pending(&self, pending: Pending, window: Window) -> Result<(), Superseded>;
 }
 
 /// What a user is to enrollment at login.
@@ -175,6 +176,9 @@ pub enum Superseded {
     /// The secret that was kept was forgotten.
     #[error("the secret that was shown was reset meanwhile")]
     Reset,
+    /// The code that has confirmed the secret that was kept is too old by now.
+    #[error("the code has run out meanwhile")]
+    Expired,
     /// The token is no longer free.
     #[error("the token was given to somebody meanwhile")]
     TokenTaken,
@@ -201,7 +205,7 @@ impl From<RegistryError> for Superseded {
     }
 }
 
-/// What somebody offers, and the rules it is judged by.
+/// What somebody offers, and the rules it is judged by. Not the time: that the store reads under its lock.
 #[derive(Debug)]
 pub struct Attempt<'a> {
     /// What the answer can mean; more than one for combined answers. All together are one attempt.
@@ -218,8 +222,6 @@ pub struct Attempt<'a> {
     pub factors: Factors,
     /// Where to remember an accepted login, and for how long.
     pub remember: Option<(Place<'a>, Duration)>,
-    /// The time at which the answer is judged.
-    pub now: UnixTime,
 }
 
 /// Proof that a login like this one was accepted a while ago and is remembered.
@@ -339,6 +341,9 @@ pub enum StoreError {
     /// The registry of physical tokens cannot answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The clock cannot be used.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// A file holds something we did not write. Says where, never what.
     #[error("{}:{}:{} is damaged", path.display(), place.0, place.1)]
     Corrupt {
@@ -359,7 +364,7 @@ impl StoreError {
             | Self::LostState(_)
             | Self::LostTokens { .. }
             | Self::Corrupt { .. } => Reason::StoreCorrupt,
-            Self::File(FileError::Io { .. }) | Self::NoFolder(_) => Reason::StoreUnavailable,
+            Self::File(FileError::Io { .. }) | Self::NoFolder(_) | Self::Clock(_) => Reason::StoreUnavailable,
             Self::Registry(error) => error.reason(),
         }
     }
@@ -383,6 +388,7 @@ impl StoreError {
                 format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
             }
             Self::Registry(error) => error.hint(),
+            Self::Clock(_) => "set the clock".to_owned(),
             Self::LostTokens { path, user, .. } => format!(
                 "twofactor doctor --fix; if that does not help, restore {} from a backup or run: twofactor reset {user}",
                 path.display()

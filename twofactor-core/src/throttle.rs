@@ -89,10 +89,11 @@ pub struct Failures {
 impl Failures {
     /// The moment from which the next attempt is looked at; `None` when that is now.
     ///
-    /// A last failure further in the future than any delay means that the clock has been set back; it blocks nobody.
+    /// A last failure dated later than now counts as made now: the clock has been set back. So it delays by one delay at
+    /// most, once [`Throttle::set_back`] has written that down, and whoever makes the clock lag gains nothing.
     pub fn blocked_until(&self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
-        let last = self.last?;
-        if self.forgotten(now) || last > now.after(limits.max_delay) {
+        let last = self.last?.min(now);
+        if self.forgotten(now) {
             return None;
         }
         // The first attempt is always free: there is no failure yet that a delay could follow.
@@ -142,6 +143,21 @@ impl Throttle {
             return own;
         }
         own.max(self.user.blocked_until(limits, now))
+    }
+
+    /// What is dated later than `now` counts as made now.
+    pub fn set_back(&mut self, now: UnixTime) {
+        let failures = self.sources.iter_mut().map(|record| &mut record.failures).chain([&mut self.user]);
+        let last_wrong = self.last_wrong.iter_mut().map(|(_, at)| at);
+        for time in failures.filter_map(|failures| failures.last.as_mut()).chain(last_wrong) {
+            *time = now.min(*time);
+        }
+    }
+
+    /// When something was last written down here.
+    pub fn latest(&self) -> Option<UnixTime> {
+        let failures = self.sources.iter().map(|record| record.failures).chain([self.user]);
+        failures.filter_map(|failures| failures.last).chain(self.last_wrong.iter().map(|(_, at)| *at)).max()
     }
 
     /// Counts an attempt before its code is looked at. The same answer within a minute counts once.
@@ -266,16 +282,28 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_blocks_nobody_for_years() {
+    fn a_clock_that_was_set_back_delays_once_and_blocks_nobody_for_years() {
         let limits = Limits::default();
-        let a_year_ahead = Failures { count: 9, last: Some(later(365 * 24 * 3600)) };
-        assert_eq!(a_year_ahead.blocked_until(limits, NOW), None);
-        let a_moment_ahead = Failures { count: 9, last: Some(later(3)) };
-        assert_eq!(
-            a_moment_ahead.blocked_until(limits, NOW),
-            Some(later(243)),
-            "who waited at the lock is blocked all the same"
-        );
+        for ahead in [3, 1200, 365 * 24 * 3600] {
+            let failures = Failures { count: 9, last: Some(later(ahead)) };
+            let last_wrong = Some((digest(1), later(ahead)));
+            let sources = vec![SourceRecord { source: from("192.0.2.7"), failures }];
+            let mut throttle = Throttle { user: failures, sources, trusted: None, last_wrong };
+            assert_eq!(throttle.blocked_until(&from("192.0.2.9"), limits, NOW), Some(later(240)), "{ahead} s ahead");
+            assert_eq!(throttle.latest(), Some(later(ahead)));
+            throttle.set_back(NOW);
+            assert_eq!(throttle.latest(), Some(NOW));
+            for source in ["192.0.2.7", "192.0.2.9"] {
+                assert_eq!(
+                    throttle.blocked_until(&from(source), limits, later(239)),
+                    Some(later(240)),
+                    "{ahead} s ahead"
+                );
+                assert_eq!(throttle.blocked_until(&from(source), limits, later(240)), None, "{ahead} s ahead");
+            }
+            throttle.charge(&from("192.0.2.7"), digest(1), later(1));
+            assert_eq!(throttle.user.count, 9, "the answer that was sent again counts once");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod logging_in;
 mod once;
 mod policy;
 mod stopped;
+mod waiting;
 
 use twofactor_tests::pam::{Outcome, ReturnCode};
 use twofactor_tests::private_host::Host;

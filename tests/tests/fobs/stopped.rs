@@ -106,20 +106,20 @@ fn a_login_mends_what_a_killed_process_has_left_while_another_one_keeps_it() {
 }
 
 /// A program that this user runs.
-fn as_user(host: &Host, user: &str, program: &[&str]) -> Command {
+pub(crate) fn as_user(host: &Host, user: &str, program: &[&str]) -> Command {
     let mut command = host.command("setpriv");
     command.args(["--reuid", user, "--regid", user, "--init-groups"]).args(program);
     command
 }
 
 /// Every `su` there is.
-fn all_su() -> BTreeSet<u32> {
+pub(crate) fn all_su() -> BTreeSet<u32> {
     let folders = fs::read_dir("/proc").unwrap().flatten();
     let processes = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     processes.filter(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "su\n")).collect()
 }
 
-fn state_of(pid: u32) -> Option<char> {
+pub(crate) fn state_of(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }

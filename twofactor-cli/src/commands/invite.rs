@@ -95,8 +95,10 @@ fn failure(superseded: Superseded, user: &UserName) -> Failure {
     match superseded {
         Superseded::Store(error) => error.into(),
         Superseded::Entropy(error) => Failure::Entropy(error),
-        Superseded::Enrolled | Superseded::TokenTaken | Superseded::Reset | Superseded::InvitationSpent => {
-            Failure::NeedsNoInvitation(user.clone())
-        }
+        Superseded::Enrolled
+        | Superseded::TokenTaken
+        | Superseded::Reset
+        | Superseded::Expired
+        | Superseded::InvitationSpent => Failure::NeedsNoInvitation(user.clone()),
     }
 }

@@ -62,6 +62,7 @@ pub fn of_store(error: &StoreError) -> Finding {
                           restore the registry from a backup, or forget the account and enroll the user again";
             Finding::consider(Id::LostTokens, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
         }
+        StoreError::Clock(_) => Finding::run(Id::ClockWrong, what, "timedatectl set-ntp true"),
     }
 }
 

@@ -99,7 +99,6 @@ impl Login<'_> {
     }
 
     fn store(&mut self, pending: Pending) -> Result<(), Denial> {
-        let now = self.world.clock.now()?;
         let name = pending.what.name();
         let event = match &pending.what {
             What::App { .. } => Event::Enrolled,
@@ -107,7 +106,7 @@ impl Login<'_> {
         };
         let news = News::of(&pending.what);
         let user = pending.user.clone();
-        if let Err(error) = self.world.newcomers.store_pending(pending, now) {
+        if let Err(error) = self.world.newcomers.store_pending(pending, self.world.config.window) {
             self.tell_unless_silent(NOT_SET_UP);
             return Err(error.into());
         }
@@ -208,7 +207,11 @@ impl From<Superseded> for Denial {
         match superseded {
             Superseded::Store(error) => error.into(),
             Superseded::Entropy(error) => Self::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"),
-            Superseded::Enrolled | Superseded::Reset | Superseded::TokenTaken | Superseded::InvitationSpent => {
+            Superseded::Enrolled
+            | Superseded::Reset
+            | Superseded::Expired
+            | Superseded::TokenTaken
+            | Superseded::InvitationSpent => {
                 Self::explained(Reason::NotConfirmed, &superseded, "the user logs in again")
             }
         }

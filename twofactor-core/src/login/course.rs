@@ -243,6 +243,6 @@ fn remembered(
     world: &World<'_>,
 ) -> Option<Remembered> {
     let (place, longest) = memory(remember, facts)?;
-    let like = Recall { place, longest, now: world.clock.now().ok()? };
+    let like = Recall { place, longest };
     world.store.remembers(identified.as_ref().ok()?, &like, factors).ok().flatten()
 }

@@ -154,7 +154,7 @@ impl Login<'_> {
         let typed = InvitationCode::parse(&reply).ok_or_else(|| Denial::of(Reason::InvitationWrong))?;
         let user = identified.as_ref().map_err(Denial::from)?;
         let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = self.attempt(&[], &source)?;
+        let attempt = self.attempt(&[], &source);
         match self.world.newcomers.check_invitation(user, &typed, &attempt)? {
             Ok(invitation) => Ok(Some(invitation)),
             Err(reason) => {
@@ -269,7 +269,7 @@ impl Login<'_> {
         let serial = std::str::from_utf8(&serial).ok().and_then(|text| Serial::new(text.trim())).ok_or_else(wrong)?;
         let (first, second) = (code(&first).ok_or_else(wrong)?, code(&second).ok_or_else(wrong)?);
         let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = self.attempt(&[], &source)?;
+        let attempt = self.attempt(&[], &source);
         match self.world.newcomers.check_registration(user, &serial, [&first, &second], &attempt) {
             Ok(Ok(registration)) => Ok(What::Token(registration)),
             Ok(Err(not_registered)) => Err(not_registered.into()),

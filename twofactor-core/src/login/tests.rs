@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use super::*;
-use crate::clock::UnixTime;
+use crate::clock::{HandSet, UnixTime};
 use crate::enrollment::{self, Proposal};
 use crate::otp::wrong_codes::ANY_CODE;
 use crate::otp::{self, Parameters, Period};
@@ -135,6 +135,7 @@ impl Services for WellSetUp {
 struct Host {
     directory: tempfile::TempDir,
     store: Files,
+    clock: HandSet,
     config: Config,
     process: Process,
     secret_code: Box<dyn Fn(i64) -> String>,
@@ -145,7 +146,8 @@ impl Host {
     fn new() -> Self {
         let directory = crate::trusted::private_directory();
         let owner = Owner(nix::unistd::geteuid().as_raw());
-        let store = Files::new(directory.path(), owner, Duration::from_millis(10));
+        let clock = HandSet::at(NOW);
+        let store = Files::new(directory.path(), owner, Duration::from_millis(10), clock.clone());
         // The same in every run: no two of the steps these stories tell of share a code.
         let secret = crate::secret::Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();
         let label = Label::new("app").unwrap();
@@ -160,7 +162,8 @@ impl Host {
         let recovery = codes[0].expose_grouped().to_string();
         let alice = UserName::new("alice").unwrap();
         store.enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep).unwrap();
-        Self { directory, store, config: Config::default(), process: Process::Roots, secret_code, recovery }
+        let config = Config::default();
+        Self { directory, store, clock, config, process: Process::Roots, secret_code, recovery }
     }
 
     fn at_level(level: Level) -> Self {
@@ -262,8 +265,9 @@ impl Host {
             services: &WellSetUp,
             process: self.process,
             host_name: "testhost",
-            clock: &now,
+            clock: &self.clock,
         };
+        self.clock.set(now);
         let password = password.map(str::to_owned);
         let mut script = Script { acts: acts.into(), prompts: Vec::new(), told: Vec::new(), password };
         let mut lines = Lines::default();

@@ -28,6 +28,7 @@ pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFil
 
 use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
 use crate::answer::Answer;
+use crate::clock::{Clock, UnixTime};
 use crate::document::Problem;
 use crate::memory::{Memory, Place, Recall};
 use crate::otp::Digits;
@@ -61,12 +62,15 @@ pub struct Files {
     patience: Duration,
     /// What is left of it for the registry.
     registry_patience: registry::Patience,
+    /// Read only once a lock is held by whatever judges by it.
+    clock: Box<dyn Clock>,
 }
 
 impl Files {
     /// The store in the folder `state`, all of which must belong to `owner`. Nothing is opened yet.
-    pub fn new(state: &Path, owner: Owner, patience: Duration) -> Self {
-        Self { state: state.to_owned(), owner, patience, registry_patience: registry::Patience::of_a_login() }
+    pub fn new(state: &Path, owner: Owner, patience: Duration, clock: impl Clock + 'static) -> Self {
+        let registry_patience = registry::Patience::of_a_login();
+        Self { state: state.to_owned(), owner, patience, registry_patience, clock: Box::new(clock) }
     }
 
     /// The folder of everything.
@@ -174,7 +178,10 @@ impl Store for Files {
             return Ok(None);
         }
         let wallet = belongings.wallet(factors);
-        let covered = account.state()?.memories.cover(like, |opener| wallet.still_opens(opener));
+        let state = account.state()?;
+        // After the state was read: a process that is stopped between the two sees it end sooner, and not later.
+        let now = self.clock.now()?;
+        let covered = state.seen_at(now).memories.cover(like, now, |opener| wallet.still_opens(opener));
         Ok(covered.then_some(Remembered(())))
     }
 
@@ -190,29 +197,38 @@ impl Store for Files {
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
         let Belongings { credentials, held, problem } = belongings;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
-        account.redeem(user, &wallet, attempt, problem, |state| self.check_held(user, state, &held))
+        let judged = Judged { user, wallet: &wallet, attempt, now: self.clock.now()? };
+        account.redeem(&judged, problem, |state| self.check_held(user, state, &held))
     }
+}
+
+/// An attempt under the lock, with all it is judged by.
+struct Judged<'a> {
+    user: &'a UserName,
+    wallet: &'a Wallet<'a>,
+    attempt: &'a Attempt<'a>,
+    /// Read under the lock.
+    now: UnixTime,
 }
 
 impl Locked {
     /// Checks and burns, once everything is read that the user has. `problem` is what could not be read.
     fn redeem(
         &self,
-        user: &UserName,
-        wallet: &Wallet<'_>,
-        attempt: &Attempt<'_>,
+        judged: &Judged<'_>,
         problem: Option<StoreError>,
         complete: impl FnOnce(&State) -> Result<(), StoreError>,
     ) -> Result<Redemption, StoreError> {
+        let Judged { user, wallet, attempt, now } = *judged;
         let mut file = self.state_file()?;
-        let mut before = file.read()?;
+        let mut before = file.read_at(now)?;
         let problem = problem.or_else(|| complete(&before).err());
         // What seems to be superfluous may belong to what could not be read.
         if problem.is_none() {
             before.tidy(wallet);
         }
 
-        if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
+        if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
             return Ok(Redemption::refused(Reason::Throttled));
         }
         // The longest reading holds all digits of the others: were it a shorter one, guesses that differ only before it
@@ -223,13 +239,13 @@ impl Locked {
         };
         let salt = wallet.credentials.map_or(Salt::NONE, |credentials| credentials.salt);
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, salt.fingerprint(guess), attempt.now);
+        charged.throttle.charge(attempt.source, salt.fingerprint(guess), now);
         let charge = file.charge(&charged)?;
 
         let refused = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });
-        match wallet.judge(attempt.readings, attempt.previous, &before, attempt.window, attempt.now) {
+        match wallet.judge(attempt.readings, attempt.previous, &before, attempt.window, now) {
             Judgement::Right { reading, proof, uses } => {
-                let (accepted, factor) = accepted(charged, uses, *proof, wallet, attempt);
+                let (accepted, factor) = accepted(charged, uses, *proof, judged);
                 file.settle(charge, Some(&accepted))?;
                 Ok(Redemption::Redeemed(Redeemed { factor, reading, problem }))
             }
@@ -288,7 +304,8 @@ impl Belongings {
 }
 
 /// The state after an accepted login, and what opened it.
-fn accepted(charged: State, uses: Uses, proof: Proof, wallet: &Wallet<'_>, attempt: &Attempt<'_>) -> (State, Factor) {
+fn accepted(charged: State, uses: Uses, proof: Proof, judged: &Judged<'_>) -> (State, Factor) {
+    let Judged { wallet, attempt, now, .. } = *judged;
     let mut state = charged.after(uses);
     state.throttle.accept(attempt.source);
     let opener = proof.opener();
@@ -305,10 +322,10 @@ fn accepted(charged: State, uses: Uses, proof: Proof, wallet: &Wallet<'_>, attem
     };
     if let Some((place, duration)) = &attempt.remember {
         let Place { service, address } = *place;
-        let (service, until) = (service.to_owned(), attempt.now.after(*duration));
-        state.memories.add(Memory { service, address, since: attempt.now, until, opener });
+        let (service, until) = (service.to_owned(), now.after(*duration));
+        state.memories.add(Memory { service, address, since: now, until, opener });
     }
-    state.last_accepted = Some(LastAccepted { at: attempt.now, source: attempt.source.clone(), factor: name });
+    state.last_accepted = Some(LastAccepted { at: now, source: attempt.source.clone(), factor: name });
     (state, factor)
 }
 
@@ -431,6 +448,17 @@ impl StateFile<'_> {
         }
         self.slots = Some(slots);
         Ok(state)
+    }
+
+    /// The state at `now`. Should the clock have been set back, that is written down, and happens once.
+    fn read_at(&mut self, now: UnixTime) -> Result<State, StoreError> {
+        let written = self.read()?;
+        let seen = written.clone().seen_at(now);
+        if seen != written {
+            self.write(&seen)?;
+            self.file.sync()?;
+        }
+        Ok(seen)
     }
 
     /// Counts an attempt before its code is looked at: whoever kills this process from now on has used it up.

@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use twofactor_core::account::App;
-use twofactor_core::clock::UnixTime;
+use twofactor_core::clock::{SystemClock, UnixTime};
 use twofactor_core::otp::{Parameters, Progress};
 use twofactor_core::recovery::RecoveryCode;
 use twofactor_core::secret::Secret;
@@ -211,7 +211,7 @@ struct Template {
 /// Enrolls somebody through the core, with ten recovery codes, and takes the account away again.
 fn template_account(state: &Path) -> Template {
     make_folder(state);
-    let store = Files::new(state, Owner::ROOT, PATIENCE);
+    let store = Files::new(state, Owner::ROOT, PATIENCE, SystemClock);
     let user = UserName::new("template").expect("a user name");
     let secret = Secret::generate(20).expect("random bytes");
     let base32 = secret.expose_base32().to_string();

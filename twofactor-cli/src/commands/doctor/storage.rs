@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 use rustix::io::Errno;
 use twofactor_core::checkup::storage::{self, Access, FileSystem};
+use twofactor_core::clock::SystemClock;
 use twofactor_core::config::DEFAULT_STATE;
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::store::{Presence, Store as _};
@@ -23,8 +24,8 @@ pub(super) fn look(source: &Source) -> Area {
             return area;
         }
     }
-    let inspection = Files::new(state, Owner::ROOT, PATIENCE).inspect();
-    if let Some(enrolled) = enrolled(&Files::new(state, Owner::ROOT, PATIENCE)) {
+    let inspection = Files::new(state, Owner::ROOT, PATIENCE, SystemClock).inspect();
+    if let Some(enrolled) = enrolled(&Files::new(state, Owner::ROOT, PATIENCE, SystemClock)) {
         area.looked_at = format!("{}: {}", state.display(), counted(enrolled, "account"));
     }
     if let Some(tokens) = inspection.tokens {

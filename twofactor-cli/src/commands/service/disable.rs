@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
+use twofactor_core::clock::SystemClock;
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::{self, modules, placing};
 use twofactor_core::store::files::{Files, PATIENCE};
@@ -62,7 +63,7 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     host::must_be_root()?;
     let consent = Consent::of(arguments.dry_run, arguments.yes);
     let state = state(file);
-    let accounts = Files::new(&state, Owner::ROOT, PATIENCE);
+    let accounts = Files::new(&state, Owner::ROOT, PATIENCE, SystemClock);
     let nothing_recorded = || Records::look(&state).map(|names| names.is_empty()).map_err(ServiceFailure::from);
     if arguments.all && sshd::removal(None)?.is_none() && nothing_recorded()? {
         output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[]))?;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{InvitationRule, SelfRegistration};
 use crate::lifecycle::{Change, Stage};
+use crate::otp::Window;
 use crate::otp::wrong_codes::{ANY_CODE, wrong_codes};
 use crate::secret::Secret;
 use crate::store::files::{LastCredential, TokenFilter};
@@ -73,7 +74,7 @@ fn whoever_has_nothing_sees_a_secret_confirms_it_and_has_it_once_it_is_stored() 
     assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)), "nothing is stored in the auth phase");
     let What::App { recovery, .. } = &pending.what else { panic!("{:?}", pending.what) };
     assert_eq!(recovery.len(), 10);
-    host.store.store_pending(pending, NOW).unwrap();
+    host.store.store_pending(pending, Window::default()).unwrap();
     assert_eq!(host.types("bob", &code_of(&secret, 0)).denial(), Reason::Replayed, "the confirmation is burned");
     assert!(host.types("bob", &code_of(&secret, 1)).is_accepted());
 }
@@ -181,8 +182,8 @@ fn of_two_sessions_that_enroll_one_user_one_wins() {
     let host = host();
     let first = host.login("bob", vec![shows(0)]).pending();
     let second = host.login("bob", vec![shows(0)]).pending();
-    host.store.store_pending(second, NOW).unwrap();
-    assert!(matches!(host.store.store_pending(first, NOW), Err(Superseded::Enrolled)));
+    host.store.store_pending(second, Window::default()).unwrap();
+    assert!(matches!(host.store.store_pending(first, Window::default()), Err(Superseded::Enrolled)));
 }
 
 #[test]
@@ -197,8 +198,8 @@ fn with_an_invitation_required_the_right_password_alone_enrolls_nothing() {
     assert_eq!(host.login("bob", vec![types("4QX7-9M2P")]).denial(), Reason::InvitationWrong);
     let first = host.login("bob", vec![types(&code.to_lowercase()), shows(0)]).pending();
     let second = host.login("bob", vec![types(&code), shows(0)]).pending();
-    host.store.store_pending(first, NOW).unwrap();
-    assert!(host.store.store_pending(second, NOW).is_err(), "an invitation enrolls once");
+    host.store.store_pending(first, Window::default()).unwrap();
+    assert!(host.store.store_pending(second, Window::default()).is_err(), "an invitation enrolls once");
     let alice = UserName::new("alice").unwrap();
     host.store.invite(&alice, until).unwrap();
     assert!(host.types("alice", &host.code()).is_accepted(), "who is enrolled needs none");
@@ -323,7 +324,8 @@ fn an_invitation_that_expires_meanwhile_enrolls_nobody() {
     let until = NOW.after(Duration::from_mins(1));
     let code = host.store.invite(&bob(), until).unwrap().expose_grouped();
     let pending = host.login("bob", vec![types(&code), shows(0)]).pending();
-    assert!(matches!(host.store.store_pending(pending, until), Err(Superseded::InvitationSpent)));
+    host.clock.set(until);
+    assert!(matches!(host.store.store_pending(pending, Window::default()), Err(Superseded::InvitationSpent)));
     assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
 }
 
@@ -335,7 +337,7 @@ fn recovery_codes_are_shown_in_a_question_that_is_asked_once_they_are_stored() {
     let unfinished = host.login("bob", vec![shows(0)]).unfinished();
     let (folder, owner) = (host.directory.path().to_owned(), Owner(nix::unistd::geteuid().as_raw()));
     let looks_into_the_store = Act::Reads(Box::new(move |_| {
-        let store = Files::new(&folder, owner, Duration::from_millis(10));
+        let store = Files::new(&folder, owner, Duration::from_millis(10), NOW);
         assert_eq!(store.recovery_left(&bob()).unwrap(), Some(10), "a kill at the question loses nothing");
         String::new()
     }));
@@ -425,7 +427,7 @@ fn a_fob_is_registered_by_serial_and_two_consecutive_codes() {
     let host = host();
     let secret = with_a_fob(&host);
     let pending = host.login("bob", registers(&secret, -5, -4)).pending();
-    host.store.store_pending(pending, NOW).unwrap();
+    host.store.store_pending(pending, Window::default()).unwrap();
     let mut owners = Vec::new();
     host.store
         .tokens::<StoreError>(&TokenFilter { stage: Some(Stage::Assigned), ..TokenFilter::default() }, |view| {
@@ -465,7 +467,7 @@ fn of_two_who_register_one_fob_one_gets_it() {
     let first = host.login("bob", registers(&secret, 0, 1)).pending();
     let alice = UserName::new("alice").unwrap();
     host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], By { who: "root", at: NOW }).unwrap();
-    assert!(matches!(host.store.store_pending(first, NOW), Err(Superseded::TokenTaken)));
+    assert!(matches!(host.store.store_pending(first, Window::default()), Err(Superseded::TokenTaken)));
 }
 
 #[test]

@@ -426,13 +426,14 @@ impl From<FileError> for EnrollError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use crate::store::files::PATIENCE;
     use crate::trusted::Owner;
 
     #[test]
     fn a_broken_account_is_listed_and_does_not_hide_the_others() {
         let directory = crate::trusted::private_directory();
-        let files = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE);
+        let files = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE, SystemClock);
         assert!(files.users().unwrap().is_empty(), "nothing was ever enrolled");
         let users = directory.path().join(USERS);
         let alice = UserName::new("alice").unwrap();

@@ -7,10 +7,10 @@
 use zeroize::Zeroizing;
 
 use crate::account::{App, Confirmation, Credentials, State};
-use crate::clock::UnixTime;
+use crate::clock::{ClockError, UnixTime};
 use crate::invitation::{Invitation, InvitationCode};
 use crate::lifecycle::{Owned, Stage};
-use crate::otp::{self, Code, Parameters, Progress};
+use crate::otp::{self, Code, Parameters, Progress, Window};
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::secret::{Secret, SecretError};
@@ -46,8 +46,8 @@ impl StoreFirst for Files {
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        self.counted(user, typed.expose(), attempt, Reason::Throttled, |state| {
-            let invitation = state.invitation.filter(|invitation| invitation.admits(typed, attempt.now));
+        self.counted(user, typed.expose(), attempt, Reason::Throttled, |state, now| {
+            let invitation = state.invitation.filter(|invitation| invitation.admits(typed, now));
             Ok(invitation.ok_or(Reason::InvitationWrong))
         })
     }
@@ -60,7 +60,7 @@ impl StoreFirst for Files {
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
         let guess = Zeroizing::new(format!("{serial} {} {}", codes[0].expose(), codes[1].expose()));
-        self.counted(user, &guess, attempt, NotRegistered::Throttled, |_| {
+        self.counted(user, &guess, attempt, NotRegistered::Throttled, |_, now| {
             let state = self.state_folder()?;
             let listed = self.registry_patience.asking(|patience| {
                 let reader = Reader::for_login(&state, patience)?;
@@ -72,7 +72,7 @@ impl StoreFirst for Files {
             let Some((progress, token)) = free.and_then(|listed| Some((listed.progress, listed.token?))) else {
                 // It takes as long as with a token: time must not tell what lies in the box.
                 if let Ok(decoy) = Secret::from_bytes(Zeroizing::new(vec![0; 20])) {
-                    let _ = otp::resynchronize(&decoy, Parameters::default(), codes, Progress::default(), attempt.now);
+                    let _ = otp::resynchronize(&decoy, Parameters::default(), codes, Progress::default(), now);
                 }
                 return Ok(Err(if known {
                     NotRegistered::NotFree(serial.clone())
@@ -80,18 +80,19 @@ impl StoreFirst for Files {
                     NotRegistered::NoSuchToken
                 }));
             };
-            let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, attempt.now);
-            let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, attempt.now));
+            let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, now);
+            let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
             let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
             Ok(registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone())))
         })
     }
 
-    fn store_pending(&self, pending: Pending, now: UnixTime) -> Result<(), Superseded> {
+    fn store_pending(&self, pending: Pending, window: Window) -> Result<(), Superseded> {
         match pending.what {
-            What::Token(registration) => self.register(&pending.user, &registration, pending.invitation, now),
+            What::Token(registration) => self.register(&pending.user, &registration, pending.invitation),
             What::App { app, recovery, secret } => {
                 let account = self.locked_or_new(&pending.user)?;
+                let now = self.clock.now()?;
                 let credentials = account.credentials()?;
                 if !self.held_by(&pending.user)?.is_empty() {
                     return Err(Superseded::Enrolled);
@@ -99,11 +100,17 @@ impl StoreFirst for Files {
                 let mut state = match &credentials {
                     Some(_) => account.state()?,
                     None => account.state_if_any()?.unwrap_or_default(),
-                };
+                }
+                .seen_at(now);
                 let mut credentials = match credentials {
                     None if secret == Origin::New => Credentials::none()?,
                     // The secret that waited must still be the one that was shown.
-                    Some(credentials) if is_still_waiting(&credentials, &app) => credentials,
+                    Some(credentials) if is_still_waiting(&credentials, &app) => {
+                        if !app.was_confirmed_within(window, now) {
+                            return Err(Superseded::Expired);
+                        }
+                        credentials
+                    }
                     None => return Err(Superseded::Reset),
                     Some(_) => return Err(Superseded::Enrolled),
                 };
@@ -146,11 +153,10 @@ impl Files {
         user: &UserName,
         registration: &Registration,
         invitation: Option<Invitation>,
-        now: UnixTime,
     ) -> Result<(), Superseded> {
         let serial = &registration.serial;
-        let by = By { who: user.as_str(), at: now };
         let mut writer = Writer::open(self.state_folder()?, self.patience)?.ok_or(Superseded::TokenTaken)?;
+        let by = By { who: user.as_str(), at: self.clock.now()? };
         let edit: Edit<'_> = writer.edit(by)?;
         let token: Stored = edit.token(serial)?.ok_or(Superseded::TokenTaken)?;
         if token.owner.is_some() || token.status.stage(Owned::No) != Stage::Inventory {
@@ -164,7 +170,8 @@ impl Files {
         if account.has(SECRET)? || edit.held(user)? > 0 {
             return Err(Superseded::Enrolled);
         }
-        let before = account.state_for_newcomer()?;
+        let now = self.clock.now()?;
+        let before = account.state_for_newcomer()?.seen_at(now);
         let mut after = before.clone();
         spend(&mut after, invitation, now)?;
         edit.assign(&token, user)?;
@@ -186,19 +193,20 @@ impl Files {
         guess: &str,
         attempt: &Attempt<'_>,
         throttled: E,
-        look: impl FnOnce(&State) -> Result<Result<T, E>, StoreError>,
+        look: impl FnOnce(&State, UnixTime) -> Result<Result<T, E>, StoreError>,
     ) -> Result<Result<T, E>, StoreError> {
         let account = self.locked_or_new(user)?;
         account.state_for_newcomer()?;
         let mut file = account.state_file()?;
-        let before = file.read()?;
-        if before.throttle.blocked_until(attempt.source, attempt.limits, attempt.now).is_some() {
+        let now = self.clock.now()?;
+        let before = file.read_at(now)?;
+        if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
             return Ok(Err(throttled));
         }
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, Salt::NONE.fingerprint(guess), attempt.now);
+        charged.throttle.charge(attempt.source, Salt::NONE.fingerprint(guess), now);
         let charge = file.charge(&charged)?;
-        let outcome = look(&before)?;
+        let outcome = look(&before, now)?;
         file.settle(charge, outcome.is_ok().then_some(&before))?;
         Ok(outcome)
     }
@@ -240,6 +248,12 @@ fn spend(state: &mut State, invitation: Option<Invitation>, now: UnixTime) -> Re
         None => Ok(()),
         Some(invitation) if present == Some(invitation) && now < invitation.until => Ok(()),
         Some(_) => Err(Superseded::InvitationSpent),
+    }
+}
+
+impl From<ClockError> for Superseded {
+    fn from(error: ClockError) -> Self {
+        Self::Store(error.into())
     }
 }
 

@@ -193,6 +193,7 @@ fn was_set_aside(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use crate::store::files::PATIENCE;
     use crate::trusted::{Owner, private_directory};
     use std::fs;
@@ -200,7 +201,7 @@ mod tests {
     use std::path::Path;
 
     fn inspected(state: &Path) -> Inspection {
-        Files::new(state, Owner(nix::unistd::geteuid().as_raw()), PATIENCE).inspect()
+        Files::new(state, Owner(nix::unistd::geteuid().as_raw()), PATIENCE, SystemClock).inspect()
     }
 
     /// What is wrong, in short.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::account::{App, Confirmation, MOST_RECOVERY_CODES, Usage};
 use crate::answer::Answer;
-use crate::clock::UnixTime;
+use crate::clock::HandSet;
 use crate::digest::Digest;
 use crate::enrollment::{self, Proposal};
 use crate::invitation::Invitation;
@@ -21,6 +21,8 @@ use crate::rule::Factors;
 use crate::secret::Secret;
 use crate::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
+
+mod clock;
 
 const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 
@@ -40,6 +42,7 @@ impl Files {
 struct Fixture {
     directory: tempfile::TempDir,
     store: Files,
+    clock: HandSet,
     alice: UserName,
     secret: Secret,
     parameters: Parameters,
@@ -53,11 +56,12 @@ impl Fixture {
     fn with(parameters: Parameters) -> Self {
         let directory = trusted::private_directory();
         let owner = Owner(nix::unistd::geteuid().as_raw());
-        let store = Files::new(directory.path(), owner, Duration::from_secs(10));
+        let clock = HandSet::at(NOW);
+        let store = Files::new(directory.path(), owner, Duration::from_secs(10), clock.clone());
         let alice = UserName::new("alice").unwrap();
         // The same in every run: no two of the steps these stories tell of share a code.
         let secret = Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();
-        let fixture = Self { directory, store, alice, secret, parameters };
+        let fixture = Self { directory, store, clock, alice, secret, parameters };
         fixture.enroll("app", &[]);
         fixture
     }
@@ -95,6 +99,7 @@ impl Fixture {
     }
 
     fn redeem_from(&self, typed: &str, rhost: &str, now: UnixTime) -> Result<Redemption, StoreError> {
+        self.clock.set(now);
         self.store.redeem(
             &self.alice,
             &Attempt {
@@ -105,7 +110,6 @@ impl Fixture {
                 source: &Source::from_rhost(Some(rhost)),
                 window: Window::default(),
                 limits: Limits::default(),
-                now,
             },
         )
     }
@@ -507,7 +511,6 @@ fn guesses_that_differ_only_before_the_last_digits_all_count() {
             source: &Source::from_rhost(None),
             window: Window::default(),
             limits: Limits::default(),
-            now: NOW,
         };
         let _ = fixture.store.redeem(&fixture.alice, &attempt).unwrap();
     }

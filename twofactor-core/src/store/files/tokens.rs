@@ -152,7 +152,7 @@ impl Files {
         let token = present(&edit, serial)?;
         let owner = owner_of(&token)?.ok_or_else(|| TokenError::NotOwned(serial.clone()))?;
         let mut locks = Locks::new();
-        let progress = self.take_over(&token, by.at, &mut locks)?;
+        let progress = self.take_over(&token, &mut locks)?;
         edit.unassign(&token, progress)?;
         self.check_last(&edit, std::slice::from_ref(&token), last)?;
         locks.commit(edit)?;
@@ -179,7 +179,7 @@ impl Files {
                 Change::Disable => edit.set_status(&token, status, Event::Disabled)?,
                 Change::ReportLost => edit.set_status(&token, status, Event::Lost)?,
                 Change::Revoke => {
-                    let progress = self.take_over(&token, by.at, &mut locks)?;
+                    let progress = self.take_over(&token, &mut locks)?;
                     edit.revoke(&token, progress)?;
                     revoked.push(token);
                 }
@@ -203,7 +203,7 @@ impl Files {
             }
             tokens.push(token);
         }
-        let locks = self.delete_all(&edit, &tokens, last, by)?;
+        let locks = self.delete_all(&edit, &tokens, last)?;
         locks.commit(edit)
     }
 
@@ -213,7 +213,7 @@ impl Files {
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
         let (unused, tokens) = edit.delete_unused(name)?.ok_or_else(missing)?;
-        let locks = self.delete_all(&edit, &tokens, last, by)?;
+        let locks = self.delete_all(&edit, &tokens, last)?;
         let all = unused + tokens.len();
         edit.delete_series(name, all)?;
         locks.commit(edit)?;
@@ -227,10 +227,11 @@ impl Files {
         let token = present(&edit, serial)?;
         let secret = token.secret.as_ref().ok_or_else(|| TokenError::Revoked(serial.clone()))?;
         let mut locks = Locks::new();
-        let before = self.take_over(&token, by.at, &mut locks)?;
-        let step = otp::resynchronize(secret, token.parameters, codes, before, by.at)
+        let before = self.take_over(&token, &mut locks)?;
+        let now = self.clock.now().map_err(StoreError::from)?;
+        let step = otp::resynchronize(secret, token.parameters, codes, before, now)
             .ok_or_else(|| TokenError::WrongCodes(serial.clone()))?;
-        let progress = before.anchored(step, token.parameters.kind, by.at);
+        let progress = before.anchored(step, token.parameters.kind, now);
         edit.resynchronize(&token, progress)?;
         edit.commit()?;
         locks.forgive_near_misses(&token);
@@ -250,12 +251,13 @@ impl Files {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
+        let now = self.clock.now().map_err(StoreError::from)?;
         let (mut mended, mut locks) = (0, Locks::new());
         let walked = edit.each_of_series(name, |token| {
             let read = token.secret.as_ref().and_then(|secret| fit.encoding.read_again(secret));
             let read = read.ok_or_else(|| TokenError::Unreadable(token.serial.clone()))?;
-            let used = self.take_over(&token, by.at, &mut locks)?;
-            let shown = if token.serial == *probed { fit.progress(by.at) } else { Progress::default() };
+            let used = self.take_over(&token, &mut locks)?;
+            let shown = if token.serial == *probed { fit.progress(now) } else { Progress::default() };
             if let Some(twin) = edit.mend(&token, used, &read, fit.parameters, shown)? {
                 return Err(TokenError::Twins(token.serial, twin));
             }
@@ -294,13 +296,14 @@ impl Files {
     }
 
     /// How far a token has come. Its owner, if any, is locked from now on and stays so with `locks`.
-    fn take_over(&self, token: &Stored, now: UnixTime, locks: &mut Locks) -> Result<Progress, TokenError> {
+    fn take_over(&self, token: &Stored, locks: &mut Locks) -> Result<Progress, TokenError> {
         let Some(owner) = owner_of(token)? else { return Ok(token.progress) };
         if !locks.has(&owner)
             && let Some(lock) = self.locked(&owner)?
         {
             locks.add(&owner, lock);
         }
+        let now = self.clock.now().map_err(StoreError::from)?;
         match locks.of(&owner) {
             Some(lock) => progress_in(lock, token, now),
             None => Ok(token.progress.burned_blindly(token.parameters.kind, now)),
@@ -308,16 +311,10 @@ impl Files {
     }
 
     /// Deletes tokens within an edit.
-    fn delete_all(
-        &self,
-        edit: &Edit<'_>,
-        tokens: &[Stored],
-        last: LastCredential,
-        by: By<'_>,
-    ) -> Result<Locks, TokenError> {
+    fn delete_all(&self, edit: &Edit<'_>, tokens: &[Stored], last: LastCredential) -> Result<Locks, TokenError> {
         let mut locks = Locks::new();
         for token in tokens {
-            let progress = self.take_over(token, by.at, &mut locks)?;
+            let progress = self.take_over(token, &mut locks)?;
             edit.delete(token, progress)?;
         }
         self.check_last(edit, tokens, last)?;

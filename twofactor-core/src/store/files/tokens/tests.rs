@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::account::{App, Judgement};
 use crate::answer::Answer;
+use crate::clock::HandSet;
 use crate::enrollment::Proposal;
 use crate::otp::Window;
 use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
@@ -32,6 +33,7 @@ const SECOND_FOB: &str = "0234567891235";
 struct Fixture {
     directory: tempfile::TempDir,
     store: Files,
+    clock: HandSet,
 }
 
 fn by(at: UnixTime) -> By<'static> {
@@ -80,8 +82,9 @@ impl Fixture {
 
     fn empty() -> Self {
         let directory = trusted::private_directory();
-        let store = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE);
-        let fixture = Self { directory, store };
+        let clock = HandSet::at(NOW);
+        let store = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE, clock.clone());
+        let fixture = Self { directory, store, clock };
         fs::create_dir(fixture.directory.path().join("users")).unwrap();
         fs::set_permissions(fixture.directory.path().join("users"), fs::Permissions::from_mode(0o700)).unwrap();
         fixture
@@ -122,6 +125,11 @@ impl Fixture {
         self.store.enroll(&user(owner), app, None, Existing::Keep).unwrap();
     }
 
+    fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
+        self.clock.set(by.at);
+        self.store.resynchronize(serial, codes, by)
+    }
+
     fn login(&self, owner: &str, digits: &str, now: UnixTime) -> Result<Redemption, StoreError> {
         let readings = [Answer::parse(digits.as_bytes())];
         let source = Source::from_rhost(Some("192.0.2.7"));
@@ -134,8 +142,8 @@ impl Fixture {
             factors: Factors::ALL,
             previous: None,
             remember: None,
-            now,
         };
+        self.clock.set(now);
         self.store.redeem(&user(owner), &attempt)
     }
 
@@ -261,17 +269,17 @@ fn two_consecutive_codes_resynchronize_and_one_never_does() {
         fixture.accepted("alice", &shown(1, 0, later(0)), NOW);
         let now = later(3 * 3600);
         let (first, second) = (shown(1, off, now), shown(1, off + 1, now));
-        let once = fixture.store.resynchronize(&serial(FOB), [&code(&first), &code(&first)], by(now));
+        let once = fixture.resynchronize(&serial(FOB), [&code(&first), &code(&first)], by(now));
         assert!(matches!(once, Err(TokenError::WrongCodes(_))), "one code twice: {once:?}");
         let gap = shown(1, off + 2, now);
-        let gap = fixture.store.resynchronize(&serial(FOB), [&code(&first), &code(&gap)], by(now));
+        let gap = fixture.resynchronize(&serial(FOB), [&code(&first), &code(&gap)], by(now));
         assert!(matches!(gap, Err(TokenError::WrongCodes(_))), "two codes that are not neighbours: {gap:?}");
         let codes = [&code(&first), &code(&second)];
-        let progress = fixture.store.resynchronize(&serial(FOB), codes, by(now)).unwrap();
+        let progress = fixture.resynchronize(&serial(FOB), codes, by(now)).unwrap();
         assert_eq!(i64::from(progress.drift), off + 1);
         assert_eq!(fixture.refusal("alice", &second, now), Reason::Replayed, "both codes are burned");
         assert_eq!(fixture.accepted("alice", &shown(1, off + 2, now), now).0, FOB);
-        let again = fixture.store.resynchronize(&serial(FOB), codes, by(now));
+        let again = fixture.resynchronize(&serial(FOB), codes, by(now));
         assert!(matches!(again, Err(TokenError::WrongCodes(_))), "used codes do not resynchronize");
     }
 }
@@ -425,7 +433,7 @@ fn a_counter_whose_record_was_lost_is_of_no_use_any_more() {
         assert_eq!(fixture.refusal("alice", &press(counter), NOW), Reason::WrongCode);
     }
     let codes = [&code(&press(2)), &code(&press(3))];
-    assert!(fixture.store.resynchronize(&serial("H1"), codes, by(NOW)).is_err());
+    assert!(fixture.resynchronize(&serial("H1"), codes, by(NOW)).is_err());
 }
 
 #[test]
@@ -435,10 +443,7 @@ fn resynchronizing_leaves_an_active_token_active_and_forgives_its_near_misses() 
     fixture.accepted("alice", &shown(1, 0, NOW), NOW);
     let now = later(3600);
     assert_eq!(fixture.refusal("alice", &shown(1, 100, now), now), Reason::WrongCode);
-    fixture
-        .store
-        .resynchronize(&serial(FOB), [&code(&shown(1, 101, now)), &code(&shown(1, 102, now))], by(now))
-        .unwrap();
+    fixture.resynchronize(&serial(FOB), [&code(&shown(1, 101, now)), &code(&shown(1, 102, now))], by(now)).unwrap();
     let view = fixture.view(FOB);
     assert_eq!((view.stage, view.near_misses, view.drift), (Stage::Active, 0, 102));
 }
@@ -714,7 +719,7 @@ fn counters_look_ahead_and_resynchronize() {
     assert_eq!(fixture.refusal("alice", &press(5), NOW), Reason::Replayed, "a newer code burns older ones");
     assert_eq!(fixture.refusal("alice", &press(300), NOW), Reason::WrongCode);
     let codes = [&code(&press(300)), &code(&press(301))];
-    fixture.store.resynchronize(&serial("H1"), codes, by(NOW)).unwrap();
+    fixture.resynchronize(&serial("H1"), codes, by(NOW)).unwrap();
     assert_eq!(fixture.refusal("alice", &press(301), NOW), Reason::Replayed);
     fixture.accepted("alice", &press(302), NOW);
 }
@@ -816,7 +821,7 @@ proptest! {
                 (4, Some(_)) => {
                     let codes = [&code(&shown(1, offset, now)), &code(&shown(1, offset + 1, now))];
                     let at = here(now).checked_add_signed(offset + 1).unwrap();
-                    if fixture.store.resynchronize(&serial(FOB), codes, by(now)).is_ok() {
+                    if fixture.resynchronize(&serial(FOB), codes, by(now)).is_ok() {
                         accepted.push(at);
                     }
                 }
