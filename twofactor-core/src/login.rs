@@ -16,13 +16,13 @@ use crate::clock::Clock;
 use crate::config::{Config, ResyncAtLogin};
 use crate::invitation::Invitation;
 use crate::otp::{Code, Digits};
-use crate::policy::{By, NullOk, Ruling, Waived};
+use crate::policy::{By, Candidates, Effect, NullOk, Ruling, Waived};
 use crate::reason::Reason;
 use crate::rule::{Factors, Facts};
 use crate::store::{Attempt, Factor, Pending, Redeemed, Redemption, Store, StoreFirst};
 use crate::throttle::Source;
 use crate::token::Token;
-use crate::user::{UserDatabase, UserName};
+use crate::user::{Doubt, UserDatabase, UserName};
 
 use combined::CombinedReadings;
 use course::COMBINED_PROMPT;
@@ -233,19 +233,32 @@ impl Login<'_> {
 
     /// What the policy says, and a line for whatever kept it from knowing.
     fn rule(&mut self, identified: &Result<UserName, Unidentified>) -> Ruling {
-        let ruling = judge(self.world, self.request.null_ok, &self.request.facts(), identified);
+        let (facts, typed) = (self.request.facts(), &self.request.user);
+        let ruling = judge(self.world, self.request.null_ok, &facts, typed, identified);
         let by = match &ruling.by {
             By::Rule(line) => format!("the rule of line {line}"),
             By::Default => "[default]".to_owned(),
-            By::Failure(error) => {
-                let record = self.about(Record::new(Event::Error)).with("reason", Reason::StoreUnavailable);
-                let hint = "a code is required until it answers; try: id USER";
-                self.audit.record(&record.with("problem", error).with("hint", hint));
-                "a failure".to_owned()
+            By::Doubt(candidates) => {
+                self.doubt(candidates, ruling.factors);
+                "the strictest of those that may match".to_owned()
             }
         };
         self.audit.debug(&format!("policy: {} ({by})", ruling.decision.in_words()));
         ruling
+    }
+
+    /// A line for a look-up that failed, and for one that proves nothing where it changes the outcome.
+    fn doubt(&mut self, candidates: &Candidates, factors: Factors) {
+        let hint = match (&candidates.why, candidates.effect) {
+            (Doubt::Failed(_), _) => "the strictest rule that may match holds until it answers; try: id USER",
+            (Doubt::Unproven { .. }, Effect::Stricter) => {
+                "the strictest rule that may match holds; see RULES in twofactor.toml(5)"
+            }
+            (Doubt::Unproven { .. }, Effect::None) => return,
+        };
+        let nothing = if factors == Factors::NONE { "; no factor counts for all rules that may match" } else { "" };
+        let record = self.about(Record::new(Event::Error)).with("reason", Reason::StoreUnavailable);
+        self.audit.record(&record.with("problem", format!("{}{nothing}", candidates.why)).with("hint", hint));
     }
 
     /// How often to ask. Once where password and code come together: libpam keeps the first answer as PAM_AUTHTOK.

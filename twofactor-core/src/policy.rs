@@ -1,17 +1,19 @@
 //! What is asked of whom: the first rule that matches decides, else `[default]`.
 //!
-//! What always holds: only this file can make a [`Waived`], and it needs a proof: the store's that the user has no account,
-//! or its memory of an accepted login; or a rule that says `off`. Whatever is not known for certain is asked: a group
-//! database that fails makes the answer `required`, whatever the rules say.
+//! A rule that may match, because a look-up failed or its "not found" is no proof, is a candidate. The strictest of the candidates
+//! and of the first certain match holds, with the factors that all of them allow, without `nullok` and without `remember`.
+//!
+//! Invariants: only this file can make a [`Waived`], and it needs a proof: the store's that the user has no account, or its
+//! memory of an accepted login; or rules that say `off`, every one that may match. `optional` in doubt asks everybody.
 
 use std::cell::OnceCell;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
 use crate::config::Config;
-use crate::rule::{Conditions, Demand, Factors, Facts, Level, Mismatch};
+use crate::rule::{Conditions, Demand, Factors, Facts, Level, Mismatch, Rule, Who};
 use crate::store::{Absent, Remembered};
-use crate::user::{LookupError, UserDatabase, UserName};
+use crate::user::{Doubt, LookupError, UserDatabase, UserName};
 
 /// The `nullok` argument of a PAM line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +31,8 @@ pub enum NullOk {
 pub struct Ruling {
     /// What is to be done.
     pub decision: Decision,
+    /// How much is asked, on this line and at this time.
+    pub level: Level,
     /// What counts as a second factor.
     pub factors: Factors,
     /// How long an accepted login is remembered.
@@ -48,8 +52,30 @@ pub enum By {
     Rule(usize),
     /// `[default]`.
     Default,
-    /// Nothing could: the user database or the group database failed.
-    Failure(LookupError),
+    /// The strictest of several.
+    Doubt(Candidates),
+}
+
+/// The rules of which one decides, and it is not known which.
+#[derive(Debug)]
+pub struct Candidates {
+    /// Why it is not known, for the first of them; a look-up that failed before one that proves nothing.
+    pub why: Doubt,
+    /// The lines at which those begin that may match.
+    pub rules: Vec<usize>,
+    /// The line of the first that certainly does; `None` for `[default]`.
+    pub last: Option<usize>,
+    /// Whether more is asked than by the last of them.
+    pub effect: Effect,
+}
+
+/// What a doubt changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// More is asked, or less counts.
+    Stricter,
 }
 
 /// What is to be done.
@@ -112,37 +138,70 @@ impl Waived {
     }
 }
 
-/// What `config` asks of the login that `facts` are about, on a PAM line with or without `nullok`. `unknown` is why the user
-/// could not be looked up.
+/// What `config` asks of the login that `facts` are about, on a PAM line with or without `nullok`. `unknown` is why it is not
+/// certain who the user is, where `facts` name none.
 pub fn judge(
     config: &Config,
     null_ok: NullOk,
     facts: &Facts<'_>,
-    unknown: Option<LookupError>,
+    unknown: Option<Doubt>,
     users: &dyn UserDatabase,
     now: UnixTime,
 ) -> Ruling {
-    if let Some(error) = unknown.filter(|_| !config.rules.is_empty()) {
-        return ruling(&Demand::at(Level::Required), By::Failure(error), NullOk::No, now, Vec::new());
-    }
-    let membership = Membership { facts, users, gids: OnceCell::new() };
-    let mut passed = Vec::new();
+    let whom = Whom::new(facts.user, unknown, users);
+    let default = Demand::at(config.default_level);
+    let (mut passed, mut doubtful, mut first_match) = (Vec::new(), Vec::new(), None);
     for rule in &config.rules {
-        match rule.conditions.meet(facts, |groups| membership.is_in(groups)) {
-            Ok(Ok(())) => return ruling(&rule.demand, By::Rule(rule.line), null_ok, now, passed),
-            Ok(Err(mismatch)) => passed.push((rule.line, mismatch)),
-            Err(error) => {
-                // Nobody knows which rule would have matched: the strictest answer, and no `nullok` either.
-                let demand = Demand::at(Level::Required);
-                return ruling(&demand, By::Failure(error), NullOk::No, now, passed);
+        match rule.conditions.meet(facts, &whom) {
+            Ok(Ok(())) => {
+                first_match = Some(rule);
+                break;
             }
+            Ok(Err(mismatch)) => passed.push((rule.line, mismatch)),
+            Err(doubt) => doubtful.push((rule, doubt)),
         }
     }
-    ruling(&Demand::at(config.default_level), By::Default, null_ok, now, passed)
+    let certain = first_match.map_or(&default, |rule| &rule.demand);
+    let last = first_match.map(|rule| rule.line);
+    // Where no look-up has failed and each rule that may match says the same, the same happens whichever does.
+    let matters = |(rule, doubt): &(&Rule, Doubt)| matches!(doubt, Doubt::Failed(_)) || rule.demand != *certain;
+    if doubtful.iter().any(matters) {
+        in_doubt(doubtful, last, certain, null_ok, now, passed)
+    } else {
+        ruling(certain, last.map_or(By::Default, By::Rule), null_ok, now, passed)
+    }
 }
 
-/// Whether some login of `user` could set up a second factor at `now`: a rule that may be the first to match, or
-/// `[default]`, says `enroll`.
+/// The ruling when one of several rules may be the first to match.
+fn in_doubt(
+    doubtful: Vec<(&Rule, Doubt)>,
+    last: Option<usize>,
+    certain: &Demand,
+    null_ok: NullOk,
+    now: UnixTime,
+    passed: Vec<(usize, Mismatch)>,
+) -> Ruling {
+    let without_doubt = ruling(certain, By::Default, null_ok, now, Vec::new());
+    let demands = || doubtful.iter().map(|(rule, _)| &rule.demand).chain([certain]);
+    let level = demands().map(|demand| demand.level_at(now)).min().unwrap_or(Level::Required);
+    let factors = demands().map(|demand| demand.factors).fold(Factors::ALL, Factors::common);
+    let decision = match level {
+        Level::Required | Level::Optional => Decision::Ask,
+        Level::Enroll => Decision::AskOrEnroll(MayEnroll(())),
+        Level::Off => Decision::Waive(Waived { why: "off" }),
+    };
+    let unchanged = decision.in_words() == without_doubt.decision.in_words() && factors == certain.factors;
+    let effect = if unchanged && certain.remember.is_zero() { Effect::None } else { Effect::Stricter };
+    let rules = doubtful.iter().map(|(rule, _)| rule.line).collect();
+    let failed = doubtful.iter().position(|(_, doubt)| matches!(doubt, Doubt::Failed(_)));
+    let why = doubtful.into_iter().nth(failed.unwrap_or(0)).map(|(_, doubt)| doubt);
+    let why = why.unwrap_or_else(|| LookupError("it gave no reason".to_owned()).into());
+    let by = By::Doubt(Candidates { why, rules, last, effect });
+    Ruling { decision, level, factors, remember: Duration::ZERO, grace: None, by, passed }
+}
+
+/// Whether some login of `user` could set up a second factor at `now`: the strictest of the rules that may be the first to match
+/// says `enroll`. An error where a look-up failed that will give another answer when it does not.
 pub fn lets_enroll(
     config: &Config,
     user: &UserName,
@@ -150,59 +209,93 @@ pub fn lets_enroll(
     now: UnixTime,
 ) -> Result<bool, LookupError> {
     let facts = Facts { user: Some(user), service: "", rhost: None };
-    let membership = Membership { facts: &facts, users, gids: OnceCell::new() };
+    let whom = Whom::new(Some(user), None, users);
+    // Candidates of every login, and of some.
+    let (mut always, mut sometimes) = (Level::Off, Vec::new());
+    let enrolls = |level: Level, always: Level, sometimes: &[Level]| match level.min(always) {
+        Level::Required => false,
+        Level::Enroll => true,
+        Level::Optional | Level::Off => sometimes.contains(&Level::Enroll),
+    };
     for rule in &config.rules {
         let Conditions { users, groups, services, networks, locality } = rule.conditions.clone();
         let every_login = services.is_none() && networks.is_none() && locality.is_none();
         let about_user = Conditions { users, groups, ..Conditions::default() };
-        if about_user.meet(&facts, |groups| membership.is_in(groups))?.is_err() {
-            continue;
-        }
-        if rule.demand.level_at(now) == Level::Enroll {
-            return Ok(true);
-        }
-        if every_login {
-            return Ok(false);
+        let level = rule.demand.level_at(now);
+        match about_user.meet(&facts, &whom) {
+            Ok(Ok(())) if enrolls(level, always, &sometimes) => return Ok(true),
+            Ok(Ok(())) if every_login => return Ok(false),
+            Ok(Ok(()) | Err(_)) => {}
+            Err(Doubt::Failed(error)) => return Err(error),
+            Err(Doubt::Unproven { .. }) if every_login => always = always.min(level),
+            Err(Doubt::Unproven { .. }) => sometimes.push(level),
         }
     }
-    Ok(config.default_level == Level::Enroll)
+    Ok(enrolls(config.default_level, always, &sometimes))
 }
 
 fn ruling(demand: &Demand, by: By, null_ok: NullOk, now: UnixTime, passed: Vec<(usize, Mismatch)>) -> Ruling {
-    let decision = match (demand.level_at(now), null_ok) {
-        (Level::Required, NullOk::No) => Decision::Ask,
-        (Level::Enroll, _) => Decision::AskOrEnroll(MayEnroll(())),
-        (Level::Required, NullOk::Yes) | (Level::Optional, _) => Decision::AskTheEnrolled(Optional(())),
-        (Level::Off, _) => Decision::Waive(Waived { why: "off" }),
+    let level = match (demand.level_at(now), null_ok) {
+        (Level::Required, NullOk::Yes) => Level::Optional,
+        (level, _) => level,
+    };
+    let decision = match level {
+        Level::Required => Decision::Ask,
+        Level::Enroll => Decision::AskOrEnroll(MayEnroll(())),
+        Level::Optional => Decision::AskTheEnrolled(Optional(())),
+        Level::Off => Decision::Waive(Waived { why: "off" }),
     };
     let grace = demand.until.filter(|until| now < *until && demand.level != Level::Required);
     let grace = grace.map(|until| (until, demand.level));
-    Ruling { decision, factors: demand.factors, remember: demand.remember, grace, by, passed }
+    Ruling { decision, level, factors: demand.factors, remember: demand.remember, grace, by, passed }
 }
 
-/// Which groups the user is in: asked at most once, and only when a rule wants to know.
-struct Membership<'a> {
-    facts: &'a Facts<'a>,
+/// Whom a login is about. Each thing is looked up at most once, and only when a rule asks for it.
+struct Whom<'a> {
+    /// `None` for a user who does not exist, or of whom that is not known.
+    user: Option<&'a UserName>,
+    unknown: Option<Doubt>,
     users: &'a dyn UserDatabase,
-    gids: OnceCell<Vec<u32>>,
+    gids: OnceCell<Result<Vec<u32>, Doubt>>,
+    /// That those are all.
+    complete: OnceCell<Result<(), Doubt>>,
 }
 
-impl Membership<'_> {
-    /// Whether the user is in any of these groups. One that does not exist has no members.
-    fn is_in(&self, groups: &[String]) -> Result<bool, LookupError> {
-        let Some(user) = self.facts.user else { return Ok(false) };
-        if self.gids.get().is_none() {
-            let _ = self.gids.set(self.users.gids(user)?);
+impl<'a> Whom<'a> {
+    fn new(user: Option<&'a UserName>, unknown: Option<Doubt>, users: &'a dyn UserDatabase) -> Self {
+        Self { user, unknown, users, gids: OnceCell::new(), complete: OnceCell::new() }
+    }
+
+    /// The user. `None`: nobody who exists.
+    fn user(&self) -> Result<Option<&'a UserName>, Doubt> {
+        match (self.user, &self.unknown) {
+            (None, Some(doubt)) => Err(doubt.clone()),
+            (user, _) => Ok(user),
         }
-        let gids = self.gids.get().map_or(&[][..], Vec::as_slice);
+    }
+}
+
+impl Who<Doubt> for Whom<'_> {
+    fn is_one_of(&self, users: &[String]) -> Result<bool, Doubt> {
+        Ok(self.user()?.is_some_and(|user| users.iter().any(|one| one == user.as_str())))
+    }
+
+    fn is_in_one_of(&self, groups: &[String]) -> Result<bool, Doubt> {
+        let Some(user) = self.user()? else { return Ok(false) };
+        let gids = self.gids.get_or_init(|| Ok(self.users.gids(user)?)).as_ref().map_err(Doubt::clone)?;
+        // One group that he is in decides; else all must be known for certain.
+        let mut certain = Ok(());
         for group in groups {
-            if let Some(gid) = self.users.gid(group)?
-                && gids.contains(&gid)
-            {
-                return Ok(true);
-            }
+            let absent = match self.users.gid(group) {
+                Ok(Some(gid)) if gids.contains(&gid) => return Ok(true),
+                Ok(Some(_)) => self.complete.get_or_init(|| self.users.has_no_more_groups(user, gids)).clone(),
+                // A group that does not exist has no members.
+                Ok(None) => self.users.has_no_group(group),
+                Err(error) => Err(error.into()),
+            };
+            certain = certain.and(absent);
         }
-        Ok(false)
+        certain.map(|()| false)
     }
 }
 
@@ -230,6 +323,116 @@ mod tests {
                 _ => Ok(None),
             }
         }
+
+        fn has_no_user(&self, _typed: &str) -> Result<(), Doubt> {
+            Ok(())
+        }
+
+        fn has_no_group(&self, group: &str) -> Result<(), Doubt> {
+            if group == "elsewhere" { Err(unproven()) } else { Ok(()) }
+        }
+
+        fn has_no_more_groups(&self, user: &UserName, _gids: &[u32]) -> Result<(), Doubt> {
+            if user.as_str() == "carol" { Err(unproven()) } else { Ok(()) }
+        }
+    }
+
+    fn unproven() -> Doubt {
+        Doubt::Unproven { file: "nsswitch.conf".to_owned(), sources: "sss".to_owned(), database: "group" }
+    }
+
+    fn failed() -> Doubt {
+        LookupError("server down".to_owned()).into()
+    }
+
+    /// The ruling of a login of `user`, who may exist, at `rhost`.
+    fn ruled(text: &str, user: Option<&str>, null_ok: NullOk, unknown: Option<Doubt>) -> Ruling {
+        let user = user.map(|user| UserName::new(user).unwrap());
+        let facts = Facts { user: user.as_ref(), service: "sshd", rhost: Some("192.0.2.7") };
+        let now = UnixTime::from_rfc3339("2027-01-31T00:00:00Z").unwrap();
+        judge(&Config::parse(text).unwrap(), null_ok, &facts, unknown, &People, now)
+    }
+
+    /// A rule with these conditions that says `level`.
+    fn rule(conditions: &str, level: &str) -> String {
+        format!("[[rule]]\n{conditions}\nsecond_factor = \"{level}\"\n")
+    }
+
+    #[test]
+    fn the_strictest_rule_that_may_match_holds_and_optional_asks_everybody() {
+        let levels = ["required", "enroll", "optional", "off"];
+        for (strict, level) in levels.into_iter().enumerate() {
+            for (default_strict, default) in levels.into_iter().enumerate() {
+                let text =
+                    format!("{}[default]\nsecond_factor = \"{default}\"\n", rule("groups = [\"broken\"]", level));
+                for null_ok in [NullOk::No, NullOk::Yes] {
+                    let ruling = ruled(&text, Some("alice"), null_ok, None);
+                    let expected = match strict.min(default_strict) {
+                        0 | 2 => "everybody is asked for a code",
+                        1 => "everybody is asked for a code, or sets up an app",
+                        _ => "nobody is asked for a code",
+                    };
+                    assert_eq!(ruling.decision.in_words(), expected, "{level} or {default}");
+                    assert!(matches!(&ruling.by, By::Doubt(Candidates { rules, last: None, .. }) if rules == &[1]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_certainly_matches_before_a_failed_look_up_decides_alone() {
+        let root = rule("users = [\"root\"]", "off");
+        let admins = rule("groups = [\"broken\"]", "required");
+        let off = "[default]\nsecond_factor = \"off\"\n";
+        let words = |text: String, user| ruled(&text, Some(user), NullOk::No, None).decision.in_words();
+        assert_eq!(words(format!("{root}{admins}{off}"), "root"), "nobody is asked for a code");
+        assert_eq!(words(format!("{root}{admins}{off}"), "alice"), "everybody is asked for a code");
+        assert_eq!(words(format!("{admins}{root}{off}"), "root"), "everybody is asked for a code", "too late");
+        let elsewhere = rule("groups = [\"broken\"]\nservices = [\"cron\"]", "required");
+        assert_eq!(words(format!("{elsewhere}{off}"), "alice"), "nobody is asked for a code", "it cannot match");
+        let either = rule("groups = [\"broken\", \"ops\"]", "off");
+        assert_eq!(words(either, "alice"), "nobody is asked for a code", "she is in one of them");
+    }
+
+    #[test]
+    fn in_doubt_only_factors_that_all_candidates_allow_count_and_nothing_is_remembered() {
+        let tokens =
+            "[[rule]]\ngroups = [\"broken\"]\nsecond_factor = \"optional\"\nfactors = [\"token\", \"recovery\"]\n";
+        let apps = "[[rule]]\nsecond_factor = \"required\"\nfactors = [\"app\", \"recovery\"]\nremember = \"8h\"\n";
+        let ruling = ruled(&format!("{tokens}{apps}"), Some("alice"), NullOk::No, None);
+        assert_eq!((ruling.factors.names(), ruling.remember), (vec!["recovery"], Duration::ZERO));
+        assert_eq!((ruling.level, ruling.grace), (Level::Required, None));
+        let apps = apps.replace(", \"recovery\"", "");
+        let ruling = ruled(&format!("{tokens}{apps}"), Some("alice"), NullOk::No, None);
+        assert_eq!(ruling.factors, Factors::NONE, "then nothing counts");
+    }
+
+    #[test]
+    fn a_user_who_could_not_be_looked_up_may_be_any_user() {
+        let backup = format!("{}[default]\nsecond_factor = \"off\"\n", rule("users = [\"backup\"]", "required"));
+        let words = |unknown| ruled(&backup, None, NullOk::No, unknown).decision.in_words();
+        assert_eq!(words(Some(failed())), "everybody is asked for a code");
+        assert_eq!(words(Some(unproven())), "everybody is asked for a code");
+        assert_eq!(words(None), "nobody is asked for a code", "who does not exist is not backup");
+        let by_place = rule("services = [\"sshd\"]", "off");
+        let ruling = ruled(&by_place, None, NullOk::No, Some(failed()));
+        assert_eq!(ruling.decision.in_words(), "nobody is asked for a code", "whoever it is");
+    }
+
+    #[test]
+    fn not_found_where_it_proves_nothing_is_a_doubt_unless_every_candidate_says_the_same() {
+        let off = "[default]\nsecond_factor = \"off\"\n";
+        for (group, user) in [("elsewhere", "alice"), ("ops", "carol")] {
+            let text = format!("{}{off}", rule(&format!("groups = [\"{group}\"]"), "required"));
+            let ruling = ruled(&text, Some(user), NullOk::No, None);
+            assert_eq!(ruling.decision.in_words(), "everybody is asked for a code", "{user}");
+            assert!(matches!(ruling.by, By::Doubt(Candidates { effect: Effect::Stricter, .. })));
+        }
+        let bob = ruled(&format!("{}{off}", rule("groups = [\"ops\"]", "required")), Some("bob"), NullOk::No, None);
+        assert_eq!(bob.decision.in_words(), "nobody is asked for a code");
+        let same = rule("groups = [\"elsewhere\"]", "required");
+        let ruling = ruled(&same, Some("alice"), NullOk::Yes, None);
+        assert_eq!(ruling.decision.in_words(), "whoever is enrolled is asked for a code");
     }
 
     #[test]
@@ -248,6 +451,19 @@ mod tests {
             ),
             ("[[rule]]\nlocal = true\nsecond_factor = \"off\"\n[default]\nsecond_factor = \"enroll\"\n", Some(true)),
             ("[[rule]]\ngroups = [\"broken\"]\nsecond_factor = \"enroll\"\n", None),
+            ("[[rule]]\ngroups = [\"elsewhere\"]\nsecond_factor = \"enroll\"\n", Some(false)),
+            (
+                "[[rule]]\ngroups = [\"elsewhere\"]\nsecond_factor = \"enroll\"\n[default]\nsecond_factor = \"off\"\n",
+                Some(true),
+            ),
+            (
+                "[[rule]]\ngroups = [\"elsewhere\"]\nservices = [\"su\"]\nsecond_factor = \"required\"\n[default]\nsecond_factor = \"enroll\"\n",
+                Some(true),
+            ),
+            (
+                "[[rule]]\ngroups = [\"elsewhere\"]\nsecond_factor = \"required\"\n[default]\nsecond_factor = \"enroll\"\n",
+                Some(false),
+            ),
         ] {
             let alice = UserName::new("alice").unwrap();
             let found = lets_enroll(&Config::parse(text).unwrap(), &alice, &People, now);

@@ -15,8 +15,8 @@ use thiserror::Error;
 use crate::clock::UnixTime;
 use crate::user::UserName;
 
-/// How much is asked of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much is asked of a user, from the strictest down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// A second factor, of everybody.
     Required,
@@ -92,6 +92,12 @@ impl Factors {
             FactorKind::Token => Self { token: true, ..self },
             FactorKind::Recovery => Self { recovery: true, ..self },
         }
+    }
+
+    /// What counts here and there.
+    #[must_use]
+    pub fn common(self, other: Self) -> Self {
+        Self { app: self.app && other.app, token: self.token && other.token, recovery: self.recovery && other.recovery }
     }
 
     /// Whether `kind` counts.
@@ -270,17 +276,10 @@ impl fmt::Display for Mismatch {
 }
 
 impl Conditions {
-    /// Whether they are about this login. `in_groups` says whether the user is in one of some groups, and is asked only
-    /// when all else matches: it may have to ask a server.
-    pub fn meet<E>(
-        &self,
-        facts: &Facts<'_>,
-        in_groups: impl FnOnce(&[String]) -> Result<bool, E>,
-    ) -> Result<Result<(), Mismatch>, E> {
-        let among = |list: &Option<Vec<String>>, name: Option<&str>| {
-            list.as_ref().is_none_or(|list| name.is_some_and(|name| list.iter().any(|one| one == name)))
-        };
-        if !among(&self.services, Some(facts.service)) {
+    /// Whether they are about this login. `who` says which users and groups it is about, and is asked only when all else
+    /// matches: it may have to ask a server.
+    pub fn meet<E>(&self, facts: &Facts<'_>, who: &dyn Who<E>) -> Result<Result<(), Mismatch>, E> {
+        if self.services.as_ref().is_some_and(|list| !list.iter().any(|one| one == facts.service)) {
             return Ok(Err(Mismatch::Service));
         }
         match self.locality {
@@ -294,15 +293,32 @@ impl Conditions {
                 return Ok(Err(Mismatch::Network));
             }
         }
-        if !among(&self.users, facts.user.map(UserName::as_str)) {
+        if let Some(users) = &self.users
+            && !who.is_one_of(users)?
+        {
             return Ok(Err(Mismatch::User));
         }
-        match &self.groups {
-            Some(_) if facts.user.is_none() => Ok(Err(Mismatch::Group)),
-            Some(groups) => Ok(if in_groups(groups)? { Ok(()) } else { Err(Mismatch::Group) }),
-            None => Ok(Ok(())),
+        if let Some(groups) = &self.groups
+            && !who.is_in_one_of(groups)?
+        {
+            return Ok(Err(Mismatch::Group));
         }
+        Ok(Ok(()))
     }
+
+    /// Whether they are about some users only.
+    pub fn are_about_people(&self) -> bool {
+        self.users.is_some() || self.groups.is_some()
+    }
+}
+
+/// Knows whom a login is about. An answer that is not certain is an error.
+pub trait Who<E> {
+    /// Whether it is one of these users.
+    fn is_one_of(&self, users: &[String]) -> Result<bool, E>;
+
+    /// Whether the user is in one of these groups.
+    fn is_in_one_of(&self, groups: &[String]) -> Result<bool, E>;
 }
 
 #[cfg(test)]
@@ -317,10 +333,23 @@ mod tests {
         Facts { user: None, service: "sshd", rhost }
     }
 
+    /// Is alice, and in a group or not.
+    struct Alice<E>(Result<bool, E>);
+
+    impl<E: Clone> Who<E> for Alice<E> {
+        fn is_one_of(&self, users: &[String]) -> Result<bool, E> {
+            Ok(users.iter().any(|user| user == "alice"))
+        }
+
+        fn is_in_one_of(&self, _groups: &[String]) -> Result<bool, E> {
+            self.0.clone()
+        }
+    }
+
     fn comes_from(networks: &[&str], rhost: Option<&str>) -> bool {
         let networks = Some(networks.iter().map(|text| network(text)).collect());
         let conditions = Conditions { networks, ..Conditions::default() };
-        conditions.meet::<()>(&facts(rhost), |_| Ok(true)).unwrap().is_ok()
+        conditions.meet::<()>(&facts(rhost), &Alice(Ok(true))).unwrap().is_ok()
     }
 
     #[test]
@@ -360,14 +389,13 @@ mod tests {
             networks: None,
             locality: Some(Locality::Local),
         };
-        assert_eq!(conditions.meet::<()>(&login, |_| Ok(true)), Ok(Ok(())));
-        assert_eq!(conditions.meet::<()>(&login, |_| Ok(false)), Ok(Err(Mismatch::Group)));
+        assert_eq!(conditions.meet::<()>(&login, &Alice(Ok(true))), Ok(Ok(())));
+        assert_eq!(conditions.meet::<()>(&login, &Alice(Ok(false))), Ok(Err(Mismatch::Group)));
         let elsewhere = Facts { service: "sudo", ..login };
-        let asked = conditions.meet::<()>(&elsewhere, |_| panic!("nobody needs to know"));
-        assert_eq!(asked, Ok(Err(Mismatch::Service)));
-        assert_eq!(conditions.meet(&login, |_| Err("server down")), Err("server down"));
-        let nobody = Facts { user: None, ..login };
-        assert_eq!(conditions.meet::<()>(&nobody, |_| Ok(true)), Ok(Err(Mismatch::User)));
+        assert_eq!(conditions.meet(&elsewhere, &Alice(Err("unasked"))), Ok(Err(Mismatch::Service)));
+        assert_eq!(conditions.meet(&login, &Alice(Err("server down"))), Err("server down"));
+        let of_bob = Conditions { users: Some(vec!["bob".to_owned()]), ..conditions };
+        assert_eq!(of_bob.meet(&login, &Alice(Err("unasked"))), Ok(Err(Mismatch::User)));
     }
 
     #[test]

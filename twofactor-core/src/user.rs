@@ -3,12 +3,19 @@
 //! What always holds: a [`UserName`] has no `/`, no NUL, is neither `.` nor `..` and fits a directory entry, so
 //! joining it to a path cannot leave the folder it is joined to (the class of CVE-2014-2583).
 
+mod absence;
+mod sources;
+
 use std::ffi::CString;
 use std::fmt;
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, User, getgrouplist};
 use thiserror::Error;
+
+use absence::NameService;
+
+pub use absence::Doubt;
 
 /// A user name as the user database spells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +104,15 @@ pub trait UserDatabase {
 
     /// The number of a group, or `None` when there is no such group.
     fn gid(&self, group: &str) -> Result<Option<u32>, LookupError>;
+
+    /// Proves that there is no user called `typed`, of whom `canonical` said so.
+    fn has_no_user(&self, typed: &str) -> Result<(), Doubt>;
+
+    /// Proves that there is no group called `group`, of which `gid` said so.
+    fn has_no_group(&self, group: &str) -> Result<(), Doubt>;
+
+    /// Proves that `user` is in no group but those with the numbers `gids`, which are what `gids` said.
+    fn has_no_more_groups(&self, user: &UserName, gids: &[u32]) -> Result<(), Doubt>;
 }
 
 /// The host's user database, through getpwnam.
@@ -138,6 +154,19 @@ impl UserDatabase for SystemUsers {
 
     fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
         Ok(Group::from_name(group).map_err(failed)?.map(|group| group.gid.as_raw()))
+    }
+
+    fn has_no_user(&self, typed: &str) -> Result<(), Doubt> {
+        // Of a name that no user can have, no source was asked.
+        if UserName::new(typed).is_err() { Ok(()) } else { NameService::of_host().has_no_user(typed) }
+    }
+
+    fn has_no_group(&self, group: &str) -> Result<(), Doubt> {
+        NameService::of_host().has_no_group(group)
+    }
+
+    fn has_no_more_groups(&self, user: &UserName, gids: &[u32]) -> Result<(), Doubt> {
+        NameService::of_host().has_no_more_groups(user.as_str(), gids)
     }
 }
 

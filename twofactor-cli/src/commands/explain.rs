@@ -17,7 +17,7 @@ use twofactor_core::login::{
     self, Course, MODULE, Obstacle, Offering, Process, Services as _, SystemServices, Unidentified, World,
 };
 use twofactor_core::pam_service::{self, Line, OTHER, Phase};
-use twofactor_core::policy::{By, NullOk};
+use twofactor_core::policy::{By, Candidates, Effect};
 use twofactor_core::reason::{Reason, ReturnCode};
 use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
 use twofactor_core::store::files::Status;
@@ -163,17 +163,13 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
     let now = host.now()?;
     let facts = Facts { user: None, service: &arguments.service, rhost: arguments.rhost.as_deref() };
     let identified = login::identify(&SystemUsers, &arguments.user);
-    let ruling = login::judge(&world, line.null_ok, &facts, &identified);
-    let demand = match ruling.by {
-        By::Rule(number) => config.rules.iter().find(|rule| rule.line == number).map(|rule| rule.demand),
+    let ruling = login::judge(&world, line.null_ok, &facts, &arguments.user, &identified);
+    let demand = match &ruling.by {
+        By::Rule(number) => config.rules.iter().find(|rule| rule.line == *number).map(|rule| rule.demand),
         By::Default => Some(Demand::at(config.default_level)),
-        By::Failure(_) => None,
+        By::Doubt(_) => None,
     };
-    let demand = demand.unwrap_or(Demand::at(Level::Required));
-    let level = match (demand.level_at(now), line.null_ok, &ruling.by) {
-        (Level::Required, NullOk::Yes, By::Rule(_) | By::Default) => Level::Optional,
-        (level, _, _) => level,
-    };
+    let demand = demand.unwrap_or(Demand { factors: ruling.factors, ..Demand::at(ruling.level) });
     let course = Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, &world);
     let tries = if matches!(course, Ok(Course::Code)) { config.prompt.tries } else { 1 };
     let source = Source::from_rhost(facts.rhost);
@@ -196,7 +192,7 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         passed: ruling.passed,
         by: ruling.by,
         demand,
-        level,
+        level: ruling.level,
         prompts: prompts.into_iter().map(str::to_owned).collect(),
         tries,
         course,
@@ -359,10 +355,10 @@ impl Explanation {
             }
         }
         warnings.extend(self.arguments.problems.iter().map(|problem| format!("the PAM line: {problem}")));
-        if let By::Failure(error) = &self.by
+        if let By::Doubt(Candidates { why, effect: Effect::Stricter, .. }) = &self.by
             && self.identified.is_ok()
         {
-            warnings.push(format!("a second factor is required of everybody until this is mended: {error}"));
+            warnings.push(format!("it is not certain which rule matches, so the strictest holds: {why}"));
         }
         warnings
     }

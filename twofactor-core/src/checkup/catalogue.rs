@@ -51,6 +51,11 @@ catalogue! {
     /// A rule names a user or group that does not exist.
     RuleNamesNobody "rule-names-nobody" Note "a rule never matches somebody who does not exist: is it a slip of the pen?";
 
+    /// A rule about groups holds for users who are in none of them, as that cannot be proved.
+    RuleInDoubt "rule-in-doubt" Warning "where absence cannot be proved, the strictest rule that may match holds";
+    /// A rule for users by name behind a stricter one about groups.
+    RuleOrder "rule-order" Note "while the group database fails, the stricter rule before it holds for these users too";
+
     /// Others may read, change or replace a file.
     UnsafeFile "unsafe-file" Problem "what others can read or change is not used: the logins that need it are refused";
     /// A file cannot be read.

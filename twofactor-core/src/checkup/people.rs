@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::{Finding, Id, some_of};
 use crate::clock::UnixTime;
 use crate::config::{Config, InvitationRule};
-use crate::policy::{self, By, Decision, NullOk, Ruling};
+use crate::policy::{self, By, Candidates, Decision, NullOk, Ruling};
 use crate::rule::{Factors, Facts};
 use crate::shell::quoted;
-use crate::user::{LookupError, UserDatabase, UserName};
+use crate::user::{Doubt, LookupError, UserDatabase, UserName};
 
 /// Somebody who may log in.
 #[derive(Debug, Clone)]
@@ -130,9 +130,9 @@ fn prospect(
 ) -> Result<Prospect, LookupError> {
     let Some(has) = person.has else { return Ok(Prospect::Well) };
     let ruling = ruling(config, person, service, users, now);
-    let counts = both(has, ruling.factors) != Factors::NONE;
+    let counts = has.common(ruling.factors) != Factors::NONE;
     match (ruling.decision, ruling.grace, ruling.by) {
-        (_, _, By::Failure(error)) => Err(error),
+        (_, _, By::Doubt(Candidates { why: Doubt::Failed(error), .. })) => Err(error),
         _ if counts => Ok(Prospect::Well),
         (Decision::Ask, ..) => Ok(Prospect::Stranded),
         (_, Some((until, level)), By::Rule(line)) if until <= now.after(SOON) => {
@@ -148,7 +148,7 @@ pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn 
     let Some(has) = person.has else { return false };
     let has = Factors { recovery: false, ..has };
     let ruling = ruling(config, person, service, users, now);
-    let counts = both(has, ruling.factors) != Factors::NONE;
+    let counts = has.common(ruling.factors) != Factors::NONE;
     match ruling.decision {
         Decision::Waive(_) => true,
         Decision::AskTheEnrolled(_) => counts || has == Factors::NONE,
@@ -250,10 +250,6 @@ impl Trouble<'_> {
 
 fn enroll(name: Option<&str>) -> String {
     format!("twofactor enroll {}", name.map_or_else(|| "USER".to_owned(), quoted))
-}
-
-fn both(one: Factors, other: Factors) -> Factors {
-    Factors { app: one.app && other.app, token: one.token && other.token, recovery: one.recovery && other.recovery }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What is wrong with rules that are valid.
 
-use super::{Finding, Id};
+use super::{Finding, Id, some_of};
 use crate::clock::UnixTime;
 use crate::pam_service::OTHER;
-use crate::rule::{Level, Rule};
-use crate::user::{LookupError, UserDatabase};
+use crate::rule::{Demand, Level, Rule};
+use crate::user::{Doubt, LookupError, UserDatabase, UserName};
 
 /// What a host makes of `rules`: those that count as `required` already, and those about services that do not run the module
 /// or about users and groups that do not exist. `file` is where they stand, `services` are those that run the module, and `known`
@@ -43,19 +43,84 @@ pub fn of_rules(
         }
         let advice = "correct the name, or take it out";
         for user in conditions.users.iter().flatten() {
-            if users.canonical(user)?.is_none_or(|known| known.as_str() != user) {
+            let known = users.canonical(user)?;
+            if known.is_none()
+                && let Err(Doubt::Failed(error)) = users.has_no_user(user)
+            {
+                return Err(error);
+            }
+            if known.is_none_or(|known| known.as_str() != user) {
                 let what = format!("{place} names the user {user:?}, who does not exist");
                 findings.push(Finding::by_hand(Id::RuleNamesNobody, what, advice));
             }
         }
         for group in conditions.groups.iter().flatten() {
             if users.gid(group)?.is_none() {
+                if let Err(Doubt::Failed(error)) = users.has_no_group(group) {
+                    return Err(error);
+                }
                 let what = format!("{place} names the group {group:?}, which does not exist");
                 findings.push(Finding::by_hand(Id::RuleNamesNobody, what, advice));
             }
         }
     }
     Ok(findings)
+}
+
+/// What is wrong with the order of `rules`, of which those about groups may hold for others than their members: where the
+/// sources of groups prove no absence always, and else while they fail. `default` is what holds where none matches.
+pub fn of_order(
+    rules: &[Rule],
+    default: &Demand,
+    file: &str,
+    users: &dyn UserDatabase,
+    now: UnixTime,
+) -> Result<Vec<Finding>, LookupError> {
+    let about_groups: Vec<(usize, &Rule)> =
+        rules.iter().enumerate().filter(|(_, rule)| rule.conditions.groups.is_some()).collect();
+    if about_groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unproven = proves_memberships(users)?.err();
+    let mut findings = Vec::new();
+    for (index, rule) in about_groups {
+        let place = format!("the rule at {file}:{}", rule.line);
+        let behind: Vec<&Rule> =
+            rules.iter().skip(index).skip(1).filter(|other| stricter(&rule.demand, &other.demand, now)).collect();
+        let by_name =
+            behind.iter().filter(|other| other.conditions.users.is_some() && other.conditions.groups.is_none());
+        for other in by_name {
+            let names = some_of(other.conditions.users.iter().flatten().map(String::as_str));
+            let what =
+                format!("the rule for {names} at {file}:{} stands behind a stricter one about groups", other.line);
+            let advice = format!("move it before line {}", rule.line);
+            findings.push(Finding::by_hand(Id::RuleOrder, what, advice));
+        }
+        if let Some(doubt) = &unproven
+            && (!behind.is_empty() || stricter(&rule.demand, default, now))
+        {
+            let what = format!("{place} holds for users who are in none of its groups, too: {doubt}");
+            let advice = "put rules for root and backup users, by name, before it; ask for a second factor by [default], and \
+                          let rules about groups ask for less";
+            findings.push(Finding::by_hand(Id::RuleInDoubt, what, advice));
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether a user who is in a group by no source's word certainly is not in it.
+fn proves_memberships(users: &dyn UserDatabase) -> Result<Result<(), Doubt>, LookupError> {
+    let Ok(root) = UserName::new("root") else { return Ok(Ok(())) };
+    match users.has_no_more_groups(&root, &users.gids(&root)?) {
+        Err(Doubt::Failed(error)) => Err(error),
+        other => Ok(other),
+    }
+}
+
+/// Whether `one` asks for more than `other`, or lets less count.
+fn stricter(one: &Demand, other: &Demand, now: UnixTime) -> bool {
+    let (level, other_level) = (one.level_at(now), other.level_at(now));
+    level < other_level || (other_level != Level::Off && one.factors.common(other.factors) != other.factors)
 }
 
 /// What somebody meant, perhaps.
@@ -68,7 +133,7 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::user::SystemUsers;
+    use crate::user::{Person, SystemUsers};
 
     const KNOWN: [&str; 4] = ["cron", "other", "sshd", "sudo"];
 
@@ -104,6 +169,63 @@ mod tests {
                 assert!(by_other.iter().all(|finding| finding.mend.command().is_some()), "{by_other:?}");
             }
         }
+    }
+
+    /// Users and groups of a server, whose "not found" proves nothing.
+    struct Directory;
+
+    impl UserDatabase for Directory {
+        fn person(&self, typed: &str) -> Result<Option<Person>, LookupError> {
+            SystemUsers.person(typed)
+        }
+
+        fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError> {
+            SystemUsers.gids(user)
+        }
+
+        fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
+            SystemUsers.gid(group)
+        }
+
+        fn has_no_user(&self, _typed: &str) -> Result<(), Doubt> {
+            Err(Doubt::Unproven { file: "f".to_owned(), sources: "sss".to_owned(), database: "passwd" })
+        }
+
+        fn has_no_group(&self, _group: &str) -> Result<(), Doubt> {
+            Err(Doubt::Unproven { file: "f".to_owned(), sources: "sss".to_owned(), database: "group" })
+        }
+
+        fn has_no_more_groups(&self, _user: &UserName, _gids: &[u32]) -> Result<(), Doubt> {
+            self.has_no_group("")
+        }
+    }
+
+    fn of_order_in(text: &str, users: &dyn UserDatabase) -> Vec<(Id, String)> {
+        let config = Config::parse(text).unwrap();
+        let now = UnixTime::from_seconds(1_795_300_074);
+        let found = of_order(&config.rules, &Demand::at(config.default_level), "f", users, now).unwrap();
+        found.into_iter().map(|finding| (finding.id, finding.what)).collect()
+    }
+
+    #[test]
+    fn a_rule_about_groups_that_is_stricter_than_what_follows_is_found_where_absence_is_not_proved() {
+        let staff = "[[rule]]\ngroups = [\"root\"]\nsecond_factor = \"required\"\n";
+        let off = format!("{staff}[default]\nsecond_factor = \"off\"\n");
+        let found = of_order_in(&off, &Directory);
+        assert!(matches!(&found[..], [(Id::RuleInDoubt, what)] if what.contains("f:1") && what.contains("sss")));
+        assert_eq!(of_order_in(&off, &SystemUsers), [], "files prove it");
+        assert_eq!(of_order_in(staff, &Directory), [], "whichever matches, the same is asked");
+        let exempt = "[[rule]]\ngroups = [\"root\"]\nsecond_factor = \"off\"\n";
+        assert_eq!(of_order_in(exempt, &Directory), [], "who is in doubt is asked, as everybody else");
+    }
+
+    #[test]
+    fn a_rule_for_the_way_in_of_last_resort_behind_one_about_groups_is_found() {
+        let staff = "[[rule]]\ngroups = [\"root\"]\nsecond_factor = \"required\"\n";
+        let root = "[[rule]]\nusers = [\"root\", \"backup\"]\nsecond_factor = \"off\"\n";
+        let found = of_order_in(&format!("{staff}{root}"), &SystemUsers);
+        assert!(matches!(&found[..], [(Id::RuleOrder, what)] if what.contains("root, backup at f:4")), "{found:?}");
+        assert_eq!(of_order_in(&format!("{root}{staff}"), &SystemUsers), []);
     }
 
     #[test]

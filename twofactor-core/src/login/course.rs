@@ -51,19 +51,22 @@ pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<UserName, Unide
     }
 }
 
-/// What the policy says of the login of `identified`, which `facts` are about but for the user. A user who could not be
-/// looked up is asked.
+/// What the policy says of the login of `identified`, who was called `typed`; `facts` are about it but for the user.
 pub fn judge(
     world: &World<'_>,
     null_ok: NullOk,
     facts: &Facts<'_>,
+    typed: &str,
     identified: &Result<UserName, Unidentified>,
 ) -> Ruling {
     let facts = Facts { user: identified.as_ref().ok(), ..*facts };
     // Without a clock every rule has lapsed: what is not known for certain is asked.
     let now = world.clock.now().unwrap_or(UnixTime::from_seconds(u64::MAX));
+    let asks_who = world.config.rules.iter().any(|rule| rule.conditions.are_about_people());
     let unknown = match identified {
-        Err(Unidentified::Failed(error)) => Some(error.clone()),
+        Err(Unidentified::Failed(error)) => Some(error.clone().into()),
+        // That there is no such user is proved where a rule depends on it.
+        Err(Unidentified::Unknown) if asks_who => world.users.has_no_user(typed).err(),
         Ok(_) | Err(Unidentified::Unknown) => None,
     };
     policy::judge(world.config, null_ok, &facts, unknown, world.users, now)

@@ -14,7 +14,7 @@ use crate::store::files::{Existing, Files, Reset};
 use crate::store::{Prospect, StoreError};
 use crate::token::Label;
 use crate::trusted::Owner;
-use crate::user::{LookupError, Person, Uid};
+use crate::user::{Doubt, LookupError, Person, Uid};
 
 mod first_time;
 
@@ -119,6 +119,18 @@ impl UserDatabase for People {
             "guests" => Some(99),
             _ => None,
         })
+    }
+
+    fn has_no_user(&self, _typed: &str) -> Result<(), Doubt> {
+        Ok(())
+    }
+
+    fn has_no_group(&self, _group: &str) -> Result<(), Doubt> {
+        Ok(())
+    }
+
+    fn has_no_more_groups(&self, _user: &UserName, _gids: &[u32]) -> Result<(), Doubt> {
+        Ok(())
     }
 }
 
@@ -556,9 +568,9 @@ fn the_first_rule_that_matches_decides() {
 }
 
 #[test]
-fn what_the_databases_do_not_say_is_required_whatever_the_rules_are() {
+fn while_the_databases_fail_the_strictest_rule_that_may_match_holds() {
     let host = Host::with_rules(
-        "[default]\nsecond_factor = \"off\"\n[[rule]]\ngroups = [\"guests\"]\nsecond_factor = \"off\"\n",
+        "[default]\nsecond_factor = \"off\"\n[[rule]]\ngroups = [\"guests\"]\nsecond_factor = \"optional\"\n",
     );
     let bob = host.types("bob", ANY_CODE);
     assert_eq!(bob.denial(), Reason::NotEnrolled, "his groups are not known");
@@ -567,6 +579,20 @@ fn what_the_databases_do_not_say_is_required_whatever_the_rules_are() {
     assert_eq!(null_ok.denial(), Reason::NotEnrolled, "nor does nullok help");
     assert_eq!(host.types("mallory", ANY_CODE).denial(), Reason::StoreUnavailable, "she may be anybody");
     assert!(host.login("alice", vec![]).is_waived());
+    let host = Host::with_rules(
+        "[default]\nsecond_factor = \"off\"\n[[rule]]\ngroups = [\"guests\"]\nsecond_factor = \"off\"\n",
+    );
+    assert!(host.login("bob", vec![]).is_waived(), "neither of them asks");
+}
+
+#[test]
+fn where_no_factor_counts_for_all_rules_that_may_match_nothing_does_and_the_log_says_so() {
+    let host = Host::with_rules(
+        "[[rule]]\ngroups = [\"guests\"]\nsecond_factor = \"required\"\nfactors = [\"token\"]\n\
+         [[rule]]\nsecond_factor = \"required\"\nfactors = [\"app\"]\n",
+    );
+    let bob = host.types("bob", &host.code());
+    assert!(bob.denial() != Reason::Panic && bob.lines[0].contains("no factor counts for all"), "{:?}", bob.lines);
 }
 
 #[test]

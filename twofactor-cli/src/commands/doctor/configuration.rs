@@ -8,6 +8,7 @@ use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::{self, FOLDERS, Service};
+use twofactor_core::rule::Demand;
 use twofactor_core::trusted::{self, Owner};
 use twofactor_core::user::SystemUsers;
 
@@ -72,8 +73,13 @@ pub(super) fn look_at_rules(area: &mut Area, source: &Source, services: &[Servic
         Ok(now) => now,
         Err(error) => return area.could_not_check("the rules", error),
     };
-    match rules::of_rules(&config.rules, &source.file.display().to_string(), &names, &known, &SystemUsers, now) {
+    let file = source.file.display().to_string();
+    match rules::of_rules(&config.rules, &file, &names, &known, &SystemUsers, now) {
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("the users and groups of the rules", error),
+    }
+    match rules::of_order(&config.rules, &Demand::at(config.default_level), &file, &SystemUsers, now) {
+        Ok(findings) => area.add(findings),
+        Err(error) => area.could_not_check("the order of the rules", error),
     }
 }

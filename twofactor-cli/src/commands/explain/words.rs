@@ -94,7 +94,11 @@ fn decided(by: &By) -> String {
     match by {
         By::Rule(number) => format!("line {number} matches"),
         By::Default => "[default], as no rule matches".to_owned(),
-        By::Failure(error) => format!("nobody knows which matches: {error}"),
+        By::Doubt(candidates) => {
+            let last = candidates.last.map_or_else(|| "[default]".to_owned(), |line| format!("line {line}"));
+            let may = candidates.rules.iter().map(|line| format!("line {line}")).collect::<Vec<_>>().join(", ");
+            format!("the strictest of {may} and {last}, as it is not certain which matches: {}", candidates.why)
+        }
     }
 }
 
@@ -236,14 +240,22 @@ pub(super) fn as_json(explained: &Explanation) -> Value {
         "account_problem": explained.stack.account.as_ref().err(),
         "config": path(&explained.config),
         "passed_rules": explained.passed.iter().map(passed).collect::<Vec<_>>(),
-        "rule": match explained.by {
+        "rule": match &explained.by {
             By::Rule(number) => json!(number),
-            By::Default | By::Failure(_) => json!(null),
+            By::Default | By::Doubt(_) => json!(null),
         },
-        "decided_by": match explained.by {
+        "decided_by": match &explained.by {
             By::Rule(_) => "rule",
             By::Default => "default",
-            By::Failure(_) => "failure",
+            By::Doubt(_) => "doubt",
+        },
+        "candidates": match &explained.by {
+            By::Doubt(candidates) => json!({
+                "rules": candidates.rules,
+                "last": candidates.last,
+                "why": candidates.why.to_string(),
+            }),
+            By::Rule(_) | By::Default => json!(null),
         },
         "second_factor": explained.level.to_string(),
         "until": demand.until.map(|until| until.to_string()),
