@@ -70,7 +70,7 @@ pub struct Login<'h> {
     host: &'h Host,
     arguments: Vec<String>,
     uid: Option<u32>,
-    before: &'static str,
+    before: String,
     moment: Option<Moment>,
 }
 
@@ -101,7 +101,7 @@ impl Host {
 
     /// A login at [`SERVICE`] by an application that does not know who it is yet.
     pub fn nameless_login(&self) -> Login<'_> {
-        Login { host: self, arguments: Vec::new(), uid: None, before: ":", moment: None }
+        Login { host: self, arguments: Vec::new(), uid: None, before: ":".to_owned(), moment: None }
     }
 }
 
@@ -157,9 +157,9 @@ impl Login<'_> {
         self
     }
 
-    /// In a process that a shell prepares with this command.
-    pub fn after(mut self, command: &'static str) -> Self {
-        self.before = command;
+    /// In a process that a shell prepares with this command. What is to be run are its arguments.
+    pub fn after(mut self, command: impl Into<String>) -> Self {
+        self.before = command.into();
         self
     }
 
@@ -302,8 +302,9 @@ impl Running {
         self.last_words()
     }
 
-    /// What the process reports until it ends in whatever way.
+    /// What the process reports until it ends in whatever way. Nobody answers any more.
     pub fn last_words(mut self) -> Outcome {
+        drop(self.stdin.take());
         while let Some(event) = self.next_event() {
             let _ = self.note(&event);
         }

@@ -252,7 +252,7 @@ impl Login<'_> {
         let hint = match (&candidates.why, candidates.effect) {
             (Doubt::Failed(_), _) => "the strictest rule that may match holds until it answers; try: id USER",
             (Doubt::Unproven { .. }, Effect::Stricter) => {
-                "the strictest rule that may match holds; see RULES in twofactor.toml(5)"
+                "the strictest rule that may match holds; see [[rule]] in twofactor.toml(5)"
             }
             (Doubt::Unproven { .. }, Effect::None) => return,
         };

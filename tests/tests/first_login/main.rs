@@ -16,6 +16,7 @@ mod notices;
 mod other_clients;
 mod remembered;
 mod rules;
+mod rules_in_doubt;
 mod rules_over_ssh;
 mod services;
 mod ssh;
