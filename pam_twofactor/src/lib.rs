@@ -12,6 +12,7 @@ mod conversation;
 mod libpam;
 mod log;
 mod return_code;
+mod wiping;
 
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +33,7 @@ use twofactor_core::user::{SystemUsers, UserDatabase as _};
 use crate::conversation::PamConversation;
 use crate::libpam::{Pam, Taken};
 use crate::log::Log;
+use crate::wiping::wiping_behind;
 
 /// The module as libpam sees it. All six entry points are here: the bindings' defaults return PAM_IGNORE, which makes
 /// `pam_setcred` fail where the module stands alone.
@@ -42,7 +44,7 @@ pam_hooks!(TwoFactor);
 impl PamHooks for TwoFactor {
     fn sm_authenticate(pamh: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
         let pam = Pam::new(pamh);
-        guarded(&pam, || authenticate(&pam, &args, flags))
+        wiping_behind(|| guarded(&pam, || authenticate(&pam, &args, flags)))
     }
 
     fn sm_setcred(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
@@ -51,7 +53,7 @@ impl PamHooks for TwoFactor {
 
     fn acct_mgmt(pamh: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
         let pam = Pam::new(pamh);
-        guarded(&pam, || account(&pam, &args, flags))
+        wiping_behind(|| guarded(&pam, || account(&pam, &args, flags)))
     }
 
     fn sm_open_session(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {

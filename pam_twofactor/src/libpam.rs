@@ -3,7 +3,7 @@
 //! What always holds: every item is copied before anything else happens (the application may replace it while a prompt is
 //! on its way), what somebody typed is wiped when dropped, and text for syslog is an argument, never a format.
 
-#![expect(unsafe_code, reason = "the only file that calls C")]
+#![expect(unsafe_code, reason = "libpam is C")]
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};

@@ -8,6 +8,7 @@ mod outcome;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
@@ -138,6 +139,11 @@ impl Login<'_> {
             Texts::Dropped => self.with("--texts", "dropped"),
             Texts::Refused => self.with("--texts", "refused"),
         }
+    }
+
+    /// Keeping no copy of what is shown and typed, and writing its memory to this file once the transaction has ended.
+    pub fn dumping(self, path: &Path) -> Self {
+        self.with("--dump", &path.to_string_lossy())
     }
 
     /// So many transactions in one process.
@@ -328,7 +334,8 @@ impl Running {
         let number = |name: &str| event[name].as_u64().unwrap_or_default();
         match event["event"].as_str() {
             Some("message") => {
-                let message = Message { style: text("style"), text: text("text") };
+                let shown = event["hex"].as_str().map_or_else(|| text("text"), from_hex);
+                let message = Message { style: text("style"), text: shown };
                 self.outcome.messages.push(message.clone());
                 message.style.starts_with("prompt").then_some(Event::Prompt(message))
             }
@@ -382,6 +389,12 @@ impl Running {
         self.process.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
         format!("{status}{}{stderr}", if stderr.is_empty() { "" } else { "\n" })
     }
+}
+
+fn from_hex(hex: &str) -> String {
+    let digits: Vec<u8> = hex.chars().map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap()).collect();
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Drop for Running {

@@ -1,7 +1,7 @@
 //! A PAM application for tests: sshd's part of a login, with every answer scripted from outside.
 //!
 //! `pam-login --confdir DIR --service NAME [--user NAME] [--rhost HOST] [--tty TTY] [--calls authenticate,account,setcred]
-//! [--repeat N] [--flags silent] [--texts shown|dropped|refused]`
+//! [--repeat N] [--flags silent] [--texts shown|dropped|refused] [--dump FILE]`
 //!
 //! With an empty DIR services are those of the system, as for any application.
 //!
@@ -10,6 +10,9 @@
 //! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
 //! transaction. A prompt that wants an answer reads one line from stdin: `answer HEX`, `null` (no answer at all) or `fail`
 //! (the conversation function fails; so does the end of stdin). It never sleeps: delays are reported instead.
+//!
+//! With `--dump` it keeps no copy of texts and answers, reports texts in hexadecimal, and after `pam_end` writes its memory
+//! to the file.
 //!
 //! Some applications have no place for a text that is no question: `--texts dropped` takes it and shows it to nobody,
 //! `--texts refused` makes the conversation function fail.
@@ -31,7 +34,7 @@ use serde_json::{Value, json};
 use libpam::{
     Conversation, Handle, Message, PAM_BUF_ERR, PAM_CONV_ERR, PAM_ERROR_MSG, PAM_ESTABLISH_CRED, PAM_FAIL_DELAY,
     PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_RHOST, PAM_SILENT, PAM_SUCCESS, PAM_TEXT_INFO, PAM_TTY, PAM_USER,
-    Response, pam_acct_mgmt, pam_authenticate, pam_chauthtok, pam_close_session, pam_end, pam_open_session,
+    Response, frugal, pam_acct_mgmt, pam_authenticate, pam_chauthtok, pam_close_session, pam_end, pam_open_session,
     pam_set_item, pam_setcred, pam_start_confdir,
 };
 
@@ -48,12 +51,15 @@ struct Script {
     repeat: u32,
     flags: c_int,
     texts: Texts,
+    dump: Option<OsString>,
 }
 
 /// What becomes of a text that asks nothing (`PAM_TEXT_INFO`, `PAM_ERROR_MSG`).
 #[derive(Clone, Copy)]
 enum Texts {
     Shown,
+    /// Shown, and no copy is kept.
+    Forgotten,
     Dropped,
     Refused,
 }
@@ -63,6 +69,9 @@ fn main() {
     let before = open_descriptors();
     for _ in 0..script.repeat {
         let status = transaction(&script);
+        if let Some(path) = &script.dump {
+            frugal::dump(path.as_ref());
+        }
         report(&json!({
             "event": "end",
             "status": status,
@@ -87,6 +96,7 @@ impl Script {
             repeat: 1,
             flags: 0,
             texts: Texts::Shown,
+            dump: None,
         };
         let mut arguments = std::env::args_os().skip(1);
         while let Some(option) = arguments.next() {
@@ -103,6 +113,7 @@ impl Script {
                     assert_eq!(text(value), "silent", "--flags takes: silent");
                     script.flags = PAM_SILENT;
                 }
+                Some("--dump") => script.dump = Some(value),
                 Some("--texts") => {
                     script.texts = match text(value).as_str() {
                         "shown" => Texts::Shown,
@@ -120,7 +131,7 @@ impl Script {
 
 /// `pam_start` … `pam_end`. Gives the code of the last call.
 fn transaction(script: &Script) -> c_int {
-    let mut texts = script.texts;
+    let mut texts = if script.dump.is_some() { Texts::Forgotten } else { script.texts };
     let conversation = Conversation { converse, data: (&raw mut texts).cast() };
     let mut handle: *mut Handle = std::ptr::null_mut();
     let user = script.user.as_ref().map_or(std::ptr::null(), |user| user.as_ptr());
@@ -233,10 +244,17 @@ fn one_message(message: &Message, texts: Texts) -> Result<*mut c_char, Failure> 
     };
     if matches!(message.style, PAM_ERROR_MSG | PAM_TEXT_INFO) {
         match texts {
-            Texts::Shown => {}
+            Texts::Shown | Texts::Forgotten => {}
             Texts::Dropped => return Ok(std::ptr::null_mut()),
             Texts::Refused => return Err(Failure),
         }
+    }
+    if matches!(texts, Texts::Forgotten) {
+        frugal::report(style, message.text);
+        return match message.style {
+            PAM_ERROR_MSG | PAM_TEXT_INFO => Ok(std::ptr::null_mut()),
+            _ => frugal::answer().map_err(|frugal::Failure| Failure),
+        };
     }
     // SAFETY: a message is a C string.
     let text = unsafe { std::ffi::CStr::from_ptr(message.text) };

@@ -8,5 +8,6 @@ mod answers;
 mod combined;
 mod files;
 mod guest;
+mod memory;
 mod once;
 mod return_codes;

@@ -45,7 +45,7 @@ impl Queue {
         let mut queue = Self { size, all_answered: Sample::default(), wrong_rounds: 0 };
         for user in (first..first + ROUNDS).map(User) {
             nix::unistd::sync();
-            let start = worker::microseconds() + 200_000;
+            let start = within_a_step(worker::microseconds() + 200_000);
             for worker in &mut workers {
                 worker.order_at(user, Contestant::TwoFactor, start);
             }
@@ -57,4 +57,11 @@ impl Queue {
         }
         queue
     }
+}
+
+/// This moment, or one soon after it at which the codes of all clocks stay the same for a while.
+fn within_a_step(moment: u64) -> u64 {
+    const STEP: u64 = 30_000_000;
+    const A_WHILE: u64 = 1_000_000;
+    if moment % STEP > STEP - A_WHILE { moment + A_WHILE } else { moment }
 }

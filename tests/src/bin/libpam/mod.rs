@@ -5,6 +5,8 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
+pub(crate) mod frugal;
+
 /// `struct pam_message` (`pam_conv(3)`).
 #[repr(C)]
 pub(crate) struct Message {
