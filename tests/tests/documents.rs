@@ -32,6 +32,7 @@ fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
         "drift",
         "counter_look_ahead",
         "resync_at_login",
+        "resync",
         "free_attempts",
         "first_delay",
         "max_delay",

@@ -16,7 +16,7 @@ use crate::secret::SecretError;
 use crate::throttle::{Source, Throttle};
 use crate::token::{Label, Seed, Token};
 
-pub use judging::{Judgement, NearMiss, Proof, REPEATED, Uses, Wallet};
+pub use judging::{Judgement, NearMiss, Proof, REPEATED, Rules, Uses, Wallet};
 
 mod judging;
 

@@ -38,6 +38,8 @@ pub struct Config {
     pub enrollment: EnrollmentDefaults,
     /// `[window]`.
     pub window: Window,
+    /// `[window] resync`: how far off two consecutive codes of a physical token may be at login.
+    pub resync: Duration,
     /// `[window] resync_at_login`.
     pub resync_at_login: ResyncAtLogin,
     /// `[throttle]`.
@@ -115,6 +117,7 @@ impl Default for Config {
                 self_registration: SelfRegistration::Allowed,
             },
             window: Window::default(),
+            resync: Duration::from_hours(1),
             resync_at_login: ResyncAtLogin::Yes,
             throttle: Limits::default(),
             prompt: Prompt {
@@ -278,6 +281,7 @@ mod tests {
             drift = "90s"
             counter_look_ahead = 3
             resync_at_login = false
+            resync = "90m"
             [throttle]
             free_attempts = 2
             first_delay = "1s"
@@ -296,6 +300,7 @@ mod tests {
         assert_eq!(config.enrollment.parameters.algorithm, Algorithm::Sha256);
         assert_eq!(config.enrollment.parameters.kind, Kind::Totp(Period::new(60).unwrap()));
         assert_eq!(config.window, Window { drift: Duration::from_secs(90), look_ahead: 3, least_steps: 0 });
+        assert_eq!(config.resync, Duration::from_mins(90));
         assert_eq!(config.throttle.max_delay, Duration::from_hours(1));
         assert_eq!((config.prompt.code.as_str(), config.prompt.tries), ("Code: ", 3));
         assert!(config.prompt.combined.contains("xrdp-sesman"));
@@ -311,6 +316,7 @@ mod tests {
         assert_eq!(problems("[windwo]\n"), ["1:2: unknown key windwo; did you mean window?"]);
         assert_eq!(problems("[enrollment]\ndigits = \"6\"\n"), ["2:10: this must be a whole number, not string"]);
         assert_eq!(problems("[enrollment]\ndigits = 9\n"), ["2:10: digits is a whole number from 6 to 8"]);
+        assert_eq!(problems("[window]\nresync = \"25h\"\n"), ["2:10: resync is at most 1day"]);
         assert_eq!(problems("[window]\ndrift = 60\n"), ["2:9: this must be a string in quotes, not integer"]);
         assert_eq!(
             problems("[default]\nsecond_factor = \"on\"\n"),

@@ -15,7 +15,7 @@ use crate::audit::{Audit, Event, Record};
 use crate::clock::Clock;
 use crate::config::{Config, ResyncAtLogin};
 use crate::invitation::Invitation;
-use crate::otp::{Code, Digits};
+use crate::otp::{Code, Digits, Reaches};
 use crate::policy::{By, Candidates, Effect, NullOk, Ruling, Waived};
 use crate::reason::Reason;
 use crate::rule::{Factors, Facts};
@@ -363,6 +363,7 @@ impl Login<'_> {
             previous: None,
             source,
             window: self.world.config.window,
+            reaches: Reaches::at_login(self.world.config.resync),
             limits: self.world.config.throttle,
             factors: self.factors,
             remember: course::memory(self.remember, &self.request.facts()),

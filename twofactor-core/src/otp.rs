@@ -18,7 +18,9 @@ use zeroize::Zeroizing;
 
 pub use parameters::{Algorithm, Digits, Kind, ParameterError, Parameters, Period};
 pub use progress::{Progress, Window};
-pub use resynchronization::{RESYNC_COUNTERS, RESYNC_TIME, near_miss, recognize, resynchronize, steps_to};
+pub use resynchronization::{
+    APP_RESYNC_TIME, RESYNC_COUNTERS, RESYNC_TIME, Reach, Reaches, near_miss, recognize, resynchronize, steps_to,
+};
 pub(crate) use resynchronization::{distance, step_at};
 
 use crate::clock::UnixTime;

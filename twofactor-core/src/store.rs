@@ -17,7 +17,7 @@ use crate::answer::Answer;
 use crate::clock::ClockError;
 use crate::invitation::{Invitation, InvitationCode};
 use crate::memory::{Place, Recall};
-use crate::otp::{Code, Digits, Progress, Window};
+use crate::otp::{Code, Digits, Progress, Reaches, Window};
 use crate::reason::Reason;
 use crate::recovery::RecoveryCode;
 use crate::rule::Factors;
@@ -216,6 +216,8 @@ pub struct Attempt<'a> {
     pub source: &'a Source,
     /// How far off a code may be.
     pub window: Window,
+    /// How far off two consecutive codes may be.
+    pub reaches: Reaches,
     /// How guessing is slowed.
     pub limits: Limits,
     /// What counts.

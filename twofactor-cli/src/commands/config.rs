@@ -64,6 +64,7 @@ fn as_toml(config: &config::Config) -> String {
     let _ = writeln!(text, "\n[window]\ndrift = \"{}\"", humantime::format_duration(config.window.drift));
     let _ = writeln!(text, "counter_look_ahead = {}", config.window.look_ahead);
     let _ = writeln!(text, "resync_at_login = {}", config.resync_at_login == ResyncAtLogin::Yes);
+    let _ = writeln!(text, "resync = \"{}\"", humantime::format_duration(config.resync));
     let limits = config.throttle;
     let _ = writeln!(text, "\n[throttle]\nfree_attempts = {}", limits.free_attempts);
     let _ = writeln!(text, "first_delay = \"{}\"", humantime::format_duration(limits.first_delay));
@@ -150,6 +151,7 @@ fn as_json(config: &config::Config) -> Value {
             "drift": humantime::format_duration(config.window.drift).to_string(),
             "counter_look_ahead": config.window.look_ahead,
             "resync_at_login": config.resync_at_login == ResyncAtLogin::Yes,
+            "resync": humantime::format_duration(config.resync).to_string(),
         },
         "throttle": {
             "free_attempts": limits.free_attempts,
@@ -178,6 +180,7 @@ mod tests {
         [window]
         drift = "1m 30s 5ms"
         counter_look_ahead = 3
+        resync = "2h"
         [throttle]
         free_attempts = 0
         first_delay = "0"

@@ -9,7 +9,7 @@ use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::lifecycle::{Owned, Stage};
 use crate::memory::Opener;
-use crate::otp::{self, Code, Match, Progress, Step, Window};
+use crate::otp::{self, Code, Match, Progress, Reach, Reaches, Step, Window};
 use crate::rule::{FactorKind, Factors};
 use crate::token::{Label, Seed, Serial, Token};
 
@@ -47,7 +47,7 @@ pub enum Judgement {
     Wrong,
 }
 
-/// So many near misses in a row are no accident: a guess is one in two hundred times.
+/// So many near misses in a row are no accident: a guess is one in four thousand times, of a counter in a thousand.
 pub const REPEATED: u32 = 3;
 
 /// A code outside the window of the token it seems to belong to.
@@ -102,6 +102,17 @@ pub struct Uses {
     pub(super) recovery: Vec<Digest>,
 }
 
+/// When an attempt is judged, and how far off its codes may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// How far off one code may be.
+    pub window: Window,
+    /// How far off two consecutive ones may be.
+    pub reaches: Reaches,
+    /// When.
+    pub now: UnixTime,
+}
+
 /// Everything a user can prove himself with at one moment, from wherever it is kept.
 #[derive(Debug)]
 pub struct Wallet<'a> {
@@ -114,21 +125,14 @@ pub struct Wallet<'a> {
 }
 
 impl Wallet<'_> {
-    /// What an attempt is at `now`, given everything its answer can mean.
+    /// What an attempt is by `rules`, given everything its answer can mean.
     ///
     /// Every reading is held against every app and token, and all that is right is used up. Were it only the first, digits
     /// that two of them happen to share would open a second session.
     ///
-    /// `previous` is a code that was outside the window a moment ago: with it, two consecutive codes are looked for wherever
-    /// they may be (RFC 4226 §7.4).
-    pub fn judge(
-        &self,
-        readings: &[Answer],
-        previous: Option<&Code>,
-        state: &State,
-        window: Window,
-        now: UnixTime,
-    ) -> Judgement {
+    /// `previous` is a code that was outside the window a moment ago: with it, two consecutive codes are looked for as far off
+    /// as the rules allow (RFC 4226 §7.4).
+    pub fn judge(&self, readings: &[Answer], previous: Option<&Code>, state: &State, rules: &Rules) -> Judgement {
         let mut uses = Uses::default();
         let mut first_right = None;
         let mut otherwise = Judgement::Wrong;
@@ -152,8 +156,8 @@ impl Wallet<'_> {
                 Answer::Code(code) => {
                     for item in self.items() {
                         let judged = match previous {
-                            Some(previous) => item.judge_pair([previous, code], state, now),
-                            None => item.judge(code, state, window, now),
+                            Some(previous) => item.judge_pair([previous, code], state, rules),
+                            None => item.judge(code, state, rules),
                         };
                         match judged {
                             Ok((proof, step)) => {
@@ -168,7 +172,7 @@ impl Wallet<'_> {
         }
         match first_right {
             Some((reading, proof)) => Judgement::Right { reading, proof: Box::new(proof), uses },
-            None if otherwise == Judgement::Wrong && previous.is_none() => self.near_miss(readings, state, now),
+            None if otherwise == Judgement::Wrong && previous.is_none() => self.near_miss(readings, state, rules),
             None => otherwise,
         }
     }
@@ -185,13 +189,16 @@ impl Wallet<'_> {
     }
 
     /// Whether a wrong answer is a code of a token whose clock is off.
-    fn near_miss(&self, readings: &[Answer], state: &State, now: UnixTime) -> Judgement {
+    fn near_miss(&self, readings: &[Answer], state: &State, rules: &Rules) -> Judgement {
+        let now = rules.now;
         for answer in readings {
             let Answer::Code(code) = answer else { continue };
             for item in self.items().filter(|item| item.obstacle.is_none()) {
                 let token = item.token;
                 let progress = state.progress_of(token);
-                if let Some(step) = otp::near_miss(&token.secret, token.parameters, code, progress, now) {
+                if let Some(step) =
+                    otp::near_miss(&token.secret, token.parameters, code, progress, item.reach(rules), now)
+                {
                     let (serial, label, seed) = (token.serial.clone(), token.label.clone(), token.seed());
                     let is_repeated = state.usage_of(seed).near_misses + 1 >= REPEATED;
                     let steps = otp::distance(step, token.parameters.kind, progress, now);
@@ -243,11 +250,20 @@ impl<'a> Item<'a> {
         Self { obstacle, ..self }
     }
 
+    /// How far off two of its codes may be.
+    fn reach(&self, rules: &Rules) -> Reach {
+        match self.kind {
+            FactorKind::Token => rules.reaches.token,
+            FactorKind::App | FactorKind::Recovery => rules.reaches.app,
+        }
+    }
+
     /// What two consecutive codes are to this token: they show where it stands, and are burned both.
-    fn judge_pair(&self, codes: [&Code; 2], state: &State, now: UnixTime) -> Result<(Proof, (Seed, Usage)), Judgement> {
-        let token = self.token;
+    fn judge_pair(&self, codes: [&Code; 2], state: &State, rules: &Rules) -> Result<(Proof, (Seed, Usage)), Judgement> {
+        let (token, now) = (self.token, rules.now);
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
-        match (otp::resynchronize(&token.secret, token.parameters, codes, progress, now), &self.obstacle) {
+        let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, self.reach(rules), now);
+        match (found, &self.obstacle) {
             (None, _) => Err(Judgement::Wrong),
             (Some(_), Some(obstacle)) => Err(obstacle.clone()),
             (Some(step), None) => Ok(self.used(progress.anchored(step, kind, now), state, now)),
@@ -255,14 +271,8 @@ impl<'a> Item<'a> {
     }
 
     /// What a code is to this token: a proof and what to burn, or why not.
-    fn judge(
-        &self,
-        code: &Code,
-        state: &State,
-        window: Window,
-        now: UnixTime,
-    ) -> Result<(Proof, (Seed, Usage)), Judgement> {
-        let token = self.token;
+    fn judge(&self, code: &Code, state: &State, rules: &Rules) -> Result<(Proof, (Seed, Usage)), Judgement> {
+        let (token, Rules { window, now, .. }) = (self.token, *rules);
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
         let is_first = self.first_use == FirstUse::Open && !state.has_used(token);
         let window = if is_first { window.for_first_use() } else { window };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Prompt, ResyncAtLogin, SelfRegistration};
 use crate::document::{Found, Section};
-use crate::otp::{Algorithm, Digits, Kind, Period};
+use crate::otp::{Algorithm, Digits, Kind, Period, RESYNC_TIME};
 use crate::rule::{Conditions, Demand, FactorKind, Factors, Level, Locality, Network, NotANetwork, Rule};
 use crate::throttle::Limits;
 
@@ -92,6 +92,9 @@ fn read_window(section: Section<'_, '_>, config: &mut Config) {
     }
     if let Some(look_ahead) = section.integer("counter_look_ahead", 0..=100) {
         window.look_ahead = look_ahead;
+    }
+    if let Some(resync) = section.duration("resync", RESYNC_TIME) {
+        config.resync = resync;
     }
     if let Some(yes) = section.boolean("resync_at_login") {
         config.resync_at_login = if yes { ResyncAtLogin::Yes } else { ResyncAtLogin::No };

@@ -698,21 +698,37 @@ fn nothing_is_remembered_where_no_rule_says_so_or_of_a_name() {
 #[test]
 fn a_near_miss_asks_for_the_next_code_and_resynchronizes() {
     let host = Host::new();
-    let (first, next) = ((host.secret_code)(-100), (host.secret_code)(-99));
+    let (first, next) = ((host.secret_code)(-15), (host.secret_code)(-14));
     let outcome = host.login("alice", vec![types(&first), types(&next)]);
     assert!(outcome.is_accepted(), "{:?}", outcome.lines);
     assert_eq!(outcome.prompts, ["Verification code: ", "Next verification code: "]);
     assert_eq!(outcome.lines[0], "denied user=alice service=sshd rhost=192.0.2.7 reason=wrong-code");
-    assert_eq!(outcome.lines[1], "resynced user=alice service=sshd rhost=192.0.2.7 token=app drift=-99");
+    assert_eq!(outcome.lines[1], "resynced user=alice service=sshd rhost=192.0.2.7 token=app drift=-14");
     assert_eq!(host.types("alice", &next).denial(), Reason::Replayed, "both are burned");
-    assert!(host.types("alice", &(host.secret_code)(-98)).is_accepted(), "it goes on where the phone's clock stands");
+    assert!(host.types("alice", &(host.secret_code)(-13)).is_accepted(), "it goes on where the phone's clock stands");
+}
+
+#[test]
+fn an_app_is_found_ten_minutes_off_and_a_code_that_is_further_off_is_just_wrong() {
+    for offset in [-20, 19] {
+        let host = Host::new();
+        let (first, next) = ((host.secret_code)(offset), (host.secret_code)(offset + 1));
+        assert!(host.login("alice", vec![types(&first), types(&next)]).is_accepted(), "{offset}");
+    }
+    for offset in [-21, 21, 40, -40, 2000] {
+        let mut host = Host::new();
+        // What tokens may do is nothing to apps.
+        host.config.resync = Duration::from_hours(24);
+        let outcome = host.types("alice", &(host.secret_code)(offset));
+        assert_eq!((outcome.denial(), outcome.prompts.len()), (Reason::WrongCode, 1), "{offset}");
+    }
 }
 
 #[test]
 fn one_code_never_resynchronizes_and_a_wrong_next_code_counts() {
     let host = Host::new();
-    let first = (host.secret_code)(-100);
-    for wrong in [&first, &(host.secret_code)(-98), &host.code()] {
+    let first = (host.secret_code)(-15);
+    for wrong in [&first, &(host.secret_code)(-13), &host.code()] {
         let outcome = host.login("alice", vec![types(&first), types(wrong)]);
         assert_eq!(outcome.denial(), Reason::WrongCode, "{:?}", outcome.lines);
     }
@@ -726,5 +742,5 @@ fn one_code_never_resynchronizes_and_a_wrong_next_code_counts() {
 fn where_the_configuration_says_so_a_near_miss_is_a_wrong_code() {
     let mut host = Host::new();
     host.config.resync_at_login = ResyncAtLogin::No;
-    assert_eq!(host.types("alice", &(host.secret_code)(-100)).denial(), Reason::WrongCode);
+    assert_eq!(host.types("alice", &(host.secret_code)(-15)).denial(), Reason::WrongCode);
 }

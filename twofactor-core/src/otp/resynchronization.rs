@@ -6,48 +6,94 @@
 use std::time::Duration;
 
 use super::progress::offset;
-use super::{Code, Kind, Parameters, Progress, Step, Window, candidates, current_step, generator};
+use super::{Code, Kind, Parameters, Period, Progress, Step, Window, candidates, current_step, generator};
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 
-/// How far from now two consecutive codes are searched, for TOTP.
+/// How far from now two consecutive codes are searched for a sysadmin, and for a token that nobody owns yet.
 pub const RESYNC_TIME: Duration = Duration::from_hours(24);
+/// How far from now a login searches two consecutive codes of an app: phones set their clocks by themselves.
+pub const APP_RESYNC_TIME: Duration = Duration::from_mins(10);
 /// How far beyond the next counter two consecutive codes are searched, for HOTP.
 pub const RESYNC_COUNTERS: u64 = 1000;
+
+/// How far from now two consecutive codes are searched, for TOTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// [`RESYNC_TIME`].
+    Day,
+    /// This long.
+    Now(Duration),
+    /// This long, also from where the token's clock is known to stand.
+    NowOrDrift(Duration),
+}
+
+/// How far a login or a sysadmin looks for the codes of apps and of physical tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reaches {
+    /// Of apps.
+    pub app: Reach,
+    /// Of physical tokens.
+    pub token: Reach,
+}
+
+impl Reaches {
+    /// Whatever a sysadmin could resynchronize.
+    pub const DAY: Self = Self { app: Reach::Day, token: Reach::Day };
+
+    /// At a login, where `token` is `[window] resync`.
+    pub fn at_login(token: Duration) -> Self {
+        Self { app: Reach::Now(APP_RESYNC_TIME), token: Reach::NowOrDrift(token) }
+    }
+}
+
+impl Reach {
+    /// Either side of which offsets from now a step may be, and how many steps.
+    fn steps(self, period: Period, drift: i32) -> ([i64; 2], i64) {
+        let (centres, time) = match self {
+            Self::Day => ([0, 0], RESYNC_TIME),
+            Self::Now(time) => ([0, 0], time),
+            Self::NowOrDrift(time) => ([0, i64::from(drift)], time),
+        };
+        (centres, i64::try_from(time.as_secs() / u64::from(period.seconds())).unwrap_or(i64::MAX))
+    }
+}
 
 /// The step that `code` belongs to, when it is right but outside every window: a token whose clock is off, or whose button
 /// was pressed often. The nearest, should there be several.
 ///
-/// One code proves nothing here: among all that are searched, one in two hundred guesses meets some step.
+/// One code proves nothing here: among all within a day, one in two hundred guesses meets some step.
 pub fn near_miss(
     secret: &Secret,
     parameters: Parameters,
     code: &Code,
     progress: Progress,
+    reach: Reach,
     now: UnixTime,
 ) -> Option<Step> {
     let generator = generator(secret, parameters);
     let right = |step: &Step| generator.check(code.expose(), step.0).is_some();
-    fresh_steps(parameters.kind, progress, now)
+    fresh_steps(parameters.kind, progress, reach, now)
         .filter(right)
         .min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())
 }
 
 /// Finds where a token stands from two consecutive codes (RFC 4226 §7.4). Gives the step of the second.
 ///
-/// By chance two codes fit somewhere once in 170 million tries; steps that were ever accepted are not searched.
+/// By chance two codes fit somewhere within a day once in 170 million tries; steps that were ever accepted are not searched.
 pub fn resynchronize(
     secret: &Secret,
     parameters: Parameters,
     codes: [&Code; 2],
     progress: Progress,
+    reach: Reach,
     now: UnixTime,
 ) -> Option<Step> {
     let generator = generator(secret, parameters);
     let right = |code: &Code, step: u64| generator.check(code.expose(), step).is_some();
     let [first, second] = codes;
     let fits = |step: &Step| right(first, step.0) && step.0.checked_add(1).is_some_and(|next| right(second, next));
-    let found = fresh_steps(parameters.kind, progress, now).filter(fits);
+    let found = fresh_steps(parameters.kind, progress, reach, now).filter(fits);
     let nearest = found.min_by_key(|step| distance(*step, parameters.kind, progress, now).abs())?;
     Some(Step(nearest.0.checked_add(1)?))
 }
@@ -90,17 +136,22 @@ pub fn steps_to(step: Step, kind: Kind, now: UnixTime) -> i64 {
 }
 
 /// The steps that two consecutive codes may belong to, none of which was ever accepted.
-fn fresh_steps(kind: Kind, progress: Progress, now: UnixTime) -> impl Iterator<Item = Step> {
+fn fresh_steps(kind: Kind, progress: Progress, reach: Reach, now: UnixTime) -> impl Iterator<Item = Step> {
     let next = progress.watermark.map_or(0, |watermark| watermark.0.saturating_add(1));
-    let (first, last) = match kind {
+    let ranges = match kind {
         Kind::Totp(period) => {
             let here = current_step(period, now).0;
-            let reach = RESYNC_TIME.as_secs() / u64::from(period.seconds());
-            (here.saturating_sub(reach).max(next), here.saturating_add(reach))
+            let (centres, steps) = reach.steps(period, progress.drift);
+            centres.map(|centre| {
+                let first = here.saturating_add_signed(centre.saturating_sub(steps)).max(next);
+                (first, here.saturating_add_signed(centre.saturating_add(steps)))
+            })
         }
-        Kind::Hotp => (next, next.saturating_add(RESYNC_COUNTERS)),
+        Kind::Hotp => [(next, next.saturating_add(RESYNC_COUNTERS)); 2],
     };
-    (first..=last).map(Step)
+    let [(first, last), (other_first, other_last)] = ranges;
+    let within = move |step: &u64| (first..=last).contains(step) || (other_first..=other_last).contains(step);
+    (first.min(other_first)..=last.max(other_last)).filter(within).map(Step)
 }
 
 /// How far `step` is from where the token is expected; ahead is positive.

@@ -26,7 +26,7 @@ pub use inspection::{Flaw, Inspection};
 pub use repair::{Repair, Repairs};
 pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
-use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
+use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, Rules, State, Uses, Wallet};
 use crate::answer::Answer;
 use crate::clock::{Clock, UnixTime};
 use crate::document::Problem;
@@ -243,7 +243,8 @@ impl Locked {
         let charge = file.charge(&charged)?;
 
         let refused = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });
-        match wallet.judge(attempt.readings, attempt.previous, &before, attempt.window, now) {
+        let rules = Rules { window: attempt.window, reaches: attempt.reaches, now };
+        match wallet.judge(attempt.readings, attempt.previous, &before, &rules) {
             Judgement::Right { reading, proof, uses } => {
                 let (accepted, factor) = accepted(charged, uses, *proof, judged);
                 file.settle(charge, Some(&accepted))?;

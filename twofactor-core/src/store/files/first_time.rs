@@ -10,7 +10,7 @@ use crate::account::{App, Confirmation, Credentials, State};
 use crate::clock::{ClockError, UnixTime};
 use crate::invitation::{Invitation, InvitationCode};
 use crate::lifecycle::{Owned, Stage};
-use crate::otp::{self, Code, Parameters, Progress, Window};
+use crate::otp::{self, Code, Parameters, Progress, Reach, Window};
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::secret::{Secret, SecretError};
@@ -72,7 +72,8 @@ impl StoreFirst for Files {
             let Some((progress, token)) = free.and_then(|listed| Some((listed.progress, listed.token?))) else {
                 // It takes as long as with a token: time must not tell what lies in the box.
                 if let Ok(decoy) = Secret::from_bytes(Zeroizing::new(vec![0; 20])) {
-                    let _ = otp::resynchronize(&decoy, Parameters::default(), codes, Progress::default(), now);
+                    let (parameters, progress) = (Parameters::default(), Progress::default());
+                    let _ = otp::resynchronize(&decoy, parameters, codes, progress, Reach::Day, now);
                 }
                 return Ok(Err(if known {
                     NotRegistered::NotFree(serial.clone())
@@ -80,7 +81,8 @@ impl StoreFirst for Files {
                     NotRegistered::NoSuchToken
                 }));
             };
-            let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, now);
+            // It may have lain in a drawer for years, and nobody's session can be opened with it.
+            let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, Reach::Day, now);
             let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
             let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
             Ok(registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone())))

@@ -109,6 +109,7 @@ impl Fixture {
                 readings: &[Answer::parse(typed.as_bytes())],
                 source: &Source::from_rhost(Some(rhost)),
                 window: Window::default(),
+                reaches: otp::Reaches::at_login(Duration::from_hours(1)),
                 limits: Limits::default(),
             },
         )
@@ -510,6 +511,7 @@ fn guesses_that_differ_only_before_the_last_digits_all_count() {
             readings: &readings,
             source: &Source::from_rhost(None),
             window: Window::default(),
+            reaches: otp::Reaches::at_login(Duration::from_hours(1)),
             limits: Limits::default(),
         };
         let _ = fixture.store.redeem(&fixture.alice, &attempt).unwrap();

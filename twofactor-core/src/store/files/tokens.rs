@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::account::{Confirmation, MOST_HELD};
 use crate::clock::UnixTime;
 use crate::lifecycle::{Change, Owned, Stage, Status};
-use crate::otp::{self, Code, Progress};
+use crate::otp::{self, Code, Progress, Reach};
 use crate::store::StoreError;
 use crate::store::files::{Files, Locked, USERS};
 use crate::store::registry::{By, CHANGE_PATIENCE, Edit, Event, Intake, RegistryError, Stored, Writer};
@@ -229,7 +229,7 @@ impl Files {
         let mut locks = Locks::new();
         let before = self.take_over(&token, &mut locks)?;
         let now = self.clock.now().map_err(StoreError::from)?;
-        let step = otp::resynchronize(secret, token.parameters, codes, before, now)
+        let step = otp::resynchronize(secret, token.parameters, codes, before, Reach::Day, now)
             .ok_or_else(|| TokenError::WrongCodes(serial.clone()))?;
         let progress = before.anchored(step, token.parameters.kind, now);
         edit.resynchronize(&token, progress)?;

@@ -39,6 +39,7 @@ fn attempt<'a>(readings: &'a [Answer], source: &'a Source) -> Attempt<'a> {
         readings,
         source,
         window: Window::default(),
+        reaches: otp::Reaches::at_login(Duration::from_hours(1)),
         limits: Limits::default(),
     }
 }

@@ -6,7 +6,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
 use zeroize::Zeroizing;
 
 use crate::clock::UnixTime;
-use crate::otp::{self, Algorithm, Code, Digits, Kind, Parameters, Period, Progress};
+use crate::otp::{self, Algorithm, Code, Digits, Kind, Parameters, Period, Progress, Reach};
 use crate::secret::Secret;
 use crate::token::Token;
 
@@ -112,7 +112,7 @@ pub(super) fn fits(token: &Token, codes: [&Code; 2], now: UnixTime) -> Vec<Fit> 
         for (algorithm, _) in Algorithm::ALL {
             for kind in &kinds {
                 let parameters = Parameters { algorithm, digits, kind: *kind };
-                let found = otp::resynchronize(&secret, parameters, codes, Progress::default(), now);
+                let found = otp::resynchronize(&secret, parameters, codes, Progress::default(), Reach::Day, now);
                 if let Some(second) = found {
                     fits.push(Fit { encoding, parameters, steps: otp::steps_to(second, *kind, now) - 1 });
                 }

@@ -138,6 +138,7 @@ impl Fixture {
             readings: &readings,
             source: &source,
             window: Window::default(),
+            reaches: otp::Reaches::at_login(Duration::from_hours(1)),
             limits,
             factors: Factors::ALL,
             previous: None,
@@ -294,7 +295,7 @@ fn codes_outside_the_window_are_counted_and_open_nothing_and_the_third_is_named(
         let Redemption::NearMiss { hint } = fixture.login("alice", &shown(1, 100 + count, now), now).unwrap() else {
             panic!("accepted")
         };
-        assert_eq!(hint.is_some(), count == 3, "one guess in two hundred is a near miss too");
+        assert_eq!(hint.is_some(), count == 3, "one guess in four thousand is a near miss too");
         assert!(hint.is_none_or(|hint| hint.contains("twofactor token resync 1234567891234") && !hint.contains("10")));
         assert_eq!(i64::from(fixture.view(FOB).near_misses), count);
     }
@@ -307,11 +308,32 @@ fn a_guess_that_will_be_right_one_day_is_not_right_when_that_day_comes() {
     let fixture = Fixture::new();
     fixture.assign(FOB, "alice");
     fixture.accepted("alice", &shown(1, 0, NOW), NOW);
-    let guess = shown(1, 1200, NOW);
+    let guess = shown(1, 115, NOW);
     assert_eq!(fixture.refusal("alice", &guess, NOW), Reason::WrongCode);
-    let day = later(1200 * 30);
+    let day = later(115 * 30);
     assert_eq!(fixture.refusal("alice", &guess, day), Reason::WrongCode);
     fixture.accepted("alice", &shown(1, 1, day), day);
+}
+
+#[test]
+fn a_token_is_found_at_login_as_far_off_as_the_configuration_says_from_now_and_from_its_known_drift() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    fixture.accepted("alice", &shown(1, 0, NOW), NOW);
+    let now = later(86_400);
+    let is_asked_for_the_next = |offset| match fixture.login("alice", &shown(1, offset, now), now).unwrap() {
+        Redemption::NearMiss { .. } => true,
+        Redemption::Refused { reason: Reason::WrongCode, .. } => false,
+        other => panic!("{offset}: {other:?}"),
+    };
+    for (offset, is_near) in [(-121, false), (-120, true), (120, true), (121, false), (2000, false)] {
+        assert_eq!(is_asked_for_the_next(offset), is_near, "{offset}");
+    }
+    // The sysadmin finds it a day off, and from then on a login finds it around there too.
+    fixture.resynchronize(&serial(FOB), [&code(&shown(1, 1000, now)), &code(&shown(1, 1001, now))], by(now)).unwrap();
+    for (offset, is_near) in [(1121, true), (1122, false), (2000, false)] {
+        assert_eq!(is_asked_for_the_next(offset), is_near, "{offset}");
+    }
 }
 
 #[test]
