@@ -88,6 +88,11 @@ pub fn pam_login() -> PathBuf {
         .unwrap_or_else(|| panic!("pam-login is not beside {}", own.display()))
 }
 
+/// The program that has libpam read texts.
+pub fn pam_reader() -> PathBuf {
+    find(&cargo_build(&["--package", "twofactor-tests", "--bin", "pam-reader"]), "pam-reader")
+}
+
 /// The root of this checkout.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")

@@ -23,6 +23,7 @@ pub mod manual;
 pub mod moment;
 pub mod oathtool;
 pub mod pam;
+pub mod pam_text;
 pub mod private_host;
 pub mod qr;
 pub mod random;

@@ -4,6 +4,9 @@
 //! Debian, `include` and `substack`, module paths, controls in brackets, `-` before a type. What libpam makes a line of that
 //! always fails is such a line here ([`Kind::Broken`]). Nothing is run or changed.
 //!
+//! A service that older and newer versions of libpam read differently is an error here: which of them a host has is not known,
+//! and the next upgrade changes it.
+//!
 //! [`flow`] says how the phases can end, [`findings`] what is wrong with that.
 
 pub mod control;
@@ -22,6 +25,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use control::{Control, Understood};
+use text::{Cut, End, Word};
+
+pub use text::Reading;
 
 /// Where services are described: what the sysadmin wrote comes before what a package brought. The last is where SUSE has
 /// libpam look.
@@ -132,6 +138,9 @@ pub enum Flaw {
     /// It begins with no phase.
     #[error("{0:?} is none of auth, account, session and password")]
     Phase(String),
+    /// The same, and it names no module either.
+    #[error("{0:?} is none of auth, account, session and password")]
+    Nothing(String),
     /// It ends behind the phase.
     #[error("it names no control")]
     NoControl,
@@ -191,18 +200,45 @@ impl Service {
     }
 
     /// The service as it would be with `text` in its file.
-    pub fn from_text(name: &str, file: &Path, text: &str, folders: &[&Path]) -> Result<Self, ServiceError> {
-        let mut reader = Reader { folders, lines: Vec::new(), files: Vec::new() };
+    pub fn from_text(name: &str, file: &Path, text: impl AsRef<[u8]>, folders: &[&Path]) -> Result<Self, ServiceError> {
+        let text = text.as_ref();
+        let old = Self::from_text_by(Reading::Old, name, file, text, folders);
+        let new = Self::from_text_by(Reading::New, name, file, text, folders);
+        match (old, new) {
+            (Ok(old), Ok(new)) => match differing(&old.lines, &new.lines) {
+                None => Ok(new),
+                Some((path, number)) => Err(ServiceError::ReadDifferently { path, number }),
+            },
+            (Err(error), Err(_)) => Err(error),
+            (Err(ServiceError::Unfinished { path, number } | ServiceError::Endless { path, number }), Ok(_))
+            | (Ok(_), Err(ServiceError::Unfinished { path, number } | ServiceError::Endless { path, number })) => {
+                Err(ServiceError::ReadDifferently { path, number })
+            }
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        }
+    }
+
+    /// The same as one family of libpam's versions reads it.
+    pub fn from_text_by(
+        reading: Reading,
+        name: &str,
+        file: &Path,
+        text: &[u8],
+        folders: &[&Path],
+    ) -> Result<Self, ServiceError> {
+        let mut reader = Reader { reading, folders, lines: Vec::new(), files: Vec::new() };
         reader.text(text, file, &Place::top(file))?;
         let mut lines = std::mem::take(&mut reader.lines);
+        let own_files = reader.files.len();
         if let Some((file, text)) = find(OTHER, folders)? {
+            // Where libpam gives it up, it gives every service up.
+            reader.text(&text, &file, &Place::top(&file))?;
             let described: Vec<Phase> =
                 Phase::ALL.into_iter().filter(|phase| lines.iter().any(|line| line.phase == *phase)).collect();
-            // What is wrong there matters to whom it is read for.
-            if described.len() < Phase::ALL.len() {
-                reader.text(&text, &file, &Place::top(&file))?;
-                lines.extend(reader.lines.into_iter().filter(|line| !described.contains(&line.phase)));
+            if described.len() == Phase::ALL.len() {
+                reader.files.truncate(own_files);
             }
+            lines.extend(reader.lines.into_iter().filter(|line| !described.contains(&line.phase)));
         }
         Ok(Self { name: name.to_owned(), file: file.to_owned(), lines, files: reader.files })
     }
@@ -226,6 +262,44 @@ pub enum ServiceError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// Its last line goes on where the file ends.
+    #[error("{}:{number} ends with a backslash that nothing follows: libpam gives the service up", path.display())]
+    Unfinished {
+        /// Which file.
+        path: PathBuf,
+        /// Where the line begins, from 1.
+        number: usize,
+    },
+    /// A line is longer than the old libpam has room for.
+    #[error("{}:{number} is a line of more than 1,023 bytes: libpam before 1.6 never comes to its end", path.display())]
+    Endless {
+        /// Which file.
+        path: PathBuf,
+        /// Where the line begins, from 1.
+        number: usize,
+    },
+    /// Versions of libpam read it differently.
+    #[error(
+        "{}:{number} is read differently by Linux-PAM before 1.6 and since: a blank line or a comment stands in a line that a \
+         backslash continues, a line has more than 1,023 bytes, or a jump more than 2,147,483,647 lines",
+        path.display()
+    )]
+    ReadDifferently {
+        /// Which file.
+        path: PathBuf,
+        /// The line, from 1.
+        number: usize,
+    },
+    /// libpam gives the service up at a line, or crashes.
+    #[error("{}:{number} names no file that libpam could take for a {what}: it gives the service up", path.display())]
+    Fatal {
+        /// Which file.
+        path: PathBuf,
+        /// The line, from 1.
+        number: usize,
+        /// `module` or `service`.
+        what: &'static str,
     },
     /// It includes itself.
     #[error("{} is included too deeply", .0.display())]
@@ -254,7 +328,7 @@ pub fn names(folders: &[&Path]) -> BTreeSet<String> {
 }
 
 /// The first description of `name`, which an include may give as a path.
-pub fn find(name: &str, folders: &[&Path]) -> Result<Option<(PathBuf, String)>, ServiceError> {
+pub fn find(name: &str, folders: &[&Path]) -> Result<Option<(PathBuf, Vec<u8>)>, ServiceError> {
     let given = Path::new(name);
     let candidates: Vec<PathBuf> = if given.is_absolute() {
         vec![given.to_owned()]
@@ -271,7 +345,7 @@ pub fn find(name: &str, folders: &[&Path]) -> Result<Option<(PathBuf, String)>, 
     Ok(None)
 }
 
-fn read(path: &Path) -> Result<String, io::Error> {
+fn read(path: &Path) -> Result<Vec<u8>, io::Error> {
     let about = fs::metadata(path)?;
     if !about.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -279,7 +353,7 @@ fn read(path: &Path) -> Result<String, io::Error> {
     if about.len() > LARGEST {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
+    fs::read(path)
 }
 
 /// Where a text is read.
@@ -301,21 +375,23 @@ impl<'p> Place<'p> {
 }
 
 struct Reader<'f> {
+    reading: Reading,
     folders: &'f [&'f Path],
     lines: Vec<Line>,
     files: Vec<PathBuf>,
 }
 
 impl Reader<'_> {
-    fn text(&mut self, text: &str, file: &Path, place: &Place<'_>) -> Result<(), ServiceError> {
+    fn text(&mut self, text: &[u8], file: &Path, place: &Place<'_>) -> Result<(), ServiceError> {
         if !self.files.iter().any(|known| known == file) {
             self.files.push(file.to_owned());
         }
-        for line in text::logical_lines(text) {
-            let words = text::words(&line.text);
+        let Cut { lines, end } = text::cut(text, self.reading);
+        for line in lines {
+            let words = line.words;
             let place = Place { origin: Some(place.origin.unwrap_or(line.first)), ..*place };
-            if words.first().is_some_and(|word| word == "@include") {
-                let name = words.get(1).map(String::as_str).unwrap_or_default();
+            if is_debians_include(&words) {
+                let name = included(&words, 1, file, line.first)?;
                 if !self.include(name, &place, file)? {
                     // libpam gives the whole service up.
                     let source = io::Error::from(io::ErrorKind::NotFound);
@@ -324,25 +400,36 @@ impl Reader<'_> {
                 continue;
             }
             let mut line = parsed(&words, file, line.first, &place);
+            if line.actions.understood() == Understood::Overflows {
+                return Err(ServiceError::ReadDifferently { path: file.to_owned(), number: line.number });
+            }
             if place.only.is_some_and(|only| only != line.phase) {
                 continue;
             }
-            let runs = text::bare(&line.control).to_ascii_lowercase();
-            if line.kind == Kind::Module && matches!(runs.as_str(), "include" | "substack") {
+            let control = words.get(1).map(|word| word.taken.to_ascii_lowercase()).unwrap_or_default();
+            // Also where the phase is none: it is taken for the one that is read.
+            if matches!(control.as_str(), "include" | "substack") {
+                let name = included(&words, 2, file, line.number)?;
                 let inner = Place { only: Some(line.phase), ..place };
-                if runs == "substack" {
+                let is_substack = control == "substack";
+                if is_substack {
                     self.push(Line { kind: Kind::Substack, ..line.clone() })?;
                 }
-                let inner = Place { depth: inner.depth + usize::from(runs == "substack"), ..inner };
-                if self.include(&line.module, &inner, file)? {
+                let inner = Place { depth: inner.depth + usize::from(is_substack), ..inner };
+                if self.include(name, &inner, file)? {
                     continue;
                 }
                 line.kind = Kind::Broken(Flaw::Include(line.module.clone()));
                 line.actions = Control::failing();
+                line.arguments = Vec::new();
             }
             self.push(line)?;
         }
-        Ok(())
+        match end {
+            End::Whole => Ok(()),
+            End::Unfinished(number) => Err(ServiceError::Unfinished { path: file.to_owned(), number }),
+            End::Endless(number) => Err(ServiceError::Endless { path: file.to_owned(), number }),
+        }
     }
 
     /// `false` when nobody describes it.
@@ -351,12 +438,12 @@ impl Reader<'_> {
         if includes >= DEEPEST {
             return Err(ServiceError::TooDeep(by.to_owned()));
         }
-        match find(name, self.folders)? {
-            Some((path, text)) if !name.is_empty() => {
+        match find(name, modules::searched_for_includes(self.folders))? {
+            Some((path, text)) => {
                 self.text(&text, &path, &Place { includes, ..*place })?;
                 Ok(true)
             }
-            _ => Ok(false),
+            None => Ok(false),
         }
     }
 
@@ -364,32 +451,69 @@ impl Reader<'_> {
         if self.lines.len() >= LONGEST {
             return Err(ServiceError::TooLong(line.file));
         }
+        // What libpam calls a module in its log: nothing, or one question mark, is none.
+        let file = line.module.rsplit('/').next().unwrap_or_default();
+        let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
+        let has_none =
+            matches!(line.kind, Kind::Broken(Flaw::Include(_) | Flaw::NoControl | Flaw::NoModule | Flaw::Nothing(_)));
+        if !has_none && matches!(name, "" | "?") {
+            let what = if line.kind == Kind::Substack { "service" } else { "module" };
+            return Err(ServiceError::Fatal { path: line.file, number: line.number, what });
+        }
         self.lines.push(line);
         Ok(())
     }
 }
 
+/// `@include`, as Debian's libpam knows it.
+fn is_debians_include(words: &[Word]) -> bool {
+    let word = words.first().map(|word| word.taken.as_str()).unwrap_or_default();
+    word.strip_prefix('-').unwrap_or(word).eq_ignore_ascii_case("@include")
+}
+
+/// The name of what a line includes. Without one Debian's libpam crashes.
+fn included<'w>(words: &'w [Word], at: usize, file: &Path, number: usize) -> Result<&'w str, ServiceError> {
+    let name = words.get(at).map(|word| word.taken.as_str());
+    name.ok_or_else(|| ServiceError::Fatal { path: file.to_owned(), number, what: "service" })
+}
+
+/// Where the first line stands that is not the same in both.
+fn differing(old: &[Line], new: &[Line]) -> Option<(PathBuf, usize)> {
+    let meaning = |line: &Line| {
+        let Line { phase, actions, module, arguments, depth, kind, absence, file, .. } = line.clone();
+        (phase, actions, module, arguments, depth, kind, absence, file)
+    };
+    let at = (0..old.len().max(new.len())).find(|at| old.get(*at).map(meaning) != new.get(*at).map(meaning))?;
+    // Where one reading has swallowed a line, its line is the one to look at.
+    let line = match (old.get(at), new.get(at)) {
+        (Some(old), Some(new)) if new.file == old.file && new.number < old.number => Some(new),
+        (old, new) => old.or(new),
+    };
+    line.map(|line| (line.file.clone(), line.number))
+}
+
 /// A line by its words. One without a phase is taken for one of the phase that is read, or for auth.
-fn parsed(words: &[String], file: &Path, number: usize, place: &Place<'_>) -> Line {
-    let first = words.first().map(|word| text::bare(word)).unwrap_or_default();
+fn parsed(words: &[Word], file: &Path, number: usize, place: &Place<'_>) -> Line {
+    let word = |at: usize| words.get(at).map(|word| word.taken.as_str());
+    let first = word(0).unwrap_or_default();
     let (phase_word, absence) = match first.strip_prefix('-') {
         Some(word) => (word, Absence::Silent),
-        None => (first.as_str(), Absence::Logged),
+        None => (first, Absence::Logged),
     };
     let phase = Phase::ALL.into_iter().find(|phase| phase.word().eq_ignore_ascii_case(phase_word));
-    let kind = match (phase, words.get(1), words.get(2)) {
-        (None, ..) => Kind::Broken(Flaw::Phase(phase_word.to_owned())),
+    let kind = match (phase, word(1), word(2)) {
+        (None, _, Some(_)) => Kind::Broken(Flaw::Phase(phase_word.to_owned())),
+        (None, _, None) => Kind::Broken(Flaw::Nothing(phase_word.to_owned())),
         (Some(_), None, _) => Kind::Broken(Flaw::NoControl),
         (Some(_), Some(_), None) => Kind::Broken(Flaw::NoModule),
         (Some(_), Some(_), Some(_)) => Kind::Module,
     };
-    let control = words.get(1).cloned().unwrap_or_default();
     Line {
         phase: phase.or(place.only).unwrap_or(Phase::Auth),
-        actions: if control.is_empty() { Control::failing() } else { Control::parse(&control) },
-        control,
-        module: words.get(2).map(|word| text::bare(word)).unwrap_or_default(),
-        arguments: words.iter().skip(3).map(|word| text::bare(word)).collect(),
+        actions: word(1).map_or_else(Control::failing, Control::of_word),
+        control: words.get(1).map(|word| word.written.clone()).unwrap_or_default(),
+        module: word(2).unwrap_or_default().to_owned(),
+        arguments: words.iter().skip(3).map(|word| word.taken.clone()).collect(),
         file: file.to_owned(),
         number,
         top: place.top.to_owned(),

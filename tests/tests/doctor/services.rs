@@ -255,6 +255,12 @@ fn an_include_of_libpam_leads_nowhere() {
 }
 
 #[test]
+fn a_service_is_read_in_two_ways() {
+    let make = instead("@include common-auth\n", "auth required pam_unix.so \\\n\n@include common-auth\n");
+    finds(&["service-ambiguous"], make, ByHand(&right));
+}
+
+#[test]
 fn a_service_includes_itself() {
     finds(&["service-unreadable"], instead("@include common-auth", "@include sshd"), ByHand(&right));
 }

@@ -317,10 +317,10 @@ fn the_list_says_where_and_through_what() {
 fn bytes_that_are_no_utf_8_stay() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
-        let before = [&b"# caf\xe9\r\n"[..], &fs::read("/etc/pam.d/sudo").unwrap()].concat();
+        let before = [&b"# caf\xe9\n"[..], &fs::read("/etc/pam.d/sudo").unwrap()].concat();
         fs::write("/etc/pam.d/sudo", &before).unwrap();
         host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
-        assert!(fs::read("/etc/pam.d/sudo").unwrap().starts_with(b"# caf\xe9\r\n"));
+        assert!(fs::read("/etc/pam.d/sudo").unwrap().starts_with(b"# caf\xe9\n"));
         host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
         assert_eq!(fs::read("/etc/pam.d/sudo").unwrap(), before);
     });

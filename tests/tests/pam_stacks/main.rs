@@ -9,6 +9,7 @@ mod changing;
 mod dispatch;
 mod enabling;
 mod layout;
+mod reading;
 mod refusals;
 mod removing;
 mod siblings;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use twofactor_core::pam_service::findings::{Finding, Place};
-use twofactor_core::pam_service::placing::CannotPlace;
+use twofactor_core::pam_service::placing::{CannotPlace, Letter};
 use twofactor_core::pam_service::{Phase, ServiceError};
 use twofactor_core::store::StoreError;
 use twofactor_core::trusted::{FileError, describe};
@@ -146,6 +146,15 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
         CannotPlace::NoAccountLines(_) => format!("write its account lines into {}, then try again", file.display()),
         CannotPlace::Unsound(finding) | CannotPlace::Elsewhere(finding) => by_hand(finding, "mend"),
         CannotPlace::NoPlace { finding, .. } => by_hand(finding, "change"),
+        CannotPlace::Letter(Letter { file, letter: '\r', .. }) => {
+            format!("end its lines as other files do: sed -i 's/\\r//g' {}", quoted(&file.display().to_string()))
+        }
+        CannotPlace::Letter(letter) => {
+            format!("write {}:{} anew, with plain blanks", letter.file.display(), letter.number)
+        }
+        CannotPlace::Service(ServiceError::ReadDifferently { path, number }) => {
+            format!("correct {}:{number}, then try again", path.display())
+        }
         CannotPlace::Service(_) | CannotPlace::NoPrimary(_) => {
             format!("put \"auth required pam_twofactor.so\" into {} by hand; see pam_twofactor(8)", file.display())
         }

@@ -95,6 +95,8 @@ catalogue! {
     SiblingUnguarded "sibling-unguarded" Warning "whoever may use the one may use the other, and there the password alone is enough";
     /// A service cannot be read as libpam reads it.
     ServiceUnreadable "service-unreadable" Problem "libpam gives such a service up: every login is refused, or it is done by \"other\"";
+    /// Versions of libpam read a service differently.
+    ServiceAmbiguous "service-ambiguous" Problem "one version of libpam runs lines that another takes for arguments: the password alone may be enough";
     /// Only an account line.
     NoAuthLine "no-auth-line" Problem "the account line alone asks for nothing: the password is enough";
     /// The first factor alone is enough.

@@ -60,6 +60,10 @@ fn is_login(line: &Line) -> bool {
 
 /// A service that nobody can follow, libpam neither.
 pub fn of_unreadable(name: &str, error: &ServiceError) -> Finding {
+    if let ServiceError::ReadDifferently { path, number } = error {
+        let advice = format!("end the line at {}:{number}, or write it without a backslash", path.display());
+        return Finding::by_hand(Id::ServiceAmbiguous, format!("the PAM service {name:?}: {error}"), advice);
+    }
     let advice = "mend what it includes, or restore it from its package; keep a root shell open meanwhile";
     Finding::by_hand(Id::ServiceUnreadable, format!("the PAM service {name:?}: {error}"), advice)
 }

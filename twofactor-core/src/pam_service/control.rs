@@ -109,12 +109,18 @@ pub enum Understood {
     Yes,
     /// It does not, and every outcome is a failure.
     No,
+    /// It jumps further than a number of libpam goes. Since 1.6 that is nothing it knows; before, it was any other number.
+    Overflows,
 }
 
 impl Control {
     /// The control as it is written, with its brackets or without.
     pub fn parse(written: &str) -> Self {
-        let inside = written.strip_prefix('[').map_or(written, |rest| rest.strip_suffix(']').unwrap_or(rest));
+        Self::of_word(written.strip_prefix('[').map_or(written, |rest| rest.strip_suffix(']').unwrap_or(rest)))
+    }
+
+    /// The control as libpam takes it, without brackets.
+    pub(super) fn of_word(inside: &str) -> Self {
         let of = |good: Action, ignore: Action, otherwise: Action| {
             let action = |code| match Outcome::of(code) {
                 Outcome::Success | Outcome::NewPassword => good,
@@ -130,6 +136,7 @@ impl Control {
             "sufficient" => of(Action::Done, Action::Ignore, Action::Ignore),
             _ => match settings(inside) {
                 Some(actions) => Self { actions, understood: Understood::Yes },
+                None if overflows(inside) => Self { actions: [Action::Bad; 32], understood: Understood::Overflows },
                 None => Self { actions: [Action::Bad; 32], understood: Understood::No },
             },
         }
@@ -208,10 +215,15 @@ fn action(text: &str) -> Option<(Action, &str)> {
     }
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end)?;
-    match digits.parse() {
-        Ok(0) | Err(_) => None,
-        Ok(over) => Some((Action::Jump(over), rest)),
+    match digits.parse::<i32>().ok().and_then(|over| usize::try_from(over).ok()) {
+        Some(0) | None => None,
+        Some(over) => Some((Action::Jump(over), rest)),
     }
+}
+
+fn overflows(text: &str) -> bool {
+    let numbers = text.split(|letter: char| !letter.is_ascii_digit()).filter(|number| !number.is_empty());
+    numbers.into_iter().any(|number| number.parse::<i32>().is_err())
 }
 
 fn blank(text: &str) -> &str {

@@ -167,6 +167,16 @@ pub fn folder() -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join(OF_LIBPAM).exists())
 }
 
+/// Where libpam looks for what a service includes, of the folders of services. Debian's looks in the first alone; it is known by
+/// its folder of modules.
+pub(super) fn searched_for_includes<'f, 'p>(folders: &'f [&'p Path]) -> &'f [&'p Path] {
+    let is_debians = folder().is_some_and(|folder| {
+        let architecture = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        architecture.is_some_and(|name| name.contains("-linux-"))
+    });
+    if is_debians { folders.get(..1).unwrap_or_default() } else { folders }
+}
+
 /// Whether the module of a line is not where libpam looks for it. Where that is nobody knows, nothing is missing.
 pub fn is_missing(line: &Line) -> bool {
     let module = line.module.replace("$ISA", ".");

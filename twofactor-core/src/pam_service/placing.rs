@@ -8,6 +8,7 @@
 //! `substack`, and a `sufficient` of the file itself jumps over the refusal behind it. Where password and code come in one
 //! answer, the auth line goes before the first line that asks for a first factor.
 
+mod letters;
 mod proof;
 mod sheet;
 mod sufficient;
@@ -19,9 +20,11 @@ use thiserror::Error;
 use super::control::{Action, Outcome};
 use super::findings::{self, Finding};
 use super::modules::{Nature, OURS};
-use super::{Kind, Line, Phase, Service, ServiceError};
+use super::{Kind, Line, Phase, Reading, Service, ServiceError};
 
 use sheet::{Entry, Sheet};
+
+pub use letters::Letter;
 
 /// Files that other services include: a line in one changes them all.
 const SHARED: [&str; 11] = [
@@ -80,6 +83,9 @@ pub enum CannotPlace {
     /// It cannot be understood.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// A letter in it looks like a blank, and is none to libpam.
+    #[error("{}:{} has {}, which libpam takes for a part of a word", .0.file.display(), .0.number, .0)]
+    Letter(Letter),
     /// Nothing in it asks for a first factor.
     #[error("no auth line of {0} asks for a password or another first factor")]
     NoPrimary(String),
@@ -113,6 +119,9 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
         return Err(CannotPlace::Shared(target.name.to_owned()));
     }
     let service = target.read(text)?;
+    if let Some(letter) = letters::unfit(&service, text) {
+        return Err(CannotPlace::Letter(letter));
+    }
     let late = findings::too_late(&service).filter(|_| target.answers == Answers::InOne);
     let wrong: Vec<Finding> =
         findings::of(&service, &|_| false).into_iter().filter(proof::matters).chain(late).collect();
@@ -144,9 +153,27 @@ pub fn without(text: &str) -> String {
     stripped(text, None)
 }
 
-/// Whether lines of the text itself are ours.
+/// Whether lines of the text itself are ours, as any version of libpam reads it.
 pub fn is_in(text: &str) -> bool {
-    Sheet::of(text).entries().iter().any(|entry| entry.runs(OURS))
+    let sheet = Sheet::of(text);
+    [Reading::Old, Reading::New]
+        .into_iter()
+        .any(|reading| sheet.entries_by(reading).iter().any(|entry| entry.runs(OURS)))
+}
+
+/// Makes sure that a text that names our module is cut into the same lines by every version of libpam. What is cut differently
+/// cannot be edited.
+pub fn is_read_alike(target: &Target<'_>, text: &str) -> Result<(), CannotPlace> {
+    let sheet = Sheet::of(text);
+    let (old, new) = (sheet.entries_by(Reading::Old), sheet.entries_by(Reading::New));
+    let at = (0..old.len().max(new.len())).find(|at| match (old.get(*at), new.get(*at)) {
+        (Some(old), Some(new)) => !old.says_what(new),
+        (old, new) => old.is_some() != new.is_some(),
+    });
+    match at.and_then(|at| old.get(at).or(new.get(at))).filter(|_| text.contains(OURS)) {
+        Some(entry) => Err(ServiceError::ReadDifferently { path: target.file.to_owned(), number: entry.first }.into()),
+        None => Ok(()),
+    }
 }
 
 /// The text without our lines and with what was changed for them changed back, as far as that is recognised. `before` and

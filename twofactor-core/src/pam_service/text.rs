@@ -1,4 +1,20 @@
-//! The text of a PAM service as lines and words, cut as libpam cuts it (libpam/pam_line.c, pam_misc.c: `_pam_StrTok`).
+//! The text of a PAM service as lines and words, cut as libpam cuts it.
+//!
+//! libpam has put lines together in two ways: [`Reading::Old`] (Linux-PAM 1.5.3 and before, libpam/pam_handlers.c:
+//! `_pam_assemble_line`) and [`Reading::New`] (1.6 and later, libpam_internal/pam_line.c: `_pam_line_assemble`). Both are
+//! followed here step by step, with what was surely not meant: the old one reads on past blank lines and comments while it
+//! continues a line, and takes what stands behind byte 1,023 of a line for the next one. Words are cut the same by both
+//! (libpam/pam_misc.c: `_pam_StrTok`, later `_pam_tokenize`): at blanks, tabs and ends of lines, and at nothing else that looks
+//! like a blank.
+
+/// How libpam puts lines together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Linux-PAM 1.5.3 and before.
+    Old,
+    /// Linux-PAM 1.6 and later.
+    New,
+}
 
 /// A line as libpam runs it: one of the file, or several that a backslash puts together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,61 +23,277 @@ pub(super) struct LogicalLine {
     pub first: usize,
     /// Its last.
     pub last: usize,
-    /// Without comments.
-    pub text: String,
+    /// Its words. A line has none where a backslash continued nothing.
+    pub words: Vec<Word>,
 }
 
-/// The lines of a text without comments and blank ones. A comment ends a line, whatever stands behind it.
-pub(super) fn logical_lines(text: &str) -> Vec<LogicalLine> {
-    let mut lines: Vec<LogicalLine> = Vec::new();
-    let mut continues = false;
-    for (index, line) in text.lines().enumerate() {
-        let (line, comment) = line.split_once('#').map_or((line, None), |(line, rest)| (line, Some(rest)));
-        let (content, goes_on) = match line.trim_end().strip_suffix('\\').filter(|_| comment.is_none()) {
-            Some(content) => (content, true),
-            None => (line, false),
-        };
-        let number = index + 1;
-        match lines.last_mut().filter(|_| continues) {
-            Some(before) => {
-                before.text.push(' ');
-                before.text.push_str(content);
-                before.last = number;
-            }
-            None => lines.push(LogicalLine { first: number, last: number, text: content.to_owned() }),
-        }
-        continues = goes_on;
+/// A word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    /// As it is written, with the brackets that let it hold blanks.
+    pub written: String,
+    /// As libpam takes it: without them, and with `]` for `\]`.
+    pub taken: String,
+}
+
+/// A text, cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// Its lines without comments and blank ones.
+    pub lines: Vec<LogicalLine>,
+    /// How it ends.
+    pub end: End,
+}
+
+/// How a text ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With a whole line.
+    Whole,
+    /// With a line that goes on, which began at this one: libpam gives the file up.
+    Unfinished(usize),
+    /// Nowhere: libpam never comes to the end of this line.
+    Endless(usize),
+}
+
+/// What the old reading has room for, with the zero behind it (`BUF_SIZE`).
+const ROOM: usize = 1024;
+/// What words are cut at.
+const BLANKS: &[u8] = b" \n\t";
+
+/// The lines of a text.
+pub(super) fn cut(text: &[u8], reading: Reading) -> Cut {
+    match reading {
+        Reading::Old => cut_as_before(text),
+        Reading::New => cut_as_now(text),
     }
-    lines.retain(|line| !line.text.trim().is_empty());
-    lines
 }
 
-/// Words apart by blanks; one in brackets may hold blanks, and `\]` is a bracket in it.
-pub(super) fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while !rest.is_empty() {
-        let end = if rest.starts_with('[') {
-            closing(rest).map_or(rest.len(), |bracket| bracket + 1)
-        } else {
-            rest.find(char::is_whitespace).unwrap_or(rest.len())
+fn cut_as_before(text: &[u8]) -> Cut {
+    let mut lines = Vec::new();
+    let mut pieces = Pieces { rest: text, number: 1 };
+    let (mut so_far, mut first): (Vec<u8>, Option<usize>) = (Vec::new(), None);
+    loop {
+        let room = ROOM - 1 - so_far.len().min(ROOM - 1);
+        if room == 0 {
+            return Cut { lines, end: End::Endless(first.unwrap_or(pieces.number)) };
+        }
+        let Some((number, piece)) = pieces.next(room) else {
+            return Cut { lines, end: first.map_or(End::Whole, End::Unfinished) };
         };
-        let (word, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        words.push(word.to_owned());
-        rest = behind.trim_start();
+        let string = until(piece, 0);
+        match string.get(leading(string, BLANKS)..).unwrap_or_default() {
+            [] | [b'#', ..] => continue,
+            _ => {}
+        }
+        let began = *first.get_or_insert(number);
+        let content = until(string, b'#');
+        let goes_on = if content.len() == string.len() { backslash(content) } else { None };
+        match goes_on {
+            Some(at) => {
+                so_far.extend_from_slice(content.get(..at).unwrap_or_default());
+                so_far.push(b' ');
+            }
+            None => {
+                so_far.extend_from_slice(content);
+                lines.push(LogicalLine { first: began, last: number, words: words(&so_far) });
+                (so_far, first) = (Vec::new(), None);
+            }
+        }
+    }
+}
+
+fn cut_as_now(text: &[u8]) -> Cut {
+    let mut lines = Vec::new();
+    let mut pieces = Pieces { rest: text, number: 1 };
+    let (mut so_far, mut first): (Vec<u8>, Option<usize>) = (Vec::new(), None);
+    while let Some((number, piece)) = pieces.next(usize::MAX) {
+        let began = *first.get_or_insert(number);
+        let (line, goes_on) = match backslash(piece) {
+            Some(at) => ([piece.get(..at).unwrap_or_default(), b" "].concat(), true),
+            None => (piece.to_vec(), false),
+        };
+        let line = line.get(leading(&line, b" \t")..).unwrap_or_default();
+        let content = until(until(line, 0), b'#');
+        let is_commented = content.len() < until(line, 0).len();
+        // Of a line with a zero everything is kept, and read as far as the zero.
+        let kept = if is_commented { [content, b"\0"].concat() } else { line.to_vec() };
+        if goes_on && !is_commented {
+            so_far.extend_from_slice(&kept);
+            continue;
+        }
+        if !so_far.is_empty() || !matches!(content, [] | [b'\n', ..]) {
+            so_far.extend_from_slice(&kept);
+        }
+        let whole = until(&so_far, 0);
+        if !whole.is_empty() {
+            lines.push(LogicalLine { first: began, last: number, words: words(whole) });
+        }
+        (so_far, first) = (Vec::new(), None);
+    }
+    Cut { lines, end: first.map_or(End::Whole, End::Unfinished) }
+}
+
+/// A text as it is read, piece by piece: a line, or as much of it as there is room for.
+struct Pieces<'t> {
+    rest: &'t [u8],
+    number: usize,
+}
+
+impl<'t> Pieces<'t> {
+    fn next(&mut self, room: usize) -> Option<(usize, &'t [u8])> {
+        let end = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
+        let (piece, rest) = self.rest.split_at_checked(end.min(room))?;
+        let number = self.number;
+        self.number += usize::from(piece.ends_with(b"\n"));
+        self.rest = rest;
+        (!piece.is_empty()).then_some((number, piece))
+    }
+}
+
+fn until(text: &[u8], end: u8) -> &[u8] {
+    text.split(|byte| *byte == end).next().unwrap_or_default()
+}
+
+fn leading(text: &[u8], blanks: &[u8]) -> usize {
+    text.iter().take_while(|byte| blanks.contains(byte)).count()
+}
+
+/// Where the backslash stands with which a line ends, blanks apart.
+fn backslash(line: &[u8]) -> Option<usize> {
+    let last = line.iter().rposition(|byte| !BLANKS.contains(byte))?;
+    (line.get(last) == Some(&b'\\')).then_some(last)
+}
+
+fn words(line: &[u8]) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut rest = line.get(leading(line, BLANKS)..).unwrap_or_default();
+    while !rest.is_empty() {
+        let (taken, length) = if rest.starts_with(b"[") { bracketed(rest) } else { plain(rest) };
+        let (written, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        words.push(Word { written: text_of(written), taken: text_of(&taken) });
+        rest = behind.get(leading(behind, BLANKS)..).unwrap_or_default();
     }
     words
 }
 
-fn closing(word: &str) -> Option<usize> {
-    let escaped = |at: usize| word.get(..at).is_some_and(|before| before.ends_with('\\'));
-    word.match_indices(']').map(|(at, _)| at).find(|at| !escaped(*at))
+fn plain(rest: &[u8]) -> (Vec<u8>, usize) {
+    let end = rest.iter().position(|byte| BLANKS.contains(byte)).unwrap_or(rest.len());
+    (rest.get(..end).unwrap_or_default().to_vec(), end)
 }
 
-/// A word as libpam takes it: without the brackets that let it hold blanks.
-pub(super) fn bare(word: &str) -> String {
-    match word.strip_prefix('[') {
-        Some(inside) => inside.strip_suffix(']').unwrap_or(inside).replace("\\]", "]"),
-        None => word.to_owned(),
+/// A word in brackets, up to the first `]` that has no backslash before it, or to the end of the line.
+fn bracketed(rest: &[u8]) -> (Vec<u8>, usize) {
+    let mut taken = Vec::new();
+    let mut at = 1;
+    loop {
+        match (rest.get(at), rest.get(at + 1)) {
+            (None, _) => return (taken, rest.len()),
+            (Some(b']'), _) => return (taken, at + 1),
+            (Some(b'\\'), Some(b']')) => {
+                taken.push(b']');
+                at += 2;
+            }
+            (Some(byte), _) => {
+                taken.push(*byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+fn text_of(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines with their words, and how the text ends, in both readings when they are the same.
+    fn both(text: &str) -> (Vec<Vec<String>>, End) {
+        let (before, now) = (read(text, Reading::Old), read(text, Reading::New));
+        assert_eq!(before, now, "{text:?}");
+        now
+    }
+
+    fn read(text: &str, reading: Reading) -> (Vec<Vec<String>>, End) {
+        let cut = cut(text.as_bytes(), reading);
+        let words = |line: LogicalLine| line.words.into_iter().map(|word| word.taken).collect();
+        (cut.lines.into_iter().map(words).collect(), cut.end)
+    }
+
+    fn lines(text: &str) -> Vec<Vec<String>> {
+        let (lines, end) = both(text);
+        assert_eq!(end, End::Whole, "{text:?}");
+        lines
+    }
+
+    #[test]
+    fn comments_and_blank_lines_are_no_lines_and_a_newline_at_the_end_may_be_missing() {
+        assert_eq!(
+            lines("# a\n\n \t\nauth b # c \\\nauth d\n#e \\\nauth f"),
+            [["auth", "b"], ["auth", "d"], ["auth", "f"]]
+        );
+        assert_eq!(lines(""), [[""; 0]; 0]);
+    }
+
+    #[test]
+    fn a_backslash_continues_a_line_even_with_blanks_behind_it() {
+        assert_eq!(lines("auth \\ \t\n  required\\\nb\n"), [["auth", "required", "b"]]);
+        assert_eq!(lines("auth \\x\n"), [["auth", "\\x"]]);
+        assert_eq!(both("a\nauth \\"), (vec![vec!["a".to_owned()]], End::Unfinished(2)));
+    }
+
+    #[test]
+    fn a_blank_line_or_a_comment_in_a_continued_line_is_read_in_two_ways() {
+        for between in ["\n", " \t\n", "# why\n", "  # why \\\n"] {
+            let text = format!("auth a \\\n{between}auth b\n");
+            assert_eq!(read(&text, Reading::Old).0, [["auth", "a", "auth", "b"]], "{text:?}");
+            assert_eq!(read(&text, Reading::New).0, [["auth", "a"], ["auth", "b"]], "{text:?}");
+        }
+        assert_eq!(read("auth a \\\n\n", Reading::Old).1, End::Unfinished(1));
+        assert_eq!(read("auth a \\\n\n", Reading::New).1, End::Whole);
+    }
+
+    #[test]
+    fn a_line_longer_than_a_thousand_bytes_is_read_in_two_ways() {
+        let text = format!("# {}auth b\n", "x".repeat(1021));
+        assert_eq!(read(&text, Reading::Old).0, [["auth", "b"]], "the end of a comment");
+        assert_eq!(read(&text, Reading::New).0, [[""; 0]; 0]);
+        let fits = format!("auth {}\nauth b\n", "x".repeat(1017));
+        assert_eq!(lines(&fits).len(), 2);
+        let endless = format!("auth {} \\\nauth b\n", "x".repeat(1016));
+        assert_eq!(read(&endless, Reading::Old).1, End::Endless(1));
+    }
+
+    #[test]
+    fn words_are_cut_at_blanks_tabs_and_newlines_only() {
+        let text = "auth\trequired \u{a0}pam_unix.so\r\n\r\nauth\u{b}required\u{c}x\n";
+        assert_eq!(
+            lines(text),
+            [&["auth", "required", "\u{a0}pam_unix.so\r"][..], &["\r"], &["auth\u{b}required\u{c}x"]]
+        );
+    }
+
+    #[test]
+    fn brackets_hold_blanks_and_end_a_word() {
+        assert_eq!(lines("[auth] [a=b c\\]d]x [y\n"), [["auth", "a=b c]d", "x", "y\n"]]);
+        assert_eq!(lines("a[b c]\n[]d\n"), [["a[b", "c]"], ["", "d"]]);
+        let entry = cut(b"auth [a b] c\n", Reading::New).lines.remove(0);
+        assert_eq!(entry.words[1].written, "[a b]");
+    }
+
+    #[test]
+    fn a_zero_ends_what_is_read_of_a_line() {
+        assert_eq!(lines("auth a\0b\nauth c\n"), [["auth", "a"], ["auth", "c"]]);
+        assert_ne!(read("auth a \\\0\nb\n", Reading::Old), read("auth a \\\0\nb\n", Reading::New));
+    }
+
+    #[test]
+    fn lines_know_where_they_stand() {
+        let cut = cut(b"\n# x\nauth \\\n  b\nauth c\n", Reading::New);
+        let places: Vec<_> = cut.lines.iter().map(|line| (line.first, line.last)).collect();
+        assert_eq!(places, [(3, 4), (5, 5)]);
     }
 }

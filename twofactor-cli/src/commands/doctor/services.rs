@@ -58,7 +58,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
 
 /// Whether the file of a service that cannot be read as a whole names the module.
 fn names_ours(name: &str, folders: &[&Path]) -> bool {
-    matches!(pam_service::find(name, folders), Ok(Some((_, text))) if text.contains(OURS))
+    matches!(pam_service::find(name, folders), Ok(Some((_, text))) if String::from_utf8_lossy(&text).contains(OURS))
 }
 
 /// Files that others include: they are no services by themselves.

@@ -188,6 +188,10 @@ fn restored(
         return Ok((before, Outcome::AsBefore));
     }
     let text = Text::of(content);
+    placing::is_read_alike(&named.target(&folders()), &text.text).map_err(|error| {
+        let error = Box::new(error);
+        ServiceFailure::NoPlace { service: named.name.clone(), file: named.file.clone(), error }
+    })?;
     let undone = match record {
         Some(record) => placing::undone(&text.text, &text.alike(&record.before), &text.alike(&record.after)),
         None => placing::without(&text.text),

@@ -46,7 +46,9 @@ struct Seen {
 pub(super) fn run(arguments: &args::services::ListServices, _host: &Host, output: &Output) -> Result<(), Failure> {
     let mut seen: Vec<Seen> = names().into_iter().map(Seen::new).collect();
     if !arguments.all {
-        seen.retain(|seen| seen.runs_us() || KNOWN.contains(&seen.name.as_str()));
+        // Whether one runs us that cannot be read is not known.
+        let matters = |seen: &Seen| seen.runs_us() || seen.service.is_err() || KNOWN.contains(&seen.name.as_str());
+        seen.retain(matters);
     }
     let columns = output.screen(Stream::Results).size.map(|(columns, _)| columns);
     Ok(output.report(|| table(&seen, columns), || seen.iter().map(Seen::as_json).collect())?)

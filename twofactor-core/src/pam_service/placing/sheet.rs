@@ -1,6 +1,6 @@
 //! A service's text as it is edited: whole lines with their ends, and what libpam reads in them.
 
-use super::super::text::{self, LogicalLine};
+use super::super::text::{self, LogicalLine, Reading, Word};
 use super::super::{Line, Phase};
 
 /// The lines of a text, each with its end.
@@ -15,29 +15,42 @@ pub(super) struct Entry {
     /// Its first line in the file, from 1.
     pub(super) first: usize,
     last: usize,
-    words: Vec<String>,
+    words: Vec<Word>,
 }
 
 impl Entry {
-    fn of(line: &LogicalLine) -> Self {
-        Self { first: line.first, last: line.last, words: text::words(&line.text) }
+    fn of(line: LogicalLine) -> Self {
+        Self { first: line.first, last: line.last, words: line.words }
     }
 
+    /// As it is written.
     fn word(&self, at: usize) -> &str {
-        self.words.get(at).map(String::as_str).unwrap_or_default()
+        self.words.get(at).map(|word| word.written.as_str()).unwrap_or_default()
+    }
+
+    /// As libpam takes it.
+    fn taken(&self, at: usize) -> &str {
+        self.words.get(at).map(|word| word.taken.as_str()).unwrap_or_default()
+    }
+
+    /// Whether another line has the same words, whatever blanks are in their brackets.
+    pub(super) fn says_what(&self, other: &Self) -> bool {
+        let words = |entry: &Self| {
+            entry.words.iter().flat_map(|word| word.taken.split_whitespace()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        words(self) == words(other)
     }
 
     /// The phase it begins with.
     pub(super) fn phase(&self) -> Option<Phase> {
-        let word = text::bare(self.word(0));
-        let word = word.strip_prefix('-').unwrap_or(&word);
+        let word = self.taken(0);
+        let word = word.strip_prefix('-').unwrap_or(word);
         Phase::ALL.into_iter().find(|phase| phase.word().eq_ignore_ascii_case(word))
     }
 
     /// Whether it runs the module called `name`.
     pub(super) fn runs(&self, name: &str) -> bool {
-        let module = text::bare(self.word(2));
-        self.phase().is_some() && !self.is_include() && module.rsplit('/').next() == Some(name)
+        self.phase().is_some() && !self.is_include() && self.taken(2).rsplit('/').next() == Some(name)
     }
 
     /// Whether it is our line of a phase.
@@ -47,13 +60,13 @@ impl Entry {
 
     /// `include` or `substack`.
     pub(super) fn is_include(&self) -> bool {
-        let control = text::bare(self.word(1)).to_ascii_lowercase();
+        let control = self.taken(1).to_ascii_lowercase();
         self.phase().is_some() && matches!(control.as_str(), "include" | "substack")
     }
 
     /// What Debian's `@include` takes in.
     pub(super) fn included_by_debian(&self) -> Option<&str> {
-        (self.word(0) == "@include").then(|| self.word(1))
+        super::super::is_debians_include(&self.words).then(|| self.word(1))
     }
 
     /// Whether lines of a phase stand in it or come from it. `lines` are those of the phase.
@@ -69,7 +82,7 @@ impl Entry {
 
     /// The words behind the module, as they are written.
     pub(super) fn arguments(&self) -> Vec<String> {
-        self.words.iter().skip(3).cloned().collect()
+        self.words.iter().skip(3).map(|word| word.written.clone()).collect()
     }
 }
 
@@ -86,16 +99,20 @@ impl Sheet {
         &self.lines
     }
 
+    /// Its lines as libpam reads them. What it reads in two ways is not edited.
     pub(super) fn entries(&self) -> Vec<Entry> {
-        text::logical_lines(&self.text()).iter().map(Entry::of).collect()
+        self.entries_by(Reading::New)
+    }
+
+    pub(super) fn entries_by(&self, reading: Reading) -> Vec<Entry> {
+        text::cut(self.text().as_bytes(), reading).lines.into_iter().map(Entry::of).collect()
     }
 
     pub(super) fn insert_after(&mut self, entry: &Entry, line: &str) {
-        let end = self.end();
         if let Some(last) = self.lines.get_mut(entry.last.saturating_sub(1))
             && !last.ends_with('\n')
         {
-            last.push_str(end);
+            last.push('\n');
         }
         self.lines.insert(entry.last.min(self.lines.len()), line.to_owned());
     }
@@ -151,11 +168,10 @@ impl Sheet {
         let single = |entry: &&Entry| entry.first == entry.last && entry.words.len() >= 3 && entry.phase().is_some();
         let near = entries.iter().filter(single).rfind(|entry| entry.phase() == Some(phase));
         let model = near.or(entries.iter().find(single));
-        let end = self.end();
         let word = phase.word();
         let gaps = model.and_then(|entry| self.gaps(entry));
         let Some((first, second, column)) = gaps else {
-            return format!("{word:<11}{control:<13}{module}{end}");
+            return format!("{word:<11}{control:<13}{module}\n");
         };
         let first = match column {
             Some(columns) => " ".repeat(columns.0.saturating_sub(word.len()).max(1)),
@@ -168,12 +184,7 @@ impl Sheet {
             }
             None => second,
         };
-        format!("{word}{first}{control}{second}{module}{end}")
-    }
-
-    /// How lines end here.
-    fn end(&self) -> &'static str {
-        if self.lines.iter().any(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" }
+        format!("{word}{first}{control}{second}{module}\n")
     }
 
     /// What stands between the first three words of an entry, and the columns of the second and third when that is blanks.
@@ -205,7 +216,7 @@ mod tests {
         assert_eq!(styled("@include common-auth\n"), "auth       required     pam_twofactor.so\n");
         assert_eq!(styled("account    required     pam_nologin.so\n"), "auth       required     pam_twofactor.so\n");
         assert_eq!(styled("auth\t\tsubstack\tsystem-auth\n"), "auth\t\trequired\tpam_twofactor.so\n");
-        assert_eq!(styled("-auth   optional   pam_a.so\r\n"), "auth    required   pam_twofactor.so\r\n");
+        assert_eq!(styled("-auth   optional   pam_a.so\n"), "auth    required   pam_twofactor.so\n");
         assert_eq!(styled("auth [success=1 default=ignore] pam_a.so"), "auth required pam_twofactor.so\n");
     }
 

@@ -187,11 +187,26 @@ fn what_only_needs_an_account_line_gets_no_more() {
 }
 
 #[test]
-fn crlf_a_missing_newline_and_continued_lines_stay() {
-    let text = "auth required \\\r\n  pam_unix.so\r\naccount required pam_unix.so";
-    let wanted = "auth required \\\r\n  pam_unix.so\r\nauth required pam_twofactor.so\r\naccount required pam_unix.so\r\n\
-                  account required pam_twofactor.so\r\n";
+fn a_missing_newline_and_continued_lines_stay() {
+    let text = "auth required \\\n  pam_unix.so\naccount required pam_unix.so";
+    let wanted = "auth required \\\n  pam_unix.so\nauth required pam_twofactor.so\naccount required pam_unix.so\n\
+                  account required pam_twofactor.so\n";
     assert_eq!(try_enable(text).unwrap().unwrap().text, wanted);
+}
+
+#[test]
+fn a_letter_that_only_looks_like_a_blank_is_refused_with_its_line() {
+    let lines = ["auth required pam_unix.so", "account required pam_unix.so", "# why", "session required pam_a.so x"];
+    for (at, letter) in (0..lines.len()).map(|at| (at, '\r')).chain([(0, '\u{a0}'), (1, '\u{feff}'), (3, '\u{b}')]) {
+        let mut text = lines.map(|line| format!("{line}\n"));
+        text[at] = format!("{}{letter}\n", lines[at]);
+        let refused = try_enable(&text.concat());
+        assert!(
+            matches!(&refused, Err(CannotPlace::Letter(found)) if (found.number, found.letter) == (at + 1, letter)),
+            "{text:?}: {refused:?}"
+        );
+    }
+    assert!(try_enable("# caf\u{e9}\u{a0}!\nauth required pam_unix.so\naccount required pam_unix.so\n").is_ok());
 }
 
 #[test]
