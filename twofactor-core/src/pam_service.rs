@@ -209,12 +209,11 @@ impl Service {
                 None => Ok(new),
                 Some((path, number)) => Err(ServiceError::ReadDifferently { path, number }),
             },
-            (Err(error), Err(_)) => Err(error),
             (Err(ServiceError::Unfinished { path, number } | ServiceError::Endless { path, number }), Ok(_))
             | (Ok(_), Err(ServiceError::Unfinished { path, number } | ServiceError::Endless { path, number })) => {
                 Err(ServiceError::ReadDifferently { path, number })
             }
-            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+            (Err(error), Err(_) | Ok(_)) | (Ok(_), Err(error)) => Err(error),
         }
     }
 

@@ -32,19 +32,20 @@ impl fmt::Display for Letter {
 pub(super) fn unfit(service: &Service, text: &str) -> Option<Letter> {
     let own = text.split('\n').zip(1..).find_map(|(line, number)| {
         let read = line.split('#').next().unwrap_or_default();
-        let letter = line.chars().find(|letter| *letter == '\r').or_else(|| read.chars().find(is_unfit))?;
+        let letter =
+            line.chars().find(|letter| *letter == '\r').or_else(|| read.chars().find(|letter| is_unfit(*letter)))?;
         Some(Letter { file: service.file.clone(), number, letter })
     });
     own.or_else(|| {
         service.lines.iter().find_map(|line| {
             let words = [&line.control, &line.module].into_iter().chain(&line.arguments);
-            let letter = words.into_iter().flat_map(|word| word.chars()).find(is_unfit)?;
+            let letter = words.into_iter().flat_map(|word| word.chars()).find(|letter| is_unfit(*letter))?;
             Some(Letter { file: line.file.clone(), number: line.number, letter })
         })
     })
 }
 
-fn is_unfit(letter: &char) -> bool {
+fn is_unfit(letter: char) -> bool {
     match letter {
         ' ' | '\t' | '\n' => false,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => true,
