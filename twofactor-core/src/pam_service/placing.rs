@@ -163,7 +163,7 @@ pub fn is_in(text: &str) -> bool {
 
 /// Makes sure that a text that names our module is cut into the same lines by every version of libpam. What is cut differently
 /// cannot be edited.
-pub fn is_read_alike(target: &Target<'_>, text: &str) -> Result<(), CannotPlace> {
+pub fn is_read_alike(file: &Path, text: &str) -> Result<(), CannotPlace> {
     let sheet = Sheet::of(text);
     let (old, new) = (sheet.entries_by(Reading::Old), sheet.entries_by(Reading::New));
     let at = (0..old.len().max(new.len())).find(|at| match (old.get(*at), new.get(*at)) {
@@ -171,7 +171,7 @@ pub fn is_read_alike(target: &Target<'_>, text: &str) -> Result<(), CannotPlace>
         (old, new) => old.is_some() != new.is_some(),
     });
     match at.and_then(|at| old.get(at).or(new.get(at))).filter(|_| text.contains(OURS)) {
-        Some(entry) => Err(ServiceError::ReadDifferently { path: target.file.to_owned(), number: entry.first }.into()),
+        Some(entry) => Err(ServiceError::ReadDifferently { path: file.to_owned(), number: entry.first }.into()),
         None => Ok(()),
     }
 }

@@ -188,7 +188,7 @@ fn restored(
         return Ok((before, Outcome::AsBefore));
     }
     let text = Text::of(content);
-    placing::is_read_alike(&named.target(&folders()), &text.text).map_err(|error| {
+    placing::is_read_alike(&named.file, &text.text).map_err(|error| {
         let error = Box::new(error);
         ServiceFailure::NoPlace { service: named.name.clone(), file: named.file.clone(), error }
     })?;
