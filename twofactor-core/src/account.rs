@@ -140,6 +140,8 @@ pub struct State {
     pub used_recovery: Vec<Digest>,
     /// Counted wrong codes.
     pub throttle: Throttle,
+    /// Counted wrong codes where none was needed.
+    pub stripping: Throttle,
     /// How many physical tokens the user holds. Should the registry know of fewer, it is not what it was.
     pub tokens_held: usize,
     /// The last accepted login.
@@ -214,6 +216,7 @@ impl State {
     pub fn seen_at(mut self, now: UnixTime) -> Self {
         let Some(latest) = self.latest().filter(|latest| *latest > now) else { return self };
         self.throttle.set_back(now);
+        self.stripping.set_back(now);
         self.memories.set_back(now, latest);
         self.invitation = self.invitation.filter(|invitation| latest < invitation.until);
         let usages = self.usage.iter_mut().filter_map(|(_, usage)| usage.last_accepted.as_mut());
@@ -227,7 +230,8 @@ impl State {
     fn latest(&self) -> Option<UnixTime> {
         let usages = self.usage.iter().filter_map(|(_, usage)| usage.last_accepted);
         let memories = self.memories.iter().map(|memory| memory.since);
-        let others = self.throttle.latest().into_iter().chain(self.last_accepted.as_ref().map(|last| last.at));
+        let throttles = self.throttle.latest().into_iter().chain(self.stripping.latest());
+        let others = throttles.chain(self.last_accepted.as_ref().map(|last| last.at));
         usages.chain(memories).chain(others).max()
     }
 

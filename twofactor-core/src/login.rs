@@ -198,7 +198,8 @@ impl Login<'_> {
         self.remember = ruling.remember;
         let facts = self.request.facts();
         match Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, self.world) {
-            Ok(Course::Waived(waived)) => return self.waived(waived),
+            Ok(Course::Waived(waived)) if self.is_combined() => return self.waived_combined(waived, &identified),
+            Ok(Course::Waived(waived)) => return self.waived(waived, None),
             Ok(Course::Enroll(leave, prospect, offering)) => {
                 return match self.first_time(leave, prospect, offering, &identified) {
                     Ok(unfinished) => Verdict::Pending(Box::new(unfinished)),
@@ -370,8 +371,13 @@ impl Login<'_> {
         }
     }
 
-    fn waived(&mut self, waived: Waived) -> Verdict {
+    fn waived(&mut self, waived: Waived, burned: Option<Factor>) -> Verdict {
         let record = self.about(Record::new(Event::Skipped)).with("policy", waived.why());
+        let record = match burned {
+            Some(Factor::Token { label, drift }) => record.with("token", label).with("drift", drift),
+            Some(Factor::Recovery { left }) => record.with("token", "recovery").with("recovery_codes_left", left),
+            None => record,
+        };
         self.audit.record(&record);
         Verdict::Waived(waived)
     }

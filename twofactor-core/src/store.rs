@@ -47,6 +47,10 @@ pub trait Store {
 
     /// Checks an attempt and burns what it used: lock, read, throttle, charge, verify, put on disk.
     fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError>;
+
+    /// Burns a right code at the end of an answer to which no code is needed. Guesses count apart from those that could open
+    /// a session: they delay no login, and no login makes up for them.
+    fn strip(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Stripping, StoreError>;
 }
 
 /// Sets up a second factor at login, for users who have none. Apart from [`Store`]: a store may verify and not enroll.
@@ -264,6 +268,23 @@ pub enum Redemption {
         /// What a sysadmin should know beside it.
         hint: Option<String>,
     },
+}
+
+/// What an answer to which no code is needed had at its end.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Stripping {
+    /// A right code, which is burned.
+    Burned {
+        /// Which of the attempt's readings was right.
+        reading: usize,
+        /// What it is a code of.
+        factor: Factor,
+    },
+    /// Nothing that is a right code.
+    Nothing,
+    /// There were too many guesses: it was not looked at.
+    Throttled,
 }
 
 impl Redemption {

@@ -116,3 +116,22 @@ fn unknown_and_unenrolled_users_get_the_same_single_prompt() {
         }
     });
 }
+
+#[test]
+fn a_right_code_where_the_policy_asks_for_none_is_used_up_and_the_password_alone_is_handed_on() {
+    private_host(|host| {
+        combined_service(host);
+        host.configure("[prompt]\ncombined = [\"combined\"]\n[default]\nsecond_factor = \"off\"\n");
+        let alice = host.user_with_fob("alice");
+        let answer = format!("{PASSWORD}{}", alice.next_code());
+        let (outcome, authtok) = log_in(host, "alice", &answer);
+        assert_eq!((outcome.code(), authtok.as_str()), (ReturnCode::SUCCESS, PASSWORD));
+        host.assert_logged(&["skipped user=alice service=combined", "policy=off", "token=app"]);
+        let (outcome, authtok) = log_in(host, "alice", &answer);
+        assert_ne!(outcome.code(), ReturnCode::SUCCESS, "a used code is part of a wrong password");
+        assert_eq!(authtok, answer);
+        let (outcome, authtok) = log_in(host, "alice", PASSWORD);
+        assert_eq!((outcome.code(), authtok.as_str()), (ReturnCode::SUCCESS, PASSWORD));
+        assert_eq!(host.failures("alice"), 0, "what opens no session by itself delays none");
+    });
+}

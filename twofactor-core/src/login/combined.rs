@@ -1,8 +1,16 @@
-//! Password and code in one answer: the ways to split it.
+//! Password and code in one answer: the ways to split it, and what becomes of a code where none is needed.
 
 use crate::answer::{self, Answer};
+use crate::audit::{Event, Record};
 use crate::otp::{Code, Digits};
+use crate::policy::Waived;
 use crate::recovery::{self, RecoveryCode};
+use crate::store::Stripping;
+use crate::throttle::Source;
+use crate::user::UserName;
+
+use super::course::COMBINED_PROMPT;
+use super::{Login, Unidentified, Verdict};
 
 /// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
 pub(super) struct CombinedReadings {
@@ -38,5 +46,39 @@ impl CombinedReadings {
             None => self.password_lengths.iter().min(),
         };
         length.and_then(|length| reply.get(..*length)).unwrap_or(reply)
+    }
+}
+
+impl Login<'_> {
+    /// No code is needed where password and code come in one answer, and may be there all the same: the program has asked for
+    /// it. A right code is burned and the password handed on; anything else is handed on as it is, so that whatever goes
+    /// wrong here refuses nobody by itself.
+    pub(super) fn waived_combined(&mut self, waived: Waived, identified: &Result<UserName, Unidentified>) -> Verdict {
+        let reply = match self.conversation.ask_password(COMBINED_PROMPT) {
+            Ok(reply) => reply,
+            Err(error) => return Verdict::Denied(self.denied(&error.into())),
+        };
+        let Ok(user) = identified else { return self.waived(waived, None) };
+        let readings = CombinedReadings::of(&reply, &self.code_lengths(identified));
+        let source = Source::from_rhost(self.request.rhost.as_deref());
+        let stripped = self.world.store.strip(user, &self.attempt(&readings.answers, &source));
+        match stripped {
+            Ok(Stripping::Burned { reading, factor }) => {
+                if let Err(error) = self.conversation.set_password(readings.password(&reply, Some(reading))) {
+                    return Verdict::Denied(self.denied(&error.into()));
+                }
+                self.waived(waived, Some(factor))
+            }
+            Ok(Stripping::Nothing) => self.waived(waived, None),
+            Ok(Stripping::Throttled) => {
+                self.audit.debug("too many wrong codes where none is needed: the answer is handed on as it is");
+                self.waived(waived, None)
+            }
+            Err(error) => {
+                let record = self.about(Record::new(Event::Error)).with("reason", error.reason());
+                self.audit.record(&record.with("problem", &error).with("hint", error.hint()));
+                self.waived(waived, None)
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::token::Label;
 use crate::trusted::Owner;
 use crate::user::{Doubt, LookupError, Person, Uid};
 
+mod combined;
 mod first_time;
 
 const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);

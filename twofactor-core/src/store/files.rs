@@ -37,7 +37,7 @@ use crate::recovery::Salt;
 use crate::rule::Factors;
 use crate::store::files::slots::Slots;
 use crate::store::registry;
-use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, StoreError};
+use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, StoreError, Stripping};
 use crate::trusted::{self, FileError, Folder, InPlace, Owner, Protection};
 use crate::user::UserName;
 
@@ -200,6 +200,36 @@ impl Store for Files {
         let judged = Judged { user, wallet: &wallet, attempt, now: self.clock.now()? };
         account.redeem(&judged, problem, |state| self.check_held(user, state, &held))
     }
+
+    fn strip(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
+        let Some(account) = self.locked(user)? else { return Ok(Stripping::Nothing) };
+        let Belongings { credentials, held, problem } = self.belongings(user, Some(&account))?;
+        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
+        if credentials.is_none() && held.is_empty() {
+            return Ok(Stripping::Nothing);
+        }
+        let judged = Judged { user, wallet: &wallet, attempt, now: self.clock.now()? };
+        match (account.strip(&judged)?, problem) {
+            (burned @ Stripping::Burned { .. }, _) => Ok(burned),
+            (other, None) => Ok(other),
+            // It may be a code of what could not be read.
+            (_, Some(problem)) => Err(problem),
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// What is counted of it. The longest reading holds all digits of the others: were it a shorter one, guesses that differ
+    /// only before it would count as one.
+    fn guess(&self) -> Option<&str> {
+        self.readings.iter().filter_map(Answer::digits).max_by_key(|digits| digits.len())
+    }
+}
+
+impl Wallet<'_> {
+    fn salt(&self) -> Salt {
+        self.credentials.map_or(Salt::NONE, |credentials| credentials.salt)
+    }
 }
 
 /// An attempt under the lock, with all it is judged by.
@@ -212,6 +242,38 @@ struct Judged<'a> {
 }
 
 impl Locked {
+    /// Burns a right code of an answer to which none is needed.
+    fn strip(&self, judged: &Judged<'_>) -> Result<Stripping, StoreError> {
+        let Judged { wallet, attempt, now, .. } = *judged;
+        let mut file = self.state_file()?;
+        let before = file.read_at(now)?;
+        if before.stripping.blocked_until(attempt.source, attempt.limits, now).is_some() {
+            return Ok(Stripping::Throttled);
+        }
+        let Some(guess) = attempt.guess() else { return Ok(Stripping::Nothing) };
+        let mut charged = before.clone();
+        charged.stripping.charge(attempt.source, wallet.salt().fingerprint(guess), now);
+        let charge = file.charge(&charged)?;
+        let rules = Rules { window: attempt.window, reaches: attempt.reaches, now };
+        match wallet.judge(attempt.readings, None, &before, &rules) {
+            Judgement::Right { reading, proof, uses } => {
+                let mut after = charged.after(uses);
+                after.stripping.accept(attempt.source);
+                file.settle(charge, Some(&after))?;
+                Ok(Stripping::Burned { reading, factor: factor_of(*proof, wallet, &after) })
+            }
+            // A client that sends the same again guesses nothing, and learns nothing.
+            Judgement::Replayed { .. } => {
+                file.settle(charge, Some(&before))?;
+                Ok(Stripping::Nothing)
+            }
+            _ => {
+                file.settle(charge, None)?;
+                Ok(Stripping::Nothing)
+            }
+        }
+    }
+
     /// Checks and burns, once everything is read that the user has. `problem` is what could not be read.
     fn redeem(
         &self,
@@ -231,13 +293,8 @@ impl Locked {
         if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
             return Ok(Redemption::refused(Reason::Throttled));
         }
-        // The longest reading holds all digits of the others: were it a shorter one, guesses that differ only before it
-        // would count as one.
-        let guesses = attempt.readings.iter().filter_map(Answer::digits);
-        let Some(guess) = guesses.max_by_key(|digits| digits.len()) else {
-            return Ok(Redemption::refused(Reason::WrongCode));
-        };
-        let salt = wallet.credentials.map_or(Salt::NONE, |credentials| credentials.salt);
+        let Some(guess) = attempt.guess() else { return Ok(Redemption::refused(Reason::WrongCode)) };
+        let salt = wallet.salt();
         let mut charged = before.clone();
         charged.throttle.charge(attempt.source, salt.fingerprint(guess), now);
         let charge = file.charge(&charged)?;
@@ -310,13 +367,7 @@ fn accepted(charged: State, uses: Uses, proof: Proof, judged: &Judged<'_>) -> (S
     let mut state = charged.after(uses);
     state.throttle.accept(attempt.source);
     let opener = proof.opener();
-    let factor = match proof {
-        Proof::Token { label, drift, .. } => Factor::Token { label: label.to_string(), drift },
-        Proof::Recovery(_) => {
-            let left = wallet.credentials.map_or(0, |credentials| credentials.recovery_left(&state));
-            Factor::Recovery { left }
-        }
-    };
+    let factor = factor_of(proof, wallet, &state);
     let name = match &factor {
         Factor::Token { label, .. } => label.clone(),
         Factor::Recovery { .. } => "recovery".to_owned(),
@@ -328,6 +379,17 @@ fn accepted(charged: State, uses: Uses, proof: Proof, judged: &Judged<'_>) -> (S
     }
     state.last_accepted = Some(LastAccepted { at: now, source: attempt.source.clone(), factor: name });
     (state, factor)
+}
+
+/// What a right code is a code of, once `state` has it as used.
+fn factor_of(proof: Proof, wallet: &Wallet<'_>, state: &State) -> Factor {
+    match proof {
+        Proof::Token { label, drift, .. } => Factor::Token { label: label.to_string(), drift },
+        Proof::Recovery(_) => {
+            let left = wallet.credentials.map_or(0, |credentials| credentials.recovery_left(state));
+            Factor::Recovery { left }
+        }
+    }
 }
 
 /// What a sysadmin does about a token whose clock is off. How far it is off, and that it is before it is certain, nobody

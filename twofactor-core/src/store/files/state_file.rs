@@ -33,18 +33,9 @@ pub(super) fn write(state: &State) -> String {
             writeln!(text, "\n[last_accepted]\nat = \"{}\"\nsource = {}", last.at, toml_string(last.source.as_str()));
         let _ = writeln!(text, "factor = {}", toml_string(&last.factor));
     }
-    let throttle = &state.throttle;
-    let _ = writeln!(text, "\n[throttle]");
-    write_failures(&mut text, throttle.user);
-    if let Some(trusted) = &throttle.trusted {
-        let _ = writeln!(text, "trusted = {}", toml_string(trusted.as_str()));
-    }
-    if let Some((digest, at)) = &throttle.last_wrong {
-        let _ = writeln!(text, "last_wrong = \"{digest}\"\nlast_wrong_at = \"{at}\"");
-    }
-    for record in &throttle.sources {
-        let _ = writeln!(text, "\n[[throttle.source]]\nsource = {}", toml_string(record.source.as_str()));
-        write_failures(&mut text, record.failures);
+    write_throttle(&mut text, "throttle", &state.throttle);
+    if state.stripping != Throttle::default() {
+        write_throttle(&mut text, "stripping", &state.stripping);
     }
     if let Some(invitation) = &state.invitation {
         let _ = writeln!(text, "\n[invitation]\nsalt = \"{}\"\ndigest = \"{}\"", invitation.salt, invitation.digest);
@@ -87,6 +78,21 @@ pub(super) fn write(state: &State) -> String {
     text
 }
 
+fn write_throttle(text: &mut String, name: &str, throttle: &Throttle) {
+    let _ = writeln!(text, "\n[{name}]");
+    write_failures(text, throttle.user);
+    if let Some(trusted) = &throttle.trusted {
+        let _ = writeln!(text, "trusted = {}", toml_string(trusted.as_str()));
+    }
+    if let Some((digest, at)) = &throttle.last_wrong {
+        let _ = writeln!(text, "last_wrong = \"{digest}\"\nlast_wrong_at = \"{at}\"");
+    }
+    for record in &throttle.sources {
+        let _ = writeln!(text, "\n[[{name}.source]]\nsource = {}", toml_string(record.source.as_str()));
+        write_failures(text, record.failures);
+    }
+}
+
 fn write_failures(text: &mut String, failures: Failures) {
     let _ = writeln!(text, "failures = {}", failures.count);
     if let Some(last) = failures.last {
@@ -112,14 +118,15 @@ fn state(root: Section<'_, '_>) -> State {
     }
     let last_accepted = root.section("last_accepted").and_then(last_accepted);
     let throttle = match root.section("throttle") {
-        Some(section) => throttle(section),
+        Some(section) => throttle_in(section),
         None => {
             root.missing("throttle");
             Throttle::default()
         }
     };
+    let stripping = root.section("stripping").map(throttle_in).unwrap_or_default();
     let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
-    let mut state = State { used_recovery, throttle, tokens_held, last_accepted, ..State::default() };
+    let mut state = State { used_recovery, throttle, stripping, tokens_held, last_accepted, ..State::default() };
     for section in root.sections("token") {
         match usage(&section) {
             Some((seed, usage)) => {
@@ -192,7 +199,7 @@ fn last_accepted(section: Section<'_, '_>) -> Option<LastAccepted> {
     Some(LastAccepted { at: at?, source: source?, factor: factor? })
 }
 
-fn throttle(section: Section<'_, '_>) -> Throttle {
+fn throttle_in(section: Section<'_, '_>) -> Throttle {
     let mut throttle = Throttle {
         user: failures(&section),
         trusted: section.string("trusted").map(|text| Source::from_rhost(Some(text.value))),

@@ -570,6 +570,7 @@ prop_compose! {
         usage.dedup_by_key(|(seed, _)| seed.to_string());
         let sources = records.into_iter().map(|(source, failures)| SourceRecord { source, failures }).collect();
         State {
+            stripping: Throttle { user, ..Throttle::default() },
             usage,
             used_recovery,
             tokens_held: usize::from(user.count > 9),
