@@ -298,6 +298,8 @@ fn the_page_for_people_fits_eighty_columns_and_warns_of_a_service_without_the_mo
         let without = host.run_twofactor(&["explain", "alice", "--service", "plain"]);
         assert!(without.status.success());
         assert!(stderr(&without).contains("do not run pam_twofactor"), "{}", said(&without));
+        assert!(stdout(&without).contains("nothing: the service does not run pam_twofactor"), "{}", said(&without));
+        assert!(!stdout(&without).contains("Verification code"), "nobody is asked: {}", said(&without));
 
         let nowhere = host.run_twofactor(&["explain", "alice", "--service", "ssh"]);
         let warning = "warning: there is no PAM service \"ssh\": PAM would use \"other\"";

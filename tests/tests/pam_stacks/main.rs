@@ -9,6 +9,7 @@ mod changing;
 mod dispatch;
 mod enabling;
 mod layout;
+mod programs;
 mod reading;
 mod refusals;
 mod removing;

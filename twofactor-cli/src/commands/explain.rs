@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 
 use twofactor_core::account::Confirmation;
 use twofactor_core::arguments::Arguments;
+use twofactor_core::checkup::{self, services::of_program};
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::{Expected, InvitationRule};
 use twofactor_core::login::{
     self, Course, MODULE, Obstacle, Offering, Process, Services as _, SystemServices, Unidentified, World,
 };
-use twofactor_core::pam_service::{self, Line, OTHER, Phase};
+use twofactor_core::pam_service::{self, Line, OTHER, Phase, Service};
 use twofactor_core::policy::{By, Candidates, Effect};
 use twofactor_core::reason::{Reason, ReturnCode};
 use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
@@ -55,18 +56,24 @@ struct Stack {
     auth: Result<Vec<Line>, String>,
     /// Whether it does so in the account phase, whenever that succeeds; otherwise why not.
     account: Result<(), String>,
+    /// As libpam reads it, when that can be told.
+    service: Option<Service>,
     /// Whether a file describes it; otherwise PAM uses `other`.
     is_described: bool,
 }
 
 impl Stack {
     fn of(service: &str) -> Self {
-        let lines = pam_service::lines(service, &pam_service::FOLDERS.map(Path::new));
-        let ours = |line: &Line| line.phase == Phase::Auth && line.runs(MODULE);
-        let auth = lines.map(|lines| lines.into_iter().filter(ours).collect());
+        let read = Service::read(service, &pam_service::FOLDERS.map(Path::new));
+        let ours = |line: &&Line| line.phase == Phase::Auth && line.runs(MODULE);
+        let auth = match &read {
+            Ok(service) => Ok(service.lines.iter().filter(ours).cloned().collect()),
+            Err(error) => Err(error.to_string()),
+        };
         let described = pam_service::find(service, &pam_service::FOLDERS.map(Path::new));
         Self {
-            auth: auth.map_err(|error| error.to_string()),
+            auth,
+            service: read.ok(),
             account: SystemServices.account_line(service),
             is_described: !matches!(described, Ok(None)),
         }
@@ -99,6 +106,10 @@ struct Explanation {
     level: Level,
     course: Result<Course, StoreError>,
     prompts: Vec<String>,
+    /// Why nothing is asked, whatever the rules say.
+    unasked: Option<String>,
+    /// Why the program cannot do with the line.
+    of_program: Option<(checkup::Id, String)>,
     tries: u8,
     credentials: Vec<Credential>,
     delayed_until: Option<UnixTime>,
@@ -129,6 +140,8 @@ enum Kind {
 enum Ending {
     Success,
     Ignore,
+    /// The service does not run the module.
+    NotRun,
     Refused(Reason, ReturnCode),
 }
 
@@ -174,12 +187,26 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
     let tries = if matches!(course, Ok(Course::Code)) { config.prompt.tries } else { 1 };
     let source = Source::from_rhost(facts.rhost);
     let known = Known::of(identified.as_ref().ok(), &source, ruling.factors, host, now);
-    let (right, without) = if line.problems.is_empty() {
-        endings(&course, &identified, &known, host, tries)
-    } else {
-        (Ending::refused(Reason::BadArgument), Ending::refused(Reason::BadArgument))
+    let both = |ending: Ending| (ending, ending);
+    let of_program = stack.service.as_ref().and_then(|service| of_program(service, &config.prompt.combined));
+    let mut unasked = None;
+    let (right, without) = match &of_program {
+        _ if stack.auth.as_ref().is_ok_and(Vec::is_empty) => {
+            unasked = Some("the service does not run pam_twofactor".to_owned());
+            both(Ending::NotRun)
+        }
+        // Root's rights are looked at before anything else.
+        Some((checkup::Id::ProgramNotRoot, what)) => {
+            unasked = Some(what.clone());
+            both(Ending::refused(Reason::NotRoot))
+        }
+        _ if !line.problems.is_empty() => both(Ending::refused(Reason::BadArgument)),
+        Some((checkup::Id::ProgramRepeatsPassword, _)) if matches!(course, Ok(Course::Code)) => {
+            both(Ending::refused(Reason::PasswordRepeated))
+        }
+        _ => endings(&course, &identified, &known, host, tries),
     };
-    let asked = course.as_ref().ok().filter(|_| line.problems.is_empty());
+    let asked = course.as_ref().ok().filter(|_| line.problems.is_empty() && unasked.is_none());
     let prompts = asked.map_or_else(Vec::new, |course| course.prompts(config));
     Ok(Explanation {
         typed: arguments.user.clone(),
@@ -194,6 +221,8 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         demand,
         level: ruling.level,
         prompts: prompts.into_iter().map(str::to_owned).collect(),
+        unasked,
+        of_program,
         tries,
         course,
         delayed_until: known.delayed_until,
@@ -330,7 +359,7 @@ fn ending<'c>(credentials: impl Iterator<Item = &'c Credential>, known: &Known) 
 impl Explanation {
     /// The login's course, when it has one: a PAM line that is wrong, or a store that cannot be read, ends it before.
     fn course(&self) -> Option<&Course> {
-        self.course.as_ref().ok().filter(|_| self.arguments.problems.is_empty())
+        self.course.as_ref().ok().filter(|_| self.arguments.problems.is_empty() && self.unasked.is_none())
     }
 
     /// What a sysadmin should know although nobody asked.
@@ -353,6 +382,9 @@ impl Explanation {
                     warnings.push(format!("{service} reads {}", self.arguments.conf.display()));
                 }
             }
+        }
+        if let Some((_, what)) = &self.of_program {
+            warnings.push(what.clone());
         }
         warnings.extend(self.arguments.problems.iter().map(|problem| format!("the PAM line: {problem}")));
         if let By::Doubt(Candidates { why, effect: Effect::Stricter, .. }) = &self.by

@@ -10,6 +10,7 @@ mod enable;
 mod first_administrator;
 mod leftovers;
 mod list;
+mod programs;
 mod records;
 mod siblings;
 mod sshd;

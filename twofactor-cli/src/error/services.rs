@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use twofactor_core::document::toml_string;
 use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::{CannotPlace, Letter};
 use twofactor_core::pam_service::{Phase, ServiceError};
@@ -57,6 +58,10 @@ pub(crate) enum ServiceFailure {
     SshdInsists(Vec<String>),
     #[error("{} is not ours and would be overwritten", .0.display())]
     SshdFile(PathBuf),
+    #[error("no code can be asked for in {}", .0.join(", "))]
+    Hopeless(Vec<String>),
+    #[error("cannot list {} under combined in {}: {because}", services.join(", "), file.display())]
+    Combined { file: PathBuf, services: Vec<String>, because: String },
     #[error(
         "sshd's AuthenticationMethods {value} ({place}) lets in nobody who is asked for a code: the method password \
          answers the prompt for it with the password"
@@ -91,6 +96,8 @@ impl ServiceFailure {
             | Self::SshdIncludes { .. }
             | Self::SshdInsists(_)
             | Self::SshdFile(_)
+            | Self::Hopeless(_)
+            | Self::Combined { .. }
             | Self::SshdMethods { .. } => Status::Refused,
         }
     }
@@ -124,6 +131,11 @@ impl ServiceFailure {
             }
             Self::SshdInsists(_) => "the first value counts; see: grep -rni kbdinteractive /etc/ssh".to_owned(),
             Self::SshdFile(path) => format!("move it away, or put its lines into another file: {}", path.display()),
+            Self::Hopeless(_) => "leave them out; --force does it all the same".to_owned(),
+            Self::Combined { file, services, .. } => {
+                let names = services.iter().map(|service| toml_string(service)).collect::<Vec<_>>().join(", ");
+                format!("add {names} to the list combined of [prompt] in {}, then try again", file.display())
+            }
             Self::SshdMethods { place, instead, .. } => {
                 format!("write \"{instead}\" at {place}, and reload sshd; --force does it all the same")
             }

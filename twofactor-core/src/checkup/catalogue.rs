@@ -125,6 +125,14 @@ catalogue! {
     NoAccountLine "no-account-line" Note "notices are not shown, and nobody could enroll at login";
     /// An expired password ends the phase before our line.
     AccountLineLate "account-line-late" Note "who enrolls and changes an expired password in one login has to enroll again";
+    /// A program without root's rights runs the module.
+    ProgramNotRoot "program-not-root" Problem "the module works for root only, so every login of that program is refused";
+    /// A program that answers every prompt with the password runs the module.
+    ProgramRepeatsPassword "program-repeats-password" Problem "the prompt for the code gets the password, so whoever is asked for a code is refused";
+    /// The line of a combined service stands below the password.
+    CombinedLineLate "combined-line-late" Problem "the module that asks for the password gets the code with it, so every login is refused";
+    /// A program without a user runs the module.
+    ProgramAsksNobody "program-asks-nobody" Note "nobody is there who could type a code, and no login to protect";
     /// An argument that means nothing.
     BadArgument "bad-argument" Problem "a line with an argument that means nothing refuses every login";
     /// `nullok`.

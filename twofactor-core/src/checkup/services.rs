@@ -1,5 +1,6 @@
 //! What is wrong with the PAM services that run the module, on a host with these rules.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Finding, Id, Mend, some_of};
@@ -10,6 +11,7 @@ use crate::pam_service::findings::{self, Place};
 use crate::pam_service::modules::{Nature, OURS};
 use crate::pam_service::{Line, Phase, Service, ServiceError};
 use crate::policy::NullOk;
+use crate::programs::{self, Obstacle};
 use crate::rule::{Demand, Level};
 use crate::shell::quoted;
 
@@ -56,6 +58,29 @@ pub fn our_lines(service: &Service) -> impl Iterator<Item = (&Line, Arguments)> 
 
 fn is_login(line: &Line) -> bool {
     matches!(line.phase, Phase::Auth | Phase::Account)
+}
+
+/// Why the program of a service cannot do with our auth line, where it is known for that. `combined` are the services whose
+/// users type password and code in one.
+pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id, String)> {
+    let ours = service.phase(Phase::Auth).into_iter().find(|line| line.runs(OURS))?;
+    let program = programs::of(&service.name);
+    let obstacle = program.and_then(|program| program.obstacle().map(|obstacle| (program, obstacle)));
+    let (id, program) = match obstacle {
+        // With a line that all services share, nobody has put it there for this one; the program does not run it.
+        Some((_, Obstacle::AsksNobody)) if ours.file != service.file => return None,
+        Some((program, Obstacle::AsksNobody)) => (Id::ProgramAsksNobody, program),
+        Some((program, Obstacle::NotRoot)) => (Id::ProgramNotRoot, program),
+        Some((program, Obstacle::RepeatsPassword)) if !combined.contains(&service.name) => {
+            (Id::ProgramRepeatsPassword, program)
+        }
+        Some((_, Obstacle::RepeatsPassword)) | None => {
+            let late = findings::too_late(service).filter(|_| combined.contains(&service.name))?;
+            return Some((Id::CombinedLineLate, late.to_string()));
+        }
+    };
+    let (_, obstacle) = obstacle?;
+    Some((id, format!("{}: {}", Place::of(ours), obstacle.about(program))))
 }
 
 /// A service that nobody can follow, libpam neither.
@@ -194,6 +219,12 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             | Seen::Tangled(_) => {}
         }
     }
+    if let Some((id, what)) = of_program(service, &policy.config.prompt.combined) {
+        found.push(match id {
+            Id::ProgramRepeatsPassword | Id::CombinedLineLate => mended_by_enabling(id, &what, service, None),
+            _ => taken_out(id, &what, service),
+        });
+    }
     // A line that always fails is why a phase never succeeds.
     if found.iter().any(|finding| finding.id == Id::BrokenLine) {
         found.retain(|finding| finding.id != Id::NeverSucceeds);
@@ -235,6 +266,17 @@ fn mended_by_enabling(id: Id, what: &str, service: &Service, by: Option<&Place>)
         }
     };
     Finding { id, what: what.to_owned(), mend }
+}
+
+/// Our line has to go, from the service or from what it includes.
+fn taken_out(id: Id, what: &str, service: &Service) -> Finding {
+    match our_lines(service).find(|(line, _)| line.phase == Phase::Auth && line.file != service.file) {
+        Some((line, _)) => {
+            let (shared, file) = (line.file.display(), service.file.display());
+            Finding::by_hand(id, what, format!("write lines into {file} that do not include {shared}"))
+        }
+        None => Finding::run(id, what, format!("twofactor service disable {}", quoted(&service.name))),
+    }
 }
 
 /// One of the two lines has to go. Of two in the service's own file `enable` leaves one; where the other is in a file that
@@ -344,6 +386,29 @@ mod tests {
     fn a_stack_of_ours_alone_matters_where_somebody_is_not_asked() {
         let alone = format!("auth required pam_twofactor.so\n{ACCOUNT}");
         assert_eq!((ids("", &alone), ids(OPTIONAL, &alone)), (vec![], vec![Id::OnlyIgnores]));
+    }
+
+    #[test]
+    fn a_program_that_cannot_ask_for_a_code_is_found_with_its_reason() {
+        let of = |config: &str, service: &str, text: &str| {
+            let found = found(config, &[(service, text)]);
+            found.into_iter().map(|finding| (finding.id, finding.what, finding.mend)).collect::<Vec<_>>()
+        };
+        let below = format!("{AUTH}{ACCOUNT}");
+        let above = format!("auth required pam_twofactor.so\nauth required pam_unix.so\n{ACCOUNT}");
+        for service in ["swaylock", "radiusd", "nginx", "postgresql"] {
+            let found = of("", service, &below);
+            assert!(
+                matches!(&found[..], [(Id::ProgramNotRoot, what, Mend::Run(_))] if what.contains("does not run as root"))
+            );
+        }
+        let combined = "[prompt]\ncombined = [\"dovecot\"]\n";
+        assert!(matches!(of("", "dovecot", &above)[..], [(Id::ProgramRepeatsPassword, _, Mend::Run(_))]));
+        assert!(matches!(of(combined, "dovecot", &below)[..], [(Id::CombinedLineLate, _, Mend::Run(_))]));
+        assert_eq!(of(combined, "dovecot", &above), []);
+        let own = "[prompt]\ncombined = [\"mine\"]\n";
+        assert!(matches!(of(own, "mine", &below)[..], [(Id::CombinedLineLate, _, Mend::Run(_))]));
+        assert!(matches!(of("", "cron", &below)[..], [(Id::ProgramAsksNobody, _, Mend::Run(_))]));
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn line(explained: &Explanation) -> String {
     match &explained.stack.auth {
         Err(problem) => format!("not known: {problem}"),
         Ok(lines) => match lines.first() {
-            None => "none, so this is what it would be with one".to_owned(),
+            None => "none, so no code is asked, whatever the rules say".to_owned(),
             Some(line) => {
                 let words = [line.control.as_str(), "pam_twofactor.so"].into_iter();
                 let words: Vec<&str> = words.chain(line.arguments.iter().map(String::as_str)).collect();
@@ -134,6 +134,9 @@ fn remembered(explained: &Explanation) -> String {
 
 fn asked(explained: &Explanation, page: &mut Page) {
     match &explained.course {
+        _ if explained.unasked.is_some() => {
+            page.row("Asked", &format!("nothing: {}", explained.unasked.as_deref().unwrap_or_default()));
+        }
         _ if !explained.arguments.problems.is_empty() => page.row("Asked", "nothing: the PAM line is wrong"),
         Err(error) => page.row("Asked", &format!("nothing: {error}")),
         Ok(Course::Waived(waived)) => page.row("Asked", &format!("nothing ({})", waived.why())),
@@ -191,7 +194,7 @@ fn without(explained: &Explanation) -> String {
     match explained.without {
         Ending::Success => format!("{text} with a recovery code"),
         Ending::Refused(Reason::WrongCode, _) => format!("{text}; no recovery code counts"),
-        Ending::Ignore | Ending::Refused(..) => text,
+        Ending::Ignore | Ending::NotRun | Ending::Refused(..) => text,
     }
 }
 
@@ -199,6 +202,7 @@ fn ending(ending: Ending) -> String {
     match ending {
         Ending::Success => format!("accepted ({})", result(ending)),
         Ending::Ignore => format!("not asked, the other modules decide ({})", result(ending)),
+        Ending::NotRun => "no code asked, the other modules decide".to_owned(),
         Ending::Refused(reason, _) => format!("refused: {} ({})", spoken(reason), result(ending)),
     }
 }
@@ -212,7 +216,7 @@ fn spoken(reason: Reason) -> String {
 fn result(ending: Ending) -> String {
     match ending {
         Ending::Success => "PAM_SUCCESS".to_owned(),
-        Ending::Ignore => "PAM_IGNORE".to_owned(),
+        Ending::Ignore | Ending::NotRun => "PAM_IGNORE".to_owned(),
         Ending::Refused(_, code) => code.to_string(),
     }
 }
@@ -291,9 +295,10 @@ fn path(path: &Path) -> String {
 fn ending_as_json(ending: Ending) -> Value {
     let reason = match ending {
         Ending::Refused(reason, _) => Some(reason.word()),
-        Ending::Success | Ending::Ignore => None,
+        Ending::Success | Ending::Ignore | Ending::NotRun => None,
     };
-    json!({ "result": result(ending), "reason": reason })
+    let result = (ending != Ending::NotRun).then(|| result(ending));
+    json!({ "result": result, "reason": reason })
 }
 
 /// Rows of a label and words, broken before the last column. A label that is the same as above is left out.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
 use twofactor_core::pam_service::findings::Finding;
+use twofactor_core::pam_service::placing::Answers;
 use twofactor_core::pam_service::{modules, placing};
 
 use crate::args;
@@ -16,11 +17,12 @@ use crate::output::{self, Output};
 
 use super::change::{self, Change};
 use super::records::{self, Origin, Record, Records};
-use super::{Consent, Named, Text, administrators, first_administrator, folders, shown, siblings, sshd};
+use super::{Consent, Named, Text, administrators, first_administrator, folders, programs, shown, siblings, sshd};
 
 /// What becomes of one service.
 struct Plan {
     named: Named,
+    answers: Answers,
     /// `None` when there is nothing to do.
     step: Option<Step>,
 }
@@ -34,7 +36,11 @@ struct Step {
 
 pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Output) -> Result<(), Failure> {
     let consent = Consent::of(arguments.dry_run, arguments.yes);
-    let plans = Named::all(&arguments.services)?.into_iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+    let all = Named::all(&arguments.services)?;
+    refuse_hopeless(&all, arguments)?;
+    let plans = all.into_iter().map(|named| plan(named, host)).collect::<Result<Vec<_>, _>>()?;
+    let config = programs::configuration(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), host)?;
+    let config = config.as_ref();
     let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
     let mut sshd = if about_sshd { sshd::plan()? } else { None };
     if let Some(failure) = sshd.as_mut().and_then(|plan| plan.shut_out.take()) {
@@ -45,8 +51,8 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     }
     let drop_in = sshd.as_ref().and_then(|plan| plan.change.as_ref());
     siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>());
-    if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() {
-        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, None))?);
+    if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() && config.is_none() {
+        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, None, None))?);
     }
     refuse_lockout(&plans, arguments, host, output)?;
     let steps = || plans.iter().filter_map(|plan| plan.step.as_ref().map(|step| (&plan.named, step)));
@@ -55,11 +61,11 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
             output.explain(&format!("{}: {finding}", named.name));
         }
     }
-    shown(drop_in.into_iter().chain(steps().map(|(_, step)| &step.change)), consent, output)?;
+    shown(config.into_iter().chain(drop_in).chain(steps().map(|(_, step)| &step.change)), consent, output)?;
     if consent == Consent::Never {
-        return Ok(output.report_json(|| as_json(&plans, drop_in))?);
+        return Ok(output.report_json(|| as_json(&plans, drop_in, config))?);
     }
-    write(&plans, sshd.as_ref(), host)?;
+    write(&plans, sshd.as_ref(), config, host)?;
     for (named, _) in steps() {
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
         journal::write(line.with("file", named.file.display()));
@@ -67,11 +73,26 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     if sshd.is_some() {
         sshd::warn();
     }
-    Ok(output.done(|| in_words(&plans, drop_in.is_some(), &host.config.state), || as_json(&plans, drop_in))?)
+    Ok(output.done(|| in_words(&plans, drop_in.is_some(), &host.config.state), || as_json(&plans, drop_in, config))?)
+}
+
+/// Names every service whose program cannot ask for a code, and why.
+fn refuse_hopeless(all: &[Named], arguments: &args::services::Enable) -> Result<(), ServiceFailure> {
+    let mut hopeless = Vec::new();
+    for named in all {
+        if let Some(because) = programs::hopeless(&named.name) {
+            output::warning(&because);
+            hopeless.push(named.name.clone());
+        }
+    }
+    if hopeless.is_empty() || arguments.force || arguments.dry_run {
+        return Ok(());
+    }
+    Err(ServiceFailure::Hopeless(hopeless))
 }
 
 /// What has to change in a service.
-fn plan(named: Named) -> Result<Plan, ServiceFailure> {
+fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     let no_place = |error| {
         let error = Box::new(error);
         ServiceFailure::NoPlace { service: named.name.clone(), file: named.file.clone(), error }
@@ -86,13 +107,14 @@ fn plan(named: Named) -> Result<Plan, ServiceFailure> {
         None => named.of_package()?.ok_or_else(|| ServiceFailure::NoService(named.name.clone()))?,
     };
     let text = Text::of(&content);
-    let placed = placing::enabled(&named.target(&folders(), placing::Answers::Apart), &text.text).map_err(no_place)?;
+    let answers = programs::answers(&named.name, host);
+    let placed = placing::enabled(&named.target(&folders(), answers), &text.text).map_err(no_place)?;
     let step = placed.map(|placed| {
         let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
         let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };
         Step { change, record: Record { before, after, origin, drop_in: None }, wrong: placed.wrong }
     });
-    Ok(Plan { named, step })
+    Ok(Plan { named, answers, step })
 }
 
 /// A host must keep somebody who can mend it, and libpam must find what it is told to run.
@@ -124,12 +146,18 @@ fn refuse_lockout(
     Ok(())
 }
 
-/// Records first, then sshd's settings, then the services; a stack with our line and an sshd that cannot ask would let nobody
+/// Records first, then the configuration and sshd's settings, then the services; a stack with our line and an sshd that cannot ask would let nobody
 /// in. When it cannot be done, files and records are what they were.
-fn write(plans: &[Plan], sshd: Option<&sshd::Plan>, host: &Host) -> Result<(), ServiceFailure> {
+fn write(
+    plans: &[Plan],
+    sshd: Option<&sshd::Plan>,
+    config: Option<&Change>,
+    host: &Host,
+) -> Result<(), ServiceFailure> {
     let records = Records::open(&host.config.state, &host.accounts)?;
     let drop_in = sshd.and_then(|plan| plan.change.as_ref());
-    let mut changes: Vec<&Change> = drop_in.into_iter().collect();
+    config.map(programs::make_folder).transpose()?;
+    let mut changes: Vec<&Change> = config.into_iter().chain(drop_in).collect();
     let mut before: Vec<(&Plan, Option<Record>)> = Vec::new();
     for plan in plans {
         let is_sshd = plan.named.name == sshd::SERVICE;
@@ -175,6 +203,9 @@ fn in_words(plans: &[Plan], settings_changed: bool, state: &Path) -> String {
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
         let _ = writeln!(text, "{} {state}.", plan.named.name);
+        if plan.answers == Answers::InOne {
+            text += "  Its users type the code behind the password, in one answer.\n";
+        }
     }
     if settings_changed {
         let _ = writeln!(
@@ -195,7 +226,7 @@ fn in_words(plans: &[Plan], settings_changed: bool, state: &Path) -> String {
     text
 }
 
-fn as_json(plans: &[Plan], drop_in: Option<&Change>) -> serde_json::Value {
+fn as_json(plans: &[Plan], drop_in: Option<&Change>, config: Option<&Change>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,
@@ -205,6 +236,10 @@ fn as_json(plans: &[Plan], drop_in: Option<&Change>) -> serde_json::Value {
             "diff": plan.step.as_ref().map(|step| step.change.diff()),
         })
     });
-    let settings = drop_in.map(|change| json!({ "file": change.file.display().to_string(), "diff": change.diff() }));
-    json!({ "services": services.collect::<Vec<_>>(), "sshd": settings })
+    let changed = |change: &Change| json!({ "file": change.file.display().to_string(), "diff": change.diff() });
+    json!({
+        "services": services.collect::<Vec<_>>(),
+        "sshd": drop_in.map(changed),
+        "configuration": config.map(changed),
+    })
 }

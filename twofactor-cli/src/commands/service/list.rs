@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use twofactor_core::checkup::services::of_program;
 use twofactor_core::pam_service::findings::{self, Finding};
 use twofactor_core::pam_service::{self, Line, Phase, Service, modules, placing};
 
@@ -41,10 +42,12 @@ struct Seen {
     /// How it runs the module, or why nobody can tell.
     service: Result<Service, String>,
     findings: Vec<Finding>,
+    /// Why its program cannot do with our line.
+    of_program: Option<String>,
 }
 
-pub(super) fn run(arguments: &args::services::ListServices, _host: &Host, output: &Output) -> Result<(), Failure> {
-    let mut seen: Vec<Seen> = names().into_iter().map(Seen::new).collect();
+pub(super) fn run(arguments: &args::services::ListServices, host: &Host, output: &Output) -> Result<(), Failure> {
+    let mut seen: Vec<Seen> = names().into_iter().map(|name| Seen::new(name, host)).collect();
     if !arguments.all {
         // Whether one runs us that cannot be read is not known.
         let matters = |seen: &Seen| seen.runs_us() || seen.service.is_err() || KNOWN.contains(&seen.name.as_str());
@@ -62,13 +65,17 @@ fn names() -> BTreeSet<String> {
 }
 
 impl Seen {
-    fn new(name: String) -> Self {
+    fn new(name: String, host: &Host) -> Self {
         let service = Service::read(&name, &folders()).map_err(|error| error.to_string());
         let findings = match &service {
             Ok(service) => findings::of(service, &modules::is_missing),
             Err(_) => Vec::new(),
         };
-        Self { name, service, findings }
+        let of_program = match &service {
+            Ok(service) => of_program(service, &host.config.prompt.combined).map(|(_, what)| what),
+            Err(_) => None,
+        };
+        Self { name, service, findings, of_program }
     }
 
     /// Our first line of a phase.
@@ -87,7 +94,11 @@ impl Seen {
             return vec![problem.clone()];
         }
         let counts = |finding: &&Finding| !matches!(finding, Finding::Unasked { .. });
-        if self.runs_us() { self.findings.iter().filter(counts).map(Finding::to_string).collect() } else { Vec::new() }
+        if !self.runs_us() {
+            return Vec::new();
+        }
+        let of_lines = self.findings.iter().filter(counts).map(Finding::to_string);
+        of_lines.chain(self.of_program.clone()).collect()
     }
 
     fn as_json(&self) -> Value {

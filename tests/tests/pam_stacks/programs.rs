@@ -1,0 +1,144 @@
+//! Services whose programs cannot ask for a code as sshd does: dovecot and its like, screen lockers, cron.
+
+use std::fs;
+
+use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::private_host::{Host, PASSWORD, said};
+
+use crate::layout::{files, on};
+
+const CONFIGURATION: &str = "/etc/twofactor/twofactor.toml";
+const PLAIN: &str = "@include common-auth\n@include common-account\n";
+
+/// A login through a program that answers every prompt with what the user typed once.
+fn log_in_at_once(host: &Host, service: &str, typed: &str) -> ReturnCode {
+    let login = host.login("alice").of_the_system().service(service).calls("authenticate,account");
+    let outcome = login.conversing(|_, _| typed.to_owned());
+    match outcome.code() {
+        ReturnCode::SUCCESS => outcome.code_of("account"),
+        refused => refused,
+    }
+}
+
+fn finding(host: &Host, id: &str) -> Option<String> {
+    let output = host.run_twofactor(&["--json", "doctor"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = report["findings"].as_array().unwrap().iter().find(|one| one["id"] == id)?;
+    Some(found["what"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn where_a_program_answers_with_the_password_the_code_comes_behind_it() {
+    for distribution in ["debian-12", "fedora-40-local", "arch"] {
+        on(distribution, |host, _| {
+            let alice = host.enroll("alice", &["--counter"]);
+            let plain = if distribution == "debian-12" {
+                PLAIN.to_owned()
+            } else {
+                "#%PAM-1.0\nauth include system-auth\naccount include system-auth\n".to_owned()
+            };
+            let words = "# the rules of this host\n";
+            let config = words.to_owned() + &fs::read_to_string(CONFIGURATION).unwrap();
+            host.configure(&config);
+            for service in ["dovecot", "vsftpd", "cups", "smtp", "saslauthd", "xrdp-sesman"] {
+                host.system_service(service, &plain);
+                let dry = host.run_twofactor(&["service", "enable", service, "--dry-run"]);
+                assert!(dry.status.success(), "{}", said(&dry));
+                let enabled = host.run_twofactor(&["service", "enable", service, "--yes"]);
+                assert!(enabled.status.success(), "{}", said(&enabled));
+                assert!(said(&enabled).contains("type the code behind the password"), "{}", said(&enabled));
+                let now = fs::read_to_string(CONFIGURATION).unwrap();
+                assert!(now.starts_with(words) && now.contains(&format!("\"{service}\"")), "{now}");
+                let both = format!("{PASSWORD}{}", alice.next_code());
+                assert_eq!(log_in_at_once(host, service, &both), ReturnCode::SUCCESS, "{distribution} {service}");
+                assert_ne!(log_in_at_once(host, service, &both), ReturnCode::SUCCESS, "the same code again");
+                assert_ne!(log_in_at_once(host, service, PASSWORD), ReturnCode::SUCCESS, "the password alone");
+                let wrong = format!("wrong{}", alice.next_code());
+                assert_ne!(log_in_at_once(host, service, &wrong), ReturnCode::SUCCESS, "a wrong password");
+                let again = host.run_twofactor(&["service", "enable", service, "--yes"]);
+                assert_eq!(String::from_utf8_lossy(&again.stdout), "Nothing to do.\n", "{}", said(&again));
+            }
+            for id in ["program-repeats-password", "combined-line-late"] {
+                assert_eq!(finding(host, id), None);
+            }
+            host.succeed("twofactor", ["service", "disable", "--all", "--yes"]);
+            assert_eq!(fs::read_to_string("/etc/pam.d/cups").unwrap(), plain);
+        });
+    }
+}
+
+#[test]
+fn lines_written_by_hand_for_such_a_program_are_found_and_put_right() {
+    on("debian-12", |host, _| {
+        let alice = host.enroll("alice", &["--counter"]);
+        let below = "@include common-auth\nauth required pam_twofactor.so\naccount required pam_twofactor.so\n\
+                     @include common-account\n";
+        host.system_service("dovecot", below);
+        let what = finding(host, "program-repeats-password").unwrap();
+        assert!(what.contains("dovecot answers every prompt with the password"), "{what}");
+        let explained = host.run_twofactor(&["explain", "alice", "--service", "dovecot"]);
+        assert!(said(&explained).contains("dovecot answers every prompt with the password"), "{}", said(&explained));
+        assert_eq!(
+            host.json(&["explain", "alice", "--service", "dovecot"])["right_code"]["reason"],
+            "password-repeated"
+        );
+        let config = fs::read_to_string(CONFIGURATION).unwrap();
+        host.configure(&format!("[prompt]\ncombined = [\"dovecot\"]\n{config}"));
+        let what = finding(host, "combined-line-late").unwrap();
+        assert!(what.contains("gets password and code in one"), "{what}");
+        let listed = host.json(&["service", "list"]);
+        assert!(listed.to_string().contains("gets password and code in one"), "{listed}");
+        host.succeed("twofactor", ["service", "enable", "dovecot", "--yes"]);
+        let both = format!("{PASSWORD}{}", alice.next_code());
+        assert_eq!(log_in_at_once(host, "dovecot", &both), ReturnCode::SUCCESS);
+        assert_eq!(finding(host, "combined-line-late"), None);
+    });
+}
+
+#[test]
+fn a_configuration_that_cannot_be_changed_safely_leaves_everything_as_it_was() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        host.system_service("dovecot", PLAIN);
+        let dotted = "prompt.tries = 2\n";
+        host.configure(dotted);
+        let before = files();
+        let refused = host.run_twofactor(&["service", "enable", "dovecot", "--yes"]);
+        assert_eq!(refused.status.code(), Some(7), "{}", said(&refused));
+        assert!(said(&refused).contains("add \"dovecot\" to the list combined of [prompt]"), "{}", said(&refused));
+        assert_eq!((files(), fs::read_to_string(CONFIGURATION).unwrap()), (before, dotted.to_owned()));
+    });
+}
+
+#[test]
+fn a_program_that_is_not_root_or_asks_nobody_is_refused_and_a_line_of_it_is_found() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        for (service, words, id) in [
+            ("swaylock", "swaylock does not run as root", "program-not-root"),
+            ("radiusd", "FreeRADIUS does not run as root", "program-not-root"),
+            ("kde", "KDE's screen locker does not run as root", "program-not-root"),
+            ("cron", "cron asks nobody", "program-asks-nobody"),
+        ] {
+            host.system_service(service, PLAIN);
+            let before = files();
+            let refused = host.run_twofactor(&["service", "enable", service, "--yes"]);
+            assert_eq!(refused.status.code(), Some(7), "{}", said(&refused));
+            assert!(said(&refused).contains(words) && said(&refused).contains("--force"), "{}", said(&refused));
+            assert_eq!(files(), before);
+            let forced = host.run_twofactor(&["service", "enable", service, "--yes", "--force"]);
+            assert!(forced.status.success() && said(&forced).contains(words), "{}", said(&forced));
+            let what = finding(host, id).unwrap();
+            assert!(what.contains(words), "{what}");
+            let explained = host.run_twofactor(&["explain", "alice", "--service", service]);
+            assert!(said(&explained).contains(words), "{}", said(&explained));
+            if id == "program-not-root" {
+                let explained = host.json(&["explain", "alice", "--service", service]);
+                assert_eq!(explained["right_code"]["reason"], "not-root");
+                assert_eq!(explained["prompts"], serde_json::json!([]));
+            }
+            host.succeed("twofactor", ["service", "disable", service, "--yes"]);
+            assert_eq!(files(), before);
+        }
+    });
+}

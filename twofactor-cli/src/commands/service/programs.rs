@@ -1,0 +1,76 @@
+//! Services whose programs cannot ask for a code as sshd does: what that means for their lines and for the configuration.
+
+use std::fs;
+use std::path::Path;
+
+use twofactor_core::checkup::services::our_lines;
+use twofactor_core::config::editing;
+use twofactor_core::pam_service::Service;
+use twofactor_core::pam_service::placing::Answers;
+use twofactor_core::programs::{self, Obstacle};
+
+use crate::error::ServiceFailure;
+use crate::host::Host;
+
+use super::change::{self, Change};
+use super::{Named, folders};
+
+/// How the users of a service type the code: behind the password where its program has room for one answer only.
+pub(super) fn answers(service: &str, host: &Host) -> Answers {
+    let repeats = programs::of(service).and_then(programs::Program::obstacle) == Some(Obstacle::RepeatsPassword);
+    if repeats || host.config.prompt.combined.contains(service) { Answers::InOne } else { Answers::Apart }
+}
+
+/// Why no login of a service could pass with our line, when its program is known for that.
+pub(super) fn hopeless(service: &str) -> Option<String> {
+    let program = programs::of(service)?;
+    match program.obstacle()? {
+        Obstacle::RepeatsPassword => None,
+        obstacle @ (Obstacle::NotRoot | Obstacle::AsksNobody) => {
+            Some(format!("{service}: {}", obstacle.about(program)))
+        }
+    }
+}
+
+/// The configuration with the services of `named` whose code comes behind the password, when it does not list them yet.
+pub(super) fn configuration(named: &[&Named], host: &Host) -> Result<Option<Change>, ServiceFailure> {
+    let lists = |service: &str| host.config.prompt.combined.contains(service);
+    let in_one = named.iter().filter(|named| answers(&named.name, host) == Answers::InOne);
+    let lacking: Vec<&str> = in_one.map(|named| named.name.as_str()).filter(|service| !lists(service)).collect();
+    if lacking.is_empty() {
+        return Ok(None);
+    }
+    for service in &lacking {
+        reads_another(service, &host.config_file)?;
+    }
+    let file = host.config_file.clone();
+    let before = change::read(&file)?;
+    let text = String::from_utf8_lossy(before.as_deref().unwrap_or_default()).into_owned();
+    let after = editing::with_combined(&text, &lacking).map_err(|error| ServiceFailure::Combined {
+        file: file.clone(),
+        services: lacking.iter().map(|service| (*service).to_owned()).collect(),
+        because: error.to_string(),
+    })?;
+    Ok(Some(Change { file, before, after: Some(after.into_bytes()) }))
+}
+
+/// A line of ours that is there already may name another configuration, which is not changed here.
+fn reads_another(service: &str, config: &Path) -> Result<(), ServiceFailure> {
+    let Ok(read) = Service::read(service, &folders()) else { return Ok(()) };
+    let Some((_, arguments)) = our_lines(&read).find(|(_, arguments)| arguments.conf != config) else { return Ok(()) };
+    Err(ServiceFailure::Combined {
+        file: arguments.conf,
+        services: vec![service.to_owned()],
+        because: "the line of the service names another configuration than this command uses".to_owned(),
+    })
+}
+
+/// The folder of a configuration that is going to be made.
+pub(super) fn make_folder(change: &Change) -> Result<(), ServiceFailure> {
+    match change.file.parent() {
+        Some(folder) if change.before.is_none() => {
+            fs::create_dir_all(folder).map_err(|error| change::failed(folder, "make", error))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
