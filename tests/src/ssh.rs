@@ -149,9 +149,18 @@ impl Sshd<'_> {
 
     /// The same in another locale.
     pub fn terminal_in(&self, client: &Client<'_>, locale: &str) -> Terminal {
+        Terminal::start(&self.interactive(client, locale), Size::LARGE)
+    }
+
+    /// The same in a window of another size.
+    pub fn terminal_of(&self, client: &Client<'_>, size: Size) -> Terminal {
+        Terminal::start(&self.interactive(client, "C.UTF-8"), size)
+    }
+
+    fn interactive(&self, client: &Client<'_>, locale: &str) -> Command {
         let mut command = self.command(client);
         command.env("LANG", locale).arg("-tt").arg("exec /bin/sh");
-        Terminal::start(&command, Size::LARGE)
+        command
     }
 
     /// Waits until no login is under way and no session is open: what a client that hung up has started is over.

@@ -22,6 +22,7 @@ pub struct Terminal {
     seen: Vec<u8>,
     read_to: usize,
     deadline: Duration,
+    size: Size,
 }
 
 /// Columns and lines.
@@ -36,6 +37,9 @@ pub struct Size {
 impl Size {
     /// Room for everything.
     pub const LARGE: Self = Self { columns: 132, lines: 60 };
+
+    /// A console, and the window of most programs as it opens.
+    pub const CONSOLE: Self = Self { columns: 80, lines: 24 };
 }
 
 impl Terminal {
@@ -55,6 +59,7 @@ impl Terminal {
             seen: Vec::new(),
             read_to: 0,
             deadline: DEADLINE,
+            size,
         }
     }
 
@@ -129,6 +134,13 @@ impl Terminal {
         String::from_utf8_lossy(&self.seen).into_owned()
     }
 
+    /// The lines that are on the screen when all that was waited for has been shown; what was above has scrolled away.
+    pub fn screen(&self) -> String {
+        let shown = String::from_utf8_lossy(&self.seen[..self.read_to]).into_owned();
+        let rows = rows(&shown, usize::from(self.size.columns));
+        rows[rows.len().saturating_sub(usize::from(self.size.lines))..].join("\n")
+    }
+
     /// Whether typed characters are shown.
     pub fn echoes(&self) -> bool {
         self.settings().local_flags.contains(LocalFlags::ECHO)
@@ -165,4 +177,38 @@ impl Drop for Terminal {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The rows of a text on a screen, which breaks what is longer. Sequences of escapes take no room and stay where they are.
+fn rows(text: &str, columns: usize) -> Vec<String> {
+    let (mut rows, mut column) = (vec![String::new()], 0);
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let row = rows.last_mut().expect("there is always one");
+        match character {
+            '\r' => {}
+            '\n' => {
+                rows.push(String::new());
+                column = 0;
+            }
+            '\u{1b}' => {
+                row.push(character);
+                for character in characters.by_ref() {
+                    row.push(character);
+                    if character.is_ascii_alphabetic() {
+                        break;
+                    }
+                }
+            }
+            _ if column == columns => {
+                rows.push(character.to_string());
+                column = 1;
+            }
+            _ => {
+                row.push(character);
+                column += 1;
+            }
+        }
+    }
+    rows
 }

@@ -1,8 +1,8 @@
 //! The QR code: on a screen as large as the screen allows, and as a PNG or SVG file.
 //!
-//! A terminal of 80 columns and 24 rows is what a console has. Where the code would not fit, its quiet zone
-//! shrinks from four modules to two; a code that is wider than the screen is not drawn at all, because a wrapped code is
-//! garbage.
+//! A terminal of 80 columns and 24 rows is what a console has. The quiet zone is the widest that leaves room for the text
+//! around the code, or at least for the secret and the prompt below it; a code that is wider than the screen is not drawn
+//! at all, because a wrapped code is garbage.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -16,7 +16,7 @@ use qr2term::matrix::Matrix;
 use qr2term::render::{Color, Renderer};
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
-use twofactor_core::qr::{Glyphs, Qr};
+use twofactor_core::qr::{Glyphs, Qr, QuietZone};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -50,42 +50,49 @@ pub(crate) enum Drawing {
     Drawn {
         /// Lines that end in newlines. They may hold escape sequences.
         text: Zeroizing<String>,
-        /// What it takes, when the screen has fewer rows than that and the prompt.
+        /// What it takes with the text below it, when the screen has fewer rows.
         too_tall: Option<usize>,
     },
 }
 
-/// Draws the code of `uri` for a screen.
-pub(crate) fn draw(uri: &str, choice: QrChoice, screen: Screen) -> Result<Drawing, Failure> {
+/// Rows that the text around a code takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around {
+    /// What may scroll away.
+    pub(crate) above: usize,
+    /// What must be in view together with the code.
+    pub(crate) below: usize,
+}
+
+/// Draws the code of `uri` for a screen that shows a text around it.
+pub(crate) fn draw(uri: &str, choice: QrChoice, screen: Screen, around: Around) -> Result<Drawing, Failure> {
     let pen = match (choice, screen.palette) {
         (QrChoice::None, _) => return Ok(Drawing::None),
         (QrChoice::Ascii, _) | (QrChoice::Auto, Palette::Ascii) => Pen::Plain(Glyphs::Ascii),
         (QrChoice::Utf8, _) | (QrChoice::Auto, Palette::Utf8) => Pen::Plain(Glyphs::HalfBlocks),
         (QrChoice::Auto, Palette::Color) => Pen::Color,
     };
-    let qr = Qr::encode(uri).map_err(|_| Failure::QrTooLong)?;
-    let symbols = CROPS.map(|crop| Symbol { qr: &qr, pen, crop });
-    let [complete, smallest] = &symbols;
+    let mut symbols = Vec::with_capacity(QuietZone::ALL.len());
+    for zone in QuietZone::ALL {
+        symbols.push(Symbol { qr: Qr::encode(uri, zone).map_err(|_| Failure::QrTooLong)?, pen });
+    }
+    let [complete, .., smallest] = &symbols[..] else { return Ok(Drawing::None) };
     let Some((columns, rows)) = screen.size else {
         return Ok(Drawing::Drawn { text: complete.draw(), too_tall: None });
     };
-    // One row for the prompt below the drawing.
-    let fits = |symbol: &&Symbol<'_>| symbol.columns() <= columns && symbol.rows() < rows;
-    if let Some(symbol) = symbols.iter().find(fits) {
+    let leaves = |symbol: &&Symbol, room: usize| symbol.columns() <= columns && symbol.rows() + room <= rows;
+    let with_all = symbols.iter().find(|symbol| leaves(symbol, around.above + around.below));
+    if let Some(symbol) = with_all.or_else(|| symbols.iter().find(|symbol| leaves(symbol, around.below))) {
         return Ok(Drawing::Drawn { text: symbol.draw(), too_tall: None });
     }
     if smallest.columns() > columns {
         return Ok(Drawing::TooNarrow {
             columns: smallest.columns(),
-            in_half_blocks: Some(smallest.width()).filter(|width| *width <= columns),
+            in_half_blocks: Some(smallest.qr.width()).filter(|width| *width <= columns),
         });
     }
-    Ok(Drawing::Drawn { text: smallest.draw(), too_tall: Some(smallest.rows() + 1) })
+    Ok(Drawing::Drawn { text: smallest.draw(), too_tall: Some(smallest.rows() + around.below) })
 }
-
-/// Modules of the quiet zone that are left out: none, or half of the standard's four, which scanners still read on a
-/// screen. Even numbers, because a character holds two rows of modules.
-const CROPS: [usize; 2] = [0, 2];
 
 /// What the code is drawn with.
 #[derive(Debug, Clone, Copy)]
@@ -94,59 +101,43 @@ enum Pen {
     Plain(Glyphs),
 }
 
-/// A code as it would stand on the screen.
-struct Symbol<'q> {
-    qr: &'q Qr,
-    pen: Pen,
-    crop: usize,
+impl Pen {
+    /// The glyphs that take as much room.
+    fn glyphs(self) -> Glyphs {
+        match self {
+            Self::Color => Glyphs::HalfBlocks,
+            Self::Plain(glyphs) => glyphs,
+        }
+    }
 }
 
-impl Symbol<'_> {
-    /// Modules on a side.
-    fn width(&self) -> usize {
-        self.qr.width() - 2 * self.crop
-    }
+/// A code as it would stand on the screen.
+struct Symbol {
+    qr: Qr,
+    pen: Pen,
+}
 
+impl Symbol {
     fn columns(&self) -> usize {
-        match self.pen {
-            Pen::Color | Pen::Plain(Glyphs::HalfBlocks) => self.width(),
-            Pen::Plain(Glyphs::Ascii) => self.width() * 2,
-        }
+        self.qr.columns(self.pen.glyphs())
     }
 
     fn rows(&self) -> usize {
-        match self.pen {
-            Pen::Color | Pen::Plain(Glyphs::HalfBlocks) => self.width().div_ceil(2),
-            Pen::Plain(Glyphs::Ascii) => self.width(),
-        }
+        self.qr.rows(self.pen.glyphs())
     }
 
     fn draw(&self) -> Zeroizing<String> {
         match self.pen {
-            Pen::Plain(glyphs) => self.draw_plain(glyphs),
-            Pen::Color => self.draw_in_color().unwrap_or_else(|| self.draw_plain(Glyphs::HalfBlocks)),
+            Pen::Plain(glyphs) => self.qr.draw(glyphs),
+            Pen::Color => self.draw_in_color().unwrap_or_else(|| self.qr.draw(Glyphs::HalfBlocks)),
         }
-    }
-
-    fn draw_plain(&self, glyphs: Glyphs) -> Zeroizing<String> {
-        let (left, top) = match glyphs {
-            Glyphs::HalfBlocks => (self.crop, self.crop / 2),
-            Glyphs::Ascii => (self.crop * 2, self.crop),
-        };
-        let complete = self.qr.draw(glyphs);
-        let mut text = Zeroizing::new(String::with_capacity(complete.len()));
-        for line in complete.lines().skip(top).take(self.rows()) {
-            text.extend(line.chars().skip(left).take(self.columns()));
-            text.push('\n');
-        }
-        text
     }
 
     /// With qr2term, whose own `print_qr` panics when the reader has gone away. From our matrix, because qr2term's is of
     /// error-correction level M and larger.
     fn draw_in_color(&self) -> Option<Zeroizing<String>> {
-        let end = self.qr.width() - self.crop;
-        let modules = (self.crop..end).flat_map(|row| (self.crop..end).map(move |column| (column, row)));
+        let side = self.qr.width();
+        let modules = (0..side).flat_map(|row| (0..side).map(move |column| (column, row)));
         let color = |(column, row)| {
             if self.qr.is_light(column, row) { Color::Light } else { Color::Dark }
         };
@@ -236,7 +227,7 @@ impl Drop for Written {
 const PIXELS: u32 = u8::BITS;
 
 fn png(uri: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let qr = Qr::encode(uri).map_err(|_| Failure::QrTooLong)?;
+    let qr = Qr::encode(uri, QuietZone::Standard).map_err(|_| Failure::QrTooLong)?;
     let mut pixels = Zeroizing::new(Vec::with_capacity(qr.width() * qr.width() * 8));
     for row in 0..qr.width() {
         let line = (0..qr.width()).map(|column| if qr.is_light(column, row) { u8::MAX } else { 0 });
@@ -264,30 +255,33 @@ mod tests {
     use super::*;
 
     const URI: &str = "otpauth://totp/web1:alice@web1?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
-                       &issuer=web1&algorithm=SHA1&digits=6&period=30";
+                       &issuer=web1";
 
+    /// A text of four rows above the code, the secret and the prompt below it.
     fn drawn(choice: QrChoice, palette: Palette, size: Option<(usize, usize)>) -> Drawing {
-        draw(URI, choice, Screen { size, palette }).unwrap()
+        draw(URI, choice, Screen { size, palette }, Around { above: 4, below: 2 }).unwrap()
     }
 
     #[test]
-    fn a_code_fits_a_console_of_80_columns_and_24_rows_with_its_prompt() {
+    fn a_code_is_as_large_as_the_screen_allows() {
         for palette in [Palette::Color, Palette::Utf8] {
-            let Drawing::Drawn { text, too_tall: None } = drawn(QrChoice::Auto, palette, Some((80, 24))) else {
-                panic!("it does not fit")
-            };
-            assert_eq!(text.lines().count(), 23);
+            for (rows, drawn_rows) in [(60, 21), (27, 21), (26, 19), (25, 19), (24, 18), (23, 21), (21, 19), (20, 18)] {
+                let Drawing::Drawn { text, too_tall: None } = drawn(QrChoice::Auto, palette, Some((80, rows))) else {
+                    panic!("it does not fit into {rows} rows")
+                };
+                assert_eq!(text.lines().count(), drawn_rows, "{rows}");
+            }
         }
     }
 
     #[test]
     fn a_screen_too_narrow_gets_no_code_and_a_short_one_learns_what_it_lacks() {
-        let narrow = drawn(QrChoice::Auto, Palette::Utf8, Some((40, 24)));
-        assert!(matches!(narrow, Drawing::TooNarrow { columns: 45, in_half_blocks: None }));
-        let ascii = drawn(QrChoice::Auto, Palette::Ascii, Some((80, 60)));
-        assert!(matches!(ascii, Drawing::TooNarrow { columns: 90, in_half_blocks: Some(45) }));
-        let short = drawn(QrChoice::Auto, Palette::Utf8, Some((80, 20)));
-        assert!(matches!(short, Drawing::Drawn { too_tall: Some(24), .. }));
+        let narrow = drawn(QrChoice::Auto, Palette::Utf8, Some((34, 24)));
+        assert!(matches!(narrow, Drawing::TooNarrow { columns: 35, in_half_blocks: None }));
+        let ascii = drawn(QrChoice::Auto, Palette::Ascii, Some((69, 60)));
+        assert!(matches!(ascii, Drawing::TooNarrow { columns: 70, in_half_blocks: Some(35) }));
+        let short = drawn(QrChoice::Auto, Palette::Utf8, Some((80, 19)));
+        assert!(matches!(short, Drawing::Drawn { too_tall: Some(20), .. }));
     }
 
     #[test]
@@ -314,8 +308,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cropped_drawing_decodes_on_a_dark_screen() {
-        let Drawing::Drawn { text, .. } = drawn(QrChoice::Utf8, Palette::Utf8, Some((80, 24))) else {
+    fn a_small_drawing_decodes_on_a_dark_screen() {
+        let Drawing::Drawn { text, .. } = drawn(QrChoice::Utf8, Palette::Utf8, Some((80, 20))) else {
             panic!("nothing was drawn")
         };
         let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
@@ -377,7 +371,7 @@ mod tests {
     fn an_svg_decodes() {
         let image = svg(URI).unwrap();
         let text = std::str::from_utf8(&image).unwrap();
-        let side = Qr::encode(URI).unwrap().width();
+        let side = Qr::encode(URI, QuietZone::Standard).unwrap().width();
         assert!(text.contains(&format!("width=\"{}\"", side * 8)));
         let dark: Vec<(usize, usize)> = text
             .split('M')

@@ -86,6 +86,17 @@ pub(crate) fn ask_yes(question: &str) -> Result<Yes, Unanswered> {
     Ok(if yes { Yes::Yes } else { Yes::No })
 }
 
+/// Waits until the person has read what stands above. Whatever is typed is no answer, and the end of the input is none
+/// either.
+pub(crate) fn ask_to_go_on(question: &str) -> Result<(), Unanswered> {
+    output::prompt(question);
+    match read_line() {
+        Err(Unanswered::EndOfInput) => output::progress(""),
+        other => drop(other?),
+    }
+    Ok(())
+}
+
 /// What a person said to a yes-or-no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Yes {

@@ -1,13 +1,14 @@
 //! The otpauth URI that authenticator apps read from a QR code.
 //!
-//! Every parameter is written, also those with the usual value: apps differ in what they assume. The issuer stands in
-//! the label and as a parameter, as the key URI format of Google Authenticator asks.
+//! The issuer stands in the label and as a parameter, as the key URI format of Google Authenticator asks. Parameters with
+//! that format's default values (SHA1, 6 digits, 30 seconds) are left out, as google-authenticator itself does: a shorter
+//! URI is a smaller QR code, and with them it would not fit on a console of 24 rows.
 
 use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
-use crate::otp::Kind;
+use crate::otp::{Kind, Parameters};
 use crate::token::Token;
 
 /// The URI of `token` for an account called `account` at `issuer`. It holds the secret.
@@ -27,8 +28,15 @@ pub fn uri(token: &Token, issuer: &str, account: &str) -> Zeroizing<String> {
     if !issuer.is_empty() {
         let _ = write!(uri, "&issuer={issuer}");
     }
-    let _ = write!(uri, "&algorithm={}&digits={}", parameters.algorithm, parameters.digits.count());
+    let defaults = Parameters::default();
+    if parameters.algorithm != defaults.algorithm {
+        let _ = write!(uri, "&algorithm={}", parameters.algorithm);
+    }
+    if parameters.digits != defaults.digits {
+        let _ = write!(uri, "&digits={}", parameters.digits.count());
+    }
     let _ = match parameters.kind {
+        kind if kind == defaults.kind => Ok(()),
         Kind::Totp(period) => write!(uri, "&period={}", period.seconds()),
         Kind::Hotp => write!(uri, "&counter={}", token.start.watermark.map_or(0, |step| step.0.saturating_add(1))),
     };
@@ -55,7 +63,7 @@ fn percent_encoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::clock::UnixTime;
-    use crate::otp::{Algorithm, Digits, Parameters, Progress, Step};
+    use crate::otp::{Algorithm, Digits, Period, Progress, Step};
     use crate::secret::Secret;
     use crate::token::{Label, Serial};
 
@@ -71,13 +79,26 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_is_written_and_names_are_encoded() {
+    fn defaults_are_left_out_and_names_are_encoded() {
         let token = token(Parameters::default(), Progress::default());
         assert_eq!(
             uri(&token, "Exämple & Co", "alice@host").as_str(),
             "otpauth://totp/Ex%C3%A4mple%20%26%20Co:alice@host?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
-             &issuer=Ex%C3%A4mple%20%26%20Co&algorithm=SHA1&digits=6&period=30"
+             &issuer=Ex%C3%A4mple%20%26%20Co"
         );
+    }
+
+    #[test]
+    fn whatever_is_no_default_is_written() {
+        let uri_of = |parameters| uri(&token(parameters, Progress::default()), "", "alice").to_string();
+        let defaults = Parameters::default();
+        let sha512 = Parameters { algorithm: Algorithm::Sha512, ..defaults };
+        let eight = Parameters { digits: Digits::new(8).unwrap(), ..defaults };
+        let minute = Parameters { kind: Kind::Totp(Period::new(60).unwrap()), ..defaults };
+        for (parameters, end) in [(sha512, "&algorithm=SHA512"), (eight, "&digits=8"), (minute, "&period=60")] {
+            let uri = uri_of(parameters);
+            assert_eq!(uri, format!("otpauth://totp/alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP{end}"));
+        }
     }
 
     #[test]

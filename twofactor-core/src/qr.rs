@@ -1,15 +1,39 @@
 //! A QR code as text, without escape sequences: for pipes, for terminals without colour, and for a PAM conversation,
 //! where ssh prints ESC as `\033`.
 //!
-//! Drawn for a dark terminal: light modules are drawn, dark ones are left blank. Error-correction level L and the
-//! standard's quiet zone of four modules keep it small enough for 80 columns.
+//! Drawn for a dark terminal: light modules are drawn, dark ones are left blank. Error-correction level L and a quiet zone
+//! that the screen has room for keep it small enough for a console of 80 columns and 24 rows.
 
 use qrcode::{Color, EcLevel, QrCode};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Light modules around the symbol (ISO/IEC 18004 §5.3.8).
-const QUIET_ZONE: usize = 4;
+/// The light modules around a symbol. Each of them decodes on a dark screen; the wider, the farther off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuietZone {
+    /// Four modules, as the standard says (ISO/IEC 18004 §5.3.8).
+    Standard,
+    /// Two modules.
+    Half,
+    /// One module: with less, a dark screen runs into the finder patterns.
+    Least,
+}
+
+impl QuietZone {
+    /// All, the widest first.
+    pub const ALL: [Self; 3] = [Self::Standard, Self::Half, Self::Least];
+
+    fn modules(self) -> usize {
+        match self {
+            Self::Standard => 4,
+            Self::Half => 2,
+            Self::Least => 1,
+        }
+    }
+}
+
+/// Rows of a console.
+const CONSOLE_ROWS: usize = 24;
 
 /// A text is too long for a QR code.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -34,18 +58,26 @@ pub struct Qr {
 
 impl Qr {
     /// Encodes `text` at error-correction level L.
-    pub fn encode(text: &str) -> Result<Self, TooLong> {
+    pub fn encode(text: &str, zone: QuietZone) -> Result<Self, TooLong> {
         let code = QrCode::with_error_correction_level(text, EcLevel::L).map_err(|_| TooLong)?;
         let inner = code.width();
-        let width = inner + 2 * QUIET_ZONE;
+        let zone = zone.modules();
+        let width = inner + 2 * zone;
         let mut light = Zeroizing::new(vec![true; width * width]);
         for (index, color) in code.to_colors().into_iter().enumerate() {
-            let (row, column) = (index / inner + QUIET_ZONE, index % inner + QUIET_ZONE);
+            let (row, column) = (index / inner + zone, index % inner + zone);
             if let Some(module) = light.get_mut(row * width + column) {
                 *module = color == Color::Light;
             }
         }
         Ok(Self { light, width })
+    }
+
+    /// Encodes `text` for a screen of unknown size: with the wider quiet zone when a console has room for that and for a
+    /// prompt below it, else as small as it decodes.
+    pub fn encode_small(text: &str, glyphs: Glyphs) -> Result<Self, TooLong> {
+        let wider = Self::encode(text, QuietZone::Half)?;
+        if wider.rows(glyphs) < CONSOLE_ROWS { Ok(wider) } else { Self::encode(text, QuietZone::Least) }
     }
 
     /// Modules on a side, with the quiet zone.
@@ -63,6 +95,14 @@ impl Qr {
         match glyphs {
             Glyphs::HalfBlocks => self.width,
             Glyphs::Ascii => self.width * 2,
+        }
+    }
+
+    /// Rows that a drawing takes.
+    pub fn rows(&self, glyphs: Glyphs) -> usize {
+        match glyphs {
+            Glyphs::HalfBlocks => self.width.div_ceil(2),
+            Glyphs::Ascii => self.width,
         }
     }
 
@@ -101,7 +141,7 @@ mod tests {
     use super::*;
 
     const URI: &str = "otpauth://totp/example.org:alice@web1?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\
-                       &issuer=example.org&algorithm=SHA1&digits=6&period=30";
+                       &issuer=example.org";
 
     /// Reads a drawing back as a phone would: turns characters into pixels and lets rqrr find the code.
     fn scan(drawing: &str, glyphs: Glyphs) -> String {
@@ -129,24 +169,42 @@ mod tests {
     }
 
     #[test]
-    fn half_blocks_and_ascii_decode_to_the_exact_uri() {
-        let qr = Qr::encode(URI).unwrap();
-        for glyphs in [Glyphs::HalfBlocks, Glyphs::Ascii] {
-            assert_eq!(scan(&qr.draw(glyphs), glyphs), URI);
+    fn half_blocks_and_ascii_decode_to_the_exact_uri_on_a_dark_screen() {
+        for zone in QuietZone::ALL {
+            let qr = Qr::encode(URI, zone).unwrap();
+            for glyphs in [Glyphs::HalfBlocks, Glyphs::Ascii] {
+                let drawing = qr.draw(glyphs);
+                assert_eq!(drawing.lines().count(), qr.rows(glyphs));
+                assert_eq!(scan(&drawing, glyphs), URI, "{zone:?}");
+                let dark = format!("{:200}\n", "").repeat(4);
+                let beside: String = drawing.lines().map(|line| format!("{:8}{line:192}\n", "")).collect();
+                assert_eq!(scan(&format!("{dark}{beside}{dark}"), glyphs), URI, "{zone:?}");
+            }
+        }
+    }
+
+    /// `web1.example.org` and `alice`, and a shorter host with a longer name.
+    #[test]
+    fn the_uri_of_a_usual_host_fits_a_console_with_the_prompt_below_it() {
+        for (host, user) in [("web1", "alice"), ("web1.example.org", "alice"), ("testhost", "firstname.lastname")] {
+            let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+            let uri = format!("otpauth://totp/{host}:{user}@{host}?secret={secret}&issuer={host}");
+            let qr = Qr::encode_small(&uri, Glyphs::HalfBlocks).unwrap();
+            assert!(qr.rows(Glyphs::HalfBlocks) < CONSOLE_ROWS, "{} rows: {uri}", qr.rows(Glyphs::HalfBlocks));
+            assert!(qr.columns(Glyphs::HalfBlocks) <= 80);
         }
     }
 
     #[test]
-    fn a_usual_uri_fits_eighty_columns_and_has_no_escape_sequences() {
-        let qr = Qr::encode(URI).unwrap();
+    fn a_drawing_has_straight_sides_and_no_escape_sequences() {
+        let qr = Qr::encode(URI, QuietZone::Standard).unwrap();
         let drawing = qr.draw(Glyphs::HalfBlocks);
-        assert!(qr.columns(Glyphs::HalfBlocks) <= 80);
         assert!(drawing.lines().all(|line| line.chars().count() == qr.columns(Glyphs::HalfBlocks)));
         assert!(!drawing.contains('\u{1b}'));
     }
 
     #[test]
     fn a_text_beyond_version_40_is_refused() {
-        assert!(matches!(Qr::encode(&"x".repeat(3000)), Err(TooLong)));
+        assert!(matches!(Qr::encode(&"x".repeat(3000), QuietZone::Standard), Err(TooLong)));
     }
 }

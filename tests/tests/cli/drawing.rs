@@ -3,13 +3,12 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::qr;
 use twofactor_tests::terminal::{Size, Terminal};
 
-use crate::{line, stdout};
-
-const CONSOLE: Size = Size { columns: 80, lines: 24 };
+use crate::{line, recovery_codes, stdout};
 
 /// What `enroll --no-confirm` shows at a terminal, with `\n` for line ends.
 fn at_a_terminal(host: &Host, size: Size, environment: &[(&str, &str)], options: &[&str]) -> String {
@@ -24,7 +23,7 @@ fn at_a_terminal(host: &Host, size: Size, environment: &[(&str, &str)], options:
 fn a_colour_terminal_gets_colours_that_scan() {
     private_host(|host| {
         host.add_user("alice");
-        for size in [Size::LARGE, CONSOLE] {
+        for size in [Size::LARGE, Size::CONSOLE] {
             let shown = at_a_terminal(host, size, &[], &[]);
             assert!(shown.contains("\u{1b}["), "{shown}");
             assert_eq!(qr::from_colours(&shown).as_deref(), Some(line(&shown, "URI")), "{size:?}\n{shown}");
@@ -39,11 +38,37 @@ fn a_terminal_without_colour_gets_half_blocks_that_scan() {
         for (environment, options) in
             [(&[("NO_COLOR", "1")][..], &[][..]), (&[], &["--color", "never"]), (&[], &["--qr", "utf8"])]
         {
-            for size in [Size::LARGE, CONSOLE] {
+            for size in [Size::LARGE, Size::CONSOLE] {
                 let shown = at_a_terminal(host, size, environment, options);
                 assert!(!shown.contains('\u{1b}'), "{shown}");
                 assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(line(&shown, "URI")), "{shown}");
             }
+        }
+    });
+}
+
+/// The first rows of the picture had scrolled away, or the secret when the recovery codes came.
+#[test]
+fn on_a_console_the_picture_and_the_secret_are_in_view_and_then_the_secret_and_the_recovery_codes() {
+    private_host(|host| {
+        host.add_user("alice");
+        host.add_user("a-rather-long-name");
+        let scans = [("1", qr::from_half_blocks as fn(&str) -> Option<String>), ("", qr::from_colours)];
+        for (user, (no_color, scan)) in ["alice", "a-rather-long-name"].into_iter().zip(scans) {
+            let mut command = host.twofactor(&["enroll", user]);
+            let mut terminal = Terminal::start(command.env("NO_COLOR", no_color), Size::CONSOLE);
+            let shown = terminal.expect("Code from the app: ").replace('\r', "");
+            let (secret, screen) = (line(&shown, "Secret"), terminal.screen());
+            assert_eq!(scan(&screen).as_deref(), Some(line(&shown, "URI")), "{screen}");
+            assert_eq!(line(&screen, "Secret"), secret);
+            terminal.type_line(&Authenticator::shown_in(&shown).code(0));
+            let codes = recovery_codes(&terminal.expect("Keep them on paper"));
+            assert!(codes.is_empty());
+            assert!(terminal.wait().success());
+            let codes = recovery_codes(&terminal.rest());
+            terminal.expect(&codes[9]);
+            let screen = terminal.screen();
+            assert_eq!((line(&screen, "Secret"), recovery_codes(&screen)), (secret, codes), "{screen}");
         }
     });
 }
@@ -83,7 +108,7 @@ fn a_pipe_gets_a_drawing_without_escape_sequences_that_scans() {
 fn a_narrow_terminal_gets_the_uri_and_an_explanation_instead() {
     private_host(|host| {
         host.add_user("alice");
-        let shown = at_a_terminal(host, Size { columns: 40, lines: 24 }, &[], &[]);
+        let shown = at_a_terminal(host, Size { columns: 34, lines: 24 }, &[], &[]);
         assert!(shown.contains("The terminal is too narrow for the QR code"), "{shown}");
         assert!(line(&shown, "URI").starts_with("otpauth://totp/"));
         assert!(qr::from_colours(&shown).is_none());

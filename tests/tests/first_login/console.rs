@@ -25,7 +25,8 @@ fn set_up(terminal: &mut Terminal, words: &str) -> Offer {
     terminal.type_line(PASSWORD);
     let shown = terminal.expect(CONFIRM);
     let offer = Offer::read(&shown);
-    assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(offer.uri.as_str()), "{shown}");
+    let screen = terminal.screen();
+    assert_eq!(qr::from_half_blocks(&screen).as_deref(), Some(offer.uri.as_str()), "{screen}");
     terminal.type_line(&offer.app.code(0));
     assert_eq!(write_down(terminal).len(), 10);
     terminal.expect(words);
@@ -48,7 +49,7 @@ fn login_sets_up_an_app_and_opens_a_session() {
         configure(host, ENROLL);
         host.system_service("login", STACK);
         host.add_user("alice");
-        let login = || Terminal::start(host.command("login").arg("alice"), Size::LARGE);
+        let login = || Terminal::start(host.command("login").arg("alice"), Size::CONSOLE);
         let offer = set_up(&mut login(), "$ ");
         host.assert_logged(&["pam_twofactor(login:account): enrolled user=alice service=login", "token=app"]);
         log_in(&mut login(), &offer, "$ ");

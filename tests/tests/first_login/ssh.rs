@@ -3,6 +3,7 @@
 use twofactor_tests::private_host::{PASSWORD, private_host, said};
 use twofactor_tests::qr;
 use twofactor_tests::ssh::Client;
+use twofactor_tests::terminal::Size;
 
 use crate::{
     CODE, CONFIRM, ENROLL, Offer, STACK, WRITE_DOWN, assert_not_enrolled, client, configure, offered, offered_again,
@@ -59,6 +60,24 @@ fn at_a_terminal_the_picture_is_the_uri_and_a_code_of_it_opens_the_session() {
                 assert!(!line.text.contains(secret), "{secret} stands in the log: {line:?}");
             }
         }
+    });
+}
+
+#[test]
+fn in_a_window_of_24_lines_the_whole_picture_is_there_when_the_code_is_asked_for() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        host.add_user("alice");
+        let sshd = host.sshd_with(STACK, "");
+        let mut terminal = sshd.terminal_of(&client("alice"), Size::CONSOLE);
+        let offer = offered(&mut terminal);
+        let screen = terminal.screen();
+        assert_eq!(qr::from_half_blocks(&screen).as_deref(), Some(offer.uri.as_str()), "{screen}");
+        terminal.type_line(&offer.app.wrong_codes().next().unwrap());
+        terminal.expect(CONFIRM);
+        terminal.type_line(&offer.app.code(0));
+        terminal.expect(WRITE_DOWN);
+        assert_eq!(recovery_codes(&terminal.screen()).len(), 10, "{}", terminal.screen());
     });
 }
 

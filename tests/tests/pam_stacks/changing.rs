@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use twofactor_tests::first_login::recovery_codes;
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
@@ -69,13 +70,18 @@ fn whoever_enables_a_service_of_a_bare_host_is_enrolled_on_the_way() {
         terminal.expect("twofactor enroll alice");
         assert_eq!(terminal.wait().code(), Some(7));
 
-        let mut terminal = Terminal::start(&command, Size::LARGE);
+        let mut terminal = Terminal::start(&command, Size::CONSOLE);
         terminal.expect("Enroll alice now? [y/N] ");
         terminal.type_line("y");
         let app = Authenticator::shown_in(&terminal.expect("Code from the app: "));
         assert_eq!(files(), shipped);
         terminal.type_line(&app.code(0));
         terminal.expect("alice is enrolled");
+        // The changes to come would push them off the screen.
+        terminal.expect("Write the recovery codes down, then press Enter: ");
+        let screen = terminal.screen();
+        assert!(recovery_codes(&screen).len() == 10 && screen.contains("Secret: "), "{screen}");
+        terminal.type_line("");
         terminal.expect("Change these files? [y/N] ");
         terminal.type_line("y");
         terminal.expect("sudo asks for a second factor now");

@@ -25,7 +25,21 @@ use crate::journal;
 use crate::output::{self, Format, Output, Stream};
 use crate::terminal::{self, Unanswered};
 
+/// What an enrollment has shown that is not shown again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShownOnce {
+    /// Recovery codes.
+    RecoveryCodes,
+    /// Nothing: the account keeps those it has.
+    Nothing,
+}
+
 pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<(), Failure> {
+    enroll(arguments, host, output).map(|_| ())
+}
+
+/// Enrolls a user, and says what its reader has to write down.
+pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result<ShownOnce, Failure> {
     let user = host::known_user(&arguments.user)?;
     let status = host.accounts.status(&user, host.config.window, host.config.throttle, host.now()?)?;
     refuse_conflicts(&user, status.as_ref(), arguments)?;
@@ -51,10 +65,12 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
         file.keep();
     }
     journal::write(journal::about(Event::Enrolled, &user).with("token", &label));
+    let codes = codes.unwrap_or_default();
     match output.format() {
         Format::Json => output::must_show_json(&result).map_err(|error| Failure::EnrolledUnseen { user, label, error }),
-        Format::Text => announce(user, &label, codes.as_deref().unwrap_or_default(), output),
-    }
+        Format::Text => announce(user, &label, &codes, output),
+    }?;
+    Ok(if codes.is_empty() { ShownOnce::Nothing } else { ShownOnce::RecoveryCodes })
 }
 
 /// A script that wants no confirmation has it all in the result. Otherwise a person looks on, and JSON has standard output

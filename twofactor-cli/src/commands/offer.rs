@@ -1,6 +1,7 @@
 //! A secret on its way: read from a file, and shown to the person who takes it into an app.
 //!
-//! The QR code comes last, so that it stands on the screen when the code is asked for.
+//! The QR code comes last but for the secret, so that both stand on the screen when the code is asked for, and the secret
+//! also when the recovery codes are shown.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -14,8 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::commands::described;
 use crate::error::Failure;
-use crate::output::{self, Output, Stream, Unwritten};
-use crate::qr::{self, Drawing, QrChoice};
+use crate::output::{self, Output, Screen, Stream, Unwritten};
+use crate::qr::{self, Around, Drawing, QrChoice};
 use crate::terminal;
 
 /// What is shown.
@@ -26,22 +27,23 @@ pub(crate) struct Offer<'a> {
     pub(crate) qr: QrChoice,
 }
 
-/// Shows the secret as text, as URI and as QR code. That it cannot be shown is an error: nobody could confirm it.
+/// Shows the secret as URI, as QR code and as text. That it cannot be shown is an error: nobody could confirm it.
 pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result<(), Failure> {
-    let drawing = qr::draw(offer.uri, offer.qr, output.screen(stream))?;
-    let mut text = Zeroizing::new(String::with_capacity(128 * 1024));
     let token = offer.token;
     let about = format!("A secret for {}: token \"{}\", {}.\n", offer.user, token.label, described(token.parameters));
-    text.push_str(output.explanation(&about));
-    text.push_str(output.explanation(match drawing {
-        Drawing::Drawn { .. } => "Scan the QR code with an authenticator app, or type the secret into it.\n",
-        Drawing::None | Drawing::TooNarrow { .. } => "Type the secret into an authenticator app.\n",
-    }));
-    text.push_str("Secret: ");
-    text.push_str(&token.secret.expose_grouped());
-    text.push_str("\nURI: ");
-    text.push_str(offer.uri);
-    text.push('\n');
+    let (about, screen) = (output.explanation(&about), output.screen(stream));
+    let (scan, alone) = (output.explanation(SCAN), output.explanation(TYPE));
+    let uri = Zeroizing::new(format!("URI: {}\n", offer.uri));
+    let above = [about, scan, uri.as_str()].into_iter().map(|text| rows(text, screen)).sum();
+    // The secret and the prompt.
+    let drawing = qr::draw(offer.uri, offer.qr, screen, Around { above, below: 2 })?;
+    let mut text = Zeroizing::new(String::with_capacity(128 * 1024));
+    text.push_str(about);
+    text.push_str(match drawing {
+        Drawing::Drawn { .. } => scan,
+        Drawing::None | Drawing::TooNarrow { .. } => alone,
+    });
+    text.push_str(&uri);
     let mut note = None;
     match &drawing {
         Drawing::None => {}
@@ -59,11 +61,23 @@ pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result
                 too_tall.map(|rows| format!("The QR code needs {rows} rows: enlarge the terminal, or use --qr-file."));
         }
     }
+    text.push_str("Secret: ");
+    text.push_str(&token.secret.expose_grouped());
+    text.push('\n');
     output::must_show(stream, &text).map_err(Unwritten)?;
     if let Some(note) = note {
         output::progress(&note);
     }
     Ok(())
+}
+
+const SCAN: &str = "Scan the QR code with an authenticator app, or type the secret into it.\n";
+const TYPE: &str = "Type the secret into an authenticator app.\n";
+
+/// Rows that lines take on a screen, which breaks those that are too long.
+fn rows(text: &str, screen: Screen) -> usize {
+    let columns = screen.size.map_or(usize::MAX, |(columns, _)| columns.max(1));
+    text.lines().map(|line| line.chars().count().div_ceil(columns).max(1)).sum()
 }
 
 /// The longest file that is read, in bytes: a secret in base32, however it is spaced.

@@ -295,24 +295,26 @@ impl From<NotRegistered> for Denial {
     }
 }
 
-/// All that somebody needs to know in one text. It begins with a newline, because ssh puts the user's name before its
-/// first line.
+/// All that a user needs to set up an app, in one text. It begins with a newline, because ssh puts the user's name before
+/// its first line. The QR code comes last and the text ends with it: the prompt stands in the row below, and on a console
+/// of 24 rows all of the code is still there.
 fn picture(proposal: &Proposal, offering: Offering, glyphs: Glyphs) -> Zeroizing<String> {
     let uri = proposal.uri();
     let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
-    text.push_str("\nThis account needs a second factor. Scan this with an authenticator app:\n\n");
-    if let Ok(qr) = Qr::encode(&uri) {
-        text.push_str(&qr.draw(glyphs));
-    }
-    let _ = writeln!(text, "\nSecret: {}\n{}", proposal.token().secret.expose_grouped().as_str(), uri.as_str());
-    text.push_str("\nThen type the code that the app shows.");
+    text.push_str("\nThis account needs a second factor. Scan the QR code with an authenticator app, or\n");
+    text.push_str("type the secret into it:\n\n");
+    let _ = writeln!(text, "Secret: {}\n{}\n", proposal.token().secret.expose_grouped().as_str(), uri.as_str());
+    text.push_str("Then type the code that the app shows.");
     if glyphs == Glyphs::HalfBlocks {
         text.push_str(" No picture? Type: ascii");
     }
     if offering == Offering::AppOrToken {
         text.push_str("\nYou have a physical token instead? Type: token");
     }
-    text.push('\n');
+    if let Ok(qr) = Qr::encode_small(&uri, glyphs) {
+        text.push('\n');
+        text.push_str(qr.draw(glyphs).trim_end_matches('\n'));
+    }
     text
 }
 

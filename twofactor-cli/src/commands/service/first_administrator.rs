@@ -1,7 +1,7 @@
 //! Enrolling an administrator on the way: so two commands protect a bare host, installing and this.
 
 use crate::args;
-use crate::commands::enroll;
+use crate::commands::enroll::{self, ShownOnce};
 use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::journal;
@@ -17,7 +17,13 @@ pub(super) fn enrolled_now(failure: Failure, host: &Host, output: &Output) -> Re
     };
     output::progress(&format!("{failure}."));
     match terminal::ask_yes(&format!("Enroll {name} now? [y/N] "))? {
-        Yes::Yes => enroll::run(&args::Enroll::plainly(name), host, output),
+        Yes::Yes => {
+            if enroll::enroll(&args::Enroll::plainly(name), host, output)? == ShownOnce::RecoveryCodes {
+                // What follows is long and would push them off the screen.
+                terminal::ask_to_go_on("Write the recovery codes down, then press Enter: ")?;
+            }
+            Ok(())
+        }
         Yes::No => Err(failure),
     }
 }
