@@ -1,7 +1,7 @@
 //! A secret on its way: read from a file, and shown to the person who takes it into an app.
 //!
-//! The QR code comes last but for the secret, so that both stand on the screen when the code is asked for, and the secret
-//! also when the recovery codes are shown.
+//! The secret stands below the QR code, so that both are on the screen when the code is asked for, and the secret also
+//! when the recovery codes are shown.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -27,23 +27,30 @@ pub(crate) struct Offer<'a> {
     pub(crate) qr: QrChoice,
 }
 
-/// Shows the secret as URI, as QR code and as text. That it cannot be shown is an error: nobody could confirm it.
+/// Shows the secret as QR code, as text and as URI. That it cannot be shown is an error: nobody could confirm it.
 pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result<(), Failure> {
     let token = offer.token;
     let about = format!("A secret for {}: token \"{}\", {}.\n", offer.user, token.label, described(token.parameters));
     let (about, screen) = (output.explanation(&about), output.screen(stream));
     let (scan, alone) = (output.explanation(SCAN), output.explanation(TYPE));
     let uri = Zeroizing::new(format!("URI: {}\n", offer.uri));
-    let above = [about, scan, uri.as_str()].into_iter().map(|text| rows(text, screen)).sum();
-    // The secret and the prompt.
-    let drawing = qr::draw(offer.uri, offer.qr, screen, Around { above, below: 2 })?;
+    let above = rows(about, screen) + rows(scan, screen);
+    // The secret, the URI and the prompt; where that is too much, the URI scrolls away.
+    let below = 1 + rows(&uri, screen) + 1;
+    let (mut drawing, mut is_uri_above) = (qr::draw(offer.uri, offer.qr, screen, Around { above, below })?, false);
+    if matches!(drawing, Drawing::Drawn { too_tall: Some(_), .. }) {
+        let around = Around { above: above + rows(&uri, screen), below: 2 };
+        (drawing, is_uri_above) = (qr::draw(offer.uri, offer.qr, screen, around)?, true);
+    }
     let mut text = Zeroizing::new(String::with_capacity(128 * 1024));
     text.push_str(about);
     text.push_str(match drawing {
         Drawing::Drawn { .. } => scan,
         Drawing::None | Drawing::TooNarrow { .. } => alone,
     });
-    text.push_str(&uri);
+    if is_uri_above {
+        text.push_str(&uri);
+    }
     let mut note = None;
     match &drawing {
         Drawing::None => {}
@@ -64,6 +71,9 @@ pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result
     text.push_str("Secret: ");
     text.push_str(&token.secret.expose_grouped());
     text.push('\n');
+    if !is_uri_above {
+        text.push_str(&uri);
+    }
     output::must_show(stream, &text).map_err(Unwritten)?;
     if let Some(note) = note {
         output::progress(&note);
