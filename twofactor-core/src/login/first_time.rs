@@ -301,8 +301,8 @@ impl From<NotRegistered> for Denial {
 fn picture(proposal: &Proposal, offering: Offering, glyphs: Glyphs) -> Zeroizing<String> {
     let uri = proposal.uri();
     let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
-    text.push_str("\nThis account needs a second factor. Scan the QR code with an authenticator app, or\n");
-    text.push_str("type the secret into it:\n\n");
+    text.push_str("\nThis account needs a second factor. Scan the QR code with an authenticator app,\n");
+    text.push_str("or type the secret into it:\n\n");
     let _ = writeln!(text, "Secret: {}\n{}\n", proposal.token().secret.expose_grouped().as_str(), uri.as_str());
     text.push_str("Then type the code that the app shows.");
     if glyphs == Glyphs::HalfBlocks {
