@@ -177,8 +177,8 @@ mod tests {
                 assert_eq!(drawing.lines().count(), qr.rows(glyphs));
                 assert_eq!(scan(&drawing, glyphs), URI, "{zone:?}");
                 let dark = format!("{:200}\n", "").repeat(4);
-                let beside: String = drawing.lines().map(|line| format!("{:8}{line:192}\n", "")).collect();
-                assert_eq!(scan(&format!("{dark}{beside}{dark}"), glyphs), URI, "{zone:?}");
+                let beside: Vec<String> = drawing.lines().map(|line| format!("{:8}{line:192}\n", "")).collect();
+                assert_eq!(scan(&format!("{dark}{}{dark}", beside.concat()), glyphs), URI, "{zone:?}");
             }
         }
     }
