@@ -231,3 +231,26 @@ fn a_disk_that_is_full_or_read_only_leaves_everything_as_it_was() {
         host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
     });
 }
+
+#[test]
+fn a_way_that_would_open_a_missing_module_and_a_carriage_return_are_refused_by_their_lines() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        for (number, text) in [
+            (
+                1,
+                "auth [success=1 default=ignore] pam_succeed_if.so uid >= 0\nauth required pam_unix.so\naccount required pam_unix.so\n",
+            ),
+            (1, "auth sufficient pam_nowhere.so\nauth required pam_unix.so\naccount required pam_unix.so\n"),
+            (2, "auth required pam_unix.so\naccount required pam_unix.so\r\n"),
+            (3, "auth required pam_unix.so\naccount required pam_unix.so\n# why\r\n"),
+            (1, "auth required pam_unix.so\u{a0}\naccount required pam_unix.so\n"),
+        ] {
+            fs::write("/etc/pam.d/odd", text).unwrap();
+            let enabled = host.run_twofactor(&["service", "enable", "odd", "--yes"]);
+            assert_eq!(enabled.status.code(), Some(7), "{}", said(&enabled));
+            assert!(said(&enabled).contains(&format!("/etc/pam.d/odd:{number} ")), "{}", said(&enabled));
+            assert_eq!(fs::read_to_string("/etc/pam.d/odd").unwrap(), text);
+        }
+    });
+}

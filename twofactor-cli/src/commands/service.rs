@@ -18,7 +18,7 @@ mod sshd;
 use std::path::{Path, PathBuf};
 
 use twofactor_core::pam_service::placing::{Answers, Target};
-use twofactor_core::pam_service::{self, FOLDERS};
+use twofactor_core::pam_service::{self, FOLDERS, modules};
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};
@@ -67,7 +67,7 @@ impl Named {
     }
 
     fn target<'t>(&'t self, folders: &'t [&'t Path], answers: Answers) -> Target<'t> {
-        Target { name: &self.name, file: &self.file, folders, answers }
+        Target { name: &self.name, file: &self.file, folders, answers, is_missing: modules::is_missing }
     }
 
     /// What a package brought for it, outside of /etc.

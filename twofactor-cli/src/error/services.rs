@@ -161,6 +161,9 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
         CannotPlace::Letter(Letter { file, letter: '\r', .. }) => {
             format!("end its lines as other files do: sed -i 's/\\r//g' {}", quoted(&file.display().to_string()))
         }
+        CannotPlace::ModuleMissing(place) => {
+            format!("install the module, take {place} out, or write \"-\" before its first word where that is meant")
+        }
         CannotPlace::Letter(letter) => {
             format!("write {}:{} anew, with plain blanks", letter.file.display(), letter.number)
         }
@@ -187,6 +190,9 @@ fn nobody(administrators: &[String], kept_out: &[(String, String)]) -> String {
 /// What a person has to do about a line.
 fn by_hand(finding: &Finding, verb: &str) -> String {
     let place = match finding {
+        Finding::Opens { by } | Finding::Closes { by } => {
+            return format!("have {by} end where it refuses, or jump to a line of its own; see pam_twofactor(8)");
+        }
         Finding::Skipped { by, .. } | Finding::Unasked { by } | Finding::SkippedWhenExpired { by } => by,
         Finding::Overruled { ours, .. }
         | Finding::OnlyIgnores { ours }

@@ -216,6 +216,8 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             | Seen::OnlyIgnores { .. }
             | Seen::Missing { .. }
             | Seen::TooLate { .. }
+            | Seen::Opens { .. }
+            | Seen::Closes { .. }
             | Seen::Tangled(_) => {}
         }
     }

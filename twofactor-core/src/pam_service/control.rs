@@ -161,6 +161,15 @@ impl Control {
         actions
     }
 
+    /// What this and another control do with the same return code, each combination once.
+    pub(super) fn beside(&self, other: &Self) -> Vec<(Outcome, Action, Action)> {
+        let mut together: Vec<(Outcome, Action, Action)> =
+            self.codes().zip(other.codes()).map(|((outcome, one), (_, other))| (outcome, one, other)).collect();
+        together.sort_unstable();
+        together.dedup();
+        together
+    }
+
     /// Whether any outcome is treated so.
     pub fn has(&self, action: Action) -> bool {
         self.actions.contains(&action)

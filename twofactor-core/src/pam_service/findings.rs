@@ -95,6 +95,17 @@ pub enum Finding {
         /// The line that asks for the password.
         password: Place,
     },
+    /// With our line the phase would succeed where it did not: a code would open what was closed, or a factor fewer would do. Only
+    /// a comparison with the service without our line shows it.
+    Opens {
+        /// The line that leads there.
+        by: Place,
+    },
+    /// With our line, and a right code, the phase would no longer succeed where it did.
+    Closes {
+        /// The line that leads there.
+        by: Place,
+    },
     /// The phase never succeeds.
     NeverSucceeds(Phase),
     /// The module of our line is not where libpam looks for it.
@@ -129,6 +140,8 @@ impl Finding {
             | Self::Unasked { .. }
             | Self::OnlyIgnores { .. }
             | Self::TooLate { .. }
+            | Self::Opens { .. }
+            | Self::Closes { .. }
             | Self::AskedTwice { .. } => Some(Phase::Auth),
             Self::Missing { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
         }
@@ -315,6 +328,12 @@ impl fmt::Display for Finding {
             Self::TooLate { ours, password } => {
                 write!(formatter, "{ours} ({}) stands below {password}, which gets password and code in one", ours.text)
             }
+            Self::Opens { by } => {
+                write!(formatter, "{by} ({}) leads to a login that was refused before: a code alone would do", by.text)
+            }
+            Self::Closes { by } => {
+                write!(formatter, "{by} ({}) leads to a refusal where there was a login before", by.text)
+            }
             Self::NeverSucceeds(phase) => write!(formatter, "its {} phase never succeeds", phase.word()),
             Self::Missing { ours } => write!(formatter, "{ours} names a module that is not there"),
             Self::Broken { line, flaw } => write!(formatter, "{line} always fails: {flaw}"),
@@ -347,6 +366,8 @@ mod tests {
             Finding::OnlyIgnores { ours } => format!("only ignores at {}", ours.number),
             Finding::AskedTwice { first, again } => format!("asked at {} and {}", first.number, again.number),
             Finding::TooLate { ours, .. } => format!("too late at {}", ours.number),
+            Finding::Opens { by } => format!("opened by {}", by.number),
+            Finding::Closes { by } => format!("closed by {}", by.number),
             Finding::NeverSucceeds(phase) => format!("{} never succeeds", phase.word()),
             Finding::Missing { ours } => format!("missing at {}", ours.number),
             Finding::Broken { line, .. } => format!("broken {}", line.number),

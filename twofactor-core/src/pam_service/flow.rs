@@ -5,6 +5,8 @@
 //! substack and no more, `reset`. Ways that are the same from some line on are followed once, so the effort grows with
 //! the number of lines and not with that of ways.
 
+pub(super) mod together;
+
 use std::collections::HashMap;
 
 use thiserror::Error;

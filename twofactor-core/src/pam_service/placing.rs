@@ -18,9 +18,9 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::control::{Action, Outcome};
-use super::findings::{self, Finding};
+use super::findings::{self, Finding, Place};
 use super::modules::{Nature, OURS};
-use super::{Kind, Line, Phase, Reading, Service, ServiceError};
+use super::{Absence, Kind, Line, Phase, Reading, Service, ServiceError};
 
 use sheet::{Entry, Sheet};
 
@@ -52,6 +52,8 @@ pub struct Target<'t> {
     pub folders: &'t [&'t Path],
     /// How the code comes.
     pub answers: Answers,
+    /// Whether the module of a line is not on this host.
+    pub is_missing: fn(&Line) -> bool,
 }
 
 /// How the users of a service type the code.
@@ -92,6 +94,9 @@ pub enum CannotPlace {
     /// It leaves the account phase to `other`.
     #[error("{0} has no account lines of its own, so those of the service \"other\" hold")]
     NoAccountLines(String),
+    /// A module that it runs is not on this host.
+    #[error("{0} ({text}) runs a module that is not there", text = .0.text)]
+    ModuleMissing(Place),
     /// Our line comes from a file that it includes, and something is wrong with that.
     #[error("it runs pam_twofactor through a file that it includes, and {0}")]
     Elsewhere(Finding),
@@ -122,6 +127,9 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
     if let Some(letter) = letters::unfit(&service, text) {
         return Err(CannotPlace::Letter(letter));
     }
+    if let Some(line) = service.lines.iter().find(|line| lacks_module(line, target.is_missing)) {
+        return Err(CannotPlace::ModuleMissing(Place::of(line)));
+    }
     let late = findings::too_late(&service).filter(|_| target.answers == Answers::InOne);
     let wrong: Vec<Finding> =
         findings::of(&service, &|_| false).into_iter().filter(proof::matters).chain(late).collect();
@@ -146,6 +154,15 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
         .and_then(|base| proof::sound(&base).map_err(CannotPlace::Unsound))?;
     let wrong = wrong.into_iter().filter(|finding| !matches!(finding, Finding::NoLine(_))).collect();
     Ok(Some(Placed { text: placed, without, wrong }))
+}
+
+/// Whether a line that matters to a login runs a module that is not there, and says nowhere that this is meant (`-`).
+fn lacks_module(line: &Line, is_missing: fn(&Line) -> bool) -> bool {
+    matches!(line.phase, Phase::Auth | Phase::Account)
+        && line.kind == Kind::Module
+        && line.absence == Absence::Logged
+        && !line.runs(OURS)
+        && is_missing(line)
 }
 
 /// The text without our lines.
@@ -253,7 +270,7 @@ impl Target<'_> {
                     continue;
                 }
                 let candidate = plan.with(entry, module);
-                match proof::auth(service, &self.read(&candidate)?) {
+                match proof::auth(service, &self.read(&candidate)?, self.is_missing) {
                     Ok(()) => return Ok(candidate),
                     Err(finding) => likely = likely.or(Some(finding)),
                 }
@@ -281,7 +298,7 @@ impl Target<'_> {
             let mut candidate = Sheet::of(base);
             candidate.insert_before(&entry, &line);
             let candidate = candidate.text();
-            match proof::auth(service, &self.read(&candidate)?) {
+            match proof::auth(service, &self.read(&candidate)?, self.is_missing) {
                 Ok(()) => return Ok(candidate),
                 Err(finding) => likely = likely.or(Some(finding)),
             }
@@ -375,7 +392,7 @@ impl Plan {
             Finding::Skipped { by, .. } => {
                 // Our line may have moved it by one or two; its text and file have not changed.
                 let culprit = lines.iter().find(|line| {
-                    let place = findings::Place::of(line);
+                    let place = Place::of(line);
                     place.file == by.file && place.text == by.text && line.actions.has(Action::Done)
                 })?;
                 let entries = sheet.entries();

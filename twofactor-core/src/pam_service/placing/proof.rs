@@ -2,6 +2,7 @@
 
 use super::super::control::Outcome;
 use super::super::findings::{self, Finding, Place};
+use super::super::flow::together::{self, Pair};
 use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled};
 use super::super::modules::Nature;
 use super::super::{Line, Phase, Service};
@@ -16,6 +17,8 @@ pub(super) fn matters(finding: &Finding) -> bool {
         | Finding::OnlyIgnores { .. }
         | Finding::AskedTwice { .. }
         | Finding::TooLate { .. }
+        | Finding::Opens { .. }
+        | Finding::Closes { .. }
         | Finding::NeverSucceeds(_)
         | Finding::Tangled(_) => true,
         Finding::SkippedWhenExpired { .. }
@@ -53,7 +56,10 @@ fn nowhere() -> Place {
 }
 
 /// The auth phase with our line, compared with the same service without it.
-pub(super) fn auth(before: &Service, after: &Service) -> Result<(), Finding> {
+///
+/// Whatever the other modules return: with them returning the same, a login that was refused before is refused, and one that was
+/// accepted without a refused first factor is accepted, given a right code.
+pub(super) fn auth(before: &Service, after: &Service, is_missing: fn(&Line) -> bool) -> Result<(), Finding> {
     if let Some(finding) = wrong(after, Phase::Auth) {
         return Err(finding);
     }
@@ -73,6 +79,19 @@ pub(super) fn auth(before: &Service, after: &Service) -> Result<(), Finding> {
     for number in 0..before.iter().filter(|line| is_primary(line)).count() {
         if opens(&before, number).map_err(tangled)? && !opens(&after, number).map_err(tangled)? {
             return Err(Finding::NeverSucceeds(Phase::Auth));
+        }
+    }
+    let place = |by: Option<usize>| by.and_then(|at| before.get(at)).map_or_else(nowhere, |line| Place::of(line));
+    for ours in [Outcome::Success, Outcome::Ignore] {
+        let pairs = together::pairs(&before, &after, ours, &is_missing).map_err(tangled)?;
+        if let Some(pair) = pairs.iter().find(|pair| pair.after == SoFar::Success && pair.before != SoFar::Success) {
+            return Err(Finding::Opens { by: place(pair.by) });
+        }
+        let closed = |pair: &&Pair| {
+            pair.before == SoFar::Success && pair.after != SoFar::Success && pair.primary != Primary::Refused
+        };
+        if let Some(pair) = pairs.iter().find(closed).filter(|_| ours == Outcome::Success) {
+            return Err(Finding::Closes { by: place(pair.by) });
         }
     }
     Ok(())

@@ -45,7 +45,16 @@ fn try_enable(text: &str) -> Result<Option<Placed>, CannotPlace> {
 fn try_enable_for(answers: Answers, text: &str) -> Result<Option<Placed>, CannotPlace> {
     let folder = folder();
     let folders = [folder.path()];
-    enabled(&Target { name: "service", file: &folder.path().join("service"), folders: &folders, answers }, text)
+    enabled(
+        &Target {
+            name: "service",
+            file: &folder.path().join("service"),
+            folders: &folders,
+            answers,
+            is_missing: |line| line.module.contains("gone"),
+        },
+        text,
+    )
 }
 
 #[track_caller]
@@ -225,6 +234,7 @@ fn what_cannot_be_done_safely_is_refused_with_the_line() {
         file: &folder.path().join("common-auth"),
         folders: &folders,
         answers: Answers::Apart,
+        is_missing: |_| false,
     };
     assert!(matches!(enabled(&shared, COMMON_AUTH), Err(CannotPlace::Shared(_))));
 }
@@ -275,4 +285,36 @@ fn a_line_below_the_password_moves_above_it_when_the_code_comes_behind_the_passw
     );
     assert!(matches!(placed.wrong[..], [Finding::TooLate { .. }]), "{:?}", placed.wrong);
     assert_eq!(try_enable(below).unwrap(), None, "for a code that is asked for apart it is right");
+}
+
+#[test]
+fn no_jump_may_lead_to_our_line_past_what_was_asked_for() {
+    let account = "account required pam_unix.so\n";
+    for (number, auth) in [
+        (1, "auth [success=1 default=ignore] pam_succeed_if.so user ingroup staff\nauth required pam_unix.so\n"),
+        (1, "auth [success=ignore default=2] pam_localuser.so\nauth required pam_unix.so\nauth required pam_unix.so\n"),
+        (1, "auth [auth_err=1 default=ignore] pam_listfile.so x\nauth requisite pam_unix.so\n"),
+    ] {
+        let refused = try_enable(&format!("{auth}{account}"));
+        let Err(CannotPlace::NoPlace { finding: Finding::Opens { by }, .. }) = &refused else {
+            panic!("{auth}: {refused:?}")
+        };
+        assert_eq!(by.number, number, "{auth}");
+    }
+    // It led past the password to a login before, and does so still.
+    let exempt = "auth [success=done default=ignore] pam_succeed_if.so user ingroup staff\nauth required pam_unix.so\n";
+    enable(&format!("{exempt}{account}"));
+}
+
+#[test]
+fn a_module_that_is_not_there_is_refused_with_its_line_unless_that_is_meant() {
+    let rest = "auth required pam_unix.so\naccount required pam_unix.so\n";
+    let refused = try_enable(&format!("auth sufficient pam_gone.so\n{rest}"));
+    assert!(matches!(&refused, Err(CannotPlace::ModuleMissing(place)) if place.number == 1), "{refused:?}");
+    enable(&format!("-auth optional pam_gone.so\n{rest}"));
+    enable(&format!("session required pam_gone.so\n{rest}"));
+    // As `required`, which it would have to become, the missing one would refuse everybody.
+    let last =
+        try_enable("auth sufficient pam_unix.so\n-auth sufficient pam_sss_gone.so\naccount required pam_unix.so\n");
+    assert!(!matches!(last, Ok(Some(_))), "{last:?}");
 }
