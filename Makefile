@@ -15,7 +15,7 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test torture bench lint
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test torture guessing bench lint
 .PHONY: install uninstall deb clean
 
 help: ## List the targets
@@ -63,6 +63,9 @@ torture: ## Failing calls, kills, stops, races, jumping clocks, damaged PAM file
 	$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked -p twofactor-tests --bins
 	target/release/torture --minutes $(MINUTES)
+
+guessing: ## How many guesses a day the throttle looks at, from where, however often the user logs in
+	$(CARGO) run --release --locked -p twofactor-tests --bin guessing
 
 bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench

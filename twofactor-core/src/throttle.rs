@@ -5,9 +5,13 @@
 //! name can slow himself down but not lock the user out. What an accepted login clears is its own source's count; the
 //! user's count falls to the largest that another source has left.
 //!
-//! With the default limits somebody who has the password and guesses without pause gets 96 guesses a day; with five
-//! acceptable codes out of 10^6 that is an even chance after about four years. Guessing from many addresses gains five
-//! free guesses per address, but the user's count goes on holding the largest of theirs.
+//! An accepted login would so make room for further guesses from addresses that were never seen before. What bounds them
+//! is a budget of wrong codes from anywhere but the trusted source, which no login refills: time does, by one code each
+//! `max_delay`. It is as large as the burst that the delays allow at once, so it never binds who guesses from one address.
+//!
+//! With the default limits somebody who has the password and guesses without pause gets 96 guesses a day, and eleven more
+//! on the first, however many addresses he has and however often the user logs in; with five acceptable codes out of 10^6
+//! that is an even chance after about four years.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -30,6 +34,23 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { free_attempts: 5, first_delay: Duration::from_secs(15), max_delay: Duration::from_mins(15) }
+    }
+}
+
+impl Limits {
+    /// Wrong codes that the delays allow at once: the free ones, and one for each delay that is shorter than the longest.
+    /// `None` where nothing is delayed.
+    fn burst(self) -> Option<u32> {
+        if self.first_delay.is_zero() || self.max_delay.is_zero() {
+            return None;
+        }
+        let mut delay = self.first_delay;
+        let mut burst = self.free_attempts.max(1);
+        while delay < self.max_delay {
+            delay = delay.saturating_mul(2);
+            burst = burst.saturating_add(1);
+        }
+        Some(burst)
     }
 }
 
@@ -103,6 +124,25 @@ impl Failures {
         (until > now).then_some(until)
     }
 
+    /// This count as a budget: one code each `max_delay` is forgiven, whatever happens.
+    fn drained(self, limits: Limits, now: UnixTime) -> Self {
+        let passed = self.last.and_then(|last| now.since(last)).unwrap_or_default();
+        let forgiven = passed.as_secs().checked_div(limits.max_delay.as_secs()).unwrap_or(u64::MAX);
+        match u32::try_from(forgiven).ok().and_then(|forgiven| Some((forgiven, self.count.checked_sub(forgiven)?))) {
+            Some((forgiven, count)) if count > 0 => {
+                Self { count, last: self.last.map(|last| last.after(limits.max_delay.saturating_mul(forgiven))) }
+            }
+            _ => Self { count: 0, last: Some(now) },
+        }
+    }
+
+    /// The moment from which a budget allows another wrong code; `None` when that is now.
+    fn exhausted_until(self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
+        let left = Self { last: self.last.map(|last| last.min(now)), ..self }.drained(limits, now);
+        let excess = left.count.checked_sub(limits.burst()?)?.saturating_add(1);
+        Some(left.last?.after(limits.max_delay.saturating_mul(excess)))
+    }
+
     fn charged(self, now: UnixTime) -> Self {
         let count = if self.forgotten(now) { 0 } else { self.count };
         Self { count: count.saturating_add(1), last: Some(now) }
@@ -129,6 +169,8 @@ pub struct Throttle {
     pub user: Failures,
     /// Wrong codes by source, at most [`MOST_SOURCES`].
     pub sources: Vec<SourceRecord>,
+    /// Wrong codes from anywhere but the trusted source, as a budget. No login forgives them, only time.
+    pub budget: Failures,
     /// Where the last accepted login came from.
     pub trusted: Option<Source>,
     /// The last wrong answer, to recognise a client that sends it again.
@@ -142,12 +184,18 @@ impl Throttle {
         if self.trusted.as_ref() == Some(source) {
             return own;
         }
-        own.max(self.user.blocked_until(limits, now))
+        own.max(self.others_blocked_until(limits, now))
+    }
+
+    /// The same for a source that has no wrong code of its own and is not the trusted one.
+    pub fn others_blocked_until(&self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
+        self.user.blocked_until(limits, now).max(self.budget.exhausted_until(limits, now))
     }
 
     /// What is dated later than `now` counts as made now.
     pub fn set_back(&mut self, now: UnixTime) {
-        let failures = self.sources.iter_mut().map(|record| &mut record.failures).chain([&mut self.user]);
+        let failures = self.sources.iter_mut().map(|record| &mut record.failures);
+        let failures = failures.chain([&mut self.user, &mut self.budget]);
         let last_wrong = self.last_wrong.iter_mut().map(|(_, at)| at);
         for time in failures.filter_map(|failures| failures.last.as_mut()).chain(last_wrong) {
             *time = now.min(*time);
@@ -161,7 +209,7 @@ impl Throttle {
     }
 
     /// Counts an attempt before its code is looked at. The same answer within a minute counts once.
-    pub fn charge(&mut self, source: &Source, answer: Digest, now: UnixTime) {
+    pub fn charge(&mut self, source: &Source, answer: Digest, limits: Limits, now: UnixTime) {
         let repeated = self.last_wrong.as_ref().is_some_and(|(digest, at)| {
             *digest == answer && now.since(*at).is_some_and(|passed| passed < REPEATED_WITHIN)
         });
@@ -170,6 +218,12 @@ impl Throttle {
         }
         self.last_wrong = Some((answer, now));
         self.user = self.user.charged(now);
+        if self.trusted.as_ref() != Some(source) {
+            let Failures { count, last } = self.budget.drained(limits, now);
+            // No further than what delays by one `max_delay`.
+            let most = limits.burst().unwrap_or(u32::MAX);
+            self.budget = Failures { count: count.saturating_add(1).min(most), last };
+        }
         if let Some(record) = self.sources.iter_mut().find(|record| record.source == *source) {
             record.failures = record.failures.charged(now);
             return;
@@ -183,7 +237,7 @@ impl Throttle {
         self.sources.push(SourceRecord { source: source.clone(), failures: Failures::default().charged(now) });
     }
 
-    /// Forgets what an accepted login from `source` makes up for, and trusts that source from now on.
+    /// Forgets what an accepted login from `source` makes up for, which is nothing of the budget, and trusts that source from now on.
     pub fn accept(&mut self, source: &Source) {
         self.sources.retain(|record| record.source != *source);
         let largest = self.sources.iter().map(|record| record.failures).max_by_key(|failures| failures.count);
@@ -221,11 +275,11 @@ mod tests {
         let mut throttle = Throttle::default();
         let (source, limits) = (from("192.0.2.7"), Limits::default());
         for number in 0..4 {
-            throttle.charge(&source, digest(number), NOW);
+            throttle.charge(&source, digest(number), Limits::default(), NOW);
         }
         assert_eq!(throttle.blocked_until(&source, limits, NOW), None);
         for (number, delay) in (4..).zip([15, 30, 60, 120, 240, 480, 900, 900]) {
-            throttle.charge(&source, digest(number), NOW);
+            throttle.charge(&source, digest(number), Limits::default(), NOW);
             assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(delay)), "after {}", number + 1);
         }
         assert_eq!(throttle.blocked_until(&source, limits, later(900)), None, "never a permanent lock");
@@ -235,10 +289,10 @@ mod tests {
     fn the_same_wrong_code_within_a_minute_counts_once() {
         let mut throttle = Throttle::default();
         for second in 0..10 {
-            throttle.charge(&from("192.0.2.7"), digest(1), later(second));
+            throttle.charge(&from("192.0.2.7"), digest(1), Limits::default(), later(second));
         }
         assert_eq!(throttle.user.count, 1);
-        throttle.charge(&from("192.0.2.7"), digest(1), later(60));
+        throttle.charge(&from("192.0.2.7"), digest(1), Limits::default(), later(60));
         assert_eq!(throttle.user.count, 2);
     }
 
@@ -248,7 +302,7 @@ mod tests {
         let mut throttle = Throttle::default();
         throttle.accept(&home);
         for number in 0..50 {
-            throttle.charge(&stranger, digest(number), NOW);
+            throttle.charge(&stranger, digest(number), Limits::default(), NOW);
         }
         assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
         assert!(
@@ -263,7 +317,7 @@ mod tests {
         let (home, stranger, limits) = (from("192.0.2.7"), from("198.51.100.9"), Limits::default());
         let mut throttle = Throttle::default();
         for number in 0..8 {
-            throttle.charge(&stranger, digest(number), NOW);
+            throttle.charge(&stranger, digest(number), Limits::default(), NOW);
         }
         throttle.accept(&home);
         assert!(throttle.blocked_until(&stranger, limits, NOW).is_some());
@@ -275,9 +329,9 @@ mod tests {
         let mut throttle = Throttle::default();
         let source = from("192.0.2.7");
         for number in 0..20 {
-            throttle.charge(&source, digest(number), NOW);
+            throttle.charge(&source, digest(number), Limits::default(), NOW);
         }
-        throttle.charge(&source, digest(99), later(24 * 3600));
+        throttle.charge(&source, digest(99), Limits::default(), later(24 * 3600));
         assert_eq!(throttle.user.count, 1);
     }
 
@@ -288,7 +342,7 @@ mod tests {
             let failures = Failures { count: 9, last: Some(later(ahead)) };
             let last_wrong = Some((digest(1), later(ahead)));
             let sources = vec![SourceRecord { source: from("192.0.2.7"), failures }];
-            let mut throttle = Throttle { user: failures, sources, trusted: None, last_wrong };
+            let mut throttle = Throttle { user: failures, sources, last_wrong, ..Throttle::default() };
             assert_eq!(throttle.blocked_until(&from("192.0.2.9"), limits, NOW), Some(later(240)), "{ahead} s ahead");
             assert_eq!(throttle.latest(), Some(later(ahead)));
             throttle.set_back(NOW);
@@ -301,7 +355,7 @@ mod tests {
                 );
                 assert_eq!(throttle.blocked_until(&from(source), limits, later(240)), None, "{ahead} s ahead");
             }
-            throttle.charge(&from("192.0.2.7"), digest(1), later(1));
+            throttle.charge(&from("192.0.2.7"), digest(1), Limits::default(), later(1));
             assert_eq!(throttle.user.count, 9, "the answer that was sent again counts once");
         }
     }
@@ -316,7 +370,12 @@ mod tests {
         assert_eq!(from("a b\n").as_str(), UNNAMED);
         let mut throttle = Throttle::default();
         for number in 0..100 {
-            throttle.charge(&from(&format!("192.0.2.{number}")), digest(number), later(u64::from(number)));
+            throttle.charge(
+                &from(&format!("192.0.2.{number}")),
+                digest(number),
+                Limits::default(),
+                later(u64::from(number)),
+            );
         }
         assert_eq!(throttle.sources.len(), MOST_SOURCES);
         assert!(throttle.record(&from("192.0.2.99")).is_some());
@@ -328,7 +387,69 @@ mod tests {
         let mut throttle = Throttle::default();
         let source = from("192.0.2.7");
         assert_eq!(throttle.blocked_until(&source, limits, NOW), None);
-        throttle.charge(&source, digest(1), NOW);
+        throttle.charge(&source, digest(1), Limits::default(), NOW);
         assert_eq!(throttle.blocked_until(&source, limits, NOW), Some(later(15)));
+    }
+
+    /// Wrong codes that are looked at within some days, each from an address that was never seen, while the user logs in.
+    fn guesses(days: u64, logins_a_day: u64, limits: Limits) -> u32 {
+        let (home, mut throttle, mut guessed) = (from("192.0.2.7"), Throttle::default(), 0);
+        for second in 0..days * 24 * 3600 {
+            if logins_a_day > 0 && second % (24 * 3600 / logins_a_day) == 0 {
+                assert_eq!(throttle.blocked_until(&home, limits, later(second)), None, "the user is never delayed");
+                throttle.accept(&home);
+            }
+            loop {
+                let stranger = from(&format!("host-{guessed}.example.org"));
+                if throttle.blocked_until(&stranger, limits, later(second)).is_some() {
+                    break;
+                }
+                throttle.charge(&stranger, digest(guessed), limits, later(second));
+                guessed += 1;
+            }
+        }
+        guessed
+    }
+
+    #[test]
+    fn the_logins_of_the_user_do_not_raise_the_guesses_that_a_day_allows() {
+        let limits = Limits::default();
+        assert_eq!(limits.burst(), Some(11));
+        let alone = guesses(2, 0, limits);
+        for logins in [1, 10, 100, 1000] {
+            let guessed = guesses(2, logins, limits);
+            assert!(guessed <= 11 + 2 * 96, "{logins} logins a day: {guessed} guesses");
+            assert!(guessed <= alone + 3, "{logins} logins a day: {guessed} guesses, {alone} without any");
+        }
+        let strict = Limits { free_attempts: 1, first_delay: Duration::from_mins(15), ..limits };
+        assert!(guesses(1, 100, strict) <= 1 + 96);
+    }
+
+    #[test]
+    fn the_budget_is_forgiven_by_time_alone_and_soon_after_limits_are_loosened() {
+        let (home, limits) = (from("192.0.2.7"), Limits::default());
+        let mut throttle = Throttle::default();
+        throttle.accept(&home);
+        for number in 0..20 {
+            throttle.charge(&home, digest(number), limits, NOW);
+        }
+        assert_eq!(throttle.budget.count, 0, "typing errors where the user logs in are nobody's guesses");
+        for number in 0..11 {
+            throttle.charge(&from("198.51.100.9"), digest(number), limits, NOW);
+        }
+        throttle.accept(&home);
+        throttle.accept(&from("198.51.100.9"));
+        assert_eq!(throttle.user.count, 0);
+        let new = from("203.0.113.1");
+        assert_eq!(throttle.blocked_until(&new, limits, NOW), Some(later(900)));
+        assert_eq!(throttle.blocked_until(&new, limits, later(900)), None);
+        let loose = Limits { max_delay: Duration::from_secs(1), ..limits };
+        assert_eq!(throttle.blocked_until(&new, loose, later(12)), None);
+        let none = Limits { first_delay: Duration::ZERO, ..limits };
+        assert_eq!(throttle.blocked_until(&new, none, NOW), None, "where nothing is delayed");
+        let mut ahead =
+            Throttle { budget: Failures { count: 11, last: Some(later(1_000_000)) }, ..Throttle::default() };
+        ahead.set_back(NOW);
+        assert_eq!(ahead.blocked_until(&new, limits, NOW), Some(later(900)), "a clock that was ahead");
     }
 }

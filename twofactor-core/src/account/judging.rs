@@ -3,13 +3,13 @@
 //! What always holds: nothing is recorded here. Every reading of the answer is held against every app and token, and all that
 //! is right about it is used up together.
 
-use super::{App, Confirmation, Credentials, FirstUse, Held, State, Usage};
+use super::{App, Confirmation, Credentials, FirstUse, Held, MOST_SUSPECTS, State, Usage};
 use crate::answer::Answer;
 use crate::clock::UnixTime;
 use crate::digest::Digest;
 use crate::lifecycle::{Owned, Stage};
 use crate::memory::Opener;
-use crate::otp::{self, Code, Match, Progress, Reach, Reaches, Step, Window};
+use crate::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
 use crate::rule::{FactorKind, Factors};
 use crate::token::{Label, Seed, Serial, Token};
 
@@ -199,6 +199,13 @@ impl Wallet<'_> {
                 if let Some(step) =
                     otp::near_miss(&token.secret, token.parameters, code, progress, item.reach(rules), now)
                 {
+                    // Suspects of a counter do not run out with time. Once there are too many to remember, nothing is told of
+                    // further ones: what is forgotten would be right one day.
+                    let suspects = state.usage_of(token.seed()).suspects;
+                    let is_full = suspects.len() >= MOST_SUSPECTS && !suspects.contains(&step);
+                    if is_full && token.parameters.kind == Kind::Hotp {
+                        continue;
+                    }
                     let (serial, label, seed) = (token.serial.clone(), token.label.clone(), token.seed());
                     let is_repeated = state.usage_of(seed).near_misses + 1 >= REPEATED;
                     let steps = otp::distance(step, token.parameters.kind, progress, now);

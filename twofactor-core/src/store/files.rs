@@ -252,7 +252,7 @@ impl Locked {
         }
         let Some(guess) = attempt.guess() else { return Ok(Stripping::Nothing) };
         let mut charged = before.clone();
-        charged.stripping.charge(attempt.source, wallet.salt().fingerprint(guess), now);
+        charged.stripping.charge(attempt.source, wallet.salt().fingerprint(guess), attempt.limits, now);
         let charge = file.charge(&charged)?;
         let rules = Rules { window: attempt.window, reaches: attempt.reaches, now };
         match wallet.judge(attempt.readings, None, &before, &rules) {
@@ -296,7 +296,7 @@ impl Locked {
         let Some(guess) = attempt.guess() else { return Ok(Redemption::refused(Reason::WrongCode)) };
         let salt = wallet.salt();
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, salt.fingerprint(guess), now);
+        charged.throttle.charge(attempt.source, salt.fingerprint(guess), attempt.limits, now);
         let charge = file.charge(&charged)?;
 
         let refused = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });

@@ -177,7 +177,7 @@ impl Files {
             tokens_problem,
             recovery_left: credentials.as_ref().map_or(0, |credentials| credentials.recovery_left(&state)),
             failures: state.throttle.user.count,
-            blocked_until: state.throttle.user.blocked_until(limits, now),
+            blocked_until: state.throttle.others_blocked_until(limits, now),
             last_accepted: state.last_accepted,
         }))
     }

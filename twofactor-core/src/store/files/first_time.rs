@@ -206,7 +206,7 @@ impl Files {
             return Ok(Err(throttled));
         }
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, Salt::NONE.fingerprint(guess), now);
+        charged.throttle.charge(attempt.source, Salt::NONE.fingerprint(guess), attempt.limits, now);
         let charge = file.charge(&charged)?;
         let outcome = look(&before, now)?;
         file.settle(charge, outcome.is_ok().then_some(&before))?;

@@ -81,6 +81,9 @@ pub(super) fn write(state: &State) -> String {
 fn write_throttle(text: &mut String, name: &str, throttle: &Throttle) {
     let _ = writeln!(text, "\n[{name}]");
     write_failures(text, throttle.user);
+    if let Failures { count: count @ 1.., last: Some(last) } = throttle.budget {
+        let _ = writeln!(text, "guesses = {count}\nguesses_at = \"{last}\"");
+    }
     if let Some(trusted) = &throttle.trusted {
         let _ = writeln!(text, "trusted = {}", toml_string(trusted.as_str()));
     }
@@ -205,6 +208,12 @@ fn throttle_in(section: Section<'_, '_>) -> Throttle {
         trusted: section.string("trusted").map(|text| Source::from_rhost(Some(text.value))),
         ..Throttle::default()
     };
+    if let Some(count) = section.integer("guesses", 1..=u32::MAX) {
+        throttle.budget = Failures { count, last: time(&section, "guesses_at") };
+        if throttle.budget.last.is_none() {
+            section.missing("guesses_at");
+        }
+    }
     let last_wrong = section.string("last_wrong").and_then(|text| Digest::parse(text.value));
     throttle.last_wrong = last_wrong.zip(time(&section, "last_wrong_at"));
     for record in section.sections("source") {

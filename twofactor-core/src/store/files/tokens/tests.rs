@@ -459,6 +459,25 @@ fn a_counter_whose_record_was_lost_is_of_no_use_any_more() {
 }
 
 #[test]
+fn a_guesser_collects_no_codes_of_a_counter_that_will_be_right_one_day() {
+    let fixture = Fixture::empty();
+    fixture.import("buttons", &[("H1", secret(1), hotp())]).unwrap();
+    fixture.assign("H1", "alice");
+    let press = |counter| otp::code_of(&secret(1), hotp(), Step(counter));
+    fixture.accepted("alice", &press(0), NOW);
+    let is_told =
+        |counter| matches!(fixture.login("alice", &press(counter), NOW).unwrap(), Redemption::NearMiss { .. });
+    assert!((20..28).all(is_told));
+    assert!(!is_told(28), "a ninth would push out the first");
+    assert!(is_told(20), "what is known is no news");
+    fixture.accepted("alice", &press(10), NOW);
+    assert_eq!(fixture.refusal("alice", &press(20), NOW), Reason::WrongCode, "alone it never is right");
+    fixture.accepted("alice", &press(19), NOW);
+    fixture.accepted("alice", &press(29), NOW);
+    assert!((50..58).all(is_told), "those that were passed are forgotten");
+}
+
+#[test]
 fn resynchronizing_leaves_an_active_token_active_and_forgives_its_near_misses() {
     let fixture = Fixture::new();
     fixture.assign(FOB, "alice");
