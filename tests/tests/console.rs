@@ -106,6 +106,22 @@ fn sudo_asks_for_password_and_code_of_the_caller() {
     });
 }
 
+/// `targetpw` of sudoers(5): the manual says whose code that is.
+#[test]
+fn sudo_with_targetpw_asks_for_password_and_code_of_the_target() {
+    private_host(|host| {
+        host.system_service("sudo", STACK);
+        host.add_user("alice");
+        let bobby = host.user_with_app("bobby");
+        std::fs::write("/etc/sudoers", "Defaults passwd_tries=1, targetpw\nalice ALL=(ALL) ALL\n").unwrap();
+        let words = ["sudo", "-k", "-u", "bobby", "sh", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"];
+        let mut terminal = Terminal::start(&as_user(host, "alice", &words), Size::LARGE);
+        answer(&mut terminal, PASSWORD, &bobby.code());
+        terminal.expect("session-42-BOBBY");
+        host.assert_logged(&["pam_twofactor(sudo:auth): accepted user=bobby service=sudo"]);
+    });
+}
+
 #[test]
 fn somebody_who_hangs_up_at_the_prompt_is_neither_counted_nor_let_in() {
     private_host(|host| {
