@@ -209,6 +209,14 @@ fn a_line_has_an_argument_that_means_nothing() {
 }
 
 #[test]
+fn a_password_line_runs_the_module() {
+    let common = || fs::read_to_string("/etc/pam.d/common-password").unwrap();
+    let line = "password [success=ok default=die] pam_twofactor.so\n";
+    let make = |_: &Host| service("common-password", &format!("{line}{}", common()));
+    finds(&["password-line"], make, ByHand(&|_| service("common-password", &common().replacen(line, "", 1))));
+}
+
+#[test]
 fn nullok_was_left_there() {
     finds(&["nullok"], instead(OURS, "auth required pam_twofactor.so nullok\n"), ByHand(&right));
 }

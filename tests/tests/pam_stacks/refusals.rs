@@ -125,6 +125,26 @@ fn a_link_is_not_followed() {
 }
 
 #[test]
+fn a_file_that_others_may_change_or_that_is_another_service_too_is_refused() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        for mode in ["0666", "0664"] {
+            host.succeed("chmod", [mode, "/etc/pam.d/sudo"]);
+            refused(host, &["service", "enable", "sudo", "--yes"], 7, "chmod go-w /etc/pam.d/sudo");
+        }
+        host.succeed("chmod", ["0644", "/etc/pam.d/sudo"]);
+        host.succeed("chown", ["bobby", "/etc/pam.d/sudo"]);
+        refused(host, &["service", "enable", "sudo", "--yes"], 7, "may be changed by others than root");
+        host.succeed("chown", ["root", "/etc/pam.d/sudo"]);
+        fs::hard_link("/etc/pam.d/sudo", "/etc/pam.d/backup-tool").unwrap();
+        let words = "cp -p /etc/pam.d/sudo /etc/pam.d/sudo.own && mv /etc/pam.d/sudo.own /etc/pam.d/sudo";
+        refused(host, &["service", "enable", "sudo", "--yes"], 7, words);
+        host.succeed("sh", ["-c", words]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+    });
+}
+
+#[test]
 fn a_module_that_libpam_would_not_find_is_not_put_in() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);

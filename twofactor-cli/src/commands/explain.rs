@@ -207,7 +207,11 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         _ => endings(&course, &identified, &known, host, tries),
     };
     let asked = course.as_ref().ok().filter(|_| line.problems.is_empty() && unasked.is_none());
-    let prompts = asked.map_or_else(Vec::new, |course| course.prompts(config));
+    let mut prompts = asked.map_or_else(Vec::new, |course| course.prompts(config));
+    if matches!(asked, Some(Course::Waived(_))) && config.prompt.combined.contains(&arguments.service) {
+        // A right code behind the password is taken off all the same, so the password is asked for here.
+        prompts = Course::Combined.prompts(config);
+    }
     Ok(Explanation {
         typed: arguments.user.clone(),
         service: arguments.service.clone(),

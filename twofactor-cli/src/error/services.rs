@@ -22,6 +22,10 @@ pub(crate) enum ServiceFailure {
     NoPlace { service: String, file: PathBuf, error: Box<CannotPlace> },
     #[error("{} is a symbolic link to {}", file.display(), target.display())]
     Link { file: PathBuf, target: PathBuf },
+    #[error("{} may be changed by others than root (mode {mode:04o}, owner {uid})", file.display())]
+    Open { file: PathBuf, mode: u32, uid: u32 },
+    #[error("{} has {names} names: another service may be the same file", file.display())]
+    HardLink { file: PathBuf, names: u64 },
     #[error("pam_twofactor.so is not where libpam looks for modules")]
     NoModule(Option<PathBuf>),
     #[error("no administrator could log in with {service}: {}", nobody(administrators, kept_out))]
@@ -84,6 +88,8 @@ impl ServiceFailure {
             Self::File { .. } | Self::Unreadable(_) => Status::Failed,
             Self::NoPlace { .. }
             | Self::Link { .. }
+            | Self::Open { .. }
+            | Self::HardLink { .. }
             | Self::NoModule(_)
             | Self::NobodyLeft { .. }
             | Self::People(_)
@@ -110,6 +116,15 @@ impl ServiceFailure {
             Self::Link { file, target } => {
                 let (file, target) = (quoted(&file.display().to_string()), quoted(&target.display().to_string()));
                 format!("to give the service a file of its own: cp --remove-destination {target} {file}")
+            }
+            Self::Open { file, .. } => {
+                let file = quoted(&file.display().to_string());
+                format!("check what it says, then: chown root {file} && chmod go-w {file}")
+            }
+            Self::HardLink { file, .. } => {
+                let (file, copy) = (file.display().to_string(), format!("{}.own", file.display()));
+                let (file, copy) = (quoted(&file), quoted(&copy));
+                format!("to give the service a file of its own: cp -p {file} {copy} && mv {copy} {file}")
             }
             Self::NoModule(Some(folder)) => format!("install it as {}", folder.join("pam_twofactor.so").display()),
             Self::NoModule(None) => "is libpam installed? no folder of modules was found".to_owned(),

@@ -125,6 +125,8 @@ catalogue! {
     NoAccountLine "no-account-line" Note "notices are not shown, and nobody could enroll at login";
     /// An expired password ends the phase before our line.
     AccountLineLate "account-line-late" Note "who enrolls and changes an expired password in one login has to enroll again";
+    /// A password line runs the module.
+    PasswordLine "password-line" Problem "the module has nothing to say when a password is changed, and a control that makes a failure of that refuses every change";
     /// A program without root's rights runs the module.
     ProgramNotRoot "program-not-root" Problem "the module works for root only, so every login of that program is refused";
     /// A program that answers every prompt with the password runs the module.

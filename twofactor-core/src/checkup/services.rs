@@ -60,6 +60,20 @@ fn is_login(line: &Line) -> bool {
     matches!(line.phase, Phase::Auth | Phase::Account)
 }
 
+/// Password lines that run the module, each once however many services include it.
+pub fn of_password_lines(services: &[Service]) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    let lines = services.iter().flat_map(|service| service.phase(Phase::Password));
+    for place in lines.filter(|line| line.runs(OURS)).map(Place::of) {
+        let what = format!("{place} ({}) runs pam_twofactor when a password is changed", place.text);
+        let finding = Finding::by_hand(Id::PasswordLine, what, format!("take {place} out"));
+        if !found.contains(&finding) {
+            found.push(finding);
+        }
+    }
+    found
+}
+
 /// Why the program of a service cannot do with our auth line, where it is known for that. `combined` are the services whose
 /// users type password and code in one.
 pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id, String)> {
@@ -388,6 +402,15 @@ mod tests {
     fn a_stack_of_ours_alone_matters_where_somebody_is_not_asked() {
         let alone = format!("auth required pam_twofactor.so\n{ACCOUNT}");
         assert_eq!((ids("", &alone), ids(OPTIONAL, &alone)), (vec![], vec![Id::OnlyIgnores]));
+    }
+
+    #[test]
+    fn a_line_in_the_password_phase_is_found_once() {
+        let text = "password [success=ok default=die] pam_twofactor.so\npassword required pam_unix.so\n";
+        let read = |name: &str| Service::from_text(name, Path::new("/nonexistent/file"), text, &[]).unwrap();
+        let found = of_password_lines(&[read("passwd"), read("chpasswd")]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].id, found[0].mend.advice()), (Id::PasswordLine, Some("take /nonexistent/file:1 out")));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use twofactor_core::checkup::module_file::of_module_file;
-use twofactor_core::checkup::services::{KNOWN, not_followed, of_services, of_unreadable, runs_ours};
+use twofactor_core::checkup::services::{
+    KNOWN, not_followed, of_password_lines, of_services, of_unreadable, runs_ours,
+};
 use twofactor_core::checkup::siblings::of_siblings;
 use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
@@ -31,6 +33,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
         }
     }
     area.add(of_siblings(&services));
+    area.add(of_password_lines(&services));
     let shared = shared_files(&services);
     services.retain(|service| {
         runs_ours(service) && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))

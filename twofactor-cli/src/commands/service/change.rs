@@ -40,6 +40,24 @@ pub(crate) fn read(file: &Path) -> Result<Option<Vec<u8>>, ServiceFailure> {
     }
 }
 
+/// Refuses a file that others than root may change, and one that is another service, too: the one would no longer be the
+/// other.
+pub(crate) fn must_be_roots_alone(file: &Path) -> Result<(), ServiceFailure> {
+    let about = match fs::symlink_metadata(file) {
+        Ok(about) => about,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(file, "read", error)),
+    };
+    let open = about.mode() & 0o022 != 0;
+    match (about.uid() == 0 && !open, about.nlink()) {
+        (false, _) => {
+            Err(ServiceFailure::Open { file: file.to_owned(), mode: about.mode() & 0o7777, uid: about.uid() })
+        }
+        (true, 2..) => Err(ServiceFailure::HardLink { file: file.to_owned(), names: about.nlink() }),
+        (true, _) => Ok(()),
+    }
+}
+
 impl Change {
     /// The change as diff(1) shows it.
     pub(crate) fn diff(&self) -> String {

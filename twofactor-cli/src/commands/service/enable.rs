@@ -101,6 +101,7 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
         return Err(no_place(placing::CannotPlace::Shared(named.name.clone())));
     }
     let there = change::read(&named.file)?;
+    change::must_be_roots_alone(&named.file)?;
     let origin = if there.is_some() { Origin::There } else { Origin::Made };
     let content = match &there {
         Some(content) => content.clone(),
