@@ -14,6 +14,10 @@ DESTDIR ?=
 PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam_unix.so, \
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
+# Where cargo builds: CARGO_TARGET_DIR, build.target-dir of a configuration, or target. Looked up once, by the targets that
+# need it. "sudo make install" may find no cargo.
+TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | \
+    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))$(TARGET)
 
 .PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test torture guessing bench lint
 .PHONY: install uninstall deb clean
@@ -27,22 +31,22 @@ build: ## Build the module and the tool, in release
 	$(CARGO) build --release --locked -p twofactor-cli
 
 demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
-	target/release/demo
+	$(TARGET)/release/demo
 
 demo-enroll: demo-built ## The same for a first login: the QR code in the ssh window, recovery codes, the next login
-	target/release/demo enroll
+	$(TARGET)/release/demo enroll
 
 demo-invite: demo-built ## The same with an invitation, without which a stolen password sets up nothing
-	target/release/demo invite
+	$(TARGET)/release/demo invite
 
 demo-register: demo-built ## The same with a fob out of the box: its serial and two codes
-	target/release/demo register
+	$(TARGET)/release/demo register
 
 demo-grace: demo-built ## Log in before a second factor is required, with one, and again within the hour
-	target/release/demo grace
+	$(TARGET)/release/demo grace
 
 demo-token: demo-built ## The same for a fob: the vendor's encrypted zip imported, a fob assigned, ssh, replay refused
-	target/release/demo token
+	$(TARGET)/release/demo token
 
 demo-built:
 	tests/install-packages demo
@@ -62,7 +66,7 @@ torture: ## Failing calls, kills, stops, races, jumping clocks, damaged PAM file
 	tests/install-packages
 	$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked -p twofactor-tests --bins
-	target/release/torture --minutes $(MINUTES)
+	$(TARGET)/release/torture --minutes $(MINUTES)
 
 guessing: ## How many guesses a day the throttle looks at, from where, however often the user logs in
 	$(CARGO) run --release --locked -p twofactor-tests --bin guessing
@@ -71,7 +75,7 @@ bench: ## Compare a login with those of the peers, and measure a registry of a m
 	tests/install-packages bench
 	$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked -p twofactor-tests --bins
-	target/release/bench
+	$(TARGET)/release/bench
 
 lint: ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check
@@ -97,18 +101,18 @@ OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d e
 SERVICES = /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*
 
 install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDIR)
-	@test -f target/release/libpam_twofactor.so || { echo 'run "make build" first' >&2; exit 1; }
+	@test -f $(TARGET)/release/libpam_twofactor.so || { echo 'run "make build" first' >&2; exit 1; }
 	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }
 	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
 	# The module by rename: a login that is under way keeps the file it has mapped.
-	install -m 0644 target/release/libpam_twofactor.so $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new
+	install -m 0644 $(TARGET)/release/libpam_twofactor.so $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new
 	mv -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new $(DESTDIR)$(PAMDIR)/pam_twofactor.so
-	install -m 0755 target/release/twofactor $(DESTDIR)$(SBINDIR)/twofactor
+	install -m 0755 $(TARGET)/release/twofactor $(DESTDIR)$(SBINDIR)/twofactor
 	install -m 0644 man/twofactor.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 0644 man/twofactor.8 man/pam_twofactor.8 $(DESTDIR)$(MANDIR)/man8/
-	target/release/twofactor completions bash >$(DESTDIR)$(BASHDIR)/twofactor
-	target/release/twofactor completions zsh >$(DESTDIR)$(ZSHDIR)/_twofactor
-	target/release/twofactor completions fish >$(DESTDIR)$(FISHDIR)/twofactor.fish
+	$(TARGET)/release/twofactor completions bash >$(DESTDIR)$(BASHDIR)/twofactor
+	$(TARGET)/release/twofactor completions zsh >$(DESTDIR)$(ZSHDIR)/_twofactor
+	$(TARGET)/release/twofactor completions fish >$(DESTDIR)$(FISHDIR)/twofactor.fish
 	chmod 0644 $(DESTDIR)$(BASHDIR)/twofactor $(DESTDIR)$(ZSHDIR)/_twofactor $(DESTDIR)$(FISHDIR)/twofactor.fish
 	install -m 0644 etc/tmpfiles.d/twofactor.conf $(DESTDIR)$(TMPFILESDIR)/
 	install -m 0644 $(DOCUMENTS) $(DESTDIR)$(DOCDIR)/

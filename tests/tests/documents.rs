@@ -117,3 +117,18 @@ fn what_the_readme_names_exists() {
         assert!(known || a_word_of_prose, "README.md names make {target}");
     }
 }
+
+/// With CARGO_TARGET_DIR or `build.target-dir` set, `make install` and the packages looked for the build in `target/`.
+#[test]
+fn make_takes_the_build_from_where_cargo_builds() {
+    let folder = "/nowhere/else";
+    let mut make = std::process::Command::new("make");
+    make.args(["--dry-run", "install", "demo-enroll"]).env("CARGO_TARGET_DIR", folder).current_dir(workspace());
+    let output = make.output().expect("make runs");
+    let commands = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for program in ["libpam_twofactor.so", "twofactor", "demo"] {
+        assert!(commands.contains(&format!("{folder}/release/{program}")), "{program}: {commands}");
+    }
+    assert!(!commands.replace(folder, "").contains(" target/release/"), "{commands}");
+}
