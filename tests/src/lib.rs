@@ -18,6 +18,7 @@ pub mod debian;
 pub mod first_login;
 pub mod fob;
 pub mod footprint;
+pub mod fuzzing;
 pub mod log_daemon;
 pub mod manual;
 pub mod moment;

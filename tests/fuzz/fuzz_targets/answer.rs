@@ -1,0 +1,7 @@
+//! Answers of any content: `cargo fuzz run --fuzz-dir tests/fuzz -s none answer`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    twofactor_tests::fuzzing::answer(bytes);
+});

@@ -1,0 +1,112 @@
+//! Fuzz targets for text that decides about logins: configuration, account files, log lines, answers. `cargo fuzz` feeds
+//! them any bytes; the suite `fuzz_seeds` feeds them the committed seeds and thousands of damaged ones.
+//!
+//! Each returns `true` when the bytes made sense, so that a corpus of nothing but garbage is noticed.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use twofactor_core::answer::{self, Answer};
+use twofactor_core::audit::{self, Event, Record};
+use twofactor_core::clock::UnixTime;
+use twofactor_core::config::Config;
+use twofactor_core::logbook::Message;
+use twofactor_core::logbook::syslog_line::SyslogLine;
+use twofactor_core::otp::Window;
+use twofactor_core::store::files::Files;
+use twofactor_core::throttle::Limits;
+use twofactor_core::trusted::Owner;
+use twofactor_core::user::UserName;
+
+/// A configuration is valid as a whole, or every problem has a place in it.
+pub fn configuration(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    match Config::parse(&text) {
+        Ok(config) => {
+            assert!(config.prompt.tries >= 1, "a prompt is shown");
+            true
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty(), "a refusal says why");
+            let lines = text.split('\n').count();
+            for problem in problems {
+                assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem:?} has no place");
+                assert!(!problem.message.contains(['\n', '\u{1b}']), "{problem:?} is one line");
+            }
+            false
+        }
+    }
+}
+
+/// A user's two files, divided by the first NUL byte, as a store reads them in `folder`, which is empty or was used for this
+/// before. Whatever stands in them, the user is never taken for one who is not enrolled.
+pub fn account(folder: &Path, bytes: &[u8]) -> bool {
+    let (secret, state) = match bytes.iter().position(|byte| *byte == 0) {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &[][..]),
+    };
+    let alice = folder.join("users/alice");
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(&alice).expect("a folder");
+    for (name, content) in [("secret.toml", secret), ("state", state)] {
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(alice.join(name));
+        std::io::Write::write_all(&mut file.expect("a file"), content).expect("it is written");
+    }
+    let now = UnixTime::from_seconds(1_800_000_000);
+    let store = Files::new(folder, Owner(nix::unistd::geteuid().as_raw()), std::time::Duration::ZERO, now);
+    let _ = store.inspect();
+    let user = UserName::new("alice").expect("a name");
+    match store.status(&user, Window::default(), Limits::default(), now) {
+        Ok(status) => {
+            assert!(status.is_some(), "a user with a file of secrets counts as not enrolled");
+            true
+        }
+        Err(error) => {
+            assert!(!error.hint().is_empty(), "{error} says what to do");
+            false
+        }
+    }
+}
+
+/// Log files by line: what is ours reads back as it was written, and no value forges a line.
+pub fn log_lines(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut ours = false;
+    for line in text.lines() {
+        let Some(line) = SyslogLine::read(line) else { continue };
+        let Some(message) = Message::read(line.identifier, line.message) else { continue };
+        ours = true;
+        let mut record = Record::new(message.event);
+        for (key, value) in &message.pairs {
+            record = record.with(key, value);
+        }
+        let (event, pairs) = audit::read(&record.to_string()).expect("what we write we read");
+        assert_eq!((event, &pairs), (message.event, &message.pairs), "{line:?}");
+    }
+    let record = Record::new(Event::Denied).with("user", &text).with("reason", "wrong-code").to_string();
+    assert!(record.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{record:?} is one printable line");
+    let (event, pairs) = audit::read(&record).expect("what we write we read");
+    let keys: Vec<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!((event, keys), (Event::Denied, vec!["user", "reason"]), "a value stays one value: {record}");
+    ours
+}
+
+/// An answer is digits of a known length, or no guess. A combined answer is password and code and nothing else.
+pub fn answer(bytes: &[u8]) -> bool {
+    let digits_of = |bytes: &[u8]| bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let parsed = Answer::parse(bytes);
+    if let Some(digits) = parsed.digits() {
+        assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "an answer is ASCII digits");
+        assert_eq!(digits.len(), digits_of(bytes), "no digit is dropped or made up");
+        assert!(matches!(digits.len(), 6..=8 | 16), "codes and recovery codes");
+    }
+    for length in [6, 7, 8, 16] {
+        let Some((password, code)) = answer::split_combined(bytes, length) else { continue };
+        assert!(bytes.starts_with(password), "the password is what was typed");
+        assert_eq!(code.len(), length);
+        assert_eq!(digits_of(password) + length, digits_of(bytes), "each digit belongs to one of the two");
+    }
+    parsed.digits().is_some()
+}
