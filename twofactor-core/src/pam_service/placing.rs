@@ -74,6 +74,9 @@ pub struct Placed {
     pub without: String,
     /// What was wrong with lines of ours that were there already.
     pub wrong: Vec<Finding>,
+    /// The line that asks for a first factor and whose refusal ended the login before our line was put in, and no longer does:
+    /// the code is asked for, and wrong ones count.
+    pub goes_on_behind: Option<Place>,
 }
 
 /// Why our lines cannot be put into a service.
@@ -153,7 +156,8 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
         .map_err(CannotPlace::from)
         .and_then(|base| proof::sound(&base).map_err(CannotPlace::Unsound))?;
     let wrong = wrong.into_iter().filter(|finding| !matches!(finding, Finding::NoLine(_))).collect();
-    Ok(Some(Placed { text: placed, without, wrong }))
+    let goes_on_behind = proof::goes_on_behind(&target.read(&without)?, &target.read(&placed)?);
+    Ok(Some(Placed { text: placed, without, wrong, goes_on_behind }))
 }
 
 /// Whether a line that matters to a login runs a module that is not there, and says nowhere that this is meant (`-`).
@@ -341,12 +345,26 @@ impl Target<'_> {
             }
             let candidate = candidate.text();
             match proof::account(&self.read(&candidate)?) {
-                Ok(()) => return Ok(candidate),
+                Ok(()) => return self.ending_at_refusals(service, candidate),
                 Err(finding) => likely = likely.or(Some(finding)),
             }
         }
         let finding = likely.unwrap_or(Finding::NeverSucceeds(Phase::Account));
         Err(CannotPlace::NoPlace { phase: Phase::Account, finding })
+    }
+
+    /// With `requisite` for `required` above our account line: who is refused there is not asked to store anything by ours. A line
+    /// that an include brings stays as it is.
+    fn ending_at_refusals(&self, before: &Service, placed: String) -> Result<String, CannotPlace> {
+        let mut sheet = Sheet::of(&placed);
+        for entry in sheet.entries().iter().take_while(|entry| !entry.is_ours(Phase::Account)) {
+            if entry.phase() == Some(Phase::Account) && entry.control().eq_ignore_ascii_case("required") {
+                sheet.replace_control(entry, "requisite");
+            }
+        }
+        let ending = sheet.text();
+        let is_kept = proof::keeps_account(before, &self.read(&ending)?, self.is_missing);
+        Ok(if is_kept { ending } else { placed })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
-use twofactor_core::pam_service::findings::Finding;
+use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::Answers;
 use twofactor_core::pam_service::{modules, placing};
 
@@ -32,6 +32,8 @@ struct Step {
     record: Record,
     /// What was wrong before.
     wrong: Vec<Finding>,
+    /// The first factor behind whose refusal a code is asked for now.
+    goes_on_behind: Option<Place>,
 }
 
 pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -69,6 +71,15 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     for (named, _) in steps() {
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
         journal::write(line.with("file", named.file.display()));
+    }
+    for (named, step) in steps() {
+        if let Some(place) = &step.goes_on_behind {
+            output::warning(&format!(
+                "{}: a password that {place} refuses no longer ends the login, a code is asked for all the same: wrong codes of \
+                 strangers count, and delay the user",
+                named.name
+            ));
+        }
     }
     if sshd.is_some() {
         sshd::warn();
@@ -113,7 +124,12 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     let step = placed.map(|placed| {
         let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
         let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };
-        Step { change, record: Record { before, after, origin, drop_in: None }, wrong: placed.wrong }
+        Step {
+            change,
+            record: Record { before, after, origin, drop_in: None },
+            wrong: placed.wrong,
+            goes_on_behind: placed.goes_on_behind,
+        }
     });
     Ok(Plan { named, answers, step })
 }

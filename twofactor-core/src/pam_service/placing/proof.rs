@@ -108,6 +108,30 @@ pub(super) fn account(service: &Service) -> Result<(), Finding> {
     }
 }
 
+/// Whether the account phase does what it is for, and lets in whom it let in.
+pub(super) fn keeps_account(before: &Service, after: &Service, is_missing: fn(&Line) -> bool) -> bool {
+    let (old, new) = (before.phase(Phase::Account), after.phase(Phase::Account));
+    let lets_in = |so_far: SoFar| matches!(so_far, SoFar::Success | SoFar::NewPassword);
+    account(after).is_ok()
+        && together::pairs(&old, &new, Outcome::Ignore, &is_missing)
+            .is_ok_and(|pairs| pairs.iter().all(|pair| lets_in(pair.before) == lets_in(pair.after)))
+}
+
+/// The first factor behind whose refusal our line runs, in a service whose other lines had to change for ours.
+pub(super) fn goes_on_behind(before: &Service, after: &Service) -> Option<Place> {
+    let (old, new) = (before.phase(Phase::Auth), after.phase(Phase::Auth));
+    let is_changed = |line: &&&Line| {
+        !old.iter()
+            .any(|other| other.actions == line.actions && other.module == line.module && other.depth == line.depth)
+    };
+    new.iter().filter(|line| Nature::of(line) != Nature::Ours).find(is_changed)?;
+    let endings = flow::endings(&new, &|_| false).ok()?;
+    let ending = endings.iter().find(|one| one.primary == Primary::Refused && one.ours != Ours::NotRun)?;
+    let refused = ending.path.iter().filter(|step| step.outcome == Outcome::Failure);
+    let lines = refused.filter_map(|step| new.get(step.line));
+    lines.into_iter().find(|line| is_primary(line)).map(|line| Place::of(line))
+}
+
 fn wrong(service: &Service, phase: Phase) -> Option<Finding> {
     let found = findings::of(service, &|_| false);
     found.into_iter().find(|finding| matters(finding) && finding.phase() == Some(phase))

@@ -87,7 +87,7 @@ fn debian_gets_its_lines_around_the_includes() {
     let text = "# PAM for sshd\n\n# Standard Un*x authentication.\n@include common-auth\n\n# nologin\naccount    required     pam_nologin.so\n\n\
                 # Standard Un*x authorization.\n@include common-account\n\nsession [success=ok] pam_selinux.so close\n";
     let wanted = "# PAM for sshd\n\n# Standard Un*x authentication.\n@include common-auth\nauth       required     pam_twofactor.so\n\n\
-                  # nologin\naccount    required     pam_nologin.so\n\naccount    required     pam_twofactor.so\n\
+                  # nologin\naccount    requisite    pam_nologin.so\n\naccount    required     pam_twofactor.so\n\
                   # Standard Un*x authorization.\n@include common-account\n\nsession [success=ok] pam_selinux.so close\n";
     assert_eq!(enable(text), wanted);
 }
@@ -97,7 +97,7 @@ fn a_substack_stays_and_an_include_that_ends_the_phase_becomes_one() {
     let sshd = "#%PAM-1.0\nauth       substack     system-auth\nauth       include      postlogin\n\
                 account    required     pam_nologin.so\naccount    include      system-auth\n";
     let wanted = "#%PAM-1.0\nauth       substack     system-auth\nauth       required     pam_twofactor.so\n\
-                  auth       include      postlogin\naccount    required     pam_nologin.so\n\
+                  auth       include      postlogin\naccount    requisite    pam_nologin.so\n\
                   account    required     pam_twofactor.so\naccount    include      system-auth\n";
     assert_eq!(enable(sshd), wanted);
     let sudo = "#%PAM-1.0\nauth       include      system-auth\naccount    include      system-auth\n";
@@ -111,7 +111,7 @@ fn an_include_of_debian_that_ends_the_phase_becomes_a_substack_when_nothing_is_l
     let text = "@include debian-sufficient\naccount required pam_unix.so\n";
     assert_eq!(
         enable(text),
-        "auth substack debian-sufficient\nauth required pam_twofactor.so\naccount required pam_unix.so\naccount required pam_twofactor.so\n"
+        "auth substack debian-sufficient\nauth required pam_twofactor.so\naccount requisite pam_unix.so\naccount required pam_twofactor.so\n"
     );
     let lossy = try_enable("@include system-auth\n");
     assert!(
@@ -126,7 +126,7 @@ fn sufficient_in_the_file_itself_jumps_over_the_refusal() {
                 auth required pam_deny.so\naccount required pam_unix.so\n";
     let wanted = "auth required pam_env.so\nauth [success=2 new_authtok_reqd=2 default=ignore] pam_unix.so\n\
                   auth [success=1 new_authtok_reqd=1 default=ignore] pam_sss.so use_first_pass\nauth required pam_deny.so\n\
-                  auth required pam_twofactor.so\naccount required pam_unix.so\naccount required pam_twofactor.so\n";
+                  auth required pam_twofactor.so\naccount requisite pam_unix.so\naccount required pam_twofactor.so\n";
     assert_eq!(enable(text), wanted);
     let alone = enable("auth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n");
     assert!(
@@ -177,7 +177,7 @@ fn wrong_lines_of_ours_are_put_right_and_keep_their_arguments() {
     let placed = try_enable(text).unwrap().unwrap();
     assert_eq!(
         placed.text,
-        "auth required pam_unix.so\nauth required pam_twofactor.so conf=/etc/x.toml nullok\naccount required pam_unix.so\n\
+        "auth required pam_unix.so\nauth required pam_twofactor.so conf=/etc/x.toml nullok\naccount requisite pam_unix.so\n\
          account required pam_twofactor.so\n"
     );
     assert_eq!(placed.without, "auth required pam_unix.so\naccount required pam_unix.so\n");
@@ -192,13 +192,16 @@ fn wrong_lines_of_ours_are_put_right_and_keep_their_arguments() {
 fn what_only_needs_an_account_line_gets_no_more() {
     let text = "auth required pam_unix.so\nauth required pam_twofactor.so\naccount required pam_unix.so\n";
     let placed = try_enable(text).unwrap().unwrap();
-    assert_eq!(placed.text, format!("{text}account required pam_twofactor.so\n"));
+    assert_eq!(
+        placed.text,
+        format!("{}account required pam_twofactor.so\n", text.replace("account required", "account requisite"))
+    );
 }
 
 #[test]
 fn a_missing_newline_and_continued_lines_stay() {
     let text = "auth required \\\n  pam_unix.so\naccount required pam_unix.so";
-    let wanted = "auth required \\\n  pam_unix.so\nauth required pam_twofactor.so\naccount required pam_unix.so\n\
+    let wanted = "auth required \\\n  pam_unix.so\nauth required pam_twofactor.so\naccount requisite pam_unix.so\n\
                   account required pam_twofactor.so\n";
     assert_eq!(try_enable(text).unwrap().unwrap().text, wanted);
 }
@@ -317,4 +320,28 @@ fn a_module_that_is_not_there_is_refused_with_its_line_unless_that_is_meant() {
     let last =
         try_enable("auth sufficient pam_unix.so\n-auth sufficient pam_sss_gone.so\naccount required pam_unix.so\n");
     assert!(!matches!(last, Ok(Some(_))), "{last:?}");
+}
+
+#[test]
+fn who_is_refused_above_our_account_line_does_not_reach_it() {
+    let auth = "auth required pam_unix.so\n";
+    let (account, ours) =
+        ("account required pam_access.so\naccount required pam_unix.so\n", "auth required pam_twofactor.so\n");
+    let ending = account.replace("required", "requisite");
+    assert_eq!(enable(&format!("{auth}{account}")), format!("{auth}{ours}{ending}account required pam_twofactor.so\n"));
+    // A refusal that a later line forgets was none before.
+    let forgets = format!("{auth}{account}account [success=reset default=bad] pam_a.so\naccount required pam_b.so\n");
+    assert!(!matches!(try_enable(&forgets), Ok(Some(placed)) if placed.text.contains("requisite")));
+}
+
+#[test]
+fn it_is_told_where_a_wrong_password_no_longer_ends_the_login() {
+    let account = "account required pam_unix.so\n";
+    let told = |auth: &str| {
+        let placed = try_enable(&format!("{auth}{account}")).unwrap().unwrap();
+        placed.goes_on_behind.map(|place| place.text)
+    };
+    assert_eq!(told("@include common-auth\n"), None);
+    assert_eq!(told("auth required pam_unix.so\n"), None, "it did not before");
+    assert_eq!(told("@include debian-sufficient\n").as_deref(), Some("auth sufficient pam_unix.so"));
 }
