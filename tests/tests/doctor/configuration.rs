@@ -116,6 +116,28 @@ fn a_rule_is_about_nobody() {
     finds(&["rule-names-nobody"], make, ByHand(&without));
 }
 
+/// Root may be asked, and everybody else need not be.
+const ADMINS: &str = "[[rule]]\ngroups = [\"root\"]\nsecond_factor = \"required\"\n";
+
+#[test]
+fn a_rule_about_groups_of_a_server_holds_for_everybody() {
+    let make = |host: &Host| {
+        host.configure(&format!("{ADMINS}[default]\nsecond_factor = \"off\"\n"));
+        let sources = fs::read_to_string("/etc/nsswitch.conf").unwrap();
+        fs::write("/etc/nsswitch.conf", sources.replace("group:", "initgroups: files sss\ngroup:")).unwrap();
+    };
+    finds(&["rule-in-doubt"], make, ByHand(&without));
+}
+
+#[test]
+fn the_way_in_of_last_resort_stands_behind_a_rule_about_groups() {
+    let make = |host: &Host| {
+        let backup = "[[rule]]\nusers = [\"alice\"]\nsecond_factor = \"off\"\n";
+        host.configure(&format!("{ADMINS}{backup}"));
+    };
+    finds(&["rule-order"], make, ByHand(&without));
+}
+
 #[test]
 fn a_grace_is_over() {
     let make = |host: &Host| host.configure("[[rule]]\nsecond_factor = \"optional\"\nuntil = 2020-01-31\n");
