@@ -99,7 +99,9 @@ fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode 
         }
         Err(reason) => return_code::of_reason(reason),
     };
-    if return_code::denies(&code) {
+    // Who interrupts the question guesses nothing. Where pam_unix stands above without "nodelay", its delay stays: libpam takes
+    // the longest, and no module can take one back.
+    if return_code::denies(&code) && !matches!(code, PamResultCode::PAM_CONV_ERR) {
         pam.delay_failure();
     }
     code

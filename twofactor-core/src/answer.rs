@@ -1,6 +1,6 @@
 //! What somebody typed at the prompt, normalised once, before anything looks at it.
 //!
-//! Spaces, hyphens, tabs and line ends are dropped; what remains is ASCII digits or nothing we understand. A reuse check
+//! Blanks and hyphens of every kind and line ends are dropped; what remains is ASCII digits or nothing we understand. A reuse check
 //! that looked at the raw text could be passed with a space (HCSEC-2025-17).
 
 use zeroize::Zeroizing;
@@ -33,11 +33,16 @@ impl Answer {
             return None;
         }
         let mut digits = Zeroizing::new(String::with_capacity(raw.len()));
-        for byte in raw {
-            match byte {
-                separator if is_separator(*separator) => {}
-                b'0'..=b'9' => digits.push(char::from(*byte)),
-                _ => return None,
+        for chunk in raw.utf8_chunks() {
+            for letter in chunk.valid().chars() {
+                match letter {
+                    separator if is_separator(separator) => {}
+                    '0'..='9' => digits.push(letter),
+                    _ => return None,
+                }
+            }
+            if !matches!(chunk.invalid(), [] | [LATIN_1_NO_BREAK_SPACE]) {
+                return None;
             }
         }
         if digits.len() == recovery::LENGTH {
@@ -57,6 +62,13 @@ impl Answer {
     }
 }
 
+/// Whether nothing was typed: an empty answer, or blanks alone. It is no guess.
+pub fn is_blank(raw: &[u8]) -> bool {
+    raw.utf8_chunks().all(|chunk| {
+        chunk.valid().chars().all(is_separator) && matches!(chunk.invalid(), [] | [LATIN_1_NO_BREAK_SPACE])
+    })
+}
+
 /// Splits "password with the code appended" before the last `digits` digits.
 ///
 /// Separators among and behind those digits are dropped as in any answer; what stands before the first of them is the
@@ -68,19 +80,37 @@ pub fn split_combined(raw: &[u8], digits: usize) -> Option<(&[u8], Zeroizing<Str
     let mut reversed = Zeroizing::new(Vec::with_capacity(digits));
     let mut start = raw.len();
     while reversed.len() < digits {
-        start = start.checked_sub(1)?;
-        match raw.get(start)? {
-            byte if is_separator(*byte) => {}
-            byte if byte.is_ascii_digit() => reversed.push(*byte),
-            _ => return None,
+        let before = raw.get(..start)?;
+        match before {
+            [.., digit] if digit.is_ascii_digit() => {
+                reversed.push(*digit);
+                start = start.checked_sub(1)?;
+            }
+            _ => start = start.checked_sub(separator_at_end(before)?)?,
         }
     }
     let code = reversed.iter().rev().map(|digit| char::from(*digit)).collect();
     Some((raw.get(..start)?, Zeroizing::new(code)))
 }
 
-fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'-' | b'\t' | b'\r' | b'\n')
+/// A no-break space of a terminal that does not speak UTF-8.
+const LATIN_1_NO_BREAK_SPACE: u8 = 0xa0;
+
+/// Blanks of every kind, also those without a width that come along when text is copied, and hyphens of every kind.
+fn is_separator(letter: char) -> bool {
+    letter.is_whitespace()
+        || matches!(letter, '-' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2010}'..='\u{2015}' | '\u{202a}'..='\u{202e}')
+        || matches!(letter, '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{180e}' | '\u{2212}' | '\u{feff}')
+}
+
+/// The length of the separator that a text ends in.
+fn separator_at_end(text: &[u8]) -> Option<usize> {
+    let is_one = |length: &usize| {
+        let tail = text.len().checked_sub(*length).and_then(|start| text.get(start..));
+        let mut letters = tail.and_then(|tail| std::str::from_utf8(tail).ok()).into_iter().flat_map(str::chars);
+        letters.next().is_some_and(is_separator) && letters.next().is_none()
+    };
+    (1..=3).find(is_one).or_else(|| text.ends_with(&[LATIN_1_NO_BREAK_SPACE]).then_some(1))
 }
 
 #[cfg(test)]
@@ -89,7 +119,16 @@ mod tests {
 
     #[test]
     fn spaces_hyphens_and_line_ends_do_not_matter() {
-        for typed in ["123456", "123 456", "123-456", " 123456\r\n", "1 2 3 4 5 6", "123456\r"] {
+        let pasted = [
+            "123\u{a0}456",
+            "\u{202f}123\u{2007}456",
+            "\u{feff}123456\u{200b}",
+            "123\u{2011}456",
+            "\u{202a}123456\u{202c}",
+        ];
+        for typed in
+            ["123456", "123 456", "123-456", " 123456\r\n", "1 2 3 4 5 6", "123456\r"].into_iter().chain(pasted)
+        {
             assert!(
                 matches!(Answer::parse(typed.as_bytes()), Answer::Code(code) if code.expose() == "123456"),
                 "{typed:?}"
@@ -108,6 +147,22 @@ mod tests {
         }
         assert!(matches!(Answer::parse(&[0xff, 0xfe, b'1', b'2']), Answer::Unintelligible));
         assert!(matches!(Answer::parse(b"\x08\n\r\x7fINCORRECT"), Answer::Unintelligible));
+    }
+
+    #[test]
+    fn a_no_break_space_of_latin_1_is_a_blank_and_no_other_byte_is() {
+        assert!(matches!(Answer::parse(b"123\xa0456"), Answer::Code(code) if code.expose() == "123456"));
+        assert!(matches!(Answer::parse(b"123\xa1456"), Answer::Unintelligible));
+        assert!(is_blank(b"") && is_blank(b" \xa0\t") && is_blank("\u{a0}\u{200b}".as_bytes()) && !is_blank(b"\xff"));
+    }
+
+    #[test]
+    fn pasted_blanks_are_dropped_from_the_code_of_a_combined_answer_and_stay_in_the_password() {
+        for typed in ["pass\u{a0}word755\u{a0}224", "pass\u{a0}word755224\u{200b}\r"] {
+            let (password, code) = split_combined(typed.as_bytes(), 6).unwrap();
+            assert_eq!((password, code.as_str()), ("pass\u{a0}word".as_bytes(), "755224"), "{typed:?}");
+        }
+        assert!(split_combined("p755\u{e9}224".as_bytes(), 6).is_none());
     }
 
     #[test]

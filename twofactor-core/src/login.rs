@@ -288,7 +288,8 @@ impl Login<'_> {
         let answer = [Answer::parse(&reply)];
         let denial = match self.redeem(identified, &answer, None) {
             Err(denial) if denial.near_miss => denial,
-            other => return other,
+            Err(denial) => return Err(denial.of_answer(&reply)),
+            right => return right,
         };
         match &answer {
             [Answer::Code(first)] if self.world.config.resync_at_login == ResyncAtLogin::Yes => {
@@ -303,7 +304,8 @@ impl Login<'_> {
     fn resynchronize(&mut self, identified: &Result<UserName, Unidentified>, first: &Code) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask(NEXT_CODE_PROMPT)?;
         self.refuse_passwords(&reply, identified)?;
-        let redeemed = self.redeem(identified, &[Answer::parse(&reply)], Some(first))?;
+        let redeemed = self.redeem(identified, &[Answer::parse(&reply)], Some(first));
+        let redeemed = redeemed.map_err(|denial| denial.of_answer(&reply))?;
         if let Factor::Token { label, drift } = redeemed.factor() {
             let record = self.about(Record::new(Event::Resynced)).with("token", label).with("drift", drift);
             self.audit.record(&record);
@@ -317,7 +319,7 @@ impl Login<'_> {
             return Err(Denial::dummy_password(identified));
         }
         if self.conversation.password().is_some_and(|password| same(&password, reply)) {
-            return Err(Denial::password_repeated());
+            return Err(Denial::password_repeated(&self.request.service));
         }
         Ok(())
     }
@@ -332,7 +334,7 @@ impl Login<'_> {
         let redeemed = self.redeem(identified, &readings.answers, None);
         let right = redeemed.as_ref().ok().map(Redeemed::reading);
         self.conversation.set_password(readings.password(&reply, right))?;
-        redeemed
+        redeemed.map_err(|denial| denial.of_answer(&reply))
     }
 
     /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
@@ -427,7 +429,8 @@ pub fn may_try_again(reason: Reason) -> bool {
         reason,
         Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
     );
-    about_the_code || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser | Reason::PasswordRepeated)
+    about_the_code
+        || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser | Reason::PasswordRepeated | Reason::NoAnswer)
 }
 
 /// sshd repeats the junk to the length of what was typed (openssh, auth-pam.c, `fake_password`).

@@ -152,6 +152,11 @@ impl Program {
         self.obstacle_with(&is_setuid_root)
     }
 
+    /// Whether it has a password and nothing else, and gives it as every answer.
+    pub fn repeats_password(&self) -> bool {
+        matches!(self.answers, Answers::Password)
+    }
+
     fn obstacle_with(&self, is_setuid_root: &dyn Fn(&Path) -> bool) -> Option<Obstacle> {
         match (self.rights, self.answers) {
             (Rights::Own(files), _) if !files.iter().any(|file| is_setuid_root(Path::new(file))) => {

@@ -27,6 +27,8 @@ pub enum Reason {
     UnknownUser,
     /// The answer was the password again, or sshd's stand-in for one.
     PasswordRepeated,
+    /// The answer was empty.
+    NoAnswer,
     /// The store cannot be read or written.
     StoreUnavailable,
     /// The store holds something we did not write.
@@ -91,7 +93,7 @@ impl fmt::Display for ReturnCode {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::WrongCode,
         Self::Replayed,
         Self::Throttled,
@@ -103,6 +105,7 @@ impl Reason {
         Self::NoAccountLine,
         Self::UnknownUser,
         Self::PasswordRepeated,
+        Self::NoAnswer,
         Self::StoreUnavailable,
         Self::StoreCorrupt,
         Self::LockTimeout,
@@ -128,6 +131,7 @@ impl Reason {
             Self::NoAccountLine => "no-account-line",
             Self::UnknownUser => "unknown-user",
             Self::PasswordRepeated => "password-repeated",
+            Self::NoAnswer => "no-answer",
             Self::StoreUnavailable => "store-unavailable",
             Self::StoreCorrupt => "store-corrupt",
             Self::LockTimeout => "lock-timeout",
@@ -151,7 +155,8 @@ impl Reason {
             | Self::FactorNotAllowed
             | Self::InvitationWrong
             | Self::NoAccountLine
-            | Self::PasswordRepeated => ReturnCode::AuthErr,
+            | Self::PasswordRepeated
+            | Self::NoAnswer => ReturnCode::AuthErr,
             Self::Throttled => ReturnCode::MaxTries,
             Self::UnknownUser => ReturnCode::UserUnknown,
             Self::StoreUnavailable | Self::StoreCorrupt | Self::LockTimeout | Self::UnsafeFile | Self::NotRoot => {
@@ -176,6 +181,7 @@ impl Reason {
             | Self::InvitationWrong
             | Self::UnknownUser
             | Self::PasswordRepeated
+            | Self::NoAnswer
             | Self::Conversation => Blame::Login,
             Self::StoreUnavailable
             | Self::StoreCorrupt

@@ -24,6 +24,14 @@ impl Serial {
         (fits && plain && text != "recovery").then(|| Self(text.to_owned()))
     }
 
+    /// Takes what a person typed or pasted: blanks around it do not count, nor does the apostrophe by which a spreadsheet keeps
+    /// leading zeros.
+    pub fn typed(text: &str) -> Option<Self> {
+        let text =
+            text.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '\u{200b}' | '\u{feff}'));
+        Self::new(text.strip_prefix(['\'', '\u{2018}', '\u{2019}']).unwrap_or(text).trim_start())
+    }
+
     /// A new serial for an app's secret: `app-` and 40 random bits, to tell the few apps of one user apart.
     pub fn generate() -> Result<Self, SecretError> {
         let mut bytes = [0; 5];
@@ -140,6 +148,15 @@ impl Token {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_serial_out_of_a_spreadsheet_is_read_without_its_apostrophe() {
+        for typed in ["00123", "'00123", " '00123\t", "\u{2019}00123", "\u{a0}00123\u{200b}", "' 00123"] {
+            assert_eq!(Serial::typed(typed).unwrap().as_str(), "00123", "{typed:?}");
+        }
+        assert!(Serial::typed("'").is_none() && Serial::typed("").is_none() && Serial::typed("00 123").is_none());
+        assert_eq!(Serial::typed("o'clock").unwrap().as_str(), "o'clock");
+    }
 
     #[test]
     fn serials_are_text_and_keep_their_zeros() {

@@ -374,6 +374,8 @@ fn every_failure_asks_for_the_same_delay_and_success_for_none() {
             assert!((1_000_000..=3_000_000).contains(&asked), "{user}: {asked} microseconds");
         }
         assert_eq!(delay("alice", &alice.next_code()), 0);
+        let hung_up = host.login("alice").answering(&[Answer::Fail]);
+        assert_eq!(hung_up.delays.iter().sum::<u64>(), 0, "who presses Ctrl-C guesses nothing");
     });
 }
 

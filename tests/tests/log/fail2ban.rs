@@ -59,6 +59,8 @@ fn an_address_is_taken_from_every_guess_and_from_nothing_else() {
             login("bob", "192.0.2.103", ANY_CODE);
             login("alice", "host.example", &alice.wrong_code());
             host.login("alice").typing(alice.wrong_code());
+            // Pressed Enter.
+            login("alice", "192.0.2.105", "");
             // Hung up.
             host.login("alice").rhost("192.0.2.104").answering(&[twofactor_tests::pam::Answer::Fail]);
             for _ in 0..6 {
@@ -66,7 +68,9 @@ fn an_address_is_taken_from_every_guess_and_from_nothing_else() {
             }
             rsyslogd.settle();
             let log = fs::read_to_string("/var/log/auth.log").unwrap();
-            for reason in ["wrong-code", "throttled", "unknown-user", "replayed", "not-enrolled", "conversation"] {
+            for reason in
+                ["wrong-code", "throttled", "unknown-user", "replayed", "not-enrolled", "conversation", "no-answer"]
+            {
                 assert!(log.contains(&format!("reason={reason}")), "the test wants {reason}:\n{log}");
             }
             let mut expected = vec!["192.0.2.1", "2001:db8::2", "192.0.2.3"];

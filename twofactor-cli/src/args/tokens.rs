@@ -342,7 +342,7 @@ pub(crate) struct DeleteSeries {
 }
 
 fn serial(text: &str) -> Result<Serial, &'static str> {
-    Serial::new(text).ok_or("a serial is 1 to 64 printable ASCII characters without spaces, quotes or backslashes")
+    Serial::typed(text).ok_or("a serial is 1 to 64 printable ASCII characters without spaces, quotes or backslashes")
 }
 
 fn series(text: &str) -> Result<String, &'static str> {

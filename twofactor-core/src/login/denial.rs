@@ -3,7 +3,9 @@
 //! The user learns none of it.
 
 use super::{ConversationError, Unidentified};
+use crate::answer;
 use crate::clock::ClockError;
+use crate::programs;
 use crate::reason::Reason;
 use crate::store::StoreError;
 use crate::user::UserName;
@@ -26,10 +28,16 @@ impl Denial {
         Self { problem: Some(problem.to_string()), hint: Some(hint.into()), ..Self::of(reason) }
     }
 
-    pub(super) fn password_repeated() -> Self {
+    /// The same for what was typed: an empty answer is no wrong code.
+    pub(super) fn of_answer(self, reply: &[u8]) -> Self {
+        let is_no_answer = self.reason == Reason::WrongCode && answer::is_blank(reply);
+        if is_no_answer { Self { reason: Reason::NoAnswer, ..self } } else { self }
+    }
+
+    /// `service` says which kind of program it was.
+    pub(super) fn password_repeated(service: &str) -> Self {
         let problem = "the client answered the code prompt with the password";
-        let hint = "client used password authentication; enable KbdInteractiveAuthentication";
-        Self::explained(Reason::PasswordRepeated, &problem, hint)
+        Self::explained(Reason::PasswordRepeated, &problem, hint_for(service))
     }
 
     /// sshd puts its dummy password in the place of whatever a user typed whom it will not let in anyway.
@@ -69,5 +77,49 @@ impl From<ConversationError> for Denial {
 impl From<ClockError> for Denial {
     fn from(error: ClockError) -> Self {
         Self::explained(Reason::StoreUnavailable, &error, "set the clock")
+    }
+}
+
+/// What helps whose password arrives in the place of the code.
+fn hint_for(service: &str) -> String {
+    let combined =
+        format!("list \"{service}\" under combined in [prompt], and have users type the code behind the password");
+    if service == "sshd" {
+        return "client used password authentication; enable KbdInteractiveAuthentication. Programs that give the password as \
+                every answer (ansible -k, curl, paramiko) need a key"
+            .to_owned();
+    }
+    match programs::of(service) {
+        Some(program) if program.repeats_password() => {
+            format!("{} answers every prompt with the password: {combined}", program.name)
+        }
+        _ if AT_A_TERMINAL.contains(&service) => {
+            "the user typed the password again; the code is asked for after it".to_owned()
+        }
+        _ => format!("did the user type the password again? If the program answers every prompt with it: {combined}"),
+    }
+}
+
+/// Services whose programs put each question to the user.
+const AT_A_TERMINAL: [&str; 7] = ["login", "su", "su-l", "sudo", "sudo-i", "runuser", "runuser-l"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_depends_on_the_program() {
+        for (service, hint) in [
+            ("sshd", "enable KbdInteractiveAuthentication"),
+            ("dovecot", "dovecot answers every prompt with the password: list \"dovecot\" under combined"),
+            ("openvpn", "list \"openvpn\" under combined"),
+            ("postgresql", "PostgreSQL answers every prompt"),
+            ("sudo", "typed the password again"),
+            ("vpn-of-ours", "If the program answers every prompt with it: list \"vpn-of-ours\" under combined"),
+        ] {
+            let found = hint_for(service);
+            assert!(found.contains(hint), "{service}: {found}");
+            assert_eq!(found.contains("KbdInteractive"), service == "sshd");
+        }
     }
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::account::App;
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::audit::{Event, Record};
 use crate::config::InvitationRule;
 use crate::enrollment::{self, Proposal, TRIES};
@@ -151,6 +151,9 @@ impl Login<'_> {
         self.conversation.tell("This account has no second factor yet. Setting one up takes an invitation code.");
         let reply = self.conversation.ask(INVITATION_PROMPT)?;
         self.refuse_passwords(&reply, identified)?;
+        if answer::is_blank(&reply) {
+            return Err(Denial::of(Reason::NoAnswer));
+        }
         let typed = InvitationCode::parse(&reply).ok_or_else(|| Denial::of(Reason::InvitationWrong))?;
         let user = identified.as_ref().map_err(Denial::from)?;
         let source = Source::from_rhost(self.request.rhost.as_deref());
@@ -265,8 +268,10 @@ impl Login<'_> {
         self.refuse_passwords(&second, identified)?;
         let user = identified.as_ref().map_err(Denial::from)?;
         let problem = || Some("what was typed can be no serial with two codes".to_owned());
-        let wrong = || Denial { problem: problem(), ..Denial::of(Reason::WrongCode) };
-        let serial = std::str::from_utf8(&serial).ok().and_then(|text| Serial::new(text.trim())).ok_or_else(wrong)?;
+        let is_blank = [&serial, &first, &second].into_iter().any(|reply| answer::is_blank(reply));
+        let reason = if is_blank { Reason::NoAnswer } else { Reason::WrongCode };
+        let wrong = || Denial { problem: problem(), ..Denial::of(reason) };
+        let serial = std::str::from_utf8(&serial).ok().and_then(Serial::typed).ok_or_else(wrong)?;
         let (first, second) = (code(&first).ok_or_else(wrong)?, code(&second).ok_or_else(wrong)?);
         let source = Source::from_rhost(self.request.rhost.as_deref());
         let attempt = self.attempt(&[], &source);

@@ -121,7 +121,7 @@ impl List {
             if position == 0 && is_header(serial) {
                 continue;
             }
-            let Some(serial) = Serial::new(serial) else {
+            let Some(serial) = Serial::typed(serial) else {
                 list.problems.push((number, LineProblem::Serial));
                 continue;
             };
