@@ -151,6 +151,9 @@ const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
 const IN_THE_WAY: &str =
     "Another login of this account has not ended. Try again, or ask your administrator to look at the log.";
 
+/// What a user reads who has typed a right code that is used.
+const USED_CODE: &str = "Code already used. Wait for the next one.";
+
 /// Asked after a code that was outside the window.
 const NEXT_CODE_PROMPT: &str = "Next verification code: ";
 
@@ -288,8 +291,11 @@ impl Login<'_> {
         let answer = [Answer::parse(&reply)];
         let denial = match self.redeem(identified, &answer, None) {
             Err(denial) if denial.near_miss => denial,
-            Err(denial) => return Err(denial.of_answer(&reply)),
-            right => return right,
+            Err(denial) => {
+                self.tell_of_used_code(&denial, &answer);
+                return Err(denial.of_answer(&reply));
+            }
+            redeemed => return redeemed,
         };
         match &answer {
             [Answer::Code(first)] if self.world.config.resync_at_login == ResyncAtLogin::Yes => {
@@ -297,6 +303,20 @@ impl Login<'_> {
                 self.resynchronize(identified, first)
             }
             _ => Err(denial),
+        }
+    }
+
+    /// Tells the user of a code that was right and is used: the next one is good. This is the one exception from the same
+    /// words for all that goes wrong.
+    ///
+    /// It tells nothing to who did not have the code. To meet a used code by chance takes as many guesses as to meet a right
+    /// one; all the others were counted, and what was met opens nothing any more and says nothing about other codes. The one
+    /// that met is no guess and is not counted: two windows with one code are an honest mistake. While guesses are delayed
+    /// nothing is looked at, and so nothing told.
+    fn tell_of_used_code(&mut self, denial: &Denial, answer: &[Answer; 1]) {
+        // A hint says that the clock was ahead, and that the next code is not good either.
+        if denial.reason == Reason::Replayed && denial.hint.is_none() && matches!(answer, [Answer::Code(_)]) {
+            self.tell_unless_silent(USED_CODE);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Why a try failed, and what the log says about it beside the reason.
 //!
-//! The user learns none of it.
+//! The user learns none of it, but that a right code is used.
 
 use super::{ConversationError, Unidentified};
 use crate::answer;

@@ -357,6 +357,61 @@ fn a_replayed_code_is_denied_and_logged() {
 }
 
 #[test]
+fn a_used_code_is_called_so_to_who_has_it_and_nothing_else_is_told_apart() {
+    let used = ["Code already used. Wait for the next one.".to_owned()];
+    let host = Host::new();
+    assert!(host.types("alice", &host.code()).is_accepted());
+    assert_eq!(host.types("alice", &host.code()).told, used);
+    let older = host.types("alice", &(host.secret_code)(-1));
+    assert_eq!((older.told.as_slice(), older.denial()), (&used[..], Reason::Replayed), "burned with the newer one");
+
+    let silent = Request {
+        user: "alice".to_owned(),
+        service: "sshd".to_owned(),
+        rhost: Some("192.0.2.7".to_owned()),
+        tty: None,
+        null_ok: NullOk::No,
+        silent: true,
+    };
+    let quiet = host.run(&silent, NOW, None, vec![types(&host.code())]);
+    assert_eq!((quiet.denial(), quiet.told.len()), (Reason::Replayed, 0));
+
+    assert!(host.types("alice", &host.recovery).is_accepted());
+    let recovery = host.types("alice", &host.recovery);
+    assert_eq!((recovery.denial(), recovery.told.len()), (Reason::Replayed, 0), "no next one comes");
+    for (user, reason) in [("bob", Reason::NotEnrolled), ("nobody-here", Reason::UnknownUser)] {
+        let other = host.types(user, &host.code());
+        assert_eq!((other.denial(), other.told.len()), (reason, 0));
+    }
+    let alice = UserName::new("alice").unwrap();
+    for wrong in host.store.wrong_codes(&alice, NOW).take(5) {
+        let guess = host.login_from("alice", "sshd", Some("198.51.100.9"), NOW, vec![types(&wrong)]);
+        assert_eq!((guess.denial(), guess.told.len()), (Reason::WrongCode, 0));
+    }
+    let delayed = host.login_from("alice", "sshd", Some("198.51.100.9"), NOW, vec![types(&host.code())]);
+    assert_eq!(
+        (delayed.denial(), delayed.told.len()),
+        (Reason::Throttled, 0),
+        "a guesser who is delayed learns nothing"
+    );
+
+    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    let unconfirmed = host.types("alice", &host.code());
+    assert_eq!((unconfirmed.denial(), unconfirmed.told.len()), (Reason::NotConfirmed, 0));
+}
+
+#[test]
+fn nobody_is_told_to_wait_for_the_next_code_when_that_is_used_too() {
+    let host = Host::new();
+    let ahead = NOW.after(Duration::from_hours(3));
+    let code = (host.secret_code)(360);
+    assert!(host.login_from("alice", "sshd", Some("192.0.2.7"), ahead, vec![types(&code)]).is_accepted());
+    let outcome = host.types("alice", &host.code());
+    assert_eq!((outcome.denial(), outcome.told.len()), (Reason::Replayed, 0), "the clock was ahead");
+    assert!(outcome.lines[0].contains("codes are burned until"));
+}
+
+#[test]
 fn a_recovery_code_is_accepted_where_a_code_is_asked() {
     let host = Host::new();
     let outcome = host.types("alice", &host.recovery);
