@@ -1,4 +1,4 @@
-//! A freshly installed Debian 12 for one test: a private host whose files are those of `debootstrap`.
+//! A freshly installed Debian for one test: a private host whose files are those of `debootstrap`, for each [`Release`].
 //!
 //! The system is made once, below `target/debian`, and never changed afterwards: a test writes to memory laid over it
 //! (overlayfs). The folder's name says what is in it, so another list of packages makes another folder.
@@ -17,8 +17,27 @@ use crate::artifacts::{debian_package, workspace};
 use crate::private_host::{Host, said};
 use crate::requirements::{self, NAMESPACES, PATH};
 
-/// The release: what the package is developed on.
-const RELEASE: &str = "bookworm";
+/// A Debian that the package is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Debian 12, on which the package is developed: Linux-PAM 1.5.2, OpenSSH 9.2.
+    Bookworm,
+    /// Debian 13: Linux-PAM 1.7.0, OpenSSH 10.0, whose sessions are programs of their own.
+    Trixie,
+}
+
+impl Release {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
+
+    /// The name under which mirrors have it.
+    pub fn codename(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+}
 
 /// Where a host whose apt knows no mirror of the release gets it from.
 const USUAL_MIRROR: &str = "http://deb.debian.org/debian";
@@ -30,24 +49,45 @@ const PACKAGES: [&str; 9] =
 /// Where [`debian`] puts the package under test.
 pub const PACKAGE: &str = "/root/libpam-twofactor.deb";
 
-/// Runs `test` in a fresh Debian with the package at [`PACKAGE`], or skips it where that cannot be done.
-pub fn debian(test: impl FnOnce(&Host) + Send) {
-    if let Some(root) = base() {
-        let package = fs::read(debian_package()).unwrap();
-        crate::private_host::run_in(root, |host| {
-            fs::write(PACKAGE, package).unwrap();
-            test(host);
-        });
+/// Runs `test` in a fresh Debian of every release, with the package at [`PACKAGE`], or skips it where that cannot be done.
+pub fn debian(test: impl Fn(&Host) + Sync) {
+    if requirements::met() && requirements::programs_met(&["debootstrap", "dpkg-buildpackage"]) {
+        let package = fs::read(package_and_systems()).unwrap();
+        for release in Release::ALL {
+            fresh(release, |host| {
+                fs::write(PACKAGE, &package).unwrap();
+                test(host);
+            });
+        }
+    }
+}
+
+/// The package, and every Debian made meanwhile: linking what ships takes one thread a minute.
+fn package_and_systems() -> &'static Path {
+    std::thread::scope(|scope| {
+        let package = scope.spawn(debian_package);
+        for release in Release::ALL {
+            let _ = made(release);
+        }
+        package.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Runs `test` in a fresh Debian on which nothing is to be installed.
+#[allow(clippy::print_stdout, reason = "the runner shows it beside a failure")]
+pub fn fresh(release: Release, test: impl FnOnce(&Host) + Send) {
+    if let Some(root) = base(release) {
+        println!("on Debian {}", release.codename());
+        crate::private_host::run_in(root, test);
     }
 }
 
 /// The files of a fresh Debian, or `None` where they cannot be had.
-fn base() -> Option<&'static Path> {
-    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    if !requirements::met() || !requirements::programs_met(&["debootstrap", "dpkg-buildpackage"]) {
+fn base(release: Release) -> Option<&'static Path> {
+    if !requirements::met() || !requirements::programs_met(&["debootstrap"]) {
         return None;
     }
-    match MADE.get_or_init(|| bootstrapped(&PACKAGES).and_then(layered)) {
+    match made(release) {
         Ok(root) => Some(root),
         Err(reason) => {
             requirements::unmet(reason);
@@ -56,14 +96,25 @@ fn base() -> Option<&'static Path> {
     }
 }
 
+/// The same where all programs are there.
+fn made(release: Release) -> &'static Result<PathBuf, String> {
+    static BOOKWORM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static TRIXIE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let made = match release {
+        Release::Bookworm => &BOOKWORM,
+        Release::Trixie => &TRIXIE,
+    };
+    made.get_or_init(|| bootstrapped(release, &PACKAGES).and_then(layered))
+}
+
 /// The files of a system with these packages, made now unless they are there. The second of two processes waits for the
 /// first.
-pub fn bootstrapped(packages: &[&str]) -> Result<PathBuf, String> {
+pub fn bootstrapped(release: Release, packages: &[&str]) -> Result<PathBuf, String> {
     let folder = workspace().join("target/debian");
     fs::create_dir_all(&folder).unwrap();
     let lock = File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
-    let root = folder.join(format!("{RELEASE}-{}", packages.join("-")));
+    let root = folder.join(format!("{}-{}", release.codename(), packages.join("-")));
     if root.is_dir() {
         return Ok(root);
     }
@@ -71,9 +122,9 @@ pub fn bootstrapped(packages: &[&str]) -> Result<PathBuf, String> {
     let _ = std::io::stderr().write_all(b"debootstrap: a Debian for the tests, once\n");
     let unfinished = folder.join("unfinished");
     let _ = fs::remove_dir_all(&unfinished);
-    let mirror = mirror();
+    let mirror = mirror(release);
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", &format!("--include={}", packages.join(",")), RELEASE]);
+    debootstrap.args(["--variant=minbase", &format!("--include={}", packages.join(",")), release.codename()]);
     debootstrap.arg(&unfinished).arg(&mirror).env("PATH", PATH);
     for (name, value) in apt_proxies() {
         debootstrap.env(name, value);
@@ -109,8 +160,8 @@ pub(crate) fn over(root: &Path) -> nix::Result<()> {
 }
 
 /// The mirror this host's own apt uses for the release.
-fn mirror() -> String {
-    let fields = ["Identifier: Packages", "Component: main", &format!("Codename: {RELEASE}")];
+fn mirror(release: Release) -> String {
+    let fields = ["Identifier: Packages", "Component: main", &format!("Codename: {}", release.codename())];
     let known = Command::new("apt-get").args(["indextargets", "--format=$(REPO_URI)"]).args(fields).output();
     let known = known.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     known.lines().next().unwrap_or(USUAL_MIRROR).to_owned()

@@ -16,7 +16,7 @@ use twofactor_core::pam_service::{Line, Phase, Reading, Service, ServiceError};
 /// Stands for the stub module in a text.
 pub const STUB: &str = "STUB";
 
-/// This host's libpam, as an application that runs whatever it is given.
+/// A libpam, that of the host the test runs in, as an application that runs whatever it is given.
 #[derive(Debug)]
 pub struct Libpam {
     process: Child,
@@ -30,11 +30,23 @@ impl Libpam {
     /// Starts it; `program` is the content of [`crate::artifacts::pam_reader`], because a private host does not see every folder.
     /// Services are described in `folder`, which also gets the stub.
     pub fn start(program: &[u8], folder: &Path) -> Self {
+        let stub = Self::compiled_stub(folder);
+        Self::start_with(program, &stub, folder)
+    }
+
+    /// The stub, compiled in `folder`, for a host without a compiler.
+    pub fn compiled_stub(folder: &Path) -> Vec<u8> {
         let (source, stub) = (folder.join("stub.c"), Self::stub_in(folder));
         fs::write(&source, include_str!("pam_text/stub.c")).unwrap();
         let mut compiler = Command::new("gcc");
         compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&stub).arg(&source);
         assert!(compiler.status().expect("gcc runs").success(), "the stub compiles");
+        fs::read(stub).unwrap()
+    }
+
+    /// Starts it with a stub that was compiled elsewhere.
+    pub fn start_with(program: &[u8], stub: &[u8], folder: &Path) -> Self {
+        fs::write(Self::stub_in(folder), stub).unwrap();
         let reader = folder.join("pam-reader");
         fs::write(&reader, program).unwrap();
         fs::set_permissions(&reader, Permissions::from_mode(0o700)).unwrap();

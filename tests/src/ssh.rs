@@ -207,7 +207,8 @@ impl Drop for Sshd<'_> {
 fn daemons() -> usize {
     let processes = fs::read_dir("/proc").expect("a private /proc").flatten();
     let names = processes.filter_map(|process| fs::read_to_string(process.path().join("comm")).ok());
-    names.filter(|name| name.trim_end() == "sshd").count()
+    // OpenSSH 9.8 and later run a session as `sshd-session` and its login as `sshd-auth`.
+    names.filter(|name| name.starts_with("sshd")).count()
 }
 
 /// A prompt without what the client put before it.

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use twofactor_tests::artifacts::{debian_package, workspace};
-use twofactor_tests::debian::bootstrapped;
+use twofactor_tests::debian::{Release, bootstrapped};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::{PASSWORD, PASSWORD_HASH, said};
 use twofactor_tests::requirements::PATH;
@@ -28,7 +28,7 @@ fn main() {
     let started = Instant::now();
     let say = |words: &str| println!("{:>4} s  {words}", started.elapsed().as_secs());
     say("a Debian with a kernel, and the package");
-    let root = bootstrapped(&PACKAGES).unwrap_or_else(|reason| panic!("{reason}"));
+    let root = bootstrapped(Release::Bookworm, &PACKAGES).unwrap_or_else(|reason| panic!("{reason}"));
     let disk = disk(&root, debian_package());
 
     say("first boot");

@@ -7,8 +7,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use twofactor_tests::debian::{PACKAGE, debian};
+use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer, WRITE_DOWN, client, recovery_codes};
 use twofactor_tests::oathtool::Authenticator;
-use twofactor_tests::private_host::{Host, said};
+use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::qr;
+use twofactor_tests::ssh::Client;
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::system::{
@@ -90,6 +93,42 @@ fn from_a_fresh_debian_to_a_protected_sshd_and_back() {
         now.retain(|path, _| !path.ends_with('-'));
         settings.retain(|path, _| !path.ends_with('-'));
         assert_same(&settings, &now);
+    });
+}
+
+#[test]
+fn a_first_login_over_ssh_sets_up_an_app_and_its_codes_open_sessions_once() {
+    debian(|host| {
+        host.add_user("alice");
+        install(host);
+        host.configure(ENROLL);
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes", "--force"]);
+        let sshd = host.own_sshd();
+        let mut terminal = sshd.terminal(&client("alice"));
+        terminal.expect("Password: ");
+        terminal.type_line(PASSWORD);
+        let shown = terminal.expect(CONFIRM);
+        let offer = Offer::read(&shown);
+        assert_eq!(qr::from_half_blocks(&shown).as_deref(), Some(offer.uri.as_str()), "{shown}");
+        let code = offer.app.code(0);
+        terminal.type_line(&code);
+        let recovery = recovery_codes(&terminal.expect(WRITE_DOWN));
+        assert_eq!(recovery.len(), 10);
+        terminal.type_line("");
+        terminal.expect("$ ");
+        drop(terminal);
+        sshd.wait_until_everybody_left();
+
+        assert!(!ssh(&sshd, &code).opened(), "the confirmation is used");
+        host.assert_logged(&["denied user=alice", "reason=replayed"]);
+        let next = ssh(&sshd, &offer.app.code(1));
+        assert!(next.opened(), "{}", said(&next.output));
+        assert_eq!(next.prompts, ["Password: ", "Verification code: "]);
+        assert!(ssh(&sshd, &recovery[0]).opened(), "a recovery code");
+        assert!(!ssh(&sshd, &recovery[0]).opened(), "the same again");
+        let wrong = sshd.client(&Client { password: "wrong", code: &recovery[1], ..client("alice") });
+        assert!(!wrong.opened(), "a wrong password");
+        assert!(ssh(&sshd, &recovery[1]).opened(), "which used no code up");
     });
 }
 

@@ -1,4 +1,4 @@
-//! The Debian package in a freshly installed Debian 12: dpkg, apt, pam-auth-update, sshd, login, su and sudo are real.
+//! The Debian package in a freshly installed Debian 12 and a Debian 13: dpkg, apt, pam-auth-update, sshd, login, su and sudo are real.
 //!
 //! What always holds here: PAM never names a module that is not there, and whoever could log in before can log in
 //! afterwards, whatever happens to dpkg meanwhile.

@@ -50,7 +50,8 @@ pub(crate) fn repacked(host: &Host, name: &str, edit: impl FnOnce(&Path)) -> Str
     done(host, "dpkg-deb", &["--raw-extract", PACKAGE, &folder]);
     edit(Path::new(&folder));
     let package = format!("/root/{name}.deb");
-    done(host, "dpkg-deb", &["--build", "--root-owner-group", &folder, &package]);
+    // Not compressed, which would take longer than installing it.
+    done(host, "dpkg-deb", &["-Znone", "--root-owner-group", "--build", &folder, &package]);
     fs::remove_dir_all(folder).unwrap();
     package
 }

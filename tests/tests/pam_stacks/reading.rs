@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use twofactor_core::pam_service::Reading;
 use twofactor_tests::artifacts::{pam_reader, workspace};
+use twofactor_tests::debian::{Release, fresh};
 use twofactor_tests::pam_text::Libpam;
 use twofactor_tests::private_host::{private_host, said};
 use twofactor_tests::random::Random;
@@ -53,16 +55,40 @@ const PIECES: [&[u8]; 24] = [
 fn damaged_texts_are_read_as_libpam_reads_them() {
     let program = fs::read(pam_reader()).unwrap();
     private_host(|_| {
-        let mut libpam = Libpam::start(&program, "/etc/pam.d".as_ref());
-        let seed = Random::seed();
-        let mut random = Random::new(seed);
-        for number in 0..4000 {
-            let text = damaged(&mut random);
-            if let Some(disagreement) = libpam.disagreement(&text) {
-                panic!("seed {seed}, text {number}: {disagreement}");
-            }
-        }
+        let libpam = Libpam::start(&program, "/etc/pam.d".as_ref());
+        assert_agrees_on_damaged_texts(libpam);
     });
+}
+
+/// It ends a continued line at a blank line, which that of Debian 12 does not.
+#[test]
+fn damaged_texts_are_read_as_the_libpam_of_debian_13_reads_them() {
+    let program = fs::read(pam_reader()).unwrap();
+    let stub = stub();
+    fresh(Release::Trixie, |_| {
+        let libpam = Libpam::start_with(&program, &stub, "/etc/pam.d".as_ref());
+        assert_eq!(libpam.reading(), Reading::New);
+        assert_agrees_on_damaged_texts(libpam);
+    });
+}
+
+/// The stub, compiled where a compiler is: a fresh Debian has none.
+fn stub() -> Vec<u8> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    private_host(move |_| sender.send(Libpam::compiled_stub("/tmp".as_ref())).unwrap());
+    receiver.recv().unwrap_or_default()
+}
+
+#[track_caller]
+fn assert_agrees_on_damaged_texts(mut libpam: Libpam) {
+    let seed = Random::seed();
+    let mut random = Random::new(seed);
+    for number in 0..4000 {
+        let text = damaged(&mut random);
+        if let Some(disagreement) = libpam.disagreement(&text) {
+            panic!("seed {seed}, text {number}: {disagreement}");
+        }
+    }
 }
 
 #[test]
