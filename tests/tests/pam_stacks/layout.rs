@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use nix::mount::{MsFlags, mount};
@@ -29,31 +30,47 @@ const STUBS: [(&str, &str); 7] = [
 
 /// Runs `test` on a host with the files of `distribution`; somebody who may become root is enrolled there.
 pub(crate) fn on(distribution: &str, test: impl FnOnce(&Host, &Layout) + Send) {
+    // Read before: a private host may have something else where the checkout lies.
+    let layout = Layout::new(distribution);
     private_host(|host| {
-        let layout = Layout::new(distribution);
         layout.install(host);
         test(host, &layout);
     });
 }
 
+/// The source of every stub. In memory, as the files of the distributions are.
+const STUB: &str = include_str!("stub.c");
+
+/// Files by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
 /// The files of a distribution.
 pub(crate) struct Layout {
-    folder: PathBuf,
+    /// Of `/etc/pam.d`.
+    own: Files,
+    /// Of `/usr/lib/pam.d`.
+    vendor: Files,
     security: PathBuf,
 }
 
 impl Layout {
     fn new(distribution: &str) -> Self {
         let folder = workspace().join("tests/tests/pam_stacks/fixtures").join(distribution);
-        Self { folder, security: PathBuf::from("/run/twofactor-tests/security") }
+        let layout = Self {
+            own: read(&folder.join("pam.d")),
+            vendor: read(&folder.join("usr-lib-pam.d")),
+            security: PathBuf::from("/run/twofactor-tests/security"),
+        };
+        assert!(!layout.own.is_empty() || !layout.vendor.is_empty(), "{} has files", folder.display());
+        layout
     }
 
     fn install(&self, host: &Host) {
         host.configure(CONFIGURATION);
-        replace_folder(&self.folder.join("pam.d"), Path::new("/etc/pam.d"));
+        replace_files(&self.own, Path::new("/etc/pam.d"));
         let vendor = Path::new("/run/twofactor-tests/usr-lib-pam.d");
         fs::create_dir(vendor).unwrap();
-        replace_folder(&self.folder.join("usr-lib-pam.d"), vendor);
+        replace_files(&self.vendor, vendor);
         bind(vendor, Path::new("/usr/lib/pam.d"));
         self.install_modules(host);
         for user in ["alice", "bobby", "carol", "david", "erin"] {
@@ -84,14 +101,12 @@ impl Layout {
 
     /// The text of a service as it is shipped.
     pub(crate) fn shipped(&self, service: &str) -> Option<Vec<u8>> {
-        fs::read(self.folder.join("pam.d").join(service)).ok()
+        self.own.get(service).cloned()
     }
 
     /// The services of the distribution, without what they include.
     pub(crate) fn services(&self) -> Vec<String> {
-        let folders = ["pam.d", "usr-lib-pam.d"].map(|name| self.folder.join(name));
-        let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-        let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = self.own.keys().chain(self.vendor.keys()).cloned().collect();
         names.retain(|name| !placing::is_shared(name));
         names.sort();
         names
@@ -99,8 +114,13 @@ impl Layout {
 }
 
 /// Everything below `/etc/pam.d`, by name.
-pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir("/etc/pam.d").unwrap().map(|entry| entry.unwrap());
+pub(crate) fn files() -> Files {
+    read(Path::new("/etc/pam.d"))
+}
+
+/// The files of a folder; of a folder that is not there, none.
+fn read(folder: &Path) -> Files {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
@@ -108,22 +128,25 @@ pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
 fn compiled() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let source = workspace().join("tests/tests/pam_stacks/stub.c");
         let built = Path::new("/run/twofactor-tests/pam_stub.so");
         let mut compiler = Command::new("gcc");
-        compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(built).arg(source).arg("-lpam");
-        assert!(compiler.status().expect("gcc runs").success(), "the stub compiles");
+        compiler
+            .args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"])
+            .arg(built)
+            .args(["-x", "c", "-", "-lpam"]);
+        let mut compiler = compiler.stdin(Stdio::piped()).spawn().expect("gcc starts");
+        compiler.stdin.take().expect("a pipe").write_all(STUB.as_bytes()).unwrap();
+        assert!(compiler.wait().expect("gcc runs").success(), "the stub compiles");
         fs::read(built).unwrap()
     })
 }
 
-fn replace_folder(from: &Path, to: &Path) {
-    for entry in fs::read_dir(to).unwrap() {
+fn replace_files(files: &Files, folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    for entry in fs::read_dir(from).into_iter().flatten() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    for (name, text) in files {
+        fs::write(folder.join(name), text).unwrap();
     }
 }
 

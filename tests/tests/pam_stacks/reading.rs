@@ -1,6 +1,7 @@
 //! The text of services: what the real libpam reads in damaged files, and what becomes of a file that it reads in two ways.
 
 use std::fs;
+use std::path::PathBuf;
 
 use twofactor_core::pam_service::Reading;
 use twofactor_tests::artifacts::{pam_reader, workspace};
@@ -94,14 +95,14 @@ fn assert_agrees_on_damaged_texts(mut libpam: Libpam) {
 #[test]
 fn what_the_fuzz_target_starts_from_is_read_as_libpam_reads_it() {
     let program = fs::read(pam_reader()).unwrap();
+    let corpus = workspace().join("tests/fuzz/corpus/pam_text");
+    let paths = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
+    let texts: Vec<(PathBuf, Vec<u8>)> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    assert!(texts.len() >= 19, "{texts:?}");
     private_host(|_| {
         let mut libpam = Libpam::start(&program, "/etc/pam.d".as_ref());
-        let corpus = workspace().join("tests/fuzz/corpus/pam_text");
-        let files: Vec<_> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(files.len() >= 19, "{files:?}");
-        for file in files {
-            let disagreement = libpam.disagreement(&fs::read(&file).unwrap());
-            assert_eq!(disagreement, None, "{}", file.display());
+        for (path, text) in texts {
+            assert_eq!(libpam.disagreement(&text), None, "{}", path.display());
         }
     });
 }

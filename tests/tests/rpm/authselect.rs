@@ -1,9 +1,10 @@
 //! The recipe for authselect, executed by the real libpam: the files that authselect's profile `local` makes, and the lines
 //! of `packaging/rpm/authselect.md` where it says they go.
 
-use twofactor_tests::artifacts::workspace;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
+
+const RECIPE: &str = include_str!("../../../packaging/rpm/authselect.md");
 
 /// What Fedora's sshd, login and su have in common.
 const SERVICE: &str = "auth substack password-auth\nauth include postlogin\naccount include password-auth\n";
@@ -18,8 +19,7 @@ ACCOUNT
 
 /// The line of the block ```` ```name ```` of the recipe.
 fn line_of(name: &str) -> String {
-    let recipe = std::fs::read_to_string(workspace().join("packaging/rpm/authselect.md")).unwrap();
-    let block = recipe.split(&format!("```{name}\n")).nth(1).expect("the recipe has this block");
+    let block = RECIPE.split(&format!("```{name}\n")).nth(1).expect("the recipe has this block");
     block.lines().next().unwrap().trim().to_owned()
 }
 

@@ -3,10 +3,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 
-use twofactor_tests::artifacts::workspace;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
 use twofactor_tests::random::Random;
@@ -52,7 +51,7 @@ fn run(host: &Host, budget: &Budget, change: impl Fn(&mut Files, &mut Random), r
     let household = Household::move_in(host);
     let snapshot = Snapshot::take(host);
     let codes = [0, 1].map(|counter| household.hers.code_of(counter));
-    let shipped = read(&workspace_fixture());
+    let shipped = shipped();
     while budget.allows(&tally) {
         tally.case();
         snapshot.restore(host);
@@ -130,10 +129,18 @@ fn lets_in(host: &Host, typed: &Typed<'_>) -> bool {
     outcome.results.iter().all(|(_, code)| *code == ReturnCode::SUCCESS)
 }
 
-fn workspace_fixture() -> PathBuf {
-    // The checkout may lie where this host has something else; /etc/pam.d is Debian's own.
-    let fixture = workspace().join("tests/tests/pam_stacks/fixtures/debian-12/pam.d");
-    if fixture.is_dir() { fixture } else { PathBuf::from(FOLDER) }
+/// Debian's files, in memory: a private host may have something else where the checkout lies.
+fn shipped() -> Files {
+    macro_rules! fixtures {
+        ($($name:literal)*) => {
+            [$(($name, include_bytes!(concat!("../../../tests/pam_stacks/fixtures/debian-12/pam.d/", $name)).as_slice())),*]
+        };
+    }
+    let files = fixtures! {
+        "common-account" "common-auth" "common-password" "common-session" "common-session-noninteractive"
+        "gdm-password" "login" "other" "sshd" "su" "su-l" "sudo" "sudo-i"
+    };
+    files.map(|(name, text)| (name.to_owned(), text.to_vec())).into()
 }
 
 fn read(folder: &Path) -> Files {
