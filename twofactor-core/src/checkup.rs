@@ -103,7 +103,7 @@ impl Finding {
 }
 
 /// Names for a sentence: all of a few, the first of many.
-fn some_of<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+pub fn some_of<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     const MOST: usize = 8;
     let names: Vec<&str> = names.into_iter().collect();
     match names.len().checked_sub(MOST) {

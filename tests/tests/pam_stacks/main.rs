@@ -15,3 +15,4 @@ mod refusals;
 mod removing;
 mod siblings;
 mod sshd;
+mod warnings;

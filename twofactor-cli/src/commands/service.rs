@@ -12,6 +12,7 @@ mod leftovers;
 mod list;
 mod programs;
 mod records;
+mod remarks;
 mod siblings;
 mod sshd;
 
@@ -27,6 +28,7 @@ use crate::output::{self, Format, Output};
 use crate::terminal::{self, Yes};
 
 use change::Change;
+use remarks::Remarks;
 
 /// Where services are changed.
 const ETC: &str = FOLDERS[0];
@@ -148,8 +150,13 @@ impl Consent {
     }
 }
 
-/// Shows the changes. `Ok` when they are to be made.
-fn shown<'c>(changes: impl Iterator<Item = &'c Change>, consent: Consent, output: &Output) -> Result<(), Failure> {
+/// Shows the changes, and what there is to say of them. `Ok` when they are to be made.
+fn shown<'c>(
+    changes: impl Iterator<Item = &'c Change>,
+    remarks: &Remarks,
+    consent: Consent,
+    output: &Output,
+) -> Result<(), Failure> {
     let diff: String = changes.map(Change::diff).collect();
     if consent == Consent::Asked && !terminal::is_interactive() {
         return Err(Failure::CannotAsk);
@@ -160,6 +167,7 @@ fn shown<'c>(changes: impl Iterator<Item = &'c Change>, consent: Consent, output
         (Format::Json, Consent::Asked) => output::progress(printable(&diff).trim_end()),
         (Format::Json, Consent::Never | Consent::Given) => {}
     }
+    remarks.say();
     if consent == Consent::Asked {
         return match terminal::ask_yes("Change these files? [y/N] ")? {
             Yes::Yes => Ok(()),

@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use super::services::{asks_first_factor, our_lines};
 use super::{Finding, Id, some_of};
 use crate::clock::UnixTime;
 use crate::config::{Config, InvitationRule};
+use crate::pam_service::{Phase, Service};
 use crate::policy::{self, By, Candidates, Decision, NullOk, Ruling};
 use crate::rule::{Factors, Facts};
 use crate::shell::quoted;
@@ -111,6 +113,23 @@ pub fn of_people(
     Ok(troubles.iter().map(Trouble::finding).collect())
 }
 
+/// Those of `people` whom a service refuses now: they are asked for a second factor there and have none that counts.
+pub fn refused<'p>(
+    config: &Config,
+    people: &'p [Person],
+    service: &Guarded,
+    users: &dyn UserDatabase,
+    now: UnixTime,
+) -> Result<Vec<&'p Person>, LookupError> {
+    let mut refused = Vec::new();
+    for person in people.iter().filter(|person| service.lets_try(person)) {
+        if matches!(prospect(config, person, service, users, now)?, Prospect::Stranded) {
+            refused.push(person);
+        }
+    }
+    Ok(refused)
+}
+
 /// What awaits somebody at a login.
 enum Prospect {
     /// He gets in, or that is not known.
@@ -167,6 +186,13 @@ fn ruling(config: &Config, person: &Person, service: &Guarded, users: &dyn UserD
 }
 
 impl Guarded {
+    /// A service that asks for a code, as its first line of ours says; `None` when it asks for none.
+    pub fn of(service: &Service) -> Option<Self> {
+        let (_, arguments) = our_lines(service).find(|(line, _)| line.phase == Phase::Auth)?;
+        let first_factor = if asks_first_factor(service) { FirstFactor::Asked } else { FirstFactor::NotAsked };
+        Some(Self { name: service.name.clone(), null_ok: arguments.null_ok, first_factor })
+    }
+
     /// Whether somebody gets as far as our line.
     fn lets_try(&self, person: &Person) -> bool {
         self.keeps_out(person).is_none()
@@ -300,6 +326,27 @@ mod tests {
         assert_eq!(ids(tokens_only, &people[..1]), [Id::NoAdministrator], "an app does not count there");
         let nullok = Guarded { null_ok: NullOk::Yes, ..service("sshd") };
         assert_eq!(found("", &people, &[nullok]), []);
+    }
+
+    #[test]
+    fn those_whom_a_service_would_refuse_are_counted_by_their_rules() {
+        let refused = |config: &str, people: &[Person], guarded: &Guarded| {
+            let now = UnixTime::from_rfc3339("2027-01-20T00:00:00Z").unwrap();
+            let config = Config::parse(config).unwrap();
+            let refused = refused(&config, people, guarded, &SystemUsers, now).unwrap();
+            refused.into_iter().map(|person| person.name.to_string()).collect::<Vec<_>>()
+        };
+        let without = |name: &str| person(name, Role::User, Factors::NONE);
+        let locked = Person { password: Password::Locked, ..without("key") };
+        let unknown = Person { has: None, ..without("damaged") };
+        let people = [person("alice", Role::User, APP), without("bob"), without("root"), locked, unknown];
+        assert_eq!(refused("", &people, &service("login")), ["bob", "root"]);
+        assert_eq!(refused("", &people, &Guarded { null_ok: NullOk::Yes, ..service("login") }), [""; 0]);
+        let until =
+            |day: &str| format!("[[rule]]\nservices = [\"login\"]\nsecond_factor = \"optional\"\nuntil = {day}\n");
+        assert_eq!(refused(&until("2027-01-21"), &people, &service("login")), [""; 0]);
+        assert_eq!(refused(&until("2027-01-20"), &people, &service("login")), ["bob", "root"]);
+        assert_eq!(refused(&until("2027-01-21"), &people, &service("sudo")), ["bob", "root"]);
     }
 
     #[test]

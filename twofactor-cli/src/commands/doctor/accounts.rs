@@ -1,13 +1,13 @@
 //! People: who may log in, who is enrolled, and what is about to go wrong for them.
 
 use twofactor_core::account::{Confirmation, REPEATED};
-use twofactor_core::checkup::people::{FirstFactor, Guarded, of_people};
-use twofactor_core::checkup::services::{asks_first_factor, lets_in, our_lines};
+use twofactor_core::checkup::people::{Guarded, of_people};
+use twofactor_core::checkup::services::lets_in;
 use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::Config;
 use twofactor_core::login::FEW_RECOVERY_CODES;
-use twofactor_core::pam_service::{Phase, Service};
+use twofactor_core::pam_service::Service;
 use twofactor_core::store::Store as _;
 use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::trusted::Owner;
@@ -139,16 +139,9 @@ fn look_at_people(
         let others = if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
         area.could_not_check(format!("what {first}{others} could log in with"), "the state cannot be read");
     }
-    let guarded: Vec<Guarded> = services.iter().filter(|service| lets_in(service)).filter_map(guarded).collect();
+    let guarded: Vec<Guarded> = services.iter().filter(|service| lets_in(service)).filter_map(Guarded::of).collect();
     match of_people(config, &source.file.display().to_string(), &people, &guarded, &SystemUsers, now) {
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("who is asked for what", error),
     }
-}
-
-/// A service that asks for a code, as its first line says.
-fn guarded(service: &Service) -> Option<Guarded> {
-    let (_, arguments) = our_lines(service).find(|(line, _)| line.phase == Phase::Auth)?;
-    let first_factor = if asks_first_factor(service) { FirstFactor::Asked } else { FirstFactor::NotAsked };
-    Some(Guarded { name: service.name.clone(), null_ok: arguments.null_ok, first_factor })
 }

@@ -22,6 +22,7 @@ use crate::output::{self, Output};
 use super::change::{self, Change};
 use super::leftovers::{self, Kept};
 use super::records::{Origin, Record, Records};
+use super::remarks::Remarks;
 use super::sshd::Removed;
 use super::{Consent, Named, Text, folders, shown, siblings, sshd};
 
@@ -72,18 +73,20 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     let records = Records::open(&state, &accounts).map_err(ServiceFailure::from)?;
     let (mut plans, kept) =
         if arguments.all { all(&records)? } else { (some(&arguments.services, &records)?, Vec::new()) };
+    let mut remarks = Remarks::default();
     if !arguments.all {
-        siblings::warn_of_asking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>());
+        siblings::warn_of_asking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), &mut remarks);
     }
     let changes: Vec<&Change> = plans.iter().flat_map(|plan| plan.change.iter().chain(plan.drop_in.change())).collect();
     if changes.is_empty() {
+        remarks.say();
         for plan in &plans {
             records.forget(&plan.named.name).map_err(ServiceFailure::from)?;
         }
         output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans))?;
         return Ok(nothing_is_left(arguments, &plans, &kept)?);
     }
-    shown(changes.iter().copied(), consent, output)?;
+    shown(changes.iter().copied(), &remarks, consent, output)?;
     if consent == Consent::Never {
         output.report_json(|| as_json(&plans))?;
         return Ok(nothing_is_left(arguments, &plans, &kept)?);

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
+use twofactor_core::checkup::people::Guarded;
+use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::Answers;
 use twofactor_core::pam_service::{modules, placing};
@@ -13,10 +15,11 @@ use crate::args;
 use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::journal;
-use crate::output::{self, Output};
+use crate::output::Output;
 
 use super::change::{self, Change};
 use super::records::{self, Origin, Record, Records};
+use super::remarks::{Refused, Remarks};
 use super::{Consent, Named, Text, administrators, first_administrator, folders, programs, shown, siblings, sshd};
 
 /// What becomes of one service.
@@ -32,73 +35,83 @@ struct Step {
     record: Record,
     /// What was wrong before.
     wrong: Vec<Finding>,
+    /// What the service asks for then.
+    guarded: Option<Guarded>,
     /// The first factor behind whose refusal a code is asked for now.
     goes_on_behind: Option<Place>,
 }
 
 pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Output) -> Result<(), Failure> {
     let consent = Consent::of(arguments.dry_run, arguments.yes);
+    let mut remarks = Remarks::default();
     let all = Named::all(&arguments.services)?;
-    refuse_hopeless(&all, arguments)?;
+    refuse_hopeless(&all, arguments, &mut remarks)?;
     let plans = all.into_iter().map(|named| plan(named, host)).collect::<Result<Vec<_>, _>>()?;
     let config = programs::configuration(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), host)?;
     let config = config.as_ref();
     let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
-    let mut sshd = if about_sshd { sshd::plan()? } else { None };
+    let mut sshd = if about_sshd { sshd::plan(&mut remarks)? } else { None };
     if let Some(failure) = sshd.as_mut().and_then(|plan| plan.shut_out.take()) {
         if !arguments.force && !arguments.dry_run {
             return Err(failure.into());
         }
-        output::warning(&failure.to_string());
+        remarks.warn(failure.to_string());
     }
     let drop_in = sshd.as_ref().and_then(|plan| plan.change.as_ref());
-    siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>());
+    siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), &mut remarks);
     if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() && config.is_none() {
-        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, None, None))?);
+        remarks.say();
+        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, &Refused::default(), None, None))?);
     }
-    refuse_lockout(&plans, arguments, host, output)?;
+    refuse_lockout(&plans, arguments, host, &mut remarks, output)?;
     let steps = || plans.iter().filter_map(|plan| plan.step.as_ref().map(|step| (&plan.named, step)));
     for (named, step) in steps() {
         for finding in &step.wrong {
             output.explain(&format!("{}: {finding}", named.name));
         }
     }
-    shown(config.into_iter().chain(drop_in).chain(steps().map(|(_, step)| &step.change)), consent, output)?;
+    for (named, place) in steps().filter_map(|(named, step)| Some((named, step.goes_on_behind.as_ref()?))) {
+        remarks.warn(format!(
+            "{}: a password that {place} refuses no longer ends the login, a code is asked for all the same: wrong codes of \
+             strangers count, and delay the user",
+            named.name
+        ));
+    }
+    let refused = refused(&plans, host, &mut remarks);
+    let changes = config.into_iter().chain(drop_in).chain(steps().map(|(_, step)| &step.change));
+    shown(changes, &remarks, consent, output)?;
     if consent == Consent::Never {
-        return Ok(output.report_json(|| as_json(&plans, drop_in, config))?);
+        return Ok(output.report_json(|| as_json(&plans, &refused, drop_in, config))?);
     }
     write(&plans, sshd.as_ref(), config, host)?;
     for (named, _) in steps() {
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
         journal::write(line.with("file", named.file.display()));
     }
-    for (named, step) in steps() {
-        if let Some(place) = &step.goes_on_behind {
-            output::warning(&format!(
-                "{}: a password that {place} refuses no longer ends the login, a code is asked for all the same: wrong codes of \
-                 strangers count, and delay the user",
-                named.name
-            ));
-        }
-    }
-    if sshd.is_some() {
-        sshd::warn();
-    }
-    Ok(output.done(|| in_words(&plans, drop_in.is_some(), &host.config.state), || as_json(&plans, drop_in, config))?)
+    Ok(output.done(
+        || in_words(&plans, drop_in.is_some(), &host.config.state),
+        || as_json(&plans, &refused, drop_in, config),
+    )?)
 }
 
 /// Names every service whose program cannot ask for a code, and why.
-fn refuse_hopeless(all: &[Named], arguments: &args::services::Enable) -> Result<(), ServiceFailure> {
+fn refuse_hopeless(
+    all: &[Named],
+    arguments: &args::services::Enable,
+    remarks: &mut Remarks,
+) -> Result<(), ServiceFailure> {
     let mut hopeless = Vec::new();
     for named in all {
         if let Some(because) = programs::hopeless(&named.name) {
-            output::warning(&because);
+            remarks.warn(because);
             hopeless.push(named.name.clone());
         }
     }
     if hopeless.is_empty() || arguments.force || arguments.dry_run {
         return Ok(());
     }
+    // Nothing follows below which they could be said.
+    remarks.say();
     Err(ServiceFailure::Hopeless(hopeless))
 }
 
@@ -124,8 +137,10 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     let step = placed.map(|placed| {
         let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
         let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };
+        let service = Service::from_text(&named.name, &named.file, &after, &folders()).ok();
         Step {
             change,
+            guarded: service.as_ref().and_then(Guarded::of),
             record: Record { before, after, origin, drop_in: None },
             wrong: placed.wrong,
             goes_on_behind: placed.goes_on_behind,
@@ -139,6 +154,7 @@ fn refuse_lockout(
     plans: &[Plan],
     arguments: &args::services::Enable,
     host: &Host,
+    remarks: &mut Remarks,
     output: &Output,
 ) -> Result<(), Failure> {
     let folder = modules::folder();
@@ -151,7 +167,7 @@ fn refuse_lockout(
     let mut bosses = administrators::look(host)?;
     for plan in plans.iter().filter(|plan| plan.step.is_some()) {
         match administrators::keep_one(&plan.named.name, &bosses, host) {
-            Err(failure) if arguments.dry_run => output::warning(&failure.to_string()),
+            Err(failure) if arguments.dry_run => remarks.warn(failure.to_string()),
             Err(failure) if !arguments.yes => {
                 first_administrator::enrolled_now(failure, host, output)?;
                 bosses = administrators::look(host)?;
@@ -161,6 +177,22 @@ fn refuse_lockout(
         }
     }
     Ok(())
+}
+
+/// Everybody whom the services will refuse once they are changed. A look-up that fails keeps nothing from being done, but is
+/// said.
+fn refused(plans: &[Plan], host: &Host, remarks: &mut Remarks) -> Refused {
+    let guarded: Vec<Guarded> = plans.iter().filter_map(|plan| plan.step.as_ref()?.guarded.clone()).collect();
+    match Refused::look(&guarded, host) {
+        Ok(refused) => {
+            refused.remark(host, remarks);
+            refused
+        }
+        Err(reason) => {
+            remarks.warn(format!("it is not known whom the services will refuse: {reason}"));
+            Refused::default()
+        }
+    }
 }
 
 /// Records first, then the configuration and sshd's settings, then the services; a stack with our line and an sshd that cannot ask would let nobody
@@ -243,13 +275,14 @@ fn in_words(plans: &[Plan], settings_changed: bool, state: &Path) -> String {
     text
 }
 
-fn as_json(plans: &[Plan], drop_in: Option<&Change>, config: Option<&Change>) -> serde_json::Value {
+fn as_json(plans: &[Plan], refused: &Refused, drop_in: Option<&Change>, config: Option<&Change>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,
             "file": plan.named.file.display().to_string(),
             "changed": plan.step.is_some(),
             "wrong": plan.step.iter().flat_map(|step| &step.wrong).map(Finding::to_string).collect::<Vec<_>>(),
+            "refused": refused.of(&plan.named.name),
             "diff": plan.step.as_ref().map(|step| step.change.diff()),
         })
     });

@@ -4,32 +4,32 @@ use twofactor_core::checkup::services::asks_first_factor;
 use twofactor_core::pam_service::{Phase, Service, find, modules, siblings};
 
 use crate::error::quoted;
-use crate::output;
 
+use super::remarks::Remarks;
 use super::{Named, folders};
 
 /// Warns of services like those that are named which will go on without a second factor.
-pub(super) fn warn_of_unasking(named: &[&Named]) {
+pub(super) fn warn_of_unasking(named: &[&Named], remarks: &mut Remarks) {
     let left_out = of(named, |service| asks_first_factor(service) && !runs_ours(service));
     for name in &left_out {
-        output::warning(&format!("{name} is a service of its own, and asks for no second factor"));
+        remarks.warn(format!("{name} is a service of its own, and asks for no second factor"));
     }
-    hint("enable", &left_out);
+    hint("enable", &left_out, remarks);
 }
 
 /// Warns of services like those that are named which will go on asking.
-pub(super) fn warn_of_asking(named: &[&Named]) {
+pub(super) fn warn_of_asking(named: &[&Named], remarks: &mut Remarks) {
     let left_out = of(named, runs_ours);
     for name in &left_out {
-        output::warning(&format!("{name} is a service of its own, and still asks for a second factor"));
+        remarks.warn(format!("{name} is a service of its own, and still asks for a second factor"));
     }
-    hint("disable", &left_out);
+    hint("disable", &left_out, remarks);
 }
 
-fn hint(verb: &str, services: &[&str]) {
+fn hint(verb: &str, services: &[&str], remarks: &mut Remarks) {
     if !services.is_empty() {
         let services: Vec<String> = services.iter().map(|name| quoted(name)).collect();
-        output::hint(&format!("run \"twofactor service {verb} {}\"", services.join(" ")));
+        remarks.hint(format!("run \"twofactor service {verb} {}\"", services.join(" ")));
     }
 }
 

@@ -13,6 +13,7 @@ use crate::program::{Said, ask_sshd};
 use crate::sshd::{self, Written};
 
 use super::change::{self, Change};
+use super::remarks::Remarks;
 
 /// The service that these settings belong to.
 pub(super) const SERVICE: &str = "sshd";
@@ -42,11 +43,14 @@ fn settings_text() -> String {
 }
 
 /// What sshd needs beside its PAM service; `None` on a host without sshd.
-pub(super) fn plan() -> Result<Option<Plan>, ServiceFailure> {
+pub(super) fn plan(remarks: &mut Remarks) -> Result<Option<Plan>, ServiceFailure> {
     let Some(settings) = in_force()? else {
-        output::warning("there is no sshd on this host, so its settings were not looked at");
+        remarks.warn("there is no sshd on this host, so its settings were not looked at");
         return Ok(None);
     };
+    for warning in warnings(&settings) {
+        remarks.warn(warning);
+    }
     let shut_out = shutting_out(&settings, &Written::read());
     let change = if settings.lacking().is_empty() { damaged()? } else { Some(drop_in(&settings)?) };
     Ok(Some(Plan { change, shut_out }))
@@ -98,14 +102,6 @@ pub(super) fn check() -> Result<(), ServiceFailure> {
     match in_force()?.as_ref().map(missing).unwrap_or_default() {
         lacking if lacking.is_empty() => Ok(()),
         lacking => Err(ServiceFailure::SshdInsists(lacking)),
-    }
-}
-
-/// Says what a sysadmin should know about logins that PAM is not asked about.
-pub(super) fn warn() {
-    let settings = in_force().ok().flatten();
-    for warning in settings.as_ref().map(warnings).unwrap_or_default() {
-        output::warning(&warning);
     }
 }
 
@@ -183,6 +179,7 @@ fn shutting_out(settings: &Settings, written: &Written) -> Option<ServiceFailure
     })
 }
 
+/// What a sysadmin should know about logins that PAM is not asked about.
 fn warnings(settings: &Settings) -> Vec<String> {
     let methods = Methods::parse(settings.value(METHODS));
     let mut warnings = Vec::new();

@@ -1,0 +1,56 @@
+//! What `service enable` says before it asks: whom it will refuse, and everything else that matters, below the diff.
+
+use twofactor_tests::private_host::{PASSWORD_HASH, said};
+use twofactor_tests::terminal::{Size, Terminal};
+
+use crate::layout::on;
+
+#[test]
+fn those_whom_services_will_refuse_stand_between_the_diff_and_the_question() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        host.succeed("usermod", ["--password", PASSWORD_HASH, "root"]);
+        for number in 0..30 {
+            host.add_user(&format!("staff{number:02}"));
+        }
+        let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "login", "su"]), Size::LARGE);
+        let shown = terminal.expect("Change these files? [y/N] ").replace("\r\n", " ");
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (diff, words) = shown.rsplit_once("pam_twofactor.so").unwrap();
+        assert!(diff.contains("+++ /etc/pam.d/login") && diff.contains("+++ /etc/pam.d/su"), "{diff}");
+        // Bobby, Carol, David, the staff and root: Erin sets one up when she logs in.
+        let count = 3 + 30 + 1;
+        let sentence =
+            format!("login, su will refuse {count} users with a login shell who are not enrolled, root among them: ");
+        assert!(words.contains(&sentence), "{sentence:?} in {words}");
+        assert!(words.contains("twofactor enroll bobby") && words.contains("second_factor = \"optional\""), "{words}");
+        terminal.type_line("n");
+        terminal.expect("declined");
+
+        let json = host.json(&["service", "enable", "su", "--dry-run"]);
+        let refused = json["services"][0]["refused"].as_array().unwrap();
+        assert_eq!(refused.len(), count, "{refused:?}");
+        assert!(
+            refused.iter().any(|name| name == "root") && !refused.iter().any(|name| name == "alice"),
+            "{refused:?}"
+        );
+    });
+}
+
+#[test]
+fn where_a_rule_lets_everybody_in_until_a_day_nobody_is_said_to_be_refused() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        host.succeed("usermod", ["--password", PASSWORD_HASH, "root"]);
+        host.configure("[[rule]]\nservices = [\"login\"]\nsecond_factor = \"optional\"\nuntil = 2199-01-31\n");
+        let enabled = host.run_twofactor(&["service", "enable", "login", "--yes"]);
+        assert!(enabled.status.success() && !said(&enabled).contains("refuse"), "{}", said(&enabled));
+        let enabled = host.run_twofactor(&["service", "enable", "su", "--yes"]);
+        assert!(enabled.status.success(), "{}", said(&enabled));
+        assert!(
+            said(&enabled).contains("su will refuse ") && said(&enabled).contains("root among them"),
+            "{}",
+            said(&enabled)
+        );
+    });
+}
