@@ -48,6 +48,8 @@ fn from_a_fresh_debian_to_a_protected_sshd_and_back() {
         terminal.type_line("y");
         let app = Authenticator::shown_in(&terminal.expect("Code from the app: "));
         terminal.type_line(&app.code(0));
+        terminal.expect("Write the recovery codes down, then press Enter: ");
+        terminal.type_line("");
         terminal.expect("Change these files? [y/N] ");
         terminal.type_line("y");
         assert!(terminal.wait().success(), "{}", terminal.shown());

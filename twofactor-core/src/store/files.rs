@@ -257,7 +257,7 @@ impl Locked {
         let rules = Rules { window: attempt.window, reaches: attempt.reaches, now };
         match wallet.judge(attempt.readings, None, &before, &rules) {
             Judgement::Right { reading, proof, uses } => {
-                let mut after = charged.after(uses);
+                let mut after = before.after(uses);
                 after.stripping.accept(attempt.source);
                 file.settle(charge, Some(&after))?;
                 Ok(Stripping::Burned { reading, factor: factor_of(*proof, wallet, &after) })
@@ -303,7 +303,7 @@ impl Locked {
         let rules = Rules { window: attempt.window, reaches: attempt.reaches, now };
         match wallet.judge(attempt.readings, attempt.previous, &before, &rules) {
             Judgement::Right { reading, proof, uses } => {
-                let (accepted, factor) = accepted(charged, uses, *proof, judged);
+                let (accepted, factor) = accepted(before, uses, *proof, judged);
                 file.settle(charge, Some(&accepted))?;
                 Ok(Redemption::Redeemed(Redeemed { factor, reading, problem }))
             }
@@ -361,10 +361,10 @@ impl Belongings {
     }
 }
 
-/// The state after an accepted login, and what opened it.
-fn accepted(charged: State, uses: Uses, proof: Proof, judged: &Judged<'_>) -> (State, Factor) {
+/// The state after an accepted login, and what opened it. The charge of this attempt is not in it: a right code is no guess.
+fn accepted(before: State, uses: Uses, proof: Proof, judged: &Judged<'_>) -> (State, Factor) {
     let Judged { wallet, attempt, now, .. } = *judged;
-    let mut state = charged.after(uses);
+    let mut state = before.after(uses);
     state.throttle.accept(attempt.source);
     let opener = proof.opener();
     let factor = factor_of(proof, wallet, &state);
