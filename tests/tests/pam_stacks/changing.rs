@@ -27,7 +27,7 @@ fn owner_and_mode_stay_and_the_log_says_who_changed_what() {
         fs::set_permissions("/etc/pam.d/sudo", fs::Permissions::from_mode(0o640)).unwrap();
         host.succeed("chown", ["root:alice", "/etc/pam.d/sudo"]);
         let before = fs::metadata("/etc/pam.d/sudo").unwrap();
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
         let after = fs::metadata("/etc/pam.d/sudo").unwrap();
         assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
         host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
@@ -48,7 +48,7 @@ fn a_person_is_shown_the_diff_and_asked() {
         let shipped = files();
         for (answer, words) in [("n", "declined; nothing was changed"), ("y", "sudo asks for a second factor now")] {
             assert_eq!(files(), shipped);
-            let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sudo"]), Size::LARGE);
+            let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sudo", "--only"]), Size::LARGE);
             let shown = terminal.expect("Change these files? [y/N] ");
             assert!(shown.contains("+auth       required   pam_twofactor.so"), "{shown}");
             terminal.type_line(answer);
@@ -62,7 +62,7 @@ fn a_person_is_shown_the_diff_and_asked() {
 fn whoever_enables_a_service_of_a_bare_host_is_enrolled_on_the_way() {
     on("debian-12", |host, _| {
         let shipped = files();
-        let command = host.twofactor(&["service", "enable", "sudo"]);
+        let command = host.twofactor(&["service", "enable", "sudo", "--only"]);
         let mut terminal = Terminal::start(&command, Size::LARGE);
         terminal.expect("no administrator could log in with sudo");
         terminal.expect("Enroll alice now? [y/N] ");
@@ -97,7 +97,7 @@ fn the_label_of_selinux_stays() {
         host.enroll("alice", &[]);
         let python = |line: &str| host.succeed(PYTHON, ["-c", &format!("import os; {line}")]);
         python("os.setxattr('/etc/pam.d/sudo', 'security.selinux', b'system_u:object_r:etc_t:s0')");
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
         let label = python("print(os.getxattr('/etc/pam.d/sudo', 'security.selinux'))");
         assert_eq!(label, "b'system_u:object_r:etc_t:s0'\n");
     });
@@ -115,7 +115,7 @@ fn lines_that_do_not_what_they_are_for_are_put_right_and_shown() {
         let problems = listed(host, "sudo")["problems"].to_string();
         assert!(problems.contains("cannot refuse"), "{problems}");
 
-        let enabled = host.run_twofactor(&["service", "enable", "sudo", "--yes"]);
+        let enabled = host.run_twofactor(&["service", "enable", "sudo", "--only", "--yes"]);
         assert!(said(&enabled).contains("-auth sufficient pam_twofactor.so nullok"), "{}", said(&enabled));
         assert!(said(&enabled).contains("cannot refuse"), "{}", said(&enabled));
         assert_eq!(
@@ -141,7 +141,7 @@ fn what_somebody_changed_since_stays() {
     on("fedora-40-local", |host, _| {
         host.enroll("alice", &[]);
         let shipped = text("sudo");
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
         let more = "session    optional     pam_umask.so\n";
         fs::write("/etc/pam.d/sudo", format!("{}{more}", text("sudo"))).unwrap();
         let disabled = host.run_twofactor(&["service", "disable", "sudo", "--yes"]);
@@ -168,7 +168,7 @@ fn a_removal_takes_everything_out_with_a_broken_configuration_and_twice() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
         let shipped = files();
-        host.succeed("twofactor", ["service", "enable", "sudo", "su", "login", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "su", "login", "--yes"]);
         host.configure("this is no TOML");
         fs::write("/etc/pam.d/by-hand", "auth required pam_twofactor.so\n").unwrap();
         let removal = host.run_twofactor(&["service", "disable", "--all", "--yes"]);
@@ -189,7 +189,7 @@ fn a_service_by_name_is_switched_off_with_a_broken_configuration_too() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
         let shipped = files();
-        host.succeed("twofactor", ["service", "enable", "sudo", "su", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "su", "--yes"]);
         host.configure("this is no TOML");
         let disabled = host.run_twofactor(&["service", "disable", "sudo", "su", "--yes"]);
         assert!(disabled.status.success(), "{}", said(&disabled));
@@ -246,7 +246,7 @@ fn killed_at_any_moment_every_file_is_the_old_one_or_the_new_one_and_goes_back()
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
         let shipped = files();
-        let arguments = ["service", "enable", "sudo", "login", "su", "--yes"];
+        let arguments = ["service", "enable", "sudo", "--only", "login", "su", "--yes"];
         let started = Instant::now();
         host.succeed("twofactor", arguments);
         let whole = started.elapsed();
@@ -325,7 +325,7 @@ fn bytes_that_are_no_utf_8_stay() {
         host.enroll("alice", &[]);
         let before = [&b"# caf\xe9\n"[..], &fs::read("/etc/pam.d/sudo").unwrap()].concat();
         fs::write("/etc/pam.d/sudo", &before).unwrap();
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
         assert!(fs::read("/etc/pam.d/sudo").unwrap().starts_with(b"# caf\xe9\n"));
         host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
         assert_eq!(fs::read("/etc/pam.d/sudo").unwrap(), before);

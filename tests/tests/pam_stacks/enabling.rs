@@ -55,7 +55,7 @@ fn one_service(host: &Host, layout: &Layout, service: &str, fobs: &[Enrollment; 
     assert_ne!(outcome, ReturnCode::SUCCESS, "{}", about("nothing right"));
     enrolls(host, service);
 
-    let again = host.run_twofactor(&["service", "enable", service, "--yes"]);
+    let again = host.run_twofactor(&["service", "enable", service, "--only", "--yes"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), "Nothing to do.\n", "{}", said(&again));
     let disabled = host.run_twofactor(&["service", "disable", service, "--yes"]);
     assert!(disabled.status.success(), "{}", said(&disabled));
@@ -67,7 +67,7 @@ fn one_service(host: &Host, layout: &Layout, service: &str, fobs: &[Enrollment; 
 #[track_caller]
 fn enable(host: &Host, service: &str) {
     // What sshd needs beside is another suite's business.
-    let enabled = host.run_twofactor(&["service", "enable", service, "--yes"]);
+    let enabled = host.run_twofactor(&["service", "enable", service, "--only", "--yes"]);
     assert!(enabled.status.success(), "{service}: {}", said(&enabled));
 }
 

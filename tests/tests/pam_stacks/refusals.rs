@@ -26,12 +26,16 @@ fn refused(host: &Host, arguments: &[&str], code: i32, words: &str) -> Output {
 fn a_dry_run_shows_the_diff_and_changes_nothing() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
-        let shown =
-            refused(host, &["service", "enable", "sudo", "--dry-run"], 0, "+auth       required   pam_twofactor.so");
+        let shown = refused(
+            host,
+            &["service", "enable", "sudo", "--only", "--dry-run"],
+            0,
+            "+auth       required   pam_twofactor.so",
+        );
         let diff = String::from_utf8(shown.stdout).unwrap();
         assert!(diff.starts_with("--- /etc/pam.d/sudo\n+++ /etc/pam.d/sudo\n@@"), "{diff}");
         assert!(!fs::exists("/var/lib/twofactor/services").unwrap());
-        let json = host.json(&["service", "enable", "sudo", "--dry-run"]);
+        let json = host.json(&["service", "enable", "sudo", "--only", "--dry-run"]);
         assert_eq!(json["services"][0]["changed"], true);
         assert_eq!(json["services"][0]["diff"], diff);
     });
@@ -41,8 +45,8 @@ fn a_dry_run_shows_the_diff_and_changes_nothing() {
 fn without_a_terminal_and_without_yes_nothing_is_done() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
-        refused(host, &["service", "enable", "sudo"], 7, "--yes does it without asking");
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        refused(host, &["service", "enable", "sudo", "--only"], 7, "--yes does it without asking");
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
         refused(host, &["service", "disable", "sudo"], 7, "--yes does it without asking");
     });
 }
@@ -53,7 +57,7 @@ fn a_host_keeps_an_administrator_who_can_log_in() {
         host.enroll("bobby", &[]);
         host.succeed("usermod", ["--password", "*", "root"]);
         let hint = "run \"twofactor enroll alice\"; --force does it all the same";
-        let output = refused(host, &["service", "enable", "sudo", "--yes"], 7, hint);
+        let output = refused(host, &["service", "enable", "sudo", "--only", "--yes"], 7, hint);
         assert!(
             said(&output).contains("not enrolled are alice; kept out are root (the password is locked)"),
             "{}",
@@ -61,23 +65,23 @@ fn a_host_keeps_an_administrator_who_can_log_in() {
         );
         refused(
             host,
-            &["service", "enable", "sudo", "--dry-run"],
+            &["service", "enable", "sudo", "--only", "--dry-run"],
             0,
             "warning: no administrator could log in with sudo",
         );
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes", "--force"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes", "--force"]);
         host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
 
         // An app that no code has confirmed opens nothing.
         host.enroll("alice", &[]);
         host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
-        refused(host, &["service", "enable", "sudo", "--yes"], 7, hint);
+        refused(host, &["service", "enable", "sudo", "--only", "--yes"], 7, hint);
         // Whoever is asked nothing, or sets one up at login, is not locked out.
         for level in ["optional", "enroll", "off"] {
             host.configure(&format!(
                 "[[rule]]\nusers = [\"alice\"]\nservices = [\"sudo\"]\nsecond_factor = \"{level}\"\n"
             ));
-            host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+            host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
             host.succeed("twofactor", ["service", "disable", "sudo", "--yes"]);
             refused(host, &["service", "enable", "login", "--yes"], 7, hint);
         }
@@ -95,7 +99,12 @@ fn services_that_are_none_and_files_that_all_share_are_refused() {
         refused(host, &["service", "enable", "nowhere", "--yes"], 3, "twofactor service list --all");
         refused(host, &["service", "disable", "nowhere", "--yes"], 3, "no PAM service \"nowhere\"");
         refused(host, &["service", "enable", "../passwd", "--yes"], 3, "no PAM service");
-        refused(host, &["service", "enable", "sudo", "system-auth", "--yes"], 7, "included by other services");
+        refused(
+            host,
+            &["service", "enable", "sudo", "--only", "system-auth", "--yes"],
+            7,
+            "included by other services",
+        );
         refused(host, &["service", "enable", "postlogin", "--yes"], 7, "authselect");
         refused(host, &["service", "enable"], 2, "SERVICE");
         refused(host, &["service", "disable", "sudo", "--all"], 2, "--all");
@@ -110,7 +119,7 @@ fn a_link_is_not_followed() {
         symlink("/etc/sudo.pam", "/etc/pam.d/sudo").unwrap();
         refused(
             host,
-            &["service", "enable", "sudo", "--yes"],
+            &["service", "enable", "sudo", "--only", "--yes"],
             7,
             "cp --remove-destination /etc/sudo.pam /etc/pam.d/sudo",
         );
@@ -130,17 +139,17 @@ fn a_file_that_others_may_change_or_that_is_another_service_too_is_refused() {
         host.enroll("alice", &[]);
         for mode in ["0666", "0664"] {
             host.succeed("chmod", [mode, "/etc/pam.d/sudo"]);
-            refused(host, &["service", "enable", "sudo", "--yes"], 7, "chmod go-w /etc/pam.d/sudo");
+            refused(host, &["service", "enable", "sudo", "--only", "--yes"], 7, "chmod go-w /etc/pam.d/sudo");
         }
         host.succeed("chmod", ["0644", "/etc/pam.d/sudo"]);
         host.succeed("chown", ["bobby", "/etc/pam.d/sudo"]);
-        refused(host, &["service", "enable", "sudo", "--yes"], 7, "may be changed by others than root");
+        refused(host, &["service", "enable", "sudo", "--only", "--yes"], 7, "may be changed by others than root");
         host.succeed("chown", ["root", "/etc/pam.d/sudo"]);
         fs::hard_link("/etc/pam.d/sudo", "/etc/pam.d/backup-tool").unwrap();
         let words = "cp -p /etc/pam.d/sudo /etc/pam.d/sudo.own && mv /etc/pam.d/sudo.own /etc/pam.d/sudo";
-        refused(host, &["service", "enable", "sudo", "--yes"], 7, words);
+        refused(host, &["service", "enable", "sudo", "--only", "--yes"], 7, words);
         host.succeed("sh", ["-c", words]);
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
     });
 }
 
@@ -149,7 +158,7 @@ fn a_module_that_libpam_would_not_find_is_not_put_in() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
         fs::remove_file(modules::folder().unwrap().join(modules::OURS)).unwrap();
-        refused(host, &["service", "enable", "sudo", "--yes", "--force"], 7, "security/pam_twofactor.so");
+        refused(host, &["service", "enable", "sudo", "--only", "--yes", "--force"], 7, "security/pam_twofactor.so");
     });
 }
 
@@ -157,7 +166,7 @@ fn a_module_that_libpam_would_not_find_is_not_put_in() {
 fn only_root_may() {
     on("debian-12", |host, _| {
         let tool = host.place("bin/twofactor");
-        for arguments in [&["list"][..], &["enable", "sudo", "--yes"], &["disable", "--all", "--yes"]] {
+        for arguments in [&["list"][..], &["enable", "sudo", "--only", "--yes"], &["disable", "--all", "--yes"]] {
             let mut command = host.command("setpriv");
             command.args(["--reuid", "bobby", "--clear-groups"]).arg(&tool).arg("service").args(arguments);
             let output = command.output().unwrap();
@@ -194,7 +203,7 @@ fn a_module_that_nobody_knows_lets_nobody_in_with_its_password_alone() {
         let shipped = fs::read_to_string("/etc/pam.d/sudo").unwrap();
         let first = "[success=done perm_denied=die default=ignore] pam_oslogin_login.so";
         fs::write("/etc/pam.d/sudo", format!("auth {first}\n{shipped}")).unwrap();
-        refused(host, &["service", "enable", "sudo", "--yes"], 7, "lets the first factor alone be enough");
+        refused(host, &["service", "enable", "sudo", "--only", "--yes"], 7, "lets the first factor alone be enough");
 
         // By hand it is said, and where there is a place it is found.
         fs::write("/etc/pam.d/sudo", format!("auth {first}\nauth required pam_twofactor.so\n{shipped}")).unwrap();
@@ -208,7 +217,7 @@ fn a_module_that_nobody_knows_lets_nobody_in_with_its_password_alone() {
         let own = "auth sufficient pam_yubico.so\nauth sufficient pam_unix.so try_first_pass\nauth required pam_deny.so\n\
                    account required pam_unix.so\n";
         fs::write("/etc/pam.d/sudo", own).unwrap();
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
         assert_ne!(login(host, "sudo", Person::with_code("bobby", "")), ReturnCode::SUCCESS, "the password alone");
         assert_eq!(login(host, "sudo", Person::with_code("alice", &alice.next_code())), ReturnCode::SUCCESS);
     });
@@ -229,7 +238,7 @@ fn a_disk_that_is_full_or_read_only_leaves_everything_as_it_was() {
         mount(None::<&str>, folder, None::<&str>, read_only, None::<&str>).unwrap();
         refused(
             host,
-            &["service", "enable", "sudo", "login", "--yes"],
+            &["service", "enable", "sudo", "--only", "login", "--yes"],
             1,
             "cannot write /etc/pam.d/sudo: read-only file system",
         );
@@ -246,9 +255,9 @@ fn a_disk_that_is_full_or_read_only_leaves_everything_as_it_was() {
 
         let services = "/var/lib/twofactor/services";
         mount(Some("none"), services, Some("tmpfs"), MsFlags::empty(), Some("size=4k,mode=0700")).unwrap();
-        refused(host, &["service", "enable", "sudo", "--yes"], 1, "no space left on device");
+        refused(host, &["service", "enable", "sudo", "--only", "--yes"], 1, "no space left on device");
         detach(services);
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
     });
 }
 

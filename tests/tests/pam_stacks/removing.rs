@@ -44,7 +44,7 @@ fn a_service_that_became_a_link_keeps_its_line_and_the_removal_fails() {
 fn a_service_that_asks_for_nothing_without_us_keeps_its_line_and_the_removal_fails() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
-        host.succeed("twofactor", ["service", "enable", "sudo", "--yes"]);
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
         let key_and_code = fs::read_to_string("/etc/pam.d/sudo")
             .unwrap()
             .replace("@include common-auth", "auth required pam_permit.so");

@@ -32,10 +32,14 @@ pub(crate) struct ListServices {
 /// Ask for a second factor in these services
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Puts an auth line behind the password and an account line in its place, whatever the layout, and follows every way the result can end before it is written. For sshd also the settings it needs. Keep a root session open until a login has worked.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option as it is typed")]
 pub(crate) struct Enable {
     /// Names of files in /etc/pam.d: sshd, login, sudo, su
     #[arg(required = true, value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
+    /// These alone, not those that are used like them: sudo without sudo-i
+    #[arg(long)]
+    pub(crate) only: bool,
     /// Show what would change and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

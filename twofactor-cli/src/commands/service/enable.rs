@@ -46,7 +46,10 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     let mut remarks = Remarks::default();
     let all = Named::all(&arguments.services)?;
     refuse_hopeless(&all, arguments, &mut remarks)?;
-    let plans = all.into_iter().map(|named| plan(named, host)).collect::<Result<Vec<_>, _>>()?;
+    let mut plans = all.into_iter().map(|named| plan(named, host)).collect::<Result<Vec<_>, _>>()?;
+    if !arguments.only {
+        take_along(&mut plans, host, &mut remarks);
+    }
     let config = programs::configuration(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), host)?;
     let config = config.as_ref();
     let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
@@ -63,7 +66,11 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
         remarks.say();
         return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, &Refused::default(), None, None))?);
     }
-    refuse_lockout(&plans, arguments, host, &mut remarks, output)?;
+    if let Err(failure) = refuse_lockout(&plans, arguments, host, &mut remarks, output) {
+        // It may be about a service that was not named.
+        remarks.say();
+        return Err(failure);
+    }
     let steps = || plans.iter().filter_map(|plan| plan.step.as_ref().map(|step| (&plan.named, step)));
     for (named, step) in steps() {
         for finding in &step.wrong {
@@ -113,6 +120,22 @@ fn refuse_hopeless(
     // Nothing follows below which they could be said.
     remarks.say();
     Err(ServiceFailure::Hopeless(hopeless))
+}
+
+/// Adds what has to change in services that are used like those that were named. One that cannot be changed stays as it is; that
+/// it asks for nothing is said with those that are left out.
+fn take_along(plans: &mut Vec<Plan>, host: &Host, remarks: &mut Remarks) {
+    let named: Vec<&Named> = plans.iter().map(|plan| &plan.named).collect();
+    let along = siblings::to_take_along(&named).into_iter().filter(|named| programs::hopeless(&named.name).is_none());
+    let along: Vec<Plan> = along.filter_map(|named| plan(named, host).ok()).collect();
+    for plan in &along {
+        remarks.warn(format!(
+            "{} is a service of its own, and is changed, too: who gets in there has what the others protect (--only leaves it as \
+             it is)",
+            plan.named.name
+        ));
+    }
+    plans.extend(along);
 }
 
 /// What has to change in a service.

@@ -8,6 +8,17 @@ use crate::error::quoted;
 use super::remarks::Remarks;
 use super::{Named, folders};
 
+/// Services like those that are named which ask for no second factor and can be changed along with them. Where one includes the
+/// other, a login would be asked twice.
+pub(super) fn to_take_along(named: &[&Named]) -> Vec<Named> {
+    let asks = |service: &Service| asks_first_factor(service) && !runs_ours(service);
+    let included = |name: &str| {
+        let mut services = named.iter().filter_map(|named| Service::read(&named.name, &folders()).ok());
+        services.any(|service| reads(&service, name))
+    };
+    of(named, asks).into_iter().filter(|name| !included(name)).map(Named::new).collect()
+}
+
 /// Warns of services like those that are named which will go on without a second factor.
 pub(super) fn warn_of_unasking(named: &[&Named], remarks: &mut Remarks) {
     let left_out = of(named, |service| asks_first_factor(service) && !runs_ours(service));
@@ -42,12 +53,16 @@ fn of(named: &[&Named], wanted: impl Fn(&Service) -> bool) -> Vec<&'static str> 
             continue;
         }
         let Ok(service) = Service::read(sibling, &folders()) else { continue };
-        let reads = |name: &str| service.files.iter().any(|file| file.file_name().is_some_and(|file| file == name));
-        if !named.iter().any(|named| reads(&named.name)) && wanted(&service) {
+        if !named.iter().any(|named| reads(&service, &named.name)) && wanted(&service) {
             found.push(sibling);
         }
     }
     found
+}
+
+/// Whether the file of another service is among those that describe this one.
+fn reads(service: &Service, other: &str) -> bool {
+    service.files.iter().any(|file| file.file_name().is_some_and(|file| file == other))
 }
 
 fn runs_ours(service: &Service) -> bool {
