@@ -359,7 +359,9 @@ impl Login<'_> {
 
     /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
     fn code_lengths(&self, identified: &Result<UserName, Unidentified>) -> Vec<Digits> {
-        let known = identified.as_ref().ok().and_then(|user| self.world.store.code_lengths(user).ok());
+        // Also of a user who does not exist, and of whom nothing is known: that takes as long.
+        let user = identified.as_ref().ok().cloned().or_else(|| UserName::new("nobody-there").ok());
+        let known = user.and_then(|user| self.world.store.code_lengths(&user).ok());
         known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
     }
 
@@ -369,9 +371,15 @@ impl Login<'_> {
         readings: &[Answer],
         previous: Option<&Code>,
     ) -> Result<Redeemed, Denial> {
-        let user = identified.as_ref().map_err(Denial::from)?;
         let source = Source::from_rhost(self.request.rhost.as_deref());
         let attempt = Attempt { previous, ..self.attempt(readings, &source) };
+        let user = match identified {
+            Ok(user) => user,
+            Err(unidentified) => {
+                self.world.store.pretend(&attempt);
+                return Err(unidentified.into());
+            }
+        };
         match self.world.store.redeem(user, &attempt)? {
             Redemption::Redeemed(redeemed) => Ok(redeemed),
             Redemption::NearMiss { hint } => Err(Denial { hint, near_miss: true, ..Denial::of(Reason::WrongCode) }),

@@ -51,6 +51,9 @@ pub trait Store {
     /// Burns a right code at the end of an answer to which no code is needed. Guesses count apart from those that could open
     /// a session: they delay no login, and no login makes up for them.
     fn strip(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Stripping, StoreError>;
+
+    /// Does the same work for a user who does not exist, and changes nothing: how long it takes must not tell who exists.
+    fn pretend(&self, attempt: &Attempt<'_>);
 }
 
 /// Sets up a second factor at login, for users who have none. Apart from [`Store`]: a store may verify and not enroll.

@@ -7,6 +7,7 @@
 //! The cost of a login does not depend on how many users there are.
 
 mod administration;
+mod decoy;
 mod first_time;
 mod inspection;
 mod repair;
@@ -192,6 +193,7 @@ impl Store for Files {
         if belongings.is_nothing() {
             let state = account.as_ref().map(Account::state_if_any).transpose()?.flatten();
             self.check_held(user, &state.unwrap_or_default(), &belongings.held)?;
+            self.work_in_vain(attempt);
             return Ok(Redemption::refused(Reason::NotEnrolled));
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
@@ -199,6 +201,10 @@ impl Store for Files {
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
         let judged = Judged { user, wallet: &wallet, attempt, now: self.clock.now()? };
         account.redeem(&judged, problem, |state| self.check_held(user, state, &held))
+    }
+
+    fn pretend(&self, attempt: &Attempt<'_>) {
+        self.work_for_nobody(attempt);
     }
 
     fn strip(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
@@ -291,9 +297,13 @@ impl Locked {
         }
 
         if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
+            decoy::in_vain(&mut file, judged, &before);
             return Ok(Redemption::refused(Reason::Throttled));
         }
-        let Some(guess) = attempt.guess() else { return Ok(Redemption::refused(Reason::WrongCode)) };
+        let Some(guess) = attempt.guess() else {
+            decoy::in_vain(&mut file, judged, &before);
+            return Ok(Redemption::refused(Reason::WrongCode));
+        };
         let salt = wallet.salt();
         let mut charged = before.clone();
         charged.throttle.charge(attempt.source, salt.fingerprint(guess), attempt.limits, now);

@@ -12,6 +12,7 @@ use crate::durability::{Durability, Survival, Synced};
 use crate::population::Population;
 use crate::progress;
 use crate::queue::{self, Queue};
+use crate::refusals::{self, Refusals};
 use crate::series::Series;
 use crate::statistics::ratio;
 use crate::target::{Target, milliseconds};
@@ -23,6 +24,9 @@ const OF_THE_SMALLEST: f64 = 1.2;
 
 /// Sixteen logins of one user at once are answered within this time.
 const ALL_ANSWERED: Duration = Duration::from_millis(30);
+
+/// The medians of refusals differ by no more than this, whatever their reason.
+const SPREAD: Duration = Duration::from_micros(200);
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -47,12 +51,14 @@ pub(crate) struct Logins {
     series: Series,
     crowd: Crowd,
     queues: Vec<Queue>,
+    refusals: Refusals,
 }
 
 impl Logins {
     /// Measures in folders below `disk`.
     pub(crate) fn measure(host: &Host, disk: &Path, plan: Plan) -> Self {
-        let crowd_population = Population::make(host, &disk.join("crowd"), crowd::USERS + queue::USERS);
+        let crowd_population =
+            Population::make(host, &disk.join("crowd"), crowd::USERS + queue::USERS + refusals::USERS);
         let populations: Vec<Population> = plan
             .sizes
             .iter()
@@ -69,7 +75,8 @@ impl Logins {
         nix::unistd::sync();
         let crowd = Crowd::measure(host, &crowd_population);
         let queues = Queue::measure(host, &crowd_population, crowd::USERS);
-        Self { durability, series, crowd, queues }
+        let refusals = Refusals::measure(host, &crowd_population, crowd::USERS + queue::USERS);
+        Self { durability, series, crowd, queues, refusals }
     }
 
     fn median(&self, users: usize, contestant: Contestant) -> Duration {
@@ -100,6 +107,9 @@ impl Logins {
             let kept = median <= ALL_ANSWERED && queue.wrong_rounds == 0;
             targets.push(Target::new(promise, milliseconds(median), kept));
         }
+        let spread = self.refusals.spread();
+        let promise = "medians of refusals, whatever the reason, differ by ≤ 0.2 ms";
+        targets.push(Target::new(promise, milliseconds(spread), spread <= SPREAD));
         targets.push(Target::quiet("during the logins", self.series.others));
         let certain = self.durability.synced[&Contestant::TwoFactor].survival() == Survival::Certain;
         let found = if certain { "yes" } else { "no" };
@@ -170,6 +180,23 @@ impl Logins {
         Ok(())
     }
 
+    fn write_refusals(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "Refusals, without libpam's delay, by their reason:\n")?;
+        writeln!(formatter, "| reason            | refusals |    median |       p90 |")?;
+        writeln!(formatter, "|:------------------|---------:|----------:|----------:|")?;
+        for (kind, sample) in &self.refusals.0 {
+            writeln!(
+                formatter,
+                "| {:<17} | {:>8} | {:>9} | {:>9} |",
+                kind.name(),
+                sample.len(),
+                milliseconds(sample.median()),
+                milliseconds(sample.percentile(90)),
+            )?;
+        }
+        Ok(())
+    }
+
     fn write_durability(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "What is on disk when a module says success (from its system calls in this run):\n")?;
         for (contestant, synced) in &self.durability.synced {
@@ -197,6 +224,8 @@ impl fmt::Display for Logins {
         self.write_crowd(formatter)?;
         writeln!(formatter)?;
         self.write_queues(formatter)?;
+        writeln!(formatter)?;
+        self.write_refusals(formatter)?;
         writeln!(formatter)?;
         self.write_durability(formatter)
     }

@@ -28,6 +28,7 @@ mod logins;
 mod machine;
 mod population;
 mod queue;
+mod refusals;
 mod report;
 mod series;
 mod statistics;

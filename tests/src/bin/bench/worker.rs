@@ -130,6 +130,12 @@ impl Worker {
         self.order(&format!("at {start} {} {contestant}", user.0));
     }
 
+    /// Has somebody, whoever it is, answer with this.
+    pub(crate) fn refused(&mut self, name: &str, answer: &str, contestant: Contestant) -> Reply {
+        self.order(&format!("as {name} {answer} {contestant}"));
+        self.reply()
+    }
+
     /// Has all users of this worker logged in, one after the other and over again, until the file `end` is there.
     pub(crate) fn order_until(&mut self, contestant: Contestant, end: &Path) {
         self.order(&format!("until {} {contestant}", end.display()));
@@ -223,6 +229,14 @@ pub(crate) fn serve(folder: &Path, first: usize, count: usize, device: Device) {
                 let start: u64 = start.parse().expect("a time");
                 sleep(Duration::from_micros(start.saturating_sub(microseconds())));
                 let login = session.log_in(user, contestant);
+                report(contestant, login, microseconds());
+            }
+            ["as", name, answer, contestant] => {
+                let contestant = Contestant::named(contestant).expect("a module");
+                let c_string = |text: &str| CString::new(text).expect("no NUL");
+                let (name, answer) = (c_string(name), c_string(answer));
+                let login = application::login(&session.confdir, contestant.name(), &name, &answer);
+                session.sync();
                 report(contestant, login, microseconds());
             }
             ["until", end, contestant] => {

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::store::StoreError;
+use crate::store::files::decoy::DECOY;
 use crate::store::files::{Account, Files, SECRET, STATE, USERS};
 use crate::store::registry::{self, Reader, RegistryError};
 use crate::trusted::{FileError, Folder, TEMPORARY};
@@ -65,7 +66,8 @@ impl Inspection {
     fn look_at_everything(&mut self, files: &Files, state: &Folder) {
         for name in self.names(state) {
             match name.as_str() {
-                USERS => {}
+                // The decoy is made anew whenever it cannot be used.
+                USERS | DECOY => {}
                 SERVICES => self.look_at_records(state),
                 // The registry looks at these itself.
                 name if OF_THE_REGISTRY.contains(&name) => {}

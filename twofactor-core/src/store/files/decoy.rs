@@ -1,0 +1,224 @@
+//! The work of an attempt whose answer is known already: for a user who does not exist or has nothing, and for an attempt
+//! that is refused unseen. How long a refusal takes must not tell why.
+//!
+//! Beside the accounts stands one that is nobody's (`decoy/`), of the usual size. Attempts in vain read it, judge the answer
+//! by it and overwrite its state, as they would an account's. Invariants: nothing of it is ever an answer, what goes wrong
+//! with it changes none, and nobody waits for its lock, so that strangers do not slow each other down more than users do.
+
+use super::slots::Slots;
+use super::{Account, Files, Judged, SECRET, STATE, StateFile, replace_state, state_file};
+use crate::account::{App, Credentials, Rules, State, Wallet};
+use crate::clock::UnixTime;
+use crate::otp::{Parameters, Progress};
+use crate::recovery::RecoveryCode;
+use crate::secret::Secret;
+use crate::store::files::secret_file;
+use crate::store::{Attempt, StoreError};
+use crate::token::{Label, Serial, Token};
+use crate::trusted::Folder;
+use crate::user::UserName;
+
+/// The folder of the account that is nobody's, beside that of all users.
+pub(super) const DECOY: &str = "decoy";
+
+/// How many recovery codes it has, as most accounts do.
+const RECOVERY_CODES: usize = 10;
+/// How long its secret is, as ours are.
+const SECRET_BYTES: usize = 20;
+
+impl Files {
+    /// The work of an attempt of a user who does not exist.
+    pub(super) fn work_for_nobody(&self, attempt: &Attempt<'_>) {
+        if let Ok(nobody) = UserName::new(DECOY) {
+            let account = self.unlocked(&nobody).ok().flatten();
+            let _ = self.belongings(&nobody, account.as_ref());
+        }
+        self.work_in_vain(attempt);
+    }
+
+    /// The work of an attempt of a user of whom everything was looked up, and nothing was found.
+    pub(super) fn work_in_vain(&self, attempt: &Attempt<'_>) {
+        // What a refusal says does not depend on it.
+        let _ = self.try_in_vain(attempt);
+    }
+
+    fn try_in_vain(&self, attempt: &Attempt<'_>) -> Result<(), StoreError> {
+        let now = self.clock.now()?;
+        let decoy = match self.state_folder()?.folder(DECOY)? {
+            Some(folder) => Account(folder),
+            None => self.new_decoy(now)?,
+        };
+        let credentials = match decoy.credentials() {
+            Ok(Some(credentials)) => credentials,
+            Ok(None) | Err(StoreError::Corrupt { .. }) => return self.new_decoy(now).map(drop),
+            Err(error) => return Err(error),
+        };
+        let Some(file) = decoy.folder().open_in_place(STATE)? else { return self.new_decoy(now).map(drop) };
+        let mut file = StateFile { folder: decoy.folder(), file, slots: None };
+        // Others may be writing it at the same time: that is no damage, and what they leave is overwritten.
+        let Ok(before) = file.read() else {
+            let whole = Slots::file(&state_file::write(&State::default())).unwrap_or_default();
+            file.file.overwrite(&whole, 0)?;
+            return Ok(file.file.sync()?);
+        };
+        let wallet = Wallet { credentials: Some(&credentials), held: &[], factors: attempt.factors };
+        let nobody = UserName::new(DECOY).map_err(|_| decoy.lost_state())?;
+        in_vain(&mut file, &Judged { user: &nobody, wallet: &wallet, attempt, now }, &before);
+        Ok(())
+    }
+
+    /// Makes the account anew, where there is a state.
+    fn new_decoy(&self, now: UnixTime) -> Result<Account<Folder>, StoreError> {
+        self.users_folder()?;
+        let decoy = Account(self.state_folder()?.make_folder(DECOY)?);
+        let unavailable = |_| decoy.lost_state();
+        let mut credentials = Credentials::none().map_err(unavailable)?;
+        if let Some(serial) = Serial::new(DECOY) {
+            let secret = Secret::generate(SECRET_BYTES).map_err(unavailable)?;
+            let (label, parameters, start) = (Label::app(), Parameters::default(), Progress::default());
+            credentials.apps.push(App::vouched_for(Token { serial, label, secret, parameters, issued: now, start }));
+        }
+        let codes: Result<Vec<RecoveryCode>, _> = (0..RECOVERY_CODES).map(|_| RecoveryCode::generate()).collect();
+        credentials.replace_recovery(&codes.map_err(unavailable)?);
+        replace_state(decoy.folder(), &state_file::write(&State::default()))?;
+        decoy.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
+        Ok(decoy)
+    }
+}
+
+/// What a wrong code takes, with a state that stays as it is.
+pub(super) fn in_vain(file: &mut StateFile<'_>, judged: &Judged<'_>, before: &State) {
+    let Judged { wallet, attempt, now, .. } = *judged;
+    let mut charged = before.clone();
+    charged.throttle.charge(
+        attempt.source,
+        wallet.salt().fingerprint(attempt.guess().unwrap_or("0")),
+        attempt.limits,
+        now,
+    );
+    std::hint::black_box(&charged);
+    if let Ok(charge) = file.charge(before) {
+        let rules = Rules { window: attempt.window, reaches: attempt.reaches, now };
+        let _ = wallet.judge(attempt.readings, attempt.previous, before, &rules);
+        let _ = file.settle(charge, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Answer;
+    use crate::otp::{Reaches, Window};
+    use crate::reason::Reason;
+    use crate::rule::Factors;
+    use crate::store::files::{PATIENCE, USERS};
+    use crate::store::{Redemption, Store as _};
+    use crate::throttle::{Limits, Source};
+    use crate::trusted::{Owner, private_directory};
+    use std::fs;
+    use std::time::Duration;
+
+    const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+
+    fn files(directory: &tempfile::TempDir) -> Files {
+        Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE, NOW)
+    }
+
+    fn attempting(files: &Files) {
+        let readings = [Answer::parse(b"123456")];
+        let source = Source::from_rhost(Some("192.0.2.7"));
+        let attempt = Attempt {
+            readings: &readings,
+            previous: None,
+            source: &source,
+            window: Window::default(),
+            limits: Limits::default(),
+            reaches: Reaches::at_login(Duration::from_hours(1)),
+            factors: Factors::ALL,
+            remember: None,
+        };
+        files.pretend(&attempt);
+        let redemption = files.redeem(&UserName::new("newcomer").unwrap(), &attempt);
+        if directory_of(files).exists() {
+            let refused = Redemption::Refused { reason: Reason::NotEnrolled, hint: None };
+            assert_eq!(format!("{:?}", redemption.unwrap()), format!("{refused:?}"));
+        }
+    }
+
+    fn directory_of(files: &Files) -> std::path::PathBuf {
+        files.state.join(USERS)
+    }
+
+    #[test]
+    fn an_attempt_in_vain_writes_as_a_wrong_code_does_and_nothing_grows() {
+        let directory = private_directory();
+        let files = files(&directory);
+        drop(files.state_folder_or_new().unwrap().make_folder(USERS).unwrap());
+        attempting(&files);
+        let state = directory.path().join(DECOY).join(STATE);
+        let written = || (fs::metadata(&state).unwrap().modified().unwrap(), fs::read(&state).unwrap());
+        let (size, mut before) = (written().1.len(), written());
+        for _ in 0..5 {
+            attempting(&files);
+            let now = written();
+            assert_ne!(before, now, "something was written");
+            assert_eq!(now.1.len(), size);
+            before = now;
+        }
+        assert!(directory_of(&files).read_dir().unwrap().next().is_none(), "nobody has got an account");
+        assert!(files.inspect().flaws.is_empty(), "{:?}", files.inspect());
+        // Whatever becomes of it, it is made good and changes no answer.
+        for damage in ["", "garbage"] {
+            for name in [STATE, SECRET] {
+                fs::write(directory.path().join(DECOY).join(name), damage).unwrap();
+                (0..2).for_each(|_| attempting(&files));
+                assert!(files.inspect().flaws.is_empty(), "{name}: {:?}", files.inspect());
+            }
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_is_refused_unseen_writes_as_much_as_one_that_is_judged() {
+        let directory = private_directory();
+        let files = files(&directory);
+        let alice = UserName::new("alice").unwrap();
+        let secret = Secret::generate(SECRET_BYTES).unwrap();
+        let (serial, label, start) = (Serial::new("app-1").unwrap(), Label::app(), Progress::default());
+        let token = Token { serial, label, secret, parameters: Parameters::default(), issued: NOW, start };
+        files.enroll(&alice, App::vouched_for(token), None, crate::store::files::Existing::Keep).unwrap();
+        let state = directory_of(&files).join("alice").join(STATE);
+        let refused = |answer: &str, expected: Reason| {
+            let source = Source::from_rhost(None);
+            let before = fs::read(&state).unwrap();
+            let readings = [Answer::parse(answer.as_bytes())];
+            let attempt = Attempt {
+                readings: &readings,
+                previous: None,
+                source: &source,
+                window: Window::default(),
+                limits: Limits { free_attempts: 2, ..Limits::default() },
+                reaches: Reaches::at_login(Duration::from_hours(1)),
+                factors: Factors::ALL,
+                remember: None,
+            };
+            let redemption = files.redeem(&alice, &attempt).unwrap();
+            assert!(matches!(redemption, Redemption::Refused { reason, .. } if reason == expected), "{redemption:?}");
+            assert_ne!(fs::read(&state).unwrap(), before, "{answer}: nothing was written");
+        };
+        refused("letters", Reason::WrongCode);
+        for number in 0..2 {
+            refused(&format!("{number:08}"), Reason::WrongCode);
+        }
+        for number in 2..5 {
+            refused(&format!("{number:08}"), Reason::Throttled);
+            refused("letters", Reason::Throttled);
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_state_none_is_made() {
+        let directory = private_directory();
+        attempting(&files(&directory));
+        assert!(directory.path().read_dir().unwrap().next().is_none());
+    }
+}
