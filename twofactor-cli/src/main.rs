@@ -15,10 +15,13 @@ mod people;
 mod program;
 mod progress;
 mod qr;
+mod randomness;
 mod sshd;
 mod terminal;
 
 use std::process::ExitCode;
+
+use error::Failure;
 
 fn main() -> ExitCode {
     let typed = match args::parse() {
@@ -26,7 +29,8 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let output = typed.global.output();
-    match commands::run(typed, &output) {
+    let ended = randomness::keys_for_hash_maps().map_err(Failure::Entropy).and_then(|()| commands::run(typed, &output));
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure.lines(), failure.hint().as_deref());

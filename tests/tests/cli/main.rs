@@ -7,6 +7,7 @@ mod drawing;
 mod enrolling;
 mod exit_codes;
 mod policy;
+mod randomness;
 mod reports;
 
 use std::process::Output;

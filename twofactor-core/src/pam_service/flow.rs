@@ -7,7 +7,7 @@
 
 pub(super) mod together;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
@@ -166,7 +166,7 @@ fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
 }
 
 /// Where a way has come to. From equal situations on, everything is equal.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Situation {
     line: usize,
     so_far: SoFar,
@@ -187,7 +187,8 @@ impl Walk<'_> {
     fn endings(&self) -> Result<Vec<Ending>, Tangled> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
         let start = Situation { line: 0, so_far, primary, ours, accepted: Accepted::None, entered: Vec::new() };
-        let mut known = HashMap::from([(start.clone(), 0)]);
+        // No hash map: the standard library gets random keys for it, and panics where the kernel gives none.
+        let mut known = BTreeMap::from([(start.clone(), 0)]);
         // Where each situation was first met, and by which step: the path back to the beginning.
         let mut met: Vec<(Situation, Option<(usize, Step)>)> = vec![(start, None)];
         let mut endings: Vec<Ending> = Vec::new();

@@ -3,7 +3,7 @@
 //! For each combination of results it is known how the one and the other end. The lines are the same in their order; controls may
 //! differ, an include may have become a substack, and the later version has lines more: ours, and a `pam_permit.so`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::{Accepted, Assumed, MOST, Ours, Primary, Situation, SoFar, Tangled, Walk, possible};
 use crate::pam_service::control::{Action, Outcome};
@@ -71,7 +71,7 @@ struct Together<'l> {
 }
 
 /// Where both have come to, and the line that led there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Both {
     before: Situation,
     after: Situation,
@@ -79,7 +79,7 @@ struct Both {
 }
 
 /// How a line led on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Led {
     Away,
     On,
@@ -90,7 +90,7 @@ impl Together<'_> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
         let start = Situation { line: 0, so_far, primary, ours, accepted: Accepted::None, entered: Vec::new() };
         let start = Both { before: start.clone(), after: start, by: None };
-        let mut known = HashSet::from([start.clone()]);
+        let mut known = BTreeSet::from([start.clone()]);
         let mut waiting = vec![start];
         let mut pairs: Vec<Pair> = Vec::new();
         while let Some(both) = waiting.pop() {
