@@ -45,6 +45,8 @@ impl ReturnCode {
     pub const USER_UNKNOWN: Self = Self(10);
     /// `PAM_MAXTRIES`
     pub const MAXTRIES: Self = Self(11);
+    /// `PAM_NEW_AUTHTOK_REQD`
+    pub const NEW_AUTHTOK_REQD: Self = Self(12);
     /// `PAM_CONV_ERR`
     pub const CONV_ERR: Self = Self(19);
     /// `PAM_IGNORE`

@@ -9,6 +9,7 @@ mod changing;
 mod dispatch;
 mod enabling;
 mod layout;
+mod placed;
 mod programs;
 mod reading;
 mod refusals;

@@ -329,7 +329,11 @@ impl fmt::Display for Finding {
                 write!(formatter, "{ours} ({}) stands below {password}, which gets password and code in one", ours.text)
             }
             Self::Opens { by } => {
-                write!(formatter, "{by} ({}) leads to a login that was refused before: a code alone would do", by.text)
+                write!(
+                    formatter,
+                    "{by} ({}) leads to a login that was refused before: what we say would be the only yes",
+                    by.text
+                )
             }
             Self::Closes { by } => {
                 write!(formatter, "{by} ({}) leads to a refusal where there was a login before", by.text)

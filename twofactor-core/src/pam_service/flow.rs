@@ -114,6 +114,8 @@ pub enum Assumed {
     Passes,
     /// It refuses.
     Refuses,
+    /// It has something to say.
+    Decides,
 }
 
 /// Every way in which `lines`, those of one phase, can end. `is_missing` says of a line whether its module is not there.
@@ -157,6 +159,10 @@ fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
                 }
             }
         }
+        (Kind::Module, _, Assumed::Decides) => match line.phase {
+            Phase::Account => &[Outcome::Success, Outcome::NewPassword, Outcome::Failure],
+            Phase::Auth | Phase::Session | Phase::Password => &[Outcome::Success, Outcome::Failure],
+        },
     };
     let actions = |outcome: &Outcome| {
         let outcome = *outcome;

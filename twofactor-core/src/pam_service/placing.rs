@@ -344,7 +344,7 @@ impl Target<'_> {
                 (None, None) => {}
             }
             let candidate = candidate.text();
-            match proof::account(&self.read(&candidate)?) {
+            match proof::account(service, &self.read(&candidate)?, self.is_missing) {
                 Ok(()) => return self.ending_at_refusals(service, candidate),
                 Err(finding) => likely = likely.or(Some(finding)),
             }

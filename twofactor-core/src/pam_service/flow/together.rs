@@ -23,12 +23,12 @@ pub(in crate::pam_service) struct Pair {
     pub(in crate::pam_service) by: Option<usize>,
 }
 
-/// Every pair of endings when our line returns `ours`. `is_missing` says of a line whether its module is not there.
+/// Every pair of endings when our line returns `ours`, under assumptions about the others.
 pub(in crate::pam_service) fn pairs(
     before: &[&Line],
     after: &[&Line],
     ours: Outcome,
-    is_missing: &dyn Fn(&Line) -> bool,
+    assumed: &dyn Fn(&Line) -> Assumed,
 ) -> Result<Vec<Pair>, Tangled> {
     let walk = |lines| Walk { lines, steps: Vec::new(), remembers: true };
     let together = Together {
@@ -36,7 +36,7 @@ pub(in crate::pam_service) fn pairs(
         before: walk(before),
         after: walk(after),
         ours,
-        is_missing,
+        assumed,
     };
     together.pairs()
 }
@@ -67,7 +67,7 @@ struct Together<'l> {
     after: Walk<'l>,
     twins: Vec<Option<usize>>,
     ours: Outcome,
-    is_missing: &'l dyn Fn(&Line) -> bool,
+    assumed: &'l dyn Fn(&Line) -> Assumed,
 }
 
 /// Where both have come to, and the line that led there.
@@ -137,8 +137,8 @@ impl Together<'_> {
         let at = both.before.line.min(end).min(twin.unwrap_or(end));
         let Some(line) = self.before.lines.get(at) else { return Vec::new() };
         let new = new.filter(|_| twin == Some(at));
-        let assumed = if (self.is_missing)(line) { Assumed::Missing } else { Assumed::Nothing };
-        let returned: Vec<Outcome> = possible(line, assumed).into_iter().map(|(outcome, _)| outcome).collect();
+        let returned: Vec<Outcome> =
+            possible(line, (self.assumed)(line)).into_iter().map(|(outcome, _)| outcome).collect();
         let results = line.actions.beside(&new.unwrap_or(line).actions).into_iter();
         let results = results.filter(|(outcome, ..)| returned.contains(outcome));
         results
@@ -210,7 +210,7 @@ mod tests {
             let one_by_one: BTreeSet<_> = (0..1 << foreign.len())
                 .map(|passing| (end(&before, passing), end(&after, passing)))
                 .collect();
-            let pairs = pairs(&before, &after, Outcome::Success, &|_| false).unwrap();
+            let pairs = pairs(&before, &after, Outcome::Success, &|_| Assumed::Nothing).unwrap();
             let together: BTreeSet<_> = pairs.iter().map(|pair| (pair.before, pair.after)).collect();
             prop_assert_eq!(together, one_by_one);
         }
@@ -224,7 +224,9 @@ mod tests {
         let read = |text: &str| Service::from_text("s", &folder.path().join("s"), text, &[folder.path()]).unwrap();
         let before = read("auth include inner\n");
         let after = read("auth substack inner\nauth required pam_twofactor.so\n");
-        let pairs = pairs(&before.phase(Phase::Auth), &after.phase(Phase::Auth), Outcome::Success, &|_| false).unwrap();
+        let pairs =
+            pairs(&before.phase(Phase::Auth), &after.phase(Phase::Auth), Outcome::Success, &|_| Assumed::Nothing)
+                .unwrap();
         assert!(
             pairs.iter().all(|pair| (pair.before == SoFar::Success) == (pair.after == SoFar::Success)),
             "{pairs:?}"

@@ -83,7 +83,7 @@ pub(super) fn auth(before: &Service, after: &Service, is_missing: fn(&Line) -> b
     }
     let place = |by: Option<usize>| by.and_then(|at| before.get(at)).map_or_else(nowhere, |line| Place::of(line));
     for ours in [Outcome::Success, Outcome::Ignore] {
-        let pairs = together::pairs(&before, &after, ours, &is_missing).map_err(tangled)?;
+        let pairs = together::pairs(&before, &after, ours, &assuming(is_missing, Assumed::Nothing)).map_err(tangled)?;
         if let Some(pair) = pairs.iter().find(|pair| pair.after == SoFar::Success && pair.before != SoFar::Success) {
             return Err(Finding::Opens { by: place(pair.by) });
         }
@@ -97,23 +97,45 @@ pub(super) fn auth(before: &Service, after: &Service, is_missing: fn(&Line) -> b
     Ok(())
 }
 
-/// The account phase with our line.
-pub(super) fn account(service: &Service) -> Result<(), Finding> {
-    match wrong(service, Phase::Account) {
-        Some(finding) => Err(finding),
-        None => {
-            let found = findings::of(service, &|_| false).into_iter();
-            found.into_iter().find(|one| matches!(one, Finding::SkippedWhenExpired { .. })).map_or(Ok(()), Err)
-        }
+/// The account phase with our line, compared with the same service without it.
+///
+/// Our line accepts when what the auth phase began is stored. Where others refuse, and that leads on, it must not be the only yes.
+/// Each of the others is taken to say yes or no. Where one has nothing to say, as `pam_sss` of a local user, a service without
+/// another yes keeps nobody out on purpose.
+pub(super) fn account(before: &Service, after: &Service, is_missing: fn(&Line) -> bool) -> Result<(), Finding> {
+    if let Some(finding) = wrong(after, Phase::Account) {
+        return Err(finding);
     }
+    let found = findings::of(after, &|_| false).into_iter();
+    found.into_iter().find(|one| matches!(one, Finding::SkippedWhenExpired { .. })).map_or(Ok(()), Err)?;
+    let (before, after) = (before.phase(Phase::Account), after.phase(Phase::Account));
+    let pairs = together::pairs(&before, &after, Outcome::Success, &assuming(is_missing, Assumed::Decides))
+        .map_err(|Tangled| Finding::Tangled(Phase::Account))?;
+    let opened = |pair: &&Pair| lets_in(pair.after) && !lets_in(pair.before);
+    match pairs.iter().find(opened) {
+        Some(pair) => {
+            let by = pair.by.and_then(|at| before.get(at)).map_or_else(nowhere, |line| Place::of(line));
+            Err(Finding::Opens { by })
+        }
+        None => Ok(()),
+    }
+}
+
+/// What is taken for granted about a line: that its module is not there, or else `there`.
+fn assuming(is_missing: fn(&Line) -> bool, there: Assumed) -> impl Fn(&Line) -> Assumed {
+    move |line| if is_missing(line) { Assumed::Missing } else { there }
+}
+
+/// Whether the account phase ends so that a login goes on; an expired password is changed on the way.
+fn lets_in(so_far: SoFar) -> bool {
+    matches!(so_far, SoFar::Success | SoFar::NewPassword)
 }
 
 /// Whether the account phase does what it is for, and lets in whom it let in.
 pub(super) fn keeps_account(before: &Service, after: &Service, is_missing: fn(&Line) -> bool) -> bool {
     let (old, new) = (before.phase(Phase::Account), after.phase(Phase::Account));
-    let lets_in = |so_far: SoFar| matches!(so_far, SoFar::Success | SoFar::NewPassword);
-    account(after).is_ok()
-        && together::pairs(&old, &new, Outcome::Ignore, &is_missing)
+    account(before, after, is_missing).is_ok()
+        && together::pairs(&old, &new, Outcome::Ignore, &assuming(is_missing, Assumed::Nothing))
             .is_ok_and(|pairs| pairs.iter().all(|pair| lets_in(pair.before) == lets_in(pair.after)))
 }
 

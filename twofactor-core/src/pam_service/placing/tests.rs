@@ -335,6 +335,23 @@ fn who_is_refused_above_our_account_line_does_not_reach_it() {
 }
 
 #[test]
+fn no_refusal_of_the_account_phase_leads_to_where_only_our_line_says_yes() {
+    let auth = "auth required pam_unix.so\n";
+    for account in [
+        "account [default=1 ignore=ignore success=ok] pam_unix.so\naccount optional pam_odd.so\n",
+        "account [success=ok default=ignore] pam_access.so\n",
+    ] {
+        let refused = try_enable(&format!("{auth}{account}"));
+        let opens =
+            matches!(&refused, Err(CannotPlace::NoPlace { phase: Phase::Account, finding: Finding::Opens { .. } }));
+        assert!(opens, "{account}: {refused:?}");
+    }
+    // Nothing leads on behind a refusal, or another line says yes there.
+    enable(&format!("{auth}account required pam_unix.so\n"));
+    enable(&format!("{auth}account [success=ok default=ignore] pam_access.so\naccount required pam_permit.so\n"));
+}
+
+#[test]
 fn it_is_told_where_a_wrong_password_no_longer_ends_the_login() {
     let account = "account required pam_unix.so\n";
     let told = |auth: &str| {
