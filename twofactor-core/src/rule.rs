@@ -5,7 +5,7 @@
 //! what a login is and which groups the user is in are arguments.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -233,16 +233,31 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The address the login comes from. A host name is none.
+    /// The address the login comes from. A host name is none, nor is an address with a zone: `fe80::1%eth0` is one host and
+    /// `fe80::1%eth1` another.
     pub fn address(&self) -> Option<IpAddr> {
-        // Nor is one with a zone (`fe80::1%eth0`): a name may look like that, and one zone is not the other.
         self.rhost?.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    }
+
+    /// The address that networks are compared with: also of a host on a link of this one, without the zone that says on which.
+    pub fn address_in_networks(&self) -> Option<IpAddr> {
+        self.address().or_else(|| {
+            let (address, zone) = self.rhost?.split_once('%')?;
+            let address = address.parse::<Ipv6Addr>().ok()?;
+            (address.is_unicast_link_local() && is_interface(zone)).then_some(address.into())
+        })
     }
 
     /// Whether there is a remote host.
     pub fn locality(&self) -> Locality {
         if self.rhost.is_none_or(str::is_empty) { Locality::Local } else { Locality::Remote }
     }
+}
+
+/// Whether this may be the name of a network interface.
+fn is_interface(zone: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=15).contains(&zone.len()) && zone.bytes().all(plain)
 }
 
 /// The condition of a rule that a login does not meet.
@@ -288,7 +303,7 @@ impl Conditions {
             Some(_) | None => {}
         }
         if let Some(networks) = &self.networks {
-            let address = facts.address();
+            let address = facts.address_in_networks();
             if !address.is_some_and(|address| networks.iter().any(|network| network.contains(address))) {
                 return Ok(Err(Mismatch::Network));
             }
@@ -362,12 +377,37 @@ mod tests {
         assert!(comes_from(&["192.0.2.7"], Some("192.0.2.7")));
         assert!(!comes_from(&["0.0.0.0/0"], Some("2001:db8::1")));
         let long = "h".repeat(5000);
-        for name in
-            ["10.1.2.3%x.example.org", "fe80::1%eth0", "localhost", "10.example.org", "10.1.2.3.example.org", "", &long]
-        {
+        for name in ["10.1.2.3%x.example.org", "localhost", "10.example.org", "10.1.2.3.example.org", "", &long] {
             assert!(!comes_from(&["0.0.0.0/0", "::/0"], Some(name)), "{name}");
         }
         assert!(!comes_from(&["0.0.0.0/0", "::/0"], None));
+    }
+
+    #[test]
+    fn a_host_on_a_link_is_in_the_networks_of_its_address_whatever_the_zone() {
+        for rhost in ["fe80::1", "fe80::1%eth0", "FE80::1%wlan-0.7", "fe80::1%2", "febf::1%a23456789012345"] {
+            assert!(comes_from(&["fe80::/10"], Some(rhost)), "{rhost}");
+            assert!(!comes_from(&["2001:db8::/32", "0.0.0.0/0"], Some(rhost)), "{rhost}");
+        }
+        assert!(!comes_from(&["fe80::2"], Some("fe80::1%eth0")));
+        for rhost in [
+            "2001:db8::1%eth0",
+            "::1%lo",
+            "::ffff:10.1.2.3%eth0",
+            "fec0::1%eth0",
+            "10.1.2.3%eth0",
+            "fe80::1%",
+            "fe80::1%eth0%eth0",
+            "fe80::1%eth0 x",
+            "fe80::1%a234567890123456",
+            "fe80::1%\u{e9}th0",
+            "fe80::x%eth0",
+            "%eth0",
+        ] {
+            assert!(!comes_from(&["::/0", "0.0.0.0/0"], Some(rhost)), "{rhost}");
+        }
+        let address = facts(Some("fe80::1%eth0")).address();
+        assert_eq!(address, None, "nothing is remembered: another zone is another host");
     }
 
     #[test]

@@ -364,6 +364,7 @@ mod tests {
     fn sources_are_bounded_and_canonical() {
         assert_eq!(Source::from_rhost(None), Source::from_rhost(Some("")));
         assert_ne!(Source::from_rhost(None), from("local"), "a host called local is not this host");
+        assert_ne!(from("fe80::1%eth0"), from("fe80::1%eth1"), "the same address on two links is two hosts");
         assert_eq!(from("::ffff:192.0.2.7"), from("192.0.2.7"));
         assert_eq!(from("2001:DB8:0::1").as_str(), "2001:db8::1");
         assert_eq!(from(&"h".repeat(5000)).as_str(), UNNAMED);

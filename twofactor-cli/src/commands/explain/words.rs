@@ -63,9 +63,10 @@ fn who(explained: &Explanation) -> String {
 fn login(explained: &Explanation) -> String {
     let service = printable(&explained.service, LONGEST);
     let facts = facts(explained);
-    match (explained.rhost.as_deref().filter(|rhost| !rhost.is_empty()), facts.address()) {
+    match (explained.rhost.as_deref().filter(|rhost| !rhost.is_empty()), facts.address_in_networks()) {
         (None, _) => format!("{service}, local"),
-        (Some(_), Some(address)) => format!("{service}, from {address}"),
+        (Some(_), Some(address)) if facts.address().is_some() => format!("{service}, from {address}"),
+        (Some(rhost), Some(_)) => format!("{service}, from {}", printable(rhost, LONGEST)),
         (Some(rhost), None) => {
             format!("{service}, from {}, a name, which no network matches", printable(rhost, LONGEST))
         }
@@ -232,7 +233,7 @@ pub(super) fn as_json(explained: &Explanation) -> Value {
         "known": explained.identified.is_ok(),
         "service": explained.service,
         "rhost": explained.rhost,
-        "address": facts(explained).address().map(|address| address.to_string()),
+        "address": facts(explained).address_in_networks().map(|address| address.to_string()),
         "pam_line": explained.stack.line().map(|line| json!({
             "file": path(&line.file),
             "line": line.number,
