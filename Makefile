@@ -124,7 +124,7 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	install -d -m 0755 $(DESTDIR)/etc/twofactor
 	test -e $(DESTDIR)/etc/twofactor/twofactor.toml || \
 	    install -m 0644 etc/twofactor.toml $(DESTDIR)/etc/twofactor/twofactor.toml
-	install -d -m 0700 $(DESTDIR)/var/lib/twofactor $(DESTDIR)/var/lib/twofactor/users
+	install -d -m 0700 $(DESTDIR)/var/lib/twofactor
 
 uninstall: ## Remove what install put there; refuses while a PAM service still names the module
 	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }

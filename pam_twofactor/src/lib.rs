@@ -225,7 +225,7 @@ impl Host {
     fn new(config: &Config) -> Self {
         let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
-        Self { store: Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock), name }
+        Self { store: Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker), name }
     }
 
     fn world<'w>(&'w self, config: &'w Config) -> World<'w> {

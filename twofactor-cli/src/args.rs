@@ -20,6 +20,7 @@ use crate::qr::{QrChoice, QrFile};
 
 pub(crate) mod log;
 pub(crate) mod services;
+pub(crate) mod state;
 pub(crate) mod tokens;
 
 /// Reads the arguments of this process.
@@ -122,6 +123,8 @@ pub(crate) enum Command {
     Series(Series),
     #[command(subcommand)]
     Service(Service),
+    #[command(subcommand)]
+    State(state::State),
     Explain(Explain),
     Log(Log),
     Doctor(Doctor),

@@ -326,6 +326,9 @@ fn of_store(error: &StoreError) -> Status {
     match error {
         StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
         StoreError::NoFolder(_)
+        | StoreError::ForeignState { .. }
+        | StoreError::BadIdentity(_)
+        | StoreError::Entropy(_)
         | StoreError::LostState(_)
         | StoreError::LostTokens { .. }
         | StoreError::Clock(_)

@@ -9,7 +9,7 @@ use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::store::registry::By;
-use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::store::{Presence, Store as _};
 use twofactor_core::throttle::Source;
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
@@ -35,7 +35,7 @@ impl Host {
         protect_memory();
         let config = configuration(named)?;
         let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
-        let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock);
+        let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
         Ok(Self { config, config_file, accounts, clock: SystemClock })
     }
 
@@ -92,8 +92,7 @@ impl Host {
     fn has_account(&self, user: &UserName) -> Result<bool, Failure> {
         match self.accounts.presence(user) {
             Ok(Presence::Enrolled) => Ok(true),
-            // Before the first enrollment there are no folders.
-            Ok(Presence::Absent(_)) | Err(StoreError::NoFolder(_)) => Ok(false),
+            Ok(Presence::Absent(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

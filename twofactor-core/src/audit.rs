@@ -59,6 +59,8 @@ pub enum Event {
     SeriesMended,
     /// `doctor --fix` has mended something in the state.
     Repaired,
+    /// The state that is there was made the one of this host.
+    StateAdopted,
     /// The module was put into a PAM service.
     ServiceEnabled,
     /// The module was taken out of a PAM service.
@@ -69,7 +71,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -93,6 +95,7 @@ impl Event {
         Self::SeriesDeleted,
         Self::SeriesMended,
         Self::Repaired,
+        Self::StateAdopted,
         Self::ServiceEnabled,
         Self::ServiceDisabled,
         Self::Error,
@@ -124,6 +127,7 @@ impl Event {
             Self::SeriesDeleted => "series-deleted",
             Self::SeriesMended => "series-mended",
             Self::Repaired => "repaired",
+            Self::StateAdopted => "state-adopted",
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",

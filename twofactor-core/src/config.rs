@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::document::{self, Problem};
 use crate::otp::{Parameters, Window};
 use crate::rule::{Level, Rule};
+use crate::store::files::marker_beside;
 use crate::throttle::Limits;
 use crate::trusted::{self, FileError, Owner};
 
@@ -34,6 +35,8 @@ const LONGEST_REMEMBERED: Duration = Duration::from_hours(30 * 24);
 pub struct Config {
     /// `[paths] state`.
     pub state: PathBuf,
+    /// Names the state that belongs to this host: `state.id` beside the configuration, also where that is not there.
+    pub marker: PathBuf,
     /// `[enrollment]`.
     pub enrollment: EnrollmentDefaults,
     /// `[window]`.
@@ -109,6 +112,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             state: PathBuf::from(DEFAULT_STATE),
+            marker: marker_beside(Path::new(DEFAULT_PATH)),
             enrollment: EnrollmentDefaults {
                 issuer: None,
                 parameters: Parameters::default(),
@@ -187,12 +191,13 @@ impl Config {
     pub fn load(path: &Path, expected: Expected, owner: Owner) -> Result<Self, ConfigError> {
         let Some(content) = trusted::read_file(path, owner, LARGEST)? else {
             return match expected {
-                Expected::Perhaps => Ok(Self::default()),
+                Expected::Perhaps => Ok(Self { marker: marker_beside(path), ..Self::default() }),
                 Expected::Certainly => Err(ConfigError::Missing(path.to_owned())),
             };
         };
         let text = std::str::from_utf8(&content).map_err(|_| ConfigError::NotText(path.to_owned()))?;
-        Self::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
+        let config = Self::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
+        Ok(Self { marker: marker_beside(path), ..config })
     }
 
     /// `[paths] state` of a file whatever else is wrong in it. `None` when nothing there says where the state is.
@@ -232,7 +237,8 @@ mod tests {
     fn an_empty_file_and_no_file_mean_the_defaults() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
         let nowhere = Path::new("/nonexistent/twofactor.toml");
-        assert_eq!(Config::load(nowhere, Expected::Perhaps, Owner::ROOT).unwrap(), Config::default());
+        let defaults = Config { marker: "/nonexistent/state.id".into(), ..Config::default() };
+        assert_eq!(Config::load(nowhere, Expected::Perhaps, Owner::ROOT).unwrap(), defaults);
         assert!(matches!(Config::load(nowhere, Expected::Certainly, Owner::ROOT), Err(ConfigError::Missing(_))));
     }
 

@@ -126,6 +126,7 @@ fn writers(event: Event) -> Writers {
         Event::Reset
         | Event::RecoveryReplaced
         | Event::Unlocked
+        | Event::StateAdopted
         | Event::Invited
         | Event::InvitationRevoked
         | Event::Imported

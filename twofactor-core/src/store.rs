@@ -349,6 +349,27 @@ pub enum StoreError {
     /// A folder of the store is not there.
     #[error("the folder {} does not exist", .0.display())]
     NoFolder(PathBuf),
+    /// The state of this host is not there: it is not mounted, or what is there belongs to another host.
+    #[error(
+        "{} names the state of this host, and {} {}",
+        marker.display(),
+        state.display(),
+        if *has_identity { "is another one" } else { "is not it: is it not mounted?" }
+    )]
+    ForeignState {
+        /// Where the state should be.
+        state: PathBuf,
+        /// What names it.
+        marker: PathBuf,
+        /// Whether what is there has an identity of its own.
+        has_identity: bool,
+    },
+    /// A file that says which state belongs to this host says something else.
+    #[error("{} holds no identity of a state", .0.display())]
+    BadIdentity(PathBuf),
+    /// An identity could not be made.
+    #[error(transparent)]
+    Entropy(#[from] SecretError),
     /// Credentials or tokens stand there without the state that says which of their codes are burned.
     #[error("{} is missing, so nobody knows which codes were used", .0.display())]
     LostState(PathBuf),
@@ -390,7 +411,12 @@ impl StoreError {
             | Self::LostState(_)
             | Self::LostTokens { .. }
             | Self::Corrupt { .. } => Reason::StoreCorrupt,
-            Self::File(FileError::Io { .. }) | Self::NoFolder(_) | Self::Clock(_) => Reason::StoreUnavailable,
+            Self::File(FileError::Io { .. })
+            | Self::NoFolder(_)
+            | Self::ForeignState { .. }
+            | Self::BadIdentity(_)
+            | Self::Entropy(_)
+            | Self::Clock(_) => Reason::StoreUnavailable,
             Self::Registry(error) => error.reason(),
         }
     }
@@ -419,6 +445,12 @@ impl StoreError {
                 "twofactor doctor --fix; if that does not help, restore {} from a backup or run: twofactor reset {user}",
                 path.display()
             ),
+            Self::ForeignState { state, .. } => format!(
+                "mount it (see: findmnt -T {}); if this state belongs to this host now: twofactor state adopt",
+                state.display()
+            ),
+            Self::BadIdentity(_) => "restore it, or run: twofactor state adopt".to_owned(),
+            Self::Entropy(_) => "is /dev/urandom there?".to_owned(),
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
         }
     }

@@ -21,6 +21,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::secret;
 use crate::shell;
 
 pub use lock::Locked;
@@ -111,6 +112,14 @@ impl Protection {
         match self {
             Self::FromWriting => 0o022,
             Self::FromReading => 0o077,
+        }
+    }
+
+    /// The mode of a new file.
+    fn mode_of_files(self) -> u32 {
+        match self {
+            Self::FromWriting => 0o644,
+            Self::FromReading => 0o600,
         }
     }
 }
@@ -212,6 +221,30 @@ impl Folder {
             self.sync()?;
         }
         Ok(folder)
+    }
+
+    /// Opens the folder `name` in this one; when there is none, makes it (mode 0700) with the file `file` in it. A crash
+    /// leaves both or neither, and perhaps a folder whose name begins with [`UNFINISHED`].
+    pub fn make_folder_with(&self, name: &str, file: &str, content: &[u8]) -> Result<Self, FileError> {
+        let mut random = [0; 8];
+        let unpredictable = || io_error(&self.path.join(name), "make the folder", io::ErrorKind::Other.into());
+        secret::fill_random(&mut random).map_err(|_| unpredictable())?;
+        let temporary = format!("{UNFINISHED}{:016x}", u64::from_be_bytes(random));
+        let folder = self.make_folder(&temporary)?;
+        let written = folder.replace(file, content);
+        let renamed = written.map(|()| renameat(&self.handle, temporary.as_str(), &self.handle, name));
+        if !matches!(renamed, Ok(Ok(()))) {
+            // Best effort: a left-over harms nobody.
+            let _ = unlinkat(&folder.handle, file, UnlinkatFlags::NoRemoveDir)
+                .and_then(|()| unlinkat(&self.handle, temporary.as_str(), UnlinkatFlags::RemoveDir));
+        }
+        match renamed? {
+            // Or another process was quicker.
+            Ok(()) | Err(Errno::EEXIST | Errno::ENOTEMPTY) => self.sync()?,
+            Err(errno) => return Err(io_error(&self.path.join(name), "make the folder", errno.into())),
+        }
+        let missing = || io_error(&self.path.join(name), "open the folder", Errno::ENOENT.into());
+        self.folder(name)?.ok_or_else(missing)
     }
 
     /// Reads the file `name`; `None` when there is none.
@@ -378,7 +411,7 @@ impl Folder {
         let mut file =
             open(&self.handle, Path::new(name), path, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.ok_or_else(missing)?;
         let written = file
-            .set_permissions(Permissions::from_mode(0o600))
+            .set_permissions(Permissions::from_mode(self.protection.mode_of_files()))
             .and_then(|()| file.write_all(content))
             .and_then(|()| file.sync_all());
         written.map_err(|error| io_error(path, "write", error))
@@ -391,6 +424,9 @@ impl Folder {
 
 /// What the name of a file ends in that will take the place of another one.
 pub(crate) const TEMPORARY: &str = ".new";
+
+/// What the name of a folder begins with that is going to get another name. No user is called that.
+pub(crate) const UNFINISHED: &str = "-new-";
 
 /// The fixed name of the file that will take the place of `name`.
 fn temporary(name: &str) -> String {

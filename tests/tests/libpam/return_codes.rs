@@ -186,10 +186,20 @@ fn nullok_makes_required_optional_on_its_line() {
 fn a_store_that_is_not_there_is_authinfo_unavail() {
     private_host(|host| {
         host.add_user("alice");
-        let outcome = host.login("alice").typing(ANY_CODE);
-        assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL);
-        assert_asked_once(&outcome);
-        host.assert_logged(&["error user=alice", "reason=store-unavailable", "/var/lib/twofactor", "hint=\"make it: "]);
+        host.user_with_app("bob");
+        std::fs::rename("/var/lib/twofactor", "/var/lib/elsewhere").unwrap();
+        for made in [&[][..], &["/var/lib/twofactor"], &["/var/lib/twofactor/users"]] {
+            for folder in made {
+                host.succeed("install", ["-d", "-m", "0700", folder]);
+            }
+            let outcome = host.login("alice").typing(ANY_CODE);
+            assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL);
+            assert_asked_once(&outcome);
+            host.service("nullok", "auth required pam_twofactor.so nullok\n");
+            let outcome = host.login("bob").service("nullok").answering(&[]);
+            assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL, "a state that is not mounted is no empty one");
+        }
+        host.assert_logged(&["error user=alice", "reason=store-unavailable", "twofactor state adopt"]);
     });
 }
 

@@ -30,7 +30,6 @@ drwxr-xr-x root:root /usr/share/licenses/pam_twofactor-VERSION
 -rw-r--r-- root:root /usr/share/man/man8/twofactor.8.gz d
 -rw-r--r-- root:root /usr/share/zsh/site-functions/_twofactor
 drwx------ root:root /var/lib/twofactor
-drwx------ root:root /var/lib/twofactor/users
 ";
 
 const SELINUX: &str = "\

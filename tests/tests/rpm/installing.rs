@@ -115,8 +115,10 @@ fn erased_after_use_it_leaves_the_changed_configuration_and_the_secrets() {
             left,
             [
                 "/etc/twofactor",
+                "/etc/twofactor/state.id",
                 "/etc/twofactor/twofactor.toml.rpmsave",
                 "/var/lib/twofactor",
+                "/var/lib/twofactor/state.id",
                 "/var/lib/twofactor/users",
                 "/var/lib/twofactor/users/alice",
                 "/var/lib/twofactor/users/alice/secret.toml",

@@ -5,7 +5,7 @@ use twofactor_core::audit::Event;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::InvitationRule;
 use twofactor_core::policy;
-use twofactor_core::store::{Prospect, StoreError, StoreFirst as _, Superseded};
+use twofactor_core::store::{Prospect, StoreFirst as _, Superseded};
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 use zeroize::Zeroizing;
 
@@ -23,8 +23,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
     let user = host::known_user(&arguments.user)?;
     match host.accounts.prospect(&user) {
         Ok(Prospect::Enrolled) => return Err(Failure::NeedsNoInvitation(user)),
-        // Before the first enrollment there are no folders.
-        Ok(Prospect::New(_) | Prospect::Waiting(_)) | Err(StoreError::NoFolder(_)) => {}
+        Ok(Prospect::New(_) | Prospect::Waiting(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let now = host.now()?;
@@ -60,10 +59,7 @@ fn revoke(typed: &str, host: &Host, output: &Output) -> Result<(), Failure> {
         Some(user) => user,
         None => UserName::new(typed).map_err(|_| Failure::UnknownUser(typed.to_owned()))?,
     };
-    let had = match host.accounts.revoke_invitation(&user) {
-        Err(StoreError::NoFolder(_)) => false,
-        revoked => revoked?,
-    };
+    let had = host.accounts.revoke_invitation(&user)?;
     if !had && !is_known {
         return Err(Failure::UnknownUser(typed.to_owned()));
     }

@@ -88,7 +88,7 @@ fn history<'s>(config: Option<&Path>, wanted: &'s Wanted) -> Result<Option<Entri
             return Ok(None);
         }
     };
-    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock);
+    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
     match accounts.history() {
         Ok(history) => Ok(history.map(|history| -> Entries<'s> { Box::new(history::entries(history, wanted)) })),
         Err(error) => {

@@ -12,6 +12,7 @@ mod recovery;
 mod reset;
 mod series;
 mod service;
+mod state;
 mod status;
 mod token;
 mod unlock;
@@ -44,6 +45,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),
         Command::Invite(arguments) => invite::run(&arguments, &Host::to_change(file)?, output),
         Command::Service(arguments) => service::run(&arguments, file, output),
+        Command::State(arguments) => state::run(&arguments, &Host::open(file)?, output),
         Command::Explain(arguments) => explain::run(&arguments, file, output),
         Command::Log(arguments) => log::run(&arguments, file, output),
         Command::Token(arguments) if arguments.changes_nothing() => token::run(arguments, &Host::open(file)?, output),

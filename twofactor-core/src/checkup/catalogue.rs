@@ -62,6 +62,10 @@ catalogue! {
     UnreadableFile "unreadable-file" Problem "the logins that need it are refused";
     /// The folder of accounts is not there.
     NoStateFolder "no-state-folder" Problem "without it nobody can tell who is enrolled, so every login is refused";
+    /// The state of this host is not there, or another one is.
+    ForeignState "foreign-state" Problem "nobody can tell who is enrolled, so every login is refused";
+    /// No marker names the state.
+    UnmarkedState "unmarked-state" Note "should its file system not be mounted one day, nobody would seem to be enrolled";
     /// A file of an account holds something else.
     DamagedAccount "damaged-account" Problem "every login of the user is refused";
     /// Credentials without a state.

@@ -6,7 +6,7 @@ use super::{Finding, Id};
 use crate::config::ConfigError;
 use crate::shell::quoted;
 use crate::store::StoreError;
-use crate::store::files::Flaw;
+use crate::store::files::{Flaw, Sighting};
 use crate::store::registry::RegistryError;
 use crate::trusted::FileError;
 
@@ -55,6 +55,11 @@ pub fn of_store(error: &StoreError) -> Finding {
             let command = format!("install -d -m 0700 -o root -g root {}", missing.join(" "));
             Finding::run(Id::NoStateFolder, format!("{} is not there", path.display()), command)
         }
+        StoreError::ForeignState { .. } | StoreError::BadIdentity(_) => {
+            let advice = "mount it, or, if the state that is there belongs to this host now, run";
+            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
+        }
+        StoreError::Entropy(_) => Finding::by_hand(Id::UnreadableFile, what, error.hint()),
         StoreError::LostState(path) => forget(Id::LostState, what, &user_of(path)),
         StoreError::Corrupt { path, .. } => forget(Id::DamagedAccount, what, &user_of(path)),
         StoreError::LostTokens { user, .. } => {
@@ -64,6 +69,16 @@ pub fn of_store(error: &StoreError) -> Finding {
         }
         StoreError::Clock(_) => Finding::run(Id::ClockWrong, what, "timedatectl set-ntp true"),
     }
+}
+
+/// Whether accounts are kept that no marker names.
+pub fn of_sighting(marker: &Path, seen: &Sighting) -> Option<Finding> {
+    let unmarked = seen.is_used && matches!(seen.marker, Ok(None));
+    unmarked.then(|| {
+        let what = format!("{} is not there, so nothing names the state of this host", marker.display());
+        let advice = "the next change writes it, if the file system is not read-only, and so does";
+        Finding::consider(Id::UnmarkedState, what, advice, "twofactor state mark")
+    })
 }
 
 /// The account can be restored or begun anew.

@@ -551,6 +551,7 @@ fn what_cannot_be_read_is_never_taken_for_not_enrolled() {
         }
         std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::remove_dir_all(&users).unwrap();
+        std::fs::create_dir(host.directory.path().join("services")).unwrap();
         let acts = if level == Level::Required { vec![types(ANY_CODE)] } else { vec![] };
         assert_eq!(host.login("bob", acts).denial(), Reason::StoreUnavailable);
     }

@@ -9,6 +9,7 @@
 mod administration;
 mod decoy;
 mod first_time;
+mod identity;
 mod inspection;
 mod repair;
 mod secret_file;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
+pub use identity::{Identity, Marking, Sighting, marker_beside};
 pub use inspection::{Flaw, Inspection};
 pub use repair::{Repair, Repairs};
 pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
@@ -39,7 +41,7 @@ use crate::rule::Factors;
 use crate::store::files::slots::Slots;
 use crate::store::registry;
 use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, StoreError, Stripping};
-use crate::trusted::{self, FileError, Folder, InPlace, Owner, Protection};
+use crate::trusted::{self, FileError, Folder, InPlace, Owner};
 use crate::user::UserName;
 
 const USERS: &str = "users";
@@ -59,6 +61,8 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Files {
     state: PathBuf,
+    /// Names the state that belongs to this host.
+    marker: Option<PathBuf>,
     owner: Owner,
     patience: Duration,
     /// What is left of it for the registry.
@@ -71,23 +75,15 @@ impl Files {
     /// The store in the folder `state`, all of which must belong to `owner`. Nothing is opened yet.
     pub fn new(state: &Path, owner: Owner, patience: Duration, clock: impl Clock + 'static) -> Self {
         let registry_patience = registry::Patience::of_a_login();
-        Self { state: state.to_owned(), owner, patience, registry_patience, clock: Box::new(clock) }
-    }
-
-    /// The folder of everything.
-    fn state_folder(&self) -> Result<Folder, StoreError> {
-        let state = Folder::open(&self.state, self.owner, Protection::FromReading)?;
-        state.ok_or_else(|| StoreError::NoFolder(self.state.clone()))
-    }
-
-    /// The folder of all users. That it is missing is an error: only inside it can absence be proved.
-    fn users_folder(&self) -> Result<Folder, StoreError> {
-        self.state_folder()?.folder(USERS)?.ok_or_else(|| StoreError::NoFolder(self.state.join(USERS)))
+        Self { state: state.to_owned(), marker: None, owner, patience, registry_patience, clock: Box::new(clock) }
     }
 
     /// The physical tokens assigned to the user.
     fn held_by(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
-        Ok(registry::held_by(&self.state_folder()?, user, &self.registry_patience)?)
+        match self.state_folder()? {
+            Some(state) => Ok(registry::held_by(&state, user, &self.registry_patience)?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// What the user has, as `account` and the registry know it.
@@ -109,7 +105,8 @@ impl Files {
 
     /// The user's folder, when it is there.
     fn unlocked(&self, user: &UserName) -> Result<Option<Account<Folder>>, StoreError> {
-        Ok(self.users_folder()?.folder(user.as_str())?.map(Account))
+        let Some(users) = self.users_folder()? else { return Ok(None) };
+        Ok(users.folder(user.as_str())?.map(Account))
     }
 
     /// Makes sure that the registry knows of all tokens the user holds: one that was lost, or whose index is damaged, would
@@ -130,7 +127,8 @@ impl Files {
 
     /// The user's folder, when it is there, locked.
     fn locked(&self, user: &UserName) -> Result<Option<Locked>, StoreError> {
-        let Some(folder) = self.users_folder()?.folder(user.as_str())? else { return Ok(None) };
+        let Some(users) = self.users_folder()? else { return Ok(None) };
+        let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
         Ok(Some(Account(folder.lock(self.patience)?)))
     }
 }
@@ -141,7 +139,7 @@ impl Store for Files {
             Some(account) if account.has(SECRET)? => Ok(Presence::Enrolled),
             account => {
                 let held = self.held_by(user)?;
-                let state = account.map(|account| account.state_if_any()).transpose()?.flatten();
+                let state = account.map(|account| account.state()).transpose()?;
                 self.check_held(user, &state.unwrap_or_default(), &held)?;
                 Ok(if held.is_empty() { Presence::Absent(Absent(())) } else { Presence::Enrolled })
             }
@@ -191,7 +189,7 @@ impl Store for Files {
         // After the lock was taken: whoever takes a token away waits for this login, or it sees that.
         let belongings = self.belongings(user, account.as_ref())?;
         if belongings.is_nothing() {
-            let state = account.as_ref().map(Account::state_if_any).transpose()?.flatten();
+            let state = account.as_ref().map(Account::state).transpose()?;
             self.check_held(user, &state.unwrap_or_default(), &belongings.held)?;
             self.work_in_vain(attempt);
             return Ok(Redemption::refused(Reason::NotEnrolled));
@@ -440,15 +438,10 @@ impl<F: Borrow<Folder>> Account<F> {
         secret_file::read(text).map(Some).map_err(|problems| corrupt(place_of(&problems)))
     }
 
-    /// The state. Enrolling makes one, so credentials without a state have lost it, and with it what was burned.
+    /// The state. A user's folder is made with one, so a folder without a state has lost it, and with it what was burned.
     fn state(&self) -> Result<State, StoreError> {
-        self.state_if_any()?.ok_or_else(|| self.lost_state())
-    }
-
-    /// The state, where there may be none: before the first enrollment.
-    fn state_if_any(&self) -> Result<Option<State>, StoreError> {
-        let Some(content) = self.folder().read(STATE, LARGEST)? else { return Ok(None) };
-        parse_state(&content, &self.folder().path().join(STATE)).map(|(_, state)| Some(state))
+        let content = self.folder().read(STATE, LARGEST)?.ok_or_else(|| self.lost_state())?;
+        parse_state(&content, &self.folder().path().join(STATE)).map(|(_, state)| state)
     }
 
     fn lost_state(&self) -> StoreError {

@@ -37,7 +37,7 @@ pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area 
             return area;
         }
     };
-    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock);
+    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
     look_at_accounts(&mut area, &accounts, config, now);
     look_at_people(&mut area, &accounts, source, config, services, now);
     area

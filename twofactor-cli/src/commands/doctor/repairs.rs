@@ -27,7 +27,8 @@ pub(super) fn make(named: Option<&Path>) -> Vec<String> {
         }
     };
     let who = journal::actor_or_root();
-    let repairs = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).repair(By { who: &who, at });
+    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
+    let repairs = accounts.repair(By { who: &who, at });
     for problem in &repairs.problems {
         output::warning(&format!("not everything could be fixed: {problem}"));
     }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use twofactor_core::checkup::storage::{self, Access, FileSystem};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::DEFAULT_STATE;
-use twofactor_core::store::files::{Files, PATIENCE};
+use twofactor_core::store::files::{Files, PATIENCE, marker_beside};
 use twofactor_core::store::{Presence, Store as _};
 use twofactor_core::trusted::{self, Owner};
 
@@ -24,8 +24,11 @@ pub(super) fn look(source: &Source) -> Area {
             return area;
         }
     }
-    let inspection = Files::new(state, Owner::ROOT, PATIENCE, SystemClock).inspect();
-    if let Some(enrolled) = enrolled(&Files::new(state, Owner::ROOT, PATIENCE, SystemClock)) {
+    let marker = source.config.as_ref().map_or_else(|| marker_beside(&source.file), |config| config.marker.clone());
+    let accounts = Files::new(state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&marker);
+    let inspection = accounts.inspect();
+    area.add(accounts.sighting().ok().and_then(|seen| storage::of_sighting(&marker, &seen)));
+    if let Some(enrolled) = enrolled(&accounts) {
         area.looked_at = format!("{}: {}", state.display(), counted(enrolled, "account"));
     }
     if let Some(tokens) = inspection.tokens {

@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     host::must_be_root()?;
     let consent = Consent::of(arguments.dry_run, arguments.yes);
     let state = state(file);
+    // Without its marker: the module can be taken out whatever became of the state.
     let accounts = Files::new(&state, Owner::ROOT, PATIENCE, SystemClock);
     let nothing_recorded = || Records::look(&state).map(|names| names.is_empty()).map_err(ServiceFailure::from);
     if arguments.all && sshd::removal(None)?.is_none() && nothing_recorded()? {

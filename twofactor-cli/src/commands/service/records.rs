@@ -55,7 +55,7 @@ pub(crate) fn copy(state: &Path, service: &str) -> PathBuf {
 impl Records {
     /// The records of a state folder, which is made when it is not there.
     pub(crate) fn open(state: &Path, accounts: &Files) -> Result<Self, StoreError> {
-        let folder = accounts.state_folder_or_new()?.make_folder(SERVICES)?.lock(PATIENCE)?;
+        let folder = accounts.claimed_folder()?.make_folder(SERVICES)?.lock(PATIENCE)?;
         Ok(Self { folder, path: state.join(SERVICES) })
     }
 

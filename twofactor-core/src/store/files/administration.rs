@@ -13,12 +13,13 @@ use crate::recovery::RecoveryCode;
 use crate::rule::Factors;
 use crate::secret::SecretError;
 use crate::store::StoreError;
+use crate::store::files::slots::Slots;
 use crate::store::files::tokens::TokenView;
-use crate::store::files::{Account, Files, Locked, SECRET, USERS};
+use crate::store::files::{Account, Files, LARGEST, Locked, SECRET, STATE, state_file};
 use crate::store::registry::Reader;
 use crate::throttle::{Limits, Source, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
-use crate::trusted::{FileError, Folder, Protection};
+use crate::trusted::{FileError, Folder};
 use crate::user::UserName;
 
 /// What enrolling does when the user has an app of that label.
@@ -107,14 +108,12 @@ impl Files {
         recovery: Option<&[RecoveryCode]>,
         existing: Existing,
     ) -> Result<(), EnrollError> {
+        self.claim()?;
         let account = self.locked_or_new(user)?;
         let held = self.held_by(user)?;
         let credentials = account.credentials()?;
-        let mut state = match &credentials {
-            None if held.is_empty() => account.state_if_any()?.unwrap_or_default(),
-            // It must be there too. A new one would make burned codes good again.
-            _ => account.state()?,
-        };
+        // It must be there too. A new one would make burned codes good again.
+        let mut state = account.state()?;
         let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
         let label = &app.token().label;
         if let Some(present) = credentials.app(label)
@@ -146,7 +145,7 @@ impl Files {
         limits: Limits,
         now: UnixTime,
     ) -> Result<Option<Status>, StoreError> {
-        let account = self.folder_if_any(user)?;
+        let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
         let (tokens, tokens_problem) = match self.tokens_of(user) {
             Ok(tokens) => (tokens, None),
@@ -188,11 +187,7 @@ impl Files {
     /// others.
     pub fn users(&self) -> Result<Vec<UserName>, StoreError> {
         let mut owners = self.owners();
-        let users = match self.users_folder() {
-            Ok(users) => users,
-            Err(StoreError::NoFolder(_)) => return Ok(owners),
-            Err(error) => return Err(error),
-        };
+        let Some(users) = self.users_folder()? else { return Ok(owners) };
         let has_account = |name: &str| match users.folder(name) {
             Ok(Some(folder)) => folder.has(SECRET).unwrap_or(true),
             Ok(None) => false,
@@ -209,13 +204,13 @@ impl Files {
     /// Everyone who owns a physical token. Nobody, when the registry cannot be read: what is wrong with it is said by each
     /// user's status.
     fn owners(&self) -> Vec<UserName> {
-        let reader = self.state_folder().ok().and_then(|state| Reader::open(&state).ok()).flatten();
+        let reader = self.state_folder().ok().flatten().and_then(|state| Reader::open(&state).ok()).flatten();
         reader.and_then(|reader| reader.owners().ok()).unwrap_or_default()
     }
 
     /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
     pub fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
-        Ok(self.folder_if_any(user)?.is_some())
+        Ok(self.unlocked(user)?.is_some())
     }
 
     /// Until when an attempt of the user from `source` is refused unseen; `None` when it is looked at.
@@ -226,8 +221,8 @@ impl Files {
         limits: Limits,
         now: UnixTime,
     ) -> Result<Option<UnixTime>, StoreError> {
-        let Some(account) = self.folder_if_any(user)? else { return Ok(None) };
-        let state = account.state_if_any()?.unwrap_or_default();
+        let Some(account) = self.unlocked(user)? else { return Ok(None) };
+        let state = account.state()?;
         Ok(state.throttle.blocked_until(source, limits, now))
     }
 
@@ -239,11 +234,8 @@ impl Files {
         window: Window,
         now: UnixTime,
     ) -> Result<Option<Judgement>, StoreError> {
-        let account = self.folder_if_any(user)?;
-        let belongings = match self.belongings(user, account.as_ref()) {
-            Err(StoreError::NoFolder(_)) => return Ok(None),
-            other => other?,
-        };
+        let account = self.unlocked(user)?;
+        let belongings = self.belongings(user, account.as_ref())?;
         if belongings.is_nothing() {
             return Ok(None);
         }
@@ -268,29 +260,31 @@ impl Files {
 
     /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
     pub fn reset(&self, user: &UserName, reset: Reset, now: UnixTime) -> Result<bool, StoreError> {
-        let account = match self.locked(user) {
-            Ok(Some(account)) => account,
-            Ok(None) | Err(StoreError::NoFolder(_)) if !self.held_if_any(user)?.is_empty() => {
-                self.locked_or_new(user)?
+        self.claim_if_used()?;
+        let Some(account) = self.locked(user)? else {
+            let held = self.held_by(user)?;
+            if held.is_empty() {
+                return Ok(false);
             }
-            Ok(None) => return Ok(false),
-            Err(error) => return Err(error),
+            let account = self.locked_and_new(user)?;
+            let usage = burned_blindly(&held, now);
+            account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
+            return Ok(true);
         };
         // Under the lock: whoever gives or takes a token holds it until the number of them is written down.
-        let held = self.held_if_any(user)?;
+        let held = self.held_by(user)?;
         let enrolled = account.has(SECRET)?;
         match reset {
             Reset::Everything => {
-                let burned = match account.state_if_any() {
-                    Ok(None) if !held.is_empty() => burned_blindly(&held, now),
-                    Ok(state) if !enrolled && state.as_ref().is_none_or(|state| state.tokens_held <= held.len()) => {
-                        return account.forget_favours(state);
-                    }
-                    Ok(state) => state.unwrap_or_default().usage,
+                let burned = match account.state() {
+                    Ok(state) if !enrolled && state.tokens_held <= held.len() => return account.forget_favours(&state),
+                    Ok(state) => state.usage,
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
-                    Err(StoreError::Corrupt { .. } | StoreError::File(FileError::TooLarge { .. })) => {
-                        burned_blindly(&held, now)
-                    }
+                    Err(
+                        StoreError::LostState(_)
+                        | StoreError::Corrupt { .. }
+                        | StoreError::File(FileError::TooLarge { .. }),
+                    ) => burned_blindly(&held, now),
                     Err(error) => return Err(error),
                 };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
@@ -299,7 +293,7 @@ impl Files {
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else {
-                    return account.forget_favours(account.state_if_any()?);
+                    return account.forget_favours(&account.state()?);
                 };
                 let state = State { memories: Memories::default(), invitation: None, ..account.state()? };
                 credentials.apps.iter_mut().for_each(App::unconfirm);
@@ -312,6 +306,7 @@ impl Files {
     /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled. Who only holds physical
     /// tokens can have recovery codes too.
     pub fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
+        self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
             return Ok(false);
         };
@@ -329,16 +324,13 @@ impl Files {
     /// Forgets counted failures, and accepted logins that were remembered. Gives the number of those failures; `None` for
     /// somebody who is not enrolled and of whom nothing is counted.
     pub fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
+        self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
             return Ok(None);
         };
         let is_enrolled = account.has(SECRET)? || !self.held_by(user)?.is_empty();
         // Whoever tries invitations or serials at the login prompt is counted before anything is enrolled.
-        let mut state = match account.state_if_any()? {
-            Some(state) => state,
-            None if is_enrolled => return Err(account.lost_state()),
-            None => return Ok(None),
-        };
+        let mut state = account.state()?;
         let failures = state.throttle.user.count;
         if !is_enrolled && failures == 0 {
             return Ok(None);
@@ -350,62 +342,44 @@ impl Files {
         Ok(Some(failures))
     }
 
-    /// The user's physical tokens; none on a host where nothing was ever made.
-    fn held_if_any(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
-        match self.held_by(user) {
-            Err(StoreError::NoFolder(_)) => Ok(Vec::new()),
-            other => other,
-        }
-    }
-
     /// The account as it is, without locking it; `None` when the user is not enrolled.
     fn account(&self, user: &UserName) -> Result<Option<(Credentials, State)>, StoreError> {
-        let Some(account) = self.folder_if_any(user)? else { return Ok(None) };
+        let Some(account) = self.unlocked(user)? else { return Ok(None) };
         let Some(credentials) = account.credentials()? else { return Ok(None) };
         Ok(Some((credentials, account.state()?)))
     }
 
-    /// The user's folder, when it is there; none on a host where nobody was ever enrolled.
-    pub(super) fn folder_if_any(&self, user: &UserName) -> Result<Option<Account<Folder>>, StoreError> {
-        match self.unlocked(user) {
-            Err(StoreError::NoFolder(_)) => Ok(None),
-            other => other,
-        }
-    }
-
-    /// The user's folder, made when it is not there, locked. Also makes the folders above it, down from the one that
-    /// holds the state folder, which must exist.
+    /// The user's folder, made with an empty state when it is not there, locked. Also makes the folders above it on a host
+    /// that has no state yet.
     pub(super) fn locked_or_new(&self, user: &UserName) -> Result<Locked, StoreError> {
-        let folder = self.state_folder_or_new()?.make_folder(USERS)?.make_folder(user.as_str())?;
-        Ok(Account(folder.lock(self.patience)?))
-    }
-
-    /// The folder of everything, made when it is not there.
-    pub fn state_folder_or_new(&self) -> Result<Folder, StoreError> {
-        match Folder::open(&self.state, self.owner, Protection::FromReading)? {
-            Some(state) => Ok(state),
-            None => self.make_state_folder(),
+        match self.locked(user)? {
+            Some(account) => Ok(account),
+            // What they were used for stood in the state that is gone.
+            None if !self.held_by(user)?.is_empty() => Err(StoreError::LostState(self.path_of_state(user))),
+            None => self.locked_and_new(user),
         }
     }
 
-    fn make_state_folder(&self) -> Result<Folder, StoreError> {
-        let parent = self.state.parent();
-        let parent =
-            parent.map(|parent| Folder::open(parent, self.owner, Protection::FromWriting)).transpose()?.flatten();
-        let name = self.state.file_name().and_then(|name| name.to_str());
-        match (parent, name) {
-            (Some(parent), Some(name)) => Ok(parent.make_folder(name)?),
-            _ => Err(StoreError::NoFolder(self.state.clone())),
-        }
+    /// The folder of a user who has none, locked.
+    fn locked_and_new(&self, user: &UserName) -> Result<Locked, StoreError> {
+        let users = self.users_folder_or_new()?;
+        let state = new_state(&users, user)?;
+        Ok(Account(users.make_folder_with(user.as_str(), STATE, &state)?.lock(self.patience)?))
     }
+}
+
+/// The file of a user of whom nothing is kept yet. It comes with the folder, so that a folder without one has lost it.
+fn new_state(users: &Folder, user: &UserName) -> Result<Vec<u8>, StoreError> {
+    let text = state_file::write(&State::default());
+    let too_large = || FileError::TooLarge { path: users.path().join(user.as_str()).join(STATE), limit: LARGEST };
+    Ok(Slots::file(&text).ok_or_else(too_large)?)
 }
 
 impl Locked {
     /// Forgets what spares the user a code or lets him enroll. `false` when there is nothing of it.
-    fn forget_favours(&self, state: Option<State>) -> Result<bool, StoreError> {
-        let Some(state) = state else { return Ok(false) };
+    fn forget_favours(&self, state: &State) -> Result<bool, StoreError> {
         let without = State { memories: Memories::default(), invitation: None, ..state.clone() };
-        if without == state {
+        if without == *state {
             return Ok(false);
         }
         self.write_state(&without)?;
@@ -432,7 +406,7 @@ impl From<FileError> for EnrollError {
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
-    use crate::store::files::PATIENCE;
+    use crate::store::files::{PATIENCE, USERS};
     use crate::trusted::Owner;
 
     #[test]

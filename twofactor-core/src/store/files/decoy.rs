@@ -44,16 +44,18 @@ impl Files {
 
     fn try_in_vain(&self, attempt: &Attempt<'_>) -> Result<(), StoreError> {
         let now = self.clock.now()?;
-        let decoy = match self.state_folder()?.folder(DECOY)? {
+        // Where no state was ever made, there is nobody to tell apart.
+        let (Some(state), Some(_)) = (self.state_folder()?, self.users_folder()?) else { return Ok(()) };
+        let decoy = match state.folder(DECOY)? {
             Some(folder) => Account(folder),
-            None => self.new_decoy(now)?,
+            None => new_decoy(&state, now)?,
         };
         let credentials = match decoy.credentials() {
             Ok(Some(credentials)) => credentials,
-            Ok(None) | Err(StoreError::Corrupt { .. }) => return self.new_decoy(now).map(drop),
+            Ok(None) | Err(StoreError::Corrupt { .. }) => return new_decoy(&state, now).map(drop),
             Err(error) => return Err(error),
         };
-        let Some(file) = decoy.folder().open_in_place(STATE)? else { return self.new_decoy(now).map(drop) };
+        let Some(file) = decoy.folder().open_in_place(STATE)? else { return new_decoy(&state, now).map(drop) };
         let mut file = StateFile { folder: decoy.folder(), file, slots: None };
         // Others may be writing it at the same time: that is no damage, and what they leave is overwritten.
         let Ok(before) = file.read() else {
@@ -66,24 +68,23 @@ impl Files {
         in_vain(&mut file, &Judged { user: &nobody, wallet: &wallet, attempt, now }, &before);
         Ok(())
     }
+}
 
-    /// Makes the account anew, where there is a state.
-    fn new_decoy(&self, now: UnixTime) -> Result<Account<Folder>, StoreError> {
-        self.users_folder()?;
-        let decoy = Account(self.state_folder()?.make_folder(DECOY)?);
-        let unavailable = |_| decoy.lost_state();
-        let mut credentials = Credentials::none().map_err(unavailable)?;
-        if let Some(serial) = Serial::new(DECOY) {
-            let secret = Secret::generate(SECRET_BYTES).map_err(unavailable)?;
-            let (label, parameters, start) = (Label::app(), Parameters::default(), Progress::default());
-            credentials.apps.push(App::vouched_for(Token { serial, label, secret, parameters, issued: now, start }));
-        }
-        let codes: Result<Vec<RecoveryCode>, _> = (0..RECOVERY_CODES).map(|_| RecoveryCode::generate()).collect();
-        credentials.replace_recovery(&codes.map_err(unavailable)?);
-        replace_state(decoy.folder(), &state_file::write(&State::default()))?;
-        decoy.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
-        Ok(decoy)
+/// Makes the account anew.
+fn new_decoy(state: &Folder, now: UnixTime) -> Result<Account<Folder>, StoreError> {
+    let decoy = Account(state.make_folder(DECOY)?);
+    let unavailable = |_| decoy.lost_state();
+    let mut credentials = Credentials::none().map_err(unavailable)?;
+    if let Some(serial) = Serial::new(DECOY) {
+        let secret = Secret::generate(SECRET_BYTES).map_err(unavailable)?;
+        let (label, parameters, start) = (Label::app(), Parameters::default(), Progress::default());
+        credentials.apps.push(App::vouched_for(Token { serial, label, secret, parameters, issued: now, start }));
     }
+    let codes: Result<Vec<RecoveryCode>, _> = (0..RECOVERY_CODES).map(|_| RecoveryCode::generate()).collect();
+    credentials.replace_recovery(&codes.map_err(unavailable)?);
+    replace_state(decoy.folder(), &state_file::write(&State::default()))?;
+    decoy.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
+    Ok(decoy)
 }
 
 /// What a wrong code takes, with a state that stays as it is.

@@ -14,7 +14,7 @@ use crate::otp::{self, Code, Parameters, Progress, Reach, Window};
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::secret::{Secret, SecretError};
-use crate::store::files::{Belongings, Files, Locked, SECRET};
+use crate::store::files::{Belongings, Files, SECRET};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 use crate::store::{
     Absent, Attempt, NotRegistered, Origin, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
@@ -28,8 +28,7 @@ impl StoreFirst for Files {
         let Belongings { credentials, held, problem } = self.belongings(user, account.as_ref())?;
         problem.map_or(Ok(()), Err)?;
         let state = match &account {
-            Some(account) if credentials.is_some() => account.state()?,
-            Some(account) => account.state_if_any()?.unwrap_or_default(),
+            Some(account) => account.state()?,
             None => State::default(),
         };
         self.check_held(user, &state, &held)?;
@@ -63,7 +62,7 @@ impl StoreFirst for Files {
         self.counted(user, &guess, attempt, NotRegistered::Throttled, |_, now| {
             let state = self.state_folder()?;
             let listed = self.registry_patience.asking(|patience| {
-                let reader = Reader::for_login(&state, patience)?;
+                let reader = state.as_ref().map(|state| Reader::for_login(state, patience)).transpose()?.flatten();
                 Ok(reader.map(|reader| reader.token(serial)).transpose()?.flatten())
             })?;
             let known = listed.is_some();
@@ -99,11 +98,7 @@ impl StoreFirst for Files {
                 if !self.held_by(&pending.user)?.is_empty() {
                     return Err(Superseded::Enrolled);
                 }
-                let mut state = match &credentials {
-                    Some(_) => account.state()?,
-                    None => account.state_if_any()?.unwrap_or_default(),
-                }
-                .seen_at(now);
+                let mut state = account.state()?.seen_at(now);
                 let mut credentials = match credentials {
                     None if secret == Origin::New => Credentials::none()?,
                     // The secret that waited must still be the one that was shown.
@@ -133,8 +128,9 @@ impl Files {
     /// Lets a user enroll at the login prompt, once, before `until`. In the place of an earlier invitation.
     pub fn invite(&self, user: &UserName, until: UnixTime) -> Result<InvitationCode, Superseded> {
         let code = InvitationCode::generate()?;
+        self.claim()?;
         let account = self.locked_or_new(user)?;
-        let mut state = account.state_for_newcomer()?;
+        let mut state = account.state()?;
         state.invitation = Some(Invitation::of(&code, until)?);
         account.write_state(&state)?;
         Ok(code)
@@ -142,8 +138,9 @@ impl Files {
 
     /// Takes an invitation back. `false` when there is none.
     pub fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.claim_if_used()?;
         let Some(account) = self.locked(user)? else { return Ok(false) };
-        let Some(mut state) = account.state_if_any()? else { return Ok(false) };
+        let mut state = account.state()?;
         let had = state.invitation.take().is_some();
         account.write_state(&state)?;
         Ok(had)
@@ -157,7 +154,8 @@ impl Files {
         invitation: Option<Invitation>,
     ) -> Result<(), Superseded> {
         let serial = &registration.serial;
-        let mut writer = Writer::open(self.state_folder()?, self.patience)?.ok_or(Superseded::TokenTaken)?;
+        let state = self.state_folder()?.ok_or(Superseded::TokenTaken)?;
+        let mut writer = Writer::open(state, self.patience)?.ok_or(Superseded::TokenTaken)?;
         let by = By { who: user.as_str(), at: self.clock.now()? };
         let edit: Edit<'_> = writer.edit(by)?;
         let token: Stored = edit.token(serial)?.ok_or(Superseded::TokenTaken)?;
@@ -173,7 +171,7 @@ impl Files {
             return Err(Superseded::Enrolled);
         }
         let now = self.clock.now()?;
-        let before = account.state_for_newcomer()?.seen_at(now);
+        let before = account.state()?.seen_at(now);
         let mut after = before.clone();
         spend(&mut after, invitation, now)?;
         edit.assign(&token, user)?;
@@ -198,7 +196,7 @@ impl Files {
         look: impl FnOnce(&State, UnixTime) -> Result<Result<T, E>, StoreError>,
     ) -> Result<Result<T, E>, StoreError> {
         let account = self.locked_or_new(user)?;
-        account.state_for_newcomer()?;
+        account.state()?;
         let mut file = account.state_file()?;
         let now = self.clock.now()?;
         let before = file.read_at(now)?;
@@ -211,20 +209,6 @@ impl Files {
         let outcome = look(&before, now)?;
         file.settle(charge, outcome.is_ok().then_some(&before))?;
         Ok(outcome)
-    }
-}
-
-impl Locked {
-    /// The state of a user who may have none, because nothing was ever enrolled: then it is made.
-    pub(super) fn state_for_newcomer(&self) -> Result<State, StoreError> {
-        match self.state_if_any()? {
-            Some(state) => Ok(state),
-            None if self.has(SECRET)? => Err(self.lost_state()),
-            None => {
-                self.write_state(&State::default())?;
-                Ok(State::default())
-            }
-        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::store::StoreError;
 use crate::store::files::decoy::DECOY;
-use crate::store::files::{Account, Files, SECRET, STATE, USERS};
+use crate::store::files::{Account, Files, SECRET, STATE, USERS, identity};
 use crate::store::registry::{self, Reader, RegistryError};
-use crate::trusted::{FileError, Folder, TEMPORARY};
+use crate::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
 use crate::user::UserName;
 
 /// Something that is not as it should be.
@@ -46,6 +46,8 @@ enum Registry {
 /// Files of the state folder that SQLite and the service commands keep there.
 const OF_THE_REGISTRY: [&str; 4] =
     [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, registry::JOURNAL];
+/// Files of the state folder that are replaced, so that their successors may be left over.
+const OF_OURS: [&str; 4] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, identity::FILE];
 /// What is kept of PAM services that were changed.
 const SERVICES: &str = "services";
 
@@ -55,7 +57,8 @@ impl Files {
         let mut inspection = Inspection::default();
         // What lies below a folder that others can write to is theirs: nobody looks at it.
         match self.state_folder() {
-            Ok(state) => inspection.look_at_everything(self, &state),
+            Ok(Some(state)) => inspection.look_at_everything(self, &state),
+            Ok(None) => {}
             Err(error) => inspection.found(error),
         }
         inspection
@@ -66,23 +69,25 @@ impl Inspection {
     fn look_at_everything(&mut self, files: &Files, state: &Folder) {
         for name in self.names(state) {
             match name.as_str() {
-                // The decoy is made anew whenever it cannot be used.
-                USERS | DECOY => {}
+                // The decoy is made anew whenever it cannot be used; whether the identity fits was looked at on the way here.
+                USERS | DECOY | identity::FILE | identity::LOST_AND_FOUND => {}
                 SERVICES => self.look_at_records(state),
                 // The registry looks at these itself.
                 name if OF_THE_REGISTRY.contains(&name) => {}
                 name if was_set_aside(name) => self.flaws.push(Flaw::SetAside(state.path().join(name))),
-                name => self.stray(state, name, &OF_THE_REGISTRY),
+                name => self.stray(state, name, &OF_OURS),
             }
         }
         let registry = self.look_at_registry(state);
         let users = match files.users_folder() {
-            Ok(users) => users,
+            Ok(Some(users)) => users,
+            Ok(None) => return,
             Err(error) => return self.found(error),
         };
         for name in self.names(&users) {
             match UserName::new(&name) {
                 Ok(user) => self.look_at_account(files, &users, &user, registry),
+                Err(_) if name.starts_with(UNFINISHED) => self.flaws.push(Flaw::LeftOver(users.path().join(name))),
                 Err(_) => self.flaws.push(Flaw::Unknown(users.path().join(name))),
             }
         }
@@ -128,17 +133,12 @@ impl Inspection {
                 self.stray(account.folder(), &name, &[SECRET, STATE]);
             }
         }
-        let state = match account.credentials() {
-            Ok(Some(_)) => account.state().map(Some),
-            Ok(None) => account.state_if_any(),
-            Err(error) => {
-                self.found(error);
-                account.state_if_any()
-            }
-        };
-        match state {
+        if let Err(error) = account.credentials() {
+            self.found(error);
+        }
+        match account.state() {
             // What is wrong with the registry itself is said once.
-            Ok(Some(state)) if registry == Registry::Answers && state.tokens_held > 0 => {
+            Ok(state) if registry == Registry::Answers && state.tokens_held > 0 => {
                 let held = files.held_by(user).and_then(|held| files.check_held(user, &state, &held));
                 held.unwrap_or_else(|error| self.found(error));
             }
@@ -226,11 +226,14 @@ mod tests {
     fn a_state_without_accounts_is_well_and_one_without_folders_is_not() {
         let state = private_directory();
         let missing = state.path().join("users");
+        assert!(flaws(state.path()).is_empty(), "nothing was ever kept");
+        assert!(flaws(&state.path().join("elsewhere")).is_empty());
+        assert_eq!(flaws(&state.path().join("nowhere/elsewhere")).len(), 1, "is what holds it mounted?");
+        make(state.path(), "services");
         assert_eq!(flaws(state.path()), [StoreError::NoFolder(missing).to_string()]);
         make(state.path(), "users");
         let inspection = inspected(state.path());
         assert!(inspection.flaws.is_empty() && inspection.tokens.is_none(), "{inspection:?}");
-        assert_eq!(flaws(&state.path().join("elsewhere")).len(), 1);
     }
 
     #[test]
@@ -250,6 +253,7 @@ mod tests {
             fs::write(state.path().join(file), "").unwrap();
         }
         nix::unistd::mkfifo(&state.path().join("users/alice/fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let lost = state.path().join("users/alice/state");
         assert_eq!(
             flaws(state.path()),
             [
@@ -259,7 +263,8 @@ mod tests {
                 "unknown: users/-rf",
                 "unknown: users/alice/fifo",
                 "unknown: users/alice/state.bak",
-                "left over: users/alice/state.new"
+                "left over: users/alice/state.new",
+                &format!("{} is missing, so nobody knows which codes were used", lost.display())
             ]
         );
         assert_eq!(inspected(state.path()).accounts, 1);

@@ -53,13 +53,15 @@ impl Files {
     /// Sets aside what stands in the way of the registry, and gives its new names. Whatever keeps it from that is said by who
     /// uses the registry next.
     pub fn clear_registry(&self) -> Vec<PathBuf> {
-        let Some(state) = self.state_folder().ok().filter(registry::is_obstructed) else { return Vec::new() };
+        let Some(state) = self.state_folder().ok().flatten().filter(registry::is_obstructed) else { return Vec::new() };
         let writer = Writer::open(state, CHANGE_PATIENCE).ok().flatten();
         writer.map(|writer| writer.set_aside().to_vec()).unwrap_or_default()
     }
 
     fn repair_into(&self, repairs: &mut Repairs, by: By<'_>) -> Result<(), StoreError> {
-        let Some(mut writer) = Writer::open(self.state_folder()?, CHANGE_PATIENCE)? else { return Ok(()) };
+        self.claim_if_used()?;
+        let Some(state) = self.state_folder()? else { return Ok(()) };
+        let Some(mut writer) = Writer::open(state, CHANGE_PATIENCE)? else { return Ok(()) };
         repairs.done.extend(writer.set_aside().iter().cloned().map(Repair::SetAside));
         if let Some(problem) = writer.damage()? {
             let path = writer.path().to_owned();
@@ -67,12 +69,12 @@ impl Files {
         }
         // Nothing is changed in the registry; nobody else changes it meanwhile.
         let edit = writer.edit(by)?;
-        let users = self.users_folder()?;
+        let Some(users) = self.users_folder()? else { return Ok(()) };
         for user in users.names()?.iter().filter_map(|name| UserName::new(name).ok()) {
             let repaired = || -> Result<Option<Repair>, StoreError> {
                 let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
                 let account = Account(folder.lock(self.patience)?);
-                let Some(state) = account.state_if_any()? else { return Ok(None) };
+                let state = account.state()?;
                 let (before, now) = (state.tokens_held, edit.held(&user)?);
                 let is_explained = now > before || edit.taken_from(&user)? >= before - now;
                 if now == before || !is_explained {

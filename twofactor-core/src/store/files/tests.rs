@@ -293,6 +293,8 @@ fn absence_is_proved_only_in_a_folder_that_was_opened() {
     fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
     assert!(matches!(fixture.store.presence(&fixture.alice).unwrap(), Presence::Absent(_)));
     fs::remove_dir_all(fixture.directory.path().join("users")).unwrap();
+    assert!(matches!(fixture.store.presence(&bob).unwrap(), Presence::Absent(_)), "nothing was ever kept here");
+    fs::create_dir(fixture.directory.path().join("services")).unwrap();
     assert!(matches!(fixture.store.presence(&bob), Err(StoreError::NoFolder(_))));
     std::os::unix::fs::symlink("/nowhere", fixture.directory.path().join("users")).unwrap();
     assert!(matches!(fixture.store.presence(&bob), Err(StoreError::File(_))));

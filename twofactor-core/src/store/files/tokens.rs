@@ -13,7 +13,7 @@ use crate::clock::UnixTime;
 use crate::lifecycle::{Change, Owned, Stage, Status};
 use crate::otp::{self, Code, Progress, Reach};
 use crate::store::StoreError;
-use crate::store::files::{Files, Locked, USERS};
+use crate::store::files::{Files, Locked};
 use crate::store::registry::{By, CHANGE_PATIENCE, Edit, Event, Intake, RegistryError, Stored, Writer};
 use crate::token::Serial;
 use crate::trusted::FileError;
@@ -98,19 +98,15 @@ impl From<FileError> for TokenError {
 impl Files {
     /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
     pub fn intake(&self) -> Result<Intake, StoreError> {
-        let state = self.state_folder_or_new()?;
+        self.claim()?;
         // Only inside it absence can be proved, and now there is something to be absent from.
-        state.make_folder(USERS)?;
-        Ok(Intake::begin(state)?)
+        self.users_folder_or_new()?;
+        Ok(Intake::begin(self.state_folder_or_new()?)?)
     }
 
     /// The same for a dry run, which changes nothing.
     pub fn intake_rehearsal(&self) -> Result<Intake, StoreError> {
-        match self.state_folder() {
-            Ok(state) => Ok(Intake::rehearse(Some(&state))?),
-            Err(StoreError::NoFolder(_)) => Ok(Intake::rehearse(None)?),
-            Err(error) => Err(error),
-        }
+        Ok(Intake::rehearse(self.state_folder()?.as_ref())?)
     }
 
     /// Gives tokens to users: all of them or none.
@@ -138,7 +134,7 @@ impl Files {
                 return Err(TokenError::TooMany(user.clone()));
             }
             if !locks.has(user) {
-                locks.add(user, self.new_owner(user, held)?);
+                locks.add(user, self.new_owner(user)?);
             }
             edit.assign(&token, user)?;
         }
@@ -276,22 +272,18 @@ impl Files {
     }
 
     fn writer(&self) -> Result<Option<Writer>, StoreError> {
-        match self.state_folder() {
-            Ok(state) => Ok(Writer::open(state, CHANGE_PATIENCE)?),
-            Err(StoreError::NoFolder(_)) => Ok(None),
-            Err(error) => Err(error),
+        self.claim_if_used()?;
+        match self.state_folder()? {
+            Some(state) => Ok(Writer::open(state, CHANGE_PATIENCE)?),
+            None => Ok(None),
         }
     }
 
     /// Locks a user who is going to own a token, and makes sure that there is a state that can keep how far he takes it. One
     /// that was lost is not made anew: nobody would know which codes were used.
-    fn new_owner(&self, user: &UserName, held: usize) -> Result<Locked, StoreError> {
+    fn new_owner(&self, user: &UserName) -> Result<Locked, StoreError> {
         let account = self.locked_or_new(user)?;
-        if held > 0 {
-            account.state()?
-        } else {
-            account.state_for_newcomer()?
-        };
+        account.state()?;
         Ok(account)
     }
 
@@ -343,7 +335,7 @@ impl Files {
 
     /// Whether the user has an app that opens sessions. What cannot be read opens nothing.
     fn has_app(&self, user: &UserName) -> bool {
-        let account = self.folder_if_any(user).ok().flatten();
+        let account = self.unlocked(user).ok().flatten();
         let credentials = account.and_then(|account| account.credentials().ok()).flatten();
         credentials
             .is_some_and(|credentials| credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed))

@@ -173,10 +173,9 @@ impl Files {
     }
 
     fn reader(&self) -> Result<Option<Reader>, StoreError> {
-        match self.state_folder() {
-            Ok(state) => Ok(Reader::open(&state)?),
-            Err(StoreError::NoFolder(_)) => Ok(None),
-            Err(error) => Err(error),
+        match self.state_folder()? {
+            Some(state) => Ok(Reader::open(&state)?),
+            None => Ok(None),
         }
     }
 
@@ -200,7 +199,7 @@ impl Files {
     /// What the owner's state knows about a token.
     fn usage_of(&self, listed: &Listed) -> Result<Usage, StoreError> {
         let (Some(owner), Some(token)) = (&listed.owner, &listed.token) else { return Ok(Usage::default()) };
-        let account = self.folder_if_any(owner)?;
+        let account = self.unlocked(owner)?;
         let lost = || StoreError::LostState(self.path_of_state(owner));
         Ok(account.ok_or_else(lost)?.state()?.usage_of(token.seed()))
     }

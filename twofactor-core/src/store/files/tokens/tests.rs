@@ -648,8 +648,8 @@ fn a_damaged_page_is_noticed() {
                 noticed += 1;
             }
         }
-        let integrity =
-            Reader::open(&fixture.store.state_folder().unwrap()).and_then(|reader| reader.unwrap().integrity());
+        let integrity = Reader::open(&fixture.store.state_folder().unwrap().unwrap())
+            .and_then(|reader| reader.unwrap().integrity());
         assert!(!matches!(integrity, Ok(found) if found.is_empty()), "page {page}");
     }
     assert!(noticed >= 3, "the way to alice's token leads over damaged pages: {noticed}");

@@ -1,0 +1,27 @@
+//! The arguments of `state`, as they are typed.
+
+use clap::{Args, Subcommand};
+
+use super::PAGE;
+
+/// Say which state belongs to this host
+#[derive(Debug, Subcommand)]
+#[command(help_template = PAGE, before_help = "The state has a random identity, which state.id beside the configuration names. Logins use no other state: one that is not mounted is never taken for an empty one.")]
+pub(crate) enum State {
+    Adopt(Adopt),
+    Mark(Mark),
+}
+
+/// Make the state that is there now the one of this host
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "For the state of a clone, an image or a moved disk, and after /etc was restored. Says what is there before it asks.")]
+pub(crate) struct Adopt {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Name the state that is there, if nothing names one yet
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Every command that changes something does this on the way; packages do it when they are upgraded. Does nothing where no account is.")]
+pub(crate) struct Mark {}

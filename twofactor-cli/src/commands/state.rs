@@ -1,0 +1,93 @@
+//! `twofactor state`: which state belongs to this host.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use twofactor_core::audit::{Event, Record};
+use twofactor_core::store::StoreError;
+use twofactor_core::store::files::{Identity, Marking, Sighting};
+use twofactor_core::trusted::FileError;
+
+use crate::args::state::{Adopt, State};
+use crate::error::Failure;
+use crate::host::Host;
+use crate::journal;
+use crate::output::{self, Output};
+use crate::terminal::{self, Yes};
+
+pub(crate) fn run(arguments: &State, host: &Host, output: &Output) -> Result<(), Failure> {
+    match arguments {
+        State::Adopt(arguments) => adopt(arguments, host, output),
+        State::Mark(_) => mark(host, output),
+    }
+}
+
+fn adopt(arguments: &Adopt, host: &Host, output: &Output) -> Result<(), Failure> {
+    let seen = host.accounts.sighting()?;
+    if let (true, Ok(Some(identity))) = (seen.is_ours(), &seen.marker) {
+        let text = || format!("{} is the state of this host already.\n", host.config.state.display());
+        return Ok(output.done(text, || as_json(host, identity, &seen))?);
+    }
+    if !arguments.yes {
+        ask(&seen, host)?;
+    }
+    let identity = host.accounts.adopt()?;
+    journal::write(Record::new(Event::StateAdopted).with("state", host.config.state.display()).with("id", &identity));
+    let text = || format!("{} is the state of this host.\n", host.config.state.display());
+    Ok(output.done(text, || as_json(host, &identity, &seen))?)
+}
+
+fn mark(host: &Host, output: &Output) -> Result<(), Failure> {
+    let marker = host.config.marker.display();
+    let text = match host.accounts.claim_if_used()? {
+        Marking::Done => format!("{marker} names the state of this host.\n"),
+        Marking::NothingToMark => "Nothing is kept yet.\n".to_owned(),
+        Marking::Unmarked(error) => {
+            output::warning(&error.to_string());
+            format!("{marker} could not be written.\n")
+        }
+    };
+    Ok(output.done(|| text, || json!({ "state": host.config.state, "marker": host.config.marker }))?)
+}
+
+/// Says what is there, and asks.
+fn ask(seen: &Sighting, host: &Host) -> Result<(), Failure> {
+    if !terminal::is_interactive() {
+        return Err(Failure::CannotAsk);
+    }
+    let mut text = String::new();
+    let _ = writeln!(text, "{}: {}", host.config.marker.display(), in_words(&seen.marker));
+    let state = host.config.state.display();
+    let _ = writeln!(text, "{state}: {}", in_words(&seen.copy));
+    let _ = writeln!(
+        text,
+        "{}",
+        match (seen.has_folder, seen.is_used) {
+            (false, _) => "There is no such folder: is it not mounted? Everybody would count as not enrolled.",
+            (true, false) => "It holds no account: is it not mounted? Everybody would count as not enrolled.",
+            (true, true) => "It holds accounts. Their users log in with what stands there.",
+        }
+    );
+    match terminal::ask_yes(&format!("{text}Make it the state of this host? [y/N] "))? {
+        Yes::Yes => Ok(()),
+        Yes::No => Err(Failure::Declined),
+    }
+}
+
+fn in_words(identity: &Result<Option<Identity>, StoreError>) -> String {
+    match identity {
+        Ok(Some(identity)) => format!("identity {identity}"),
+        Ok(None) => "no identity".to_owned(),
+        Err(StoreError::File(FileError::Unsafe { problem, .. })) => problem.clone(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn as_json(host: &Host, identity: &Identity, seen: &Sighting) -> Value {
+    json!({
+        "state": host.config.state,
+        "marker": host.config.marker,
+        "id": identity.to_string(),
+        "has_accounts": seen.is_used,
+    })
+}

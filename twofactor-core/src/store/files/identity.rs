@@ -1,0 +1,502 @@
+//! Which state belongs to this host: a random identity, kept in the state and in a marker beside the configuration.
+//!
+//! Invariants: where the marker is, no other state is used, and a missing one is never an empty one (a file system that
+//! was not mounted, a clone's disk). Only the tool writes either file, the copy in the state first: a crash between the
+//! two leaves a state without a marker, which is used as before.
+
+use std::fmt;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::secret;
+use crate::store::StoreError;
+use crate::store::files::{Files, USERS};
+use crate::store::registry;
+use crate::trusted::{self, FileError, Folder, Protection};
+
+/// What both files are called.
+pub(super) const FILE: &str = "state.id";
+
+/// Larger than any file of ours.
+const LARGEST: usize = 256;
+
+/// What a new file system brings along.
+pub(super) const LOST_AND_FOUND: &str = "lost+found";
+
+/// The identity of a state: 128 random bits, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity(String);
+
+impl Identity {
+    fn generate() -> Result<Self, StoreError> {
+        let mut bytes = [0; 16];
+        secret::fill_random(&mut bytes)?;
+        Ok(Self(data_encoding::HEXLOWER.encode(&bytes)))
+    }
+
+    /// Reads what [`Identity::line`] wrote, to the byte.
+    fn parse(content: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(content).ok()?.strip_suffix('\n')?;
+        let plain = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        plain.then(|| Self(text.to_owned()))
+    }
+
+    fn line(&self) -> String {
+        format!("{}\n", self.0)
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Whether the marker could be written.
+#[derive(Debug)]
+pub enum Marking {
+    /// It names the state.
+    Done,
+    /// Nothing was kept yet, so there is nothing to mark.
+    NothingToMark,
+    /// The state has its identity, and the marker could not be written: /etc is read-only, for instance.
+    Unmarked(FileError),
+}
+
+/// What the state and its marker look like, for `twofactor state adopt` and `doctor`.
+#[derive(Debug)]
+pub struct Sighting {
+    /// What the marker says.
+    pub marker: Result<Option<Identity>, StoreError>,
+    /// What the state says; `None` without a state folder or without an identity in it.
+    pub copy: Result<Option<Identity>, StoreError>,
+    /// Whether there is a state folder.
+    pub has_folder: bool,
+    /// Whether an account or a registry lies in it.
+    pub is_used: bool,
+}
+
+impl Sighting {
+    /// Whether logins use this state.
+    pub fn is_ours(&self) -> bool {
+        match (&self.marker, &self.copy) {
+            (Ok(None), Ok(_)) => true,
+            (Ok(Some(marker)), Ok(Some(copy))) => marker == copy,
+            _ => false,
+        }
+    }
+}
+
+impl Files {
+    /// Says which file names the state that belongs to this host. Without one, any state does.
+    #[must_use]
+    pub fn marked_by(mut self, marker: &Path) -> Self {
+        self.marker = Some(marker.to_owned());
+        self
+    }
+
+    /// The folder of everything, when it is there; `None` on a host that has no state yet. A state that is not mounted, or
+    /// belongs to another host, is an error.
+    pub(super) fn state_folder(&self) -> Result<Option<Folder>, StoreError> {
+        let marker = self.marker()?;
+        match (Folder::open(&self.state, self.owner, Protection::FromReading)?, marker) {
+            (Some(state), None) => Ok(Some(state)),
+            (Some(state), Some(marker)) => match copy_in(&state)? {
+                Some(copy) if copy == marker => Ok(Some(state)),
+                other => Err(self.foreign(other.as_ref())),
+            },
+            (None, Some(_)) => Err(self.foreign(None)),
+            (None, None) => self.state_is_new().map(|()| None),
+        }
+    }
+
+    /// The folder of all users; `None` on a host where nothing was ever kept. That it is missing beside anything else is an
+    /// error: only inside it can absence be proved.
+    pub(super) fn users_folder(&self) -> Result<Option<Folder>, StoreError> {
+        let Some(state) = self.state_folder()? else { return Ok(None) };
+        match state.folder(USERS)? {
+            Some(users) => Ok(Some(users)),
+            None if state.names()?.iter().all(|name| name == LOST_AND_FOUND) => Ok(None),
+            None => Err(StoreError::NoFolder(self.state.join(USERS))),
+        }
+    }
+
+    /// The folder of everything, made when this host has no state yet.
+    pub(super) fn state_folder_or_new(&self) -> Result<Folder, StoreError> {
+        match self.state_folder()? {
+            Some(state) => Ok(state),
+            None => self.make_state_folder(),
+        }
+    }
+
+    /// The folder of all users, made when this host has no state yet.
+    pub(super) fn users_folder_or_new(&self) -> Result<Folder, StoreError> {
+        match self.users_folder()? {
+            Some(users) => Ok(users),
+            None => Ok(self.state_folder_or_new()?.make_folder(USERS)?),
+        }
+    }
+
+    /// Makes sure that this host has a state with an identity, which the marker names. Every change of the tool begins with
+    /// it; a login never does it. A marker that cannot be written is no failure.
+    pub fn claim(&self) -> Result<Marking, StoreError> {
+        let Some(marker) = &self.marker else { return Ok(Marking::NothingToMark) };
+        if self.marker()?.is_some() {
+            return self.state_folder().map(|_| Marking::Done);
+        }
+        let state = self.state_folder_or_new()?;
+        // Two commands at once must not write two identities.
+        let locked = self.state_folder_or_new()?.lock(self.patience)?;
+        let identity = match copy_in(&state)? {
+            Some(identity) => identity,
+            None => {
+                state.make_folder(USERS)?;
+                let identity = Identity::generate()?;
+                state.replace(FILE, identity.line().as_bytes())?;
+                identity
+            }
+        };
+        let written = self.write_marker(marker, &identity);
+        drop(locked);
+        Ok(written.map_or_else(Marking::Unmarked, |()| Marking::Done))
+    }
+
+    /// The folder of everything, of a state that has an identity now. For what is kept beside the accounts.
+    pub fn claimed_folder(&self) -> Result<Folder, StoreError> {
+        self.claim()?;
+        self.state_folder_or_new()
+    }
+
+    /// The same as [`Files::claim`] where something is kept already. A folder without accounts, which may be a mount point, is left alone.
+    pub fn claim_if_used(&self) -> Result<Marking, StoreError> {
+        let used = match self.state_folder()? {
+            Some(state) => is_used(&state)?,
+            None => false,
+        };
+        if used { self.claim() } else { Ok(Marking::NothingToMark) }
+    }
+
+    /// What is there, whether it fits together or not. Changes nothing.
+    pub fn sighting(&self) -> Result<Sighting, StoreError> {
+        let marker = self.marker();
+        let folder = Folder::open(&self.state, self.owner, Protection::FromReading)?;
+        let copy = folder.as_ref().map_or(Ok(None), copy_in);
+        let is_used = folder.as_ref().map_or(Ok(false), is_used)?;
+        Ok(Sighting { marker, copy, has_folder: folder.is_some(), is_used })
+    }
+
+    /// Makes the state that is there now the one of this host, whatever the marker says: it belongs to a clone, to an image,
+    /// or to a host whose /etc was restored. The state's own identity is kept, or made when it has none.
+    pub fn adopt(&self) -> Result<Identity, StoreError> {
+        let Some(marker) = &self.marker else { return Err(StoreError::NoFolder(self.state.clone())) };
+        let folder = || Folder::open(&self.state, self.owner, Protection::FromReading);
+        let state = match folder()? {
+            Some(state) => state,
+            None => self.make_state_folder()?,
+        };
+        let locked = folder()?.map(|folder| folder.lock(self.patience)).transpose()?;
+        let identity = match copy_in(&state) {
+            Ok(Some(identity)) => identity,
+            // What cannot be understood is replaced.
+            Ok(None) | Err(_) => Identity::generate()?,
+        };
+        state.make_folder(USERS)?;
+        state.replace(FILE, identity.line().as_bytes())?;
+        self.write_marker(marker, &identity)?;
+        drop(locked);
+        Ok(identity)
+    }
+
+    /// What the marker says. One that cannot be used denies.
+    fn marker(&self) -> Result<Option<Identity>, StoreError> {
+        let Some(path) = &self.marker else { return Ok(None) };
+        let Some(content) = trusted::read_file(path, self.owner, LARGEST)? else { return Ok(None) };
+        Identity::parse(&content).map(Some).ok_or_else(|| StoreError::BadIdentity(path.clone()))
+    }
+
+    fn foreign(&self, found: Option<&Identity>) -> StoreError {
+        let marker = self.marker.clone().unwrap_or_default();
+        StoreError::ForeignState { state: self.state.clone(), marker, has_identity: found.is_some() }
+    }
+
+    /// A missing state folder is a new host only where the folder that would hold it is there.
+    fn state_is_new(&self) -> Result<(), StoreError> {
+        let parent = self.state.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        match Folder::open(parent, self.owner, Protection::FromWriting) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(StoreError::NoFolder(self.state.clone())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn make_state_folder(&self) -> Result<Folder, StoreError> {
+        let parent = self.state.parent();
+        let parent =
+            parent.map(|parent| Folder::open(parent, self.owner, Protection::FromWriting)).transpose()?.flatten();
+        let name = self.state.file_name().and_then(|name| name.to_str());
+        match (parent, name) {
+            (Some(parent), Some(name)) => Ok(parent.make_folder(name)?),
+            _ => Err(StoreError::NoFolder(self.state.clone())),
+        }
+    }
+
+    fn write_marker(&self, marker: &Path, identity: &Identity) -> Result<(), FileError> {
+        let folder = marker.parent().unwrap_or(Path::new("/"));
+        // Should this fail, opening the folder says why.
+        let _ = DirBuilder::new().mode(0o755).create(folder);
+        let opened = Folder::open(folder, self.owner, Protection::FromWriting)?;
+        let missing = || FileError::Io { path: folder.to_owned(), doing: "open", source: not_found() };
+        opened.ok_or_else(missing)?.replace(FILE, identity.line().as_bytes())
+    }
+}
+
+fn not_found() -> std::io::Error {
+    std::io::ErrorKind::NotFound.into()
+}
+
+/// The identity in the state itself.
+fn copy_in(state: &Folder) -> Result<Option<Identity>, StoreError> {
+    let Some(content) = state.read(FILE, LARGEST)? else { return Ok(None) };
+    let bad = || StoreError::BadIdentity(state.path().join(FILE));
+    Identity::parse(&content).map(Some).ok_or_else(bad)
+}
+
+/// Whether an account or a registry lies in the state.
+fn is_used(state: &Folder) -> Result<bool, StoreError> {
+    if state.examine(registry::FILE)?.is_some() {
+        return Ok(true);
+    }
+    Ok(match state.folder(USERS)? {
+        Some(users) => !users.names()?.is_empty(),
+        None => false,
+    })
+}
+
+/// The marker of the configuration `file`: beside it, so that a configuration of a test, a chroot or another host has one
+/// of its own.
+pub fn marker_beside(file: &Path) -> PathBuf {
+    file.with_file_name(FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{SystemClock, UnixTime};
+    use crate::invitation::InvitationCode;
+    use crate::store::files::{PATIENCE, Reset};
+    use crate::store::{Presence, Prospect, Store as _, StoreFirst as _};
+    use crate::trusted::{Owner, private_directory};
+    use crate::user::UserName;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    const LATER: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+
+    /// A host: /etc/twofactor and /var/lib/twofactor below a temporary folder.
+    struct Host(tempfile::TempDir);
+
+    impl Host {
+        fn new() -> Self {
+            let host = Self(private_directory());
+            fs::create_dir(host.0.path().join("lib")).unwrap();
+            host
+        }
+
+        fn state(&self) -> PathBuf {
+            self.0.path().join("lib/twofactor")
+        }
+
+        fn marker(&self) -> PathBuf {
+            self.0.path().join("etc/state.id")
+        }
+
+        fn files(&self) -> Files {
+            let owner = Owner(nix::unistd::geteuid().as_raw());
+            Files::new(&self.state(), owner, PATIENCE, SystemClock).marked_by(&self.marker())
+        }
+
+        /// Something is kept of alice, by the tool.
+        fn invite(&self) -> Result<InvitationCode, crate::store::Superseded> {
+            self.files().invite(&alice(), LATER)
+        }
+
+        fn folder(path: &Path) {
+            fs::create_dir(path).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+
+        /// The state as tmpfiles.d would make it on an empty mount point.
+        fn unmount(&self) {
+            fs::rename(self.state(), self.0.path().join("elsewhere")).unwrap();
+            Self::folder(&self.state());
+        }
+
+        fn is_refused(&self) -> bool {
+            let presence = self.files().presence(&alice());
+            let prospect = self.files().prospect(&alice());
+            let reasons = [presence.err(), prospect.err()].map(|error| error.map(|error| error.reason().word()));
+            match reasons {
+                [Some(one), Some(other)] => one == other && matches!(one, "store-unavailable" | "unsafe-file"),
+                _ => false,
+            }
+        }
+
+        fn is_new(&self) -> bool {
+            matches!(self.files().presence(&alice()), Ok(Presence::Absent(_)))
+                && matches!(self.files().prospect(&alice()), Ok(Prospect::New(_)))
+        }
+    }
+
+    fn alice() -> UserName {
+        UserName::new("alice").unwrap()
+    }
+
+    #[test]
+    fn on_a_new_host_nobody_is_enrolled() {
+        let host = Host::new();
+        assert!(host.is_new(), "no state folder");
+        Host::folder(&host.state());
+        assert!(host.is_new(), "an empty one");
+        fs::create_dir(host.state().join("lost+found")).unwrap();
+        assert!(host.is_new(), "a new file system");
+        assert!(!host.marker().exists(), "looking changes nothing");
+    }
+
+    #[test]
+    fn a_state_that_is_not_mounted_is_never_an_empty_one() {
+        let host = Host::new();
+        host.invite().unwrap();
+        assert_eq!(fs::read(host.marker()).unwrap(), fs::read(host.state().join(FILE)).unwrap());
+        host.unmount();
+        assert!(host.is_refused(), "the empty mount point");
+        Host::folder(&host.state().join(USERS));
+        assert!(host.is_refused(), "with the folder that older packages make");
+        fs::remove_dir_all(host.state()).unwrap();
+        assert!(host.is_refused(), "no folder at all");
+        assert!(host.invite().is_err(), "nor does the tool begin another one");
+        assert!(!host.state().exists());
+        fs::rename(host.0.path().join("elsewhere"), host.state()).unwrap();
+        assert!(host.is_new(), "mounted again, and alice is still only invited");
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_an_identity_denies_and_never_waits() {
+        type Damage = fn(&Path);
+        let damages: [(&str, Damage); 7] = [
+            ("empty", |path| fs::write(path, "").unwrap()),
+            ("garbage", |path| fs::write(path, "garbage").unwrap()),
+            ("large", |path| fs::write(path, "x".repeat(10_000)).unwrap()),
+            ("another", |path| fs::write(path, format!("{}\n", "0".repeat(32))).unwrap()),
+            ("link", |path| {
+                fs::rename(path, path.with_extension("old")).unwrap();
+                symlink(path.with_extension("old"), path).unwrap();
+            }),
+            ("FIFO", |path| {
+                fs::remove_file(path).unwrap();
+                nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+            }),
+            ("folder", |path| {
+                fs::remove_file(path).unwrap();
+                fs::create_dir(path).unwrap();
+            }),
+        ];
+        for (name, damage) in damages {
+            for place in ["etc", "lib/twofactor"] {
+                let host = Host::new();
+                host.invite().unwrap();
+                damage(&host.0.path().join(place).join(FILE));
+                let presence = host.files().presence(&alice());
+                assert!(presence.is_err(), "{name} in {place}: {presence:?}");
+                assert!(host.invite().is_err(), "{name} in {place}");
+            }
+        }
+        let host = Host::new();
+        host.invite().unwrap();
+        fs::set_permissions(host.marker(), fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(host.is_refused(), "others can write it");
+    }
+
+    #[test]
+    fn a_state_of_before_there_were_identities_is_used_and_marked_by_the_next_change() {
+        let host = Host::new();
+        host.invite().unwrap();
+        fs::remove_file(host.marker()).unwrap();
+        fs::remove_file(host.state().join(FILE)).unwrap();
+        assert!(host.is_new(), "alice is only invited");
+        assert!(matches!(host.files().claim_if_used().unwrap(), Marking::Done));
+        assert_eq!(fs::read(host.marker()).unwrap(), fs::read(host.state().join(FILE)).unwrap());
+    }
+
+    #[test]
+    fn an_empty_folder_may_be_a_mount_point_and_is_not_marked() {
+        let host = Host::new();
+        Host::folder(&host.state());
+        Host::folder(&host.state().join(USERS));
+        assert!(matches!(host.files().claim_if_used().unwrap(), Marking::NothingToMark));
+        assert!(!host.marker().exists());
+    }
+
+    #[test]
+    fn a_marker_that_cannot_be_written_is_no_failure() {
+        let host = Host::new();
+        fs::write(host.0.path().join("etc"), "no folder").unwrap();
+        let files = host.files().marked_by(&host.0.path().join("etc2/state.id"));
+        symlink("/nowhere", host.0.path().join("etc2")).unwrap();
+        files.invite(&alice(), LATER).unwrap();
+        assert!(host.state().join(FILE).exists());
+        assert!(matches!(files.claim().unwrap(), Marking::Unmarked(_)));
+    }
+
+    #[test]
+    fn what_a_crash_leaves_between_the_two_files_is_completed() {
+        let host = Host::new();
+        host.invite().unwrap();
+        fs::remove_file(host.marker()).unwrap();
+        let identity = fs::read(host.state().join(FILE)).unwrap();
+        assert!(host.is_new(), "alice is only invited");
+        assert!(matches!(host.files().claim().unwrap(), Marking::Done));
+        assert_eq!(fs::read(host.marker()).unwrap(), identity);
+    }
+
+    #[test]
+    fn commands_at_once_write_one_identity() {
+        let host = Host::new();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| host.files().claim().unwrap());
+            }
+        });
+        assert_eq!(fs::read(host.marker()).unwrap(), fs::read(host.state().join(FILE)).unwrap());
+    }
+
+    #[test]
+    fn a_clones_state_is_adopted_and_keeps_its_identity() {
+        let host = Host::new();
+        host.invite().unwrap();
+        let identity = fs::read(host.state().join(FILE)).unwrap();
+        fs::write(host.marker(), format!("{}\n", "0".repeat(32))).unwrap();
+        assert!(host.is_refused() && !host.files().sighting().unwrap().is_ours());
+        host.files().adopt().unwrap();
+        assert!(host.is_new() && host.files().sighting().unwrap().is_ours());
+        assert_eq!(fs::read(host.marker()).unwrap(), identity);
+        fs::write(host.state().join(FILE), "garbage").unwrap();
+        host.files().adopt().unwrap();
+        assert!(host.is_new(), "what was damaged is made anew");
+    }
+
+    #[test]
+    fn an_emptied_account_is_lost_and_one_that_was_reset_is_not_enrolled() {
+        let host = Host::new();
+        host.invite().unwrap();
+        let account = host.state().join("users/alice");
+        fs::remove_file(account.join("state")).unwrap();
+        let presence = host.files().presence(&alice());
+        assert_eq!(presence.unwrap_err().reason().word(), "store-corrupt");
+        assert_eq!(host.files().prospect(&alice()).unwrap_err().reason().word(), "store-corrupt");
+        assert!(host.invite().is_err(), "nothing begins anew beside what was lost");
+        assert!(host.files().reset(&alice(), Reset::Everything, LATER).unwrap(), "there is a way out");
+        assert!(host.is_new());
+    }
+}
