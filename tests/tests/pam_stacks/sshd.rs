@@ -5,6 +5,7 @@ use std::path::Path;
 
 use twofactor_tests::private_host::{Host, PASSWORD, PASSWORD_HASH, said};
 use twofactor_tests::ssh::{Client, authorized_key};
+use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::layout::{files, on};
 
@@ -60,6 +61,35 @@ fn from_a_bare_host_to_a_login_with_password_and_code_and_back() {
         assert!(!Path::new(DROP_IN).exists());
         let sshd = host.sshd_of_the_system();
         assert!(sshd.client(&client("alice")).opened(), "the password alone again");
+    });
+}
+
+#[test]
+fn a_person_is_asked_whether_sshd_reads_its_settings_now_and_a_failure_leaves_the_command() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd(DEBIAN);
+        fs::create_dir_all("/run/systemd/system").unwrap();
+        for (script, answer, last) in [
+            ("echo \"$@\" >/run/reloaded", "y", "Keep a root session open"),
+            ("echo the unit is gone >&2; exit 1", "y", "Now let sshd read its settings"),
+            ("exit 0", "", "Now let sshd read its settings"),
+        ] {
+            host.script("systemctl", &format!("#!/bin/sh\n{script}\n"));
+            let mut terminal = Terminal::start(&host.twofactor(&["service", "enable", "sshd"]), Size::LARGE);
+            terminal.expect("Change these files? [y/N] ");
+            terminal.type_line("y");
+            terminal.expect("Let sshd read its settings now (systemctl reload ssh");
+            terminal.expect("? [y/N] ");
+            terminal.type_line(answer);
+            let shown = terminal.expect(last);
+            assert_eq!(shown.contains("systemctl says: the unit is gone"), script.contains("gone"), "{shown}");
+            assert_eq!(shown.contains("Now let sshd"), last.starts_with("Now"), "{shown}");
+            assert!(terminal.wait().success(), "{shown}");
+            host.succeed("twofactor", ["service", "disable", "sshd", "--yes"]);
+        }
+        assert!(fs::read_to_string("/run/reloaded").unwrap().starts_with("reload ssh"));
     });
 }
 

@@ -20,6 +20,7 @@ use crate::output::Output;
 use super::change::{self, Change};
 use super::records::{self, Origin, Record, Records};
 use super::remarks::{Refused, Remarks};
+use super::sshd::Reloaded;
 use super::{Consent, Named, Text, administrators, first_administrator, folders, programs, shown, siblings, sshd};
 
 /// What becomes of one service.
@@ -95,10 +96,13 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
         journal::write(line.with("file", named.file.display()));
     }
-    Ok(output.done(
-        || in_words(&plans, drop_in.is_some(), &host.config.state),
-        || as_json(&plans, &refused, drop_in, config),
-    )?)
+    let reloaded = match consent {
+        Consent::Asked if drop_in.is_some() => sshd::offer_reload(),
+        Consent::Asked | Consent::Given | Consent::Never => Reloaded::No,
+    };
+    let to_reload = drop_in.is_some() && reloaded == Reloaded::No;
+    Ok(output
+        .done(|| in_words(&plans, to_reload, &host.config.state), || as_json(&plans, &refused, drop_in, config))?)
 }
 
 /// Names every service whose program cannot ask for a code, and why.
@@ -270,7 +274,7 @@ fn write(
     done
 }
 
-fn in_words(plans: &[Plan], settings_changed: bool, state: &Path) -> String {
+fn in_words(plans: &[Plan], to_reload: bool, state: &Path) -> String {
     let mut text = String::new();
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
@@ -279,7 +283,7 @@ fn in_words(plans: &[Plan], settings_changed: bool, state: &Path) -> String {
             text += "  Its users type the code behind the password, in one answer.\n";
         }
     }
-    if settings_changed {
+    if to_reload {
         let _ = writeln!(
             text,
             "\nNow let sshd read its settings, until then its password logins are refused:\n  {}",

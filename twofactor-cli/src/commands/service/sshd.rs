@@ -1,7 +1,7 @@
 //! What sshd needs so that PAM can ask for a code: `UsePAM` and `KbdInteractiveAuthentication`, in a file of our own.
 //!
 //! What always holds: sshd has read the settings and accepts them (`sshd -t`, `sshd -T`), or they are taken away again. It is
-//! never restarted here. Nothing is said in the file about keys: whoever has only a key must not be locked out by it.
+//! never restarted here, and reloaded only when a person says so. Nothing is said in the file about keys: whoever has only a key must not be locked out by it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,9 @@ use twofactor_core::checkup::sshd::{Methods, Settings};
 
 use crate::error::ServiceFailure;
 use crate::output;
-use crate::program::{Said, ask_sshd};
+use crate::program::{Said, ask, ask_sshd};
 use crate::sshd::{self, Written};
+use crate::terminal::{self, Yes};
 
 use super::change::{self, Change};
 use super::remarks::Remarks;
@@ -18,6 +19,8 @@ use super::remarks::Remarks;
 /// The service that these settings belong to.
 pub(super) const SERVICE: &str = "sshd";
 
+/// Where systemd runs the host (sd_booted(3)).
+const SYSTEMD: &str = "/run/systemd/system";
 const METHODS: &str = "authenticationmethods";
 const FOLDER: &str = "/etc/ssh/sshd_config.d";
 /// The first value of a keyword counts, and files are read in the order of their names.
@@ -151,6 +154,36 @@ pub(super) fn warn_of_drop_in() {
 pub(super) fn reload() -> &'static str {
     let debian = ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service"];
     if debian.iter().any(|unit| Path::new(unit).exists()) { "systemctl reload ssh" } else { "systemctl reload sshd" }
+}
+
+/// Whether the running sshd has read what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reloaded {
+    /// It was made to.
+    Yes,
+    /// That is still to be done.
+    No,
+}
+
+/// Asks a person whether sshd is to read its settings now, where systemd runs it, and makes it do so.
+pub(super) fn offer_reload() -> Reloaded {
+    if !Path::new(SYSTEMD).is_dir() {
+        return Reloaded::No;
+    }
+    let command = reload();
+    // All is written; one who gives no answer is told the command.
+    if !matches!(terminal::ask_yes(&format!("Let sshd read its settings now ({command})? [y/N] ")), Ok(Yes::Yes)) {
+        return Reloaded::No;
+    }
+    let mut words = command.split(' ');
+    let (program, arguments) = (words.next().unwrap_or_default(), words.collect::<Vec<_>>());
+    match ask(program, &arguments).well() {
+        Ok(_) => Reloaded::Yes,
+        Err(reason) => {
+            output::warning(&format!("sshd was not made to read its settings: {reason}"));
+            Reloaded::No
+        }
+    }
 }
 
 /// The settings in force.
