@@ -224,7 +224,7 @@ impl Folder {
     }
 
     /// Opens the folder `name` in this one; when there is none, makes it (mode 0700) with the file `file` in it. A crash
-    /// leaves both or neither, and perhaps a folder whose name begins with [`UNFINISHED`].
+    /// leaves both or neither, and perhaps a folder whose name begins with `-new-`.
     pub fn make_folder_with(&self, name: &str, file: &str, content: &[u8]) -> Result<Self, FileError> {
         let mut random = [0; 8];
         let unpredictable = || io_error(&self.path.join(name), "make the folder", io::ErrorKind::Other.into());
