@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::private_host::{Host, private_host, said};
 
 use crate::Mended::{ByHand, ByItsCommands};
 use crate::{SSHD, doctor, finds, make_well, service, set_mode};
@@ -38,6 +38,25 @@ fn the_password_alone_is_enough() {
         "auth sufficient pam_unix.so\nauth required pam_twofactor.so\nauth required pam_deny.so\n",
     );
     finds(&["line-skipped"], make, ByItsCommands);
+}
+
+#[test]
+fn another_second_factor_is_a_hole_only_without_a_first_factor() {
+    private_host(|host| {
+        let module = host.place("pam_google_authenticator.so");
+        fs::write(&module, "").unwrap();
+        make_well(host);
+        let other = format!("auth sufficient {} nullok\n", module.display());
+        let found = |text: &str| {
+            service("login", text);
+            said(&host.run_twofactor(&["doctor"]))
+        };
+        let ours = format!("auth required pam_twofactor.so\n{ACCOUNT}account required pam_unix.so\n");
+        let behind = found(&format!("auth requisite pam_unix.so\n{other}{ours}"));
+        assert!(!behind.contains("line-skipped"), "{behind}");
+        let alone = found(&format!("{other}auth requisite pam_unix.so\n{ours}"));
+        assert!(alone.contains("line-skipped") && alone.contains("/etc/pam.d/login:1"), "{alone}");
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::control::{Action, Outcome};
-use super::flow::{self, Accepted, Ending, Ours, Primary, SoFar, Tangled};
+use super::flow::{self, Accepted, Ending, Others, Ours, Primary, SoFar, Tangled};
 use super::modules::{Nature, OURS};
 use super::{Flaw, Kind, Line, Phase, Service};
 
@@ -242,6 +242,8 @@ impl Examined<'_> {
             (Phase::Auth, SoFar::Success, Primary::Refused, _) => {
                 Some(Finding::PrimaryOverruled { primary: self.refused(ending)? })
             }
+            // Another product asked for the second factor.
+            (Phase::Auth, SoFar::Success, Primary::Passed, Ours::NotRun) if ending.others == Others::Beside => None,
             (Phase::Account, SoFar::Success, _, Ours::NotRun)
             | (Phase::Auth, SoFar::Success, Primary::Perhaps | Primary::Passed, Ours::NotRun) => {
                 Some(Finding::Skipped { phase, by: self.skipping(ending)? })
@@ -397,6 +399,41 @@ mod tests {
     fn sufficient_before_us_is_found_with_its_line() {
         let stack = "auth sufficient pam_unix.so\nauth required pam_twofactor.so\nauth required pam_deny.so\n";
         assert_eq!(found(&format!("{stack}{ACCOUNT}")), ["auth skipped by 1"]);
+    }
+
+    #[test]
+    fn another_second_factor_behind_a_first_one_is_no_hole() {
+        let behind = format!("auth required pam_twofactor.so\n{ACCOUNT}");
+        for other in [
+            "pam_google_authenticator.so nullok",
+            "pam_oath.so usersfile=/etc/users.oath",
+            "pam_duo.so",
+            "pam_privacyidea.so",
+            "pam_python.so /lib/security/privacyidea_pam.py",
+            "pam_yubico.so id=1",
+            "pam_u2f.so cue",
+        ] {
+            for control in ["sufficient", "[success=done default=ignore]", "[success=1 default=ignore]"] {
+                let second = format!("auth {control} {other}\n");
+                let end = if control.contains("=1") { "auth optional pam_permit.so\n" } else { "" };
+                let stack = format!("auth requisite pam_unix.so\n{second}{behind}{end}");
+                assert_eq!(found(&stack), [""; 0], "{second}");
+                let above = format!("{second}{behind}{end}auth required pam_unix.so\n");
+                if end.is_empty() {
+                    assert!(found(&above).contains(&"auth skipped by 1".to_owned()), "no first factor: {second}");
+                }
+                let alternative = format!("auth sufficient pam_unix.so\n{second}{behind}{end}");
+                let alternative = found(&alternative);
+                assert!(alternative.contains(&"auth skipped by 1".to_owned()), "{second}: {alternative:?}");
+            }
+        }
+        let known = "auth required pam_google_authenticator.so\nauth sufficient pam_unix.so\n";
+        let known = found(&format!("{known}{behind}"));
+        assert_eq!(known, ["auth skipped by 2", "primary 2 overruled"], "whom it does not ask needs a password alone");
+        let unasked = "auth requisite pam_unix.so\nauth sufficient pam_u2f.so nouserok\n";
+        assert_eq!(found(&format!("{unasked}{behind}")), ["auth skipped by 2"], "it may accept whom it did not ask");
+        let stranger = "auth requisite pam_unix.so\nauth sufficient pam_frobnicate.so\n";
+        assert_eq!(found(&format!("{stranger}{behind}")), ["auth skipped by 2"], "nobody knows what it asks for");
     }
 
     #[test]

@@ -59,6 +59,17 @@ pub enum Ours {
     Refused,
 }
 
+/// What became of second factors of other products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Others {
+    /// None accepted.
+    None,
+    /// One did, and nothing else: it stands for a first factor.
+    Alone,
+    /// One did, and so did a first factor.
+    Beside,
+}
+
 /// How many of our own lines accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Accepted {
@@ -92,6 +103,8 @@ pub struct Ending {
     pub primary: Primary,
     /// With which answer of ours.
     pub ours: Ours,
+    /// With which second factor of another product.
+    pub others: Others,
     /// How many of our lines accepted.
     pub accepted: Accepted,
     /// What ran, in its order.
@@ -178,6 +191,7 @@ struct Situation {
     so_far: SoFar,
     primary: Primary,
     ours: Ours,
+    others: Others,
     accepted: Accepted,
     /// What was so far when each substack was entered; empty where nothing is ever reset to it.
     entered: Vec<SoFar>,
@@ -192,7 +206,8 @@ struct Walk<'l> {
 impl Walk<'_> {
     fn endings(&self) -> Result<Vec<Ending>, Tangled> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
-        let start = Situation { line: 0, so_far, primary, ours, accepted: Accepted::None, entered: Vec::new() };
+        let (others, accepted) = (Others::None, Accepted::None);
+        let start = Situation { line: 0, so_far, primary, ours, others, accepted, entered: Vec::new() };
         // No hash map: the standard library gets random keys for it, and panics where the kernel gives none.
         let mut known = BTreeMap::from([(start.clone(), 0)]);
         // Where each situation was first met, and by which step: the path back to the beginning.
@@ -201,12 +216,13 @@ impl Walk<'_> {
         let mut at = 0;
         while let Some((situation, _)) = met.get(at).cloned() {
             if situation.line >= self.lines.len() {
-                let Situation { so_far, primary, ours, accepted, .. } = situation;
+                let Situation { so_far, primary, ours, others, accepted, .. } = situation;
                 let same = |known: &Ending| {
-                    (known.so_far, known.primary, known.ours, known.accepted) == (so_far, primary, ours, accepted)
+                    (known.so_far, known.primary, known.ours, known.others, known.accepted)
+                        == (so_far, primary, ours, others, accepted)
                 };
                 if !endings.iter().any(same) {
-                    endings.push(Ending { so_far, primary, ours, accepted, path: path(&met, at) });
+                    endings.push(Ending { so_far, primary, ours, others, accepted, path: path(&met, at) });
                 }
             }
             for (next, step) in self.onwards(&situation) {
@@ -253,6 +269,12 @@ impl Walk<'_> {
             (Nature::Ours, Outcome::Failure | Outcome::Missing) => Ours::Refused,
             _ => now.ours,
         };
+        let others = match (modules::is_other_second_factor(line), nature, outcome) {
+            (true, _, Outcome::Success) if now.primary == Primary::Passed => Others::Beside,
+            (true, _, Outcome::Success) => now.others.max(Others::Alone),
+            (false, Nature::Primary, Outcome::Success) if now.others == Others::Alone => Others::Beside,
+            _ => now.others,
+        };
         let accepted = match (nature, outcome, now.accepted) {
             (Nature::Ours, Outcome::Success, Accepted::None) => Accepted::Once,
             (Nature::Ours, Outcome::Success, Accepted::Once | Accepted::Repeatedly) => Accepted::Repeatedly,
@@ -260,7 +282,7 @@ impl Walk<'_> {
         };
         let mut entered = now.entered.clone();
         entered.truncate(self.lines.get(next).map_or(0, |line| line.depth));
-        let situation = Situation { line: next, so_far, primary, ours, accepted, entered };
+        let situation = Situation { line: next, so_far, primary, ours, others, accepted, entered };
         (situation, Some(Step { line: now.line, outcome, action, next }))
     }
 

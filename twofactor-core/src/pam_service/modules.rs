@@ -103,6 +103,21 @@ const SILENT: [&str; 65] = [
     "pam_xauth.so",
 ];
 
+/// Modules that ask for a second factor of another product. Some can do for a first one; that is for the stack to say.
+const SECOND: [&str; 11] = [
+    "pam_google_authenticator.so",
+    "pam_oath.so",
+    "pam_duo.so",
+    "pam_privacyidea.so",
+    "pam_yubico.so",
+    "pam_u2f.so",
+    "pam_otpw.so",
+    "pam_barada.so",
+    "pam_rsa.so",
+    "pam_securid.so",
+    "pam_linotp.so",
+];
+
 /// Where distributions keep modules, besides a folder for each architecture below `/usr/lib`. libpam has one folder compiled
 /// in: that in which its own modules lie.
 const FOLDERS: [&str; 4] = ["/usr/lib64/security", "/lib64/security", "/usr/lib/security", "/lib/security"];
@@ -147,6 +162,16 @@ impl Nature {
 fn decides(line: &Line) -> bool {
     let of_success = [Outcome::Success, Outcome::NewPassword].map(|outcome| line.actions.actions(outcome));
     of_success.iter().flatten().any(|action| matches!(action, Action::Done | Action::Jump(_)))
+}
+
+/// Whether the success of an auth line is a second factor of another product, where a first factor was accepted too.
+/// `nouserok` is none: before pam_u2f 1.3.1 it accepts whom it did not ask.
+pub(super) fn is_other_second_factor(line: &Line) -> bool {
+    let name = Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let has = |wanted: fn(&str) -> bool| line.arguments.iter().any(|argument| wanted(argument));
+    let is_script = name.starts_with("pam_python") && has(|argument| argument.contains("privacyidea"));
+    let is_known = SECOND.contains(&name) && !has(|argument| argument == "nouserok");
+    line.kind == Kind::Module && line.phase == Phase::Auth && (is_known || is_script)
 }
 
 /// Whether the module of an auth line says yes or no to everybody: it never has nothing to say.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Accepted, Assumed, MOST, Ours, Primary, Situation, SoFar, Tangled, Walk, possible};
+use super::{Accepted, Assumed, MOST, Others, Ours, Primary, Situation, SoFar, Tangled, Walk, possible};
 use crate::pam_service::control::{Action, Outcome};
 use crate::pam_service::modules::OURS;
 use crate::pam_service::{Kind, Line};
@@ -88,7 +88,8 @@ enum Led {
 impl Together<'_> {
     fn pairs(&self) -> Result<Vec<Pair>, Tangled> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
-        let start = Situation { line: 0, so_far, primary, ours, accepted: Accepted::None, entered: Vec::new() };
+        let (others, accepted) = (Others::None, Accepted::None);
+        let start = Situation { line: 0, so_far, primary, ours, others, accepted, entered: Vec::new() };
         let start = Both { before: start.clone(), after: start, by: None };
         let mut known = BTreeSet::from([start.clone()]);
         let mut waiting = vec![start];

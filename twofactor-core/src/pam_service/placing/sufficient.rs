@@ -5,18 +5,19 @@
 
 use super::super::Line;
 use super::super::control::{Action, Outcome};
-use super::super::modules::Nature;
+use super::super::modules::{Nature, is_other_second_factor};
 use super::sheet::{Entry, Sheet};
 
 /// Writes other controls into the sheet. `None` where that would have to count lines of an included file. `lines` are those of
 /// the auth phase.
 pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -> Option<()> {
     let nature = |at: usize| lines.get(at).map(|line| Nature::of(line));
-    let ends: Vec<usize> = (0..lines.len())
+    let enders: Vec<usize> = (0..lines.len())
         .filter(|at| nature(*at) == Some(Nature::Primary))
-        .filter(|at| lines.get(*at).is_some_and(|line| line.actions.actions(Outcome::Success).contains(&Action::Done)))
+        .filter(|at| lines.get(*at).is_some_and(|line| ends(line)))
+        .filter(|at| !is_behind_a_first_factor(lines, *at))
         .collect();
-    let (first, last) = (*ends.first()?, *ends.last()?);
+    let (first, last) = (*enders.first()?, *enders.last()?);
     let deny = (last + 1..lines.len()).find(|at| nature(*at) == Some(Nature::Deny));
     let behind = deny.unwrap_or(last) + 1;
     // Everything that is jumped over stands in this file, a line each.
@@ -28,7 +29,7 @@ pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -
     for at in first..behind {
         entry_of(at)?;
     }
-    for at in ends {
+    for at in enders {
         let entry = entry_of(at)?;
         let over = behind - at - 1;
         let control = if over == 0 {
@@ -41,4 +42,14 @@ pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -
         sheet.replace_control(entry, &control);
     }
     Some(())
+}
+
+fn ends(line: &Line) -> bool {
+    line.actions.actions(Outcome::Success).contains(&Action::Done)
+}
+
+/// Whether the line is a second factor of another product that is asked for behind a first factor. Who has that keeps it.
+fn is_behind_a_first_factor(lines: &[&Line], at: usize) -> bool {
+    let is_first = |line: &&&Line| Nature::of(line) == Nature::Primary && !is_other_second_factor(line) && !ends(line);
+    lines.get(at).is_some_and(|line| is_other_second_factor(line)) && lines.iter().take(at).any(|line| is_first(&line))
 }

@@ -155,6 +155,25 @@ fn a_module_that_nobody_knows_is_no_way_around_us() {
 }
 
 #[test]
+fn who_has_another_second_factor_keeps_it() {
+    for second in [
+        "auth sufficient pam_google_authenticator.so nullok\n",
+        "auth [success=done default=ignore] pam_oath.so usersfile=/etc/users.oath\n",
+        "auth sufficient pam_u2f.so cue\n",
+    ] {
+        for first in [COMMON_AUTH, "auth requisite pam_unix.so\n"] {
+            let placed = enable(&format!("{first}{second}{COMMON_ACCOUNT}"));
+            let [before, after] = [second, "pam_twofactor.so"].map(|part| placed.find(part).unwrap());
+            assert!(before < after && placed.starts_with(first), "as it was, and ours behind: {placed}");
+        }
+        let alternative = enable(&format!(
+            "auth sufficient pam_unix.so\n{second}auth required pam_deny.so\naccount required pam_unix.so\n"
+        ));
+        assert!(!alternative.contains(second), "it was enough alone, and is no more: {alternative}");
+    }
+}
+
+#[test]
 fn our_line_stands_where_jumps_land_and_not_within_them() {
     let text = format!("{COMMON_AUTH}{COMMON_ACCOUNT}");
     let placed = enable(&text);
