@@ -83,11 +83,7 @@ impl Chance {
             let modules: &[(&str, &[&str])] = if self.phase == "auth" { &AUTH } else { &ACCOUNT };
             let (module, results) = *random.choose(modules);
             let named = format!("{module} line{}", self.returned.len());
-            let control = match (self.phase, *random.choose(&CONTROLS)) {
-                // A phase that dies of an expired password says "expired", as one that goes on does.
-                ("account", "[default=die]") => "[new_authtok_reqd=ignore default=die]",
-                (_, control) => control,
-            };
+            let control = random.choose(&CONTROLS);
             let _ = writeln!(text, "{} {control} {named}", self.phase);
             let returned = (!results.is_empty()).then(|| *random.choose(results));
             self.returned.push((named, returned));

@@ -1,11 +1,11 @@
 //! Whether a text does what it is for: every way that its phases can end is looked at.
 
-use super::super::control::Outcome;
+use super::super::control::{Action, Outcome};
 use super::super::findings::{self, Finding, Place};
 use super::super::flow::together::{self, Pair};
 use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled};
-use super::super::modules::Nature;
-use super::super::{Line, Phase, Service};
+use super::super::modules::{Nature, OURS};
+use super::super::{Kind, Line, Phase, Service};
 
 /// Whether something is wrong with our lines, as opposed to worth knowing.
 pub(super) fn matters(finding: &Finding) -> bool {
@@ -109,6 +109,9 @@ pub(super) fn account(before: &Service, after: &Service, is_missing: fn(&Line) -
     let found = findings::of(after, &|_| false).into_iter();
     found.into_iter().find(|one| matches!(one, Finding::SkippedWhenExpired { .. })).map_or(Ok(()), Err)?;
     let (before, after) = (before.phase(Phase::Account), after.phase(Phase::Account));
+    if let Some(line) = after.iter().take_while(|line| !line.runs(OURS)).find(|line| dies_of_expiry(line)) {
+        return Err(Finding::SkippedWhenExpired { by: Place::of(line) });
+    }
     let pairs = together::pairs(&before, &after, Outcome::Success, &assuming(is_missing, Assumed::Decides))
         .map_err(|Tangled| Finding::Tangled(Phase::Account))?;
     let opened = |pair: &&Pair| lets_in(pair.after) && !lets_in(pair.before);
@@ -119,6 +122,15 @@ pub(super) fn account(before: &Service, after: &Service, is_missing: fn(&Line) -
         }
         None => Ok(()),
     }
+}
+
+/// Whether a line ends the phase at an expired password with a refusal that says so. An application has the password changed then
+/// and goes on, as it does where the phase accepts.
+fn dies_of_expiry(line: &Line) -> bool {
+    line.kind == Kind::Module
+        && line.depth == 0
+        && matches!(Nature::of(line), Nature::Primary | Nature::Unknown)
+        && line.actions.actions(Outcome::NewPassword).contains(&Action::Die)
 }
 
 /// What is taken for granted about a line: that its module is not there, or else `there`.

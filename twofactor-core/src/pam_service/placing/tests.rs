@@ -371,6 +371,17 @@ fn no_refusal_of_the_account_phase_leads_to_where_only_our_line_says_yes() {
 }
 
 #[test]
+fn our_account_line_stands_above_what_dies_of_an_expired_password() {
+    let auth = "auth required pam_unix.so\n";
+    let dies = "account [success=ok default=die] pam_unix.so\n";
+    let placed = enable(&format!("{auth}{dies}"));
+    assert!(placed.ends_with(&format!("account required pam_twofactor.so\n{dies}")), "{placed}");
+    let goes_on = "account [success=ok new_authtok_reqd=ok default=die] pam_unix.so\n";
+    let placed = enable(&format!("{auth}{goes_on}"));
+    assert!(placed.ends_with(&format!("{goes_on}account required pam_twofactor.so\n")), "{placed}");
+}
+
+#[test]
 fn it_is_told_where_a_wrong_password_no_longer_ends_the_login() {
     let account = "account required pam_unix.so\n";
     let told = |auth: &str| {
