@@ -76,7 +76,17 @@ fn no_scriptlet_changes_a_pam_service() {
     }
     let sections = packages.module.query(&["--scripts"]);
     let sections = sections.lines().filter(|line| line.contains("scriptlet (using"));
-    assert_eq!(sections.collect::<Vec<_>>(), ["preuninstall scriptlet (using /bin/sh):"]);
+    let expected = ["postinstall scriptlet (using /bin/sh):", "preuninstall scriptlet (using /bin/sh):"];
+    assert_eq!(sections.collect::<Vec<_>>(), expected);
+    // After an installation the state that is there is named, and nothing else happens.
+    let installed = scripts_of(&packages.module.query(&["--scripts"]), "postinstall");
+    assert_eq!(installed, ["twofactor --quiet state mark || :"]);
+}
+
+/// The lines of one scriptlet.
+fn scripts_of(scripts: &str, section: &str) -> Vec<String> {
+    let lines = scripts.lines().skip_while(|line| !line.starts_with(section)).skip(1);
+    lines.take_while(|line| !line.contains("scriptlet (using")).map(str::to_owned).collect()
 }
 
 #[test]
