@@ -83,10 +83,11 @@ fn no_scriptlet_changes_a_pam_service() {
     assert_eq!(installed, ["twofactor --quiet state mark || :"]);
 }
 
-/// The lines of one scriptlet.
+/// The commands of one scriptlet.
 fn scripts_of(scripts: &str, section: &str) -> Vec<String> {
     let lines = scripts.lines().skip_while(|line| !line.starts_with(section)).skip(1);
-    lines.take_while(|line| !line.contains("scriptlet (using")).map(str::to_owned).collect()
+    let lines = lines.take_while(|line| !line.contains("scriptlet (using"));
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
 #[test]
