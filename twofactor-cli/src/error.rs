@@ -140,6 +140,8 @@ pub(crate) enum Failure {
     SeedFile { path: PathBuf, error: ImportError },
     #[error("{}; nothing was imported", tokens::bad_rows(*conflicts, *rejected))]
     RowsRefused { conflicts: u64, rejected: u64, good: u64 },
+    #[error("{}; --strict imports nothing then", .0.join("; "))]
+    InDoubt(Vec<String>),
     #[error("standard input cannot be the seed file and its password")]
     StdinTwice,
     #[error("{} has lines that are wrong; nothing was changed", path.display())]
@@ -183,6 +185,7 @@ impl Failure {
             | Self::Declined
             | Self::SeveralFit(_)
             | Self::NoSeriesToFix(_)
+            | Self::InDoubt(_)
             | Self::RowsRefused { rejected: 0, .. } => Status::Refused,
             Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) | Self::EmptyList(_) => {
                 Status::BadInput
@@ -274,6 +277,10 @@ impl Failure {
             }
             Self::RowsRefused { good: 0, rejected: 1.., .. } => {
                 "is this a seed file? --format says which kind, where it was taken for another".to_owned()
+            }
+            Self::InDoubt(_) => {
+                "say what the file does not: --type, --algorithm, --digits, --period, --encoding; see --explain"
+                    .to_owned()
             }
             Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
             Self::BadList { problems, .. } => tokens::hint_for_list(problems),

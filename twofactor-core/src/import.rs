@@ -33,7 +33,7 @@ mod table;
 mod xml;
 
 pub use error::{ErrorKind, ImportError, PskcError};
-pub use note::{Container, Content, Form, Note};
+pub use note::{Aspect, Assumption, Container, Content, Explanation, Form, Note, Part, Unexplained};
 pub use offer::{KeyRejection, Offered, Parameter, Rejection};
 pub use recognition::Foreign;
 pub use seed_encoding::Encoding;
@@ -206,6 +206,8 @@ pub fn open<R: Read + Seek>(
     let about_entries = std::mem::take(&mut notes);
     let documents = read_all(container, entries, options, &mut asked, &mut notes)?;
     notes.extend(about_entries);
+    // However many notes there are, those that `--strict` asks about are not among the ones left out.
+    notes.sort_by_key(|note| !note.is_doubt());
     let content = match documents.first().map(|document| &document.reading) {
         Some(Reading::Delimited(table)) => Content::Delimited(table.encoding),
         Some(Reading::Pskc(_)) => Content::Pskc,
@@ -382,6 +384,33 @@ impl SeedFile {
     /// Assumptions and warnings about the whole file.
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// What the file does not state, and the values that were taken.
+    pub fn assumptions(&self) -> impl Iterator<Item = &Assumption> {
+        self.notes.iter().filter_map(|note| match note {
+            Note::Assumed(assumption) => Some(assumption),
+            _ => None,
+        })
+    }
+
+    /// Columns and elements that were not understood.
+    pub fn unexplained(&self) -> impl Iterator<Item = &Unexplained> {
+        self.notes.iter().filter_map(|note| match note {
+            Note::Unexplained(part) => Some(part),
+            _ => None,
+        })
+    }
+
+    /// How each document was understood.
+    pub fn explanations(&self) -> impl Iterator<Item = Explanation> + '_ {
+        self.documents.iter().map(|document| {
+            let entry = document.entry.clone();
+            match &document.reading {
+                Reading::Delimited(table) => Explanation { entry, ..table.explanation() },
+                Reading::Pskc(pskc) => Explanation { entry, ..pskc.explanation() },
+            }
+        })
     }
 
     /// What the file was.

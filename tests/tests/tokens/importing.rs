@@ -50,7 +50,12 @@ fn a_vendors_file_comes_in_as_a_series_with_its_assumptions_said() {
     private_host(|host| {
         let path = file(host, "kasm.csv", seed_line(0) + &seed_line(1));
         let shown = host.succeed("twofactor", ["token", "import", path.as_str()]);
-        for words in ["imported 2 tokens", "kasm (new)", "taken as TOTP, SHA1, 6 digits, 30 s", "not encrypted"] {
+        for words in [
+            "imported 2 tokens",
+            "kasm (new)",
+            "Assumed:    TOTP, SHA1, 6 digits, 30 s; the file does not say",
+            "not encrypted",
+        ] {
             assert!(shown.contains(words), "{words}: {shown}");
         }
         assert!(!shown.contains(&secret(0)), "{shown}");
@@ -77,6 +82,44 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
         let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
         let note = format!("Note:       {path} is not encrypted: remove it\n");
         assert_eq!(body(&rehearsed) + &note, body(&imported), "and what to do now");
+    });
+}
+
+#[test]
+fn a_file_is_explained_without_its_secrets_and_without_a_change() {
+    private_host(|host| {
+        let path = file(host, "kasm.csv", seed_line(0) + &seed_line(1));
+        let shown = host.succeed("twofactor", ["token", "import", path.as_str(), "--explain"]);
+        for words in [
+            "how the file is understood; nothing was changed",
+            "column 1  serial number",
+            "column 2  secret",
+            "Assumed:    TOTP, SHA1, 6 digits, 30 s; the file does not say",
+            "Row 1:      line 1: token 0000004711000, secret ******** (20 bytes), TOTP, SHA1, 6 digits, 30 s",
+        ] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+        assert!(!shown.contains(&secret(0)), "{shown}");
+        assert!(!fs::exists("/var/lib/twofactor").unwrap());
+        let report = host.json(&["token", "import", &path, "--explain"]);
+        assert_eq!(report["documents"][0]["columns"][1]["taken_for"], "secret");
+        assert_eq!(report["assumptions"][0], serde_json::json!({ "what": "type", "taken": "TOTP", "could_be": null }));
+        assert!(!report.to_string().contains(&secret(0)), "{report}");
+    });
+}
+
+#[test]
+fn a_strict_import_refuses_what_had_to_be_assumed_and_takes_what_is_said() {
+    private_host(|host| {
+        let path = file(host, "kasm.csv", seed_line(0));
+        let words =
+            ["the type is not stated", "the period is not stated", "--strict imports nothing", "hint: say what"];
+        assert_fails(host, &["token", "import", &path, "--strict"], 7, &words);
+        assert_fails(host, &["token", "import", &path, "--strict", "--dry-run"], 7, &words);
+        assert_fails(host, &["token", "import", &path, "--strict", "--explain"], 7, &words);
+        let said = ["--type", "totp", "--algorithm", "SHA1", "--digits", "6", "--period", "30"];
+        let report = host.json(&[&["token", "import", &path, "--strict"], &said[..]].concat());
+        assert_eq!((&report["new"], &report["assumptions"]), (&1.into(), &serde_json::json!([])));
     });
 }
 

@@ -56,7 +56,7 @@ impl Token {
     /// Whether the command only looks.
     pub(crate) fn changes_nothing(&self) -> bool {
         match self {
-            Self::Import(import) => import.dry_run,
+            Self::Import(import) => import.dry_run || import.explain,
             Self::List(_) | Self::Show(_) | Self::Verify(_) | Self::Identify(_) => true,
             Self::Probe(probe) => !probe.fix,
             Self::Assign(_)
@@ -73,6 +73,7 @@ impl Token {
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
+  twofactor token import tokens.zip --explain
   twofactor token import tokens.zip --dry-run
   twofactor token import tokens.csv --series fobs-2026 --digits 8
   twofactor token import tokens.zip --password-file tokens.password
@@ -81,6 +82,7 @@ Examples:
 /// Take a vendor's seed file in
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "CSV, text, PSKC, or a zip file of them; told by the content. All of a file is imported or nothing. What is there already stays as it is.", after_help = IMPORT_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "one a switch, as clap reads them")]
 pub(crate) struct Import {
     /// The seed file; "-" is standard input
     pub(crate) file: PathBuf,
@@ -117,6 +119,12 @@ pub(crate) struct Import {
     /// Say what would happen, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Say how the file is understood, with its first row and without secrets
+    #[arg(long, conflicts_with_all = ["dry_run", "keep_going", "series"])]
+    pub(crate) explain: bool,
+    /// Refuse a file that leaves something unsaid or is not understood in full
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Import the good rows of a file that has bad ones
     #[arg(long)]
     pub(crate) keep_going: bool,

@@ -3,6 +3,7 @@
 mod assign;
 mod change;
 mod codes;
+mod doubts;
 mod helpdesk;
 mod import;
 mod list;
@@ -11,6 +12,7 @@ mod rejects;
 mod resync;
 mod seed_file;
 mod show;
+mod understanding;
 
 pub(crate) use assign::LineProblem;
 

@@ -99,6 +99,23 @@ impl Columns {
         }
     }
 
+    /// What a column is taken for.
+    pub(super) fn meaning(&self, column: usize) -> Option<&'static str> {
+        let meanings = [
+            (Some(self.serial), "serial number"),
+            (Some(self.secret), "secret"),
+            (self.kind, "type"),
+            (self.algorithm, "hash"),
+            (self.digits, "digits"),
+            (self.period, "period"),
+            (self.counter, "counter"),
+            (self.movement, "period or counter"),
+            (self.vendor, "manufacturer"),
+            (self.model, "model"),
+        ];
+        meanings.into_iter().find(|(place, _)| *place == Some(column)).map(|(_, meaning)| meaning)
+    }
+
     /// The field of the secret.
     pub(super) fn secret<'t>(&self, record: &Record<'t>) -> &'t [u8] {
         record.field(self.secret)

@@ -1,11 +1,9 @@
 //! What a person should know about a file before importing it: what it was, what was assumed, what looks odd.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::Options;
-use super::offer::Stated;
 use super::seed_encoding::Encoding;
-use crate::otp::{Kind, Parameters};
 
 /// What a file was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +44,118 @@ impl fmt::Display for Form {
     }
 }
 
-/// An assumption or a warning about a whole file, in words. Holds names of entries and numbers, nothing else.
+/// A property that a file can leave unsaid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aspect {
+    /// TOTP or HOTP.
+    Type,
+    /// The hash of the HMAC.
+    Hash,
+    /// The length of a code.
+    Digits,
+    /// The length of a step.
+    Period,
+    /// The next counter of a HOTP token.
+    Counter,
+    /// How secrets are written.
+    Encoding,
+}
+
+impl Aspect {
+    /// Its name in a report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Hash => "hash",
+            Self::Digits => "digits",
+            Self::Period => "period",
+            Self::Counter => "counter",
+            Self::Encoding => "encoding",
+        }
+    }
+}
+
+/// A property that the file does not state, for all rows or for some, and the value it was given. Under `--strict` one is
+/// enough to refuse the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assumption {
+    /// Which property.
+    pub what: Aspect,
+    /// The value that was taken, with its unit: `TOTP`, `SHA1`, `6 digits`, `30 s`.
+    pub taken: String,
+    /// What speaks for another value, and the option that takes it: `SHA256, as the secrets have 32 bytes: --algorithm
+    /// SHA256`. `None`: the value is the usual one and nothing speaks against it.
+    pub could_be: Option<String>,
+}
+
+impl Assumption {
+    /// The usual value of a property that the file does not state.
+    pub(super) fn usual(what: Aspect, taken: impl Into<String>) -> Self {
+        Self { what, taken: taken.into(), could_be: None }
+    }
+
+    /// A value where the file also allows for another.
+    pub(super) fn doubtful(what: Aspect, taken: impl Into<String>, could_be: impl Into<String>) -> Self {
+        Self { what, taken: taken.into(), could_be: Some(could_be.into()) }
+    }
+}
+
+impl fmt::Display for Assumption {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.taken)?;
+        match &self.could_be {
+            Some(other) => write!(formatter, "; could be {other}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A column or an element that is there and was not understood, so that it may say what was assumed otherwise. Under
+/// `--strict` one is enough to refuse the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unexplained {
+    /// A column of a table, by its heading.
+    Column(String),
+    /// An element or attribute of an XML document, by its name.
+    Element(String),
+}
+
+impl fmt::Display for Unexplained {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column(name) => write!(formatter, "column \"{name}\""),
+            Self::Element(name) => write!(formatter, "element \"{name}\""),
+        }
+    }
+}
+
+/// How a document of a seed file was understood, for a person who looks before importing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The entry of a zip file.
+    pub entry: Option<Arc<str>>,
+    /// The form in words: what separates columns, in which line the header stands.
+    pub layout: String,
+    /// Its columns or elements in their order.
+    pub parts: Vec<Part>,
+}
+
+/// A column or an element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The heading, or the number of a column without one.
+    pub name: String,
+    /// The property it was taken for. `None`: it was ignored.
+    pub taken_for: Option<&'static str>,
+}
+
+/// An assumption or a warning about a whole file, in words. Holds names of entries, headings and numbers, nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// Two columns say nothing about codes.
-    TwoColumns(String),
-    /// A third column that is a number.
-    Counters,
-    /// Every secret could be base32 and hexadecimal.
-    EncodingByLength(Encoding),
+    /// The file does not say it.
+    Assumed(Assumption),
+    /// The file says something that was not understood.
+    Unexplained(Unexplained),
     /// Some serial numbers made of digits are shorter than others.
     SerialLengths(usize, usize),
     /// An option was given that some rows contradict.
@@ -73,30 +174,22 @@ pub enum Note {
     SignatureUnchecked,
     /// Keys with a date from or until which they are meant to be used.
     DatesUnchecked,
-    /// Keys of a PSKC document without `TimeInterval`.
-    NoInterval,
 }
 
 impl Note {
-    /// What rows of two columns are taken as.
-    pub(super) fn two_columns(options: &Options) -> Self {
-        let Parameters { algorithm, digits, kind } = Stated::default().settle(options).parameters;
-        let digits = digits.count();
-        Self::TwoColumns(match kind {
-            Kind::Totp(period) => format!("TOTP, {algorithm}, {digits} digits, {} s", period.seconds()),
-            Kind::Hotp => format!("HOTP, {algorithm}, {digits} digits, from counter 0"),
-        })
+    /// Whether `--strict` refuses a file with it.
+    pub fn is_doubt(&self) -> bool {
+        matches!(self, Self::Assumed(_) | Self::Unexplained(_))
     }
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TwoColumns(assumed) => write!(formatter, "2 columns: taken as {assumed}"),
-            Self::Counters => formatter.write_str("a number in the third column: taken as the counter of a HOTP token"),
-            Self::EncodingByLength(encoding) => {
-                write!(formatter, "every secret could be base32 or hexadecimal: taken as {encoding} by its length")
+            Self::Assumed(assumption) => {
+                write!(formatter, "the file does not say the {}: taken as {assumption}", assumption.what.word())
             }
+            Self::Unexplained(part) => write!(formatter, "{part} was not understood"),
             Self::SerialLengths(shortest, longest) => {
                 write!(formatter, "serial numbers have {shortest} to {longest} digits: were leading zeros lost?")
             }
@@ -108,7 +201,6 @@ impl fmt::Display for Note {
             Self::KeyBeside(entry) => write!(formatter, "{entry}: taken as the key, which lay beside the seeds"),
             Self::SignatureUnchecked => formatter.write_str("the document is signed; the signature was not checked"),
             Self::DatesUnchecked => formatter.write_str("keys have a start or expiry date; those are not enforced"),
-            Self::NoInterval => formatter.write_str("keys do not say their time interval: taken as 30 s"),
         }
     }
 }

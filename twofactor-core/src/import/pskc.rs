@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use zeroize::Zeroizing;
 
 use super::error::{ImportError, PskcError};
-use super::note::Note;
+use super::note::{Aspect, Assumption, Explanation, Note, Part};
 use super::offer::{self, KeyRejection, Offered, Rejection, Stated};
 use super::pskc_crypto::{Opener, base64};
 use super::xml::{Child, Document, Element, Namespace, XmlError};
@@ -91,6 +91,25 @@ impl Pskc {
         Ok(pskc)
     }
 
+    /// How the document was understood; the entry is the caller's to name.
+    pub(super) fn explanation(&self) -> Explanation {
+        let parts = [
+            ("DeviceInfo/SerialNo, else Key Id", "serial number"),
+            ("Key Algorithm", "type"),
+            ("AlgorithmParameters/Suite", "hash"),
+            ("AlgorithmParameters/ResponseFormat Length", "digits"),
+            ("Data/Secret", "secret"),
+            ("Data/TimeInterval", "period"),
+            ("Data/TimeDrift", "drift"),
+            ("Data/Counter", "counter"),
+            ("DeviceInfo/Manufacturer", "manufacturer"),
+            ("DeviceInfo/Model", "model"),
+        ];
+        let part = |(name, taken_for): (&str, _)| Part { name: name.to_owned(), taken_for: Some(taken_for) };
+        let layout = if self.opener.is_some() { "one KeyPackage a token, encrypted" } else { "one KeyPackage a token" };
+        Explanation { entry: None, layout: layout.to_owned(), parts: parts.map(part).to_vec() }
+    }
+
     /// The keys of the document that was surveyed, in order.
     pub(super) fn rows<'t>(&'t self, text: &'t str, options: &'t Options) -> impl Iterator<Item = PskcRow> + 't {
         let mut pending = VecDeque::new();
@@ -170,7 +189,10 @@ impl Survey {
             let overruled = !options.is_silent() && Stated::in_the_clear(key).settle(options).overruled;
             self.notice(overruled, Note::Overruled);
             let timed = kind(key) == Some(KindName::Totp) && options.period.is_none();
-            self.notice(timed && key.at(&["Data", "TimeInterval"]).is_none(), Note::NoInterval);
+            self.notice(
+                timed && key.at(&["Data", "TimeInterval"]).is_none(),
+                Note::Assumed(Assumption::usual(Aspect::Period, "30 s")),
+            );
         }
         if self.encrypted.is_none() && package.find("EncryptedValue").is_some() {
             self.encrypted = package.into_found("EncryptedValue");

@@ -6,10 +6,11 @@
 use super::columns::{Columns, Header};
 use super::delimited::{Line, Lines, Record, Separator};
 use super::error::ImportError;
-use super::note::Note;
-use super::offer::{Offered, Rejection};
+use super::note::{Aspect, Assumption, Explanation, Note, Part};
+use super::offer::{Offered, Rejection, Stated};
 use super::seed_encoding::{Encoding, Evidence, Verdict};
 use super::{Options, Place};
+use crate::otp::{Kind, Parameters};
 
 /// What holds for all rows of a table.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,8 @@ pub(super) struct Table {
     pub(super) rows: usize,
     /// In how many of them a serial number and something like a secret stand.
     pub(super) usable: usize,
+    /// How many columns its widest row has.
+    widest: usize,
 }
 
 /// A row of a table.
@@ -62,7 +65,11 @@ impl Table {
         let encoding = match (options.encoding, survey.evidence.verdict()) {
             (Some(encoding), _) | (None, Verdict::Certain(encoding) | Verdict::Nothing(encoding)) => encoding,
             (None, Verdict::ByLength(encoding)) => {
-                notes.push(Note::EncodingByLength(encoding));
+                let other = match encoding {
+                    Encoding::Base32 => "hexadecimal, which every secret is as well: --encoding hex",
+                    Encoding::Hex => "base32, which every secret is as well: --encoding base32",
+                };
+                notes.push(Note::Assumed(Assumption::doubtful(Aspect::Encoding, encoding.to_string(), other)));
                 encoding
             }
             (None, Verdict::Mixed(hexadecimal, base32)) => {
@@ -71,8 +78,25 @@ impl Table {
             (None, Verdict::Ambiguous(line)) => return Err(ImportError::AmbiguousEncoding(place(line))),
         };
         survey.note(options, notes);
-        let Survey { rows, usable, .. } = survey;
-        Ok(Self { separator, columns, body: first.start, lines_before: first.lines_before, encoding, rows, usable })
+        let Survey { rows, usable, widest, .. } = survey;
+        let First { start: body, lines_before } = first;
+        Ok(Self { separator, columns, body, lines_before, encoding, rows, usable, widest })
+    }
+
+    /// How the table was understood; the entry is the caller's to name.
+    pub(super) fn explanation(&self) -> Explanation {
+        let between = match self.separator {
+            Separator::Character(b',') => "commas",
+            Separator::Character(b';') => "semicolons",
+            Separator::Character(_) => "tabs",
+            Separator::Spaces => "spaces",
+        };
+        let part = |column| Part { name: format!("column {}", column + 1), taken_for: self.columns.meaning(column) };
+        Explanation {
+            entry: None,
+            layout: format!("{between} between columns"),
+            parts: (0..self.widest).map(part).collect(),
+        }
     }
 
     /// The rows of the text that was surveyed, in order.
@@ -132,6 +156,7 @@ struct Survey {
     longest_serial: Option<usize>,
     counters: bool,
     overruled: bool,
+    unsaid: Unsaid,
 }
 
 impl Survey {
@@ -150,20 +175,20 @@ impl Survey {
         }
         if width > 2 {
             self.counters |= options.kind.is_none() && columns.counts_in_third(&record);
-            if !options.is_silent() && !self.overruled {
-                let stated = columns.stated(&record, options);
-                self.overruled = stated.is_ok_and(|stated| stated.settle(options).overruled);
-            }
         }
+        // What is wrong about it, the row will say.
+        let Ok(stated) = columns.stated(&record, options) else { return };
+        let settled = stated.settle(options);
+        self.overruled |= settled.overruled;
+        self.unsaid.see(stated, settled.parameters.kind);
     }
 
     fn note(&self, options: &Options, notes: &mut Vec<Note>) {
-        if self.widest == 2 {
-            notes.push(Note::two_columns(options));
-        }
         if self.counters {
-            notes.push(Note::Counters);
+            let other = "a period: --type totp --period SECONDS";
+            notes.push(Note::Assumed(Assumption::doubtful(Aspect::Counter, "the third column", other)));
         }
+        self.unsaid.note(options, notes);
         if self.overruled {
             notes.push(Note::Overruled);
         }
@@ -172,5 +197,40 @@ impl Survey {
         {
             notes.push(Note::SerialLengths(shortest, longest));
         }
+    }
+}
+
+/// What at least one row does not state, one bit an aspect.
+#[derive(Debug, Default)]
+struct Unsaid(u8);
+
+impl Unsaid {
+    const TYPE: u8 = 1;
+    const HASH: u8 = 2;
+    const DIGITS: u8 = 4;
+    const PERIOD: u8 = 8;
+    const COUNTER: u8 = 16;
+
+    fn see(&mut self, stated: Stated, kind: Kind) {
+        let mut mark = |unsaid: bool, bit| self.0 |= if unsaid { bit } else { 0 };
+        mark(stated.kind.is_none(), Self::TYPE);
+        mark(stated.algorithm.is_none(), Self::HASH);
+        mark(stated.digits.is_none(), Self::DIGITS);
+        mark(kind != Kind::Hotp && stated.period.is_none(), Self::PERIOD);
+        mark(kind == Kind::Hotp && stated.counter.is_none(), Self::COUNTER);
+    }
+
+    fn note(&self, options: &Options, notes: &mut Vec<Note>) {
+        let Parameters { algorithm, digits, .. } = Stated::default().settle(options).parameters;
+        let mut assume = |bit, option: bool, what, taken: String| {
+            if self.0 & bit != 0 && !option {
+                notes.push(Note::Assumed(Assumption::usual(what, taken)));
+            }
+        };
+        assume(Self::TYPE, options.kind.is_some(), Aspect::Type, "TOTP".to_owned());
+        assume(Self::HASH, options.algorithm.is_some(), Aspect::Hash, algorithm.to_string());
+        assume(Self::DIGITS, options.digits.is_some(), Aspect::Digits, format!("{} digits", digits.count()));
+        assume(Self::PERIOD, options.period.is_some(), Aspect::Period, "30 s".to_owned());
+        assume(Self::COUNTER, false, Aspect::Counter, "from counter 0".to_owned());
     }
 }

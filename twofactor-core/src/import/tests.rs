@@ -73,6 +73,11 @@ fn notes(file: &SeedFile) -> Vec<String> {
     file.notes().iter().map(ToString::to_string).collect()
 }
 
+/// The assumptions about a file, each as its property and the value that was taken.
+fn assumed(file: &SeedFile) -> Vec<String> {
+    file.assumptions().map(|assumption| format!("{}: {assumption}", assumption.what.word())).collect()
+}
+
 fn period(offered: &Offered) -> u16 {
     let Kind::Totp(period) = offered.parameters.kind else { panic!("not TOTP") };
     period.seconds()
@@ -93,7 +98,8 @@ fn two_columns_are_totp_and_the_assumption_is_told() {
     assert_eq!(tokens[0].serial.as_str(), "1234567891234");
     assert_eq!(tokens[0].secret.expose(), b"Kasm is the best sof");
     assert_eq!((period(&tokens[0]), tokens[0].parameters.digits.count(), tokens[0].weak), (30, 6, false));
-    assert_eq!(notes(&file), ["2 columns: taken as TOTP, SHA1, 6 digits, 30 s"]);
+    assert_eq!(assumed(&file), ["type: TOTP", "hash: SHA1", "digits: 6 digits", "period: 30 s"]);
+    assert_eq!(file.notes().iter().filter(|note| !note.is_doubt()).count(), 0);
     assert_eq!(file.form().to_string(), "delimited text, secrets in base32");
     assert_eq!(file.row_count(), 2);
     assert_eq!(file.sha256(), <[u8; 32]>::from(Sha256::digest(sample)));
@@ -145,7 +151,8 @@ fn oath_csv_says_more_column_by_column() {
     );
     assert_eq!(tokens[2].parameters.digits.count(), 8);
     assert_eq!(tokens[5].parameters.algorithm, Algorithm::Sha256);
-    assert_eq!(notes(&file), Vec::<String>::new());
+    let expected = ["type: TOTP", "hash: SHA1", "digits: 6 digits", "period: 30 s", "counter: from counter 0"];
+    assert_eq!(assumed(&file), expected);
 }
 
 #[test]
@@ -169,7 +176,7 @@ fn a_third_column_that_is_a_number_is_duos_counter() {
     let file = opened(format!("12345678,{HEX},9\n12345679,{HEX},\n"));
     let tokens = tokens(&file);
     assert_eq!((tokens[0].parameters.kind, tokens[0].counter), (Kind::Hotp, Some(9)));
-    assert_eq!(notes(&file), ["a number in the third column: taken as the counter of a HOTP token"]);
+    assert!(assumed(&file)[0].starts_with("counter: the third column; could be a period"), "{:?}", assumed(&file));
     let pingid = only(format!("serialNumber,secret\n12345678,{HEX}"));
     assert_eq!(pingid.serial.as_str(), "12345678");
 }
@@ -225,7 +232,7 @@ fn hex_and_base32_in_one_file_are_refused_with_both_lines() {
 #[test]
 fn a_file_whose_secrets_could_be_either_is_told_by_length_or_asked_about() {
     let file = opened(format!("1,{}\n", "ABCDEF23".repeat(4)));
-    assert!(notes(&file).iter().any(|note| note.contains("could be base32 or hexadecimal: taken as base32")));
+    assert!(assumed(&file)[0].starts_with("encoding: base32; could be hexadecimal"), "{:?}", assumed(&file));
     let error = refused(format!("1,{}\n", "ABCDEF23".repeat(3)));
     assert!(matches!(error, ImportError::AmbiguousEncoding(Place { line: 1, .. })));
     assert!(error.hint().unwrap().contains("--encoding"));
@@ -847,8 +854,8 @@ fn notes_are_bounded_and_each_is_made_once() {
     let file = opened(zipped(&entries));
     let notes = notes(&file);
     assert_eq!(notes.len(), MOST_NOTES + 1);
-    assert_eq!(notes[0], "2 columns: taken as TOTP, SHA1, 6 digits, 30 s");
-    assert_eq!(notes[MOST_NOTES], "and 69 more notes like these");
+    assert_eq!(notes[0], "the file does not say the type: taken as TOTP");
+    assert_eq!(notes[MOST_NOTES], "and 72 more notes like these");
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! whole, unless `--keep-going`. A dry run says the same and changes nothing. Rows are read one by one, twice: a million
 //! of them do not stand in memory.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -16,17 +15,23 @@ use twofactor_core::token::Serial;
 
 use crate::args::tokens::{Import, is_series_name};
 use crate::commands::series::in_hex;
-use crate::commands::token::counted;
 use crate::commands::token::rejects::Rejects;
 use crate::commands::token::seed_file::{self, Privacy};
+use crate::commands::token::{counted, doubts, understanding};
 use crate::error::{Failure, MOST_LINES, quoted};
 use crate::host::Host;
 use crate::journal;
-use crate::output::{self, Format, Output};
+use crate::output::{self, Format, Output, Stream};
 use crate::progress::Progress;
 
 pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<(), Failure> {
     let (seeds, privacy) = seed_file::open(arguments)?;
+    if arguments.explain {
+        return understanding::show(arguments, &seeds, output);
+    }
+    if let Some(refusal) = doubts::refusal(&seeds).filter(|_| arguments.strict) {
+        return Err(refusal);
+    }
     let path = arguments.rejects.as_deref().filter(|_| !arguments.dry_run);
     let mut rejects = path.map(Rejects::create).transpose()?;
     let sysadmin = host.sysadmin()?;
@@ -209,7 +214,8 @@ fn note(series: &Series, counts: Counts) {
 
 /// What was assumed, and what looks odd.
 fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, fate: Fate, arguments: &Import) -> Vec<String> {
-    let mut notes: Vec<String> = seeds.notes().iter().map(ToString::to_string).collect();
+    let mut notes: Vec<String> =
+        seeds.notes().iter().filter(|note| !note.is_doubt()).map(ToString::to_string).collect();
     let Form { container, content } = seeds.form();
     let in_the_clear = container == Container::Plain && matches!(content, Content::Delimited(_));
     let file = arguments.file.display();
@@ -266,7 +272,8 @@ impl Report<'_> {
                 output::complaint(&format!("and {more} more"));
             }
         }
-        Ok(output.report(|| self.as_text(), || self.as_json())?)
+        let width = output.screen(Stream::Results).size.map_or(usize::MAX, |(columns, _)| columns);
+        Ok(output.report(|| self.as_text(width), || self.as_json())?)
     }
 
     fn heading(&self) -> String {
@@ -278,27 +285,31 @@ impl Report<'_> {
         }
     }
 
-    fn as_text(&self) -> String {
+    fn as_text(&self, width: usize) -> String {
         let Counts { added, unchanged, conflicts, rejected } = self.counts;
-        let file = self.arguments.file.display().to_string();
         let mut text = format!("{}\n", self.heading());
-        let _ = writeln!(text, "File:       {} ({})", file.escape_debug(), self.seeds.form());
-        let _ = writeln!(text, "SHA-256:    {}", in_hex(&self.seeds.sha256()));
+        let mut line = |label: &str, words: &str| text += &understanding::line(label, words, width);
+        line("File:", &format!("{} ({})", self.arguments.file.display(), self.seeds.form()));
+        line("SHA-256:", &in_hex(&self.seeds.sha256()));
         if added > 0 {
             let new = if self.series.is_new { "new" } else { "there already" };
-            let _ = writeln!(text, "Series:     {} ({new})", self.series.name.escape_debug());
+            line("Series:", &format!("{} ({new})", self.series.name));
         }
-        let _ = writeln!(text, "New:        {added}");
-        let _ = writeln!(text, "Unchanged:  {unchanged}");
-        let _ = writeln!(text, "Conflicts:  {conflicts}");
-        let _ = writeln!(text, "Rejected:   {rejected}");
+        line("New:", &added.to_string());
+        line("Unchanged:", &unchanged.to_string());
+        line("Conflicts:", &conflicts.to_string());
+        line("Rejected:", &rejected.to_string());
+        for (label, sentence) in doubts::lines(self.seeds) {
+            line(label, &sentence);
+        }
         for note in &self.notes {
-            let _ = writeln!(text, "Note:       {}", note.escape_debug());
+            line("Note:", note);
         }
         text
     }
 
     fn as_json(&self) -> Value {
+        let (assumptions, unexplained) = doubts::as_json(self.seeds);
         let problem = |(place, problem): &(String, String)| json!({ "place": place, "problem": problem });
         json!({
             "imported": self.fate == Fate::Imported,
@@ -311,6 +322,8 @@ impl Report<'_> {
             "unchanged": self.counts.unchanged,
             "conflicts": self.counts.conflicts,
             "rejected": self.counts.rejected,
+            "assumptions": assumptions,
+            "unexplained": unexplained,
             "notes": self.notes,
             "problems": self.found.problems.iter().map(problem).collect::<Vec<_>>(),
             "more_problems": self.found.more,

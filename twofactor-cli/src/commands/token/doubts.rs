@@ -1,0 +1,45 @@
+//! What a seed file left unsaid and what of it was not understood: the same words in every report, and under `--strict`
+//! the reason to refuse it.
+
+use serde_json::{Value, json};
+use twofactor_core::import::SeedFile;
+
+use crate::error::Failure;
+
+/// The lines of a report, each a label and a sentence. The usual values that nothing speaks against share a line.
+pub(super) fn lines(seeds: &SeedFile) -> Vec<(&'static str, String)> {
+    let usual = seeds.assumptions().filter(|assumption| assumption.could_be.is_none());
+    let usual: Vec<&str> = usual.map(|assumption| assumption.taken.as_str()).collect();
+    let mut lines = Vec::new();
+    if !usual.is_empty() {
+        lines.push(("Assumed:", format!("{}; the file does not say", usual.join(", "))));
+    }
+    let doubtful = seeds.assumptions().filter(|assumption| assumption.could_be.is_some());
+    lines.extend(doubtful.map(|assumption| ("Assumed:", format!("{}: {assumption}", assumption.what.word()))));
+    let unexplained: Vec<String> = seeds.unexplained().map(ToString::to_string).collect();
+    if !unexplained.is_empty() {
+        lines.push(("Not read:", format!("{}; not understood", unexplained.join(", "))));
+    }
+    lines
+}
+
+/// The same for scripts.
+pub(super) fn as_json(seeds: &SeedFile) -> (Value, Value) {
+    let assumption = |assumption: &twofactor_core::import::Assumption| json!({ "what": assumption.what.word(), "taken": assumption.taken, "could_be": assumption.could_be });
+    let assumptions: Vec<Value> = seeds.assumptions().map(assumption).collect();
+    let unexplained: Vec<String> = seeds.unexplained().map(ToString::to_string).collect();
+    (assumptions.into(), unexplained.into())
+}
+
+/// Why `--strict` refuses a file; `None` when it leaves nothing in doubt.
+pub(super) fn refusal(seeds: &SeedFile) -> Option<Failure> {
+    let assumptions = seeds.assumptions().map(|assumption| assumption.what.word());
+    let mut doubts: Vec<String> = Vec::new();
+    for what in assumptions.map(|what| format!("the {what} is not stated")) {
+        if !doubts.contains(&what) {
+            doubts.push(what);
+        }
+    }
+    doubts.extend(seeds.unexplained().map(|part| format!("{part} is not understood")));
+    (!doubts.is_empty()).then_some(Failure::InDoubt(doubts))
+}
