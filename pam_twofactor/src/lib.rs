@@ -21,7 +21,7 @@ use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 use pam::pam_hooks;
 use twofactor_core::arguments::{Arguments, Verbosity};
-use twofactor_core::audit::{Audit as _, Record};
+use twofactor_core::audit::{Audit as _, Event, Record};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::Config;
 use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
@@ -34,6 +34,9 @@ use crate::conversation::PamConversation;
 use crate::libpam::{Pam, Taken};
 use crate::log::Log;
 use crate::wiping::wiping_behind;
+
+/// `PAM_PRELIM_CHECK` (security/_pam_types.h), which the bindings lack.
+const PAM_PRELIM_CHECK: PamFlag = 0x4000;
 
 /// The module as libpam sees it. All six entry points are here: the bindings' defaults return PAM_IGNORE, which makes
 /// `pam_setcred` fail where the module stands alone.
@@ -64,8 +67,9 @@ impl PamHooks for TwoFactor {
         return_code::NO_WORK
     }
 
-    fn sm_chauthtok(_pamh: &mut PamHandle, _args: Vec<&CStr>, _flags: PamFlag) -> PamResultCode {
-        return_code::NO_WORK
+    fn sm_chauthtok(pamh: &mut PamHandle, _args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        let pam = Pam::new(pamh);
+        guarded(&pam, || password(&pam, flags))
     }
 }
 
@@ -203,6 +207,18 @@ fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
     return_code::of_account(login::finish(&request, &host.world(&config), unfinished, &mut conversation, &mut log))
 }
 
+/// Says once in each change of a password that the line does nothing: its author expects a code to be asked for.
+fn password(pam: &Pam<'_>, flags: PamFlag) -> PamResultCode {
+    // libpam calls every module twice: first to check, then to change.
+    if flags & PAM_PRELIM_CHECK != 0 {
+        let problem = "a password line of pam_twofactor does nothing: a change of a password asks for no code";
+        let hint = "take the line out; twofactor doctor names its file";
+        let record = concerning(pam, Record::new(Event::Error)).with("problem", problem).with("hint", hint);
+        Log::new(pam, Verbosity::Normal).record(&record);
+    }
+    return_code::NO_WORK
+}
+
 /// Owned copies: the items may change or move while a prompt is on its way.
 fn request(pam: &Pam<'_>, user: String, arguments: &Arguments, flags: PamFlag) -> Request {
     Request {
@@ -244,12 +260,16 @@ impl Host {
 
 /// A line about a failure that came before the login began.
 fn about(pam: &Pam<'_>, reason: Reason) -> Record {
+    concerning(pam, Record::refused(reason)).with("reason", reason)
+}
+
+/// A line with what libpam knows of the transaction.
+fn concerning(pam: &Pam<'_>, record: Record) -> Record {
     let rhost = pam.rhost().filter(|rhost| !rhost.is_empty());
     let tty = pam.tty().filter(|_| rhost.is_none());
-    Record::refused(reason)
+    record
         .with_some("user", pam.user())
         .with_some("service", pam.service())
         .with_some("rhost", rhost)
         .with_some("tty", tty)
-        .with("reason", reason)
 }

@@ -368,6 +368,25 @@ fn phases_without_work_are_ignore() {
 }
 
 #[test]
+fn a_password_line_says_once_in_each_change_that_it_does_nothing() {
+    private_host(|host| {
+        ignoring_service(host, "password", "");
+        let change = || host.login("alice").service("ignoring").calls("chauthtok").answering(&[]);
+        assert_eq!(change().code_of("chauthtok"), ReturnCode::SUCCESS, "libpam saw PAM_IGNORE");
+        let lines = host.module_log();
+        let [line] = &lines[..] else { panic!("one line, not two: {lines:?}") };
+        let expected = "pam_twofactor(ignoring:chauthtok): error user=alice service=ignoring problem=\"a password line of \
+                        pam_twofactor does nothing: ";
+        assert!(line.starts_with(expected) && line.contains("hint=\"take the line out"), "{line}");
+        // Where the control makes a failure of that, the line is the only sign of it.
+        host.service("refusing", "password [success=ok default=die] pam_twofactor.so\n");
+        let refused = host.login("alice").service("refusing").calls("chauthtok").answering(&[]);
+        assert_ne!(refused.code_of("chauthtok"), ReturnCode::SUCCESS);
+        host.assert_logged(&["error user=alice service=refusing", "does nothing"]);
+    });
+}
+
+#[test]
 fn every_failure_asks_for_the_same_delay_and_success_for_none() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
