@@ -83,6 +83,11 @@ impl Invitation {
         let right = digest(self.salt, code) == self.digest;
         right && now < self.until
     }
+
+    /// Until when it admits its code; `None` once it has expired.
+    pub fn open_until(&self, now: UnixTime) -> Option<UnixTime> {
+        Some(self.until).filter(|until| now < *until)
+    }
 }
 
 fn digest(salt: Salt, code: &InvitationCode) -> Digest {
@@ -116,6 +121,8 @@ mod tests {
         assert!(invitation.admits(&code, NOW));
         assert!(!invitation.admits(&code, NOW.after(Duration::from_hours(24))));
         assert!(!invitation.admits(&InvitationCode::generate().unwrap(), NOW));
+        let until = NOW.after(Duration::from_hours(24));
+        assert_eq!((invitation.open_until(NOW), invitation.open_until(until)), (Some(until), None));
         assert!(!format!("{invitation:?}{code:?}").contains(code.expose()));
     }
 }

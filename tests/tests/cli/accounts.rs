@@ -3,8 +3,12 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use serde_json::json;
+use twofactor_tests::moment::Moment;
+use twofactor_tests::oathtool;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{private_host, said};
+use twofactor_tests::requirements::stopped_clock_met;
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::{stderr, stdout};
@@ -148,6 +152,52 @@ fn status_shows_everybody_and_one_in_detail() {
         for text in [&table, &detail, &host.json(&["status", "alice"]).to_string()] {
             assert!(!text.contains(&alice.authenticator.secret), "{text}");
         }
+    });
+}
+
+#[test]
+fn status_shows_open_invitations_also_of_users_who_are_not_enrolled() {
+    if !stopped_clock_met() {
+        return;
+    }
+    private_host(|host| {
+        host.configure("[default]\nsecond_factor = \"enroll\"\n[enrollment]\ninvitation = \"required\"\n");
+        host.user_with_app("alice");
+        for name in ["bobby", "carol", "david"] {
+            host.add_user(name);
+        }
+        // Her secret is to be confirmed again, with an invitation.
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        let until = |user: &str| host.json(&["invite", user])["until"].as_str().unwrap().to_owned();
+        let (alice, bobby) = (until("alice"), until("bobby"));
+        until("carol");
+        host.succeed("twofactor", ["invite", "carol", "--revoke"]);
+        let long_ago = Moment(oathtool::now() - 86_401);
+        assert!(host.run_twofactor_at(long_ago, &["invite", "david"]).status.success());
+
+        let all = host.json(&["status"]);
+        let invited: Vec<_> =
+            all.as_array().unwrap().iter().map(|user| (user["user"].clone(), user["invited_until"].clone())).collect();
+        assert_eq!(invited, [(json!("alice"), json!(alice)), (json!("bobby"), json!(bobby))], "{all:#}");
+        let table = host.succeed("twofactor", ["status"]);
+        for (user, until) in [("alice", &alice), ("bobby", &bobby)] {
+            let line = table.lines().find(|line| line.starts_with(user)).unwrap();
+            assert!(line.contains(&format!("invited until {until}")), "{table}");
+        }
+        let detailed = host.succeed("twofactor", ["status", "alice"]);
+        assert!(detailed.contains(&format!("Invitation:      open until {alice}\n")), "{detailed}");
+        let newcomer = host.run_twofactor(&["status", "bobby"]);
+        assert_eq!(newcomer.status.code(), Some(3), "invited is not enrolled: {}", said(&newcomer));
+        assert!(stdout(&newcomer).contains(&format!("Invitation:      open until {bobby}\n")), "{}", said(&newcomer));
+        let newcomer = host.run_twofactor(&["--json", "status", "bobby"]);
+        let newcomer: serde_json::Value = serde_json::from_slice(&newcomer.stdout).unwrap();
+        assert_eq!((&newcomer["invited_until"], &newcomer["tokens"]), (&json!(bobby), &json!([])));
+        for user in ["carol", "david"] {
+            let not_invited = host.run_twofactor(&["status", user]);
+            assert_eq!((not_invited.status.code(), stdout(&not_invited).as_str()), (Some(3), ""), "{user}");
+        }
+        host.enroll("bobby", &[]);
+        assert_eq!(host.json(&["status", "bobby"])["invited_until"], json!(null), "enrolling takes the invitation");
     });
 }
 

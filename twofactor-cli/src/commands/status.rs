@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use twofactor_core::account::Confirmation;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::lifecycle::Stage;
-use twofactor_core::store::files::{AppStatus, Status, TokenView};
+use twofactor_core::store::files::{AppStatus, Newcomer, Status, TokenView};
 use twofactor_core::user::UserName;
 
 use crate::args;
@@ -21,6 +21,11 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
             let user = match host.account_holder(typed) {
                 Err(Failure::NotEnrolled(user)) => {
                     host.warn_of_delay(&user)?;
+                    if let Some(invited) = host.accounts.newcomer(&user, host.config.throttle, host.now()?)? {
+                        let now = host.now()?;
+                        output
+                            .report(|| invited_in_words(&user, &invited, now), || invited_as_json(&user, &invited))?;
+                    }
                     return Err(Failure::NotEnrolled(user));
                 }
                 other => other?,
@@ -34,30 +39,43 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
     }
 }
 
+/// A user who is enrolled, or invited to enroll.
+enum Standing {
+    Enrolled(Status),
+    Invited(Newcomer),
+}
+
 /// Everyone who can be read. A broken account is reported and does not hide the others.
 fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
-    let users = host.accounts.users()?;
-    let all = users.len();
-    let mut accounts = Vec::with_capacity(all);
+    let mut accounts = Vec::new();
     let mut broken = 0;
-    for user in users {
-        match host.status(&user) {
-            Ok(status) => accounts.push((user, status)),
-            // Reset since the names were listed.
-            Err(Failure::NotEnrolled(_)) => {}
-            Err(failure) => {
-                broken += 1;
-                output::failure(&failure.lines(), failure.hint().as_deref());
-            }
+    let mut add = |user: UserName, found: Result<Option<Standing>, Failure>| match found {
+        Ok(Some(standing)) => accounts.push((user, standing)),
+        // Reset since the names were listed, or not invited.
+        Ok(None) | Err(Failure::NotEnrolled(_)) => {}
+        Err(failure) => {
+            broken += 1;
+            output::failure(&failure.lines(), failure.hint().as_deref());
         }
-    }
+    };
+    let (users, newcomers) = (host.accounts.users()?, host.accounts.newcomers()?);
     let now = host.now()?;
+    for user in newcomers.into_iter().filter(|user| users.binary_search(user).is_err()) {
+        let newcomer = host.accounts.newcomer(&user, host.config.throttle, now);
+        add(user, newcomer.map(|newcomer| newcomer.map(Standing::Invited)).map_err(Failure::from));
+    }
+    for user in users {
+        let status = host.status(&user);
+        add(user, status.map(|status| Some(Standing::Enrolled(status))));
+    }
+    accounts.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let all = accounts.len() + broken;
     if all == 0 {
         output.done(|| "Nobody is enrolled.\n".to_owned(), || json!([]))?;
     } else {
         output.report(
             || table(&accounts, now, output.screen(Stream::Results).size.map(|(columns, _)| columns)),
-            || accounts.iter().map(|(user, status)| as_json(user, status)).collect(),
+            || accounts.iter().map(standing_as_json).collect(),
         )?;
     }
     // Without the registry the list looks complete and is not.
@@ -66,11 +84,20 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
 }
 
 /// A line for every user; wrapped to the screen, if it is one.
-fn table(accounts: &[(UserName, Status)], now: UnixTime, columns: Option<usize>) -> String {
-    let row = |(user, status): &(UserName, Status)| {
-        let tokens: Vec<String> = status.apps.iter().map(app).chain(status.tokens.iter().map(physical)).collect();
-        let last = status.last_accepted.as_ref().map_or_else(|| "never".to_owned(), |last| last.at.to_string());
-        [user.to_string(), tokens.join(", "), status.recovery_left.to_string(), wrong_codes(status, now), last]
+fn table(accounts: &[(UserName, Standing)], now: UnixTime, columns: Option<usize>) -> String {
+    let never = || "never".to_owned();
+    let row = |(user, standing): &(UserName, Standing)| match standing {
+        Standing::Enrolled(status) => {
+            let tokens = status.apps.iter().map(app).chain(status.tokens.iter().map(physical));
+            let tokens: Vec<String> = tokens.chain(status.invited_until.map(invited)).collect();
+            let last = status.last_accepted.as_ref().map_or_else(never, |last| last.at.to_string());
+            let wrong_codes = wrong_codes(status.failures, status.blocked_until, now);
+            [user.to_string(), tokens.join(", "), status.recovery_left.to_string(), wrong_codes, last]
+        }
+        Standing::Invited(newcomer) => {
+            let wrong_codes = wrong_codes(newcomer.failures, newcomer.blocked_until, now);
+            [user.to_string(), invited(newcomer.invited_until), "0".to_owned(), wrong_codes, never()]
+        }
     };
     let header = ["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"];
     output::table(header, accounts.iter().map(row), columns)
@@ -93,11 +120,16 @@ fn physical(token: &TokenView) -> String {
     }
 }
 
+/// `invited until 2026-11-22T12:00:00Z`.
+fn invited(until: UnixTime) -> String {
+    format!("invited until {until}")
+}
+
 /// `0`, or `7, delayed 14m 30s`.
-fn wrong_codes(status: &Status, now: UnixTime) -> String {
-    match status.blocked_until.and_then(|until| until.since(now)) {
-        Some(rest) => format!("{}, delayed {}", status.failures, humantime::format_duration(rest)),
-        None => status.failures.to_string(),
+fn wrong_codes(failures: u32, blocked_until: Option<UnixTime>, now: UnixTime) -> String {
+    match blocked_until.and_then(|until| until.since(now)) {
+        Some(rest) => format!("{failures}, delayed {}", humantime::format_duration(rest)),
+        None => failures.to_string(),
     }
 }
 
@@ -123,13 +155,44 @@ fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
     if status.tokens_problem.is_some() {
         text.push_str("Token:           physical tokens are not known: the registry cannot be read\n");
     }
+    if let Some(until) = status.invited_until {
+        let _ = writeln!(text, "Invitation:      open until {until}");
+    }
     let _ = writeln!(text, "Recovery codes:  {} left", status.recovery_left);
-    let _ = writeln!(text, "Wrong codes:     {}", wrong_codes(status, now));
+    let _ = writeln!(text, "Wrong codes:     {}", wrong_codes(status.failures, status.blocked_until, now));
     let _ = match &status.last_accepted {
         Some(last) => writeln!(text, "Last accepted:   {}, {}, from {}", last.at, last.factor, last.source),
         None => writeln!(text, "Last accepted:   never"),
     };
     text
+}
+
+fn invited_in_words(user: &UserName, newcomer: &Newcomer, now: UnixTime) -> String {
+    let wrong_codes = wrong_codes(newcomer.failures, newcomer.blocked_until, now);
+    let until = newcomer.invited_until;
+    format!("User:            {user}\nInvitation:      open until {until}\nWrong codes:     {wrong_codes}\n")
+}
+
+fn standing_as_json((user, standing): &(UserName, Standing)) -> Value {
+    match standing {
+        Standing::Enrolled(status) => as_json(user, status),
+        Standing::Invited(newcomer) => invited_as_json(user, newcomer),
+    }
+}
+
+fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
+    json!({
+        "user": user.as_str(),
+        "tokens": [],
+        "tokens_problem": null,
+        "recovery_codes": 0,
+        "failures": newcomer.failures,
+        "blocked_until": newcomer.blocked_until.map(|until| until.to_string()),
+        "last_accepted": null,
+        "last_accepted_from": null,
+        "last_accepted_with": null,
+        "invited_until": newcomer.invited_until.to_string(),
+    })
 }
 
 fn as_json(user: &UserName, status: &Status) -> Value {
@@ -146,6 +209,7 @@ fn as_json(user: &UserName, status: &Status) -> Value {
         "last_accepted": last.map(|last| last.at.to_string()),
         "last_accepted_from": last.map(|last| last.source.to_string()),
         "last_accepted_with": last.map(|last| last.factor.as_str()),
+        "invited_until": status.invited_until.map(|until| until.to_string()),
     })
 }
 

@@ -23,7 +23,7 @@ use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use administration::{AppStatus, EnrollError, Existing, Reset, Status};
+pub use administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Status};
 pub use identity::{Identity, Marking, Sighting, marker_beside};
 pub use inspection::{Flaw, Inspection};
 pub use repair::{Repair, Repairs};

@@ -75,6 +75,19 @@ pub struct Status {
     pub blocked_until: Option<UnixTime>,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
+    /// Until when the user may enroll at login with an invitation code.
+    pub invited_until: Option<UnixTime>,
+}
+
+/// A user with an open invitation and neither app nor token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newcomer {
+    /// Until when the invitation code is good.
+    pub invited_until: UnixTime,
+    /// Wrong codes that count.
+    pub failures: u32,
+    /// Until when every source is refused.
+    pub blocked_until: Option<UnixTime>,
 }
 
 /// What there is to know about an app without its secret.
@@ -178,6 +191,7 @@ impl Files {
             failures: state.throttle.user.count,
             blocked_until: state.throttle.others_blocked_until(limits, now),
             last_accepted: state.last_accepted,
+            invited_until: state.invitation.and_then(|invitation| invitation.open_until(now)),
         }))
     }
 
@@ -186,19 +200,50 @@ impl Files {
     /// An entry that cannot be judged is listed too: [`Files::status`] says what is wrong with it, and it does not hide the
     /// others.
     pub fn users(&self) -> Result<Vec<UserName>, StoreError> {
-        let mut owners = self.owners();
-        let Some(users) = self.users_folder()? else { return Ok(owners) };
-        let has_account = |name: &str| match users.folder(name) {
-            Ok(Some(folder)) => folder.has(SECRET).unwrap_or(true),
-            Ok(None) => false,
-            Err(_) => true,
+        let (mut users, _) = self.with_and_without_credentials()?;
+        users.extend(self.owners());
+        users.sort_unstable();
+        users.dedup();
+        Ok(users)
+    }
+
+    /// The names of those of whom something is kept but no credentials, sorted: [`Files::newcomer`] says whether they are
+    /// invited. Owners of physical tokens are among them.
+    pub fn newcomers(&self) -> Result<Vec<UserName>, StoreError> {
+        let (_, mut others) = self.with_and_without_credentials()?;
+        others.sort_unstable();
+        Ok(others)
+    }
+
+    /// The open invitation of a user without credentials; `None` when there is none.
+    pub fn newcomer(&self, user: &UserName, limits: Limits, now: UnixTime) -> Result<Option<Newcomer>, StoreError> {
+        let Some(account) = self.unlocked(user)? else { return Ok(None) };
+        if account.has(SECRET)? {
+            return Ok(None);
+        }
+        let state = account.state()?;
+        let newcomer = |invited_until| Newcomer {
+            invited_until,
+            failures: state.throttle.user.count,
+            blocked_until: state.throttle.others_blocked_until(limits, now),
         };
-        let names = users.names()?;
-        let users = names.iter().filter(|name| has_account(name)).filter_map(|name| UserName::new(name).ok());
-        owners.extend(users);
-        owners.sort_unstable();
-        owners.dedup();
-        Ok(owners)
+        Ok(state.invitation.and_then(|invitation| invitation.open_until(now)).map(newcomer))
+    }
+
+    /// Everybody who has a folder: those with credentials, or with a folder that cannot be judged, and all others.
+    fn with_and_without_credentials(&self) -> Result<(Vec<UserName>, Vec<UserName>), StoreError> {
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        let Some(users) = self.users_folder()? else { return Ok((with, without)) };
+        for name in users.names()? {
+            let Ok(user) = UserName::new(&name) else { continue };
+            match users.folder(&name) {
+                Ok(Some(folder)) if folder.has(SECRET).unwrap_or(true) => with.push(user),
+                Ok(Some(_)) => without.push(user),
+                Ok(None) => {}
+                Err(_) => with.push(user),
+            }
+        }
+        Ok((with, without))
     }
 
     /// Everyone who owns a physical token. Nobody, when the registry cannot be read: what is wrong with it is said by each
