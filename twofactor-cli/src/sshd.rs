@@ -5,7 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{Gid, Group, User};
+use twofactor_core::checkup::admission::{self, Candidate, Standing};
 use twofactor_core::checkup::sshd::{Settings, Sources};
+use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+
+use crate::error::ServiceFailure;
+use crate::program::{Said, ask_sshd};
 
 /// The file that sshd reads first.
 pub(crate) const CONFIGURATION: &str = "/etc/ssh/sshd_config";
@@ -78,6 +84,27 @@ impl Written {
             (!value.is_empty()).then(|| (value.to_owned(), line.place.as_str()))
         })
     }
+}
+
+/// The setting of sshd that keeps a user from answering prompts, from wherever. Without sshd there is none.
+pub(crate) fn keeps_out(user: &UserName) -> Result<Option<String>, ServiceFailure> {
+    // An address and a name of nobody (RFC 5737, RFC 2606).
+    let login = format!("user={user},host=client.invalid,addr=192.0.2.1");
+    let settings = match ask_sshd(&["-T", "-C", &login]) {
+        Said::Well(settings) => settings,
+        Said::Failed(reason) => return Err(ServiceFailure::SshdSilent(reason)),
+        Said::NotRun(_) => return Ok(None),
+    };
+    let gids = SystemUsers.gids(user).map_err(|error| ServiceFailure::People(error.to_string()))?;
+    let name = |gid: u32| Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
+    let groups: Vec<String> = gids.into_iter().filter_map(name).collect();
+    let standing = if is_root(user) { Standing::Root } else { Standing::Other };
+    Ok(admission::keeps_out(&settings, Candidate { user: user.as_str(), standing, groups: &groups }))
+}
+
+/// Whether a user's number is 0, which `PermitRootLogin` is about.
+pub(crate) fn is_root(user: &UserName) -> bool {
+    User::from_name(user.as_str()).ok().flatten().is_some_and(|entry| entry.uid.is_root())
 }
 
 /// The files that a line includes.

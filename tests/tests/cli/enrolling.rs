@@ -68,6 +68,41 @@ fn an_empty_line_is_no_try() {
     });
 }
 
+/// Debian's setting is `prohibit-password`.
+#[test]
+fn who_enrolls_root_reads_that_sshd_lets_root_answer_no_prompt() {
+    private_host(|host| {
+        host.add_user("alice");
+        let drop_in = "/etc/ssh/sshd_config.d/10-root.conf";
+        let said_of = |user: &str, label: &str| {
+            let enrolled = host.run_twofactor(&["enroll", user, "--label", label, "--no-confirm"]);
+            assert!(enrolled.status.success(), "it is a note and no refusal: {}", said(&enrolled));
+            stderr(&enrolled)
+        };
+        for (setting, expected) in [
+            ("PermitRootLogin prohibit-password", "sshd has PermitRootLogin without-password"),
+            ("PermitRootLogin no", "sshd has PermitRootLogin no"),
+            ("PermitRootLogin yes", ""),
+            // From everywhere but there.
+            ("PermitRootLogin no\nMatch Address 198.51.100.0/24\nPermitRootLogin yes", "sshd has PermitRootLogin no"),
+        ] {
+            fs::write(drop_in, setting).unwrap();
+            let label = setting.len().to_string();
+            let words = said_of("root", &label);
+            assert_eq!(
+                words.contains("Over ssh root is asked for no code"),
+                !expected.is_empty(),
+                "{setting}: {words}"
+            );
+            assert!(words.contains(expected), "{setting}: {words}");
+            assert!(!said_of("alice", &label).contains("sshd"), "{setting} is about root");
+        }
+        assert!(!said_of("root", "quiet").is_empty());
+        let quiet = host.run_twofactor(&["--quiet", "enroll", "root", "--label", "another", "--no-confirm"]);
+        assert_eq!(stderr(&quiet), "", "{}", said(&quiet));
+    });
+}
+
 #[test]
 fn a_code_is_typed_where_dev_has_no_stdin() {
     private_host(|host| {

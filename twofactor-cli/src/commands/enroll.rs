@@ -23,6 +23,7 @@ use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
 use crate::output::{self, Format, Output, Stream};
+use crate::sshd;
 use crate::terminal::{self, Unanswered};
 
 /// What an enrollment has shown that is not shown again.
@@ -66,6 +67,7 @@ pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result
     }
     journal::write(journal::about(Event::Enrolled, &user).with("token", &label));
     let codes = codes.unwrap_or_default();
+    say_where_it_is_of_no_use(&user, output);
     match output.format() {
         Format::Json => output::must_show_json(&result).map_err(|error| Failure::EnrolledUnseen { user, label, error }),
         Format::Text => announce(user, &label, &codes, output),
@@ -80,6 +82,18 @@ fn where_to_show(arguments: &Enroll, format: Format) -> Option<Stream> {
         Format::Text => Some(Stream::Results),
         Format::Json if arguments.no_confirm => None,
         Format::Json => Some(Stream::Progress),
+    }
+}
+
+/// Says so when sshd's settings let root answer no prompt, as Debian's do: the second factor is for the other ways in. That it
+/// cannot be told is for `doctor` to say.
+fn say_where_it_is_of_no_use(user: &UserName, output: &Output) {
+    if sshd::is_root(user)
+        && let Ok(Some(setting)) = sshd::keeps_out(user)
+    {
+        output.explain(&format!(
+            "Over ssh {user} is asked for no code and opens no session with one: sshd has {setting}."
+        ));
     }
 }
 

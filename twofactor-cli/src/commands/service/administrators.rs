@@ -1,15 +1,13 @@
 //! Who could still become root after a service asks for a second factor.
 
-use nix::unistd::{Gid, Group, User};
-use twofactor_core::checkup::admission::{self, Candidate, Standing};
 use twofactor_core::checkup::people::{Account, FirstFactor, Guarded, Password, Person, Role, gets_in};
 use twofactor_core::policy::NullOk;
-use twofactor_core::user::{SystemUsers, UserDatabase as _};
+use twofactor_core::user::SystemUsers;
 
 use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::people;
-use crate::program::{Said, ask_sshd};
+use crate::sshd::keeps_out;
 
 use super::sshd;
 
@@ -34,7 +32,7 @@ pub(super) fn keep_one(service: &str, bosses: &[Person], host: &Host) -> Result<
     for person in bosses {
         let has_what_counts = gets_in(&host.config, person, &guarded, &SystemUsers, now);
         let by_account = guarded.keeps_out(person).map(str::to_owned);
-        let by_sshd = if service == sshd::SERVICE && by_account.is_none() { keeps_out(person)? } else { None };
+        let by_sshd = if service == sshd::SERVICE && by_account.is_none() { keeps_out(&person.name)? } else { None };
         match by_account.or(by_sshd) {
             Some(because) => {
                 if person.password == Password::Locked && person.account == Account::Open {
@@ -54,22 +52,4 @@ pub(super) fn keep_one(service: &str, bosses: &[Person], host: &Host) -> Result<
         kept_out.retain(|(name, _)| !administrators.contains(name));
     }
     Err(ServiceFailure::NobodyLeft { service: service.to_owned(), administrators, kept_out }.into())
-}
-
-/// The setting of sshd that keeps somebody from answering prompts. Without sshd there is none.
-fn keeps_out(person: &Person) -> Result<Option<String>, Failure> {
-    let user = person.name.as_str();
-    // An address and a name of nobody (RFC 5737, RFC 2606).
-    let login = format!("user={user},host=client.invalid,addr=192.0.2.1");
-    let settings = match ask_sshd(&["-T", "-C", &login]) {
-        Said::Well(settings) => settings,
-        Said::Failed(reason) => return Err(ServiceFailure::SshdSilent(reason).into()),
-        Said::NotRun(_) => return Ok(None),
-    };
-    let gids = SystemUsers.gids(&person.name).map_err(|error| ServiceFailure::People(error.to_string()))?;
-    let name = |gid: u32| Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
-    let groups: Vec<String> = gids.into_iter().filter_map(name).collect();
-    let is_root = User::from_name(user).ok().flatten().is_some_and(|entry| entry.uid.is_root());
-    let standing = if is_root { Standing::Root } else { Standing::Other };
-    Ok(admission::keeps_out(&settings, Candidate { user, standing, groups: &groups }))
 }
