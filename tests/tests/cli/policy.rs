@@ -398,3 +398,51 @@ fn config_show_prints_rules_that_read_back() {
         assert_eq!(after, before);
     });
 }
+
+/// Everything that can be wrong with rules that hold.
+const WRONG_RULES: &str = "\
+[[rule]]
+groups = [\"root\"]
+second_factor = \"required\"
+[[rule]]
+users = [\"root\", \"alcie\"]
+services = [\"ssh\"]
+second_factor = \"off\"
+[[rule]]
+groups = [\"no-such-group\"]
+services = [\"cron\"]
+second_factor = \"optional\"
+until = 2020-01-31
+";
+
+#[test]
+fn config_check_finds_what_doctor_finds_about_rules_for_any_user() {
+    private_host(|host| {
+        host.add_user("alice");
+        plain_service(host, "sshd");
+        host.configure(WRONG_RULES);
+        let doctor = host.run_twofactor(&["--json", "doctor"]);
+        let doctor: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+        let about_rules = |found: &&Value| found["area"] == "configuration";
+        let found: Vec<&Value> = doctor["findings"].as_array().unwrap().iter().filter(about_rules).collect();
+        let ids: Vec<&str> = found.iter().map(|found| found["id"].as_str().unwrap()).collect();
+        for id in ["rule-order", "rule-names-nobody", "rule-without-service", "grace-over"] {
+            assert!(ids.contains(&id), "{id}: {doctor:#}");
+        }
+        let checked = host.json(&["config", "check"]);
+        assert_eq!(checked["findings"], json!(found), "{checked:#}");
+        assert_eq!((&checked["valid"], &checked["unchecked"]), (&json!(true), &json!([])));
+        let by_alice = |arguments: &str| {
+            let command = format!("setpriv --reuid alice --regid alice --init-groups twofactor {arguments}");
+            host.succeed("sh", ["-c", &command])
+        };
+        let text = by_alice("config check");
+        assert!(text.starts_with("/etc/twofactor/twofactor.toml: valid\n"), "{text}");
+        for id in ids {
+            assert!(text.contains(&format!("[{id}]")), "{id}: {text}");
+        }
+        host.configure("[[rule]]\nusers = [\"root\"]\nsecond_factor = \"off\"\n");
+        assert_eq!(by_alice("config check"), "/etc/twofactor/twofactor.toml: ok\n");
+        assert_eq!(host.json(&["config", "check"])["findings"], json!([]));
+    });
+}

@@ -1,4 +1,4 @@
-//! `twofactor config check|show`: what is wrong with the configuration, and what is in force.
+//! `twofactor config check|show`: what is wrong with the configuration and its rules, and what is in force.
 //!
 //! For every user who can read the file: it holds no secrets.
 
@@ -13,10 +13,11 @@ use twofactor_core::rule::{Conditions, Locality, Rule};
 use twofactor_core::trusted::Owner;
 
 use crate::args::Config;
+use crate::commands::doctor::RulesCheckup;
 use crate::commands::{day, period};
 use crate::error::Failure;
 use crate::host;
-use crate::output::Output;
+use crate::output::{Output, Stream};
 
 pub(crate) fn run(arguments: &Config, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     match arguments {
@@ -32,16 +33,40 @@ fn check(named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     let path = named.unwrap_or(Path::new(config::DEFAULT_PATH));
     let file = path.display();
     match config::Config::load(path, Expected::Certainly, Owner::ROOT) {
-        Ok(_) => Ok(output.report(
-            || format!("{file}: ok\n"),
-            || json!({ "file": file.to_string(), "present": true, "valid": true }),
-        )?),
+        Ok(config) => {
+            let rules = RulesCheckup::of(path, &config);
+            let screen = output.screen(Stream::Results);
+            let text = || {
+                if rules.is_empty() {
+                    return format!("{file}: ok\n");
+                }
+                format!("{file}: valid\n{}", rules.as_text(screen))
+            };
+            Ok(output.report(text, || as_result(path, Presence::There, rules.as_json()))?)
+        }
         Err(ConfigError::Missing(_)) if named.is_none() => Ok(output.report(
             || format!("{file}: not there; the defaults apply\n"),
-            || json!({ "file": file.to_string(), "present": false, "valid": true }),
+            || as_result(path, Presence::Absent, [json!([]), json!([])]),
         )?),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether there is a configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    There,
+    Absent,
+}
+
+fn as_result(file: &Path, presence: Presence, [findings, unchecked]: [Value; 2]) -> Value {
+    json!({
+        "file": file.display().to_string(),
+        "present": presence == Presence::There,
+        "valid": true,
+        "findings": findings,
+        "unchecked": unchecked,
+    })
 }
 
 /// The configuration as a file that says the same.

@@ -18,13 +18,14 @@ mod words;
 use std::fmt;
 use std::path::Path;
 
+use serde_json::Value;
 use twofactor_core::checkup::{Finding, Severity};
 use twofactor_core::config::Config;
 
 use crate::args;
 use crate::error::Failure;
 use crate::host;
-use crate::output::{Output, Stream, Verbosity};
+use crate::output::{Output, Screen, Stream, Verbosity};
 
 pub(crate) fn run(arguments: &args::Doctor, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     host::must_be_root()?;
@@ -36,6 +37,36 @@ pub(crate) fn run(arguments: &args::Doctor, named: Option<&Path>, output: &Outpu
     output.report(text, || words::as_json(&checkup))?;
     let (problems, warnings) = (checkup.count(Severity::Problem), checkup.count(Severity::Warning));
     if problems + warnings == 0 { Ok(()) } else { Err(Failure::Unwell) }
+}
+
+/// What `doctor` finds about the rules of a configuration that holds, for `config check`. Not what it finds about the host.
+pub(super) struct RulesCheckup(Checkup);
+
+impl RulesCheckup {
+    /// Looks at the rules of `config`, which was read from `file`.
+    pub(super) fn of(file: &Path, config: &Config) -> Self {
+        let mut area = Area::new("configuration", file.display().to_string());
+        let (services, unreadable) = services::that_run_ours();
+        let names = services.iter().map(|service| service.name.as_str()).chain(unreadable.iter().map(String::as_str));
+        configuration::look_at_rules_of(&mut area, file, config, &names.collect::<Vec<_>>());
+        Self(Checkup { repairs: Vec::new(), areas: vec![area] })
+    }
+
+    /// Whether there is nothing to say of them.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.areas.iter().all(|area| area.findings.is_empty() && area.unchecked.is_empty())
+    }
+
+    /// The findings alone, as `doctor` prints them.
+    pub(super) fn as_text(&self, screen: Screen) -> String {
+        words::as_text(&self.0, screen, true)
+    }
+
+    /// The findings and what could not be looked at, with `doctor`'s names.
+    pub(super) fn as_json(&self) -> [Value; 2] {
+        let mut all = words::as_json(&self.0);
+        [all["findings"].take(), all["unchecked"].take()]
+    }
 }
 
 /// Everything that was looked at.

@@ -67,14 +67,19 @@ pub(super) fn look_at_rules(area: &mut Area, source: &Source, services: &[Servic
         return area.could_not_check("the rules", "the configuration is wrong");
     };
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    look_at_rules_of(area, &source.file, config, &names);
+}
+
+/// The same of a configuration in `file`. `names` are the services that run the module.
+pub(super) fn look_at_rules_of(area: &mut Area, file: &Path, config: &Config, names: &[&str]) {
     let known = pam_service::names(&FOLDERS.map(Path::new));
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let now = match SystemClock.now() {
         Ok(now) => now,
         Err(error) => return area.could_not_check("the rules", error),
     };
-    let file = source.file.display().to_string();
-    match rules::of_rules(&config.rules, &file, &names, &known, &SystemUsers, now) {
+    let file = file.display().to_string();
+    match rules::of_rules(&config.rules, &file, names, &known, &SystemUsers, now) {
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("the users and groups of the rules", error),
     }

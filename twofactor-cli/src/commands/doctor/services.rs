@@ -34,10 +34,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     }
     area.add(of_siblings(&services));
     area.add(of_password_lines(&services));
-    let shared = shared_files(&services);
-    services.retain(|service| {
-        runs_ours(service) && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))
-    });
+    keep_those_that_run_ours(&mut services);
     if services.is_empty() && area.findings.is_empty() {
         let what = "no PAM service runs the module";
         let advice = "enroll an administrator first (twofactor enroll NAME), then";
@@ -57,6 +54,28 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     area.looked_at = if names.is_empty() { "none runs the module".to_owned() } else { names.join(", ") };
     (area, services)
+}
+
+/// The services that run the module, and the names of those that cannot be read.
+pub(super) fn that_run_ours() -> (Vec<Service>, Vec<String>) {
+    let folders = FOLDERS.map(Path::new);
+    let (mut services, mut unreadable) = (Vec::new(), Vec::new());
+    for name in pam_service::names(&folders) {
+        match Service::read(&name, &folders) {
+            Ok(service) => services.push(service),
+            Err(_) => unreadable.push(name),
+        }
+    }
+    keep_those_that_run_ours(&mut services);
+    (services, unreadable)
+}
+
+/// Leaves out services that do not run the module, and files that others include.
+fn keep_those_that_run_ours(services: &mut Vec<Service>) {
+    let shared = shared_files(services);
+    services.retain(|service| {
+        runs_ours(service) && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))
+    });
 }
 
 /// Whether the file of a service that cannot be read as a whole names the module.
