@@ -34,6 +34,8 @@ enum Answers {
     Password,
     /// No user is there.
     Nobody,
+    /// It asks PAM for no login: it runs no auth phase.
+    Never,
 }
 
 /// Why a code cannot be asked for in a program.
@@ -45,6 +47,8 @@ pub enum Obstacle {
     RepeatsPassword,
     /// No user is there who could type a code.
     AsksNobody,
+    /// It runs no auth phase.
+    NeverAuthenticates,
 }
 
 const TABLE: &[Program] = &[
@@ -118,6 +122,14 @@ const TABLE: &[Program] = &[
     unattended("at", &["atd"]),
     unattended("systemd's user manager", &["systemd-user"]),
     unattended("runuser", &["runuser", "runuser-l"]),
+    unattended("run0", &["systemd-run0"]),
+    unattended("the greeter's own session", &["gdm-launch-environment", "lightdm-greeter", "sddm-greeter"]),
+    unattended("automatic login", &["gdm-autologin", "lightdm-autologin", "sddm-autologin"]),
+    // They change passwords, or know who somebody is by other means.
+    never("passwd", &["passwd"]),
+    never("chpasswd", &["chpasswd"]),
+    never("newusers", &["newusers"]),
+    never("Samba", &["samba"]),
 ];
 
 const fn password(name: &'static str, services: &'static [&'static str]) -> Program {
@@ -139,6 +151,10 @@ const fn locker(name: &'static str, services: &'static [&'static str], setuid: &
 
 const fn unattended(name: &'static str, services: &'static [&'static str]) -> Program {
     Program { name, services, rights: Rights::Root, answers: Answers::Nobody }
+}
+
+const fn never(name: &'static str, services: &'static [&'static str]) -> Program {
+    Program { name, services, rights: Rights::Root, answers: Answers::Never }
 }
 
 /// The program that uses a PAM service, when it is one of the table. libpam takes names in small letters.
@@ -164,6 +180,7 @@ impl Program {
             }
             (_, Answers::Password) => Some(Obstacle::RepeatsPassword),
             (_, Answers::Nobody) => Some(Obstacle::AsksNobody),
+            (_, Answers::Never) => Some(Obstacle::NeverAuthenticates),
             (_, Answers::Each) => None,
         }
     }
@@ -182,6 +199,7 @@ impl fmt::Display for Obstacle {
             Self::NotRoot => "does not run as root, and pam_twofactor works for root only",
             Self::RepeatsPassword => "answers every prompt with the password",
             Self::AsksNobody => "asks nobody: no user is there who could type a code",
+            Self::NeverAuthenticates => "runs no auth phase of PAM: a line there is never reached and protects nothing",
         })
     }
 }
@@ -218,7 +236,8 @@ mod tests {
             assert_eq!(obstacle(service, ""), Some(Obstacle::NotRoot), "{service}");
         }
         assert_eq!(obstacle("cron", ""), Some(Obstacle::AsksNobody));
-        for service in ["sshd", "login", "su", "sudo", "gdm-password", "cockpit", "polkit-1", "passwd", "other"] {
+        assert_eq!(obstacle("passwd", ""), Some(Obstacle::NeverAuthenticates));
+        for service in ["sshd", "login", "su", "sudo", "gdm-password", "cockpit", "polkit-1", "chsh", "other"] {
             assert!(of(service).is_none(), "{service}");
         }
     }

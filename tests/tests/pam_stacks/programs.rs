@@ -4,6 +4,7 @@ use std::fs;
 
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::layout::{files, on};
 
@@ -119,6 +120,9 @@ fn a_program_that_is_not_root_or_asks_nobody_is_refused_and_a_line_of_it_is_foun
             ("radiusd", "FreeRADIUS does not run as root", "program-not-root"),
             ("kde", "KDE's screen locker does not run as root", "program-not-root"),
             ("cron", "cron asks nobody", "program-asks-nobody"),
+            ("gdm-autologin", "automatic login asks nobody", "program-asks-nobody"),
+            ("passwd", "passwd runs no auth phase of PAM", "program-never-authenticates"),
+            ("samba", "Samba runs no auth phase of PAM", "program-never-authenticates"),
         ] {
             host.system_service(service, PLAIN);
             let before = files();
@@ -140,5 +144,50 @@ fn a_program_that_is_not_root_or_asks_nobody_is_refused_and_a_line_of_it_is_foun
             host.succeed("twofactor", ["service", "disable", service, "--yes"]);
             assert_eq!(files(), before);
         }
+    });
+}
+
+#[test]
+fn other_stands_for_programs_that_nobody_looked_at_and_is_refused() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let before = files();
+        let refused = host.run_twofactor(&["service", "enable", "other", "sshd", "--yes"]);
+        assert_eq!(refused.status.code(), Some(7), "{}", said(&refused));
+        let words = "other: it stands for every program without a file of its own: those that cannot ask";
+        assert!(said(&refused).contains(words) && said(&refused).contains("service list --all"), "{}", said(&refused));
+        let forced = host.run_twofactor(&["service", "enable", "other", "--yes", "--force"]);
+        assert_eq!(forced.status.code(), Some(7), "{}", said(&forced));
+        assert_eq!(files(), before);
+    });
+}
+
+/// The reason for which their services are refused, measured on the real programs.
+#[test]
+fn programs_that_change_passwords_never_reach_an_auth_line() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        for service in ["passwd", "chpasswd"] {
+            let password = if service == "passwd" { "pam_unix.so" } else { "pam_permit.so" };
+            host.system_service(
+                service,
+                &format!(
+                    "auth required pam_twofactor.so\naccount required pam_twofactor.so\npassword required {password}\n"
+                ),
+            );
+        }
+        let mut alice = host.command("setpriv");
+        alice.args(["--reuid", "alice", "--regid", "alice", "--init-groups", "passwd"]);
+        let mut terminal = Terminal::start(&alice, Size::LARGE);
+        terminal.expect("urrent password: ");
+        terminal.type_line(PASSWORD);
+        for _ in 0..2 {
+            terminal.expect("ew password: ");
+            terminal.type_line("Tr0ub4dor-and-3");
+        }
+        assert!(terminal.wait().success(), "{}", terminal.shown());
+        let changed = host.command("sh").args(["-c", "echo alice:another | chpasswd"]).output().unwrap();
+        assert!(changed.status.success(), "{}", said(&changed));
+        assert_eq!(host.module_log(), Vec::<String>::new(), "the module was never called");
     });
 }

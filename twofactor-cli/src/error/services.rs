@@ -170,6 +170,9 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
         CannotPlace::Shared(_) => {
             "all services at once is a matter of authselect; one: twofactor service enable sshd".to_owned()
         }
+        CannotPlace::Fallback => {
+            "name the services that are meant; \"twofactor service list --all\" shows those of this host".to_owned()
+        }
         CannotPlace::NoAccountLines(_) => format!("write its account lines into {}, then try again", file.display()),
         CannotPlace::Unsound(finding) | CannotPlace::Elsewhere(finding) => by_hand(finding, "mend"),
         CannotPlace::NoPlace { finding, .. } => by_hand(finding, "change"),

@@ -139,6 +139,8 @@ catalogue! {
     CombinedLineLate "combined-line-late" Problem "the module that asks for the password gets the code with it, so every login is refused";
     /// A program without a user runs the module.
     ProgramAsksNobody "program-asks-nobody" Note "nobody is there who could type a code, and no login to protect";
+    /// A program without an auth phase runs the module.
+    ProgramNeverAuthenticates "program-never-authenticates" Note "the line is never reached, so it protects nothing";
     /// An argument that means nothing.
     BadArgument "bad-argument" Problem "a line with an argument that means nothing refuses every login";
     /// `nullok`.

@@ -82,8 +82,9 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
     let obstacle = program.and_then(|program| program.obstacle().map(|obstacle| (program, obstacle)));
     let (id, program) = match obstacle {
         // With a line that all services share, nobody has put it there for this one; the program does not run it.
-        Some((_, Obstacle::AsksNobody)) if ours.file != service.file => return None,
+        Some((_, Obstacle::AsksNobody | Obstacle::NeverAuthenticates)) if ours.file != service.file => return None,
         Some((program, Obstacle::AsksNobody)) => (Id::ProgramAsksNobody, program),
+        Some((program, Obstacle::NeverAuthenticates)) => (Id::ProgramNeverAuthenticates, program),
         Some((program, Obstacle::NotRoot)) => (Id::ProgramNotRoot, program),
         Some((program, Obstacle::RepeatsPassword)) if !combined.contains(&service.name) => {
             (Id::ProgramRepeatsPassword, program)

@@ -20,7 +20,7 @@ use thiserror::Error;
 use super::control::{Action, Outcome};
 use super::findings::{self, Finding, Place};
 use super::modules::{Nature, OURS};
-use super::{Absence, Kind, Line, Phase, Reading, Service, ServiceError};
+use super::{Absence, Kind, Line, OTHER, Phase, Reading, Service, ServiceError};
 
 use sheet::{Entry, Sheet};
 
@@ -38,7 +38,7 @@ const SHARED: [&str; 11] = [
     "system-remote-login",
     "system-services",
     "config-util",
-    "other",
+    OTHER,
 ];
 
 /// A service whose text is changed.
@@ -85,6 +85,11 @@ pub enum CannotPlace {
     /// It is no service but what others include.
     #[error("{0} is included by other services: a line there changes all of them")]
     Shared(String),
+    /// It is `other`.
+    #[error(
+        "it stands for every program without a file of its own: those that cannot ask for a code would let in nobody"
+    )]
+    Fallback,
     /// It cannot be understood.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -121,10 +126,18 @@ pub fn is_shared(name: &str) -> bool {
     SHARED.contains(&name) || name.starts_with("common-")
 }
 
+/// Why a service is no place for a line of ours, whatever its text says.
+pub fn shared(name: &str) -> Option<CannotPlace> {
+    match name {
+        OTHER => Some(CannotPlace::Fallback),
+        name => is_shared(name).then(|| CannotPlace::Shared(name.to_owned())),
+    }
+}
+
 /// The text with our lines in their places; `None` when they are there already.
 pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, CannotPlace> {
-    if is_shared(target.name) {
-        return Err(CannotPlace::Shared(target.name.to_owned()));
+    if let Some(error) = shared(target.name) {
+        return Err(error);
     }
     let service = target.read(text)?;
     if let Some(letter) = letters::unfit(&service, text) {

@@ -148,8 +148,8 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
         let error = Box::new(error);
         ServiceFailure::NoPlace { service: named.name.clone(), file: named.file.clone(), error }
     };
-    if placing::is_shared(&named.name) {
-        return Err(no_place(placing::CannotPlace::Shared(named.name.clone())));
+    if let Some(error) = placing::shared(&named.name) {
+        return Err(no_place(error));
     }
     let there = change::read(&named.file)?;
     change::must_be_roots_alone(&named.file)?;

@@ -26,7 +26,7 @@ pub(super) fn hopeless(service: &str) -> Option<String> {
     let program = programs::of(service)?;
     match program.obstacle()? {
         Obstacle::RepeatsPassword => None,
-        obstacle @ (Obstacle::NotRoot | Obstacle::AsksNobody) => {
+        obstacle @ (Obstacle::NotRoot | Obstacle::AsksNobody | Obstacle::NeverAuthenticates) => {
             Some(format!("{service}: {}", obstacle.about(program)))
         }
     }
