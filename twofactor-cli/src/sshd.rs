@@ -1,8 +1,10 @@
-//! sshd's configuration as it is written: every line in the order sshd reads them, with its place.
+//! sshd's configuration as it is written: every line in the order sshd reads them, with its place; and whether the sshd that
+//! runs has read it.
 //!
 //! What is in force is for sshd to say (`program::ask_sshd`); here is where it comes from.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, User};
@@ -10,7 +12,7 @@ use twofactor_core::checkup::admission::{self, Candidate, Standing};
 use twofactor_core::checkup::sshd::{Settings, Sources};
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
-use crate::error::ServiceFailure;
+use crate::error::{ServiceFailure, quoted};
 use crate::program::{Said, ask_sshd};
 
 /// The file that sshd reads first.
@@ -27,6 +29,8 @@ pub(crate) struct Written {
     pub(crate) sources: Sources,
     /// The lines that hold for some logins only.
     pub(crate) conditional: Vec<Conditional>,
+    /// The folders of which every file of a pattern is included.
+    folders: Vec<PathBuf>,
 }
 
 /// A line behind a `Match`.
@@ -64,8 +68,12 @@ impl Written {
                 continue;
             }
             if depth < DEEPEST {
-                for file in included(line) {
-                    self.add(&file, scope, depth + 1);
+                for pattern in patterns(line) {
+                    let Matching { files, folder } = Matching::of(&pattern);
+                    self.folders.extend(folder);
+                    for file in files {
+                        self.add(&file, scope, depth + 1);
+                    }
                 }
             }
             match scope {
@@ -107,27 +115,88 @@ pub(crate) fn is_root(user: &UserName) -> bool {
     User::from_name(user.as_str()).ok().flatten().is_some_and(|entry| entry.uid.is_root())
 }
 
-/// The files that a line includes.
-fn included(line: &str) -> Vec<PathBuf> {
+/// A running sshd that has not read its configuration as it is now.
+#[derive(Debug)]
+pub(crate) struct Outdated {
+    /// What was changed since: a file, or a folder in which files came or went.
+    pub(crate) changed: PathBuf,
+    /// The command that makes sshd read it.
+    pub(crate) reload: String,
+}
+
+impl Outdated {
+    /// Compares the configuration with the start of the running sshd; `None` where no sshd runs that reads it once, as where
+    /// a socket starts one for each connection. `Err` says why it cannot be told.
+    ///
+    /// sshd writes its PidFile when it has read its configuration, also when it is reloaded: it runs itself anew.
+    pub(crate) fn look(settings: &Settings, written: &Written) -> Result<Option<Self>, String> {
+        let pid_file = settings.value("pidfile");
+        if !pid_file.starts_with('/') {
+            return Err("it writes no PidFile".to_owned());
+        }
+        let (Ok(about), Ok(pid)) = (fs::metadata(pid_file), fs::read_to_string(pid_file)) else { return Ok(None) };
+        let of_process = |name: &str| fs::read(format!("/proc/{}/{name}", pid.trim())).unwrap_or_default();
+        if !of_process("comm").starts_with(b"sshd") {
+            return Ok(None);
+        }
+        let arguments = String::from_utf8_lossy(&of_process("cmdline")).replace('\0', " ");
+        if arguments.split_whitespace().any(|word| word.starts_with("-f")) {
+            return Err(format!("it was started with a configuration of its own ({})", arguments.trim()));
+        }
+        let read = (about.mtime(), about.mtime_nsec());
+        let files = written.files.iter().map(|(file, _)| file).chain(&written.folders);
+        // The time of the last change of the inode, which no program sets: a copy may keep the date of its contents.
+        let is_newer =
+            |path: &&PathBuf| fs::metadata(path).is_ok_and(|about| (about.ctime(), about.ctime_nsec()) > read);
+        let reload = || {
+            if Path::new(SYSTEMD).is_dir() {
+                return reload().to_owned();
+            }
+            format!("kill -HUP \"$(cat {})\"", quoted(pid_file))
+        };
+        Ok(files.into_iter().find(is_newer).map(|changed| Self { changed: changed.clone(), reload: reload() }))
+    }
+}
+
+/// Where systemd runs the host (sd_booted(3)).
+pub(crate) const SYSTEMD: &str = "/run/systemd/system";
+
+/// How sshd is made to read its settings again, where systemd runs it.
+pub(crate) fn reload() -> &'static str {
+    let debian = ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service"];
+    if debian.iter().any(|unit| Path::new(unit).exists()) { "systemctl reload ssh" } else { "systemctl reload sshd" }
+}
+
+/// The patterns of the files that a line includes.
+fn patterns(line: &str) -> Vec<PathBuf> {
     let mut words = line.split_whitespace();
     if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("include")) {
         return Vec::new();
     }
-    words.flat_map(|pattern| matching(&Path::new("/etc/ssh").join(pattern.trim_matches('"')))).collect()
+    words.map(|pattern| Path::new("/etc/ssh").join(pattern.trim_matches('"'))).collect()
 }
 
-/// The files of a pattern with one star in its last part, in sshd's order.
-fn matching(pattern: &Path) -> Vec<PathBuf> {
-    let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (Some((start, end)), Some(folder)) = (name.split_once('*'), pattern.parent()) else {
-        return vec![pattern.to_owned()];
-    };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut files: Vec<PathBuf> = names
-        .filter(|name| name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end))
-        .map(|name| folder.join(name))
-        .collect();
-    files.sort();
-    files
+/// The files of a pattern, in sshd's order.
+struct Matching {
+    files: Vec<PathBuf>,
+    /// Where they come from, when a file that is added there would be one of them.
+    folder: Option<PathBuf>,
+}
+
+impl Matching {
+    /// A pattern has one star in its last part, or none.
+    fn of(pattern: &Path) -> Self {
+        let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let (Some((start, end)), Some(folder)) = (name.split_once('*'), pattern.parent()) else {
+            return Self { files: vec![pattern.to_owned()], folder: None };
+        };
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut files: Vec<PathBuf> = names
+            .filter(|name| name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end))
+            .map(|name| folder.join(name))
+            .collect();
+        files.sort();
+        Self { files, folder: Some(folder.to_owned()) }
+    }
 }

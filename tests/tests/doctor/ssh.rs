@@ -1,11 +1,13 @@
 //! Defects of sshd's settings, as the real sshd reports them.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, Instant};
 
 use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{DROP_IN, doctor, findings, finds, make_well};
+use crate::{DROP_IN, doctor, findings, finds, ids, make_well};
 
 const FILE: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
 
@@ -210,4 +212,87 @@ fn somebody_cannot_be_asked_by_settings_of_his_own() {
 #[test]
 fn sshd_does_not_accept_its_configuration() {
     finds(&["sshd-config-broken"], instead("UsePAM yes", "UsePAM perhaps"), ByHand(&right));
+}
+
+const PID_FILE: &str = "/run/sshd.pid";
+
+/// When the running sshd has read its configuration.
+fn read_at() -> Option<(i64, i64)> {
+    fs::metadata(PID_FILE).ok().map(|about| (about.mtime(), about.mtime_nsec()))
+}
+
+/// Waits until sshd has read its configuration once more, and until what is changed from now on has a later time.
+fn wait_until_read(host: &Host, before: Option<(i64, i64)>) {
+    let (started, scratch) = (Instant::now(), host.place("scratch"));
+    loop {
+        fs::write(&scratch, "").unwrap();
+        let about = fs::metadata(&scratch).unwrap();
+        if read_at().is_some_and(|now| Some(now) != before && (about.ctime(), about.ctime_nsec()) > now) {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "sshd has not read its configuration");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_running_sshd_that_has_not_read_its_configuration_is_found_until_it_is_reloaded() {
+    private_host(|host| {
+        make_well(host);
+        let _sshd = host.sshd_of_the_system();
+        wait_until_read(host, None);
+        let (report, code) = doctor(host);
+        assert_eq!((findings(&report).len(), code), (0, 0), "{report:#}");
+        assert_eq!(report["unchecked"], serde_json::json!([]), "{report:#}");
+        let other = "/etc/ssh/sshd_config.d/50-other.conf";
+        let changes: [(&str, &dyn Fn()); 4] = [
+            ("/etc/ssh/sshd_config.d", &|| fs::write(other, "LoginGraceTime 1m\n").unwrap()),
+            (other, &|| {
+                fs::write(other, "LoginGraceTime 2m\n").unwrap();
+                // As by a copy that keeps dates.
+                host.succeed("touch", ["--date=2020-01-01", other]);
+            }),
+            ("/etc/ssh/sshd_config.d", &|| fs::remove_file(other).unwrap()),
+            ("/etc/ssh/sshd_config", &|| {
+                let text = fs::read_to_string("/etc/ssh/sshd_config").unwrap();
+                fs::write("/etc/ssh/sshd_config", text + "# changed\n").unwrap();
+            }),
+        ];
+        for (place, change) in changes {
+            change();
+            let (report, code) = doctor(host);
+            assert_eq!((ids(&report), code), (["sshd-outdated"].into(), 1), "{report:#}");
+            let what = findings(&report)[0]["what"].as_str().unwrap();
+            assert!(what.contains(place), "{what}");
+            let enabled = host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+            let command = findings(&report)[0]["command"].as_str().unwrap();
+            assert!(enabled.contains("has not read /etc/ssh/sshd_config") && enabled.contains(command), "{enabled}");
+            let before = read_at();
+            host.succeed("sh", ["-c", command]);
+            wait_until_read(host, before);
+            let (report, code) = doctor(host);
+            assert_eq!((findings(&report).len(), code), (0, 0), "{report:#}");
+            assert_eq!(host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]), "Nothing to do.\n");
+        }
+    });
+}
+
+#[test]
+fn whether_a_running_sshd_with_files_of_its_own_has_read_them_is_not_said() {
+    private_host(|host| {
+        make_well(host);
+        let sshd = host.sshd(&format!("PidFile {PID_FILE}\n"));
+        wait_until_read(host, None);
+        fs::write("/etc/ssh/sshd_config.d/50-other.conf", "LoginGraceTime 1m\n").unwrap();
+        let (report, _) = doctor(host);
+        assert!(!ids(&report).contains("sshd-outdated"), "{report:#}");
+        assert!(report["unchecked"][0]["because"].as_str().unwrap().contains("configuration of its own"), "{report:#}");
+        // A number that is another process's by now, as after a crash, is no sshd.
+        drop(sshd);
+        fs::write(PID_FILE, "1\n").unwrap();
+        fs::write("/etc/ssh/sshd_config.d/50-other.conf", "LoginGraceTime 2m\n").unwrap();
+        let (report, _) = doctor(host);
+        assert!(!ids(&report).contains("sshd-outdated"), "{report:#}");
+        assert_eq!(report["unchecked"], serde_json::json!([]), "{report:#}");
+    });
 }

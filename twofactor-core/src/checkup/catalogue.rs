@@ -152,6 +152,8 @@ catalogue! {
 
     /// sshd does not accept its own configuration.
     SshdConfigBroken "sshd-config-broken" Problem "sshd does not start again with this configuration";
+    /// The running sshd has not read its configuration as it is now.
+    SshdOutdated "sshd-outdated" Warning "until it is reloaded, logins go by the settings it read before, whatever is said of them here";
     /// `UsePAM no`.
     SshdWithoutPam "sshd-without-pam" Problem "sshd does not run the module at all: the password or a key is enough";
     /// `KbdInteractiveAuthentication no`.

@@ -35,6 +35,12 @@ impl Sources {
     }
 }
 
+/// A running sshd that goes by what it read before `changed` was changed. `reload` makes it read that.
+pub fn of_outdated(changed: &Path, reload: String) -> Finding {
+    let what = format!("the running sshd has not read {} since it was changed", changed.display());
+    Finding::run(Id::SshdOutdated, what, reload)
+}
+
 const BY_THE_TOOL: &str = "twofactor service enable sshd";
 
 /// What is wrong with settings that hold for a service that runs the module.

@@ -1,8 +1,8 @@
-//! sshd, where it runs the module: the settings in force, and the files they come from.
+//! sshd, where it runs the module: the settings in force, the files they come from, and whether the running one has read them.
 
 use std::path::Path;
 
-use twofactor_core::checkup::sshd::{Settings, of_drop_in, of_login, of_match, of_settings};
+use twofactor_core::checkup::sshd::{Settings, of_drop_in, of_login, of_match, of_outdated, of_settings};
 use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
@@ -10,7 +10,7 @@ use twofactor_core::pam_service::Service;
 use super::Area;
 use crate::people::login_names;
 use crate::program::{Said, ask_sshd};
-use crate::sshd::Written;
+use crate::sshd::{Outdated, Written};
 
 pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
     services.iter().find(|service| service.name == "sshd")?;
@@ -27,6 +27,10 @@ pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
             return Some(area);
         }
     };
+    match Outdated::look(&settings, &written) {
+        Ok(outdated) => area.add(outdated.map(|outdated| of_outdated(&outdated.changed, outdated.reload))),
+        Err(reason) => area.could_not_check("whether the running sshd has read its settings", reason),
+    }
     let sources = &written.sources;
     area.add(of_settings(&settings, sources, &config.rules));
     area.add(written.conditional_methods().filter_map(|(value, place)| of_match(&value, place)));

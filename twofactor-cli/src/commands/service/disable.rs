@@ -241,7 +241,7 @@ fn in_words(plans: &[Plan]) -> String {
         let _ = writeln!(text, "{} asks for no second factor any more: {how}.", plan.named.name);
     }
     if plans.iter().any(|plan| plan.drop_in.change().is_some()) {
-        let _ = writeln!(text, "\nNow let sshd read its settings:\n  {}", sshd::reload());
+        let _ = writeln!(text, "\nNow let sshd read its settings:\n  {}", crate::sshd::reload());
     }
     text
 }

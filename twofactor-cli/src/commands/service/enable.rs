@@ -16,6 +16,7 @@ use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::journal;
 use crate::output::Output;
+use crate::sshd::{Outdated, reload};
 
 use super::change::{self, Change};
 use super::records::{self, Origin, Record, Records};
@@ -65,7 +66,9 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), &mut remarks);
     if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() && config.is_none() {
         remarks.say();
-        return Ok(output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, &Refused::default(), None, None))?);
+        let outdated = sshd.as_ref().and_then(|plan| plan.outdated.as_ref());
+        let text = || outdated.map_or_else(|| "Nothing to do.\n".to_owned(), to_be_read);
+        return Ok(output.done(text, || as_json(&plans, &Refused::default(), None, None))?);
     }
     if let Err(failure) = refuse_lockout(&plans, arguments, host, &mut remarks, output) {
         // It may be about a service that was not named.
@@ -96,13 +99,23 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
         journal::write(line.with("file", named.file.display()));
     }
+    let outdated = sshd.as_ref().and_then(|plan| plan.outdated.as_ref());
+    let unread = match (drop_in, outdated) {
+        (Some(_), _) => Some(format!(
+            "Now let sshd read its settings, until then its password logins are refused:\n  {}\n",
+            reload()
+        )),
+        (None, outdated) => outdated.map(to_be_read),
+    };
     let reloaded = match consent {
-        Consent::Asked if drop_in.is_some() => sshd::offer_reload(),
+        Consent::Asked if unread.is_some() => sshd::offer_reload(),
         Consent::Asked | Consent::Given | Consent::Never => Reloaded::No,
     };
-    let to_reload = drop_in.is_some() && reloaded == Reloaded::No;
-    Ok(output
-        .done(|| in_words(&plans, to_reload, &host.config.state), || as_json(&plans, &refused, drop_in, config))?)
+    let to_reload = unread.filter(|_| reloaded == Reloaded::No);
+    Ok(output.done(
+        || in_words(&plans, to_reload.as_deref(), &host.config.state),
+        || as_json(&plans, &refused, drop_in, config),
+    )?)
 }
 
 /// Names every service whose program cannot ask for a code, and why.
@@ -274,7 +287,13 @@ fn write(
     done
 }
 
-fn in_words(plans: &[Plan], to_reload: bool, state: &Path) -> String {
+/// What to do about a running sshd that has not read its settings.
+fn to_be_read(outdated: &Outdated) -> String {
+    let Outdated { changed, reload } = outdated;
+    format!("The running sshd has not read {} since it was changed:\n  {reload}\n", changed.display())
+}
+
+fn in_words(plans: &[Plan], to_reload: Option<&str>, state: &Path) -> String {
     let mut text = String::new();
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
@@ -283,12 +302,8 @@ fn in_words(plans: &[Plan], to_reload: bool, state: &Path) -> String {
             text += "  Its users type the code behind the password, in one answer.\n";
         }
     }
-    if to_reload {
-        let _ = writeln!(
-            text,
-            "\nNow let sshd read its settings, until then its password logins are refused:\n  {}",
-            sshd::reload()
-        );
+    if let Some(sentence) = to_reload {
+        let _ = write!(text, "\n{sentence}");
     }
     text += "\nKeep a root session open until a login from a second terminal has worked.\n";
     let changed: Vec<&str> =

@@ -10,7 +10,7 @@ use twofactor_core::checkup::sshd::{Methods, Settings};
 use crate::error::ServiceFailure;
 use crate::output;
 use crate::program::{Said, ask, ask_sshd};
-use crate::sshd::{self, Written};
+use crate::sshd::{self, Outdated, SYSTEMD, Written, reload};
 use crate::terminal::{self, Yes};
 
 use super::change::{self, Change};
@@ -19,8 +19,6 @@ use super::remarks::Remarks;
 /// The service that these settings belong to.
 pub(super) const SERVICE: &str = "sshd";
 
-/// Where systemd runs the host (sd_booted(3)).
-const SYSTEMD: &str = "/run/systemd/system";
 const METHODS: &str = "authenticationmethods";
 const FOLDER: &str = "/etc/ssh/sshd_config.d";
 /// The first value of a keyword counts, and files are read in the order of their names.
@@ -37,6 +35,8 @@ pub(super) struct Plan {
     pub(super) change: Option<Change>,
     /// Why nobody who is asked for a code would get in through sshd, whatever is changed here.
     pub(super) shut_out: Option<ServiceFailure>,
+    /// The running sshd has not read what is there already. Where that cannot be told, `doctor` says so.
+    pub(super) outdated: Option<Outdated>,
 }
 
 /// The example without what it says about methods: which of them are enough is for the sysadmin to say.
@@ -54,9 +54,11 @@ pub(super) fn plan(remarks: &mut Remarks) -> Result<Option<Plan>, ServiceFailure
     for warning in warnings(&settings) {
         remarks.warn(warning);
     }
-    let shut_out = shutting_out(&settings, &Written::read());
+    let written = Written::read();
+    let shut_out = shutting_out(&settings, &written);
+    let outdated = Outdated::look(&settings, &written).ok().flatten();
     let change = if settings.lacking().is_empty() { damaged()? } else { Some(drop_in(&settings)?) };
-    Ok(Some(Plan { change, shut_out }))
+    Ok(Some(Plan { change, shut_out, outdated }))
 }
 
 fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
@@ -148,12 +150,6 @@ pub(super) fn warn_of_drop_in() {
     if Path::new(DROP_IN).symlink_metadata().is_ok() {
         output::warning(&format!("{DROP_IN} was changed since and stays: remove it and reload sshd"));
     }
-}
-
-/// How sshd is made to read its settings again.
-pub(super) fn reload() -> &'static str {
-    let debian = ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service"];
-    if debian.iter().any(|unit| Path::new(unit).exists()) { "systemctl reload ssh" } else { "systemctl reload sshd" }
 }
 
 /// Whether the running sshd has read what was written.
