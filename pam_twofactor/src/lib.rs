@@ -7,6 +7,7 @@
 
 #![expect(missing_docs, reason = "the exported functions are pam_sm_*, documented in pam_sm_authenticate(3)")]
 
+mod accounts;
 mod arguments;
 mod conversation;
 mod libpam;
@@ -30,6 +31,7 @@ use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::{SystemUsers, UserDatabase as _};
 
+use crate::accounts::SystemAccounts;
 use crate::conversation::PamConversation;
 use crate::libpam::{Pam, Taken};
 use crate::log::Log;
@@ -204,7 +206,9 @@ fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
     let request = request(pam, user, &arguments, flags);
     let host = Host::new(&config);
     let (mut conversation, mut log) = (PamConversation::new(pam), Log::new(pam, arguments.verbosity));
-    return_code::of_account(login::finish(&request, &host.world(&config), unfinished, &mut conversation, &mut log))
+    let world = host.world(&config);
+    let verdict = login::finish(&request, &world, &SystemAccounts, unfinished, &mut conversation, &mut log);
+    return_code::of_account(verdict)
 }
 
 /// Says once in each change of a password that the line does nothing: its author expects a code to be asked for.

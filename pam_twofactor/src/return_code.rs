@@ -44,6 +44,7 @@ pub(crate) fn of_reason(reason: Reason) -> PamResultCode {
     match reason.return_code() {
         ReturnCode::AuthErr => PamResultCode::PAM_AUTH_ERR,
         ReturnCode::MaxTries => PamResultCode::PAM_MAXTRIES,
+        ReturnCode::AcctExpired => PamResultCode::PAM_ACCT_EXPIRED,
         ReturnCode::UserUnknown => PamResultCode::PAM_USER_UNKNOWN,
         ReturnCode::AuthinfoUnavail => PamResultCode::PAM_AUTHINFO_UNAVAIL,
         ReturnCode::ServiceErr => PamResultCode::PAM_SERVICE_ERR,

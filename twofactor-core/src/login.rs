@@ -479,6 +479,6 @@ mod first_time;
 #[cfg(test)]
 mod tests;
 
-pub use account_phase::{AccountVerdict, FEW_RECOVERY_CODES, finish};
+pub use account_phase::{AccountVerdict, Accounts, FEW_RECOVERY_CODES, finish};
 pub use course::{Course, Obstacle, Offering, Process, REGISTRATION_PROMPTS, Unidentified, identify, judge};
 pub use first_time::{MODULE, Services, SystemServices};

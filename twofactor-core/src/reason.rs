@@ -23,6 +23,8 @@ pub enum Reason {
     InvitationWrong,
     /// The service has no account line of ours, without which nothing that is set up at login could be stored.
     NoAccountLine,
+    /// The account, or its password for good, has expired; nothing that was set up is stored.
+    AccountExpired,
     /// The host does not know the user.
     UnknownUser,
     /// The answer was the password again, or sshd's stand-in for one.
@@ -67,6 +69,8 @@ pub enum ReturnCode {
     MaxTries,
     /// `PAM_USER_UNKNOWN`
     UserUnknown,
+    /// `PAM_ACCT_EXPIRED`
+    AcctExpired,
     /// `PAM_AUTHINFO_UNAVAIL`
     AuthinfoUnavail,
     /// `PAM_SERVICE_ERR`
@@ -83,6 +87,7 @@ impl fmt::Display for ReturnCode {
             Self::AuthErr => "PAM_AUTH_ERR",
             Self::MaxTries => "PAM_MAXTRIES",
             Self::UserUnknown => "PAM_USER_UNKNOWN",
+            Self::AcctExpired => "PAM_ACCT_EXPIRED",
             Self::AuthinfoUnavail => "PAM_AUTHINFO_UNAVAIL",
             Self::ServiceErr => "PAM_SERVICE_ERR",
             Self::ConvErr => "PAM_CONV_ERR",
@@ -93,7 +98,7 @@ impl fmt::Display for ReturnCode {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::WrongCode,
         Self::Replayed,
         Self::Throttled,
@@ -103,6 +108,7 @@ impl Reason {
         Self::FactorNotAllowed,
         Self::InvitationWrong,
         Self::NoAccountLine,
+        Self::AccountExpired,
         Self::UnknownUser,
         Self::PasswordRepeated,
         Self::NoAnswer,
@@ -129,6 +135,7 @@ impl Reason {
             Self::FactorNotAllowed => "factor-not-allowed",
             Self::InvitationWrong => "invitation-wrong",
             Self::NoAccountLine => "no-account-line",
+            Self::AccountExpired => "account-expired",
             Self::UnknownUser => "unknown-user",
             Self::PasswordRepeated => "password-repeated",
             Self::NoAnswer => "no-answer",
@@ -158,6 +165,7 @@ impl Reason {
             | Self::PasswordRepeated
             | Self::NoAnswer => ReturnCode::AuthErr,
             Self::Throttled => ReturnCode::MaxTries,
+            Self::AccountExpired => ReturnCode::AcctExpired,
             Self::UnknownUser => ReturnCode::UserUnknown,
             Self::StoreUnavailable | Self::StoreCorrupt | Self::LockTimeout | Self::UnsafeFile | Self::NotRoot => {
                 ReturnCode::AuthinfoUnavail
@@ -179,6 +187,7 @@ impl Reason {
             | Self::TokenDisabled
             | Self::FactorNotAllowed
             | Self::InvitationWrong
+            | Self::AccountExpired
             | Self::UnknownUser
             | Self::PasswordRepeated
             | Self::NoAnswer

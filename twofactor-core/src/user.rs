@@ -4,6 +4,7 @@
 //! joining it to a path cannot leave the folder it is joined to (the class of CVE-2014-2583).
 
 mod absence;
+pub mod expiry;
 mod sources;
 
 use std::ffi::CString;

@@ -47,6 +47,8 @@ impl ReturnCode {
     pub const MAXTRIES: Self = Self(11);
     /// `PAM_NEW_AUTHTOK_REQD`
     pub const NEW_AUTHTOK_REQD: Self = Self(12);
+    /// `PAM_ACCT_EXPIRED`
+    pub const ACCT_EXPIRED: Self = Self(13);
     /// `PAM_CONV_ERR`
     pub const CONV_ERR: Self = Self(19);
     /// `PAM_IGNORE`
@@ -54,7 +56,7 @@ impl ReturnCode {
     /// `PAM_ABORT`
     pub const ABORT: Self = Self(26);
 
-    const NAMES: [(Self, &'static str); 10] = [
+    const NAMES: [(Self, &'static str); 11] = [
         (Self::SUCCESS, "PAM_SUCCESS"),
         (Self::SERVICE_ERR, "PAM_SERVICE_ERR"),
         (Self::PERM_DENIED, "PAM_PERM_DENIED"),
@@ -62,6 +64,7 @@ impl ReturnCode {
         (Self::AUTHINFO_UNAVAIL, "PAM_AUTHINFO_UNAVAIL"),
         (Self::USER_UNKNOWN, "PAM_USER_UNKNOWN"),
         (Self::MAXTRIES, "PAM_MAXTRIES"),
+        (Self::ACCT_EXPIRED, "PAM_ACCT_EXPIRED"),
         (Self::CONV_ERR, "PAM_CONV_ERR"),
         (Self::IGNORE, "PAM_IGNORE"),
         (Self::ABORT, "PAM_ABORT"),

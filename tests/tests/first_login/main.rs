@@ -7,6 +7,7 @@ mod clients;
 mod console;
 mod decision;
 mod disks;
+mod expired;
 mod factors;
 mod fobs;
 mod guarantee;

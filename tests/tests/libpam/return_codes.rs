@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use twofactor_tests::artifacts;
+use twofactor_tests::first_login::Offer;
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::pam::{Answer, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host};
@@ -346,6 +347,25 @@ fn setcred_succeeds_where_the_module_stands_alone() {
         for call in ["authenticate", "account", "setcred"] {
             assert_eq!(outcome.code_of(call), ReturnCode::SUCCESS, "{call}");
         }
+    });
+}
+
+#[test]
+fn an_account_that_has_expired_is_acct_expired_where_a_second_factor_would_be_stored() {
+    private_host(|host| {
+        host.configure("[default]\nsecond_factor = \"enroll\"\n");
+        somebody_is_enrolled(host);
+        host.add_user("alice");
+        let alone = "auth required pam_twofactor.so\naccount required pam_twofactor.so\n";
+        host.service("alone", alone);
+        host.system_service("alone", alone);
+        host.succeed("chage", ["-E", "1", "alice"]);
+        let login = host.login("alice").service("alone").calls("authenticate,account");
+        let outcome = login.conversing(|_, shown| Offer::read(shown).app.code(0));
+        assert_eq!(outcome.code_of("authenticate"), ReturnCode::SUCCESS);
+        assert_eq!(outcome.code_of("account"), ReturnCode::ACCT_EXPIRED);
+        host.assert_logged(&["denied user=alice", "reason=account-expired"]);
+        assert!(!host.run_twofactor(&["status", "alice"]).status.success());
     });
 }
 

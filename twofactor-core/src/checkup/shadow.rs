@@ -1,10 +1,10 @@
 //! What `/etc/shadow` says against the login of a local user (shadow(5)).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::people::{Account, Password};
 use crate::clock::UnixTime;
+use crate::user::expiry::Aging;
 
 /// What is said against local users, by their names. Of others nothing is known.
 #[derive(Debug, Clone, Default)]
@@ -13,17 +13,12 @@ pub struct Shadow(BTreeMap<String, (Password, Account)>);
 impl Shadow {
     /// Reads the file's text as it counts at a moment.
     pub fn parse(text: &str, now: UnixTime) -> Self {
-        let today = now.seconds() / Duration::from_hours(24).as_secs();
         let entry = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
-            let [name, hash, changed, _, most, _, inactive, expires, ..] = fields.as_slice() else { return None };
+            let [name, hash, ..] = fields.as_slice() else { return None };
             let password = if hash.starts_with(['!', '*']) { Password::Locked } else { Password::Perhaps };
-            let number = |field: &str| field.parse::<u64>().ok();
-            let is_over = number(expires).is_some_and(|day| today >= day);
-            // An old password can be changed at login for so many days, and then no more.
-            let last_day = |changed: u64| Some(changed.saturating_add(number(most)?).saturating_add(number(inactive)?));
-            let is_stale = number(changed).filter(|day| *day > 0).and_then(last_day).is_some_and(|day| today > day);
-            let account = if is_over || is_stale { Account::Expired } else { Account::Open };
+            let expired = Aging::of_fields(&fields).and_then(|aging| aging.expired(now));
+            let account = if expired.is_some() { Account::Expired } else { Account::Open };
             Some(((*name).to_owned(), (password, account)))
         };
         Self(text.lines().filter_map(entry).collect())
@@ -52,8 +47,8 @@ mod tests {
         assert_eq!(account("alice:$6$x:19000:0:99999:7:::"), Account::Open);
         assert_eq!(account("alice:$6$x:19000:0:99999:7::20001:"), Account::Open);
         assert_eq!(account("alice:$6$x:19000:0:99999:7::20000:"), Account::Expired);
-        assert_eq!(account("alice:$6$x:19900:0:90:7:10::"), Account::Open, "today it can still be changed");
-        assert_eq!(account("alice:$6$x:19899:0:90:7:10::"), Account::Expired);
+        assert_eq!(account("alice:$6$x:19901:0:90:7:10::"), Account::Open, "today it can still be changed");
+        assert_eq!(account("alice:$6$x:19900:0:90:7:10::"), Account::Expired);
         assert_eq!(account("alice:$6$x:0:0:90:7:10::"), Account::Open, "it has to be changed at the first login");
         let both = Shadow::parse("root:*:19000:0:99999:7:::\nbob:!$6$x:1::::::\nalice:$6$x:1::::::\n", now);
         assert_eq!([both.password("root"), both.password("bob")], [Password::Locked; 2]);

@@ -1,7 +1,8 @@
 //! The account phase of a login: stores what the authentication has confirmed, and tells the user what to know.
 //!
 //! What always holds: an application gets here only when an authentication was a success, so what is stored now belongs to
-//! somebody who also had the password. Recovery codes are shown once they are stored, and only then; they stand in a
+//! somebody who also had the password. Nothing is shown or stored for an account that is known to be closed; before, in the
+//! authentication, it is treated as any other, or a guesser would learn that it is closed. Recovery codes are shown once they are stored, and only then; they stand in a
 //! question, because applications drop texts behind the last one. Its answer decides nothing.
 //!
 //! sshd gets here also after a key, in a transaction in which the password was wrong before: what that has left
@@ -12,12 +13,15 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 use crate::audit::{Audit, Event, Record};
+use crate::clock::UnixTime;
 use crate::config::InvitationRule;
 use crate::policy::Decision;
 use crate::reason::Reason;
 use crate::recovery::RecoveryCode;
+use crate::shell;
 use crate::store::{Pending, Presence, Superseded, What};
-use crate::user::UserName;
+use crate::user::expiry::Expired;
+use crate::user::{LookupError, UserName};
 
 use super::first_time::NOT_SET_UP;
 use super::{Conversation, Denial, Login, Process, Request, Unfinished, Unidentified, World};
@@ -34,13 +38,24 @@ pub enum AccountVerdict {
     Refused(Reason),
 }
 
+/// What a user reads whose account is closed.
+const CLOSED: &str = "This account has expired, so no second factor was set up. Ask your administrator.";
+
 /// So few recovery codes are worth a word.
 pub const FEW_RECOVERY_CODES: usize = 3;
+
+/// Knows which accounts are closed.
+pub trait Accounts {
+    /// Why the account of `user` is closed at the moment `now`, if it is known to be. The absence of a shadow entry says nothing:
+    /// under SSSD nobody has one.
+    fn expired(&self, user: &UserName, now: UnixTime) -> Result<Option<Expired>, LookupError>;
+}
 
 /// Finishes a login whose authentication we took part in. `unfinished` is what that has left to do.
 pub fn finish(
     request: &Request,
     world: &World<'_>,
+    accounts: &dyn Accounts,
     unfinished: Option<Unfinished>,
     conversation: &mut dyn Conversation,
     audit: &mut dyn Audit,
@@ -60,10 +75,16 @@ pub fn finish(
             "log in again",
         )));
     }
-    let stored = login.may_still_enroll(&unfinished, &identified).and_then(|()| {
+    let allowed =
+        login.is_open(unfinished.user(), accounts).and_then(|()| login.may_still_enroll(&unfinished, &identified));
+    let stored = allowed.and_then(|()| {
         let pending = match unfinished {
             Unfinished::Confirmed(pending) => pending,
-            Unfinished::Kept { token, invitation, .. } => login.once_more(token, invitation, &identified)?,
+            Unfinished::Kept { token, invitation, .. } => {
+                let pending = login.once_more(token, invitation, &identified)?;
+                login.is_open(&pending.user, accounts)?;
+                pending
+            }
         };
         login.store(pending)
     });
@@ -74,6 +95,28 @@ pub fn finish(
 }
 
 impl Login<'_> {
+    /// An account line below ours would refuse a closed account, and only after everything was stored: whoever knows the password
+    /// would have the second factor of the day on which it is opened again.
+    fn is_open(&mut self, user: &UserName, accounts: &dyn Accounts) -> Result<(), Denial> {
+        let now = self.world.clock.now()?;
+        match accounts.expired(user, now) {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => {
+                self.tell_unless_silent(CLOSED);
+                Err(Denial::explained(
+                    Reason::AccountExpired,
+                    &why,
+                    format!("see: chage -l {}", shell::quoted(user.as_str())),
+                ))
+            }
+            Err(error) => {
+                self.tell_unless_silent(NOT_SET_UP);
+                let hint = "without it nobody can tell whether the account is closed; try: chage -l USER";
+                Err(Denial::explained(Reason::StoreUnavailable, &error, hint))
+            }
+        }
+    }
+
     /// Somebody may have looked at a prompt for days: the policy must still let him enroll.
     fn may_still_enroll(
         &mut self,

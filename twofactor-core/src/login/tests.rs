@@ -14,6 +14,7 @@ use crate::store::files::{Existing, Files, Reset};
 use crate::store::{Prospect, StoreError};
 use crate::token::Label;
 use crate::trusted::Owner;
+use crate::user::expiry::Expired;
 use crate::user::{Doubt, LookupError, Person, Uid};
 
 mod combined;
@@ -135,6 +136,15 @@ impl UserDatabase for People {
     }
 }
 
+/// Why all accounts are closed, if they are. An error: nobody can tell.
+struct Closed(Option<Result<Expired, LookupError>>);
+
+impl Accounts for Closed {
+    fn expired(&self, _user: &UserName, _now: UnixTime) -> Result<Option<Expired>, LookupError> {
+        self.0.clone().transpose()
+    }
+}
+
 /// Every service but `cron` has an account line.
 struct WellSetUp;
 
@@ -150,6 +160,7 @@ struct Host {
     store: Files,
     clock: HandSet,
     config: Config,
+    accounts: Closed,
     process: Process,
     secret_code: Box<dyn Fn(i64) -> String>,
     recovery: String,
@@ -176,7 +187,8 @@ impl Host {
         let alice = UserName::new("alice").unwrap();
         store.enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep).unwrap();
         let config = Config::default();
-        Self { directory, store, clock, config, process: Process::Roots, secret_code, recovery }
+        let accounts = Closed(None);
+        Self { directory, store, clock, config, accounts, process: Process::Roots, secret_code, recovery }
     }
 
     fn at_level(level: Level) -> Self {
@@ -260,7 +272,9 @@ impl Host {
             null_ok: NullOk::No,
             silent: quiet == Quiet::Silent,
         };
-        self.tells(NOW, None, acts, |world, script, lines| finish(&request, world, unfinished, script, lines))
+        self.tells(NOW, None, acts, |world, script, lines| {
+            finish(&request, world, &self.accounts, unfinished, script, lines)
+        })
     }
 
     fn tells<V: std::fmt::Debug>(

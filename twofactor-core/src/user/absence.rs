@@ -33,7 +33,7 @@ pub enum Doubt {
         file: String,
         /// Those that cannot.
         sources: String,
-        /// `passwd`, `group` or `initgroups`.
+        /// `passwd`, `group` or `shadow`.
         database: &'static str,
     },
 }
@@ -41,9 +41,9 @@ pub enum Doubt {
 /// The files that say where users and groups come from, and those that hold them.
 #[derive(Debug)]
 pub(super) struct NameService {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Read where the folder has no nsswitch.conf, as SUSE's glibc does.
-    vendor: PathBuf,
+    pub(super) vendor: PathBuf,
 }
 
 impl NameService {
@@ -131,7 +131,7 @@ impl NameService {
 }
 
 /// Opens a plain file, behind links: distributions link some of these.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a plain file")) }

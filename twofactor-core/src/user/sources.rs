@@ -11,6 +11,8 @@ pub(super) enum Database {
     Group,
     /// The groups a user is in: `initgroups`, and `group` where that is not stated.
     Memberships,
+    /// What is said of passwords and accounts.
+    Shadow,
 }
 
 impl Database {
@@ -19,6 +21,7 @@ impl Database {
         match self {
             Self::Passwd => "passwd",
             Self::Group | Self::Memberships => "group",
+            Self::Shadow => "shadow",
         }
     }
 }
@@ -31,7 +34,7 @@ pub(super) fn unable_to_prove_absence(text: &str, database: Database) -> Vec<Str
         lists.map(sources).collect::<Vec<_>>()
     };
     let stated = match database {
-        Database::Passwd | Database::Group => of(database.name()),
+        Database::Passwd | Database::Group | Database::Shadow => of(database.name()),
         Database::Memberships => {
             Some(of("initgroups")).filter(|lists| !lists.is_empty()).unwrap_or_else(|| of("group"))
         }
@@ -39,9 +42,11 @@ pub(super) fn unable_to_prove_absence(text: &str, database: Database) -> Vec<Str
     // The last line counts for newer versions, the first for older ones. Without any, the files are read.
     let unable = stated.into_iter().flat_map(|sources| {
         // All sources are asked for memberships, found or not.
-        let ends = |source: &Source| source.proves_absence() && source.ends_search && database != Database::Memberships;
+        let ends = |source: &Source| {
+            source.proves_absence(database) && source.ends_search && database != Database::Memberships
+        };
         let last = sources.iter().position(ends).map_or(sources.len(), |last| last.saturating_add(1));
-        sources.into_iter().take(last).filter(|source| !source.proves_absence())
+        sources.into_iter().take(last).filter(|source| !source.proves_absence(database))
     });
     let mut names: Vec<String> = unable.map(|source| source.name).collect();
     names.dedup();
@@ -55,8 +60,14 @@ struct Source {
 }
 
 impl Source {
-    fn proves_absence(&self) -> bool {
-        ["files", "systemd"].contains(&self.name.as_str())
+    fn proves_absence(&self, database: Database) -> bool {
+        match database {
+            Database::Passwd | Database::Group | Database::Memberships => {
+                ["files", "systemd"].contains(&self.name.as_str())
+            }
+            // systemd has entries of users that systemd-homed manages.
+            Database::Shadow => self.name == "files",
+        }
     }
 }
 
@@ -163,6 +174,14 @@ mod tests {
             let text = format!("group: {list}\n");
             assert_eq!(unable_to_prove_absence(&text, Database::Group), unable, "{list}");
         }
+    }
+
+    #[test]
+    fn of_shadow_entries_the_file_alone_proves_the_absence() {
+        let of = |text| unable_to_prove_absence(text, Database::Shadow);
+        assert!(of("shadow: files\n").is_empty() && of("passwd: files sss\n").is_empty());
+        assert_eq!(of("shadow: files systemd\n"), ["systemd"]);
+        assert!(of("shadow: files [NOTFOUND=return] sss\n").is_empty());
     }
 
     #[test]

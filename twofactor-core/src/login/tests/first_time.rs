@@ -302,6 +302,52 @@ fn a_kept_secret_that_is_reset_meanwhile_does_not_come_back() {
     assert!(matches!(host.store.prospect(&alice).unwrap(), Prospect::New(_)));
 }
 
+/// Whoever knew the password of a closed account would own its factor once it is opened again.
+#[test]
+fn a_closed_account_stores_nothing_and_shows_no_kept_secret() {
+    let closed = [
+        (Ok(Expired::Account), Reason::AccountExpired, "This account has expired"),
+        (Ok(Expired::Password), Reason::AccountExpired, "This account has expired"),
+        (Err(LookupError("permission denied".to_owned())), Reason::StoreUnavailable, "could not be set up"),
+    ];
+    for (why, reason, told) in closed {
+        let mut host = host();
+        host.config.enrollment.invitation = InvitationRule::Required;
+        host.accounts.0 = Some(why);
+        let invitation = host.store.invite(&bob(), NOW.after(Duration::from_hours(1))).unwrap().expose_grouped();
+        let unfinished = host.login("bob", vec![types(&invitation), shows(0)]).unfinished();
+        let finished = host.finishes(Some(unfinished), Quiet::No, vec![]);
+        assert_eq!(finished.verdict, AccountVerdict::Refused(reason), "{:?}", finished.lines);
+        assert!(finished.told.concat().contains(told), "{:?}", finished.told);
+        let [line] = &finished.lines[..] else { panic!("{:?}", finished.lines) };
+        assert!(line.contains(&format!("reason={reason}")) && line.contains("problem="), "{line}");
+        assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+
+        let alice = UserName::new("alice").unwrap();
+        host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+        host.config.enrollment.invitation = InvitationRule::None;
+        let unfinished = host.login("alice", vec![]).unfinished();
+        let finished = host.finishes(Some(unfinished), Quiet::Silent, vec![]);
+        assert_eq!(finished.verdict, AccountVerdict::Refused(reason));
+        assert!(finished.told.is_empty() && finished.prompts.is_empty(), "its secret is not shown");
+
+        host.config.enrollment.invitation = InvitationRule::Required;
+        host.accounts.0 = None;
+        let unfinished = host.login("bob", vec![types(&invitation), shows(0)]).unfinished();
+        let finished = host.finishes(Some(unfinished), Quiet::No, vec![types("")]);
+        assert_eq!(finished.verdict, AccountVerdict::Stored, "the invitation was not used up");
+    }
+}
+
+#[test]
+fn a_closed_account_is_asked_as_any_other_and_the_enrolled_get_their_notices() {
+    let mut host = host();
+    host.accounts.0 = Some(Ok(Expired::Account));
+    assert_eq!(host.login("bob", vec![shows(0)]).prompts, ["Code from the app: "], "a guesser learns nothing");
+    assert!(host.types("alice", &host.code()).is_accepted(), "the other account lines refuse");
+    assert_eq!(host.finishes(None, Quiet::No, vec![]).verdict, AccountVerdict::NothingToDo);
+}
+
 #[test]
 fn what_the_policy_no_longer_allows_is_not_stored() {
     let changes: [fn(&mut Config); 2] = [

@@ -1,0 +1,43 @@
+//! Which accounts are closed: the shadow entry, and pam_unix's helper where this process may not read it.
+//!
+//! The helper is run as pam_unix runs it, with its arguments and with the real user id 0, and without any of the application's
+//! environment and descriptors. It only ever runs in the account phase, when a second factor is about to be stored.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use twofactor_core::clock::UnixTime;
+use twofactor_core::login::Accounts;
+use twofactor_core::user::expiry::{self, Expired, Known, Shadow};
+use twofactor_core::user::{LookupError, UserName};
+
+/// Where distributions keep the helper.
+const HELPERS: [&str; 4] =
+    ["/usr/sbin/unix_chkpwd", "/sbin/unix_chkpwd", "/usr/bin/unix_chkpwd", "/run/wrappers/bin/unix_chkpwd"];
+
+/// The accounts of the host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SystemAccounts;
+
+impl Accounts for SystemAccounts {
+    fn expired(&self, user: &UserName, now: UnixTime) -> Result<Option<Expired>, LookupError> {
+        match Shadow::of_host().known(user, now)? {
+            Known::All(known) => Ok(known),
+            Known::AskHelper => asked(user),
+        }
+    }
+}
+
+/// The helper's answer. A process whose real user id is not 0, which a setuid program has, is told nothing about other users.
+fn asked(user: &UserName) -> Result<Option<Expired>, LookupError> {
+    let Some(helper) = HELPERS.into_iter().find(|helper| Path::new(helper).exists()) else {
+        return Err(LookupError("there is no unix_chkpwd, which could look for a shadow entry".to_owned()));
+    };
+    let mut command = Command::new(helper);
+    command.args([user.as_str(), "chkexpiry"]).env_clear().uid(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.status().map_err(|error| LookupError(format!("{helper}: {error}")))?;
+    let said = status.code().and_then(expiry::said_by_helper);
+    said.ok_or_else(|| LookupError(format!("{helper}: {status}")))
+}
