@@ -124,6 +124,24 @@ impl Terminal {
         panic!("the program goes on:\n{}", self.shown());
     }
 
+    /// Presses Ctrl-C, and again after a while, until the program ends: one that was just about to read can miss it, as sudo
+    /// does.
+    #[track_caller]
+    pub fn interrupt(&mut self) -> ExitStatus {
+        let started = Instant::now();
+        while started.elapsed() < self.deadline {
+            self.type_keys("\x03");
+            let pressed = Instant::now();
+            while pressed.elapsed() < Duration::from_millis(300) {
+                self.read_some(Duration::from_millis(20));
+                if let Some(status) = self.process.try_wait().unwrap() {
+                    return status;
+                }
+            }
+        }
+        panic!("the program goes on:\n{}", self.shown());
+    }
+
     /// What was shown behind everything waited for.
     pub fn rest(&self) -> String {
         String::from_utf8_lossy(&self.seen[self.read_to..]).into_owned()

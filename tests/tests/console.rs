@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 use twofactor_tests::terminal::{Size, Terminal};
@@ -139,5 +140,40 @@ fn somebody_who_hangs_up_at_the_prompt_is_neither_counted_nor_let_in() {
         let mut terminal = Terminal::start(&su, Size::LARGE);
         answer(&mut terminal, PASSWORD, &alice.code());
         assert!(terminal.wait().success());
+    });
+}
+
+/// How long a program takes from Ctrl-C at the code prompt until it ends.
+fn interrupted(command: &Command) -> Duration {
+    let mut terminal = Terminal::start(command, Size::LARGE);
+    terminal.expect("assword");
+    terminal.expect(": ");
+    terminal.type_line(PASSWORD);
+    terminal.expect("Verification code: ");
+    let pressed = Instant::now();
+    assert!(!terminal.interrupt().success());
+    pressed.elapsed()
+}
+
+/// libpam waits two seconds for a refusal of ours; who presses Ctrl-C guesses nothing.
+#[test]
+fn interrupting_the_code_prompt_costs_no_delay_where_no_other_module_asks_for_one() {
+    private_host(|host| {
+        for service in ["su", "sudo", "login"] {
+            host.system_service(service, STACK);
+        }
+        host.user_with_app("alice");
+        host.add_user("bob");
+        std::fs::write("/etc/sudoers", "Defaults passwd_tries=1\nalice ALL=(ALL) ALL\n").unwrap();
+        let su = interrupted(&as_user(host, "bob", &["su", "alice", "-c", "true"]));
+        let login = interrupted(host.command("login").arg("alice"));
+        assert_eq!(host.module_log(), Vec::<String>::new(), "the signal ends su and login, and with them the module");
+        let sudo = interrupted(&as_user(host, "alice", &["sudo", "-k", "true"]));
+        host.assert_logged(&["denied user=alice service=sudo", "reason=conversation"]);
+        for (service, took) in [("su", su), ("login", login), ("sudo", sudo)] {
+            // libpam makes of two seconds at least one and a half.
+            assert!(took < Duration::from_millis(1400), "{service}: {took:?}");
+        }
+        assert_eq!(host.failures("alice"), 0);
     });
 }

@@ -2,9 +2,15 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
+use twofactor_tests::requirements::programs_met;
 use twofactor_tests::ssh::{Client, Session, authorized_key};
+use twofactor_tests::syslog::Line;
+use twofactor_tests::terminal::{Size, Terminal};
 
 fn client<'c>(user: &'c str, code: &'c str) -> Client<'c> {
     Client { user, password: PASSWORD, code, options: &["PreferredAuthentications=keyboard-interactive"] }
@@ -148,6 +154,107 @@ fn a_client_with_password_authentication_is_refused_and_not_counted_and_the_log_
             "reason=password-repeated",
             "enable KbdInteractiveAuthentication",
         ]);
+        assert_eq!(host.failures("alice"), 0);
+    });
+}
+
+/// A client with the password as its argument, as scripts have it: `plink -pw` or `sshpass -p`.
+fn client_with_a_password(host: &Host, program: &str) -> Command {
+    let key = host.place("host_key.pub");
+    let fingerprint = host.succeed("ssh-keygen", ["-l", "-f", key.to_str().unwrap()]);
+    let fingerprint = fingerprint.split(' ').nth(1).expect("a fingerprint").to_owned();
+    let mut command = host.command(program);
+    match program {
+        "plink" => command.args(["-ssh", "-batch", "-pw", PASSWORD, "-hostkey", &fingerprint]),
+        _ => command.args([
+            "-p",
+            PASSWORD,
+            "ssh",
+            "-F",
+            "none",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "StrictHostKeyChecking=no",
+        ]),
+    };
+    command.args(["alice@127.0.0.1", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// A stack that says what the policy decided, before anything is asked.
+const DEBUG_STACK: &str = "\
+auth required pam_unix.so nodelay
+auth required pam_twofactor.so debug
+account required pam_unix.so
+session required pam_permit.so
+";
+
+/// The module's lines about a login, without those of `debug`.
+fn outcomes(host: &Host) -> Vec<String> {
+    host.module_log().into_iter().filter(|line| line.contains("user=")).collect()
+}
+
+/// sshd kills the process that runs PAM (SIGTERM), so the module cannot log it.
+#[test]
+fn a_client_that_disconnects_at_the_code_prompt_leaves_a_line_of_sshd_alone_and_is_not_counted() {
+    if !programs_met(&["plink"]) {
+        return;
+    }
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd_with(DEBUG_STACK, "");
+        let output = client_with_a_password(host, "plink").output().unwrap();
+        assert!(!output.status.success(), "{}", said(&output));
+        sshd.wait_until_everybody_left();
+        assert_eq!(outcomes(host), Vec::<String>::new());
+        host.assert_logged(&["policy: "]);
+        let of_sshd = |line: Line| line.text.contains("Connection closed by authenticating user alice 127.0.0.1");
+        assert!(host.log().into_iter().any(of_sshd), "{:?}", host.log());
+        assert_eq!(host.failures("alice"), 0);
+        assert_opened(host, &sshd.client(&client("alice", &alice.code())));
+    });
+}
+
+/// It types the password where it reads "assword", and waits at the prompt for the code; ssh does not notice that the server
+/// has gone while it waits for an answer.
+#[test]
+fn sshpass_waits_at_the_code_prompt_until_sshd_ends_the_login_and_the_module_cannot_log_it() {
+    if !programs_met(&["sshpass"]) {
+        return;
+    }
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd_with(DEBUG_STACK, "LoginGraceTime 2\n");
+        let waiting = Terminal::start(&client_with_a_password(host, "sshpass"), Size::LARGE);
+        let started = Instant::now();
+        while !host.module_log().iter().any(|line| line.contains("policy: ")) {
+            assert!(started.elapsed() < Duration::from_secs(30), "the module was not reached: {:?}", host.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        sshd.wait_until_everybody_left();
+        assert_eq!(outcomes(host), Vec::<String>::new());
+        drop(waiting);
+        assert_eq!(host.failures("alice"), 0);
+        assert_opened(host, &sshd.client(&client("alice", &alice.code())));
+    });
+}
+
+#[test]
+fn plink_and_sshpass_with_the_password_method_are_password_repeated() {
+    if !programs_met(&["plink", "sshpass"]) {
+        return;
+    }
+    private_host(|host| {
+        host.user_with_app("alice");
+        let _sshd = host.sshd("PasswordAuthentication yes\nKbdInteractiveAuthentication no\n");
+        for (number, program) in ["plink", "sshpass"].into_iter().enumerate() {
+            let output = client_with_a_password(host, program).output().unwrap();
+            assert!(!output.status.success(), "{program}: {}", said(&output));
+            let lines = host.module_log();
+            assert_eq!(lines.len(), number + 1, "{program}: {lines:?}");
+            assert!(lines[number].contains("denied user=alice") && lines[number].contains("reason=password-repeated"));
+        }
         assert_eq!(host.failures("alice"), 0);
     });
 }
