@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use twofactor_core::account::MOST_RECOVERY_CODES;
 use twofactor_core::otp::{Algorithm, Digits, Period};
+use twofactor_core::store::registry::Sharing;
 use twofactor_core::token::Label;
 
 pub(crate) use log::Log;
@@ -181,9 +182,23 @@ pub(crate) struct Enroll {
     /// Store the secret without asking for a code
     #[arg(long)]
     pub(crate) no_confirm: bool,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+// `--force`, where a secret comes from elsewhere.
+#[derive(Debug, Args)]
+struct Shared {
+    /// Take a secret that another user or a token has
+    #[arg(long, requires = "secret_file")]
+    force: bool,
 }
 
 impl Enroll {
+    pub(crate) fn sharing(&self) -> Sharing {
+        if self.shared.force { Sharing::Allow } else { Sharing::Refuse }
+    }
+
     /// `twofactor enroll USER` without options.
     pub(crate) fn plainly(user: String) -> Self {
         Self {
@@ -199,6 +214,7 @@ impl Enroll {
             qr_file: None,
             replace: false,
             no_confirm: false,
+            shared: Shared { force: false },
         }
     }
 }

@@ -139,7 +139,7 @@ pub(crate) enum Failure {
     #[error("{}: {error}", path.display())]
     SeedFile { path: PathBuf, error: ImportError },
     #[error("{}; nothing was imported", tokens::bad_rows(*conflicts, *rejected))]
-    RowsRefused { conflicts: u64, rejected: u64, good: u64 },
+    RowsRefused { conflicts: u64, rejected: u64, good: u64, shared: u64 },
     #[error("{}; --strict imports nothing then", .0.join("; "))]
     InDoubt(Vec<String>),
     #[error("standard input cannot be the seed file and its password")]
@@ -178,7 +178,7 @@ impl Failure {
             | Self::TokenCodeRefused { .. }
             | Self::NothingFits(_) => Status::CodeRefused,
             Self::StdinTwice => Status::Usage,
-            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_))
+            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_))
             | Self::FileExists(_)
             | Self::NeedsNoInvitation(_)
             | Self::CannotAsk
@@ -250,6 +250,10 @@ impl Failure {
                 let status = format!("twofactor status {}", quoted(user.as_str()));
                 format!("--replace with the --label of a token nobody uses any more; see \"{status}\"")
             }
+            Self::Enroll(EnrollError::Shared(_)) => {
+                "without --secret-file the user gets a secret of their own; --force takes this one all the same"
+                    .to_owned()
+            }
             Self::Enroll(EnrollError::Store(error)) | Self::Store(error) => error.hint(),
             Self::Lookup(_) => "try: getent passwd USER".to_owned(),
             Self::Clock(_) => "set the clock: timedatectl set-time".to_owned(),
@@ -272,6 +276,9 @@ impl Failure {
                 format!("delete it and import it anew: twofactor token delete {}", quoted(serial.as_str()))
             }
             Self::SeedFile { path, error } => return tokens::hint_for_seed_file(path, error),
+            Self::RowsRefused { shared: 1.., .. } => {
+                "\"twofactor reset USER\" takes the app; --force imports the tokens all the same".to_owned()
+            }
             Self::RowsRefused { good: 1.., .. } => {
                 "--keep-going imports the other rows, --rejects FILE writes these to a file".to_owned()
             }
@@ -376,7 +383,7 @@ mod tests {
             Failure::OnlyTokens(user.clone()),
             Failure::NeedsNoInvitation(user.clone()),
             Failure::InvitationUnseen(Unwritten(io::Error::from_raw_os_error(28))),
-            Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3 },
+            Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3, shared: 0 },
             Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },
             TokenError::NoSeries("fobs".to_owned()).into(),
             TokenError::TooMany(user.clone()).into(),

@@ -14,7 +14,7 @@ use crate::otp::{self, Code, Match, Progress, Step, Window};
 use crate::recovery::{RecoveryCode, Salt};
 use crate::secret::SecretError;
 use crate::throttle::{Source, Throttle};
-use crate::token::{Label, Seed, Token};
+use crate::token::{Label, Seed, Seeds, Token};
 
 pub use judging::{Judgement, NearMiss, Proof, REPEATED, Rules, Uses, Wallet};
 
@@ -169,6 +169,23 @@ pub struct Usage {
 /// Most suspects of one seed.
 const MOST_SUSPECTS: usize = 8;
 
+impl Usage {
+    /// Of two records of one sequence of codes all that either knows.
+    fn and(self, other: Self) -> Self {
+        let progress = self.progress.latest(other.progress);
+        let mut suspects = self.suspects;
+        suspects.extend(other.suspects.into_iter().filter(|step| Some(*step) > progress.watermark));
+        suspects.sort_unstable();
+        suspects.dedup();
+        Self {
+            progress,
+            last_accepted: self.last_accepted.max(other.last_accepted),
+            near_misses: self.near_misses.max(other.near_misses),
+            suspects,
+        }
+    }
+}
+
 /// The last accepted login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastAccepted {
@@ -205,7 +222,7 @@ impl Credentials {
 impl State {
     /// How far `token` has come: as far as this state or the token's own beginning knows, whichever is further.
     pub fn progress_of(&self, token: &Token) -> Progress {
-        token.start.latest(self.usage_of(token.seed()).progress)
+        token.start.latest(self.usage_of(token.seeds()).progress)
     }
 
     /// The state at `now`, by a clock that may have been set back since it was written: nothing lasts longer for it.
@@ -237,36 +254,54 @@ impl State {
 
     /// Whether a code of `token` was accepted since its beginning was written down.
     pub fn has_used(&self, token: &Token) -> bool {
-        self.usage_of(token.seed()).progress.watermark > token.start.watermark
+        self.usage_of(token.seeds()).progress.watermark > token.start.watermark
     }
 
-    /// How far a seed was used.
-    pub fn usage_of(&self, seed: Seed) -> Usage {
-        let recorded = self.usage.iter().find(|(recorded, _)| *recorded == seed);
-        recorded.map(|(_, usage)| usage.clone()).unwrap_or_default()
+    /// How far a token was used, by all that is written down under its seeds.
+    pub fn usage_of(&self, seeds: Seeds) -> Usage {
+        let recorded = self.usage.iter().filter(|(recorded, _)| seeds.include(*recorded));
+        recorded.map(|(_, usage)| usage.clone()).reduce(Usage::and).unwrap_or_default()
+    }
+
+    /// Writes down under all seeds of each token what is known under one of them. So what a long secret has used is found
+    /// under its key, also when the secret itself is gone.
+    #[must_use]
+    pub fn recognizing<'t>(mut self, tokens: impl IntoIterator<Item = &'t Token>) -> Self {
+        for seeds in tokens.into_iter().map(Token::seeds).filter(|seeds| seeds.iter().count() > 1) {
+            if self.usage.iter().any(|(recorded, _)| seeds.include(*recorded)) {
+                let usage = self.usage_of(seeds);
+                self.record(seeds, &usage);
+            }
+        }
+        self
     }
 
     /// Burns what enrolling `token` has burned. What is burned already stays so.
     pub fn begin(&mut self, token: &Token) {
-        let usage = self.usage_of(token.seed());
-        if token.start.watermark > usage.progress.watermark {
-            self.record(token.seed(), Usage { progress: token.start, ..usage });
+        self.burn(token.seeds(), token.start);
+    }
+
+    /// Burns what led to `progress`. What is burned already stays so.
+    pub(crate) fn burn(&mut self, seeds: Seeds, progress: Progress) {
+        let usage = self.usage_of(seeds);
+        if progress.watermark > usage.progress.watermark {
+            self.record(seeds, &Usage { progress, ..usage });
         }
     }
 
     /// Forgets that codes were outside the window: it is known now where the token stands.
-    pub fn forgive_near_misses(&mut self, seed: Seed) {
-        let usage = self.usage_of(seed);
+    pub fn forgive_near_misses(&mut self, seeds: Seeds) {
+        let usage = self.usage_of(seeds);
         if usage.near_misses > 0 {
-            self.record(seed, Usage { near_misses: 0, ..usage });
+            self.record(seeds, &Usage { near_misses: 0, ..usage });
         }
     }
 
     /// The state once `uses` are used up.
     #[must_use]
     pub fn after(mut self, uses: Uses) -> Self {
-        for (seed, usage) in uses.steps {
-            self.record(seed, usage);
+        for (seeds, usage) in uses.steps {
+            self.record(seeds, &usage);
         }
         self.used_recovery.extend(uses.recovery);
         self
@@ -274,20 +309,26 @@ impl State {
 
     /// Counts a right code outside the window.
     pub fn count_near_miss(&mut self, near_miss: &NearMiss) {
-        let mut usage = self.usage_of(near_miss.seed);
+        let mut usage = self.usage_of(near_miss.seeds);
         usage.near_misses = usage.near_misses.saturating_add(1);
         usage.suspects.retain(|suspect| *suspect != near_miss.step);
         if usage.suspects.len() >= MOST_SUSPECTS {
             usage.suspects.remove(0);
         }
         usage.suspects.push(near_miss.step);
-        self.record(near_miss.seed, usage);
+        self.record(near_miss.seeds, &usage);
     }
 
-    fn record(&mut self, seed: Seed, usage: Usage) {
-        match self.usage.iter_mut().find(|(recorded, _)| *recorded == seed) {
-            Some((_, recorded)) => *recorded = usage,
-            None => self.usage.push((seed, usage)),
+    fn record(&mut self, seeds: Seeds, usage: &Usage) {
+        for seed in seeds.iter() {
+            match self.usage.iter_mut().find(|(recorded, _)| *recorded == seed) {
+                // Tokens that share one of their seeds write it down one after the other.
+                Some((_, recorded)) => {
+                    let progress = usage.progress.latest(recorded.progress);
+                    *recorded = Usage { progress, ..usage.clone() };
+                }
+                None => self.usage.push((seed, usage.clone())),
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //!
 //! Looking far beyond the window, for tokens whose clock is off, is in `resynchronization`.
 
+mod key;
 mod parameters;
 mod progress;
 mod resynchronization;
@@ -16,6 +17,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+pub(crate) use key::hashed_key;
 pub use parameters::{Algorithm, Digits, Kind, ParameterError, Parameters, Period};
 pub use progress::{Progress, Window};
 pub use resynchronization::{

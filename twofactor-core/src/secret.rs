@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 /// Shortest secret we accept, in bytes: 80 bits, what old Google Authenticator secrets have.
 pub const SHORTEST: usize = 10;
-/// Longest secret we accept, in bytes: the block size of SHA-512; HMAC would hash anything longer.
+/// Longest secret we accept, in bytes: the block size of SHA-512, which HMAC takes as it is. With SHA-1 and SHA-256 it hashes
+/// what is longer than 64 bytes.
 pub const LONGEST: usize = 128;
 
 /// The secret a token shares with us (RFC 4226 §4, the key K).
@@ -59,11 +60,9 @@ impl Secret {
         &self.0
     }
 
-    /// The bytes that make a difference: HMAC fills a key up with zeros (RFC 2104 §2), so two secrets that differ in zeros at
-    /// their end show the same codes.
+    /// The bytes that make a difference: see [`significant`].
     pub(crate) fn significant(&self) -> &[u8] {
-        let end = self.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        self.0.get(..end).unwrap_or(&self.0)
+        significant(&self.0)
     }
 
     /// The secret in base32 without padding, as authenticator apps take it.
@@ -94,6 +93,13 @@ impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Secret({} bits)", self.bits())
     }
+}
+
+/// The bytes of a key that make a difference: HMAC fills a key up with zeros (RFC 2104 §2), so two keys that differ in zeros
+/// at their end show the same codes.
+pub(crate) fn significant(key: &[u8]) -> &[u8] {
+    let end = key.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    key.get(..end).unwrap_or(key)
 }
 
 /// Fills `buffer` from the kernel's random generator.

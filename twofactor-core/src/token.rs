@@ -8,8 +8,8 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::clock::UnixTime;
 use crate::digest::Digest;
-use crate::otp::{self, Code, Kind, Match, Parameters, Progress, Window};
-use crate::secret::{self, Secret, SecretError};
+use crate::otp::{self, Algorithm, Code, Kind, Match, Parameters, Progress, Window};
+use crate::secret::{self, Secret, SecretError, significant};
 
 /// The serial number of a token: text, because leading zeros matter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,18 +87,27 @@ impl fmt::Display for Label {
     }
 }
 
-/// A secret and what moves it, recognisable without being readable. Unsalted: a secret has at least 80 random bits.
+/// A key and what moves it, recognisable without being readable. Unsalted: a secret has at least 80 random bits.
+///
+/// Watermarks are kept by seed, so two tokens that can show the same code for the same step must share one:
+///
+/// - The key is the one that HMAC uses, however the secret is written down: without zeros at its end, and hashed where it is
+///   longer than the hash's block. So a long secret and its digest are one seed.
+/// - The period is part of it. Steps of two periods are counted differently: the same step of both lies decades apart.
+/// - The number of digits is not: six digits are the end of eight (RFC 4226 §5.3), so whoever has seen the one knows the other.
+/// - The hash is not, apart from what it makes of a long secret. Two hashes show unrelated codes and could have watermarks of
+///   their own; sharing one refuses a code too many and never one too few, and it is what records have that are older
+///   than this rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed(Digest);
 
 impl Seed {
-    /// The seed of a secret that time or a counter moves.
-    pub fn of(secret: &Secret, kind: Kind) -> Self {
+    fn of(key: &[u8], kind: Kind) -> Self {
         let kind = match kind {
             Kind::Totp(period) => period.seconds().to_be_bytes(),
             Kind::Hotp => [0; 2],
         };
-        Self(Digest::of("seed", &[&kind, secret.significant()]))
+        Self(Digest::of("seed", &[&kind, key]))
     }
 
     /// Reads what `Display` wrote.
@@ -111,6 +120,82 @@ impl fmt::Display for Seed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
+}
+
+/// The seeds under which the use of a token is written down and looked up.
+///
+/// Before keys were told apart, long secrets were recorded by themselves, unhashed. Such records go on counting, and what is
+/// written is written under both, so that an older version reads it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seeds {
+    key: Seed,
+    secret: Option<Seed>,
+}
+
+impl Seeds {
+    /// The seeds of a secret with these parameters.
+    pub fn of(secret: &Secret, parameters: Parameters) -> Self {
+        let Parameters { algorithm, kind, .. } = parameters;
+        let itself = Seed::of(secret.significant(), kind);
+        match otp::hashed_key(secret, algorithm) {
+            None => Self { key: itself, secret: None },
+            Some(key) => Self { key: Seed::of(significant(&key), kind), secret: Some(itself) },
+        }
+    }
+
+    /// Which sequence of codes it is.
+    pub fn key(&self) -> Seed {
+        self.key
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Seed> + use<> {
+        std::iter::once(self.key).chain(self.secret)
+    }
+
+    /// Whether `seed` is one of them.
+    pub fn include(&self, seed: Seed) -> bool {
+        self.iter().any(|one| one == seed)
+    }
+}
+
+/// Numbers by which a secret is found again, whatever moves its codes: 64 bits of a digest of the secret, and of the key that
+/// HMAC makes of a long one. Two of a million secrets meet by chance once in 37 million times, and then the second is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    secret: i64,
+    key: Option<i64>,
+}
+
+impl Marks {
+    /// The marks of a secret that is used with this hash.
+    pub fn of(secret: &Secret, algorithm: Algorithm) -> Self {
+        Self { secret: mark(secret.significant()), key: Self::key_of(secret, algorithm) }
+    }
+
+    /// That of the key alone.
+    pub(crate) fn key_of(secret: &Secret, algorithm: Algorithm) -> Option<i64> {
+        otp::hashed_key(secret, algorithm).map(|key| mark(significant(&key)))
+    }
+
+    /// That of the secret.
+    pub(crate) fn secret(&self) -> i64 {
+        self.secret
+    }
+
+    /// That of the key, where HMAC does not use the secret itself.
+    pub(crate) fn key(&self) -> Option<i64> {
+        self.key
+    }
+
+    /// Both.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = i64> + use<> {
+        std::iter::once(self.secret).chain(self.key)
+    }
+}
+
+fn mark(bytes: &[u8]) -> i64 {
+    i64::from_be_bytes(Digest::of("secret", &[bytes]).prefix().to_be_bytes())
 }
 
 /// A secret, its parameters, and its names.
@@ -140,8 +225,13 @@ impl Token {
 
     /// Which sequence of codes this token shows. Burned steps are kept by it and not by the token's names, so that they
     /// stay burned when the same secret is enrolled again.
-    pub fn seed(&self) -> Seed {
-        Seed::of(&self.secret, self.parameters.kind)
+    pub fn seeds(&self) -> Seeds {
+        Seeds::of(&self.secret, self.parameters)
+    }
+
+    /// What its secret is found again by.
+    pub(crate) fn marks(&self) -> Marks {
+        Marks::of(&self.secret, self.parameters.algorithm)
     }
 }
 
@@ -165,6 +255,37 @@ mod tests {
             assert!(Serial::new(refused).is_none(), "{refused:?}");
         }
         assert_ne!(Serial::generate().unwrap(), Serial::generate().unwrap());
+    }
+
+    fn secret(bytes: &[u8]) -> Secret {
+        Secret::from_bytes(zeroize::Zeroizing::new(bytes.to_vec())).unwrap()
+    }
+
+    #[test]
+    fn tokens_that_can_show_the_same_code_for_a_step_share_a_seed() {
+        let with = |algorithm| Parameters { algorithm, ..Parameters::default() };
+        let seeds = |secret: &Secret, parameters| Seeds::of(secret, parameters);
+        for (long, zeros) in [([7; 65].as_slice(), 0), (&[7; 100], 0), (&[7; 65], 20), (&[7; 60], 20)] {
+            let long = secret(&[long, &vec![0; zeros]].concat());
+            for algorithm in [Algorithm::Sha1, Algorithm::Sha256] {
+                let key = secret(&otp::hashed_key(&long, algorithm).unwrap());
+                let (of_long, of_key) = (seeds(&long, with(algorithm)), seeds(&key, with(algorithm)));
+                assert_eq!(of_long.key(), of_key.key());
+                assert!(Marks::of(&long, algorithm).iter().any(|mark| mark == Marks::of(&key, algorithm).secret()));
+                // As it was recorded before.
+                assert!(of_long.include(Seed::of(long.significant(), Kind::Totp(otp::Period::THIRTY))));
+            }
+            let sha512 = seeds(&long, with(Algorithm::Sha512));
+            assert_eq!(sha512.iter().count(), 1, "SHA-512 takes it as it is");
+            assert_ne!(sha512.key(), seeds(&long, with(Algorithm::Sha1)).key());
+        }
+        let digits = |digits| Parameters { digits: otp::Digits::new(digits).unwrap(), ..Parameters::default() };
+        let short = secret(&[7; 20]);
+        assert_eq!(seeds(&short, digits(6)), seeds(&short, digits(8)));
+        assert_eq!(seeds(&short, digits(6)), seeds(&secret(&[[7; 20].as_slice(), &[0; 9]].concat()), digits(6)));
+        assert_eq!(seeds(&short, with(Algorithm::Sha1)), seeds(&short, with(Algorithm::Sha256)));
+        let counter = Parameters { kind: Kind::Hotp, ..Parameters::default() };
+        assert_ne!(seeds(&short, digits(6)), seeds(&short, counter));
     }
 
     #[test]

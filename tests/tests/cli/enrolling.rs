@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use twofactor_tests::fob::Fob;
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host, said};
@@ -297,7 +298,7 @@ fn a_secret_that_exists_comes_from_a_file_or_from_standard_input() {
         assert_eq!(alice.authenticator.secret, SECRET);
         assert_eq!(host.login("alice").typing(alice.code()).code(), ReturnCode::SUCCESS);
 
-        let mut command = host.twofactor(&["enroll", "bob", "--secret-file", "-", "--qr", "none"]);
+        let mut command = host.twofactor(&["enroll", "bob", "--secret-file", "-", "--qr", "none", "--force"]);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let app = Authenticator { secret: SECRET.to_owned(), ..alice.authenticator.clone() };
         // The secret is the first line, the code the second.
@@ -310,6 +311,50 @@ fn a_secret_that_exists_comes_from_a_file_or_from_standard_input() {
         let refused = host.run_twofactor(&["enroll", "bob", "--label", "two", "--secret-file", path.to_str().unwrap()]);
         assert_eq!(refused.status.code(), Some(8));
         assert!(!stderr(&refused).contains("0189"), "what was wrong is not repeated");
+    });
+}
+
+#[test]
+fn a_secret_that_another_user_or_a_token_has_is_refused_by_name() {
+    // 80 bytes, and their SHA-1: one key of HMAC.
+    const LONG: &str = "AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5DYPSAIJCEMSCKJRHFAUSUKZMFUXC6MBRGIZTINJWG44DSOR3HQ6T4P2AIFBEGRCFIZDUQSKKJNGE2TSP";
+    const DIGEST: &str = "HGO3ZH3SDZCKTEVA332C3GM3GKXUJGW4";
+    private_host(|host| {
+        host.add_user("alice");
+        host.add_user("bob");
+        let secret = |secret: &str| host.private_file("secret", &format!("{secret}\n")).to_str().unwrap().to_owned();
+        host.enroll("alice", &["--secret-file", &secret(LONG)]);
+        let fob = Fob::clock(1);
+        host.import(std::slice::from_ref(&fob));
+        let token = format!("token {} has this secret", fob.serial);
+        for (given, words) in [
+            (LONG, "an app of alice has this secret"),
+            (DIGEST, "an app of alice has this secret"),
+            (&fob.authenticator.secret, token.as_str()),
+        ] {
+            let path = secret(given);
+            let enroll = ["enroll", "bob", "--no-confirm", "--secret-file", &path];
+            let refused = host.run_twofactor(&enroll);
+            assert_eq!(refused.status.code(), Some(7), "{}", said(&refused));
+            let errors = stderr(&refused);
+            assert!(errors.contains(words) && errors.contains("--force"), "{errors}");
+            assert!(!said(&refused).contains(given), "{}", said(&refused));
+            assert_eq!(host.run_twofactor(&["status", "bob"]).status.code(), Some(3), "nothing was stored");
+            let label = ["--label", words.split(' ').nth(1).unwrap(), "--replace", "--force", "--json"];
+            let forced = host.run_twofactor(&[&enroll[..], &label].concat());
+            assert!(forced.status.success(), "{}", said(&forced));
+            assert!(stderr(&forced).contains(words), "it is said all the same: {}", stderr(&forced));
+            host.sysadmin(&["reset", "bob", "--yes"]);
+        }
+        // The user's own are nobody else's.
+        host.enroll("alice", &["--label", "copy", "--secret-file", &secret(DIGEST)]);
+        host.assign(&fob, "alice");
+        host.enroll("alice", &["--label", "fob", "--secret-file", &secret(&fob.authenticator.secret)]);
+        assert_eq!(
+            host.run_twofactor(&["enroll", "bob", "--force"]).status.code(),
+            Some(2),
+            "there is nothing to force"
+        );
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::pam::{Answer, Event, ReturnCode};
 use twofactor_tests::private_host::private_host;
 use twofactor_tests::random::Random;
@@ -37,6 +38,46 @@ fn of_twenty_four_simultaneous_logins_with_one_code_exactly_one_wins() {
         let lines = host.module_log();
         assert_eq!(lines.iter().filter(|line| line.contains(": accepted ")).count(), ROUNDS);
         assert_eq!(host.failures("alice"), 0);
+    });
+}
+
+#[test]
+fn a_code_of_a_long_secret_opens_no_second_session_once_its_digest_is_enrolled() {
+    // 80 bytes, and what HMAC makes of them, as a secret.
+    const LONG: &str = "AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5DYPSAIJCEMSCKJRHFAUSUKZMFUXC6MBRGIZTINJWG44DSOR3HQ6T4P2AIFBEGRCFIZDUQSKKJNGE2TSP";
+    const SHA1: &str = "HGO3ZH3SDZCKTEVA332C3GM3GKXUJGW4";
+    const SHA256: &str = "YVTQL7VFWEILRXDDNCCTHTWSCFT6MKABOOD4RBKCHOBVUVPN2XXQ";
+    private_host(|host| {
+        for (user, digest, options) in
+            [("alice", SHA1, &["--counter"][..]), ("bob", SHA256, &["--algorithm", "SHA256", "--force"])]
+        {
+            host.add_user(user);
+            let enroll = |secret: &str| {
+                let path = host.private_file("secret", secret);
+                let file = ["--replace", "--secret-file", path.to_str().unwrap()];
+                host.enroll(user, &[&file[..], options].concat()).authenticator
+            };
+            for (round, [first, second]) in (0..).zip([[LONG, digest], [digest, LONG]]) {
+                let code = |app: &Authenticator| match app.kind {
+                    Kind::Counter => app.counter_codes(round, 1).remove(0),
+                    Kind::Time(_) => app.code(round.cast_signed()),
+                };
+                let code = code(&enroll(first));
+                let before = host.module_log().len();
+                assert_eq!(host.login(user).typing(&code).code(), ReturnCode::SUCCESS, "{user}");
+                let twin = enroll(second);
+                if twin.kind == Kind::Counter {
+                    assert_eq!(
+                        twin.counter_codes(round, 1),
+                        std::slice::from_ref(&code),
+                        "oathtool takes them for one key"
+                    );
+                }
+                assert_eq!(host.login(user).typing(&code).code(), ReturnCode::AUTH_ERR, "{user}");
+                let log = host.module_log()[before..].join("\n");
+                assert!(log.contains(": accepted ") && log.contains("replayed"), "{log}");
+            }
+        }
     });
 }
 

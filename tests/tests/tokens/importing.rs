@@ -71,6 +71,33 @@ fn a_vendors_file_comes_in_as_a_series_with_its_assumptions_said() {
 }
 
 #[test]
+fn a_token_with_the_secret_of_an_app_is_refused_by_the_users_name_and_forced_it_is_noted() {
+    private_host(|host| {
+        host.add_user("alice");
+        host.add_user("bob");
+        let shared = file(host, "secret", secret(0));
+        host.enroll("alice", &["--secret-file", &shared]);
+        let path = file(host, "kasm.csv", seed_line(0) + &seed_line(1));
+        let words = format!("an app of alice has the secret of token {}", serial(0));
+        assert_fails(host, &["token", "import", &path], 7, &[&words, "1 conflict; nothing was imported", "--force"]);
+        assert_fails(host, &["token", "import", &path, "--dry-run"], 7, &[&words]);
+        assert_eq!(host.json(&["token", "list"]), serde_json::json!([]));
+        let shown = host.succeed("twofactor", ["token", "import", &path, "--force"]);
+        assert!(shown.contains("imported 2 tokens") && shown.contains(&words), "{shown}");
+        assert!(!shown.contains(&secret(0)), "{shown}");
+
+        let words = [&format!("token {} has the same secret as an app of alice", serial(0)), "--force"];
+        assert_fails(host, &["token", "assign", &serial(0), "bob"], 7, &words);
+        let list = file(host, "owners.csv", format!("{},bob\n{},bob\n", serial(1), serial(0)));
+        assert_fails(host, &["token", "assign", "--from", &list], 7, &["owners.csv:2: ", words[0]]);
+        assert_eq!(host.json(&["token", "show", &serial(1)])["state"], "inventory", "all or none");
+        host.succeed("twofactor", ["token", "assign", &serial(0), "alice"]);
+        host.succeed("twofactor", ["token", "unassign", &serial(0)]);
+        host.succeed("twofactor", ["token", "assign", "--from", &list, "--force"]);
+    });
+}
+
+#[test]
 fn a_dry_run_says_the_same_and_changes_nothing() {
     private_host(|host| {
         let path = file(host, "kasm.csv", seed_line(0));

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use twofactor_core::lifecycle::Stage;
 use twofactor_core::otp::{Algorithm, Digits, Period};
 use twofactor_core::store::files::LastCredential;
+use twofactor_core::store::registry::Sharing;
 use twofactor_core::token::Serial;
 
 use super::{PAGE, digits, period};
@@ -128,9 +129,18 @@ pub(crate) struct Import {
     /// Import the good rows of a file that has bad ones
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Import tokens whose secrets users' apps have
+    #[arg(long)]
+    force: bool,
     /// Write the rows that were not imported to a new file
     #[arg(long, value_name = "FILE", requires = "keep_going")]
     pub(crate) rejects: Option<PathBuf>,
+}
+
+impl Import {
+    pub(crate) fn sharing(&self) -> Sharing {
+        if self.force { Sharing::Allow } else { Sharing::Refuse }
+    }
 }
 
 /// `--format`.
@@ -210,6 +220,15 @@ pub(crate) struct Assign {
     /// Read lines of SERIAL,USER from a file; "-" is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
+    /// Do it even if another user has the same secret
+    #[arg(long)]
+    force: bool,
+}
+
+impl Assign {
+    pub(crate) fn sharing(&self) -> Sharing {
+        if self.force { Sharing::Allow } else { Sharing::Refuse }
+    }
 }
 
 /// Take a token from its owner

@@ -12,6 +12,7 @@ use twofactor_core::otp::{Kind, Parameters};
 use twofactor_core::recovery::RecoveryCode;
 use twofactor_core::secret::Secret;
 use twofactor_core::store::files::{EnrollError, Existing, Status};
+use twofactor_core::store::registry::Sharing;
 use twofactor_core::token::Label;
 use twofactor_core::user::UserName;
 use zeroize::Zeroizing;
@@ -139,6 +140,7 @@ fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) ->
         Some(path) => {
             let secret = offer::read_secret(path)?;
             warn_of_weakness(&secret);
+            refuse_shared(user, &secret, parameters, arguments, host)?;
             Proposal::with_secret(secret, label, parameters, issuer, &account, now)
         }
         None => Proposal::new(label, parameters, issuer, &account, now),
@@ -157,6 +159,25 @@ fn parameters(arguments: &Enroll, defaults: Parameters) -> Parameters {
         algorithm: arguments.algorithm.unwrap_or(defaults.algorithm),
         digits: arguments.digits.unwrap_or(defaults.digits),
         kind,
+    }
+}
+
+/// Refuses a secret with which somebody could log in as two users, before it is shown.
+fn refuse_shared(
+    user: &UserName,
+    secret: &Secret,
+    parameters: Parameters,
+    arguments: &Enroll,
+    host: &Host,
+) -> Result<(), Failure> {
+    let Some(sharer) = host.accounts.sharer(user, secret, parameters.algorithm)? else { return Ok(()) };
+    let error = EnrollError::Shared(sharer);
+    match arguments.sharing() {
+        Sharing::Refuse => Err(error.into()),
+        Sharing::Allow => {
+            output::warning(&error.to_string());
+            Ok(())
+        }
     }
 }
 

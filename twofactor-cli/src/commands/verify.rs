@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
         Judgement::Disabled { serial, stage } => (Refusal::Unusable { serial, stage }, Reason::TokenDisabled),
         // Everything counts here: which rule a login would meet is not known.
         Judgement::NotAllowed => (Refusal::Wrong, Reason::FactorNotAllowed),
-        Judgement::NearMiss(near_miss) => (out_of_step(near_miss, &user, host)?, Reason::WrongCode),
+        Judgement::NearMiss(near_miss) => (out_of_step(*near_miss, &user, host)?, Reason::WrongCode),
         Judgement::Wrong => (Refusal::Wrong, Reason::WrongCode),
     };
     let (refusal, reason) = refusal;

@@ -28,6 +28,7 @@ pub(super) fn status(error: &TokenError) -> Status {
         | TokenError::Twice(_)
         | TokenError::LastCredential(..)
         | TokenError::TooMany(_)
+        | TokenError::Shared(..)
         | TokenError::Unreadable(_)
         | TokenError::Twins(..) => Status::Refused,
         TokenError::Store(error) => of_store(error),
@@ -84,6 +85,7 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
             let list = format!("twofactor token list --user {}", quoted(user.as_str()));
             format!("unassign one that nobody uses any more; see \"{list}\"")
         }
+        TokenError::Shared(..) => "give the user another token; --force assigns this one all the same".to_owned(),
         TokenError::WrongCodes(_) => TWO_CODES.to_owned(),
         TokenError::Unreadable(_) => "the series holds tokens of another kind; import them apart".to_owned(),
         TokenError::Twins(_, twin) => format!("delete one of them first; see \"twofactor token show {twin}\""),

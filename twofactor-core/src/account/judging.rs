@@ -11,7 +11,7 @@ use crate::lifecycle::{Owned, Stage};
 use crate::memory::Opener;
 use crate::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
 use crate::rule::{FactorKind, Factors};
-use crate::token::{Label, Seed, Serial, Token};
+use crate::token::{Label, Seed, Seeds, Serial, Token};
 
 /// What an attempt is to an account. Nothing has been recorded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Judgement {
     /// It is right, but such things do not count here.
     NotAllowed,
     /// It is a code of a token, far from where that stands. A guess like any other, until a second code confirms it.
-    NearMiss(NearMiss),
+    NearMiss(Box<NearMiss>),
     /// None of the above.
     Wrong,
 }
@@ -58,7 +58,7 @@ pub struct NearMiss {
     /// What the user calls it.
     pub label: Label,
     /// Which sequence of codes.
-    pub seed: Seed,
+    pub seeds: Seeds,
     /// The step of the code.
     pub step: Step,
     /// How far off that is, in steps; ahead is positive. For root's eyes only.
@@ -98,7 +98,7 @@ impl Proof {
 /// What an attempt uses up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uses {
-    pub(super) steps: Vec<(Seed, Usage)>,
+    pub(super) steps: Vec<(Seeds, Usage)>,
     pub(super) recovery: Vec<Digest>,
 }
 
@@ -180,7 +180,7 @@ impl Wallet<'_> {
     /// Whether what once opened a session would still open this one.
     pub fn still_opens(&self, opener: &Opener) -> bool {
         match opener {
-            Opener::Seed(seed) => self.items().any(|item| item.token.seed() == *seed && item.obstacle.is_none()),
+            Opener::Seed(seed) => self.items().any(|item| item.obstacle.is_none() && item.token.seeds().include(*seed)),
             Opener::Recovery(digest) => {
                 let codes = self.credentials.map_or(&[][..], |credentials| &credentials.recovery);
                 self.factors.recovery && codes.contains(digest)
@@ -201,15 +201,15 @@ impl Wallet<'_> {
                 {
                     // Suspects of a counter do not run out with time. Once there are too many to remember, nothing is told of
                     // further ones: what is forgotten would be right one day.
-                    let suspects = state.usage_of(token.seed()).suspects;
+                    let suspects = state.usage_of(token.seeds()).suspects;
                     let is_full = suspects.len() >= MOST_SUSPECTS && !suspects.contains(&step);
                     if is_full && token.parameters.kind == Kind::Hotp {
                         continue;
                     }
-                    let (serial, label, seed) = (token.serial.clone(), token.label.clone(), token.seed());
-                    let is_repeated = state.usage_of(seed).near_misses + 1 >= REPEATED;
+                    let (serial, label, seeds) = (token.serial.clone(), token.label.clone(), token.seeds());
+                    let is_repeated = state.usage_of(seeds).near_misses + 1 >= REPEATED;
                     let steps = otp::distance(step, token.parameters.kind, progress, now);
-                    return Judgement::NearMiss(NearMiss { serial, label, seed, step, steps, is_repeated });
+                    return Judgement::NearMiss(Box::new(NearMiss { serial, label, seeds, step, steps, is_repeated }));
                 }
             }
         }
@@ -218,7 +218,12 @@ impl Wallet<'_> {
 
     /// The seeds of all apps and tokens.
     pub(super) fn seeds(&self) -> Vec<Seed> {
-        self.items().map(|item| item.token.seed()).collect()
+        self.tokens().flat_map(|token| token.seeds().iter()).collect()
+    }
+
+    /// All apps and tokens.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.items().map(|item| item.token)
     }
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
@@ -266,7 +271,12 @@ impl<'a> Item<'a> {
     }
 
     /// What two consecutive codes are to this token: they show where it stands, and are burned both.
-    fn judge_pair(&self, codes: [&Code; 2], state: &State, rules: &Rules) -> Result<(Proof, (Seed, Usage)), Judgement> {
+    fn judge_pair(
+        &self,
+        codes: [&Code; 2],
+        state: &State,
+        rules: &Rules,
+    ) -> Result<(Proof, (Seeds, Usage)), Judgement> {
         let (token, now) = (self.token, rules.now);
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
         let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, self.reach(rules), now);
@@ -278,7 +288,7 @@ impl<'a> Item<'a> {
     }
 
     /// What a code is to this token: a proof and what to burn, or why not.
-    fn judge(&self, code: &Code, state: &State, rules: &Rules) -> Result<(Proof, (Seed, Usage)), Judgement> {
+    fn judge(&self, code: &Code, state: &State, rules: &Rules) -> Result<(Proof, (Seeds, Usage)), Judgement> {
         let (token, Rules { window, now, .. }) = (self.token, *rules);
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
         let is_first = self.first_use == FirstUse::Open && !state.has_used(token);
@@ -289,7 +299,7 @@ impl<'a> Item<'a> {
             (Match::Replayed(_), None) => {
                 Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
             }
-            (Match::Fresh(step), None) if state.usage_of(token.seed()).suspects.contains(&step) => {
+            (Match::Fresh(step), None) if state.usage_of(token.seeds()).suspects.contains(&step) => {
                 Err(Judgement::Wrong)
             }
             (Match::Fresh(step), None) => {
@@ -301,14 +311,15 @@ impl<'a> Item<'a> {
     }
 
     /// The proof of a right code, and what it burns.
-    fn used(&self, progress: Progress, state: &State, now: UnixTime) -> (Proof, (Seed, Usage)) {
+    fn used(&self, progress: Progress, state: &State, now: UnixTime) -> (Proof, (Seeds, Usage)) {
         let token = self.token;
         // Those that are burned by now need not be remembered; the others go on being suspect.
-        let mut suspects = state.usage_of(token.seed()).suspects;
+        let mut suspects = state.usage_of(token.seeds()).suspects;
         suspects.retain(|suspect| Some(*suspect) > progress.watermark);
         let usage = Usage { progress, last_accepted: Some(now), near_misses: 0, suspects };
         let (serial, label) = (token.serial.clone(), token.label.clone());
-        (Proof::Token { seed: token.seed(), serial, label, drift: progress.drift }, (token.seed(), usage))
+        let seeds = token.seeds();
+        (Proof::Token { seed: seeds.key(), serial, label, drift: progress.drift }, (seeds, usage))
     }
 }
 

@@ -13,6 +13,7 @@ mod identity;
 mod inspection;
 mod repair;
 mod secret_file;
+mod sharing;
 mod slots;
 mod state_file;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Stat
 pub use identity::{Identity, Marking, Sighting, marker_beside};
 pub use inspection::{Flaw, Inspection};
 pub use repair::{Repair, Repairs};
+pub use sharing::Sharer;
 pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
 use crate::account::{App, Credentials, Held, Judgement, LastAccepted, NearMiss, Proof, Rules, State, Uses, Wallet};
@@ -250,7 +252,7 @@ impl Locked {
     fn strip(&self, judged: &Judged<'_>) -> Result<Stripping, StoreError> {
         let Judged { wallet, attempt, now, .. } = *judged;
         let mut file = self.state_file()?;
-        let before = file.read_at(now)?;
+        let before = file.read_at(now)?.recognizing(wallet.tokens());
         if before.stripping.blocked_until(attempt.source, attempt.limits, now).is_some() {
             return Ok(Stripping::Throttled);
         }
@@ -287,7 +289,7 @@ impl Locked {
     ) -> Result<Redemption, StoreError> {
         let Judged { user, wallet, attempt, now } = *judged;
         let mut file = self.state_file()?;
-        let mut before = file.read_at(now)?;
+        let mut before = file.read_at(now)?.recognizing(wallet.tokens());
         let problem = problem.or_else(|| complete(&before).err());
         // What seems to be superfluous may belong to what could not be read.
         if problem.is_none() {

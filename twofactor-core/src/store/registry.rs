@@ -10,6 +10,7 @@ mod change;
 mod history;
 mod intake;
 mod look;
+mod recognition;
 mod row;
 mod schema;
 
@@ -29,7 +30,11 @@ pub(crate) use change::{Edit, Event};
 pub use history::{History, Past};
 pub use intake::{Counts, Finding, Intake, NewToken, Origin};
 pub use look::{Filter, Import, Listed, Ownership, Reader, SeriesSummary};
+pub use recognition::Sharing;
+pub(crate) use recognition::{AppSecrets, Twin};
 pub(crate) use row::Stored;
+#[cfg(test)]
+pub(crate) use schema::make_format_1;
 
 use beside::Log;
 

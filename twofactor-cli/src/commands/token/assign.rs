@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use twofactor_core::audit::Event;
 use twofactor_core::store::files::TokenError;
+use twofactor_core::store::registry::Sharing;
 use twofactor_core::token::Serial;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
@@ -23,17 +24,17 @@ use crate::output::Output;
 
 pub(super) fn assign(arguments: &Assign, host: &Host, output: &Output) -> Result<(), Failure> {
     match (&arguments.from, &arguments.serial, &arguments.user) {
-        (Some(path), ..) => assign_all(path, host, output),
-        (None, Some(serial), Some(user)) => assign_one(serial, user, host, output),
+        (Some(path), ..) => assign_all(path, arguments.sharing(), host, output),
+        (None, Some(serial), Some(user)) => assign_one(serial, user, arguments.sharing(), host, output),
         // The arguments' own rules leave nothing else.
         (None, ..) => Ok(()),
     }
 }
 
-fn assign_one(serial: &Serial, user: &str, host: &Host, output: &Output) -> Result<(), Failure> {
+fn assign_one(serial: &Serial, user: &str, sharing: Sharing, host: &Host, output: &Output) -> Result<(), Failure> {
     let user = host::known_user(user)?;
     let pairs = [(serial.clone(), user)];
-    host.accounts.assign(&pairs, host.sysadmin()?.by())?;
+    host.accounts.assign(&pairs, sharing, host.sysadmin()?.by())?;
     note(&pairs);
     let [(serial, user)] = &pairs;
     Ok(output.done(|| format!("Token {serial} is assigned to {user}.\n"), || as_json(serial, user))?)
@@ -48,7 +49,7 @@ fn note(pairs: &[(Serial, UserName)]) {
     journal::write_all(pairs.iter().map(record));
 }
 
-fn assign_all(path: &Path, host: &Host, output: &Output) -> Result<(), Failure> {
+fn assign_all(path: &Path, sharing: Sharing, host: &Host, output: &Output) -> Result<(), Failure> {
     let text = read(path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => Failure::NotText(path.to_owned()),
         _ => Failure::InputFile { path: path.to_owned(), error },
@@ -61,7 +62,7 @@ fn assign_all(path: &Path, host: &Host, output: &Output) -> Result<(), Failure> 
         return Err(Failure::EmptyList(path.to_owned()));
     }
     let pairs: Vec<(Serial, UserName)> = lines.iter().map(|line| (line.serial.clone(), line.user.clone())).collect();
-    host.accounts.assign(&pairs, host.sysadmin()?.by()).map_err(|error| at_its_line(error, path, &lines))?;
+    host.accounts.assign(&pairs, sharing, host.sysadmin()?.by()).map_err(|error| at_its_line(error, path, &lines))?;
     note(&pairs);
     Ok(output.done(
         || format!("Assigned {}.\n", counted(pairs.len() as u64, "token")),
@@ -164,6 +165,7 @@ fn at_its_line(error: TokenError, path: &Path, lines: &[Line]) -> Failure {
         TokenError::NoToken(serial)
         | TokenError::Owned(serial, _)
         | TokenError::Revoked(serial)
+        | TokenError::Shared(serial, _)
         | TokenError::Unusable(serial, _) => lines.iter().find(|line| line.serial == *serial),
         _ => None,
     };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use twofactor_core::audit::Event;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::import::{Container, Content, Form, Offered, Row, SeedFile};
-use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin};
+use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin, Sharing};
 use twofactor_core::token::Serial;
 
 use crate::args::tokens::{Import, is_series_name};
@@ -35,11 +35,12 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
     let path = arguments.rejects.as_deref().filter(|_| !arguments.dry_run);
     let mut rejects = path.map(Rejects::create).transpose()?;
     let sysadmin = host.sysadmin()?;
-    let mut intake = if arguments.dry_run { host.accounts.intake_rehearsal()? } else { host.accounts.intake()? };
+    let intake = if arguments.dry_run { host.accounts.intake_rehearsal()? } else { host.accounts.intake()? };
+    let mut intake = intake.sharing(arguments.sharing());
     let series = Series::of(arguments, &intake, sysadmin.by().at)?;
-    let (counts, found) = plan(&seeds, &mut intake, rejects.as_mut(), output)?;
+    let (counts, found) = plan(&seeds, &mut intake, rejects.as_mut(), arguments, output)?;
 
-    let refusal = refusal(counts, arguments);
+    let refusal = refusal(counts, found.shared, arguments);
     let fate = match &refusal {
         Some(_) => Fate::Refused,
         None if arguments.dry_run => Fate::Rehearsed,
@@ -66,6 +67,10 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
         _ => None,
     };
     let mut notes = notes(&seeds, found.weak, privacy, fate, arguments);
+    notes.extend(found.notes.iter().cloned());
+    if found.more_notes > 0 {
+        notes.push(format!("and {} more whose secrets apps have", counted(found.more_notes, "token")));
+    }
     notes.extend(rejects.map(|path| format!("the rows that were not imported are in {}", path.display())));
     let report = Report { fate, arguments, series, counts, found, seeds: &seeds, notes };
     report.show(output)?;
@@ -102,6 +107,7 @@ fn plan(
     seeds: &SeedFile,
     intake: &mut Intake,
     mut rejects: Option<&mut Rejects>,
+    arguments: &Import,
     output: &Output,
 ) -> Result<(Counts, Found), Failure> {
     let progress = Progress::new("Reading", seeds.size_hint(), output);
@@ -112,7 +118,18 @@ fn plan(
             let problem = match &row.token {
                 Ok(offered) => {
                     found.weak += u64::from(offered.weak);
-                    in_words(&judge(&new_token(offered))?, &offered.serial)
+                    let finding = judge(&new_token(offered))?;
+                    let problem = in_words(&finding, &offered.serial);
+                    match (finding, problem) {
+                        (Finding::Shared(_), Some(problem)) if arguments.sharing() == Sharing::Allow => {
+                            found.note(problem);
+                            None
+                        }
+                        (finding, problem) => {
+                            found.shared += u64::from(matches!(finding, Finding::Shared(_)));
+                            problem
+                        }
+                    }
                 }
                 Err(rejection) => {
                     rejected += 1;
@@ -163,6 +180,7 @@ fn in_words(finding: &Finding, serial: &Serial) -> Option<String> {
         Finding::OtherSecret => Some(format!("token {serial} is there already, with another secret")),
         Finding::OtherSerial(other) => Some(format!("the secret of token {serial} is there already, as token {other}")),
         Finding::Revoked => Some(format!("token {serial} was revoked")),
+        Finding::Shared(user) => Some(format!("an app of {user} has the secret of token {serial}")),
         Finding::SerialTwice => Some(format!("token {serial} stands in the file before, with another secret")),
         Finding::SecretTwice => {
             Some(format!("the secret of token {serial} stands in the file before, with another serial"))
@@ -174,11 +192,24 @@ fn in_words(finding: &Finding, serial: &Serial) -> Option<String> {
 #[derive(Debug, Default)]
 struct Found {
     weak: u64,
+    /// Tokens that were refused because users' apps have their secrets.
+    shared: u64,
+    /// What was accepted and has to be said.
+    notes: Vec<String>,
+    more_notes: u64,
     problems: Vec<(String, String)>,
     more: u64,
 }
 
 impl Found {
+    fn note(&mut self, note: String) {
+        if self.notes.len() < MOST_LINES {
+            self.notes.push(note);
+        } else {
+            self.more_notes += 1;
+        }
+    }
+
     fn problem(&mut self, row: &Row, problem: String) {
         if self.problems.len() < MOST_LINES {
             self.problems.push((row.place.to_string(), problem));
@@ -199,11 +230,11 @@ impl Found {
 }
 
 /// Why nothing is imported; `None` when something is.
-fn refusal(counts: Counts, arguments: &Import) -> Option<Failure> {
+fn refusal(counts: Counts, shared: u64, arguments: &Import) -> Option<Failure> {
     let Counts { added, unchanged, conflicts, rejected } = counts;
     let (good, bad) = (added + unchanged, conflicts + rejected);
     let refused = bad > 0 && (!arguments.keep_going || good == 0);
-    refused.then_some(Failure::RowsRefused { conflicts, rejected, good })
+    refused.then_some(Failure::RowsRefused { conflicts, rejected, good, shared })
 }
 
 fn note(series: &Series, counts: Counts) {

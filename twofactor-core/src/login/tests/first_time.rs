@@ -7,7 +7,7 @@ use crate::otp::Window;
 use crate::otp::wrong_codes::{ANY_CODE, wrong_codes};
 use crate::secret::Secret;
 use crate::store::files::{LastCredential, TokenFilter};
-use crate::store::registry::{By, NewToken, Origin, RegistryError};
+use crate::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
 use crate::store::{Pending, Superseded, What};
 use crate::token::Serial;
 
@@ -501,7 +501,7 @@ fn whatever_keeps_a_fob_from_being_registered_looks_the_same_and_counts() {
         assert!(!outcome.lines[0].contains("999"), "what is no serial may be anything: {:?}", outcome.lines);
     }
     let alice = UserName::new("alice").unwrap();
-    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], By { who: "root", at: NOW }).unwrap();
+    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, By { who: "root", at: NOW }).unwrap();
     assert_eq!(host.login("bob", registers(&secret, 0, 1)).denial(), Reason::WrongCode, "it is alice's");
     assert_eq!(host.login("bob", registers(&secret, 1, 2)).denial(), Reason::WrongCode);
     assert_eq!(host.login("bob", registers(&secret, 2, 3)).denial(), Reason::Throttled);
@@ -513,7 +513,7 @@ fn of_two_who_register_one_fob_one_gets_it() {
     let secret = with_a_fob(&host);
     let first = host.login("bob", registers(&secret, 0, 1)).pending();
     let alice = UserName::new("alice").unwrap();
-    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], By { who: "root", at: NOW }).unwrap();
+    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, By { who: "root", at: NOW }).unwrap();
     assert!(matches!(host.store.store_pending(first, Window::default()), Err(Superseded::TokenTaken)));
 }
 
@@ -522,7 +522,7 @@ fn a_fob_that_is_lost_or_taken_back_is_remembered_no_longer() {
     let host = Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\nfactors = [\"token\"]\n");
     let secret = with_a_fob(&host);
     let (serial, by) = (Serial::new(FOB).unwrap(), By { who: "root", at: NOW });
-    host.store.assign(&[(serial.clone(), bob())], by).unwrap();
+    host.store.assign(&[(serial.clone(), bob())], Sharing::Refuse, by).unwrap();
     let one = std::slice::from_ref(&serial);
     assert!(host.types("bob", &code_of(&secret, 0)).is_accepted());
     assert!(host.login("bob", vec![]).is_waived());

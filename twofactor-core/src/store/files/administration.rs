@@ -13,6 +13,7 @@ use crate::recovery::RecoveryCode;
 use crate::rule::Factors;
 use crate::secret::SecretError;
 use crate::store::StoreError;
+use crate::store::files::sharing::Sharer;
 use crate::store::files::slots::Slots;
 use crate::store::files::tokens::TokenView;
 use crate::store::files::{Account, Files, LARGEST, Locked, SECRET, STATE, state_file};
@@ -50,6 +51,9 @@ pub enum EnrollError {
     /// The user has [`MOST_APPS`] apps.
     #[error("{0} has {MOST_APPS} tokens already")]
     TooMany(UserName),
+    /// Another user, or a token that anybody may get, has the secret.
+    #[error("{0} has this secret already: who has the one can log in as both users")]
+    Shared(Sharer),
     /// No salt could be made.
     #[error(transparent)]
     Entropy(#[from] SecretError),
@@ -128,6 +132,8 @@ impl Files {
         // It must be there too. A new one would make burned codes good again.
         let mut state = account.state()?;
         let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
+        let before = Wallet { credentials: Some(&credentials), held: &held, factors: Factors::ALL };
+        state = state.recognizing(before.tokens());
         let label = &app.token().label;
         if let Some(present) = credentials.app(label)
             && present.confirmation() == Confirmation::Confirmed
@@ -287,7 +293,8 @@ impl Files {
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
         // A sysadmin learns of codes that are further off than a login looks.
         let rules = Rules { window, reaches: Reaches::DAY, now };
-        match belongings.wallet(Factors::ALL).judge(&[answer], None, &account.state()?, &rules) {
+        let wallet = belongings.wallet(Factors::ALL);
+        match wallet.judge(&[answer], None, &account.state()?.recognizing(wallet.tokens()), &rules) {
             // It may be a code of what could not be read.
             Judgement::Wrong | Judgement::NearMiss(_) if belongings.problem.is_some() => {
                 belongings.problem.map_or(Ok(None), Err)
@@ -323,7 +330,12 @@ impl Files {
             Reset::Everything => {
                 let burned = match account.state() {
                     Ok(state) if !enrolled && state.tokens_held <= held.len() => return account.forget_favours(&state),
-                    Ok(state) => state.usage,
+                    // Under the keys of all secrets, which nobody will know any more.
+                    Ok(state) => {
+                        let credentials = account.credentials().ok().flatten();
+                        let all = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
+                        state.recognizing(all.tokens()).usage
+                    }
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
                     Err(
                         StoreError::LostState(_)
@@ -434,11 +446,12 @@ impl Locked {
 
 /// What tokens of a lost state get: everything is burned that could have been accepted until now.
 fn burned_blindly(held: &[Held], now: UnixTime) -> Vec<(Seed, Usage)> {
-    let blind = |held: &Held| {
-        let progress = held.token.start.burned_blindly(held.token.parameters.kind, now);
-        (held.token.seed(), Usage { progress, ..Usage::default() })
-    };
-    held.iter().map(blind).collect()
+    let mut state = State::default();
+    for Held { token, .. } in held {
+        let start = token.start.burned_blindly(token.parameters.kind, now);
+        state.burn(token.seeds(), start);
+    }
+    state.usage
 }
 
 impl From<FileError> for EnrollError {

@@ -112,7 +112,7 @@ impl StoreFirst for Files {
                     Some(_) => return Err(Superseded::Enrolled),
                 };
                 spend(&mut state, pending.invitation, now)?;
-                credentials.apps.retain(|waiting| waiting.token().seed() != app.token().seed());
+                credentials.apps.retain(|waiting| waiting.token().seeds() != app.token().seeds());
                 state.begin(app.token());
                 credentials.apps.push(app);
                 if !recovery.is_empty() {
@@ -221,7 +221,7 @@ fn waiting(credentials: Credentials, state: &State) -> Option<Token> {
 }
 
 fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
-    let same = |waiting: &&App| waiting.token().seed() == app.token().seed();
+    let same = |waiting: &&App| waiting.token().seeds() == app.token().seeds();
     let nothing_else = credentials.apps.iter().all(|app| app.confirmation() == Confirmation::Pending);
     nothing_else && credentials.apps.iter().any(|waiting| same(&waiting))
 }

@@ -13,8 +13,11 @@ use crate::clock::UnixTime;
 use crate::lifecycle::{Change, Owned, Stage, Status};
 use crate::otp::{self, Code, Progress, Reach};
 use crate::store::StoreError;
-use crate::store::files::{Files, Locked};
-use crate::store::registry::{By, CHANGE_PATIENCE, Edit, Event, Intake, RegistryError, Stored, Writer};
+use crate::store::files::sharing::sharer_than;
+use crate::store::files::{Files, Locked, Sharer};
+use crate::store::registry::{
+    AppSecrets, By, CHANGE_PATIENCE, Edit, Event, Intake, RegistryError, Sharing, Stored, Writer,
+};
 use crate::token::Serial;
 use crate::trusted::FileError;
 use crate::user::UserName;
@@ -69,6 +72,9 @@ pub enum TokenError {
     /// The user has [`MOST_HELD`] tokens.
     #[error("{0} has {MOST_HELD} tokens already")]
     TooMany(UserName),
+    /// Another user has its secret.
+    #[error("token {0} has the same secret as {1}: who has the one can log in as both users")]
+    Shared(Serial, Sharer),
     /// Two codes that are not consecutive codes of the token, or were used.
     #[error("these are not two consecutive new codes of token {0}")]
     WrongCodes(Serial),
@@ -101,20 +107,21 @@ impl Files {
         self.claim()?;
         // Only inside it absence can be proved, and now there is something to be absent from.
         self.users_folder_or_new()?;
-        Ok(Intake::begin(self.state_folder_or_new()?)?)
+        Ok(Intake::begin(self.state_folder_or_new()?, self.app_secrets()?)?)
     }
 
     /// The same for a dry run, which changes nothing.
     pub fn intake_rehearsal(&self) -> Result<Intake, StoreError> {
-        Ok(Intake::rehearse(self.state_folder()?.as_ref())?)
+        Ok(Intake::rehearse(self.state_folder()?.as_ref(), self.app_secrets()?)?)
     }
 
     /// Gives tokens to users: all of them or none.
-    pub fn assign(&self, pairs: &[(Serial, UserName)], by: By<'_>) -> Result<(), TokenError> {
+    pub fn assign(&self, pairs: &[(Serial, UserName)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError> {
         let Some((first, _)) = pairs.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
         let mut locks = Locks::new();
+        let apps = if sharing == Sharing::Refuse { self.app_secrets()? } else { AppSecrets::default() };
         for (serial, user) in pairs {
             let token = present(&edit, serial)?;
             if let Some(owner) = owner_of(&token)? {
@@ -128,6 +135,9 @@ impl Files {
                 Stage::Revoked => return Err(TokenError::Revoked(serial.clone())),
                 Stage::Disabled | Stage::Lost => return Err(TokenError::Unusable(serial.clone(), stage)),
                 Stage::Inventory | Stage::Assigned | Stage::Active => {}
+            }
+            if sharing == Sharing::Refuse {
+                refuse_shared(&edit, &token, user, &apps)?;
             }
             let held = edit.held(user)?;
             if held >= MOST_HELD {
@@ -360,14 +370,26 @@ const MOST_NAMED: usize = 5;
 
 /// How far a token has come, as its owner's state knows.
 fn progress_in(account: &Locked, token: &Stored, now: UnixTime) -> Result<Progress, TokenError> {
-    match (account.state(), token.seed()) {
-        (Ok(state), Some(seed)) => Ok(token.progress.latest(state.usage_of(seed).progress)),
+    match (account.state(), token.seeds()) {
+        (Ok(state), Some(seeds)) => Ok(token.progress.latest(state.usage_of(seeds).progress)),
         (Ok(_), None) => Ok(token.progress),
         // A state that was lost or damaged must not keep the sysadmin from taking the token away.
         (Err(StoreError::LostState(_) | StoreError::Corrupt { .. }), _) => {
             Ok(token.progress.burned_blindly(token.parameters.kind, now))
         }
         (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// Refuses to give `user` a token whose secret another user has.
+fn refuse_shared(edit: &Edit<'_>, token: &Stored, user: &UserName, apps: &AppSecrets) -> Result<(), TokenError> {
+    let Some(marks) = token.marks() else { return Ok(()) };
+    let app = apps.other_than(Some(user), marks).cloned().map(Sharer::App);
+    // One in the inventory is refused when it is given away itself.
+    let mut twins = edit.twins(token)?.into_iter().filter(|twin| twin.owner.is_some());
+    match app.or_else(|| twins.find_map(|twin| sharer_than(user, twin))) {
+        Some(sharer) => Err(TokenError::Shared(token.serial.clone(), sharer)),
+        None => Ok(()),
     }
 }
 

@@ -8,14 +8,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use crate::digest::Digest;
 use crate::lifecycle::Status;
 use crate::otp::{Kind, Parameters, Progress, Step};
 use crate::pairs;
 use crate::secret::Secret;
+use crate::store::registry::recognition::{Burned, Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored};
 use crate::store::registry::{By, RegistryError, Writer, failure};
-use crate::token::{Seed, Serial};
+use crate::token::{Marks, Seeds, Serial};
 use crate::user::UserName;
 
 /// What the history says a sysadmin did.
@@ -134,6 +134,14 @@ impl Edit<'_> {
         })
     }
 
+    /// Other tokens with the secret of `token`, or with a secret that HMAC takes for the same key.
+    pub(crate) fn twins(&self, token: &Stored) -> Result<Vec<Twin>, RegistryError> {
+        let Some(marks) = token.marks() else { return Ok(Vec::new()) };
+        let mut twins = self.asking(|connection| Twins::new(connection)?.of(marks))?;
+        twins.retain(|twin| twin.id != token.id);
+        Ok(twins)
+    }
+
     fn series_id(&self, name: &str) -> Result<Option<i64>, RegistryError> {
         let query = "SELECT id FROM series WHERE name = ?1";
         self.asking(|connection| connection.query_row(query, [name], |row| row.get(0)).optional())
@@ -217,10 +225,10 @@ impl Edit<'_> {
 
     /// Keeps how far a seed was used, for when it comes back.
     fn burn(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
-        let (Some(seed), Some(Step(watermark))) = (token.seed(), progress.watermark) else { return Ok(()) };
+        let (Some(seeds), Some(Step(watermark))) = (token.seeds(), progress.watermark) else { return Ok(()) };
         let change = "INSERT INTO burned (seed, watermark) VALUES (?1, ?2) \
                       ON CONFLICT (seed) DO UPDATE SET watermark = max(watermark, excluded.watermark)";
-        self.changing(change, params![seed.to_string(), watermark])
+        seeds.iter().try_for_each(|seed| self.changing(change, params![seed.to_string(), watermark]))
     }
 
     /// Gives a token other parameters, and its secret as it should have been read. How far it was used as what it was taken
@@ -234,34 +242,32 @@ impl Edit<'_> {
         parameters: Parameters,
         progress: Progress,
     ) -> Result<Option<Serial>, RegistryError> {
-        let twin = "SELECT serial FROM tokens WHERE seed = ?1 AND id <> ?2";
-        let twin: Option<String> = self.asking(|connection| {
-            connection.query_row(twin, params![recognise(secret), token.id], |row| row.get(0)).optional()
-        })?;
-        if let Some(twin) = twin.as_deref().and_then(Serial::new) {
-            return Ok(Some(twin));
+        let marks = Marks::of(secret, parameters.algorithm);
+        let twins = self.asking(|connection| Twins::new(connection)?.of(marks))?;
+        if let Some(twin) = twins.into_iter().find(|twin| twin.id != token.id) {
+            return Ok(Some(twin.serial));
         }
         self.burn(token, used)?;
-        let seed = Seed::of(secret, parameters.kind);
-        let burned = "SELECT watermark FROM burned WHERE seed = ?1";
-        let burned: Option<u64> =
-            self.asking(|connection| connection.query_row(burned, [seed.to_string()], |row| row.get(0)).optional())?;
-        let same = if token.seed() == Some(seed) { used } else { Progress::default() };
-        let progress = progress.latest(same).latest(Progress { watermark: burned.map(Step), ..Progress::default() });
+        let seeds = Seeds::of(secret, parameters);
+        let burned = self.asking(|connection| Burned::new(connection)?.progress(seeds))?;
+        let same =
+            if token.seeds().is_some_and(|before| before.key() == seeds.key()) { used } else { Progress::default() };
+        let progress = progress.latest(same).latest(burned);
         let period = match parameters.kind {
             Kind::Totp(period) => Some(period.seconds()),
             Kind::Hotp => None,
         };
-        let change = "UPDATE tokens SET secret = ?2, seed = ?3, type = ?4, algorithm = ?5, digits = ?6, period = ?7 \
-                      WHERE id = ?1";
+        let change = "UPDATE tokens SET secret = ?2, seed = ?3, type = ?4, algorithm = ?5, digits = ?6, period = ?7, \
+                      hmac_key = ?8 WHERE id = ?1";
         let values = params![
             token.id,
             secret.expose(),
-            recognise(secret),
+            marks.secret(),
             parameters.kind.name(),
             parameters.algorithm.name(),
             parameters.digits.count(),
             period,
+            marks.key(),
         ];
         self.changing(change, values)?;
         let change = "UPDATE tokens SET watermark = ?2, drift = ?3, anchor = ?4 WHERE id = ?1";
@@ -328,10 +334,4 @@ pub(super) fn record(
     let values = params![by.at.seconds(), by.who, event.word(), serial.map(Serial::as_str), user, detail];
     let add = "INSERT INTO history (at, who, event, serial, user, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     connection.execute(add, values).map(drop)
-}
-
-/// What a secret is recognised by, whatever its parameters: 64 bits of a digest. Two of a million secrets meet by chance
-/// once in 37 million registries, and then the second is refused.
-pub(super) fn recognise(secret: &Secret) -> i64 {
-    i64::from_be_bytes(Digest::of("secret", &[secret.significant()]).prefix().to_be_bytes())
 }

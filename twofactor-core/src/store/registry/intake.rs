@@ -14,10 +14,12 @@ use crate::otp::{Kind, Parameters, Progress, Step};
 use crate::pairs;
 use crate::secret::Secret;
 use crate::store::registry::change::{self, Event};
+use crate::store::registry::recognition::{AppSecrets, Burned, Sharing, Twins};
 use crate::store::registry::schema;
 use crate::store::registry::{By, CHANGE_PATIENCE, Reader, RegistryError, Writer, failure};
-use crate::token::{Seed, Serial};
+use crate::token::{Marks, Seeds, Serial};
 use crate::trusted::{Folder, Locked};
+use crate::user::UserName;
 
 /// A token that a file offers.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub enum Finding {
     SerialTwice,
     /// Its secret stood in this file already, under another serial.
     SecretTwice,
+    /// An app of this user has its secret.
+    Shared(UserName),
 }
 
 /// What became of a file's rows.
@@ -91,6 +95,9 @@ pub struct Intake {
     /// Of the new ones, what their secrets are recognised by.
     seeds: Vec<i64>,
     counts: Counts,
+    /// The secrets of apps, and whether a token may have one of them.
+    apps: AppSecrets,
+    sharing: Sharing,
 }
 
 #[derive(Debug)]
@@ -118,21 +125,31 @@ struct Mark(u64);
 
 impl Intake {
     /// Locks the registry, or the place where it is going to be.
-    pub(crate) fn begin(state: Folder) -> Result<Self, RegistryError> {
-        Ok(Self::over(match Writer::open_locked(state.lock(CHANGE_PATIENCE)?)? {
-            Ok(writer) => Registry::Ours(writer),
-            Err(state) => Registry::NotYet(state),
-        }))
+    pub(crate) fn begin(state: Folder, apps: AppSecrets) -> Result<Self, RegistryError> {
+        Ok(Self::over(
+            match Writer::open_locked(state.lock(CHANGE_PATIENCE)?)? {
+                Ok(writer) => Registry::Ours(writer),
+                Err(state) => Registry::NotYet(state),
+            },
+            apps,
+        ))
     }
 
     /// Changes nothing, ever.
-    pub(crate) fn rehearse(state: Option<&Folder>) -> Result<Self, RegistryError> {
+    pub(crate) fn rehearse(state: Option<&Folder>, apps: AppSecrets) -> Result<Self, RegistryError> {
         let reader = state.map(Reader::open).transpose()?.flatten();
-        Ok(Self::over(Registry::Theirs(reader)))
+        Ok(Self::over(Registry::Theirs(reader), apps))
     }
 
-    fn over(registry: Registry) -> Self {
-        Self { registry, news: Vec::new(), seeds: Vec::new(), counts: Counts::default() }
+    fn over(registry: Registry, apps: AppSecrets) -> Self {
+        let sharing = Sharing::Refuse;
+        Self { registry, news: Vec::new(), seeds: Vec::new(), counts: Counts::default(), apps, sharing }
+    }
+
+    /// Takes tokens in although users' apps have their secrets.
+    #[must_use]
+    pub fn sharing(self, sharing: Sharing) -> Self {
+        Self { sharing, ..self }
     }
 
     /// Judges every token of a file: `hand_out` gives each to the function it is given, and learns what it is.
@@ -141,21 +158,31 @@ impl Intake {
         hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<Finding, E>) -> Result<(), E>,
     ) -> Result<Counts, E> {
         let (news, seeds, counts) = (&mut self.news, &mut self.seeds, &mut self.counts);
+        let (apps, sharing) = (&self.apps, self.sharing);
         let in_words = |error: rusqlite::Error| self.registry.failure(&error);
         let connection = self.registry.connection();
         let mut present = connection.map(Present::new).transpose().map_err(in_words)?;
         let mut before = Seen::default();
         hand_out(&mut |token| {
-            let seed = change::recognise(token.secret);
-            let finding = match (before.note(token.serial, seed), &mut present) {
+            let marks = Marks::of(token.secret, token.parameters.algorithm);
+            let finding = match (before.note(token.serial, marks), &mut present) {
                 (Some(finding), _) => finding,
-                (None, Some(present)) => present.compare(token.serial, seed).map_err(in_words)?,
+                (None, Some(present)) => present.compare(token.serial, marks).map_err(in_words)?,
                 (None, None) => Finding::New,
             };
-            news.push(finding == Finding::New);
+            let finding = match (finding, apps.other_than(None, marks)) {
+                (Finding::New, Some(user)) => Finding::Shared(user.clone()),
+                (finding, _) => finding,
+            };
+            let is_new = match finding {
+                Finding::New => true,
+                Finding::Shared(_) => sharing == Sharing::Allow,
+                _ => false,
+            };
+            news.push(is_new);
             match finding {
-                Finding::New => {
-                    seeds.push(seed);
+                _ if is_new => {
+                    seeds.push(marks.secret());
                     counts.added += 1;
                 }
                 Finding::Unchanged => counts.unchanged += 1,
@@ -249,7 +276,7 @@ impl Registry {
 /// The tokens that are there.
 struct Present<'c> {
     by_serial: Statement<'c>,
-    by_seed: Statement<'c>,
+    twins: Twins<'c>,
     /// Most files meet an empty registry.
     is_empty: bool,
 }
@@ -258,39 +285,39 @@ impl<'c> Present<'c> {
     fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
         Ok(Self {
             by_serial: connection.prepare("SELECT seed, status FROM tokens WHERE serial = ?1")?,
-            by_seed: connection.prepare("SELECT serial FROM tokens WHERE seed = ?1")?,
+            twins: Twins::new(connection)?,
             is_empty: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM tokens)", [], |row| row.get(0))?,
         })
     }
 
-    fn compare(&mut self, serial: &Serial, seed: i64) -> Result<Finding, rusqlite::Error> {
+    fn compare(&mut self, serial: &Serial, marks: Marks) -> Result<Finding, rusqlite::Error> {
         if self.is_empty {
             return Ok(Finding::New);
         }
         let row = self.by_serial.query_row([serial.as_str()], |row| Ok((row.get(0)?, row.get(1)?)));
         let present: Option<(i64, String)> = row.optional()?;
         if let Some((present, status)) = present {
-            return Ok(match present == seed {
+            return Ok(match present == marks.secret() {
                 _ if status == Status::Revoked.word() => Finding::Revoked,
                 true => Finding::Unchanged,
                 false => Finding::OtherSecret,
             });
         }
-        let other: Option<String> = self.by_seed.query_row([seed], |row| row.get(0)).optional()?;
-        let other = other.as_deref().and_then(Serial::new);
-        Ok(other.map_or(Finding::New, Finding::OtherSerial))
+        let other = self.twins.of(marks)?.into_iter().next();
+        Ok(other.map_or(Finding::New, |other| Finding::OtherSerial(other.serial)))
     }
 }
 
 impl Seen {
     /// Remembers a token; says so when it stood in the file before.
-    fn note(&mut self, serial: &Serial, seed: i64) -> Option<Finding> {
-        let secret = self.random.hash_one(seed);
+    fn note(&mut self, serial: &Serial, marks: Marks) -> Option<Finding> {
+        let secret = self.random.hash_one(marks.secret());
         let mark = Mark((self.random.hash_one(serial.as_str()) & !LAST_BYTE) | (secret & LAST_BYTE));
         let before = self.serials.replace(mark);
         let new_secret = self.secrets.insert(secret);
+        let new_key = marks.key().is_none_or(|key| self.secrets.insert(self.random.hash_one(key)));
         match before {
-            None if new_secret => None,
+            None if new_secret && new_key => None,
             None => Some(Finding::SecretTwice),
             Some(before) if before.0 == mark.0 && !new_secret => Some(Finding::Unchanged),
             Some(_) => Some(Finding::SerialTwice),
@@ -317,26 +344,18 @@ impl Hash for Mark {
 /// Puts tokens into the registry, one after the other.
 struct Insertion<'c> {
     insert: Statement<'c>,
-    /// How far a deleted token with the same seed was used.
-    burned: Statement<'c>,
-    none_burned: bool,
+    burned: Burned<'c>,
     series: Option<i64>,
     by: By<'c>,
 }
 
 impl<'c> Insertion<'c> {
     fn new(connection: &'c Connection, series: Option<i64>, by: By<'c>) -> Result<Self, rusqlite::Error> {
-        Ok(Self {
-            insert: connection.prepare(INSERT)?,
-            burned: connection.prepare("SELECT watermark FROM burned WHERE seed = ?1")?,
-            none_burned: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM burned)", [], |row| row.get(0))?,
-            series,
-            by,
-        })
+        Ok(Self { insert: connection.prepare(INSERT)?, burned: Burned::new(connection)?, series, by })
     }
 
     fn insert(&mut self, token: &NewToken<'_>, seed: i64) -> Result<(), rusqlite::Error> {
-        let progress = beginning(token).latest(self.burned_progress(token)?);
+        let progress = beginning(token).latest(self.burned.progress(Seeds::of(token.secret, token.parameters))?);
         let kind = token.parameters.kind;
         let period = match kind {
             Kind::Totp(period) => Some(period.seconds()),
@@ -358,17 +377,9 @@ impl<'c> Insertion<'c> {
             token.vendor,
             token.model,
             self.by.at.seconds(),
+            Marks::key_of(token.secret, token.parameters.algorithm),
         ];
         self.insert.execute(values).map(drop)
-    }
-
-    fn burned_progress(&mut self, token: &NewToken<'_>) -> Result<Progress, rusqlite::Error> {
-        if self.none_burned {
-            return Ok(Progress::default());
-        }
-        let seed = Seed::of(token.secret, token.parameters.kind).to_string();
-        let watermark: Option<u64> = self.burned.query_row([seed], |row| row.get(0)).optional()?;
-        Ok(Progress { watermark: watermark.map(Step), ..Progress::default() })
     }
 }
 
@@ -453,8 +464,8 @@ const ONE_INDEX: i64 = -8_192;
 const NO_INDEX: i64 = -2_048;
 
 const INSERT: &str = "INSERT INTO tokens (serial, seed, secret, type, algorithm, digits, period, status, first_use, \
-                      watermark, drift, anchor, series, vendor, model, issued) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                      watermark, drift, anchor, series, vendor, model, issued, hmac_key) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 const RECORD_IMPORT: &str = "INSERT INTO imports (series, name, file, sha256, at, who, added, unchanged, conflicts, \
                              rejected) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";

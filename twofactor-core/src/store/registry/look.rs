@@ -10,9 +10,10 @@ use crate::account::{FirstUse, Held, MOST_HELD};
 use crate::clock::UnixTime;
 use crate::lifecycle::Status;
 use crate::otp::{Parameters, Progress};
+use crate::store::registry::recognition::{Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored, WIDTH};
 use crate::store::registry::{FILE, RegistryError, failure, open, open_for_login};
-use crate::token::{Serial, Token};
+use crate::token::{Marks, Serial, Token};
 use crate::trusted::Folder;
 use crate::user::UserName;
 
@@ -167,6 +168,11 @@ impl Reader {
             take(listed(row).map_err(|error| self.failure(&error))?)?;
         }
         Ok(())
+    }
+
+    /// The tokens with that secret or key, also revoked ones.
+    pub(crate) fn twins(&self, marks: Marks) -> Result<Vec<Twin>, RegistryError> {
+        self.asking(|connection| Twins::new(connection)?.of(marks))
     }
 
     /// Everyone who owns a token, sorted.

@@ -9,7 +9,7 @@ use crate::clock::UnixTime;
 use crate::lifecycle::Status;
 use crate::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
 use crate::secret::Secret;
-use crate::token::{Label, Seed, Serial, Token};
+use crate::token::{Label, Marks, Seeds, Serial, Token};
 
 /// The columns that [`read`] wants, in its order.
 pub(super) const COLUMNS: &str = "id, serial, secret, type, algorithm, digits, period, status, owner, assigned_at, \
@@ -36,8 +36,13 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Which sequence of codes it shows; `None` once revoked.
-    pub(crate) fn seed(&self) -> Option<Seed> {
-        self.secret.as_ref().map(|secret| Seed::of(secret, self.parameters.kind))
+    pub(crate) fn seeds(&self) -> Option<Seeds> {
+        self.secret.as_ref().map(|secret| Seeds::of(secret, self.parameters))
+    }
+
+    /// What its secret is found again by; `None` once revoked.
+    pub(crate) fn marks(&self) -> Option<Marks> {
+        self.secret.as_ref().map(|secret| Marks::of(secret, self.parameters.algorithm))
     }
 
     /// The token, while it has its secret.

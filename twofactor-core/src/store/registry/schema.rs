@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::store::registry::recognition::{LONG, key_of};
 use crate::store::registry::{FILE, RegistryError, UNFINISHED, failure};
 use crate::trusted::Folder;
 
@@ -18,7 +19,52 @@ pub(super) const DROP_SEED_INDEX: &str = "DROP INDEX tokens_seed";
 pub(super) const MAKE_SEED_INDEX: &str = "CREATE INDEX tokens_seed ON tokens (seed)";
 
 /// The steps from nothing to the newest format. A step that was released is never changed: the next one follows it.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[Migration] = &[Migration::of(FIRST), Migration { sql: KEYS, then: fill_keys }];
+
+/// A step to the next format.
+pub(super) struct Migration {
+    sql: &'static str,
+    /// What SQL cannot say, afterwards, in the same transaction.
+    then: fn(&Connection) -> Result<(), rusqlite::Error>,
+}
+
+impl Migration {
+    const fn of(sql: &'static str) -> Self {
+        Self { sql, then: |_| Ok(()) }
+    }
+}
+
+/// The format that has the column `hmac_key`.
+const FORMAT_WITH_KEYS: i64 = 2;
+
+/// Whether a registry has the column `hmac_key`. One that is only read may not have taken the step yet.
+pub(super) fn knows_keys(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(format >= FORMAT_WITH_KEYS)
+}
+
+const KEYS: &str = "
+-- Recognises the key that HMAC makes of a secret longer than the hash's block; stays when the secret is wiped.
+ALTER TABLE tokens ADD COLUMN hmac_key INTEGER;
+CREATE INDEX tokens_hmac_key ON tokens (hmac_key) WHERE hmac_key IS NOT NULL;
+";
+
+/// Writes down the keys of the long secrets that are there.
+fn fill_keys(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let long = format!("SELECT id, secret, algorithm FROM tokens WHERE id > ?1 AND {LONG} ORDER BY id LIMIT 1000");
+    let (mut long, mut last) = (connection.prepare(&long)?, 0);
+    let mut fill = connection.prepare("UPDATE tokens SET hmac_key = ?2 WHERE id = ?1")?;
+    loop {
+        // In portions, with bounded memory.
+        let portion: Vec<(i64, Option<i64>)> =
+            long.query_map([last], |row| Ok((row.get(0)?, key_of(row, 1)?)))?.collect::<Result<_, _>>()?;
+        let Some((end, _)) = portion.last() else { return Ok(()) };
+        last = *end;
+        for (id, key) in &portion {
+            fill.execute((id, key))?;
+        }
+    }
+}
 
 const FIRST: &str = "
 CREATE TABLE series (
@@ -131,20 +177,31 @@ pub(super) fn prepare_to_change(connection: &mut Connection) -> Result<(), rusql
 }
 
 /// Takes every step that a registry has not taken yet.
-pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), rusqlite::Error> {
+pub(super) fn migrate(connection: &mut Connection, migrations: &[Migration]) -> Result<(), rusqlite::Error> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let taken = usize::try_from(found).unwrap_or(0);
     for (format, step) in (1_i64..).zip(migrations).skip(taken) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step.sql)?;
+        (step.then)(&transaction)?;
         transaction.pragma_update(None, "user_version", format)?;
         transaction.commit()?;
     }
     Ok(())
 }
 
-fn newest(migrations: &[&str]) -> i64 {
+fn newest(migrations: &[Migration]) -> i64 {
     i64::try_from(migrations.len()).unwrap_or(i64::MAX)
+}
+
+/// Makes a registry of format 1, with what `content` inserts.
+#[cfg(test)]
+pub(crate) fn make_format_1(path: &Path, content: &str) {
+    let mut connection = Connection::open(path).unwrap();
+    connection.pragma_update(None, "application_id", OURS).unwrap();
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+    migrate(&mut connection, &MIGRATIONS[..1]).unwrap();
+    connection.execute_batch(content).unwrap();
 }
 
 #[cfg(test)]
@@ -154,9 +211,10 @@ mod tests {
     #[test]
     fn an_older_registry_takes_the_steps_it_lacks_and_keeps_what_it_has() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection, &["CREATE TABLE things (name TEXT) STRICT"]).unwrap();
+        migrate(&mut connection, &[Migration::of("CREATE TABLE things (name TEXT) STRICT")]).unwrap();
         connection.execute("INSERT INTO things VALUES ('old')", []).unwrap();
         let newer = ["CREATE TABLE things (name TEXT) STRICT", "ALTER TABLE things ADD COLUMN colour TEXT"];
+        let newer = newer.map(Migration::of);
         for _ in 0..2 {
             migrate(&mut connection, &newer).unwrap();
         }
@@ -169,6 +227,7 @@ mod tests {
     fn a_step_that_fails_leaves_the_registry_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
         let steps = ["CREATE TABLE things (name TEXT) STRICT", "CREATE TABLE others (name TEXT) STRICT; nonsense"];
+        let steps = steps.map(Migration::of);
         assert!(migrate(&mut connection, &steps).is_err());
         let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
         assert_eq!(format, 1);

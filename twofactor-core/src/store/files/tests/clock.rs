@@ -10,6 +10,7 @@ use crate::invitation::InvitationCode;
 use crate::memory::Place;
 use crate::otp::Code;
 use crate::store::{NotRegistered, Origin, Pending, Prospect, StoreFirst as _, Superseded, What};
+use crate::token::Seeds;
 
 /// A clock that makes sure that the lock is held whenever it is read, and counts how often that is.
 #[derive(Debug, Clone)]
@@ -145,7 +146,7 @@ fn what_had_run_out_stays_so_when_the_clock_is_set_back_and_what_is_dated_later_
         address: "192.0.2.7".parse().unwrap(),
         since: later(since),
         until: later(until),
-        opener: Opener::Seed(Seed::of(&Secret::generate(20).unwrap(), Kind::Hotp)),
+        opener: Opener::Seed(Seeds::of(&Secret::generate(20).unwrap(), Parameters::default()).key()),
     };
     let invitation = |until: u64| Some(Invitation::of(&InvitationCode::generate().unwrap(), later(until)).unwrap());
     let at = |seconds: u64| LastAccepted { at: later(seconds), source: source(), factor: "app".to_owned() };

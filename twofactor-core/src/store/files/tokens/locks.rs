@@ -75,10 +75,10 @@ impl Locks {
 
     /// The owner's near misses with a token are explained. That they go on being counted should this fail harms nobody.
     pub(super) fn forgive_near_misses(self, token: &Stored) {
-        let Some(seed) = token.seed() else { return };
+        let Some(seeds) = token.seeds() else { return };
         for lock in self.0.into_values() {
             if let Ok(mut state) = lock.state() {
-                state.forgive_near_misses(seed);
+                state.forgive_near_misses(seeds);
                 let _ = lock.write_state(&state);
             }
         }

@@ -201,7 +201,7 @@ impl Files {
         let (Some(owner), Some(token)) = (&listed.owner, &listed.token) else { return Ok(Usage::default()) };
         let account = self.unlocked(owner)?;
         let lost = || StoreError::LostState(self.path_of_state(owner));
-        Ok(account.ok_or_else(lost)?.state()?.usage_of(token.seed()))
+        Ok(account.ok_or_else(lost)?.state()?.usage_of(token.seeds()))
     }
 
     fn progress_of(&self, listed: &Listed) -> Result<Progress, StoreError> {

@@ -19,11 +19,14 @@ use crate::rule::Factors;
 use crate::secret::Secret;
 use crate::store::files::{Existing, PATIENCE, Repair, Reset};
 use crate::store::registry::Reader;
-use crate::store::registry::{Counts, Finding, NewToken, Origin};
+use crate::store::registry::{Counts, Finding, NewToken, Origin, Sharing};
 use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::throttle::{Limits, Source};
 use crate::token::Label;
 use crate::trusted::{self, Owner};
+
+mod keys;
+mod sharing;
 
 const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 const FOB: &str = "1234567891234";
@@ -115,7 +118,7 @@ impl Fixture {
     }
 
     fn assign(&self, name: &str, owner: &str) {
-        self.store.assign(&[(serial(name), user(owner))], by(NOW)).unwrap();
+        self.store.assign(&[(serial(name), user(owner))], Sharing::Refuse, by(NOW)).unwrap();
     }
 
     fn enroll(&self, owner: &str, secret: Secret) {
@@ -523,7 +526,7 @@ fn a_revoked_token_loses_its_secret_for_good() {
     assert!((view.stage, view.listed.owner, view.listed.token.is_none()) == (Stage::Revoked, None, true));
     let enabled = fixture.store.change(&[serial(FOB)], Change::Enable, LastCredential::Take, by(NOW));
     assert!(matches!(enabled, Err(TokenError::Revoked(_))));
-    let assigned = fixture.store.assign(&[(serial(FOB), user("bob"))], by(NOW));
+    let assigned = fixture.store.assign(&[(serial(FOB), user("bob"))], Sharing::Refuse, by(NOW));
     assert!(matches!(assigned, Err(TokenError::Revoked(_))));
     let findings = fixture.findings(&[(FOB, secret(1), totp()), ("999", secret(1), totp())]);
     assert_eq!(findings, [Finding::Revoked, Finding::SecretTwice]);
@@ -693,12 +696,16 @@ fn taking_away_or_deleting_somebodys_last_credential_takes_a_word() {
 fn tokens_are_assigned_all_or_none() {
     let fixture = Fixture::new();
     let twice = [(serial(FOB), user("alice")), (serial(FOB), user("bob"))];
-    assert!(matches!(fixture.store.assign(&twice, by(NOW)), Err(TokenError::Twice(_))));
+    assert!(matches!(fixture.store.assign(&twice, Sharing::Refuse, by(NOW)), Err(TokenError::Twice(_))));
     let unknown = [(serial(FOB), user("alice")), (serial("nowhere"), user("bob"))];
-    assert!(matches!(fixture.store.assign(&unknown, by(NOW)), Err(TokenError::NoToken(_))));
+    assert!(matches!(fixture.store.assign(&unknown, Sharing::Refuse, by(NOW)), Err(TokenError::NoToken(_))));
     assert_eq!(fixture.view(FOB).listed.owner, None);
     fixture.assign(FOB, "alice");
-    let refused = fixture.store.assign(&[(serial(SECOND_FOB), user("bob")), (serial(FOB), user("bob"))], by(NOW));
+    let refused = fixture.store.assign(
+        &[(serial(SECOND_FOB), user("bob")), (serial(FOB), user("bob"))],
+        Sharing::Refuse,
+        by(NOW),
+    );
     assert!(matches!(refused, Err(TokenError::Owned(_, owner)) if owner == user("alice")));
     assert_eq!(fixture.view(SECOND_FOB).listed.owner, None);
 }

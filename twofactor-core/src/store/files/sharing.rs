@@ -1,0 +1,77 @@
+//! Who else has a secret. Whoever holds it can log in as each of its users, and a code that opened a session of the one is
+//! good for the other.
+//!
+//! Only secrets that come from elsewhere are looked up: those of `enroll --secret-file`, of vendors' files, and of tokens that
+//! are assigned. Ours are random. An account that cannot be read is passed over: `doctor` names it.
+
+use std::fmt;
+
+use crate::account::App;
+use crate::otp::Algorithm;
+use crate::secret::Secret;
+use crate::store::StoreError;
+use crate::store::files::{Account, Files};
+use crate::store::registry::{AppSecrets, Reader, Twin};
+use crate::token::{Marks, Serial};
+use crate::user::UserName;
+
+/// Where a secret is already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sharer {
+    /// In an app of this user.
+    App(UserName),
+    /// In a physical token.
+    Token {
+        /// Which.
+        serial: Serial,
+        /// Whose.
+        owner: Option<UserName>,
+    },
+}
+
+impl fmt::Display for Sharer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::App(user) => write!(formatter, "an app of {user}"),
+            Self::Token { serial, owner: Some(owner) } => write!(formatter, "token {serial} of {owner}"),
+            Self::Token { serial, owner: None } => write!(formatter, "token {serial}"),
+        }
+    }
+}
+
+impl Files {
+    /// Where a secret is already that `user` is going to have, but for the user's own apps and tokens. A token that nobody
+    /// owns counts: somebody will.
+    pub fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError> {
+        let marks = Marks::of(secret, algorithm);
+        let reader = self.state_folder()?.map(|state| Reader::open(&state)).transpose()?.flatten();
+        let twins = reader.map(|reader| reader.twins(marks)).transpose()?.unwrap_or_default();
+        if let Some(sharer) = twins.into_iter().find_map(|twin| sharer_than(user, twin)) {
+            return Ok(Some(sharer));
+        }
+        Ok(self.app_secrets()?.other_than(Some(user), marks).cloned().map(Sharer::App))
+    }
+
+    /// The secrets of all apps.
+    pub(super) fn app_secrets(&self) -> Result<AppSecrets, StoreError> {
+        let mut secrets = AppSecrets::default();
+        let Some(users) = self.users_folder()? else { return Ok(secrets) };
+        for name in users.names()? {
+            let (Ok(user), Ok(Some(folder))) = (UserName::new(&name), users.folder(&name)) else { continue };
+            let Ok(Some(credentials)) = Account(folder).credentials() else { continue };
+            for mark in credentials.apps.iter().map(App::token).flat_map(|token| token.marks().iter()) {
+                secrets.add(mark, &user);
+            }
+        }
+        Ok(secrets)
+    }
+}
+
+/// The token as another one who has the secret; `None` when it is the user's own.
+pub(super) fn sharer_than(user: &UserName, twin: Twin) -> Option<Sharer> {
+    let Twin { serial, owner, .. } = twin;
+    // An owner that is no user name is damage, which is said where the token is used; here it is somebody else.
+    let is_own = owner.as_deref() == Some(user.as_str());
+    let owner = owner.and_then(|owner| UserName::new(&owner).ok());
+    (!is_own).then_some(Sharer::Token { serial, owner })
+}

@@ -1,0 +1,141 @@
+//! Secrets found again: the tokens that have one already, and how far a deleted one was used.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement};
+use zeroize::Zeroizing;
+
+use crate::otp::{Algorithm, Progress, Step};
+use crate::secret::Secret;
+use crate::store::registry::schema;
+use crate::token::{Marks, Seeds, Serial};
+use crate::user::UserName;
+
+/// A token with the secret, or with a secret that HMAC takes for the same key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(super) id: i64,
+    pub(crate) serial: Serial,
+    pub(crate) owner: Option<String>,
+}
+
+/// Looks for tokens by their secrets, also in a registry of a format that does not know the keys of long ones.
+pub(super) struct Twins<'c> {
+    by_secret: Statement<'c>,
+    by_key: ByKey<'c>,
+}
+
+enum ByKey<'c> {
+    Indexed(Statement<'c>),
+    Collected(HashMap<i64, Vec<Twin>>),
+}
+
+impl<'c> Twins<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
+        let by_key = if schema::knows_keys(connection)? {
+            ByKey::Indexed(connection.prepare("SELECT id, serial, owner FROM tokens WHERE hmac_key = ?1")?)
+        } else {
+            let mut keys: HashMap<i64, Vec<Twin>> = HashMap::new();
+            let long = format!("SELECT id, serial, owner, secret, algorithm FROM tokens WHERE {LONG}");
+            let mut statement = connection.prepare(&long)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Some(key) = key_of(row, 3)? {
+                    keys.entry(key).or_default().push(twin(row)?);
+                }
+            }
+            ByKey::Collected(keys)
+        };
+        Ok(Self { by_secret: connection.prepare("SELECT id, serial, owner FROM tokens WHERE seed = ?1")?, by_key })
+    }
+
+    /// The tokens with that secret or key. One may be named twice.
+    pub(super) fn of(&mut self, marks: Marks) -> Result<Vec<Twin>, rusqlite::Error> {
+        let mut found = Vec::new();
+        for mark in marks.iter() {
+            found.extend(asked(&mut self.by_secret, mark)?);
+            match &mut self.by_key {
+                ByKey::Indexed(statement) => found.extend(asked(statement, mark)?),
+                ByKey::Collected(keys) => found.extend(keys.get(&mark).cloned().unwrap_or_default()),
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn asked(statement: &mut Statement<'_>, mark: i64) -> Result<Vec<Twin>, rusqlite::Error> {
+    statement.query_map([mark], twin)?.collect()
+}
+
+fn twin(row: &Row<'_>) -> Result<Twin, rusqlite::Error> {
+    let serial: String = row.get(1)?;
+    let damaged = || rusqlite::Error::InvalidColumnType(1, "serial".to_owned(), rusqlite::types::Type::Text);
+    Ok(Twin { id: row.get(0)?, serial: Serial::new(&serial).ok_or_else(damaged)?, owner: row.get(2)? })
+}
+
+/// Whether a secret that another user has is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// No.
+    Refuse,
+    /// Yes: the sysadmin has said so.
+    Allow,
+}
+
+/// The users of every app's secret.
+#[derive(Debug, Default)]
+pub(crate) struct AppSecrets(HashMap<i64, Vec<UserName>>);
+
+impl AppSecrets {
+    pub(crate) fn add(&mut self, mark: i64, user: &UserName) {
+        self.0.entry(mark).or_default().push(user.clone());
+    }
+
+    /// A user other than `user` who has an app with that secret, or with the key that HMAC makes of it.
+    pub(crate) fn other_than(&self, user: Option<&UserName>, marks: Marks) -> Option<&UserName> {
+        let users = marks.iter().filter_map(|mark| self.0.get(&mark)).flatten();
+        users.into_iter().find(|other| Some(*other) != user)
+    }
+}
+
+/// Tokens whose secrets HMAC may hash.
+pub(super) const LONG: &str = "length(secret) > 64 AND algorithm <> 'SHA512'";
+
+/// What the key of a token is found again by, from its secret and hash in two columns.
+pub(super) fn key_of(row: &Row<'_>, column: usize) -> Result<Option<i64>, rusqlite::Error> {
+    let damaged =
+        |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), rusqlite::types::Type::Blob);
+    let secret = Zeroizing::new(row.get::<_, Vec<u8>>(column)?);
+    let secret = Secret::from_bytes(secret).map_err(|_| damaged(column, "secret"))?;
+    let algorithm: Algorithm =
+        row.get::<_, String>(column + 1)?.parse().map_err(|_| damaged(column + 1, "algorithm"))?;
+    Ok(Marks::key_of(&secret, algorithm))
+}
+
+/// Looks up how far the seeds of deleted tokens were used.
+pub(super) struct Burned<'c> {
+    query: Statement<'c>,
+    is_empty: bool,
+}
+
+impl<'c> Burned<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            query: connection.prepare("SELECT watermark FROM burned WHERE seed = ?1")?,
+            is_empty: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM burned)", [], |row| row.get(0))?,
+        })
+    }
+
+    /// How far a deleted token with one of these seeds was used.
+    pub(super) fn progress(&mut self, seeds: Seeds) -> Result<Progress, rusqlite::Error> {
+        let mut progress = Progress::default();
+        if self.is_empty {
+            return Ok(progress);
+        }
+        for seed in seeds.iter() {
+            let watermark: Option<u64> = self.query.query_row([seed.to_string()], |row| row.get(0)).optional()?;
+            progress = progress.latest(Progress { watermark: watermark.map(Step), ..Progress::default() });
+        }
+        Ok(progress)
+    }
+}
