@@ -32,7 +32,7 @@ const DROP_IN: &str = include_str!("../../../etc/ssh/sshd_config.d/twofactor.con
 const SSHD: &str = "\
 @include common-auth
 auth required pam_twofactor.so
-account required pam_nologin.so
+account requisite pam_nologin.so
 account required pam_twofactor.so
 @include common-account
 @include common-session

@@ -127,8 +127,10 @@ catalogue! {
     EnrollmentImpossible "enrollment-impossible" Problem "users who should enroll at login are refused";
     /// No account line, and nobody needs one.
     NoAccountLine "no-account-line" Note "notices are not shown, and nobody could enroll at login";
-    /// An expired password ends the phase before our line.
+    /// An expired password ends the phase before our line, or decides how it ends.
     AccountLineLate "account-line-late" Note "who enrolls and changes an expired password in one login has to enroll again";
+    /// An account line refuses, and ours stores all the same.
+    StoredThoughRefused "stored-though-refused" Note "whoever that line refuses has set up a second factor all the same, for the day it lets in";
     /// A password line runs the module.
     PasswordLine "password-line" Problem "the module has nothing to say when a password is changed, and a control that makes a failure of that refuses every change";
     /// A program without root's rights runs the module.

@@ -242,6 +242,9 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             _ => taken_out(id, &what, service),
         });
     }
+    if policy.may_enroll() && account.is_none() {
+        found.extend(findings::unheard_refusals(service).iter().map(|place| of_unheard_refusal(service, place)));
+    }
     // A line that always fails is why a phase never succeeds.
     if found.iter().any(|finding| finding.id == Id::BrokenLine) {
         found.retain(|finding| finding.id != Id::NeverSucceeds);
@@ -251,6 +254,23 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
         found.push(mended_by_enabling(id, &what, service, None));
     }
     found
+}
+
+/// A line that refuses too late, or goes on after that.
+fn of_unheard_refusal(service: &Service, place: &Place) -> Finding {
+    let lines = service.phase(Phase::Account);
+    let at = |place: &Place| lines.iter().position(|line| Place::of(line) == *place);
+    let ours = lines.iter().position(|line| line.runs(OURS));
+    let what = format!("a user whom {place} ({}) refuses sets up a second factor all the same", place.text);
+    let advice = if at(place) > ours {
+        format!("put {place} above the account line of pam_twofactor, with \"requisite\"")
+    } else if place.file == service.file {
+        format!("write \"requisite\" in the place of \"required\" at {place}")
+    } else {
+        let (shared, file) = (place.file.display(), service.file.display());
+        format!("write the line of {shared} into {file}, above its include and with \"requisite\"")
+    };
+    Finding::by_hand(Id::StoredThoughRefused, what, advice)
 }
 
 /// Root runs `su` without being asked.
@@ -375,6 +395,17 @@ mod tests {
         assert_eq!(ids(elsewhere, AUTH), [Id::NoAccountLine]);
         let late = format!("{AUTH}account [new_authtok_reqd=done success=ok default=bad] pam_unix.so\n{ACCOUNT}");
         assert_eq!((ids(ENROLL, &late), ids("", &late)), (vec![Id::AccountLineLate], vec![]));
+    }
+
+    #[test]
+    fn lines_that_refuse_whom_ours_has_enrolled_matter_where_enrollment_is_the_rule() {
+        let above = format!("{AUTH}account required pam_access.so\n{ACCOUNT}");
+        assert_eq!((ids(ENROLL, &above), ids("", &above)), (vec![Id::StoredThoughRefused], vec![]));
+        let advice = found(ENROLL, &[("sshd", &above)])[0].mend.clone();
+        assert!(format!("{advice:?}").contains("requisite"), "{advice:?}");
+        assert_eq!(ids(ENROLL, &above.replace("required pam_access", "requisite pam_access")), []);
+        let below = format!("{AUTH}{ACCOUNT}account required pam_access.so\n");
+        assert_eq!(ids(ENROLL, &below), [Id::StoredThoughRefused]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::control::{Action, Outcome};
-use super::flow::{self, Accepted, Ending, Others, Ours, Primary, SoFar, Tangled};
+use super::flow::{self, Accepted, Assumed, Ending, Others, Ours, Primary, SoFar, Tangled};
 use super::modules::{Nature, OURS};
 use super::{Flaw, Kind, Line, Phase, Service};
 
@@ -49,9 +49,10 @@ pub enum Finding {
         /// The line that does it.
         by: Place,
     },
-    /// Our line does not run at the login of somebody whose password has expired, and an enrollment is not stored then.
+    /// At the login of a user whose password has expired our line does not run, or its refusal does not count: an application has
+    /// the password changed and goes on.
     SkippedWhenExpired {
-        /// The line that ends the account phase.
+        /// The line that ends the account phase, or decides how it ends.
         by: Place,
     },
     /// The phase can succeed although our line refuses.
@@ -168,6 +169,37 @@ pub fn too_late(service: &Service) -> Option<Finding> {
     Some(Finding::TooLate { ours: Place::of(lines.get(ours)?), password: Place::of(password) })
 }
 
+/// Account lines whose refusal does not keep our line from storing a second factor: those below ours, and those above whose
+/// refusal does not end the phase. Expiry that pam_unix tells is asked for before anything is stored.
+pub fn unheard_refusals(service: &Service) -> Vec<Place> {
+    let lines = service.phase(Phase::Account);
+    let refuses = |at: usize, line: &&&Line| {
+        let can_refuse = line.kind == Kind::Module
+            && matches!(Nature::of(line), Nature::Primary | Nature::Silent | Nature::Unknown)
+            && !line.runs("pam_unix.so");
+        // The others accept, or those that could end the phase or leave lines out have nothing to say.
+        can_refuse
+            && [Assumed::Passes, Assumed::Abstains].into_iter().any(|deciders| {
+                let ends = |said: Assumed| {
+                    let assumed = |other: usize, line: &Line| {
+                        let others = if !line.runs(OURS) && decides(line) { deciders } else { Assumed::Passes };
+                        if other == at { said } else { others }
+                    };
+                    flow::endings_assuming(&lines, &assumed)
+                        .is_ok_and(|all| all.iter().any(|one| one.so_far == SoFar::Failure && one.ours == Ours::Passed))
+                };
+                ends(Assumed::Refuses) && !ends(Assumed::Passes)
+            })
+    };
+    let found = lines.iter().enumerate().filter(|(at, line)| refuses(*at, line));
+    found.map(|(_, line)| Place::of(line)).collect()
+}
+
+/// Whether the success of a line ends its stack or leaves lines out.
+fn decides(line: &Line) -> bool {
+    line.actions.actions(Outcome::Success).iter().any(|action| matches!(action, Action::Done | Action::Jump(_)))
+}
+
 /// How far the account line of a service is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountLine {
@@ -234,9 +266,17 @@ impl Examined<'_> {
     fn about(&self, ending: &Ending) -> Option<Finding> {
         let phase = self.phase;
         match (phase, ending.so_far, ending.primary, ending.ours) {
-            (_, SoFar::Nothing | SoFar::Tolerated | SoFar::Failure, ..) => None,
+            (_, SoFar::Nothing | SoFar::Tolerated | SoFar::Failure, ..) | (Phase::Auth, SoFar::ExpiredPassword, ..) => {
+                None
+            }
+            (_, SoFar::ExpiredPassword, _, Ours::Refused) => {
+                let says = |step: &&flow::Step| {
+                    step.outcome == Outcome::NewPassword && matches!(step.action, Action::Bad | Action::Die)
+                };
+                Some(Finding::SkippedWhenExpired { by: self.place(ending.path.iter().find(says)?.line)? })
+            }
             (_, _, _, Ours::Refused) => self.overruled(ending),
-            (Phase::Account, SoFar::NewPassword, _, Ours::NotRun) => {
+            (Phase::Account, SoFar::NewPassword | SoFar::ExpiredPassword, _, Ours::NotRun) => {
                 Some(Finding::SkippedWhenExpired { by: self.skipping(ending)? })
             }
             (Phase::Auth, SoFar::Success, Primary::Refused, _) => {
@@ -309,7 +349,11 @@ impl fmt::Display for Finding {
                 write!(formatter, "{by} ({}) lets the first factor alone be enough", by.text)
             }
             Self::SkippedWhenExpired { by } => {
-                write!(formatter, "{by} ({}) leaves pam_twofactor out when the password has expired", by.text)
+                write!(
+                    formatter,
+                    "{by} ({}) outweighs pam_twofactor, or leaves it out, when the password has expired",
+                    by.text
+                )
             }
             Self::Overruled { ours, by: None, .. } => {
                 write!(formatter, "{ours} ({}) cannot refuse: its control lets a refusal pass", ours.text)
@@ -505,7 +549,7 @@ mod tests {
         assert_eq!(account(""), ["no account"]);
         assert_eq!(
             account("account sufficient pam_localuser.so\naccount required pam_twofactor.so\n"),
-            ["account skipped by 3", "expired by 3"]
+            ["account skipped by 3"]
         );
         assert_eq!(
             account("account optional pam_twofactor.so\naccount required pam_unix.so\n"),
@@ -518,6 +562,39 @@ mod tests {
             account("account requisite pam_deny.so\naccount required pam_twofactor.so\n"),
             ["account never succeeds"]
         );
+    }
+
+    #[test]
+    fn refusals_that_keep_our_line_from_nothing_are_found() {
+        let unheard = |text: &str| {
+            let service = Service::from_text("s", Path::new("/nonexistent/s"), text, &[]).unwrap();
+            unheard_refusals(&service).iter().map(|place| place.number).collect::<Vec<_>>()
+        };
+        let ours = "account required pam_twofactor.so\n";
+        assert_eq!(unheard(&format!("account required pam_access.so\naccount required pam_unix.so\n{ours}")), [1]);
+        assert_eq!(unheard(&format!("account requisite pam_access.so\naccount required pam_unix.so\n{ours}")), []);
+        assert_eq!(unheard(&format!("{ours}account required pam_access.so\n")), [2]);
+        let debian = "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\n\
+                      account requisite pam_deny.so\naccount required pam_permit.so\n";
+        assert_eq!(unheard(&format!("{ours}{debian}")), []);
+        assert_eq!(unheard(&format!("account required pam_nologin.so\n{ours}{debian}")), [1]);
+        let ldap = debian
+            .replace("success=1", "success=2")
+            .replace("account requisite", "account [success=1 default=ignore] pam_ldap.so\naccount requisite");
+        assert_eq!(unheard(&format!("{ours}{ldap}")), [3]);
+        let fedora = "account required pam_unix.so\naccount sufficient pam_localuser.so\n\
+                      account [default=bad success=ok user_unknown=ignore] pam_sss.so\naccount required pam_permit.so\n";
+        assert_eq!(unheard(&format!("{ours}{fedora}")), [4]);
+        assert_eq!(unheard("account required pam_access.so\n"), [], "nothing is stored there");
+    }
+
+    #[test]
+    fn an_expired_password_that_outweighs_our_refusal_is_found() {
+        let auth = "auth required pam_unix.so\nauth required pam_twofactor.so\n";
+        let sss = "account [default=bad success=ok user_unknown=ignore] pam_sss.so\n";
+        assert_eq!(found(&format!("{auth}{sss}{ACCOUNT}")), ["expired by 3"]);
+        assert_eq!(found(&format!("{auth}{ACCOUNT}{sss}")), [""; 0]);
+        assert_eq!(found(&format!("{auth}account [success=ok default=die] pam_unix.so\n{ACCOUNT}")), ["expired by 3"]);
     }
 
     #[test]

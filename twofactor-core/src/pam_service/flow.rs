@@ -29,8 +29,31 @@ pub enum SoFar {
     NewPassword,
     /// A failure that was said to be ok. At the end: that failure.
     Tolerated,
-    /// A failure.
+    /// A failure whose code says that the password has expired. At the end of an account phase applications have it changed and
+    /// go on, whatever refused behind it.
+    ExpiredPassword,
+    /// Any other failure.
     Failure,
+}
+
+impl SoFar {
+    /// Whether an application lets in at such an end of the account phase; an expired password is changed on the way.
+    pub(super) fn lets_in(self) -> bool {
+        match self {
+            Self::Success | Self::NewPassword | Self::ExpiredPassword => true,
+            Self::Nothing | Self::Tolerated | Self::Failure => false,
+        }
+    }
+
+    /// What libpam thinks once a module has returned what counts as a failure: its code is the phase's, unless there was another
+    /// failure before.
+    fn refused(self, outcome: Outcome) -> Self {
+        match (self, outcome) {
+            (Self::ExpiredPassword | Self::Failure, _) => self,
+            (_, Outcome::NewPassword) => Self::ExpiredPassword,
+            _ => Self::Failure,
+        }
+    }
 }
 
 /// What became of the first factor.
@@ -129,6 +152,8 @@ pub enum Assumed {
     Refuses,
     /// It has something to say.
     Decides,
+    /// It has nothing to say.
+    Abstains,
 }
 
 /// Every way in which `lines`, those of one phase, can end. `is_missing` says of a line whether its module is not there.
@@ -164,14 +189,16 @@ fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
         (Kind::Module, Nature::Primary, Assumed::Nothing) if modules::always_decides(line) => {
             &[Outcome::Success, Outcome::Failure]
         }
-        (Kind::Module, Nature::Ours | Nature::Primary | Nature::Silent | Nature::Unknown, Assumed::Nothing) => {
-            match line.phase {
-                Phase::Account => &[Outcome::Success, Outcome::Ignore, Outcome::NewPassword, Outcome::Failure],
-                Phase::Auth | Phase::Session | Phase::Password => {
-                    &[Outcome::Success, Outcome::Ignore, Outcome::Failure]
-                }
-            }
+        (Kind::Module, _, Assumed::Abstains) => &[Outcome::Ignore],
+        // Passwords and their age are the business of none of these.
+        (Kind::Module, Nature::Ours | Nature::Silent, Assumed::Nothing) => {
+            &[Outcome::Success, Outcome::Ignore, Outcome::Failure]
         }
+        (Kind::Module, Nature::Ours | Nature::Silent, Assumed::Decides) => &[Outcome::Success, Outcome::Failure],
+        (Kind::Module, Nature::Primary | Nature::Unknown, Assumed::Nothing) => match line.phase {
+            Phase::Account => &[Outcome::Success, Outcome::Ignore, Outcome::NewPassword, Outcome::Failure],
+            Phase::Auth | Phase::Session | Phase::Password => &[Outcome::Success, Outcome::Ignore, Outcome::Failure],
+        },
         (Kind::Module, _, Assumed::Decides) => match line.phase {
             Phase::Account => &[Outcome::Success, Outcome::NewPassword, Outcome::Failure],
             Phase::Auth | Phase::Session | Phase::Password => &[Outcome::Success, Outcome::Failure],
@@ -297,13 +324,14 @@ impl Walk<'_> {
                     (SoFar::Nothing | SoFar::Success, Outcome::Success) => SoFar::Success,
                     (SoFar::Nothing | SoFar::Success, Outcome::NewPassword) => SoFar::NewPassword,
                     (SoFar::Nothing | SoFar::Success, _) => SoFar::Tolerated,
-                    (SoFar::NewPassword | SoFar::Tolerated | SoFar::Failure, _) => so_far,
+                    (SoFar::NewPassword | SoFar::Tolerated | SoFar::ExpiredPassword | SoFar::Failure, _) => so_far,
                 };
-                let ends = action == Action::Done && so_far != SoFar::Failure;
+                let has_failed = matches!(so_far, SoFar::ExpiredPassword | SoFar::Failure);
+                let ends = action == Action::Done && !has_failed;
                 (so_far, if ends { self.behind(now.line, line.depth) } else { following })
             }
-            Action::Bad => (SoFar::Failure, following),
-            Action::Die => (SoFar::Failure, self.behind(now.line, line.depth)),
+            Action::Bad => (so_far.refused(outcome), following),
+            Action::Die => (so_far.refused(outcome), self.behind(now.line, line.depth)),
             // Outside of every substack that is how it began.
             Action::Reset => match line.depth.checked_sub(1) {
                 Some(level) => (now.entered.get(level).copied().unwrap_or(SoFar::Nothing), following),
@@ -461,6 +489,23 @@ mod tests {
         let ways = ways(Phase::Account, stack, "");
         assert!(ways.contains(&(SoFar::NewPassword, Primary::NotAsked, Ours::NotRun)), "{ways:?}");
         assert!(!ways.iter().any(|way| way.0 == SoFar::Success && way.2 == Ours::NotRun), "{ways:?}");
+    }
+
+    /// The first failure gives a phase its code (libpam/pam_dispatch.c). Where that is PAM_NEW_AUTHTOK_REQD, sshd, login and su have
+    /// the password changed and go on.
+    #[test]
+    fn a_refusal_that_says_that_the_password_has_expired_outweighs_later_ones() {
+        let ours = "account required pam_twofactor.so\n";
+        for control in ["[success=ok default=bad]", "[default=bad success=ok user_unknown=ignore]"] {
+            let ways = ways(Phase::Account, &format!("account {control} pam_sss.so\n{ours}"), "");
+            assert!(ways.contains(&(SoFar::ExpiredPassword, Primary::NotAsked, Ours::Refused)), "{ways:?}");
+            let before = self::ways(Phase::Account, &format!("{ours}account {control} pam_sss.so\n"), "");
+            assert!(!before.iter().any(|way| way.0 != SoFar::Failure && way.2 == Ours::Refused), "{before:?}");
+        }
+        let dies = ways(Phase::Account, &format!("account [success=ok default=die] pam_unix.so\n{ours}"), "");
+        assert!(dies.contains(&(SoFar::ExpiredPassword, Primary::NotAsked, Ours::NotRun)), "{dies:?}");
+        let silent = ways(Phase::Account, &format!("account [success=ok default=die] pam_access.so\n{ours}"), "");
+        assert!(!silent.iter().any(|way| way.0 == SoFar::ExpiredPassword), "it knows no passwords: {silent:?}");
     }
 
     #[test]

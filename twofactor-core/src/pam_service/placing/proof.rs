@@ -1,11 +1,11 @@
 //! Whether a text does what it is for: every way that its phases can end is looked at.
 
-use super::super::control::{Action, Outcome};
+use super::super::control::Outcome;
 use super::super::findings::{self, Finding, Place};
 use super::super::flow::together::{self, Pair};
 use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled};
-use super::super::modules::{Nature, OURS};
-use super::super::{Kind, Line, Phase, Service};
+use super::super::modules::Nature;
+use super::super::{Line, Phase, Service};
 
 /// Whether something is wrong with our lines, as opposed to worth knowing.
 pub(super) fn matters(finding: &Finding) -> bool {
@@ -109,12 +109,9 @@ pub(super) fn account(before: &Service, after: &Service, is_missing: fn(&Line) -
     let found = findings::of(after, &|_| false).into_iter();
     found.into_iter().find(|one| matches!(one, Finding::SkippedWhenExpired { .. })).map_or(Ok(()), Err)?;
     let (before, after) = (before.phase(Phase::Account), after.phase(Phase::Account));
-    if let Some(line) = after.iter().take_while(|line| !line.runs(OURS)).find(|line| dies_of_expiry(line)) {
-        return Err(Finding::SkippedWhenExpired { by: Place::of(line) });
-    }
     let pairs = together::pairs(&before, &after, Outcome::Success, &assuming(is_missing, Assumed::Decides))
         .map_err(|Tangled| Finding::Tangled(Phase::Account))?;
-    let opened = |pair: &&Pair| lets_in(pair.after) && !lets_in(pair.before);
+    let opened = |pair: &&Pair| pair.after.lets_in() && !pair.before.lets_in();
     match pairs.iter().find(opened) {
         Some(pair) => {
             let by = pair.by.and_then(|at| before.get(at)).map_or_else(nowhere, |line| Place::of(line));
@@ -124,23 +121,9 @@ pub(super) fn account(before: &Service, after: &Service, is_missing: fn(&Line) -
     }
 }
 
-/// Whether a line ends the phase at an expired password with a refusal that says so. An application has the password changed then
-/// and goes on, as it does where the phase accepts.
-fn dies_of_expiry(line: &Line) -> bool {
-    line.kind == Kind::Module
-        && line.depth == 0
-        && matches!(Nature::of(line), Nature::Primary | Nature::Unknown)
-        && line.actions.actions(Outcome::NewPassword).contains(&Action::Die)
-}
-
 /// What is taken for granted about a line: that its module is not there, or else `there`.
 fn assuming(is_missing: fn(&Line) -> bool, there: Assumed) -> impl Fn(&Line) -> Assumed {
     move |line| if is_missing(line) { Assumed::Missing } else { there }
-}
-
-/// Whether the account phase ends so that a login goes on; an expired password is changed on the way.
-fn lets_in(so_far: SoFar) -> bool {
-    matches!(so_far, SoFar::Success | SoFar::NewPassword)
 }
 
 /// Whether the account phase does what it is for, and lets in whom it let in.
@@ -148,7 +131,7 @@ pub(super) fn keeps_account(before: &Service, after: &Service, is_missing: fn(&L
     let (old, new) = (before.phase(Phase::Account), after.phase(Phase::Account));
     account(before, after, is_missing).is_ok()
         && together::pairs(&old, &new, Outcome::Ignore, &assuming(is_missing, Assumed::Nothing))
-            .is_ok_and(|pairs| pairs.iter().all(|pair| lets_in(pair.before) == lets_in(pair.after)))
+            .is_ok_and(|pairs| pairs.iter().all(|pair| pair.before.lets_in() == pair.after.lets_in()))
 }
 
 /// The first factor behind whose refusal our line runs, in a service whose other lines had to change for ours.
