@@ -41,7 +41,7 @@ pub fn open(source: impl Read + Seek, given: &Given) -> Result<SeedFile, ImportE
 pub mod fuzz {
     use std::io::Cursor;
 
-    use twofactor_core::import::{self, Format, Options};
+    use twofactor_core::import::{self, Format, Options, SerialFrom};
 
     use super::Given;
 
@@ -62,9 +62,18 @@ pub mod fuzz {
         read(bytes, &Given::password(b"secret"), Format::Auto)
     }
 
+    /// Vendors' own forms and the exports of authenticator apps.
+    pub fn records(bytes: &[u8]) -> usize {
+        let options = Options { serial_from: Some(SerialFrom::Label), ..Options::default() };
+        read_with(bytes, &Given::default(), &options)
+    }
+
     fn read(bytes: &[u8], given: &Given, format: Format) -> usize {
-        let options = Options { format, ..Options::default() };
-        let Ok(file) = import::open(Cursor::new(bytes), &options, &mut given.clone()) else { return 0 };
+        read_with(bytes, given, &Options { format, ..Options::default() })
+    }
+
+    fn read_with(bytes: &[u8], given: &Given, options: &Options) -> usize {
+        let Ok(file) = import::open(Cursor::new(bytes), options, &mut given.clone()) else { return 0 };
         let (mut rows, mut good, mut reached) = (0, 0, 0);
         for row in file.rows() {
             assert!(row.reached >= reached && row.reached <= file.size_hint(), "rows come in order");

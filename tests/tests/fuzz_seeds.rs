@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::fuzzing;
 use twofactor_tests::random::Random;
+use twofactor_tests::seeds::fuzz;
 
 const DAMAGED: usize = 1500;
 
@@ -96,4 +97,19 @@ fn no_value_forges_a_line_of_the_log() {
 #[test]
 fn answers_are_digits_or_no_guess() {
     replay("answer", fuzzing::answer);
+}
+
+#[test]
+fn damaged_pskc_is_refused_or_read_whole() {
+    replay("pskc", |bytes| fuzz::pskc(bytes) > 0);
+}
+
+#[test]
+fn damaged_zip_files_are_refused_or_read_whole() {
+    replay("zip_csv", |bytes| fuzz::zip_csv(bytes) > 0);
+}
+
+#[test]
+fn damaged_records_of_vendors_and_apps_are_refused_or_read_whole() {
+    replay("records", |bytes| fuzz::records(bytes) > 0);
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use twofactor_core::import::{ErrorKind, ImportError, SeedFile};
+use twofactor_core::import::{self, ErrorKind, ImportError, Options, SeedFile, SerialFrom};
 use twofactor_core::otp::Kind;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::requirements::{self, PYTHON};
@@ -358,14 +358,45 @@ with open('tokens.csv', 'w') as file:
 
 #[test]
 fn what_the_fuzz_targets_start_from_is_read_as_they_read_it() {
-    for (target, read, good) in
-        [("csv", fuzz::csv as fn(&[u8]) -> usize, 11), ("pskc", fuzz::pskc, 6), ("zip_csv", fuzz::zip_csv, 6)]
-    {
+    for (target, read, good) in [
+        ("csv", fuzz::csv as fn(&[u8]) -> usize, 11),
+        ("pskc", fuzz::pskc, 8),
+        ("zip_csv", fuzz::zip_csv, 6),
+        ("records", fuzz::records, 16),
+    ] {
         let corpus = workspace().join("tests/fuzz/corpus").join(target);
         let files = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path());
         let opened: Vec<_> = files.filter(|path| read(&fs::read(path).unwrap()) > 0).collect();
         assert!(opened.len() >= good, "of {} only these hold tokens: {opened:?}", corpus.display());
     }
+}
+
+/// The kinds of files that the manual lists, in its words.
+fn kinds_in_the_manual() -> Vec<String> {
+    let manual = fs::read_to_string(workspace().join("man/twofactor.8")).unwrap();
+    let (_, section) = manual.split_once(".SH SEED FILES\n").unwrap();
+    let (_, list) = section.split_once("is\nfor both.\n").or_else(|| section.split_once("for both.\n")).unwrap();
+    let (list, _) = list.split_once(".PP\n").unwrap();
+    let lines: Vec<&str> = list.lines().collect();
+    let headings = lines.windows(2).filter(|pair| matches!(pair[0], ".TP" | ".TQ"));
+    headings.map(|pair| pair[1].strip_prefix(".I ").unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_kinds_of_the_manual_are_those_that_are_read() {
+    let options = Options { serial_from: Some(SerialFrom::Label), ..Options::default() };
+    let mut read = vec!["tables".to_owned(), "PSKC (RFC 6030)".to_owned()];
+    for entry in fs::read_dir(workspace().join("tests/fuzz/corpus/records")).unwrap() {
+        let source = File::open(entry.unwrap().path()).unwrap();
+        let file = import::open(source, &options, &mut Given::default()).unwrap();
+        assert!(file.rows().all(|row| row.token.is_ok()), "{}", file.form());
+        read.push(file.form().to_string());
+    }
+    let mut listed = kinds_in_the_manual();
+    listed.sort();
+    read.sort();
+    read.dedup();
+    assert_eq!(listed, read);
 }
 
 // PSKC as another program writes it.
@@ -429,4 +460,183 @@ fn pskc_of_another_program_opens_with_password_and_pre_shared_key() {
     folder.write("transport.key", (0..32).collect::<Vec<u8>>());
     folder.run("zip", &[&"-q", &"-P", &PASSWORD, &"both.zip", &"tokens.xml", &"transport.key"]);
     opens(&folder.path("both.zip"), PASSWORD.as_bytes(), 3);
+}
+
+// Ways to pack beyond the usual, as real packers do it.
+
+#[test]
+fn zip_files_of_every_method_that_packers_offer_open() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("methods");
+    folder.write("tokens.csv", table());
+    let password = format!("-p{PASSWORD}");
+    for method in ["BZip2", "LZMA"] {
+        for cipher in ["AES256", "ZipCrypto"] {
+            let name = format!("{method}-{cipher}.zip");
+            let (method, cipher) = (format!("-mm={method}"), format!("-mem={cipher}"));
+            folder.run("7z", &[&"a", &"-tzip", &cipher, &method, &password, &name, &"tokens.csv"]);
+            opens(&folder.path(&name), PASSWORD.as_bytes(), 1000);
+            is_locked(&folder.path(&name));
+        }
+    }
+    folder.run("zip", &[&"-q", &"-Z", &"bzip2", &"bzip2.zip", &"tokens.csv"]);
+    // Its entry says zip64, as it came from a pipe, and so does its end.
+    folder.run("sh", &[&"-c", &"zip -q -fz - - < tokens.csv > zip64.zip"]);
+    // zstd and xz, by a program that puts together what the compressors made.
+    folder.python(
+        "
+import struct, zlib, subprocess
+data = open('tokens.csv', 'rb').read()
+for number, program in ((93, 'zstd'), (95, 'xz')):
+    packed = subprocess.run([program, '-q', '-c'], input=data, stdout=subprocess.PIPE, check=True).stdout
+    name = b'tokens.csv'
+    fields = struct.pack('<HHHHHIIIHH', 63, 0, number, 0, 0x5b6f, zlib.crc32(data), len(packed), len(data), len(name), 0)
+    local = b'PK\\3\\4' + fields + name + packed
+    central = b'PK\\1\\2' + struct.pack('<H', 63) + fields + struct.pack('<HHHII', 0, 0, 0, 0, 0) + name
+    end = b'PK\\5\\6' + struct.pack('<HHHHIIH', 0, 0, 1, 1, len(central), len(local), 0)
+    open(program + '.zip', 'wb').write(local + central + end)
+",
+    );
+    // Behind a program, as a self-extracting archive is.
+    folder.run(
+        "sh",
+        &[&"-c", &"cat /bin/true bzip2.zip > bzip2.exe && cp bzip2.exe adjusted.exe && zip -q -A adjusted.exe"],
+    );
+    for name in ["bzip2.zip", "zip64.zip", "zstd.zip", "xz.zip", "bzip2.exe", "adjusted.exe"] {
+        opens(&folder.path(name), b"", 1000);
+    }
+}
+
+#[test]
+fn what_cannot_be_unpacked_is_named_before_a_password_is_asked_for() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("foreign");
+    folder.write("tokens.csv", table());
+    let password = format!("-p{PASSWORD}");
+    folder.run("7z", &[&"a", &"-tzip", &"-mm=PPMd", &"-mem=AES256", &password, &"ppmd.zip", &"tokens.csv"]);
+    folder.run("7z", &[&"a", &"-mhe=on", &password, &"seeds.7z", &"tokens.csv"]);
+    folder.run("sh", &[&"-c", &"gzip -c tokens.csv > a.gz; bzip2 -c tokens.csv > a.bz2; xz -c tokens.csv > a.xz; xz --format=lzma -c tokens.csv > a.lzma; tar -cf a.tar tokens.csv; tar -czf a.tgz tokens.csv"]);
+    folder.python("import random; open('noise', 'wb').write(random.Random(1).randbytes(200000))");
+    folder.run("sh", &[&"-c", &"zip -q -s 64k split.zip noise tokens.csv"]);
+    folder.run(
+        "sh",
+        &[
+            &"-c",
+            &"openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=a -days 2 2>/dev/null
+            openssl cms -encrypt -in tokens.csv -out a.p7m cert.pem
+            openssl cms -encrypt -in tokens.csv -outform DER -out a.der cert.pem
+            openssl cms -encrypt -in tokens.csv -outform PEM -out a.pem cert.pem",
+        ],
+    );
+    for (name, expected, hint) in [
+        ("ppmd.zip", "tokens.csv in the zip file is packed with PPMd", "7z x -so FILE tokens.csv | "),
+        ("seeds.7z", "a 7z archive", "7z x -so FILE | "),
+        ("a.gz", "gzip", "gzip -dc FILE | "),
+        ("a.tgz", "gzip", "gzip -dc FILE | "),
+        ("a.bz2", "bzip2", "bzip2 -dc FILE | "),
+        ("a.xz", "xz", "xz -dc FILE | "),
+        ("a.lzma", "xz", "xz -dc FILE | "),
+        ("a.tar", "a tar archive", "tar -xOf FILE | "),
+        ("split.zip", "one part of a zip file", "zip -s 0 FILE --out WHOLE.zip"),
+        ("split.z01", "one part of a zip file", "zip -s 0 FILE --out WHOLE.zip"),
+        ("a.p7m", "S/MIME", "openssl cms -decrypt -in FILE "),
+        ("a.der", "S/MIME", "openssl cms -decrypt -inform DER -in FILE "),
+        ("a.pem", "S/MIME", "openssl cms -decrypt -inform PEM -in FILE "),
+    ] {
+        let error = seeds::open(File::open(folder.path(name)).unwrap(), &Given::default()).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(expected) && error.kind() == ErrorKind::Invalid, "{name}: {error}");
+        assert!(error.hint().unwrap().contains(hint), "{name}: {:?}", error.hint());
+    }
+    // The commands do what they are there for.
+    for (command, file) in [
+        ("7z x -so ppmd.zip tokens.csv -pcorrect\\ horse", "ppmd"),
+        ("gzip -dc a.gz", "gz"),
+        ("bzip2 -dc a.bz2", "bz2"),
+        ("xz -dc a.lzma", "lzma"),
+        ("tar -xOf a.tar", "tar"),
+        ("openssl cms -decrypt -in a.p7m -inkey key.pem", "p7m"),
+        ("openssl cms -decrypt -inform DER -in a.der -inkey key.pem", "der"),
+    ] {
+        folder.run("sh", &[&"-c", &format!("{command} > out.{file}")]);
+        opens(&folder.path(&format!("out.{file}")), b"", 1000);
+    }
+}
+
+#[test]
+fn a_zip64_file_that_lies_about_its_counts_is_refused() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("zip64");
+    folder.write("tokens.csv", table());
+    folder.run("sh", &[&"-c", &"zip -q -fz - - < tokens.csv > good.zip"]);
+    folder.python(
+        "
+import struct
+good = open('good.zip', 'rb').read()
+record = good.rindex(b'PK\\6\\6')
+locator = good.rindex(b'PK\\6\\7')
+def forge(name, at, format, *values):
+    forged = bytearray(good)
+    struct.pack_into(format, forged, at, *values)
+    open(name, 'wb').write(forged)
+forge('count.zip', record + 24, '<QQ', 1 << 40, 1 << 40)
+forge('size.zip', record + 4, '<Q', 1 << 30)
+forge('elsewhere.zip', locator + 8, '<Q', 0)
+",
+    );
+    opens(&folder.path("good.zip"), b"", 1000);
+    for name in ["count.zip", "size.zip", "elsewhere.zip"] {
+        let said = harmless(&folder.path(name));
+        assert!(said.contains("TooLarge") || said.contains("Invalid"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn pskc_under_every_cipher_of_another_program_opens() {
+    if !packers() || !requirements::python_modules_met(&["pskc"]) {
+        return;
+    }
+    let folder = Folder::new("pskc-ciphers");
+    for (algorithm, length) in [
+        ("tripledes-cbc", 24_u8),
+        ("kw-aes128", 16),
+        ("kw-aes192", 24),
+        ("kw-aes256", 32),
+        ("camellia128-cbc", 16),
+        ("camellia192-cbc", 24),
+        ("camellia256-cbc", 32),
+        ("kw-camellia128", 16),
+        ("kw-camellia192", 24),
+        ("kw-camellia256", 32),
+    ] {
+        let setup = format!(
+            "container.encryption.setup_preshared_key(key=bytes(range({length})), algorithm='{algorithm}')
+container.mac.setup() if '-cbc' in '{algorithm}' else None"
+        );
+        pskc(&folder, &setup);
+        let key: Vec<u8> = (0..length).collect();
+        pskc_opens(&folder, &Given { key: Some(key.clone()), password: None });
+        let wrong = Given { key: Some(key.iter().rev().copied().collect()), password: None };
+        let error = seeds::open(File::open(folder.path("tokens.xml")).unwrap(), &wrong).map(|_| ()).unwrap_err();
+        assert!(matches!(error, ImportError::WrongKey), "{algorithm}: {error}");
+    }
+    // 3DES key wrap takes whole blocks alone: a secret of 24 bytes.
+    folder.python(
+        "
+from pskc import PSKC
+container = PSKC()
+container.add_key(id='k', serial='1', secret=b'123456789012345678901234', response_length=6,
+    algorithm='urn:ietf:params:xml:ns:keyprov:pskc:hotp', counter=0)
+container.encryption.setup_preshared_key(key=bytes(range(24)), algorithm='kw-tripledes')
+container.write('tokens.xml')
+",
+    );
+    let given = Given { key: Some((0..24).collect()), password: None };
+    let file = seeds::open(File::open(folder.path("tokens.xml")).unwrap(), &given).unwrap();
+    assert_eq!(file.rows().next().unwrap().token.unwrap().secret.expose(), b"123456789012345678901234");
 }

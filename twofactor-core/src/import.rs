@@ -18,29 +18,43 @@ use zeroize::Zeroizing;
 
 use crate::otp::{Algorithm, Digits, Period};
 
+mod aladdin;
+mod apps;
 mod characters;
 mod columns;
 mod container;
+mod deepnet;
 mod delimited;
+mod entries;
 mod error;
+mod json;
 mod note;
 mod offer;
+mod phenixid;
 mod pskc;
+mod pskc_codes;
 mod pskc_crypto;
+mod rcdevs;
 mod recognition;
+mod records;
+mod safeword;
 mod seed_encoding;
 mod table;
 mod xml;
+mod yubico;
 
+pub use apps::{App, SerialFrom};
 pub use error::{ErrorKind, ImportError, PskcError};
 pub use note::{Aspect, Assumption, Container, Content, Explanation, Form, Note, Part, Unexplained};
 pub use offer::{KeyRejection, Offered, Parameter, Rejection};
 pub use recognition::Foreign;
+pub use records::Kind;
 pub use seed_encoding::Encoding;
 
-use container::{Entry, Sort};
+use container::{Content as EntryContent, Entry};
 use pskc::Pskc;
 use recognition::Beginning;
+use records::Records;
 use table::Table;
 
 /// The largest file, in bytes.
@@ -59,10 +73,14 @@ const MOST_COLUMNS: usize = 16;
 const MOST_NOTES: usize = 32;
 
 /// What a person says about a file, because the file does not, or says it wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     /// What the file is.
     pub format: Format,
+    /// The entry of a zip file that holds the seeds; else all are looked at.
+    pub entry: Option<String>,
+    /// The field of an authenticator app's entry that becomes the serial number.
+    pub serial_from: Option<SerialFrom>,
     /// How secrets are written; else decided per file.
     pub encoding: Option<Encoding>,
     /// TOTP or HOTP.
@@ -125,6 +143,8 @@ struct Document {
     entry: Option<Arc<str>>,
     text: Zeroizing<Vec<u8>>,
     reading: Reading,
+    /// The zip entry that it is was encrypted.
+    encrypted: bool,
     /// How many bytes of other documents stand before it.
     before: u64,
 }
@@ -133,6 +153,7 @@ struct Document {
 enum Reading {
     Delimited(Table),
     Pskc(Pskc),
+    Records(Records),
 }
 
 /// One row, and where it stood.
@@ -189,31 +210,46 @@ pub fn open<R: Read + Seek>(
     let mut start = Zeroizing::new(Vec::with_capacity(recognition::ENOUGH));
     source.by_ref().take(length_of(recognition::ENOUGH)).read_to_end(&mut start)?;
     source.rewind()?;
-    let (container, sha256, entries) = match recognition::recognise(&start) {
+    let mut beginning = recognition::recognise(&start);
+    // A self-extracting archive begins as a program does, the last part of a split one as anything.
+    let unlikely = matches!(beginning, Beginning::Foreign(Foreign::Program)) || !characters::is_text(&start);
+    if beginning != Beginning::Zip && unlikely && container::ends_like_zip(&mut source)? {
+        beginning = Beginning::Zip;
+    }
+    let (container, sha256, entries) = match beginning {
         Beginning::Foreign(foreign) => return Err(ImportError::Foreign(foreign)),
         Beginning::Zip => {
             // What a zip file is refused for shows early, so its digest can wait.
-            let entries = container::unpack(&mut source, &mut asked, &mut notes)?;
+            let entries = container::unpack(&mut source, options.entry.as_deref(), &mut asked)?;
             (Container::Zip, digest(&mut source)?, entries)
         }
+        Beginning::Text if options.entry.is_some() => return Err(ImportError::NotZip),
         Beginning::Text => {
             let bytes = take_in(&mut source, size)?;
             let sha256 = Sha256::digest(&bytes).into();
-            (Container::Plain, sha256, vec![Entry { name: "".into(), sort: Sort::Seeds, encrypted: false, bytes }])
+            let content = EntryContent::Bytes(bytes);
+            (Container::Plain, sha256, vec![Entry { name: "".into(), encrypted: false, content }])
         }
     };
     // What was assumed about the rows comes first: there may be many notes about entries.
     let about_entries = std::mem::take(&mut notes);
-    let documents = read_all(container, entries, options, &mut asked, &mut notes)?;
+    let documents = entries::read(container, entries, options, &mut asked, &mut notes)?;
     notes.extend(about_entries);
     // However many notes there are, those that `--strict` asks about are not among the ones left out.
     notes.sort_by_key(|note| !note.is_doubt());
     let content = match documents.first().map(|document| &document.reading) {
         Some(Reading::Delimited(table)) => Content::Delimited(table.encoding),
         Some(Reading::Pskc(_)) => Content::Pskc,
+        Some(Reading::Records(records)) => Content::Records(records.kind),
         None => return Err(ImportError::NoRows),
     };
-    Ok(SeedFile { sha256, form: Form { container, content }, notes: bounded(notes), options: *options, documents })
+    Ok(SeedFile {
+        sha256,
+        form: Form { container, content },
+        notes: bounded(notes),
+        options: options.clone(),
+        documents,
+    })
 }
 
 /// Every note once, and no more than a person reads.
@@ -256,69 +292,6 @@ fn take_in(source: &mut impl Read, size: u64) -> Result<Zeroizing<Vec<u8>>, Impo
     Ok(bytes)
 }
 
-/// Reads all entries that hold rows. A text beside them that holds none is a README, not an error.
-fn read_all(
-    container: Container,
-    mut entries: Vec<Entry>,
-    options: &Options,
-    asked: &mut Asked<'_>,
-    notes: &mut Vec<Note>,
-) -> Result<Vec<Document>, ImportError> {
-    take_key_beside(&mut entries, asked, notes);
-    let alone = entries.len() == 1;
-    let (mut documents, mut unusable, mut in_the_clear) = (Vec::new(), Vec::new(), Vec::new());
-    for Entry { name, sort, encrypted, bytes } in entries {
-        let entry = (container == Container::Zip).then_some(name);
-        let mut of_this = Vec::new();
-        let document = Document::read(entry.clone(), bytes, options, asked, &mut of_this);
-        let may_be_readme = !alone && matches!(sort, Sort::Text | Sort::Key);
-        match document {
-            Ok(document) if !may_be_readme || document.usable() > 0 => {
-                notes.append(&mut of_this);
-                in_the_clear.extend(entry.filter(|_| !encrypted).map(|entry| Note::InTheClear(entry.to_string())));
-                documents.push(document);
-            }
-            Err(error) if !may_be_readme || matches!(error.kind(), ErrorKind::WrongKey | ErrorKind::Io) => {
-                return Err(error);
-            }
-            unusable_document => unusable.push((entry, of_this, unusable_document)),
-        }
-    }
-    if documents.is_empty() {
-        // No entry has rows: then the first says why.
-        let (_, mut of_this, document) = unusable.into_iter().next().ok_or(ImportError::NoRows)?;
-        notes.append(&mut of_this);
-        documents.push(document?);
-    } else {
-        notes.extend(unusable.into_iter().filter_map(|(entry, ..)| Some(Note::Ignored(entry?.to_string()))));
-    }
-    notes.append(&mut in_the_clear);
-    let (mut before, mut rows) = (0, 0);
-    for document in &mut documents {
-        document.before = before;
-        before += length_of(document.text.len());
-        rows += document.rows();
-    }
-    if rows > MOST_ROWS { Err(ImportError::TooManyRows) } else { Ok(documents) }
-}
-
-/// Takes the AES key that lies beside a PSKC document out of the entries: 16, 24 or 32 bytes, or their digits.
-fn take_key_beside(entries: &mut Vec<Entry>, asked: &mut Asked<'_>, notes: &mut Vec<Note>) {
-    let is_key = |entry: &Entry| {
-        let digits = entry.bytes.trim_ascii();
-        let hex = matches!(digits.len(), 32 | 48 | 64) && digits.iter().all(u8::is_ascii_hexdigit);
-        hex || (entry.sort == Sort::Key && matches!(entry.bytes.len(), 16 | 24 | 32))
-    };
-    if !entries.iter().any(|entry| recognition::is_xml(&entry.bytes)) {
-        return;
-    }
-    if let Some(position) = entries.iter().position(is_key) {
-        let Entry { name, bytes, .. } = entries.remove(position);
-        notes.push(Note::KeyBeside(name.to_string()));
-        asked.key = Some(bytes);
-    }
-}
-
 impl Document {
     fn read(
         entry: Option<Arc<str>>,
@@ -338,18 +311,33 @@ impl Document {
         }
         let mut text = characters::text(bytes).map_err(|_| ImportError::NotText)?;
         let place = |line| Place { entry: entry.clone(), line };
+        let kind = match options.format {
+            Format::Auto => {
+                // Text that is not UTF-8 can only be a table: the other kinds are ASCII, or XML and brought to UTF-8.
+                if recognition::is_xml(&text) {
+                    text = characters::utf8(text);
+                }
+                Kind::of(as_str(&text)).map_err(|foreign| match &entry {
+                    None => ImportError::Foreign(foreign),
+                    Some(entry) => ImportError::Nested { entry: entry.to_string(), foreign },
+                })?
+            }
+            Format::Delimited | Format::Pskc => None,
+        };
         let is_pskc = match options.format {
             Format::Auto => recognition::is_xml(&text),
             Format::Delimited => false,
             Format::Pskc => true,
         };
-        let reading = if is_pskc {
+        let reading = if let Some(kind) = kind {
+            Reading::Records(Records::survey(kind, as_str(&text), options, place, notes)?)
+        } else if is_pskc {
             text = characters::utf8(text);
             Reading::Pskc(Pskc::survey(as_str(&text), options, place, asked, notes)?)
         } else {
             Reading::Delimited(Table::survey(&text, options, place, notes)?)
         };
-        Ok(Self { entry, text, reading, before: 0 })
+        Ok(Self { entry, text, reading, encrypted: false, before: 0 })
     }
 
     /// How many rows it has.
@@ -357,6 +345,7 @@ impl Document {
         match &self.reading {
             Reading::Delimited(table) => table.rows,
             Reading::Pskc(pskc) => pskc.rows,
+            Reading::Records(records) => records.rows,
         }
     }
 
@@ -365,6 +354,15 @@ impl Document {
         match &self.reading {
             Reading::Delimited(table) => table.usable,
             Reading::Pskc(pskc) => pskc.rows,
+            Reading::Records(records) => records.rows,
+        }
+    }
+
+    /// Whether its secrets stand there as they are, for all who can read the file.
+    fn is_in_the_clear(&self) -> bool {
+        match &self.reading {
+            Reading::Delimited(_) | Reading::Records(_) => true,
+            Reading::Pskc(pskc) => !pskc.is_encrypted(),
         }
     }
 }
@@ -409,8 +407,14 @@ impl SeedFile {
             match &document.reading {
                 Reading::Delimited(table) => Explanation { entry, ..table.explanation() },
                 Reading::Pskc(pskc) => Explanation { entry, ..pskc.explanation() },
+                Reading::Records(records) => Explanation { entry, ..records.explanation() },
             }
         })
+    }
+
+    /// Whether secrets stand there for all who can read the file: neither a zip file nor a document encrypts them.
+    pub fn is_in_the_clear(&self) -> bool {
+        self.documents.iter().any(|document| !document.encrypted && document.is_in_the_clear())
     }
 
     /// What the file was.
@@ -445,6 +449,7 @@ impl SeedFile {
         let (first, last) = match &document.reading {
             Reading::Delimited(table) => (table.body, document.text.len()),
             Reading::Pskc(pskc) => (pskc.first, pskc.last),
+            Reading::Records(records) => (records.first, records.last),
         };
         let (before, after) = (document.text.get(..first)?, document.text.get(last..)?);
         Some(Frame { before: Zeroizing::new(before.to_vec()), after: Zeroizing::new(after.to_vec()) })
@@ -452,18 +457,20 @@ impl SeedFile {
 }
 
 /// The rows of one document.
-enum Offers<T, P> {
+enum Offers<T, P, R> {
     Delimited(T),
     Pskc(P),
+    Records(R),
 }
 
-impl<T: Iterator<Item = Row>, P: Iterator<Item = Row>> Iterator for Offers<T, P> {
+impl<T: Iterator<Item = Row>, P: Iterator<Item = Row>, R: Iterator<Item = Row>> Iterator for Offers<T, P, R> {
     type Item = Row;
 
     fn next(&mut self) -> Option<Row> {
         match self {
             Self::Delimited(rows) => rows.next(),
             Self::Pskc(rows) => rows.next(),
+            Self::Records(rows) => rows.next(),
         }
     }
 }
@@ -486,6 +493,10 @@ impl Document {
                 let rows = pskc.rows(as_str(&self.text), options);
                 Offers::Pskc(rows.map(move |found| row(found.line, found.start..found.end, found.token)))
             }
+            Reading::Records(records) => {
+                let rows = records.rows(as_str(&self.text), options);
+                Offers::Records(rows.map(move |found| row(found.line, found.start..found.end, found.token)))
+            }
         }
     }
 }
@@ -495,11 +506,26 @@ struct Asked<'k> {
     keyring: &'k mut dyn Keyring,
     password: Option<Zeroizing<Vec<u8>>>,
     key: Option<Zeroizing<Vec<u8>>>,
+    /// What lies beside the seeds and has the size of a key.
+    beside: Vec<Beside>,
+}
+
+/// An entry of a zip file that may be a key.
+struct Beside {
+    name: Arc<str>,
+    bytes: Zeroizing<Vec<u8>>,
+    opened: bool,
+}
+
+/// A key to try, and which of those beside the seeds it is.
+struct KeyTry {
+    bytes: Zeroizing<Vec<u8>>,
+    beside: Option<usize>,
 }
 
 impl<'k> Asked<'k> {
     fn new(keyring: &'k mut dyn Keyring) -> Self {
-        Self { keyring, password: None, key: None }
+        Self { keyring, password: None, key: None, beside: Vec::new() }
     }
 
     fn password(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, ImportError> {
@@ -509,11 +535,30 @@ impl<'k> Asked<'k> {
         Ok(self.password.as_ref())
     }
 
-    fn key(&mut self) -> Result<Option<&Zeroizing<Vec<u8>>>, ImportError> {
+    /// The keys to try: the one that was given, else all that lie beside the seeds.
+    fn keys(&mut self) -> Result<Vec<KeyTry>, ImportError> {
         if self.key.is_none() {
             self.key = self.keyring.key().map_err(ImportError::Keyring)?;
         }
-        Ok(self.key.as_ref())
+        Ok(match &self.key {
+            Some(key) => vec![KeyTry { bytes: key.clone(), beside: None }],
+            None => {
+                let tries = self.beside.iter().enumerate();
+                tries.map(|(place, key)| KeyTry { bytes: key.bytes.clone(), beside: Some(place) }).collect()
+            }
+        })
+    }
+
+    /// Whether an entry is a key that opened a document.
+    fn is_key(&self, name: &str) -> bool {
+        self.beside.iter().any(|key| key.opened && &*key.name == name)
+    }
+
+    /// Takes note of the key that opened a document.
+    fn opened_by(&mut self, beside: Option<usize>) {
+        if let Some(key) = beside.and_then(|place| self.beside.get_mut(place)) {
+            key.opened = true;
+        }
     }
 }
 

@@ -99,9 +99,15 @@ pub(crate) struct Import {
     /// Read the pre-shared key of a PSKC file from a file: raw bytes or hex
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// The entry of a zip file to import [default: every entry that holds seeds]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) entry: Option<String>,
     /// What the file is [auto: told by its content]
     #[arg(long, value_name = "FORMAT", default_value = "auto", hide_default_value = true)]
     pub(crate) format: FileFormat,
+    /// The field of an authenticator app's entry that becomes the serial
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) serial_from: Option<SerialFrom>,
     /// How secrets are written [auto: told by all of them together]
     #[arg(long, value_name = "ENCODING", default_value = "auto", hide_default_value = true)]
     pub(crate) encoding: SeedEncoding,
@@ -149,6 +155,14 @@ pub(crate) enum FileFormat {
     Auto,
     Csv,
     Pskc,
+}
+
+/// `--serial-from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SerialFrom {
+    Issuer,
+    Label,
+    Number,
 }
 
 /// `--encoding`.

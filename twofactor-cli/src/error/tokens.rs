@@ -98,7 +98,9 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
 pub(super) fn hint_for_seed_file(path: &Path, error: &ImportError) -> Option<String> {
     match error {
         // A command, which names the file where it is one.
-        ImportError::Foreign(_) if path != Path::new("-") => {
+        ImportError::Foreign(_) | ImportError::Nested { .. } | ImportError::ZipMethod { .. }
+            if path != Path::new("-") =>
+        {
             error.hint().map(|hint| hint.replace(" FILE ", &format!(" {} ", quoted(&path.to_string_lossy()))))
         }
         ImportError::PasswordNeeded => Some("--password-file FILE, with the password in its first line".to_owned()),

@@ -30,6 +30,24 @@ pub(super) fn text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, 
     if start.iter().any(|byte| is_binary(*byte)) { Err(NotText) } else { Ok(text) }
 }
 
+/// Whether the beginning of a file is that of a text. UTF-16 is told by its mark or its zeros; a character cut in two
+/// at the end does not count.
+pub(super) fn is_text(start: &[u8]) -> bool {
+    let plain = |bytes: &[u8]| !bytes.iter().any(|byte| is_binary(*byte));
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair));
+        let mut characters = char::decode_utf16(units).flatten();
+        !characters.any(|character| u8::try_from(character).is_ok_and(is_binary))
+    };
+    match start {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [one, 0, two, 0, ..] if *one != 0 && *two != 0 => wide(start, u16::from_le_bytes),
+        [0, one, 0, two, ..] if *one != 0 && *two != 0 => wide(start, u16::from_be_bytes),
+        _ => plain(start),
+    }
+}
+
 /// Control characters, apart from white space and the Ctrl-Z at the end of some DOS files.
 fn is_binary(byte: u8) -> bool {
     byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1a)

@@ -1,42 +1,40 @@
-//! Zip files: which entries are taken, and what is in them.
+//! Zip files: which entries are looked at, and what is in them.
 //!
-//! What always holds: nothing is written anywhere; an entry is whole and its checksum right before anybody looks at
-//! it; sizes are checked before anything is unpacked and again while it is, because a zip file may lie about them. The
-//! zip crate knows no bounds of its own: all of them are here.
+//! Invariants: nothing is written anywhere; an entry is whole and its checksum right before its content counts; sizes
+//! are checked before anything is unpacked and again while it is, because a zip file may lie about them. The zip crate
+//! knows no bounds of its own: all of them are here. What an entry holds is decided by its content, never by its name.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use zeroize::{Zeroize as _, Zeroizing};
-use zip::ZipArchive;
 use zip::read::{ZipFileEntry, ZipReadOptions};
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
+use super::characters;
 use super::error::ImportError;
-use super::note::Note;
-use super::recognition::Foreign;
+use super::recognition::{self, Beginning, Foreign};
 use super::{Asked, LARGEST_ENTRY, MOST_ENTRIES, length_of};
 
-/// An entry that was taken.
+/// An entry that was looked at.
 pub(super) struct Entry {
     pub(super) name: Arc<str>,
-    pub(super) sort: Sort,
     pub(super) encrypted: bool,
-    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) content: Content,
 }
 
-/// What the name and size of an entry promise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
-    /// `*.txt`: seeds, or a README.
-    Text,
-    /// `*.csv`, `*.xml`, `*.pskc`.
-    Seeds,
-    /// Any other name, and the size of an AES key.
-    Key,
-    /// Any other name.
-    Other,
+/// The content of an entry.
+pub(super) enum Content {
+    /// Text, or as few bytes as a key has.
+    Bytes(Zeroizing<Vec<u8>>),
+    /// A kind of file that holds no rows as it is.
+    Foreign(Foreign),
+    /// Neither text nor anything known: a picture, a program.
+    Binary,
+    /// Beyond a bound, and so not unpacked. It does not begin like text.
+    Unread(ImportError),
 }
 
 /// The most that is read to learn what is in a zip file. A thousand entries take a tenth of that.
@@ -47,14 +45,16 @@ const MOST_DENSE: u64 = 100;
 const HARMLESS: u64 = 1 << 20;
 /// How much is unpacked between two looks at the bounds.
 const CHUNK: u64 = 64 << 10;
+/// The size of the longest key file: 32 bytes as hexadecimal digits in UTF-16 with separators.
+const LONGEST_KEY: usize = 256;
 
-/// Takes out of a zip file all that may hold seeds, or the key to them.
+/// Takes out of a zip file all that may hold seeds, or the key to them; of an entry that was asked for, that one alone.
 pub(super) fn unpack<R: Read + Seek>(
     mut source: R,
+    wanted: Option<&str>,
     asked: &mut Asked<'_>,
-    notes: &mut Vec<Note>,
 ) -> Result<Vec<Entry>, ImportError> {
-    refuse_zip64(&mut source)?;
+    check_end(&mut source)?;
     let meter = Meter { allowance: Cell::new(LARGEST_DIRECTORY), ..Meter::default() };
     let mut archive = ZipArchive::new(Metered { source, meter: &meter }).map_err(|_| meter.why_no_directory())?;
     meter.allowance.set(u64::MAX);
@@ -64,88 +64,183 @@ pub(super) fn unpack<R: Read + Seek>(
     if archive.has_duplicate_names() {
         return Err(ImportError::DuplicateNames);
     }
-    let chosen = choose(&archive, notes)?;
-    let passwords = if chosen.iter().any(|candidate| candidate.encrypted) {
+    let candidates = candidates(&archive, wanted)?;
+    // What no password helps against is said before one is asked for.
+    if let Some(candidate) = candidates.iter().find(|candidate| !candidate.is_supported()) {
+        return Err(ImportError::ZipMethod {
+            entry: candidate.name.to_string(),
+            method: method_name(candidate.method),
+        });
+    }
+    let passwords = if candidates.iter().any(|candidate| candidate.encrypted) {
         spellings(asked.password()?.ok_or(ImportError::PasswordNeeded)?)
     } else {
         Vec::new()
     };
-    let mut entries = Vec::with_capacity(chosen.len());
-    for candidate in chosen {
-        let bytes = candidate.open(&mut archive, &passwords, &meter)?;
-        let Candidate { name, sort, encrypted, .. } = candidate;
-        entries.push(Entry { name, sort, encrypted, bytes });
+    let mut entries = Vec::with_capacity(candidates.len());
+    let mut total = 0_u64;
+    for candidate in candidates {
+        let beyond = if total.saturating_add(candidate.size) > LARGEST_ENTRY {
+            Some(ImportError::EntryTooLarge(candidate.name.to_string()))
+        } else if is_dense(candidate.size, candidate.packed) {
+            Some(ImportError::TooDense(candidate.name.to_string()))
+        } else {
+            None
+        };
+        let content = match beyond {
+            None => candidate.open(&mut archive, &passwords, &meter)?,
+            // A film beside the seeds does no harm; a list of seeds that is too large is refused.
+            Some(error) if candidate.begins_like_text(&mut archive, &passwords) => return Err(error),
+            Some(error) => Content::Unread(error),
+        };
+        if let Content::Bytes(bytes) = &content {
+            total = total.saturating_add(length_of(bytes.len()));
+        }
+        let Candidate { name, encrypted, .. } = candidate;
+        entries.push(Entry { name, encrypted, content });
     }
     Ok(entries)
 }
 
-/// Refuses the form of zip files for more than 65,535 entries or 4 GiB: its record can make the zip crate reserve any
-/// amount of memory, and no seed file needs it. It is announced 20 bytes before the end record.
-fn refuse_zip64<R: Read + Seek>(source: &mut R) -> Result<(), ImportError> {
-    // A comment of 64 KiB may stand behind both; twice that is more than the zip crate looks at.
-    const TAIL: u64 = 128 << 10;
+/// The end of a zip file: where its table of contents is.
+const END: &[u8] = b"PK\x05\x06";
+/// What stands 20 bytes before it in the form for many entries (zip64), and where it points to.
+const END64_LOCATOR: &[u8] = b"PK\x06\x07";
+const END64: &[u8] = b"PK\x06\x06";
+/// The size of that record without extensions.
+const END64_SIZE: usize = 56;
+/// The zip crate looks at no more than half of it: a comment of 64 KiB may stand behind the end.
+const TAIL: u64 = 128 << 10;
+
+/// The last bytes of a file, and where they begin. Of a file that is not encrypted they are plain text.
+fn tail<R: Read + Seek>(source: &mut R) -> Result<(u64, Zeroizing<Vec<u8>>), io::Error> {
     let size = source.seek(SeekFrom::End(0))?;
-    source.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
-    // Of a file that is not encrypted this is plain text.
+    let start = size.saturating_sub(TAIL);
+    source.seek(SeekFrom::Start(start))?;
     let mut tail = Zeroizing::new(Vec::new());
     tail.reserve_exact(usize::try_from(TAIL.min(size)).unwrap_or_default());
     source.take(TAIL).read_to_end(&mut tail)?;
-    let announced = tail.windows(24).any(|window| window.starts_with(b"PK\x06\x07") && window.ends_with(b"PK\x05\x06"));
     source.rewind()?;
-    if announced { Err(ImportError::TooManyEntries) } else { Ok(()) }
+    Ok((start, tail))
 }
 
-/// An entry that is going to be taken.
+/// Whether a file that begins as no zip file does ends like one: a self-extracting archive, or the last part of several.
+pub(super) fn ends_like_zip<R: Read + Seek>(source: &mut R) -> Result<bool, ImportError> {
+    let (_, tail) = tail(source)?;
+    // The end record with the length of the comment that follows it.
+    let ends = |window: &[u8], behind: usize| {
+        window.starts_with(END) && number(window, 20, 2).and_then(|length| usize::try_from(length).ok()) == Some(behind)
+    };
+    Ok(tail.windows(22).enumerate().any(|(place, window)| ends(window, tail.len() - place - 22)))
+}
+
+/// Refuses a zip file in parts, and the form for many entries (zip64) with more than our bound: by its counts the zip
+/// crate reserves memory before it has read one entry.
+fn check_end<R: Read + Seek>(source: &mut R) -> Result<(), ImportError> {
+    let (start, tail) = tail(source)?;
+    if let Some(end) = tail.windows(22).rposition(|window| window.starts_with(END)) {
+        let disk = tail.get(end..).and_then(|end| number(end, 4, 2)).unwrap_or_default();
+        if !matches!(disk, 0 | 0xffff) {
+            return Err(ImportError::Foreign(Foreign::SplitZip));
+        }
+    }
+    for place in 0..tail.len() {
+        let Some(locator) = tail.get(place..place + 24) else { break };
+        if !locator.starts_with(END64_LOCATOR) || !locator.ends_with(END) {
+            continue;
+        }
+        // The one record that the zip crate accepts is the one that ends where the locator begins.
+        let record = place.checked_sub(END64_SIZE).and_then(|at| Some((at, tail.get(at..place)?)));
+        let sound = record.is_some_and(|(at, record)| {
+            let counts = [number(record, 24, 8), number(record, 32, 8)];
+            record.starts_with(END64)
+                && number(record, 4, 8) == Some(END64_SIZE as u64 - 12)
+                && number(locator, 8, 8) == Some(start + length_of(at))
+                && counts.iter().all(|count| count.is_some_and(|count| count <= MOST_ENTRIES as u64))
+        });
+        if !sound {
+            return Err(ImportError::TooManyEntries);
+        }
+    }
+    Ok(())
+}
+
+/// A number as zip files write it: its least significant byte first.
+fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at + length)?;
+    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+/// An entry that is going to be looked at.
 struct Candidate {
     index: usize,
     name: Arc<str>,
-    sort: Sort,
     size: u64,
+    packed: u64,
     encrypted: bool,
+    method: CompressionMethod,
 }
 
-/// Chooses the entries to take, by name and size. Those whose sizes are beyond a bound make the whole file refused.
-fn choose<R: Read + Seek>(archive: &ZipArchive<R>, notes: &mut Vec<Note>) -> Result<Vec<Candidate>, ImportError> {
-    let (mut chosen, mut others) = (Vec::new(), Vec::new());
+/// The entries to look at. Names only count where one was asked for, and for what operating systems add.
+fn candidates<R: Read + Seek>(archive: &ZipArchive<R>, wanted: Option<&str>) -> Result<Vec<Candidate>, ImportError> {
+    let (mut candidates, mut there) = (Vec::new(), Vec::new());
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(|_| ImportError::ZipDamaged)?;
         let name = printable(entry.name_raw());
-        if matches!(name.as_ref(), "xl/workbook.xml" | "META-INF/manifest.xml") {
-            return Err(ImportError::Foreign(Foreign::Workbook));
+        match name.as_ref() {
+            "xl/workbook.xml" | "xl/workbook.bin" | "META-INF/manifest.xml" => {
+                return Err(ImportError::Foreign(Foreign::Workbook));
+            }
+            "word/document.xml" => return Err(ImportError::Foreign(Foreign::Letter)),
+            _ => {}
         }
-        if is_beside_the_point(&entry, &name) {
+        if is_beside_the_point(&entry, &name) && wanted != Some(&*name) {
             continue;
         }
-        let candidate = Candidate {
-            index,
-            sort: sort(&name, entry.size()),
-            size: entry.size(),
-            encrypted: entry.encrypted(),
-            name,
-        };
-        if candidate.sort == Sort::Other { &mut others } else { &mut chosen }
-            .push((candidate, entry.compressed_size()));
-    }
-    if chosen.iter().all(|(candidate, _)| candidate.sort == Sort::Key) {
-        if others.len() == 1 {
-            notes.extend(others.iter().map(|(other, _)| Note::TakenByContent(other.name.to_string())));
-            chosen.append(&mut others);
-        } else if chosen.len() != 1 || !others.is_empty() {
-            return Err(ImportError::NoEntry);
+        there.push(name.clone());
+        if wanted.is_none_or(|wanted| wanted == &*name) {
+            candidates.push(Candidate {
+                index,
+                size: entry.size(),
+                packed: entry.compressed_size(),
+                encrypted: entry.encrypted(),
+                method: entry.compression(),
+                name,
+            });
         }
     }
-    notes.extend(others.iter().map(|(other, _)| Note::Ignored(other.name.to_string())));
-    let mut total = 0_u64;
-    for (candidate, packed) in &chosen {
-        total = total.saturating_add(candidate.size);
-        if total > LARGEST_ENTRY {
-            return Err(ImportError::EntryTooLarge(candidate.name.to_string()));
-        }
-        if is_dense(candidate.size, *packed) {
-            return Err(ImportError::TooDense(candidate.name.to_string()));
-        }
+    match wanted {
+        _ if !candidates.is_empty() => Ok(candidates),
+        Some(wanted) => Err(ImportError::NoSuchEntry { wanted: wanted.to_owned(), there: listed(&there) }),
+        None => Err(ImportError::NoEntry),
     }
-    Ok(chosen.into_iter().map(|(candidate, _)| candidate).collect())
+}
+
+/// So many names of entries are said.
+const MOST_NAMES: usize = 5;
+
+/// Names of entries in a sentence.
+fn listed(names: &[Arc<str>]) -> String {
+    let first: Vec<&str> = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect();
+    let more = if names.len() > MOST_NAMES { " and others" } else { "" };
+    format!("{}{more}", first.join(", "))
+}
+
+/// What people call a way of packing.
+fn method_name(method: CompressionMethod) -> String {
+    // The numbers of PKWARE's APPNOTE, 4.4.5; the crate keeps them to itself but in the words of `Debug`.
+    let shown = format!("{method:?}");
+    let number = shown.trim_start_matches(|character: char| !character.is_ascii_digit());
+    match number.trim_end_matches(')') {
+        "98" => "PPMd".to_owned(),
+        "1" => "Shrink".to_owned(),
+        "2" | "3" | "4" | "5" => "Reduce".to_owned(),
+        "6" => "Implode".to_owned(),
+        "97" => "WavPack".to_owned(),
+        "96" => "JPEG".to_owned(),
+        "" => shown,
+        number => format!("method {number}"),
+    }
 }
 
 /// Folders, links, what macOS adds, and hidden files.
@@ -156,17 +251,6 @@ fn is_beside_the_point(entry: &ZipFileEntry<'_>, name: &str) -> bool {
         || name.split(['/', '\\']).any(|part| part == "__MACOSX")
         || last.is_empty()
         || last.starts_with('.')
-}
-
-fn sort(name: &str, size: u64) -> Sort {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    match extension.as_deref() {
-        Some("txt") => Sort::Text,
-        Some("csv" | "xml" | "pskc") => Sort::Seeds,
-        // Raw, or hexadecimal digits with or without a line end.
-        _ if matches!(size, 16 | 24 | 32..=34 | 48..=50 | 64..=66) => Sort::Key,
-        _ => Sort::Other,
-    }
 }
 
 fn is_dense(unpacked: u64, packed: u64) -> bool {
@@ -193,19 +277,34 @@ enum Failure {
 }
 
 impl Candidate {
+    fn is_supported(&self) -> bool {
+        const READ: [CompressionMethod; 7] = [
+            CompressionMethod::Stored,
+            CompressionMethod::Deflated,
+            CompressionMethod::Deflate64,
+            CompressionMethod::Bzip2,
+            CompressionMethod::Lzma,
+            CompressionMethod::Xz,
+            CompressionMethod::Zstd,
+        ];
+        READ.contains(&self.method)
+    }
+
+    /// The passwords to try. The zip crate ignores one where there is no encryption, so that is decided here.
+    fn tries<'p>(&self, passwords: &'p [Zeroizing<Vec<u8>>]) -> Vec<Option<&'p [u8]>> {
+        if self.encrypted { passwords.iter().map(|bytes| Some(bytes.as_slice())).collect() } else { vec![None] }
+    }
+
     /// Unpacks the entry, with the first spelling of the password that opens it.
     fn open<R: Read + Seek>(
         &self,
         archive: &mut ZipArchive<Metered<'_, R>>,
         passwords: &[Zeroizing<Vec<u8>>],
         meter: &Meter,
-    ) -> Result<Zeroizing<Vec<u8>>, ImportError> {
-        // The zip crate ignores a password where there is no encryption, so that is decided here.
-        let passwords: Vec<Option<&[u8]>> =
-            if self.encrypted { passwords.iter().map(|bytes| Some(bytes.as_slice())).collect() } else { vec![None] };
-        for password in passwords {
+    ) -> Result<Content, ImportError> {
+        for password in self.tries(passwords) {
             match self.read(archive, password, meter) {
-                Ok(bytes) => return Ok(bytes),
+                Ok(content) => return Ok(content),
                 Err(Failure::Locked) => {}
                 Err(Failure::Final(error)) => return Err(error),
             }
@@ -213,17 +312,36 @@ impl Candidate {
         Err(if self.encrypted { ImportError::WrongPassword } else { ImportError::ZipDamaged })
     }
 
+    /// Whether the first bytes of an entry that is not going to be unpacked are those of a text.
+    fn begins_like_text<R: Read + Seek>(
+        &self,
+        archive: &mut ZipArchive<Metered<'_, R>>,
+        passwords: &[Zeroizing<Vec<u8>>],
+    ) -> bool {
+        self.tries(passwords).into_iter().any(|password| {
+            let options = ZipReadOptions::new().password(password);
+            let Ok(entry) = archive.by_index_with_options(self.index, options) else { return false };
+            let mut start = Zeroizing::new(Vec::with_capacity(recognition::ENOUGH));
+            let read = entry.take(length_of(recognition::ENOUGH)).read_to_end(&mut start);
+            read.is_ok() && !start.is_empty() && is_text(&start)
+        })
+    }
+
     fn read<R: Read + Seek>(
         &self,
         archive: &mut ZipArchive<Metered<'_, R>>,
         password: Option<&[u8]>,
         meter: &Meter,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    ) -> Result<Content, Failure> {
         let size = usize::try_from(self.size).map_err(|_| self.too_large())?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(size).map_err(|_| self.too_large())?;
         match self.read_into(&mut bytes, size, archive, password, meter) {
-            Ok(()) => Ok(Zeroizing::new(bytes)),
+            Ok(None) => Ok(Content::Bytes(Zeroizing::new(bytes))),
+            Ok(Some(other)) => {
+                bytes.as_mut_slice().zeroize();
+                Ok(other)
+            }
             Err(failure) => {
                 // Only what was read. `Zeroizing` would wipe all that was reserved, and so make it real memory.
                 bytes.as_mut_slice().zeroize();
@@ -232,6 +350,7 @@ impl Candidate {
         }
     }
 
+    /// Reads the entry to its end, where its checksum is. `Some`: it is no text, and was not kept.
     fn read_into<R: Read + Seek>(
         &self,
         bytes: &mut Vec<u8>,
@@ -239,26 +358,39 @@ impl Candidate {
         archive: &mut ZipArchive<Metered<'_, R>>,
         password: Option<&[u8]>,
         meter: &Meter,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Content>, Failure> {
         let begun_at = meter.read.get();
         let options = ZipReadOptions::new().password(password);
         let mut entry =
             archive.by_index_with_options(self.index, options).map_err(|error| self.failure(&error, meter))?;
+        let (mut unpacked, mut other) = (0_usize, None);
         // Never past the size that was reserved: growing would leave a copy behind.
-        while bytes.len() < size {
-            let chunk = CHUNK.min(self.size - length_of(bytes.len()));
+        while unpacked < size {
+            let chunk = CHUNK.min(length_of(size - unpacked));
             let read = entry.by_ref().take(chunk).read_to_end(bytes);
-            match read.map_err(|error| self.failure(&ZipError::Io(error), meter))? {
-                0 => return Err(Failure::Locked),
-                _ if is_dense(length_of(bytes.len()), meter.read.get() - begun_at) => {
-                    return Err(Failure::Final(ImportError::TooDense(self.name.to_string())));
-                }
-                _ => {}
+            let read = read.map_err(|error| self.failure(&ZipError::Io(error), meter))?;
+            unpacked += read;
+            if read == 0 {
+                return Err(Failure::Locked);
+            }
+            if is_dense(length_of(unpacked), meter.read.get() - begun_at) {
+                return Err(Failure::Final(ImportError::TooDense(self.name.to_string())));
+            }
+            if other.is_none() && unpacked == read && size > LONGEST_KEY {
+                other = match recognition::recognise(bytes) {
+                    Beginning::Zip => Some(Content::Foreign(Foreign::Zip)),
+                    Beginning::Foreign(foreign) => Some(Content::Foreign(foreign)),
+                    Beginning::Text => (!is_text(bytes)).then_some(Content::Binary),
+                };
+            }
+            if other.is_some() {
+                bytes.as_mut_slice().zeroize();
+                bytes.clear();
             }
         }
         // The checksum is only compared at the end; and there must be no more than was declared.
         match entry.read(&mut [0]).map_err(|error| self.failure(&ZipError::Io(error), meter))? {
-            0 => Ok(()),
+            0 => Ok(other),
             _ => Err(Failure::Locked),
         }
     }
@@ -279,6 +411,12 @@ impl Candidate {
             _ => Failure::Locked,
         }
     }
+}
+
+/// Whether bytes from the beginning of an entry are text. A chunk may end in the middle of a character.
+fn is_text(start: &[u8]) -> bool {
+    let whole = if start.len().is_multiple_of(2) { start } else { start.get(..start.len() - 1).unwrap_or_default() };
+    characters::is_text(whole)
 }
 
 /// How a password may have been turned into bytes by the program that made the file: as it was given, and in the
@@ -370,20 +508,6 @@ mod tests {
         assert_eq!(spelled("secret"), [b"secret".to_vec()]);
         assert_eq!(spelled("grün"), ["grün".as_bytes().to_vec(), b"gr\x81n".to_vec(), b"gr\xfcn".to_vec()]);
         assert_eq!(spelled("ключ"), ["ключ".as_bytes().to_vec()]);
-    }
-
-    #[test]
-    fn entries_are_sorted_by_name_and_size() {
-        for (name, size, expected) in [
-            ("Tokens.CSV", 100, Sort::Seeds),
-            ("a/b/tokens.pskc", 100, Sort::Seeds),
-            ("readme.txt", 32, Sort::Text),
-            ("transport.key", 32, Sort::Key),
-            ("tokens.dat", 100, Sort::Other),
-            ("tokens", 100, Sort::Other),
-        ] {
-            assert_eq!(sort(name, size), expected, "{name}");
-        }
     }
 
     #[test]

@@ -8,8 +8,11 @@ use std::io;
 use thiserror::Error;
 
 use super::Place;
+use super::pskc_crypto::MOST_ITERATIONS;
 use super::recognition::Foreign;
+use super::xml::MOST_XML_ELEMENTS;
 use super::{LARGEST_ENTRY, LARGEST_FILE, MOST_ENTRIES, MOST_ROWS};
+use crate::shell;
 
 /// Why nothing can be imported from a file.
 #[derive(Debug, Error)]
@@ -67,15 +70,37 @@ pub enum ImportError {
     /// A zip file that cannot be read, or holds something else than it says.
     #[error("the zip file is damaged")]
     ZipDamaged,
-    /// Compressed or encrypted in a way we do not read.
+    /// Compressed in a way we do not read.
+    #[error("{entry} in the zip file is packed with {method}, which is not supported")]
+    ZipMethod {
+        /// Which entry.
+        entry: String,
+        /// How it is packed.
+        method: String,
+    },
+    /// Encrypted in a way we do not read.
     #[error("{0} is packed or encrypted in a way that is not supported")]
     ZipUnsupported(String),
     /// Two entries of one name: programs disagree about which counts.
     #[error("two entries of the zip file have the same name")]
     DuplicateNames,
-    /// Nothing in the zip file looks like seeds.
-    #[error("the zip file has no *.csv, *.txt, *.xml or *.pskc entry")]
+    /// Nothing in the zip file but folders, or nothing at all.
+    #[error("the zip file is empty")]
     NoEntry,
+    /// `--entry` names none of the entries.
+    #[error("the zip file has no entry \"{wanted}\"; it has {there}")]
+    NoSuchEntry {
+        /// What was asked for.
+        wanted: String,
+        /// The names of the first entries.
+        there: String,
+    },
+    /// `--entry` and a file that is no zip file.
+    #[error("the file is no zip file, so it has no entries to choose from")]
+    NotZip,
+    /// An authenticator app's export, whose entries have no serial numbers.
+    #[error("the entries of an authenticator app have no serial numbers")]
+    SerialFrom,
 
     /// Nothing in it, or only comments.
     #[error("the file has no rows")]
@@ -106,6 +131,9 @@ pub enum ImportError {
     #[error("{0}: the secret can be read as base32 and as hexadecimal")]
     AmbiguousEncoding(Place),
 
+    /// More elements than a person waits for.
+    #[error("the XML has more than {MOST_XML_ELEMENTS} elements")]
+    TooManyElements,
     /// Not well-formed, or beyond the bounds of what a seed file needs.
     #[error("{0}: the XML {1}")]
     Xml(Place, &'static str),
@@ -132,12 +160,15 @@ pub enum PskcError {
     /// The MAC key is not there in a way we read.
     #[error("the MAC key is missing, or stored in a way that is not supported")]
     MacKey,
-    /// Not AES-CBC.
-    #[error("the keys are encrypted with something else than AES-CBC")]
+    /// None of the ciphers of RFC 6030.
+    #[error("the keys are encrypted with something else than AES, Camellia or 3DES (CBC or key wrap)")]
     Cipher,
-    /// Not PBKDF2, or with parameters out of range.
-    #[error("the key derivation is not PBKDF2 with a salt, a known hash and at most 10000000 iterations")]
+    /// Not PBKDF2, or without its parameters.
+    #[error("the key derivation is not PBKDF2 with a salt, a known hash and a number of iterations")]
     Derivation,
+    /// Rounds that take longer than a person waits.
+    #[error("the key derivation asks for {0} iterations; at most {MOST_ITERATIONS} are made")]
+    Iterations(u32),
 }
 
 /// What kind of failure it is; the tool turns it into an exit code.
@@ -153,6 +184,28 @@ pub enum ErrorKind {
     Io,
 }
 
+/// What reads a pipe.
+const IMPORT: &str = "twofactor token import -";
+
+/// How to get at seeds that lie in a wrapping inside a zip file: one command takes the entry out, another unwraps it.
+fn nested_hint(entry: &str, foreign: Foreign) -> String {
+    let taken_out = format!("7z x -so FILE {}", shell::quoted(entry));
+    match foreign {
+        Foreign::Zip => format!("{taken_out} | {IMPORT}"),
+        foreign => match foreign.hint() {
+            // A program that reads a pipe when no file is named.
+            Some(hint) if hint.contains(" -dc FILE ") || hint.contains(" -d FILE ") => {
+                format!("{taken_out} | {}", hint.replace(" FILE ", " "))
+            }
+            Some(hint) if hint.contains(" FILE ") => {
+                format!("{taken_out} > INNER, then: {}", hint.replace(" FILE ", " INNER "))
+            }
+            Some(hint) => hint.to_owned(),
+            None => "unpack it by hand and look at it".to_owned(),
+        },
+    }
+}
+
 impl ImportError {
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
@@ -165,6 +218,7 @@ impl ImportError {
             | Self::EntryTooLarge(_)
             | Self::TooDense(_)
             | Self::TooManyEntries
+            | Self::TooManyElements
             | Self::TooManyRows => ErrorKind::TooLarge,
             _ => ErrorKind::Invalid,
         }
@@ -173,20 +227,24 @@ impl ImportError {
     /// What to do about it, when something can be done.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Nested { foreign: Foreign::Zip, .. } => "unpack the outer zip file and import the inner one",
-            Self::Foreign(foreign) | Self::Nested { foreign, .. } => return foreign.hint().map(str::to_owned),
+            Self::Foreign(foreign) => return foreign.hint().map(str::to_owned),
+            Self::Nested { entry, foreign } => return Some(nested_hint(entry, *foreign)),
+            Self::ZipMethod { entry, .. } => return Some(format!("7z x -so FILE {} | {IMPORT}", shell::quoted(entry))),
+            Self::NoSuchEntry { .. } => "name one of them: --entry NAME",
+            Self::NotZip => "leave --entry out",
+            Self::SerialFrom => "say which field to take: --serial-from issuer, label or number",
             Self::PasswordNeeded => "the vendor sends it apart from the file",
             Self::KeyNeeded => "--key-file FILE, with 16, 24 or 32 bytes or their hexadecimal digits",
             Self::AmbiguousEncoding(_) => "say which it is: --encoding base32 or --encoding hex",
             Self::MixedEncodings { .. } => {
                 "import the two kinds as two files, or say --encoding to refuse the other rows"
             }
-            Self::FileTooLarge | Self::TooManyRows => "split the file",
+            Self::FileTooLarge | Self::TooManyRows | Self::TooManyElements => "split the file",
             Self::EntryTooLarge(_) | Self::TooDense(_) | Self::TooManyEntries => {
                 "unpack it by hand and look at it before importing anything"
             }
             Self::ZipUnsupported(_) => "pack it again: 7z a -tzip -mem=AES256 -p SEEDS.zip FILE",
-            Self::DuplicateNames | Self::NoEntry => "unpack it by hand and import the file with the seeds",
+            Self::DuplicateNames => "unpack it by hand and import the file with the seeds",
             Self::Header { .. } => "known names are serial, serial number, secret, secret key, seed and key",
             Self::Xml(..) | Self::NotText | Self::ZipDamaged => {
                 "compare the file's size and checksum with the vendor's"
@@ -195,6 +253,7 @@ impl ImportError {
             Self::Pskc(PskcError::Certificate) => {
                 "ask the vendor for a file encrypted with a password or a pre-shared key"
             }
+            Self::Pskc(PskcError::Iterations(_)) => "ask the vendor for a file with fewer iterations",
             Self::Pskc(PskcError::NoMac) => "ask the vendor for a file with a MACMethod",
             _ => return None,
         };

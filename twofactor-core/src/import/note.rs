@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::records::Kind;
 use super::seed_encoding::Encoding;
 
 /// What a file was.
@@ -30,6 +31,8 @@ pub enum Content {
     Delimited(Encoding),
     /// PSKC (RFC 6030).
     Pskc,
+    /// A vendor's own form, or an app's export.
+    Records(Kind),
 }
 
 impl fmt::Display for Form {
@@ -40,6 +43,7 @@ impl fmt::Display for Form {
         match self.content {
             Content::Delimited(encoding) => write!(formatter, "delimited text, secrets in {encoding}"),
             Content::Pskc => formatter.write_str("PSKC (RFC 6030)"),
+            Content::Records(kind) => formatter.write_str(kind.name()),
         }
     }
 }
@@ -162,10 +166,8 @@ pub enum Note {
     Overruled,
     /// A zip entry that was not encrypted.
     InTheClear(String),
-    /// An entry whose name does not say that it holds seeds.
-    TakenByContent(String),
-    /// An entry that holds no seeds.
-    Ignored(String),
+    /// An entry that holds no seeds, and why that is.
+    Ignored(String, String),
     /// So many more notes.
     More(usize),
     /// The AES key lay beside the file it opens.
@@ -174,6 +176,10 @@ pub enum Note {
     SignatureUnchecked,
     /// Keys with a date from or until which they are meant to be used.
     DatesUnchecked,
+    /// A PSKC document of the time before the RFC.
+    Draft,
+    /// Keys with a drift that privacyIDEA wrote, in seconds where the RFC has steps.
+    DriftInSeconds,
 }
 
 impl Note {
@@ -195,11 +201,14 @@ impl fmt::Display for Note {
             }
             Self::Overruled => formatter.write_str("the file says otherwise than an option; the option was followed"),
             Self::InTheClear(entry) => write!(formatter, "{entry} is not encrypted: the seeds travelled in the clear"),
-            Self::TakenByContent(entry) => write!(formatter, "{entry}: taken by its content"),
-            Self::Ignored(entry) => write!(formatter, "{entry}: ignored, it has no rows"),
+            Self::Ignored(entry, reason) => write!(formatter, "{entry}: ignored, {reason}"),
             Self::More(more) => write!(formatter, "and {more} more notes like these"),
             Self::KeyBeside(entry) => write!(formatter, "{entry}: taken as the key, which lay beside the seeds"),
             Self::SignatureUnchecked => formatter.write_str("the document is signed; the signature was not checked"),
+            Self::Draft => formatter.write_str("the document is a draft of PSKC from before RFC 6030"),
+            Self::DriftInSeconds => {
+                formatter.write_str("privacyIDEA wrote the drift of clocks in seconds: not taken over")
+            }
             Self::DatesUnchecked => formatter.write_str("keys have a start or expiry date; those are not enforced"),
         }
     }

@@ -85,6 +85,10 @@ pub enum Rejection {
     #[error("the secret has {0} bytes; {SHORTEST} to {LONGEST} are accepted")]
     SecretLength(usize),
 
+    /// Under a key of the vendor's own system.
+    #[error("the secret is encrypted in the vendor's own way, which is not known here")]
+    Sealed,
+
     /// Neither HOTP nor TOTP, such as mOTP or OCRA.
     #[error("the token is neither TOTP nor HOTP; other kinds are not supported")]
     Kind,
@@ -159,7 +163,7 @@ pub enum KeyRejection {
     #[error("{0} is not base64")]
     Base64(&'static str),
     /// Encrypted with something else than the header says, or than we read.
-    #[error("{0} is encrypted with something else than AES-CBC under the key of the file")]
+    #[error("{0} is encrypted with another cipher or key than the other values of the file")]
     Cipher(&'static str),
     /// Stripped: somebody may have put another value there.
     #[error("{0} is encrypted and its ValueMAC is missing")]
@@ -171,7 +175,7 @@ pub enum KeyRejection {
     #[error("{0} was changed or damaged: its MAC does not match")]
     MacMismatch(&'static str),
     /// The MAC matches, but this is no padded text.
-    #[error("{0} is not padded as AES-CBC asks")]
+    #[error("{0} is not padded as its cipher asks")]
     Padding(&'static str),
     /// A value is longer than any of a seed file, or has too many parts.
     #[error("the package is larger than any key needs")]

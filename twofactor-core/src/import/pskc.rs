@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use zeroize::Zeroizing;
 
 use super::error::{ImportError, PskcError};
-use super::note::{Aspect, Assumption, Explanation, Note, Part};
+use super::note::{Aspect, Assumption, Explanation, Note, Part, Unexplained};
 use super::offer::{self, KeyRejection, Offered, Rejection, Stated};
-use super::pskc_crypto::{Opener, base64};
-use super::xml::{Child, Document, Element, Namespace, XmlError};
-use super::{Asked, KindName, MOST_ROWS, Options, Place, characters};
-use crate::otp::{LARGEST_DRIFT, LAST_COUNTER};
+use super::pskc_codes as codes;
+use super::pskc_crypto::{Opener, Sealing, base64};
+use super::xml::{Child, Document, Element, Namespace, TOO_MANY, XmlError};
+use super::{Asked, KindName, MOST_NOTES, MOST_ROWS, Options, Place, characters};
+use crate::otp::{LARGEST_DRIFT, LAST_COUNTER, Parameters};
 use crate::token::Serial;
 
 /// What holds for all keys of a document.
@@ -46,30 +47,30 @@ impl Pskc {
         asked: &mut Asked<'_>,
         notes: &mut Vec<Note>,
     ) -> Result<Self, ImportError> {
-        let refused = |error: XmlError| ImportError::Xml(place(error.line), error.problem);
+        let refused = |error: XmlError| match error.problem {
+            TOO_MANY => ImportError::TooManyElements,
+            problem => ImportError::Xml(place(error.line), problem),
+        };
         let (mut document, root) = Document::begin(text).map_err(refused)?;
-        if root.name != "KeyContainer" || root.namespace == Namespace::Foreign {
+        if !root.is("KeyContainer") {
             return Err(PskcError::NotPskc.into());
         }
         let mut survey = Survey::default();
         let mut pskc = Self { opener: None, sealed: false, first: text.len(), last: text.len(), rows: 0 };
         while let Some(child) = document.next().map_err(refused)? {
-            if child.element.namespace == Namespace::Foreign {
-                continue;
-            }
-            match child.element.name.as_str() {
-                "EncryptionKey" if child.too_large && child.element.find("X509Data").is_none() => {
+            if child.element.is("EncryptionKey") {
+                if child.too_large && child.element.find("X509Data").is_none() {
                     return Err(PskcError::Derivation.into());
                 }
-                "EncryptionKey" => survey.encryption_key = Some(child.element),
-                "MACMethod" => survey.mac_method = Some(child.element),
-                "Signature" => survey.notice(true, Note::SignatureUnchecked),
-                "KeyPackage" => {
-                    pskc.first = pskc.first.min(child.start);
-                    pskc.last = child.end;
-                    pskc.rows += if child.too_large { 1 } else { survey.see(child.element, options) };
-                }
-                _ => {}
+                survey.encryption_key = Some(child.element);
+            } else if child.element.is("MACMethod") {
+                survey.mac_method = Some(child.element);
+            } else if child.element.is("Signature") {
+                survey.notice(true, Note::SignatureUnchecked);
+            } else if is_package(&child.element) {
+                pskc.first = pskc.first.min(child.start);
+                pskc.last = child.end;
+                pskc.rows += if child.too_large { 1 } else { survey.see(child.element, options) };
             }
             if pskc.rows > MOST_ROWS {
                 return Err(ImportError::TooManyRows);
@@ -78,16 +79,13 @@ impl Pskc {
         if pskc.rows == 0 {
             return Err(ImportError::NoRows);
         }
-        notes.append(&mut survey.notes);
         pskc.sealed = survey.encryption_key.is_some() || survey.mac_method.is_some();
         if let Some(example) = &survey.encrypted {
-            let (key, mac) = (survey.encryption_key.as_ref(), survey.mac_method.as_ref());
-            let opener = Opener::new(key, mac, example, asked)?;
-            if opens_none(text, &opener) {
-                return Err(opener.wrong());
-            }
-            pskc.opener = Some(opener);
+            let sealing = Sealing::read(survey.encryption_key.as_ref(), survey.mac_method.as_ref(), example)?;
+            pskc.opener = Some(sealing.opener(asked, |opener| !opens_none(text, opener))?);
         }
+        let length = packages(text).next().and_then(|package| pskc.secret_length(&package.element));
+        survey.note(length, options, notes);
         Ok(pskc)
     }
 
@@ -108,6 +106,22 @@ impl Pskc {
         let part = |(name, taken_for): (&str, _)| Part { name: name.to_owned(), taken_for: Some(taken_for) };
         let layout = if self.opener.is_some() { "one KeyPackage a token, encrypted" } else { "one KeyPackage a token" };
         Explanation { entry: None, layout: layout.to_owned(), parts: parts.map(part).to_vec() }
+    }
+
+    /// How long the secret of the first key of a package is, in bytes.
+    fn secret_length(&self, package: &Element) -> Option<usize> {
+        let secret = values(package.child("Key")?, "Secret").next()?;
+        let bytes = match (&self.opener, plain(secret)) {
+            (_, Some(plain)) => base64(plain.text()),
+            (Some(opener), None) => opener.open(secret, SECRET).ok(),
+            (None, None) => None,
+        };
+        bytes.map(|bytes| bytes.len())
+    }
+
+    /// Whether its secrets are encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.opener.is_some()
     }
 
     /// The keys of the document that was surveyed, in order.
@@ -134,7 +148,7 @@ impl Pskc {
         if package.too_large {
             return vec![Err(Rejection::Key(KeyRejection::TooLarge))];
         }
-        let device = package.element.child("DeviceInfo");
+        let device = device(&package.element);
         let keys = package.element.children_named("Key");
         let key = |key| Key { element: key, device, pskc: self }.offered(options);
         let offers: Vec<_> = keys.map(key).collect();
@@ -145,8 +159,17 @@ impl Pskc {
 /// The packages of a document that is known to be well-formed.
 fn packages(text: &str) -> impl Iterator<Item = Child> {
     let mut document = Document::begin(text).ok().map(|(document, _)| document);
-    std::iter::from_fn(move || document.as_mut()?.next().ok()?)
-        .filter(|child| child.element.name == "KeyPackage" && child.element.namespace != Namespace::Foreign)
+    std::iter::from_fn(move || document.as_mut()?.next().ok()?).filter(|child| is_package(&child.element))
+}
+
+/// A key with its device: `KeyPackage`, and `Device` in the drafts of PSKC from before the RFC.
+fn is_package(element: &Element) -> bool {
+    element.is("KeyPackage") || element.is("Device")
+}
+
+/// The device of a package: `DeviceInfo`, and `DeviceId` in drafts.
+fn device(package: &Element) -> Option<&Element> {
+    package.child("DeviceInfo").or_else(|| package.child("DeviceId"))
 }
 
 /// Whether the key is wrong, and not each value: none can be opened, and of at least one the MAC does not match.
@@ -154,7 +177,10 @@ fn opens_none(text: &str, opener: &Opener) -> bool {
     let mut mismatch = false;
     for package in packages(text) {
         let data = package.element.children_named("Key").flat_map(|key| key.children_named("Data"));
-        for value in data.flat_map(Element::children) {
+        for value in data.flat_map(|data| std::iter::once(data).chain(data.children())) {
+            if value.child("EncryptedValue").is_none() {
+                continue;
+            }
             match opener.open(value, SECRET) {
                 Ok(_) => return false,
                 Err(KeyRejection::MacMismatch(_)) => mismatch = true,
@@ -172,6 +198,7 @@ struct Survey {
     mac_method: Option<Element>,
     /// One of the encrypted values.
     encrypted: Option<Element>,
+    unsaid: Unsaid,
     notes: Vec<Note>,
 }
 
@@ -181,18 +208,19 @@ impl Survey {
         let dated = |element: Option<&Element>| {
             element.is_some_and(|element| element.child("ExpiryDate").is_some() || element.child("StartDate").is_some())
         };
-        self.notice(dated(package.child("DeviceInfo")), Note::DatesUnchecked);
+        self.notice(dated(device(&package)), Note::DatesUnchecked);
+        self.notice(package.is("Device"), Note::Draft);
         let mut keys = 0;
         for key in package.children_named("Key") {
             keys += 1;
             self.notice(dated(key.child("Policy")), Note::DatesUnchecked);
-            let overruled = !options.is_silent() && Stated::in_the_clear(key).settle(options).overruled;
-            self.notice(overruled, Note::Overruled);
-            let timed = kind(key) == Some(KindName::Totp) && options.period.is_none();
-            self.notice(
-                timed && key.at(&["Data", "TimeInterval"]).is_none(),
-                Note::Assumed(Assumption::usual(Aspect::Period, "30 s")),
-            );
+            self.notice(is_of_privacyidea(key) && has_drift(key), Note::DriftInSeconds);
+            let stated = Stated::in_the_clear(key);
+            self.notice(!options.is_silent() && stated.settle(options).overruled, Note::Overruled);
+            self.unsaid.see(stated, key, options);
+            for name in codes::unexplained(key).take(MOST_NOTES) {
+                self.notice(self.notes.len() < MOST_NOTES, Note::Unexplained(Unexplained::Element(name)));
+            }
         }
         if self.encrypted.is_none() && package.find("EncryptedValue").is_some() {
             self.encrypted = package.into_found("EncryptedValue");
@@ -206,6 +234,89 @@ impl Survey {
             self.notes.push(note);
         }
     }
+
+    /// All notes about the document. `length`: that of the first secret, in bytes.
+    fn note(mut self, length: Option<usize>, options: &Options, notes: &mut Vec<Note>) {
+        self.unsaid.note(length, options, notes);
+        notes.append(&mut self.notes);
+    }
+}
+
+/// What at least one key does not state.
+#[derive(Default)]
+struct Unsaid(Vec<Aspect>);
+
+impl Unsaid {
+    fn see(&mut self, stated: Stated, key: &Element, options: &Options) {
+        let parameters = codes::parameters(key);
+        let kind = options.kind.or(stated.kind);
+        let timed = kind == Some(KindName::Totp) && options.period.is_none();
+        for (unsaid, what) in [
+            (options.algorithm.is_none() && matches!(codes::algorithm(parameters), Ok(None)), Aspect::Hash),
+            (options.digits.is_none() && matches!(codes::digits(parameters), Ok(None)), Aspect::Digits),
+            (timed && !has_value(key, "TimeInterval"), Aspect::Period),
+            (kind == Some(KindName::Hotp) && !has_value(key, "Counter"), Aspect::Counter),
+        ] {
+            if unsaid && !self.0.contains(&what) {
+                self.0.push(what);
+            }
+        }
+    }
+
+    fn note(&self, length: Option<usize>, options: &Options, notes: &mut Vec<Note>) {
+        let Parameters { algorithm, digits, .. } = Stated::default().settle(options).parameters;
+        let other_hash = match length {
+            Some(32) => Some("SHA256, as the secrets have 32 bytes: --algorithm SHA256"),
+            Some(64) => Some("SHA512, as the secrets have 64 bytes: --algorithm SHA512"),
+            _ => None,
+        };
+        notes.extend(self.0.iter().map(|what| {
+            Note::Assumed(match (what, other_hash) {
+                (Aspect::Hash, Some(other)) => Assumption::doubtful(*what, algorithm.to_string(), other),
+                (Aspect::Hash, None) => Assumption::usual(*what, algorithm.to_string()),
+                (Aspect::Digits, _) => Assumption::usual(*what, format!("{} digits", digits.count())),
+                (Aspect::Period, _) => Assumption::usual(*what, "30 s"),
+                _ => Assumption::usual(*what, "from counter 0"),
+            })
+        }));
+    }
+}
+
+/// Whether a value of a key is there and not empty.
+fn has_value(key: &Element, name: &str) -> bool {
+    values(key, name).any(|value| match plain(value) {
+        Some(plain) => !is_absent(plain.text()),
+        None => !value.children().is_empty() || !is_absent(value.text()),
+    })
+}
+
+/// The values of a name in `Data`. In drafts the name is an attribute of `Data`, and the value stands in it.
+fn values<'e>(key: &'e Element, name: &'e str) -> impl Iterator<Item = &'e Element> {
+    key.children_named("Data").flat_map(move |data| {
+        let named =
+            data.attribute("Name").is_some_and(|attribute| attribute.replace('_', "").eq_ignore_ascii_case(name));
+        let inside = data.children().iter().filter(move |value| value.is(name));
+        named.then_some(data).into_iter().chain(inside)
+    })
+}
+
+/// A value that is not encrypted; drafts have another name for it.
+fn plain(data: &Element) -> Option<&Element> {
+    data.child("PlainValue").or_else(|| data.child("Value"))
+}
+
+/// A value that is there and says nothing: empty, or what a program writes for nothing.
+fn is_absent(text: &str) -> bool {
+    text.is_empty() || text == "None"
+}
+
+/// privacyIDEA writes the drift of a clock in seconds where the RFC has steps.
+fn is_of_privacyidea(key: &Element) -> bool {
+    key.child("Issuer").is_some_and(|issuer| issuer.text().eq_ignore_ascii_case("privacyIDEA"))
+}
+
+fn has_drift(key: &Element) -> bool {
+    values(key, "TimeDrift").any(|drift| plain(drift).is_some_and(|plain| !matches!(plain.text(), "" | "None" | "0")))
 }
 
 const SECRET: &str = "the secret";
@@ -213,14 +324,12 @@ const SECRET: &str = "the secret";
 impl Stated {
     /// What a key says about codes without being opened. What is wrong about it, its row will say.
     fn in_the_clear(key: &Element) -> Self {
-        let parameters = key.child("AlgorithmParameters");
-        let suite = parameters.and_then(|element| element.child("Suite")).map(Element::text);
-        let length = parameters.and_then(|element| element.child("ResponseFormat")?.attribute("Length")?.parse().ok());
-        let interval = key.at(&["Data", "TimeInterval", "PlainValue"]).and_then(|element| plain_number(element.text()));
+        let parameters = codes::parameters(key);
+        let interval = values(key, "TimeInterval").find_map(|value| plain_number(plain(value)?.text()));
         Self {
             kind: kind(key),
-            algorithm: suite.and_then(|suite| offer::algorithm(suite).ok()),
-            digits: length.and_then(|digits| offer::digits(digits).ok()),
+            algorithm: codes::algorithm(parameters).ok().flatten(),
+            digits: codes::digits(parameters).ok().flatten(),
             period: interval.and_then(|seconds| offer::period(u64::try_from(seconds).ok()?).ok()),
             counter: None,
         }
@@ -241,17 +350,14 @@ impl<'e> Key<'e> {
         let stated_kind = kind(self.element);
         let Some(kind) = options.kind.or(stated_kind) else { return Err(Rejection::Kind) };
         self.check_policy()?;
-        let parameters = self.element.child("AlgorithmParameters");
-        let suite = parameters.and_then(|element| element.child("Suite")).map(Element::text).unwrap_or_default();
-        let response = parameters.and_then(|element| element.child("ResponseFormat"));
-        check_response(response)?;
-        let digits = response.and_then(|element| element.attribute("Length"));
+        let parameters = codes::parameters(self.element);
+        codes::check(parameters)?;
         let mut stated = Stated { kind: stated_kind, ..Stated::default() };
-        if !suite.is_empty() && options.algorithm.is_none() {
-            stated.algorithm = Some(offer::algorithm(suite)?);
+        if options.algorithm.is_none() {
+            stated.algorithm = codes::algorithm(parameters)?;
         }
-        if let Some(digits) = digits.filter(|_| options.digits.is_none()) {
-            stated.digits = Some(offer::digits(digits.parse().unwrap_or(u64::MAX))?);
+        if options.digits.is_none() {
+            stated.digits = codes::digits(parameters)?;
         }
         let mut drift = None;
         match kind {
@@ -263,7 +369,8 @@ impl<'e> Key<'e> {
                 if let Some(seconds) = interval.filter(|_| options.period.is_none()) {
                     stated.period = Some(offer::period(u64::try_from(seconds).unwrap_or(u64::MAX))?);
                 }
-                let steps = self.number("TimeDrift", "the time drift")?;
+                let drifts = !is_of_privacyidea(self.element);
+                let steps = if drifts { self.number("TimeDrift", "the time drift")? } else { None };
                 let wrong = Rejection::Key(KeyRejection::Number("the time drift"));
                 // Further off than two consecutive codes could show, it is none of a clock.
                 let bounded = |steps: &i32| steps.abs() <= LARGEST_DRIFT;
@@ -290,24 +397,27 @@ impl<'e> Key<'e> {
     /// `SerialNo` of the device, else the key's own `Id`.
     fn serial(self) -> Result<Serial, Rejection> {
         let printed = self.device.and_then(|device| device.child("SerialNo")).map(Element::text);
-        let serial = printed.filter(|serial| !serial.is_empty()).or_else(|| self.element.attribute("Id"));
+        let serial = printed
+            .filter(|serial| !serial.is_empty())
+            .or_else(|| self.element.attribute("Id"))
+            .or_else(|| self.element.attribute("KeyId"));
         offer::serial(serial.unwrap_or_default().as_bytes())
     }
 
     /// RFC 6030 §5: whoever does not support a rule must not use the key.
     fn check_policy(self) -> Result<(), Rejection> {
         for rule in self.element.children_named("Policy").flat_map(Element::children) {
-            let refusal = match rule.name.as_str() {
+            let refusal = match rule.name.to_ascii_lowercase().as_str() {
                 _ if rule.namespace == Namespace::Foreign => KeyRejection::Policy,
                 // Dates are noted for the whole file: nothing here reads a clock.
-                "StartDate" | "ExpiryDate" => continue,
+                "startdate" | "expirydate" => continue,
                 // A PIN that only unlocks the device is no concern of ours.
-                "PINPolicy" => match rule.attribute("PINUsageMode") {
+                "pinpolicy" => match rule.attribute("PINUsageMode") {
                     Some("Local") => continue,
                     _ => KeyRejection::Pin,
                 },
-                "KeyUsage" if rule.text() == "OTP" => continue,
-                "KeyUsage" => {
+                "keyusage" if rule.text() == "OTP" => continue,
+                "keyusage" => {
                     let others =
                         self.element.children_named("Policy").flat_map(|policy| policy.children_named("KeyUsage"));
                     if others.into_iter().any(|usage| usage.text() == "OTP") {
@@ -315,7 +425,7 @@ impl<'e> Key<'e> {
                     }
                     KeyRejection::Usage
                 }
-                "NumberOfTransactions" => KeyRejection::Uses,
+                "numberoftransactions" => KeyRejection::Uses,
                 _ => KeyRejection::Policy,
             };
             return Err(Rejection::Key(refusal));
@@ -328,7 +438,7 @@ impl<'e> Key<'e> {
             let elsewhere = self.element.child("KeyReference").is_some();
             return Err(if elsewhere { Rejection::Key(KeyRejection::Reference) } else { Rejection::SecretMissing });
         };
-        let bytes = match data.child("PlainValue") {
+        let bytes = match plain(data) {
             Some(_) if self.pskc.sealed => return Err(Rejection::Key(KeyRejection::InTheClear)),
             Some(plain) => base64(plain.text()).ok_or(Rejection::Key(KeyRejection::Base64(SECRET)))?,
             None => self.opened(data, SECRET)?,
@@ -340,26 +450,27 @@ impl<'e> Key<'e> {
     fn number(self, element: &str, name: &'static str) -> Result<Option<i64>, Rejection> {
         let Some(data) = self.data(element, name)? else { return Ok(None) };
         let wrong = Rejection::Key(KeyRejection::Number(name));
-        let number = match data.child("PlainValue").map(Element::text) {
+        let number = match plain(data).map(Element::text) {
+            Some(text) if is_absent(text) => return Ok(None),
             Some(text) => plain_number(text),
+            None if data.children().is_empty() && is_absent(data.text()) => return Ok(None),
             None => number_of(&self.opened(data, name)?),
         };
         number.map(Some).ok_or(wrong)
     }
 
-    /// The one element of a name in `Data`.
-    fn data(self, element: &str, name: &'static str) -> Result<Option<&'e Element>, Rejection> {
+    /// The one value of a name in `Data`.
+    fn data(self, element: &'e str, name: &'static str) -> Result<Option<&'e Element>, Rejection> {
         let mut found = None;
-        for data in self.element.children() {
-            if data.name != "Data" || data.namespace == Namespace::Foreign {
-                continue;
-            }
-            for value in data.children() {
-                let ours = value.name == element && value.namespace != Namespace::Foreign;
-                let values = value.children().iter().filter(|child| child.name.ends_with("Value")).count();
-                if ours && (values > 1 || found.replace(value).is_some()) {
-                    return Err(Rejection::Key(KeyRejection::Twice(name)));
-                }
+        for value in values(self.element, element) {
+            let plain_or_encrypted = |child: &&Element| {
+                ["PlainValue", "Value", "EncryptedValue"]
+                    .into_iter()
+                    .any(|known| child.name.eq_ignore_ascii_case(known))
+            };
+            let count = value.children().iter().filter(plain_or_encrypted).count();
+            if count > 1 || found.replace(value).is_some() {
+                return Err(Rejection::Key(KeyRejection::Twice(name)));
             }
         }
         Ok(found)
@@ -387,19 +498,6 @@ fn kind(key: &Element) -> Option<KindName> {
         "hotp" => Some(KindName::Hotp),
         _ => None,
     }
-}
-
-/// Codes are decimal digits, and nothing but the code.
-fn check_response(response: Option<&Element>) -> Result<(), Rejection> {
-    let Some(response) = response else { return Ok(()) };
-    let check = response.attribute("CheckDigits").or_else(|| response.attribute("CheckDigit"));
-    if check.is_some_and(|value| !matches!(value, "false" | "0")) {
-        return Err(Rejection::Key(KeyRejection::CheckDigits));
-    }
-    if response.attribute("Encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("DECIMAL")) {
-        return Err(Rejection::Key(KeyRejection::ResponseEncoding));
-    }
-    Ok(())
 }
 
 /// A number as text, else as base64 of one.

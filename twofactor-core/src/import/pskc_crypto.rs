@@ -1,149 +1,285 @@
-//! The encryption of PSKC (RFC 6030 §6): AES-CBC under a pre-shared key or one derived from a password, and a MAC over
-//! every encrypted value.
+//! The encryption of PSKC (RFC 6030 §6): AES, Camellia or 3DES under a pre-shared key or one derived from a password, and
+//! a MAC over every encrypted value.
 //!
-//! What always holds: the MAC is compared in constant time, and before anything is decrypted. A value without a MAC
-//! is refused, also where the document has none at all: CBC alone lets anybody change what is inside.
+//! Invariants: a MAC is compared in constant time, and before anything is decrypted. A value under CBC without a MAC is
+//! refused, also where the document has none at all: CBC alone lets anybody change what is inside. Key wrap proves
+//! itself, so a document under it may do without MACs.
 
 use aes::{Aes128, Aes192, Aes256};
+use aes_kw::{AesKw, AesKwp};
+use camellia::{Camellia128, Camellia192, Camellia256};
+use cbc::cipher::consts::U16;
 use cbc::cipher::{Block, BlockCipherDecrypt, BlockModeDecrypt as _, KeyInit, KeyIvInit as _};
 use data_encoding::BASE64;
+use des::TdesEde3;
 use hmac::{Hmac, Mac};
-use sha1::Sha1;
+use sha1::{Digest as _, Sha1};
 use sha2::{Sha224, Sha256, Sha384, Sha512};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::Asked;
+use super::entries::hex_digits;
 use super::error::{ImportError, PskcError};
 use super::offer::KeyRejection;
 use super::xml::Element;
+use super::{Asked, KeyTry};
 
-/// The most iterations of PBKDF2: some seconds.
-const MOST_ITERATIONS: u32 = 10_000_000;
+/// The most iterations of PBKDF2, of all blocks of the key together: less than two seconds.
+pub(super) const MOST_ITERATIONS: u32 = 2_000_000;
 /// The MAC key itself is under CBC alone: whoever changes its padding must not get one that can be guessed.
 const SHORTEST_MAC_KEY: usize = 16;
-/// The size of an AES block, and of the IV before a ciphertext.
-const BLOCK: usize = 16;
+
+/// How the values of a document are encrypted, before there is a key.
+pub(super) struct Sealing {
+    cipher: Cipher,
+    derivation: Option<Derivation>,
+    mac: Option<MacMethod>,
+}
+
+/// How values are authenticated.
+struct MacMethod {
+    hash: Hash,
+    /// The MAC key, encrypted; without it the key of the values is that of the MACs, too.
+    sealed_key: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Sealing {
+    /// Reads what the head of a document says. `example` is one of the encrypted values, which names the cipher.
+    pub(super) fn read(
+        encryption_key: Option<&Element>,
+        mac_method: Option<&Element>,
+        example: &Element,
+    ) -> Result<Self, PskcError> {
+        let certificates = ["X509Data", "KeyValue", "EncryptedKey", "RetrievalMethod", "PGPData"];
+        if encryption_key.is_some_and(|element| certificates.iter().any(|name| element.find(name).is_some())) {
+            return Err(PskcError::Certificate);
+        }
+        // What nobody could open or verify is refused before anybody is asked for a password.
+        let named = Cipher::of(example);
+        if mac_method.is_none() && named.is_none_or(|cipher| cipher.mode == Mode::Cbc) {
+            return Err(PskcError::NoMac);
+        }
+        // Under key wrap some programs write a MACMethod that names no algorithm, and no MACs.
+        let wrapped = named.is_some_and(|cipher| cipher.mode == Mode::Wrap);
+        let mac_method = mac_method.filter(|method| !wrapped || method.attribute("Algorithm").is_some());
+        let hash_of = |method: &Element| method.attribute("Algorithm").and_then(Hash::of_uri);
+        let hash = mac_method.map(|method| hash_of(method).ok_or(PskcError::MacAlgorithm)).transpose()?;
+        let cipher = named.ok_or(PskcError::Cipher)?;
+        let derivation = encryption_key.and_then(|element| element.child("DerivedKey"));
+        let derivation = derivation.map(|derived| Derivation::read(derived, cipher.key_length)).transpose()?;
+        let mac = match (hash, mac_method) {
+            (Some(hash), Some(method)) => {
+                let sealed_key = match method.child("MACKey") {
+                    Some(mac_key) if Cipher::of(mac_key) != Some(cipher) => return Err(PskcError::MacKey),
+                    Some(mac_key) => Some(cipher_value(mac_key).ok_or(PskcError::MacKey)?),
+                    None if method.child("MACKeyReference").is_some() => return Err(PskcError::MacKey),
+                    // Documents of the time before the RFC use one key for both.
+                    None => None,
+                };
+                Some(MacMethod { hash, sealed_key })
+            }
+            _ => None,
+        };
+        Ok(Self { cipher, derivation, mac })
+    }
+
+    /// Asks for the password or the key and takes the first that opens values, as `opens` finds.
+    pub(super) fn opener(&self, asked: &mut Asked<'_>, opens: impl Fn(&Opener) -> bool) -> Result<Opener, ImportError> {
+        if let Some(derivation) = &self.derivation {
+            let password = asked.password()?.ok_or(ImportError::PasswordNeeded)?;
+            let opener = self.with(derivation.derive(password));
+            return opener.filter(opens).ok_or(ImportError::WrongPassword);
+        }
+        let tries = asked.keys()?;
+        if tries.is_empty() {
+            return Err(ImportError::KeyNeeded);
+        }
+        let mut fitting = 0;
+        for KeyTry { bytes, beside } in tries {
+            let Some(key) = pre_shared(&bytes, self.cipher.key_length) else { continue };
+            fitting += 1;
+            if let Some(opener) = self.with(key).filter(&opens) {
+                asked.opened_by(beside);
+                return Ok(opener);
+            }
+        }
+        Err(if fitting == 0 { ImportError::KeyLength(self.cipher.key_length) } else { ImportError::WrongKey })
+    }
+
+    /// What opens values under a key. `None`: it does not even open the MAC key.
+    fn with(&self, key: Zeroizing<Vec<u8>>) -> Option<Opener> {
+        let mac = match &self.mac {
+            None => None,
+            Some(MacMethod { hash, sealed_key: None }) => Some((*hash, key.clone())),
+            Some(MacMethod { hash, sealed_key: Some(sealed) }) => {
+                let mac_key = self.cipher.decrypted(&key, sealed).filter(|key| key.len() >= SHORTEST_MAC_KEY)?;
+                Some((*hash, mac_key))
+            }
+        };
+        let mac = match mac {
+            Some((hash, key)) => Some(Keyed::new(hash, &key)?),
+            None => None,
+        };
+        Some(Opener { key, cipher: self.cipher, mac })
+    }
+}
 
 /// What opens the encrypted values of a document.
 pub(super) struct Opener {
     key: Zeroizing<Vec<u8>>,
-    hash: Hash,
-    mac_key: Zeroizing<Vec<u8>>,
-    with: With,
-}
-
-/// What the key came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum With {
-    Password,
-    Key,
+    cipher: Cipher,
+    /// `None`: the document has no MACs, and its key wrap proves itself.
+    mac: Option<Keyed>,
 }
 
 impl Opener {
-    /// Reads what the head of a document says and asks for the password or the key. `example` is one of the encrypted
-    /// values, which names the cipher.
-    pub(super) fn new(
-        encryption_key: Option<&Element>,
-        mac_method: Option<&Element>,
-        example: &Element,
-        asked: &mut Asked<'_>,
-    ) -> Result<Self, ImportError> {
-        // What nobody could open or verify is refused before anybody is asked for a password.
-        let certificates = ["X509Data", "KeyValue", "EncryptedKey", "RetrievalMethod", "PGPData"];
-        if encryption_key.is_some_and(|element| certificates.iter().any(|name| element.find(name).is_some())) {
-            return Err(PskcError::Certificate.into());
-        }
-        let method = mac_method.ok_or(PskcError::NoMac)?;
-        let hash = method.attribute("Algorithm").and_then(Hash::of_uri).ok_or(PskcError::MacAlgorithm)?;
-        let key_length = cipher_of(example).ok_or(PskcError::Cipher)?;
-        let (key, with) = match encryption_key.and_then(|element| element.child("DerivedKey")) {
-            Some(derived) => {
-                let derivation = Derivation::read(derived, key_length)?;
-                let password = asked.password()?.ok_or(ImportError::PasswordNeeded)?;
-                (derivation.derive(password), With::Password)
-            }
-            None => {
-                let given = asked.key()?.ok_or(ImportError::KeyNeeded)?;
-                (pre_shared(given, key_length).ok_or(ImportError::KeyLength(key_length))?, With::Key)
-            }
-        };
-        let mut opener = Self { key, hash, mac_key: Zeroizing::default(), with };
-        opener.mac_key = match method.child("MACKey") {
-            Some(mac_key) => {
-                if cipher_of(mac_key) != Some(opener.key.len()) {
-                    return Err(PskcError::MacKey.into());
-                }
-                let sealed = cipher_value(mac_key).ok_or(PskcError::MacKey)?;
-                let plain = opener.decrypted(&sealed).filter(|key| key.len() >= SHORTEST_MAC_KEY);
-                plain.ok_or_else(|| opener.wrong())?
-            }
-            None if method.child("MACKeyReference").is_some() => return Err(PskcError::MacKey.into()),
-            // Documents of the time before the RFC use one key for both.
-            None => opener.key.clone(),
-        };
-        Ok(opener)
-    }
-
-    /// What to say when nothing can be opened.
-    pub(super) fn wrong(&self) -> ImportError {
-        match self.with {
-            With::Password => ImportError::WrongPassword,
-            With::Key => ImportError::WrongKey,
-        }
-    }
-
     /// The plain text of a value, which `data` holds as `EncryptedValue` and `ValueMAC`.
     pub(super) fn open(&self, data: &Element, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyRejection> {
         let value = data.child("EncryptedValue").ok_or(KeyRejection::Cipher(name))?;
-        if cipher_of(value) != Some(self.key.len()) {
+        if Cipher::of(value) != Some(self.cipher) {
             return Err(KeyRejection::Cipher(name));
         }
+        let Some(keyed) = &self.mac else {
+            let sealed = cipher_value(value).ok_or(KeyRejection::Base64(name))?;
+            return self.cipher.decrypted(&self.key, &sealed).ok_or(KeyRejection::MacMismatch(name));
+        };
         let mac = data.child("ValueMAC").ok_or(KeyRejection::MacMissing(name))?;
         let mac = base64(mac.text()).ok_or(KeyRejection::Base64(name))?;
         let sealed = cipher_value(value).ok_or(KeyRejection::Base64(name))?;
-        if !self.hash.matches(&self.mac_key, &sealed, &mac) {
+        if !keyed.matches(&sealed, &mac) {
             return Err(KeyRejection::MacMismatch(name));
         }
-        self.decrypted(&sealed).ok_or(KeyRejection::Padding(name))
+        self.cipher.decrypted(&self.key, &sealed).ok_or(KeyRejection::Padding(name))
+    }
+}
+
+/// A block cipher and how it is used, as XML Encryption names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cipher {
+    family: Family,
+    mode: Mode,
+    /// In bytes.
+    key_length: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Aes,
+    Camellia,
+    TripleDes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// IV ‖ ciphertext, padded.
+    Cbc,
+    /// RFC 3394 and 5649, for 3DES RFC 3217: nothing can be changed without notice.
+    Wrap,
+}
+
+impl Cipher {
+    /// The cipher that an `EncryptionMethod` names, by the end of its URI.
+    fn of(element: &Element) -> Option<Self> {
+        let uri = element.child("EncryptionMethod")?.attribute("Algorithm")?;
+        let name = uri.rsplit(['#', '/', ':']).next()?.to_ascii_lowercase().replace(['-', '_'], "");
+        let (mode, name) = match (name.strip_suffix("cbc"), name.strip_prefix("kw")) {
+            (Some(name), _) => (Mode::Cbc, name),
+            (None, Some(name)) => (Mode::Wrap, name.strip_suffix("pad").unwrap_or(name)),
+            (None, None) => return None,
+        };
+        let (family, key_length) = match name {
+            "aes128" => (Family::Aes, 16),
+            "aes192" => (Family::Aes, 24),
+            "aes256" => (Family::Aes, 32),
+            "camellia128" => (Family::Camellia, 16),
+            "camellia192" => (Family::Camellia, 24),
+            "camellia256" => (Family::Camellia, 32),
+            "tripledes" | "3des" => (Family::TripleDes, 24),
+            _ => return None,
+        };
+        Some(Self { family, mode, key_length })
     }
 
-    /// IV ‖ ciphertext, decrypted. `None`: not whole blocks, or not padded.
-    fn decrypted(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        match self.key.len() {
-            16 => decrypted::<Aes128>(&self.key, sealed),
-            24 => decrypted::<Aes192>(&self.key, sealed),
-            _ => decrypted::<Aes256>(&self.key, sealed),
+    /// The plain text of a sealed value. `None`: it is not whole, not padded, or (key wrap) not what was sealed.
+    fn decrypted(self, key: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        match (self.mode, self.family, key.len()) {
+            (Mode::Cbc, Family::Aes, 16) => unchained::<Aes128>(key, sealed),
+            (Mode::Cbc, Family::Aes, 24) => unchained::<Aes192>(key, sealed),
+            (Mode::Cbc, Family::Aes, 32) => unchained::<Aes256>(key, sealed),
+            (Mode::Cbc, Family::Camellia, 16) => unchained::<Camellia128>(key, sealed),
+            (Mode::Cbc, Family::Camellia, 24) => unchained::<Camellia192>(key, sealed),
+            (Mode::Cbc, Family::Camellia, 32) => unchained::<Camellia256>(key, sealed),
+            (Mode::Cbc, Family::TripleDes, 24) => unchained::<TdesEde3>(key, sealed),
+            (Mode::Wrap, Family::Aes, 16) => unwrapped::<Aes128>(key, sealed),
+            (Mode::Wrap, Family::Aes, 24) => unwrapped::<Aes192>(key, sealed),
+            (Mode::Wrap, Family::Aes, 32) => unwrapped::<Aes256>(key, sealed),
+            (Mode::Wrap, Family::Camellia, 16) => unwrapped::<Camellia128>(key, sealed),
+            (Mode::Wrap, Family::Camellia, 24) => unwrapped::<Camellia192>(key, sealed),
+            (Mode::Wrap, Family::Camellia, 32) => unwrapped::<Camellia256>(key, sealed),
+            (Mode::Wrap, Family::TripleDes, 24) => unwrapped_3des(key, sealed),
+            _ => None,
         }
     }
 }
 
-fn decrypted<C: BlockCipherDecrypt + KeyInit>(key: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (iv, ciphertext) = sealed.split_at_checked(BLOCK)?;
-    if ciphertext.is_empty() || ciphertext.len() % BLOCK != 0 {
-        return None;
-    }
-    let mut decryptor = cbc::Decryptor::<C>::new_from_slices(key, iv).ok()?;
-    let mut plain = Zeroizing::new(ciphertext.to_vec());
-    for block in plain.chunks_exact_mut(BLOCK) {
-        let block: &mut Block<cbc::Decryptor<C>> = block.try_into().ok()?;
-        decryptor.decrypt_block(block);
-    }
+/// CBC: IV ‖ ciphertext, decrypted and without its padding.
+fn unchained<C: BlockCipherDecrypt + KeyInit>(key: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let block = C::block_size();
+    let (iv, ciphertext) = sealed.split_at_checked(block)?;
+    let mut plain = cbc::<C>(key, iv, ciphertext)?;
     // The last byte says how many there are (PKCS #7). XML Encryption leaves the others to chance.
     let padding = usize::from(*plain.last()?);
-    let length = plain.len().checked_sub(padding).filter(|_| (1..=BLOCK).contains(&padding))?;
+    let length = plain.len().checked_sub(padding).filter(|_| (1..=block).contains(&padding))?;
     plain.truncate(length);
     Some(plain)
 }
 
-/// The key length of AES-CBC that an `EncryptionMethod` names, in bytes.
-fn cipher_of(element: &Element) -> Option<usize> {
-    let uri = element.child("EncryptionMethod")?.attribute("Algorithm")?;
-    match uri.rsplit(['#', '/', ':']).next()?.to_ascii_lowercase().as_str() {
-        "aes128-cbc" => Some(16),
-        "aes192-cbc" => Some(24),
-        "aes256-cbc" => Some(32),
-        _ => None,
+/// Whole blocks under CBC, decrypted.
+fn cbc<C: BlockCipherDecrypt + KeyInit>(key: &[u8], iv: &[u8], ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let size = C::block_size();
+    if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(size) {
+        return None;
     }
+    let mut decryptor = cbc::Decryptor::<C>::new_from_slices(key, iv).ok()?;
+    let mut plain = Zeroizing::new(ciphertext.to_vec());
+    for block in plain.chunks_exact_mut(size) {
+        let block: &mut Block<cbc::Decryptor<C>> = block.try_into().ok()?;
+        decryptor.decrypt_block(block);
+    }
+    Some(plain)
+}
+
+/// Key wrap (RFC 3394), else that with padding (RFC 5649): each says itself whether it is the one.
+fn unwrapped<C: BlockCipherDecrypt<BlockSize = U16> + KeyInit>(
+    key: &[u8],
+    sealed: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    let mut plain = Zeroizing::new(vec![0; sealed.len()]);
+    let whole = AesKw::<C>::new_from_slice(key).ok()?.unwrap_key(sealed, &mut plain).map(<[u8]>::len);
+    let length = match whole {
+        Ok(length) => length,
+        Err(_) => AesKwp::<C>::new_from_slice(key).ok()?.unwrap_key(sealed, &mut plain).map(<[u8]>::len).ok()?,
+    };
+    plain.truncate(length);
+    Some(plain)
+}
+
+/// Key wrap under 3DES (RFC 3217 §3): twice CBC, the second time backwards, with eight bytes of a SHA-1 at the end.
+fn unwrapped_3des(key: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const IV: [u8; 8] = [0x4a, 0xdd, 0xa2, 0x2c, 0x79, 0xe8, 0x21, 0x05];
+    const CHECKSUM: usize = 8;
+    let mut outer = cbc::<TdesEde3>(key, &IV, sealed)?;
+    outer.reverse();
+    let (iv, inner) = outer.split_at_checked(IV.len())?;
+    let mut plain = cbc::<TdesEde3>(key, iv, inner)?;
+    let length = plain.len().checked_sub(CHECKSUM)?;
+    let (wrapped, checksum) = plain.split_at_checked(length)?;
+    let expected = Sha1::digest(wrapped);
+    if !bool::from(expected.get(..CHECKSUM)?.ct_eq(checksum)) {
+        return None;
+    }
+    plain.truncate(length);
+    Some(plain)
 }
 
 fn cipher_value(element: &Element) -> Option<Zeroizing<Vec<u8>>> {
@@ -162,9 +298,8 @@ pub(super) fn base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 
 /// The key of `length` bytes that a key file holds, raw or as hexadecimal digits.
 fn pre_shared(given: &Zeroizing<Vec<u8>>, length: usize) -> Option<Zeroizing<Vec<u8>>> {
-    let digits = given.trim_ascii();
-    if digits.len() == 2 * length && digits.iter().all(u8::is_ascii_hexdigit) {
-        return super::seed_encoding::decode(digits, super::Encoding::Hex).ok();
+    if let Some(digits) = hex_digits(given).filter(|digits| digits.len() == 2 * length) {
+        return super::seed_encoding::decode(&digits, super::Encoding::Hex).ok();
     }
     (given.len() == length).then(|| given.clone())
 }
@@ -198,8 +333,13 @@ impl Derivation {
             None | Some("") => Hash::Sha1,
             Some(uri) => Hash::of_uri(uri).ok_or(wrong)?,
         };
-        if !fits || !(1..=MOST_ITERATIONS).contains(&iterations) {
+        if !fits || iterations == 0 {
             return Err(wrong);
+        }
+        // Every block of the key takes all iterations again.
+        let blocks = u32::try_from(key_length.div_ceil(hash.size())).unwrap_or(u32::MAX);
+        if iterations.saturating_mul(blocks) > MOST_ITERATIONS {
+            return Err(PskcError::Iterations(iterations));
         }
         Ok(Self { salt, iterations, key_length, hash })
     }
@@ -242,17 +382,50 @@ impl Hash {
         }
     }
 
+    /// How many bytes it makes.
+    fn size(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+/// An HMAC that has taken its key in: that takes as long as the short values of PSKC.
+enum Keyed {
+    Sha1(Hmac<Sha1>),
+    Sha224(Hmac<Sha224>),
+    Sha256(Hmac<Sha256>),
+    Sha384(Hmac<Sha384>),
+    Sha512(Hmac<Sha512>),
+}
+
+impl Keyed {
+    /// `None` cannot be: HMAC takes keys of any length.
+    fn new(hash: Hash, key: &[u8]) -> Option<Self> {
+        Some(match hash {
+            Hash::Sha1 => Self::Sha1(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha224 => Self::Sha224(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha256 => Self::Sha256(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha384 => Self::Sha384(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha512 => Self::Sha512(Hmac::new_from_slice(key).ok()?),
+        })
+    }
+
     /// Whether the HMAC of `data` is `mac`, in constant time.
-    fn matches(self, key: &[u8], data: &[u8], mac: &[u8]) -> bool {
-        fn verified<M: Mac + KeyInit>(key: &[u8], data: &[u8], mac: &[u8]) -> bool {
-            M::new_from_slice(key).is_ok_and(|hmac| hmac.chain_update(data).verify_slice(mac).is_ok())
+    fn matches(&self, data: &[u8], mac: &[u8]) -> bool {
+        fn verified<M: Mac + Clone>(keyed: &M, data: &[u8], mac: &[u8]) -> bool {
+            keyed.clone().chain_update(data).verify_slice(mac).is_ok()
         }
         match self {
-            Self::Sha1 => verified::<Hmac<Sha1>>(key, data, mac),
-            Self::Sha224 => verified::<Hmac<Sha224>>(key, data, mac),
-            Self::Sha256 => verified::<Hmac<Sha256>>(key, data, mac),
-            Self::Sha384 => verified::<Hmac<Sha384>>(key, data, mac),
-            Self::Sha512 => verified::<Hmac<Sha512>>(key, data, mac),
+            Self::Sha1(keyed) => verified(keyed, data, mac),
+            Self::Sha224(keyed) => verified(keyed, data, mac),
+            Self::Sha256(keyed) => verified(keyed, data, mac),
+            Self::Sha384(keyed) => verified(keyed, data, mac),
+            Self::Sha512(keyed) => verified(keyed, data, mac),
         }
     }
 }

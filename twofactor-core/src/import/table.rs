@@ -83,6 +83,12 @@ impl Table {
         Ok(Self { separator, columns, body, lines_before, encoding, rows, usable, widest })
     }
 
+    /// Whether a line above the rows names the columns.
+    pub(super) fn has_header(&self, text: &[u8]) -> bool {
+        let above = text.get(..self.body).unwrap_or_default();
+        Lines::new(above).any(|line| Separator::declared(line.content).is_none())
+    }
+
     /// How the table was understood; the entry is the caller's to name.
     pub(super) fn explanation(&self) -> Explanation {
         let between = match self.separator {
@@ -202,7 +208,7 @@ impl Survey {
 
 /// What at least one row does not state, one bit an aspect.
 #[derive(Debug, Default)]
-struct Unsaid(u8);
+pub(super) struct Unsaid(u8);
 
 impl Unsaid {
     const TYPE: u8 = 1;
@@ -211,7 +217,7 @@ impl Unsaid {
     const PERIOD: u8 = 8;
     const COUNTER: u8 = 16;
 
-    fn see(&mut self, stated: Stated, kind: Kind) {
+    pub(super) fn see(&mut self, stated: Stated, kind: Kind) {
         let mut mark = |unsaid: bool, bit| self.0 |= if unsaid { bit } else { 0 };
         mark(stated.kind.is_none(), Self::TYPE);
         mark(stated.algorithm.is_none(), Self::HASH);
@@ -220,7 +226,7 @@ impl Unsaid {
         mark(kind == Kind::Hotp && stated.counter.is_none(), Self::COUNTER);
     }
 
-    fn note(&self, options: &Options, notes: &mut Vec<Note>) {
+    pub(super) fn note(&self, options: &Options, notes: &mut Vec<Note>) {
         let Parameters { algorithm, digits, .. } = Stated::default().settle(options).parameters;
         let mut assume = |bit, option: bool, what, taken: String| {
             if self.0 & bit != 0 && !option {

@@ -16,6 +16,10 @@ const DEEPEST: usize = 24;
 const MOST_ATTRIBUTES: usize = 16;
 /// More than any key has.
 const MOST_ELEMENTS: usize = 200;
+/// The problem of a document with more.
+pub(super) const TOO_MANY: &str = "has too many elements";
+/// As many as are read in two seconds: those of 100,000 encrypted keys.
+pub(super) const MOST_XML_ELEMENTS: usize = 2_500_000;
 
 /// Whose element it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,9 @@ impl Namespace {
         match resolved {
             ResolveResult::Bound(namespace) => match namespace.0 {
                 "urn:ietf:params:xml:ns:keyprov:pskc" => Self::Pskc,
+                // Drafts of PSKC from before the RFC.
+                namespace if namespace.starts_with("urn:ietf:params:xml:ns:keyprov:") => Self::Pskc,
+                namespace if namespace.starts_with("http://www.openauthentication.org/") => Self::Pskc,
                 "http://www.w3.org/2001/04/xmlenc#"
                 | "http://www.w3.org/2009/xmlenc11#"
                 | "http://www.w3.org/2000/09/xmldsig#"
@@ -89,13 +96,19 @@ impl Element {
         self.children.into_iter().find_map(|child| child.into_found(name))
     }
 
-    fn is(&self, name: &str) -> bool {
-        self.name == name && self.namespace != Namespace::Foreign
+    /// Whether it has a name, in any case: privacyIDEA writes its exports in lower case.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.namespace != Namespace::Foreign && self.name.eq_ignore_ascii_case(name)
     }
 
-    /// The value of an attribute, whatever its prefix.
+    /// The value of an attribute, whatever its prefix and case.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim())
+        self.attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    /// The names of all attributes but declarations of namespaces.
+    pub(super) fn attribute_names(&self) -> impl Iterator<Item = &str> {
+        self.attributes.iter().map(|(key, _)| key.as_str())
     }
 
     /// The text that stands directly in this element.
@@ -130,6 +143,11 @@ pub(super) struct Document<'t> {
     text: &'t str,
     /// The line of a position that was asked for before, so that lines are counted once.
     counted: (usize, usize),
+    /// How many elements were read.
+    elements: usize,
+    /// Children of the root whose children are read as if they were the root's, and how many of them are open.
+    inside: &'static str,
+    entered: usize,
 }
 
 impl<'t> Document<'t> {
@@ -137,7 +155,7 @@ impl<'t> Document<'t> {
     pub(super) fn begin(text: &'t str) -> Result<(Self, Element), XmlError> {
         let mut reader = NsReader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
-        let mut document = Self { reader, text, counted: (0, 1) };
+        let mut document = Self { reader, text, counted: (0, 1), elements: 0, inside: "", entered: 0 };
         loop {
             let start = document.position();
             match document.event(start)? {
@@ -152,6 +170,12 @@ impl<'t> Document<'t> {
                 None => return Err(document.error(start, "has no root")),
             }
         }
+    }
+
+    /// The same document, with the children of its elements of a name as if they were the root's.
+    pub(super) fn entering(mut self, name: &'static str) -> Self {
+        self.inside = name;
+        self
     }
 
     /// The next child of the root. `None`: the document is complete.
@@ -169,10 +193,23 @@ impl<'t> Document<'t> {
                         return Err(self.error(start, "nests deeper than any PSKC document"));
                     }
                     elements += 1;
-                    open.push(self.element(namespace, &start_tag, start)?);
+                    self.elements += 1;
+                    if self.elements > MOST_XML_ELEMENTS {
+                        return Err(XmlError { line: 0, problem: TOO_MANY });
+                    }
+                    let element = self.element(namespace, &start_tag, start)?;
+                    if open.is_empty() && self.entered == 0 && element.is(self.inside) {
+                        self.entered = 1;
+                        continue;
+                    }
+                    open.push(element);
                 }
                 Some((_, Event::End(_))) => {
                     let Some(closed) = open.pop() else {
+                        if self.entered > 0 {
+                            self.entered = 0;
+                            continue;
+                        }
                         return self.finish().map(|()| None);
                     };
                     match open.last_mut() {
@@ -226,6 +263,9 @@ impl<'t> Document<'t> {
             let Ok(attribute) = attribute else {
                 return Err(self.error(start, "has an attribute that is not well-formed"));
             };
+            if attribute.key.as_namespace_binding().is_some() {
+                continue;
+            }
             if attributes.len() >= MOST_ATTRIBUTES || attribute.value.len() > LONGEST_FIELD {
                 return Err(self.error(start, "has more or longer attributes than any PSKC document"));
             }
@@ -256,7 +296,7 @@ impl<'t> Document<'t> {
 }
 
 /// The number of line ends. An XML document that ends its lines with CR alone has one line.
-fn line_ends(text: &[u8]) -> usize {
+pub(super) fn line_ends(text: &[u8]) -> usize {
     text.split(|byte| *byte == b'\n').count() - 1
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use twofactor_core::audit::Event;
 use twofactor_core::clock::UnixTime;
-use twofactor_core::import::{Container, Content, Form, Offered, Row, SeedFile};
+use twofactor_core::import::{Container, Offered, Row, SeedFile};
 use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin, Sharing};
 use twofactor_core::token::Serial;
 
@@ -247,8 +247,8 @@ fn note(series: &Series, counts: Counts) {
 fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, fate: Fate, arguments: &Import) -> Vec<String> {
     let mut notes: Vec<String> =
         seeds.notes().iter().filter(|note| !note.is_doubt()).map(ToString::to_string).collect();
-    let Form { container, content } = seeds.form();
-    let in_the_clear = container == Container::Plain && matches!(content, Content::Delimited(_));
+    // Of a zip file the core has said it, entry by entry.
+    let in_the_clear = seeds.form().container == Container::Plain && seeds.is_in_the_clear();
     let file = arguments.file.display();
     // A file that was refused may be anything.
     match (privacy, fate) {

@@ -13,7 +13,7 @@ use twofactor_core::store::StoreError;
 use twofactor_core::trusted::FileError;
 use zeroize::Zeroizing;
 
-use crate::args::tokens::{FileFormat, Import, KindName, SeedEncoding};
+use crate::args::tokens::{FileFormat, Import, KindName, SeedEncoding, SerialFrom};
 use crate::error::{Failure, quoted};
 use crate::output;
 use crate::terminal::{self, Unanswered};
@@ -209,6 +209,12 @@ fn options(arguments: &Import) -> Options {
             FileFormat::Csv => Format::Delimited,
             FileFormat::Pskc => Format::Pskc,
         },
+        entry: arguments.entry.clone(),
+        serial_from: arguments.serial_from.map(|field| match field {
+            SerialFrom::Issuer => import::SerialFrom::Issuer,
+            SerialFrom::Label => import::SerialFrom::Label,
+            SerialFrom::Number => import::SerialFrom::Number,
+        }),
         encoding: match arguments.encoding {
             SeedEncoding::Auto => None,
             SeedEncoding::Base32 => Some(Encoding::Base32),

@@ -1,0 +1,40 @@
+//! SafeNet (Aladdin) XML, as it came with eToken PASS: `Tokens/Token@serial`, in it `Applications/Application` with `Seed`
+//! (hexadecimal) and `MovingFactor`. Event-based tokens alone were delivered so.
+
+use super::offer::{Rejection, Stated};
+use super::records::{Fields, Record, children, number, text_of};
+use super::seed_encoding::{Encoding, decode};
+use super::{KindName, Options, characters};
+use crate::otp::LAST_COUNTER;
+
+/// Its elements and their meanings.
+pub(super) const PARTS: [(&str, &str); 4] = [
+    ("Token serial", "serial number"),
+    ("Application/Seed", "secret"),
+    ("Application/MovingFactor", "counter"),
+    ("ProductName", "model"),
+];
+
+/// The tokens of a document that is known to be well-formed.
+pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+    children(text, "").filter(|child| child.element.is("Token")).map(|child| {
+        let token = &child.element;
+        let application = token.at(&["Applications", "Application"]);
+        let seed = application.and_then(|application| text_of(application, "Seed"));
+        let counter = application.and_then(|application| text_of(application, "MovingFactor"));
+        let counter =
+            counter.map(|text| number(text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
+        let fields = Fields {
+            serial: token.attribute("serial").unwrap_or_default().as_bytes(),
+            secret: seed.ok_or(Rejection::SecretMissing).and_then(|seed| decode(seed.as_bytes(), Encoding::Hex)),
+            stated: counter.transpose().map(|counter| Stated {
+                kind: Some(KindName::Hotp),
+                counter,
+                ..Stated::default()
+            }),
+            vendor: Some("SafeNet".to_owned()),
+            model: text_of(token, "ProductName").map(|name| characters::words(name.as_bytes())),
+        };
+        fields.record(child.line, child.start..child.end, options)
+    })
+}

@@ -1,0 +1,29 @@
+//! FreeOTP+: `tokens`, with the secret as signed bytes and the counter of the last code.
+
+use zeroize::Zeroizing;
+
+use super::super::json::Json;
+use super::super::offer::Rejection;
+use super::{Entry, kind_of, word};
+
+pub(super) fn entry(json: &Json) -> Entry {
+    let issuer = word(json.get("issuerExt"));
+    Entry {
+        issuer: if issuer.is_empty() { word(json.get("issuerInt")) } else { issuer },
+        label: word(json.get("label")),
+        secret: json.get("secret").and_then(Json::elements).map(|bytes| {
+            let mut secret = Zeroizing::new(Vec::with_capacity(bytes.len()));
+            for (_, byte) in bytes {
+                let byte = byte.number().and_then(|number| i8::try_from(number).ok());
+                secret.push(byte.ok_or(Rejection::NotHex)?.cast_unsigned());
+            }
+            Ok(secret)
+        }),
+        kind: kind_of(&word(json.get("type"))),
+        algorithm: json.get("algo").and_then(Json::text).map(str::to_owned),
+        digits: json.get("digits").and_then(Json::number),
+        period: json.get("period").and_then(Json::number),
+        // The next code has the counter behind it.
+        counter: json.get("counter").and_then(Json::number).and_then(|counter| counter.checked_add(1)),
+    }
+}

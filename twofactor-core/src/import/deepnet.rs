@@ -1,0 +1,118 @@
+//! Deepnet's own XML. `DualShield` has `data` with a `header` for all tokens and `tokens/token` with `serial` and `seed`; its
+//! predecessor has `tokenList/tokenInfo`, in which another document with `secret` and `digits` stands as text.
+
+use super::offer::{self, Parameter, Rejection, Stated};
+use super::records::{Fields, Record, children, number, text_of};
+use super::seed_encoding::{Encoding, decode};
+use super::xml::{Document, Element};
+use super::{KindName, Options, characters};
+use crate::otp::LAST_COUNTER;
+
+/// Its elements and their meanings.
+pub(super) const PARTS: [(&str, &str); 6] = [
+    ("token/serial", "serial number"),
+    ("token/seed", "secret"),
+    ("header/crypto", "hash"),
+    ("header/digits", "digits"),
+    ("header/synchronisation", "period"),
+    ("counter", "counter"),
+];
+
+/// The tokens of a document that is known to be well-formed.
+pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+    let mut header: Option<Element> = None;
+    children(text, "tokens").filter_map(move |child| {
+        let (line, span) = (child.line, child.start..child.end);
+        if child.element.is("header") {
+            header = Some(child.element);
+            return None;
+        }
+        if child.element.is("token") {
+            return Some(of_dualshield(&child.element, header.as_ref()).record(line, span, options));
+        }
+        child.element.is("tokenInfo").then(|| of_predecessor(&child.element, line, span, options))
+    })
+}
+
+fn of_dualshield<'e>(token: &'e Element, header: Option<&Element>) -> Fields<'e> {
+    let said = |name: &str| text_of(token, name).or_else(|| header.and_then(|header| text_of(header, name)));
+    let encoding = match said("encode") {
+        Some(word) if word.eq_ignore_ascii_case("BASE32") => Ok(Encoding::Base32),
+        Some(word) if word.eq_ignore_ascii_case("HEX") => Ok(Encoding::Hex),
+        None => Ok(Encoding::Hex),
+        Some(_) => Err(Rejection::NotHex),
+    };
+    let sealed = said("encrypt").is_some_and(|word| !word.eq_ignore_ascii_case("NONE"));
+    let seed = token.child("seed").map(Element::text).filter(|seed| !seed.is_empty());
+    let secret = match seed {
+        _ if sealed => Err(Rejection::Sealed),
+        None => Err(Rejection::SecretMissing),
+        Some(seed) => encoding.and_then(|encoding| decode(seed.as_bytes(), encoding)),
+    };
+    let stated = || {
+        let period = said("synchronisation").or_else(|| said("interval")).or_else(|| said("timeInterval"));
+        let counter = said("counter");
+        let kind = match (period, counter) {
+            (Some(_), _) => Some(KindName::Totp),
+            (None, Some(_)) => Some(KindName::Hotp),
+            (None, None) => None,
+        };
+        read_codes(kind, said("crypto"), said("digits"), period, counter)
+    };
+    Fields {
+        serial: token.child("serial").map(Element::text).unwrap_or_default().as_bytes(),
+        secret,
+        stated: stated(),
+        vendor: Some("Deepnet".to_owned()),
+        model: said("productCode").map(|code| characters::words(code.as_bytes())),
+    }
+}
+
+fn of_predecessor(info: &Element, line: usize, span: std::ops::Range<usize>, options: &Options) -> Record {
+    let inner = info.child("token").map(Element::text).unwrap_or_default();
+    let parts = Document::begin(inner).ok().map(|(mut document, _)| {
+        std::iter::from_fn(move || document.next().ok().flatten()).map(|child| child.element).collect::<Vec<_>>()
+    });
+    let parts = parts.unwrap_or_default();
+    let part = |name: &str| parts.iter().find(|part| part.is(name));
+    let text = |name: &str| part(name).map(Element::text).filter(|text| !text.is_empty());
+    let secret = part("secret").ok_or(Rejection::SecretMissing).and_then(|secret| {
+        let base32 = secret.attribute("enc").is_some_and(|word| word.eq_ignore_ascii_case("BASE32"));
+        decode(secret.text().as_bytes(), if base32 { Encoding::Base32 } else { Encoding::Hex })
+    });
+    let kind = match text("type") {
+        Some("TB") => Some(KindName::Totp),
+        Some("EB") => Some(KindName::Hotp),
+        _ => None,
+    };
+    let device = info.child("device");
+    let serial = device.and_then(|device| text_of(device, "serial")).or_else(|| text("deviceID"));
+    let counter = text("counter").filter(|_| kind == Some(KindName::Hotp));
+    let fields = Fields {
+        serial: serial.unwrap_or_default().as_bytes(),
+        secret,
+        stated: read_codes(kind, text("crypto"), text("digits"), text("interval"), counter),
+        vendor: Some("Deepnet".to_owned()),
+        model: device.and_then(|device| text_of(device, "model")).map(|model| characters::words(model.as_bytes())),
+    };
+    fields.record(line, span, options)
+}
+
+fn read_codes(
+    kind: Option<KindName>,
+    hash: Option<&str>,
+    digits: Option<&str>,
+    period: Option<&str>,
+    counter: Option<&str>,
+) -> Result<Stated, Rejection> {
+    let digits = digits.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
+    let period = period.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
+    let counter = counter.map(|text| number(text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
+    Ok(Stated {
+        kind,
+        algorithm: hash.map(offer::algorithm).transpose()?,
+        digits: digits.transpose()?,
+        period: period.transpose()?,
+        counter: counter.transpose()?,
+    })
+}

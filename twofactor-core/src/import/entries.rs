@@ -1,0 +1,336 @@
+//! Which entries of a zip file are seeds, which is the key to them, and what lies beside them.
+//!
+//! Invariants: every entry is seeds, a key, or named in a note with the reason why not. A README, a letter, a licence or a
+//! list of checksums never makes a token. The names of entries decide nothing.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::container::{Content, Entry};
+use super::error::{ErrorKind, ImportError};
+use super::note::{Container, Note};
+use super::{Asked, Beside, Document, MOST_ROWS, Options, Reading, characters, length_of, recognition};
+
+/// An entry that is a text or as short as a key: its name, whether it was encrypted, its bytes.
+type Text = (Arc<str>, bool, Zeroizing<Vec<u8>>);
+
+/// An entry that was read as a document.
+struct Attempt {
+    name: Arc<str>,
+    encrypted: bool,
+    notes: Vec<Note>,
+    outcome: Result<Document, ImportError>,
+}
+
+/// How sure it is that a document holds seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It does.
+    Seeds,
+    /// Some rows look like it. It counts when there is nothing better.
+    Doubtful,
+    /// It does not.
+    Beside,
+}
+
+/// Reads all entries that hold rows. A file that is no zip file is the only entry of one.
+pub(super) fn read(
+    container: Container,
+    entries: Vec<Entry>,
+    options: &Options,
+    asked: &mut Asked<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Document>, ImportError> {
+    let mut beside = Vec::new();
+    let texts = texts(entries, &mut beside)?;
+    let digests: Vec<Arc<str>> = checksums(&texts);
+    if texts.iter().any(|(_, _, bytes)| recognition::is_xml(bytes)) {
+        asked.beside = keys(&texts);
+    }
+    let mut attempts = Vec::new();
+    let alone = texts.len() == 1;
+    for (name, encrypted, bytes) in texts {
+        if !alone && digests.contains(&name) {
+            beside.push(Note::Ignored(name.to_string(), "it holds checksums".to_owned()));
+            continue;
+        }
+        let entry = (container == Container::Zip).then(|| name.clone());
+        let mut of_this = Vec::new();
+        let outcome = Document::read(entry, bytes, options, asked, &mut of_this);
+        attempts.push(Attempt { name, encrypted, notes: of_this, outcome });
+    }
+    let documents = choose(container, attempts, options, asked, notes, &mut beside)?;
+    notes.append(&mut beside);
+    numbered(documents)
+}
+
+/// The entries that are texts, or as short as a key. What else lies there is noted.
+fn texts(entries: Vec<Entry>, beside: &mut Vec<Note>) -> Result<Vec<Text>, ImportError> {
+    let (mut texts, mut refusals) = (Vec::new(), Vec::new());
+    for Entry { name, encrypted, content } in entries {
+        match content {
+            Content::Bytes(bytes) => texts.push((name, encrypted, bytes)),
+            Content::Foreign(foreign) => {
+                beside.push(Note::Ignored(name.to_string(), format!("it is {foreign}")));
+                refusals.push(ImportError::Nested { entry: name.to_string(), foreign });
+            }
+            Content::Binary => {
+                beside.push(Note::Ignored(name.to_string(), "it is no text".to_owned()));
+                refusals.push(ImportError::NotText);
+            }
+            Content::Unread(error) => {
+                beside.push(Note::Ignored(name.to_string(), "it is too large to be seeds".to_owned()));
+                refusals.push(error);
+            }
+        }
+    }
+    // Without a text the first entry says why: an archive in an archive, say.
+    if texts.is_empty() { Err(refusals.into_iter().next().unwrap_or(ImportError::NoEntry)) } else { Ok(texts) }
+}
+
+/// The documents that hold seeds. The others are noted, unless there is nothing else: then the first of them says why.
+fn choose(
+    container: Container,
+    attempts: Vec<Attempt>,
+    options: &Options,
+    asked: &Asked<'_>,
+    notes: &mut Vec<Note>,
+    beside: &mut Vec<Note>,
+) -> Result<Vec<Document>, ImportError> {
+    let alone = attempts.len() == 1;
+    let (mut seeds, mut doubtful, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for attempt in attempts {
+        match standing(&attempt.outcome, alone, options) {
+            _ if is_final(&attempt.outcome) => return attempt.outcome.map(|document| vec![document]),
+            Standing::Seeds => seeds.push(attempt),
+            Standing::Doubtful => doubtful.push(attempt),
+            Standing::Beside => others.push(attempt),
+        }
+    }
+    if seeds.is_empty() {
+        seeds = doubtful;
+    } else {
+        others.append(&mut doubtful);
+    }
+    if seeds.is_empty() {
+        let first = others.into_iter().find(|attempt| !asked.is_key(&attempt.name)).ok_or(ImportError::NoRows)?;
+        notes.extend(first.notes);
+        return Ok(vec![first.outcome?]);
+    }
+    for Attempt { name, outcome, .. } in others {
+        if asked.is_key(&name) {
+            beside.push(Note::KeyBeside(name.to_string()));
+        } else {
+            beside.push(Note::Ignored(name.to_string(), reason(&outcome)));
+        }
+    }
+    let (mut documents, mut in_the_clear) = (Vec::new(), Vec::new());
+    for Attempt { name, encrypted, notes: mut of_this, outcome } in seeds {
+        let document = outcome?;
+        notes.append(&mut of_this);
+        if container == Container::Zip && !encrypted && document.is_in_the_clear() {
+            in_the_clear.push(Note::InTheClear(name.to_string()));
+        }
+        documents.push(Document { encrypted, ..document });
+    }
+    notes.append(&mut in_the_clear);
+    Ok(documents)
+}
+
+/// Why an entry counts for nothing beside others that hold seeds.
+fn reason(outcome: &Result<Document, ImportError>) -> String {
+    match outcome {
+        Err(ImportError::Foreign(foreign) | ImportError::Nested { foreign, .. }) => format!("it is {foreign}"),
+        Err(ImportError::NotText) => "it is no text".to_owned(),
+        Err(_) => "it is no list of seeds".to_owned(),
+        Ok(_) => "not all its rows are seeds".to_owned(),
+    }
+}
+
+/// Whether an error is about the whole file and not about what one entry is: a missing password, a document of seeds that
+/// cannot be opened, a list that is beyond a bound.
+fn is_final(outcome: &Result<Document, ImportError>) -> bool {
+    match outcome {
+        Ok(_) => false,
+        Err(ImportError::Pskc(error)) => *error != super::PskcError::NotPskc,
+        Err(
+            ImportError::Xml(..)
+            | ImportError::MixedEncodings { .. }
+            | ImportError::AmbiguousEncoding(_)
+            | ImportError::SerialFrom,
+        ) => true,
+        Err(error) => error.kind() != ErrorKind::Invalid,
+    }
+}
+
+fn standing(outcome: &Result<Document, ImportError>, alone: bool, options: &Options) -> Standing {
+    match outcome {
+        Ok(_) | Err(_) if alone => Standing::Seeds,
+        Err(_) => Standing::Beside,
+        Ok(document) => match &document.reading {
+            Reading::Delimited(table) if table.has_header(&document.text) => Standing::Seeds,
+            Reading::Delimited(_) => {
+                let (rows, usable) = (document.rows(), document.good_rows(options));
+                // One bad row does not make a letter of a list of tokens.
+                if usable == rows || (rows - usable) * 10 <= rows {
+                    Standing::Seeds
+                } else if usable > 0 {
+                    Standing::Doubtful
+                } else {
+                    Standing::Beside
+                }
+            }
+            _ => Standing::Seeds,
+        },
+    }
+}
+
+impl Document {
+    /// How many of its rows offer a token. A long list is only looked at row by row when its survey leaves a doubt.
+    fn good_rows(&self, options: &Options) -> usize {
+        const SHORT: usize = 10_000;
+        if self.rows() > SHORT {
+            return self.usable();
+        }
+        self.offers(0, options).filter(|row| row.token.is_ok()).count()
+    }
+}
+
+/// Tells documents how many bytes stand before them.
+fn numbered(mut documents: Vec<Document>) -> Result<Vec<Document>, ImportError> {
+    let (mut before, mut rows) = (0, 0);
+    for document in &mut documents {
+        document.before = before;
+        before += length_of(document.text.len());
+        rows += document.rows();
+    }
+    if rows > MOST_ROWS { Err(ImportError::TooManyRows) } else { Ok(documents) }
+}
+
+/// The entries that have the size of an AES key: 16, 24 or 32 bytes as they are, or as hexadecimal digits.
+fn keys(texts: &[Text]) -> Vec<Beside> {
+    let is_key = |bytes: &[u8]| {
+        let digits = hex_digits(bytes);
+        matches!(bytes.len(), 16 | 24 | 32) || matches!(digits.map(|digits| digits.len()), Some(32 | 48 | 64))
+    };
+    let keys = texts.iter().filter(|(_, _, bytes)| is_key(bytes));
+    keys.map(|(name, _, bytes)| Beside { name: name.clone(), bytes: bytes.clone(), opened: false }).collect()
+}
+
+/// A file that holds nothing but hexadecimal digits, in any encoding and with the separators that people use, as those
+/// digits.
+pub(super) fn hex_digits(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const LONGEST: usize = 256;
+    if bytes.len() > LONGEST {
+        return None;
+    }
+    let text = characters::text(Zeroizing::new(bytes.to_vec())).ok()?;
+    let text = text.trim_ascii();
+    let text = text.strip_prefix(b"0x").unwrap_or(text);
+    let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
+    digits.extend(text.iter().filter(|byte| !matches!(byte, b' ' | b':' | b'-')));
+    (!digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit)).then_some(digits)
+}
+
+/// The names of the entries that list checksums: each line a digest, and beside it only words for digests and names of
+/// files.
+fn checksums(texts: &[Text]) -> Vec<Arc<str>> {
+    let names: Vec<&str> = texts.iter().map(|(name, ..)| name.rsplit(['/', '\\']).next().unwrap_or(name)).collect();
+    let lists = texts.iter().filter(|(_, _, bytes)| is_checksums(bytes, &names));
+    lists.map(|(name, ..)| name.clone()).collect()
+}
+
+/// More than any list of the checksums of one zip file.
+const LONGEST_CHECKSUMS: usize = 64 << 10;
+
+fn is_checksums(bytes: &Zeroizing<Vec<u8>>, names: &[&str]) -> bool {
+    if bytes.len() > LONGEST_CHECKSUMS {
+        return false;
+    }
+    let Ok(text) = characters::text(bytes.clone()) else { return false };
+    let Ok(text) = std::str::from_utf8(&text) else { return false };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+    lines.peek().is_some() && lines.all(|line| is_checksum(line, names))
+}
+
+fn is_checksum(line: &str, names: &[&str]) -> bool {
+    const WORDS: [&str; 12] = [
+        "md5",
+        "md5sum",
+        "sha1",
+        "sha1sum",
+        "sha224",
+        "sha256",
+        "sha256sum",
+        "sha384",
+        "sha512",
+        "sha512sum",
+        "checksum",
+        "crc32",
+    ];
+    let (mut digests, mut words) = (0, 0);
+    let separators = [' ', '\t', '*', '=', '(', ')', ',', ';', '"'];
+    for part in line.split(separators).map(|part| part.trim_end_matches(':')).filter(|part| !part.is_empty()) {
+        let digest =
+            matches!(part.len(), 32 | 40 | 56 | 64 | 96 | 128) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let plain = part.to_ascii_lowercase().replace('-', "");
+        let file = part.rsplit(['/', '\\']).next().unwrap_or(part);
+        if digest {
+            digests += 1;
+        } else if WORDS.contains(&plain.as_str()) || names.contains(&file) || has_file_ending(file) {
+            words += 1;
+        } else {
+            return false;
+        }
+    }
+    digests == 1 && words > 0
+}
+
+/// Whether a word is the name of a file, by an ending that seed files and their wrappings have.
+fn has_file_ending(word: &str) -> bool {
+    const ENDINGS: [&str; 10] = ["csv", "txt", "xml", "zip", "pskc", "pskcxml", "dat", "pdf", "7z", "gpg"];
+    let ending = word.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_be_written_in_any_way_people_use() {
+        let digits = b"000102030405060708090a0b0c0d0e0f";
+        let text = std::str::from_utf8(digits).unwrap();
+        let utf16: Vec<u8> = format!("\u{feff}{text}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let spaced = "00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f";
+        for file in [text.as_bytes(), format!("\u{feff}{text}\n").as_bytes(), &utf16, spaced.as_bytes()] {
+            assert_eq!(hex_digits(file).unwrap().as_slice(), digits);
+        }
+        assert!(hex_digits(b"not a key").is_none() && hex_digits(b"").is_none());
+    }
+
+    #[test]
+    fn checksums_are_told_from_tokens() {
+        let md5 = "25f86d89c829840af7504c4e347d4ca4";
+        let sha1 = "3132333435363738393031323334353637383930";
+        for line in [
+            format!("MD5 {md5}"),
+            format!("{md5}  tokens.csv"),
+            format!("{md5} *tokens.dat"),
+            format!("SHA1 (tokens.csv) = {sha1}"),
+            format!("tokens.csv: {sha1}"),
+            format!("sha-1: {sha1}"),
+        ] {
+            assert!(is_checksum(&line, &["tokens.csv", "tokens.dat"]), "{line}");
+        }
+        for line in [
+            format!("2600215704919 {sha1}"),
+            format!("2600215704919,{sha1},totp,6,30,sha1"),
+            sha1.to_owned(),
+            "MD5".to_owned(),
+        ] {
+            assert!(!is_checksum(&line, &["tokens.csv"]), "{line}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! PhenixID's table, whose rows begin with the kind: `HOTP;serial;key;counter` and
+//! `TOTP;serial;hash;key;epoch;interval;digits`.
+
+use super::delimited::{Lines, Record as Row, Separator};
+use super::offer::{self, KeyRejection, Parameter, Rejection, Stated};
+use super::records::{Fields, Record, number};
+use super::seed_encoding::{Encoding, decode};
+use super::{KindName, Options};
+use crate::otp::LAST_COUNTER;
+
+/// Its columns and their meanings.
+pub(super) const PARTS: [(&str, &str); 7] = [
+    ("column 1", "type"),
+    ("column 2", "serial number"),
+    ("hash (TOTP)", "hash"),
+    ("key", "secret"),
+    ("counter (HOTP)", "counter"),
+    ("time interval (TOTP)", "period"),
+    ("OTP length (TOTP)", "digits"),
+];
+
+const SEMICOLON: Separator = Separator::Character(b';');
+
+pub(super) fn is_it(text: &str) -> bool {
+    Lines::new(text.as_bytes()).next().is_some_and(|line| kind(line.content).is_some())
+}
+
+/// The kind that a row begins with.
+fn kind(line: &[u8]) -> Option<KindName> {
+    let word = line.trim_ascii_start().get(..5)?;
+    match () {
+        () if word.eq_ignore_ascii_case(b"TOTP;") => Some(KindName::Totp),
+        () if word.eq_ignore_ascii_case(b"HOTP;") => Some(KindName::Hotp),
+        () => None,
+    }
+}
+
+/// The rows of a table. Whether keys are hexadecimal is told by all of them together.
+pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+    let is_hex = |field: &[u8]| field.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b' ');
+    let rows =
+        || Lines::new(text.as_bytes()).filter_map(|line| Some((line, Row::split(line.content, SEMICOLON).ok()?)));
+    let hexadecimal = rows().all(|(line, row)| is_hex(key(kind(line.content), &row)));
+    let encoding = options.encoding.unwrap_or(if hexadecimal { Encoding::Hex } else { Encoding::Base32 });
+    Lines::new(text.as_bytes()).map(move |line| {
+        let span = line.start..line.start + line.content.len();
+        let row = Row::split(line.content, SEMICOLON);
+        let fields = match &row {
+            Ok(row) => {
+                let kind = kind(line.content);
+                let secret = Some(key(kind, row)).filter(|key| !key.is_empty()).ok_or(Rejection::SecretMissing);
+                Fields {
+                    serial: row.field(1),
+                    secret: secret.and_then(|key| decode(key, encoding)),
+                    stated: stated(kind, row),
+                    vendor: None,
+                    model: None,
+                }
+            }
+            Err(why) => Fields { serial: b"-", secret: Err(*why), stated: Err(*why), vendor: None, model: None },
+        };
+        fields.record(line.number, span, options)
+    })
+}
+
+fn key<'t>(kind: Option<KindName>, row: &Row<'t>) -> &'t [u8] {
+    row.field(if kind == Some(KindName::Totp) { 3 } else { 2 })
+}
+
+fn stated(kind: Option<KindName>, row: &Row<'_>) -> Result<Stated, Rejection> {
+    let text = |column: usize| {
+        Some(std::str::from_utf8(row.field(column)).unwrap_or_default()).filter(|text| !text.is_empty())
+    };
+    let mut stated = Stated { kind, ..Stated::default() };
+    match kind {
+        Some(KindName::Hotp) => {
+            let counter = text(3);
+            let counter =
+                counter.map(|text| number(text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
+            stated.counter = counter.transpose()?;
+        }
+        Some(KindName::Totp) => {
+            if text(4).is_some_and(|epoch| number(epoch) != Some(0)) {
+                return Err(Rejection::Key(KeyRejection::Epoch));
+            }
+            stated.algorithm = text(2).map(offer::algorithm).transpose()?;
+            let period = text(5);
+            let period =
+                period.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
+            stated.period = period.transpose()?;
+            let digits = text(6);
+            let digits =
+                digits.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
+            stated.digits = digits.transpose()?;
+        }
+        None => return Err(Rejection::Kind),
+    }
+    Ok(stated)
+}

@@ -1,0 +1,86 @@
+//! RCDevs' inventory of WebADM: a table of `Type, Reference, Description, Data`, whose last column holds
+//! `TokenKey=…,TokenType=…,TokenState=…,OTPLength=…,TOTPTimeStep=…`, every value in base64.
+
+use zeroize::Zeroizing;
+
+use super::delimited::{Lines, Record as Row, Separator};
+use super::offer::{self, Parameter, Rejection, Stated};
+use super::pskc_crypto::base64;
+use super::records::{Fields, Record, number};
+use super::{KindName, Options, characters};
+use crate::otp::LAST_COUNTER;
+
+/// Its fields and their meanings.
+pub(super) const PARTS: [(&str, &str); 7] = [
+    ("Reference", "serial number"),
+    ("TokenKey", "secret"),
+    ("TokenType", "type"),
+    ("OTPLength", "digits"),
+    ("TOTPTimeStep", "period"),
+    ("TokenState", "counter"),
+    ("Description", "model"),
+];
+
+const COMMA: Separator = Separator::Character(b',');
+
+pub(super) fn is_it(text: &str) -> bool {
+    let mut lines = Lines::new(text.as_bytes()).take(2);
+    lines.any(|line| line.content.windows(9).any(|window| window == b"TokenKey="))
+}
+
+/// The rows of an inventory.
+pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+    Lines::new(text.as_bytes()).filter(|line| !is_header(line.content)).map(|line| {
+        let span = line.start..line.start + line.content.len();
+        let row = match Row::split(line.content, COMMA) {
+            Ok(row) => row,
+            Err(why) => {
+                let fields = Fields { serial: b"-", secret: Err(why), stated: Err(why), vendor: None, model: None };
+                return fields.record(line.number, span, options);
+            }
+        };
+        let data = std::str::from_utf8(row.field(3)).unwrap_or_default();
+        let fields = Fields {
+            serial: row.field(1),
+            secret: value(data, "TokenKey").ok_or(Rejection::SecretMissing),
+            stated: stated(data),
+            vendor: None,
+            model: Some(characters::words(row.field(2))).filter(|model| !model.is_empty()),
+        };
+        fields.record(line.number, span, options)
+    })
+}
+
+fn is_header(line: &[u8]) -> bool {
+    Row::split(line, COMMA).is_ok_and(|row| row.field(0).eq_ignore_ascii_case(b"Type"))
+}
+
+fn value(data: &str, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let pairs = data.split(',').filter_map(|pair| pair.split_once('='));
+    base64(pairs.map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| *key == name)?.1)
+}
+
+fn stated(data: &str) -> Result<Stated, Rejection> {
+    let text = |name| value(data, name).and_then(|bytes| std::str::from_utf8(&bytes).ok().map(str::to_owned));
+    let kind = match text("TokenType").as_deref() {
+        Some("TOTP") => KindName::Totp,
+        Some("HOTP") => KindName::Hotp,
+        _ => return Err(Rejection::Kind),
+    };
+    let digits = text("OTPLength");
+    let digits =
+        digits.map(|text| number(&text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
+    let period = text("TOTPTimeStep").filter(|_| kind == KindName::Totp);
+    let period =
+        period.map(|text| number(&text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
+    // Of a TOTP token it is how far the clock is off, in a unit that is not documented: not taken over.
+    let counter = text("TokenState").filter(|_| kind == KindName::Hotp);
+    let counter = counter.map(|text| number(&text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
+    Ok(Stated {
+        kind: Some(kind),
+        algorithm: None,
+        digits: digits.transpose()?,
+        period: period.transpose()?,
+        counter: counter.transpose()?,
+    })
+}

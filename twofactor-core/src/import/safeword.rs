@@ -1,0 +1,79 @@
+//! `SafeWord` authenticator records (`*.dat`): blocks of `name: value` lines, whose `sccTokenData` holds
+//! `sccKey=…;sccMode=E;sccPwLen=6;…`. Time-based tokens among them count their steps from the year 2000, which no TOTP does,
+//! and are rejected.
+
+use super::delimited::Lines;
+use super::offer::{self, KeyRejection, Parameter, Rejection, Stated};
+use super::records::{Fields, Record, number};
+use super::seed_encoding::{Encoding, decode};
+use super::{KindName, Options, characters};
+
+/// Its fields and their meanings.
+pub(super) const PARTS: [(&str, &str); 6] = [
+    ("sccAuthenticatorId", "serial number"),
+    ("sccKey", "secret"),
+    ("sccMode", "type"),
+    ("crypto", "hash"),
+    ("sccPwLen", "digits"),
+    ("sccTokenType", "model"),
+];
+
+pub(super) fn is_it(text: &str) -> bool {
+    // One of its first lines names the token.
+    text.lines().take(20).any(|line| line.trim_start().to_ascii_lowercase().starts_with("sccauthenticatorid:"))
+}
+
+/// The records: each ends at a blank line or where the next `dn:` begins.
+pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+    let mut lines = Lines::new(text.as_bytes()).peekable();
+    std::iter::from_fn(move || {
+        let first = *lines.peek()?;
+        let (mut serial, mut data, mut model, mut end, mut begun) = ("", "", None, first.start, false);
+        while let Some(line) = lines.peek() {
+            let content = std::str::from_utf8(line.content).unwrap_or_default();
+            let (name, value) = content.split_once(':').unwrap_or((content, ""));
+            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+            let starts = name == "dn" || (name == "sccauthenticatorid" && !serial.is_empty());
+            if begun && starts {
+                break;
+            }
+            match name.as_str() {
+                "sccauthenticatorid" => serial = value,
+                "scctokendata" => data = value,
+                "scctokentype" => model = Some(characters::words(value.as_bytes())),
+                _ => {}
+            }
+            begun = true;
+            end = line.start + line.content.len();
+            lines.next();
+        }
+        let stated = stated(data);
+        let key = field(data, "sccKey");
+        let secret = key.ok_or(Rejection::SecretMissing).and_then(|key| decode(key.as_bytes(), Encoding::Hex));
+        let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: Some("SafeNet".to_owned()), model };
+        Some(fields.record(first.number, first.start..end, options))
+    })
+}
+
+fn field<'d>(data: &'d str, name: &str) -> Option<&'d str> {
+    let pairs = data.split(';').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| (key.trim(), value.trim()))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+fn stated(data: &str) -> Result<Stated, Rejection> {
+    let digits = field(data, "sccPwLen");
+    let digits = digits.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
+    match field(data, "sccMode") {
+        Some(mode) if mode.eq_ignore_ascii_case("E") => Ok(Stated {
+            kind: Some(KindName::Hotp),
+            algorithm: field(data, "crypto").map(offer::algorithm).transpose()?,
+            digits: digits.transpose()?,
+            ..Stated::default()
+        }),
+        Some(mode) if mode.eq_ignore_ascii_case("T") => Err(Rejection::Key(KeyRejection::Epoch)),
+        _ => Err(Rejection::Kind),
+    }
+}

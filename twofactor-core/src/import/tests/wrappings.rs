@@ -1,0 +1,119 @@
+//! What lies around the seeds and beside them: entries of zip files, keys, letters and checksums.
+
+use super::*;
+
+fn table() -> String {
+    format!("serial,secret\n7700000000011,{BASE32}\n")
+}
+
+/// The notes about entries that were left alone.
+fn ignored(file: &SeedFile) -> Vec<String> {
+    notes(file).into_iter().filter(|note| note.contains(": ignored, ")).collect()
+}
+
+#[test]
+fn letters_checksums_and_licences_beside_seeds_make_no_token_and_are_named() {
+    let letter = "Anbei die Liste.\nMit freundlichen Gruessen\nMuster Informationssicherheit\n";
+    let licence = "Permission is hereby granted, free of charge, to any person\nobtaining a copy, 0123456789abcdef01\n";
+    let digest = "25f86d89c829840af7504c4e347d4ca4";
+    let checksums = [format!("MD5 {digest}\n"), format!("{digest}  tokens.csv\n"), format!("{digest}\n")];
+    for seeds in [table(), format!("7700000000011,{BASE32}\n"), format!("7700000000011 {HEX}\n")] {
+        for beside in [letter, licence, &checksums[0], &checksums[1], &checksums[2], "", "see the web page"] {
+            for names in [["tokens.csv", "README.txt"], ["a.dat", "b.csv"]] {
+                for order in [[0, 1], [1, 0]] {
+                    let entries = [(names[0], seeds.as_bytes()), (names[1], beside.as_bytes())];
+                    let file = opened(zipped(&order.map(|place| entries[place])));
+                    assert_eq!(tokens(&file).len(), 1, "{beside:?}");
+                    assert_eq!(ignored(&file).len(), 1, "{beside:?}: {:?}", notes(&file));
+                    assert!(ignored(&file)[0].starts_with(names[1]));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_bad_row_does_not_make_a_letter_of_a_list_of_tokens() {
+    let mut rows: Vec<String> = (0..20).map(|number| format!("{number},{BASE32}")).collect();
+    rows[7] = "8,incomplete".to_owned();
+    let (list, other) = (rows.join("\n"), format!("100,{BASE32}\n"));
+    let file = opened(zipped(&[("a.csv", list.as_bytes()), ("b.csv", other.as_bytes())]));
+    assert_eq!(file.row_count(), 21);
+    assert_eq!(file.rows().filter(|row| row.token.is_err()).count(), 1);
+    // A header leaves no doubt, however few rows there are.
+    let file =
+        opened(zipped(&[("a.csv", format!("serial,secret\n1,{HEX}\n2,x\n").as_bytes()), ("b", other.as_bytes())]));
+    assert_eq!(file.row_count(), 3);
+}
+
+#[test]
+fn a_key_file_wins_over_what_lies_beside_and_several_keys_are_tried() {
+    let digest = b"7c1a3c9204347cb38d04c0f62512737c\n";
+    let zip = zipped(&[("tokens.xml", FIGURE_6.as_bytes()), ("tokens.md5", digest)]);
+    let file = opened_with(&zip, &Options::default(), &mut Ring::key(KEY)).unwrap();
+    assert_eq!(tokens(&file)[0].secret.expose(), BYTES);
+    assert_eq!(ignored(&file), ["tokens.md5: ignored, it is no list of seeds"]);
+    assert!(matches!(opened_with(&zip, &Options::default(), &mut Ring::default()), Err(ImportError::WrongKey)));
+    // Without one the checksum is tried and is not the key; the key is.
+    let zip = zipped(&[("tokens.md5", digest), ("tokens.pskcxml", FIGURE_6.as_bytes()), ("key", KEY)]);
+    let file = opened(&zip);
+    assert!(notes(&file).contains(&"key: taken as the key, which lay beside the seeds".to_owned()));
+    assert!(ignored(&file)[0].starts_with("tokens.md5"));
+}
+
+#[test]
+fn a_key_with_a_mark_or_in_utf16_is_a_key() {
+    let digits = "12345678901234567890123456789012";
+    let marked = format!("\u{feff}{digits}\r\n");
+    let utf16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for key in [marked.as_bytes(), &utf16, b"12 34 56 78 90 12 34 56 78 90 12 34 56 78 90 12"] {
+        assert_eq!(tokens(&opened_with(FIGURE_6, &Options::default(), &mut Ring::key(key)).unwrap()).len(), 1);
+        let zip = zipped(&[("tokens.xml", FIGURE_6.as_bytes()), ("key.txt", key)]);
+        assert_eq!(tokens(&opened(zip)).len(), 1);
+    }
+}
+
+#[test]
+fn an_entry_that_is_asked_for_is_the_only_one_that_counts() {
+    let (one, two) = (table(), format!("1,{BASE32}\n2,{BASE32}x\n"));
+    let zip = zipped(&[("a/one.csv", one.as_bytes()), ("two.csv", two.as_bytes()), ("more.zip", b"PK\x03\x04")]);
+    let choose = |name: &str| {
+        let options = Options { entry: Some(name.to_owned()), ..Options::default() };
+        opened_with(&zip, &options, &mut Ring::default())
+    };
+    assert_eq!(choose("a/one.csv").unwrap().row_count(), 1);
+    assert_eq!(choose("two.csv").unwrap().row_count(), 2);
+    assert!(matches!(choose("more.zip"), Err(ImportError::Nested { foreign: Foreign::Zip, .. })));
+    let error = choose("three.csv").map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "the zip file has no entry \"three.csv\"; it has a/one.csv, two.csv, more.zip");
+    let options = Options { entry: Some("a".to_owned()), ..Options::default() };
+    assert!(matches!(opened_with(table(), &options, &mut Ring::default()), Err(ImportError::NotZip)));
+}
+
+#[test]
+fn seeds_travelled_in_the_clear_is_said_exactly_when_they_did() {
+    let said = |file: &SeedFile| notes(file).iter().any(|note| note.contains("travelled in the clear"));
+    let plain = opened(zipped(&[("a.csv", table().as_bytes())]));
+    assert!(said(&plain) && plain.is_in_the_clear());
+    let mut ring = Ring::key(KEY);
+    let sealed = opened_with(zipped(&[("a.xml", FIGURE_6.as_bytes())]), &Options::default(), &mut ring).unwrap();
+    assert!(!said(&sealed) && !sealed.is_in_the_clear());
+    assert!(opened(plain_pskc(&package("11", ""))).is_in_the_clear());
+    assert!(opened(table()).is_in_the_clear());
+    assert!(!opened_with(FIGURE_6, &Options::default(), &mut Ring::key(KEY)).unwrap().is_in_the_clear());
+}
+
+#[test]
+fn archives_beside_seeds_are_named_and_alone_come_with_their_command() {
+    let inner = zipped(&[("a.csv", table().as_bytes())]);
+    let beside = opened(zipped(&[("tokens.csv", table().as_bytes()), ("old.7z", b"7z\xbc\xaf\x27\x1c and so on")]));
+    assert_eq!(ignored(&beside), ["old.7z: ignored, it is a 7z archive"]);
+    for (content, hint) in [
+        (inner.as_slice(), "7z x -so FILE 'in ner' | twofactor token import -"),
+        (b"\x1f\x8b\x08 and so on", "7z x -so FILE 'in ner' | gzip -dc | twofactor token import -"),
+        (b"-----BEGIN PGP MESSAGE-----", "7z x -so FILE 'in ner' | gpg -d | twofactor token import -"),
+        (b"Rar!\x1a\x07\x01\0", "7z x -so FILE 'in ner' > INNER, then: unrar p -inul INNER | twofactor token import -"),
+    ] {
+        assert_eq!(refused(zipped(&[("in ner", content)])).hint().unwrap(), hint);
+    }
+}
