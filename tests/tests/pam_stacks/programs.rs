@@ -62,8 +62,15 @@ fn where_a_program_answers_with_the_password_the_code_comes_behind_it() {
             for id in ["program-repeats-password", "combined-line-late"] {
                 assert_eq!(finding(host, id), None);
             }
+            let one = host.run_twofactor(&["service", "disable", "dovecot", "--yes"]);
+            assert!(said(&one).contains("no longer lists them under combined"), "{}", said(&one));
+            let now = fs::read_to_string(CONFIGURATION).unwrap();
+            assert!(!now.contains("dovecot") && now.contains("\"cups\"") && now.starts_with(words), "{now}");
             host.succeed("twofactor", ["service", "disable", "--all", "--yes"]);
             assert_eq!(fs::read_to_string("/etc/pam.d/cups").unwrap(), plain);
+            let now = fs::read_to_string(CONFIGURATION).unwrap();
+            let combined = now.lines().find(|line| line.starts_with("combined"));
+            assert_eq!(combined, Some("combined = [\"xrdp-sesman\"]"), "the default, and nothing of ours: {now}");
         });
     }
 }

@@ -1,6 +1,6 @@
-//! A configuration's text with services added to `[prompt] combined`.
+//! A configuration's text with services added to `[prompt] combined`, and without them.
 //!
-//! Invariant: the new text says what the old one said, and lists the services besides. Comments and order stay.
+//! Invariant: the new text says what the old one said, but for the services. Comments and order stay.
 
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
@@ -37,6 +37,42 @@ pub fn with_combined(text: &str, services: &[&str]) -> Result<String, CannotEdit
         Config::parse(candidate).is_ok_and(|after| without_lines(after) == without_lines(wanted.clone()))
     };
     candidates.into_iter().flatten().find(fits).ok_or_else(|| CannotEdit::NoPlace(line.trim_end().to_owned()))
+}
+
+/// The text without `services` in `[prompt] combined`.
+pub fn without_combined(text: &str, services: &[&str]) -> Result<String, CannotEdit> {
+    let before = Config::parse(text).map_err(CannotEdit::Invalid)?;
+    let mut wanted = before.clone();
+    wanted.prompt.combined.retain(|service| !services.contains(&service.as_str()));
+    if wanted == before {
+        return Ok(text.to_owned());
+    }
+    let without = out_of_list(text, services)
+        .filter(|candidate| Config::parse(candidate).is_ok_and(|after| without_lines(after) == without_lines(wanted)));
+    without.ok_or_else(|| CannotEdit::NoPlace(format!("a list without {}", services.join(", "))))
+}
+
+/// Out of the list that is there, each with one comma.
+fn out_of_list(text: &str, services: &[&str]) -> Option<String> {
+    let document = DeTable::parse(text).ok()?;
+    let DeValue::Table(prompt) = document.get_ref().get("prompt")?.get_ref() else { return None };
+    let DeValue::Array(entries) = prompt.get("combined")?.get_ref() else { return None };
+    let mut edited = text.to_owned();
+    for entry in entries.iter().rev() {
+        let DeValue::String(name) = entry.get_ref() else { return None };
+        if !services.contains(&name.as_ref()) {
+            continue;
+        }
+        let (before, after) = (edited.get(..entry.span().start)?, edited.get(entry.span().end..)?);
+        edited = match after.trim_start().strip_prefix(',') {
+            Some(rest) => format!("{before}{}", rest.trim_start_matches([' ', '\t'])),
+            None => {
+                let shorter = before.trim_end();
+                format!("{}{after}", shorter.strip_suffix(',').unwrap_or(before))
+            }
+        };
+    }
+    Some(edited)
 }
 
 /// At the beginning of the list that is there.
@@ -122,6 +158,30 @@ mod tests {
         let shipped = include_str!("../../../etc/twofactor.toml");
         let changed = edited(shipped);
         assert_eq!(changed.replacen(list, "", 1), shipped, "every comment stays");
+    }
+
+    #[test]
+    fn what_was_added_goes_again_and_every_comment_stays() {
+        let shipped = include_str!("../../../etc/twofactor.toml");
+        for text in [
+            "[prompt] # words\ncombined = [ \"ftp\" ] # once\ntries = 2\n",
+            "prompt.combined = [\n  \"ftp\", # old\n]\n",
+            "prompt = { combined = [\"ftp\"], tries = 2 }\n",
+            "# ours\n[window]\ndrift = \"90s\"\n",
+            shipped,
+        ] {
+            let added = edited(text);
+            let back = without_combined(&added, &["dovecot", "cups"]).unwrap();
+            assert_eq!(Config::parse(&back).unwrap().prompt, Config::parse(text).unwrap().prompt, "{back}");
+            let comments = |text: &str| text.lines().filter(|line| line.contains('#')).count();
+            assert_eq!(comments(&back), comments(text), "{back}");
+        }
+        let last = "[prompt]\ncombined = [\"ftp\", # first\n  \"cups\"]\n";
+        assert_eq!(without_combined(last, &["cups"]).unwrap(), "[prompt]\ncombined = [\"ftp\", # first\n  ]\n");
+        let alone = "[prompt]\ncombined = [\"ftp\", \"cups\"] # both\n";
+        assert_eq!(without_combined(alone, &["cups"]).unwrap(), "[prompt]\ncombined = [\"ftp\"] # both\n");
+        assert_eq!(without_combined(alone, &["ftp", "cups"]).unwrap(), "[prompt]\ncombined = [] # both\n");
+        assert_eq!(without_combined(alone, &["smtp"]).unwrap(), alone);
     }
 
     #[test]

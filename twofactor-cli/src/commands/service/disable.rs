@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
 use twofactor_core::clock::SystemClock;
+use twofactor_core::config::DEFAULT_PATH;
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::{self, modules, placing};
 use twofactor_core::store::files::{Files, PATIENCE};
@@ -21,10 +22,10 @@ use crate::output::{self, Output};
 
 use super::change::{self, Change};
 use super::leftovers::{self, Kept};
-use super::records::{Origin, Record, Records};
+use super::records::{Listed, Origin, Record, Records};
 use super::remarks::Remarks;
 use super::sshd::Removed;
-use super::{Consent, Named, Text, folders, shown, siblings, sshd};
+use super::{Consent, Named, Text, folders, programs, shown, siblings, sshd};
 
 /// What becomes of one service.
 struct Plan {
@@ -33,6 +34,7 @@ struct Plan {
     change: Option<Change>,
     outcome: Outcome,
     drop_in: DropIn,
+    listed: Listed,
 }
 
 /// What becomes of sshd's settings.
@@ -68,7 +70,7 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     let accounts = Files::new(&state, Owner::ROOT, PATIENCE, SystemClock);
     let nothing_recorded = || Records::look(&state).map(|names| names.is_empty()).map_err(ServiceFailure::from);
     if arguments.all && sshd::removal(None)?.is_none() && nothing_recorded()? {
-        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[]))?;
+        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[], None))?;
         return Ok(nothing_is_left(arguments, &[], &[])?);
     }
     let records = Records::open(&state, &accounts).map_err(ServiceFailure::from)?;
@@ -78,18 +80,22 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     if !arguments.all {
         siblings::warn_of_asking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), &mut remarks);
     }
-    let changes: Vec<&Change> = plans.iter().flat_map(|plan| plan.change.iter().chain(plan.drop_in.change())).collect();
+    let listed = plans.iter().filter(|plan| plan.listed == Listed::ByEnable).map(|plan| plan.named.name.as_str());
+    let config = programs::unlisted(&listed.collect::<Vec<_>>(), file.unwrap_or(Path::new(DEFAULT_PATH)))?;
+    // The services first: until they are done, the configuration still fits them.
+    let of_services = plans.iter().flat_map(|plan| plan.change.iter().chain(plan.drop_in.change()));
+    let changes: Vec<&Change> = of_services.chain(config.as_ref()).collect();
     if changes.is_empty() {
         remarks.say();
         for plan in &plans {
             records.forget(&plan.named.name).map_err(ServiceFailure::from)?;
         }
-        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans))?;
+        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, config.as_ref()))?;
         return Ok(nothing_is_left(arguments, &plans, &kept)?);
     }
     shown(changes.iter().copied(), &remarks, consent, output)?;
     if consent == Consent::Never {
-        output.report_json(|| as_json(&plans))?;
+        output.report_json(|| as_json(&plans, config.as_ref()))?;
         return Ok(nothing_is_left(arguments, &plans, &kept)?);
     }
     change::make_all(&changes)?;
@@ -107,7 +113,7 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
             journal::write(line.with("file", plan.named.file.display()));
         }
     }
-    output.done(|| in_words(&plans), || as_json(&plans))?;
+    output.done(|| in_words(&plans, config.as_ref()), || as_json(&plans, config.as_ref()))?;
     Ok(nothing_is_left(arguments, &plans, &kept)?)
 }
 
@@ -161,6 +167,7 @@ fn through(named: &Named) -> Result<Option<Place>, ServiceFailure> {
 
 fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
     let record = records.read(&named.name)?;
+    let listed = record.as_ref().map_or(Listed::No, |record| record.listed);
     let drop_in = if named.name == sshd::SERVICE {
         let written = record.as_ref().and_then(|record| record.drop_in.as_deref());
         sshd::removal(written)?.map_or(DropIn::Untouched, DropIn::Goes)
@@ -170,7 +177,7 @@ fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
     let Some(content) = change::read(&named.file)? else {
         let is_known = record.is_some() || named.of_package()?.is_some();
         return if is_known {
-            Ok(Plan { named, change: None, outcome: Outcome::AsBefore, drop_in })
+            Ok(Plan { named, change: None, outcome: Outcome::AsBefore, drop_in, listed })
         } else {
             Err(ServiceFailure::NoService(named.name))
         };
@@ -178,7 +185,7 @@ fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
     let (after, outcome) = restored(&named, &content, record.as_ref())?;
     let changed = after.as_deref() != Some(content.as_slice());
     let change = changed.then(|| Change { file: named.file.clone(), before: Some(content), after });
-    Ok(Plan { named, change, outcome, drop_in })
+    Ok(Plan { named, change, outcome, drop_in, listed })
 }
 
 /// The content without us; `None` when the file goes.
@@ -231,7 +238,7 @@ fn nothing_is_left(arguments: &args::services::Disable, plans: &[Plan], kept: &[
     leftovers::nothing_runs_the_module(kept, &done.collect::<Vec<_>>())
 }
 
-fn in_words(plans: &[Plan]) -> String {
+fn in_words(plans: &[Plan], config: Option<&Change>) -> String {
     let mut text = String::new();
     for plan in plans.iter().filter(|plan| plan.change.is_some()) {
         let how = match plan.outcome {
@@ -240,13 +247,16 @@ fn in_words(plans: &[Plan]) -> String {
         };
         let _ = writeln!(text, "{} asks for no second factor any more: {how}.", plan.named.name);
     }
+    if let Some(config) = config {
+        let _ = writeln!(text, "{} no longer lists them under combined.", config.file.display());
+    }
     if plans.iter().any(|plan| plan.drop_in.change().is_some()) {
         let _ = writeln!(text, "\nNow let sshd read its settings:\n  {}", crate::sshd::reload());
     }
     text
 }
 
-fn as_json(plans: &[Plan]) -> serde_json::Value {
+fn as_json(plans: &[Plan], config: Option<&Change>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,
@@ -257,6 +267,10 @@ fn as_json(plans: &[Plan]) -> serde_json::Value {
         })
     });
     let settings = plans.iter().find_map(|plan| plan.drop_in.change());
-    let settings = settings.map(|change| json!({ "file": change.file.display().to_string(), "diff": change.diff() }));
-    json!({ "services": services.collect::<Vec<_>>(), "sshd": settings })
+    let changed = |change: &Change| json!({ "file": change.file.display().to_string(), "diff": change.diff() });
+    json!({
+        "services": services.collect::<Vec<_>>(),
+        "sshd": settings.map(changed),
+        "configuration": config.map(changed),
+    })
 }

@@ -19,7 +19,7 @@ use crate::output::Output;
 use crate::sshd::{Outdated, reload};
 
 use super::change::{self, Change};
-use super::records::{self, Origin, Record, Records};
+use super::records::{self, Listed, Origin, Record, Records};
 use super::remarks::{Refused, Remarks};
 use super::sshd::Reloaded;
 use super::{Consent, Named, Text, administrators, first_administrator, folders, programs, shown, siblings, sshd};
@@ -181,7 +181,7 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
         Step {
             change,
             guarded: service.as_ref().and_then(Guarded::of),
-            record: Record { before, after, origin, drop_in: None },
+            record: Record { before, after, origin, drop_in: None, listed: Listed::No },
             wrong: placed.wrong,
             goes_on_behind: placed.goes_on_behind,
         }
@@ -260,6 +260,10 @@ fn write(
                     record = Record { after: record.after, ..known };
                 }
                 record.drop_in = written.or(record.drop_in);
+                let is_new = plan.answers == Answers::InOne && !host.config.prompt.combined.contains(&plan.named.name);
+                if config.is_some() && is_new {
+                    record.listed = Listed::ByEnable;
+                }
                 changes.push(&step.change);
                 record
             }

@@ -11,6 +11,7 @@ use twofactor_core::programs::{self, Obstacle};
 
 use crate::error::ServiceFailure;
 use crate::host::Host;
+use crate::output;
 
 use super::change::{self, Change};
 use super::{Named, folders};
@@ -52,6 +53,21 @@ pub(super) fn configuration(named: &[&Named], host: &Host) -> Result<Option<Chan
         because: error.to_string(),
     })?;
     Ok(Some(Change { file, before, after: Some(after.into_bytes()) }))
+}
+
+/// The configuration without services that `enable` has put into it. One that cannot be edited stays, and is named.
+pub(super) fn unlisted(services: &[&str], file: &Path) -> Result<Option<Change>, ServiceFailure> {
+    let Some(before) = change::read(file)?.filter(|_| !services.is_empty()) else { return Ok(None) };
+    let text = String::from_utf8_lossy(&before).into_owned();
+    match editing::without_combined(&text, services) {
+        Ok(after) if after == text => Ok(None),
+        Ok(after) => Ok(Some(Change { file: file.to_owned(), before: Some(before), after: Some(after.into_bytes()) })),
+        Err(error) => {
+            let (names, file) = (services.join(", "), file.display());
+            output::warning(&format!("{file} still lists {names} under combined, take that out by hand: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 /// A line of ours that is there already may name another configuration, which is not changed here.

@@ -1,4 +1,5 @@
-//! What `enable` did, below the state folder: `services/NAME/{before,after}`, and `created` where there was no file.
+//! What `enable` did, below the state folder: `services/NAME/{before,after}`, `created` where there was no file, `combined`
+//! where the configuration lists the service since.
 //!
 //! What always holds: a record is on disk before its file is changed. Only one process changes records and files at a time.
 
@@ -15,6 +16,7 @@ const BEFORE: &str = "before";
 const AFTER: &str = "after";
 const CREATED: &str = "created";
 const DROP_IN: &str = "drop-in";
+const COMBINED: &str = "combined";
 /// No description of a service is larger.
 const LARGEST: usize = 1024 * 1024;
 
@@ -36,6 +38,17 @@ pub(crate) struct Record {
     pub(crate) origin: Origin,
     /// What was written into sshd's folder, of sshd.
     pub(crate) drop_in: Option<Vec<u8>>,
+    /// Whether the service was put into `[prompt] combined`.
+    pub(crate) listed: Listed,
+}
+
+/// How the configuration came to list a service under `combined`, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listed {
+    /// It was put there with our line.
+    ByEnable,
+    /// Not by us.
+    No,
 }
 
 /// Where the file of a service came from.
@@ -77,7 +90,8 @@ impl Records {
         let read = |name: &str| Ok::<_, FileError>(folder.read(name, LARGEST)?.map(|content| content.to_vec()));
         let (Some(before), Some(after)) = (read(BEFORE)?, read(AFTER)?) else { return Ok(None) };
         let origin = if folder.has(CREATED)? { Origin::Made } else { Origin::There };
-        Ok(Some(Record { before, after, origin, drop_in: read(DROP_IN)? }))
+        let listed = if folder.has(COMBINED)? { Listed::ByEnable } else { Listed::No };
+        Ok(Some(Record { before, after, origin, drop_in: read(DROP_IN)?, listed }))
     }
 
     pub(crate) fn write(&self, service: &str, record: &Record) -> Result<(), FileError> {
@@ -89,6 +103,10 @@ impl Records {
             Origin::There => folder.remove(CREATED)?,
             Origin::Made => folder.make_empty(CREATED)?,
         }
+        match record.listed {
+            Listed::No => folder.remove(COMBINED)?,
+            Listed::ByEnable => folder.make_empty(COMBINED)?,
+        }
         match &record.drop_in {
             Some(content) => folder.replace(DROP_IN, content)?,
             None => folder.remove(DROP_IN)?,
@@ -98,7 +116,7 @@ impl Records {
 
     pub(crate) fn forget(&self, service: &str) -> Result<(), FileError> {
         if let Some(folder) = self.folder().folder(service)? {
-            for name in [AFTER, BEFORE, CREATED, DROP_IN] {
+            for name in [AFTER, BEFORE, CREATED, DROP_IN, COMBINED] {
                 folder.remove(name)?;
             }
             // Best effort: an empty folder is no record.
