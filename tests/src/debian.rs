@@ -1,4 +1,5 @@
 //! A freshly installed Debian for one test: a private host whose files are those of `debootstrap`, for each [`Release`].
+//! [`debian`] is for tests of the package; [`chosen`] has every other suite run on a release instead of this host.
 //!
 //! The system is made once, below `target/debian`, and never changed afterwards: a test writes to memory laid over it
 //! (overlayfs). The folder's name says what is in it, so another list of packages makes another folder.
@@ -43,8 +44,30 @@ impl Release {
 const USUAL_MIRROR: &str = "http://deb.debian.org/debian";
 
 /// What a small server has, and what a test calls there.
-const PACKAGES: [&str; 9] =
-    ["iproute2", "libpam-cap", "login", "oathtool", "openssh-client", "openssh-server", "passwd", "strace", "sudo"];
+const PACKAGES: [&str; 12] = [
+    "dropbear-bin",
+    "iproute2",
+    "libfaketime",
+    "libpam-cap",
+    "login",
+    "oathtool",
+    "openssh-client",
+    "openssh-server",
+    "passwd",
+    "putty-tools",
+    "strace",
+    "sudo",
+];
+
+/// Names the release on which suites run instead of this host: `bookworm` or `trixie`.
+const SYSTEM: &str = "TWOFACTOR_TESTS_SYSTEM";
+
+/// The release on which the suites are to run instead of this host.
+pub fn chosen() -> Option<Release> {
+    let name = std::env::var(SYSTEM).ok().filter(|name| !name.is_empty())?;
+    let release = Release::ALL.into_iter().find(|release| release.codename() == name);
+    Some(release.unwrap_or_else(|| panic!("{SYSTEM}={name}: there is no such system")))
+}
 
 /// Where [`debian`] puts the package under test.
 pub const PACKAGE: &str = "/root/libpam-twofactor.deb";
@@ -83,7 +106,7 @@ pub fn fresh(release: Release, test: impl FnOnce(&Host) + Send) {
 }
 
 /// The files of a fresh Debian, or `None` where they cannot be had.
-fn base(release: Release) -> Option<&'static Path> {
+pub(crate) fn base(release: Release) -> Option<&'static Path> {
     if !requirements::met() || !requirements::programs_met(&["debootstrap"]) {
         return None;
     }

@@ -1,10 +1,10 @@
 //! A Linux host of its own for one test: users, configuration, syslog, devices, network, processes.
 //!
 //! The test runs in a fresh thread with its own mount, network, IPC, UTS and PID namespaces. `/etc` is a copy; `/run`,
-//! `/tmp`, `/var`, `/home`, `/root` and `/dev` are new and live in memory. [`run_in`] takes all files from another system, under
-//! a layer in memory. What always holds: the real host sees none of it,
-//! and everything ends with the test, because the kernel kills all processes of a PID namespace with its first one, which
-//! ends when its standard input does, even if the test itself was killed.
+//! `/tmp`, `/var`, `/home`, `/root` and `/dev` are new and live in memory. [`run_in`] takes all files from another system,
+//! under a layer in memory, and so does [`private_host`] where `TWOFACTOR_TESTS_SYSTEM` names one. What always holds: the
+//! real host sees none of it, and everything ends with the test, because the kernel kills all processes of a PID namespace
+//! with its first one, which ends when its standard input does, even if the test itself was killed.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -44,12 +44,28 @@ pub const HOST_NAME: &str = "testhost";
 pub struct Host {
     log: Syslog,
     init: Child,
+    compiler: Compiler,
 }
 
-/// Runs `test` in a private host with the debug build, or skips it where that cannot be done.
+/// Whose C compiler makes the libraries that a test needs.
+#[derive(Debug, Clone, Copy)]
+enum Compiler {
+    /// The private host's own.
+    Own,
+    /// That of the real host, whose files lie in [`Host::place`] `outside`, for reading.
+    Outside,
+}
+
+/// Runs `test` in a private host with the debug build, or skips it where that cannot be done. The host is a copy of this
+/// one, or of the system that was chosen.
 pub fn private_host(test: impl FnOnce(&Host) + Send) {
-    if requirements::met() {
-        run(artifacts::debug(), test);
+    if !requirements::met() {
+        return;
+    }
+    let artifacts = artifacts::debug();
+    let Some(release) = debian::chosen() else { return run(artifacts, test) };
+    if let Some(root) = debian::base(release) {
+        on_a_thread(|| test(&Host::enter_root(root, Some(artifacts))));
     }
 }
 
@@ -64,7 +80,7 @@ pub fn run<T: Send>(artifacts: &Artifacts, body: impl FnOnce(&Host) -> T + Send)
 /// Runs `body` in a private host whose files are those of the system at `root`, which stays as it is.
 pub fn run_in<T: Send>(root: &Path, body: impl FnOnce(&Host) -> T + Send) -> T {
     on_a_thread(|| {
-        let host = Host::enter_root(root);
+        let host = Host::enter_root(root, None);
         body(&host)
     })
 }
@@ -84,15 +100,9 @@ impl Host {
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
             .expect("private mounts");
         memory("/run", "0755");
-        private_place();
+        private_place(Path::new("/"));
         // The checkout may lie below a folder that is about to be hidden.
-        for (program, name) in [
-            (&artifacts.module, "pam_twofactor.so"),
-            (&artifacts.tool, "twofactor"),
-            (&artifacts::pam_login(), "pam-login"),
-        ] {
-            bind_file(program, &PathBuf::from(format!("{PLACE}/bin/{name}")));
-        }
+        bind_programs(artifacts, Path::new("/"));
         private_etc();
         private_dev(&format!("{PLACE}/dev"), "/dev");
         for (folder, mode) in [("/tmp", "1777"), ("/home", "0755"), ("/root", "0700"), ("/var", "0755")] {
@@ -118,40 +128,58 @@ impl Host {
         for record in ["/run/utmp", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog"] {
             fs::write(record, "").unwrap();
         }
-        let host = Self::start();
-        host.service(
-            "other",
-            "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n",
-        );
-        host.service(SERVICE, "auth required pam_twofactor.so\naccount required pam_permit.so\n");
+        let host = Self::start(Compiler::Own);
+        host.usual_services();
         host
     }
 
-    /// The same with all files of the system at `root`.
-    fn enter_root(root: &Path) -> Self {
+    /// The same with all files of the system at `root`. Without `artifacts` nothing of ours is there.
+    fn enter_root(root: &Path, artifacts: Option<&Artifacts>) -> Self {
         debian::over(root).expect("another system's files below a layer in memory");
+        let files = Path::new("/run/root");
         private_dev("/run/dev", "/run/root/dev");
-        std::env::set_current_dir("/run/root").unwrap();
+        for (folder, mode) in [("tmp", "1777"), ("run", "0755")] {
+            memory(files.join(folder), mode);
+        }
+        private_place(files);
+        if let Some(artifacts) = artifacts {
+            bind_programs(artifacts, files);
+            let place = files.join(PLACE.trim_start_matches('/'));
+            let outside = place.join("outside");
+            fs::create_dir(&outside).unwrap();
+            bind(Path::new("/"), &outside);
+            let for_reading = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+            mount(None::<&str>, &outside, None::<&str>, for_reading, None::<&str>).expect("only for reading");
+            bind(&place, &outside.join("run"));
+        }
+        std::env::set_current_dir(files).unwrap();
         nix::unistd::pivot_root(".", ".").expect("another root");
         umount2(".", MntFlags::MNT_DETACH).expect("the files of the real host go");
-        for (folder, mode) in [("/tmp", "1777"), ("/run", "0755")] {
-            memory(folder, mode);
-        }
         fs::create_dir("/run/sshd").unwrap();
         fs::write("/run/utmp", "").unwrap();
-        private_place();
         own_name();
-        Self::start()
+        let host = Self::start(Compiler::Outside);
+        if artifacts.is_some() {
+            host.usual_services();
+        }
+        host
+    }
+
+    /// The services that `pam-login` finds.
+    fn usual_services(&self) {
+        let deny = "auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n";
+        self.service("other", deny);
+        self.service(SERVICE, "auth required pam_twofactor.so\naccount required pam_permit.so\n");
     }
 
     /// Starts what every host has running.
-    fn start() -> Self {
+    fn start(compiler: Compiler) -> Self {
         std::env::set_current_dir("/").unwrap();
         nix::unistd::sethostname(HOST_NAME).expect("a host name");
         let log = Syslog::listen(Path::new(LOG)).expect("syslog");
         fs::set_permissions(LOG, fs::Permissions::from_mode(0o666)).unwrap();
         symlink(LOG, "/dev/log").unwrap();
-        let host = Self { log, init: first_process() };
+        let host = Self { log, init: first_process(), compiler };
         host.succeed("ip", ["link", "set", "lo", "up"]);
         host
     }
@@ -213,9 +241,20 @@ impl Host {
 
     /// Compiles a library from C. Programs find it with `LD_LIBRARY_PATH` set to where it is, [`Host::place`].
     pub fn library(&self, name: &str, source: &str) {
-        let (source_file, library) = (self.place("library.c"), self.place(name));
-        fs::write(&source_file, source).unwrap();
-        self.succeed("cc", ["-shared", "-fPIC", "-o", library.to_str().unwrap(), source_file.to_str().unwrap()]);
+        fs::write(self.place("library.c"), source).unwrap();
+        match self.compiler {
+            Compiler::Own => {
+                let (source, library) = (self.place("library.c"), self.place(name));
+                self.succeed("cc", ["-shared", "-fPIC", "-o", library.to_str().unwrap(), source.to_str().unwrap()]);
+            }
+            // It sees this host's place as its /run.
+            Compiler::Outside => {
+                let (outside, library) = (self.place("outside"), format!("/run/{name}"));
+                let compiler = [outside.to_str().unwrap(), "env", "TMPDIR=/run", "cc"];
+                let arguments = ["-shared", "-fPIC", "-o", &library, "/run/library.c"];
+                self.succeed("chroot", [&compiler[..], &arguments[..]].concat());
+            }
+        }
     }
 
     /// Writes `/etc/twofactor/twofactor.toml`.
@@ -267,9 +306,20 @@ pub fn said(output: &Output) -> String {
     format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn private_place() {
-    for folder in [PLACE, &format!("{PLACE}/bin"), &format!("{PLACE}/pam.d")] {
+/// The harness's folders in the system whose files are at `root`.
+fn private_place(root: &Path) {
+    let place = root.join(PLACE.trim_start_matches('/'));
+    for folder in [place.clone(), place.join("bin"), place.join("pam.d")] {
         fs::create_dir(folder).unwrap();
+    }
+}
+
+/// Puts the programs under test into the harness's folder of that system.
+fn bind_programs(artifacts: &Artifacts, root: &Path) {
+    let folder = root.join(PLACE.trim_start_matches('/')).join("bin");
+    let ours = [(&artifacts.module, "pam_twofactor.so"), (&artifacts.tool, "twofactor")];
+    for (program, name) in ours.into_iter().chain([(&artifacts::pam_login(), "pam-login")]) {
+        bind_file(program, &folder.join(name));
     }
 }
 

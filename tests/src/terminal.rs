@@ -49,7 +49,9 @@ impl Terminal {
         let pty = openpty(Some(&window), None).expect("a terminal");
         let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
         let mut session = Command::new("setsid");
-        session.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args()).env_clear();
+        // A terminal's programs react to Ctrl-C, also where the test runs in the background of a shell, which ignores it.
+        session.args(["--ctty", "--wait", "env", "--default-signal"]);
+        session.arg(command.get_program()).args(command.get_args()).env_clear();
         session.envs(command.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
         let process = session.stdin(end()).stdout(end()).stderr(end()).spawn().expect("setsid runs");
         Self {
@@ -80,16 +82,22 @@ impl Terminal {
     #[track_caller]
     pub fn expect_any(&mut self, texts: &[&str]) -> (usize, String) {
         let started = Instant::now();
+        let longest = texts.iter().map(|words| words.len()).max().unwrap_or(0);
+        // A picture in colors comes in thousands of pieces: each is searched once.
+        let mut searched = self.read_to;
         loop {
-            let new = &self.seen[self.read_to..];
-            let place = |words: &str| new.windows(words.len()).position(|window| window == words.as_bytes());
+            let place = |words: &str| {
+                let new = &self.seen[searched..];
+                Some(searched + new.windows(words.len()).position(|window| window == words.as_bytes())?)
+            };
             let found = texts.iter().enumerate().filter_map(|(number, words)| Some((place(words)?, number)));
             if let Some((start, number)) = found.min() {
                 let end = start + texts[number].len();
-                let shown = String::from_utf8_lossy(&new[..end]).into_owned();
-                self.read_to += end;
+                let shown = String::from_utf8_lossy(&self.seen[self.read_to..end]).into_owned();
+                self.read_to = end;
                 return (number, shown);
             }
+            searched = searched.max((self.seen.len() + 1).saturating_sub(longest));
             let over = started.elapsed() >= self.deadline || self.ended();
             if !self
                 .read_some(DEADLINE.checked_sub(started.elapsed()).unwrap_or_default().min(Duration::from_millis(200)))
