@@ -14,12 +14,14 @@ DESTDIR ?=
 PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard $(addsuffix /security/pam_unix.so, \
     /lib/$(shell uname -m)-linux-gnu /usr/lib64 /lib/*-linux-gnu* /usr/lib /lib)))))
 CARGO ?= cargo
+# The same for everything in release: with other flags cargo would build the crates again.
+RELEASE = CARGO="$(CARGO)" packaging/cargo
 # Where cargo builds: CARGO_TARGET_DIR, build.target-dir of a configuration, or target. Looked up once, by the targets that
 # need it. "sudo make install" may find no cargo.
 TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | \
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))$(TARGET)
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test torture guessing bench lint
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test torture guessing reproducible bench lint
 .PHONY: install uninstall deb clean
 
 help: ## List the targets
@@ -27,8 +29,8 @@ help: ## List the targets
 
 build: ## Build the module and the tool, in release
 	# One after the other: together they would share features, and the module would get the tool's seed-file reader.
-	$(CARGO) build --release --locked -p pam_twofactor
-	$(CARGO) build --release --locked -p twofactor-cli
+	$(RELEASE) build --release --locked -p pam_twofactor
+	$(RELEASE) build --release --locked -p twofactor-cli
 
 demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
 	$(TARGET)/release/demo
@@ -51,7 +53,7 @@ demo-token: demo-built ## The same for a fob: the vendor's encrypted zip importe
 demo-built:
 	tests/install-packages demo
 	$(MAKE) --no-print-directory build
-	$(CARGO) build --release --locked -p twofactor-tests --bins
+	$(RELEASE) build --release --locked -p twofactor-tests --bins
 
 test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; else the system suites say "skipped")
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
@@ -65,16 +67,20 @@ MINUTES ?= 20
 torture: ## Failing calls, kills, stops, races, jumping clocks, damaged PAM files: one table (MINUTES=20)
 	tests/install-packages
 	$(MAKE) --no-print-directory build
-	$(CARGO) build --release --locked -p twofactor-tests --bins
+	$(RELEASE) build --release --locked -p twofactor-tests --bins
 	$(TARGET)/release/torture --minutes $(MINUTES)
 
 guessing: ## How many guesses a day the throttle looks at, from where, however often the user logs in
-	$(CARGO) run --release --locked -p twofactor-tests --bin guessing
+	$(RELEASE) run --release --locked -p twofactor-tests --bin guessing
+
+reproducible: ## Build the packages here and from another folder, cargo home and home: the same to the byte
+	tests/install-packages
+	tests/reproducible
 
 bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
 	tests/install-packages bench
 	$(MAKE) --no-print-directory build
-	$(CARGO) build --release --locked -p twofactor-tests --bins
+	$(RELEASE) build --release --locked -p twofactor-tests --bins
 	$(TARGET)/release/bench
 
 lint: ## Check formatting, lints and documentation

@@ -55,7 +55,7 @@ pub fn build(profile: Profile) -> Artifacts {
     // One after the other, as they ship: together they would share features, and the module would get the tool's.
     let built = |package| match profile {
         Profile::Debug => cargo_build(&["--package", package]),
-        Profile::Release => cargo_build(&["--package", package, "--release"]),
+        Profile::Release => release_build(&["--package", package]),
     };
     Artifacts {
         module: find(&built("pam_twofactor"), "libpam_twofactor.so"),
@@ -64,33 +64,28 @@ pub fn build(profile: Profile) -> Artifacts {
 }
 
 /// A module that panics when its line says `panic`, in release: there the unwinder is linked in and everything is
-/// optimised as one. Built apart, so that it can never be mistaken for the other.
+/// optimized as one. A library of another name, so that it can never be mistaken for the other; it shares all crates with
+/// that one.
 pub fn panicking_module() -> PathBuf {
-    let built = cargo_build(&[
-        "--package",
-        "pam_twofactor",
-        "--features",
-        "panic-on-purpose",
-        "--release",
-        "--target-dir",
-        &workspace().join("target/panic-on-purpose").display().to_string(),
-    ]);
-    find(&built, "libpam_twofactor.so")
+    find(&release_build(&["--package", "panicking-module"]), "libpanicking_module.so")
 }
 
-/// The PAM application of this package, which cargo builds together with every suite.
+/// The PAM application of this package.
 pub fn pam_login() -> PathBuf {
+    beside("pam-login").unwrap_or_else(|| panic!("pam-login is not beside this suite"))
+}
+
+/// The program that has libpam read texts. Fuzz targets, which have no such neighbors, build it.
+pub fn pam_reader() -> PathBuf {
+    let build = || find(&cargo_build(&["--package", "twofactor-tests", "--bin", "pam-reader"]), "pam-reader");
+    beside("pam-reader").unwrap_or_else(build)
+}
+
+/// A program of this package, which cargo builds together with every suite.
+fn beside(name: &str) -> Option<PathBuf> {
     let own = std::env::current_exe().expect("the path of this program");
     let folders = own.ancestors().skip(1).take(2);
-    folders
-        .map(|folder| folder.join("pam-login"))
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("pam-login is not beside {}", own.display()))
-}
-
-/// The program that has libpam read texts.
-pub fn pam_reader() -> PathBuf {
-    find(&cargo_build(&["--package", "twofactor-tests", "--bin", "pam-reader"]), "pam-reader")
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// The root of this checkout.
@@ -99,8 +94,16 @@ pub fn workspace() -> &'static Path {
 }
 
 fn cargo_build(arguments: &[&str]) -> Vec<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    paths_built(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())), arguments)
+}
+
+/// With the flags of what ships.
+fn release_build(arguments: &[&str]) -> Vec<PathBuf> {
+    paths_built(Command::new(workspace().join("packaging/cargo")), &[&["--release"], arguments].concat())
+}
+
+fn paths_built(mut cargo: Command, arguments: &[&str]) -> Vec<PathBuf> {
+    let output = cargo
         .args(["build", "--quiet", "--message-format=json-render-diagnostics"])
         .args(arguments)
         .current_dir(workspace())

@@ -1,5 +1,7 @@
 //! The module as a guest in somebody else's process: what it exports and needs, what it leaves behind, what it gives away.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use twofactor_tests::artifacts;
@@ -42,6 +44,23 @@ fn the_module_needs_libpam_and_nothing_unusual() {
     let usual = ["libpam.so.0", "libc.so.6", "libgcc_s.so.1", "ld-linux"];
     assert!(needed.iter().all(|name| usual.iter().any(|usual| name.starts_with(usual))), "{needed:?}");
     assert!(!dynamic.contains("(RPATH)") && !dynamic.contains("(RUNPATH)"), "{dynamic}");
+}
+
+/// Panic messages named the source files of crates below the builder's cargo home, 32 times.
+#[test]
+fn module_and_tool_name_no_folder_of_the_machine_that_built_them() {
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into()));
+    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    let release = artifacts::release();
+    for program in [&release.module, &release.tool] {
+        let content = fs::read(program).unwrap();
+        let holds = |words: &str| content.windows(words.len()).any(|window| window == words.as_bytes());
+        for folder in [&cargo_home, artifacts::workspace(), Path::new("/.cargo/"), Path::new("/registry/src/")] {
+            let folder = folder.to_str().unwrap();
+            assert!(!holds(folder), "{} holds {folder}", program.display());
+        }
+        assert!(holds("crates/"), "{}: panic messages name their files", program.display());
+    }
 }
 
 #[test]
@@ -120,10 +139,10 @@ fn no_secret_code_password_or_recovery_code_reaches_any_log() {
         assert_eq!(combined(&digits(&alice.recovery_codes[1])), ReturnCode::SUCCESS);
         // A damaged secret file is a file that holds a secret.
         let path = "/var/lib/twofactor/users/alice/secret.toml";
-        let content = std::fs::read_to_string(path).unwrap();
-        std::fs::write(path, content.replace("secret = ", "secret == ")).unwrap();
+        let content = fs::read_to_string(path).unwrap();
+        fs::write(path, content.replace("secret = ", "secret == ")).unwrap();
         assert_eq!(log_in(&right[2]), ReturnCode::AUTHINFO_UNAVAIL);
-        std::fs::write(path, content.replace("secret = \"", "secret = \"0")).unwrap();
+        fs::write(path, content.replace("secret = \"", "secret = \"0")).unwrap();
         assert_eq!(log_in(&wrong[2]), ReturnCode::AUTHINFO_UNAVAIL);
 
         let log = host.log();
