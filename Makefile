@@ -57,7 +57,7 @@ demo-built:
 
 test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; else the system suites say "skipped")
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
-	$(CARGO) test --locked --workspace
+	CARGO="$(CARGO)" tests/run
 
 vm-test: ## Boot a Debian in QEMU, install the package, reboot, log in on the console with password and code
 	tests/install-packages vm
