@@ -10,6 +10,7 @@ use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::Answers;
 use twofactor_core::pam_service::{modules, placing};
+use twofactor_core::throttle::Limits;
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};
@@ -82,9 +83,15 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
         }
     }
     for (named, place) in steps().filter_map(|(named, step)| Some((named, step.goes_on_behind.as_ref()?))) {
+        let Limits { free_attempts, max_delay, .. } = host.config.throttle;
+        let longest = match max_delay.as_secs() {
+            seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+            seconds => format!("{seconds} s"),
+        };
         remarks.warn(format!(
-            "{}: a password that {place} refuses no longer ends the login, a code is asked for all the same: wrong codes of \
-             strangers count, and delay the user",
+            "{}: a password that {place} refuses no longer ends the login: the code is asked for, and the login is refused \
+             whatever it is. So wrong codes of people without the password count: after {free_attempts} of them the user \
+             waits up to {longest}, except where the last login came from; \"twofactor unlock USER\" ends that",
             named.name
         ));
     }
