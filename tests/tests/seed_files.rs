@@ -640,3 +640,25 @@ container.write('tokens.xml')
     let file = seeds::open(File::open(folder.path("tokens.xml")).unwrap(), &given).unwrap();
     assert_eq!(file.rows().next().unwrap().token.unwrap().secret.expose(), b"123456789012345678901234");
 }
+
+#[test]
+fn the_command_that_is_offered_for_owners_lists_tokens_and_users() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("owners");
+    let hex = "3132333435363738393031323334353637383930";
+    let export = format!(
+        "n/a, T1, {hex}, totp, 6, 30\nalice@realm, T2, {hex}, hotp, 6\nbob@example.org@r, T3, {hex}, hotp, 6\n"
+    );
+    let versioned = format!("# version: 2\nalice, r, realm, T2, {hex}, totp, 6, 60\n, , , T1, {hex}, hotp, 6, 7\n");
+    for (text, expected) in [(export, "T2,alice\nT3,bob@example.org\n"), (versioned, "T2,alice\n")] {
+        let path = folder.write("janitor.csv", text);
+        let file = open(&path, b"").unwrap();
+        let note = file.notes().iter().map(ToString::to_string).find(|note| note.contains("awk")).unwrap();
+        let command =
+            note.split_once(": ").unwrap().1.replace(" FILE | twofactor token assign --from -", " janitor.csv > list");
+        folder.run("sh", &[&"-c", &command]);
+        assert_eq!(fs::read_to_string(folder.path("list")).unwrap(), expected);
+    }
+}

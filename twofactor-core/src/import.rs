@@ -31,6 +31,7 @@ mod json;
 mod note;
 mod offer;
 mod phenixid;
+mod privacyidea;
 mod pskc;
 mod pskc_codes;
 mod pskc_crypto;

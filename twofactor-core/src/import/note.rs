@@ -176,6 +176,8 @@ pub enum Note {
     SignatureUnchecked,
     /// Keys with a date from or until which they are meant to be used.
     DatesUnchecked,
+    /// Rows name owners, and the command that lists them with their tokens.
+    Owners(&'static str),
     /// A PSKC document of the time before the RFC.
     Draft,
     /// Keys with a drift that privacyIDEA wrote, in seconds where the RFC has steps.
@@ -205,6 +207,9 @@ impl fmt::Display for Note {
             Self::More(more) => write!(formatter, "and {more} more notes like these"),
             Self::KeyBeside(entry) => write!(formatter, "{entry}: taken as the key, which lay beside the seeds"),
             Self::SignatureUnchecked => formatter.write_str("the document is signed; the signature was not checked"),
+            Self::Owners(command) => {
+                write!(formatter, "rows name owners, who get nothing yet: {command} | twofactor token assign --from -")
+            }
             Self::Draft => formatter.write_str("the document is a draft of PSKC from before RFC 6030"),
             Self::DriftInSeconds => {
                 formatter.write_str("privacyIDEA wrote the drift of clocks in seconds: not taken over")

@@ -13,7 +13,7 @@ use super::recognition::Foreign;
 use super::table::Unsaid;
 use super::xml::{Child, Document, Element, TOO_MANY, XmlError};
 use super::{MOST_ROWS, Options, Place};
-use super::{aladdin, apps, deepnet, phenixid, rcdevs, safeword, yubico};
+use super::{aladdin, apps, deepnet, phenixid, privacyidea, rcdevs, safeword, yubico};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Kind {
     Rcdevs,
     /// PhenixID's table with the kind first.
     PhenixId,
+    /// privacyIDEA's tables with the owner first.
+    PrivacyIdea,
     /// The export of an authenticator app.
     App(apps::App),
 }
@@ -44,6 +46,7 @@ impl Kind {
             Self::Yubico => "the log of Yubico's programming tool",
             Self::Rcdevs => "RCDevs inventory",
             Self::PhenixId => "PhenixID table",
+            Self::PrivacyIdea => "privacyIDEA table with owners",
             Self::App(app) => app.name(),
         }
     }
@@ -67,6 +70,7 @@ impl Kind {
             (Self::Yubico, yubico::is_it),
             (Self::Rcdevs, rcdevs::is_it),
             (Self::PhenixId, phenixid::is_it),
+            (Self::PrivacyIdea, |text| privacyidea::offset(text).is_some()),
         ];
         Ok(kinds.into_iter().find(|(_, is_it)| is_it(text)).map(|(kind, _)| kind))
     }
@@ -80,6 +84,7 @@ impl Kind {
             Self::Yubico => Box::new(yubico::records(text, options)),
             Self::Rcdevs => Box::new(rcdevs::records(text, options)),
             Self::PhenixId => Box::new(phenixid::records(text, options)),
+            Self::PrivacyIdea => Box::new(privacyidea::records(text, options)),
             Self::App(app) => Box::new(app.records(text, options)),
         }
     }
@@ -147,6 +152,7 @@ impl Records {
             Kind::Yubico => &yubico::PARTS[..],
             Kind::Rcdevs => &rcdevs::PARTS[..],
             Kind::PhenixId => &phenixid::PARTS[..],
+            Kind::PrivacyIdea => &privacyidea::PARTS[..],
             Kind::App(_) if options.serial_from.is_none() => return Err(ImportError::SerialFrom),
             Kind::App(_) => &apps::PARTS[..],
         };
@@ -172,6 +178,10 @@ impl Records {
             return Err(ImportError::NoRows);
         }
         unsaid.note(options, notes);
+        if kind == Kind::PrivacyIdea {
+            let is_export = privacyidea::offset(text) == Some(1);
+            notes.push(Note::Owners(if is_export { privacyidea::OWNERS } else { privacyidea::USERS }));
+        }
         notes.extend(overruled.then_some(Note::Overruled));
         Ok(records)
     }

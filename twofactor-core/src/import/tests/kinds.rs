@@ -142,6 +142,20 @@ fn phenixids_table_has_the_kind_first() {
 }
 
 #[test]
+fn privacyideas_tables_with_owners_are_read_and_assigning_is_offered() {
+    let file = opened(format!(
+        "n/a, T1, {HEX}, totp, 6, 30\nalice@realm, T2, {HEX}, hotp, 8\nbob@example.org@realm, T3, {HEX}, totp, 6, None\n"
+    ));
+    assert_eq!(rows(&file), ["T1 TOTP 30 6 SHA1", "T2 HOTP 0 8 SHA1", "T3 TOTP 30 6 SHA1"]);
+    assert!(notes(&file).iter().any(|note| note.ends_with("FILE | twofactor token assign --from -")));
+    let versioned = format!("# version: 2\nalice, r, realm, T1, {HEX}, totp, 6, 60\n, , , T2, {HEX}, hotp, 6, 7\n");
+    assert_eq!(rows(&opened(versioned)), ["T1 TOTP 60 6 SHA1", "T2 HOTP 7 6 SHA1"]);
+    // The same in base32.
+    let file = opened(format!("alice@realm, T2, {BASE32}, hotp, 6\n"));
+    assert_eq!(rows(&file), ["T2 HOTP 0 6 SHA1"]);
+}
+
+#[test]
 fn rsa_and_onespan_are_refused_in_a_sentence() {
     let sdtid = refused("<?xml version=\"1.0\"?><TKNBatch><TKNHeader><Version>0</Version></TKNHeader></TKNBatch>");
     assert_eq!(sdtid.to_string(), "this is a file of RSA SecurID tokens (sdtid)");
