@@ -25,7 +25,7 @@ use super::xml::Element;
 use super::{Asked, KeyTry};
 
 /// The most iterations of PBKDF2, of all blocks of the key together: less than two seconds.
-pub(super) const MOST_ITERATIONS: u32 = 2_000_000;
+pub(super) const MOST_ITERATIONS: u32 = 1_000_000;
 /// The MAC key itself is under CBC alone: whoever changes its padding must not get one that can be guessed.
 const SHORTEST_MAC_KEY: usize = 16;
 
