@@ -139,7 +139,7 @@ pub(crate) enum Failure {
     #[error("{}: {error}", path.display())]
     SeedFile { path: PathBuf, error: ImportError },
     #[error("{}; nothing was imported", tokens::bad_rows(*conflicts, *rejected))]
-    RowsRefused { conflicts: u64, rejected: u64, good: u64, shared: u64 },
+    RowsRefused { conflicts: u64, rejected: u64, good: u64, shared: u64, advice: Option<&'static str> },
     #[error("{}; --strict imports nothing then", .0.join("; "))]
     InDoubt(Vec<String>),
     #[error("standard input cannot be the seed file and its password")]
@@ -279,12 +279,7 @@ impl Failure {
             Self::RowsRefused { shared: 1.., .. } => {
                 "\"twofactor reset USER\" takes the app; --force imports the tokens all the same".to_owned()
             }
-            Self::RowsRefused { good: 1.., .. } => {
-                "--keep-going imports the other rows, --rejects FILE writes these to a file".to_owned()
-            }
-            Self::RowsRefused { good: 0, rejected: 1.., .. } => {
-                "is this a seed file? --format says which kind, where it was taken for another".to_owned()
-            }
+            Self::RowsRefused { good, advice, .. } => tokens::hint_for_rows(*good, *advice)?,
             Self::InDoubt(_) => {
                 "say what the file does not: --type, --algorithm, --digits, --period, --encoding; see --explain"
                     .to_owned()
@@ -298,7 +293,6 @@ impl Failure {
             | Self::Entropy(_)
             | Self::OutputFile { .. }
             | Self::InputFile { .. }
-            | Self::RowsRefused { .. }
             | Self::NotText(_)
             | Self::EmptyList(_)
             | Self::NotAnswered
@@ -383,7 +377,7 @@ mod tests {
             Failure::OnlyTokens(user.clone()),
             Failure::NeedsNoInvitation(user.clone()),
             Failure::InvitationUnseen(Unwritten(io::Error::from_raw_os_error(28))),
-            Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3, shared: 0 },
+            Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3, shared: 0, advice: Some("compare them") },
             Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },
             TokenError::NoSeries("fobs".to_owned()).into(),
             TokenError::TooMany(user.clone()).into(),

@@ -27,6 +27,7 @@ mod deepnet;
 mod delimited;
 mod entries;
 mod error;
+mod headings;
 mod json;
 mod note;
 mod offer;
@@ -69,7 +70,7 @@ pub const MOST_ROWS: usize = 4_000_000;
 /// The longest field, in bytes.
 pub const LONGEST_FIELD: usize = 1_024;
 /// The most columns of a table that are looked at.
-const MOST_COLUMNS: usize = 16;
+const MOST_COLUMNS: usize = 64;
 /// The most notes about one file.
 const MOST_NOTES: usize = 32;
 
@@ -152,8 +153,8 @@ struct Document {
 
 /// How a document is read.
 enum Reading {
-    Delimited(Table),
-    Pskc(Pskc),
+    Delimited(Box<Table>),
+    Pskc(Box<Pskc>),
     Records(Records),
 }
 
@@ -162,6 +163,8 @@ enum Reading {
 pub struct Row {
     /// Where it stood.
     pub place: Place,
+    /// The column of a table, from 1, that a rejection is about.
+    pub column: Option<usize>,
     /// What it offers, or why nothing.
     pub token: Result<Offered, Rejection>,
     /// How far this row is into the file: at most [`SeedFile::size_hint`].
@@ -334,9 +337,12 @@ impl Document {
             Reading::Records(Records::survey(kind, as_str(&text), options, place, notes)?)
         } else if is_pskc {
             text = characters::utf8(text);
-            Reading::Pskc(Pskc::survey(as_str(&text), options, place, asked, notes)?)
+            Reading::Pskc(Box::new(Pskc::survey(as_str(&text), options, place, asked, notes)?))
         } else {
-            Reading::Delimited(Table::survey(&text, options, place, notes)?)
+            if characters::even_spaces(&mut text) {
+                notes.push(Note::Spaces);
+            }
+            Reading::Delimited(Box::new(Table::survey(&text, options, place, notes)?))
         };
         Ok(Self { entry, text, reading, encrypted: false, before: 0 })
     }
@@ -478,8 +484,9 @@ impl<T: Iterator<Item = Row>, P: Iterator<Item = Row>, R: Iterator<Item = Row>> 
 
 impl Document {
     fn offers<'t>(&'t self, document: usize, options: &'t Options) -> impl Iterator<Item = Row> + 't {
-        let row = move |line, span: Range<usize>, token| Row {
+        let row = move |line, column, span: Range<usize>, token| Row {
             place: Place { entry: self.entry.clone(), line },
+            column,
             token,
             reached: self.before + length_of(span.end),
             document,
@@ -488,15 +495,17 @@ impl Document {
         match &self.reading {
             Reading::Delimited(table) => {
                 let rows = table.rows(&self.text, options);
-                Offers::Delimited(rows.map(move |found| row(found.line, found.start..found.end, found.token)))
+                Offers::Delimited(
+                    rows.map(move |found| row(found.line, found.column, found.start..found.end, found.token)),
+                )
             }
             Reading::Pskc(pskc) => {
                 let rows = pskc.rows(as_str(&self.text), options);
-                Offers::Pskc(rows.map(move |found| row(found.line, found.start..found.end, found.token)))
+                Offers::Pskc(rows.map(move |found| row(found.line, None, found.start..found.end, found.token)))
             }
             Reading::Records(records) => {
                 let rows = records.rows(as_str(&self.text), options);
-                Offers::Records(rows.map(move |found| row(found.line, found.start..found.end, found.token)))
+                Offers::Records(rows.map(move |found| row(found.line, None, found.start..found.end, found.token)))
             }
         }
     }

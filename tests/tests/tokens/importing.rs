@@ -35,7 +35,7 @@ fn of_a_file_that_is_none_nothing_is_said_but_that() {
             assert_eq!(output.status.code(), Some(8), "{}", said(&output));
             assert!(!stdout(&output).contains("remove it"), "{}", said(&output));
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(errors.contains("hint: is this a seed file? --format"), "{errors}");
+            assert!(errors.contains("is this a seed file? --format"), "{errors}");
             assert_eq!(errors.lines().count(), 4, "a row, how many more, the error, the hint: {errors}");
         }
         let path = file(host, "kasm.csv", seed_line(0));
@@ -151,6 +151,38 @@ fn a_strict_import_refuses_what_had_to_be_assumed_and_takes_what_is_said() {
 }
 
 #[test]
+fn reports_and_refusals_fit_80_columns_and_break_no_word() {
+    private_host(|host| {
+        let header = "Serial Number,Secret Key,Colour,Time Interval\n";
+        let good = file(host, "good.csv", format!("{header}{},{},red,60\n", serial(0), secret(0)));
+        let bad = file(host, "bad.csv", format!("{header}{},{},red,60s\n{},x\n", serial(0), secret(0), serial(1)));
+        let unknown = file(host, "unknown.csv", format!("Token;Wert\n{};{}\n", serial(0), secret(0)));
+        let refused = [&bad, &unknown];
+        for (path, option) in [
+            (&good, "--explain"),
+            (&good, "--dry-run"),
+            (&good, "--strict"),
+            (&bad, "--dry-run"),
+            (&unknown, "--dry-run"),
+        ] {
+            let command = ["--quiet", "token", "import", path, option];
+            let mut terminal = Terminal::start(&host.twofactor(&command), Size { columns: 80, lines: 60 });
+            let code = terminal.wait().code();
+            let shown = terminal.shown();
+            assert_eq!(code == Some(0), !refused.contains(&path) && option != "--strict", "{shown}");
+            let said: Vec<&str> = shown.lines().filter(|line| !line.contains('\u{1b}')).collect();
+            assert!(said.iter().all(|line| line.trim_end().chars().count() <= 80), "{shown}");
+            let piped = host.run_twofactor(&command);
+            let whole = stdout(&piped) + &String::from_utf8_lossy(&piped.stderr);
+            for word in whole.split_whitespace() {
+                assert!(shown.split_whitespace().any(|other| other == word), "{word}: {shown}");
+            }
+            assert_eq!(shown.matches("unknown.csv").count(), usize::from(path == &unknown), "{shown}");
+        }
+    });
+}
+
+#[test]
 fn importing_again_changes_nothing() {
     private_host(|host| {
         let path = file(host, "kasm.csv", seed_line(0));
@@ -213,7 +245,7 @@ fn the_good_rows_come_in_with_keep_going_and_the_others_can_be_mended() {
         let row = |number: u64| format!("{},{},Feitian\n", serial(number), secret(number));
         let bad = format!("{},NOT-A-SEED!,Feitian\n", serial(1));
         let path = file(host, "seeds.csv", format!("{header}{}{bad}{}", row(0), row(2)));
-        let words = ["line 3: the secret is ", "1 rejected row; nothing was imported", "--keep-going"];
+        let words = ["line 3, column 2: the secret is ", "1 rejected row; nothing was imported", "--keep-going"];
         assert_fails(host, &["token", "import", &path], 8, &words);
         assert_fails(host, &["token", "import", &path, "--rejects", "/root/rejects"], 2, &["--keep-going"]);
 

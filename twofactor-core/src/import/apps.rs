@@ -111,6 +111,7 @@ impl Entry {
         let counter = whole(self.counter).filter(|_| kind == KindName::Hotp);
         let counter = counter.map(|counter| Some(counter).filter(|counter| *counter <= LAST_COUNTER));
         Ok(Stated {
+            usual_kind: None,
             kind: Some(kind),
             algorithm: self.algorithm.as_deref().map(offer::algorithm).transpose()?,
             digits: whole(self.digits).map(offer::digits).transpose()?,

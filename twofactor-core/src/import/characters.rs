@@ -80,6 +80,46 @@ pub(super) fn utf8(text: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     converted
 }
 
+/// Replaces the spaces that only look like one by spaces, in place, so that every position stays: the no-break space of UTF-8
+/// and of Latin-1, narrow, thin and figure spaces, zero-width spaces and marks. Says whether there were any.
+pub(super) fn even_spaces(text: &mut [u8]) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
+    let latin = std::str::from_utf8(text).is_err();
+    let (mut at, mut found) = (0, false);
+    while let Some(rest) = text.get_mut(at..).filter(|rest| !rest.is_empty()) {
+        let length = match rest {
+            [0xc2, 0xa0, ..] => 2,
+            // U+2000 to U+200B, U+202F, U+205F, U+2060, U+3000 and U+FEFF.
+            [0xe2, 0x80, 0x80..=0x8b | 0xaf, ..]
+            | [0xe2, 0x81, 0x9f | 0xa0, ..]
+            | [0xe3, 0x80, 0x80, ..]
+            | [0xef, 0xbb, 0xbf, ..] => 3,
+            [0xa0, ..] if latin => 1,
+            [byte, ..] => {
+                // The rest of a character of UTF-8 is no space of Latin-1.
+                at += if latin { 1 } else { length_of(*byte) };
+                continue;
+            }
+            [] => break,
+        };
+        rest.iter_mut().take(length).for_each(|byte| *byte = b' ');
+        (at, found) = (at + length, true);
+    }
+    found
+}
+
+/// How many bytes a character of UTF-8 has that begins with this one.
+fn length_of(first: u8) -> usize {
+    match first {
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xff => 4,
+        _ => 1,
+    }
+}
+
 /// Text that people wrote, such as the name of a maker: UTF-8, else taken for Latin-1, without control characters.
 pub(super) fn words(bytes: &[u8]) -> String {
     let lenient = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect();
@@ -112,6 +152,25 @@ mod tests {
         assert_eq!(read(&utf16(&marked, u16::to_be_bytes)).unwrap(), expected);
         assert_eq!(read(&utf16(expected, u16::to_le_bytes)).unwrap(), expected);
         assert_eq!(read(&utf16(expected, u16::to_be_bytes)).unwrap(), expected);
+    }
+
+    #[test]
+    fn spaces_of_every_kind_become_spaces_and_nothing_moves() {
+        for (text, expected) in
+            [("77\u{a0},AB\u{202f}CD", &b"77  ,AB   CD"[..]), ("\u{200b}77\u{feff},\u{3000}é", b"   77   ,   \xc3\xa9")]
+        {
+            let mut bytes = text.as_bytes().to_vec();
+            assert!(even_spaces(&mut bytes), "{text:?}");
+            assert_eq!(bytes, expected);
+        }
+        let mut latin = b"77\xa0,M\xfcller".to_vec();
+        assert!(even_spaces(&mut latin));
+        assert_eq!(latin, b"77 ,M\xfcller");
+        for plain in ["7700,ABCD", "7700,à", "号,番"] {
+            let mut bytes = plain.as_bytes().to_vec();
+            assert!(!even_spaces(&mut bytes));
+            assert_eq!(bytes, plain.as_bytes());
+        }
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! Which column of a table means what: by its header, else by the shapes that vendors use.
 
-use zeroize::Zeroizing;
-
 use crate::otp::LAST_COUNTER;
 
 use super::delimited::Record;
-use super::offer::{self, Offered, Parameter, Rejection, Stated};
+use super::headings::{Headings, Meaning};
+use super::offer::{self, Field, Offered, Parameter, Rejection, Stated};
 use super::seed_encoding::{self, Encoding};
-use super::{KindName, Options, characters};
+use super::{KindName, MOST_COLUMNS, Options, characters};
 
 /// The columns of a table. Serial number and secret are always there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,58 +22,106 @@ pub(super) struct Columns {
     movement: Option<usize>,
     vendor: Option<usize>,
     model: Option<usize>,
+    owner: Option<usize>,
+    /// The kind of rows that state none.
+    usual_kind: Option<KindName>,
+    /// How many fields a row needs for all that the header says about codes.
+    needed: usize,
+    /// How many columns mean something, or have a heading.
+    pub(super) known: usize,
+    /// The columns that have no heading, one bit each.
+    pub(super) unnamed: u64,
 }
 
-/// What a header says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Header {
-    /// It names all that is needed.
-    Columns(Columns),
-    /// It names the secret and not the serial number, or the other way round.
-    Missing(&'static str),
-    /// The line is no header.
-    None,
+/// What the third column of a table without header holds, over all rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Third {
+    words: bool,
+    numbers: bool,
+    /// One that is neither 30 nor 60.
+    other_numbers: bool,
+}
+
+impl Third {
+    /// Takes note of the third field of a row.
+    pub(super) fn see(&mut self, record: &Record<'_>) {
+        let field = record.field(2);
+        match number(field) {
+            Some(30 | 60) => self.numbers = true,
+            Some(_) => (self.numbers, self.other_numbers) = (true, true),
+            None => self.words |= !field.is_empty(),
+        }
+    }
+
+    /// Whether it is the period of all rows: a counter would not stand at 30 or 60 in every one.
+    pub(super) fn is_period(self) -> bool {
+        self.numbers && !self.words && !self.other_numbers
+    }
+
+    /// Whether it is a counter in every row that has it.
+    pub(super) fn is_counter(self) -> bool {
+        self.numbers && !self.words && self.other_numbers
+    }
 }
 
 impl Columns {
-    /// Reads a header. Case, spaces, underscores and hyphens do not count.
-    pub(super) fn from_header(record: &Record<'_>) -> Header {
-        let (mut serial, mut secret, mut columns) = (None, None, Self::default());
-        for (column, field) in record.fields().iter().enumerate() {
-            // Where there is no header, this is a serial number and a secret.
-            let mut name = Zeroizing::new(Vec::with_capacity(field.len()));
-            name.extend(field.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase));
-            let meaning = match name.as_slice() {
-                b"serial" | b"serialnumber" | b"serialno" | b"serialnr" | b"serialnum" | b"sn" | b"tokenserial"
-                | b"tokenserialnumber" | b"tokensn" | b"tokenid" | b"deviceserial" | b"id" => &mut serial,
-                b"secret" | b"secretkey" | b"seed" | b"key" | b"tokenseed" | b"tokensecret" | b"tokenkey"
-                | b"sharedsecret" | b"hexkey" | b"hexseed" | b"seedhex" | b"secrethex" | b"base32" | b"base32seed"
-                | b"base32secret" | b"secretbase32" | b"seedbase32" | b"otpkey" => &mut secret,
-                b"type" | b"tokentype" | b"otptype" | b"kind" | b"mode" => &mut columns.kind,
-                b"algorithm" | b"hash" | b"hashlib" | b"hashalgorithm" | b"algo" => &mut columns.algorithm,
-                b"digits" | b"otplength" | b"length" | b"otplen" | b"codelength" => &mut columns.digits,
-                b"timeinterval" | b"interval" | b"period" | b"timestep" | b"timeintervalseconds" => &mut columns.period,
-                b"counter" | b"event" | b"eventcounter" | b"movingfactor" => &mut columns.counter,
-                b"intervalorevent" | b"periodorcounter" => &mut columns.movement,
-                b"manufacturer" | b"vendor" | b"maker" => &mut columns.vendor,
-                b"model" | b"tokenmodel" => &mut columns.model,
-                _ => continue,
-            };
-            // The first of two columns of one name counts.
-            meaning.get_or_insert(column);
+    /// The columns that a header names.
+    pub(super) fn from_headings(headings: &Headings) -> Self {
+        let at = |meaning| headings.columns.iter().find(|(other, _)| *other == meaning).map(|(_, column)| *column);
+        let mut columns = Self {
+            serial: at(Meaning::Serial).unwrap_or_default(),
+            secret: at(Meaning::Secret).unwrap_or_default(),
+            kind: at(Meaning::Kind),
+            algorithm: at(Meaning::Algorithm),
+            digits: at(Meaning::Digits),
+            period: at(Meaning::Period),
+            counter: at(Meaning::Counter),
+            movement: at(Meaning::Movement),
+            vendor: at(Meaning::Vendor),
+            model: at(Meaning::Model),
+            owner: at(Meaning::Owner),
+            // OATH CSV: where types are named, a row without one is HOTP.
+            usual_kind: at(Meaning::Kind).map(|_| KindName::Hotp),
+            needed: 0,
+            known: headings.width,
+            unnamed: headings.unnamed,
+        };
+        let about_codes =
+            [columns.kind, columns.algorithm, columns.digits, columns.period, columns.counter, columns.movement];
+        columns.needed = about_codes.into_iter().flatten().max().map_or(0, |last| last + 1);
+        columns
+    }
+
+    /// The same after a look at all rows of a table without header, where the third column decides.
+    pub(super) fn refined(self, third: Third, options: &Options) -> Self {
+        let Self { kind: Some(2), secret: 1, .. } = self else { return self };
+        let bare = Self { serial: 0, secret: 1, known: 3, ..Self::default() };
+        if third.is_period() && options.kind != Some(KindName::Hotp) {
+            return Self { period: Some(2), ..bare };
         }
-        match (serial, secret) {
-            (Some(serial), Some(secret)) => Header::Columns(Self { serial, secret, ..columns }),
-            (Some(_), None) => Header::Missing("secret"),
-            (None, Some(_)) => Header::Missing("serial number"),
-            (None, None) => Header::None,
+        if third.is_counter() || third.is_period() {
+            return Self { movement: Some(2), usual_kind: Some(KindName::Hotp), ..bare };
+        }
+        Self { usual_kind: third.words.then_some(KindName::Hotp), ..self }
+    }
+
+    /// The column that a rejection is about.
+    pub(super) fn about(&self, rejection: Rejection) -> Option<usize> {
+        match rejection.field()? {
+            Field::Serial => Some(self.serial),
+            Field::Secret => Some(self.secret),
+            Field::Kind => self.kind.or(self.algorithm),
+            Field::Algorithm => self.algorithm,
+            Field::Digits => self.digits,
+            Field::Period => self.period.or(self.movement),
+            Field::Counter => self.counter.or(self.movement),
         }
     }
 
     /// The columns of a table without header, told by its first rows.
-    pub(super) fn from_rows<'t>(mut rows: impl Iterator<Item = Record<'t>>) -> Self {
+    pub(super) fn from_rows(rows: &[Record<'_>]) -> Self {
         // In OATH CSV the fourth would be the length of a code.
-        if rows.any(|record| is_kind(record.field(2)) && record.field(3).len() > 2) {
+        if rows.iter().any(|record| is_kind(record.field(2)) && record.field(3).len() > 2) {
             // multiOTP: serial;manufacturer;algorithm;seed;digits;interval_or_event
             return Self {
                 serial: 0,
@@ -83,6 +130,24 @@ impl Columns {
                 secret: 3,
                 digits: Some(4),
                 movement: Some(5),
+                known: 6,
+                ..Self::default()
+            };
+        }
+        let is_janitor = |record: &Record<'_>| {
+            is_kind(record.field(3)) && seed_encoding::looks_like_secret(record.field(2)) && !record.field(1).is_empty()
+        };
+        if !rows.is_empty() && rows.iter().all(is_janitor) {
+            // privacyIDEA's janitor: owner, serial, key, type, digits, period-or-counter.
+            return Self {
+                owner: Some(0),
+                serial: 1,
+                secret: 2,
+                kind: Some(3),
+                digits: Some(4),
+                movement: Some(5),
+                usual_kind: Some(KindName::Hotp),
+                known: 6,
                 ..Self::default()
             };
         }
@@ -95,25 +160,42 @@ impl Columns {
             digits: Some(3),
             movement: Some(4),
             algorithm: Some(5),
+            known: 6,
             ..Self::default()
         }
+    }
+
+    /// The column in which secrets stand in every row, where it is not the one they are read from.
+    pub(super) fn misplaced_secrets(&self, rows: &[Record<'_>]) -> Option<usize> {
+        let in_all = |column| {
+            let mut fields = rows.iter().map(|record: &Record<'_>| record.field(column));
+            !rows.is_empty() && fields.all(seed_encoding::looks_like_secret)
+        };
+        let here = rows.iter().any(|record| seed_encoding::may_be_secret(self.secret(record)));
+        if here { None } else { (0..MOST_COLUMNS).find(|column| in_all(*column)) }
     }
 
     /// What a column is taken for.
     pub(super) fn meaning(&self, column: usize) -> Option<&'static str> {
         let meanings = [
-            (Some(self.serial), "serial number"),
-            (Some(self.secret), "secret"),
-            (self.kind, "type"),
-            (self.algorithm, "hash"),
-            (self.digits, "digits"),
-            (self.period, "period"),
-            (self.counter, "counter"),
-            (self.movement, "period or counter"),
-            (self.vendor, "manufacturer"),
-            (self.model, "model"),
+            (Some(self.serial), Meaning::Serial),
+            (Some(self.secret), Meaning::Secret),
+            (self.kind, Meaning::Kind),
+            (self.algorithm, Meaning::Algorithm),
+            (self.digits, Meaning::Digits),
+            (self.period, Meaning::Period),
+            (self.counter, Meaning::Counter),
+            (self.movement, Meaning::Movement),
+            (self.vendor, Meaning::Vendor),
+            (self.model, Meaning::Model),
+            (self.owner, Meaning::Owner),
         ];
-        meanings.into_iter().find(|(place, _)| *place == Some(column)).map(|(_, meaning)| meaning)
+        meanings.into_iter().find(|(place, _)| *place == Some(column)).map(|(_, meaning)| meaning.word())
+    }
+
+    /// Whether rows without a type are HOTP because others name theirs.
+    pub(super) fn names_kinds(&self) -> bool {
+        self.kind.is_some()
     }
 
     /// The field of the secret.
@@ -126,11 +208,6 @@ impl Columns {
         record.field(self.serial)
     }
 
-    /// Whether a row has a number where its kind is expected: Duo's counter.
-    pub(super) fn counts_in_third(&self, record: &Record<'_>) -> bool {
-        self.kind.is_some_and(|column| number(record.field(column)).is_some())
-    }
-
     /// What a row says about codes. What an option says is not even looked at, so a wrong value there does no harm.
     pub(super) fn stated(&self, record: &Record<'_>, options: &Options) -> Result<Stated, Rejection> {
         let field =
@@ -140,7 +217,8 @@ impl Columns {
         let mut kind = Ok(());
         if let Some(word) = field(self.kind) {
             if number(word).is_some() {
-                stated.kind = Some(KindName::Hotp);
+                // Duo's counter, among rows that name a type.
+                stated.usual_kind = Some(KindName::Hotp);
                 movement = Some(word);
             } else {
                 kind = kind_named(word).map(|kind| stated.kind = Some(kind));
@@ -164,17 +242,21 @@ impl Columns {
             algorithm?;
         }
         let digits = field(self.digits)
-            .map(|field| number(field).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
+            .map(|field| number(field).ok_or(Rejection::NotANumber(Parameter::Digits)).and_then(offer::digits));
         stated.digits = if options.digits.is_some() { digits.and_then(Result::ok) } else { digits.transpose()? };
         let counter = field(self.counter);
-        if stated.kind.is_none() && counter.is_some() && field(self.period).is_none() {
-            stated.kind = Some(KindName::Hotp);
+        if stated.usual_kind.is_none() {
+            stated.usual_kind = match (field(self.period), counter) {
+                (Some(_), _) => None,
+                (None, Some(_)) => Some(KindName::Hotp),
+                (None, None) => self.usual_kind,
+            };
         }
-        match options.kind.or(stated.kind).unwrap_or(KindName::Totp) {
+        match options.kind.or(stated.kind).or(stated.usual_kind).unwrap_or(KindName::Totp) {
             KindName::Totp => {
                 let period = field(self.period)
                     .or(movement)
-                    .map(|field| number(field).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
+                    .map(|field| number(field).ok_or(Rejection::NotANumber(Parameter::Period)).and_then(offer::period));
                 stated.period =
                     if options.period.is_some() { period.and_then(Result::ok) } else { period.transpose()? };
             }
@@ -198,12 +280,22 @@ impl Columns {
         if record.width() < 2 {
             return Err(Rejection::TooFewColumns);
         }
-        let serial = offer::serial(self.serial(record))?;
+        let number = self.serial(record);
+        let serial = offer::serial(number)?;
+        if seed_encoding::is_secret_for_serial(number) {
+            return Err(Rejection::SerialIsSecret);
+        }
         let field = self.secret(record);
         if field.is_empty() {
             return Err(Rejection::SecretMissing);
         }
+        if !number.iter().chain(field).any(u8::is_ascii_digit) {
+            return Err(Rejection::Words);
+        }
         let secret = offer::secret(seed_encoding::decode(field, encoding)?)?;
+        if record.fields().len() < self.needed {
+            return Err(Rejection::ShortRow);
+        }
         let settled = self.stated(record, options)?.settle(options);
         let words = |column: Option<usize>| {
             let field = record.field(column?);
@@ -235,34 +327,4 @@ fn kind_named(word: &[u8]) -> Result<KindName, Rejection> {
 fn is_kind(word: &[u8]) -> bool {
     let others = ["motp", "ocra", "yubikey", "yubicootp", "sms"];
     kind_named(word).is_ok() || others.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::import::delimited::Separator;
-
-    fn header(line: &str) -> Header {
-        Columns::from_header(&Record::split(line.as_bytes(), Separator::Character(b',')).unwrap())
-    }
-
-    #[test]
-    fn headers_are_read_whatever_their_case_and_hyphens() {
-        for line in ["serial,secret", "Serial Number,Secret Key", "SERIAL_NUMBER , secret-key", "sn,seed", "id,Key"] {
-            let Header::Columns(columns) = header(line) else { panic!("{line}") };
-            assert_eq!((columns.serial, columns.secret), (0, 1), "{line}");
-        }
-        let Header::Columns(entra) = header("upn,serial number,secret key,time interval,manufacturer,model") else {
-            panic!("no header");
-        };
-        assert_eq!((entra.serial, entra.secret, entra.period), (1, 2, Some(3)));
-        assert_eq!((entra.vendor, entra.model), (Some(4), Some(5)));
-    }
-
-    #[test]
-    fn a_header_without_a_needed_column_is_told_from_a_row() {
-        assert_eq!(header("serial,interval"), Header::Missing("secret"));
-        assert_eq!(header("upn,secret"), Header::Missing("serial number"));
-        assert_eq!(header("1234567891234,JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G"), Header::None);
-    }
 }

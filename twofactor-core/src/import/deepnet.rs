@@ -109,6 +109,7 @@ fn read_codes(
     let period = period.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
     let counter = counter.map(|text| number(text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
     Ok(Stated {
+        usual_kind: None,
         kind,
         algorithm: hash.map(offer::algorithm).transpose()?,
         digits: digits.transpose()?,

@@ -43,7 +43,7 @@ impl<'t> Iterator for Lines<'t> {
             let start = self.at;
             self.at += length + line_end;
             self.number += 1;
-            if !is_blank(content) && !content.trim_ascii_start().starts_with(b"#") {
+            if !is_blank(content) && !is_comment(content) {
                 return Some(Line { number: self.number, start, content });
             }
         }
@@ -53,6 +53,23 @@ impl<'t> Iterator for Lines<'t> {
 /// Nothing but white space and separators, as spreadsheets leave below a table.
 fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b',' | b';' | b'"' | 0x0b | 0x0c | 0x1a))
+}
+
+/// A line that begins with `#`, unless a spreadsheet wrote that for a value it cannot show (`#N/A`, `########`): then the line
+/// is a row, and a bad one.
+fn is_comment(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    line.starts_with(b"#") && !shows_error(line)
+}
+
+/// Whether a field begins with what a spreadsheet shows in the place of a value.
+pub(super) fn shows_error(field: &[u8]) -> bool {
+    const ERRORS: [&[u8]; 9] =
+        [b"#N/A", b"#NAME?", b"#REF!", b"#VALUE!", b"#NUM!", b"#NULL!", b"#DIV/0!", b"#WERT!", b"#BEZUG!"];
+    let marks = field.iter().take_while(|byte| **byte == b'#').count();
+    let behind = field.get(marks..).unwrap_or_default().first();
+    let filled = marks >= 3 && behind.is_none_or(|byte| matches!(byte, b',' | b';' | b'\t' | b'"'));
+    filled || ERRORS.iter().any(|error| field.starts_with(error))
 }
 
 /// What stands between two fields; the same in a whole file.
@@ -104,17 +121,19 @@ impl Separator {
     }
 }
 
-/// The fields of a line, at most [`MOST_COLUMNS`]; more than that no format has, and they are ignored.
+/// The fields of a line, at most [`MOST_COLUMNS`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record<'t> {
     fields: [&'t [u8]; MOST_COLUMNS],
     count: usize,
+    /// A field lost what a spreadsheet had put around it.
+    pub(super) repaired: bool,
 }
 
 impl<'t> Record<'t> {
     /// Splits a line.
     pub(super) fn split(line: &'t [u8], separator: Separator) -> Result<Self, Rejection> {
-        let mut record = Self { fields: [&[]; MOST_COLUMNS], count: 0 };
+        let mut record = Self { fields: [&[]; MOST_COLUMNS], count: 0, repaired: false };
         let mut rest = Some(line);
         for place in &mut record.fields {
             let Some(line) = rest else { break };
@@ -122,11 +141,13 @@ impl<'t> Record<'t> {
             if field.len() > LONGEST_FIELD {
                 return Err(Rejection::FieldTooLong);
             }
-            *place = field;
+            let bare = unwrapped(field);
+            record.repaired |= bare.len() != field.len() || trim_start(line, separator).starts_with(b"=\"");
+            *place = bare;
             record.count += 1;
             rest = behind;
         }
-        Ok(record)
+        if rest.is_some_and(|rest| !is_blank(rest)) { Err(Rejection::TooManyColumns) } else { Ok(record) }
     }
 
     /// A field; empty when the line has fewer.
@@ -143,6 +164,35 @@ impl<'t> Record<'t> {
     pub(super) fn width(&self) -> usize {
         self.fields().iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1)
     }
+}
+
+/// A field without what spreadsheets and people put around a number to keep its zeros: `="0012"`, `=T("0012")`, `'0012`,
+/// `""0012""`. A formula that is more than that stays as it is, and is no serial number.
+fn unwrapped(field: &[u8]) -> &[u8] {
+    let bare = match field {
+        [b'=', formula @ ..] => literal(formula.trim_ascii()),
+        [b'\'', rest @ ..] => Some(rest.strip_suffix(b"'").unwrap_or(rest)),
+        // The typographic ones.
+        [0xe2, 0x80, 0x98 | 0x99, rest @ ..] => Some(rest.strip_suffix(b"\xe2\x80\x99").unwrap_or(rest)),
+        [b'"', ..] => quoted(field),
+        _ => return field,
+    };
+    bare.map_or(field, <[u8]>::trim_ascii)
+}
+
+/// The text that a formula is: `"0012"`, `("0012")`, `T("0012")`, with its quotes doubled or not.
+fn literal(formula: &[u8]) -> Option<&[u8]> {
+    let inside = formula.strip_prefix(b"T").or_else(|| formula.strip_prefix(b"t")).unwrap_or(formula);
+    match inside.strip_prefix(b"(") {
+        Some(inside) => quoted(inside.strip_suffix(b")")?.trim_ascii()),
+        None => quoted(formula),
+    }
+}
+
+/// What stands between quotes, single or doubled.
+fn quoted(text: &[u8]) -> Option<&[u8]> {
+    let between = |mark: &[u8]| text.strip_prefix(mark)?.strip_suffix(mark).filter(|text| !text.contains(&b'"'));
+    between(b"\"\"").or_else(|| between(b"\""))
 }
 
 /// The first field of a line, and what stands behind its separator. `None`: it was the last one.
@@ -212,6 +262,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_spreadsheet_cannot_show_is_no_comment() {
+        let lines = |text: &str| Lines::new(text.as_bytes()).count();
+        for row in ["#N/A,AB", "#NAME?,AB", "########,AB", "###;AB"] {
+            assert_eq!(lines(row), 1, "{row}");
+        }
+        for comment in ["# by hand", "#7700,AB", "## part 2", "#"] {
+            assert_eq!(lines(comment), 0, "{comment}");
+        }
+    }
+
+    #[test]
     fn the_separator_is_the_one_that_stands_outside_quotes() {
         let separator = |text: &str| Separator::of(Lines::new(text.as_bytes()));
         assert_eq!(separator("1234,ABCD EFGH"), COMMA);
@@ -226,7 +287,25 @@ mod tests {
     fn fields_are_trimmed_unquoted_and_may_be_empty() {
         assert_eq!(fields(" 12 , AB CD ,", COMMA), ["12", "AB CD", ""]);
         assert_eq!(fields("\"12\" , \"a,b\"", COMMA), ["12", "a,b"]);
-        assert_eq!(fields("=\"0012\",AB", COMMA), ["0012", "AB"]);
+        for quoted in [
+            "=\"0012\"",
+            "\"=\"\"0012\"\"\"",
+            "\"\"\"0012\"\"\"",
+            "=T(\"0012\")",
+            "\"=T(\"\"0012\"\")\"",
+            "=(\"0012\")",
+            "= \"0012\"",
+            "'0012",
+            "\"'0012\"",
+            "'0012'",
+            "\u{2019}0012",
+            "\" =\"\"0012\"\" \"",
+        ] {
+            assert_eq!(fields(&format!("{quoted},AB"), COMMA), ["0012", "AB"], "{quoted}");
+        }
+        for formula in ["=0012", "=A1&B2", "=SUM(A1)"] {
+            assert_eq!(fields(&format!("{formula},AB"), COMMA), [formula, "AB"], "it is left as it is");
+        }
         assert_eq!(fields("\"say \"\"hi\"\"\",x", COMMA), ["say \"\"hi\"\"", "x"]);
         assert_eq!(fields("12\t\tx", Separator::Character(b'\t')), ["12", "", "x"]);
         assert_eq!(fields("  12 \t AB  ", Separator::Spaces), ["12", "AB"]);
@@ -247,6 +326,7 @@ mod tests {
         assert_eq!(width("a,b"), 2);
         assert_eq!(width("a,b,,,"), 2);
         assert_eq!(width("a,,c,"), 3);
-        assert_eq!(width(&"x,".repeat(100)), MOST_COLUMNS);
+        assert_eq!(width(&"x,".repeat(MOST_COLUMNS)), MOST_COLUMNS);
+        assert_eq!(Record::split("x,".repeat(100).as_bytes(), COMMA).unwrap_err(), Rejection::TooManyColumns);
     }
 }

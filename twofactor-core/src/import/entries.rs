@@ -169,7 +169,7 @@ fn standing(outcome: &Result<Document, ImportError>, alone: bool, options: &Opti
         Ok(_) | Err(_) if alone => Standing::Seeds,
         Err(_) => Standing::Beside,
         Ok(document) => match &document.reading {
-            Reading::Delimited(table) if table.has_header(&document.text) => Standing::Seeds,
+            Reading::Delimited(table) if table.has_header() => Standing::Seeds,
             Reading::Delimited(_) => {
                 let (rows, usable) = (document.rows(), document.good_rows(options));
                 // One bad row does not make a letter of a list of tokens.

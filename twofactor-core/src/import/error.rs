@@ -119,6 +119,29 @@ pub enum ImportError {
         /// `serial number` or `secret`.
         missing: &'static str,
     },
+    /// Two columns could be the same thing, and nothing ranks one above the other.
+    #[error("{place}: both \"{first}\" and \"{second}\" could be the {meaning}")]
+    TwoColumns {
+        /// Where the header stands.
+        place: Place,
+        /// What both could be.
+        meaning: &'static str,
+        /// The heading of one.
+        first: String,
+        /// The heading of the other.
+        second: String,
+    },
+    /// A line of words above the rows, none of which names a column that is known.
+    #[error("{0}: a header with no known name for the serial number and the secret")]
+    UnknownHeader(Place),
+    /// No header, and the secrets are not where they stand in a table without one.
+    #[error("{place}: the secrets seem to stand in column {column}, and no header says what the columns are")]
+    Misplaced {
+        /// The first row.
+        place: Place,
+        /// From 1.
+        column: usize,
+    },
     /// One row can only be hexadecimal, another only base32.
     #[error("{hexadecimal} has a hexadecimal secret and {base32} one in base32; a file holds one of the two")]
     MixedEncodings {
@@ -244,8 +267,12 @@ impl ImportError {
                 "unpack it by hand and look at it before importing anything"
             }
             Self::ZipUnsupported(_) => "pack it again: 7z a -tzip -mem=AES256 -p SEEDS.zip FILE",
-            Self::DuplicateNames => "unpack it by hand and import the file with the seeds",
-            Self::Header { .. } => "known names are serial, serial number, secret, secret key, seed and key",
+            Self::DuplicateNames | Self::NoEntry => "unpack it by hand and import the file with the seeds",
+            Self::Header { .. } | Self::UnknownHeader(_) => {
+                "name the columns \"serial number\" and \"secret\", and others \"type\", \"digits\", \"period\", \"hash\""
+            }
+            Self::TwoColumns { .. } => "rename one of the two columns, or remove it",
+            Self::Misplaced { .. } => "write a header above the rows: serial number,secret in the order of the columns",
             Self::Xml(..) | Self::NotText | Self::ZipDamaged => {
                 "compare the file's size and checksum with the vendor's"
             }
@@ -255,8 +282,70 @@ impl ImportError {
             }
             Self::Pskc(PskcError::Iterations(_)) => "ask the vendor for a file with fewer iterations",
             Self::Pskc(PskcError::NoMac) => "ask the vendor for a file with a MACMethod",
-            _ => return None,
+            Self::Pskc(PskcError::NotPskc) => "ask the vendor for PSKC (RFC 6030) or a table in CSV",
+            Self::Pskc(PskcError::MacAlgorithm | PskcError::MacKey | PskcError::Cipher | PskcError::Derivation) => {
+                "ask the vendor for AES-CBC with an HMAC, under a password or a pre-shared key (RFC 6030, section 6)"
+            }
+            Self::WrongPassword => "blanks and case count; compare the file's size and checksum with the vendor's, too",
+            Self::WrongKey | Self::KeyLength(_) => {
+                "it is the key that came with this file, and no other: --key-file FILE"
+            }
+            Self::NoRows => "is it the file that the vendor sent, and whole? look into it",
+            Self::Io(_) | Self::Keyring(_) => "look at the file and its disk: ls -l and dmesg",
         };
         Some(hint.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_comes_with_something_to_do() {
+        let place = || Place { entry: None, line: 7 };
+        let io = || io::Error::from_raw_os_error(5);
+        let entry = || "a.csv".to_owned();
+        let errors = [
+            ImportError::Io(io()),
+            ImportError::Keyring(io()),
+            ImportError::PasswordNeeded,
+            ImportError::KeyNeeded,
+            ImportError::WrongPassword,
+            ImportError::WrongKey,
+            ImportError::KeyLength(16),
+            ImportError::FileTooLarge,
+            ImportError::EntryTooLarge(entry()),
+            ImportError::TooDense(entry()),
+            ImportError::TooManyEntries,
+            ImportError::TooManyRows,
+            ImportError::Foreign(Foreign::Pdf),
+            ImportError::Nested { entry: entry(), foreign: Foreign::Gzip },
+            ImportError::ZipDamaged,
+            ImportError::ZipUnsupported(entry()),
+            ImportError::DuplicateNames,
+            ImportError::NoEntry,
+            ImportError::NoRows,
+            ImportError::NotText,
+            ImportError::NoColumns,
+            ImportError::Header { place: place(), missing: "secret" },
+            ImportError::TwoColumns { place: place(), meaning: "secret", first: entry(), second: entry() },
+            ImportError::UnknownHeader(place()),
+            ImportError::Misplaced { place: place(), column: 3 },
+            ImportError::MixedEncodings { hexadecimal: place(), base32: place() },
+            ImportError::AmbiguousEncoding(place()),
+            ImportError::Xml(place(), "is not closed"),
+            PskcError::NotPskc.into(),
+            PskcError::Certificate.into(),
+            PskcError::NoMac.into(),
+            PskcError::MacAlgorithm.into(),
+            PskcError::MacKey.into(),
+            PskcError::Cipher.into(),
+            PskcError::Derivation.into(),
+        ];
+        for error in errors {
+            let hint = error.hint().unwrap_or_else(|| panic!("no hint: {error}"));
+            assert!(!hint.ends_with('.') && !hint.starts_with(char::is_uppercase), "{hint}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::Place;
 use super::records::Kind;
 use super::seed_encoding::Encoding;
 
@@ -127,6 +128,7 @@ pub enum Unexplained {
 impl fmt::Display for Unexplained {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Column(name) if name.starts_with("column ") => formatter.write_str(name),
             Self::Column(name) => write!(formatter, "column \"{name}\""),
             Self::Element(name) => write!(formatter, "element \"{name}\""),
         }
@@ -162,6 +164,16 @@ pub enum Note {
     Unexplained(Unexplained),
     /// Some serial numbers made of digits are shorter than others.
     SerialLengths(usize, usize),
+    /// Lines above the header, or above the first row.
+    Above(Place),
+    /// Lines below the last row, such as a total.
+    Below(Place),
+    /// Fields lost the quotes and apostrophes by which a spreadsheet keeps zeros.
+    Unquoted,
+    /// No-break spaces and the like were taken for spaces.
+    Spaces,
+    /// Secrets have different lengths, in bytes: the usual one, another one and a row that has it.
+    SecretLengths(usize, usize, Place),
     /// An option was given that some rows contradict.
     Overruled,
     /// A zip entry that was not encrypted.
@@ -200,6 +212,18 @@ impl fmt::Display for Note {
             Self::Unexplained(part) => write!(formatter, "{part} was not understood"),
             Self::SerialLengths(shortest, longest) => {
                 write!(formatter, "serial numbers have {shortest} to {longest} digits: were leading zeros lost?")
+            }
+            Self::Above(last) => write!(formatter, "what stands above the table, to {last}, was not read"),
+            Self::Below(first) => write!(formatter, "what stands below the table, from {first}, was not read"),
+            Self::Unquoted => {
+                formatter.write_str("the quotes or apostrophes of a spreadsheet around some fields were dropped")
+            }
+            Self::Spaces => formatter.write_str("no-break spaces and the like were taken for spaces"),
+            Self::SecretLengths(usual, other, place) => {
+                write!(
+                    formatter,
+                    "secrets have different lengths: most have {usual} bytes, that of {place} has {other}"
+                )
             }
             Self::Overruled => formatter.write_str("the file says otherwise than an option; the option was followed"),
             Self::InTheClear(entry) => write!(formatter, "{entry} is not encrypted: the seeds travelled in the clear"),

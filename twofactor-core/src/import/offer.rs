@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::{KindName, Options};
+use super::{KindName, Options, delimited};
 use crate::otp::{Algorithm, Digits, Kind, ParameterError, Parameters, Period};
 use crate::secret::{LONGEST, SHORTEST, Secret, SecretError};
 use crate::token::Serial;
@@ -55,6 +55,18 @@ pub enum Rejection {
     /// Quotes come in pairs, on one line.
     #[error("a quote is not closed on its line")]
     UnclosedQuote,
+    /// More than any table of seeds has.
+    #[error("the row has more than {} columns", super::MOST_COLUMNS)]
+    TooManyColumns,
+    /// The header names a column that says something about codes, and the row ends before it.
+    #[error("the row is shorter than the header")]
+    ShortRow,
+    /// The last line has no line end and is shorter than all others, as a whole or in its secret.
+    #[error("the file ends within this row, which is shorter than all others: it was cut off")]
+    CutOff,
+    /// Neither the serial number nor the secret has a digit.
+    #[error("the row is words, not a serial number and a secret")]
+    Words,
     /// Something stands between a closing quote and the next separator.
     #[error("there is text behind a closing quote")]
     TextBehindQuote,
@@ -66,8 +78,17 @@ pub enum Rejection {
     #[error("the serial number is not 1 to 64 printable ASCII characters without spaces, quotes or backslashes")]
     SerialInvalid,
     /// `1.23457E+12`.
-    #[error("a spreadsheet has rounded the serial number; export the file again with that column formatted as text")]
+    #[error("a spreadsheet has rounded the serial number, as 1.23E+12")]
     SerialRounded,
+    /// `7700000000011.0`, `7,700,000`.
+    #[error("a spreadsheet has written the serial number as a decimal number, as 1234.0 or 1,234,000")]
+    SerialDecimal,
+    /// `=A1`, `#N/A`, `####`.
+    #[error("a spreadsheet has put a formula or an error in the place of the serial number")]
+    SerialFormula,
+    /// Serial numbers are printed in lists and logs.
+    #[error("a secret seems to stand in the place of the serial number")]
+    SerialIsSecret,
 
     /// Empty, or not there.
     #[error("the secret is missing")]
@@ -78,6 +99,9 @@ pub enum Rejection {
     /// The file is hexadecimal, this secret is not.
     #[error("the secret is not hexadecimal (digits 0-9 and letters A-F)")]
     NotHex,
+    /// Signs, or both cases.
+    #[error("the secret is written in base64, or a character is wrong; base32 and hexadecimal are read")]
+    SecretBase64,
     /// A character is missing somewhere.
     #[error("the secret is incomplete: so many characters do not make whole bytes")]
     SecretIncomplete,
@@ -95,6 +119,9 @@ pub enum Rejection {
     /// Digits, period or algorithm out of range.
     #[error("{0}")]
     Parameter(Parameter),
+    /// Something else than digits, such as a unit.
+    #[error("{} is not a whole number", .0.noun())]
+    NotANumber(Parameter),
     /// Not a number, or too large for one.
     #[error("the counter is not a whole number")]
     Counter,
@@ -115,6 +142,16 @@ pub enum Parameter {
     Period,
 }
 
+impl Parameter {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Algorithm => "the hash",
+            Self::Digits => "the number of digits",
+            Self::Period => "the period",
+        }
+    }
+}
+
 impl std::fmt::Display for Parameter {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -123,6 +160,90 @@ impl std::fmt::Display for Parameter {
             Self::Period => ParameterError::Period,
         }
         .fmt(formatter)
+    }
+}
+
+/// A column that a rejection is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Serial,
+    Secret,
+    Kind,
+    Algorithm,
+    Digits,
+    Period,
+    Counter,
+}
+
+impl Rejection {
+    /// The column it is about; `None` for the row as a whole.
+    pub(super) fn field(self) -> Option<Field> {
+        Some(match self {
+            Self::SerialMissing
+            | Self::SerialInvalid
+            | Self::SerialRounded
+            | Self::SerialDecimal
+            | Self::SerialFormula
+            | Self::SerialIsSecret => Field::Serial,
+            Self::SecretMissing
+            | Self::NotBase32
+            | Self::NotHex
+            | Self::SecretBase64
+            | Self::SecretIncomplete
+            | Self::SecretLength(_) => Field::Secret,
+            Self::Kind => Field::Kind,
+            Self::Parameter(parameter) | Self::NotANumber(parameter) => match parameter {
+                Parameter::Algorithm => Field::Algorithm,
+                Parameter::Digits => Field::Digits,
+                Parameter::Period => Field::Period,
+            },
+            Self::Counter => Field::Counter,
+            Self::TooFewColumns
+            | Self::FieldTooLong
+            | Self::UnclosedQuote
+            | Self::TextBehindQuote
+            | Self::TooManyColumns
+            | Self::ShortRow
+            | Self::CutOff
+            | Self::Words
+            | Self::Sealed
+            | Self::Key(_) => return None,
+        })
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::TooFewColumns | Self::SerialMissing | Self::SecretMissing => {
+                "a row is SERIAL,SECRET; --explain shows which columns were taken for them"
+            }
+            Self::ShortRow => "fill in what is missing, or ask the vendor for the file again",
+            Self::CutOff => "ask for the file again; if the row is complete, end it with a line break",
+            Self::FieldTooLong | Self::TooManyColumns | Self::UnclosedQuote | Self::TextBehindQuote => {
+                "quotes come in pairs around a whole field; --explain shows how the columns were told apart"
+            }
+            Self::Words => "remove a second header, or a line that belongs to no token",
+            Self::SerialInvalid => "compare it with the number printed on the token",
+            Self::SerialRounded | Self::SerialDecimal | Self::SerialFormula => {
+                "take the vendor's own file, or import it into the spreadsheet with that column formatted as text"
+            }
+            Self::SerialIsSecret => "are the columns swapped? the order is SERIAL,SECRET, or a header names them",
+            Self::NotBase32 => "0, 1, 8 and 9 are misread for O, I, B and G; --encoding hex where it is hexadecimal",
+            Self::NotHex => "--encoding base32 where it is base32",
+            Self::SecretBase64 => "ask the vendor for secrets in base32 or hexadecimal",
+            Self::SecretIncomplete | Self::SecretLength(_) => {
+                "a character is missing or one too many: compare it with the vendor's file"
+            }
+            Self::Kind => "--type totp or --type hotp says it for all rows",
+            Self::Parameter(parameter) | Self::NotANumber(parameter) => match parameter {
+                Parameter::Algorithm => "--algorithm SHA1, SHA256 or SHA512 says it for all rows",
+                Parameter::Digits => "--digits 6, 7 or 8 says it for all rows",
+                Parameter::Period => "--period SECONDS, a number alone, says it for all rows",
+            },
+            Self::Counter => "a counter is digits alone; --type totp where it is none",
+            Self::Sealed => "ask the vendor for PSKC, or a table in CSV",
+            Self::Key(_) => "ask the vendor for a key without it",
+        }
     }
 }
 
@@ -193,6 +314,8 @@ pub(super) struct Stated {
     pub(super) digits: Option<Digits>,
     pub(super) period: Option<Period>,
     pub(super) counter: Option<u64>,
+    /// The kind of a row that states none, where the form of the file defines it.
+    pub(super) usual_kind: Option<KindName>,
 }
 
 /// What holds for a row, after the options.
@@ -212,7 +335,7 @@ impl Stated {
         }
         let usual = Parameters::default();
         let period = options.period.or(self.period).unwrap_or(Period::THIRTY);
-        let kind = options.kind.or(self.kind).unwrap_or(KindName::Totp);
+        let kind = options.kind.or(self.kind).or(self.usual_kind).unwrap_or(KindName::Totp);
         Settled {
             parameters: Parameters {
                 algorithm: options.algorithm.or(self.algorithm).unwrap_or(usual.algorithm),
@@ -242,6 +365,12 @@ pub(super) fn serial(field: &[u8]) -> Result<Serial, Rejection> {
     if is_rounded(field) {
         return Err(Rejection::SerialRounded);
     }
+    if is_decimal(field) {
+        return Err(Rejection::SerialDecimal);
+    }
+    if field.starts_with(b"=") || delimited::shows_error(field) {
+        return Err(Rejection::SerialFormula);
+    }
     std::str::from_utf8(field).ok().and_then(Serial::new).ok_or(Rejection::SerialInvalid)
 }
 
@@ -253,7 +382,32 @@ fn is_rounded(field: &[u8]) -> bool {
     let mut parts = mantissa.split(|byte| matches!(byte, b'.' | b','));
     let whole = parts.next().is_some_and(|part| part.len() == 1 && digits(part));
     let fraction = parts.next().is_none_or(digits) && parts.next().is_none();
-    whole && fraction && matches!(rest, [_, b'+', exponent @ ..] if digits(exponent))
+    let exponent = match rest {
+        [_, b'+', exponent @ ..] => exponent,
+        // Some programs leave the sign out; then only the point tells it from a serial number.
+        [_, exponent @ ..] if mantissa.len() > 1 => exponent,
+        _ => return false,
+    };
+    whole && fraction && digits(exponent)
+}
+
+/// `7700000000011.0` or `7,700,000`: what a program makes of a number.
+fn is_decimal(field: &[u8]) -> bool {
+    let digits = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
+    let Some(point) = field.iter().rposition(|byte| matches!(byte, b'.' | b',' | b'\'')) else { return false };
+    let (whole, fraction) = (field.get(..point).unwrap_or_default(), field.get(point + 1..).unwrap_or_default());
+    if digits(whole) && !fraction.is_empty() && fraction.iter().all(|byte| *byte == b'0') {
+        return true;
+    }
+    let mut groups = field.split(|byte| matches!(byte, b'.' | b',' | b'\''));
+    let first = groups.next().is_some_and(|group| (1..=3).contains(&group.len()) && digits(group));
+    let mut count = 0;
+    first
+        && groups.all(|group| {
+            count += 1;
+            group.len() == 3 && digits(group)
+        })
+        && count > 1
 }
 
 /// A secret from its bytes.
@@ -294,7 +448,13 @@ mod tests {
         for rounded in ["1.23457E+12", "1,23457E+12", "1E+12", "2.6E+12", "1.23457e+12"] {
             assert_eq!(serial(rounded.as_bytes()).unwrap_err(), Rejection::SerialRounded, "{rounded}");
         }
-        for sound in ["1234567891234", "E+12", "FT1E12", "0012", "1.2.3E+1", "E"] {
+        for decimal in ["7700000000011.0", "7700000000011,00", "7,700,000,000,011", "7.700.000.000.011", "7'700'000"] {
+            assert_eq!(serial(decimal.as_bytes()).unwrap_err(), Rejection::SerialDecimal, "{decimal}");
+        }
+        for formula in ["=A1&B1", "=7700", "#N/A", "########"] {
+            assert_eq!(serial(formula.as_bytes()).unwrap_err(), Rejection::SerialFormula, "{formula}");
+        }
+        for sound in ["1234567891234", "E+12", "FT1E12", "1E12", "0012", "1.2.3E+1", "E", "12.345", "1.2.3", "10.0.1"] {
             assert_eq!(serial(sound.as_bytes()).unwrap().as_str(), sound);
         }
         assert_eq!(serial(b"").unwrap_err(), Rejection::SerialMissing);

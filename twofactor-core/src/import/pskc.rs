@@ -332,6 +332,7 @@ impl Stated {
             digits: codes::digits(parameters).ok().flatten(),
             period: interval.and_then(|seconds| offer::period(u64::try_from(seconds).ok()?).ok()),
             counter: None,
+            usual_kind: None,
         }
     }
 }

@@ -77,6 +77,7 @@ fn stated(data: &str) -> Result<Stated, Rejection> {
     let counter = text("TokenState").filter(|_| kind == KindName::Hotp);
     let counter = counter.map(|text| number(&text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
     Ok(Stated {
+        usual_kind: None,
         kind: Some(kind),
         algorithm: None,
         digits: digits.transpose()?,

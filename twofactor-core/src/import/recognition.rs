@@ -88,7 +88,7 @@ impl Foreign {
             Self::Mail => "save the attachment and import that",
             Self::Workbook => "save the sheet as CSV, with the serial numbers formatted as text",
             Self::Letter => "save the table with the seeds as CSV",
-            Self::Pdf | Self::Picture => return None,
+            Self::Pdf | Self::Picture => "ask the vendor for the seeds as CSV or PSKC",
             Self::Html => "look at it with a browser: a download often ends at a login page",
             Self::Sdtid => "RSA SecurID codes are neither TOTP nor HOTP; such tokens cannot be used here",
             Self::Dpx => "ask OneSpan for the seeds as PSKC; of a DPX file only OneSpan's own software knows the form",

@@ -47,6 +47,49 @@ const BASE32_LENGTHS: [usize; 3] = [32, 52, 103];
 /// is a word of a sentence.
 const SHORTEST: usize = 16;
 
+/// Whether a field has the form of a secret, as far as that can be told without others: at least 16 letters and digits of one
+/// of the two alphabets, one case, in groups of one length. A number alone is none, and neither are words.
+pub(super) fn looks_like_secret(field: &[u8]) -> bool {
+    may_be_secret(field) && field.iter().any(u8::is_ascii_digit)
+}
+
+/// The same for a field without any digit, which can also be a long word.
+pub(super) fn may_be_secret(field: &[u8]) -> bool {
+    let (reading, length) = reading(field);
+    let letters = field.iter().filter(|byte| byte.is_ascii_alphabetic());
+    let upper = letters.clone().filter(|byte| byte.is_ascii_uppercase()).count();
+    let letters = letters.count();
+    let one_case = upper == 0 || upper == letters;
+    reading != Reading::Neither && length >= SHORTEST && letters > 0 && one_case && has_even_groups(field)
+}
+
+/// Groups of one length, of which the last may be shorter: the words of a sentence are none.
+fn has_even_groups(field: &[u8]) -> bool {
+    let mut groups = field.split(|byte| BETWEEN.contains(byte)).map(<[u8]>::len).filter(|length| *length > 0);
+    let Some(first) = groups.next() else { return false };
+    let mut last = first;
+    groups.all(|length| {
+        let even = last == first && length <= first;
+        last = length;
+        even
+    })
+}
+
+/// Whether a serial number has the form of a secret of at least 128 bits in hexadecimal digits, or of at least 80 bits in
+/// base32: those are not printed on tokens.
+pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
+    if field.iter().any(|byte| BETWEEN.contains(byte)) || field.len() < SHORTEST {
+        return false;
+    }
+    let (reading, length) = reading(field);
+    let letters = field.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    match reading {
+        Reading::OnlyBase32 => letters > 0 && letters < length || length >= 26,
+        Reading::OnlyHex | Reading::Either => length >= 32 && letters > 0,
+        Reading::Neither => false,
+    }
+}
+
 /// What the secrets of a file say about their encoding. Lines, to be named in an error, count from 1.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
@@ -56,6 +99,39 @@ pub(super) struct Evidence {
     not_as_long_as_hex: bool,
     not_as_long_as_base32: bool,
     short_hex: bool,
+    pub(super) lengths: Lengths,
+}
+
+/// How long the secrets of a table are, in characters that count.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Lengths {
+    /// The first few lengths: how long, how often, and where first.
+    seen: [(usize, usize, usize); 4],
+}
+
+impl Lengths {
+    fn see(&mut self, length: usize, line: usize) {
+        for (known, count, first) in &mut self.seen {
+            if *count == 0 {
+                (*known, *first) = (length, line);
+            }
+            if *known == length {
+                *count += 1;
+                return;
+            }
+        }
+    }
+
+    /// The lengths in bytes, each with the line that has it first; the most frequent first.
+    pub(super) fn in_bytes(&self, encoding: Encoding) -> Vec<(usize, usize)> {
+        let mut seen: Vec<_> = self.seen.iter().filter(|(_, count, _)| *count > 0).collect();
+        seen.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+        let bytes = |length: usize| match encoding {
+            Encoding::Base32 => length * 5 / 8,
+            Encoding::Hex => length / 2,
+        };
+        seen.into_iter().map(|(length, _, line)| (bytes(*length), *line)).collect()
+    }
 }
 
 /// What the evidence comes to.
@@ -74,12 +150,13 @@ pub(super) enum Verdict {
 }
 
 impl Evidence {
-    /// Takes note of the secret of a line. Says whether it could be one.
-    pub(super) fn see(&mut self, field: &[u8], line: usize) -> bool {
+    /// Takes note of the secret of a line. Says whether it could be one, and how many characters of it
+    /// count.
+    pub(super) fn see(&mut self, field: &[u8], line: usize) -> (bool, usize) {
         let (reading, length) = reading(field);
         if length < SHORTEST {
             self.short_hex |= reading == Reading::OnlyHex;
-            return false;
+            return (false, length);
         }
         match reading {
             Reading::OnlyHex => _ = self.only_hex.get_or_insert(line),
@@ -89,9 +166,10 @@ impl Evidence {
                 self.not_as_long_as_hex |= !HEX_LENGTHS.contains(&length);
                 self.not_as_long_as_base32 |= !BASE32_LENGTHS.contains(&length);
             }
-            Reading::Neither => return false,
+            Reading::Neither => return (false, length),
         }
-        true
+        self.lengths.see(length, line);
+        (true, length)
     }
 
     /// What all secrets together come to.
@@ -111,31 +189,50 @@ impl Evidence {
 
 /// What a secret can be, and its length without the characters that do not count.
 fn reading(field: &[u8]) -> (Reading, usize) {
-    const HEX: u8 = 1;
-    const BASE32: u8 = 2;
-    const OTHER: u8 = 4;
     let (mut seen, mut length) = (0, 0);
     for byte in field {
-        seen |= match byte {
-            b'0' | b'1' | b'8' | b'9' => HEX,
-            b'2'..=b'7' | b'A'..=b'F' | b'a'..=b'f' => 0,
-            b'G'..=b'Z' | b'g'..=b'z' => BASE32,
-            byte if is_ignored(*byte) => continue,
-            _ => OTHER,
-        };
-        length += 1;
+        let class = CLASSES[usize::from(*byte)];
+        seen |= class;
+        length += usize::from(class & BLANK == 0);
     }
-    let reading = match seen {
+    let (cases, alphabets) = (seen & (UPPER | LOWER), seen & (HEX | BASE32 | OTHER));
+    let reading = match alphabets {
         0 => Reading::Either,
         HEX => Reading::OnlyHex,
-        BASE32 => Reading::OnlyBase32,
+        // Upper and lower case in one secret is base64.
+        BASE32 if cases != UPPER | LOWER => Reading::OnlyBase32,
         _ => Reading::Neither,
     };
     (reading, length)
 }
 
-fn is_ignored(byte: u8) -> bool {
-    BETWEEN.contains(&byte)
+const HEX: u8 = 1;
+const BASE32: u8 = 2;
+const OTHER: u8 = 4;
+const BLANK: u8 = 8;
+const UPPER: u8 = 16;
+const LOWER: u8 = 32;
+
+/// What every byte says about the encoding.
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [OTHER; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b'0' | b'1' | b'8' | b'9' => HEX,
+            b'2'..=b'7' => 0,
+            b'A'..=b'F' => UPPER,
+            b'a'..=b'f' => LOWER,
+            b'G'..=b'Z' => BASE32 | UPPER,
+            b'g'..=b'z' => BASE32 | LOWER,
+            b' ' | b'-' | b'=' | b'\t' => BLANK,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    classes
 }
 
 /// The bytes of a secret.
@@ -144,21 +241,18 @@ pub(super) fn decode(field: &[u8], encoding: Encoding) -> Result<Zeroizing<Vec<u
         Encoding::Base32 => (5, &BASE32_VALUES, Rejection::NotBase32),
         Encoding::Hex => (4, &HEX_VALUES, Rejection::NotHex),
     };
-    let values = || field.iter().map(|byte| values[usize::from(*byte)]).filter(|value| *value != IGNORED);
-    let characters = values().count();
-    // So many characters cannot stand for whole bytes: at least one is missing.
-    if match encoding {
-        Encoding::Base32 => matches!(characters % 8, 1 | 3 | 6),
-        Encoding::Hex => characters % 2 == 1,
-    } {
-        return Err(Rejection::SecretIncomplete);
-    }
+    let characters = field.iter().filter(|byte| CLASSES[usize::from(**byte)] & BLANK == 0).count();
     let mut bytes = Zeroizing::new(Vec::with_capacity(characters * bits_each / 8));
-    let (mut pending, mut bits) = (0_u32, 0);
-    for value in values() {
-        if value == NO_VALUE {
-            return Err(refused);
+    let (mut pending, mut bits, mut cases) = (0_u32, 0, 0);
+    for byte in field {
+        let value = values[usize::from(*byte)];
+        if value >= IGNORED {
+            if value == IGNORED {
+                continue;
+            }
+            return Err(if is_base64(field) { Rejection::SecretBase64 } else { refused });
         }
+        cases |= CLASSES[usize::from(*byte)];
         pending = (pending << bits_each) | u32::from(value);
         bits += bits_each;
         if bits >= 8 {
@@ -167,7 +261,28 @@ pub(super) fn decode(field: &[u8], encoding: Encoding) -> Result<Zeroizing<Vec<u
             bytes.push(low);
         }
     }
+    if encoding == Encoding::Base32 && cases & (UPPER | LOWER) == UPPER | LOWER {
+        return Err(Rejection::SecretBase64);
+    }
+    // So many characters cannot stand for whole bytes: at least one is missing.
+    if match encoding {
+        Encoding::Base32 => matches!(characters % 8, 1 | 3 | 6),
+        Encoding::Hex => characters % 2 == 1,
+    } {
+        return Err(Rejection::SecretIncomplete);
+    }
     Ok(bytes)
+}
+
+/// Whether all characters are those of base64 and some are of neither of the two encodings that are read: a sign, or both
+/// cases with letters that are no hexadecimal digits.
+fn is_base64(field: &[u8]) -> bool {
+    let alphabet =
+        field.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
+    let seen = field.iter().fold(0, |seen, byte| seen | CLASSES[usize::from(*byte)]);
+    let signed = field.iter().any(|byte| matches!(byte, b'+' | b'/' | b'_'));
+    let both_cases = seen & (UPPER | LOWER) == UPPER | LOWER && seen & BASE32 != 0;
+    alphabet && field.len() >= SHORTEST && (signed || both_cases)
 }
 
 /// What every byte stands for. Looked up rather than compared: no branch predictor foresees a random secret, and a file has
@@ -265,8 +380,38 @@ mod tests {
     fn what_is_missing_or_wrong_is_told_apart() {
         assert_eq!(decode(b"GEZDGNBVG", Encoding::Base32).unwrap_err(), Rejection::SecretIncomplete);
         assert_eq!(decode(b"313", Encoding::Hex).unwrap_err(), Rejection::SecretIncomplete);
+        // The wrong character is the first thing to know, however many there are.
+        assert_eq!(decode(b"GEZDGNBV0", Encoding::Base32).unwrap_err(), Rejection::NotBase32);
+        assert_eq!(decode(b"3G1", Encoding::Hex).unwrap_err(), Rejection::NotHex);
+        for base64 in
+            [&b"aqEF01oicNt0JjOFcv9znJnAZVA="[..], b"hrNVgPRmtiBEvF+JIPSTjCvBEeY=", b"gezdGNBVgy3tqojqgezdGNBVgy3tqojq"]
+        {
+            assert_eq!(decode(base64, Encoding::Base32).unwrap_err(), Rejection::SecretBase64);
+        }
         assert_eq!(decode(b"GEZDGNB0", Encoding::Base32).unwrap_err(), Rejection::NotBase32);
         assert_eq!(decode(b"3G", Encoding::Hex).unwrap_err(), Rejection::NotHex);
+    }
+
+    #[test]
+    fn secrets_are_told_from_words_and_from_serial_numbers() {
+        for secret in
+            ["GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "gezd gnbv gy3t qojq", "6aa105d35a2270db7426338572ff739c99c06550"]
+        {
+            assert!(looks_like_secret(secret.as_bytes()), "{secret}");
+        }
+        for words in
+            ["Initialisierungsschluessel2", "secret key base32 encoded", "77000000000000000000", "Serial Number"]
+        {
+            assert!(!looks_like_secret(words.as_bytes()), "{words}");
+        }
+        for secret in ["NKQQLU22EJYNW5BGGOCXF73TTSM4AZKQ", "6aa105d35a2270db7426338572ff739c"] {
+            assert!(is_secret_for_serial(secret.as_bytes()), "{secret}");
+        }
+        for serial in
+            ["7700000000011", "77000000000000000000", "GALT11420104", "00A1B2C3D4E5F6A7", "TOTP0001A2B3C4D5E6"]
+        {
+            assert!(!is_secret_for_serial(serial.as_bytes()), "{serial}");
+        }
     }
 
     proptest! {

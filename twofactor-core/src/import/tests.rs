@@ -10,6 +10,7 @@ use super::*;
 use crate::otp::Kind;
 
 mod kinds;
+mod tables;
 mod wrappings;
 
 /// A keyring that counts how often it is asked.
@@ -144,7 +145,7 @@ fn oath_csv_says_more_column_by_column() {
     assert_eq!(
         shapes,
         [
-            (totp(30), None),
+            (Kind::Hotp, Some(0)),
             (Kind::Hotp, Some(0)),
             (totp(30), None),
             (totp(60), None),
@@ -154,7 +155,13 @@ fn oath_csv_says_more_column_by_column() {
     );
     assert_eq!(tokens[2].parameters.digits.count(), 8);
     assert_eq!(tokens[5].parameters.algorithm, Algorithm::Sha256);
-    let expected = ["type: TOTP", "hash: SHA1", "digits: 6 digits", "period: 30 s", "counter: from counter 0"];
+    let expected = [
+        "type: HOTP where a row names no type, as OATH CSV has it; could be TOTP: --type totp",
+        "hash: SHA1",
+        "digits: 6 digits",
+        "period: 30 s",
+        "counter: from counter 0",
+    ];
     assert_eq!(assumed(&file), expected);
 }
 
@@ -179,7 +186,11 @@ fn a_third_column_that_is_a_number_is_duos_counter() {
     let file = opened(format!("12345678,{HEX},9\n12345679,{HEX},\n"));
     let tokens = tokens(&file);
     assert_eq!((tokens[0].parameters.kind, tokens[0].counter), (Kind::Hotp, Some(9)));
-    assert!(assumed(&file)[0].starts_with("counter: the third column; could be a period"), "{:?}", assumed(&file));
+    assert!(
+        assumed(&file)[0].starts_with("type: HOTP, with its counter in the third column; could be TOTP"),
+        "{:?}",
+        assumed(&file)
+    );
     let pingid = only(format!("serialNumber,secret\n12345678,{HEX}"));
     assert_eq!(pingid.serial.as_str(), "12345678");
 }

@@ -23,6 +23,7 @@ mod races;
 mod stacks;
 mod stops;
 mod strace;
+mod tables;
 mod tally;
 
 use std::process::ExitCode;
@@ -47,7 +48,7 @@ struct Trial {
     weight: u32,
 }
 
-const TRIALS: [Trial; 8] = [
+const TRIALS: [Trial; 9] = [
     Trial { name: "logins", about: "a system call of a login fails", run: logins::run, quick: 150, weight: 4 },
     Trial { name: "commands", about: "a system call of a command fails", run: commands::run, quick: 70, weight: 4 },
     Trial { name: "kills", about: "a login or a command is killed", run: kills::run, quick: 40, weight: 2 },
@@ -55,6 +56,7 @@ const TRIALS: [Trial; 8] = [
     Trial { name: "stops", about: "a login is stopped", run: stops::run, quick: 20, weight: 1 },
     Trial { name: "clocks", about: "the clock jumps", run: clocks::run, quick: 60, weight: 1 },
     Trial { name: "stacks", about: "a stack by chance is enabled", run: stacks::by_chance, quick: 15, weight: 3 },
+    Trial { name: "tables", about: "a table of seeds is damaged", run: tables::run, quick: 60 * 32, weight: 1 },
     Trial { name: "damage", about: "a damaged PAM file is enabled", run: stacks::damaged, quick: 15, weight: 3 },
 ];
 

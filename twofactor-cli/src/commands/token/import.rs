@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
     let series = Series::of(arguments, &intake, sysadmin.by().at)?;
     let (counts, found) = plan(&seeds, &mut intake, rejects.as_mut(), arguments, output)?;
 
-    let refusal = refusal(counts, found.shared, arguments);
+    let refusal = refusal(counts, &found, arguments);
     let fate = match &refusal {
         Some(_) => Fate::Refused,
         None if arguments.dry_run => Fate::Rehearsed,
@@ -133,6 +133,7 @@ fn plan(
                 }
                 Err(rejection) => {
                     rejected += 1;
+                    found.advice.get_or_insert_with(|| rejection.hint());
                     Some(rejection.to_string())
                 }
             };
@@ -197,6 +198,8 @@ struct Found {
     /// What was accepted and has to be said.
     notes: Vec<String>,
     more_notes: u64,
+    /// What to do about the first row that cannot be read.
+    advice: Option<&'static str>,
     problems: Vec<(String, String)>,
     more: u64,
 }
@@ -212,7 +215,8 @@ impl Found {
 
     fn problem(&mut self, row: &Row, problem: String) {
         if self.problems.len() < MOST_LINES {
-            self.problems.push((row.place.to_string(), problem));
+            let column = row.column.map(|column| format!(", column {column}")).unwrap_or_default();
+            self.problems.push((format!("{}{column}", row.place), problem));
         } else {
             self.more += 1;
         }
@@ -230,11 +234,11 @@ impl Found {
 }
 
 /// Why nothing is imported; `None` when something is.
-fn refusal(counts: Counts, shared: u64, arguments: &Import) -> Option<Failure> {
+fn refusal(counts: Counts, found: &Found, arguments: &Import) -> Option<Failure> {
     let Counts { added, unchanged, conflicts, rejected } = counts;
     let (good, bad) = (added + unchanged, conflicts + rejected);
     let refused = bad > 0 && (!arguments.keep_going || good == 0);
-    refused.then_some(Failure::RowsRefused { conflicts, rejected, good, shared })
+    refused.then_some(Failure::RowsRefused { conflicts, rejected, good, shared: found.shared, advice: found.advice })
 }
 
 fn note(series: &Series, counts: Counts) {
