@@ -7,7 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use twofactor_tests::artifacts::workspace;
+use twofactor_tests::artifacts::{debug, workspace};
+
+/// The crates.
+const PACKAGES: [&str; 5] = ["twofactor-core", "twofactor-rehearsal", "pam_twofactor", "twofactor-cli", "tests"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -103,7 +106,7 @@ fn every_module_of_the_core_is_in_the_list() {
 #[test]
 fn unsafe_stands_in_the_files_that_speak_to_libpam_and_wipe_memory_and_nowhere_else() {
     let mut found = BTreeSet::new();
-    for package in ["twofactor-core", "pam_twofactor", "twofactor-cli", "tests"] {
+    for package in PACKAGES {
         for path in sources(&workspace().join(package)) {
             let code = code(&path);
             let word = |part: &str| {
@@ -118,13 +121,13 @@ fn unsafe_stands_in_the_files_that_speak_to_libpam_and_wipe_memory_and_nowhere_e
     }
     // The test programs are applications of libpam; everything else of the tests is a harness and safe.
     found.retain(|path| !path.starts_with("tests/src/bin/"));
-    let allowed = ["pam_twofactor/src/libpam.rs", "pam_twofactor/src/wiping.rs"];
+    let allowed = ["pam_twofactor/src/libpam.rs", "pam_twofactor/src/wiping.rs", "twofactor-rehearsal/src/lib.rs"];
     assert_eq!(found, allowed.map(str::to_owned).into());
 }
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    for package in ["twofactor-core", "pam_twofactor", "twofactor-cli", "tests"] {
+    for package in PACKAGES {
         for path in sources(&workspace().join(package)) {
             let text = fs::read_to_string(&path).unwrap();
             assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
@@ -147,6 +150,18 @@ fn the_core_reads_no_clock_environment_or_terminal() {
         // The one place where the host's clock is wrapped; the programs hand it in.
         assert!(!text.contains("SystemTime::now") || name == "clock.rs", "{name} reads the clock");
     }
+}
+
+/// A login has nothing to run, and the command starts where there is no libpam.
+#[test]
+fn the_module_does_not_need_the_crate_that_runs_libpam_and_the_command_is_not_linked_with_it() {
+    let manifest = fs::read_to_string(workspace().join("pam_twofactor/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("twofactor-rehearsal"));
+    let output =
+        Command::new("readelf").args(["--dynamic", "--wide"]).arg(&debug().tool).output().expect("readelf runs");
+    let sections = String::from_utf8_lossy(&output.stdout);
+    let needs = |name: &str| sections.lines().any(|line| line.contains("(NEEDED)") && line.contains(name));
+    assert!(needs("libc.so.6") && !needs("libpam"), "{sections}");
 }
 
 #[test]

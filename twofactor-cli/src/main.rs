@@ -16,6 +16,7 @@ mod program;
 mod progress;
 mod qr;
 mod randomness;
+mod rehearsing;
 mod sshd;
 mod terminal;
 
@@ -24,6 +25,9 @@ use std::process::ExitCode;
 use error::Failure;
 
 fn main() -> ExitCode {
+    if rehearsing::is_asked_for() {
+        return rehearsing::run();
+    }
     let typed = match args::parse() {
         Ok(typed) => typed,
         Err(error) => return output::usage(&error),

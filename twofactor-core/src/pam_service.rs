@@ -14,6 +14,8 @@ pub mod findings;
 pub mod flow;
 pub mod modules;
 pub mod placing;
+pub mod rehearsal;
+mod script;
 pub mod siblings;
 mod text;
 
@@ -25,8 +27,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use control::{Control, Understood};
+use script::{Script, What};
 use text::{Cut, End, Word};
 
+pub use script::{SERVICE, STUB};
 pub use text::Reading;
 
 /// Where services are described: what the sysadmin wrote comes before what a package brought. The last is where SUSE has
@@ -225,26 +229,57 @@ impl Service {
         text: &[u8],
         folders: &[&Path],
     ) -> Result<Self, ServiceError> {
-        let mut reader = Reader { reading, folders, lines: Vec::new(), files: Vec::new() };
-        reader.text(text, file, &Place::top(file))?;
-        let mut lines = std::mem::take(&mut reader.lines);
-        let own_files = reader.files.len();
-        if let Some((file, text)) = find(OTHER, folders)? {
-            // Where libpam gives it up, it gives every service up.
-            reader.text(&text, &file, &Place::top(&file))?;
-            let described: Vec<Phase> =
-                Phase::ALL.into_iter().filter(|phase| lines.iter().any(|line| line.phase == *phase)).collect();
-            if described.len() == Phase::ALL.len() {
-                reader.files.truncate(own_files);
-            }
-            lines.extend(reader.lines.into_iter().filter(|line| !described.contains(&line.phase)));
-        }
-        Ok(Self { name: name.to_owned(), file: file.to_owned(), lines, files: reader.files })
+        Ok(Scripted::read_by(reading, name, file, text, folders)?.service)
     }
 
     /// The lines of one phase.
     pub fn phase(&self, phase: Phase) -> Vec<&Line> {
         self.lines.iter().filter(|line| line.phase == phase).collect()
+    }
+}
+
+/// A service with the texts that it was read from.
+#[derive(Debug, Clone)]
+struct Scripted {
+    service: Service,
+    script: Script,
+    /// Of each line of the service, its number in the script.
+    numbers: Vec<usize>,
+}
+
+impl Scripted {
+    /// The service as it would be with `text` in its file, which every libpam reads the same.
+    fn read(name: &str, file: &Path, text: &[u8], folders: &[&Path]) -> Result<Self, ServiceError> {
+        Self::read_by(Reading::New, name, file, text, folders)
+    }
+
+    fn read_by(
+        reading: Reading,
+        name: &str,
+        file: &Path,
+        text: &[u8],
+        folders: &[&Path],
+    ) -> Result<Self, ServiceError> {
+        let (files, script) = (Vec::new(), Script::default());
+        let mut reader = Reader { reading, folders, lines: Vec::new(), files, script, counted: 0 };
+        reader.text(text, file, &Place::top(file, SERVICE))?;
+        let mut lines: Vec<(usize, Line)> = std::mem::take(&mut reader.lines).into_iter().enumerate().collect();
+        let (own_files, own_lines) = (reader.files.len(), lines.len());
+        if let Some((file, text)) = find(OTHER, folders)? {
+            // Where libpam gives it up, it gives every service up.
+            reader.counted = own_lines;
+            reader.text(&text, &file, &Place::top(&file, OTHER))?;
+            let described: Vec<Phase> =
+                Phase::ALL.into_iter().filter(|phase| lines.iter().any(|(_, line)| line.phase == *phase)).collect();
+            if described.len() == Phase::ALL.len() {
+                reader.files.truncate(own_files);
+            }
+            let others = (own_lines..).zip(reader.lines);
+            lines.extend(others.filter(|(_, line)| !described.contains(&line.phase)));
+        }
+        let (numbers, lines) = lines.into_iter().unzip();
+        let service = Service { name: name.to_owned(), file: file.to_owned(), lines, files: reader.files };
+        Ok(Self { service, script: reader.script, numbers })
     }
 }
 
@@ -365,11 +400,13 @@ struct Place<'p> {
     /// The service's own file.
     top: &'p Path,
     origin: Option<usize>,
+    /// What its copy is called; `None` of an included file.
+    name: Option<&'p str>,
 }
 
 impl<'p> Place<'p> {
-    fn top(file: &'p Path) -> Self {
-        Self { only: None, includes: 0, depth: 0, top: file, origin: None }
+    fn top(file: &'p Path, name: &'p str) -> Self {
+        Self { only: None, includes: 0, depth: 0, top: file, origin: None, name: Some(name) }
     }
 }
 
@@ -378,6 +415,9 @@ struct Reader<'f> {
     folders: &'f [&'f Path],
     lines: Vec<Line>,
     files: Vec<PathBuf>,
+    script: Script,
+    /// How many lines were read before `lines`.
+    counted: usize,
 }
 
 impl Reader<'_> {
@@ -385,12 +425,14 @@ impl Reader<'_> {
         if !self.files.iter().any(|known| known == file) {
             self.files.push(file.to_owned());
         }
+        let copy = self.script.begin(place.name, text);
         let Cut { lines, end } = text::cut(text, self.reading);
         for line in lines {
             let words = line.words;
             let place = Place { origin: Some(place.origin.unwrap_or(line.first)), ..*place };
             if is_debians_include(&words) {
                 let name = included(&words, 1, file, line.first)?;
+                self.mark(copy, words.iter().skip(1), What::Include(Some(self.script.len())));
                 if !self.include(name, &place, file)? {
                     // libpam gives the whole service up.
                     let source = io::Error::from(io::ErrorKind::NotFound);
@@ -402,12 +444,15 @@ impl Reader<'_> {
             if line.actions.understood() == Understood::Overflows {
                 return Err(ServiceError::ReadDifferently { path: file.to_owned(), number: line.number });
             }
+            let control = words.get(1).map(|word| word.taken.to_ascii_lowercase()).unwrap_or_default();
+            let includes = matches!(control.as_str(), "include" | "substack");
+            let module = words.iter().skip(2);
             if place.only.is_some_and(|only| only != line.phase) {
+                self.mark(copy, module, if includes { What::Include(None) } else { What::Idle });
                 continue;
             }
-            let control = words.get(1).map(|word| word.taken.to_ascii_lowercase()).unwrap_or_default();
             // Also where the phase is none: it is taken for the one that is read.
-            if matches!(control.as_str(), "include" | "substack") {
+            if includes {
                 let name = included(&words, 2, file, line.number)?;
                 let inner = Place { only: Some(line.phase), ..place };
                 let is_substack = control == "substack";
@@ -415,12 +460,19 @@ impl Reader<'_> {
                     self.push(Line { kind: Kind::Substack, ..line.clone() })?;
                 }
                 let inner = Place { depth: inner.depth + usize::from(is_substack), ..inner };
-                if self.include(name, &inner, file)? {
+                let next = self.script.len();
+                let is_there = self.include(name, &inner, file)?;
+                self.mark(copy, module, What::Include(is_there.then_some(next)));
+                if is_there {
                     continue;
                 }
                 line.kind = Kind::Broken(Flaw::Include(line.module.clone()));
                 line.actions = Control::failing();
                 line.arguments = Vec::new();
+            } else {
+                let number = self.counted + self.lines.len();
+                let what = if line.kind == Kind::Module { What::Module(number) } else { What::Idle };
+                self.mark(copy, module, what);
             }
             self.push(line)?;
         }
@@ -428,6 +480,13 @@ impl Reader<'_> {
             End::Whole => Ok(()),
             End::Unfinished(number) => Err(ServiceError::Unfinished { path: file.to_owned(), number }),
             End::Endless(number) => Err(ServiceError::Endless { path: file.to_owned(), number }),
+        }
+    }
+
+    /// Remembers where a module or the name of a file stands, and its arguments behind it.
+    fn mark<'w>(&mut self, copy: usize, words: impl Iterator<Item = &'w Word>, what: What) {
+        for (at, word) in words.enumerate() {
+            self.script.mark(copy, word.span.clone(), if at == 0 { what } else { What::Argument });
         }
     }
 
@@ -439,7 +498,7 @@ impl Reader<'_> {
         }
         match find(name, modules::searched_for_includes(self.folders))? {
             Some((path, text)) => {
-                self.text(&text, &path, &Place { includes, ..*place })?;
+                self.text(&text, &path, &Place { includes, name: None, ..*place })?;
                 Ok(true)
             }
             None => Ok(false),

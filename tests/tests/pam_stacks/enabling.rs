@@ -69,6 +69,8 @@ fn enable(host: &Host, service: &str) {
     // What sshd needs beside is another suite's business.
     let enabled = host.run_twofactor(&["service", "enable", service, "--only", "--yes"]);
     assert!(enabled.status.success(), "{service}: {}", said(&enabled));
+    let stdout = String::from_utf8_lossy(&enabled.stdout);
+    assert!(stdout.contains("\n  libpam ran it ") && stdout.contains(" times before"), "{service}: {}", said(&enabled));
 }
 
 /// The account line is reached: somebody without a second factor sets one up, and it is stored.

@@ -99,6 +99,17 @@ impl Layout {
         fs::write(host.place("stubs").join(name), behaviour).unwrap();
     }
 
+    /// Puts a module of this source in the place of `name`.
+    pub(crate) fn compile(&self, name: &str, source: &str) {
+        self.remove(name);
+        fs::write(self.security.join(name), compiled_from(source)).unwrap();
+    }
+
+    /// Takes a module away.
+    pub(crate) fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.security.join(name));
+    }
+
     /// The text of a service as it is shipped.
     pub(crate) fn shipped(&self, service: &str) -> Option<Vec<u8>> {
         self.own.get(service).cloned()
@@ -127,18 +138,17 @@ fn read(folder: &Path) -> Files {
 /// The stub, compiled once. Kept in memory: each test has a `/run` of its own.
 fn compiled() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let built = Path::new("/run/twofactor-tests/pam_stub.so");
-        let mut compiler = Command::new("gcc");
-        compiler
-            .args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(built)
-            .args(["-x", "c", "-", "-lpam"]);
-        let mut compiler = compiler.stdin(Stdio::piped()).spawn().expect("gcc starts");
-        compiler.stdin.take().expect("a pipe").write_all(STUB.as_bytes()).unwrap();
-        assert!(compiler.wait().expect("gcc runs").success(), "the stub compiles");
-        fs::read(built).unwrap()
-    })
+    BUILT.get_or_init(|| compiled_from(STUB))
+}
+
+fn compiled_from(source: &str) -> Vec<u8> {
+    let built = Path::new("/run/twofactor-tests/pam_stub.so");
+    let mut compiler = Command::new("gcc");
+    compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(built).args(["-x", "c", "-", "-lpam"]);
+    let mut compiler = compiler.stdin(Stdio::piped()).spawn().expect("gcc starts");
+    compiler.stdin.take().expect("a pipe").write_all(source.as_bytes()).unwrap();
+    assert!(compiler.wait().expect("gcc runs").success(), "the stub compiles");
+    fs::read(built).unwrap()
 }
 
 fn replace_files(files: &Files, folder: &Path) {

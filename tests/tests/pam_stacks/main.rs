@@ -13,6 +13,7 @@ mod placed;
 mod programs;
 mod reading;
 mod refusals;
+mod rehearsal;
 mod removing;
 mod siblings;
 mod sshd;

@@ -12,6 +12,7 @@ mod leftovers;
 mod list;
 mod programs;
 mod records;
+mod rehearsal;
 mod remarks;
 mod siblings;
 mod sshd;

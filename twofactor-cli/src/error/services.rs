@@ -7,6 +7,7 @@ use thiserror::Error;
 use twofactor_core::document::toml_string;
 use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::{CannotPlace, Letter};
+use twofactor_core::pam_service::rehearsal::Disagreement;
 use twofactor_core::pam_service::{Phase, ServiceError};
 use twofactor_core::store::StoreError;
 use twofactor_core::trusted::{FileError, describe};
@@ -52,6 +53,10 @@ pub(crate) enum ServiceFailure {
     State(#[from] StoreError),
     #[error(transparent)]
     Unreadable(#[from] ServiceError),
+    #[error("{service}: {disagreement}; the modules returned: {}", disagreement.results())]
+    Rehearsal { service: String, file: PathBuf, disagreement: Box<Disagreement> },
+    #[error("{service}: libpam {how} when it runs what would be written, with stubs in the place of the modules")]
+    RehearsalDied { service: String, file: PathBuf, how: String },
     #[error("sshd does not accept its configuration: {0}; everything was put back")]
     SshdRefuses(String),
     #[error("cannot ask sshd for its settings: {0}")]
@@ -97,6 +102,8 @@ impl ServiceFailure {
             | Self::Needed { .. }
             | Self::StillRuns(_)
             | Self::Changed(_)
+            | Self::Rehearsal { .. }
+            | Self::RehearsalDied { .. }
             | Self::SshdRefuses(_)
             | Self::SshdSilent(_)
             | Self::SshdIncludes { .. }
@@ -139,6 +146,10 @@ impl ServiceFailure {
             Self::Through { place, .. } => format!("take the line out there: {}", place.file.display()),
             Self::Needed { file, .. } => format!("change {} by hand; see pam_twofactor(8)", file.display()),
             Self::Changed(_) => "try again".to_owned(),
+            Self::Rehearsal { file, .. } | Self::RehearsalDied { file, .. } => format!(
+                "nothing was written; please report this; to go on, put the lines into {} by hand, and try them",
+                file.display()
+            ),
             Self::SshdSilent(_) => "try: sshd -T".to_owned(),
             Self::SshdRefuses(_) => "try: sshd -t".to_owned(),
             Self::SshdIncludes { config, folder } => {

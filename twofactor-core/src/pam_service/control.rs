@@ -39,6 +39,41 @@ const CODES: [&str; 32] = [
     "incomplete",
 ];
 
+/// A return code of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Code(usize);
+
+impl Code {
+    /// PAM_SUCCESS.
+    pub const SUCCESS: Self = Self(0);
+    /// PAM_PERM_DENIED.
+    pub const PERM_DENIED: Self = Self(6);
+    /// PAM_NEW_AUTHTOK_REQD.
+    pub const NEW_AUTHTOK_REQD: Self = Self(12);
+    /// PAM_IGNORE.
+    pub const IGNORE: Self = Self(25);
+
+    /// Every code but PAM_INCOMPLETE, which ends no phase: the application calls again.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..CODES.len() - 1).map(Self)
+    }
+
+    /// As libpam returns it to an application.
+    pub fn of(number: i32) -> Option<Self> {
+        usize::try_from(number).ok().filter(|number| *number < CODES.len()).map(Self)
+    }
+
+    /// As it is called in brackets.
+    pub fn name(self) -> &'static str {
+        CODES.get(self.0).copied().unwrap_or_default()
+    }
+
+    /// As far as it matters to who reads a stack.
+    pub fn outcome(self) -> Outcome {
+        Outcome::of(self.0)
+    }
+}
+
 /// What a module returns, as far as it matters to who reads a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
@@ -161,6 +196,11 @@ impl Control {
         actions
     }
 
+    /// What is done with a return code.
+    pub fn action(&self, code: Code) -> Action {
+        self.actions.get(code.0).copied().unwrap_or(Action::Bad)
+    }
+
     /// What this and another control do with the same return code, each combination once.
     pub(super) fn beside(&self, other: &Self) -> Vec<(Outcome, Action, Action)> {
         let mut together: Vec<(Outcome, Action, Action)> =
@@ -245,6 +285,14 @@ mod tests {
 
     fn action(control: &str, outcome: Outcome) -> Vec<Action> {
         Control::parse(control).actions(outcome)
+    }
+
+    #[test]
+    fn codes_have_the_numbers_of_libpam() {
+        let names = [Code::SUCCESS, Code::PERM_DENIED, Code::NEW_AUTHTOK_REQD, Code::IGNORE].map(Code::name);
+        assert_eq!(names, ["success", "perm_denied", "new_authtok_reqd", "ignore"]);
+        assert_eq!(Code::all().count(), 31);
+        assert_eq!((Code::of(32), Code::of(-1)), (None, None));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! substack and no more, `reset`. Ways that are the same from some line on are followed once, so the effort grows with
 //! the number of lines and not with that of ways.
 
+pub(super) mod course;
 pub(super) mod together;
 
 use std::collections::BTreeMap;
@@ -178,7 +179,7 @@ pub(super) fn jumps(lines: &[&Line]) -> Vec<(usize, usize)> {
 }
 
 /// What a line may return, and what is done with it.
-fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
+pub(super) fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
     let outcomes: &[Outcome] = match (&line.kind, Nature::of(line), assumed) {
         (Kind::Substack, ..) => &[],
         (Kind::Broken(_), ..) | (Kind::Module, Nature::Deny, _) | (Kind::Module, _, Assumed::Refuses) => {

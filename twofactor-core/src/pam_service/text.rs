@@ -7,6 +7,8 @@
 //! (libpam/pam_misc.c: `_pam_StrTok`, later `_pam_tokenize`): at blanks, tabs and ends of lines, and at nothing else that looks
 //! like a blank.
 
+use std::ops::Range;
+
 /// How libpam puts lines together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
@@ -30,6 +32,8 @@ pub(super) struct LogicalLine {
 /// A word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
+    /// Its bytes in the text, with the backslashes and newlines inside brackets that go on in the next line.
+    pub span: Range<usize>,
     /// As it is written, with the brackets that let it hold blanks.
     pub written: String,
     /// As libpam takes it: without them, and with `]` for `\]`.
@@ -71,14 +75,14 @@ pub(super) fn cut(text: &[u8], reading: Reading) -> Cut {
 
 fn cut_as_before(text: &[u8]) -> Cut {
     let mut lines = Vec::new();
-    let mut pieces = Pieces { rest: text, number: 1 };
-    let (mut so_far, mut first): (Vec<u8>, Option<usize>) = (Vec::new(), None);
+    let mut pieces = Pieces { text, at: 0, number: 1 };
+    let (mut so_far, mut first): (Gathered, Option<usize>) = (Gathered::default(), None);
     loop {
-        let room = ROOM - 1 - so_far.len().min(ROOM - 1);
+        let room = ROOM - 1 - so_far.bytes.len().min(ROOM - 1);
         if room == 0 {
             return Cut { lines, end: End::Endless(first.unwrap_or(pieces.number)) };
         }
-        let Some((number, piece)) = pieces.next(room) else {
+        let Some((number, start, piece)) = pieces.next(room) else {
             return Cut { lines, end: first.map_or(End::Whole, End::Unfinished) };
         };
         let string = until(piece, 0);
@@ -91,13 +95,13 @@ fn cut_as_before(text: &[u8]) -> Cut {
         let goes_on = if content.len() == string.len() { backslash(content) } else { None };
         match goes_on {
             Some(at) => {
-                so_far.extend_from_slice(content.get(..at).unwrap_or_default());
-                so_far.push(b' ');
+                so_far.add(content.get(..at).unwrap_or_default(), start);
+                so_far.add(b" ", start + at);
             }
             None => {
-                so_far.extend_from_slice(content);
-                lines.push(LogicalLine { first: began, last: number, words: words(&so_far) });
-                (so_far, first) = (Vec::new(), None);
+                so_far.add(content, start);
+                lines.push(LogicalLine { first: began, last: number, words: so_far.words() });
+                (so_far, first) = (Gathered::default(), None);
             }
         }
     }
@@ -105,49 +109,83 @@ fn cut_as_before(text: &[u8]) -> Cut {
 
 fn cut_as_now(text: &[u8]) -> Cut {
     let mut lines = Vec::new();
-    let mut pieces = Pieces { rest: text, number: 1 };
-    let (mut so_far, mut first): (Vec<u8>, Option<usize>) = (Vec::new(), None);
-    while let Some((number, piece)) = pieces.next(usize::MAX) {
+    let mut pieces = Pieces { text, at: 0, number: 1 };
+    let (mut so_far, mut first): (Gathered, Option<usize>) = (Gathered::default(), None);
+    while let Some((number, start, piece)) = pieces.next(usize::MAX) {
         let began = *first.get_or_insert(number);
         let (line, goes_on) = match backslash(piece) {
             Some(at) => ([piece.get(..at).unwrap_or_default(), b" "].concat(), true),
             None => (piece.to_vec(), false),
         };
+        let start = start + leading(&line, b" \t");
         let line = line.get(leading(&line, b" \t")..).unwrap_or_default();
         let content = until(until(line, 0), b'#');
         let is_commented = content.len() < until(line, 0).len();
         // Of a line with a zero everything is kept, and read as far as the zero.
         let kept = if is_commented { [content, b"\0"].concat() } else { line.to_vec() };
         if goes_on && !is_commented {
-            so_far.extend_from_slice(&kept);
+            so_far.add(&kept, start);
             continue;
         }
-        if !so_far.is_empty() || !matches!(content, [] | [b'\n', ..]) {
-            so_far.extend_from_slice(&kept);
+        if !so_far.bytes.is_empty() || !matches!(content, [] | [b'\n', ..]) {
+            so_far.add(&kept, start);
         }
-        let whole = until(&so_far, 0);
-        if !whole.is_empty() {
-            lines.push(LogicalLine { first: began, last: number, words: words(whole) });
+        if !until(&so_far.bytes, 0).is_empty() {
+            lines.push(LogicalLine { first: began, last: number, words: so_far.words() });
         }
-        (so_far, first) = (Vec::new(), None);
+        (so_far, first) = (Gathered::default(), None);
     }
     Cut { lines, end: first.map_or(End::Whole, End::Unfinished) }
 }
 
 /// A text as it is read, piece by piece: a line, or as much of it as there is room for.
 struct Pieces<'t> {
-    rest: &'t [u8],
+    text: &'t [u8],
+    at: usize,
     number: usize,
 }
 
 impl<'t> Pieces<'t> {
-    fn next(&mut self, room: usize) -> Option<(usize, &'t [u8])> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
-        let (piece, rest) = self.rest.split_at_checked(end.min(room))?;
-        let number = self.number;
+    /// The number of its line, where it begins, and itself.
+    fn next(&mut self, room: usize) -> Option<(usize, usize, &'t [u8])> {
+        let rest = self.text.get(self.at..)?;
+        let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        let piece = rest.get(..end.min(room))?;
+        let (number, start) = (self.number, self.at);
         self.number += usize::from(piece.ends_with(b"\n"));
-        self.rest = rest;
-        (!piece.is_empty()).then_some((number, piece))
+        self.at += piece.len();
+        (!piece.is_empty()).then_some((number, start, piece))
+    }
+}
+
+/// The bytes of a line that is put together, each with its place in the text.
+#[derive(Default)]
+struct Gathered {
+    bytes: Vec<u8>,
+    places: Vec<usize>,
+}
+
+impl Gathered {
+    fn add(&mut self, bytes: &[u8], start: usize) {
+        self.bytes.extend_from_slice(bytes);
+        self.places.extend(start..start + bytes.len());
+    }
+
+    /// The words as far as a zero.
+    fn words(&self) -> Vec<Word> {
+        let line = until(&self.bytes, 0);
+        let mut words = Vec::new();
+        let mut at = leading(line, BLANKS);
+        while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
+            let (taken, length) = if rest.starts_with(b"[") { bracketed(rest) } else { plain(rest) };
+            let end = at + length.clamp(1, rest.len());
+            let written = line.get(at..end).unwrap_or_default();
+            let place = |at: usize| self.places.get(at).copied().unwrap_or_default();
+            let span = place(at)..place(end - 1) + 1;
+            words.push(Word { span, written: text_of(written), taken: text_of(&taken) });
+            at = end + leading(line.get(end..).unwrap_or_default(), BLANKS);
+        }
+        words
     }
 }
 
@@ -163,18 +201,6 @@ fn leading(text: &[u8], blanks: &[u8]) -> usize {
 fn backslash(line: &[u8]) -> Option<usize> {
     let last = line.iter().rposition(|byte| !BLANKS.contains(byte))?;
     (line.get(last) == Some(&b'\\')).then_some(last)
-}
-
-fn words(line: &[u8]) -> Vec<Word> {
-    let mut words = Vec::new();
-    let mut rest = line.get(leading(line, BLANKS)..).unwrap_or_default();
-    while !rest.is_empty() {
-        let (taken, length) = if rest.starts_with(b"[") { bracketed(rest) } else { plain(rest) };
-        let (written, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-        words.push(Word { written: text_of(written), taken: text_of(&taken) });
-        rest = behind.get(leading(behind, BLANKS)..).unwrap_or_default();
-    }
-    words
 }
 
 fn plain(rest: &[u8]) -> (Vec<u8>, usize) {
@@ -288,6 +314,17 @@ mod tests {
     fn a_zero_ends_what_is_read_of_a_line() {
         assert_eq!(lines("auth a\0b\nauth c\n"), [["auth", "a"], ["auth", "c"]]);
         assert_ne!(read("auth a \\\0\nb\n", Reading::Old), read("auth a \\\0\nb\n", Reading::New));
+    }
+
+    #[test]
+    fn words_know_where_they_stand() {
+        let text = "# c\n auth [a \\\n  b] \\ \n\tpam_x.so  [y z] # d\naccount\trequired pam_y.so";
+        for reading in [Reading::Old, Reading::New] {
+            let lines = cut(text.as_bytes(), reading).lines;
+            let words = lines.iter().flat_map(|line| &line.words).map(|word| &text[word.span.clone()]);
+            let expected = ["auth", "[a \\\n  b]", "pam_x.so", "[y z]", "account", "required", "pam_y.so"];
+            assert_eq!(words.collect::<Vec<_>>(), expected, "{reading:?}");
+        }
     }
 
     #[test]

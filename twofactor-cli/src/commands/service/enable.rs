@@ -1,5 +1,6 @@
 //! `twofactor service enable SERVICE…`: everything is planned and refused first, then shown, then written.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -21,6 +22,7 @@ use crate::sshd::{Outdated, reload};
 
 use super::change::{self, Change};
 use super::records::{self, Listed, Origin, Record, Records};
+use super::rehearsal::{self, Rehearsed};
 use super::remarks::{Refused, Remarks};
 use super::sshd::Reloaded;
 use super::{Consent, Named, Text, administrators, first_administrator, folders, programs, shown, siblings, sshd};
@@ -42,6 +44,7 @@ struct Step {
     guarded: Option<Guarded>,
     /// The first factor behind whose refusal a code is asked for now.
     goes_on_behind: Option<Place>,
+    rehearsed: Rehearsed,
 }
 
 pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -51,7 +54,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     refuse_hopeless(&all, arguments, &mut remarks)?;
     let mut plans = all.into_iter().map(|named| plan(named, host)).collect::<Result<Vec<_>, _>>()?;
     if !arguments.only {
-        take_along(&mut plans, host, &mut remarks);
+        take_along(&mut plans, host, &mut remarks)?;
     }
     let config = programs::configuration(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), host)?;
     let config = config.as_ref();
@@ -81,6 +84,11 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
         for finding in &step.wrong {
             output.explain(&format!("{}: {finding}", named.name));
         }
+    }
+    let unrehearsed: BTreeSet<&str> =
+        steps().filter_map(|(_, step)| step.rehearsed.as_ref().err()).map(String::as_str).collect();
+    for reason in unrehearsed {
+        remarks.warn(format!("what would be written was worked out and not tried in libpam: {reason}"));
     }
     for (named, place) in steps().filter_map(|(named, step)| Some((named, step.goes_on_behind.as_ref()?))) {
         let Limits { free_attempts, max_delay, .. } = host.config.throttle;
@@ -148,18 +156,28 @@ fn refuse_hopeless(
 
 /// Adds what has to change in services that are used like those that were named. One that cannot be changed stays as it is; that
 /// it asks for nothing is said with those that are left out.
-fn take_along(plans: &mut Vec<Plan>, host: &Host, remarks: &mut Remarks) {
+fn take_along(plans: &mut Vec<Plan>, host: &Host, remarks: &mut Remarks) -> Result<(), ServiceFailure> {
     let named: Vec<&Named> = plans.iter().map(|plan| &plan.named).collect();
     let along = siblings::to_take_along(&named).into_iter().filter(|named| programs::hopeless(&named.name).is_none());
-    let along: Vec<Plan> = along.filter_map(|named| plan(named, host).ok()).collect();
-    for plan in &along {
+    let mut planned = Vec::new();
+    for named in along {
+        match plan(named, host) {
+            Ok(plan) => planned.push(plan),
+            Err(failure @ (ServiceFailure::Rehearsal { .. } | ServiceFailure::RehearsalDied { .. })) => {
+                return Err(failure);
+            }
+            Err(_) => {}
+        }
+    }
+    for plan in &planned {
         remarks.warn(format!(
             "{} is a service of its own, and is changed, too: who gets in there has what the others protect (--only leaves it as \
              it is)",
             plan.named.name
         ));
     }
-    plans.extend(along);
+    plans.extend(planned);
+    Ok(())
 }
 
 /// What has to change in a service.
@@ -180,19 +198,24 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     };
     let text = Text::of(&content);
     let answers = programs::answers(&named.name, host);
-    let placed = placing::enabled(&named.target(&folders(), answers), &text.text).map_err(no_place)?;
-    let step = placed.map(|placed| {
+    let folders = folders();
+    let target = named.target(&folders, answers);
+    let placed = placing::enabled(&target, &text.text).map_err(no_place)?;
+    let stepped = |placed: placing::Placed| -> Result<Step, ServiceFailure> {
         let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
+        let rehearsed = rehearsal::of(&target, &before, &after)?;
         let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };
-        let service = Service::from_text(&named.name, &named.file, &after, &folders()).ok();
-        Step {
+        let service = Service::from_text(&named.name, &named.file, &after, &folders).ok();
+        Ok(Step {
             change,
             guarded: service.as_ref().and_then(Guarded::of),
             record: Record { before, after, origin, drop_in: None, listed: Listed::No },
             wrong: placed.wrong,
             goes_on_behind: placed.goes_on_behind,
-        }
-    });
+            rehearsed,
+        })
+    };
+    let step = placed.map(stepped).transpose()?;
     Ok(Plan { named, answers, step })
 }
 
@@ -309,6 +332,9 @@ fn in_words(plans: &[Plan], to_reload: Option<&str>, state: &Path) -> String {
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
         let _ = writeln!(text, "{} {state}.", plan.named.name);
+        if let Some(Ok(runs)) = plan.step.as_ref().map(|step| &step.rehearsed) {
+            let _ = writeln!(text, "  libpam ran it {runs} times before, with stubs in the place of the modules.");
+        }
         if plan.answers == Answers::InOne {
             text += "  Its users type the code behind the password, in one answer.\n";
         }
@@ -334,6 +360,7 @@ fn as_json(plans: &[Plan], refused: &Refused, drop_in: Option<&Change>, config: 
             "service": plan.named.name,
             "file": plan.named.file.display().to_string(),
             "changed": plan.step.is_some(),
+            "rehearsed": plan.step.as_ref().and_then(|step| step.rehearsed.as_ref().ok()),
             "wrong": plan.step.iter().flat_map(|step| &step.wrong).map(Finding::to_string).collect::<Vec<_>>(),
             "refused": refused.of(&plan.named.name),
             "diff": plan.step.as_ref().map(|step| step.change.diff()),

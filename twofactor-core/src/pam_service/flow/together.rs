@@ -42,7 +42,7 @@ pub(in crate::pam_service) fn pairs(
 }
 
 /// For each line of `after` that of `before` that it is. `None` when a line is gone.
-fn twins(before: &[&Line], after: &[&Line]) -> Option<Vec<Option<usize>>> {
+pub(in crate::pam_service) fn twins(before: &[&Line], after: &[&Line]) -> Option<Vec<Option<usize>>> {
     let mut at = 0;
     let runs = |line: &&Line| line.kind != Kind::Substack;
     let skip = |mut at: usize| {

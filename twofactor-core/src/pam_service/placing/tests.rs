@@ -381,6 +381,20 @@ fn our_account_line_stands_above_what_dies_of_an_expired_password() {
     assert!(placed.ends_with(&format!("{goes_on}account required pam_twofactor.so\n")), "{placed}");
 }
 
+/// The first refusal is what the application is told: it would have the password changed and go on, whatever ours says then.
+#[test]
+fn our_account_line_stands_above_what_refuses_an_expired_password_and_goes_on() {
+    let auth = "auth required pam_unix.so\n";
+    for refuses in ["[success=ok default=bad]", "[default=bad success=ok user_unknown=ignore]"] {
+        let line = format!("account {refuses} pam_sss.so\naccount required pam_access.so\n");
+        let placed = enable(&format!("{auth}{line}"));
+        assert!(placed.ends_with(&format!("account required pam_twofactor.so\n{line}")), "{placed}");
+    }
+    let of_no_password = "account [success=ok default=bad] pam_access.so\n";
+    let placed = enable(&format!("{auth}{of_no_password}"));
+    assert!(placed.ends_with(&format!("{of_no_password}account required pam_twofactor.so\n")), "{placed}");
+}
+
 #[test]
 fn it_is_told_where_a_wrong_password_no_longer_ends_the_login() {
     let account = "account required pam_unix.so\n";
