@@ -7,7 +7,7 @@ use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 
 use crate::deeds::{DEEDS, Household, Snapshot, seen};
-use crate::strace::{failing, faults, shuffle, trace, traced};
+use crate::strace::{failing_command, faults, trace, traced};
 use crate::tally::{Budget, Tally};
 
 pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
@@ -15,21 +15,26 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
     let _household = Household::move_in(host);
     let snapshot = Snapshot::take(host);
     let before = seen(host);
-    let (mut cases, mut after) = (Vec::new(), BTreeMap::new());
+    let (mut cases, mut after) = (BTreeMap::new(), BTreeMap::new());
     for (deed, arguments) in DEEDS.iter().enumerate() {
         snapshot.restore(host);
         let done = traced(host, "twofactor").args(*arguments).output().unwrap();
         assert!(done.status.success(), "{arguments:?}: {}", twofactor_tests::private_host::said(&done));
         after.insert(deed, seen(host));
-        cases.extend(faults(&trace(host), random).into_iter().map(|fault| (deed, fault)));
+        cases.insert(deed, faults(&trace(host), random));
     }
-    shuffle(&mut cases, random);
-    while budget.allows(&tally) {
-        let Some((deed, fault)) = cases.pop() else { break };
+    while budget.allows(&tally) && !cases.is_empty() {
+        // Each as often as the others: some make a hundred times as many calls.
+        let deeds: Vec<usize> = cases.keys().copied().collect();
+        let deed = *random.choose(&deeds);
+        let Some(fault) = cases.get_mut(&deed).and_then(Vec::pop) else {
+            cases.remove(&deed);
+            continue;
+        };
         tally.case();
         snapshot.restore(host);
         let arguments = DEEDS[deed];
-        let ended = failing(host, "twofactor", &fault).args(arguments).output().unwrap();
+        let ended = failing_command(host, &fault).args(arguments).output().unwrap();
         let now = seen(host);
         let (well, done) = (ended.status.success(), now == after[&deed]);
         let story = |what: &str| {

@@ -114,7 +114,7 @@ pub(crate) fn seen(host: &Host) -> String {
 }
 
 /// Members whose values differ from run to run.
-const VOLATILE: [&str; 12] = [
+const VOLATILE: [&str; 13] = [
     "issued",
     "assigned_at",
     "last_accepted",
@@ -124,6 +124,7 @@ const VOLATILE: [&str; 12] = [
     "until",
     "expires",
     "invitation",
+    "invited_until",
     "created",
     "since",
     "at",

@@ -10,6 +10,9 @@ use twofactor_tests::random::Random;
 /// The errors that each call gets in turn. Not every call can give each of them; a program must survive them all.
 const ERRORS: [&str; 6] = ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR", "ENOMEM"];
 
+/// From how many on calls of a name are more of the same.
+const MANY: u64 = 100;
+
 /// Calls that cannot fail or whose failure strace cannot play.
 const NEVER: [&str; 4] = ["exit", "exit_group", "rt_sigreturn", "execve"];
 
@@ -25,7 +28,8 @@ pub(crate) struct Fault {
 pub(crate) fn faults(trace: &str, random: &mut Random) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (call, count) in calls(trace) {
-        for number in 1..=count {
+        // Of a call that is made again and again, as for the runs of a rehearsal, the first and the last.
+        for number in (1..=count).filter(|number| *number <= MANY || number + MANY > count) {
             for error in ERRORS {
                 faults.push(Fault { call: call.clone(), number, error });
             }
@@ -70,6 +74,17 @@ pub(crate) fn traced(host: &Host, program: &str) -> Command {
 /// The calls of the last traced program.
 pub(crate) fn trace(host: &Host) -> String {
     String::from_utf8_lossy(&fs::read(host.place("trace")).expect("a trace")).into_owned()
+}
+
+/// `twofactor` with one call that fails. Only calls of its name stop it; that takes setuid programs their rights, of which it needs
+/// none.
+pub(crate) fn failing_command(host: &Host, fault: &Fault) -> Command {
+    let mut command = host.command("strace");
+    let Fault { call, number, error } = fault;
+    command.args(["-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "signal=none", "-e"]);
+    command.args([&format!("trace={call}"), "-e"]).arg(format!("inject={call}:error={error}:when={number}"));
+    command.arg("twofactor");
+    command
 }
 
 /// `program` with one call that fails.
