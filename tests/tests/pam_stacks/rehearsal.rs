@@ -7,6 +7,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
+use twofactor_core::pam_service::modules;
+use twofactor_tests::artifacts::debug;
+use twofactor_tests::debian::{Release, fresh};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, said};
 use twofactor_tests::random::Random;
@@ -156,6 +159,25 @@ fn it_does_not_take_long_for_sshd() {
         let quickest = quickest.min().unwrap();
         println!("sshd of Debian 12, dry run with rehearsal: {quickest:?}");
         assert!(quickest.as_secs() < 10, "{quickest:?}");
+    });
+}
+
+/// Linux-PAM 1.7 reads texts and looks for files with other code than 1.5 does.
+#[test]
+fn the_libpam_of_debian_13_agrees_with_its_own_services() {
+    let [tool, module] = [&debug().tool, &debug().module].map(|path| fs::read(path).unwrap());
+    fresh(Release::Trixie, |host| {
+        let path = Path::new("/root/twofactor");
+        fs::write(path, &tool).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(modules::folder().unwrap().join("pam_twofactor.so"), &module).unwrap();
+        let arguments = ["--json", "service", "enable", "sshd", "sudo", "login", "su", "--dry-run", "--force"];
+        let report: Value = serde_json::from_str(&host.succeed("/root/twofactor", arguments)).unwrap();
+        let services = report["services"].as_array().unwrap();
+        assert!(services.len() >= 4, "{report}");
+        for service in services {
+            assert!(service["rehearsed"].as_u64().is_some_and(|runs| runs >= 400), "{service}");
+        }
     });
 }
 
