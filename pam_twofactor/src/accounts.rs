@@ -1,7 +1,8 @@
 //! Which accounts are closed: the shadow entry, and pam_unix's helper where this process may not read it.
 //!
-//! The helper is run as pam_unix runs it, with its arguments and with the real user id 0, and without any of the application's
-//! environment and descriptors. It only ever runs in the account phase, when a second factor is about to be stored.
+//! The helper is run as pam_unix runs it, with its arguments and with the real user id 0, and without the application's
+//! environment and standard streams. It only ever runs in the account phase, when a second factor is about to be stored, and no
+//! lock is held meanwhile. An application that ignores SIGCHLD learns of no child's end: nothing is stored then.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use twofactor_core::clock::UnixTime;
 use twofactor_core::login::Accounts;
-use twofactor_core::user::expiry::{self, Expired, Known, Shadow};
+use twofactor_core::user::expiry::{self, Expired, File, Known, Said, Shadow};
 use twofactor_core::user::{LookupError, UserName};
 
 /// Where distributions keep the helper.
@@ -22,15 +23,34 @@ pub(crate) struct SystemAccounts;
 
 impl Accounts for SystemAccounts {
     fn expired(&self, user: &UserName, now: UnixTime) -> Result<Option<Expired>, LookupError> {
-        match Shadow::of_host().known(user, now)? {
+        let shadow = Shadow::of_host();
+        match shadow.known(user, now)? {
             Known::All(known) => Ok(known),
-            Known::AskHelper => asked(user),
+            Known::AskHelper(file) => asked(user, file, &shadow),
         }
     }
 }
 
-/// The helper's answer. A process whose real user id is not 0, which a setuid program has, is told nothing about other users.
-fn asked(user: &UserName) -> Result<Option<Expired>, LookupError> {
+/// The helper's answer about a user.
+///
+/// "No entry" is also what it says when it may not read the file either, because it got no rights of its own (SELinux): then it
+/// does not find that of a witness.
+fn asked(user: &UserName, file: File, shadow: &Shadow) -> Result<Option<Expired>, LookupError> {
+    match (run(user)?, file) {
+        (Said::All(said), _) => Ok(said),
+        (Said::NoEntry, File::HasNoEntry) => Ok(None),
+        (Said::NoEntry, File::Unread) => {
+            let witness = shadow.witness()?;
+            match run(&witness)? {
+                Said::All(_) => Ok(None),
+                Said::NoEntry => Err(LookupError(format!("unix_chkpwd finds no shadow entry, not even of {witness}"))),
+            }
+        }
+    }
+}
+
+/// Runs the helper. A process whose real user id is not 0, which a setuid program has, would be told nothing about other users.
+fn run(user: &UserName) -> Result<Said, LookupError> {
     let Some(helper) = HELPERS.into_iter().find(|helper| Path::new(helper).exists()) else {
         return Err(LookupError("there is no unix_chkpwd, which could look for a shadow entry".to_owned()));
     };

@@ -153,13 +153,17 @@ fn a_program_that_may_not_read_shadow_has_the_helper_of_pam_unix_look() {
         configure(host, ENROLL);
         module_alone(host, "alone", "");
         host.succeed("chown", ["nobody:shadow", "/etc/shadow"]);
-        let confined = "exec setpriv --bounding-set=-dac_override,-dac_read_search,-fowner \"$@\"";
-        let enrolls = |user: &str| {
-            let login = host.login(user).service("alone").calls("authenticate,account").after(confined);
+        let enrolls_by = |user: &str, before: &str, real: &str| {
+            let confined = format!(
+                "exec {before} setpriv --ruid={real} --bounding-set=-dac_override,-dac_read_search,-fowner \"$@\""
+            );
+            let login = host.login(user).service("alone").calls("authenticate,account").after(&confined);
             confirming(login).code_of("account")
         };
+        let enrolls = |user: &str| enrolls_by(user, "", "root");
         host.add_user("alice");
         host.add_user("bobby");
+        host.add_user("carol");
         chage(host, &["-E", "1", "bobby"]);
         host.succeed("chown", ["nobody:shadow", "/etc/shadow"]);
         host.succeed("chmod", ["640", "/etc/shadow"]);
@@ -167,6 +171,37 @@ fn a_program_that_may_not_read_shadow_has_the_helper_of_pam_unix_look() {
         assert_eq!(enrolls("bobby"), ReturnCode::ACCT_EXPIRED);
         host.assert_logged(&["denied user=bobby", "reason=account-expired"]);
         assert!(!host.run_twofactor(&["status", "bobby"]).status.success());
+        // As su has it, whose real user is whoever started it: the helper tells such a user of nobody else.
+        assert_eq!(enrolls_by("carol", "", "alice"), ReturnCode::SUCCESS);
+        assert_eq!(enrolls_by("bobby", "", "alice"), ReturnCode::ACCT_EXPIRED);
+        // Of a program that ignores its children's ends nobody learns what the helper said.
+        assert_eq!(enrolls_by("bobby", "env --ignore-signal=CHLD", "root"), ReturnCode::AUTHINFO_UNAVAIL);
+        host.assert_logged(&["error user=bobby", "reason=store-unavailable", "unix_chkpwd"]);
+        assert!(!host.run_twofactor(&["status", "bobby"]).status.success());
+    });
+}
+
+/// The helper has no rights of its own: it says of everybody that there is no entry.
+#[test]
+fn a_helper_that_may_not_read_shadow_either_knows_of_no_open_account() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        module_alone(host, "alone", "");
+        let confined = "exec setpriv --bounding-set=-dac_override,-dac_read_search,-fowner \"$@\"";
+        let enrolls = |user: &str, group: &str| {
+            host.succeed("chown", [&format!("nobody:{group}"), "/etc/shadow"]);
+            host.succeed("chmod", ["640", "/etc/shadow"]);
+            let login = host.login(user).service("alone").calls("authenticate,account").after(confined);
+            confirming(login).code_of("account")
+        };
+        host.add_user("alice");
+        host.add_user("bobby");
+        chage(host, &["-E", "1", "alice"]);
+        host.succeed("sed", ["-i", "/^bobby:/d", "/etc/shadow"]);
+        assert_eq!(enrolls("alice", "nogroup"), ReturnCode::AUTHINFO_UNAVAIL);
+        host.assert_logged(&["error user=alice", "reason=store-unavailable", "not even of"]);
+        assert_not_enrolled(host, "alice");
+        assert_eq!(enrolls("bobby", "shadow"), ReturnCode::SUCCESS, "it could read, and he has none");
     });
 }
 

@@ -84,7 +84,25 @@ pub enum Known {
     /// Why it is closed, or that nothing says so.
     All(Option<Expired>),
     /// Nothing, but the helper may know.
-    AskHelper,
+    AskHelper(File),
+}
+
+/// What became of /etc/shadow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum File {
+    /// It was read to its end, or is not there.
+    HasNoEntry,
+    /// This process may not read it.
+    Unread,
+}
+
+/// What the helper says of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// Why it is closed, or that nothing says so.
+    All(Option<Expired>),
+    /// It has not found an entry: there is none, or it may not read the file either.
+    NoEntry,
 }
 
 /// The host's entries, as far as this process may read them.
@@ -108,29 +126,49 @@ impl Shadow {
             }
             Ok(Entry::None) => match self.0.proves_absence(Database::Shadow) {
                 Ok(()) => Ok(Known::All(None)),
-                Err(Doubt::Unproven { .. }) => Ok(Known::AskHelper),
+                Err(Doubt::Unproven { .. }) => Ok(Known::AskHelper(File::HasNoEntry)),
                 Err(Doubt::Failed(error)) => Err(error),
             },
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Known::AskHelper),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Known::AskHelper(File::Unread)),
             Err(error) => Err(LookupError(format!("{}: {}", path.display(), trusted::describe(&error)))),
         }
     }
+
+    /// A user of /etc/passwd who has an entry, as the `x` there says: a helper that finds none of this one may not look. Not
+    /// root and nobody, whom systemd makes up where the file cannot be read.
+    pub fn witness(&self) -> Result<UserName, LookupError> {
+        let path = self.0.folder.join("passwd");
+        let about = |problem: &str| LookupError(format!("{}: {problem}", path.display()));
+        let failed = |error: io::Error| about(&trusted::describe(&error));
+        let file = BufReader::with_capacity(32 * 1024, absence::open(&path).map_err(failed)?);
+        for line in file.split(b'\n') {
+            let line = line.map_err(failed)?;
+            let mut fields = line.split(|byte| *byte == b':');
+            let (name, password) = (fields.next().unwrap_or_default(), fields.next());
+            let name = std::str::from_utf8(name).ok().filter(|name| !["root", "nobody"].contains(name));
+            if let Some(user) = name.and_then(|name| UserName::new(name).ok()).filter(|_| password == Some(b"x")) {
+                return Ok(user);
+            }
+        }
+        Err(about("no user there has a shadow entry"))
+    }
 }
 
-/// What the exit status of `unix_chkpwd USER chkexpiry` says, which is a return code of pam(3). `None` where it says nothing.
-pub fn said_by_helper(status: i32) -> Option<Option<Expired>> {
+/// What the exit status of `unix_chkpwd USER chkexpiry` says, which is a return code of pam(3). `None` where it says nothing:
+/// also where the helper does not know a user whom this process knows.
+pub fn said_by_helper(status: i32) -> Option<Said> {
     const SUCCESS: i32 = 0;
     const AUTHINFO_UNAVAIL: i32 = 9;
-    const USER_UNKNOWN: i32 = 10;
     const NEW_AUTHTOK_REQD: i32 = 12;
     const ACCT_EXPIRED: i32 = 13;
     const AUTHTOK_ERR: i32 = 20;
     const AUTHTOK_EXPIRED: i32 = 27;
     match status {
-        // A password that is too young to be changed, and one that has to be; the last two: there is no entry.
-        SUCCESS | AUTHTOK_ERR | NEW_AUTHTOK_REQD | AUTHINFO_UNAVAIL | USER_UNKNOWN => Some(None),
-        ACCT_EXPIRED => Some(Some(Expired::Account)),
-        AUTHTOK_EXPIRED => Some(Some(Expired::Password)),
+        // The last two: a password that is too young to be changed, and one that has to be.
+        SUCCESS | AUTHTOK_ERR | NEW_AUTHTOK_REQD => Some(Said::All(None)),
+        ACCT_EXPIRED => Some(Said::All(Some(Expired::Account))),
+        AUTHTOK_EXPIRED => Some(Said::All(Some(Expired::Password))),
+        AUTHINFO_UNAVAIL => Some(Said::NoEntry),
         _ => None,
     }
 }
@@ -250,20 +288,33 @@ mod tests {
         fs::create_dir(place.path().join("shadow")).unwrap();
         assert!(damaged.known(&bob(), now()).is_err());
         let (_place, unknown) = shadow(&[("shadow", ""), ("nsswitch.conf", "shadow: files sss\n")]);
-        assert_eq!(unknown.known(&bob(), now()).unwrap(), Known::AskHelper, "another source may have an entry");
+        assert_eq!(
+            unknown.known(&bob(), now()).unwrap(),
+            Known::AskHelper(File::HasNoEntry),
+            "another source may have one"
+        );
+    }
+
+    #[test]
+    fn a_witness_has_an_entry_of_the_file() {
+        let passwd = "root:x:0:0::/:\nold:$6$x:1:1::/:\n\nnobody:x:65534:65534::/:\ndaemon:x:1:1::/:\nbin:x:2:2::/:\n";
+        let (_place, of_host) = shadow(&[("passwd", passwd)]);
+        assert_eq!(of_host.witness().unwrap().as_str(), "daemon");
+        assert!(shadow(&[("passwd", "root:x:0:0::/:\n")]).1.witness().is_err());
+        assert!(shadow(&[]).1.witness().is_err());
     }
 
     #[test]
     fn the_helper_says_what_pam_unix_would_return() {
         for (status, said) in [
-            (0, Some(None)),
-            (9, Some(None)),
-            (10, Some(None)),
-            (12, Some(None)),
-            (20, Some(None)),
-            (13, Some(Some(Expired::Account))),
-            (27, Some(Some(Expired::Password))),
+            (0, Some(Said::All(None))),
+            (9, Some(Said::NoEntry)),
+            (12, Some(Said::All(None))),
+            (20, Some(Said::All(None))),
+            (13, Some(Said::All(Some(Expired::Account)))),
+            (27, Some(Said::All(Some(Expired::Password)))),
             (4, None),
+            (10, None),
             (99, None),
         ] {
             assert_eq!(said_by_helper(status), said, "{status}");
