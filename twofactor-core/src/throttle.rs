@@ -204,7 +204,7 @@ impl Throttle {
 
     /// When something was last written down here.
     pub fn latest(&self) -> Option<UnixTime> {
-        let failures = self.sources.iter().map(|record| record.failures).chain([self.user]);
+        let failures = self.sources.iter().map(|record| record.failures).chain([self.user, self.budget]);
         failures.filter_map(|failures| failures.last).chain(self.last_wrong.iter().map(|(_, at)| *at)).max()
     }
 
@@ -450,6 +450,7 @@ mod tests {
         assert_eq!(throttle.blocked_until(&new, none, NOW), None, "where nothing is delayed");
         let mut ahead =
             Throttle { budget: Failures { count: 11, last: Some(later(1_000_000)) }, ..Throttle::default() };
+        assert_eq!(ahead.latest(), Some(later(1_000_000)), "it is known that the clock was ahead, by the budget alone");
         ahead.set_back(NOW);
         assert_eq!(ahead.blocked_until(&new, limits, NOW), Some(later(900)), "a clock that was ahead");
     }
