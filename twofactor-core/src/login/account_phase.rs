@@ -168,7 +168,8 @@ impl Login<'_> {
             return;
         }
         let problem = "the recovery codes were shown in a question that got no answer";
-        let hint = format!("new ones for a user who has not seen them: twofactor recovery {user}");
+        let name = shell::quoted(user.as_str());
+        let hint = format!("new ones for a user who has not seen them: twofactor recovery {name}");
         let record = self.about(Record::new(Event::Error)).with("reason", Reason::Conversation);
         self.audit.record(&record.with("problem", problem).with("hint", hint));
     }

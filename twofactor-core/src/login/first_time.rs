@@ -162,7 +162,8 @@ impl Login<'_> {
             Ok(invitation) => Ok(Some(invitation)),
             Err(reason) => {
                 let hint = reason == Reason::InvitationWrong;
-                Err(Denial { hint: hint.then(|| format!("a new one: twofactor invite {user}")), ..Denial::of(reason) })
+                let new = || format!("a new one: twofactor invite {}", shell::quoted(user.as_str()));
+                Err(Denial { hint: hint.then(new), ..Denial::of(reason) })
             }
         }
     }
