@@ -11,28 +11,33 @@ use twofactor_tests::private_host::Host;
 const STATE: &str = "/var/lib/twofactor";
 
 /// Commands, each tried on the same state.
-pub(crate) const DEEDS: [&[&str]; 18] = [
+pub(crate) const DEEDS: [&[&str]; 22] = [
     &["enroll", "bob", "--no-confirm", "--qr", "none"],
     &["enroll", "alice", "--no-confirm", "--qr", "none", "--replace"],
     &["reset", "alice", "--yes"],
+    &["reset", "alice", "--keep-secret", "--yes"],
     &["recovery", "alice", "--count", "4"],
     &["unlock", "alice"],
     &["invite", "bob"],
+    &["invite", "erin", "--revoke"],
     &["token", "import", "/root/new.csv", "--series", "new"],
     &["token", "assign", "T0000003", "bob"],
     &["token", "assign", "T0000003", "alice"],
     &["token", "unassign", "C0000001"],
     &["token", "unassign", "C0000002", "--force"],
     &["token", "disable", "C0000001"],
+    &["token", "enable", "T0000005"],
     &["token", "lost", "C0000001"],
     &["token", "revoke", "C0000001", "--yes"],
     &["token", "delete", "T0000003", "--yes"],
     &["series", "delete", "spare", "--yes"],
     &["service", "enable", "login", "--yes", "--force"],
     &["service", "enable", "sudo", "--yes", "--force"],
+    &["service", "disable", "su", "--yes"],
 ];
 
-/// A host with alice (app, recovery codes, a token), carol (a token), bob (nothing) and tokens in the inventory.
+/// A host with alice (app, recovery codes, a token), carol (a token), bob (nothing), erin (an invitation) and tokens in the
+/// inventory, one of them disabled. su asks for a code.
 pub(crate) struct Household {
     /// A code that neither alice's app nor her token shows.
     pub(crate) wrong_code: String,
@@ -57,8 +62,12 @@ impl Household {
         host.assign_more(&hers, "alice");
         host.user_with("carol", &carols);
         host.add_user("bob");
+        host.add_user("erin");
+        host.sysadmin(&["invite", "erin"]);
         let spare = host.private_file("spare.csv", &seed_file(&Fob::box_of(3, 3)));
         host.sysadmin(&["token", "import", spare.to_str().unwrap(), "--series", "spare"]);
+        host.sysadmin(&["token", "disable", "T0000005"]);
+        host.sysadmin(&["service", "enable", "su", "--yes", "--force"]);
         host.private_file("new.csv", &seed_file(&Fob::box_of(20, 5)));
         let shown = hers.authenticator.counter_codes(0, 2000);
         let wrong_code =
@@ -99,14 +108,16 @@ impl Snapshot {
 /// differ from run to run.
 pub(crate) fn seen(host: &Host) -> String {
     let mut seen = String::new();
-    for arguments in [&["status", "alice"][..], &["status", "carol"], &["status", "bob"], &["token", "list"]] {
+    for arguments in
+        [&["status", "alice"][..], &["status", "carol"], &["status", "bob"], &["status", "erin"], &["token", "list"]]
+    {
         let output = host.run_twofactor(&[&["--json"], arguments].concat());
         let mut value: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
         forget_volatile(&mut value);
         let code = output.status.code().unwrap_or(-1);
         let _ = writeln!(seen, "{arguments:?}: {code} {value}");
     }
-    for service in ["login", "sudo"] {
+    for service in ["login", "sudo", "su"] {
         let text = fs::read_to_string(Path::new("/etc/pam.d").join(service)).unwrap_or_default();
         let _ = writeln!(seen, "{service}: {text}");
     }
