@@ -1,7 +1,9 @@
 //! Asking other programs of the host.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use twofactor_core::trusted::describe;
 
@@ -49,7 +51,7 @@ pub(crate) fn ask(name: &str, arguments: &[&str]) -> Said {
     let Some(path) = find(name) else { return Said::NotRun(format!("{name} is not installed")) };
     let mut command = Command::new(path);
     command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
-    match command.output() {
+    match output(&mut command) {
         Ok(output) if output.status.success() => Said::Well(String::from_utf8_lossy(&output.stdout).into_owned()),
         Ok(output) => {
             let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
@@ -59,6 +61,26 @@ pub(crate) fn ask(name: &str, arguments: &[&str]) -> Said {
         }
         Err(error) => Said::NotRun(format!("cannot run {name}: {}", describe(&error))),
     }
+}
+
+/// Runs a program and gives what it wrote. The standard library does so too, and panics where `poll` fails.
+pub(crate) fn output(command: &mut Command) -> io::Result<Output> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let beside = thread::Builder::new().spawn(move || all_of(err));
+    let stdout = all_of(out);
+    let stderr = beside.map(|beside| beside.join().unwrap_or_else(|_| Err(io::Error::other("it cannot be read"))));
+    // It ends by itself: nothing reads what it writes any more.
+    let status = child.wait()?;
+    Ok(Output { status, stdout: stdout?, stderr: stderr?? })
+}
+
+fn all_of(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn find(name: &str) -> Option<PathBuf> {

@@ -13,6 +13,7 @@ use twofactor_tests::debian::{Release, fresh};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, said};
 use twofactor_tests::random::Random;
+use twofactor_tests::requirements::programs_met;
 
 use crate::layout::{Layout, Person, files, login, on};
 
@@ -62,6 +63,21 @@ fn a_libpam_in_which_a_refused_code_would_open_is_refused_by_the_line_and_nothin
         let said = said(&enabled);
         assert!(said.contains(&format!("{SERVICE}: behind /etc/pam.d/")), "{said}");
         assert!(said.contains("the modules returned: pam_unix.so "), "{said}");
+    });
+}
+
+#[test]
+fn a_kernel_without_memory_for_a_poll_is_no_panic() {
+    if !programs_met(&["strace"]) {
+        return;
+    }
+    on("debian-12", |host, _| {
+        host.enroll("alice", &["--counter"]);
+        let mut strace = host.command("strace");
+        strace.args(["-qq", "-o", "/dev/null", "-e", "signal=none", "-e", "inject=poll:error=ENOMEM", "twofactor"]);
+        let shown = strace.args(["service", "enable", SERVICE, "--only", "--dry-run"]).output().unwrap();
+        assert_eq!(shown.status.code(), Some(0), "{}", said(&shown));
+        assert!(said(&shown).contains("pam_twofactor.so"), "{}", said(&shown));
     });
 }
 

@@ -21,6 +21,7 @@ use twofactor_core::pam_service::{SERVICE, STUB};
 use twofactor_core::trusted::describe;
 
 use crate::error::ServiceFailure;
+use crate::program;
 use crate::rehearsing;
 
 /// How often libpam ran what would be written, or why it could not.
@@ -99,7 +100,7 @@ fn performed(rehearsal: &Rehearsal) -> io::Result<Output> {
     drop(readable);
     let mut command = Command::new("/proc/self/exe");
     command.arg0(rehearsing::NAME).arg(&stage.folder).arg((rehearsal.runs() + 1).to_string());
-    command.env_clear().current_dir("/").stdin(Stdio::null()).output()
+    program::output(command.env_clear().current_dir("/").stdin(Stdio::null()))
 }
 
 /// What a line of that process says.
