@@ -1,7 +1,7 @@
 //! A change to a service is run in the real libpam before it is made, with a stub in the place of every module.
 //!
 //! Here it is worked out what is to be run and judged what came of it. The texts are those that libpam would read, to the byte,
-//! but for modules, their arguments and the names of included files ([`super::script`]). Nothing is run here.
+//! but for modules, their arguments and the names of included files (`script`). Nothing is run here.
 //!
 //! A run is one combination of what the modules return, in the version without our lines, or in that with them and our line
 //! accepting, having nothing to say or refusing. What must hold:
