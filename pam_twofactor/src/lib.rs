@@ -179,7 +179,7 @@ fn run_login(
 
 /// Whether it is the same user, for all that is known.
 fn is_about(unfinished: &Unfinished, request: &Request) -> bool {
-    let other = SystemUsers.canonical(&request.user).ok().flatten().filter(|user| user != unfinished.user());
+    let other = SystemUsers.canonical(&request.user).ok().flatten().filter(|user| *user != unfinished.user().name);
     other.is_none()
 }
 

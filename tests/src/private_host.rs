@@ -210,6 +210,21 @@ impl Host {
         self.succeed("useradd", ["--create-home", "--shell", "/bin/sh", "--password", PASSWORD_HASH, name]);
     }
 
+    /// Removes the user and gives the name to another person, with this uid.
+    pub fn give_name_to_another(&self, name: &str, uid: u32) {
+        self.succeed("userdel", ["--force", name]);
+        let uid = uid.to_string();
+        self.succeed("useradd", ["--create-home", "--shell", "/bin/sh", "--uid", &uid, name]);
+        let input = self.place("new-password");
+        fs::write(&input, format!("{name}:{PASSWORD}\n")).unwrap();
+        self.succeed("sh", ["-c", &format!("chpasswd <{}", input.display())]);
+    }
+
+    /// Gives the user another uid, as a renumbering does.
+    pub fn renumber(&self, name: &str, uid: u32) {
+        self.succeed("usermod", ["--uid", &uid.to_string(), name]);
+    }
+
     /// Writes the PAM service `name`, in which `pam_twofactor.so` stands for the module under test. It holds for
     /// `pam-login`; [`Host::system_service`] is for everything else.
     pub fn service(&self, name: &str, lines: &str) {

@@ -121,8 +121,8 @@ fn every_command_and_every_option_is_explained() {
 
 /// The command of a heading, without what is typed behind it.
 fn command_of(heading: &str) -> String {
-    let is_name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
-    heading.split_whitespace().take_while(is_name).collect::<Vec<_>>().join(" ")
+    let is_name = |word: &&str| word.starts_with(char::is_alphabetic) && !word.contains(char::is_uppercase);
+    heading.split_whitespace().take_while(is_name).collect::<Vec<_>>().join(" ").replace("\\-", "-")
 }
 
 /// What is explained in paragraphs with a tag, as it is written.

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use twofactor_core::checkup::some_of;
 use twofactor_core::clock::ClockError;
 use twofactor_core::config::ConfigError;
 use twofactor_core::import::ImportError;
@@ -78,6 +79,8 @@ pub(crate) enum Failure {
     Enroll(#[from] EnrollError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("changed meanwhile, and left as they are: {}", names(.0))]
+    Overtaken(Vec<UserName>),
     #[error("{broken} of {all} accounts cannot be read")]
     BrokenAccounts { broken: usize, all: usize },
     #[error("doctor has found something")]
@@ -181,6 +184,7 @@ impl Failure {
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_))
             | Self::FileExists(_)
             | Self::NeedsNoInvitation(_)
+            | Self::Overtaken(_)
             | Self::CannotAsk
             | Self::Declined
             | Self::SeveralFit(_)
@@ -263,6 +267,7 @@ impl Failure {
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
             Self::CodeRefused { user, refusal } => refusal.hint(user),
             Self::TokenCodeRefused { serial, refusal } => refusal.hint(serial),
+            Self::Overtaken(_) => "run the command again".to_owned(),
             Self::CannotAsk => "--yes does it without asking".to_owned(),
             Self::EnrolledUnseen { user, label, .. } => {
                 let (user, label) = (quoted(user.as_str()), quoted(label.as_str()));
@@ -330,9 +335,15 @@ impl From<Unanswered> for Failure {
     }
 }
 
+/// Some names, for a sentence.
+fn names(users: &[UserName]) -> String {
+    some_of(users.iter().map(UserName::as_str))
+}
+
 fn of_store(error: &StoreError) -> Status {
     match error {
         StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
+        StoreError::UidChanged { .. } => Status::Refused,
         StoreError::NoFolder(_)
         | StoreError::ForeignState { .. }
         | StoreError::BadIdentity(_)
@@ -360,6 +371,7 @@ fn is_denied(error: &FileError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twofactor_core::user::Uid;
 
     #[test]
     fn sentences_begin_in_lower_case_and_have_no_final_period() {
@@ -376,6 +388,8 @@ mod tests {
             Failure::StdinTwice,
             Failure::OnlyTokens(user.clone()),
             Failure::NeedsNoInvitation(user.clone()),
+            Failure::Overtaken(vec![user.clone()]),
+            StoreError::UidChanged { user: user.clone(), recorded: Uid(1001), now: Uid(4444) }.into(),
             Failure::InvitationUnseen(Unwritten(io::Error::from_raw_os_error(28))),
             Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3, shared: 0, advice: Some("compare them") },
             Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },

@@ -9,10 +9,10 @@ use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::store::registry::By;
-use twofactor_core::store::{Presence, Store as _};
+use twofactor_core::store::{Presence, Store as _, StoreError};
 use twofactor_core::throttle::Source;
 use twofactor_core::trusted::Owner;
-use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
 
 use crate::error::Failure;
 use crate::journal;
@@ -72,6 +72,15 @@ impl Host {
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
     }
 
+    /// Refuses where the account under the user's name is another person's. Of a user whom the host does not know it is
+    /// nobody else's.
+    pub(crate) fn check_owner(&self, user: &UserName) -> Result<(), Failure> {
+        match SystemUsers.person(user.as_str())? {
+            Some(person) => Ok(self.accounts.check_owner(&person)?),
+            None => Ok(()),
+        }
+    }
+
     /// Says so when logins of the user are refused unseen, because of wrong codes. That happens also to who is not enrolled:
     /// wrong invitations count.
     pub(crate) fn warn_of_delay(&self, user: &UserName) -> Result<(), Failure> {
@@ -124,9 +133,20 @@ pub(crate) fn raise_open_files() {
     }
 }
 
-/// The canonical name of a user the host knows.
-pub(crate) fn known_user(typed: &str) -> Result<UserName, Failure> {
-    SystemUsers.canonical(typed)?.ok_or_else(|| Failure::UnknownUser(typed.to_owned()))
+/// A user the host knows.
+pub(crate) fn known_person(typed: &str) -> Result<Person, Failure> {
+    SystemUsers.person(typed)?.ok_or_else(|| Failure::UnknownUser(typed.to_owned()))
+}
+
+/// The uid that a name stands for now; `None` where the host does not know the user, or cannot tell.
+pub(crate) fn uid_now(user: &UserName) -> Option<Uid> {
+    SystemUsers.person(user.as_str()).ok().flatten().map(|person| person.uid)
+}
+
+/// Why logins of `user` are refused whose account belongs to `recorded`; `None` where the name stands for that uid still.
+pub(crate) fn another_person(user: &UserName, recorded: Option<Uid>) -> Option<StoreError> {
+    let (recorded, now) = (recorded?, uid_now(user)?);
+    (recorded != now).then(|| StoreError::UidChanged { user: user.clone(), recorded, now })
 }
 
 /// The configuration somebody named, else the host's, else the defaults.

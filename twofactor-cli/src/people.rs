@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use twofactor_core::account::Confirmation;
-use twofactor_core::checkup::people::{Person, Role};
+use twofactor_core::checkup::people::{Has, Person, Role};
 use twofactor_core::checkup::shadow::Shadow;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::Config;
@@ -12,17 +12,20 @@ use twofactor_core::lifecycle::Stage;
 use twofactor_core::rule::Factors;
 use twofactor_core::store::files::{Files, Status};
 use twofactor_core::store::{Presence, Store as _};
-use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::user::{SystemUsers, Uid, UserDatabase as _, UserName};
 
 use crate::program::ask;
 
 /// Groups whose members may become root on some distribution.
 const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
 
+/// Everybody with this uid is root.
+const ROOT: Uid = Uid(0);
+
 /// An entry of the user database.
 struct Entry {
     name: UserName,
-    is_root: bool,
+    uid: Uid,
 }
 
 /// The names of everybody who may log in.
@@ -34,11 +37,11 @@ pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
 pub(crate) fn who_may_log_in(accounts: &Files, config: &Config, now: UnixTime) -> Result<Vec<Person>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let bosses = administrators()?;
-    let person = |Entry { name, is_root }: Entry| {
+    let person = |Entry { name, uid }: Entry| {
         let among_bosses = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
         Person {
-            role: if is_root || among_bosses() { Role::Administrator } else { Role::User },
-            has: what_he_has(accounts, config, &name, now),
+            role: if uid == ROOT || among_bosses() { Role::Administrator } else { Role::User },
+            has: what_he_has(accounts, config, &name, uid, now),
             password: shadow.password(name.as_str()),
             account: shadow.account(name.as_str()),
             name,
@@ -55,7 +58,7 @@ fn entries() -> Result<Vec<Entry>, String> {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, uid, _, _, _, shell] = fields.as_slice() else { return None };
         let name = UserName::new(name).ok().filter(|_| shells.contains(*shell))?;
-        Some(Entry { name, is_root: *uid == "0" })
+        Some(Entry { name, uid: Uid(uid.parse().ok()?) })
     };
     Ok(listed.lines().filter_map(entry).filter(|entry| known.insert(entry.name.clone())).collect())
 }
@@ -66,17 +69,19 @@ fn administrators() -> Result<Vec<u32>, String> {
     gids.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
-/// Which factors are good for somebody; `None` when that is not known.
-fn what_he_has(accounts: &Files, config: &Config, user: &UserName, now: UnixTime) -> Option<Factors> {
+/// Which factors are good for somebody.
+fn what_he_has(accounts: &Files, config: &Config, user: &UserName, uid: Uid, now: UnixTime) -> Has {
     // A login does not take a missing folder for absence.
-    match accounts.presence(user).ok()? {
-        Presence::Absent(_) => return Some(Factors::NONE),
-        Presence::Enrolled => {}
+    match accounts.presence(user) {
+        Ok(Presence::Absent(_)) => return Has::Factors(Factors::NONE),
+        Ok(Presence::Enrolled) => {}
+        Err(_) => return Has::Unknown,
     }
-    match accounts.status(user, config.window, config.throttle, now).ok()? {
-        None => Some(Factors::NONE),
-        Some(Status { tokens_problem: Some(_), .. }) => None,
-        Some(status) => Some(Factors {
+    match accounts.status(user, config.window, config.throttle, now) {
+        Ok(None) => Has::Factors(Factors::NONE),
+        Ok(Some(status)) if status.uid.is_some_and(|recorded| recorded != uid) => Has::AnothersAccount,
+        Err(_) | Ok(Some(Status { tokens_problem: Some(_), .. })) => Has::Unknown,
+        Ok(Some(status)) => Has::Factors(Factors {
             app: status.apps.iter().any(|app| app.confirmation == Confirmation::Confirmed),
             token: status.tokens.iter().any(|token| matches!(token.stage, Stage::Assigned | Stage::Active)),
             recovery: status.recovery_left > 0,

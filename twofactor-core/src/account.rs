@@ -15,6 +15,7 @@ use crate::recovery::{RecoveryCode, Salt};
 use crate::secret::SecretError;
 use crate::throttle::{Source, Throttle};
 use crate::token::{Label, Seed, Seeds, Token};
+use crate::user::Uid;
 
 pub use judging::{Judgement, NearMiss, Proof, REPEATED, Rules, Uses, Wallet};
 
@@ -150,6 +151,8 @@ pub struct State {
     pub memories: Memories,
     /// Lets the user enroll at login.
     pub invitation: Option<Invitation>,
+    /// Whose all of this is: a name can be given to another person. `None` until an accepted login has shown it.
+    pub uid: Option<Uid>,
 }
 
 /// How far one seed was used.
@@ -250,6 +253,11 @@ impl State {
         let throttles = self.throttle.latest().into_iter().chain(self.stripping.latest());
         let others = throttles.chain(self.last_accepted.as_ref().map(|last| last.at));
         usages.chain(memories).chain(others).max()
+    }
+
+    /// Whether this can be the state of the user with this uid: it names no other.
+    pub fn may_be_of(&self, uid: Uid) -> bool {
+        self.uid.is_none_or(|recorded| recorded == uid)
     }
 
     /// Whether a code of `token` was accepted since its beginning was written down.

@@ -61,6 +61,8 @@ pub enum Event {
     Repaired,
     /// The state that is there was made the one of this host.
     StateAdopted,
+    /// An account has come to belong to the uid that its user has now.
+    UidAdopted,
     /// The module was put into a PAM service.
     ServiceEnabled,
     /// The module was taken out of a PAM service.
@@ -71,7 +73,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -96,6 +98,7 @@ impl Event {
         Self::SeriesMended,
         Self::Repaired,
         Self::StateAdopted,
+        Self::UidAdopted,
         Self::ServiceEnabled,
         Self::ServiceDisabled,
         Self::Error,
@@ -128,6 +131,7 @@ impl Event {
             Self::SeriesMended => "series-mended",
             Self::Repaired => "repaired",
             Self::StateAdopted => "state-adopted",
+            Self::UidAdopted => "uid-adopted",
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",

@@ -127,6 +127,7 @@ fn writers(event: Event) -> Writers {
         | Event::RecoveryReplaced
         | Event::Unlocked
         | Event::StateAdopted
+        | Event::UidAdopted
         | Event::Invited
         | Event::InvitationRevoked
         | Event::Imported

@@ -22,7 +22,7 @@ use crate::rule::{Factors, Facts};
 use crate::store::{Attempt, Factor, Pending, Redeemed, Redemption, Store, StoreFirst};
 use crate::throttle::Source;
 use crate::token::Token;
-use crate::user::{Doubt, UserDatabase, UserName};
+use crate::user::{Doubt, Person, UserDatabase, UserName};
 
 use combined::CombinedReadings;
 use course::COMBINED_PROMPT;
@@ -110,7 +110,7 @@ pub enum Unfinished {
     /// password, anybody could look at what is going to be good again.
     Kept {
         /// Whose.
-        user: UserName,
+        user: Person,
         /// With all the progress it ever made.
         token: Token,
         /// The invitation that is spent on it.
@@ -120,7 +120,7 @@ pub enum Unfinished {
 
 impl Unfinished {
     /// Whose second factor it is.
-    pub fn user(&self) -> &UserName {
+    pub fn user(&self) -> &Person {
         match self {
             Self::Confirmed(pending) => &pending.user,
             Self::Kept { user, .. } => user,
@@ -236,7 +236,7 @@ impl Login<'_> {
     }
 
     /// What the policy says, and a line for whatever kept it from knowing.
-    fn rule(&mut self, identified: &Result<UserName, Unidentified>) -> Ruling {
+    fn rule(&mut self, identified: &Result<Person, Unidentified>) -> Ruling {
         let (facts, typed) = (self.request.facts(), &self.request.user);
         let ruling = judge(self.world, self.request.null_ok, &facts, typed, identified);
         let by = match &ruling.by {
@@ -274,15 +274,15 @@ impl Login<'_> {
         self.world.config.prompt.combined.contains(&self.request.service)
     }
 
-    /// Finds the canonical name. A failure is kept until after the prompt, which must not tell who exists.
-    fn identify(&mut self) -> Result<UserName, Unidentified> {
+    /// Finds the canonical name and its uid. A failure is kept until after the prompt, which must not tell who exists.
+    fn identify(&mut self) -> Result<Person, Unidentified> {
         let identified = identify(self.world.users, &self.request.user);
-        self.user = identified.as_ref().ok().cloned();
+        self.user = identified.as_ref().ok().map(|person| person.name.clone());
         identified
     }
 
     /// One prompt and what came of it.
-    fn one_try(&mut self, identified: &Result<UserName, Unidentified>) -> Result<Redeemed, Denial> {
+    fn one_try(&mut self, identified: &Result<Person, Unidentified>) -> Result<Redeemed, Denial> {
         if self.is_combined() {
             return self.one_combined_try(identified);
         }
@@ -321,7 +321,7 @@ impl Login<'_> {
     }
 
     /// Asks for the code after one that was outside the window: two consecutive codes show where the token stands.
-    fn resynchronize(&mut self, identified: &Result<UserName, Unidentified>, first: &Code) -> Result<Redeemed, Denial> {
+    fn resynchronize(&mut self, identified: &Result<Person, Unidentified>, first: &Code) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask(NEXT_CODE_PROMPT)?;
         self.refuse_passwords(&reply, identified)?;
         let redeemed = self.redeem(identified, &[Answer::parse(&reply)], Some(first));
@@ -334,7 +334,7 @@ impl Login<'_> {
     }
 
     /// What a program answers in the place of a person is no guess.
-    fn refuse_passwords(&mut self, reply: &Reply, identified: &Result<UserName, Unidentified>) -> Result<(), Denial> {
+    fn refuse_passwords(&mut self, reply: &Reply, identified: &Result<Person, Unidentified>) -> Result<(), Denial> {
         if is_dummy(reply) {
             return Err(Denial::dummy_password(identified));
         }
@@ -345,7 +345,7 @@ impl Login<'_> {
     }
 
     /// Password and code in one answer. The modules below get the password alone, whatever became of the code.
-    fn one_combined_try(&mut self, identified: &Result<UserName, Unidentified>) -> Result<Redeemed, Denial> {
+    fn one_combined_try(&mut self, identified: &Result<Person, Unidentified>) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask_password(COMBINED_PROMPT)?;
         if is_dummy(&reply) {
             return Err(Denial::dummy_password(identified));
@@ -358,29 +358,30 @@ impl Login<'_> {
     }
 
     /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
-    fn code_lengths(&self, identified: &Result<UserName, Unidentified>) -> Vec<Digits> {
+    fn code_lengths(&self, identified: &Result<Person, Unidentified>) -> Vec<Digits> {
         // Also of a user who does not exist, and of whom nothing is known: that takes as long.
-        let user = identified.as_ref().ok().cloned().or_else(|| UserName::new("nobody-there").ok());
+        let user =
+            identified.as_ref().ok().map(|person| person.name.clone()).or_else(|| UserName::new("nobody-there").ok());
         let known = user.and_then(|user| self.world.store.code_lengths(&user).ok());
         known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
     }
 
     fn redeem(
         &self,
-        identified: &Result<UserName, Unidentified>,
+        identified: &Result<Person, Unidentified>,
         readings: &[Answer],
         previous: Option<&Code>,
     ) -> Result<Redeemed, Denial> {
         let source = Source::from_rhost(self.request.rhost.as_deref());
         let attempt = Attempt { previous, ..self.attempt(readings, &source) };
-        let user = match identified {
-            Ok(user) => user,
+        let person = match identified {
+            Ok(person) => person,
             Err(unidentified) => {
                 self.world.store.pretend(&attempt);
                 return Err(unidentified.into());
             }
         };
-        match self.world.store.redeem(user, &attempt)? {
+        match self.world.store.redeem(person, &attempt)? {
             Redemption::Redeemed(redeemed) => Ok(redeemed),
             Redemption::NearMiss { hint } => Err(Denial { hint, near_miss: true, ..Denial::of(Reason::WrongCode) }),
             Redemption::Refused { reason, hint } => Err(Denial { hint, ..Denial::of(reason) }),
@@ -450,15 +451,22 @@ impl Login<'_> {
     }
 }
 
-/// Whether another try makes sense: also for users who have no second factor or do not exist, because everybody is asked
-/// equally often.
+/// Whether another try makes sense: also for users who have no second factor, do not exist or are not the person of the
+/// account, because everybody is asked equally often.
 pub fn may_try_again(reason: Reason) -> bool {
     let about_the_code = matches!(
         reason,
         Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
     );
     about_the_code
-        || matches!(reason, Reason::NotEnrolled | Reason::UnknownUser | Reason::PasswordRepeated | Reason::NoAnswer)
+        || matches!(
+            reason,
+            Reason::NotEnrolled
+                | Reason::UnknownUser
+                | Reason::UidChanged
+                | Reason::PasswordRepeated
+                | Reason::NoAnswer
+        )
 }
 
 /// sshd repeats the junk to the length of what was typed (openssh, auth-pam.c, `fake_password`).

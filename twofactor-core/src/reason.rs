@@ -31,6 +31,8 @@ pub enum Reason {
     PasswordRepeated,
     /// The answer was empty.
     NoAnswer,
+    /// The account belongs to another uid than the user's: the name was given to another person.
+    UidChanged,
     /// The store cannot be read or written.
     StoreUnavailable,
     /// The store holds something we did not write.
@@ -98,7 +100,7 @@ impl fmt::Display for ReturnCode {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::WrongCode,
         Self::Replayed,
         Self::Throttled,
@@ -112,6 +114,7 @@ impl Reason {
         Self::UnknownUser,
         Self::PasswordRepeated,
         Self::NoAnswer,
+        Self::UidChanged,
         Self::StoreUnavailable,
         Self::StoreCorrupt,
         Self::LockTimeout,
@@ -139,6 +142,7 @@ impl Reason {
             Self::UnknownUser => "unknown-user",
             Self::PasswordRepeated => "password-repeated",
             Self::NoAnswer => "no-answer",
+            Self::UidChanged => "uid-changed",
             Self::StoreUnavailable => "store-unavailable",
             Self::StoreCorrupt => "store-corrupt",
             Self::LockTimeout => "lock-timeout",
@@ -163,7 +167,8 @@ impl Reason {
             | Self::InvitationWrong
             | Self::NoAccountLine
             | Self::PasswordRepeated
-            | Self::NoAnswer => ReturnCode::AuthErr,
+            | Self::NoAnswer
+            | Self::UidChanged => ReturnCode::AuthErr,
             Self::Throttled => ReturnCode::MaxTries,
             Self::AccountExpired => ReturnCode::AcctExpired,
             Self::UnknownUser => ReturnCode::UserUnknown,
@@ -191,6 +196,7 @@ impl Reason {
             | Self::UnknownUser
             | Self::PasswordRepeated
             | Self::NoAnswer
+            | Self::UidChanged
             | Self::Conversation => Blame::Login,
             Self::StoreUnavailable
             | Self::StoreCorrupt

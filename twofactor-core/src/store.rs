@@ -22,15 +22,17 @@ use crate::reason::Reason;
 use crate::recovery::RecoveryCode;
 use crate::rule::Factors;
 use crate::secret::SecretError;
+use crate::shell;
 use crate::store::registry::RegistryError;
 use crate::throttle::{Limits, Source};
 use crate::token::{Serial, Token};
 use crate::trusted::FileError;
-use crate::user::UserName;
+use crate::user::{Person, Uid, UserName};
 
 /// Answers whether a code opens a session, and burns it in the same transaction.
 pub trait Store {
-    /// Whether the user has an account. Absence comes as a proof; whatever cannot be read is an error.
+    /// Whether there is an account under this name, whoever it belongs to. Absence comes as a proof; whatever cannot be read
+    /// is an error.
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError>;
 
     /// The code lengths of the user's tokens, for finding the code at the end of a combined answer. Empty without an
@@ -39,18 +41,18 @@ pub trait Store {
 
     /// Whether an accepted login like this one is still remembered, so that nobody has to be asked. Says `None` for whoever
     /// has nothing to be remembered of, and where what opened that one no longer counts.
-    fn remembers(&self, user: &UserName, like: &Recall<'_>, factors: Factors)
+    fn remembers(&self, person: &Person, like: &Recall<'_>, factors: Factors)
     -> Result<Option<Remembered>, StoreError>;
 
     /// How many recovery codes are still good; `None` for whoever never had any.
-    fn recovery_left(&self, user: &UserName) -> Result<Option<usize>, StoreError>;
+    fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError>;
 
     /// Checks an attempt and burns what it used: lock, read, throttle, charge, verify, put on disk.
-    fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError>;
+    fn redeem(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Redemption, StoreError>;
 
     /// Burns a right code at the end of an answer to which no code is needed. Guesses count apart from those that could open
     /// a session: they delay no login, and no login makes up for them.
-    fn strip(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Stripping, StoreError>;
+    fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError>;
 
     /// Does the same work for a user who does not exist, and changes nothing: how long it takes must not tell who exists.
     fn pretend(&self, attempt: &Attempt<'_>);
@@ -59,12 +61,12 @@ pub trait Store {
 /// Sets up a second factor at login, for users who have none. Apart from [`Store`]: a store may verify and not enroll.
 pub trait StoreFirst {
     /// What the user is to enrollment at login.
-    fn prospect(&self, user: &UserName) -> Result<Prospect, StoreError>;
+    fn prospect(&self, person: &Person) -> Result<Prospect, StoreError>;
 
     /// Checks an invitation code. Counted like any attempt; the invitation is spent when it has enrolled somebody.
     fn check_invitation(
         &self,
-        user: &UserName,
+        person: &Person,
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError>;
@@ -72,7 +74,7 @@ pub trait StoreFirst {
     /// Checks two consecutive codes of a token that nobody owns. Counted like any attempt.
     fn check_registration(
         &self,
-        user: &UserName,
+        person: &Person,
         serial: &Serial,
         codes: [&Code; 2],
         attempt: &Attempt<'_>,
@@ -90,7 +92,7 @@ pub enum Prospect {
     New(Absent),
     /// With an app whose confirmation was taken back (`reset --keep-secret`), and nothing else.
     Waiting(Token),
-    /// Enrolled.
+    /// Enrolled, or the account under this name is another person's.
     Enrolled,
 }
 
@@ -99,7 +101,7 @@ pub enum Prospect {
 #[derive(Debug)]
 pub struct Pending {
     /// Whose.
-    pub user: UserName,
+    pub user: Person,
     /// What.
     pub what: What,
     /// The invitation that is spent on it.
@@ -340,7 +342,7 @@ impl Redeemed {
     }
 }
 
-/// The store cannot answer. Every one of these denies a login.
+/// The store does not answer. Every one of these denies a login.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The files of the store cannot be used.
@@ -385,6 +387,16 @@ pub enum StoreError {
         /// How many the registry knows of.
         known: usize,
     },
+    /// The account belongs to another person than the one who has its name now.
+    #[error("the account belongs to uid {recorded}, and {user} is uid {now} now")]
+    UidChanged {
+        /// The name of both.
+        user: UserName,
+        /// The uid that is written down in the account.
+        recorded: Uid,
+        /// The uid that the name stands for now.
+        now: Uid,
+    },
     /// The registry of physical tokens cannot answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -417,6 +429,7 @@ impl StoreError {
             | Self::BadIdentity(_)
             | Self::Entropy(_)
             | Self::Clock(_) => Reason::StoreUnavailable,
+            Self::UidChanged { .. } => Reason::UidChanged,
             Self::Registry(error) => error.reason(),
         }
     }
@@ -449,6 +462,10 @@ impl StoreError {
                 "mount it (see: findmnt -T {}); if this state belongs to this host now: twofactor state adopt",
                 state.display()
             ),
+            Self::UidChanged { user, .. } => {
+                let user = shell::quoted(user.as_str());
+                format!("the same person: twofactor state adopt-uids {user}; another person: twofactor reset {user}")
+            }
             Self::BadIdentity(_) => "restore it, or run: twofactor state adopt".to_owned(),
             Self::Entropy(_) => "is /dev/urandom there?".to_owned(),
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),

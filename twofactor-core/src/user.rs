@@ -88,6 +88,12 @@ impl fmt::Display for Person {
     }
 }
 
+/// A user for the stories of all modules.
+#[cfg(test)]
+pub(crate) fn person(name: &str, uid: u32) -> Person {
+    Person { name: UserName(name.to_owned()), uid: Uid(uid) }
+}
+
 /// Knows which users exist and how their names are spelled.
 pub trait UserDatabase {
     /// The user called `typed`, with name and id from one and the same entry, or `None` when there is no such user.

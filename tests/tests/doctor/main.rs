@@ -148,6 +148,7 @@ fn run_commands(host: &Host, report: &Value) {
         let command = match command {
             enroll if enroll.starts_with("twofactor enroll ") => format!("{enroll} --no-confirm"),
             reset if reset.starts_with("twofactor reset ") => format!("{reset} --yes"),
+            adopt if adopt.starts_with("twofactor state adopt") => format!("{adopt} --yes"),
             service if service.starts_with("twofactor service ") => format!("{service} --yes"),
             other => other.to_owned(),
         };

@@ -40,6 +40,30 @@ fn a_token_has_no_user_any_more() {
     finds(&["orphaned-token"], make, ByItsCommands);
 }
 
+#[test]
+fn a_name_was_given_to_another_person() {
+    let make = |host: &Host| {
+        host.user_with_app("bob");
+        host.give_name_to_another("bob", 4444);
+    };
+    finds(&["uid-changed"], make, ByItsCommands);
+    let reset = |host: &Host| {
+        host.succeed("twofactor", ["reset", "bob", "--yes"]);
+        host.enroll("bob", &[]);
+    };
+    finds(&["uid-changed"], make, ByHand(&reset));
+}
+
+#[test]
+fn a_token_is_another_persons() {
+    let make = |host: &Host| {
+        host.add_user("bob");
+        import(host, "bob");
+        host.give_name_to_another("bob", 4444);
+    };
+    finds(&["uid-changed"], make, ByItsCommands);
+}
+
 fn import(host: &Host, owner: &str) {
     let file = host.place("tokens.csv");
     fs::write(&file, "serial,secret\n10000001,JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n").unwrap();

@@ -85,6 +85,19 @@ fn somebody_without_a_second_factor_is_auth_err_where_one_is_required() {
 }
 
 #[test]
+fn an_account_of_another_uid_is_auth_err_and_not_counted() {
+    private_host(|host| {
+        let alice = host.user_with_fob("alice");
+        host.give_name_to_another("alice", 4444);
+        let outcome = host.login("alice").rhost("192.0.2.7").typing(alice.next_code());
+        assert_eq!(outcome.code(), ReturnCode::AUTH_ERR);
+        assert_asked_once(&outcome);
+        host.assert_logged(&["denied user=alice service=test rhost=192.0.2.7 reason=uid-changed"]);
+        assert_eq!(host.failures("alice"), 0);
+    });
+}
+
+#[test]
 fn an_unconfirmed_secret_is_auth_err() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");

@@ -61,6 +61,10 @@ fn an_address_is_taken_from_every_guess_and_from_nothing_else() {
             host.login("alice").typing(alice.wrong_code());
             // Pressed Enter.
             login("alice", "192.0.2.105", "");
+            // Has the name of somebody who has left.
+            let carol = host.user_with_app("carol");
+            host.give_name_to_another("carol", 4444);
+            login("carol", "192.0.2.106", &carol.code());
             // Hung up.
             host.login("alice").rhost("192.0.2.104").answering(&[twofactor_tests::pam::Answer::Fail]);
             for _ in 0..6 {
@@ -68,9 +72,16 @@ fn an_address_is_taken_from_every_guess_and_from_nothing_else() {
             }
             rsyslogd.settle();
             let log = fs::read_to_string("/var/log/auth.log").unwrap();
-            for reason in
-                ["wrong-code", "throttled", "unknown-user", "replayed", "not-enrolled", "conversation", "no-answer"]
-            {
+            for reason in [
+                "wrong-code",
+                "throttled",
+                "unknown-user",
+                "replayed",
+                "not-enrolled",
+                "conversation",
+                "no-answer",
+                "uid-changed",
+            ] {
                 assert!(log.contains(&format!("reason={reason}")), "the test wants {reason}:\n{log}");
             }
             let mut expected = vec!["192.0.2.1", "2001:db8::2", "192.0.2.3"];

@@ -4,11 +4,12 @@ use clap::{Args, Subcommand};
 
 use super::PAGE;
 
-/// Say which state belongs to this host
+/// Say which state belongs to this host, and its accounts to whom
 #[derive(Debug, Subcommand)]
 #[command(help_template = PAGE, before_help = "The state has a random identity, which state.id beside the configuration names. Logins use no other state: one that is not mounted is never taken for an empty one.")]
 pub(crate) enum State {
     Adopt(Adopt),
+    AdoptUids(AdoptUids),
     Mark(Mark),
 }
 
@@ -16,6 +17,21 @@ pub(crate) enum State {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "For the state of a clone, an image or a moved disk, and after /etc was restored. Says what is there before it asks.")]
 pub(crate) struct Adopt {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Make accounts belong to the uids that their users have now
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "An account remembers its user's uid, and opens nothing for another person who gets the name. This is for users who are the same and have other uids, as after a renumbering. Shows every change before it asks. For another person: twofactor reset USER.")]
+pub(crate) struct AdoptUids {
+    /// These users (default: all whom the host knows)
+    #[arg(value_name = "USER")]
+    pub(crate) users: Vec<String>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -42,7 +42,9 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
 
 /// Enrolls a user, and says what its reader has to write down.
 pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result<ShownOnce, Failure> {
-    let user = host::known_user(&arguments.user)?;
+    let person = host::known_person(&arguments.user)?;
+    let user = person.name.clone();
+    host.accounts.check_owner(&person)?;
     let status = host.accounts.status(&user, host.config.window, host.config.throttle, host.now()?)?;
     refuse_conflicts(&user, status.as_ref(), arguments)?;
 
@@ -62,7 +64,7 @@ pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result
         Format::Text => Value::Null,
     };
     let existing = if arguments.replace { Existing::Replace } else { Existing::Keep };
-    host.accounts.enroll(&user, app, codes.as_deref(), existing)?;
+    host.accounts.enroll(&person, app, codes.as_deref(), existing)?;
     if let Some(file) = file {
         file.keep();
     }

@@ -24,7 +24,7 @@ use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
 use twofactor_core::store::files::Status;
 use twofactor_core::store::{Presence, Store as _, StoreError};
 use twofactor_core::throttle::Source;
-use twofactor_core::user::{SystemUsers, UserName};
+use twofactor_core::user::{Person, SystemUsers};
 
 use crate::args;
 use crate::error::Failure;
@@ -97,7 +97,7 @@ struct Explanation {
     stack: Stack,
     arguments: Arguments,
     config: PathBuf,
-    identified: Result<UserName, Unidentified>,
+    identified: Result<Person, Unidentified>,
     passed: Vec<(usize, Mismatch)>,
     by: By,
     /// As the rule has it.
@@ -112,6 +112,8 @@ struct Explanation {
     of_program: Option<(checkup::Id, String)>,
     tries: u8,
     credentials: Vec<Credential>,
+    /// Why the account is another person's.
+    another: Option<StoreError>,
     delayed_until: Option<UnixTime>,
     /// With a right code, or having set up a second factor.
     right: Ending,
@@ -231,6 +233,7 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         course,
         delayed_until: known.delayed_until,
         credentials: known.credentials.unwrap_or_default(),
+        another: known.another,
         right,
         without,
     })
@@ -242,19 +245,23 @@ struct Known {
     credentials: Result<Vec<Credential>, Reason>,
     /// Why more may be there than is known.
     problem: Option<Reason>,
+    /// Why the account is another person's.
+    another: Option<StoreError>,
     /// Until when an attempt from here is refused unseen.
     delayed_until: Option<UnixTime>,
 }
 
 impl Known {
-    fn of(user: Option<&UserName>, source: &Source, factors: Factors, host: &Host, now: UnixTime) -> Self {
-        let Some(user) = user else {
-            return Self { credentials: Err(Reason::UnknownUser), problem: None, delayed_until: None };
+    fn of(person: Option<&Person>, source: &Source, factors: Factors, host: &Host, now: UnixTime) -> Self {
+        let Some(person) = person else {
+            return Self { credentials: Err(Reason::UnknownUser), problem: None, another: None, delayed_until: None };
         };
+        let user = &person.name;
         let delayed = host.accounts.blocked_until(user, source, host.config.throttle, now);
         let mut known = Self {
             credentials: Err(Reason::NotEnrolled),
             problem: None,
+            another: None,
             delayed_until: delayed.as_ref().ok().copied().flatten(),
         };
         // A login does not take a missing folder for absence, as the tool does elsewhere.
@@ -262,6 +269,10 @@ impl Known {
             Ok(Presence::Absent(_)) => return known,
             Ok(Presence::Enrolled) => {}
             Err(error) => return Self { credentials: Err(error.reason()), ..known },
+        }
+        // What cannot be read is met again.
+        if let Err(error @ StoreError::UidChanged { .. }) = host.accounts.check_owner(person) {
+            return Self { credentials: Err(error.reason()), another: Some(error), ..known };
         }
         match host.accounts.status(user, host.config.window, host.config.throttle, now) {
             Ok(Some(status)) => {
@@ -301,7 +312,7 @@ fn credentials(status: &Status, factors: Factors) -> Vec<Credential> {
 /// How the login ends with a right code, and with neither phone nor token at hand.
 fn endings(
     course: &Result<Course, StoreError>,
-    identified: &Result<UserName, Unidentified>,
+    identified: &Result<Person, Unidentified>,
     known: &Known,
     host: &Host,
     tries: u8,

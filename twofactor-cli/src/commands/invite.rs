@@ -20,8 +20,10 @@ pub(crate) fn run(arguments: &Invite, host: &Host, output: &Output) -> Result<()
 }
 
 fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failure> {
-    let user = host::known_user(&arguments.user)?;
-    match host.accounts.prospect(&user) {
+    let person = host::known_person(&arguments.user)?;
+    let user = person.name.clone();
+    host.accounts.check_owner(&person)?;
+    match host.accounts.prospect(&person) {
         Ok(Prospect::Enrolled) => return Err(Failure::NeedsNoInvitation(user)),
         Ok(Prospect::New(_) | Prospect::Waiting(_)) => {}
         Err(error) => return Err(error.into()),
@@ -29,7 +31,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
     let now = host.now()?;
     warn_when_useless(&user, host, now);
     let until = now.after(arguments.valid);
-    let code = host.accounts.invite(&user, until).map_err(|superseded| failure(superseded, &user))?;
+    let code = host.accounts.invite(&person, until).map_err(|superseded| failure(superseded, &user))?;
     let shown = match output.format() {
         Format::Json => output::must_show_json(&json!({
             "user": user.as_str(),

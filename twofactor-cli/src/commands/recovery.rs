@@ -14,6 +14,7 @@ use crate::output::{self, Format, Output, Stream};
 
 pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<(), Failure> {
     let user = host.account_holder(&arguments.user)?;
+    host.check_owner(&user)?;
     let count = arguments.count.map_or(host.config.enrollment.recovery_codes, usize::from);
     let codes = enrollment::recovery_codes(count).map_err(Failure::Entropy)?;
     if !host.accounts.replace_recovery(&user, &codes)? {

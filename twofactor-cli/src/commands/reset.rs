@@ -27,6 +27,9 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
         return Err(nothing_to_reset(user, host));
     }
     let tokens = tokens_that_stay(&user, host);
+    if let (false, Err(failure)) = (tokens.is_empty(), host.check_owner(&user)) {
+        output::warning(&format!("{failure}: logins are refused while these tokens stay assigned"));
+    }
     let kept = matches!(reset, Reset::Confirmations).then_some("secret");
     journal::write(journal::about(Event::Reset, &user).with_some("kept", kept));
     Ok(output.done(

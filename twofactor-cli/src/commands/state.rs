@@ -1,4 +1,6 @@
-//! `twofactor state`: which state belongs to this host.
+//! `twofactor state`: which state belongs to this host, and its accounts to whom.
+
+mod uids;
 
 use std::fmt::Write as _;
 
@@ -18,6 +20,7 @@ use crate::terminal::{self, Yes};
 pub(crate) fn run(arguments: &State, host: &Host, output: &Output) -> Result<(), Failure> {
     match arguments {
         State::Adopt(arguments) => adopt(arguments, host, output),
+        State::AdoptUids(arguments) => uids::run(arguments, host, output),
         State::Mark(_) => mark(host, output),
     }
 }

@@ -12,7 +12,7 @@ use twofactor_core::user::UserName;
 use crate::args;
 use crate::commands::{described, period, token};
 use crate::error::Failure;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::output::{self, Output, Stream};
 
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
 
 /// A user who is enrolled, or invited to enroll.
 enum Standing {
-    Enrolled(Status),
+    Enrolled(Box<Status>),
     Invited(Newcomer),
 }
 
@@ -66,7 +66,7 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
     }
     for user in users {
         let status = host.status(&user);
-        add(user, status.map(|status| Some(Standing::Enrolled(status))));
+        add(user, status.map(|status| Some(Standing::Enrolled(Box::new(status)))));
     }
     accounts.sort_by(|(one, _), (other, _)| one.cmp(other));
     let all = accounts.len() + broken;
@@ -92,7 +92,7 @@ fn table(accounts: &[(UserName, Standing)], now: UnixTime, columns: Option<usize
             let tokens: Vec<String> = tokens.chain(status.invited_until.map(invited)).collect();
             let last = status.last_accepted.as_ref().map_or_else(never, |last| last.at.to_string());
             let wrong_codes = wrong_codes(status.failures, status.blocked_until, now);
-            [user.to_string(), tokens.join(", "), status.recovery_left.to_string(), wrong_codes, last]
+            [name(user, status), tokens.join(", "), status.recovery_left.to_string(), wrong_codes, last]
         }
         Standing::Invited(newcomer) => {
             let wrong_codes = wrong_codes(newcomer.failures, newcomer.blocked_until, now);
@@ -101,6 +101,14 @@ fn table(accounts: &[(UserName, Standing)], now: UnixTime, columns: Option<usize
     };
     let header = ["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"];
     output::table(header, accounts.iter().map(row), columns)
+}
+
+/// `bob`, or `bob (another uid)` where the account is not that of the user who has the name now.
+fn name(user: &UserName, status: &Status) -> String {
+    match host::another_person(user, status.uid) {
+        Some(_) => format!("{user} (another uid)"),
+        None => user.to_string(),
+    }
 }
 
 fn app(app: &AppStatus) -> String {
@@ -135,6 +143,13 @@ fn wrong_codes(failures: u32, blocked_until: Option<UnixTime>, now: UnixTime) ->
 
 fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
     let mut text = format!("User:            {user}\n");
+    let _ = match (host::another_person(user, status.uid), status.uid) {
+        (Some(another), _) => {
+            writeln!(text, "Uid:             every login is refused: {another}\n                 {}", another.hint())
+        }
+        (None, Some(uid)) => writeln!(text, "Uid:             {uid}"),
+        (None, None) => writeln!(text, "Uid:             not known before the next accepted login"),
+    };
     for app in &status.apps {
         let _ = writeln!(text, "Token:           {}, {}", app.label, app.serial);
         let _ = writeln!(text, "                 {}", described(app.parameters));
@@ -201,6 +216,8 @@ fn as_json(user: &UserName, status: &Status) -> Value {
     let last = status.last_accepted.as_ref();
     json!({
         "user": user.as_str(),
+        "uid": status.uid.map(|uid| uid.0),
+        "uid_now": host::uid_now(user).map(|uid| uid.0),
         "tokens": tokens,
         "tokens_problem": status.tokens_problem.as_ref().map(ToString::to_string),
         "recovery_codes": status.recovery_left,

@@ -64,6 +64,7 @@ pub(super) fn as_json(view: &TokenView) -> Value {
         "serial": token.serial.as_str(),
         "state": view.stage.word(),
         "user": token.owner.as_ref().map(UserName::as_str),
+        "uid": view.owner_uid.map(|uid| uid.0),
         "series": token.series,
         "type": token.parameters.kind.name(),
         "algorithm": token.parameters.algorithm.to_string(),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use twofactor_core::account::{Judgement, NearMiss, Proof};
 use twofactor_core::answer::Answer;
 use twofactor_core::reason::Reason;
+use twofactor_core::store::StoreError;
 use twofactor_core::user::UserName;
 use zeroize::Zeroizing;
 
@@ -22,6 +23,9 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
             other => other.into(),
         })?,
     };
+    if let Err(failure) = host.check_owner(&user) {
+        return refuse_another(user, failure, output);
+    }
     let answer = Answer::parse(&typed);
     let judgement = host.accounts.verify(&user, answer, host.config.window, host.now()?)?;
     let Some(judgement) = judgement else {
@@ -43,6 +47,18 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
     let (refusal, reason) = refusal;
     output.report_json(|| json!({ "user": user.as_str(), "accepted": false, "reason": reason.word() }))?;
     Err(Failure::CodeRefused { user, refusal })
+}
+
+/// A code of an account that is another person's opens nothing, whatever it is.
+fn refuse_another(user: UserName, failure: Failure, output: &Output) -> Result<(), Failure> {
+    match failure {
+        Failure::Store(StoreError::UidChanged { recorded, now, .. }) => {
+            let reason = Reason::UidChanged.word();
+            output.report_json(|| json!({ "user": user.as_str(), "accepted": false, "reason": reason }))?;
+            Err(Failure::CodeRefused { user, refusal: Refusal::AnotherPerson { recorded, now } })
+        }
+        other => Err(other),
+    }
 }
 
 /// A code that is right at another time than now.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use twofactor_core::lifecycle::Stage;
 use twofactor_core::token::{Label, Serial};
-use twofactor_core::user::UserName;
+use twofactor_core::user::{Uid, UserName};
 
 use super::quoted;
 
@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
     Replayed,
     #[error("it is right, but no code ever confirmed this secret (not-confirmed)")]
     NotConfirmed,
+    #[error("the account belongs to uid {recorded}, and the user is uid {now} now (uid-changed)")]
+    AnotherPerson { recorded: Uid, now: Uid },
     #[error("it is right, but token {serial} is {stage} (token-disabled)")]
     Unusable { serial: Serial, stage: Stage },
     #[error("token {serial} seems to be {} (wrong-code)", in_steps(*steps))]
@@ -50,6 +52,10 @@ impl Refusal {
         match self {
             Self::Wrong => "is the clock of the phone right? see: date -u".to_owned(),
             Self::Replayed => "wait for the next code".to_owned(),
+            Self::AnotherPerson { .. } => {
+                let user = quoted(user.as_str());
+                format!("the same person: twofactor state adopt-uids {user}; another person: twofactor reset {user}")
+            }
             Self::NotConfirmed => {
                 format!("run \"twofactor enroll {}\", it shows the same secret again", quoted(user.as_str()))
             }

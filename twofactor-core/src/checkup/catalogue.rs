@@ -190,9 +190,11 @@ catalogue! {
     SelinuxNoModule "selinux-no-module" Note "sudo and su need the policy module where their domains are confined";
 
     /// An account of somebody who is gone.
-    OrphanedAccount "orphaned-account" Warning "whoever gets that name next gets its second factor too";
+    OrphanedAccount "orphaned-account" Warning "whoever gets that name next is refused, or gets its second factor where no uid is written down yet";
+    /// A name that was given to another person.
+    UidChanged "uid-changed" Problem "every login of the user is refused: the account may be another person's";
     /// A token of somebody who is gone.
-    OrphanedToken "orphaned-token" Warning "whoever gets that name next gets the token too";
+    OrphanedToken "orphaned-token" Warning "whoever gets that name next is refused, or gets the token where no uid is written down yet";
     /// Asked for what they do not have.
     UsersWithoutCredential "users-without-credential" Warning "they are asked for a code, have none, and cannot log in there";
     /// Nobody can mend anything.

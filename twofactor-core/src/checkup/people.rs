@@ -22,12 +22,23 @@ pub struct Person {
     pub name: UserName,
     /// What he may do once he is in.
     pub role: Role,
-    /// What he can prove himself with; `None` when that is not known.
-    pub has: Option<Factors>,
+    /// What he can prove himself with.
+    pub has: Has,
     /// Whether a password could let him in.
     pub password: Password,
     /// Whether he may log in at all.
     pub account: Account,
+}
+
+/// What somebody can prove himself with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Has {
+    /// With codes of these kinds, or of none.
+    Factors(Factors),
+    /// With nothing: the account under this name is another uid's, so whoever is asked is refused.
+    AnothersAccount,
+    /// That is not known.
+    Unknown,
 }
 
 /// Whether somebody may log in at all.
@@ -147,12 +158,18 @@ fn prospect(
     users: &dyn UserDatabase,
     now: UnixTime,
 ) -> Result<Prospect, LookupError> {
-    let Some(has) = person.has else { return Ok(Prospect::Well) };
     let ruling = ruling(config, person, service, users, now);
-    let counts = has.common(ruling.factors) != Factors::NONE;
+    let counts = match person.has {
+        Has::Factors(has) => has.common(ruling.factors) != Factors::NONE,
+        Has::AnothersAccount => false,
+        Has::Unknown => return Ok(Prospect::Well),
+    };
     match (ruling.decision, ruling.grace, ruling.by) {
         (_, _, By::Doubt(Candidates { why: Doubt::Failed(error), .. })) => Err(error),
         _ if counts => Ok(Prospect::Well),
+        (Decision::AskTheEnrolled(_) | Decision::AskOrEnroll(_), ..) if person.has == Has::AnothersAccount => {
+            Ok(Prospect::Stranded)
+        }
         (Decision::Ask, ..) => Ok(Prospect::Stranded),
         (_, Some((until, level)), By::Rule(line)) if until <= now.after(SOON) => {
             Ok(Prospect::Soon(format!("{line}: \"{level}\" until {until}")))
@@ -164,9 +181,12 @@ fn prospect(
 /// Whether somebody who has passed the first factor of a service certainly gets past our line, with what he has or can set up
 /// there. Recovery codes are no way in to build on: they run out.
 pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn UserDatabase, now: UnixTime) -> bool {
-    let Some(has) = person.has else { return false };
-    let has = Factors { recovery: false, ..has };
     let ruling = ruling(config, person, service, users, now);
+    let has = match person.has {
+        Has::Factors(has) => Factors { recovery: false, ..has },
+        Has::AnothersAccount => return matches!(ruling.decision, Decision::Waive(_)),
+        Has::Unknown => return false,
+    };
     let counts = has.common(ruling.factors) != Factors::NONE;
     match ruling.decision {
         Decision::Waive(_) => true,
@@ -217,7 +237,9 @@ fn of_stranded<'p>(
     let is_boss = |person: &&Person| person.role == Role::Administrator;
     let all_bosses = stranded.iter().filter(|person| is_boss(person)).count()
         == those_who_try.iter().filter(|person| is_boss(person)).count();
-    let (bosses, others) = stranded.into_iter().partition::<Vec<_>, _>(|person| all_bosses && is_boss(person));
+    let (bosses, mut others) = stranded.into_iter().partition::<Vec<_>, _>(|person| all_bosses && is_boss(person));
+    // Their accounts are findings of their own.
+    others.retain(|person| person.has != Has::AnothersAccount);
     let no_boss = "no administrator is enrolled who could log in there".to_owned();
     let asked = "it asks for a second factor, and not enrolled".to_owned();
     let services = || vec![service.name.as_str()];
@@ -287,7 +309,7 @@ mod tests {
         Person {
             name: UserName::new(name).unwrap(),
             role,
-            has: Some(has),
+            has: Has::Factors(has),
             password: Password::Perhaps,
             account: Account::Open,
         }
@@ -338,7 +360,7 @@ mod tests {
         };
         let without = |name: &str| person(name, Role::User, Factors::NONE);
         let locked = Person { password: Password::Locked, ..without("key") };
-        let unknown = Person { has: None, ..without("damaged") };
+        let unknown = Person { has: Has::Unknown, ..without("damaged") };
         let people = [person("alice", Role::User, APP), without("bob"), without("root"), locked, unknown];
         assert_eq!(refused("", &people, &service("login")), ["bob", "root"]);
         assert_eq!(refused("", &people, &Guarded { null_ok: NullOk::Yes, ..service("login") }), [""; 0]);
@@ -347,6 +369,22 @@ mod tests {
         assert_eq!(refused(&until("2027-01-21"), &people, &service("login")), [""; 0]);
         assert_eq!(refused(&until("2027-01-20"), &people, &service("login")), ["bob", "root"]);
         assert_eq!(refused(&until("2027-01-21"), &people, &service("sudo")), ["bob", "root"]);
+    }
+
+    #[test]
+    fn who_has_the_name_of_another_persons_account_gets_in_only_where_nothing_is_asked() {
+        let now = UnixTime::from_rfc3339("2027-01-20T00:00:00Z").unwrap();
+        let bob = [Person { has: Has::AnothersAccount, ..person("bob", Role::Administrator, APP) }];
+        for (level, is_refused) in [("required", true), ("enroll", true), ("optional", true), ("off", false)] {
+            let text = format!("[default]\nsecond_factor = \"{level}\"\n");
+            let config = Config::parse(&text).unwrap();
+            let refused = refused(&config, &bob, &service("sshd"), &SystemUsers, now).unwrap();
+            assert_eq!(refused.len(), usize::from(is_refused), "{level}");
+            assert_eq!(gets_in(&config, &bob[0], &service("sshd"), &SystemUsers, now), !is_refused, "{level}");
+        }
+        assert_eq!(ids("", &bob), [Id::NoAdministrator]);
+        let with_another = [bob[0].clone(), person("alice", Role::Administrator, APP)];
+        assert_eq!(ids("", &with_another), [], "the account is a finding of its own");
     }
 
     #[test]
@@ -369,7 +407,7 @@ mod tests {
         assert_eq!(found("", &[locked], std::slice::from_ref(&key_and_code)).len(), 1);
         let expired = Person { account: Account::Expired, ..person("alice", Role::Administrator, Factors::NONE) };
         assert_eq!(found("", &[expired], std::slice::from_ref(&key_and_code)), []);
-        let unknown = Person { has: None, ..person("alice", Role::Administrator, APP) };
+        let unknown = Person { has: Has::Unknown, ..person("alice", Role::Administrator, APP) };
         assert_eq!(ids("", &[unknown]), [], "what is not known is not said");
     }
 

@@ -67,6 +67,14 @@ pub fn of_store(error: &StoreError) -> Finding {
                           restore the registry from a backup, or forget the account and enroll the user again";
             Finding::consider(Id::LostTokens, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
         }
+        StoreError::UidChanged { user, .. } => {
+            let name = quoted(user.as_str());
+            let advice = format!(
+                "for another person, forget the account: twofactor reset {name}. After a renumbering of all users: twofactor \
+                 state adopt-uids. For the same person"
+            );
+            Finding::consider(Id::UidChanged, what, advice, format!("twofactor state adopt-uids {name}"))
+        }
         StoreError::Clock(_) => Finding::run(Id::ClockWrong, what, "timedatectl set-ntp true"),
     }
 }

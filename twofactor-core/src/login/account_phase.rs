@@ -21,7 +21,7 @@ use crate::recovery::RecoveryCode;
 use crate::shell;
 use crate::store::{Pending, Presence, Superseded, What};
 use crate::user::expiry::Expired;
-use crate::user::{LookupError, UserName};
+use crate::user::{LookupError, Person, UserName};
 
 use super::first_time::NOT_SET_UP;
 use super::{Conversation, Denial, Login, Process, Request, Unfinished, Unidentified, World};
@@ -67,7 +67,7 @@ pub fn finish(
         return AccountVerdict::NothingToDo;
     };
     // The application may have changed its mind about who logs in, or nobody can tell any more.
-    if !identified.as_ref().is_ok_and(|user| user == unfinished.user()) {
+    if !identified.as_ref().is_ok_and(|person| person == unfinished.user()) {
         let problem = "the user is not the one of the authentication";
         return AccountVerdict::Refused(login.denied(&Denial::explained(
             Reason::Conversation,
@@ -75,14 +75,15 @@ pub fn finish(
             "log in again",
         )));
     }
-    let allowed =
-        login.is_open(unfinished.user(), accounts).and_then(|()| login.may_still_enroll(&unfinished, &identified));
+    let allowed = login
+        .is_open(&unfinished.user().name, accounts)
+        .and_then(|()| login.may_still_enroll(&unfinished, &identified));
     let stored = allowed.and_then(|()| {
         let pending = match unfinished {
             Unfinished::Confirmed(pending) => pending,
             Unfinished::Kept { token, invitation, .. } => {
                 let pending = login.once_more(token, invitation, &identified)?;
-                login.is_open(&pending.user, accounts)?;
+                login.is_open(&pending.user.name, accounts)?;
                 pending
             }
         };
@@ -121,7 +122,7 @@ impl Login<'_> {
     fn may_still_enroll(
         &mut self,
         unfinished: &Unfinished,
-        identified: &Result<UserName, Unidentified>,
+        identified: &Result<Person, Unidentified>,
     ) -> Result<(), Denial> {
         let ruling = self.rule(identified);
         self.factors = ruling.factors;
@@ -148,7 +149,7 @@ impl Login<'_> {
             What::Token(_) => Event::Registered,
         };
         let news = News::of(&pending.what);
-        let user = pending.user.clone();
+        let user = pending.user.name.clone();
         if let Err(error) = self.world.newcomers.store_pending(pending, self.world.config.window) {
             self.tell_unless_silent(NOT_SET_UP);
             return Err(error.into());
@@ -181,8 +182,9 @@ impl Login<'_> {
     }
 
     /// What a user should know in time. Whatever cannot be found out now is not worth refusing a login for.
-    fn notices(&mut self, identified: &Result<UserName, Unidentified>) {
-        let Ok(user) = identified else { return };
+    fn notices(&mut self, identified: &Result<Person, Unidentified>) {
+        let Ok(person) = identified else { return };
+        let user = &person.name;
         if self.request.silent {
             return;
         }
@@ -196,7 +198,7 @@ impl Login<'_> {
             let text = format!("A second factor is required from {day}. Before that day, {how}");
             self.conversation.tell(&text);
         }
-        if let Ok(Some(left)) = self.world.store.recovery_left(user)
+        if let Ok(Some(left)) = self.world.store.recovery_left(person)
             && left <= FEW_RECOVERY_CODES
         {
             let text = match left {

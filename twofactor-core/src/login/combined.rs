@@ -7,7 +7,7 @@ use crate::policy::Waived;
 use crate::recovery::{self, RecoveryCode};
 use crate::store::Stripping;
 use crate::throttle::Source;
-use crate::user::UserName;
+use crate::user::Person;
 
 use super::course::COMBINED_PROMPT;
 use super::{Login, Unidentified, Verdict};
@@ -53,15 +53,15 @@ impl Login<'_> {
     /// No code is needed where password and code come in one answer, and may be there all the same: the program has asked for
     /// it. A right code is burned and the password handed on; anything else is handed on as it is, so that whatever goes
     /// wrong here refuses nobody by itself.
-    pub(super) fn waived_combined(&mut self, waived: Waived, identified: &Result<UserName, Unidentified>) -> Verdict {
+    pub(super) fn waived_combined(&mut self, waived: Waived, identified: &Result<Person, Unidentified>) -> Verdict {
         let reply = match self.conversation.ask_password(COMBINED_PROMPT) {
             Ok(reply) => reply,
             Err(error) => return Verdict::Denied(self.denied(&error.into())),
         };
-        let Ok(user) = identified else { return self.waived(waived, None) };
+        let Ok(person) = identified else { return self.waived(waived, None) };
         let readings = CombinedReadings::of(&reply, &self.code_lengths(identified));
         let source = Source::from_rhost(self.request.rhost.as_deref());
-        let stripped = self.world.store.strip(user, &self.attempt(&readings.answers, &source));
+        let stripped = self.world.store.strip(person, &self.attempt(&readings.answers, &source));
         match stripped {
             Ok(Stripping::Burned { reading, factor }) => {
                 if let Err(error) = self.conversation.set_password(readings.password(&reply, Some(reading))) {

@@ -13,7 +13,7 @@ use crate::memory::{Place, Recall};
 use crate::policy::{self, Decision, MayEnroll, NullOk, Ruling, Waived};
 use crate::rule::{Factors, Facts};
 use crate::store::{Presence, Prospect, Remembered, StoreError};
-use crate::user::{LookupError, UserDatabase, UserName};
+use crate::user::{LookupError, Person, UserDatabase};
 
 use super::World;
 
@@ -42,10 +42,10 @@ pub enum Unidentified {
     Failed(LookupError),
 }
 
-/// Finds the canonical name of who typed `typed`.
-pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<UserName, Unidentified> {
-    match users.canonical(typed) {
-        Ok(Some(user)) => Ok(user),
+/// Finds the canonical name of who typed `typed`, and the uid that it stands for now.
+pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<Person, Unidentified> {
+    match users.person(typed) {
+        Ok(Some(person)) => Ok(person),
         Ok(None) => Err(Unidentified::Unknown),
         Err(error) => Err(Unidentified::Failed(error)),
     }
@@ -57,9 +57,9 @@ pub fn judge(
     null_ok: NullOk,
     facts: &Facts<'_>,
     typed: &str,
-    identified: &Result<UserName, Unidentified>,
+    identified: &Result<Person, Unidentified>,
 ) -> Ruling {
-    let facts = Facts { user: identified.as_ref().ok(), ..*facts };
+    let facts = Facts { user: identified.as_ref().ok().map(|person| &person.name), ..*facts };
     // Without a clock every rule has lapsed: what is not known for certain is asked.
     let now = world.clock.now().unwrap_or(UnixTime::from_seconds(u64::MAX));
     let asks_who = world.config.rules.iter().any(|rule| rule.conditions.are_about_people());
@@ -95,14 +95,15 @@ impl Course {
         factors: Factors,
         remember: Duration,
         facts: &Facts<'_>,
-        identified: &Result<UserName, Unidentified>,
+        identified: &Result<Person, Unidentified>,
         world: &World<'_>,
     ) -> Result<Self, StoreError> {
         let combined = world.config.prompt.combined.contains(facts.service);
         let offer = if combined { None } else { Offering::of(world.config, factors, world.process) };
         match (decision, identified, offer) {
             (Decision::Waive(waived), ..) => return Ok(Self::Waived(waived)),
-            (Decision::AskOrEnroll(leave), Ok(user), Some(offer)) => match (world.newcomers.prospect(user)?, offer) {
+            (Decision::AskOrEnroll(leave), Ok(person), Some(offer)) => match (world.newcomers.prospect(person)?, offer)
+            {
                 (Prospect::Enrolled, _) | (Prospect::Waiting(_), Offering::Token) => {}
                 // Whoever has a secret registers no token: the sysadmin gives him one.
                 (kept @ Prospect::Waiting(_), _) => {
@@ -113,7 +114,7 @@ impl Course {
             (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown), Some(offer)) => {
                 return Ok(Self::enroll(leave, None, offer, facts.service, world));
             }
-            (Decision::AskTheEnrolled(optional), Ok(user), _) => match world.store.presence(user)? {
+            (Decision::AskTheEnrolled(optional), Ok(person), _) => match world.store.presence(&person.name)? {
                 Presence::Absent(proof) => return Ok(Self::Waived(optional.waive(proof))),
                 Presence::Enrolled => {}
             },
@@ -242,7 +243,7 @@ fn remembered(
     remember: Duration,
     factors: Factors,
     facts: &Facts<'_>,
-    identified: &Result<UserName, Unidentified>,
+    identified: &Result<Person, Unidentified>,
     world: &World<'_>,
 ) -> Option<Remembered> {
     let (place, longest) = memory(remember, facts)?;

@@ -8,7 +8,7 @@ use crate::clock::ClockError;
 use crate::programs;
 use crate::reason::Reason;
 use crate::store::StoreError;
-use crate::user::UserName;
+use crate::user::Person;
 
 /// Why a try failed, with what the log should say beside the reason.
 pub(super) struct Denial {
@@ -41,7 +41,7 @@ impl Denial {
     }
 
     /// sshd puts its dummy password in the place of whatever a user typed whom it will not let in anyway.
-    pub(super) fn dummy_password(identified: &Result<UserName, Unidentified>) -> Self {
+    pub(super) fn dummy_password(identified: &Result<Person, Unidentified>) -> Self {
         match identified {
             Err(identification) => identification.into(),
             Ok(_) => {

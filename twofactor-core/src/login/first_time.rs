@@ -28,7 +28,7 @@ use crate::shell;
 use crate::store::{NotRegistered, Origin, Pending, Prospect, What};
 use crate::throttle::Source;
 use crate::token::{Label, Serial, Token};
-use crate::user::UserName;
+use crate::user::{Person, UserName};
 
 use super::course::{
     CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Obstacle, Offering, Process,
@@ -77,7 +77,7 @@ impl Login<'_> {
         _leave: MayEnroll,
         prospect: Option<Prospect>,
         offering: Offering,
-        identified: &Result<UserName, Unidentified>,
+        identified: &Result<Person, Unidentified>,
     ) -> Result<Unfinished, Denial> {
         let invitation = self.ask_invitation(identified)?;
         if let (Some(Prospect::Waiting(token)), Ok(user)) = (prospect, identified) {
@@ -110,7 +110,7 @@ impl Login<'_> {
         &mut self,
         token: Token,
         invitation: Option<Invitation>,
-        identified: &Result<UserName, Unidentified>,
+        identified: &Result<Person, Unidentified>,
     ) -> Result<Pending, Denial> {
         let user = identified.as_ref().map_err(Denial::from)?.clone();
         drop(self.conversation.ask_openly(ONCE_MORE_PROMPT)?);
@@ -144,7 +144,7 @@ impl Login<'_> {
     }
 
     /// The invitation code, where one is needed.
-    fn ask_invitation(&mut self, identified: &Result<UserName, Unidentified>) -> Result<Option<Invitation>, Denial> {
+    fn ask_invitation(&mut self, identified: &Result<Person, Unidentified>) -> Result<Option<Invitation>, Denial> {
         if self.world.config.enrollment.invitation == InvitationRule::None {
             return Ok(None);
         }
@@ -162,7 +162,7 @@ impl Login<'_> {
             Ok(invitation) => Ok(Some(invitation)),
             Err(reason) => {
                 let hint = reason == Reason::InvitationWrong;
-                let new = || format!("a new one: twofactor invite {}", shell::quoted(user.as_str()));
+                let new = || format!("a new one: twofactor invite {}", shell::quoted(user.name.as_str()));
                 Err(Denial { hint: hint.then(new), ..Denial::of(reason) })
             }
         }
@@ -192,7 +192,7 @@ impl Login<'_> {
         &mut self,
         mut proposal: Proposal,
         offering: Offering,
-        identified: &Result<UserName, Unidentified>,
+        identified: &Result<Person, Unidentified>,
     ) -> Result<What, Denial> {
         let mut text = picture(&proposal, offering, Glyphs::HalfBlocks);
         let (mut tries, mut drawings) = (TRIES, MOST_DRAWINGS);
@@ -261,7 +261,7 @@ impl Login<'_> {
     }
 
     /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.
-    fn register(&mut self, identified: &Result<UserName, Unidentified>) -> Result<What, Denial> {
+    fn register(&mut self, identified: &Result<Person, Unidentified>) -> Result<What, Denial> {
         let serial = self.conversation.ask_openly(SERIAL_PROMPT)?;
         let first = self.conversation.ask(FIRST_CODE_PROMPT)?;
         self.refuse_passwords(&first, identified)?;

@@ -15,8 +15,9 @@ use crate::store::{Prospect, StoreError};
 use crate::token::Label;
 use crate::trusted::Owner;
 use crate::user::expiry::Expired;
-use crate::user::{Doubt, LookupError, Person, Uid};
+use crate::user::{Doubt, LookupError, Person, Uid, person};
 
+mod another_person;
 mod combined;
 mod first_time;
 
@@ -93,14 +94,17 @@ impl Audit for Lines {
 }
 
 /// alice and bob exist, under any capitals; the database fails for mallory.
-struct People;
+struct People {
+    /// The uid that the name alice stands for.
+    alice: Uid,
+}
 
 impl UserDatabase for People {
     fn person(&self, typed: &str) -> Result<Option<Person>, LookupError> {
         match typed.to_ascii_lowercase().as_str() {
             "mallory" => Err(LookupError("connection refused".to_owned())),
             known @ ("alice" | "bob") => {
-                let uid = if known == "alice" { Uid(1001) } else { Uid(1002) };
+                let uid = if known == "alice" { self.alice } else { Uid(1002) };
                 Ok(Some(Person { name: UserName::new(known).unwrap(), uid }))
             }
             _ => Ok(None),
@@ -161,6 +165,7 @@ struct Host {
     clock: HandSet,
     config: Config,
     accounts: Closed,
+    people: People,
     process: Process,
     secret_code: Box<dyn Fn(i64) -> String>,
     recovery: String,
@@ -184,11 +189,12 @@ impl Host {
         });
         let codes = enrollment::recovery_codes(1).unwrap();
         let recovery = codes[0].expose_grouped().to_string();
-        let alice = UserName::new("alice").unwrap();
+        let alice = person("alice", 1001);
         store.enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep).unwrap();
         let config = Config::default();
         let accounts = Closed(None);
-        Self { directory, store, clock, config, accounts, process: Process::Roots, secret_code, recovery }
+        let people = People { alice: Uid(1001) };
+        Self { directory, store, clock, config, accounts, people, process: Process::Roots, secret_code, recovery }
     }
 
     fn at_level(level: Level) -> Self {
@@ -263,7 +269,7 @@ impl Host {
 
     /// The account phase of bob's login through `service`, which `unfinished` was left to.
     fn finishes(&self, unfinished: Option<Unfinished>, quiet: Quiet, acts: Vec<Act>) -> Outcome<AccountVerdict> {
-        let user = unfinished.as_ref().map_or("bob", |unfinished| unfinished.user().as_str()).to_owned();
+        let user = unfinished.as_ref().map_or("bob", |unfinished| unfinished.user().name.as_str()).to_owned();
         let request = Request {
             user,
             service: "sshd".to_owned(),
@@ -286,7 +292,7 @@ impl Host {
     ) -> Outcome<V> {
         let world = World {
             config: &self.config,
-            users: &People,
+            users: &self.people,
             store: &self.store,
             newcomers: &self.store,
             services: &WellSetUp,
@@ -728,7 +734,7 @@ fn what_was_taken_from_a_user_or_does_not_count_is_remembered_no_longer() {
         let rule = "[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\n";
         Host::with_rules(&format!("{rule}factors = [{factors}]\n")).config
     };
-    let alice = UserName::new("alice").unwrap();
+    let alice = person("alice", 1001);
     let host = Host { config: rules("\"app\", \"recovery\""), ..Host::new() };
     assert!(host.types("alice", &host.code()).is_accepted());
     assert!(host.login("alice", vec![]).is_waived());
@@ -742,7 +748,7 @@ fn what_was_taken_from_a_user_or_does_not_count_is_remembered_no_longer() {
     let recovery = host.recovery.clone();
     assert!(host.types("alice", &recovery).is_accepted());
     assert!(host.login("alice", vec![]).is_waived());
-    host.store.replace_recovery(&alice, &enrollment::recovery_codes(1).unwrap()).unwrap();
+    host.store.replace_recovery(&alice.name, &enrollment::recovery_codes(1).unwrap()).unwrap();
     assert_eq!(
         host.types("alice", &host.wrong("alice")).denial(),
         Reason::WrongCode,

@@ -11,6 +11,7 @@ mod decoy;
 mod first_time;
 mod identity;
 mod inspection;
+mod ownership;
 mod repair;
 mod secret_file;
 mod sharing;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub use administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Status};
 pub use identity::{Identity, Marking, Sighting, marker_beside};
 pub use inspection::{Flaw, Inspection};
+pub use ownership::{Adoption, Belongs};
 pub use repair::{Repair, Repairs};
 pub use sharing::Sharer;
 pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
@@ -44,7 +46,7 @@ use crate::store::files::slots::Slots;
 use crate::store::registry;
 use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, StoreError, Stripping};
 use crate::trusted::{self, FileError, Folder, InPlace, Owner};
-use crate::user::UserName;
+use crate::user::{Person, UserName};
 
 const USERS: &str = "users";
 const SECRET: &str = "secret.toml";
@@ -159,34 +161,39 @@ impl Store for Files {
         Ok(lengths)
     }
 
-    fn recovery_left(&self, user: &UserName) -> Result<Option<usize>, StoreError> {
-        let Some(account) = self.unlocked(user)? else { return Ok(None) };
+    fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {
+        let Some(account) = self.unlocked(&person.name)? else { return Ok(None) };
         let Some(credentials) = account.credentials()?.filter(|credentials| !credentials.recovery.is_empty()) else {
             return Ok(None);
         };
-        Ok(Some(credentials.recovery_left(&account.state()?)))
+        let state = account.state()?;
+        Ok(state.may_be_of(person.uid).then(|| credentials.recovery_left(&state)))
     }
 
     fn remembers(
         &self,
-        user: &UserName,
+        person: &Person,
         like: &Recall<'_>,
         factors: Factors,
     ) -> Result<Option<Remembered>, StoreError> {
-        let Some(account) = self.unlocked(user)? else { return Ok(None) };
-        let belongings = self.belongings(user, Some(&account))?;
+        let Some(account) = self.unlocked(&person.name)? else { return Ok(None) };
+        let belongings = self.belongings(&person.name, Some(&account))?;
         if belongings.is_nothing() {
             return Ok(None);
         }
         let wallet = belongings.wallet(factors);
         let state = account.state()?;
+        if !state.may_be_of(person.uid) {
+            return Ok(None);
+        }
         // After the state was read: a process that is stopped between the two sees it end sooner, and not later.
         let now = self.clock.now()?;
         let covered = state.seen_at(now).memories.cover(like, now, |opener| wallet.still_opens(opener));
         Ok(covered.then_some(Remembered(())))
     }
 
-    fn redeem(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
+    fn redeem(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
+        let user = &person.name;
         let account = self.locked(user)?;
         // After the lock was taken: whoever takes a token away waits for this login, or it sees that.
         let belongings = self.belongings(user, account.as_ref())?;
@@ -199,7 +206,7 @@ impl Store for Files {
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
         let Belongings { credentials, held, problem } = belongings;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
-        let judged = Judged { user, wallet: &wallet, attempt, now: self.clock.now()? };
+        let judged = Judged { person, wallet: &wallet, attempt, now: self.clock.now()? };
         account.redeem(&judged, problem, |state| self.check_held(user, state, &held))
     }
 
@@ -207,14 +214,15 @@ impl Store for Files {
         self.work_for_nobody(attempt);
     }
 
-    fn strip(&self, user: &UserName, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
+    fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
+        let user = &person.name;
         let Some(account) = self.locked(user)? else { return Ok(Stripping::Nothing) };
         let Belongings { credentials, held, problem } = self.belongings(user, Some(&account))?;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
         if credentials.is_none() && held.is_empty() {
             return Ok(Stripping::Nothing);
         }
-        let judged = Judged { user, wallet: &wallet, attempt, now: self.clock.now()? };
+        let judged = Judged { person, wallet: &wallet, attempt, now: self.clock.now()? };
         match (account.strip(&judged)?, problem) {
             (burned @ Stripping::Burned { .. }, _) => Ok(burned),
             (other, None) => Ok(other),
@@ -240,7 +248,7 @@ impl Wallet<'_> {
 
 /// An attempt under the lock, with all it is judged by.
 struct Judged<'a> {
-    user: &'a UserName,
+    person: &'a Person,
     wallet: &'a Wallet<'a>,
     attempt: &'a Attempt<'a>,
     /// Read under the lock.
@@ -250,9 +258,10 @@ struct Judged<'a> {
 impl Locked {
     /// Burns a right code of an answer to which none is needed.
     fn strip(&self, judged: &Judged<'_>) -> Result<Stripping, StoreError> {
-        let Judged { wallet, attempt, now, .. } = *judged;
+        let Judged { person, wallet, attempt, now } = *judged;
         let mut file = self.state_file()?;
         let before = file.read_at(now)?.recognizing(wallet.tokens());
+        ownership::must_be_of(&before, person)?;
         if before.stripping.blocked_until(attempt.source, attempt.limits, now).is_some() {
             return Ok(Stripping::Throttled);
         }
@@ -287,7 +296,8 @@ impl Locked {
         problem: Option<StoreError>,
         complete: impl FnOnce(&State) -> Result<(), StoreError>,
     ) -> Result<Redemption, StoreError> {
-        let Judged { user, wallet, attempt, now } = *judged;
+        let Judged { person, wallet, attempt, now } = *judged;
+        let user = &person.name;
         let mut file = self.state_file()?;
         let mut before = file.read_at(now)?.recognizing(wallet.tokens());
         let problem = problem.or_else(|| complete(&before).err());
@@ -296,6 +306,10 @@ impl Locked {
             before.tidy(wallet);
         }
 
+        if let Err(uid_changed) = ownership::must_be_of(&before, person) {
+            decoy::in_vain(&mut file, judged, &before);
+            return Err(uid_changed);
+        }
         if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
             decoy::in_vain(&mut file, judged, &before);
             return Ok(Redemption::refused(Reason::Throttled));
@@ -373,8 +387,9 @@ impl Belongings {
 
 /// The state after an accepted login, and what opened it. The charge of this attempt is not in it: a right code is no guess.
 fn accepted(before: State, uses: Uses, proof: Proof, judged: &Judged<'_>) -> (State, Factor) {
-    let Judged { wallet, attempt, now, .. } = *judged;
+    let Judged { person, wallet, attempt, now } = *judged;
     let mut state = before.after(uses);
+    state.uid = Some(person.uid);
     state.throttle.accept(attempt.source);
     let opener = proof.opener();
     let factor = factor_of(proof, wallet, &state);

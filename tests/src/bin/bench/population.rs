@@ -15,10 +15,10 @@ use twofactor_core::clock::{SystemClock, UnixTime};
 use twofactor_core::otp::{Parameters, Progress};
 use twofactor_core::recovery::RecoveryCode;
 use twofactor_core::secret::Secret;
-use twofactor_core::store::files::{Existing, Files, PATIENCE};
+use twofactor_core::store::files::{Existing, Files, PATIENCE, Reset};
 use twofactor_core::token::{Label, Serial, Token};
 use twofactor_core::trusted::Owner;
-use twofactor_core::user::UserName;
+use twofactor_core::user::{Person, Uid, UserName};
 use twofactor_tests::oathtool::{self, Authenticator, Kind};
 use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
@@ -212,7 +212,8 @@ struct Template {
 fn template_account(state: &Path) -> Template {
     make_folder(state);
     let store = Files::new(state, Owner::ROOT, PATIENCE, SystemClock);
-    let user = UserName::new("template").expect("a user name");
+    let name = UserName::new("template").expect("a user name");
+    let person = Person { name, uid: Uid(u32::MAX - 1) };
     let secret = Secret::generate(20).expect("random bytes");
     let base32 = secret.expose_base32().to_string();
     let serial = Serial::generate().expect("random bytes");
@@ -225,11 +226,13 @@ fn template_account(state: &Path) -> Template {
         start: Progress::default(),
     };
     let recovery: Vec<RecoveryCode> = (0..10).map(|_| RecoveryCode::generate().expect("random bytes")).collect();
-    store.enroll(&user, App::vouched_for(token), Some(&recovery), Existing::Keep).expect("an account");
+    store.enroll(&person, App::vouched_for(token), Some(&recovery), Existing::Keep).expect("an account");
     let folder = state.join("users/template");
-    let entries = fs::read_dir(&folder).expect("the account's folder").flatten();
-    let files = entries.map(|entry| (entry.file_name(), fs::read_to_string(entry.path()).expect("a text file")));
-    let files = files.collect();
+    let read = |name: &str| (name.into(), fs::read_to_string(folder.join(name)).expect("a text file"));
+    let secret_file = read("secret.toml");
+    // A state after a reset names no uid, so that it can be everybody's: each learns it at the first login.
+    store.reset(&person.name, Reset::Everything, UnixTime::from_seconds(oathtool::now())).expect("a state");
+    let files = vec![secret_file, read("state")];
     fs::remove_dir_all(folder).expect("the template can be removed");
     Template { files, secret: base32, serial: serial.to_string() }
 }

@@ -11,7 +11,7 @@ use twofactor_tests::private_host::Host;
 const STATE: &str = "/var/lib/twofactor";
 
 /// Commands, each tried on the same state.
-pub(crate) const DEEDS: [&[&str]; 22] = [
+pub(crate) const DEEDS: [&[&str]; 23] = [
     &["enroll", "bob", "--no-confirm", "--qr", "none"],
     &["enroll", "alice", "--no-confirm", "--qr", "none", "--replace"],
     &["reset", "alice", "--yes"],
@@ -31,13 +31,14 @@ pub(crate) const DEEDS: [&[&str]; 22] = [
     &["token", "revoke", "C0000001", "--yes"],
     &["token", "delete", "T0000003", "--yes"],
     &["series", "delete", "spare", "--yes"],
+    &["state", "adopt-uids", "--yes"],
     &["service", "enable", "login", "--yes", "--force"],
     &["service", "enable", "sudo", "--yes", "--force"],
     &["service", "disable", "su", "--yes"],
 ];
 
-/// A host with alice (app, recovery codes, a token), carol (a token), bob (nothing), erin (an invitation) and tokens in the
-/// inventory, one of them disabled. su asks for a code.
+/// A host with alice (app, recovery codes, a token), carol (a token), dave (an app, and another uid than at his
+/// enrollment), bob (nothing), erin (an invitation) and tokens in the inventory, one of them disabled. su asks for a code.
 pub(crate) struct Household {
     /// A code that neither alice's app nor her token shows.
     pub(crate) wrong_code: String,
@@ -61,6 +62,8 @@ impl Household {
         host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
         host.assign_more(&hers, "alice");
         host.user_with("carol", &carols);
+        host.user_with_app("dave");
+        host.renumber("dave", 4444);
         host.add_user("bob");
         host.add_user("erin");
         host.sysadmin(&["invite", "erin"]);

@@ -1,8 +1,9 @@
 //! People: who may log in, who is enrolled, and what is about to go wrong for them.
 
 use twofactor_core::account::{Confirmation, REPEATED};
-use twofactor_core::checkup::people::{Guarded, of_people};
+use twofactor_core::checkup::people::{Guarded, Has, of_people};
 use twofactor_core::checkup::services::lets_in;
+use twofactor_core::checkup::storage::of_store;
 use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::Config;
@@ -52,10 +53,14 @@ fn look_at_accounts(area: &mut Area, accounts: &Files, config: &Config, now: Uni
     for user in users {
         // An account that cannot be read is one of the state's findings.
         let Ok(Some(status)) = accounts.status(&user, config.window, config.throttle, now) else { continue };
-        match SystemUsers.canonical(user.as_str()) {
-            Ok(Some(_)) => {
+        match SystemUsers.person(user.as_str()) {
+            // All else about it is another person's business.
+            Ok(Some(person)) if status.uid.is_some_and(|recorded| recorded != person.uid) => {
+                area.add(accounts.check_owner(&person).err().as_ref().map(of_store));
+            }
+            Ok(Some(person)) => {
                 area.add(of_account(&user, &status));
-                let left = accounts.recovery_left(&user).ok().flatten();
+                let left = accounts.recovery_left(&person).ok().flatten();
                 area.add(left.filter(|left| *left <= FEW_RECOVERY_CODES).map(|left| few_recovery_codes(&user, left)));
             }
             Ok(None) => area.add(of_orphan(&user, &status)),
@@ -134,7 +139,7 @@ fn look_at_people(
     };
     area.looked_at = format!("{} with a login shell, of those that getent lists", counted(people.len(), "user"));
     let unknown: Vec<&str> =
-        people.iter().filter(|person| person.has.is_none()).map(|person| person.name.as_str()).collect();
+        people.iter().filter(|person| person.has == Has::Unknown).map(|person| person.name.as_str()).collect();
     if let Some((first, others)) = unknown.split_first() {
         let others = if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
         area.could_not_check(format!("what {first}{others} could log in with"), "the state cannot be read");

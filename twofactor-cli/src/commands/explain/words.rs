@@ -39,7 +39,10 @@ pub(super) fn as_text(explained: &Explanation) -> String {
         let obstacle = credential.obstacle.map_or_else(String::new, |reason| format!(": no, {}", spoken(reason)));
         page.row("Has", &format!("{}{obstacle}", credential.name));
     }
-    if explained.identified.is_ok() && explained.credentials.is_empty() {
+    if let Some(another) = &explained.another {
+        page.row("Has", &another.to_string());
+        page.row("Has", &another.hint());
+    } else if explained.identified.is_ok() && explained.credentials.is_empty() {
         page.row("Has", "no second factor");
     }
     if let Some(until) = explained.delayed_until {
@@ -53,8 +56,8 @@ pub(super) fn as_text(explained: &Explanation) -> String {
 
 fn who(explained: &Explanation) -> String {
     match &explained.identified {
-        Ok(user) if user.as_str() == explained.typed => user.to_string(),
-        Ok(user) => format!("{user}, typed as {}", printable(&explained.typed, LONGEST)),
+        Ok(person) if person.name.as_str() == explained.typed => person.to_string(),
+        Ok(person) => format!("{person}, typed as {}", printable(&explained.typed, LONGEST)),
         Err(Unidentified::Unknown) => format!("{}, whom this host does not know", printable(&explained.typed, LONGEST)),
         Err(Unidentified::Failed(error)) => format!("{}: {error}", printable(&explained.typed, LONGEST)),
     }
@@ -229,7 +232,7 @@ pub(super) fn as_json(explained: &Explanation) -> Value {
         _ => None,
     };
     json!({
-        "user": explained.identified.as_ref().map_or(explained.typed.as_str(), |user| user.as_str()),
+        "user": explained.identified.as_ref().map_or(explained.typed.as_str(), |person| person.name.as_str()),
         "known": explained.identified.is_ok(),
         "service": explained.service,
         "rhost": explained.rhost,

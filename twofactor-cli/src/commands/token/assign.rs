@@ -10,10 +10,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 use thiserror::Error;
 use twofactor_core::audit::Event;
+use twofactor_core::store::StoreError;
 use twofactor_core::store::files::TokenError;
 use twofactor_core::store::registry::Sharing;
 use twofactor_core::token::Serial;
-use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::user::{Person, SystemUsers, UserDatabase as _};
 
 use crate::args::tokens::{Assign, Unassign};
 use crate::commands::token::{Asking, counted};
@@ -32,20 +33,21 @@ pub(super) fn assign(arguments: &Assign, host: &Host, output: &Output) -> Result
 }
 
 fn assign_one(serial: &Serial, user: &str, sharing: Sharing, host: &Host, output: &Output) -> Result<(), Failure> {
-    let user = host::known_user(user)?;
-    let pairs = [(serial.clone(), user)];
+    let person = host::known_person(user)?;
+    let pairs = [(serial.clone(), person)];
     host.accounts.assign(&pairs, sharing, host.sysadmin()?.by())?;
     note(&pairs);
-    let [(serial, user)] = &pairs;
-    Ok(output.done(|| format!("Token {serial} is assigned to {user}.\n"), || as_json(serial, user))?)
+    let [(serial, person)] = &pairs;
+    Ok(output.done(|| format!("Token {serial} is assigned to {person}.\n"), || as_json(serial, person))?)
 }
 
-fn as_json(serial: &Serial, user: &UserName) -> Value {
-    json!({ "serial": serial.as_str(), "user": user.as_str() })
+fn as_json(serial: &Serial, person: &Person) -> Value {
+    json!({ "serial": serial.as_str(), "user": person.name.as_str() })
 }
 
-fn note(pairs: &[(Serial, UserName)]) {
-    let record = |(serial, user): &(Serial, UserName)| journal::about_token(Event::Assigned, serial).with("user", user);
+fn note(pairs: &[(Serial, Person)]) {
+    let record =
+        |(serial, person): &(Serial, Person)| journal::about_token(Event::Assigned, serial).with("user", person);
     journal::write_all(pairs.iter().map(record));
 }
 
@@ -54,19 +56,19 @@ fn assign_all(path: &Path, sharing: Sharing, host: &Host, output: &Output) -> Re
         io::ErrorKind::InvalidData => Failure::NotText(path.to_owned()),
         _ => Failure::InputFile { path: path.to_owned(), error },
     })?;
-    let List { lines, problems } = List::parse(&text, |name| Ok(SystemUsers.canonical(name)?))?;
+    let List { lines, problems } = List::parse(&text, |name| Ok(SystemUsers.person(name)?))?;
     if !problems.is_empty() {
         return Err(Failure::BadList { path: path.to_owned(), problems });
     }
     if lines.is_empty() {
         return Err(Failure::EmptyList(path.to_owned()));
     }
-    let pairs: Vec<(Serial, UserName)> = lines.iter().map(|line| (line.serial.clone(), line.user.clone())).collect();
+    let pairs: Vec<(Serial, Person)> = lines.iter().map(|line| (line.serial.clone(), line.person.clone())).collect();
     host.accounts.assign(&pairs, sharing, host.sysadmin()?.by()).map_err(|error| at_its_line(error, path, &lines))?;
     note(&pairs);
     Ok(output.done(
         || format!("Assigned {}.\n", counted(pairs.len() as u64, "token")),
-        || pairs.iter().map(|(serial, user)| as_json(serial, user)).collect(),
+        || pairs.iter().map(|(serial, person)| as_json(serial, person)).collect(),
     )?)
 }
 
@@ -92,7 +94,7 @@ struct List {
 struct Line {
     number: usize,
     serial: Serial,
-    user: UserName,
+    person: Person,
 }
 
 /// What is wrong with a line.
@@ -108,9 +110,9 @@ pub(crate) enum LineProblem {
 
 impl List {
     /// Reads lines of `serial,user`. Blank lines, `#` comments, a header and quotes around fields are allowed.
-    fn parse(text: &str, mut look_up: impl FnMut(&str) -> Result<Option<UserName>, Failure>) -> Result<Self, Failure> {
+    fn parse(text: &str, mut look_up: impl FnMut(&str) -> Result<Option<Person>, Failure>) -> Result<Self, Failure> {
         let mut list = Self::default();
-        let mut known: HashMap<&str, Option<UserName>> = HashMap::new();
+        let mut known: HashMap<&str, Option<Person>> = HashMap::new();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let rows = (1..).zip(text.lines().map(str::trim));
         let rows = rows.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -131,7 +133,7 @@ impl List {
                 None => known.entry(user).or_insert(look_up(user)?).clone(),
             };
             match found {
-                Some(user) => list.lines.push(Line { number, serial, user }),
+                Some(person) => list.lines.push(Line { number, serial, person }),
                 None => list.problems.push((number, LineProblem::User(user.to_owned()))),
             }
         }
@@ -161,7 +163,8 @@ fn is_header(serial: &str) -> bool {
 fn at_its_line(error: TokenError, path: &Path, lines: &[Line]) -> Failure {
     let found = match &error {
         TokenError::Twice(serial) => lines.iter().filter(|line| line.serial == *serial).nth(1),
-        TokenError::TooMany(user) => lines.iter().rfind(|line| line.user == *user),
+        TokenError::TooMany(user) => lines.iter().rfind(|line| line.person.name == *user),
+        TokenError::Store(StoreError::UidChanged { user, .. }) => lines.iter().find(|line| line.person.name == *user),
         TokenError::NoToken(serial)
         | TokenError::Owned(serial, _)
         | TokenError::Revoked(serial)
@@ -189,17 +192,23 @@ pub(super) fn unassign(arguments: &Unassign, host: &Host, output: &Output) -> Re
 
 #[cfg(test)]
 mod tests {
+    use twofactor_core::user::{Uid, UserName};
+
     use super::*;
 
+    fn person(name: &str) -> Option<Person> {
+        Some(Person { name: UserName::new(name).ok()?, uid: Uid(1001) })
+    }
+
     fn parse(text: &str) -> List {
-        let look_up = |name: &str| Ok(UserName::new(name).ok().filter(|name| name.as_str() != "nobody-here"));
+        let look_up = |name: &str| Ok(person(name).filter(|person| person.name.as_str() != "nobody-here"));
         List::parse(text, look_up).unwrap()
     }
 
     fn lines(text: &str) -> Vec<(usize, String, String)> {
         let List { lines, problems } = parse(text);
         assert_eq!(problems, [], "{text:?}");
-        lines.into_iter().map(|line| (line.number, line.serial.to_string(), line.user.to_string())).collect()
+        lines.into_iter().map(|line| (line.number, line.serial.to_string(), line.person.to_string())).collect()
     }
 
     #[test]
@@ -232,7 +241,7 @@ mod tests {
         let mut looked_up = 0;
         let list = List::parse("1,alice\n2,alice\n3,alice\n", |name| {
             looked_up += 1;
-            Ok(UserName::new(name).ok())
+            Ok(person(name))
         });
         assert_eq!((list.unwrap().lines.len(), looked_up), (3, 1));
     }

@@ -214,7 +214,7 @@ fn cells(view: &TokenView) -> [String; 6] {
 
 /// The names of JSON, in one line.
 const CSV_HEADER: &str = "serial,state,user,series,type,algorithm,digits,period,drift,near_misses,assigned_at,\
-                          last_accepted,issued,vendor,model,problem\n";
+                          last_accepted,issued,vendor,model,problem,uid\n";
 
 /// RFC 4180, with bare line ends.
 fn csv_row(text: &mut String, view: &TokenView) {

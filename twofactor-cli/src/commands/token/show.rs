@@ -9,7 +9,7 @@ use crate::args::tokens::Show;
 use crate::commands::described;
 use crate::commands::token::{as_json, drift_in_words, known_token};
 use crate::error::{Failure, quoted};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::output::Output;
 
 /// So many right codes outside the window are no accident: the clock is off.
@@ -27,6 +27,10 @@ fn in_words(view: &TokenView) -> String {
     if let Some(owner) = &token.owner {
         let since = token.assigned_at.map_or_else(String::new, |since| format!(", since {since}"));
         let _ = writeln!(text, "User:            {owner}{since}");
+        if let Some(another) = host::another_person(owner, view.owner_uid) {
+            let _ = writeln!(text, "                 every login is refused: {another}");
+            let _ = writeln!(text, "                 {}", another.hint());
+        }
     }
     let _ = writeln!(text, "Parameters:      {}", described(token.parameters));
     for (name, value) in [("Series:", &token.series), ("Vendor:", &token.vendor), ("Model:", &token.model)] {

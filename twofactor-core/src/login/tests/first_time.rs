@@ -38,8 +38,8 @@ fn code_of(secret: &Secret, offset: i64) -> String {
     otp::code_of(secret, Parameters::default(), otp::Step(here))
 }
 
-fn bob() -> UserName {
-    UserName::new("bob").unwrap()
+fn bob() -> Person {
+    person("bob", 1002)
 }
 
 impl Outcome {
@@ -201,7 +201,7 @@ fn with_an_invitation_required_the_right_password_alone_enrolls_nothing() {
     let second = host.login("bob", vec![types(&code), shows(0)]).pending();
     host.store.store_pending(first, Window::default()).unwrap();
     assert!(host.store.store_pending(second, Window::default()).is_err(), "an invitation enrolls once");
-    let alice = UserName::new("alice").unwrap();
+    let alice = person("alice", 1001);
     host.store.invite(&alice, until).unwrap();
     assert!(host.types("alice", &host.code()).is_accepted(), "who is enrolled needs none");
 }
@@ -216,7 +216,7 @@ fn an_invitation_expires_is_replaced_and_can_be_taken_back() {
     assert_eq!(host.login("bob", vec![types(&old)]).denial(), Reason::InvitationWrong);
     let late = host.login_from("bob", "sshd", Some("192.0.2.7"), until, vec![types(&new)]);
     assert_eq!(late.denial(), Reason::InvitationWrong);
-    assert!(host.store.revoke_invitation(&bob()).unwrap());
+    assert!(host.store.revoke_invitation(&bob().name).unwrap());
     assert_eq!(host.login("bob", vec![types(&new)]).denial(), Reason::InvitationWrong);
 }
 
@@ -228,18 +228,18 @@ fn guessing_invitations_is_slowed() {
         host.login("bob", vec![types(&letter.repeat(8))]);
     }
     assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::Throttled);
-    assert_eq!(host.store.unlock(&bob()).unwrap(), Some(5), "a newcomer can be unlocked, too");
+    assert_eq!(host.store.unlock(&bob().name).unwrap(), Some(5), "a newcomer can be unlocked, too");
     assert_eq!(host.login("bob", vec![types("FFFFFFFF")]).denial(), Reason::InvitationWrong);
-    assert_eq!(host.store.unlock(&bob()).unwrap(), Some(1));
-    assert_eq!(host.store.unlock(&bob()).unwrap(), None, "who is not enrolled and has tried nothing");
+    assert_eq!(host.store.unlock(&bob().name).unwrap(), Some(1));
+    assert_eq!(host.store.unlock(&bob().name).unwrap(), None, "who is not enrolled and has tried nothing");
 }
 
 #[test]
 fn a_kept_secret_is_shown_in_the_account_phase_and_its_old_codes_stay_burned() {
     let host = host();
-    let (alice, code) = (UserName::new("alice").unwrap(), host.code());
+    let (alice, code) = (person("alice", 1001), host.code());
     assert!(host.types("alice", &code).is_accepted());
-    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    host.store.reset(&alice.name, Reset::Confirmations, NOW).unwrap();
     let authentication = host.login("alice", vec![]);
     assert!(authentication.told.is_empty(), "behind a wrong password anybody would see it");
     let (again, late) = (authentication.unfinished(), host.login("alice", vec![]).unfinished());
@@ -259,8 +259,8 @@ fn a_kept_secret_is_shown_in_the_account_phase_and_its_old_codes_stay_burned() {
 #[test]
 fn a_kept_secret_is_not_good_again_without_a_code_of_it() {
     let host = host();
-    let alice = UserName::new("alice").unwrap();
-    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    let alice = person("alice", 1001);
+    host.store.reset(&alice.name, Reset::Confirmations, NOW).unwrap();
     let wrong = vec![types(""), misses(0), misses(1), misses(2)];
     let late = vec![types(""), Act::HangsUp];
     let table =
@@ -279,10 +279,10 @@ fn a_kept_secret_is_not_good_again_without_a_code_of_it() {
 fn where_invitations_are_required_a_kept_secret_takes_one_too() {
     let mut host = host();
     host.config.enrollment.invitation = InvitationRule::Required;
-    let alice = UserName::new("alice").unwrap();
+    let alice = person("alice", 1001);
     let invite = || host.store.invite(&alice, NOW.after(Duration::from_hours(1))).unwrap().expose_grouped();
     let early = invite();
-    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    host.store.reset(&alice.name, Reset::Confirmations, NOW).unwrap();
     assert_eq!(host.types("alice", &early).denial(), Reason::InvitationWrong, "reset takes invitations back");
     let invitation = invite();
     let unfinished = host.types("alice", &invitation).unfinished();
@@ -293,10 +293,10 @@ fn where_invitations_are_required_a_kept_secret_takes_one_too() {
 #[test]
 fn a_kept_secret_that_is_reset_meanwhile_does_not_come_back() {
     let host = host();
-    let alice = UserName::new("alice").unwrap();
-    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    let alice = person("alice", 1001);
+    host.store.reset(&alice.name, Reset::Confirmations, NOW).unwrap();
     let unfinished = host.login("alice", vec![]).unfinished();
-    host.store.reset(&alice, Reset::Everything, NOW).unwrap();
+    host.store.reset(&alice.name, Reset::Everything, NOW).unwrap();
     let finished = host.finishes(Some(unfinished), Quiet::No, vec![types(""), shows(0)]);
     assert_eq!(finished.verdict, AccountVerdict::Refused(Reason::NotConfirmed));
     assert!(matches!(host.store.prospect(&alice).unwrap(), Prospect::New(_)));
@@ -407,7 +407,7 @@ fn the_answer_to_the_recovery_codes_decides_nothing_and_neither_does_hanging_up(
         let finished = host.finishes(Some(unfinished), Quiet::No, vec![act]);
         assert_eq!(finished.verdict, AccountVerdict::Stored);
         assert_eq!(host.store.recovery_left(&bob()).unwrap(), Some(10));
-        assert_eq!(host.store.unlock(&bob()).unwrap(), Some(0), "it was no guess");
+        assert_eq!(host.store.unlock(&bob().name).unwrap(), Some(0), "it was no guess");
         assert_eq!(finished.lines[0], "enrolled user=bob service=sshd rhost=192.0.2.7 token=app");
         assert_eq!(finished.lines.len(), if hangs_up { 2 } else { 1 }, "{:?}", finished.lines);
         assert!(!hangs_up || finished.lines[1].contains("twofactor recovery bob"), "{:?}", finished.lines);
@@ -482,7 +482,7 @@ fn a_fob_is_registered_by_serial_and_two_consecutive_codes() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(owners, [(Some(bob()), -4)]);
+    assert_eq!(owners, [(Some(bob().name), -4)]);
     assert_eq!(host.types("bob", &code_of(&secret, -4)).denial(), Reason::Replayed, "both codes are burned");
     assert!(host.types("bob", &code_of(&secret, -3)).is_accepted());
 }
@@ -500,7 +500,7 @@ fn whatever_keeps_a_fob_from_being_registered_looks_the_same_and_counts() {
         assert!(outcome.lines[0].contains(known), "{:?}", outcome.lines);
         assert!(!outcome.lines[0].contains("999"), "what is no serial may be anything: {:?}", outcome.lines);
     }
-    let alice = UserName::new("alice").unwrap();
+    let alice = person("alice", 1001);
     host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, By { who: "root", at: NOW }).unwrap();
     assert_eq!(host.login("bob", registers(&secret, 0, 1)).denial(), Reason::WrongCode, "it is alice's");
     assert_eq!(host.login("bob", registers(&secret, 1, 2)).denial(), Reason::WrongCode);
@@ -512,7 +512,7 @@ fn of_two_who_register_one_fob_one_gets_it() {
     let host = host();
     let secret = with_a_fob(&host);
     let first = host.login("bob", registers(&secret, 0, 1)).pending();
-    let alice = UserName::new("alice").unwrap();
+    let alice = person("alice", 1001);
     host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, By { who: "root", at: NOW }).unwrap();
     assert!(matches!(host.store.store_pending(first, Window::default()), Err(Superseded::TokenTaken)));
 }

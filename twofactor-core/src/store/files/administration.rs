@@ -21,7 +21,7 @@ use crate::store::registry::Reader;
 use crate::throttle::{Limits, Source, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
 use crate::trusted::{FileError, Folder};
-use crate::user::UserName;
+use crate::user::{Person, Uid, UserName};
 
 /// What enrolling does when the user has an app of that label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,8 @@ pub struct Status {
     pub last_accepted: Option<LastAccepted>,
     /// Until when the user may enroll at login with an invitation code.
     pub invited_until: Option<UnixTime>,
+    /// Whose account it is; `None` when that is not written down yet.
+    pub uid: Option<Uid>,
 }
 
 /// A user with an open invitation and neither app nor token.
@@ -120,17 +122,19 @@ impl Files {
     /// `recovery` are new recovery codes; `None` keeps those the account has.
     pub fn enroll(
         &self,
-        user: &UserName,
+        person: &Person,
         app: App,
         recovery: Option<&[RecoveryCode]>,
         existing: Existing,
     ) -> Result<(), EnrollError> {
+        let user = &person.name;
         self.claim()?;
         let account = self.locked_or_new(user)?;
         let held = self.held_by(user)?;
         let credentials = account.credentials()?;
         // It must be there too. A new one would make burned codes good again.
         let mut state = account.state()?;
+        self.check_belongings(&account, &state, person)?;
         let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
         let before = Wallet { credentials: Some(&credentials), held: &held, factors: Factors::ALL };
         state = state.recognizing(before.tokens());
@@ -147,6 +151,7 @@ impl Files {
         }
         state.begin(app.token());
         state.invitation = None;
+        state.uid = Some(person.uid);
         credentials.apps.push(app);
         if let Some(codes) = recovery {
             credentials.replace_recovery(codes);
@@ -198,6 +203,7 @@ impl Files {
             blocked_until: state.throttle.others_blocked_until(limits, now),
             last_accepted: state.last_accepted,
             invited_until: state.invitation.and_then(|invitation| invitation.open_until(now)),
+            uid: state.uid,
         }))
     }
 
@@ -328,25 +334,27 @@ impl Files {
         let enrolled = account.has(SECRET)?;
         match reset {
             Reset::Everything => {
-                let burned = match account.state() {
+                let (burned, uid) = match account.state() {
                     Ok(state) if !enrolled && state.tokens_held <= held.len() => return account.forget_favours(&state),
                     // Under the keys of all secrets, which nobody will know any more.
                     Ok(state) => {
                         let credentials = account.credentials().ok().flatten();
                         let all = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
-                        state.recognizing(all.tokens()).usage
+                        // Tokens that stay are still those of the same person.
+                        let uid = state.uid.filter(|_| !held.is_empty());
+                        (state.recognizing(all.tokens()).usage, uid)
                     }
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
                     Err(
                         StoreError::LostState(_)
                         | StoreError::Corrupt { .. }
                         | StoreError::File(FileError::TooLarge { .. }),
-                    ) => burned_blindly(&held, now),
+                    ) => (burned_blindly(&held, now), None),
                     Err(error) => return Err(error),
                 };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
                 account.folder().remove(SECRET)?;
-                account.write_state(&State { usage: burned, tokens_held: held.len(), ..State::default() })?;
+                account.write_state(&State { usage: burned, tokens_held: held.len(), uid, ..State::default() })?;
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else {

@@ -16,7 +16,7 @@ use crate::store::files::secret_file;
 use crate::store::{Attempt, StoreError};
 use crate::token::{Label, Serial, Token};
 use crate::trusted::Folder;
-use crate::user::UserName;
+use crate::user::{Person, Uid, UserName};
 
 /// The folder of the account that is nobody's, beside that of all users.
 pub(super) const DECOY: &str = "decoy";
@@ -65,7 +65,8 @@ impl Files {
         };
         let wallet = Wallet { credentials: Some(&credentials), held: &[], factors: attempt.factors };
         let nobody = UserName::new(DECOY).map_err(|_| decoy.lost_state())?;
-        in_vain(&mut file, &Judged { user: &nobody, wallet: &wallet, attempt, now }, &before);
+        let nobody = Person { name: nobody, uid: Uid(u32::MAX) };
+        in_vain(&mut file, &Judged { person: &nobody, wallet: &wallet, attempt, now }, &before);
         Ok(())
     }
 }
@@ -116,6 +117,7 @@ mod tests {
     use crate::store::{Redemption, Store as _};
     use crate::throttle::{Limits, Source};
     use crate::trusted::{Owner, private_directory};
+    use crate::user::person;
     use std::fs;
     use std::time::Duration;
 
@@ -139,7 +141,7 @@ mod tests {
             remember: None,
         };
         files.pretend(&attempt);
-        let redemption = files.redeem(&UserName::new("newcomer").unwrap(), &attempt);
+        let redemption = files.redeem(&person("newcomer", 1002), &attempt);
         if directory_of(files).exists() {
             let refused = Redemption::Refused { reason: Reason::NotEnrolled, hint: None };
             assert_eq!(format!("{:?}", redemption.unwrap()), format!("{refused:?}"));
@@ -182,7 +184,7 @@ mod tests {
     fn an_attempt_that_is_refused_unseen_writes_as_much_as_one_that_is_judged() {
         let directory = private_directory();
         let files = files(&directory);
-        let alice = UserName::new("alice").unwrap();
+        let alice = person("alice", 1001);
         let secret = Secret::generate(SECRET_BYTES).unwrap();
         let (serial, label, start) = (Serial::new("app-1").unwrap(), Label::app(), Progress::default());
         let token = Token { serial, label, secret, parameters: Parameters::default(), issued: NOW, start };

@@ -14,16 +14,18 @@ use crate::otp::{self, Code, Parameters, Progress, Reach, Window};
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::secret::{Secret, SecretError};
+use crate::store::files::ownership::must_be_of;
 use crate::store::files::{Belongings, Files, SECRET};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 use crate::store::{
     Absent, Attempt, NotRegistered, Origin, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
 };
 use crate::token::{Serial, Token};
-use crate::user::UserName;
+use crate::user::{Person, UserName};
 
 impl StoreFirst for Files {
-    fn prospect(&self, user: &UserName) -> Result<Prospect, StoreError> {
+    fn prospect(&self, person: &Person) -> Result<Prospect, StoreError> {
+        let user = &person.name;
         let account = self.unlocked(user)?;
         let Belongings { credentials, held, problem } = self.belongings(user, account.as_ref())?;
         problem.map_or(Ok(()), Err)?;
@@ -36,16 +38,22 @@ impl StoreFirst for Files {
             return Ok(Prospect::Enrolled);
         }
         let Some(credentials) = credentials else { return Ok(Prospect::New(Absent(()))) };
+        // A secret that was kept for another person is not shown. Whoever is asked for a code is told no more.
+        if !state.may_be_of(person.uid) {
+            return Ok(Prospect::Enrolled);
+        }
         Ok(waiting(credentials, &state).map_or(Prospect::Enrolled, Prospect::Waiting))
     }
 
     fn check_invitation(
         &self,
-        user: &UserName,
+        person: &Person,
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        self.counted(user, typed.expose(), attempt, Reason::Throttled, |state, now| {
+        // An invitation that another person got under this name admits nobody.
+        let is_bound = |state: &State| state.invitation.is_some();
+        self.counted(person, typed.expose(), attempt, is_bound, Reason::Throttled, |state, now| {
             let invitation = state.invitation.filter(|invitation| invitation.admits(typed, now));
             Ok(invitation.ok_or(Reason::InvitationWrong))
         })
@@ -53,52 +61,63 @@ impl StoreFirst for Files {
 
     fn check_registration(
         &self,
-        user: &UserName,
+        person: &Person,
         serial: &Serial,
         codes: [&Code; 2],
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
         let guess = Zeroizing::new(format!("{serial} {} {}", codes[0].expose(), codes[1].expose()));
-        self.counted(user, &guess, attempt, NotRegistered::Throttled, |_, now| {
-            let state = self.state_folder()?;
-            let listed = self.registry_patience.asking(|patience| {
-                let reader = state.as_ref().map(|state| Reader::for_login(state, patience)).transpose()?.flatten();
-                Ok(reader.map(|reader| reader.token(serial)).transpose()?.flatten())
-            })?;
-            let known = listed.is_some();
-            let free =
-                listed.filter(|listed| listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory);
-            let Some((progress, token)) = free.and_then(|listed| Some((listed.progress, listed.token?))) else {
-                // It takes as long as with a token: time must not tell what lies in the box.
-                if let Ok(decoy) = Secret::from_bytes(Zeroizing::new(vec![0; 20])) {
-                    let (parameters, progress) = (Parameters::default(), Progress::default());
-                    let _ = otp::resynchronize(&decoy, parameters, codes, progress, Reach::Day, now);
-                }
-                return Ok(Err(if known {
-                    NotRegistered::NotFree(serial.clone())
-                } else {
-                    NotRegistered::NoSuchToken
-                }));
-            };
-            // It may have lain in a drawer for years, and nobody's session can be opened with it.
-            let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, Reach::Day, now);
-            let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
-            let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
-            Ok(registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone())))
-        })
+        self.counted(
+            person,
+            &guess,
+            attempt,
+            |_| false,
+            NotRegistered::Throttled,
+            |_, now| {
+                let state = self.state_folder()?;
+                let listed = self.registry_patience.asking(|patience| {
+                    let reader = state.as_ref().map(|state| Reader::for_login(state, patience)).transpose()?.flatten();
+                    Ok(reader.map(|reader| reader.token(serial)).transpose()?.flatten())
+                })?;
+                let known = listed.is_some();
+                let free = listed
+                    .filter(|listed| listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory);
+                let Some((progress, token)) = free.and_then(|listed| Some((listed.progress, listed.token?))) else {
+                    // It takes as long as with a token: time must not tell what lies in the box.
+                    if let Ok(decoy) = Secret::from_bytes(Zeroizing::new(vec![0; 20])) {
+                        let (parameters, progress) = (Parameters::default(), Progress::default());
+                        let _ = otp::resynchronize(&decoy, parameters, codes, progress, Reach::Day, now);
+                    }
+                    return Ok(Err(if known {
+                        NotRegistered::NotFree(serial.clone())
+                    } else {
+                        NotRegistered::NoSuchToken
+                    }));
+                };
+                // It may have lain in a drawer for years, and nobody's session can be opened with it.
+                let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, Reach::Day, now);
+                let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
+                let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
+                Ok(registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone())))
+            },
+        )
     }
 
     fn store_pending(&self, pending: Pending, window: Window) -> Result<(), Superseded> {
         match pending.what {
             What::Token(registration) => self.register(&pending.user, &registration, pending.invitation),
             What::App { app, recovery, secret } => {
-                let account = self.locked_or_new(&pending.user)?;
+                let person = pending.user;
+                let account = self.locked_or_new(&person.name)?;
                 let now = self.clock.now()?;
                 let credentials = account.credentials()?;
-                if !self.held_by(&pending.user)?.is_empty() {
+                if !self.held_by(&person.name)?.is_empty() {
                     return Err(Superseded::Enrolled);
                 }
                 let mut state = account.state()?.seen_at(now);
+                if credentials.is_some() || pending.invitation.is_some() {
+                    must_be_of(&state, &person)?;
+                }
                 let mut credentials = match credentials {
                     None if secret == Origin::New => Credentials::none()?,
                     // The secret that waited must still be the one that was shown.
@@ -114,6 +133,7 @@ impl StoreFirst for Files {
                 spend(&mut state, pending.invitation, now)?;
                 credentials.apps.retain(|waiting| waiting.token().seeds() != app.token().seeds());
                 state.begin(app.token());
+                state.uid = Some(person.uid);
                 credentials.apps.push(app);
                 if !recovery.is_empty() {
                     credentials.replace_recovery(&recovery);
@@ -126,11 +146,14 @@ impl StoreFirst for Files {
 
 impl Files {
     /// Lets a user enroll at the login prompt, once, before `until`. In the place of an earlier invitation.
-    pub fn invite(&self, user: &UserName, until: UnixTime) -> Result<InvitationCode, Superseded> {
+    pub fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded> {
         let code = InvitationCode::generate()?;
         self.claim()?;
-        let account = self.locked_or_new(user)?;
+        let account = self.locked_or_new(&person.name)?;
         let mut state = account.state()?;
+        self.check_belongings(&account, &state, person)?;
+        // An invitation is one person's too.
+        state.uid = Some(person.uid);
         state.invitation = Some(Invitation::of(&code, until)?);
         account.write_state(&state)?;
         Ok(code)
@@ -149,11 +172,11 @@ impl Files {
     /// Gives a token to the user who has shown two codes of it, if nobody has it yet and the user still has nothing.
     fn register(
         &self,
-        user: &UserName,
+        person: &Person,
         registration: &Registration,
         invitation: Option<Invitation>,
     ) -> Result<(), Superseded> {
-        let serial = &registration.serial;
+        let (user, serial) = (&person.name, &registration.serial);
         let state = self.state_folder()?.ok_or(Superseded::TokenTaken)?;
         let mut writer = Writer::open(state, self.patience)?.ok_or(Superseded::TokenTaken)?;
         let by = By { who: user.as_str(), at: self.clock.now()? };
@@ -172,8 +195,12 @@ impl Files {
         }
         let now = self.clock.now()?;
         let before = account.state()?.seen_at(now);
+        if invitation.is_some() {
+            must_be_of(&before, person)?;
+        }
         let mut after = before.clone();
         spend(&mut after, invitation, now)?;
+        after.uid = Some(person.uid);
         edit.assign(&token, user)?;
         edit.resynchronize(&token, registration.progress)?;
         // Before it happens: whoever holds more than the registry knows is refused, and never the other way round.
@@ -186,20 +213,25 @@ impl Files {
         Ok(())
     }
 
-    /// Looks at what somebody offers, as at any prompt: too early? Count it, then look.
+    /// Looks at what somebody offers, as at any prompt: too early? Count it, then look. Refused before where the state is
+    /// bound to another person.
     fn counted<T, E>(
         &self,
-        user: &UserName,
+        person: &Person,
         guess: &str,
         attempt: &Attempt<'_>,
+        is_bound: impl FnOnce(&State) -> bool,
         throttled: E,
         look: impl FnOnce(&State, UnixTime) -> Result<Result<T, E>, StoreError>,
     ) -> Result<Result<T, E>, StoreError> {
-        let account = self.locked_or_new(user)?;
+        let account = self.locked_or_new(&person.name)?;
         account.state()?;
         let mut file = account.state_file()?;
         let now = self.clock.now()?;
         let before = file.read_at(now)?;
+        if is_bound(&before) {
+            must_be_of(&before, person)?;
+        }
         if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
             return Ok(Err(throttled));
         }

@@ -288,7 +288,7 @@ mod tests {
     use crate::store::files::{PATIENCE, Reset};
     use crate::store::{Presence, Prospect, Store as _, StoreFirst as _};
     use crate::trusted::{Owner, private_directory};
-    use crate::user::UserName;
+    use crate::user::{Person, person};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -334,7 +334,7 @@ mod tests {
         }
 
         fn is_refused(&self) -> bool {
-            let presence = self.files().presence(&alice());
+            let presence = self.files().presence(&alice().name);
             let prospect = self.files().prospect(&alice());
             let reasons = [presence.err(), prospect.err()].map(|error| error.map(|error| error.reason().word()));
             match reasons {
@@ -344,13 +344,13 @@ mod tests {
         }
 
         fn is_new(&self) -> bool {
-            matches!(self.files().presence(&alice()), Ok(Presence::Absent(_)))
+            matches!(self.files().presence(&alice().name), Ok(Presence::Absent(_)))
                 && matches!(self.files().prospect(&alice()), Ok(Prospect::New(_)))
         }
     }
 
-    fn alice() -> UserName {
-        UserName::new("alice").unwrap()
+    fn alice() -> Person {
+        person("alice", 1001)
     }
 
     #[test]
@@ -407,7 +407,7 @@ mod tests {
                 let host = Host::new();
                 host.invite().unwrap();
                 damage(&host.0.path().join(place).join(FILE));
-                let presence = host.files().presence(&alice());
+                let presence = host.files().presence(&alice().name);
                 assert!(presence.is_err(), "{name} in {place}: {presence:?}");
                 assert!(host.invite().is_err(), "{name} in {place}");
             }
@@ -492,11 +492,11 @@ mod tests {
         host.invite().unwrap();
         let account = host.state().join("users/alice");
         fs::remove_file(account.join("state")).unwrap();
-        let presence = host.files().presence(&alice());
+        let presence = host.files().presence(&alice().name);
         assert_eq!(presence.unwrap_err().reason().word(), "store-corrupt");
         assert_eq!(host.files().prospect(&alice()).unwrap_err().reason().word(), "store-corrupt");
         assert!(host.invite().is_err(), "nothing begins anew beside what was lost");
-        assert!(host.files().reset(&alice(), Reset::Everything, LATER).unwrap(), "there is a way out");
+        assert!(host.files().reset(&alice().name, Reset::Everything, LATER).unwrap(), "there is a way out");
         assert!(host.is_new());
     }
 }

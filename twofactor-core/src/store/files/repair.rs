@@ -80,7 +80,7 @@ impl Files {
                 if now == before || !is_explained {
                     return Ok(None);
                 }
-                account.write_tokens_held(now)?;
+                account.write_tokens_held(now, None)?;
                 Ok(Some(Repair::TokensHeld { user: user.clone(), before, now }))
             };
             match repaired() {

@@ -12,6 +12,7 @@ use crate::otp::{LARGEST_DRIFT, Progress, Step};
 use crate::recovery::Salt;
 use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::token::Seed;
+use crate::user::Uid;
 
 /// The version of the format this program writes, and the newest it reads.
 const VERSION: u32 = 1;
@@ -27,6 +28,9 @@ pub(super) fn write(state: &State) -> String {
     text.push_str("]\n");
     if state.tokens_held > 0 {
         let _ = writeln!(text, "tokens_held = {}", state.tokens_held);
+    }
+    if let Some(uid) = state.uid {
+        let _ = writeln!(text, "uid = {uid}");
     }
     if let Some(last) = &state.last_accepted {
         let _ =
@@ -129,7 +133,8 @@ fn state(root: Section<'_, '_>) -> State {
     };
     let stripping = root.section("stripping").map(throttle_in).unwrap_or_default();
     let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
-    let mut state = State { used_recovery, throttle, stripping, tokens_held, last_accepted, ..State::default() };
+    let uid = root.integer("uid", 0..=u32::MAX).map(Uid);
+    let mut state = State { used_recovery, throttle, stripping, tokens_held, last_accepted, uid, ..State::default() };
     for section in root.sections("token") {
         match usage(&section) {
             Some((seed, usage)) => {

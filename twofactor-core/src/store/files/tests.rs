@@ -21,8 +21,10 @@ use crate::rule::Factors;
 use crate::secret::Secret;
 use crate::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
 use crate::token::{Label, Seed, Serial, Token};
+use crate::user::{Uid, person};
 
 mod clock;
+mod ownership;
 
 const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 
@@ -43,7 +45,7 @@ struct Fixture {
     directory: tempfile::TempDir,
     store: Files,
     clock: HandSet,
-    alice: UserName,
+    alice: Person,
     secret: Secret,
     parameters: Parameters,
 }
@@ -58,7 +60,7 @@ impl Fixture {
         let owner = Owner(nix::unistd::geteuid().as_raw());
         let clock = HandSet::at(NOW);
         let store = Files::new(directory.path(), owner, Duration::from_secs(10), clock.clone());
-        let alice = UserName::new("alice").unwrap();
+        let alice = person("alice", 1001);
         // The same in every run: no two of the steps these stories tell of share a code.
         let secret = Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();
         let fixture = Self { directory, store, clock, alice, secret, parameters };
@@ -91,7 +93,7 @@ impl Fixture {
     }
 
     fn wrong_codes(&self) -> impl Iterator<Item = String> + use<> {
-        self.store.wrong_codes(&self.alice, NOW)
+        self.store.wrong_codes(&self.alice.name, NOW)
     }
 
     fn redeem(&self, typed: &str, now: UnixTime) -> Result<Redemption, StoreError> {
@@ -128,7 +130,7 @@ impl Fixture {
     }
 
     fn failures(&self) -> u32 {
-        self.store.status(&self.alice, Window::default(), Limits::default(), NOW).unwrap().unwrap().failures
+        self.store.status(&self.alice.name, Window::default(), Limits::default(), NOW).unwrap().unwrap().failures
     }
 }
 
@@ -191,7 +193,7 @@ fn unlocking_forgets_the_failures_and_nothing_else() {
     for guess in fixture.wrong_codes().take(6) {
         let _ = fixture.redeem_from(&guess, "198.51.100.9", NOW).unwrap();
     }
-    assert_eq!(fixture.store.unlock(&fixture.alice).unwrap(), Some(5), "the sixth was refused unseen");
+    assert_eq!(fixture.store.unlock(&fixture.alice.name).unwrap(), Some(5), "the sixth was refused unseen");
     assert_eq!(fixture.failures(), 0);
     assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed, "burned codes stay burned");
 }
@@ -202,7 +204,7 @@ fn drift_is_learned_from_accepted_codes() {
     assert!(fixture.accepts(&fixture.code(2, NOW), NOW));
     let moved = later(600);
     assert!(fixture.accepts(&fixture.code(3, moved), moved), "three steps ahead, one of them learned");
-    let status = fixture.store.status(&fixture.alice, Window::default(), Limits::default(), NOW).unwrap().unwrap();
+    let status = fixture.store.status(&fixture.alice.name, Window::default(), Limits::default(), NOW).unwrap().unwrap();
     assert_eq!(status.apps[0].drift, 2);
     assert_eq!(status.last_accepted.unwrap().at, moved);
 }
@@ -211,7 +213,7 @@ fn drift_is_learned_from_accepted_codes() {
 fn a_recovery_code_opens_one_session() {
     let fixture = Fixture::new();
     let codes = enrollment::recovery_codes(2).unwrap();
-    assert!(fixture.store.replace_recovery(&fixture.alice, &codes).unwrap());
+    assert!(fixture.store.replace_recovery(&fixture.alice.name, &codes).unwrap());
     let shown = codes[0].expose_grouped();
     match fixture.redeem(&shown, NOW).unwrap() {
         Redemption::Redeemed(redeemed) => assert_eq!(redeemed.factor(), &Factor::Recovery { left: 1 }),
@@ -230,7 +232,7 @@ fn the_confirmation_code_of_an_enrollment_is_burned() {
     let proposal = Proposal::with_secret(secret, label, fixture.parameters, "example.org", "alice", NOW).unwrap();
     let code = fixture.code(0, NOW);
     let app = proposal.confirm(Window::default(), &NOW, |_| Ok::<_, ()>(Answer::parse(code.as_bytes()))).unwrap();
-    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
     fixture.store.enroll(&fixture.alice, app, None, Existing::Keep).unwrap();
     assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed);
     assert!(fixture.accepts(&fixture.code(1, NOW), NOW));
@@ -253,10 +255,10 @@ fn an_enrollment_gives_up_after_three_wrong_codes() {
 fn an_unconfirmed_app_opens_nothing_and_its_burned_codes_stay_burned() {
     let fixture = Fixture::new();
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
-    assert!(fixture.store.reset(&fixture.alice, Reset::Confirmations, NOW).unwrap());
+    assert!(fixture.store.reset(&fixture.alice.name, Reset::Confirmations, NOW).unwrap());
     assert_eq!(fixture.refusal(&fixture.code(1, NOW), NOW), Reason::NotConfirmed);
     let label = Label::new("app").unwrap();
-    let token = fixture.store.pending(&fixture.alice, &label).unwrap().unwrap();
+    let token = fixture.store.pending(&fixture.alice.name, &label).unwrap().unwrap();
     assert_eq!(token.secret.expose(), fixture.secret.expose());
     let burned = fixture.code(0, NOW);
     let proposal = Proposal::again(token, "example.org", "alice");
@@ -288,10 +290,10 @@ fn an_app_of_the_same_label_is_only_replaced_on_request() {
 fn absence_is_proved_only_in_a_folder_that_was_opened() {
     let fixture = Fixture::new();
     let bob = UserName::new("bob").unwrap();
-    assert!(matches!(fixture.store.presence(&fixture.alice).unwrap(), Presence::Enrolled));
+    assert!(matches!(fixture.store.presence(&fixture.alice.name).unwrap(), Presence::Enrolled));
     assert!(matches!(fixture.store.presence(&bob).unwrap(), Presence::Absent(_)));
-    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
-    assert!(matches!(fixture.store.presence(&fixture.alice).unwrap(), Presence::Absent(_)));
+    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+    assert!(matches!(fixture.store.presence(&fixture.alice.name).unwrap(), Presence::Absent(_)));
     fs::remove_dir_all(fixture.directory.path().join("users")).unwrap();
     assert!(matches!(fixture.store.presence(&bob).unwrap(), Presence::Absent(_)), "nothing was ever kept here");
     fs::create_dir(fixture.directory.path().join("services")).unwrap();
@@ -338,7 +340,7 @@ fn secrets_without_their_state_open_nothing() {
     let error = fixture.redeem(&fixture.code(0, NOW), NOW).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreCorrupt, "what was burned is not known any more");
     assert!(error.to_string().contains("state is missing"), "{error}");
-    assert!(fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap(), "there is a way out");
+    assert!(fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap(), "there is a way out");
     fixture.enroll("app", &[]);
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
 }
@@ -372,7 +374,7 @@ fn looking_burns_nothing_and_counts_nothing() {
     let fixture = Fixture::new();
     let look = |typed: &str| {
         let answer = Answer::parse(typed.as_bytes());
-        fixture.store.verify(&fixture.alice, answer, Window::default(), NOW).unwrap().unwrap()
+        fixture.store.verify(&fixture.alice.name, answer, Window::default(), NOW).unwrap().unwrap()
     };
     let code = fixture.code(0, NOW);
     for _ in 0..20 {
@@ -387,8 +389,8 @@ fn looking_burns_nothing_and_counts_nothing() {
 fn the_code_that_confirms_a_secret_again_is_burned() {
     let fixture = Fixture::new();
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
-    fixture.store.reset(&fixture.alice, Reset::Confirmations, NOW).unwrap();
-    let token = fixture.store.pending(&fixture.alice, &Label::new("app").unwrap()).unwrap().unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Confirmations, NOW).unwrap();
+    let token = fixture.store.pending(&fixture.alice.name, &Label::new("app").unwrap()).unwrap().unwrap();
     let code = fixture.code(1, NOW);
     let proposal = Proposal::again(token, "example.org", "alice");
     let app = proposal.confirm(Window::default(), &NOW, |_| Ok::<_, ()>(Answer::parse(code.as_bytes()))).unwrap();
@@ -403,8 +405,8 @@ fn what_is_burned_stays_burned_over_the_life_of_a_seed() {
         let fixture = Fixture::with(Parameters { kind, ..Parameters::default() });
         let code = fixture.code(0, NOW);
         assert!(fixture.accepts(&code, NOW));
-        fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
-        assert!(matches!(fixture.store.presence(&fixture.alice).unwrap(), Presence::Absent(_)));
+        fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+        assert!(matches!(fixture.store.presence(&fixture.alice.name).unwrap(), Presence::Absent(_)));
         fixture.enroll("app", &[]);
         assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed, "after a reset");
         let other = Proposal::new(Label::new("app").unwrap(), fixture.parameters, "", "alice", NOW).unwrap();
@@ -419,7 +421,7 @@ fn what_is_burned_stays_burned_over_the_life_of_a_seed() {
 #[test]
 fn a_confirmation_code_stays_burned_when_its_secret_is_enrolled_again() {
     let fixture = Fixture::new();
-    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
     let secret = Secret::from_bytes(Zeroizing::new(fixture.secret.expose().to_vec())).unwrap();
     let label = Label::new("app").unwrap();
     let proposal = Proposal::with_secret(secret, label, fixture.parameters, "example.org", "alice", NOW).unwrap();
@@ -433,13 +435,13 @@ fn a_confirmation_code_stays_burned_when_its_secret_is_enrolled_again() {
 #[test]
 fn a_damaged_state_is_not_enrolled_over_and_reset_is_the_way_out() {
     let fixture = Fixture::new();
-    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
     fs::write(fixture.path("state"), "garbage").unwrap();
     fs::set_permissions(fixture.path("state"), fs::Permissions::from_mode(0o600)).unwrap();
     let app = || Proposal::new(Label::new("app").unwrap(), Parameters::default(), "", "alice", NOW).unwrap().vouch();
     let refused = fixture.store.enroll(&fixture.alice, app(), None, Existing::Keep).unwrap_err();
     assert!(matches!(refused, EnrollError::Store(StoreError::Corrupt { .. })), "{refused}");
-    fixture.store.reset(&fixture.alice, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
     fixture.store.enroll(&fixture.alice, app(), None, Existing::Keep).unwrap();
 }
 
@@ -565,6 +567,7 @@ prop_compose! {
         last_accepted in proptest::option::of((times(), sources(), ".{0,64}")),
         invitation in proptest::option::of((digests(), times())),
         memories in proptest::collection::vec((".{0,20}", any::<IpAddr>(), times(), times(), openers()), 0..4),
+        uid in proptest::option::of(any::<u32>()),
     ) -> State {
         let mut usage: Vec<(Seed, Usage)> = usage
             .into_iter()
@@ -587,6 +590,7 @@ prop_compose! {
                     .map(|(service, address, since, until, opener)| Memory { service, address, since, until, opener })
                     .collect(),
             ),
+            uid: uid.map(Uid),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::store::registry::{
 };
 use crate::token::Serial;
 use crate::trusted::FileError;
-use crate::user::UserName;
+use crate::user::{Person, UserName};
 
 use locks::Locks;
 
@@ -116,13 +116,14 @@ impl Files {
     }
 
     /// Gives tokens to users: all of them or none.
-    pub fn assign(&self, pairs: &[(Serial, UserName)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError> {
+    pub fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError> {
         let Some((first, _)) = pairs.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
         let mut locks = Locks::new();
         let apps = if sharing == Sharing::Refuse { self.app_secrets()? } else { AppSecrets::default() };
-        for (serial, user) in pairs {
+        for (serial, person) in pairs {
+            let user = &person.name;
             let token = present(&edit, serial)?;
             if let Some(owner) = owner_of(&token)? {
                 let twice = pairs.iter().filter(|(other, _)| other == serial).count() > 1;
@@ -144,7 +145,7 @@ impl Files {
                 return Err(TokenError::TooMany(user.clone()));
             }
             if !locks.has(user) {
-                locks.add(user, self.new_owner(user)?);
+                locks.add_receiver(person, self.new_owner(person)?);
             }
             edit.assign(&token, user)?;
         }
@@ -290,10 +291,10 @@ impl Files {
     }
 
     /// Locks a user who is going to own a token, and makes sure that there is a state that can keep how far he takes it. One
-    /// that was lost is not made anew: nobody would know which codes were used.
-    fn new_owner(&self, user: &UserName) -> Result<Locked, StoreError> {
-        let account = self.locked_or_new(user)?;
-        account.state()?;
+    /// that was lost is not made anew: nobody would know which codes were used. Refuses where another person has something under that name.
+    fn new_owner(&self, person: &Person) -> Result<Locked, StoreError> {
+        let account = self.locked_or_new(&person.name)?;
+        self.check_belongings(&account, &account.state()?, person)?;
         Ok(account)
     }
 

@@ -81,7 +81,7 @@ fn whatever_is_judged_by_the_time_has_the_lock_when_the_clock_is_read() {
 
 /// The secret that waits for its confirmation, confirmed by the code of `offset`.
 fn confirmed_again(fixture: &Fixture, offset: i64) -> What {
-    let waiting = fixture.store.pending(&fixture.alice, &Label::new("app").unwrap()).unwrap();
+    let waiting = fixture.store.pending(&fixture.alice.name, &Label::new("app").unwrap()).unwrap();
     let token = waiting.unwrap_or_else(|| {
         let secret = Secret::from_bytes(Zeroizing::new(fixture.secret.expose().to_vec())).unwrap();
         let label = Label::new("app").unwrap();
@@ -97,7 +97,7 @@ fn confirmed_again(fixture: &Fixture, offset: i64) -> What {
 fn a_code_that_has_run_out_before_it_is_stored_confirms_no_secret_that_was_kept() {
     for (seconds, is_stored) in [(0, true), (59, true), (90, false), (19 * 60, false)] {
         let fixture = Fixture::new();
-        fixture.store.reset(&fixture.alice, Reset::Confirmations, NOW).unwrap();
+        fixture.store.reset(&fixture.alice.name, Reset::Confirmations, NOW).unwrap();
         let pending = Pending { user: fixture.alice.clone(), what: confirmed_again(&fixture, 0), invitation: None };
         fixture.clock.set(later(seconds));
         match fixture.store.store_pending(pending, Window::default()) {

@@ -9,27 +9,37 @@ use super::TokenError;
 use crate::account::State;
 use crate::store::StoreError;
 use crate::store::registry::{Edit, RegistryError, Stored};
-use crate::user::UserName;
+use crate::user::{Person, Uid, UserName};
 
 /// Owners who cannot log in while a change is made that concerns them.
-pub(super) struct Locks(BTreeMap<UserName, Locked>);
+pub(super) struct Locks {
+    locked: BTreeMap<UserName, Locked>,
+    /// The uids of those who are given something.
+    receivers: BTreeMap<UserName, Uid>,
+}
 
 impl Locks {
     pub(super) fn new() -> Self {
-        Self(BTreeMap::new())
+        Self { locked: BTreeMap::new(), receivers: BTreeMap::new() }
     }
 
     pub(super) fn add(&mut self, owner: &UserName, lock: Locked) {
-        self.0.insert(owner.clone(), lock);
+        self.locked.insert(owner.clone(), lock);
+    }
+
+    /// Adds a user who is given a token: the state is going to name the uid.
+    pub(super) fn add_receiver(&mut self, person: &Person, lock: Locked) {
+        self.add(&person.name, lock);
+        self.receivers.insert(person.name.clone(), person.uid);
     }
 
     pub(super) fn has(&self, owner: &UserName) -> bool {
-        self.0.contains_key(owner)
+        self.locked.contains_key(owner)
     }
 
     /// The lock of an owner, when it is held.
     pub(super) fn of(&self, owner: &UserName) -> Option<&Locked> {
-        self.0.get(owner)
+        self.locked.get(owner)
     }
 
     /// Makes a change happen that takes tokens away, and then writes down how many everybody holds now. In this order:
@@ -37,8 +47,8 @@ impl Locks {
     pub(super) fn commit(self, edit: Edit<'_>) -> Result<(), TokenError> {
         let held = self.holdings(&edit)?;
         edit.commit()?;
-        for (lock, held) in held {
-            match lock.write_tokens_held(held) {
+        for Holding { lock, held, .. } in held {
+            match lock.write_tokens_held(held, None) {
                 // What is lost or damaged is said at the next login.
                 Ok(_) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -52,8 +62,8 @@ impl Locks {
     pub(super) fn commit_gift(self, edit: Edit<'_>) -> Result<(), StoreError> {
         let mut before = Vec::new();
         let mut happened = Ok(());
-        for (lock, held) in self.holdings(&edit)? {
-            match lock.write_tokens_held(held) {
+        for Holding { lock, held, receiver } in self.holdings(&edit)? {
+            match lock.write_tokens_held(held, receiver) {
                 Ok(had) => before.push((lock, had)),
                 Err(error) => happened = Err(error),
             }
@@ -62,21 +72,25 @@ impl Locks {
         if happened.is_err() {
             for (lock, had) in before {
                 // Should this fail too, the owner is refused until the token is assigned or `reset` makes it up.
-                let _ = lock.write_tokens_held(had);
+                let _ = lock.write_tokens_held(had, None);
             }
         }
         happened
     }
 
     /// How many tokens everybody holds once the change has happened.
-    fn holdings(self, edit: &Edit<'_>) -> Result<Vec<(Locked, usize)>, RegistryError> {
-        self.0.into_iter().map(|(owner, lock)| Ok((lock, edit.held(&owner)?))).collect()
+    fn holdings(self, edit: &Edit<'_>) -> Result<Vec<Holding>, RegistryError> {
+        let Self { locked, receivers } = self;
+        let holding = |(owner, lock): (UserName, Locked)| {
+            Ok(Holding { lock, held: edit.held(&owner)?, receiver: receivers.get(&owner).copied() })
+        };
+        locked.into_iter().map(holding).collect()
     }
 
     /// The owner's near misses with a token are explained. That they go on being counted should this fail harms nobody.
     pub(super) fn forgive_near_misses(self, token: &Stored) {
         let Some(seeds) = token.seeds() else { return };
-        for lock in self.0.into_values() {
+        for lock in self.locked.into_values() {
             if let Ok(mut state) = lock.state() {
                 state.forgive_near_misses(seeds);
                 let _ = lock.write_state(&state);
@@ -85,9 +99,21 @@ impl Locks {
     }
 }
 
+/// How many tokens an owner holds once the change has happened.
+struct Holding {
+    lock: Locked,
+    held: usize,
+    /// The owner's uid, where a token is given.
+    receiver: Option<Uid>,
+}
+
 impl Locked {
-    /// Writes down how many tokens the user holds. Gives how many that were before.
-    pub(in crate::store::files) fn write_tokens_held(&self, held: usize) -> Result<usize, StoreError> {
+    /// Writes down how many tokens the user holds, and the uid of one who is given some. Gives how many that were before.
+    pub(in crate::store::files) fn write_tokens_held(
+        &self,
+        held: usize,
+        receiver: Option<Uid>,
+    ) -> Result<usize, StoreError> {
         let mut state = self.state()?;
         let before = state.tokens_held;
         if before != held {
@@ -95,7 +121,8 @@ impl Locked {
                 // What was taken away and comes back one day spares nobody a code.
                 state.memories.clear();
             }
-            self.overwrite_state(&State { tokens_held: held, ..state })?;
+            let uid = receiver.or(state.uid);
+            self.overwrite_state(&State { tokens_held: held, uid, ..state })?;
         }
         Ok(before)
     }

@@ -1,14 +1,14 @@
 //! Looking at physical tokens: what the registry and the owners' states know of them together. Changes nothing.
 
 use super::super::Files;
-use crate::account::{FirstUse, Usage};
+use crate::account::{FirstUse, State, Usage};
 use crate::clock::UnixTime;
 use crate::lifecycle::{Owned, Stage, Status};
 use crate::otp::{self, Code, Match, Progress, Window};
 use crate::store::StoreError;
 use crate::store::registry::{Filter, History, Listed, Ownership, Reader, RegistryError, SeriesSummary};
 use crate::token::Serial;
-use crate::user::UserName;
+use crate::user::{Uid, UserName};
 
 /// A token, as far as the registry and its owner's state know it together.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct TokenView {
     pub last_accepted: Option<UnixTime>,
     /// Right codes outside the window since then.
     pub near_misses: u32,
+    /// The uid that the owner's account belongs to, where that is written down.
+    pub owner_uid: Option<Uid>,
     /// Why its owner's state is not known. No login is possible with it until that is mended.
     pub problem: Option<StoreError>,
 }
@@ -180,10 +182,11 @@ impl Files {
     }
 
     fn view(&self, listed: Listed) -> TokenView {
-        let (usage, problem) = match self.usage_of(&listed) {
-            Ok(usage) => (usage, None),
-            Err(error) => (Usage::default(), Some(error)),
+        let (known, problem) = match self.owners_state(&listed) {
+            Ok(known) => (known, None),
+            Err(error) => (State::default(), Some(error)),
         };
+        let usage = usage_in(&known, &listed);
         let owned = match &listed.owner {
             None => Owned::No,
             // Resynchronizing may have written down more than the last login.
@@ -193,20 +196,25 @@ impl Files {
         let drift = listed.progress.latest(usage.progress).drift;
         let stage = listed.status.stage(owned);
         let (last_accepted, near_misses) = (usage.last_accepted, usage.near_misses);
-        TokenView { listed, stage, drift, last_accepted, near_misses, problem }
+        TokenView { listed, stage, drift, last_accepted, near_misses, owner_uid: known.uid, problem }
     }
 
-    /// What the owner's state knows about a token.
-    fn usage_of(&self, listed: &Listed) -> Result<Usage, StoreError> {
-        let (Some(owner), Some(token)) = (&listed.owner, &listed.token) else { return Ok(Usage::default()) };
+    /// The state of a token's owner; an empty one where nobody can use it.
+    fn owners_state(&self, listed: &Listed) -> Result<State, StoreError> {
+        let (Some(owner), Some(_)) = (&listed.owner, &listed.token) else { return Ok(State::default()) };
         let account = self.unlocked(owner)?;
         let lost = || StoreError::LostState(self.path_of_state(owner));
-        Ok(account.ok_or_else(lost)?.state()?.usage_of(token.seeds()))
+        account.ok_or_else(lost)?.state()
     }
 
     fn progress_of(&self, listed: &Listed) -> Result<Progress, StoreError> {
-        Ok(listed.progress.latest(self.usage_of(listed)?.progress))
+        Ok(listed.progress.latest(usage_in(&self.owners_state(listed)?, listed).progress))
     }
+}
+
+/// What the owner's state knows about a token.
+fn usage_in(state: &State, listed: &Listed) -> Usage {
+    listed.token.as_ref().map(|token| state.usage_of(token.seeds())).unwrap_or_default()
 }
 
 /// Why a walk over the tokens ended early.

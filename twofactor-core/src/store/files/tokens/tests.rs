@@ -24,6 +24,9 @@ use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::throttle::{Limits, Source};
 use crate::token::Label;
 use crate::trusted::{self, Owner};
+use crate::user::Uid;
+
+mod another_person;
 
 mod keys;
 mod sharing;
@@ -49,6 +52,11 @@ fn serial(text: &str) -> Serial {
 
 fn user(name: &str) -> UserName {
     UserName::new(name).unwrap()
+}
+
+/// Everybody has a uid of his own.
+fn person(name: &str) -> Person {
+    Person { name: user(name), uid: Uid(name.bytes().map(u32::from).sum()) }
 }
 
 fn code(text: &str) -> Code {
@@ -118,14 +126,14 @@ impl Fixture {
     }
 
     fn assign(&self, name: &str, owner: &str) {
-        self.store.assign(&[(serial(name), user(owner))], Sharing::Refuse, by(NOW)).unwrap();
+        self.store.assign(&[(serial(name), person(owner))], Sharing::Refuse, by(NOW)).unwrap();
     }
 
     fn enroll(&self, owner: &str, secret: Secret) {
         let label = Label::new("phone").unwrap();
         let proposal = Proposal::with_secret(secret, label, totp(), "example.org", owner, NOW).unwrap();
         let app: App = proposal.vouch();
-        self.store.enroll(&user(owner), app, None, Existing::Keep).unwrap();
+        self.store.enroll(&person(owner), app, None, Existing::Keep).unwrap();
     }
 
     fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
@@ -148,7 +156,7 @@ impl Fixture {
             remember: None,
         };
         self.clock.set(now);
-        self.store.redeem(&user(owner), &attempt)
+        self.store.redeem(&person(owner), &attempt)
     }
 
     fn refusal(&self, owner: &str, digits: &str, now: UnixTime) -> Reason {
@@ -526,7 +534,7 @@ fn a_revoked_token_loses_its_secret_for_good() {
     assert!((view.stage, view.listed.owner, view.listed.token.is_none()) == (Stage::Revoked, None, true));
     let enabled = fixture.store.change(&[serial(FOB)], Change::Enable, LastCredential::Take, by(NOW));
     assert!(matches!(enabled, Err(TokenError::Revoked(_))));
-    let assigned = fixture.store.assign(&[(serial(FOB), user("bob"))], Sharing::Refuse, by(NOW));
+    let assigned = fixture.store.assign(&[(serial(FOB), person("bob"))], Sharing::Refuse, by(NOW));
     assert!(matches!(assigned, Err(TokenError::Revoked(_))));
     let findings = fixture.findings(&[(FOB, secret(1), totp()), ("999", secret(1), totp())]);
     assert_eq!(findings, [Finding::Revoked, Finding::SecretTwice]);
@@ -695,14 +703,14 @@ fn taking_away_or_deleting_somebodys_last_credential_takes_a_word() {
 #[test]
 fn tokens_are_assigned_all_or_none() {
     let fixture = Fixture::new();
-    let twice = [(serial(FOB), user("alice")), (serial(FOB), user("bob"))];
+    let twice = [(serial(FOB), person("alice")), (serial(FOB), person("bob"))];
     assert!(matches!(fixture.store.assign(&twice, Sharing::Refuse, by(NOW)), Err(TokenError::Twice(_))));
-    let unknown = [(serial(FOB), user("alice")), (serial("nowhere"), user("bob"))];
+    let unknown = [(serial(FOB), person("alice")), (serial("nowhere"), person("bob"))];
     assert!(matches!(fixture.store.assign(&unknown, Sharing::Refuse, by(NOW)), Err(TokenError::NoToken(_))));
     assert_eq!(fixture.view(FOB).listed.owner, None);
     fixture.assign(FOB, "alice");
     let refused = fixture.store.assign(
-        &[(serial(SECOND_FOB), user("bob")), (serial(FOB), user("bob"))],
+        &[(serial(SECOND_FOB), person("bob")), (serial(FOB), person("bob"))],
         Sharing::Refuse,
         by(NOW),
     );
@@ -831,7 +839,7 @@ fn enrolling_an_app_does_not_make_a_lost_state_anew_while_a_token_needs_it() {
     fs::remove_file(fixture.directory.path().join("users/alice/state")).unwrap();
     let label = Label::new("phone").unwrap();
     let proposal = Proposal::with_secret(secret(3), label, totp(), "example.org", "alice", NOW).unwrap();
-    assert!(fixture.store.enroll(&user("alice"), proposal.vouch(), None, Existing::Keep).is_err());
+    assert!(fixture.store.enroll(&person("alice"), proposal.vouch(), None, Existing::Keep).is_err());
 }
 
 proptest! {

@@ -33,7 +33,7 @@ impl Fixture {
     fn enroll_as(&self, label: &str, secret: Secret, parameters: Parameters) {
         let label = Label::new(label).unwrap();
         let proposal = Proposal::with_secret(secret, label, parameters, "example.org", "alice", NOW).unwrap();
-        self.store.enroll(&user("alice"), proposal.vouch(), None, Existing::Replace).unwrap();
+        self.store.enroll(&person("alice"), proposal.vouch(), None, Existing::Replace).unwrap();
     }
 
     /// The state folder as the version before had left it: alice with an app and a token, both of long secrets and used; bob,
@@ -120,7 +120,7 @@ fn what_was_used_before_keys_were_told_apart_stays_used() {
     // The login that is remembered still spares a code.
     let place = Place { service: "sshd", address: "192.0.2.7".parse().unwrap() };
     let like = Recall { place, longest: Duration::from_hours(8) };
-    assert!(fixture.store.remembers(&user("alice"), &like, Factors::ALL).unwrap().is_some());
+    assert!(fixture.store.remembers(&person("alice"), &like, Factors::ALL).unwrap().is_some());
     fixture.accepted("alice", &code_at(&long(0), app, 1), NOW);
 
     for replaced in [true, false] {

@@ -62,7 +62,7 @@ fn a_vendors_token_with_the_secret_of_an_app_is_a_conflict_until_the_sysadmin_al
     assert_eq!(fixture.findings(&[("1", secret(7), totp())]), [Finding::Unchanged], "it is there");
 
     // It is alice's own, and nobody else's.
-    let given = |owner: &str, sharing| fixture.store.assign(&[(serial("1"), user(owner))], sharing, by(NOW));
+    let given = |owner: &str, sharing| fixture.store.assign(&[(serial("1"), person(owner))], sharing, by(NOW));
     let refused = given("bob", Sharing::Refuse).unwrap_err();
     assert!(matches!(&refused, TokenError::Shared(_, Sharer::App(alice)) if *alice == user("alice")), "{refused}");
     assert_eq!(fixture.view("1").stage, Stage::Inventory);
@@ -84,7 +84,7 @@ fn of_two_tokens_with_one_key_a_second_user_gets_none() {
     connection.execute(twin, rusqlite::params![mark, key.expose()]).unwrap();
     drop(connection);
     fixture.assign("1", "alice");
-    let refused = fixture.store.assign(&[(serial("2"), user("bob"))], Sharing::Refuse, by(NOW)).unwrap_err();
+    let refused = fixture.store.assign(&[(serial("2"), person("bob"))], Sharing::Refuse, by(NOW)).unwrap_err();
     let expected = Sharer::Token { serial: serial("1"), owner: Some(user("alice")) };
     assert!(matches!(&refused, TokenError::Shared(_, sharer) if *sharer == expected), "{refused}");
     fixture.assign("2", "alice");

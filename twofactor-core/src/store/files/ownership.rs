@@ -1,0 +1,129 @@
+//! Whose account it is: a name can be given to another person, who then has another user id.
+//!
+//! Invariants: an account is of the uid that its state names, and opens nothing for another one. A state without a uid
+//! (older versions wrote none) takes it from the next accepted login. Nobody but the sysadmin changes it: by
+//! [`Files::adopt_uid`], or by `reset` and an enrollment of the new person. An account in which nothing can open or enroll
+//! is nobody's, whatever uid was left there.
+
+use std::borrow::Borrow;
+
+use super::{Account, Files, SECRET};
+use crate::account::State;
+use crate::store::StoreError;
+use crate::trusted::Folder;
+use crate::user::{Person, Uid, UserName};
+
+/// Whose account it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belongs {
+    /// There is nothing in it: no app, no recovery code, no token, no invitation.
+    ToNobody,
+    /// No uid is written down yet.
+    ToUnknown,
+    /// To the person with this uid.
+    To(Uid),
+}
+
+impl Belongs {
+    /// The uid that is written down.
+    pub fn uid(self) -> Option<Uid> {
+        match self {
+            Self::To(uid) => Some(uid),
+            Self::ToNobody | Self::ToUnknown => None,
+        }
+    }
+}
+
+/// What became of [`Files::adopt_uid`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Adoption {
+    /// The account is of the person's uid now.
+    Done,
+    /// It changed since it was looked at, and stays as it is.
+    Overtaken,
+}
+
+/// Refuses where `state` names another uid than the person's.
+pub(super) fn must_be_of(state: &State, person: &Person) -> Result<(), StoreError> {
+    match state.uid {
+        Some(recorded) if recorded != person.uid => {
+            Err(StoreError::UidChanged { user: person.name.clone(), recorded, now: person.uid })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl Files {
+    /// Whose the account is that is kept under this name.
+    pub fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError> {
+        let Some(account) = self.unlocked(user)? else { return Ok(Belongs::ToNobody) };
+        self.belongs_as_in(&account, user, &account.state()?)
+    }
+
+    /// Refuses where another person has an app, recovery codes or a token under the person's name. An invitation is no
+    /// obstacle: the next one takes its place.
+    pub fn check_owner(&self, person: &Person) -> Result<(), StoreError> {
+        match self.unlocked(&person.name)? {
+            Some(account) => self.check_belongings(&account, &account.state()?, person),
+            None => Ok(()),
+        }
+    }
+
+    /// The same of an account that was opened, and its state.
+    pub(super) fn check_belongings<F: Borrow<Folder>>(
+        &self,
+        account: &Account<F>,
+        state: &State,
+        person: &Person,
+    ) -> Result<(), StoreError> {
+        match must_be_of(state, person) {
+            Err(uid_changed) if self.has_belongings(account, &person.name, state)? => Err(uid_changed),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Makes the account that of the person's uid, provided that it still belongs as `seen` says. Takes no room on the disk.
+    pub fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError> {
+        self.claim_if_used()?;
+        let Some(account) = self.locked(&person.name)? else { return Ok(Adoption::Overtaken) };
+        let state = account.state()?;
+        let belongs = self.belongs_as_in(&account, &person.name, &state)?;
+        if belongs != seen || belongs == Belongs::ToNobody {
+            return Ok(Adoption::Overtaken);
+        }
+        account.overwrite_state(&State { uid: Some(person.uid), ..state })?;
+        Ok(Adoption::Done)
+    }
+
+    /// The names of all of whom anything is kept, sorted.
+    pub fn names(&self) -> Result<Vec<UserName>, StoreError> {
+        let Some(users) = self.users_folder()? else { return Ok(Vec::new()) };
+        let mut names: Vec<UserName> = users.names()?.iter().filter_map(|name| UserName::new(name).ok()).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn belongs_as_in<F: Borrow<Folder>>(
+        &self,
+        account: &Account<F>,
+        user: &UserName,
+        state: &State,
+    ) -> Result<Belongs, StoreError> {
+        Ok(if state.invitation.is_none() && !self.has_belongings(account, user, state)? {
+            Belongs::ToNobody
+        } else {
+            state.uid.map_or(Belongs::ToUnknown, Belongs::To)
+        })
+    }
+
+    /// Whether the account holds something that opens a login, or could once the registry is whole again.
+    fn has_belongings<F: Borrow<Folder>>(
+        &self,
+        account: &Account<F>,
+        user: &UserName,
+        state: &State,
+    ) -> Result<bool, StoreError> {
+        Ok(account.has(SECRET)? || state.tokens_held > 0 || !self.held_by(user)?.is_empty())
+    }
+}
