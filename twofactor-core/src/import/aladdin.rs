@@ -2,10 +2,9 @@
 //! (hexadecimal) and `MovingFactor`. Event-based tokens alone were delivered so.
 
 use super::offer::{Rejection, Stated};
-use super::records::{Fields, Record, children, number, text_of};
+use super::records::{self, Fields, Record, children, text_of};
 use super::seed_encoding::{Encoding, decode};
 use super::{KindName, Options, characters};
-use crate::otp::LAST_COUNTER;
 
 /// Its elements and their meanings.
 pub(super) const PARTS: [(&str, &str); 4] = [
@@ -22,12 +21,10 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
         let application = token.at(&["Applications", "Application"]);
         let seed = application.and_then(|application| text_of(application, "Seed"));
         let counter = application.and_then(|application| text_of(application, "MovingFactor"));
-        let counter =
-            counter.map(|text| number(text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
         let fields = Fields {
             serial: token.attribute("serial").unwrap_or_default().as_bytes(),
             secret: seed.ok_or(Rejection::SecretMissing).and_then(|seed| decode(seed.as_bytes(), Encoding::Hex)),
-            stated: counter.transpose().map(|counter| Stated {
+            stated: counter.map(records::counter).transpose().map(|counter| Stated {
                 kind: Some(KindName::Hotp),
                 counter,
                 ..Stated::default()

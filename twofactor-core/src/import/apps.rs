@@ -9,13 +9,12 @@ use zeroize::Zeroizing;
 
 use super::delimited::Lines;
 use super::json::Json;
-use super::offer::{self, Rejection, Stated};
+use super::offer::{self, Rejection, Stated, kind as kind_of};
 use super::recognition::Foreign;
 use super::records::{Fields, Record};
 use super::seed_encoding::{Encoding, decode};
 use super::xml::line_ends;
 use super::{KindName, Options, characters};
-use crate::otp::LAST_COUNTER;
 
 mod aegis;
 mod andotp;
@@ -109,14 +108,13 @@ impl Entry {
         let whole = |number: Option<i64>| number.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
         let kind = self.kind.ok_or(Rejection::Kind)?;
         let counter = whole(self.counter).filter(|_| kind == KindName::Hotp);
-        let counter = counter.map(|counter| Some(counter).filter(|counter| *counter <= LAST_COUNTER));
         Ok(Stated {
             usual_kind: None,
             kind: Some(kind),
             algorithm: self.algorithm.as_deref().map(offer::algorithm).transpose()?,
             digits: whole(self.digits).map(offer::digits).transpose()?,
             period: whole(self.period).filter(|_| kind == KindName::Totp).map(offer::period).transpose()?,
-            counter: counter.map(|counter| counter.ok_or(Rejection::Counter)).transpose()?,
+            counter: counter.map(offer::counter).transpose()?,
         })
     }
 }
@@ -124,15 +122,6 @@ impl Entry {
 /// A word as a serial number: blanks become hyphens, because no serial number has any.
 fn as_serial(word: &str) -> String {
     word.split_whitespace().collect::<Vec<_>>().join("-")
-}
-
-/// TOTP and HOTP by the words of apps.
-fn kind_of(word: &str) -> Option<KindName> {
-    match word.to_ascii_lowercase().as_str() {
-        "totp" => Some(KindName::Totp),
-        "hotp" => Some(KindName::Hotp),
-        _ => None,
-    }
 }
 
 impl App {

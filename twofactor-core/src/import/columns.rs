@@ -1,7 +1,5 @@
 //! Which column of a table means what: by its header, else by the shapes that vendors use.
 
-use crate::otp::LAST_COUNTER;
-
 use super::delimited::Record;
 use super::headings::{Headings, Meaning};
 use super::offer::{self, Field, Offered, Parameter, Rejection, Stated};
@@ -261,9 +259,8 @@ impl Columns {
                     if options.period.is_some() { period.and_then(Result::ok) } else { period.transpose()? };
             }
             KindName::Hotp => {
-                let bounded = |counter: &u64| *counter <= LAST_COUNTER;
                 let counter = counter.or(movement);
-                let counter = counter.map(|field| number(field).filter(bounded).ok_or(Rejection::Counter));
+                let counter = counter.map(|field| number(field).ok_or(Rejection::Counter).and_then(offer::counter));
                 stated.counter = counter.transpose()?;
             }
         }

@@ -1,12 +1,11 @@
 //! Deepnet's own XML. `DualShield` has `data` with a `header` for all tokens and `tokens/token` with `serial` and `seed`; its
 //! predecessor has `tokenList/tokenInfo`, in which another document with `secret` and `digits` stands as text.
 
-use super::offer::{self, Parameter, Rejection, Stated};
-use super::records::{Fields, Record, children, number, text_of};
+use super::offer::{self, Rejection, Stated};
+use super::records::{self, Fields, Record, children, text_of};
 use super::seed_encoding::{Encoding, decode};
 use super::xml::{Document, Element};
 use super::{KindName, Options, characters};
-use crate::otp::LAST_COUNTER;
 
 /// Its elements and their meanings.
 pub(super) const PARTS: [(&str, &str); 6] = [
@@ -105,15 +104,12 @@ fn read_codes(
     period: Option<&str>,
     counter: Option<&str>,
 ) -> Result<Stated, Rejection> {
-    let digits = digits.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
-    let period = period.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
-    let counter = counter.map(|text| number(text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
     Ok(Stated {
         usual_kind: None,
         kind,
         algorithm: hash.map(offer::algorithm).transpose()?,
-        digits: digits.transpose()?,
-        period: period.transpose()?,
-        counter: counter.transpose()?,
+        digits: digits.map(records::digits).transpose()?,
+        period: period.map(records::period).transpose()?,
+        counter: counter.map(records::counter).transpose()?,
     })
 }

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use super::{KindName, Options, delimited};
-use crate::otp::{Algorithm, Digits, Kind, ParameterError, Parameters, Period};
+use crate::otp::{Algorithm, Digits, Kind, LAST_COUNTER, ParameterError, Parameters, Period};
 use crate::secret::{LONGEST, SHORTEST, Secret, SecretError};
 use crate::token::Serial;
 
@@ -419,6 +419,15 @@ pub(super) fn secret(bytes: zeroize::Zeroizing<Vec<u8>>) -> Result<Secret, Rejec
     })
 }
 
+/// TOTP or HOTP by its name in any case.
+pub(super) fn kind(word: &str) -> Option<KindName> {
+    match word.to_ascii_lowercase().as_str() {
+        "totp" => Some(KindName::Totp),
+        "hotp" => Some(KindName::Hotp),
+        _ => None,
+    }
+}
+
 /// A hash by any of its names: `SHA1`, `sha-256`, `HMAC-SHA512`, `HmacSHA256`.
 pub(super) fn algorithm(name: &str) -> Result<Algorithm, Rejection> {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -431,6 +440,11 @@ pub(super) fn algorithm(name: &str) -> Result<Algorithm, Rejection> {
 pub(super) fn digits(number: u64) -> Result<Digits, Rejection> {
     let digits = u8::try_from(number).ok().and_then(|digits| Digits::new(digits).ok());
     digits.ok_or(Rejection::Parameter(Parameter::Digits))
+}
+
+/// A counter.
+pub(super) fn counter(number: u64) -> Result<u64, Rejection> {
+    Some(number).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter)
 }
 
 /// The length of a step.

@@ -2,11 +2,10 @@
 //! `TOTP;serial;hash;key;epoch;interval;digits`.
 
 use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{self, KeyRejection, Parameter, Rejection, Stated};
-use super::records::{Fields, Record, number};
+use super::offer::{self, KeyRejection, Rejection, Stated};
+use super::records::{self, Fields, Record, number};
 use super::seed_encoding::{Encoding, decode};
 use super::{KindName, Options};
-use crate::otp::LAST_COUNTER;
 
 /// Its columns and their meanings.
 pub(super) const PARTS: [(&str, &str); 7] = [
@@ -57,7 +56,7 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
                     model: None,
                 }
             }
-            Err(why) => Fields { serial: b"-", secret: Err(*why), stated: Err(*why), vendor: None, model: None },
+            Err(why) => Fields::unreadable(*why),
         };
         fields.record(line.number, span, options)
     })
@@ -74,24 +73,15 @@ fn stated(kind: Option<KindName>, row: &Row<'_>) -> Result<Stated, Rejection> {
     let mut stated = Stated { kind, ..Stated::default() };
     match kind {
         Some(KindName::Hotp) => {
-            let counter = text(3);
-            let counter =
-                counter.map(|text| number(text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
-            stated.counter = counter.transpose()?;
+            stated.counter = text(3).map(records::counter).transpose()?;
         }
         Some(KindName::Totp) => {
             if text(4).is_some_and(|epoch| number(epoch) != Some(0)) {
                 return Err(Rejection::Key(KeyRejection::Epoch));
             }
             stated.algorithm = text(2).map(offer::algorithm).transpose()?;
-            let period = text(5);
-            let period =
-                period.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
-            stated.period = period.transpose()?;
-            let digits = text(6);
-            let digits =
-                digits.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
-            stated.digits = digits.transpose()?;
+            stated.period = text(5).map(records::period).transpose()?;
+            stated.digits = text(6).map(records::digits).transpose()?;
         }
         None => return Err(Rejection::Kind),
     }

@@ -3,11 +3,10 @@
 //! digits[, step or counter]`). Owners are not assigned here; the report says how.
 
 use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{self, Parameter, Rejection, Stated};
-use super::records::{Fields, Record, number};
+use super::offer::{self, Rejection, Stated};
+use super::records::{self, Fields, Record};
 use super::seed_encoding::{Encoding, decode};
 use super::{KindName, Options};
-use crate::otp::LAST_COUNTER;
 
 /// Its columns and their meanings.
 pub(super) const PARTS: [(&str, &str); 5] = [
@@ -46,11 +45,7 @@ pub(super) fn offset(text: &str) -> Option<usize> {
 }
 
 fn kind(word: &[u8]) -> Option<KindName> {
-    match () {
-        () if word.eq_ignore_ascii_case(b"totp") => Some(KindName::Totp),
-        () if word.eq_ignore_ascii_case(b"hotp") => Some(KindName::Hotp),
-        () => None,
-    }
+    offer::kind(std::str::from_utf8(word).ok()?)
 }
 
 /// The rows of a table. Whether keys are hexadecimal is told by all of them together.
@@ -73,7 +68,7 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
                     model: None,
                 }
             }
-            Err(why) => Fields { serial: b"-", secret: Err(*why), stated: Err(*why), vendor: None, model: None },
+            Err(why) => Fields::unreadable(*why),
         };
         fields.record(line.number, span, options)
     })
@@ -90,19 +85,12 @@ fn stated(row: &Row<'_>, offset: usize) -> Result<Stated, Rejection> {
         b"" => KindName::Hotp,
         word => kind(word).ok_or(Rejection::Kind)?,
     };
-    let digits = text(3);
-    let digits = digits.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
-    let mut stated = Stated { kind: Some(kind), digits: digits.transpose()?, ..Stated::default() };
+    let digits = text(3).map(records::digits).transpose()?;
+    let mut stated = Stated { kind: Some(kind), digits, ..Stated::default() };
     match (kind, text(4)) {
         (_, None) => {}
-        (KindName::Totp, Some(period)) => {
-            let period = number(period).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period)?;
-            stated.period = Some(period);
-        }
-        (KindName::Hotp, Some(counter)) => {
-            let counter = number(counter).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter)?;
-            stated.counter = Some(counter);
-        }
+        (KindName::Totp, Some(period)) => stated.period = Some(records::period(period)?),
+        (KindName::Hotp, Some(counter)) => stated.counter = Some(records::counter(counter)?),
     }
     Ok(stated)
 }

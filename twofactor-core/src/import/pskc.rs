@@ -14,7 +14,7 @@ use super::pskc_codes as codes;
 use super::pskc_crypto::{Opener, Sealing, base64};
 use super::xml::{Child, Document, Element, Namespace, TOO_MANY, XmlError};
 use super::{Asked, KindName, MOST_NOTES, MOST_ROWS, Options, Place, characters};
-use crate::otp::{LARGEST_DRIFT, LAST_COUNTER, Parameters};
+use crate::otp::{LARGEST_DRIFT, Parameters};
 use crate::token::Serial;
 
 /// What holds for all keys of a document.
@@ -380,10 +380,9 @@ impl<'e> Key<'e> {
             }
             KindName::Hotp => {
                 let counter = self.number("Counter", "the counter")?;
-                let bounded = |counter: &u64| *counter <= LAST_COUNTER;
-                let counter =
-                    counter.map(|counter| u64::try_from(counter).ok().filter(bounded).ok_or(Rejection::Counter));
-                stated.counter = counter.transpose()?;
+                // A negative one is beyond the last, too.
+                stated.counter =
+                    counter.map(|counter| offer::counter(u64::try_from(counter).unwrap_or(u64::MAX))).transpose()?;
             }
         }
         let secret = self.secret()?;
@@ -494,11 +493,7 @@ impl<'e> Key<'e> {
 /// `http://www.ietf.org/keyprov/pskc#hotp`, or the bare word.
 fn kind(key: &Element) -> Option<KindName> {
     let uri = key.attribute("Algorithm").or_else(|| key.attribute("KeyAlgorithm"))?;
-    match uri.rsplit([':', '#', '/']).next()?.to_ascii_lowercase().as_str() {
-        "totp" => Some(KindName::Totp),
-        "hotp" => Some(KindName::Hotp),
-        _ => None,
-    }
+    offer::kind(uri.rsplit([':', '#', '/']).next()?)
 }
 
 /// A number as text, else as base64 of one.

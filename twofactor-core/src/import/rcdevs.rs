@@ -4,11 +4,10 @@
 use zeroize::Zeroizing;
 
 use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{self, Parameter, Rejection, Stated};
+use super::offer::{Rejection, Stated};
 use super::pskc_crypto::base64;
-use super::records::{Fields, Record, number};
+use super::records::{self, Fields, Record};
 use super::{KindName, Options, characters};
-use crate::otp::LAST_COUNTER;
 
 /// Its fields and their meanings.
 pub(super) const PARTS: [(&str, &str); 7] = [
@@ -34,10 +33,7 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
         let span = line.start..line.start + line.content.len();
         let row = match Row::split(line.content, COMMA) {
             Ok(row) => row,
-            Err(why) => {
-                let fields = Fields { serial: b"-", secret: Err(why), stated: Err(why), vendor: None, model: None };
-                return fields.record(line.number, span, options);
-            }
+            Err(why) => return Fields::unreadable(why).record(line.number, span, options),
         };
         let data = std::str::from_utf8(row.field(3)).unwrap_or_default();
         let fields = Fields {
@@ -67,21 +63,15 @@ fn stated(data: &str) -> Result<Stated, Rejection> {
         Some("HOTP") => KindName::Hotp,
         _ => return Err(Rejection::Kind),
     };
-    let digits = text("OTPLength");
-    let digits =
-        digits.map(|text| number(&text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
     let period = text("TOTPTimeStep").filter(|_| kind == KindName::Totp);
-    let period =
-        period.map(|text| number(&text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period));
     // Of a TOTP token it is how far the clock is off, in a unit that is not documented: not taken over.
     let counter = text("TokenState").filter(|_| kind == KindName::Hotp);
-    let counter = counter.map(|text| number(&text).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter));
     Ok(Stated {
         usual_kind: None,
         kind: Some(kind),
         algorithm: None,
-        digits: digits.transpose()?,
-        period: period.transpose()?,
-        counter: counter.transpose()?,
+        digits: text("OTPLength").as_deref().map(records::digits).transpose()?,
+        period: period.as_deref().map(records::period).transpose()?,
+        counter: counter.as_deref().map(records::counter).transpose()?,
     })
 }

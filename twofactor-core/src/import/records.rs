@@ -8,12 +8,13 @@ use zeroize::Zeroizing;
 
 use super::error::ImportError;
 use super::note::{Explanation, Note, Part};
-use super::offer::{self, Offered, Rejection, Stated};
+use super::offer::{self, Offered, Parameter, Rejection, Stated};
 use super::recognition::Foreign;
 use super::table::Unsaid;
 use super::xml::{Child, Document, Element, TOO_MANY, XmlError};
 use super::{MOST_ROWS, Options, Place};
 use super::{aladdin, apps, deepnet, phenixid, privacyidea, rcdevs, safeword, yubico};
+use crate::otp::{Digits, Period};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,11 @@ pub(super) struct Fields<'f> {
 }
 
 impl Fields<'_> {
+    /// Those of a row that cannot be read.
+    pub(super) fn unreadable(why: Rejection) -> Self {
+        Self { serial: b"-", secret: Err(why), stated: Err(why), vendor: None, model: None }
+    }
+
     /// The record at a place of the text.
     pub(super) fn record(self, line: usize, span: std::ops::Range<usize>, options: &Options) -> Record {
         let stated = *self.stated.as_ref().unwrap_or(&Stated::default());
@@ -219,6 +225,21 @@ pub(super) fn children<'t>(text: &'t str, inside: &'static str) -> impl Iterator
 /// The text of a child, when it has one.
 pub(super) fn text_of<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
     element.child(name).map(Element::text).filter(|text| !text.is_empty())
+}
+
+/// The length of a code, in digits of text.
+pub(super) fn digits(text: &str) -> Result<Digits, Rejection> {
+    number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits)
+}
+
+/// The length of a step in seconds, as text.
+pub(super) fn period(text: &str) -> Result<Period, Rejection> {
+    number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period)
+}
+
+/// A counter, as text.
+pub(super) fn counter(text: &str) -> Result<u64, Rejection> {
+    number(text).ok_or(Rejection::Counter).and_then(offer::counter)
 }
 
 /// A whole number in digits.

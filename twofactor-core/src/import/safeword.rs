@@ -3,8 +3,8 @@
 //! and are rejected.
 
 use super::delimited::Lines;
-use super::offer::{self, KeyRejection, Parameter, Rejection, Stated};
-use super::records::{Fields, Record, number};
+use super::offer::{self, KeyRejection, Rejection, Stated};
+use super::records::{self, Fields, Record};
 use super::seed_encoding::{Encoding, decode};
 use super::{KindName, Options, characters};
 
@@ -64,8 +64,7 @@ fn field<'d>(data: &'d str, name: &str) -> Option<&'d str> {
 }
 
 fn stated(data: &str) -> Result<Stated, Rejection> {
-    let digits = field(data, "sccPwLen");
-    let digits = digits.map(|text| number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits));
+    let digits = field(data, "sccPwLen").map(records::digits);
     match field(data, "sccMode") {
         Some(mode) if mode.eq_ignore_ascii_case("E") => Ok(Stated {
             kind: Some(KindName::Hotp),

@@ -2,11 +2,10 @@
 //! makes a token; Yubico OTP, static passwords and challenge-response are rejected.
 
 use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{self, Parameter, Rejection, Stated};
-use super::records::{Fields, Record, number};
+use super::offer::{Rejection, Stated};
+use super::records::{self, Fields, Record, number};
 use super::seed_encoding::{Encoding, decode};
 use super::{KindName, Options};
-use crate::otp::LAST_COUNTER;
 
 /// Its columns and their meanings.
 pub(super) const PARTS: [(&str, &str); 4] = [
@@ -68,8 +67,7 @@ fn traditional(line: &[u8]) -> Fields<'_> {
             return Err(Rejection::Kind);
         }
         let (digits, counter) = (text(column(11)), text(column(12)));
-        let digits = number(digits).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits)?;
-        hotp(is_hotp, Some(digits), counter)
+        hotp(is_hotp, Some(records::digits(digits)?), counter)
     };
     Fields {
         serial: column(3),
@@ -81,9 +79,9 @@ fn traditional(line: &[u8]) -> Fields<'_> {
 }
 
 fn yubico(line: &[u8]) -> Fields<'_> {
-    let Ok(row) = Row::split(line, COMMA) else { return nothing(Rejection::UnclosedQuote) };
+    let Ok(row) = Row::split(line, COMMA) else { return Fields::unreadable(Rejection::UnclosedQuote) };
     if !is_yubico(line) {
-        return nothing(Rejection::TooFewColumns);
+        return Fields::unreadable(Rejection::TooFewColumns);
     }
     let (public, third) = (row.field(1), text(row.field(2)));
     // In this column OATH has its moving factor, Yubico OTP a private identity, a static password nothing.
@@ -97,16 +95,12 @@ fn yubico(line: &[u8]) -> Fields<'_> {
     }
 }
 
-fn nothing<'l>(why: Rejection) -> Fields<'l> {
-    Fields { serial: b"-", secret: Err(why), stated: Err(why), vendor: None, model: None }
-}
-
 fn hotp(is_hotp: bool, digits: Option<crate::otp::Digits>, counter: &str) -> Result<Stated, Rejection> {
     if !is_hotp {
         return Err(Rejection::Kind);
     }
-    let counter = number(counter).filter(|number| *number <= LAST_COUNTER).ok_or(Rejection::Counter)?;
-    Ok(Stated { kind: Some(KindName::Hotp), digits, counter: Some(counter), ..Stated::default() })
+    let counter = Some(records::counter(counter)?);
+    Ok(Stated { kind: Some(KindName::Hotp), digits, counter, ..Stated::default() })
 }
 
 fn text(field: &[u8]) -> &str {
