@@ -13,7 +13,7 @@ use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::modules::{self, OURS};
-use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service};
+use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError};
 use twofactor_core::trusted::{self, Owner};
 
 use super::Area;
@@ -22,14 +22,12 @@ use super::Area;
 pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     let mut area = Area::new("services", "");
     let folders = FOLDERS.map(Path::new);
-    let mut services = Vec::new();
-    for name in pam_service::names(&folders) {
-        match Service::read(&name, &folders) {
-            Ok(service) => services.push(service),
-            Err(error) if KNOWN.contains(&name.as_str()) || names_ours(&name, &folders) => {
-                area.add([of_unreadable(&name, &error)]);
-            }
-            Err(error) => area.could_not_check(format!("the PAM service {name:?}"), error),
+    let (mut services, unreadable) = read_all(&folders);
+    for (name, error) in unreadable {
+        if KNOWN.contains(&name.as_str()) || names_ours(&name, &folders) {
+            area.add([of_unreadable(&name, &error)]);
+        } else {
+            area.could_not_check(format!("the PAM service {name:?}"), error);
         }
     }
     area.add(of_siblings(&services));
@@ -58,15 +56,20 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
 
 /// The services that run the module, and the names of those that cannot be read.
 pub(super) fn that_run_ours() -> (Vec<Service>, Vec<String>) {
-    let folders = FOLDERS.map(Path::new);
+    let (mut services, unreadable) = read_all(&FOLDERS.map(Path::new));
+    keep_those_that_run_ours(&mut services);
+    (services, unreadable.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The services that can be read, and the errors of the others.
+fn read_all(folders: &[&Path]) -> (Vec<Service>, Vec<(String, ServiceError)>) {
     let (mut services, mut unreadable) = (Vec::new(), Vec::new());
-    for name in pam_service::names(&folders) {
-        match Service::read(&name, &folders) {
+    for name in pam_service::names(folders) {
+        match Service::read(&name, folders) {
             Ok(service) => services.push(service),
-            Err(_) => unreadable.push(name),
+            Err(error) => unreadable.push((name, error)),
         }
     }
-    keep_those_that_run_ours(&mut services);
     (services, unreadable)
 }
 
