@@ -320,11 +320,12 @@ impl Files {
     pub fn reset(&self, user: &UserName, reset: Reset, now: UnixTime) -> Result<bool, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
-            let held = self.held_by(user)?;
-            if held.is_empty() {
+            if self.held_by(user)?.is_empty() {
                 return Ok(false);
             }
             let account = self.locked_and_new(user)?;
+            // Read again under the lock: a token may have been given or taken meanwhile.
+            let held = self.held_by(user)?;
             let usage = burned_blindly(&held, now);
             account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
             return Ok(true);
