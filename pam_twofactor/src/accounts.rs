@@ -13,7 +13,7 @@ use twofactor_core::login::Accounts;
 use twofactor_core::user::expiry::{self, Expired, File, Known, Said, Shadow};
 use twofactor_core::user::{LookupError, UserName};
 
-/// Where distributions keep the helper.
+/// The paths at which distributions install the helper.
 const HELPERS: [&str; 4] =
     ["/usr/sbin/unix_chkpwd", "/sbin/unix_chkpwd", "/usr/bin/unix_chkpwd", "/run/wrappers/bin/unix_chkpwd"];
 

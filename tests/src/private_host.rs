@@ -47,7 +47,7 @@ pub struct Host {
     compiler: Compiler,
 }
 
-/// Whose C compiler makes the libraries that a test needs.
+/// The system whose C compiler builds the libraries of a test.
 #[derive(Debug, Clone, Copy)]
 enum Compiler {
     /// The private host's own.

@@ -12,7 +12,7 @@ use twofactor_tests::requirements::programs_met;
 
 const STATE: &str = "/var/lib/twofactor";
 
-/// What a call can fail with. The last two are those after which there are other ways to get random numbers.
+/// Errors of the call. After the last two, other sources of random numbers are tried.
 const ERRORS: [&str; 4] = ["EIO", "ENOSPC", "ENOSYS", "EPERM"];
 
 const COMMANDS: [&[&str]; 9] = [
@@ -114,7 +114,7 @@ fn run(host: &Host, arguments: &[&str], error: &str, when: &str) -> Output {
     failing(host, error, when).arg("twofactor").args(arguments).output().unwrap()
 }
 
-/// What runs its arguments so that they get no random number at these calls.
+/// A command that runs its arguments and fails these calls for random numbers.
 fn failing(host: &Host, error: &str, when: &str) -> Command {
     let mut command = host.command("strace");
     command.args(["-f", "-qq", "-e", "signal=none", "-e", "trace=getrandom", "-o"]).arg(host.place("trace"));

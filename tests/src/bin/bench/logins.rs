@@ -25,7 +25,7 @@ const OF_THE_SMALLEST: f64 = 1.2;
 /// Sixteen logins of one user at once are answered within this time.
 const ALL_ANSWERED: Duration = Duration::from_millis(30);
 
-/// The medians of refusals differ by no more than this, whatever their reason.
+/// The largest difference allowed between the medians of refusals.
 const SPREAD: Duration = Duration::from_micros(200);
 
 /// How much is measured.

@@ -1,5 +1,4 @@
-//! How long a refusal takes, by its reason: somebody who measures must not learn who exists, who is enrolled or who is
-//! throttled.
+//! Durations of refusals by reason. A measuring client must not learn which users exist, are enrolled or are throttled.
 
 use twofactor_tests::private_host::Host;
 
@@ -16,7 +15,7 @@ const FREE: usize = 4;
 /// Users who type wrong codes, and one more who has typed too many.
 pub(crate) const USERS: usize = ROUNDS / FREE + 2;
 
-/// Why a code is refused.
+/// Reasons to refuse a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     WrongCode,
@@ -40,12 +39,12 @@ impl Kind {
     }
 }
 
-/// How long refusals took.
+/// Durations of refusals.
 #[derive(Debug)]
 pub(crate) struct Refusals(pub(crate) Vec<(Kind, Sample)>);
 
 impl Refusals {
-    /// Measures with the users from `first` on, of whom nobody has logged in.
+    /// Measures with the users from `first` on, none of whom has logged in.
     pub(crate) fn measure(host: &Host, population: &Population, first: usize) -> Self {
         progress("refusals, by their reason");
         let name = |offset: usize| User(first + offset).name();

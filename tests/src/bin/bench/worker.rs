@@ -130,7 +130,7 @@ impl Worker {
         self.order(&format!("at {start} {} {contestant}", user.0));
     }
 
-    /// Has somebody, whoever it is, answer with this.
+    /// Runs one attempt of any user with this answer.
     pub(crate) fn refused(&mut self, name: &str, answer: &str, contestant: Contestant) -> Reply {
         self.order(&format!("as {name} {answer} {contestant}"));
         self.reply()

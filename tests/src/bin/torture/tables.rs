@@ -14,10 +14,10 @@ use twofactor_tests::seeds::Given;
 
 use crate::tally::{Budget, Tally};
 
-/// How many ways there are to change a table.
+/// The number of ways to change a table.
 const CHANGES: u64 = 32;
 
-/// What a token is, apart from its serial number: secret, kind, digits, period or counter.
+/// The properties of a token beside its serial number: secret, kind, digits, period or counter.
 type Facts = (Vec<u8>, &'static str, u8, u64);
 
 /// A table as cells.
