@@ -44,7 +44,7 @@ impl Release {
 const USUAL_MIRROR: &str = "http://deb.debian.org/debian";
 
 /// What a small server has, and what a test calls there.
-const PACKAGES: [&str; 12] = [
+const PACKAGES: [&str; 13] = [
     "dropbear-bin",
     "iproute2",
     "libfaketime",
@@ -55,6 +55,7 @@ const PACKAGES: [&str; 12] = [
     "openssh-server",
     "passwd",
     "putty-tools",
+    "sshpass",
     "strace",
     "sudo",
 ];

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use twofactor_tests::debian::chosen;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 use twofactor_tests::requirements::programs_met;
 
@@ -111,9 +112,10 @@ impl Drop for Server {
     }
 }
 
+/// On this host's Cockpit alone: that of Debian 13 has systemd start its sessions.
 #[test]
 fn cockpit_shows_the_secret_and_then_the_recovery_codes_before_it_lets_in() {
-    if !programs_met(&[SERVER, "cockpit-bridge"]) {
+    if chosen().is_some() || !programs_met(&[SERVER, "cockpit-bridge"]) {
         return;
     }
     private_host(|host| {
