@@ -183,6 +183,7 @@ fn interrupting_the_code_prompt_costs_no_delay_where_no_other_module_asks_for_on
             terminal.expect("Verification code: ");
             terminal.type_keys("\x03");
             terminal.type_line(&alice.code());
+            terminal.expect("$ ");
             terminal.type_line("echo session-$((40 + 2))");
             terminal.expect("session-42");
         }
