@@ -86,7 +86,10 @@ impl Columns {
         };
         let about_codes =
             [columns.kind, columns.algorithm, columns.digits, columns.period, columns.counter, columns.movement];
-        columns.needed = about_codes.into_iter().flatten().max().map_or(0, |last| last + 1);
+        // Rows of OATH CSV end where they have no more to say: what they leave out is in the report as an assumption.
+        if columns.kind.is_none() {
+            columns.needed = about_codes.into_iter().flatten().max().map_or(0, |last| last + 1);
+        }
         columns
     }
 

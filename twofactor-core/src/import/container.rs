@@ -138,11 +138,22 @@ pub(super) fn ends_like_zip<R: Read + Seek>(source: &mut R) -> Result<bool, Impo
 /// crate reserves memory before it has read one entry.
 fn check_end<R: Read + Seek>(source: &mut R) -> Result<(), ImportError> {
     let (start, tail) = tail(source)?;
-    if let Some(end) = tail.windows(22).rposition(|window| window.starts_with(END)) {
-        let disk = tail.get(end..).and_then(|end| number(end, 4, 2)).unwrap_or_default();
-        if !matches!(disk, 0 | 0xffff) {
-            return Err(ImportError::Foreign(Foreign::SplitZip));
+    let mut magic = [0; 4];
+    let begins = source.read_exact(&mut magic).is_ok() && &magic == b"PK\x03\x04";
+    source.rewind()?;
+    match tail.windows(22).rposition(|window| window.starts_with(END)) {
+        Some(place) => {
+            let end = tail.get(place..).unwrap_or_default();
+            let disk = number(end, 4, 2).unwrap_or_default();
+            let directory = number(end, 12, 4).unwrap_or_default() + number(end, 16, 4).unwrap_or_default();
+            // Its table of contents would end behind it: what stands before this part is missing.
+            let is_last = !begins && directory < 0xffff_ffff && directory > start + length_of(place);
+            if !matches!(disk, 0 | 0xffff) || is_last {
+                return Err(ImportError::Foreign(Foreign::SplitZip));
+            }
         }
+        None if begins => return Err(ImportError::Foreign(Foreign::HalfZip)),
+        None => {}
     }
     for place in 0..tail.len() {
         let Some(locator) = tail.get(place..place + 24) else { break };

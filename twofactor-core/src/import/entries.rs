@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::container::{Content, Entry};
@@ -237,8 +239,34 @@ pub(super) fn hex_digits(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 /// files.
 fn checksums(texts: &[Text]) -> Vec<Arc<str>> {
     let names: Vec<&str> = texts.iter().map(|(name, ..)| name.rsplit(['/', '\\']).next().unwrap_or(name)).collect();
-    let lists = texts.iter().filter(|(_, _, bytes)| is_checksums(bytes, &names));
+    let digests = digests(texts);
+    let lists = texts.iter().filter(|(_, _, bytes)| is_checksums(bytes, &names) || holds_digest(bytes, &digests));
     lists.map(|(name, ..)| name.clone()).collect()
+}
+
+/// The digests of all entries, in hexadecimal digits.
+fn digests(texts: &[Text]) -> Vec<String> {
+    let hex = |digest: &[u8]| data_encoding::HEXLOWER.encode(digest);
+    let of = |bytes: &[u8]| [hex(&Sha1::digest(bytes)), hex(&Sha256::digest(bytes)), hex(&Sha512::digest(bytes))];
+    // Only where there is something that can be a list of them: this reads all entries once more.
+    let asked = texts.len() > 1 && texts.iter().any(|(_, _, bytes)| words(bytes).any(is_digest));
+    if asked { texts.iter().flat_map(|(_, _, bytes)| of(bytes)).collect() } else { Vec::new() }
+}
+
+/// Whether one of the words of a text is the digest of an entry: what no secret is.
+fn holds_digest(bytes: &[u8], digests: &[String]) -> bool {
+    words(bytes).any(|word| digests.iter().any(|digest| digest.as_bytes().eq_ignore_ascii_case(word)))
+}
+
+/// The words of a text that is short enough to be a list of checksums.
+fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let short = if bytes.len() <= LONGEST_CHECKSUMS { bytes } else { &[] };
+    short.split(|byte| !byte.is_ascii_alphanumeric())
+}
+
+/// Whether a word is as long as a digest of [`digests`], and made of the same digits.
+fn is_digest(word: &[u8]) -> bool {
+    matches!(word.len(), 40 | 64 | 128) && word.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// More than any list of the checksums of one zip file.
@@ -274,11 +302,13 @@ fn is_checksum(line: &str, names: &[&str]) -> bool {
     for part in line.split(separators).map(|part| part.trim_end_matches(':')).filter(|part| !part.is_empty()) {
         let digest =
             matches!(part.len(), 32 | 40 | 56 | 64 | 96 | 128) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        // A serial number has digits; a word beside a digest has none, in any language.
+        let is_word = part.chars().any(char::is_alphabetic) && !part.bytes().any(|byte| byte.is_ascii_digit());
         let plain = part.to_ascii_lowercase().replace('-', "");
         let file = part.rsplit(['/', '\\']).next().unwrap_or(part);
         if digest {
             digests += 1;
-        } else if WORDS.contains(&plain.as_str()) || names.contains(&file) || has_file_ending(file) {
+        } else if is_word || WORDS.contains(&plain.as_str()) || names.contains(&file) || has_file_ending(file) {
             words += 1;
         } else {
             return false;

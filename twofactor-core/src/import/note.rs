@@ -99,6 +99,12 @@ impl Assumption {
         Self { what, taken: taken.into(), could_be: None }
     }
 
+    /// An encoding, where what it gives is written in hexadecimal digits once more.
+    pub(super) fn encoded_twice(encoding: impl Into<String>) -> Self {
+        let other = "encoded twice, as they decode to hexadecimal digits: ask the vendor";
+        Self::doubtful(Aspect::Encoding, encoding, other)
+    }
+
     /// A value where the file also allows for another.
     pub(super) fn doubtful(what: Aspect, taken: impl Into<String>, could_be: impl Into<String>) -> Self {
         Self { what, taken: taken.into(), could_be: Some(could_be.into()) }

@@ -12,6 +12,7 @@ use super::note::{Aspect, Assumption, Explanation, Note, Part, Unexplained};
 use super::offer::{self, KeyRejection, Offered, Rejection, Stated};
 use super::pskc_codes as codes;
 use super::pskc_crypto::{Opener, Sealing, base64};
+use super::seed_encoding;
 use super::xml::{Child, Document, Element, Namespace, TOO_MANY, XmlError};
 use super::{Asked, KindName, MOST_NOTES, MOST_ROWS, Options, Place, characters};
 use crate::otp::{LARGEST_DRIFT, Parameters};
@@ -84,8 +85,11 @@ impl Pskc {
             let sealing = Sealing::read(survey.encryption_key.as_ref(), survey.mac_method.as_ref(), example)?;
             pskc.opener = Some(sealing.opener(asked, |opener| !opens_none(text, opener))?);
         }
-        let length = packages(text).next().and_then(|package| pskc.secret_length(&package.element));
-        survey.note(length, options, notes);
+        let secret = packages(text).next().and_then(|package| pskc.first_secret(&package.element));
+        survey.note(secret.as_ref().map(|bytes| bytes.len()), options, notes);
+        if secret.is_some_and(|bytes| seed_encoding::is_hex_text(&bytes)) {
+            notes.push(Note::Assumed(Assumption::encoded_twice("base64")));
+        }
         Ok(pskc)
     }
 
@@ -108,15 +112,14 @@ impl Pskc {
         Explanation { entry: None, layout: layout.to_owned(), parts: parts.map(part).to_vec() }
     }
 
-    /// How long the secret of the first key of a package is, in bytes.
-    fn secret_length(&self, package: &Element) -> Option<usize> {
+    /// The secret of the first key of a package.
+    fn first_secret(&self, package: &Element) -> Option<Zeroizing<Vec<u8>>> {
         let secret = values(package.child("Key")?, "Secret").next()?;
-        let bytes = match (&self.opener, plain(secret)) {
+        match (&self.opener, plain(secret)) {
             (_, Some(plain)) => base64(plain.text()),
             (Some(opener), None) => opener.open(secret, SECRET).ok(),
             (None, None) => None,
-        };
-        bytes.map(|bytes| bytes.len())
+        }
     }
 
     /// Whether its secrets are encrypted.

@@ -11,6 +11,8 @@ pub enum Foreign {
     Zip,
     /// A part of a zip file that was split.
     SplitZip,
+    /// A zip file without its end: cut off, or the first of its parts.
+    HalfZip,
     /// 7-Zip's own form.
     SevenZip,
     /// gzip.
@@ -23,6 +25,12 @@ pub enum Foreign {
     Zstd,
     /// lzip.
     Lzip,
+    /// LZ4.
+    Lz4,
+    /// The program `compress`.
+    Compress,
+    /// cpio, or the archive of `ar`.
+    Cpio,
     /// RAR, any version.
     Rar,
     /// tar, not compressed.
@@ -71,12 +79,14 @@ impl Foreign {
         Some(match self {
             Self::Zip => "unzip -p FILE | twofactor token import -",
             Self::SplitZip => "put its parts together first: zip -s 0 FILE --out WHOLE.zip",
-            Self::SevenZip | Self::Program => "7z x -so FILE | twofactor token import -",
-            Self::Gzip => "gzip -dc FILE | twofactor token import -",
+            Self::HalfZip => "get it again; of several parts (FILE.001, FILE.002): cat FILE.* > WHOLE.zip",
+            Self::SevenZip | Self::Program | Self::Cpio => "7z x -so FILE | twofactor token import -",
+            Self::Gzip | Self::Compress => "gzip -dc FILE | twofactor token import -",
             Self::Bzip2 => "bzip2 -dc FILE | twofactor token import -",
             Self::Xz => "xz -dc FILE | twofactor token import -",
             Self::Zstd => "zstd -dc FILE | twofactor token import -",
             Self::Lzip => "lzip -dc FILE | twofactor token import -",
+            Self::Lz4 => "lz4 -dc FILE | twofactor token import -",
             Self::Rar => "unrar p -inul FILE | twofactor token import -",
             Self::Tar => "tar -xOf FILE | twofactor token import -",
             Self::Cabinet => "cabextract -p FILE | twofactor token import -",
@@ -104,17 +114,21 @@ impl fmt::Display for Foreign {
         formatter.write_str(match self {
             Self::Zip => "a zip file",
             Self::SplitZip => "one part of a zip file that was split",
+            Self::HalfZip => "a zip file without its end: cut off, or one of several parts",
             Self::SevenZip => "a 7z archive",
             Self::Gzip => "compressed with gzip",
             Self::Bzip2 => "compressed with bzip2",
             Self::Xz => "compressed with xz",
             Self::Zstd => "compressed with zstd",
             Self::Lzip => "compressed with lzip",
+            Self::Lz4 => "compressed with lz4",
+            Self::Compress => "compressed with compress",
+            Self::Cpio => "a cpio or ar archive",
             Self::Rar => "a RAR archive",
             Self::Tar => "a tar archive",
             Self::Cabinet => "a Windows cabinet",
             Self::Program => "a program, perhaps a self-extracting archive",
-            Self::Pgp => "encrypted with OpenPGP",
+            Self::Pgp => "encrypted or signed with OpenPGP",
             Self::Age => "encrypted with age",
             Self::Smime | Self::CmsDer | Self::CmsPem => "encrypted or signed with S/MIME",
             Self::Mail => "a mail",
@@ -149,7 +163,7 @@ pub(super) const ENOUGH: usize = 1024;
 /// Tells by its first bytes what a file is.
 pub(super) fn recognise(start: &[u8]) -> Beginning {
     const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
-    const FOREIGN: [(&[u8], Foreign); 30] = [
+    const FOREIGN: [(&[u8], Foreign); 29] = [
         (b"PK\x07\x08", Foreign::SplitZip),
         (b"7z\xbc\xaf\x27\x1c", Foreign::SevenZip),
         (b"\x1f\x8b", Foreign::Gzip),
@@ -159,17 +173,15 @@ pub(super) fn recognise(start: &[u8]) -> Beginning {
         (b"\x5d\x00\x00", Foreign::Xz),
         (b"\x28\xb5\x2f\xfd", Foreign::Zstd),
         (b"LZIP", Foreign::Lzip),
+        (b"\x04\x22\x4d\x18", Foreign::Lz4),
+        (b"\x1f\x9d", Foreign::Compress),
+        (b"\xc7\x71", Foreign::Cpio),
+        (b"!<arch>\n", Foreign::Cpio),
         (b"Rar!\x1a\x07", Foreign::Rar),
         (b"MSCF\0\0\0\0", Foreign::Cabinet),
         (b"MZ\x90\0", Foreign::Program),
         (b"\x7fELF", Foreign::Program),
         (b"-----BEGIN PGP", Foreign::Pgp),
-        // A public-key or symmetric-key encrypted session key packet, old and new format (RFC 9580 §4.2, §5.1, §5.3).
-        (b"\x85\x01", Foreign::Pgp),
-        (b"\x85\x02", Foreign::Pgp),
-        (b"\x84", Foreign::Pgp),
-        (b"\x8c", Foreign::Pgp),
-        (b"\xc1", Foreign::Pgp),
         (b"age-encryption.org/", Foreign::Age),
         (b"-----BEGIN PKCS7", Foreign::CmsPem),
         (b"-----BEGIN CMS", Foreign::CmsPem),
@@ -195,12 +207,18 @@ pub(super) fn recognise(start: &[u8]) -> Beginning {
         ("delivered-to:", Foreign::Mail),
     ];
     if ZIP.iter().any(|magic| start.starts_with(magic)) {
-        return Beginning::Zip;
+        return office(start).map_or(Beginning::Zip, Beginning::Foreign);
     }
     if let Some((_, foreign)) = FOREIGN.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Beginning::Foreign(*foreign);
     }
-    if start.get(257..262) == Some(b"ustar") {
+    if is_cpio(start) {
+        return Beginning::Foreign(Foreign::Cpio);
+    }
+    if is_openpgp(start) {
+        return Beginning::Foreign(Foreign::Pgp);
+    }
+    if start.get(257..262) == Some(b"ustar") || is_old_tar(start) {
         return Beginning::Foreign(Foreign::Tar);
     }
     if is_cms(start) {
@@ -212,7 +230,73 @@ pub(super) fn recognise(start: &[u8]) -> Beginning {
         let enveloped = text.windows(10).any(|window| window.eq_ignore_ascii_case(b"pkcs7-mime"));
         return Beginning::Foreign(if enveloped { Foreign::Smime } else { Foreign::Mail });
     }
+    if is_mail(text) {
+        return Beginning::Foreign(Foreign::Mail);
+    }
     TEXTS.iter().find(|(word, _)| begins(word)).map_or(Beginning::Text, |(_, foreign)| Beginning::Foreign(*foreign))
+}
+
+/// A document of an office program by the first entry of the zip file that it is: the kinds of its parts (OOXML), or its
+/// own kind (OpenDocument).
+fn office(start: &[u8]) -> Option<Foreign> {
+    let name = start.get(30..)?;
+    let has = |words: &[u8]| start.windows(words.len()).any(|window| window == words);
+    if let Some(kind) = name.strip_prefix(b"mimetypeapplication/vnd.oasis.opendocument.") {
+        return Some(if kind.starts_with(b"spreadsheet") { Foreign::Workbook } else { Foreign::Letter });
+    }
+    if !name.starts_with(b"[Content_Types].xml") {
+        return None;
+    }
+    match () {
+        () if has(b"xl/") => Some(Foreign::Workbook),
+        () if has(b"word/") => Some(Foreign::Letter),
+        () => None,
+    }
+}
+
+/// Whether a file begins with a header of a tar archive from before `ustar`: numbers in octal, and the sum of its bytes.
+fn is_old_tar(start: &[u8]) -> bool {
+    let Some(header) = start.get(..512) else { return false };
+    let Some(field) = header.get(148..156) else { return false };
+    let digits: Vec<u8> = field.iter().copied().filter(u8::is_ascii_digit).collect();
+    let stated = std::str::from_utf8(&digits).ok().and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    let others = header.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    let field = field.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    header.first().is_some_and(|byte| *byte != 0) && stated == Some(others - field + 8 * u32::from(b' '))
+}
+
+/// Whether a file begins with a header of cpio in text: a number of digits that no row of a table has in one piece.
+fn is_cpio(start: &[u8]) -> bool {
+    let digits = |length: usize, is_digit: fn(&u8) -> bool| start.get(..length).is_some_and(|h| h.iter().all(is_digit));
+    match start.get(..6) {
+        Some(b"070701" | b"070702") => digits(110, u8::is_ascii_hexdigit),
+        Some(b"070707") => digits(76, u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// Whether a file that is no text begins with a packet of OpenPGP (RFC 9580 §5): a session key, a signature, data that is
+/// compressed or literal.
+fn is_openpgp(start: &[u8]) -> bool {
+    let packet = match start {
+        [tag, ..] if b"\x84\x85\x88\x89\x8c\xac\xad\xc1\xc3\xcb".contains(tag) => true,
+        [0xa3, algorithm, ..] => (1..=3).contains(algorithm),
+        [0x90 | 0xc4, length, version, ..] => (*length, *version) == (13, 3),
+        _ => false,
+    };
+    packet && !super::characters::is_text(start)
+}
+
+/// Whether a text begins as a mail does: with the fields of one, at least two.
+fn is_mail(text: &[u8]) -> bool {
+    const FIELDS: [&str; 8] = ["from", "to", "cc", "date", "subject", "message-id", "reply-to", "x-mailer"];
+    let lines = text.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let fields = lines.filter_map(|line| {
+        let (name, _) = std::str::from_utf8(line).ok()?.split_once(':')?;
+        FIELDS.into_iter().find(|field| name.eq_ignore_ascii_case(field))
+    });
+    let fields: Vec<&str> = fields.collect();
+    fields.contains(&"from") && (fields.contains(&"subject") || fields.contains(&"to"))
 }
 
 /// Whether bytes begin as CMS in DER or BER does: a sequence, and in it an object identifier of PKCS #7 (RFC 5652 §3).
@@ -260,6 +344,11 @@ mod tests {
             (b"otpauth-migration://offline?data=", Beginning::Foreign(Foreign::Migration)),
             (b"otpauth://totp/a?secret=AAAA", Beginning::Text),
             (b"1234,JBSWY3DP", Beginning::Text),
+            (b"From: a@example.org\nSubject: tokens\n\nhello", Beginning::Foreign(Foreign::Mail)),
+            (b"From: ACME\n\n1234,JBSWY3DP", Beginning::Text),
+            (b"\x04\x22\x4d\x18\x64", Beginning::Foreign(Foreign::Lz4)),
+            (&[&b"070701"[..], &[b'0'; 104]].concat(), Beginning::Foreign(Foreign::Cpio)),
+            (b"070707,JBSWY3DPEHPK3PXP", Beginning::Text),
             (b"MZ1234,JBSWY3DP", Beginning::Text),
             (b"", Beginning::Text),
         ] {

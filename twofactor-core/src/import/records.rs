@@ -7,9 +7,10 @@
 use zeroize::Zeroizing;
 
 use super::error::ImportError;
-use super::note::{Explanation, Note, Part};
+use super::note::{Assumption, Explanation, Note, Part};
 use super::offer::{self, Offered, Parameter, Rejection, Stated};
 use super::recognition::Foreign;
+use super::seed_encoding;
 use super::table::Unsaid;
 use super::xml::{Child, Document, Element, TOO_MANY, XmlError};
 use super::{MOST_ROWS, Options, Place};
@@ -167,6 +168,7 @@ impl Records {
         }
         let mut records = Self { kind, first: text.len(), last: text.len(), rows: 0, parts };
         let (mut unsaid, mut overruled) = (Unsaid::default(), false);
+        let (mut lengths, mut twice) = (Vec::new(), false);
         for record in kind.records(text, options) {
             records.first = records.first.min(record.start);
             records.last = record.end;
@@ -176,14 +178,21 @@ impl Records {
             }
             let settled = record.stated.settle(options);
             overruled |= settled.overruled;
-            if record.token.is_ok() {
+            if let Ok(offered) = &record.token {
                 unsaid.see(record.stated, settled.parameters.kind);
+                let bytes = offered.secret.expose();
+                twice |= seed_encoding::is_hex_text(bytes);
+                // Those that speak for a hash.
+                if matches!(bytes.len(), 32 | 64) && lengths.iter().all(|(length, _)| *length != bytes.len()) {
+                    lengths.push((bytes.len(), record.line));
+                }
             }
         }
         if records.rows == 0 {
             return Err(ImportError::NoRows);
         }
-        unsaid.note(options, notes);
+        unsaid.note(&lengths, options, notes);
+        notes.extend(twice.then(|| Note::Assumed(Assumption::encoded_twice("as its kind has it"))));
         if kind == Kind::PrivacyIdea {
             let is_export = privacyidea::offset(text) == Some(1);
             notes.push(Note::Owners(if is_export { privacyidea::OWNERS } else { privacyidea::USERS }));

@@ -235,6 +235,13 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
+/// Whether the bytes of a secret are hexadecimal digits in their turn, so that it was probably encoded twice: 32 and more
+/// digits of any kind, or 16 with a letter among them. Digits alone are how test secrets are typed.
+pub(super) fn is_hex_text(bytes: &[u8]) -> bool {
+    let letters = bytes.iter().any(u8::is_ascii_alphabetic);
+    bytes.iter().all(u8::is_ascii_hexdigit) && (bytes.len() >= 32 || (bytes.len() >= 16 && letters))
+}
+
 /// The bytes of a secret.
 pub(super) fn decode(field: &[u8], encoding: Encoding) -> Result<Zeroizing<Vec<u8>>, Rejection> {
     let (bits_each, values, refused) = match encoding {

@@ -71,6 +71,10 @@ impl Table {
             columns = refined;
             survey = look(&columns)?;
         }
+        if header.is_some() {
+            // A heading says what its column holds, so its values are no riddle.
+            survey.third = Third::default();
+        }
         if survey.rows == 0 {
             return Err(ImportError::NoRows);
         }
@@ -183,9 +187,8 @@ fn hex_text(
         let record = Record::split(line.content, separator).ok()?;
         seed_encoding::decode(columns.secret(&record), encoding).ok()
     });
-    if decoded.any(|bytes| bytes.len() >= 32 && bytes.iter().all(u8::is_ascii_hexdigit)) {
-        let other = "encoded twice, as they decode to hexadecimal digits: ask the vendor";
-        notes.push(Note::Assumed(Assumption::doubtful(Aspect::Encoding, encoding.to_string(), other)));
+    if decoded.any(|bytes| seed_encoding::is_hex_text(&bytes)) {
+        notes.push(Note::Assumed(Assumption::encoded_twice(encoding.to_string())));
     }
 }
 
@@ -495,6 +498,11 @@ fn is_below(record: &Record<'_>, columns: &Columns) -> bool {
         "eof",
         "fin",
     ];
+    // Of `3 tokens`.
+    const COUNTED: [&str; 12] = [
+        "token", "tokens", "rows", "records", "pcs", "pieces", "stück", "zeilen", "jetons", "unidades", "pezzi",
+        "stuks",
+    ];
     let secret = columns.secret(record);
     if seed_encoding::may_be_secret(secret) || secret.len() >= 16 {
         return false;
@@ -502,9 +510,12 @@ fn is_below(record: &Record<'_>, columns: &Columns) -> bool {
     let mut fields = record.fields().iter().filter(|field| !field.is_empty());
     let Some(first) = fields.next() else { return false };
     let text = super::characters::words(first).to_lowercase();
-    let word = text.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
-    let is_sentence = fields.next().is_none() && text.split_whitespace().filter(|word| word.len() > 2).count() > 1;
-    TOTALS.contains(&word) || (is_sentence && text.chars().any(char::is_alphabetic))
+    let mut words = text.split(|letter: char| !letter.is_alphabetic());
+    let word = words.next().unwrap_or_default();
+    let alone = fields.next().is_none();
+    let is_count = alone && words.all(|word| word.is_empty() || COUNTED.contains(&word)) && word.is_empty();
+    let is_sentence = alone && text.split_whitespace().filter(|word| word.len() > 2).count() > 1;
+    TOTALS.contains(&word) || ((is_count || is_sentence) && text.chars().any(char::is_alphabetic))
 }
 
 /// What at least one row does not state, one bit an aspect.
@@ -530,8 +541,8 @@ impl Unsaid {
     }
 
     /// The same for rows that are no table.
-    pub(super) fn note(&self, options: &Options, notes: &mut Vec<Note>) {
-        self.note_table(&Columns::default(), Third::default(), &[], options, notes);
+    pub(super) fn note(&self, lengths: &[(usize, usize)], options: &Options, notes: &mut Vec<Note>) {
+        self.note_table(&Columns::default(), Third::default(), lengths, options, notes);
     }
 
     fn note_table(

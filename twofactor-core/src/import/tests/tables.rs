@@ -274,3 +274,51 @@ fn a_table_with_owners_before_the_serial_numbers_is_read_as_the_janitor_writes_i
     assert_eq!((tokens(&file)[0].serial.as_str(), period(&tokens(&file)[0])), (SERIALS[0], 60));
     assert!(assumed(&file).is_empty() && unexplained(&file).is_empty(), "{:?}", file.notes());
 }
+
+#[test]
+fn a_heading_says_what_30_or_60_is_and_nothing_else_is_guessed() {
+    for (name, words) in [("period", &["TOTP"][..]), ("counter", &["HOTP where a row has a counter"])] {
+        let file = opened(format!("serial,secret,{name}\n") + &rows(|serial, secret| format!("{serial},{secret},60")));
+        let said = assumed(&file);
+        assert!(words.iter().all(|word| said.iter().any(|assumed| assumed.contains(word))), "{said:?}");
+        assert!(!said.iter().any(|assumed| assumed.contains("the third column")), "{said:?}");
+    }
+}
+
+#[test]
+fn rows_that_end_before_the_type_are_hotp_where_the_header_names_one() {
+    let text = rows(|serial, secret| format!("{serial},{secret}"));
+    let file = opened("serial,secret,type,digits\n".to_owned() + &text);
+    assert!(tokens(&file).iter().all(|token| token.parameters.kind == Kind::Hotp));
+    assert!(assumed(&file).iter().any(|said| said.contains("HOTP where a row names no type")), "{:?}", assumed(&file));
+}
+
+#[test]
+fn headers_of_portuguese_swedish_polish_and_chinese_vendors_are_read() {
+    for header in [
+        "Número de série;Chave secreta;Intervalo de tempo",
+        "Serienummer;Hemlig nyckel;Tidsintervall",
+        "Numer seryjny;Tajny klucz;Interwał",
+        "序列号;种子密钥;时间间隔",
+        "S/N;Seed;Step size (s)",
+    ] {
+        let file = opened(format!("{header}\n") + &rows(|serial, secret| format!("{serial};{secret};60")));
+        assert!(tokens(&file).iter().all(|token| period(token) == 60), "{header}");
+        assert!(unexplained(&file).is_empty(), "{header}: {:?}", unexplained(&file));
+    }
+}
+
+#[test]
+fn secrets_that_decode_to_hexadecimal_digits_were_encoded_twice() {
+    let hex = "0123456789abcdef0123456789abcdef01234567";
+    for digits in [&hex[..20], &hex[..30], hex] {
+        let text = format!("11,{}\n", data_encoding::BASE32_NOPAD.encode(digits.as_bytes()));
+        assert!(assumed(&opened(text)).iter().any(|said| said.contains("encoded twice")), "{digits}");
+        let pskc = plain_pskc(&package("11", ""))
+            .replace(&data_encoding::BASE64.encode(BYTES), &data_encoding::BASE64.encode(digits.as_bytes()));
+        assert!(assumed(&opened(pskc)).iter().any(|said| said.contains("encoded twice")), "{digits}");
+    }
+    // Digits alone are how test secrets are typed.
+    let typed = data_encoding::BASE32.encode(b"12345678901234567890");
+    assert!(!assumed(&opened(format!("11,{typed}\n"))).iter().any(|said| said.contains("encoded twice")));
+}

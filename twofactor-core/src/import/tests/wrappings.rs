@@ -117,3 +117,46 @@ fn archives_beside_seeds_are_named_and_alone_come_with_their_command() {
         assert_eq!(refused(zipped(&[("in ner", content)])).hint().unwrap(), hint);
     }
 }
+
+#[test]
+fn a_text_that_holds_the_digest_of_an_entry_makes_no_token_whatever_it_calls_it() {
+    use sha1::Digest as _;
+    let seeds = table();
+    let digest = data_encoding::HEXLOWER.encode(&sha1::Sha1::digest(seeds.as_bytes()));
+    for text in [
+        format!("tokens {digest}\n"),
+        format!("20261126 {digest}\n"),
+        format!("Pr\u{fc}fsumme;{digest}\n"),
+        format!("{digest}\n"),
+        format!("20261126,{}\n", digest.to_uppercase()),
+    ] {
+        let file = opened(zipped(&[("sum.txt", text.as_bytes()), ("tokens.csv", seeds.as_bytes())]));
+        assert_eq!(file.row_count(), 1, "{text}");
+        assert!(ignored(&file).iter().any(|note| note.contains("holds checksums")), "{text}: {:?}", ignored(&file));
+    }
+}
+
+#[test]
+fn a_zip_file_in_parts_and_one_without_its_end_are_told_from_a_damaged_one() {
+    let zip = zipped(&[("tokens.csv", table().as_bytes()), ("README.txt", b"hello")]);
+    let (first, last) = zip.split_at(zip.len() / 2);
+    assert!(matches!(refused(first), ImportError::Foreign(Foreign::HalfZip)));
+    assert!(matches!(refused(last), ImportError::Foreign(Foreign::SplitZip)));
+    let mut program = b"MZ\x90\0 and so on".to_vec();
+    program.extend_from_slice(&zip);
+    assert_eq!(opened(program).row_count(), 1, "a self-extracting one is whole");
+}
+
+#[test]
+fn documents_of_office_programs_are_named_also_inside_a_zip_file() {
+    for (parts, foreign) in [
+        (&["[Content_Types].xml", "xl/workbook.xml"][..], Foreign::Workbook),
+        (&["[Content_Types].xml", "word/document.xml"], Foreign::Letter),
+    ] {
+        let entries: Vec<(&str, &[u8])> = parts.iter().map(|name| (*name, &b"<a/>"[..])).collect();
+        let document = zipped(&entries);
+        assert!(matches!(refused(&document), ImportError::Foreign(found) if found == foreign));
+        let nested = refused(zipped(&[("tokens.bin", &document)]));
+        assert!(matches!(nested, ImportError::Nested { foreign: found, .. } if found == foreign), "{nested}");
+    }
+}
