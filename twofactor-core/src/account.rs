@@ -145,6 +145,8 @@ pub struct State {
     pub stripping: Throttle,
     /// How many physical tokens the user holds. Should the registry know of fewer, it is not what it was.
     pub tokens_held: usize,
+    /// How many of them it was before a gift of which it is not written down yet that it has happened.
+    pub tokens_before_gift: Option<usize>,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
     /// Accepted logins that spare the next one the code, oldest first.

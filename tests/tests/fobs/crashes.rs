@@ -12,6 +12,7 @@ use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::pam::{Event, Outcome, ReturnCode};
 use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
+use twofactor_tests::requirements::programs_met;
 
 use crate::{assert_accepted, assert_denied, host};
 
@@ -157,6 +158,63 @@ fn a_token_whose_hand_over_was_killed_at_any_moment_has_one_owner_or_none_and_no
         println!("{killed_in_time} of {} were killed in time", 2 * ROUNDS);
         assert_accepted(&host.login(from).typing(fob.code_of(next)));
     });
+}
+
+#[test]
+fn what_a_killed_command_leaves_of_a_users_tokens_is_repaired_by_doctor() {
+    if !programs_met(&["strace"]) {
+        return;
+    }
+    host(|host| {
+        let fob = Fob::button(1);
+        host.user_with("alice", &fob);
+        let give: &[&str] = &["token", "assign", &fob.serial, "alice"];
+        let take: &[&str] = &["token", "unassign", &fob.serial, "--force"];
+        let reset: &[&str] = &["reset", "alice", "--yes"];
+        let (mut counter, mut repaired) = (0, 0);
+        for arguments in [take, give, reset] {
+            // Killed when it writes to a disk for the first time, the second, and so on, until it gets through.
+            for number in 1.. {
+                let owned = owner(host, &fob).is_some();
+                if owned != (arguments != give) {
+                    host.sysadmin(if owned { take } else { give });
+                }
+                if arguments == reset {
+                    let _ = host.run_twofactor(&["enroll", "alice", "--no-confirm", "--qr", "none"]);
+                }
+                let got_through = killed_at_flush(host, number, arguments);
+                let left = owner(host, &fob);
+                let report = host.run_twofactor(&["--json", "doctor", "--fix"]);
+                let report: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
+                repaired += report["fixed"].as_array().unwrap().len();
+                let outcome = host.login("alice").typing(fob.code_of(counter));
+                if left.is_some() {
+                    assert_accepted(&outcome);
+                    counter += 1;
+                } else {
+                    assert_denied(&outcome);
+                }
+                assert_eq!(owner(host, &fob), left, "{arguments:?}, killed at flush {number}");
+                if got_through {
+                    println!("{arguments:?} flushes {} times", number - 1);
+                    assert!(number > 1, "it was never killed");
+                    break;
+                }
+            }
+        }
+        println!("{repaired} were repaired");
+        assert!(repaired >= 2, "taking and giving are in doubt at some moment, and {repaired} were repaired");
+    });
+}
+
+/// Runs the tool, which is killed when it is about to put something on disk for the given time. Says whether it got through.
+fn killed_at_flush(host: &Host, number: u32, arguments: &[&str]) -> bool {
+    let mut command = host.command("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"]);
+    command.arg(format!("inject=fsync,fdatasync:signal=SIGKILL:when={number}")).arg("twofactor").args(arguments);
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    assert!(matches!(status.code(), None | Some(0)), "{arguments:?}: {status}");
+    status.success()
 }
 
 #[test]

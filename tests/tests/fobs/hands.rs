@@ -1,6 +1,9 @@
 //! A token goes from hand to hand: who may log in with it now, and which of its codes are used.
 
-use std::process::Stdio;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
@@ -191,24 +194,126 @@ fn reset_beside_a_fob_that_changes_hands_leaves_the_right_number_of_them() {
     host(|host| {
         let fob = Fob::button(1);
         host.user_with("alice", &fob);
-        let start = |arguments: &[&str]| {
-            let mut command = host.command("twofactor");
-            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-        };
-        for round in 0..30 {
+        let start = |arguments: &[&str]| Started(quietly(host, arguments).spawn().unwrap());
+        let give: &[&str] = &["token", "assign", &fob.serial, "alice"];
+        let take: &[&str] = &["token", "unassign", &fob.serial, "--force"];
+        let mut counter = 0;
+        for round in 0..24 {
             let given = round % 2 == 1;
-            let give: &[&str] = &["token", "assign", &fob.serial, "alice"];
-            let take: &[&str] = &["token", "unassign", &fob.serial, "--force"];
-            let change = if given { give } else { take };
-            let resets = [0; 4].map(|_| start(&["reset", "alice", "--yes"]));
-            assert!(start(change).wait().unwrap().success(), "round {round}");
-            for mut reset in resets {
-                reset.wait().unwrap();
+            // An app, for reset to forget. It may have it still.
+            quietly(host, &["enroll", "alice", "--no-confirm", "--qr", "none"]).status().unwrap();
+            // Everybody has read what can be read without the lock on alice's account, and waits for that.
+            let lock = LockedFolder::take(ALICES);
+            let change = start(if given { give } else { take });
+            lock.expect_waiting(1);
+            let resets = [0; 2].map(|_| start(&["reset", "alice", "--yes"]));
+            lock.expect_waiting(3);
+            drop(lock);
+            assert!(change.end().success(), "round {round}");
+            for reset in resets {
+                reset.end();
             }
-            let repaired = host.run_twofactor(&["--json", "doctor", "--fix"]);
-            let report: serde_json::Value = serde_json::from_slice(&repaired.stdout).unwrap();
-            assert_eq!(report["fixed"], serde_json::json!([]), "round {round}: the number was wrong");
+            assert_token_and_state_agree(host, &fob, given, &mut counter);
         }
-        assert_accepted(&host.login("alice").typing(fob.code_of(0)));
     });
+}
+
+#[test]
+fn reset_of_a_user_without_a_folder_beside_a_fob_that_is_taken_leaves_the_right_number_of_them() {
+    host(|host| {
+        let fob = Fob::button(1);
+        host.user_with("alice", &fob);
+        let mut counter = 0;
+        for round in 0..12 {
+            if round > 0 {
+                host.assign(&fob, "alice");
+            }
+            // An accident, of which reset is the way out.
+            fs::remove_dir_all(ALICES).unwrap();
+            let lock = LockedFolder::take(STATE);
+            let start = |arguments: &[&str]| Started(quietly(host, arguments).spawn().unwrap());
+            let take = start(&["token", "unassign", &fob.serial, "--force"]);
+            lock.expect_waiting(1);
+            let reset = start(&["reset", "alice", "--yes"]);
+            lock.expect_waiting(2);
+            drop(lock);
+            assert!(take.end().success(), "round {round}");
+            reset.end();
+            assert_token_and_state_agree(host, &fob, false, &mut counter);
+        }
+    });
+}
+
+const STATE: &str = "/var/lib/twofactor";
+const ALICES: &str = "/var/lib/twofactor/users/alice";
+
+/// A process that does not outlive its test.
+struct Started(Child);
+
+impl Started {
+    fn end(mut self) -> ExitStatus {
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn quietly(host: &Host, arguments: &[&str]) -> Command {
+    let mut command = host.twofactor(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// A folder of the state that this test keeps locked.
+struct LockedFolder {
+    handle: File,
+    inode: String,
+}
+
+impl LockedFolder {
+    fn take(path: &str) -> Self {
+        let handle = File::open(path).unwrap();
+        handle.lock().unwrap();
+        let inode = format!(":{} ", handle.metadata().unwrap().ino());
+        Self { handle, inode }
+    }
+
+    /// Waits until so many processes are announced in the folder's queue.
+    fn expect_waiting(&self, processes: usize) {
+        let started = Instant::now();
+        loop {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            let waiting = locks.lines().filter(|line| line.contains("OFDLCK") && line.contains(&self.inode)).count();
+            if waiting >= processes {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(8), "{waiting} of {processes} wait for {:?}", self.handle);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Asserts that a token which alice has opens a login, and that one which she has not is refused as nothing of hers, and
+/// that doctor finds nothing wrong with either.
+#[track_caller]
+fn assert_token_and_state_agree(host: &Host, fob: &Fob, given: bool, counter: &mut u64) {
+    let outcome = host.login("alice").typing(fob.code_of(*counter));
+    if given {
+        assert_accepted(&outcome);
+        *counter += 1;
+    } else {
+        assert_denied(&outcome);
+        assert_last_logged(host, &["denied user=alice", "reason=not-enrolled"]);
+    }
+    let report = host.run_twofactor(&["--json", "doctor", "--fix"]);
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(report["fixed"], serde_json::json!([]), "the number of tokens was wrong");
+    let is_about_accounts = |finding: &&serde_json::Value| finding.to_string().contains("alice");
+    let findings: Vec<_> = report["findings"].as_array().unwrap().iter().filter(is_about_accounts).collect();
+    assert!(findings.is_empty(), "{findings:?}");
 }

@@ -303,6 +303,8 @@ impl Locked {
         let problem = problem.or_else(|| complete(&before).err());
         // What seems to be superfluous may belong to what could not be read.
         if problem.is_none() {
+            // The registry knows of all that was ever given.
+            before.tokens_before_gift = None;
             before.tidy(wallet);
         }
 

@@ -319,17 +319,32 @@ impl Files {
     /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
     pub fn reset(&self, user: &UserName, reset: Reset, now: UnixTime) -> Result<bool, StoreError> {
         self.claim_if_used()?;
-        let Some(account) = self.locked(user)? else {
-            if self.held_by(user)?.is_empty() {
-                return Ok(false);
-            }
-            let account = self.locked_and_new(user)?;
-            // Read again under the lock: a token may have been given or taken meanwhile.
-            let held = self.held_by(user)?;
-            let usage = burned_blindly(&held, now);
-            account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
-            return Ok(true);
-        };
+        if let Some(account) = self.locked(user)? {
+            return self.reset_account(&account, user, reset, now);
+        }
+        // Without a folder there is nothing of the user's to lock: whoever gives or takes a token waits for the registry.
+        let Some(_registry) = self.writer()? else { return Ok(false) };
+        let held = self.held_by(user)?;
+        if held.is_empty() {
+            return Ok(false);
+        }
+        let account = self.locked_and_new(user)?;
+        if account.has(SECRET)? || account.state()? != State::default() {
+            // It was made by somebody else meanwhile.
+            return self.reset_account(&account, user, reset, now);
+        }
+        let usage = burned_blindly(&held, now);
+        account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
+        Ok(true)
+    }
+
+    fn reset_account(
+        &self,
+        account: &Locked,
+        user: &UserName,
+        reset: Reset,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
         // Under the lock: whoever gives or takes a token holds it until the number of them is written down.
         let held = self.held_by(user)?;
         let enrolled = account.has(SECRET)?;

@@ -203,13 +203,16 @@ impl Files {
         after.uid = Some(person.uid);
         edit.assign(&token, user)?;
         edit.resynchronize(&token, registration.progress)?;
-        // Before it happens: whoever holds more than the registry knows is refused, and never the other way round.
-        after.tokens_held = edit.held(user)?;
-        account.write_state(&after)?;
+        // Before it happens: whoever holds more than the registry knows is refused, and never the other way round. The
+        // invitation is spent once it has happened: until then it may be taken back.
+        let promised = State { invitation: before.invitation, ..after.clone().with_gift(edit.held(user)?) };
+        account.write_state(&promised)?;
         if let Err(error) = edit.commit() {
             account.overwrite_state(&before)?;
             return Err(error.into());
         }
+        // Nobody can enroll with it any more, whatever becomes of this.
+        let _ = account.overwrite_state(&State { tokens_held: promised.tokens_held, ..after });
         Ok(())
     }
 

@@ -2,9 +2,10 @@
 //! before something went wrong. Everything under the locks of the registry and of the user.
 //!
 //! - A file beside the registry that SQLite cannot use is set aside.
-//! - The number of tokens that a user's state remembers is made that of the registry, when it is too small, or when the
-//!   registry's own history says that so many tokens were taken from the user. Otherwise the registry may have lost
-//!   something, which only the sysadmin can judge.
+//! - The number of tokens that a user's state remembers is made that of the registry, when it is too small, when the
+//!   registry's own history says that so many tokens were taken from the user, or when the state says that a token was
+//!   being given and the registry knows of as many as before. Otherwise the registry may have lost something, which only
+//!   the sysadmin can judge.
 
 use std::path::PathBuf;
 
@@ -76,11 +77,12 @@ impl Files {
                 let account = Account(folder.lock(self.patience)?);
                 let state = account.state()?;
                 let (before, now) = (state.tokens_held, edit.held(&user)?);
-                let is_explained = now > before || edit.taken_from(&user)? >= before - now;
+                let is_unfinished_gift = state.tokens_before_gift.is_some_and(|before| now >= before);
+                let is_explained = now > before || is_unfinished_gift || edit.taken_from(&user)? >= before - now;
                 if now == before || !is_explained {
                     return Ok(None);
                 }
-                account.write_tokens_held(now, None)?;
+                account.write_tokens_held(now)?;
                 Ok(Some(Repair::TokensHeld { user: user.clone(), before, now }))
             };
             match repaired() {

@@ -29,6 +29,9 @@ pub(super) fn write(state: &State) -> String {
     if state.tokens_held > 0 {
         let _ = writeln!(text, "tokens_held = {}", state.tokens_held);
     }
+    if let Some(before) = state.tokens_before_gift {
+        let _ = writeln!(text, "tokens_before_gift = {before}");
+    }
     if let Some(uid) = state.uid {
         let _ = writeln!(text, "uid = {uid}");
     }
@@ -133,8 +136,18 @@ fn state(root: Section<'_, '_>) -> State {
     };
     let stripping = root.section("stripping").map(throttle_in).unwrap_or_default();
     let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
+    let tokens_before_gift = root.integer("tokens_before_gift", 0..=u8::MAX).map(usize::from);
     let uid = root.integer("uid", 0..=u32::MAX).map(Uid);
-    let mut state = State { used_recovery, throttle, stripping, tokens_held, last_accepted, uid, ..State::default() };
+    let mut state = State {
+        used_recovery,
+        throttle,
+        stripping,
+        tokens_held,
+        tokens_before_gift,
+        last_accepted,
+        uid,
+        ..State::default()
+    };
     for section in root.sections("token") {
         match usage(&section) {
             Some((seed, usage)) => {

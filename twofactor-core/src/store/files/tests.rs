@@ -581,6 +581,7 @@ prop_compose! {
             usage,
             used_recovery,
             tokens_held: usize::from(user.count > 9),
+            tokens_before_gift: (user.count > 99).then_some(0),
             throttle: Throttle { user, sources, budget, trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
             invitation: invitation.map(|(digest, until)| Invitation { salt: Salt::NONE, digest, until }),

@@ -282,7 +282,8 @@ impl Files {
         self.writer()?.ok_or_else(|| TokenError::NoToken(serial.clone()))
     }
 
-    fn writer(&self) -> Result<Option<Writer>, StoreError> {
+    /// The registry, locked; `None` when there is none.
+    pub(super) fn writer(&self) -> Result<Option<Writer>, StoreError> {
         self.claim_if_used()?;
         match self.state_folder()? {
             Some(state) => Ok(Writer::open(state, CHANGE_PATIENCE)?),

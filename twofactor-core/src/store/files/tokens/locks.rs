@@ -48,9 +48,9 @@ impl Locks {
         let held = self.holdings(&edit)?;
         edit.commit()?;
         for Holding { lock, held, .. } in held {
-            match lock.write_tokens_held(held, None) {
+            match lock.write_tokens_held(held) {
                 // What is lost or damaged is said at the next login.
-                Ok(_) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
+                Ok(()) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -59,20 +59,25 @@ impl Locks {
 
     /// Makes a change happen that gives tokens, after writing down how many everybody will hold. In this order: whoever
     /// holds more than the registry knows is refused, and never the other way round. Takes that back when it cannot happen.
+    /// Until it is written that it has happened, the states say how many it were before: [`Files::repair`] takes a gift
+    /// back whose process was killed.
+    ///
+    /// [`Files::repair`]: crate::store::files::Files::repair
     pub(super) fn commit_gift(self, edit: Edit<'_>) -> Result<(), StoreError> {
-        let mut before = Vec::new();
+        let mut changed = Vec::new();
         let mut happened = Ok(());
         for Holding { lock, held, receiver } in self.holdings(&edit)? {
-            match lock.write_tokens_held(held, receiver) {
-                Ok(had) => before.push((lock, had)),
+            match lock.announce_gift(held, receiver) {
+                Ok(before) => changed.push((lock, before)),
                 Err(error) => happened = Err(error),
             }
         }
         let happened = happened.and_then(|()| Ok(edit.commit()?));
-        if happened.is_err() {
-            for (lock, had) in before {
-                // Should this fail too, the owner is refused until the token is assigned or `reset` makes it up.
-                let _ = lock.write_tokens_held(had, None);
+        for (lock, before) in changed {
+            match happened {
+                Ok(()) => lock.conclude_gift(),
+                // Should this fail too, the owner is refused until the token is assigned, or `doctor --fix`, or `reset`.
+                Err(_) => drop(lock.overwrite_state(&before)),
             }
         }
         happened
@@ -108,22 +113,48 @@ struct Holding {
 }
 
 impl Locked {
-    /// Writes down how many tokens the user holds, and the uid of one who is given some. Gives how many that were before.
-    pub(in crate::store::files) fn write_tokens_held(
-        &self,
-        held: usize,
-        receiver: Option<Uid>,
-    ) -> Result<usize, StoreError> {
+    /// Writes down how many tokens the user holds, for certain.
+    pub(in crate::store::files) fn write_tokens_held(&self, held: usize) -> Result<(), StoreError> {
         let mut state = self.state()?;
         let before = state.tokens_held;
-        if before != held {
-            if held < before {
-                // What was taken away and comes back one day spares nobody a code.
-                state.memories.clear();
-            }
-            let uid = receiver.or(state.uid);
-            self.overwrite_state(&State { tokens_held: held, uid, ..state })?;
+        if before == held && state.tokens_before_gift.is_none() {
+            return Ok(());
+        }
+        if held < before {
+            // What was taken away and comes back one day spares nobody a code.
+            state.memories.clear();
+        }
+        self.overwrite_state(&State { tokens_held: held, tokens_before_gift: None, ..state })
+    }
+
+    /// Writes down how many tokens the user is going to hold, and the uid of one who is given some. Gives the state before.
+    fn announce_gift(&self, held: usize, receiver: Option<Uid>) -> Result<State, StoreError> {
+        let before = self.state()?;
+        if before.tokens_held != held {
+            let uid = receiver.or(before.uid);
+            self.overwrite_state(&State { uid, ..before.clone().with_gift(held) })?;
         }
         Ok(before)
+    }
+
+    /// Writes down that a gift has happened. Should that fail or be lost, the next accepted login makes up for it.
+    pub(in crate::store::files) fn conclude_gift(&self) {
+        let Ok(state) = self.state() else { return };
+        if state.tokens_before_gift.is_some()
+            && let Ok(mut file) = self.state_file()
+            && file.read().is_ok()
+        {
+            // Without a flush: nobody waits for it.
+            let _ = file.write(&State { tokens_before_gift: None, ..state });
+        }
+    }
+}
+
+impl State {
+    /// The state of a user who is going to hold that many tokens.
+    pub(in crate::store::files) fn with_gift(self, held: usize) -> Self {
+        // An earlier gift may not have happened either.
+        let before = self.tokens_before_gift.map_or(self.tokens_held, |before| before.min(self.tokens_held));
+        Self { tokens_held: held, tokens_before_gift: Some(before), ..self }
     }
 }

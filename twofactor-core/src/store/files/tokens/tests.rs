@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::account::{App, Judgement};
+use crate::account::{App, Judgement, State};
 use crate::answer::Answer;
 use crate::clock::HandSet;
 use crate::enrollment::Proposal;
@@ -941,10 +941,32 @@ fn a_wrong_number_of_tokens_is_repaired_where_the_history_explains_it() {
     fs::write(&state, &without_any).unwrap();
     assert_eq!(repaired(), [Repair::TokensHeld { user: alice.clone(), before: 0, now: 1 }]);
 
-    // A registry that has lost a token is no wrong number.
+    // As after a gift that was killed before it happened, and one that was killed before that was written down.
+    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(NOW)).unwrap();
+    let alices = || fixture.store.locked(&alice).unwrap().unwrap();
+    let announce = |held| alices().overwrite_state(&alices_state(&fixture).with_gift(held)).unwrap();
+    announce(1);
     let connection = rusqlite::Connection::open(fixture.directory.path().join("registry.db")).unwrap();
+    connection.execute_batch("DELETE FROM history").unwrap();
+    assert!(matches!(fixture.store.presence(&alice), Err(StoreError::LostTokens { held: 1, known: 0, .. })));
+    assert_eq!(repaired(), [Repair::TokensHeld { user: alice.clone(), before: 1, now: 0 }]);
+    assert!(matches!(fixture.store.presence(&alice), Ok(Presence::Absent(_))));
+    fixture.assign(FOB, "alice");
+    assert_eq!(alices_state(&fixture).tokens_before_gift, None, "it has happened");
+    fs::write(&state, &without_any).unwrap();
+    announce(1);
+    assert_eq!(repaired(), [], "the number is right");
+    alices().conclude_gift();
+    assert_eq!(alices_state(&fixture).tokens_before_gift, None);
+
+    // A registry that has lost a token is no wrong number.
     connection.execute_batch("DELETE FROM tokens; DELETE FROM history").unwrap();
     drop(connection);
     assert_eq!(repaired(), []);
     assert!(matches!(fixture.store.presence(&alice), Err(StoreError::LostTokens { held: 1, known: 0, .. })));
+}
+
+/// What alice's state says now.
+fn alices_state(fixture: &Fixture) -> State {
+    fixture.store.unlocked(&user("alice")).unwrap().unwrap().state().unwrap()
 }
