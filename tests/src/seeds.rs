@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek};
 use twofactor_core::import::{self, ImportError, Keyring, Options, SeedFile};
 use zeroize::Zeroizing;
 
+pub mod kinds;
+
 /// A password and a key, if any.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
@@ -34,6 +36,38 @@ impl Keyring for Given {
 /// Opens a file.
 pub fn open(source: impl Read + Seek, given: &Given) -> Result<SeedFile, ImportError> {
     import::open(source, &Options::default(), &mut given.clone())
+}
+
+/// A zip file whose entries are stored as they are.
+pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+    for (name, content) in entries {
+        let start = length(&file);
+        let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes();
+        let fields = [
+            &[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0][..],
+            &crc32(content).to_le_bytes(),
+            &length(content),
+            &length(content),
+            &name_length,
+            &[0, 0],
+        ]
+        .concat();
+        file.extend([b"PK\x03\x04", &fields[..], name.as_bytes(), content].concat());
+        directory.extend([b"PK\x01\x02\x14\0", &fields[..], &[0; 10], &start, name.as_bytes()].concat());
+    }
+    let count = u16::try_from(entries.len()).unwrap_or(u16::MAX).to_le_bytes();
+    let start = length(&file);
+    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &length(&directory), &start, &[0, 0]].concat();
+    [file, directory, end].concat()
+}
+
+/// The checksum of zip files, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
 }
 
 /// What the fuzz targets do with any bytes, and a test with the files they start from. Each says how many tokens it

@@ -197,6 +197,8 @@ pub struct Frame {
     pub before: Zeroizing<Vec<u8>>,
     /// The end of a PSKC document.
     pub after: Zeroizing<Vec<u8>>,
+    /// What stands between two rows besides a line end: the comma of JSON.
+    pub between: &'static str,
 }
 
 /// Opens a seed file: reads, decrypts and surveys it. An error means that nothing of it can be imported.
@@ -321,9 +323,11 @@ impl Document {
                 if recognition::is_xml(&text) {
                     text = characters::utf8(text);
                 }
-                Kind::of(as_str(&text)).map_err(|foreign| match &entry {
-                    None => ImportError::Foreign(foreign),
-                    Some(entry) => ImportError::Nested { entry: entry.to_string(), foreign },
+                let wrong = |foreign| if foreign == Foreign::Json { apps::wrong_line(as_str(&text)) } else { None };
+                Kind::of(as_str(&text)).map_err(|foreign| match (wrong(foreign), &entry) {
+                    (Some(line), _) => ImportError::Json(place(line)),
+                    (None, None) => ImportError::Foreign(foreign),
+                    (None, Some(entry)) => ImportError::Nested { entry: entry.to_string(), foreign },
                 })?
             }
             Format::Delimited | Format::Pskc => None,
@@ -459,7 +463,11 @@ impl SeedFile {
             Reading::Records(records) => (records.first, records.last),
         };
         let (before, after) = (document.text.get(..first)?, document.text.get(last..)?);
-        Some(Frame { before: Zeroizing::new(before.to_vec()), after: Zeroizing::new(after.to_vec()) })
+        let between = match &document.reading {
+            Reading::Records(records) => records.between(),
+            Reading::Delimited(_) | Reading::Pskc(_) => "",
+        };
+        Some(Frame { between, before: Zeroizing::new(before.to_vec()), after: Zeroizing::new(after.to_vec()) })
     }
 }
 

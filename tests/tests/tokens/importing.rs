@@ -4,8 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use data_encoding::BASE32;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::requirements;
+use twofactor_tests::seeds::kinds::sample;
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::{
@@ -426,5 +428,70 @@ fn used_codes_of_a_deleted_token_stay_used_when_it_comes_back() {
         host.succeed("twofactor", ["token", "delete", &serial, "--yes"]);
         host.succeed("twofactor", ["token", "import", &path]);
         assert_fails(host, &["token", "verify", &serial, &next], 5, &["replayed"]);
+    });
+}
+
+#[test]
+fn rejected_entries_of_an_export_are_written_as_an_export() {
+    private_host(|host| {
+        let entry = |kind: &str, number| {
+            format!(
+                "{{\"type\":\"{kind}\",\"name\":\"{}\",\"issuer\":\"ACME\",\"info\":{{\"secret\":\"{}\",\"algo\":\"SHA1\",\
+                 \"digits\":6,\"period\":30}}}}",
+                serial(number),
+                secret(number)
+            )
+        };
+        let entries = [entry("steam", 0), entry("totp", 1), entry("motp", 2), entry("yandex", 3)];
+        let text = format!("{{\"version\":1,\"db\":{{\"version\":2,\"entries\":[\n{}\n]}}}}\n", entries.join(",\n"));
+        let path = file(host, "aegis.json", &text);
+        let rejects = "/root/rejects.json";
+        let options = ["--serial-from", "label", "--keep-going", "--rejects", rejects];
+        let report = host.json(&[&["token", "import", &path], &options[..]].concat());
+        assert_eq!((&report["new"], &report["rejected"]), (&1.into(), &3.into()));
+        let written: serde_json::Value = serde_json::from_slice(&fs::read(rejects).unwrap()).unwrap();
+        let labels: Vec<_> = written["db"]["entries"].as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
+        assert_eq!(labels, [&serial(0), &serial(2), &serial(3)]);
+        let mended = fs::read_to_string(rejects).unwrap().replace("motp", "totp");
+        let path = file(host, "mended.json", mended);
+        let report = host.json(&["token", "import", &path, "--serial-from", "label", "--keep-going"]);
+        assert_eq!((&report["new"], &report["rejected"]), (&1.into(), &2.into()));
+    });
+}
+
+#[test]
+fn the_qr_codes_of_an_app_come_in_as_tokens() {
+    private_host(|host| {
+        let tokens = [0, 1].map(|number| (serial(number), BASE32.decode(secret(number).as_bytes()).unwrap()));
+        let text = sample("otpauth-migration URIs", &tokens).unwrap().text;
+        let path = file(host, "codes.txt", &text);
+        assert_fails(host, &["token", "import", &path], 8, &["no serial numbers", "--serial-from"]);
+        assert_eq!(host.json(&["token", "import", &path, "--serial-from", "label"])["new"], 2);
+        assert_eq!(host.json(&["token", "show", &serial(1)])["type"], "totp");
+        let again = file(host, "again.csv", seed_line(0) + &seed_line(1));
+        assert_eq!(host.json(&["token", "import", &again])["unchanged"], 2, "they are the same tokens");
+    });
+}
+
+#[test]
+fn the_command_that_assigns_the_owners_can_be_run_as_it_is_printed() {
+    private_host(|host| {
+        if !requirements::programs_met(&["zip", "7z"]) {
+            return;
+        }
+        host.add_user("alice");
+        let rows = |number: u64| format!("alice@realm, {}, {}, totp, 6, 30\n", serial(number), secret(number));
+        let plain = file(host, "its export.csv", rows(0));
+        let inner = file(host, "a list.csv", rows(1));
+        let zip = host.place("owners.zip").to_str().unwrap().to_owned();
+        host.succeed("zip", ["-q", "-j", &zip, &inner]);
+        for path in [plain, zip] {
+            let report = host.json(&["token", "import", &path]);
+            let notes = report["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap());
+            let note = notes.into_iter().find(|note| note.contains("awk")).unwrap();
+            assert!(!note.contains("FILE"), "{note}");
+            host.succeed("sh", ["-c", note.split_once(": ").unwrap().1]);
+        }
+        assert_eq!(host.json(&["token", "list", "--user", "alice"]).as_array().unwrap().len(), 2);
     });
 }

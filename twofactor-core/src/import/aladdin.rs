@@ -4,6 +4,7 @@
 use super::offer::{Rejection, Stated};
 use super::records::{self, Fields, Record, children, text_of};
 use super::seed_encoding::{Encoding, decode};
+use super::xml::Element;
 use super::{KindName, Options, characters};
 
 /// Its elements and their meanings.
@@ -18,6 +19,14 @@ pub(super) const PARTS: [(&str, &str); 4] = [
 pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
     children(text, "").filter(|child| child.element.is("Token")).map(|child| {
         let token = &child.element;
+        let several = |element: &Element, name| element.children_named(name).nth(1).is_some();
+        let inside = token.child("Applications");
+        let twice = several(token, "Applications")
+            || inside.is_some_and(|inside| several(inside, "Application"))
+            || token.at(&["Applications", "Application"]).is_some_and(|application| several(application, "Seed"));
+        if twice {
+            return Fields::unreadable(Rejection::Twice).record(child.line, child.start..child.end, options);
+        }
         let application = token.at(&["Applications", "Application"]);
         let seed = application.and_then(|application| text_of(application, "Seed"));
         let counter = application.and_then(|application| text_of(application, "MovingFactor"));

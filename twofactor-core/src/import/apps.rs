@@ -8,8 +8,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::delimited::Lines;
-use super::json::Json;
-use super::offer::{self, Rejection, Stated, kind as kind_of};
+use super::json::{Json, NotJson};
+use super::offer::{self, Rejection, Stated};
 use super::recognition::Foreign;
 use super::records::{Fields, Record};
 use super::seed_encoding::{Encoding, decode};
@@ -20,6 +20,7 @@ mod aegis;
 mod andotp;
 mod bitwarden;
 mod freeotp;
+mod migration;
 mod proton;
 mod stratum;
 mod twofas;
@@ -35,6 +36,8 @@ type Reads = fn(&Json) -> Option<Entry>;
 pub enum App {
     /// `otpauth://` URIs, one a line: Ente, and the text exports of Aegis, Stratum and others.
     Uris,
+    /// `otpauth-migration://` URIs: the QR codes of Google Authenticator.
+    Migration,
     /// Aegis.
     Aegis,
     /// 2FAS.
@@ -72,18 +75,44 @@ pub(super) const PARTS: [(&str, &str); 6] = [
     ("period or counter", "period or counter"),
 ];
 
+/// What an entry says about its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum EntryKind {
+    Known(KindName),
+    /// Neither TOTP nor HOTP, so that no option makes one of it.
+    #[default]
+    Other,
+    Unsaid,
+}
+
+impl EntryKind {
+    /// That of a word.
+    fn named(word: &str) -> Self {
+        offer::kind(word).map_or(Self::Other, Self::Known)
+    }
+
+    /// That of a member of an entry.
+    fn of(json: Option<&Json>) -> Self {
+        match json {
+            None | Some(Json::Null) => Self::Unsaid,
+            Some(value) => value.text().map_or(Self::Other, Self::named),
+        }
+    }
+}
+
 /// An entry of an export.
 #[derive(Default)]
 struct Entry {
     issuer: String,
     label: String,
     secret: Option<Result<Zeroizing<Vec<u8>>, Rejection>>,
-    /// `None`: the entry is neither TOTP nor HOTP.
-    kind: Option<KindName>,
+    kind: EntryKind,
     algorithm: Option<String>,
     digits: Option<i64>,
     period: Option<i64>,
     counter: Option<i64>,
+    /// It could not be read at all, and why.
+    unreadable: Option<Rejection>,
 }
 
 impl Entry {
@@ -92,7 +121,15 @@ impl Entry {
         Self { secret: decoded, ..Self::default() }
     }
 
+    /// What stands for text that is no entry.
+    fn unreadable(why: Rejection) -> Self {
+        Self { unreadable: Some(why), ..Self::default() }
+    }
+
     fn record(self, number: usize, line: usize, span: std::ops::Range<usize>, options: &Options) -> Record {
+        if let Some(why) = self.unreadable {
+            return Fields::unreadable(why).record(line, span, options);
+        }
         let serial = match options.serial_from {
             Some(SerialFrom::Issuer) => as_serial(&self.issuer),
             Some(SerialFrom::Label) => as_serial(&self.label),
@@ -106,17 +143,27 @@ impl Entry {
 
     fn stated(&self) -> Result<Stated, Rejection> {
         let whole = |number: Option<i64>| number.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
-        let kind = self.kind.ok_or(Rejection::Kind)?;
-        let counter = whole(self.counter).filter(|_| kind == KindName::Hotp);
+        let kind = match self.kind {
+            EntryKind::Known(kind) => Some(kind),
+            EntryKind::Unsaid => None,
+            EntryKind::Other => return Err(Rejection::OtherKind),
+        };
+        let counter = whole(self.counter).filter(|_| kind == Some(KindName::Hotp));
         Ok(Stated {
             usual_kind: None,
-            kind: Some(kind),
+            kind,
             algorithm: self.algorithm.as_deref().map(offer::algorithm).transpose()?,
             digits: whole(self.digits).map(offer::digits).transpose()?,
-            period: whole(self.period).filter(|_| kind == KindName::Totp).map(offer::period).transpose()?,
+            period: whole(self.period).filter(|_| kind != Some(KindName::Hotp)).map(offer::period).transpose()?,
             counter: counter.map(offer::counter).transpose()?,
         })
     }
+}
+
+/// The line in which a text is no JSON any more. `None`: it is JSON.
+pub(super) fn wrong_line(text: &str) -> Option<usize> {
+    let NotJson(at) = Json::parse(text).err()?;
+    Some(1 + line_ends(text.as_bytes().get(..at).unwrap_or_default()))
 }
 
 /// A word as a serial number: blanks become hyphens, because no serial number has any.
@@ -129,6 +176,7 @@ impl App {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Uris => "otpauth URIs",
+            Self::Migration => "otpauth-migration URIs",
             Self::Aegis => "Aegis export",
             Self::TwoFas => "2FAS export",
             Self::AndOtp => "andOTP export",
@@ -143,11 +191,17 @@ impl App {
     pub(super) fn of(text: &str) -> Result<Option<Self>, Foreign> {
         match text.trim_start().as_bytes().first() {
             Some(b'{' | b'[') => {}
+            _ if migration::is_it(text) => return Ok(Some(Self::Migration)),
             _ => return Ok(uri::is_it(text).then_some(Self::Uris)),
         }
         // A table may begin with a bracket; what is no JSON is none.
         let Ok(json) = Json::parse(text) else {
-            return if text.trim_start().starts_with("{\"") { Err(Foreign::Json) } else { Ok(None) };
+            let mut begins = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+            return if matches!([begins.next(), begins.next()], [Some(b'{'), Some(b'"')] | [Some(b'['), Some(b'{')]) {
+                Err(Foreign::Json)
+            } else {
+                Ok(None)
+            };
         };
         let has = |name: &str| json.get(name).is_some();
         let is_true = |name: &str| matches!(json.get(name), Some(Json::Bool(true)));
@@ -175,14 +229,8 @@ impl App {
 
     /// The entries of an export, each with its place.
     pub(super) fn records<'t>(self, text: &'t str, options: &'t Options) -> Box<dyn Iterator<Item = Record> + 't> {
-        if self == Self::Uris {
-            let lines = Lines::new(text.as_bytes()).enumerate();
-            return Box::new(lines.map(move |(place, line)| {
-                let span = line.start..line.start + line.content.len();
-                let content = std::str::from_utf8(line.content).unwrap_or_default();
-                let entry = uri::entry(content).unwrap_or_else(|| Entry::from_base32(None));
-                entry.record(place + 1, line.number, span, options)
-            }));
+        if matches!(self, Self::Uris | Self::Migration) {
+            return Box::new(of_lines(text, options));
         }
         let Ok(json) = Json::parse(text) else { return Box::new(std::iter::empty()) };
         let (entries, read) = self.entries(&json);
@@ -205,7 +253,7 @@ impl App {
     fn entries(self, json: &Json) -> (Elements<'_>, Reads) {
         let list = |name: &str| json.get(name).and_then(Json::elements);
         match self {
-            Self::Uris => (None, |_| None),
+            Self::Uris | Self::Migration => (None, |_| None),
             Self::Aegis => (json.at(&["db", "entries"]).and_then(Json::elements), |json| Some(aegis::entry(json))),
             Self::TwoFas => (list("services"), |json| Some(twofas::entry(json))),
             Self::AndOtp => (json.elements(), |json| Some(andotp::entry(json))),
@@ -215,6 +263,23 @@ impl App {
             Self::Stratum => (list("Authenticators"), |json| Some(stratum::entry(json))),
         }
     }
+}
+
+/// The entries of a list of URIs of either kind. One for migration holds several.
+fn of_lines<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+    let entries = Lines::new(text.as_bytes()).flat_map(|line| {
+        let content = std::str::from_utf8(line.content).unwrap_or_default();
+        let entries = if migration::is_it(content) {
+            migration::entries(content).unwrap_or_else(|| vec![Entry::unreadable(Rejection::Migration)])
+        } else {
+            vec![uri::entry(content).unwrap_or_else(|| Entry::unreadable(Rejection::NoUri))]
+        };
+        entries.into_iter().map(move |entry| (line, entry))
+    });
+    entries.enumerate().map(|(place, (line, entry))| {
+        let span = line.start..line.start + line.content.len();
+        entry.record(place + 1, line.number, span, options)
+    })
 }
 
 impl fmt::Display for SerialFrom {

@@ -277,7 +277,7 @@ impl Columns {
         encoding: Encoding,
         options: &Options,
     ) -> Result<Offered, Rejection> {
-        if record.width() < 2 {
+        if record.fields().len() < 2 {
             return Err(Rejection::TooFewColumns);
         }
         let number = self.serial(record);

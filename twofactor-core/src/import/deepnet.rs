@@ -34,6 +34,9 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
 }
 
 fn of_dualshield<'e>(token: &'e Element, header: Option<&Element>) -> Fields<'e> {
+    if ["serial", "seed"].into_iter().any(|name| token.children_named(name).nth(1).is_some()) {
+        return Fields::unreadable(Rejection::Twice);
+    }
     let said = |name: &str| text_of(token, name).or_else(|| header.and_then(|header| text_of(header, name)));
     let encoding = match said("encode") {
         Some(word) if word.eq_ignore_ascii_case("BASE32") => Ok(Encoding::Base32),
@@ -73,6 +76,13 @@ fn of_predecessor(info: &Element, line: usize, span: std::ops::Range<usize>, opt
         std::iter::from_fn(move || document.next().ok().flatten()).map(|child| child.element).collect::<Vec<_>>()
     });
     let parts = parts.unwrap_or_default();
+    let several = |name: &str| parts.iter().filter(|part| part.is(name)).nth(1).is_some();
+    let twice = ["token", "device"].into_iter().any(|name| info.children_named(name).nth(1).is_some())
+        || ["deviceID", "secret"].into_iter().any(several)
+        || info.child("device").is_some_and(|device| device.children_named("serial").nth(1).is_some());
+    if twice {
+        return Fields::unreadable(Rejection::Twice).record(line, span, options);
+    }
     let part = |name: &str| parts.iter().find(|part| part.is(name));
     let text = |name: &str| part(name).map(Element::text).filter(|text| !text.is_empty());
     let secret = part("secret").ok_or(Rejection::SecretMissing).and_then(|secret| {

@@ -160,6 +160,9 @@ pub enum ImportError {
     /// Not well-formed, or beyond the bounds of what a seed file needs.
     #[error("{0}: the XML {1}")]
     Xml(Place, &'static str),
+    /// The JSON of an app's export is cut off, changed, or names something twice.
+    #[error("{0}: the JSON is not well-formed, or names something twice")]
+    Json(Place),
     /// PSKC, but not in a form that can be opened.
     #[error("{0}")]
     Pskc(#[from] PskcError),
@@ -276,6 +279,7 @@ impl ImportError {
             Self::Xml(..) | Self::NotText | Self::ZipDamaged => {
                 "compare the file's size and checksum with the vendor's"
             }
+            Self::Json(_) => "export again, or compare the file's size and checksum with the vendor's",
             Self::NoColumns => "a row is SERIAL,SECRET",
             Self::Pskc(PskcError::Certificate) => {
                 "ask the vendor for a file encrypted with a password or a pre-shared key"

@@ -175,6 +175,10 @@ impl Reader<'_> {
             if !self.takes(":") {
                 return self.wrong();
             }
+            // Which of two would count, nobody can say: programs disagree.
+            if members.iter().any(|(other, _)| *other == key) {
+                return self.wrong();
+            }
             members.push((key, self.value(depth + 1)?));
         }
     }
@@ -255,7 +259,20 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_refused() {
-        for text in ["", "{", "[1", "{\"a\"}", "{\"a\":}", "\"\\x\"", "\"a", "nul", "{} x", "\"\\ud800\"", "{1:2}"] {
+        for text in [
+            "",
+            "{",
+            "[1",
+            "{\"a\"}",
+            "{\"a\":}",
+            "\"\\x\"",
+            "\"a",
+            "nul",
+            "{} x",
+            "{\"a\":1,\"a\":1}",
+            "\"\\ud800\"",
+            "{1:2}",
+        ] {
             assert!(Json::parse(text).is_err(), "{text}");
         }
         assert!(Json::parse(&"[".repeat(1000)).is_err());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Place;
 use super::records::Kind;
 use super::seed_encoding::Encoding;
+use crate::shell;
 
 /// What a file was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,8 +195,8 @@ pub enum Note {
     SignatureUnchecked,
     /// Keys with a date from or until which they are meant to be used.
     DatesUnchecked,
-    /// Rows name owners, and the command that lists them with their tokens.
-    Owners(&'static str),
+    /// Rows name owners, and the command that lists them with their tokens; the zip entry that it reads.
+    Owners(&'static str, Option<Arc<str>>),
     /// A PSKC document of the time before the RFC.
     Draft,
     /// Keys with a drift that privacyIDEA wrote, in seconds where the RFC has steps.
@@ -237,8 +238,13 @@ impl fmt::Display for Note {
             Self::More(more) => write!(formatter, "and {more} more notes like these"),
             Self::KeyBeside(entry) => write!(formatter, "{entry}: taken as the key, which lay beside the seeds"),
             Self::SignatureUnchecked => formatter.write_str("the document is signed; the signature was not checked"),
-            Self::Owners(command) => {
-                write!(formatter, "rows name owners, who get nothing yet: {command} | twofactor token assign --from -")
+            Self::Owners(command, entry) => {
+                formatter.write_str("rows name owners, who get nothing yet: ")?;
+                match entry {
+                    None => write!(formatter, "{command} FILE")?,
+                    Some(entry) => write!(formatter, "7z x -so FILE {} | {command}", shell::quoted(entry))?,
+                }
+                formatter.write_str(" | twofactor token assign --from -")
             }
             Self::Draft => formatter.write_str("the document is a draft of PSKC from before RFC 6030"),
             Self::DriftInSeconds => {

@@ -116,6 +116,18 @@ pub enum Rejection {
     /// Neither HOTP nor TOTP, such as mOTP or OCRA.
     #[error("the token is neither TOTP nor HOTP; other kinds are not supported")]
     Kind,
+    /// The same of an app's entry or a log, where no option can say otherwise.
+    #[error("the token is neither TOTP nor HOTP; other kinds are not supported")]
+    OtherKind,
+    /// Two tokens that became one, by a line or a bracket that was lost.
+    #[error("two serial numbers or two secrets stand in the place of one")]
+    Twice,
+    /// A line among `otpauth` URIs that is none.
+    #[error("the line is no otpauth URI")]
+    NoUri,
+    /// A `otpauth-migration` URI without its message, or without the end of it.
+    #[error("the otpauth-migration URI is incomplete, or was changed")]
+    Migration,
     /// Digits, period or algorithm out of range.
     #[error("{0}")]
     Parameter(Parameter),
@@ -206,6 +218,10 @@ impl Rejection {
             | Self::ShortRow
             | Self::CutOff
             | Self::Words
+            | Self::OtherKind
+            | Self::Twice
+            | Self::NoUri
+            | Self::Migration
             | Self::Sealed
             | Self::Key(_) => return None,
         })
@@ -235,6 +251,10 @@ impl Rejection {
                 "a character is missing or one too many: compare it with the vendor's file"
             }
             Self::Kind => "--type totp or --type hotp says it for all rows",
+            Self::OtherKind => "no such token can be used here: leave it out",
+            Self::Twice => "did two tokens become one? ask for the file again",
+            Self::NoUri => "one URI a line: otpauth://totp/LABEL?secret=SECRET",
+            Self::Migration => "export again, and take the whole text of the QR code",
             Self::Parameter(parameter) | Self::NotANumber(parameter) => match parameter {
                 Parameter::Algorithm => "--algorithm SHA1, SHA256 or SHA512 says it for all rows",
                 Parameter::Digits => "--digits 6, 7 or 8 says it for all rows",

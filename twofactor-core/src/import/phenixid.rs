@@ -83,7 +83,7 @@ fn stated(kind: Option<KindName>, row: &Row<'_>) -> Result<Stated, Rejection> {
             stated.period = text(5).map(records::period).transpose()?;
             stated.digits = text(6).map(records::digits).transpose()?;
         }
-        None => return Err(Rejection::Kind),
+        None => return Err(Rejection::OtherKind),
     }
     Ok(stated)
 }

@@ -23,9 +23,9 @@ const OWNER: usize = 1;
 const USER: usize = 3;
 
 /// Prints the serial number and the owner of every row of an export that has one.
-pub(super) const OWNERS: &str = "awk -F', *' '$1 != \"n/a\" { sub(/@[^@]*$/, \"\", $1); print $2 \",\" $1 }' FILE";
+pub(super) const OWNERS: &str = "awk -F', *' '$1 != \"n/a\" { sub(/@[^@]*$/, \"\", $1); print $2 \",\" $1 }'";
 /// The same for version 2.
-pub(super) const USERS: &str = "awk -F', *' '!/^#/ && $1 != \"\" { print $4 \",\" $1 }' FILE";
+pub(super) const USERS: &str = "awk -F', *' '!/^#/ && $1 != \"\" { print $4 \",\" $1 }'";
 
 /// How many columns stand before the serial number. `None`: it is no such table.
 pub(super) fn offset(text: &str) -> Option<usize> {
@@ -83,7 +83,7 @@ fn stated(row: &Row<'_>, offset: usize) -> Result<Stated, Rejection> {
     // privacyIDEA's default.
     let kind = match row.field(offset + 2) {
         b"" => KindName::Hotp,
-        word => kind(word).ok_or(Rejection::Kind)?,
+        word => kind(word).ok_or(Rejection::OtherKind)?,
     };
     let digits = text(3).map(records::digits).transpose()?;
     let mut stated = Stated { kind: Some(kind), digits, ..Stated::default() };

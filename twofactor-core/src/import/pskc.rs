@@ -399,6 +399,9 @@ impl<'e> Key<'e> {
 
     /// `SerialNo` of the device, else the key's own `Id`.
     fn serial(self) -> Result<Serial, Rejection> {
+        if self.device.is_some_and(|device| device.children_named("SerialNo").nth(1).is_some()) {
+            return Err(Rejection::Key(KeyRejection::Twice("the serial number")));
+        }
         let printed = self.device.and_then(|device| device.child("SerialNo")).map(Element::text);
         let serial = printed
             .filter(|serial| !serial.is_empty())

@@ -36,6 +36,9 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
             Err(why) => return Fields::unreadable(why).record(line.number, span, options),
         };
         let data = std::str::from_utf8(row.field(3)).unwrap_or_default();
+        if data.matches("TokenKey=").nth(1).is_some() {
+            return Fields::unreadable(Rejection::Twice).record(line.number, span, options);
+        }
         let fields = Fields {
             serial: row.field(1),
             secret: value(data, "TokenKey").ok_or(Rejection::SecretMissing),
@@ -61,7 +64,7 @@ fn stated(data: &str) -> Result<Stated, Rejection> {
     let kind = match text("TokenType").as_deref() {
         Some("TOTP") => KindName::Totp,
         Some("HOTP") => KindName::Hotp,
-        _ => return Err(Rejection::Kind),
+        _ => return Err(Rejection::OtherKind),
     };
     let period = text("TOTPTimeStep").filter(|_| kind == KindName::Totp);
     // Of a TOTP token it is how far the clock is off, in a unit that is not documented: not taken over.

@@ -69,8 +69,6 @@ pub enum Foreign {
     EncryptedApp,
     /// JSON that is no export of an authenticator app we know.
     Json,
-    /// `otpauth-migration://` URIs, the QR codes of one app's export.
-    Migration,
 }
 
 impl Foreign {
@@ -104,7 +102,6 @@ impl Foreign {
             Self::Dpx => "ask OneSpan for the seeds as PSKC; of a DPX file only OneSpan's own software knows the form",
             Self::EncryptedApp => "export again from the app, without a password",
             Self::Json => "known are Aegis, 2FAS, andOTP, FreeOTP+, Bitwarden, Proton and Stratum",
-            Self::Migration => "export from the app as otpauth URIs, or enroll its user anew: twofactor enroll USER",
         })
     }
 }
@@ -141,7 +138,6 @@ impl fmt::Display for Foreign {
             Self::Dpx => "a OneSpan Digipass export (DPX)",
             Self::EncryptedApp => "an authenticator app's export under a password",
             Self::Json => "JSON, and no export of an authenticator app known here",
-            Self::Migration => "a list of otpauth-migration URIs",
         })
     }
 }
@@ -197,11 +193,10 @@ pub(super) fn recognise(start: &[u8]) -> Beginning {
         // The header line of a Digipass export.
         (b"DH FILE=", Foreign::Dpx),
     ];
-    const TEXTS: [(&str, Foreign); 7] = [
+    const TEXTS: [(&str, Foreign); 6] = [
         ("-----begin age", Foreign::Age),
         ("<!doctype html", Foreign::Html),
         ("<html", Foreign::Html),
-        ("otpauth-migration://", Foreign::Migration),
         ("return-path:", Foreign::Mail),
         ("received:", Foreign::Mail),
         ("delivered-to:", Foreign::Mail),
@@ -341,7 +336,7 @@ mod tests {
             ),
             (b"%PDF-1.7", Beginning::Foreign(Foreign::Pdf)),
             (b"\xef\xbb\xbf\n <!DOCTYPE HTML>", Beginning::Foreign(Foreign::Html)),
-            (b"otpauth-migration://offline?data=", Beginning::Foreign(Foreign::Migration)),
+            (b"otpauth-migration://offline?data=", Beginning::Text),
             (b"otpauth://totp/a?secret=AAAA", Beginning::Text),
             (b"1234,JBSWY3DP", Beginning::Text),
             (b"From: a@example.org\nSubject: tokens\n\nhello", Beginning::Foreign(Foreign::Mail)),

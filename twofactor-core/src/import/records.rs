@@ -164,7 +164,7 @@ impl Records {
             Kind::App(_) => &apps::PARTS[..],
         };
         if matches!(kind, Kind::Aladdin | Kind::Deepnet) {
-            check_xml(text, place)?;
+            check_xml(text, &place)?;
         }
         let mut records = Self { kind, first: text.len(), last: text.len(), rows: 0, parts };
         let (mut unsaid, mut overruled) = (Unsaid::default(), false);
@@ -195,7 +195,8 @@ impl Records {
         notes.extend(twice.then(|| Note::Assumed(Assumption::encoded_twice("as its kind has it"))));
         if kind == Kind::PrivacyIdea {
             let is_export = privacyidea::offset(text) == Some(1);
-            notes.push(Note::Owners(if is_export { privacyidea::OWNERS } else { privacyidea::USERS }));
+            let command = if is_export { privacyidea::OWNERS } else { privacyidea::USERS };
+            notes.push(Note::Owners(command, place(1).entry));
         }
         notes.extend(overruled.then_some(Note::Overruled));
         Ok(records)
@@ -204,6 +205,15 @@ impl Records {
     /// The records of the text that was surveyed, in order.
     pub(super) fn rows<'t>(&self, text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
         self.kind.records(text, options)
+    }
+
+    /// What stands between two records besides a line end.
+    pub(super) fn between(&self) -> &'static str {
+        match self.kind {
+            Kind::App(apps::App::Uris | apps::App::Migration) => "",
+            Kind::App(_) => ",",
+            _ => "",
+        }
     }
 
     /// How the file was understood; the entry is the caller's to name.

@@ -29,23 +29,35 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
     std::iter::from_fn(move || {
         let first = *lines.peek()?;
         let (mut serial, mut data, mut model, mut end, mut begun) = ("", "", None, first.start, false);
+        let (mut named, mut twice) = (None, false);
         while let Some(line) = lines.peek() {
             let content = std::str::from_utf8(line.content).unwrap_or_default();
             let (name, value) = content.split_once(':').unwrap_or((content, ""));
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
-            let starts = name == "dn" || (name == "sccauthenticatorid" && !serial.is_empty());
+            let starts = name == "dn" || (name == "sccauthenticatorid" && !data.is_empty());
             if begun && starts {
                 break;
             }
             match name.as_str() {
-                "sccauthenticatorid" => serial = value,
-                "scctokendata" => data = value,
+                "sccauthenticatorid" => {
+                    twice |= !serial.is_empty();
+                    serial = value;
+                }
+                // The name of the record, which has the serial number as well.
+                "dn" => named = value.split(',').find_map(|part| part.trim().strip_prefix("sccAuthenticatorId=")),
+                "scctokendata" => {
+                    twice |= !data.is_empty();
+                    data = value;
+                }
                 "scctokentype" => model = Some(characters::words(value.as_bytes())),
                 _ => {}
             }
             begun = true;
             end = line.start + line.content.len();
             lines.next();
+        }
+        if twice || named.is_some_and(|named| named != serial) || data.matches("sccKey=").nth(1).is_some() {
+            return Some(Fields::unreadable(Rejection::Twice).record(first.number, first.start..end, options));
         }
         let stated = stated(data);
         let key = field(data, "sccKey");
@@ -73,6 +85,6 @@ fn stated(data: &str) -> Result<Stated, Rejection> {
             ..Stated::default()
         }),
         Some(mode) if mode.eq_ignore_ascii_case("T") => Err(Rejection::Key(KeyRejection::Epoch)),
-        _ => Err(Rejection::Kind),
+        _ => Err(Rejection::OtherKind),
     }
 }

@@ -279,7 +279,7 @@ fn a_bad_row_is_named_and_does_not_hurt_the_others() {
     let expected = [
         None,
         Some(Rejection::TooFewColumns),
-        Some(Rejection::TooFewColumns),
+        Some(Rejection::SecretMissing),
         Some(Rejection::SerialMissing),
         Some(Rejection::UnclosedQuote),
         Some(Rejection::SerialInvalid),

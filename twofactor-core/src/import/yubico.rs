@@ -64,7 +64,7 @@ fn traditional(line: &[u8]) -> Fields<'_> {
     let is_hotp = columns.first().is_some_and(|event| event.eq_ignore_ascii_case(b"OATH-HOTP"));
     let stated = || {
         if !is_hotp {
-            return Err(Rejection::Kind);
+            return Err(Rejection::OtherKind);
         }
         let (digits, counter) = (text(column(11)), text(column(12)));
         hotp(is_hotp, Some(records::digits(digits)?), counter)
@@ -97,7 +97,7 @@ fn yubico(line: &[u8]) -> Fields<'_> {
 
 fn hotp(is_hotp: bool, digits: Option<crate::otp::Digits>, counter: &str) -> Result<Stated, Rejection> {
     if !is_hotp {
-        return Err(Rejection::Kind);
+        return Err(Rejection::OtherKind);
     }
     let counter = Some(records::counter(counter)?);
     Ok(Stated { kind: Some(KindName::Hotp), digits, counter, ..Stated::default() })

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use twofactor_core::audit::Event;
 use twofactor_core::clock::UnixTime;
-use twofactor_core::import::{Container, Offered, Row, SeedFile};
+use twofactor_core::import::{Container, Note, Offered, Row, SeedFile};
 use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin, Sharing};
 use twofactor_core::token::Serial;
 
@@ -249,8 +249,14 @@ fn note(series: &Series, counts: Counts) {
 
 /// What was assumed, and what looks odd.
 fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, fate: Fate, arguments: &Import) -> Vec<String> {
-    let mut notes: Vec<String> =
-        seeds.notes().iter().filter(|note| !note.is_doubt()).map(ToString::to_string).collect();
+    // A command names the file where it is one.
+    let named = |note: &Note| match note {
+        Note::Owners(..) if arguments.file != Path::new("-") => {
+            note.to_string().replace(" FILE ", &format!(" {} ", quoted(&arguments.file.to_string_lossy())))
+        }
+        note => note.to_string(),
+    };
+    let mut notes: Vec<String> = seeds.notes().iter().filter(|note| !note.is_doubt()).map(named).collect();
     // Of a zip file the core has said it, entry by entry.
     let in_the_clear = seeds.form().container == Container::Plain && seeds.is_in_the_clear();
     let file = arguments.file.display();

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use twofactor_core::import::{Row, SeedFile};
+use twofactor_core::import::{Frame, Row, SeedFile};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -18,8 +18,20 @@ pub(super) struct Rejects {
     path: PathBuf,
     file: File,
     /// The end of the document whose rows are being written, and the zip entry that this is.
-    open: Option<(Zeroizing<Vec<u8>>, Option<String>)>,
+    open: Option<Open>,
     fate: Fate,
+}
+
+/// A document whose rows are being written.
+struct Open {
+    /// Its end.
+    after: Zeroizing<Vec<u8>>,
+    /// What it has between two rows.
+    between: &'static str,
+    /// The zip entry that it is.
+    entry: Option<String>,
+    /// How far the last row that was written went: a package with two bad keys is written once.
+    reached: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +54,20 @@ impl Rejects {
     /// Writes a row as it stands in its file.
     pub(super) fn add(&mut self, row: &Row, seeds: &SeedFile) -> Result<(), Failure> {
         let entry = row.place.entry.as_deref().map(str::to_owned);
-        if self.open.as_ref().is_none_or(|(_, open)| *open != entry) {
+        if self.open.as_ref().is_none_or(|open| open.entry != entry) {
             self.close()?;
-            if let Some(frame) = seeds.frame(row) {
-                self.write(&frame.before)?;
-                self.open = Some((frame.after, entry));
-            }
+            let Some(Frame { before, after, between }) = seeds.frame(row) else { return Ok(()) };
+            self.write(&before)?;
+            self.open = Some(Open { after, between, entry, reached: None });
         }
-        let Some(raw) = seeds.raw(row) else { return Ok(()) };
+        let (Some(open), Some(raw)) = (&mut self.open, seeds.raw(row)) else { return Ok(()) };
+        let (last, between) = (open.reached.replace(row.reached), open.between);
+        if last == Some(row.reached) {
+            return Ok(());
+        }
+        if last.is_some() {
+            self.write(between.as_bytes())?;
+        }
         self.write(&raw)?;
         if raw.ends_with(b"\n") { Ok(()) } else { self.write(b"\n") }
     }
@@ -67,7 +85,7 @@ impl Rejects {
 
     fn close(&mut self) -> Result<(), Failure> {
         match self.open.take() {
-            Some((after, _)) => self.write(&after),
+            Some(open) => self.write(&open.after),
             None => Ok(()),
         }
     }

@@ -1,14 +1,14 @@
 //! Aegis: `db.entries`, each with its parameters in `info`.
 
 use super::super::json::Json;
-use super::{Entry, kind_of, word};
+use super::{Entry, EntryKind, word};
 
 pub(super) fn entry(json: &Json) -> Entry {
     let info = |name| json.at(&["info", name]);
     Entry {
         issuer: word(json.get("issuer")),
         label: word(json.get("name")),
-        kind: kind_of(&word(json.get("type"))),
+        kind: EntryKind::of(json.get("type")),
         algorithm: info("algo").and_then(Json::text).map(str::to_owned),
         digits: info("digits").and_then(Json::number),
         period: info("period").and_then(Json::number),

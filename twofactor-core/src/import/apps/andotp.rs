@@ -1,13 +1,13 @@
 //! andOTP: an array of entries.
 
 use super::super::json::Json;
-use super::{Entry, kind_of, word};
+use super::{Entry, EntryKind, word};
 
 pub(super) fn entry(json: &Json) -> Entry {
     Entry {
         issuer: word(json.get("issuer")),
         label: word(json.get("label")),
-        kind: kind_of(&word(json.get("type"))),
+        kind: EntryKind::of(json.get("type")),
         algorithm: json.get("algorithm").and_then(Json::text).map(str::to_owned),
         digits: json.get("digits").and_then(Json::number),
         period: json.get("period").and_then(Json::number),

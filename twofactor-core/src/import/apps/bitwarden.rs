@@ -1,7 +1,7 @@
 //! Bitwarden: `items`, of which those with `login.totp` are entries: a URI, or a base32 secret alone.
 
 use super::super::json::Json;
-use super::{Entry, uri, word};
+use super::{Entry, EntryKind, uri, word};
 use crate::import::KindName;
 
 pub(super) fn entry(json: &Json) -> Option<Entry> {
@@ -9,7 +9,7 @@ pub(super) fn entry(json: &Json) -> Option<Entry> {
     let entry = if totp.contains("://") {
         uri::entry(totp).unwrap_or_default()
     } else {
-        Entry { kind: Some(KindName::Totp), ..Entry::from_base32(Some(totp)) }
+        Entry { kind: EntryKind::Known(KindName::Totp), ..Entry::from_base32(Some(totp)) }
     };
     let or = |text: String, other: String| if text.is_empty() { other } else { text };
     Some(Entry {

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::super::json::Json;
 use super::super::offer::Rejection;
-use super::{Entry, kind_of, word};
+use super::{Entry, EntryKind, word};
 
 pub(super) fn entry(json: &Json) -> Entry {
     let issuer = word(json.get("issuerExt"));
@@ -19,11 +19,12 @@ pub(super) fn entry(json: &Json) -> Entry {
             }
             Ok(secret)
         }),
-        kind: kind_of(&word(json.get("type"))),
+        kind: EntryKind::of(json.get("type")),
         algorithm: json.get("algo").and_then(Json::text).map(str::to_owned),
         digits: json.get("digits").and_then(Json::number),
         period: json.get("period").and_then(Json::number),
         // The next code has the counter behind it.
         counter: json.get("counter").and_then(Json::number).and_then(|counter| counter.checked_add(1)),
+        unreadable: None,
     }
 }

@@ -1,7 +1,7 @@
 //! Stratum (Authenticator Pro): `Authenticators`, with numbers for type and hash.
 
 use super::super::json::Json;
-use super::{Entry, word};
+use super::{Entry, EntryKind, word};
 use crate::import::KindName;
 
 pub(super) fn entry(json: &Json) -> Entry {
@@ -10,9 +10,9 @@ pub(super) fn entry(json: &Json) -> Entry {
         issuer: word(json.get("Issuer")),
         label: word(json.get("Username")),
         kind: match number("Type") {
-            Some(1) => Some(KindName::Hotp),
-            Some(2) => Some(KindName::Totp),
-            _ => None,
+            Some(1) => EntryKind::Known(KindName::Hotp),
+            Some(2) => EntryKind::Known(KindName::Totp),
+            _ => EntryKind::Other,
         },
         // A number that is none of these is no hash either, and its entry is rejected.
         algorithm: number("Algorithm").map(|number| match number {

@@ -1,7 +1,7 @@
 //! 2FAS: `services`, each with its parameters in `otp`. Old exports do not say the type; those with a period are TOTP.
 
 use super::super::json::Json;
-use super::{Entry, kind_of, word};
+use super::{Entry, EntryKind, word};
 use crate::import::KindName;
 
 pub(super) fn entry(json: &Json) -> Entry {
@@ -9,10 +9,10 @@ pub(super) fn entry(json: &Json) -> Entry {
     let period = otp("period").and_then(Json::number);
     let counter = otp("counter").and_then(Json::number);
     let kind = match (otp("tokenType").and_then(Json::text), period, counter) {
-        (Some(kind), ..) => kind_of(kind),
-        (None, Some(_), _) => Some(KindName::Totp),
-        (None, None, Some(_)) => Some(KindName::Hotp),
-        (None, None, None) => None,
+        (Some(kind), ..) => EntryKind::named(kind),
+        (None, Some(_), _) => EntryKind::Known(KindName::Totp),
+        (None, None, Some(_)) => EntryKind::Known(KindName::Hotp),
+        (None, None, None) => EntryKind::Unsaid,
     };
     let label = word(otp("account"));
     Entry {

@@ -2,8 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{Entry, kind_of};
+use super::{Entry, EntryKind};
 use crate::import::characters;
+use crate::import::offer::Rejection;
 
 const SCHEME: &str = "otpauth://";
 
@@ -22,6 +23,11 @@ pub(super) fn entry(uri: &str) -> Option<Entry> {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| decoded(value))
     };
+    let secrets = query.split('&').filter(|pair| pair.get(..7).is_some_and(|key| key.eq_ignore_ascii_case("secret=")));
+    // Two URIs that a lost line end made one.
+    if secrets.count() > 1 || query.contains(SCHEME) {
+        return Some(Entry::unreadable(Rejection::Twice));
+    }
     let path = decoded(path);
     let (prefix, label) = path.split_once(':').unwrap_or(("", &path));
     let issuer = parameter("issuer").filter(|issuer| !issuer.is_empty());
@@ -30,7 +36,7 @@ pub(super) fn entry(uri: &str) -> Option<Entry> {
     Some(Entry {
         issuer: issuer.map_or_else(|| plain(prefix), |issuer| plain(&issuer)),
         label: plain(label),
-        kind: kind_of(kind),
+        kind: EntryKind::named(kind),
         algorithm: parameter("algorithm").map(|text| text.to_string()),
         digits: number("digits"),
         period: number("period"),
@@ -40,7 +46,7 @@ pub(super) fn entry(uri: &str) -> Option<Entry> {
 }
 
 /// A text without percent-encoding; `+` is a blank.
-fn decoded(text: &str) -> Zeroizing<String> {
+pub(super) fn decoded(text: &str) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -68,8 +74,8 @@ mod tests {
     fn uris_are_read_leniently() {
         let entry = entry("otpauth://hotp/Air%20Canada%3ABen%2Bx?secret=KUVJJOM753IHTNDSZVCNKL7GII&issuer=Air+Canada&algorithm=SHA256&digits=7&counter=50&x=y").unwrap();
         assert_eq!((entry.issuer.as_str(), entry.label.as_str()), ("Air Canada", "Ben+x"));
-        assert_eq!((entry.kind, entry.digits, entry.counter), (Some(KindName::Hotp), Some(7), Some(50)));
-        assert!(super::entry("otpauth://steam/a?secret=AAAA").unwrap().kind.is_none());
+        assert_eq!((entry.kind, entry.digits, entry.counter), (EntryKind::Known(KindName::Hotp), Some(7), Some(50)));
+        assert!(super::entry("otpauth://steam/a?secret=AAAA").unwrap().kind == EntryKind::Other);
         assert!(super::entry("https://example.org").is_none());
         assert!(super::entry("otpauth://totp/%zz%?secret=%").is_some());
     }

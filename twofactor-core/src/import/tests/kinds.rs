@@ -263,7 +263,8 @@ fn encrypted_exports_and_other_json_are_named() {
     ] {
         assert!(matches!(refused(text), ImportError::Foreign(Foreign::EncryptedApp)), "{text}");
     }
-    for text in [r#"{"a":1}"#, r#"{"a":"#, "[]", "[1,2]"] {
+    assert!(matches!(refused("{\"a\":\n1,\n"), ImportError::Json(Place { line: 3, .. })));
+    for text in [r#"{"a":1}"#, "[]", "[1,2]"] {
         assert!(matches!(refused(text), ImportError::Foreign(Foreign::Json)), "{text}");
     }
     let error = refused(r#"{"a":1}"#);
@@ -281,6 +282,7 @@ fn rows_of_an_export_can_be_taken_out_and_read_again() {
     let rows: Vec<_> = file.rows().collect();
     assert!(rows[0].token.is_err() && rows[1].token.is_ok());
     let frame = file.frame(&rows[0]).unwrap();
+    assert_eq!(frame.between, ",");
     let (first, second) = (file.raw(&rows[0]).unwrap(), file.raw(&rows[1]).unwrap());
     let taken_out = [&frame.before[..], &first, b"\n", &second, &frame.after[..]].concat();
     assert_eq!(opened_with(taken_out, &options, &mut Ring::default()).unwrap().row_count(), 2);
@@ -403,4 +405,35 @@ fn five_million_elements_are_too_many() {
         "<b/>".repeat(5_000_000)
     );
     assert!(matches!(refused(document), ImportError::TooManyElements));
+}
+
+#[test]
+fn two_tokens_that_became_one_are_rejected_and_never_mixed() {
+    let seed = |serial: &str| format!("<serial>{serial}</serial><seed>{HEX}</seed>");
+    for text in [
+        format!(
+            "<Tokens><Token serial=\"A\"><Applications><Application><Seed>{HEX}</Seed><Seed>{HEX}</Seed></Application></Applications></Token></Tokens>"
+        ),
+        format!("<data><tokens><token>{}{}</token></tokens></data>", seed("1"), seed("2")),
+        format!("dn: sccAuthenticatorId=A\nsccAuthenticatorId: B\nsccTokenData: sccKey={HEX};sccMode=E;sccPwLen=6;\n"),
+        format!(
+            "dn: sccAuthenticatorId=A\nsccAuthenticatorId: A\nsccTokenData: sccKey={HEX};sccMode=E;\nsccTokenData: sccKey={HEX};sccMode=E;\n"
+        ),
+        format!(
+            "Type,Reference,Description,Data\nOTP Token,A,,\"TokenKey={0},TokenKey={0}\"\n",
+            "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA="
+        ),
+    ] {
+        assert_eq!(rejection(&text), Rejection::Twice, "{text}");
+    }
+    let named_twice = format!("sccAuthenticatorId: A\nsccAuthenticatorId: B\nsccTokenData: sccKey={HEX};sccMode=E;\n");
+    assert_eq!(rejection(named_twice), Rejection::Twice);
+    let options = Options { serial_from: Some(SerialFrom::Label), ..Options::default() };
+    let joined = format!("otpauth://totp/a?secret={BASE32}otpauth://totp/b?secret={BASE32}\n");
+    let file = opened_with(joined, &options, &mut Ring::default()).unwrap();
+    assert_eq!(file.rows().next().unwrap().token.unwrap_err(), Rejection::Twice);
+    let twice = format!("[{{\"secret\":\"{BASE32}\",\"label\":\"a\",\"secret\":\"{BASE32}\",\"type\":\"TOTP\"}}]");
+    assert!(opened_with(twice, &options, &mut Ring::default()).is_err());
+    let serials = plain_pskc(&package("11", "")).replace("</SerialNo>", "</SerialNo><SerialNo>12</SerialNo>");
+    assert_eq!(rejection(serials), Rejection::Key(KeyRejection::Twice("the serial number")));
 }
