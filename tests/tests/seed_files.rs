@@ -12,7 +12,7 @@ use twofactor_core::import::{self, ErrorKind, ImportError, Options, SeedFile, Se
 use twofactor_core::otp::Kind;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::requirements::{self, PYTHON};
-use twofactor_tests::seeds::{self, Given, fuzz};
+use twofactor_tests::seeds::{self, Given, fuzz, kinds};
 
 /// Whether the packers are here.
 fn packers() -> bool {
@@ -362,7 +362,7 @@ fn what_the_fuzz_targets_start_from_is_read_as_they_read_it() {
         ("csv", fuzz::csv as fn(&[u8]) -> usize, 11),
         ("pskc", fuzz::pskc, 8),
         ("zip_csv", fuzz::zip_csv, 6),
-        ("records", fuzz::records, 16),
+        ("records", fuzz::records, 17),
     ] {
         let corpus = workspace().join("tests/fuzz/corpus").join(target);
         let files = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path());
@@ -371,19 +371,132 @@ fn what_the_fuzz_targets_start_from_is_read_as_they_read_it() {
     }
 }
 
-/// The kinds of files that the manual lists, in its words.
-fn kinds_in_the_manual() -> Vec<String> {
+/// A row of the manual's tables of kinds: its heading, and what stands beside it.
+struct Listed {
+    heading: String,
+    words: String,
+}
+
+/// The rows of the manual's section about seed files: first the kinds, then the columns of tables without a header.
+fn listed() -> Vec<Listed> {
     let manual = fs::read_to_string(workspace().join("man/twofactor.8")).unwrap();
     let (_, section) = manual.split_once(".SH SEED FILES\n").unwrap();
-    let (_, list) = section.split_once("is\nfor both.\n").or_else(|| section.split_once("for both.\n")).unwrap();
-    let (list, _) = list.split_once(".PP\n").unwrap();
-    let lines: Vec<&str> = list.lines().collect();
-    let headings = lines.windows(2).filter(|pair| matches!(pair[0], ".TP" | ".TQ"));
-    headings.map(|pair| pair[1].strip_prefix(".I ").unwrap().to_owned()).collect()
+    let (section, _) = section.split_once("\n.SH ").unwrap();
+    let mut rows: Vec<Listed> = Vec::new();
+    let mut lines = section.lines().peekable();
+    let mut in_row = false;
+    while let Some(line) = lines.next() {
+        match line {
+            ".TP" | ".TQ" => {
+                let heading = lines.next().unwrap();
+                let (macro_name, heading) = heading.split_once(' ').unwrap();
+                // `.IR` sets its words together.
+                let heading =
+                    if macro_name == ".IR" { heading.replace([' ', '[', ']'], "") } else { heading.to_owned() };
+                rows.push(Listed { heading: heading.replace('\\', ""), words: String::new() });
+                in_row = true;
+            }
+            ".PP" => in_row = false,
+            _ if in_row => {
+                let row = rows.last_mut().unwrap();
+                row.words.push_str(line.strip_prefix(".IR ").or_else(|| line.strip_prefix(".I ")).unwrap_or(line));
+                row.words.push(' ');
+            }
+            _ => {}
+        }
+    }
+    // The rows above the one that has the words say the same.
+    for place in (1..rows.len()).rev() {
+        if rows[place - 1].words.is_empty() {
+            let words = rows[place].words.clone();
+            rows[place - 1].words = words;
+        }
+    }
+    rows
+}
+
+/// A row of a table without header by the names of its columns, or with them above it where the manual says so.
+fn by_columns(row: &Listed) -> String {
+    let separator = if row.heading.contains(';') { ";" } else { "," };
+    let names: Vec<&str> = row.heading.split([',', ';']).collect();
+    let value = |name: &&str| match *name {
+        "serial" | "serial number" => "0077000011",
+        "secret" | "secret key" => BASE32,
+        "counter" => "7",
+        "type" => "hotp",
+        "digits" => "8",
+        "period-or-counter" | "time interval" => "60",
+        "algorithm" => "sha256",
+        "owner" => "alice@realm",
+        "manufacturer" | "model" | "upn" => "acme",
+        other => panic!("{other} is no column that is known"),
+    };
+    let values: Vec<&str> = names.iter().map(value).collect();
+    let header = if row.words.contains("with its header") { names.join(separator) + "\n" } else { String::new() };
+    format!("{header}{}\n", values.join(separator))
+}
+
+/// TOTP or HOTP, where the words beside a row leave no choice.
+fn only_type(words: &str) -> Option<&'static str> {
+    match (words.contains("TOTP"), words.contains("HOTP")) {
+        (true, false) => Some("TOTP"),
+        (false, true) => Some("HOTP"),
+        _ => None,
+    }
 }
 
 #[test]
-fn the_kinds_of_the_manual_are_those_that_are_read() {
+fn every_row_of_the_manuals_tables_is_what_a_file_of_that_kind_gives() {
+    let rows = listed();
+    let tokens =
+        [("7700000011".to_owned(), BYTES.to_vec()), ("7700000029".to_owned(), b"another secret of 20".to_vec())];
+    let mut kinds = Vec::new();
+    for row in &rows {
+        let text = match kinds::sample(&row.heading, &tokens) {
+            Some(sample) => sample.text,
+            None if row.heading.contains("serial") => by_columns(row),
+            None if row.heading.contains("sdtid") => "<TKNBatch><TKNHeader/></TKNBatch>".to_owned(),
+            None if row.heading.contains("DPX") => "DH FILE=\"a.dpx\"\n".to_owned(),
+            None => panic!("no file of the kind {} is made here", row.heading),
+        };
+        let open = |options: &Options| import::open(std::io::Cursor::new(&text), options, &mut Given::default());
+        let plain = open(&Options::default());
+        if row.words.starts_with("Refused") {
+            assert!(matches!(plain, Err(ImportError::Foreign(_))), "{}", row.heading);
+            continue;
+        }
+        let options = Options { serial_from: Some(SerialFrom::Label), ..Options::default() };
+        let of_an_app = matches!(plain, Err(ImportError::SerialFrom));
+        assert_eq!(of_an_app, row.heading.ends_with("export") || row.heading.ends_with("URIs"), "{}", row.heading);
+        let file = open(&options).unwrap_or_else(|error| panic!("{}: {error}", row.heading));
+        let read: Vec<_> = file.rows().map(|row| row.token.unwrap()).collect();
+        if row.heading.contains("serial") {
+            assert_eq!((read[0].serial.as_str(), read[0].secret.expose()), ("0077000011", BYTES), "{}", row.heading);
+        } else {
+            let read: Vec<_> = read.iter().map(|token| (token.serial.as_str(), token.secret.expose())).collect();
+            let given: Vec<_> = tokens.iter().map(|(serial, secret)| (serial.as_str(), secret.as_slice())).collect();
+            assert_eq!(read, given, "{}", row.heading);
+            kinds.push(row.heading.as_str());
+            let form = file.form().to_string();
+            assert!(form == row.heading || (row.heading == "tables" && form.starts_with("delimited text")), "{form}");
+        }
+        let is = |kind: Kind| if matches!(kind, Kind::Hotp) { "HOTP" } else { "TOTP" };
+        if let Some(said) = only_type(&row.words) {
+            assert!(read.iter().all(|token| is(token.parameters.kind) == said), "{}: {}", row.heading, row.words);
+        }
+        for (words, seconds, digits) in [("6 digits, 30 seconds", 30, 6)] {
+            if row.words.contains(words) {
+                let Kind::Totp(period) = read[0].parameters.kind else { panic!("{}", row.heading) };
+                assert_eq!((period.seconds(), read[0].parameters.digits.count()), (seconds, digits));
+            }
+        }
+    }
+    assert_eq!(kinds, kinds::KINDS, "the manual lists the kinds that are made here, in their order");
+    assert!(rows.iter().filter(|row| row.heading.contains("serial")).count() >= 6, "and the columns of tables");
+}
+
+#[test]
+fn what_the_fuzz_targets_start_from_has_every_kind_of_the_manual() {
     let options = Options { serial_from: Some(SerialFrom::Label), ..Options::default() };
     let mut read = vec!["tables".to_owned(), "PSKC (RFC 6030)".to_owned()];
     for entry in fs::read_dir(workspace().join("tests/fuzz/corpus/records")).unwrap() {
@@ -392,7 +505,7 @@ fn the_kinds_of_the_manual_are_those_that_are_read() {
         assert!(file.rows().all(|row| row.token.is_ok()), "{}", file.form());
         read.push(file.form().to_string());
     }
-    let mut listed = kinds_in_the_manual();
+    let mut listed = kinds::KINDS.map(str::to_owned).to_vec();
     listed.sort();
     read.sort();
     read.dedup();

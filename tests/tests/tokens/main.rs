@@ -7,6 +7,7 @@ mod helpdesk;
 mod importing;
 mod lifecycle;
 mod listing;
+mod mistakes;
 
 use std::fs;
 use std::io::Write as _;

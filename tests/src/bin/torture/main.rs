@@ -18,6 +18,7 @@ mod clocks;
 mod commands;
 mod deeds;
 mod kills;
+mod kinds;
 mod logins;
 mod races;
 mod stacks;
@@ -48,7 +49,7 @@ struct Trial {
     weight: u32,
 }
 
-const TRIALS: [Trial; 9] = [
+const TRIALS: [Trial; 10] = [
     Trial { name: "logins", about: "a system call of a login fails", run: logins::run, quick: 150, weight: 4 },
     Trial { name: "commands", about: "a system call of a command fails", run: commands::run, quick: 70, weight: 4 },
     Trial { name: "kills", about: "a login or a command is killed", run: kills::run, quick: 40, weight: 2 },
@@ -57,6 +58,7 @@ const TRIALS: [Trial; 9] = [
     Trial { name: "clocks", about: "the clock jumps", run: clocks::run, quick: 60, weight: 1 },
     Trial { name: "stacks", about: "a stack by chance is enabled", run: stacks::by_chance, quick: 15, weight: 3 },
     Trial { name: "tables", about: "a table of seeds is damaged", run: tables::run, quick: 60 * 32, weight: 1 },
+    Trial { name: "seeds", about: "a seed file of any kind is damaged", run: kinds::run, quick: 60 * 32, weight: 1 },
     Trial { name: "damage", about: "a damaged PAM file is enabled", run: stacks::damaged, quick: 15, weight: 3 },
 ];
 
