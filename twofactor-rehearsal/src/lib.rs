@@ -128,6 +128,28 @@ impl Libpam {
         };
         Done { start, auth, account, said }
     }
+
+    /// Runs the auth phase of a service and never ends the transaction, so that what it loads stays: each run after it would load
+    /// its modules anew, which takes longer than running them.
+    pub fn keep_modules(&self, service: &CStr, folder: &CStr) {
+        let mut said: Vec<String> = Vec::new();
+        let conversation = Conversation { converse: heard, data: (&raw mut said).cast() };
+        let mut handle: *mut Handle = std::ptr::null_mut();
+        // SAFETY: the strings and the conversation outlive the two calls, and libpam writes the handle; nobody uses it afterwards,
+        // so `said` is not looked at again.
+        unsafe {
+            let start = (self.start)(
+                service.as_ptr(),
+                USER.as_ptr(),
+                &raw const conversation,
+                folder.as_ptr(),
+                &raw mut handle,
+            );
+            if start == PAM_SUCCESS {
+                (self.authenticate)(handle, 0);
+            }
+        }
+    }
 }
 
 /// Keeps texts. Who asks something gets no answer.
@@ -179,6 +201,21 @@ mod tests {
         )]);
         let said = ["auth=success", "auth=perm_denied", "acct=acct_expired"];
         assert_eq!(done, Done { start: 0, auth: 6, account: 13, said: said.map(str::to_owned).to_vec() });
+    }
+
+    #[test]
+    fn modules_that_are_kept_stay_loaded() {
+        // Of another name, which no other test loads and unloads.
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("service"), "auth required pam_permit.so\n").unwrap();
+        let path = CString::new(folder.path().to_str().unwrap()).unwrap();
+        let libpam = Libpam::load().unwrap();
+        let loaded = || fs::read_to_string("/proc/self/maps").unwrap().contains("pam_permit.so");
+        libpam.run(c"service", &path);
+        assert!(!loaded(), "libpam unloads a module with its transaction");
+        libpam.keep_modules(c"service", &path);
+        libpam.run(c"service", &path);
+        assert!(loaded());
     }
 
     #[test]
