@@ -4,6 +4,7 @@
 //! The system is made once, below `target/debian`, and never changed afterwards: a test writes to memory laid over it
 //! (overlayfs). The folder's name says what is in it, so another list of packages makes another folder.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -70,30 +71,64 @@ pub fn chosen() -> Option<Release> {
     Some(release.unwrap_or_else(|| panic!("{SYSTEM}={name}: there is no such system")))
 }
 
-/// Where [`debian`] puts the package under test.
+/// Where [`debian`] puts the package under test, not compressed: tests install it dozens of times, and unpacking it would take
+/// longer than all the rest.
 pub const PACKAGE: &str = "/root/libpam-twofactor.deb";
 
-/// Runs `test` in a fresh Debian of every release, with the package at [`PACKAGE`], or skips it where that cannot be done.
+/// Where [`debian`] puts the same package as it ships.
+pub const SHIPPED: &str = "/root/libpam-twofactor-shipped.deb";
+
+/// Runs `test` in a fresh Debian of every release, with the package at [`PACKAGE`] and [`SHIPPED`], or skips it where that
+/// cannot be done.
 pub fn debian(test: impl Fn(&Host) + Sync) {
     if requirements::met() && requirements::programs_met(&["debootstrap", "dpkg-buildpackage"]) {
-        let package = fs::read(package_and_systems()).unwrap();
+        let package = package_and_systems();
         for release in Release::ALL {
             fresh(release, |host| {
-                fs::write(PACKAGE, &package).unwrap();
+                fs::write(PACKAGE, &package.uncompressed).unwrap();
+                fs::write(SHIPPED, &package.shipped).unwrap();
                 test(host);
             });
         }
     }
 }
 
+/// The bytes of the package.
+struct Package {
+    shipped: Vec<u8>,
+    uncompressed: Vec<u8>,
+}
+
+impl Package {
+    /// Packed a second time, with the same content.
+    fn read(path: &Path) -> Self {
+        let place = workspace().join("target/tmp").join(format!("uncompressed-{}", std::process::id()));
+        fs::create_dir_all(&place).unwrap();
+        let (content, packed) = (place.join("content"), place.join("packed.deb"));
+        let dpkg_deb = |arguments: &[&OsStr]| {
+            let output = Command::new("dpkg-deb").args(arguments).env("PATH", PATH).output().unwrap();
+            assert!(output.status.success(), "{}", said(&output));
+        };
+        dpkg_deb(&["--raw-extract".as_ref(), path.as_ref(), content.as_ref()]);
+        let build = ["-Znone", "--root-owner-group", "--build"].map(OsStr::new);
+        dpkg_deb(&[&build[..], &[content.as_ref(), packed.as_ref()]].concat());
+        let package = Self { shipped: fs::read(path).unwrap(), uncompressed: fs::read(packed).unwrap() };
+        fs::remove_dir_all(place).unwrap();
+        package
+    }
+}
+
 /// The package, and every Debian made meanwhile: linking what ships takes one thread a minute.
-fn package_and_systems() -> &'static Path {
-    std::thread::scope(|scope| {
-        let package = scope.spawn(debian_package);
-        for release in Release::ALL {
-            let _ = made(release);
-        }
-        package.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+fn package_and_systems() -> &'static Package {
+    static PACKED: OnceLock<Package> = OnceLock::new();
+    PACKED.get_or_init(|| {
+        std::thread::scope(|scope| {
+            let package = scope.spawn(|| Package::read(debian_package()));
+            for release in Release::ALL {
+                let _ = made(release);
+            }
+            package.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     })
 }
 
@@ -157,8 +192,11 @@ pub fn bootstrapped(release: Release, packages: &[&str]) -> Result<PathBuf, Stri
     if !output.status.success() {
         return Err(format!("debootstrap from {mirror} failed: {}", said(&output)));
     }
-    for entry in fs::read_dir(unfinished.join("var/cache/apt/archives")).unwrap().flatten() {
-        let _ = fs::remove_file(entry.path());
+    // The lists as well: each apt-get would read what all of Debian has before it installs one file.
+    for folder in ["var/cache/apt/archives", "var/lib/apt/lists"] {
+        for entry in fs::read_dir(unfinished.join(folder)).unwrap().flatten() {
+            let _ = fs::remove_file(entry.path());
+        }
     }
     fs::rename(&unfinished, &root).unwrap();
     Ok(root)

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
-use twofactor_tests::debian::{PACKAGE, debian};
+use twofactor_tests::debian::{SHIPPED, debian};
 use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer, WRITE_DOWN, client, recovery_codes};
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
@@ -37,7 +37,7 @@ fn from_a_fresh_debian_to_a_protected_sshd_and_back() {
         let mut settings = contents(&["/etc"]);
 
         let started = Instant::now();
-        done(host, "apt-get", &["install", "--yes", PACKAGE]);
+        done(host, "apt-get", &["install", "--yes", SHIPPED]);
         println!("apt-get install took {:.2?}", started.elapsed());
         assert!(ssh(&host.own_sshd(), "").opened(), "installing switches nothing on");
 
