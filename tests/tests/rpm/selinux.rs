@@ -1,7 +1,7 @@
 //! The SELinux module, linked with Debian's real policy: what a login needs is allowed to whoever logs people in, and to
 //! nobody else. The policy is inspected, not enforced: that takes a kernel that was started with SELinux.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,6 +75,10 @@ type twofactor_test_fedora_su_t, domain, su_domain_type;
 struct Policy {
     kernel: PathBuf,
     contexts: PathBuf,
+    /// Every rule about the state.
+    on_state: Vec<String>,
+    /// The types that each attribute stands for.
+    attributes: BTreeMap<String, BTreeSet<String>>,
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -124,28 +128,59 @@ fn policy() -> Option<&'static Policy> {
         run("semodule", &["-p", &store.display().to_string(), "-s", "default", "-n", "-i", &fedora, "-i", &ours]);
         let kernel =
             super::packages::only_file(&store.join("etc/selinux/default/policy"), |name| name.starts_with("policy."));
-        Policy { kernel, contexts: store.join("etc/selinux/default/contexts/files/file_contexts") }
+        let contexts = store.join("etc/selinux/default/contexts/files/file_contexts");
+        // A second of computing each time, so what several tests ask for is asked for once.
+        let on_state = rules(&kernel, &["--target", STATE]);
+        let attributes = attributes(&kernel);
+        Policy { kernel, contexts, on_state, attributes }
     }))
 }
 
+/// The rules that `sesearch --allow` finds.
+fn rules(kernel: &Path, arguments: &[&str]) -> Vec<String> {
+    run("sesearch", &[&["--allow"], arguments, &[kernel.to_str().unwrap()]].concat())
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// All attributes, each with its types.
+fn attributes(kernel: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let text = run("seinfo", &["--attribute", "--expand", kernel.to_str().unwrap()]);
+    let mut attributes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut name = String::new();
+    for line in text.lines() {
+        if let Some(attribute) = line.trim().strip_prefix("attribute ") {
+            attribute.trim_end_matches(';').clone_into(&mut name);
+            attributes.entry(name.clone()).or_default();
+        } else if let Some(types) = attributes.get_mut(&name).filter(|_| line.starts_with('\t')) {
+            types.insert(line.trim().to_owned());
+        }
+    }
+    assert!(
+        attributes.get("domain").is_some_and(|types| types.len() > 100),
+        "attributes as seinfo writes them: {text}"
+    );
+    attributes
+}
+
 impl Policy {
-    /// The rules that `sesearch --allow` finds.
     fn rules(&self, arguments: &[&str]) -> Vec<String> {
-        let kernel = self.kernel.to_str().unwrap();
-        run("sesearch", &[&["--allow"], arguments, &[kernel]].concat()).lines().map(str::to_owned).collect()
+        rules(&self.kernel, arguments)
     }
 
     /// The types that have an attribute.
-    fn members(&self, attribute: &str) -> BTreeSet<String> {
-        let text = run("seinfo", &["--attribute", attribute, "--expand", self.kernel.to_str().unwrap()]);
-        text.split_whitespace().map(str::to_owned).collect()
+    fn members(&self, attribute: &str) -> &BTreeSet<String> {
+        self.attributes.get(attribute).unwrap_or_else(|| panic!("there is no attribute {attribute}"))
     }
 
-    /// What `domain` may do with the state, by class.
+    /// What `domain` may do with the state, by class. A rule names it or an attribute of its.
     fn allowed(&self, domain: &str) -> BTreeSet<(String, String)> {
-        let rules = self.rules(&["--source", domain, "--target", STATE]);
+        let is_its =
+            |source: &str| source == domain || self.attributes.get(source).is_some_and(|types| types.contains(domain));
+        let rules = self.on_state.iter().filter(|rule| rule.split_whitespace().nth(1).is_some_and(is_its));
         let mut allowed = BTreeSet::new();
-        for rule in &rules {
+        for rule in rules {
             let Some((_, right)) = rule.split_once(':') else { continue };
             let (class, permissions) = right.split_once(' ').unwrap_or_else(|| panic!("a rule: {rule}"));
             for permission in permissions.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_') {
