@@ -231,6 +231,10 @@ fn whom_pam_access_refuses_stores_nothing_wherever_its_line_stood() {
         for account in [
             "account required pam_access.so\naccount required pam_unix.so\n",
             "account required pam_unix.so\naccount required pam_access.so\n",
+            "account [success=ok default=bad] pam_access.so\naccount required pam_unix.so\n",
+            "account [success=ok new_authtok_reqd=ok ignore=ignore default=bad] pam_access.so\n\
+             account required pam_unix.so\n",
+            "account [default=bad success=ok user_unknown=ignore] pam_access.so\naccount required pam_unix.so\n",
         ] {
             let text = format!("auth required pam_unix.so nodelay\n{account}");
             let (file, folders) = (Path::new("/etc/pam.d/enrolling"), [Path::new("/etc/pam.d")]);

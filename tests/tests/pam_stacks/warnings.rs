@@ -55,6 +55,50 @@ fn where_a_rule_lets_everybody_in_until_a_day_nobody_is_said_to_be_refused() {
     });
 }
 
+/// A line of the service's own file is changed so that its refusal ends the phase; one that others share is not.
+#[test]
+fn a_line_that_refuses_too_late_to_keep_a_factor_from_being_stored_stands_above_the_question() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let files = [
+            ("refusing", "account required pam_access.so\n"),
+            ("bracket", "account [success=ok default=bad] pam_access.so\n"),
+            ("ending", "account requisite pam_access.so\n"),
+            ("nested", "account required pam_permit.so\n@include refusing\n"),
+        ];
+        for (name, text) in files {
+            std::fs::write(format!("/etc/pam.d/{name}"), text).unwrap();
+        }
+        let unix = "account required pam_unix.so\n";
+        let shown = |account: &str| {
+            std::fs::write("/etc/pam.d/odd", format!("auth required pam_unix.so\n{account}")).unwrap();
+            let enabled = host.run_twofactor(&["service", "enable", "odd", "--dry-run"]);
+            assert!(enabled.status.success(), "{}", said(&enabled));
+            said(&enabled).split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        host.configure("[default]\nsecond_factor = \"enroll\"\n");
+        for (account, line, control) in [
+            (format!("@include refusing\n{unix}"), "refusing:1", "requisite"),
+            (format!("account include bracket\n{unix}"), "bracket:1", "[success=ok default=die]"),
+            (format!("account substack ending\n{unix}"), "ending:1", "requisite"),
+            (format!("@include nested\n{unix}"), "refusing:1", "requisite"),
+        ] {
+            let shown = shown(&account);
+            let warning = format!("warning: a user whom /etc/pam.d/{line} (account ");
+            assert!(shown.contains(&warning), "{warning:?} in {shown}");
+            let hint = format!("/etc/pam.d/{line} into /etc/pam.d/odd, above its include and with \"{control}\"");
+            assert!(shown.contains(&hint), "{hint:?} in {shown}");
+        }
+        let below = "account sufficient pam_unix.so\naccount required pam_access.so\n";
+        assert!(shown(below).contains("warning: a user whom /etc/pam.d/odd:5 (account "), "{}", shown(below));
+        let own = format!("account [success=ok default=bad] pam_access.so\n{unix}");
+        assert!(!shown(&own).contains("a user whom"), "{}", shown(&own));
+        host.configure("");
+        let nobody_enrolls = shown(&format!("@include refusing\n{unix}"));
+        assert!(!nobody_enrolls.contains("a user whom"), "{nobody_enrolls}");
+    });
+}
+
 #[test]
 fn what_follows_where_a_wrong_password_no_longer_ends_the_login_is_said() {
     const HARDENED: &str = "\

@@ -7,6 +7,7 @@ use super::{Finding, Id, Mend, some_of};
 use crate::arguments::{Arguments, Verbosity};
 use crate::clock::UnixTime;
 use crate::config::Config;
+use crate::pam_service::control;
 use crate::pam_service::findings::{self, Place};
 use crate::pam_service::modules::{Nature, OURS};
 use crate::pam_service::{Line, Phase, Service, ServiceError};
@@ -261,16 +262,29 @@ fn of_unheard_refusal(service: &Service, place: &Place) -> Finding {
     let lines = service.phase(Phase::Account);
     let at = |place: &Place| lines.iter().position(|line| Place::of(line) == *place);
     let ours = lines.iter().position(|line| line.runs(OURS));
+    let written = at(place).and_then(|at| lines.get(at)).map(|line| line.control.clone());
+    let ends = written.as_deref().and_then(control::ending);
     let what = format!("a user whom {place} ({}) refuses sets up a second factor all the same", place.text);
     let advice = if at(place) > ours {
         format!("put {place} above the account line of pam_twofactor, with \"requisite\"")
     } else if place.file == service.file {
-        format!("write \"requisite\" in the place of \"required\" at {place}")
+        match (&written, ends) {
+            (Some(written), Some(ends)) => format!("write \"{ends}\" in the place of \"{written}\" at {place}"),
+            _ => format!("have {place} end the account phase when it refuses (\"die\")"),
+        }
     } else {
         let (shared, file) = (place.file.display(), service.file.display());
-        format!("write the line of {shared} into {file}, above its include and with \"requisite\"")
+        let ends = ends.as_deref().unwrap_or("requisite");
+        format!("write {shared}:{} into {file}, above its include and with \"{ends}\"", place.number)
     };
     Finding::by_hand(Id::StoredThoughRefused, what, advice)
+}
+
+/// Lines of a service, which runs the module, that refuse a user only when a second factor of theirs may be stored already.
+pub fn of_unheard_refusals(service: &Service, config: &Config, now: UnixTime) -> Vec<Finding> {
+    let policy = Policy { config, service: &service.name, now };
+    let unheard = if policy.may_enroll() { findings::unheard_refusals(service) } else { Vec::new() };
+    unheard.iter().map(|place| of_unheard_refusal(service, place)).collect()
 }
 
 /// Root runs `su` without being asked.
@@ -404,6 +418,13 @@ mod tests {
         let advice = found(ENROLL, &[("sshd", &above)])[0].mend.clone();
         assert!(format!("{advice:?}").contains("requisite"), "{advice:?}");
         assert_eq!(ids(ENROLL, &above.replace("required pam_access", "requisite pam_access")), []);
+        let bracket = "[success=ok new_authtok_reqd=ok ignore=ignore default=bad]";
+        let above = above.replace("required pam_access", &format!("{bracket} pam_access"));
+        let advice = found(ENROLL, &[("sshd", &above)])[0].mend.clone();
+        let ends = bracket.replace("bad", "die");
+        let words = format!("write \"{ends}\" in the place of \"{bracket}\" at /nonexistent/file:3");
+        assert_eq!(advice.advice(), Some(words.as_str()));
+        assert_eq!(ids(ENROLL, &above.replace(bracket, &ends)), []);
         let below = format!("{AUTH}{ACCOUNT}account required pam_access.so\n");
         assert_eq!(ids(ENROLL, &below), [Id::StoredThoughRefused]);
     }

@@ -233,8 +233,37 @@ impl Control {
     }
 }
 
+/// A control, as it is written, with `die` in the place of every `bad`: what refuses and goes on ends the phase. Nothing else
+/// in it changes. `None` when no refusal of it goes on.
+pub fn ending(written: &str) -> Option<String> {
+    let inside = written.strip_prefix('[').map(|rest| rest.strip_suffix(']').unwrap_or(rest));
+    let word = inside.unwrap_or(written);
+    let bracketed = |word: &str| if inside.is_some() { format!("[{word}]") } else { word.to_owned() };
+    if word.eq_ignore_ascii_case("required") {
+        return Some(bracketed("requisite"));
+    }
+    let mut changed = word.to_owned();
+    let mut cut = Vec::new();
+    let set = settings_at(word, &mut cut).filter(|_| inside.is_some())?;
+    for at in cut.into_iter().rev() {
+        changed.replace_range(at..at + "bad".len(), "die");
+    }
+    // What is set nowhere is `bad`.
+    if set.contains(&None) {
+        changed.truncate(changed.trim_end().len());
+        changed.push_str(" default=die");
+    }
+    (changed != word).then(|| bracketed(&changed))
+}
+
 /// `value=action` one after the other. `None` where libpam stops understanding.
 fn settings(text: &str) -> Option<[Action; 32]> {
+    let set = settings_at(text, &mut Vec::new())?;
+    Some(set.map(|action| action.unwrap_or(Action::Bad)))
+}
+
+/// The same, with `None` for what is set nowhere. Where each `bad` begins is added to `bad_at`.
+fn settings_at(text: &str, bad_at: &mut Vec<usize>) -> Option<[Option<Action>; 32]> {
     let mut set: [Option<Action>; 32] = [None; 32];
     let mut rest = blank(text);
     while !rest.is_empty() {
@@ -244,8 +273,12 @@ fn settings(text: &str) -> Option<[Action; 32]> {
             None => "default",
         };
         rest = blank(blank(rest.strip_prefix(name)?).strip_prefix('=')?);
-        let action;
-        (action, rest) = self::action(rest)?;
+        let (action, at) = (action(rest)?, text.len() - rest.len());
+        let (action, behind) = action;
+        if action == Action::Bad {
+            bad_at.push(at);
+        }
+        rest = behind;
         match code.map(|code| set.get_mut(code)) {
             Some(place) => *place? = Some(action),
             // Only for what has no action yet.
@@ -253,7 +286,7 @@ fn settings(text: &str) -> Option<[Action; 32]> {
         }
         rest = blank(rest);
     }
-    Some(set.map(|action| action.unwrap_or(Action::Bad)))
+    Some(set)
 }
 
 fn action(text: &str) -> Option<(Action, &str)> {
@@ -322,6 +355,38 @@ mod tests {
         let fedora = "[default=bad success=ok user_unknown=ignore]";
         assert_eq!(action(fedora, Outcome::Failure), [Action::Ignore, Action::Bad]);
         assert_eq!(action("[default=die default=ok]", Outcome::Success), [Action::Die]);
+    }
+
+    #[test]
+    fn what_refuses_and_goes_on_is_written_so_that_it_ends() {
+        for (written, expected) in [
+            ("required", "requisite"),
+            ("REQUIRED", "requisite"),
+            ("[required]", "[requisite]"),
+            ("[success=ok default=bad]", "[success=ok default=die]"),
+            ("[default=bad success=ok user_unknown=ignore]", "[default=die success=ok user_unknown=ignore]"),
+            (
+                "[ success = ok\tacct_expired =  bad  default=ignore]",
+                "[ success = ok\tacct_expired =  die  default=ignore]",
+            ),
+            ("[bad_item=bad success=ok]", "[bad_item=die success=ok default=die]"),
+            (
+                "[success=ok new_authtok_reqd=ok ignore=ignore default=bad",
+                "[success=ok new_authtok_reqd=ok ignore=ignore default=die]",
+            ),
+        ] {
+            assert_eq!(ending(written).as_deref(), Some(expected), "{written}");
+            for code in Code::all() {
+                let (was, is) = (Control::parse(written).action(code), Control::parse(expected).action(code));
+                let wanted = if was == Action::Bad { Action::Die } else { was };
+                assert_eq!(is, wanted, "{written}: {}", code.name());
+            }
+        }
+        for written in
+            ["requisite", "sufficient", "optional", "[success=1 default=ignore]", "[success=ok default=BAD]", "x"]
+        {
+            assert_eq!(ending(written), None, "{written}");
+        }
     }
 
     #[test]

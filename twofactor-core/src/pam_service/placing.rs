@@ -17,7 +17,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::control::{Action, Outcome};
+use super::control::{self, Action, Outcome};
 use super::findings::{self, Finding, Place};
 use super::modules::{Nature, OURS};
 use super::{Absence, Kind, Line, OTHER, Phase, Reading, Service, ServiceError};
@@ -366,18 +366,21 @@ impl Target<'_> {
         Err(CannotPlace::NoPlace { phase: Phase::Account, finding })
     }
 
-    /// With `requisite` for `required` above our account line: who is refused there is not asked to store anything by ours. A line
-    /// that an include brings stays as it is.
-    fn ending_at_refusals(&self, before: &Service, placed: String) -> Result<String, CannotPlace> {
-        let mut sheet = Sheet::of(&placed);
-        for entry in sheet.entries().iter().take_while(|entry| !entry.is_ours(Phase::Account)) {
-            if entry.phase() == Some(Phase::Account) && entry.control().eq_ignore_ascii_case("required") {
-                sheet.replace_control(entry, "requisite");
+    /// With refusals above our account line that end the phase: who is refused there is not asked to store anything by ours.
+    /// A line whose refusal a later one forgets, or that an include brings, stays as it is.
+    fn ending_at_refusals(&self, before: &Service, mut placed: String) -> Result<String, CannotPlace> {
+        let entries = Sheet::of(&placed).entries();
+        let above = entries.iter().take_while(|entry| !entry.is_ours(Phase::Account));
+        for entry in above.filter(|entry| entry.phase() == Some(Phase::Account) && !entry.is_include()) {
+            let Some(control) = control::ending(entry.control()) else { continue };
+            let mut sheet = Sheet::of(&placed);
+            sheet.replace_control(entry, &control);
+            let ending = sheet.text();
+            if proof::keeps_account(before, &self.read(&ending)?, self.is_missing) {
+                placed = ending;
             }
         }
-        let ending = sheet.text();
-        let is_kept = proof::keeps_account(before, &self.read(&ending)?, self.is_missing);
-        Ok(if is_kept { ending } else { placed })
+        Ok(placed)
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
 use twofactor_core::checkup::people::Guarded;
+use twofactor_core::checkup::services::of_unheard_refusals;
 use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::Answers;
@@ -40,7 +41,9 @@ struct Step {
     record: Record,
     /// What was wrong before.
     wrong: Vec<Finding>,
-    /// What the service asks for then.
+    /// The service then.
+    service: Option<Service>,
+    /// What it asks for.
     guarded: Option<Guarded>,
     /// The first factor behind whose refusal a code is asked for now.
     goes_on_behind: Option<Place>,
@@ -103,6 +106,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
             named.name
         ));
     }
+    warn_of_unheard_refusals(steps().map(|(_, step)| step), host, &mut remarks);
     let refused = refused(&plans, host, &mut remarks);
     let changes = config.into_iter().chain(drop_in).chain(steps().map(|(_, step)| &step.change));
     shown(changes, &remarks, consent, output)?;
@@ -209,6 +213,7 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
         Ok(Step {
             change,
             guarded: service.as_ref().and_then(Guarded::of),
+            service,
             record: Record { before, after, origin, drop_in: None, listed: Listed::No },
             wrong: placed.wrong,
             goes_on_behind: placed.goes_on_behind,
@@ -247,6 +252,18 @@ fn refuse_lockout(
         }
     }
     Ok(())
+}
+
+/// Account lines that refuse too late, and how each is mended. Those in files that services share are not changed for one of
+/// them.
+fn warn_of_unheard_refusals<'s>(steps: impl Iterator<Item = &'s Step>, host: &Host, remarks: &mut Remarks) {
+    // Whether a day has come that a rule names is for the look at those who are refused to say.
+    let Ok(now) = host.now() else { return };
+    let services = steps.filter_map(|step| step.service.as_ref());
+    for finding in services.flat_map(|service| of_unheard_refusals(service, &host.config, now)) {
+        remarks.warn(finding.what);
+        remarks.hint(finding.mend.advice().unwrap_or_default());
+    }
 }
 
 /// Everybody whom the services will refuse once they are changed. A look-up that fails keeps nothing from being done, but is

@@ -348,7 +348,24 @@ fn who_is_refused_above_our_account_line_does_not_reach_it() {
         ("account required pam_access.so\naccount required pam_unix.so\n", "auth required pam_twofactor.so\n");
     let ending = account.replace("required", "requisite");
     assert_eq!(enable(&format!("{auth}{account}")), format!("{auth}{ours}{ending}account required pam_twofactor.so\n"));
-    // A refusal that a later line forgets was none before.
+    for (goes_on, ends) in [
+        ("[success=ok default=bad]", "[success=ok default=die]"),
+        (
+            "[success=ok new_authtok_reqd=ok ignore=ignore default=bad]",
+            "[success=ok new_authtok_reqd=ok ignore=ignore default=die]",
+        ),
+        ("[default=bad  success=ok user_unknown=ignore]", "[default=die  success=ok user_unknown=ignore]"),
+        ("REQUIRED", "requisite"),
+    ] {
+        let own = format!("account {goes_on} pam_access.so # who\naccount requisite pam_unix.so\n");
+        let placed = enable(&format!("{auth}{own}"));
+        let wanted = own.replace(goes_on, ends);
+        assert_eq!(placed, format!("{auth}{ours}{wanted}account required pam_twofactor.so\n"));
+    }
+    // A refusal that a later line forgets was none before; it keeps no other from ending the phase.
+    let some = "account [success=reset default=bad] pam_access.so\naccount required pam_time.so\n";
+    let placed = enable(&format!("{auth}account required pam_shells.so\n{some}"));
+    assert!(placed.contains("required pam_shells.so") && placed.contains("requisite pam_time.so"), "{placed}");
     let forgets = format!("{auth}{account}account [success=reset default=bad] pam_a.so\naccount required pam_b.so\n");
     assert!(!matches!(try_enable(&forgets), Ok(Some(placed)) if placed.text.contains("requisite")));
 }
@@ -392,7 +409,8 @@ fn our_account_line_stands_above_what_refuses_an_expired_password_and_goes_on() 
     }
     let of_no_password = "account [success=ok default=bad] pam_access.so\n";
     let placed = enable(&format!("{auth}{of_no_password}"));
-    assert!(placed.ends_with(&format!("{of_no_password}account required pam_twofactor.so\n")), "{placed}");
+    let ending = of_no_password.replace("bad", "die");
+    assert!(placed.ends_with(&format!("{ending}account required pam_twofactor.so\n")), "{placed}");
 }
 
 #[test]
