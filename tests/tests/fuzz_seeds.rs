@@ -100,6 +100,11 @@ fn answers_are_digits_or_no_guess() {
 }
 
 #[test]
+fn damaged_tables_are_refused_or_read_whole() {
+    replay("csv", |bytes| fuzz::csv(bytes) > 0);
+}
+
+#[test]
 fn damaged_pskc_is_refused_or_read_whole() {
     replay("pskc", |bytes| fuzz::pskc(bytes) > 0);
 }

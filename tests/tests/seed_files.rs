@@ -64,6 +64,8 @@ impl Drop for Folder {
 const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const BYTES: &[u8] = b"12345678901234567890";
 const PASSWORD: &str = "correct horse";
+/// The key of RFC 6030's figure 6.
+const KEY: &str = "12345678901234567890123456789012";
 
 /// A thousand rows with the same secret.
 fn table() -> String {
@@ -184,6 +186,47 @@ fn a_readme_in_the_clear_is_no_seed_in_the_clear() {
     folder.run("zip", &[&"-q", &"tokens.zip", &"README.txt"]);
     let file = opens(&folder.path("tokens.zip"), PASSWORD.as_bytes(), 1000);
     assert!(!file.notes().iter().any(|note| note.to_string().contains("in the clear")), "{:?}", file.notes());
+}
+
+#[test]
+fn seeds_are_said_to_have_travelled_in_the_clear_exactly_when_they_did() {
+    if !packers() {
+        return;
+    }
+    let folder = Folder::new("secrecy");
+    folder.write("tokens.csv", table());
+    folder.write("plain.xml", kinds::sample("PSKC (RFC 6030)", &[("1".to_owned(), BYTES.to_vec())]).unwrap().text);
+    folder.write("sealed.xml", fs::read(workspace().join("tests/fuzz/corpus/pskc/rfc6030-figure-6")).unwrap());
+    folder.write("a.key", KEY);
+    let password = format!("-p{PASSWORD}");
+    // What is encrypted in a zip file and what is not, and the entries that are told.
+    for (number, (encrypted, plain, told)) in [
+        (&["tokens.csv"][..], &[][..], &[][..]),
+        (&[], &["tokens.csv"], &["tokens.csv"]),
+        (&["plain.xml"], &[], &[]),
+        (&[], &["plain.xml"], &["plain.xml"]),
+        (&["tokens.csv"], &["plain.xml"], &["plain.xml"]),
+        (&["a.key"], &["sealed.xml"], &[]),
+        (&["a.key", "sealed.xml"], &[], &[]),
+        (&["sealed.xml"], &["a.key"], &["a.key"]),
+        (&[], &["sealed.xml", "a.key"], &["a.key"]),
+        (&["a.key"], &["sealed.xml", "tokens.csv"], &["tokens.csv"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("{number}.zip");
+        for entry in plain {
+            folder.run("7z", &[&"a", &"-tzip", &name, entry]);
+        }
+        for entry in encrypted {
+            folder.run("7z", &[&"a", &"-tzip", &"-mem=AES256", &password, &name, entry]);
+        }
+        let file = open(&folder.path(&name), PASSWORD.as_bytes()).unwrap();
+        let notes = file.notes().iter().map(ToString::to_string).filter(|note| note.contains("travelled in the clear"));
+        let said: Vec<String> = notes.map(|note| note.split([' ', ':']).next().unwrap().to_owned()).collect();
+        assert_eq!(said, told, "encrypted {encrypted:?}, not {plain:?}");
+    }
 }
 
 #[test]
@@ -361,7 +404,7 @@ fn what_the_fuzz_targets_start_from_is_read_as_they_read_it() {
     for (target, read, good) in [
         ("csv", fuzz::csv as fn(&[u8]) -> usize, 11),
         ("pskc", fuzz::pskc, 8),
-        ("zip_csv", fuzz::zip_csv, 6),
+        ("zip_csv", fuzz::zip_csv, 7),
         ("records", fuzz::records, 17),
     ] {
         let corpus = workspace().join("tests/fuzz/corpus").join(target);

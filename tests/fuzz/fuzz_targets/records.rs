@@ -1,4 +1,4 @@
-//! PSKC of any content: `cargo fuzz run --fuzz-dir tests/fuzz -s none records`.
+//! Vendors' own forms and exports of apps, of any content: `cargo fuzz run --fuzz-dir tests/fuzz -s none records`.
 
 #![no_main]
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use data_encoding::BASE32;
+use twofactor_tests::artifacts::workspace;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::requirements;
 use twofactor_tests::seeds::kinds::sample;
@@ -493,5 +494,40 @@ fn the_command_that_assigns_the_owners_can_be_run_as_it_is_printed() {
             host.succeed("sh", ["-c", note.split_once(": ").unwrap().1]);
         }
         assert_eq!(host.json(&["token", "list", "--user", "alice"]).as_array().unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn seeds_in_a_plain_file_are_said_to_have_travelled_in_the_clear_when_others_can_read_it() {
+    private_host(|host| {
+        let tokens = [(serial(0), BASE32.decode(secret(0).as_bytes()).unwrap())];
+        let text = |kind: &str| sample(kind, &tokens).unwrap().text;
+        let sealed = fs::read(workspace().join("tests/fuzz/corpus/pskc/rfc6030-figure-6")).unwrap();
+        let key = file(host, "a.key", "12345678901234567890123456789012");
+        let zip = twofactor_tests::seeds::zip(&[("a.csv", text("tables").as_bytes())]);
+        let letter = twofactor_tests::seeds::zip(&[("letter.txt", b"Dear customer, the seeds come later.\n")]);
+        let always = [0o600, 0o640, 0o644];
+        for (name, content, told) in [
+            ("a.csv", text("tables").into_bytes(), &always[1..]),
+            ("a.xml", text("PSKC (RFC 6030)").into_bytes(), &always[1..]),
+            ("a.json", text("Aegis export").into_bytes(), &always[1..]),
+            ("sealed.xml", sealed, &[]),
+            ("a.zip", zip, &always[..]),
+            ("letter.zip", letter, &[]),
+            ("none.csv", b"Dear customer, the seeds come later.\n".to_vec(), &[]),
+        ] {
+            let path = file(host, name, content);
+            for mode in always {
+                fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+                for dry_run in [&["--dry-run"][..], &[]] {
+                    let options = ["token", "import", &path, "--serial-from", "label", "--key-file", &key];
+                    let output = host.run_twofactor(&[&options[..], dry_run].concat());
+                    let shown = stdout(&output).contains("the seeds travelled in the clear");
+                    assert_eq!(shown, told.contains(&mode), "{name}, {mode:o}: {}", said(&output));
+                }
+            }
+        }
+        let output = with_input(host, &["token", "import", "-"], seed_line(3));
+        assert!(!stdout(&output).contains("travelled"), "how it came is not known: {}", said(&output));
     });
 }

@@ -46,7 +46,7 @@ kinds!(of_rejection, REJECTIONS, Rejection: TooFewColumns FieldTooLong UnclosedQ
 kinds!(of_key, KEY_REJECTIONS, KeyRejection: NoKey Reference Epoch CheckDigits ResponseEncoding Pin Uses Usage Policy Number
     Base64 Cipher MacMissing InTheClear MacMismatch Padding TooLarge Twice);
 kinds!(of_note, NOTES, Note: Assumed Unexplained SerialLengths Above Below Unquoted Spaces SecretLengths Overruled InTheClear
-    Ignored More KeyBeside SignatureUnchecked DatesUnchecked Owners Draft DriftInSeconds);
+    Ignored More KeyBeside KeyInTheClear SignatureUnchecked DatesUnchecked Owners Draft DriftInSeconds);
 
 /// Kinds that no file makes: the reason, or the test of the core that makes them.
 const NOT_BY_A_FILE: [&str; 6] = [
@@ -332,6 +332,7 @@ fn noted() -> Vec<Example> {
         Example::new(zip(&[seeds, ("README.txt", b"The password comes by mail.\n")])),
         Example::new(zip(&entries)),
         Example::new(zip(&[("seeds.xml", figure.as_bytes()), ("key.bin", KEY)])),
+        Example::new(corpus("zip_csv/key-encrypted")).password("secret"),
         Example::new(pskc("", "").replace("</KeyContainer>", "<Signature/></KeyContainer>")),
         Example::new(pskc("<Policy><ExpiryDate>2022-09-01T00:00:00Z</ExpiryDate></Policy>", "")),
         Example::new(owned.as_bytes()),

@@ -120,12 +120,12 @@ fn choose(
         notes.extend(first.notes);
         return Ok(vec![first.outcome?]);
     }
-    for Attempt { name, outcome, .. } in others {
-        if asked.is_key(&name) {
-            beside.push(Note::KeyBeside(name.to_string()));
-        } else {
-            beside.push(Note::Ignored(name.to_string(), reason(&outcome)));
-        }
+    for Attempt { name, encrypted, outcome, .. } in others {
+        beside.push(match () {
+            () if !asked.is_key(&name) => Note::Ignored(name.to_string(), reason(&outcome)),
+            () if encrypted => Note::KeyBeside(name.to_string()),
+            () => Note::KeyInTheClear(name.to_string()),
+        });
     }
     let (mut documents, mut in_the_clear) = (Vec::new(), Vec::new());
     for Attempt { name, encrypted, notes: mut of_this, outcome } in seeds {

@@ -189,8 +189,10 @@ pub enum Note {
     Ignored(String, String),
     /// So many more notes.
     More(usize),
-    /// The AES key lay beside the file it opens.
+    /// The AES key lay beside the file it opens, and the zip file encrypted it.
     KeyBeside(String),
+    /// The AES key lay beside the file it opens, for all who could read the zip file.
+    KeyInTheClear(String),
     /// A PSKC document that is signed.
     SignatureUnchecked,
     /// Keys with a date from or until which they are meant to be used.
@@ -204,6 +206,11 @@ pub enum Note {
 }
 
 impl Note {
+    /// Whether it says that seeds travelled in the clear.
+    pub fn is_about_secrecy(&self) -> bool {
+        matches!(self, Self::InTheClear(_) | Self::KeyInTheClear(_))
+    }
+
     /// Whether `--strict` refuses a file with it.
     pub fn is_doubt(&self) -> bool {
         matches!(self, Self::Assumed(_) | Self::Unexplained(_))
@@ -237,6 +244,10 @@ impl fmt::Display for Note {
             Self::Ignored(entry, reason) => write!(formatter, "{entry}: ignored, {reason}"),
             Self::More(more) => write!(formatter, "and {more} more notes like these"),
             Self::KeyBeside(entry) => write!(formatter, "{entry}: taken as the key, which lay beside the seeds"),
+            Self::KeyInTheClear(entry) => write!(
+                formatter,
+                "{entry}: taken as the key; it lay beside the seeds, so the seeds travelled in the clear"
+            ),
             Self::SignatureUnchecked => formatter.write_str("the document is signed; the signature was not checked"),
             Self::Owners(command, entry) => {
                 formatter.write_str("rows name owners, who get nothing yet: ")?;

@@ -823,7 +823,9 @@ fn a_key_that_lies_beside_a_pskc_document_opens_it() {
         let zip = zipped(&[("tokens.xml", FIGURE_6.as_bytes()), (name, key)]);
         let file = opened_with(zip, &Options::default(), &mut ring).unwrap();
         assert_eq!(tokens(&file)[0].secret.expose(), BYTES);
-        assert!(notes(&file).contains(&format!("{name}: taken as the key, which lay beside the seeds")));
+        assert!(notes(&file).contains(&format!(
+            "{name}: taken as the key; it lay beside the seeds, so the seeds travelled in the clear"
+        )));
         // Whether a key was given, and nothing else.
         assert_eq!(ring.asked, 1);
     }

@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
         (Some(rejects), Fate::Imported | Fate::NothingNew) => rejects.keep()?,
         _ => None,
     };
-    let mut notes = notes(&seeds, found.weak, privacy, fate, arguments);
+    let mut notes = notes(&seeds, counts, found.weak, privacy, fate, arguments);
     notes.extend(found.notes.iter().cloned());
     if found.more_notes > 0 {
         notes.push(format!("and {} more whose secrets apps have", counted(found.more_notes, "token")));
@@ -248,7 +248,7 @@ fn note(series: &Series, counts: Counts) {
 }
 
 /// What was assumed, and what looks odd.
-fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, fate: Fate, arguments: &Import) -> Vec<String> {
+fn notes(seeds: &SeedFile, counts: Counts, weak: u64, privacy: Privacy, fate: Fate, arguments: &Import) -> Vec<String> {
     // A command names the file where it is one.
     let named = |note: &Note| match note {
         Note::Owners(..) if arguments.file != Path::new("-") => {
@@ -256,21 +256,21 @@ fn notes(seeds: &SeedFile, weak: u64, privacy: Privacy, fate: Fate, arguments: &
         }
         note => note.to_string(),
     };
-    let mut notes: Vec<String> = seeds.notes().iter().filter(|note| !note.is_doubt()).map(named).collect();
+    // Without one token the file may be anything, and nothing is known about seeds.
+    let has_seeds = counts.added + counts.unchanged + counts.conflicts > 0;
+    let told = |note: &&Note| !note.is_doubt() && (has_seeds || !note.is_about_secrecy());
+    let mut notes: Vec<String> = seeds.notes().iter().filter(told).map(named).collect();
     // Of a zip file the core has said it, entry by entry.
     let in_the_clear = seeds.form().container == Container::Plain && seeds.is_in_the_clear();
     let file = arguments.file.display();
-    // A file that was refused may be anything.
+    let travelled = format!("{file} is not encrypted: the seeds travelled in the clear, and others can read it");
     match (privacy, fate) {
-        _ if !in_the_clear || arguments.file == Path::new("-") => {}
-        (_, Fate::Refused) | (Privacy::Private, Fate::Rehearsed) => {}
-        (Privacy::Readable, Fate::Rehearsed) => {
-            let name = quoted(&arguments.file.to_string_lossy());
-            notes.push(format!("{file} is not encrypted, and others can read it: chmod 600 {name}"));
+        _ if !in_the_clear || !has_seeds || arguments.file == Path::new("-") => {}
+        (Privacy::Private, Fate::Rehearsed | Fate::Refused) => {}
+        (Privacy::Readable, Fate::Rehearsed | Fate::Refused) => {
+            notes.push(format!("{travelled}: chmod 600 {}", quoted(&arguments.file.to_string_lossy())));
         }
-        (Privacy::Readable, Fate::Imported | Fate::NothingNew) => {
-            notes.push(format!("{file} is not encrypted, and others can read it: remove it"));
-        }
+        (Privacy::Readable, Fate::Imported | Fate::NothingNew) => notes.push(format!("{travelled}: remove it")),
         (Privacy::Private, Fate::Imported | Fate::NothingNew) => {
             notes.push(format!("{file} is not encrypted: remove it"));
         }

@@ -57,7 +57,11 @@ fn a_key_file_wins_over_what_lies_beside_and_several_keys_are_tried() {
     // Without one the checksum is tried and is not the key; the key is.
     let zip = zipped(&[("tokens.md5", digest), ("tokens.pskcxml", FIGURE_6.as_bytes()), ("key", KEY)]);
     let file = opened(&zip);
-    assert!(notes(&file).contains(&"key: taken as the key, which lay beside the seeds".to_owned()));
+    assert!(
+        notes(&file).contains(
+            &"key: taken as the key; it lay beside the seeds, so the seeds travelled in the clear".to_owned()
+        )
+    );
     assert!(ignored(&file)[0].starts_with("tokens.md5"));
 }
 
@@ -98,6 +102,16 @@ fn seeds_travelled_in_the_clear_is_said_exactly_when_they_did() {
     let mut ring = Ring::key(KEY);
     let sealed = opened_with(zipped(&[("a.xml", FIGURE_6.as_bytes())]), &Options::default(), &mut ring).unwrap();
     assert!(!said(&sealed) && !sealed.is_in_the_clear());
+    // Whoever had the zip file had the key to the seeds.
+    let with_key = opened(zipped(&[("a.xml", FIGURE_6.as_bytes()), ("a.key", KEY)]));
+    assert!(said(&with_key), "{:?}", notes(&with_key));
+    let other_key = zipped(&[("a.xml", FIGURE_6.as_bytes()), ("other.key", &[7; 16])]);
+    let other_key = opened_with(other_key, &Options::default(), &mut Ring::key(KEY)).unwrap();
+    assert!(!said(&other_key), "{:?}", notes(&other_key));
+    let both = zipped(&[("a.xml", FIGURE_6.as_bytes()), ("b.csv", table().as_bytes())]);
+    let both = notes(&opened_with(both, &Options::default(), &mut Ring::key(KEY)).unwrap());
+    let told: Vec<_> = both.iter().filter(|note| note.contains("travelled in the clear")).collect();
+    assert_eq!(told, ["b.csv is not encrypted: the seeds travelled in the clear"]);
     assert!(opened(plain_pskc(&package("11", ""))).is_in_the_clear());
     assert!(opened(table()).is_in_the_clear());
     assert!(!opened_with(FIGURE_6, &Options::default(), &mut Ring::key(KEY)).unwrap().is_in_the_clear());
