@@ -555,6 +555,27 @@ fn what_the_fuzz_targets_start_from_has_every_kind_of_the_manual() {
     assert_eq!(listed, read);
 }
 
+#[test]
+fn the_bounds_of_time_are_those_of_the_manual_and_of_the_refusals() {
+    let manual = fs::read_to_string(workspace().join("man/twofactor.8")).unwrap();
+    let folder = Folder::new("bounds");
+    folder.write("elements.xml", format!("<KeyContainer><a>{}</a></KeyContainer>", "<b/>".repeat(2_500_000)));
+    let corpus = workspace().join("tests/fuzz/corpus/pskc");
+    let files =
+        fs::read_dir(corpus).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap_or_default());
+    let derived = files.into_iter().find(|text| text.contains("IterationCount>1000<")).expect("a derived key");
+    folder.write("iterations.xml", derived.replace("IterationCount>1000<", "IterationCount>1000001<"));
+    for (name, stated, said) in [
+        ("elements.xml", "2,500,000 elements", "more than 2500000 elements, which take two seconds"),
+        ("iterations.xml", "1,000,000 iterations", "at most 1000000 are made, which take two seconds"),
+    ] {
+        let source = File::open(folder.path(name)).unwrap();
+        let refused = seeds::open(source, &Given::password(b"x")).map(|_| ()).unwrap_err();
+        assert!(refused.to_string().contains(said), "{refused}");
+        assert!(manual.contains(stated), "{stated}");
+    }
+}
+
 // PSKC as another program writes it.
 
 /// Three tokens, written by Debian's python3-pskc.

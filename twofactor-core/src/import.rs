@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::otp::{Algorithm, Digits, Period};
 
+mod ahead;
 mod aladdin;
 mod apps;
 mod characters;
@@ -202,7 +203,7 @@ pub struct Frame {
 }
 
 /// Opens a seed file: reads, decrypts and surveys it. An error means that nothing of it can be imported.
-pub fn open<R: Read + Seek>(
+pub fn open<R: Read + Seek + Send>(
     mut source: R,
     options: &Options,
     keyring: &mut dyn Keyring,
@@ -222,24 +223,21 @@ pub fn open<R: Read + Seek>(
     if beginning != Beginning::Zip && unlikely && container::ends_like_zip(&mut source)? {
         beginning = Beginning::Zip;
     }
-    let (container, sha256, entries) = match beginning {
+    let (container, entries) = match beginning {
         Beginning::Foreign(foreign) => return Err(ImportError::Foreign(foreign)),
-        Beginning::Zip => {
-            // What a zip file is refused for shows early, so its digest can wait.
-            let entries = container::unpack(&mut source, options.entry.as_deref(), &mut asked)?;
-            (Container::Zip, digest(&mut source)?, entries)
-        }
+        Beginning::Zip => (Container::Zip, container::unpack(&mut source, options.entry.as_deref(), &mut asked)?),
         Beginning::Text if options.entry.is_some() => return Err(ImportError::NotZip),
         Beginning::Text => {
-            let bytes = take_in(&mut source, size)?;
-            let sha256 = Sha256::digest(&bytes).into();
-            let content = EntryContent::Bytes(bytes);
-            (Container::Plain, sha256, vec![Entry { name: "".into(), encrypted: false, content }])
+            let content = EntryContent::Bytes(take_in(&mut source, size)?);
+            (Container::Plain, vec![Entry { name: "".into(), encrypted: false, content }])
         }
     };
     // What was assumed about the rows comes first: there may be many notes about entries.
     let about_entries = std::mem::take(&mut notes);
-    let documents = entries::read(container, entries, options, &mut asked, &mut notes)?;
+    let survey = || entries::read(container, entries, options, &mut asked, &mut notes);
+    // What a file is refused for shows early, so its digest comes last; beside the survey it takes no time.
+    let (sha256, documents) = ahead::beside(|| digest(&mut source), survey);
+    let (documents, sha256) = (documents?, sha256?);
     notes.extend(about_entries);
     // However many notes there are, those that `--strict` asks about are not among the ones left out.
     notes.sort_by_key(|note| !note.is_doubt());
@@ -275,7 +273,7 @@ fn bounded(notes: Vec<Note>) -> Vec<Note> {
     kept
 }
 
-/// The SHA-256 of a file that is too large to be held in memory beside what was in it.
+/// The SHA-256 of a file. Read once more, as what was read first has become text, or what was in a zip file.
 fn digest(source: &mut (impl Read + Seek)) -> Result<[u8; 32], io::Error> {
     source.rewind()?;
     let (mut hash, mut chunk) = (Sha256::new(), Zeroizing::new([0; 16 << 10]));

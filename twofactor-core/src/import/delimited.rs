@@ -131,28 +131,40 @@ pub(super) struct Record<'t> {
 }
 
 impl<'t> Record<'t> {
+    /// A line without fields.
+    pub(super) fn empty() -> Self {
+        Self { fields: [&[]; MOST_COLUMNS], count: 0, repaired: false }
+    }
+
     /// Splits a line.
     pub(super) fn split(line: &'t [u8], separator: Separator) -> Result<Self, Rejection> {
-        let mut record = Self { fields: [&[]; MOST_COLUMNS], count: 0, repaired: false };
+        let mut record = Self::empty();
+        record.refill(line, separator)?;
+        Ok(record)
+    }
+
+    /// Splits another line, in the place of the last one: a record is 1 KiB, which is not moved for each of a million rows.
+    pub(super) fn refill(&mut self, line: &'t [u8], separator: Separator) -> Result<(), Rejection> {
+        (self.count, self.repaired) = (0, false);
         let mut rest = Some(line);
-        for place in &mut record.fields {
+        for place in &mut self.fields {
             let Some(line) = rest else { break };
             let (field, behind) = first_field(line, separator)?;
             if field.len() > LONGEST_FIELD {
                 return Err(Rejection::FieldTooLong);
             }
             let bare = unwrapped(field);
-            record.repaired |= bare.len() != field.len() || trim_start(line, separator).starts_with(b"=\"");
+            self.repaired |= bare.len() != field.len() || trim_start(line, separator).starts_with(b"=\"");
             *place = bare;
-            record.count += 1;
+            self.count += 1;
             rest = behind;
         }
-        if rest.is_some_and(|rest| !is_blank(rest)) { Err(Rejection::TooManyColumns) } else { Ok(record) }
+        if rest.is_some_and(|rest| !is_blank(rest)) { Err(Rejection::TooManyColumns) } else { Ok(()) }
     }
 
     /// A field; empty when the line has fewer.
     pub(super) fn field(&self, column: usize) -> &'t [u8] {
-        self.fields.get(column).copied().unwrap_or_default()
+        self.fields().get(column).copied().unwrap_or_default()
     }
 
     /// All fields.

@@ -155,7 +155,7 @@ pub enum ImportError {
     AmbiguousEncoding(Place),
 
     /// More elements than a person waits for.
-    #[error("the XML has more than {MOST_XML_ELEMENTS} elements")]
+    #[error("the XML has more than {MOST_XML_ELEMENTS} elements, which take two seconds to read")]
     TooManyElements,
     /// Not well-formed, or beyond the bounds of what a seed file needs.
     #[error("{0}: the XML {1}")]
@@ -193,7 +193,7 @@ pub enum PskcError {
     #[error("the key derivation is not PBKDF2 with a salt, a known hash and a number of iterations")]
     Derivation,
     /// Rounds that take longer than a person waits.
-    #[error("the key derivation asks for {0} iterations; at most {MOST_ITERATIONS} are made")]
+    #[error("the key derivation asks for {0} iterations; at most {MOST_ITERATIONS} are made, which take two seconds")]
     Iterations(u32),
 }
 

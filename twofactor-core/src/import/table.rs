@@ -133,13 +133,14 @@ impl Table {
 
     /// The rows of the text that was surveyed, in order.
     pub(super) fn rows<'t>(&self, text: &'t [u8], options: &'t Options) -> impl Iterator<Item = TableRow> + 't {
-        let rule = self.rule;
+        let (rule, mut record) = (self.rule, Record::empty());
         Lines::new(text.get(rule.begin..rule.end).unwrap_or_default()).map(move |Line { number, start, content }| {
             let line = number + rule.lines_before;
             let token = match rule.cut_off {
                 Some(cut) if cut == line => Err(Rejection::CutOff),
-                _ => Record::split(content, rule.separator)
-                    .and_then(|record| rule.columns.offered(&record, rule.encoding, options)),
+                _ => record
+                    .refill(content, rule.separator)
+                    .and_then(|()| rule.columns.offered(&record, rule.encoding, options)),
             };
             let column = token.as_ref().err().and_then(|why| rule.columns.about(*why)).map(|column| column + 1);
             let start = start + rule.begin;
@@ -364,11 +365,11 @@ impl Survey {
         options: &Options,
     ) -> Result<Self, ImportError> {
         let mut survey = Self::default();
-        let mut below = 0;
+        let (mut below, mut record) = (0, Record::empty());
         for Line { number, content, start } in Lines::new(text.get(begin..).unwrap_or_default()) {
             let line = number + lines_before;
-            let record = Record::split(content, separator);
-            if survey.rows > 0 && record.as_ref().is_ok_and(|record| is_below(record, columns)) {
+            let split = record.refill(content, separator);
+            if survey.rows > 0 && split.is_ok() && is_below(&record, columns) {
                 survey.tail.get_or_insert((begin + start, line));
                 below += 1;
                 continue;
@@ -376,8 +377,8 @@ impl Survey {
             // What looked as if it stood below has a row behind it, so it is a bad row itself.
             survey.rows += 1 + std::mem::take(&mut below);
             survey.tail = None;
-            match record {
-                Ok(record) => survey.see(line, &record, columns, options),
+            match split {
+                Ok(()) => survey.see(line, &record, columns, options),
                 // The row says what is wrong with it.
                 Err(_) => survey.widest = survey.widest.max(2),
             }

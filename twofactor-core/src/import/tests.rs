@@ -645,6 +645,7 @@ fn a_document_that_nobody_can_verify_is_refused_before_anybody_is_asked() {
             PskcError::Certificate,
         ),
         (FIGURE_7.replace(">1000<", ">1000001<"), PskcError::Iterations(1_000_001)),
+        (FIGURE_7.replace(">1000<", ">5000000<"), PskcError::Iterations(5_000_000)),
         (FIGURE_7.replace(">1000<", ">0<"), PskcError::Derivation),
         (FIGURE_7.replace("#pbkdf2", "#scrypt"), PskcError::Derivation),
     ] {

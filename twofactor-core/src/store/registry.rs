@@ -304,14 +304,6 @@ impl Writer {
         Ok(Self::open_locked(state.lock(patience)?)?.ok())
     }
 
-    /// The same, when the state folder is locked already; makes an empty registry when there is none.
-    fn make(state: Locked) -> Result<Self, RegistryError> {
-        let folder: &Folder = state.borrow();
-        let path = folder.path().join(FILE);
-        schema::make(folder)?;
-        Self::open_locked(state)?.map_err(|_| RegistryError::Lost(path))
-    }
-
     /// What could not be used beside the registry, under the names that it has now.
     pub(crate) fn set_aside(&self) -> &[PathBuf] {
         &self.set_aside

@@ -3,6 +3,7 @@
 //! What always holds: whatever is measured is the real tool or the real module, each with the configuration as shipped.
 
 mod commands;
+mod documents;
 mod imports;
 mod logins;
 mod meanwhile;
@@ -21,6 +22,7 @@ use crate::population::{self, INDEX, Population, User};
 use crate::progress;
 use crate::stopwatch::{self, Lap};
 use crate::tokens::commands::Commands;
+use crate::tokens::documents::Documents;
 use crate::tokens::imports::Imports;
 use crate::tokens::logins::Logins;
 use crate::tokens::meanwhile::Meanwhile;
@@ -40,6 +42,8 @@ pub(crate) struct Plan {
     owned: usize,
     /// How often the large import is repeated.
     repetitions: usize,
+    /// Encrypted keys of a PSKC document.
+    keys: usize,
     /// Measured logins of each kind, one for each of so many users.
     logins: usize,
     /// Tokens that are imported while others log in.
@@ -55,13 +59,22 @@ impl Plan {
         few: 1_000,
         owned: 100_000,
         repetitions: 3,
+        keys: 50_000,
         logins: 1_000,
         meanwhile: 100_000,
         commands: 50,
     };
     /// For somebody who works on the benchmark itself.
-    pub(crate) const QUICK: Self =
-        Self { many: 20_000, few: 1_000, owned: 2_000, repetitions: 1, logins: 60, meanwhile: 5_000, commands: 10 };
+    pub(crate) const QUICK: Self = Self {
+        many: 20_000,
+        few: 1_000,
+        owned: 2_000,
+        repetitions: 1,
+        keys: 2_000,
+        logins: 60,
+        meanwhile: 5_000,
+        commands: 10,
+    };
 }
 
 /// What was measured.
@@ -69,6 +82,7 @@ impl Plan {
 pub(crate) struct Tokens {
     plan: Plan,
     imports: Imports,
+    documents: Documents,
     assigning: Lap,
     logins: Logins,
     commands: Commands,
@@ -103,6 +117,7 @@ impl Tokens {
             apps: Population::make(host, &disk.join("apps"), plan.logins),
         };
         let imports = Imports::measure(host, &vendor, disk, &sites.many, plan);
+        let documents = Documents::measure(host, &vendor, disk, plan);
         let few = vendor.file("few", Seeds::clocks(0..plan.few));
         sites.few.import(host, &vendor, &few, &[]);
         let fobs = vendor.file("crowd", Seeds::counters(crowd..users));
@@ -122,7 +137,7 @@ impl Tokens {
         let logins = Logins::measure(host, &sites, plan.logins);
         let commands = Commands::measure(host, &sites.many, plan, newcomers);
         let meanwhile = Meanwhile::measure(host, &vendor, &sites.many, plan, crowd);
-        Self { plan, imports, assigning, logins, commands, meanwhile, others: meter.others() }
+        Self { plan, imports, documents, assigning, logins, commands, meanwhile, others: meter.others() }
     }
 }
 

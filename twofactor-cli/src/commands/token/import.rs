@@ -1,8 +1,8 @@
 //! `twofactor token import FILE`: a vendor's seed file into the registry.
 //!
 //! What always holds: every row is judged before one is written; a file with rows that cannot be imported is refused as a
-//! whole, unless `--keep-going`. A dry run says the same and changes nothing. Rows are read one by one, twice: a million
-//! of them do not stand in memory.
+//! whole, unless `--keep-going`. A dry run says the same and changes nothing. Many rows are read one by one, twice: a
+//! million of them do not stand in memory.
 
 use std::path::Path;
 
@@ -36,9 +36,10 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
     let mut rejects = path.map(Rejects::create).transpose()?;
     let sysadmin = host.sysadmin()?;
     let intake = if arguments.dry_run { host.accounts.intake_rehearsal()? } else { host.accounts.intake()? };
-    let mut intake = intake.sharing(arguments.sharing());
+    let mut intake = intake.sharing(arguments.sharing()).expecting(seeds.row_count());
     let series = Series::of(arguments, &intake, sysadmin.by().at)?;
-    let (counts, found) = plan(&seeds, &mut intake, rejects.as_mut(), arguments, output)?;
+    let mut rows = Rows::of(&seeds);
+    let (counts, found) = plan(&mut rows, &mut intake, rejects.as_mut(), arguments, output)?;
 
     let refusal = refusal(counts, &found, arguments);
     let fate = match &refusal {
@@ -52,12 +53,10 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
         let origin = Origin { series: &series.name, file: &file, sha256: seeds.sha256() };
         let progress = Progress::new("Writing", seeds.size_hint(), output);
         intake.write::<Failure>(origin, counts.rejected, sysadmin.by(), |take| {
-            for row in watched(&seeds, &progress) {
-                if let Ok(offered) = &row.token {
-                    take(&new_token(offered))?;
-                }
-            }
-            Ok(())
+            rows.each(&progress, |row| match &row.token {
+                Ok(offered) => take(&new_token(offered)),
+                Err(_) => Ok(()),
+            })
         })?;
         progress.done();
         note(&series, counts);
@@ -104,17 +103,18 @@ fn default_name(file: &Path, now: UnixTime) -> String {
 
 /// Judges every row.
 fn plan(
-    seeds: &SeedFile,
+    rows: &mut Rows<'_>,
     intake: &mut Intake,
     mut rejects: Option<&mut Rejects>,
     arguments: &Import,
     output: &Output,
 ) -> Result<(Counts, Found), Failure> {
+    let seeds = rows.seeds;
     let progress = Progress::new("Reading", seeds.size_hint(), output);
     let mut found = Found::default();
     let mut rejected = 0;
     let counts = intake.plan::<Failure>(|judge| {
-        for row in watched(seeds, &progress) {
+        rows.each(&progress, |row| {
             let problem = match &row.token {
                 Ok(offered) => {
                     found.weak += u64::from(offered.weak);
@@ -137,13 +137,13 @@ fn plan(
                     Some(rejection.to_string())
                 }
             };
-            let Some(problem) = problem else { continue };
-            found.problem(&row, problem);
+            let Some(problem) = problem else { return Ok(()) };
+            found.problem(row, problem);
             if let Some(rejects) = &mut rejects {
-                rejects.add(&row, seeds)?;
+                rejects.add(row, seeds)?;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     })?;
     progress.done();
     Ok((Counts { rejected, ..counts }, found))
@@ -152,14 +152,44 @@ fn plan(
 /// Once in so many rows the progress bar is drawn.
 const TICK: usize = 4096;
 
-/// The rows, which a progress bar follows.
-fn watched<'s>(seeds: &'s SeedFile, progress: &'s Progress) -> impl Iterator<Item = Row> + 's {
-    seeds.rows().enumerate().map(move |(index, row)| {
-        if index.is_multiple_of(TICK) {
-            progress.reached(row.reached);
+/// So many rows are kept when they have been read once: their tokens take 35 MB.
+const FEW: usize = 100_000;
+
+/// The rows of a file, to be gone through twice.
+struct Rows<'s> {
+    seeds: &'s SeedFile,
+    /// Those that were read; empty where there are too many.
+    kept: Vec<Row>,
+}
+
+impl<'s> Rows<'s> {
+    fn of(seeds: &'s SeedFile) -> Self {
+        Self { seeds, kept: Vec::new() }
+    }
+
+    /// Hands out all rows in order, which a progress bar follows.
+    fn each(&mut self, progress: &Progress, mut take: impl FnMut(&Row) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut index = 0_usize;
+        let mut take = |row: &Row| {
+            if index.is_multiple_of(TICK) {
+                progress.reached(row.reached);
+            }
+            index += 1;
+            take(row)
+        };
+        if !self.kept.is_empty() {
+            return self.kept.iter().try_for_each(take);
         }
-        row
-    })
+        if self.seeds.row_count() > FEW {
+            return self.seeds.each_row(take);
+        }
+        self.kept.reserve_exact(self.seeds.row_count());
+        for row in self.seeds.rows() {
+            take(&row)?;
+            self.kept.push(row);
+        }
+        Ok(())
+    }
 }
 
 fn new_token(offered: &Offered) -> NewToken<'_> {

@@ -116,7 +116,7 @@ impl<'a> Keyring<'a> {
         Ok(Self { seeds, password, key: arguments.key_file.as_deref(), failure: None })
     }
 
-    fn open(&mut self, source: impl Read + io::Seek, arguments: &Import) -> Result<SeedFile, Failure> {
+    fn open(&mut self, source: impl Read + io::Seek + Send, arguments: &Import) -> Result<SeedFile, Failure> {
         let opened = import::open(source, &options(arguments), self);
         opened.map_err(|error| match self.failure.take() {
             Some(failure) => failure,

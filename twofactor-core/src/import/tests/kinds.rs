@@ -404,7 +404,10 @@ fn five_million_elements_are_too_many() {
         "<KeyContainer xmlns='urn:ietf:params:xml:ns:keyprov:pskc'><a>{}</a></KeyContainer>",
         "<b/>".repeat(5_000_000)
     );
-    assert!(matches!(refused(document), ImportError::TooManyElements));
+    let error = refused(document);
+    assert!(matches!(error, ImportError::TooManyElements));
+    assert_eq!(error.to_string(), "the XML has more than 2500000 elements, which take two seconds to read");
+    assert_eq!(error.hint().as_deref(), Some("split the file"));
 }
 
 #[test]

@@ -322,3 +322,25 @@ fn secrets_that_decode_to_hexadecimal_digits_were_encoded_twice() {
     let typed = data_encoding::BASE32.encode(b"12345678901234567890");
     assert!(!assumed(&opened(format!("11,{typed}\n"))).iter().any(|said| said.contains("encoded twice")));
 }
+
+#[test]
+fn rows_that_a_second_thread_reads_ahead_are_the_same_in_the_same_order() {
+    let rows: Vec<String> = (0..5_000).map(|number| format!("{number},{BASE32}\n")).collect();
+    let file = opened(rows.concat().replacen("4711,", "4711 x,", 1));
+    let seen = |row: &Row| (row.place.line, row.token.as_ref().map(|offered| offered.serial.clone()).ok());
+    let mut ahead = Vec::new();
+    file.each_row::<()>(|row| {
+        ahead.push(seen(row));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(ahead, file.rows().map(|row| seen(&row)).collect::<Vec<_>>());
+    assert_eq!(ahead.iter().filter(|(_, serial)| serial.is_none()).count(), 1);
+    // Up to the first that somebody has enough of.
+    let mut taken = 0;
+    let stopped = file.each_row(|_| {
+        taken += 1;
+        if taken == 1_000 { Err("enough") } else { Ok(()) }
+    });
+    assert_eq!((stopped, taken), (Err("enough"), 1_000));
+}

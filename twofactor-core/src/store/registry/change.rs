@@ -249,7 +249,7 @@ impl Edit<'_> {
         }
         self.burn(token, used)?;
         let seeds = Seeds::of(secret, parameters);
-        let burned = self.asking(|connection| Burned::new(connection)?.progress(seeds))?;
+        let burned = self.asking(|connection| Burned::new(connection)?.progress(|| seeds))?;
         let same =
             if token.seeds().is_some_and(|before| before.key() == seeds.key()) { used } else { Progress::default() };
         let progress = progress.latest(same).latest(burned);

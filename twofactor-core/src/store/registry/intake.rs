@@ -3,6 +3,7 @@
 //! What always holds: nothing is written before every row was judged; a process that is killed at any moment leaves all of
 //! a file or nothing. A dry run is the first half.
 
+use std::borrow::Borrow as _;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 use std::path::Path;
@@ -98,6 +99,8 @@ pub struct Intake {
     /// The secrets of apps, and whether a token may have one of them.
     apps: AppSecrets,
     sharing: Sharing,
+    /// How many tokens the file has.
+    expected: usize,
 }
 
 #[derive(Debug)]
@@ -112,11 +115,20 @@ enum Registry {
 
 /// What stood in this file before, as hashes: a million rows take 40 MB. That two serials are taken for the same by chance
 /// happens in one of 140,000 files of a million rows, and then the file is refused.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     random: RandomState,
-    serials: HashSet<Mark>,
+    serials: Serials,
     secrets: HashSet<u64>,
+}
+
+/// The serials that stood there before.
+#[derive(Debug)]
+enum Serials {
+    /// Each behind the one before it, as vendors sort them, so that none can stand twice. `last` is the newest.
+    Ascending { last: String, marks: Vec<Mark> },
+    /// In any order.
+    Mixed(HashSet<Mark>),
 }
 
 /// The hash of a serial, and in its last byte that of the secret beside it. Equal when the serials are.
@@ -143,7 +155,13 @@ impl Intake {
 
     fn over(registry: Registry, apps: AppSecrets) -> Self {
         let sharing = Sharing::Refuse;
-        Self { registry, news: Vec::new(), seeds: Vec::new(), counts: Counts::default(), apps, sharing }
+        Self { registry, news: Vec::new(), seeds: Vec::new(), counts: Counts::default(), apps, sharing, expected: 0 }
+    }
+
+    /// Reserves memory for so many tokens.
+    #[must_use]
+    pub fn expecting(self, tokens: usize) -> Self {
+        Self { expected: tokens, ..self }
     }
 
     /// Takes tokens in although users' apps have their secrets.
@@ -162,7 +180,9 @@ impl Intake {
         let in_words = |error: rusqlite::Error| self.registry.failure(&error);
         let connection = self.registry.connection();
         let mut present = connection.map(Present::new).transpose().map_err(in_words)?;
-        let mut before = Seen::default();
+        news.reserve_exact(self.expected);
+        seeds.reserve_exact(self.expected);
+        let mut before = Seen::expecting(self.expected);
         hand_out(&mut |token| {
             let marks = Marks::of(token.secret, token.parameters.algorithm);
             let finding = match (before.note(token.serial, marks), &mut present) {
@@ -221,19 +241,41 @@ impl Intake {
         hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<(), E>) -> Result<(), E>,
     ) -> Result<Counts, E> {
         let counts = Counts { rejected, ..self.counts };
-        let mut writer = match self.registry {
-            Registry::Ours(writer) => writer,
-            Registry::NotYet(state) => Writer::make(state)?,
-            Registry::Theirs(_) => return Ok(counts),
-        };
-        let path = writer.path.clone();
-        let in_words = |error: rusqlite::Error| failure(&path, &error);
+        let judged = Judged { news: self.news, seeds: self.seeds, counts };
+        match self.registry {
+            Registry::Ours(mut writer) => judged.write(&mut writer.connection, &writer.path, origin, by, hand_out)?,
+            Registry::NotYet(state) => {
+                schema::make(state.borrow(), |connection, path| judged.write(connection, path, origin, by, hand_out))?;
+            }
+            Registry::Theirs(_) => {}
+        }
+        Ok(counts)
+    }
+}
+
+/// What became of a file's tokens, in their order.
+struct Judged {
+    news: Vec<bool>,
+    seeds: Vec<i64>,
+    counts: Counts,
+}
+
+impl Judged {
+    fn write<E: From<RegistryError>>(
+        self,
+        connection: &mut Connection,
+        path: &Path,
+        origin: Origin<'_>,
+        by: By<'_>,
+        hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<(), E>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let in_words = |error: rusqlite::Error| failure(path, &error);
         // The one row that is referred to is made in the same transaction; it need not be looked up for every token.
-        writer.connection.pragma_update(None, "foreign_keys", false).map_err(in_words)?;
+        connection.pragma_update(None, "foreign_keys", false).map_err(in_words)?;
         let behavior = TransactionBehavior::Immediate;
-        let transaction = writer.connection.transaction_with_behavior(behavior).map_err(in_words)?;
+        let transaction = connection.transaction_with_behavior(behavior).map_err(in_words)?;
         let index = SeedIndex::prepare(&transaction).map_err(in_words)?;
-        let series = (counts.added > 0).then(|| series_id(&transaction, origin.series)).transpose();
+        let series = (self.counts.added > 0).then(|| series_id(&transaction, origin.series)).transpose();
         let series = series.map_err(in_words)?;
         let mut insertion = Insertion::new(&transaction, series, by).map_err(in_words)?;
         let (mut news, mut seeds) = (self.news.into_iter(), self.seeds.into_iter());
@@ -247,9 +289,9 @@ impl Intake {
         })?;
         drop((insertion, news, seeds));
         index.complete(&transaction).map_err(in_words)?;
-        record_import(&transaction, series, origin, counts, by).map_err(in_words)?;
+        record_import(&transaction, series, origin, self.counts, by).map_err(in_words)?;
         transaction.commit().map_err(in_words)?;
-        Ok(counts)
+        Ok(())
     }
 }
 
@@ -309,11 +351,16 @@ impl<'c> Present<'c> {
 }
 
 impl Seen {
+    fn expecting(tokens: usize) -> Self {
+        let serials = Serials::Ascending { last: String::new(), marks: Vec::with_capacity(tokens) };
+        Self { random: RandomState::new(), serials, secrets: HashSet::with_capacity(tokens) }
+    }
+
     /// Remembers a token; says so when it stood in the file before.
     fn note(&mut self, serial: &Serial, marks: Marks) -> Option<Finding> {
         let secret = self.random.hash_one(marks.secret());
         let mark = Mark((self.random.hash_one(serial.as_str()) & !LAST_BYTE) | (secret & LAST_BYTE));
-        let before = self.serials.replace(mark);
+        let before = self.serials.note(serial.as_str(), mark);
         let new_secret = self.secrets.insert(secret);
         let new_key = marks.key().is_none_or(|key| self.secrets.insert(self.random.hash_one(key)));
         match before {
@@ -321,6 +368,26 @@ impl Seen {
             None => Some(Finding::SecretTwice),
             Some(before) if before.0 == mark.0 && !new_secret => Some(Finding::Unchanged),
             Some(_) => Some(Finding::SerialTwice),
+        }
+    }
+}
+
+impl Serials {
+    /// Remembers a serial; gives the mark it had before.
+    fn note(&mut self, serial: &str, mark: Mark) -> Option<Mark> {
+        match self {
+            Self::Ascending { last, marks } if last.as_str() < serial => {
+                serial.clone_into(last);
+                marks.push(mark);
+                None
+            }
+            Self::Ascending { marks, .. } => {
+                let mut mixed: HashSet<Mark> = marks.drain(..).collect();
+                let before = mixed.replace(mark);
+                *self = Self::Mixed(mixed);
+                before
+            }
+            Self::Mixed(mixed) => mixed.replace(mark),
         }
     }
 }
@@ -341,45 +408,51 @@ impl Hash for Mark {
     }
 }
 
-/// Puts tokens into the registry, one after the other.
+/// Puts tokens into the registry, one after the other. What most tokens have in common stays bound to the statement.
 struct Insertion<'c> {
     insert: Statement<'c>,
     burned: Burned<'c>,
-    series: Option<i64>,
-    by: By<'c>,
+    bound: Option<(Parameters, Progress)>,
 }
 
 impl<'c> Insertion<'c> {
-    fn new(connection: &'c Connection, series: Option<i64>, by: By<'c>) -> Result<Self, rusqlite::Error> {
-        Ok(Self { insert: connection.prepare(INSERT)?, burned: Burned::new(connection)?, series, by })
+    fn new(connection: &'c Connection, series: Option<i64>, by: By<'_>) -> Result<Self, rusqlite::Error> {
+        let mut insert = connection.prepare(INSERT)?;
+        insert.raw_bind_parameter(7, series)?;
+        insert.raw_bind_parameter(8, by.at.seconds())?;
+        insert.raw_bind_parameter(16, Status::Good.word())?;
+        Ok(Self { insert, burned: Burned::new(connection)?, bound: None })
     }
 
     fn insert(&mut self, token: &NewToken<'_>, seed: i64) -> Result<(), rusqlite::Error> {
-        let progress = beginning(token).latest(self.burned.progress(Seeds::of(token.secret, token.parameters))?);
-        let kind = token.parameters.kind;
-        let period = match kind {
+        let burned = self.burned.progress(|| Seeds::of(token.secret, token.parameters))?;
+        let (parameters, progress) = (token.parameters, beginning(token).latest(burned));
+        if self.bound != Some((parameters, progress)) {
+            self.bind(parameters, progress)?;
+        }
+        self.insert.raw_bind_parameter(1, token.serial.as_str())?;
+        self.insert.raw_bind_parameter(2, seed)?;
+        self.insert.raw_bind_parameter(3, token.secret.expose())?;
+        self.insert.raw_bind_parameter(4, token.vendor)?;
+        self.insert.raw_bind_parameter(5, token.model)?;
+        self.insert.raw_bind_parameter(6, Marks::key_of(token.secret, parameters.algorithm))?;
+        self.insert.raw_execute().map(drop)
+    }
+
+    fn bind(&mut self, parameters: Parameters, progress: Progress) -> Result<(), rusqlite::Error> {
+        let period = match parameters.kind {
             Kind::Totp(period) => Some(period.seconds()),
             Kind::Hotp => None,
         };
-        let values = params![
-            token.serial.as_str(),
-            seed,
-            token.secret.expose(),
-            kind.name(),
-            token.parameters.algorithm.name(),
-            token.parameters.digits.count(),
-            period,
-            Status::Good.word(),
-            progress.watermark.map(|step| step.0),
-            progress.drift,
-            progress.anchor,
-            self.series,
-            token.vendor,
-            token.model,
-            self.by.at.seconds(),
-            Marks::key_of(token.secret, token.parameters.algorithm),
-        ];
-        self.insert.execute(values).map(drop)
+        self.insert.raw_bind_parameter(9, parameters.kind.name())?;
+        self.insert.raw_bind_parameter(10, parameters.algorithm.name())?;
+        self.insert.raw_bind_parameter(11, parameters.digits.count())?;
+        self.insert.raw_bind_parameter(12, period)?;
+        self.insert.raw_bind_parameter(13, progress.watermark.map(|step| step.0))?;
+        self.insert.raw_bind_parameter(14, progress.drift)?;
+        self.insert.raw_bind_parameter(15, progress.anchor)?;
+        self.bound = Some((parameters, progress));
+        Ok(())
     }
 }
 
@@ -463,9 +536,9 @@ const TWO_INDEXES: i64 = -40_960;
 const ONE_INDEX: i64 = -8_192;
 const NO_INDEX: i64 = -2_048;
 
-const INSERT: &str = "INSERT INTO tokens (serial, seed, secret, type, algorithm, digits, period, status, first_use, \
-                      watermark, drift, anchor, series, vendor, model, issued, hmac_key) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+const INSERT: &str = "INSERT INTO tokens (serial, seed, secret, vendor, model, hmac_key, series, issued, type, algorithm, \
+                      digits, period, watermark, drift, anchor, status, first_use) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0)";
 
 const RECORD_IMPORT: &str = "INSERT INTO imports (series, name, file, sha256, at, who, added, unchanged, conflicts, \
                              rejected) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";

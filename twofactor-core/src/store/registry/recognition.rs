@@ -127,12 +127,12 @@ impl<'c> Burned<'c> {
     }
 
     /// How far a deleted token with one of these seeds was used.
-    pub(super) fn progress(&mut self, seeds: Seeds) -> Result<Progress, rusqlite::Error> {
+    pub(super) fn progress(&mut self, seeds: impl FnOnce() -> Seeds) -> Result<Progress, rusqlite::Error> {
         let mut progress = Progress::default();
         if self.is_empty {
             return Ok(progress);
         }
-        for seed in seeds.iter() {
+        for seed in seeds().iter() {
             let watermark: Option<u64> = self.query.query_row([seed.to_string()], |row| row.get(0)).optional()?;
             progress = progress.latest(Progress { watermark: watermark.map(Step), ..Progress::default() });
         }

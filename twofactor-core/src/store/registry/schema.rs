@@ -130,20 +130,42 @@ CREATE TABLE history (
 ) STRICT;
 ";
 
-/// Makes a registry without tokens.
-pub(super) fn make(state: &Folder) -> Result<(), RegistryError> {
-    state.make_empty(UNFINISHED)?;
+/// Makes a registry that `fill` puts tokens into. Should that fail, there is none.
+///
+/// Before it has its name, the file is nobody's to read. So it is written without a journal, and is on disk when it gets
+/// the name.
+pub(super) fn make<E: From<RegistryError>>(
+    state: &Folder,
+    fill: impl FnOnce(&mut Connection, &Path) -> Result<(), E>,
+) -> Result<(), E> {
+    state.make_empty(UNFINISHED).map_err(RegistryError::from)?;
     let path = state.path().join(UNFINISHED);
-    let made = || -> Result<(), rusqlite::Error> {
-        let mut connection =
-            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.pragma_update(None, "application_id", OURS)?;
-        migrate(&mut connection, MIGRATIONS)?;
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        connection.close().map_err(|(_, error)| error)
-    };
-    made().map_err(|error| failure(&path, &error))?;
-    Ok(state.rename(UNFINISHED, FILE)?)
+    let in_words = |error| E::from(failure(&path, &error));
+    let made = begun(&path).map_err(in_words).and_then(|mut connection| {
+        fill(&mut connection, &path)?;
+        finished(connection).map_err(in_words)
+    });
+    if made.is_err() {
+        // Best effort: what stays there, `doctor` names and the next import replaces.
+        let _ = state.remove(UNFINISHED);
+    }
+    made?;
+    Ok(state.rename(UNFINISHED, FILE).map_err(RegistryError::from)?)
+}
+
+fn begun(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "application_id", OURS)?;
+    migrate(&mut connection, MIGRATIONS)?;
+    Ok(connection)
+}
+
+fn finished(connection: Connection) -> Result<(), rusqlite::Error> {
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| error)
 }
 
 /// Makes sure that a database is a registry this version understands.

@@ -4,7 +4,7 @@
 //! and synced in full, as sqlite3 does by default. So is its rollback journal, which suits a new table best. Ours must keep
 //! a write-ahead log, because logins read meanwhile; the same table with one is measured beside it. What the reference
 //! leaves out: looking at any row, decoding secrets, noticing one secret under two serials, a second index, the file's
-//! digest, a history. It runs in two processes at once, ours in one.
+//! digest, a history. It runs in two processes at once, ours in one process of two threads.
 
 use std::ffi::OsString;
 use std::fs;

@@ -7,11 +7,27 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use twofactor_tests::private_host::Host;
+use twofactor_tests::requirements::PYTHON;
 
 use crate::population::{self, User};
 
 /// Opens every zip file of this vendor.
 pub(crate) const PASSWORD: &str = "a password of the vendor";
+
+/// Writes a PSKC document: the file, the password, how many keys, how many iterations.
+const KEYS: &str = "
+import hashlib, sys
+from pskc import PSKC
+path, password, keys, iterations = sys.argv[1], sys.argv[2].encode(), int(sys.argv[3]), int(sys.argv[4])
+container = PSKC()
+for number in range(keys):
+    container.add_key(
+        id=f'k{number}', serial=str(7700000000000 + number), manufacturer='Acme',
+        secret=hashlib.sha1(str(number).encode()).digest(), algorithm='urn:ietf:params:xml:ns:keyprov:pskc:totp',
+        response_length=6, response_encoding='DECIMAL', time_interval=30)
+container.encryption.setup_pbkdf2(password, iterations=iterations)
+container.write(path)
+";
 
 /// A folder with the vendor's files.
 #[derive(Debug)]
@@ -105,6 +121,29 @@ impl Vendor {
         host.succeed("7z", ["a", "-tzip", "-mem=AES256", "-bd", password.as_str(), to.as_str(), from.as_str()]);
         fs::remove_file(plain).expect("the plain file can be removed");
         sealed
+    }
+
+    /// A PSKC document with so many keys under a key that is derived from [`PASSWORD`], written by python3-pskc.
+    pub(crate) fn encrypted_keys(&self, host: &Host, name: &str, keys: usize, iterations: usize) -> PathBuf {
+        let path = self.0.join(name).with_extension("xml");
+        let written = path.display().to_string();
+        let numbers = [keys.to_string(), iterations.to_string()];
+        host.succeed(PYTHON, ["-c", KEYS, written.as_str(), PASSWORD, numbers[0].as_str(), numbers[1].as_str()]);
+        path
+    }
+
+    /// A PSKC document of so many elements: few keys, and beside them nothing that is known.
+    pub(crate) fn elements(&self, name: &str, elements: usize) -> PathBuf {
+        // The root, and 200 elements a package: itself, five of its key, and others.
+        let packages = (elements - 1) / 200;
+        let begin = "<KeyContainer Version='1.0' xmlns='urn:ietf:params:xml:ns:keyprov:pskc'>".to_owned();
+        let packages = (0..packages).map(|number| {
+            let secret = "MTIzNDU2Nzg5MDEyMzQ1".to_owned() + &data_encoding::BASE64.encode(&number.to_be_bytes());
+            let key = format!("<Key Id='{number}' Algorithm='totp'><Data><Secret><PlainValue>{secret}</PlainValue>");
+            format!("<KeyPackage>{key}</Secret></Data></Key>{}</KeyPackage>", "<a/>".repeat(195))
+        });
+        let lines = std::iter::once(begin).chain(packages).chain(["</KeyContainer>".to_owned()]);
+        self.write(&format!("{name}.xml"), lines)
     }
 
     /// A file of `serial,user` lines.

@@ -744,6 +744,40 @@ fn a_file_meets_what_is_there() {
 }
 
 #[test]
+fn a_serial_that_stands_twice_is_found_in_sorted_and_in_mixed_files() {
+    let fixture = Fixture::empty();
+    let of = |names: &[&'static str]| -> Vec<Finding> {
+        let tokens: Vec<_> = (1..).zip(names).map(|(byte, name)| (*name, secret(byte), totp())).collect();
+        fixture.findings(&tokens)
+    };
+    let (new, twice) = (Finding::New, Finding::SerialTwice);
+    assert_eq!(of(&["1", "2", "2", "3"]), [new.clone(), new.clone(), twice.clone(), new.clone()]);
+    assert_eq!(of(&["1", "2", "3", "1"]), [new.clone(), new.clone(), new.clone(), twice.clone()]);
+    let expected = [&new, &new, &new, &twice, &new, &twice, &twice].map(Clone::clone);
+    assert_eq!(of(&["2", "3", "1", "3", "4", "1", "4"]), expected);
+}
+
+#[test]
+fn a_first_import_that_fails_leaves_no_registry_and_no_file() {
+    let fixture = Fixture::empty();
+    let (serials, secret) = (["1", "2"].map(serial), secret(1));
+    let mut intake = fixture.store.intake().unwrap();
+    let first = || offered(&serials[0], &secret, totp());
+    intake.plan::<RegistryError>(|judge| judge(&first()).map(drop)).unwrap();
+    let origin = Origin { series: "box", file: "box.csv", sha256: [7; 32] };
+    let written = intake.write::<RegistryError>(origin, 0, by(NOW), |take| {
+        take(&first())?;
+        Err(RegistryError::Full("the disk".into()))
+    });
+    assert!(matches!(written, Err(RegistryError::Full(_))));
+    let names = fs::read_dir(fixture.directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("registry")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    // And the next one finds nothing in its way.
+    assert_eq!(fixture.import("box", &[("1", secret, totp())]).unwrap().added, 1);
+}
+
+#[test]
 fn a_series_is_deleted_with_its_tokens_and_its_name_is_free_again() {
     let fixture = Fixture::new();
     assert_eq!(fixture.store.intake().unwrap().free_name("box").unwrap(), "box-2");
