@@ -34,7 +34,7 @@ impl Keyring for Given {
 }
 
 /// Opens a file.
-pub fn open(source: impl Read + Seek, given: &Given) -> Result<SeedFile, ImportError> {
+pub fn open(source: impl Read + Seek + Send, given: &Given) -> Result<SeedFile, ImportError> {
     import::open(source, &Options::default(), &mut given.clone())
 }
 

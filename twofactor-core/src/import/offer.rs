@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{KindName, Options, delimited};
 use crate::otp::{Algorithm, Digits, Kind, LAST_COUNTER, ParameterError, Parameters, Period};
 use crate::secret::{LONGEST, SHORTEST, Secret, SecretError};
-use crate::token::Serial;
+use crate::token::{Marks, Serial};
 
 /// A token as a seed file offers it.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Offered {
     pub serial: Serial,
     /// Its secret.
     pub secret: Secret,
+    /// What it is found again by.
+    pub marks: Marks,
     /// How codes are made from it.
     pub parameters: Parameters,
     /// The next counter of a HOTP token.
@@ -39,7 +41,8 @@ impl Offered {
     pub(super) fn new(serial: Serial, secret: Secret, settled: Settled) -> Self {
         let weak = secret.bits() < STRONG_BITS;
         let Settled { parameters, counter, .. } = settled;
-        Self { serial, secret, parameters, counter, drift: None, vendor: None, model: None, weak }
+        let marks = Marks::of(&secret, parameters.algorithm);
+        Self { serial, secret, marks, parameters, counter, drift: None, vendor: None, model: None, weak }
     }
 }
 

@@ -196,6 +196,7 @@ fn new_token(offered: &Offered) -> NewToken<'_> {
     NewToken {
         serial: &offered.serial,
         secret: &offered.secret,
+        marks: offered.marks,
         parameters: offered.parameters,
         counter: offered.counter,
         drift: offered.drift,

@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use crate::store::files::{LastCredential, TokenFilter};
 use crate::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
 use crate::store::{Pending, Superseded, What};
-use crate::token::Serial;
+use crate::token::{Marks, Serial};
 
 /// A host where bob sets up a second factor at login.
 fn host() -> Host {
@@ -452,6 +452,7 @@ fn with_a_fob(host: &Host) -> Secret {
     let token = || NewToken {
         serial: &serial,
         secret: &secret,
+        marks: Marks::of(&secret, Parameters::default().algorithm),
         parameters: Parameters::default(),
         counter: None,
         drift: None,

@@ -29,6 +29,8 @@ pub struct NewToken<'a> {
     pub serial: &'a Serial,
     /// Its secret.
     pub secret: &'a Secret,
+    /// What its secret is found again by.
+    pub marks: Marks,
     /// How its codes are made.
     pub parameters: Parameters,
     /// The next counter of an HOTP token.
@@ -184,7 +186,7 @@ impl Intake {
         seeds.reserve_exact(self.expected);
         let mut before = Seen::expecting(self.expected);
         hand_out(&mut |token| {
-            let marks = Marks::of(token.secret, token.parameters.algorithm);
+            let marks = token.marks;
             let finding = match (before.note(token.serial, marks), &mut present) {
                 (Some(finding), _) => finding,
                 (None, Some(present)) => present.compare(token.serial, marks).map_err(in_words)?,
@@ -277,7 +279,7 @@ impl Judged {
         let index = SeedIndex::prepare(&transaction).map_err(in_words)?;
         let series = (self.counts.added > 0).then(|| series_id(&transaction, origin.series)).transpose();
         let series = series.map_err(in_words)?;
-        let mut insertion = Insertion::new(&transaction, series, by).map_err(in_words)?;
+        let mut insertion = Insertion::new(&transaction, self.seeds.len(), series, by).map_err(in_words)?;
         let (mut news, mut seeds) = (self.news.into_iter(), self.seeds.into_iter());
         hand_out(&mut |token| {
             if news.next() == Some(true)
@@ -287,6 +289,7 @@ impl Judged {
             }
             Ok(())
         })?;
+        insertion.complete().map_err(in_words)?;
         drop((insertion, news, seeds));
         index.complete(&transaction).map_err(in_words)?;
         record_import(&transaction, series, origin, self.counts, by).map_err(in_words)?;
@@ -408,51 +411,105 @@ impl Hash for Mark {
     }
 }
 
-/// Puts tokens into the registry, one after the other. What most tokens have in common stays bound to the statement.
+/// Puts tokens into the registry, some at once: to begin and end a statement takes as long as three rows.
 struct Insertion<'c> {
-    insert: Statement<'c>,
+    many: Batch<'c>,
+    single: Batch<'c>,
     burned: Burned<'c>,
-    bound: Option<(Parameters, Progress)>,
+    /// How many tokens are still to come.
+    left: usize,
 }
 
+/// A statement that inserts so many rows.
+struct Batch<'c> {
+    insert: Statement<'c>,
+    /// For every row what is bound already: most tokens have it in common.
+    bound: Vec<Option<(Parameters, Progress)>>,
+    filled: usize,
+}
+
+/// So many tokens are inserted at once.
+const TOGETHER: usize = 16;
+
 impl<'c> Insertion<'c> {
-    fn new(connection: &'c Connection, series: Option<i64>, by: By<'_>) -> Result<Self, rusqlite::Error> {
-        let mut insert = connection.prepare(INSERT)?;
-        insert.raw_bind_parameter(7, series)?;
-        insert.raw_bind_parameter(8, by.at.seconds())?;
-        insert.raw_bind_parameter(16, Status::Good.word())?;
-        Ok(Self { insert, burned: Burned::new(connection)?, bound: None })
+    fn new(
+        connection: &'c Connection,
+        tokens: usize,
+        series: Option<i64>,
+        by: By<'_>,
+    ) -> Result<Self, rusqlite::Error> {
+        let batch = |rows| Batch::new(connection, rows, series, by);
+        Ok(Self { many: batch(TOGETHER)?, single: batch(1)?, burned: Burned::new(connection)?, left: tokens })
     }
 
     fn insert(&mut self, token: &NewToken<'_>, seed: i64) -> Result<(), rusqlite::Error> {
         let burned = self.burned.progress(|| Seeds::of(token.secret, token.parameters))?;
-        let (parameters, progress) = (token.parameters, beginning(token).latest(burned));
-        if self.bound != Some((parameters, progress)) {
-            self.bind(parameters, progress)?;
-        }
-        self.insert.raw_bind_parameter(1, token.serial.as_str())?;
-        self.insert.raw_bind_parameter(2, seed)?;
-        self.insert.raw_bind_parameter(3, token.secret.expose())?;
-        self.insert.raw_bind_parameter(4, token.vendor)?;
-        self.insert.raw_bind_parameter(5, token.model)?;
-        self.insert.raw_bind_parameter(6, Marks::key_of(token.secret, parameters.algorithm))?;
-        self.insert.raw_execute().map(drop)
+        let batch = if self.many.filled > 0 || self.left >= TOGETHER { &mut self.many } else { &mut self.single };
+        self.left = self.left.saturating_sub(1);
+        batch.insert(token, seed, beginning(token).latest(burned))
     }
 
-    fn bind(&mut self, parameters: Parameters, progress: Progress) -> Result<(), rusqlite::Error> {
+    /// Makes sure that no token waits for others.
+    fn complete(&self) -> Result<(), rusqlite::Error> {
+        match self.many.filled {
+            0 => Ok(()),
+            waiting => Err(rusqlite::Error::StatementChangedRows(waiting)),
+        }
+    }
+}
+
+impl<'c> Batch<'c> {
+    /// The parameters of all rows, and of each.
+    const COMMON: usize = 3;
+    const OF_A_ROW: usize = 13;
+
+    fn new(connection: &'c Connection, rows: usize, series: Option<i64>, by: By<'_>) -> Result<Self, rusqlite::Error> {
+        let row = |row: usize| {
+            let first = Self::COMMON + row * Self::OF_A_ROW + 1;
+            let own: Vec<String> = (first..first + Self::OF_A_ROW).map(|number| format!("?{number}")).collect();
+            format!("({}, ?1, ?2, ?3, 0)", own.join(", "))
+        };
+        let rows: Vec<String> = (0..rows).map(row).collect();
+        let mut insert = connection.prepare(&format!("{INSERT} {}", rows.join(", ")))?;
+        insert.raw_bind_parameter(1, series)?;
+        insert.raw_bind_parameter(2, by.at.seconds())?;
+        insert.raw_bind_parameter(3, Status::Good.word())?;
+        Ok(Self { insert, bound: vec![None; rows.len()], filled: 0 })
+    }
+
+    fn insert(&mut self, token: &NewToken<'_>, seed: i64, progress: Progress) -> Result<(), rusqlite::Error> {
+        let first = Self::COMMON + self.filled * Self::OF_A_ROW;
+        self.insert.raw_bind_parameter(first + 1, token.serial.as_str())?;
+        self.insert.raw_bind_parameter(first + 2, seed)?;
+        self.insert.raw_bind_parameter(first + 3, token.secret.expose())?;
+        self.insert.raw_bind_parameter(first + 4, token.vendor)?;
+        self.insert.raw_bind_parameter(first + 5, token.model)?;
+        self.insert.raw_bind_parameter(first + 6, token.marks.key())?;
+        let common = Some((token.parameters, progress));
+        if let Some(bound) = self.bound.get_mut(self.filled).filter(|bound| **bound != common) {
+            *bound = common;
+            self.bind(first, token.parameters, progress)?;
+        }
+        self.filled += 1;
+        if self.filled == self.bound.len() {
+            self.filled = 0;
+            self.insert.raw_execute()?;
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, first: usize, parameters: Parameters, progress: Progress) -> Result<(), rusqlite::Error> {
         let period = match parameters.kind {
             Kind::Totp(period) => Some(period.seconds()),
             Kind::Hotp => None,
         };
-        self.insert.raw_bind_parameter(9, parameters.kind.name())?;
-        self.insert.raw_bind_parameter(10, parameters.algorithm.name())?;
-        self.insert.raw_bind_parameter(11, parameters.digits.count())?;
-        self.insert.raw_bind_parameter(12, period)?;
-        self.insert.raw_bind_parameter(13, progress.watermark.map(|step| step.0))?;
-        self.insert.raw_bind_parameter(14, progress.drift)?;
-        self.insert.raw_bind_parameter(15, progress.anchor)?;
-        self.bound = Some((parameters, progress));
-        Ok(())
+        self.insert.raw_bind_parameter(first + 7, parameters.kind.name())?;
+        self.insert.raw_bind_parameter(first + 8, parameters.algorithm.name())?;
+        self.insert.raw_bind_parameter(first + 9, parameters.digits.count())?;
+        self.insert.raw_bind_parameter(first + 10, period)?;
+        self.insert.raw_bind_parameter(first + 11, progress.watermark.map(|step| step.0))?;
+        self.insert.raw_bind_parameter(first + 12, progress.drift)?;
+        self.insert.raw_bind_parameter(first + 13, progress.anchor)
     }
 }
 
@@ -536,9 +593,8 @@ const TWO_INDEXES: i64 = -40_960;
 const ONE_INDEX: i64 = -8_192;
 const NO_INDEX: i64 = -2_048;
 
-const INSERT: &str = "INSERT INTO tokens (serial, seed, secret, vendor, model, hmac_key, series, issued, type, algorithm, \
-                      digits, period, watermark, drift, anchor, status, first_use) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0)";
+const INSERT: &str = "INSERT INTO tokens (serial, seed, secret, vendor, model, hmac_key, type, algorithm, digits, period, \
+                      watermark, drift, anchor, series, issued, status, first_use) VALUES";
 
 const RECORD_IMPORT: &str = "INSERT INTO imports (series, name, file, sha256, at, who, added, unchanged, conflicts, \
                              rejected) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";

@@ -22,7 +22,7 @@ use crate::store::registry::Reader;
 use crate::store::registry::{Counts, Finding, NewToken, Origin, Sharing};
 use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::throttle::{Limits, Source};
-use crate::token::Label;
+use crate::token::{Label, Marks};
 use crate::trusted::{self, Owner};
 use crate::user::Uid;
 
@@ -188,7 +188,8 @@ impl Fixture {
 }
 
 fn offered<'a>(serial: &'a Serial, secret: &'a Secret, parameters: Parameters) -> NewToken<'a> {
-    NewToken { serial, secret, parameters, counter: None, drift: None, vendor: Some("Acme"), model: None }
+    let marks = Marks::of(secret, parameters.algorithm);
+    NewToken { serial, secret, marks, parameters, counter: None, drift: None, vendor: Some("Acme"), model: None }
 }
 
 /// The code of the fob `byte`, so many steps from `now`.
