@@ -80,7 +80,7 @@ fn of_two_tokens_with_one_key_a_second_user_gets_none() {
     let connection = rusqlite::Connection::open(fixture.registry()).unwrap();
     let twin = "INSERT INTO tokens (serial, seed, secret, type, algorithm, digits, period, status, first_use, drift, anchor, issued) \
                 SELECT '2', ?1, ?2, type, algorithm, digits, period, status, first_use, drift, anchor, issued FROM tokens";
-    let mark = crate::token::Marks::of(&key, Algorithm::Sha1).secret();
+    let mark = Marks::of(&key, Algorithm::Sha1).secret();
     connection.execute(twin, rusqlite::params![mark, key.expose()]).unwrap();
     drop(connection);
     fixture.assign("1", "alice");
