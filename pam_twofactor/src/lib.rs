@@ -26,6 +26,7 @@ use twofactor_core::audit::{Audit as _, Event, Record};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::Config;
 use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
+use twofactor_core::pam_service::first_factor::FirstFactor;
 use twofactor_core::reason::Reason;
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
@@ -94,10 +95,20 @@ fn guarded(pam: &Pam<'_>, entry: impl FnOnce() -> PamResultCode) -> PamResultCod
 }
 
 fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
+    if let Some(first_factor) = arguments::parse(args).notes {
+        return note(pam, first_factor);
+    }
     // login and sudo authenticate again in the same transaction, after a wrong password for instance: what was confirmed
     // behind that one is forgotten.
     let before = pam.carried().and_then(|Taken(unfinished)| unfinished);
-    let code = match prepare(pam, args) {
+    let prepared = if pam.first_factor_has_failed() {
+        // The module that refused has logged and counted it.
+        Log::new(pam, Verbosity::Normal).record(&about(pam, Reason::FirstFactorFailed));
+        Err(Reason::FirstFactorFailed)
+    } else {
+        prepare(pam, args)
+    };
+    let code = match prepared {
         Ok((arguments, config)) => {
             #[cfg(feature = "panic-on-purpose")]
             arguments::panic_on_purpose(args);
@@ -113,6 +124,17 @@ fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode 
     code
 }
 
+/// Leaves word for our line below. Nobody is asked and nothing is looked up: another line says how the phase ends.
+fn note(pam: &Pam<'_>, first_factor: FirstFactor) -> PamResultCode {
+    if pam.note(first_factor).is_none() {
+        let problem = "libpam keeps no data for this module: a code is asked for although the first factor failed";
+        let hint = "is the host out of memory?";
+        let record = about(pam, Reason::StoreUnavailable).with("problem", problem).with("hint", hint);
+        Log::new(pam, Verbosity::Normal).record(&record);
+    }
+    return_code::NO_WORK
+}
+
 /// Reads the arguments and the whole configuration. Every problem is logged before the first of them denies.
 fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason> {
     let mut log = Log::new(pam, Verbosity::Normal);
@@ -123,7 +145,7 @@ fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason>
     }
     let arguments = arguments::parse(args);
     for problem in &arguments.problems {
-        let hint = "known arguments: conf=FILE debug nullok";
+        let hint = "known arguments: conf=FILE debug nullok, or first_factor=WORD alone";
         log.record(&about(pam, Reason::BadArgument).with("problem", problem).with("hint", hint));
     }
     let config = Config::load(&arguments.conf, arguments.expected, Owner::ROOT);
@@ -197,6 +219,9 @@ fn keep(pam: &Pam<'_>, unfinished: Unfinished, log: &mut Log<'_, '_>) -> PamResu
 
 /// Stores what the authentication has confirmed, and tells the user what to know. Nothing where we took no part in it.
 fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
+    if arguments::parse(args).notes.is_some() {
+        return return_code::NO_WORK;
+    }
     let Some(Taken(unfinished)) = pam.carried() else { return return_code::NO_WORK };
     let (arguments, config) = match prepare(pam, args) {
         Ok(prepared) => prepared,

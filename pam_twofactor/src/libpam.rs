@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pam::constants::{PamMessageStyle, PamResultCode};
@@ -15,6 +16,7 @@ use pam::items::{AuthTok, RHost, Service, Tty, User};
 use pam::module::PamHandle;
 use twofactor_core::login::Reply;
 use twofactor_core::login::Unfinished;
+use twofactor_core::pam_service::first_factor::FirstFactor;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// How long libpam lets the application wait after a failure, before it varies the time by a quarter: what pam_unix asks.
@@ -26,6 +28,12 @@ const PAM_AUTHTOK: c_int = 6;
 /// What is carried from one phase to another. Names are global to a transaction, and a module can be replaced between
 /// phases by a newer one that has another idea of the type: hence the version.
 const CARRIED: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"));
+
+/// Under which name it is noted that a first factor failed.
+const FIRST_FACTOR: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"), " first factor");
+
+/// Whether a failure is noted. Changed through the shared reference that libpam's data are.
+struct Failed(AtomicBool);
 
 /// Can be taken out once, through the shared reference that libpam's data are.
 struct Carried(Mutex<Option<Unfinished>>);
@@ -153,6 +161,34 @@ impl<'h> Pam<'h> {
         // libpam keeps the value until the transaction ends.
         let carried = unsafe { pamh.get_data::<Carried>(CARRIED) }.ok()?;
         Some(Taken(carried.0.lock().unwrap_or_else(PoisonError::into_inner).take()))
+    }
+
+    /// Notes for our line below what has become of the first factor. `None` where libpam keeps nothing.
+    pub(crate) fn note(&self, first_factor: FirstFactor) -> Option<()> {
+        let has_failed = first_factor == FirstFactor::Failed;
+        if self.noted(|noted| noted.swap(has_failed, Ordering::Relaxed)).is_some() {
+            return Some(());
+        }
+        match first_factor {
+            FirstFactor::Unknown => Some(()),
+            FirstFactor::Failed => {
+                let failed = Failed(AtomicBool::new(true));
+                self.0.borrow_mut().set_data(FIRST_FACTOR, Box::new(failed)).ok()
+            }
+        }
+    }
+
+    /// Whether a failed first factor was noted. The note is gone then: the next authentication of this handle has its own.
+    pub(crate) fn first_factor_has_failed(&self) -> bool {
+        self.noted(|noted| noted.swap(false, Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    fn noted(&self, change: impl FnOnce(&AtomicBool) -> bool) -> Option<bool> {
+        let pamh = self.0.borrow();
+        // SAFETY: only `note` stores under this name, which no other version of this module uses, and always this type; libpam
+        // keeps the value until the transaction ends.
+        let failed = unsafe { pamh.get_data::<Failed>(FIRST_FACTOR) }.ok()?;
+        Some(change(&failed.0))
     }
 
     /// Writes a line to syslog (authpriv). libpam puts `pam_twofactor(service:phase): ` before it.

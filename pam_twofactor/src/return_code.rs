@@ -3,7 +3,7 @@
 //!
 //! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
 //! [`Verdict::Pending`] that the account phase will store or refuse; the auth phase's PAM_IGNORE needs a
-//! [`Verdict::Waived`], which only the policy can make.
+//! [`Verdict::Waived`], which only the policy can make, or a line that only leaves word (`first_factor=`) and asks nobody.
 
 use pam::constants::PamResultCode;
 use twofactor_core::login::{AccountVerdict, Verdict};

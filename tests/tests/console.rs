@@ -5,6 +5,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use twofactor_core::pam_service::first_factor;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 use twofactor_tests::terminal::{Size, Terminal};
 
@@ -194,4 +195,51 @@ fn interrupting_the_code_prompt_costs_no_delay_where_no_other_module_asks_for_on
 fn login_ignores_interrupts(host: &Host) -> bool {
     let output = host.command("login").arg("--version").output().expect("login runs");
     String::from_utf8_lossy(&output.stdout).contains("util-linux")
+}
+
+/// Password and code behind a substack, which a wrong password leaves: our line is told of it.
+fn behind_a_substack(host: &Host, service: &str) {
+    host.system_service("story-auth", "auth sufficient pam_unix.so nodelay\nauth required pam_deny.so\n");
+    host.system_service(first_factor::NAME, first_factor::TEXT);
+    let auth = format!("auth substack story-auth\nauth substack {}\n", first_factor::FILE);
+    host.system_service(service, &STACK.replace("auth required pam_unix.so nodelay\n", &auth));
+}
+
+#[test]
+fn of_sudos_three_tries_the_one_with_the_right_password_comes_to_the_code() {
+    private_host(|host| {
+        behind_a_substack(host, "sudo");
+        let alice = host.user_with_app("alice");
+        std::fs::write("/etc/sudoers", "Defaults passwd_tries=3\nalice ALL=(ALL) ALL\n").unwrap();
+        let sudo = as_user(host, "alice", &["sudo", "-k", "sh", "-c", "echo session-$((40+2))-$(id -un | tr a-z A-Z)"]);
+        let mut terminal = Terminal::start(&sudo, Size::LARGE);
+        for _ in 0..2 {
+            terminal.expect("assword");
+            terminal.expect(": ");
+            terminal.type_line("wrong");
+        }
+        answer(&mut terminal, PASSWORD, &alice.code());
+        terminal.expect("session-42-ROOT");
+        assert!(terminal.wait().success());
+        assert_eq!(terminal.shown().matches("Verification code").count(), 1, "{}", terminal.shown());
+        assert_eq!(host.failures("alice"), 0);
+        host.assert_logged(&["denied user=alice service=sudo", "reason=first-factor-failed"]);
+    });
+}
+
+#[test]
+fn login_asks_again_behind_a_wrong_password_and_then_for_the_code() {
+    private_host(|host| {
+        behind_a_substack(host, "login");
+        let alice = host.user_with_app("alice");
+        let mut terminal = Terminal::start(host.command("login").arg("alice"), Size::LARGE);
+        terminal.expect("assword: ");
+        terminal.type_line("wrong");
+        terminal.expect("Login incorrect");
+        terminal.expect("login: ");
+        terminal.type_line("alice");
+        answer(&mut terminal, PASSWORD, &alice.code());
+        terminal.expect("$ ");
+        assert_eq!(host.failures("alice"), 0);
+    });
 }

@@ -306,7 +306,9 @@ fn sources(folder: &Path, texts: &mut Vec<String>) {
 #[test]
 fn the_words_of_the_modules_arguments_and_return_codes_are_there() {
     let manual = source("pam_twofactor.8");
-    for word in ["conf=", "debug", "nullok", "PAM_AUTHINFO_UNAVAIL", "PAM_MAXTRIES", "PAM_USER_UNKNOWN"] {
+    for word in
+        ["conf=", "debug", "nullok", "first_factor=", "PAM_AUTHINFO_UNAVAIL", "PAM_MAXTRIES", "PAM_USER_UNKNOWN"]
+    {
         assert!(manual.contains(word), "pam_twofactor.8 does not have {word}");
     }
 }

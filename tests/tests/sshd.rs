@@ -5,6 +5,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use twofactor_core::pam_service::first_factor;
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::requirements::programs_met;
@@ -80,6 +81,48 @@ fn a_right_code_behind_a_wrong_password_opens_nothing() {
         let session = sshd.client(&Client { password: "wrong", ..client("alice", &alice.code()) });
         assert!(!session.opened());
         assert_eq!(session.prompts.len(), 2, "which of the two was wrong is not told");
+    });
+}
+
+/// Each try of a connection is an authentication of its own, in a process of its own for keyboard-interactive.
+#[test]
+fn behind_a_substack_a_wrong_password_is_asked_for_again_and_no_code() {
+    const STACK: &str = "auth substack story-auth\nauth substack /etc/pam.d/twofactor-first-factor\n\
+                         auth required pam_twofactor.so\naccount required pam_unix.so\nsession required pam_permit.so\n";
+    private_host(|host| {
+        host.system_service("story-auth", "auth sufficient pam_unix.so nodelay\nauth required pam_deny.so\n");
+        host.system_service(first_factor::NAME, first_factor::TEXT);
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd_with(STACK, "PasswordAuthentication yes");
+        let stranger = sshd.client(&Client { password: "wrong", ..client("alice", &alice.wrong_code()) });
+        assert!(!stranger.opened());
+        assert!(stranger.prompts.iter().all(|prompt| prompt.contains("assword")), "{:?}", stranger.prompts);
+        host.assert_logged(&["denied user=alice service=sshd rhost=127.0.0.1 reason=first-factor-failed"]);
+        assert_eq!(host.failures("alice"), 0);
+        let options = ["PreferredAuthentications=keyboard-interactive", "NumberOfPasswordPrompts=3"];
+        let mut terminal = sshd.terminal(&Client { options: &options, ..client("alice", "") });
+        for password in ["wrong", PASSWORD] {
+            terminal.expect("assword: ");
+            terminal.type_line(password);
+        }
+        terminal.expect("Verification code: ");
+        terminal.type_line(&alice.code());
+        terminal.expect("$ ");
+        assert_eq!(terminal.shown().matches("Verification code").count(), 1, "{}", terminal.shown());
+        // The method "password" has the transaction of the whole connection, from which the processes of the other one come.
+        let options = ["PreferredAuthentications=password,keyboard-interactive", "NumberOfPasswordPrompts=1"];
+        let by_both = Client { options: &options, ..client("alice", "") };
+        let mut terminal = sshd.terminal(&by_both);
+        terminal.expect("assword: ");
+        terminal.type_line("wrong");
+        terminal.expect("assword: ");
+        terminal.type_line(PASSWORD);
+        terminal.expect("Verification code: ");
+        terminal.type_line(&alice.authenticator.code(1));
+        // Whatever the stack: sshd sets the credentials of the transaction in which "password" failed, and gives up.
+        terminal.wait();
+        host.assert_logged(&["accepted user=alice service=sshd rhost=127.0.0.1 token=app drift=1"]);
+        assert_eq!(host.failures("alice"), 0);
     });
 }
 

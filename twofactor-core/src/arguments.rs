@@ -1,8 +1,9 @@
-//! The arguments of a PAM line: `conf=FILE`, `debug`, `nullok`. Anything else is an error.
+//! The arguments of a PAM line: `conf=FILE`, `debug`, `nullok`, or `first_factor=WORD` alone. Anything else is an error.
 
 use std::path::PathBuf;
 
 use crate::config::{DEFAULT_PATH, Expected};
+use crate::pam_service::first_factor::FirstFactor;
 use crate::policy::NullOk;
 
 /// Whether the line asked for `debug`.
@@ -25,8 +26,12 @@ pub struct Arguments {
     pub verbosity: Verbosity,
     /// `nullok`.
     pub null_ok: NullOk,
+    /// `first_factor=WORD`: the line notes that and asks for nothing.
+    pub notes: Option<FirstFactor>,
     /// One sentence for every argument that means nothing to us.
     pub problems: Vec<String>,
+    /// How many there were so far.
+    count: usize,
 }
 
 impl Default for Arguments {
@@ -36,7 +41,9 @@ impl Default for Arguments {
             expected: Expected::Perhaps,
             verbosity: Verbosity::Normal,
             null_ok: NullOk::No,
+            notes: None,
             problems: Vec::new(),
+            count: 0,
         }
     }
 }
@@ -51,6 +58,7 @@ impl Arguments {
 
     /// Reads one more argument.
     pub fn take(&mut self, argument: &str) {
+        self.count += 1;
         match argument.split_once('=') {
             Some(("conf", _)) if self.expected == Expected::Certainly => {
                 self.problems.push("conf= is there twice".to_owned());
@@ -60,6 +68,10 @@ impl Arguments {
                 self.expected = Expected::Certainly;
             }
             Some(("conf", _)) => self.problems.push("conf= takes an absolute path".to_owned()),
+            Some((FirstFactor::KEY, word)) => match FirstFactor::of(word) {
+                Some(first_factor) => self.notes = Some(first_factor),
+                None => self.problems.push(format!("{}= takes unknown or failed", FirstFactor::KEY)),
+            },
             None if argument == "debug" => self.verbosity = Verbosity::Debug,
             None if argument == "nullok" => self.null_ok = NullOk::Yes,
             _ => {
@@ -68,11 +80,14 @@ impl Arguments {
                 self.problems.push(format!("unknown argument {argument}{meant}"));
             }
         }
+        if self.count > 1 && self.notes.take().is_some() {
+            self.problems.push(format!("{}= stands alone on its line", FirstFactor::KEY));
+        }
     }
 }
 
 /// What a line can say, as somebody who mistyped it is told.
-const KNOWN: [&str; 3] = ["conf=", "debug", "nullok"];
+const KNOWN: [&str; 4] = ["conf=", "debug", "first_factor=", "nullok"];
 
 #[cfg(test)]
 mod tests {
@@ -90,5 +105,21 @@ mod tests {
         ]);
         assert_eq!(parsed.problems, problems.collect::<Vec<_>>());
         assert_eq!(Arguments::parse(["conf=etc"]).problems, ["conf= takes an absolute path"]);
+    }
+
+    #[test]
+    fn a_line_notes_something_only_where_that_is_all_it_says() {
+        let notes = |arguments: &[&str]| Arguments::parse(arguments.iter().copied()).notes;
+        assert_eq!(notes(&["first_factor=failed"]), Some(FirstFactor::Failed));
+        assert_eq!(notes(&["first_factor=unknown"]), Some(FirstFactor::Unknown));
+        for wrong in [
+            &["first_factor=right"][..],
+            &["first_factor=failed", "nullok"],
+            &["conf=/a", "first_factor=failed"],
+            &["first_factor=failed", "first_factor=unknown"],
+        ] {
+            let parsed = Arguments::parse(wrong.iter().copied());
+            assert_eq!((parsed.notes, parsed.problems.len()), (None, 1), "{wrong:?}: {:?}", parsed.problems);
+        }
     }
 }

@@ -489,4 +489,4 @@ mod tests;
 
 pub use account_phase::{AccountVerdict, Accounts, FEW_RECOVERY_CODES, finish};
 pub use course::{Course, Obstacle, Offering, Process, REGISTRATION_PROMPTS, Unidentified, identify, judge};
-pub use first_time::{MODULE, Services, SystemServices};
+pub use first_time::{Services, SystemServices};

@@ -11,6 +11,7 @@
 
 pub mod control;
 pub mod findings;
+pub mod first_factor;
 pub mod flow;
 pub mod modules;
 pub mod placing;
@@ -205,9 +206,23 @@ impl Service {
 
     /// The service as it would be with `text` in its file.
     pub fn from_text(name: &str, file: &Path, text: impl AsRef<[u8]>, folders: &[&Path]) -> Result<Self, ServiceError> {
-        let text = text.as_ref();
-        let old = Self::from_text_by(Reading::Old, name, file, text, folders);
-        let new = Self::from_text_by(Reading::New, name, file, text, folders);
+        Self::with_files(Beside::OnDisk, name, file, text.as_ref(), folders)
+    }
+
+    /// The same, and with the file of [`first_factor`] beside it as it is written.
+    pub fn planned(name: &str, file: &Path, text: impl AsRef<[u8]>, folders: &[&Path]) -> Result<Self, ServiceError> {
+        Self::with_files(Beside::Written, name, file, text.as_ref(), folders)
+    }
+
+    fn with_files(
+        beside: Beside,
+        name: &str,
+        file: &Path,
+        text: &[u8],
+        folders: &[&Path],
+    ) -> Result<Self, ServiceError> {
+        let read = |reading| Scripted::read_by(reading, beside, name, file, text, folders).map(|read| read.service);
+        let (old, new) = (read(Reading::Old), read(Reading::New));
         match (old, new) {
             (Ok(old), Ok(new)) => match differing(&old.lines, &new.lines) {
                 None => Ok(new),
@@ -229,13 +244,22 @@ impl Service {
         text: &[u8],
         folders: &[&Path],
     ) -> Result<Self, ServiceError> {
-        Ok(Scripted::read_by(reading, name, file, text, folders)?.service)
+        Ok(Scripted::read_by(reading, Beside::OnDisk, name, file, text, folders)?.service)
     }
 
     /// The lines of one phase.
     pub fn phase(&self, phase: Phase) -> Vec<&Line> {
         self.lines.iter().filter(|line| line.phase == phase).collect()
     }
+}
+
+/// Which file of [`first_factor`] is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    /// The one that is there, if there is one.
+    OnDisk,
+    /// The one that `service enable` writes.
+    Written,
 }
 
 /// A service with the texts that it was read from.
@@ -248,20 +272,21 @@ struct Scripted {
 }
 
 impl Scripted {
-    /// The service as it would be with `text` in its file, which every libpam reads the same.
+    /// The service as it is going to be with `text` in its file, which every libpam reads the same.
     fn read(name: &str, file: &Path, text: &[u8], folders: &[&Path]) -> Result<Self, ServiceError> {
-        Self::read_by(Reading::New, name, file, text, folders)
+        Self::read_by(Reading::New, Beside::Written, name, file, text, folders)
     }
 
     fn read_by(
         reading: Reading,
+        beside: Beside,
         name: &str,
         file: &Path,
         text: &[u8],
         folders: &[&Path],
     ) -> Result<Self, ServiceError> {
         let (files, script) = (Vec::new(), Script::default());
-        let mut reader = Reader { reading, folders, lines: Vec::new(), files, script, counted: 0 };
+        let mut reader = Reader { reading, beside, folders, lines: Vec::new(), files, script, counted: 0 };
         reader.text(text, file, &Place::top(file, SERVICE))?;
         let mut lines: Vec<(usize, Line)> = std::mem::take(&mut reader.lines).into_iter().enumerate().collect();
         let (own_files, own_lines) = (reader.files.len(), lines.len());
@@ -412,6 +437,7 @@ impl<'p> Place<'p> {
 
 struct Reader<'f> {
     reading: Reading,
+    beside: Beside,
     folders: &'f [&'f Path],
     lines: Vec<Line>,
     files: Vec<PathBuf>,
@@ -496,7 +522,11 @@ impl Reader<'_> {
         if includes >= DEEPEST {
             return Err(ServiceError::TooDeep(by.to_owned()));
         }
-        match find(name, modules::searched_for_includes(self.folders))? {
+        let found = match self.beside {
+            Beside::Written if name == first_factor::FILE => Some((PathBuf::from(name), first_factor::TEXT.into())),
+            Beside::Written | Beside::OnDisk => find(name, modules::searched_for_includes(self.folders))?,
+        };
+        match found {
             Some((path, text)) => {
                 self.text(&text, &path, &Place { includes, name: None, ..*place })?;
                 Ok(true)

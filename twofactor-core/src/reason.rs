@@ -31,6 +31,8 @@ pub enum Reason {
     PasswordRepeated,
     /// The answer was empty.
     NoAnswer,
+    /// A line above noted that the first factor failed; nobody was asked.
+    FirstFactorFailed,
     /// The account belongs to another uid than the user's: the name was given to another person.
     UidChanged,
     /// The store cannot be read or written.
@@ -100,7 +102,7 @@ impl fmt::Display for ReturnCode {
 
 impl Reason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::WrongCode,
         Self::Replayed,
         Self::Throttled,
@@ -114,6 +116,7 @@ impl Reason {
         Self::UnknownUser,
         Self::PasswordRepeated,
         Self::NoAnswer,
+        Self::FirstFactorFailed,
         Self::UidChanged,
         Self::StoreUnavailable,
         Self::StoreCorrupt,
@@ -142,6 +145,7 @@ impl Reason {
             Self::UnknownUser => "unknown-user",
             Self::PasswordRepeated => "password-repeated",
             Self::NoAnswer => "no-answer",
+            Self::FirstFactorFailed => "first-factor-failed",
             Self::UidChanged => "uid-changed",
             Self::StoreUnavailable => "store-unavailable",
             Self::StoreCorrupt => "store-corrupt",
@@ -168,6 +172,7 @@ impl Reason {
             | Self::NoAccountLine
             | Self::PasswordRepeated
             | Self::NoAnswer
+            | Self::FirstFactorFailed
             | Self::UidChanged => ReturnCode::AuthErr,
             Self::Throttled => ReturnCode::MaxTries,
             Self::AccountExpired => ReturnCode::AcctExpired,
@@ -196,6 +201,7 @@ impl Reason {
             | Self::UnknownUser
             | Self::PasswordRepeated
             | Self::NoAnswer
+            | Self::FirstFactorFailed
             | Self::UidChanged
             | Self::Conversation => Blame::Login,
             Self::StoreUnavailable

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use twofactor_core::pam_service::first_factor::{NAME, TEXT};
 use twofactor_tests::private_host::{Host, private_host, said};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{SSHD, doctor, finds, make_well, service, set_mode};
+use crate::{SSHD, check, doctor, finds, make_well, service, set_mode};
 
 const OURS: &str = "auth required pam_twofactor.so\n";
 const ACCOUNT: &str = "account required pam_twofactor.so\n";
@@ -193,7 +194,7 @@ fn a_code_is_asked_for_by_a_shared_file_too() {
         let listed = host.json(&["service", "list"]);
         let sshd = listed.as_array().unwrap().iter().find(|one| one["service"] == "sshd").unwrap();
         assert!(sshd["problems"].to_string().contains("both ask for a code in one login"), "{sshd:#}");
-        crate::check(host, &["asked-twice"], ByItsCommands);
+        check(host, &["asked-twice"], ByItsCommands);
     });
 }
 
@@ -362,4 +363,66 @@ fn what_common_auth_has_is_said_once_for_all_services() {
         assert!(!what.contains("common-auth,"), "a part is no service: {what}");
         assert!(found[0]["command"].is_null(), "a file that others share is put right by hand: {report:#}");
     });
+}
+
+/// sshd's service behind a substack, with what tells our line of a wrong password.
+fn told(lines: &str) -> impl Fn(&Host) + Send + '_ {
+    move |_| {
+        service("inner", "auth sufficient pam_unix.so\nauth required pam_deny.so\n");
+        service(NAME, TEXT);
+        let lines = format!("auth substack inner\n{lines}");
+        service("sshd", &SSHD.replacen("@include common-auth\nauth required pam_twofactor.so\n", &lines, 1));
+    }
+}
+
+const TELLER: &str = "auth substack /etc/pam.d/twofactor-first-factor\n";
+
+#[test]
+fn our_line_is_told_of_failures_where_it_should_be_and_nothing_is_found() {
+    private_host(|host| {
+        make_well(host);
+        told(&format!("{TELLER}{OURS}"))(host);
+        let (report, code) = doctor(host);
+        assert_eq!((report["findings"].as_array().unwrap().len(), code), (0, 0), "{report:#}");
+    });
+}
+
+#[test]
+fn our_line_is_told_of_failures_where_nothing_has_failed() {
+    let make = told("auth optional pam_twofactor.so first_factor=failed\nauth required pam_twofactor.so\n");
+    finds(&["first-factor-unused", "told-wrongly"], make, ByItsCommands);
+}
+
+#[test]
+fn our_line_stands_above_what_should_tell_it_of_failures() {
+    let lines = format!("{OURS}{TELLER}");
+    finds(&["never-told"], told(&lines), ByItsCommands);
+}
+
+#[test]
+fn the_file_that_tells_our_line_of_failures_was_changed() {
+    private_host(|host| {
+        make_well(host);
+        told(&format!("{TELLER}{OURS}"))(host);
+        service(NAME, &format!("# mine\n{TEXT}"));
+        check(host, &["first-factor-file"], ByItsCommands);
+        // Without its condition, it tells of a failure that never was.
+        service(NAME, "auth optional pam_twofactor.so first_factor=failed\n");
+        check(host, &["first-factor-file", "told-wrongly"], ByItsCommands);
+    });
+}
+
+#[test]
+fn the_file_that_tells_our_line_of_failures_is_missing() {
+    private_host(|host| {
+        make_well(host);
+        told(&format!("{TELLER}{OURS}"))(host);
+        fs::remove_file(format!("/etc/pam.d/{NAME}")).unwrap();
+        check(host, &["broken-line"], ByItsCommands);
+    });
+}
+
+#[test]
+fn no_service_includes_the_file_that_tells_our_line_of_failures() {
+    finds(&["first-factor-unused"], |_| service(NAME, TEXT), ByItsCommands);
 }

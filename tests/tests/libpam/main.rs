@@ -8,6 +8,7 @@ mod another_person;
 mod answers;
 mod combined;
 mod files;
+mod first_factor;
 mod guest;
 mod memory;
 mod once;

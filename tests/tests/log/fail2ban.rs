@@ -65,6 +65,10 @@ fn an_address_is_taken_from_every_guess_and_from_nothing_else() {
             let carol = host.user_with_app("carol");
             host.give_name_to_another("carol", 4444);
             login("carol", "192.0.2.106", &carol.code());
+            // Did not know the password, which a module above has asked for.
+            let told = "auth optional pam_twofactor.so first_factor=failed\nauth required pam_twofactor.so\n";
+            host.service("told", told);
+            host.login("alice").service("told").rhost("192.0.2.107").answering(&[]);
             // Hung up.
             host.login("alice").rhost("192.0.2.104").answering(&[twofactor_tests::pam::Answer::Fail]);
             for _ in 0..6 {
@@ -81,6 +85,7 @@ fn an_address_is_taken_from_every_guess_and_from_nothing_else() {
                 "conversation",
                 "no-answer",
                 "uid-changed",
+                "first-factor-failed",
             ] {
                 assert!(log.contains(&format!("reason={reason}")), "the test wants {reason}:\n{log}");
             }

@@ -345,7 +345,7 @@ fn the_list_says_where_and_through_what() {
         assert!(said(&through).contains("through another file: /etc/pam.d/su:"), "{}", said(&through));
         let shown = host.succeed("twofactor", ["service", "list"]);
         assert!(
-            shown.lines().any(|line| line.contains("su-l") && line.contains("required, su:9  required, su:11")),
+            shown.lines().any(|line| line.contains("su-l") && line.contains("required, su:10  required, su:12")),
             "{shown}"
         );
     });

@@ -17,4 +17,5 @@ mod rehearsal;
 mod removing;
 mod siblings;
 mod sshd;
+mod telling;
 mod warnings;

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use twofactor_core::pam_service::first_factor;
 use twofactor_core::pam_service::placing::{self, Answers, Target};
-use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::pam::{Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::random::Random;
 
@@ -103,11 +104,28 @@ impl Chance {
 
     /// Whether libpam lets alice through the phase.
     fn lets_in(&self, host: &Host, text: &str, ours: &str) -> bool {
+        let outcome = self.run(host, text, ours);
+        matches!(outcome.code_of(self.call()), ReturnCode::SUCCESS | ReturnCode::NEW_AUTHTOK_REQD)
+    }
+
+    /// Whether our line hears of a failure.
+    fn is_told(&self, host: &Host, text: &str) -> bool {
+        self.run(host, text, "success").texts().contains(&"auth=cred_err")
+    }
+
+    fn call(&self) -> &'static str {
+        if self.phase == "auth" { "authenticate" } else { "account" }
+    }
+
+    fn run(&self, host: &Host, text: &str, ours: &str) -> Outcome {
+        // What is noted runs under `optional`: no code of a stub there is anything to libpam.
+        let telling = first_factor::TEXT
+            .replace("pam_twofactor.so first_factor=unknown", "pam_debug.so auth=ignore")
+            .replace("pam_twofactor.so first_factor=failed", "pam_debug.so auth=cred_err");
+        host.system_service(first_factor::NAME, &telling);
         host.system_service("chance-inner", &self.stubbed(&self.inner, ours));
         host.system_service("chance", &self.stubbed(text, ours));
-        let call = if self.phase == "auth" { "authenticate" } else { "account" };
-        let outcome = host.login("alice").of_the_system().service("chance").calls(call).answering(&[]);
-        matches!(outcome.code_of(call), ReturnCode::SUCCESS | ReturnCode::NEW_AUTHTOK_REQD)
+        host.login("alice").of_the_system().service("chance").calls(self.call()).answering(&[])
     }
 
     /// The same text where nobody passes a first factor.
@@ -139,7 +157,7 @@ fn what_is_put_in_opens_no_way_and_closes_none_in_libpam() {
         host.add_user("alice");
         let seed = Random::seed();
         let mut random = Random::new(seed);
-        let (mut run, mut let_in) = (0, 0);
+        let (mut run, mut let_in, mut told) = (0, 0, 0);
         for number in 0..MOST {
             let chance = Chance::new(&mut random);
             let Some(placed) = placed(&chance) else { continue };
@@ -162,6 +180,9 @@ fn what_is_put_in_opens_no_way_and_closes_none_in_libpam() {
             assert!(before || !waived, "who is asked for no code gets in where it was closed: {}", story());
             let is_kept = chance.phase == "auth" || waived == before;
             assert!(is_kept, "our account line, without anything to do, changes who gets in: {}", story());
+            let is_told = chance.phase == "auth" && chance.is_told(host, &placed.text);
+            assert!(!is_told || !before, "who gets in is refused, as if a first factor had failed: {}", story());
+            told += usize::from(is_told);
             run += 1;
             let_in += usize::from(passed);
             if run == ENOUGH {
@@ -169,6 +190,7 @@ fn what_is_put_in_opens_no_way_and_closes_none_in_libpam() {
             }
         }
         assert_eq!(run, ENOUGH, "enough texts are given lines");
+        assert!(told > 0, "our line is told of failures in some");
         assert!((ENOUGH / 20..ENOUGH * 19 / 20).contains(&let_in), "both ends occur: {let_in} of {run}");
     });
 }

@@ -15,7 +15,7 @@ use twofactor_core::checkup::{self, services::of_program};
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::{Expected, InvitationRule};
 use twofactor_core::login::{
-    self, Course, MODULE, Obstacle, Offering, Process, Services as _, SystemServices, Unidentified, World,
+    self, Course, Obstacle, Offering, Process, Services as _, SystemServices, Unidentified, World,
 };
 use twofactor_core::pam_service::{self, Line, OTHER, Phase, Service};
 use twofactor_core::policy::{By, Candidates, Effect};
@@ -65,7 +65,7 @@ struct Stack {
 impl Stack {
     fn of(service: &str) -> Self {
         let read = Service::read(service, &pam_service::FOLDERS.map(Path::new));
-        let ours = |line: &&Line| line.phase == Phase::Auth && line.runs(MODULE);
+        let ours = |line: &&Line| line.phase == Phase::Auth && line.is_ours();
         let auth = match &read {
             Ok(service) => Ok(service.lines.iter().filter(ours).cloned().collect()),
             Err(error) => Err(error.to_string()),

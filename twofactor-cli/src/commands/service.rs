@@ -8,6 +8,7 @@ mod change;
 mod disable;
 mod enable;
 mod first_administrator;
+mod first_factor;
 mod leftovers;
 mod list;
 mod programs;

@@ -229,6 +229,9 @@ fn by_hand(finding: &Finding, verb: &str) -> String {
         | Finding::TooLate { ours, .. } => ours,
         Finding::PrimaryOverruled { primary } => primary,
         Finding::Broken { line, .. } | Finding::UnknownControl(line) => line,
+        Finding::ToldWrongly { teller } | Finding::NeverTold { teller } => {
+            return format!("take {teller} out by hand, or put it where only a failure leads");
+        }
         Finding::AskedTwice { first, again } => return format!("take {first} or {again} out by hand"),
         Finding::NoLine(phase) | Finding::NeverSucceeds(phase) | Finding::Tangled(phase) => {
             return match phase {

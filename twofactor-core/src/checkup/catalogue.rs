@@ -113,6 +113,14 @@ catalogue! {
     AsksNothing "asks-nothing" Note "meant for root behind su and the like; nobody else should come that way";
     /// Whom we do not ask is refused.
     OnlyIgnores "only-ignores" Warning "whoever needs no second factor by the rules is refused there";
+    /// Our line is told of a failure where nothing has failed.
+    ToldWrongly "told-wrongly" Problem "whoever has the right password is refused there";
+    /// Our line is not told of a failure.
+    NeverTold "never-told" Warning "a wrong password goes on to the code, and wrong codes of people without it count";
+    /// The file that tells it is another one.
+    FirstFactorFile "first-factor-file" Warning "what it says is not what \"service enable\" writes; see the other findings for what follows";
+    /// No service includes it.
+    FirstFactorUnused "first-factor-unused" Note "it does nothing, but it names the module, which a package does not leave behind";
     /// Two of our lines ask in one login.
     AskedTwice "asked-twice" Problem "no code is good twice, so a login needs two of them, and sshd's first answer is refused";
     /// Nobody can log in.

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::pam_service::control;
 use crate::pam_service::findings::{self, Place};
 use crate::pam_service::modules::{Nature, OURS};
-use crate::pam_service::{Line, Phase, Service, ServiceError};
+use crate::pam_service::{Flaw, Line, Phase, Service, ServiceError, first_factor};
 use crate::policy::NullOk;
 use crate::programs::{self, Obstacle};
 use crate::rule::{Demand, Level};
@@ -53,7 +53,7 @@ pub fn lets_in(service: &Service) -> bool {
 
 /// The lines of the service that run the module, with what their arguments mean.
 pub fn our_lines(service: &Service) -> impl Iterator<Item = (&Line, Arguments)> {
-    let ours = service.lines.iter().filter(|line| is_login(line) && line.runs(OURS));
+    let ours = service.lines.iter().filter(|line| is_login(line) && line.is_ours());
     ours.map(|line| (line, Arguments::parse(line.arguments.iter().map(String::as_str))))
 }
 
@@ -75,10 +75,30 @@ pub fn of_password_lines(services: &[Service]) -> Vec<Finding> {
     found
 }
 
+/// What is wrong with the file that tells our line of a failed first factor, of all `services` that can be read. Where it is not
+/// there the lines that include it are broken.
+pub fn of_first_factor_file(content: Option<&[u8]>, services: &[Service]) -> Vec<Finding> {
+    let Some(content) = content else { return Vec::new() };
+    let included = |service: &&Service| {
+        service.name != first_factor::NAME && service.files.iter().any(|file| file == Path::new(first_factor::FILE))
+    };
+    let names: Vec<&str> = services.iter().filter(included).map(|service| service.name.as_str()).collect();
+    let file = first_factor::FILE;
+    if names.is_empty() {
+        let what = format!("no service includes {file} any more");
+        return vec![Finding::run(Id::FirstFactorUnused, what, format!("rm {file}"))];
+    }
+    if content == first_factor::TEXT.as_bytes() {
+        return Vec::new();
+    }
+    let what = format!("{}: {file} was changed", some_of(names.iter().copied()));
+    vec![Finding::run(Id::FirstFactorFile, what, enabling(&names))]
+}
+
 /// Why the program of a service cannot do with our auth line, where it is known for that. `combined` are the services whose
 /// users type password and code in one.
 pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id, String)> {
-    let ours = service.phase(Phase::Auth).into_iter().find(|line| line.runs(OURS))?;
+    let ours = service.phase(Phase::Auth).into_iter().find(|line| line.is_ours())?;
     let program = programs::of(&service.name);
     let obstacle = program.and_then(|program| program.obstacle().map(|obstacle| (program, obstacle)));
     let (id, program) = match obstacle {
@@ -214,6 +234,8 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
                 let advice = format!("add \"auth required pam_permit.so\" behind {ours}");
                 found.push(Finding::by_hand(Id::OnlyIgnores, what, advice));
             }
+            Seen::ToldWrongly { teller } => found.push(enable(Id::ToldWrongly, teller)),
+            Seen::NeverTold { teller } => found.push(enable(Id::NeverTold, teller)),
             Seen::AskedTwice { first, again } => found.push(of_second_line(&what, service, first, again)),
             Seen::Missing { ours } if !found.iter().any(|finding| finding.id == Id::ModuleMissing) => {
                 let advice = format!("install the package of pam_twofactor, or correct {ours}");
@@ -222,6 +244,9 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             Seen::NeverSucceeds(_) => {
                 let advice = format!("put it right: {}", service.file.display());
                 found.push(Finding::by_hand(Id::NeverSucceeds, what, advice));
+            }
+            Seen::Broken { flaw: Flaw::Include(file), .. } if file == first_factor::FILE => {
+                found.push(mended_by_enabling(Id::BrokenLine, &what, service, None));
             }
             Seen::Broken { line, .. } | Seen::UnknownControl(line) => {
                 let advice = format!("correct {line}");
@@ -261,7 +286,7 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
 fn of_unheard_refusal(service: &Service, place: &Place) -> Finding {
     let lines = service.phase(Phase::Account);
     let at = |place: &Place| lines.iter().position(|line| Place::of(line) == *place);
-    let ours = lines.iter().position(|line| line.runs(OURS));
+    let ours = lines.iter().position(|line| line.is_ours());
     let written = at(place).and_then(|at| lines.get(at)).map(|line| line.control.clone());
     let ends = written.as_deref().and_then(control::ending);
     let what = format!("a user whom {place} ({}) refuses sets up a second factor all the same", place.text);

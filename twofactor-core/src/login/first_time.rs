@@ -362,6 +362,3 @@ impl Services for SystemServices {
         }
     }
 }
-
-/// The module's file name.
-pub const MODULE: &str = pam_service::modules::OURS;

@@ -6,7 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::control::{Action, Outcome};
-use super::flow::{self, Accepted, Assumed, Ending, Others, Ours, Primary, SoFar, Tangled};
+use super::first_factor::FirstFactor;
+use super::flow::{self, Accepted, Assumed, Ending, Others, Ours, Primary, SoFar, Tangled, Told};
 use super::modules::{Nature, OURS};
 use super::{Flaw, Kind, Line, Phase, Service};
 
@@ -88,6 +89,16 @@ pub enum Finding {
         /// The line that asks again.
         again: Place,
     },
+    /// Our line is told of a failed first factor where none failed, and refuses who has a right one.
+    ToldWrongly {
+        /// The line that tells it.
+        teller: Place,
+    },
+    /// Our line is never told what a line is there to tell: it stands above, or nothing leads from one to the other.
+    NeverTold {
+        /// The line that is to tell it.
+        teller: Place,
+    },
     /// Our line stands below a module that asks for the password, in a service whose users type password and code in one: that
     /// module gets both, and refuses. Found by [`too_late`].
     TooLate {
@@ -143,6 +154,8 @@ impl Finding {
             | Self::TooLate { .. }
             | Self::Opens { .. }
             | Self::Closes { .. }
+            | Self::ToldWrongly { .. }
+            | Self::NeverTold { .. }
             | Self::AskedTwice { .. } => Some(Phase::Auth),
             Self::Missing { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
         }
@@ -164,7 +177,7 @@ pub fn of(service: &Service, is_missing: &dyn Fn(&Line) -> bool) -> Vec<Finding>
 /// and code in one.
 pub fn too_late(service: &Service) -> Option<Finding> {
     let lines = service.phase(Phase::Auth);
-    let ours = lines.iter().position(|line| line.runs(OURS))?;
+    let ours = lines.iter().position(|line| line.is_ours())?;
     let password = lines.iter().take(ours).find(|line| Nature::of(line) == Nature::Primary)?;
     Some(Finding::TooLate { ours: Place::of(lines.get(ours)?), password: Place::of(password) })
 }
@@ -182,7 +195,7 @@ pub fn unheard_refusals(service: &Service) -> Vec<Place> {
             && [Assumed::Passes, Assumed::Abstains].into_iter().any(|deciders| {
                 let ends = |said: Assumed| {
                     let assumed = |other: usize, line: &Line| {
-                        let others = if !line.runs(OURS) && decides(line) { deciders } else { Assumed::Passes };
+                        let others = if !line.is_ours() && decides(line) { deciders } else { Assumed::Passes };
                         if other == at { said } else { others }
                     };
                     flow::endings_assuming(&lines, &assumed)
@@ -235,7 +248,7 @@ struct Examined<'l> {
 
 impl Examined<'_> {
     fn findings(&self) -> Result<Vec<Finding>, Tangled> {
-        let Some(ours) = self.lines.iter().find(|line| line.runs(OURS)) else {
+        let Some(ours) = self.lines.iter().find(|line| line.is_ours()) else {
             return Ok(vec![Finding::NoLine(self.phase)]);
         };
         let mut findings = Vec::new();
@@ -254,6 +267,10 @@ impl Examined<'_> {
             found.push(Finding::OnlyIgnores { ours: Place::of(ours) });
         }
         found.extend(self.asked_twice(&endings));
+        if self.phase == Phase::Auth {
+            found.extend(endings.iter().filter_map(|ending| self.told_wrongly(ending)));
+            found.extend(self.never_told(&endings));
+        }
         for finding in found {
             if !findings.contains(&finding) {
                 findings.push(finding);
@@ -296,7 +313,7 @@ impl Examined<'_> {
     }
 
     fn overruled(&self, ending: &Ending) -> Option<Finding> {
-        let is_ours = |line: usize| self.lines.get(line).is_some_and(|line| line.runs(OURS));
+        let is_ours = |line: usize| self.lines.get(line).is_some_and(|line| line.is_ours());
         let at = ending
             .path
             .iter()
@@ -313,15 +330,34 @@ impl Examined<'_> {
         let twice = |one: &&Ending| one.so_far == SoFar::Success && one.accepted == Accepted::Repeatedly;
         let ending = endings.iter().find(twice).filter(|_| self.phase == Phase::Auth)?;
         let accepting = ending.path.iter().filter(|step| step.outcome == Outcome::Success);
-        let mut ours = accepting.filter(|step| self.lines.get(step.line).is_some_and(|line| line.runs(OURS)));
+        let mut ours = accepting.filter(|step| self.lines.get(step.line).is_some_and(|line| line.is_ours()));
         let (first, again) = (ours.next()?, ours.next()?);
         Some(Finding::AskedTwice { first: self.place(first.line)?, again: self.place(again.line)? })
+    }
+
+    /// The line that notes a failure in a login that would succeed, did ours not heed it.
+    fn told_wrongly(&self, ending: &Ending) -> Option<Finding> {
+        if (ending.so_far, ending.told) != (SoFar::Success, Told::Told) || ending.primary == Primary::Refused {
+            return None;
+        }
+        let teller = ending.path.iter().rev().find(|step| self.notes_failure(step.line))?;
+        Some(Finding::ToldWrongly { teller: self.place(teller.line)? })
+    }
+
+    fn never_told(&self, endings: &[Ending]) -> Option<Finding> {
+        let teller = (0..self.lines.len()).find(|line| self.notes_failure(*line))?;
+        let is_told = endings.iter().any(|ending| ending.told == Told::Told);
+        if is_told { None } else { Some(Finding::NeverTold { teller: self.place(teller)? }) }
+    }
+
+    fn notes_failure(&self, line: usize) -> bool {
+        self.lines.get(line).is_some_and(|line| line.notes() == Some(FirstFactor::Failed))
     }
 
     /// The last line that left ours out.
     fn skipping(&self, ending: &Ending) -> Option<Place> {
         let ours: Vec<usize> =
-            self.lines.iter().enumerate().filter(|(_, line)| line.runs(OURS)).map(|(at, _)| at).collect();
+            self.lines.iter().enumerate().filter(|(_, line)| line.is_ours()).map(|(at, _)| at).collect();
         let skips = |step: &&flow::Step| ours.iter().any(|at| step.line < *at && *at < step.next);
         self.place(ending.path.iter().rev().find(skips)?.line)
     }
@@ -371,6 +407,20 @@ impl fmt::Display for Finding {
             Self::AskedTwice { first, again } => {
                 write!(formatter, "{first} and {again} ({}) both ask for a code in one login", again.text)
             }
+            Self::ToldWrongly { teller } => {
+                write!(
+                    formatter,
+                    "{teller} ({}) tells pam_twofactor of a failure where nothing has failed",
+                    teller.text
+                )
+            }
+            Self::NeverTold { teller } => {
+                write!(
+                    formatter,
+                    "{teller} ({}) tells no line of pam_twofactor that a first factor failed",
+                    teller.text
+                )
+            }
             Self::TooLate { ours, password } => {
                 write!(formatter, "{ours} ({}) stands below {password}, which gets password and code in one", ours.text)
             }
@@ -397,6 +447,7 @@ impl fmt::Display for Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::modules::OURS;
     use super::*;
     use std::path::Path;
 
@@ -416,6 +467,8 @@ mod tests {
             Finding::OnlyIgnores { ours } => format!("only ignores at {}", ours.number),
             Finding::AskedTwice { first, again } => format!("asked at {} and {}", first.number, again.number),
             Finding::TooLate { ours, .. } => format!("too late at {}", ours.number),
+            Finding::ToldWrongly { teller } => format!("told wrongly by {}", teller.number),
+            Finding::NeverTold { teller } => format!("never told by {}", teller.number),
             Finding::Opens { by } => format!("opened by {}", by.number),
             Finding::Closes { by } => format!("closed by {}", by.number),
             Finding::NeverSucceeds(phase) => format!("{} never succeeds", phase.word()),
@@ -632,6 +685,20 @@ mod tests {
         let either = format!("auth [success=1 default=ignore] pam_succeed_if.so uid = 0\n{again}{ours}");
         assert_eq!(auth(&either), [""; 0], "one or the other");
         assert_eq!(found(&format!("auth required pam_unix.so\n{ours}{ACCOUNT}{ACCOUNT}")), [""; 0], "nothing is asked");
+    }
+
+    #[test]
+    fn a_line_that_tells_ours_of_a_failure_for_nothing_or_of_none_is_found() {
+        let auth = "auth required pam_unix.so\n";
+        let ours = "auth required pam_twofactor.so\n";
+        let failed = "auth optional pam_twofactor.so first_factor=failed\n";
+        let behind_a_failure = "auth [success=1 default=bad] pam_unix.so\n";
+        assert_eq!(found(&format!("{behind_a_failure}{failed}auth required pam_permit.so\n{ours}{ACCOUNT}")), [""; 0]);
+        assert_eq!(found(&format!("{auth}{failed}{ours}{ACCOUNT}")), ["told wrongly by 2"]);
+        assert_eq!(found(&format!("{auth}{ours}{failed}{ACCOUNT}")), ["never told by 3"]);
+        assert_eq!(found(&format!("{auth}{failed}{ACCOUNT}")), ["no auth"]);
+        let misspelt = found(&format!("{auth}auth optional pam_twofactor.so first_factor=wrong\n{ours}{ACCOUNT}"));
+        assert!(misspelt.contains(&"asked at 2 and 3".to_owned()), "it is no such line: {misspelt:?}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::control::{Action, Outcome};
+use super::first_factor::FirstFactor;
 use super::modules::{self, Nature};
 use super::{Kind, Line, Phase};
 
@@ -105,6 +106,18 @@ pub enum Accepted {
     Repeatedly,
 }
 
+/// What our line is told of a failed first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Told {
+    /// Nothing.
+    Nothing,
+    /// A failure was noted, and our line has not run since.
+    Noted,
+    /// Our line ran with the note. It refuses then, although it is followed here as if it asked: what it would let in is known
+    /// that way.
+    Told,
+}
+
 /// A line that ran, what it returned, and what was done with that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
@@ -131,6 +144,8 @@ pub struct Ending {
     pub others: Others,
     /// How many of our lines accepted.
     pub accepted: Accepted,
+    /// What our line was told.
+    pub told: Told,
     /// What ran, in its order.
     pub path: Vec<Step>,
 }
@@ -182,6 +197,8 @@ pub(super) fn jumps(lines: &[&Line]) -> Vec<(usize, usize)> {
 pub(super) fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
     let outcomes: &[Outcome] = match (&line.kind, Nature::of(line), assumed) {
         (Kind::Substack, ..) => &[],
+        (Kind::Module, Nature::Noting, Assumed::Missing) => &[Outcome::Missing],
+        (Kind::Module, Nature::Noting, _) => &[Outcome::Ignore],
         (Kind::Broken(_), ..) | (Kind::Module, Nature::Deny, _) | (Kind::Module, _, Assumed::Refuses) => {
             &[Outcome::Failure]
         }
@@ -221,6 +238,7 @@ struct Situation {
     ours: Ours,
     others: Others,
     accepted: Accepted,
+    told: Told,
     /// What was so far when each substack was entered; empty where nothing is ever reset to it.
     entered: Vec<SoFar>,
 }
@@ -234,8 +252,8 @@ struct Walk<'l> {
 impl Walk<'_> {
     fn endings(&self) -> Result<Vec<Ending>, Tangled> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
-        let (others, accepted) = (Others::None, Accepted::None);
-        let start = Situation { line: 0, so_far, primary, ours, others, accepted, entered: Vec::new() };
+        let (others, accepted, told) = (Others::None, Accepted::None, Told::Nothing);
+        let start = Situation { line: 0, so_far, primary, ours, others, accepted, told, entered: Vec::new() };
         // No hash map: the standard library gets random keys for it, and panics where the kernel gives none.
         let mut known = BTreeMap::from([(start.clone(), 0)]);
         // Where each situation was first met, and by which step: the path back to the beginning.
@@ -244,13 +262,13 @@ impl Walk<'_> {
         let mut at = 0;
         while let Some((situation, _)) = met.get(at).cloned() {
             if situation.line >= self.lines.len() {
-                let Situation { so_far, primary, ours, others, accepted, .. } = situation;
+                let Situation { so_far, primary, ours, others, accepted, told, .. } = situation;
                 let same = |known: &Ending| {
-                    (known.so_far, known.primary, known.ours, known.others, known.accepted)
-                        == (so_far, primary, ours, others, accepted)
+                    (known.so_far, known.primary, known.ours, known.others, known.accepted, known.told)
+                        == (so_far, primary, ours, others, accepted, told)
                 };
                 if !endings.iter().any(same) {
-                    endings.push(Ending { so_far, primary, ours, others, accepted, path: path(&met, at) });
+                    endings.push(Ending { so_far, primary, ours, others, accepted, told, path: path(&met, at) });
                 }
             }
             for (next, step) in self.onwards(&situation) {
@@ -308,9 +326,15 @@ impl Walk<'_> {
             (Nature::Ours, Outcome::Success, Accepted::Once | Accepted::Repeatedly) => Accepted::Repeatedly,
             (_, _, accepted) => accepted,
         };
+        let told = match (nature, line.notes(), now.told) {
+            (_, _, Told::Told) | (Nature::Ours, _, Told::Noted) => Told::Told,
+            (Nature::Noting, Some(FirstFactor::Failed), _) if outcome == Outcome::Ignore => Told::Noted,
+            (Nature::Noting, Some(FirstFactor::Unknown), _) if outcome == Outcome::Ignore => Told::Nothing,
+            (_, _, told) => told,
+        };
         let mut entered = now.entered.clone();
         entered.truncate(self.lines.get(next).map_or(0, |line| line.depth));
-        let situation = Situation { line: next, so_far, primary, ours, others, accepted, entered };
+        let situation = Situation { line: next, so_far, primary, ours, others, accepted, told, entered };
         (situation, Some(Step { line: now.line, outcome, action, next }))
     }
 
@@ -456,6 +480,34 @@ mod tests {
             "it lands behind the substack"
         );
         assert_eq!(successes(&format!("auth [success=3 default=bad] pam_unix.so\n{OURS}"), ""), [], "too far");
+    }
+
+    #[test]
+    fn our_line_is_told_of_a_failure_behind_one_alone() {
+        let file = std::path::Path::new("/nonexistent/service");
+        let folder = tempfile::tempdir().unwrap();
+        let inner = "auth sufficient pam_unix.so\nauth required pam_deny.so\n";
+        std::fs::write(folder.path().join("inner"), inner).unwrap();
+        let teller = crate::pam_service::first_factor::FILE;
+        let told = |lines: &str| {
+            let text = format!("auth substack inner\n{lines}");
+            let service = Service::planned("service", file, text, &[folder.path()]).unwrap();
+            let endings = endings(&service.phase(Phase::Auth), &|_| false).unwrap();
+            let mut told: Vec<_> = endings.iter().map(|one| (one.primary, one.told)).collect();
+            told.sort_unstable();
+            told.dedup();
+            told
+        };
+        let right = told(&format!("auth substack {teller}\n{OURS}"));
+        assert_eq!(right, [(Primary::Refused, Told::Told), (Primary::Passed, Told::Nothing)]);
+        let above = told(&format!("{OURS}auth substack {teller}\n"));
+        let ours_refused = (Primary::Passed, Told::Noted);
+        assert_eq!(above, [(Primary::Refused, Told::Noted), (Primary::Passed, Told::Nothing), ours_refused]);
+        let always = told(&format!("auth optional pam_twofactor.so first_factor=failed\n{OURS}"));
+        assert_eq!(always, [(Primary::Refused, Told::Told), (Primary::Passed, Told::Told)]);
+        let forgotten =
+            told(&format!("auth substack {teller}\nauth optional pam_twofactor.so first_factor=unknown\n{OURS}"));
+        assert_eq!(forgotten, [(Primary::Refused, Told::Nothing), (Primary::Passed, Told::Nothing)]);
     }
 
     #[test]

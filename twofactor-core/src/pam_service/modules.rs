@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::control::{Action, Outcome};
+use super::first_factor::FirstFactor;
 use super::{Kind, Line, Phase};
 
 /// This product's module.
@@ -128,8 +129,10 @@ pub const OF_LIBPAM: &str = "pam_permit.so";
 /// What the module of a line does in its stack, as far as its name and its control say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Nature {
-    /// It is this product's.
+    /// It is this product's, and asks for a code.
     Ours,
+    /// It is this product's, and notes something about the first factor.
+    Noting,
     /// It asks for a first factor: it is known to, or nobody knows it and its success ends the phase or leaves lines out.
     Primary,
     /// It refuses whatever comes.
@@ -147,6 +150,7 @@ impl Nature {
     pub fn of(line: &Line) -> Self {
         match Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default() {
             _ if line.kind != Kind::Module => Self::Unknown,
+            OURS if line.notes().is_some() => Self::Noting,
             OURS => Self::Ours,
             "pam_deny.so" => Self::Deny,
             OF_LIBPAM => Self::Permit,
@@ -155,6 +159,18 @@ impl Nature {
             _ if line.phase == Phase::Auth && decides(line) => Self::Primary,
             _ => Self::Unknown,
         }
+    }
+}
+
+impl Line {
+    /// What it notes about the first factor, if it is such a line of ours.
+    pub fn notes(&self) -> Option<FirstFactor> {
+        self.runs(OURS).then(|| FirstFactor::of_arguments(&self.arguments)).flatten()
+    }
+
+    /// Whether it is a line of ours that asks for a code, or stores what was set up.
+    pub fn is_ours(&self) -> bool {
+        self.runs(OURS) && self.notes().is_none()
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Where our auth line goes, and what else has to change for it, is tried and proven, not looked up: behind the last line that
 //! asks for a first factor, or as many lines later as jumps need; an `include` that ends the phase with success becomes a
-//! `substack`, and a `sufficient` of the file itself jumps over the refusal behind it. Where password and code come in one
+//! `substack`, behind a substack our line is told of a failed first factor (`first_factor`), and a `sufficient` of the file itself jumps over the refusal behind it. Where password and code come in one
 //! answer, the auth line goes before the first line that asks for a first factor.
 
 mod letters;
@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use super::control::{self, Action, Outcome};
 use super::findings::{self, Finding, Place};
+use super::first_factor;
 use super::modules::{Nature, OURS};
 use super::{Absence, Kind, Line, OTHER, Phase, Reading, Service, ServiceError};
 
@@ -27,7 +28,7 @@ use sheet::{Entry, Sheet};
 pub use letters::Letter;
 
 /// Files that other services include: a line in one changes them all.
-const SHARED: [&str; 11] = [
+const SHARED: [&str; 12] = [
     "system-auth",
     "password-auth",
     "postlogin",
@@ -38,6 +39,7 @@ const SHARED: [&str; 11] = [
     "system-remote-login",
     "system-services",
     "config-util",
+    first_factor::NAME,
     OTHER,
 ];
 
@@ -192,7 +194,13 @@ pub fn is_in(text: &str) -> bool {
     let sheet = Sheet::of(text);
     [Reading::Old, Reading::New]
         .into_iter()
-        .any(|reading| sheet.entries_by(reading).iter().any(|entry| entry.runs(OURS)))
+        .any(|reading| sheet.entries_by(reading).iter().any(|entry| entry.runs(OURS) || entry.tells()))
+}
+
+/// Whether lines of the text itself include the file of [`first_factor`], as any version of libpam reads it.
+pub fn tells(text: &str) -> bool {
+    let sheet = Sheet::of(text);
+    [Reading::Old, Reading::New].into_iter().any(|reading| sheet.entries_by(reading).iter().any(Entry::tells))
 }
 
 /// Makes sure that a text that names our module is cut into the same lines by every version of libpam. What is cut differently
@@ -204,7 +212,8 @@ pub fn is_read_alike(file: &Path, text: &str) -> Result<(), CannotPlace> {
         (Some(old), Some(new)) => !old.says_what(new),
         (old, new) => old.is_some() != new.is_some(),
     });
-    match at.and_then(|at| old.get(at).or(new.get(at))).filter(|_| text.contains(OURS)) {
+    let names_ours = text.contains(OURS) || text.contains(first_factor::FILE);
+    match at.and_then(|at| old.get(at).or(new.get(at))).filter(|_| names_ours) {
         Some(entry) => Err(ServiceError::ReadDifferently { path: file.to_owned(), number: entry.first }.into()),
         None => Ok(()),
     }
@@ -237,7 +246,9 @@ pub fn is_sound(target: &Target<'_>, text: &str) -> Result<(), CannotPlace> {
 fn stripped(text: &str, phase: Option<Phase>) -> String {
     let mut sheet = Sheet::of(text);
     for entry in sheet.entries().iter().rev() {
-        if entry.runs(OURS) && phase.is_none_or(|phase| entry.phase() == Some(phase)) {
+        // Debian's @include has no phase; what it takes in here are auth lines.
+        let of = entry.phase().unwrap_or(Phase::Auth);
+        if (entry.runs(OURS) || entry.tells()) && phase.is_none_or(|phase| phase == of) {
             sheet.remove(entry);
         }
     }
@@ -246,7 +257,7 @@ fn stripped(text: &str, phase: Option<Phase>) -> String {
 
 impl Target<'_> {
     fn read(&self, text: &str) -> Result<Service, ServiceError> {
-        Service::from_text(self.name, self.file, text, self.folders)
+        Service::planned(self.name, self.file, text, self.folders)
     }
 
     /// The text with our line of one phase, which lacks it or has it in a way that `finding` is about.
@@ -254,7 +265,7 @@ impl Target<'_> {
         let arguments = Sheet::of(text).entries().iter().find(|entry| entry.is_ours(phase)).map(Entry::arguments);
         let base = stripped(text, Some(phase));
         let service = self.read(&base)?;
-        if service.phase(phase).iter().any(|line| line.runs(OURS)) {
+        if service.phase(phase).iter().any(|line| line.is_ours()) {
             return Err(CannotPlace::Elsewhere(finding));
         }
         let module = [OURS.to_owned()].into_iter().chain(arguments.unwrap_or_default()).collect::<Vec<_>>().join(" ");
@@ -288,7 +299,7 @@ impl Target<'_> {
                 }
                 let candidate = plan.with(entry, module);
                 match proof::auth(service, &self.read(&candidate)?, self.is_missing) {
-                    Ok(()) => return Ok(candidate),
+                    Ok(()) => return self.told(service, candidate, &plan.telling(entry, module)),
                     Err(finding) => likely = likely.or(Some(finding)),
                 }
             }
@@ -296,6 +307,18 @@ impl Target<'_> {
             plan = plan.mended(&finding, &current).ok_or(CannotPlace::NoPlace { phase: Phase::Auth, finding })?;
         }
         Err(CannotPlace::NoPlace { phase: Phase::Auth, finding: Finding::Tangled(Phase::Auth) })
+    }
+
+    /// The text in which our line is told of a failed first factor, where it would ask behind one that a substack has refused, or whose
+    /// refusal ended the login before. Where that opens or closes a way, the text without it. Below `required` in the file itself a
+    /// code is asked for in any case: that is for the sysadmin to choose.
+    fn told(&self, before: &Service, placed: String, telling: &str) -> Result<String, CannotPlace> {
+        let after = self.read(&placed)?;
+        if !proof::goes_on_behind_substack(&after) && proof::goes_on_behind(before, &after).is_none() {
+            return Ok(placed);
+        }
+        let is_sound = proof::auth(before, &self.read(telling)?, self.is_missing).is_ok();
+        Ok(if is_sound { telling.to_owned() } else { placed })
     }
 
     /// Before the first line that asks for a first factor, or as many lines earlier as jumps need.
@@ -407,8 +430,19 @@ struct Plan {
 impl Plan {
     /// With our line behind an entry.
     fn with(&self, entry: &Entry, module: &str) -> String {
+        self.with_lines(entry, &[("required", module)])
+    }
+
+    /// The same, with the file above it that tells it of a failed first factor.
+    fn telling(&self, entry: &Entry, module: &str) -> String {
+        self.with_lines(entry, &[("substack", first_factor::FILE), ("required", module)])
+    }
+
+    fn with_lines(&self, entry: &Entry, lines: &[(&str, &str)]) -> String {
         let mut sheet = Sheet::of(&self.base);
-        sheet.insert_after(entry, &sheet.styled(Phase::Auth, "required", module));
+        for (control, module) in lines.iter().rev() {
+            sheet.insert_after(entry, &sheet.styled(Phase::Auth, control, module));
+        }
         if self.permit == Permit::Yes {
             sheet.insert_after(entry, &sheet.styled(Phase::Auth, "required", "pam_permit.so"));
         }

@@ -22,8 +22,7 @@ use super::control::{Code, Outcome};
 use super::findings::Place;
 use super::flow::course::{Course, course};
 use super::flow::together;
-use super::flow::{Others, Ours, Primary, SoFar};
-use super::modules::OURS;
+use super::flow::{Others, Ours, Primary, SoFar, Told};
 use super::placing::Target;
 use super::script::STUB;
 use super::{Kind, Line, Phase, Reading, Scripted, ServiceError, text};
@@ -152,7 +151,7 @@ impl<'l> Version<'l> {
     }
 
     fn is_ours(&self, at: usize) -> bool {
-        self.lines.get(at).is_some_and(|line| line.runs(OURS))
+        self.lines.get(at).is_some_and(|line| line.is_ours())
     }
 
     /// The line that is one of the earlier version.
@@ -166,9 +165,14 @@ impl<'l> Version<'l> {
         match self.slot(at) {
             Some(slot) => combination.codes.get(slot).copied().unwrap_or(Code::SUCCESS),
             None if self.is_ours(at) => ours,
-            // A `pam_permit.so` beside our line.
-            None => Code::SUCCESS,
+            None => self.added(at),
         }
+    }
+
+    /// What a line that was put in beside ours returns: one that notes something, or a `pam_permit.so`.
+    fn added(&self, at: usize) -> Code {
+        let notes = self.lines.get(at).is_some_and(|line| line.notes().is_some());
+        if notes { Code::IGNORE } else { Code::SUCCESS }
     }
 
     /// The way that the phase goes then.
@@ -339,7 +343,9 @@ impl Both<'_> {
         if opens(waived) && !opens(old) {
             return of(Fault::Opens, waived_course);
         }
-        if opens(old) && !opens(accepted) && old_course.primary != Primary::Refused {
+        // Told of a failed first factor, our line refuses.
+        let is_closed = !opens(accepted) || accepted_course.told == Told::Told;
+        if opens(old) && is_closed && old_course.primary != Primary::Refused {
             return of(Fault::Closes, accepted_course);
         }
         if self.phase == Phase::Account && opens(old) && !opens(waived) {

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use twofactor_core::checkup::module_file::of_module_file;
 use twofactor_core::checkup::services::{
-    KNOWN, not_followed, of_password_lines, of_services, of_unreadable, runs_ours,
+    KNOWN, not_followed, of_first_factor_file, of_password_lines, of_services, of_unreadable, runs_ours,
 };
 use twofactor_core::checkup::siblings::of_siblings;
 use twofactor_core::checkup::{Finding, Id, storage};
 use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::modules::{self, OURS};
-use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError};
+use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError, first_factor};
 use twofactor_core::trusted::{self, Owner};
 
 use super::Area;
@@ -32,6 +32,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     }
     area.add(of_siblings(&services));
     area.add(of_password_lines(&services));
+    area.add(of_first_factor_file(fs::read(first_factor::FILE).ok().as_deref(), &services));
     keep_those_that_run_ours(&mut services);
     if services.is_empty() && area.findings.is_empty() {
         let what = "no PAM service runs the module";
@@ -77,7 +78,9 @@ fn read_all(folders: &[&Path]) -> (Vec<Service>, Vec<(String, ServiceError)>) {
 fn keep_those_that_run_ours(services: &mut Vec<Service>) {
     let shared = shared_files(services);
     services.retain(|service| {
-        runs_ours(service) && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))
+        runs_ours(service)
+            && service.name != first_factor::NAME
+            && (!shared.contains(&service.file) || KNOWN.contains(&service.name.as_str()))
     });
 }
 

@@ -10,7 +10,7 @@ use twofactor_core::audit::{Event, Record as LogLine};
 use twofactor_core::clock::SystemClock;
 use twofactor_core::config::DEFAULT_PATH;
 use twofactor_core::pam_service::findings::Place;
-use twofactor_core::pam_service::{self, modules, placing};
+use twofactor_core::pam_service::{self, first_factor::NAME, placing};
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::trusted::Owner;
 
@@ -25,7 +25,7 @@ use super::leftovers::{self, Kept};
 use super::records::{Listed, Origin, Record, Records};
 use super::remarks::Remarks;
 use super::sshd::Removed;
-use super::{Consent, Named, Text, folders, programs, shown, siblings, sshd};
+use super::{Consent, Named, Text, first_factor, folders, programs, shown, siblings, sshd};
 
 /// What becomes of one service.
 struct Plan {
@@ -69,9 +69,9 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     // Without its marker: the module can be taken out whatever became of the state.
     let accounts = Files::new(&state, Owner::ROOT, PATIENCE, SystemClock);
     let nothing_recorded = || Records::look(&state).map(|names| names.is_empty()).map_err(ServiceFailure::from);
-    if arguments.all && sshd::removal(None)?.is_none() && nothing_recorded()? {
-        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[], None))?;
-        return Ok(nothing_is_left(arguments, &[], &[])?);
+    if arguments.all && sshd::removal(None)?.is_none() && first_factor::unneeded(&[]).is_none() && nothing_recorded()? {
+        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&[], None, None))?;
+        return Ok(nothing_is_left(arguments, &[], &[], None)?);
     }
     let records = Records::open(&state, &accounts).map_err(ServiceFailure::from)?;
     let (mut plans, kept) =
@@ -84,19 +84,22 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     let config = programs::unlisted(&listed.collect::<Vec<_>>(), file.unwrap_or(Path::new(DEFAULT_PATH)))?;
     // The services first: until they are done, the configuration still fits them.
     let of_services = plans.iter().flat_map(|plan| plan.change.iter().chain(plan.drop_in.change()));
-    let changes: Vec<&Change> = of_services.chain(config.as_ref()).collect();
+    let mut changes: Vec<&Change> = of_services.chain(config.as_ref()).collect();
+    let first_factor = first_factor::unneeded(&changes);
+    let first_factor = first_factor.as_ref();
+    changes.extend(first_factor);
     if changes.is_empty() {
         remarks.say();
         for plan in &plans {
             records.forget(&plan.named.name).map_err(ServiceFailure::from)?;
         }
-        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, config.as_ref()))?;
-        return Ok(nothing_is_left(arguments, &plans, &kept)?);
+        output.done(|| "Nothing to do.\n".to_owned(), || as_json(&plans, config.as_ref(), None))?;
+        return Ok(nothing_is_left(arguments, &plans, &kept, None)?);
     }
     shown(changes.iter().copied(), &remarks, consent, output)?;
     if consent == Consent::Never {
-        output.report_json(|| as_json(&plans, config.as_ref()))?;
-        return Ok(nothing_is_left(arguments, &plans, &kept)?);
+        output.report_json(|| as_json(&plans, config.as_ref(), first_factor))?;
+        return Ok(nothing_is_left(arguments, &plans, &kept, first_factor)?);
     }
     change::make_all(&changes)?;
     for plan in &mut plans {
@@ -113,8 +116,9 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
             journal::write(line.with("file", plan.named.file.display()));
         }
     }
-    output.done(|| in_words(&plans, config.as_ref()), || as_json(&plans, config.as_ref()))?;
-    Ok(nothing_is_left(arguments, &plans, &kept)?)
+    output
+        .done(|| in_words(&plans, config.as_ref(), first_factor), || as_json(&plans, config.as_ref(), first_factor))?;
+    Ok(nothing_is_left(arguments, &plans, &kept, first_factor)?)
 }
 
 /// Where the records are. Taking the module out must not fail because the configuration does not hold; where it says the
@@ -161,7 +165,7 @@ fn some(names: &[String], records: &Records) -> Result<Vec<Plan>, ServiceFailure
 /// The line of an included file that runs the module.
 fn through(named: &Named) -> Result<Option<Place>, ServiceFailure> {
     let service = pam_service::Service::read(&named.name, &folders())?;
-    let ours = service.lines.iter().find(|line| line.runs(modules::OURS) && line.file != named.file);
+    let ours = service.lines.iter().find(|line| line.is_ours() && line.file != named.file);
     Ok(ours.map(Place::of))
 }
 
@@ -226,7 +230,12 @@ fn restored(
 }
 
 /// What stays although the module was taken out: sshd's settings that somebody changed, and lines that are left.
-fn nothing_is_left(arguments: &args::services::Disable, plans: &[Plan], kept: &[Kept]) -> Result<(), ServiceFailure> {
+fn nothing_is_left(
+    arguments: &args::services::Disable,
+    plans: &[Plan],
+    kept: &[Kept],
+    first_factor: Option<&Change>,
+) -> Result<(), ServiceFailure> {
     let about_sshd = arguments.all || plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
     if about_sshd && plans.iter().all(|plan| matches!(plan.drop_in, DropIn::Untouched)) {
         sshd::warn_of_drop_in();
@@ -235,10 +244,11 @@ fn nothing_is_left(arguments: &args::services::Disable, plans: &[Plan], kept: &[
         return Ok(());
     }
     let done = plans.iter().filter(|plan| plan.change.is_some()).map(|plan| plan.named.name.as_str());
+    let done = done.chain(first_factor.map(|_| NAME));
     leftovers::nothing_runs_the_module(kept, &done.collect::<Vec<_>>())
 }
 
-fn in_words(plans: &[Plan], config: Option<&Change>) -> String {
+fn in_words(plans: &[Plan], config: Option<&Change>, first_factor: Option<&Change>) -> String {
     let mut text = String::new();
     for plan in plans.iter().filter(|plan| plan.change.is_some()) {
         let how = match plan.outcome {
@@ -250,13 +260,16 @@ fn in_words(plans: &[Plan], config: Option<&Change>) -> String {
     if let Some(config) = config {
         let _ = writeln!(text, "{} no longer lists them under combined.", config.file.display());
     }
+    if let Some(removed) = first_factor {
+        let _ = writeln!(text, "No service includes {} any more: removed.", removed.file.display());
+    }
     if plans.iter().any(|plan| plan.drop_in.change().is_some()) {
         let _ = writeln!(text, "\nNow let sshd read its settings:\n  {}", crate::sshd::reload());
     }
     text
 }
 
-fn as_json(plans: &[Plan], config: Option<&Change>) -> serde_json::Value {
+fn as_json(plans: &[Plan], config: Option<&Change>, first_factor: Option<&Change>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,
@@ -272,5 +285,6 @@ fn as_json(plans: &[Plan], config: Option<&Change>) -> serde_json::Value {
         "services": services.collect::<Vec<_>>(),
         "sshd": settings.map(changed),
         "configuration": config.map(changed),
+        "first_factor": first_factor.map(changed),
     })
 }

@@ -26,7 +26,9 @@ use super::records::{self, Listed, Origin, Record, Records};
 use super::rehearsal::{self, Rehearsed};
 use super::remarks::{Refused, Remarks};
 use super::sshd::Reloaded;
-use super::{Consent, Named, Text, administrators, first_administrator, folders, programs, shown, siblings, sshd};
+use super::{
+    Consent, Named, Text, administrators, first_administrator, first_factor, folders, programs, shown, siblings, sshd,
+};
 
 /// What becomes of one service.
 struct Plan {
@@ -34,6 +36,8 @@ struct Plan {
     answers: Answers,
     /// `None` when there is nothing to do.
     step: Option<Step>,
+    /// Whether it includes the file that tells our line of a failed first factor.
+    is_told: bool,
 }
 
 struct Step {
@@ -71,11 +75,14 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     }
     let drop_in = sshd.as_ref().and_then(|plan| plan.change.as_ref());
     siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), &mut remarks);
-    if plans.iter().all(|plan| plan.step.is_none()) && drop_in.is_none() && config.is_none() {
+    let first_factor = first_factor_file(&plans)?;
+    let first_factor = first_factor.as_ref();
+    let beside = Beside { drop_in, config, first_factor };
+    if plans.iter().all(|plan| plan.step.is_none()) && beside.changes().next().is_none() {
         remarks.say();
         let outdated = sshd.as_ref().and_then(|plan| plan.outdated.as_ref());
         let text = || outdated.map_or_else(|| "Nothing to do.\n".to_owned(), to_be_read);
-        return Ok(output.done(text, || as_json(&plans, &Refused::default(), None, None))?);
+        return Ok(output.done(text, || as_json(&plans, &Refused::default(), Beside::default()))?);
     }
     if let Err(failure) = refuse_lockout(&plans, arguments, host, &mut remarks, output) {
         // It may be about a service that was not named.
@@ -108,10 +115,10 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     }
     warn_of_unheard_refusals(steps().map(|(_, step)| step), host, &mut remarks);
     let refused = refused(&plans, host, &mut remarks);
-    let changes = config.into_iter().chain(drop_in).chain(steps().map(|(_, step)| &step.change));
+    let changes = beside.changes().chain(steps().map(|(_, step)| &step.change));
     shown(changes, &remarks, consent, output)?;
     if consent == Consent::Never {
-        return Ok(output.report_json(|| as_json(&plans, &refused, drop_in, config))?);
+        return Ok(output.report_json(|| as_json(&plans, &refused, beside))?);
     }
     write(&plans, sshd.as_ref(), config, host)?;
     for (named, _) in steps() {
@@ -132,9 +139,31 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     };
     let to_reload = unread.filter(|_| reloaded == Reloaded::No);
     Ok(output.done(
-        || in_words(&plans, to_reload.as_deref(), &host.config.state),
-        || as_json(&plans, &refused, drop_in, config),
+        || in_words(&plans, first_factor, to_reload.as_deref(), &host.config.state),
+        || as_json(&plans, &refused, beside),
     )?)
+}
+
+/// What is changed besides the services themselves.
+#[derive(Clone, Copy, Default)]
+struct Beside<'c> {
+    /// sshd's settings.
+    drop_in: Option<&'c Change>,
+    /// `[prompt] combined`.
+    config: Option<&'c Change>,
+    /// The file that tells our line of a failed first factor.
+    first_factor: Option<&'c Change>,
+}
+
+impl<'c> Beside<'c> {
+    fn changes(self) -> impl Iterator<Item = &'c Change> {
+        self.config.into_iter().chain(self.drop_in).chain(self.first_factor)
+    }
+}
+
+/// The file that tells our line of a failed first factor, where one of the services includes it and it is not as it should be.
+fn first_factor_file(plans: &[Plan]) -> Result<Option<Change>, ServiceFailure> {
+    if plans.iter().any(|plan| plan.is_told) { first_factor::needed() } else { Ok(None) }
 }
 
 /// Names every service whose program cannot ask for a code, and why.
@@ -205,11 +234,12 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     let folders = folders();
     let target = named.target(&folders, answers);
     let placed = placing::enabled(&target, &text.text).map_err(no_place)?;
+    let is_told = placing::tells(placed.as_ref().map_or(&text.text, |placed| &placed.text));
     let stepped = |placed: placing::Placed| -> Result<Step, ServiceFailure> {
         let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
         let rehearsed = rehearsal::of(&target, &before, &after)?;
         let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };
-        let service = Service::from_text(&named.name, &named.file, &after, &folders).ok();
+        let service = Service::planned(&named.name, &named.file, &after, &folders).ok();
         Ok(Step {
             change,
             guarded: service.as_ref().and_then(Guarded::of),
@@ -221,7 +251,7 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
         })
     };
     let step = placed.map(stepped).transpose()?;
-    Ok(Plan { named, answers, step })
+    Ok(Plan { named, answers, step, is_told })
 }
 
 /// A host must keep somebody who can mend it, and libpam must find what it is told to run.
@@ -282,8 +312,8 @@ fn refused(plans: &[Plan], host: &Host, remarks: &mut Remarks) -> Refused {
     }
 }
 
-/// Records first, then the configuration and sshd's settings, then the services; a stack with our line and an sshd that cannot ask would let nobody
-/// in. When it cannot be done, files and records are what they were.
+/// Records first, then the configuration and sshd's settings, then what services include, then the services; a stack with our line
+/// and an sshd that cannot ask would let nobody in. When it cannot be done, files and records are what they were.
 fn write(
     plans: &[Plan],
     sshd: Option<&sshd::Plan>,
@@ -293,7 +323,9 @@ fn write(
     let records = Records::open(&host.config.state, &host.accounts)?;
     let drop_in = sshd.and_then(|plan| plan.change.as_ref());
     config.map(programs::make_folder).transpose()?;
-    let mut changes: Vec<&Change> = config.into_iter().chain(drop_in).collect();
+    // Looked at again: the last service that included it may have been disabled since.
+    let first_factor = first_factor_file(plans)?;
+    let mut changes: Vec<&Change> = config.into_iter().chain(drop_in).chain(first_factor.as_ref()).collect();
     let mut before: Vec<(&Plan, Option<Record>)> = Vec::new();
     for plan in plans {
         let is_sshd = plan.named.name == sshd::SERVICE;
@@ -344,7 +376,7 @@ fn to_be_read(outdated: &Outdated) -> String {
     format!("The running sshd has not read {} since it was changed:\n  {reload}\n", changed.display())
 }
 
-fn in_words(plans: &[Plan], to_reload: Option<&str>, state: &Path) -> String {
+fn in_words(plans: &[Plan], first_factor: Option<&Change>, to_reload: Option<&str>, state: &Path) -> String {
     let mut text = String::new();
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
@@ -355,6 +387,12 @@ fn in_words(plans: &[Plan], to_reload: Option<&str>, state: &Path) -> String {
         if plan.answers == Answers::InOne {
             text += "  Its users type the code behind the password, in one answer.\n";
         }
+        if plan.is_told && plan.step.is_some() {
+            text += "  Behind a wrong password no code is asked for.\n";
+        }
+    }
+    if let Some(change) = first_factor {
+        let _ = writeln!(text, "Written for that: {}", change.file.display());
     }
     if let Some(sentence) = to_reload {
         let _ = write!(text, "\n{sentence}");
@@ -371,7 +409,7 @@ fn in_words(plans: &[Plan], to_reload: Option<&str>, state: &Path) -> String {
     text
 }
 
-fn as_json(plans: &[Plan], refused: &Refused, drop_in: Option<&Change>, config: Option<&Change>) -> serde_json::Value {
+fn as_json(plans: &[Plan], refused: &Refused, beside: Beside<'_>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,
@@ -386,7 +424,8 @@ fn as_json(plans: &[Plan], refused: &Refused, drop_in: Option<&Change>, config: 
     let changed = |change: &Change| json!({ "file": change.file.display().to_string(), "diff": change.diff() });
     json!({
         "services": services.collect::<Vec<_>>(),
-        "sshd": drop_in.map(changed),
-        "configuration": config.map(changed),
+        "sshd": beside.drop_in.map(changed),
+        "configuration": beside.config.map(changed),
+        "first_factor": beside.first_factor.map(changed),
     })
 }

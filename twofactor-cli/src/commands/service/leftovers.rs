@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use twofactor_core::pam_service::{self, FOLDERS, placing};
+use twofactor_core::pam_service::{self, FOLDERS, first_factor, placing};
 
 use crate::error::{ServiceFailure, quoted};
 use crate::output;
@@ -33,6 +33,10 @@ pub(super) fn nothing_runs_the_module(kept: &[Kept], done: &[&str]) -> Result<()
     for (name, file) in files_of_services() {
         let content = std::fs::read(&file).unwrap_or_default();
         if done.contains(&name.as_str()) || !placing::is_in(&Text::of(&content).text) {
+            continue;
+        }
+        // What includes it is named; with the last of those it goes.
+        if name == first_factor::NAME && is_included(done) {
             continue;
         }
         output::warning(&format!("{} still runs pam_twofactor.so", file.display()));
@@ -71,8 +75,14 @@ fn warn(failure: &ServiceFailure) {
     }
 }
 
+/// Whether a file that was not changed includes the one that tells our line of a failed first factor.
+fn is_included(done: &[&str]) -> bool {
+    let left = files_of_services().into_iter().filter(|(name, _)| !done.contains(&name.as_str()));
+    left.into_iter().any(|(_, file)| placing::tells(&Text::of(&std::fs::read(file).unwrap_or_default()).text))
+}
+
 /// Every file that libpam would read for a service, by its name.
-fn files_of_services() -> BTreeMap<String, PathBuf> {
+pub(super) fn files_of_services() -> BTreeMap<String, PathBuf> {
     let mut files = BTreeMap::new();
     for entry in FOLDERS.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -81,7 +81,7 @@ impl Seen {
     /// Our first line of a phase.
     fn line(&self, phase: Phase) -> Option<&Line> {
         let service = self.service.as_ref().ok()?;
-        service.lines.iter().find(|line| line.phase == phase && line.runs(modules::OURS))
+        service.lines.iter().find(|line| line.phase == phase && line.is_ours())
     }
 
     fn runs_us(&self) -> bool {

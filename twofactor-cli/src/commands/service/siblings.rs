@@ -1,7 +1,7 @@
 //! Services that somebody takes for the one that was named: `sudo -i` is not the service `sudo`.
 
 use twofactor_core::checkup::services::asks_first_factor;
-use twofactor_core::pam_service::{Phase, Service, find, modules, siblings};
+use twofactor_core::pam_service::{Phase, Service, find, siblings};
 
 use crate::error::quoted;
 
@@ -66,5 +66,5 @@ fn reads(service: &Service, other: &str) -> bool {
 }
 
 fn runs_ours(service: &Service) -> bool {
-    service.phase(Phase::Auth).iter().any(|line| line.runs(modules::OURS))
+    service.phase(Phase::Auth).iter().any(|line| line.is_ours())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Accepted, Others, Ours, Primary, Situation, SoFar, Walk};
+use super::{Accepted, Others, Ours, Primary, Situation, SoFar, Told, Walk};
 use crate::pam_service::control::{Action, Code, Outcome};
 use crate::pam_service::{Kind, Line};
 
@@ -19,6 +19,8 @@ pub(in crate::pam_service) struct Course {
     pub(in crate::pam_service) ours: Ours,
     /// With which second factor of another product.
     pub(in crate::pam_service) others: Others,
+    /// What our line was told.
+    pub(in crate::pam_service) told: Told,
     /// The steps that it consists of.
     pub(in crate::pam_service) steps: Vec<Turn>,
 }
@@ -48,8 +50,8 @@ pub(in crate::pam_service) fn course(lines: &[&Line], returned: &dyn Fn(usize) -
         steps.push(Turn { situation: bare(&now), outcome, action });
         now = walk.after(&now, line, outcome, action).0;
     }
-    let Situation { so_far, primary, ours, others, .. } = now;
-    Course { ran, so_far, primary, ours, others, steps }
+    let Situation { so_far, primary, ours, others, told, .. } = now;
+    Course { ran, so_far, primary, ours, others, told, steps }
 }
 
 /// What libpam takes a line to return: one that it cannot run has no say.
@@ -133,6 +135,7 @@ fn start() -> Situation {
         ours: Ours::NotRun,
         others: Others::None,
         accepted: Accepted::None,
+        told: Told::Nothing,
         entered: Vec::new(),
     }
 }

@@ -1,13 +1,15 @@
 //! Two versions of a phase, run together: every module returns the same in both.
 //!
 //! For each combination of results it is known how the one and the other end. The lines are the same in their order; controls may
-//! differ, an include may have become a substack, and the later version has lines more: ours, and a `pam_permit.so`.
+//! differ, an include may have become a substack, and the later version has lines more: ours, and `pam_permit.so` beside them.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::{Accepted, Assumed, MOST, Others, Ours, Primary, Situation, SoFar, Tangled, Walk, possible};
+use super::{Accepted, Assumed, MOST, Others, Ours, Primary, Situation, SoFar, Tangled, Told, Walk, possible};
 use crate::pam_service::control::{Action, Outcome};
-use crate::pam_service::modules::OURS;
+use crate::pam_service::first_factor;
+use crate::pam_service::modules::Nature;
 use crate::pam_service::{Kind, Line};
 
 /// How the two can end when every module returns the same in both.
@@ -21,6 +23,8 @@ pub(in crate::pam_service) struct Pair {
     pub(in crate::pam_service) primary: Primary,
     /// The line of the earlier version that led away from the others, or that ran last.
     pub(in crate::pam_service) by: Option<usize>,
+    /// What our line was told in the later version.
+    pub(in crate::pam_service) told: Told,
 }
 
 /// Every pair of endings when our line returns `ours`, under assumptions about the others.
@@ -55,7 +59,8 @@ pub(in crate::pam_service) fn twins(before: &[&Line], after: &[&Line]) -> Option
     for line in after {
         at = skip(at);
         let is_twin = |other: &&&Line| (&other.module, &other.arguments) == (&line.module, &line.arguments);
-        let twin = before.get(at).filter(|_| runs(line)).filter(is_twin).map(|_| at);
+        let is_new = line.file == Path::new(first_factor::FILE);
+        let twin = before.get(at).filter(|_| runs(line) && !is_new).filter(is_twin).map(|_| at);
         at += usize::from(twin.is_some());
         twins.push(twin);
     }
@@ -88,8 +93,8 @@ enum Led {
 impl Together<'_> {
     fn pairs(&self) -> Result<Vec<Pair>, Tangled> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
-        let (others, accepted) = (Others::None, Accepted::None);
-        let start = Situation { line: 0, so_far, primary, ours, others, accepted, entered: Vec::new() };
+        let (others, accepted, told) = (Others::None, Accepted::None, Told::Nothing);
+        let start = Situation { line: 0, so_far, primary, ours, others, accepted, told, entered: Vec::new() };
         let start = Both { before: start.clone(), after: start, by: None };
         let mut known = BTreeSet::from([start.clone()]);
         let mut waiting = vec![start];
@@ -99,7 +104,7 @@ impl Together<'_> {
             if onwards.is_empty() {
                 let (before, after) = (both.before.so_far, both.after.so_far);
                 let by = both.by.map(|(line, _)| line);
-                let pair = Pair { before, after, primary: both.before.primary, by };
+                let pair = Pair { before, after, primary: both.before.primary, by, told: both.after.told };
                 if !pairs.contains(&pair) {
                     pairs.push(pair);
                 }
@@ -129,7 +134,12 @@ impl Together<'_> {
         }
         let twin = self.twins.get(both.after.line).copied().flatten();
         if let (Some(line), None) = (new, twin) {
-            let outcome = if line.runs(OURS) { self.ours } else { Outcome::Success };
+            let outcome = match Nature::of(line) {
+                Nature::Ours => self.ours,
+                Nature::Noting => Outcome::Ignore,
+                // A `pam_permit.so` beside them.
+                _ => Outcome::Success,
+            };
             let actions = line.actions.actions(outcome).into_iter();
             let after = actions.map(|action| self.after.after(&both.after, line, outcome, action).0);
             return after.map(|after| Both { after, ..both.clone() }).collect();
@@ -167,13 +177,12 @@ impl Together<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::path::Path;
-
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     use super::super::endings_assuming;
     use super::*;
+    use crate::pam_service::modules::OURS;
     use crate::pam_service::{Phase, Service};
 
     fn service(text: &str) -> Service {

@@ -1,9 +1,12 @@
 //! Whether a text does what it is for: every way that its phases can end is looked at.
 
+use std::path::Path;
+
 use super::super::control::Outcome;
 use super::super::findings::{self, Finding, Place};
+use super::super::first_factor;
 use super::super::flow::together::{self, Pair};
-use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled};
+use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled, Told};
 use super::super::modules::Nature;
 use super::super::{Line, Phase, Service};
 
@@ -16,6 +19,8 @@ pub(super) fn matters(finding: &Finding) -> bool {
         | Finding::PrimaryOverruled { .. }
         | Finding::OnlyIgnores { .. }
         | Finding::AskedTwice { .. }
+        | Finding::ToldWrongly { .. }
+        | Finding::NeverTold { .. }
         | Finding::TooLate { .. }
         | Finding::Opens { .. }
         | Finding::Closes { .. }
@@ -88,7 +93,8 @@ pub(super) fn auth(before: &Service, after: &Service, is_missing: fn(&Line) -> b
             return Err(Finding::Opens { by: place(pair.by) });
         }
         let closed = |pair: &&Pair| {
-            pair.before == SoFar::Success && pair.after != SoFar::Success && pair.primary != Primary::Refused
+            let is_closed = pair.after != SoFar::Success || pair.told == Told::Told;
+            pair.before == SoFar::Success && is_closed && pair.primary != Primary::Refused
         };
         if let Some(pair) = pairs.iter().find(closed).filter(|_| ours == Outcome::Success) {
             return Err(Finding::Closes { by: place(pair.by) });
@@ -141,12 +147,30 @@ pub(super) fn goes_on_behind(before: &Service, after: &Service) -> Option<Place>
         !old.iter()
             .any(|other| other.actions == line.actions && other.module == line.module && other.depth == line.depth)
     };
-    new.iter().filter(|line| Nature::of(line) != Nature::Ours).find(is_changed)?;
-    let endings = flow::endings(&new, &|_| false).ok()?;
-    let ending = endings.iter().find(|one| one.primary == Primary::Refused && one.ours != Ours::NotRun)?;
-    let refused = ending.path.iter().filter(|step| step.outcome == Outcome::Failure);
-    let lines = refused.filter_map(|step| new.get(step.line));
-    lines.into_iter().find(|line| is_primary(line)).map(|line| Place::of(line))
+    let is_of_others = |line: &&&Line| Nature::of(line) != Nature::Ours && !is_telling(line);
+    new.iter().filter(is_of_others).find(is_changed)?;
+    refused_untold(&new).first().map(|line| Place::of(line))
+}
+
+/// Whether our line runs behind a first factor that a substack has refused, and is not told of it.
+pub(super) fn goes_on_behind_substack(service: &Service) -> bool {
+    refused_untold(&service.phase(Phase::Auth)).iter().any(|line| line.depth > 0)
+}
+
+/// The first factors behind whose refusal our line runs untold, of each way to it the first.
+fn refused_untold<'l>(lines: &[&'l Line]) -> Vec<&'l Line> {
+    let Ok(endings) = flow::endings(lines, &|_| false) else { return Vec::new() };
+    let untold = |one: &&Ending| one.primary == Primary::Refused && one.ours != Ours::NotRun && one.told != Told::Told;
+    let refused = |one: &Ending| {
+        let refused = one.path.iter().filter(|step| step.outcome == Outcome::Failure);
+        refused.filter_map(|step| lines.get(step.line).copied()).find(|line| is_primary(line))
+    };
+    endings.iter().filter(untold).filter_map(refused).collect()
+}
+
+/// Whether a line comes from the file that tells our line of a failed first factor, or includes it.
+fn is_telling(line: &Line) -> bool {
+    line.file == Path::new(first_factor::FILE) || line.module == first_factor::FILE
 }
 
 fn wrong(service: &Service, phase: Phase) -> Option<Finding> {
@@ -162,7 +186,7 @@ fn opens(lines: &[&Line], number: usize) -> Result<bool, Tangled> {
         Nature::Primary if primaries.get(number) == Some(&at) => Assumed::Passes,
         Nature::Primary => Assumed::Refuses,
         Nature::Ours => Assumed::Passes,
-        Nature::Deny | Nature::Permit | Nature::Silent | Nature::Unknown => Assumed::Nothing,
+        Nature::Noting | Nature::Deny | Nature::Permit | Nature::Silent | Nature::Unknown => Assumed::Nothing,
     })?;
     Ok(endings.iter().any(|one| one.so_far == SoFar::Success && one.primary == Primary::Passed))
 }

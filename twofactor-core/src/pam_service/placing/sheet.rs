@@ -1,5 +1,6 @@
 //! A service's text as it is edited: whole lines with their ends, and what libpam reads in them.
 
+use super::super::first_factor::{self, FirstFactor};
 use super::super::text::{self, LogicalLine, Reading, Word};
 use super::super::{Line, Phase};
 
@@ -53,9 +54,16 @@ impl Entry {
         self.phase().is_some() && !self.is_include() && self.taken(2).rsplit('/').next() == Some(name)
     }
 
-    /// Whether it is our line of a phase.
+    /// Whether it is our line of a phase, and not one that notes something.
     pub(super) fn is_ours(&self, phase: Phase) -> bool {
-        self.phase() == Some(phase) && self.runs(super::OURS)
+        let arguments: Vec<String> = self.words.iter().skip(3).map(|word| word.taken.clone()).collect();
+        self.phase() == Some(phase) && self.runs(super::OURS) && FirstFactor::of_arguments(&arguments).is_none()
+    }
+
+    /// Whether it includes the file that tells our line of a failed first factor.
+    pub(super) fn tells(&self) -> bool {
+        let path = if self.is_include() { Some(self.taken(2)) } else { self.included_by_debian() };
+        path == Some(first_factor::FILE)
     }
 
     /// `include` or `substack`.

@@ -96,12 +96,14 @@ fn debian_gets_its_lines_around_the_includes() {
 fn a_substack_stays_and_an_include_that_ends_the_phase_becomes_one() {
     let sshd = "#%PAM-1.0\nauth       substack     system-auth\nauth       include      postlogin\n\
                 account    required     pam_nologin.so\naccount    include      system-auth\n";
-    let wanted = "#%PAM-1.0\nauth       substack     system-auth\nauth       required     pam_twofactor.so\n\
+    let wanted = "#%PAM-1.0\nauth       substack     system-auth\n\
+                  auth       substack     /etc/pam.d/twofactor-first-factor\nauth       required     pam_twofactor.so\n\
                   auth       include      postlogin\naccount    requisite    pam_nologin.so\n\
                   account    required     pam_twofactor.so\naccount    include      system-auth\n";
     assert_eq!(enable(sshd), wanted);
     let sudo = "#%PAM-1.0\nauth       include      system-auth\naccount    include      system-auth\n";
-    let wanted = "#%PAM-1.0\nauth       substack     system-auth\nauth       required     pam_twofactor.so\n\
+    let wanted = "#%PAM-1.0\nauth       substack     system-auth\n\
+                  auth       substack     /etc/pam.d/twofactor-first-factor\nauth       required     pam_twofactor.so\n\
                   account    required     pam_twofactor.so\naccount    include      system-auth\n";
     assert_eq!(enable(sudo), wanted);
 }
@@ -111,7 +113,7 @@ fn an_include_of_debian_that_ends_the_phase_becomes_a_substack_when_nothing_is_l
     let text = "@include debian-sufficient\naccount required pam_unix.so\n";
     assert_eq!(
         enable(text),
-        "auth substack debian-sufficient\nauth required pam_twofactor.so\naccount requisite pam_unix.so\naccount required pam_twofactor.so\n"
+        "auth substack debian-sufficient\nauth substack /etc/pam.d/twofactor-first-factor\nauth required pam_twofactor.so\naccount requisite pam_unix.so\naccount required pam_twofactor.so\n"
     );
     let lossy = try_enable("@include system-auth\n");
     assert!(
@@ -126,18 +128,13 @@ fn sufficient_in_the_file_itself_jumps_over_the_refusal() {
                 auth required pam_deny.so\naccount required pam_unix.so\n";
     let wanted = "auth required pam_env.so\nauth [success=2 new_authtok_reqd=2 default=ignore] pam_unix.so\n\
                   auth [success=1 new_authtok_reqd=1 default=ignore] pam_sss.so use_first_pass\nauth required pam_deny.so\n\
-                  auth required pam_twofactor.so\naccount requisite pam_unix.so\naccount required pam_twofactor.so\n";
+                  auth substack /etc/pam.d/twofactor-first-factor\nauth required pam_twofactor.so\naccount requisite pam_unix.so\naccount required pam_twofactor.so\n";
     assert_eq!(enable(text), wanted);
     let alone = enable("auth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n");
-    assert!(
-        alone.contains("auth required pam_deny.so\nauth required pam_permit.so\nauth required pam_twofactor.so\n"),
-        "{alone}"
-    );
+    let ours = format!("{TELLER}auth required pam_twofactor.so\n");
+    assert!(alone.contains(&format!("auth required pam_deny.so\nauth required pam_permit.so\n{ours}")), "{alone}");
     let nothing_behind = enable("auth sufficient pam_unix.so\naccount required pam_unix.so\n");
-    assert!(
-        nothing_behind.starts_with("auth required pam_unix.so\nauth required pam_twofactor.so\n"),
-        "{nothing_behind}"
-    );
+    assert!(nothing_behind.starts_with(&format!("auth required pam_unix.so\n{ours}")), "{nothing_behind}");
 }
 
 #[test]
@@ -422,5 +419,70 @@ fn it_is_told_where_a_wrong_password_no_longer_ends_the_login() {
     };
     assert_eq!(told("@include common-auth\n"), None);
     assert_eq!(told("auth required pam_unix.so\n"), None, "it did not before");
-    assert_eq!(told("@include debian-sufficient\n").as_deref(), Some("auth sufficient pam_unix.so"));
+    assert_eq!(told("@include debian-sufficient\n"), None, "our line is told, and refuses");
+    let folder = folder();
+    let folders = [folder.path()];
+    let file = folder.path().join("service");
+    let read = |text: &str| Service::planned("service", &file, text, &folders).unwrap();
+    let before = read(&format!("@include debian-sufficient\n{account}"));
+    let untold = read(&format!("auth substack debian-sufficient\nauth required pam_twofactor.so\n{account}"));
+    let place = proof::goes_on_behind(&before, &untold).unwrap();
+    assert_eq!(place.text, "auth sufficient pam_unix.so");
+}
+
+const TELLER: &str = "auth substack /etc/pam.d/twofactor-first-factor\n";
+
+#[test]
+fn our_line_is_told_of_a_failed_first_factor_where_a_failure_does_not_end_the_phase() {
+    let account = "account required pam_unix.so\n";
+    let hardened = "auth required pam_faillock.so preauth\nauth [success=1 default=ignore] pam_unix.so\n\
+                    auth [default=die] pam_faillock.so authfail\nauth sufficient pam_faillock.so authsucc\n\
+                    auth requisite pam_deny.so\n";
+    for (auth, is_told) in [
+        ("@include common-auth\n", false),
+        ("@include debian-sufficient\n", true),
+        ("auth include system-auth\n", true),
+        ("auth substack system-auth\nauth include postlogin\n", true),
+        // A substack that is the service's own to choose, and a line that became part of a jump.
+        ("auth substack common-auth\n", true),
+        ("auth sufficient pam_unix.so\nauth required pam_deny.so\n", true),
+        ("auth sufficient pam_unix.so\nauth requisite pam_deny.so\n", false),
+        // The sysadmin's choice: a code is asked for in any case.
+        ("auth required pam_unix.so\n", false),
+        ("auth requisite pam_unix.so\n", false),
+    ] {
+        let placed = enable(&format!("{auth}{account}"));
+        assert_eq!(placed.contains(TELLER), is_told, "{auth}became\n{placed}");
+        assert_eq!(tells(&placed), is_told);
+    }
+    let folder = folder();
+    fs::write(folder.path().join("hardened"), hardened).unwrap();
+    let folders = [folder.path()];
+    let file = folder.path().join("s");
+    let target = Target { name: "s", file: &file, folders: &folders, answers: Answers::Apart, is_missing: |_| false };
+    let placed = enabled(&target, &format!("@include hardened\n{account}")).unwrap().unwrap();
+    let auth = format!("auth substack hardened\n{TELLER}auth required pam_twofactor.so\n");
+    assert!(placed.text.starts_with(&auth), "{}", placed.text);
+    assert_eq!(placed.goes_on_behind, None);
+    assert_eq!(enabled(&target, &placed.text).unwrap(), None, "a second time there is nothing to do");
+    assert_eq!(undone(&placed.text, &placed.without, &placed.text), placed.without);
+    let edited = format!("{}session required pam_a.so\n", placed.text);
+    let back = undone(&edited, &placed.without, &placed.text);
+    assert_eq!(back, format!("{}session required pam_a.so\n", placed.without));
+}
+
+#[test]
+fn lines_that_tell_wrongly_are_put_right() {
+    let account = "account required pam_unix.so\n";
+    let right = format!("auth substack system-auth\n{TELLER}auth required pam_twofactor.so\n");
+    let failed = "auth optional pam_twofactor.so first_factor=failed\n";
+    for wrong in [
+        format!("auth substack system-auth\nauth required pam_twofactor.so\n{TELLER}"),
+        format!("auth substack system-auth\n{failed}auth required pam_twofactor.so\n"),
+        format!("auth substack system-auth\n{TELLER}{failed}auth required pam_twofactor.so\n"),
+    ] {
+        let text = format!("{wrong}{account}");
+        let placed = try_enable(&text).unwrap().unwrap_or_else(|| panic!("something is wrong with\n{text}"));
+        assert!(placed.text.starts_with(&right), "{text}became\n{}", placed.text);
+    }
 }

@@ -186,7 +186,7 @@ impl Search<'_> {
 
     fn choices_after(&self, at: usize) -> Vec<Code> {
         match self.after.slot(at) {
-            None if !self.after.is_ours(at) => vec![Code::SUCCESS],
+            None if !self.after.is_ours(at) => vec![self.after.added(at)],
             slot => self.choices(slot),
         }
     }

@@ -1,5 +1,6 @@
 //! Runs as libpam would end them by our own reading, and what is made of others.
 
+use super::super::modules::OURS;
 use super::super::placing::Answers;
 use super::*;
 
@@ -165,4 +166,32 @@ fn lines_that_are_gone_cannot_be_compared() {
     let long = format!("auth [success=ok{}default=die] pam_a.so\naccount required pam_a.so\n", " ".repeat(960));
     let refused = Rehearsal::new(&target, long.as_bytes(), format!("{long}auth required {OURS}\n").as_bytes());
     assert!(matches!(refused, Err(Unplayable::Stubbed)), "{refused:?}");
+}
+
+/// Behind a substack our line is told of a failed first factor. That is run too, and only behind a failure.
+#[test]
+fn the_lines_that_tell_of_a_failure_run_behind_one_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = "auth sufficient pam_unix.so\nauth required pam_deny.so\n";
+    std::fs::write(folder.path().join("inner"), inner).unwrap();
+    let account = "account required pam_unix.so\n";
+    let before = format!("auth include inner\n{account}");
+    let teller = crate::pam_service::first_factor::FILE;
+    let ours = "auth required pam_twofactor.so\n";
+    let after =
+        |teller: &str| format!("auth substack inner\n{teller}{ours}account required pam_twofactor.so\n{account}");
+    let file = folder.path().join("s");
+    let folders = [folder.path()];
+    let target = Target { name: "s", file: &file, folders: &folders, answers: Answers::Apart, is_missing: |_| false };
+    let played = |teller: &str| Rehearsal::new(&target, before.as_bytes(), after(teller).as_bytes()).unwrap();
+    let told = played(&format!("auth substack {teller}\n"));
+    let ran = told.auth.iter().map(|one| told.both(Phase::Auth).unwrap().after.course(one, Code::SUCCESS));
+    let (told_of, ended): (Vec<_>, Vec<_>) = ran.partition(|course| course.told == Told::Told);
+    assert!(told_of.iter().all(|course| course.so_far != SoFar::Success), "{told_of:?}");
+    assert!(ended.iter().any(|course| course.so_far == SoFar::Success), "{ended:?}");
+    assert_eq!(told.judge(&obedient(&told)), Ok(()));
+    // Told without a condition, it would refuse everybody.
+    let always = played("auth optional pam_twofactor.so first_factor=failed\n");
+    let fault = always.judge(&obedient(&always)).unwrap_err().to_string();
+    assert!(fault.contains("no longer succeed"), "{fault}");
 }
