@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use control::{Control, Understood};
+use placing::Letter;
 use script::{Script, What};
 use text::{Cut, End, Word};
 
@@ -322,6 +323,9 @@ pub enum ServiceError {
         /// What the system said.
         source: io::Error,
     },
+    /// It includes a file whose name has a letter too many, which looks like a blank or like nothing.
+    #[error("{}:{} has {}, which libpam takes for a part of a word", .0.file.display(), .0.number, .0)]
+    Letter(Letter),
     /// Its last line goes on where the file ends.
     #[error("{}:{number} ends with a backslash that nothing follows: libpam gives the service up", path.display())]
     Unfinished {
@@ -460,6 +464,10 @@ impl Reader<'_> {
                 let name = included(&words, 1, file, line.first)?;
                 self.mark(copy, words.iter().skip(1), What::Include(Some(self.script.len())));
                 if !self.include(name, &place, file)? {
+                    if let Some(letter) = placing::unfit_in(name) {
+                        let letter = Letter { file: file.to_owned(), number: line.first, letter };
+                        return Err(ServiceError::Letter(letter));
+                    }
                     // libpam gives the whole service up.
                     let source = io::Error::from(io::ErrorKind::NotFound);
                     return Err(ServiceError::Unreadable { path: file.with_file_name(name), source });

@@ -70,10 +70,21 @@ const TABLE: &[Program] = &[
     password("ejabberd", &["ejabberd"]),
     password("TigerVNC", &["tigervnc", "vnc", "xvnc"]),
     password("VMware's authd", &["vmware-authd"]),
+    // By strongSwan's manual (xauth-pam) and Libreswan's source (pam_conv.c): a VPN client sends one password.
+    password("strongSwan", &["ipsec", "ikev2"]),
+    password("Libreswan", &["pluto"]),
+    // Their forms have a field for the name and one for the password, and nothing can be asked behind them.
+    password("LXDM", &["lxdm"]),
+    password("ly", &["ly"]),
     // The same with the rights of an account of their own.
     own("PostgreSQL", &["postgresql"], Answers::Password, &[]),
     own("FreeRADIUS", &["radiusd", "freeradius"], Answers::Password, &[]),
     own("nginx", &["nginx"], Answers::Password, &[]),
+    // It refuses to run as root.
+    own("PgBouncer", &["pgbouncer"], Answers::Password, &[]),
+    own("Pgpool-II", &["pgpool"], Answers::Password, &[]),
+    // Its module has the service "http" where nothing else is set.
+    own("lighttpd", &["lighttpd", "http"], Answers::Password, &[]),
     own("Apache", &["apache", "apache2", "httpd"], Answers::Password, &[]),
     own("Exim", &["exim", "exim4"], Answers::Password, &[]),
     own(
@@ -228,11 +239,26 @@ mod tests {
 
     #[test]
     fn programs_are_known_by_their_services_in_any_case() {
-        for service in ["dovecot", "vsftpd", "cups", "CUPS", "smtp", "xrdp-sesman", "saslauthd"] {
+        for service in
+            ["dovecot", "vsftpd", "cups", "CUPS", "smtp", "xrdp-sesman", "saslauthd", "pluto", "ikev2", "lxdm", "ly"]
+        {
             assert_eq!(obstacle(service, ""), Some(Obstacle::RepeatsPassword), "{service}");
         }
-        for service in ["swaylock", "i3lock", "gtklock", "waylock", "hyprlock", "kde", "postgresql", "radiusd", "nginx"]
-        {
+        for service in [
+            "swaylock",
+            "i3lock",
+            "gtklock",
+            "waylock",
+            "hyprlock",
+            "kde",
+            "postgresql",
+            "radiusd",
+            "nginx",
+            "pgbouncer",
+            "pgpool",
+            "lighttpd",
+            "http",
+        ] {
             assert_eq!(obstacle(service, ""), Some(Obstacle::NotRoot), "{service}");
         }
         assert_eq!(obstacle("cron", ""), Some(Obstacle::AsksNobody));

@@ -161,3 +161,64 @@ fn a_service_that_versions_of_libpam_read_differently_is_refused_by_name_and_is_
         assert!(said(&doctor).contains("\"service-ambiguous\""), "{}", said(&doctor));
     });
 }
+
+/// Whether the module runs there or not: to one libpam the password's line may be another's argument.
+#[test]
+fn every_service_of_the_host_that_is_read_in_two_ways_is_a_problem_that_doctor_names() {
+    on("debian-12", |host, _| {
+        let ambiguous = |expected: &[&str]| {
+            let doctor = host.run_twofactor(&["--json", "doctor"]);
+            let report: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+            let found = report["findings"].as_array().unwrap().iter();
+            let found: Vec<String> = found
+                .filter(|finding| finding["id"] == "service-ambiguous")
+                .map(|finding| finding["what"].as_str().unwrap().to_owned())
+                .collect();
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.starts_with(expected), "{expected:?}: {found}");
+            }
+        };
+        ambiguous(&[]);
+        let continued =
+            "auth required pam_unix.so\nsession required pam_env.so \\\n# why\nsession required pam_permit.so\n";
+        fs::write("/etc/pam.d/shared", continued).unwrap();
+        for name in ["one", "two"] {
+            fs::write(format!("/etc/pam.d/{name}"), "@include shared\naccount required pam_unix.so\n").unwrap();
+        }
+        ambiguous(&["the PAM services one, shared, two: /etc/pam.d/shared:2 is read differently"]);
+        for name in ["one", "two", "shared"] {
+            fs::remove_file(format!("/etc/pam.d/{name}")).unwrap();
+        }
+        fs::create_dir_all("/usr/lib/pam.d").unwrap();
+        fs::write("/usr/lib/pam.d/vendors", "auth required pam_unix.so \\\n\naccount required pam_unix.so\n").unwrap();
+        ambiguous(&["the PAM service \"vendors\": /usr/lib/pam.d/vendors:1 is read differently"]);
+    });
+}
+
+#[test]
+fn a_letter_in_the_name_of_an_included_file_is_named_and_so_is_a_backslash_at_the_end() {
+    on("debian-12", |host, _| {
+        let rest = "account required pam_unix.so\n";
+        fs::write("/etc/pam.d/inner", "# why\n@include common-auth\r\n").unwrap();
+        for (text, words, hint) in [
+            (format!("@include common-auth\r\n{rest}"), "/etc/pam.d/odd:1 has a carriage return", "sed -i"),
+            (format!("@include common-auth\u{a0}\n{rest}"), "/etc/pam.d/odd:1 has a no-break space", "plain blanks"),
+            (format!("@include inner\n{rest}"), "/etc/pam.d/inner:2 has a carriage return", "/etc/pam.d/inner"),
+            (
+                format!("auth required pam_unix.so\n{rest}session required pam_env.so \\"),
+                "odd:3 ends with a",
+                "odd:3, then",
+            ),
+            (format!("@include nowhere\n{rest}"), "cannot read /etc/pam.d/nowhere", "restore /etc/pam.d/nowhere"),
+        ] {
+            fs::write("/etc/pam.d/odd", &text).unwrap();
+            let enabled = host.run_twofactor(&["service", "enable", "odd", "--yes"]);
+            assert_eq!(enabled.status.code(), Some(7), "{}", said(&enabled));
+            let shown = said(&enabled).split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(shown.contains(words) && shown.contains(hint), "{words:?}, {hint:?} in {shown}");
+            assert!(!shown.contains("pam_twofactor.so\" into"), "{shown}");
+            assert_eq!(fs::read_to_string("/etc/pam.d/odd").unwrap(), text);
+        }
+    });
+}

@@ -261,6 +261,43 @@ fn a_disk_that_is_full_or_read_only_leaves_everything_as_it_was() {
     });
 }
 
+/// libpam refuses everybody there: it is no service without the module.
+#[test]
+fn a_line_of_ours_that_libpam_cannot_load_is_a_problem_of_its_own_and_is_refused_by_its_line() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        for (line, words) in [
+            ("auth required pam_twofactor.so\r", "carriage return"),
+            ("auth required pam_twofactor.so\u{a0}", "no-break space"),
+            ("auth required pam_twofactor", "names no module that is there"),
+            ("auth required PAM_twofactor.so", "names no module that is there"),
+            ("auth required /opt/pam_twofactor.so", "names no module that is there"),
+            ("auth\u{a0}required pam_twofactor.so", "no-break space"),
+            ("\u{feff}auth required pam_twofactor.so", "U+FEFF"),
+        ] {
+            let text = format!("auth required pam_unix.so\n{line}\naccount required pam_unix.so\n");
+            fs::write("/etc/pam.d/odd", &text).unwrap();
+            let alice = Person::with_code("alice", "000000");
+            assert_ne!(login(host, "odd", alice), ReturnCode::SUCCESS, "the password alone opens nothing: {line:?}");
+            let refusal = refused(host, &["service", "enable", "odd", "--yes"], 7, "/etc/pam.d/odd:2 ");
+            assert!(said(&refusal).contains(words), "{words:?}: {}", said(&refusal));
+            let listed = host.json(&["service", "list"]);
+            let odd = listed.as_array().unwrap().iter().find(|one| one["service"] == "odd").unwrap();
+            let problems = odd["problems"].to_string();
+            assert!(
+                problems.contains("/etc/pam.d/odd:2") && !problems.contains("no auth line"),
+                "{line:?}: {problems}"
+            );
+            let doctor = host.run_twofactor(&["--json", "doctor"]);
+            let report: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+            let about: Vec<_> = report["findings"].as_array().unwrap().iter().collect();
+            let about = |id: &str| about.iter().any(|one| one["id"] == id && one["what"].to_string().contains("odd"));
+            assert!(about("module-missing") || about("broken-line"), "{line:?}: {report}");
+            assert!(!about("no-auth-line"), "{line:?}: {report}");
+        }
+    });
+}
+
 #[test]
 fn a_way_that_would_open_a_missing_module_and_a_carriage_return_are_refused_by_their_lines() {
     on("debian-12", |host, _| {

@@ -55,6 +55,28 @@ fn where_a_rule_lets_everybody_in_until_a_day_nobody_is_said_to_be_refused() {
     });
 }
 
+#[test]
+fn a_folder_or_an_included_file_that_others_can_change_is_named_above_the_question() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        let shown = || {
+            let enabled = host.run_twofactor(&["service", "enable", "login", "--dry-run"]);
+            assert!(enabled.status.success(), "{}", said(&enabled));
+            said(&enabled).split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        host.succeed("chmod", ["0777", "/etc/pam.d"]);
+        let folder = shown();
+        assert!(folder.matches("warning: /etc/pam.d ").count() == 1, "{folder}");
+        host.succeed("chmod", ["0755", "/etc/pam.d"]);
+        host.succeed("chmod", ["0666", "/etc/pam.d/common-auth"]);
+        let file = shown();
+        assert!(file.contains("warning: /etc/pam.d/common-auth "), "{file}");
+        assert!(file.contains("chmod go-w /etc/pam.d/common-auth"), "{file}");
+        host.succeed("chmod", ["0644", "/etc/pam.d/common-auth"]);
+        assert!(!shown().contains("warning: /etc/pam.d"), "{}", shown());
+    });
+}
+
 /// A line of the service's own file is changed so that its refusal ends the phase; one that others share is not.
 #[test]
 fn a_line_that_refuses_too_late_to_keep_a_factor_from_being_stored_stands_above_the_question() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use twofactor_core::document::toml_string;
 use twofactor_core::pam_service::findings::{Finding, Place};
+use twofactor_core::pam_service::modules::OURS;
 use twofactor_core::pam_service::placing::{CannotPlace, Letter};
 use twofactor_core::pam_service::rehearsal::Disagreement;
 use twofactor_core::pam_service::{Phase, ServiceError};
@@ -196,8 +197,18 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
         CannotPlace::Letter(letter) => {
             format!("write {}:{} anew, with plain blanks", letter.file.display(), letter.number)
         }
-        CannotPlace::Service(ServiceError::ReadDifferently { path, number }) => {
-            format!("correct {}:{number}, then try again", path.display())
+        CannotPlace::Misnamed(place) => format!("write {OURS} for the module at {place}, or take the line out"),
+        CannotPlace::Service(
+            ServiceError::ReadDifferently { path, number }
+            | ServiceError::Unfinished { path, number }
+            | ServiceError::Endless { path, number }
+            | ServiceError::Fatal { path, number, .. },
+        ) => format!("correct {}:{number}, then try again", path.display()),
+        CannotPlace::Service(ServiceError::Unreadable { path, .. }) => {
+            format!("restore {}, or correct the line that includes it; then try again", path.display())
+        }
+        CannotPlace::Service(ServiceError::TooDeep(path) | ServiceError::TooLong(path)) => {
+            format!("have {} include less, then try again", path.display())
         }
         CannotPlace::Service(_) | CannotPlace::NoPrimary(_) => {
             format!("put \"auth required pam_twofactor.so\" into {} by hand; see pam_twofactor(8)", file.display())
@@ -228,7 +239,7 @@ fn by_hand(finding: &Finding, verb: &str) -> String {
         | Finding::Missing { ours }
         | Finding::TooLate { ours, .. } => ours,
         Finding::PrimaryOverruled { primary } => primary,
-        Finding::Broken { line, .. } | Finding::UnknownControl(line) => line,
+        Finding::Broken { line, .. } | Finding::UnknownControl(line) | Finding::Misnamed { line } => line,
         Finding::ToldWrongly { teller } | Finding::NeverTold { teller } => {
             return format!("take {teller} out by hand, or put it where only a failure leads");
         }

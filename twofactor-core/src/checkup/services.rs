@@ -9,7 +9,7 @@ use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::pam_service::control;
 use crate::pam_service::findings::{self, Place};
-use crate::pam_service::modules::{Nature, OURS};
+use crate::pam_service::modules::{Nature, OURS, names_ours_wrongly};
 use crate::pam_service::{Flaw, Line, Phase, Service, ServiceError, first_factor};
 use crate::policy::NullOk;
 use crate::programs::{self, Obstacle};
@@ -34,9 +34,9 @@ pub const KNOWN: [&str; 14] = [
     "vlock",
 ];
 
-/// Whether any line of the service runs the module.
+/// Whether any line of the service runs the module, or is meant to.
 pub fn runs_ours(service: &Service) -> bool {
-    service.lines.iter().any(|line| is_login(line) && line.runs(OURS))
+    service.lines.iter().any(|line| is_login(line) && (line.runs(OURS) || names_ours_wrongly(line)))
 }
 
 /// Whether the service asks for a first factor before or beside us.
@@ -119,14 +119,27 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
     Some((id, format!("{}: {}", Place::of(ours), obstacle.about(program))))
 }
 
-/// A service that nobody can follow, libpam neither.
-pub fn of_unreadable(name: &str, error: &ServiceError) -> Finding {
-    if let ServiceError::ReadDifferently { path, number } = error {
-        let advice = format!("end the line at {}:{number}, or write it without a backslash", path.display());
-        return Finding::by_hand(Id::ServiceAmbiguous, format!("the PAM service {name:?}: {error}"), advice);
-    }
-    let advice = "mend what it includes, or restore it from its package; keep a root shell open meanwhile";
-    Finding::by_hand(Id::ServiceUnreadable, format!("the PAM service {name:?}: {error}"), advice)
+/// Services that nobody can follow, libpam neither, for the same reason.
+pub fn of_unreadable(names: &[&str], error: &ServiceError) -> Finding {
+    let what = match names {
+        [name] => format!("the PAM service {name:?}: {error}"),
+        names => format!("the PAM services {}: {error}", some_of(names.iter().copied())),
+    };
+    let (id, advice) = match error {
+        ServiceError::ReadDifferently { path, number } => {
+            let advice = format!("end the line at {}:{number}, or write it without a backslash", path.display());
+            (Id::ServiceAmbiguous, advice)
+        }
+        ServiceError::Letter(letter) => (
+            Id::ServiceUnreadable,
+            format!("write {}:{} anew, with plain blanks", letter.file.display(), letter.number),
+        ),
+        _ => {
+            let advice = "mend what it includes, or restore it from its package; keep a root shell open meanwhile";
+            (Id::ServiceUnreadable, advice.to_owned())
+        }
+    };
+    Finding::by_hand(id, what, advice)
 }
 
 /// What is wrong with `services`, all of which run the module. What is wrong with a file that several of them include is
@@ -239,6 +252,10 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             Seen::AskedTwice { first, again } => found.push(of_second_line(&what, service, first, again)),
             Seen::Missing { ours } if !found.iter().any(|finding| finding.id == Id::ModuleMissing) => {
                 let advice = format!("install the package of pam_twofactor, or correct {ours}");
+                found.push(Finding::by_hand(Id::ModuleMissing, what, advice));
+            }
+            Seen::Misnamed { line } => {
+                let advice = format!("write {OURS} for the module at {line}, and nothing behind it but its arguments");
                 found.push(Finding::by_hand(Id::ModuleMissing, what, advice));
             }
             Seen::NeverSucceeds(_) => {

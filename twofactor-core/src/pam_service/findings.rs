@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::control::{Action, Outcome};
 use super::first_factor::FirstFactor;
 use super::flow::{self, Accepted, Assumed, Ending, Others, Ours, Primary, SoFar, Tangled, Told};
-use super::modules::{Nature, OURS};
+use super::modules::{self, Nature, OURS};
 use super::{Flaw, Kind, Line, Phase, Service};
 
 /// Where a line stands.
@@ -125,6 +125,11 @@ pub enum Finding {
         /// Our line.
         ours: Place,
     },
+    /// A line is meant to run our module and names none that is there.
+    Misnamed {
+        /// Which.
+        line: Place,
+    },
     /// libpam makes a failure of a line.
     Broken {
         /// Which.
@@ -157,7 +162,7 @@ impl Finding {
             | Self::ToldWrongly { .. }
             | Self::NeverTold { .. }
             | Self::AskedTwice { .. } => Some(Phase::Auth),
-            Self::Missing { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
+            Self::Missing { .. } | Self::Misnamed { .. } | Self::Broken { .. } | Self::UnknownControl(_) => None,
         }
     }
 }
@@ -165,10 +170,19 @@ impl Finding {
 /// Everything about how `service` runs our module. `is_missing` says of a line whether its module is not there.
 pub fn of(service: &Service, is_missing: &dyn Fn(&Line) -> bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> = service.lines.iter().filter_map(flawed).collect();
+    let misnamed = |line: &&&Line| modules::names_ours_wrongly(line) && (line.kind != Kind::Module || is_missing(line));
     for phase in [Phase::Auth, Phase::Account] {
         let lines = service.phase(phase);
         let examined = Examined { phase, lines: &lines, is_missing };
-        findings.extend(examined.findings().unwrap_or_else(|Tangled| vec![Finding::Tangled(phase)]));
+        let mut found = examined.findings().unwrap_or_else(|Tangled| vec![Finding::Tangled(phase)]);
+        if let Some(line) = lines.iter().find(misnamed) {
+            // There is a line; what is wrong with it is not that there is none.
+            found.retain(|finding| !matches!(finding, Finding::NoLine(_)));
+            if line.kind == Kind::Module {
+                findings.push(Finding::Misnamed { line: Place::of(line) });
+            }
+        }
+        findings.extend(found);
     }
     findings
 }
@@ -436,6 +450,9 @@ impl fmt::Display for Finding {
             }
             Self::NeverSucceeds(phase) => write!(formatter, "its {} phase never succeeds", phase.word()),
             Self::Missing { ours } => write!(formatter, "{ours} names a module that is not there"),
+            Self::Misnamed { line } => {
+                write!(formatter, "{line} ({}) names no module that is there: ours is {OURS}", line.text.escape_debug())
+            }
             Self::Broken { line, flaw } => write!(formatter, "{line} always fails: {flaw}"),
             Self::UnknownControl(line) => {
                 write!(formatter, "{line} ({}) has a control that libpam does not know, so it always fails", line.text)
@@ -473,6 +490,7 @@ mod tests {
             Finding::Closes { by } => format!("closed by {}", by.number),
             Finding::NeverSucceeds(phase) => format!("{} never succeeds", phase.word()),
             Finding::Missing { ours } => format!("missing at {}", ours.number),
+            Finding::Misnamed { line } => format!("misnamed at {}", line.number),
             Finding::Broken { line, .. } => format!("broken {}", line.number),
             Finding::UnknownControl(line) => format!("unknown control {}", line.number),
             Finding::Tangled(phase) => format!("{} tangled", phase.word()),
@@ -706,6 +724,21 @@ mod tests {
         let stack = "auth required pam_unix.so\nauth required pam_twofactor.so\naccount requierd pam_unix.so\n\
                      account\naccount required pam_twofactor.so\n";
         assert_eq!(found(stack), ["unknown control 3", "broken 4", "account never succeeds"]);
+    }
+
+    #[test]
+    fn a_line_that_was_meant_for_our_module_is_one_that_names_it_wrongly() {
+        for module in
+            ["pam_twofactor.so\r", "pam_twofactor.so\u{a0}", "pam_twofactor", "Pam_TwoFactor.so", "/x/pam_twofactor.s"]
+        {
+            let text = format!("auth required pam_unix.so\nauth required {module}\n{ACCOUNT}");
+            let service = Service::from_text("s", Path::new("/nonexistent/s"), &text, &[]).unwrap();
+            let found = of(&service, &|line| line.number == 2);
+            assert!(matches!(&found[..], [Finding::Misnamed { line }] if line.number == 2), "{module:?}: {found:?}");
+            assert!(!found[0].to_string().contains(['\r', '\u{a0}']), "{found:?}");
+        }
+        let no_phase = format!("auth required pam_unix.so\nauth\u{a0}required pam_twofactor.so\n{ACCOUNT}");
+        assert_eq!(found(&no_phase), ["broken 2"]);
     }
 
     #[test]

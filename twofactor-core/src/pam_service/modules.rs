@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::control::{Action, Outcome};
 use super::first_factor::FirstFactor;
-use super::{Kind, Line, Phase};
+use super::{Flaw, Kind, Line, Phase};
 
 /// This product's module.
 pub const OURS: &str = "pam_twofactor.so";
@@ -171,6 +171,20 @@ impl Line {
     /// Whether it is a line of ours that asks for a code, or stores what was set up.
     pub fn is_ours(&self) -> bool {
         self.runs(OURS) && self.notes().is_none()
+    }
+}
+
+/// Whether a line is meant to run this product's module and calls it otherwise than it is called: without its end, in capitals,
+/// with a letter too many, or where libpam sees no module at all. One by that name that is there is another's module.
+pub fn names_ours_wrongly(line: &Line) -> bool {
+    let is_meant = |word: &str| {
+        let name = word.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        name.starts_with(OURS.trim_end_matches(".so"))
+    };
+    match &line.kind {
+        Kind::Module => is_meant(&line.module) && !line.runs(OURS),
+        Kind::Broken(Flaw::Phase(_) | Flaw::Nothing(_)) => is_meant(&line.control) || is_meant(&line.module),
+        Kind::Broken(_) | Kind::Substack => false,
     }
 }
 

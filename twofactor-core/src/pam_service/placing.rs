@@ -20,12 +20,13 @@ use thiserror::Error;
 use super::control::{self, Action, Outcome};
 use super::findings::{self, Finding, Place};
 use super::first_factor;
-use super::modules::{Nature, OURS};
+use super::modules::{self, Nature, OURS};
 use super::{Absence, Kind, Line, OTHER, Phase, Reading, Service, ServiceError};
 
 use sheet::{Entry, Sheet};
 
 pub use letters::Letter;
+pub(super) use letters::unfit_in;
 
 /// Files that other services include: a line in one changes them all.
 const SHARED: [&str; 12] = [
@@ -94,7 +95,7 @@ pub enum CannotPlace {
     Fallback,
     /// It cannot be understood.
     #[error(transparent)]
-    Service(#[from] ServiceError),
+    Service(ServiceError),
     /// A letter in it looks like a blank, and is none to libpam.
     #[error("{}:{} has {}, which libpam takes for a part of a word", .0.file.display(), .0.number, .0)]
     Letter(Letter),
@@ -104,6 +105,9 @@ pub enum CannotPlace {
     /// It leaves the account phase to `other`.
     #[error("{0} has no account lines of its own, so those of the service \"other\" hold")]
     NoAccountLines(String),
+    /// A line that is meant to run our module names none that is there.
+    #[error("{0} ({text}) names no module that is there: ours is {OURS}", text = .0.text.escape_debug())]
+    Misnamed(Place),
     /// A module that it runs is not on this host.
     #[error("{0} ({text}) runs a module that is not there", text = .0.text)]
     ModuleMissing(Place),
@@ -121,6 +125,15 @@ pub enum CannotPlace {
         /// What would be wrong in the most likely one.
         finding: Finding,
     },
+}
+
+impl From<ServiceError> for CannotPlace {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Letter(letter) => Self::Letter(letter),
+            error => Self::Service(error),
+        }
+    }
 }
 
 /// Whether a name is that of a file which services include.
@@ -144,6 +157,9 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
     let service = target.read(text)?;
     if let Some(letter) = letters::unfit(&service, text) {
         return Err(CannotPlace::Letter(letter));
+    }
+    if let Some(line) = service.lines.iter().find(|line| is_misnamed(line, target.is_missing)) {
+        return Err(CannotPlace::Misnamed(Place::of(line)));
     }
     if let Some(line) = service.lines.iter().find(|line| lacks_module(line, target.is_missing)) {
         return Err(CannotPlace::ModuleMissing(Place::of(line)));
@@ -173,6 +189,14 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
     let wrong = wrong.into_iter().filter(|finding| !matches!(finding, Finding::NoLine(_))).collect();
     let goes_on_behind = proof::goes_on_behind(&target.read(&without)?, &target.read(&placed)?);
     Ok(Some(Placed { text: placed, without, wrong, goes_on_behind }))
+}
+
+/// Whether a line that matters to a login is meant to run our module, by a name or a path that leads to none.
+fn is_misnamed(line: &Line, is_missing: fn(&Line) -> bool) -> bool {
+    let is_elsewhere = line.runs(OURS) && line.module != OURS;
+    matches!(line.phase, Phase::Auth | Phase::Account)
+        && (is_elsewhere || modules::names_ours_wrongly(line))
+        && (line.kind != Kind::Module || is_missing(line))
 }
 
 /// Whether a line that matters to a login runs a module that is not there, and says nowhere that this is meant (`-`).

@@ -1,6 +1,6 @@
 //! The PAM services: which of them run the module, and how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,9 +23,20 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     let mut area = Area::new("services", "");
     let folders = FOLDERS.map(Path::new);
     let (mut services, unreadable) = read_all(&folders);
+    // What versions of libpam read differently may let in without a password, whether or not it is ours.
+    let (ambiguous, unreadable): (Vec<_>, Vec<_>) =
+        unreadable.into_iter().partition(|(_, error)| matches!(error, ServiceError::ReadDifferently { .. }));
+    let mut by_line: BTreeMap<String, Vec<&(String, ServiceError)>> = BTreeMap::new();
+    for one in &ambiguous {
+        by_line.entry(one.1.to_string()).or_default().push(one);
+    }
+    for alike in by_line.values() {
+        let names: Vec<&str> = alike.iter().map(|(name, _)| name.as_str()).collect();
+        area.add(alike.first().map(|(_, error)| of_unreadable(&names, error)));
+    }
     for (name, error) in unreadable {
         if KNOWN.contains(&name.as_str()) || names_ours(&name, &folders) {
-            area.add([of_unreadable(&name, &error)]);
+            area.add([of_unreadable(&[&name], &error)]);
         } else {
             area.could_not_check(format!("the PAM service {name:?}"), error);
         }

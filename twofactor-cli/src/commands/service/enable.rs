@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
 use twofactor_core::checkup::people::Guarded;
 use twofactor_core::checkup::services::of_unheard_refusals;
+use twofactor_core::checkup::storage;
 use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::Answers;
 use twofactor_core::pam_service::{modules, placing};
 use twofactor_core::throttle::Limits;
+use twofactor_core::trusted::{self, Owner};
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};
@@ -113,6 +115,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
             named.name
         ));
     }
+    warn_of_what_others_can_change(steps().filter_map(|(_, step)| step.service.as_ref()), &mut remarks);
     warn_of_unheard_refusals(steps().map(|(_, step)| step), host, &mut remarks);
     let refused = refused(&plans, host, &mut remarks);
     let changes = beside.changes().chain(steps().map(|(_, step)| &step.change));
@@ -282,6 +285,21 @@ fn refuse_lockout(
         }
     }
     Ok(())
+}
+
+/// Folders and included files that others than root can change: whoever can takes the line of the module out, or the password.
+fn warn_of_what_others_can_change<'s>(services: impl Iterator<Item = &'s Service>, remarks: &mut Remarks) {
+    let files: BTreeSet<&Path> = services.flat_map(|service| &service.files).map(PathBuf::as_path).collect();
+    let mut said = BTreeSet::new();
+    for error in files.into_iter().filter_map(|file| trusted::is_out_of_reach(file, Owner::ROOT).err()) {
+        let finding = storage::of_file(&error);
+        // A folder is one for all its files.
+        if said.insert(finding.what.clone()) {
+            let way_out = finding.mend.command().or(finding.mend.advice()).unwrap_or_default().to_owned();
+            remarks.warn(finding.what);
+            remarks.hint(way_out);
+        }
+    }
 }
 
 /// Account lines that refuse too late, and how each is mended. Those in files that services share are not changed for one of

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use twofactor_core::checkup::services::of_program;
+use twofactor_core::checkup::services::{of_program, runs_ours};
 use twofactor_core::pam_service::findings::{self, Finding};
 use twofactor_core::pam_service::{self, Line, Phase, Service, modules, placing};
 
@@ -85,7 +85,7 @@ impl Seen {
     }
 
     fn runs_us(&self) -> bool {
-        self.line(Phase::Auth).is_some() || self.line(Phase::Account).is_some()
+        self.service.as_ref().is_ok_and(runs_ours)
     }
 
     /// What is wrong with it, as far as it runs the module.

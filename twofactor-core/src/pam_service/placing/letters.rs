@@ -45,6 +45,11 @@ pub(super) fn unfit(service: &Service, text: &str) -> Option<Letter> {
     })
 }
 
+/// The first such letter of a word.
+pub(in super::super) fn unfit_in(word: &str) -> Option<char> {
+    word.chars().find(|letter| is_unfit(*letter))
+}
+
 fn is_unfit(letter: char) -> bool {
     match letter {
         ' ' | '\t' | '\n' => false,

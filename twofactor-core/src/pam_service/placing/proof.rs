@@ -29,6 +29,7 @@ pub(super) fn matters(finding: &Finding) -> bool {
         Finding::SkippedWhenExpired { .. }
         | Finding::Unasked { .. }
         | Finding::Missing { .. }
+        | Finding::Misnamed { .. }
         | Finding::Broken { .. }
         | Finding::UnknownControl(_) => false,
     }
