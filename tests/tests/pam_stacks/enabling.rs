@@ -179,3 +179,24 @@ fn users_of_sssd_on_leap() {
 fn users_of_homed_on_arch() {
     users_of_a_directory("arch", "pam_systemd_home.so");
 }
+
+/// The password is asked for when the finger is not recognised: either is a first factor, and behind either comes the code.
+#[test]
+fn a_finger_that_was_enough_alone_is_so_with_a_code_and_the_password_without_it_is_not() {
+    on("debian-12", |host, layout| {
+        let alice = host.enroll("alice", &["--counter"]);
+        let text = "auth sufficient pam_fprintd.so\nauth required pam_unix.so\naccount required pam_unix.so\n";
+        fs::write("/etc/pam.d/sudo", text).unwrap();
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes"]);
+        host.configure("[[rule]]\nusers = [\"carol\"]\nsecond_factor = \"off\"\n");
+        for finger in ["success", "auth_err", "ignore"] {
+            layout.stub(host, "pam_fprintd.so", &format!("auth {finger}\n"));
+            let with = |user, code: &str| login(host, "sudo", Person::with_code(user, code));
+            assert_eq!(with("alice", &alice.next_code()), ReturnCode::SUCCESS, "{finger}");
+            assert_ne!(with("alice", ""), ReturnCode::SUCCESS, "{finger}");
+            assert_eq!(with("carol", ""), ReturnCode::SUCCESS, "who is asked for no code: {finger}");
+            let wrong = Person { user: "alice", password: "wrong", code: &alice.next_code() };
+            assert_eq!(login(host, "sudo", wrong) == ReturnCode::SUCCESS, finger == "success", "{finger}");
+        }
+    });
+}

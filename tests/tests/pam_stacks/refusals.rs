@@ -261,6 +261,38 @@ fn a_disk_that_is_full_or_read_only_leaves_everything_as_it_was() {
     });
 }
 
+#[test]
+fn a_module_that_is_there_and_cannot_be_loaded_is_refused_by_its_line() {
+    on("debian-12", |host, layout| {
+        host.enroll("alice", &[]);
+        let module = modules::folder().unwrap().join("pam_frob.so");
+        let refuse = |words: &str| {
+            for text in ["auth required pam_frob.so\nauth required pam_unix.so\n", "auth sufficient pam_frob.so\n"] {
+                host.system_service("odd", &format!("{text}account required pam_unix.so\n"));
+                let refusal = refused(host, &["service", "enable", "odd", "--yes"], 7, "/etc/pam.d/odd:1 (auth ");
+                assert!(said(&refusal).contains("that libpam cannot load: "), "{}", said(&refusal));
+                assert!(said(&refusal).contains(words), "{words:?}: {}", said(&refusal));
+            }
+        };
+        fs::write(&module, "").unwrap();
+        refuse("it is no shared object (ELF)");
+        fs::write(&module, "a text").unwrap();
+        refuse("it is no shared object (ELF)");
+        fs::copy(module.with_file_name("../libpam_misc.so.0"), &module).unwrap();
+        refuse("it has no function of a PAM module");
+        fs::remove_file(&module).unwrap();
+        fs::create_dir(&module).unwrap();
+        refuse("is a directory");
+        fs::remove_dir(&module).unwrap();
+        layout.stub(host, "pam_frob.so", "auth ignore\naccount ignore\n");
+        host.system_service(
+            "odd",
+            "auth optional pam_frob.so\nauth required pam_unix.so\naccount required pam_unix.so\n",
+        );
+        host.succeed("twofactor", ["service", "enable", "odd", "--yes"]);
+    });
+}
+
 /// libpam refuses everybody there: it is no service without the module.
 #[test]
 fn a_line_of_ours_that_libpam_cannot_load_is_a_problem_of_its_own_and_is_refused_by_its_line() {

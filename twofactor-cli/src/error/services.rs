@@ -197,6 +197,9 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
         CannotPlace::Letter(letter) => {
             format!("write {}:{} anew, with plain blanks", letter.file.display(), letter.number)
         }
+        CannotPlace::ModuleDamaged { line, .. } => {
+            format!("install the package of the module again, or take {line} out, then try again")
+        }
         CannotPlace::Misnamed(place) => format!("write {OURS} for the module at {place}, or take the line out"),
         CannotPlace::Service(
             ServiceError::ReadDifferently { path, number }

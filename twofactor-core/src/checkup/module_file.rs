@@ -7,16 +7,29 @@ use super::{Finding, Id};
 
 /// What libpam calls in every module that authenticates. Its name stands in the table of the object's symbols.
 const ENTRY: &[u8] = b"pam_sm_authenticate";
+/// How the names of all such functions begin. A module has those of the phases that it is for.
+const ANY: &[u8] = b"pam_sm_";
 const MAGIC: &[u8] = b"\x7fELF";
 /// A shared object (elf(5), `ET_DYN`).
 const SHARED_OBJECT: u16 = 3;
 
 /// What is wrong with the content of the module's `file`. `own` is the beginning of a program that runs here.
 pub fn of_module_file(file: &Path, content: &[u8], own: &[u8]) -> Option<Finding> {
-    let because = flaw(content, own)?;
+    let because = flaw(content, own).or_else(|| {
+        let has_entry = content.windows(ENTRY.len()).any(|part| part == ENTRY);
+        (!has_entry).then_some("it has no pam_sm_authenticate, so it is no PAM module")
+    })?;
     let what = format!("{}: {because}", file.display());
     let advice = "install the package of pam_twofactor again; keep a root shell open meanwhile";
     Some(Finding::by_hand(Id::ModuleDamaged, what, advice))
+}
+
+/// Why libpam cannot load a module of another product with this `content`, or finds nothing of its own in it.
+pub fn flaw_of_another(content: &[u8], own: &[u8]) -> Option<&'static str> {
+    flaw(content, own).or_else(|| {
+        let has_any = content.windows(ANY.len()).any(|part| part == ANY);
+        (!has_any).then_some("it has no function of a PAM module")
+    })
 }
 
 fn flaw(content: &[u8], own: &[u8]) -> Option<&'static str> {
@@ -29,11 +42,7 @@ fn flaw(content: &[u8], own: &[u8]) -> Option<&'static str> {
     if found.kind != SHARED_OBJECT {
         return Some("it is no shared object");
     }
-    if found.end.is_none_or(|end| end > content.len()) {
-        return Some("its end is missing");
-    }
-    let has_entry = content.windows(ENTRY.len()).any(|part| part == ENTRY);
-    (!has_entry).then_some("it has no pam_sm_authenticate, so it is no PAM module")
+    found.end.is_none_or(|end| end > content.len()).then_some("its end is missing")
 }
 
 /// What the header of an ELF file says (elf(5)), in the byte order of this machine: in another one the order itself differs.
@@ -82,6 +91,8 @@ mod tests {
     #[test]
     fn a_module_for_this_machine_is_well() {
         assert_eq!(flaw(&object(), &object()), None);
+        assert_eq!(flaw_of_another(&object(), &object()), None);
+        assert_eq!(of_module_file(Path::new("/m.so"), &object(), &object()), None);
     }
 
     #[test]
@@ -96,7 +107,13 @@ mod tests {
         assert_eq!(changed(0x12, 183), Some("it is for another kind of machine"));
         assert_eq!(changed(4, 1), Some("it is for another kind of machine"));
         assert_eq!(changed(0x10, 2), Some("it is no shared object"));
-        assert_eq!(changed(0x40, b'x'), Some("it has no pam_sm_authenticate, so it is no PAM module"));
+        let mut another = object();
+        another[0x47] = b'x';
+        let found = of_module_file(Path::new("/m.so"), &another, &object()).unwrap();
+        assert!(found.what.ends_with("it has no pam_sm_authenticate, so it is no PAM module"), "{found:?}");
+        assert_eq!(flaw_of_another(&another, &object()), None, "it may have others");
+        another[0x40] = b'x';
+        assert_eq!(flaw_of_another(&another, &object()), Some("it has no function of a PAM module"));
         assert_eq!(flaw(&object()[..163], &object()), Some("its end is missing"));
     }
 }

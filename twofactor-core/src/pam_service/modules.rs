@@ -232,6 +232,12 @@ pub(super) fn searched_for_includes<'f, 'p>(folders: &'f [&'p Path]) -> &'f [&'p
     if is_debians { folders.get(..1).unwrap_or_default() } else { folders }
 }
 
+/// The file of a line's module, where it is there.
+pub fn file(line: &Line) -> Option<PathBuf> {
+    let path = folder().unwrap_or_default().join(line.module.replace("$ISA", "."));
+    path.exists().then_some(path)
+}
+
 /// Whether the module of a line is not where libpam looks for it. Where that is nobody knows, nothing is missing.
 pub fn is_missing(line: &Line) -> bool {
     let module = line.module.replace("$ISA", ".");

@@ -111,6 +111,14 @@ pub enum CannotPlace {
     /// A module that it runs is not on this host.
     #[error("{0} ({text}) runs a module that is not there", text = .0.text)]
     ModuleMissing(Place),
+    /// A module that it runs is there, and libpam cannot load it.
+    #[error("{line} ({text}) runs a module that libpam cannot load: {because}", text = .line.text)]
+    ModuleDamaged {
+        /// Its line.
+        line: Place,
+        /// Why.
+        because: String,
+    },
     /// Our line comes from a file that it includes, and something is wrong with that.
     #[error("it runs pam_twofactor through a file that it includes, and {0}")]
     Elsewhere(Finding),
@@ -498,8 +506,8 @@ impl Plan {
                     sheet.replace(entry, &sheet.styled(Phase::Auth, "substack", name));
                 } else if entry.is_include() {
                     sheet.replace_control(entry, "substack");
-                } else {
-                    sufficient::rewritten(&mut sheet, &entries, &lines)?;
+                } else if sufficient::rewritten(&mut sheet, &entries, &lines)? == sufficient::Over::FirstFactor {
+                    return Some(Self { base: sheet.text(), permit: Permit::Yes });
                 }
             }
             _ => return None,

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use twofactor_core::audit::{Event, Record as LogLine};
+use twofactor_core::checkup::module_file::flaw_of_another;
 use twofactor_core::checkup::people::Guarded;
 use twofactor_core::checkup::services::of_unheard_refusals;
 use twofactor_core::checkup::storage;
-use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::Answers;
+use twofactor_core::pam_service::{Absence, Kind, Line, Phase, Service};
 use twofactor_core::pam_service::{modules, placing};
 use twofactor_core::throttle::Limits;
 use twofactor_core::trusted::{self, Owner};
@@ -236,6 +238,10 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     let answers = programs::answers(&named.name, host);
     let folders = folders();
     let target = named.target(&folders, answers);
+    let read = Service::from_text(&named.name, &named.file, &content, &folders).ok();
+    if let Some(error) = read.as_ref().and_then(unloadable) {
+        return Err(no_place(error));
+    }
     let placed = placing::enabled(&target, &text.text).map_err(no_place)?;
     let is_told = placing::tells(placed.as_ref().map_or(&text.text, |placed| &placed.text));
     let stepped = |placed: placing::Placed| -> Result<Step, ServiceFailure> {
@@ -255,6 +261,29 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     };
     let step = placed.map(stepped).transpose()?;
     Ok(Plan { named, answers, step, is_told })
+}
+
+/// The first module of another product that a login needs and whose file libpam cannot load. Those that are not there at all
+/// are the business of placing.
+fn unloadable(service: &Service) -> Option<placing::CannotPlace> {
+    let own = fs::read("/proc/self/exe").ok()?;
+    let matters = |line: &&Line| {
+        matches!(line.phase, Phase::Auth | Phase::Account)
+            && line.kind == Kind::Module
+            && line.absence == Absence::Logged
+    };
+    for line in service.lines.iter().filter(matters).filter(|line| !line.runs(modules::OURS)) {
+        let Some(file) = modules::file(line) else { continue };
+        let because = match fs::read(&file) {
+            Ok(content) => flaw_of_another(&content, &own).map(str::to_owned),
+            Err(error) => Some(trusted::describe(&error)),
+        };
+        if let Some(because) = because {
+            let because = format!("{}: {because}", file.display());
+            return Some(placing::CannotPlace::ModuleDamaged { line: Place::of(line), because });
+        }
+    }
+    None
 }
 
 /// A host must keep somebody who can mend it, and libpam must find what it is told to run.

@@ -82,9 +82,9 @@ pub(super) fn auth(before: &Service, after: &Service, is_missing: fn(&Line) -> b
         return Err(Finding::NoLine(Phase::Auth));
     }
     // Whoever asks for a first factor, with that and a right code somebody gets in.
-    for number in 0..before.iter().filter(|line| is_primary(line)).count() {
+    for (number, primary) in before.iter().filter(|line| is_primary(line)).enumerate() {
         if opens(&before, number).map_err(tangled)? && !opens(&after, number).map_err(tangled)? {
-            return Err(Finding::NeverSucceeds(Phase::Auth));
+            return Err(Finding::Closes { by: Place::of(primary) });
         }
     }
     let place = |by: Option<usize>| by.and_then(|at| before.get(at)).map_or_else(nowhere, |line| Place::of(line));

@@ -1,16 +1,25 @@
 //! First factors of the service's own file that are `sufficient`: the first that accepts ends the phase, before our line.
 //!
-//! They come to jump over what stands between them and our line, which is the `pam_deny.so` behind them. Where there is none, the
-//! last of them becomes `required`, so that its refusal counts.
+//! They come to jump over what stands between them and our line: the `pam_deny.so` behind them, or another first factor that was
+//! asked for when they refused. Where there is neither, the last of them becomes `required`, so that its refusal counts.
 
 use super::super::Line;
 use super::super::control::{Action, Outcome};
 use super::super::modules::{Nature, is_other_second_factor};
 use super::sheet::{Entry, Sheet};
 
+/// What is jumped over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// A refusal, or nothing.
+    Refusal,
+    /// A first factor whose yes would be the only one: who comes by a jump needs another where ours has nothing to say.
+    FirstFactor,
+}
+
 /// Writes other controls into the sheet. `None` where that would have to count lines of an included file. `lines` are those of
 /// the auth phase.
-pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -> Option<()> {
+pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -> Option<Over> {
     let nature = |at: usize| lines.get(at).map(|line| Nature::of(line));
     let enders: Vec<usize> = (0..lines.len())
         .filter(|at| nature(*at) == Some(Nature::Primary))
@@ -19,7 +28,8 @@ pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -
         .collect();
     let (first, last) = (*enders.first()?, *enders.last()?);
     let deny = (last + 1..lines.len()).find(|at| nature(*at) == Some(Nature::Deny));
-    let behind = deny.unwrap_or(last) + 1;
+    let asking = (last + 1..lines.len()).rfind(|at| nature(*at) == Some(Nature::Primary));
+    let behind = deny.max(asking).unwrap_or(last) + 1;
     // Everything that is jumped over stands in this file, a line each.
     let entry_of = |at: usize| {
         let line = lines.get(at)?;
@@ -41,7 +51,7 @@ pub(super) fn rewritten(sheet: &mut Sheet, entries: &[Entry], lines: &[&Line]) -
         };
         sheet.replace_control(entry, &control);
     }
-    Some(())
+    Some(if asking > deny { Over::FirstFactor } else { Over::Refusal })
 }
 
 fn ends(line: &Line) -> bool {

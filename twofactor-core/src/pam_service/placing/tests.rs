@@ -138,6 +138,32 @@ fn sufficient_in_the_file_itself_jumps_over_the_refusal() {
 }
 
 #[test]
+fn a_first_factor_that_was_enough_jumps_over_the_one_that_is_asked_for_when_it_refuses() {
+    let account = "account requisite pam_unix.so\n";
+    for first in ["pam_fprintd.so", "pam_ldap.so", "pam_u2f.so cue", "pam_sss.so forward_pass"] {
+        let text = format!("auth sufficient {first}\nauth required pam_unix.so try_first_pass\n{account}");
+        // What our line is told of the first factor is another matter.
+        let placed = enable(&text).replace("auth substack /etc/pam.d/twofactor-first-factor\n", "");
+        let wanted = format!(
+            "auth [success=1 new_authtok_reqd=1 default=ignore] {first}\nauth required pam_unix.so try_first_pass\n\
+             auth required pam_permit.so\nauth required pam_twofactor.so\n{account}account required pam_twofactor.so\n"
+        );
+        assert_eq!(placed, wanted);
+    }
+    let two = "auth required pam_env.so\nauth sufficient pam_fprintd.so\nauth sufficient pam_u2f.so\n\
+               auth requisite pam_unix.so\nauth optional pam_cap.so\n";
+    let placed = enable(&format!("{two}{account}"));
+    assert!(placed.contains("[success=2 new_authtok_reqd=2 default=ignore] pam_fprintd.so\n"), "{placed}");
+    assert!(placed.contains("[success=1 new_authtok_reqd=1 default=ignore] pam_u2f.so\n"), "{placed}");
+    // Nobody would have said yes where the last of them has nothing to say; what is in the way is named.
+    let silent = try_enable(&format!("auth sufficient pam_unix.so\nauth required pam_ldap.so\n{account}"));
+    assert!(
+        matches!(&silent, Err(CannotPlace::NoPlace { finding: Finding::PrimaryOverruled { primary }, .. }) if primary.number > 0),
+        "{silent:?}"
+    );
+}
+
+#[test]
 fn a_module_that_nobody_knows_is_no_way_around_us() {
     let own = "auth sufficient pam_oidc.so\nauth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n";
     let placed = enable(own);
