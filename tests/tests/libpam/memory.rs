@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
 
-use twofactor_tests::first_login::{CONFIRM, ENROLL, FIRST, Offer, SECOND, SERIAL, recovery_codes};
+use twofactor_tests::first_login::{
+    CONFIRM, ENROLL, FIRST, ONCE_MORE, Offer, SECOND, SERIAL, WRITE_DOWN, recovery_codes,
+};
 use twofactor_tests::fob::Fob;
-use twofactor_tests::pam::{Login, Outcome, ReturnCode};
+use twofactor_tests::pam::{Answer, Event, Login, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 
 /// Codes of eight digits: six would be met by chance.
@@ -222,5 +224,118 @@ fn after_a_registration_or_a_combined_login_the_memory_holds_neither_secret_nor_
         let combined = dumped(host, "bobby").service("combined").typing(format!("{PASSWORD}{code}"));
         assert_eq!(combined.code(), ReturnCode::SUCCESS);
         assert_forgotten("a combined login", &file(host), &needles);
+    });
+}
+
+/// What somebody does at a question of an enrollment, as far as its end.
+fn broken_off<'h>(login: Login<'h>, mut answer: impl FnMut(&str, &str) -> Answer) -> (Outcome, String) {
+    let mut running = login.start();
+    while let Event::Prompt(prompt) = running.advance() {
+        let shown = everything(running.so_far());
+        running.answer(&answer(&prompt.text, &shown));
+    }
+    let outcome = running.outcome();
+    running.finish();
+    let shown = everything(&outcome);
+    (outcome, shown)
+}
+
+/// All texts and questions.
+fn everything(outcome: &Outcome) -> String {
+    let messages: Vec<&str> = outcome.messages.iter().map(|message| message.text.as_str()).collect();
+    messages.join("\n")
+}
+
+/// A host on which alice sets up an app when she logs in.
+fn where_alice_enrolls(host: &Host) {
+    host.configure(&format!("{ENROLL}{EIGHT_DIGITS}"));
+    host.succeed("install", ["-d", "-m", "0700", "/var/lib/twofactor", "/var/lib/twofactor/users"]);
+    service(host, "enroll");
+    host.add_user("alice");
+}
+
+fn enrolling<'h>(host: &'h Host, calls: &str) -> Login<'h> {
+    dumped(host, "alice").service("enroll").calls(calls)
+}
+
+#[test]
+fn after_an_enrollment_that_was_hung_up_at_any_question_the_memory_holds_nothing_that_was_shown() {
+    private_host(|host| {
+        where_alice_enrolls(host);
+        // At the code, at the code behind a wrong one and a picture, and at the recovery codes, when all is stored already.
+        for (given, end) in [(0, ReturnCode::CONV_ERR), (2, ReturnCode::CONV_ERR), (9, ReturnCode::SUCCESS)] {
+            let (mut left, mut typed) = (given, Vec::new());
+            let (outcome, shown) = broken_off(enrolling(host, "authenticate,account"), |prompt, shown| {
+                assert!([CONFIRM, WRITE_DOWN].iter().any(|question| prompt.ends_with(question)), "{prompt}");
+                if left == 0 || prompt.ends_with(WRITE_DOWN) {
+                    return Answer::Fail;
+                }
+                left -= 1;
+                let app = Offer::read(shown).app;
+                let code = match left {
+                    7.. => app.code(0),
+                    1 => app.wrong_codes().next().unwrap(),
+                    _ => "ascii".to_owned(),
+                };
+                typed.push(code.clone());
+                Answer::from(&code)
+            });
+            assert_eq!(outcome.results[0].1, end, "{:?}", outcome.results);
+            assert_eq!(recovery_codes(&shown).is_empty(), given < 9, "{shown}");
+            let mut needles = of_offer(&Offer::read(&shown), &shown);
+            needles.extend(typed.iter().filter(|code| *code != "ascii").map(|code| needle("the code", code)));
+            assert_forgotten(&format!("{given} answers"), &file(host), &needles);
+        }
+    });
+}
+
+#[test]
+fn after_an_app_was_confirmed_that_nobody_stores_the_memory_holds_nothing_of_it() {
+    private_host(|host| {
+        where_alice_enrolls(host);
+        let mut code = String::new();
+        // The application leaves out pam_acct_mgmt, and ends.
+        let (outcome, shown) = broken_off(enrolling(host, "authenticate"), |_, shown| {
+            code = Offer::read(shown).app.code(0);
+            Answer::from(&code)
+        });
+        assert_all_succeeded(&outcome);
+        assert_eq!(host.run_twofactor(&["status", "alice"]).status.code(), Some(3), "nothing is stored");
+        let mut needles = of_offer(&Offer::read(&shown), &shown);
+        needles.push(needle("the code", &code));
+        assert_forgotten("a confirmation that nobody stored", &file(host), &needles);
+    });
+}
+
+#[test]
+fn after_a_secret_that_was_kept_was_shown_again_the_memory_holds_nothing_of_it() {
+    private_host(|host| {
+        where_alice_enrolls(host);
+        let alice = host.enroll("alice", &["--digits", "8"]);
+        let all = |shown: &str| {
+            let mut needles = of_offer(&Offer::read(shown), shown);
+            needles.extend(of_codes("a recovery code", &alice.recovery_codes));
+            needles
+        };
+        for confirms in [false, true] {
+            host.sysadmin(&["reset", "alice", "--keep-secret", "--yes"]);
+            let mut code = String::new();
+            let (outcome, shown) = broken_off(enrolling(host, "authenticate,account"), |prompt, shown| match prompt {
+                CONFIRM if confirms => {
+                    code = Offer::read(shown).app.code(1);
+                    Answer::from(&code)
+                }
+                CONFIRM => Answer::Fail,
+                _ if prompt.ends_with(ONCE_MORE) || prompt.ends_with(WRITE_DOWN) => Answer::from(""),
+                other => panic!("{other}"),
+            });
+            assert_eq!(outcome.results.iter().all(|(_, code)| *code == ReturnCode::SUCCESS), confirms, "{outcome:?}");
+            assert_eq!(Offer::read(&shown).app.secret, alice.authenticator.secret, "{shown}");
+            let mut needles = all(&shown);
+            if confirms {
+                needles.push(needle("the code", &code));
+            }
+            assert_forgotten(if confirms { "a confirmation" } else { "hanging up" }, &file(host), &needles);
+        }
     });
 }
