@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use twofactor_tests::fob::{Fob, seed_file};
@@ -10,8 +11,56 @@ use twofactor_tests::private_host::Host;
 
 const STATE: &str = "/var/lib/twofactor";
 
-/// Commands, each tried on the same state.
-pub(crate) const DEEDS: [&[&str]; 23] = [
+/// A command that changes something.
+pub(crate) struct Deed {
+    /// What a shell does before it.
+    pub(crate) prepare: &'static str,
+    pub(crate) arguments: Vec<String>,
+    /// Whether success says that it is done. What `doctor` ends with speaks of the whole host.
+    pub(crate) claims: bool,
+}
+
+/// All of them, each tried on the same state.
+pub(crate) fn deeds() -> Vec<Deed> {
+    let plain = |arguments: &&[&str]| Deed { prepare: ":", arguments: owned(arguments), claims: true };
+    let mut deeds: Vec<Deed> = PLAIN.iter().map(plain).collect();
+    let [first, second] = [AHEAD, AHEAD + 1].map(|counter| Fob::button(1).code_of(counter));
+    deeds.push(plain(&&["token", "resync", "C0000001", &first, &second][..]));
+    deeds.push(Deed {
+        prepare: "echo 0123456789abcdef0123456789abcdef >/etc/twofactor/state.id",
+        ..plain(&&["state", "adopt", "--yes"][..])
+    });
+    deeds.push(Deed {
+        prepare: "cd /var/lib/twofactor/users/carol && cp state /run/state && \
+                  twofactor token unassign C0000002 --force && cat /run/state >state",
+        claims: false,
+        ..plain(&&["doctor", "--fix"][..])
+    });
+    deeds
+}
+
+/// Where the button of alice's token was pressed to in somebody's pocket.
+const AHEAD: u64 = 60;
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+impl Deed {
+    /// Makes the state to which it is done.
+    pub(crate) fn prepare(&self, host: &Host, snapshot: &Snapshot) {
+        snapshot.restore(host);
+        if self.prepare != ":" {
+            host.succeed("sh", ["-c", self.prepare]);
+        }
+    }
+
+    pub(crate) fn words(&self) -> Vec<&str> {
+        self.arguments.iter().map(String::as_str).collect()
+    }
+}
+
+const PLAIN: [&[&str]; 23] = [
     &["enroll", "bob", "--no-confirm", "--qr", "none"],
     &["enroll", "alice", "--no-confirm", "--qr", "none", "--replace"],
     &["reset", "alice", "--yes"],
@@ -107,22 +156,42 @@ impl Snapshot {
     }
 }
 
+/// What alice's token shows when it was pressed that often.
+static AHEAD_CODE: OnceLock<String> = OnceLock::new();
+
 /// What an administrator sees: users, tokens, and the PAM files. Without times, counts of wrong codes and identities, which
 /// differ from run to run.
 pub(crate) fn seen(host: &Host) -> String {
+    let code = AHEAD_CODE.get_or_init(|| Fob::button(1).code_of(AHEAD + 1));
+    let mut seen = reports(
+        host,
+        &[
+            &["status", "alice"],
+            &["status", "carol"],
+            &["status", "bob"],
+            &["status", "erin"],
+            &["status", "dave"],
+            &["token", "list"],
+            &["verify", "alice", code],
+            &["explain", "carol", "--service", "su"],
+        ],
+    );
+    for service in ["login", "sudo", "su"] {
+        let text = fs::read_to_string(Path::new("/etc/pam.d").join(service)).unwrap_or_default();
+        let _ = writeln!(seen, "{service}: {text}");
+    }
+    seen
+}
+
+/// What these commands say, without what differs from run to run.
+pub(crate) fn reports(host: &Host, commands: &[&[&str]]) -> String {
     let mut seen = String::new();
-    for arguments in
-        [&["status", "alice"][..], &["status", "carol"], &["status", "bob"], &["status", "erin"], &["token", "list"]]
-    {
-        let output = host.run_twofactor(&[&["--json"], arguments].concat());
+    for arguments in commands {
+        let output = host.run_twofactor(&[&["--json"], *arguments].concat());
         let mut value: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
         forget_volatile(&mut value);
         let code = output.status.code().unwrap_or(-1);
         let _ = writeln!(seen, "{arguments:?}: {code} {value}");
-    }
-    for service in ["login", "sudo", "su"] {
-        let text = fs::read_to_string(Path::new("/etc/pam.d").join(service)).unwrap_or_default();
-        let _ = writeln!(seen, "{service}: {text}");
     }
     seen
 }

@@ -8,7 +8,7 @@ use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 
 use crate::attempt::{CHAIN, End, at_chain, chain, ended, line};
-use crate::deeds::{DEEDS, Household, Snapshot, seen};
+use crate::deeds::{Deed, Household, Snapshot, deeds, seen};
 use crate::tally::{Budget, Tally};
 
 pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
@@ -16,7 +16,7 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
     chain(host);
     let household = Household::move_in(host);
     let snapshot = Snapshot::take(host);
-    let before = seen(host);
+    let deeds = deeds();
     let mut counter = 0;
     let (mut usual, mut usual_command) = (Duration::from_millis(30), Duration::from_millis(60));
     while budget.allows(&tally) {
@@ -27,8 +27,9 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
             counter = (counter + 1) % 5;
             login(host, &code, random, &mut usual, &mut tally);
         } else {
-            let arguments = DEEDS[usize::try_from(random.below(DEEDS.len() as u64)).unwrap()];
-            command(host, arguments, &before, (random, &mut usual_command), &mut tally);
+            let deed = random.choose(&deeds);
+            deed.prepare(host, &snapshot);
+            command(host, deed, (random, &mut usual_command), &mut tally);
         }
     }
     tally
@@ -52,14 +53,9 @@ fn login(host: &Host, code: &str, random: &mut Random, usual: &mut Duration, tal
     tally.check(third == End::Refused, || format!("a code was accepted a second time: {code}"));
 }
 
-fn command(
-    host: &Host,
-    arguments: &[&str],
-    before: &str,
-    (random, usual): (&mut Random, &mut Duration),
-    tally: &mut Tally,
-) {
-    let mut command = host.twofactor(arguments);
+fn command(host: &Host, deed: &Deed, (random, usual): (&mut Random, &mut Duration), tally: &mut Tally) {
+    let (arguments, before) = (deed.words(), seen(host));
+    let mut command = host.twofactor(&arguments);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let finished = kill(command, usual, random);
     tally.count(if finished { "ended before the kill" } else { "killed" });
@@ -68,9 +64,9 @@ fn command(
         return;
     }
     // Doing it again must end well, or find that it is done.
-    let again = host.run_twofactor(arguments);
+    let again = host.run_twofactor(&arguments);
     let story = || format!("{} was killed and cannot be done again: {again:?}\n{now}", arguments.join(" "));
-    tally.check(matches!(again.status.code(), Some(0 | 3 | 7)), story);
+    tally.check(!deed.claims || matches!(again.status.code(), Some(0 | 3 | 7)), story);
 }
 
 /// Starts a program and kills it at a random moment of its usual time, which it learns. Says whether it had ended.

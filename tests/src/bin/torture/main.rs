@@ -17,6 +17,7 @@ mod attempt;
 mod clocks;
 mod commands;
 mod deeds;
+mod enrollments;
 mod kills;
 mod kinds;
 mod logins;
@@ -52,6 +53,7 @@ struct Trial {
 const TRIALS: [Trial; 10] = [
     Trial { name: "logins", about: "a system call of a login fails", run: logins::run, quick: 150, weight: 4 },
     Trial { name: "commands", about: "a system call of a command fails", run: commands::run, quick: 70, weight: 4 },
+    Trial { name: "enroll", about: "an enrollment at login is disturbed", run: enrollments::run, quick: 40, weight: 3 },
     Trial { name: "kills", about: "a login or a command is killed", run: kills::run, quick: 40, weight: 2 },
     Trial { name: "races", about: "many logins with one code", run: races::run, quick: 10, weight: 2 },
     Trial { name: "stops", about: "a login is stopped", run: stops::run, quick: 20, weight: 1 },
