@@ -182,3 +182,76 @@ fn the_module_needs_none_of_the_crates_that_read_seed_files() {
         assert!(!module.contains(name), "the module needs {name}");
     }
 }
+
+/// How a command begins that somebody is told to run.
+const COMMANDS: [&str; 16] = [
+    "twofactor enroll",
+    "twofactor status",
+    "twofactor verify",
+    "twofactor reset",
+    "twofactor recovery",
+    "twofactor unlock",
+    "twofactor invite",
+    "twofactor explain",
+    "twofactor token",
+    "twofactor series",
+    "twofactor service",
+    "twofactor state",
+    "getent passwd",
+    "ls -l",
+    "findmnt -T",
+    "install -d",
+];
+
+/// The functions that quote for a shell.
+const QUOTING: [&str; 5] = ["quoted(", "shell::value(", "shell::path(", "in_shell(", ", quoted)"];
+
+#[test]
+fn whatever_stands_in_a_command_that_somebody_pastes_is_quoted_for_the_shell() {
+    let (mut found, mut bare) = (0, Vec::new());
+    for package in ["twofactor-core", "pam_twofactor", "twofactor-cli"] {
+        for path in sources(&workspace().join(package).join("src")) {
+            let text = code(&path);
+            if path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests")) {
+                continue;
+            }
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            for (number, line) in lines.iter().enumerate() {
+                let Some(hole) = COMMANDS.iter().find_map(|command| hole_behind(line, command)) else { continue };
+                found += 1;
+                // What is put in stands in the arguments below, or has a name, which stands above.
+                let below = &lines[number..lines.len().min(number + 5)];
+                let names = below.iter().find_map(|line| line.split_once(".join(")?.0.rsplit(['(', ' ']).next());
+                let name = if hole.is_empty() { names } else { Some(hole) };
+                let is_quoted = match name {
+                    Some(name) => {
+                        let above = &lines[number.saturating_sub(30)..lines.len().min(number + 5)];
+                        above.iter().any(|line| line.contains(name) && quotes(line))
+                    }
+                    None => below.iter().any(|line| quotes(line)),
+                };
+                // The number of a process, the name of a command.
+                let is_harmless = ["process", "verb"].contains(&hole);
+                if !is_quoted && !is_harmless {
+                    bare.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found > 30, "{found} commands were looked at");
+    assert!(bare.is_empty(), "not through shell::quoted:\n{}", bare.join("\n"));
+}
+
+fn quotes(line: &str) -> bool {
+    QUOTING.iter().any(|function| line.contains(function))
+}
+
+/// The name in the first `{}` of a command that a text of this line begins.
+fn hole_behind<'l>(line: &'l str, command: &str) -> Option<&'l str> {
+    let (_, rest) = line.split_once(command)?;
+    let rest = rest.split(['"', ';']).next()?.trim_end_matches('\\');
+    let (before, hole) = rest.split_once('{')?;
+    // Behind a full stop or a colon the sentence goes on.
+    (!before.contains(": ") && !before.contains(". ")).then(|| hole.split(['}', ':']).next().unwrap_or_default())
+}

@@ -11,6 +11,7 @@ use twofactor_core::clock::ClockError;
 use twofactor_core::config::ConfigError;
 use twofactor_core::import::ImportError;
 use twofactor_core::secret::SecretError;
+use twofactor_core::shell;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{EnrollError, TokenError};
 use twofactor_core::store::registry::RegistryError;
@@ -264,14 +265,19 @@ impl Failure {
             Self::BadSecret { .. } => "the file holds one secret in base32 and nothing else".to_owned(),
             Self::QrTooLong => "use a shorter --issuer, or --qr none".to_owned(),
             Self::FileExists(_) => "name another file, or remove this one".to_owned(),
+            Self::OutputFile { path, error } if error.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+                format!("there is no folder {0}; make it: mkdir -p {1}", folder.display(), shell::path(folder))
+            }
+            Self::OutputFile { .. } => return None,
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
             Self::CodeRefused { user, refusal } => refusal.hint(user),
             Self::TokenCodeRefused { serial, refusal } => refusal.hint(serial),
             Self::Overtaken(_) => "run the command again".to_owned(),
             Self::CannotAsk => "--yes does it without asking".to_owned(),
             Self::EnrolledUnseen { user, label, .. } => {
-                let (user, label) = (quoted(user.as_str()), quoted(label.as_str()));
-                format!("run \"twofactor enroll {user} --label {label} --replace\"")
+                let (user, label) = (quoted(user.as_str()), shell::value(label.as_str()));
+                format!("run \"twofactor enroll --label={label} --replace {user}\"")
             }
             Self::Service(failure) => return failure.hint(),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
@@ -296,7 +302,6 @@ impl Failure {
             | Self::Unwell
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
-            | Self::OutputFile { .. }
             | Self::InputFile { .. }
             | Self::NotText(_)
             | Self::EmptyList(_)

@@ -7,6 +7,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
+use twofactor_core::shell::quoted;
 use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::store::registry::By;
 use twofactor_core::store::{Presence, Store as _, StoreError};
@@ -87,7 +88,8 @@ impl Host {
         let anywhere = Source::from_rhost(None);
         if let Some(until) = self.accounts.blocked_until(user, &anywhere, self.config.throttle, self.now()?)? {
             output::warning(&format!(
-                "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {user}\" ends that"
+                "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {}\" ends that",
+                quoted(user.as_str())
             ));
         }
         Ok(())

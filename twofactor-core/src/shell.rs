@@ -1,7 +1,20 @@
 //! Names as a shell takes them, for commands that somebody pastes.
 
-/// `name`, in quotes where a shell would read something else.
+use std::path::Path;
+
+/// `name` as the last argument of a command: in quotes where a shell would read something else, and behind `--` where the
+/// command would read an option.
 pub fn quoted(name: &str) -> String {
+    if name.starts_with('-') { format!("-- {}", value(name)) } else { value(name) }
+}
+
+/// A path as an argument.
+pub fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// `name` as what stands behind `--option=`.
+pub fn value(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+' | b'/');
     if !name.is_empty() && name.bytes().all(plain) {
         name.to_owned()
@@ -20,5 +33,7 @@ mod tests {
         assert_eq!(quoted("DOMAIN\\alice"), "'DOMAIN\\alice'");
         assert_eq!(quoted("o'neill"), r"'o'\''neill'");
         assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("-o'neill"), r"-- '-o'\''neill'");
+        assert_eq!(format!("--label={}", value("-my phone")), "--label='-my phone'");
     }
 }

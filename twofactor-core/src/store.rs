@@ -448,19 +448,24 @@ impl StoreError {
             Self::File(FileError::Io { source, .. }) if source.raw_os_error() == Some(nix::libc::EACCES) => {
                 "root was refused: SELinux or AppArmor? see: ausearch -m avc -ts recent".to_owned()
             }
-            Self::File(FileError::Io { path, .. }) => format!("look at it: ls -ld {}", path.display()),
+            Self::File(FileError::Io { path, .. }) => format!("look at it: ls -ld {}", shell::path(path)),
             Self::File(FileError::TooLarge { path, .. }) | Self::LostState(path) | Self::Corrupt { path, .. } => {
-                format!("restore {} from a backup, or run: twofactor reset {}", path.display(), user_of(path))
+                format!(
+                    "restore {} from a backup, or run: twofactor reset {}",
+                    path.display(),
+                    shell::quoted(&user_of(path))
+                )
             }
             Self::Registry(error) => error.hint(),
             Self::Clock(_) => "set the clock".to_owned(),
             Self::LostTokens { path, user, .. } => format!(
-                "twofactor doctor --fix; if that does not help, restore {} from a backup or run: twofactor reset {user}",
-                path.display()
+                "twofactor doctor --fix; if that does not help, restore {} from a backup or run: twofactor reset {}",
+                path.display(),
+                shell::quoted(user.as_str())
             ),
             Self::ForeignState { state, .. } => format!(
                 "mount it (see: findmnt -T {}); if this state belongs to this host now: twofactor state adopt",
-                state.display()
+                shell::path(state)
             ),
             Self::UidChanged { user, .. } => {
                 let user = shell::quoted(user.as_str());
@@ -468,7 +473,7 @@ impl StoreError {
             }
             Self::BadIdentity(_) => "restore it, or run: twofactor state adopt".to_owned(),
             Self::Entropy(_) => "is /dev/urandom there?".to_owned(),
-            Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", path.display()),
+            Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", shell::path(path)),
         }
     }
 }

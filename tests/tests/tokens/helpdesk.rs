@@ -1,5 +1,7 @@
 //! A user on the telephone: is this the code, whose token is this, why does it not work?
 
+use std::fs;
+
 use twofactor_tests::oathtool::{ANY_CODE, Authenticator, Kind};
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::terminal::{Size, Terminal};
@@ -149,5 +151,62 @@ fn probe_finds_the_parameters_and_gives_them_to_the_series() {
             assert_fails(host, &["token", command, &serial(0), &wrong[0], &wrong[1]], 7, &["is revoked"]);
         }
         assert_fails(host, &["token", "verify", &serial(0), &wrong[0]], 7, &["is revoked"]);
+    });
+}
+
+/// The words of all commands that a text tells somebody to run, as a shell reads them.
+fn pasted(host: &Host, text: &str) -> Vec<Vec<String>> {
+    let commands = text.split('"').filter(|part| part.starts_with("twofactor "));
+    let words = |command: &str| {
+        let script = format!("twofactor() {{ printf '%s\\0' \"$@\"; }}; {command}");
+        let said = host.succeed("sh", ["-c", script.as_str()]);
+        said.split_terminator('\0').map(str::to_owned).collect()
+    };
+    commands.map(words).collect()
+}
+
+#[test]
+fn a_command_that_is_pasted_from_a_hint_names_the_token_or_user_whatever_they_are_called() {
+    private_host(|host| {
+        let users = ["o'neill", "anna lee", "$(id)"];
+        let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
+        for (number, user) in (5001..).zip(users) {
+            passwd.push_str(&format!("{user}:x:{number}:{number}::/tmp:/bin/sh\n"));
+        }
+        fs::write("/etc/passwd", passwd).unwrap();
+        for user in users {
+            for arguments in [&["verify", user, "123456"][..], &["recovery", user], &["reset", user, "--yes"]] {
+                let hint = stderr(&host.run_twofactor(arguments));
+                assert_eq!(pasted(host, &hint), [["enroll", user]], "{hint}");
+            }
+        }
+        let serials = ["it's;1", "-'2", "$(id)"];
+        let lines: Vec<String> =
+            (0..).zip(serials).map(|(number, serial)| format!("{serial},{}\n", secret(number))).collect();
+        let path = file(host, "odd.csv", lines.concat());
+        host.succeed("twofactor", ["token", "import", path.as_str()]);
+        for (number, serial) in (0..).zip(serials) {
+            let hint = |arguments: &[&str], status: i32| {
+                let output = host.run_twofactor(&[&["token"], arguments].concat());
+                assert_ends(&output, status, &[]);
+                pasted(host, &stderr(&output)).into_iter().map(|words| words.join("\t")).collect::<Vec<_>>()
+            };
+            // Behind "--" a serial is no option.
+            let named = |verb: &str| {
+                let dash = if serial.starts_with('-') { "--\t" } else { "" };
+                [format!("token\t{verb}\t{dash}{serial}")]
+            };
+            assert_eq!(hint(&["verify", "--", serial, &fob(number).wrong_codes().next().unwrap()], 5), named("resync"));
+            host.succeed("twofactor", ["token", "disable", "--", serial]);
+            assert_eq!(hint(&["assign", "--", serial, "o'neill"], 7), named("enable"));
+            host.succeed("twofactor", ["token", "enable", "--", serial]);
+            host.succeed("twofactor", ["token", "assign", "--", serial, "o'neill"]);
+            assert_eq!(hint(&["assign", "--", serial, "anna lee"], 7), named("unassign"));
+        }
+        let hint = stderr(&host.run_twofactor(&["reset", "o'neill", "--yes"]));
+        assert!(
+            pasted(host, &hint).contains(&["token", "list", "--user", "o'neill"].map(str::to_owned).to_vec()),
+            "{hint}"
+        );
     });
 }

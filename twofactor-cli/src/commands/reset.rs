@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use twofactor_core::audit::Event;
+use twofactor_core::shell::quoted;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{Reset, TokenFilter};
 use twofactor_core::user::UserName;
@@ -44,7 +45,8 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
             Reset::Confirmations => {
                 format!(
                     "{user}'s app opens no login until a code confirms it: at a login that lets {user} enroll,\n\
-                     or with \"twofactor enroll {user}\".\n"
+                     or with \"twofactor enroll {}\".\n",
+                    quoted(user.as_str())
                 )
             }
         },

@@ -88,7 +88,9 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
         TokenError::Shared(..) => "give the user another token; --force assigns this one all the same".to_owned(),
         TokenError::WrongCodes(_) => TWO_CODES.to_owned(),
         TokenError::Unreadable(_) => "the series holds tokens of another kind; import them apart".to_owned(),
-        TokenError::Twins(_, twin) => format!("delete one of them first; see \"twofactor token show {twin}\""),
+        TokenError::Twins(_, twin) => {
+            format!("delete one of them first; see \"twofactor token show {}\"", quoted(twin.as_str()))
+        }
         TokenError::Store(error) => error.hint(),
     };
     Some(hint)

@@ -194,7 +194,7 @@ impl Login<'_> {
         {
             let day = until.to_string();
             let day = day.split('T').next().unwrap_or(&day);
-            let how = format!("ask your administrator to run: twofactor enroll {user}");
+            let how = format!("ask your administrator to run: twofactor enroll {}", shell::quoted(user.as_str()));
             let text = format!("A second factor is required from {day}. Before that day, {how}");
             self.conversation.tell(&text);
         }

@@ -133,7 +133,7 @@ impl Login<'_> {
         }
         match obstacle {
             Obstacle::NoAccountLine(problem) => {
-                let hint = format!("twofactor service enable {}", self.request.service);
+                let hint = format!("twofactor service enable {}", shell::quoted(&self.request.service));
                 Denial::explained(Reason::NoAccountLine, problem, hint)
             }
             Obstacle::RegistersNoTokens => match &self.user {
@@ -294,7 +294,7 @@ impl From<NotRegistered> for Denial {
             NotRegistered::Throttled => return Self::of(Reason::Throttled),
             NotRegistered::NoSuchToken => "see: twofactor token list".to_owned(),
             NotRegistered::NotFree(serial) | NotRegistered::WrongCodes(serial) => {
-                format!("see: twofactor token show {serial}")
+                format!("see: twofactor token show {}", shell::quoted(serial.as_str()))
             }
         };
         Self::explained(Reason::WrongCode, &why, hint)

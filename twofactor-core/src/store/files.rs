@@ -42,6 +42,7 @@ use crate::otp::Digits;
 use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::rule::Factors;
+use crate::shell;
 use crate::store::files::slots::Slots;
 use crate::store::registry;
 use crate::store::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, StoreError, Stripping};
@@ -337,18 +338,21 @@ impl Locked {
                 file.settle(charge, Some(&before))?;
                 let hint = burned_until.map(|until| {
                     format!(
-                        "codes are burned until {until}: was the clock ahead? wait, or enroll {user} with --replace"
+                        "codes are burned until {until}: was the clock ahead? wait, or: twofactor enroll --replace {}",
+                        shell::quoted(user.as_str())
                     )
                 });
                 Ok(Redemption::Refused { reason: Reason::Replayed, hint })
             }
             Judgement::NotConfirmed => {
                 file.settle(charge, Some(&before))?;
-                refused(Reason::NotConfirmed, format!("the secret waits for its confirmation: enroll {user} again"))
+                let again = format!("twofactor enroll {}", shell::quoted(user.as_str()));
+                refused(Reason::NotConfirmed, format!("the secret waits for its confirmation: {again}"))
             }
             Judgement::Disabled { serial, stage } => {
                 file.settle(charge, Some(&before))?;
-                refused(Reason::TokenDisabled, format!("token {serial} is {stage}: twofactor token enable {serial}"))
+                let enable = format!("twofactor token enable {}", shell::quoted(serial.as_str()));
+                refused(Reason::TokenDisabled, format!("token {serial} is {stage}: {enable}"))
             }
             Judgement::NotAllowed => {
                 file.settle(charge, Some(&before))?;
@@ -424,7 +428,7 @@ fn factor_of(proof: Proof, wallet: &Wallet<'_>, state: &State) -> Factor {
 fn near_miss_in_words(near_miss: &NearMiss, wallet: &Wallet<'_>) -> String {
     let NearMiss { serial, label, .. } = near_miss;
     if wallet.held.iter().any(|held| held.token.serial == *serial) {
-        format!("is the clock of token {serial} off? twofactor token resync {serial}")
+        format!("is the clock of token {serial} off? twofactor token resync {}", shell::quoted(serial.as_str()))
     } else {
         format!("is the clock of the phone with the app \"{label}\" right?")
     }

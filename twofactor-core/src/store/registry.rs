@@ -41,6 +41,7 @@ use beside::Log;
 use crate::account::Held;
 use crate::clock::UnixTime;
 use crate::reason::Reason;
+use crate::shell;
 use crate::token::Serial;
 use crate::trusted::{FileError, Folder, Locked};
 use crate::user::UserName;
@@ -163,7 +164,7 @@ impl RegistryError {
             Self::Newer { .. } => "install the newer version of twofactor, or restore an older registry".to_owned(),
             Self::Full(_) => "the disk is full; free some space".to_owned(),
             Self::ReadOnly(_) => "mount the file system for writing".to_owned(),
-            Self::Unavailable { path, .. } => format!("look at it: ls -l {}*", path.display()),
+            Self::Unavailable { path, .. } => format!("look at it: ls -l {}*", shell::path(path)),
         }
     }
 }

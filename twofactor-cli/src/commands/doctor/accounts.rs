@@ -9,6 +9,7 @@ use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::Config;
 use twofactor_core::login::FEW_RECOVERY_CODES;
 use twofactor_core::pam_service::Service;
+use twofactor_core::shell;
 use twofactor_core::store::Store as _;
 use twofactor_core::store::files::{Files, PATIENCE, Status};
 use twofactor_core::trusted::Owner;
@@ -73,16 +74,16 @@ fn of_account(user: &UserName, status: &Status) -> Vec<Finding> {
     let name = quoted(user.as_str());
     let mut findings = Vec::new();
     for app in &status.apps {
-        let label = quoted(app.label.as_str());
+        let label = shell::value(app.label.as_str());
         if app.confirmation == Confirmation::Pending {
             let what = format!("{user}'s app \"{}\" waits for a code", app.label);
             let advice = "it is shown again at the next login, where the policy says so, or by";
-            let command = format!("twofactor enroll {name} --label {label}");
+            let command = format!("twofactor enroll --label={label} {name}");
             findings.push(Finding::consider(Id::NotConfirmed, what, advice, command));
         }
         if let Some(until) = app.burned_until {
             let what = format!("no code of {user}'s app \"{}\" is good until {until}", app.label);
-            let command = format!("twofactor enroll {name} --label {label} --replace");
+            let command = format!("twofactor enroll --label={label} --replace {name}");
             findings.push(Finding::run(Id::CodesBurned, what, command));
         }
     }
@@ -118,7 +119,7 @@ fn of_orphan(user: &UserName, status: &Status) -> Vec<Finding> {
     for token in &status.tokens {
         let serial = &token.listed.serial;
         let what = format!("token {serial} is assigned to {user}, but there is no such user");
-        let command = format!("twofactor token unassign {} --force", quoted(serial.as_str()));
+        let command = format!("twofactor token unassign --force {}", quoted(serial.as_str()));
         findings.push(Finding::run(Id::OrphanedToken, what, command));
     }
     findings

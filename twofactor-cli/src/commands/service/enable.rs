@@ -15,6 +15,7 @@ use twofactor_core::pam_service::findings::{Finding, Place};
 use twofactor_core::pam_service::placing::Answers;
 use twofactor_core::pam_service::{Absence, Kind, Line, Phase, Service};
 use twofactor_core::pam_service::{modules, placing};
+use twofactor_core::shell::quoted;
 use twofactor_core::throttle::Limits;
 use twofactor_core::trusted::{self, Owner};
 
@@ -448,7 +449,8 @@ fn in_words(plans: &[Plan], first_factor: Option<&Change>, to_reload: Option<&st
     let changed: Vec<&str> =
         plans.iter().filter(|plan| plan.step.is_some()).map(|plan| plan.named.name.as_str()).collect();
     if !changed.is_empty() {
-        let _ = writeln!(text, "As it was before: twofactor service disable {}", changed.join(" "));
+        let names: Vec<String> = changed.iter().map(|name| quoted(name)).collect();
+        let _ = writeln!(text, "As it was before: twofactor service disable {}", names.join(" "));
     }
     for name in changed {
         let _ = writeln!(text, "Copy: {}", records::copy(state, name).display());
