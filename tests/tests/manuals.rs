@@ -132,6 +132,52 @@ fn tags(source: &str) -> impl Iterator<Item = String> {
     lines.into_iter().zip(after.into_iter().skip(1)).filter(|(line, _)| line == ".TP").map(|(_, tag)| tag)
 }
 
+#[test]
+fn no_paragraph_begins_with_a_word_in_bold_that_has_no_tag_of_its_own() {
+    for name in pages() {
+        let text = source(&name);
+        let untagged = untagged_paragraphs(&text);
+        assert!(untagged.is_empty(), "{name}: is .TP missing? {untagged:?}");
+    }
+    let text = ".SH OPTIONS\n.TP\n.B \\-\\-one\nOne.\n.B \\-\\-two\nTwo. With\n.B \\-\\-one\nalso.\n";
+    assert_eq!(untagged_paragraphs(text), [".B \\-\\-two"], "a missing one is found");
+    let text = ".SH KEYS\n.TP\n.BR key \" (text)\"\nA key,\n.BR \\-\\-one .\n.BR other \" (text)\"\nAnother.\n";
+    assert_eq!(untagged_paragraphs(text), [".BR other \" (text)\""], "of any kind");
+}
+
+/// Lines that look like the term of a paragraph: behind the end of a sentence, before the beginning of one, and neither a
+/// sentence nor tagged.
+fn untagged_paragraphs(source: &str) -> Vec<&str> {
+    let lines: Vec<&str> = source.lines().collect();
+    let (mut found, mut is_explained, mut is_example) = (Vec::new(), false, false);
+    for (position, line) in lines.iter().enumerate() {
+        match *line {
+            ".nf" | ".EX" => is_example = true,
+            ".fi" | ".EE" => is_example = false,
+            heading if heading.starts_with(".SH") => is_explained = heading != ".SH SYNOPSIS",
+            _ => {}
+        }
+        let (Some(before), Some(after)) =
+            (position.checked_sub(1).map(|before| lines[before]), lines.get(position + 1))
+        else {
+            continue;
+        };
+        let is_in_bold = [".B ", ".BR ", ".BI ", ".I ", ".IR "].iter().any(|start| line.starts_with(start));
+        let is_new = if before.starts_with('.') {
+            [".PP", ".SS", ".SH", ".RS", ".RE", ".EE", ".fi"].iter().any(|request| before.starts_with(request))
+                || (before.ends_with(" .") && !before.starts_with(".TP"))
+        } else {
+            before.trim_end_matches(')').ends_with(['.', ':', '!', '?'])
+        };
+        let begins_a_sentence = after.starts_with(|letter: char| letter.is_ascii_uppercase());
+        let is_a_sentence = line.trim_end_matches('"').ends_with('.');
+        if is_explained && !is_example && is_in_bold && is_new && begins_a_sentence && !is_a_sentence {
+            found.push(*line);
+        }
+    }
+    found
+}
+
 fn long_options(text: &str) -> Vec<String> {
     let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
     let options = words.filter(|word| word.starts_with("--") && word.len() > 3 && !word.starts_with("---"));

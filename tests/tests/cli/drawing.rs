@@ -134,3 +134,29 @@ fn png_and_svg_files_scan_and_are_for_root_alone() {
         }
     });
 }
+
+#[test]
+fn a_qr_file_in_a_folder_that_is_not_there_enrolls_nobody_and_the_folder_is_named() {
+    private_host(|host| {
+        host.add_user("alice");
+        let folder = host.place("no such folder");
+        let path = folder.join("alice.png");
+        let arguments = ["enroll", "alice", "--no-confirm", "--qr-file", path.to_str().unwrap()];
+        for json in [false, true] {
+            let arguments = [if json { &["--json"][..] } else { &[] }, &arguments].concat();
+            let output = host.run_twofactor(&arguments);
+            let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+            assert!(complaint.contains("cannot write") && complaint.contains(path.to_str().unwrap()), "{complaint}");
+            assert!(complaint.contains(&format!("there is no folder {}", folder.display())), "{complaint}");
+            assert!(complaint.contains(&format!("mkdir -p '{}'", folder.display())), "{complaint}");
+            assert!(!complaint.contains("exist"), "nothing is there already: {complaint}");
+            assert!(!stdout(&output).contains("otpauth://"), "no secret is shown: {}", said(&output));
+            assert_eq!(host.run_twofactor(&["status", "alice"]).status.code(), Some(3), "nobody is enrolled");
+            assert!(!folder.exists());
+        }
+        host.succeed("mkdir", ["-p", folder.to_str().unwrap()]);
+        assert!(host.run_twofactor(&arguments).status.success());
+        assert!(path.exists());
+    });
+}

@@ -129,7 +129,15 @@ fn nine_is_an_invalid_configuration_and_every_problem_is_named() {
         for arguments in [&["config", "check"][..], &["config", "show"], &["status"], &["enroll", "alice"]] {
             assert_fails(host, arguments, 9, &words);
         }
-        assert_fails(host, &["--config", "/nowhere.toml", "status"], 9, &["/nowhere.toml does not exist"]);
+        for path in ["/nowhere.toml", "/no/such/folder/twofactor.toml"] {
+            for command in [&["status"][..], &["config", "check"], &["enroll", "alice", "--no-confirm"]] {
+                let output = host.run_twofactor(&[&["--config", path], command].concat());
+                let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert_eq!(output.status.code(), Some(9), "{complaint}");
+                assert!(complaint.contains(&format!("{path} does not exist")), "{complaint}");
+                assert!(!complaint.contains("regular file"), "{complaint}");
+            }
+        }
         fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
         assert!(host.run_twofactor(&["config", "check"]).status.success());
     });
