@@ -1,7 +1,7 @@
 //! Which accounts are closed: the shadow entry, and pam_unix's helper where this process may not read it.
 //!
 //! The helper is run as pam_unix runs it, with its arguments and with the real user id 0, and without the application's
-//! environment and standard streams. It only ever runs in the account phase, when a second factor is about to be stored, and no
+//! environment, standard streams and open files. It only ever runs in the account phase, when a second factor is about to be stored, and no
 //! lock is held meanwhile. An application that ignores SIGCHLD learns of no child's end: nothing is stored then.
 
 use std::os::unix::process::CommandExt as _;
@@ -12,6 +12,8 @@ use twofactor_core::clock::UnixTime;
 use twofactor_core::login::Accounts;
 use twofactor_core::user::expiry::{self, Expired, File, Known, Said, Shadow};
 use twofactor_core::user::{LookupError, UserName};
+
+use crate::child;
 
 /// The paths at which distributions install the helper.
 const HELPERS: [&str; 4] =
@@ -57,7 +59,11 @@ fn run(user: &UserName) -> Result<Said, LookupError> {
     let mut command = Command::new(helper);
     command.args([user.as_str(), "chkexpiry"]).env_clear().uid(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let status = command.status().map_err(|error| LookupError(format!("{helper}: {error}")))?;
+    child::gets_no_files(&mut command);
+    let status = command.status().map_err(|error| match error.raw_os_error() {
+        Some(libc::ECHILD) => LookupError(format!("{helper}: {}", expiry::END_UNKNOWN)),
+        _ => LookupError(format!("{helper}: {error}")),
+    })?;
     let said = status.code().and_then(expiry::said_by_helper);
     said.ok_or_else(|| LookupError(format!("{helper}: {status}")))
 }

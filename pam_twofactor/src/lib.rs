@@ -9,6 +9,7 @@
 
 mod accounts;
 mod arguments;
+mod child;
 mod conversation;
 mod libpam;
 mod log;

@@ -446,3 +446,32 @@ fn config_check_finds_what_doctor_finds_about_rules_for_any_user() {
         assert_eq!(host.json(&["config", "check"])["findings"], json!([]));
     });
 }
+
+#[test]
+fn an_account_that_has_expired_and_a_password_that_is_asked_for_all_the_same_are_explained() {
+    private_host(|host| {
+        plain_service(host, "test");
+        for user in ["alice", "bob"] {
+            host.add_user(user);
+        }
+        host.succeed("chage", ["-E", "1", "alice"]);
+        host.configure("[default]\nsecond_factor = \"off\"\n[prompt]\ncombined = [\"test\"]\n");
+        for (user, is_closed) in [("alice", true), ("bob", false)] {
+            let said = explained(host, user, "test", None);
+            let expected = if is_closed { json!("the account has expired") } else { Value::Null };
+            assert_eq!(said["expired"], expected, "{said}");
+            let page = host.succeed("twofactor", ["explain", user, "--service", "test"]);
+            assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+            assert_eq!(page.contains("the account has expired: the login is refused"), is_closed, "{page}");
+            let prompt = said["prompts"][0].as_str().unwrap().trim_end();
+            let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains(&format!("but for the password: {prompt} A right code")), "{page}");
+        }
+        // As the module does it.
+        let outcome = host.login("bob").typing("a password");
+        assert_eq!(
+            outcome.messages[0].text.trim_end(),
+            explained(host, "bob", "test", None)["prompts"][0].as_str().unwrap().trim_end()
+        );
+    });
+}

@@ -176,8 +176,36 @@ fn a_program_that_may_not_read_shadow_has_the_helper_of_pam_unix_look() {
         assert_eq!(enrolls_by("bobby", "", "alice"), ReturnCode::ACCT_EXPIRED);
         // Of a program that ignores its children's ends nobody learns what the helper said.
         assert_eq!(enrolls_by("bobby", "env --ignore-signal=CHLD", "root"), ReturnCode::AUTHINFO_UNAVAIL);
-        host.assert_logged(&["error user=bobby", "reason=store-unavailable", "unix_chkpwd"]);
+        host.assert_logged(&["error user=bobby", "reason=store-unavailable", "unix_chkpwd", "must not ignore SIGCHLD"]);
         assert!(!host.run_twofactor(&["status", "bobby"]).status.success());
+    });
+}
+
+/// Files that the application has not marked for closing: a network connection, a file with secrets.
+#[test]
+fn the_helper_of_pam_unix_gets_no_file_of_the_application() {
+    private_host(|host| {
+        configure(host, ENROLL);
+        module_alone(host, "alone", "");
+        host.add_user("alice");
+        host.succeed("chown", ["nobody:shadow", "/etc/shadow"]);
+        host.succeed("chmod", ["640", "/etc/shadow"]);
+        // In the helper's place: says what it was given, and then what the helper says.
+        let helper = ["/usr/sbin/unix_chkpwd", "/sbin/unix_chkpwd"].into_iter().find(|path| Path::new(path).exists());
+        let helper = Path::new(helper.expect("Debian has it")).canonicalize().unwrap();
+        let real = host.place("unix_chkpwd");
+        host.succeed("cp", ["--archive", helper.to_str().unwrap(), real.to_str().unwrap()]);
+        let given = host.place("given");
+        let text = format!("#!/bin/sh\nls -l /proc/$$/fd >{}\nexec {} \"$@\"\n", given.display(), real.display());
+        let script = host.script("helper", &text);
+        host.succeed("mount", ["--bind", script.to_str().unwrap(), helper.to_str().unwrap()]);
+        let before = "exec 7</etc/passwd 9</etc/hostname; \
+                      exec setpriv --bounding-set=-dac_override,-dac_read_search,-fowner \"$@\"";
+        let login = host.login("alice").service("alone").calls("authenticate,account").after(before);
+        assert_eq!(confirming(login).code_of("account"), ReturnCode::SUCCESS);
+        let given = std::fs::read_to_string(&given).unwrap();
+        assert!(given.contains(" 0 -> /dev/null"), "the helper was run: {given}");
+        assert!(!given.contains("/etc/passwd") && !given.contains("/etc/hostname"), "{given}");
     });
 }
 

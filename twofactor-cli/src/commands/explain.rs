@@ -24,6 +24,7 @@ use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
 use twofactor_core::store::files::Status;
 use twofactor_core::store::{Presence, Store as _, StoreError};
 use twofactor_core::throttle::Source;
+use twofactor_core::user::expiry::{Expired, Known as Aging, Shadow};
 use twofactor_core::user::{Person, SystemUsers};
 
 use crate::args;
@@ -91,6 +92,8 @@ impl Stack {
 
 /// Everything there is to say about a login.
 struct Explanation {
+    /// Why the account is closed, where /etc/shadow says so.
+    expired: Option<Expired>,
     typed: String,
     service: String,
     rhost: Option<String>,
@@ -214,7 +217,14 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         // A right code behind the password is taken off all the same, so the password is asked for here.
         prompts = Course::Combined.prompts(config);
     }
+    let aging = identified.as_ref().ok().map(|person| Shadow::of_host().known(&person.name, now));
+    let expired = match aging {
+        Some(Ok(Aging::All(expired))) => expired,
+        // The module asks the helper of pam_unix; who is said to be closed here is closed for certain.
+        Some(Ok(Aging::AskHelper(_)) | Err(_)) | None => None,
+    };
     Ok(Explanation {
+        expired,
         typed: arguments.user.clone(),
         service: arguments.service.clone(),
         rhost: arguments.rhost.clone(),

@@ -20,7 +20,7 @@ use crate::reason::Reason;
 use crate::recovery::RecoveryCode;
 use crate::shell;
 use crate::store::{Pending, Presence, Superseded, What};
-use crate::user::expiry::Expired;
+use crate::user::expiry::{END_UNKNOWN, Expired};
 use crate::user::{LookupError, Person, UserName};
 
 use super::first_time::NOT_SET_UP;
@@ -112,7 +112,12 @@ impl Login<'_> {
             }
             Err(error) => {
                 self.tell_unless_silent(NOT_SET_UP);
-                let hint = "without it nobody can tell whether the account is closed; try: chage -l USER";
+                let user = shell::quoted(user.as_str());
+                let hint = if error.0.contains(END_UNKNOWN) {
+                    format!("the application must not ignore SIGCHLD; enroll elsewhere, or: twofactor enroll {user}")
+                } else {
+                    format!("without it nobody can tell whether the account is closed; try: chage -l {user}")
+                };
                 Err(Denial::explained(Reason::StoreUnavailable, &error, hint))
             }
         }

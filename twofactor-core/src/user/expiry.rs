@@ -21,6 +21,9 @@ use super::absence::{self, Doubt, NameService};
 use super::sources::Database;
 use super::{LookupError, UserName};
 
+/// Why the helper's answer is not known: the kernel tells nobody how the children of such a process end.
+pub const END_UNKNOWN: &str = "how it ended is not known, because the application ignores SIGCHLD";
+
 /// Why an account is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {

@@ -45,6 +45,11 @@ pub(super) fn as_text(explained: &Explanation) -> String {
     } else if explained.identified.is_ok() && explained.credentials.is_empty() {
         page.row("Has", "no second factor");
     }
+    if let Some(expired) = explained.expired {
+        let enrolls = matches!(explained.course(), Some(Course::Enroll(..)));
+        let then = if enrolls { "and no second factor is set up" } else { "where pam_unix is in the account phase" };
+        page.row("Account", &format!("{expired}: the login is refused, {then}"));
+    }
     if let Some(until) = explained.delayed_until {
         page.row("Delayed", &format!("until {until}, after too many wrong codes from here"));
     }
@@ -143,7 +148,14 @@ fn asked(explained: &Explanation, page: &mut Page) {
         }
         _ if !explained.arguments.problems.is_empty() => page.row("Asked", "nothing: the PAM line is wrong"),
         Err(error) => page.row("Asked", &format!("nothing: {error}")),
-        Ok(Course::Waived(waived)) => page.row("Asked", &format!("nothing ({})", waived.why())),
+        Ok(Course::Waived(waived)) => {
+            page.row("Asked", &format!("nothing ({})", waived.why()));
+            // A program that asks for both in one answer goes on doing so.
+            for prompt in &explained.prompts {
+                let prompt = printable(prompt.trim_end(), LONGEST);
+                page.row("Asked", &format!("but for the password: {prompt} A right code behind it is taken off."));
+            }
+        }
         Ok(course) => {
             if let Course::Enroll(_, prospect, offering) = course {
                 page.row("Asked", picture(prospect.as_ref(), *offering));
@@ -269,6 +281,7 @@ pub(super) fn as_json(explained: &Explanation) -> Value {
         "until": demand.until.map(|until| until.to_string()),
         "factors": demand.factors.names(),
         "remember": humantime::format_duration(demand.remember).to_string(),
+        "expired": explained.expired.map(|expired| expired.to_string()),
         "waived": waived,
         "enrolls": matches!(explained.course(), Some(Course::Enroll(..))),
         "prompts": explained.prompts,
