@@ -50,7 +50,7 @@ struct Trial {
     weight: u32,
 }
 
-const TRIALS: [Trial; 10] = [
+const TRIALS: [Trial; 11] = [
     Trial { name: "logins", about: "a system call of a login fails", run: logins::run, quick: 150, weight: 4 },
     Trial { name: "commands", about: "a system call of a command fails", run: commands::run, quick: 70, weight: 4 },
     Trial { name: "enroll", about: "an enrollment at login is disturbed", run: enrollments::run, quick: 40, weight: 3 },
