@@ -269,7 +269,6 @@ impl Failure {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
                 format!("there is no folder {0}; make it: mkdir -p {1}", folder.display(), shell::path(folder))
             }
-            Self::OutputFile { .. } => return None,
             Self::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
             Self::CodeRefused { user, refusal } => refusal.hint(user),
             Self::TokenCodeRefused { serial, refusal } => refusal.hint(serial),
@@ -302,6 +301,7 @@ impl Failure {
             | Self::Unwell
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
+            | Self::OutputFile { .. }
             | Self::InputFile { .. }
             | Self::NotText(_)
             | Self::EmptyList(_)

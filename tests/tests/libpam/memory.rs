@@ -228,7 +228,7 @@ fn after_a_registration_or_a_combined_login_the_memory_holds_neither_secret_nor_
 }
 
 /// What somebody does at a question of an enrollment, as far as its end.
-fn broken_off<'h>(login: Login<'h>, mut answer: impl FnMut(&str, &str) -> Answer) -> (Outcome, String) {
+fn broken_off(login: Login<'_>, mut answer: impl FnMut(&str, &str) -> Answer) -> (Outcome, String) {
     let mut running = login.start();
     while let Event::Prompt(prompt) = running.advance() {
         let shown = everything(running.so_far());

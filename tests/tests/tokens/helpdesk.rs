@@ -171,7 +171,8 @@ fn a_command_that_is_pasted_from_a_hint_names_the_token_or_user_whatever_they_ar
         let users = ["o'neill", "anna lee", "$(id)"];
         let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
         for (number, user) in (5001..).zip(users) {
-            passwd.push_str(&format!("{user}:x:{number}:{number}::/tmp:/bin/sh\n"));
+            let line = format!("{user}:x:{number}:{number}::/tmp:/bin/sh\n");
+            passwd.push_str(&line);
         }
         fs::write("/etc/passwd", passwd).unwrap();
         for user in users {
