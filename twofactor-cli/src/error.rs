@@ -351,6 +351,7 @@ fn of_store(error: &StoreError) -> Status {
         StoreError::UidChanged { .. } => Status::Refused,
         StoreError::NoFolder(_)
         | StoreError::ForeignState { .. }
+        | StoreError::ForeignUsers { .. }
         | StoreError::BadIdentity(_)
         | StoreError::Entropy(_)
         | StoreError::LostState(_)

@@ -366,6 +366,21 @@ pub enum StoreError {
         /// Whether what is there has an identity of its own.
         has_identity: bool,
     },
+    /// The folder of all users is not the one of the state: it is not mounted, or belongs to another state.
+    #[error(
+        "{} names the accounts of this host, and {} {}",
+        copy.display(),
+        users.display(),
+        if *has_identity { "holds others" } else { "is empty: is it not mounted?" }
+    )]
+    ForeignUsers {
+        /// Where the accounts should be.
+        users: PathBuf,
+        /// What names them.
+        copy: PathBuf,
+        /// Whether what is there has an identity of its own.
+        has_identity: bool,
+    },
     /// A file that says which state belongs to this host says something else.
     #[error("{} holds no identity of a state", .0.display())]
     BadIdentity(PathBuf),
@@ -426,6 +441,7 @@ impl StoreError {
             Self::File(FileError::Io { .. })
             | Self::NoFolder(_)
             | Self::ForeignState { .. }
+            | Self::ForeignUsers { .. }
             | Self::BadIdentity(_)
             | Self::Entropy(_)
             | Self::Clock(_) => Reason::StoreUnavailable,
@@ -467,12 +483,20 @@ impl StoreError {
                 "mount it (see: findmnt -T {}); if this state belongs to this host now: twofactor state adopt",
                 shell::path(state)
             ),
+            Self::ForeignUsers { users, .. } => format!(
+                "mount it (see: findmnt -T {}) or restore it; if it belongs to this host as it is: twofactor state adopt",
+                shell::path(users)
+            ),
             Self::UidChanged { user, .. } => {
                 let user = shell::quoted(user.as_str());
                 format!("the same person: twofactor state adopt-uids {user}; another person: twofactor reset {user}")
             }
             Self::BadIdentity(_) => "restore it, or run: twofactor state adopt".to_owned(),
             Self::Entropy(_) => "is /dev/urandom there?".to_owned(),
+            Self::NoFolder(path) if path.ends_with("users") => {
+                "mount it or restore it from a backup; if no account was ever kept there: twofactor state adopt"
+                    .to_owned()
+            }
             Self::NoFolder(path) => format!("make it: install -d -m 0700 -o root -g root {}", shell::path(path)),
         }
     }

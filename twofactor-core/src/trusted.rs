@@ -8,6 +8,7 @@
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -353,21 +354,31 @@ impl Folder {
 
     /// The names in this folder that are UTF-8, sorted.
     pub fn names(&self) -> Result<Vec<String>, FileError> {
+        let mut names = Vec::new();
+        let _ = self.each_name(|name| -> ControlFlow<()> {
+            names.push(name.to_owned());
+            ControlFlow::Continue(())
+        })?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Hands over the names in this folder that are UTF-8, in no order, until one is enough.
+    pub fn each_name<B>(&self, mut visit: impl FnMut(&str) -> ControlFlow<B>) -> Result<ControlFlow<B>, FileError> {
         let failed = |errno: Errno| io_error(&self.path, "list", errno.into());
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut folder = Dir::openat(&self.handle, ".", flags, Mode::empty()).map_err(failed)?;
-        let mut names = Vec::new();
         for entry in folder.iter() {
             let entry = entry.map_err(failed)?;
             if let Ok(name) = entry.file_name().to_str()
                 && name != "."
                 && name != ".."
+                && let ControlFlow::Break(found) = visit(name)
             {
-                names.push(name.to_owned());
+                return Ok(ControlFlow::Break(found));
             }
         }
-        names.sort();
-        Ok(names)
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Where this folder is.

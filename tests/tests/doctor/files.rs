@@ -124,6 +124,35 @@ fn the_folder_of_users_is_missing() {
 }
 
 #[test]
+fn the_accounts_are_not_mounted() {
+    let users = format!("{STATE}/users");
+    let make =
+        |_: &Host| mount(Some("tmpfs"), users.as_str(), Some("tmpfs"), MsFlags::empty(), Some("mode=0700")).unwrap();
+    let mend = |host: &Host| drop(host.succeed("umount", [&users]));
+    finds(&["foreign-state"], make, ByHand(&mend));
+}
+
+#[test]
+fn the_folder_of_users_was_emptied() {
+    let make = |_: &Host| {
+        for name in ["alice", ".id"] {
+            fs::rename(format!("{STATE}/users/{name}"), format!("/var/{name}")).unwrap();
+        }
+    };
+    let mend = |host: &Host| {
+        let (report, _) = doctor(host);
+        crate::run_commands(host, &report);
+        host.enroll("alice", &[]);
+    };
+    finds(&["foreign-state"], make, ByHand(&mend));
+}
+
+#[test]
+fn accounts_without_an_identity_beside_them_are_named() {
+    finds(&["unmarked-state"], |_| fs::remove_file(format!("{STATE}/users/.id")).unwrap(), ByItsCommands);
+}
+
+#[test]
 fn a_command_was_interrupted() {
     finds(&["left-over"], |_| fs::write(of_alice("secret.toml.new"), "torn").unwrap(), ByItsCommands);
 }

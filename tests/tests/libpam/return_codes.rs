@@ -218,6 +218,28 @@ fn a_store_that_is_not_there_is_authinfo_unavail() {
 }
 
 #[test]
+fn accounts_that_are_not_mounted_are_no_empty_folder_of_users() {
+    private_host(|host| {
+        host.add_user("alice");
+        host.user_with_app("bob");
+        host.service("nullok", "auth required pam_twofactor.so nullok\n");
+        host.succeed("mount", ["-t", "tmpfs", "-o", "mode=700", "tmpfs", "/var/lib/twofactor/users"]);
+        for (user, service) in [("alice", "nullok"), ("bob", "nullok")] {
+            let outcome = host.login(user).service(service).answering(&[]);
+            assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL, "{user}");
+        }
+        host.assert_logged(&["error user=bob", "reason=store-unavailable", "users is empty", "twofactor state adopt"]);
+        std::fs::write("/etc/twofactor/twofactor.toml", "[default]\nsecond_factor = \"enroll\"\n").unwrap();
+        assert_eq!(host.login("bob").typing(ANY_CODE).code(), ReturnCode::AUTHINFO_UNAVAIL, "nor is a new app set up");
+        let anew = host.command("twofactor").args(["enroll", "bob", "--no-confirm"]).output().unwrap();
+        assert!(!anew.status.success(), "{}", String::from_utf8_lossy(&anew.stdout));
+        host.succeed("umount", ["/var/lib/twofactor/users"]);
+        std::fs::write("/etc/twofactor/twofactor.toml", "").unwrap();
+        assert_eq!(host.login("alice").service("nullok").answering(&[]).code(), ReturnCode::IGNORE);
+    });
+}
+
+#[test]
 fn a_right_code_that_cannot_be_recorded_is_authinfo_unavail_and_stays_good() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");

@@ -120,6 +120,7 @@ fn erased_after_use_it_leaves_the_changed_configuration_and_the_secrets() {
                 "/var/lib/twofactor",
                 "/var/lib/twofactor/state.id",
                 "/var/lib/twofactor/users",
+                "/var/lib/twofactor/users/.id",
                 "/var/lib/twofactor/users/alice",
                 "/var/lib/twofactor/users/alice/secret.toml",
                 "/var/lib/twofactor/users/alice/state",

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use twofactor_core::audit::{Event, Record};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{Identity, Marking, Sighting};
+use twofactor_core::store::files::{Identity, Marking, Naming, Sighting};
 use twofactor_core::trusted::FileError;
 
 use crate::args::state::{Adopt, State};
@@ -62,10 +62,16 @@ fn ask(seen: &Sighting, host: &Host) -> Result<(), Failure> {
     let _ = writeln!(text, "{}: {}", host.config.marker.display(), in_words(&seen.marker));
     let state = host.config.state.display();
     let _ = writeln!(text, "{state}: {}", in_words(&seen.copy));
+    match &seen.users {
+        Ok(Some(Naming::Named)) => {}
+        Ok(Some(Naming::Unnamed)) => drop(writeln!(text, "{state}/users: no identity yet")),
+        Ok(None) => drop(writeln!(text, "{state}/users: not there")),
+        Err(error) => drop(writeln!(text, "{state}/users: {error}")),
+    }
     let _ = writeln!(
         text,
         "{}",
-        match (seen.has_folder, seen.is_used) {
+        match (seen.has_folder, seen.has_accounts) {
             (false, _) => "There is no such folder: is it not mounted? Everybody would count as not enrolled.",
             (true, false) => "It holds no account: is it not mounted? Everybody would count as not enrolled.",
             (true, true) => "It holds accounts. Their users log in with what stands there.",
@@ -91,6 +97,6 @@ fn as_json(host: &Host, identity: &Identity, seen: &Sighting) -> Value {
         "state": host.config.state,
         "marker": host.config.marker,
         "id": identity.to_string(),
-        "has_accounts": seen.is_used,
+        "has_accounts": seen.has_accounts,
     })
 }

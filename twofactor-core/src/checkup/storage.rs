@@ -6,7 +6,7 @@ use super::{Finding, Id};
 use crate::config::ConfigError;
 use crate::shell::quoted;
 use crate::store::StoreError;
-use crate::store::files::{Flaw, Sighting};
+use crate::store::files::{Flaw, Naming, Sighting};
 use crate::store::registry::RegistryError;
 use crate::trusted::FileError;
 
@@ -48,12 +48,19 @@ pub fn of_store(error: &StoreError) -> Finding {
     match error {
         StoreError::File(error) => of_file(error),
         StoreError::Registry(error) => of_registry(error),
+        StoreError::NoFolder(path) if path.ends_with("users") => {
+            let advice = "mount it or restore it from a backup, or, if no account was ever kept there, run";
+            let what = format!("{} is not there", path.display());
+            Finding::consider(Id::NoStateFolder, what, advice, "twofactor state adopt")
+        }
         StoreError::NoFolder(path) => {
-            let folders = [path.clone(), path.join("users")];
-            let missing = folders.iter().take(if path.ends_with("users") { 1 } else { 2 });
-            let missing: Vec<String> = missing.map(|folder| quoted(&folder.to_string_lossy())).collect();
-            let command = format!("install -d -m 0700 -o root -g root {}", missing.join(" "));
+            let missing = quoted(&path.to_string_lossy());
+            let command = format!("install -d -m 0700 -o root -g root {missing}");
             Finding::run(Id::NoStateFolder, format!("{} is not there", path.display()), command)
+        }
+        StoreError::ForeignUsers { .. } => {
+            let advice = "mount it or restore it from a backup, or, if it belongs to this host as it is, run";
+            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
         }
         StoreError::ForeignState { .. } | StoreError::BadIdentity(_) => {
             let advice = "mount it, or, if the state that is there belongs to this host now, run";
@@ -82,8 +89,13 @@ pub fn of_store(error: &StoreError) -> Finding {
 /// Whether accounts are kept that no marker names.
 pub fn of_sighting(marker: &Path, seen: &Sighting) -> Option<Finding> {
     let unmarked = seen.is_used && matches!(seen.marker, Ok(None));
-    unmarked.then(|| {
-        let what = format!("{} is not there, so nothing names the state of this host", marker.display());
+    let unnamed = matches!((&seen.copy, &seen.users), (Ok(Some(_)), Ok(Some(Naming::Unnamed))));
+    (unmarked || unnamed).then(|| {
+        let what = if unmarked {
+            format!("{} is not there, so nothing names the state of this host", marker.display())
+        } else {
+            "the folder of all users has no identity: once it is not mounted, it may look like an empty one".to_owned()
+        };
         let advice = "the next change writes it, if the file system is not read-only, and so does";
         Finding::consider(Id::UnmarkedState, what, advice, "twofactor state mark")
     })

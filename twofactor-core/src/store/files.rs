@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Status};
-pub use identity::{Identity, Marking, Sighting, marker_beside};
+pub use identity::{Identity, Marking, Naming, Sighting, marker_beside};
 pub use inspection::{Flaw, Inspection};
 pub use ownership::{Adoption, Belongs};
 pub use repair::{Repair, Repairs};

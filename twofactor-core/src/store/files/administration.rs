@@ -13,6 +13,7 @@ use crate::recovery::RecoveryCode;
 use crate::rule::Factors;
 use crate::secret::SecretError;
 use crate::store::StoreError;
+use crate::store::files::identity::users_in;
 use crate::store::files::sharing::Sharer;
 use crate::store::files::slots::Slots;
 use crate::store::files::tokens::TokenView;
@@ -246,9 +247,8 @@ impl Files {
     fn with_and_without_credentials(&self) -> Result<(Vec<UserName>, Vec<UserName>), StoreError> {
         let (mut with, mut without) = (Vec::new(), Vec::new());
         let Some(users) = self.users_folder()? else { return Ok((with, without)) };
-        for name in users.names()? {
-            let Ok(user) = UserName::new(&name) else { continue };
-            match users.folder(&name) {
+        for user in users_in(&users)? {
+            match users.folder(user.as_str()) {
                 Ok(Some(folder)) if folder.has(SECRET).unwrap_or(true) => with.push(user),
                 Ok(Some(_)) => without.push(user),
                 Ok(None) => {}

@@ -1,22 +1,29 @@
 //! Which state belongs to this host: a random identity, kept in the state and in a marker beside the configuration.
 //!
 //! Invariants: where the marker is, no other state is used, and a missing one is never an empty one (a file system that
-//! was not mounted, a clone's disk). Only the tool writes either file, the copy in the state first: a crash between the
-//! two leaves a state without a marker, which is used as before.
+//! was not mounted, a clone's disk). The same holds for the folder of all users, which may be a file system of its own: in
+//! a state with an identity it holds the same one. Only a folder with accounts may do without it, as those of older versions
+//! do. Only the tool writes these files: that of the users, that of the state, the marker. A crash between two of them
+//! leaves a state that is used as before, and the next change completes them.
 
 use std::fmt;
 use std::fs::DirBuilder;
+use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::secret;
 use crate::store::StoreError;
-use crate::store::files::{Files, USERS};
+use crate::store::files::{Files, SECRET, STATE, USERS};
 use crate::store::registry;
-use crate::trusted::{self, FileError, Folder, Protection};
+use crate::trusted::{self, FileError, Folder, Protection, UNFINISHED};
+use crate::user::UserName;
 
-/// What both files are called.
+/// What the files in the state and beside the configuration are called.
 pub(super) const FILE: &str = "state.id";
+
+/// What the file in the folder of all users is called.
+pub(super) const USERS_FILE: &str = ".id";
 
 /// Larger than any file of ours.
 const LARGEST: usize = 256;
@@ -71,19 +78,41 @@ pub struct Sighting {
     pub marker: Result<Option<Identity>, StoreError>,
     /// What the state says; `None` without a state folder or without an identity in it.
     pub copy: Result<Option<Identity>, StoreError>,
+    /// How the folder of all users fits the state; `None` when it is not there.
+    pub users: Result<Option<Naming>, StoreError>,
     /// Whether there is a state folder.
     pub has_folder: bool,
     /// Whether an account or a registry lies in it.
     pub is_used: bool,
+    /// Whether an account lies in it.
+    pub has_accounts: bool,
+}
+
+/// Why a folder of all users is the one of its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Both have the same identity.
+    Named,
+    /// It has accounts and no identity yet, or the state has none.
+    Unnamed,
 }
 
 impl Sighting {
     /// Whether logins use this state.
     pub fn is_ours(&self) -> bool {
         match (&self.marker, &self.copy) {
-            (Ok(None), Ok(_)) => true,
-            (Ok(Some(marker)), Ok(Some(copy))) => marker == copy,
+            (Ok(None), Ok(copy)) => self.fits(copy.as_ref()),
+            (Ok(Some(marker)), Ok(Some(copy))) => marker == copy && self.fits(Some(copy)),
             _ => false,
+        }
+    }
+
+    /// Whether the folder of all users is the one of this state.
+    fn fits(&self, copy: Option<&Identity>) -> bool {
+        match &self.users {
+            Ok(Some(_)) => true,
+            Ok(None) => copy.is_none(),
+            Err(_) => false,
         }
     }
 }
@@ -112,12 +141,13 @@ impl Files {
     }
 
     /// The folder of all users; `None` on a host where nothing was ever kept. That it is missing beside anything else is an
-    /// error: only inside it can absence be proved.
+    /// error: only inside it can absence be proved. So is one that is not this state's.
     pub(super) fn users_folder(&self) -> Result<Option<Folder>, StoreError> {
         let Some(state) = self.state_folder()? else { return Ok(None) };
+        let is_nothing = |name: &String| name == LOST_AND_FOUND || name.starts_with(UNFINISHED);
         match state.folder(USERS)? {
-            Some(users) => Ok(Some(users)),
-            None if state.names()?.iter().all(|name| name == LOST_AND_FOUND) => Ok(None),
+            Some(users) => naming_of(&state, &users).map(|_| Some(users)),
+            None if state.names()?.iter().all(is_nothing) => Ok(None),
             None => Err(StoreError::NoFolder(self.state.join(USERS))),
         }
     }
@@ -130,7 +160,8 @@ impl Files {
         }
     }
 
-    /// The folder of all users, made when this host has no state yet.
+    /// The folder of all users, made when this host has no state yet: the state has no identity then, and neither gets the
+    /// folder one.
     pub(super) fn users_folder_or_new(&self) -> Result<Folder, StoreError> {
         match self.users_folder()? {
             Some(users) => Ok(users),
@@ -142,22 +173,31 @@ impl Files {
     /// it; a login never does it. A marker that cannot be written is no failure.
     pub fn claim(&self) -> Result<Marking, StoreError> {
         let Some(marker) = &self.marker else { return Ok(Marking::NothingToMark) };
-        if self.marker()?.is_some() {
-            return self.state_folder().map(|_| Marking::Done);
+        let has_marker = self.marker()?.is_some();
+        if has_marker && self.state_folder()?.map_or(Ok(None), |state| naming_within(&state))? != Some(Naming::Unnamed)
+        {
+            return Ok(Marking::Done);
         }
         let state = self.state_folder_or_new()?;
         // Two commands at once must not write two identities.
         let locked = self.state_folder_or_new()?.lock(self.patience)?;
         let identity = match copy_in(&state)? {
-            Some(identity) => identity,
+            Some(identity) => {
+                if naming_within(&state)? == Some(Naming::Unnamed) {
+                    name_users(&state, &identity)?;
+                }
+                identity
+            }
             None => {
-                state.make_folder(USERS)?;
-                let identity = Identity::generate()?;
+                // What a crash has left between the two files is completed.
+                let left = state.folder(USERS)?.map_or(Ok(None), |users| copy_in_users(&users))?;
+                let identity = left.map_or_else(Identity::generate, Ok)?;
+                name_users(&state, &identity)?;
                 state.replace(FILE, identity.line().as_bytes())?;
                 identity
             }
         };
-        let written = self.write_marker(marker, &identity);
+        let written = if has_marker { Ok(()) } else { self.write_marker(marker, &identity) };
         drop(locked);
         Ok(written.map_or_else(Marking::Unmarked, |()| Marking::Done))
     }
@@ -171,7 +211,7 @@ impl Files {
     /// The same as [`Files::claim`] where something is kept already. A folder without accounts, which may be a mount point, is left alone.
     pub fn claim_if_used(&self) -> Result<Marking, StoreError> {
         let used = match self.state_folder()? {
-            Some(state) => is_used(&state)?,
+            Some(state) => copy_in(&state)?.is_some() || is_used(&state)?,
             None => false,
         };
         if used { self.claim() } else { Ok(Marking::NothingToMark) }
@@ -182,8 +222,10 @@ impl Files {
         let marker = self.marker();
         let folder = Folder::open(&self.state, self.owner, Protection::FromReading)?;
         let copy = folder.as_ref().map_or(Ok(None), copy_in);
+        let users = folder.as_ref().map_or(Ok(None), naming_within);
         let is_used = folder.as_ref().map_or(Ok(false), is_used)?;
-        Ok(Sighting { marker, copy, has_folder: folder.is_some(), is_used })
+        let has_accounts = folder.as_ref().map_or(Ok(false), has_accounts)?;
+        Ok(Sighting { marker, copy, users, has_folder: folder.is_some(), is_used, has_accounts })
     }
 
     /// Makes the state that is there now the one of this host, whatever the marker says: it belongs to a clone, to an image,
@@ -201,7 +243,7 @@ impl Files {
             // What cannot be understood is replaced.
             Ok(None) | Err(_) => Identity::generate()?,
         };
-        state.make_folder(USERS)?;
+        name_users(&state, &identity)?;
         state.replace(FILE, identity.line().as_bytes())?;
         self.write_marker(marker, &identity)?;
         drop(locked);
@@ -263,13 +305,81 @@ fn copy_in(state: &Folder) -> Result<Option<Identity>, StoreError> {
     Identity::parse(&content).map(Some).ok_or_else(bad)
 }
 
+/// The identity in the folder of all users.
+fn copy_in_users(users: &Folder) -> Result<Option<Identity>, StoreError> {
+    let Some(content) = users.read(USERS_FILE, LARGEST)? else { return Ok(None) };
+    let bad = || StoreError::BadIdentity(users.path().join(USERS_FILE));
+    Identity::parse(&content).map(Some).ok_or_else(bad)
+}
+
+/// Makes sure that the folder of all users is the one of its state. An empty one may be where it is to be mounted.
+fn naming_of(state: &Folder, users: &Folder) -> Result<Naming, StoreError> {
+    let Some(identity) = copy_in(state)? else { return Ok(Naming::Unnamed) };
+    match copy_in_users(users)? {
+        Some(copy) if copy == identity => Ok(Naming::Named),
+        None if has_an_account(users)? => Ok(Naming::Unnamed),
+        other => Err(StoreError::ForeignUsers {
+            users: users.path().to_owned(),
+            copy: state.path().join(FILE),
+            has_identity: other.is_some(),
+        }),
+    }
+}
+
+/// The same of the folder that is there; `None` when there is none.
+fn naming_within(state: &Folder) -> Result<Option<Naming>, StoreError> {
+    state.folder(USERS)?.map(|users| naming_of(state, &users)).transpose()
+}
+
+/// Writes the identity into the folder of all users, which is made when there is none.
+fn name_users(state: &Folder, identity: &Identity) -> Result<(), StoreError> {
+    let line = identity.line();
+    let users = match state.folder(USERS)? {
+        Some(users) => users,
+        None => state.make_folder_with(USERS, USERS_FILE, line.as_bytes())?,
+    };
+    match copy_in_users(&users) {
+        Ok(Some(copy)) if copy == *identity => Ok(()),
+        _ => Ok(users.replace(USERS_FILE, line.as_bytes())?),
+    }
+}
+
+/// The users of whom something is kept in the folder of all, sorted by name.
+pub(super) fn users_in(users: &Folder) -> Result<Vec<UserName>, FileError> {
+    let names = users.names()?;
+    Ok(names.iter().filter(|name| !is_ours(name)).filter_map(|name| UserName::new(name).ok()).collect())
+}
+
+/// Whether a name in the folder of all users is that of no user.
+pub(super) fn is_ours(name: &str) -> bool {
+    name == USERS_FILE || name == LOST_AND_FOUND
+}
+
+/// Whether somebody's files lie in the folder of all users. Looks no further than the first of them.
+fn has_an_account(users: &Folder) -> Result<bool, StoreError> {
+    let is_account = |name: &str| {
+        if is_ours(name) || UserName::new(name).is_err() {
+            return false;
+        }
+        match users.folder(name) {
+            Ok(Some(folder)) => [STATE, SECRET].iter().any(|file| folder.has(file).unwrap_or(true)),
+            Ok(None) | Err(_) => false,
+        }
+    };
+    let found =
+        users.each_name(|name| if is_account(name) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })?;
+    Ok(found.is_break())
+}
+
 /// Whether an account or a registry lies in the state.
 fn is_used(state: &Folder) -> Result<bool, StoreError> {
-    if state.examine(registry::FILE)?.is_some() {
-        return Ok(true);
-    }
+    Ok(state.examine(registry::FILE)?.is_some() || has_accounts(state)?)
+}
+
+/// Whether an account lies in the state.
+fn has_accounts(state: &Folder) -> Result<bool, StoreError> {
     Ok(match state.folder(USERS)? {
-        Some(users) => !users.names()?.is_empty(),
+        Some(users) => !users_in(&users)?.is_empty(),
         None => false,
     })
 }
@@ -424,6 +534,7 @@ mod tests {
         host.invite().unwrap();
         fs::remove_file(host.marker()).unwrap();
         fs::remove_file(host.state().join(FILE)).unwrap();
+        fs::remove_file(host.state().join(USERS).join(USERS_FILE)).unwrap();
         assert!(host.is_new(), "alice is only invited");
         assert!(matches!(host.files().claim_if_used().unwrap(), Marking::Done));
         assert_eq!(fs::read(host.marker()).unwrap(), fs::read(host.state().join(FILE)).unwrap());
@@ -458,6 +569,20 @@ mod tests {
         assert!(host.is_new(), "alice is only invited");
         assert!(matches!(host.files().claim().unwrap(), Marking::Done));
         assert_eq!(fs::read(host.marker()).unwrap(), identity);
+        // Before any account is there, and with nothing but the first of the three.
+        for folder in ["etc", "lib/twofactor"] {
+            fs::remove_file(host.0.path().join(folder).join(FILE)).unwrap();
+        }
+        fs::remove_dir_all(host.state().join("users/alice")).unwrap();
+        assert!(host.is_new());
+        host.invite().unwrap();
+        assert_eq!(fs::read(host.marker()).unwrap(), identity);
+        fs::remove_dir_all(host.state()).unwrap();
+        fs::remove_file(host.marker()).unwrap();
+        Host::folder(&host.state());
+        Host::folder(&host.state().join("-new-0000000000000000"));
+        assert!(host.is_new(), "killed while it made the folder");
+        host.invite().unwrap();
     }
 
     #[test]
@@ -469,6 +594,65 @@ mod tests {
             }
         });
         assert_eq!(fs::read(host.marker()).unwrap(), fs::read(host.state().join(FILE)).unwrap());
+    }
+
+    #[test]
+    fn a_folder_of_users_that_is_not_mounted_is_never_an_empty_one() {
+        let host = Host::new();
+        host.invite().unwrap();
+        let users = host.state().join(USERS);
+        assert_eq!(fs::read(users.join(USERS_FILE)).unwrap(), fs::read(host.marker()).unwrap());
+        for has_marker in [true, false] {
+            if !has_marker {
+                // An /etc that could not be written.
+                fs::remove_file(host.marker()).unwrap();
+            }
+            fs::rename(&users, host.0.path().join("elsewhere")).unwrap();
+            Host::folder(&users);
+            assert!(host.is_refused(), "the empty mount point");
+            fs::create_dir(users.join("lost+found")).unwrap();
+            fs::write(users.join("README"), "to be mounted").unwrap();
+            assert!(host.is_refused(), "and what stands in mount points");
+            assert!(host.invite().is_err() && host.files().claim_if_used().is_err(), "nor does the tool begin anew");
+            assert!(!users.join(USERS_FILE).exists());
+            fs::write(users.join(USERS_FILE), format!("{}\n", "0".repeat(32))).unwrap();
+            assert!(host.is_refused(), "another one's");
+            fs::write(users.join(USERS_FILE), "garbage").unwrap();
+            assert!(host.is_refused(), "damaged");
+            fs::remove_dir_all(&users).unwrap();
+            assert!(host.is_refused(), "none at all");
+            fs::rename(host.0.path().join("elsewhere"), &users).unwrap();
+            assert!(host.is_new(), "mounted again, and alice is still only invited");
+        }
+    }
+
+    #[test]
+    fn accounts_of_before_there_was_an_identity_beside_them_are_used_and_the_next_change_writes_it() {
+        let host = Host::new();
+        host.invite().unwrap();
+        let users = host.state().join(USERS);
+        fs::remove_file(users.join(USERS_FILE)).unwrap();
+        assert!(host.is_new(), "alice is only invited");
+        let seen = host.files().sighting().unwrap();
+        assert!(seen.is_ours() && matches!(seen.users, Ok(Some(Naming::Unnamed))));
+        assert!(matches!(host.files().claim_if_used().unwrap(), Marking::Done));
+        assert_eq!(fs::read(users.join(USERS_FILE)).unwrap(), fs::read(host.marker()).unwrap());
+    }
+
+    #[test]
+    fn an_empty_folder_of_users_is_adopted() {
+        let host = Host::new();
+        host.invite().unwrap();
+        let users = host.state().join(USERS);
+        fs::remove_dir_all(&users).unwrap();
+        assert!(host.is_refused() && !host.files().sighting().unwrap().is_ours());
+        Host::folder(&users);
+        assert!(host.is_refused() && !host.files().sighting().unwrap().is_ours());
+        host.files().adopt().unwrap();
+        assert!(host.is_new() && host.files().sighting().unwrap().is_ours());
+        host.invite().unwrap();
+        assert_eq!(host.files().names().unwrap(), [alice().name], "an identity is nobody's account");
+        assert!(host.files().inspect().flaws.is_empty());
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl Inspection {
                 SERVICES => self.look_at_records(state),
                 // The registry looks at these itself.
                 name if OF_THE_REGISTRY.contains(&name) => {}
+                name if name.starts_with(UNFINISHED) => self.flaws.push(Flaw::LeftOver(state.path().join(name))),
                 name if was_set_aside(name) => self.flaws.push(Flaw::SetAside(state.path().join(name))),
                 name => self.stray(state, name, &OF_OURS),
             }
@@ -86,6 +87,10 @@ impl Inspection {
         };
         for name in self.names(&users) {
             match UserName::new(&name) {
+                _ if identity::is_ours(&name) => {}
+                _ if name.strip_suffix(TEMPORARY) == Some(identity::USERS_FILE) => {
+                    self.flaws.push(Flaw::LeftOver(users.path().join(name)));
+                }
                 Ok(user) => self.look_at_account(files, &users, &user, registry),
                 Err(_) if name.starts_with(UNFINISHED) => self.flaws.push(Flaw::LeftOver(users.path().join(name))),
                 Err(_) => self.flaws.push(Flaw::Unknown(users.path().join(name))),

@@ -7,6 +7,7 @@
 
 use std::borrow::Borrow;
 
+use super::identity::users_in;
 use super::{Account, Files, SECRET};
 use crate::account::State;
 use crate::store::StoreError;
@@ -99,9 +100,7 @@ impl Files {
     /// The names of all of whom anything is kept, sorted.
     pub fn names(&self) -> Result<Vec<UserName>, StoreError> {
         let Some(users) = self.users_folder()? else { return Ok(Vec::new()) };
-        let mut names: Vec<UserName> = users.names()?.iter().filter_map(|name| UserName::new(name).ok()).collect();
-        names.sort_unstable();
-        Ok(names)
+        Ok(users_in(&users)?)
     }
 
     fn belongs_as_in<F: Borrow<Folder>>(

@@ -10,6 +10,7 @@
 use std::path::PathBuf;
 
 use crate::store::StoreError;
+use crate::store::files::identity::users_in;
 use crate::store::files::{Account, Files};
 use crate::store::registry::{self, By, CHANGE_PATIENCE, RegistryError, Writer};
 use crate::user::UserName;
@@ -71,7 +72,7 @@ impl Files {
         // Nothing is changed in the registry; nobody else changes it meanwhile.
         let edit = writer.edit(by)?;
         let Some(users) = self.users_folder()? else { return Ok(()) };
-        for user in users.names()?.iter().filter_map(|name| UserName::new(name).ok()) {
+        for user in users_in(&users)? {
             let repaired = || -> Result<Option<Repair>, StoreError> {
                 let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
                 let account = Account(folder.lock(self.patience)?);

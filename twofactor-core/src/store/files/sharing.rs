@@ -10,6 +10,7 @@ use crate::account::App;
 use crate::otp::Algorithm;
 use crate::secret::Secret;
 use crate::store::StoreError;
+use crate::store::files::identity::users_in;
 use crate::store::files::{Account, Files};
 use crate::store::registry::{AppSecrets, Reader, Twin};
 use crate::token::{Marks, Serial};
@@ -56,8 +57,8 @@ impl Files {
     pub(super) fn app_secrets(&self) -> Result<AppSecrets, StoreError> {
         let mut secrets = AppSecrets::default();
         let Some(users) = self.users_folder()? else { return Ok(secrets) };
-        for name in users.names()? {
-            let (Ok(user), Ok(Some(folder))) = (UserName::new(&name), users.folder(&name)) else { continue };
+        for user in users_in(&users)? {
+            let Ok(Some(folder)) = users.folder(user.as_str()) else { continue };
             let Ok(Some(credentials)) = Account(folder).credentials() else { continue };
             for mark in credentials.apps.iter().map(App::token).flat_map(|token| token.marks().iter()) {
                 secrets.add(mark, &user);
