@@ -355,6 +355,7 @@ fn of_store(error: &StoreError) -> Status {
         | StoreError::BadIdentity(_)
         | StoreError::Entropy(_)
         | StoreError::LostState(_)
+        | StoreError::LostCredentials(_)
         | StoreError::LostTokens { .. }
         | StoreError::Clock(_)
         | StoreError::Registry(_)

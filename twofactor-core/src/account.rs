@@ -147,6 +147,9 @@ pub struct State {
     pub tokens_held: usize,
     /// How many of them it was before a gift of which it is not written down yet that it has happened.
     pub tokens_before_gift: Option<usize>,
+    /// Whether there are credentials, so that losing them is noticed. Written down once their file is there, taken back before
+    /// it is removed. States of older versions learn it at the next accepted login.
+    pub has_credentials: bool,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
     /// Accepted logins that spare the next one the code, oldest first.

@@ -390,6 +390,9 @@ pub enum StoreError {
     /// Credentials or tokens stand there without the state that says which of their codes are burned.
     #[error("{} is missing, so nobody knows which codes were used", .0.display())]
     LostState(PathBuf),
+    /// The state names credentials whose file is gone.
+    #[error("{} is missing, and the account's state says that it was there", .0.display())]
+    LostCredentials(PathBuf),
     /// The user holds tokens that the registry does not know of: it is not what it was.
     #[error("{user} holds {held} physical tokens, but {} knows of {known}", path.display())]
     LostTokens {
@@ -436,6 +439,7 @@ impl StoreError {
             Self::File(FileError::LockTimeout { .. }) => Reason::LockTimeout,
             Self::File(FileError::TooLarge { .. })
             | Self::LostState(_)
+            | Self::LostCredentials(_)
             | Self::LostTokens { .. }
             | Self::Corrupt { .. } => Reason::StoreCorrupt,
             Self::File(FileError::Io { .. })
@@ -465,7 +469,10 @@ impl StoreError {
                 "root was refused: SELinux or AppArmor? see: ausearch -m avc -ts recent".to_owned()
             }
             Self::File(FileError::Io { path, .. }) => format!("look at it: ls -ld {}", shell::path(path)),
-            Self::File(FileError::TooLarge { path, .. }) | Self::LostState(path) | Self::Corrupt { path, .. } => {
+            Self::File(FileError::TooLarge { path, .. })
+            | Self::LostState(path)
+            | Self::LostCredentials(path)
+            | Self::Corrupt { path, .. } => {
                 format!(
                     "restore {} from a backup, or run: twofactor reset {}",
                     path.display(),

@@ -101,6 +101,11 @@ fn a_state_is_lost() {
 }
 
 #[test]
+fn credentials_are_lost_and_their_state_is_not() {
+    finds(&["lost-state"], |_| fs::remove_file(of_alice("secret.toml")).unwrap(), ByHand(&enroll_again));
+}
+
+#[test]
 fn the_state_folder_is_missing() {
     let make = |_: &Host| fs::rename(STATE, "/var/kept-state").unwrap();
     let mend = |host: &Host| {

@@ -240,6 +240,29 @@ fn accounts_that_are_not_mounted_are_no_empty_folder_of_users() {
 }
 
 #[test]
+fn credentials_that_were_lost_do_not_make_an_account_one_that_is_not_enrolled() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        host.service("nullok", "auth required pam_twofactor.so nullok\n");
+        std::fs::remove_file("/var/lib/twofactor/users/alice/secret.toml").unwrap();
+        let outcome = host.login("alice").service("nullok").answering(&[]);
+        assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL);
+        host.assert_logged(&["error user=alice", "reason=store-corrupt", "secret.toml", "twofactor reset alice"]);
+        assert_eq!(host.login("alice").typing(alice.code()).code(), ReturnCode::AUTHINFO_UNAVAIL);
+        let status = host.command("twofactor").args(["status", "alice"]).output().unwrap();
+        assert!(
+            !status.status.success() && String::from_utf8_lossy(&status.stderr).contains("secret.toml"),
+            "{status:?}"
+        );
+        host.succeed("twofactor", ["enroll", "alice", "--replace", "--no-confirm", "--qr", "none"]);
+        assert_eq!(host.login("alice").typing(ANY_CODE).code(), ReturnCode::AUTH_ERR, "a new secret");
+        std::fs::remove_file("/var/lib/twofactor/users/alice/secret.toml").unwrap();
+        host.succeed("twofactor", ["reset", "alice", "--yes"]);
+        assert_eq!(host.login("alice").service("nullok").answering(&[]).code(), ReturnCode::IGNORE);
+    });
+}
+
+#[test]
 fn a_right_code_that_cannot_be_recorded_is_authinfo_unavail_and_stays_good() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");

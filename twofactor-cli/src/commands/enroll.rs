@@ -11,6 +11,7 @@ use twofactor_core::enrollment::{Proposal, TRIES, Unconfirmed, recovery_codes};
 use twofactor_core::otp::{Kind, Parameters};
 use twofactor_core::recovery::RecoveryCode;
 use twofactor_core::secret::Secret;
+use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{EnrollError, Existing, Status};
 use twofactor_core::store::registry::Sharing;
 use twofactor_core::token::Label;
@@ -45,7 +46,11 @@ pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result
     let person = host::known_person(&arguments.user)?;
     let user = person.name.clone();
     host.accounts.check_owner(&person)?;
-    let status = host.accounts.status(&user, host.config.window, host.config.throttle, host.now()?)?;
+    let status = match host.accounts.status(&user, host.config.window, host.config.throttle, host.now()?) {
+        // Nothing is left that could be replaced.
+        Err(StoreError::LostCredentials(_)) if arguments.replace => None,
+        status => status?,
+    };
     refuse_conflicts(&user, status.as_ref(), arguments)?;
 
     let proposal = propose(&user, arguments, host, output)?;

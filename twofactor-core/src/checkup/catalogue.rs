@@ -69,7 +69,7 @@ catalogue! {
     /// A file of an account holds something else.
     DamagedAccount "damaged-account" Problem "every login of the user is refused";
     /// Credentials without a state.
-    LostState "lost-state" Problem "nobody knows which codes are used, so every login of the user is refused";
+    LostState "lost-state" Problem "nobody knows what opens the account or which codes are used, so every login of the user is refused";
     /// A user holds tokens that the registry does not know of.
     LostTokens "lost-tokens" Problem "the registry is not what it was, so logins of the user are refused";
     /// What a crash has left behind.

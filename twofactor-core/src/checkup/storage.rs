@@ -67,7 +67,7 @@ pub fn of_store(error: &StoreError) -> Finding {
             Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
         }
         StoreError::Entropy(_) => Finding::by_hand(Id::UnreadableFile, what, error.hint()),
-        StoreError::LostState(path) => forget(Id::LostState, what, &user_of(path)),
+        StoreError::LostState(path) | StoreError::LostCredentials(path) => forget(Id::LostState, what, &user_of(path)),
         StoreError::Corrupt { path, .. } => forget(Id::DamagedAccount, what, &user_of(path)),
         StoreError::LostTokens { user, .. } => {
             let advice = "twofactor doctor --fix repairs the number where the registry's history explains it; otherwise \

@@ -141,7 +141,7 @@ impl Files {
 impl Store for Files {
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
         match self.unlocked(user)? {
-            Some(account) if account.has(SECRET)? => Ok(Presence::Enrolled),
+            Some(account) if account.has_credentials()? => Ok(Presence::Enrolled),
             account => {
                 let held = self.held_by(user)?;
                 let state = account.map(|account| account.state()).transpose()?;
@@ -274,6 +274,7 @@ impl Locked {
         match wallet.judge(attempt.readings, None, &before, &rules) {
             Judgement::Right { reading, proof, uses } => {
                 let mut after = before.after(uses);
+                after.has_credentials = wallet.credentials.is_some();
                 after.stripping.accept(attempt.source);
                 file.settle(charge, Some(&after))?;
                 Ok(Stripping::Burned { reading, factor: factor_of(*proof, wallet, &after) })
@@ -396,6 +397,7 @@ fn accepted(before: State, uses: Uses, proof: Proof, judged: &Judged<'_>) -> (St
     let Judged { person, wallet, attempt, now } = *judged;
     let mut state = before.after(uses);
     state.uid = Some(person.uid);
+    state.has_credentials = wallet.credentials.is_some();
     state.throttle.accept(attempt.source);
     let opener = proof.opener();
     let factor = factor_of(proof, wallet, &state);
@@ -450,9 +452,14 @@ impl<F: Borrow<Folder>> Account<F> {
         self.0.borrow()
     }
 
-    /// The credentials; `None` when the user has none.
+    /// The credentials; `None` when the user has none. That a file is missing which the state names is an error.
     fn credentials(&self) -> Result<Option<Credentials>, StoreError> {
-        let Some(content) = self.folder().read(SECRET, LARGEST)? else { return Ok(None) };
+        let content = match self.folder().read(SECRET, LARGEST)? {
+            Some(content) => content,
+            None if !self.state()?.has_credentials => return Ok(None),
+            // Without the lock, it may have been made meanwhile.
+            None => self.folder().read(SECRET, LARGEST)?.ok_or_else(|| self.lost_credentials())?,
+        };
         let corrupt = |place| StoreError::Corrupt { path: self.folder().path().join(SECRET), place };
         let text = std::str::from_utf8(&content).map_err(|_| corrupt((1, 1)))?;
         if !text.ends_with(END) {
@@ -465,6 +472,22 @@ impl<F: Borrow<Folder>> Account<F> {
     fn state(&self) -> Result<State, StoreError> {
         let content = self.folder().read(STATE, LARGEST)?.ok_or_else(|| self.lost_state())?;
         parse_state(&content, &self.folder().path().join(STATE)).map(|(_, state)| state)
+    }
+
+    /// Whether the user has credentials, whatever their condition. The same error as of [`Account::credentials`].
+    fn has_credentials(&self) -> Result<bool, StoreError> {
+        if self.has(SECRET)? {
+            return Ok(true);
+        }
+        let named = self.state()?.has_credentials;
+        match self.has(SECRET)? {
+            false if named => Err(self.lost_credentials()),
+            has => Ok(has),
+        }
+    }
+
+    fn lost_credentials(&self) -> StoreError {
+        StoreError::LostCredentials(self.folder().path().join(SECRET))
     }
 
     fn lost_state(&self) -> StoreError {
@@ -509,14 +532,20 @@ impl Locked {
         Ok(file.file.sync()?)
     }
 
-    fn write_credentials(&self, credentials: &Credentials) -> Result<(), StoreError> {
-        Ok(self.folder().replace(SECRET, secret_file::write(credentials).as_bytes())?)
+    /// Writes the credentials, and then into the state that there are some: a crash between the two leaves an account that is
+    /// whole, and whose next accepted login makes up for it. So does it where the second fails.
+    fn write_credentials(&self, state: &State, credentials: &Credentials) -> Result<(), StoreError> {
+        self.folder().replace(SECRET, secret_file::write(credentials).as_bytes())?;
+        if !state.has_credentials {
+            let _ = self.overwrite_state(&State { has_credentials: true, ..state.clone() });
+        }
+        Ok(())
     }
 
     /// Writes both, in this order: a crash between the two burns a code too many and never one too few.
     fn write(&self, state: &State, credentials: &Credentials) -> Result<(), StoreError> {
         self.write_state(state)?;
-        self.write_credentials(credentials)
+        self.write_credentials(state, credentials)
     }
 }
 

@@ -132,7 +132,11 @@ impl Files {
         self.claim()?;
         let account = self.locked_or_new(user)?;
         let held = self.held_by(user)?;
-        let credentials = account.credentials()?;
+        let credentials = match account.credentials() {
+            // What takes its place is named.
+            Err(StoreError::LostCredentials(_)) if existing == Existing::Replace => None,
+            credentials => credentials?,
+        };
         // It must be there too. A new one would make burned codes good again.
         let mut state = account.state()?;
         self.check_belongings(&account, &state, person)?;
@@ -153,6 +157,7 @@ impl Files {
         state.begin(app.token());
         state.invitation = None;
         state.uid = Some(person.uid);
+        state.has_credentials |= account.has(SECRET)?;
         credentials.apps.push(app);
         if let Some(codes) = recovery {
             credentials.replace_recovery(codes);
@@ -231,7 +236,7 @@ impl Files {
     /// The open invitation of a user without credentials; `None` when there is none.
     pub fn newcomer(&self, user: &UserName, limits: Limits, now: UnixTime) -> Result<Option<Newcomer>, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
-        if account.has(SECRET)? {
+        if account.has_credentials()? {
             return Ok(None);
         }
         let state = account.state()?;
@@ -249,7 +254,7 @@ impl Files {
         let Some(users) = self.users_folder()? else { return Ok((with, without)) };
         for user in users_in(&users)? {
             match users.folder(user.as_str()) {
-                Ok(Some(folder)) if folder.has(SECRET).unwrap_or(true) => with.push(user),
+                Ok(Some(folder)) if Account(&folder).has_credentials().unwrap_or(true) => with.push(user),
                 Ok(Some(_)) => without.push(user),
                 Ok(None) => {}
                 Err(_) => with.push(user),
@@ -311,7 +316,12 @@ impl Files {
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
     pub fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
-        let Some((credentials, state)) = self.account(user)? else { return Ok(None) };
+        let (credentials, state) = match self.account(user) {
+            Ok(Some(account)) => account,
+            // Nothing can be kept in it.
+            Ok(None) | Err(StoreError::LostCredentials(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
         Ok(credentials.apps.into_iter().find(pending).map(|app| app.offered_again(&state)))
     }
@@ -351,10 +361,16 @@ impl Files {
         match reset {
             Reset::Everything => {
                 let (burned, uid) = match account.state() {
-                    Ok(state) if !enrolled && state.tokens_held <= held.len() => return account.forget_favours(&state),
+                    Ok(state) if !enrolled && !state.has_credentials && state.tokens_held <= held.len() => {
+                        return account.forget_favours(&state);
+                    }
                     // Under the keys of all secrets, which nobody will know any more.
                     Ok(state) => {
                         let credentials = account.credentials().ok().flatten();
+                        if state.has_credentials {
+                            // Killed between this and the next, it leaves an account that is whole, or one that has none.
+                            account.overwrite_state(&State { has_credentials: false, ..state.clone() })?;
+                        }
                         let all = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
                         // Tokens that stay are still those of the same person.
                         let uid = state.uid.filter(|_| !held.is_empty());
@@ -396,9 +412,9 @@ impl Files {
             None if self.held_by(user)?.is_empty() => return Ok(false),
             None => Credentials::none()?,
         };
-        account.state()?;
+        let state = account.state()?;
         credentials.replace_recovery(codes);
-        account.write_credentials(&credentials)?;
+        account.write_credentials(&state, &credentials)?;
         Ok(true)
     }
 
@@ -409,13 +425,15 @@ impl Files {
         let Some(account) = self.locked(user)? else {
             return Ok(None);
         };
-        let is_enrolled = account.has(SECRET)? || !self.held_by(user)?.is_empty();
+        let has_credentials = account.has_credentials()?;
+        let is_enrolled = has_credentials || !self.held_by(user)?.is_empty();
         // Whoever tries invitations or serials at the login prompt is counted before anything is enrolled.
         let mut state = account.state()?;
         let failures = state.throttle.user.count;
         if !is_enrolled && failures == 0 {
             return Ok(None);
         }
+        state.has_credentials = has_credentials;
         state.memories.clear();
         state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
         state.stripping = Throttle { trusted: state.stripping.trusted.take(), ..Throttle::default() };

@@ -52,7 +52,9 @@ impl Files {
         };
         let credentials = match decoy.credentials() {
             Ok(Some(credentials)) => credentials,
-            Ok(None) | Err(StoreError::Corrupt { .. }) => return new_decoy(&state, now).map(drop),
+            Ok(None) | Err(StoreError::Corrupt { .. } | StoreError::LostState(_)) => {
+                return new_decoy(&state, now).map(drop);
+            }
             Err(error) => return Err(error),
         };
         let Some(file) = decoy.folder().open_in_place(STATE)? else { return new_decoy(&state, now).map(drop) };

@@ -15,7 +15,7 @@ use crate::reason::Reason;
 use crate::recovery::Salt;
 use crate::secret::{Secret, SecretError};
 use crate::store::files::ownership::must_be_of;
-use crate::store::files::{Belongings, Files, SECRET};
+use crate::store::files::{Belongings, Files};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 use crate::store::{
     Absent, Attempt, NotRegistered, Origin, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
@@ -152,6 +152,8 @@ impl Files {
         let account = self.locked_or_new(&person.name)?;
         let mut state = account.state()?;
         self.check_belongings(&account, &state, person)?;
+        // What was lost is begun anew only by who says so.
+        account.has_credentials()?;
         // An invitation is one person's too.
         state.uid = Some(person.uid);
         state.invitation = Some(Invitation::of(&code, until)?);
@@ -190,7 +192,7 @@ impl Files {
             return Err(Superseded::TokenTaken);
         }
         let account = self.locked_or_new(user)?;
-        if account.has(SECRET)? || edit.held(user)? > 0 {
+        if account.has_credentials()? || edit.held(user)? > 0 {
             return Err(Superseded::Enrolled);
         }
         let now = self.clock.now()?;

@@ -138,10 +138,13 @@ impl Inspection {
                 self.stray(account.folder(), &name, &[SECRET, STATE]);
             }
         }
-        if let Err(error) = account.credentials() {
-            self.found(error);
+        let state = account.state();
+        match account.credentials() {
+            // Where there are none, it is the state that cannot be read.
+            Err(error) if state.is_ok() || account.has(SECRET).unwrap_or(true) => self.found(error),
+            Ok(_) | Err(_) => {}
         }
-        match account.state() {
+        match state {
             // What is wrong with the registry itself is said once.
             Ok(state) if registry == Registry::Answers && state.tokens_held > 0 => {
                 let held = files.held_by(user).and_then(|held| files.check_held(user, &state, &held));

@@ -123,6 +123,6 @@ impl Files {
         user: &UserName,
         state: &State,
     ) -> Result<bool, StoreError> {
-        Ok(account.has(SECRET)? || state.tokens_held > 0 || !self.held_by(user)?.is_empty())
+        Ok(account.has(SECRET)? || state.has_credentials || state.tokens_held > 0 || !self.held_by(user)?.is_empty())
     }
 }

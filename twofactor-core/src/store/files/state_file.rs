@@ -32,6 +32,9 @@ pub(super) fn write(state: &State) -> String {
     if let Some(before) = state.tokens_before_gift {
         let _ = writeln!(text, "tokens_before_gift = {before}");
     }
+    if state.has_credentials {
+        text.push_str("has_credentials = true\n");
+    }
     if let Some(uid) = state.uid {
         let _ = writeln!(text, "uid = {uid}");
     }
@@ -137,6 +140,7 @@ fn state(root: Section<'_, '_>) -> State {
     let stripping = root.section("stripping").map(throttle_in).unwrap_or_default();
     let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
     let tokens_before_gift = root.integer("tokens_before_gift", 0..=u8::MAX).map(usize::from);
+    let has_credentials = root.boolean("has_credentials").unwrap_or_default();
     let uid = root.integer("uid", 0..=u32::MAX).map(Uid);
     let mut state = State {
         used_recovery,
@@ -144,6 +148,7 @@ fn state(root: Section<'_, '_>) -> State {
         stripping,
         tokens_held,
         tokens_before_gift,
+        has_credentials,
         last_accepted,
         uid,
         ..State::default()

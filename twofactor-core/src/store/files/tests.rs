@@ -24,6 +24,7 @@ use crate::token::{Label, Seed, Serial, Token};
 use crate::user::{Uid, person};
 
 mod clock;
+mod lost;
 mod ownership;
 
 const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
