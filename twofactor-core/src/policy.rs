@@ -273,7 +273,26 @@ impl<'a> Whom<'a> {
             (user, _) => Ok(user),
         }
     }
+
+    /// The look-ups of [`Who::is_in_one_of`] where there is no user, so that time does not tell who exists.
+    fn look_up_for_nobody(&self, groups: &[String]) {
+        let Ok(nobody) = UserName::new(NOBODY) else { return };
+        let _ = self.gids.get_or_init(|| {
+            self.users.pretend_gids(&nobody);
+            Ok(Vec::new())
+        });
+        for group in groups {
+            match self.users.gid(group) {
+                Ok(Some(_)) => drop(self.complete.get_or_init(|| self.users.has_no_more_groups(&nobody, &[])).clone()),
+                Ok(None) => drop(self.users.has_no_group(group)),
+                Err(_) => {}
+            }
+        }
+    }
 }
+
+/// A name that no user has: useradd refuses it.
+const NOBODY: &str = ".nobody";
 
 impl Who<Doubt> for Whom<'_> {
     fn is_one_of(&self, users: &[String]) -> Result<bool, Doubt> {
@@ -281,21 +300,32 @@ impl Who<Doubt> for Whom<'_> {
     }
 
     fn is_in_one_of(&self, groups: &[String]) -> Result<bool, Doubt> {
-        let Some(user) = self.user()? else { return Ok(false) };
+        let user = match self.user() {
+            Ok(Some(user)) => user,
+            Err(Doubt::Failed(error)) => return Err(error.into()),
+            nobody => {
+                self.look_up_for_nobody(groups);
+                return nobody.map(|_| false);
+            }
+        };
         let gids = self.gids.get_or_init(|| Ok(self.users.gids(user)?)).as_ref().map_err(Doubt::clone)?;
-        // One group that he is in decides; else all must be known for certain.
-        let mut certain = Ok(());
+        // One group that he is in decides; else all must be known for certain. All are looked up in any case, so that time
+        // does not tell who is a member.
+        let (mut certain, mut is_member) = (Ok(()), false);
         for group in groups {
+            let complete = || self.complete.get_or_init(|| self.users.has_no_more_groups(user, gids)).clone();
             let absent = match self.users.gid(group) {
-                Ok(Some(gid)) if gids.contains(&gid) => return Ok(true),
-                Ok(Some(_)) => self.complete.get_or_init(|| self.users.has_no_more_groups(user, gids)).clone(),
+                Ok(Some(gid)) => {
+                    is_member |= gids.contains(&gid);
+                    complete()
+                }
                 // A group that does not exist has no members.
                 Ok(None) => self.users.has_no_group(group),
                 Err(error) => Err(error.into()),
             };
             certain = certain.and(absent);
         }
-        certain.map(|()| false)
+        if is_member { Ok(true) } else { certain.map(|()| false) }
     }
 }
 
@@ -315,6 +345,8 @@ mod tests {
         fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError> {
             Ok(if user.as_str() == "alice" { vec![7] } else { Vec::new() })
         }
+
+        fn pretend_gids(&self, _nobody: &UserName) {}
 
         fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
             match group {
@@ -469,5 +501,69 @@ mod tests {
             let found = lets_enroll(&Config::parse(text).unwrap(), &alice, &People, now);
             assert_eq!(found.ok(), expected, "{text}");
         }
+    }
+
+    /// Notes what is looked up; alice is in ops.
+    #[derive(Default)]
+    struct Noting(std::cell::RefCell<Vec<String>>);
+
+    impl Noting {
+        fn note(&self, what: &str) {
+            self.0.borrow_mut().push(what.to_owned());
+        }
+    }
+
+    impl UserDatabase for Noting {
+        fn person(&self, typed: &str) -> Result<Option<Person>, LookupError> {
+            People.person(typed)
+        }
+
+        fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError> {
+            self.note("gids");
+            People.gids(user)
+        }
+
+        fn pretend_gids(&self, _nobody: &UserName) {
+            self.note("gids");
+        }
+
+        fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
+            self.note(group);
+            People.gid(group)
+        }
+
+        fn has_no_user(&self, typed: &str) -> Result<(), Doubt> {
+            People.has_no_user(typed)
+        }
+
+        fn has_no_group(&self, group: &str) -> Result<(), Doubt> {
+            self.note("has_no_group");
+            People.has_no_group(group)
+        }
+
+        fn has_no_more_groups(&self, user: &UserName, gids: &[u32]) -> Result<(), Doubt> {
+            self.note("has_no_more_groups");
+            People.has_no_more_groups(user, gids)
+        }
+    }
+
+    #[test]
+    fn of_who_does_not_exist_as_much_is_looked_up_as_of_who_does() {
+        let config =
+            crate::config::Config::parse("[[rule]]\ngroups = [\"ops\", \"wheel\"]\nsecond_factor = \"required\"\n");
+        let config = config.unwrap();
+        let looked_up = |user: Option<&str>, unknown: Option<Doubt>| {
+            let noting = Noting::default();
+            let name = user.map(|user| UserName::new(user).unwrap());
+            let facts = Facts { user: name.as_ref(), service: "sshd", rhost: None };
+            let _ = judge(&config, NullOk::No, &facts, unknown, &noting, UnixTime::from_seconds(1));
+            noting.0.into_inner()
+        };
+        let unproven = Doubt::Unproven { file: String::new(), sources: String::new(), database: "passwd" };
+        let member = looked_up(Some("alice"), None);
+        assert_eq!(member, ["gids", "ops", "has_no_more_groups", "wheel", "has_no_group"]);
+        assert_eq!(looked_up(Some("bob"), None), member, "in none of them");
+        assert_eq!(looked_up(None, None), member, "nobody");
+        assert_eq!(looked_up(None, Some(unproven)), member, "perhaps nobody");
     }
 }

@@ -109,6 +109,9 @@ pub trait UserDatabase {
     /// The numbers of all groups a user is in.
     fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError>;
 
+    /// The work of [`UserDatabase::gids`] for a name that nobody has: how long it takes must not tell who exists.
+    fn pretend_gids(&self, nobody: &UserName);
+
     /// The number of a group, or `None` when there is no such group.
     fn gid(&self, group: &str) -> Result<Option<u32>, LookupError>;
 
@@ -159,6 +162,12 @@ impl UserDatabase for SystemUsers {
         Ok(groups.into_iter().map(Gid::as_raw).collect())
     }
 
+    fn pretend_gids(&self, nobody: &UserName) {
+        let Ok(name) = CString::new(nobody.as_str()) else { return };
+        let _ = User::from_name(nobody.as_str());
+        let _ = getgrouplist(&name, NO_GROUP);
+    }
+
     fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
         Ok(Group::from_name(group).map_err(failed)?.map(|group| group.gid.as_raw()))
     }
@@ -176,6 +185,9 @@ impl UserDatabase for SystemUsers {
         NameService::of_host().has_no_more_groups(user.as_str(), gids)
     }
 }
+
+/// The primary group of nobody: that of the overflow user, so that no group of this number is found.
+const NO_GROUP: Gid = Gid::from_raw(65534);
 
 fn failed(errno: Errno) -> LookupError {
     LookupError(errno.desc().to_owned())

@@ -183,6 +183,8 @@ mod tests {
             SystemUsers.gids(user)
         }
 
+        fn pretend_gids(&self, _nobody: &UserName) {}
+
         fn gid(&self, group: &str) -> Result<Option<u32>, LookupError> {
             SystemUsers.gid(group)
         }

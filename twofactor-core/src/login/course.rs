@@ -67,6 +67,11 @@ pub fn judge(
         Err(Unidentified::Failed(error)) => Some(error.clone().into()),
         // That there is no such user is proved where a rule depends on it.
         Err(Unidentified::Unknown) if asks_who => world.users.has_no_user(typed).err(),
+        // The same work, so that time does not tell who exists.
+        Ok(_) if asks_who => {
+            let _ = world.users.has_no_user(typed);
+            None
+        }
         Ok(_) | Err(Unidentified::Unknown) => None,
     };
     policy::judge(world.config, null_ok, &facts, unknown, world.users, now)
