@@ -104,6 +104,8 @@ impl Host {
         match self.accounts.presence(user) {
             Ok(Presence::Enrolled) => Ok(true),
             Ok(Presence::Absent(_)) => Ok(false),
+            // It can be reset, and every other command says what is wrong with it.
+            Err(StoreError::LostState(_) | StoreError::LostCredentials(_)) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }

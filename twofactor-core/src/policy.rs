@@ -549,8 +549,7 @@ mod tests {
 
     #[test]
     fn of_who_does_not_exist_as_much_is_looked_up_as_of_who_does() {
-        let config =
-            crate::config::Config::parse("[[rule]]\ngroups = [\"ops\", \"wheel\"]\nsecond_factor = \"required\"\n");
+        let config = Config::parse("[[rule]]\ngroups = [\"ops\", \"wheel\"]\nsecond_factor = \"required\"\n");
         let config = config.unwrap();
         let looked_up = |user: Option<&str>, unknown: Option<Doubt>| {
             let noting = Noting::default();

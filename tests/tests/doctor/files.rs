@@ -106,6 +106,12 @@ fn credentials_are_lost_and_their_state_is_not() {
 }
 
 #[test]
+fn an_account_is_emptied() {
+    let make = |_: &Host| ["state", "secret.toml"].iter().for_each(|name| fs::remove_file(of_alice(name)).unwrap());
+    finds(&["lost-state"], make, ByHand(&enroll_again));
+}
+
+#[test]
 fn the_state_folder_is_missing() {
     let make = |_: &Host| fs::rename(STATE, "/var/kept-state").unwrap();
     let mend = |host: &Host| {

@@ -581,6 +581,7 @@ prop_compose! {
             stripping: Throttle { user, ..Throttle::default() },
             usage,
             used_recovery,
+            has_credentials: user.count % 2 == 1,
             tokens_held: usize::from(user.count > 9),
             tokens_before_gift: (user.count > 99).then_some(0),
             throttle: Throttle { user, sources, budget, trusted, last_wrong },
