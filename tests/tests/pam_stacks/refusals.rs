@@ -305,6 +305,7 @@ fn a_line_of_ours_that_libpam_cannot_load_is_a_problem_of_its_own_and_is_refused
             ("auth required PAM_twofactor.so", "names no module that is there"),
             ("auth required /opt/pam_twofactor.so", "names no module that is there"),
             ("auth\u{a0}required pam_twofactor.so", "no-break space"),
+            ("auth required\u{a0}pam_twofactor.so", "no-break space"),
             ("\u{feff}auth required pam_twofactor.so", "U+FEFF"),
         ] {
             let text = format!("auth required pam_unix.so\n{line}\naccount required pam_unix.so\n");

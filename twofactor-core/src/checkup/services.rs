@@ -308,7 +308,15 @@ fn of_unheard_refusal(service: &Service, place: &Place) -> Finding {
     let ends = written.as_deref().and_then(control::ending);
     let what = format!("a user whom {place} ({}) refuses sets up a second factor all the same", place.text);
     let advice = if at(place) > ours {
-        format!("put {place} above the account line of pam_twofactor, with \"requisite\"")
+        // An expired password must not end the phase before ours.
+        let goes_on = |ends: String| match control::Control::parse(&ends).action(control::Code::NEW_AUTHTOK_REQD) {
+            control::Action::Bad | control::Action::Die => {
+                format!("{} new_authtok_reqd=ok]", ends.trim_end_matches(']').trim_end())
+            }
+            _ => ends,
+        };
+        let ends = ends.map_or_else(|| "requisite".to_owned(), goes_on);
+        format!("put {place} above the account line of pam_twofactor, with \"{ends}\"")
     } else if place.file == service.file {
         match (&written, ends) {
             (Some(written), Some(ends)) => format!("write \"{ends}\" in the place of \"{written}\" at {place}"),
@@ -467,6 +475,11 @@ mod tests {
         let words = format!("write \"{ends}\" in the place of \"{bracket}\" at /nonexistent/file:3");
         assert_eq!(advice.advice(), Some(words.as_str()));
         assert_eq!(ids(ENROLL, &above.replace(bracket, &ends)), []);
+        let sss = format!("{AUTH}{ACCOUNT}account [default=bad success=ok user_unknown=ignore] pam_sss.so\n");
+        let advice = found(ENROLL, &[("sshd", &sss)])[0].mend.clone();
+        let ends = "[default=die success=ok user_unknown=ignore new_authtok_reqd=ok]";
+        assert!(advice.advice().is_some_and(|advice| advice.ends_with(&format!("with \"{ends}\""))), "{advice:?}");
+        assert_eq!(ids(ENROLL, &format!("{AUTH}account {ends} pam_sss.so\n{ACCOUNT}")), []);
         let below = format!("{AUTH}{ACCOUNT}account required pam_access.so\n");
         assert_eq!(ids(ENROLL, &below), [Id::StoredThoughRefused]);
     }

@@ -25,7 +25,9 @@ pub struct Place {
 impl Place {
     /// Of a line.
     pub fn of(line: &Line) -> Self {
-        let text = format!("{} {} {}", line.phase.word(), line.control, line.module).trim_end().to_owned();
+        let text = format!("{} {} {}", line.phase.word(), line.control, line.module);
+        // Nothing but the blanks of words that are not there: what else looks like one is what is wrong.
+        let text = text.trim_end_matches(' ').to_owned();
         Self { file: line.file.clone(), number: line.number, text }
     }
 }
@@ -735,10 +737,13 @@ mod tests {
             let service = Service::from_text("s", Path::new("/nonexistent/s"), &text, &[]).unwrap();
             let found = of(&service, &|line| line.number == 2);
             assert!(matches!(&found[..], [Finding::Misnamed { line }] if line.number == 2), "{module:?}: {found:?}");
-            assert!(!found[0].to_string().contains(['\r', '\u{a0}']), "{found:?}");
+            assert!(found[0].to_string().contains(&module.escape_debug().to_string()), "{found:?}");
         }
-        let no_phase = format!("auth required pam_unix.so\nauth\u{a0}required pam_twofactor.so\n{ACCOUNT}");
-        assert_eq!(found(&no_phase), ["broken 2"]);
+        for line in
+            ["auth\u{a0}required pam_twofactor.so", "auth required\u{a0}pam_twofactor.so", "x\u{a0}pam_twofactor.so"]
+        {
+            assert_eq!(found(&format!("auth required pam_unix.so\n{line}\n{ACCOUNT}")), ["broken 2"], "{line:?}");
+        }
     }
 
     #[test]

@@ -183,8 +183,17 @@ pub fn names_ours_wrongly(line: &Line) -> bool {
     };
     match &line.kind {
         Kind::Module => is_meant(&line.module) && !line.runs(OURS),
-        Kind::Broken(Flaw::Phase(_) | Flaw::Nothing(_)) => is_meant(&line.control) || is_meant(&line.module),
-        Kind::Broken(_) | Kind::Substack => false,
+        Kind::Broken(flaw) => {
+            let first = match flaw {
+                Flaw::Phase(word) | Flaw::Nothing(word) => word.as_str(),
+                Flaw::NoControl | Flaw::NoModule | Flaw::Include(_) => "",
+            };
+            let name = OURS.trim_end_matches(".so");
+            [first, line.control.as_str(), line.module.as_str()]
+                .iter()
+                .any(|word| word.to_ascii_lowercase().contains(name))
+        }
+        Kind::Substack => false,
     }
 }
 
