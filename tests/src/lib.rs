@@ -19,6 +19,7 @@ pub mod first_login;
 pub mod fob;
 pub mod footprint;
 pub mod fuzzing;
+pub mod guessing;
 pub mod log_daemon;
 pub mod manual;
 pub mod moment;

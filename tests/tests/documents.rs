@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use twofactor_core::config::Config;
+use twofactor_core::throttle::Limits;
 use twofactor_tests::artifacts::workspace;
+use twofactor_tests::guessing::{Guesser, Guesses};
 use twofactor_tests::manual;
 
 fn document(path: &str) -> String {
@@ -138,4 +140,33 @@ fn make_takes_the_build_from_where_cargo_builds() {
         assert!(commands.contains(&format!("{folder}/release/{program}")), "{program}: {commands}");
     }
     assert!(!commands.replace(folder, "").contains(" target/release/"), "{commands}");
+}
+
+/// The throttle of the core is asked, for three days in the place of thirty.
+#[test]
+fn the_guesses_that_are_promised_are_those_that_the_throttle_looks_at() {
+    let security = document("SECURITY.md");
+    let row = |guesser: Guesser, logins: u64| {
+        let Guesses { first_day, later } = Guesses::simulate(guesser, logins, Limits::default(), 3);
+        // Two later days are few: a guess on the edge of the second is half a guess a day.
+        let later = later.floor();
+        let years = Guesses { first_day, later }.years_to_an_even_chance();
+        format!("{first_day} | {later:.0} | {years:.1} years |")
+    };
+    let promised = |begins: &str| {
+        let line = security.lines().find(|line| line.starts_with(begins));
+        line.unwrap_or_else(|| panic!("SECURITY.md has no row {begins}"))[begins.len()..].trim_start().to_owned()
+    };
+    let others = "| twenty addresses, or a new one each time |";
+    for (guesser, begins, logins) in [
+        (Guesser::OneAddress, "| one address | 0 to 1000 |".to_owned(), [0, 1000]),
+        (Guesser::TwentyAddresses, format!("{others} 0 to 1 |"), [0, 1]),
+        (Guesser::ANewAddressEachTime, format!("{others} 0 to 1 |"), [0, 1]),
+        (Guesser::TwentyAddresses, format!("{others} 10 to 1000 |"), [10, 1000]),
+        (Guesser::ANewAddressEachTime, format!("{others} 10 to 1000 |"), [10, 1000]),
+    ] {
+        for logins in logins {
+            assert_eq!(promised(&begins), row(guesser, logins), "{guesser:?}, {logins} logins a day");
+        }
+    }
 }
