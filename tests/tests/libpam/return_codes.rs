@@ -218,6 +218,49 @@ fn a_store_that_is_not_there_is_authinfo_unavail() {
 }
 
 #[test]
+fn accounts_that_are_not_mounted_are_no_empty_folder_of_users() {
+    private_host(|host| {
+        host.add_user("alice");
+        host.user_with_app("bob");
+        host.service("nullok", "auth required pam_twofactor.so nullok\n");
+        host.succeed("mount", ["-t", "tmpfs", "-o", "mode=700", "tmpfs", "/var/lib/twofactor/users"]);
+        for (user, service) in [("alice", "nullok"), ("bob", "nullok")] {
+            let outcome = host.login(user).service(service).answering(&[]);
+            assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL, "{user}");
+        }
+        host.assert_logged(&["error user=bob", "reason=store-unavailable", "users is empty", "twofactor state adopt"]);
+        std::fs::write("/etc/twofactor/twofactor.toml", "[default]\nsecond_factor = \"enroll\"\n").unwrap();
+        assert_eq!(host.login("bob").answering(&[]).code(), ReturnCode::AUTHINFO_UNAVAIL, "nor is a new app set up");
+        let anew = host.command("twofactor").args(["enroll", "bob", "--no-confirm"]).output().unwrap();
+        assert!(!anew.status.success(), "{}", String::from_utf8_lossy(&anew.stdout));
+        host.succeed("umount", ["/var/lib/twofactor/users"]);
+        std::fs::write("/etc/twofactor/twofactor.toml", "").unwrap();
+    });
+}
+
+#[test]
+fn credentials_that_were_lost_do_not_make_an_account_one_that_is_not_enrolled() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        host.service("nullok", "auth required pam_twofactor.so nullok\n");
+        std::fs::remove_file("/var/lib/twofactor/users/alice/secret.toml").unwrap();
+        let outcome = host.login("alice").service("nullok").answering(&[]);
+        assert_eq!(outcome.code(), ReturnCode::AUTHINFO_UNAVAIL);
+        host.assert_logged(&["error user=alice", "reason=store-corrupt", "secret.toml", "twofactor reset alice"]);
+        assert_eq!(host.login("alice").typing(alice.code()).code(), ReturnCode::AUTHINFO_UNAVAIL);
+        let status = host.command("twofactor").args(["status", "alice"]).output().unwrap();
+        assert!(
+            !status.status.success() && String::from_utf8_lossy(&status.stderr).contains("secret.toml"),
+            "{status:?}"
+        );
+        host.succeed("twofactor", ["enroll", "alice", "--replace", "--no-confirm", "--qr", "none"]);
+        assert_eq!(host.login("alice").typing(ANY_CODE).code(), ReturnCode::AUTH_ERR, "a new secret");
+        std::fs::remove_file("/var/lib/twofactor/users/alice/secret.toml").unwrap();
+        host.succeed("twofactor", ["reset", "alice", "--yes"]);
+    });
+}
+
+#[test]
 fn a_right_code_that_cannot_be_recorded_is_authinfo_unavail_and_stays_good() {
     private_host(|host| {
         let alice = host.user_with_fob("alice");
