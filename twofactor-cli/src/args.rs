@@ -19,10 +19,13 @@ pub(crate) use tokens::{Series, Token};
 use crate::output::{ColorChoice, Format, Output, Verbosity};
 use crate::qr::{QrChoice, QrFile};
 
+use values::{PAGE, digits, period};
+
 pub(crate) mod log;
 pub(crate) mod services;
 pub(crate) mod state;
 pub(crate) mod tokens;
+mod values;
 
 /// Reads the arguments of this process.
 pub(crate) fn parse() -> Result<Typed, clap::Error> {
@@ -33,13 +36,6 @@ pub(crate) fn parse() -> Result<Typed, clap::Error> {
 pub(crate) fn command_line() -> clap::Command {
     Typed::command()
 }
-
-/// A page of help: what, why, how. The same for `-h` and `--help`, and as short as it can be: a console has 24 rows.
-const PAGE: &str = "\
-{about-with-newline}
-{before-help}{usage-heading} {usage}
-
-{all-args}{after-help}";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -352,16 +348,6 @@ fn validity(text: &str) -> Result<Duration, &'static str> {
     let valid = humantime::parse_duration(text).map_err(|_| "a duration is a number with a unit, like 24h")?;
     let bounds = Duration::from_mins(1)..=Duration::from_hours(30 * 24);
     if bounds.contains(&valid) { Ok(valid) } else { Err("an invitation is good for 1m to 30days") }
-}
-
-fn digits(text: &str) -> Result<Digits, String> {
-    let number = text.parse().map_err(|_| "not a number from 6 to 8".to_owned())?;
-    Digits::new(number).map_err(|error| error.to_string())
-}
-
-fn period(text: &str) -> Result<Period, String> {
-    let number = text.parse().map_err(|_| "not a number from 10 to 300".to_owned())?;
-    Period::new(number).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -12,52 +12,28 @@ use twofactor_core::config::ConfigError;
 use twofactor_core::import::ImportError;
 use twofactor_core::secret::SecretError;
 use twofactor_core::shell;
+pub(crate) use twofactor_core::shell::quoted;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{EnrollError, TokenError};
 use twofactor_core::store::registry::RegistryError;
 use twofactor_core::token::{Label, Serial};
-use twofactor_core::trusted::{FileError, describe};
+use twofactor_core::trusted::describe;
 use twofactor_core::user::{LookupError, UserName};
 
-use crate::commands::LineProblem;
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
 
-pub(crate) use twofactor_core::shell::quoted;
+use status::{is_denied, of_file, of_store};
 
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
-pub(crate) use tokens::MOST_LINES;
+pub(crate) use status::Status;
+pub(crate) use tokens::{LineProblem, MOST_LINES};
 
 mod refusal;
 mod services;
+mod status;
 mod tokens;
-
-/// What the shell learns. `0` is not among them: a failure is never success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Status {
-    /// I/O, the store, anything else.
-    Failed = 1,
-    /// The command line contradicts itself; clap finds the rest.
-    Usage = 2,
-    /// There is no such user, token or series, or the user is not enrolled.
-    NotThere = 3,
-    /// Not root, or an unsafe file.
-    NotPermitted = 4,
-    /// The code is wrong, replayed or not confirmed.
-    CodeRefused = 5,
-    /// A seed file is encrypted and its password or key is missing or wrong, or it is damaged.
-    WrongKey = 6,
-    /// A conflict; the hint names the option that overrides it, if any.
-    Refused = 7,
-    /// The input file is invalid; nothing was imported.
-    BadInput = 8,
-    /// The configuration is invalid.
-    BadConfig = 9,
-    /// Ctrl-C, as shells report it.
-    Interrupted = 130,
-}
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Error)]
@@ -345,39 +321,10 @@ fn names(users: &[UserName]) -> String {
     some_of(users.iter().map(UserName::as_str))
 }
 
-fn of_store(error: &StoreError) -> Status {
-    match error {
-        StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
-        StoreError::UidChanged { .. } => Status::Refused,
-        StoreError::NoFolder(_)
-        | StoreError::ForeignState { .. }
-        | StoreError::ForeignUsers { .. }
-        | StoreError::BadIdentity(_)
-        | StoreError::Entropy(_)
-        | StoreError::LostState(_)
-        | StoreError::LostCredentials(_)
-        | StoreError::LostTokens { .. }
-        | StoreError::Clock(_)
-        | StoreError::Registry(_)
-        | StoreError::Corrupt { .. } => Status::Failed,
-    }
-}
-
-fn of_file(error: &FileError) -> Status {
-    match error {
-        FileError::Unsafe { .. } => Status::NotPermitted,
-        error if is_denied(error) => Status::NotPermitted,
-        FileError::TooLarge { .. } | FileError::Io { .. } | FileError::LockTimeout { .. } => Status::Failed,
-    }
-}
-
-fn is_denied(error: &FileError) -> bool {
-    matches!(error, FileError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use twofactor_core::trusted::FileError;
     use twofactor_core::user::Uid;
 
     #[test]

@@ -8,10 +8,11 @@ use nix::unistd::geteuid;
 use twofactor_core::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::shell::quoted;
-use twofactor_core::store::files::{Files, PATIENCE, Status};
+use twofactor_core::store::files::{Files, PATIENCE, Status, TokenError, TokenView};
 use twofactor_core::store::registry::By;
 use twofactor_core::store::{Presence, Store as _, StoreError};
 use twofactor_core::throttle::Source;
+use twofactor_core::token::Serial;
 use twofactor_core::trusted::Owner;
 use twofactor_core::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
 
@@ -169,4 +170,10 @@ pub(crate) fn state_of_broken_configuration(named: Option<&Path>) -> PathBuf {
 pub(crate) fn protect_memory() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
+}
+
+/// The token with that serial.
+pub(crate) fn known_token(serial: &Serial, host: &Host) -> Result<TokenView, Failure> {
+    let view = host.accounts.token(serial)?;
+    Ok(view.ok_or_else(|| TokenError::NoToken(serial.clone()))?)
 }

@@ -13,6 +13,7 @@
 
 mod sentences;
 mod table;
+pub(crate) mod values;
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;

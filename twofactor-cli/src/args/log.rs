@@ -7,7 +7,7 @@ use twofactor_core::audit::Event;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::logbook::timestamp::with_offset;
 
-use super::PAGE;
+use super::values::PAGE;
 
 const LOG_EXAMPLES: &str = "\
 Examples:

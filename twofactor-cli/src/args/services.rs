@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::PAGE;
+use super::values::PAGE;
 
 const SERVICE_EXAMPLES: &str = "\
 Examples:

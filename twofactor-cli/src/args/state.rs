@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::PAGE;
+use super::values::PAGE;
 
 /// Say which state belongs to this host, and its accounts to whom
 #[derive(Debug, Subcommand)]

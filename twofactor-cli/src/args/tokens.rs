@@ -12,7 +12,7 @@ use twofactor_core::store::files::LastCredential;
 use twofactor_core::store::registry::Sharing;
 use twofactor_core::token::Serial;
 
-use super::{PAGE, digits, period};
+use super::values::{PAGE, digits, period};
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:

@@ -14,9 +14,9 @@ use twofactor_core::trusted::Owner;
 
 use crate::args::Config;
 use crate::commands::doctor::RulesCheckup;
-use crate::commands::{day, period};
 use crate::error::Failure;
 use crate::host;
+use crate::output::values::{day, period};
 use crate::output::{Output, Stream};
 
 pub(crate) fn run(arguments: &Config, named: Option<&Path>, output: &Output) -> Result<(), Failure> {

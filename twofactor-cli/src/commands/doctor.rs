@@ -9,23 +9,25 @@ mod clock;
 mod configuration;
 mod polkit;
 mod repairs;
+mod report;
 mod selinux;
 mod services;
 mod sshd;
 mod storage;
 mod words;
 
-use std::fmt;
 use std::path::Path;
 
 use serde_json::Value;
-use twofactor_core::checkup::{Finding, Severity};
+use twofactor_core::checkup::Severity;
 use twofactor_core::config::Config;
 
 use crate::args;
 use crate::error::Failure;
 use crate::host;
 use crate::output::{Output, Screen, Stream, Verbosity};
+
+use report::{Area, Checkup};
 
 pub(crate) fn run(arguments: &args::Doctor, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     host::must_be_root()?;
@@ -67,69 +69,6 @@ impl RulesCheckup {
         let mut all = words::as_json(&self.0);
         [all["findings"].take(), all["unchecked"].take()]
     }
-}
-
-/// Everything that was looked at.
-struct Checkup {
-    /// What was mended before, in words.
-    repairs: Vec<String>,
-    areas: Vec<Area>,
-}
-
-impl Checkup {
-    fn count(&self, severity: Severity) -> usize {
-        self.areas.iter().map(|area| area.count(severity)).sum()
-    }
-}
-
-/// A part of the host.
-#[derive(Debug)]
-struct Area {
-    name: &'static str,
-    /// What was looked at there, in a few words.
-    looked_at: String,
-    findings: Vec<Finding>,
-    unchecked: Vec<Unchecked>,
-}
-
-/// Something that could not be looked at.
-#[derive(Debug)]
-struct Unchecked {
-    what: String,
-    because: String,
-}
-
-impl Area {
-    fn new(name: &'static str, looked_at: impl Into<String>) -> Self {
-        Self { name, looked_at: looked_at.into(), findings: Vec::new(), unchecked: Vec::new() }
-    }
-
-    /// The same with `findings`, of which those that say the same are one.
-    fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
-        self.add(findings);
-        self
-    }
-
-    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        for finding in findings {
-            if !self.findings.contains(&finding) {
-                self.findings.push(finding);
-            }
-        }
-    }
-
-    fn could_not_check(&mut self, what: impl Into<String>, because: impl fmt::Display) {
-        self.unchecked.push(Unchecked { what: what.into(), because: because.to_string() });
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.id.severity() == severity).count()
-    }
-}
-
-/// `1 account`, `2 accounts`.
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Looks at the whole host.

@@ -20,10 +20,10 @@ use zeroize::Zeroizing;
 
 use crate::args::Enroll;
 use crate::commands::offer::{self, Offer};
-use crate::commands::{ABOUT_RECOVERY_CODES, exposed, listed, period};
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
+use crate::output::values::{ABOUT_RECOVERY_CODES, exposed, listed, period};
 use crate::output::{self, Format, Output, Stream};
 use crate::sshd;
 use crate::terminal::{self, Unanswered};

@@ -5,32 +5,32 @@
 //! are found by the functions of `twofactor_core::login` that the module calls, with the arguments of the service's own PAM
 //! line; only how it would end is put together here, from what the store knows of the user's credentials.
 
+mod explanation;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use twofactor_core::account::Confirmation;
 use twofactor_core::arguments::Arguments;
 use twofactor_core::checkup::{self, services::of_program};
 use twofactor_core::clock::UnixTime;
 use twofactor_core::config::{Expected, InvitationRule};
-use twofactor_core::login::{
-    self, Course, Obstacle, Offering, Process, Services as _, SystemServices, Unidentified, World,
-};
-use twofactor_core::pam_service::{self, Line, OTHER, Phase, Service};
-use twofactor_core::policy::{By, Candidates, Effect};
-use twofactor_core::reason::{Reason, ReturnCode};
-use twofactor_core::rule::{Demand, Factors, Facts, Level, Mismatch};
+use twofactor_core::login::{self, Course, Obstacle, Offering, Process, SystemServices, Unidentified, World};
+use twofactor_core::policy::By;
+use twofactor_core::reason::Reason;
+use twofactor_core::rule::{Demand, Factors, Facts};
 use twofactor_core::store::files::Status;
 use twofactor_core::store::{Presence, Store as _, StoreError};
 use twofactor_core::throttle::Source;
-use twofactor_core::user::expiry::{Expired, Known as Aging, Shadow};
+use twofactor_core::user::expiry::{Known as Aging, Shadow};
 use twofactor_core::user::{Person, SystemUsers};
 
 use crate::args;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::{self, Output};
+
+use explanation::{Credential, Ending, Explanation, Kind, Stack};
 
 pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     let stack = Stack::of(&arguments.service);
@@ -48,121 +48,6 @@ pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Outp
         (Err(Unidentified::Failed(error)), _) => Err(error.into()),
         (Ok(_), Err(error)) => Err(error.into()),
         (Ok(_), Ok(_)) => Ok(()),
-    }
-}
-
-/// How a service runs the module.
-struct Stack {
-    /// Its auth lines that do, or why nobody can tell.
-    auth: Result<Vec<Line>, String>,
-    /// Whether it does so in the account phase, whenever that succeeds; otherwise why not.
-    account: Result<(), String>,
-    /// As libpam reads it, when that can be told.
-    service: Option<Service>,
-    /// Whether a file describes it; otherwise PAM uses `other`.
-    is_described: bool,
-}
-
-impl Stack {
-    fn of(service: &str) -> Self {
-        let read = Service::read(service, &pam_service::FOLDERS.map(Path::new));
-        let ours = |line: &&Line| line.phase == Phase::Auth && line.is_ours();
-        let auth = match &read {
-            Ok(service) => Ok(service.lines.iter().filter(ours).cloned().collect()),
-            Err(error) => Err(error.to_string()),
-        };
-        let described = pam_service::find(service, &pam_service::FOLDERS.map(Path::new));
-        Self {
-            auth,
-            service: read.ok(),
-            account: SystemServices.account_line(service),
-            is_described: !matches!(described, Ok(None)),
-        }
-    }
-
-    /// The first line that runs the module.
-    fn line(&self) -> Option<&Line> {
-        self.auth.as_ref().ok()?.first()
-    }
-
-    fn arguments(&self) -> impl Iterator<Item = &str> {
-        self.line().into_iter().flat_map(|line| &line.arguments).map(String::as_str)
-    }
-}
-
-/// Everything there is to say about a login.
-struct Explanation {
-    /// Why the account is closed, where /etc/shadow says so.
-    expired: Option<Expired>,
-    typed: String,
-    service: String,
-    rhost: Option<String>,
-    stack: Stack,
-    arguments: Arguments,
-    config: PathBuf,
-    identified: Result<Person, Unidentified>,
-    passed: Vec<(usize, Mismatch)>,
-    by: By,
-    /// As the rule has it.
-    demand: Demand,
-    /// As it is now, on this line.
-    level: Level,
-    course: Result<Course, StoreError>,
-    prompts: Vec<String>,
-    /// Why nothing is asked, whatever the rules say.
-    unasked: Option<String>,
-    /// Why the program cannot do with the line.
-    of_program: Option<(checkup::Id, String)>,
-    tries: u8,
-    credentials: Vec<Credential>,
-    /// Why the account is another person's.
-    another: Option<StoreError>,
-    delayed_until: Option<UnixTime>,
-    /// With a right code, or having set up a second factor.
-    right: Ending,
-    /// With neither phone nor token at hand.
-    without: Ending,
-}
-
-/// Something that the user has.
-struct Credential {
-    kind: Kind,
-    /// What it is called.
-    name: String,
-    /// Why it does not count for this login.
-    obstacle: Option<Reason>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    App,
-    Token,
-    Recovery,
-}
-
-/// How a login ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Success,
-    Ignore,
-    /// The service does not run the module.
-    NotRun,
-    Refused(Reason, ReturnCode),
-}
-
-impl Ending {
-    fn refused(reason: Reason) -> Self {
-        Self::Refused(reason, reason.return_code())
-    }
-
-    /// How it ends after the last of several tries, all of which came to this.
-    fn after(self, tries: u8) -> Self {
-        match self {
-            Self::Refused(reason, _) if tries > 1 && login::may_try_again(reason) => {
-                Self::Refused(reason, ReturnCode::MaxTries)
-            }
-            other => other,
-        }
     }
 }
 
@@ -379,44 +264,4 @@ fn ending<'c>(credentials: impl Iterator<Item = &'c Credential>, known: &Known) 
     // A code of nothing is a wrong one, unless it could be of something that cannot be read now.
     let wrong = known.problem.unwrap_or(Reason::WrongCode);
     Ending::refused(obstacles.first().copied().unwrap_or(wrong))
-}
-
-impl Explanation {
-    /// The login's course, when it has one: a PAM line that is wrong, or a store that cannot be read, ends it before.
-    fn course(&self) -> Option<&Course> {
-        self.course.as_ref().ok().filter(|_| self.arguments.problems.is_empty() && self.unasked.is_none())
-    }
-
-    /// What a sysadmin should know although nobody asked.
-    fn warnings(&self, named: Option<&Path>) -> Vec<String> {
-        let service = &self.service;
-        let mut warnings = Vec::new();
-        match &self.stack.auth {
-            Err(problem) => warnings.push(format!("cannot tell whether {service} runs the module: {problem}")),
-            Ok(_) if !self.stack.is_described => {
-                warnings.push(format!("there is no PAM service \"{service}\": PAM would use \"{OTHER}\""));
-            }
-            Ok(lines) if lines.is_empty() => warnings.push(format!(
-                "the auth lines of {service} do not run pam_twofactor: nobody is asked, whatever the rules say"
-            )),
-            Ok(lines) => {
-                if lines.len() > 1 {
-                    warnings.push(format!("{service} runs pam_twofactor {} times; this is the first", lines.len()));
-                }
-                if named.is_some_and(|named| named != self.arguments.conf) {
-                    warnings.push(format!("{service} reads {}", self.arguments.conf.display()));
-                }
-            }
-        }
-        if let Some((_, what)) = &self.of_program {
-            warnings.push(what.clone());
-        }
-        warnings.extend(self.arguments.problems.iter().map(|problem| format!("the PAM line: {problem}")));
-        if let By::Doubt(Candidates { why, effect: Effect::Stricter, .. }) = &self.by
-            && self.identified.is_ok()
-        {
-            warnings.push(format!("it is not certain which rule matches, so the strictest holds: {why}"));
-        }
-        warnings
-    }
 }

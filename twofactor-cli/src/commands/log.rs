@@ -7,6 +7,7 @@ mod files;
 mod history;
 mod journal;
 mod listing;
+mod problem;
 mod zone;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::args::Log;
 use crate::commands::log::listing::Listing;
+use crate::commands::log::problem::Problem;
 use crate::commands::log::zone::HostZone;
 use crate::error::Failure;
 use crate::host::configuration;
@@ -117,32 +119,6 @@ fn logs<'s>(wanted: &'s Wanted, zone: &'s HostZone) -> Result<Vec<Entries<'s>>, 
         warning(&format!("left out: {problem}"));
     }
     Ok(logs)
-}
-
-/// Why a source is left out.
-#[derive(Debug)]
-enum Problem {
-    /// It does not exist, and that is no mistake.
-    NotThere(String),
-    /// It is there.
-    Unreadable { what: String, error: std::io::Error },
-}
-
-impl Problem {
-    fn is_denied(&self) -> bool {
-        matches!(self, Self::Unreadable { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied)
-    }
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotThere(what) => write!(formatter, "there is no {what}"),
-            Self::Unreadable { what, error } => {
-                write!(formatter, "{what}: {}", twofactor_core::trusted::describe(error))
-            }
-        }
-    }
 }
 
 /// The last entries, which are known at the end only.

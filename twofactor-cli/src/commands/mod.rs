@@ -18,16 +18,6 @@ mod token;
 mod unlock;
 mod verify;
 
-use std::fmt::Write as _;
-
-use serde_json::Value;
-use twofactor_core::clock::UnixTime;
-use twofactor_core::otp::{Kind, Parameters};
-use twofactor_core::recovery::RecoveryCode;
-use zeroize::Zeroizing;
-
-pub(crate) use token::LineProblem;
-
 use crate::args::{Command, Series, Typed};
 use crate::error::Failure;
 use crate::host::Host;
@@ -57,46 +47,3 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }
-
-/// `TOTP, SHA1, 6 digits, 30 s`.
-fn described(parameters: Parameters) -> String {
-    let (algorithm, digits) = (parameters.algorithm, parameters.digits.count());
-    match parameters.kind {
-        Kind::Totp(period) => format!("TOTP, {algorithm}, {digits} digits, {} s", period.seconds()),
-        Kind::Hotp => format!("HOTP, {algorithm}, {digits} digits"),
-    }
-}
-
-/// The period in seconds; `null` for a counter.
-fn period(kind: Kind) -> Value {
-    match kind {
-        Kind::Totp(period) => period.seconds().into(),
-        Kind::Hotp => Value::Null,
-    }
-}
-
-/// `2027-01-31`.
-fn day(time: UnixTime) -> String {
-    time.to_string().chars().take_while(|letter| *letter != 'T').collect()
-}
-
-/// Recovery codes, a line each, indented.
-fn listed(codes: &[RecoveryCode]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(codes.len() * 32));
-    for code in codes {
-        let _ = writeln!(text, "  {}", code.expose_grouped().as_str());
-    }
-    text
-}
-
-/// Recovery codes for JSON.
-fn exposed(codes: &[RecoveryCode]) -> Vec<Value> {
-    codes.iter().map(|code| code.expose_grouped().as_str().into()).collect()
-}
-
-/// What recovery codes are for, above the codes.
-const ABOUT_RECOVERY_CODES: &str = "
-Recovery codes. Each one opens one login in place of a code, for the day the
-phone is lost. Keep them on paper: they are not shown again.
-
-";

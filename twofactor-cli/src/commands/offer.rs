@@ -13,8 +13,8 @@ use twofactor_core::token::Token;
 use twofactor_core::user::UserName;
 use zeroize::Zeroizing;
 
-use crate::commands::described;
 use crate::error::Failure;
+use crate::output::values::described;
 use crate::output::{self, Output, Screen, Stream, Unwritten};
 use crate::qr::{self, Around, Drawing, QrChoice};
 use crate::terminal;

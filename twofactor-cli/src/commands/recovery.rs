@@ -6,10 +6,10 @@ use twofactor_core::enrollment;
 use zeroize::Zeroizing;
 
 use crate::args::Recovery;
-use crate::commands::{ABOUT_RECOVERY_CODES, exposed, listed};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::journal;
+use crate::output::values::{ABOUT_RECOVERY_CODES, exposed, listed};
 use crate::output::{self, Format, Output, Stream};
 
 pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<(), Failure> {

@@ -9,10 +9,11 @@ use twofactor_core::store::registry::{Import, SeriesSummary};
 
 use crate::args::Series;
 use crate::args::tokens::DeleteSeries;
-use crate::commands::token::{Asking, counted};
+use crate::asking::Asking;
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
+use crate::output::values::{counted, in_hex};
 use crate::output::{self, Output};
 
 /// Does what was typed behind `series`.
@@ -94,14 +95,6 @@ fn as_json(series: &SeriesSummary) -> Value {
         "unusable": series.unusable,
         "revoked": series.revoked,
         "imports": series.imports.iter().map(import).collect::<Vec<_>>(),
-    })
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn in_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 

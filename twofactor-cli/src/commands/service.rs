@@ -11,6 +11,7 @@ mod first_administrator;
 mod first_factor;
 mod leftovers;
 mod list;
+mod plan;
 mod programs;
 mod records;
 mod rehearsal;
@@ -18,22 +19,12 @@ mod remarks;
 mod siblings;
 mod sshd;
 
-use std::path::{Path, PathBuf};
-
-use twofactor_core::pam_service::placing::{Answers, Target};
-use twofactor_core::pam_service::{self, FOLDERS, modules};
+use std::path::Path;
 
 use crate::args;
-use crate::error::{Failure, ServiceFailure};
+use crate::error::Failure;
 use crate::host::Host;
-use crate::output::{self, Format, Output};
-use crate::terminal::{self, Yes};
-
-use change::Change;
-use remarks::Remarks;
-
-/// Where services are changed.
-const ETC: &str = FOLDERS[0];
+use crate::output::Output;
 
 pub(crate) fn run(arguments: &args::Service, file: Option<&Path>, output: &Output) -> Result<(), Failure> {
     match arguments {
@@ -41,151 +32,4 @@ pub(crate) fn run(arguments: &args::Service, file: Option<&Path>, output: &Outpu
         args::Service::Enable(arguments) => enable::run(arguments, &Host::open(file)?, output),
         args::Service::Disable(arguments) => disable::run(arguments, file, output),
     }
-}
-
-/// A service by its name, and the file in /etc that describes it or would.
-#[derive(Debug, Clone)]
-struct Named {
-    name: String,
-    file: PathBuf,
-}
-
-impl Named {
-    /// Each name once, in small letters as libpam has them.
-    fn all(names: &[String]) -> Result<Vec<Self>, ServiceFailure> {
-        let mut all: Vec<Self> = Vec::new();
-        for typed in names {
-            let name = typed.to_ascii_lowercase();
-            if !pam_service::is_name(&name) || name.starts_with('.') {
-                return Err(ServiceFailure::NoService(typed.clone()));
-            }
-            if !all.iter().any(|known| known.name == name) {
-                all.push(Self::new(&name));
-            }
-        }
-        Ok(all)
-    }
-
-    fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), file: Path::new(ETC).join(name) }
-    }
-
-    fn target<'t>(&'t self, folders: &'t [&'t Path], answers: Answers) -> Target<'t> {
-        Target { name: &self.name, file: &self.file, folders, answers, is_missing: modules::is_missing }
-    }
-
-    /// What a package brought for it, outside of /etc.
-    fn of_package(&self) -> Result<Option<Vec<u8>>, ServiceFailure> {
-        for folder in FOLDERS.into_iter().skip(1) {
-            let file = Path::new(folder).join(&self.name);
-            match std::fs::read(&file) {
-                Ok(content) => return Ok(Some(content)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(change::failed(&file, "read", error)),
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Where descriptions are looked for.
-fn folders() -> [&'static Path; 3] {
-    FOLDERS.map(Path::new)
-}
-
-/// A file's text, to be edited. Bytes that are no UTF-8 become a character each and go back the same way.
-#[derive(Debug, Clone)]
-struct Text {
-    text: String,
-    encoding: Encoding,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Utf8,
-    Bytes,
-}
-
-impl Text {
-    fn of(content: &[u8]) -> Self {
-        match std::str::from_utf8(content) {
-            Ok(text) => Self { text: text.to_owned(), encoding: Encoding::Utf8 },
-            Err(_) => Self { text: content.iter().copied().map(char::from).collect(), encoding: Encoding::Bytes },
-        }
-    }
-
-    /// Another text as this one is written.
-    fn encoded(&self, text: &str) -> Vec<u8> {
-        match self.encoding {
-            Encoding::Utf8 => text.as_bytes().to_vec(),
-            Encoding::Bytes => text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap_or(b'?')).collect(),
-        }
-    }
-
-    /// Another file's text, read as this one is.
-    fn alike(&self, content: &[u8]) -> String {
-        match self.encoding {
-            Encoding::Utf8 => String::from_utf8_lossy(content).into_owned(),
-            Encoding::Bytes => content.iter().copied().map(char::from).collect(),
-        }
-    }
-}
-
-/// Whether somebody who sees the changes wants them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consent {
-    /// `--dry-run`: nobody is asked and nothing is done.
-    Never,
-    /// `--yes`.
-    Given,
-    /// A person decides.
-    Asked,
-}
-
-impl Consent {
-    fn of(dry_run: bool, yes: bool) -> Self {
-        match (dry_run, yes) {
-            (true, _) => Self::Never,
-            (false, true) => Self::Given,
-            (false, false) => Self::Asked,
-        }
-    }
-}
-
-/// Shows the changes, and what there is to say of them. `Ok` when they are to be made.
-fn shown<'c>(
-    changes: impl Iterator<Item = &'c Change>,
-    remarks: &Remarks,
-    consent: Consent,
-    output: &Output,
-) -> Result<(), Failure> {
-    let diff: String = changes.map(Change::diff).collect();
-    if consent == Consent::Asked && !terminal::is_interactive() {
-        return Err(Failure::CannotAsk);
-    }
-    match (output.format(), consent) {
-        (Format::Text, _) => output::raw(&printable(&diff))?,
-        // With JSON the diff is part of the result; a person who is asked has to see it before.
-        (Format::Json, Consent::Asked) => output::progress(printable(&diff).trim_end()),
-        (Format::Json, Consent::Never | Consent::Given) => {}
-    }
-    remarks.say();
-    if consent == Consent::Asked {
-        return match terminal::ask_yes("Change these files? [y/N] ")? {
-            Yes::Yes => Ok(()),
-            Yes::No => Err(Failure::Declined),
-        };
-    }
-    Ok(())
-}
-
-/// A file's comment must not move a terminal's cursor.
-fn printable(diff: &str) -> String {
-    let escaped = |letter: char| match letter {
-        '\n' | '\t' => letter.to_string(),
-        '\r' => String::new(),
-        letter if letter.is_control() => letter.escape_default().to_string(),
-        letter => letter.to_string(),
-    };
-    diff.chars().map(escaped).collect()
 }

@@ -10,9 +10,10 @@ use twofactor_core::store::files::{AppStatus, Newcomer, Status, TokenView};
 use twofactor_core::user::UserName;
 
 use crate::args;
-use crate::commands::{described, period, token};
+use crate::commands::token;
 use crate::error::Failure;
 use crate::host::{self, Host};
+use crate::output::values::{described, period};
 use crate::output::{self, Output, Stream};
 
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -211,7 +212,7 @@ fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
 }
 
 fn as_json(user: &UserName, status: &Status) -> Value {
-    let physical = status.tokens.iter().map(token::as_json);
+    let physical = status.tokens.iter().map(token::rendering::as_json);
     let tokens: Vec<Value> = status.apps.iter().map(app_as_json).chain(physical).collect();
     let last = status.last_accepted.as_ref();
     json!({

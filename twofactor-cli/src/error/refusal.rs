@@ -2,10 +2,9 @@
 
 use thiserror::Error;
 use twofactor_core::lifecycle::Stage;
+use twofactor_core::shell::quoted;
 use twofactor_core::token::{Label, Serial};
 use twofactor_core::user::{Uid, UserName};
-
-use super::quoted;
 
 /// Why a login with a code would be refused, with the log's word.
 #[derive(Debug, Error)]

@@ -10,10 +10,11 @@ use twofactor_core::pam_service::modules::OURS;
 use twofactor_core::pam_service::placing::{CannotPlace, Letter};
 use twofactor_core::pam_service::rehearsal::Disagreement;
 use twofactor_core::pam_service::{Phase, ServiceError};
+use twofactor_core::shell::quoted;
 use twofactor_core::store::StoreError;
 use twofactor_core::trusted::{FileError, describe};
 
-use super::{Status, of_store, quoted};
+use super::status::{Status, of_store};
 
 /// Why a PAM service was not changed. Nothing was, unless it says so.
 #[derive(Debug, Error)]

@@ -2,15 +2,27 @@
 
 use std::path::Path;
 
+use thiserror::Error;
 use twofactor_core::import::{ErrorKind, ImportError};
+use twofactor_core::shell::quoted;
 use twofactor_core::store::files::TokenError;
 use twofactor_core::token::Serial;
 
-use super::{Status, of_store, quoted};
-use crate::commands::LineProblem;
+use super::status::{Status, of_store};
 
 /// So many lines of a list or a file are named.
 pub(crate) const MOST_LINES: usize = 20;
+
+/// What is wrong with a line of a list `SERIAL,USER`.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum LineProblem {
+    #[error("it is not SERIAL,USER")]
+    Columns,
+    #[error("the serial is not 1 to 64 printable ASCII characters without spaces, quotes or backslashes")]
+    Serial,
+    #[error("there is no user \"{0}\"")]
+    User(String),
+}
 
 /// What two codes have to be.
 pub(super) const TWO_CODES: &str =

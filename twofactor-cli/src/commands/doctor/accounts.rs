@@ -16,8 +16,9 @@ use twofactor_core::trusted::Owner;
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use super::configuration::Source;
-use super::{Area, counted};
+use super::report::Area;
 use crate::error::quoted;
+use crate::output::values::counted;
 use crate::people;
 
 /// `state` is what was found there.

@@ -3,7 +3,7 @@
 use twofactor_core::checkup::clock::{Synchronization, by_chronyc, by_timedatectl, of_clock};
 use twofactor_core::clock::{Clock as _, SystemClock};
 
-use super::Area;
+use super::report::Area;
 use crate::program::ask;
 
 pub(super) fn look() -> Area {

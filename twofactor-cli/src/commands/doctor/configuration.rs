@@ -12,7 +12,7 @@ use twofactor_core::rule::Demand;
 use twofactor_core::trusted::{self, Owner};
 use twofactor_core::user::SystemUsers;
 
-use super::Area;
+use super::report::Area;
 
 /// What the tool reads.
 pub(super) struct Source {

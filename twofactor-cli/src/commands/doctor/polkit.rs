@@ -7,7 +7,7 @@ use twofactor_core::checkup::services::{POLKIT, of_polkit_sandbox};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
 
-use super::Area;
+use super::report::Area;
 
 const UNIT: &str = "polkit-agent-helper@.service";
 /// Where systemd looks for units and their drop-ins.

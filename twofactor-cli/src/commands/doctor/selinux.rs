@@ -8,7 +8,7 @@ use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::modules::{self, OF_LIBPAM};
 use twofactor_core::trusted::describe;
 
-use super::Area;
+use super::report::Area;
 use super::services::module_files;
 use crate::program::ask;
 

@@ -16,7 +16,7 @@ use twofactor_core::pam_service::modules::{self, OURS};
 use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError, first_factor};
 use twofactor_core::trusted::{self, Owner};
 
-use super::Area;
+use super::report::Area;
 
 /// Looks at every service, and gives those that run the module.
 pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {

@@ -7,7 +7,7 @@ use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
 
-use super::Area;
+use super::report::Area;
 use crate::people::login_names;
 use crate::program::{Said, ask_sshd};
 use crate::sshd::{Outdated, Written};

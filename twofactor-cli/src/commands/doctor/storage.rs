@@ -12,7 +12,8 @@ use twofactor_core::store::{Presence, Store as _};
 use twofactor_core::trusted::{self, Owner};
 
 use super::configuration::Source;
-use super::{Area, counted};
+use super::report::Area;
+use crate::output::values::counted;
 
 pub(super) fn look(source: &Source) -> Area {
     let state = source.config.as_ref().map_or(Path::new(DEFAULT_STATE), |config| &config.state);

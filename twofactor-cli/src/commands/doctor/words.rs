@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use twofactor_core::checkup::{Finding, Severity};
 
-use super::{Area, Checkup, counted};
+use super::report::{Area, Checkup, Unchecked};
+use crate::output::values::counted;
 use crate::output::{self, Screen, Tint, tinted};
 
 /// The widest page. Commands are never wrapped: they are pasted.
@@ -50,7 +51,7 @@ pub(super) fn as_text(checkup: &Checkup, screen: Screen, quiet: bool) -> String 
     text
 }
 
-fn unchecked(checkup: &Checkup) -> impl Iterator<Item = (&'static str, &super::Unchecked)> {
+fn unchecked(checkup: &Checkup) -> impl Iterator<Item = (&'static str, &Unchecked)> {
     checkup.areas.iter().flat_map(|area| area.unchecked.iter().map(|unchecked| (area.name, unchecked)))
 }
 

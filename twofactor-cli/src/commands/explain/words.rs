@@ -10,9 +10,9 @@ use twofactor_core::reason::Reason;
 use twofactor_core::rule::{Facts, Level, Mismatch};
 use twofactor_core::store::Prospect;
 
-use super::{Ending, Explanation, Kind};
-use crate::commands::day;
+use super::explanation::{Ending, Explanation, Kind};
 use crate::output::printable;
+use crate::output::values::day;
 
 /// What somebody else chose is cut here: a host name of 5 KB is an attack and no answer.
 const LONGEST: usize = 48;

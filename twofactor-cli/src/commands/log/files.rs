@@ -13,8 +13,8 @@ use twofactor_core::logbook::timestamp::{Stamp, Turns, Yearless, Years, month};
 use twofactor_core::logbook::{Entry, Message, Source, Wanted};
 use twofactor_core::trusted::describe;
 
-use crate::commands::log::Problem;
 use crate::commands::log::files::rotated::{Lines, LogFile};
+use crate::commands::log::problem::Problem;
 use crate::commands::log::zone::HostZone;
 use crate::output::warning;
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use twofactor_core::clock::UnixTime;
 use twofactor_core::logbook::{Entry, Message, Source, Wanted, Writer};
 
-use crate::commands::log::Problem;
+use crate::commands::log::problem::Problem;
 use crate::output::warning;
 
 /// Where journald keeps journals.

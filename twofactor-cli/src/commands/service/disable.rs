@@ -22,10 +22,11 @@ use crate::output::{self, Output};
 
 use super::change::{self, Change};
 use super::leftovers::{self, Kept};
+use super::plan::{Consent, Named, Text, folders, shown};
 use super::records::{Listed, Origin, Record, Records};
 use super::remarks::Remarks;
 use super::sshd::Removed;
-use super::{Consent, Named, Text, first_factor, folders, programs, shown, siblings, sshd};
+use super::{first_factor, programs, siblings, sshd};
 
 /// What becomes of one service.
 struct Plan {

@@ -27,13 +27,12 @@ use crate::output::Output;
 use crate::sshd::{Outdated, reload};
 
 use super::change::{self, Change};
+use super::plan::{Consent, Named, Text, folders, shown};
 use super::records::{self, Listed, Origin, Record, Records};
 use super::rehearsal::{self, Rehearsed};
 use super::remarks::{Refused, Remarks};
 use super::sshd::Reloaded;
-use super::{
-    Consent, Named, Text, administrators, first_administrator, first_factor, folders, programs, shown, siblings, sshd,
-};
+use super::{administrators, first_administrator, first_factor, programs, siblings, sshd};
 
 /// What becomes of one service.
 struct Plan {

@@ -12,9 +12,9 @@ use twofactor_core::pam_service::placing;
 use crate::error::ServiceFailure;
 use crate::output;
 
-use super::Text;
 use super::change::{self, Change};
 use super::leftovers::files_of_services;
+use super::plan::Text;
 
 /// What has to change so that the file is there and says what it should.
 pub(super) fn needed() -> Result<Option<Change>, ServiceFailure> {

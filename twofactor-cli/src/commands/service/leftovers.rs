@@ -11,7 +11,7 @@ use twofactor_core::pam_service::{self, FOLDERS, first_factor, placing};
 use crate::error::{ServiceFailure, quoted};
 use crate::output;
 
-use super::{ETC, Text};
+use super::plan::{ETC, Text};
 
 /// The files that pam-auth-update writes. A profile goes out of them by that program.
 const OF_PAM_AUTH_UPDATE: [&str; 5] =

@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::host::Host;
 use crate::output::{self, Output, Stream};
 
-use super::folders;
+use super::plan::folders;
 
 /// Services through which people log in.
 const KNOWN: [&str; 17] = [

@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::output;
 
 use super::change::{self, Change};
-use super::{Named, folders};
+use super::plan::{Named, folders};
 
 /// How the users of a service type the code: behind the password where its program has room for one answer only.
 pub(super) fn answers(service: &str, host: &Host) -> Answers {

@@ -5,8 +5,8 @@ use twofactor_core::pam_service::{Phase, Service, find, siblings};
 
 use crate::error::quoted;
 
+use super::plan::{Named, folders};
 use super::remarks::Remarks;
-use super::{Named, folders};
 
 /// Services like those that are named which ask for no second factor and can be changed along with them. Where one includes the
 /// other, a login would be asked twice.

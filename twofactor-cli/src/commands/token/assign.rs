@@ -8,7 +8,6 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use thiserror::Error;
 use twofactor_core::audit::Event;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::TokenError;
@@ -17,11 +16,12 @@ use twofactor_core::token::Serial;
 use twofactor_core::user::{Person, SystemUsers, UserDatabase as _};
 
 use crate::args::tokens::{Assign, Unassign};
-use crate::commands::token::{Asking, counted};
-use crate::error::Failure;
+use crate::asking::Asking;
+use crate::error::{Failure, LineProblem};
 use crate::host::{self, Host};
 use crate::journal;
 use crate::output::Output;
+use crate::output::values::counted;
 
 pub(super) fn assign(arguments: &Assign, host: &Host, output: &Output) -> Result<(), Failure> {
     match (&arguments.from, &arguments.serial, &arguments.user) {
@@ -95,17 +95,6 @@ struct Line {
     number: usize,
     serial: Serial,
     person: Person,
-}
-
-/// What is wrong with a line.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum LineProblem {
-    #[error("it is not SERIAL,USER")]
-    Columns,
-    #[error("the serial is not 1 to 64 printable ASCII characters without spaces, quotes or backslashes")]
-    Serial,
-    #[error("there is no user \"{0}\"")]
-    User(String),
 }
 
 impl List {

@@ -8,11 +8,13 @@ use twofactor_core::token::Serial;
 use twofactor_core::user::UserName;
 
 use crate::args::tokens;
-use crate::commands::token::{Asking, counted, known_token};
+use crate::asking::Asking;
 use crate::error::Failure;
+use crate::host::known_token;
 use crate::host::{self, Host};
 use crate::journal;
 use crate::output::Output;
+use crate::output::values::counted;
 
 /// What cannot be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

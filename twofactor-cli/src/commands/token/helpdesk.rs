@@ -8,9 +8,11 @@ use twofactor_core::store::files::{Identified, TokenError, TokenView};
 use twofactor_core::user::UserName;
 
 use crate::args::tokens::{Identify, OneCode};
-use crate::commands::token::{codes, drift_in_words, known_token};
+use crate::commands::token::codes;
+use crate::commands::token::rendering::drift_in_words;
 use crate::error::{Failure, TokenRefusal, in_steps};
 use crate::host::Host;
+use crate::host::known_token;
 use crate::output::{self, Output};
 use crate::progress::Progress;
 

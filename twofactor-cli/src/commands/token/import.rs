@@ -14,13 +14,13 @@ use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin,
 use twofactor_core::token::Serial;
 
 use crate::args::tokens::{Import, is_series_name};
-use crate::commands::series::in_hex;
 use crate::commands::token::rejects::Rejects;
 use crate::commands::token::seed_file::{self, Privacy};
-use crate::commands::token::{counted, doubts, understanding};
+use crate::commands::token::{doubts, understanding};
 use crate::error::{Failure, MOST_LINES, quoted};
 use crate::host::Host;
 use crate::journal;
+use crate::output::values::{counted, in_hex};
 use crate::output::{self, Format, Output, Stream};
 use crate::progress::Progress;
 

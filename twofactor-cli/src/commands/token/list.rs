@@ -8,9 +8,10 @@ use twofactor_core::store::files::{TokenError, TokenFilter, TokenView};
 use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::args::tokens::List;
-use crate::commands::token::{as_json, counted};
+use crate::commands::token::rendering::as_json;
 use crate::error::Failure;
 use crate::host::Host;
+use crate::output::values::counted;
 use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten};
 
 pub(super) fn run(arguments: &List, host: &Host, output: &Output) -> Result<(), Failure> {

@@ -9,11 +9,14 @@ use twofactor_core::store::files::{Encoding, Fit, TokenError};
 use twofactor_core::token::Serial;
 
 use crate::args::tokens::Probe;
-use crate::commands::token::{Asking, codes, counted, drift_in_words, known_token};
-use crate::commands::{described, period};
+use crate::asking::Asking;
+use crate::commands::token::codes;
+use crate::commands::token::rendering::drift_in_words;
 use crate::error::Failure;
 use crate::host::Host;
+use crate::host::known_token;
 use crate::journal;
+use crate::output::values::{counted, described, period};
 use crate::output::{self, Format, Output};
 
 pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), Failure> {

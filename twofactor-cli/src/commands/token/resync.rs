@@ -7,9 +7,11 @@ use twofactor_core::store::files::TokenError;
 use twofactor_core::user::UserName;
 
 use crate::args::tokens::TwoCodes;
-use crate::commands::token::{codes, drift_in_words, known_token, seconds_of};
+use crate::commands::token::codes;
+use crate::commands::token::rendering::{drift_in_words, seconds_of};
 use crate::error::Failure;
 use crate::host::Host;
+use crate::host::known_token;
 use crate::journal;
 use crate::output::Output;
 

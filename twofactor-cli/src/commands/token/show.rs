@@ -6,11 +6,12 @@ use twofactor_core::lifecycle::Stage;
 use twofactor_core::store::files::TokenView;
 
 use crate::args::tokens::Show;
-use crate::commands::described;
-use crate::commands::token::{as_json, drift_in_words, known_token};
+use crate::commands::token::rendering::{as_json, drift_in_words};
 use crate::error::{Failure, quoted};
+use crate::host::known_token;
 use crate::host::{self, Host};
 use crate::output::Output;
+use crate::output::values::described;
 
 /// So many right codes outside the window are no accident: the clock is off.
 const TOO_MANY_NEAR_MISSES: u32 = 3;

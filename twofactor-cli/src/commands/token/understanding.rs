@@ -8,8 +8,9 @@ use twofactor_core::import::{Explanation, Row, SeedFile};
 use twofactor_core::otp::Kind;
 
 use crate::args::tokens::Import;
-use crate::commands::token::{counted, doubts};
+use crate::commands::token::doubts;
 use crate::error::Failure;
+use crate::output::values::counted;
 use crate::output::{Output, Stream, printable, wrapped};
 
 /// What stands in the place of a secret.

@@ -1,0 +1,20 @@
+//! What several groups of arguments share: the page of help, and values that are numbers in a range.
+
+use twofactor_core::otp::{Digits, Period};
+
+/// A page of help: what, why, how. The same for `-h` and `--help`, and as short as it can be: a console has 24 rows.
+pub(super) const PAGE: &str = "\
+{about-with-newline}
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+pub(super) fn digits(text: &str) -> Result<Digits, String> {
+    let number = text.parse().map_err(|_| "not a number from 6 to 8".to_owned())?;
+    Digits::new(number).map_err(|error| error.to_string())
+}
+
+pub(super) fn period(text: &str) -> Result<Period, String> {
+    let number = text.parse().map_err(|_| "not a number from 10 to 300".to_owned())?;
+    Period::new(number).map_err(|error| error.to_string())
+}
