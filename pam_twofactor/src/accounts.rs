@@ -8,10 +8,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use twofactor_core::clock::UnixTime;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::expiry::{self, Expired, File, Known, Said, Shadow};
+use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::login::Accounts;
-use twofactor_core::user::expiry::{self, Expired, File, Known, Said, Shadow};
-use twofactor_core::user::{LookupError, UserName};
 
 use crate::child;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use twofactor_core::arguments::Arguments;
+use twofactor_core::config::arguments::Arguments;
 
 /// Reads all arguments, also after the first mistake.
 pub(crate) fn parse(args: &[&CStr]) -> Arguments {

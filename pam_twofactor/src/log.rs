@@ -1,8 +1,8 @@
 //! The story's log lines go to syslog (authpriv) through libpam, which names the module, the service and the phase.
 
 use libc::c_int;
-use twofactor_core::arguments::Verbosity;
-use twofactor_core::audit::{Audit, Event, Record};
+use twofactor_core::config::arguments::Verbosity;
+use twofactor_core::log::record::{Audit, Event, Record};
 
 use crate::libpam::Pam;
 

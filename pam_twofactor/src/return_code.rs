@@ -6,8 +6,8 @@
 //! [`Verdict::Waived`], which only the policy can make, or a line that only leaves word (`first_factor=`) and asks nobody.
 
 use pam::constants::PamResultCode;
+use twofactor_core::log::reason::{Reason, ReturnCode};
 use twofactor_core::login::{AccountVerdict, Verdict};
-use twofactor_core::reason::{Reason, ReturnCode};
 
 /// The phases session and password, and account without work: harmless where somebody lists the module.
 pub(crate) const NO_WORK: PamResultCode = PamResultCode::PAM_IGNORE;

@@ -7,17 +7,17 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use twofactor_core::answer::{self, Answer};
-use twofactor_core::audit::{self, Event, Record};
-use twofactor_core::clock::UnixTime;
+use twofactor_core::account::throttle::Limits;
+use twofactor_core::codes::answer::{self, Answer};
+use twofactor_core::codes::otp::Window;
 use twofactor_core::config::Config;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::{self, Event, Record};
 use twofactor_core::logbook::Message;
 use twofactor_core::logbook::syslog_line::SyslogLine;
-use twofactor_core::otp::Window;
 use twofactor_core::store::files::Files;
-use twofactor_core::throttle::Limits;
-use twofactor_core::trusted::Owner;
-use twofactor_core::user::UserName;
 
 /// A configuration is valid as a whole, or every problem has a place in it.
 pub fn configuration(bytes: &[u8]) -> bool {
@@ -82,12 +82,12 @@ pub fn log_lines(bytes: &[u8]) -> bool {
         for (key, value) in &message.pairs {
             record = record.with(key, value);
         }
-        let (event, pairs) = audit::read(&record.to_string()).expect("what we write we read");
+        let (event, pairs) = record::read(&record.to_string()).expect("what we write we read");
         assert_eq!((event, &pairs), (message.event, &message.pairs), "{line:?}");
     }
     let record = Record::new(Event::Denied).with("user", &text).with("reason", "wrong-code").to_string();
     assert!(record.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{record:?} is one printable line");
-    let (event, pairs) = audit::read(&record).expect("what we write we read");
+    let (event, pairs) = record::read(&record).expect("what we write we read");
     let keys: Vec<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!((event, keys), (Event::Denied, vec!["user", "reason"]), "a value stays one value: {record}");
     ours

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use twofactor_core::clock::UnixTime;
-use twofactor_core::recovery::Salt;
-use twofactor_core::throttle::{Limits, Source, Throttle};
+use twofactor_core::account::throttle::{Limits, Source, Throttle};
+use twofactor_core::codes::recovery::Salt;
+use twofactor_core::host::clock::UnixTime;
 
 /// Days of the whole simulation.
 pub const DAYS: u64 = 30;

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use twofactor_core::clock::UnixTime;
-use twofactor_core::otp::{self, Algorithm, Code, Digits, Match, Parameters, Period, Progress, Step, Window};
-use twofactor_core::secret::Secret;
+use twofactor_core::codes::otp::{self, Algorithm, Code, Digits, Match, Parameters, Period, Progress, Step, Window};
+use twofactor_core::codes::secret::Secret;
+use twofactor_core::host::clock::UnixTime;
 use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::random::Random;
 use twofactor_tests::requirements;

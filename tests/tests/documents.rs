@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use twofactor_core::account::throttle::Limits;
 use twofactor_core::config::Config;
-use twofactor_core::throttle::Limits;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::guessing::{Guesser, Guesses};
 use twofactor_tests::manual;

@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use twofactor_core::audit::Event;
 use twofactor_core::checkup::Id;
 use twofactor_core::config::Config;
-use twofactor_core::reason::Reason;
+use twofactor_core::log::reason::Reason;
+use twofactor_core::log::record::Event;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::manual::{self, all_commands, options_in_help, page, pages, section, source, synopsis};
 

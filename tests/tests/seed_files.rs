@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use twofactor_core::codes::otp::Kind;
 use twofactor_core::import::{self, ErrorKind, ImportError, Options, SeedFile, SerialFrom};
-use twofactor_core::otp::Kind;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::requirements::{self, PYTHON};
 use twofactor_tests::seeds::{self, Given, fuzz, kinds};

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use twofactor_core::account::MOST_RECOVERY_CODES;
-use twofactor_core::otp::{Algorithm, Digits, Period};
+use twofactor_core::codes::otp::{Algorithm, Digits, Period};
+use twofactor_core::codes::token::Label;
 use twofactor_core::store::registry::Sharing;
-use twofactor_core::token::Label;
 
 pub(crate) use log::Log;
 pub(crate) use services::Service;

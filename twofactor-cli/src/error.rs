@@ -7,18 +7,18 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use twofactor_core::checkup::some_of;
-use twofactor_core::clock::ClockError;
+use twofactor_core::codes::secret::SecretError;
+use twofactor_core::codes::token::{Label, Serial};
 use twofactor_core::config::ConfigError;
+use twofactor_core::host::clock::ClockError;
+use twofactor_core::host::shell;
+pub(crate) use twofactor_core::host::shell::quoted;
+use twofactor_core::host::trusted::describe;
+use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::import::ImportError;
-use twofactor_core::secret::SecretError;
-use twofactor_core::shell;
-pub(crate) use twofactor_core::shell::quoted;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{EnrollError, TokenError};
 use twofactor_core::store::registry::RegistryError;
-use twofactor_core::token::{Label, Serial};
-use twofactor_core::trusted::describe;
-use twofactor_core::user::{LookupError, UserName};
 
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
@@ -324,8 +324,8 @@ fn names(users: &[UserName]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use twofactor_core::trusted::FileError;
-    use twofactor_core::user::Uid;
+    use twofactor_core::host::trusted::FileError;
+    use twofactor_core::host::user::Uid;
 
     #[test]
     fn sentences_begin_in_lower_case_and_have_no_final_period() {

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
-use twofactor_core::audit::{Event, Record};
-use twofactor_core::token::Serial;
-use twofactor_core::user::UserName;
+use twofactor_core::codes::token::Serial;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::{Event, Record};
 
 /// Begins a line about `user`.
 pub(crate) fn about(event: Event, user: &UserName) -> Record {

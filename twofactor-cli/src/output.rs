@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::Value;
 use thiserror::Error;
-use twofactor_core::trusted::describe;
+use twofactor_core::host::trusted::describe;
 
 use sentences::Escaped;
 pub(crate) use sentences::{printable, wrapped};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-use twofactor_core::trusted::describe;
+use twofactor_core::host::trusted::describe;
 
 /// Where daemons' programs are, also for a root whose path does not say so.
 const FOLDERS: [&str; 5] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin", "/bin"];

@@ -16,7 +16,7 @@ use qr2term::matrix::Matrix;
 use qr2term::render::{Color, Renderer};
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
-use twofactor_core::qr::{Glyphs, Qr, QuietZone};
+use twofactor_core::text::qr::{Glyphs, Qr, QuietZone};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;

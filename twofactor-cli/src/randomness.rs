@@ -7,7 +7,7 @@
 use std::hash::RandomState;
 use std::panic;
 
-use twofactor_core::secret::SecretError;
+use twofactor_core::codes::secret::SecretError;
 
 /// Gets the keys of this thread's hash maps. Whatever builds a map later on the same thread asks the kernel no more.
 pub(crate) fn keys_for_hash_maps() -> Result<(), SecretError> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Group, User};
 use twofactor_core::checkup::admission::{self, Candidate, Standing};
 use twofactor_core::checkup::sshd::{Settings, Sources};
-use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::error::{ServiceFailure, quoted};
 use crate::program::{Said, ask_sshd};

@@ -5,21 +5,26 @@
 //! [`Credentials`] change on enrollment only and [`Held`] tokens when they are assigned; [`State`] changes with every
 //! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.
 
-use crate::clock::UnixTime;
-use crate::digest::Digest;
-use crate::invitation::Invitation;
-use crate::lifecycle::Status;
-use crate::memory::Memories;
-use crate::otp::{self, Code, Match, Progress, Step, Window};
-use crate::recovery::{RecoveryCode, Salt};
-use crate::secret::SecretError;
-use crate::throttle::{Source, Throttle};
-use crate::token::{Label, Seed, Seeds, Token};
-use crate::user::Uid;
+use crate::account::invitation::Invitation;
+use crate::account::lifecycle::Status;
+use crate::account::remembered::Memories;
+use crate::account::throttle::{Source, Throttle};
+use crate::codes::digest::Digest;
+use crate::codes::otp::{self, Code, Match, Progress, Step, Window};
+use crate::codes::recovery::{RecoveryCode, Salt};
+use crate::codes::secret::SecretError;
+use crate::codes::token::{Label, Seed, Seeds, Token};
+use crate::host::clock::UnixTime;
+use crate::host::user::Uid;
 
 pub use judging::{Judgement, NearMiss, Proof, REPEATED, Rules, Uses, Wallet};
 
+pub mod enrollment;
+pub mod invitation;
 mod judging;
+pub mod lifecycle;
+pub mod remembered;
+pub mod throttle;
 
 /// Most apps of one user.
 pub const MOST_APPS: usize = 16;

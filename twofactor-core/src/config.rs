@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::document::{self, Problem};
-use crate::otp::{Parameters, Window};
-use crate::rule::{Level, Rule};
+use crate::account::throttle::Limits;
+use crate::codes::otp::{Parameters, Window};
+use crate::config::rule::{Level, Rule};
+use crate::host::trusted::{self, FileError, Owner};
 use crate::store::files::marker_beside;
-use crate::throttle::Limits;
-use crate::trusted::{self, FileError, Owner};
+use crate::text::document::{self, Problem};
 
+pub mod arguments;
 pub mod editing;
 mod reading;
+pub mod rule;
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/twofactor/twofactor.toml";
@@ -225,9 +227,9 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UnixTime;
-    use crate::otp::{Algorithm, Kind, Period};
-    use crate::rule::{Conditions, Demand};
+    use crate::codes::otp::{Algorithm, Kind, Period};
+    use crate::config::rule::{Conditions, Demand};
+    use crate::host::clock::UnixTime;
 
     fn problems(text: &str) -> Vec<String> {
         Config::parse(text).unwrap_err().iter().map(ToString::to_string).collect()

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::otp::{Algorithm, Digits, Period};
+use crate::codes::otp::{Algorithm, Digits, Period};
 
 mod ahead;
 mod aladdin;

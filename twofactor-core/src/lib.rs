@@ -1,63 +1,43 @@
-//! The rules of twofactor: codes, accounts, stores, policy, and the story of a login.
+//! The rules of twofactor: codes, accounts, stores, policy, and the course of a login.
 //!
 //! Pure where it can be: no libpam, no terminal, no `unsafe`; time, users, store, conversation and log are arguments.
-//! Dependencies point one way: a module uses its own group of this list and those above, and never in a circle.
+//! Imports point one way: a room uses those above it in this list, and no file imports the file of a folder it lies in.
 
 #![forbid(unsafe_code)]
 
-// Values.
-pub mod clock;
-pub mod digest;
-pub mod document;
-pub mod pairs;
-pub mod pam_service;
-pub mod programs;
-pub mod reason;
-pub mod secret;
-pub mod shell;
-pub mod trusted;
-pub mod user;
+// What the rules are told about the host: files, users, time.
+pub mod host;
 
-// Codes.
-pub mod otp;
-pub mod qr;
-pub mod recovery;
+// Documents, log values and QR codes as text.
+pub mod text;
 
-// What a person typed.
-pub mod answer;
-pub mod invitation;
+// Secrets, one-time codes and recovery codes.
+pub mod codes;
 
-// Things.
-pub mod lifecycle;
-pub mod throttle;
-pub mod token;
+// What is logged, and why a login is refused.
+pub mod log;
 
-// What counts among things.
-pub mod rule;
-
-// Things made of things.
+// What a user has, and how guessing is slowed.
 pub mod account;
-pub mod memory;
-pub mod otpauth;
 
-// Storage.
-pub mod store;
+// PAM services as libpam reads them.
+pub mod pam_service;
 
-// Rules as they are written.
+// The configuration and its rules.
 pub mod config;
 
-// Rules made of rules.
+// Where accounts and tokens are kept.
+pub mod store;
+
+// Who is asked.
 pub mod policy;
 
-// Stories.
-pub mod arguments;
-pub mod audit;
-pub mod enrollment;
-pub mod logbook;
+// A login from its first question to its end.
 pub mod login;
 
 // What a sysadmin should know.
 pub mod checkup;
+pub mod logbook;
 
 // Seed files.
 #[cfg(feature = "seed-files")]

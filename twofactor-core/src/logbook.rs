@@ -8,10 +8,10 @@ pub mod merge;
 pub mod syslog_line;
 pub mod timestamp;
 
-use crate::audit::{self, Event};
-use crate::clock::UnixTime;
-use crate::pairs::Pairs;
+use crate::host::clock::UnixTime;
+use crate::log::record::{self, Event};
 use crate::store::registry::Past;
+use crate::text::pairs::Pairs;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Message {
         if let Some(rest) = text.strip_prefix("pam_twofactor(") {
             let (call, line) = rest.split_once("): ")?;
             let (_, phase) = call.rsplit_once(':')?;
-            let (event, pairs) = audit::read(line)?;
+            let (event, pairs) = record::read(line)?;
             let phase = phase.to_owned();
             return Some(Self { writer: Writer::Module { phase }, event, pairs })
                 .filter(|_| writers(event) != Writers::Tool);
@@ -99,7 +99,7 @@ impl Message {
         if identifier != "twofactor" {
             return None;
         }
-        let (event, pairs) = audit::read(text)?;
+        let (event, pairs) = record::read(text)?;
         Some(Self { writer: Writer::Tool, event, pairs }).filter(|_| writers(event) != Writers::Module)
     }
 

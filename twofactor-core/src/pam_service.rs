@@ -15,6 +15,7 @@ pub mod first_factor;
 pub mod flow;
 pub mod modules;
 pub mod placing;
+pub mod programs;
 pub mod rehearsal;
 mod script;
 pub mod siblings;

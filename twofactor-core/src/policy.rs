@@ -9,11 +9,11 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use crate::clock::UnixTime;
 use crate::config::Config;
-use crate::rule::{Conditions, Demand, Factors, Facts, Level, Mismatch, Rule, Who};
+use crate::config::rule::{Conditions, Demand, Factors, Facts, Level, Mismatch, Rule, Who};
+use crate::host::clock::UnixTime;
+use crate::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use crate::store::{Absent, Remembered};
-use crate::user::{Doubt, LookupError, UserDatabase, UserName};
 
 /// The `nullok` argument of a PAM line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -332,7 +332,7 @@ impl Who<Doubt> for Whom<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user::{Person, Uid};
+    use crate::host::user::{Person, Uid};
 
     /// alice is in ops.
     struct People;

@@ -13,21 +13,21 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::account::App;
-use crate::answer::Answer;
-use crate::clock::ClockError;
-use crate::invitation::{Invitation, InvitationCode};
-use crate::memory::{Place, Recall};
-use crate::otp::{Code, Digits, Progress, Reaches, Window};
-use crate::reason::Reason;
-use crate::recovery::RecoveryCode;
-use crate::rule::Factors;
-use crate::secret::SecretError;
-use crate::shell;
+use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::remembered::{Place, Recall};
+use crate::account::throttle::{Limits, Source};
+use crate::codes::answer::Answer;
+use crate::codes::otp::{Code, Digits, Progress, Reaches, Window};
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::SecretError;
+use crate::codes::token::{Serial, Token};
+use crate::config::rule::Factors;
+use crate::host::clock::ClockError;
+use crate::host::shell;
+use crate::host::trusted::FileError;
+use crate::host::user::{Person, Uid, UserName};
+use crate::log::reason::Reason;
 use crate::store::registry::RegistryError;
-use crate::throttle::{Limits, Source};
-use crate::token::{Serial, Token};
-use crate::trusted::FileError;
-use crate::user::{Person, Uid, UserName};
 
 /// Answers whether a code opens a session, and burns it in the same transaction.
 pub trait Store {

@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a program of the tests")]
 
-use twofactor_core::throttle::Limits;
+use twofactor_core::account::throttle::Limits;
 use twofactor_tests::guessing::{DAYS, Guesser, Guesses};
 
 fn main() {

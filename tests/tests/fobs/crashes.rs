@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use twofactor_core::host::trusted::{Folder, Owner, Protection};
 use twofactor_core::store::registry::Reader;
-use twofactor_core::trusted::{Folder, Owner, Protection};
 use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::pam::{Event, Outcome, ReturnCode};
 use twofactor_tests::private_host::Host;

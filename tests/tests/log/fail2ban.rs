@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use twofactor_core::reason::Reason;
+use twofactor_core::log::reason::Reason;
 use twofactor_tests::log_daemon::Stamps;
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::private_host::{Host, private_host};

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 
+use twofactor_core::codes::otp::Period;
 use twofactor_core::import::{
     self, Encoding, Foreign, Format, ImportError, KeyRejection, KindName, Note, Options, PskcError, Rejection,
     SerialFrom,
 };
-use twofactor_core::otp::Period;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::seeds::kinds::sample;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use twofactor_core::audit::Event;
-use twofactor_core::clock::UnixTime;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::log::record::Event;
 use twofactor_core::logbook::timestamp::with_offset;
 
 use super::values::PAGE;

@@ -6,11 +6,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use twofactor_core::lifecycle::Stage;
-use twofactor_core::otp::{Algorithm, Digits, Period};
+use twofactor_core::account::lifecycle::Stage;
+use twofactor_core::codes::otp::{Algorithm, Digits, Period};
+use twofactor_core::codes::token::Serial;
 use twofactor_core::store::files::LastCredential;
 use twofactor_core::store::registry::Sharing;
-use twofactor_core::token::Serial;
 
 use super::values::{PAGE, digits, period};
 

@@ -1,6 +1,6 @@
 //! What several groups of arguments share: the page of help, and values that are numbers in a range.
 
-use twofactor_core::otp::{Digits, Period};
+use twofactor_core::codes::otp::{Digits, Period};
 
 /// A page of help: what, why, how. The same for `-h` and `--help`, and as short as it can be: a console has 24 rows.
 pub(super) const PAGE: &str = "\

@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use twofactor_core::codes::otp::Kind;
+use twofactor_core::config::rule::{Conditions, Locality, Rule};
 use twofactor_core::config::{self, ConfigError, Expected, InvitationRule, ResyncAtLogin, SelfRegistration};
-use twofactor_core::document::toml_string;
-use twofactor_core::otp::Kind;
-use twofactor_core::rule::{Conditions, Locality, Rule};
-use twofactor_core::trusted::Owner;
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::text::document::toml_string;
 
 use crate::args::Config;
 use crate::commands::doctor::RulesCheckup;

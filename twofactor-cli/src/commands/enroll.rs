@@ -4,18 +4,18 @@
 //! new one is confirmed; however the command ends before that, nothing was changed.
 
 use serde_json::{Value, json};
+use twofactor_core::account::enrollment::{Proposal, TRIES, Unconfirmed, recovery_codes};
 use twofactor_core::account::{App, Confirmation, MOST_APPS};
-use twofactor_core::answer::Answer;
-use twofactor_core::audit::Event;
-use twofactor_core::enrollment::{Proposal, TRIES, Unconfirmed, recovery_codes};
-use twofactor_core::otp::{Kind, Parameters};
-use twofactor_core::recovery::RecoveryCode;
-use twofactor_core::secret::Secret;
+use twofactor_core::codes::answer::Answer;
+use twofactor_core::codes::otp::{Kind, Parameters};
+use twofactor_core::codes::recovery::RecoveryCode;
+use twofactor_core::codes::secret::Secret;
+use twofactor_core::codes::token::Label;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{EnrollError, Existing, Status};
 use twofactor_core::store::registry::Sharing;
-use twofactor_core::token::Label;
-use twofactor_core::user::UserName;
 use zeroize::Zeroizing;
 
 use crate::args::Enroll;

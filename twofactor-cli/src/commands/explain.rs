@@ -11,19 +11,19 @@ mod words;
 use std::path::Path;
 
 use twofactor_core::account::Confirmation;
-use twofactor_core::arguments::Arguments;
+use twofactor_core::account::throttle::Source;
 use twofactor_core::checkup::{self, services::of_program};
-use twofactor_core::clock::UnixTime;
+use twofactor_core::config::arguments::Arguments;
+use twofactor_core::config::rule::{Demand, Factors, Facts};
 use twofactor_core::config::{Expected, InvitationRule};
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::expiry::{Known as Aging, Shadow};
+use twofactor_core::host::user::{Person, SystemUsers};
+use twofactor_core::log::reason::Reason;
 use twofactor_core::login::{self, Course, Obstacle, Offering, Process, SystemServices, Unidentified, World};
 use twofactor_core::policy::By;
-use twofactor_core::reason::Reason;
-use twofactor_core::rule::{Demand, Factors, Facts};
 use twofactor_core::store::files::Status;
 use twofactor_core::store::{Presence, Store as _, StoreError};
-use twofactor_core::throttle::Source;
-use twofactor_core::user::expiry::{Known as Aging, Shadow};
-use twofactor_core::user::{Person, SystemUsers};
 
 use crate::args;
 use crate::error::Failure;

@@ -1,12 +1,12 @@
 //! `twofactor invite USER`: a code that lets a user enroll at the login prompt, once.
 
 use serde_json::json;
-use twofactor_core::audit::Event;
-use twofactor_core::clock::UnixTime;
 use twofactor_core::config::InvitationRule;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::log::record::Event;
 use twofactor_core::policy;
 use twofactor_core::store::{Prospect, StoreFirst as _, Superseded};
-use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 use zeroize::Zeroizing;
 
 use crate::args::Invite;

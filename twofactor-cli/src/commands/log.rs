@@ -14,13 +14,13 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use nix::unistd::geteuid;
-use twofactor_core::audit::Event;
-use twofactor_core::clock::{Clock as _, SystemClock};
+use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::log::record::Event;
 use twofactor_core::logbook::merge::Merge;
 use twofactor_core::logbook::{Entry, Wanted};
 use twofactor_core::store::files::{Files, PATIENCE};
-use twofactor_core::trusted::Owner;
-use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::args::Log;
 use crate::commands::log::listing::Listing;

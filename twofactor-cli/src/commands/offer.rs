@@ -8,9 +8,9 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use twofactor_core::secret::{Secret, SecretError};
-use twofactor_core::token::Token;
-use twofactor_core::user::UserName;
+use twofactor_core::codes::secret::{Secret, SecretError};
+use twofactor_core::codes::token::Token;
+use twofactor_core::host::user::UserName;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;

@@ -1,8 +1,8 @@
 //! `twofactor recovery USER`: new recovery codes in the place of all old ones.
 
 use serde_json::json;
-use twofactor_core::audit::Event;
-use twofactor_core::enrollment;
+use twofactor_core::account::enrollment;
+use twofactor_core::log::record::Event;
 use zeroize::Zeroizing;
 
 use crate::args::Recovery;

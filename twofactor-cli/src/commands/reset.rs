@@ -1,11 +1,11 @@
 //! `twofactor reset USER`: forgets an account, or takes its confirmation back.
 
 use serde_json::json;
-use twofactor_core::audit::Event;
-use twofactor_core::shell::quoted;
+use twofactor_core::host::shell::quoted;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{Reset, TokenFilter};
-use twofactor_core::user::UserName;
 
 use crate::args;
 use crate::error::Failure;

@@ -5,10 +5,10 @@ mod uids;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use twofactor_core::audit::{Event, Record};
+use twofactor_core::host::trusted::FileError;
+use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{Identity, Marking, Naming, Sighting};
-use twofactor_core::trusted::FileError;
 
 use crate::args::state::{Adopt, State};
 use crate::error::Failure;

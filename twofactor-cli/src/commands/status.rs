@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use twofactor_core::account::Confirmation;
-use twofactor_core::clock::UnixTime;
-use twofactor_core::lifecycle::Stage;
+use twofactor_core::account::lifecycle::Stage;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::UserName;
 use twofactor_core::store::files::{AppStatus, Newcomer, Status, TokenView};
-use twofactor_core::user::UserName;
 
 use crate::args;
 use crate::commands::token;

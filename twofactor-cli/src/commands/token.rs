@@ -15,7 +15,7 @@ mod seed_file;
 mod show;
 mod understanding;
 
-use twofactor_core::lifecycle::Change;
+use twofactor_core::account::lifecycle::Change;
 
 use crate::args::Token;
 use crate::error::Failure;

@@ -1,7 +1,7 @@
 //! `twofactor unlock USER`: forgets counted wrong codes.
 
 use serde_json::json;
-use twofactor_core::audit::Event;
+use twofactor_core::log::record::Event;
 
 use crate::args::Unlock;
 use crate::error::Failure;

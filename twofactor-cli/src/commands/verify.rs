@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use twofactor_core::account::{Judgement, NearMiss, Proof};
-use twofactor_core::answer::Answer;
-use twofactor_core::reason::Reason;
+use twofactor_core::codes::answer::Answer;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::reason::Reason;
 use twofactor_core::store::StoreError;
-use twofactor_core::user::UserName;
 use zeroize::Zeroizing;
 
 use crate::args::Verify;

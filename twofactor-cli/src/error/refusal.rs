@@ -1,10 +1,10 @@
 //! Why a code would not open a session, in words, with the log's word and a way out.
 
 use thiserror::Error;
-use twofactor_core::lifecycle::Stage;
-use twofactor_core::shell::quoted;
-use twofactor_core::token::{Label, Serial};
-use twofactor_core::user::{Uid, UserName};
+use twofactor_core::account::lifecycle::Stage;
+use twofactor_core::codes::token::{Label, Serial};
+use twofactor_core::host::shell::quoted;
+use twofactor_core::host::user::{Uid, UserName};
 
 /// Why a login with a code would be refused, with the log's word.
 #[derive(Debug, Error)]

@@ -2,9 +2,9 @@
 
 use std::io;
 
+use twofactor_core::host::trusted::FileError;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::registry::RegistryError;
-use twofactor_core::trusted::FileError;
 
 /// What the shell learns. `0` is not among them: a failure is never success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use thiserror::Error;
+use twofactor_core::codes::token::Serial;
+use twofactor_core::host::shell::quoted;
 use twofactor_core::import::{ErrorKind, ImportError};
-use twofactor_core::shell::quoted;
 use twofactor_core::store::files::TokenError;
-use twofactor_core::token::Serial;
 
 use super::status::{Status, of_store};
 

@@ -3,9 +3,9 @@
 use std::fmt::{Display, Write as _};
 
 use serde_json::Value;
-use twofactor_core::clock::UnixTime;
-use twofactor_core::otp::{Kind, Parameters};
-use twofactor_core::recovery::RecoveryCode;
+use twofactor_core::codes::otp::{Kind, Parameters};
+use twofactor_core::codes::recovery::RecoveryCode;
+use twofactor_core::host::clock::UnixTime;
 use zeroize::Zeroizing;
 
 /// `TOTP, SHA1, 6 digits, 30 s`.

@@ -4,14 +4,14 @@
 //! is right about it is used up together.
 
 use super::{App, Confirmation, Credentials, FirstUse, Held, MOST_SUSPECTS, State, Usage};
-use crate::answer::Answer;
-use crate::clock::UnixTime;
-use crate::digest::Digest;
-use crate::lifecycle::{Owned, Stage};
-use crate::memory::Opener;
-use crate::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
-use crate::rule::{FactorKind, Factors};
-use crate::token::{Label, Seed, Seeds, Serial, Token};
+use crate::account::lifecycle::{Owned, Stage};
+use crate::account::remembered::Opener;
+use crate::codes::answer::Answer;
+use crate::codes::digest::Digest;
+use crate::codes::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
+use crate::codes::token::{Label, Seed, Seeds, Serial, Token};
+use crate::config::rule::{FactorKind, Factors};
+use crate::host::clock::UnixTime;
 
 /// What an attempt is to an account. Nothing has been recorded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Whether the host's clock can be relied on.
 
 use super::{Finding, Id};
-use crate::clock::UnixTime;
+use crate::host::clock::UnixTime;
 
 /// 2024-01-01T00:00:00Z. This program is younger.
 const TOO_EARLY: u64 = 1_704_067_200;

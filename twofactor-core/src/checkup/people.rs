@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::services::{asks_first_factor, our_lines};
 use super::{Finding, Id, some_of};
-use crate::clock::UnixTime;
+use crate::config::rule::{Factors, Facts};
 use crate::config::{Config, InvitationRule};
+use crate::host::clock::UnixTime;
+use crate::host::shell::quoted;
+use crate::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use crate::pam_service::{Phase, Service};
 use crate::policy::{self, By, Candidates, Decision, NullOk, Ruling};
-use crate::rule::{Factors, Facts};
-use crate::shell::quoted;
-use crate::user::{Doubt, LookupError, UserDatabase, UserName};
 
 /// Somebody who may log in.
 #[derive(Debug, Clone)]
@@ -303,7 +303,7 @@ fn enroll(name: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user::SystemUsers;
+    use crate::host::user::SystemUsers;
 
     fn person(name: &str, role: Role, has: Factors) -> Person {
         Person {

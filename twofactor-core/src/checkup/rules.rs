@@ -1,10 +1,10 @@
 //! What is wrong with rules that are valid.
 
 use super::{Finding, Id, some_of};
-use crate::clock::UnixTime;
+use crate::config::rule::{Demand, Level, Rule};
+use crate::host::clock::UnixTime;
+use crate::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use crate::pam_service::OTHER;
-use crate::rule::{Demand, Level, Rule};
-use crate::user::{Doubt, LookupError, UserDatabase, UserName};
 
 /// What a host makes of `rules`: those that count as `required` already, and those about services that do not run the module
 /// or about users and groups that do not exist. `file` is where they stand, `services` are those that run the module, and `known`
@@ -36,7 +36,7 @@ pub fn of_rules(
                 findings.push(Finding::by_hand(Id::RuleWithoutService, what, advice));
             } else if rule.demand.level != Level::Off {
                 let what = format!("{place} is about {service:?}, which does not run the module");
-                let command = format!("twofactor service enable {}", crate::shell::quoted(service));
+                let command = format!("twofactor service enable {}", crate::host::shell::quoted(service));
                 let advice = "if a second factor should be asked for there; else take the service out of the rule";
                 findings.push(Finding::consider(Id::RuleWithoutService, what, advice, command));
             }
@@ -133,7 +133,7 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::user::{Person, SystemUsers};
+    use crate::host::user::{Person, SystemUsers};
 
     const KNOWN: [&str; 4] = ["cron", "other", "sshd", "sudo"];
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Id};
-use crate::shell::quoted;
+use crate::host::shell::quoted;
 
 /// The type of our own policy module, and that of the distributions' policy for what logins may write.
 const TYPES: [&str; 2] = ["pam_twofactor_var_lib_t", "var_auth_t"];

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Finding, Id, Mend, some_of};
-use crate::arguments::{Arguments, Verbosity};
-use crate::clock::UnixTime;
 use crate::config::Config;
+use crate::config::arguments::{Arguments, Verbosity};
+use crate::config::rule::{Demand, Level};
+use crate::host::clock::UnixTime;
+use crate::host::shell::quoted;
 use crate::pam_service::control;
 use crate::pam_service::findings::{self, Place};
 use crate::pam_service::modules::{Nature, OURS, names_ours_wrongly};
+use crate::pam_service::programs::{self, Obstacle};
 use crate::pam_service::{Flaw, Line, Phase, Service, ServiceError, first_factor};
 use crate::policy::NullOk;
-use crate::programs::{self, Obstacle};
-use crate::rule::{Demand, Level};
-use crate::shell::quoted;
 
 /// Services that people know, also when nothing of them can be read.
 pub const KNOWN: [&str; 14] = [

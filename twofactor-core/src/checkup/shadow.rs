@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::people::{Account, Password};
-use crate::clock::UnixTime;
-use crate::user::expiry::Aging;
+use crate::host::clock::UnixTime;
+use crate::host::user::expiry::Aging;
 
 /// What is said against local users, by their names. Of others nothing is known.
 #[derive(Debug, Clone, Default)]

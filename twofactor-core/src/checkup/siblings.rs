@@ -3,9 +3,9 @@
 
 use super::services::{asks_first_factor, lets_in, runs_ours};
 use super::{Finding, Id};
+use crate::host::shell::quoted;
 use crate::pam_service::Service;
 use crate::pam_service::siblings::FAMILIES;
-use crate::shell::quoted;
 
 /// The services among `all` that let in with a first factor alone what another service of the same program asks more of.
 pub fn of_siblings(all: &[Service]) -> Vec<Finding> {

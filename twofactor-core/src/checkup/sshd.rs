@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Finding, Id};
-use crate::rule::Rule;
+use crate::config::rule::Rule;
 
 pub use settings::{Methods, Settings};
 

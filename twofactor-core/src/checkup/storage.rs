@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::{Finding, Id};
 use crate::config::ConfigError;
-use crate::shell::quoted;
+use crate::host::shell::quoted;
+use crate::host::trusted::FileError;
 use crate::store::StoreError;
 use crate::store::files::{Flaw, Naming, Sighting};
 use crate::store::registry::RegistryError;
-use crate::trusted::FileError;
 
 /// What is wrong with a file or folder.
 pub fn of_file(error: &FileError) -> Finding {

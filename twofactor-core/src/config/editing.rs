@@ -6,7 +6,7 @@ use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use crate::document::{Problem, toml_string};
+use crate::text::document::{Problem, toml_string};
 
 /// Why a text is not changed.
 #[derive(Debug, Error)]

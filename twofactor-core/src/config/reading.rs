@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Prompt, ResyncAtLogin, SelfRegistration};
-use crate::document::{Found, Section};
-use crate::otp::{Algorithm, Digits, Kind, Period, RESYNC_TIME};
-use crate::rule::{Conditions, Demand, FactorKind, Factors, Level, Locality, Network, NotANetwork, Rule};
-use crate::throttle::Limits;
+use crate::account::throttle::Limits;
+use crate::codes::otp::{Algorithm, Digits, Kind, Period, RESYNC_TIME};
+use crate::config::rule::{Conditions, Demand, FactorKind, Factors, Level, Locality, Network, NotANetwork, Rule};
+use crate::text::document::{Found, Section};
 
 pub(super) fn read(root: Section<'_, '_>) -> Config {
     let mut config = Config::default();

@@ -12,7 +12,7 @@ use super::pskc_crypto::MOST_ITERATIONS;
 use super::recognition::Foreign;
 use super::xml::MOST_XML_ELEMENTS;
 use super::{LARGEST_ENTRY, LARGEST_FILE, MOST_ENTRIES, MOST_ROWS};
-use crate::shell;
+use crate::host::shell;
 
 /// Why nothing can be imported from a file.
 #[derive(Debug, Error)]

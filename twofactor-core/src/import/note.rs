@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Place;
 use super::records::Kind;
 use super::seed_encoding::Encoding;
-use crate::shell;
+use crate::host::shell;
 
 /// What a file was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,9 @@
 use thiserror::Error;
 
 use super::{KindName, Options, delimited};
-use crate::otp::{Algorithm, Digits, Kind, LAST_COUNTER, ParameterError, Parameters, Period};
-use crate::secret::{LONGEST, SHORTEST, Secret, SecretError};
-use crate::token::{Marks, Serial};
+use crate::codes::otp::{Algorithm, Digits, Kind, LAST_COUNTER, ParameterError, Parameters, Period};
+use crate::codes::secret::{LONGEST, SHORTEST, Secret, SecretError};
+use crate::codes::token::{Marks, Serial};
 
 /// A token as a seed file offers it.
 #[derive(Debug)]

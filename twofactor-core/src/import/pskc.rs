@@ -15,8 +15,8 @@ use super::pskc_crypto::{Opener, Sealing, base64};
 use super::seed_encoding;
 use super::xml::{Child, Document, Element, Namespace, TOO_MANY, XmlError};
 use super::{Asked, KindName, MOST_NOTES, MOST_ROWS, Options, Place, characters};
-use crate::otp::{LARGEST_DRIFT, Parameters};
-use crate::token::Serial;
+use crate::codes::otp::{LARGEST_DRIFT, Parameters};
+use crate::codes::token::Serial;
 
 /// What holds for all keys of a document.
 pub(super) struct Pskc {
@@ -439,7 +439,7 @@ impl<'e> Key<'e> {
         Ok(())
     }
 
-    fn secret(self) -> Result<crate::secret::Secret, Rejection> {
+    fn secret(self) -> Result<crate::codes::secret::Secret, Rejection> {
         let Some(data) = self.data("Secret", SECRET)? else {
             let elsewhere = self.element.child("KeyReference").is_some();
             return Err(if elsewhere { Rejection::Key(KeyRejection::Reference) } else { Rejection::SecretMissing });

@@ -6,7 +6,7 @@
 use super::characters;
 use super::offer::{self, KeyRejection, Parameter, Rejection};
 use super::xml::{Element, Namespace};
-use crate::otp::{Algorithm, Digits};
+use crate::codes::otp::{Algorithm, Digits};
 
 /// The attributes of `Suite` that name the hash: privacyIDEA writes the first.
 const HASH_ATTRIBUTES: [&str; 4] = ["hashalgo", "hash", "algorithm", "hashalgorithm"];

@@ -15,7 +15,7 @@ use super::table::Unsaid;
 use super::xml::{Child, Document, Element, TOO_MANY, XmlError};
 use super::{MOST_ROWS, Options, Place};
 use super::{aladdin, apps, deepnet, phenixid, privacyidea, rcdevs, safeword, yubico};
-use crate::otp::{Digits, Period};
+use crate::codes::otp::{Digits, Period};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::note::{Aspect, Assumption, Explanation, Note, Part, Unexplained};
 use super::offer::{Offered, Rejection, Stated};
 use super::seed_encoding::{self, Encoding, Evidence, Verdict};
 use super::{Options, Place};
-use crate::otp::{Kind, Parameters};
+use crate::codes::otp::{Kind, Parameters};
 
 /// What holds for all rows of a table.
 #[derive(Debug)]

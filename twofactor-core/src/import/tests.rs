@@ -7,7 +7,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::*;
-use crate::otp::Kind;
+use crate::codes::otp::Kind;
 
 mod kinds;
 mod tables;

@@ -95,7 +95,7 @@ fn yubico(line: &[u8]) -> Fields<'_> {
     }
 }
 
-fn hotp(is_hotp: bool, digits: Option<crate::otp::Digits>, counter: &str) -> Result<Stated, Rejection> {
+fn hotp(is_hotp: bool, digits: Option<crate::codes::otp::Digits>, counter: &str) -> Result<Stated, Rejection> {
     if !is_hotp {
         return Err(Rejection::OtherKind);
     }

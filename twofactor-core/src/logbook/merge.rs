@@ -10,7 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::iter::Peekable;
 
-use crate::clock::UnixTime;
+use crate::host::clock::UnixTime;
 use crate::logbook::{Entry, Message, Source, Writer};
 
 /// Sources may be at odds by so many seconds about when a line was written.

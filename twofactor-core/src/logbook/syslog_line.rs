@@ -46,7 +46,7 @@ impl<'l> SyslogLine<'l> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UnixTime;
+    use crate::host::clock::UnixTime;
 
     #[test]
     fn lines_of_every_daemon_are_read() {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::clock::UnixTime;
+use crate::host::clock::UnixTime;
 
 /// When a daemon says it had a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

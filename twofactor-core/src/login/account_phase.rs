@@ -12,16 +12,16 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
-use crate::audit::{Audit, Event, Record};
-use crate::clock::UnixTime;
+use crate::codes::recovery::RecoveryCode;
 use crate::config::InvitationRule;
+use crate::host::clock::UnixTime;
+use crate::host::shell;
+use crate::host::user::expiry::{END_UNKNOWN, Expired};
+use crate::host::user::{LookupError, Person, UserName};
+use crate::log::reason::Reason;
+use crate::log::record::{Audit, Event, Record};
 use crate::policy::Decision;
-use crate::reason::Reason;
-use crate::recovery::RecoveryCode;
-use crate::shell;
 use crate::store::{Pending, Presence, Superseded, What};
-use crate::user::expiry::{END_UNKNOWN, Expired};
-use crate::user::{LookupError, Person, UserName};
 
 use super::first_time::NOT_SET_UP;
 use super::{Conversation, Denial, Login, Process, Request, Unfinished, Unidentified, World};

@@ -1,13 +1,13 @@
 //! Password and code in one answer: the ways to split it, and what becomes of a code where none is needed.
 
-use crate::answer::{self, Answer};
-use crate::audit::{Event, Record};
-use crate::otp::{Code, Digits};
+use crate::account::throttle::Source;
+use crate::codes::answer::{self, Answer};
+use crate::codes::otp::{Code, Digits};
+use crate::codes::recovery::{self, RecoveryCode};
+use crate::host::user::Person;
+use crate::log::record::{Event, Record};
 use crate::policy::Waived;
-use crate::recovery::{self, RecoveryCode};
 use crate::store::Stripping;
-use crate::throttle::Source;
-use crate::user::Person;
 
 use super::course::COMBINED_PROMPT;
 use super::{Login, Unidentified, Verdict};

@@ -7,13 +7,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::clock::UnixTime;
+use crate::account::remembered::{Place, Recall};
+use crate::config::rule::{Factors, Facts};
 use crate::config::{Config, InvitationRule, SelfRegistration};
-use crate::memory::{Place, Recall};
+use crate::host::clock::UnixTime;
+use crate::host::user::{LookupError, Person, UserDatabase};
 use crate::policy::{self, Decision, MayEnroll, NullOk, Ruling, Waived};
-use crate::rule::{Factors, Facts};
 use crate::store::{Presence, Prospect, Remembered, StoreError};
-use crate::user::{LookupError, Person, UserDatabase};
 
 use super::World;
 

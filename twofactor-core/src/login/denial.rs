@@ -3,12 +3,12 @@
 //! The user learns none of it, but that a right code is used.
 
 use super::{ConversationError, Unidentified};
-use crate::answer;
-use crate::clock::ClockError;
-use crate::programs;
-use crate::reason::Reason;
+use crate::codes::answer;
+use crate::host::clock::ClockError;
+use crate::host::user::Person;
+use crate::log::reason::Reason;
+use crate::pam_service::programs;
 use crate::store::StoreError;
-use crate::user::Person;
 
 /// Why a try failed, with what the log should say beside the reason.
 pub(super) struct Denial {

@@ -13,22 +13,22 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::account::App;
-use crate::answer::{self, Answer};
-use crate::audit::{Event, Record};
+use crate::account::enrollment::{self, Proposal, TRIES};
+use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::throttle::Source;
+use crate::codes::answer::{self, Answer};
+use crate::codes::otp::Code;
+use crate::codes::token::{Label, Serial, Token};
 use crate::config::InvitationRule;
-use crate::enrollment::{self, Proposal, TRIES};
-use crate::invitation::{Invitation, InvitationCode};
-use crate::otp::Code;
+use crate::host::shell;
+use crate::host::user::{Person, UserName};
+use crate::log::reason::Reason;
+use crate::log::record::{Event, Record};
 use crate::pam_service::findings::{self, AccountLine, Finding};
 use crate::pam_service::{self, Service};
 use crate::policy::MayEnroll;
-use crate::qr::{Glyphs, Qr};
-use crate::reason::Reason;
-use crate::shell;
 use crate::store::{NotRegistered, Origin, Pending, Prospect, What};
-use crate::throttle::Source;
-use crate::token::{Label, Serial, Token};
-use crate::user::{Person, UserName};
+use crate::text::qr::{Glyphs, Qr};
 
 use super::course::{
     CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Obstacle, Offering, Process,

@@ -5,17 +5,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use super::*;
-use crate::clock::{HandSet, UnixTime};
-use crate::enrollment::{self, Proposal};
-use crate::otp::wrong_codes::ANY_CODE;
-use crate::otp::{self, Parameters, Period};
-use crate::rule::Level;
+use crate::account::enrollment::{self, Proposal};
+use crate::codes::otp::wrong_codes::ANY_CODE;
+use crate::codes::otp::{self, Parameters, Period};
+use crate::codes::token::Label;
+use crate::config::rule::Level;
+use crate::host::clock::{HandSet, UnixTime};
+use crate::host::trusted::Owner;
+use crate::host::user::expiry::Expired;
+use crate::host::user::{Doubt, LookupError, Person, Uid, person};
 use crate::store::files::{Existing, Files, Reset};
 use crate::store::{Prospect, StoreError};
-use crate::token::Label;
-use crate::trusted::Owner;
-use crate::user::expiry::Expired;
-use crate::user::{Doubt, LookupError, Person, Uid, person};
 
 mod another_person;
 mod combined;
@@ -175,16 +175,17 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let directory = crate::trusted::private_directory();
+        let directory = crate::host::trusted::private_directory();
         let owner = Owner(nix::unistd::geteuid().as_raw());
         let clock = HandSet::at(NOW);
         let store = Files::new(directory.path(), owner, Duration::from_millis(10), clock.clone());
         // The same in every run: no two of the steps these stories tell of share a code.
-        let secret = crate::secret::Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();
+        let secret =
+            crate::codes::secret::Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();
         let label = Label::new("app").unwrap();
         let proposal =
             Proposal::with_secret(secret, label, Parameters::default(), "example.org", "alice", NOW).unwrap();
-        let secret = crate::secret::Secret::from_base32(&proposal.token().secret.expose_base32()).unwrap();
+        let secret = crate::codes::secret::Secret::from_base32(&proposal.token().secret.expose_base32()).unwrap();
         let secret_code = Box::new(move |offset: i64| {
             let here = otp::current_step(Period::THIRTY, NOW).0.checked_add_signed(offset).unwrap();
             otp::code_of(&secret, Parameters::default(), otp::Step(here))

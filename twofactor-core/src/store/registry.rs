@@ -39,12 +39,12 @@ pub(crate) use schema::make_format_1;
 use beside::Log;
 
 use crate::account::Held;
-use crate::clock::UnixTime;
-use crate::reason::Reason;
-use crate::shell;
-use crate::token::Serial;
-use crate::trusted::{FileError, Folder, Locked};
-use crate::user::UserName;
+use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
+use crate::host::shell;
+use crate::host::trusted::{FileError, Folder, Locked};
+use crate::host::user::UserName;
+use crate::log::reason::Reason;
 
 /// The file in the state folder.
 pub const FILE: &str = "registry.db";

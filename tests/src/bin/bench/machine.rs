@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use twofactor_core::clock::UnixTime;
+use twofactor_core::host::clock::UnixTime;
 use twofactor_tests::oathtool;
 
 use crate::contestant::Contestant;

@@ -6,8 +6,8 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use data_encoding::{BASE32, BASE64, HEXLOWER};
+use twofactor_core::codes::otp::Kind;
 use twofactor_core::import::{self, Options, SeedFile};
-use twofactor_core::otp::Kind;
 use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 use twofactor_tests::seeds::Given;

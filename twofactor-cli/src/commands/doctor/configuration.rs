@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use twofactor_core::checkup::services::our_lines;
 use twofactor_core::checkup::{Finding, Id, rules, storage};
-use twofactor_core::clock::{Clock as _, SystemClock};
+use twofactor_core::config::rule::Demand;
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
+use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::host::trusted::{self, Owner};
+use twofactor_core::host::user::SystemUsers;
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::{self, FOLDERS, Service};
-use twofactor_core::rule::Demand;
-use twofactor_core::trusted::{self, Owner};
-use twofactor_core::user::SystemUsers;
 
 use super::report::Area;
 

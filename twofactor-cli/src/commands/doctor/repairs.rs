@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use twofactor_core::audit::{Event, Record};
-use twofactor_core::clock::{Clock as _, SystemClock};
+use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::files::{Files, PATIENCE, Repair};
 use twofactor_core::store::registry::By;
-use twofactor_core::trusted::Owner;
 
 use super::configuration;
 use crate::{journal, output};

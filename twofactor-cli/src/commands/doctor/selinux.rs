@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use twofactor_core::checkup::selinux::{Labelled, of_labels, of_module, of_modules};
 use twofactor_core::config::Config;
+use twofactor_core::host::trusted::describe;
 use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::modules::{self, OF_LIBPAM};
-use twofactor_core::trusted::describe;
 
 use super::report::Area;
 use super::services::module_files;

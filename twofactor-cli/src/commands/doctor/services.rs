@@ -10,11 +10,11 @@ use twofactor_core::checkup::services::{
 };
 use twofactor_core::checkup::siblings::of_siblings;
 use twofactor_core::checkup::{Finding, Id, storage};
-use twofactor_core::clock::{Clock as _, SystemClock};
 use twofactor_core::config::Config;
+use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::host::trusted::{self, Owner};
 use twofactor_core::pam_service::modules::{self, OURS};
 use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError, first_factor};
-use twofactor_core::trusted::{self, Owner};
 
 use super::report::Area;
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 use rustix::io::Errno;
 use twofactor_core::checkup::storage::{self, Access, FileSystem};
-use twofactor_core::clock::SystemClock;
 use twofactor_core::config::DEFAULT_STATE;
+use twofactor_core::host::clock::SystemClock;
+use twofactor_core::host::trusted::{self, Owner};
 use twofactor_core::store::files::{Files, PATIENCE, marker_beside};
 use twofactor_core::store::{Presence, Store as _};
-use twofactor_core::trusted::{self, Owner};
 
 use super::configuration::Source;
 use super::report::Area;

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use twofactor_core::arguments::Arguments;
 use twofactor_core::checkup;
-use twofactor_core::clock::UnixTime;
+use twofactor_core::config::arguments::Arguments;
+use twofactor_core::config::rule::{Demand, Level, Mismatch};
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::Person;
+use twofactor_core::host::user::expiry::Expired;
+use twofactor_core::log::reason::{Reason, ReturnCode};
 use twofactor_core::login::{self, Course, Services as _, SystemServices, Unidentified};
 use twofactor_core::pam_service::{self, Line, OTHER, Phase, Service};
 use twofactor_core::policy::{By, Candidates, Effect};
-use twofactor_core::reason::{Reason, ReturnCode};
-use twofactor_core::rule::{Demand, Level, Mismatch};
 use twofactor_core::store::StoreError;
-use twofactor_core::user::Person;
-use twofactor_core::user::expiry::Expired;
 
 /// Everything there is to say about a login.
 pub(crate) struct Explanation {

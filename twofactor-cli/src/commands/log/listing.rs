@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
-use twofactor_core::audit::Event;
+use twofactor_core::log::record::Event;
 use twofactor_core::logbook::{Entry, Message, Source, Writer};
 
 use crate::error::Failure;
@@ -206,7 +206,7 @@ fn as_json(entry: &Entry) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use twofactor_core::clock::UnixTime;
+    use twofactor_core::host::clock::UnixTime;
 
     use super::*;
 

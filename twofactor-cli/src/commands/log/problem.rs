@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use twofactor_core::trusted::describe;
+use twofactor_core::host::trusted::describe;
 
 /// Why a source is left out.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use twofactor_core::audit::{Event, Record as LogLine};
-use twofactor_core::clock::SystemClock;
 use twofactor_core::config::DEFAULT_PATH;
+use twofactor_core::host::clock::SystemClock;
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::log::record::{Event, Record as LogLine};
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::{self, first_factor::NAME, placing};
 use twofactor_core::store::files::{Files, PATIENCE};
-use twofactor_core::trusted::Owner;
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};

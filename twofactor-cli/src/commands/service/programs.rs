@@ -7,7 +7,7 @@ use twofactor_core::checkup::services::our_lines;
 use twofactor_core::config::editing;
 use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::placing::Answers;
-use twofactor_core::programs::{self, Obstacle};
+use twofactor_core::pam_service::programs::{self, Obstacle};
 
 use crate::error::ServiceFailure;
 use crate::host::Host;

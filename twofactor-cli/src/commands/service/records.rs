@@ -6,9 +6,9 @@
 use std::borrow::Borrow as _;
 use std::path::{Path, PathBuf};
 
+use twofactor_core::host::trusted::{FileError, Folder, Locked, Owner, Protection};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{Files, PATIENCE};
-use twofactor_core::trusted::{FileError, Folder, Locked, Owner, Protection};
 
 /// The folder of all records.
 const SERVICES: &str = "services";

@@ -2,7 +2,7 @@
 
 use twofactor_core::checkup::people::{Guarded, Person, refused};
 use twofactor_core::checkup::some_of;
-use twofactor_core::user::SystemUsers;
+use twofactor_core::host::user::SystemUsers;
 
 use crate::error::quoted;
 use crate::host::Host;

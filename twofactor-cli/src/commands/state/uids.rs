@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use twofactor_core::audit::Event;
+use twofactor_core::host::user::{Person, SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{Adoption, Belongs};
-use twofactor_core::user::{Person, SystemUsers, UserDatabase as _, UserName};
 
 use crate::args::state::AdoptUids;
 use crate::error::Failure;

@@ -8,12 +8,12 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use twofactor_core::audit::Event;
+use twofactor_core::codes::token::Serial;
+use twofactor_core::host::user::{Person, SystemUsers, UserDatabase as _};
+use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::TokenError;
 use twofactor_core::store::registry::Sharing;
-use twofactor_core::token::Serial;
-use twofactor_core::user::{Person, SystemUsers, UserDatabase as _};
 
 use crate::args::tokens::{Assign, Unassign};
 use crate::asking::Asking;
@@ -181,7 +181,7 @@ pub(super) fn unassign(arguments: &Unassign, host: &Host, output: &Output) -> Re
 
 #[cfg(test)]
 mod tests {
-    use twofactor_core::user::{Uid, UserName};
+    use twofactor_core::host::user::{Uid, UserName};
 
     use super::*;
 

@@ -1,11 +1,11 @@
 //! `twofactor token enable|disable|lost|revoke|delete SERIAL…`: all of them or none.
 
 use serde_json::{Value, json};
-use twofactor_core::audit::Event;
-use twofactor_core::lifecycle::Change;
+use twofactor_core::account::lifecycle::Change;
+use twofactor_core::codes::token::Serial;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::Event;
 use twofactor_core::store::files::{LastCredential, TokenView};
-use twofactor_core::token::Serial;
-use twofactor_core::user::UserName;
 
 use crate::args::tokens;
 use crate::asking::Asking;

@@ -1,7 +1,7 @@
 //! Codes that somebody reads off a token: from the command line, a prompt, or a script's standard input.
 
-use twofactor_core::answer::Answer;
-use twofactor_core::otp::Code;
+use twofactor_core::codes::answer::Answer;
+use twofactor_core::codes::otp::Code;
 use zeroize::Zeroizing;
 
 use crate::args::tokens::Codes;

@@ -2,10 +2,10 @@
 //! nothing.
 
 use serde_json::{Value, json};
-use twofactor_core::otp::{Kind, Match, steps_to};
-use twofactor_core::reason::Reason;
+use twofactor_core::codes::otp::{Kind, Match, steps_to};
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::reason::Reason;
 use twofactor_core::store::files::{Identified, TokenError, TokenView};
-use twofactor_core::user::UserName;
 
 use crate::args::tokens::{Identify, OneCode};
 use crate::commands::token::codes;

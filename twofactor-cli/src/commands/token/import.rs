@@ -7,11 +7,11 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use twofactor_core::audit::Event;
-use twofactor_core::clock::UnixTime;
+use twofactor_core::codes::token::Serial;
+use twofactor_core::host::clock::UnixTime;
 use twofactor_core::import::{Container, Note, Offered, Row, SeedFile};
+use twofactor_core::log::record::Event;
 use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin, Sharing};
-use twofactor_core::token::Serial;
 
 use crate::args::tokens::{Import, is_series_name};
 use crate::commands::token::rejects::Rejects;

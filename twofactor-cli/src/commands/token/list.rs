@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use twofactor_core::lifecycle::Stage;
+use twofactor_core::account::lifecycle::Stage;
+use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{TokenError, TokenFilter, TokenView};
-use twofactor_core::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::args::tokens::List;
 use crate::commands::token::rendering::as_json;

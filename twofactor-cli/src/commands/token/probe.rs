@@ -3,10 +3,10 @@
 //! What always holds: only when exactly one way fits is it given to a series, and only when somebody says so.
 
 use serde_json::{Value, json};
-use twofactor_core::audit::Event;
-use twofactor_core::otp::{Kind, Parameters};
+use twofactor_core::codes::otp::{Kind, Parameters};
+use twofactor_core::codes::token::Serial;
+use twofactor_core::log::record::Event;
 use twofactor_core::store::files::{Encoding, Fit, TokenError};
-use twofactor_core::token::Serial;
 
 use crate::args::tokens::Probe;
 use crate::asking::Asking;

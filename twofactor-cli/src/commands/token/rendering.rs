@@ -1,10 +1,10 @@
 //! A token as text and as JSON.
 
 use serde_json::{Value, json};
-use twofactor_core::clock::UnixTime;
-use twofactor_core::otp::Kind;
+use twofactor_core::codes::otp::Kind;
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::host::user::UserName;
 use twofactor_core::store::files::TokenView;
-use twofactor_core::user::UserName;
 
 use crate::error::in_steps;
 use crate::output::values::period;

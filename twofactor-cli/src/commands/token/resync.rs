@@ -1,10 +1,10 @@
 //! `twofactor token resync SERIAL [CODE1 CODE2]`: two consecutive codes say where the token stands. Both are burned.
 
 use serde_json::json;
-use twofactor_core::audit::Event;
-use twofactor_core::otp::Kind;
+use twofactor_core::codes::otp::Kind;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::Event;
 use twofactor_core::store::files::TokenError;
-use twofactor_core::user::UserName;
 
 use crate::args::tokens::TwoCodes;
 use crate::commands::token::codes;

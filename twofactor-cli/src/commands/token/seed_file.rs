@@ -8,9 +8,9 @@ use std::io::{self, Cursor, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use twofactor_core::host::trusted::FileError;
 use twofactor_core::import::{self, Encoding, Format, ImportError, LARGEST_FILE, Options, SeedFile};
 use twofactor_core::store::StoreError;
-use twofactor_core::trusted::FileError;
 use zeroize::Zeroizing;
 
 use crate::args::tokens::{FileFormat, Import, KindName, SeedEncoding, SerialFrom};

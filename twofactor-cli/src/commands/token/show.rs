@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use twofactor_core::lifecycle::Stage;
+use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::store::files::TokenView;
 
 use crate::args::tokens::Show;

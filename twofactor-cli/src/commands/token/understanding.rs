@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use twofactor_core::codes::otp::Kind;
 use twofactor_core::import::{Explanation, Row, SeedFile};
-use twofactor_core::otp::Kind;
 
 use crate::args::tokens::Import;
 use crate::commands::token::doubts;

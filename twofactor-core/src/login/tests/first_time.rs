@@ -1,15 +1,15 @@
 //! The first login under `enroll`, told without libpam.
 
 use super::*;
+use crate::account::lifecycle::{Change, Stage};
+use crate::codes::otp::Window;
+use crate::codes::otp::wrong_codes::{ANY_CODE, wrong_codes};
+use crate::codes::secret::Secret;
+use crate::codes::token::{Marks, Serial};
 use crate::config::{InvitationRule, SelfRegistration};
-use crate::lifecycle::{Change, Stage};
-use crate::otp::Window;
-use crate::otp::wrong_codes::{ANY_CODE, wrong_codes};
-use crate::secret::Secret;
 use crate::store::files::{LastCredential, TokenFilter};
 use crate::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
 use crate::store::{Pending, Superseded, What};
-use crate::token::{Marks, Serial};
 
 /// A host where bob sets up a second factor at login.
 fn host() -> Host {

@@ -2,16 +2,20 @@
 
 use thiserror::Error;
 
+use crate::account::remembered::Memories;
+use crate::account::throttle::{Limits, Source, Throttle};
 use crate::account::{
     App, Confirmation, Credentials, Held, Judgement, LastAccepted, MOST_APPS, Rules, State, Usage, Wallet,
 };
-use crate::answer::Answer;
-use crate::clock::UnixTime;
-use crate::memory::Memories;
-use crate::otp::{self, Parameters, Reaches, Window};
-use crate::recovery::RecoveryCode;
-use crate::rule::Factors;
-use crate::secret::SecretError;
+use crate::codes::answer::Answer;
+use crate::codes::otp::{self, Parameters, Reaches, Window};
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::SecretError;
+use crate::codes::token::{Label, Seed, Serial, Token};
+use crate::config::rule::Factors;
+use crate::host::clock::UnixTime;
+use crate::host::trusted::{FileError, Folder};
+use crate::host::user::{Person, Uid, UserName};
 use crate::store::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::sharing::Sharer;
@@ -19,10 +23,6 @@ use crate::store::files::slots::Slots;
 use crate::store::files::tokens::TokenView;
 use crate::store::files::{Account, Files, LARGEST, Locked, SECRET, STATE, state_file};
 use crate::store::registry::Reader;
-use crate::throttle::{Limits, Source, Throttle};
-use crate::token::{Label, Seed, Serial, Token};
-use crate::trusted::{FileError, Folder};
-use crate::user::{Person, Uid, UserName};
 
 /// What enrolling does when the user has an app of that label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -505,13 +505,13 @@ impl From<FileError> for EnrollError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::host::clock::SystemClock;
+    use crate::host::trusted::Owner;
     use crate::store::files::{PATIENCE, USERS};
-    use crate::trusted::Owner;
 
     #[test]
     fn a_broken_account_is_listed_and_does_not_hide_the_others() {
-        let directory = crate::trusted::private_directory();
+        let directory = crate::host::trusted::private_directory();
         let files = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE, SystemClock);
         assert!(files.users().unwrap().is_empty(), "nothing was ever enrolled");
         let users = directory.path().join(USERS);

@@ -8,15 +8,15 @@
 use super::slots::Slots;
 use super::{Account, Files, Judged, SECRET, STATE, StateFile, replace_state, state_file};
 use crate::account::{App, Credentials, Rules, State, Wallet};
-use crate::clock::UnixTime;
-use crate::otp::{Parameters, Progress};
-use crate::recovery::RecoveryCode;
-use crate::secret::Secret;
+use crate::codes::otp::{Parameters, Progress};
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::Secret;
+use crate::codes::token::{Label, Serial, Token};
+use crate::host::clock::UnixTime;
+use crate::host::trusted::Folder;
+use crate::host::user::{Person, Uid, UserName};
 use crate::store::files::secret_file;
 use crate::store::{Attempt, StoreError};
-use crate::token::{Label, Serial, Token};
-use crate::trusted::Folder;
-use crate::user::{Person, Uid, UserName};
 
 /// The folder of the account that is nobody's, beside that of all users.
 pub(super) const DECOY: &str = "decoy";
@@ -111,15 +111,15 @@ pub(super) fn in_vain(file: &mut StateFile<'_>, judged: &Judged<'_>, before: &St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Answer;
-    use crate::otp::{Reaches, Window};
-    use crate::reason::Reason;
-    use crate::rule::Factors;
+    use crate::account::throttle::{Limits, Source};
+    use crate::codes::answer::Answer;
+    use crate::codes::otp::{Reaches, Window};
+    use crate::config::rule::Factors;
+    use crate::host::trusted::{Owner, private_directory};
+    use crate::host::user::person;
+    use crate::log::reason::Reason;
     use crate::store::files::{PATIENCE, USERS};
     use crate::store::{Redemption, Store as _};
-    use crate::throttle::{Limits, Source};
-    use crate::trusted::{Owner, private_directory};
-    use crate::user::person;
     use std::fs;
     use std::time::Duration;
 

@@ -6,22 +6,22 @@
 
 use zeroize::Zeroizing;
 
+use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::lifecycle::{Owned, Stage};
 use crate::account::{App, Confirmation, Credentials, State};
-use crate::clock::{ClockError, UnixTime};
-use crate::invitation::{Invitation, InvitationCode};
-use crate::lifecycle::{Owned, Stage};
-use crate::otp::{self, Code, Parameters, Progress, Reach, Window};
-use crate::reason::Reason;
-use crate::recovery::Salt;
-use crate::secret::{Secret, SecretError};
+use crate::codes::otp::{self, Code, Parameters, Progress, Reach, Window};
+use crate::codes::recovery::Salt;
+use crate::codes::secret::{Secret, SecretError};
+use crate::codes::token::{Serial, Token};
+use crate::host::clock::{ClockError, UnixTime};
+use crate::host::user::{Person, UserName};
+use crate::log::reason::Reason;
 use crate::store::files::ownership::must_be_of;
 use crate::store::files::{Belongings, Files};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 use crate::store::{
     Absent, Attempt, NotRegistered, Origin, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
 };
-use crate::token::{Serial, Token};
-use crate::user::{Person, UserName};
 
 impl StoreFirst for Files {
     fn prospect(&self, person: &Person) -> Result<Prospect, StoreError> {

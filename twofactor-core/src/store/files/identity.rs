@@ -12,12 +12,12 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::secret;
+use crate::codes::secret;
+use crate::host::trusted::{self, FileError, Folder, Protection, UNFINISHED};
+use crate::host::user::UserName;
 use crate::store::StoreError;
 use crate::store::files::{Files, SECRET, STATE, USERS};
 use crate::store::registry;
-use crate::trusted::{self, FileError, Folder, Protection, UNFINISHED};
-use crate::user::UserName;
 
 /// What the files in the state and beside the configuration are called.
 pub(super) const FILE: &str = "state.id";
@@ -393,12 +393,12 @@ pub fn marker_beside(file: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{SystemClock, UnixTime};
-    use crate::invitation::InvitationCode;
+    use crate::account::invitation::InvitationCode;
+    use crate::host::clock::{SystemClock, UnixTime};
+    use crate::host::trusted::{Owner, private_directory};
+    use crate::host::user::{Person, person};
     use crate::store::files::{PATIENCE, Reset};
     use crate::store::{Presence, Prospect, Store as _, StoreFirst as _};
-    use crate::trusted::{Owner, private_directory};
-    use crate::user::{Person, person};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 

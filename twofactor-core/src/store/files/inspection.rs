@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
+use crate::host::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
+use crate::host::user::UserName;
 use crate::store::StoreError;
 use crate::store::files::decoy::DECOY;
 use crate::store::files::{Account, Files, SECRET, STATE, USERS, identity};
 use crate::store::registry::{self, Reader, RegistryError};
-use crate::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
-use crate::user::UserName;
 
 /// Something that is not as it should be.
 #[derive(Debug)]
@@ -203,9 +203,9 @@ fn was_set_aside(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::host::clock::SystemClock;
+    use crate::host::trusted::{Owner, private_directory};
     use crate::store::files::PATIENCE;
-    use crate::trusted::{Owner, private_directory};
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;

@@ -10,9 +10,9 @@ use std::borrow::Borrow;
 use super::identity::users_in;
 use super::{Account, Files, SECRET};
 use crate::account::State;
+use crate::host::trusted::Folder;
+use crate::host::user::{Person, Uid, UserName};
 use crate::store::StoreError;
-use crate::trusted::Folder;
-use crate::user::{Person, Uid, UserName};
 
 /// Whose account it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

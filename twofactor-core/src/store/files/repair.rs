@@ -9,11 +9,11 @@
 
 use std::path::PathBuf;
 
+use crate::host::user::UserName;
 use crate::store::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::{Account, Files};
 use crate::store::registry::{self, By, CHANGE_PATIENCE, RegistryError, Writer};
-use crate::user::UserName;
 
 /// Something that was repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]

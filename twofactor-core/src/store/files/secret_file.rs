@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 use crate::account::{App, Confirmation, Credentials, MOST_APPS, MOST_RECOVERY_CODES};
-use crate::clock::UnixTime;
-use crate::digest::Digest;
-use crate::document::{self, Problem, Section, toml_string};
-use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress};
-use crate::recovery::Salt;
-use crate::secret::Secret;
+use crate::codes::digest::Digest;
+use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress};
+use crate::codes::recovery::Salt;
+use crate::codes::secret::Secret;
+use crate::codes::token::{Label, Serial, Token};
+use crate::host::clock::UnixTime;
 use crate::store::files::END;
-use crate::token::{Label, Serial, Token};
+use crate::text::document::{self, Problem, Section, toml_string};
 
 /// The version of the format this program writes, and the newest it reads.
 const VERSION: u32 = 1;

@@ -7,14 +7,14 @@
 use std::fmt;
 
 use crate::account::App;
-use crate::otp::Algorithm;
-use crate::secret::Secret;
+use crate::codes::otp::Algorithm;
+use crate::codes::secret::Secret;
+use crate::codes::token::{Marks, Serial};
+use crate::host::user::UserName;
 use crate::store::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::{Account, Files};
 use crate::store::registry::{AppSecrets, Reader, Twin};
-use crate::token::{Marks, Serial};
-use crate::user::UserName;
 
 /// Where a secret is already.
 #[derive(Debug, Clone, PartialEq, Eq)]

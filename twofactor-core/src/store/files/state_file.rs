@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
+use crate::account::invitation::Invitation;
+use crate::account::remembered::{Memories, Memory, Opener};
+use crate::account::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::account::{LastAccepted, State, Usage};
-use crate::clock::UnixTime;
-use crate::digest::Digest;
-use crate::document::{self, Problem, Section, toml_string};
-use crate::invitation::Invitation;
-use crate::memory::{Memories, Memory, Opener};
-use crate::otp::{LARGEST_DRIFT, Progress, Step};
-use crate::recovery::Salt;
-use crate::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
-use crate::token::Seed;
-use crate::user::Uid;
+use crate::codes::digest::Digest;
+use crate::codes::otp::{LARGEST_DRIFT, Progress, Step};
+use crate::codes::recovery::Salt;
+use crate::codes::token::Seed;
+use crate::host::clock::UnixTime;
+use crate::host::user::Uid;
+use crate::text::document::{self, Problem, Section, toml_string};
 
 /// The version of the format this program writes, and the newest it reads.
 const VERSION: u32 = 1;

@@ -8,19 +8,19 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
+use crate::account::lifecycle::{Change, Owned, Stage, Status};
 use crate::account::{Confirmation, MOST_HELD};
-use crate::clock::UnixTime;
-use crate::lifecycle::{Change, Owned, Stage, Status};
-use crate::otp::{self, Code, Progress, Reach};
+use crate::codes::otp::{self, Code, Progress, Reach};
+use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
+use crate::host::trusted::FileError;
+use crate::host::user::{Person, UserName};
 use crate::store::StoreError;
 use crate::store::files::sharing::sharer_than;
 use crate::store::files::{Files, Locked, Sharer};
 use crate::store::registry::{
     AppSecrets, By, CHANGE_PATIENCE, Edit, Event, Intake, RegistryError, Sharing, Stored, Writer,
 };
-use crate::token::Serial;
-use crate::trusted::FileError;
-use crate::user::{Person, UserName};
 
 use locks::Locks;
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{JOURNAL, RegistryError, SHARED_MEMORY, WRITE_AHEAD_LOG};
-use crate::trusted::{Beginning, Folder};
+use crate::host::trusted::{Beginning, Folder};
 
 /// What a file is called that was set aside: its name and this, and a number where there are several.
 pub(crate) const ASIDE: &str = ".aside";

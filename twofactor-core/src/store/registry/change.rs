@@ -8,15 +8,15 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use crate::lifecycle::Status;
-use crate::otp::{Kind, Parameters, Progress, Step};
-use crate::pairs;
-use crate::secret::Secret;
+use crate::account::lifecycle::Status;
+use crate::codes::otp::{Kind, Parameters, Progress, Step};
+use crate::codes::secret::Secret;
+use crate::codes::token::{Marks, Seeds, Serial};
+use crate::host::user::UserName;
 use crate::store::registry::recognition::{Burned, Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored};
 use crate::store::registry::{By, RegistryError, Writer, failure};
-use crate::token::{Marks, Seeds, Serial};
-use crate::user::UserName;
+use crate::text::pairs;
 
 /// What the history says a sysadmin did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::clock::UnixTime;
-use crate::pairs::{self, Pairs};
+use crate::host::clock::UnixTime;
 use crate::store::registry::change::Event;
 use crate::store::registry::{Reader, RegistryError, row};
+use crate::text::pairs::{self, Pairs};
 
 /// Something a sysadmin did.
 #[derive(Debug, Clone, PartialEq, Eq)]

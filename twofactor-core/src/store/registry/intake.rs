@@ -10,17 +10,17 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
 
-use crate::lifecycle::Status;
-use crate::otp::{Kind, Parameters, Progress, Step};
-use crate::pairs;
-use crate::secret::Secret;
+use crate::account::lifecycle::Status;
+use crate::codes::otp::{Kind, Parameters, Progress, Step};
+use crate::codes::secret::Secret;
+use crate::codes::token::{Marks, Seeds, Serial};
+use crate::host::trusted::{Folder, Locked};
+use crate::host::user::UserName;
 use crate::store::registry::change::{self, Event};
 use crate::store::registry::recognition::{AppSecrets, Burned, Sharing, Twins};
 use crate::store::registry::schema;
 use crate::store::registry::{By, CHANGE_PATIENCE, Reader, RegistryError, Writer, failure};
-use crate::token::{Marks, Seeds, Serial};
-use crate::trusted::{Folder, Locked};
-use crate::user::UserName;
+use crate::text::pairs;
 
 /// A token that a file offers.
 #[derive(Debug)]

@@ -6,16 +6,16 @@ use std::time::Duration;
 use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
+use crate::account::lifecycle::Status;
 use crate::account::{FirstUse, Held, MOST_HELD};
-use crate::clock::UnixTime;
-use crate::lifecycle::Status;
-use crate::otp::{Parameters, Progress};
+use crate::codes::otp::{Parameters, Progress};
+use crate::codes::token::{Marks, Serial, Token};
+use crate::host::clock::UnixTime;
+use crate::host::trusted::Folder;
+use crate::host::user::UserName;
 use crate::store::registry::recognition::{Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored, WIDTH};
 use crate::store::registry::{FILE, RegistryError, failure, open, open_for_login};
-use crate::token::{Marks, Serial, Token};
-use crate::trusted::Folder;
-use crate::user::UserName;
 
 /// An open registry.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement};
 use zeroize::Zeroizing;
 
-use crate::otp::{Algorithm, Progress, Step};
-use crate::secret::Secret;
+use crate::codes::otp::{Algorithm, Progress, Step};
+use crate::codes::secret::Secret;
+use crate::codes::token::{Marks, Seeds, Serial};
+use crate::host::user::UserName;
 use crate::store::registry::schema;
-use crate::token::{Marks, Seeds, Serial};
-use crate::user::UserName;
 
 /// A token with the secret, or with a secret that HMAC takes for the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use rusqlite::types::Type;
 use zeroize::Zeroizing;
 
 use crate::account::FirstUse;
-use crate::clock::UnixTime;
-use crate::lifecycle::Status;
-use crate::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
-use crate::secret::Secret;
-use crate::token::{Label, Marks, Seeds, Serial, Token};
+use crate::account::lifecycle::Status;
+use crate::codes::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
+use crate::codes::secret::Secret;
+use crate::codes::token::{Label, Marks, Seeds, Serial, Token};
+use crate::host::clock::UnixTime;
 
 /// The columns that [`read`] wants, in its order.
 pub(super) const COLUMNS: &str = "id, serial, secret, type, algorithm, digits, period, status, owner, assigned_at, \

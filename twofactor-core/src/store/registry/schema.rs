@@ -7,9 +7,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::host::trusted::Folder;
 use crate::store::registry::recognition::{LONG, key_of};
 use crate::store::registry::{FILE, RegistryError, UNFINISHED, failure};
-use crate::trusted::Folder;
 
 /// Marks the file as ours (SQLite's application_id): "2fac".
 const OURS: i64 = 0x3266_6163;

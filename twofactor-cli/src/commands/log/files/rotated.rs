@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 use nix::fcntl::OFlag;
-use twofactor_core::clock::UnixTime;
+use twofactor_core::host::clock::UnixTime;
 
 /// A file of a log.
 #[derive(Debug)]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::clock::{Clock, ClockError};
-use crate::invitation::InvitationCode;
-use crate::memory::Place;
-use crate::otp::Code;
+use crate::account::invitation::InvitationCode;
+use crate::account::remembered::Place;
+use crate::codes::otp::Code;
+use crate::codes::token::Seeds;
+use crate::host::clock::{Clock, ClockError};
 use crate::store::{NotRegistered, Origin, Pending, Prospect, StoreFirst as _, Superseded, What};
-use crate::token::Seeds;
 
 /// A clock that makes sure that the lock is held whenever it is read, and counts how often that is.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use super::super::Locked;
 use super::TokenError;
 use crate::account::State;
+use crate::host::user::{Person, Uid, UserName};
 use crate::store::StoreError;
 use crate::store::registry::{Edit, RegistryError, Stored};
-use crate::user::{Person, Uid, UserName};
 
 /// Owners who cannot log in while a change is made that concerns them.
 pub(super) struct Locks {

@@ -1,14 +1,14 @@
 //! Looking at physical tokens: what the registry and the owners' states know of them together. Changes nothing.
 
 use super::super::Files;
+use crate::account::lifecycle::{Owned, Stage, Status};
 use crate::account::{FirstUse, State, Usage};
-use crate::clock::UnixTime;
-use crate::lifecycle::{Owned, Stage, Status};
-use crate::otp::{self, Code, Match, Progress, Window};
+use crate::codes::otp::{self, Code, Match, Progress, Window};
+use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
+use crate::host::user::{Uid, UserName};
 use crate::store::StoreError;
 use crate::store::registry::{Filter, History, Listed, Ownership, Reader, RegistryError, SeriesSummary};
-use crate::token::Serial;
-use crate::user::{Uid, UserName};
 
 /// A token, as far as the registry and its owner's state know it together.
 #[derive(Debug)]

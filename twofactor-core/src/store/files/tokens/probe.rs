@@ -5,10 +5,10 @@ use std::fmt;
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
 use zeroize::Zeroizing;
 
-use crate::clock::UnixTime;
-use crate::otp::{self, Algorithm, Code, Digits, Kind, Parameters, Period, Progress, Reach};
-use crate::secret::Secret;
-use crate::token::Token;
+use crate::codes::otp::{self, Algorithm, Code, Digits, Kind, Parameters, Period, Progress, Reach};
+use crate::codes::secret::Secret;
+use crate::codes::token::Token;
+use crate::host::clock::UnixTime;
 
 /// How the text of a secret should have been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

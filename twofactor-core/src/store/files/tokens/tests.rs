@@ -8,23 +8,23 @@ use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::account::enrollment::Proposal;
+use crate::account::throttle::{Limits, Source};
 use crate::account::{App, Judgement, State};
-use crate::answer::Answer;
-use crate::clock::HandSet;
-use crate::enrollment::Proposal;
-use crate::otp::Window;
-use crate::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
-use crate::reason::Reason;
-use crate::rule::Factors;
-use crate::secret::Secret;
+use crate::codes::answer::Answer;
+use crate::codes::otp::Window;
+use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
+use crate::codes::secret::Secret;
+use crate::codes::token::{Label, Marks};
+use crate::config::rule::Factors;
+use crate::host::clock::HandSet;
+use crate::host::trusted::{self, Owner};
+use crate::host::user::Uid;
+use crate::log::reason::Reason;
 use crate::store::files::{Existing, PATIENCE, Repair, Reset};
 use crate::store::registry::Reader;
 use crate::store::registry::{Counts, Finding, NewToken, Origin, Sharing};
 use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
-use crate::throttle::{Limits, Source};
-use crate::token::{Label, Marks};
-use crate::trusted::{self, Owner};
-use crate::user::Uid;
 
 mod another_person;
 
@@ -404,7 +404,7 @@ fn used_recovery_codes_stay_used_while_the_secret_is_away() {
     let fixture = Fixture::new();
     fixture.enroll("alice", secret(3));
     fixture.assign(FOB, "alice");
-    let recovery = crate::recovery::RecoveryCode::generate().unwrap();
+    let recovery = crate::codes::recovery::RecoveryCode::generate().unwrap();
     fixture.store.replace_recovery(&user("alice"), std::slice::from_ref(&recovery)).unwrap();
     assert!(matches!(fixture.login("alice", recovery.expose(), NOW).unwrap(), Redemption::Redeemed(_)));
     let file = fixture.directory.path().join("users/alice/secret.toml");
@@ -416,7 +416,7 @@ fn used_recovery_codes_stay_used_while_the_secret_is_away() {
     fs::write(&file, &old).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(fixture.refusal("alice", recovery.expose(), NOW), Reason::Replayed);
-    let others = crate::enrollment::recovery_codes(10).unwrap();
+    let others = crate::account::enrollment::recovery_codes(10).unwrap();
     fixture.store.replace_recovery(&user("alice"), &others).unwrap();
     assert_eq!(fixture.refusal("alice", &wrong.next().unwrap(), NOW), Reason::WrongCode);
     fs::write(&file, &old).unwrap();
@@ -859,7 +859,7 @@ fn everybody_with_a_token_has_a_status_and_recovery_codes() {
     let status = fixture.store.status(&user("alice"), Window::default(), Limits::default(), NOW).unwrap().unwrap();
     assert_eq!((status.apps.len(), status.tokens.len()), (0, 1));
     assert_eq!(fixture.store.users().unwrap(), [user("alice")]);
-    let recovery = crate::recovery::RecoveryCode::generate().unwrap();
+    let recovery = crate::codes::recovery::RecoveryCode::generate().unwrap();
     assert!(fixture.store.replace_recovery(&user("alice"), std::slice::from_ref(&recovery)).unwrap());
     let login = fixture.login("alice", recovery.expose(), NOW).unwrap();
     assert!(matches!(login, Redemption::Redeemed(_)));

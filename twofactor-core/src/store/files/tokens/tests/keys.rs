@@ -2,7 +2,7 @@
 //! one session. What was recorded before keys were told apart goes on counting (`before_keys/`, written by that version).
 
 use super::*;
-use crate::memory::{Place, Recall};
+use crate::account::remembered::{Place, Recall};
 use crate::store::registry;
 
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha1, Algorithm::Sha256];

@@ -9,8 +9,8 @@ use std::fmt;
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
-use crate::digest::Digest;
-use crate::secret::{self, SecretError};
+use crate::codes::digest::Digest;
+use crate::codes::secret::{self, SecretError};
 
 /// Digits of a recovery code.
 pub const LENGTH: usize = 16;

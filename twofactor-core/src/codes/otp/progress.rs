@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{Kind, LAST_COUNTER, Period, Step, current_step};
-use crate::clock::UnixTime;
+use crate::host::clock::UnixTime;
 
 /// How far from the expected step a code may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

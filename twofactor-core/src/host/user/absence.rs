@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use thiserror::Error;
 
-use crate::trusted;
+use crate::host::trusted;
 
 use super::LookupError;
 use super::sources::{self, Database};

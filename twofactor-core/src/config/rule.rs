@@ -12,8 +12,8 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 use thiserror::Error;
 
-use crate::clock::UnixTime;
-use crate::user::UserName;
+use crate::host::clock::UnixTime;
+use crate::host::user::UserName;
 
 /// How much is asked of a user, from the strictest down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

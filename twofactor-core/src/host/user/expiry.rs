@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::clock::UnixTime;
-use crate::trusted;
+use crate::host::clock::UnixTime;
+use crate::host::trusted;
 
 use super::absence::{self, Doubt, NameService};
 use super::sources::Database;

@@ -7,10 +7,10 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::clock::UnixTime;
-use crate::digest::Digest;
-use crate::recovery::Salt;
-use crate::secret::{self, SecretError};
+use crate::codes::digest::Digest;
+use crate::codes::recovery::Salt;
+use crate::codes::secret::{self, SecretError};
+use crate::host::clock::UnixTime;
 
 /// Characters of a code.
 const LENGTH: usize = 8;

@@ -1,15 +1,15 @@
 //! A token: a secret, its parameters, and a name to call it by. An authenticator app's secret is a token too.
 //!
-//! How far a token has come ([`crate::otp::Progress`]) is kept apart: it changes with every login, a token does not.
+//! How far a token has come ([`crate::codes::otp::Progress`]) is kept apart: it changes with every login, a token does not.
 
 use std::fmt;
 
 use data_encoding::BASE32_NOPAD;
 
-use crate::clock::UnixTime;
-use crate::digest::Digest;
-use crate::otp::{self, Algorithm, Code, Kind, Match, Parameters, Progress, Window};
-use crate::secret::{self, Secret, SecretError, significant};
+use crate::codes::digest::Digest;
+use crate::codes::otp::{self, Algorithm, Code, Kind, Match, Parameters, Progress, Window};
+use crate::codes::secret::{self, Secret, SecretError, significant};
+use crate::host::clock::UnixTime;
 
 /// The serial number of a token: text, because leading zeros matter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

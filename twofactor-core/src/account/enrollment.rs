@@ -6,13 +6,13 @@
 use zeroize::Zeroizing;
 
 use crate::account::{App, MOST_RECOVERY_CODES};
-use crate::answer::Answer;
-use crate::clock::{Clock, ClockError, UnixTime};
-use crate::otp::{Code, Parameters, Progress, Window};
-use crate::otpauth;
-use crate::recovery::RecoveryCode;
-use crate::secret::{Secret, SecretError};
-use crate::token::{Label, Serial, Token};
+use crate::codes::answer::Answer;
+use crate::codes::otp::{Code, Parameters, Progress, Window};
+use crate::codes::otpauth;
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::{Secret, SecretError};
+use crate::codes::token::{Label, Serial, Token};
+use crate::host::clock::{Clock, ClockError, UnixTime};
 
 /// How many codes may be tried before an enrollment is given up.
 pub const TRIES: u8 = 3;

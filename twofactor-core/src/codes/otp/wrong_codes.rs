@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Kind, Parameters, RESYNC_COUNTERS, RESYNC_TIME, Step, code_of, current_step};
-use crate::clock::UnixTime;
-use crate::secret::Secret;
+use crate::codes::secret::Secret;
+use crate::host::clock::UnixTime;
 
 /// How much further than the search for two consecutive codes: tests move the clock by minutes.
 const MARGIN: Duration = Duration::from_hours(1);
@@ -48,7 +48,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::otp::{Algorithm, Code, Digits, Match, Period, Progress, Reach, Window, find, near_miss};
+    use crate::codes::otp::{Algorithm, Code, Digits, Match, Period, Progress, Reach, Window, find, near_miss};
 
     #[test]
     fn a_wrong_code_is_right_nowhere_in_reach() {

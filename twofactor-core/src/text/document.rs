@@ -12,7 +12,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::clock::UnixTime;
+use crate::host::clock::UnixTime;
 
 /// Something wrong at one place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

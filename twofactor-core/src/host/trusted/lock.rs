@@ -140,7 +140,7 @@ fn holder(folder: &Folder) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trusted::{Owner, Protection, private_directory};
+    use crate::host::trusted::{Owner, Protection, private_directory};
     use std::path::Path;
 
     fn folder(path: &Path) -> Folder {

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
-use crate::otp::{Kind, Parameters};
-use crate::token::Token;
+use crate::codes::otp::{Kind, Parameters};
+use crate::codes::token::Token;
 
 /// The URI of `token` for an account called `account` at `issuer`. It holds the secret.
 pub fn uri(token: &Token, issuer: &str, account: &str) -> Zeroizing<String> {
@@ -62,10 +62,10 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::UnixTime;
-    use crate::otp::{Algorithm, Digits, Period, Progress, Step};
-    use crate::secret::Secret;
-    use crate::token::{Label, Serial};
+    use crate::codes::otp::{Algorithm, Digits, Period, Progress, Step};
+    use crate::codes::secret::Secret;
+    use crate::codes::token::{Label, Serial};
+    use crate::host::clock::UnixTime;
 
     fn token(parameters: Parameters, start: Progress) -> Token {
         Token {

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Algorithm;
-use crate::secret::Secret;
+use crate::codes::secret::Secret;
 
 /// The block size of SHA-1 and SHA-256, in bytes. That of SHA-512 is twice as large, and no secret is longer.
 const BLOCK: usize = 64;
@@ -27,8 +27,8 @@ pub(crate) fn hashed_key(secret: &Secret, algorithm: Algorithm) -> Option<Zeroiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::otp::{Parameters, Step, code_of};
-    use crate::secret::{LONGEST, SHORTEST};
+    use crate::codes::otp::{Parameters, Step, code_of};
+    use crate::codes::secret::{LONGEST, SHORTEST};
 
     fn secret(bytes: Vec<u8>) -> Secret {
         Secret::from_bytes(Zeroizing::new(bytes)).unwrap()

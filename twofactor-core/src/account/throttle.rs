@@ -17,8 +17,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::clock::UnixTime;
-use crate::digest::Digest;
+use crate::codes::digest::Digest;
+use crate::host::clock::UnixTime;
 
 /// The `[throttle]` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -254,7 +254,7 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recovery::Salt;
+    use crate::codes::recovery::Salt;
 
     const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 

@@ -5,8 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use crate::otp::Code;
-use crate::recovery::{self, RecoveryCode};
+use crate::codes::otp::Code;
+use crate::codes::recovery::{self, RecoveryCode};
 
 /// Longer answers are not looked at: libpam's PAM_MAX_RESP_SIZE, which libpam itself does not enforce.
 const LONGEST: usize = 512;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::progress::offset;
 use super::{Code, Kind, Parameters, Period, Progress, Step, Window, candidates, current_step, generator};
-use crate::clock::UnixTime;
-use crate::secret::Secret;
+use crate::codes::secret::Secret;
+use crate::host::clock::UnixTime;
 
 /// How far from now two consecutive codes are searched for a sysadmin, and for a token that nobody owns yet.
 pub const RESYNC_TIME: Duration = Duration::from_hours(24);

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use crate::pairs::{self, Pairs};
-use crate::reason::{Blame, Reason};
+use crate::log::reason::{Blame, Reason};
+use crate::text::pairs::{self, Pairs};
 
 /// The first word of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

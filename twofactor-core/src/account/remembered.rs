@@ -6,9 +6,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::clock::UnixTime;
-use crate::digest::Digest;
-use crate::token::Seed;
+use crate::codes::digest::Digest;
+use crate::codes::token::Seed;
+use crate::host::clock::UnixTime;
 
 /// Most accepted logins that are remembered for one user.
 pub const MOST_MEMORIES: usize = 16;

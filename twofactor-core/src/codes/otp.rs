@@ -25,8 +25,8 @@ pub use resynchronization::{
 };
 pub(crate) use resynchronization::{distance, step_at};
 
-use crate::clock::UnixTime;
-use crate::secret::Secret;
+use crate::codes::secret::Secret;
+use crate::host::clock::UnixTime;
 
 /// The last counter that is ever used: no button is pressed that often, and it leaves room above it.
 pub const LAST_COUNTER: u64 = 1 << 53;

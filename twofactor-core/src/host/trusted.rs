@@ -22,8 +22,8 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::secret;
-use crate::shell;
+use crate::codes::secret;
+use crate::host::shell;
 
 pub use lock::Locked;
 

@@ -1,0 +1,6 @@
+//! The host as the rules see it: time, users and groups, files that only root may change, words for a shell.
+
+pub mod clock;
+pub mod shell;
+pub mod trusted;
+pub mod user;
