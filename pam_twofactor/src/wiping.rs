@@ -2,7 +2,7 @@
 //!
 //! Secrets wipe themselves where our own types hold them. Here is what catches the rest: copies that a parser, a formatter or
 //! the QR encoder made, pages that SQLite read, and the part of the stack that our calls have used. What libpam and the
-//! application keep is listed in ARCHITECTURE ("What stays in memory").
+//! application keep is listed in docs/security/threat-model.md ("What stays in memory").
 //!
 //! Invariants: the allocators are this object's own, so nothing of the host is touched; a block is wiped before it is freed,
 //! and one that grows is copied and wiped, never moved by `realloc`.

@@ -30,6 +30,7 @@ pub mod private_host;
 pub mod qr;
 pub mod random;
 pub mod requirements;
+pub mod said;
 pub mod seeds;
 pub mod ssh;
 pub mod syslog;

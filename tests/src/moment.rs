@@ -6,7 +6,6 @@
 use std::process::{Command, Output};
 
 use crate::oathtool::{Authenticator, Kind};
-use crate::pam::Login;
 use crate::private_host::{Host, said};
 use crate::requirements;
 
@@ -41,11 +40,6 @@ impl Moment {
 }
 
 impl Host {
-    /// A login of `user` at that time.
-    pub fn login_at(&self, moment: Moment, user: &str) -> Login<'_> {
-        self.login(user).at(moment)
-    }
-
     /// Runs the tool at that time, whatever comes of it.
     pub fn run_twofactor_at(&self, moment: Moment, arguments: &[&str]) -> Output {
         let mut command = self.twofactor(arguments);

@@ -17,11 +17,9 @@ use serde_json::Value;
 
 use crate::moment::Moment;
 use crate::private_host::Host;
+pub use crate::private_host::SERVICE;
 
 pub use outcome::{Message, Outcome, ReturnCode};
-
-/// The PAM service that holds nothing but the module; every private host has it.
-pub const SERVICE: &str = "test";
 
 /// Far longer than anything takes; it only turns a hang into a failure.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -95,6 +93,11 @@ pub enum Event {
 }
 
 impl Host {
+    /// A login of `user` at that time.
+    pub fn login_at(&self, moment: Moment, user: &str) -> Login<'_> {
+        self.login(user).at(moment)
+    }
+
     /// A login of `user` at [`SERVICE`].
     pub fn login(&self, user: &str) -> Login<'_> {
         self.nameless_login().with("--user", user)

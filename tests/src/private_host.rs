@@ -12,16 +12,19 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::artifacts::{self, Artifacts};
-use crate::debian;
-use crate::pam::SERVICE;
+use crate::debian::system;
 use crate::requirements::{self, NAMESPACES, PATH};
+pub use crate::said::said;
 use crate::syslog::{Line, Syslog};
+
+/// The PAM service that holds nothing but the module; every private host has it.
+pub const SERVICE: &str = "test";
 
 /// The password of every user made by [`Host::add_user`].
 pub const PASSWORD: &str = "correct horse battery";
@@ -63,8 +66,8 @@ pub fn private_host(test: impl FnOnce(&Host) + Send) {
         return;
     }
     let artifacts = artifacts::debug();
-    let Some(release) = debian::chosen() else { return run(artifacts, test) };
-    if let Some(root) = debian::base(release) {
+    let Some(release) = system::chosen() else { return run(artifacts, test) };
+    if let Some(root) = system::base(release) {
         on_a_thread(|| test(&Host::enter_root(root, Some(artifacts))));
     }
 }
@@ -135,7 +138,7 @@ impl Host {
 
     /// The same with all files of the system at `root`. Without `artifacts` nothing of ours is there.
     fn enter_root(root: &Path, artifacts: Option<&Artifacts>) -> Self {
-        debian::over(root).expect("another system's files below a layer in memory");
+        system::over(root).expect("another system's files below a layer in memory");
         let files = Path::new("/run/root");
         private_dev("/run/dev", "/run/root/dev");
         for (folder, mode) in [("tmp", "1777"), ("run", "0755")] {
@@ -314,11 +317,6 @@ impl Drop for Host {
         drop(self.init.stdin.take());
         let _ = self.init.wait();
     }
-}
-
-/// What a program wrote, for a message.
-pub fn said(output: &Output) -> String {
-    format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// The harness's folders in the system whose files are at `root`.

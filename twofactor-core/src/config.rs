@@ -3,148 +3,25 @@
 //! What always holds: a configuration is valid as a whole or refused as a whole; nothing falls back to a default because
 //! it was misspelt.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::account::throttle::Limits;
-use crate::codes::otp::{Parameters, Window};
-use crate::config::rule::{Level, Rule};
 use crate::host::trusted::{self, FileError, Owner};
-use crate::store::files::marker_beside;
 use crate::text::document::{self, Problem};
+pub use settings::{
+    Config, DEFAULT_PATH, DEFAULT_STATE, EnrollmentDefaults, Expected, InvitationRule, Prompt, ResyncAtLogin,
+    SelfRegistration, marker_beside,
+};
 
 pub mod arguments;
 pub mod editing;
 mod reading;
 pub mod rule;
-
-/// Where the configuration is when nobody says otherwise.
-pub const DEFAULT_PATH: &str = "/etc/twofactor/twofactor.toml";
-/// Where the state is when nobody says otherwise.
-pub const DEFAULT_STATE: &str = "/var/lib/twofactor";
+mod settings;
 
 /// The largest configuration that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
-
-/// The longest that an accepted login may be remembered.
-const LONGEST_REMEMBERED: Duration = Duration::from_hours(30 * 24);
-
-/// The whole configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// `[paths] state`.
-    pub state: PathBuf,
-    /// Names the state that belongs to this host: `state.id` beside the configuration, also where that is not there.
-    pub marker: PathBuf,
-    /// `[enrollment]`.
-    pub enrollment: EnrollmentDefaults,
-    /// `[window]`.
-    pub window: Window,
-    /// `[window] resync`: how far off two consecutive codes of a physical token may be at login.
-    pub resync: Duration,
-    /// `[window] resync_at_login`.
-    pub resync_at_login: ResyncAtLogin,
-    /// `[throttle]`.
-    pub throttle: Limits,
-    /// `[prompt]`.
-    pub prompt: Prompt,
-    /// `[default] second_factor`: for a login that no rule is about.
-    pub default_level: Level,
-    /// `[[rule]]`, in the order of the file. The first that matches decides.
-    pub rules: Vec<Rule>,
-}
-
-/// What a new authenticator-app secret looks like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnrollmentDefaults {
-    /// Who issues it; the host's name when absent.
-    pub issuer: Option<String>,
-    /// Hash, digits and period.
-    pub parameters: Parameters,
-    /// Recovery codes made with a new account.
-    pub recovery_codes: usize,
-    /// Whether enrolling at login takes an invitation.
-    pub invitation: InvitationRule,
-    /// Whether a user may register a physical token at login.
-    pub self_registration: SelfRegistration,
-}
-
-/// Whether enrolling at login takes an invitation code, beside the password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvitationRule {
-    /// No.
-    None,
-    /// Yes: a stolen password alone enrolls nothing.
-    Required,
-}
-
-/// Whether a user may register a physical token by serial at login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SelfRegistration {
-    /// Yes, with two consecutive codes.
-    Allowed,
-    /// No.
-    Forbidden,
-}
-
-/// Whether a near miss at login asks for the next code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResyncAtLogin {
-    /// Yes: two consecutive codes show where the token stands.
-    Yes,
-    /// No: it is a wrong code.
-    No,
-}
-
-/// How the code is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompt {
-    /// The prompt's words.
-    pub code: String,
-    /// Prompts in one PAM call, 1..=3.
-    pub tries: u8,
-    /// Services that ask once: password with the code appended.
-    pub combined: BTreeSet<String>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            state: PathBuf::from(DEFAULT_STATE),
-            marker: marker_beside(Path::new(DEFAULT_PATH)),
-            enrollment: EnrollmentDefaults {
-                issuer: None,
-                parameters: Parameters::default(),
-                recovery_codes: 10,
-                invitation: InvitationRule::None,
-                self_registration: SelfRegistration::Allowed,
-            },
-            window: Window::default(),
-            resync: Duration::from_hours(1),
-            resync_at_login: ResyncAtLogin::Yes,
-            throttle: Limits::default(),
-            prompt: Prompt {
-                code: "Verification code: ".to_owned(),
-                tries: 1,
-                combined: BTreeSet::from(["xrdp-sesman".to_owned()]),
-            },
-            default_level: Level::Required,
-            rules: Vec::new(),
-        }
-    }
-}
-
-/// Whether a configuration file has to be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// Absence means the defaults: nobody named a file.
-    Perhaps,
-    /// Absence is an error: somebody named this file.
-    Certainly,
-}
 
 /// Why there is no configuration.
 #[derive(Debug, Error)]
@@ -227,9 +104,12 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes::otp::Window;
     use crate::codes::otp::{Algorithm, Kind, Period};
     use crate::config::rule::{Conditions, Demand};
     use crate::host::clock::UnixTime;
+    use rule::Level;
+    use std::time::Duration;
 
     fn problems(text: &str) -> Vec<String> {
         Config::parse(text).unwrap_err().iter().map(ToString::to_string).collect()

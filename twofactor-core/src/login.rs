@@ -4,145 +4,22 @@
 //! unenrolled, unknown and throttled users. Every edge that does not end in [`Verdict::Accepted`] or [`Verdict::Waived`]
 //! denies, and both of those carry a proof that only the store or the policy can make.
 
-use std::time::Duration;
-
 use subtle::ConstantTimeEq as _;
-use thiserror::Error;
-use zeroize::Zeroizing;
 
-use crate::account::invitation::Invitation;
+use crate::account::factors::Factors;
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Digits, Reaches};
-use crate::codes::token::Token;
-use crate::config::rule::{Factors, Facts};
-use crate::config::{Config, ResyncAtLogin};
-use crate::host::clock::Clock;
-use crate::host::user::{Doubt, Person, UserDatabase, UserName};
+use crate::config::ResyncAtLogin;
+use crate::host::user::{Doubt, Person, UserName};
 use crate::log::reason::Reason;
 use crate::log::record::{Audit, Event, Record};
-use crate::policy::{By, Candidates, Effect, NullOk, Ruling, Waived};
-use crate::store::{Attempt, Factor, Pending, Redeemed, Redemption, Store, StoreFirst};
+use crate::policy::{By, Candidates, Effect, Ruling, Waived};
+use crate::store::{Attempt, Factor, Redeemed, Redemption};
 
 use combined::CombinedReadings;
 use course::COMBINED_PROMPT;
 use denial::Denial;
-
-/// What the application knows about the login, in values of our own.
-#[derive(Debug)]
-pub struct Request {
-    /// PAM_USER as it was typed.
-    pub user: String,
-    /// PAM_SERVICE.
-    pub service: String,
-    /// PAM_RHOST.
-    pub rhost: Option<String>,
-    /// PAM_TTY.
-    pub tty: Option<String>,
-    /// The line's `nullok`.
-    pub null_ok: NullOk,
-    /// Whether the application wants no texts (PAM_SILENT).
-    pub silent: bool,
-}
-
-impl Request {
-    /// What the policy needs to know of it, but for the canonical user.
-    fn facts(&self) -> Facts<'_> {
-        Facts { user: None, service: &self.service, rhost: self.rhost.as_deref() }
-    }
-}
-
-/// What a login needs of the world.
-pub struct World<'a> {
-    /// The whole configuration.
-    pub config: &'a Config,
-    /// Who exists.
-    pub users: &'a dyn UserDatabase,
-    /// Who is enrolled.
-    pub store: &'a dyn Store,
-    /// Who may set up a second factor.
-    pub newcomers: &'a dyn StoreFirst,
-    /// How PAM services are set up.
-    pub services: &'a dyn Services,
-    /// Who can stop the process that the login runs in.
-    pub process: Process,
-    /// What this host is called, for the labels of new secrets.
-    pub host_name: &'a str,
-    /// What time it is.
-    pub clock: &'a dyn Clock,
-}
-
-/// What somebody typed, wiped when dropped.
-pub type Reply = Zeroizing<Vec<u8>>;
-
-/// The application did not pass on a prompt or its answer, or the user hung up.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("the application did not answer the prompt")]
-pub struct ConversationError;
-
-/// How a story talks to the person logging in.
-pub trait Conversation {
-    /// Asks a question whose answer is not echoed.
-    fn ask(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
-
-    /// Asks a question whose answer is echoed.
-    fn ask_openly(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
-
-    /// Shows a text. Whether somebody saw it cannot be known; the next question tells.
-    fn tell(&mut self, text: &str);
-
-    /// The password an earlier module asked for (PAM_AUTHTOK), when there is one. Asks nothing.
-    fn password(&mut self) -> Option<Reply>;
-
-    /// The password of a `combined` service, asking with `prompt` only when no module asked before.
-    fn ask_password(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
-
-    /// Hands the password on to the modules below (PAM_AUTHTOK).
-    fn set_password(&mut self, password: &[u8]) -> Result<(), ConversationError>;
-}
-
-/// What the authentication leaves to the account phase, which applications run only when all of it was a success.
-#[derive(Debug)]
-pub enum Unfinished {
-    /// A second factor that was confirmed: it is going to be stored.
-    Confirmed(Pending),
-    /// A secret that was kept (`reset --keep-secret`): it is going to be shown and confirmed. Before, behind a wrong
-    /// password, anybody could look at what is going to be good again.
-    Kept {
-        /// Whose.
-        user: Person,
-        /// With all the progress it ever made.
-        token: Token,
-        /// The invitation that is spent on it.
-        invitation: Option<Invitation>,
-    },
-}
-
-impl Unfinished {
-    /// Whose second factor it is.
-    pub fn user(&self) -> &Person {
-        match self {
-            Self::Confirmed(pending) => &pending.user,
-            Self::Kept { user, .. } => user,
-        }
-    }
-}
-
-/// How a login ends.
-#[derive(Debug)]
-#[must_use]
-pub enum Verdict {
-    /// A code was right and is burned.
-    Accepted(Redeemed),
-    /// The policy asked nothing.
-    Waived(Waived),
-    /// Somebody sets up a second factor. The account phase stores it, and only then the login is one.
-    Pending(Box<Unfinished>),
-    /// Neither. The reason of the last try.
-    Denied(Reason),
-    /// Neither, and every try of several was used.
-    TriesUsedUp(Reason),
-}
 
 /// What sshd answers in the place of a password for users it does not let in (openssh, auth-pam.c).
 const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
@@ -166,31 +43,6 @@ pub fn login(
 ) -> Verdict {
     let mut login = Login::new(request, world, conversation, audit);
     login.run()
-}
-
-struct Login<'a> {
-    request: &'a Request,
-    world: &'a World<'a>,
-    conversation: &'a mut dyn Conversation,
-    audit: &'a mut dyn Audit,
-    /// The canonical name, once it is known.
-    user: Option<UserName>,
-    /// What counts, as the policy says.
-    factors: Factors,
-    /// How long an accepted login is remembered, as the policy says.
-    remember: Duration,
-}
-
-impl<'a> Login<'a> {
-    fn new(
-        request: &'a Request,
-        world: &'a World<'a>,
-        conversation: &'a mut dyn Conversation,
-        audit: &'a mut dyn Audit,
-    ) -> Self {
-        let (factors, remember) = (Factors::ALL, Duration::ZERO);
-        Self { request, world, conversation, audit, user: None, factors, remember }
-    }
 }
 
 impl Login<'_> {
@@ -484,9 +336,16 @@ mod combined;
 mod course;
 mod denial;
 mod first_time;
+mod outcome;
+mod progress;
+mod request;
 #[cfg(test)]
 mod tests;
 
+pub use crate::pam_service::account_line::{Services, SystemServices};
 pub use account_phase::{AccountVerdict, Accounts, FEW_RECOVERY_CODES, finish};
-pub use course::{Course, Obstacle, Offering, Process, REGISTRATION_PROMPTS, Unidentified, identify, judge};
-pub use first_time::{Services, SystemServices};
+pub use course::{Course, Obstacle, Offering, REGISTRATION_PROMPTS, judge};
+pub use outcome::{Unfinished, Verdict};
+use progress::Login;
+pub use request::{Conversation, ConversationError, Reply, Request, World};
+pub use request::{Process, Unidentified, identify};

@@ -9,21 +9,13 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
+use crate::account::factors::Factors;
 use crate::config::Config;
-use crate::config::rule::{Conditions, Demand, Factors, Facts, Level, Mismatch, Rule, Who};
+use crate::config::arguments::NullOk;
+use crate::config::rule::{Conditions, Demand, Facts, Level, Mismatch, Rule, Who};
 use crate::host::clock::UnixTime;
 use crate::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use crate::store::{Absent, Remembered};
-
-/// The `nullok` argument of a PAM line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum NullOk {
-    /// `required` means required.
-    #[default]
-    No,
-    /// `required` means `optional` on this line.
-    Yes,
-}
 
 /// What the policy says of a login, and how it came to say so.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use syn::visit::{self, Visit};
 type ModulePath = Vec<String>;
 
 /// The files of one crate and the imports between them.
-pub struct Imports {
+pub(crate) struct Imports {
     folder: PathBuf,
     files: BTreeMap<ModulePath, PathBuf>,
     arrows: BTreeMap<(ModulePath, ModulePath), Arrow>,
@@ -24,15 +24,15 @@ pub struct Imports {
 
 /// A file that imports another one, with the first line that does so.
 #[derive(Debug, Clone)]
-pub struct Arrow {
+pub(crate) struct Arrow {
     /// The importing file, below the crate's folder.
-    pub from: PathBuf,
+    pub(crate) from: PathBuf,
     /// The line, counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The path as it is written.
-    pub path: String,
+    pub(crate) path: String,
     /// The imported file, below the crate's folder.
-    pub to: PathBuf,
+    pub(crate) to: PathBuf,
 }
 
 impl fmt::Display for Arrow {
@@ -43,12 +43,7 @@ impl fmt::Display for Arrow {
 
 impl Imports {
     /// Reads every file below `folder`, the `src` of a crate.
-    ///
-    /// # Panics
-    ///
-    /// When a file cannot be read or is no Rust.
-    #[must_use]
-    pub fn of(folder: &Path) -> Self {
+    pub(crate) fn of(folder: &Path) -> Self {
         let mut files = BTreeMap::new();
         collect(folder, folder, &mut files);
         let mut imports = Self { folder: folder.to_owned(), files, arrows: BTreeMap::new() };
@@ -84,19 +79,17 @@ impl Imports {
     }
 
     /// The number of files.
-    #[must_use]
-    pub fn files(&self) -> usize {
+    pub(crate) fn files(&self) -> usize {
         self.files.len()
     }
 
     /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &Arrow> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arrow> {
         self.arrows.values()
     }
 
     /// The imports between two files of which each reaches the other.
-    #[must_use]
-    pub fn circles(&self) -> Vec<&Arrow> {
+    pub(crate) fn circles(&self) -> Vec<&Arrow> {
         let mut leads_to: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> = BTreeMap::new();
         for (from, to) in self.arrows.keys() {
             leads_to.entry(from).or_default().insert(to);
@@ -115,8 +108,7 @@ impl Imports {
     }
 
     /// The imports of a file from the file of a folder that it lies in.
-    #[must_use]
-    pub fn upward(&self) -> Vec<&Arrow> {
+    pub(crate) fn upward(&self) -> Vec<&Arrow> {
         self.arrows.iter().filter(|((from, to), _)| from.starts_with(to)).map(|(_, arrow)| arrow).collect()
     }
 }

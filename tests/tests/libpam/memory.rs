@@ -1,7 +1,7 @@
 //! What a login leaves in the memory of its application after `pam_end`: nothing of what it showed or judged.
 //!
 //! The application keeps no copy of texts and answers, so whatever is found was left by the module or by libpam. Of libpam's
-//! the password is known (`PAM_AUTHTOK`, which pam_unix reads); it is not looked for. ARCHITECTURE ("What stays in memory")
+//! the password is known (`PAM_AUTHTOK`, which pam_unix reads); it is not looked for. docs/security/threat-model.md ("What stays in memory")
 //! lists what a usual application keeps.
 
 use std::collections::{BTreeMap, HashMap};

@@ -11,10 +11,11 @@ mod words;
 use std::path::Path;
 
 use twofactor_core::account::Confirmation;
+use twofactor_core::account::factors::Factors;
 use twofactor_core::account::throttle::Source;
 use twofactor_core::checkup::{self, services::of_program};
 use twofactor_core::config::arguments::Arguments;
-use twofactor_core::config::rule::{Demand, Factors, Facts};
+use twofactor_core::config::rule::{Demand, Facts};
 use twofactor_core::config::{Expected, InvitationRule};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::expiry::{Known as Aging, Shadow};

@@ -5,7 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use crate::account::{App, MOST_RECOVERY_CODES};
+use crate::account::credentials::App;
+use crate::account::limits::MOST_RECOVERY_CODES;
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Parameters, Progress, Window};
 use crate::codes::otpauth;

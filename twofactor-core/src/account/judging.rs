@@ -3,14 +3,16 @@
 //! What always holds: nothing is recorded here. Every reading of the answer is held against every app and token, and all that
 //! is right about it is used up together.
 
-use super::{App, Confirmation, Credentials, FirstUse, Held, MOST_SUSPECTS, State, Usage};
+use super::credentials::{App, Confirmation, Credentials, FirstUse, Held};
+use super::limits::{MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES};
+use super::state::{MOST_SUSPECTS, State, Usage};
+use crate::account::factors::{FactorKind, Factors};
 use crate::account::lifecycle::{Owned, Stage};
 use crate::account::remembered::Opener;
 use crate::codes::answer::Answer;
 use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
 use crate::codes::token::{Label, Seed, Seeds, Serial, Token};
-use crate::config::rule::{FactorKind, Factors};
 use crate::host::clock::UnixTime;
 
 /// What an attempt is to an account. Nothing has been recorded yet.
@@ -341,3 +343,54 @@ impl Judgement {
         }
     }
 }
+
+impl State {
+    /// The state once `uses` are used up.
+    #[must_use]
+    pub fn after(mut self, uses: Uses) -> Self {
+        for (seeds, usage) in uses.steps {
+            self.record(seeds, &usage);
+        }
+        self.used_recovery.extend(uses.recovery);
+        self
+    }
+
+    /// Counts a right code outside the window.
+    pub fn count_near_miss(&mut self, near_miss: &NearMiss) {
+        let mut usage = self.usage_of(near_miss.seeds);
+        usage.near_misses = usage.near_misses.saturating_add(1);
+        usage.suspects.retain(|suspect| *suspect != near_miss.step);
+        if usage.suspects.len() >= MOST_SUSPECTS {
+            usage.suspects.remove(0);
+        }
+        usage.suspects.push(near_miss.step);
+        self.record(near_miss.seeds, &usage);
+    }
+
+    /// Drops what hardly matters any more, so that the state stays small: the oldest of the used recovery codes that were
+    /// replaced, and of the seeds without an app or token.
+    pub fn tidy(&mut self, wallet: &Wallet<'_>) {
+        // What was replaced is kept too: should an older secret.toml be restored, its used codes stay used.
+        let recovery = wallet.credentials.map_or(&[][..], |credentials| &credentials.recovery);
+        while self.used_recovery.len() > MOST_USED_RECOVERY
+            && let Some(oldest) = self.used_recovery.iter().position(|digest| !recovery.contains(digest))
+        {
+            self.used_recovery.remove(oldest);
+        }
+        if self.usage.len() <= MOST_SEEDS {
+            return;
+        }
+        let seeds = wallet.seeds();
+        while self.usage.len() > MOST_SEEDS
+            && let Some(oldest) = self.usage.iter().position(|(seed, _)| !seeds.contains(seed))
+        {
+            self.usage.remove(oldest);
+        }
+    }
+}
+
+/// Most used recovery codes that are remembered of one user.
+pub(super) const MOST_USED_RECOVERY: usize = 2 * MOST_RECOVERY_CODES;
+
+/// Most seeds whose burned steps are kept for one user: those of all apps and tokens, and of as many that are gone.
+pub(super) const MOST_SEEDS: usize = 2 * (MOST_APPS + MOST_HELD);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Severity::{self, Note, Problem, Warning};
+use super::severity::Severity::{self, Note, Problem, Warning};
 
 /// Makes the kinds of findings from one table, so that none lacks a word, a severity or a reason.
 macro_rules! catalogue {

@@ -1,6 +1,7 @@
 //! Whether the host's clock can be relied on.
 
-use super::{Finding, Id};
+use super::catalogue::Id;
+use super::finding::Finding;
 use crate::host::clock::UnixTime;
 
 /// 2024-01-01T00:00:00Z. This program is younger.

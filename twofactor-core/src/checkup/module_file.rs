@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::{Finding, Id};
+use super::catalogue::Id;
+use super::finding::Finding;
 
 /// What libpam calls in every module that authenticates. Its name stands in the table of the object's symbols.
 const ENTRY: &[u8] = b"pam_sm_authenticate";

@@ -5,15 +5,18 @@
 
 use std::time::Duration;
 
+use super::catalogue::Id;
+use super::finding::{Finding, some_of};
 use super::services::{asks_first_factor, our_lines};
-use super::{Finding, Id, some_of};
-use crate::config::rule::{Factors, Facts};
+use crate::account::factors::Factors;
+use crate::config::arguments::NullOk;
+use crate::config::rule::Facts;
 use crate::config::{Config, InvitationRule};
 use crate::host::clock::UnixTime;
 use crate::host::shell::quoted;
 use crate::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use crate::pam_service::{Phase, Service};
-use crate::policy::{self, By, Candidates, Decision, NullOk, Ruling};
+use crate::policy::{self, By, Candidates, Decision, Ruling};
 
 /// Somebody who may log in.
 #[derive(Debug, Clone)]

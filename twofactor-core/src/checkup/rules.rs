@@ -1,6 +1,7 @@
 //! What is wrong with rules that are valid.
 
-use super::{Finding, Id, some_of};
+use super::catalogue::Id;
+use super::finding::{Finding, some_of};
 use crate::config::rule::{Demand, Level, Rule};
 use crate::host::clock::UnixTime;
 use crate::host::user::{Doubt, LookupError, UserDatabase, UserName};

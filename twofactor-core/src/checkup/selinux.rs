@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Id};
+use super::catalogue::Id;
+use super::finding::Finding;
 use crate::host::shell::quoted;
 
 /// The type of our own policy module, and that of the distributions' policy for what logins may write.

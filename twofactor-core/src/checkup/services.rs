@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Finding, Id, Mend, some_of};
+use super::catalogue::Id;
+use super::finding::{Finding, Mend, some_of};
 use crate::config::Config;
+use crate::config::arguments::NullOk;
 use crate::config::arguments::{Arguments, Verbosity};
 use crate::config::rule::{Demand, Level};
 use crate::host::clock::UnixTime;
@@ -14,7 +16,6 @@ use crate::pam_service::findings::{self, Place};
 use crate::pam_service::modules::{Nature, OURS, names_ours_wrongly};
 use crate::pam_service::programs::{self, Obstacle};
 use crate::pam_service::{Flaw, Line, Phase, Service, ServiceError, first_factor};
-use crate::policy::NullOk;
 
 /// Services that people know, also when nothing of them can be read.
 pub const KNOWN: [&str; 14] = [

@@ -1,8 +1,9 @@
 //! Services that are two names of one program: `sudo -i` asks the service `sudo-i`. Where one of them runs the module and
 //! another does not, the second factor is left out by an option.
 
+use super::catalogue::Id;
+use super::finding::Finding;
 use super::services::{asks_first_factor, lets_in, runs_ours};
-use super::{Finding, Id};
 use crate::host::shell::quoted;
 use crate::pam_service::Service;
 use crate::pam_service::siblings::FAMILIES;

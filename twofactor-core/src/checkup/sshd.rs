@@ -5,7 +5,8 @@ mod settings;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Finding, Id};
+use super::catalogue::Id;
+use super::finding::Finding;
 use crate::config::rule::Rule;
 
 pub use settings::{Methods, Settings};

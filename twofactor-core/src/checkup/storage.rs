@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Finding, Id};
+use super::catalogue::Id;
+use super::finding::Finding;
 use crate::config::ConfigError;
 use crate::host::shell::quoted;
 use crate::host::trusted::FileError;

@@ -9,6 +9,8 @@ use data_encoding::{Encoding, Specification};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::host::random;
+
 /// Shortest secret we accept, in bytes: 80 bits, what old Google Authenticator secrets have.
 pub const SHORTEST: usize = 10;
 /// Longest secret we accept, in bytes: the block size of SHA-512, which HMAC takes as it is. With SHA-1 and SHA-256 it hashes
@@ -104,7 +106,7 @@ pub(crate) fn significant(key: &[u8]) -> &[u8] {
 
 /// Fills `buffer` from the kernel's random generator.
 pub fn fill_random(buffer: &mut [u8]) -> Result<(), SecretError> {
-    getrandom::fill(buffer).map_err(|_| SecretError::NoEntropy)
+    random::fill(buffer).map_err(|random::NoEntropy| SecretError::NoEntropy)
 }
 
 fn tolerant_base32() -> Encoding {

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::config::{DEFAULT_PATH, Expected};
+use crate::config::settings::{DEFAULT_PATH, Expected};
 use crate::pam_service::first_factor::FirstFactor;
-use crate::policy::NullOk;
 
 /// Whether the line asked for `debug`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +87,16 @@ impl Arguments {
 
 /// What a line can say, as somebody who mistyped it is told.
 const KNOWN: [&str; 4] = ["conf=", "debug", "first_factor=", "nullok"];
+
+/// The `nullok` argument of a PAM line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NullOk {
+    /// `required` means required.
+    #[default]
+    No,
+    /// `required` means `optional` on this line.
+    Yes,
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use super::Config;
+use super::settings::Config;
 use crate::text::document::{Problem, toml_string};
 
 /// Why a text is not changed.

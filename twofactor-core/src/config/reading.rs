@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Prompt, ResyncAtLogin, SelfRegistration};
+use super::settings::{
+    Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Prompt, ResyncAtLogin, SelfRegistration,
+};
+use crate::account::factors::{FactorKind, Factors};
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Algorithm, Digits, Kind, Period, RESYNC_TIME};
-use crate::config::rule::{Conditions, Demand, FactorKind, Factors, Level, Locality, Network, NotANetwork, Rule};
+use crate::config::rule::{Conditions, Demand, Level, Locality, Network, NotANetwork, Rule};
 use crate::text::document::{Found, Section};
 
 pub(super) fn read(root: Section<'_, '_>) -> Config {

@@ -5,94 +5,22 @@
 
 mod absence;
 pub mod expiry;
+mod lookup;
+mod name;
 mod sources;
 
 use std::ffi::CString;
-use std::fmt;
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, User, getgrouplist};
-use thiserror::Error;
 
 use absence::NameService;
 
 pub use absence::Doubt;
-
-/// A user name as the user database spells it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserName(String);
-
-/// Why a text cannot be a user name.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("not a user name: {0}")]
-pub struct UserNameError(&'static str);
-
-impl UserName {
-    /// Checks that `name` can be a user name and a directory entry.
-    pub fn new(name: &str) -> Result<Self, UserNameError> {
-        let refused = if name.is_empty() {
-            "it is empty"
-        } else if name.len() > 255 {
-            "it is longer than 255 bytes"
-        } else if name == "." || name == ".." || name.contains('/') {
-            "it is a path"
-        } else if name.starts_with('-') {
-            "it begins with a hyphen"
-        } else if name.chars().any(char::is_control) {
-            "it has control characters"
-        } else {
-            return Ok(Self(name.to_owned()));
-        };
-        Err(UserNameError(refused))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for UserName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// The user database could not answer. This is never "no such user".
-#[derive(Debug, Clone, Error)]
-#[error("the user database failed: {0}")]
-pub struct LookupError(pub String);
-
-/// A user id. A name can be given to another person; that person then has another id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Uid(pub u32);
-
-impl fmt::Display for Uid {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-/// A user who exists: the canonical name, and the user id that it stands for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// As the user database spells it.
-    pub name: UserName,
-    /// Several names may share one id (root and toor).
-    pub uid: Uid,
-}
-
-impl fmt::Display for Person {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name.fmt(formatter)
-    }
-}
-
-/// A user for the stories of all modules.
 #[cfg(test)]
-pub(crate) fn person(name: &str, uid: u32) -> Person {
-    Person { name: UserName(name.to_owned()), uid: Uid(uid) }
-}
+pub(crate) use lookup::person;
+pub use lookup::{LookupError, Person, Uid};
+pub use name::{UserName, UserNameError};
 
 /// Knows which users exist and how their names are spelled.
 pub trait UserDatabase {

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::iter::Peekable;
 
 use crate::host::clock::UnixTime;
-use crate::logbook::{Entry, Message, Source, Writer};
+use crate::logbook::entry::{Entry, Message, Source, Writer};
 
 /// Sources may be at odds by so many seconds about when a line was written.
 const JITTER: u64 = 3;

@@ -23,8 +23,12 @@ use crate::log::record::{Audit, Event, Record};
 use crate::policy::Decision;
 use crate::store::{Pending, Presence, Superseded, What};
 
+use super::denial::Denial;
 use super::first_time::NOT_SET_UP;
-use super::{Conversation, Denial, Login, Process, Request, Unfinished, Unidentified, World};
+use super::outcome::Unfinished;
+use super::progress::Login;
+use super::request::{Conversation, Request, World};
+use super::request::{Process, Unidentified};
 
 /// How the account phase ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,9 @@ use crate::policy::Waived;
 use crate::store::Stripping;
 
 use super::course::COMBINED_PROMPT;
-use super::{Login, Unidentified, Verdict};
+use super::outcome::Verdict;
+use super::progress::Login;
+use super::request::Unidentified;
 
 /// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
 pub(super) struct CombinedReadings {

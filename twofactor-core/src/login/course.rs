@@ -4,18 +4,21 @@
 //! describes it, so both go through the functions of this file. What always holds: nothing is asked, written or counted
 //! here.
 
+use super::request::{Process, Unidentified};
 use std::fmt;
 use std::time::Duration;
 
+use crate::account::factors::Factors;
 use crate::account::remembered::{Place, Recall};
-use crate::config::rule::{Factors, Facts};
+use crate::config::arguments::NullOk;
+use crate::config::rule::Facts;
 use crate::config::{Config, InvitationRule, SelfRegistration};
 use crate::host::clock::UnixTime;
-use crate::host::user::{LookupError, Person, UserDatabase};
-use crate::policy::{self, Decision, MayEnroll, NullOk, Ruling, Waived};
+use crate::host::user::Person;
+use crate::policy::{self, Decision, MayEnroll, Ruling, Waived};
 use crate::store::{Presence, Prospect, Remembered, StoreError};
 
-use super::World;
+use super::request::World;
 
 /// Asked where the configuration wants an invitation.
 pub(super) const INVITATION_PROMPT: &str = "Invitation code: ";
@@ -32,24 +35,6 @@ pub(super) const COMBINED_PROMPT: &str = "Password and verification code: ";
 
 /// The prompts of somebody who registers a physical token instead of confirming an app.
 pub const REGISTRATION_PROMPTS: [&str; 3] = [SERIAL_PROMPT, FIRST_CODE_PROMPT, SECOND_CODE_PROMPT];
-
-/// Why a user was not identified.
-#[derive(Debug)]
-pub enum Unidentified {
-    /// There is no such user.
-    Unknown,
-    /// Nobody can tell.
-    Failed(LookupError),
-}
-
-/// Finds the canonical name of who typed `typed`, and the uid that it stands for now.
-pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<Person, Unidentified> {
-    match users.person(typed) {
-        Ok(Some(person)) => Ok(person),
-        Ok(None) => Err(Unidentified::Unknown),
-        Err(error) => Err(Unidentified::Failed(error)),
-    }
-}
 
 /// What the policy says of the login of `identified`, who was called `typed`; `facts` are about it but for the user.
 pub fn judge(
@@ -185,30 +170,6 @@ impl fmt::Display for Obstacle {
 /// Why a process that belongs to its user registers no token, for the log.
 pub(super) const REGISTERS_NO_TOKENS: &str =
     "this program's user could stop it while it holds the registry, so it registers no tokens";
-
-/// Who can stop the process that a login runs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Process {
-    /// Root alone.
-    Roots,
-    /// Its user too: it was started by an ordinary user, as `su` is (real user id). It must hold nothing that others need.
-    ItsUsers,
-}
-
-impl Process {
-    /// The process with this real user id.
-    pub fn of(real_uid: u32) -> Self {
-        if real_uid == 0 { Self::Roots } else { Self::ItsUsers }
-    }
-
-    /// The process that usually runs `service`: setuid programs keep the user id of the user who started them.
-    pub fn of_service(service: &str) -> Self {
-        match service {
-            "su" | "su-l" | "chfn" | "chsh" | "polkit-1" => Self::ItsUsers,
-            _ => Self::Roots,
-        }
-    }
-}
 
 /// What a newcomer may set up at login: what would count the next time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

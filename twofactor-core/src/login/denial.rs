@@ -2,7 +2,8 @@
 //!
 //! The user learns none of it, but that a right code is used.
 
-use super::{ConversationError, Unidentified};
+use super::request::ConversationError;
+use super::request::Unidentified;
 use crate::codes::answer;
 use crate::host::clock::ClockError;
 use crate::host::user::Person;

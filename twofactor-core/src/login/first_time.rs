@@ -8,7 +8,6 @@
 //! A user who does not exist sees the same and is refused at the end.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -24,17 +23,20 @@ use crate::host::shell;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::log::record::{Event, Record};
-use crate::pam_service::findings::{self, AccountLine, Finding};
-use crate::pam_service::{self, Service};
 use crate::policy::MayEnroll;
 use crate::store::{NotRegistered, Origin, Pending, Prospect, What};
 use crate::text::qr::{Glyphs, Qr};
 
 use super::course::{
-    CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Obstacle, Offering, Process,
+    CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Obstacle, Offering,
     REGISTERS_NO_TOKENS, SECOND_CODE_PROMPT, SERIAL_PROMPT, registers_tokens,
 };
-use super::{Denial, Login, Reply, Unfinished, Unidentified};
+use super::denial::Denial;
+use super::outcome::Unfinished;
+use super::progress::Login;
+use super::request::Process;
+use super::request::Reply;
+use super::request::Unidentified;
 
 /// What a user reads whose second factor the host could not write down.
 pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
@@ -334,31 +336,4 @@ fn code(reply: &Reply) -> Option<Code> {
 /// The command that gives a user a token.
 fn assign_to(user: &UserName) -> String {
     format!("twofactor token assign SERIAL {}", shell::quoted(user.as_str()))
-}
-
-/// Knows how PAM services are set up.
-pub trait Services {
-    /// Makes sure that the account phase of `service` would store what was confirmed: it runs this module whenever it
-    /// succeeds, and the module's refusal counts. Otherwise why it would not, in words.
-    fn account_line(&self, service: &str) -> Result<(), String>;
-}
-
-/// The host's PAM services.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemServices;
-
-impl Services for SystemServices {
-    fn account_line(&self, service: &str) -> Result<(), String> {
-        let folders = pam_service::FOLDERS.map(Path::new);
-        let read = Service::read(service, &folders).map_err(|error| error.to_string())?;
-        match findings::account_line(&read) {
-            AccountLine::Reached => Ok(()),
-            AccountLine::Not(Finding::NoLine(_)) => {
-                Err(format!("the service {service} has no account line of pam_twofactor"))
-            }
-            AccountLine::Not(finding) => {
-                Err(format!("the account line of pam_twofactor in the service {service} does not count: {finding}"))
-            }
-        }
-    }
 }

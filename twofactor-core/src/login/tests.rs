@@ -1,8 +1,13 @@
 //! The story of a login, told without libpam: scripted answers, a real store, a made-up user database.
 
+use crate::config::Config;
+use crate::config::arguments::NullOk;
+use crate::host::user::UserDatabase;
+use crate::store::{Store as _, StoreFirst as _};
 use std::collections::VecDeque;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::account::enrollment::{self, Proposal};
@@ -324,7 +329,7 @@ enum Quiet {
 
 /// One login, as an application makes it.
 struct Login<'a> {
-    user: &'a str,
+    pub(super) user: &'a str,
     service: &'a str,
     rhost: Option<&'a str>,
     null_ok: NullOk,

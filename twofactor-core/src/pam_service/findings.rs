@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use super::control::{Action, Outcome};
 use super::first_factor::FirstFactor;
 use super::flow::{self, Accepted, Assumed, Ending, Others, Ours, Primary, SoFar, Tangled, Told};
+use super::line::{Flaw, Kind, Line, Phase};
 use super::modules::{self, Nature, OURS};
-use super::{Flaw, Kind, Line, Phase, Service};
+use super::service::Service;
 
 /// Where a line stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::control::{Action, Outcome};
 use super::first_factor::FirstFactor;
-use super::{Flaw, Kind, Line, Phase};
+use super::line::{Flaw, Kind, Line, Phase};
 
 /// This product's module.
 pub const OURS: &str = "pam_twofactor.so";

@@ -20,8 +20,11 @@ use thiserror::Error;
 use super::control::{self, Action, Outcome};
 use super::findings::{self, Finding, Place};
 use super::first_factor;
+use super::line::{Absence, Kind, Line, Phase};
 use super::modules::{self, Nature, OURS};
-use super::{Absence, Kind, Line, OTHER, Phase, Reading, Service, ServiceError};
+use super::naming::OTHER;
+use super::service::{Service, ServiceError};
+use super::text::Reading;
 
 use sheet::{Entry, Sheet};
 

@@ -11,6 +11,7 @@
 //! - what was closed stays closed whatever our line returns, and what was open is open when it accepts.
 
 mod combinations;
+mod version;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,17 +21,19 @@ use thiserror::Error;
 
 use super::control::{Code, Outcome};
 use super::findings::Place;
-use super::flow::course::{Course, course};
+use super::flow::course::Course;
 use super::flow::together;
 use super::flow::{Others, Ours, Primary, SoFar, Told};
+use super::line::{Kind, Phase};
 use super::placing::Target;
 use super::script::STUB;
-use super::{Kind, Line, Phase, Reading, Scripted, ServiceError, text};
+use super::service::{Scripted, ServiceError};
+use super::text;
+use super::text::Reading;
 
 use combinations::{Combination, Likelihood};
+use version::{OURS_RETURNS, Version};
 
-/// What our line returns in the runs of one combination.
-const OURS_RETURNS: [Code; 3] = [Code::SUCCESS, Code::IGNORE, Code::PERM_DENIED];
 /// The runs of one combination: one without our line, and one for each of its results.
 const RUNS: usize = OURS_RETURNS.len() + 1;
 /// A code whose name is the longest.
@@ -132,55 +135,6 @@ enum Fault {
     Closes,
 }
 
-/// The lines of a phase, and which of the earlier version each is.
-#[derive(Debug)]
-struct Version<'l> {
-    lines: Vec<&'l Line>,
-    slots: Vec<Option<usize>>,
-}
-
-impl<'l> Version<'l> {
-    /// The earlier one.
-    fn first(lines: Vec<&'l Line>) -> Self {
-        let slots = (0..lines.len()).map(Some).collect();
-        Self { lines, slots }
-    }
-
-    fn slot(&self, at: usize) -> Option<usize> {
-        self.slots.get(at).copied().flatten()
-    }
-
-    fn is_ours(&self, at: usize) -> bool {
-        self.lines.get(at).is_some_and(|line| line.is_ours())
-    }
-
-    /// The line that is one of the earlier version.
-    fn line_of(&self, slot: usize) -> Option<&'l Line> {
-        let at = self.slots.iter().position(|other| *other == Some(slot))?;
-        self.lines.get(at).copied()
-    }
-
-    /// What a line returns.
-    fn code(&self, at: usize, combination: &Combination, ours: Code) -> Code {
-        match self.slot(at) {
-            Some(slot) => combination.codes.get(slot).copied().unwrap_or(Code::SUCCESS),
-            None if self.is_ours(at) => ours,
-            None => self.added(at),
-        }
-    }
-
-    /// What a line that was put in beside ours returns: one that notes something, or a `pam_permit.so`.
-    fn added(&self, at: usize) -> Code {
-        let notes = self.lines.get(at).is_some_and(|line| line.notes().is_some());
-        if notes { Code::IGNORE } else { Code::SUCCESS }
-    }
-
-    /// The way that the phase goes then.
-    fn course(&self, combination: &Combination, ours: Code) -> Course {
-        course(&self.lines, &|at| self.code(at, combination, ours))
-    }
-}
-
 /// A phase in both versions.
 struct Both<'l> {
     phase: Phase,
@@ -223,7 +177,7 @@ impl Rehearsal {
     }
 
     /// The files of a run, by their names in `folder`; what stands in `shared` is linked to where libpam looks for it. The service
-    /// is [`super::SERVICE`].
+    /// is [`super::script::SERVICE`].
     pub fn files(&self, run: usize, folder: &Path, shared: &Path) -> Vec<(String, Staged)> {
         let (part, returned) = match ours(run) {
             None => (&self.before, Code::SUCCESS),
@@ -250,7 +204,7 @@ impl Rehearsal {
         };
         let files = part.scripted.script.some(true, &part.changing, &path, &stub).into_iter();
         let mut files: Vec<(String, Staged)> = files.map(|(_, name, text)| (name, Staged::Text(text))).collect();
-        for name in [super::SERVICE, super::OTHER] {
+        for name in [super::script::SERVICE, super::naming::OTHER] {
             if let Some(number) =
                 part.scripted.script.number(name).filter(|number| part.changing.get(*number) == Some(&false))
             {

@@ -152,7 +152,7 @@ fn without_names(text: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use crate::pam_service::Scripted;
+    use crate::pam_service::service::Scripted;
 
     use super::*;
 

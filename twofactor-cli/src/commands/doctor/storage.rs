@@ -6,9 +6,10 @@ use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 use rustix::io::Errno;
 use twofactor_core::checkup::storage::{self, Access, FileSystem};
 use twofactor_core::config::DEFAULT_STATE;
+use twofactor_core::config::marker_beside;
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::host::trusted::{self, Owner};
-use twofactor_core::store::files::{Files, PATIENCE, marker_beside};
+use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_core::store::{Presence, Store as _};
 
 use super::configuration::Source;

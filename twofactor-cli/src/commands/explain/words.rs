@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::rule::{Facts, Level, Mismatch};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::login::{Course, Offering, REGISTRATION_PROMPTS, Unidentified};
-use twofactor_core::policy::{By, NullOk};
+use twofactor_core::policy::By;
 use twofactor_core::store::Prospect;
 
 use super::explanation::{Ending, Explanation, Kind};

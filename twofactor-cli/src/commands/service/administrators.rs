@@ -1,8 +1,8 @@
 //! Who could still become root after a service asks for a second factor.
 
 use twofactor_core::checkup::people::{Account, FirstFactor, Guarded, Password, Person, Role, gets_in};
+use twofactor_core::config::arguments::NullOk;
 use twofactor_core::host::user::SystemUsers;
-use twofactor_core::policy::NullOk;
 
 use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;

@@ -4,7 +4,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::Algorithm;
+use super::parameters::Algorithm;
 use crate::codes::secret::Secret;
 
 /// The block size of SHA-1 and SHA-256, in bytes. That of SHA-512 is twice as large, and no secret is longer.

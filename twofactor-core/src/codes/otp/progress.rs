@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use super::{Kind, LAST_COUNTER, Period, Step, current_step};
+use super::parameters::{Kind, Period};
+use super::step::{LAST_COUNTER, Step, current_step};
 use crate::host::clock::UnixTime;
 
 /// How far from the expected step a code may be.

@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
+use super::code::{Code, generator};
+use super::parameters::{Kind, Parameters, Period};
 use super::progress::offset;
-use super::{Code, Kind, Parameters, Period, Progress, Step, Window, candidates, current_step, generator};
+use super::progress::{Progress, Window};
+use super::search::candidates;
+use super::step::{Step, current_step};
 use crate::codes::secret::Secret;
 use crate::host::clock::UnixTime;
 

@@ -7,7 +7,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Kind, Parameters, RESYNC_COUNTERS, RESYNC_TIME, Step, code_of, current_step};
+use super::code::code_of;
+use super::parameters::{Kind, Parameters};
+use super::resynchronization::{RESYNC_COUNTERS, RESYNC_TIME};
+use super::step::{Step, current_step};
 use crate::codes::secret::Secret;
 use crate::host::clock::UnixTime;
 

@@ -16,7 +16,8 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{self, c_int, flock, off_t};
 use nix::time::{ClockId, clock_gettime};
 
-use super::{FileError, Folder, io_error};
+use super::error::{FileError, io_error};
+use super::folder::Folder;
 
 /// How long a newcomer lets those pass who came before. One of them may be stopped by its user.
 const DEFERENCE: Duration = Duration::from_millis(30);

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::host::trusted;
 
-use super::LookupError;
+use super::lookup::LookupError;
 use super::sources::{self, Database};
 
 /// Why a "not found" is no proof of absence.

@@ -18,8 +18,9 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted;
 
 use super::absence::{self, Doubt, NameService};
+use super::lookup::LookupError;
+use super::name::UserName;
 use super::sources::Database;
-use super::{LookupError, UserName};
 
 /// Why the helper's answer is not known: the kernel tells nobody how the children of such a process end.
 pub const END_UNKNOWN: &str = "how it ended is not known, because the application ignores SIGCHLD";

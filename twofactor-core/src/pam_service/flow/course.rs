@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Accepted, Others, Ours, Primary, Situation, SoFar, Told, Walk};
+use super::situation::{Accepted, Others, Ours, Primary, Situation, SoFar, Told};
+use super::walk::Walk;
 use crate::pam_service::control::{Action, Code, Outcome};
-use crate::pam_service::{Kind, Line};
+use crate::pam_service::line::{Kind, Line};
 
 /// The way.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Accepted, Assumed, MOST, Others, Ours, Primary, Situation, SoFar, Tangled, Told, Walk, possible};
+use super::situation::{Accepted, Assumed, Others, Ours, Primary, Situation, SoFar, Tangled, Told};
+use super::walk::{MOST, Walk, possible};
 use crate::pam_service::control::{Action, Outcome};
 use crate::pam_service::first_factor;
+use crate::pam_service::line::{Kind, Line};
 use crate::pam_service::modules::Nature;
-use crate::pam_service::{Kind, Line};
 
 /// How the two can end when every module returns the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::super::Service;
+use super::super::service::Service;
 
 /// Such a letter, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

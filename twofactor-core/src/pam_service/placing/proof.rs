@@ -7,8 +7,9 @@ use super::super::findings::{self, Finding, Place};
 use super::super::first_factor;
 use super::super::flow::together::{self, Pair};
 use super::super::flow::{self, Assumed, Ending, Ours, Primary, SoFar, Tangled, Told};
+use super::super::line::{Line, Phase};
 use super::super::modules::Nature;
-use super::super::{Line, Phase, Service};
+use super::super::service::Service;
 
 /// Whether something is wrong with our lines, as opposed to worth knowing.
 pub(super) fn matters(finding: &Finding) -> bool {

@@ -1,8 +1,8 @@
 //! A service's text as it is edited: whole lines with their ends, and what libpam reads in them.
 
 use super::super::first_factor::{self, FirstFactor};
+use super::super::line::{Line, Phase};
 use super::super::text::{self, LogicalLine, Reading, Word};
-use super::super::{Line, Phase};
 
 /// The lines of a text, each with its end.
 #[derive(Debug, Clone)]
@@ -57,7 +57,9 @@ impl Entry {
     /// Whether it is our line of a phase, and not one that notes something.
     pub(super) fn is_ours(&self, phase: Phase) -> bool {
         let arguments: Vec<String> = self.words.iter().skip(3).map(|word| word.taken.clone()).collect();
-        self.phase() == Some(phase) && self.runs(super::OURS) && FirstFactor::of_arguments(&arguments).is_none()
+        self.phase() == Some(phase)
+            && self.runs(super::super::modules::OURS)
+            && FirstFactor::of_arguments(&arguments).is_none()
     }
 
     /// Whether it includes the file that tells our line of a failed first factor.
@@ -74,7 +76,7 @@ impl Entry {
 
     /// What Debian's `@include` takes in.
     pub(super) fn included_by_debian(&self) -> Option<&str> {
-        super::super::is_debians_include(&self.words).then(|| self.word(1))
+        super::super::service::is_debians_include(&self.words).then(|| self.word(1))
     }
 
     /// Whether lines of a phase stand in it or come from it. `lines` are those of the phase.

@@ -3,8 +3,8 @@
 //! They come to jump over what stands between them and our line: the `pam_deny.so` behind them, or another first factor that was
 //! asked for when they refused. Where there is neither, the last of them becomes `required`, so that its refusal counts.
 
-use super::super::Line;
 use super::super::control::{Action, Outcome};
+use super::super::line::Line;
 use super::super::modules::{Nature, is_other_second_factor};
 use super::sheet::{Entry, Sheet};
 

@@ -3,13 +3,14 @@
 //! All combinations where they are few. Else so many that libpam takes every turn that the lines can lead it to: each result of
 //! each line in every state that libpam can come to it in. How many there are has a bound.
 
+use super::super::flow::course::{Course, course};
 use std::collections::BTreeSet;
 
 use super::super::control::{Code, Outcome};
 use super::super::flow::course::{Turn, Turns};
 use super::super::flow::{Assumed, possible};
-use super::super::{Kind, Line};
-use super::{OURS_RETURNS, Version};
+use super::super::line::{Kind, Line};
+use super::version::{OURS_RETURNS, Version};
 
 /// The most combinations of a phase.
 pub(super) const MOST: usize = 128;
@@ -82,7 +83,7 @@ impl Slot {
     }
 
     /// A code of a group; which, changes with the number.
-    fn code(&self, group: usize, number: usize) -> (Code, Likelihood) {
+    pub(super) fn code(&self, group: usize, number: usize) -> (Code, Likelihood) {
         match self.groups.get(group) {
             Some(group) => {
                 let code = group.codes.get(number % group.codes.len().max(1)).copied();
@@ -211,6 +212,22 @@ fn mixed(one: usize, other: usize) -> usize {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap_or_default()
+}
+
+impl Version<'_> {
+    /// What a line returns.
+    pub(super) fn code(&self, at: usize, combination: &Combination, ours: Code) -> Code {
+        match self.slot(at) {
+            Some(slot) => combination.codes.get(slot).copied().unwrap_or(Code::SUCCESS),
+            None if self.is_ours(at) => ours,
+            None => self.added(at),
+        }
+    }
+
+    /// The way that the phase goes then.
+    pub(super) fn course(&self, combination: &Combination, ours: Code) -> Course {
+        course(&self.lines, &|at| self.code(at, combination, ours))
+    }
 }
 
 #[cfg(test)]

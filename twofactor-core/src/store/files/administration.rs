@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::account::factors::Factors;
 use crate::account::remembered::Memories;
 use crate::account::throttle::{Limits, Source, Throttle};
 use crate::account::{
@@ -12,16 +13,17 @@ use crate::codes::otp::{self, Parameters, Reaches, Window};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Label, Seed, Serial, Token};
-use crate::config::rule::Factors;
 use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Folder};
 use crate::host::user::{Person, Uid, UserName};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
+use crate::store::files::locations::Files;
 use crate::store::files::sharing::Sharer;
 use crate::store::files::slots::Slots;
+use crate::store::files::state_file;
 use crate::store::files::tokens::TokenView;
-use crate::store::files::{Account, Files, LARGEST, Locked, SECRET, STATE, state_file};
+use crate::store::files::user_folder::{Account, LARGEST, Locked, SECRET, STATE};
 use crate::store::registry::Reader;
 
 /// What enrolling does when the user has an app of that label.
@@ -507,7 +509,8 @@ mod tests {
     use super::*;
     use crate::host::clock::SystemClock;
     use crate::host::trusted::Owner;
-    use crate::store::files::{PATIENCE, USERS};
+    use crate::store::files::PATIENCE;
+    use crate::store::files::user_folder::USERS;
 
     #[test]
     fn a_broken_account_is_listed_and_does_not_hide_the_others() {

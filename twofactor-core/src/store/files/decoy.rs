@@ -5,8 +5,11 @@
 //! by it and overwrite its state, as they would an account's. Invariants: nothing of it is ever an answer, what goes wrong
 //! with it changes none, and nobody waits for its lock, so that strangers do not slow each other down more than users do.
 
+use super::judged::Judged;
+use super::locations::Files;
 use super::slots::Slots;
-use super::{Account, Files, Judged, SECRET, STATE, StateFile, replace_state, state_file};
+use super::state_file;
+use super::user_folder::{Account, SECRET, STATE, StateFile, replace_state};
 use crate::account::{App, Credentials, Rules, State, Wallet};
 use crate::codes::otp::{Parameters, Progress};
 use crate::codes::recovery::RecoveryCode;
@@ -15,8 +18,9 @@ use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, Uid, UserName};
+use crate::store::error::StoreError;
 use crate::store::files::secret_file;
-use crate::store::{Attempt, StoreError};
+use crate::store::redemption::Attempt;
 
 /// The folder of the account that is nobody's, beside that of all users.
 pub(super) const DECOY: &str = "decoy";
@@ -111,14 +115,15 @@ pub(super) fn in_vain(file: &mut StateFile<'_>, judged: &Judged<'_>, before: &St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::factors::Factors;
     use crate::account::throttle::{Limits, Source};
     use crate::codes::answer::Answer;
     use crate::codes::otp::{Reaches, Window};
-    use crate::config::rule::Factors;
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::person;
     use crate::log::reason::Reason;
-    use crate::store::files::{PATIENCE, USERS};
+    use crate::store::files::PATIENCE;
+    use crate::store::files::user_folder::USERS;
     use crate::store::{Redemption, Store as _};
     use std::fs;
     use std::time::Duration;

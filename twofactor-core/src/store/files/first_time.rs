@@ -16,12 +16,15 @@ use crate::codes::token::{Serial, Token};
 use crate::host::clock::{ClockError, UnixTime};
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
+use crate::store::error::StoreError;
+use crate::store::files::belongings::Belongings;
+use crate::store::files::locations::Files;
 use crate::store::files::ownership::must_be_of;
-use crate::store::files::{Belongings, Files};
-use crate::store::registry::{By, Edit, Reader, Stored, Writer};
-use crate::store::{
-    Absent, Attempt, NotRegistered, Origin, Pending, Prospect, Registration, StoreError, StoreFirst, Superseded, What,
+use crate::store::first_factor::{
+    NotRegistered, Origin, Pending, Prospect, Registration, StoreFirst, Superseded, What,
 };
+use crate::store::redemption::{Absent, Attempt};
+use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 
 impl StoreFirst for Files {
     fn prospect(&self, person: &Person) -> Result<Prospect, StoreError> {

@@ -10,13 +10,14 @@ use std::fmt;
 use std::fs::DirBuilder;
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::codes::secret;
 use crate::host::trusted::{self, FileError, Folder, Protection, UNFINISHED};
 use crate::host::user::UserName;
-use crate::store::StoreError;
-use crate::store::files::{Files, SECRET, STATE, USERS};
+use crate::store::error::StoreError;
+use crate::store::files::locations::Files;
+use crate::store::files::user_folder::{SECRET, STATE, USERS};
 use crate::store::registry;
 
 /// What the files in the state and beside the configuration are called.
@@ -384,12 +385,6 @@ fn has_accounts(state: &Folder) -> Result<bool, StoreError> {
     })
 }
 
-/// The marker of the configuration `file`: beside it, so that a configuration of a test, a chroot or another host has one
-/// of its own.
-pub fn marker_beside(file: &Path) -> PathBuf {
-    file.with_file_name(FILE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,6 +396,7 @@ mod tests {
     use crate::store::{Presence, Prospect, Store as _, StoreFirst as _};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::PathBuf;
 
     const LATER: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 
@@ -428,7 +424,7 @@ mod tests {
         }
 
         /// Something is kept of alice, by the tool.
-        fn invite(&self) -> Result<InvitationCode, crate::store::Superseded> {
+        fn invite(&self) -> Result<InvitationCode, crate::store::first_factor::Superseded> {
             self.files().invite(&alice(), LATER)
         }
 

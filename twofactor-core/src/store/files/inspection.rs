@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use crate::host::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
 use crate::host::user::UserName;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::files::decoy::DECOY;
-use crate::store::files::{Account, Files, SECRET, STATE, USERS, identity};
+use crate::store::files::identity;
+use crate::store::files::locations::Files;
+use crate::store::files::user_folder::{Account, SECRET, STATE, USERS};
 use crate::store::registry::{self, Reader, RegistryError};
 
 /// Something that is not as it should be.

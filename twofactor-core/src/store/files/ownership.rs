@@ -8,11 +8,12 @@
 use std::borrow::Borrow;
 
 use super::identity::users_in;
-use super::{Account, Files, SECRET};
+use super::locations::Files;
+use super::user_folder::{Account, SECRET};
 use crate::account::State;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, Uid, UserName};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// Whose account it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,10 @@
 use std::path::PathBuf;
 
 use crate::host::user::UserName;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
-use crate::store::files::{Account, Files};
+use crate::store::files::locations::Files;
+use crate::store::files::user_folder::Account;
 use crate::store::registry::{self, By, CHANGE_PATIENCE, RegistryError, Writer};
 
 /// Something that was repaired.

@@ -13,8 +13,10 @@ use crate::codes::recovery::Salt;
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
-use crate::store::files::END;
 use crate::text::document::{self, Problem, Section, toml_string};
+
+/// The last line of `secret.toml`: without it a file that was cut between two apps would read as a smaller one.
+pub(super) const END: &str = "# end\n";
 
 /// The version of the format this program writes, and the newest it reads.
 const VERSION: u32 = 1;

@@ -11,9 +11,10 @@ use crate::codes::otp::Algorithm;
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Serial};
 use crate::host::user::UserName;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
-use crate::store::files::{Account, Files};
+use crate::store::files::locations::Files;
+use crate::store::files::user_folder::Account;
 use crate::store::registry::{AppSecrets, Reader, Twin};
 
 /// Where a secret is already.

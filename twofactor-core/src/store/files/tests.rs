@@ -1,14 +1,23 @@
 //! The file store's promises, without libpam.
 
+use super::user_folder::{LARGEST, STATE, parse_state};
+use crate::account::{Credentials, Judgement, LastAccepted, State};
+use crate::host::clock::UnixTime;
+use crate::host::trusted;
+use crate::host::trusted::Owner;
+use crate::store::redemption::Factor;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::account::enrollment::{self, Proposal};
+use crate::account::factors::Factors;
 use crate::account::invitation::Invitation;
 use crate::account::remembered::{Memories, Memory, Opener};
 use crate::account::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
@@ -19,7 +28,6 @@ use crate::codes::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Ste
 use crate::codes::recovery::{RecoveryCode, Salt};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Seed, Serial, Token};
-use crate::config::rule::Factors;
 use crate::host::clock::HandSet;
 use crate::host::user::{Uid, person};
 

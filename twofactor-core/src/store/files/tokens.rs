@@ -4,102 +4,34 @@
 //! under way with it, and how far the owner took it goes with the token. The registry is locked first, then the owners.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
-use thiserror::Error;
 
 use crate::account::lifecycle::{Change, Owned, Stage, Status};
 use crate::account::{Confirmation, MOST_HELD};
 use crate::codes::otp::{self, Code, Progress, Reach};
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
-use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
+use crate::store::files::locations::Files;
+use crate::store::files::sharing::Sharer;
 use crate::store::files::sharing::sharer_than;
-use crate::store::files::{Files, Locked, Sharer};
+use crate::store::files::user_folder::Locked;
 use crate::store::registry::{
     AppSecrets, By, CHANGE_PATIENCE, Edit, Event, Intake, RegistryError, Sharing, Stored, Writer,
 };
 
 use locks::Locks;
 
+pub use error::{LastCredential, TokenError};
 pub use looking::{Identified, TokenFilter, TokenView};
 pub use probe::{Encoding, Fit};
 
+mod error;
 mod locks;
 mod looking;
 mod probe;
 #[cfg(test)]
 mod tests;
-
-/// Whether somebody's last credential may be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LastCredential {
-    /// No: whoever has nothing left cannot log in any more.
-    Keep,
-    /// Yes.
-    Take,
-}
-
-/// Why nothing was changed.
-#[derive(Debug, Error)]
-pub enum TokenError {
-    /// No such token.
-    #[error("there is no token {0}")]
-    NoToken(Serial),
-    /// No such series.
-    #[error("there is no series {0}")]
-    NoSeries(String),
-    /// It has an owner.
-    #[error("token {0} is assigned to {1}")]
-    Owned(Serial, UserName),
-    /// It has none.
-    #[error("token {0} is not assigned to anybody")]
-    NotOwned(Serial),
-    /// Nothing leads back from there.
-    #[error("token {0} is revoked")]
-    Revoked(Serial),
-    /// It must be enabled before somebody gets it.
-    #[error("token {0} is {1}")]
-    Unusable(Serial, Stage),
-    /// It stands twice in a list.
-    #[error("token {0} stands twice in the list")]
-    Twice(Serial),
-    /// They are all that some users have.
-    #[error("{}", last_in_words(.0))]
-    LastCredential(Vec<(Serial, UserName)>),
-    /// The user has [`MOST_HELD`] tokens.
-    #[error("{0} has {MOST_HELD} tokens already")]
-    TooMany(UserName),
-    /// Another user has its secret.
-    #[error("token {0} has the same secret as {1}: who has the one can log in as both users")]
-    Shared(Serial, Sharer),
-    /// Two codes that are not consecutive codes of the token, or were used.
-    #[error("these are not two consecutive new codes of token {0}")]
-    WrongCodes(Serial),
-    /// A secret of the series cannot be read that way.
-    #[error("the secret of token {0} cannot be read that way")]
-    Unreadable(Serial),
-    /// Read that way, a secret of the series is that of another token.
-    #[error("read that way, token {0} has the secret of token {1}")]
-    Twins(Serial, Serial),
-    /// The store cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<RegistryError> for TokenError {
-    fn from(error: RegistryError) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<FileError> for TokenError {
-    fn from(error: FileError) -> Self {
-        Self::Store(error.into())
-    }
-}
 
 impl Files {
     /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
@@ -353,22 +285,6 @@ impl Files {
             .is_some_and(|credentials| credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed))
     }
 }
-
-/// `token 123 is the last credential of alice`, and who else is concerned.
-fn last_in_words(lasts: &[(Serial, UserName)]) -> String {
-    let mut text = String::new();
-    for (position, (serial, owner)) in lasts.iter().take(MOST_NAMED).enumerate() {
-        let separator = if position == 0 { "" } else { ", " };
-        let _ = write!(text, "{separator}token {serial} is the last credential of {owner}");
-    }
-    match lasts.len().checked_sub(MOST_NAMED) {
-        None | Some(0) => text,
-        Some(more) => format!("{text}, and {more} more"),
-    }
-}
-
-/// So many are named.
-const MOST_NAMED: usize = 5;
 
 /// How far a token has come, as its owner's state knows.
 fn progress_in(account: &Locked, token: &Stored, now: UnixTime) -> Result<Progress, TokenError> {

@@ -9,7 +9,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{JOURNAL, RegistryError, SHARED_MEMORY, WRITE_AHEAD_LOG};
+use super::error::RegistryError;
+use super::file_names::{JOURNAL, SHARED_MEMORY, WRITE_AHEAD_LOG};
 use crate::host::trusted::{Beginning, Folder};
 
 /// What a file is called that was set aside: its name and this, and a number where there are several.
@@ -71,11 +72,6 @@ pub(super) fn set_aside_what_is_unusable(state: &Folder) -> Result<Vec<PathBuf>,
         moved.push(set_aside(state, JOURNAL)?);
     }
     Ok(moved)
-}
-
-/// A journal that SQLite finds at work and must not roll back while it only reads.
-pub(super) fn interrupted(path: PathBuf) -> RegistryError {
-    RegistryError::Beside { path, problem: "is of a change that was interrupted" }
 }
 
 /// Whether what stands in the place of a journal is none. One that is over begins with a zero.

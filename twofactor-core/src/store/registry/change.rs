@@ -13,9 +13,10 @@ use crate::codes::otp::{Kind, Parameters, Progress, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::user::UserName;
+use crate::store::registry::connection::{By, Writer};
+use crate::store::registry::error::{RegistryError, failure};
 use crate::store::registry::recognition::{Burned, Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored};
-use crate::store::registry::{By, RegistryError, Writer, failure};
 use crate::text::pairs;
 
 /// What the history says a sysadmin did.

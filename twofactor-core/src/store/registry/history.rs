@@ -5,7 +5,9 @@ use rusqlite::types::Type;
 
 use crate::host::clock::UnixTime;
 use crate::store::registry::change::Event;
-use crate::store::registry::{Reader, RegistryError, row};
+use crate::store::registry::error::RegistryError;
+use crate::store::registry::look::Reader;
+use crate::store::registry::row;
 use crate::text::pairs::{self, Pairs};
 
 /// Something a sysadmin did.

@@ -17,9 +17,11 @@ use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::trusted::{Folder, Locked};
 use crate::host::user::UserName;
 use crate::store::registry::change::{self, Event};
+use crate::store::registry::connection::{By, CHANGE_PATIENCE, Writer};
+use crate::store::registry::error::{RegistryError, failure};
+use crate::store::registry::look::Reader;
 use crate::store::registry::recognition::{AppSecrets, Burned, Sharing, Twins};
 use crate::store::registry::schema;
-use crate::store::registry::{By, CHANGE_PATIENCE, Reader, RegistryError, Writer, failure};
 use crate::text::pairs;
 
 /// A token that a file offers.
@@ -310,9 +312,9 @@ impl Registry {
     fn failure(&self, error: &rusqlite::Error) -> RegistryError {
         match self {
             Self::Ours(writer) => failure(&writer.path, error),
-            Self::NotYet(_) => failure(Path::new(super::FILE), error),
+            Self::NotYet(_) => failure(Path::new(super::file_names::FILE), error),
             Self::Theirs(reader) => {
-                failure(reader.as_ref().map_or(Path::new(super::FILE), |reader| &reader.path), error)
+                failure(reader.as_ref().map_or(Path::new(super::file_names::FILE), |reader| &reader.path), error)
             }
         }
     }

@@ -13,9 +13,11 @@ use crate::codes::token::{Marks, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
+use crate::store::registry::connection::{open, open_for_login};
+use crate::store::registry::error::{RegistryError, failure};
+use crate::store::registry::file_names::FILE;
 use crate::store::registry::recognition::{Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored, WIDTH};
-use crate::store::registry::{FILE, RegistryError, failure, open, open_for_login};
 
 /// An open registry.
 #[derive(Debug)]

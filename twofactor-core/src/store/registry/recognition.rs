@@ -9,7 +9,6 @@ use crate::codes::otp::{Algorithm, Progress, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::user::UserName;
-use crate::store::registry::schema;
 
 /// A token with the secret, or with a secret that HMAC takes for the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +31,7 @@ enum ByKey<'c> {
 
 impl<'c> Twins<'c> {
     pub(super) fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
-        let by_key = if schema::knows_keys(connection)? {
+        let by_key = if knows_keys(connection)? {
             ByKey::Indexed(connection.prepare("SELECT id, serial, owner FROM tokens WHERE hmac_key = ?1")?)
         } else {
             let mut keys: HashMap<i64, Vec<Twin>> = HashMap::new();
@@ -138,4 +137,13 @@ impl<'c> Burned<'c> {
         }
         Ok(progress)
     }
+}
+
+/// The format that has the column `hmac_key`.
+const FORMAT_WITH_KEYS: i64 = 2;
+
+/// Whether a registry has the column `hmac_key`. One that is only read may not have taken the step yet.
+pub(super) fn knows_keys(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(format >= FORMAT_WITH_KEYS)
 }

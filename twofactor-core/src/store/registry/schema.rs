@@ -8,8 +8,9 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::host::trusted::Folder;
+use crate::store::registry::error::{RegistryError, failure};
+use crate::store::registry::file_names::{FILE, UNFINISHED};
 use crate::store::registry::recognition::{LONG, key_of};
-use crate::store::registry::{FILE, RegistryError, UNFINISHED, failure};
 
 /// Marks the file as ours (SQLite's application_id): "2fac".
 const OURS: i64 = 0x3266_6163;
@@ -32,15 +33,6 @@ impl Migration {
     const fn of(sql: &'static str) -> Self {
         Self { sql, then: |_| Ok(()) }
     }
-}
-
-/// The format that has the column `hmac_key`.
-const FORMAT_WITH_KEYS: i64 = 2;
-
-/// Whether a registry has the column `hmac_key`. One that is only read may not have taken the step yet.
-pub(super) fn knows_keys(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok(format >= FORMAT_WITH_KEYS)
 }
 
 const KEYS: &str = "

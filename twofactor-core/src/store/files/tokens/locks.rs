@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Locked;
-use super::TokenError;
+use super::super::user_folder::Locked;
+use super::error::TokenError;
 use crate::account::State;
 use crate::host::user::{Person, Uid, UserName};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::registry::{Edit, RegistryError, Stored};
 
 /// Owners who cannot log in while a change is made that concerns them.
@@ -62,7 +62,7 @@ impl Locks {
     /// Until it is written that it has happened, the states say how many it were before: [`Files::repair`] takes a gift
     /// back whose process was killed.
     ///
-    /// [`Files::repair`]: crate::store::files::Files::repair
+    /// [`Files::repair`]: crate::store::files::locations::Files::repair
     pub(super) fn commit_gift(self, edit: Edit<'_>) -> Result<(), StoreError> {
         let mut changed = Vec::new();
         let mut happened = Ok(());

@@ -1,13 +1,13 @@
 //! Looking at physical tokens: what the registry and the owners' states know of them together. Changes nothing.
 
-use super::super::Files;
+use super::super::locations::Files;
 use crate::account::lifecycle::{Owned, Stage, Status};
 use crate::account::{FirstUse, State, Usage};
 use crate::codes::otp::{self, Code, Match, Progress, Window};
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Uid, UserName};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::registry::{Filter, History, Listed, Ownership, Reader, RegistryError, SeriesSummary};
 
 /// A token, as far as the registry and its owner's state know it together.

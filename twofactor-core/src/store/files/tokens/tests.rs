@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::account::enrollment::Proposal;
+use crate::account::factors::Factors;
 use crate::account::throttle::{Limits, Source};
 use crate::account::{App, Judgement, State};
 use crate::codes::answer::Answer;
@@ -16,7 +17,6 @@ use crate::codes::otp::Window;
 use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Marks};
-use crate::config::rule::Factors;
 use crate::host::clock::HandSet;
 use crate::host::trusted::{self, Owner};
 use crate::host::user::Uid;

@@ -1,0 +1,131 @@
+//! A user's apps, recovery codes and physical tokens.
+
+use super::state::State;
+use crate::account::lifecycle::Status;
+use crate::codes::digest::Digest;
+use crate::codes::otp::{self, Code, Match, Window};
+use crate::codes::recovery::{RecoveryCode, Salt};
+use crate::codes::secret::SecretError;
+use crate::codes::token::{Label, Token};
+use crate::host::clock::UnixTime;
+
+/// What a user can prove himself with.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Authenticator apps, oldest first.
+    pub apps: Vec<App>,
+    /// Salts every digest of this account.
+    pub salt: Salt,
+    /// Recovery codes, as digests.
+    pub recovery: Vec<Digest>,
+}
+
+/// An app's token, and whether a code ever confirmed it. New ones exist only confirmed: by a code or by the sysadmin.
+#[derive(Debug)]
+pub struct App {
+    pub(super) token: Token,
+    pub(super) confirmation: Confirmation,
+}
+
+impl App {
+    /// The app of a token whose holder just typed `code`. The code's step is burned: whoever looked over a shoulder
+    /// cannot log in with it. Gives the token back when the code is not right.
+    pub fn confirmed_by(mut token: Token, code: &Code, window: Window, now: UnixTime) -> Result<Self, Token> {
+        match token.find(code, token.start, window, now) {
+            Match::Fresh(step) => {
+                token.start = token.start.advanced(step, token.parameters.kind, now);
+                Ok(Self { token, confirmation: Confirmation::Confirmed })
+            }
+            Match::Replayed(_) | Match::None => Err(token),
+        }
+    }
+
+    /// The app of a token the sysadmin vouches for, without a code.
+    pub fn vouched_for(token: Token) -> Self {
+        Self { token, confirmation: Confirmation::Confirmed }
+    }
+
+    /// The shared secret and its names, with all the progress they ever made, to be confirmed again.
+    pub(crate) fn offered_again(mut self, state: &State) -> Token {
+        self.token.start = state.progress_of(&self.token);
+        self.token
+    }
+
+    /// An app as a store has kept it.
+    pub(crate) fn stored(token: Token, confirmation: Confirmation) -> Self {
+        Self { token, confirmation }
+    }
+
+    /// The shared secret and its names.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// An app that no code has confirmed opens nothing.
+    pub fn confirmation(&self) -> Confirmation {
+        self.confirmation
+    }
+
+    /// Whether the code that has confirmed this app, which is its last one, is within `window` at `now`. A counter knows no
+    /// time.
+    pub(crate) fn was_confirmed_within(&self, window: Window, now: UnixTime) -> bool {
+        let Token { start, parameters, .. } = &self.token;
+        start.watermark.is_none_or(|last| otp::is_within(last, parameters.kind, *start, window, now))
+    }
+
+    /// Takes the confirmation back.
+    pub(crate) fn unconfirm(&mut self) {
+        self.confirmation = Confirmation::Pending;
+    }
+}
+
+/// Whether a code has shown that the app holds the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// A code was right, or the sysadmin vouched for it (`--no-confirm`).
+    Confirmed,
+    /// `reset --keep-secret`: the next enrollment shows the same secret again.
+    Pending,
+}
+
+/// A physical token assigned to the user.
+#[derive(Debug)]
+pub struct Held {
+    /// Its secret, serial and parameters. It begins at the step its registry has last written down.
+    pub token: Token,
+    /// What stands against it.
+    pub status: Status,
+    /// Whether the first login may be further out than others.
+    pub first_use: FirstUse,
+}
+
+/// Whether the next login with a token is the first since it was assigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstUse {
+    /// It may be, unless the owner's state knows better.
+    Open,
+    /// It is not.
+    Over,
+}
+
+impl Credentials {
+    /// None yet, with a salt of their own.
+    pub fn none() -> Result<Self, SecretError> {
+        Ok(Self { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() })
+    }
+
+    /// Puts these recovery codes in the place of all others.
+    pub fn replace_recovery(&mut self, codes: &[RecoveryCode]) {
+        self.recovery = codes.iter().map(|code| self.salt.digest(code)).collect();
+    }
+
+    /// The app called `label`.
+    pub fn app(&self, label: &Label) -> Option<&App> {
+        self.apps.iter().find(|app| app.token.label == *label)
+    }
+
+    /// How many recovery codes are still good.
+    pub fn recovery_left(&self, state: &State) -> usize {
+        self.recovery.iter().filter(|digest| !state.used_recovery.contains(digest)).count()
+    }
+}

@@ -1,0 +1,71 @@
+//! Kinds of second factors, and sets of them.
+
+/// A kind of credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactorKind {
+    /// An authenticator app.
+    App,
+    /// A physical token.
+    Token,
+    /// A recovery code.
+    Recovery,
+}
+
+impl FactorKind {
+    /// All kinds, with their names in the file.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::App, "app"), (Self::Token, "token"), (Self::Recovery, "recovery")];
+
+    /// The kind called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    }
+}
+
+/// Which kinds of credentials count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Factors {
+    /// Authenticator apps.
+    pub app: bool,
+    /// Physical tokens.
+    pub token: bool,
+    /// Recovery codes.
+    pub recovery: bool,
+}
+
+impl Factors {
+    /// Whatever the user has.
+    pub const ALL: Self = Self { app: true, token: true, recovery: true };
+    /// None of them.
+    pub const NONE: Self = Self { app: false, token: false, recovery: false };
+
+    /// These, and `kind`.
+    #[must_use]
+    pub fn and(self, kind: FactorKind) -> Self {
+        match kind {
+            FactorKind::App => Self { app: true, ..self },
+            FactorKind::Token => Self { token: true, ..self },
+            FactorKind::Recovery => Self { recovery: true, ..self },
+        }
+    }
+
+    /// What counts here and there.
+    #[must_use]
+    pub fn common(self, other: Self) -> Self {
+        Self { app: self.app && other.app, token: self.token && other.token, recovery: self.recovery && other.recovery }
+    }
+
+    /// Whether `kind` counts.
+    pub fn include(self, kind: FactorKind) -> bool {
+        match kind {
+            FactorKind::App => self.app,
+            FactorKind::Token => self.token,
+            FactorKind::Recovery => self.recovery,
+        }
+    }
+
+    /// Their names, in the order of the manual.
+    pub fn names(self) -> Vec<&'static str> {
+        FactorKind::ALL.into_iter().filter(|(kind, _)| self.include(*kind)).map(|(_, name)| name).collect()
+    }
+}

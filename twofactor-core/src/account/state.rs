@@ -1,0 +1,181 @@
+//! How far an account's seeds and recovery codes are used.
+
+use crate::account::invitation::Invitation;
+use crate::account::remembered::Memories;
+use crate::account::throttle::{Source, Throttle};
+use crate::codes::digest::Digest;
+use crate::codes::otp::{Progress, Step};
+use crate::codes::token::{Seed, Seeds, Token};
+use crate::host::clock::UnixTime;
+use crate::host::user::Uid;
+
+/// How far the credentials have been used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// How far every seed was used, oldest first. A seed's entry stays when its app or token is gone: what is burned stays
+    /// burned when the same secret is enrolled or assigned again.
+    pub usage: Vec<(Seed, Usage)>,
+    /// Recovery codes that opened a session.
+    pub used_recovery: Vec<Digest>,
+    /// Counted wrong codes.
+    pub throttle: Throttle,
+    /// Counted wrong codes where none was needed.
+    pub stripping: Throttle,
+    /// How many physical tokens the user holds. Should the registry know of fewer, it is not what it was.
+    pub tokens_held: usize,
+    /// How many of them it was before a gift of which it is not written down yet that it has happened.
+    pub tokens_before_gift: Option<usize>,
+    /// Whether there are credentials, so that losing them is noticed. Written down once their file is there, taken back before
+    /// it is removed. States of older versions learn it at the next accepted login.
+    pub has_credentials: bool,
+    /// The last accepted login.
+    pub last_accepted: Option<LastAccepted>,
+    /// Accepted logins that spare the next one the code, oldest first.
+    pub memories: Memories,
+    /// Lets the user enroll at login.
+    pub invitation: Option<Invitation>,
+    /// Whose all of this is: a name can be given to another person. `None` until an accepted login has shown it.
+    pub uid: Option<Uid>,
+}
+
+/// How far one seed was used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Watermark and drift.
+    pub progress: Progress,
+    /// When a code was last accepted.
+    pub last_accepted: Option<UnixTime>,
+    /// Right codes outside the window since then: the clock is off.
+    pub near_misses: u32,
+    /// The steps of the last of these. Whoever has typed such a code has learned that it will be right one day, so alone it
+    /// never is: only together with the next one.
+    pub suspects: Vec<Step>,
+}
+
+/// Most suspects of one seed.
+pub(super) const MOST_SUSPECTS: usize = 8;
+
+impl Usage {
+    /// Of two records of one sequence of codes all that either knows.
+    fn and(self, other: Self) -> Self {
+        let progress = self.progress.latest(other.progress);
+        let mut suspects = self.suspects;
+        suspects.extend(other.suspects.into_iter().filter(|step| Some(*step) > progress.watermark));
+        suspects.sort_unstable();
+        suspects.dedup();
+        Self {
+            progress,
+            last_accepted: self.last_accepted.max(other.last_accepted),
+            near_misses: self.near_misses.max(other.near_misses),
+            suspects,
+        }
+    }
+}
+
+/// The last accepted login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastAccepted {
+    /// When.
+    pub at: UnixTime,
+    /// From where.
+    pub source: Source,
+    /// With what: an app's label, or `recovery`.
+    pub factor: String,
+}
+
+impl State {
+    /// How far `token` has come: as far as this state or the token's own beginning knows, whichever is further.
+    pub fn progress_of(&self, token: &Token) -> Progress {
+        token.start.latest(self.usage_of(token.seeds()).progress)
+    }
+
+    /// The state at `now`, by a clock that may have been set back since it was written: nothing lasts longer for it.
+    ///
+    /// What had run out at the latest moment that is written down has run out, and what is dated later than now is rewritten
+    /// as made now. Whoever judges by this state writes it down, so that this happens once.
+    #[must_use]
+    pub fn seen_at(mut self, now: UnixTime) -> Self {
+        let Some(latest) = self.latest().filter(|latest| *latest > now) else { return self };
+        self.throttle.set_back(now);
+        self.stripping.set_back(now);
+        self.memories.set_back(now, latest);
+        self.invitation = self.invitation.filter(|invitation| latest < invitation.until);
+        let usages = self.usage.iter_mut().filter_map(|(_, usage)| usage.last_accepted.as_mut());
+        for time in usages.chain(self.last_accepted.as_mut().map(|last| &mut last.at)) {
+            *time = now.min(*time);
+        }
+        self
+    }
+
+    /// The latest moment at which something happened that is written down here.
+    fn latest(&self) -> Option<UnixTime> {
+        let usages = self.usage.iter().filter_map(|(_, usage)| usage.last_accepted);
+        let memories = self.memories.iter().map(|memory| memory.since);
+        let throttles = self.throttle.latest().into_iter().chain(self.stripping.latest());
+        let others = throttles.chain(self.last_accepted.as_ref().map(|last| last.at));
+        usages.chain(memories).chain(others).max()
+    }
+
+    /// Whether this can be the state of the user with this uid: it names no other.
+    pub fn may_be_of(&self, uid: Uid) -> bool {
+        self.uid.is_none_or(|recorded| recorded == uid)
+    }
+
+    /// Whether a code of `token` was accepted since its beginning was written down.
+    pub fn has_used(&self, token: &Token) -> bool {
+        self.usage_of(token.seeds()).progress.watermark > token.start.watermark
+    }
+
+    /// How far a token was used, by all that is written down under its seeds.
+    pub fn usage_of(&self, seeds: Seeds) -> Usage {
+        let recorded = self.usage.iter().filter(|(recorded, _)| seeds.include(*recorded));
+        recorded.map(|(_, usage)| usage.clone()).reduce(Usage::and).unwrap_or_default()
+    }
+
+    /// Writes down under all seeds of each token what is known under one of them. So what a long secret has used is found
+    /// under its key, also when the secret itself is gone.
+    #[must_use]
+    pub fn recognizing<'t>(mut self, tokens: impl IntoIterator<Item = &'t Token>) -> Self {
+        for seeds in tokens.into_iter().map(Token::seeds).filter(|seeds| seeds.iter().count() > 1) {
+            if self.usage.iter().any(|(recorded, _)| seeds.include(*recorded)) {
+                let usage = self.usage_of(seeds);
+                self.record(seeds, &usage);
+            }
+        }
+        self
+    }
+
+    /// Burns what enrolling `token` has burned. What is burned already stays so.
+    pub fn begin(&mut self, token: &Token) {
+        self.burn(token.seeds(), token.start);
+    }
+
+    /// Burns what led to `progress`. What is burned already stays so.
+    pub(crate) fn burn(&mut self, seeds: Seeds, progress: Progress) {
+        let usage = self.usage_of(seeds);
+        if progress.watermark > usage.progress.watermark {
+            self.record(seeds, &Usage { progress, ..usage });
+        }
+    }
+
+    /// Forgets that codes were outside the window: it is known now where the token stands.
+    pub fn forgive_near_misses(&mut self, seeds: Seeds) {
+        let usage = self.usage_of(seeds);
+        if usage.near_misses > 0 {
+            self.record(seeds, &Usage { near_misses: 0, ..usage });
+        }
+    }
+
+    pub(super) fn record(&mut self, seeds: Seeds, usage: &Usage) {
+        for seed in seeds.iter() {
+            match self.usage.iter_mut().find(|(recorded, _)| *recorded == seed) {
+                // Tokens that share one of their seeds write it down one after the other.
+                Some((_, recorded)) => {
+                    let progress = usage.progress.latest(recorded.progress);
+                    *recorded = Usage { progress, ..usage.clone() };
+                }
+                None => self.usage.push((seed, usage.clone())),
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! How bad a finding is.
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Somebody is locked out, or let in without a second factor.
+    Problem,
+    /// It soon will be a problem, or is one for a few.
+    Warning,
+    /// Worth knowing. It may be meant like that.
+    Note,
+}
+
+impl Severity {
+    /// Its stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}

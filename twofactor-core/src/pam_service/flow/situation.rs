@@ -1,0 +1,170 @@
+//! The situations in which a phase can be, and its ends.
+
+use super::super::control::{Action, Outcome};
+use thiserror::Error;
+
+/// What libpam thinks of a phase so far: its impression and its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SoFar {
+    /// Nothing that counts was returned. At the end: permission denied.
+    Nothing,
+    /// Success.
+    Success,
+    /// Success, but the password has expired.
+    NewPassword,
+    /// A failure that was said to be ok. At the end: that failure.
+    Tolerated,
+    /// A failure whose code says that the password has expired. At the end of an account phase applications have it changed and
+    /// go on, whatever refused behind it.
+    ExpiredPassword,
+    /// Any other failure.
+    Failure,
+}
+
+impl SoFar {
+    /// Whether an application lets in at such an end of the account phase; an expired password is changed on the way.
+    pub(in crate::pam_service) fn lets_in(self) -> bool {
+        match self {
+            Self::Success | Self::NewPassword | Self::ExpiredPassword => true,
+            Self::Nothing | Self::Tolerated | Self::Failure => false,
+        }
+    }
+
+    /// What libpam thinks once a module has returned what counts as a failure: its code is the phase's, unless there was another
+    /// failure before.
+    pub(super) fn refused(self, outcome: Outcome) -> Self {
+        match (self, outcome) {
+            (Self::ExpiredPassword | Self::Failure, _) => self,
+            (_, Outcome::NewPassword) => Self::ExpiredPassword,
+            _ => Self::Failure,
+        }
+    }
+}
+
+/// What became of the first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Primary {
+    /// No module asked for one.
+    NotAsked,
+    /// No module is known to have asked for one, but one that nobody knows accepted something.
+    Perhaps,
+    /// Some module did, and none accepted it.
+    Refused,
+    /// Some module accepted it.
+    Passed,
+}
+
+/// What became of our own line; of several, the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ours {
+    /// It did not run.
+    NotRun,
+    /// It accepted.
+    Passed,
+    /// It had nothing to say.
+    Ignored,
+    /// It refused.
+    Refused,
+}
+
+/// What became of second factors of other products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Others {
+    /// None accepted.
+    None,
+    /// One did, and nothing else: it stands for a first factor.
+    Alone,
+    /// One did, and so did a first factor.
+    Beside,
+}
+
+/// How many of our own lines accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Accepted {
+    /// None.
+    None,
+    /// One.
+    Once,
+    /// Several: each of them asked.
+    Repeatedly,
+}
+
+/// What our line is told of a failed first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Told {
+    /// Nothing.
+    Nothing,
+    /// A failure was noted, and our line has not run since.
+    Noted,
+    /// Our line ran with the note. It refuses then, although it is followed here as if it asked: what it would let in is known
+    /// that way.
+    Told,
+}
+
+/// A line that ran, what it returned, and what was done with that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Which line, by its place in the phase.
+    pub line: usize,
+    /// What it returned.
+    pub outcome: Outcome,
+    /// What libpam did.
+    pub action: Action,
+    /// The line that ran next, or would have: as many as there are at the end.
+    pub next: usize,
+}
+
+/// A way a phase can end, and a shortest path to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub so_far: SoFar,
+    /// With which first factor.
+    pub primary: Primary,
+    /// With which answer of ours.
+    pub ours: Ours,
+    /// With which second factor of another product.
+    pub others: Others,
+    /// How many of our lines accepted.
+    pub accepted: Accepted,
+    /// What our line was told.
+    pub told: Told,
+    /// What ran, in its order.
+    pub path: Vec<Step>,
+}
+
+/// A phase has too many ways to follow.
+#[derive(Debug, Error)]
+#[error("its lines jump and reset in too many ways to follow")]
+pub struct Tangled;
+
+/// What is taken for granted about a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assumed {
+    /// Nothing: it does what a module of its nature may do.
+    Nothing,
+    /// Its module is not there.
+    Missing,
+    /// It accepts.
+    Passes,
+    /// It refuses.
+    Refuses,
+    /// It has something to say.
+    Decides,
+    /// It has nothing to say.
+    Abstains,
+}
+
+/// Where a way has come to. From equal situations on, everything is equal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Situation {
+    pub(super) line: usize,
+    pub(super) so_far: SoFar,
+    pub(super) primary: Primary,
+    pub(super) ours: Ours,
+    pub(super) others: Others,
+    pub(super) accepted: Accepted,
+    pub(super) told: Told,
+    /// What was so far when each substack was entered; empty where nothing is ever reset to it.
+    pub(super) entered: Vec<SoFar>,
+}

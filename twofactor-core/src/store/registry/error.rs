@@ -1,0 +1,140 @@
+//! Why the registry cannot answer.
+
+use super::file_names::FILE;
+use super::file_names::JOURNAL;
+use crate::codes::token::Serial;
+use crate::host::shell;
+use crate::host::trusted::FileError;
+use crate::log::reason::Reason;
+use rusqlite::ErrorCode;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The registry cannot answer.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The files cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not a registry of ours, or no database at all.
+    #[error("{} is not a token registry", .0.display())]
+    Foreign(PathBuf),
+    /// It was there once: its write-ahead log is left.
+    #[error("{} is gone, but its write-ahead log is still there", .0.display())]
+    Lost(PathBuf),
+    /// A file beside it cannot be used.
+    #[error("{} {problem}", path.display())]
+    Beside {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, as a predicate.
+        problem: &'static str,
+    },
+    /// A newer version of this program wrote it.
+    #[error("{} was written by a newer version of twofactor (format {found}; this version knows up to {known})", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// It holds something we did not write.
+    #[error("{} is damaged: {problem}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite or we found. Never a secret.
+        problem: String,
+    },
+    /// Somebody held it for too long.
+    #[error("{} was locked by another process for too long", .0.display())]
+    Busy(PathBuf),
+    /// The disk is full.
+    #[error("cannot write {}: no space left on device", .0.display())]
+    Full(PathBuf),
+    /// It cannot be written where it is.
+    #[error("cannot write {}: read-only file system", .0.display())]
+    ReadOnly(PathBuf),
+    /// The system refused.
+    #[error("cannot use {}: {problem}", path.display())]
+    Unavailable {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        problem: String,
+    },
+}
+
+impl RegistryError {
+    /// The log's word for it.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::File(FileError::Unsafe { .. }) => Reason::UnsafeFile,
+            Self::File(FileError::LockTimeout { .. }) | Self::Busy(_) => Reason::LockTimeout,
+            Self::Foreign(_) | Self::Lost(_) | Self::Beside { .. } | Self::Damaged { .. } => Reason::StoreCorrupt,
+            Self::File(_) | Self::Newer { .. } | Self::Full(_) | Self::ReadOnly(_) | Self::Unavailable { .. } => {
+                Reason::StoreUnavailable
+            }
+        }
+    }
+
+    /// What a sysadmin can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),
+            Self::File(FileError::LockTimeout { path, holder, .. }) => FileError::hint_at_holder(path, *holder),
+            Self::Busy(path) => FileError::hint_at_holder(path, None),
+            Self::File(_) => "look at it: ls -l".to_owned(),
+            Self::Foreign(path) | Self::Lost(path) | Self::Damaged { path, .. } => {
+                format!("restore {} from a backup", path.display())
+            }
+            Self::Beside { .. } => {
+                "the next change of a token sets it aside, and so does: twofactor doctor --fix".to_owned()
+            }
+            Self::Newer { .. } => "install the newer version of twofactor, or restore an older registry".to_owned(),
+            Self::Full(_) => "the disk is full; free some space".to_owned(),
+            Self::ReadOnly(_) => "mount the file system for writing".to_owned(),
+            Self::Unavailable { path, .. } => format!("look at it: ls -l {}*", shell::path(path)),
+        }
+    }
+}
+
+impl RegistryError {
+    /// An owner that is no user name.
+    pub(crate) fn damaged_owner(serial: &Serial) -> Self {
+        Self::Damaged { path: PathBuf::from(FILE), problem: format!("the owner of token {serial} is no user name") }
+    }
+}
+
+/// What an error of SQLite means.
+pub(super) fn failure(path: &Path, error: &rusqlite::Error) -> RegistryError {
+    let (path, problem) = (path.to_owned(), error.to_string());
+    match error {
+        rusqlite::Error::SqliteFailure(code, _) => match code.code {
+            ErrorCode::NotADatabase => RegistryError::Foreign(path),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => RegistryError::Busy(path),
+            ErrorCode::DiskFull => RegistryError::Full(path),
+            _ if code.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK => {
+                interrupted(path.with_file_name(JOURNAL))
+            }
+            ErrorCode::ReadOnly => RegistryError::ReadOnly(path),
+            // There was no room for the shared memory.
+            _ if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => RegistryError::Full(path),
+            ErrorCode::CannotOpen
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::PermissionDenied
+            | ErrorCode::FileLockingProtocolFailed => RegistryError::Unavailable { path, problem },
+            // What remains is a table, a column or a value that is not as we wrote it.
+            _ => RegistryError::Damaged { path, problem },
+        },
+        _ => RegistryError::Damaged { path, problem },
+    }
+}
+
+/// A journal that SQLite finds at work and must not roll back while it only reads.
+pub(super) fn interrupted(path: PathBuf) -> RegistryError {
+    RegistryError::Beside { path, problem: "is of a change that was interrupted" }
+}
