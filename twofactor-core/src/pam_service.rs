@@ -14,6 +14,7 @@ pub mod control;
 pub mod findings;
 pub mod first_factor;
 pub mod flow;
+mod letters;
 mod line;
 pub mod modules;
 mod naming;

@@ -55,7 +55,7 @@ fn imports_of(package: &str) -> Imports {
 
 /// The imports in circles and up that are still there: in the folder of seed files alone, which moves to a crate of its own.
 /// The number may only fall.
-const STILL_IN_IMPORT: usize = 300;
+const STILL_IN_IMPORT: usize = 178;
 
 fn is_in_import(package: &str, arrow: &Arrow) -> bool {
     package == "twofactor-core" && room_of(&arrow.from) == "import"

@@ -60,6 +60,6 @@ pub(crate) fn in_hex(bytes: &[u8]) -> String {
 }
 
 /// `1 token`, `2 tokens`.
-pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+pub(crate) fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     if count == N::from(1) { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -8,7 +8,6 @@
 //! `substack`, behind a substack our line is told of a failed first factor (`first_factor`), and a `sufficient` of the file itself jumps over the refusal behind it. Where password and code come in one
 //! answer, the auth line goes before the first line that asks for a first factor.
 
-mod letters;
 mod proof;
 mod sheet;
 mod sufficient;
@@ -28,8 +27,8 @@ use super::text::Reading;
 
 use sheet::{Entry, Sheet};
 
-pub use letters::Letter;
-pub(super) use letters::unfit_in;
+pub use super::letters::Letter;
+use super::letters::is_unfit;
 
 /// Files that other services include: a line in one changes them all.
 const SHARED: [&str; 12] = [
@@ -166,7 +165,7 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
         return Err(error);
     }
     let service = target.read(text)?;
-    if let Some(letter) = letters::unfit(&service, text) {
+    if let Some(letter) = unfit(&service, text) {
         return Err(CannotPlace::Letter(letter));
     }
     if let Some(line) = service.lines.iter().find(|line| is_misnamed(line, target.is_missing)) {
@@ -517,6 +516,24 @@ impl Plan {
         }
         Some(Self { base: sheet.text(), permit: self.permit })
     }
+}
+
+/// The first such letter in a service: of `text`, which is its own file's, or of what it includes. A carriage return counts in a
+/// comment too: what wrote one writes more.
+fn unfit(service: &Service, text: &str) -> Option<Letter> {
+    let own = text.split('\n').zip(1..).find_map(|(line, number)| {
+        let read = line.split('#').next().unwrap_or_default();
+        let letter =
+            line.chars().find(|letter| *letter == '\r').or_else(|| read.chars().find(|letter| is_unfit(*letter)))?;
+        Some(Letter { file: service.file.clone(), number, letter })
+    });
+    own.or_else(|| {
+        service.lines.iter().find_map(|line| {
+            let words = [&line.control, &line.module].into_iter().chain(&line.arguments);
+            let letter = words.into_iter().flat_map(|word| word.chars()).find(|letter| is_unfit(*letter))?;
+            Some(Letter { file: line.file.clone(), number: line.number, letter })
+        })
+    })
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use super::control::{Control, Understood};
 use super::first_factor;
+use super::letters::{Letter, unfit_in};
 use super::line::{Absence, Flaw, Kind, Line, Phase};
 use super::modules;
 use super::naming::{OTHER, is_name};
-use super::placing;
-use super::placing::Letter;
 use super::script::SERVICE;
 use super::script::{Script, What};
 use super::text;
@@ -299,7 +298,7 @@ impl Reader<'_> {
                 let name = included(&words, 1, file, line.first)?;
                 self.mark(copy, words.iter().skip(1), What::Include(Some(self.script.len())));
                 if !self.include(name, &place, file)? {
-                    if let Some(letter) = placing::unfit_in(name) {
+                    if let Some(letter) = unfit_in(name) {
                         let letter = Letter { file: file.to_owned(), number: line.first, letter };
                         return Err(ServiceError::Letter(letter));
                     }
