@@ -1,4 +1,4 @@
-//! The log read back: what [`audit`] wrote, from wherever it was kept.
+//! The log read back: what [`record`](crate::log::record) wrote, from wherever it was kept.
 //!
 //! What always holds: only a line that begins as ours, after what the syslog daemon put in front, and that is ours to its end
 //! is taken for ours. What stands in several sources is one entry. No source is held in memory: entries pass through.

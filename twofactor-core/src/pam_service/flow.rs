@@ -1,6 +1,6 @@
 //! Every way a phase can end.
 //!
-//! Each module may return what a module of its [`Nature`] may; what follows from that is worked out as libpam does
+//! Each module may return what a module of its [`Nature`](super::modules::Nature) may; what follows from that is worked out as libpam does
 //! (libpam/pam_dispatch.c: `_pam_dispatch_aux`): the impression so far, jumps within a stack, `done` and `die` that end a
 //! substack and no more, `reset`. Ways that are the same from some line on are followed once, so the effort grows with
 //! the number of lines and not with that of ways.

@@ -14,7 +14,7 @@ use crate::log::reason::Reason;
 use crate::store::registry::RegistryError;
 use thiserror::Error;
 
-/// Sets up a second factor at login, for users who have none. Apart from [`Store`]: a store may verify and not enroll.
+/// Sets up a second factor at login, for users who have none. Apart from [`Store`](super::redemption::Store): a store may verify and not enroll.
 pub trait StoreFirst {
     /// What the user is to enrollment at login.
     fn prospect(&self, person: &Person) -> Result<Prospect, StoreError>;
