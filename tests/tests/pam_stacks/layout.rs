@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::mount::{MsFlags, mount};
 use twofactor_core::pam_service::{modules, placing};
@@ -30,8 +31,9 @@ const STUBS: [(&str, &str); 7] = [
 
 /// Runs `test` on a host with the files of `distribution`; somebody who may become root is enrolled there.
 pub(crate) fn on(distribution: &str, test: impl FnOnce(&Host, &Layout) + Send) {
-    // Read before: a private host may have something else where the checkout lies.
+    // Read and compiled before: a private host may have something else where the checkout lies, and no compiler.
     let layout = Layout::new(distribution);
+    compiled();
     private_host(|host| {
         layout.install(host);
         test(host, &layout);
@@ -99,10 +101,10 @@ impl Layout {
         fs::write(host.place("stubs").join(name), behaviour).unwrap();
     }
 
-    /// Puts a module of this source in the place of `name`.
-    pub(crate) fn compile(&self, name: &str, source: &str) {
+    /// Puts a module in the place of `name`.
+    pub(crate) fn put(&self, name: &str, module: &[u8]) {
         self.remove(name);
-        fs::write(self.security.join(name), compiled_from(source)).unwrap();
+        fs::write(self.security.join(name), module).unwrap();
     }
 
     /// Takes a module away.
@@ -135,20 +137,28 @@ fn read(folder: &Path) -> Files {
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
-/// The stub, compiled once. Kept in memory: each test has a `/run` of its own.
+/// The stub, compiled once. Kept in memory: each test has files of its own.
 fn compiled() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
     BUILT.get_or_init(|| compiled_from(STUB))
 }
 
-fn compiled_from(source: &str) -> Vec<u8> {
-    let built = Path::new("/run/twofactor-tests/pam_stub.so");
+/// The module of this source. To be called outside of a private host, which may have no compiler.
+pub(crate) fn compiled_from(source: &str) -> Vec<u8> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let built = std::env::temp_dir().join(format!("twofactor-stub-{}-{number}.so", std::process::id()));
     let mut compiler = Command::new("gcc");
-    compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(built).args(["-x", "c", "-", "-lpam"]);
+    compiler
+        .args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"])
+        .arg(&built)
+        .args(["-x", "c", "-", "-lpam"]);
     let mut compiler = compiler.stdin(Stdio::piped()).spawn().expect("gcc starts");
     compiler.stdin.take().expect("a pipe").write_all(source.as_bytes()).unwrap();
     assert!(compiler.wait().expect("gcc runs").success(), "the stub compiles");
-    fs::read(built).unwrap()
+    let module = fs::read(&built).unwrap();
+    fs::remove_file(built).unwrap();
+    module
 }
 
 fn replace_files(files: &Files, folder: &Path) {

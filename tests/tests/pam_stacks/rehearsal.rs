@@ -15,16 +15,17 @@ use twofactor_tests::private_host::{Host, said};
 use twofactor_tests::random::Random;
 use twofactor_tests::requirements::programs_met;
 
-use crate::layout::{Layout, Person, files, login, on};
+use crate::layout::{Layout, Person, compiled_from, files, login, on};
 
 /// The service that is changed.
 const SERVICE: &str = "sudo";
 
 /// Puts a `pam_debug.so` in its place that does not always do what it is told.
 fn with_impostor(distribution: &str, behaviour: &str, test: impl FnOnce(&Host, &Layout) + Send) {
+    let impostor = compiled_from(include_str!("impostor.c"));
     on(distribution, |host, layout| {
         host.enroll("alice", &["--counter"]);
-        layout.compile("pam_debug.so", include_str!("impostor.c"));
+        layout.put("pam_debug.so", &impostor);
         fs::write(host.place("stubs").join("pam_debug.so"), behaviour).unwrap();
         test(host, layout);
     });
@@ -131,13 +132,14 @@ fn without_stubs_it_is_said_that_nothing_was_tried_and_the_proof_decides() {
 
 #[test]
 fn no_module_of_the_host_is_loaded_nothing_is_logged_and_nothing_is_left() {
+    let mark = compiled_from(include_str!("mark.c"));
     on("debian-12", |host, layout| {
         host.enroll("alice", &["--counter"]);
         let marks = host.place("marks");
         fs::create_dir(&marks).unwrap();
         fs::set_permissions(&marks, fs::Permissions::from_mode(0o1777)).unwrap();
         for module in ["pam_unix.so", "pam_deny.so", "pam_limits.so", "pam_faillock.so"] {
-            layout.compile(module, include_str!("mark.c"));
+            layout.put(module, &mark);
         }
         let path = Path::new("/etc/pam.d/marked");
         let text = "# auth required pam_faillock.so\nauth required pam_unix.so try_first_pass \\\n  nullok\n\
