@@ -1,5 +1,6 @@
 //! Durations of refusals by reason. A measuring client must not learn which users exist, are enrolled or are throttled.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -54,17 +55,22 @@ impl Setting {
         let rules = "\n[[rule]]\ngroups = [\"bench4999\"]\nsecond_factor = \"required\"\n\n\
                      [[rule]]\ngroups = [\"bench2500\"]\nsecond_factor = \"required\"\n";
         append(&population.configuration(), rules);
-        let groups: String = (0..GROUPS).map(|number| format!("bench{number}:x:{}:\n", 200_000 + number)).collect();
+        let (mut groups, mut people, mut tokens) = (String::new(), String::new(), String::new());
+        for number in 0..GROUPS {
+            let _ = writeln!(groups, "bench{number}:x:{}:", 200_000 + number);
+        }
         append(Path::new("/etc/group"), &groups);
-        let people: String = (first..first + USERS_OF_A_SETTING)
-            .map(|number| format!("{0}:x:{1}:100:{0}:/home/{0}:/bin/sh\n", User(number).name(), 100_000 + number))
-            .collect();
+        for number in first..first + USERS_OF_A_SETTING {
+            let _ = writeln!(people, "{0}:x:{1}:100:{0}:/home/{0}:/bin/sh", User(number).name(), 100_000 + number);
+        }
         append(Path::new("/etc/passwd"), &people);
         let names = fs::read_to_string("/etc/nsswitch.conf").expect("nsswitch.conf can be read");
         let names: String =
             names.lines().filter(|line| !line.starts_with("passwd:")).flat_map(|line| [line, "\n"]).collect();
         fs::write("/etc/nsswitch.conf", names + "passwd: files\n").expect("nsswitch.conf can be written");
-        let tokens: String = (0..100).map(|number| format!("BENCH{number:04},{:040x}\n", number + 1)).collect();
+        for number in 1..=100 {
+            let _ = writeln!(tokens, "BENCH{number:04},{number:040x}");
+        }
         let file = population.folder.join("tokens.csv");
         fs::write(&file, tokens).expect("a seed file can be written");
         let (configuration, file) = (population.configuration(), file);
