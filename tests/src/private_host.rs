@@ -108,7 +108,8 @@ impl Host {
         bind_programs(artifacts, Path::new("/"));
         private_etc();
         private_dev(&format!("{PLACE}/dev"), "/dev");
-        for (folder, mode) in [("/tmp", "1777"), ("/home", "0755"), ("/root", "0700"), ("/var", "0755")] {
+        let covered = [("/tmp", "1777"), ("/home", "0755"), ("/root", "0700"), ("/var", "0755"), ("/srv", "0755")];
+        for (folder, mode) in covered {
             memory(folder, mode);
         }
         for folder in [
