@@ -13,6 +13,9 @@ use serde_json::Value;
 use twofactor_core::pam_service::flow::{self, Assumed, Ending, SoFar};
 use twofactor_core::pam_service::{Line, Phase, Reading, Service, ServiceError};
 
+/// The source of the stub, for a host without a compiler.
+pub const STUB_SOURCE: &str = include_str!("pam_text/stub.c");
+
 /// Stands for the stub module in a text.
 pub const STUB: &str = "STUB";
 
@@ -34,10 +37,10 @@ impl Libpam {
         Self::start_with(program, &stub, folder)
     }
 
-    /// The stub, compiled in `folder`, for a host without a compiler.
-    pub fn compiled_stub(folder: &Path) -> Vec<u8> {
+    /// The stub, compiled in `folder`.
+    fn compiled_stub(folder: &Path) -> Vec<u8> {
         let (source, stub) = (folder.join("stub.c"), Self::stub_in(folder));
-        fs::write(&source, include_str!("pam_text/stub.c")).unwrap();
+        fs::write(&source, STUB_SOURCE).unwrap();
         let mut compiler = Command::new("gcc");
         compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&stub).arg(&source);
         assert!(compiler.status().expect("gcc runs").success(), "the stub compiles");

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use twofactor_core::pam_service::Reading;
 use twofactor_tests::artifacts::{pam_reader, workspace};
 use twofactor_tests::debian::{Release, fresh};
-use twofactor_tests::pam_text::Libpam;
+use twofactor_tests::pam_text::{Libpam, STUB_SOURCE};
 use twofactor_tests::private_host::{private_host, said};
 use twofactor_tests::random::Random;
 
-use crate::layout::on;
+use crate::layout::{compiled_from, on};
 
 /// What is damaged: every way a line can be written.
 const TEXTS: [&str; 4] = [
@@ -55,8 +55,9 @@ const PIECES: [&[u8]; 24] = [
 #[test]
 fn damaged_texts_are_read_as_libpam_reads_them() {
     let program = fs::read(pam_reader()).unwrap();
+    let stub = stub();
     private_host(|_| {
-        let libpam = Libpam::start(&program, "/etc/pam.d".as_ref());
+        let libpam = Libpam::start_with(&program, &stub, "/etc/pam.d".as_ref());
         assert_agrees_on_damaged_texts(libpam);
     });
 }
@@ -73,11 +74,9 @@ fn damaged_texts_are_read_as_the_libpam_of_debian_13_reads_them() {
     });
 }
 
-/// The stub, compiled where a compiler is: a fresh Debian has none.
+/// The stub. To be called outside of a private host, which may have no compiler.
 fn stub() -> Vec<u8> {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    private_host(move |_| sender.send(Libpam::compiled_stub("/tmp".as_ref())).unwrap());
-    receiver.recv().unwrap_or_default()
+    compiled_from(STUB_SOURCE)
 }
 
 #[track_caller]
@@ -99,8 +98,9 @@ fn what_the_fuzz_target_starts_from_is_read_as_libpam_reads_it() {
     let paths = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
     let texts: Vec<(PathBuf, Vec<u8>)> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
     assert!(texts.len() >= 19, "{texts:?}");
+    let stub = stub();
     private_host(|_| {
-        let mut libpam = Libpam::start(&program, "/etc/pam.d".as_ref());
+        let mut libpam = Libpam::start_with(&program, &stub, "/etc/pam.d".as_ref());
         for (path, text) in texts {
             assert_eq!(libpam.disagreement(&text), None, "{}", path.display());
         }
