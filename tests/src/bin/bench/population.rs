@@ -49,11 +49,20 @@ impl User {
         }
     }
 
+    /// The line of passwd(5).
+    pub(crate) fn passwd_entry(self) -> String {
+        let name = self.name();
+        format!("{name}:x:{UID}:100:{name}:/home/{name}:/bin/sh\n")
+    }
+
     /// A fob of this user's that counts, with another secret.
     pub(crate) fn counter_fob(self) -> Authenticator {
         Authenticator { kind: Kind::Counter, ..Self(self.0 + BEYOND_ALL_USERS).app() }
     }
 }
+
+/// The uid of every user: accounts are restored as copies of one, which names its owner's uid.
+const UID: u32 = 100_000;
 
 /// More than the users and tokens of any population.
 const BEYOND_ALL_USERS: usize = 1 << 31;
@@ -170,10 +179,7 @@ impl Population {
     /// `passwd.cache` and its index by name (libnss-cache): with plain files a look-up reads half of all users.
     fn write_index(&self) {
         let mut users = vec![("root".to_owned(), "root:x:0:0:root:/root:/bin/bash\n".to_owned())];
-        users.extend(self.users().map(|user| {
-            let (name, number) = (user.name(), 100_000 + user.0);
-            (name.clone(), format!("{name}:x:{number}:100:{name}:/home/{name}:/bin/sh\n"))
-        }));
+        users.extend(self.users().map(|user| (user.name(), user.passwd_entry())));
         users.sort();
         let (mut entries, mut index) = (String::new(), String::new());
         for (name, entry) in users {

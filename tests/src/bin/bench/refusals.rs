@@ -21,10 +21,12 @@ const FREE: usize = 4;
 const USERS_OF_A_SETTING: usize = ROUNDS / FREE + 2;
 /// The users of all settings.
 pub(crate) const USERS: usize = USERS_OF_A_SETTING * Setting::ALL.len();
+/// Files in which a setting changes who is known.
+const NAMES: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/nsswitch.conf"];
 /// Lines of /etc/group in the setting with rules on groups.
 const GROUPS: usize = 5_000;
 
-/// What may tell users apart beside their accounts.
+/// Configurations and hosts in which refusals are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setting {
     /// The configuration as shipped.
@@ -55,14 +57,12 @@ impl Setting {
         let rules = "\n[[rule]]\ngroups = [\"bench4999\"]\nsecond_factor = \"required\"\n\n\
                      [[rule]]\ngroups = [\"bench2500\"]\nsecond_factor = \"required\"\n";
         append(&population.configuration(), rules);
-        let (mut groups, mut people, mut tokens) = (String::new(), String::new(), String::new());
+        let (mut groups, mut tokens) = (String::new(), String::new());
         for number in 0..GROUPS {
             let _ = writeln!(groups, "bench{number}:x:{}:", 200_000 + number);
         }
         append(Path::new("/etc/group"), &groups);
-        for number in first..first + USERS_OF_A_SETTING {
-            let _ = writeln!(people, "{0}:x:{1}:100:{0}:/home/{0}:/bin/sh", User(number).name(), 100_000 + number);
-        }
+        let people: String = (first..first + USERS_OF_A_SETTING).map(|number| User(number).passwd_entry()).collect();
         append(Path::new("/etc/passwd"), &people);
         let names = fs::read_to_string("/etc/nsswitch.conf").expect("nsswitch.conf can be read");
         let names: String =
@@ -119,6 +119,8 @@ impl Refusals {
 
     fn of(setting: Setting, host: &Host, population: &Population, first: usize) -> Self {
         progress(&format!("refusals, by their reason: {}", setting.name()));
+        // What is measured next wants the host as it was.
+        let before = NAMES.map(|path| fs::read(path).expect("a file of the host"));
         setting.establish(host, population, first);
         let name = |offset: usize| User(first + offset).name();
         let (throttled, unenrolled) = (name(USERS_OF_A_SETTING - 2), name(USERS_OF_A_SETTING - 1));
@@ -151,6 +153,9 @@ impl Refusals {
                     Kind::UnknownUser => refused("nobody-there", code),
                 });
             }
+        }
+        for (path, content) in NAMES.into_iter().zip(before) {
+            fs::write(path, content).expect("a file of the host can be put back");
         }
         Self { setting, kinds: refusals.into() }
     }

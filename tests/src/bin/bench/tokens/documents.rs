@@ -13,10 +13,10 @@ use crate::tokens::{Plan, Site};
 const MOST_ELEMENTS: usize = 2_500_000;
 const MOST_ITERATIONS: usize = 1_000_000;
 
-/// What the documents took.
+/// Time and memory of an import of PSKC documents.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
-    /// How many keys.
+    /// Number of keys.
     pub(super) keys: usize,
     pub(super) encrypted: Sample,
     /// As many elements as are taken, and as many iterations; a dry run.
