@@ -14,6 +14,7 @@
 )]
 
 pub mod artifacts;
+pub mod checkout;
 pub mod debian;
 pub mod first_login;
 pub mod fob;

@@ -4,11 +4,12 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use twofactor_core::account::throttle::Limits;
 use twofactor_core::config::Config;
 use twofactor_tests::artifacts::workspace;
+use twofactor_tests::checkout::files_below;
 use twofactor_tests::guessing::{Guesser, Guesses};
 use twofactor_tests::manual;
 
@@ -73,8 +74,7 @@ fn the_code_map_names_every_folder() {
     let map = document("ARCHITECTURE.md");
     for root in ["twofactor-core/src", "twofactor-cli/src", "tests/src", "tests/tests"] {
         let root = workspace().join(root);
-        let mut files = Vec::new();
-        files_below(&root, "rs", &mut files);
+        let files = files_below(&root, "rs");
         assert!(!files.is_empty(), "{}", root.display());
         let base =
             if root.ends_with("tests/src") || root.ends_with("tests/tests") { root.parent().unwrap() } else { &root };
@@ -87,22 +87,11 @@ fn the_code_map_names_every_folder() {
     }
 }
 
-fn files_below(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files_below(&path, extension, files);
-        } else if path.extension().is_some_and(|found| found == extension) {
-            files.push(path);
-        }
-    }
-}
-
 #[test]
 fn links_between_documents_lead_somewhere() {
     let roots = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "BENCHMARKS.md"];
     let mut pages: Vec<PathBuf> = roots.map(|name| workspace().join(name)).into();
-    files_below(&workspace().join("docs"), "md", &mut pages);
+    pages.extend(files_below(&workspace().join("docs"), "md"));
     for page in pages {
         let text = fs::read_to_string(&page).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {

@@ -13,6 +13,7 @@ use twofactor_core::config::Config;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::Event;
 use twofactor_tests::artifacts::workspace;
+use twofactor_tests::checkout::files_below;
 use twofactor_tests::manual::{self, all_commands, options_in_help, page, pages, section, source, synopsis};
 
 type Words = BTreeSet<String>;
@@ -304,9 +305,7 @@ fn every_key_of_the_log_is_in_the_manuals_and_nothing_else() {
 fn every_name_of_the_json_is_in_the_manual() {
     let mut names = Words::new();
     literals_behind(&workspace().join("twofactor-cli/src/commands"), &["json!({", "insert(\""], &mut names);
-    let mut files = Vec::new();
-    sources(&workspace().join("twofactor-cli/src/commands"), &mut files);
-    for text in files {
+    for text in sources(&workspace().join("twofactor-cli/src/commands")) {
         let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
         for part in code.split('"').collect::<Vec<_>>().windows(2) {
             let is_name = part[0].bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') && part[0].len() > 1;
@@ -325,9 +324,7 @@ fn every_name_of_the_json_is_in_the_manual() {
 
 /// The words in quotes that stand behind one of these in the sources below a folder, without their tests.
 fn literals_behind(folder: &Path, beginnings: &[&str], found: &mut Words) {
-    let mut files = Vec::new();
-    sources(folder, &mut files);
-    for text in files {
+    for text in sources(folder) {
         collect(text.split("#[cfg(test)]").next().unwrap(), beginnings, found);
     }
 }
@@ -338,15 +335,11 @@ fn collect(code: &str, beginnings: &[&str], found: &mut Words) {
     }
 }
 
-fn sources(folder: &Path, texts: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("tests") {
-            sources(&path, texts);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
-            texts.push(fs::read_to_string(path).unwrap());
-        }
-    }
+/// The texts of the sources below a folder, without files of tests.
+fn sources(folder: &Path) -> impl Iterator<Item = String> {
+    let files = files_below(folder, "rs").into_iter();
+    let files = files.filter(|file| !file.iter().any(|part| part == "tests" || part == "tests.rs"));
+    files.map(|file| fs::read_to_string(file).unwrap())
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
+use twofactor_tests::checkout::files_below;
 
 /// The path of a module inside its crate: `["store", "files"]`; empty for the crate's root.
 type ModulePath = Vec<String>;
@@ -44,9 +45,7 @@ impl fmt::Display for Arrow {
 impl Imports {
     /// Reads every file below `folder`, the `src` of a crate.
     pub(crate) fn of(folder: &Path) -> Self {
-        let mut files = BTreeMap::new();
-        collect(folder, folder, &mut files);
-        let mut imports = Self { folder: folder.to_owned(), files, arrows: BTreeMap::new() };
+        let mut imports = Self { folder: folder.to_owned(), files: modules_below(folder), arrows: BTreeMap::new() };
         for (module, file) in imports.files.clone() {
             imports.read(&module, &file);
         }
@@ -113,28 +112,21 @@ impl Imports {
     }
 }
 
-/// Every source file below `folder` by its module, without test modules.
-fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<ModulePath, PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-        let path = entry.expect("a folder can be listed").path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if name == "tests" || name == "bin" {
-            continue;
+/// The module of every source file below `folder` that is no test's and no program's of its own.
+fn modules_below(folder: &Path) -> BTreeMap<ModulePath, PathBuf> {
+    let module_of = |file: PathBuf| {
+        let relative = file.strip_prefix(folder).expect("the file lies below the folder").with_extension("");
+        let mut module: ModulePath = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        if module.iter().any(|part| part == "tests" || part == "bin") {
+            return None;
         }
-        if path.is_dir() {
-            collect(root, &path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let relative = path.strip_prefix(root).expect("the folder is below the root").with_extension("");
-            let mut module: ModulePath = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-            if module
-                .last()
-                .is_some_and(|last| last == "mod" || (module.len() == 1 && (last == "lib" || last == "main")))
-            {
-                module.pop();
-            }
-            files.insert(module, path);
+        let is_root = module.len() == 1 && ["lib", "main"].contains(&module[0].as_str());
+        if is_root || module.last().is_some_and(|last| last == "mod") {
+            module.pop();
         }
-    }
+        Some((module, file))
+    };
+    files_below(folder, "rs").into_iter().filter_map(module_of).collect()
 }
 
 fn is_test(attributes: &[syn::Attribute]) -> bool {
@@ -177,8 +169,8 @@ impl ModuleNames<'_> {
             .find(|module| self.files.contains_key(module))
     }
 
-    fn name_tree(&mut self, prefix: &mut Vec<String>, tree: &syn::UseTree) {
-        for_each_leaf(prefix, tree, &mut |path, name| {
+    fn name_tree(&mut self, tree: &syn::UseTree) {
+        for_each_leaf(&mut Vec::new(), tree, &mut |path, name| {
             let path = if path.last().is_some_and(|last| last == "self") { &path[..path.len() - 1] } else { path };
             let Some(module) = self.resolve(path, self.depth) else { return };
             if module.last() == path.last() && !path.is_empty() {
@@ -211,7 +203,7 @@ impl<'ast> Visit<'ast> for ModuleNames<'_> {
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         if !is_test(&item.attrs) {
-            self.name_tree(&mut Vec::new(), &item.tree);
+            self.name_tree(&item.tree);
         }
     }
 }
@@ -340,6 +332,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         visit::visit_path(self, path);
     }
 
+    /// `pub(in crate::store)` imports nothing.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_macro(&mut self, item: &'ast syn::Macro) {

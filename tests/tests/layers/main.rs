@@ -11,24 +11,10 @@ use std::process::Command;
 
 use imports::{Arrow, Imports};
 use twofactor_tests::artifacts::{debug, workspace};
+use twofactor_tests::checkout::files_below;
 
 /// The crates.
 const PACKAGES: [&str; 5] = ["twofactor-core", "twofactor-rehearsal", "pam_twofactor", "twofactor-cli", "tests"];
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        // What cargo builds for the fuzz targets is no source of ours.
-        if path.is_dir() && !path.ends_with("target") {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
-}
 
 /// The text without comments, so that words of an explanation do not count.
 fn code(path: &Path) -> String {
@@ -124,7 +110,7 @@ fn tempfile() -> PathBuf {
 fn unsafe_stands_in_the_files_that_speak_to_libpam_wipe_memory_and_fork_and_nowhere_else() {
     let mut found = BTreeSet::new();
     for package in PACKAGES {
-        for path in sources(&workspace().join(package)) {
+        for path in files_below(&workspace().join(package), "rs") {
             let code = code(&path);
             let word = |part: &str| {
                 part.split(|character: char| !character.is_alphanumeric() && character != '_')
@@ -150,7 +136,7 @@ fn unsafe_stands_in_the_files_that_speak_to_libpam_wipe_memory_and_fork_and_nowh
 #[test]
 fn every_file_says_what_it_is_for() {
     for package in PACKAGES {
-        for path in sources(&workspace().join(package)) {
+        for path in files_below(&workspace().join(package), "rs") {
             let text = fs::read_to_string(&path).unwrap();
             assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
         }
@@ -160,7 +146,7 @@ fn every_file_says_what_it_is_for() {
 #[test]
 fn the_core_reads_no_clock_environment_or_terminal() {
     let source = workspace().join("twofactor-core/src");
-    for path in sources(&source) {
+    for path in files_below(&source, "rs") {
         let text = code(&path);
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
         let name = path.strip_prefix(&source).unwrap().display().to_string();
@@ -232,7 +218,7 @@ const QUOTING: [&str; 5] = ["quoted(", "shell::value(", "shell::path(", "in_shel
 fn whatever_stands_in_a_command_that_somebody_pastes_is_quoted_for_the_shell() {
     let (mut found, mut bare) = (0, Vec::new());
     for package in ["twofactor-core", "pam_twofactor", "twofactor-cli"] {
-        for path in sources(&workspace().join(package).join("src")) {
+        for path in files_below(&workspace().join(package).join("src"), "rs") {
             let text = code(&path);
             if path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests")) {
                 continue;
