@@ -1,5 +1,6 @@
 //! Asking other programs of the host.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -44,6 +45,13 @@ pub(crate) fn ask_sshd(arguments: &[&str]) -> Said {
         return ask("sshd", arguments);
     }
     said
+}
+
+/// The beginning of this program's file: what it says of the machine is so of every file that can be loaded here.
+pub(crate) fn own_header() -> io::Result<[u8; 64]> {
+    let mut header = [0; 64];
+    File::open("/proc/self/exe")?.read_exact(&mut header)?;
+    Ok(header)
 }
 
 /// Runs a program that reports something, in the C locale and without input.

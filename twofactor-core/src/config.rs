@@ -14,6 +14,8 @@ pub use settings::{
     SelfRegistration, marker_beside,
 };
 
+pub(crate) use settings::STATE_ID;
+
 pub mod arguments;
 pub mod editing;
 mod reading;

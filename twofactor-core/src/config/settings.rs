@@ -130,8 +130,11 @@ pub enum Expected {
     Certainly,
 }
 
+/// Name of the marker, and of its copy in the state.
+pub(crate) const STATE_ID: &str = "state.id";
+
 /// The marker of the configuration `file`: beside it, so that a configuration of a test, a chroot or another host has one
 /// of its own.
 pub fn marker_beside(file: &Path) -> PathBuf {
-    file.with_file_name("state.id")
+    file.with_file_name(STATE_ID)
 }

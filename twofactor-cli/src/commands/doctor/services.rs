@@ -17,6 +17,7 @@ use twofactor_core::pam_service::modules::{self, OURS};
 use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError, first_factor};
 
 use super::report::Area;
+use crate::program::own_header;
 
 /// Looks at every service, and gives those that run the module.
 pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
@@ -125,7 +126,7 @@ pub(super) fn module_files(services: &[Service]) -> BTreeSet<PathBuf> {
 /// The module's own file, wherever lines say that it is.
 fn look_at_modules(area: &mut Area, services: &[Service]) {
     for file in module_files(services) {
-        match (fs::read(&file), fs::read("/proc/self/exe")) {
+        match (fs::read(&file), own_header()) {
             (Ok(content), Ok(own)) => area.add(of_module_file(&file, &content, &own)),
             (Err(error), _) | (_, Err(error)) => {
                 area.could_not_check(format!("whether libpam can load {}", file.display()), trusted::describe(&error));

@@ -24,6 +24,7 @@ use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::journal;
 use crate::output::Output;
+use crate::program::own_header;
 use crate::sshd::{Outdated, reload};
 
 use super::change::{self, Change};
@@ -266,7 +267,7 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
 /// The first module of another product that a login needs and whose file libpam cannot load. Those that are not there at all
 /// are the business of placing.
 fn unloadable(service: &Service) -> Option<placing::CannotPlace> {
-    let own = fs::read("/proc/self/exe").ok()?;
+    let own = own_header().ok()?;
     let matters = |line: &&Line| {
         matches!(line.phase, Phase::Auth | Phase::Account)
             && line.kind == Kind::Module

@@ -13,6 +13,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::codes::secret;
+use crate::config::STATE_ID;
 use crate::host::trusted::{self, FileError, Folder, Protection, UNFINISHED};
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
@@ -21,7 +22,7 @@ use crate::store::files::user_folder::{SECRET, STATE, USERS};
 use crate::store::registry;
 
 /// What the files in the state and beside the configuration are called.
-pub(super) const FILE: &str = "state.id";
+pub(super) const FILE: &str = STATE_ID;
 
 /// What the file in the folder of all users is called.
 pub(super) const USERS_FILE: &str = ".id";

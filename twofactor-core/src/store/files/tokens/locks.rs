@@ -139,10 +139,9 @@ impl Locked {
 
     /// Writes down that a gift has happened. Should that fail or be lost, the next accepted login makes up for it.
     pub(in crate::store::files) fn conclude_gift(&self) {
-        let Ok(state) = self.state() else { return };
-        if state.tokens_before_gift.is_some()
-            && let Ok(mut file) = self.state_file()
-            && file.read().is_ok()
+        let Ok(mut file) = self.state_file() else { return };
+        if let Ok(state) = file.read()
+            && state.tokens_before_gift.is_some()
         {
             // Without a flush: nobody waits for it.
             let _ = file.write(&State { tokens_before_gift: None, ..state });
