@@ -14,8 +14,8 @@ pub(crate) fn gets_no_files(command: &mut Command) {
     unsafe { command.pre_exec(close_files_on_exec) };
 }
 
-/// Marks all files of the application but the standard streams, so that the helper does not get them. Whatever the kernel
-/// says, the helper is run: it looks at none of them.
+/// Marks every open file of the application but the standard streams as closed on exec. The helper runs even where the
+/// kernel refuses: it reads none of them.
 #[expect(clippy::unnecessary_wraps, reason = "as pre_exec wants it")]
 fn close_files_on_exec() -> io::Result<()> {
     const FIRST: libc::c_uint = 3;

@@ -125,7 +125,8 @@ fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode 
     code
 }
 
-/// Leaves word for our line below. Nobody is asked and nothing is looked up: another line says how the phase ends.
+/// Notes the state of the first factor for the main line below. Asks nothing and looks nothing up: PAM_IGNORE leaves the
+/// result of the phase to the other lines.
 fn note(pam: &Pam<'_>, first_factor: FirstFactor) -> PamResultCode {
     if pam.note(first_factor).is_none() {
         let problem = "libpam keeps no data for this module: a code is asked for although the first factor failed";

@@ -32,7 +32,7 @@ const CARRIED: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"));
 /// Under which name it is noted that a first factor failed.
 const FIRST_FACTOR: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"), " first factor");
 
-/// Whether a failure is noted. Changed through the shared reference that libpam's data are.
+/// The note that a first factor failed. Atomic, because libpam hands its data out as a shared reference.
 struct Failed(AtomicBool);
 
 /// Can be taken out once, through the shared reference that libpam's data are.
@@ -178,7 +178,7 @@ impl<'h> Pam<'h> {
         }
     }
 
-    /// Whether a failed first factor was noted. The note is gone then: the next authentication of this handle has its own.
+    /// Takes the note of a failed first factor: the next authentication of this handle begins without one.
     pub(crate) fn first_factor_has_failed(&self) -> bool {
         self.noted(|noted| noted.swap(false, Ordering::Relaxed)).unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 //!
 //! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
 //! [`Verdict::Pending`] that the account phase will store or refuse; the auth phase's PAM_IGNORE needs a
-//! [`Verdict::Waived`], which only the policy can make, or a line that only leaves word (`first_factor=`) and asks nobody.
+//! [`Verdict::Waived`], which only the policy can make, or a line with `first_factor=`, which only notes.
 
 use pam::constants::PamResultCode;
 use twofactor_core::log::reason::{Reason, ReturnCode};

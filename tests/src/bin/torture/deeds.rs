@@ -13,10 +13,10 @@ const STATE: &str = "/var/lib/twofactor";
 
 /// A command that changes something.
 pub(crate) struct Deed {
-    /// What a shell does before it.
+    /// Shell commands that prepare it.
     pub(crate) prepare: &'static str,
     pub(crate) arguments: Vec<String>,
-    /// Whether success says that it is done. What `doctor` ends with speaks of the whole host.
+    /// Whether exit code 0 proves that it is done. `doctor` exits by the state of the whole host.
     pub(crate) claims: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn deeds() -> Vec<Deed> {
     deeds
 }
 
-/// Where the button of alice's token was pressed to in somebody's pocket.
+/// Counter of alice's token after presses that no login saw.
 const AHEAD: u64 = 60;
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -156,7 +156,7 @@ impl Snapshot {
     }
 }
 
-/// What alice's token shows when it was pressed that often.
+/// Code of alice's token one press after that counter.
 static AHEAD_CODE: OnceLock<String> = OnceLock::new();
 
 /// What an administrator sees: users, tokens, and the PAM files. Without times, counts of wrong codes and identities, which
