@@ -91,6 +91,9 @@ pub(crate) struct Tokens {
     others: f64,
 }
 
+/// Owners of one list: each is locked with an open file, of which a host may allow 20,000.
+const OWNERS_AT_ONCE: usize = 10_000;
+
 /// The two registries, and a host of people with apps beside them.
 struct Sites {
     few: Site,
@@ -128,8 +131,11 @@ impl Tokens {
         let owners = vendor.owners("few-owners", Seeds::clocks(0..plan.few));
         let assigning = sites.few.assign_all(host, &owners);
         sites.many.restore_owners(&sites.few, 0..plan.owned);
-        let owners = vendor.owners("owners", Seeds::clocks(0..plan.owned));
-        sites.many.assign_all(host, &owners);
+        for first in (0..plan.owned).step_by(OWNERS_AT_ONCE) {
+            let portion = first..plan.owned.min(first + OWNERS_AT_ONCE);
+            let owners = vendor.owners(&format!("owners-{first}"), Seeds::clocks(portion));
+            sites.many.assign_all(host, &owners);
+        }
         let owners = vendor.owners("crowd-owners", Seeds::counters(crowd..users));
         sites.many.assign_all(host, &owners);
         nix::unistd::sync();
