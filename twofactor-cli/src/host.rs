@@ -130,7 +130,7 @@ pub(crate) fn must_be_root() -> Result<(), Failure> {
     if geteuid().is_root() { Ok(()) } else { Err(Failure::NotRoot) }
 }
 
-/// Lets this process open as many files as it may: whoever takes tokens from many owners holds a lock for each.
+/// Lets this process open as many files as it may: a change of the tokens of many owners locks each of them.
 pub(crate) fn raise_open_files() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

@@ -1,5 +1,8 @@
 //! Who owns what: one by one, and from a file.
 
+use std::fs;
+use std::io::Write as _;
+
 use twofactor_tests::private_host::private_host;
 use twofactor_tests::terminal::{Size, Terminal};
 
@@ -122,6 +125,24 @@ fn a_list_is_done_as_a_whole_and_its_problems_have_lines() {
     });
 }
 
+/// Each new owner is locked until all is done; a shell has 1,024 open files for a program that does not ask for more.
+#[test]
+fn a_list_may_name_more_owners_than_a_program_may_open_files_at_first() {
+    const OWNERS: u64 = 60;
+    private_host(|host| {
+        let mut passwd = fs::OpenOptions::new().append(true).open("/etc/passwd").unwrap();
+        let mut list = Vec::new();
+        for number in 0..OWNERS {
+            writeln!(passwd, "owner{number}:x:{}:100::/nonexistent:/bin/sh", 5_000 + number).unwrap();
+            writeln!(list, "{},owner{number}", serial(number)).unwrap();
+        }
+        import_fobs(host, OWNERS);
+        let list = file(host, "owners.csv", list);
+        host.succeed("sh", ["-c", &format!("ulimit -S -n 40; exec twofactor token assign --from {list}")]);
+        assert_eq!(host.json(&["token", "list", "--state", "assigned"]).as_array().unwrap().len(), 60);
+    });
+}
+
 #[test]
 fn the_last_credential_is_taken_only_when_somebody_says_so() {
     private_host(|host| {
@@ -167,7 +188,7 @@ fn a_registry_that_cannot_be_read_is_said_and_hides_no_app() {
     private_host(|host| {
         host.user_with_app("alice");
         import_fobs(host, 1);
-        std::fs::write("/var/lib/twofactor/registry.db", "garbage").unwrap();
+        fs::write("/var/lib/twofactor/registry.db", "garbage").unwrap();
         for arguments in [&["status", "alice"][..], &["status"]] {
             let output = host.run_twofactor(arguments);
             assert_ends(&output, 1, &["registry.db", "twofactor: hint: restore"]);
@@ -176,7 +197,7 @@ fn a_registry_that_cannot_be_read_is_said_and_hides_no_app() {
         for arguments in [&["token", "list"][..], &["token", "show", "4711"], &["series", "list"]] {
             assert_fails(host, arguments, 1, &["registry.db", "restore"]);
         }
-        std::fs::remove_file("/var/lib/twofactor/registry.db").unwrap();
+        fs::remove_file("/var/lib/twofactor/registry.db").unwrap();
         std::os::unix::fs::symlink("/nowhere", "/var/lib/twofactor/registry.db").unwrap();
         assert_fails(host, &["token", "list"], 4, &["registry.db"]);
     });

@@ -64,6 +64,7 @@ fn assign_all(path: &Path, sharing: Sharing, host: &Host, output: &Output) -> Re
         return Err(Failure::EmptyList(path.to_owned()));
     }
     let pairs: Vec<(Serial, Person)> = lines.iter().map(|line| (line.serial.clone(), line.person.clone())).collect();
+    host::raise_open_files();
     host.accounts.assign(&pairs, sharing, host.sysadmin()?.by()).map_err(|error| at_its_line(error, path, &lines))?;
     note(&pairs);
     Ok(output.done(
