@@ -103,17 +103,22 @@ pub fn bootstrapped(release: Release, packages: &[&str]) -> Result<PathBuf, Stri
     // Written past the test runner's capture: nobody should wonder what takes a minute.
     let _ = std::io::stderr().write_all(b"debootstrap: a Debian for the tests, once\n");
     let unfinished = folder.join("unfinished");
-    let _ = fs::remove_dir_all(&unfinished);
     let mirror = mirror(release);
-    let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", &format!("--include={}", packages.join(",")), release.codename()]);
-    debootstrap.arg(&unfinished).arg(&mirror).env("PATH", PATH);
-    for (name, value) in apt_proxies() {
-        debootstrap.env(name, value);
-    }
-    let output = debootstrap.output().map_err(|error| format!("debootstrap: {error}"))?;
+    // A mirror that stalls is asked again, for the whole.
+    let attempt = || {
+        let _ = fs::remove_dir_all(&unfinished);
+        let mut debootstrap = Command::new("timeout");
+        debootstrap.args(["--kill-after=30", "600", "debootstrap", "--variant=minbase"]);
+        debootstrap.args([&format!("--include={}", packages.join(",")), release.codename()]);
+        debootstrap.arg(&unfinished).arg(&mirror).env("PATH", PATH).envs(apt_proxies());
+        debootstrap.output().map_err(|error| format!("debootstrap: {error}"))
+    };
+    let mut output = attempt()?;
     if !output.status.success() {
-        return Err(format!("debootstrap from {mirror} failed: {}", said(&output)));
+        output = attempt()?;
+    }
+    if !output.status.success() {
+        return Err(format!("debootstrap from {mirror} failed twice: {}", said(&output)));
     }
     // The lists as well: each apt-get would read what all of Debian has before it installs one file.
     for folder in ["var/cache/apt/archives", "var/lib/apt/lists"] {

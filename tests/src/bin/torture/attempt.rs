@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use twofactor_tests::private_host::{Host, said};
+
+use crate::deadline;
 
 /// A stack in which other modules succeed, so that a module which is ignored by mistake lets in.
 pub(crate) const CHAIN: &str = "chain";
@@ -17,6 +19,8 @@ pub(crate) enum End {
     Refused,
     /// The process ended without a word about it.
     Silent,
+    /// It did not end.
+    Hung,
 }
 
 /// Writes the service [`CHAIN`].
@@ -40,7 +44,8 @@ pub(crate) fn answered(host: &Host, mut command: Command, answers: &[&str]) -> E
     let script: String = answers.iter().map(|answer| line(answer)).collect();
     let path = host.place("answers");
     fs::write(&path, script).unwrap();
-    let output = command.stdin(File::open(&path).unwrap()).stderr(Stdio::piped()).output().expect("it starts");
+    command.stdin(File::open(&path).unwrap());
+    let Some(output) = deadline::output(command) else { return End::Hung };
     ended(&output.stdout).unwrap_or_else(|| panic!("not a report: {}", said(&output)))
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 
+use crate::deadline;
 use crate::deeds::{Household, Snapshot, deeds, seen};
 use crate::strace::{failing_command, faults, trace, traced};
 use crate::tally::{Budget, Tally};
@@ -41,7 +42,12 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
         let deed = &deeds[number];
         deed.prepare(host, &snapshot);
         let (arguments, before, after) = (deed.words(), &before[&number], &after[&number]);
-        let ended = failing_command(host, &fault).args(&arguments).output().unwrap();
+        let mut command = failing_command(host, &fault);
+        command.args(&arguments);
+        let Some(ended) = deadline::output(command) else {
+            tally.check(false, || format!("it hangs: {}, {fault:?}", arguments.join(" ")));
+            continue;
+        };
         let now = seen(host);
         let (well, done) = (deed.claims && ended.status.success(), now == *after);
         let story = |what: &str| {

@@ -3,7 +3,7 @@
 //! nothing, and what was broken off can be done anew.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -17,6 +17,7 @@ use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 
 use crate::attempt::{End, last_words, line};
+use crate::deadline::Deadline;
 use crate::deeds::{Household, Snapshot, reports};
 use crate::strace::{Fault, failing, faults, trace, traced};
 use crate::tally::{Budget, Tally};
@@ -116,6 +117,7 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
         let now = bobs(host);
         let story =
             |what: &str| format!("{what}: {way:?}, {mishap:?}\n{}\nbefore:\n{before}\nnow:\n{now}", last_words(host));
+        tally.check(end != End::Hung, || story("the login hangs"));
         if !way.is_right() {
             tally.check(end != End::Accepted, || story("wrong answers opened a session"));
             tally.check(now == before, || story("wrong answers stored something"));
@@ -167,11 +169,13 @@ fn converse(host: &Host, mut command: Command, way: Way, fob: &Fob, disturb: imp
     let mut disturb = Some(disturb);
     command.args(["--confdir", &host.confdir(), "--service", SERVICE, "--user", "bob", "--rhost", "192.0.2.7"]);
     command.args(["--calls", "authenticate,account"]);
-    let mut process =
-        Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts"));
-    let mut input = process.0.stdin.take().expect("a pipe");
-    let mut output = BufReader::new(process.0.stdout.take().expect("a pipe"));
-    let id = Pid::from_raw(i32::try_from(process.0.id()).expect("a process"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    Deadline::prepare(&mut command);
+    let mut process = command.spawn().expect("it starts");
+    let deadline = Deadline::of(&process);
+    let mut input = process.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
+    let id = Pid::from_raw(i32::try_from(process.id()).expect("a process"));
     let (mut shown, mut results, mut wrong, mut report) = (String::new(), Vec::new(), Vec::new(), String::new());
     while {
         report.clear();
@@ -191,6 +195,12 @@ fn converse(host: &Host, mut command: Command, way: Way, fob: &Fob, disturb: imp
                 disturb(id, Instant::now());
             }
         }
+    }
+    // What it is traced by ends with its input.
+    drop(input);
+    let _ = process.wait();
+    if deadline.was_missed() {
+        return End::Hung;
     }
     match results.as_slice() {
         [0, 0] => End::Accepted,
@@ -229,16 +239,5 @@ fn give(input: &mut ChildStdin, answer: &str) {
 fn sleep_until(since: Instant, moment: Duration) {
     while since.elapsed() < moment {
         std::hint::spin_loop();
-    }
-}
-
-/// A process that does not outlive its trial.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // What it is traced by ends with its input.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
     }
 }

@@ -94,6 +94,7 @@ fn one(host: &Host, alice: &Enrollment, wrong: &str, case: &Case, tally: &mut Ta
     if case.code == Code::Wrong {
         let end = at_chain(host, failing, "alice", wrong);
         tally.check(end != End::Accepted, || story("a wrong code was accepted"));
+        tally.check(end != End::Hung, || story("the login hangs"));
         return;
     }
     let code = alice.next_code();
@@ -104,6 +105,7 @@ fn one(host: &Host, alice: &Enrollment, wrong: &str, case: &Case, tally: &mut Ta
         tally.count("accepted all the same");
         tally.check(second == End::Refused, || story("a code was accepted twice"));
     }
+    tally.check(first != End::Hung, || story("the login hangs"));
     tally.check(second != End::Silent, || story("the login after it ended without a word"));
     tally.check(third == End::Refused, || story("a code was accepted a second time"));
 }

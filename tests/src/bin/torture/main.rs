@@ -16,6 +16,7 @@
 mod attempt;
 mod clocks;
 mod commands;
+mod deadline;
 mod deeds;
 mod enrollments;
 mod kills;

@@ -13,8 +13,9 @@ const ERRORS: [&str; 6] = ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR", "ENOMEM
 /// From how many on calls of a name are more of the same.
 const MANY: u64 = 100;
 
-/// Calls that cannot fail or whose failure strace cannot play.
-const NEVER: [&str; 4] = ["exit", "exit_group", "rt_sigreturn", "execve"];
+/// Calls that cannot fail or whose failure strace cannot play. It plays a failing close by closing nothing, and a failing
+/// futex by waking nobody: Linux does neither, and whoever waits for the end of a pipe or for a thread would wait forever.
+const NEVER: [&str; 7] = ["close", "close_range", "execve", "exit", "exit_group", "futex", "rt_sigreturn"];
 
 /// A call that fails: which, the how manieth of its name, with what.
 #[derive(Debug, Clone)]
