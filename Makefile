@@ -95,7 +95,7 @@ EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf 
 FILTERS = etc/fail2ban/filter.d/twofactor.conf
 UNITS = etc/systemd/system/polkit-agent-helper@.service.d/twofactor.conf
 INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofactor.conf \
-    $(MANDIR)/man5/twofactor.toml.5 $(MANDIR)/man8/twofactor.8 $(MANDIR)/man8/pam_twofactor.8 \
+    $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5)) $(patsubst man/%,$(MANDIR)/man8/%,$(wildcard man/*.8)) \
     $(BASHDIR)/twofactor $(ZSHDIR)/_twofactor $(FISHDIR)/twofactor.fish \
     $(addprefix $(DOCDIR)/,$(DOCUMENTS)) $(patsubst etc/%,$(DOCDIR)/examples/%,$(EXAMPLES)) \
     $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
@@ -114,8 +114,8 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	install -m 0644 $(TARGET)/release/libpam_twofactor.so $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new
 	mv -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new $(DESTDIR)$(PAMDIR)/pam_twofactor.so
 	install -m 0755 $(TARGET)/release/twofactor $(DESTDIR)$(SBINDIR)/twofactor
-	install -m 0644 man/twofactor.toml.5 $(DESTDIR)$(MANDIR)/man5/
-	install -m 0644 man/twofactor.8 man/pam_twofactor.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	$(TARGET)/release/twofactor completions bash >$(DESTDIR)$(BASHDIR)/twofactor
 	$(TARGET)/release/twofactor completions zsh >$(DESTDIR)$(ZSHDIR)/_twofactor
 	$(TARGET)/release/twofactor completions fish >$(DESTDIR)$(FISHDIR)/twofactor.fish

@@ -15,8 +15,37 @@ pub fn pages() -> Vec<String> {
     let names = fs::read_dir(workspace().join("man")).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     names.sort();
-    assert!(names.len() >= 3, "{names:?}");
+    assert!(names.len() >= 10, "{names:?}");
     names
+}
+
+/// The pages of the tool: the overview and one for each group of commands.
+pub fn pages_of_the_tool() -> Vec<String> {
+    pages().into_iter().filter(|name| name == OVERVIEW || name.starts_with("twofactor-")).collect()
+}
+
+/// The page that lists all commands and explains what they have in common.
+pub const OVERVIEW: &str = "twofactor.8";
+
+/// Every command that a page of the tool explains: its page, and the source of its part. Panics when two pages explain one.
+pub fn explained() -> BTreeMap<String, (String, String)> {
+    let mut all = BTreeMap::new();
+    for name in pages_of_the_tool() {
+        let text = source(&name);
+        let parts = text.split("\n.SH ").flat_map(|section| section.split("\n.SS ").skip(1));
+        for part in parts.filter_map(|part| part.strip_prefix("twofactor ")) {
+            let command = command_of(part.lines().next().unwrap());
+            let before = all.insert(command.clone(), (name.clone(), part.replace("\\-", "-")));
+            assert!(before.is_none(), "{command} is explained twice: in {name} and in {}", before.unwrap().0);
+        }
+    }
+    all
+}
+
+/// The command of a heading, without what is typed behind it.
+fn command_of(heading: &str) -> String {
+    let is_name = |word: &&str| word.starts_with(char::is_alphabetic) && !word.contains(char::is_uppercase);
+    heading.split_whitespace().take_while(is_name).collect::<Vec<_>>().join(" ").replace("\\-", "-")
 }
 
 /// A manual page as it is written.

@@ -3,7 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,9 @@ use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::Event;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::checkout::files_below;
-use twofactor_tests::manual::{self, all_commands, options_in_help, page, pages, section, source, synopsis};
+use twofactor_tests::manual::{
+    self, OVERVIEW, all_commands, explained, options_in_help, page, pages, pages_of_the_tool, section, source, synopsis,
+};
 
 type Words = BTreeSet<String>;
 
@@ -44,7 +46,7 @@ fn they_render_without_warnings_and_no_line_is_wider_than_80_columns() {
             groff.env("MANWIDTH", "80").env_remove("MAN_KEEP_FORMATTING").env("LC_ALL", "C.UTF-8").output().unwrap();
         assert!(man.status.success() && man.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&man.stderr));
         let shown = manual::without_overstriking(&String::from_utf8(man.stdout).unwrap());
-        assert!(shown.lines().count() > 100, "{name}: {shown}");
+        assert!(shown.lines().count() > 80, "{name}: {shown}");
         for line in shown.lines() {
             assert!(line.chars().count() <= 80, "{name}: {line}");
         }
@@ -55,12 +57,13 @@ fn they_render_without_warnings_and_no_line_is_wider_than_80_columns() {
 fn every_page_has_the_sections_a_reader_looks_for() {
     for name in pages() {
         let text = source(&name);
-        let mut sections = vec!["NAME", "SYNOPSIS", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"];
-        match name.as_str() {
-            "twofactor.8" => sections.extend(["COMMANDS", "EXIT STATUS", "ENVIRONMENT", "LOG"]),
-            "pam_twofactor.8" => sections.extend(["ARGUMENTS", "RETURN CODES", "ENVIRONMENT", "LOG"]),
-            _ => {}
-        }
+        let mut sections = vec!["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "SEE ALSO"];
+        sections.extend_from_slice(match name.as_str() {
+            OVERVIEW => &["COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES"],
+            "pam_twofactor.8" => &["ARGUMENTS", "RETURN CODES", "ENVIRONMENT", "FILES", "LOG"],
+            "twofactor.toml.5" => &["KEYS", "FILES"],
+            _ => &["COMMANDS"][..],
+        });
         for section in sections {
             assert!(text.contains(&format!("\n.SH {section}\n")), "{name} has no {section}");
         }
@@ -72,7 +75,16 @@ fn the_synopsis_has_every_command_with_its_options_and_their_values() {
     if !manual::can_be_rendered() {
         return;
     }
-    let (synopsis, commands) = (synopsis(&page("twofactor.8")), all_commands());
+    let commands = all_commands();
+    let explained = explained();
+    let mut documented = BTreeMap::new();
+    for name in pages_of_the_tool() {
+        for (path, options) in synopsis(&page(&name)) {
+            let command = path.join(" ");
+            assert!(documented.insert(path, options).is_none(), "{command} stands in two synopses, also in {name}");
+            assert!(command.is_empty() || explained[&command].0 == name, "{name} does not explain {command}");
+        }
+    }
     assert!(commands.len() >= 25, "{:?}", commands.keys());
     for (path, help) in &commands {
         // A word that only leads to others.
@@ -80,50 +92,61 @@ fn the_synopsis_has_every_command_with_its_options_and_their_values() {
             continue;
         }
         let heading = if path.is_empty() { "Global options:" } else { "Options:" };
-        let documented = synopsis.get(path).unwrap_or_else(|| panic!("the synopsis does not have {path:?}"));
-        assert_same(&format!("twofactor {}", path.join(" ")), &options_in_help(help, heading), documented);
+        let options = documented.get(path).unwrap_or_else(|| panic!("no synopsis has {path:?}"));
+        assert_same(&format!("twofactor {}", path.join(" ")), &options_in_help(help, heading), options);
     }
-    for path in synopsis.keys() {
-        assert!(commands.contains_key(path), "only in the synopsis: {path:?}");
+    for path in documented.keys() {
+        assert!(commands.contains_key(path), "only in a synopsis: {path:?}");
     }
 }
 
 #[test]
-fn every_command_and_every_option_is_explained() {
+fn every_command_is_explained_on_one_page_and_every_option_on_the_page_of_its_command() {
     if !manual::can_be_rendered() {
         return;
     }
-    let (text, rendered) = (source("twofactor.8"), page("twofactor.8"));
-    let explained: Words =
-        text.lines().filter_map(|line| line.strip_prefix(".SS twofactor ")).map(command_of).collect();
+    let explained = explained();
     let mut known = Words::new();
-    let mut options = Words::new();
+    let mut options_of: BTreeMap<String, Words> = BTreeMap::new();
     for (path, help) in all_commands() {
-        if !help.contains("\nCommands:\n") {
-            known.insert(path.join(" "));
+        let command = path.join(" ");
+        if help.contains("\nCommands:\n") {
+            continue;
         }
-        for heading in ["Options:", "Global options:"] {
-            options.extend(options_in_help(&help, heading).into_iter().map(|(option, _)| option));
+        known.insert(command.clone());
+        let Some((page, part)) = explained.get(&command) else { continue };
+        for (option, _) in options_in_help(&help, "Options:") {
+            assert!(long_options(part).contains(&option), "{page}: the part of {command} does not name {option}");
+            options_of.entry(page.clone()).or_default().insert(option);
         }
         // `-n, --lines`: the letter stands beside the word.
-        for line in help.lines().map(str::trim_start).filter(|line| line.starts_with('-') && !line.starts_with("--")) {
-            let both = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-            assert!(rendered.contains(&both), "twofactor.8 does not have {both}");
+        let rendered = manual::page(page);
+        for both in letters(&help, "Options:") {
+            assert!(both == "-h, --help" || rendered.contains(&both), "{page} does not have {both}");
         }
     }
-    // A heading for what its commands have in common.
-    let explained: Words = explained.into_iter().filter(|command| command != "token").collect();
-    assert_same("commands", &known, &explained);
-    options.extend(["--help", "--version"].map(str::to_owned));
-    let tags: Words = tags(&text).flat_map(|tag| long_options(&tag)).collect();
-    assert_same("options", &options, &tags);
-    assert_same("options that are mentioned", &options, &long_options(&rendered).into_iter().collect());
+    assert_same("commands", &known, &explained.into_keys().collect());
+    let help = &all_commands()[&Vec::new()];
+    let mut global: Words = options_in_help(help, "Global options:").into_iter().map(|(option, _)| option).collect();
+    global.extend(["--help", "--version"].map(str::to_owned));
+    for both in ["Options:", "Global options:"].into_iter().flat_map(|heading| letters(help, heading)) {
+        assert!(page(OVERVIEW).contains(&both), "{OVERVIEW} does not have {both}");
+    }
+    let all: Words = options_of.values().flatten().chain(&global).cloned().collect();
+    options_of.insert(OVERVIEW.to_owned(), global);
+    for name in pages_of_the_tool() {
+        let tags: Words = tags(&source(&name)).flat_map(|tag| long_options(&tag)).collect();
+        assert_same(&format!("options that {name} explains"), options_of.entry(name.clone()).or_default(), &tags);
+        let mentioned: Words = long_options(&page(&name)).into_iter().collect();
+        assert!(mentioned.is_subset(&all), "{name}: no option of the tool: {:?}", mentioned.difference(&all));
+    }
 }
 
-/// The command of a heading, without what is typed behind it.
-fn command_of(heading: &str) -> String {
-    let is_name = |word: &&str| word.starts_with(char::is_alphabetic) && !word.contains(char::is_uppercase);
-    heading.split_whitespace().take_while(is_name).collect::<Vec<_>>().join(" ").replace("\\-", "-")
+/// The options of a help text that have a letter, as `-n, --lines`.
+fn letters(help: &str, heading: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != heading).take_while(|line| !line.is_empty());
+    let with_a_letter = listed.map(str::trim_start).filter(|line| line.starts_with('-') && !line.starts_with("--"));
+    with_a_letter.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
 
 /// What is explained in paragraphs with a tag, as it is written.
@@ -194,7 +217,7 @@ fn exit_codes_are_those_of_the_help() {
     let listed = help.split("Exit codes:").nth(1).unwrap();
     let number = |word: &str| word.parse::<u8>().ok();
     let in_help: BTreeSet<u8> = listed.split_whitespace().filter_map(number).collect();
-    let page = page("twofactor.8");
+    let page = page(OVERVIEW);
     let in_manual: BTreeSet<u8> =
         section(&page, "EXIT STATUS").into_iter().filter_map(|line| number(line.split_whitespace().next()?)).collect();
     assert_eq!(in_help, (0..=9).collect());
@@ -237,32 +260,33 @@ fn known_here(header: &str) -> Words {
 
 #[test]
 fn every_event_and_reason_of_the_log_is_in_the_manual_and_nothing_else() {
-    let module = source("pam_twofactor.8");
-    let log = module.split("\n.SH LOG\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    let log = section_of_the_log();
     let parts: Vec<&str> = log.split("\n.SS ").collect();
-    let words = |heading: &str| -> Words {
+    let part = |heading: &str| -> &str {
         let part = parts.iter().find(|part| part.starts_with(heading));
-        let part = part.unwrap_or_else(|| panic!("LOG of pam_twofactor.8 has no {heading}"));
-        tags(part).filter_map(|tag| tag.strip_prefix(".B ").map(str::to_owned)).collect()
+        part.unwrap_or_else(|| panic!("LOG of twofactor-log.8 has no {heading}"))
+    };
+    let words = |heading: &str| -> Words {
+        tags(part(heading)).filter_map(|tag| tag.strip_prefix(".B ").map(str::to_owned)).collect()
     };
     let reasons: Words = Reason::ALL.iter().map(|reason| reason.word().to_owned()).collect();
-    let documented: Words = parts
-        .iter()
-        .filter(|part| part.to_lowercase().starts_with("reasons"))
-        .flat_map(|part| words(part.lines().next().unwrap()))
-        .collect();
+    let documented: Words = &words("Reasons for denied") | &words("Reasons for error");
     assert_same("reasons", &reasons, &documented);
-    let tool = source("twofactor.8").replace("\\-", "-");
-    let of_the_tool = tool.split("\n.SH LOG\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
-    let by_the_module = words("Events");
+    let by_the_module = words("Events of logins");
     for word in &by_the_module {
         assert!(Event::from_word(word).is_some(), "only in the manual: {word}");
     }
+    let by_the_tool: BTreeSet<&str> =
+        part("Events of the tool").split(|letter: char| !(letter.is_ascii_lowercase() || letter == '-')).collect();
     for event in Event::ALL.map(Event::word) {
-        let in_tool =
-            of_the_tool.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '-')).any(|word| word == event);
-        assert!(in_tool || by_the_module.contains(event), "in no manual: {event}");
+        assert!(by_the_tool.contains(event) || by_the_module.contains(event), "in no manual: {event}");
     }
+}
+
+/// The source of the section about the lines of the log.
+fn section_of_the_log() -> String {
+    let text = source("twofactor-log.8").replace("\\-", "-");
+    text.split("\n.SH LOG\n").nth(1).unwrap().split("\n.SH ").next().unwrap().to_owned()
 }
 
 #[test]
@@ -270,11 +294,11 @@ fn everything_that_doctor_can_find_is_in_the_manual_and_nothing_else() {
     if !manual::can_be_rendered() {
         return;
     }
-    let page = page("twofactor.8");
+    let page = page("twofactor-doctor.8");
     let known: Words = Id::ALL.iter().map(|id| format!("{id} ({})", id.severity().word())).collect();
     let is_finding = |line: &&str| [" (problem)", " (warning)", " (note)"].iter().any(|end| line.ends_with(end));
     let documented =
-        section(&page, "DOCTOR").into_iter().map(str::trim).filter(is_finding).map(str::to_owned).collect();
+        section(&page, "FINDINGS").into_iter().map(str::trim).filter(is_finding).map(str::to_owned).collect();
     assert_same("findings", &known, &documented);
 }
 
@@ -288,14 +312,11 @@ fn every_key_of_the_log_is_in_the_manuals_and_nothing_else() {
     collect(&login, &[".with(\"", ".with_some(\""], &mut written);
     assert!(written.len() > 15, "{written:?}");
     let mut documented = Words::new();
-    for name in ["pam_twofactor.8", "twofactor.8"] {
-        let text = source(name).replace("\\-", "-");
-        let log = text.split("\n.SH LOG\n").nth(1).unwrap().split("\n.SH ").next().unwrap().to_owned();
-        for (at, _) in log.match_indices('=') {
-            let word: String =
-                log[..at].chars().rev().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
-            documented.insert(word.chars().rev().collect());
-        }
+    let log = section_of_the_log();
+    for (at, _) in log.match_indices('=') {
+        let word: String =
+            log[..at].chars().rev().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
+        documented.insert(word.chars().rev().collect());
     }
     documented.remove("");
     assert_same("keys of the log", &written, &documented);
@@ -316,7 +337,7 @@ fn every_name_of_the_json_is_in_the_manual() {
     }
     names.retain(|name| !name.is_empty());
     assert!(names.len() > 60, "{names:?}");
-    let text = source("twofactor.8") + &source("twofactor.toml.5");
+    let text: String = pages().iter().map(|name| source(name)).collect();
     let words: BTreeSet<&str> = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).collect();
     let missing: Vec<&String> = names.iter().filter(|name| !words.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "names of JSON that are in no manual: {missing:?}");

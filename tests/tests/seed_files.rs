@@ -422,7 +422,7 @@ struct Listed {
 
 /// The rows of the manual's section about seed files: first the kinds, then the columns of tables without a header.
 fn listed() -> Vec<Listed> {
-    let manual = fs::read_to_string(workspace().join("man/twofactor.8")).unwrap();
+    let manual = fs::read_to_string(workspace().join("man/twofactor-import.8")).unwrap();
     let (_, section) = manual.split_once(".SH SEED FILES\n").unwrap();
     let (section, _) = section.split_once("\n.SH ").unwrap();
     let mut rows: Vec<Listed> = Vec::new();
@@ -557,7 +557,7 @@ fn what_the_fuzz_targets_start_from_has_every_kind_of_the_manual() {
 
 #[test]
 fn the_bounds_of_time_are_those_of_the_manual_and_of_the_refusals() {
-    let manual = fs::read_to_string(workspace().join("man/twofactor.8")).unwrap();
+    let manual = fs::read_to_string(workspace().join("man/twofactor-import.8")).unwrap();
     let folder = Folder::new("bounds");
     folder.write("elements.xml", format!("<KeyContainer><a>{}</a></KeyContainer>", "<b/>".repeat(2_500_000)));
     let corpus = workspace().join("tests/fuzz/corpus/pskc");
