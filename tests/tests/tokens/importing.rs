@@ -101,6 +101,21 @@ fn a_token_with_the_secret_of_an_app_is_refused_by_the_users_name_and_forced_it_
 }
 
 #[test]
+fn a_token_whose_secret_was_enrolled_as_an_app_is_given_to_nobody_else_without_force() {
+    private_host(|host| {
+        host.add_user("alice");
+        host.add_user("bob");
+        host.succeed("twofactor", ["token", "import", &file(host, "kasm.csv", seed_line(0))]);
+        host.succeed("twofactor", ["token", "assign", &serial(0), "alice"]);
+        host.enroll("alice", &["--secret-file", &file(host, "secret", secret(0))]);
+        host.succeed("twofactor", ["token", "unassign", &serial(0)]);
+        let words = [&format!("token {} has the same secret as an app of alice", serial(0)), "--force"];
+        assert_fails(host, &["token", "assign", &serial(0), "bob"], 7, &words);
+        host.succeed("twofactor", ["token", "assign", &serial(0), "bob", "--force"]);
+    });
+}
+
+#[test]
 fn a_dry_run_says_the_same_and_changes_nothing() {
     private_host(|host| {
         let path = file(host, "kasm.csv", seed_line(0));

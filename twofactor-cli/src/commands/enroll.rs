@@ -148,6 +148,7 @@ fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) ->
             let secret = offer::read_secret(path)?;
             warn_of_weakness(&secret);
             refuse_shared(user, &secret, parameters, arguments, host)?;
+            host.accounts.note_shared(&secret, parameters.algorithm, host.sysadmin()?.by())?;
             Proposal::with_secret(secret, label, parameters, issuer, &account, now)
         }
         None => Proposal::new(label, parameters, issuer, &account, now),

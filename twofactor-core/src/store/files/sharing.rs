@@ -15,7 +15,7 @@ use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
-use crate::store::registry::{AppSecrets, Reader, Twin};
+use crate::store::registry::{AppSecrets, By, Reader, Twin};
 
 /// Where a secret is already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,21 @@ impl Files {
             return Ok(Some(sharer));
         }
         Ok(self.app_secrets()?.other_than(Some(user), marks).cloned().map(Sharer::App))
+    }
+
+    /// Remembers that an app is going to have this secret, where a token has it: that token is not given to another user
+    /// without a word.
+    pub fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError> {
+        let marks = Marks::of(secret, algorithm);
+        let Some(state) = self.state_folder()? else { return Ok(()) };
+        let reader = Reader::open(&state)?;
+        if reader.map(|reader| reader.twins(marks)).transpose()?.unwrap_or_default().is_empty() {
+            return Ok(());
+        }
+        let Some(mut writer) = self.writer()? else { return Ok(()) };
+        let edit = writer.edit(by)?;
+        edit.note_shared(marks)?;
+        Ok(edit.commit()?)
     }
 
     /// The secrets of all apps.

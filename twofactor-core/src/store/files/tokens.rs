@@ -53,7 +53,7 @@ impl Files {
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
         let mut locks = Locks::new();
-        let apps = if sharing == Sharing::Refuse { self.app_secrets()? } else { AppSecrets::default() };
+        let mut apps = None;
         for (serial, person) in pairs {
             let user = &person.name;
             let token = present(&edit, serial)?;
@@ -70,7 +70,7 @@ impl Files {
                 Stage::Inventory | Stage::Assigned | Stage::Active => {}
             }
             if sharing == Sharing::Refuse {
-                refuse_shared(&edit, &token, user, &apps)?;
+                self.refuse_shared(&edit, &token, user, &mut apps)?;
             }
             let held = edit.held(user)?;
             if held >= MOST_HELD {
@@ -82,6 +82,28 @@ impl Files {
             edit.assign(&token, user)?;
         }
         Ok(locks.commit_gift(edit)?)
+    }
+
+    /// Refuses to give `user` a token whose secret another user has. All accounts are read only when an app is known to have
+    /// one of the secrets, and once for all tokens.
+    fn refuse_shared(
+        &self,
+        edit: &Edit<'_>,
+        token: &Stored,
+        user: &UserName,
+        apps: &mut Option<AppSecrets>,
+    ) -> Result<(), TokenError> {
+        let Some(marks) = token.marks() else { return Ok(()) };
+        if apps.is_none() && edit.was_shared(token)? {
+            *apps = Some(self.app_secrets()?);
+        }
+        let app = apps.as_ref().and_then(|apps| apps.other_than(Some(user), marks).cloned().map(Sharer::App));
+        // One in the inventory is refused when it is given away itself.
+        let mut twins = edit.twins(token)?.into_iter().filter(|twin| twin.owner.is_some());
+        match app.or_else(|| twins.find_map(|twin| sharer_than(user, twin))) {
+            Some(sharer) => Err(TokenError::Shared(token.serial.clone(), sharer)),
+            None => Ok(()),
+        }
     }
 
     /// Takes a token from its owner. The next login with it is refused.
@@ -296,18 +318,6 @@ fn progress_in(account: &Locked, token: &Stored, now: UnixTime) -> Result<Progre
             Ok(token.progress.burned_blindly(token.parameters.kind, now))
         }
         (Err(error), _) => Err(error.into()),
-    }
-}
-
-/// Refuses to give `user` a token whose secret another user has.
-fn refuse_shared(edit: &Edit<'_>, token: &Stored, user: &UserName, apps: &AppSecrets) -> Result<(), TokenError> {
-    let Some(marks) = token.marks() else { return Ok(()) };
-    let app = apps.other_than(Some(user), marks).cloned().map(Sharer::App);
-    // One in the inventory is refused when it is given away itself.
-    let mut twins = edit.twins(token)?.into_iter().filter(|twin| twin.owner.is_some());
-    match app.or_else(|| twins.find_map(|twin| sharer_than(user, twin))) {
-        Some(sharer) => Err(TokenError::Shared(token.serial.clone(), sharer)),
-        None => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::user::UserName;
 use crate::store::registry::connection::{By, Writer};
 use crate::store::registry::error::{RegistryError, failure};
-use crate::store::registry::recognition::{Burned, Twin, Twins};
+use crate::store::registry::recognition::{self, Burned, Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored};
 use crate::text::pairs;
 
@@ -141,6 +141,20 @@ impl Edit<'_> {
         let mut twins = self.asking(|connection| Twins::new(connection)?.of(marks))?;
         twins.retain(|twin| twin.id != token.id);
         Ok(twins)
+    }
+
+    /// Remembers that an app has this secret or key, too.
+    pub(crate) fn note_shared(&self, marks: Marks) -> Result<(), RegistryError> {
+        self.asking(|connection| recognition::note_shared(connection, marks.iter()))
+    }
+
+    /// Whether an app had the secret of `token`, too, when the second of the two came in.
+    pub(crate) fn was_shared(&self, token: &Stored) -> Result<bool, RegistryError> {
+        let Some(marks) = token.marks() else { return Ok(false) };
+        self.asking(|connection| {
+            let mut query = connection.prepare("SELECT EXISTS (SELECT 1 FROM shared WHERE mark = ?1)")?;
+            marks.iter().try_fold(false, |found, mark| Ok(found || query.query_row([mark], |row| row.get(0))?))
+        })
     }
 
     fn series_id(&self, name: &str) -> Result<Option<i64>, RegistryError> {

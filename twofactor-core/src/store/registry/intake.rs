@@ -20,7 +20,7 @@ use crate::store::registry::change::{self, Event};
 use crate::store::registry::connection::{By, CHANGE_PATIENCE, Writer};
 use crate::store::registry::error::{RegistryError, failure};
 use crate::store::registry::look::Reader;
-use crate::store::registry::recognition::{AppSecrets, Burned, Sharing, Twins};
+use crate::store::registry::recognition::{self, AppSecrets, Burned, Sharing, Twins};
 use crate::store::registry::schema;
 use crate::text::pairs;
 
@@ -99,6 +99,8 @@ pub struct Intake {
     news: Vec<bool>,
     /// Of the new ones, what their secrets are recognised by.
     seeds: Vec<i64>,
+    /// What the secrets of those are recognised by that apps have, too.
+    shared: Vec<i64>,
     counts: Counts,
     /// The secrets of apps, and whether a token may have one of them.
     apps: AppSecrets,
@@ -159,7 +161,8 @@ impl Intake {
 
     fn over(registry: Registry, apps: AppSecrets) -> Self {
         let sharing = Sharing::Refuse;
-        Self { registry, news: Vec::new(), seeds: Vec::new(), counts: Counts::default(), apps, sharing, expected: 0 }
+        let (news, seeds, shared) = (Vec::new(), Vec::new(), Vec::new());
+        Self { registry, news, seeds, shared, counts: Counts::default(), apps, sharing, expected: 0 }
     }
 
     /// Reserves memory for so many tokens.
@@ -180,6 +183,7 @@ impl Intake {
         hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<Finding, E>) -> Result<(), E>,
     ) -> Result<Counts, E> {
         let (news, seeds, counts) = (&mut self.news, &mut self.seeds, &mut self.counts);
+        let shared = &mut self.shared;
         let (apps, sharing) = (&self.apps, self.sharing);
         let in_words = |error: rusqlite::Error| self.registry.failure(&error);
         let connection = self.registry.connection();
@@ -200,7 +204,10 @@ impl Intake {
             };
             let is_new = match finding {
                 Finding::New => true,
-                Finding::Shared(_) => sharing == Sharing::Allow,
+                Finding::Shared(_) if sharing == Sharing::Allow => {
+                    shared.extend(marks.iter());
+                    true
+                }
                 _ => false,
             };
             news.push(is_new);
@@ -245,7 +252,7 @@ impl Intake {
         hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<(), E>) -> Result<(), E>,
     ) -> Result<Counts, E> {
         let counts = Counts { rejected, ..self.counts };
-        let judged = Judged { news: self.news, seeds: self.seeds, counts };
+        let judged = Judged { news: self.news, seeds: self.seeds, shared: self.shared, counts };
         match self.registry {
             Registry::Ours(mut writer) => judged.write(&mut writer.connection, &writer.path, origin, by, hand_out)?,
             Registry::NotYet(state) => {
@@ -261,6 +268,7 @@ impl Intake {
 struct Judged {
     news: Vec<bool>,
     seeds: Vec<i64>,
+    shared: Vec<i64>,
     counts: Counts,
 }
 
@@ -294,6 +302,7 @@ impl Judged {
         insertion.complete().map_err(in_words)?;
         drop((insertion, news, seeds));
         index.complete(&transaction).map_err(in_words)?;
+        recognition::note_shared(&transaction, self.shared).map_err(in_words)?;
         record_import(&transaction, series, origin, self.counts, by).map_err(in_words)?;
         transaction.commit().map_err(in_words)?;
         Ok(())

@@ -97,6 +97,15 @@ impl AppSecrets {
     }
 }
 
+/// Remembers that apps have these secrets or keys, too.
+pub(super) fn note_shared(
+    connection: &Connection,
+    marks: impl IntoIterator<Item = i64>,
+) -> Result<(), rusqlite::Error> {
+    let mut note = connection.prepare("INSERT INTO shared (mark) VALUES (?1) ON CONFLICT DO NOTHING")?;
+    marks.into_iter().try_for_each(|mark| note.execute([mark]).map(drop))
+}
+
 /// Tokens whose secrets HMAC may hash.
 pub(super) const LONG: &str = "length(secret) > 64 AND algorithm <> 'SHA512'";
 

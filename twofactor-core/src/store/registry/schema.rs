@@ -20,7 +20,8 @@ pub(super) const DROP_SEED_INDEX: &str = "DROP INDEX tokens_seed";
 pub(super) const MAKE_SEED_INDEX: &str = "CREATE INDEX tokens_seed ON tokens (seed)";
 
 /// The steps from nothing to the newest format. A step that was released is never changed: the next one follows it.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration::of(FIRST), Migration { sql: KEYS, then: fill_keys }];
+pub(super) const MIGRATIONS: &[Migration] =
+    &[Migration::of(FIRST), Migration { sql: KEYS, then: fill_keys }, Migration::of(SHARED)];
 
 /// A step to the next format.
 pub(super) struct Migration {
@@ -39,6 +40,14 @@ const KEYS: &str = "
 -- Recognises the key that HMAC makes of a secret longer than the hash's block; stays when the secret is wiped.
 ALTER TABLE tokens ADD COLUMN hmac_key INTEGER;
 CREATE INDEX tokens_hmac_key ON tokens (hmac_key) WHERE hmac_key IS NOT NULL;
+";
+
+const SHARED: &str = "
+-- Recognises secrets that came in although both a token and an app have them. Only for a token with one of these are all
+-- apps looked through when it is assigned.
+CREATE TABLE shared (
+    mark        INTEGER PRIMARY KEY
+) STRICT;
 ";
 
 /// Writes down the keys of the long secrets that are there.

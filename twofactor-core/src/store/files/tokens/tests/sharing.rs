@@ -72,6 +72,20 @@ fn a_vendors_token_with_the_secret_of_an_app_is_a_conflict_until_the_sysadmin_al
 }
 
 #[test]
+fn a_token_whose_secret_became_an_apps_is_given_to_nobody_else() {
+    let fixture = Fixture::new();
+    fixture.assign(FOB, "alice");
+    // As `enroll --secret-file` does: her own token's.
+    fixture.store.note_shared(&secret(1), Algorithm::Sha1, by(NOW)).unwrap();
+    fixture.enroll("alice", secret(1));
+    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(NOW)).unwrap();
+    let given = |owner: &str| fixture.store.assign(&[(serial(FOB), person(owner))], Sharing::Refuse, by(NOW));
+    let refused = given("bob").unwrap_err();
+    assert!(matches!(&refused, TokenError::Shared(_, Sharer::App(alice)) if *alice == user("alice")), "{refused}");
+    given("alice").unwrap();
+}
+
+#[test]
 fn of_two_tokens_with_one_key_a_second_user_gets_none() {
     // Taken in by a version that did not know that they are one.
     let fixture = Fixture::empty();
