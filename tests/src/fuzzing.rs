@@ -7,6 +7,8 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use twofactor_admin::logbook::Message;
+use twofactor_admin::logbook::syslog_line::SyslogLine;
 use twofactor_core::account::throttle::Limits;
 use twofactor_core::codes::answer::{self, Answer};
 use twofactor_core::codes::otp::Window;
@@ -15,8 +17,6 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::{self, Event, Record};
-use twofactor_core::logbook::Message;
-use twofactor_core::logbook::syslog_line::SyslogLine;
 use twofactor_core::store::files::Files;
 
 /// A configuration is valid as a whole, or every problem has a place in it.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek};
 
-use twofactor_core::import::{self, ImportError, Keyring, Options, SeedFile};
+use twofactor_admin::seed_files::{self, ImportError, Keyring, Options, SeedFile};
 use zeroize::Zeroizing;
 
 pub mod kinds;
@@ -35,7 +35,7 @@ impl Keyring for Given {
 
 /// Opens a file.
 pub fn open(source: impl Read + Seek + Send, given: &Given) -> Result<SeedFile, ImportError> {
-    import::open(source, &Options::default(), &mut given.clone())
+    seed_files::open(source, &Options::default(), &mut given.clone())
 }
 
 /// A zip file whose entries are stored as they are.
@@ -75,7 +75,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 pub mod fuzz {
     use std::io::Cursor;
 
-    use twofactor_core::import::{self, Format, Options, SerialFrom};
+    use twofactor_admin::seed_files::{self, Format, Options, SerialFrom};
 
     use super::Given;
 
@@ -107,7 +107,7 @@ pub mod fuzz {
     }
 
     fn read_with(bytes: &[u8], given: &Given, options: &Options) -> usize {
-        let Ok(file) = import::open(Cursor::new(bytes), options, &mut given.clone()) else { return 0 };
+        let Ok(file) = seed_files::open(Cursor::new(bytes), options, &mut given.clone()) else { return 0 };
         let (mut rows, mut good, mut reached) = (0, 0, 0);
         for row in file.rows() {
             assert!(row.reached >= reached && row.reached <= file.size_hint(), "rows come in order");

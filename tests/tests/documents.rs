@@ -72,7 +72,7 @@ fn the_configuration_in_the_readme_is_valid() {
 #[test]
 fn the_code_map_names_every_folder() {
     let map = document("ARCHITECTURE.md");
-    for root in ["twofactor-core/src", "twofactor-cli/src", "tests/src", "tests/tests"] {
+    for root in ["twofactor-core/src", "twofactor-admin/src", "twofactor-cli/src", "tests/src", "tests/tests"] {
         let root = workspace().join(root);
         let files = files_below(&root, "rs");
         assert!(!files.is_empty(), "{}", root.display());

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use twofactor_core::checkup::Id;
+use twofactor_admin::checkup::Id;
 use twofactor_core::config::Config;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::Event;

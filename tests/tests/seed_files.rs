@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use twofactor_admin::seed_files::{self, ErrorKind, ImportError, Options, SeedFile, SerialFrom};
 use twofactor_core::codes::otp::Kind;
-use twofactor_core::import::{self, ErrorKind, ImportError, Options, SeedFile, SerialFrom};
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::requirements::{self, PYTHON};
 use twofactor_tests::seeds::{self, Given, fuzz, kinds};
@@ -502,7 +502,7 @@ fn every_row_of_the_manuals_tables_is_what_a_file_of_that_kind_gives() {
             None if row.heading.contains("DPX") => "DH FILE=\"a.dpx\"\n".to_owned(),
             None => panic!("no file of the kind {} is made here", row.heading),
         };
-        let open = |options: &Options| import::open(std::io::Cursor::new(&text), options, &mut Given::default());
+        let open = |options: &Options| seed_files::open(std::io::Cursor::new(&text), options, &mut Given::default());
         let plain = open(&Options::default());
         if row.words.starts_with("Refused") {
             assert!(matches!(plain, Err(ImportError::Foreign(_))), "{}", row.heading);
@@ -544,7 +544,7 @@ fn what_the_fuzz_targets_start_from_has_every_kind_of_the_manual() {
     let mut read = vec!["tables".to_owned(), "PSKC (RFC 6030)".to_owned()];
     for entry in fs::read_dir(workspace().join("tests/fuzz/corpus/records")).unwrap() {
         let source = File::open(entry.unwrap().path()).unwrap();
-        let file = import::open(source, &options, &mut Given::default()).unwrap();
+        let file = seed_files::open(source, &options, &mut Given::default()).unwrap();
         assert!(file.rows().all(|row| row.token.is_ok()), "{}", file.form());
         read.push(file.form().to_string());
     }

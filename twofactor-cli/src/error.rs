@@ -6,7 +6,8 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
-use twofactor_core::checkup::some_of;
+use twofactor_admin::checkup::some_of;
+use twofactor_admin::seed_files::ImportError;
 use twofactor_core::codes::secret::SecretError;
 use twofactor_core::codes::token::{Label, Serial};
 use twofactor_core::config::ConfigError;
@@ -15,7 +16,6 @@ use twofactor_core::host::shell;
 pub(crate) use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::describe;
 use twofactor_core::host::user::{LookupError, UserName};
-use twofactor_core::import::ImportError;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{EnrollError, TokenError};
 use twofactor_core::store::registry::RegistryError;

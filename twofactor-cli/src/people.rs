@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use twofactor_admin::checkup::people::{Has, Person, Role};
+use twofactor_admin::checkup::shadow::Shadow;
 use twofactor_core::account::Confirmation;
 use twofactor_core::account::factors::Factors;
 use twofactor_core::account::lifecycle::Stage;
-use twofactor_core::checkup::people::{Has, Person, Role};
-use twofactor_core::checkup::shadow::Shadow;
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};

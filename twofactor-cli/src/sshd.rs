@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, User};
-use twofactor_core::checkup::admission::{self, Candidate, Standing};
-use twofactor_core::checkup::sshd::{Settings, Sources};
+use twofactor_admin::checkup::admission::{self, Candidate, Standing};
+use twofactor_admin::checkup::sshd::{Settings, Sources};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 
 use crate::error::{ServiceFailure, quoted};

@@ -17,7 +17,6 @@ pub use settings::{
 pub(crate) use settings::STATE_ID;
 
 pub mod arguments;
-pub mod editing;
 mod reading;
 pub mod rule;
 mod settings;

@@ -34,11 +34,3 @@ pub mod policy;
 
 // A login from its first question to its end.
 pub mod login;
-
-// What a sysadmin should know.
-pub mod checkup;
-pub mod logbook;
-
-// Seed files.
-#[cfg(feature = "seed-files")]
-pub mod import;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use twofactor_core::pam_service::placing::{self, Answers, Target};
+use twofactor_admin::pam_editing::placing::{self, Answers, Target};
 use twofactor_tests::pam::{Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::ssh::Client;

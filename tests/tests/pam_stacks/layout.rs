@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::mount::{MsFlags, mount};
-use twofactor_core::pam_service::{modules, placing};
+use twofactor_admin::pam_editing::placing;
+use twofactor_core::pam_service::modules;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use twofactor_admin::pam_editing::placing::{self, Answers, Target};
 use twofactor_core::pam_service::first_factor;
-use twofactor_core::pam_service::placing::{self, Answers, Target};
 use twofactor_tests::pam::{Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::random::Random;

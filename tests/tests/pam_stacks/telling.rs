@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use nix::mount::{MsFlags, mount};
+use twofactor_admin::pam_editing::placing;
 use twofactor_core::pam_service::first_factor::{FILE, NAME, TEXT};
-use twofactor_core::pam_service::placing;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
 

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 
-use twofactor_core::codes::otp::Period;
-use twofactor_core::import::{
+use twofactor_admin::seed_files::{
     self, Encoding, Foreign, Format, ImportError, KeyRejection, KindName, Note, Options, PskcError, Rejection,
     SerialFrom,
 };
+use twofactor_core::codes::otp::Period;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::seeds::kinds::sample;
@@ -345,7 +345,7 @@ fn noted() -> Vec<Example> {
 
 /// What the core finds in a file: the kinds of its errors, rejections and notes.
 fn found(example: &Example) -> Vec<&'static str> {
-    let file = match import::open(Cursor::new(&example.content), &example.options, &mut example.given.clone()) {
+    let file = match seed_files::open(Cursor::new(&example.content), &example.options, &mut example.given.clone()) {
         Ok(file) => file,
         Err(error) => {
             let inner = match &error {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use twofactor_admin::logbook::timestamp::with_offset;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::log::record::Event;
-use twofactor_core::logbook::timestamp::with_offset;
 
 use super::values::PAGE;
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants: without `--fix` nothing is changed and nothing locked. What cannot be looked at is said and is never taken for well:
 //! with a broken configuration, a missing state folder or a damaged registry everything else is looked at all the same.
-//! What a thing means is judged by `twofactor_core::checkup`; here it is only looked up.
+//! What a thing means is judged by `twofactor_admin::checkup`; here it is only looked up.
 
 mod accounts;
 mod clock;
@@ -19,7 +19,7 @@ mod words;
 use std::path::Path;
 
 use serde_json::Value;
-use twofactor_core::checkup::Severity;
+use twofactor_admin::checkup::Severity;
 use twofactor_core::config::Config;
 
 use crate::args;

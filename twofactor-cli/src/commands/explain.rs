@@ -10,10 +10,10 @@ mod words;
 
 use std::path::Path;
 
+use twofactor_admin::checkup::{self, services::of_program};
 use twofactor_core::account::Confirmation;
 use twofactor_core::account::factors::Factors;
 use twofactor_core::account::throttle::Source;
-use twofactor_core::checkup::{self, services::of_program};
 use twofactor_core::config::arguments::Arguments;
 use twofactor_core::config::rule::{Demand, Facts};
 use twofactor_core::config::{Expected, InvitationRule};

@@ -14,12 +14,12 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use nix::unistd::geteuid;
+use twofactor_admin::logbook::merge::Merge;
+use twofactor_admin::logbook::{Entry, Wanted};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
-use twofactor_core::logbook::merge::Merge;
-use twofactor_core::logbook::{Entry, Wanted};
 use twofactor_core::store::files::{Files, PATIENCE};
 
 use crate::args::Log;

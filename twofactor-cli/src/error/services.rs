@@ -4,12 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use twofactor_admin::pam_editing::placing::CannotPlace;
+use twofactor_admin::pam_editing::rehearsal::Disagreement;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::{FileError, describe};
 use twofactor_core::pam_service::findings::{Finding, Place};
+use twofactor_core::pam_service::letters::Letter;
 use twofactor_core::pam_service::modules::OURS;
-use twofactor_core::pam_service::placing::{CannotPlace, Letter};
-use twofactor_core::pam_service::rehearsal::Disagreement;
 use twofactor_core::pam_service::{Phase, ServiceError};
 use twofactor_core::store::StoreError;
 use twofactor_core::text::document::toml_string;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use thiserror::Error;
+use twofactor_admin::seed_files::{ErrorKind, ImportError};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::shell::quoted;
-use twofactor_core::import::{ErrorKind, ImportError};
 use twofactor_core::store::files::TokenError;
 
 use super::status::{Status, of_store};

@@ -202,7 +202,7 @@ impl Control {
     }
 
     /// What this and another control do with the same return code, each combination once.
-    pub(super) fn beside(&self, other: &Self) -> Vec<(Outcome, Action, Action)> {
+    pub fn beside(&self, other: &Self) -> Vec<(Outcome, Action, Action)> {
         let mut together: Vec<(Outcome, Action, Action)> =
             self.codes().zip(other.codes()).map(|((outcome, one), (_, other))| (outcome, one, other)).collect();
         together.sort_unstable();

@@ -46,7 +46,7 @@ impl FirstFactor {
     }
 
     /// What a line with these arguments notes. With another argument beside it is no such line, and refuses.
-    pub(super) fn of_arguments(arguments: &[String]) -> Option<Self> {
+    pub fn of_arguments(arguments: &[String]) -> Option<Self> {
         let [argument] = arguments else { return None };
         argument.split_once('=').filter(|(key, _)| *key == Self::KEY).and_then(|(_, value)| Self::of(value))
     }

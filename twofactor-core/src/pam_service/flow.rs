@@ -5,16 +5,14 @@
 //! substack and no more, `reset`. Ways that are the same from some line on are followed once, so the effort grows with
 //! the number of lines and not with that of ways.
 
-pub(super) mod course;
-mod situation;
-pub(super) mod together;
-mod walk;
+pub mod situation;
+pub mod walk;
 
 use super::control::Action;
 use super::line::Line;
 pub use situation::{Accepted, Assumed, Ending, Others, Ours, Primary, SoFar, Step, Tangled, Told};
 use walk::Walk;
-pub(in crate::pam_service) use walk::possible;
+pub use walk::possible;
 
 /// Every way in which `lines`, those of one phase, can end. `is_missing` says of a line whether its module is not there.
 pub fn endings(lines: &[&Line], is_missing: &dyn Fn(&Line) -> bool) -> Result<Vec<Ending>, Tangled> {
@@ -32,7 +30,7 @@ pub fn endings_assuming(lines: &[&Line], assumed: &dyn Fn(usize, &Line) -> Assum
 }
 
 /// Where each jump of `lines` can lead: from which line, and the line that runs next.
-pub(super) fn jumps(lines: &[&Line]) -> Vec<(usize, usize)> {
+pub fn jumps(lines: &[&Line]) -> Vec<(usize, usize)> {
     let walk = Walk { lines, steps: Vec::new(), remembers: false };
     lines.iter().enumerate().flat_map(|(at, line)| walk.jumps_of(at, line)).collect()
 }

@@ -26,11 +26,12 @@ impl fmt::Display for Letter {
 }
 
 /// The first such letter of a word.
-pub(super) fn unfit_in(word: &str) -> Option<char> {
+pub fn unfit_in(word: &str) -> Option<char> {
     word.chars().find(|letter| is_unfit(*letter))
 }
 
-pub(super) fn is_unfit(letter: char) -> bool {
+/// Whether a letter looks like a blank or like nothing, and is a part of a word to libpam.
+pub fn is_unfit(letter: char) -> bool {
     match letter {
         ' ' | '\t' | '\n' => false,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => true,

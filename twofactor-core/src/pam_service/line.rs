@@ -18,7 +18,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub(super) const ALL: [Self; 4] = [Self::Auth, Self::Account, Self::Session, Self::Password];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auth, Self::Account, Self::Session, Self::Password];
 
     /// The word for it in a service's file.
     pub fn word(self) -> &'static str {

@@ -205,7 +205,7 @@ fn decides(line: &Line) -> bool {
 
 /// Whether the success of an auth line is a second factor of another product, where a first factor was accepted too.
 /// `nouserok` is none: before pam_u2f 1.3.1 it accepts whom it did not ask.
-pub(super) fn is_other_second_factor(line: &Line) -> bool {
+pub fn is_other_second_factor(line: &Line) -> bool {
     let name = Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let has = |wanted: fn(&str) -> bool| line.arguments.iter().any(|argument| wanted(argument));
     let is_script = name.starts_with("pam_python") && has(|argument| argument.contains("privacyidea"));

@@ -16,7 +16,7 @@ const ENDING: (&[u8], &[u8]) = (b".so", b".xx");
 
 /// Every text that was read, each time it was.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Script {
+pub struct Script {
     copies: Vec<Copy>,
 }
 
@@ -36,7 +36,7 @@ struct Hole {
 
 /// What stands at a place of a text, or is going to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub enum What {
     /// The module of a line, by the line's number among all that were read.
     Module(usize),
     /// The module of a line that libpam does not load.
@@ -54,7 +54,7 @@ impl Script {
     }
 
     /// The copy of that name.
-    pub(super) fn number(&self, name: &str) -> Option<usize> {
+    pub fn number(&self, name: &str) -> Option<usize> {
         self.copies.iter().position(|copy| copy.name == name)
     }
 
@@ -74,7 +74,7 @@ impl Script {
     }
 
     /// Of each copy, whether it is another one where a module of which `is_played` is one returns something else.
-    pub(super) fn changing(&self, is_played: &dyn Fn(usize) -> bool) -> Vec<bool> {
+    pub fn changing(&self, is_played: &dyn Fn(usize) -> bool) -> Vec<bool> {
         let mut changing = vec![false; self.copies.len()];
         // What is included comes behind what includes it, whose text has its path.
         for (number, copy) in self.copies.iter().enumerate().rev() {
@@ -92,7 +92,7 @@ impl Script {
 
     /// The copies, each with its name and its text, which says what `module` does in the place of each module and its arguments.
     /// `path` says where libpam finds a copy that is included, by its number and name.
-    pub(super) fn files(
+    pub fn files(
         &self,
         path: &dyn Fn(usize, &str) -> PathBuf,
         module: &dyn Fn(usize) -> String,
@@ -101,7 +101,7 @@ impl Script {
     }
 
     /// Those for which `wanted` is the same as in the list of [`Script::changing`].
-    pub(super) fn some(
+    pub fn some(
         &self,
         wanted: bool,
         changing: &[bool],

@@ -111,16 +111,18 @@ pub(super) enum Beside {
 
 /// A service with the texts that it was read from.
 #[derive(Debug, Clone)]
-pub(super) struct Scripted {
-    pub(super) service: Service,
-    pub(super) script: Script,
+pub struct Scripted {
+    /// The service.
+    pub service: Service,
+    /// The texts.
+    pub script: Script,
     /// Of each line of the service, its number in the script.
-    pub(super) numbers: Vec<usize>,
+    pub numbers: Vec<usize>,
 }
 
 impl Scripted {
     /// The service as it is going to be with `text` in its file, which every libpam reads the same.
-    pub(super) fn read(name: &str, file: &Path, text: &[u8], folders: &[&Path]) -> Result<Self, ServiceError> {
+    pub fn read(name: &str, file: &Path, text: &[u8], folders: &[&Path]) -> Result<Self, ServiceError> {
         Self::read_by(Reading::New, Beside::Written, name, file, text, folders)
     }
 
@@ -396,7 +398,7 @@ impl Reader<'_> {
 }
 
 /// `@include`, as Debian's libpam knows it.
-pub(super) fn is_debians_include(words: &[Word]) -> bool {
+pub fn is_debians_include(words: &[Word]) -> bool {
     let word = words.first().map(|word| word.taken.as_str()).unwrap_or_default();
     word.strip_prefix('-').unwrap_or(word).eq_ignore_ascii_case("@include")
 }

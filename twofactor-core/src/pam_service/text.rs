@@ -20,7 +20,7 @@ pub enum Reading {
 
 /// A line as libpam runs it: one of the file, or several that a backslash puts together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LogicalLine {
+pub struct LogicalLine {
     /// Its first line in the file, from 1.
     pub first: usize,
     /// Its last.
@@ -31,7 +31,7 @@ pub(super) struct LogicalLine {
 
 /// A word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
+pub struct Word {
     /// Its bytes in the text, with the backslashes and newlines inside brackets that go on in the next line.
     pub span: Range<usize>,
     /// As it is written, with the brackets that let it hold blanks.
@@ -42,7 +42,7 @@ pub(super) struct Word {
 
 /// A text, cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cut {
+pub struct Cut {
     /// Its lines without comments and blank ones.
     pub lines: Vec<LogicalLine>,
     /// How it ends.
@@ -51,7 +51,7 @@ pub(super) struct Cut {
 
 /// How a text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// With a whole line.
     Whole,
     /// With a line that goes on, which began at this one: libpam gives the file up.
@@ -66,7 +66,7 @@ const ROOM: usize = 1024;
 const BLANKS: &[u8] = b" \n\t";
 
 /// The lines of a text.
-pub(super) fn cut(text: &[u8], reading: Reading) -> Cut {
+pub fn cut(text: &[u8], reading: Reading) -> Cut {
     match reading {
         Reading::Old => cut_as_before(text),
         Reading::New => cut_as_now(text),

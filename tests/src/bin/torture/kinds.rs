@@ -10,7 +10,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use twofactor_core::import::{self, Options, SerialFrom};
+use twofactor_admin::seed_files::{self, Options, SerialFrom};
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
@@ -113,7 +113,7 @@ fn read(bytes: &[u8]) -> Outcome {
     let password = if bytes.starts_with(b"PK") { &b"secret"[..] } else { b"qwerty" };
     let mut given = Given { password: Some(password.to_vec()), key };
     let options = Options { serial_from: Some(SerialFrom::Label), ..Options::default() };
-    let file = match import::open(Cursor::new(bytes), &options, &mut given) {
+    let file = match seed_files::open(Cursor::new(bytes), &options, &mut given) {
         Ok(file) => file,
         Err(error) => {
             let mute = error.to_string().is_empty() || error.hint().is_none_or(|hint| hint.is_empty());

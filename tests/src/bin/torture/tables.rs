@@ -6,8 +6,8 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use data_encoding::{BASE32, BASE64, HEXLOWER};
+use twofactor_admin::seed_files::{self, Options, SeedFile};
 use twofactor_core::codes::otp::Kind;
-use twofactor_core::import::{self, Options, SeedFile};
 use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 use twofactor_tests::seeds::Given;
@@ -63,7 +63,7 @@ fn story(change: u64, bytes: &[u8], what: &str) -> String {
 
 /// The tokens of a table and what its report says; `None` when it is refused, as a whole or for one of its rows.
 fn read(bytes: &[u8]) -> Option<(BTreeMap<String, Facts>, Vec<String>)> {
-    let file: SeedFile = import::open(Cursor::new(bytes), &Options::default(), &mut Given::default()).ok()?;
+    let file: SeedFile = seed_files::open(Cursor::new(bytes), &Options::default(), &mut Given::default()).ok()?;
     let mut tokens = BTreeMap::new();
     for row in file.rows() {
         let offered = row.token.ok()?;

@@ -1,10 +1,10 @@
 //! People: who may log in, who is enrolled, and what is about to go wrong for them.
 
+use twofactor_admin::checkup::people::{Guarded, Has, of_people};
+use twofactor_admin::checkup::services::lets_in;
+use twofactor_admin::checkup::storage::of_store;
+use twofactor_admin::checkup::{Finding, Id};
 use twofactor_core::account::{Confirmation, REPEATED};
-use twofactor_core::checkup::people::{Guarded, Has, of_people};
-use twofactor_core::checkup::services::lets_in;
-use twofactor_core::checkup::storage::of_store;
-use twofactor_core::checkup::{Finding, Id};
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::shell;

@@ -1,6 +1,6 @@
 //! The clock: what it says, and whether somebody sets it.
 
-use twofactor_core::checkup::clock::{Synchronization, by_chronyc, by_timedatectl, of_clock};
+use twofactor_admin::checkup::clock::{Synchronization, by_chronyc, by_timedatectl, of_clock};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 
 use super::report::Area;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use twofactor_core::checkup::services::our_lines;
-use twofactor_core::checkup::{Finding, Id, rules, storage};
+use twofactor_admin::checkup::services::our_lines;
+use twofactor_admin::checkup::{Finding, Id, rules, storage};
 use twofactor_core::config::rule::Demand;
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::host::clock::{Clock as _, SystemClock};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use twofactor_core::checkup::services::{POLKIT, of_polkit_sandbox};
+use twofactor_admin::checkup::services::{POLKIT, of_polkit_sandbox};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use twofactor_core::checkup::{Finding, Severity};
+use twofactor_admin::checkup::{Finding, Severity};
 
 /// Everything that was looked at.
 pub(crate) struct Checkup {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use twofactor_core::checkup::selinux::{Labelled, of_labels, of_module, of_modules};
+use twofactor_admin::checkup::selinux::{Labelled, of_labels, of_module, of_modules};
 use twofactor_core::config::Config;
 use twofactor_core::host::trusted::describe;
 use twofactor_core::pam_service::Service;

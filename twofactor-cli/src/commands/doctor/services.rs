@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use twofactor_core::checkup::module_file::of_module_file;
-use twofactor_core::checkup::services::{
+use twofactor_admin::checkup::module_file::of_module_file;
+use twofactor_admin::checkup::services::{
     KNOWN, not_followed, of_first_factor_file, of_password_lines, of_services, of_unreadable, runs_ours,
 };
-use twofactor_core::checkup::siblings::of_siblings;
-use twofactor_core::checkup::{Finding, Id, storage};
+use twofactor_admin::checkup::siblings::of_siblings;
+use twofactor_admin::checkup::{Finding, Id, storage};
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::trusted::{self, Owner};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use twofactor_core::checkup::sshd::{Settings, of_drop_in, of_login, of_match, of_outdated, of_settings};
-use twofactor_core::checkup::{Finding, Id};
+use twofactor_admin::checkup::sshd::{Settings, of_drop_in, of_login, of_match, of_outdated, of_settings};
+use twofactor_admin::checkup::{Finding, Id};
 use twofactor_core::config::Config;
 use twofactor_core::pam_service::Service;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 use rustix::io::Errno;
-use twofactor_core::checkup::storage::{self, Access, FileSystem};
+use twofactor_admin::checkup::storage::{self, Access, FileSystem};
 use twofactor_core::config::DEFAULT_STATE;
 use twofactor_core::config::marker_beside;
 use twofactor_core::host::clock::SystemClock;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use twofactor_core::checkup::{Finding, Severity};
+use twofactor_admin::checkup::{Finding, Severity};
 
 use super::report::{Area, Checkup, Unchecked};
 use crate::output::values::counted;

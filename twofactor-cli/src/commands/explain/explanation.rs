@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use twofactor_core::checkup;
+use twofactor_admin::checkup;
 use twofactor_core::config::arguments::Arguments;
 use twofactor_core::config::rule::{Demand, Level, Mismatch};
 use twofactor_core::host::clock::UnixTime;

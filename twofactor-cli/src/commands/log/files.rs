@@ -8,10 +8,10 @@ mod rotated;
 use std::io;
 use std::path::PathBuf;
 
+use twofactor_admin::logbook::syslog_line::SyslogLine;
+use twofactor_admin::logbook::timestamp::{Stamp, Turns, Yearless, Years, month};
+use twofactor_admin::logbook::{Entry, Message, Source, Wanted};
 use twofactor_core::host::trusted::describe;
-use twofactor_core::logbook::syslog_line::SyslogLine;
-use twofactor_core::logbook::timestamp::{Stamp, Turns, Yearless, Years, month};
-use twofactor_core::logbook::{Entry, Message, Source, Wanted};
 
 use crate::commands::log::files::rotated::{Lines, LogFile};
 use crate::commands::log::problem::Problem;

@@ -1,6 +1,6 @@
 //! The registry's history as entries of the log.
 
-use twofactor_core::logbook::{Entry, Wanted};
+use twofactor_admin::logbook::{Entry, Wanted};
 use twofactor_core::store::registry::History;
 
 use crate::output::warning;

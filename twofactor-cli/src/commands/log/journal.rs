@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
+use twofactor_admin::logbook::{Entry, Message, Source, Wanted, Writer};
 use twofactor_core::host::clock::UnixTime;
-use twofactor_core::logbook::{Entry, Message, Source, Wanted, Writer};
 
 use crate::commands::log::problem::Problem;
 use crate::output::warning;

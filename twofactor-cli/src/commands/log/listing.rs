@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
+use twofactor_admin::logbook::{Entry, Message, Source, Writer};
 use twofactor_core::log::record::Event;
-use twofactor_core::logbook::{Entry, Message, Source, Writer};
 
 use crate::error::Failure;
 use crate::output::{self, Format, Output, Pieces, Reader, Stream, Unwritten};

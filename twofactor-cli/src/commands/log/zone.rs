@@ -3,8 +3,8 @@
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
+use twofactor_admin::logbook::timestamp::{Yearless, Zone};
 use twofactor_core::host::clock::UnixTime;
-use twofactor_core::logbook::timestamp::{Yearless, Zone};
 
 use crate::args::log::When;
 

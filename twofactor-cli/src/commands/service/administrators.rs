@@ -1,6 +1,6 @@
 //! Who could still become root after a service asks for a second factor.
 
-use twofactor_core::checkup::people::{Account, FirstFactor, Guarded, Password, Person, Role, gets_in};
+use twofactor_admin::checkup::people::{Account, FirstFactor, Guarded, Password, Person, Role, gets_in};
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::host::user::SystemUsers;
 

@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use twofactor_admin::pam_editing::placing;
 use twofactor_core::config::DEFAULT_PATH;
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::log::record::{Event, Record as LogLine};
 use twofactor_core::pam_service::findings::Place;
-use twofactor_core::pam_service::{self, first_factor::NAME, placing};
+use twofactor_core::pam_service::{self, first_factor::NAME};
 use twofactor_core::store::files::{Files, PATIENCE};
 
 use crate::args;

@@ -6,18 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use twofactor_admin::checkup::module_file::flaw_of_another;
+use twofactor_admin::checkup::people::Guarded;
+use twofactor_admin::checkup::services::of_unheard_refusals;
+use twofactor_admin::checkup::storage;
+use twofactor_admin::pam_editing::placing;
+use twofactor_admin::pam_editing::placing::Answers;
 use twofactor_core::account::throttle::Limits;
-use twofactor_core::checkup::module_file::flaw_of_another;
-use twofactor_core::checkup::people::Guarded;
-use twofactor_core::checkup::services::of_unheard_refusals;
-use twofactor_core::checkup::storage;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::{self, Owner};
 use twofactor_core::log::record::{Event, Record as LogLine};
 use twofactor_core::pam_service::findings::{Finding, Place};
-use twofactor_core::pam_service::placing::Answers;
+use twofactor_core::pam_service::modules;
 use twofactor_core::pam_service::{Absence, Kind, Line, Phase, Service};
-use twofactor_core::pam_service::{modules, placing};
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};

@@ -6,8 +6,8 @@
 
 use std::path::PathBuf;
 
+use twofactor_admin::pam_editing::placing;
 use twofactor_core::pam_service::first_factor::{FILE, NAME, TEXT};
-use twofactor_core::pam_service::placing;
 
 use crate::error::ServiceFailure;
 use crate::output;

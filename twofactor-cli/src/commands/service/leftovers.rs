@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use twofactor_core::pam_service::{self, FOLDERS, first_factor, placing};
+use twofactor_admin::pam_editing::placing;
+use twofactor_core::pam_service::{self, FOLDERS, first_factor};
 
 use crate::error::{ServiceFailure, quoted};
 use crate::output;

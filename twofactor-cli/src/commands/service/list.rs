@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use twofactor_core::checkup::services::{of_program, runs_ours};
+use twofactor_admin::checkup::services::{of_program, runs_ours};
+use twofactor_admin::pam_editing::placing;
 use twofactor_core::pam_service::findings::{self, Finding};
-use twofactor_core::pam_service::{self, Line, Phase, Service, modules, placing};
+use twofactor_core::pam_service::{self, Line, Phase, Service, modules};
 
 use crate::args;
 use crate::error::Failure;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use twofactor_core::pam_service::placing::{Answers, Target};
+use twofactor_admin::pam_editing::placing::{Answers, Target};
 use twofactor_core::pam_service::{self, FOLDERS, modules};
 
 use super::change::{self, Change};

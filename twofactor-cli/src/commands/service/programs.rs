@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use twofactor_core::checkup::services::our_lines;
-use twofactor_core::config::editing;
+use twofactor_admin::checkup::services::our_lines;
+use twofactor_admin::config_editing;
+use twofactor_admin::pam_editing::placing::Answers;
 use twofactor_core::pam_service::Service;
-use twofactor_core::pam_service::placing::Answers;
 use twofactor_core::pam_service::programs::{self, Obstacle};
 
 use crate::error::ServiceFailure;
@@ -47,7 +47,7 @@ pub(super) fn configuration(named: &[&Named], host: &Host) -> Result<Option<Chan
     let file = host.config_file.clone();
     let before = change::read(&file)?;
     let text = String::from_utf8_lossy(before.as_deref().unwrap_or_default()).into_owned();
-    let after = editing::with_combined(&text, &lacking).map_err(|error| ServiceFailure::Combined {
+    let after = config_editing::with_combined(&text, &lacking).map_err(|error| ServiceFailure::Combined {
         file: file.clone(),
         services: lacking.iter().map(|service| (*service).to_owned()).collect(),
         because: error.to_string(),
@@ -59,7 +59,7 @@ pub(super) fn configuration(named: &[&Named], host: &Host) -> Result<Option<Chan
 pub(super) fn unlisted(services: &[&str], file: &Path) -> Result<Option<Change>, ServiceFailure> {
     let Some(before) = change::read(file)?.filter(|_| !services.is_empty()) else { return Ok(None) };
     let text = String::from_utf8_lossy(&before).into_owned();
-    match editing::without_combined(&text, services) {
+    match config_editing::without_combined(&text, services) {
         Ok(after) if after == text => Ok(None),
         Ok(after) => Ok(Some(Change { file: file.to_owned(), before: Some(before), after: Some(after.into_bytes()) })),
         Err(error) => {

@@ -1,7 +1,7 @@
 //! What a sysadmin has to know before saying yes: gathered while all is planned, and said last, below the diff.
 
-use twofactor_core::checkup::people::{Guarded, Person, refused};
-use twofactor_core::checkup::some_of;
+use twofactor_admin::checkup::people::{Guarded, Person, refused};
+use twofactor_admin::checkup::some_of;
 use twofactor_core::host::user::SystemUsers;
 
 use crate::error::quoted;

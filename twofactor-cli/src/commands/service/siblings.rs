@@ -1,7 +1,8 @@
 //! Services that somebody takes for the one that was named: `sudo -i` is not the service `sudo`.
 
-use twofactor_core::checkup::services::asks_first_factor;
-use twofactor_core::pam_service::{Phase, Service, find, siblings};
+use twofactor_admin::checkup::services::asks_first_factor;
+use twofactor_admin::pam_editing::siblings;
+use twofactor_core::pam_service::{Phase, Service, find};
 
 use crate::error::quoted;
 

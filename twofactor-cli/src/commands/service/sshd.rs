@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use twofactor_core::checkup::sshd::{Methods, Settings};
+use twofactor_admin::checkup::sshd::{Methods, Settings};
 
 use crate::error::ServiceFailure;
 use crate::output;

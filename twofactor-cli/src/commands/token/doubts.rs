@@ -2,7 +2,7 @@
 //! the reason to refuse it.
 
 use serde_json::{Value, json};
-use twofactor_core::import::SeedFile;
+use twofactor_admin::seed_files::SeedFile;
 
 use crate::error::Failure;
 
@@ -25,7 +25,7 @@ pub(super) fn lines(seeds: &SeedFile) -> Vec<(&'static str, String)> {
 
 /// The same for scripts.
 pub(super) fn as_json(seeds: &SeedFile) -> (Value, Value) {
-    let assumption = |assumption: &twofactor_core::import::Assumption| json!({ "what": assumption.what.word(), "taken": assumption.taken, "could_be": assumption.could_be });
+    let assumption = |assumption: &twofactor_admin::seed_files::Assumption| json!({ "what": assumption.what.word(), "taken": assumption.taken, "could_be": assumption.could_be });
     let assumptions: Vec<Value> = seeds.assumptions().map(assumption).collect();
     let unexplained: Vec<String> = seeds.unexplained().map(ToString::to_string).collect();
     (assumptions.into(), unexplained.into())

@@ -7,9 +7,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use twofactor_admin::seed_files::{Container, Note, Offered, Row, SeedFile};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::clock::UnixTime;
-use twofactor_core::import::{Container, Note, Offered, Row, SeedFile};
 use twofactor_core::log::record::Event;
 use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin, Sharing};
 

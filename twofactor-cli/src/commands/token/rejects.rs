@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use twofactor_core::import::{Frame, Row, SeedFile};
+use twofactor_admin::seed_files::{Frame, Row, SeedFile};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;

@@ -8,8 +8,8 @@ use std::io::{self, Cursor, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use twofactor_admin::seed_files::{self, Encoding, Format, ImportError, LARGEST_FILE, Options, SeedFile};
 use twofactor_core::host::trusted::FileError;
-use twofactor_core::import::{self, Encoding, Format, ImportError, LARGEST_FILE, Options, SeedFile};
 use twofactor_core::store::StoreError;
 use zeroize::Zeroizing;
 
@@ -117,7 +117,7 @@ impl<'a> Keyring<'a> {
     }
 
     fn open(&mut self, source: impl Read + io::Seek + Send, arguments: &Import) -> Result<SeedFile, Failure> {
-        let opened = import::open(source, &options(arguments), self);
+        let opened = seed_files::open(source, &options(arguments), self);
         opened.map_err(|error| match self.failure.take() {
             Some(failure) => failure,
             None => Failure::SeedFile { path: self.seeds.to_owned(), error },
@@ -152,7 +152,7 @@ impl<'a> Keyring<'a> {
     }
 }
 
-impl import::Keyring for Keyring<'_> {
+impl seed_files::Keyring for Keyring<'_> {
     fn password(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error> {
         let answer = self.ask();
         Ok(self.answer(answer))
@@ -211,9 +211,9 @@ fn options(arguments: &Import) -> Options {
         },
         entry: arguments.entry.clone(),
         serial_from: arguments.serial_from.map(|field| match field {
-            SerialFrom::Issuer => import::SerialFrom::Issuer,
-            SerialFrom::Label => import::SerialFrom::Label,
-            SerialFrom::Number => import::SerialFrom::Number,
+            SerialFrom::Issuer => seed_files::SerialFrom::Issuer,
+            SerialFrom::Label => seed_files::SerialFrom::Label,
+            SerialFrom::Number => seed_files::SerialFrom::Number,
         }),
         encoding: match arguments.encoding {
             SeedEncoding::Auto => None,
@@ -221,8 +221,8 @@ fn options(arguments: &Import) -> Options {
             SeedEncoding::Hex => Some(Encoding::Hex),
         },
         kind: arguments.kind.map(|kind| match kind {
-            KindName::Totp => import::KindName::Totp,
-            KindName::Hotp => import::KindName::Hotp,
+            KindName::Totp => seed_files::KindName::Totp,
+            KindName::Hotp => seed_files::KindName::Hotp,
         }),
         algorithm: arguments.algorithm,
         digits: arguments.digits,

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use twofactor_admin::seed_files::{Explanation, Row, SeedFile};
 use twofactor_core::codes::otp::Kind;
-use twofactor_core::import::{Explanation, Row, SeedFile};
 
 use crate::args::tokens::Import;
 use crate::commands::token::doubts;
@@ -85,7 +85,7 @@ fn as_json(arguments: &Import, seeds: &SeedFile) -> Value {
     let documents: Vec<Value> = seeds
         .explanations()
         .map(|Explanation { entry, layout, parts }| {
-            let part = |part: &twofactor_core::import::Part| json!({ "name": part.name, "taken_for": part.taken_for });
+            let part = |part: &twofactor_admin::seed_files::Part| json!({ "name": part.name, "taken_for": part.taken_for });
             json!({ "entry": entry.as_deref(), "layout": layout, "columns": parts.iter().map(part).collect::<Vec<_>>() })
         })
         .collect();

@@ -23,7 +23,7 @@ pub enum SoFar {
 
 impl SoFar {
     /// Whether an application lets in at such an end of the account phase; an expired password is changed on the way.
-    pub(in crate::pam_service) fn lets_in(self) -> bool {
+    pub fn lets_in(self) -> bool {
         match self {
             Self::Success | Self::NewPassword | Self::ExpiredPassword => true,
             Self::Nothing | Self::Tolerated | Self::Failure => false,
@@ -157,14 +157,21 @@ pub enum Assumed {
 
 /// Where a way has come to. From equal situations on, everything is equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Situation {
-    pub(super) line: usize,
-    pub(super) so_far: SoFar,
-    pub(super) primary: Primary,
-    pub(super) ours: Ours,
-    pub(super) others: Others,
-    pub(super) accepted: Accepted,
-    pub(super) told: Told,
+pub struct Situation {
+    /// The line that runs next, by its place in the phase.
+    pub line: usize,
+    /// What libpam thinks of the phase.
+    pub so_far: SoFar,
+    /// What became of the first factor.
+    pub primary: Primary,
+    /// What became of our own line.
+    pub ours: Ours,
+    /// What became of second factors of other products.
+    pub others: Others,
+    /// How many of our own lines accepted.
+    pub accepted: Accepted,
+    /// What our line was told.
+    pub told: Told,
     /// What was so far when each substack was entered; empty where nothing is ever reset to it.
-    pub(super) entered: Vec<SoFar>,
+    pub entered: Vec<SoFar>,
 }

@@ -9,10 +9,10 @@ use super::situation::{Accepted, Assumed, Ending, Others, Ours, Primary, SoFar, 
 use std::collections::BTreeMap;
 
 /// The most situations that are looked at. A stack of a real host has some hundred.
-pub(super) const MOST: usize = 200_000;
+pub const MOST: usize = 200_000;
 
 /// What a line may return, and what is done with it.
-pub(in crate::pam_service) fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
+pub fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
     let outcomes: &[Outcome] = match (&line.kind, Nature::of(line), assumed) {
         (Kind::Substack, ..) => &[],
         (Kind::Module, Nature::Noting, Assumed::Missing) => &[Outcome::Missing],
@@ -47,14 +47,19 @@ pub(in crate::pam_service) fn possible(line: &Line, assumed: Assumed) -> Vec<(Ou
     outcomes.iter().flat_map(actions).collect()
 }
 
-pub(super) struct Walk<'l> {
-    pub(super) lines: &'l [&'l Line],
-    pub(super) steps: Vec<Vec<(Outcome, Action)>>,
-    pub(super) remembers: bool,
+/// A phase that is walked through.
+pub struct Walk<'l> {
+    /// Its lines.
+    pub lines: &'l [&'l Line],
+    /// What each line may return, and what is done with it. Empty where the caller chooses at every line.
+    pub steps: Vec<Vec<(Outcome, Action)>>,
+    /// Whether a situation says what was so far when its substacks were entered: `reset` needs that.
+    pub remembers: bool,
 }
 
 impl Walk<'_> {
-    pub(super) fn endings(&self) -> Result<Vec<Ending>, Tangled> {
+    /// Every way it can end.
+    pub fn endings(&self) -> Result<Vec<Ending>, Tangled> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
         let (others, accepted, told) = (Others::None, Accepted::None, Told::Nothing);
         let start = Situation { line: 0, so_far, primary, ours, others, accepted, told, entered: Vec::new() };
@@ -90,7 +95,7 @@ impl Walk<'_> {
     }
 
     /// Where a line leads. Entering a substack is no step.
-    pub(super) fn onwards(&self, situation: &Situation) -> Vec<(Situation, Option<Step>)> {
+    pub fn onwards(&self, situation: &Situation) -> Vec<(Situation, Option<Step>)> {
         let Some(line) = self.lines.get(situation.line) else { return Vec::new() };
         if line.kind == Kind::Substack {
             let mut entered = situation.entered.clone();
@@ -104,13 +109,8 @@ impl Walk<'_> {
         steps.iter().map(|(outcome, action)| self.after(situation, line, *outcome, *action)).collect()
     }
 
-    pub(super) fn after(
-        &self,
-        now: &Situation,
-        line: &Line,
-        outcome: Outcome,
-        action: Action,
-    ) -> (Situation, Option<Step>) {
+    /// Where one result of a line leads.
+    pub fn after(&self, now: &Situation, line: &Line, outcome: Outcome, action: Action) -> (Situation, Option<Step>) {
         let (so_far, next) = self.dispatch(now, line, outcome, action);
         let nature = Nature::of(line);
         let primary = match (nature, outcome) {
@@ -179,7 +179,8 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn jumps_of(&self, at: usize, line: &Line) -> Vec<(usize, usize)> {
+    /// Where each jump of a line can lead: the line, and the one that runs next.
+    pub fn jumps_of(&self, at: usize, line: &Line) -> Vec<(usize, usize)> {
         let over = line.actions.jumps().into_iter();
         over.map(|over| (at, self.target(at, line.depth, over).unwrap_or_else(|short| short))).collect()
     }
@@ -209,7 +210,7 @@ impl Walk<'_> {
 }
 
 /// The steps that led to a situation.
-pub(super) fn path(met: &[(Situation, Option<(usize, Step)>)], end: usize) -> Vec<Step> {
+pub fn path(met: &[(Situation, Option<(usize, Step)>)], end: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut at = end;
     while let Some((_, Some((before, step)))) = met.get(at) {

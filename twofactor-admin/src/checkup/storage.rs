@@ -1,0 +1,244 @@
+//! What is wrong with the files: the store's errors as findings, and the file system below them.
+
+use std::path::Path;
+
+use super::catalogue::Id;
+use super::finding::Finding;
+use twofactor_core::config::ConfigError;
+use twofactor_core::host::shell::quoted;
+use twofactor_core::host::trusted::FileError;
+use twofactor_core::store::StoreError;
+use twofactor_core::store::files::{Flaw, Naming, Sighting};
+use twofactor_core::store::registry::RegistryError;
+
+/// What is wrong with a file or folder.
+pub fn of_file(error: &FileError) -> Finding {
+    match error {
+        FileError::Unsafe { path, remedy, .. } if remedy.starts_with("ls ") => Finding::consider(
+            Id::UnsafeFile,
+            error.to_string(),
+            format!("look at it ({remedy}), then remove it and restore what belongs there from a backup"),
+            format!("rm {}", quoted(&path.to_string_lossy())),
+        ),
+        FileError::Unsafe { remedy, .. } => Finding::run(Id::UnsafeFile, error.to_string(), remedy),
+        FileError::Io { path, .. } | FileError::TooLarge { path, .. } | FileError::LockTimeout { path, .. } => {
+            let advice = format!("look at it: ls -ld {}", quoted(&path.to_string_lossy()));
+            Finding::by_hand(Id::UnreadableFile, error.to_string(), advice)
+        }
+    }
+}
+
+/// What is wrong with the configuration: a finding for every mistake.
+pub fn of_config(error: &ConfigError) -> Vec<Finding> {
+    match error {
+        ConfigError::File(error) => vec![of_file(error)],
+        ConfigError::Missing(_) => {
+            let advice = "name a file that is there, or take the name out";
+            vec![Finding::by_hand(Id::ConfigMissing, error.to_string(), advice)]
+        }
+        ConfigError::Invalid { .. } | ConfigError::NotText(_) => {
+            let mistakes = error.lines().into_iter();
+            mistakes.map(|line| Finding::by_hand(Id::ConfigInvalid, line, error.hint())).collect()
+        }
+    }
+}
+
+/// What is wrong with the store.
+pub fn of_store(error: &StoreError) -> Finding {
+    let what = error.to_string();
+    match error {
+        StoreError::File(error) => of_file(error),
+        StoreError::Registry(error) => of_registry(error),
+        StoreError::NoFolder(path) if path.ends_with("users") => {
+            let advice = "mount it or restore it from a backup, or, if no account was ever kept there, run";
+            let what = format!("{} is not there", path.display());
+            Finding::consider(Id::NoStateFolder, what, advice, "twofactor state adopt")
+        }
+        StoreError::NoFolder(path) => {
+            let missing = quoted(&path.to_string_lossy());
+            let command = format!("install -d -m 0700 -o root -g root {missing}");
+            Finding::run(Id::NoStateFolder, format!("{} is not there", path.display()), command)
+        }
+        StoreError::ForeignUsers { .. } => {
+            let advice = "mount it or restore it from a backup, or, if it belongs to this host as it is, run";
+            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
+        }
+        StoreError::ForeignState { .. } | StoreError::BadIdentity(_) => {
+            let advice = "mount it, or, if the state that is there belongs to this host now, run";
+            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
+        }
+        StoreError::Entropy(_) => Finding::by_hand(Id::UnreadableFile, what, error.hint()),
+        StoreError::LostState(path) | StoreError::LostCredentials(path) => forget(Id::LostState, what, &user_of(path)),
+        StoreError::Corrupt { path, .. } => forget(Id::DamagedAccount, what, &user_of(path)),
+        StoreError::LostTokens { user, .. } => {
+            let advice = "twofactor doctor --fix repairs the number where the registry's history explains it; otherwise \
+                          restore the registry from a backup, or forget the account and enroll the user again";
+            Finding::consider(Id::LostTokens, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
+        }
+        StoreError::UidChanged { user, .. } => {
+            let name = quoted(user.as_str());
+            let advice = format!(
+                "for another person, forget the account: twofactor reset {name}. After a renumbering of all users: twofactor \
+                 state adopt-uids. For the same person"
+            );
+            Finding::consider(Id::UidChanged, what, advice, format!("twofactor state adopt-uids {name}"))
+        }
+        StoreError::Clock(_) => Finding::run(Id::ClockWrong, what, "timedatectl set-ntp true"),
+    }
+}
+
+/// Whether accounts are kept that no marker names.
+pub fn of_sighting(marker: &Path, seen: &Sighting) -> Option<Finding> {
+    let unmarked = seen.is_used && matches!(seen.marker, Ok(None));
+    let unnamed = matches!((&seen.copy, &seen.users), (Ok(Some(_)), Ok(Some(Naming::Unnamed))));
+    (unmarked || unnamed).then(|| {
+        let what = if unmarked {
+            format!("{} is not there, so nothing names the state of this host", marker.display())
+        } else {
+            "the folder of all users has no identity: once it is not mounted, it may look like an empty one".to_owned()
+        };
+        let advice = "the next change writes it, if the file system is not read-only, and so does";
+        Finding::consider(Id::UnmarkedState, what, advice, "twofactor state mark")
+    })
+}
+
+/// The account can be restored or begun anew.
+fn forget(id: Id, what: String, user: &str) -> Finding {
+    let advice = "restore it from a backup, or forget the account and enroll the user again";
+    Finding::consider(id, what, advice, format!("twofactor reset {}", quoted(user)))
+}
+
+fn of_registry(error: &RegistryError) -> Finding {
+    let id = match error {
+        RegistryError::File(error) => return of_file(error),
+        RegistryError::Foreign(_) | RegistryError::Lost(_) | RegistryError::Damaged { .. } => Id::RegistryDamaged,
+        RegistryError::Beside { .. } => {
+            return Finding::run(Id::RegistryObstructed, error.to_string(), "twofactor doctor --fix");
+        }
+        RegistryError::Newer { .. } => Id::RegistryNewer,
+        RegistryError::Busy(_)
+        | RegistryError::Full(_)
+        | RegistryError::ReadOnly(_)
+        | RegistryError::Unavailable { .. } => Id::RegistryUnavailable,
+    };
+    Finding::by_hand(id, error.to_string(), error.hint())
+}
+
+/// What the store found when it looked at itself.
+pub fn of_flaw(flaw: &Flaw) -> Finding {
+    let removal = |path: &Path| format!("rm -r {}", quoted(&path.to_string_lossy()));
+    match flaw {
+        Flaw::Unusable(error) => of_store(error),
+        Flaw::LeftOver(path) => {
+            let what = format!("{} was left behind by a command that was interrupted", path.display());
+            Finding::run(Id::LeftOver, what, removal(path))
+        }
+        Flaw::SetAside(path) => {
+            let what = format!("{} could not be used beside the registry and was set aside", path.display());
+            let advice = "see whether the last changes of tokens are there (twofactor log, twofactor token list), then";
+            Finding::consider(Id::SetAside, what, advice, removal(path))
+        }
+        Flaw::Unknown(path) => {
+            let what = format!("{} does not belong to twofactor", path.display());
+            Finding::consider(Id::UnknownFile, what, "unless somebody needs it", removal(path))
+        }
+    }
+}
+
+/// The user whose folder a file lies in.
+fn user_of(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.map_or_else(|| "USER".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The file system that the state is on.
+#[derive(Debug, Clone, Copy)]
+pub struct FileSystem {
+    /// What kind of file system (statfs(2), `f_type`).
+    pub magic: i64,
+    /// Whether it can be written.
+    pub access: Access,
+    /// Bytes that are free for root.
+    pub free: u64,
+    /// Files that can be made; `None` where the file system does not count them.
+    pub free_files: Option<u64>,
+}
+
+/// Whether a file system can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Yes.
+    ReadWrite,
+    /// No.
+    ReadOnly,
+}
+
+/// Below this, enrolling may fail soon. An account takes 12 KiB.
+const SCARCE_BYTES: u64 = 16 * 1024 * 1024;
+const SCARCE_FILES: u64 = 100;
+
+/// File systems that are shared with other hosts, by their numbers (linux/magic.h and the file systems' own sources).
+const SHARED: [(i64, &str); 11] = [
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0x5346_414F, "AFS"),
+    (0x6B41_4653, "AFS"),
+    (0x00C3_6400, "Ceph"),
+    (0x0102_1997, "9p"),
+    (0x7375_7245, "Coda"),
+    (0x0116_1970, "GFS2"),
+    (0x0BD0_0BD0, "Lustre"),
+];
+
+/// What is wrong with the file system that the folder `state` is on.
+pub fn of_file_system(state: &Path, found: &FileSystem) -> Vec<Finding> {
+    let (folder, mut findings) = (state.display(), Vec::new());
+    // The upper half is a sign in some libraries.
+    if let Some((_, name)) = SHARED.iter().find(|(magic, _)| *magic == found.magic & 0xFFFF_FFFF) {
+        let advice = "keep the state on a disk of this host: [paths] state in the configuration";
+        findings.push(Finding::by_hand(Id::NetworkFileSystem, format!("{folder} is on {name}"), advice));
+    }
+    if found.access == Access::ReadOnly {
+        let what = format!("{folder} is on a file system that is mounted read-only");
+        let command =
+            format!("mount -o remount,rw \"$(findmnt -n -o TARGET -T {})\"", quoted(&state.to_string_lossy()));
+        findings.push(Finding::run(Id::ReadOnlyFileSystem, what, command));
+    } else if found.free < SCARCE_BYTES {
+        let what = format!("{folder} is on a file system with {} KiB left", found.free / 1024);
+        findings.push(Finding::by_hand(Id::DiskNearlyFull, what, "free some space: df -h shows where it is scarce"));
+    } else if found.free_files.is_some_and(|files| files < SCARCE_FILES) {
+        let what = format!("{folder} is on a file system with {} inodes left", found.free_files.unwrap_or(0));
+        findings.push(Finding::by_hand(Id::DiskNearlyFull, what, "remove files: df -i shows where inodes are scarce"));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DISK: FileSystem =
+        FileSystem { magic: 0xEF53, access: Access::ReadWrite, free: 1 << 30, free_files: Some(100_000) };
+
+    fn ids(found: &FileSystem) -> Vec<Id> {
+        of_file_system(Path::new("/var/lib/twofactor"), found).into_iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn a_disk_of_this_host_with_room_is_well() {
+        assert_eq!(ids(&DISK), []);
+        assert_eq!(ids(&FileSystem { free_files: None, ..DISK }), [], "btrfs counts no inodes");
+    }
+
+    #[test]
+    fn what_is_shared_full_or_read_only_is_found() {
+        assert_eq!(ids(&FileSystem { magic: 0x6969, ..DISK }), [Id::NetworkFileSystem]);
+        let smb = i64::from(i32::from_ne_bytes(0xFF53_4D42_u32.to_ne_bytes()));
+        assert_eq!(ids(&FileSystem { magic: smb, ..DISK }), [Id::NetworkFileSystem], "a negative number");
+        assert_eq!(ids(&FileSystem { free: 4096, ..DISK }), [Id::DiskNearlyFull]);
+        assert_eq!(ids(&FileSystem { free_files: Some(3), ..DISK }), [Id::DiskNearlyFull]);
+        assert_eq!(ids(&FileSystem { access: Access::ReadOnly, free: 0, ..DISK }), [Id::ReadOnlyFileSystem]);
+    }
+}

@@ -1,0 +1,233 @@
+//! Entries of the log, and which of them are asked for.
+
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::log::record::{self, Event};
+use twofactor_core::store::registry::Past;
+use twofactor_core::text::pairs::Pairs;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: UnixTime,
+    /// Where it stands.
+    pub source: Source,
+    /// The host that wrote it, where the source says it.
+    pub host: Option<String>,
+    /// The process that wrote it, where the source says it.
+    pub pid: Option<u32>,
+    /// Who wrote it, and what.
+    pub message: Message,
+}
+
+/// Where an entry stands, the one that is hardest to forge first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The history of the registry, which only root can write.
+    Registry,
+    /// The journal, which knows that root wrote the line.
+    Journal,
+    /// The journal, and a user's process wrote the line: it is of a program with root's rights, like su, or forged.
+    Unproven,
+    /// A file of a syslog daemon, which does not.
+    File,
+}
+
+impl Source {
+    /// As a report names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Journal | Self::Unproven => "journal",
+            Self::File => "file",
+        }
+    }
+}
+
+/// A line of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Which of our programs wrote it.
+    pub writer: Writer,
+    /// What happened.
+    pub event: Event,
+    /// To whom, from where, why.
+    pub pairs: Pairs,
+}
+
+/// Which of our programs wrote a line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Writer {
+    /// The module, as a guest of an application.
+    Module {
+        /// `auth` or `account`.
+        phase: String,
+    },
+    /// The command-line tool.
+    Tool,
+}
+
+impl Entry {
+    /// What the registry remembers.
+    pub fn remembered(past: Past) -> Option<Self> {
+        let mut pairs = past.pairs;
+        pairs.push(("by".to_owned(), past.who));
+        let message = Message { writer: Writer::Tool, event: Event::from_word(past.event)?, pairs };
+        Some(Self { at: past.at, source: Source::Registry, host: None, pid: None, message })
+    }
+}
+
+impl Message {
+    /// Reads what a program that calls itself `identifier` wrote to syslog; `None` when it is not ours.
+    pub fn read(identifier: &str, text: &str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix("pam_twofactor(") {
+            let (call, line) = rest.split_once("): ")?;
+            let (_, phase) = call.rsplit_once(':')?;
+            let (event, pairs) = record::read(line)?;
+            let phase = phase.to_owned();
+            return Some(Self { writer: Writer::Module { phase }, event, pairs })
+                .filter(|_| writers(event) != Writers::Tool);
+        }
+        if identifier != "twofactor" {
+            return None;
+        }
+        let (event, pairs) = record::read(text)?;
+        Some(Self { writer: Writer::Tool, event, pairs }).filter(|_| writers(event) != Writers::Module)
+    }
+
+    /// The value of a key.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Which of our programs write an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writers {
+    Module,
+    Tool,
+    Both,
+}
+
+pub(super) fn writers(event: Event) -> Writers {
+    match event {
+        Event::Accepted | Event::Denied | Event::Skipped | Event::Confirmed | Event::Registered | Event::Error => {
+            Writers::Module
+        }
+        Event::Enrolled | Event::Resynced => Writers::Both,
+        Event::Reset
+        | Event::RecoveryReplaced
+        | Event::Unlocked
+        | Event::StateAdopted
+        | Event::UidAdopted
+        | Event::Invited
+        | Event::InvitationRevoked
+        | Event::Imported
+        | Event::Assigned
+        | Event::Unassigned
+        | Event::Enabled
+        | Event::Disabled
+        | Event::Lost
+        | Event::Revoked
+        | Event::Deleted
+        | Event::SeriesDeleted
+        | Event::SeriesMended
+        | Event::Repaired
+        | Event::ServiceEnabled
+        | Event::ServiceDisabled => Writers::Tool,
+    }
+}
+
+/// Which entries somebody wants to see: those that meet every condition.
+#[derive(Debug, Default, Clone)]
+pub struct Wanted {
+    /// About this user, also as the name was typed.
+    pub user: Vec<String>,
+    /// Not before this moment.
+    pub since: Option<UnixTime>,
+    /// Before this moment.
+    pub until: Option<UnixTime>,
+    /// One of these; any, when there is none.
+    pub events: Vec<Event>,
+    /// At this PAM service.
+    pub service: Option<String>,
+}
+
+impl Wanted {
+    /// Whether the entry is wanted.
+    pub fn includes(&self, entry: &Entry) -> bool {
+        let message = &entry.message;
+        let names = [message.value("user"), message.value("typed")];
+        let is_user = |name: &String| names.contains(&Some(name.as_str()));
+        self.includes_time(entry.at)
+            && (self.events.is_empty() || self.events.contains(&message.event))
+            && (self.user.is_empty() || self.user.iter().any(is_user))
+            && self.service.as_deref().is_none_or(|service| message.value("service") == Some(service))
+    }
+
+    /// Whether the moment is wanted.
+    pub fn includes_time(&self, at: UnixTime) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DENIED: &str = "pam_twofactor(sshd:auth): denied user=alice service=sshd rhost=192.0.2.7 reason=wrong-code";
+
+    fn entry(identifier: &str, text: &str) -> Entry {
+        let message = Message::read(identifier, text).unwrap();
+        Entry { at: UnixTime::from_seconds(100), source: Source::File, host: None, pid: None, message }
+    }
+
+    #[test]
+    fn a_line_of_the_module_is_known_whatever_the_application_calls_itself() {
+        let message = Message::read("sshd-session", DENIED).unwrap();
+        assert_eq!(message.writer, Writer::Module { phase: "auth".to_owned() });
+        assert_eq!((message.event, message.value("reason")), (Event::Denied, Some("wrong-code")));
+        assert_eq!(message.value("typed"), None);
+    }
+
+    #[test]
+    fn what_only_resembles_a_line_of_ours_is_not_one() {
+        for (identifier, text) in [
+            // Somebody else quotes us: the name that a stranger typed stands in the line of another program.
+            ("sshd", &*format!("Invalid user {DENIED} from 192.0.2.9")),
+            ("sshd", "pam_unix(sshd:auth): authentication failure; user=pam_twofactor(sshd:auth): accepted user=root"),
+            // Ours at the beginning, and something else behind.
+            ("sshd", "pam_twofactor(sshd:auth): accepted user=alice from 192.0.2.7"),
+            ("sshd", "pam_twofactor(sshd:auth) accepted user=alice"),
+            ("sshd", "pam_twofactor(sshd): accepted user=alice"),
+            // Not the business of who says it.
+            ("sshd", "pam_twofactor(sshd:auth): unlocked user=alice"),
+            ("twofactor", "accepted user=root service=sshd"),
+            ("logger", "unlocked user=alice by=root"),
+        ] {
+            assert_eq!(Message::read(identifier, text), None, "{identifier}: {text}");
+        }
+    }
+
+    #[test]
+    fn conditions_hold_together() {
+        let entry = entry("sshd", DENIED);
+        let wants = |wanted: Wanted| wanted.includes(&entry);
+        assert!(wants(Wanted::default()));
+        assert!(wants(Wanted { user: vec!["alice".to_owned()], events: vec![Event::Denied], ..Wanted::default() }));
+        assert!(!wants(Wanted { user: vec!["alice".to_owned()], events: vec![Event::Accepted], ..Wanted::default() }));
+        assert!(!wants(Wanted { user: vec!["bob".to_owned()], ..Wanted::default() }));
+        assert!(!wants(Wanted { service: Some("su".to_owned()), ..Wanted::default() }));
+        let at = |seconds| Some(UnixTime::from_seconds(seconds));
+        assert!(wants(Wanted { since: at(100), until: at(101), ..Wanted::default() }));
+        assert!(!wants(Wanted { since: at(101), ..Wanted::default() }));
+        assert!(!wants(Wanted { until: at(100), ..Wanted::default() }));
+    }
+
+    #[test]
+    fn a_user_is_found_by_the_name_that_was_typed() {
+        let text = "pam_twofactor(sshd:auth): accepted user=alice typed=ALICE@corp service=sshd token=app drift=0";
+        let wanted = Wanted { user: vec!["ALICE@corp".to_owned()], ..Wanted::default() };
+        assert!(wanted.includes(&entry("sshd", text)));
+    }
+}

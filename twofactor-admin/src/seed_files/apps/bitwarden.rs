@@ -1,0 +1,20 @@
+//! Bitwarden: `items`, of which those with `login.totp` are entries: a URI, or a base32 secret alone.
+
+use super::super::json::Json;
+use super::{Entry, EntryKind, uri, word};
+use crate::seed_files::KindName;
+
+pub(super) fn entry(json: &Json) -> Option<Entry> {
+    let totp = json.at(&["login", "totp"])?.text()?;
+    let entry = if totp.contains("://") {
+        uri::entry(totp).unwrap_or_default()
+    } else {
+        Entry { kind: EntryKind::Known(KindName::Totp), ..Entry::from_base32(Some(totp)) }
+    };
+    let or = |text: String, other: String| if text.is_empty() { other } else { text };
+    Some(Entry {
+        issuer: or(entry.issuer, word(json.get("name"))),
+        label: or(entry.label, word(json.at(&["login", "username"]))),
+        ..entry
+    })
+}

@@ -1,0 +1,268 @@
+//! Files of records that are neither tables nor PSKC: vendors' own XML, logs and inventories, and the exports of
+//! authenticator apps.
+//!
+//! Invariants: a kind is told by its content; its records are parsed when they are asked for, the same every time. A
+//! property that the kind does not state is an assumption in the report.
+
+use zeroize::Zeroizing;
+
+use super::error::ImportError;
+use super::note::{Assumption, Explanation, Note, Part};
+use super::offer::{self, Offered, Parameter, Rejection, Stated};
+use super::recognition::Foreign;
+use super::seed_encoding;
+use super::table::Unsaid;
+use super::xml::{Child, Document, Element, TOO_MANY, XmlError};
+use super::{MOST_ROWS, Options, Place};
+use super::{aladdin, apps, deepnet, phenixid, privacyidea, rcdevs, safeword, yubico};
+use twofactor_core::codes::otp::{Digits, Period};
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// SafeNet (Aladdin) XML: `Tokens`.
+    Aladdin,
+    /// Deepnet's own XML, of DualShield and its predecessor.
+    Deepnet,
+    /// SafeWord authenticator records (`*.dat`).
+    SafeWord,
+    /// The log of Yubico's programming tool.
+    Yubico,
+    /// RCDevs' inventory.
+    Rcdevs,
+    /// PhenixID's table with the kind first.
+    PhenixId,
+    /// privacyIDEA's tables with the owner first.
+    PrivacyIdea,
+    /// The export of an authenticator app.
+    App(apps::App),
+}
+
+impl Kind {
+    /// Its name in a report.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Aladdin => "SafeNet (Aladdin) XML",
+            Self::Deepnet => "Deepnet XML",
+            Self::SafeWord => "SafeWord authenticator records",
+            Self::Yubico => "the log of Yubico's programming tool",
+            Self::Rcdevs => "RCDevs inventory",
+            Self::PhenixId => "PhenixID table",
+            Self::PrivacyIdea => "privacyIDEA table with owners",
+            Self::App(app) => app.name(),
+        }
+    }
+
+    /// Tells the kind of a text. `Err`: one that is named and not read.
+    pub(super) fn of(text: &str) -> Result<Option<Self>, Foreign> {
+        if super::recognition::is_xml(text.as_bytes()) {
+            let root = Document::begin(text).map(|(_, root)| root.name).unwrap_or_default().to_ascii_lowercase();
+            return match root.as_str() {
+                "tokens" => Ok(Some(Self::Aladdin)),
+                "data" | "tokenlist" => Ok(Some(Self::Deepnet)),
+                "tknbatch" => Err(Foreign::Sdtid),
+                _ => Ok(None),
+            };
+        }
+        if let Some(app) = apps::App::of(text)? {
+            return Ok(Some(Self::App(app)));
+        }
+        let kinds = [
+            (Self::SafeWord, safeword::is_it as fn(&str) -> bool),
+            (Self::Yubico, yubico::is_it),
+            (Self::Rcdevs, rcdevs::is_it),
+            (Self::PhenixId, phenixid::is_it),
+            (Self::PrivacyIdea, |text| privacyidea::offset(text).is_some()),
+        ];
+        Ok(kinds.into_iter().find(|(_, is_it)| is_it(text)).map(|(kind, _)| kind))
+    }
+
+    /// The records of a text of this kind, in order.
+    fn records<'t>(self, text: &'t str, options: &'t Options) -> Box<dyn Iterator<Item = Record> + 't> {
+        match self {
+            Self::Aladdin => Box::new(aladdin::records(text, options)),
+            Self::Deepnet => Box::new(deepnet::records(text, options)),
+            Self::SafeWord => Box::new(safeword::records(text, options)),
+            Self::Yubico => Box::new(yubico::records(text, options)),
+            Self::Rcdevs => Box::new(rcdevs::records(text, options)),
+            Self::PhenixId => Box::new(phenixid::records(text, options)),
+            Self::PrivacyIdea => Box::new(privacyidea::records(text, options)),
+            Self::App(app) => Box::new(app.records(text, options)),
+        }
+    }
+}
+
+/// A file of records, surveyed.
+pub(super) struct Records {
+    pub(super) kind: Kind,
+    /// Where the first record begins and the last one ends.
+    pub(super) first: usize,
+    pub(super) last: usize,
+    /// How many there are.
+    pub(super) rows: usize,
+    parts: &'static [(&'static str, &'static str)],
+}
+
+/// A record of a file.
+pub(super) struct Record {
+    pub(super) line: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// What it says about codes.
+    pub(super) stated: Stated,
+    pub(super) token: Result<Offered, Rejection>,
+}
+
+/// The fields of a record, before they are put together.
+pub(super) struct Fields<'f> {
+    pub(super) serial: &'f [u8],
+    pub(super) secret: Result<Zeroizing<Vec<u8>>, Rejection>,
+    pub(super) stated: Result<Stated, Rejection>,
+    pub(super) vendor: Option<String>,
+    pub(super) model: Option<String>,
+}
+
+impl Fields<'_> {
+    /// Those of a row that cannot be read.
+    pub(super) fn unreadable(why: Rejection) -> Self {
+        Self { serial: b"-", secret: Err(why), stated: Err(why), vendor: None, model: None }
+    }
+
+    /// The record at a place of the text.
+    pub(super) fn record(self, line: usize, span: std::ops::Range<usize>, options: &Options) -> Record {
+        let stated = *self.stated.as_ref().unwrap_or(&Stated::default());
+        Record { line, start: span.start, end: span.end, stated, token: self.offered(options) }
+    }
+
+    fn offered(self, options: &Options) -> Result<Offered, Rejection> {
+        let serial = offer::serial(self.serial)?;
+        let stated = self.stated?;
+        let secret = offer::secret(self.secret?)?;
+        let Self { vendor, model, .. } = self;
+        Ok(Offered { vendor, model, ..Offered::new(serial, secret, stated.settle(options)) })
+    }
+}
+
+impl Records {
+    /// Looks at every record once.
+    pub(super) fn survey(
+        kind: Kind,
+        text: &str,
+        options: &Options,
+        place: impl Fn(usize) -> Place,
+        notes: &mut Vec<Note>,
+    ) -> Result<Self, ImportError> {
+        let parts = match kind {
+            Kind::Aladdin => &aladdin::PARTS[..],
+            Kind::Deepnet => &deepnet::PARTS[..],
+            Kind::SafeWord => &safeword::PARTS[..],
+            Kind::Yubico => &yubico::PARTS[..],
+            Kind::Rcdevs => &rcdevs::PARTS[..],
+            Kind::PhenixId => &phenixid::PARTS[..],
+            Kind::PrivacyIdea => &privacyidea::PARTS[..],
+            Kind::App(_) if options.serial_from.is_none() => return Err(ImportError::SerialFrom),
+            Kind::App(_) => &apps::PARTS[..],
+        };
+        if matches!(kind, Kind::Aladdin | Kind::Deepnet) {
+            check_xml(text, &place)?;
+        }
+        let mut records = Self { kind, first: text.len(), last: text.len(), rows: 0, parts };
+        let (mut unsaid, mut overruled) = (Unsaid::default(), false);
+        let (mut lengths, mut twice) = (Vec::new(), false);
+        for record in kind.records(text, options) {
+            records.first = records.first.min(record.start);
+            records.last = record.end;
+            records.rows += 1;
+            if records.rows > MOST_ROWS {
+                return Err(ImportError::TooManyRows);
+            }
+            let settled = record.stated.settle(options);
+            overruled |= settled.overruled;
+            if let Ok(offered) = &record.token {
+                unsaid.see(record.stated, settled.parameters.kind);
+                let bytes = offered.secret.expose();
+                twice |= seed_encoding::is_hex_text(bytes);
+                // Those that speak for a hash.
+                if matches!(bytes.len(), 32 | 64) && lengths.iter().all(|(length, _)| *length != bytes.len()) {
+                    lengths.push((bytes.len(), record.line));
+                }
+            }
+        }
+        if records.rows == 0 {
+            return Err(ImportError::NoRows);
+        }
+        unsaid.note(&lengths, options, notes);
+        notes.extend(twice.then(|| Note::Assumed(Assumption::encoded_twice("as its kind has it"))));
+        if kind == Kind::PrivacyIdea {
+            let is_export = privacyidea::offset(text) == Some(1);
+            let command = if is_export { privacyidea::OWNERS } else { privacyidea::USERS };
+            notes.push(Note::Owners(command, place(1).entry));
+        }
+        notes.extend(overruled.then_some(Note::Overruled));
+        Ok(records)
+    }
+
+    /// The records of the text that was surveyed, in order.
+    pub(super) fn rows<'t>(&self, text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+        self.kind.records(text, options)
+    }
+
+    /// What stands between two records besides a line end.
+    pub(super) fn between(&self) -> &'static str {
+        match self.kind {
+            Kind::App(apps::App::Uris | apps::App::Migration) => "",
+            Kind::App(_) => ",",
+            _ => "",
+        }
+    }
+
+    /// How the file was understood; the entry is the caller's to name.
+    pub(super) fn explanation(&self) -> Explanation {
+        let part =
+            |(name, taken_for): &(&str, &'static str)| Part { name: (*name).to_owned(), taken_for: Some(taken_for) };
+        Explanation { entry: None, layout: self.kind.name().to_owned(), parts: self.parts.iter().map(part).collect() }
+    }
+}
+
+/// Refuses XML that is not well-formed or beyond a bound, so that reading its records does not end early.
+fn check_xml(text: &str, place: impl Fn(usize) -> Place) -> Result<(), ImportError> {
+    let refused = |error: XmlError| match error.problem {
+        TOO_MANY => ImportError::TooManyElements,
+        problem => ImportError::Xml(place(error.line), problem),
+    };
+    let (mut document, _) = Document::begin(text).map_err(refused)?;
+    while document.next().map_err(refused)?.is_some() {}
+    Ok(())
+}
+
+/// The children of a document that is known to be well-formed; those of its `inside` elements as if they were the root's.
+pub(super) fn children<'t>(text: &'t str, inside: &'static str) -> impl Iterator<Item = Child> + 't {
+    let mut document = Document::begin(text).ok().map(|(document, _)| document.entering(inside));
+    std::iter::from_fn(move || document.as_mut()?.next().ok()?)
+}
+
+/// The text of a child, when it has one.
+pub(super) fn text_of<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
+    element.child(name).map(Element::text).filter(|text| !text.is_empty())
+}
+
+/// The length of a code, in digits of text.
+pub(super) fn digits(text: &str) -> Result<Digits, Rejection> {
+    number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits)
+}
+
+/// The length of a step in seconds, as text.
+pub(super) fn period(text: &str) -> Result<Period, Rejection> {
+    number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period)
+}
+
+/// A counter, as text.
+pub(super) fn counter(text: &str) -> Result<u64, Rejection> {
+    number(text).ok_or(Rejection::Counter).and_then(offer::counter)
+}
+
+/// A whole number in digits.
+pub(super) fn number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+}
