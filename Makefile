@@ -28,9 +28,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 build: ## Build the module and the tool, in release
-	# One after the other: together they would share features, and the module would get the tool's seed-file reader.
-	$(RELEASE) build --release --locked -p pam_twofactor
-	$(RELEASE) build --release --locked -p twofactor-cli
+	$(RELEASE) build --release --locked -p pam_twofactor -p twofactor-cli
 
 demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
 	$(TARGET)/release/demo

@@ -29,12 +29,14 @@ pub enum Profile {
 /// Says that everything was built a moment ago, the tool too, by `cargo test --workspace`: `tests/run` sets it.
 const BUILT: &str = "TWOFACTOR_TESTS_BUILT";
 
+/// The module as cargo names it.
+const MODULE: &str = "libpam_twofactor.so";
+
 /// The debug build of this checkout.
 pub fn debug() -> &'static Artifacts {
     static DEBUG: OnceLock<Artifacts> = OnceLock::new();
     DEBUG.get_or_init(|| match beside("twofactor").filter(|_| std::env::var_os(BUILT).is_some()) {
-        // It has the features of the suites beside its own, which add nothing to it. The module is never built so.
-        Some(tool) => Artifacts { module: module(Profile::Debug), tool },
+        Some(tool) => Artifacts { module: find(&cargo_build(&["--package", "pam_twofactor"]), MODULE), tool },
         None => build(Profile::Debug),
     })
 }
@@ -59,20 +61,12 @@ pub fn debian_package() -> &'static Path {
 
 /// Builds the module and the tool.
 pub fn build(profile: Profile) -> Artifacts {
-    // One after the other, as they ship: together they would share features, and the module would get the tool's.
-    let module = module(profile);
-    Artifacts { module, tool: find(&built(profile, "twofactor-cli"), "twofactor") }
-}
-
-fn module(profile: Profile) -> PathBuf {
-    find(&built(profile, "pam_twofactor"), "libpam_twofactor.so")
-}
-
-fn built(profile: Profile, package: &str) -> Vec<PathBuf> {
-    match profile {
-        Profile::Debug => cargo_build(&["--package", package]),
-        Profile::Release => release_build(&["--package", package]),
-    }
+    let packages = ["--package", "pam_twofactor", "--package", "twofactor-cli"];
+    let built = match profile {
+        Profile::Debug => cargo_build(&packages),
+        Profile::Release => release_build(&packages),
+    };
+    Artifacts { module: find(&built, MODULE), tool: find(&built, "twofactor") }
 }
 
 /// A module that panics when its line says `panic`, in release: there the unwinder is linked in and everything is
