@@ -149,11 +149,98 @@ fn letters(help: &str, heading: &str) -> Vec<String> {
     with_a_letter.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
 
+#[test]
+fn the_overview_lists_every_command_under_the_page_that_explains_it() {
+    let text = source(OVERVIEW).replace("\\-", "-");
+    let commands = text.split("\n.SH COMMANDS\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    let mut listed = BTreeSet::new();
+    for group in commands.split(".SS ").filter(|group| !group.is_empty() && !group.starts_with("twofactor ")) {
+        let page = references(group).next().unwrap_or_else(|| panic!("no page is named: {group}"));
+        for command in tags(group).map(|tag| tag.trim_start_matches(".B ").to_owned()) {
+            assert!(listed.insert((command.clone(), page.clone())), "{command} is listed twice");
+        }
+    }
+    let explained = explained().into_iter().map(|(command, (page, _))| (command, page));
+    assert_same("commands and pages", &explained.filter(|(_, page)| page != OVERVIEW).collect(), &listed);
+}
+
+#[test]
+fn references_between_pages_lead_to_pages_and_sections_that_exist() {
+    if !manual::can_be_rendered() {
+        return;
+    }
+    let has = |page: &str, heading: &str| {
+        let texts = source(page).replace("\\-", "-");
+        texts.contains(&format!("\n.SH {heading}\n")) || texts.contains(&format!("\n.SS {heading}\n"))
+    };
+    let (mut own, mut other) = (0, 0);
+    for name in pages() {
+        for reference in references(&source(&name)) {
+            assert!(pages().contains(&reference), "{name} names {reference}, which does not exist");
+        }
+        for line in page(&name).lines() {
+            for (position, _) in line.match_indices("see ") {
+                let (heading, rest) = heading_at(&line[position + 4..]);
+                if heading.is_empty() {
+                    continue;
+                }
+                let elsewhere = rest.strip_prefix(" in ").and_then(|rest| rest.split_once(')'));
+                let page = elsewhere.map_or(name.clone(), |(page, _)| page.replace('(', "."));
+                assert!(has(&page, heading), "{name} names the section {heading} of {page}, which it does not have");
+                *if elsewhere.is_some() { &mut other } else { &mut own } += 1;
+            }
+        }
+    }
+    assert!(own > 5 && other > 5, "{own} {other}");
+}
+
+/// The heading in capitals with which a text begins, which may be none, and the rest.
+fn heading_at(text: &str) -> (&str, &str) {
+    let end = text.find(|letter: char| !(letter.is_ascii_uppercase() || letter == ' ')).unwrap_or(text.len());
+    let heading = text[..end].trim_end();
+    if heading.len() < 3 { ("", text) } else { (heading, &text[heading.len()..]) }
+}
+
+#[test]
+fn see_also_names_every_page_of_ours_that_the_text_names_and_the_overview() {
+    for name in pages() {
+        let text = source(&name);
+        let (text, see_also) = text.split_once("\n.SH SEE ALSO\n").unwrap();
+        let named: Words = references(see_also).collect();
+        let mut needed: Words = references(text).collect();
+        if name == OVERVIEW {
+            needed.extend(pages());
+        }
+        needed.insert(OVERVIEW.to_owned());
+        needed.remove(&name);
+        assert!(!named.contains(&name), "{name} names itself");
+        let missing: Vec<&String> = needed.difference(&named).collect();
+        assert!(missing.is_empty(), "{name}: not in SEE ALSO: {missing:?}");
+    }
+}
+
+/// The file names of our pages that a source names: `.BR twofactor (8)`.
+fn references(source: &str) -> impl Iterator<Item = String> {
+    let lines: Vec<String> =
+        source.lines().filter(|line| line.starts_with('.')).map(|line| line.replace("\\-", "-")).collect();
+    lines.into_iter().filter_map(|line| {
+        let (before, after) = line.split_once(" (")?;
+        let section = after.split_once(')')?.0;
+        let name = before.rsplit([' ', '"']).next()?;
+        let is_ours = name.starts_with("twofactor") || name.starts_with("pam_twofactor");
+        (is_ours && ["5", "8"].contains(&section)).then(|| format!("{name}.{section}"))
+    })
+}
+
 /// What is explained in paragraphs with a tag, as it is written.
 fn tags(source: &str) -> impl Iterator<Item = String> {
     let lines: Vec<String> = source.lines().map(|line| line.replace("\\-", "-")).collect();
     let after = lines.clone();
-    lines.into_iter().zip(after.into_iter().skip(1)).filter(|(line, _)| line == ".TP").map(|(_, tag)| tag)
+    lines
+        .into_iter()
+        .zip(after.into_iter().skip(1))
+        .filter(|(line, _)| line == ".TP" || line.starts_with(".TP "))
+        .map(|(_, tag)| tag)
 }
 
 #[test]
