@@ -87,7 +87,8 @@ lint: ## Check formatting, lints and documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 
 # What install puts below DESTDIR and uninstall removes, apart from configuration and state.
-DOCUMENTS = README.md SECURITY.md CHANGELOG.md
+# The documents stand as in the sources, so that their links lead somewhere.
+DOCUMENTS = README.md SECURITY.md CHANGELOG.md $(wildcard docs/guide/*.md docs/security/*.md)
 EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf etc/fail2ban/jail.d/twofactor.conf
 # What fail2ban counts, and what the sandbox of polkit has to let the module write.
 FILTERS = etc/fail2ban/filter.d/twofactor.conf
@@ -99,7 +100,7 @@ INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofa
     $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
 # Folders that are ours alone, the inner ones first: they go when they are empty.
 OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
-    examples/fail2ban/jail.d examples/fail2ban examples) $(DOCDIR) \
+    examples/fail2ban/jail.d examples/fail2ban examples docs/guide docs/security docs) $(DOCDIR) \
     $(patsubst etc/systemd/system/%/,$(UNITDIR)/%,$(sort $(dir $(UNITS))))
 # Where libpam looks for services.
 SERVICES = /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*
@@ -119,7 +120,7 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	$(TARGET)/release/twofactor completions fish >$(DESTDIR)$(FISHDIR)/twofactor.fish
 	chmod 0644 $(DESTDIR)$(BASHDIR)/twofactor $(DESTDIR)$(ZSHDIR)/_twofactor $(DESTDIR)$(FISHDIR)/twofactor.fish
 	install -m 0644 etc/tmpfiles.d/twofactor.conf $(DESTDIR)$(TMPFILESDIR)/
-	install -m 0644 $(DOCUMENTS) $(DESTDIR)$(DOCDIR)/
+	for file in $(DOCUMENTS); do install -m 0644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; done
 	for file in $(EXAMPLES); do \
 	    install -m 0644 $$file $(DESTDIR)$(DOCDIR)/examples/$${file#etc/} || exit 1; done
 	for file in $(FILTERS); do install -m 0644 $$file $(DESTDIR)/$$file || exit 1; done

@@ -16,6 +16,7 @@
 pub mod artifacts;
 pub mod checkout;
 pub mod debian;
+pub mod documents;
 pub mod first_login;
 pub mod fob;
 pub mod footprint;

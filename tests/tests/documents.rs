@@ -4,14 +4,16 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt as _;
 
 use twofactor_core::account::throttle::Limits;
 use twofactor_core::config::Config;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::checkout::files_below;
+use twofactor_tests::documents;
 use twofactor_tests::guessing::{Guesser, Guesses};
 use twofactor_tests::manual;
+use twofactor_tests::private_host::{private_host, said};
 
 fn document(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -60,13 +62,18 @@ fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
 }
 
 #[test]
-fn the_configuration_in_the_readme_is_valid() {
-    let readme = document("README.md");
-    let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(!blocks.is_empty());
-    for block in blocks {
-        assert!(!Config::parse(block).unwrap_or_else(|problems| panic!("{problems:?}")).rules.is_empty(), "{block}");
+fn every_configuration_in_the_documents_is_valid() {
+    let mut rules = 0;
+    for page in documents::all() {
+        for (language, block) in documents::Parts::of(&documents::read(&page)).blocks {
+            if language == "toml" {
+                let config = Config::parse(&block.join("\n"));
+                let config = config.unwrap_or_else(|problems| panic!("{}: {problems:?}", page.display()));
+                rules += config.rules.len();
+            }
+        }
     }
+    assert!(rules > 2, "there are examples of rules");
 }
 
 #[test]
@@ -88,30 +95,115 @@ fn the_code_map_names_every_folder() {
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
-    let roots = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "BENCHMARKS.md"];
-    let mut pages: Vec<PathBuf> = roots.map(|name| workspace().join(name)).into();
-    pages.extend(files_below(&workspace().join("docs"), "md"));
-    for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
-            let local = !target.is_empty() && !target.contains("://");
-            let target = page.parent().unwrap().join(target);
-            assert!(!local || target.exists(), "{} links to {}", page.display(), target.display());
+fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
+    let mut links = 0;
+    for page in documents::all() {
+        let parts = documents::Parts::of(&documents::read(&page));
+        for link in parts.links().iter().filter(|link| !link.contains("://")) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            assert!(target.exists(), "{} links to {link}", page.display());
+            let heads = || documents::Parts::of(&documents::read(&target)).anchors();
+            assert!(anchor.is_empty() || heads().iter().any(|name| name == anchor), "{}: {link}", page.display());
+            links += 1;
         }
     }
+    assert!(links > 50, "{links}");
 }
 
 #[test]
-fn what_the_readme_names_exists() {
-    let (readme, makefile) = (document("README.md"), document("Makefile"));
-    for target in readme.split("make ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
-        let target: String =
-            target.chars().take_while(|character| character.is_ascii_lowercase() || *character == '-').collect();
-        let known = makefile.contains(&format!("\n{target}:"));
-        let a_word_of_prose =
-            !readme.contains(&format!("`make {target}`")) && !readme.contains(&format!("make {target}\n"));
-        assert!(known || a_word_of_prose, "README.md names make {target}");
+fn the_table_of_contents_has_every_page_once() {
+    let docs = workspace().join("docs");
+    let mut listed = documents::Parts::of(&document("docs/SUMMARY.md")).links();
+    listed.sort();
+    let pages =
+        files_below(&docs, "md").into_iter().map(|page| page.strip_prefix(&docs).unwrap().display().to_string());
+    let mut pages: Vec<String> = pages.filter(|page| page != "SUMMARY.md").collect();
+    pages.sort();
+    assert_eq!(listed, pages);
+}
+
+/// A newcomer reads README in five minutes, and ARCHITECTURE in ten.
+#[test]
+fn the_documents_that_newcomers_read_are_short() {
+    for (name, most) in [("README.md", 8 * 1024), ("ARCHITECTURE.md", 14 * 1024)] {
+        let bytes = document(name).len();
+        assert!(bytes <= most, "{name} has {bytes} bytes, more than {most}");
+    }
+    let lines = document("docs/guide/helpdesk.md").lines().count();
+    assert!(lines <= 40, "docs/guide/helpdesk.md has {lines} lines, more than a screen");
+}
+
+/// Run without rights, the tool reads its arguments and then says that it needs root: exit code 2 is a mistake in them.
+#[test]
+fn every_command_of_the_tool_that_a_document_shows_is_understood_by_it() {
+    private_host(|host| {
+        let mistakes = |words: &[String]| {
+            let arguments: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+            let output = host.twofactor(&arguments).uid(65534).gid(65534).output().unwrap();
+            (output.status.code() == Some(2)).then(|| said(&output))
+        };
+        let (mut typed, mut mentioned) = (0, 0);
+        // The changelog also names commands of earlier versions.
+        for page in documents::all().into_iter().filter(|page| !page.ends_with("CHANGELOG.md")) {
+            let parts = documents::Parts::of(&documents::read(&page));
+            let blocks = parts.blocks.iter().filter(|(language, _)| language.is_empty());
+            for words in blocks.flat_map(|(_, block)| documents::commands(block)).filter(|words| is_of_the_tool(words))
+            {
+                let mistake = mistakes(&words);
+                assert!(mistake.is_none(), "{}: {words:?}: {}", page.display(), mistake.unwrap());
+                typed += 1;
+            }
+            // In the middle of a sentence a command may be cut short.
+            for words in parts.spans().map(documents::words).filter(|words| is_of_the_tool(words)) {
+                let mistake = mistakes(&words)
+                    .filter(|said| said.contains("error:") && !CUT_SHORT.iter().any(|cut| said.contains(cut)));
+                assert!(mistake.is_none(), "{}: {words:?}: {}", page.display(), mistake.unwrap());
+                mentioned += 1;
+            }
+        }
+        assert!(typed > 60 && mentioned > 60, "{typed} in blocks, {mentioned} in sentences");
+    });
+}
+
+const CUT_SHORT: [&str; 2] = ["required arguments were not provided", "a value is required for"];
+
+fn is_of_the_tool(words: &[String]) -> bool {
+    words.len() > 1 && words[0] == "twofactor"
+}
+
+#[test]
+fn every_target_of_make_that_a_document_names_exists() {
+    let makefile = document("Makefile");
+    let mut named = 0;
+    for page in documents::all() {
+        let parts = documents::Parts::of(&documents::read(&page));
+        let typed = parts.blocks.iter().flat_map(|(_, block)| documents::commands(block));
+        for words in typed
+            .chain(parts.spans().map(documents::words))
+            .filter(|words| words[..].first().is_some_and(|word| word == "make"))
+        {
+            let is_target = |word: &&String| word.starts_with(|letter: char| letter.is_ascii_lowercase());
+            for target in words.iter().skip(1).filter(is_target) {
+                assert!(makefile.contains(&format!("\n{target}:")), "{} names make {target}", page.display());
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 30, "{named}");
+}
+
+#[test]
+fn every_manual_page_of_ours_that_a_document_names_exists() {
+    for page in documents::all() {
+        let text = documents::read(&page);
+        for (position, _) in text.match_indices("(8)").chain(text.match_indices("(5)")) {
+            let name =
+                text[..position].rsplit(|letter: char| !(letter.is_ascii_alphanumeric() || "._-".contains(letter)));
+            let name = name.into_iter().next().unwrap();
+            let file = workspace().join("man").join(format!("{name}.{}", &text[position + 1..position + 2]));
+            assert!(!name.contains("twofactor") || file.exists(), "{} names {name}", page.display());
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use twofactor_tests::artifacts::{debian_package, workspace};
+use twofactor_tests::checkout::files_below;
+use twofactor_tests::documents;
 use twofactor_tests::private_host::said;
 use twofactor_tests::requirements::programs_met;
 
@@ -44,6 +46,38 @@ const INSTALLED: &[(&str, u32)] = &[
     ("lib/security/pam_twofactor.so", 0o644),
     ("var/lib/twofactor/", 0o700),
 ];
+
+/// The same with the pages of the guide and those about security.
+fn installed() -> Vec<(String, u32)> {
+    let pages = ["docs/guide", "docs/security"].into_iter().flat_map(|folder| {
+        let names = fs::read_dir(workspace().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(move |name| format!("PREFIX/share/doc/twofactor/{folder}/{}", name.to_str().unwrap()))
+    });
+    let pages: Vec<String> = pages.collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    INSTALLED
+        .iter()
+        .map(|(path, mode)| ((*path).to_owned(), *mode))
+        .chain(pages.into_iter().map(|page| (page, 0o644)))
+        .collect()
+}
+
+/// The links of the documents below a folder that lead nowhere.
+fn broken_links(folder: &Path) -> Vec<String> {
+    let pages = files_below(folder, "md");
+    assert!(pages.len() > 10, "{pages:?}");
+    let broken_in = |page: PathBuf| {
+        let links = documents::Parts::of(&documents::read(&page)).links();
+        let paths = links.into_iter().filter(|link| !link.contains("://") && !link.starts_with('#'));
+        let lead_nowhere = |link: &String| {
+            let path = link.split('#').next().unwrap();
+            !page.parent().unwrap().join(path).exists()
+        };
+        let broken: Vec<String> = paths.filter(lead_nowhere).collect();
+        broken.into_iter().map(move |link| format!("{}: {link}", page.display()))
+    };
+    pages.into_iter().flat_map(broken_in).collect()
+}
 
 /// Where the package puts the same things.
 fn in_the_package(path: &str) -> String {
@@ -100,8 +134,9 @@ fn make_install_puts_everything_below_the_folder_it_is_told_and_uninstall_takes_
     let folder = folder("make-install");
     let output = make("install", &folder);
     assert!(output.status.success(), "{}", said(&output));
-    let expected = INSTALLED.iter().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), *mode));
+    let expected = installed().into_iter().map(|(path, mode)| (path.replace("PREFIX/", "opt/twofactor/"), mode));
     assert_eq!(listing(&folder), expected.collect(), "what is installed");
+    assert_eq!(broken_links(&folder), [""; 0]);
 
     // What somebody changed survives another installation and uninstalling.
     let configuration = folder.join("etc/twofactor/twofactor.toml");
@@ -137,11 +172,12 @@ fn the_package_holds_what_make_install_installs() {
     let unpacked = Command::new("dpkg-deb").arg("--extract").arg(package).arg(&folder).output().unwrap();
     assert!(unpacked.status.success(), "{}", said(&unpacked));
     let found = listing(&folder);
-    for (path, mode) in INSTALLED {
-        let path = in_the_package(path);
+    assert_eq!(broken_links(&folder), [""; 0]);
+    for (path, mode) in installed() {
+        let path = in_the_package(&path);
         // Documents are compressed where Debian wants it; the changelog has another name.
         let names = [path.clone(), format!("{path}.gz"), path.replace("CHANGELOG.md", "changelog.gz")];
-        assert!(names.iter().any(|name| found.get(name) == Some(mode)), "{path} with mode {mode:o}: {found:#?}");
+        assert!(names.iter().any(|name| found.get(name) == Some(&mode)), "{path} with mode {mode:o}: {found:#?}");
     }
     for more in ["pam-configs/twofactor", "doc/libpam-twofactor/copyright"] {
         assert!(found.contains_key(&format!("usr/share/{more}")), "{more}");

@@ -63,7 +63,15 @@ fn the_packages_hold_these_files_with_these_modes_and_nothing_else() {
     for line in &documents {
         assert!(line.starts_with("-rw-r--r-- root:root") || line.starts_with("drwxr-xr-x root:root"), "{line}");
     }
-    for name in ["README.md", "SECURITY.md", "CHANGELOG.md", "authselect.md", "examples/pam.d/sshd.example"] {
+    for name in [
+        "README.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "authselect.md",
+        "docs/guide/ssh.md",
+        "docs/security/failures.md",
+        "examples/pam.d/sshd.example",
+    ] {
         let line = format!("-rw-r--r-- root:root {DOCUMENTS}{name} d");
         assert!(documents.contains(&line.as_str()), "{line} is not in {documents:?}");
     }
