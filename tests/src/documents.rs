@@ -86,8 +86,8 @@ impl Parts {
     }
 }
 
-/// The commands that a shell would run for the prompts of a block, each as its words. What a command prints is left out.
-pub fn commands(block: &[String]) -> Vec<Vec<String>> {
+/// What is typed at the prompts of a block, as a shell takes it. What a command prints is left out.
+pub fn typed(block: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut goes_on = false;
     for line in block {
@@ -96,13 +96,18 @@ pub fn commands(block: &[String]) -> Vec<Vec<String>> {
         let whole = text.strip_suffix('\\').unwrap_or(text);
         match lines.last_mut() {
             Some(last) if goes_on => *last = format!("{last} {whole}"),
-            Some(last) if prompt == Some("> ") => *last = format!("{last} ; {whole}"),
+            Some(last) if prompt == Some("> ") => *last = format!("{last}\n{whole}"),
             _ if prompt.is_some() => lines.push(whole.to_owned()),
             _ => {}
         }
         goes_on = text.ends_with('\\') && (goes_on || prompt.is_some());
     }
-    lines.iter().flat_map(|line| simple_commands(line)).collect()
+    lines
+}
+
+/// The commands of that, each as its words.
+pub fn commands(block: &[String]) -> Vec<Vec<String>> {
+    typed(block).iter().flat_map(|line| simple_commands(line)).collect()
 }
 
 /// The commands of a line, without redirections and the shell's own words before them.
@@ -112,7 +117,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
     while let Some(word) = words.next() {
         if word.ends_with(['<', '>']) || word == ">&" {
             words.next();
-        } else if word.ends_with(['|', '&', ';']) {
+        } else if word.ends_with(['|', '&', ';', '\n']) {
             commands.push(Vec::new());
         } else {
             commands.last_mut().expect("there is one").push(word);
@@ -130,7 +135,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
 pub fn words(line: &str) -> Vec<String> {
     let (mut words, mut word): (Vec<String>, Option<String>) = (Vec::new(), None);
     let mut letters = line.chars().peekable();
-    let is_operator = |letter: &char| "|&;<>".contains(*letter);
+    let is_operator = |letter: &char| "|&;<>\n".contains(*letter);
     while let Some(letter) = letters.next() {
         match letter {
             ' ' => words.extend(word.take()),

@@ -166,6 +166,30 @@ fn every_command_of_the_tool_that_a_document_shows_is_understood_by_it() {
     });
 }
 
+/// What users had with google-authenticator and pam_oath, moved in by the very lines of the guide.
+#[test]
+fn the_commands_that_move_users_in_from_other_products_do_so() {
+    const FILE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY\n\" RATE_LIMIT 3 30\n\" TOTP_AUTH\n12345678\n";
+    const USERS: &str = "HOTP/T30/6 alice - 00112233445566778899aabbccddeeff00112233\n";
+    let page = documents::Parts::of(&document("docs/guide/coming-from-others.md"));
+    let lines: Vec<String> = page.blocks.iter().flat_map(|(_, block)| documents::typed(block)).collect();
+    for (has, secret) in [
+        ("head -n 1 ~alice", "GEZDGNBVGY3TQOJQGEZDGNBVGY"),
+        ("for user in", "GEZDGNBVGY3TQOJQGEZDGNBVGY"),
+        ("printf", "AAISEM2EKVTHPCEZVK54ZXPO74ABCIRT"),
+    ] {
+        private_host(|host| {
+            host.add_user("alice");
+            fs::write("/home/alice/.google_authenticator", FILE).unwrap();
+            fs::write("/etc/users.oath", USERS).unwrap();
+            let line = lines.iter().find(|line| line.contains(has) && line.contains("twofactor")).unwrap();
+            host.succeed("sh", ["-ec", &format!("cd /root\n{line}")]);
+            let code = host.succeed("oathtool", ["--totp", "--base32", secret]);
+            host.succeed("twofactor", ["verify", "alice", code.trim()]);
+        });
+    }
+}
+
 const CUT_SHORT: [&str; 2] = ["required arguments were not provided", "a value is required for"];
 
 fn is_of_the_tool(words: &[String]) -> bool {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use twofactor_core::pam_service::first_factor;
+use twofactor_tests::debian::chosen;
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
 use twofactor_tests::requirements::programs_met;
@@ -299,6 +300,55 @@ fn plink_and_sshpass_with_the_password_method_are_password_repeated() {
             assert!(lines[number].contains("denied user=alice") && lines[number].contains("reason=password-repeated"));
         }
         assert_eq!(host.failures("alice"), 0);
+    });
+}
+
+/// These ask nothing by themselves: they go through the connection that one login with a code has opened.
+#[test]
+fn one_login_with_a_code_serves_scp_sftp_and_rsync_through_its_connection() {
+    // The chosen system has no rsync.
+    let with_rsync = chosen().is_none();
+    if with_rsync && !programs_met(&["rsync"]) {
+        return;
+    }
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("Subsystem sftp internal-sftp\n");
+        let control = format!("ControlPath={}", host.place("control").display());
+        let options =
+            ["PreferredAuthentications=keyboard-interactive", "ControlMaster=auto", "ControlPersist=60", &control];
+        let session =
+            sshd.client(&Client { user: "alice", password: PASSWORD, code: &alice.code(), options: &options });
+        assert_opened(host, &session);
+        let file = host.place("letter");
+        std::fs::write(&file, "a letter\n").unwrap();
+        let file = file.to_str().unwrap();
+        host.succeed("scp", ["-F", "none", "-o", &control, file, "alice@127.0.0.1:by-scp"]);
+        let batch = host.place("batch");
+        std::fs::write(&batch, format!("put {file} by-sftp\n")).unwrap();
+        host.succeed("sftp", ["-F", "none", "-o", &control, "-b", batch.to_str().unwrap(), "alice@127.0.0.1"]);
+        let mut names = vec!["by-scp", "by-sftp"];
+        if with_rsync {
+            let ssh = format!("ssh -F none -o {control}");
+            host.succeed("rsync", ["-e", &ssh, file, "alice@127.0.0.1:by-rsync"]);
+            names.push("by-rsync");
+        }
+        for name in names {
+            assert_eq!(std::fs::read_to_string(format!("/home/alice/{name}")).unwrap(), "a letter\n");
+        }
+        assert_eq!(outcomes(host).len(), 1, "{:?}", outcomes(host));
+        let mut without = host.command("scp");
+        without.args([
+            "-F",
+            "none",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "StrictHostKeyChecking=no",
+            file,
+            "alice@127.0.0.1:no",
+        ]);
+        assert!(!without.output().unwrap().status.success(), "without the connection there is a question");
     });
 }
 

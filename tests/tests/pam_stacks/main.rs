@@ -12,6 +12,7 @@ mod layout;
 mod placed;
 mod programs;
 mod reading;
+mod real_programs;
 mod refusals;
 mod rehearsal;
 mod removing;
