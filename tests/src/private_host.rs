@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use twofactor_core::pam_service::modules;
 
 use crate::artifacts::{self, Artifacts};
 use crate::debian::system;
@@ -280,6 +281,17 @@ impl Host {
     pub fn configure(&self, text: &str) {
         fs::create_dir_all("/etc/twofactor").unwrap();
         fs::write("/etc/twofactor/twofactor.toml", text).unwrap();
+    }
+
+    /// Puts the module where libpam looks for modules, as a package does.
+    pub fn install_module(&self) {
+        let folder = modules::folder().expect("libpam's modules");
+        let copy = self.place("security");
+        self.succeed("cp", ["--archive", folder.to_str().unwrap(), copy.to_str().unwrap()]);
+        let module = copy.join("pam_twofactor.so");
+        fs::copy(self.place("bin/pam_twofactor.so"), &module).unwrap();
+        fs::set_permissions(&module, fs::Permissions::from_mode(0o644)).unwrap();
+        bind(&copy, &folder);
     }
 
     /// Every line of the log so far.

@@ -19,9 +19,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use nix::mount::{MsFlags, mount};
 use serde_json::Value;
-use twofactor_core::pam_service::modules;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::twofactor::Enrollment;
 
@@ -42,7 +40,7 @@ account required pam_twofactor.so
 /// A host that is well: sshd asks for password and code, and alice, its administrator, is enrolled.
 fn make_well(host: &Host) -> Enrollment {
     only_root_may_log_in_of_this_machine();
-    install_module(host);
+    host.install_module();
     let alice = host.user_with_app("alice");
     host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
     service("sshd", SSHD);
@@ -51,17 +49,6 @@ fn make_well(host: &Host) -> Enrollment {
     host.succeed("ssh-keygen", ["-A"]);
     synchronized(host, "yes");
     alice
-}
-
-/// Puts the module where libpam looks for modules, as a package does.
-fn install_module(host: &Host) {
-    let folder = modules::folder().expect("libpam's modules");
-    let copy = host.place("security");
-    host.succeed("cp", ["--archive", folder.to_str().unwrap(), copy.to_str().unwrap()]);
-    let module = copy.join("pam_twofactor.so");
-    fs::copy(host.place("bin/pam_twofactor.so"), &module).unwrap();
-    set_mode(&module, 0o644);
-    mount(Some(&copy), &folder, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
 }
 
 /// Writes the PAM service `name`.
