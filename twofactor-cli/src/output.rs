@@ -3,7 +3,8 @@
 //! - Results go to standard output, and nothing else does: a script can read it to the end.
 //! - Prompts, progress, warnings and errors go to standard error.
 //! - `--quiet` drops sentences that explain, never a result, a warning or an error.
-//! - With `--json` standard output is one JSON document; what a person has to see meanwhile goes to standard error.
+//! - With `--json` standard output is one JSON document; what a person has to see meanwhile goes to standard error. Each
+//!   object that stands alone, or in the list that is the document, begins with its [`FORMAT`].
 //! - A reader that has gone away (`| head`) is no error for a report. What is shown only once must reach its reader:
 //!   [`must_show`] says when it did not.
 //! - A whole text is written at once and ends in a newline, so no buffer keeps a secret. Long lists without secrets are
@@ -134,7 +135,7 @@ impl Output {
     pub(crate) fn report(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), Unwritten> {
         let text = match self.format {
             Format::Text => text(),
-            Format::Json => pretty(&json()),
+            Format::Json => pretty(json()),
         };
         sent(write(Stream::Results, &text))
     }
@@ -248,7 +249,7 @@ pub(crate) fn must_show(stream: Stream, text: &str) -> io::Result<()> {
 }
 
 /// A JSON document that is worthless when nobody can read it.
-pub(crate) fn must_show_json(json: &Value) -> io::Result<()> {
+pub(crate) fn must_show_json(json: Value) -> io::Result<()> {
     write(Stream::Results, &pretty(json))
 }
 
@@ -334,8 +335,28 @@ fn write(stream: Stream, text: &str) -> io::Result<()> {
     }
 }
 
-fn pretty(json: &Value) -> String {
-    format!("{json:#}\n")
+/// The format of `--json`. `docs/json.md` says what may change without a new one; `docs/schemas` describes this one.
+const FORMAT: u8 = 1;
+
+fn pretty(json: Value) -> String {
+    format!("{:#}\n", with_format(json))
+}
+
+/// One object of a list that is written piece by piece, in one line.
+pub(crate) fn element(json: Value) -> String {
+    with_format(json).to_string()
+}
+
+/// The document with its format: in the object that it is, or in each object of the list that it is.
+fn with_format(json: Value) -> Value {
+    match json {
+        Value::Object(mut object) => {
+            object.shift_insert(0, "format".to_owned(), FORMAT.into());
+            Value::Object(object)
+        }
+        Value::Array(list) => list.into_iter().map(with_format).collect(),
+        other => other,
+    }
 }
 
 fn is_terminal(stream: Stream) -> bool {
@@ -359,7 +380,18 @@ fn is_utf8_locale(variable: impl Fn(&str) -> Option<String>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn every_object_of_a_document_begins_with_the_format_and_no_object_inside_has_it() {
+        let object = json!({ "user": "alice", "tokens": [{ "serial": "1" }] });
+        let expected = r#"{"format":1,"user":"alice","tokens":[{"serial":"1"}]}"#;
+        assert_eq!(element(object.clone()), expected);
+        assert_eq!(with_format(json!([object])).to_string(), format!("[{expected}]"));
+        assert_eq!(pretty(json!([])), "[]\n");
+    }
 
     #[test]
     fn the_first_locale_variable_that_is_set_decides() {

@@ -77,7 +77,7 @@ pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result
     let codes = codes.unwrap_or_default();
     say_where_it_is_of_no_use(&user, output);
     match output.format() {
-        Format::Json => output::must_show_json(&result).map_err(|error| Failure::EnrolledUnseen { user, label, error }),
+        Format::Json => output::must_show_json(result).map_err(|error| Failure::EnrolledUnseen { user, label, error }),
         Format::Text => announce(user, &label, &codes, output),
     }?;
     Ok(if codes.is_empty() { ShownOnce::Nothing } else { ShownOnce::RecoveryCodes })

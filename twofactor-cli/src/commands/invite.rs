@@ -33,7 +33,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
     let until = now.after(arguments.valid);
     let code = host.accounts.invite(&person, until).map_err(|superseded| failure(superseded, &user))?;
     let shown = match output.format() {
-        Format::Json => output::must_show_json(&json!({
+        Format::Json => output::must_show_json(json!({
             "user": user.as_str(),
             "invitation": code.expose_grouped().as_str(),
             "until": until.to_string(),

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<
     }
     journal::write(journal::about(Event::RecoveryReplaced, &user).with("count", count));
     let shown = match output.format() {
-        Format::Json => output::must_show_json(&json!({ "user": user.as_str(), "recovery_codes": exposed(&codes) })),
+        Format::Json => output::must_show_json(json!({ "user": user.as_str(), "recovery_codes": exposed(&codes) })),
         Format::Text if codes.is_empty() => {
             return Ok(output.done(|| format!("{user} has no recovery codes any more.\n"), || json!(null))?);
         }

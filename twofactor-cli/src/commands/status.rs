@@ -199,6 +199,8 @@ fn standing_as_json((user, standing): &(UserName, Standing)) -> Value {
 fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
     json!({
         "user": user.as_str(),
+        "uid": newcomer.uid.map(|uid| uid.0),
+        "uid_now": host::uid_now(user).map(|uid| uid.0),
         "tokens": [],
         "tokens_problem": null,
         "recovery_codes": 0,

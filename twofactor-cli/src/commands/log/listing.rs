@@ -9,7 +9,7 @@ use twofactor_admin::logbook::{Entry, Message, Source, Writer};
 use twofactor_core::log::record::Event;
 
 use crate::error::Failure;
-use crate::output::{self, Format, Output, Pieces, Reader, Stream, Unwritten};
+use crate::output::{self, Format, Output, Pieces, Reader, Stream, Unwritten, element};
 
 /// A list on its way to its reader.
 pub(super) struct Listing {
@@ -70,9 +70,9 @@ impl Listing {
                 self.held.push(entry);
                 return if self.held.len() < HELD { Ok(Reader::Here) } else { self.release() };
             }
-            (Form::Json, true, _) => format!("[\n{}", as_json(&entry)),
-            (Form::Json, false, _) => format!(",\n{}", as_json(&entry)),
-            (Form::JsonLines, ..) => format!("{}\n", as_json(&entry)),
+            (Form::Json, true, _) => format!("[\n{}", element(as_json(&entry))),
+            (Form::Json, false, _) => format!(",\n{}", element(as_json(&entry))),
+            (Form::JsonLines, ..) => format!("{}\n", element(as_json(&entry))),
         };
         self.pieces.write(&text)
     }
@@ -175,8 +175,20 @@ fn legible(text: &str) -> String {
 }
 
 /// Keys whose values are numbers.
-const NUMBERS: [&str; 9] =
-    ["conflicts", "count", "drift", "failures", "new", "recovery_codes_left", "rejected", "tokens", "unchanged"];
+const NUMBERS: [&str; 12] = [
+    "conflicts",
+    "count",
+    "drift",
+    "failures",
+    "new",
+    "recovery_codes_left",
+    "rejected",
+    "tokens",
+    "tokens_before",
+    "uid",
+    "uid_before",
+    "unchanged",
+];
 
 fn as_json(entry: &Entry) -> Value {
     let message = &entry.message;

@@ -12,7 +12,7 @@ use crate::commands::token::rendering::as_json;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::values::counted;
-use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten};
+use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten, element};
 
 pub(super) fn run(arguments: &List, host: &Host, output: &Output) -> Result<(), Failure> {
     let (filter, owner) = filter(arguments, host)?;
@@ -121,9 +121,9 @@ impl Listing {
         match self.form {
             Form::Table(columns) => columns.row(&mut text, &cells(view)),
             Form::Csv => csv_row(&mut text, view),
-            Form::Json => text.push_str(&as_json(view).to_string()),
+            Form::Json => text.push_str(&element(as_json(view))),
             Form::JsonLines => {
-                let _ = writeln!(text, "{}", as_json(view));
+                let _ = writeln!(text, "{}", element(as_json(view)));
             }
         }
         self.pieces.write(&text)

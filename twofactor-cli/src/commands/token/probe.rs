@@ -29,7 +29,7 @@ pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), 
     let fits = host.accounts.probe(&serial, [&first, &second], host.now()?)?;
     let fits: Vec<(Fit, Standing)> = fits.into_iter().map(|fit| Standing::of(fit, token.parameters)).collect();
     if fits.is_empty() {
-        output.report_json(|| json!({ "serial": serial.as_str(), "fits": [] }))?;
+        output.report_json(|| json!({ "serial": serial.as_str(), "fits": [], "fixed": null }))?;
         return Err(Failure::NothingFits(serial));
     }
     if output.format() == Format::Text {

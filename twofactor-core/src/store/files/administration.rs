@@ -91,6 +91,8 @@ pub struct Status {
 /// A user with an open invitation and neither app nor token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Newcomer {
+    /// The uid that the account belongs to; `None` when it is not known.
+    pub uid: Option<Uid>,
     /// Until when the invitation code is good.
     pub invited_until: UnixTime,
     /// Wrong codes that count.
@@ -243,6 +245,7 @@ impl Files {
         }
         let state = account.state()?;
         let newcomer = |invited_until| Newcomer {
+            uid: state.uid,
             invited_until,
             failures: state.throttle.user.count,
             blocked_until: state.throttle.others_blocked_until(limits, now),

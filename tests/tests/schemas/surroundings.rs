@@ -1,0 +1,173 @@
+//! The host: its configuration, PAM services, state and log, what `doctor` finds, and what `explain` says of logins.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use twofactor_tests::fob::Fob;
+use twofactor_tests::pam::ReturnCode;
+
+use crate::witness::{Witness, story};
+
+pub(crate) const COMMANDS: &[&str] = &[
+    "config check",
+    "config show",
+    "doctor",
+    "explain",
+    "log",
+    "service disable",
+    "service enable",
+    "service list",
+    "state adopt",
+    "state mark",
+];
+
+/// Every key, and rules with every condition, with some and with none.
+const FULL: &str = r#"
+[enrollment]
+issuer = "Example"
+algorithm = "SHA256"
+[window]
+drift = "1m 30s"
+[[rule]]
+users = ["bob"]
+services = ["sshd"]
+networks = ["192.0.2.0/24", "2001:db8::1"]
+second_factor = "enroll"
+factors = ["app", "token"]
+until = 2099-01-31
+remember = "12h"
+[[rule]]
+users = ["nobody-here"]
+groups = ["no-such-group"]
+local = true
+second_factor = "off"
+[default]
+second_factor = "optional"
+"#;
+
+#[test]
+fn the_host_and_what_is_said_and_done_about_it() {
+    story(COMMANDS, |witness| {
+        let host = witness.host;
+        host.install_module();
+        host.user_with_app("alice");
+        host.succeed("usermod", ["--append", "--groups", "sudo", "alice"]);
+        host.add_user("bob");
+        configurations(witness);
+        services(witness);
+        logins(witness);
+        states(witness);
+        events(witness);
+        findings(witness);
+    });
+}
+
+fn configurations(witness: &Witness<'_>) {
+    assert_eq!(witness.runs(&["config", "check"])["present"], false);
+    witness.runs(&["config", "show"]);
+    witness.host.configure(FULL);
+    let checked = witness.runs(&["config", "check"]);
+    assert!(!checked["findings"].as_array().unwrap().is_empty(), "{checked}");
+    assert_eq!(witness.runs(&["config", "show"])["rule"][0]["until"], "2099-01-31");
+    fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
+}
+
+fn services(witness: &Witness<'_>) {
+    let none = witness.runs(&["service", "list"]);
+    assert!(none.as_array().unwrap().iter().all(|service| service["enabled"] == false), "{none}");
+    let planned = witness.runs(&["service", "enable", "sudo", "sshd", "--dry-run"]);
+    assert!(planned["services"][0]["diff"].is_string() && planned["sshd"].is_object(), "{planned}");
+    let refused = planned["services"].as_array().unwrap().iter().find(|service| service["service"] == "sshd");
+    assert!(refused.unwrap()["refused"].as_array().unwrap().contains(&json!("bob")), "{planned}");
+    witness.runs(&["service", "enable", "sudo", "sshd", "--yes"]);
+    let again = witness.runs(&["service", "enable", "sudo", "--yes"]);
+    assert_eq!(again["services"][0]["changed"], false);
+    // A module that other modules' results may jump over.
+    fs::write("/etc/pam.d/odd", "auth sufficient pam_permit.so\nauth required pam_twofactor.so nulok\n").unwrap();
+    fs::write("/etc/pam.d/broken", "@include missing-file\n").unwrap();
+    let listed = witness.runs(&["service", "list", "--all"]);
+    assert!(listed.as_array().unwrap().iter().any(|service| service["file"].is_null()), "{listed}");
+    witness.runs(&["service", "disable", "sudo", "--dry-run"]);
+    assert_eq!(witness.runs(&["service", "disable", "sudo", "--yes"])["services"][0]["as_before"], true);
+}
+
+fn logins(witness: &Witness<'_>) {
+    let host = witness.host;
+    let explain = |user: &str, service: &str, others: &[&str]| {
+        let arguments = [&["explain", user, "--service", service][..], others].concat();
+        witness.ends(if user == "nobody-here" { 3 } else { 0 }, &arguments)
+    };
+    explain("alice", "sshd", &["--rhost", "192.0.2.7"]);
+    explain("alice", "sudo", &[]);
+    explain("alice", "odd", &[]);
+    explain("nobody-here", "sshd", &["--rhost", "client.example.org"]);
+    host.configure(FULL);
+    assert_eq!(explain("bob", "sshd", &["--rhost", "192.0.2.7"])["enrolls"], true);
+    assert_eq!(explain("bob", "sshd", &[])["waived"], "optional-not-enrolled");
+    host.import(&[Fob::clock(1)]);
+    host.assign(&Fob::clock(1), "bob");
+    host.sysadmin(&["token", "disable", &Fob::clock(1).serial]);
+    let disabled = explain("bob", "sshd", &["--rhost", "192.0.2.7"]);
+    assert_eq!(disabled["credentials"][0]["refused"], "token-disabled", "{disabled}");
+    let sources = fs::read_to_string("/etc/nsswitch.conf").unwrap();
+    fs::write("/etc/nsswitch.conf", sources.replace("group:", "group: missing ")).unwrap();
+    host.configure("[[rule]]\ngroups = [\"ops\"]\nsecond_factor = \"off\"\n");
+    assert_eq!(explain("alice", "sshd", &[])["decided_by"], "doubt");
+    fs::write("/etc/nsswitch.conf", sources).unwrap();
+    fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
+    host.succeed("chage", ["-E", "1", "bob"]);
+    assert!(explain("bob", "sshd", &[])["expired"].is_string());
+    host.succeed("chage", ["-E", "-1", "bob"]);
+}
+
+fn states(witness: &Witness<'_>) {
+    witness.runs(&["state", "mark"]);
+    witness.runs(&["state", "adopt", "--yes"]);
+    fs::write("/etc/twofactor/state.id", "00000000000000000000000000000000\n").unwrap();
+    assert_eq!(witness.runs(&["state", "adopt", "--yes"])["has_accounts"], true);
+}
+
+/// An event of each kind that a host without systemd can have.
+fn events(witness: &Witness<'_>) {
+    let host = witness.host;
+    let bob = &Fob::clock(1).serial;
+    let dave = host.user_with_app("dave");
+    let login = |code: &str| host.login("dave").rhost("192.0.2.7").typing(code).code();
+    let paper = host.json(&["recovery", "dave"])["recovery_codes"][0].as_str().unwrap().to_owned();
+    assert_eq!(login(&dave.code()), ReturnCode::SUCCESS);
+    assert_eq!(login(&dave.wrong_code()), ReturnCode::AUTH_ERR);
+    assert_eq!(login(&paper), ReturnCode::SUCCESS);
+    host.add_user("erin");
+    for command in [
+        &["unlock", "dave"][..],
+        &["invite", "erin"],
+        &["invite", "erin", "--revoke"],
+        &["token", "enable", bob],
+        &["token", "unassign", bob, "--force"],
+        &["reset", "dave", "--keep-secret", "--yes"],
+        &["series", "delete", bob, "--yes"],
+    ] {
+        host.sysadmin(command);
+    }
+    host.renumber("dave", 4444);
+    host.sysadmin(&["state", "adopt-uids", "dave", "--yes"]);
+    let ours = host.log().into_iter().map(|line| line.text).filter(|text| text.contains("twofactor"));
+    let lines: Vec<String> = ours.map(|text| format!("2026-11-27T13:37:38.000001+00:00 testhost {text}\n")).collect();
+    fs::write("/var/log/auth.log", lines.concat()).unwrap();
+    let logged = witness.runs(&["log"]);
+    assert_eq!(witness.lines(&["log"]), logged);
+    let logged = logged.as_array().unwrap();
+    let seen = |key: &str| logged.iter().any(|event| event.get(key).is_some());
+    for key in ["phase", "reason", "drift", "recovery_codes_left", "until", "new", "serial", "by", "uid", "file"] {
+        assert!(seen(key), "no event has {key}: {:#}", Value::from(logged.clone()));
+    }
+}
+
+fn findings(witness: &Witness<'_>) {
+    let ill = witness.ends(1, &["doctor"]);
+    let empty = |part: &str| ill[part].as_array().unwrap().is_empty();
+    assert!(!empty("findings") && !empty("unchecked") && !empty("areas"), "{ill}");
+    witness.ends(1, &["doctor", "--fix"]);
+    witness.host.configure("[default]\nsecond_factor = 1\n");
+    witness.ends(1, &["doctor"]);
+}

@@ -1,0 +1,100 @@
+//! Accounts: not there, invited, enrolled, waiting for a confirmation, delayed, another person's.
+
+use std::fs;
+
+use serde_json::json;
+use twofactor_tests::moment::Moment;
+use twofactor_tests::pam::ReturnCode;
+
+use crate::witness::{Witness, story};
+
+pub(crate) const COMMANDS: &[&str] =
+    &["enroll", "status", "verify", "reset", "recovery", "unlock", "invite", "state adopt-uids"];
+
+#[test]
+fn users_and_what_is_done_about_them() {
+    story(COMMANDS, |witness| {
+        nobody_is_enrolled(witness);
+        alice_is_enrolled(witness);
+        codes_are_judged(witness);
+        bob_is_invited(witness);
+        carol_is_another_person(witness);
+        alice_is_reset(witness);
+    });
+}
+
+fn nobody_is_enrolled(witness: &Witness<'_>) {
+    assert_eq!(witness.runs(&["status"]), json!([]));
+    assert_eq!(witness.runs(&["state", "adopt-uids"]), json!([]));
+}
+
+fn alice_is_enrolled(witness: &Witness<'_>) {
+    witness.host.add_user("alice");
+    let enrolled = witness.runs(&["enroll", "alice", "--no-confirm"]);
+    assert_eq!(enrolled.as_object().unwrap().keys().next().unwrap(), "format", "it comes first: {enrolled}");
+    let second = witness.runs(&["enroll", "alice", "--no-confirm", "--counter", "--label", "counter"]);
+    assert_eq!((&second["period"], &second["recovery_codes"]), (&json!(null), &json!([])));
+    let never = witness.runs(&["status", "alice"]);
+    assert_eq!(never["last_accepted"], json!(null));
+}
+
+fn codes_are_judged(witness: &Witness<'_>) {
+    let host = witness.host;
+    let alice = host.enroll("alice", &["--label", "phone"]);
+    let login = |code: &str| host.login("alice").rhost("192.0.2.7").typing(code).code();
+    let paper = witness.runs(&["recovery", "alice"])["recovery_codes"][0].as_str().unwrap().to_owned();
+    witness.runs(&["verify", "alice", &alice.code()]);
+    witness.runs(&["verify", "alice", &paper]);
+    witness.ends(5, &["verify", "alice", &alice.wrong_code()]);
+    let code = alice.code();
+    assert_eq!(login(&code), ReturnCode::SUCCESS);
+    assert_eq!(witness.ends(5, &["verify", "alice", &code])["reason"], "replayed");
+    // Enough of them for a delay.
+    for _ in 0..7 {
+        assert_ne!(login(&alice.wrong_code()), ReturnCode::SUCCESS);
+    }
+    let delayed = witness.runs(&["status", "alice"]);
+    assert!(delayed["blocked_until"].is_string() && delayed["last_accepted"].is_string(), "{delayed}");
+    witness.runs(&["status"]);
+    assert_eq!(witness.runs(&["unlock", "alice"])["failures"], delayed["failures"]);
+    // Her clock was a day ahead once, and the code that it showed is used up.
+    let tomorrow = Moment(Moment::SOME.0);
+    let early = host.login_at(tomorrow, "alice").typing(tomorrow.code(&alice.authenticator, 0));
+    assert_eq!(early.code(), ReturnCode::SUCCESS);
+    let burned = witness.runs(&["status", "alice"]);
+    let phone = burned["tokens"].as_array().unwrap().iter().find(|token| token["label"] == "phone").unwrap();
+    assert!(phone["burned_until"].is_string(), "{burned}");
+}
+
+fn bob_is_invited(witness: &Witness<'_>) {
+    witness.host.add_user("bob");
+    witness.runs(&["invite", "bob"]);
+    let invited = witness.ends(3, &["status", "bob"]);
+    assert!(invited["invited_until"].is_string() && invited["uid"].is_number(), "{invited}");
+    assert_eq!(witness.runs(&["status"]).as_array().unwrap().len(), 2);
+    for revoked in [true, false] {
+        assert_eq!(witness.runs(&["invite", "bob", "--revoke"])["revoked"], revoked);
+    }
+}
+
+fn carol_is_another_person(witness: &Witness<'_>) {
+    let host = witness.host;
+    let carol = host.user_with_app("carol");
+    host.give_name_to_another("carol", 4444);
+    assert_eq!(witness.runs(&["status", "carol"])["uid_now"], 4444);
+    assert_eq!(witness.ends(5, &["verify", "carol", &carol.code()])["reason"], "uid-changed");
+    assert_eq!(witness.runs(&["state", "adopt-uids", "--dry-run"])[0]["adopted"], false);
+    assert_eq!(witness.runs(&["state", "adopt-uids", "carol", "--yes"])[0]["adopted"], true);
+    host.succeed("userdel", ["--force", "carol"]);
+    assert_eq!(witness.runs(&["status", "carol"])["uid_now"], json!(null));
+    fs::write("/var/lib/twofactor/users/carol/secret.toml", "damaged").unwrap();
+    witness.ends(1, &["status"]);
+}
+
+fn alice_is_reset(witness: &Witness<'_>) {
+    let alice = witness.host.enroll("alice", &["--label", "tablet"]);
+    assert_eq!(witness.runs(&["reset", "alice", "--keep-secret", "--yes"])["secret_kept"], true);
+    assert_eq!(witness.runs(&["status", "alice"])["tokens"][0]["state"], "pending");
+    assert_eq!(witness.ends(5, &["verify", "alice", &alice.code()])["reason"], "not-confirmed");
+    witness.runs(&["reset", "alice", "--yes"]);
+}
