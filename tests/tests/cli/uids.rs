@@ -139,6 +139,7 @@ fn a_renumbering_of_all_users_is_shown_and_taken_over_by_one_command() {
         assert!(host.log().iter().any(|logged| logged.text.contains(&line)), "{:#?}", host.log());
         assert_eq!(host.login("alice").typing(alice.code()).code(), ReturnCode::SUCCESS);
         let again = host.run_twofactor(&["state", "adopt-uids"]);
+        assert!(stderr(&again).contains("because this host has no such user: dave"), "{}", said(&again));
         assert_eq!(
             (again.status.code(), host.json(&["state", "adopt-uids"])),
             (Some(0), json!([])),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use twofactor_core::host::user::{Person, SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::host::user::{Doubt, Person, SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{Adoption, Belongs};
@@ -33,12 +33,17 @@ struct Survey {
     all: usize,
     /// How many could not be read.
     broken: usize,
+    /// Those whose users the host does not know.
+    unknown: Vec<UserName>,
 }
 
 pub(super) fn run(arguments: &AdoptUids, host: &Host, output: &Output) -> Result<(), Failure> {
     let mut survey = Survey::of(arguments, host)?;
     if survey.changes.is_empty() {
-        output.done(|| "Each account belongs to the uid that its user has now.\n".to_owned(), || json!([]))?;
+        output.done(
+            || "Each account of a user of this host belongs to the uid that the user has now.\n".to_owned(),
+            || json!([]),
+        )?;
         return survey.outcome();
     }
     if arguments.dry_run {
@@ -78,10 +83,12 @@ impl Survey {
         if arguments.users.is_empty() {
             // All are looked up before anything is changed: a user database that fails half-way changes nothing.
             for name in host.accounts.names()? {
-                if let Some(person) = SystemUsers.person(name.as_str())?.filter(|person| person.name == name) {
-                    survey.look_at(person, host);
+                match SystemUsers.person(name.as_str())?.filter(|person| person.name == name) {
+                    Some(person) => survey.look_at(person, host),
+                    None => survey.leave_alone(name)?,
                 }
             }
+            survey.warn_of_unknown();
             return Ok(survey);
         }
         // A user who was typed twice is changed once.
@@ -104,6 +111,24 @@ impl Survey {
             Ok(Belongs::To(uid)) if uid == person.uid => {}
             Ok(seen @ (Belongs::To(_) | Belongs::ToUnknown)) => self.changes.push(Change { person, seen }),
             Err(error) => self.cannot_use(error),
+        }
+    }
+
+    /// A look-up that failed is no user whom the host does not know.
+    fn leave_alone(&mut self, name: UserName) -> Result<(), Failure> {
+        match SystemUsers.has_no_user(name.as_str()) {
+            Err(Doubt::Failed(error)) => Err(error.into()),
+            Ok(()) | Err(Doubt::Unproven { .. }) => {
+                self.unknown.push(name);
+                Ok(())
+            }
+        }
+    }
+
+    fn warn_of_unknown(&self) {
+        if !self.unknown.is_empty() {
+            let names: Vec<&str> = self.unknown.iter().map(UserName::as_str).collect();
+            output::warning(&format!("left as they are, because this host has no such user: {}", names.join(", ")));
         }
     }
 
