@@ -81,6 +81,11 @@ bench: ## Compare a login with those of the peers, and measure a registry of a m
 	$(RELEASE) build --release --locked -p twofactor-tests --bins
 	$(TARGET)/release/bench
 
+.PHONY: docs
+docs: ## Render the documents as a book into target/docs, with mdBook from crates.io, and check its links
+	CARGO="$(CARGO)" packaging/docs/render $(TARGET)
+	$(CARGO) run --locked --quiet -p twofactor-tests --bin book-links -- $(TARGET)/docs
+
 lint: ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
