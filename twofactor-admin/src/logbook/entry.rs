@@ -69,11 +69,11 @@ pub enum Writer {
 
 impl Entry {
     /// What the registry remembers.
-    pub fn remembered(past: Past) -> Option<Self> {
+    pub fn remembered(past: Past) -> Self {
         let mut pairs = past.pairs;
         pairs.push(("by".to_owned(), past.who));
-        let message = Message { writer: Writer::Tool, event: Event::from_word(past.event)?, pairs };
-        Some(Self { at: past.at, source: Source::Registry, host: None, pid: None, message })
+        let message = Message { writer: Writer::Tool, event: past.event, pairs };
+        Self { at: past.at, source: Source::Registry, host: None, pid: None, message }
     }
 }
 

@@ -18,7 +18,7 @@ mod row;
 mod schema;
 
 pub(crate) use beside::ASIDE;
-pub(crate) use change::{Edit, Event};
+pub(crate) use change::Edit;
 pub use history::{History, Past};
 pub use intake::{Counts, Finding, Intake, NewToken, Origin};
 pub use look::{Filter, Import, Listed, Ownership, Reader, SeriesSummary};

@@ -15,5 +15,5 @@ pub(super) fn entries(mut history: History, wanted: &Wanted) -> impl Iterator<It
             None
         }
     });
-    portions.flatten().filter_map(Entry::remembered).filter(|entry| wanted.includes(entry))
+    portions.flatten().map(Entry::remembered).filter(|entry| wanted.includes(entry))
 }

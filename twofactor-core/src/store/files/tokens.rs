@@ -11,14 +11,13 @@ use crate::codes::otp::{self, Code, Progress, Reach};
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
+use crate::log::record::Event;
 use crate::store::error::StoreError;
 use crate::store::files::locations::Files;
 use crate::store::files::sharing::Sharer;
 use crate::store::files::sharing::sharer_than;
 use crate::store::files::user_folder::Locked;
-use crate::store::registry::{
-    AppSecrets, By, CHANGE_PATIENCE, Edit, Event, Intake, RegistryError, Sharing, Stored, Writer,
-};
+use crate::store::registry::{AppSecrets, By, CHANGE_PATIENCE, Edit, Intake, RegistryError, Sharing, Stored, Writer};
 
 use locks::Locks;
 

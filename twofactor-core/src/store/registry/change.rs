@@ -13,64 +13,12 @@ use crate::codes::otp::{Kind, Parameters, Progress, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::user::UserName;
+use crate::log::record::Event;
 use crate::store::registry::connection::{By, Writer};
 use crate::store::registry::error::{RegistryError, failure};
 use crate::store::registry::recognition::{self, Burned, Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored};
 use crate::text::pairs;
-
-/// What the history says a sysadmin did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
-    Imported,
-    Assigned,
-    Unassigned,
-    Enabled,
-    Disabled,
-    Lost,
-    Revoked,
-    Deleted,
-    Resynced,
-    SeriesDeleted,
-    SeriesMended,
-}
-
-impl Event {
-    const ALL: [Self; 11] = [
-        Self::Imported,
-        Self::Assigned,
-        Self::Unassigned,
-        Self::Enabled,
-        Self::Disabled,
-        Self::Lost,
-        Self::Revoked,
-        Self::Deleted,
-        Self::Resynced,
-        Self::SeriesDeleted,
-        Self::SeriesMended,
-    ];
-
-    /// The event with that word.
-    pub(super) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|event| event.word() == word)
-    }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Imported => "imported",
-            Self::Assigned => "assigned",
-            Self::Unassigned => "unassigned",
-            Self::Enabled => "enabled",
-            Self::Disabled => "disabled",
-            Self::Lost => "lost",
-            Self::Revoked => "revoked",
-            Self::Deleted => "deleted",
-            Self::Resynced => "resynced",
-            Self::SeriesDeleted => "series-deleted",
-            Self::SeriesMended => "series-mended",
-        }
-    }
-}
 
 /// A change in the making. Nothing of it happens before [`Edit::commit`].
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use crate::host::clock::UnixTime;
-use crate::store::registry::change::Event;
+use crate::log::record::Event;
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::look::Reader;
 use crate::store::registry::row;
@@ -17,8 +17,8 @@ pub struct Past {
     pub at: UnixTime,
     /// Who did it.
     pub who: String,
-    /// The word that the log has for it.
-    pub event: &'static str,
+    /// What it was, as the log says it.
+    pub event: Event,
     /// What it was done to, as the log says it.
     pub pairs: Pairs,
 }
@@ -67,5 +67,5 @@ fn past(row: &Row<'_>) -> Result<(i64, Past), rusqlite::Error> {
         pairs.extend(pairs::read(&detail).ok_or_else(|| damaged(6, "detail"))?);
     }
     let at = row::time(row, 1)?.ok_or_else(|| damaged(1, "at"))?;
-    Ok((row.get(0)?, Past { at, who: row.get(2)?, event: event.word(), pairs }))
+    Ok((row.get(0)?, Past { at, who: row.get(2)?, event, pairs }))
 }
