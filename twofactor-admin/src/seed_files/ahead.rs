@@ -7,7 +7,8 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use super::{Row, SeedFile};
+use super::document::Row;
+use super::seed_file::SeedFile;
 
 /// Rows that are handed over at once.
 const PORTION: usize = 512;

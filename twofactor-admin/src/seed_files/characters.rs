@@ -130,6 +130,26 @@ pub(super) fn words(bytes: &[u8]) -> String {
 /// Enough for any maker and model.
 const LONGEST_WORDS: usize = 64;
 
+/// A file that holds nothing but hexadecimal digits, in any encoding and with the separators that people use, as those
+/// digits.
+pub(super) fn hex_digits(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const LONGEST: usize = 256;
+    if bytes.len() > LONGEST {
+        return None;
+    }
+    let text = text(Zeroizing::new(bytes.to_vec())).ok()?;
+    let text = text.trim_ascii();
+    let text = text.strip_prefix(b"0x").unwrap_or(text);
+    let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
+    digits.extend(text.iter().filter(|byte| !matches!(byte, b' ' | b':' | b'-')));
+    (!digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit)).then_some(digits)
+}
+
+/// Text that [`utf8`] has made UTF-8.
+pub(super) fn as_str(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

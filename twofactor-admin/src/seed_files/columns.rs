@@ -1,10 +1,13 @@
 //! Which column of a table means what: by its header, else by the shapes that vendors use.
 
+use super::bounds::MOST_COLUMNS;
+use super::characters;
 use super::delimited::Record;
 use super::headings::{Headings, Meaning};
-use super::offer::{self, Field, Offered, Parameter, Rejection, Stated};
-use super::seed_encoding::{self, Encoding};
-use super::{KindName, MOST_COLUMNS, Options, characters};
+use super::offer::{self, Offered, Stated};
+use super::options::{Encoding, KindName, Options};
+use super::rejection::{Field, Parameter, Rejection};
+use super::seed_encoding;
 
 /// The columns of a table. Serial number and secret are always there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

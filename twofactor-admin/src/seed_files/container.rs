@@ -13,10 +13,11 @@ use zip::read::{ZipFileEntry, ZipReadOptions};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::bounds::{LARGEST_ENTRY, MOST_ENTRIES, length_of};
 use super::characters;
 use super::error::ImportError;
+use super::keyring::Asked;
 use super::recognition::{self, Beginning, Foreign};
-use super::{Asked, LARGEST_ENTRY, MOST_ENTRIES, length_of};
 
 /// An entry that was looked at.
 pub(super) struct Entry {

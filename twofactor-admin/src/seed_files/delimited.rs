@@ -3,8 +3,8 @@
 //! What always holds: a row is a line, also where a quote is left open, so one bad row cannot swallow others; nothing
 //! is copied, a field is a slice of the text.
 
-use super::offer::Rejection;
-use super::{LONGEST_FIELD, MOST_COLUMNS};
+use super::bounds::{LONGEST_FIELD, MOST_COLUMNS};
+use super::rejection::Rejection;
 
 /// A line of a text, without its line end.
 #[derive(Debug, Clone, Copy)]

@@ -9,10 +9,15 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
+use super::bounds::{MOST_ROWS, length_of};
+use super::characters::{self, hex_digits};
 use super::container::{Content, Entry};
+use super::document::{Document, Reading};
 use super::error::{ErrorKind, ImportError};
+use super::keyring::{Asked, Beside};
 use super::note::{Container, Note};
-use super::{Asked, Beside, Document, MOST_ROWS, Options, Reading, characters, length_of, recognition};
+use super::options::Options;
+use super::recognition;
 
 /// An entry that is a text or as short as a key: its name, whether it was encrypted, its bytes.
 type Text = (Arc<str>, bool, Zeroizing<Vec<u8>>);
@@ -155,7 +160,7 @@ fn reason(outcome: &Result<Document, ImportError>) -> String {
 fn is_final(outcome: &Result<Document, ImportError>) -> bool {
     match outcome {
         Ok(_) => false,
-        Err(ImportError::Pskc(error)) => *error != super::PskcError::NotPskc,
+        Err(ImportError::Pskc(error)) => *error != super::error::PskcError::NotPskc,
         Err(
             ImportError::Xml(..)
             | ImportError::MixedEncodings { .. }
@@ -218,21 +223,6 @@ fn keys(texts: &[Text]) -> Vec<Beside> {
     };
     let keys = texts.iter().filter(|(_, _, bytes)| is_key(bytes));
     keys.map(|(name, _, bytes)| Beside { name: name.clone(), bytes: bytes.clone(), opened: false }).collect()
-}
-
-/// A file that holds nothing but hexadecimal digits, in any encoding and with the separators that people use, as those
-/// digits.
-pub(super) fn hex_digits(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    const LONGEST: usize = 256;
-    if bytes.len() > LONGEST {
-        return None;
-    }
-    let text = characters::text(Zeroizing::new(bytes.to_vec())).ok()?;
-    let text = text.trim_ascii();
-    let text = text.strip_prefix(b"0x").unwrap_or(text);
-    let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
-    digits.extend(text.iter().filter(|byte| !matches!(byte, b' ' | b':' | b'-')));
-    (!digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit)).then_some(digits)
 }
 
 /// The names of the entries that list checksums: each line a digest, and beside it only words for digests and names of

@@ -7,11 +7,9 @@ use std::io;
 
 use thiserror::Error;
 
-use super::Place;
-use super::pskc_crypto::MOST_ITERATIONS;
+use super::bounds::{LARGEST_ENTRY, LARGEST_FILE, MOST_ENTRIES, MOST_ITERATIONS, MOST_ROWS, MOST_XML_ELEMENTS};
+use super::place::Place;
 use super::recognition::Foreign;
-use super::xml::MOST_XML_ELEMENTS;
-use super::{LARGEST_ENTRY, LARGEST_FILE, MOST_ENTRIES, MOST_ROWS};
 use twofactor_core::host::shell;
 
 /// Why nothing can be imported from a file.

@@ -6,7 +6,8 @@
 
 use super::characters;
 use super::delimited::Record;
-use super::seed_encoding::{self, Encoding};
+use super::options::Encoding;
+use super::seed_encoding;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

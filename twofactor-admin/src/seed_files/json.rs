@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::xml::line_ends;
+
 /// Deeper than any export.
 const DEEPEST: usize = 24;
 /// More than the values of 20,000 entries.
@@ -239,6 +241,12 @@ fn unescape(raw: &str, text: &mut String) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// The line in which a text is no JSON any more. `None`: it is JSON.
+pub(super) fn wrong_line(text: &str) -> Option<usize> {
+    let NotJson(at) = Json::parse(text).err()?;
+    Some(1 + line_ends(text.as_bytes().get(..at).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Place;
-use super::records::Kind;
-use super::seed_encoding::Encoding;
+use super::kind::Kind;
+use super::options::Encoding;
+use super::place::Place;
 use twofactor_core::host::shell;
 
 /// What a file was.

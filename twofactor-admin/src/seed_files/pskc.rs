@@ -7,14 +7,17 @@ use std::collections::VecDeque;
 
 use zeroize::Zeroizing;
 
+use super::bounds::{MOST_NOTES, MOST_ROWS};
 use super::error::{ImportError, PskcError};
+use super::keyring::Asked;
 use super::note::{Aspect, Assumption, Explanation, Note, Part, Unexplained};
-use super::offer::{self, KeyRejection, Offered, Rejection, Stated};
-use super::pskc_codes as codes;
+use super::offer::{self, Offered, Stated};
+use super::options::{KindName, Options};
+use super::place::Place;
 use super::pskc_crypto::{Opener, Sealing, base64};
-use super::seed_encoding;
+use super::rejection::{KeyRejection, Rejection};
 use super::xml::{Child, Document, Element, Namespace, TOO_MANY, XmlError};
-use super::{Asked, KindName, MOST_NOTES, MOST_ROWS, Options, Place, characters};
+use super::{characters, pskc_codes as codes, seed_encoding};
 use twofactor_core::codes::otp::{LARGEST_DRIFT, Parameters};
 use twofactor_core::codes::token::Serial;
 

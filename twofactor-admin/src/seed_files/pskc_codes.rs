@@ -4,7 +4,8 @@
 //! reason to reject the key, or it is named in the report.
 
 use super::characters;
-use super::offer::{self, KeyRejection, Parameter, Rejection};
+use super::offer;
+use super::rejection::{KeyRejection, Parameter, Rejection};
 use super::xml::{Element, Namespace};
 use twofactor_core::codes::otp::{Algorithm, Digits};
 

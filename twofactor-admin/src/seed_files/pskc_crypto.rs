@@ -18,14 +18,13 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::entries::hex_digits;
+use super::bounds::MOST_ITERATIONS;
+use super::characters::hex_digits;
 use super::error::{ImportError, PskcError};
-use super::offer::KeyRejection;
+use super::keyring::{Asked, KeyTry};
+use super::rejection::KeyRejection;
 use super::xml::Element;
-use super::{Asked, KeyTry};
 
-/// The most iterations of PBKDF2, of all blocks of the key together: less than two seconds.
-pub(super) const MOST_ITERATIONS: u32 = 1_000_000;
 /// The MAC key itself is under CBC alone: whoever changes its padding must not get one that can be guessed.
 const SHORTEST_MAC_KEY: usize = 16;
 
@@ -299,7 +298,7 @@ pub(super) fn base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 /// The key of `length` bytes that a key file holds, raw or as hexadecimal digits.
 fn pre_shared(given: &Zeroizing<Vec<u8>>, length: usize) -> Option<Zeroizing<Vec<u8>>> {
     if let Some(digits) = hex_digits(given).filter(|digits| digits.len() == 2 * length) {
-        return super::seed_encoding::decode(&digits, super::Encoding::Hex).ok();
+        return super::seed_encoding::decode(&digits, super::options::Encoding::Hex).ok();
     }
     (given.len() == length).then(|| given.clone())
 }

@@ -2,29 +2,10 @@
 //!
 //! What always holds: a secret is decoded straight into a buffer of its final size that is wiped when dropped.
 
-use std::fmt;
-
 use zeroize::Zeroizing;
 
-use super::offer::Rejection;
-
-/// How secrets are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// RFC 4648 §6, any case, with or without padding.
-    Base32,
-    /// Hexadecimal digits, any case.
-    Hex,
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Base32 => "base32",
-            Self::Hex => "hexadecimal",
-        })
-    }
-}
+use super::options::Encoding;
+use super::rejection::Rejection;
 
 /// What a secret can be, by its characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

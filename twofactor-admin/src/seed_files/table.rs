@@ -8,9 +8,11 @@ use super::delimited::{Line, Lines, Record, Separator};
 use super::error::ImportError;
 use super::headings::{self, Header, Headings};
 use super::note::{Aspect, Assumption, Explanation, Note, Part, Unexplained};
-use super::offer::{Offered, Rejection, Stated};
-use super::seed_encoding::{self, Encoding, Evidence, Verdict};
-use super::{Options, Place};
+use super::offer::{Offered, Stated};
+use super::options::{Encoding, Options};
+use super::place::Place;
+use super::rejection::Rejection;
+use super::seed_encoding::{self, Evidence, Verdict};
 use twofactor_core::codes::otp::{Kind, Parameters};
 
 /// What holds for all rows of a table.
@@ -90,7 +92,7 @@ impl Table {
             notes.push(Note::Below(place(line)));
         }
         let unknown = headings.as_ref().map(|headings| headings.unknown.clone()).unwrap_or_default();
-        let unnamed = (0..super::MOST_COLUMNS).filter(|column| survey.unnamed >> column & 1 == 1);
+        let unnamed = (0..super::bounds::MOST_COLUMNS).filter(|column| survey.unnamed >> column & 1 == 1);
         let unknown = unknown.into_iter().chain(unnamed.map(|column| format!("column {}", column + 1)));
         notes.extend(unknown.map(|name| Note::Unexplained(Unexplained::Column(name))));
         survey.note(encoding, &columns, options, &place, notes);
@@ -382,7 +384,7 @@ impl Survey {
                 // The row says what is wrong with it.
                 Err(_) => survey.widest = survey.widest.max(2),
             }
-            if survey.rows > super::MOST_ROWS {
+            if survey.rows > super::bounds::MOST_ROWS {
                 return Err(ImportError::TooManyRows);
             }
         }

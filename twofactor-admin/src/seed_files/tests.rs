@@ -1,13 +1,16 @@
 //! Whole files: every shape that vendors send, and every way in which one is refused.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::bounds::MOST_NOTES;
 use super::*;
-use twofactor_core::codes::otp::Kind;
+use twofactor_core::codes::otp::{Algorithm, Digits, Kind, Period};
 
 mod kinds;
 mod tables;

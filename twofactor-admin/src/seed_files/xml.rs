@@ -8,7 +8,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use zeroize::Zeroizing;
 
-use super::LONGEST_FIELD;
+use super::bounds::{LONGEST_FIELD, MOST_XML_ELEMENTS};
 
 /// Deeper than any PSKC document.
 const DEEPEST: usize = 24;
@@ -18,8 +18,6 @@ const MOST_ATTRIBUTES: usize = 16;
 const MOST_ELEMENTS: usize = 200;
 /// The problem of a document with more.
 pub(super) const TOO_MANY: &str = "has too many elements";
-/// As many as are read in two seconds: those of 100,000 encrypted keys.
-pub(super) const MOST_XML_ELEMENTS: usize = 2_500_000;
 
 /// Whose element it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

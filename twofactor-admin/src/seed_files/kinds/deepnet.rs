@@ -1,11 +1,13 @@
 //! Deepnet's own XML. `DualShield` has `data` with a `header` for all tokens and `tokens/token` with `serial` and `seed`; its
 //! predecessor has `tokenList/tokenInfo`, in which another document with `secret` and `digits` stands as text.
 
-use super::offer::{self, Rejection, Stated};
-use super::records::{self, Fields, Record, children, text_of};
-use super::seed_encoding::{Encoding, decode};
-use super::xml::{Document, Element};
-use super::{KindName, Options, characters};
+use crate::seed_files::characters;
+use crate::seed_files::offer::{self, Stated};
+use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::record::{self, Fields, Record, children, text_of};
+use crate::seed_files::rejection::Rejection;
+use crate::seed_files::seed_encoding::decode;
+use crate::seed_files::xml::{Document, Element};
 
 /// Its elements and their meanings.
 pub(super) const PARTS: [(&str, &str); 6] = [
@@ -118,8 +120,8 @@ fn read_codes(
         usual_kind: None,
         kind,
         algorithm: hash.map(offer::algorithm).transpose()?,
-        digits: digits.map(records::digits).transpose()?,
-        period: period.map(records::period).transpose()?,
-        counter: counter.map(records::counter).transpose()?,
+        digits: digits.map(record::digits).transpose()?,
+        period: period.map(record::period).transpose()?,
+        counter: counter.map(record::counter).transpose()?,
     })
 }

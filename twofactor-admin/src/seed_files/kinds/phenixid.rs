@@ -1,11 +1,12 @@
 //! PhenixID's table, whose rows begin with the kind: `HOTP;serial;key;counter` and
 //! `TOTP;serial;hash;key;epoch;interval;digits`.
 
-use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{self, KeyRejection, Rejection, Stated};
-use super::records::{self, Fields, Record, number};
-use super::seed_encoding::{Encoding, decode};
-use super::{KindName, Options};
+use crate::seed_files::delimited::{Lines, Record as Row, Separator};
+use crate::seed_files::offer::{self, Stated};
+use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::record::{self, Fields, Record, number};
+use crate::seed_files::rejection::{KeyRejection, Rejection};
+use crate::seed_files::seed_encoding::decode;
 
 /// Its columns and their meanings.
 pub(super) const PARTS: [(&str, &str); 7] = [
@@ -73,15 +74,15 @@ fn stated(kind: Option<KindName>, row: &Row<'_>) -> Result<Stated, Rejection> {
     let mut stated = Stated { kind, ..Stated::default() };
     match kind {
         Some(KindName::Hotp) => {
-            stated.counter = text(3).map(records::counter).transpose()?;
+            stated.counter = text(3).map(record::counter).transpose()?;
         }
         Some(KindName::Totp) => {
             if text(4).is_some_and(|epoch| number(epoch) != Some(0)) {
                 return Err(Rejection::Key(KeyRejection::Epoch));
             }
             stated.algorithm = text(2).map(offer::algorithm).transpose()?;
-            stated.period = text(5).map(records::period).transpose()?;
-            stated.digits = text(6).map(records::digits).transpose()?;
+            stated.period = text(5).map(record::period).transpose()?;
+            stated.digits = text(6).map(record::digits).transpose()?;
         }
         None => return Err(Rejection::OtherKind),
     }

@@ -2,11 +2,12 @@
 //! (`login@realm, serial, key, type, digits[, step]`), and its CSV of version 2 (`login, resolver, realm, serial, key, type,
 //! digits[, step or counter]`). Owners are not assigned here; the report says how.
 
-use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{self, Rejection, Stated};
-use super::records::{self, Fields, Record};
-use super::seed_encoding::{Encoding, decode};
-use super::{KindName, Options};
+use crate::seed_files::delimited::{Lines, Record as Row, Separator};
+use crate::seed_files::offer::{self, Stated};
+use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::record::{self, Fields, Record};
+use crate::seed_files::rejection::Rejection;
+use crate::seed_files::seed_encoding::decode;
 
 /// Its columns and their meanings.
 pub(super) const PARTS: [(&str, &str); 5] = [
@@ -85,12 +86,12 @@ fn stated(row: &Row<'_>, offset: usize) -> Result<Stated, Rejection> {
         b"" => KindName::Hotp,
         word => kind(word).ok_or(Rejection::OtherKind)?,
     };
-    let digits = text(3).map(records::digits).transpose()?;
+    let digits = text(3).map(record::digits).transpose()?;
     let mut stated = Stated { kind: Some(kind), digits, ..Stated::default() };
     match (kind, text(4)) {
         (_, None) => {}
-        (KindName::Totp, Some(period)) => stated.period = Some(records::period(period)?),
-        (KindName::Hotp, Some(counter)) => stated.counter = Some(records::counter(counter)?),
+        (KindName::Totp, Some(period)) => stated.period = Some(record::period(period)?),
+        (KindName::Hotp, Some(counter)) => stated.counter = Some(record::counter(counter)?),
     }
     Ok(stated)
 }

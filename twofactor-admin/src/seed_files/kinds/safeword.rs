@@ -2,11 +2,13 @@
 //! `sccKey=…;sccMode=E;sccPwLen=6;…`. Time-based tokens among them count their steps from the year 2000, which no TOTP does,
 //! and are rejected.
 
-use super::delimited::Lines;
-use super::offer::{self, KeyRejection, Rejection, Stated};
-use super::records::{self, Fields, Record};
-use super::seed_encoding::{Encoding, decode};
-use super::{KindName, Options, characters};
+use crate::seed_files::characters;
+use crate::seed_files::delimited::Lines;
+use crate::seed_files::offer::{self, Stated};
+use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::record::{self, Fields, Record};
+use crate::seed_files::rejection::{KeyRejection, Rejection};
+use crate::seed_files::seed_encoding::decode;
 
 /// Its fields and their meanings.
 pub(super) const PARTS: [(&str, &str); 6] = [
@@ -76,7 +78,7 @@ fn field<'d>(data: &'d str, name: &str) -> Option<&'d str> {
 }
 
 fn stated(data: &str) -> Result<Stated, Rejection> {
-    let digits = field(data, "sccPwLen").map(records::digits);
+    let digits = field(data, "sccPwLen").map(record::digits);
     match field(data, "sccMode") {
         Some(mode) if mode.eq_ignore_ascii_case("E") => Ok(Stated {
             kind: Some(KindName::Hotp),

@@ -1,8 +1,8 @@
 //! Stratum (Authenticator Pro): `Authenticators`, with numbers for type and hash.
 
-use super::super::json::Json;
-use super::{Entry, EntryKind, word};
-use crate::seed_files::KindName;
+use super::entry::{Entry, EntryKind, word};
+use crate::seed_files::json::Json;
+use crate::seed_files::options::KindName;
 
 pub(super) fn entry(json: &Json) -> Entry {
     let number = |name| json.get(name).and_then(Json::number);

@@ -1,8 +1,9 @@
 //! Bitwarden: `items`, of which those with `login.totp` are entries: a URI, or a base32 secret alone.
 
-use super::super::json::Json;
-use super::{Entry, EntryKind, uri, word};
-use crate::seed_files::KindName;
+use super::entry::{Entry, EntryKind, word};
+use super::uri;
+use crate::seed_files::json::Json;
+use crate::seed_files::options::KindName;
 
 pub(super) fn entry(json: &Json) -> Option<Entry> {
     let totp = json.at(&["login", "totp"])?.text()?;

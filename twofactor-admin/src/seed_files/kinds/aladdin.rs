@@ -1,11 +1,13 @@
 //! SafeNet (Aladdin) XML, as it came with eToken PASS: `Tokens/Token@serial`, in it `Applications/Application` with `Seed`
 //! (hexadecimal) and `MovingFactor`. Event-based tokens alone were delivered so.
 
-use super::offer::{Rejection, Stated};
-use super::records::{self, Fields, Record, children, text_of};
-use super::seed_encoding::{Encoding, decode};
-use super::xml::Element;
-use super::{KindName, Options, characters};
+use crate::seed_files::characters;
+use crate::seed_files::offer::Stated;
+use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::record::{self, Fields, Record, children, text_of};
+use crate::seed_files::rejection::Rejection;
+use crate::seed_files::seed_encoding::decode;
+use crate::seed_files::xml::Element;
 
 /// Its elements and their meanings.
 pub(super) const PARTS: [(&str, &str); 4] = [
@@ -33,7 +35,7 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
         let fields = Fields {
             serial: token.attribute("serial").unwrap_or_default().as_bytes(),
             secret: seed.ok_or(Rejection::SecretMissing).and_then(|seed| decode(seed.as_bytes(), Encoding::Hex)),
-            stated: counter.map(records::counter).transpose().map(|counter| Stated {
+            stated: counter.map(record::counter).transpose().map(|counter| Stated {
                 kind: Some(KindName::Hotp),
                 counter,
                 ..Stated::default()

@@ -1,7 +1,7 @@
 //! Aegis: `db.entries`, each with its parameters in `info`.
 
-use super::super::json::Json;
-use super::{Entry, EntryKind, word};
+use super::entry::{Entry, EntryKind, word};
+use crate::seed_files::json::Json;
 
 pub(super) fn entry(json: &Json) -> Entry {
     let info = |name| json.at(&["info", name]);

@@ -4,55 +4,28 @@
 //! Invariants: a kind is told by its content; its records are parsed when they are asked for, the same every time. A
 //! property that the kind does not state is an assumption in the report.
 
-use zeroize::Zeroizing;
+mod aladdin;
+mod apps;
+mod deepnet;
+mod phenixid;
+mod privacyidea;
+mod rcdevs;
+mod safeword;
+mod yubico;
 
+use super::bounds::MOST_ROWS;
 use super::error::ImportError;
+use super::kind::{App, Kind};
 use super::note::{Assumption, Explanation, Note, Part};
-use super::offer::{self, Offered, Parameter, Rejection, Stated};
+use super::options::Options;
+use super::place::Place;
 use super::recognition::Foreign;
+use super::record::Record;
 use super::seed_encoding;
 use super::table::Unsaid;
-use super::xml::{Child, Document, Element, TOO_MANY, XmlError};
-use super::{MOST_ROWS, Options, Place};
-use super::{aladdin, apps, deepnet, phenixid, privacyidea, rcdevs, safeword, yubico};
-use twofactor_core::codes::otp::{Digits, Period};
-
-/// A kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// SafeNet (Aladdin) XML: `Tokens`.
-    Aladdin,
-    /// Deepnet's own XML, of DualShield and its predecessor.
-    Deepnet,
-    /// SafeWord authenticator records (`*.dat`).
-    SafeWord,
-    /// The log of Yubico's programming tool.
-    Yubico,
-    /// RCDevs' inventory.
-    Rcdevs,
-    /// PhenixID's table with the kind first.
-    PhenixId,
-    /// privacyIDEA's tables with the owner first.
-    PrivacyIdea,
-    /// The export of an authenticator app.
-    App(apps::App),
-}
+use super::xml::{Document, TOO_MANY, XmlError};
 
 impl Kind {
-    /// Its name in a report.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Aladdin => "SafeNet (Aladdin) XML",
-            Self::Deepnet => "Deepnet XML",
-            Self::SafeWord => "SafeWord authenticator records",
-            Self::Yubico => "the log of Yubico's programming tool",
-            Self::Rcdevs => "RCDevs inventory",
-            Self::PhenixId => "PhenixID table",
-            Self::PrivacyIdea => "privacyIDEA table with owners",
-            Self::App(app) => app.name(),
-        }
-    }
-
     /// Tells the kind of a text. `Err`: one that is named and not read.
     pub(super) fn of(text: &str) -> Result<Option<Self>, Foreign> {
         if super::recognition::is_xml(text.as_bytes()) {
@@ -64,7 +37,7 @@ impl Kind {
                 _ => Ok(None),
             };
         }
-        if let Some(app) = apps::App::of(text)? {
+        if let Some(app) = App::of(text)? {
             return Ok(Some(Self::App(app)));
         }
         let kinds = [
@@ -101,46 +74,6 @@ pub(super) struct Records {
     /// How many there are.
     pub(super) rows: usize,
     parts: &'static [(&'static str, &'static str)],
-}
-
-/// A record of a file.
-pub(super) struct Record {
-    pub(super) line: usize,
-    pub(super) start: usize,
-    pub(super) end: usize,
-    /// What it says about codes.
-    pub(super) stated: Stated,
-    pub(super) token: Result<Offered, Rejection>,
-}
-
-/// The fields of a record, before they are put together.
-pub(super) struct Fields<'f> {
-    pub(super) serial: &'f [u8],
-    pub(super) secret: Result<Zeroizing<Vec<u8>>, Rejection>,
-    pub(super) stated: Result<Stated, Rejection>,
-    pub(super) vendor: Option<String>,
-    pub(super) model: Option<String>,
-}
-
-impl Fields<'_> {
-    /// Those of a row that cannot be read.
-    pub(super) fn unreadable(why: Rejection) -> Self {
-        Self { serial: b"-", secret: Err(why), stated: Err(why), vendor: None, model: None }
-    }
-
-    /// The record at a place of the text.
-    pub(super) fn record(self, line: usize, span: std::ops::Range<usize>, options: &Options) -> Record {
-        let stated = *self.stated.as_ref().unwrap_or(&Stated::default());
-        Record { line, start: span.start, end: span.end, stated, token: self.offered(options) }
-    }
-
-    fn offered(self, options: &Options) -> Result<Offered, Rejection> {
-        let serial = offer::serial(self.serial)?;
-        let stated = self.stated?;
-        let secret = offer::secret(self.secret?)?;
-        let Self { vendor, model, .. } = self;
-        Ok(Offered { vendor, model, ..Offered::new(serial, secret, stated.settle(options)) })
-    }
 }
 
 impl Records {
@@ -210,7 +143,7 @@ impl Records {
     /// What stands between two records besides a line end.
     pub(super) fn between(&self) -> &'static str {
         match self.kind {
-            Kind::App(apps::App::Uris | apps::App::Migration) => "",
+            Kind::App(App::Uris | App::Migration) => "",
             Kind::App(_) => ",",
             _ => "",
         }
@@ -233,36 +166,4 @@ fn check_xml(text: &str, place: impl Fn(usize) -> Place) -> Result<(), ImportErr
     let (mut document, _) = Document::begin(text).map_err(refused)?;
     while document.next().map_err(refused)?.is_some() {}
     Ok(())
-}
-
-/// The children of a document that is known to be well-formed; those of its `inside` elements as if they were the root's.
-pub(super) fn children<'t>(text: &'t str, inside: &'static str) -> impl Iterator<Item = Child> + 't {
-    let mut document = Document::begin(text).ok().map(|(document, _)| document.entering(inside));
-    std::iter::from_fn(move || document.as_mut()?.next().ok()?)
-}
-
-/// The text of a child, when it has one.
-pub(super) fn text_of<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
-    element.child(name).map(Element::text).filter(|text| !text.is_empty())
-}
-
-/// The length of a code, in digits of text.
-pub(super) fn digits(text: &str) -> Result<Digits, Rejection> {
-    number(text).ok_or(Rejection::Parameter(Parameter::Digits)).and_then(offer::digits)
-}
-
-/// The length of a step in seconds, as text.
-pub(super) fn period(text: &str) -> Result<Period, Rejection> {
-    number(text).ok_or(Rejection::Parameter(Parameter::Period)).and_then(offer::period)
-}
-
-/// A counter, as text.
-pub(super) fn counter(text: &str) -> Result<u64, Rejection> {
-    number(text).ok_or(Rejection::Counter).and_then(offer::counter)
-}
-
-/// A whole number in digits.
-pub(super) fn number(text: &str) -> Option<u64> {
-    let text = text.trim();
-    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }

@@ -1,7 +1,8 @@
 //! Proton Authenticator: `entries`, each with a URI.
 
-use super::super::json::Json;
-use super::{Entry, uri, word};
+use super::entry::{Entry, word};
+use super::uri;
+use crate::seed_files::json::Json;
 
 pub(super) fn entry(json: &Json) -> Entry {
     let content = |name| json.at(&["content", name]);

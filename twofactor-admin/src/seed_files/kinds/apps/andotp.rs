@@ -1,7 +1,7 @@
 //! andOTP: an array of entries.
 
-use super::super::json::Json;
-use super::{Entry, EntryKind, word};
+use super::entry::{Entry, EntryKind, word};
+use crate::seed_files::json::Json;
 
 pub(super) fn entry(json: &Json) -> Entry {
     Entry {

@@ -1,8 +1,8 @@
 //! 2FAS: `services`, each with its parameters in `otp`. Old exports do not say the type; those with a period are TOTP.
 
-use super::super::json::Json;
-use super::{Entry, EntryKind, word};
-use crate::seed_files::KindName;
+use super::entry::{Entry, EntryKind, word};
+use crate::seed_files::json::Json;
+use crate::seed_files::options::KindName;
 
 pub(super) fn entry(json: &Json) -> Entry {
     let otp = |name| json.at(&["otp", name]);

@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{Entry, EntryKind};
+use super::entry::{Entry, EntryKind};
 use crate::seed_files::characters;
-use crate::seed_files::offer::Rejection;
+use crate::seed_files::rejection::Rejection;
 
 const SCHEME: &str = "otpauth://";
 

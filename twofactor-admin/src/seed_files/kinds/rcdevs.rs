@@ -3,11 +3,13 @@
 
 use zeroize::Zeroizing;
 
-use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{Rejection, Stated};
-use super::pskc_crypto::base64;
-use super::records::{self, Fields, Record};
-use super::{KindName, Options, characters};
+use crate::seed_files::characters;
+use crate::seed_files::delimited::{Lines, Record as Row, Separator};
+use crate::seed_files::offer::Stated;
+use crate::seed_files::options::{KindName, Options};
+use crate::seed_files::pskc_crypto::base64;
+use crate::seed_files::record::{self, Fields, Record};
+use crate::seed_files::rejection::Rejection;
 
 /// Its fields and their meanings.
 pub(super) const PARTS: [(&str, &str); 7] = [
@@ -73,8 +75,8 @@ fn stated(data: &str) -> Result<Stated, Rejection> {
         usual_kind: None,
         kind: Some(kind),
         algorithm: None,
-        digits: text("OTPLength").as_deref().map(records::digits).transpose()?,
-        period: period.as_deref().map(records::period).transpose()?,
-        counter: counter.as_deref().map(records::counter).transpose()?,
+        digits: text("OTPLength").as_deref().map(record::digits).transpose()?,
+        period: period.as_deref().map(record::period).transpose()?,
+        counter: counter.as_deref().map(record::counter).transpose()?,
     })
 }

@@ -1,11 +1,12 @@
 //! The log of Yubico's programming tool, in its traditional and its Yubico format. Only what was programmed as OATH-HOTP
 //! makes a token; Yubico OTP, static passwords and challenge-response are rejected.
 
-use super::delimited::{Lines, Record as Row, Separator};
-use super::offer::{Rejection, Stated};
-use super::records::{self, Fields, Record, number};
-use super::seed_encoding::{Encoding, decode};
-use super::{KindName, Options};
+use crate::seed_files::delimited::{Lines, Record as Row, Separator};
+use crate::seed_files::offer::Stated;
+use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::record::{self, Fields, Record, number};
+use crate::seed_files::rejection::Rejection;
+use crate::seed_files::seed_encoding::decode;
 
 /// Its columns and their meanings.
 pub(super) const PARTS: [(&str, &str); 4] = [
@@ -67,7 +68,7 @@ fn traditional(line: &[u8]) -> Fields<'_> {
             return Err(Rejection::OtherKind);
         }
         let (digits, counter) = (text(column(11)), text(column(12)));
-        hotp(is_hotp, Some(records::digits(digits)?), counter)
+        hotp(is_hotp, Some(record::digits(digits)?), counter)
     };
     Fields {
         serial: column(3),
@@ -99,7 +100,7 @@ fn hotp(is_hotp: bool, digits: Option<twofactor_core::codes::otp::Digits>, count
     if !is_hotp {
         return Err(Rejection::OtherKind);
     }
-    let counter = Some(records::counter(counter)?);
+    let counter = Some(record::counter(counter)?);
     Ok(Stated { kind: Some(KindName::Hotp), digits, counter, ..Stated::default() })
 }
 

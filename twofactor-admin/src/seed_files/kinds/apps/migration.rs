@@ -5,8 +5,10 @@
 
 use zeroize::Zeroizing;
 
-use super::{Entry, EntryKind, uri};
-use crate::seed_files::{KindName, characters};
+use super::entry::{Entry, EntryKind};
+use super::uri;
+use crate::seed_files::characters;
+use crate::seed_files::options::KindName;
 
 const SCHEME: &str = "otpauth-migration://";
 

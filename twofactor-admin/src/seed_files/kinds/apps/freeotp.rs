@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::super::json::Json;
-use super::super::offer::Rejection;
-use super::{Entry, EntryKind, word};
+use super::entry::{Entry, EntryKind, word};
+use crate::seed_files::json::Json;
+use crate::seed_files::rejection::Rejection;
 
 pub(super) fn entry(json: &Json) -> Entry {
     let issuer = word(json.get("issuerExt"));

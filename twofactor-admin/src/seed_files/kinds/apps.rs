@@ -3,22 +3,19 @@
 //!
 //! Invariant: an entry that is neither TOTP nor HOTP (Steam, mOTP, Yandex) is rejected and never taken for one.
 
-use std::fmt;
-
-use zeroize::Zeroizing;
-
-use super::delimited::Lines;
-use super::json::{Json, NotJson};
-use super::offer::{self, Rejection, Stated};
-use super::recognition::Foreign;
-use super::records::{Fields, Record};
-use super::seed_encoding::{Encoding, decode};
-use super::xml::line_ends;
-use super::{KindName, Options, characters};
+use crate::seed_files::delimited::Lines;
+use crate::seed_files::json::Json;
+use crate::seed_files::kind::App;
+use crate::seed_files::options::Options;
+use crate::seed_files::recognition::Foreign;
+use crate::seed_files::record::Record;
+use crate::seed_files::rejection::Rejection;
+use crate::seed_files::xml::line_ends;
 
 mod aegis;
 mod andotp;
 mod bitwarden;
+mod entry;
 mod freeotp;
 mod migration;
 mod proton;
@@ -26,44 +23,12 @@ mod stratum;
 mod twofas;
 mod uri;
 
+use entry::Entry;
+
 /// The elements of an array, when there is one.
 type Elements<'j> = Option<&'j [(std::ops::Range<usize>, Json)]>;
 /// Reads an entry. `None`: the element is none.
 type Reads = fn(&Json) -> Option<Entry>;
-
-/// An app whose plain export is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum App {
-    /// `otpauth://` URIs, one a line: Ente, and the text exports of Aegis, Stratum and others.
-    Uris,
-    /// `otpauth-migration://` URIs: the QR codes of Google Authenticator.
-    Migration,
-    /// Aegis.
-    Aegis,
-    /// 2FAS.
-    TwoFas,
-    /// andOTP.
-    AndOtp,
-    /// FreeOTP+.
-    FreeOtp,
-    /// Bitwarden and Bitwarden Authenticator.
-    Bitwarden,
-    /// Proton Authenticator.
-    Proton,
-    /// Stratum (Authenticator Pro).
-    Stratum,
-}
-
-/// The field of an entry that becomes the serial number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SerialFrom {
-    /// The service that the entry is for.
-    Issuer,
-    /// The account.
-    Label,
-    /// The number of the entry in the file, from 1.
-    Number,
-}
 
 /// The fields of an entry and their meanings.
 pub(super) const PARTS: [(&str, &str); 6] = [
@@ -75,118 +40,7 @@ pub(super) const PARTS: [(&str, &str); 6] = [
     ("period or counter", "period or counter"),
 ];
 
-/// What an entry says about its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum EntryKind {
-    Known(KindName),
-    /// Neither TOTP nor HOTP, so that no option makes one of it.
-    #[default]
-    Other,
-    Unsaid,
-}
-
-impl EntryKind {
-    /// That of a word.
-    fn named(word: &str) -> Self {
-        offer::kind(word).map_or(Self::Other, Self::Known)
-    }
-
-    /// That of a member of an entry.
-    fn of(json: Option<&Json>) -> Self {
-        match json {
-            None | Some(Json::Null) => Self::Unsaid,
-            Some(value) => value.text().map_or(Self::Other, Self::named),
-        }
-    }
-}
-
-/// An entry of an export.
-#[derive(Default)]
-struct Entry {
-    issuer: String,
-    label: String,
-    secret: Option<Result<Zeroizing<Vec<u8>>, Rejection>>,
-    kind: EntryKind,
-    algorithm: Option<String>,
-    digits: Option<i64>,
-    period: Option<i64>,
-    counter: Option<i64>,
-    /// It could not be read at all, and why.
-    unreadable: Option<Rejection>,
-}
-
-impl Entry {
-    fn from_base32(secret: Option<&str>) -> Self {
-        let decoded = secret.map(|text| decode(text.as_bytes(), Encoding::Base32));
-        Self { secret: decoded, ..Self::default() }
-    }
-
-    /// What stands for text that is no entry.
-    fn unreadable(why: Rejection) -> Self {
-        Self { unreadable: Some(why), ..Self::default() }
-    }
-
-    fn record(self, number: usize, line: usize, span: std::ops::Range<usize>, options: &Options) -> Record {
-        if let Some(why) = self.unreadable {
-            return Fields::unreadable(why).record(line, span, options);
-        }
-        let serial = match options.serial_from {
-            Some(SerialFrom::Issuer) => as_serial(&self.issuer),
-            Some(SerialFrom::Label) => as_serial(&self.label),
-            Some(SerialFrom::Number) | None => number.to_string(),
-        };
-        let stated = self.stated();
-        let secret = self.secret.unwrap_or(Err(Rejection::SecretMissing));
-        let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: None, model: None };
-        fields.record(line, span, options)
-    }
-
-    fn stated(&self) -> Result<Stated, Rejection> {
-        let whole = |number: Option<i64>| number.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
-        let kind = match self.kind {
-            EntryKind::Known(kind) => Some(kind),
-            EntryKind::Unsaid => None,
-            EntryKind::Other => return Err(Rejection::OtherKind),
-        };
-        let counter = whole(self.counter).filter(|_| kind == Some(KindName::Hotp));
-        Ok(Stated {
-            usual_kind: None,
-            kind,
-            algorithm: self.algorithm.as_deref().map(offer::algorithm).transpose()?,
-            digits: whole(self.digits).map(offer::digits).transpose()?,
-            period: whole(self.period).filter(|_| kind != Some(KindName::Hotp)).map(offer::period).transpose()?,
-            counter: counter.map(offer::counter).transpose()?,
-        })
-    }
-}
-
-/// The line in which a text is no JSON any more. `None`: it is JSON.
-pub(super) fn wrong_line(text: &str) -> Option<usize> {
-    let NotJson(at) = Json::parse(text).err()?;
-    Some(1 + line_ends(text.as_bytes().get(..at).unwrap_or_default()))
-}
-
-/// A word as a serial number: blanks become hyphens, because no serial number has any.
-fn as_serial(word: &str) -> String {
-    word.split_whitespace().collect::<Vec<_>>().join("-")
-}
-
 impl App {
-    /// Its name in a report.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Uris => "otpauth URIs",
-            Self::Migration => "otpauth-migration URIs",
-            Self::Aegis => "Aegis export",
-            Self::TwoFas => "2FAS export",
-            Self::AndOtp => "andOTP export",
-            Self::FreeOtp => "FreeOTP+ export",
-            Self::Bitwarden => "Bitwarden export",
-            Self::Proton => "Proton Authenticator export",
-            Self::Stratum => "Stratum export",
-        }
-    }
-
     /// Tells the app of a text. `Err`: its export is encrypted, or it is JSON of another kind.
     pub(super) fn of(text: &str) -> Result<Option<Self>, Foreign> {
         match text.trim_start().as_bytes().first() {
@@ -280,19 +134,4 @@ fn of_lines<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Rec
         let span = line.start..line.start + line.content.len();
         entry.record(place + 1, line.number, span, options)
     })
-}
-
-impl fmt::Display for SerialFrom {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Issuer => "issuer",
-            Self::Label => "label",
-            Self::Number => "number",
-        })
-    }
-}
-
-/// A text of an entry, fit for a report.
-fn word(json: Option<&Json>) -> String {
-    json.and_then(Json::text).map(|text| characters::words(text.as_bytes())).unwrap_or_default()
 }

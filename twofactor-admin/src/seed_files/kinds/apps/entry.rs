@@ -1,0 +1,108 @@
+//! An entry of an export: what its members say, put together.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use crate::seed_files::characters;
+use crate::seed_files::json::Json;
+use crate::seed_files::offer::{self, Stated};
+use crate::seed_files::options::{Encoding, KindName, Options, SerialFrom};
+use crate::seed_files::record::{Fields, Record};
+use crate::seed_files::rejection::Rejection;
+use crate::seed_files::seed_encoding::decode;
+
+/// What an entry says about its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum EntryKind {
+    Known(KindName),
+    /// Neither TOTP nor HOTP, so that no option makes one of it.
+    #[default]
+    Other,
+    Unsaid,
+}
+
+impl EntryKind {
+    /// That of a word.
+    pub(super) fn named(word: &str) -> Self {
+        offer::kind(word).map_or(Self::Other, Self::Known)
+    }
+
+    /// That of a member of an entry.
+    pub(super) fn of(json: Option<&Json>) -> Self {
+        match json {
+            None | Some(Json::Null) => Self::Unsaid,
+            Some(value) => value.text().map_or(Self::Other, Self::named),
+        }
+    }
+}
+
+/// An entry of an export.
+#[derive(Default)]
+pub(super) struct Entry {
+    pub(super) issuer: String,
+    pub(super) label: String,
+    pub(super) secret: Option<Result<Zeroizing<Vec<u8>>, Rejection>>,
+    pub(super) kind: EntryKind,
+    pub(super) algorithm: Option<String>,
+    pub(super) digits: Option<i64>,
+    pub(super) period: Option<i64>,
+    pub(super) counter: Option<i64>,
+    /// It could not be read at all, and why.
+    pub(super) unreadable: Option<Rejection>,
+}
+
+impl Entry {
+    pub(super) fn from_base32(secret: Option<&str>) -> Self {
+        let decoded = secret.map(|text| decode(text.as_bytes(), Encoding::Base32));
+        Self { secret: decoded, ..Self::default() }
+    }
+
+    /// What stands for text that is no entry.
+    pub(super) fn unreadable(why: Rejection) -> Self {
+        Self { unreadable: Some(why), ..Self::default() }
+    }
+
+    pub(super) fn record(self, number: usize, line: usize, span: Range<usize>, options: &Options) -> Record {
+        if let Some(why) = self.unreadable {
+            return Fields::unreadable(why).record(line, span, options);
+        }
+        let serial = match options.serial_from {
+            Some(SerialFrom::Issuer) => as_serial(&self.issuer),
+            Some(SerialFrom::Label) => as_serial(&self.label),
+            Some(SerialFrom::Number) | None => number.to_string(),
+        };
+        let stated = self.stated();
+        let secret = self.secret.unwrap_or(Err(Rejection::SecretMissing));
+        let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: None, model: None };
+        fields.record(line, span, options)
+    }
+
+    fn stated(&self) -> Result<Stated, Rejection> {
+        let whole = |number: Option<i64>| number.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+        let kind = match self.kind {
+            EntryKind::Known(kind) => Some(kind),
+            EntryKind::Unsaid => None,
+            EntryKind::Other => return Err(Rejection::OtherKind),
+        };
+        let counter = whole(self.counter).filter(|_| kind == Some(KindName::Hotp));
+        Ok(Stated {
+            usual_kind: None,
+            kind,
+            algorithm: self.algorithm.as_deref().map(offer::algorithm).transpose()?,
+            digits: whole(self.digits).map(offer::digits).transpose()?,
+            period: whole(self.period).filter(|_| kind != Some(KindName::Hotp)).map(offer::period).transpose()?,
+            counter: counter.map(offer::counter).transpose()?,
+        })
+    }
+}
+
+/// A word as a serial number: blanks become hyphens, because no serial number has any.
+fn as_serial(word: &str) -> String {
+    word.split_whitespace().collect::<Vec<_>>().join("-")
+}
+
+/// A text of an entry, fit for a report.
+pub(super) fn word(json: Option<&Json>) -> String {
+    json.and_then(Json::text).map(|text| characters::words(text.as_bytes())).unwrap_or_default()
+}
