@@ -86,6 +86,11 @@ docs: ## Render the documents as a book into target/docs, with mdBook from crate
 	CARGO="$(CARGO)" packaging/docs/render $(TARGET)
 	$(CARGO) run --locked --quiet -p twofactor-tests --bin book-links -- $(TARGET)/docs
 
+.PHONY: pictures
+pictures: ## Draw the pictures of the documents anew: a real login at a terminal, and the course of a login
+	tests/install-packages demo
+	$(CARGO) run --locked --quiet -p twofactor-tests --bin pictures
+
 lint: ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
