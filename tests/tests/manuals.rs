@@ -390,7 +390,7 @@ fn everything_that_doctor_can_find_is_in_the_manual_and_nothing_else() {
 }
 
 #[test]
-fn every_key_of_the_log_is_in_the_manuals_and_nothing_else() {
+fn every_key_of_the_log_is_in_the_manuals_and_in_the_schema_and_nothing_else() {
     let mut written = Words::new();
     for folder in ["twofactor-core/src/login", "pam_twofactor/src", "twofactor-cli/src"] {
         literals_behind(&workspace().join(folder), &[".with(\"", ".with_some(\""], &mut written);
@@ -407,6 +407,13 @@ fn every_key_of_the_log_is_in_the_manuals_and_nothing_else() {
     }
     documented.remove("");
     assert_same("keys of the log", &written, &documented);
+    let schema = fs::read_to_string(workspace().join("docs/schemas/log.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let mut described: Words = schema["items"]["properties"].as_object().unwrap().keys().cloned().collect();
+    for of_every_event in ["format", "time", "source", "unproven", "event", "host", "pid", "phase"] {
+        assert!(described.remove(of_every_event), "{of_every_event}");
+    }
+    assert_same("keys of the log in its schema", &written, &described);
 }
 
 #[test]
