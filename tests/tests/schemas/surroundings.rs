@@ -37,7 +37,6 @@ factors = ["app", "token"]
 until = 2099-01-31
 remember = "12h"
 [[rule]]
-users = ["nobody-here"]
 groups = ["no-such-group"]
 local = true
 second_factor = "off"
@@ -89,6 +88,8 @@ fn services(witness: &Witness<'_>) {
     assert!(listed.as_array().unwrap().iter().any(|service| service["file"].is_null()), "{listed}");
     witness.runs(&["service", "disable", "sudo", "--dry-run"]);
     assert_eq!(witness.runs(&["service", "disable", "sudo", "--yes"])["services"][0]["as_before"], true);
+    assert_eq!(witness.runs(&["service", "disable", "sudo", "--yes"])["services"][0]["diff"], json!(null));
+    assert!(witness.runs(&["service", "disable", "sshd", "--dry-run"])["sshd"].is_object());
 }
 
 fn logins(witness: &Witness<'_>) {
@@ -111,8 +112,11 @@ fn logins(witness: &Witness<'_>) {
     assert_eq!(disabled["credentials"][0]["refused"], "token-disabled", "{disabled}");
     let sources = fs::read_to_string("/etc/nsswitch.conf").unwrap();
     fs::write("/etc/nsswitch.conf", sources.replace("group:", "group: missing ")).unwrap();
-    host.configure("[[rule]]\ngroups = [\"ops\"]\nsecond_factor = \"off\"\n");
+    let doubtful = "[[rule]]\ngroups = [\"ops\"]\nsecond_factor = \"off\"\n";
+    host.configure(doubtful);
     assert_eq!(explain("alice", "sshd", &[])["decided_by"], "doubt");
+    host.configure(&format!("{doubtful}[[rule]]\nusers = [\"alice\"]\nsecond_factor = \"required\"\n"));
+    assert_eq!(explain("alice", "sshd", &[])["candidates"]["last"], 4);
     fs::write("/etc/nsswitch.conf", sources).unwrap();
     fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
     host.succeed("chage", ["-E", "1", "bob"]);
@@ -137,6 +141,16 @@ fn events(witness: &Witness<'_>) {
     assert_eq!(login(&dave.code()), ReturnCode::SUCCESS);
     assert_eq!(login(&dave.wrong_code()), ReturnCode::AUTH_ERR);
     assert_eq!(login(&paper), ReturnCode::SUCCESS);
+    for _ in 0..7 {
+        assert_ne!(login(&dave.wrong_code()), ReturnCode::SUCCESS);
+    }
+    let delayed = witness.runs(&["explain", "dave", "--service", "sshd", "--rhost", "192.0.2.7"]);
+    assert!(delayed["blocked_until"].is_string(), "{delayed}");
+    host.configure("[default]\nsecond_factor = \"off\"\n");
+    assert_ne!(host.login("dave").answering(&[]).code(), ReturnCode::SUCCESS);
+    host.configure("[default]\nsecond_factor = 1\n");
+    assert_ne!(host.login("dave").answering(&[]).code(), ReturnCode::SUCCESS);
+    fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
     host.add_user("erin");
     for command in [
         &["unlock", "dave"][..],
@@ -158,7 +172,21 @@ fn events(witness: &Witness<'_>) {
     assert_eq!(witness.lines(&["log"]), logged);
     let logged = logged.as_array().unwrap();
     let seen = |key: &str| logged.iter().any(|event| event.get(key).is_some());
-    for key in ["phase", "reason", "drift", "recovery_codes_left", "until", "new", "serial", "by", "uid", "file"] {
+    for key in [
+        "phase",
+        "reason",
+        "policy",
+        "problem",
+        "hint",
+        "drift",
+        "recovery_codes_left",
+        "until",
+        "new",
+        "serial",
+        "by",
+        "uid",
+        "file",
+    ] {
         assert!(seen(key), "no event has {key}: {:#}", Value::from(logged.clone()));
     }
 }

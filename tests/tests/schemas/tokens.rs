@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::oathtool::{Authenticator, Kind};
 use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::seeds::zip;
 
 use crate::witness::{Witness, story};
 
@@ -75,6 +76,13 @@ fn seed_files_come_in(witness: &Witness<'_>) {
     let named = witness.runs(&["token", "import", &headed]);
     assert_eq!(named["new"], 1, "{named}");
     assert_eq!(witness.runs(&["token", "show", "V1"])["vendor"], "Acme");
+    let twice = zip(&[("seeds.csv", b"Z1,JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXQJBSWY3DPEHPK3PXPJBSW\n")]);
+    let packed = witness.host.place("packed.zip");
+    fs::write(&packed, twice).unwrap();
+    let explained = witness.runs(&["token", "import", packed.to_str().unwrap(), "--explain"]);
+    assert_eq!(explained["documents"][0]["entry"], "seeds.csv");
+    let doubts = explained["assumptions"].as_array().unwrap();
+    assert!(doubts.iter().any(|doubt| doubt["could_be"].is_string()), "32 bytes speak for SHA256: {explained}");
     let wrong = file("wrong.csv", &(seed_file(&[Fob::clock(90)]) + "91,no-secret!\n"));
     let refused = witness.ends(8, &["token", "import", &wrong]);
     assert!(refused["problems"][0]["place"].is_string(), "{refused}");
@@ -110,6 +118,12 @@ fn codes_are_looked_at(witness: &Witness<'_>) {
     let resynced = witness.runs(&["token", "resync", &Fob::button(1).serial, &codes[0], &codes[1]]);
     assert_eq!((&resynced["next_counter"], &resynced["drift_seconds"]), (&json!(102), &json!(null)));
 
+    let codes = counter.counter_codes(102, 2);
+    assert_eq!(
+        witness.runs(&["token", "probe", &Fob::button(1).serial, &codes[0], &codes[1]])["fits"][0]["period"],
+        json!(null)
+    );
+    witness.runs(&["token", "resync", &free.serial, &free.authenticator.code(0), &free.authenticator.code(1)]);
     witness.ends(5, &["token", "probe", &serial(3), &wrong[0], &wrong[1]]);
     let slow = |number| Authenticator { kind: Kind::Time(60), ..Fob::clock(number).authenticator };
     let probe = |options: &[&str]| {
@@ -140,6 +154,9 @@ fn they_live_and_end(witness: &Witness<'_>) {
         assert!(states.contains(&&json!(state)), "{state}: {states:?}");
     }
     assert_eq!(witness.lines(&["token", "list"]), listed);
+    witness.runs(&["status"]);
+    let ended = witness.runs(&["token", "revoke", &Fob::button(1).serial, "--yes", "--force"]);
+    assert_eq!(ended[0]["user"], "bob");
     let named = witness.runs(&["series", "list"]);
     assert_eq!(named.as_array().unwrap().len(), 4, "{named}");
     assert_eq!(witness.runs(&["series", "show", "clocks"])["imports"].as_array().unwrap().len(), 1);
@@ -150,8 +167,10 @@ fn what_is_damaged_is_said(witness: &Witness<'_>) {
     fs::write("/var/lib/twofactor/users/alice/state", "damaged").unwrap();
     let shown = witness.runs(&["token", "show", &serial(0)]);
     assert!(shown["problem"].is_string(), "{shown}");
+    witness.runs(&["token", "list"]);
     witness.host.user_with_app("carol");
     fs::write("/var/lib/twofactor/registry.db", "damaged").unwrap();
     let without = witness.ends(1, &["status", "carol"]);
     assert!(without["tokens_problem"].is_string(), "{without}");
+    witness.ends(1, &["status"]);
 }
