@@ -13,7 +13,8 @@ use twofactor_tests::checkout::files_below;
 use twofactor_tests::documents;
 use twofactor_tests::guessing::{Guesser, Guesses};
 use twofactor_tests::manual;
-use twofactor_tests::private_host::{private_host, said};
+use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::requirements::programs_met;
 
 fn document(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -171,22 +172,72 @@ fn every_command_of_the_tool_that_a_document_shows_is_understood_by_it() {
 fn the_commands_that_move_users_in_from_other_products_do_so() {
     const FILE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY\n\" RATE_LIMIT 3 30\n\" TOTP_AUTH\n12345678\n";
     const USERS: &str = "HOTP/T30/6 alice - 00112233445566778899aabbccddeeff00112233\n";
-    let page = documents::Parts::of(&document("docs/guide/coming-from-others.md"));
-    let lines: Vec<String> = page.blocks.iter().flat_map(|(_, block)| documents::typed(block)).collect();
+    let lines = typed_in("coming-from-others");
     for (has, secret) in [
         ("head -n 1 ~alice", "GEZDGNBVGY3TQOJQGEZDGNBVGY"),
         ("for user in", "GEZDGNBVGY3TQOJQGEZDGNBVGY"),
-        ("printf", "AAISEM2EKVTHPCEZVK54ZXPO74ABCIRT"),
+        ("basenc", "AAISEM2EKVTHPCEZVK54ZXPO74ABCIRT"),
     ] {
         private_host(|host| {
             host.add_user("alice");
             fs::write("/home/alice/.google_authenticator", FILE).unwrap();
             fs::write("/etc/users.oath", USERS).unwrap();
-            let line = lines.iter().find(|line| line.contains(has) && line.contains("twofactor")).unwrap();
-            host.succeed("sh", ["-ec", &format!("cd /root\n{line}")]);
+            run(host, &lines, &[has]);
             let code = host.succeed("oathtool", ["--totp", "--base32", secret]);
             host.succeed("twofactor", ["verify", "alice", code.trim()]);
         });
+    }
+}
+
+#[test]
+fn the_loops_of_the_guide_enroll_and_invite_many_users() {
+    let lines = typed_in("enrolling-users");
+    private_host(|host| {
+        fs::write("/root/users.txt", "alice\nbob\n").unwrap();
+        for user in ["alice", "bob"] {
+            host.add_user(user);
+        }
+        host.configure("[enrollment]\ninvitation = \"required\"\n[default]\nsecond_factor = \"enroll\"\n");
+        run(host, &lines, &["--json invite"]);
+        assert_eq!(fs::read_to_string("/root/invitations.json").unwrap().matches("\"invitation\"").count(), 2);
+        run(host, &lines, &["--json enroll"]);
+        assert_eq!(fs::read_to_string("/root/secrets.json").unwrap().matches("otpauth://").count(), 2);
+        for user in ["alice", "bob"] {
+            assert!(fs::exists(format!("/root/{user}.svg")).unwrap());
+            assert_eq!(host.json(&["status", user])["recovery_codes"], 10);
+        }
+    });
+}
+
+#[test]
+fn the_commands_of_the_guide_back_up_and_restore_the_registry() {
+    if !programs_met(&["sqlite3"]) {
+        return;
+    }
+    let lines = typed_in("operations");
+    private_host(|host| {
+        let seeds = host.place("seeds.csv");
+        fs::write(&seeds, "1001,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n").unwrap();
+        host.succeed("twofactor", ["token", "import", seeds.to_str().unwrap()]);
+        run(host, &lines, &[".backup", "cp -a"]);
+        host.succeed("twofactor", ["token", "delete", "1001", "--yes"]);
+        run(host, &lines, &["rm -f", "install -m"]);
+        assert_eq!(host.json(&["token", "list"])[0]["serial"], "1001");
+    });
+}
+
+/// Everything that is typed on a page of the guide.
+fn typed_in(page: &str) -> Vec<String> {
+    let page = documents::Parts::of(&document(&format!("docs/guide/{page}.md")));
+    page.blocks.iter().flat_map(|(_, block)| documents::typed(block)).collect()
+}
+
+/// Runs the first line of these that has each of the words, in root's home.
+#[track_caller]
+fn run(host: &Host, lines: &[String], words: &[&str]) {
+    for word in words {
+        let line = lines.iter().find(|line| line.contains(word)).unwrap_or_else(|| panic!("no line has {word}"));
+        host.succeed("sh", ["-ec", &format!("umask 077\ncd /root\n{line}")]);
     }
 }
 
