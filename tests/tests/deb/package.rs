@@ -47,13 +47,13 @@ const INSTALLED: &[(&str, u32)] = &[
     ("var/lib/twofactor/", 0o700),
 ];
 
-/// The same with the pages of the guide and those about security.
+/// The same with the pages of the guide and those about security, and with the pictures.
 fn installed() -> Vec<(String, u32)> {
-    let pages = ["docs/guide", "docs/security"].into_iter().flat_map(|folder| {
-        let names = fs::read_dir(workspace().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
-        names.map(move |name| format!("PREFIX/share/doc/twofactor/{folder}/{}", name.to_str().unwrap()))
-    });
-    let pages: Vec<String> = pages.collect();
+    let folders = [("docs/guide", "md"), ("docs/security", "md"), ("docs/pictures", "svg")];
+    let files = folders.iter().flat_map(|(folder, kind)| files_below(&workspace().join(folder), kind));
+    let pages: Vec<String> = files
+        .map(|file| format!("PREFIX/share/doc/twofactor/{}", file.strip_prefix(workspace()).unwrap().display()))
+        .collect();
     assert!(pages.len() > 10, "{pages:?}");
     INSTALLED
         .iter()
