@@ -1,6 +1,7 @@
 //! The host: its configuration, PAM services, state and log, what `doctor` finds, and what `explain` says of logins.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use twofactor_tests::fob::Fob;
@@ -81,6 +82,16 @@ fn services(witness: &Witness<'_>) {
     witness.runs(&["service", "enable", "sudo", "sshd", "--yes"]);
     let again = witness.runs(&["service", "enable", "sudo", "--yes"]);
     assert_eq!(again["services"][0]["changed"], false);
+    // One program asks once, which the configuration has to say; with the other the module has to be told of a wrong password.
+    let sufficient = "auth sufficient pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n";
+    for (service, beside) in [("dovecot", "configuration"), ("remote", "first_factor")] {
+        fs::write(Path::new("/etc/pam.d").join(service), sufficient).unwrap();
+        for verb in ["enable", "disable"] {
+            let changed = witness.runs(&["service", verb, service, "--yes"]);
+            assert!(changed[beside]["diff"].is_string(), "{changed:#}");
+        }
+    }
+    fs::remove_file("/etc/twofactor/twofactor.toml").unwrap();
     // A module that other modules' results may jump over.
     fs::write("/etc/pam.d/odd", "auth sufficient pam_permit.so\nauth required pam_twofactor.so nulok\n").unwrap();
     fs::write("/etc/pam.d/broken", "@include missing-file\n").unwrap();
