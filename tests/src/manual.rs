@@ -85,7 +85,7 @@ pub fn section<'p>(page: &'p str, heading: &str) -> Vec<&'p str> {
 
 /// Whether manual pages can be rendered here; skips or fails like every suite when they cannot.
 pub fn can_be_rendered() -> bool {
-    requirements::programs_met(&["mandoc", "man"])
+    requirements::programs_met(&["mandoc", "man", "groff"])
 }
 
 /// The help text of a command.

@@ -40,10 +40,16 @@ fn they_render_without_warnings_and_no_line_is_wider_than_80_columns() {
         let path = workspace().join("man").join(&name);
         let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&path).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&lint.stdout), "", "{name}");
-        let mut groff = Command::new("man");
-        groff.args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8"]).arg(&path);
+        let groff = Command::new("groff").args(["-man", "-ww", "-z", "-T", "utf8"]).arg(&path).output().unwrap();
+        assert!(
+            groff.status.success() && groff.stderr.is_empty(),
+            "{name}: {}",
+            String::from_utf8_lossy(&groff.stderr)
+        );
+        let mut man = Command::new("man");
+        man.args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8"]).arg(&path);
         let man =
-            groff.env("MANWIDTH", "80").env_remove("MAN_KEEP_FORMATTING").env("LC_ALL", "C.UTF-8").output().unwrap();
+            man.env("MANWIDTH", "80").env_remove("MAN_KEEP_FORMATTING").env("LC_ALL", "C.UTF-8").output().unwrap();
         assert!(man.status.success() && man.stderr.is_empty(), "{name}: {}", String::from_utf8_lossy(&man.stderr));
         let shown = manual::without_overstriking(&String::from_utf8(man.stdout).unwrap());
         assert!(shown.lines().count() > 80, "{name}: {shown}");
