@@ -1,10 +1,12 @@
 //! The documents, taken apart for comparing them with the checkout and the tool: links, headings, commands.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::artifacts::workspace;
 use crate::checkout::files_below;
+use crate::private_host::{Host, said};
 
 /// Every document of the checkout.
 pub fn all() -> Vec<PathBuf> {
@@ -129,6 +131,25 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
     }
     commands.retain(|command| !command.is_empty());
     commands
+}
+
+/// Whether these words call the tool with arguments.
+pub fn is_of_the_tool(words: &[String]) -> bool {
+    words.len() > 1 && words[0] == "twofactor"
+}
+
+/// The tool's message about a mistake in these arguments, if there is one. Run without rights, the tool reads them and then
+/// says that it needs root; exit code 2 is a mistake.
+pub fn mistake(host: &Host, words: &[String]) -> Option<String> {
+    let arguments: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+    let output = host.twofactor(&arguments).uid(65534).gid(65534).output().expect("the tool runs");
+    (output.status.code() == Some(2)).then(|| said(&output))
+}
+
+/// The same for a command in the middle of a sentence, which may be cut short.
+pub fn mistake_in_a_sentence(host: &Host, words: &[String]) -> Option<String> {
+    const CUT_SHORT: [&str; 2] = ["required arguments were not provided", "a value is required for"];
+    mistake(host, words).filter(|said| said.contains("error:") && !CUT_SHORT.iter().any(|cut| said.contains(cut)))
 }
 
 /// The words of a shell's line. Operators are words of their own.

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::artifacts::{self, workspace};
+use crate::documents;
 use crate::requirements;
 
 /// An option and what its value is called: `("--since", "TIME")`. A switch has no value.
@@ -51,6 +52,32 @@ fn command_of(heading: &str) -> String {
 /// A manual page as it is written.
 pub fn source(name: &str) -> String {
     fs::read_to_string(workspace().join("man").join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The lines of the examples of a page, as a reader sees them.
+pub fn examples(source: &str) -> Vec<String> {
+    let mut is_example = false;
+    let mut lines = Vec::new();
+    for line in source.lines() {
+        match line {
+            ".nf" => is_example = true,
+            ".fi" => is_example = false,
+            _ if is_example => lines.push(line.replace("\\-", "-").replace("\\e", "\\")),
+            _ => {}
+        }
+    }
+    lines
+}
+
+/// The commands of the tool that sentences of a page name in bold, each as its words.
+pub fn commands_in_sentences(source: &str) -> Vec<Vec<String>> {
+    let bold = source.lines().flat_map(|line| match line.split_once(' ') {
+        Some((".B", rest)) => vec![rest.to_owned()],
+        Some((".BR" | ".RB" | ".BI", rest)) => documents::words(rest),
+        _ => Vec::new(),
+    });
+    let texts = bold.map(|text| text.replace("\\-", "-"));
+    texts.map(|text| documents::words(&text)).filter(|words| documents::is_of_the_tool(words)).collect()
 }
 
 /// A manual page as a reader sees it on a screen so wide that no line is broken, without overstriking.

@@ -4,7 +4,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 
 use twofactor_core::account::throttle::Limits;
 use twofactor_core::config::Config;
@@ -13,7 +12,7 @@ use twofactor_tests::checkout::files_below;
 use twofactor_tests::documents;
 use twofactor_tests::guessing::{Guesser, Guesses};
 use twofactor_tests::manual;
-use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::private_host::{Host, private_host};
 use twofactor_tests::requirements::programs_met;
 
 fn document(path: &str) -> String {
@@ -135,30 +134,24 @@ fn the_documents_that_newcomers_read_are_short() {
     assert!(lines <= 40, "docs/guide/helpdesk.md has {lines} lines, more than a screen");
 }
 
-/// Run without rights, the tool reads its arguments and then says that it needs root: exit code 2 is a mistake in them.
 #[test]
 fn every_command_of_the_tool_that_a_document_shows_is_understood_by_it() {
     private_host(|host| {
-        let mistakes = |words: &[String]| {
-            let arguments: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
-            let output = host.twofactor(&arguments).uid(65534).gid(65534).output().unwrap();
-            (output.status.code() == Some(2)).then(|| said(&output))
-        };
         let (mut typed, mut mentioned) = (0, 0);
         // The changelog also names commands of earlier versions.
         for page in documents::all().into_iter().filter(|page| !page.ends_with("CHANGELOG.md")) {
             let parts = documents::Parts::of(&documents::read(&page));
             let blocks = parts.blocks.iter().filter(|(language, _)| language.is_empty());
-            for words in blocks.flat_map(|(_, block)| documents::commands(block)).filter(|words| is_of_the_tool(words))
+            for words in blocks
+                .flat_map(|(_, block)| documents::commands(block))
+                .filter(|words| documents::is_of_the_tool(words))
             {
-                let mistake = mistakes(&words);
+                let mistake = documents::mistake(host, &words);
                 assert!(mistake.is_none(), "{}: {words:?}: {}", page.display(), mistake.unwrap());
                 typed += 1;
             }
-            // In the middle of a sentence a command may be cut short.
-            for words in parts.spans().map(documents::words).filter(|words| is_of_the_tool(words)) {
-                let mistake = mistakes(&words)
-                    .filter(|said| said.contains("error:") && !CUT_SHORT.iter().any(|cut| said.contains(cut)));
+            for words in parts.spans().map(documents::words).filter(|words| documents::is_of_the_tool(words)) {
+                let mistake = documents::mistake_in_a_sentence(host, &words);
                 assert!(mistake.is_none(), "{}: {words:?}: {}", page.display(), mistake.unwrap());
                 mentioned += 1;
             }
@@ -239,12 +232,6 @@ fn run(host: &Host, lines: &[String], words: &[&str]) {
         let line = lines.iter().find(|line| line.contains(word)).unwrap_or_else(|| panic!("no line has {word}"));
         host.succeed("sh", ["-ec", &format!("umask 077\ncd /root\n{line}")]);
     }
-}
-
-const CUT_SHORT: [&str; 2] = ["required arguments were not provided", "a value is required for"];
-
-fn is_of_the_tool(words: &[String]) -> bool {
-    words.len() > 1 && words[0] == "twofactor"
 }
 
 #[test]

@@ -14,9 +14,11 @@ use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::Event;
 use twofactor_tests::artifacts::workspace;
 use twofactor_tests::checkout::files_below;
+use twofactor_tests::documents;
 use twofactor_tests::manual::{
     self, OVERVIEW, all_commands, explained, options_in_help, page, pages, pages_of_the_tool, section, source, synopsis,
 };
+use twofactor_tests::private_host::private_host;
 
 type Words = BTreeSet<String>;
 
@@ -153,6 +155,28 @@ fn letters(help: &str, heading: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != heading).take_while(|line| !line.is_empty());
     let with_a_letter = listed.map(str::trim_start).filter(|line| line.starts_with('-') && !line.starts_with("--"));
     with_a_letter.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn every_command_line_of_the_pages_is_understood_by_the_tool() {
+    private_host(|host| {
+        let (mut typed, mut mentioned) = (0, 0);
+        for name in pages() {
+            let source = source(&name);
+            let examples = manual::examples(&source);
+            for words in documents::commands(&examples).iter().filter(|words| documents::is_of_the_tool(words)) {
+                let mistake = documents::mistake(host, words);
+                assert!(mistake.is_none(), "{name}: {words:?}: {}", mistake.unwrap());
+                typed += 1;
+            }
+            for words in manual::commands_in_sentences(&source) {
+                let mistake = documents::mistake_in_a_sentence(host, &words);
+                assert!(mistake.is_none(), "{name}: {words:?}: {}", mistake.unwrap());
+                mentioned += 1;
+            }
+        }
+        assert!(typed > 20 && mentioned > 60, "{typed} in examples, {mentioned} in sentences");
+    });
 }
 
 #[test]
