@@ -9,6 +9,7 @@ pub mod files;
 mod first_factor;
 mod redemption;
 pub mod registry;
+mod verification;
 
 pub use error::StoreError;
 pub use first_factor::{NotRegistered, Origin, Pending, Prospect, Registration, StoreFirst, Superseded, What};

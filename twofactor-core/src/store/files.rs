@@ -12,10 +12,8 @@ mod decoy;
 mod first_time;
 mod identity;
 mod inspection;
-mod judged;
 mod locations;
 mod ownership;
-mod redemption;
 mod repair;
 mod secret_file;
 mod sharing;
@@ -36,14 +34,14 @@ pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFil
 
 use crate::account::factors::Factors;
 use crate::account::remembered::Recall;
-use crate::account::{App, Wallet};
+use crate::account::{App, State, Wallet};
 use crate::codes::otp::Digits;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::error::StoreError;
 use crate::store::redemption::{Absent, Attempt, Presence, Redemption, Remembered, Store, Stripping};
+use crate::store::verification::{Presented, Redeeming, Stripped, verify};
 use belongings::Belongings;
-use judged::Judged;
 pub use locations::{Files, PATIENCE};
 use user_folder::Account;
 
@@ -114,10 +112,12 @@ impl Store for Files {
             return Ok(Redemption::refused(Reason::NotEnrolled));
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
-        let Belongings { credentials, held, problem } = belongings;
+        let Belongings { credentials, held, problem: missing } = belongings;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
-        let judged = Judged { person, wallet: &wallet, attempt, now: self.clock.now()? };
-        account.redeem(&judged, problem, |state| self.check_held(user, state, &held))
+        let now = self.clock.now()?;
+        let presented = Presented { person, wallet: &wallet, attempt, now };
+        let complete = |state: &State| self.check_held(user, state, &held);
+        verify(&mut account.state_file()?, now, Redeeming { presented, missing, complete })
     }
 
     fn pretend(&self, attempt: &Attempt<'_>) {
@@ -132,8 +132,9 @@ impl Store for Files {
         if credentials.is_none() && held.is_empty() {
             return Ok(Stripping::Nothing);
         }
-        let judged = Judged { person, wallet: &wallet, attempt, now: self.clock.now()? };
-        match (account.strip(&judged)?, problem) {
+        let now = self.clock.now()?;
+        let stripped = Stripped(Presented { person, wallet: &wallet, attempt, now });
+        match (verify(&mut account.state_file()?, now, stripped)?, problem) {
             (burned @ Stripping::Burned { .. }, _) => Ok(burned),
             (other, None) => Ok(other),
             // It may be a code of what could not be read.

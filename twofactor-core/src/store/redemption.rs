@@ -4,6 +4,7 @@ use super::error::StoreError;
 use crate::account::factors::Factors;
 use crate::account::remembered::{Place, Recall};
 use crate::account::throttle::{Limits, Source};
+use crate::account::{Proof, State, Wallet};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Digits, Reaches, Window};
 use crate::host::user::{Person, UserName};
@@ -119,7 +120,7 @@ pub enum Stripping {
 
 impl Redemption {
     /// A refusal that its reason explains.
-    pub(super) fn refused(reason: Reason) -> Self {
+    pub(in crate::store) fn refused(reason: Reason) -> Self {
         Self::Refused { reason, hint: None }
     }
 }
@@ -128,9 +129,9 @@ impl Redemption {
 #[derive(Debug)]
 #[must_use]
 pub struct Redeemed {
-    pub(super) factor: Factor,
-    pub(super) reading: usize,
-    pub(super) problem: Option<StoreError>,
+    pub(in crate::store) factor: Factor,
+    pub(in crate::store) reading: usize,
+    pub(in crate::store) problem: Option<StoreError>,
 }
 
 /// What opened the session.
@@ -148,6 +149,19 @@ pub enum Factor {
         /// How many are left.
         left: usize,
     },
+}
+
+impl Factor {
+    /// What a right code is a code of, once `state` has it as used.
+    pub(super) fn of(proof: Proof, wallet: &Wallet<'_>, state: &State) -> Self {
+        match proof {
+            Proof::Token { label, drift, .. } => Self::Token { label: label.to_string(), drift },
+            Proof::Recovery(_) => {
+                let left = wallet.credentials.map_or(0, |credentials| credentials.recovery_left(state));
+                Self::Recovery { left }
+            }
+        }
+    }
 }
 
 impl Redeemed {

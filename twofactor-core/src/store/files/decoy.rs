@@ -5,12 +5,11 @@
 //! by it and overwrite its state, as they would an account's. Invariants: nothing of it is ever an answer, what goes wrong
 //! with it changes none, and nobody waits for its lock, so that strangers do not slow each other down more than users do.
 
-use super::judged::Judged;
 use super::locations::Files;
 use super::slots::Slots;
 use super::state_file;
 use super::user_folder::{Account, SECRET, STATE, StateFile, replace_state};
-use crate::account::{App, Credentials, Rules, State, Wallet};
+use crate::account::{App, Credentials, State, Wallet};
 use crate::codes::otp::{Parameters, Progress};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::Secret;
@@ -21,6 +20,7 @@ use crate::host::user::{Person, Uid, UserName};
 use crate::store::error::StoreError;
 use crate::store::files::secret_file;
 use crate::store::redemption::Attempt;
+use crate::store::verification::{Presented, in_vain};
 
 /// The folder of the account that is nobody's, beside that of all users.
 pub(super) const DECOY: &str = "decoy";
@@ -72,7 +72,7 @@ impl Files {
         let wallet = Wallet { credentials: Some(&credentials), held: &[], factors: attempt.factors };
         let nobody = UserName::new(DECOY).map_err(|_| decoy.lost_state())?;
         let nobody = Person { name: nobody, uid: Uid(u32::MAX) };
-        in_vain(&mut file, &Judged { person: &nobody, wallet: &wallet, attempt, now }, &before);
+        in_vain(&mut file, Presented { person: &nobody, wallet: &wallet, attempt, now }, &before);
         Ok(())
     }
 }
@@ -92,24 +92,6 @@ fn new_decoy(state: &Folder, now: UnixTime) -> Result<Account<Folder>, StoreErro
     replace_state(decoy.folder(), &state_file::write(&State::default()))?;
     decoy.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
     Ok(decoy)
-}
-
-/// What a wrong code takes, with a state that stays as it is.
-pub(super) fn in_vain(file: &mut StateFile<'_>, judged: &Judged<'_>, before: &State) {
-    let Judged { wallet, attempt, now, .. } = *judged;
-    let mut charged = before.clone();
-    charged.throttle.charge(
-        attempt.source,
-        wallet.salt().fingerprint(attempt.guess().unwrap_or("0")),
-        attempt.limits,
-        now,
-    );
-    std::hint::black_box(&charged);
-    if let Ok(charge) = file.charge(before) {
-        let rules = Rules { window: attempt.window, reaches: attempt.reaches, now };
-        let _ = wallet.judge(attempt.readings, attempt.previous, before, &rules);
-        let _ = file.settle(charge, None);
-    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,11 @@
 //! What always holds: whoever guesses here is counted as at any prompt. Nothing is stored before [`Files::store_pending`],
 //! which sees under the locks that the user still has nothing and that the token is still in the box.
 
-use zeroize::Zeroizing;
-
 use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::lifecycle::{Owned, Stage};
 use crate::account::{App, Confirmation, Credentials, State};
-use crate::codes::otp::{self, Code, Parameters, Progress, Reach, Window};
-use crate::codes::recovery::Salt;
-use crate::codes::secret::{Secret, SecretError};
+use crate::codes::otp::{Code, Window};
+use crate::codes::secret::SecretError;
 use crate::codes::token::{Serial, Token};
 use crate::host::clock::{ClockError, UnixTime};
 use crate::host::user::{Person, UserName};
@@ -19,12 +16,13 @@ use crate::log::reason::Reason;
 use crate::store::error::StoreError;
 use crate::store::files::belongings::Belongings;
 use crate::store::files::locations::Files;
-use crate::store::files::ownership::must_be_of;
+use crate::store::files::user_folder::Locked;
 use crate::store::first_factor::{
     NotRegistered, Origin, Pending, Prospect, Registration, StoreFirst, Superseded, What,
 };
 use crate::store::redemption::{Absent, Attempt};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
+use crate::store::verification::{InvitationCheck, Listing, RegistrationCheck, must_be_of, verify};
 
 impl StoreFirst for Files {
     fn prospect(&self, person: &Person) -> Result<Prospect, StoreError> {
@@ -54,12 +52,10 @@ impl StoreFirst for Files {
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        // An invitation that another person got under this name admits nobody.
-        let is_bound = |state: &State| state.invitation.is_some();
-        self.counted(person, typed.expose(), attempt, is_bound, Reason::Throttled, |state, now| {
-            let invitation = state.invitation.filter(|invitation| invitation.admits(typed, now));
-            Ok(invitation.ok_or(Reason::InvitationWrong))
-        })
+        let account = self.counting(&person.name)?;
+        let mut file = account.state_file()?;
+        let now = self.clock.now()?;
+        verify(&mut file, now, InvitationCheck { person, typed, attempt, now })
     }
 
     fn check_registration(
@@ -69,41 +65,11 @@ impl StoreFirst for Files {
         codes: [&Code; 2],
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
-        let guess = Zeroizing::new(format!("{serial} {} {}", codes[0].expose(), codes[1].expose()));
-        self.counted(
-            person,
-            &guess,
-            attempt,
-            |_| false,
-            NotRegistered::Throttled,
-            |_, now| {
-                let state = self.state_folder()?;
-                let listed = self.registry_patience.asking(|patience| {
-                    let reader = state.as_ref().map(|state| Reader::for_login(state, patience)).transpose()?.flatten();
-                    Ok(reader.map(|reader| reader.token(serial)).transpose()?.flatten())
-                })?;
-                let known = listed.is_some();
-                let free = listed
-                    .filter(|listed| listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory);
-                let Some((progress, token)) = free.and_then(|listed| Some((listed.progress, listed.token?))) else {
-                    // It takes as long as with a token: time must not tell what lies in the box.
-                    if let Ok(decoy) = Secret::from_bytes(Zeroizing::new(vec![0; 20])) {
-                        let (parameters, progress) = (Parameters::default(), Progress::default());
-                        let _ = otp::resynchronize(&decoy, parameters, codes, progress, Reach::Day, now);
-                    }
-                    return Ok(Err(if known {
-                        NotRegistered::NotFree(serial.clone())
-                    } else {
-                        NotRegistered::NoSuchToken
-                    }));
-                };
-                // It may have lain in a drawer for years, and nobody's session can be opened with it.
-                let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, Reach::Day, now);
-                let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
-                let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
-                Ok(registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone())))
-            },
-        )
+        let account = self.counting(&person.name)?;
+        let mut file = account.state_file()?;
+        let now = self.clock.now()?;
+        let find = || self.listing(serial);
+        verify(&mut file, now, RegistrationCheck { serial, codes, attempt, now, find })
     }
 
     fn store_pending(&self, pending: Pending, window: Window) -> Result<(), Superseded> {
@@ -221,34 +187,26 @@ impl Files {
         Ok(())
     }
 
-    /// Looks at what somebody offers, as at any prompt: too early? Count it, then look. Refused before where the state is
-    /// bound to another person.
-    fn counted<T, E>(
-        &self,
-        person: &Person,
-        guess: &str,
-        attempt: &Attempt<'_>,
-        is_bound: impl FnOnce(&State) -> bool,
-        throttled: E,
-        look: impl FnOnce(&State, UnixTime) -> Result<Result<T, E>, StoreError>,
-    ) -> Result<Result<T, E>, StoreError> {
-        let account = self.locked_or_new(&person.name)?;
+    /// The account of a user who is counted before there is anything to count for. One whose state is lost stays lost.
+    fn counting(&self, user: &UserName) -> Result<Locked, StoreError> {
+        let account = self.locked_or_new(user)?;
         account.state()?;
-        let mut file = account.state_file()?;
-        let now = self.clock.now()?;
-        let before = file.read_at(now)?;
-        if is_bound(&before) {
-            must_be_of(&before, person)?;
-        }
-        if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
-            return Ok(Err(throttled));
-        }
-        let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, Salt::NONE.fingerprint(guess), attempt.limits, now);
-        let charge = file.charge(&charged)?;
-        let outcome = look(&before, now)?;
-        file.settle(charge, outcome.is_ok().then_some(&before))?;
-        Ok(outcome)
+        Ok(account)
+    }
+
+    /// What the registry has under a serial.
+    fn listing(&self, serial: &Serial) -> Result<Listing, StoreError> {
+        let state = self.state_folder()?;
+        let listed = self.registry_patience.asking(|patience| {
+            let reader = state.as_ref().map(|state| Reader::for_login(state, patience)).transpose()?.flatten();
+            Ok(reader.map(|reader| reader.token(serial)).transpose()?.flatten())
+        })?;
+        let Some(listed) = listed else { return Ok(Listing::Unknown) };
+        let is_free = listed.owner.is_none() && listed.status.stage(Owned::No) == Stage::Inventory;
+        Ok(match listed.token {
+            Some(token) if is_free => Listing::Free(Box::new(token), listed.progress),
+            _ => Listing::NotFree,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::account::State;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, Uid, UserName};
 use crate::store::error::StoreError;
+use crate::store::verification::must_be_of;
 
 /// Whose account it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +45,6 @@ pub enum Adoption {
     Done,
     /// It changed since it was looked at, and stays as it is.
     Overtaken,
-}
-
-/// Refuses where `state` names another uid than the person's.
-pub(super) fn must_be_of(state: &State, person: &Person) -> Result<(), StoreError> {
-    match state.uid {
-        Some(recorded) if recorded != person.uid => {
-            Err(StoreError::UidChanged { user: person.name.clone(), recorded, now: person.uid })
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 impl Files {

@@ -4,10 +4,10 @@ use super::secret_file;
 use super::secret_file::END;
 use super::state_file;
 use crate::account::{Credentials, State};
-use crate::host::clock::UnixTime;
 use crate::host::trusted::{self, FileError, Folder, InPlace};
 use crate::store::error::StoreError;
 use crate::store::files::slots::Slots;
+use crate::store::verification::Ledger;
 use crate::text::document::Problem;
 use std::borrow::Borrow;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub(super) struct Account<F>(pub(super) F);
 /// A user's folder while nobody else may change it.
 pub(super) type Locked = Account<trusted::Locked>;
 
-/// Proof that the attempt at hand is counted. Without it no answer is judged a success or a failure.
+/// Proof that the attempt at hand is counted.
 #[must_use]
 pub(super) struct Charge(());
 
@@ -153,36 +153,6 @@ impl StateFile<'_> {
         Ok(state)
     }
 
-    /// The state at `now`. Should the clock have been set back, that is written down, and happens once.
-    pub(super) fn read_at(&mut self, now: UnixTime) -> Result<State, StoreError> {
-        let written = self.read()?;
-        let seen = written.clone().seen_at(now);
-        if seen != written {
-            self.write(&seen)?;
-            self.file.sync()?;
-        }
-        Ok(seen)
-    }
-
-    /// Counts an attempt before its code is looked at: whoever kills this process from now on has used it up.
-    pub(super) fn charge(&mut self, charged: &State) -> Result<Charge, StoreError> {
-        self.write(charged)?;
-        Ok(Charge(()))
-    }
-
-    /// Puts the outcome on disk, and the charge with it. Nobody is told of either before.
-    pub(super) fn settle(&mut self, Charge(()): Charge, outcome: Option<&State>) -> Result<(), StoreError> {
-        if let Some(outcome) = outcome {
-            self.write(outcome)?;
-        }
-        self.file.sync()?;
-        // Spares the next login a flush. Should it fail or be lost, that login flushes, and nothing else happens.
-        if let Some((mark, offset)) = self.slots.as_ref().and_then(Slots::flushed) {
-            let _ = self.file.overwrite(mark, offset);
-        }
-        Ok(())
-    }
-
     /// Writes a state over the older one, or a larger file in the place of this one.
     pub(super) fn write(&mut self, state: &State) -> Result<(), StoreError> {
         let text = state_file::write(state);
@@ -193,6 +163,36 @@ impl StateFile<'_> {
                 replace_state(self.folder, &text)
             }
         }
+    }
+}
+
+impl Ledger for StateFile<'_> {
+    type Charge = Charge;
+
+    fn read(&mut self) -> Result<State, StoreError> {
+        StateFile::read(self)
+    }
+
+    fn correct(&mut self, seen: &State) -> Result<(), StoreError> {
+        self.write(seen)?;
+        Ok(self.file.sync()?)
+    }
+
+    fn charge(&mut self, charged: &State) -> Result<Charge, StoreError> {
+        self.write(charged)?;
+        Ok(Charge(()))
+    }
+
+    fn settle(&mut self, Charge(()): Charge, outcome: Option<&State>) -> Result<(), StoreError> {
+        if let Some(outcome) = outcome {
+            self.write(outcome)?;
+        }
+        self.file.sync()?;
+        // Spares the next login a flush. Should it fail or be lost, that login flushes, and nothing else happens.
+        if let Some((mark, offset)) = self.slots.as_ref().and_then(Slots::flushed) {
+            let _ = self.file.overwrite(mark, offset);
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,20 @@
+//! How every store verifies an answer: read, refuse unseen, charge, look, settle.
+//!
+//! A store locks the account and calls [`verify`] with a [`Ledger`], which reads and writes that account's state. The rest
+//! is a function of account, answer and time, and is the same for each store.
+
+mod course;
+mod invitation;
+mod owner;
+mod presented;
+mod redeeming;
+mod registration;
+mod stripping;
+
+pub(super) use course::{Ledger, verify};
+pub(super) use invitation::InvitationCheck;
+pub(super) use owner::must_be_of;
+pub(super) use presented::{Presented, in_vain};
+pub(super) use redeeming::Redeeming;
+pub(super) use registration::{Listing, RegistrationCheck};
+pub(super) use stripping::Stripped;

@@ -1,0 +1,80 @@
+//! The four steps of an attempt, in their order. No other place of a store puts an answer to an account.
+//!
+//! Invariants: an answer is looked at only once its charge is written; its outcome is durable before the caller learns it.
+
+use crate::account::State;
+use crate::host::clock::UnixTime;
+use crate::store::error::StoreError;
+
+/// The state of one account whose lock is held, as a store reads and writes it.
+pub(in crate::store) trait Ledger {
+    /// Proof that the attempt at hand is counted. Only the ledger makes it.
+    type Charge;
+
+    /// Reads the state.
+    fn read(&mut self) -> Result<State, StoreError>;
+
+    /// Replaces dates that a clock which was set back has made wrong. Durable when it returns.
+    fn correct(&mut self, seen: &State) -> Result<(), StoreError>;
+
+    /// Counts an attempt before its answer is looked at: ending the process from now on does not undo it.
+    fn charge(&mut self, charged: &State) -> Result<Self::Charge, StoreError>;
+
+    /// Makes the outcome durable, and the charge with it. `None` keeps the charged state.
+    fn settle(&mut self, charge: Self::Charge, outcome: Option<&State>) -> Result<(), StoreError>;
+}
+
+/// An answer to one of the questions of a login.
+pub(in crate::store) trait Verification: Sized {
+    /// What the caller learns.
+    type Outcome;
+
+    /// The state that the answer is judged by, of the state that was read.
+    fn prepare(&mut self, read: State) -> State {
+        read
+    }
+
+    /// The refusal of an answer that is not looked at: another person's account, or too early.
+    fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>>;
+
+    /// The work that hides such a refusal. Changes nothing.
+    fn work_in_vain(&self, _ledger: &mut impl Ledger, _before: &State) {}
+
+    /// The state with this attempt counted as a wrong one.
+    fn charged(&self, before: &State) -> State;
+
+    /// Judges the answer by the state before the attempt.
+    fn look(self, before: State, charged: State) -> Result<Judged<Self::Outcome>, StoreError>;
+}
+
+/// An answer that was judged and is not settled.
+pub(in crate::store) struct Judged<T> {
+    /// The state to keep; `None` keeps the charge.
+    pub(in crate::store) kept: Option<State>,
+    /// What the caller learns once that is durable. An error where something that was missing may have made the answer right.
+    pub(in crate::store) outcome: Result<T, StoreError>,
+}
+
+/// Puts an answer to the account at `now`, a time that was read under the account's lock.
+pub(in crate::store) fn verify<V: Verification>(
+    ledger: &mut impl Ledger,
+    now: UnixTime,
+    mut verification: V,
+) -> Result<V::Outcome, StoreError> {
+    let written = ledger.read()?;
+    let seen = written.clone().seen_at(now);
+    if seen != written {
+        ledger.correct(&seen)?;
+    }
+    let before = verification.prepare(seen);
+
+    if let Some(refused) = verification.refused_unseen(&before) {
+        verification.work_in_vain(ledger, &before);
+        return refused;
+    }
+    let charged = verification.charged(&before);
+    let charge = ledger.charge(&charged)?;
+    let Judged { kept, outcome } = verification.look(before, charged)?;
+    ledger.settle(charge, kept.as_ref())?;
+    outcome
+}

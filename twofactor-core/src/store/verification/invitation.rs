@@ -1,0 +1,52 @@
+//! An invitation code, counted like any answer.
+
+use super::course::{Judged, Verification};
+use super::owner::must_be_of;
+use crate::account::State;
+use crate::account::invitation::{Invitation, InvitationCode};
+use crate::codes::recovery::Salt;
+use crate::host::clock::UnixTime;
+use crate::host::user::Person;
+use crate::log::reason::Reason;
+use crate::store::error::StoreError;
+use crate::store::redemption::Attempt;
+
+/// Checks an invitation code.
+pub(in crate::store) struct InvitationCheck<'a> {
+    /// Who logs in.
+    pub(in crate::store) person: &'a Person,
+    /// The code.
+    pub(in crate::store) typed: &'a InvitationCode,
+    /// Where it comes from.
+    pub(in crate::store) attempt: &'a Attempt<'a>,
+    /// Read under the lock.
+    pub(in crate::store) now: UnixTime,
+}
+
+impl Verification for InvitationCheck<'_> {
+    type Outcome = Result<Invitation, Reason>;
+
+    fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>> {
+        // An invitation that another person got under this name admits nobody.
+        if before.invitation.is_some()
+            && let Err(uid_changed) = must_be_of(before, self.person)
+        {
+            return Some(Err(uid_changed));
+        }
+        let blocked = before.throttle.blocked_until(self.attempt.source, self.attempt.limits, self.now);
+        blocked.map(|_| Ok(Err(Reason::Throttled)))
+    }
+
+    fn charged(&self, before: &State) -> State {
+        let mut charged = before.clone();
+        let fingerprint = Salt::NONE.fingerprint(self.typed.expose());
+        charged.throttle.charge(self.attempt.source, fingerprint, self.attempt.limits, self.now);
+        charged
+    }
+
+    fn look(self, before: State, _: State) -> Result<Judged<Self::Outcome>, StoreError> {
+        let invitation = before.invitation.filter(|invitation| invitation.admits(self.typed, self.now));
+        let outcome = invitation.ok_or(Reason::InvitationWrong);
+        Ok(Judged { kept: outcome.is_ok().then_some(before), outcome: Ok(outcome) })
+    }
+}

@@ -1,0 +1,54 @@
+//! An attempt with the account that it is judged by, and the work of a wrong one.
+
+use super::course::Ledger;
+use crate::account::{Rules, State, Wallet};
+use crate::codes::answer::Answer;
+use crate::codes::digest::Digest;
+use crate::codes::recovery::Salt;
+use crate::host::clock::UnixTime;
+use crate::host::user::Person;
+use crate::store::redemption::Attempt;
+
+/// An attempt under the account's lock, with all that it is judged by.
+#[derive(Clone, Copy)]
+pub(in crate::store) struct Presented<'a> {
+    /// Who logs in.
+    pub(in crate::store) person: &'a Person,
+    /// What that person has.
+    pub(in crate::store) wallet: &'a Wallet<'a>,
+    /// The answer.
+    pub(in crate::store) attempt: &'a Attempt<'a>,
+    /// Read under the lock.
+    pub(in crate::store) now: UnixTime,
+}
+
+impl Presented<'_> {
+    /// What is counted of the attempt. The longest reading holds all digits of the others: were it a shorter one, guesses
+    /// that differ only before it would count as one.
+    pub(super) fn guess(&self) -> Option<&str> {
+        self.attempt.readings.iter().filter_map(Answer::digits).max_by_key(|digits| digits.len())
+    }
+
+    /// The digest by which a repeated guess is recognised.
+    pub(super) fn fingerprint(&self, guess: &str) -> Digest {
+        self.wallet.credentials.map_or(Salt::NONE, |credentials| credentials.salt).fingerprint(guess)
+    }
+
+    /// The limits that the code is held against.
+    pub(super) fn rules(&self) -> Rules {
+        Rules { window: self.attempt.window, reaches: self.attempt.reaches, now: self.now }
+    }
+}
+
+/// What a wrong code takes, with a state that stays as it is: how long a refusal takes must not tell why.
+pub(in crate::store) fn in_vain(ledger: &mut impl Ledger, presented: Presented<'_>, before: &State) {
+    let Presented { wallet, attempt, now, .. } = presented;
+    let mut charged = before.clone();
+    let fingerprint = presented.fingerprint(presented.guess().unwrap_or("0"));
+    charged.throttle.charge(attempt.source, fingerprint, attempt.limits, now);
+    std::hint::black_box(&charged);
+    if let Ok(charge) = ledger.charge(before) {
+        let _ = wallet.judge(attempt.readings, attempt.previous, before, &presented.rules());
+        let _ = ledger.settle(charge, None);
+    }
+}

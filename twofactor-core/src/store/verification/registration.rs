@@ -1,0 +1,79 @@
+//! Two consecutive codes of a token that is to be registered, counted like any answer.
+
+use super::course::{Judged, Verification};
+use crate::account::State;
+use crate::codes::otp::{self, Code, Parameters, Progress, Reach};
+use crate::codes::recovery::Salt;
+use crate::codes::secret::Secret;
+use crate::codes::token::{Serial, Token};
+use crate::host::clock::UnixTime;
+use crate::store::error::StoreError;
+use crate::store::first_factor::{NotRegistered, Registration};
+use crate::store::redemption::Attempt;
+use zeroize::Zeroizing;
+
+/// What a store has under a serial.
+pub(in crate::store) enum Listing {
+    /// Nothing.
+    Unknown,
+    /// A token that has an owner, or opens nothing.
+    NotFree,
+    /// A token of the inventory, and how far it was used.
+    Free(Box<Token>, Progress),
+}
+
+/// Checks two codes of a token that nobody owns.
+pub(in crate::store) struct RegistrationCheck<'a, F> {
+    /// Which token.
+    pub(in crate::store) serial: &'a Serial,
+    /// Its codes, one after the other.
+    pub(in crate::store) codes: [&'a Code; 2],
+    /// Where they come from.
+    pub(in crate::store) attempt: &'a Attempt<'a>,
+    /// Read under the lock.
+    pub(in crate::store) now: UnixTime,
+    /// Looks the serial up, once the attempt is counted.
+    pub(in crate::store) find: F,
+}
+
+impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCheck<'_, F> {
+    type Outcome = Result<Registration, NotRegistered>;
+
+    fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>> {
+        let blocked = before.throttle.blocked_until(self.attempt.source, self.attempt.limits, self.now);
+        blocked.map(|_| Ok(Err(NotRegistered::Throttled)))
+    }
+
+    fn charged(&self, before: &State) -> State {
+        let [first, second] = self.codes;
+        let guess = Zeroizing::new(format!("{} {} {}", self.serial, first.expose(), second.expose()));
+        let mut charged = before.clone();
+        charged.throttle.charge(self.attempt.source, Salt::NONE.fingerprint(&guess), self.attempt.limits, self.now);
+        charged
+    }
+
+    fn look(self, before: State, _: State) -> Result<Judged<Self::Outcome>, StoreError> {
+        let Self { serial, codes, now, .. } = self;
+        let outcome = match (self.find)()? {
+            Listing::Free(token, progress) => {
+                // It may have lain in a drawer for years, and nobody's session can be opened with it.
+                let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, Reach::Day, now);
+                let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
+                let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
+                registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone()))
+            }
+            not_free => {
+                // It takes as long as with a token: time must not tell what lies in the box.
+                if let Ok(decoy) = Secret::from_bytes(Zeroizing::new(vec![0; 20])) {
+                    let (parameters, progress) = (Parameters::default(), Progress::default());
+                    let _ = otp::resynchronize(&decoy, parameters, codes, progress, Reach::Day, now);
+                }
+                Err(match not_free {
+                    Listing::Unknown => NotRegistered::NoSuchToken,
+                    Listing::NotFree | Listing::Free(..) => NotRegistered::NotFree(serial.clone()),
+                })
+            }
+        };
+        Ok(Judged { kept: outcome.is_ok().then_some(before), outcome: Ok(outcome) })
+    }
+}
