@@ -280,7 +280,7 @@ impl Host {
             config,
             users: &SystemUsers,
             store: &self.store,
-            newcomers: &self.store,
+            enrollments: &self.store,
             services: &SystemServices,
             process: Process::of(nix::unistd::getuid().as_raw()),
             host_name: &self.name,

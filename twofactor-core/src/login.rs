@@ -55,8 +55,8 @@ impl Login<'_> {
         match Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, self.world) {
             Ok(Course::Waived(waived)) if self.is_combined() => return self.waived_combined(waived, &identified),
             Ok(Course::Waived(waived)) => return self.waived(waived, None),
-            Ok(Course::Enroll(leave, prospect, offering)) => {
-                return match self.first_time(leave, prospect, offering, &identified) {
+            Ok(Course::Enroll(leave, status, offering)) => {
+                return match self.first_time(leave, status, offering, &identified) {
                     Ok(unfinished) => Verdict::Pending(Box::new(unfinished)),
                     Err(denial) => Verdict::Denied(self.denied(&denial)),
                 };

@@ -4,13 +4,15 @@
 //! where the host never sees a seed. Success exists only as a [`Redeemed`], which only a store can make, and only after
 //! it has recorded the success durably.
 
+mod enrollment;
 mod error;
 pub mod files;
-mod first_factor;
 mod redemption;
 pub mod registry;
 mod verification;
 
+pub use enrollment::{
+    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
+};
 pub use error::StoreError;
-pub use first_factor::{NotRegistered, Origin, Pending, Prospect, Registration, StoreFirst, Superseded, What};
 pub use redemption::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, Stripping};

@@ -58,7 +58,7 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
         config,
         users: &SystemUsers,
         store: &host.accounts,
-        newcomers: &host.accounts,
+        enrollments: &host.accounts,
         services: &SystemServices,
         process: Process::of_service(&arguments.service),
         host_name: "",

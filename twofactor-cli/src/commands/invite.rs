@@ -6,7 +6,7 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::policy;
-use twofactor_core::store::{Prospect, StoreFirst as _, Superseded};
+use twofactor_core::store::{EnrollmentStatus, EnrollmentStore as _, Superseded};
 use zeroize::Zeroizing;
 
 use crate::args::Invite;
@@ -23,9 +23,9 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
     let person = host::known_person(&arguments.user)?;
     let user = person.name.clone();
     host.accounts.check_owner(&person)?;
-    match host.accounts.prospect(&person) {
-        Ok(Prospect::Enrolled) => return Err(Failure::NeedsNoInvitation(user)),
-        Ok(Prospect::New(_) | Prospect::Waiting(_)) => {}
+    match host.accounts.enrollment_status(&person) {
+        Ok(EnrollmentStatus::Enrolled) => return Err(Failure::NeedsNoInvitation(user)),
+        Ok(EnrollmentStatus::New(_) | EnrollmentStatus::Waiting(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let now = host.now()?;

@@ -21,7 +21,7 @@ use crate::host::user::{LookupError, Person, UserName};
 use crate::log::reason::Reason;
 use crate::log::record::{Audit, Event, Record};
 use crate::policy::Decision;
-use crate::store::{Pending, Presence, Superseded, What};
+use crate::store::{Pending, PendingFactor, Presence, Superseded};
 
 use super::denial::Denial;
 use super::first_time::NOT_SET_UP;
@@ -136,7 +136,7 @@ impl Login<'_> {
         let ruling = self.rule(identified);
         self.factors = ruling.factors;
         let (counts, invitation) = match unfinished {
-            Unfinished::Confirmed(Pending { what: What::Token(_), invitation, .. }) => {
+            Unfinished::Confirmed(Pending { factor: PendingFactor::Token(_), invitation, .. }) => {
                 (ruling.factors.token && self.world.process == Process::Roots, invitation)
             }
             Unfinished::Confirmed(Pending { invitation, .. }) | Unfinished::Kept { invitation, .. } => {
@@ -152,14 +152,14 @@ impl Login<'_> {
     }
 
     fn store(&mut self, pending: Pending) -> Result<(), Denial> {
-        let name = pending.what.name();
-        let event = match &pending.what {
-            What::App { .. } => Event::Enrolled,
-            What::Token(_) => Event::Registered,
+        let name = pending.factor.name();
+        let event = match &pending.factor {
+            PendingFactor::App { .. } => Event::Enrolled,
+            PendingFactor::Token(_) => Event::Registered,
         };
-        let news = News::of(&pending.what);
+        let news = News::of(&pending.factor);
         let user = pending.user.name.clone();
-        if let Err(error) = self.world.newcomers.store_pending(pending, self.world.config.window) {
+        if let Err(error) = self.world.enrollments.store_pending(pending, self.world.config.window) {
             self.tell_unless_silent(NOT_SET_UP);
             return Err(error.into());
         }
@@ -229,11 +229,13 @@ enum News {
 }
 
 impl News {
-    fn of(what: &What) -> Self {
-        match what {
-            What::App { recovery, .. } if recovery.is_empty() => Self::Told(Zeroizing::new(SET_UP.to_owned())),
-            What::App { recovery, .. } => Self::Asked(with_recovery_codes(recovery)),
-            What::Token(_) => Self::Told(Zeroizing::new(format!("\nToken {} is yours from now on.\n", what.name()))),
+    fn of(factor: &PendingFactor) -> Self {
+        match factor {
+            PendingFactor::App { recovery, .. } if recovery.is_empty() => Self::Told(Zeroizing::new(SET_UP.to_owned())),
+            PendingFactor::App { recovery, .. } => Self::Asked(with_recovery_codes(recovery)),
+            PendingFactor::Token(_) => {
+                Self::Told(Zeroizing::new(format!("\nToken {} is yours from now on.\n", factor.name())))
+            }
         }
     }
 }

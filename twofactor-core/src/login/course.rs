@@ -16,7 +16,7 @@ use crate::config::{Config, InvitationRule, SelfRegistration};
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::policy::{self, Decision, MayEnroll, Ruling, Waived};
-use crate::store::{Presence, Prospect, Remembered, StoreError};
+use crate::store::{EnrollmentStatus, Presence, Remembered, StoreError};
 
 use super::request::World;
 
@@ -69,7 +69,7 @@ pub enum Course {
     /// Nothing is asked.
     Waived(Waived),
     /// A second factor is set up. `None` for a user who does not exist: he sees the same.
-    Enroll(MayEnroll, Option<Prospect>, Offering),
+    Enroll(MayEnroll, Option<EnrollmentStatus>, Offering),
     /// A second factor would be set up and could not be stored: asked as anybody else, and refused.
     CannotEnroll(Obstacle),
     /// A code is asked for.
@@ -92,15 +92,18 @@ impl Course {
         let offer = if combined { None } else { Offering::of(world.config, factors, world.process) };
         match (decision, identified, offer) {
             (Decision::Waive(waived), ..) => return Ok(Self::Waived(waived)),
-            (Decision::AskOrEnroll(leave), Ok(person), Some(offer)) => match (world.newcomers.prospect(person)?, offer)
-            {
-                (Prospect::Enrolled, _) | (Prospect::Waiting(_), Offering::Token) => {}
-                // Whoever has a secret registers no token: the sysadmin gives him one.
-                (kept @ Prospect::Waiting(_), _) => {
-                    return Ok(Self::enroll(leave, Some(kept), Offering::App, facts.service, world));
+            (Decision::AskOrEnroll(leave), Ok(person), Some(offer)) => {
+                match (world.enrollments.enrollment_status(person)?, offer) {
+                    (EnrollmentStatus::Enrolled, _) | (EnrollmentStatus::Waiting(_), Offering::Token) => {}
+                    // Whoever has a secret registers no token: the sysadmin gives him one.
+                    (kept @ EnrollmentStatus::Waiting(_), _) => {
+                        return Ok(Self::enroll(leave, Some(kept), Offering::App, facts.service, world));
+                    }
+                    (new @ EnrollmentStatus::New(_), _) => {
+                        return Ok(Self::enroll(leave, Some(new), offer, facts.service, world));
+                    }
                 }
-                (new @ Prospect::New(_), _) => return Ok(Self::enroll(leave, Some(new), offer, facts.service, world)),
-            },
+            }
             (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown), Some(offer)) => {
                 return Ok(Self::enroll(leave, None, offer, facts.service, world));
             }
@@ -117,12 +120,18 @@ impl Course {
     }
 
     /// Without an account line of ours nothing would ever be stored.
-    fn enroll(leave: MayEnroll, prospect: Option<Prospect>, offer: Offering, service: &str, world: &World<'_>) -> Self {
+    fn enroll(
+        leave: MayEnroll,
+        status: Option<EnrollmentStatus>,
+        offer: Offering,
+        service: &str,
+        world: &World<'_>,
+    ) -> Self {
         if offer == Offering::Token && world.process == Process::ItsUsers {
             return Self::CannotEnroll(Obstacle::RegistersNoTokens);
         }
         match world.services.account_line(service) {
-            Ok(()) => Self::Enroll(leave, prospect, offer),
+            Ok(()) => Self::Enroll(leave, status, offer),
             Err(problem) => Self::CannotEnroll(Obstacle::NoAccountLine(problem)),
         }
     }
@@ -131,12 +140,12 @@ impl Course {
     pub fn prompts<'c>(&self, config: &'c Config) -> Vec<&'c str> {
         match self {
             Self::Waived(_) => Vec::new(),
-            Self::Enroll(_, prospect, offer) => {
+            Self::Enroll(_, status, offer) => {
                 let invitation = match config.enrollment.invitation {
                     InvitationRule::None => None,
                     InvitationRule::Required => Some(INVITATION_PROMPT),
                 };
-                let kept = matches!(prospect, Some(Prospect::Waiting(_))).then_some(ONCE_MORE_PROMPT);
+                let kept = matches!(status, Some(EnrollmentStatus::Waiting(_))).then_some(ONCE_MORE_PROMPT);
                 let offered = match offer {
                     Offering::App | Offering::AppOrToken => &[CONFIRMATION_PROMPT][..],
                     Offering::Token => &REGISTRATION_PROMPTS[..],

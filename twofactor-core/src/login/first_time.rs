@@ -24,7 +24,7 @@ use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::log::record::{Event, Record};
 use crate::policy::MayEnroll;
-use crate::store::{NotRegistered, Origin, Pending, Prospect, What};
+use crate::store::{EnrollmentStatus, NotRegistered, Pending, PendingFactor, SecretOrigin};
 use crate::text::qr::{Glyphs, Qr};
 
 use super::course::{
@@ -73,21 +73,21 @@ impl Wish {
 }
 
 impl Login<'_> {
-    /// Sets up a second factor with a user who has none. `prospect` is `None` for a user who does not exist.
+    /// Sets up a second factor with a user who has none. `status` is `None` for a user who does not exist.
     pub(super) fn first_time(
         &mut self,
         _leave: MayEnroll,
-        prospect: Option<Prospect>,
+        status: Option<EnrollmentStatus>,
         offering: Offering,
         identified: &Result<Person, Unidentified>,
     ) -> Result<Unfinished, Denial> {
         let invitation = self.ask_invitation(identified)?;
-        if let (Some(Prospect::Waiting(token)), Ok(user)) = (prospect, identified) {
+        if let (Some(EnrollmentStatus::Waiting(token)), Ok(user)) = (status, identified) {
             // The account phase asks. Where that never runs, this line is all there is to see of it.
             self.audit.record(&self.about(Record::new(Event::Skipped)).with("policy", "asked-in-account-phase"));
             return Ok(Unfinished::Kept { user: user.clone(), token, invitation });
         }
-        let what = match offering {
+        let factor = match offering {
             Offering::App | Offering::AppOrToken => {
                 let proposal = self.propose()?;
                 self.offer(proposal, offering, identified)?
@@ -99,8 +99,8 @@ impl Login<'_> {
         };
         let user = identified.as_ref().map_err(Denial::from)?.clone();
         // Should nothing come of it, the password was wrong and somebody was very interested.
-        self.audit.record(&self.about(Record::new(Event::Confirmed)).with("token", what.name()));
-        Ok(Unfinished::Confirmed(Pending { user, what, invitation }))
+        self.audit.record(&self.about(Record::new(Event::Confirmed)).with("token", factor.name()));
+        Ok(Unfinished::Confirmed(Pending { user, factor, invitation }))
     }
 
     /// Shows a secret that was kept until a code of it is right. Only in the account phase: whoever gets here had the
@@ -118,11 +118,13 @@ impl Login<'_> {
         drop(self.conversation.ask_openly(ONCE_MORE_PROMPT)?);
         let (issuer, account) = self.names();
         let proposal = Proposal::again(token, issuer, &account);
-        let what = match self.offer(proposal, Offering::App, identified)? {
-            What::App { app, recovery, .. } => What::App { app, recovery, secret: Origin::Kept },
-            token @ What::Token(_) => token,
+        let factor = match self.offer(proposal, Offering::App, identified)? {
+            PendingFactor::App { app, recovery, .. } => {
+                PendingFactor::App { app, recovery, secret: SecretOrigin::Kept }
+            }
+            token @ PendingFactor::Token(_) => token,
         };
-        Ok(Pending { user, what, invitation })
+        Ok(Pending { user, factor, invitation })
     }
 
     /// Asks whoever cannot enroll as anybody else, and refuses.
@@ -160,7 +162,7 @@ impl Login<'_> {
         let user = identified.as_ref().map_err(Denial::from)?;
         let source = Source::from_rhost(self.request.rhost.as_deref());
         let attempt = self.attempt(&[], &source);
-        match self.world.newcomers.check_invitation(user, &typed, &attempt)? {
+        match self.world.enrollments.check_invitation(user, &typed, &attempt)? {
             Ok(invitation) => Ok(Some(invitation)),
             Err(reason) => {
                 let hint = reason == Reason::InvitationWrong;
@@ -195,7 +197,7 @@ impl Login<'_> {
         mut proposal: Proposal,
         offering: Offering,
         identified: &Result<Person, Unidentified>,
-    ) -> Result<What, Denial> {
+    ) -> Result<PendingFactor, Denial> {
         let mut text = picture(&proposal, offering, Glyphs::HalfBlocks);
         let (mut tries, mut drawings) = (TRIES, MOST_DRAWINGS);
         loop {
@@ -254,16 +256,16 @@ impl Login<'_> {
         })
     }
 
-    fn with_recovery_codes(&self, app: App) -> Result<What, Denial> {
+    fn with_recovery_codes(&self, app: App) -> Result<PendingFactor, Denial> {
         // None for a user for whom they would not count.
         let count = if self.factors.recovery { self.world.config.enrollment.recovery_codes } else { 0 };
         let recovery = enrollment::recovery_codes(count)
             .map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))?;
-        Ok(What::App { app, recovery, secret: Origin::New })
+        Ok(PendingFactor::App { app, recovery, secret: SecretOrigin::New })
     }
 
     /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.
-    fn register(&mut self, identified: &Result<Person, Unidentified>) -> Result<What, Denial> {
+    fn register(&mut self, identified: &Result<Person, Unidentified>) -> Result<PendingFactor, Denial> {
         let serial = self.conversation.ask_openly(SERIAL_PROMPT)?;
         let first = self.conversation.ask(FIRST_CODE_PROMPT)?;
         self.refuse_passwords(&first, identified)?;
@@ -278,8 +280,8 @@ impl Login<'_> {
         let (first, second) = (code(&first).ok_or_else(wrong)?, code(&second).ok_or_else(wrong)?);
         let source = Source::from_rhost(self.request.rhost.as_deref());
         let attempt = self.attempt(&[], &source);
-        match self.world.newcomers.check_registration(user, &serial, [&first, &second], &attempt) {
-            Ok(Ok(registration)) => Ok(What::Token(registration)),
+        match self.world.enrollments.check_registration(user, &serial, [&first, &second], &attempt) {
+            Ok(Ok(registration)) => Ok(PendingFactor::Token(registration)),
             Ok(Err(not_registered)) => Err(not_registered.into()),
             Err(error) => {
                 // It is the host's fault, whatever the serial is.

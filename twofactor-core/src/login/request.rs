@@ -7,7 +7,7 @@ use crate::host::clock::Clock;
 use crate::host::user::UserDatabase;
 use crate::host::user::{LookupError, Person};
 use crate::pam_service::account_line::Services;
-use crate::store::{Store, StoreFirst};
+use crate::store::{EnrollmentStore, Store};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -44,7 +44,7 @@ pub struct World<'a> {
     /// Who is enrolled.
     pub store: &'a dyn Store,
     /// Who may set up a second factor.
-    pub newcomers: &'a dyn StoreFirst,
+    pub enrollments: &'a dyn EnrollmentStore,
     /// How PAM services are set up.
     pub services: &'a dyn Services,
     /// Who can stop the process that the login runs in.

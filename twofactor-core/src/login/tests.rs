@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::config::arguments::NullOk;
 use crate::host::user::UserDatabase;
-use crate::store::{Store as _, StoreFirst as _};
+use crate::store::{EnrollmentStore as _, Store as _};
 use std::collections::VecDeque;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::host::trusted::Owner;
 use crate::host::user::expiry::Expired;
 use crate::host::user::{Doubt, LookupError, Person, Uid, person};
 use crate::store::files::{Existing, Files, Reset};
-use crate::store::{Prospect, StoreError};
+use crate::store::{EnrollmentStatus, StoreError};
 
 mod another_person;
 mod combined;
@@ -302,7 +302,7 @@ impl Host {
             config: &self.config,
             users: &self.people,
             store: &self.store,
-            newcomers: &self.store,
+            enrollments: &self.store,
             services: &WellSetUp,
             process: self.process,
             host_name: "testhost",

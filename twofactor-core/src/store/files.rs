@@ -9,7 +9,7 @@
 mod administration;
 mod belongings;
 mod decoy;
-mod first_time;
+mod enrollment;
 mod identity;
 mod inspection;
 mod locations;

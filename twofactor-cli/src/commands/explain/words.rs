@@ -9,7 +9,7 @@ use twofactor_core::config::rule::{Facts, Level, Mismatch};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::login::{Course, Offering, REGISTRATION_PROMPTS, Unidentified};
 use twofactor_core::policy::By;
-use twofactor_core::store::Prospect;
+use twofactor_core::store::EnrollmentStatus;
 
 use super::explanation::{Ending, Explanation, Kind};
 use crate::output::printable;
@@ -158,8 +158,8 @@ fn asked(explained: &Explanation, page: &mut Page) {
             }
         }
         Ok(course) => {
-            if let Course::Enroll(_, prospect, offering) = course {
-                page.row("Asked", picture(prospect.as_ref(), *offering));
+            if let Course::Enroll(_, status, offering) = course {
+                page.row("Asked", picture(status.as_ref(), *offering));
             }
             for (position, prompt) in explained.prompts.iter().enumerate() {
                 page.row("Asked", &format!("{}. {}", position + 1, printable(prompt.trim_end(), LONGEST)));
@@ -185,13 +185,13 @@ fn asked(explained: &Explanation, page: &mut Page) {
     }
 }
 
-fn picture(prospect: Option<&Prospect>, offering: Offering) -> &'static str {
-    match (prospect, offering) {
+fn picture(status: Option<&EnrollmentStatus>, offering: Offering) -> &'static str {
+    match (status, offering) {
         (_, Offering::Token) => "a physical token is registered",
-        (Some(Prospect::Waiting(_)), _) => {
+        (Some(EnrollmentStatus::Waiting(_)), _) => {
             "once the password is right, the QR code of the secret that awaits its confirmation is shown"
         }
-        (Some(Prospect::New(_) | Prospect::Enrolled), _) => "a QR code with a new secret is shown",
+        (Some(EnrollmentStatus::New(_) | EnrollmentStatus::Enrolled), _) => "a QR code with a new secret is shown",
         (None, _) => "a QR code is shown, of a secret that nobody will keep",
     }
 }

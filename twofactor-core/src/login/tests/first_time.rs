@@ -9,7 +9,7 @@ use crate::codes::token::{Marks, Serial};
 use crate::config::{InvitationRule, SelfRegistration};
 use crate::store::files::{LastCredential, TokenFilter};
 use crate::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
-use crate::store::{Pending, Superseded, What};
+use crate::store::{Pending, PendingFactor, Superseded};
 
 /// A host where bob sets up a second factor at login.
 fn host() -> Host {
@@ -71,8 +71,11 @@ fn whoever_has_nothing_sees_a_secret_confirms_it_and_has_it_once_it_is_stored() 
     assert!(text.contains("otpauth://totp/"), "{text}");
     let secret = secret_in(&outcome.told);
     let pending = outcome.pending();
-    assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)), "nothing is stored in the auth phase");
-    let What::App { recovery, .. } = &pending.what else { panic!("{:?}", pending.what) };
+    assert!(
+        matches!(host.store.enrollment_status(&bob()).unwrap(), EnrollmentStatus::New(_)),
+        "nothing is stored in the auth phase"
+    );
+    let PendingFactor::App { recovery, .. } = &pending.factor else { panic!("{:?}", pending.factor) };
     assert_eq!(recovery.len(), 10);
     host.store.store_pending(pending, Window::default()).unwrap();
     assert_eq!(host.types("bob", &code_of(&secret, 0)).denial(), Reason::Replayed, "the confirmation is burned");
@@ -120,7 +123,7 @@ fn every_login_shows_another_secret_and_hanging_up_leaves_nothing() {
     let second = host.login("bob", vec![Act::HangsUp]);
     assert_eq!(first.denial(), Reason::Conversation);
     assert_ne!(secret_in(&first.told).expose(), secret_in(&second.told).expose());
-    assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+    assert!(matches!(host.store.enrollment_status(&bob()).unwrap(), EnrollmentStatus::New(_)));
 }
 
 #[test]
@@ -271,7 +274,7 @@ fn a_kept_secret_is_not_good_again_without_a_code_of_it() {
         let finished = host.finishes(Some(unfinished), Quiet::No, acts);
         assert_eq!(finished.verdict, AccountVerdict::Refused(reason));
         assert_eq!(finished.told.is_empty(), is_early, "who cannot answer is shown nothing");
-        assert!(matches!(host.store.prospect(&alice).unwrap(), Prospect::Waiting(_)));
+        assert!(matches!(host.store.enrollment_status(&alice).unwrap(), EnrollmentStatus::Waiting(_)));
     }
 }
 
@@ -299,7 +302,7 @@ fn a_kept_secret_that_is_reset_meanwhile_does_not_come_back() {
     host.store.reset(&alice.name, Reset::Everything, NOW).unwrap();
     let finished = host.finishes(Some(unfinished), Quiet::No, vec![types(""), shows(0)]);
     assert_eq!(finished.verdict, AccountVerdict::Refused(Reason::NotConfirmed));
-    assert!(matches!(host.store.prospect(&alice).unwrap(), Prospect::New(_)));
+    assert!(matches!(host.store.enrollment_status(&alice).unwrap(), EnrollmentStatus::New(_)));
 }
 
 /// Whoever knew the password of a closed account would own its factor once it is opened again.
@@ -321,7 +324,7 @@ fn a_closed_account_stores_nothing_and_shows_no_kept_secret() {
         assert!(finished.told.concat().contains(told), "{:?}", finished.told);
         let [line] = &finished.lines[..] else { panic!("{:?}", finished.lines) };
         assert!(line.contains(&format!("reason={reason}")) && line.contains("problem="), "{line}");
-        assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+        assert!(matches!(host.store.enrollment_status(&bob()).unwrap(), EnrollmentStatus::New(_)));
 
         let alice = UserName::new("alice").unwrap();
         host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
@@ -360,7 +363,7 @@ fn what_the_policy_no_longer_allows_is_not_stored() {
         change(&mut host.config);
         let finished = host.finishes(Some(unfinished), Quiet::No, vec![]);
         assert_eq!(finished.verdict, AccountVerdict::Refused(Reason::NotConfirmed), "{:?}", finished.lines);
-        assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+        assert!(matches!(host.store.enrollment_status(&bob()).unwrap(), EnrollmentStatus::New(_)));
     }
 }
 
@@ -373,7 +376,7 @@ fn an_invitation_that_expires_meanwhile_enrolls_nobody() {
     let pending = host.login("bob", vec![types(&code), shows(0)]).pending();
     host.clock.set(until);
     assert!(matches!(host.store.store_pending(pending, Window::default()), Err(Superseded::InvitationSpent)));
-    assert!(matches!(host.store.prospect(&bob()).unwrap(), Prospect::New(_)));
+    assert!(matches!(host.store.enrollment_status(&bob()).unwrap(), EnrollmentStatus::New(_)));
 }
 
 /// Cockpit drops the texts behind the last question, and sshd repeats them in the shell: recovery codes that were told
@@ -575,7 +578,7 @@ fn a_process_that_its_user_can_stop_registers_no_fob_and_says_where_to() {
     for word in ["denied user=bob", "factor-not-allowed", "could stop it", "twofactor token assign SERIAL bob"] {
         assert!(outcome.lines[0].contains(word), "{word}: {:?}", outcome.lines);
     }
-    assert!(matches!(outcome.pending().what, What::App { .. }), "an app is set up as ever");
+    assert!(matches!(outcome.pending().factor, PendingFactor::App { .. }), "an app is set up as ever");
 
     let rules = "[[rule]]\nsecond_factor = \"enroll\"\nfactors = [\"token\"]\n";
     let mut host = Host::with_rules(rules);

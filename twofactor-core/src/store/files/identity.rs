@@ -394,7 +394,7 @@ mod tests {
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::{Person, person};
     use crate::store::files::{PATIENCE, Reset};
-    use crate::store::{Presence, Prospect, Store as _, StoreFirst as _};
+    use crate::store::{EnrollmentStatus, EnrollmentStore as _, Presence, Store as _};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::PathBuf;
@@ -425,7 +425,7 @@ mod tests {
         }
 
         /// Something is kept of alice, by the tool.
-        fn invite(&self) -> Result<InvitationCode, crate::store::first_factor::Superseded> {
+        fn invite(&self) -> Result<InvitationCode, crate::store::enrollment::Superseded> {
             self.files().invite(&alice(), LATER)
         }
 
@@ -442,7 +442,7 @@ mod tests {
 
         fn is_refused(&self) -> bool {
             let presence = self.files().presence(&alice().name);
-            let prospect = self.files().prospect(&alice());
+            let prospect = self.files().enrollment_status(&alice());
             let reasons = [presence.err(), prospect.err()].map(|error| error.map(|error| error.reason().word()));
             match reasons {
                 [Some(one), Some(other)] => one == other && matches!(one, "store-unavailable" | "unsafe-file"),
@@ -452,7 +452,7 @@ mod tests {
 
         fn is_new(&self) -> bool {
             matches!(self.files().presence(&alice().name), Ok(Presence::Absent(_)))
-                && matches!(self.files().prospect(&alice()), Ok(Prospect::New(_)))
+                && matches!(self.files().enrollment_status(&alice()), Ok(EnrollmentStatus::New(_)))
         }
     }
 
@@ -675,7 +675,7 @@ mod tests {
         fs::remove_file(account.join("state")).unwrap();
         let presence = host.files().presence(&alice().name);
         assert_eq!(presence.unwrap_err().reason().word(), "store-corrupt");
-        assert_eq!(host.files().prospect(&alice()).unwrap_err().reason().word(), "store-corrupt");
+        assert_eq!(host.files().enrollment_status(&alice()).unwrap_err().reason().word(), "store-corrupt");
         assert!(host.invite().is_err(), "nothing begins anew beside what was lost");
         assert!(host.files().reset(&alice().name, Reset::Everything, LATER).unwrap(), "there is a way out");
         assert!(host.is_new());

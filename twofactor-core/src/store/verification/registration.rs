@@ -7,8 +7,8 @@ use crate::codes::recovery::Salt;
 use crate::codes::secret::Secret;
 use crate::codes::token::{Serial, Token};
 use crate::host::clock::UnixTime;
+use crate::store::enrollment::{NotRegistered, Registration};
 use crate::store::error::StoreError;
-use crate::store::first_factor::{NotRegistered, Registration};
 use crate::store::redemption::Attempt;
 use zeroize::Zeroizing;
 

@@ -10,7 +10,9 @@ use crate::account::remembered::Place;
 use crate::codes::otp::Code;
 use crate::codes::token::Seeds;
 use crate::host::clock::{Clock, ClockError};
-use crate::store::{NotRegistered, Origin, Pending, Prospect, StoreFirst as _, Superseded, What};
+use crate::store::{
+    EnrollmentStatus, EnrollmentStore as _, NotRegistered, Pending, PendingFactor, SecretOrigin, Superseded,
+};
 
 /// A clock that makes sure that the lock is held whenever it is read, and counts how often that is.
 #[derive(Debug, Clone)]
@@ -74,13 +76,13 @@ fn whatever_is_judged_by_the_time_has_the_lock_when_the_clock_is_read() {
         assert_eq!(checked.unwrap_err(), Reason::InvitationWrong);
     });
     reads_the_clock("what a login has confirmed", &|| {
-        let pending = Pending { user: alice.clone(), what: confirmed_again(&fixture, 1), invitation: None };
+        let pending = Pending { user: alice.clone(), factor: confirmed_again(&fixture, 1), invitation: None };
         assert!(matches!(store.store_pending(pending, Window::default()), Err(Superseded::Enrolled)));
     });
 }
 
 /// The secret that waits for its confirmation, confirmed by the code of `offset`.
-fn confirmed_again(fixture: &Fixture, offset: i64) -> What {
+fn confirmed_again(fixture: &Fixture, offset: i64) -> PendingFactor {
     let waiting = fixture.store.pending(&fixture.alice.name, &Label::new("app").unwrap()).unwrap();
     let token = waiting.unwrap_or_else(|| {
         let secret = Secret::from_bytes(Zeroizing::new(fixture.secret.expose().to_vec())).unwrap();
@@ -90,7 +92,7 @@ fn confirmed_again(fixture: &Fixture, offset: i64) -> What {
     });
     let code = Code::new(Zeroizing::new(fixture.code(offset, NOW))).unwrap();
     let app = App::confirmed_by(token, &code, Window::default(), NOW).unwrap();
-    What::App { app, recovery: Vec::new(), secret: Origin::Kept }
+    PendingFactor::App { app, recovery: Vec::new(), secret: SecretOrigin::Kept }
 }
 
 #[test]
@@ -98,14 +100,14 @@ fn a_code_that_has_run_out_before_it_is_stored_confirms_no_secret_that_was_kept(
     for (seconds, is_stored) in [(0, true), (59, true), (90, false), (19 * 60, false)] {
         let fixture = Fixture::new();
         fixture.store.reset(&fixture.alice.name, Reset::Confirmations, NOW).unwrap();
-        let pending = Pending { user: fixture.alice.clone(), what: confirmed_again(&fixture, 0), invitation: None };
+        let pending = Pending { user: fixture.alice.clone(), factor: confirmed_again(&fixture, 0), invitation: None };
         fixture.clock.set(later(seconds));
         match fixture.store.store_pending(pending, Window::default()) {
             Ok(()) => assert!(is_stored, "after {seconds} s"),
             Err(Superseded::Expired) => assert!(!is_stored, "after {seconds} s"),
             Err(error) => panic!("{error}"),
         }
-        let waits = matches!(fixture.store.prospect(&fixture.alice).unwrap(), Prospect::Waiting(_));
+        let waits = matches!(fixture.store.enrollment_status(&fixture.alice).unwrap(), EnrollmentStatus::Waiting(_));
         assert_eq!(waits, !is_stored, "the old state stays whole");
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::store::{Presence, Prospect, StoreFirst as _};
+use crate::store::{EnrollmentStatus, EnrollmentStore as _, Presence};
 
 impl Fixture {
     fn lose_credentials(&self) {
@@ -15,7 +15,7 @@ impl Fixture {
     }
 
     fn is_new(&self) -> bool {
-        matches!(self.store.prospect(&self.alice).unwrap(), Prospect::New(_)) && !self.is_enrolled()
+        matches!(self.store.enrollment_status(&self.alice).unwrap(), EnrollmentStatus::New(_)) && !self.is_enrolled()
     }
 
     fn reset(&self) {
@@ -38,7 +38,7 @@ fn whoever_lost_the_credentials_is_refused_everywhere_and_named() {
     let (alice, store) = (&fixture.alice, &fixture.store);
     let refusals = [
         store.presence(&alice.name).err(),
-        store.prospect(alice).err(),
+        store.enrollment_status(alice).err(),
         fixture.redeem(&fixture.code(0, NOW), NOW).err(),
         store.status(&alice.name, Window::default(), Limits::default(), NOW).err(),
         store.newcomer(&alice.name, Limits::default(), NOW).err(),

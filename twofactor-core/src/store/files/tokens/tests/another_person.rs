@@ -1,7 +1,7 @@
 //! Physical tokens of a user whose name was given to another person.
 
 use super::*;
-use crate::store::StoreFirst as _;
+use crate::store::EnrollmentStore as _;
 use crate::store::files::Belongs;
 
 fn another_alice() -> Person {
@@ -39,7 +39,10 @@ fn a_token_is_its_owners_and_not_the_names() {
     let refused = fixture.login_of(&another_alice(), &shown(1, 0, NOW));
     assert!(matches!(refused, Err(StoreError::UidChanged { .. })), "{refused:?}");
     assert!(matches!(fixture.store.presence(&user("alice")).unwrap(), Presence::Enrolled));
-    assert!(matches!(fixture.store.prospect(&another_alice()).unwrap(), crate::store::Prospect::Enrolled));
+    assert!(matches!(
+        fixture.store.enrollment_status(&another_alice()).unwrap(),
+        crate::store::EnrollmentStatus::Enrolled
+    ));
     fixture.accepted("alice", &shown(1, 0, NOW), NOW);
 }
 

@@ -15,9 +15,9 @@ use crate::store::registry::RegistryError;
 use thiserror::Error;
 
 /// Sets up a second factor at login, for users who have none. Apart from [`Store`](super::redemption::Store): a store may verify and not enroll.
-pub trait StoreFirst {
+pub trait EnrollmentStore {
     /// What the user is to enrollment at login.
-    fn prospect(&self, person: &Person) -> Result<Prospect, StoreError>;
+    fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError>;
 
     /// Checks an invitation code. Counted like any attempt; the invitation is spent when it has enrolled somebody.
     fn check_invitation(
@@ -43,7 +43,7 @@ pub trait StoreFirst {
 
 /// What a user is to enrollment at login.
 #[derive(Debug)]
-pub enum Prospect {
+pub enum EnrollmentStatus {
     /// Without any second factor.
     New(Absent),
     /// With an app whose confirmation was taken back (`reset --keep-secret`), and nothing else.
@@ -59,14 +59,14 @@ pub struct Pending {
     /// Whose.
     pub user: Person,
     /// What.
-    pub what: What,
+    pub factor: PendingFactor,
     /// The invitation that is spent on it.
     pub invitation: Option<Invitation>,
 }
 
 /// What is going to be stored.
 #[derive(Debug)]
-pub enum What {
+pub enum PendingFactor {
     /// An app with its recovery codes.
     App {
         /// Confirmed by a code, which is burned.
@@ -74,7 +74,7 @@ pub enum What {
         /// To be shown once it is stored.
         recovery: Vec<RecoveryCode>,
         /// Where its secret came from.
-        secret: Origin,
+        secret: SecretOrigin,
     },
     /// A physical token.
     Token(Registration),
@@ -82,14 +82,14 @@ pub enum What {
 
 /// Where the secret of an app that is confirmed at login came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum SecretOrigin {
     /// It was made for this login.
     New,
     /// The store has kept it, and must still have it.
     Kept,
 }
 
-impl What {
+impl PendingFactor {
     /// What the log calls it: an app's label, a physical token's serial.
     pub fn name(&self) -> String {
         match self {

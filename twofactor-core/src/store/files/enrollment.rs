@@ -13,19 +13,19 @@ use crate::codes::token::{Serial, Token};
 use crate::host::clock::{ClockError, UnixTime};
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
+use crate::store::enrollment::{
+    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
+};
 use crate::store::error::StoreError;
 use crate::store::files::belongings::Belongings;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Locked;
-use crate::store::first_factor::{
-    NotRegistered, Origin, Pending, Prospect, Registration, StoreFirst, Superseded, What,
-};
 use crate::store::redemption::{Absent, Attempt};
 use crate::store::registry::{By, Edit, Reader, Stored, Writer};
 use crate::store::verification::{InvitationCheck, Listing, RegistrationCheck, must_be_of, verify};
 
-impl StoreFirst for Files {
-    fn prospect(&self, person: &Person) -> Result<Prospect, StoreError> {
+impl EnrollmentStore for Files {
+    fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
         let user = &person.name;
         let account = self.unlocked(user)?;
         let Belongings { credentials, held, problem } = self.belongings(user, account.as_ref())?;
@@ -36,14 +36,14 @@ impl StoreFirst for Files {
         };
         self.check_held(user, &state, &held)?;
         if !held.is_empty() {
-            return Ok(Prospect::Enrolled);
+            return Ok(EnrollmentStatus::Enrolled);
         }
-        let Some(credentials) = credentials else { return Ok(Prospect::New(Absent(()))) };
+        let Some(credentials) = credentials else { return Ok(EnrollmentStatus::New(Absent(()))) };
         // A secret that was kept for another person is not shown. Whoever is asked for a code is told no more.
         if !state.may_be_of(person.uid) {
-            return Ok(Prospect::Enrolled);
+            return Ok(EnrollmentStatus::Enrolled);
         }
-        Ok(waiting(credentials, &state).map_or(Prospect::Enrolled, Prospect::Waiting))
+        Ok(waiting(credentials, &state).map_or(EnrollmentStatus::Enrolled, EnrollmentStatus::Waiting))
     }
 
     fn check_invitation(
@@ -73,9 +73,9 @@ impl StoreFirst for Files {
     }
 
     fn store_pending(&self, pending: Pending, window: Window) -> Result<(), Superseded> {
-        match pending.what {
-            What::Token(registration) => self.register(&pending.user, &registration, pending.invitation),
-            What::App { app, recovery, secret } => {
+        match pending.factor {
+            PendingFactor::Token(registration) => self.register(&pending.user, &registration, pending.invitation),
+            PendingFactor::App { app, recovery, secret } => {
                 let person = pending.user;
                 let account = self.locked_or_new(&person.name)?;
                 let now = self.clock.now()?;
@@ -88,7 +88,7 @@ impl StoreFirst for Files {
                     must_be_of(&state, &person)?;
                 }
                 let mut credentials = match credentials {
-                    None if secret == Origin::New => Credentials::none()?,
+                    None if secret == SecretOrigin::New => Credentials::none()?,
                     // The secret that waited must still be the one that was shown.
                     Some(credentials) if is_still_waiting(&credentials, &app) => {
                         if !app.was_confirmed_within(window, now) {
