@@ -31,7 +31,8 @@ use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::{Audit as _, Event, Record};
 use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
 use twofactor_core::pam_service::first_factor::FirstFactor;
-use twofactor_core::store::files::{Files, PATIENCE};
+use twofactor_core::store;
+use twofactor_core::store::files::Files;
 
 use crate::accounts::SystemAccounts;
 use crate::conversation::PamConversation;
@@ -272,7 +273,7 @@ impl Host {
     fn new(config: &Config) -> Self {
         let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
-        Self { store: Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker), name }
+        Self { store: store::open(config, SystemClock), name }
     }
 
     fn world<'w>(&'w self, config: &'w Config) -> World<'w> {

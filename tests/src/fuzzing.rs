@@ -9,9 +9,7 @@ use std::path::Path;
 
 use twofactor_admin::logbook::Message;
 use twofactor_admin::logbook::syslog_line::SyslogLine;
-use twofactor_core::account::throttle::Limits;
 use twofactor_core::codes::answer::{self, Answer};
-use twofactor_core::codes::otp::Window;
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::trusted::Owner;
@@ -58,7 +56,7 @@ pub fn account(folder: &Path, bytes: &[u8]) -> bool {
     let store = Files::new(folder, Owner(nix::unistd::geteuid().as_raw()), std::time::Duration::ZERO, now);
     let _ = store.inspect();
     let user = UserName::new("alice").expect("a name");
-    match store.status(&user, Window::default(), Limits::default(), now) {
+    match store.status(&user) {
         Ok(status) => {
             assert!(status.is_some(), "a user with a file of secrets counts as not enrolled");
             true

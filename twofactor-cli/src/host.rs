@@ -12,7 +12,8 @@ use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
-use twofactor_core::store::files::{Files, PATIENCE, Status, TokenError, TokenView};
+use twofactor_core::store;
+use twofactor_core::store::files::{Files, Status, TokenError, TokenView};
 use twofactor_core::store::registry::By;
 use twofactor_core::store::{Presence, Store as _, StoreError};
 
@@ -37,7 +38,7 @@ impl Host {
         protect_memory();
         let config = configuration(named)?;
         let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
-        let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
+        let accounts = store::open(&config, SystemClock);
         Ok(Self { config, config_file, accounts, clock: SystemClock })
     }
 
@@ -70,7 +71,7 @@ impl Host {
 
     /// What there is to know about an account.
     pub(crate) fn status(&self, user: &UserName) -> Result<Status, Failure> {
-        let status = self.accounts.status(user, self.config.window, self.config.throttle, self.now()?)?;
+        let status = self.accounts.status(user)?;
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
     }
 
@@ -87,7 +88,7 @@ impl Host {
     /// wrong invitations count.
     pub(crate) fn warn_of_delay(&self, user: &UserName) -> Result<(), Failure> {
         let anywhere = Source::from_rhost(None);
-        if let Some(until) = self.accounts.blocked_until(user, &anywhere, self.config.throttle, self.now()?)? {
+        if let Some(until) = self.accounts.blocked_until(user, &anywhere)? {
             output::warning(&format!(
                 "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {}\" ends that",
                 quoted(user.as_str())

@@ -8,7 +8,6 @@ use twofactor_admin::checkup::shadow::Shadow;
 use twofactor_core::account::Confirmation;
 use twofactor_core::account::factors::Factors;
 use twofactor_core::account::lifecycle::Stage;
-use twofactor_core::config::Config;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};
 use twofactor_core::store::files::{Files, Status};
@@ -34,14 +33,14 @@ pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
 }
 
 /// Everybody who may log in, with what they have.
-pub(crate) fn who_may_log_in(accounts: &Files, config: &Config, now: UnixTime) -> Result<Vec<Person>, String> {
+pub(crate) fn who_may_log_in(accounts: &Files, now: UnixTime) -> Result<Vec<Person>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let bosses = administrators()?;
     let person = |Entry { name, uid }: Entry| {
         let among_bosses = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
         Person {
             role: if uid == ROOT || among_bosses() { Role::Administrator } else { Role::User },
-            has: what_he_has(accounts, config, &name, uid, now),
+            has: what_he_has(accounts, &name, uid),
             password: shadow.password(name.as_str()),
             account: shadow.account(name.as_str()),
             name,
@@ -70,14 +69,14 @@ fn administrators() -> Result<Vec<u32>, String> {
 }
 
 /// Which factors are good for somebody.
-fn what_he_has(accounts: &Files, config: &Config, user: &UserName, uid: Uid, now: UnixTime) -> Has {
+fn what_he_has(accounts: &Files, user: &UserName, uid: Uid) -> Has {
     // A login does not take a missing folder for absence.
     match accounts.presence(user) {
         Ok(Presence::Absent(_)) => return Has::Factors(Factors::NONE),
         Ok(Presence::Enrolled) => {}
         Err(_) => return Has::Unknown,
     }
-    match accounts.status(user, config.window, config.throttle, now) {
+    match accounts.status(user) {
         Ok(None) => Has::Factors(Factors::NONE),
         Ok(Some(status)) if status.uid.is_some_and(|recorded| recorded != uid) => Has::AnothersAccount,
         Err(_) | Ok(Some(Status { tokens_problem: Some(_), .. })) => Has::Unknown,

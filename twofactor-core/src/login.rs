@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use crate::account::factors::Factors;
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
-use crate::codes::otp::{Code, Digits, Reaches};
+use crate::codes::otp::{Code, Digits};
 use crate::config::ResyncAtLogin;
 use crate::host::user::{Doubt, Person, UserName};
 use crate::log::reason::Reason;
@@ -240,15 +240,12 @@ impl Login<'_> {
         }
     }
 
-    /// An attempt by the rules of this login.
+    /// An attempt by the policy of this login.
     fn attempt<'r>(&'r self, readings: &'r [Answer], source: &'r Source) -> Attempt<'r> {
         Attempt {
             readings,
             previous: None,
             source,
-            window: self.world.config.window,
-            reaches: Reaches::at_login(self.world.config.resync),
-            limits: self.world.config.throttle,
             factors: self.factors,
             remember: course::memory(self.remember, &self.request.facts()),
         }

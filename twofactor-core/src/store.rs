@@ -7,12 +7,16 @@
 mod enrollment;
 mod error;
 pub mod files;
+mod open;
 mod redemption;
 pub mod registry;
+mod rules;
 mod verification;
 
 pub use enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
 };
 pub use error::StoreError;
+pub use open::open;
 pub use redemption::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, Stripping};
+pub use rules::VerificationRules;

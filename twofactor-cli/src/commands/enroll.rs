@@ -46,7 +46,7 @@ pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result
     let person = host::known_person(&arguments.user)?;
     let user = person.name.clone();
     host.accounts.check_owner(&person)?;
-    let status = match host.accounts.status(&user, host.config.window, host.config.throttle, host.now()?) {
+    let status = match host.accounts.status(&user) {
         // Nothing is left that could be replaced.
         Err(StoreError::LostCredentials(_)) if arguments.replace => None,
         status => status?,

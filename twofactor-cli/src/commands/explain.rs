@@ -77,7 +77,7 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
     let course = Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, &world);
     let tries = if matches!(course, Ok(Course::Code)) { config.prompt.tries } else { 1 };
     let source = Source::from_rhost(facts.rhost);
-    let known = Known::of(identified.as_ref().ok(), &source, ruling.factors, host, now);
+    let known = Known::of(identified.as_ref().ok(), &source, ruling.factors, host);
     let both = |ending: Ending| (ending, ending);
     let of_program = stack.service.as_ref().and_then(|service| of_program(service, &config.prompt.combined));
     let mut unasked = None;
@@ -148,12 +148,12 @@ struct Known {
 }
 
 impl Known {
-    fn of(person: Option<&Person>, source: &Source, factors: Factors, host: &Host, now: UnixTime) -> Self {
+    fn of(person: Option<&Person>, source: &Source, factors: Factors, host: &Host) -> Self {
         let Some(person) = person else {
             return Self { credentials: Err(Reason::UnknownUser), problem: None, another: None, delayed_until: None };
         };
         let user = &person.name;
-        let delayed = host.accounts.blocked_until(user, source, host.config.throttle, now);
+        let delayed = host.accounts.blocked_until(user, source);
         let mut known = Self {
             credentials: Err(Reason::NotEnrolled),
             problem: None,
@@ -170,7 +170,7 @@ impl Known {
         if let Err(error @ StoreError::UidChanged { .. }) = host.accounts.check_owner(person) {
             return Self { credentials: Err(error.reason()), another: Some(error), ..known };
         }
-        match host.accounts.status(user, host.config.window, host.config.throttle, now) {
+        match host.accounts.status(user) {
             Ok(Some(status)) => {
                 known.problem = status.tokens_problem.as_ref().map(StoreError::reason);
                 known.credentials = Ok(credentials(&status, factors));

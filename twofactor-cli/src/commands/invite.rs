@@ -25,7 +25,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
     host.accounts.check_owner(&person)?;
     match host.accounts.enrollment_status(&person) {
         Ok(EnrollmentStatus::Enrolled) => return Err(Failure::NeedsNoInvitation(user)),
-        Ok(EnrollmentStatus::New(_) | EnrollmentStatus::Waiting(_)) => {}
+        Ok(EnrollmentStatus::New(_) | EnrollmentStatus::Waiting) => {}
         Err(error) => return Err(error.into()),
     }
     let now = host.now()?;

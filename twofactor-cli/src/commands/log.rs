@@ -17,10 +17,9 @@ use nix::unistd::geteuid;
 use twofactor_admin::logbook::merge::Merge;
 use twofactor_admin::logbook::{Entry, Wanted};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
-use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
-use twofactor_core::store::files::{Files, PATIENCE};
+use twofactor_core::store;
 
 use crate::args::Log;
 use crate::commands::log::listing::Listing;
@@ -90,7 +89,7 @@ fn history<'s>(config: Option<&Path>, wanted: &'s Wanted) -> Result<Option<Entri
             return Ok(None);
         }
     };
-    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
+    let accounts = store::open(&config, SystemClock);
     match accounts.history() {
         Ok(history) => Ok(history.map(|history| -> Entries<'s> { Box::new(history::entries(history, wanted)) })),
         Err(error) => {

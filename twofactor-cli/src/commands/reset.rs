@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
     if !arguments.yes {
         ask(&user, reset)?;
     }
-    if !host.accounts.reset(&user, reset, host.now()?)? {
+    if !host.accounts.reset(&user, reset)? {
         return Err(nothing_to_reset(user, host));
     }
     let tokens = tokens_that_stay(&user, host);

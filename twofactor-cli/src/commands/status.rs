@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
             let user = match host.account_holder(typed) {
                 Err(Failure::NotEnrolled(user)) => {
                     host.warn_of_delay(&user)?;
-                    if let Some(invited) = host.accounts.newcomer(&user, host.config.throttle, host.now()?)? {
+                    if let Some(invited) = host.accounts.newcomer(&user)? {
                         let now = host.now()?;
                         output
                             .report(|| invited_in_words(&user, &invited, now), || invited_as_json(&user, &invited))?;
@@ -62,7 +62,7 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
     let (users, newcomers) = (host.accounts.users()?, host.accounts.newcomers()?);
     let now = host.now()?;
     for user in newcomers.into_iter().filter(|user| users.binary_search(user).is_err()) {
-        let newcomer = host.accounts.newcomer(&user, host.config.throttle, now);
+        let newcomer = host.accounts.newcomer(&user);
         add(user, newcomer.map(|newcomer| newcomer.map(Standing::Invited)).map_err(Failure::from));
     }
     for user in users {

@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
         return refuse_another(user, failure, output);
     }
     let answer = Answer::parse(&typed);
-    let judgement = host.accounts.verify(&user, answer, host.config.window, host.now()?)?;
+    let judgement = host.accounts.verify(&user, answer)?;
     let Some(judgement) = judgement else {
         return Err(Failure::NotEnrolled(user));
     };

@@ -85,8 +85,8 @@ pub fn finish(
     let stored = allowed.and_then(|()| {
         let pending = match unfinished {
             Unfinished::Confirmed(pending) => pending,
-            Unfinished::Kept { token, invitation, .. } => {
-                let pending = login.once_more(token, invitation, &identified)?;
+            Unfinished::Kept { invitation, .. } => {
+                let pending = login.once_more(invitation, &identified)?;
                 login.is_open(&pending.user.name, accounts)?;
                 pending
             }
@@ -159,7 +159,7 @@ impl Login<'_> {
         };
         let news = News::of(&pending.factor);
         let user = pending.user.name.clone();
-        if let Err(error) = self.world.enrollments.store_pending(pending, self.world.config.window) {
+        if let Err(error) = self.world.enrollments.store_pending(pending) {
             self.tell_unless_silent(NOT_SET_UP);
             return Err(error.into());
         }

@@ -94,9 +94,9 @@ impl Course {
             (Decision::Waive(waived), ..) => return Ok(Self::Waived(waived)),
             (Decision::AskOrEnroll(leave), Ok(person), Some(offer)) => {
                 match (world.enrollments.enrollment_status(person)?, offer) {
-                    (EnrollmentStatus::Enrolled, _) | (EnrollmentStatus::Waiting(_), Offering::Token) => {}
+                    (EnrollmentStatus::Enrolled, _) | (EnrollmentStatus::Waiting, Offering::Token) => {}
                     // Whoever has a secret registers no token: the sysadmin gives him one.
-                    (kept @ EnrollmentStatus::Waiting(_), _) => {
+                    (kept @ EnrollmentStatus::Waiting, _) => {
                         return Ok(Self::enroll(leave, Some(kept), Offering::App, facts.service, world));
                     }
                     (new @ EnrollmentStatus::New(_), _) => {
@@ -145,7 +145,7 @@ impl Course {
                     InvitationRule::None => None,
                     InvitationRule::Required => Some(INVITATION_PROMPT),
                 };
-                let kept = matches!(status, Some(EnrollmentStatus::Waiting(_))).then_some(ONCE_MORE_PROMPT);
+                let kept = matches!(status, Some(EnrollmentStatus::Waiting)).then_some(ONCE_MORE_PROMPT);
                 let offered = match offer {
                     Offering::App | Offering::AppOrToken => &[CONFIRMATION_PROMPT][..],
                     Offering::Token => &REGISTRATION_PROMPTS[..],

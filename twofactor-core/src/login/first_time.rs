@@ -17,7 +17,7 @@ use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::throttle::Source;
 use crate::codes::answer::{self, Answer};
 use crate::codes::otp::Code;
-use crate::codes::token::{Label, Serial, Token};
+use crate::codes::token::{Label, Serial};
 use crate::config::InvitationRule;
 use crate::host::shell;
 use crate::host::user::{Person, UserName};
@@ -82,10 +82,10 @@ impl Login<'_> {
         identified: &Result<Person, Unidentified>,
     ) -> Result<Unfinished, Denial> {
         let invitation = self.ask_invitation(identified)?;
-        if let (Some(EnrollmentStatus::Waiting(token)), Ok(user)) = (status, identified) {
+        if let (Some(EnrollmentStatus::Waiting), Ok(user)) = (status, identified) {
             // The account phase asks. Where that never runs, this line is all there is to see of it.
             self.audit.record(&self.about(Record::new(Event::Skipped)).with("policy", "asked-in-account-phase"));
-            return Ok(Unfinished::Kept { user: user.clone(), token, invitation });
+            return Ok(Unfinished::Kept { user: user.clone(), invitation });
         }
         let factor = match offering {
             Offering::App | Offering::AppOrToken => {
@@ -110,12 +110,12 @@ impl Login<'_> {
     /// runs the account phase with nobody to answer, and would send what is shown to whoever holds the key.
     pub(super) fn once_more(
         &mut self,
-        token: Token,
         invitation: Option<Invitation>,
         identified: &Result<Person, Unidentified>,
     ) -> Result<Pending, Denial> {
         let user = identified.as_ref().map_err(Denial::from)?.clone();
         drop(self.conversation.ask_openly(ONCE_MORE_PROMPT)?);
+        let token = self.world.enrollments.kept_secret(&user).inspect_err(|_| self.tell_unless_silent(NOT_SET_UP))?;
         let (issuer, account) = self.names();
         let proposal = Proposal::again(token, issuer, &account);
         let factor = match self.offer(proposal, Offering::App, identified)? {
@@ -249,11 +249,10 @@ impl Login<'_> {
     }
 
     fn confirmed(&self, proposal: Proposal, reply: &Reply) -> Result<Result<App, Box<Proposal>>, Denial> {
-        let now = self.world.clock.now()?;
-        Ok(match Answer::parse(reply) {
-            Answer::Code(code) => proposal.try_code(&code, self.world.config.window, now),
-            Answer::Recovery(_) | Answer::Unintelligible => Err(Box::new(proposal)),
-        })
+        match Answer::parse(reply) {
+            Answer::Code(code) => Ok(self.world.enrollments.confirm(proposal, &code)?),
+            Answer::Recovery(_) | Answer::Unintelligible => Ok(Err(Box::new(proposal))),
+        }
     }
 
     fn with_recovery_codes(&self, app: App) -> Result<PendingFactor, Denial> {

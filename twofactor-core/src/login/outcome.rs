@@ -1,7 +1,6 @@
 //! How a login ends.
 
 use crate::account::invitation::Invitation;
-use crate::codes::token::Token;
 use crate::host::user::Person;
 use crate::log::reason::Reason;
 use crate::policy::Waived;
@@ -12,13 +11,11 @@ use crate::store::{Pending, Redeemed};
 pub enum Unfinished {
     /// A second factor that was confirmed: it is going to be stored.
     Confirmed(Pending),
-    /// A secret that was kept (`reset --keep-secret`): it is going to be shown and confirmed. Before, behind a wrong
-    /// password, anybody could look at what is going to be good again.
+    /// A secret that was kept (`reset --keep-secret`): the store gives it away in the account phase, to be shown and
+    /// confirmed. Before, behind a wrong password, anybody could look at what is going to be good again.
     Kept {
         /// Whose.
         user: Person,
-        /// With all the progress it ever made.
-        token: Token,
         /// The invitation that is spent on it.
         invitation: Option<Invitation>,
     },

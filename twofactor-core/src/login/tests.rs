@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::config::arguments::NullOk;
 use crate::host::user::UserDatabase;
+use crate::store::VerificationRules;
 use crate::store::{EnrollmentStore as _, Store as _};
 use std::collections::VecDeque;
 use std::os::unix::fs::PermissionsExt as _;
@@ -423,7 +424,7 @@ fn a_used_code_is_called_so_to_who_has_it_and_nothing_else_is_told_apart() {
         "a guesser who is delayed learns nothing"
     );
 
-    host.store.reset(&alice, Reset::Confirmations, NOW).unwrap();
+    host.store.reset(&alice, Reset::Confirmations).unwrap();
     let unconfirmed = host.types("alice", &host.code());
     assert_eq!((unconfirmed.denial(), unconfirmed.told.len()), (Reason::NotConfirmed, 0));
 }
@@ -732,7 +733,7 @@ fn what_is_remembered_ends_with_a_shorter_rule_and_with_a_reset_that_keeps_the_s
     );
     assert!(host.login_from("alice", "sshd", from, NOW, vec![]).is_waived());
     let alice = UserName::new("alice").unwrap();
-    assert!(host.store.reset(&alice, Reset::Confirmations, NOW).unwrap());
+    assert!(host.store.reset(&alice, Reset::Confirmations).unwrap());
     assert_eq!(host.types("alice", &(host.secret_code)(1)).denial(), Reason::NotConfirmed);
 }
 
@@ -804,6 +805,7 @@ fn an_app_is_found_ten_minutes_off_and_a_code_that_is_further_off_is_just_wrong(
         let mut host = Host::new();
         // What tokens may do is nothing to apps.
         host.config.resync = Duration::from_hours(24);
+        host.store = host.store.judging_by(VerificationRules::of(&host.config));
         let outcome = host.types("alice", &(host.secret_code)(offset));
         assert_eq!((outcome.denial(), outcome.prompts.len()), (Reason::WrongCode, 1), "{offset}");
     }
@@ -818,8 +820,7 @@ fn one_code_never_resynchronizes_and_a_wrong_next_code_counts() {
         assert_eq!(outcome.denial(), Reason::WrongCode, "{:?}", outcome.lines);
     }
     let alice = UserName::new("alice").unwrap();
-    let (window, limits) = (host.config.window, host.config.throttle);
-    assert!(host.store.status(&alice, window, limits, NOW).unwrap().unwrap().failures >= 3);
+    assert!(host.store.status(&alice).unwrap().unwrap().failures >= 3);
     assert_eq!(host.login("alice", vec![types(&first), Act::HangsUp]).denial(), Reason::Conversation);
 }
 

@@ -3,8 +3,9 @@
 use super::error::StoreError;
 use super::redemption::{Absent, Attempt};
 use crate::account::App;
+use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
-use crate::codes::otp::{Code, Progress, Window};
+use crate::codes::otp::{Code, Progress};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Serial, Token};
@@ -16,8 +17,15 @@ use thiserror::Error;
 
 /// Sets up a second factor at login, for users who have none. Apart from [`Store`](super::redemption::Store): a store may verify and not enroll.
 pub trait EnrollmentStore {
-    /// What the user is to enrollment at login.
+    /// Whether the user may enroll at login.
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError>;
+
+    /// The app of the secret on offer, when `code` is a code of it; else the offer again.
+    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError>;
+
+    /// The secret that was kept ([`EnrollmentStatus::Waiting`]), with all the progress it ever made, to be shown to its owner
+    /// once more. The only secret that a store gives away.
+    fn kept_secret(&self, person: &Person) -> Result<Token, Superseded>;
 
     /// Checks an invitation code. Counted like any attempt; the invitation is spent when it has enrolled somebody.
     fn check_invitation(
@@ -37,8 +45,8 @@ pub trait EnrollmentStore {
     ) -> Result<Result<Registration, NotRegistered>, StoreError>;
 
     /// Stores what a login has confirmed, unless somebody was quicker. A secret that was kept must have been confirmed by a
-    /// code that is within `window` still: it opens this login.
-    fn store_pending(&self, pending: Pending, window: Window) -> Result<(), Superseded>;
+    /// code that is within the window still: it opens this login.
+    fn store_pending(&self, pending: Pending) -> Result<(), Superseded>;
 }
 
 /// What a user is to enrollment at login.
@@ -47,7 +55,7 @@ pub enum EnrollmentStatus {
     /// Without any second factor.
     New(Absent),
     /// With an app whose confirmation was taken back (`reset --keep-secret`), and nothing else.
-    Waiting(Token),
+    Waiting,
     /// Enrolled, or the account under this name is another person's.
     Enrolled,
 }

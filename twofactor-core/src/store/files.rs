@@ -115,7 +115,7 @@ impl Store for Files {
         let Belongings { credentials, held, problem: missing } = belongings;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
         let now = self.clock.now()?;
-        let presented = Presented { person, wallet: &wallet, attempt, now };
+        let presented = Presented { person, wallet: &wallet, attempt, rules: &self.rules, now };
         let complete = |state: &State| self.check_held(user, state, &held);
         verify(&mut account.state_file()?, now, Redeeming { presented, missing, complete })
     }
@@ -133,7 +133,7 @@ impl Store for Files {
             return Ok(Stripping::Nothing);
         }
         let now = self.clock.now()?;
-        let stripped = Stripped(Presented { person, wallet: &wallet, attempt, now });
+        let stripped = Stripped(Presented { person, wallet: &wallet, attempt, rules: &self.rules, now });
         match (verify(&mut account.state_file()?, now, stripped)?, problem) {
             (burned @ Stripping::Burned { .. }, _) => Ok(burned),
             (other, None) => Ok(other),

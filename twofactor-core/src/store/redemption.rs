@@ -3,10 +3,10 @@
 use super::error::StoreError;
 use crate::account::factors::Factors;
 use crate::account::remembered::{Place, Recall};
-use crate::account::throttle::{Limits, Source};
+use crate::account::throttle::Source;
 use crate::account::{Proof, State, Wallet};
 use crate::codes::answer::Answer;
-use crate::codes::otp::{Code, Digits, Reaches, Window};
+use crate::codes::otp::{Code, Digits};
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub trait Store {
     fn pretend(&self, attempt: &Attempt<'_>);
 }
 
-/// What somebody offers, and the rules it is judged by. Not the time: that the store reads under its lock.
+/// An answer, and what the policy says about it. Not the time, and not how far off a code may be: the store knows these.
 #[derive(Debug)]
 pub struct Attempt<'a> {
     /// What the answer can mean; more than one for combined answers. All together are one attempt.
@@ -49,12 +49,6 @@ pub struct Attempt<'a> {
     pub previous: Option<&'a Code>,
     /// Where the login comes from.
     pub source: &'a Source,
-    /// How far off a code may be.
-    pub window: Window,
-    /// How far off two consecutive codes may be.
-    pub reaches: Reaches,
-    /// How guessing is slowed.
-    pub limits: Limits,
     /// What counts.
     pub factors: Factors,
     /// Where to remember an accepted login, and for how long.

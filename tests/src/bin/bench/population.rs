@@ -237,7 +237,7 @@ fn template_account(state: &Path) -> Template {
     let read = |name: &str| (name.into(), fs::read_to_string(folder.join(name)).expect("a text file"));
     let secret_file = read("secret.toml");
     // A state after a reset names no uid, so that it can be everybody's: each learns it at the first login.
-    store.reset(&person.name, Reset::Everything, UnixTime::from_seconds(oathtool::now())).expect("a state");
+    store.reset(&person.name, Reset::Everything).expect("a state");
     let files = vec![secret_file, read("state")];
     fs::remove_dir_all(folder).expect("the template can be removed");
     Template { files, secret: base32, serial: serial.to_string() }

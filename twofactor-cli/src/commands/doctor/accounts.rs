@@ -8,12 +8,12 @@ use twofactor_core::account::{Confirmation, REPEATED};
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::shell;
-use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::login::FEW_RECOVERY_CODES;
 use twofactor_core::pam_service::Service;
+use twofactor_core::store;
 use twofactor_core::store::Store as _;
-use twofactor_core::store::files::{Files, PATIENCE, Status};
+use twofactor_core::store::files::{Files, Status};
 
 use super::configuration::Source;
 use super::report::Area;
@@ -40,21 +40,21 @@ pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area 
             return area;
         }
     };
-    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
-    look_at_accounts(&mut area, &accounts, config, now);
+    let accounts = store::open(config, SystemClock);
+    look_at_accounts(&mut area, &accounts);
     look_at_people(&mut area, &accounts, source, config, services, now);
     area
 }
 
 /// Everybody who has an account.
-fn look_at_accounts(area: &mut Area, accounts: &Files, config: &Config, now: UnixTime) {
+fn look_at_accounts(area: &mut Area, accounts: &Files) {
     let users = match accounts.users() {
         Ok(users) => users,
         Err(error) => return area.could_not_check("who is enrolled", error),
     };
     for user in users {
         // An account that cannot be read is one of the state's findings.
-        let Ok(Some(status)) = accounts.status(&user, config.window, config.throttle, now) else { continue };
+        let Ok(Some(status)) = accounts.status(&user) else { continue };
         match SystemUsers.person(user.as_str()) {
             // All else about it is another person's business.
             Ok(Some(person)) if status.uid.is_some_and(|recorded| recorded != person.uid) => {
@@ -135,7 +135,7 @@ fn look_at_people(
     services: &[Service],
     now: UnixTime,
 ) {
-    let people = match people::who_may_log_in(accounts, config, now) {
+    let people = match people::who_may_log_in(accounts, now) {
         Ok(people) => people,
         Err(reason) => return area.could_not_check("who may log in", reason),
     };

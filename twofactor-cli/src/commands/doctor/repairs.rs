@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use twofactor_core::host::clock::{Clock as _, SystemClock};
-use twofactor_core::host::trusted::Owner;
 use twofactor_core::log::record::{Event, Record};
-use twofactor_core::store::files::{Files, PATIENCE, Repair};
+use twofactor_core::store;
+use twofactor_core::store::files::Repair;
 use twofactor_core::store::registry::By;
 
 use super::configuration;
@@ -27,7 +27,7 @@ pub(super) fn make(named: Option<&Path>) -> Vec<String> {
         }
     };
     let who = journal::actor_or_root();
-    let accounts = Files::new(&config.state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&config.marker);
+    let accounts = store::open(config, SystemClock);
     let repairs = accounts.repair(By { who: &who, at });
     for problem in &repairs.problems {
         output::warning(&format!("not everything could be fixed: {problem}"));

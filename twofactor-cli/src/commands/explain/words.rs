@@ -188,7 +188,7 @@ fn asked(explained: &Explanation, page: &mut Page) {
 fn picture(status: Option<&EnrollmentStatus>, offering: Offering) -> &'static str {
     match (status, offering) {
         (_, Offering::Token) => "a physical token is registered",
-        (Some(EnrollmentStatus::Waiting(_)), _) => {
+        (Some(EnrollmentStatus::Waiting), _) => {
             "once the password is right, the QR code of the secret that awaits its confirmation is shown"
         }
         (Some(EnrollmentStatus::New(_) | EnrollmentStatus::Enrolled), _) => "a QR code with a new secret is shown",

@@ -13,7 +13,7 @@ use super::sshd;
 
 /// Everybody who may mend this host, root last: whom to enroll is rather somebody with a name of his own.
 pub(super) fn look(host: &Host) -> Result<Vec<Person>, Failure> {
-    let people = people::who_may_log_in(&host.accounts, &host.config, host.now()?).map_err(ServiceFailure::People)?;
+    let people = people::who_may_log_in(&host.accounts, host.now()?).map_err(ServiceFailure::People)?;
     let mut bosses: Vec<Person> = people.into_iter().filter(|person| person.role == Role::Administrator).collect();
     bosses.sort_by_key(|person| person.name.as_str() == "root");
     Ok(bosses)

@@ -24,7 +24,7 @@ pub(super) fn verify(arguments: OneCode, host: &Host, output: &Output) -> Result
     }
     let code = codes::one(arguments.code, "Code: ")?;
     let now = host.now()?;
-    let found = host.accounts.verify_token(&serial, &code, host.config.window, now)?;
+    let found = host.accounts.verify_token(&serial, &code)?;
     let (refusal, reason) = match found.ok_or_else(|| TokenError::NoToken(serial.clone()))? {
         Match::Fresh(step) => {
             let steps = steps_to(step, view.listed.parameters.kind, now);
@@ -67,7 +67,7 @@ pub(super) fn identify(arguments: Identify, host: &Host, output: &Output) -> Res
     let all = host.accounts.token_count()?;
     let [first, second] = codes::two(arguments.codes)?;
     let progress = Progress::new("Looking", all, output);
-    let found = host.accounts.identify([&first, &second], host.now()?, |looked| {
+    let found = host.accounts.identify([&first, &second], |looked| {
         if looked % TICK == 0 {
             progress.reached(looked);
         }

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), 
         return Err(TokenError::Revoked(serial).into());
     }
     let [first, second] = codes::two(arguments.codes)?;
-    let fits = host.accounts.probe(&serial, [&first, &second], host.now()?)?;
+    let fits = host.accounts.probe(&serial, [&first, &second])?;
     let fits: Vec<(Fit, Standing)> = fits.into_iter().map(|fit| Standing::of(fit, token.parameters)).collect();
     if fits.is_empty() {
         output.report_json(|| json!({ "serial": serial.as_str(), "fits": [], "fixed": null }))?;

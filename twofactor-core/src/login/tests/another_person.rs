@@ -91,7 +91,7 @@ fn an_invitation_of_the_former_person_admits_nobody_and_a_new_one_does() {
     let mut host = Host::at_level(Level::Enroll);
     host.config.enrollment.invitation = InvitationRule::Required;
     let former = person("alice", 1001);
-    host.store.reset(&former.name, Reset::Everything, NOW).unwrap();
+    host.store.reset(&former.name, Reset::Everything).unwrap();
     let until = NOW.after(Duration::from_hours(1));
     let old = host.store.invite(&former, until).unwrap().expose_grouped();
     let mut host = host.with_another_alice();
@@ -113,7 +113,7 @@ fn an_invitation_of_the_former_person_admits_nobody_and_a_new_one_does() {
 fn a_newcomer_enrolls_where_the_former_person_left_an_invitation_that_nobody_asks_for() {
     let host = Host::at_level(Level::Enroll);
     let former = person("alice", 1001);
-    host.store.reset(&former.name, Reset::Everything, NOW).unwrap();
+    host.store.reset(&former.name, Reset::Everything).unwrap();
     let _ = host.store.invite(&former, NOW.after(Duration::from_hours(1))).unwrap();
     let host = host.with_another_alice();
     assert_eq!(host.login("alice", vec![Act::HangsUp]).prompts, ["Code from the app: "]);
@@ -123,7 +123,7 @@ fn a_newcomer_enrolls_where_the_former_person_left_an_invitation_that_nobody_ask
 fn whoever_gets_the_name_between_the_phases_gets_nothing_stored() {
     let host = Host::at_level(Level::Enroll);
     let alice = person("alice", 1001);
-    host.store.reset(&alice.name, Reset::Confirmations, NOW).unwrap();
+    host.store.reset(&alice.name, Reset::Confirmations).unwrap();
     let outcome = host.login("alice", vec![]);
     let Verdict::Pending(unfinished) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
     let host = host.with_another_alice();

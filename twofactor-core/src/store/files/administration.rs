@@ -4,12 +4,12 @@ use thiserror::Error;
 
 use crate::account::factors::Factors;
 use crate::account::remembered::Memories;
-use crate::account::throttle::{Limits, Source, Throttle};
+use crate::account::throttle::{Source, Throttle};
 use crate::account::{
     App, Confirmation, Credentials, Held, Judgement, LastAccepted, MOST_APPS, Rules, State, Usage, Wallet,
 };
 use crate::codes::answer::Answer;
-use crate::codes::otp::{self, Parameters, Reaches, Window};
+use crate::codes::otp::{self, Parameters, Reaches};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Label, Seed, Serial, Token};
@@ -25,6 +25,7 @@ use crate::store::files::state_file;
 use crate::store::files::tokens::TokenView;
 use crate::store::files::user_folder::{Account, LARGEST, Locked, SECRET, STATE};
 use crate::store::registry::Reader;
+use crate::store::rules::VerificationRules;
 
 /// What enrolling does when the user has an app of that label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,13 +173,8 @@ impl Files {
 
     /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
     /// cannot be read does not hide the apps.
-    pub fn status(
-        &self,
-        user: &UserName,
-        window: Window,
-        limits: Limits,
-        now: UnixTime,
-    ) -> Result<Option<Status>, StoreError> {
+    pub fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError> {
+        let (VerificationRules { window, limits, .. }, now) = (self.rules, self.clock.now()?);
         let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
         let (tokens, tokens_problem) = match self.tokens_of(user) {
@@ -238,7 +234,8 @@ impl Files {
     }
 
     /// The open invitation of a user without credentials; `None` when there is none.
-    pub fn newcomer(&self, user: &UserName, limits: Limits, now: UnixTime) -> Result<Option<Newcomer>, StoreError> {
+    pub fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError> {
+        let (limits, now) = (self.rules.limits, self.clock.now()?);
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         if account.has_credentials()? {
             return Ok(None);
@@ -281,26 +278,14 @@ impl Files {
     }
 
     /// Until when an attempt of the user from `source` is refused unseen; `None` when it is looked at.
-    pub fn blocked_until(
-        &self,
-        user: &UserName,
-        source: &Source,
-        limits: Limits,
-        now: UnixTime,
-    ) -> Result<Option<UnixTime>, StoreError> {
+    pub fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         let state = account.state()?;
-        Ok(state.throttle.blocked_until(source, limits, now))
+        Ok(state.throttle.blocked_until(source, self.rules.limits, self.clock.now()?))
     }
 
     /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
-    pub fn verify(
-        &self,
-        user: &UserName,
-        answer: Answer,
-        window: Window,
-        now: UnixTime,
-    ) -> Result<Option<Judgement>, StoreError> {
+    pub fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
         let account = self.unlocked(user)?;
         let belongings = self.belongings(user, account.as_ref())?;
         if belongings.is_nothing() {
@@ -308,7 +293,7 @@ impl Files {
         }
         let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
         // A sysadmin learns of codes that are further off than a login looks.
-        let rules = Rules { window, reaches: Reaches::DAY, now };
+        let rules = Rules { window: self.rules.window, reaches: Reaches::DAY, now: self.clock.now()? };
         let wallet = belongings.wallet(Factors::ALL);
         match wallet.judge(&[answer], None, &account.state()?.recognizing(wallet.tokens()), &rules) {
             // It may be a code of what could not be read.
@@ -332,10 +317,10 @@ impl Files {
     }
 
     /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
-    pub fn reset(&self, user: &UserName, reset: Reset, now: UnixTime) -> Result<bool, StoreError> {
+    pub fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
         self.claim_if_used()?;
         if let Some(account) = self.locked(user)? {
-            return self.reset_account(&account, user, reset, now);
+            return self.reset_account(&account, user, reset);
         }
         // Without a folder there is nothing of the user's to lock: whoever gives or takes a token waits for the registry.
         let Some(_registry) = self.writer()? else { return Ok(false) };
@@ -346,20 +331,14 @@ impl Files {
         let account = self.locked_and_new(user)?;
         if account.has(SECRET)? || account.state()? != State::default() {
             // It was made by somebody else meanwhile.
-            return self.reset_account(&account, user, reset, now);
+            return self.reset_account(&account, user, reset);
         }
-        let usage = burned_blindly(&held, now);
+        let usage = burned_blindly(&held, self.clock.now()?);
         account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
         Ok(true)
     }
 
-    fn reset_account(
-        &self,
-        account: &Locked,
-        user: &UserName,
-        reset: Reset,
-        now: UnixTime,
-    ) -> Result<bool, StoreError> {
+    fn reset_account(&self, account: &Locked, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
         // Under the lock: whoever gives or takes a token holds it until the number of them is written down.
         let held = self.held_by(user)?;
         let enrolled = account.has(SECRET)?;
@@ -386,7 +365,7 @@ impl Files {
                         StoreError::LostState(_)
                         | StoreError::Corrupt { .. }
                         | StoreError::File(FileError::TooLarge { .. }),
-                    ) => (burned_blindly(&held, now), None),
+                    ) => (burned_blindly(&held, self.clock.now()?), None),
                     Err(error) => return Err(error),
                 };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.

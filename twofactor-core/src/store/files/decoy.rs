@@ -72,7 +72,7 @@ impl Files {
         let wallet = Wallet { credentials: Some(&credentials), held: &[], factors: attempt.factors };
         let nobody = UserName::new(DECOY).map_err(|_| decoy.lost_state())?;
         let nobody = Person { name: nobody, uid: Uid(u32::MAX) };
-        in_vain(&mut file, Presented { person: &nobody, wallet: &wallet, attempt, now }, &before);
+        in_vain(&mut file, Presented { person: &nobody, wallet: &wallet, attempt, rules: &self.rules, now }, &before);
         Ok(())
     }
 }
@@ -98,9 +98,8 @@ fn new_decoy(state: &Folder, now: UnixTime) -> Result<Account<Folder>, StoreErro
 mod tests {
     use super::*;
     use crate::account::factors::Factors;
-    use crate::account::throttle::{Limits, Source};
+    use crate::account::throttle::Source;
     use crate::codes::answer::Answer;
-    use crate::codes::otp::{Reaches, Window};
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::person;
     use crate::log::reason::Reason;
@@ -108,7 +107,6 @@ mod tests {
     use crate::store::files::user_folder::USERS;
     use crate::store::{Redemption, Store as _};
     use std::fs;
-    use std::time::Duration;
 
     const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
 
@@ -119,16 +117,8 @@ mod tests {
     fn attempting(files: &Files) {
         let readings = [Answer::parse(b"123456")];
         let source = Source::from_rhost(Some("192.0.2.7"));
-        let attempt = Attempt {
-            readings: &readings,
-            previous: None,
-            source: &source,
-            window: Window::default(),
-            limits: Limits::default(),
-            reaches: Reaches::at_login(Duration::from_hours(1)),
-            factors: Factors::ALL,
-            remember: None,
-        };
+        let attempt =
+            Attempt { readings: &readings, previous: None, source: &source, factors: Factors::ALL, remember: None };
         files.pretend(&attempt);
         let redemption = files.redeem(&person("newcomer", 1002), &attempt);
         if directory_of(files).exists() {
@@ -172,7 +162,8 @@ mod tests {
     #[test]
     fn an_attempt_that_is_refused_unseen_writes_as_much_as_one_that_is_judged() {
         let directory = private_directory();
-        let files = files(&directory);
+        let mut files = files(&directory);
+        files.rules.limits.free_attempts = 2;
         let alice = person("alice", 1001);
         let secret = Secret::generate(SECRET_BYTES).unwrap();
         let (serial, label, start) = (Serial::new("app-1").unwrap(), Label::app(), Progress::default());
@@ -183,16 +174,8 @@ mod tests {
             let source = Source::from_rhost(None);
             let before = fs::read(&state).unwrap();
             let readings = [Answer::parse(answer.as_bytes())];
-            let attempt = Attempt {
-                readings: &readings,
-                previous: None,
-                source: &source,
-                window: Window::default(),
-                limits: Limits { free_attempts: 2, ..Limits::default() },
-                reaches: Reaches::at_login(Duration::from_hours(1)),
-                factors: Factors::ALL,
-                remember: None,
-            };
+            let attempt =
+                Attempt { readings: &readings, previous: None, source: &source, factors: Factors::ALL, remember: None };
             let redemption = files.redeem(&alice, &attempt).unwrap();
             assert!(matches!(redemption, Redemption::Refused { reason, .. } if reason == expected), "{redemption:?}");
             assert_ne!(fs::read(&state).unwrap(), before, "{answer}: nothing was written");

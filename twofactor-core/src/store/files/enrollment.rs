@@ -4,10 +4,11 @@
 //! What always holds: whoever guesses here is counted as at any prompt. Nothing is stored before [`Files::store_pending`],
 //! which sees under the locks that the user still has nothing and that the token is still in the box.
 
+use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::lifecycle::{Owned, Stage};
 use crate::account::{App, Confirmation, Credentials, State};
-use crate::codes::otp::{Code, Window};
+use crate::codes::otp::Code;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Serial, Token};
 use crate::host::clock::{ClockError, UnixTime};
@@ -40,10 +41,20 @@ impl EnrollmentStore for Files {
         }
         let Some(credentials) = credentials else { return Ok(EnrollmentStatus::New(Absent(()))) };
         // A secret that was kept for another person is not shown. Whoever is asked for a code is told no more.
-        if !state.may_be_of(person.uid) {
-            return Ok(EnrollmentStatus::Enrolled);
-        }
-        Ok(waiting(credentials, &state).map_or(EnrollmentStatus::Enrolled, EnrollmentStatus::Waiting))
+        let waits = state.may_be_of(person.uid) && waiting(credentials).is_some();
+        Ok(if waits { EnrollmentStatus::Waiting } else { EnrollmentStatus::Enrolled })
+    }
+
+    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+        Ok(proposal.try_code(code, self.rules.window, self.clock.now()?))
+    }
+
+    fn kept_secret(&self, person: &Person) -> Result<Token, Superseded> {
+        let account = self.unlocked(&person.name)?.ok_or(Superseded::Reset)?;
+        let credentials = account.credentials()?.ok_or(Superseded::Reset)?;
+        let state = account.state()?;
+        must_be_of(&state, person)?;
+        Ok(waiting(credentials).ok_or(Superseded::Enrolled)?.offered_again(&state))
     }
 
     fn check_invitation(
@@ -55,7 +66,7 @@ impl EnrollmentStore for Files {
         let account = self.counting(&person.name)?;
         let mut file = account.state_file()?;
         let now = self.clock.now()?;
-        verify(&mut file, now, InvitationCheck { person, typed, attempt, now })
+        verify(&mut file, now, InvitationCheck { person, typed, attempt, limits: self.rules.limits, now })
     }
 
     fn check_registration(
@@ -69,10 +80,10 @@ impl EnrollmentStore for Files {
         let mut file = account.state_file()?;
         let now = self.clock.now()?;
         let find = || self.listing(serial);
-        verify(&mut file, now, RegistrationCheck { serial, codes, attempt, now, find })
+        verify(&mut file, now, RegistrationCheck { serial, codes, attempt, limits: self.rules.limits, now, find })
     }
 
-    fn store_pending(&self, pending: Pending, window: Window) -> Result<(), Superseded> {
+    fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
         match pending.factor {
             PendingFactor::Token(registration) => self.register(&pending.user, &registration, pending.invitation),
             PendingFactor::App { app, recovery, secret } => {
@@ -91,7 +102,7 @@ impl EnrollmentStore for Files {
                     None if secret == SecretOrigin::New => Credentials::none()?,
                     // The secret that waited must still be the one that was shown.
                     Some(credentials) if is_still_waiting(&credentials, &app) => {
-                        if !app.was_confirmed_within(window, now) {
+                        if !app.was_confirmed_within(self.rules.window, now) {
                             return Err(Superseded::Expired);
                         }
                         credentials
@@ -210,12 +221,12 @@ impl Files {
     }
 }
 
-/// The app that waits for its confirmation, with all the progress it ever made, when the user has nothing else.
-fn waiting(credentials: Credentials, state: &State) -> Option<Token> {
+/// The app that waits for its confirmation, when the user has no other credentials.
+fn waiting(credentials: Credentials) -> Option<App> {
     if credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed) {
         return None;
     }
-    credentials.apps.into_iter().next().map(|app| app.offered_again(state))
+    credentials.apps.into_iter().next()
 }
 
 fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {

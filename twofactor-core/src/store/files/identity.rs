@@ -677,7 +677,7 @@ mod tests {
         assert_eq!(presence.unwrap_err().reason().word(), "store-corrupt");
         assert_eq!(host.files().enrollment_status(&alice()).unwrap_err().reason().word(), "store-corrupt");
         assert!(host.invite().is_err(), "nothing begins anew beside what was lost");
-        assert!(host.files().reset(&alice().name, Reset::Everything, LATER).unwrap(), "there is a way out");
+        assert!(host.files().reset(&alice().name, Reset::Everything).unwrap(), "there is a way out");
         assert!(host.is_new());
     }
 }

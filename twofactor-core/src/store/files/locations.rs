@@ -3,11 +3,13 @@
 use super::belongings::Belongings;
 use super::user_folder::{Account, Locked, STATE, USERS};
 use crate::account::{Held, State};
+use crate::config::Config;
 use crate::host::clock::Clock;
 use crate::host::trusted::{Folder, Owner};
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
 use crate::store::registry;
+use crate::store::rules::VerificationRules;
 use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,13 +29,31 @@ pub struct Files {
     pub(super) registry_patience: registry::Patience,
     /// Read only once a lock is held by whatever judges by it.
     pub(super) clock: Box<dyn Clock>,
+    /// How answers are judged.
+    pub(super) rules: VerificationRules,
 }
 
 impl Files {
     /// The store in the folder `state`, all of which must belong to `owner`. Nothing is opened yet.
     pub fn new(state: &Path, owner: Owner, patience: Duration, clock: impl Clock + 'static) -> Self {
         let registry_patience = registry::Patience::of_a_login();
-        Self { state: state.to_owned(), marker: None, owner, patience, registry_patience, clock: Box::new(clock) }
+        let rules = VerificationRules::of(&Config::default());
+        Self {
+            state: state.to_owned(),
+            marker: None,
+            owner,
+            patience,
+            registry_patience,
+            clock: Box::new(clock),
+            rules,
+        }
+    }
+
+    /// The same store, judging by these rules and not by the defaults.
+    #[must_use]
+    pub fn judging_by(mut self, rules: VerificationRules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// The physical tokens assigned to the user.

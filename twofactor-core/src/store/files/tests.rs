@@ -119,9 +119,6 @@ impl Fixture {
                 remember: None,
                 readings: &[Answer::parse(typed.as_bytes())],
                 source: &Source::from_rhost(Some(rhost)),
-                window: Window::default(),
-                reaches: otp::Reaches::at_login(Duration::from_hours(1)),
-                limits: Limits::default(),
             },
         )
     }
@@ -139,7 +136,7 @@ impl Fixture {
     }
 
     fn failures(&self) -> u32 {
-        self.store.status(&self.alice.name, Window::default(), Limits::default(), NOW).unwrap().unwrap().failures
+        self.store.status(&self.alice.name).unwrap().unwrap().failures
     }
 }
 
@@ -213,7 +210,7 @@ fn drift_is_learned_from_accepted_codes() {
     assert!(fixture.accepts(&fixture.code(2, NOW), NOW));
     let moved = later(600);
     assert!(fixture.accepts(&fixture.code(3, moved), moved), "three steps ahead, one of them learned");
-    let status = fixture.store.status(&fixture.alice.name, Window::default(), Limits::default(), NOW).unwrap().unwrap();
+    let status = fixture.store.status(&fixture.alice.name).unwrap().unwrap();
     assert_eq!(status.apps[0].drift, 2);
     assert_eq!(status.last_accepted.unwrap().at, moved);
 }
@@ -241,7 +238,7 @@ fn the_confirmation_code_of_an_enrollment_is_burned() {
     let proposal = Proposal::with_secret(secret, label, fixture.parameters, "example.org", "alice", NOW).unwrap();
     let code = fixture.code(0, NOW);
     let app = proposal.confirm(Window::default(), &NOW, |_| Ok::<_, ()>(Answer::parse(code.as_bytes()))).unwrap();
-    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap();
     fixture.store.enroll(&fixture.alice, app, None, Existing::Keep).unwrap();
     assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed);
     assert!(fixture.accepts(&fixture.code(1, NOW), NOW));
@@ -264,7 +261,7 @@ fn an_enrollment_gives_up_after_three_wrong_codes() {
 fn an_unconfirmed_app_opens_nothing_and_its_burned_codes_stay_burned() {
     let fixture = Fixture::new();
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
-    assert!(fixture.store.reset(&fixture.alice.name, Reset::Confirmations, NOW).unwrap());
+    assert!(fixture.store.reset(&fixture.alice.name, Reset::Confirmations).unwrap());
     assert_eq!(fixture.refusal(&fixture.code(1, NOW), NOW), Reason::NotConfirmed);
     let label = Label::new("app").unwrap();
     let token = fixture.store.pending(&fixture.alice.name, &label).unwrap().unwrap();
@@ -301,7 +298,7 @@ fn absence_is_proved_only_in_a_folder_that_was_opened() {
     let bob = UserName::new("bob").unwrap();
     assert!(matches!(fixture.store.presence(&fixture.alice.name).unwrap(), Presence::Enrolled));
     assert!(matches!(fixture.store.presence(&bob).unwrap(), Presence::Absent(_)));
-    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap();
     assert!(matches!(fixture.store.presence(&fixture.alice.name).unwrap(), Presence::Absent(_)));
     fs::remove_dir_all(fixture.directory.path().join("users")).unwrap();
     assert!(matches!(fixture.store.presence(&bob).unwrap(), Presence::Absent(_)), "nothing was ever kept here");
@@ -349,7 +346,7 @@ fn secrets_without_their_state_open_nothing() {
     let error = fixture.redeem(&fixture.code(0, NOW), NOW).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreCorrupt, "what was burned is not known any more");
     assert!(error.to_string().contains("state is missing"), "{error}");
-    assert!(fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap(), "there is a way out");
+    assert!(fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap(), "there is a way out");
     fixture.enroll("app", &[]);
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
 }
@@ -383,7 +380,7 @@ fn looking_burns_nothing_and_counts_nothing() {
     let fixture = Fixture::new();
     let look = |typed: &str| {
         let answer = Answer::parse(typed.as_bytes());
-        fixture.store.verify(&fixture.alice.name, answer, Window::default(), NOW).unwrap().unwrap()
+        fixture.store.verify(&fixture.alice.name, answer).unwrap().unwrap()
     };
     let code = fixture.code(0, NOW);
     for _ in 0..20 {
@@ -398,7 +395,7 @@ fn looking_burns_nothing_and_counts_nothing() {
 fn the_code_that_confirms_a_secret_again_is_burned() {
     let fixture = Fixture::new();
     assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
-    fixture.store.reset(&fixture.alice.name, Reset::Confirmations, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Confirmations).unwrap();
     let token = fixture.store.pending(&fixture.alice.name, &Label::new("app").unwrap()).unwrap().unwrap();
     let code = fixture.code(1, NOW);
     let proposal = Proposal::again(token, "example.org", "alice");
@@ -414,7 +411,7 @@ fn what_is_burned_stays_burned_over_the_life_of_a_seed() {
         let fixture = Fixture::with(Parameters { kind, ..Parameters::default() });
         let code = fixture.code(0, NOW);
         assert!(fixture.accepts(&code, NOW));
-        fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+        fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap();
         assert!(matches!(fixture.store.presence(&fixture.alice.name).unwrap(), Presence::Absent(_)));
         fixture.enroll("app", &[]);
         assert_eq!(fixture.refusal(&code, NOW), Reason::Replayed, "after a reset");
@@ -430,7 +427,7 @@ fn what_is_burned_stays_burned_over_the_life_of_a_seed() {
 #[test]
 fn a_confirmation_code_stays_burned_when_its_secret_is_enrolled_again() {
     let fixture = Fixture::new();
-    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap();
     let secret = Secret::from_bytes(Zeroizing::new(fixture.secret.expose().to_vec())).unwrap();
     let label = Label::new("app").unwrap();
     let proposal = Proposal::with_secret(secret, label, fixture.parameters, "example.org", "alice", NOW).unwrap();
@@ -444,13 +441,13 @@ fn a_confirmation_code_stays_burned_when_its_secret_is_enrolled_again() {
 #[test]
 fn a_damaged_state_is_not_enrolled_over_and_reset_is_the_way_out() {
     let fixture = Fixture::new();
-    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap();
     fs::write(fixture.path("state"), "garbage").unwrap();
     fs::set_permissions(fixture.path("state"), fs::Permissions::from_mode(0o600)).unwrap();
     let app = || Proposal::new(Label::new("app").unwrap(), Parameters::default(), "", "alice", NOW).unwrap().vouch();
     let refused = fixture.store.enroll(&fixture.alice, app(), None, Existing::Keep).unwrap_err();
     assert!(matches!(refused, EnrollError::Store(StoreError::Corrupt { .. })), "{refused}");
-    fixture.store.reset(&fixture.alice.name, Reset::Everything, NOW).unwrap();
+    fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap();
     fixture.store.enroll(&fixture.alice, app(), None, Existing::Keep).unwrap();
 }
 
@@ -523,9 +520,6 @@ fn guesses_that_differ_only_before_the_last_digits_all_count() {
             remember: None,
             readings: &readings,
             source: &Source::from_rhost(None),
-            window: Window::default(),
-            reaches: otp::Reaches::at_login(Duration::from_hours(1)),
-            limits: Limits::default(),
         };
         let _ = fixture.store.redeem(&fixture.alice, &attempt).unwrap();
     }

@@ -199,7 +199,8 @@ impl Files {
     }
 
     /// Which ways of reading a token's secret, and which parameters, give these two consecutive codes.
-    pub fn probe(&self, serial: &Serial, codes: [&Code; 2], now: UnixTime) -> Result<Vec<Fit>, TokenError> {
+    pub fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError> {
+        let now = self.clock.now().map_err(StoreError::from)?;
         let token = self.token(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
         let token = token.listed.token.ok_or_else(|| TokenError::Revoked(serial.clone()))?;
         Ok(probe::fits(&token, codes, now))

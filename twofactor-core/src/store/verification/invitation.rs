@@ -4,6 +4,7 @@ use super::course::{Judged, Verification};
 use super::owner::must_be_of;
 use crate::account::State;
 use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::throttle::Limits;
 use crate::codes::recovery::Salt;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
@@ -19,6 +20,8 @@ pub(in crate::store) struct InvitationCheck<'a> {
     pub(in crate::store) typed: &'a InvitationCode,
     /// Where it comes from.
     pub(in crate::store) attempt: &'a Attempt<'a>,
+    /// How guessing is slowed.
+    pub(in crate::store) limits: Limits,
     /// Read under the lock.
     pub(in crate::store) now: UnixTime,
 }
@@ -33,14 +36,14 @@ impl Verification for InvitationCheck<'_> {
         {
             return Some(Err(uid_changed));
         }
-        let blocked = before.throttle.blocked_until(self.attempt.source, self.attempt.limits, self.now);
+        let blocked = before.throttle.blocked_until(self.attempt.source, self.limits, self.now);
         blocked.map(|_| Ok(Err(Reason::Throttled)))
     }
 
     fn charged(&self, before: &State) -> State {
         let mut charged = before.clone();
         let fingerprint = Salt::NONE.fingerprint(self.typed.expose());
-        charged.throttle.charge(self.attempt.source, fingerprint, self.attempt.limits, self.now);
+        charged.throttle.charge(self.attempt.source, fingerprint, self.limits, self.now);
         charged
     }
 

@@ -8,6 +8,7 @@ use crate::codes::recovery::Salt;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::store::redemption::Attempt;
+use crate::store::rules::VerificationRules;
 
 /// An attempt under the account's lock, with all that it is judged by.
 #[derive(Clone, Copy)]
@@ -18,6 +19,8 @@ pub(in crate::store) struct Presented<'a> {
     pub(in crate::store) wallet: &'a Wallet<'a>,
     /// The answer.
     pub(in crate::store) attempt: &'a Attempt<'a>,
+    /// The store's rules.
+    pub(in crate::store) rules: &'a VerificationRules,
     /// Read under the lock.
     pub(in crate::store) now: UnixTime,
 }
@@ -35,20 +38,20 @@ impl Presented<'_> {
     }
 
     /// The limits that the code is held against.
-    pub(super) fn rules(&self) -> Rules {
-        Rules { window: self.attempt.window, reaches: self.attempt.reaches, now: self.now }
+    pub(super) fn tolerance(&self) -> Rules {
+        Rules { window: self.rules.window, reaches: self.rules.reaches, now: self.now }
     }
 }
 
 /// What a wrong code takes, with a state that stays as it is: how long a refusal takes must not tell why.
 pub(in crate::store) fn in_vain(ledger: &mut impl Ledger, presented: Presented<'_>, before: &State) {
-    let Presented { wallet, attempt, now, .. } = presented;
+    let Presented { wallet, attempt, rules, now, .. } = presented;
     let mut charged = before.clone();
     let fingerprint = presented.fingerprint(presented.guess().unwrap_or("0"));
-    charged.throttle.charge(attempt.source, fingerprint, attempt.limits, now);
+    charged.throttle.charge(attempt.source, fingerprint, rules.limits, now);
     std::hint::black_box(&charged);
     if let Ok(charge) = ledger.charge(before) {
-        let _ = wallet.judge(attempt.readings, attempt.previous, before, &presented.rules());
+        let _ = wallet.judge(attempt.readings, attempt.previous, before, &presented.tolerance());
         let _ = ledger.settle(charge, None);
     }
 }

@@ -37,11 +37,11 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
     }
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Redemption, StoreError>> {
-        let Presented { person, attempt, now, .. } = self.presented;
+        let Presented { person, attempt, rules, now, .. } = self.presented;
         if let Err(uid_changed) = must_be_of(before, person) {
             return Some(Err(uid_changed));
         }
-        if before.throttle.blocked_until(attempt.source, attempt.limits, now).is_some() {
+        if before.throttle.blocked_until(attempt.source, rules.limits, now).is_some() {
             return Some(Ok(Redemption::refused(Reason::Throttled)));
         }
         let is_no_guess = self.presented.guess().is_none();
@@ -53,10 +53,10 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
     }
 
     fn charged(&self, before: &State) -> State {
-        let Presented { attempt, now, .. } = self.presented;
+        let Presented { attempt, rules, now, .. } = self.presented;
         let fingerprint = self.presented.fingerprint(self.presented.guess().unwrap_or_default());
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, fingerprint, attempt.limits, now);
+        charged.throttle.charge(attempt.source, fingerprint, rules.limits, now);
         charged
     }
 
@@ -64,7 +64,7 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
         let Self { presented, missing, .. } = self;
         let Presented { person, wallet, attempt, .. } = presented;
         let explained = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });
-        let (kept, outcome) = match wallet.judge(attempt.readings, attempt.previous, &before, &presented.rules()) {
+        let (kept, outcome) = match wallet.judge(attempt.readings, attempt.previous, &before, &presented.tolerance()) {
             Judgement::Right { reading, proof, uses } => {
                 let (accepted, factor) = accepted(before, uses, *proof, presented);
                 (Some(accepted), Ok(Redemption::Redeemed(Redeemed { factor, reading, problem: missing })))
@@ -106,7 +106,7 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
 
 /// The state after an accepted login, and what opened it. The charge of this attempt is not in it: a right code is no guess.
 fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -> (State, Factor) {
-    let Presented { person, wallet, attempt, now } = presented;
+    let Presented { person, wallet, attempt, now, .. } = presented;
     let mut state = before.after(uses);
     state.uid = Some(person.uid);
     state.has_credentials = wallet.credentials.is_some();

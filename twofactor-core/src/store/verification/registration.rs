@@ -2,6 +2,7 @@
 
 use super::course::{Judged, Verification};
 use crate::account::State;
+use crate::account::throttle::Limits;
 use crate::codes::otp::{self, Code, Parameters, Progress, Reach};
 use crate::codes::recovery::Salt;
 use crate::codes::secret::Secret;
@@ -30,6 +31,8 @@ pub(in crate::store) struct RegistrationCheck<'a, F> {
     pub(in crate::store) codes: [&'a Code; 2],
     /// Where they come from.
     pub(in crate::store) attempt: &'a Attempt<'a>,
+    /// How guessing is slowed.
+    pub(in crate::store) limits: Limits,
     /// Read under the lock.
     pub(in crate::store) now: UnixTime,
     /// Looks the serial up, once the attempt is counted.
@@ -40,7 +43,7 @@ impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCh
     type Outcome = Result<Registration, NotRegistered>;
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>> {
-        let blocked = before.throttle.blocked_until(self.attempt.source, self.attempt.limits, self.now);
+        let blocked = before.throttle.blocked_until(self.attempt.source, self.limits, self.now);
         blocked.map(|_| Ok(Err(NotRegistered::Throttled)))
     }
 
@@ -48,7 +51,7 @@ impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCh
         let [first, second] = self.codes;
         let guess = Zeroizing::new(format!("{} {} {}", self.serial, first.expose(), second.expose()));
         let mut charged = before.clone();
-        charged.throttle.charge(self.attempt.source, Salt::NONE.fingerprint(&guess), self.attempt.limits, self.now);
+        charged.throttle.charge(self.attempt.source, Salt::NONE.fingerprint(&guess), self.limits, self.now);
         charged
     }
 

@@ -18,11 +18,11 @@ impl Verification for Stripped<'_> {
     }
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Stripping, StoreError>> {
-        let Presented { person, attempt, now, .. } = self.0;
+        let Presented { person, attempt, rules, now, .. } = self.0;
         if let Err(uid_changed) = must_be_of(before, person) {
             return Some(Err(uid_changed));
         }
-        if before.stripping.blocked_until(attempt.source, attempt.limits, now).is_some() {
+        if before.stripping.blocked_until(attempt.source, rules.limits, now).is_some() {
             return Some(Ok(Stripping::Throttled));
         }
         let is_no_guess = self.0.guess().is_none();
@@ -30,16 +30,16 @@ impl Verification for Stripped<'_> {
     }
 
     fn charged(&self, before: &State) -> State {
-        let Presented { attempt, now, .. } = self.0;
+        let Presented { attempt, rules, now, .. } = self.0;
         let fingerprint = self.0.fingerprint(self.0.guess().unwrap_or_default());
         let mut charged = before.clone();
-        charged.stripping.charge(attempt.source, fingerprint, attempt.limits, now);
+        charged.stripping.charge(attempt.source, fingerprint, rules.limits, now);
         charged
     }
 
     fn look(self, before: State, _: State) -> Result<Judged<Stripping>, StoreError> {
         let Presented { wallet, attempt, .. } = self.0;
-        let (kept, stripping) = match wallet.judge(attempt.readings, None, &before, &self.0.rules()) {
+        let (kept, stripping) = match wallet.judge(attempt.readings, None, &before, &self.0.tolerance()) {
             Judgement::Right { reading, proof, uses } => {
                 let mut after = before.after(uses);
                 after.has_credentials = wallet.credentials.is_some();

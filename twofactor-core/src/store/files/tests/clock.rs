@@ -35,16 +35,7 @@ fn source() -> Source {
 }
 
 fn attempt<'a>(readings: &'a [Answer], source: &'a Source) -> Attempt<'a> {
-    Attempt {
-        factors: Factors::ALL,
-        previous: None,
-        remember: None,
-        readings,
-        source,
-        window: Window::default(),
-        reaches: otp::Reaches::at_login(Duration::from_hours(1)),
-        limits: Limits::default(),
-    }
+    Attempt { factors: Factors::ALL, previous: None, remember: None, readings, source }
 }
 
 #[test]
@@ -77,7 +68,7 @@ fn whatever_is_judged_by_the_time_has_the_lock_when_the_clock_is_read() {
     });
     reads_the_clock("what a login has confirmed", &|| {
         let pending = Pending { user: alice.clone(), factor: confirmed_again(&fixture, 1), invitation: None };
-        assert!(matches!(store.store_pending(pending, Window::default()), Err(Superseded::Enrolled)));
+        assert!(matches!(store.store_pending(pending), Err(Superseded::Enrolled)));
     });
 }
 
@@ -99,15 +90,15 @@ fn confirmed_again(fixture: &Fixture, offset: i64) -> PendingFactor {
 fn a_code_that_has_run_out_before_it_is_stored_confirms_no_secret_that_was_kept() {
     for (seconds, is_stored) in [(0, true), (59, true), (90, false), (19 * 60, false)] {
         let fixture = Fixture::new();
-        fixture.store.reset(&fixture.alice.name, Reset::Confirmations, NOW).unwrap();
+        fixture.store.reset(&fixture.alice.name, Reset::Confirmations).unwrap();
         let pending = Pending { user: fixture.alice.clone(), factor: confirmed_again(&fixture, 0), invitation: None };
         fixture.clock.set(later(seconds));
-        match fixture.store.store_pending(pending, Window::default()) {
+        match fixture.store.store_pending(pending) {
             Ok(()) => assert!(is_stored, "after {seconds} s"),
             Err(Superseded::Expired) => assert!(!is_stored, "after {seconds} s"),
             Err(error) => panic!("{error}"),
         }
-        let waits = matches!(fixture.store.enrollment_status(&fixture.alice).unwrap(), EnrollmentStatus::Waiting(_));
+        let waits = matches!(fixture.store.enrollment_status(&fixture.alice).unwrap(), EnrollmentStatus::Waiting);
         assert_eq!(waits, !is_stored, "the old state stays whole");
     }
 }

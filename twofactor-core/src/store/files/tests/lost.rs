@@ -19,7 +19,7 @@ impl Fixture {
     }
 
     fn reset(&self) {
-        assert!(self.store.reset(&self.alice.name, Reset::Everything, NOW).unwrap());
+        assert!(self.store.reset(&self.alice.name, Reset::Everything).unwrap());
     }
 
     /// As older versions left it, or a process that was killed.
@@ -40,8 +40,8 @@ fn whoever_lost_the_credentials_is_refused_everywhere_and_named() {
         store.presence(&alice.name).err(),
         store.enrollment_status(alice).err(),
         fixture.redeem(&fixture.code(0, NOW), NOW).err(),
-        store.status(&alice.name, Window::default(), Limits::default(), NOW).err(),
-        store.newcomer(&alice.name, Limits::default(), NOW).err(),
+        store.status(&alice.name).err(),
+        store.newcomer(&alice.name).err(),
         store.unlock(&alice.name).err(),
     ];
     for (number, refusal) in refusals.into_iter().enumerate() {

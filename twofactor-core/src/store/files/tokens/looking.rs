@@ -3,7 +3,7 @@
 use super::super::locations::Files;
 use crate::account::lifecycle::{Owned, Stage, Status};
 use crate::account::{FirstUse, State, Usage};
-use crate::codes::otp::{self, Code, Match, Progress, Window};
+use crate::codes::otp::{self, Code, Match, Progress};
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Uid, UserName};
@@ -119,13 +119,8 @@ impl Files {
     }
 
     /// What `code` would be to the token at its owner's login, whatever stands against it. Burns nothing.
-    pub fn verify_token(
-        &self,
-        serial: &Serial,
-        code: &Code,
-        window: Window,
-        now: UnixTime,
-    ) -> Result<Option<Match>, StoreError> {
+    pub fn verify_token(&self, serial: &Serial, code: &Code) -> Result<Option<Match>, StoreError> {
+        let (window, now) = (self.rules.window, self.clock.now()?);
         let Some(view) = self.token(serial)? else { return Ok(None) };
         if let Some(problem) = view.problem {
             return Err(problem);
@@ -138,12 +133,8 @@ impl Files {
 
     /// The tokens that show these two consecutive codes within ten minutes of now (for 30 s steps), also those that opened a
     /// session with them. Looks at every token; `tick` hears how many were looked at.
-    pub fn identify(
-        &self,
-        codes: [&Code; 2],
-        now: UnixTime,
-        mut tick: impl FnMut(u64),
-    ) -> Result<Vec<Identified>, StoreError> {
+    pub fn identify(&self, codes: [&Code; 2], mut tick: impl FnMut(u64)) -> Result<Vec<Identified>, StoreError> {
+        let now = self.clock.now()?;
         let mut found = Vec::new();
         let mut looked = 0;
         let Some(reader) = self.reader()? else { return Ok(found) };

@@ -13,14 +13,15 @@ use crate::account::factors::Factors;
 use crate::account::throttle::{Limits, Source};
 use crate::account::{App, Judgement, State};
 use crate::codes::answer::Answer;
-use crate::codes::otp::Window;
 use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Marks};
+use crate::config::Config;
 use crate::host::clock::HandSet;
 use crate::host::trusted::{self, Owner};
 use crate::host::user::Uid;
 use crate::log::reason::Reason;
+use crate::store::VerificationRules;
 use crate::store::files::{Existing, PATIENCE, Repair, Reset};
 use crate::store::registry::Reader;
 use crate::store::registry::{Counts, Finding, NewToken, Origin, Sharing};
@@ -95,6 +96,8 @@ impl Fixture {
         let directory = trusted::private_directory();
         let clock = HandSet::at(NOW);
         let store = Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE, clock.clone());
+        let limits = Limits { free_attempts: 1000, ..Limits::default() };
+        let store = store.judging_by(VerificationRules { limits, ..VerificationRules::of(&Config::default()) });
         let fixture = Self { directory, store, clock };
         fs::create_dir(fixture.directory.path().join("users")).unwrap();
         fs::set_permissions(fixture.directory.path().join("users"), fs::Permissions::from_mode(0o700)).unwrap();
@@ -144,17 +147,8 @@ impl Fixture {
     fn login(&self, owner: &str, digits: &str, now: UnixTime) -> Result<Redemption, StoreError> {
         let readings = [Answer::parse(digits.as_bytes())];
         let source = Source::from_rhost(Some("192.0.2.7"));
-        let limits = Limits { free_attempts: 1000, ..Limits::default() };
-        let attempt = Attempt {
-            readings: &readings,
-            source: &source,
-            window: Window::default(),
-            reaches: otp::Reaches::at_login(Duration::from_hours(1)),
-            limits,
-            factors: Factors::ALL,
-            previous: None,
-            remember: None,
-        };
+        let attempt =
+            Attempt { readings: &readings, source: &source, factors: Factors::ALL, previous: None, remember: None };
         self.clock.set(now);
         self.store.redeem(&person(owner), &attempt)
     }
@@ -451,7 +445,7 @@ fn a_registry_that_is_gone_or_forgets_somebody_waives_nobody_who_holds_a_token()
     forgetful.execute_batch("UPDATE tokens SET owner = NULL; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     drop(forgetful);
     lost(&fixture);
-    assert!(fixture.store.reset(&user("alice"), Reset::Everything, NOW).unwrap(), "there is a way out");
+    assert!(fixture.store.reset(&user("alice"), Reset::Everything).unwrap(), "there is a way out");
     assert!(matches!(fixture.store.presence(&user("alice")).unwrap(), Presence::Absent(_)));
 }
 
@@ -463,7 +457,7 @@ fn a_counter_whose_record_was_lost_is_of_no_use_any_more() {
     let press = |counter| otp::code_of(&secret(1), hotp(), Step(counter));
     fixture.accepted("alice", &press(4), NOW);
     fs::write(fixture.directory.path().join("users/alice/state"), "garbage").unwrap();
-    assert!(fixture.store.reset(&user("alice"), Reset::Everything, NOW).unwrap());
+    assert!(fixture.store.reset(&user("alice"), Reset::Everything).unwrap());
     for counter in 0..8 {
         assert_eq!(fixture.refusal("alice", &press(counter), NOW), Reason::WrongCode);
     }
@@ -507,7 +501,7 @@ fn an_app_that_waits_for_its_confirmation_is_no_credential() {
     let fixture = Fixture::new();
     fixture.enroll("alice", secret(3));
     fixture.assign(FOB, "alice");
-    fixture.store.reset(&user("alice"), Reset::Confirmations, NOW).unwrap();
+    fixture.store.reset(&user("alice"), Reset::Confirmations).unwrap();
     let refused = fixture.store.unassign(&serial(FOB), LastCredential::Keep, by(NOW));
     assert!(matches!(refused, Err(TokenError::LastCredential(_))), "{refused:?}");
 }
@@ -676,7 +670,7 @@ fn a_token_whose_owner_has_lost_the_state_opens_nothing_until_it_is_given_anew()
     fs::remove_dir_all(fixture.directory.path().join("users/alice")).unwrap();
     assert!(matches!(fixture.login("alice", &shown(1, 1, NOW), NOW), Err(StoreError::LostState(_))));
     assert!(fixture.view(FOB).problem.is_some());
-    assert!(fixture.store.reset(&user("alice"), Reset::Everything, NOW).unwrap(), "there is a way out");
+    assert!(fixture.store.reset(&user("alice"), Reset::Everything).unwrap(), "there is a way out");
     for offset in -2..=2 {
         let reason = fixture.refusal("alice", &shown(1, offset, NOW), NOW);
         assert_eq!(reason, Reason::Replayed, "{offset}: what may have been used is burned");
@@ -822,10 +816,10 @@ fn a_token_is_identified_by_two_codes_also_after_they_were_used() {
     fixture.assign(SECOND_FOB, "alice");
     fixture.accepted("alice", &shown(2, 4, NOW), NOW);
     let codes = [&code(&shown(2, 3, NOW)), &code(&shown(2, 4, NOW))];
-    let found = fixture.store.identify(codes, NOW, |_| {}).unwrap();
+    let found = fixture.store.identify(codes, |_| {}).unwrap();
     assert_eq!(found, [Identified { serial: serial(SECOND_FOB), owner: Some(user("alice")), steps: 3 }]);
     let nobody = [&code(&shown(9, 3, NOW)), &code(&shown(9, 4, NOW))];
-    assert!(fixture.store.identify(nobody, NOW, |_| {}).unwrap().is_empty());
+    assert!(fixture.store.identify(nobody, |_| {}).unwrap().is_empty());
 }
 
 #[test]
@@ -844,7 +838,7 @@ fn a_probe_tells_how_the_file_should_have_been_read_and_mends_the_series() {
     let step = otp::current_step(Period::new(60).unwrap(), NOW).0 - 3;
     let codes = [otp::code_of(&meant, really, Step(step)), otp::code_of(&meant, really, Step(step + 1))];
     let codes = [&code(&codes[0]), &code(&codes[1])];
-    let fits = fixture.store.probe(&serial("1"), codes, NOW).unwrap();
+    let fits = fixture.store.probe(&serial("1"), codes).unwrap();
     assert_eq!(fits.len(), 1);
     assert_eq!((fits[0].parameters, fits[0].encoding.to_string(), fits[0].steps), (really, "hex".to_owned(), -3));
     assert_eq!(fixture.store.mend_series("odd", &serial("1"), &fits[0], by(NOW)).unwrap(), 1);
@@ -856,15 +850,14 @@ fn a_probe_tells_how_the_file_should_have_been_read_and_mends_the_series() {
 fn everybody_with_a_token_has_a_status_and_recovery_codes() {
     let fixture = Fixture::new();
     fixture.assign(FOB, "alice");
-    let status = fixture.store.status(&user("alice"), Window::default(), Limits::default(), NOW).unwrap().unwrap();
+    let status = fixture.store.status(&user("alice")).unwrap().unwrap();
     assert_eq!((status.apps.len(), status.tokens.len()), (0, 1));
     assert_eq!(fixture.store.users().unwrap(), [user("alice")]);
     let recovery = crate::codes::recovery::RecoveryCode::generate().unwrap();
     assert!(fixture.store.replace_recovery(&user("alice"), std::slice::from_ref(&recovery)).unwrap());
     let login = fixture.login("alice", recovery.expose(), NOW).unwrap();
     assert!(matches!(login, Redemption::Redeemed(_)));
-    let judgement =
-        fixture.store.verify(&user("alice"), Answer::parse(shown(1, 0, NOW).as_bytes()), Window::default(), NOW);
+    let judgement = fixture.store.verify(&user("alice"), Answer::parse(shown(1, 0, NOW).as_bytes()));
     assert!(matches!(judgement, Ok(Some(Judgement::Right { .. }))));
 }
 
@@ -903,7 +896,7 @@ proptest! {
                     owner = None;
                 }
                 (2, Some(name)) => {
-                    fixture.store.reset(&user(name), Reset::Everything, now).unwrap();
+                    fixture.store.reset(&user(name), Reset::Everything).unwrap();
                 }
                 (3, Some(_)) => {
                     for change in [Change::Disable, Change::Enable] {
@@ -929,7 +922,7 @@ proptest! {
                 }
                 (6, Some(name)) => {
                     fs::remove_file(fixture.directory.path().join("users").join(name).join("state")).unwrap();
-                    fixture.store.reset(&user(name), Reset::Everything, now).unwrap();
+                    fixture.store.reset(&user(name), Reset::Everything).unwrap();
                 }
                 (_, None) => {
                     let name = if event % 2 == 0 { "alice" } else { "bob" };

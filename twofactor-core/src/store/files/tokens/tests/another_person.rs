@@ -12,16 +12,8 @@ impl Fixture {
     fn login_of(&self, person: &Person, digits: &str) -> Result<Redemption, StoreError> {
         let readings = [Answer::parse(digits.as_bytes())];
         let source = Source::from_rhost(None);
-        let attempt = Attempt {
-            readings: &readings,
-            source: &source,
-            window: Window::default(),
-            reaches: otp::Reaches::at_login(Duration::from_hours(1)),
-            limits: Limits::default(),
-            factors: Factors::ALL,
-            previous: None,
-            remember: None,
-        };
+        let attempt =
+            Attempt { readings: &readings, source: &source, factors: Factors::ALL, previous: None, remember: None };
         self.store.redeem(person, &attempt)
     }
 
@@ -68,7 +60,7 @@ fn a_reset_does_not_give_the_tokens_that_stay_to_the_next_person() {
     let fixture = Fixture::new();
     fixture.assign(FOB, "alice");
     fixture.enroll("alice", secret(3));
-    assert!(fixture.store.reset(&user("alice"), Reset::Everything, NOW).unwrap());
+    assert!(fixture.store.reset(&user("alice"), Reset::Everything).unwrap());
     assert_eq!(fixture.belongs(), Belongs::To(person("alice").uid));
     let refused = fixture.login_of(&another_alice(), &shown(1, 0, NOW));
     assert!(matches!(refused, Err(StoreError::UidChanged { .. })), "{refused:?}");

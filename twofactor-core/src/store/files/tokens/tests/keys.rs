@@ -84,7 +84,7 @@ fn a_code_of_a_long_secret_and_of_its_key_opens_one_session() {
                 assert_eq!(fixture.refusal("alice", &code, NOW), Reason::Replayed, "{algorithm}, beside it");
                 fixture.enroll_as("app", again(), parameters);
                 assert_eq!(fixture.refusal("alice", &code, NOW), Reason::Replayed, "{algorithm}, in its place");
-                fixture.store.reset(&user("alice"), Reset::Everything, NOW).unwrap();
+                fixture.store.reset(&user("alice"), Reset::Everything).unwrap();
                 fixture.enroll_as("app", again(), parameters);
                 assert_eq!(fixture.refusal("alice", &code, NOW), Reason::Replayed, "{algorithm}, after a reset");
                 fixture.accepted("alice", &code_at(&first, parameters, 2), NOW);
@@ -126,7 +126,7 @@ fn what_was_used_before_keys_were_told_apart_stays_used() {
     for replaced in [true, false] {
         let fixture = Fixture::before_keys();
         if !replaced {
-            fixture.store.reset(&user("alice"), Reset::Everything, NOW).unwrap();
+            fixture.store.reset(&user("alice"), Reset::Everything).unwrap();
         }
         fixture.enroll_as("phone", key(0, Algorithm::Sha1), app);
         fixture.enroll_as("fob", key(2, Algorithm::Sha256), token);
