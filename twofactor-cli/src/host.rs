@@ -104,8 +104,9 @@ impl Host {
 
     fn has_account(&self, user: &UserName) -> Result<bool, Failure> {
         match self.accounts.presence(user) {
+            Ok(Presence::Enrolled) => Ok(true),
             // What is lost can be reset, and every other command says what is wrong with it.
-            Ok(Presence::Enrolled) | Err(StoreError::LostState(_) | StoreError::LostCredentials(_)) => Ok(true),
+            Err(error) if error.loss().is_some() => Ok(true),
             Ok(Presence::Absent(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -16,7 +16,7 @@ mod verification;
 pub use enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
 };
-pub use error::StoreError;
+pub use error::{Loss, StoreError, Unusable};
 pub use open::open;
 pub use redemption::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, Stripping};
 pub use rules::VerificationRules;

@@ -8,7 +8,7 @@ use twofactor_core::config::ConfigError;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{Flaw, Naming, Sighting};
+use twofactor_core::store::files::{FilesError, Flaw, Naming, Sighting};
 use twofactor_core::store::registry::RegistryError;
 
 /// What is wrong with a file or folder.
@@ -46,36 +46,9 @@ pub fn of_config(error: &ConfigError) -> Vec<Finding> {
 /// What is wrong with the store.
 pub fn of_store(error: &StoreError) -> Finding {
     let what = error.to_string();
-    match error {
-        StoreError::File(error) => of_file(error),
-        StoreError::Registry(error) => of_registry(error),
-        StoreError::NoFolder(path) if path.ends_with("users") => {
-            let advice = "mount it or restore it from a backup, or, if no account was ever kept there, run";
-            let what = format!("{} is not there", path.display());
-            Finding::consider(Id::NoStateFolder, what, advice, "twofactor state adopt")
-        }
-        StoreError::NoFolder(path) => {
-            let missing = quoted(&path.to_string_lossy());
-            let command = format!("install -d -m 0700 -o root -g root {missing}");
-            Finding::run(Id::NoStateFolder, format!("{} is not there", path.display()), command)
-        }
-        StoreError::ForeignUsers { .. } => {
-            let advice = "mount it or restore it from a backup, or, if it belongs to this host as it is, run";
-            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
-        }
-        StoreError::ForeignState { .. } | StoreError::BadIdentity(_) => {
-            let advice = "mount it, or, if the state that is there belongs to this host now, run";
-            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
-        }
-        StoreError::Entropy(_) => Finding::by_hand(Id::UnreadableFile, what, error.hint()),
-        StoreError::LostState(path) | StoreError::LostCredentials(path) => forget(Id::LostState, what, &user_of(path)),
-        StoreError::Corrupt { path, .. } => forget(Id::DamagedAccount, what, &user_of(path)),
-        StoreError::LostTokens { user, .. } => {
-            let advice = "twofactor doctor --fix repairs the number where the registry's history explains it; otherwise \
-                          restore the registry from a backup, or forget the account and enroll the user again";
-            Finding::consider(Id::LostTokens, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
-        }
-        StoreError::UidChanged { user, .. } => {
+    match (error, FilesError::of(error)) {
+        (_, Some(error)) => of_files(error),
+        (StoreError::UidChanged { user, .. }, None) => {
             let name = quoted(user.as_str());
             let advice = format!(
                 "for another person, forget the account: twofactor reset {name}. After a renumbering of all users: twofactor \
@@ -83,7 +56,44 @@ pub fn of_store(error: &StoreError) -> Finding {
             );
             Finding::consider(Id::UidChanged, what, advice, format!("twofactor state adopt-uids {name}"))
         }
-        StoreError::Clock(_) => Finding::run(Id::ClockWrong, what, "timedatectl set-ntp true"),
+        (StoreError::Clock(_), None) => Finding::run(Id::ClockWrong, what, "timedatectl set-ntp true"),
+        (StoreError::Entropy(_) | StoreError::Unusable(_), None) => {
+            Finding::by_hand(Id::UnreadableFile, what, error.hint())
+        }
+    }
+}
+
+/// What is wrong with the files.
+fn of_files(error: &FilesError) -> Finding {
+    let what = error.to_string();
+    match error {
+        FilesError::File(error) => of_file(error),
+        FilesError::Registry(error) => of_registry(error),
+        FilesError::NoFolder(path) if path.ends_with("users") => {
+            let advice = "mount it or restore it from a backup, or, if no account was ever kept there, run";
+            let what = format!("{} is not there", path.display());
+            Finding::consider(Id::NoStateFolder, what, advice, "twofactor state adopt")
+        }
+        FilesError::NoFolder(path) => {
+            let missing = quoted(&path.to_string_lossy());
+            let command = format!("install -d -m 0700 -o root -g root {missing}");
+            Finding::run(Id::NoStateFolder, format!("{} is not there", path.display()), command)
+        }
+        FilesError::ForeignUsers { .. } => {
+            let advice = "mount it or restore it from a backup, or, if it belongs to this host as it is, run";
+            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
+        }
+        FilesError::ForeignState { .. } | FilesError::BadIdentity(_) => {
+            let advice = "mount it, or, if the state that is there belongs to this host now, run";
+            Finding::consider(Id::ForeignState, what, advice, "twofactor state adopt")
+        }
+        FilesError::LostState(path) | FilesError::LostCredentials(path) => forget(Id::LostState, what, &user_of(path)),
+        FilesError::Corrupt { path, .. } => forget(Id::DamagedAccount, what, &user_of(path)),
+        FilesError::LostTokens { user, .. } => {
+            let advice = "twofactor doctor --fix repairs the number where the registry's history explains it; otherwise \
+                          restore the registry from a backup, or forget the account and enroll the user again";
+            Finding::consider(Id::LostTokens, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use twofactor_core::codes::secret::Secret;
 use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::StoreError;
+use twofactor_core::store::Loss;
 use twofactor_core::store::files::{EnrollError, Existing, Status};
 use twofactor_core::store::registry::Sharing;
 use zeroize::Zeroizing;
@@ -48,7 +48,7 @@ pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result
     host.accounts.check_owner(&person)?;
     let status = match host.accounts.status(&user) {
         // Nothing is left that could be replaced.
-        Err(StoreError::LostCredentials(_)) if arguments.replace => None,
+        Err(error) if error.loss() == Some(Loss::Credentials) && arguments.replace => None,
         status => status?,
     };
     refuse_conflicts(&user, status.as_ref(), arguments)?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{Identity, Marking, Naming, Sighting};
+use twofactor_core::store::files::{FilesError, Identity, Marking, Naming, Sighting};
 
 use crate::args::state::{Adopt, State};
 use crate::error::Failure;
@@ -87,8 +87,10 @@ fn in_words(identity: &Result<Option<Identity>, StoreError>) -> String {
     match identity {
         Ok(Some(identity)) => format!("identity {identity}"),
         Ok(None) => "no identity".to_owned(),
-        Err(StoreError::File(FileError::Unsafe { problem, .. })) => problem.clone(),
-        Err(error) => error.to_string(),
+        Err(error) => match FilesError::of(error) {
+            Some(FilesError::File(FileError::Unsafe { problem, .. })) => problem.clone(),
+            _ => error.to_string(),
+        },
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::store::StoreError;
+use twofactor_core::store::files::FilesError;
 use twofactor_core::store::registry::RegistryError;
 
 /// What the shell learns. `0` is not among them: a failure is never success.
@@ -33,20 +34,10 @@ pub(crate) enum Status {
 }
 
 pub(super) fn of_store(error: &StoreError) -> Status {
-    match error {
-        StoreError::File(error) | StoreError::Registry(RegistryError::File(error)) => of_file(error),
-        StoreError::UidChanged { .. } => Status::Refused,
-        StoreError::NoFolder(_)
-        | StoreError::ForeignState { .. }
-        | StoreError::ForeignUsers { .. }
-        | StoreError::BadIdentity(_)
-        | StoreError::Entropy(_)
-        | StoreError::LostState(_)
-        | StoreError::LostCredentials(_)
-        | StoreError::LostTokens { .. }
-        | StoreError::Clock(_)
-        | StoreError::Registry(_)
-        | StoreError::Corrupt { .. } => Status::Failed,
+    match (error, FilesError::of(error)) {
+        (_, Some(FilesError::File(error) | FilesError::Registry(RegistryError::File(error)))) => of_file(error),
+        (StoreError::UidChanged { .. }, _) => Status::Refused,
+        (StoreError::Clock(_) | StoreError::Entropy(_) | StoreError::Unusable(_), _) => Status::Failed,
     }
 }
 

@@ -9,10 +9,8 @@ use crate::codes::otp::{Code, Progress};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Serial, Token};
-use crate::host::trusted::FileError;
 use crate::host::user::Person;
 use crate::log::reason::Reason;
-use crate::store::registry::RegistryError;
 use thiserror::Error;
 
 /// Sets up a second factor at login, for users who have none. Apart from [`Store`](super::redemption::Store): a store may verify and not enroll.
@@ -164,16 +162,4 @@ pub enum Superseded {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<FileError> for Superseded {
-    fn from(error: FileError) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<RegistryError> for Superseded {
-    fn from(error: RegistryError) -> Self {
-        Self::Store(error.into())
-    }
 }

@@ -10,6 +10,7 @@ mod administration;
 mod belongings;
 mod decoy;
 mod enrollment;
+mod error;
 mod identity;
 mod inspection;
 mod locations;
@@ -25,6 +26,7 @@ mod tokens;
 mod user_folder;
 
 pub use administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Status};
+pub use error::FilesError;
 pub use identity::{Identity, Marking, Naming, Sighting};
 pub use inspection::{Flaw, Inspection};
 pub use ownership::{Adoption, Belongs};
@@ -111,7 +113,7 @@ impl Store for Files {
             self.work_in_vain(attempt);
             return Ok(Redemption::refused(Reason::NotEnrolled));
         }
-        let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
+        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
         let Belongings { credentials, held, problem: missing } = belongings;
         let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
         let now = self.clock.now()?;

@@ -16,7 +16,8 @@ use crate::codes::token::{Label, Seed, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Folder};
 use crate::host::user::{Person, Uid, UserName};
-use crate::store::error::StoreError;
+use crate::store::error::{Loss, StoreError};
+use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::sharing::Sharer;
@@ -139,7 +140,7 @@ impl Files {
         let held = self.held_by(user)?;
         let credentials = match account.credentials() {
             // What takes its place is named.
-            Err(StoreError::LostCredentials(_)) if existing == Existing::Replace => None,
+            Err(error) if error.loss() == Some(Loss::Credentials) && existing == Existing::Replace => None,
             credentials => credentials?,
         };
         // It must be there too. A new one would make burned codes good again.
@@ -185,7 +186,7 @@ impl Files {
         if credentials.is_none() && tokens.is_empty() {
             return Ok(None);
         }
-        let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
+        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
         let state = account.state()?;
         let apps = credentials.iter().flat_map(|credentials| &credentials.apps).map(|app| {
             let token = app.token();
@@ -291,7 +292,7 @@ impl Files {
         if belongings.is_nothing() {
             return Ok(None);
         }
-        let account = account.ok_or_else(|| StoreError::LostState(self.path_of_state(user)))?;
+        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
         // A sysadmin learns of codes that are further off than a login looks.
         let rules = Rules { window: self.rules.window, reaches: Reaches::DAY, now: self.clock.now()? };
         let wallet = belongings.wallet(Factors::ALL);
@@ -309,7 +310,8 @@ impl Files {
         let (credentials, state) = match self.account(user) {
             Ok(Some(account)) => account,
             // Nothing can be kept in it.
-            Ok(None) | Err(StoreError::LostCredentials(_)) => return Ok(None),
+            Ok(None) => return Ok(None),
+            Err(error) if error.loss() == Some(Loss::Credentials) => return Ok(None),
             Err(error) => return Err(error),
         };
         let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
@@ -361,11 +363,12 @@ impl Files {
                         (state.recognizing(all.tokens()).usage, uid)
                     }
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
-                    Err(
-                        StoreError::LostState(_)
-                        | StoreError::Corrupt { .. }
-                        | StoreError::File(FileError::TooLarge { .. }),
-                    ) => (burned_blindly(&held, self.clock.now()?), None),
+                    Err(error)
+                        if FilesError::is_of_the_state(&error)
+                            || matches!(FilesError::of(&error), Some(FilesError::File(FileError::TooLarge { .. }))) =>
+                    {
+                        (burned_blindly(&held, self.clock.now()?), None)
+                    }
                     Err(error) => return Err(error),
                 };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
@@ -438,7 +441,7 @@ impl Files {
         match self.locked(user)? {
             Some(account) => Ok(account),
             // What they were used for stood in the state that is gone.
-            None if !self.held_by(user)?.is_empty() => Err(StoreError::LostState(self.path_of_state(user))),
+            None if !self.held_by(user)?.is_empty() => Err(FilesError::LostState(self.path_of_state(user)).into()),
             None => self.locked_and_new(user),
         }
     }

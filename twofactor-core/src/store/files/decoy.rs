@@ -18,6 +18,7 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, Uid, UserName};
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::files::secret_file;
 use crate::store::redemption::Attempt;
 use crate::store::verification::{Presented, in_vain};
@@ -56,9 +57,8 @@ impl Files {
         };
         let credentials = match decoy.credentials() {
             Ok(Some(credentials)) => credentials,
-            Ok(None) | Err(StoreError::Corrupt { .. } | StoreError::LostState(_)) => {
-                return new_decoy(&state, now).map(drop);
-            }
+            Ok(None) => return new_decoy(&state, now).map(drop),
+            Err(error) if FilesError::is_of_the_state(&error) => return new_decoy(&state, now).map(drop),
             Err(error) => return Err(error),
         };
         let Some(file) = decoy.folder().open_in_place(STATE)? else { return new_decoy(&state, now).map(drop) };

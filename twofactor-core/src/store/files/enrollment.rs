@@ -12,6 +12,7 @@ use crate::codes::otp::Code;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Serial, Token};
 use crate::host::clock::{ClockError, UnixTime};
+use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::enrollment::{
@@ -22,7 +23,7 @@ use crate::store::files::belongings::Belongings;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Locked;
 use crate::store::redemption::{Absent, Attempt};
-use crate::store::registry::{By, Edit, Reader, Stored, Writer};
+use crate::store::registry::{By, Edit, Reader, RegistryError, Stored, Writer};
 use crate::store::verification::{InvitationCheck, Listing, RegistrationCheck, must_be_of, verify};
 
 impl EnrollmentStore for Files {
@@ -255,5 +256,17 @@ impl From<ClockError> for Superseded {
 impl From<SecretError> for Superseded {
     fn from(error: SecretError) -> Self {
         Self::Entropy(error)
+    }
+}
+
+impl From<FileError> for Superseded {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<RegistryError> for Superseded {
+    fn from(error: RegistryError) -> Self {
+        Self::Store(error.into())
     }
 }

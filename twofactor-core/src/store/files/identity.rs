@@ -17,6 +17,7 @@ use crate::config::STATE_ID;
 use crate::host::trusted::{self, FileError, Folder, Protection, UNFINISHED};
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{SECRET, STATE, USERS};
 use crate::store::registry;
@@ -150,7 +151,7 @@ impl Files {
         match state.folder(USERS)? {
             Some(users) => naming_of(&state, &users).map(|_| Some(users)),
             None if state.names()?.iter().all(is_nothing) => Ok(None),
-            None => Err(StoreError::NoFolder(self.state.join(USERS))),
+            None => Err(FilesError::NoFolder(self.state.join(USERS)).into()),
         }
     }
 
@@ -233,7 +234,7 @@ impl Files {
     /// Makes the state that is there now the one of this host, whatever the marker says: it belongs to a clone, to an image,
     /// or to a host whose /etc was restored. The state's own identity is kept, or made when it has none.
     pub fn adopt(&self) -> Result<Identity, StoreError> {
-        let Some(marker) = &self.marker else { return Err(StoreError::NoFolder(self.state.clone())) };
+        let Some(marker) = &self.marker else { return Err(FilesError::NoFolder(self.state.clone()).into()) };
         let folder = || Folder::open(&self.state, self.owner, Protection::FromReading);
         let state = match folder()? {
             Some(state) => state,
@@ -256,12 +257,12 @@ impl Files {
     fn marker(&self) -> Result<Option<Identity>, StoreError> {
         let Some(path) = &self.marker else { return Ok(None) };
         let Some(content) = trusted::read_file(path, self.owner, LARGEST)? else { return Ok(None) };
-        Identity::parse(&content).map(Some).ok_or_else(|| StoreError::BadIdentity(path.clone()))
+        Identity::parse(&content).map(Some).ok_or_else(|| FilesError::BadIdentity(path.clone()).into())
     }
 
     fn foreign(&self, found: Option<&Identity>) -> StoreError {
         let marker = self.marker.clone().unwrap_or_default();
-        StoreError::ForeignState { state: self.state.clone(), marker, has_identity: found.is_some() }
+        FilesError::ForeignState { state: self.state.clone(), marker, has_identity: found.is_some() }.into()
     }
 
     /// A missing state folder is a new host only where the folder that would hold it is there.
@@ -270,7 +271,7 @@ impl Files {
         let parent = parent.unwrap_or(Path::new("."));
         match Folder::open(parent, self.owner, Protection::FromWriting) {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(StoreError::NoFolder(self.state.clone())),
+            Ok(None) => Err(FilesError::NoFolder(self.state.clone()).into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -282,7 +283,7 @@ impl Files {
         let name = self.state.file_name().and_then(|name| name.to_str());
         match (parent, name) {
             (Some(parent), Some(name)) => Ok(parent.make_folder(name)?),
-            _ => Err(StoreError::NoFolder(self.state.clone())),
+            _ => Err(FilesError::NoFolder(self.state.clone()).into()),
         }
     }
 
@@ -303,14 +304,14 @@ fn not_found() -> std::io::Error {
 /// The identity in the state itself.
 fn copy_in(state: &Folder) -> Result<Option<Identity>, StoreError> {
     let Some(content) = state.read(FILE, LARGEST)? else { return Ok(None) };
-    let bad = || StoreError::BadIdentity(state.path().join(FILE));
+    let bad = || FilesError::BadIdentity(state.path().join(FILE)).into();
     Identity::parse(&content).map(Some).ok_or_else(bad)
 }
 
 /// The identity in the folder of all users.
 fn copy_in_users(users: &Folder) -> Result<Option<Identity>, StoreError> {
     let Some(content) = users.read(USERS_FILE, LARGEST)? else { return Ok(None) };
-    let bad = || StoreError::BadIdentity(users.path().join(USERS_FILE));
+    let bad = || FilesError::BadIdentity(users.path().join(USERS_FILE)).into();
     Identity::parse(&content).map(Some).ok_or_else(bad)
 }
 
@@ -320,11 +321,12 @@ fn naming_of(state: &Folder, users: &Folder) -> Result<Naming, StoreError> {
     match copy_in_users(users)? {
         Some(copy) if copy == identity => Ok(Naming::Named),
         None if has_an_account(users)? => Ok(Naming::Unnamed),
-        other => Err(StoreError::ForeignUsers {
+        other => Err(FilesError::ForeignUsers {
             users: users.path().to_owned(),
             copy: state.path().join(FILE),
             has_identity: other.is_some(),
-        }),
+        }
+        .into()),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::host::clock::Clock;
 use crate::host::trusted::{Folder, Owner};
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::registry;
 use crate::store::rules::VerificationRules;
 use std::borrow::Borrow;
@@ -95,7 +96,7 @@ impl Files {
             return Ok(());
         }
         let (path, held) = (self.state.join(registry::FILE), state.tokens_held);
-        Err(StoreError::LostTokens { path, user: user.clone(), held, known })
+        Err(FilesError::LostTokens { path, user: user.clone(), held, known }.into())
     }
 
     /// Where the user's state is, or should be.

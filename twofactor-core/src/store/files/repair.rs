@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
@@ -46,7 +47,7 @@ impl Files {
     pub fn repair(&self, by: By<'_>) -> Repairs {
         let mut repairs = Repairs::default();
         if let Err(error) = self.repair_into(&mut repairs, by)
-            && !matches!(error, StoreError::NoFolder(_))
+            && !matches!(FilesError::of(&error), Some(FilesError::NoFolder(_)))
         {
             repairs.problems.push(error);
         }
@@ -90,7 +91,7 @@ impl Files {
             match repaired() {
                 Ok(repair) => repairs.done.extend(repair),
                 // What is lost or damaged is said by the findings.
-                Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
+                Err(error) if FilesError::is_of_the_state(&error) => {}
                 Err(error) => repairs.problems.push(error),
             }
         }

@@ -13,6 +13,7 @@ use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
 use crate::log::record::Event;
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
 use crate::store::files::sharing::Sharer;
 use crate::store::files::sharing::sharer_than;
@@ -314,7 +315,7 @@ fn progress_in(account: &Locked, token: &Stored, now: UnixTime) -> Result<Progre
         (Ok(state), Some(seeds)) => Ok(token.progress.latest(state.usage_of(seeds).progress)),
         (Ok(_), None) => Ok(token.progress),
         // A state that was lost or damaged must not keep the sysadmin from taking the token away.
-        (Err(StoreError::LostState(_) | StoreError::Corrupt { .. }), _) => {
+        (Err(error), _) if FilesError::is_of_the_state(&error) => {
             Ok(token.progress.burned_blindly(token.parameters.kind, now))
         }
         (Err(error), _) => Err(error.into()),
@@ -327,5 +328,5 @@ fn present(edit: &Edit<'_>, serial: &Serial) -> Result<Stored, TokenError> {
 
 fn owner_of(token: &Stored) -> Result<Option<UserName>, TokenError> {
     let owner = token.owner.as_deref().map(UserName::new).transpose();
-    owner.map_err(|_| TokenError::Store(StoreError::Registry(RegistryError::damaged_owner(&token.serial))))
+    owner.map_err(|_| RegistryError::damaged_owner(&token.serial).into())
 }

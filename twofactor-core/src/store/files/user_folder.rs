@@ -6,6 +6,7 @@ use super::state_file;
 use crate::account::{Credentials, State};
 use crate::host::trusted::{self, FileError, Folder, InPlace};
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::files::slots::Slots;
 use crate::store::verification::Ledger;
 use crate::text::document::Problem;
@@ -45,7 +46,7 @@ impl<F: Borrow<Folder>> Account<F> {
             // Without the lock, it may have been made meanwhile.
             None => self.folder().read(SECRET, LARGEST)?.ok_or_else(|| self.lost_credentials())?,
         };
-        let corrupt = |place| StoreError::Corrupt { path: self.folder().path().join(SECRET), place };
+        let corrupt = |place| StoreError::from(FilesError::Corrupt { path: self.folder().path().join(SECRET), place });
         let text = std::str::from_utf8(&content).map_err(|_| corrupt((1, 1)))?;
         if !text.ends_with(END) {
             return Err(corrupt((text.lines().count().max(1), 1)));
@@ -72,11 +73,11 @@ impl<F: Borrow<Folder>> Account<F> {
     }
 
     fn lost_credentials(&self) -> StoreError {
-        StoreError::LostCredentials(self.folder().path().join(SECRET))
+        FilesError::LostCredentials(self.folder().path().join(SECRET)).into()
     }
 
     pub(super) fn lost_state(&self) -> StoreError {
-        StoreError::LostState(self.folder().path().join(STATE))
+        FilesError::LostState(self.folder().path().join(STATE)).into()
     }
 
     pub(super) fn has(&self, name: &str) -> Result<bool, StoreError> {
@@ -86,7 +87,7 @@ impl<F: Borrow<Folder>> Account<F> {
 
 /// Reads a state and where the next one goes.
 pub(super) fn parse_state(content: &[u8], path: &Path) -> Result<(Slots, State), StoreError> {
-    let corrupt = |place| StoreError::Corrupt { path: path.to_owned(), place };
+    let corrupt = |place| StoreError::from(FilesError::Corrupt { path: path.to_owned(), place });
     let (slots, text) = Slots::read(content).map_err(|_| corrupt((1, 1)))?;
     let state = state_file::read(text).map_err(|problems| corrupt(place_of(&problems)))?;
     Ok((slots, state))

@@ -9,6 +9,7 @@ use super::error::TokenError;
 use crate::account::State;
 use crate::host::user::{Person, Uid, UserName};
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::registry::{Edit, RegistryError, Stored};
 
 /// Owners who cannot log in while a change is made that concerns them.
@@ -50,7 +51,8 @@ impl Locks {
         for Holding { lock, held, .. } in held {
             match lock.write_tokens_held(held) {
                 // What is lost or damaged is said at the next login.
-                Ok(()) | Err(StoreError::LostState(_) | StoreError::Corrupt { .. }) => {}
+                Ok(()) => {}
+                Err(error) if FilesError::is_of_the_state(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }

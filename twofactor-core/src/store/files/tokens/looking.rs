@@ -8,6 +8,7 @@ use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Uid, UserName};
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::registry::{Filter, History, Listed, Ownership, Reader, RegistryError, SeriesSummary};
 
 /// A token, as far as the registry and its owner's state know it together.
@@ -194,7 +195,7 @@ impl Files {
     fn owners_state(&self, listed: &Listed) -> Result<State, StoreError> {
         let (Some(owner), Some(_)) = (&listed.owner, &listed.token) else { return Ok(State::default()) };
         let account = self.unlocked(owner)?;
-        let lost = || StoreError::LostState(self.path_of_state(owner));
+        let lost = || FilesError::LostState(self.path_of_state(owner));
         account.ok_or_else(lost)?.state()
     }
 
