@@ -38,6 +38,7 @@ pub mod said;
 pub mod seeds;
 pub mod ssh;
 pub mod svg;
+pub mod store_stories;
 pub mod syslog;
 pub mod terminal;
 pub mod twofactor;

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
     #[test]
     fn a_code_has_forty_bits_and_is_read_as_people_type_it() {

@@ -256,7 +256,7 @@ mod tests {
     use super::*;
     use crate::codes::recovery::Salt;
 
-    const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
     fn from(rhost: &str) -> Source {
         Source::from_rhost(Some(rhost))

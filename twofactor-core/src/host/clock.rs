@@ -23,14 +23,8 @@ pub struct ClockError;
 
 impl UnixTime {
     /// A time from seconds since 1970; later than the year 9999 is cut to its end.
-    pub fn from_seconds(seconds: u64) -> Self {
-        Self(seconds.min(LAST))
-    }
-
-    /// The same in a constant, for tests.
-    #[cfg(test)]
-    pub(crate) const fn from_seconds_const(seconds: u64) -> Self {
-        Self(seconds)
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(if seconds < LAST { seconds } else { LAST })
     }
 
     /// Seconds since 1970.

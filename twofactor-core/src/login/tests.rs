@@ -27,7 +27,7 @@ mod another_person;
 mod combined;
 mod first_time;
 
-const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
 /// What somebody types who has read these texts.
 type Reader = Box<dyn Fn(&[String]) -> String>;

@@ -101,7 +101,7 @@ mod tests {
         Parameters { algorithm, digits: Digits::new(digits).unwrap(), kind }
     }
 
-    const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
     #[test]
     fn rfc_4226_appendix_d() {

@@ -108,7 +108,7 @@ mod tests {
     use crate::store::{Redemption, Store as _};
     use std::fs;
 
-    const NOW: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
     fn files(directory: &tempfile::TempDir) -> Files {
         Files::new(directory.path(), Owner(nix::unistd::geteuid().as_raw()), PATIENCE, NOW)

@@ -401,7 +401,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::PathBuf;
 
-    const LATER: UnixTime = UnixTime::from_seconds_const(1_800_000_000);
+    const LATER: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
     /// A host: /etc/twofactor and /var/lib/twofactor below a temporary folder.
     struct Host(tempfile::TempDir);

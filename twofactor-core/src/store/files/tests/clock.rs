@@ -10,9 +10,7 @@ use crate::account::remembered::Place;
 use crate::codes::otp::Code;
 use crate::codes::token::Seeds;
 use crate::host::clock::{Clock, ClockError};
-use crate::store::{
-    EnrollmentStatus, EnrollmentStore as _, NotRegistered, Pending, PendingFactor, SecretOrigin, Superseded,
-};
+use crate::store::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, SecretOrigin, Superseded};
 
 /// A clock that makes sure that the lock is held whenever it is read, and counts how often that is.
 #[derive(Debug, Clone)]
@@ -84,23 +82,6 @@ fn confirmed_again(fixture: &Fixture, offset: i64) -> PendingFactor {
     let code = Code::new(Zeroizing::new(fixture.code(offset, NOW))).unwrap();
     let app = App::confirmed_by(token, &code, Window::default(), NOW).unwrap();
     PendingFactor::App { app, recovery: Vec::new(), secret: SecretOrigin::Kept }
-}
-
-#[test]
-fn a_code_that_has_run_out_before_it_is_stored_confirms_no_secret_that_was_kept() {
-    for (seconds, is_stored) in [(0, true), (59, true), (90, false), (19 * 60, false)] {
-        let fixture = Fixture::new();
-        fixture.store.reset(&fixture.alice.name, Reset::Confirmations).unwrap();
-        let pending = Pending { user: fixture.alice.clone(), factor: confirmed_again(&fixture, 0), invitation: None };
-        fixture.clock.set(later(seconds));
-        match fixture.store.store_pending(pending) {
-            Ok(()) => assert!(is_stored, "after {seconds} s"),
-            Err(Superseded::Expired) => assert!(!is_stored, "after {seconds} s"),
-            Err(error) => panic!("{error}"),
-        }
-        let waits = matches!(fixture.store.enrollment_status(&fixture.alice).unwrap(), EnrollmentStatus::Waiting);
-        assert_eq!(waits, !is_stored, "the old state stays whole");
-    }
 }
 
 const YEAR: u64 = 365 * 24 * 3600;

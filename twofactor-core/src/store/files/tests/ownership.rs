@@ -1,7 +1,7 @@
 //! A name is not a person: what is kept under a name opens nothing for another uid.
 
 use super::*;
-use crate::store::{EnrollmentStatus, EnrollmentStore as _, Pending, PendingFactor, SecretOrigin, Superseded};
+use crate::store::Superseded;
 
 const ANOTHER: Uid = Uid(4444);
 
@@ -102,28 +102,6 @@ fn a_sysadmin_enrolls_nobody_over_the_account_of_another_person() {
     assert_eq!(fixture.store.belongs(&fixture.alice.name).unwrap(), Belongs::ToNobody);
     fixture.store.enroll(&fixture.alice, another(), None, Existing::Keep).unwrap();
     assert_eq!(fixture.store.belongs(&fixture.alice.name).unwrap(), Belongs::To(ANOTHER));
-}
-
-#[test]
-fn a_secret_that_was_kept_is_offered_to_its_owner_only() {
-    let fixture = Fixture::new();
-    fixture.store.reset(&fixture.alice.name, Reset::Confirmations).unwrap();
-    assert!(matches!(fixture.store.enrollment_status(&fixture.alice).unwrap(), EnrollmentStatus::Waiting));
-    let fixture = fixture.of_another();
-    assert!(
-        matches!(fixture.store.enrollment_status(&fixture.alice).unwrap(), EnrollmentStatus::Enrolled),
-        "asked for a code"
-    );
-    uid_changed(fixture.redeem(&fixture.code(0, NOW), NOW));
-
-    // It was on its way when the name changed hands.
-    let token = fixture.store.pending(&fixture.alice.name, &Label::app()).unwrap().unwrap();
-    let code = otp::Code::new(Zeroizing::new(fixture.code(0, NOW))).unwrap();
-    let app = App::confirmed_by(token, &code, Window::default(), NOW).unwrap();
-    let factor = PendingFactor::App { app, recovery: Vec::new(), secret: SecretOrigin::Kept };
-    let pending = Pending { user: fixture.alice.clone(), factor, invitation: None };
-    let refused = fixture.store.store_pending(pending);
-    assert!(matches!(refused, Err(Superseded::Store(StoreError::UidChanged { .. }))), "{refused:?}");
 }
 
 #[test]
