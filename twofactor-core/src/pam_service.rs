@@ -25,6 +25,6 @@ pub mod text;
 
 pub use line::{Absence, Flaw, Kind, Line, Phase};
 pub use naming::{FOLDERS, OTHER, is_copy, is_name, names};
-pub use script::{SERVICE, STUB};
+pub use script::SERVICE;
 pub use service::{Scripted, Service, ServiceError, find, is_debians_include, lines};
 pub use text::Reading;

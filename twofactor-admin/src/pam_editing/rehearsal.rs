@@ -1,7 +1,7 @@
 //! A change to a service is run in the real libpam before it is made, with a stub in the place of every module.
 //!
 //! Here it is worked out what is to be run and judged what came of it. The texts are those that libpam would read, to the byte,
-//! but for modules, their arguments and the names of included files (`script`). Nothing is run here.
+//! but for modules, their arguments and the names of included files (`copies`). Nothing is run here.
 //!
 //! A run is one combination of what the modules return, in the version without our lines, or in that with them and our line
 //! accepting, having nothing to say or refusing. What must hold:
@@ -11,6 +11,7 @@
 //! - what was closed stays closed whatever our line returns, and what was open is open when it accepts.
 
 mod combinations;
+mod copies;
 mod version;
 
 use std::collections::BTreeMap;
@@ -25,9 +26,10 @@ use crate::pam_editing::together;
 use twofactor_core::pam_service::control::{Code, Outcome};
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::flow::{Others, Ours, Primary, SoFar, Told};
-use twofactor_core::pam_service::script::STUB;
 use twofactor_core::pam_service::text;
 use twofactor_core::pam_service::{Kind, Phase, Reading, Scripted, ServiceError};
+
+pub use copies::STUB;
 
 use combinations::{Combination, Likelihood};
 use version::{OURS_RETURNS, Version};
@@ -62,7 +64,7 @@ impl Part {
             let line = at.and_then(|at| scripted.service.lines.get(at));
             line.is_some_and(|line| matches!(line.phase, Phase::Auth | Phase::Account))
         };
-        let changing = scripted.script.changing(&is_tried);
+        let changing = copies::changing(&scripted.script, &is_tried);
         Self { scripted, changing, name }
     }
 
@@ -168,14 +170,15 @@ impl Rehearsal {
     pub fn shared(&self, folder: &Path) -> Vec<(String, Vec<u8>)> {
         let of = |part: &Part| {
             let path = |number: usize, _: &str| folder.join(part.shared_name(number));
-            let files = part.scripted.script.some(false, &part.changing, &path, &|_| stubbed(Code::SUCCESS.name()));
+            let files =
+                copies::some(&part.scripted.script, false, &part.changing, &path, &|_| stubbed(Code::SUCCESS.name()));
             files.into_iter().map(|(number, _, text)| (part.shared_name(number), text)).collect::<Vec<_>>()
         };
         [&self.before, &self.after].into_iter().flat_map(of).collect()
     }
 
     /// The files of a run, by their names in `folder`; what stands in `shared` is linked to where libpam looks for it. The service
-    /// is [`twofactor_core::pam_service::script::SERVICE`].
+    /// is [`twofactor_core::pam_service::SERVICE`].
     pub fn files(&self, run: usize, folder: &Path, shared: &Path) -> Vec<(String, Staged)> {
         let (part, returned) = match ours(run) {
             None => (&self.before, Code::SUCCESS),
@@ -200,11 +203,11 @@ impl Rehearsal {
             Some(true) => folder.join(name),
             Some(false) | None => shared.join(part.shared_name(number)),
         };
-        let files = part.scripted.script.some(true, &part.changing, &path, &stub).into_iter();
+        let files = copies::some(&part.scripted.script, true, &part.changing, &path, &stub).into_iter();
         let mut files: Vec<(String, Staged)> = files.map(|(_, name, text)| (name, Staged::Text(text))).collect();
-        for name in [twofactor_core::pam_service::script::SERVICE, twofactor_core::pam_service::OTHER] {
+        for name in [twofactor_core::pam_service::SERVICE, twofactor_core::pam_service::OTHER] {
             if let Some(number) =
-                part.scripted.script.number(name).filter(|number| part.changing.get(*number) == Some(&false))
+                copies::number(&part.scripted.script, name).filter(|number| part.changing.get(*number) == Some(&false))
             {
                 files.push((name.to_owned(), Staged::Link(shared.join(part.shared_name(number)))));
             }
@@ -258,8 +261,9 @@ fn is_the_same_with_stubs(scripted: &Scripted) -> Result<(), Unplayable> {
         let words = cut.lines.into_iter().map(|line| line.words.into_iter().map(|word| word.taken).collect::<Vec<_>>());
         (words.filter(|words| !words.is_empty()).collect::<Vec<_>>(), cut.end)
     };
-    let files =
-        scripted.script.files(&|_, name| Path::new("/run/twofactor-XXXXXX/999").join(name), &|_| stubbed(LONGEST));
+    let files = copies::files(&scripted.script, &|_, name| Path::new("/run/twofactor-XXXXXX/999").join(name), &|_| {
+        stubbed(LONGEST)
+    });
     let is_read_alike = |text: &[u8]| cut(text, Reading::Old) == cut(text, Reading::New);
     if files.iter().all(|(_, text)| is_read_alike(text)) { Ok(()) } else { Err(Unplayable::Stubbed) }
 }

@@ -16,9 +16,9 @@ use nix::sys::stat::{Mode, umask};
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::unistd::mkdtemp;
 use twofactor_admin::pam_editing::placing::Target;
-use twofactor_admin::pam_editing::rehearsal::{Observed, Rehearsal, Staged};
+use twofactor_admin::pam_editing::rehearsal::{Observed, Rehearsal, STUB, Staged};
 use twofactor_core::host::trusted::describe;
-use twofactor_core::pam_service::{SERVICE, STUB};
+use twofactor_core::pam_service::SERVICE;
 
 use crate::error::ServiceFailure;
 use crate::program;
