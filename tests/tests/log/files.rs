@@ -115,7 +115,8 @@ fn lines_without_a_year_belong_to_the_years_of_their_file_and_the_zone_of_the_ho
         let times = |zone: &str| -> Vec<String> {
             let output = host.twofactor(&["log", "--json-lines"]).env("TZ", zone).output().unwrap();
             let lines = String::from_utf8(output.stdout).unwrap();
-            lines.lines().map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()
+            let entries = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            entries.map(|entry| entry["time"].as_str().unwrap().to_owned()).collect()
         };
         assert_eq!(times("UTC0"), ["2023-11-01T12:00:00Z", "2025-12-31T23:59:59Z", "2026-01-01T00:30:00Z"]);
         assert_eq!(times("CET-1"), ["2023-11-01T11:00:00Z", "2025-12-31T22:59:59Z", "2025-12-31T23:30:00Z"]);

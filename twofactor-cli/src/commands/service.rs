@@ -1,6 +1,6 @@
 //! `twofactor service`: which PAM services run the module, and putting it in or taking it out.
 //!
-//! Where lines go and whether the result is right is the core's business (`pam_service::placing`); here files are read,
+//! Where lines go and whether the result is right is the business of `twofactor_admin::pam_editing`; here files are read,
 //! changes shown, and written with a record of what they were.
 
 mod administrators;

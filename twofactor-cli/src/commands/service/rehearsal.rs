@@ -1,5 +1,5 @@
 //! What would be written runs in this host's libpam first: the files are laid out in a folder of their own, and a process without
-//! rights has libpam run them (`rehearsing.rs`). What is run and whether it is right is the core's business.
+//! rights has libpam run them (`rehearsing.rs`). What is run and whether it is right, `twofactor_admin::pam_editing` says.
 //!
 //! Invariants: no module of the host is loaded but the stub; the folder is gone afterwards; a libpam that crashes or does not come
 //! to an end is a refusal, and one that cannot be asked is said to be so.
