@@ -36,12 +36,11 @@ pub(super) fn looks_like_secret(field: &[u8]) -> bool {
 
 /// The same for a field without any digit, which can also be a long word.
 pub(super) fn may_be_secret(field: &[u8]) -> bool {
-    let (reading, length) = reading(field);
-    let letters = field.iter().filter(|byte| byte.is_ascii_alphabetic());
-    let upper = letters.clone().filter(|byte| byte.is_ascii_uppercase()).count();
-    let letters = letters.count();
-    let one_case = upper == 0 || upper == letters;
-    reading != Reading::Neither && length >= SHORTEST && letters > 0 && one_case && has_even_groups(field)
+    let seen = Seen::of(field);
+    let one_case = matches!(seen.classes & (UPPER | LOWER), UPPER | LOWER);
+    // Most secrets are one group.
+    let has_even_groups = || seen.length == field.len() || has_even_groups(field);
+    seen.reading() != Reading::Neither && seen.length >= SHORTEST && one_case && has_even_groups()
 }
 
 /// Groups of one length, of which the last may be shorter: the words of a sentence are none.
@@ -170,21 +169,39 @@ impl Evidence {
 
 /// What a secret can be, and its length without the characters that do not count.
 fn reading(field: &[u8]) -> (Reading, usize) {
-    let (mut seen, mut length) = (0, 0);
-    for byte in field {
-        let class = CLASSES[usize::from(*byte)];
-        seen |= class;
-        length += usize::from(class & BLANK == 0);
+    let seen = Seen::of(field);
+    (seen.reading(), seen.length)
+}
+
+/// The characters of a field.
+struct Seen {
+    /// The classes of all of them.
+    classes: u8,
+    /// How many of them count.
+    length: usize,
+}
+
+impl Seen {
+    fn of(field: &[u8]) -> Self {
+        let (mut classes, mut length) = (0, 0);
+        for byte in field {
+            let class = CLASSES[usize::from(*byte)];
+            classes |= class;
+            length += usize::from(class & BLANK == 0);
+        }
+        Self { classes, length }
     }
-    let (cases, alphabets) = (seen & (UPPER | LOWER), seen & (HEX | BASE32 | OTHER));
-    let reading = match alphabets {
-        0 => Reading::Either,
-        HEX => Reading::OnlyHex,
-        // Upper and lower case in one secret is base64.
-        BASE32 if cases != UPPER | LOWER => Reading::OnlyBase32,
-        _ => Reading::Neither,
-    };
-    (reading, length)
+
+    fn reading(&self) -> Reading {
+        let (cases, alphabets) = (self.classes & (UPPER | LOWER), self.classes & (HEX | BASE32 | OTHER));
+        match alphabets {
+            0 => Reading::Either,
+            HEX => Reading::OnlyHex,
+            // Upper and lower case in one secret is base64.
+            BASE32 if cases != UPPER | LOWER => Reading::OnlyBase32,
+            _ => Reading::Neither,
+        }
+    }
 }
 
 const HEX: u8 = 1;
