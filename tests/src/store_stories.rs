@@ -1,5 +1,5 @@
 //! The promises of every store, told as stories. A kind of store takes part with one implementation of [`StoreUnderTest`] and
-//! one call of [`store_stories!`](crate::store_stories).
+//! one call of [`store_stories!`](crate::store_stories!).
 //!
 //! Each story begins with a new and empty store whose clock stands at [`NOW`]. Each attempt opens the store anew, as each
 //! login's process does.
