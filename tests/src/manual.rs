@@ -139,7 +139,7 @@ fn commands(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
     let listed =
         listed.take_while(|line| !line.is_empty()).filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    listed.filter_map(|line| line.split_whitespace().next()).filter(|word| *word != "help").map(str::to_owned).collect()
+    listed.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 /// The options a help text lists below a heading, without `--help` and `--version`.

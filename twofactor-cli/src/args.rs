@@ -27,12 +27,7 @@ pub(crate) mod state;
 pub(crate) mod tokens;
 mod values;
 
-/// Reads the arguments of this process.
-pub(crate) fn parse() -> Result<Typed, clap::Error> {
-    Typed::try_parse()
-}
-
-/// The command line as clap knows it, for shell completions.
+/// The command line as clap knows it.
 pub(crate) fn command_line() -> clap::Command {
     Typed::command()
 }
@@ -128,6 +123,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),
+    Help(Help),
+    /// Print the version
+    Version,
 }
 
 const ENROLL_EXAMPLES: &str = "\
@@ -327,6 +325,15 @@ pub(crate) enum Config {
 pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the help of a command
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "The same as COMMAND --help.")]
+pub(crate) struct Help {
+    /// The command, like: token list
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
 }
 
 fn label(text: &str) -> Result<Label, &'static str> {

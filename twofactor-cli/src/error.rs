@@ -215,6 +215,9 @@ impl Failure {
             Self::Config(ConfigError::File(error)) if is_denied(error) => "run it with sudo".to_owned(),
             Self::Config(ConfigError::Missing(_)) => "without --config the defaults apply".to_owned(),
             Self::Config(error) => error.hint(),
+            Self::UnknownUser(name) if name == "help" => {
+                "\"twofactor help COMMAND\" prints the help of a command".to_owned()
+            }
             Self::UnknownUser(name) => format!("look the user up: getent passwd {}", quoted(name)),
             Self::NotEnrolled(user) => format!("run \"twofactor enroll {}\"", quoted(user.as_str())),
             Self::NeedsNoInvitation(user) => {

@@ -1,6 +1,6 @@
 //! `twofactor`: the sysadmin's tool. Enrolls users, looks, resets, unlocks; every rule it applies lives in `twofactor-core`.
 //!
-//! A run reads top to bottom: arguments as typed ([`args`]), one command ([`commands`]) with what it needs of the host
+//! A run reads top to bottom: arguments as typed ([`args`], read by [`tips`]), one command ([`commands`]) with what it needs of the host
 //! ([`host`]), what it prints ([`output`]), and how it ends ([`error`]).
 
 #![forbid(unsafe_code)]
@@ -20,6 +20,7 @@ mod randomness;
 mod rehearsing;
 mod sshd;
 mod terminal;
+mod tips;
 
 use std::process::ExitCode;
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     if rehearsing::is_asked_for() {
         return rehearsing::run();
     }
-    let typed = match args::parse() {
+    let typed = match tips::read_arguments() {
         Ok(typed) => typed,
         Err(error) => return output::usage(&error),
     };

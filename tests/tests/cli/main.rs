@@ -9,6 +9,7 @@ mod exit_codes;
 mod policy;
 mod randomness;
 mod reports;
+mod typing;
 mod uids;
 
 use std::process::Output;

@@ -18,7 +18,7 @@ use twofactor_tests::requirements;
 use crate::files::Schemas;
 
 /// Commands that print no report: their output has one form, whatever `--json` says.
-const WITHOUT_REPORT: [&str; 1] = ["completions"];
+const WITHOUT_REPORT: [&str; 3] = ["completions", "help", "version"];
 
 #[test]
 fn every_command_that_reports_has_a_schema_that_is_compared_with_its_output_and_nothing_else_has_one() {

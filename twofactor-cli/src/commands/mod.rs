@@ -45,5 +45,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Doctor(arguments) => doctor::run(&arguments, file, output),
         Command::Config(arguments) => config::run(&arguments, file, output),
         Command::Completions(arguments) => completions::run(&arguments),
+        // Answered where the arguments are read.
+        Command::Help(_) | Command::Version => Ok(()),
     }
 }
