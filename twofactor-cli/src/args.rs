@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Enroll(Enroll),
     Status(Status),
     Verify(Verify),
+    #[command(name = "qr")]
+    ShowQr(ShowQr),
     Reset(Reset),
     Recovery(Recovery),
     Unlock(Unlock),
@@ -213,12 +215,24 @@ impl Enroll {
     }
 }
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  twofactor status alice
+  twofactor status --missing            before you switch a service on
+  twofactor status --csv > status.csv";
+
 /// Show who is enrolled with what
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "Tokens, recovery codes that are left, wrong codes that count, and the last accepted login.")]
+#[command(help_template = PAGE, before_help = "Tokens, recovery codes that are left, wrong codes that count, and the last accepted login.", after_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {
-    /// One user in detail, instead of everybody
+    /// One user in detail, instead of all
     pub(crate) user: Option<String>,
+    /// Users with a login shell whom a rule asks for a second factor and who have none
+    #[arg(long, conflicts_with = "user")]
+    pub(crate) missing: bool,
+    /// Print CSV, with a header
+    #[arg(long, conflicts_with = "user")]
+    pub(crate) csv: bool,
 }
 
 /// Say whether a code would be accepted now
@@ -229,6 +243,20 @@ pub(crate) struct Verify {
     pub(crate) user: String,
     /// The code, or a recovery code; visible to other users of this host while the command runs
     pub(crate) code: Option<String>,
+}
+
+/// Show the QR code of an app that is still to be confirmed
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "The secret that \"reset --keep-secret\" kept. The secret of an app that is in use is never shown again: \"enroll --replace\" gives the user a new one.")]
+pub(crate) struct ShowQr {
+    /// Whose app
+    pub(crate) user: String,
+    /// Which app, where several wait for a code
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    pub(crate) label: Option<Label>,
+    /// How to draw the QR code: as the terminal allows, in half blocks, in number signs, not at all
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) qr: QrChoice,
 }
 
 /// Forget a user's app and recovery codes

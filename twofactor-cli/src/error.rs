@@ -60,6 +60,14 @@ pub(crate) enum Failure {
     Overtaken(Vec<UserName>),
     #[error("{broken} of {all} accounts cannot be read")]
     BrokenAccounts { broken: usize, all: usize },
+    #[error("of {unknown} of {all} users with a login shell it is not known if they have what they are asked for")]
+    PeopleUnknown { unknown: usize, all: usize },
+    #[error("{user}'s app \"{label}\" is in use, and its secret is not shown again")]
+    InUse { user: UserName, label: Label },
+    #[error("{user} has no app \"{label}\"")]
+    NoSuchApp { user: UserName, label: Label },
+    #[error("{user} has several apps that wait for a code: {}", labels.join(", "))]
+    SeveralWaiting { user: UserName, labels: Vec<String> },
     #[error("doctor has found something")]
     Unwell,
     #[error(transparent)]
@@ -149,7 +157,11 @@ impl Failure {
             Self::AtLine { error, .. } => tokens::status_in_list(error),
             Self::BadList { problems, .. } => tokens::status_of_list(problems),
             Self::SeedFile { error, .. } => tokens::status_of_seed_file(error),
-            Self::UnknownUser(_) | Self::NotEnrolled(_) | Self::OnlyTokens(_) | Self::NotIdentified => Status::NotThere,
+            Self::NoSuchApp { .. }
+            | Self::UnknownUser(_)
+            | Self::NotEnrolled(_)
+            | Self::OnlyTokens(_)
+            | Self::NotIdentified => Status::NotThere,
             Self::Unconfirmed
             | Self::NotAnswered
             | Self::NoCode
@@ -160,6 +172,8 @@ impl Failure {
             Self::StdinTwice => Status::Usage,
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_))
             | Self::FileExists(_)
+            | Self::InUse { .. }
+            | Self::SeveralWaiting { .. }
             | Self::NeedsNoInvitation(_)
             | Self::Overtaken(_)
             | Self::CannotAsk
@@ -175,6 +189,7 @@ impl Failure {
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
+            | Self::PeopleUnknown { .. }
             | Self::Unwell
             | Self::Lookup(_)
             | Self::Clock(_)
@@ -276,7 +291,14 @@ impl Failure {
             Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
             Self::BadList { problems, .. } => tokens::hint_for_list(problems),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
+            Self::InUse { user, label } => {
+                let (user, label) = (quoted(user.as_str()), shell::value(label.as_str()));
+                format!("a new phone gets a new secret: twofactor enroll --label={label} --replace {user}")
+            }
+            Self::NoSuchApp { user, .. } => format!("see: twofactor status {}", quoted(user.as_str())),
+            Self::SeveralWaiting { .. } => "--label LABEL says which".to_owned(),
             Self::BrokenAccounts { .. }
+            | Self::PeopleUnknown { .. }
             | Self::Unwell
             | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)

@@ -26,7 +26,7 @@ use twofactor_core::host::trusted::describe;
 
 use sentences::Escaped;
 pub(crate) use sentences::{printable, wrapped};
-pub(crate) use table::table;
+pub(crate) use table::{shortened, table};
 
 /// Where and how this run prints.
 #[derive(Debug)]

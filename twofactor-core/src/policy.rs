@@ -226,6 +226,32 @@ pub fn lets_enroll(
     Ok(enrolls(config.default_level, always, &sometimes))
 }
 
+/// Every demand that may decide about some login of `user`: what a sysadmin has to reckon with. An error where a look-up failed
+/// that will give another answer when it does not.
+pub fn demands(config: &Config, user: &UserName, users: &dyn UserDatabase) -> Result<Vec<Demand>, LookupError> {
+    let facts = Facts { user: Some(user), service: "", rhost: None };
+    let whom = Whom::new(Some(user), None, users);
+    let mut demands = Vec::new();
+    for rule in &config.rules {
+        let Conditions { users, groups, services, networks, locality } = rule.conditions.clone();
+        let every_login = services.is_none() && networks.is_none() && locality.is_none();
+        let about_user = Conditions { users, groups, ..Conditions::default() };
+        match about_user.meet(&facts, &whom) {
+            Ok(Ok(())) => {
+                demands.push(rule.demand);
+                if every_login {
+                    return Ok(demands);
+                }
+            }
+            Ok(Err(_)) => {}
+            Err(Doubt::Failed(error)) => return Err(error),
+            Err(Doubt::Unproven { .. }) => demands.push(rule.demand),
+        }
+    }
+    demands.push(Demand::at(config.default_level));
+    Ok(demands)
+}
+
 fn ruling(demand: &Demand, by: By, null_ok: NullOk, now: UnixTime, passed: Vec<(usize, Mismatch)>) -> Ruling {
     let level = match (demand.level_at(now), null_ok) {
         (Level::Required, NullOk::Yes) => Level::Optional,

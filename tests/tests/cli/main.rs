@@ -11,6 +11,7 @@ mod randomness;
 mod reports;
 mod typing;
 mod uids;
+mod users;
 
 use std::process::Output;
 

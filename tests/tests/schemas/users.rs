@@ -9,7 +9,7 @@ use twofactor_tests::pam::ReturnCode;
 use crate::witness::{Witness, story};
 
 pub(crate) const COMMANDS: &[&str] =
-    &["enroll", "status", "verify", "reset", "recovery", "unlock", "invite", "state adopt-uids"];
+    &["enroll", "status", "verify", "reset", "recovery", "unlock", "invite", "qr", "state adopt-uids"];
 
 #[test]
 fn users_and_what_is_done_about_them() {
@@ -32,6 +32,11 @@ fn alice_is_enrolled(witness: &Witness<'_>) {
     witness.host.add_user("alice");
     let enrolled = witness.runs(&["enroll", "alice", "--no-confirm"]);
     assert_eq!(enrolled.as_object().unwrap().keys().next().unwrap(), "format", "it comes first: {enrolled}");
+    assert_eq!(
+        witness.runs(&["status", "--missing"])[0]["has"],
+        "nothing",
+        "the default asks all users, and root has none"
+    );
     let second = witness.runs(&["enroll", "alice", "--no-confirm", "--counter", "--label", "counter"]);
     assert_eq!((&second["period"], &second["recovery_codes"]), (&json!(null), &json!([])));
     let never = witness.runs(&["status", "alice"]);
@@ -96,5 +101,13 @@ fn alice_is_reset(witness: &Witness<'_>) {
     assert_eq!(witness.runs(&["reset", "alice", "--keep-secret", "--yes"])["secret_kept"], true);
     assert_eq!(witness.runs(&["status", "alice"])["tokens"][0]["state"], "pending");
     assert_eq!(witness.ends(5, &["verify", "alice", &alice.code()])["reason"], "not-confirmed");
+    let shown = witness.runs(&["qr", "alice", "--label", "tablet"]);
+    assert_eq!(shown["secret"], alice.authenticator.secret);
+    witness
+        .host
+        .configure("[[rule]]\nusers = [\"alice\"]\nsecond_factor = \"required\"\n[default]\nsecond_factor = \"off\"\n");
+    let missing = witness.runs(&["status", "--missing"]);
+    assert_eq!((&missing[0]["user"], &missing[0]["has"]), (&json!("alice"), &json!("not-confirmed")), "{missing}");
+    witness.host.configure("");
     witness.runs(&["reset", "alice", "--yes"]);
 }

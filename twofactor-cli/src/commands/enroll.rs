@@ -130,9 +130,8 @@ fn refuse_conflicts(user: &UserName, status: Option<&Status>, arguments: &Enroll
 
 /// The secret on offer: the one that `reset --keep-secret` left, unless the arguments ask for another one.
 fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) -> Result<Proposal, Failure> {
-    let host_name = host_name();
-    let issuer = arguments.issuer.as_ref().or(host.config.enrollment.issuer.as_ref()).unwrap_or(&host_name);
-    let account = format!("{user}@{host_name}");
+    let (issuer, account) = issuer_and_account(arguments.issuer.as_ref(), user, host);
+    let issuer = issuer.as_str();
     let another = arguments.replace
         || arguments.counter
         || arguments.secret_file.is_some()
@@ -154,6 +153,14 @@ fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) ->
         None => Proposal::new(label, parameters, issuer, &account, now),
     };
     proposal.map_err(Failure::Entropy)
+}
+
+/// How an app shows a secret: who issued it, and for whom.
+pub(super) fn issuer_and_account(typed: Option<&String>, user: &UserName, host: &Host) -> (String, String) {
+    let host_name = host_name();
+    let account = format!("{user}@{host_name}");
+    let issuer = typed.or(host.config.enrollment.issuer.as_ref()).unwrap_or(&host_name);
+    (issuer.clone(), account)
 }
 
 /// As the arguments say, else as the configuration says.

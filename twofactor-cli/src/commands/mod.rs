@@ -7,11 +7,13 @@ mod enroll;
 mod explain;
 mod invite;
 mod log;
+mod missing;
 mod offer;
 mod recovery;
 mod reset;
 mod series;
 mod service;
+mod show_qr;
 mod state;
 mod status;
 mod token;
@@ -28,8 +30,10 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
     let file = typed.global.config.as_deref();
     match typed.command {
         Command::Enroll(arguments) => enroll::run(&arguments, &Host::to_change(file)?, output),
+        Command::Status(arguments) if arguments.missing => missing::run(&arguments, &Host::open(file)?, output),
         Command::Status(arguments) => status::run(&arguments, &Host::open(file)?, output),
         Command::Verify(arguments) => verify::run(arguments, &Host::open(file)?, output),
+        Command::ShowQr(arguments) => show_qr::run(&arguments, &Host::open(file)?, output),
         Command::Reset(arguments) => reset::run(&arguments, &Host::to_change(file)?, output),
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::to_change(file)?, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),

@@ -13,8 +13,8 @@ use crate::args;
 use crate::commands::token;
 use crate::error::Failure;
 use crate::host::{self, Host};
-use crate::output::values::{described, period};
-use crate::output::{self, Output, Stream};
+use crate::output::values::{counted, csv_row, described, period};
+use crate::output::{self, Format, Output, Stream};
 
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     match &arguments.user {
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
             output.report(|| detailed(&user, &status, now), || as_json(&user, &status))?;
             status.tokens_problem.map_or(Ok(()), |problem| Err(problem.into()))
         }
-        None => everybody(host, output),
+        None => everybody(arguments, host, output),
     }
 }
 
@@ -47,7 +47,7 @@ enum Standing {
 }
 
 /// Everyone who can be read. A broken account is reported and does not hide the others.
-fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
+fn everybody(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     let mut accounts = Vec::new();
     let mut broken = 0;
     let mut add = |user: UserName, found: Result<Option<Standing>, Failure>| match found {
@@ -71,26 +71,81 @@ fn everybody(host: &Host, output: &Output) -> Result<(), Failure> {
     }
     accounts.sort_by(|(one, _), (other, _)| one.cmp(other));
     let all = accounts.len() + broken;
-    if all == 0 {
+    if arguments.csv {
+        output::raw(&csv(&accounts))?;
+    } else if all == 0 {
         output.done(|| "Nobody is enrolled.\n".to_owned(), || json!([]))?;
     } else {
         output.report(
             || table(&accounts, now, output.screen(Stream::Results).size.map(|(columns, _)| columns)),
             || accounts.iter().map(standing_as_json).collect(),
         )?;
+        if output.format() == Format::Text {
+            output.explain(&totals(&accounts, now));
+        }
     }
     // Without the registry the list looks complete and is not.
     host.accounts.registry_health()?;
     if broken == 0 { Ok(()) } else { Err(Failure::BrokenAccounts { broken, all }) }
 }
 
-/// A line for every user; wrapped to the screen, if it is one.
+/// `3 users: 2 enrolled, 1 invited; 1 delayed`.
+fn totals(accounts: &[(UserName, Standing)], now: UnixTime) -> String {
+    let count = |is: &dyn Fn(&Standing) -> bool| accounts.iter().filter(|(_, standing)| is(standing)).count() as u64;
+    let enrolled = count(&|standing| matches!(standing, Standing::Enrolled(_)));
+    let delayed = count(&|standing| {
+        let until = match standing {
+            Standing::Enrolled(status) => status.blocked_until,
+            Standing::Invited(newcomer) => newcomer.blocked_until,
+        };
+        until.is_some_and(|until| until > now)
+    });
+    let unconfirmed = count(&|standing| match standing {
+        Standing::Enrolled(status) => status.apps.iter().any(|app| app.confirmation == Confirmation::Pending),
+        Standing::Invited(_) => false,
+    });
+    let parts = |parts: &[(u64, &str)]| {
+        let parts: Vec<String> =
+            parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        parts.join(", ")
+    };
+    let all = accounts.len() as u64;
+    let (kinds, remarks) = (
+        parts(&[(enrolled, "enrolled"), (all - enrolled, "invited")]),
+        parts(&[(unconfirmed, "not confirmed"), (delayed, "delayed")]),
+    );
+    let remarks = if remarks.is_empty() { remarks } else { format!("; {remarks}") };
+    format!("{}: {kinds}{remarks}", counted(all, "user"))
+}
+
+/// The names of JSON, in one line; tokens as the table has them.
+const CSV_HEADER: &str = "user,uid,uid_now,tokens,recovery_codes,failures,blocked_until,last_accepted,\
+                          last_accepted_from,last_accepted_with,invited_until,tokens_problem\n";
+
+fn csv(accounts: &[(UserName, Standing)]) -> String {
+    let mut text = CSV_HEADER.to_owned();
+    for account in accounts {
+        let mut row = standing_as_json(account);
+        row["tokens"] = match &account.1 {
+            Standing::Enrolled(status) => factors(status).collect::<Vec<_>>().join("; ").into(),
+            Standing::Invited(_) => Value::Null,
+        };
+        csv_row(&mut text, CSV_HEADER, &row);
+    }
+    text
+}
+
+/// Apps, then physical tokens.
+fn factors(status: &Status) -> impl Iterator<Item = String> {
+    status.apps.iter().map(app).chain(status.tokens.iter().map(physical))
+}
+
+/// A line for each user; shortened to the screen, if it is one.
 fn table(accounts: &[(UserName, Standing)], now: UnixTime, columns: Option<usize>) -> String {
     let never = || "never".to_owned();
     let row = |(user, standing): &(UserName, Standing)| match standing {
         Standing::Enrolled(status) => {
-            let tokens = status.apps.iter().map(app).chain(status.tokens.iter().map(physical));
-            let tokens: Vec<String> = tokens.chain(status.invited_until.map(invited)).collect();
+            let tokens: Vec<String> = factors(status).chain(status.invited_until.map(invited)).collect();
             let last = status.last_accepted.as_ref().map_or_else(never, |last| last.at.to_string());
             let wrong_codes = wrong_codes(status.failures, status.blocked_until, now);
             [name(user, status), tokens.join(", "), status.recovery_left.to_string(), wrong_codes, last]
@@ -101,7 +156,7 @@ fn table(accounts: &[(UserName, Standing)], now: UnixTime, columns: Option<usize
         }
     };
     let header = ["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"];
-    output::table(header, accounts.iter().map(row), columns)
+    output::shortened(header, accounts.iter().map(row).collect(), [12, 20, 8, 11, 20], columns)
 }
 
 /// `bob`, or `bob (another uid)` where the account is not that of the user who has the name now.

@@ -59,6 +59,31 @@ pub(crate) fn in_hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The values of an object in the order of a header, in one line: RFC 4180, with bare line ends.
+pub(crate) fn csv_row(text: &mut String, header: &str, object: &Value) {
+    let values = header.trim_end().split(',').map(|name| &object[name]);
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        match value {
+            Value::Null => {}
+            // A spreadsheet would compute what begins like this, and others chose the words that stand here.
+            Value::String(value) if value.starts_with(['=', '+', '-', '@']) => {
+                let _ = write!(text, "\"'{}\"", value.replace('"', "\"\""));
+            }
+            Value::String(value) if value.contains([',', '"', '\n', '\r']) => {
+                let _ = write!(text, "\"{}\"", value.replace('"', "\"\""));
+            }
+            Value::String(value) => text.push_str(value),
+            other => {
+                let _ = write!(text, "{other}");
+            }
+        }
+    }
+    text.push('\n');
+}
+
 /// `1 token`, `2 tokens`.
 pub(crate) fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     if count == N::from(1) { format!("1 {noun}") } else { format!("{count} {noun}s") }

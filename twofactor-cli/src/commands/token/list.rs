@@ -11,7 +11,7 @@ use crate::args::tokens::List;
 use crate::commands::token::rendering::as_json;
 use crate::error::Failure;
 use crate::host::Host;
-use crate::output::values::counted;
+use crate::output::values::{counted, csv_row};
 use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten, element};
 
 pub(super) fn run(arguments: &List, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -120,7 +120,7 @@ impl Listing {
         };
         match self.form {
             Form::Table(columns) => columns.row(&mut text, &cells(view)),
-            Form::Csv => csv_row(&mut text, view),
+            Form::Csv => csv_row(&mut text, CSV_HEADER, &as_json(view)),
             Form::Json => text.push_str(&element(as_json(view))),
             Form::JsonLines => {
                 let _ = writeln!(text, "{}", element(as_json(view)));
@@ -216,32 +216,6 @@ fn cells(view: &TokenView) -> [String; 6] {
 /// The names of JSON, in one line.
 const CSV_HEADER: &str = "serial,state,user,series,type,algorithm,digits,period,drift,near_misses,assigned_at,\
                           last_accepted,issued,vendor,model,problem,uid\n";
-
-/// RFC 4180, with bare line ends.
-fn csv_row(text: &mut String, view: &TokenView) {
-    let token = as_json(view);
-    let values = CSV_HEADER.trim_end().split(',').map(|name| &token[name]);
-    for (index, value) in values.enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        match value {
-            serde_json::Value::Null => {}
-            // A spreadsheet would compute what begins like this, and what stands here a vendor's file may have said.
-            serde_json::Value::String(value) if value.starts_with(['=', '+', '-', '@']) => {
-                let _ = write!(text, "\"'{}\"", value.replace('"', "\"\""));
-            }
-            serde_json::Value::String(value) if value.contains([',', '"', '\n', '\r']) => {
-                let _ = write!(text, "\"{}\"", value.replace('"', "\"\""));
-            }
-            serde_json::Value::String(value) => text.push_str(value),
-            other => {
-                let _ = write!(text, "{other}");
-            }
-        }
-    }
-    text.push('\n');
-}
 
 /// How many tokens stand where.
 #[derive(Debug, Default)]
