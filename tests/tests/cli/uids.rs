@@ -77,7 +77,7 @@ fn verify_status_and_explain_say_that_the_account_is_another_persons() {
         assert_fails(host, &["verify", "bob", &bob.code()], 5, &[&changed, "uid-changed", "adopt-uids bob"]);
         let verified = host.run_twofactor(&["--json", "verify", "bob", &bob.code()]);
         let verified: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
-        assert_eq!(verified, json!({ "user": "bob", "accepted": false, "reason": "uid-changed" }));
+        assert_eq!(verified, json!({ "format": 1, "user": "bob", "accepted": false, "reason": "uid-changed" }));
 
         let status = host.json(&["status", "bob"]);
         assert_eq!((&status["uid"], &status["uid_now"]), (&json!(former), &json!(ANOTHER)));
@@ -131,7 +131,7 @@ fn a_renumbering_of_all_users_is_shown_and_taken_over_by_one_command() {
         assert_eq!(uids(host), known);
 
         let adopted = host.json(&["state", "adopt-uids", "--yes"]);
-        let one = |user: &str, before: u64, uid: u32| json!({ "user": user, "uid_before": before, "uid": uid, "adopted": true });
+        let one = |user: &str, before: u64, uid: u32| json!({ "format": 1, "user": user, "uid_before": before, "uid": uid, "adopted": true });
         assert_eq!(adopted, json!([one("alice", former[0], 5001), one("bob", former[1], 5002)]));
         let expected = [("alice", 5001), ("bob", 5002), ("carol", former[2]), ("dave", former[3])];
         assert_eq!(uids(host), expected.map(|(user, uid)| (user.to_owned(), Some(uid))), "dave is no user any more");
