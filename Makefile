@@ -98,7 +98,8 @@ lint: ## Check formatting, lints and documentation
 
 # What install puts below DESTDIR and uninstall removes, apart from configuration and state.
 # The documents stand as in the sources, so that their links lead somewhere.
-DOCUMENTS = README.md SECURITY.md CHANGELOG.md $(wildcard docs/guide/*.md docs/security/*.md docs/pictures/*.svg)
+DOCUMENTS = README.md SECURITY.md CHANGELOG.md docs/json.md \
+    $(wildcard docs/guide/*.md docs/security/*.md docs/schemas/*.json docs/pictures/*.svg)
 EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf etc/fail2ban/jail.d/twofactor.conf
 # What fail2ban counts, and what the sandbox of polkit has to let the module write.
 FILTERS = etc/fail2ban/filter.d/twofactor.conf
@@ -110,7 +111,7 @@ INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofa
     $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
 # Folders that are ours alone, the inner ones first: they go when they are empty.
 OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
-    examples/fail2ban/jail.d examples/fail2ban examples docs/guide docs/security docs/pictures docs) $(DOCDIR) \
+    examples/fail2ban/jail.d examples/fail2ban examples docs/guide docs/security docs/schemas docs/pictures docs) $(DOCDIR) \
     $(patsubst etc/systemd/system/%/,$(UNITDIR)/%,$(sort $(dir $(UNITS))))
 # Where libpam looks for services.
 SERVICES = /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*

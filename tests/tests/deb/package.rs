@@ -21,6 +21,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/share/doc/twofactor/CHANGELOG.md", 0o644),
     ("PREFIX/share/doc/twofactor/README.md", 0o644),
     ("PREFIX/share/doc/twofactor/SECURITY.md", 0o644),
+    ("PREFIX/share/doc/twofactor/docs/json.md", 0o644),
     ("PREFIX/share/doc/twofactor/examples/fail2ban/jail.d/twofactor.conf", 0o644),
     ("PREFIX/share/doc/twofactor/examples/pam.d/login.example", 0o644),
     ("PREFIX/share/doc/twofactor/examples/pam.d/sshd-key-and-code.example", 0o644),
@@ -47,9 +48,9 @@ const INSTALLED: &[(&str, u32)] = &[
     ("var/lib/twofactor/", 0o700),
 ];
 
-/// The same with the pages of the guide and those about security, and with the pictures.
+/// The same with the pages of the guide and those about security, the schemas and the pictures.
 fn installed() -> Vec<(String, u32)> {
-    let folders = [("docs/guide", "md"), ("docs/security", "md"), ("docs/pictures", "svg")];
+    let folders = [("docs/guide", "md"), ("docs/security", "md"), ("docs/schemas", "json"), ("docs/pictures", "svg")];
     let files = folders.iter().flat_map(|(folder, kind)| files_below(&workspace().join(folder), kind));
     let pages: Vec<String> = files
         .map(|file| format!("PREFIX/share/doc/twofactor/{}", file.strip_prefix(workspace()).unwrap().display()))

@@ -70,6 +70,8 @@ fn the_packages_hold_these_files_with_these_modes_and_nothing_else() {
         "authselect.md",
         "docs/guide/ssh.md",
         "docs/security/failures.md",
+        "docs/json.md",
+        "docs/schemas/status.json",
         "examples/pam.d/sshd.example",
     ] {
         let line = format!("-rw-r--r-- root:root {DOCUMENTS}{name} d");
