@@ -17,7 +17,7 @@ pub(crate) use services::Service;
 pub(crate) use tokens::{Series, Token};
 
 use crate::output::{ColorChoice, Format, Output, Verbosity};
-use crate::qr::{QrChoice, QrFile};
+use crate::qr::{ImageFormat, QrChoice, QrFile};
 
 use values::{PAGE, digits, period};
 
@@ -137,14 +137,20 @@ Examples:
   twofactor enroll alice --replace              a new phone; the old secret is
                                                 good until the new is confirmed
   twofactor enroll alice --qr-file alice.png    the QR code as a file
-  twofactor enroll alice --no-confirm --json    from a script";
+  twofactor enroll alice --no-confirm --json    from a script
+  twofactor enroll --from users.txt --qr-dir codes    many at once";
+
+const ENROLL_USAGE: &str = "\
+twofactor enroll [OPTIONS] <USER>
+       twofactor enroll [OPTIONS] --from <FILE> --qr-dir <FOLDER>";
 
 /// Give a user an authenticator-app secret
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "Shows the secret as a QR code, as text and as an otpauth URI, and asks for a code of the app. Nothing is stored until a code is right. Recovery codes are shown this one time only.", after_help = ENROLL_EXAMPLES)]
+#[command(help_template = PAGE, before_help = "Shows the secret as a QR code, as text and as an otpauth URI, and asks for a code of the app. Nothing is stored until a code is right. Recovery codes are shown this one time only.", override_usage = ENROLL_USAGE, after_help = ENROLL_EXAMPLES)]
 pub(crate) struct Enroll {
     /// Who gets the secret
-    pub(crate) user: String,
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    pub(crate) user: Option<String>,
     /// What the user calls the app
     #[arg(long, default_value = "app", value_name = "LABEL", value_parser = label)]
     pub(crate) label: Label,
@@ -178,6 +184,15 @@ pub(crate) struct Enroll {
     /// Store the secret without asking for a code
     #[arg(long)]
     pub(crate) no_confirm: bool,
+    /// Enroll the users of a file, one a line, without asking for codes; "-" is standard input
+    #[arg(long, value_name = "FILE", requires = "qr_dir", conflicts_with_all = ["secret_file", "qr", "qr_file", "replace"])]
+    pub(crate) from: Option<PathBuf>,
+    /// With --from: the folder for QR codes and recovery codes, two files a user
+    #[arg(long, value_name = "FOLDER", requires = "from")]
+    pub(crate) qr_dir: Option<PathBuf>,
+    /// With --from: the form of the QR codes, png or svg [default: png]
+    #[arg(long, value_name = "FORMAT", requires = "from", hide_possible_values = true)]
+    pub(crate) qr_format: Option<ImageFormat>,
     #[command(flatten)]
     shared: Shared,
 }
@@ -195,10 +210,10 @@ impl Enroll {
         if self.shared.force { Sharing::Allow } else { Sharing::Refuse }
     }
 
-    /// `twofactor enroll USER` without options.
-    pub(crate) fn plainly(user: String) -> Self {
+    /// `twofactor enroll` without options.
+    pub(crate) fn plainly() -> Self {
         Self {
-            user,
+            user: None,
             label: Label::app(),
             issuer: None,
             algorithm: None,
@@ -210,6 +225,9 @@ impl Enroll {
             qr_file: None,
             replace: false,
             no_confirm: false,
+            from: None,
+            qr_dir: None,
+            qr_format: None,
             shared: Shared { force: false },
         }
     }
@@ -231,7 +249,7 @@ pub(crate) struct Status {
     #[arg(long, conflicts_with = "user")]
     pub(crate) missing: bool,
     /// Print CSV, with a header
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long, conflicts_with_all = ["user", "json"])]
     pub(crate) csv: bool,
 }
 

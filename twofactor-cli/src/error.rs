@@ -134,6 +134,12 @@ pub(crate) enum Failure {
     StdinTwice,
     #[error("{} has lines that are wrong; nothing was changed", path.display())]
     BadList { path: PathBuf, problems: Vec<(usize, LineProblem)> },
+    #[error("{} names no user; nothing was changed", .0.display())]
+    NoUsers(PathBuf),
+    #[error("{failed} of {all} users are not enrolled")]
+    SomeNotEnrolled { failed: usize, all: usize },
+    #[error("{} belongs to another user or can be read by others, and secrets would stand in it", .0.display())]
+    FolderOfOthers(PathBuf),
     #[error("{} has no line SERIAL,USER; nothing was changed", .0.display())]
     EmptyList(PathBuf),
     #[error("{}:{line}: {error}", path.display())]
@@ -151,7 +157,7 @@ impl Failure {
             Self::Config(ConfigError::File(error)) => of_file(error),
             Self::Store(error) | Self::Enroll(EnrollError::Store(error)) => of_store(error),
             Self::Config(_) => Status::BadConfig,
-            Self::NotRoot => Status::NotPermitted,
+            Self::NotRoot | Self::FolderOfOthers(_) => Status::NotPermitted,
             Self::Service(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
@@ -182,14 +188,17 @@ impl Failure {
             | Self::NoSeriesToFix(_)
             | Self::InDoubt(_)
             | Self::RowsRefused { rejected: 0, .. } => Status::Refused,
-            Self::BadSecret { .. } | Self::RowsRefused { .. } | Self::NotText(_) | Self::EmptyList(_) => {
-                Status::BadInput
-            }
+            Self::BadSecret { .. }
+            | Self::RowsRefused { .. }
+            | Self::NotText(_)
+            | Self::EmptyList(_)
+            | Self::NoUsers(_) => Status::BadInput,
             Self::Interrupted => Status::Interrupted,
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
             | Self::PeopleUnknown { .. }
+            | Self::SomeNotEnrolled { .. }
             | Self::Unwell
             | Self::Lookup(_)
             | Self::Clock(_)
@@ -296,6 +305,10 @@ impl Failure {
                 format!("a new phone gets a new secret: twofactor enroll --label={label} --replace {user}")
             }
             Self::NoSuchApp { user, .. } => format!("see: twofactor status {}", quoted(user.as_str())),
+            Self::SomeNotEnrolled { .. } => {
+                "correct what is named above and run the command again: it leaves enrolled users as they are".to_owned()
+            }
+            Self::FolderOfOthers(path) => format!("name a new folder, or: chmod 700 {}", shell::path(path)),
             Self::SeveralWaiting { .. } => "--label LABEL says which".to_owned(),
             Self::BrokenAccounts { .. }
             | Self::PeopleUnknown { .. }
@@ -306,6 +319,7 @@ impl Failure {
             | Self::InputFile { .. }
             | Self::NotText(_)
             | Self::EmptyList(_)
+            | Self::NoUsers(_)
             | Self::NotAnswered
             | Self::NoCode
             | Self::NotACode

@@ -152,13 +152,24 @@ impl Symbol {
 #[derive(Debug, Clone)]
 pub(crate) struct QrFile {
     path: PathBuf,
-    format: Format,
+    format: ImageFormat,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+/// The form of a QR code in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageFormat {
     Png,
     Svg,
+}
+
+impl ImageFormat {
+    /// What the name of such a file ends in.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Svg => "svg",
+        }
+    }
 }
 
 impl FromStr for QrFile {
@@ -167,8 +178,8 @@ impl FromStr for QrFile {
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let path = PathBuf::from(text);
         let format = match path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase).as_deref() {
-            Some("png") => Format::Png,
-            Some("svg") => Format::Svg,
+            Some("png") => ImageFormat::Png,
+            Some("svg") => ImageFormat::Svg,
             _ => return Err("the name of the file ends in .png or .svg"),
         };
         Ok(Self { path, format })
@@ -179,23 +190,33 @@ impl QrFile {
     /// Writes the code of `uri`, for its owner only. The file holds a secret: it goes away again unless it is kept.
     pub(crate) fn write(self, uri: &str) -> Result<Written, Failure> {
         let image = match self.format {
-            Format::Png => png(uri)?,
-            Format::Svg => svg(uri)?,
+            ImageFormat::Png => png(uri)?,
+            ImageFormat::Svg => svg(uri)?,
         };
-        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
-        let mut file = match created {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Failure::FileExists(self.path)),
-            created => created.map_err(|error| Failure::OutputFile { path: self.path.clone(), error })?,
-        };
-        let written = Written { path: self.path, fate: Fate::Removed };
-        match file.write_all(&image).and_then(|()| file.sync_all()) {
-            Ok(()) => Ok(written),
-            Err(error) => Err(Failure::OutputFile { path: written.path.clone(), error }),
-        }
+        create(self.path, &image)
+    }
+
+    /// The file with that name and form.
+    pub(crate) fn of(path: PathBuf, format: ImageFormat) -> Self {
+        Self { path, format }
     }
 }
 
-/// A file with a QR code that is removed when its secret comes to nothing.
+/// Writes a new file, for its owner only. It holds secrets: it goes away again unless it is kept.
+pub(crate) fn create(path: PathBuf, content: &[u8]) -> Result<Written, Failure> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let mut file = match created {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Failure::FileExists(path)),
+        created => created.map_err(|error| Failure::OutputFile { path: path.clone(), error })?,
+    };
+    let written = Written { path, fate: Fate::Removed };
+    match file.write_all(content).and_then(|()| file.sync_all()) {
+        Ok(()) => Ok(written),
+        Err(error) => Err(Failure::OutputFile { path: written.path.clone(), error }),
+    }
+}
+
+/// A file with a QR code or recovery codes that is removed when its secret comes to nothing.
 #[derive(Debug)]
 pub(crate) struct Written {
     path: PathBuf,

@@ -24,7 +24,7 @@ const DESTRUCTIVE_OPTIONS: [&str; 8] =
 /// Words from other tools, and the commands that do the same here.
 const KNOWN_ELSEWHERE: [(&[&str], &[&str]); 9] = [
     (&["add", "new", "create", "register", "setup", "init"], &["enroll"]),
-    (&["bulk", "batch"], &["enroll"]),
+    (&["bulk", "batch"], &["enroll --from FILE"]),
     (&["ls", "list", "users", "user", "who"], &["status", "token list"]),
     (&["show", "info", "get"], &["status USER", "token show", "config show"]),
     (&["check", "test"], &["doctor", "verify", "config check"]),

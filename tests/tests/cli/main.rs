@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod accounts;
+mod bulk;
 mod drawing;
 mod enrolling;
 mod exit_codes;

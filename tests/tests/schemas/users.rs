@@ -37,6 +37,15 @@ fn alice_is_enrolled(witness: &Witness<'_>) {
         "nothing",
         "the default asks all users, and root has none"
     );
+    let list = witness.host.place("users.txt");
+    fs::write(&list, "alice\nmaria\nno-such-user\n").unwrap();
+    witness.host.add_user("maria");
+    let folder = witness.host.place("qr-codes");
+    let many = ["enroll", "--from", list.to_str().unwrap(), "--qr-dir", folder.to_str().unwrap()];
+    let outcomes: Vec<serde_json::Value> =
+        witness.ends(1, &many).as_array().unwrap().iter().map(|result| result["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["enrolled-before", "enrolled", "failed"]);
+    witness.runs(&["reset", "maria", "--yes"]);
     let second = witness.runs(&["enroll", "alice", "--no-confirm", "--counter", "--label", "counter"]);
     assert_eq!((&second["period"], &second["recovery_codes"]), (&json!(null), &json!([])));
     let never = witness.runs(&["status", "alice"]);

@@ -38,12 +38,14 @@ pub(crate) enum ShownOnce {
 }
 
 pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<(), Failure> {
-    enroll(arguments, host, output).map(|_| ())
+    // Required, unless many are enrolled.
+    let typed = arguments.user.as_deref().unwrap_or_default();
+    enroll(typed, arguments, host, output).map(|_| ())
 }
 
 /// Enrolls a user, and says what its reader has to write down.
-pub(crate) fn enroll(arguments: &Enroll, host: &Host, output: &Output) -> Result<ShownOnce, Failure> {
-    let person = host::known_person(&arguments.user)?;
+pub(crate) fn enroll(typed: &str, arguments: &Enroll, host: &Host, output: &Output) -> Result<ShownOnce, Failure> {
+    let person = host::known_person(typed)?;
     let user = person.name.clone();
     host.accounts.check_owner(&person)?;
     let status = match host.accounts.status(&user) {
@@ -117,7 +119,7 @@ fn announce(user: UserName, label: &Label, codes: &[RecoveryCode], output: &Outp
 }
 
 /// Refuses before anything is shown what the store would refuse in the end.
-fn refuse_conflicts(user: &UserName, status: Option<&Status>, arguments: &Enroll) -> Result<(), Failure> {
+pub(super) fn refuse_conflicts(user: &UserName, status: Option<&Status>, arguments: &Enroll) -> Result<(), Failure> {
     let Some(status) = status else { return Ok(()) };
     match status.apps.iter().find(|app| app.label == arguments.label) {
         Some(app) if app.confirmation == Confirmation::Confirmed && !arguments.replace => {
@@ -129,7 +131,7 @@ fn refuse_conflicts(user: &UserName, status: Option<&Status>, arguments: &Enroll
 }
 
 /// The secret on offer: the one that `reset --keep-secret` left, unless the arguments ask for another one.
-fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) -> Result<Proposal, Failure> {
+pub(super) fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: &Output) -> Result<Proposal, Failure> {
     let (issuer, account) = issuer_and_account(arguments.issuer.as_ref(), user, host);
     let issuer = issuer.as_str();
     let another = arguments.replace
@@ -205,7 +207,7 @@ fn warn_of_weakness(secret: &Secret) {
 
 /// New recovery codes for a new account, and when a secret is replaced: whoever has the old phone may have the old codes.
 /// `None` keeps those there are.
-fn new_recovery_codes(
+pub(super) fn new_recovery_codes(
     status: Option<&Status>,
     arguments: &Enroll,
     host: &Host,

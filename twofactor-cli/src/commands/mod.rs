@@ -1,5 +1,6 @@
 //! The commands, one file each: what the arguments mean, what the core is asked to do, and what is said about it.
 
+mod bulk;
 mod completions;
 mod config;
 mod doctor;
@@ -29,6 +30,9 @@ use crate::output::Output;
 pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
     let file = typed.global.config.as_deref();
     match typed.command {
+        Command::Enroll(arguments) if arguments.from.is_some() => {
+            bulk::run(&arguments, &Host::to_change(file)?, output)
+        }
         Command::Enroll(arguments) => enroll::run(&arguments, &Host::to_change(file)?, output),
         Command::Status(arguments) if arguments.missing => missing::run(&arguments, &Host::open(file)?, output),
         Command::Status(arguments) => status::run(&arguments, &Host::open(file)?, output),

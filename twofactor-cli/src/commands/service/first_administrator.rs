@@ -18,7 +18,7 @@ pub(super) fn enrolled_now(failure: Failure, host: &Host, output: &Output) -> Re
     output::progress(&format!("{failure}."));
     match terminal::ask_yes(&format!("Enroll {name} now? [y/N] "))? {
         Yes::Yes => {
-            if enroll::enroll(&args::Enroll::plainly(name), host, output)? == ShownOnce::RecoveryCodes {
+            if enroll::enroll(&name, &args::Enroll::plainly(), host, output)? == ShownOnce::RecoveryCodes {
                 // What follows is long and would push them off the screen.
                 terminal::ask_to_go_on("Write the recovery codes down, then press Enter: ")?;
             }
