@@ -119,10 +119,18 @@ mod tests {
     #[test]
     fn an_empty_file_and_no_file_mean_the_defaults() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
-        let nowhere = Path::new("/nonexistent/twofactor.toml");
-        let defaults = Config { marker: "/nonexistent/state.id".into(), ..Config::default() };
+        let nowhere = Path::new("/nonexistent/twofactor/twofactor.toml");
+        let defaults = Config { marker: Some("/nonexistent/twofactor/state.id".into()), ..Config::default() };
         assert_eq!(Config::load(nowhere, Expected::Perhaps, Owner::ROOT).unwrap(), defaults);
         assert!(matches!(Config::load(nowhere, Expected::Certainly, Owner::ROOT), Err(ConfigError::Missing(_))));
+    }
+
+    #[test]
+    fn a_configuration_of_a_trial_has_no_marker() {
+        assert_eq!(marker_beside(Path::new("/tmp/trial/twofactor.toml")), None);
+        assert_eq!(marker_beside(Path::new("twofactor.toml")), None);
+        let in_a_chroot = Path::new("/srv/root/etc/twofactor/twofactor.toml");
+        assert_eq!(marker_beside(in_a_chroot), Some("/srv/root/etc/twofactor/state.id".into()));
     }
 
     #[test]

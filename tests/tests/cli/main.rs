@@ -10,6 +10,7 @@ mod exit_codes;
 mod policy;
 mod randomness;
 mod reports;
+mod trial;
 mod typing;
 mod uids;
 mod users;

@@ -98,7 +98,12 @@ fn of_files(error: &FilesError) -> Finding {
 }
 
 /// Whether accounts are kept that no marker names.
-pub fn of_sighting(marker: &Path, seen: &Sighting) -> Option<Finding> {
+pub fn of_sighting(marker: Option<&Path>, seen: &Sighting) -> Option<Finding> {
+    let Some(marker) = marker else {
+        let what =
+            "nothing names the state of this host: the configuration is in no folder called twofactor".to_owned();
+        return seen.is_used.then(|| Finding::by_hand(Id::UnmarkedState, what, "move it to /etc/twofactor"));
+    };
     let unmarked = seen.is_used && matches!(seen.marker, Ok(None));
     let unnamed = matches!((&seen.copy, &seen.users), (Ok(Some(_)), Ok(Some(Naming::Unnamed))));
     (unmarked || unnamed).then(|| {

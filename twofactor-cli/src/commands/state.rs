@@ -26,6 +26,9 @@ pub(crate) fn run(arguments: &State, host: &Host, output: &Output) -> Result<(),
 }
 
 fn adopt(arguments: &Adopt, host: &Host, output: &Output) -> Result<(), Failure> {
+    if host.config.marker.is_none() {
+        return mark(host, output);
+    }
     let seen = host.accounts.sighting()?;
     if let (true, Ok(Some(identity))) = (seen.is_ours(), &seen.marker) {
         let text = || format!("{} is the state of this host already.\n", host.config.state.display());
@@ -41,13 +44,14 @@ fn adopt(arguments: &Adopt, host: &Host, output: &Output) -> Result<(), Failure>
 }
 
 fn mark(host: &Host, output: &Output) -> Result<(), Failure> {
-    let marker = host.config.marker.display();
-    let text = match host.accounts.claim_if_used()? {
-        Marking::Done => format!("{marker} names the state of this host.\n"),
-        Marking::NothingToMark => "Nothing is kept yet.\n".to_owned(),
-        Marking::Unmarked(error) => {
+    let marking = host.accounts.claim_if_used()?;
+    let text = match (&host.config.marker, marking) {
+        (None, _) => "Any state is used: the configuration is in no folder called twofactor.\n".to_owned(),
+        (Some(marker), Marking::Done) => format!("{} names the state of this host.\n", marker.display()),
+        (Some(_), Marking::NothingToMark) => "Nothing is kept yet.\n".to_owned(),
+        (Some(marker), Marking::Unmarked(error)) => {
             output::warning(&error.to_string());
-            format!("{marker} could not be written.\n")
+            format!("{} could not be written.\n", marker.display())
         }
     };
     Ok(output.done(|| text, || json!({ "state": host.config.state, "marker": host.config.marker }))?)
@@ -59,7 +63,9 @@ fn ask(seen: &Sighting, host: &Host) -> Result<(), Failure> {
         return Err(Failure::CannotAsk);
     }
     let mut text = String::new();
-    let _ = writeln!(text, "{}: {}", host.config.marker.display(), in_words(&seen.marker));
+    if let Some(marker) = &host.config.marker {
+        let _ = writeln!(text, "{}: {}", marker.display(), in_words(&seen.marker));
+    }
     let state = host.config.state.display();
     let _ = writeln!(text, "{state}: {}", in_words(&seen.copy));
     match &seen.users {

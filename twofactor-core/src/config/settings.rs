@@ -21,8 +21,9 @@ pub(super) const LONGEST_REMEMBERED: Duration = Duration::from_hours(30 * 24);
 pub struct Config {
     /// `[paths] state`.
     pub state: PathBuf,
-    /// Names the state that belongs to this host: `state.id` beside the configuration, also where that is not there.
-    pub marker: PathBuf,
+    /// Names the state that belongs to this host: `state.id` beside the configuration, also where that is not there. `None`
+    /// where the configuration is in no folder called `twofactor`: then any state is used.
+    pub marker: Option<PathBuf>,
     /// `[enrollment]`.
     pub enrollment: EnrollmentDefaults,
     /// `[window]`.
@@ -133,8 +134,12 @@ pub enum Expected {
 /// Name of the marker, and of its copy in the state.
 pub(crate) const STATE_ID: &str = "state.id";
 
-/// The marker of the configuration `file`: beside it, so that a configuration of a test, a chroot or another host has one
-/// of its own.
-pub fn marker_beside(file: &Path) -> PathBuf {
-    file.with_file_name(STATE_ID)
+/// The marker of the configuration `file`: beside it, so that the configuration of a chroot or of another host has one of its
+/// own. A configuration in a folder that is not called `twofactor` is of a trial, whose state may be made anew.
+pub fn marker_beside(file: &Path) -> Option<PathBuf> {
+    let is_ours = file.parent().and_then(Path::file_name).is_some_and(|name| name == OUR_FOLDER);
+    is_ours.then(|| file.with_file_name(STATE_ID))
 }
+
+/// The folder of a host's configuration.
+const OUR_FOLDER: &str = "twofactor";

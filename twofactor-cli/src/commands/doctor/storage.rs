@@ -27,9 +27,9 @@ pub(super) fn look(source: &Source) -> Area {
         }
     }
     let marker = source.config.as_ref().map_or_else(|| marker_beside(&source.file), |config| config.marker.clone());
-    let accounts = Files::new(state, Owner::ROOT, PATIENCE, SystemClock).marked_by(&marker);
+    let accounts = Files::new(state, Owner::ROOT, PATIENCE, SystemClock).marked_by(marker.as_deref());
     let inspection = accounts.inspect();
-    area.add(accounts.sighting().ok().and_then(|seen| storage::of_sighting(&marker, &seen)));
+    area.add(accounts.sighting().ok().and_then(|seen| storage::of_sighting(marker.as_deref(), &seen)));
     if let Some(enrolled) = enrolled(&accounts) {
         area.looked_at = format!("{}: {}", state.display(), counted(enrolled, "account"));
     }

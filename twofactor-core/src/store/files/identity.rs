@@ -123,8 +123,8 @@ impl Sighting {
 impl Files {
     /// Says which file names the state that belongs to this host. Without one, any state does.
     #[must_use]
-    pub fn marked_by(mut self, marker: &Path) -> Self {
-        self.marker = Some(marker.to_owned());
+    pub fn marked_by(mut self, marker: Option<&Path>) -> Self {
+        self.marker = marker.map(Path::to_owned);
         self
     }
 
@@ -423,7 +423,7 @@ mod tests {
 
         fn files(&self) -> Files {
             let owner = Owner(nix::unistd::geteuid().as_raw());
-            Files::new(&self.state(), owner, PATIENCE, SystemClock).marked_by(&self.marker())
+            Files::new(&self.state(), owner, PATIENCE, SystemClock).marked_by(Some(&self.marker()))
         }
 
         /// Something is kept of alice, by the tool.
@@ -552,7 +552,7 @@ mod tests {
     fn a_marker_that_cannot_be_written_is_no_failure() {
         let host = Host::new();
         fs::write(host.0.path().join("etc"), "no folder").unwrap();
-        let files = host.files().marked_by(&host.0.path().join("etc2/state.id"));
+        let files = host.files().marked_by(Some(&host.0.path().join("etc2/state.id")));
         symlink("/nowhere", host.0.path().join("etc2")).unwrap();
         files.invite(&alice(), LATER).unwrap();
         assert!(host.state().join(FILE).exists());
