@@ -125,6 +125,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),
+    #[command(hide = true)]
+    Complete(Complete),
     Help(Help),
     /// Print the version
     Version,
@@ -371,6 +373,15 @@ pub(crate) enum Config {
 pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the values that can stand at the end of a command line; for completion scripts
+#[derive(Debug, Args)]
+#[command(help_template = PAGE)]
+pub(crate) struct Complete {
+    /// The words so far; the last one may be incomplete or empty
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
 }
 
 /// Print the help of a command

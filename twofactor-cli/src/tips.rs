@@ -31,7 +31,7 @@ const KNOWN_ELSEWHERE: [(&[&str], &[&str]); 9] = [
     (&["why", "policy", "rules"], &["explain", "config show"]),
     (&["logs", "audit", "history", "events"], &["log"]),
     (&["pam", "pam-auth-update", "sshd"], &["service list"]),
-    (&["completion", "complete"], &["completions"]),
+    (&["completion"], &["completions"]),
 ];
 
 /// Reads the arguments of this process. `help` and `version` are answered here, as `--help` and `--version` are.
@@ -123,7 +123,7 @@ fn tips(word: &str, words: &[OsString]) -> Vec<String> {
 fn all_commands() -> impl Iterator<Item = Vec<String>> {
     let (mut all, mut next) = (Vec::new(), vec![(Vec::new(), Typed::command())]);
     while let Some((path, command)) = next.pop() {
-        for below in command.get_subcommands() {
+        for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
             let path = [&path[..], &[below.get_name().to_owned()]].concat();
             all.push(path.clone());
             next.push((path, below.clone()));

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod bulk;
+mod completing;
 mod drawing;
 mod enrolling;
 mod exit_codes;

@@ -1,6 +1,7 @@
 //! The commands, one file each: what the arguments mean, what the core is asked to do, and what is said about it.
 
 mod bulk;
+mod complete;
 mod completions;
 mod config;
 mod doctor;
@@ -52,6 +53,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
         Command::Doctor(arguments) => doctor::run(&arguments, file, output),
         Command::Config(arguments) => config::run(&arguments, file, output),
+        Command::Complete(arguments) => complete::run(&arguments, file),
         Command::Completions(arguments) => completions::run(&arguments),
         // Answered where the arguments are read.
         Command::Help(_) | Command::Version => Ok(()),

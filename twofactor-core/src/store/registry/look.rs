@@ -187,6 +187,26 @@ impl Reader {
         })
     }
 
+    /// The first serials that begin with `prefix`, by the index: as quick with a million tokens as with ten.
+    pub fn serials_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, RegistryError> {
+        self.names_from("SELECT serial FROM tokens WHERE serial >= ?1 ORDER BY serial LIMIT ?2", prefix, most)
+    }
+
+    /// The same for the names of series.
+    pub fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, RegistryError> {
+        self.names_from("SELECT name FROM series WHERE name >= ?1 ORDER BY name LIMIT ?2", prefix, most)
+    }
+
+    fn names_from(&self, query: &str, prefix: &str, most: u32) -> Result<Vec<String>, RegistryError> {
+        self.asking(|connection| {
+            let mut statement = connection.prepare(query)?;
+            let names = statement.query_map(params![prefix, most], |row| row.get::<_, String>(0))?;
+            let mut names = names.collect::<Result<Vec<_>, _>>()?;
+            names.retain(|name| name.starts_with(prefix));
+            Ok(names)
+        })
+    }
+
     /// How many tokens there are.
     pub fn count(&self) -> Result<u64, RegistryError> {
         self.asking(|connection| connection.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0)))

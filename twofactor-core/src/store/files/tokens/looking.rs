@@ -114,6 +114,22 @@ impl Files {
         }
     }
 
+    /// The first serials that begin with `prefix`.
+    pub fn serials_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.serials_from(prefix, most)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The first names of series that begin with `prefix`.
+    pub fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.series_from(prefix, most)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// What sysadmins did to physical tokens; `None` where nothing was ever imported.
     pub fn history(&self) -> Result<Option<History>, StoreError> {
         Ok(self.reader()?.map(History::from))
