@@ -39,13 +39,13 @@ demo-enroll: demo-built ## The same for a first login: the QR code in the ssh wi
 demo-invite: demo-built ## The same with an invitation, without which a stolen password sets up nothing
 	$(TARGET)/release/demo invite
 
-demo-register: demo-built ## The same with a fob out of the box: its serial and two codes
+demo-register: demo-built ## The same with a token out of the box: its serial and two codes
 	$(TARGET)/release/demo register
 
 demo-grace: demo-built ## Log in before a second factor is required, with one, and again within the hour
 	$(TARGET)/release/demo grace
 
-demo-token: demo-built ## The same for a fob: the vendor's encrypted zip imported, a fob assigned, ssh, replay refused
+demo-token: demo-built ## The same for a token: the vendor's encrypted zip imported, a token assigned, ssh, replay refused
 	$(TARGET)/release/demo token
 
 demo-built:

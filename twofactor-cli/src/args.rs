@@ -333,7 +333,7 @@ Examples:
 
 /// Say what a login would be asked, and why
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "Looks at what the module would look at: the service's PAM lines, the rules, the user. Asks nobody and changes nothing.", after_help = EXPLAIN_EXAMPLES)]
+#[command(help_template = PAGE, before_help = "Looks at what the module would look at: the service's PAM lines, the rules, the user. No user is asked, and nothing is changed.", after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
     /// Who logs in
     pub(crate) user: String,
@@ -350,11 +350,11 @@ Examples:
   twofactor doctor
   twofactor doctor --json | jq -r '.findings[].id'";
 
-/// Say what is wrong with this host, and what mends it
+/// Check this host and print the command that fixes each problem
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Looks at the configuration, the state, the PAM services, sshd, the clock and the users. Changes nothing without --fix. Exit code 1 when there is a problem or a warning; notes do not count.", after_help = DOCTOR_EXAMPLES)]
 pub(crate) struct Doctor {
-    /// First mend what is safe to mend: files beside the registry that cannot be used, and wrong numbers of tokens
+    /// First fix what is safe to fix: files beside the registry that cannot be used, and wrong numbers of tokens
     #[arg(long)]
     pub(crate) fix: bool,
 }

@@ -92,7 +92,7 @@ pub(crate) enum Failure {
     NoCode,
     #[error("would be refused: {refusal}")]
     CodeRefused { user: UserName, refusal: Refusal },
-    #[error("standard input is no terminal, so nobody can be asked; nothing was changed")]
+    #[error("standard input is no terminal, so no question can be asked; nothing was changed")]
     CannotAsk,
     #[error("declined; nothing was changed")]
     Declined,
@@ -256,7 +256,7 @@ impl Failure {
             }
             Self::Enroll(EnrollError::TooMany(user)) => {
                 let status = format!("twofactor status {}", quoted(user.as_str()));
-                format!("--replace with the --label of a token nobody uses any more; see \"{status}\"")
+                format!("--replace with the --label of a token that is not used any more; see \"{status}\"")
             }
             Self::Enroll(EnrollError::Shared(_)) => {
                 "without --secret-file the user gets a secret of their own; --force takes this one all the same"

@@ -61,7 +61,7 @@ impl ConfigError {
     pub fn hint(&self) -> String {
         match self {
             Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),
-            _ => "mend it, then run: twofactor config check".to_owned(),
+            _ => "fix it, then run: twofactor config check".to_owned(),
         }
     }
 }

@@ -103,10 +103,10 @@ impl Decision {
     /// For the log, when the line asks for `debug`.
     pub fn in_words(&self) -> &'static str {
         match self {
-            Self::Ask => "everybody is asked for a code",
-            Self::AskOrEnroll(_) => "everybody is asked for a code, or sets up an app",
-            Self::AskTheEnrolled(_) => "whoever is enrolled is asked for a code",
-            Self::Waive(_) => "nobody is asked for a code",
+            Self::Ask => "every user is asked for a code",
+            Self::AskOrEnroll(_) => "every user is asked for a code, or sets up an app",
+            Self::AskTheEnrolled(_) => "every enrolled user is asked for a code",
+            Self::Waive(_) => "no user is asked for a code",
         }
     }
 }
@@ -418,9 +418,9 @@ mod tests {
                 for null_ok in [NullOk::No, NullOk::Yes] {
                     let ruling = ruled(&text, Some("alice"), null_ok, None);
                     let expected = match strict.min(default_strict) {
-                        0 | 2 => "everybody is asked for a code",
-                        1 => "everybody is asked for a code, or sets up an app",
-                        _ => "nobody is asked for a code",
+                        0 | 2 => "every user is asked for a code",
+                        1 => "every user is asked for a code, or sets up an app",
+                        _ => "no user is asked for a code",
                     };
                     assert_eq!(ruling.decision.in_words(), expected, "{level} or {default}");
                     assert!(matches!(&ruling.by, By::Doubt(Candidates { rules, last: None, .. }) if rules == &[1]));
@@ -435,13 +435,13 @@ mod tests {
         let admins = rule("groups = [\"broken\"]", "required");
         let off = "[default]\nsecond_factor = \"off\"\n";
         let words = |text: String, user| ruled(&text, Some(user), NullOk::No, None).decision.in_words();
-        assert_eq!(words(format!("{root}{admins}{off}"), "root"), "nobody is asked for a code");
-        assert_eq!(words(format!("{root}{admins}{off}"), "alice"), "everybody is asked for a code");
-        assert_eq!(words(format!("{admins}{root}{off}"), "root"), "everybody is asked for a code", "too late");
+        assert_eq!(words(format!("{root}{admins}{off}"), "root"), "no user is asked for a code");
+        assert_eq!(words(format!("{root}{admins}{off}"), "alice"), "every user is asked for a code");
+        assert_eq!(words(format!("{admins}{root}{off}"), "root"), "every user is asked for a code", "too late");
         let elsewhere = rule("groups = [\"broken\"]\nservices = [\"cron\"]", "required");
-        assert_eq!(words(format!("{elsewhere}{off}"), "alice"), "nobody is asked for a code", "it cannot match");
+        assert_eq!(words(format!("{elsewhere}{off}"), "alice"), "no user is asked for a code", "it cannot match");
         let either = rule("groups = [\"broken\", \"ops\"]", "off");
-        assert_eq!(words(either, "alice"), "nobody is asked for a code", "she is in one of them");
+        assert_eq!(words(either, "alice"), "no user is asked for a code", "she is in one of them");
     }
 
     #[test]
@@ -461,12 +461,12 @@ mod tests {
     fn a_user_who_could_not_be_looked_up_may_be_any_user() {
         let backup = format!("{}[default]\nsecond_factor = \"off\"\n", rule("users = [\"backup\"]", "required"));
         let words = |unknown| ruled(&backup, None, NullOk::No, unknown).decision.in_words();
-        assert_eq!(words(Some(failed())), "everybody is asked for a code");
-        assert_eq!(words(Some(unproven())), "everybody is asked for a code");
-        assert_eq!(words(None), "nobody is asked for a code", "who does not exist is not backup");
+        assert_eq!(words(Some(failed())), "every user is asked for a code");
+        assert_eq!(words(Some(unproven())), "every user is asked for a code");
+        assert_eq!(words(None), "no user is asked for a code", "who does not exist is not backup");
         let by_place = rule("services = [\"sshd\"]", "off");
         let ruling = ruled(&by_place, None, NullOk::No, Some(failed()));
-        assert_eq!(ruling.decision.in_words(), "nobody is asked for a code", "whoever it is");
+        assert_eq!(ruling.decision.in_words(), "no user is asked for a code", "whoever it is");
     }
 
     #[test]
@@ -475,14 +475,14 @@ mod tests {
         for (group, user) in [("elsewhere", "alice"), ("ops", "carol")] {
             let text = format!("{}{off}", rule(&format!("groups = [\"{group}\"]"), "required"));
             let ruling = ruled(&text, Some(user), NullOk::No, None);
-            assert_eq!(ruling.decision.in_words(), "everybody is asked for a code", "{user}");
+            assert_eq!(ruling.decision.in_words(), "every user is asked for a code", "{user}");
             assert!(matches!(ruling.by, By::Doubt(Candidates { effect: Effect::Stricter, .. })));
         }
         let bob = ruled(&format!("{}{off}", rule("groups = [\"ops\"]", "required")), Some("bob"), NullOk::No, None);
-        assert_eq!(bob.decision.in_words(), "nobody is asked for a code");
+        assert_eq!(bob.decision.in_words(), "no user is asked for a code");
         let same = rule("groups = [\"elsewhere\"]", "required");
         let ruling = ruled(&same, Some("alice"), NullOk::Yes, None);
-        assert_eq!(ruling.decision.in_words(), "whoever is enrolled is asked for a code");
+        assert_eq!(ruling.decision.in_words(), "every enrolled user is asked for a code");
     }
 
     #[test]

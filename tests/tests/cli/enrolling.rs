@@ -81,7 +81,7 @@ fn who_enrolls_root_reads_that_sshd_lets_root_answer_no_prompt() {
             stderr(&enrolled)
         };
         for (setting, expected) in [
-            ("PermitRootLogin prohibit-password", "sshd has PermitRootLogin without-password"),
+            ("PermitRootLogin prohibit-password", "sshd has PermitRootLogin prohibit-password"),
             ("PermitRootLogin no", "sshd has PermitRootLogin no"),
             ("PermitRootLogin yes", ""),
             // From everywhere but there.

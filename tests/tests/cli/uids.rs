@@ -99,7 +99,7 @@ fn verify_status_and_explain_say_that_the_account_is_another_persons() {
         }
         let page = host.succeed("twofactor", ["explain", "bob", "--service", "explained"]);
         assert!(
-            page.contains("refused: uid changed") && page.contains("Has:          the account belongs to"),
+            page.contains("refused: uid changed") && page.contains("Enrolled:         the account belongs to"),
             "{page}"
         );
         host.succeed("userdel", ["bob"]);
@@ -127,7 +127,7 @@ fn a_renumbering_of_all_users_is_shown_and_taken_over_by_one_command() {
         let [a, b] = [former[0].to_string(), former[1].to_string()];
         assert_eq!(rows, [["alice", &a, "5001"], ["bob", &b, "5002"]], "{shown}");
         assert_eq!(uids(host), known, "a dry run changes nothing");
-        assert_fails(host, &["state", "adopt-uids"], 7, &["nobody can be asked", "--yes"]);
+        assert_fails(host, &["state", "adopt-uids"], 7, &["no question can be asked", "--yes"]);
         assert_eq!(uids(host), known);
 
         let adopted = host.json(&["state", "adopt-uids", "--yes"]);

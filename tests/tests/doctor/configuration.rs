@@ -37,7 +37,7 @@ fn what_mends_several_mistakes_is_said_once() {
         host.configure("[promt]\ntries = 1\n[throttle]\nfree_attempts = -1\n");
         let page = String::from_utf8(host.run_twofactor(&["doctor"]).stdout).unwrap();
         assert_eq!(page.matches("[config-invalid]").count(), 2, "{page}");
-        assert_eq!((page.matches("why: ").count(), page.matches("mend: ").count()), (1, 1), "{page}");
+        assert_eq!((page.matches("why: ").count(), page.matches("fix:  ").count()), (1, 1), "{page}");
     });
 }
 

@@ -143,7 +143,7 @@ fn what_is_found_fits_the_screen_and_is_in_colour_only_there() {
         let page = String::from_utf8(plain.stdout).unwrap();
         assert_eq!(plain.status.code(), Some(1));
         assert!(page.contains("\nproblem: /var/lib/twofactor/users/alice/state has mode 0644"), "{page}");
-        assert!(page.contains("   mend: chmod go-rwx /var/lib/twofactor/users/alice/state\n"), "{page}");
+        assert!(page.contains("   fix:  chmod go-rwx /var/lib/twofactor/users/alice/state\n"), "{page}");
         assert!(page.ends_with("\n1 problem, 1 not checked.\n"), "what alice has is not known: {page}");
         assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
         assert!(!page.contains('\u{1b}'));

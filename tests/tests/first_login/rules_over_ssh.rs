@@ -159,7 +159,7 @@ fn a_date_in_the_past_requires_a_code_and_one_that_is_none_refuses_everybody() {
             configure(host, &until(malformed));
             let session = sshd.client(&client("alice"));
             assert!(!session.opened(), "{malformed}: {}", said(&session.output));
-            assert_eq!(session.prompts, NOT_ASKED, "{malformed}: nobody is asked for a code");
+            assert_eq!(session.prompts, NOT_ASKED, "{malformed}: no user is asked for a code");
             host.assert_logged(&["error user=alice service=sshd", "reason=bad-config", "twofactor.toml"]);
         }
     });

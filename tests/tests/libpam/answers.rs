@@ -73,7 +73,11 @@ fn the_password_instead_of_a_code_is_recognised_and_explained_and_not_counted() 
         host.service("password", "auth required pam_unix.so nodelay\nauth required pam_twofactor.so\n");
         let outcome = host.login("alice").service("password").answering(&[PASSWORD.into(), PASSWORD.into()]);
         assert_eq!(outcome.code(), ReturnCode::AUTH_ERR);
-        host.assert_logged(&["denied user=alice", "reason=password-repeated", "list \\\"password\\\" under combined"]);
+        host.assert_logged(&[
+            "denied user=alice",
+            "reason=password-repeated",
+            "list \\\"password\\\" under prompt.combined",
+        ]);
         assert_eq!(host.failures("alice"), 0);
 
         let right = host.login("alice").service("password").answering(&[PASSWORD.into(), (&alice.next_code()).into()]);

@@ -59,7 +59,7 @@ fn a_host_keeps_an_administrator_who_can_log_in() {
         let hint = "run \"twofactor enroll alice\"; --force does it all the same";
         let output = refused(host, &["service", "enable", "sudo", "--only", "--yes"], 7, hint);
         assert!(
-            said(&output).contains("not enrolled are alice; kept out are root (the password is locked)"),
+            said(&output).contains("alice is not enrolled; root is barred (the password is locked)"),
             "{}",
             said(&output)
         );

@@ -127,7 +127,7 @@ fn who_cannot_answer_sshds_prompts_is_no_administrator_to_count_on() {
         host.enroll("root", &[]);
         configure_sshd(&format!("{DEBIAN}PermitRootLogin yes\n"));
         password("*");
-        refused(host, "not enrolled are alice; kept out are root (the password is locked)");
+        refused(host, "alice is not enrolled; root is barred (the password is locked)");
         // Where all have keys alone, nobody is shut out.
         host.succeed("usermod", ["--password", "*", "alice"]);
         host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
@@ -135,7 +135,7 @@ fn who_cannot_answer_sshds_prompts_is_no_administrator_to_count_on() {
         host.succeed("usermod", ["--password", PASSWORD_HASH, "alice"]);
         password(PASSWORD_HASH);
         configure_sshd(&format!("{DEBIAN}PermitRootLogin prohibit-password\n"));
-        refused(host, "kept out are root (PermitRootLogin without-password)");
+        refused(host, "root is barred by PermitRootLogin prohibit-password");
 
         host.succeed("twofactor", ["reset", "root", "--yes"]);
         host.enroll("alice", &[]);
@@ -185,7 +185,7 @@ fn methods_with_the_password_let_nobody_in_and_are_refused() {
         configure_sshd(&format!("{asking}AuthenticationMethods publickey,password keyboard-interactive\n"));
         let enabled = host.run_twofactor(&["service", "enable", "sshd", "--yes"]);
         assert!(enabled.status.success(), "{}", said(&enabled));
-        assert!(said(&enabled).contains("publickey,password lets in nobody"), "{}", said(&enabled));
+        assert!(said(&enabled).contains("publickey,password refuses every login"), "{}", said(&enabled));
     });
 }
 

@@ -48,7 +48,7 @@ fn who_or_what_is_not_there_is_said() {
         import_fobs(host, 1);
         assert_fails(host, &["token", "assign", &serial(0), "nobody-here"], 3, &["there is no user \"nobody-here\""]);
         assert_fails(host, &["token", "assign", "4711", "alice"], 3, &["there is no token 4711"]);
-        assert_fails(host, &["token", "unassign", &serial(0)], 7, &["not assigned to anybody"]);
+        assert_fails(host, &["token", "unassign", &serial(0)], 7, &["not assigned to a user"]);
         for usage in [&["token", "assign"][..], &["token", "assign", "4711"], &["token", "assign", "a b", "alice"]] {
             assert_fails(host, usage, 2, &[]);
         }

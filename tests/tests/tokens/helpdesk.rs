@@ -38,7 +38,7 @@ fn verify_says_whether_a_token_shows_a_code_and_how_far_it_is_off() {
         let refused: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
         assert_eq!(refused["reason"], "wrong-code");
         let in_stock = host.succeed("twofactor", ["token", "verify", &crate::serial(1), &fob(1).code(0)]);
-        assert!(in_stock.contains("is inventory, so it opens no login"), "{in_stock}");
+        assert!(in_stock.contains("has no user (inventory)"), "{in_stock}");
     });
 }
 

@@ -55,7 +55,7 @@ fn what_cannot_be_undone_is_asked_at_a_terminal_and_needs_yes_elsewhere() {
         import_fobs(host, 2);
         host.succeed("twofactor", ["token", "assign", &serial(0), "alice"]);
         for command in ["revoke", "delete"] {
-            assert_fails(host, &["token", command, &serial(0)], 7, &["nobody can be asked", "--yes"]);
+            assert_fails(host, &["token", command, &serial(0)], 7, &["no question can be asked", "--yes"]);
         }
         assert_fails(host, &["series", "delete", "fobs"], 7, &["--yes"]);
         for (command, number, answer, status) in

@@ -39,6 +39,8 @@ pub fn keeps_out(settings: &str, candidate: Candidate<'_>) -> Option<String> {
     };
     let root = listed("permitrootlogin").next().filter(|value| *value != "yes" && candidate.standing == Standing::Root);
     if let Some(value) = root {
+        // The older word, which `sshd -T` prints, sounds as if a password was all that is missing.
+        let value = if value == "without-password" { "prohibit-password" } else { value };
         return Some(format!("PermitRootLogin {value}"));
     }
     let lacks = |keyword: &'static str, is_in: &dyn Fn(&str) -> bool| {
@@ -106,7 +108,8 @@ mod tests {
     fn root_needs_a_yes_to_answer_prompts() {
         for value in ["no", "without-password", "prohibit-password", "forced-commands-only"] {
             let settings = format!("permitrootlogin {value}\n");
-            assert_eq!(of("root", &settings), Some(format!("PermitRootLogin {value}")));
+            let said = if value == "without-password" { "prohibit-password" } else { value };
+            assert_eq!(of("root", &settings), Some(format!("PermitRootLogin {said}")));
             assert_eq!(of("alice", &settings), None);
         }
         assert_eq!(of("root", "permitrootlogin yes\n"), None);

@@ -49,7 +49,7 @@ catalogue! {
     /// A rule is about a service that does not run the module.
     RuleWithoutService "rule-without-service" Warning "nothing asks for a second factor there, whatever the rule says";
     /// A rule names a user or group that does not exist.
-    RuleNamesNobody "rule-names-nobody" Note "a rule never matches somebody who does not exist: is it a slip of the pen?";
+    RuleNamesNobody "rule-names-nobody" Note "no such user or group exists, so the rule never matches there: is it a typo?";
 
     /// A rule about groups holds for users who are in none of them, as that cannot be proved.
     RuleInDoubt "rule-in-doubt" Warning "where absence cannot be proved, the strictest rule that may match holds";
@@ -61,23 +61,23 @@ catalogue! {
     /// A file cannot be read.
     UnreadableFile "unreadable-file" Problem "the logins that need it are refused";
     /// The folder of accounts is not there.
-    NoStateFolder "no-state-folder" Problem "without it nobody can tell who is enrolled, so every login is refused";
+    NoStateFolder "no-state-folder" Problem "without it there is no telling which users are enrolled, so every login is refused";
     /// The state of this host is not there, or another one is.
-    ForeignState "foreign-state" Problem "nobody can tell who is enrolled, so every login is refused";
+    ForeignState "foreign-state" Problem "there is no telling which users are enrolled, so every login is refused";
     /// No marker names the state.
-    UnmarkedState "unmarked-state" Note "should its file system not be mounted one day, nobody would seem to be enrolled";
+    UnmarkedState "unmarked-state" Note "should its file system not be mounted one day, no user would seem to be enrolled";
     /// A file of an account holds something else.
     DamagedAccount "damaged-account" Problem "every login of the user is refused";
     /// Credentials without a state.
-    LostState "lost-state" Problem "nobody knows what opens the account or which codes are used, so every login of the user is refused";
+    LostState "lost-state" Problem "the codes that were used are not known any more, so every login of the user is refused";
     /// A user holds tokens that the registry does not know of.
     LostTokens "lost-tokens" Problem "the registry is not what it was, so logins of the user are refused";
     /// What a crash has left behind.
-    LeftOver "left-over" Note "it blocks nobody and the next change replaces it, but a secret may stand in it";
+    LeftOver "left-over" Note "it blocks no login and the next change replaces it, but it may hold a secret";
     /// A file that is not ours.
     UnknownFile "unknown-file" Note "twofactor does not look at it; a copy of a secret does not belong there";
     /// No room for new enrollments.
-    DiskNearlyFull "disk-nearly-full" Warning "nobody can be enrolled on a full disk; logins of those who are go on";
+    DiskNearlyFull "disk-nearly-full" Warning "no user can be enrolled on a full disk; logins of enrolled users go on";
     /// Logins cannot be recorded.
     ReadOnlyFileSystem "read-only-file-system" Problem "a login that cannot be recorded is refused";
     /// The state is on another host.
@@ -94,9 +94,9 @@ catalogue! {
     RegistryUnavailable "registry-unavailable" Problem "logins with physical tokens are refused";
 
     /// The module is nowhere.
-    NoService "no-service" Warning "nobody is asked for a second factor on this host";
+    NoService "no-service" Warning "no login on this host is asked for a second factor";
     /// Another service of the same program is without the module.
-    SiblingUnguarded "sibling-unguarded" Warning "whoever may use the one may use the other, and there the password alone is enough";
+    SiblingUnguarded "sibling-unguarded" Warning "the same users may use the other service, and there the password alone is enough";
     /// A service cannot be read as libpam reads it.
     ServiceUnreadable "service-unreadable" Problem "libpam gives such a service up: every login is refused, or it is done by \"other\"";
     /// Versions of libpam read a service differently.
@@ -104,17 +104,17 @@ catalogue! {
     /// Only an account line.
     NoAuthLine "no-auth-line" Problem "the account line alone asks for nothing: the password is enough";
     /// The first factor alone is enough.
-    LineSkipped "line-skipped" Problem "whoever knows the password is let in without a second factor";
+    LineSkipped "line-skipped" Problem "the password alone is enough there";
     /// A refusal of ours does not count.
     LineOverruled "line-overruled" Problem "a wrong code, or none, opens a session";
     /// A refused first factor does not count.
-    PasswordOverruled "password-overruled" Problem "whoever has the second factor needs no password";
+    PasswordOverruled "password-overruled" Problem "the second factor alone is enough, without the password";
     /// Some are asked nothing.
-    AsksNothing "asks-nothing" Note "meant for root behind su and the like; nobody else should come that way";
+    AsksNothing "asks-nothing" Note "meant for root behind su and the like; no other user should come that way";
     /// Whom we do not ask is refused.
-    OnlyIgnores "only-ignores" Warning "whoever needs no second factor by the rules is refused there";
+    OnlyIgnores "only-ignores" Warning "users who need no second factor by the rules are refused there";
     /// Our line is told of a failure where nothing has failed.
-    ToldWrongly "told-wrongly" Problem "whoever has the right password is refused there";
+    ToldWrongly "told-wrongly" Problem "users with the right password are refused there";
     /// Our line is not told of a failure.
     NeverTold "never-told" Warning "a wrong password goes on to the code, and wrong codes of people without it count";
     /// The file that tells it is another one.
@@ -124,7 +124,7 @@ catalogue! {
     /// Two of our lines ask in one login.
     AskedTwice "asked-twice" Problem "no code is good twice, so a login needs two of them, and sshd's first answer is refused";
     /// Nobody can log in.
-    NeverSucceeds "never-succeeds" Problem "nobody can log in with this service";
+    NeverSucceeds "never-succeeds" Problem "no user can log in with this service";
     /// The module's file is not there.
     ModuleMissing "module-missing" Problem "libpam cannot load it: every login of the service fails";
     /// The module's file is none.
@@ -134,27 +134,27 @@ catalogue! {
     /// Enrollment at login is the rule, and nothing stores it.
     EnrollmentImpossible "enrollment-impossible" Problem "users who should enroll at login are refused";
     /// No account line, and nobody needs one.
-    NoAccountLine "no-account-line" Note "notices are not shown, and nobody could enroll at login";
+    NoAccountLine "no-account-line" Note "notices are not shown, and no user could enroll at login";
     /// An expired password ends the phase before our line, or decides how it ends.
-    AccountLineLate "account-line-late" Note "who enrolls and changes an expired password in one login has to enroll again";
+    AccountLineLate "account-line-late" Note "a user who enrolls and changes an expired password in one login has to enroll again";
     /// An account line refuses, and ours stores all the same.
-    StoredThoughRefused "stored-though-refused" Note "whoever that line refuses has set up a second factor all the same, for the day it lets in";
+    StoredThoughRefused "stored-though-refused" Note "a user whom that line refuses has set up a second factor all the same, for the day it lets in";
     /// A password line runs the module.
     PasswordLine "password-line" Problem "the module has nothing to say when a password is changed, and a control that makes a failure of that refuses every change";
     /// A program without root's rights runs the module.
     ProgramNotRoot "program-not-root" Problem "the module works for root only, so every login of that program is refused";
     /// A program that answers every prompt with the password runs the module.
-    ProgramRepeatsPassword "program-repeats-password" Problem "the prompt for the code gets the password, so whoever is asked for a code is refused";
+    ProgramRepeatsPassword "program-repeats-password" Problem "the prompt for the code gets the password, so every login with a code is refused";
     /// The line of a combined service stands below the password.
     CombinedLineLate "combined-line-late" Problem "the module that asks for the password gets the code with it, so every login is refused";
     /// A program without a user runs the module.
-    ProgramAsksNobody "program-asks-nobody" Note "nobody is there who could type a code, and no login to protect";
+    ProgramAsksNobody "program-asks-nobody" Note "no user is there to type a code, and there is no login to protect";
     /// A program without an auth phase runs the module.
     ProgramNeverAuthenticates "program-never-authenticates" Note "the line is never reached, so it protects nothing";
     /// An argument that means nothing.
     BadArgument "bad-argument" Problem "a line with an argument that means nothing refuses every login";
     /// `nullok`.
-    NullOk "nullok" Note "on this line, required means optional: whoever is not enrolled needs the password only";
+    NullOk "nullok" Note "on this line, required means optional: users who are not enrolled need the password only";
     /// `debug`.
     DebugLeftOn "debug-left-on" Note "every decision of every login is logged";
     /// polkit's sandbox keeps the state out of reach.
@@ -171,13 +171,13 @@ catalogue! {
     /// `AuthenticationMethods` never asks for a code.
     SshdNeverAsks "sshd-never-asks" Problem "with these methods the module never gets to ask for a code";
     /// Every list of `AuthenticationMethods` demands the password method.
-    SshdNeverPasses "sshd-never-passes" Problem "the method password answers the prompt for the code with the password: whoever is asked for one is refused";
+    SshdNeverPasses "sshd-never-passes" Problem "the method password answers the prompt for the code with the password: every login with a code is refused";
     /// A list of `AuthenticationMethods` demands the password method.
     SshdListNeverPasses "sshd-list-never-passes" Warning "the method password answers the prompt for the code with the password: a login that takes this list is refused";
     /// A key skips PAM's auth phase.
     SshdKeyAlone "sshd-key-alone" Note "sshd does not run PAM's auth phase for logins with a key, so no code is asked for";
     /// `PasswordAuthentication yes`.
-    SshdPasswordMethod "sshd-password-method" Note "this method can answer one prompt only: whoever is asked for a code is refused with it";
+    SshdPasswordMethod "sshd-password-method" Note "this method can answer one prompt only: users who are asked for a code are refused with it";
     /// `PermitEmptyPasswords yes`.
     SshdEmptyPasswords "sshd-empty-passwords" Warning "for accounts without a password the code is the only factor";
     /// `UseDNS yes` with rules about networks.
@@ -198,21 +198,21 @@ catalogue! {
     SelinuxNoModule "selinux-no-module" Note "sudo and su need the policy module where their domains are confined";
 
     /// An account of somebody who is gone.
-    OrphanedAccount "orphaned-account" Warning "whoever gets that name next is refused, or gets its second factor where no uid is written down yet";
+    OrphanedAccount "orphaned-account" Warning "the next user of that name is refused, or gets its second factor where no uid is written down yet";
     /// A name that was given to another person.
     UidChanged "uid-changed" Problem "every login of the user is refused: the account may be another person's";
     /// A token of somebody who is gone.
-    OrphanedToken "orphaned-token" Warning "whoever gets that name next is refused, or gets the token where no uid is written down yet";
+    OrphanedToken "orphaned-token" Warning "the next user of that name is refused, or gets the token where no uid is written down yet";
     /// Asked for what they do not have.
     UsersWithoutCredential "users-without-credential" Warning "they are asked for a code, have none, and cannot log in there";
     /// Nobody can mend anything.
-    NoAdministrator "no-administrator" Problem "no administrator can log in there to mend anything";
+    NoAdministrator "no-administrator" Problem "no administrator can log in there to repair this host";
     /// A secret that waits for its confirmation.
     NotConfirmed "not-confirmed" Note "such an app opens no login until a code has confirmed it";
     /// Few recovery codes.
     RecoveryCodesLow "recovery-codes-low" Warning "when the phone is lost, nothing is left to log in with";
     /// Wrong codes have delayed somebody.
-    DelayedUser "delayed-user" Note "right codes are refused too until then: did somebody guess, or is a clock off?";
+    DelayedUser "delayed-user" Note "right codes are refused too until then: were codes guessed, or is a clock off?";
     /// Codes are burned into the future.
     CodesBurned "codes-burned" Warning "the clock was ahead when a code was used; no code of that app or token is good before";
     /// Right codes at the wrong time.

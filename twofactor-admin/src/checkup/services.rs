@@ -136,7 +136,7 @@ pub fn of_unreadable(names: &[&str], error: &ServiceError) -> Finding {
             format!("write {}:{} anew, with plain blanks", letter.file.display(), letter.number),
         ),
         _ => {
-            let advice = "mend what it includes, or restore it from its package; keep a root shell open meanwhile";
+            let advice = "fix what it includes, or restore it from its package; keep a root shell open meanwhile";
             (Id::ServiceUnreadable, advice.to_owned())
         }
     };

@@ -155,7 +155,7 @@ pub fn of_flaw(flaw: &Flaw) -> Finding {
         }
         Flaw::Unknown(path) => {
             let what = format!("{} does not belong to twofactor", path.display());
-            Finding::consider(Id::UnknownFile, what, "unless somebody needs it", removal(path))
+            Finding::consider(Id::UnknownFile, what, "unless it is needed", removal(path))
         }
     }
 }

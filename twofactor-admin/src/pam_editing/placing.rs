@@ -87,7 +87,7 @@ pub enum CannotPlace {
     Shared(String),
     /// It is `other`.
     #[error(
-        "it stands for every program without a file of its own: those that cannot ask for a code would let in nobody"
+        "it stands for every program without a file of its own: those that cannot ask for a code would refuse every login"
     )]
     Fallback,
     /// It cannot be understood.

@@ -176,7 +176,7 @@ pub enum PskcError {
     #[error("the keys are encrypted to a certificate (RSA), which is not supported")]
     Certificate,
     /// RFC 6030 §6.2 asks for a MAC beside AES-CBC.
-    #[error("the keys are encrypted without a MAC, so anybody could have changed them (RFC 6030, section 6.2)")]
+    #[error("the keys are encrypted without a MAC, so they could have been changed on the way (RFC 6030, section 6.2)")]
     NoMac,
     /// Not one of the HMACs of RFC 6030.
     #[error("the MAC algorithm is not one of HMAC-SHA1, -SHA224, -SHA256, -SHA384 and -SHA512")]

@@ -46,14 +46,14 @@ pub(crate) struct Enable {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Even if no administrator could log in then, or nobody at all
+    /// Even if no administrator, or no user at all, could log in then
     #[arg(long)]
     pub(crate) force: bool,
 }
 
 /// Stop asking for a second factor in these services
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "A file that nobody has changed since becomes what it was, to the byte; otherwise only what \"enable\" did is taken back.")]
+#[command(help_template = PAGE, before_help = "A file without changes since then becomes what it was, to the byte; otherwise only what \"enable\" did is taken back.")]
 pub(crate) struct Disable {
     /// Names of files in /etc/pam.d
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "SERVICE")]

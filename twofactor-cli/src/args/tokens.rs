@@ -31,7 +31,7 @@ pub(crate) enum Token {
     Assign(Assign),
     Unassign(Unassign),
     /// Let tokens open logins again that were disabled or lost
-    #[command(before_help = "Whoever owned them still does.")]
+    #[command(before_help = "They keep their owners.")]
     Enable(Change),
     /// Put tokens aside for a while
     #[command(before_help = "Their codes open nothing from the next login on. Their owners keep them.")]
@@ -76,7 +76,7 @@ const IMPORT_EXAMPLES: &str = "\
 Examples:
   twofactor token import tokens.zip --explain
   twofactor token import tokens.zip --dry-run
-  twofactor token import tokens.csv --series fobs-2026 --digits 8
+  twofactor token import tokens.csv --series tokens-2026 --digits 8
   twofactor token import tokens.zip --password-file tokens.password
   gpg -d tokens.csv.gpg | twofactor token import -";
 
@@ -247,7 +247,7 @@ impl Assign {
 
 /// Take a token from its owner
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "The next login with it is refused. The token goes back to the inventory.")]
+#[command(help_template = PAGE, before_help = "The next login with it is refused. The token is back in inventory.")]
 pub(crate) struct Unassign {
     /// The token
     #[arg(value_parser = serial)]
@@ -256,7 +256,7 @@ pub(crate) struct Unassign {
     pub(crate) force: Force,
 }
 
-// `--force`, wherever somebody's last credential may be taken.
+// `--force`, wherever a user's last credential may be taken.
 #[derive(Debug, Args)]
 pub(crate) struct Force {
     /// Do it even if an owner has nothing else to log in with

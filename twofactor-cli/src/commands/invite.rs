@@ -79,7 +79,7 @@ fn warn_when_useless(user: &UserName, host: &Host, now: UnixTime) {
     let name = quoted(user.as_str());
     match policy::lets_enroll(&host.config, user, &SystemUsers, now) {
         Ok(true) if host.config.enrollment.invitation == InvitationRule::None => {
-            output::warning(&format!("nobody asks {user} for it: the configuration says invitation = \"none\""));
+            output::warning(&format!("no login asks {user} for it: the configuration says invitation = \"none\""));
         }
         Ok(true) => {}
         Ok(false) => output::warning(&format!(

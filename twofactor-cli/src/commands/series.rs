@@ -13,7 +13,7 @@ use crate::asking::Asking;
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
-use crate::output::values::{counted, in_hex};
+use crate::output::values::{counted, day, in_hex};
 use crate::output::{self, Output};
 
 /// Does what was typed behind `series`.
@@ -43,24 +43,20 @@ fn list(host: &Host, output: &Output) -> Result<(), Failure> {
 
 fn table(all: &[SeriesSummary]) -> String {
     let row = |series: &SeriesSummary| {
-        let [tokens, free, assigned, unusable, revoked] =
-            [series.tokens, free(series), series.assigned, series.unusable, series.revoked]
+        let [tokens, inventory, assigned, unusable, revoked] =
+            [series.tokens, series.inventory, series.assigned, series.unusable, series.revoked]
                 .map(|number| number.to_string());
-        let last = series.imports.last().map_or_else(|| "-".to_owned(), |import| import.at.to_string());
-        [series.name.escape_debug().to_string(), tokens, free, assigned, unusable, revoked, last]
+        let last = series.imports.last().map_or_else(|| "-".to_owned(), |import| day(import.at));
+        [series.name.escape_debug().to_string(), tokens, inventory, assigned, unusable, revoked, last]
     };
-    let header = ["SERIES", "TOKENS", "FREE", "ASSIGNED", "UNUSABLE", "REVOKED", "LAST IMPORT"];
+    let header = ["SERIES", "TOKENS", "INVENTORY", "ASSIGNED", "UNUSABLE", "REVOKED", "LAST IMPORT"];
     output::table(header, all.iter().map(row), None)
-}
-
-/// Tokens that nobody has and that can be given to somebody, unless some of those put aside have an owner.
-fn free(series: &SeriesSummary) -> u64 {
-    series.tokens.saturating_sub(series.assigned).saturating_sub(series.revoked)
 }
 
 fn detailed(series: &SeriesSummary) -> String {
     let mut text = format!("Series:    {}\n", series.name.escape_debug());
     let _ = writeln!(text, "Tokens:    {}", series.tokens);
+    let _ = writeln!(text, "Inventory: {}", series.inventory);
     let _ = writeln!(text, "Assigned:  {}", series.assigned);
     let _ = writeln!(text, "Unusable:  {} (disabled or lost)", series.unusable);
     let _ = writeln!(text, "Revoked:   {}", series.revoked);

@@ -78,8 +78,8 @@ fn ask(seen: &Sighting, host: &Host) -> Result<(), Failure> {
         text,
         "{}",
         match (seen.has_folder, seen.has_accounts) {
-            (false, _) => "There is no such folder: is it not mounted? Everybody would count as not enrolled.",
-            (true, false) => "It holds no account: is it not mounted? Everybody would count as not enrolled.",
+            (false, _) => "There is no such folder: is it not mounted? No user would count as enrolled.",
+            (true, false) => "It holds no account: is it not mounted? No user would count as enrolled.",
             (true, true) => "It holds accounts. Their users log in with what stands there.",
         }
     );

@@ -74,7 +74,7 @@ fn everybody(arguments: &args::Status, host: &Host, output: &Output) -> Result<(
     if arguments.csv {
         output::raw(&csv(&accounts))?;
     } else if all == 0 {
-        output.done(|| "Nobody is enrolled.\n".to_owned(), || json!([]))?;
+        output.done(|| "No user is enrolled.\n".to_owned(), || json!([]))?;
     } else {
         output.report(
             || table(&accounts, now, output.screen(Stream::Results).size.map(|(columns, _)| columns)),

@@ -40,9 +40,9 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
         Judgement::NotConfirmed => (Refusal::NotConfirmed, Reason::NotConfirmed),
         Judgement::Disabled { serial, stage } => (Refusal::Unusable { serial, stage }, Reason::TokenDisabled),
         // Everything counts here: which rule a login would meet is not known.
-        Judgement::NotAllowed => (Refusal::Wrong, Reason::FactorNotAllowed),
+        Judgement::NotAllowed => (Refusal::Wrong(user.clone()), Reason::FactorNotAllowed),
         Judgement::NearMiss(near_miss) => (out_of_step(*near_miss, &user, host)?, Reason::WrongCode),
-        Judgement::Wrong => (Refusal::Wrong, Reason::WrongCode),
+        Judgement::Wrong => (Refusal::Wrong(user.clone()), Reason::WrongCode),
     };
     let (refusal, reason) = refusal;
     output.report_json(|| json!({ "user": user.as_str(), "accepted": false, "reason": reason.word() }))?;

@@ -1,4 +1,4 @@
-//! Why a code would not open a session, in words, with the log's word and a way out.
+//! Reasons for which a code would not open a session, in words, with the log's word and a way out.
 
 use thiserror::Error;
 use twofactor_core::account::lifecycle::Stage;
@@ -6,11 +6,11 @@ use twofactor_core::codes::token::{Label, Serial};
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::user::{Uid, UserName};
 
-/// Why a login with a code would be refused, with the log's word.
+/// The refusal of a login with a code, with the log's word.
 #[derive(Debug, Error)]
 pub(crate) enum Refusal {
-    #[error("it is no code of this user now (wrong-code)")]
-    Wrong,
+    #[error("not a valid code for {0} right now (wrong-code)")]
+    Wrong(UserName),
     #[error("it was used already (replayed)")]
     Replayed,
     #[error("it is right, but no code ever confirmed this secret (not-confirmed)")]
@@ -25,10 +25,10 @@ pub(crate) enum Refusal {
     AppOutOfStep { label: Label, steps: i64 },
 }
 
-/// Why a code is not one of a token's codes now, with the log's word.
+/// The refusal of a token's code, with the log's word.
 #[derive(Debug, Clone, Copy, Error)]
 pub(crate) enum TokenRefusal {
-    #[error("it is no code of this token now (wrong-code)")]
+    #[error("not a valid code of this token right now (wrong-code)")]
     Wrong,
     #[error("it was used already (replayed)")]
     Replayed,
@@ -46,10 +46,10 @@ pub(crate) fn in_steps(steps: i64) -> String {
 }
 
 impl Refusal {
-    /// What the sysadmin does about it.
+    /// A way out for the sysadmin.
     pub(super) fn hint(&self, user: &UserName) -> String {
         match self {
-            Self::Wrong => "is the clock of the phone right? see: date -u".to_owned(),
+            Self::Wrong(_) => "is the clock of the phone right? see: date -u".to_owned(),
             Self::Replayed => "wait for the next code".to_owned(),
             Self::AnotherPerson { .. } => {
                 let user = quoted(user.as_str());
@@ -68,7 +68,7 @@ impl Refusal {
 }
 
 impl TokenRefusal {
-    /// What the sysadmin does about it.
+    /// A way out for the sysadmin.
     pub(super) fn hint(self, serial: &Serial) -> String {
         match self {
             Self::Wrong => format!("is its clock off? run \"twofactor token resync {}\"", quoted(serial.as_str())),

@@ -32,13 +32,13 @@ pub(crate) enum ServiceFailure {
     HardLink { file: PathBuf, names: u64 },
     #[error("pam_twofactor.so is not where libpam looks for modules")]
     NoModule(Option<PathBuf>),
-    #[error("no administrator could log in with {service}: {}", nobody(administrators, kept_out))]
+    #[error("no administrator could log in with {service}: {}", none_left(administrators, barred))]
     NobodyLeft {
         service: String,
-        /// Who would be let in with a second factor.
+        /// Those who lack a second factor and nothing else.
         administrators: Vec<String>,
-        /// Who would not, and why.
-        kept_out: Vec<(String, String)>,
+        /// Those who are barred all the same, and the reason: `by PermitRootLogin no`.
+        barred: Vec<(String, String)>,
     },
     #[error("cannot tell who administrators are: {0}")]
     People(String),
@@ -75,7 +75,7 @@ pub(crate) enum ServiceFailure {
     #[error("cannot list {} under combined in {}: {because}", services.join(", "), file.display())]
     Combined { file: PathBuf, services: Vec<String>, because: String },
     #[error(
-        "sshd's AuthenticationMethods {value} ({place}) lets in nobody who is asked for a code: the method password \
+        "sshd's AuthenticationMethods {value} ({place}) refuses every login that is asked for a code: the method password \
          answers the prompt for it with the password"
     )]
     SshdMethods {
@@ -188,7 +188,7 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
             "name the services that are meant; \"twofactor service list --all\" shows those of this host".to_owned()
         }
         CannotPlace::NoAccountLines(_) => format!("write its account lines into {}, then try again", file.display()),
-        CannotPlace::Unsound(finding) | CannotPlace::Elsewhere(finding) => by_hand(finding, "mend"),
+        CannotPlace::Unsound(finding) | CannotPlace::Elsewhere(finding) => by_hand(finding, "fix"),
         CannotPlace::NoPlace { finding, .. } => by_hand(finding, "change"),
         CannotPlace::Letter(Letter { file, letter: '\r', .. }) => {
             format!("end its lines as other files do: sed -i 's/\\r//g' {}", quoted(&file.display().to_string()))
@@ -221,18 +221,19 @@ fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
     }
 }
 
-/// Why no administrator gets in.
-fn nobody(administrators: &[String], kept_out: &[(String, String)]) -> String {
-    let others: Vec<String> = kept_out.iter().map(|(name, because)| format!("{name} ({because})")).collect();
-    match (administrators, others.as_slice()) {
-        ([], []) => "there is none".to_owned(),
-        ([], others) => format!("kept out are {}", others.join(", ")),
-        (names, []) => format!("not enrolled are {}", names.join(", ")),
-        (names, others) => format!("not enrolled are {}; kept out are {}", names.join(", "), others.join(", ")),
-    }
+/// The obstacle of each administrator: no second factor, or a setting that bars the login.
+fn none_left(administrators: &[String], barred: &[(String, String)]) -> String {
+    let not_enrolled = match administrators {
+        [] => None,
+        [name] => Some(format!("{name} is not enrolled")),
+        names => Some(format!("{} are not enrolled", names.join(", "))),
+    };
+    let barred = barred.iter().map(|(name, because)| format!("{name} is barred {because}"));
+    let all: Vec<String> = not_enrolled.into_iter().chain(barred).collect();
+    if all.is_empty() { "there is none".to_owned() } else { all.join("; ") }
 }
 
-/// What a person has to do about a line.
+/// The instruction for a line that the tool does not change itself.
 fn by_hand(finding: &Finding, verb: &str) -> String {
     let place = match finding {
         Finding::Opens { by } | Finding::Closes { by } => {

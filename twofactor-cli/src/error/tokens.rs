@@ -95,7 +95,7 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
         }
         TokenError::TooMany(user) => {
             let list = format!("twofactor token list --user {}", quoted(user.as_str()));
-            format!("unassign one that nobody uses any more; see \"{list}\"")
+            format!("unassign one that is not used any more; see \"{list}\"")
         }
         TokenError::Shared(..) => "give the user another token; --force assigns this one all the same".to_owned(),
         TokenError::WrongCodes(_) => TWO_CODES.to_owned(),

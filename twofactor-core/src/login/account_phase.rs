@@ -120,7 +120,7 @@ impl Login<'_> {
                 let hint = if error.0.contains(END_UNKNOWN) {
                     format!("the application must not ignore SIGCHLD; enroll elsewhere, or: twofactor enroll {user}")
                 } else {
-                    format!("without it nobody can tell whether the account is closed; try: chage -l {user}")
+                    format!("without it there is no telling whether the account is closed; try: chage -l {user}")
                 };
                 Err(Denial::explained(Reason::StoreUnavailable, &error, hint))
             }

@@ -81,13 +81,13 @@ impl From<ClockError> for Denial {
     }
 }
 
-/// What helps whose password arrives in the place of the code.
+/// The hint for a password that arrives in place of the code: it depends on the program.
 fn hint_for(service: &str) -> String {
     let combined =
-        format!("list \"{service}\" under combined in [prompt], and have users type the code behind the password");
+        format!("list \"{service}\" under prompt.combined, and have users type the code behind the password");
     if service == "sshd" {
-        return "client used password authentication; enable KbdInteractiveAuthentication. Programs that give the password as \
-                every answer (ansible -k, curl, paramiko) need a key"
+        return "the client used password authentication: enable KbdInteractiveAuthentication. Programs that answer every \
+                prompt with the password (ansible -k, curl, paramiko) need a key"
             .to_owned();
     }
     match programs::of(service) {
@@ -95,9 +95,9 @@ fn hint_for(service: &str) -> String {
             format!("{} answers every prompt with the password: {combined}", program.name)
         }
         _ if AT_A_TERMINAL.contains(&service) => {
-            "the user typed the password again; the code is asked for after it".to_owned()
+            "the user typed the password again; the second prompt asks for the code".to_owned()
         }
-        _ => format!("did the user type the password again? If the program answers every prompt with it: {combined}"),
+        _ => format!("did the user type the password again? If this program answers every prompt with it: {combined}"),
     }
 }
 
@@ -112,11 +112,11 @@ mod tests {
     fn what_helps_depends_on_the_program() {
         for (service, hint) in [
             ("sshd", "enable KbdInteractiveAuthentication"),
-            ("dovecot", "dovecot answers every prompt with the password: list \"dovecot\" under combined"),
-            ("openvpn", "list \"openvpn\" under combined"),
+            ("dovecot", "dovecot answers every prompt with the password: list \"dovecot\" under prompt.combined"),
+            ("openvpn", "list \"openvpn\" under prompt.combined"),
             ("postgresql", "PostgreSQL answers every prompt"),
             ("sudo", "typed the password again"),
-            ("vpn-of-ours", "If the program answers every prompt with it: list \"vpn-of-ours\" under combined"),
+            ("vpn-of-ours", "If this program answers every prompt with it: list \"vpn-of-ours\" under prompt.combined"),
         ] {
             let found = hint_for(service);
             assert!(found.contains(hint), "{service}: {found}");

@@ -417,7 +417,7 @@ impl fmt::Display for Finding {
             Self::PrimaryOverruled { primary } => {
                 write!(formatter, "a login succeeds although {primary} ({}) refuses", primary.text)
             }
-            Self::Unasked { by } => write!(formatter, "{by} ({}) can let somebody in who is asked nothing", by.text),
+            Self::Unasked { by } => write!(formatter, "{by} ({}) can let a user in who is asked nothing", by.text),
             Self::OnlyIgnores { ours } => {
                 write!(formatter, "whom {ours} ({}) does not ask is refused: nothing makes that a success", ours.text)
             }

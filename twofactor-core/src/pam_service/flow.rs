@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(
             successes("auth [success=1 default=die] pam_unix.so\nauth requisite pam_deny.so\n", ""),
             [],
-            "nobody said that it is"
+            "there is no word that it is"
         );
     }
 

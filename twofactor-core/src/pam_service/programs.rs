@@ -209,7 +209,7 @@ impl fmt::Display for Obstacle {
         formatter.write_str(match self {
             Self::NotRoot => "does not run as root, and pam_twofactor works for root only",
             Self::RepeatsPassword => "answers every prompt with the password",
-            Self::AsksNobody => "asks nobody: no user is there who could type a code",
+            Self::AsksNobody => "asks no user: none is there to type a code",
             Self::NeverAuthenticates => "runs no auth phase of PAM: a line there is never reached and protects nothing",
         })
     }

@@ -131,7 +131,7 @@ pub enum NotRegistered {
     #[error("there is no token with the serial that was typed")]
     NoSuchToken,
     /// It has an owner, or opens nothing.
-    #[error("token {0} is not free")]
+    #[error("token {0} is not in inventory")]
     NotFree(Serial),
     /// It does not show these codes, or they are used.
     #[error("token {0} does not show these two codes")]
@@ -142,7 +142,7 @@ pub enum NotRegistered {
 #[derive(Debug, Error)]
 pub enum Superseded {
     /// The user got a second factor meanwhile.
-    #[error("somebody has set up a second factor for this account meanwhile")]
+    #[error("another login has set up a second factor for this account meanwhile")]
     Enrolled,
     /// The secret that was kept was forgotten.
     #[error("the secret that was shown was reset meanwhile")]
@@ -151,7 +151,7 @@ pub enum Superseded {
     #[error("the code has run out meanwhile")]
     Expired,
     /// The token is no longer free.
-    #[error("the token was given to somebody meanwhile")]
+    #[error("the token was given to another user meanwhile")]
     TokenTaken,
     /// The invitation was used or replaced.
     #[error("the invitation was used or replaced meanwhile")]

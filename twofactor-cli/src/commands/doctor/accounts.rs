@@ -23,7 +23,7 @@ use crate::people;
 
 /// `state` is what was found there.
 pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area {
-    let mut area = Area::new("accounts", "nobody");
+    let mut area = Area::new("accounts", "none");
     // Everybody would wait for it again.
     if state.findings.iter().any(|finding| finding.id == Id::RegistryUnavailable) {
         area.could_not_check("the accounts", "the registry does not answer");

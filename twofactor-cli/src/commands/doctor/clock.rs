@@ -24,7 +24,7 @@ pub(super) fn look() -> Area {
     match synchronization {
         Ok((state, asked)) => area.with(of_clock(now, Some((state, asked)))),
         Err(reason) => {
-            area.could_not_check("whether somebody sets the clock", reason);
+            area.could_not_check("whether the clock is synchronized", reason);
             area.with(of_clock(now, None))
         }
     }

@@ -105,7 +105,7 @@ impl Page {
 
     fn mend(&self, text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "{}", self.wrapped("   why:  ", finding.id.why(), 0));
-        let mut start = "   mend: ";
+        let mut start = "   fix:  ";
         if let Some(advice) = finding.mend.advice() {
             let _ = writeln!(text, "{}", self.wrapped(start, advice, 0));
             start = MARGIN;

@@ -64,7 +64,7 @@ impl Explanation {
                 warnings.push(format!("there is no PAM service \"{service}\": PAM would use \"{OTHER}\""));
             }
             Ok(lines) if lines.is_empty() => warnings.push(format!(
-                "the auth lines of {service} do not run pam_twofactor: nobody is asked, whatever the rules say"
+                "the auth lines of {service} do not run pam_twofactor: no code is asked, whatever the rules say"
             )),
             Ok(lines) => {
                 if lines.len() > 1 {

@@ -18,7 +18,7 @@ use crate::output::values::day;
 /// What somebody else chose is cut here: a host name of 5 KB is an attack and no answer.
 const LONGEST: usize = 48;
 /// Where values begin.
-const INDENT: usize = 14;
+const INDENT: usize = 18;
 const WIDTH: usize = 80;
 
 pub(super) fn as_text(explained: &Explanation) -> String {
@@ -31,20 +31,20 @@ pub(super) fn as_text(explained: &Explanation) -> String {
         page.row("Rules", &format!("line {number} does not match: {mismatch}"));
     }
     page.row("Rules", &decided(&explained.by));
-    page.row("Level", &level(explained));
-    page.row("Counts", &explained.demand.factors.names().join(", "));
+    page.row("Policy", &level(explained));
+    page.row("Accepted factors", &explained.demand.factors.names().join(", "));
     if !explained.demand.remember.is_zero() {
         page.row("Remember", &remembered(explained));
     }
     for credential in &explained.credentials {
         let obstacle = credential.obstacle.map_or_else(String::new, |reason| format!(": no, {}", spoken(reason)));
-        page.row("Has", &format!("{}{obstacle}", credential.name));
+        page.row("Enrolled", &format!("{}{obstacle}", credential.name));
     }
     if let Some(another) = &explained.another {
-        page.row("Has", &another.to_string());
-        page.row("Has", &another.hint());
+        page.row("Enrolled", &another.to_string());
+        page.row("Enrolled", &another.hint());
     } else if explained.identified.is_ok() && explained.credentials.is_empty() {
-        page.row("Has", "no second factor");
+        page.row("Enrolled", "no second factor");
     }
     if let Some(expired) = explained.expired {
         let enrolls = matches!(explained.course(), Some(Course::Enroll(..)));
@@ -174,7 +174,7 @@ fn asked(explained: &Explanation, page: &mut Page) {
                     }
                     page.row("Asked", &others);
                 }
-                Course::CannotEnroll(problem) => page.row("Asked", &format!("as anybody else: {problem}")),
+                Course::CannotEnroll(problem) => page.row("Asked", &format!("as every user: {problem}")),
                 Course::Combined => page.row("Asked", "unless another module has asked already"),
                 Course::Code if explained.tries > 1 => {
                     page.row("Asked", &format!("up to {} times", explained.tries));
@@ -192,7 +192,7 @@ fn picture(status: Option<&EnrollmentStatus>, offering: Offering) -> &'static st
             "once the password is right, the QR code of the secret that awaits its confirmation is shown"
         }
         (Some(EnrollmentStatus::New(_) | EnrollmentStatus::Enrolled), _) => "a QR code with a new secret is shown",
-        (None, _) => "a QR code is shown, of a secret that nobody will keep",
+        (None, _) => "a QR code is shown, of a secret that is not kept",
     }
 }
 
@@ -210,7 +210,7 @@ fn without(explained: &Explanation) -> String {
     let text = ending(explained.without);
     match explained.without {
         Ending::Success => format!("{text} with a recovery code"),
-        Ending::Refused(Reason::WrongCode, _) => format!("{text}; no recovery code counts"),
+        Ending::Refused(Reason::WrongCode, _) => format!("{text}; recovery codes are not accepted"),
         Ending::Ignore | Ending::NotRun | Ending::Refused(..) => text,
     }
 }
@@ -218,8 +218,8 @@ fn without(explained: &Explanation) -> String {
 fn ending(ending: Ending) -> String {
     match ending {
         Ending::Success => format!("accepted ({})", result(ending)),
-        Ending::Ignore => format!("not asked, the other modules decide ({})", result(ending)),
-        Ending::NotRun => "no code asked, the other modules decide".to_owned(),
+        Ending::Ignore => format!("no code asked ({})", result(ending)),
+        Ending::NotRun => "no code asked".to_owned(),
         Ending::Refused(reason, _) => format!("refused: {} ({})", spoken(reason), result(ending)),
     }
 }
@@ -359,6 +359,6 @@ mod tests {
         let lines: Vec<&str> = page.0.lines().collect();
         assert!(lines.iter().all(|line| line.len() <= WIDTH && !line.ends_with(' ')), "{}", page.0);
         assert_eq!(lines.iter().filter(|line| line.starts_with("Rules:")).count(), 1);
-        assert_eq!(lines.last(), Some(&"              next"));
+        assert_eq!(lines.last(), Some(&"                  next"));
     }
 }

@@ -234,7 +234,7 @@ fn warnings(settings: &Settings) -> Vec<String> {
             if !never.is_empty() {
                 let lists = never.join(" ");
                 warnings.push(format!(
-                    "AuthenticationMethods {lists} lets in nobody: password answers the prompt for the code"
+                    "AuthenticationMethods {lists} refuses every login: password answers the prompt for the code"
                 ));
             }
         }
@@ -274,7 +274,11 @@ mod tests {
         let both = Settings::parse("authenticationmethods publickey publickey,keyboard-interactive\n");
         assert_eq!(warnings(&both), ["AuthenticationMethods lets in without a code: publickey"]);
         let stranding = Settings::parse("authenticationmethods publickey,password keyboard-interactive\n");
-        assert!(warnings(&stranding)[0].contains("publickey,password lets in nobody"), "{:?}", warnings(&stranding));
+        assert!(
+            warnings(&stranding)[0].contains("publickey,password refuses every login"),
+            "{:?}",
+            warnings(&stranding)
+        );
     }
 
     #[test]

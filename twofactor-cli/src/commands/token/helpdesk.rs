@@ -2,6 +2,7 @@
 //! nothing.
 
 use serde_json::{Value, json};
+use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::{Kind, Match, steps_to};
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::reason::Reason;
@@ -45,6 +46,9 @@ fn in_words(view: &TokenView, steps: i64) -> String {
     };
     match &token.owner {
         Some(owner) if view.stage.is_usable() => format!("right for {owner}'s token {}: {offset}\n", token.serial),
+        None if view.stage == Stage::Inventory => {
+            format!("right: {offset}; but token {} has no user (inventory)\n", token.serial)
+        }
         _ => format!("right: {offset}; but token {} is {}, so it opens no login\n", token.serial, view.stage),
     }
 }

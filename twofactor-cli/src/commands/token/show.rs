@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::output::values::described;
 
 /// So many right codes outside the window are no accident: the clock is off.
-const TOO_MANY_NEAR_MISSES: u32 = 3;
+const TOO_MANY_OUTSIDE: u32 = 3;
 
 pub(super) fn run(arguments: &Show, host: &Host, output: &Output) -> Result<(), Failure> {
     let view = known_token(&arguments.serial, host)?;
@@ -52,8 +52,8 @@ fn in_words(view: &TokenView) -> String {
     if token.owner.is_some() {
         let last = view.last_accepted.map_or_else(|| "never".to_owned(), |at| at.to_string());
         let _ = writeln!(text, "Last accepted:   {last}");
-        let _ = writeln!(text, "Near misses:     {}", view.near_misses);
-        if view.near_misses >= TOO_MANY_NEAR_MISSES {
+        let _ = writeln!(text, "Outside window:  {}", view.near_misses);
+        if view.near_misses >= TOO_MANY_OUTSIDE {
             let serial = quoted(token.serial.as_str());
             let _ = writeln!(text, "                 its clock is off: run \"twofactor token resync {serial}\"");
         }

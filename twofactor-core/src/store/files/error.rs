@@ -52,7 +52,7 @@ pub enum FilesError {
     #[error("{} holds no identity of a state", .0.display())]
     BadIdentity(PathBuf),
     /// Credentials or tokens stand there without the state that says which of their codes are burned.
-    #[error("{} is missing, so nobody knows which codes were used", .0.display())]
+    #[error("{} is missing, so the codes that were used are not known", .0.display())]
     LostState(PathBuf),
     /// The state names credentials whose file is gone.
     #[error("{} is missing, and the account's state says that it was there", .0.display())]

@@ -274,7 +274,7 @@ mod tests {
                 "unknown: users/alice/fifo",
                 "unknown: users/alice/state.bak",
                 "left over: users/alice/state.new",
-                &format!("{} is missing, so nobody knows which codes were used", lost.display())
+                &format!("{} is missing, so the codes that were used are not known", lost.display())
             ]
         );
         assert_eq!(inspected(state.path()).accounts, 1);

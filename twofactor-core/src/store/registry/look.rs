@@ -107,6 +107,8 @@ pub struct SeriesSummary {
     pub name: String,
     /// All its tokens.
     pub tokens: u64,
+    /// Those without an owner that can be assigned.
+    pub inventory: u64,
     /// Those with an owner.
     pub assigned: u64,
     /// Those put aside or lost.
@@ -235,9 +237,10 @@ impl Reader {
     fn all_series_where(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<SeriesSummary>, RegistryError> {
         let query = format!(
             "SELECT series.id, series.name, coalesce(tokens, 0), coalesce(assigned, 0), coalesce(unusable, 0), \
-             coalesce(revoked, 0) FROM series LEFT JOIN (SELECT series, count(*) AS tokens, count(owner) AS assigned, \
+             coalesce(revoked, 0), coalesce(inventory, 0) FROM series LEFT JOIN (SELECT series, count(*) AS tokens, count(owner) AS assigned, \
              count(CASE WHEN status IN ('disabled', 'lost') THEN 1 END) AS unusable, \
-             count(CASE WHEN status = 'revoked' THEN 1 END) AS revoked FROM tokens GROUP BY series) AS counts \
+             count(CASE WHEN status = 'revoked' THEN 1 END) AS revoked, \
+             count(CASE WHEN status = 'good' AND owner IS NULL THEN 1 END) AS inventory FROM tokens GROUP BY series) AS counts \
              ON counts.series = series.id {condition} ORDER BY series.name"
         );
         let imports = "SELECT file, sha256, at, who, added, unchanged, conflicts, rejected \
@@ -255,6 +258,7 @@ impl Reader {
                     assigned: row.get(3)?,
                     unusable: row.get(4)?,
                     revoked: row.get(5)?,
+                    inventory: row.get(6)?,
                     imports: found.collect::<Result<_, _>>()?,
                 });
             }

@@ -33,7 +33,7 @@ pub enum TokenError {
     #[error("token {0} is assigned to {1}")]
     Owned(Serial, UserName),
     /// It has none.
-    #[error("token {0} is not assigned to anybody")]
+    #[error("token {0} is not assigned to a user")]
     NotOwned(Serial),
     /// Nothing leads back from there.
     #[error("token {0} is revoked")]
