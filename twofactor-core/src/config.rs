@@ -39,7 +39,7 @@ pub enum ConfigError {
     /// It says what it must not.
     #[error("{} has {} problem{}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" })]
     Invalid {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// All of them, in the order of the file.
         problems: Vec<Problem>,
@@ -57,7 +57,7 @@ impl ConfigError {
         }
     }
 
-    /// What a sysadmin can do about it.
+    /// A way out for the sysadmin.
     pub fn hint(&self) -> String {
         match self {
             Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),

@@ -1,4 +1,4 @@
-//! What the log says: its lines, and the stable words for why a login is refused.
+//! Lines of the log, and the stable words for refusals.
 
 pub mod reason;
 pub mod record;

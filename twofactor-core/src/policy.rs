@@ -1,10 +1,10 @@
-//! What is asked of whom: the first rule that matches decides, else `[default]`.
+//! The policy: the first rule that matches decides what is asked of a user, else `[default]`.
 //!
 //! A rule that may match, because a look-up failed or its "not found" is no proof, is a candidate. The strictest of the candidates
 //! and of the first certain match holds, with the factors that all of them allow, without `nullok` and without `remember`.
 //!
 //! Invariants: only this file can make a [`Waived`], and it needs a proof: the store's that the user has no account, or its
-//! memory of an accepted login; or rules that say `off`, every one that may match. `optional` in doubt asks everybody.
+//! memory of an accepted login; or rules that say `off`, every one that may match. `optional` in doubt asks every user.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -17,27 +17,27 @@ use crate::host::clock::UnixTime;
 use crate::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use crate::store::{Absent, Remembered};
 
-/// What the policy says of a login, and how it came to say so.
+/// The ruling of the policy on a login, and its origin.
 #[derive(Debug)]
 #[must_use]
 pub struct Ruling {
-    /// What is to be done.
+    /// The decision.
     pub decision: Decision,
-    /// How much is asked, on this line and at this time.
+    /// The level, on this line and at this time.
     pub level: Level,
-    /// What counts as a second factor.
+    /// The kinds of credentials that are accepted.
     pub factors: Factors,
-    /// How long an accepted login is remembered.
+    /// The time for which an accepted login is remembered.
     pub remember: Duration,
     /// Until when less than `required` is asked, and by what the level is called until then.
     pub grace: Option<(UnixTime, Level)>,
-    /// What decided.
+    /// The rule that decided.
     pub by: By,
     /// The rules that were looked at and did not match, in order.
     pub passed: Vec<(usize, Mismatch)>,
 }
 
-/// What decided.
+/// The rule that decided.
 #[derive(Debug)]
 pub enum By {
     /// The rule that begins at this line.
@@ -57,11 +57,11 @@ pub struct Candidates {
     pub rules: Vec<usize>,
     /// The line of the first that certainly does; `None` for `[default]`.
     pub last: Option<usize>,
-    /// Whether more is asked than by the last of them.
+    /// The effect: more is asked than by the last of them, or the same.
     pub effect: Effect,
 }
 
-/// What a doubt changes.
+/// The change that a doubt makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing.
@@ -70,13 +70,13 @@ pub enum Effect {
     Stricter,
 }
 
-/// What is to be done.
+/// The decision.
 #[derive(Debug)]
 #[must_use]
 pub enum Decision {
     /// Ask for a code.
     Ask,
-    /// Ask; whoever provably has no account sets one up.
+    /// Ask; a user who provably has no account sets one up.
     AskOrEnroll(MayEnroll),
     /// Ask unless the user provably has no account.
     AskTheEnrolled(Optional),
@@ -84,7 +84,7 @@ pub enum Decision {
     Waive(Waived),
 }
 
-/// The policy's leave to waive the second factor for somebody without an account.
+/// The policy's leave to waive the second factor for a user without an account.
 #[derive(Debug)]
 pub struct Optional(());
 
@@ -112,7 +112,7 @@ impl Decision {
 }
 
 impl Optional {
-    /// Waives the second factor for somebody whose absence the store has proved.
+    /// Waives the second factor for a user whose absence the store has proved.
     pub fn waive(self, _proof: Absent) -> Waived {
         Waived { why: "optional-not-enrolled" }
     }
@@ -130,7 +130,7 @@ impl Waived {
     }
 }
 
-/// What `config` asks of the login that `facts` are about, on a PAM line with or without `nullok`. `unknown` is why it is not
+/// The demands of `config` on the login that `facts` are about, on a PAM line with or without `nullok`. `unknown` is why it is not
 /// certain who the user is, where `facts` name none.
 pub fn judge(
     config: &Config,
@@ -192,7 +192,7 @@ fn in_doubt(
     Ruling { decision, level, factors, remember: Duration::ZERO, grace: None, by, passed }
 }
 
-/// Whether some login of `user` could set up a second factor at `now`: the strictest of the rules that may be the first to match
+/// Tells if some login of `user` could set up a second factor at `now`: the strictest of the rules that may be the first to match
 /// says `enroll`. An error where a look-up failed that will give another answer when it does not.
 pub fn lets_enroll(
     config: &Config,
@@ -268,7 +268,7 @@ fn ruling(demand: &Demand, by: By, null_ok: NullOk, now: UnixTime, passed: Vec<(
     Ruling { decision, level, factors: demand.factors, remember: demand.remember, grace, by, passed }
 }
 
-/// Whom a login is about. Each thing is looked up at most once, and only when a rule asks for it.
+/// The user of a login. Each thing is looked up at most once, and only when a rule asks for it.
 struct Whom<'a> {
     /// `None` for a user who does not exist, or of whom that is not known.
     user: Option<&'a UserName>,
@@ -284,7 +284,7 @@ impl<'a> Whom<'a> {
         Self { user, unknown, users, gids: OnceCell::new(), complete: OnceCell::new() }
     }
 
-    /// The user. `None`: nobody who exists.
+    /// The user. `None`: no user that exists.
     fn user(&self) -> Result<Option<&'a UserName>, Doubt> {
         match (self.user, &self.unknown) {
             (None, Some(doubt)) => Err(doubt.clone()),

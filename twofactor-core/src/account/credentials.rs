@@ -9,7 +9,7 @@ use crate::codes::secret::SecretError;
 use crate::codes::token::{Label, Token};
 use crate::host::clock::UnixTime;
 
-/// What a user can prove himself with.
+/// The apps, tokens and recovery codes of a user.
 #[derive(Debug)]
 pub struct Credentials {
     /// Authenticator apps, oldest first.
@@ -28,7 +28,7 @@ pub struct App {
 }
 
 impl App {
-    /// The app of a token whose holder just typed `code`. The code's step is burned: whoever looked over a shoulder
+    /// The app of a token whose holder just typed `code`. The code's step is burned: an onlooker who saw it
     /// cannot log in with it. Gives the token back when the code is not right.
     pub fn confirmed_by(mut token: Token, code: &Code, window: Window, now: UnixTime) -> Result<Self, Token> {
         match token.find(code, token.start, window, now) {
@@ -66,7 +66,7 @@ impl App {
         self.confirmation
     }
 
-    /// Whether the code that has confirmed this app, which is its last one, is within `window` at `now`. A counter knows no
+    /// True when the code that has confirmed this app, which is its last one, is within `window` at `now`. A counter knows no
     /// time.
     pub(crate) fn was_confirmed_within(&self, window: Window, now: UnixTime) -> bool {
         let Token { start, parameters, .. } = &self.token;
@@ -79,7 +79,7 @@ impl App {
     }
 }
 
-/// Whether a code has shown that the app holds the secret.
+/// The proof, by a code, that the app holds the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmation {
     /// A code was right, or the sysadmin vouched for it (`--no-confirm`).
@@ -93,13 +93,13 @@ pub enum Confirmation {
 pub struct Held {
     /// Its secret, serial and parameters. It begins at the step its registry has last written down.
     pub token: Token,
-    /// What stands against it.
+    /// The token's status: good, or put aside.
     pub status: Status,
-    /// Whether the first login may be further out than others.
+    /// The wider search for the first login with the token.
     pub first_use: FirstUse,
 }
 
-/// Whether the next login with a token is the first since it was assigned.
+/// The mark of a token that has not been used since it was assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstUse {
     /// It may be, unless the owner's state knows better.
@@ -124,7 +124,7 @@ impl Credentials {
         self.apps.iter().find(|app| app.token.label == *label)
     }
 
-    /// How many recovery codes are still good.
+    /// The number of recovery codes that are still good.
     pub fn recovery_left(&self, state: &State) -> usize {
         self.recovery.iter().filter(|digest| !state.used_recovery.contains(digest)).count()
     }

@@ -15,7 +15,7 @@ use crate::codes::secret::{Secret, SecretError};
 use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::{Clock, ClockError, UnixTime};
 
-/// How many codes may be tried before an enrollment is given up.
+/// The number of codes that may be tried before an enrollment is given up.
 pub const TRIES: u8 = 3;
 
 /// A secret offered to a user, not stored anywhere.
@@ -26,7 +26,7 @@ pub struct Proposal {
     account: String,
 }
 
-/// How an attempt to confirm ended without an app.
+/// The end of an attempt to confirm that gave no app.
 #[derive(Debug)]
 pub enum Unconfirmed<E> {
     /// All [`TRIES`] were wrong.

@@ -22,7 +22,7 @@ impl FactorKind {
     }
 }
 
-/// Which kinds of credentials count.
+/// The kinds of credentials that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Factors {
     /// Authenticator apps.
@@ -49,13 +49,13 @@ impl Factors {
         }
     }
 
-    /// What counts here and there.
+    /// The kinds that both accept.
     #[must_use]
     pub fn common(self, other: Self) -> Self {
         Self { app: self.app && other.app, token: self.token && other.token, recovery: self.recovery && other.recovery }
     }
 
-    /// Whether `kind` counts.
+    /// True when `kind` is accepted.
     pub fn include(self, kind: FactorKind) -> bool {
         match kind {
             FactorKind::App => self.app,

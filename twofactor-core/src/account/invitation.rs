@@ -1,7 +1,7 @@
-//! Invitation codes: what somebody must know, besides the password, to enroll at the login prompt.
+//! Invitation codes: a secret that a user must know, besides the password, to enroll at the login prompt.
 //!
 //! What always holds: only a salted digest is stored, with a time after which the code is void; a code enrolls once. Forty
-//! bits are little against somebody who has the file, and a thousand years of guessing at the prompt.
+//! bits are little against an attacker who has the file, and a thousand years of guessing at the prompt.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ const LENGTH: usize = 8;
 /// No 0, 1, I and O, which look alike.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-/// An invitation code somebody typed or that was just made. Debug does not show it.
+/// An invitation code that was typed or just made. Debug does not show it.
 pub struct InvitationCode(Zeroizing<String>);
 
 impl InvitationCode {
@@ -29,7 +29,7 @@ impl InvitationCode {
         Ok(Self(Zeroizing::new(letters.map(|letter| char::from(*letter)).collect())))
     }
 
-    /// Reads what somebody typed, in any case, with or without the hyphen; `None` when it cannot be a code.
+    /// Reads a typed code, in any case, with or without the hyphen; `None` when it cannot be a code.
     pub fn parse(typed: &[u8]) -> Option<Self> {
         let mut code = Zeroizing::new(String::with_capacity(LENGTH));
         for byte in typed {
@@ -72,13 +72,13 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// What is stored of a code.
+    /// The stored form of a code.
     pub fn of(code: &InvitationCode, until: UnixTime) -> Result<Self, SecretError> {
         let salt = Salt::generate()?;
         Ok(Self { salt, digest: digest(salt, code), until })
     }
 
-    /// Whether `code` is the invited one's, in time.
+    /// True when `code` is the invited user's, in time.
     pub fn admits(&self, code: &InvitationCode, now: UnixTime) -> bool {
         let right = digest(self.salt, code) == self.digest;
         right && now < self.until

@@ -1,4 +1,4 @@
-//! What an answer is to everything a user can prove himself with.
+//! Checks an answer against all of a user's apps, tokens and recovery codes.
 //!
 //! What always holds: nothing is recorded here. Every reading of the answer is held against every app and token, and all that
 //! is right about it is used up together.
@@ -15,28 +15,28 @@ use crate::codes::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step,
 use crate::codes::token::{Label, Seed, Seeds, Serial, Token};
 use crate::host::clock::UnixTime;
 
-/// What an attempt is to an account. Nothing has been recorded yet.
+/// The judgement of an attempt. Nothing has been recorded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
     /// It opens a session, once `uses` is recorded.
     Right {
-        /// Which reading of the answer.
+        /// The reading of the answer that matched.
         reading: usize,
-        /// What it is a code of.
+        /// The credential that the code belongs to.
         proof: Box<Proof>,
         /// Everything that must not be good again: all that was right about the attempt, also beside the proof.
         uses: Uses,
     },
     /// It was right once.
     Replayed {
-        /// When codes of this token will be good again, should the clock have been ahead when the last one was used.
+        /// The time from which codes of this token are good again, should the clock have been ahead when the last one was used.
         burned_until: Option<UnixTime>,
     },
     /// It is right, but for an app that was never confirmed.
     NotConfirmed,
     /// It is right, but for a token that opens nothing.
     Disabled {
-        /// Which.
+        /// The token's serial.
         serial: Serial,
         /// Why it opens nothing.
         stage: Stage,
@@ -55,30 +55,30 @@ pub const REPEATED: u32 = 3;
 /// A code outside the window of the token it seems to belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMiss {
-    /// Which token.
+    /// The token's serial.
     pub serial: Serial,
-    /// What the user calls it.
+    /// The user's name for it.
     pub label: Label,
-    /// Which sequence of codes.
+    /// Its sequence of codes.
     pub seeds: Seeds,
     /// The step of the code.
     pub step: Step,
-    /// How far off that is, in steps; ahead is positive. For root's eyes only.
+    /// The distance from the expected step; ahead is positive. For root's eyes only.
     pub steps: i64,
-    /// Whether it has happened often enough to be no accident.
+    /// True when it has happened often enough to be no accident.
     pub is_repeated: bool,
 }
 
-/// What a right answer is a code of.
+/// The credential that a right answer belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// An app or a physical token.
     Token {
-        /// Which sequence of codes.
+        /// Its sequence of codes.
         seed: Seed,
         /// Its serial.
         serial: Serial,
-        /// What the user calls it; a physical token's serial.
+        /// The user's name for it; a physical token's serial.
         label: Label,
         /// Its learned drift in steps, this code included.
         drift: i32,
@@ -88,7 +88,7 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// What is remembered of it.
+    /// The part of it that is remembered.
     pub fn opener(&self) -> Opener {
         match self {
             Self::Token { seed, .. } => Opener::Seed(*seed),
@@ -97,21 +97,21 @@ impl Proof {
     }
 }
 
-/// What an attempt uses up.
+/// The steps and recovery codes that an attempt uses up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uses {
     pub(super) steps: Vec<(Seeds, Usage)>,
     pub(super) recovery: Vec<Digest>,
 }
 
-/// When an attempt is judged, and how far off its codes may be.
+/// The time at which an attempt is judged, and the tolerance for its codes.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// How far off one code may be.
+    /// The tolerance for one code.
     pub window: Window,
-    /// How far off two consecutive ones may be.
+    /// The tolerance for two consecutive ones.
     pub reaches: Reaches,
-    /// When.
+    /// The time.
     pub now: UnixTime,
 }
 
@@ -122,12 +122,12 @@ pub struct Wallet<'a> {
     pub credentials: Option<&'a Credentials>,
     /// Physical tokens.
     pub held: &'a [Held],
-    /// Which of all that count.
+    /// The kinds of credentials that are accepted.
     pub factors: Factors,
 }
 
 impl Wallet<'_> {
-    /// What an attempt is by `rules`, given everything its answer can mean.
+    /// Judges an attempt by `rules`, given everything its answer can mean.
     ///
     /// Every reading is held against every app and token, and all that is right is used up. Were it only the first, digits
     /// that two of them happen to share would open a second session.
@@ -179,7 +179,7 @@ impl Wallet<'_> {
         }
     }
 
-    /// Whether what once opened a session would still open this one.
+    /// True when the credential that once opened a session would still open this one.
     pub fn still_opens(&self, opener: &Opener) -> bool {
         match opener {
             Opener::Seed(seed) => self.items().any(|item| item.obstacle.is_none() && item.token.seeds().include(*seed)),
@@ -190,7 +190,7 @@ impl Wallet<'_> {
         }
     }
 
-    /// Whether a wrong answer is a code of a token whose clock is off.
+    /// Finds the token whose clock is off so far that a wrong answer is its code.
     fn near_miss(&self, readings: &[Answer], state: &State, rules: &Rules) -> Judgement {
         let now = rules.now;
         for answer in readings {
@@ -264,7 +264,7 @@ impl<'a> Item<'a> {
         Self { obstacle, ..self }
     }
 
-    /// How far off two of its codes may be.
+    /// The distance within which two of its codes are searched.
     fn reach(&self, rules: &Rules) -> Reach {
         match self.kind {
             FactorKind::Token => rules.reaches.token,
@@ -272,7 +272,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// What two consecutive codes are to this token: they show where it stands, and are burned both.
+    /// Judges two consecutive codes of this token: they show where it stands, and are burned both.
     fn judge_pair(
         &self,
         codes: [&Code; 2],
@@ -289,7 +289,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// What a code is to this token: a proof and what to burn, or why not.
+    /// Judges one code of this token: a proof and the steps to burn, or the refusal.
     fn judge(&self, code: &Code, state: &State, rules: &Rules) -> Result<(Proof, (Seeds, Usage)), Judgement> {
         let (token, Rules { window, now, .. }) = (self.token, *rules);
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));

@@ -7,10 +7,10 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Where a token stands in its life.
+/// The states of a token's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// In the box: nobody owns it.
+    /// In stock, without an owner.
     Inventory,
     /// It has an owner, who has not logged in with it yet.
     Assigned,
@@ -24,7 +24,7 @@ pub enum Stage {
     Revoked,
 }
 
-/// What a sysadmin does to one token or many.
+/// A sysadmin's change to one token or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Lets it open sessions again.
@@ -37,7 +37,7 @@ pub enum Change {
     Revoke,
 }
 
-/// What a token is can not become what was asked.
+/// A change that the token's present state does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Impossible {
     /// The end is the end.
@@ -61,7 +61,7 @@ impl Stage {
         Self::ALL.into_iter().find(|(stage, _)| *stage == self).map_or("", |(_, word)| word)
     }
 
-    /// Whether its codes open sessions.
+    /// True when its codes open sessions.
     pub fn is_usable(self) -> bool {
         matches!(self, Self::Assigned | Self::Active)
     }
@@ -87,7 +87,7 @@ impl FromStr for Stage {
     }
 }
 
-/// What is written down about a token's life. Whether its owner has used it shows in the owner's state.
+/// The recorded part of a token's life. Its use by the owner shows in the owner's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Nothing stands against it.
@@ -115,7 +115,7 @@ impl Status {
         Self::ALL.into_iter().find(|(_, known)| *known == word).map(|(status, _)| status)
     }
 
-    /// What it becomes by `change`.
+    /// The status after `change`.
     pub fn after(self, change: Change) -> Result<Self, Impossible> {
         match (self, change) {
             (Self::Revoked, _) => Err(Impossible::Revoked),
@@ -126,7 +126,7 @@ impl Status {
         }
     }
 
-    /// The stage, given whether somebody owns the token and whether the owner has used it.
+    /// The stage, given the token's owner and its use by the owner.
     pub fn stage(self, owned: Owned) -> Stage {
         match (self, owned) {
             (Self::Revoked, _) => Stage::Revoked,
@@ -139,10 +139,10 @@ impl Status {
     }
 }
 
-/// Whether somebody owns a token, and has used it since it became theirs.
+/// A token's owner, and its use since it became theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owned {
-    /// Nobody does.
+    /// No owner.
     No,
     /// Never used.
     Unused,

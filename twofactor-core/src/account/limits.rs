@@ -1,4 +1,4 @@
-//! How much a user can have.
+//! The most that one user can have.
 
 /// Most apps of one user.
 pub const MOST_APPS: usize = 16;

@@ -13,7 +13,7 @@ use crate::host::clock::UnixTime;
 /// Most accepted logins that are remembered for one user.
 pub const MOST_MEMORIES: usize = 16;
 
-/// Where a login may be remembered: a service, from an address. A host name or no host at all is no place.
+/// The place of a login that may be remembered: a service, from an address. A host name or no host at all is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
     /// PAM_SERVICE.
@@ -25,9 +25,9 @@ pub struct Place<'a> {
 /// A login that may be spared the code by an earlier one.
 #[derive(Debug, Clone, Copy)]
 pub struct Recall<'a> {
-    /// Where it takes place; so must the earlier one have.
+    /// The place of this login; the earlier one must have the same.
     pub place: Place<'a>,
-    /// How long ago that may have been.
+    /// The longest time since then.
     pub longest: Duration,
 }
 
@@ -38,7 +38,7 @@ pub struct Memory {
     pub service: String,
     /// From where.
     pub address: IpAddr,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub since: UnixTime,
     /// Until when it counts.
     pub until: UnixTime,
@@ -46,7 +46,7 @@ pub struct Memory {
     pub opener: Opener,
 }
 
-/// What opened a session, as it is recognised later.
+/// The credential that opened a session, in a form that is recognised later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opener {
     /// An app or a physical token.
@@ -56,7 +56,7 @@ pub enum Opener {
 }
 
 impl Memory {
-    /// Whether this login spares the one at hand, at `now`, the code. A rule may remember for a shorter time than it did.
+    /// True when this login spares the one at hand, at `now`, the code. A rule may remember for a shorter time than it did.
     /// One that lies in the future is of a clock that was wrong, and counts for nothing.
     fn covers(&self, like: &Recall<'_>, now: UnixTime) -> bool {
         let until = self.until.min(self.since.after(like.longest));
@@ -75,7 +75,7 @@ impl Memories {
         Self(memories)
     }
 
-    /// Whether one of them spares this login, at `now`, the code. `opens` says whether what opened that one would open this
+    /// True when one of them spares this login, at `now`, the code. `opens` says whether the credential of that one would open this
     /// one.
     pub fn cover(&self, like: &Recall<'_>, now: UnixTime, opens: impl Fn(&Opener) -> bool) -> bool {
         self.0.iter().any(|memory| memory.covers(like, now) && opens(&memory.opener))

@@ -1,4 +1,4 @@
-//! How far an account's seeds and recovery codes are used.
+//! The use of an account's seeds and recovery codes.
 
 use crate::account::invitation::Invitation;
 use crate::account::remembered::Memories;
@@ -9,10 +9,10 @@ use crate::codes::token::{Seed, Seeds, Token};
 use crate::host::clock::UnixTime;
 use crate::host::user::Uid;
 
-/// How far the credentials have been used.
+/// The use of all credentials of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// How far every seed was used, oldest first. A seed's entry stays when its app or token is gone: what is burned stays
+    /// The use of every seed, oldest first. A seed's entry stays when its app or token is gone: what is burned stays
     /// burned when the same secret is enrolled or assigned again.
     pub usage: Vec<(Seed, Usage)>,
     /// Recovery codes that opened a session.
@@ -21,11 +21,11 @@ pub struct State {
     pub throttle: Throttle,
     /// Counted wrong codes where none was needed.
     pub stripping: Throttle,
-    /// How many physical tokens the user holds. Should the registry know of fewer, it is not what it was.
+    /// The number of physical tokens that the user holds. Should the registry know of fewer, it is not what it was.
     pub tokens_held: usize,
-    /// How many of them it was before a gift of which it is not written down yet that it has happened.
+    /// The number of them before a gift that is not yet recorded as done.
     pub tokens_before_gift: Option<usize>,
-    /// Whether there are credentials, so that losing them is noticed. Written down once their file is there, taken back before
+    /// The presence of credentials, so that losing them is noticed. Written down once their file is there, taken back before
     /// it is removed. States of older versions learn it at the next accepted login.
     pub has_credentials: bool,
     /// The last accepted login.
@@ -34,20 +34,20 @@ pub struct State {
     pub memories: Memories,
     /// Lets the user enroll at login.
     pub invitation: Option<Invitation>,
-    /// Whose all of this is: a name can be given to another person. `None` until an accepted login has shown it.
+    /// The user's uid: a name can be given to another person. `None` until an accepted login has shown it.
     pub uid: Option<Uid>,
 }
 
-/// How far one seed was used.
+/// The use of one seed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Watermark and drift.
     pub progress: Progress,
-    /// When a code was last accepted.
+    /// The time of the last accepted code.
     pub last_accepted: Option<UnixTime>,
     /// Right codes outside the window since then: the clock is off.
     pub near_misses: u32,
-    /// The steps of the last of these. Whoever has typed such a code has learned that it will be right one day, so alone it
+    /// The steps of the last of these. A user who has typed such a code knows that it will be right one day, so alone it
     /// never is: only together with the next one.
     pub suspects: Vec<Step>,
 }
@@ -75,7 +75,7 @@ impl Usage {
 /// The last accepted login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastAccepted {
-    /// When.
+    /// The time of the login.
     pub at: UnixTime,
     /// From where.
     pub source: Source,
@@ -84,7 +84,7 @@ pub struct LastAccepted {
 }
 
 impl State {
-    /// How far `token` has come: as far as this state or the token's own beginning knows, whichever is further.
+    /// The progress of `token`: as far as this state or the token's own beginning knows, whichever is further.
     pub fn progress_of(&self, token: &Token) -> Progress {
         token.start.latest(self.usage_of(token.seeds()).progress)
     }
@@ -92,7 +92,7 @@ impl State {
     /// The state at `now`, by a clock that may have been set back since it was written: nothing lasts longer for it.
     ///
     /// What had run out at the latest moment that is written down has run out, and what is dated later than now is rewritten
-    /// as made now. Whoever judges by this state writes it down, so that this happens once.
+    /// as made now. The caller that judges by this state writes it down, so that this happens once.
     #[must_use]
     pub fn seen_at(mut self, now: UnixTime) -> Self {
         let Some(latest) = self.latest().filter(|latest| *latest > now) else { return self };
@@ -116,17 +116,17 @@ impl State {
         usages.chain(memories).chain(others).max()
     }
 
-    /// Whether this can be the state of the user with this uid: it names no other.
+    /// True when this can be the state of the user with this uid: it names no other.
     pub fn may_be_of(&self, uid: Uid) -> bool {
         self.uid.is_none_or(|recorded| recorded == uid)
     }
 
-    /// Whether a code of `token` was accepted since its beginning was written down.
+    /// True when a code of `token` was accepted since its beginning was written down.
     pub fn has_used(&self, token: &Token) -> bool {
         self.usage_of(token.seeds()).progress.watermark > token.start.watermark
     }
 
-    /// How far a token was used, by all that is written down under its seeds.
+    /// The use of a token, by all that is written down under its seeds.
     pub fn usage_of(&self, seeds: Seeds) -> Usage {
         let recorded = self.usage.iter().filter(|(recorded, _)| seeds.include(*recorded));
         recorded.map(|(_, usage)| usage.clone()).reduce(Usage::and).unwrap_or_default()

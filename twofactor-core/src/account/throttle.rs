@@ -1,7 +1,7 @@
-//! How guessing is slowed: free attempts, then a delay that doubles up to a cap. Never a permanent lock.
+//! Slows guessing down: free attempts, then a delay that doubles up to a cap. Never a permanent lock.
 //!
 //! Failures are counted per user and per (user, source). A login is judged by both counts, with one exception: the
-//! source of the last accepted login is judged by its own count alone, so that somebody elsewhere who knows a user's
+//! source of the last accepted login is judged by its own count alone, so that an attacker elsewhere who knows a user's
 //! name can slow himself down but not lock the user out. What an accepted login clears is its own source's count; the
 //! user's count falls to the largest that another source has left.
 //!
@@ -9,7 +9,7 @@
 //! is a budget of wrong codes from anywhere but the trusted source, which no login refills: time does, by one code each
 //! `max_delay`. It is as large as the burst that the delays allow at once, so it never binds who guesses from one address.
 //!
-//! With the default limits somebody who has the password and guesses without pause gets 96 guesses a day, and eleven more
+//! With the default limits an attacker who has the password and guesses without pause gets 96 guesses a day, and eleven more
 //! on the first, however many addresses he has and however often the user logs in; with five acceptable codes out of 10^6
 //! that is an even chance after about four years.
 
@@ -64,7 +64,7 @@ const REPEATED_WITHIN: Duration = Duration::from_mins(1);
 /// Sources remembered for one user; the one that was quiet longest makes room.
 pub const MOST_SOURCES: usize = 16;
 
-/// Where a login comes from, as far as counting needs to know.
+/// The source of a login, as far as counting needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source(String);
 
@@ -101,9 +101,9 @@ const UNNAMED: &str = "?";
 /// Wrong codes in a row, and when the last one came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Failures {
-    /// How many.
+    /// The number of attempts.
     pub count: u32,
-    /// When the last one came; `None` when there was none.
+    /// The time of the last one; `None` when there was none.
     pub last: Option<UnixTime>,
 }
 
@@ -111,7 +111,7 @@ impl Failures {
     /// The moment from which the next attempt is looked at; `None` when that is now.
     ///
     /// A last failure dated later than now counts as made now: the clock has been set back. So it delays by one delay at
-    /// most, once [`Throttle::set_back`] has written that down, and whoever makes the clock lag gains nothing.
+    /// most, once [`Throttle::set_back`] has written that down, and an attacker who makes the clock lag gains nothing.
     pub fn blocked_until(&self, limits: Limits, now: UnixTime) -> Option<UnixTime> {
         let last = self.last?.min(now);
         if self.forgotten(now) {
@@ -153,10 +153,10 @@ impl Failures {
     }
 }
 
-/// What one source has done.
+/// The attempts of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRecord {
-    /// Which source.
+    /// The source.
     pub source: Source,
     /// Its wrong codes.
     pub failures: Failures,
@@ -171,7 +171,7 @@ pub struct Throttle {
     pub sources: Vec<SourceRecord>,
     /// Wrong codes from anywhere but the trusted source, as a budget. No login forgives them, only time.
     pub budget: Failures,
-    /// Where the last accepted login came from.
+    /// The source of the last accepted login.
     pub trusted: Option<Source>,
     /// The last wrong answer, to recognise a client that sends it again.
     pub last_wrong: Option<(Digest, UnixTime)>,
@@ -192,7 +192,7 @@ impl Throttle {
         self.user.blocked_until(limits, now).max(self.budget.exhausted_until(limits, now))
     }
 
-    /// What is dated later than `now` counts as made now.
+    /// Counts as made now all that is dated later than `now`.
     pub fn set_back(&mut self, now: UnixTime) {
         let failures = self.sources.iter_mut().map(|record| &mut record.failures);
         let failures = failures.chain([&mut self.user, &mut self.budget]);
@@ -202,7 +202,7 @@ impl Throttle {
         }
     }
 
-    /// When something was last written down here.
+    /// The time of the last entry here.
     pub fn latest(&self) -> Option<UnixTime> {
         let failures = self.sources.iter().map(|record| record.failures).chain([self.user, self.budget]);
         failures.filter_map(|failures| failures.last).chain(self.last_wrong.iter().map(|(_, at)| *at)).max()

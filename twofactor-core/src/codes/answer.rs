@@ -1,4 +1,4 @@
-//! What somebody typed at the prompt, normalised once, before anything looks at it.
+//! An answer at the prompt, normalised once, before anything looks at it.
 //!
 //! Blanks and hyphens of every kind and line ends are dropped; what remains is ASCII digits or nothing we understand. A reuse check
 //! that looked at the raw text could be passed with a space (HCSEC-2025-17).
@@ -62,7 +62,7 @@ impl Answer {
     }
 }
 
-/// Whether nothing was typed: an empty answer, or blanks alone. It is no guess.
+/// True when nothing was typed: an empty answer, or blanks alone. It is no guess.
 pub fn is_blank(raw: &[u8]) -> bool {
     raw.utf8_chunks().all(|chunk| {
         chunk.valid().chars().all(is_separator) && matches!(chunk.invalid(), [] | [LATIN_1_NO_BREAK_SPACE])

@@ -1,4 +1,4 @@
-//! What is stored in the place of something that must be recognised and not be read: a SHA-256 digest.
+//! SHA-256 digests of values we must recognise later but never read back.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Recovery codes: sixteen digits (53 bits) that open a session once, for whoever lost the phone.
+//! Recovery codes: sixteen digits (53 bits) that open a session once, for users who lost their phone.
 //!
 //! What always holds: only salted digests are stored; a code is shown when it is made and never again. The codes are
 //! digits so that they pass the same normalisation as any other answer, fit a numeric keypad and survive being read
@@ -15,7 +15,7 @@ use crate::codes::secret::{self, SecretError};
 /// Digits of a recovery code.
 pub const LENGTH: usize = 16;
 
-/// A recovery code somebody typed or that was just made. Debug does not show it.
+/// A recovery code that was typed or just made. Debug does not show it.
 pub struct RecoveryCode(Zeroizing<String>);
 
 impl RecoveryCode {
@@ -67,7 +67,7 @@ impl fmt::Debug for RecoveryCode {
 pub struct Salt([u8; 16]);
 
 impl Salt {
-    /// For a user without credentials of their own: somebody who only holds physical tokens.
+    /// For a user without credentials of their own, who only holds physical tokens.
     pub const NONE: Self = Self([0; 16]);
 
     /// A new salt from the kernel's random generator.

@@ -51,7 +51,7 @@ impl fmt::Display for Serial {
     }
 }
 
-/// What the user calls a token: "app", "phone", "work phone".
+/// The user's name for a token: "app", "phone", "work phone".
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label(String);
 
@@ -65,7 +65,7 @@ impl Label {
             .then(|| Self(text.to_owned()))
     }
 
-    /// What an app is called when nobody calls it anything.
+    /// The label of an app that was given none.
     pub fn app() -> Self {
         Self("app".to_owned())
     }
@@ -94,7 +94,7 @@ impl fmt::Display for Label {
 /// - The key is the one that HMAC uses, however the secret is written down: without zeros at its end, and hashed where it is
 ///   longer than the hash's block. So a long secret and its digest are one seed.
 /// - The period is part of it. Steps of two periods are counted differently: the same step of both lies decades apart.
-/// - The number of digits is not: six digits are the end of eight (RFC 4226 §5.3), so whoever has seen the one knows the other.
+/// - The number of digits is not: six digits are the end of eight (RFC 4226 §5.3), so the one gives the other away.
 /// - The hash is not, apart from what it makes of a long secret. Two hashes show unrelated codes and could have watermarks of
 ///   their own; sharing one refuses a code too many and never one too few, and it is what records have that are older
 ///   than this rule.
@@ -143,7 +143,7 @@ impl Seeds {
         }
     }
 
-    /// Which sequence of codes it is.
+    /// The sequence of codes.
     pub fn key(&self) -> Seed {
         self.key
     }
@@ -153,7 +153,7 @@ impl Seeds {
         std::iter::once(self.key).chain(self.secret)
     }
 
-    /// Whether `seed` is one of them.
+    /// True when `seed` is one of them.
     pub fn include(&self, seed: Seed) -> bool {
         self.iter().any(|one| one == seed)
     }
@@ -203,33 +203,33 @@ fn mark(bytes: &[u8]) -> i64 {
 pub struct Token {
     /// Unique within the account.
     pub serial: Serial,
-    /// What the user calls it; unique within the account.
+    /// The user's name for it; unique within the account.
     pub label: Label,
-    /// What is shared with the app.
+    /// The secret, shared with the app.
     pub secret: Secret,
-    /// How codes are made from it.
+    /// The parameters of its codes.
     pub parameters: Parameters,
-    /// When it was made.
+    /// The time at which it was made.
     pub issued: UnixTime,
-    /// How far it had come when it was enrolled or assigned: to the step of the confirmation code, or as far as its former
+    /// Its progress when it was enrolled or assigned: to the step of the confirmation code, or as far as its former
     /// owner took it. All that is burned. Enrolling an app puts it into the state, so an app that a store has read begins
     /// at nothing.
     pub start: Progress,
 }
 
 impl Token {
-    /// What `code` is to this token at `now`, given how far the token has come.
+    /// Finds the step of `code` for this token at `now`, given the token's progress.
     pub fn find(&self, code: &Code, progress: Progress, window: Window, now: UnixTime) -> Match {
         otp::find(&self.secret, self.parameters, code, progress, window, now)
     }
 
-    /// Which sequence of codes this token shows. Burned steps are kept by it and not by the token's names, so that they
+    /// The sequence of codes that this token shows. Burned steps are kept by it and not by the token's names, so that they
     /// stay burned when the same secret is enrolled again.
     pub fn seeds(&self) -> Seeds {
         Seeds::of(&self.secret, self.parameters)
     }
 
-    /// What its secret is found again by.
+    /// The marks by which its secret is found again.
     pub(crate) fn marks(&self) -> Marks {
         Marks::of(&self.secret, self.parameters.algorithm)
     }

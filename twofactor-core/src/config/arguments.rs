@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::settings::{DEFAULT_PATH, Expected};
 use crate::pam_service::first_factor::FirstFactor;
 
-/// Whether the line asked for `debug`.
+/// The argument `debug`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verbosity {
     /// Events only.
@@ -19,7 +19,7 @@ pub enum Verbosity {
 pub struct Arguments {
     /// `conf=FILE`.
     pub conf: PathBuf,
-    /// Whether that file has to be there: it must when the line names it.
+    /// The expectation of that file: it must be there when the line names it.
     pub expected: Expected,
     /// `debug`.
     pub verbosity: Verbosity,
@@ -29,7 +29,7 @@ pub struct Arguments {
     pub notes: Option<FirstFactor>,
     /// One sentence for every argument that means nothing to us.
     pub problems: Vec<String>,
-    /// How many there were so far.
+    /// The number of arguments so far.
     count: usize,
 }
 
@@ -85,7 +85,7 @@ impl Arguments {
     }
 }
 
-/// What a line can say, as somebody who mistyped it is told.
+/// The arguments that a line can have, for the message about a mistyped one.
 const KNOWN: [&str; 4] = ["conf=", "debug", "first_factor=", "nullok"];
 
 /// The `nullok` argument of a PAM line.

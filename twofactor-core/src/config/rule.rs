@@ -1,8 +1,8 @@
 //! The language of `[[rule]]`: which logins a rule is about, and what it demands of them.
 //!
 //! What always holds: a rule matches when every condition it states matches. An address is only matched as an address, a
-//! host name never: whoever controls a reverse zone would choose the rule (CVE-2024-10963). Nothing is looked up here:
-//! what a login is and which groups the user is in are arguments.
+//! host name never: the owner of a reverse zone would choose the rule (CVE-2024-10963). Nothing is looked up here:
+//! the facts of a login and the user's groups are arguments.
 
 use crate::account::factors::Factors;
 use std::fmt;
@@ -16,14 +16,14 @@ use thiserror::Error;
 use crate::host::clock::UnixTime;
 use crate::host::user::UserName;
 
-/// How much is asked of a user, from the strictest down.
+/// The strictness of the policy, from the strictest down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// A second factor, of everybody.
+    /// A second factor, of all users.
     Required,
-    /// A second factor; whoever has none sets one up at login.
+    /// A second factor; users without one set one up at login.
     Enroll,
-    /// A second factor of whoever is enrolled.
+    /// A second factor of enrolled users.
     Optional,
     /// Nothing.
     Off,
@@ -77,7 +77,7 @@ fn canonical(network: IpNet) -> IpNet {
 }
 
 impl Network {
-    /// Whether `address`, in its canonical form, lies inside.
+    /// True when `address`, in its canonical form, lies inside.
     fn contains(self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
@@ -89,7 +89,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// Whether a login has a remote host.
+/// The presence of a remote host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Locality {
     /// It has none.
@@ -98,7 +98,7 @@ pub enum Locality {
     Remote,
 }
 
-/// What a rule is about. A list matches when any of it does; what is not stated matches everything.
+/// The conditions of a rule. A list matches when any of it does; what is not stated matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
     /// Canonical user names.
@@ -107,22 +107,22 @@ pub struct Conditions {
     pub groups: Option<Vec<String>>,
     /// PAM services.
     pub services: Option<Vec<String>>,
-    /// Where from, by address.
+    /// The networks of the remote address.
     pub networks: Option<Vec<Network>>,
     /// With or without a remote host.
     pub locality: Option<Locality>,
 }
 
-/// What is demanded of a login.
+/// The demands on a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Demand {
-    /// How much is asked.
+    /// The level.
     pub level: Level,
-    /// What counts.
+    /// The kinds of credentials that are accepted.
     pub factors: Factors,
     /// From then on the level is `required`.
     pub until: Option<UnixTime>,
-    /// How long an accepted login is remembered for the same user, service and address.
+    /// The time for which an accepted login is remembered for the same user, service and address.
     pub remember: Duration,
 }
 
@@ -132,7 +132,7 @@ impl Demand {
         Self { level, factors: Factors::ALL, until: None, remember: Duration::ZERO }
     }
 
-    /// What is asked at `now`.
+    /// The level at `now`.
     pub fn level_at(&self, now: UnixTime) -> Level {
         match self.until {
             Some(until) if now >= until => Level::Required,
@@ -146,13 +146,13 @@ impl Demand {
 pub struct Rule {
     /// The line it begins at.
     pub line: usize,
-    /// What it is about.
+    /// Its conditions.
     pub conditions: Conditions,
-    /// What it demands.
+    /// Its demands.
     pub demand: Demand,
 }
 
-/// What the rules need to know of a login.
+/// The facts of a login that rules need.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// The canonical name; `None` for a user who does not exist.
@@ -179,13 +179,13 @@ impl Facts<'_> {
         })
     }
 
-    /// Whether there is a remote host.
+    /// The presence of a remote host.
     pub fn locality(&self) -> Locality {
         if self.rhost.is_none_or(str::is_empty) { Locality::Local } else { Locality::Remote }
     }
 }
 
-/// Whether this may be the name of a network interface.
+/// True when this may be the name of a network interface.
 fn is_interface(zone: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (1..=15).contains(&zone.len()) && zone.bytes().all(plain)
@@ -222,7 +222,7 @@ impl fmt::Display for Mismatch {
 }
 
 impl Conditions {
-    /// Whether they are about this login. `who` says which users and groups it is about, and is asked only when all else
+    /// True when they are about this login. `who` says which users and groups it is about, and is asked only when all else
     /// matches: it may have to ask a server.
     pub fn meet<E>(&self, facts: &Facts<'_>, who: &dyn Who<E>) -> Result<Result<(), Mismatch>, E> {
         if self.services.as_ref().is_some_and(|list| !list.iter().any(|one| one == facts.service)) {
@@ -252,7 +252,7 @@ impl Conditions {
         Ok(Ok(()))
     }
 
-    /// Whether they are about some users only.
+    /// True when they are about some users only.
     pub fn are_about_people(&self) -> bool {
         self.users.is_some() || self.groups.is_some()
     }
@@ -260,10 +260,10 @@ impl Conditions {
 
 /// Knows whom a login is about. An answer that is not certain is an error.
 pub trait Who<E> {
-    /// Whether it is one of these users.
+    /// True when it is one of these users.
     fn is_one_of(&self, users: &[String]) -> Result<bool, E>;
 
-    /// Whether the user is in one of these groups.
+    /// True when the user is in one of these groups.
     fn is_in_one_of(&self, groups: &[String]) -> Result<bool, E>;
 }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the configuration is when nobody says otherwise.
+/// The configuration, unless another is named.
 pub const DEFAULT_PATH: &str = "/etc/twofactor/twofactor.toml";
 
-/// Where the state is when nobody says otherwise.
+/// The state, unless the configuration names another folder.
 pub const DEFAULT_STATE: &str = "/var/lib/twofactor";
 
 /// The longest that an accepted login may be remembered.
@@ -42,22 +42,22 @@ pub struct Config {
     pub rules: Vec<Rule>,
 }
 
-/// What a new authenticator-app secret looks like.
+/// The settings of a new app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrollmentDefaults {
-    /// Who issues it; the host's name when absent.
+    /// The issuer; the host's name when absent.
     pub issuer: Option<String>,
     /// Hash, digits and period.
     pub parameters: Parameters,
     /// Recovery codes made with a new account.
     pub recovery_codes: usize,
-    /// Whether enrolling at login takes an invitation.
+    /// The rule for invitations at login.
     pub invitation: InvitationRule,
-    /// Whether a user may register a physical token at login.
+    /// The rule for registering a physical token at login.
     pub self_registration: SelfRegistration,
 }
 
-/// Whether enrolling at login takes an invitation code, beside the password.
+/// The demand for an invitation code, beside the password, from users who enroll at login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvitationRule {
     /// No.
@@ -66,7 +66,7 @@ pub enum InvitationRule {
     Required,
 }
 
-/// Whether a user may register a physical token by serial at login.
+/// The permission to register a physical token by serial at login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SelfRegistration {
     /// Yes, with two consecutive codes.
@@ -75,7 +75,7 @@ pub enum SelfRegistration {
     Forbidden,
 }
 
-/// Whether a near miss at login asks for the next code.
+/// The question for the next code after a code outside the window at login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResyncAtLogin {
     /// Yes: two consecutive codes show where the token stands.
@@ -84,7 +84,7 @@ pub enum ResyncAtLogin {
     No,
 }
 
-/// How the code is asked for.
+/// The prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
     /// The prompt's words.
@@ -122,12 +122,12 @@ impl Default for Config {
     }
 }
 
-/// Whether a configuration file has to be there.
+/// The expectation of a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// Absence means the defaults: nobody named a file.
+    /// Absence means the defaults: no file was named.
     Perhaps,
-    /// Absence is an error: somebody named this file.
+    /// Absence is an error: this file was named.
     Certainly,
 }
 

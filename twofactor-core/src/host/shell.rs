@@ -1,4 +1,4 @@
-//! Names as a shell takes them, for commands that somebody pastes.
+//! Names quoted for a shell, for commands that are pasted.
 
 use std::path::Path;
 

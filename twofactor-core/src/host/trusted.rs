@@ -15,7 +15,7 @@ mod error;
 mod folder;
 mod lock;
 
-/// A folder for a test, as a store wants it: nobody else may read it.
+/// A folder for a test, as a store wants it: private to its owner.
 #[cfg(test)]
 pub(crate) fn private_directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a temporary folder");

@@ -1,4 +1,4 @@
-//! Who logs in: a canonical user name that is safe as a file name, and where such names come from.
+//! The user of a login: a canonical name that is safe as a file name, and the sources of such names.
 //!
 //! What always holds: a [`UserName`] has no `/`, no NUL, is neither `.` nor `..` and fits a directory entry, so
 //! joining it to a path cannot leave the folder it is joined to (the class of CVE-2014-2583).
@@ -37,7 +37,7 @@ pub trait UserDatabase {
     /// The numbers of all groups a user is in.
     fn gids(&self, user: &UserName) -> Result<Vec<u32>, LookupError>;
 
-    /// The work of [`UserDatabase::gids`] for a name that nobody has: how long it takes must not tell who exists.
+    /// The work of [`UserDatabase::gids`] for an unknown name: how long it takes must not tell who exists.
     fn pretend_gids(&self, nobody: &UserName);
 
     /// The number of a group, or `None` when there is no such group.
@@ -83,7 +83,7 @@ impl UserDatabase for SystemUsers {
         Errno::clear();
         let groups = getgrouplist(&name, entry.gid).map_err(failed)?;
         match Errno::last() {
-            // Nothing went wrong, nobody knows the user, or the list grew.
+            // Nothing went wrong, no source knows the user, or the list grew.
             Errno::UnknownErrno | Errno::ENOENT | Errno::ESRCH | Errno::ERANGE => {}
             errno => return Err(failed(errno)),
         }
@@ -114,7 +114,7 @@ impl UserDatabase for SystemUsers {
     }
 }
 
-/// The primary group of nobody: that of the overflow user, so that no group of this number is found.
+/// The primary group of `nobody`: that of the overflow user, so that no group of this number is found.
 const NO_GROUP: Gid = Gid::from_raw(65534);
 
 fn failed(errno: Errno) -> LookupError {

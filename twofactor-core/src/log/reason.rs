@@ -31,7 +31,7 @@ pub enum Reason {
     PasswordRepeated,
     /// The answer was empty.
     NoAnswer,
-    /// A line above noted that the first factor failed; nobody was asked.
+    /// A line above noted that the first factor failed; no code was asked for.
     FirstFactorFailed,
     /// The account belongs to another uid than the user's: the name was given to another person.
     UidChanged,
@@ -41,7 +41,7 @@ pub enum Reason {
     StoreCorrupt,
     /// Another login of the same user held the lock for too long.
     LockTimeout,
-    /// A file's owner, mode or type would let somebody else change it.
+    /// A file's owner, mode or type would let others change it.
     UnsafeFile,
     /// The module runs without root's rights.
     NotRoot,
@@ -55,7 +55,7 @@ pub enum Reason {
     Panic,
 }
 
-/// Whether somebody failed to prove who he is, or something on the host is broken.
+/// The cause of a refusal: a user who failed to prove who he is, or something broken on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
     /// Logged as `denied`; fail2ban may count it.
@@ -64,7 +64,7 @@ pub enum Blame {
     Host,
 }
 
-/// What the application is told of a refusal: a return code of pam(3). None of them is success or "ignore".
+/// The application's view of a refusal: a return code of pam(3). None of them is success or "ignore".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReturnCode {
     /// `PAM_AUTH_ERR`
@@ -159,7 +159,7 @@ impl Reason {
         }
     }
 
-    /// What the application is told.
+    /// The application's view of it.
     pub fn return_code(self) -> ReturnCode {
         match self {
             Self::WrongCode
@@ -186,7 +186,7 @@ impl Reason {
         }
     }
 
-    /// Whose fault it is.
+    /// The cause.
     pub fn blame(self) -> Blame {
         match self {
             Self::WrongCode

@@ -1,4 +1,4 @@
-//! What is written to the log, as `event key=value …`.
+//! Records of the log, as `event key=value …`.
 //!
 //! What always holds: a value that is anything but printable ASCII without spaces is quoted and escaped, so a user name
 //! cannot forge a line or move a terminal's cursor. Codes, secrets and passwords have no way in: a record is built from
@@ -14,11 +14,11 @@ use crate::text::pairs::{self, Pairs};
 pub enum Event {
     /// The code was right and is burned.
     Accepted,
-    /// Somebody did not prove who he is.
+    /// A user did not prove who he is.
     Denied,
     /// The policy did not ask.
     Skipped,
-    /// Somebody has shown codes of a new second factor at login. It is stored, and `enrolled` or `registered` written, when
+    /// A user has shown codes of a new second factor at login. It is stored, and `enrolled` or `registered` written, when
     /// the rest of the login is right too.
     Confirmed,
     /// A user got an authenticator app.
@@ -187,7 +187,7 @@ impl Record {
         }
     }
 
-    /// What kind of line it is.
+    /// The kind of line.
     pub fn event(&self) -> Event {
         self.event
     }

@@ -97,7 +97,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// More problems than these nobody mends at once, and every one is a line in the log.
+/// The most problems that are reported: more are not fixed at once, and every one is a line in the log.
 const MOST_PROBLEMS: usize = 20;
 
 /// A table of the file. Every key that is asked for is known; [`Section::finish`] complains about all others.
@@ -270,7 +270,7 @@ impl<'r, 't> Section<'r, 't> {
         self.reader.complain(found.offset, message);
     }
 
-    /// Complains about every key nobody asked for.
+    /// Complains about every key that was not asked for.
     pub fn finish(self) {
         let known = self.known.into_inner();
         for (key, _) in self.table {

@@ -47,7 +47,7 @@ pub fn read(text: &str) -> Option<Pairs> {
     Some(pairs)
 }
 
-/// What stands behind an opening quote.
+/// The text behind an opening quote.
 enum Unquoted<'t> {
     /// The value, and what follows it.
     Whole(String, &'t str),
@@ -55,7 +55,7 @@ enum Unquoted<'t> {
     Cut,
 }
 
-/// Reads what stands behind an opening quote; `None` when nobody of ours wrote it.
+/// Reads the text behind an opening quote; `None` when it was not written by us.
 fn unquoted(text: &str) -> Option<Unquoted<'_>> {
     let mut bytes = Vec::new();
     let mut rest = text;

@@ -85,7 +85,7 @@ impl Qr {
         self.width
     }
 
-    /// Whether the module is light; everything outside the symbol is.
+    /// True when the module is light; everything outside the symbol is.
     pub fn is_light(&self, column: usize, row: usize) -> bool {
         column >= self.width || self.light.get(row * self.width + column).copied().unwrap_or(true)
     }

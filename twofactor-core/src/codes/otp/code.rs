@@ -5,7 +5,7 @@ use crate::codes::secret::Secret;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Six to eight ASCII digits that somebody typed. Debug does not show them.
+/// Six to eight typed ASCII digits. Debug does not show them.
 pub struct Code(Zeroizing<String>);
 
 impl Code {

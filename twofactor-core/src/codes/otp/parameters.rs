@@ -1,4 +1,4 @@
-//! How codes are made: hash, length, and what they follow, a clock or a counter.
+//! The parameters of codes: hash, length, and the clock or counter that they follow.
 //!
 //! What always holds: a value of these types is one that RFC 4226 and RFC 6238 allow.
 
@@ -80,9 +80,9 @@ impl FromStr for Algorithm {
 pub struct Digits(u8);
 
 impl Digits {
-    /// What we accept.
+    /// The lengths that we accept.
     pub const RANGE: RangeInclusive<u8> = 6..=8;
-    /// What nearly every app and fob shows.
+    /// The length that nearly every app and token shows.
     pub const SIX: Self = Self(6);
 
     /// Checks the range.
@@ -101,7 +101,7 @@ impl Digits {
 pub struct Period(u16);
 
 impl Period {
-    /// What we accept, in seconds.
+    /// The periods that we accept, in seconds.
     pub const RANGE: RangeInclusive<u16> = 10..=300;
     /// RFC 6238's default.
     pub const THIRTY: Self = Self(30);
@@ -117,7 +117,7 @@ impl Period {
     }
 }
 
-/// What moves a token from one code to the next.
+/// The clock or counter that moves a token from one code to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Time, in steps of this period (RFC 6238).
@@ -148,7 +148,7 @@ pub struct Parameters {
 }
 
 impl Default for Parameters {
-    /// What every authenticator app understands: SHA1, six digits, thirty seconds.
+    /// The parameters that every authenticator app understands: SHA1, six digits, thirty seconds.
     fn default() -> Self {
         Self { algorithm: Algorithm::Sha1, digits: Digits::SIX, kind: Kind::Totp(Period::THIRTY) }
     }

@@ -1,4 +1,4 @@
-//! How far a token has come, and how far from there a code may be.
+//! The progress of a token, and the tolerance around it.
 //!
 //! What always holds: the watermark never falls, and what is learned from single codes stays near what two codes have shown.
 
@@ -8,7 +8,7 @@ use super::parameters::{Kind, Period};
 use super::step::{LAST_COUNTER, Step, current_step};
 use crate::host::clock::UnixTime;
 
-/// How far from the expected step a code may be.
+/// The tolerance: the distance that a code may have from the expected step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Time accepted either side of now for TOTP; rounded down to whole steps, at most [`Window::MOST_STEPS`].
@@ -42,14 +42,14 @@ impl Default for Window {
     }
 }
 
-/// How far a token has come: the part of it that changes with every login.
+/// The progress of a token: the part of it that changes with every login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// The newest step ever accepted. Nothing at or below it is accepted again.
     pub watermark: Option<Step>,
-    /// How many steps the token's clock is ahead (+) or behind (−), as learned from accepted codes.
+    /// The steps by which the token's clock is ahead (+) or behind (−), as learned from accepted codes.
     pub drift: i32,
-    /// The drift that somebody established at once: two consecutive codes, or a first login. Learning from single codes
+    /// The drift that was established at once: by two consecutive codes, or a first login. Learning from single codes
     /// stays within [`Progress::MOST_DRIFT`] of it.
     pub anchor: i32,
 }
@@ -80,7 +80,7 @@ impl Progress {
     }
 
     /// The progress of a token whose record was lost: every code is burned that can have been accepted until now. Where
-    /// a counter stood nobody knows, so all its codes are burned: such a token is of no use any more.
+    /// a counter stood is not known, so all its codes are burned: such a token is of no use any more.
     #[must_use]
     pub fn burned_blindly(self, kind: Kind, now: UnixTime) -> Self {
         match kind {
@@ -107,7 +107,7 @@ impl Progress {
     }
 }
 
-/// How many steps ahead of the host's clock `step` is. A counter has no clock.
+/// The steps by which `step` is ahead of the host's clock. A counter has no clock.
 pub(super) fn offset(step: Step, kind: Kind, now: UnixTime) -> i64 {
     match kind {
         Kind::Hotp => 0,

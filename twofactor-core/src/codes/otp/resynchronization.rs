@@ -14,14 +14,14 @@ use super::step::{Step, current_step};
 use crate::codes::secret::Secret;
 use crate::host::clock::UnixTime;
 
-/// How far from now two consecutive codes are searched for a sysadmin, and for a token that nobody owns yet.
+/// The distance from now within which two consecutive codes are searched for a sysadmin, and for a token without an owner.
 pub const RESYNC_TIME: Duration = Duration::from_hours(24);
-/// How far from now a login searches two consecutive codes of an app: phones set their clocks by themselves.
+/// The distance from now within which a login searches two consecutive codes of an app: phones set their clocks by themselves.
 pub const APP_RESYNC_TIME: Duration = Duration::from_mins(10);
-/// How far beyond the next counter two consecutive codes are searched, for HOTP.
+/// The distance beyond the next counter within which two consecutive codes are searched, for HOTP.
 pub const RESYNC_COUNTERS: u64 = 1000;
 
-/// How far from now two consecutive codes are searched, for TOTP.
+/// The distance from now within which two consecutive codes are searched, for TOTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// [`RESYNC_TIME`].
@@ -32,7 +32,7 @@ pub enum Reach {
     NowOrDrift(Duration),
 }
 
-/// How far a login or a sysadmin looks for the codes of apps and of physical tokens.
+/// The distance within which a login or a sysadmin looks for the codes of apps and of physical tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reaches {
     /// Of apps.
@@ -102,7 +102,7 @@ pub fn resynchronize(
     Some(Step(nearest.0.checked_add(1)?))
 }
 
-/// Whether a token shows these two consecutive codes about now, used or not: how far off, in steps.
+/// Returns the distance, in steps, of these two consecutive codes from now, used or not.
 pub fn recognize(
     secret: &Secret,
     parameters: Parameters,
@@ -119,7 +119,7 @@ pub fn recognize(
     found.last().map(|step| distance(step, parameters.kind, Progress { drift: 0, ..progress }, now))
 }
 
-/// How far either side of its counter an HOTP token is recognized.
+/// The distance either side of its counter within which an HOTP token is recognized.
 const RECOGNIZED_COUNTERS: u8 = 100;
 
 /// The step that is so far from the host's clock; the counter of that number.
@@ -131,7 +131,7 @@ pub(crate) fn step_at(steps: i64, kind: Kind, now: UnixTime) -> Option<Step> {
     base.checked_add_signed(steps).map(Step)
 }
 
-/// How far `step` is from the host's clock; a counter from zero.
+/// The distance of `step` from the host's clock; a counter's from zero.
 pub fn steps_to(step: Step, kind: Kind, now: UnixTime) -> i64 {
     match kind {
         Kind::Totp(_) => offset(step, kind, now),
@@ -158,7 +158,7 @@ fn fresh_steps(kind: Kind, progress: Progress, reach: Reach, now: UnixTime) -> i
     (first.min(other_first)..=last.max(other_last)).filter(within).map(Step)
 }
 
-/// How far `step` is from where the token is expected; ahead is positive.
+/// The distance of `step` from the step that the token is expected at; ahead is positive.
 pub(crate) fn distance(step: Step, kind: Kind, progress: Progress, now: UnixTime) -> i64 {
     match kind {
         Kind::Totp(_) => offset(step, kind, now) - i64::from(progress.drift),

@@ -8,7 +8,7 @@ use super::step::{Step, current_step};
 use crate::codes::secret::Secret;
 use crate::host::clock::UnixTime;
 
-/// What a code turned out to be.
+/// The result of the search for a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
     /// Right, and newer than anything accepted before.
@@ -53,7 +53,7 @@ pub fn burned_until(kind: Kind, progress: Progress, window: Window, now: UnixTim
     (watermark > newest).then(|| UnixTime::from_seconds(first_free.saturating_mul(u64::from(period.seconds()))))
 }
 
-/// Whether a code of `step` is accepted at `now`, were it not used.
+/// True when a code of `step` would be accepted at `now`, were it not used.
 pub(crate) fn is_within(step: Step, kind: Kind, progress: Progress, window: Window, now: UnixTime) -> bool {
     kind == Kind::Hotp || candidates(kind, progress, window, now).any(|candidate| candidate == step)
 }

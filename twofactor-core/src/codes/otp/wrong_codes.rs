@@ -14,7 +14,7 @@ use super::step::{Step, current_step};
 use crate::codes::secret::Secret;
 use crate::host::clock::UnixTime;
 
-/// How much further than the search for two consecutive codes: tests move the clock by minutes.
+/// The margin beyond the search for two consecutive codes: tests move the clock by minutes.
 const MARGIN: Duration = Duration::from_hours(1);
 /// The counters that no test presses a button up to.
 const COUNTERS: u64 = 2000 + RESYNC_COUNTERS;

@@ -10,12 +10,12 @@ use thiserror::Error;
 /// Why a file or folder cannot be used. "It is not there" is never among these reasons.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// Somebody other than its owner could have written it, or it is not a plain file at all.
+    /// Others than its owner could have written it, or it is not a plain file at all.
     #[error("{} {problem}", path.display())]
     Unsafe {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong, as a predicate.
+        /// The problem, as a predicate.
         problem: String,
         /// The command that mends it.
         remedy: String,
@@ -23,7 +23,7 @@ pub enum FileError {
     /// Larger than any file of ours.
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The largest size that is read.
         limit: usize,
@@ -31,19 +31,19 @@ pub enum FileError {
     /// The system refused.
     #[error("cannot {doing} {}: {}", path.display(), describe(source))]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The action that was tried.
         doing: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Somebody else held the lock for the whole time.
+    /// Another process held the lock for the whole time.
     #[error("{} was locked for {} seconds by {}", path.display(), waited.as_secs(), in_words(*holder))]
     LockTimeout {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// How long we waited.
+        /// The time we waited.
         waited: Duration,
         /// The process that holds it, where the kernel tells.
         holder: Option<u32>,
@@ -51,7 +51,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// How to find out about the process that holds a lock.
+    /// A way to find out about the process that holds a lock.
     pub(crate) fn hint_at_holder(path: &Path, holder: Option<u32>) -> String {
         match holder {
             Some(process) => {
@@ -67,7 +67,7 @@ pub(super) fn in_words(holder: Option<u32>) -> String {
     holder.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
 }
 
-/// A path in a command that somebody pastes.
+/// A path in a command that is pasted.
 pub(super) fn in_shell(path: &Path) -> String {
     shell::quoted(&path.to_string_lossy())
 }
@@ -80,7 +80,7 @@ pub(super) fn io_error(path: &Path, doing: &'static str, source: io::Error) -> F
     FileError::Io { path: path.to_owned(), doing, source }
 }
 
-/// What the system said, without Rust's "(os error 28)".
+/// The system's words, without Rust's "(os error 28)".
 pub fn describe(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_lowercase(),

@@ -21,11 +21,11 @@ use zeroize::Zeroizing;
 pub struct Owner(pub u32);
 
 impl Owner {
-    /// Who owns the state of a real host.
+    /// The owner of the state of a real host.
     pub const ROOT: Self = Self(0);
 }
 
-/// What others may do with a file or folder of ours.
+/// The permissions of others on a file or folder of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
     /// Read it: a configuration.
@@ -60,8 +60,8 @@ pub fn read_file(path: &Path, owner: Owner, limit: usize) -> Result<Option<Zeroi
     }
 }
 
-/// Whether somebody else than `owner` could change what stands at `path`: the file itself, behind links, and the folders
-/// above it, of which one that everybody may write to may be sticky.
+/// An error when others than `owner` could change what stands at `path`: the file itself, behind links, and the folders
+/// above it, of which one that all users may write to may be sticky.
 pub fn is_out_of_reach(path: &Path, owner: Owner) -> Result<(), FileError> {
     let real = path.canonicalize().map_err(|error| io_error(path, "examine", error))?;
     for (level, place) in real.ancestors().enumerate() {
@@ -92,7 +92,7 @@ pub struct InPlace {
     protection: Protection,
 }
 
-/// How a file begins.
+/// The beginning of a file.
 #[derive(Debug)]
 pub struct Beginning {
     /// Its first bytes.
@@ -125,7 +125,7 @@ impl Folder {
         Self::open_at(AT_FDCWD, path, path.to_owned(), owner, protection)
     }
 
-    /// Opens the folder `name` in this one, which nobody else may read; `None` when there is none.
+    /// Opens the folder `name` in this one, which must be private; `None` when there is none.
     pub fn folder(&self, name: &str) -> Result<Option<Self>, FileError> {
         let path = self.path.join(name);
         Self::open_at(&self.handle, Path::new(name), path, self.owner, Protection::FromReading)
@@ -162,7 +162,7 @@ impl Folder {
         let written = folder.replace(file, content);
         let renamed = written.map(|()| renameat(&self.handle, temporary.as_str(), &self.handle, name));
         if !matches!(renamed, Ok(Ok(()))) {
-            // Best effort: a left-over harms nobody.
+            // Best effort: a left-over does no harm.
             let _ = unlinkat(&folder.handle, file, UnlinkatFlags::NoRemoveDir)
                 .and_then(|()| unlinkat(&self.handle, temporary.as_str(), UnlinkatFlags::RemoveDir));
         }
@@ -191,7 +191,7 @@ impl Folder {
         Ok(file.map(|file| InPlace { file, path, owner: self.owner, protection: self.protection }))
     }
 
-    /// Whether the file `name` is there. An entry that cannot be judged is an error and never "no".
+    /// True when the file `name` is there. An entry that cannot be judged is an error and never "no".
     pub fn has(&self, name: &str) -> Result<bool, FileError> {
         let path = self.path.join(name);
         match open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? {
@@ -202,8 +202,8 @@ impl Folder {
 
     /// Checks the file `name` without opening it; its size, or `None` when there is none.
     ///
-    /// For files that somebody else opens by path: closing a handle of ours would drop the locks that another thread of
-    /// this process holds on the same file (POSIX). This folder must be one that nobody else may write to.
+    /// For files that a library opens by path: closing a handle of ours would drop the locks that another thread of
+    /// this process holds on the same file (POSIX). This folder must be one that only its owner may write to.
     pub fn examine(&self, name: &str) -> Result<Option<u64>, FileError> {
         let path = self.path.join(name);
         match std::fs::symlink_metadata(&path) {
@@ -218,7 +218,7 @@ impl Folder {
 
     /// The first `count` bytes of the file `name`, or fewer where it has no more, and its size; `None` when there is none.
     ///
-    /// Not for a file on which somebody else keeps POSIX locks, for the same reason as [`Folder::examine`].
+    /// Not for a file on which another thread keeps POSIX locks, for the same reason as [`Folder::examine`].
     pub fn beginning(&self, name: &str, count: usize) -> Result<Option<Beginning>, FileError> {
         let path = self.path.join(name);
         let Some(file) = open(&self.handle, Path::new(name), &path, OFlag::O_RDONLY, Mode::empty())? else {
@@ -231,12 +231,12 @@ impl Folder {
         Ok(Some(Beginning { bytes, size }))
     }
 
-    /// Makes an empty file `name` that nobody else may read, in the place of what a crash may have left there.
+    /// Makes an empty private file `name`, in the place of what a crash may have left there.
     pub fn make_empty(&self, name: &str) -> Result<(), FileError> {
         self.write_new(name, &self.path.join(name), &[])
     }
 
-    /// Makes an empty file `name` that nobody else may read, where there is none. Opens no handle, for the same reason as
+    /// Makes an empty private file `name`, where there is none. Opens no handle, for the same reason as
     /// [`Folder::examine`]. Takes no space on the disk.
     pub fn make_if_absent(&self, name: &str) -> Result<(), FileError> {
         match mknodat(&self.handle, name, SFlag::S_IFREG, Mode::S_IRUSR | Mode::S_IWUSR, 0) {
@@ -262,7 +262,7 @@ impl Folder {
                 .map_err(|errno| io_error(&self.path.join(name), "replace", errno.into()))
         });
         if renamed.is_err() {
-            // Best effort: a left-over harms nobody, the next write removes it.
+            // Best effort: a left-over does no harm, the next write removes it.
             let _ = unlinkat(&self.handle, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
         }
         renamed?;
@@ -308,7 +308,7 @@ impl Folder {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Where this folder is.
+    /// The path of this folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -360,10 +360,10 @@ impl Folder {
     }
 }
 
-/// What the name of a file ends in that will take the place of another one.
+/// The ending of the name of a file that will take the place of another one.
 pub(crate) const TEMPORARY: &str = ".new";
 
-/// What the name of a folder begins with that is going to get another name. No user is called that.
+/// The beginning of the name of a folder that is going to get another name. No user is called that.
 pub(crate) const UNFINISHED: &str = "-new-";
 
 /// The fixed name of the file that will take the place of `name`.

@@ -4,7 +4,7 @@
 //! a process that is stopped while it waits holds the others up for [`DEFERENCE`] at most. No thread, no signal and no
 //! blocking system call is needed, because a login waits in a process that belongs to others.
 //!
-//! Everyone who waits is announced by a shared lock on one byte of the folder, numbered by the time of arrival. These are
+//! Each process that waits is announced by a shared lock on one byte of the folder, numbered by the time of arrival. These are
 //! locks of the open file description: they end with the process, too, and need no file.
 
 use std::borrow::Borrow;
@@ -19,20 +19,20 @@ use nix::time::{ClockId, clock_gettime};
 use super::error::{FileError, io_error};
 use super::folder::Folder;
 
-/// How long a newcomer lets those pass who came before. One of them may be stopped by its user.
+/// The time for which a newcomer gives way to those before it. One of them may be stopped by its user.
 const DEFERENCE: Duration = Duration::from_millis(30);
 
-/// How often the first of the queue tries.
+/// The pause between two tries of the first in the queue.
 const NEXT: Duration = Duration::from_micros(100);
-/// How often the others look whether they are the first.
+/// The pause between two looks of the others at the queue.
 const BEHIND: Duration = Duration::from_micros(500);
-/// How often all try whose deference is over.
+/// The pause between two tries of all whose deference is over.
 const LATE: Duration = Duration::from_millis(1);
 /// The same when the lock has been held for [`LONG`]: its holder does not do what a login does.
 const PATIENT: Duration = Duration::from_millis(10);
 const LONG: Duration = Duration::from_secs(1);
 
-/// A folder that nobody else holds locked; unlocked when dropped.
+/// A folder that is locked by this process alone; unlocked when dropped.
 #[derive(Debug)]
 pub struct Locked(Folder);
 
@@ -53,7 +53,7 @@ impl Folder {
     /// Locks this folder for us alone, waiting at most `patience`.
     ///
     /// The lock is on the folder itself: it goes with the process that holds it, so a crash leaves nothing that could
-    /// block anyone, and it cannot be replaced without replacing what it protects. The wait is bounded because the user
+    /// block a login, and it cannot be replaced without replacing what it protects. The wait is bounded because the user
     /// who started a setuid program may stop it while it holds the lock.
     pub fn lock(self, patience: Duration) -> Result<Locked, FileError> {
         let started = Instant::now();
@@ -94,7 +94,7 @@ impl Folder {
 }
 
 /// A place in the queue: microseconds of the clock that all processes share. Where it cannot be taken or looked at, there is
-/// no queue, and whoever tries at the right moment is served.
+/// no queue, and the process that tries at the right moment is served.
 struct Place(off_t);
 
 impl Place {
@@ -103,7 +103,7 @@ impl Place {
         Self(off_t::try_from(now.as_micros()).unwrap_or(off_t::MAX - 1).max(1))
     }
 
-    /// Whether somebody waits who came before.
+    /// True when a process waits that came before.
     fn is_behind_others(&self, folder: &Folder) -> bool {
         // Asking whether an exclusive lock could be had needs no right to write, and having it does.
         let mut others = range(libc::F_WRLCK, 0, self.0);

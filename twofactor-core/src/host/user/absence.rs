@@ -145,7 +145,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     if text.len() < LIMIT { Ok(text) } else { Err(io::Error::other("it is too large")) }
 }
 
-/// Whether a field is `name`, but for blanks around it.
+/// True when a field is `name`, but for blanks around it.
 fn is(field: &[u8], name: &str) -> bool {
     field.trim_ascii() == name.as_bytes()
 }

@@ -1,4 +1,4 @@
-//! Whether an account is closed: expired, or with a password that expired so long ago that it can no longer be changed.
+//! Tells if an account is closed: expired, or with a password that expired so long ago that it can no longer be changed.
 //!
 //! Judged as Linux-PAM does (`check_shadow_expiry` of modules/pam_unix/passverify.c) by the entry of /etc/shadow. A login program
 //! that SELinux confines may not read that file, and a source other than `files` may hold the entry: pam_unix's helper
@@ -22,7 +22,7 @@ use super::lookup::LookupError;
 use super::name::UserName;
 use super::sources::Database;
 
-/// Why the helper's answer is not known: the kernel tells nobody how the children of such a process end.
+/// The reason for which the helper's answer is not known: the kernel does not tell how the children of such a process end.
 pub const END_UNKNOWN: &str = "how it ended is not known, because the application ignores SIGCHLD";
 
 /// Why an account is closed.
@@ -48,9 +48,9 @@ impl fmt::Display for Expired {
 pub struct Aging {
     /// The day of the last change; 0 when the password has to be changed at the next login.
     changed: i64,
-    /// How many days after that the password expires.
+    /// The days after that until the password expires.
     most: i64,
-    /// How many days after that it can still be changed.
+    /// The days after that in which it can still be changed.
     inactive: i64,
     /// The day from which on the account is closed.
     expires: i64,
@@ -82,7 +82,7 @@ impl Aging {
     }
 }
 
-/// What is known of an account without the helper.
+/// The state of an account as known without the helper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// Why it is closed, or that nothing says so.
@@ -91,7 +91,7 @@ pub enum Known {
     AskHelper(File),
 }
 
-/// What became of /etc/shadow.
+/// The result of reading /etc/shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum File {
     /// It was read to its end, or is not there.
@@ -100,7 +100,7 @@ pub enum File {
     Unread,
 }
 
-/// What the helper says of an account.
+/// The helper's answer about an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
     /// Why it is closed, or that nothing says so.
@@ -119,7 +119,7 @@ impl Shadow {
         Self(NameService::of_host())
     }
 
-    /// Whether the account of a user is closed at a moment.
+    /// Tells if the account of a user is closed at a moment.
     pub fn known(&self, user: &UserName, now: UnixTime) -> Result<Known, LookupError> {
         let path = self.0.folder.join("shadow");
         match entry(&path, user) {
@@ -139,7 +139,7 @@ impl Shadow {
     }
 
     /// A user of /etc/passwd who has an entry, as the `x` there says: a helper that finds none of this one may not look. Not
-    /// root and nobody, whom systemd makes up where the file cannot be read.
+    /// root and `nobody`, whom systemd makes up where the file cannot be read.
     pub fn witness(&self) -> Result<UserName, LookupError> {
         let path = self.0.folder.join("passwd");
         let about = |problem: &str| LookupError(format!("{}: {problem}", path.display()));
@@ -158,7 +158,7 @@ impl Shadow {
     }
 }
 
-/// What the exit status of `unix_chkpwd USER chkexpiry` says, which is a return code of pam(3). `None` where it says nothing:
+/// The meaning of the exit status of `unix_chkpwd USER chkexpiry`, a return code of pam(3). `None` where it says nothing:
 /// also where the helper does not know a user whom this process knows.
 pub fn said_by_helper(status: i32) -> Option<Said> {
     const SUCCESS: i32 = 0;
@@ -177,7 +177,7 @@ pub fn said_by_helper(status: i32) -> Option<Said> {
     }
 }
 
-/// What the file has about a user.
+/// The entry of a user in the file.
 enum Entry {
     Found(Aging),
     /// The line of that number is about the user, and its days are none.

@@ -11,7 +11,7 @@ pub(super) enum Database {
     Group,
     /// The groups a user is in: `initgroups`, and `group` where that is not stated.
     Memberships,
-    /// What is said of passwords and accounts.
+    /// The database of passwords and accounts.
     Shadow,
 }
 
@@ -103,7 +103,7 @@ fn sources(list: &str) -> Vec<Source> {
     sources
 }
 
-/// Whether the search ends with "not found" by the criteria between brackets, which may say nothing of it and leave what was
+/// True when the search ends with "not found" by the criteria between brackets, which may say nothing of it and leave what was
 /// `said` before. `None` where they are not understood.
 fn ends_search(criteria: &str, mut said: bool) -> Option<bool> {
     for criterion in criteria.split(is_space).filter(|criterion| !criterion.is_empty()) {
@@ -119,7 +119,7 @@ fn ends_search(criteria: &str, mut said: bool) -> Option<bool> {
     Some(said)
 }
 
-/// What `isspace` is in the C locale.
+/// The blanks of `isspace` in the C locale.
 fn is_space(letter: char) -> bool {
     matches!(letter, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
 }
