@@ -16,7 +16,7 @@ fn main() {
     }
 }
 
-/// Where the C compiler keeps its unwinder; only a name when it has none.
+/// The path of the C compiler's unwinder; only a name when it has none.
 fn compilers_archive() -> Option<String> {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let output = Command::new(compiler).arg("-print-file-name=libgcc_eh.a").output().ok()?;

@@ -1,4 +1,4 @@
-//! Which accounts are closed: the shadow entry, and pam_unix's helper where this process may not read it.
+//! Tells closed accounts: by the shadow entry, and by pam_unix's helper where this process may not read it.
 //!
 //! The helper is run as pam_unix runs it, with its arguments and with the real user id 0, and without the application's
 //! environment, standard streams and open files. It only ever runs in the account phase, when a second factor is about to be stored, and no

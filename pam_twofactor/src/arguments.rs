@@ -18,7 +18,7 @@ pub(crate) fn parse(args: &[&CStr]) -> Arguments {
     arguments
 }
 
-/// What the test of the panic guard asks for.
+/// The argument for the test of the panic guard.
 #[cfg(feature = "panic-on-purpose")]
 pub(crate) fn panic_on_purpose(args: &[&CStr]) {
     assert!(!args.contains(&c"panic"), "panic on purpose");

@@ -80,7 +80,7 @@ impl PamHooks for TwoFactor {
 
 /// Runs an entry point so that a panic becomes a log line and PAM_ABORT, and nothing on the host's stderr.
 fn guarded(pam: &Pam<'_>, entry: impl FnOnce() -> PamResultCode) -> PamResultCode {
-    // Every shared object carries its own copy of std, so this silences our panics and nobody else's.
+    // Every shared object carries its own copy of std, so this silences our panics and no others.
     std::panic::set_hook(Box::new(|_| {}));
     match catch_unwind(AssertUnwindSafe(entry)) {
         Ok(code) => code,
@@ -183,7 +183,7 @@ fn run_login(
     let mut conversation = PamConversation::new(pam);
     match login::login(&request, &host.world(config), &mut conversation, &mut log) {
         Verdict::Pending(unfinished) => keep(pam, *unfinished, &mut log),
-        // Another line of this module relies on the account phase for this user; were that dropped, nobody would ask.
+        // Another line of this module relies on the account phase for this user; were that dropped, no line would ask.
         Verdict::Waived(_) if before.is_some_and(|before| is_about(before, &request)) => {
             let problem =
                 "an earlier auth line of pam_twofactor has a second factor set up that this one does not want";
@@ -193,7 +193,7 @@ fn run_login(
             return_code::of_reason(Reason::NotConfirmed)
         }
         verdict => {
-            // That we took part; whoever cannot keep it is told nothing in the account phase.
+            // That we took part; an application that cannot keep it is told nothing in the account phase.
             if matches!(verdict, Verdict::Accepted(_) | Verdict::Waived(_)) {
                 let _ = pam.carry(None);
             }
@@ -202,7 +202,7 @@ fn run_login(
     }
 }
 
-/// Whether it is the same user, for all that is known.
+/// True when it is the same user, for all that is known.
 fn is_about(unfinished: &Unfinished, request: &Request) -> bool {
     let other = SystemUsers.canonical(&request.user).ok().flatten().filter(|user| *user != unfinished.user().name);
     other.is_none()
@@ -263,7 +263,7 @@ fn request(pam: &Pam<'_>, user: String, arguments: &Arguments, flags: PamFlag) -
     }
 }
 
-/// What the core needs of this host.
+/// The host, as the core needs it.
 struct Host {
     store: Files,
     name: String,

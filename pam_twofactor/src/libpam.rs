@@ -1,7 +1,7 @@
 //! The thin layer over libpam: what pam-bindings lacks, and safe wrappers around what it has.
 //!
 //! What always holds: every item is copied before anything else happens (the application may replace it while a prompt is
-//! on its way), what somebody typed is wiped when dropped, and text for syslog is an argument, never a format.
+//! on its way), typed answers are wiped when dropped, and text for syslog is an argument, never a format.
 
 #![expect(unsafe_code, reason = "libpam is C")]
 
@@ -19,13 +19,13 @@ use twofactor_core::login::Unfinished;
 use twofactor_core::pam_service::first_factor::FirstFactor;
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// How long libpam lets the application wait after a failure, before it varies the time by a quarter: what pam_unix asks.
+/// The time for which libpam lets the application wait after a failure, before it varies it by a quarter: that of pam_unix.
 const FAILURE_DELAY_MICROSECONDS: c_uint = 2_000_000;
 
 /// `PAM_AUTHTOK` (security/_pam_types.h).
 const PAM_AUTHTOK: c_int = 6;
 
-/// What is carried from one phase to another. Names are global to a transaction, and a module can be replaced between
+/// The data carried from one phase to another. Names are global to a transaction, and a module can be replaced between
 /// phases by a newer one that has another idea of the type: hence the version.
 const CARRIED: &str = concat!("pam_twofactor ", env!("CARGO_PKG_VERSION"));
 
@@ -38,7 +38,7 @@ struct Failed(AtomicBool);
 /// Can be taken out once, through the shared reference that libpam's data are.
 struct Carried(Mutex<Option<Unfinished>>);
 
-/// What the account phase finds where the auth phase took part: what was confirmed, if anything was.
+/// The data that the account phase finds where the auth phase took part: the confirmed factor, if there is one.
 pub(crate) struct Taken(pub(crate) Option<Unfinished>);
 
 // The library pam-bindings links anyway: no further DT_NEEDED. Linux-PAM has had all of them since 1.1.
@@ -96,7 +96,7 @@ impl<'h> Pam<'h> {
     }
 
     /// The methods sshd has accepted before it came to us: the first word of every line of SSH_AUTH_INFO_0. The rest of a
-    /// line is a public key, which nobody needs in a log.
+    /// line is a public key, which does not belong in a log.
     pub(crate) fn ssh_methods(&self) -> Option<String> {
         let mut pamh = self.0.borrow_mut();
         // SAFETY: the handle is valid for this call, and the name is a C string.
@@ -154,7 +154,7 @@ impl<'h> Pam<'h> {
         self.0.borrow_mut().set_data(CARRIED, Box::new(carried)).ok()
     }
 
-    /// What the authentication has kept. `None`: we took no part in it. It can be taken once.
+    /// The data kept by the authentication. `None`: we took no part in it. It can be taken once.
     pub(crate) fn carried(&self) -> Option<Taken> {
         let pamh = self.0.borrow();
         // SAFETY: only `carry` stores under this name, which no other version of this module uses, and always this type;

@@ -1,4 +1,4 @@
-//! What libpam is told: the one table from verdicts to return codes (DESIGN §3). Its rows for refusals are
+//! The one table from verdicts to return codes for libpam (DESIGN §3). Its rows for refusals are
 //! [`Reason::return_code`], which `twofactor explain` reads too.
 //!
 //! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
@@ -9,13 +9,13 @@ use pam::constants::PamResultCode;
 use twofactor_core::log::reason::{Reason, ReturnCode};
 use twofactor_core::login::{AccountVerdict, Verdict};
 
-/// The phases session and password, and account without work: harmless where somebody lists the module.
+/// The phases session and password, and account without work: harmless where a service lists the module.
 pub(crate) const NO_WORK: PamResultCode = PamResultCode::PAM_IGNORE;
 
 /// The module has no credentials to set, and says so with success: in a stack of its own IGNORE would be a failure.
 pub(crate) const CREDENTIALS: PamResultCode = PamResultCode::PAM_SUCCESS;
 
-/// A second factor is set up, and the account phase finishes that, without which nobody is let in.
+/// A second factor is set up, and the account phase finishes that, without which the user is not let in.
 pub(crate) const TO_BE_FINISHED: PamResultCode = PamResultCode::PAM_SUCCESS;
 
 /// The code for how a login ended.
@@ -23,7 +23,7 @@ pub(crate) fn of_verdict(verdict: Verdict) -> PamResultCode {
     match verdict {
         Verdict::Accepted(_redeemed) => PamResultCode::PAM_SUCCESS,
         Verdict::Waived(_waived) => PamResultCode::PAM_IGNORE,
-        // Nobody keeps it: whoever means to asks for TO_BE_FINISHED.
+        // It is not kept: callers that mean to keep it ask for TO_BE_FINISHED.
         Verdict::Pending(_dropped) => of_reason(Reason::StoreUnavailable),
         Verdict::TriesUsedUp(_) => PamResultCode::PAM_MAXTRIES,
         Verdict::Denied(reason) => of_reason(reason),
@@ -53,7 +53,7 @@ pub(crate) fn of_reason(reason: Reason) -> PamResultCode {
     }
 }
 
-/// Whether a code keeps somebody out.
+/// True when a code keeps the user out.
 pub(crate) fn denies(code: &PamResultCode) -> bool {
     !matches!(code, PamResultCode::PAM_SUCCESS | PamResultCode::PAM_IGNORE)
 }

@@ -16,7 +16,7 @@ use std::sync::Once;
 
 use rusqlite::ffi::{SQLITE_CONFIG_MALLOC, SQLITE_OK, sqlite3_config, sqlite3_mem_methods};
 
-/// How much of the stack below a call is wiped after it. A login leaves secrets in the topmost 32 KiB at most, also when it
+/// The size of the stack below a call that is wiped after it. A login leaves secrets in the topmost 32 KiB at most, also when it
 /// was compiled without optimization (`tests/libpam/memory.rs`). It uses more than this itself, so there is room.
 const STACK: usize = 64 * 1024;
 
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Wiping {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller gives back a block of ours of that size, which nobody uses any more.
+        // SAFETY: the caller gives back a block of ours of that size, which is not used any more.
         unsafe {
             libc::explicit_bzero(block.cast(), layout.size());
             System.dealloc(block, layout);

@@ -1,4 +1,4 @@
-//! What can be wrong with a host, and what follows from what was seen there. For `twofactor doctor`.
+//! The defects a host can have, and the conclusions from what was seen there. For `twofactor doctor`.
 //!
 //! What always holds: a finding says what is wrong, why that matters and what mends it, and nothing secret. Nothing is
 //! looked up or changed here: what the host is like are arguments.

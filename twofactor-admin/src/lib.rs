@@ -1,4 +1,4 @@
-//! What administration needs and a login does not: seed files, PAM files changed, a host checked, the log read back.
+//! Code for administration alone, which no login needs: seed files, PAM files changed, a host checked, the log read back.
 //!
 //! Pure where it can be, as the core: no libpam, no terminal, no `unsafe`; what a host is like and what a person says are
 //! arguments. Imports point one way: a room uses those above it in this list and the core, and no file imports the file of a

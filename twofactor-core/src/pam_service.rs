@@ -1,4 +1,4 @@
-//! How a PAM service is set up: its lines, with everything it includes, in the order libpam runs them.
+//! A PAM service as configured: its lines, with everything it includes, in the order libpam runs them.
 //!
 //! Read as libpam reads (pam.conf(5), libpam/pam_handlers.c): `#` comments, lines continued with a backslash, `@include` of
 //! Debian, `include` and `substack`, module paths, controls in brackets, `-` before a type. What libpam makes a line of that

@@ -33,14 +33,14 @@ pub enum Unavailable {
     TooOld(&'static str),
 }
 
-/// What a service did.
+/// The results of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// What `pam_start_confdir` returned. When that is no success, nothing else was called.
+    /// The result of `pam_start_confdir`. When that is no success, nothing else was called.
     pub start: i32,
-    /// What `pam_authenticate` returned.
+    /// The result of `pam_authenticate`.
     pub auth: i32,
-    /// What `pam_acct_mgmt` returned.
+    /// The result of `pam_acct_mgmt`.
     pub account: i32,
     /// The texts that modules showed, in their order.
     pub said: Vec<String>,
@@ -135,7 +135,7 @@ impl Libpam {
         let mut said: Vec<String> = Vec::new();
         let conversation = Conversation { converse: heard, data: (&raw mut said).cast() };
         let mut handle: *mut Handle = std::ptr::null_mut();
-        // SAFETY: the strings and the conversation outlive the two calls, and libpam writes the handle; nobody uses it afterwards,
+        // SAFETY: the strings and the conversation outlive the two calls, and libpam writes the handle; it is not used afterwards,
         // so `said` is not looked at again.
         unsafe {
             let start = (self.start)(

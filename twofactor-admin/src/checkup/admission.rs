@@ -1,4 +1,4 @@
-//! Whom sshd's settings in force keep from answering prompts, whatever password and code they have (sshd_config(5)).
+//! Users whom sshd's settings in force keep from answering prompts, whatever password and code they have (sshd_config(5)).
 
 use super::sshd::{Methods, Settings};
 
@@ -7,13 +7,13 @@ use super::sshd::{Methods, Settings};
 pub struct Candidate<'c> {
     /// The name.
     pub user: &'c str,
-    /// Whether the number is 0.
+    /// Root, by the uid, or another user.
     pub standing: Standing,
     /// The names of all groups.
     pub groups: &'c [String],
 }
 
-/// Whether `PermitRootLogin` is about somebody.
+/// The group of users that `PermitRootLogin` is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// It is: the number is 0.
@@ -22,8 +22,8 @@ pub enum Standing {
     Other,
 }
 
-/// The setting that keeps somebody out; `None` when he may answer prompts. `settings` are those for his login, as `sshd -T`
-/// prints them. Where somebody may come from anywhere is not asked: what is said of a host lets him in from there.
+/// The setting that keeps a user out; `None` when he may answer prompts. `settings` are those for his login, as `sshd -T`
+/// prints them. Hosts in patterns count in his favour: he may come from one that is let in.
 pub fn keeps_out(settings: &str, candidate: Candidate<'_>) -> Option<String> {
     let lines = || settings.lines().filter_map(|line| line.trim().split_once(' '));
     let listed = |keyword: &'static str| {
@@ -61,7 +61,7 @@ pub fn keeps_out(settings: &str, candidate: Candidate<'_>) -> Option<String> {
     }
 }
 
-/// Whether a text is as a pattern says: `*` stands for any letters, `?` for one.
+/// True when a text matches a pattern: `*` stands for any letters, `?` for one.
 fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     // After each letter of the pattern: which beginnings of the text it stands for.

@@ -7,7 +7,7 @@ use super::severity::Severity::{self, Note, Problem, Warning};
 /// Makes the kinds of findings from one table, so that none lacks a word, a severity or a reason.
 macro_rules! catalogue {
     ($($(#[doc = $doc:literal])+ $name:ident $word:literal $severity:ident $why:literal;)+) => {
-        /// What kind of thing was found.
+        /// The kinds of findings.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Id {
             $($(#[doc = $doc])+ $name,)+
@@ -22,7 +22,7 @@ macro_rules! catalogue {
                 match self { $(Self::$name => $word,)+ }
             }
 
-            /// How bad it is.
+            /// Its severity.
             pub fn severity(self) -> Severity {
                 match self { $(Self::$name => $severity,)+ }
             }
@@ -72,7 +72,7 @@ catalogue! {
     LostState "lost-state" Problem "the codes that were used are not known any more, so every login of the user is refused";
     /// A user holds tokens that the registry does not know of.
     LostTokens "lost-tokens" Problem "the registry is not what it was, so logins of the user are refused";
-    /// What a crash has left behind.
+    /// Left behind by a crash.
     LeftOver "left-over" Note "it blocks no login and the next change replaces it, but it may hold a secret";
     /// A file that is not ours.
     UnknownFile "unknown-file" Note "twofactor does not look at it; a copy of a secret does not belong there";
@@ -111,7 +111,7 @@ catalogue! {
     PasswordOverruled "password-overruled" Problem "the second factor alone is enough, without the password";
     /// Some are asked nothing.
     AsksNothing "asks-nothing" Note "meant for root behind su and the like; no other user should come that way";
-    /// Whom we do not ask is refused.
+    /// Users whom we do not ask are refused.
     OnlyIgnores "only-ignores" Warning "users who need no second factor by the rules are refused there";
     /// Our line is told of a failure where nothing has failed.
     ToldWrongly "told-wrongly" Problem "users with the right password are refused there";
@@ -123,7 +123,7 @@ catalogue! {
     FirstFactorUnused "first-factor-unused" Note "it does nothing, but it names the module, which a package does not leave behind";
     /// Two of our lines ask in one login.
     AskedTwice "asked-twice" Problem "no code is good twice, so a login needs two of them, and sshd's first answer is refused";
-    /// Nobody can log in.
+    /// No user can log in.
     NeverSucceeds "never-succeeds" Problem "no user can log in with this service";
     /// The module's file is not there.
     ModuleMissing "module-missing" Problem "libpam cannot load it: every login of the service fails";
@@ -133,7 +133,7 @@ catalogue! {
     BrokenLine "broken-line" Problem "libpam makes a failure of such a line whenever it is reached";
     /// Enrollment at login is the rule, and nothing stores it.
     EnrollmentImpossible "enrollment-impossible" Problem "users who should enroll at login are refused";
-    /// No account line, and nobody needs one.
+    /// No account line, and no rule needs one.
     NoAccountLine "no-account-line" Note "notices are not shown, and no user could enroll at login";
     /// An expired password ends the phase before our line, or decides how it ends.
     AccountLineLate "account-line-late" Note "a user who enrolls and changes an expired password in one login has to enroll again";
@@ -187,7 +187,7 @@ catalogue! {
     /// Settings that depend on who logs in.
     SshdMatchBlocks "sshd-match-blocks" Note "for those logins other settings may hold than those that were looked at";
 
-    /// Nobody sets the clock.
+    /// No service sets the clock.
     ClockNotSynchronized "clock-not-synchronized" Warning "once the clock is off by more than the window, every code by time is wrong";
     /// It is certainly wrong.
     ClockWrong "clock-wrong" Problem "every code by time is wrong, and codes that are used at that time count as used";
@@ -197,21 +197,21 @@ catalogue! {
     /// No policy module for sudo and su.
     SelinuxNoModule "selinux-no-module" Note "sudo and su need the policy module where their domains are confined";
 
-    /// An account of somebody who is gone.
+    /// An account of a user who is gone.
     OrphanedAccount "orphaned-account" Warning "the next user of that name is refused, or gets its second factor where no uid is written down yet";
     /// A name that was given to another person.
     UidChanged "uid-changed" Problem "every login of the user is refused: the account may be another person's";
-    /// A token of somebody who is gone.
+    /// A token of a user who is gone.
     OrphanedToken "orphaned-token" Warning "the next user of that name is refused, or gets the token where no uid is written down yet";
     /// Asked for what they do not have.
     UsersWithoutCredential "users-without-credential" Warning "they are asked for a code, have none, and cannot log in there";
-    /// Nobody can mend anything.
+    /// No administrator is left to repair the host.
     NoAdministrator "no-administrator" Problem "no administrator can log in there to repair this host";
     /// A secret that waits for its confirmation.
     NotConfirmed "not-confirmed" Note "such an app opens no login until a code has confirmed it";
     /// Few recovery codes.
     RecoveryCodesLow "recovery-codes-low" Warning "when the phone is lost, nothing is left to log in with";
-    /// Wrong codes have delayed somebody.
+    /// Wrong codes have delayed a user.
     DelayedUser "delayed-user" Note "right codes are refused too until then: were codes guessed, or is a clock off?";
     /// Codes are burned into the future.
     CodesBurned "codes-burned" Warning "the clock was ahead when a code was used; no code of that app or token is good before";

@@ -1,4 +1,4 @@
-//! Whether the host's clock can be relied on.
+//! The reliability of the host's clock.
 
 use super::catalogue::Id;
 use super::finding::Finding;
@@ -7,7 +7,7 @@ use twofactor_core::host::clock::UnixTime;
 /// 2024-01-01T00:00:00Z. This program is younger.
 const TOO_EARLY: u64 = 1_704_067_200;
 
-/// Whether somebody sets the clock.
+/// The state of the clock's synchronization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Synchronization {
     /// Yes.
@@ -16,7 +16,7 @@ pub enum Synchronization {
     Lost,
 }
 
-/// What is wrong with a clock that says `now`. `asked` is who knew of the synchronization.
+/// The problem with a clock that says `now`. `asked` is the service that knew of the synchronization.
 pub fn of_clock(now: UnixTime, synchronization: Option<(Synchronization, &str)>) -> Option<Finding> {
     if now.seconds() < TOO_EARLY {
         let command = "timedatectl set-ntp true";
@@ -32,7 +32,7 @@ pub fn of_clock(now: UnixTime, synchronization: Option<(Synchronization, &str)>)
     }
 }
 
-/// What `timedatectl show --property=NTPSynchronized` printed; `None` when it is something else.
+/// The answer in the output of `timedatectl show --property=NTPSynchronized`; `None` when it is something else.
 pub fn by_timedatectl(printed: &str) -> Option<Synchronization> {
     match printed.trim() {
         "NTPSynchronized=yes" => Some(Synchronization::Kept),
@@ -41,7 +41,7 @@ pub fn by_timedatectl(printed: &str) -> Option<Synchronization> {
     }
 }
 
-/// What `chronyc -c tracking` printed: the last field is the leap status.
+/// The answer in the output of `chronyc -c tracking`: the last field is the leap status.
 pub fn by_chronyc(printed: &str) -> Option<Synchronization> {
     match printed.trim().rsplit_once(',')?.1 {
         "Normal" | "Insert second" | "Delete second" => Some(Synchronization::Kept),

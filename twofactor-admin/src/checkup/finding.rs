@@ -1,26 +1,26 @@
-//! What was found: how bad it is, where it is, and the command that corrects it.
+//! Findings: severity, place, and the command that corrects them.
 
 use super::catalogue::Id;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which kind of thing.
+    /// Its kind.
     pub id: Id,
-    /// What it is on this host.
+    /// Its details on this host.
     pub what: String,
     /// The way out.
     pub mend: Mend,
 }
 
-/// What mends something.
+/// The way to fix a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mend {
     /// A command.
     Run(String),
-    /// A command, when what is said of it is what somebody wants.
+    /// A command, for a reader who agrees with the advice.
     Consider {
-        /// What to think about first.
+        /// The advice to consider first.
         advice: String,
         /// The command.
         command: String,
@@ -30,7 +30,7 @@ pub enum Mend {
 }
 
 impl Mend {
-    /// What to think about or to do, unless a command says it all.
+    /// The advice, unless a command says it all.
     pub fn advice(&self) -> Option<&str> {
         match self {
             Self::Run(_) => None,
@@ -38,7 +38,7 @@ impl Mend {
         }
     }
 
-    /// What can be pasted into a root shell.
+    /// The command, to be pasted into a root shell.
     pub fn command(&self) -> Option<&str> {
         match self {
             Self::Run(command) | Self::Consider { command, .. } => Some(command),
@@ -58,7 +58,7 @@ impl Finding {
         Self { id, what: what.into(), mend: Mend::Consider { advice: advice.into(), command: command.into() } }
     }
 
-    /// Something that somebody has to mend by hand.
+    /// A finding that has to be fixed by hand.
     pub fn by_hand(id: Id, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { id, what: what.into(), mend: Mend::Do(advice.into()) }
     }

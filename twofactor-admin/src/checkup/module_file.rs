@@ -1,20 +1,20 @@
-//! Whether the module's file is one that libpam can load: a shared object for the machine of this program, whole, with the
-//! name of the function that libpam calls in it. Whether the libraries it needs are there is not looked at.
+//! Checks that libpam can load the module's file: a shared object for the machine of this program, whole, with the
+//! name of the function that libpam calls in it. The libraries that it needs are not looked at.
 
 use std::path::Path;
 
 use super::catalogue::Id;
 use super::finding::Finding;
 
-/// What libpam calls in every module that authenticates. Its name stands in the table of the object's symbols.
+/// The function that libpam calls in every module that authenticates. Its name stands in the table of the object's symbols.
 const ENTRY: &[u8] = b"pam_sm_authenticate";
-/// How the names of all such functions begin. A module has those of the phases that it is for.
+/// The beginning of the names of all such functions. A module has those of the phases that it is for.
 const ANY: &[u8] = b"pam_sm_";
 const MAGIC: &[u8] = b"\x7fELF";
 /// A shared object (elf(5), `ET_DYN`).
 const SHARED_OBJECT: u16 = 3;
 
-/// What is wrong with the content of the module's `file`. `own` is the beginning of a program that runs here.
+/// Problems with the content of the module's `file`. `own` is the beginning of a program that runs here.
 pub fn of_module_file(file: &Path, content: &[u8], own: &[u8]) -> Option<Finding> {
     let because = flaw(content, own).or_else(|| {
         let has_entry = content.windows(ENTRY.len()).any(|part| part == ENTRY);
@@ -46,13 +46,13 @@ fn flaw(content: &[u8], own: &[u8]) -> Option<&'static str> {
     found.end.is_none_or(|end| end > content.len()).then_some("its end is missing")
 }
 
-/// What the header of an ELF file says (elf(5)), in the byte order of this machine: in another one the order itself differs.
+/// The header of an ELF file (elf(5)), in the byte order of this machine: in another one the order itself differs.
 struct Header {
     class: u8,
     order: u8,
     kind: u16,
     machine: u16,
-    /// Where the table of sections ends, which linkers put last.
+    /// The end of the table of sections, which linkers put last.
     end: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
-//! Who is asked for a second factor and has none.
+//! Users who are asked for a second factor and have none.
 //!
-//! What always holds: what a login is asked is found by [`policy::judge`], as the module finds it. Somebody of whom it is
-//! not known what he has is not called locked out.
+//! Invariants: the demands on a login are found by [`policy::judge`], as the module finds them. A user whose credentials
+//! are not known is not called locked out.
 
 use std::time::Duration;
 
@@ -18,42 +18,42 @@ use twofactor_core::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use twofactor_core::pam_service::{Phase, Service};
 use twofactor_core::policy::{self, By, Candidates, Decision, Ruling};
 
-/// Somebody who may log in.
+/// A user who may log in.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// The canonical name.
     pub name: UserName,
-    /// What he may do once he is in.
+    /// His rights on the host.
     pub role: Role,
-    /// What he can prove himself with.
+    /// His credentials.
     pub has: Has,
-    /// Whether a password could let him in.
+    /// The chances of his password.
     pub password: Password,
-    /// Whether he may log in at all.
+    /// The state of his account.
     pub account: Account,
 }
 
-/// What somebody can prove himself with.
+/// The credentials of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Has {
     /// With codes of these kinds, or of none.
     Factors(Factors),
-    /// With nothing: the account under this name is another uid's, so whoever is asked is refused.
+    /// Nothing: the account under this name is another uid's, so a user who is asked is refused.
     AnothersAccount,
     /// That is not known.
     Unknown,
 }
 
-/// Whether somebody may log in at all.
+/// The state of a user's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// He may, or nobody knows.
+    /// He may log in, or the state is not known.
     Open,
     /// The account, or a password that should have been changed, has expired.
     Expired,
 }
 
-/// What somebody may do.
+/// The rights of a user on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Mend the host: uid 0, or one of the administrators' groups.
@@ -62,10 +62,10 @@ pub enum Role {
     User,
 }
 
-/// Whether a password could let somebody in.
+/// The chances of a user's password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Password {
-    /// It could, or nobody knows.
+    /// It could let him in, or that is not known.
     Perhaps,
     /// It is locked.
     Locked,
@@ -78,28 +78,28 @@ pub struct Guarded {
     pub name: String,
     /// `nullok` on its line.
     pub null_ok: NullOk,
-    /// Whether it asks for a password or something like it first.
+    /// The question for a password or something like it before ours.
     pub first_factor: FirstFactor,
 }
 
-/// Whether a service asks for a first factor itself.
+/// The question for a first factor in a service itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstFactor {
     /// It does: whose password is locked does not get as far as us.
     Asked,
-    /// It does not, or somebody else did before (an ssh key).
+    /// It does not ask, or another program did before (an ssh key).
     NotAsked,
 }
 
 /// Services for logins over a network, which have a remote host.
 const REMOTE: [&str; 5] = ["sshd", "xrdp-sesman", "cockpit", "vsftpd", "dovecot"];
-/// An address of nobody (RFC 5737): a login from elsewhere.
+/// An address for documentation (RFC 5737): a login from elsewhere.
 const ELSEWHERE: &str = "192.0.2.1";
 
 /// This long before a rule counts as `required` it is time to do something.
 const SOON: Duration = Duration::from_hours(14 * 24);
 
-/// Who of `people` is asked for a second factor by `services` and has none, now or soon. `file` is where the rules stand.
+/// The users of `people` whom `services` ask for a second factor that they lack, now or soon. `file` is the configuration.
 pub fn of_people(
     config: &Config,
     file: &str,
@@ -144,7 +144,7 @@ pub fn refused<'p>(
     Ok(refused)
 }
 
-/// What awaits somebody at a login.
+/// A user's prospect at a login.
 enum Prospect {
     /// He gets in, or that is not known.
     Well,
@@ -181,7 +181,7 @@ fn prospect(
     }
 }
 
-/// Whether somebody who has passed the first factor of a service certainly gets past our line, with what he has or can set up
+/// True when a user who has passed the first factor of a service certainly gets past our line, with what he has or can set up
 /// there. Recovery codes are no way in to build on: they run out.
 pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn UserDatabase, now: UnixTime) -> bool {
     let ruling = ruling(config, person, service, users, now);
@@ -201,7 +201,7 @@ pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn 
     }
 }
 
-/// What the policy says of a login as it usually happens: over a network to the services that are there for that.
+/// The policy's ruling on a usual login: over a network to the services that are there for that.
 fn ruling(config: &Config, person: &Person, service: &Guarded, users: &dyn UserDatabase, now: UnixTime) -> Ruling {
     let rhost = REMOTE.contains(&service.name.as_str()).then_some(ELSEWHERE);
     let facts = Facts { user: Some(&person.name), service: &service.name, rhost };
@@ -216,12 +216,12 @@ impl Guarded {
         Some(Self { name: service.name.clone(), null_ok: arguments.null_ok, first_factor })
     }
 
-    /// Whether somebody gets as far as our line.
+    /// True when a user gets as far as our line.
     fn lets_try(&self, person: &Person) -> bool {
         self.keeps_out(person).is_none()
     }
 
-    /// Why somebody does not get as far as our line, or no further, whatever he has.
+    /// The reason for which a user does not get as far as our line, or no further, whatever he has.
     pub fn keeps_out(&self, person: &Person) -> Option<&'static str> {
         match (person.account, person.password, self.first_factor) {
             (Account::Expired, ..) => Some("expired"),
@@ -257,7 +257,7 @@ fn of_stranded<'p>(
 struct Trouble<'p> {
     id: Id,
     what: String,
-    /// Where it is so; nowhere in particular when there are none.
+    /// The services concerned; none in particular when it is empty.
     services: Vec<&'p str>,
     people: Vec<&'p Person>,
 }

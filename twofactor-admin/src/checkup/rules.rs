@@ -1,4 +1,4 @@
-//! What is wrong with rules that are valid.
+//! Problems with rules that are valid.
 
 use super::catalogue::Id;
 use super::finding::{Finding, some_of};
@@ -7,7 +7,7 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{Doubt, LookupError, UserDatabase, UserName};
 use twofactor_core::pam_service::OTHER;
 
-/// What a host makes of `rules`: those that count as `required` already, and those about services that do not run the module
+/// Problems of `rules` on a host: those that count as `required` already, and those about services that do not run the module
 /// or about users and groups that do not exist. `file` is where they stand, `services` are those that run the module, and `known`
 /// all that PAM knows.
 pub fn of_rules(
@@ -68,7 +68,7 @@ pub fn of_rules(
     Ok(findings)
 }
 
-/// What is wrong with the order of `rules`, of which those about groups may hold for others than their members: where the
+/// Problems with the order of `rules`, of which those about groups may hold for others than their members: where the
 /// sources of groups prove no absence always, and else while they fail. `default` is what holds where none matches.
 pub fn of_order(
     rules: &[Rule],
@@ -109,7 +109,7 @@ pub fn of_order(
     Ok(findings)
 }
 
-/// Whether a user who is in a group by no source's word certainly is not in it.
+/// True when a user who is in a group by no source's word certainly is not in it.
 fn proves_memberships(users: &dyn UserDatabase) -> Result<Result<(), Doubt>, LookupError> {
     let Ok(root) = UserName::new("root") else { return Ok(Ok(())) };
     match users.has_no_more_groups(&root, &users.gids(&root)?) {
@@ -118,13 +118,13 @@ fn proves_memberships(users: &dyn UserDatabase) -> Result<Result<(), Doubt>, Loo
     }
 }
 
-/// Whether `one` asks for more than `other`, or lets less count.
+/// True when `one` asks for more than `other`, or accepts less.
 fn stricter(one: &Demand, other: &Demand, now: UnixTime) -> bool {
     let (level, other_level) = (one.level_at(now), other.level_at(now));
     level < other_level || (other_level != Level::Off && one.factors.common(other.factors) != other.factors)
 }
 
-/// What somebody meant, perhaps.
+/// The name that was meant, perhaps.
 fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let near = known.iter().map(|known| (strsim::jaro_winkler(name, known), *known)).filter(|(near, _)| *near > 0.7);
     near.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)

@@ -1,4 +1,4 @@
-//! What SELinux makes of the state and of the module's file.
+//! SELinux labels of the state and of the module's file.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn kind(label: &str) -> &str {
     label.split(':').nth(2).unwrap_or_default()
 }
 
-/// What is wrong with the labels of the folder `state` and of what is in it.
+/// Problems with the labels of the folder `state` and of what is in it.
 pub fn of_labels<'l>(state: &Path, labelled: impl IntoIterator<Item = &'l Labelled>) -> Option<Finding> {
     let mut foreign = labelled.into_iter().filter(|(_, label)| !TYPES.contains(&kind(label)));
     let (file, label) = foreign.next()?;
@@ -33,7 +33,7 @@ pub fn of_labels<'l>(state: &Path, labelled: impl IntoIterator<Item = &'l Labell
     Some(Finding::consider(Id::SelinuxLabel, what, advice, command))
 }
 
-/// What is wrong with the label of the module's file: it has to be that of a module of libpam itself.
+/// Problems with the label of the module's file: it has to be that of a module of libpam itself.
 pub fn of_module(module: &Labelled, of_libpam: &Labelled) -> Option<Finding> {
     let ((file, label), (other, right)) = (module, of_libpam);
     if kind(label) == kind(right) {
@@ -43,7 +43,7 @@ pub fn of_module(module: &Labelled, of_libpam: &Labelled) -> Option<Finding> {
     Some(Finding::run(Id::SelinuxLabel, what, format!("restorecon -v {}", quoted(&file.to_string_lossy()))))
 }
 
-/// What is missing among the policy modules, as `semodule -l` lists them.
+/// The module missing among the policy modules, as `semodule -l` lists them.
 pub fn of_modules(listed: &str) -> Option<Finding> {
     let mut names = listed.lines().filter_map(|line| line.split_whitespace().next());
     if names.any(|name| name == MODULE) {

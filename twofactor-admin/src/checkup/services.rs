@@ -1,4 +1,4 @@
-//! What is wrong with the PAM services that run the module, on a host with these rules.
+//! Problems with the PAM services that run the module, on a host with these rules.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,17 +35,17 @@ pub const KNOWN: [&str; 14] = [
     "vlock",
 ];
 
-/// Whether any line of the service runs the module, or is meant to.
+/// True when any line of the service runs the module, or is meant to.
 pub fn runs_ours(service: &Service) -> bool {
     service.lines.iter().any(|line| is_login(line) && (line.runs(OURS) || names_ours_wrongly(line)))
 }
 
-/// Whether the service asks for a first factor before or beside us.
+/// True when the service asks for a first factor before or beside us.
 pub fn asks_first_factor(service: &Service) -> bool {
     service.phase(Phase::Auth).iter().any(|line| Nature::of(line) == Nature::Primary)
 }
 
-/// Whether anybody could log in with the service, were all modules there. What is asked of people where nobody gets in does
+/// True when a user could log in with the service, were all modules there. Where no user gets in, the questions asked do
 /// not matter.
 pub fn lets_in(service: &Service) -> bool {
     let never = |finding: &findings::Finding| matches!(finding, findings::Finding::NeverSucceeds(_));
@@ -76,7 +76,7 @@ pub fn of_password_lines(services: &[Service]) -> Vec<Finding> {
     found
 }
 
-/// What is wrong with the file that tells our line of a failed first factor, of all `services` that can be read. Where it is not
+/// Problems with the file that tells our line of a failed first factor, of all `services` that can be read. Where it is not
 /// there the lines that include it are broken.
 pub fn of_first_factor_file(content: Option<&[u8]>, services: &[Service]) -> Vec<Finding> {
     let Some(content) = content else { return Vec::new() };
@@ -103,7 +103,7 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
     let program = programs::of(&service.name);
     let obstacle = program.and_then(|program| program.obstacle().map(|obstacle| (program, obstacle)));
     let (id, program) = match obstacle {
-        // With a line that all services share, nobody has put it there for this one; the program does not run it.
+        // With a line that all services share, it was not put there for this one; the program does not run it.
         Some((_, Obstacle::AsksNobody | Obstacle::NeverAuthenticates)) if ours.file != service.file => return None,
         Some((program, Obstacle::AsksNobody)) => (Id::ProgramAsksNobody, program),
         Some((program, Obstacle::NeverAuthenticates)) => (Id::ProgramNeverAuthenticates, program),
@@ -120,7 +120,7 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
     Some((id, format!("{}: {}", Place::of(ours), obstacle.about(program))))
 }
 
-/// Services that nobody can follow, libpam neither, for the same reason.
+/// Services that cannot be followed, not by libpam either, for the same reason.
 pub fn of_unreadable(names: &[&str], error: &ServiceError) -> Finding {
     let what = match names {
         [name] => format!("the PAM service {name:?}: {error}"),
@@ -143,7 +143,7 @@ pub fn of_unreadable(names: &[&str], error: &ServiceError) -> Finding {
     Finding::by_hand(id, what, advice)
 }
 
-/// What is wrong with `services`, all of which run the module. What is wrong with a file that several of them include is
+/// Problems with `services`, all of which run the module. What is wrong with a file that several of them include is
 /// said once. `is_missing` says of a line whether its module is not there.
 pub fn of_services(
     services: &[Service],
@@ -176,7 +176,7 @@ pub fn of_services(
     all.into_iter().map(named).collect()
 }
 
-/// What the rules say about a service.
+/// The rules as far as they are about a service.
 struct Policy<'a> {
     config: &'a Config,
     service: &'a str,
@@ -184,7 +184,7 @@ struct Policy<'a> {
 }
 
 impl Policy<'_> {
-    /// Whether some login of the service may be asked what `applies` says. Who logs in and from where is not known.
+    /// True when some login of the service may be asked what `applies` says. Who logs in and from where is not known.
     fn may(&self, applies: impl Fn(&Demand) -> bool) -> bool {
         let about = |services: &Option<Vec<String>>| {
             services.as_ref().is_none_or(|services| services.iter().any(|name| name == self.service))
@@ -341,7 +341,7 @@ pub fn of_unheard_refusals(service: &Service, config: &Config, now: UnixTime) ->
 /// Root runs `su` without being asked.
 const ROOT_IS_ASKED_NOTHING: &str = "pam_rootok.so";
 
-/// Phases that nobody can follow to every end.
+/// Phases that cannot be followed to every end.
 pub fn not_followed(service: &Service, is_missing: &dyn Fn(&Line) -> bool) -> Vec<String> {
     let tangled = |finding: &findings::Finding| matches!(finding, findings::Finding::Tangled(_));
     findings::of(service, is_missing).iter().filter(|finding| tangled(finding)).map(ToString::to_string).collect()
@@ -354,8 +354,8 @@ fn enabling(services: &[&str]) -> String {
     format!("{ENABLE} {names}")
 }
 
-/// `by` is the line to look at, if somebody wants to do it by hand. What stands in a file that other services share nobody
-/// changes for the sake of one.
+/// `by` is the line to look at, for a repair by hand. A file that other services share is not changed for
+/// the sake of one.
 fn mended_by_enabling(id: Id, what: &str, service: &Service, by: Option<&Place>) -> Finding {
     let shared = our_lines(service).find(|(line, _)| line.file != service.file);
     let mend = match (shared, by) {
@@ -399,7 +399,7 @@ fn of_second_line(what: &str, service: &Service, first: &Place, again: &Place) -
 /// The service of polkit's agents, whose PAM phase systemd runs in a sandbox.
 pub const POLKIT: &str = "polkit-1";
 
-/// What is wrong with polkit's sandbox. `drop_ins` are the texts of the unit's drop-ins, `state` the folder that has to be
+/// Problems with polkit's sandbox. `drop_ins` are the texts of the unit's drop-ins, `state` the folder that has to be
 /// writable.
 pub fn of_polkit_sandbox(unit: &str, drop_ins: &[String], state: &Path) -> Option<Finding> {
     let opened = |text: &String| {

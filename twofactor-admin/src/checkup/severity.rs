@@ -1,9 +1,9 @@
-//! How bad a finding is.
+//! The severity of findings.
 
-/// How bad something is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Somebody is locked out, or let in without a second factor.
+    /// A user is locked out, or let in without a second factor.
     Problem,
     /// It soon will be a problem, or is one for a few.
     Warning,

@@ -1,4 +1,4 @@
-//! What `/etc/shadow` says against the login of a local user (shadow(5)).
+//! Obstacles in `/etc/shadow` to the login of a local user (shadow(5)).
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::people::{Account, Password};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::expiry::Aging;
 
-/// What is said against local users, by their names. Of others nothing is known.
+/// The obstacles of local users, by their names. Of others nothing is known.
 #[derive(Debug, Clone, Default)]
 pub struct Shadow(BTreeMap<String, (Password, Account)>);
 
@@ -24,12 +24,12 @@ impl Shadow {
         Self(text.lines().filter_map(entry).collect())
     }
 
-    /// Whether the password of a user could let him in.
+    /// The chances of a user's password.
     pub fn password(&self, user: &str) -> Password {
         self.0.get(user).map_or(Password::Perhaps, |(password, _)| *password)
     }
 
-    /// Whether the account of a user is open.
+    /// The state of a user's account.
     pub fn account(&self, user: &str) -> Account {
         self.0.get(user).map_or(Account::Open, |(_, account)| *account)
     }

@@ -1,4 +1,4 @@
-//! What sshd's settings mean for the second factor. Settings are those in force, as `sshd -T` prints them.
+//! The meaning of sshd's settings for the second factor. Settings are those in force, as `sshd -T` prints them.
 
 mod settings;
 
@@ -11,7 +11,7 @@ use twofactor_core::config::rule::Rule;
 
 pub use settings::{Methods, Settings};
 
-/// Where a setting comes from: of each keyword, the line that sshd reads first, outside of `Match`.
+/// The sources of settings: of each keyword, the line that sshd reads first, outside of `Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources(BTreeMap<String, String>);
 
@@ -26,7 +26,7 @@ impl Sources {
         self.0.get(keyword).map(String::as_str)
     }
 
-    /// What makes sshd have `setting`: the first value counts, so another line elsewhere changes nothing.
+    /// The change that gives sshd `setting`: the first value counts, so another line elsewhere changes nothing.
     fn mend(&self, setting: &str) -> String {
         let keyword = setting.split(' ').next().unwrap_or_default().to_ascii_lowercase();
         match self.0.get(&keyword) {
@@ -44,7 +44,7 @@ pub fn of_outdated(changed: &Path, reload: String) -> Finding {
 
 const BY_THE_TOOL: &str = "twofactor service enable sshd";
 
-/// What is wrong with settings that hold for a service that runs the module.
+/// Problems with settings that hold for a service that runs the module.
 pub fn of_settings(settings: &Settings, sources: &Sources, rules: &[Rule]) -> Vec<Finding> {
     let lacking = settings.lacking();
     let methods = Methods::parse(settings.value("authenticationmethods"));
@@ -102,8 +102,8 @@ pub fn of_settings(settings: &Settings, sources: &Sources, rules: &[Rule]) -> Ve
     findings
 }
 
-/// What is wrong with settings that hold for the logins of `user` only, beyond `everybody`'s. Whose logins take a key and
-/// nothing else is meant to be exempt.
+/// Problems with settings that hold for the logins of `user` only, beyond `everybody`'s. A user whose logins take a key
+/// and nothing else is meant to be exempt.
 pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]) -> Vec<Finding> {
     // What decides for one login may stand in a Match.
     let sources = Sources::default();
@@ -120,7 +120,7 @@ pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]
     others.map(by_name).collect()
 }
 
-/// What is wrong with `AuthenticationMethods` of a `Match`, which stands at `place`.
+/// Problems with `AuthenticationMethods` of a `Match`, which stands at `place`.
 pub fn of_match(value: &str, place: &str) -> Option<Finding> {
     let methods = Methods::parse(value)?;
     let id = match (methods.shut_out(), methods.strand()) {
@@ -136,7 +136,7 @@ pub fn of_match(value: &str, place: &str) -> Option<Finding> {
 /// The settings that PAM's questions need. sshd prints them as they are written; of many others it has another form.
 const NEEDED: [&str; 4] = ["usepam", "kbdinteractiveauthentication", "passwordauthentication", "authenticationmethods"];
 
-/// What the drop-in `file` asks for and does not get. What else a sysadmin put there is his affair.
+/// The settings that the drop-in `file` asks for and does not get. Other lines of a sysadmin in it are not judged.
 pub fn of_drop_in(settings: &Settings, sources: &Sources, file: &Path, text: &str) -> Option<Finding> {
     let wanted = Settings::parse(text);
     let overridden = |keyword: &&str| {

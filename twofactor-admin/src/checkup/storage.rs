@@ -1,4 +1,4 @@
-//! What is wrong with the files: the store's errors as findings, and the file system below them.
+//! Problems with the files: the store's errors as findings, and the file system below them.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{FilesError, Flaw, Naming, Sighting};
 use twofactor_core::store::registry::RegistryError;
 
-/// What is wrong with a file or folder.
+/// Problems with a file or folder.
 pub fn of_file(error: &FileError) -> Finding {
     match error {
         FileError::Unsafe { path, remedy, .. } if remedy.starts_with("ls ") => Finding::consider(
@@ -28,7 +28,7 @@ pub fn of_file(error: &FileError) -> Finding {
     }
 }
 
-/// What is wrong with the configuration: a finding for every mistake.
+/// Problems with the configuration: a finding for every mistake.
 pub fn of_config(error: &ConfigError) -> Vec<Finding> {
     match error {
         ConfigError::File(error) => vec![of_file(error)],
@@ -43,7 +43,7 @@ pub fn of_config(error: &ConfigError) -> Vec<Finding> {
     }
 }
 
-/// What is wrong with the store.
+/// Problems with the store.
 pub fn of_store(error: &StoreError) -> Finding {
     let what = error.to_string();
     match (error, FilesError::of(error)) {
@@ -63,7 +63,7 @@ pub fn of_store(error: &StoreError) -> Finding {
     }
 }
 
-/// What is wrong with the files.
+/// Problems with the files.
 fn of_files(error: &FilesError) -> Finding {
     let what = error.to_string();
     match error {
@@ -97,7 +97,7 @@ fn of_files(error: &FilesError) -> Finding {
     }
 }
 
-/// Whether accounts are kept that no marker names.
+/// A finding when accounts are kept that no marker names.
 pub fn of_sighting(marker: Option<&Path>, seen: &Sighting) -> Option<Finding> {
     let Some(marker) = marker else {
         let what =
@@ -139,7 +139,7 @@ fn of_registry(error: &RegistryError) -> Finding {
     Finding::by_hand(id, error.to_string(), error.hint())
 }
 
-/// What the store found when it looked at itself.
+/// A flaw that the store found when it looked at itself.
 pub fn of_flaw(flaw: &Flaw) -> Finding {
     let removal = |path: &Path| format!("rm -r {}", quoted(&path.to_string_lossy()));
     match flaw {
@@ -169,9 +169,9 @@ fn user_of(path: &Path) -> String {
 /// The file system that the state is on.
 #[derive(Debug, Clone, Copy)]
 pub struct FileSystem {
-    /// What kind of file system (statfs(2), `f_type`).
+    /// The kind of file system (statfs(2), `f_type`).
     pub magic: i64,
-    /// Whether it can be written.
+    /// Its access: writable or not.
     pub access: Access,
     /// Bytes that are free for root.
     pub free: u64,
@@ -179,7 +179,7 @@ pub struct FileSystem {
     pub free_files: Option<u64>,
 }
 
-/// Whether a file system can be written.
+/// The access to a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Yes.
@@ -207,7 +207,7 @@ const SHARED: [(i64, &str); 11] = [
     (0x0BD0_0BD0, "Lustre"),
 ];
 
-/// What is wrong with the file system that the folder `state` is on.
+/// Problems with the file system that the folder `state` is on.
 pub fn of_file_system(state: &Path, found: &FileSystem) -> Vec<Finding> {
     let (folder, mut findings) = (state.display(), Vec::new());
     // The upper half is a sign in some libraries.

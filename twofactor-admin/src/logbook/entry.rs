@@ -8,19 +8,19 @@ use twofactor_core::text::pairs::Pairs;
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// When.
+    /// Its time.
     pub at: UnixTime,
-    /// Where it stands.
+    /// Its source.
     pub source: Source,
     /// The host that wrote it, where the source says it.
     pub host: Option<String>,
     /// The process that wrote it, where the source says it.
     pub pid: Option<u32>,
-    /// Who wrote it, and what.
+    /// Its writer and content.
     pub message: Message,
 }
 
-/// Where an entry stands, the one that is hardest to forge first.
+/// The source of an entry, the one that is hardest to forge first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// The history of the registry, which only root can write.
@@ -47,15 +47,15 @@ impl Source {
 /// A line of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Which of our programs wrote it.
+    /// The program of ours that wrote it.
     pub writer: Writer,
-    /// What happened.
+    /// The event.
     pub event: Event,
     /// To whom, from where, why.
     pub pairs: Pairs,
 }
 
-/// Which of our programs wrote a line.
+/// A program of ours that wrote a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Writer {
     /// The module, as a guest of an application.
@@ -68,7 +68,7 @@ pub enum Writer {
 }
 
 impl Entry {
-    /// What the registry remembers.
+    /// An event that the registry remembers.
     pub fn remembered(past: Past) -> Self {
         let mut pairs = past.pairs;
         pairs.push(("by".to_owned(), past.who));
@@ -101,7 +101,7 @@ impl Message {
     }
 }
 
-/// Which of our programs write an event.
+/// The programs of ours that write an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writers {
     Module,
@@ -138,7 +138,7 @@ pub(super) fn writers(event: Event) -> Writers {
     }
 }
 
-/// Which entries somebody wants to see: those that meet every condition.
+/// The entries asked for: those that meet every condition.
 #[derive(Debug, Default, Clone)]
 pub struct Wanted {
     /// About this user, also as the name was typed.
@@ -154,7 +154,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether the entry is wanted.
+    /// True when the entry is asked for.
     pub fn includes(&self, entry: &Entry) -> bool {
         let message = &entry.message;
         let names = [message.value("user"), message.value("typed")];
@@ -165,7 +165,7 @@ impl Wanted {
             && self.service.as_deref().is_none_or(|service| message.value("service") == Some(service))
     }
 
-    /// Whether the moment is wanted.
+    /// True when the moment is asked for.
     pub fn includes_time(&self, at: UnixTime) -> bool {
         self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
     }

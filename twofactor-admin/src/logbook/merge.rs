@@ -40,14 +40,14 @@ struct Held {
     in_sources: Sources,
 }
 
-/// What the registry has told, for when the log tells it again.
+/// The registry's entries, for when the log tells them again.
 #[derive(Default)]
 struct Memory {
     deeds: HashMap<Deed, VecDeque<(UnixTime, Sources)>>,
     order: VecDeque<(UnixTime, Deed)>,
 }
 
-/// What was done, and to what.
+/// A deed and its object.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Deed {
     event: &'static str,
@@ -68,7 +68,7 @@ impl Memory {
         self.order.push_back((entry.at, deed));
     }
 
-    /// Whether this is what the registry told; once for each source. Times are whole seconds, and the log comes second.
+    /// True when the registry has told this; once for each source. Times are whole seconds, and the log comes second.
     fn knows(&mut self, entry: &Entry, source: usize) -> bool {
         let same = self.deeds.get_mut(&Deed::of(&entry.message)).into_iter().flatten();
         let mut earlier = same.filter(|(at, _)| at.seconds() <= entry.at.seconds() + 1);
@@ -119,7 +119,7 @@ impl<'s> Merge<'s> {
         Self { sources, held: VecDeque::new(), untold, remembered: Memory::default() }
     }
 
-    /// When the next entry of any source was written, and which source that is.
+    /// The time and source of the next entry.
     fn next_in_line(&mut self) -> Option<(UnixTime, usize)> {
         let heads = self.sources.iter_mut().enumerate();
         heads.filter_map(|(index, source)| Some((source.peek()?.at, index))).min()
@@ -143,7 +143,7 @@ impl<'s> Merge<'s> {
         self.held.insert(place, held);
     }
 
-    /// Whether the registry has told it. The registry knows the second, the log also what happened before in that second.
+    /// True when the registry has told it. The registry knows the second, the log also what happened before in that second.
     fn is_told(&mut self, entry: &Entry, source: usize) -> bool {
         let is_told = entry.message.writer == Writer::Tool && self.remembered.knows(entry, source);
         if is_told {
@@ -156,7 +156,7 @@ impl<'s> Merge<'s> {
         is_told
     }
 
-    /// Whether another source has told it, and it is still here.
+    /// True when another source has told it, and it is still here.
     fn is_held(&mut self, entry: &Entry, source: usize) -> bool {
         let Some(untold) = self.untold.get_mut(source).filter(|untold| **untold > 0) else { return false };
         let mut copies = self.held.iter_mut().filter(|held| same_line(&held.entry, entry));
@@ -197,7 +197,7 @@ impl Iterator for Merge<'_> {
     }
 }
 
-/// Whether two sources have the same line.
+/// True when two sources have the same line.
 fn same_line(one: &Entry, other: &Entry) -> bool {
     let same_process = match (one.pid, other.pid) {
         (Some(one), Some(other)) => one == other,
@@ -207,7 +207,7 @@ fn same_line(one: &Entry, other: &Entry) -> bool {
     same_process && near && one.source != Source::Registry && one.message == other.message
 }
 
-/// Whether both are about the same deed, whenever it was done.
+/// True when both are about the same deed, whenever it was done.
 fn same_deed(one: &Entry, other: &Entry) -> bool {
     Deed::of(&one.message) == Deed::of(&other.message)
 }

@@ -8,15 +8,15 @@ use crate::logbook::timestamp::Stamp;
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyslogLine<'l> {
-    /// When the daemon had it.
+    /// The time at which the daemon had it.
     pub stamp: Stamp,
     /// The host that wrote it.
     pub host: &'l str,
-    /// What the program calls itself.
+    /// The program's name for itself.
     pub identifier: &'l str,
     /// Its process, if it said so.
     pub pid: Option<u32>,
-    /// What it said.
+    /// The message.
     pub message: &'l str,
 }
 

@@ -1,4 +1,4 @@
-//! When a line was written: RFC 3339 says it, RFC 3164 leaves out the year and the zone.
+//! The time of a line: RFC 3339 says it, RFC 3164 leaves out the year and the zone.
 //!
 //! What always holds: a line without a year belongs to the latest year in which it is not younger than its file. A file that
 //! was written for longer is seen to pass from December to January, and the years are counted.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use twofactor_core::host::clock::UnixTime;
 
-/// When a daemon says it had a line.
+/// The time at which a daemon had a line, by its own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stamp {
     /// With year and zone.
@@ -27,7 +27,7 @@ pub struct Yearless {
     pub time: [u8; 3],
 }
 
-/// What the clocks on the host's walls show.
+/// The local time of the host.
 pub trait Zone {
     /// The moment; `None` when that year does not have it.
     fn moment(&self, year: i32, yearless: Yearless) -> Option<UnixTime>;
@@ -106,10 +106,10 @@ impl Turns {
     }
 }
 
-/// Which year the lines of a file belong to.
+/// The years that the lines of a file belong to.
 pub struct Years<'z> {
     zone: &'z dyn Zone,
-    /// When the file was written last.
+    /// The time at which the file was written last.
     written: UnixTime,
     /// The year of its first line, once that is known.
     first: Option<i32>,
@@ -121,13 +121,13 @@ const AHEAD: Duration = Duration::from_hours(24);
 
 impl<'z> Years<'z> {
     /// For a file that was written last at that moment. `seen` are the months of all its lines, `last` is its last line;
-    /// `None` when nobody looked.
+    /// `None` when nothing was looked up.
     pub fn new(zone: &'z dyn Zone, written: UnixTime, seen: Option<(Turns, Yearless)>) -> Self {
         let first = seen.and_then(|(turns, last)| Some(latest(zone, last, written)?.0 - turns.years));
         Self { zone, written, first, turns: Turns::default() }
     }
 
-    /// When the file's next line was written.
+    /// The time of the file's next line.
     pub fn moment(&mut self, stamp: Stamp) -> Option<UnixTime> {
         let yearless = match stamp {
             Stamp::Exact(at) => return Some(at),
@@ -142,7 +142,7 @@ impl<'z> Years<'z> {
         }
     }
 
-    /// A line that nobody wants has passed, of that month.
+    /// Passes a line of that month that is not asked for.
     pub fn pass(&mut self, month: u8) {
         self.turns.see(month);
     }

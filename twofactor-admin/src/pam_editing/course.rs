@@ -12,7 +12,7 @@ use twofactor_core::pam_service::{Kind, Line};
 pub(in crate::pam_editing) struct Course {
     /// The lines that ran, by their places in the phase, with what they returned.
     pub(in crate::pam_editing) ran: Vec<(usize, Code)>,
-    /// How it ends.
+    /// Its end.
     pub(in crate::pam_editing) so_far: SoFar,
     /// With which first factor.
     pub(in crate::pam_editing) primary: Primary,
@@ -20,13 +20,13 @@ pub(in crate::pam_editing) struct Course {
     pub(in crate::pam_editing) ours: Ours,
     /// With which second factor of another product.
     pub(in crate::pam_editing) others: Others,
-    /// What our line was told.
+    /// The word that our line got.
     pub(in crate::pam_editing) told: Told,
     /// The steps that it consists of.
     pub(in crate::pam_editing) steps: Vec<Turn>,
 }
 
-/// What libpam does with the result of a line, there and then: as much as its next steps depend on.
+/// libpam's immediate action on the result of a line: as much as its next steps depend on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::pam_editing) struct Turn {
     situation: Situation,
@@ -55,7 +55,7 @@ pub(in crate::pam_editing) fn course(lines: &[&Line], returned: &dyn Fn(usize) -
     Course { ran, so_far, primary, ours, others, told, steps }
 }
 
-/// What libpam takes a line to return: one that it cannot run has no say.
+/// The result that libpam takes a line to have: one that it cannot run has no say.
 fn returned_by(line: &Line, at: usize, returned: &dyn Fn(usize) -> Code) -> Code {
     if line.kind == Kind::Module { returned(at) } else { Code::PERM_DENIED }
 }

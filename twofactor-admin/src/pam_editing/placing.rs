@@ -48,15 +48,15 @@ pub struct Target<'t> {
     pub name: &'t str,
     /// Its file, which need not be there yet.
     pub file: &'t Path,
-    /// Where what it includes is looked for.
+    /// The folders in which included services are looked for.
     pub folders: &'t [&'t Path],
-    /// How the code comes.
+    /// The way in which the code comes.
     pub answers: Answers,
-    /// Whether the module of a line is not on this host.
+    /// True when the module of a line is not on this host.
     pub is_missing: fn(&Line) -> bool,
 }
 
-/// How the users of a service type the code.
+/// The way in which users of a service type the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
     /// As an answer of its own, when the password was right.
@@ -72,7 +72,7 @@ pub struct Placed {
     pub text: String,
     /// The text without any of them, which is what it goes back to.
     pub without: String,
-    /// What was wrong with lines of ours that were there already.
+    /// The problems of lines of ours that were there already.
     pub wrong: Vec<Finding>,
     /// The line that asks for a first factor and whose refusal ended the login before our line was put in, and no longer does:
     /// the code is asked for, and wrong ones count.
@@ -127,7 +127,7 @@ pub enum CannotPlace {
     NoPlace {
         /// Auth or account.
         phase: Phase,
-        /// What would be wrong in the most likely one.
+        /// The problem in the most likely one.
         finding: Finding,
     },
 }
@@ -141,7 +141,7 @@ impl From<ServiceError> for CannotPlace {
     }
 }
 
-/// Whether a name is that of a file which services include.
+/// True when a name is that of a file which services include.
 pub fn is_shared(name: &str) -> bool {
     SHARED.contains(&name) || name.starts_with("common-")
 }
@@ -196,7 +196,7 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
     Ok(Some(Placed { text: placed, without, wrong, goes_on_behind }))
 }
 
-/// Whether a line that matters to a login is meant to run our module, by a name or a path that leads to none.
+/// True when a line that matters to a login is meant to run our module, by a name or a path that leads to none.
 fn is_misnamed(line: &Line, is_missing: fn(&Line) -> bool) -> bool {
     let is_elsewhere = line.runs(OURS) && line.module != OURS;
     matches!(line.phase, Phase::Auth | Phase::Account)
@@ -204,7 +204,7 @@ fn is_misnamed(line: &Line, is_missing: fn(&Line) -> bool) -> bool {
         && (line.kind != Kind::Module || is_missing(line))
 }
 
-/// Whether a line that matters to a login runs a module that is not there, and says nowhere that this is meant (`-`).
+/// True when a line that matters to a login runs a module that is not there, and says nowhere that this is meant (`-`).
 fn lacks_module(line: &Line, is_missing: fn(&Line) -> bool) -> bool {
     matches!(line.phase, Phase::Auth | Phase::Account)
         && line.kind == Kind::Module
@@ -218,7 +218,7 @@ pub fn without(text: &str) -> String {
     stripped(text, None)
 }
 
-/// Whether lines of the text itself are ours, as any version of libpam reads it.
+/// True when lines of the text itself are ours, as any version of libpam reads it.
 pub fn is_in(text: &str) -> bool {
     let sheet = Sheet::of(text);
     [Reading::Old, Reading::New]
@@ -226,7 +226,7 @@ pub fn is_in(text: &str) -> bool {
         .any(|reading| sheet.entries_by(reading).iter().any(|entry| entry.runs(OURS) || entry.tells()))
 }
 
-/// Whether lines of the text itself include the file of [`first_factor`], as any version of libpam reads it.
+/// True when lines of the text itself include the file of [`first_factor`], as any version of libpam reads it.
 pub fn tells(text: &str) -> bool {
     let sheet = Sheet::of(text);
     [Reading::Old, Reading::New].into_iter().any(|reading| sheet.entries_by(reading).iter().any(Entry::tells))
@@ -266,7 +266,7 @@ pub fn undone(text: &str, before: &str, after: &str) -> String {
     sheet.text()
 }
 
-/// Makes sure that a service without our lines lets nobody in with a refused first factor, and somebody with a right one.
+/// Makes sure that a service without our lines lets no user in with a refused first factor, and some with a right one.
 pub fn is_sound(target: &Target<'_>, text: &str) -> Result<(), CannotPlace> {
     proof::sound(&target.read(text)?).map_err(CannotPlace::Unsound)
 }
@@ -436,12 +436,12 @@ impl Target<'_> {
     }
 }
 
-/// Whether a line comes from the service's own file, itself or through includes, and not from `other`.
+/// True when a line comes from the service's own file, itself or through includes, and not from `other`.
 fn is_of(line: &Line, service: &Service) -> bool {
     line.top == service.file
 }
 
-/// Whether a line that says "so far so good" goes before ours.
+/// The line before ours: one that says "so far so good", or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Permit {
     Yes,

@@ -39,7 +39,7 @@ const RUNS: usize = OURS_RETURNS.len() + 1;
 /// A code whose name is the longest.
 const LONGEST: &str = "authtok_disable_aging";
 
-/// What is to be run.
+/// The service to be run.
 #[derive(Debug)]
 pub struct Rehearsal {
     before: Part,
@@ -83,16 +83,16 @@ pub enum Staged {
     Link(PathBuf),
 }
 
-/// What libpam did in a run.
+/// libpam's results in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// What `pam_start` returned.
+    /// The result of `pam_start`.
     pub start: i32,
-    /// What `pam_authenticate` returned.
+    /// The result of `pam_authenticate`.
     pub auth: i32,
-    /// What `pam_acct_mgmt` returned.
+    /// The result of `pam_acct_mgmt`.
     pub account: i32,
-    /// What the stubs told the application, in their order.
+    /// The messages of the stubs to the application, in their order.
     pub said: Vec<String>,
 }
 
@@ -110,12 +110,12 @@ pub enum Unplayable {
     Stubbed,
 }
 
-/// What libpam does is not what it should do.
+/// A difference between libpam's result and the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disagreement {
     phase: Phase,
     fault: Fault,
-    /// What led there: the modules that ran, each with what it returned.
+    /// The way there: the modules that ran, each with its result.
     ran: Vec<(String, Code)>,
 }
 
@@ -129,9 +129,9 @@ enum Fault {
     End { place: Option<Place>, expected: &'static str, got: i32 },
     /// Our line refused, and the phase is a success.
     Overruled,
-    /// What was closed is open.
+    /// A closed way is open.
     Opens,
-    /// What was open is closed.
+    /// An open way is closed.
     Closes,
 }
 
@@ -161,7 +161,7 @@ impl Rehearsal {
         Ok(rehearsal)
     }
 
-    /// How many runs there are.
+    /// The number of runs.
     pub fn runs(&self) -> usize {
         self.auth.len().max(self.account.len()) * RUNS
     }
@@ -234,7 +234,7 @@ impl Rehearsal {
         Some(Both { phase, before: Version::first(before), after: Version { lines: after, slots } })
     }
 
-    /// What the modules of a phase return in a run. Of the phase with fewer combinations they come round again.
+    /// The results of a phase's modules in a run. Of the phase with fewer combinations they come round again.
     fn combination(&self, phase: Phase, run: usize) -> Option<&Combination> {
         let all = match phase {
             Phase::Auth => &self.auth,
@@ -245,7 +245,7 @@ impl Rehearsal {
     }
 }
 
-/// What our line returns in a run; `None` in one without it.
+/// The result of our line in a run; `None` in one without it.
 fn ours(run: usize) -> Option<Code> {
     (run % RUNS).checked_sub(1).and_then(|at| OURS_RETURNS.get(at)).copied()
 }
@@ -291,7 +291,7 @@ impl Both<'_> {
         }
         let courses_after = courses.get(1).zip(courses.get(2));
         let Some((accepted_course, waived_course)) = courses_after else { return Ok(()) };
-        // Where the others have nothing to say, our yes may be the only one: that service keeps nobody out on purpose.
+        // Where the others have nothing to say, our yes may be the only one: that service keeps no user out on purpose.
         let all_decide = self.phase == Phase::Auth || old_course.ran.iter().all(|(_, code)| decides(*code));
         if opens(accepted) && !opens(old) && all_decide {
             return of(Fault::Opens, accepted_course);
@@ -310,7 +310,7 @@ impl Both<'_> {
         Ok(())
     }
 
-    /// Whether libpam ran the lines that were expected and ended as expected.
+    /// Checks that libpam ran the lines that were expected and ended as expected.
     fn is_as_expected(&self, version: &Version<'_>, course: &Course, observed: &Observed) -> Result<(), Disagreement> {
         let differs = |fault| Err(self.disagreement(version, fault, course));
         if observed.start != 0 {
@@ -358,7 +358,7 @@ impl Both<'_> {
         }
     }
 
-    /// Whether a login goes on. An application has an expired password changed, and goes on.
+    /// True when a login goes on. An application has an expired password changed, and goes on.
     fn opens(&self, observed: &Observed) -> bool {
         match Code::of(self.end(observed)) {
             Some(Code::SUCCESS) => true,
@@ -367,7 +367,7 @@ impl Both<'_> {
         }
     }
 
-    /// Whether a login that ends so must not be one when our line refuses.
+    /// True when a login that ends so must not be one when our line refuses.
     fn has_to_be_asked(&self, course: &Course) -> bool {
         match (self.phase, course.ours, course.primary) {
             // Whom nothing asks for a first factor is not asked for a second one.
@@ -384,7 +384,7 @@ impl Both<'_> {
     }
 }
 
-/// Whether a module says yes or no.
+/// True when a module says yes or no.
 fn decides(code: Code) -> bool {
     !matches!(code.outcome(), Outcome::Ignore | Outcome::Missing)
 }
@@ -399,7 +399,7 @@ impl Disagreement {
         }
     }
 
-    /// What the modules returned, in a line.
+    /// The results of the modules, in a line.
     pub fn results(&self) -> String {
         let each = self.ran.iter().map(|(module, code)| format!("{module} {}", code.name()));
         each.collect::<Vec<_>>().join(", ")

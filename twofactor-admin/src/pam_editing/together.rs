@@ -15,18 +15,18 @@ use twofactor_core::pam_service::flow::walk::{MOST, Walk, possible};
 use twofactor_core::pam_service::modules::Nature;
 use twofactor_core::pam_service::{Kind, Line};
 
-/// How the two can end when every module returns the same in both.
+/// The ends of the two when every module returns the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pam_editing) struct Pair {
     /// Without our line.
     pub(in crate::pam_editing) before: SoFar,
     /// With it.
     pub(in crate::pam_editing) after: SoFar,
-    /// What became of the first factor in the earlier version.
+    /// The fate of the first factor in the earlier version.
     pub(in crate::pam_editing) primary: Primary,
     /// The line of the earlier version that led away from the others, or that ran last.
     pub(in crate::pam_editing) by: Option<usize>,
-    /// What our line was told in the later version.
+    /// The word that our line got in the later version.
     pub(in crate::pam_editing) told: Told,
 }
 
@@ -78,7 +78,7 @@ struct Together<'l> {
     assumed: &'l dyn Fn(&Line) -> Assumed,
 }
 
-/// Where both have come to, and the line that led there.
+/// The situations that both have come to, and the line that led there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Both {
     before: Situation,
@@ -86,7 +86,7 @@ struct Both {
     by: Option<(usize, Led)>,
 }
 
-/// How a line led on.
+/// The way in which a line led on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Led {
     Away,

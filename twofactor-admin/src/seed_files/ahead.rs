@@ -47,7 +47,7 @@ impl SeedFile {
         self.rows().try_for_each(|row| take(&row))
     }
 
-    /// Reads all rows into portions, until nobody takes them any more.
+    /// Reads all rows into portions, until they are not taken any more.
     fn read_ahead(&self, full: &SyncSender<Vec<Row>>, empty: &Receiver<Vec<Row>>) {
         let mut rows = self.rows();
         loop {

@@ -1,4 +1,4 @@
-//! How much of everything there may be in a seed file.
+//! The bounds of everything in a seed file.
 
 /// The largest file, in bytes.
 pub const LARGEST_FILE: u64 = 64 << 20;

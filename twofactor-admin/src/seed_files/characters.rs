@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotText;
 
-/// How far we look for bytes that no text has.
+/// The distance that is searched for bytes that no text has.
 const LOOKED_AT: usize = 64 * 1024;
 
 /// The bytes of a text file without byte-order mark, in UTF-8 or another superset of ASCII.
@@ -30,7 +30,7 @@ pub(super) fn text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, 
     if start.iter().any(|byte| is_binary(*byte)) { Err(NotText) } else { Ok(text) }
 }
 
-/// Whether the beginning of a file is that of a text. UTF-16 is told by its mark or its zeros; a character cut in two
+/// True when the beginning of a file is that of a text. UTF-16 is told by its mark or its zeros; a character cut in two
 /// at the end does not count.
 pub(super) fn is_text(start: &[u8]) -> bool {
     let plain = |bytes: &[u8]| !bytes.iter().any(|byte| is_binary(*byte));
@@ -110,7 +110,7 @@ pub(super) fn even_spaces(text: &mut [u8]) -> bool {
     found
 }
 
-/// How many bytes a character of UTF-8 has that begins with this one.
+/// The number of bytes of a character of UTF-8 that begins with this one.
 fn length_of(first: u8) -> usize {
     match first {
         0xc0..=0xdf => 2,

@@ -1,4 +1,4 @@
-//! Which column of a table means what: by its header, else by the shapes that vendors use.
+//! The meaning of a table's columns: by its header, else by the shapes that vendors use.
 
 use super::bounds::MOST_COLUMNS;
 use super::characters;
@@ -26,15 +26,15 @@ pub(super) struct Columns {
     owner: Option<usize>,
     /// The kind of rows that state none.
     usual_kind: Option<KindName>,
-    /// How many fields a row needs for all that the header says about codes.
+    /// The number of fields that a row needs for all that the header says about codes.
     needed: usize,
-    /// How many columns mean something, or have a heading.
+    /// The number of columns that mean something, or have a heading.
     pub(super) known: usize,
     /// The columns that have no heading, one bit each.
     pub(super) unnamed: u64,
 }
 
-/// What the third column of a table without header holds, over all rows.
+/// The content of the third column of a table without header, over all rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Third {
     words: bool,
@@ -54,12 +54,12 @@ impl Third {
         }
     }
 
-    /// Whether it is the period of all rows: a counter would not stand at 30 or 60 in every one.
+    /// True when it is the period of all rows: a counter would not stand at 30 or 60 in every one.
     pub(super) fn is_period(self) -> bool {
         self.numbers && !self.words && !self.other_numbers
     }
 
-    /// Whether it is a counter in every row that has it.
+    /// True when it is a counter in every row that has it.
     pub(super) fn is_counter(self) -> bool {
         self.numbers && !self.words && self.other_numbers
     }
@@ -179,7 +179,7 @@ impl Columns {
         if here { None } else { (0..MOST_COLUMNS).find(|column| in_all(*column)) }
     }
 
-    /// What a column is taken for.
+    /// The meaning of a column.
     pub(super) fn meaning(&self, column: usize) -> Option<&'static str> {
         let meanings = [
             (Some(self.serial), Meaning::Serial),
@@ -197,7 +197,7 @@ impl Columns {
         meanings.into_iter().find(|(place, _)| *place == Some(column)).map(|(_, meaning)| meaning.word())
     }
 
-    /// Whether rows without a type are HOTP because others name theirs.
+    /// True when rows without a type are HOTP because others name theirs.
     pub(super) fn names_kinds(&self) -> bool {
         self.kind.is_some()
     }
@@ -212,7 +212,7 @@ impl Columns {
         record.field(self.serial)
     }
 
-    /// What a row says about codes. What an option says is not even looked at, so a wrong value there does no harm.
+    /// A row's words about codes. A value that an option overrules is not even looked at, so a wrong one does no harm.
     pub(super) fn stated(&self, record: &Record<'_>, options: &Options) -> Result<Stated, Rejection> {
         let field =
             |column: Option<usize>| column.map(|column| record.field(column)).filter(|field: &&[u8]| !field.is_empty());
@@ -326,7 +326,7 @@ fn kind_named(word: &[u8]) -> Result<KindName, Rejection> {
     }
 }
 
-/// Whether a word names a kind of token, be it one that we do not support.
+/// True when a word names a kind of token, be it one that we do not support.
 fn is_kind(word: &[u8]) -> bool {
     let others = ["motp", "ocra", "yubikey", "yubicootp", "sms"];
     kind_named(word).is_ok() || others.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word))

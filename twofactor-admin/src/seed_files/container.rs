@@ -42,9 +42,9 @@ pub(super) enum Content {
 const LARGEST_DIRECTORY: u64 = 4 << 20;
 /// Text shrinks to a half, XML to a twentieth. What shrinks to less than a hundredth is zeros; DEFLATE makes a thousandth.
 const MOST_DENSE: u64 = 100;
-/// Below this size nobody minds.
+/// Files below this size are harmless.
 const HARMLESS: u64 = 1 << 20;
-/// How much is unpacked between two looks at the bounds.
+/// The bytes that are unpacked between two looks at the bounds.
 const CHUNK: u64 = 64 << 10;
 /// The size of the longest key file: 32 bytes as hexadecimal digits in UTF-16 with separators.
 const LONGEST_KEY: usize = 256;
@@ -105,7 +105,7 @@ pub(super) fn unpack<R: Read + Seek>(
 
 /// The end of a zip file: where its table of contents is.
 const END: &[u8] = b"PK\x05\x06";
-/// What stands 20 bytes before it in the form for many entries (zip64), and where it points to.
+/// The record 20 bytes before it in the form for many entries (zip64), and the place it points to.
 const END64_LOCATOR: &[u8] = b"PK\x06\x07";
 const END64: &[u8] = b"PK\x06\x06";
 /// The size of that record without extensions.
@@ -125,7 +125,7 @@ fn tail<R: Read + Seek>(source: &mut R) -> Result<(u64, Zeroizing<Vec<u8>>), io:
     Ok((start, tail))
 }
 
-/// Whether a file that begins as no zip file does ends like one: a self-extracting archive, or the last part of several.
+/// Tells if a file that begins as no zip file ends like one: a self-extracting archive, or the last part of several.
 pub(super) fn ends_like_zip<R: Read + Seek>(source: &mut R) -> Result<bool, ImportError> {
     let (_, tail) = tail(source)?;
     // The end record with the length of the comment that follows it.
@@ -238,7 +238,7 @@ fn listed(names: &[Arc<str>]) -> String {
     format!("{}{more}", first.join(", "))
 }
 
-/// What people call a way of packing.
+/// The common name of a way of packing.
 fn method_name(method: CompressionMethod) -> String {
     // The numbers of PKWARE's APPNOTE, 4.4.5; the crate keeps them to itself but in the words of `Debug`.
     let shown = format!("{method:?}");
@@ -280,7 +280,7 @@ fn printable(name: &[u8]) -> Arc<str> {
     name.into()
 }
 
-/// What came of trying to open an entry.
+/// The failures of opening an entry.
 enum Failure {
     /// Wrong password, or damaged: another spelling may help.
     Locked,
@@ -324,7 +324,7 @@ impl Candidate {
         Err(if self.encrypted { ImportError::WrongPassword } else { ImportError::ZipDamaged })
     }
 
-    /// Whether the first bytes of an entry that is not going to be unpacked are those of a text.
+    /// True when the first bytes of an entry that is not going to be unpacked are those of a text.
     fn begins_like_text<R: Read + Seek>(
         &self,
         archive: &mut ZipArchive<Metered<'_, R>>,
@@ -425,13 +425,13 @@ impl Candidate {
     }
 }
 
-/// Whether bytes from the beginning of an entry are text. A chunk may end in the middle of a character.
+/// True when bytes from the beginning of an entry are text. A chunk may end in the middle of a character.
 fn is_text(start: &[u8]) -> bool {
     let whole = if start.len().is_multiple_of(2) { start } else { start.get(..start.len() - 1).unwrap_or_default() };
     characters::is_text(whole)
 }
 
-/// How a password may have been turned into bytes by the program that made the file: as it was given, and in the
+/// The ways in which a password may have become bytes in the program that made the file: as it was given, and in the
 /// encodings of DOS and Windows.
 fn spellings(password: &Zeroizing<Vec<u8>>) -> Vec<Zeroizing<Vec<u8>>> {
     let mut spellings = vec![password.clone()];
@@ -453,7 +453,7 @@ fn spellings(password: &Zeroizing<Vec<u8>>) -> Vec<Zeroizing<Vec<u8>>> {
 const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀\
 αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
 
-/// What was read of the source, what may be, and what went wrong below the zip crate, which keeps none of it apart.
+/// The bytes read of the source, their bound, and the error below the zip crate, which keeps none of it apart.
 #[derive(Default)]
 struct Meter {
     read: Cell<u64>,

@@ -11,9 +11,9 @@ use super::rejection::Rejection;
 pub(super) struct Line<'t> {
     /// From 1.
     pub(super) number: usize,
-    /// Where it begins, in bytes.
+    /// Its beginning, in bytes.
     pub(super) start: usize,
-    /// What stands there.
+    /// Its content.
     pub(super) content: &'t [u8],
 }
 
@@ -62,7 +62,7 @@ fn is_comment(line: &[u8]) -> bool {
     line.starts_with(b"#") && !shows_error(line)
 }
 
-/// Whether a field begins with what a spreadsheet shows in the place of a value.
+/// True when a field begins with a spreadsheet's error in the place of a value.
 pub(super) fn shows_error(field: &[u8]) -> bool {
     const ERRORS: [&[u8]; 9] =
         [b"#N/A", b"#NAME?", b"#REF!", b"#VALUE!", b"#NUM!", b"#NULL!", b"#DIV/0!", b"#WERT!", b"#BEZUG!"];
@@ -72,7 +72,7 @@ pub(super) fn shows_error(field: &[u8]) -> bool {
     filled || ERRORS.iter().any(|error| field.starts_with(error))
 }
 
-/// What stands between two fields; the same in a whole file.
+/// The character between two fields; the same in a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
     /// One comma, semicolon or tab.
@@ -82,7 +82,7 @@ pub(super) enum Separator {
 }
 
 impl Separator {
-    /// How many lines are looked at.
+    /// The number of lines that are looked at.
     const SAMPLE: usize = 100;
 
     /// The separator of a file: the one that its first lines have most of outside quotes. Spaces only where there is no
@@ -201,7 +201,7 @@ fn literal(formula: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What stands between quotes, single or doubled.
+/// The text between quotes, single or doubled.
 fn quoted(text: &[u8]) -> Option<&[u8]> {
     let between = |mark: &[u8]| text.strip_prefix(mark)?.strip_suffix(mark).filter(|text| !text.contains(&b'"'));
     between(b"\"\"").or_else(|| between(b"\""))
@@ -235,7 +235,7 @@ fn first_field(line: &[u8], separator: Separator) -> Result<(&[u8], Option<&[u8]
     }
 }
 
-/// Where a quoted field ends. A doubled quote inside it is a quote; the two are left as they are, because no field that
+/// The end of a quoted field. A doubled quote inside it is a quote; the two are left as they are, because no field that
 /// matters may hold one.
 fn closing_quote(quoted: &[u8]) -> Option<usize> {
     let mut from = 0;

@@ -28,11 +28,11 @@ pub(super) struct Document {
     pub(super) reading: Reading,
     /// The zip entry that it is was encrypted.
     pub(super) encrypted: bool,
-    /// How many bytes of other documents stand before it.
+    /// The bytes of other documents before it.
     pub(super) before: u64,
 }
 
-/// How a document is read.
+/// The way in which a document is read.
 pub(super) enum Reading {
     Delimited(Box<Table>),
     Pskc(Box<Pskc>),
@@ -42,13 +42,13 @@ pub(super) enum Reading {
 /// One row, and where it stood.
 #[derive(Debug)]
 pub struct Row {
-    /// Where it stood.
+    /// Its place.
     pub place: Place,
     /// The column of a table, from 1, that a rejection is about.
     pub column: Option<usize>,
-    /// What it offers, or why nothing.
+    /// Its token, or the reason for which there is none.
     pub token: Result<Offered, Rejection>,
-    /// How far this row is into the file: at most [`SeedFile::size_hint`](super::SeedFile::size_hint).
+    /// The distance of this row into the file: at most [`SeedFile::size_hint`](super::SeedFile::size_hint).
     pub reached: u64,
     pub(super) document: usize,
     pub(super) span: Range<usize>,
@@ -107,7 +107,7 @@ impl Document {
         Ok(Self { entry, text, reading, encrypted: false, before: 0 })
     }
 
-    /// How many rows it has.
+    /// The number of its rows.
     pub(super) fn rows(&self) -> usize {
         match &self.reading {
             Reading::Delimited(table) => table.rows,
@@ -116,7 +116,7 @@ impl Document {
         }
     }
 
-    /// How many of them look as if they held a seed.
+    /// The number of them that look as if they held a seed.
     pub(super) fn usable(&self) -> usize {
         match &self.reading {
             Reading::Delimited(table) => table.usable,
@@ -125,7 +125,7 @@ impl Document {
         }
     }
 
-    /// Whether its secrets stand there as they are, for all who can read the file.
+    /// True when its secrets stand there as they are, for all who can read the file.
     pub(super) fn is_in_the_clear(&self) -> bool {
         match &self.reading {
             Reading::Delimited(_) | Reading::Records(_) => true,

@@ -1,4 +1,4 @@
-//! Which entries of a zip file are seeds, which is the key to them, and what lies beside them.
+//! The entries of a zip file: seeds, the key to them, and files beside them.
 //!
 //! Invariants: every entry is seeds, a key, or named in a note with the reason why not. A README, a letter, a licence or a
 //! list of checksums never makes a token. The names of entries decide nothing.
@@ -30,7 +30,7 @@ struct Attempt {
     outcome: Result<Document, ImportError>,
 }
 
-/// How sure it is that a document holds seeds.
+/// The certainty that a document holds seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// It does.
@@ -155,7 +155,7 @@ fn reason(outcome: &Result<Document, ImportError>) -> String {
     }
 }
 
-/// Whether an error is about the whole file and not about what one entry is: a missing password, a document of seeds that
+/// True when an error is about the whole file and not about what one entry is: a missing password, a document of seeds that
 /// cannot be opened, a list that is beyond a bound.
 fn is_final(outcome: &Result<Document, ImportError>) -> bool {
     match outcome {
@@ -194,7 +194,7 @@ fn standing(outcome: &Result<Document, ImportError>, alone: bool, options: &Opti
 }
 
 impl Document {
-    /// How many of its rows offer a token. A long list is only looked at row by row when its survey leaves a doubt.
+    /// The number of its rows that offer a token. A long list is only looked at row by row when its survey leaves a doubt.
     fn good_rows(&self, options: &Options) -> usize {
         const SHORT: usize = 10_000;
         if self.rows() > SHORT {
@@ -243,7 +243,7 @@ fn digests(texts: &[Text]) -> Vec<String> {
     if asked { texts.iter().flat_map(|(_, _, bytes)| of(bytes)).collect() } else { Vec::new() }
 }
 
-/// Whether one of the words of a text is the digest of an entry: what no secret is.
+/// True when one of the words of a text is the digest of an entry: what no secret is.
 fn holds_digest(bytes: &[u8], digests: &[String]) -> bool {
     words(bytes).any(|word| digests.iter().any(|digest| digest.as_bytes().eq_ignore_ascii_case(word)))
 }
@@ -254,7 +254,7 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     short.split(|byte| !byte.is_ascii_alphanumeric())
 }
 
-/// Whether a word is as long as a digest of [`digests`], and made of the same digits.
+/// True when a word is as long as a digest of [`digests`], and made of the same digits.
 fn is_digest(word: &[u8]) -> bool {
     matches!(word.len(), 40 | 64 | 128) && word.iter().all(u8::is_ascii_hexdigit)
 }
@@ -307,7 +307,7 @@ fn is_checksum(line: &str, names: &[&str]) -> bool {
     digests == 1 && words > 0
 }
 
-/// Whether a word is the name of a file, by an ending that seed files and their wrappings have.
+/// True when a word is the name of a file, by an ending that seed files and their wrappings have.
 fn has_file_ending(word: &str) -> bool {
     const ENDINGS: [&str; 10] = ["csv", "txt", "xml", "zip", "pskc", "pskcxml", "dat", "pdf", "7z", "gpg"];
     let ending = word.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());

@@ -18,7 +18,7 @@ pub enum ImportError {
     /// The file cannot be read.
     #[error("the file cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// What opens it cannot be read.
+    /// The password or the key cannot be read.
     #[error("the password or the key cannot be read: {0}")]
     Keyring(io::Error),
 
@@ -28,7 +28,7 @@ pub enum ImportError {
     /// The seeds are encrypted under a pre-shared key and there is none.
     #[error("the seeds are encrypted with a pre-shared key, and none was given")]
     KeyNeeded,
-    /// What was given does not open the file. The two cannot be told apart: that is how these formats are made.
+    /// The password or key does not open the file. The two cannot be told apart: that is how these formats are made.
     #[error("wrong password, or the file is damaged")]
     WrongPassword,
     /// The same for a pre-shared key.
@@ -60,9 +60,9 @@ pub enum ImportError {
     /// The same inside a zip file.
     #[error("{entry} in the zip file is {foreign}")]
     Nested {
-        /// Which entry.
+        /// The entry.
         entry: String,
-        /// What it is.
+        /// Its kind.
         foreign: Foreign,
     },
     /// A zip file that cannot be read, or holds something else than it says.
@@ -71,9 +71,9 @@ pub enum ImportError {
     /// Compressed in a way we do not read.
     #[error("{entry} in the zip file is packed with {method}, which is not supported")]
     ZipMethod {
-        /// Which entry.
+        /// The entry.
         entry: String,
-        /// How it is packed.
+        /// Its method of packing.
         method: String,
     },
     /// Encrypted in a way we do not read.
@@ -88,7 +88,7 @@ pub enum ImportError {
     /// `--entry` names none of the entries.
     #[error("the zip file has no entry \"{wanted}\"; it has {there}")]
     NoSuchEntry {
-        /// What was asked for.
+        /// The name asked for.
         wanted: String,
         /// The names of the first entries.
         there: String,
@@ -112,7 +112,7 @@ pub enum ImportError {
     /// The header names a secret and no serial number, or the other way round.
     #[error("{place}: the header has no column for the {missing}")]
     Header {
-        /// Where the header stands.
+        /// The header's place.
         place: Place,
         /// `serial number` or `secret`.
         missing: &'static str,
@@ -120,9 +120,9 @@ pub enum ImportError {
     /// Two columns could be the same thing, and nothing ranks one above the other.
     #[error("{place}: both \"{first}\" and \"{second}\" could be the {meaning}")]
     TwoColumns {
-        /// Where the header stands.
+        /// The header's place.
         place: Place,
-        /// What both could be.
+        /// The meaning that both could have.
         meaning: &'static str,
         /// The heading of one.
         first: String,
@@ -195,7 +195,7 @@ pub enum PskcError {
     Iterations(u32),
 }
 
-/// What kind of failure it is; the tool turns it into an exit code.
+/// The kind of failure; the tool turns it into an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// A password or key is missing or wrong, or the file is damaged in a way that looks like that.
@@ -208,10 +208,10 @@ pub enum ErrorKind {
     Io,
 }
 
-/// What reads a pipe.
+/// The command that reads a pipe.
 const IMPORT: &str = "twofactor token import -";
 
-/// How to get at seeds that lie in a wrapping inside a zip file: one command takes the entry out, another unwraps it.
+/// The way to seeds that lie in a wrapping inside a zip file: one command takes the entry out, another unwraps it.
 fn nested_hint(entry: &str, foreign: Foreign) -> String {
     let taken_out = format!("7z x -so FILE {}", shell::quoted(entry));
     match foreign {
@@ -231,7 +231,7 @@ fn nested_hint(entry: &str, foreign: Foreign) -> String {
 }
 
 impl ImportError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io(_) | Self::Keyring(_) => ErrorKind::Io,
@@ -248,7 +248,7 @@ impl ImportError {
         }
     }
 
-    /// What to do about it, when something can be done.
+    /// The way out, where there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Foreign(foreign) => return foreign.hint().map(str::to_owned),

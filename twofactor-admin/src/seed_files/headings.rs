@@ -9,7 +9,7 @@ use super::delimited::Record;
 use super::options::Encoding;
 use super::seed_encoding;
 
-/// What a column holds.
+/// The meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     Serial,
@@ -23,7 +23,7 @@ pub(super) enum Meaning {
     Movement,
     Vendor,
     Model,
-    /// Whose token it is. Not read here: `token assign --from` is for that.
+    /// The owner. Not read here: `token assign --from` is for that.
     Owner,
     /// Row numbers, dates, remarks: they say nothing about codes.
     Beside,
@@ -547,7 +547,7 @@ struct Found {
     encoding: Option<Encoding>,
 }
 
-/// What a heading means: as it stands, else without what stands in brackets (`Secret Key (HEX)`).
+/// The meaning of a heading: as it stands, else without the part in brackets (`Secret Key (HEX)`).
 fn look_up(heading: &str) -> Option<Found> {
     let bare = heading.split(['(', '[', '（']).next().unwrap_or_default();
     let whole = folded(heading);
@@ -579,7 +579,7 @@ pub(super) enum Header {
     None,
 }
 
-/// What the columns of a table are called.
+/// The names of a table's columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Headings {
     /// The column of each meaning that the header names.
@@ -588,16 +588,16 @@ pub(super) struct Headings {
     beside: Vec<(Meaning, usize)>,
     /// The headings that mean nothing known.
     pub(super) unknown: Vec<String>,
-    /// How the heading of the secret says that it is written.
+    /// The encoding that the heading of the secret names.
     pub(super) encoding: Option<Encoding>,
-    /// How many columns it has a heading for.
+    /// The number of columns that it has a heading for.
     pub(super) width: usize,
     /// The columns without heading, one bit each.
     pub(super) unnamed: u64,
 }
 
 impl Headings {
-    /// What the heading of a column says, where the column is not read.
+    /// The meaning of a column's heading, where the column is not read.
     pub(super) fn meaning(&self, column: usize) -> Option<&'static str> {
         self.beside.iter().find(|(_, other)| *other == column).map(|(meaning, _)| meaning.word())
     }

@@ -177,7 +177,7 @@ impl Reader<'_> {
             if !self.takes(":") {
                 return self.wrong();
             }
-            // Which of two would count, nobody can say: programs disagree.
+            // Programs disagree about the one of two that counts.
             if members.iter().any(|(other, _)| *other == key) {
                 return self.wrong();
             }

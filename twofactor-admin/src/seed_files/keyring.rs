@@ -1,4 +1,4 @@
-//! What opens an encrypted file: a password or a key, asked for when it is needed and once.
+//! The password or key to an encrypted file, asked for when it is needed and once.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::error::ImportError;
 
-/// What opens an encrypted file. Asked only when needed, and each at most once.
+/// The password or key to an encrypted file. Asked for only when needed, and each at most once.
 pub trait Keyring {
     /// The password of the file, of the zip or of PSKC. `None`: there is none to be had.
     fn password(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error>;
@@ -15,12 +15,12 @@ pub trait Keyring {
     fn key(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, io::Error>;
 }
 
-/// Answers of a keyring, asked for once. Nobody goes on without one that is missing.
+/// Answers of a keyring, asked for once. Reading ends where one is missing.
 pub(super) struct Asked<'k> {
     keyring: &'k mut dyn Keyring,
     password: Option<Zeroizing<Vec<u8>>>,
     key: Option<Zeroizing<Vec<u8>>>,
-    /// What lies beside the seeds and has the size of a key.
+    /// The entries beside the seeds that have the size of a key.
     pub(super) beside: Vec<Beside>,
 }
 
@@ -63,7 +63,7 @@ impl<'k> Asked<'k> {
         })
     }
 
-    /// Whether an entry is a key that opened a document.
+    /// True when an entry is a key that opened a document.
     pub(super) fn is_key(&self, name: &str) -> bool {
         self.beside.iter().any(|key| key.opened && &*key.name == name)
     }

@@ -68,10 +68,10 @@ impl Kind {
 /// A file of records, surveyed.
 pub(super) struct Records {
     pub(super) kind: Kind,
-    /// Where the first record begins and the last one ends.
+    /// The beginning of the first record and the end of the last.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// How many there are.
+    /// The number of records.
     pub(super) rows: usize,
     parts: &'static [(&'static str, &'static str)],
 }
@@ -140,7 +140,7 @@ impl Records {
         self.kind.records(text, options)
     }
 
-    /// What stands between two records besides a line end.
+    /// The text between two records besides a line end.
     pub(super) fn between(&self) -> &'static str {
         match self.kind {
             Kind::App(App::Uris | App::Migration) => "",
@@ -149,7 +149,7 @@ impl Records {
         }
     }
 
-    /// How the file was understood; the entry is the caller's to name.
+    /// The explanation of the file; the entry is the caller's to name.
     pub(super) fn explanation(&self) -> Explanation {
         let part =
             |(name, taken_for): &(&str, &'static str)| Part { name: (*name).to_owned(), taken_for: Some(taken_for) };

@@ -1,4 +1,4 @@
-//! What a person should know about a file before importing it: what it was, what was assumed, what looks odd.
+//! Notes about a file, to be read before importing it: its kind, the assumptions, the oddities.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use super::options::Encoding;
 use super::place::Place;
 use twofactor_core::host::shell;
 
-/// What a file was.
+/// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
-    /// What was around the rows.
+    /// The wrapping of the rows.
     pub container: Container,
-    /// What held the rows; of a zip file with several, the first.
+    /// The document of the rows; of a zip file with several, the first.
     pub content: Content,
 }
 
-/// What was around the rows.
+/// The wrapping of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Container {
     /// Nothing.
@@ -26,7 +26,7 @@ pub enum Container {
     Zip,
 }
 
-/// What held the rows.
+/// The document of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// Delimited text, and how its secrets are written.
@@ -63,7 +63,7 @@ pub enum Aspect {
     Period,
     /// The next counter of a HOTP token.
     Counter,
-    /// How secrets are written.
+    /// The encoding of secrets.
     Encoding,
 }
 
@@ -85,11 +85,11 @@ impl Aspect {
 /// enough to refuse the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assumption {
-    /// Which property.
+    /// The property.
     pub what: Aspect,
     /// The value that was taken, with its unit: `TOTP`, `SHA1`, `6 digits`, `30 s`.
     pub taken: String,
-    /// What speaks for another value, and the option that takes it: `SHA256, as the secrets have 32 bytes: --algorithm
+    /// The evidence for another value, and the option that takes it: `SHA256, as the secrets have 32 bytes: --algorithm
     /// SHA256`. `None`: the value is the usual one and nothing speaks against it.
     pub could_be: Option<String>,
 }
@@ -142,7 +142,7 @@ impl fmt::Display for Unexplained {
     }
 }
 
-/// How a document of a seed file was understood, for a person who looks before importing.
+/// The explanation of a seed file's document, for a person who looks before importing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// The entry of a zip file.
@@ -206,12 +206,12 @@ pub enum Note {
 }
 
 impl Note {
-    /// Whether it says that seeds travelled in the clear.
+    /// True when it says that seeds travelled in the clear.
     pub fn is_about_secrecy(&self) -> bool {
         matches!(self, Self::InTheClear(_) | Self::KeyInTheClear(_))
     }
 
-    /// Whether `--strict` refuses a file with it.
+    /// True when `--strict` refuses a file with it.
     pub fn is_doubt(&self) -> bool {
         matches!(self, Self::Assumed(_) | Self::Unexplained(_))
     }

@@ -1,4 +1,4 @@
-//! What one row of a seed file offers: a token, put together from what the row says and what the options say.
+//! The token that one row of a seed file offers, put together from the row and the options.
 
 use super::delimited;
 use super::options::{KindName, Options};
@@ -14,17 +14,17 @@ pub struct Offered {
     pub serial: Serial,
     /// Its secret.
     pub secret: Secret,
-    /// What it is found again by.
+    /// The marks by which it is found again.
     pub marks: Marks,
-    /// How codes are made from it.
+    /// The parameters of its codes.
     pub parameters: Parameters,
     /// The next counter of a HOTP token.
     pub counter: Option<u64>,
-    /// How many steps the token's clock is ahead (+) or behind (−), as the file says.
+    /// The steps by which the token's clock is ahead (+) or behind (−), as the file says.
     pub drift: Option<i32>,
-    /// Who made it.
+    /// Its maker.
     pub vendor: Option<String>,
-    /// What they call it.
+    /// The maker's name for it.
     pub model: Option<String>,
     /// The secret has less than the 128 bits that RFC 4226 asks for.
     pub weak: bool,
@@ -43,7 +43,7 @@ impl Offered {
     }
 }
 
-/// What a row says about codes. `None`: it says nothing.
+/// A row's words about codes. `None`: it says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stated {
     pub(super) kind: Option<KindName>,
@@ -55,7 +55,7 @@ pub(super) struct Stated {
     pub(super) usual_kind: Option<KindName>,
 }
 
-/// What holds for a row, after the options.
+/// The parameters of a row, after the options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) parameters: Parameters,

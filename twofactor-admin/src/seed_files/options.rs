@@ -1,19 +1,19 @@
-//! What a person says about a file.
+//! Options of the person who imports a file.
 
 use std::fmt;
 
 use twofactor_core::codes::otp::{Algorithm, Digits, Period};
 
-/// What a person says about a file, because the file does not, or says it wrong.
+/// Facts about a file that it does not state, or states wrongly, from the person who imports it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
-    /// What the file is.
+    /// The file's format.
     pub format: Format,
     /// The entry of a zip file that holds the seeds; else all are looked at.
     pub entry: Option<String>,
     /// The field of an authenticator app's entry that becomes the serial number.
     pub serial_from: Option<SerialFrom>,
-    /// How secrets are written; else decided per file.
+    /// The encoding of secrets; else decided per file.
     pub encoding: Option<Encoding>,
     /// TOTP or HOTP.
     pub kind: Option<KindName>,
@@ -26,13 +26,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether nothing is said about codes, so that no row can say otherwise.
+    /// True when nothing is said about codes, so that no row can say otherwise.
     pub(super) fn is_silent(&self) -> bool {
         self.kind.is_none() && self.algorithm.is_none() && self.digits.is_none() && self.period.is_none()
     }
 }
 
-/// What a file is. Zip files are opened in any case.
+/// The format of a file. Zip files are opened in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// Told by the content.
@@ -53,7 +53,7 @@ pub enum KindName {
     Hotp,
 }
 
-/// How secrets are written.
+/// The encoding of secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// RFC 4648 §6, any case, with or without padding.

@@ -1,9 +1,9 @@
-//! Where something stands in a seed file.
+//! Places in a seed file.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Where something stands in a file.
+/// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The entry of a zip file.

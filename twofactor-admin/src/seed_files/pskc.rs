@@ -21,22 +21,22 @@ use super::{characters, pskc_codes as codes, seed_encoding};
 use twofactor_core::codes::otp::{LARGEST_DRIFT, Parameters};
 use twofactor_core::codes::token::Serial;
 
-/// What holds for all keys of a document.
+/// The facts that hold for all keys of a document.
 pub(super) struct Pskc {
     opener: Option<Opener>,
     /// It says how its values are encrypted or authenticated, so a secret in the clear does not belong there.
     sealed: bool,
-    /// Where the first package begins and the last one ends.
+    /// The beginning of the first package and the end of the last.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// How many keys there are.
+    /// The number of keys.
     pub(super) rows: usize,
 }
 
 /// A key of a document.
 pub(super) struct PskcRow {
     pub(super) line: usize,
-    /// Where its package begins and ends.
+    /// The beginning and the end of its package.
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) token: Result<Offered, Rejection>,
@@ -96,7 +96,7 @@ impl Pskc {
         Ok(pskc)
     }
 
-    /// How the document was understood; the entry is the caller's to name.
+    /// The explanation of the document; the entry is the caller's to name.
     pub(super) fn explanation(&self) -> Explanation {
         let parts = [
             ("DeviceInfo/SerialNo, else Key Id", "serial number"),
@@ -125,7 +125,7 @@ impl Pskc {
         }
     }
 
-    /// Whether its secrets are encrypted.
+    /// True when its secrets are encrypted.
     pub(super) fn is_encrypted(&self) -> bool {
         self.opener.is_some()
     }
@@ -148,7 +148,7 @@ impl Pskc {
         })
     }
 
-    /// What the keys of a package offer; a package without key offers one reason.
+    /// The offers of a package's keys; a package without key offers one reason.
     fn keys(&self, package: &Child, options: &Options) -> Vec<Result<Offered, Rejection>> {
         // What was cut off is missing, perhaps the key itself.
         if package.too_large {
@@ -178,7 +178,7 @@ fn device(package: &Element) -> Option<&Element> {
     package.child("DeviceInfo").or_else(|| package.child("DeviceId"))
 }
 
-/// Whether the key is wrong, and not each value: none can be opened, and of at least one the MAC does not match.
+/// True when the key is wrong, and not each value: none can be opened, and of at least one the MAC does not match.
 fn opens_none(text: &str, opener: &Opener) -> bool {
     let mut mismatch = false;
     for package in packages(text) {
@@ -197,7 +197,7 @@ fn opens_none(text: &str, opener: &Opener) -> bool {
     mismatch
 }
 
-/// What a look at every package found.
+/// The result of a look at every package.
 #[derive(Default)]
 struct Survey {
     encryption_key: Option<Element>,
@@ -248,7 +248,7 @@ impl Survey {
     }
 }
 
-/// What at least one key does not state.
+/// The properties that at least one key does not state.
 #[derive(Default)]
 struct Unsaid(Vec<Aspect>);
 
@@ -288,7 +288,7 @@ impl Unsaid {
     }
 }
 
-/// Whether a value of a key is there and not empty.
+/// True when a value of a key is there and not empty.
 fn has_value(key: &Element, name: &str) -> bool {
     values(key, name).any(|value| match plain(value) {
         Some(plain) => !is_absent(plain.text()),
@@ -328,7 +328,7 @@ fn has_drift(key: &Element) -> bool {
 const SECRET: &str = "the secret";
 
 impl Stated {
-    /// What a key says about codes without being opened. What is wrong about it, its row will say.
+    /// A key's words about codes without being opened. Its row will tell its defects.
     fn in_the_clear(key: &Element) -> Self {
         let parameters = codes::parameters(key);
         let interval = values(key, "TimeInterval").find_map(|value| plain_number(plain(value)?.text()));
@@ -413,7 +413,7 @@ impl<'e> Key<'e> {
         offer::serial(serial.unwrap_or_default().as_bytes())
     }
 
-    /// RFC 6030 §5: whoever does not support a rule must not use the key.
+    /// RFC 6030 §5: a program that does not support a rule must not use the key.
     fn check_policy(self) -> Result<(), Rejection> {
         for rule in self.element.children_named("Policy").flat_map(Element::children) {
             let refusal = match rule.name.to_ascii_lowercase().as_str() {

@@ -1,4 +1,4 @@
-//! What a key of a PSKC document says about its codes: the hash and the number of digits, in all spellings that writers use.
+//! A PSKC key's words about its codes: the hash and the number of digits, in all spellings that writers use.
 //!
 //! Invariant: an element or attribute that is there and not understood is never taken for one that is absent. It is a
 //! reason to reject the key, or it is named in the report.

@@ -2,7 +2,7 @@
 //! a MAC over every encrypted value.
 //!
 //! Invariants: a MAC is compared in constant time, and before anything is decrypted. A value under CBC without a MAC is
-//! refused, also where the document has none at all: CBC alone lets anybody change what is inside. Key wrap proves
+//! refused, also where the document has none at all: CBC alone lets an attacker change what is inside. Key wrap proves
 //! itself, so a document under it may do without MACs.
 
 use aes::{Aes128, Aes192, Aes256};
@@ -25,17 +25,17 @@ use super::keyring::{Asked, KeyTry};
 use super::rejection::KeyRejection;
 use super::xml::Element;
 
-/// The MAC key itself is under CBC alone: whoever changes its padding must not get one that can be guessed.
+/// The MAC key itself is under CBC alone: an attacker who changes its padding must not get one that can be guessed.
 const SHORTEST_MAC_KEY: usize = 16;
 
-/// How the values of a document are encrypted, before there is a key.
+/// The encryption of a document's values, before there is a key.
 pub(super) struct Sealing {
     cipher: Cipher,
     derivation: Option<Derivation>,
     mac: Option<MacMethod>,
 }
 
-/// How values are authenticated.
+/// The authentication of values.
 struct MacMethod {
     hash: Hash,
     /// The MAC key, encrypted; without it the key of the values is that of the MACs, too.
@@ -53,7 +53,7 @@ impl Sealing {
         if encryption_key.is_some_and(|element| certificates.iter().any(|name| element.find(name).is_some())) {
             return Err(PskcError::Certificate);
         }
-        // What nobody could open or verify is refused before anybody is asked for a password.
+        // A file that cannot be opened or verified is refused before a password is asked for.
         let named = Cipher::of(example);
         if mac_method.is_none() && named.is_none_or(|cipher| cipher.mode == Mode::Cbc) {
             return Err(PskcError::NoMac);
@@ -105,7 +105,7 @@ impl Sealing {
         Err(if fitting == 0 { ImportError::KeyLength(self.cipher.key_length) } else { ImportError::WrongKey })
     }
 
-    /// What opens values under a key. `None`: it does not even open the MAC key.
+    /// The opener of values under a key. `None`: the key does not even open the MAC key.
     fn with(&self, key: Zeroizing<Vec<u8>>) -> Option<Opener> {
         let mac = match &self.mac {
             None => None,
@@ -123,7 +123,7 @@ impl Sealing {
     }
 }
 
-/// What opens the encrypted values of a document.
+/// The opener of a document's encrypted values.
 pub(super) struct Opener {
     key: Zeroizing<Vec<u8>>,
     cipher: Cipher,
@@ -303,7 +303,7 @@ fn pre_shared(given: &Zeroizing<Vec<u8>>, length: usize) -> Option<Zeroizing<Vec
     (given.len() == length).then(|| given.clone())
 }
 
-/// How a key is made from a password (PKCS #5, RFC 8018 §5.2).
+/// The derivation of a key from a password (PKCS #5, RFC 8018 §5.2).
 struct Derivation {
     salt: Zeroizing<Vec<u8>>,
     iterations: u32,
@@ -381,7 +381,7 @@ impl Hash {
         }
     }
 
-    /// How many bytes it makes.
+    /// The number of bytes it makes.
     fn size(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -414,7 +414,7 @@ impl Keyed {
         })
     }
 
-    /// Whether the HMAC of `data` is `mac`, in constant time.
+    /// True when the HMAC of `data` is `mac`, in constant time.
     fn matches(&self, data: &[u8], mac: &[u8]) -> bool {
         fn verified<M: Mac + Clone>(keyed: &M, data: &[u8], mac: &[u8]) -> bool {
             keyed.clone().chain_update(data).verify_slice(mac).is_ok()

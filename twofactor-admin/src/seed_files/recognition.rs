@@ -1,4 +1,4 @@
-//! What a file is, told by its content and never by its name: vendors rename zip files to pass mail filters.
+//! The kind of a file, told by its content and never by its name: vendors rename zip files to pass mail filters.
 //!
 //! What is not read here is named before anything is asked for, with the command that unpacks or decrypts it.
 
@@ -72,7 +72,7 @@ pub enum Foreign {
 }
 
 impl Foreign {
-    /// How to get at the seeds. ` FILE ` stands for the file.
+    /// The way to the seeds. ` FILE ` stands for the file.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
             Self::Zip => "unzip -p FILE | twofactor token import -",
@@ -142,7 +142,7 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// What the first bytes of a file say.
+/// The kind that the first bytes of a file tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beginning {
     /// A zip file: a local header, or the end of an empty one.
@@ -153,7 +153,7 @@ pub(super) enum Beginning {
     Text,
 }
 
-/// How much of a file [`recognise`] looks at. A tar archive says what it is at byte 257.
+/// The part of a file that [`recognise`] looks at. A tar archive says what it is at byte 257.
 pub(super) const ENOUGH: usize = 1024;
 
 /// Tells by its first bytes what a file is.
@@ -249,7 +249,7 @@ fn office(start: &[u8]) -> Option<Foreign> {
     }
 }
 
-/// Whether a file begins with a header of a tar archive from before `ustar`: numbers in octal, and the sum of its bytes.
+/// True when a file begins with a header of a tar archive from before `ustar`: numbers in octal, and the sum of its bytes.
 fn is_old_tar(start: &[u8]) -> bool {
     let Some(header) = start.get(..512) else { return false };
     let Some(field) = header.get(148..156) else { return false };
@@ -260,7 +260,7 @@ fn is_old_tar(start: &[u8]) -> bool {
     header.first().is_some_and(|byte| *byte != 0) && stated == Some(others - field + 8 * u32::from(b' '))
 }
 
-/// Whether a file begins with a header of cpio in text: a number of digits that no row of a table has in one piece.
+/// True when a file begins with a header of cpio in text: a number of digits that no row of a table has in one piece.
 fn is_cpio(start: &[u8]) -> bool {
     let digits = |length: usize, is_digit: fn(&u8) -> bool| start.get(..length).is_some_and(|h| h.iter().all(is_digit));
     match start.get(..6) {
@@ -270,7 +270,7 @@ fn is_cpio(start: &[u8]) -> bool {
     }
 }
 
-/// Whether a file that is no text begins with a packet of OpenPGP (RFC 9580 §5): a session key, a signature, data that is
+/// True when a file that is no text begins with a packet of OpenPGP (RFC 9580 §5): a session key, a signature, data that is
 /// compressed or literal.
 fn is_openpgp(start: &[u8]) -> bool {
     let packet = match start {
@@ -282,7 +282,7 @@ fn is_openpgp(start: &[u8]) -> bool {
     packet && !super::characters::is_text(start)
 }
 
-/// Whether a text begins as a mail does: with the fields of one, at least two.
+/// True when a text begins as a mail does: with the fields of one, at least two.
 fn is_mail(text: &[u8]) -> bool {
     const FIELDS: [&str; 8] = ["from", "to", "cc", "date", "subject", "message-id", "reply-to", "x-mailer"];
     let lines = text.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
@@ -294,14 +294,14 @@ fn is_mail(text: &[u8]) -> bool {
     fields.contains(&"from") && (fields.contains(&"subject") || fields.contains(&"to"))
 }
 
-/// Whether bytes begin as CMS in DER or BER does: a sequence, and in it an object identifier of PKCS #7 (RFC 5652 §3).
+/// True when bytes begin as CMS in DER or BER does: a sequence, and in it an object identifier of PKCS #7 (RFC 5652 §3).
 fn is_cms(start: &[u8]) -> bool {
     const PKCS7: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07";
     let head = start.get(..24).unwrap_or(start);
     matches!(head, [0x30, 0x80..=0x84, ..]) && head.windows(PKCS7.len()).any(|window| window == PKCS7)
 }
 
-/// Whether a text is XML.
+/// True when a text is XML.
 pub(super) fn is_xml(text: &[u8]) -> bool {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start().starts_with(b"<")
 }

@@ -15,7 +15,7 @@ pub(super) struct Record {
     pub(super) line: usize,
     pub(super) start: usize,
     pub(super) end: usize,
-    /// What it says about codes.
+    /// Its words about codes.
     pub(super) stated: Stated,
     pub(super) token: Result<Offered, Rejection>,
 }

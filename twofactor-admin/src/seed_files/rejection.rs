@@ -109,7 +109,7 @@ pub enum Rejection {
     Key(KeyRejection),
 }
 
-/// Which parameter is out of range.
+/// The parameter that is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
     /// The hash.
@@ -193,7 +193,7 @@ impl Rejection {
         })
     }
 
-    /// What a person can do about it.
+    /// The way out.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::TooFewColumns | Self::SerialMissing | Self::SecretMissing => {
@@ -260,7 +260,7 @@ pub enum KeyRejection {
     /// The key is for something else.
     #[error("its policy does not allow one-time passwords (KeyUsage)")]
     Usage,
-    /// A policy of another namespace, which nobody may ignore (RFC 6030 §5).
+    /// A policy of another namespace, which must not be ignored (RFC 6030 §5).
     #[error("its policy has a rule that is not known here")]
     Policy,
     /// A number that is none.
@@ -272,10 +272,10 @@ pub enum KeyRejection {
     /// Encrypted with something else than the header says, or than we read.
     #[error("{0} is encrypted with another cipher or key than the other values of the file")]
     Cipher(&'static str),
-    /// Stripped: somebody may have put another value there.
+    /// Stripped: another value may have been put there.
     #[error("{0} is encrypted and its ValueMAC is missing")]
     MacMissing(&'static str),
-    /// Whoever cannot open the others may have put this one there.
+    /// A writer who cannot open the others may have put this one there.
     #[error("the secret stands in the clear in a document that encrypts its secrets")]
     InTheClear,
     /// The value is not the one that was encrypted.

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::options::Encoding;
 use super::rejection::Rejection;
 
-/// What a secret can be, by its characters.
+/// The possible encodings of a secret, by its characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     /// It has one of `0 1 8 9`.
@@ -20,7 +20,7 @@ enum Reading {
     Neither,
 }
 
-/// How long the secrets of SHA-1, SHA-256 and SHA-512 tokens are in hexadecimal digits.
+/// The lengths of the secrets of SHA-1, SHA-256 and SHA-512 tokens, in hexadecimal digits.
 const HEX_LENGTHS: [usize; 3] = [40, 64, 128];
 /// The same in base32 without padding.
 const BASE32_LENGTHS: [usize; 3] = [32, 52, 103];
@@ -28,7 +28,7 @@ const BASE32_LENGTHS: [usize; 3] = [32, 52, 103];
 /// is a word of a sentence.
 const SHORTEST: usize = 16;
 
-/// Whether a field has the form of a secret, as far as that can be told without others: at least 16 letters and digits of one
+/// True when a field has the form of a secret, as far as that can be told without others: at least 16 letters and digits of one
 /// of the two alphabets, one case, in groups of one length. A number alone is none, and neither are words.
 pub(super) fn looks_like_secret(field: &[u8]) -> bool {
     may_be_secret(field) && field.iter().any(u8::is_ascii_digit)
@@ -55,7 +55,7 @@ fn has_even_groups(field: &[u8]) -> bool {
     })
 }
 
-/// Whether a serial number has the form of a secret of at least 128 bits in hexadecimal digits, or of at least 80 bits in
+/// True when a serial number has the form of a secret of at least 128 bits in hexadecimal digits, or of at least 80 bits in
 /// base32: those are not printed on tokens.
 pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
     if field.iter().any(|byte| BETWEEN.contains(byte)) || field.len() < SHORTEST {
@@ -70,7 +70,7 @@ pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
     }
 }
 
-/// What the secrets of a file say about their encoding. Lines, to be named in an error, count from 1.
+/// The evidence of a file's secrets about their encoding. Lines, to be named in an error, count from 1.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     only_hex: Option<usize>,
@@ -82,7 +82,7 @@ pub(super) struct Evidence {
     pub(super) lengths: Lengths,
 }
 
-/// How long the secrets of a table are, in characters that count.
+/// The lengths of a table's secrets, in characters that count.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Lengths {
     /// The first few lengths: how long, how often, and where first.
@@ -114,7 +114,7 @@ impl Lengths {
     }
 }
 
-/// What the evidence comes to.
+/// The verdict on the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The characters leave no choice.
@@ -152,7 +152,7 @@ impl Evidence {
         (true, length)
     }
 
-    /// What all secrets together come to.
+    /// The verdict on all secrets together.
     pub(super) fn verdict(&self) -> Verdict {
         match (self.only_hex, self.only_base32, self.either) {
             (Some(hex), Some(base32), _) => Verdict::Mixed(hex, base32),
@@ -167,7 +167,7 @@ impl Evidence {
     }
 }
 
-/// What a secret can be, and its length without the characters that do not count.
+/// The possible encodings of a secret, and its length without the characters that do not count.
 fn reading(field: &[u8]) -> (Reading, usize) {
     let seen = Seen::of(field);
     (seen.reading(), seen.length)
@@ -177,7 +177,7 @@ fn reading(field: &[u8]) -> (Reading, usize) {
 struct Seen {
     /// The classes of all of them.
     classes: u8,
-    /// How many of them count.
+    /// The number of them that count.
     length: usize,
 }
 
@@ -211,7 +211,7 @@ const BLANK: u8 = 8;
 const UPPER: u8 = 16;
 const LOWER: u8 = 32;
 
-/// What every byte says about the encoding.
+/// The evidence of every byte about the encoding.
 static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
@@ -233,7 +233,7 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// Whether the bytes of a secret are hexadecimal digits in their turn, so that it was probably encoded twice: 32 and more
+/// True when the bytes of a secret are hexadecimal digits in their turn, so that it was probably encoded twice: 32 and more
 /// digits of any kind, or 16 with a letter among them. Digits alone are how test secrets are typed.
 pub(super) fn is_hex_text(bytes: &[u8]) -> bool {
     let letters = bytes.iter().any(u8::is_ascii_alphabetic);
@@ -279,7 +279,7 @@ pub(super) fn decode(field: &[u8], encoding: Encoding) -> Result<Zeroizing<Vec<u
     Ok(bytes)
 }
 
-/// Whether all characters are those of base64 and some are of neither of the two encodings that are read: a sign, or both
+/// True when all characters are those of base64 and some are of neither of the two encodings that are read: a sign, or both
 /// cases with letters that are no hexadecimal digits.
 fn is_base64(field: &[u8]) -> bool {
     let alphabet =
@@ -290,7 +290,7 @@ fn is_base64(field: &[u8]) -> bool {
     alphabet && field.len() >= SHORTEST && (signed || both_cases)
 }
 
-/// What every byte stands for. Looked up rather than compared: no branch predictor foresees a random secret, and a file has
+/// The class of every byte. Looked up rather than compared: no branch predictor foresees a random secret, and a file has
 /// millions of characters.
 type Values = [u8; 256];
 
@@ -302,7 +302,7 @@ const IGNORED: u8 = 0xfe;
 /// Is none of the alphabet's characters.
 const NO_VALUE: u8 = 0xff;
 
-/// What stands between the groups of a secret, and padding.
+/// The characters between the groups of a secret, and padding.
 const BETWEEN: &[u8] = b" -=\t";
 
 /// The values of the characters of `alphabet`, in any case.

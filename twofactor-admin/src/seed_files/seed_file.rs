@@ -18,13 +18,13 @@ pub struct SeedFile {
     pub(super) documents: Vec<Document>,
 }
 
-/// What stands around the rows of a document, so that some of them can be written to a file of the same form.
+/// The text around the rows of a document, so that some of them can be written to a file of the same form.
 pub struct Frame {
     /// The header of a table; the beginning of a PSKC document, with what its keys are encrypted with.
     pub before: Zeroizing<Vec<u8>>,
     /// The end of a PSKC document.
     pub after: Zeroizing<Vec<u8>>,
-    /// What stands between two rows besides a line end: the comma of JSON.
+    /// The text between two rows besides a line end: the comma of JSON.
     pub between: &'static str,
 }
 
@@ -45,7 +45,7 @@ impl SeedFile {
         &self.notes
     }
 
-    /// What the file does not state, and the values that were taken.
+    /// The properties that the file does not state, and the values that were taken.
     pub fn assumptions(&self) -> impl Iterator<Item = &Assumption> {
         self.notes.iter().filter_map(|note| match note {
             Note::Assumed(assumption) => Some(assumption),
@@ -61,7 +61,7 @@ impl SeedFile {
         })
     }
 
-    /// How each document was understood.
+    /// The explanation of each document.
     pub fn explanations(&self) -> impl Iterator<Item = Explanation> + '_ {
         self.documents.iter().map(|document| {
             let entry = document.entry.clone();
@@ -73,22 +73,22 @@ impl SeedFile {
         })
     }
 
-    /// Whether secrets stand there for all who can read the file: neither a zip file nor a document encrypts them.
+    /// True when secrets stand there for all who can read the file: neither a zip file nor a document encrypts them.
     pub fn is_in_the_clear(&self) -> bool {
         self.documents.iter().any(|document| !document.encrypted && document.is_in_the_clear())
     }
 
-    /// What the file was.
+    /// The form of the file.
     pub fn form(&self) -> Form {
         self.form
     }
 
-    /// How much there is to read, in bytes: what [`Row::reached`] counts up to.
+    /// The bytes to be read: [`Row::reached`] counts up to this.
     pub fn size_hint(&self) -> u64 {
         self.documents.last().map_or(0, |document| document.before + length_of(document.text.len()))
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn row_count(&self) -> usize {
         self.documents.iter().map(Document::rows).sum()
     }
@@ -104,7 +104,7 @@ impl SeedFile {
         Some(Zeroizing::new(text.to_vec()))
     }
 
-    /// What stands around the rows of the document that `row` belongs to.
+    /// The text around the rows of the document that `row` belongs to.
     pub fn frame(&self, row: &Row) -> Option<Frame> {
         let document = self.documents.get(row.document)?;
         let (first, last) = match &document.reading {

@@ -15,15 +15,15 @@ use super::rejection::Rejection;
 use super::seed_encoding::{self, Evidence, Verdict};
 use twofactor_core::codes::otp::{Kind, Parameters};
 
-/// What holds for all rows of a table.
+/// The facts that hold for all rows of a table.
 #[derive(Debug)]
 pub(super) struct Table {
     rule: Rule,
-    /// How secrets are written.
+    /// The encoding of secrets.
     pub(super) encoding: Encoding,
-    /// Where the first row begins: behind the header.
+    /// The beginning of the first row: behind the header.
     pub(super) body: usize,
-    /// How many rows there are.
+    /// The number of rows.
     pub(super) rows: usize,
     /// In how many of them a serial number and something like a secret stand.
     pub(super) usable: usize,
@@ -32,16 +32,16 @@ pub(super) struct Table {
     parts: Vec<Part>,
 }
 
-/// How a row is read.
+/// The way in which a row is read.
 #[derive(Debug, Clone, Copy)]
 struct Rule {
     separator: Separator,
     columns: Columns,
     encoding: Encoding,
-    /// Where the rows begin and end.
+    /// The beginning and the end of the rows.
     begin: usize,
     end: usize,
-    /// How many lines stand before them.
+    /// The number of lines before them.
     lines_before: usize,
     /// The line of a row that the end of the file cut off.
     cut_off: Option<usize>,
@@ -116,12 +116,12 @@ impl Table {
         Ok(Self { rule, encoding, body: begin, rows, usable, header: header.map(|(line, _)| line), parts })
     }
 
-    /// Whether a line above the rows names the columns.
+    /// True when a line above the rows names the columns.
     pub(super) fn has_header(&self) -> bool {
         self.header.is_some()
     }
 
-    /// How the table was understood; the entry is the caller's to name.
+    /// The explanation of the table; the entry is the caller's to name.
     pub(super) fn explanation(&self) -> Explanation {
         let between = match self.rule.separator {
             Separator::Character(b',') => "commas",
@@ -195,7 +195,7 @@ fn hex_text(
     }
 }
 
-/// Where the rows begin, and what was found above them.
+/// The beginning of the rows, and the lines above them.
 struct Layout {
     separator: Separator,
     columns: Columns,
@@ -208,12 +208,12 @@ struct Layout {
     above: Option<usize>,
 }
 
-/// How many rows are looked at to tell the columns of a table without header.
+/// The number of rows that tell the columns of a table without header.
 const SAMPLE: usize = 10;
-/// How many lines a header may have above it.
+/// The number of lines that a header may have above it.
 const LONGEST_TITLE: usize = 40;
 
-/// What a line near the beginning of a table is.
+/// The kind of a line near the beginning of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     /// It has something like a secret.
@@ -325,7 +325,7 @@ impl Layout {
     }
 }
 
-/// What a look at every row found.
+/// The result of a look at every row.
 #[derive(Default)]
 struct Survey {
     evidence: Evidence,
@@ -341,13 +341,13 @@ struct Survey {
     unsaid: Unsaid,
     /// The columns without heading that hold something, one bit each.
     unnamed: u64,
-    /// Where what stands below the table begins, and in which line.
+    /// The beginning of the lines below the table, and the number of the first.
     tail: Option<(usize, usize)>,
     last: Extent,
     others: Extent,
 }
 
-/// How much the shortest of some rows holds.
+/// The least content of some rows.
 #[derive(Debug, Clone, Copy, Default)]
 struct Extent {
     line: usize,
@@ -466,7 +466,7 @@ impl Extent {
     }
 }
 
-/// Whether a line is none of the rows because of what people and programs write below a table: no secret, and either the
+/// True when a line is none of the rows because of what people and programs write below a table: no secret, and either the
 /// word for a total in one of the languages of headings, or a sentence alone.
 fn is_below(record: &Record<'_>, columns: &Columns) -> bool {
     const TOTALS: [&str; 30] = [
@@ -521,7 +521,7 @@ fn is_below(record: &Record<'_>, columns: &Columns) -> bool {
     TOTALS.contains(&word) || ((is_count || is_sentence) && text.chars().any(char::is_alphabetic))
 }
 
-/// What at least one row does not state, one bit an aspect.
+/// The properties that at least one row does not state, one bit each.
 #[derive(Debug, Default)]
 pub(super) struct Unsaid(u8);
 

@@ -19,14 +19,14 @@ const MOST_ELEMENTS: usize = 200;
 /// The problem of a document with more.
 pub(super) const TOO_MANY: &str = "has too many elements";
 
-/// Whose element it is.
+/// The namespace of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Namespace {
     /// RFC 6030.
     Pskc,
     /// One of the namespaces that RFC 6030 uses: XML Encryption, XML Signature, PKCS #5. Or none at all.
     Allied,
-    /// Somebody else's.
+    /// Another one.
     Foreign,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// The first child of a name, unless somebody else's.
+    /// The first child of a name, unless of another namespace.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.is(name))
     }
@@ -94,7 +94,7 @@ impl Element {
         self.children.into_iter().find_map(|child| child.into_found(name))
     }
 
-    /// Whether it has a name, in any case: privacyIDEA writes its exports in lower case.
+    /// True when it has a name, in any case: privacyIDEA writes its exports in lower case.
     pub(super) fn is(&self, name: &str) -> bool {
         self.namespace != Namespace::Foreign && self.name.eq_ignore_ascii_case(name)
     }
@@ -118,7 +118,7 @@ impl Element {
 /// A child of the root.
 pub(super) struct Child {
     pub(super) element: Element,
-    /// Where it begins and ends, in bytes.
+    /// Its beginning and end, in bytes.
     pub(super) start: usize,
     pub(super) end: usize,
     /// The line it begins at.
@@ -141,7 +141,7 @@ pub(super) struct Document<'t> {
     text: &'t str,
     /// The line of a position that was asked for before, so that lines are counted once.
     counted: (usize, usize),
-    /// How many elements were read.
+    /// The number of elements that were read.
     elements: usize,
     /// Children of the root whose children are read as if they were the root's, and how many of them are open.
     inside: &'static str,

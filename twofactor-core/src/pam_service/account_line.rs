@@ -1,4 +1,4 @@
-//! Whether a service's account phase would store what a login has set up.
+//! Tells if a service's account phase would store a second factor that a login has set up.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the outcome of a module does to its phase: `required` and its like, and `[value=action …]`.
+//! Controls: the effect of a module's outcome on its phase, as `required` and its like, and `[value=action …]`.
 //!
 //! Read as libpam reads it (libpam/pam_misc.c: `_pam_parse_control`): the words in any case, values and actions in lower
 //! case; after something that it does not know every outcome is `bad`.
@@ -74,7 +74,7 @@ impl Code {
     }
 }
 
-/// What a module returns, as far as it matters to who reads a stack.
+/// The outcomes of a module, as far as they matter to a reader of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// PAM_SUCCESS.
@@ -101,7 +101,7 @@ impl Outcome {
     }
 }
 
-/// What is done with an outcome.
+/// The action on an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// Nothing.
@@ -114,7 +114,7 @@ pub enum Action {
     Bad,
     /// The phase fails, and the stack ends.
     Die,
-    /// What was so far in this stack is forgotten.
+    /// The impression of this stack so far is forgotten.
     Reset,
     /// That many modules of this stack are left out.
     Jump(usize),
@@ -130,14 +130,14 @@ const ACTIONS: [(&str, Action); 6] = [
     ("reset", Action::Reset),
 ];
 
-/// What is done with each return code.
+/// The action for each return code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     actions: [Action; 32],
     understood: Understood,
 }
 
-/// Whether a control says something that libpam knows.
+/// The answer to: does libpam know all words of a control?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Understood {
     /// It does.
@@ -182,12 +182,12 @@ impl Control {
         Self { actions: [Action::Bad; 32], understood: Understood::Yes }
     }
 
-    /// Whether it says something that libpam knows.
+    /// Tells if it says something that libpam knows.
     pub fn understood(&self) -> Understood {
         self.understood
     }
 
-    /// What can be done with the return codes of `outcome`, each once.
+    /// The possible actions for the return codes of `outcome`, each once.
     pub fn actions(&self, outcome: Outcome) -> Vec<Action> {
         let mut actions: Vec<Action> =
             self.codes().filter(|(of, _)| *of == outcome).map(|(_, action)| action).collect();
@@ -196,12 +196,12 @@ impl Control {
         actions
     }
 
-    /// What is done with a return code.
+    /// The action for a return code.
     pub fn action(&self, code: Code) -> Action {
         self.actions.get(code.0).copied().unwrap_or(Action::Bad)
     }
 
-    /// What this and another control do with the same return code, each combination once.
+    /// The actions of this and another control for the same return code, each combination once.
     pub fn beside(&self, other: &Self) -> Vec<(Outcome, Action, Action)> {
         let mut together: Vec<(Outcome, Action, Action)> =
             self.codes().zip(other.codes()).map(|((outcome, one), (_, other))| (outcome, one, other)).collect();
@@ -210,7 +210,7 @@ impl Control {
         together
     }
 
-    /// Whether any outcome is treated so.
+    /// True when any outcome is treated so.
     pub fn has(&self, action: Action) -> bool {
         self.actions.contains(&action)
     }

@@ -1,4 +1,4 @@
-//! What is wrong with how a service runs our module.
+//! Findings about the way in which a service runs our module.
 //!
 //! Each finding names the line it is about. Nothing here says how bad it is for this host or how it is mended.
 
@@ -12,14 +12,14 @@ use super::line::{Flaw, Kind, Line, Phase};
 use super::modules::{self, Nature, OURS};
 use super::service::Service;
 
-/// Where a line stands.
+/// The place of a line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The file.
     pub file: PathBuf,
     /// The line in it, from 1.
     pub number: usize,
-    /// What it says, as far as its module.
+    /// Its words, as far as its module.
     pub text: String,
 }
 
@@ -39,14 +39,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// Something that is not as it should be, or that somebody who reads the service should know.
+/// A defect of a service, or a fact that its reader should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// No line of the phase runs our module.
     NoLine(Phase),
     /// The phase succeeds without our line: `by` ends it early or leaves our line out. In auth that is a login with the right
-    /// first factor alone, or with what a module that nobody knows is content with; in account an enrollment that nobody
-    /// stores.
+    /// first factor alone, or with what an unknown module is content with; in account an enrollment that is not stored.
     Skipped {
         /// Auth or account.
         phase: Phase,
@@ -78,7 +77,7 @@ pub enum Finding {
         /// The line that ends the phase or leaves the others out.
         by: Place,
     },
-    /// Whom our line does not ask is refused: what it returns then is a failure by its control, or nobody else says that the
+    /// Users whom our line does not ask are refused: its result is a failure by its control then, or no other line says that the
     /// login is a success.
     OnlyIgnores {
         /// Our line.
@@ -130,19 +129,19 @@ pub enum Finding {
     },
     /// A line is meant to run our module and names none that is there.
     Misnamed {
-        /// Which.
+        /// The line.
         line: Place,
     },
     /// libpam makes a failure of a line.
     Broken {
-        /// Which.
+        /// The line.
         line: Place,
         /// Why.
         flaw: Flaw,
     },
     /// A control that libpam does not know: every outcome is a failure.
     UnknownControl(Place),
-    /// The ways of a phase are too many to follow, so nobody knows what is wrong.
+    /// The ways of a phase are too many to follow, so its problems are not known.
     Tangled(Phase),
 }
 
@@ -225,12 +224,12 @@ pub fn unheard_refusals(service: &Service) -> Vec<Place> {
     found.map(|(_, line)| Place::of(line)).collect()
 }
 
-/// Whether the success of a line ends its stack or leaves lines out.
+/// True when the success of a line ends its stack or leaves lines out.
 fn decides(line: &Line) -> bool {
     line.actions.actions(Outcome::Success).iter().any(|action| matches!(action, Action::Done | Action::Jump(_)))
 }
 
-/// How far the account line of a service is one.
+/// The state of a service's account line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountLine {
     /// Whenever the account phase succeeds, our line ran and did not refuse.
@@ -239,7 +238,7 @@ pub enum AccountLine {
     Not(Finding),
 }
 
-/// Whether the account phase of `service` can store an enrollment, and refuse.
+/// Tells if the account phase of `service` can store an enrollment, and refuse.
 pub fn account_line(service: &Service) -> AccountLine {
     let lines = service.phase(Phase::Account);
     let examined = Examined { phase: Phase::Account, lines: &lines, is_missing: &|_| false };
@@ -296,7 +295,7 @@ impl Examined<'_> {
         Ok(findings)
     }
 
-    /// What is wrong with one way of ending.
+    /// Problems with one way of ending.
     fn about(&self, ending: &Ending) -> Option<Finding> {
         let phase = self.phase;
         match (phase, ending.so_far, ending.primary, ending.ours) {

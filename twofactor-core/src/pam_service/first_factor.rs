@@ -4,13 +4,13 @@
 //! `done` leaves a stack only while nothing has failed (libpam/pam_dispatch.c), so its last line runs behind a failure alone.
 //! Invariants: a line that notes asks nothing, looks nothing up and returns PAM_IGNORE; what it notes can only refuse.
 
-/// Where the file is. Services name it by this path, so libpam finds it whatever folder it reads services from.
+/// The path of the file. Services name it by this path, so libpam finds it whatever folder it reads services from.
 pub const FILE: &str = "/etc/pam.d/twofactor-first-factor";
 
 /// Its name: no service is called so.
 pub const NAME: &str = "twofactor-first-factor";
 
-/// What stands in it.
+/// Its text.
 pub const TEXT: &str = "\
 # Written by \"twofactor service enable\"; \"service disable\" removes it with the
 # last service that includes it. Without it every login of those is refused.
@@ -23,7 +23,7 @@ auth    [success=done default=ignore]   pam_permit.so
 auth    optional                        pam_twofactor.so first_factor=failed
 ";
 
-/// What a line notes, instead of asking for a code.
+/// The note that a line makes, instead of asking for a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstFactor {
     /// Nothing is known yet: what an earlier authentication noted is forgotten.
@@ -45,7 +45,7 @@ impl FirstFactor {
         }
     }
 
-    /// What a line with these arguments notes. With another argument beside it is no such line, and refuses.
+    /// The note of a line with these arguments. A line with another argument beside it is no such line, and refuses.
     pub fn of_arguments(arguments: &[String]) -> Option<Self> {
         let [argument] = arguments else { return None };
         argument.split_once('=').filter(|(key, _)| *key == Self::KEY).and_then(|(_, value)| Self::of(value))

@@ -29,7 +29,7 @@ pub fn endings_assuming(lines: &[&Line], assumed: &dyn Fn(usize, &Line) -> Assum
     walk.endings()
 }
 
-/// Where each jump of `lines` can lead: from which line, and the line that runs next.
+/// The jumps of `lines`: the line of each, and the line that runs next.
 pub fn jumps(lines: &[&Line]) -> Vec<(usize, usize)> {
     let walk = Walk { lines, steps: Vec::new(), remembers: false };
     lines.iter().enumerate().flat_map(|(at, line)| walk.jumps_of(at, line)).collect()

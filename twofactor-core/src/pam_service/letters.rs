@@ -11,7 +11,7 @@ pub struct Letter {
     pub file: PathBuf,
     /// The line in it, from 1.
     pub number: usize,
-    /// Which.
+    /// The letter.
     pub letter: char,
 }
 
@@ -30,7 +30,7 @@ pub fn unfit_in(word: &str) -> Option<char> {
     word.chars().find(|letter| is_unfit(*letter))
 }
 
-/// Whether a letter looks like a blank or like nothing, and is a part of a word to libpam.
+/// True when a letter looks like a blank or like nothing, and is a part of a word to libpam.
 pub fn is_unfit(letter: char) -> bool {
     match letter {
         ' ' | '\t' | '\n' => false,

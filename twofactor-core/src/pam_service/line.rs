@@ -7,11 +7,11 @@ use thiserror::Error;
 /// The phase a line belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// Who somebody is.
+    /// Proves who the user is.
     Auth,
-    /// Whether he may log in now.
+    /// Says if the user may log in now.
     Account,
-    /// What is set up around a session.
+    /// Sets a session up.
     Session,
     /// Changing a password.
     Password,
@@ -35,9 +35,9 @@ impl Phase {
 /// A line as libpam keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// When it runs.
+    /// Its phase.
     pub phase: Phase,
-    /// What its outcome does, as it is written: `required`, `[success=ok …]`.
+    /// Its control as it is written: `required`, `[success=ok …]`.
     pub control: String,
     /// The same, understood.
     pub actions: Control,
@@ -47,7 +47,7 @@ pub struct Line {
     pub arguments: Vec<String>,
     /// The file it stands in.
     pub file: PathBuf,
-    /// Where in the file, from 1.
+    /// Its number in the file, from 1.
     pub number: usize,
     /// The service's own file, or that of `other`.
     pub top: PathBuf,
@@ -55,13 +55,13 @@ pub struct Line {
     pub origin: usize,
     /// In how many substacks it stands.
     pub depth: usize,
-    /// What it does.
+    /// Its kind.
     pub kind: Kind,
-    /// What becomes of it on a host without the module.
+    /// Its fate on a host without the module.
     pub absence: Absence,
 }
 
-/// What a line does.
+/// The kinds of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// It runs a module.
@@ -92,7 +92,7 @@ pub enum Flaw {
     Include(String),
 }
 
-/// Whether a missing module is worth a word (`-` before the phase).
+/// The weight of a missing module: `-` before the phase makes it none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
     /// libpam logs it.
@@ -102,12 +102,12 @@ pub enum Absence {
 }
 
 impl Line {
-    /// Whether it runs the module called `name`, by whatever path.
+    /// True when it runs the module called `name`, by whatever path.
     pub fn runs(&self, name: &str) -> bool {
         self.kind == Kind::Module && Path::new(&self.module).file_name().is_some_and(|file| file == name)
     }
 
-    /// Whether its control says something that libpam does not know, so that every outcome is a failure.
+    /// True when its control has a word that libpam does not know, so that every outcome is a failure.
     pub fn has_unknown_control(&self) -> bool {
         self.kind == Kind::Module && self.actions.understood() == Understood::No
     }

@@ -1,4 +1,4 @@
-//! What is known about modules by their names, and where they lie.
+//! The known modules, by their names, and the folders they lie in.
 
 use std::path::{Path, PathBuf};
 
@@ -34,8 +34,8 @@ const PRIMARY: [&str; 21] = [
     "pam_kanidm.so",
 ];
 
-/// Modules that ask nobody anything: what they say depends on who somebody is, where from and when, or is not about that at
-/// all. Of every other module nobody knows what it asks for.
+/// Modules without a question: they judge by the user, the place and the time, or not at all. The questions of every other
+/// module are unknown.
 const SILENT: [&str; 65] = [
     "pam_abl.so",
     "pam_access.so",
@@ -119,29 +119,29 @@ const SECOND: [&str; 11] = [
     "pam_linotp.so",
 ];
 
-/// Where distributions keep modules, besides a folder for each architecture below `/usr/lib`. libpam has one folder compiled
-/// in: that in which its own modules lie.
+/// The folders in which distributions keep modules, besides one for each architecture below `/usr/lib`. libpam has one
+/// folder compiled in: that in which its own modules lie.
 const FOLDERS: [&str; 4] = ["/usr/lib64/security", "/lib64/security", "/usr/lib/security", "/lib/security"];
 
 /// Comes with libpam itself.
 pub const OF_LIBPAM: &str = "pam_permit.so";
 
-/// What the module of a line does in its stack, as far as its name and its control say.
+/// The role of a line's module in its stack, as far as its name and its control tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Nature {
     /// It is this product's, and asks for a code.
     Ours,
     /// It is this product's, and notes something about the first factor.
     Noting,
-    /// It asks for a first factor: it is known to, or nobody knows it and its success ends the phase or leaves lines out.
+    /// It asks for a first factor: it is known to, or it is unknown and its success ends the phase or leaves lines out.
     Primary,
     /// It refuses whatever comes.
     Deny,
     /// It accepts whatever comes.
     Permit,
-    /// It asks nobody anything.
+    /// It asks no question.
     Silent,
-    /// Nobody knows.
+    /// Not known.
     Unknown,
 }
 
@@ -163,18 +163,18 @@ impl Nature {
 }
 
 impl Line {
-    /// What it notes about the first factor, if it is such a line of ours.
+    /// Its note about the first factor, if it is such a line of ours.
     pub fn notes(&self) -> Option<FirstFactor> {
         self.runs(OURS).then(|| FirstFactor::of_arguments(&self.arguments)).flatten()
     }
 
-    /// Whether it is a line of ours that asks for a code, or stores what was set up.
+    /// True when it is a line of ours that asks for a code, or stores a second factor.
     pub fn is_ours(&self) -> bool {
         self.runs(OURS) && self.notes().is_none()
     }
 }
 
-/// Whether a line is meant to run this product's module and calls it otherwise than it is called: without its end, in capitals,
+/// True when a line is meant to run this product's module and misspells its name: without its end, in capitals,
 /// with a letter too many, or where libpam sees no module at all. One by that name that is there is another's module.
 pub fn names_ours_wrongly(line: &Line) -> bool {
     let is_meant = |word: &str| {
@@ -197,13 +197,13 @@ pub fn names_ours_wrongly(line: &Line) -> bool {
     }
 }
 
-/// Whether the success of a line ends the phase or leaves other lines out.
+/// True when the success of a line ends the phase or leaves other lines out.
 fn decides(line: &Line) -> bool {
     let of_success = [Outcome::Success, Outcome::NewPassword].map(|outcome| line.actions.actions(outcome));
     of_success.iter().flatten().any(|action| matches!(action, Action::Done | Action::Jump(_)))
 }
 
-/// Whether the success of an auth line is a second factor of another product, where a first factor was accepted too.
+/// True when the success of an auth line is a second factor of another product, where a first factor was accepted too.
 /// `nouserok` is none: before pam_u2f 1.3.1 it accepts whom it did not ask.
 pub fn is_other_second_factor(line: &Line) -> bool {
     let name = Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -213,7 +213,7 @@ pub fn is_other_second_factor(line: &Line) -> bool {
     line.kind == Kind::Module && line.phase == Phase::Auth && (is_known || is_script)
 }
 
-/// Whether the module of an auth line says yes or no to everybody: it never has nothing to say.
+/// True when the module of an auth line says yes or no to every user: it never has nothing to say.
 pub(super) fn always_decides(line: &Line) -> bool {
     let ignores = || line.arguments.iter().any(|argument| argument.starts_with("ignore"));
     line.phase == Phase::Auth && (line.runs("pam_unix.so") || (line.runs("pam_sss.so") && !ignores()))
@@ -231,7 +231,7 @@ pub fn folder() -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join(OF_LIBPAM).exists())
 }
 
-/// Where libpam looks for what a service includes, of the folders of services. Debian's looks in the first alone; it is known by
+/// The folders in which libpam looks for an included service. Debian's looks in the first alone; it is known by
 /// its folder of modules.
 pub(super) fn searched_for_includes<'f, 'p>(folders: &'f [&'p Path]) -> &'f [&'p Path] {
     let is_debians = folder().is_some_and(|folder| {
@@ -247,7 +247,7 @@ pub fn file(line: &Line) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Whether the module of a line is not where libpam looks for it. Where that is nobody knows, nothing is missing.
+/// True when the module of a line is not in libpam's folder. Where the folder is not known, nothing is missing.
 pub fn is_missing(line: &Line) -> bool {
     let module = line.module.replace("$ISA", ".");
     match folder() {

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Where services are described: what the sysadmin wrote comes before what a package brought. The last is where SUSE has
+/// The folders of services: the sysadmin's come before those of packages. The last is the one in which SUSE has
 /// libpam look.
 pub const FOLDERS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d"];
 
-/// The service of those that nobody describes.
+/// The service for programs without one of their own.
 pub const OTHER: &str = "other";
 
-/// What packages and editors leave beside a service.
+/// The endings of files that packages and editors leave beside a service.
 pub(super) const LEFT_OVER: [&str; 10] = [
     ".dpkg-",
     ".ucf-",
@@ -25,7 +25,7 @@ pub(super) const LEFT_OVER: [&str; 10] = [
     ".twofactor-new",
 ];
 
-/// Whether a file's name says that it is a copy, or hidden: nobody asks for such a service.
+/// True when a file's name says that it is a copy, or hidden: no program asks for such a service.
 pub fn is_copy(name: &str) -> bool {
     let ends = ["~", ".bak", ".old", ".orig", ".save"];
     name.starts_with('.')

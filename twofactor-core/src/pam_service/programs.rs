@@ -10,14 +10,14 @@ use std::path::Path;
 /// A program and how it uses PAM.
 #[derive(Debug)]
 pub struct Program {
-    /// What people call it.
+    /// Its common name.
     pub name: &'static str,
     services: &'static [&'static str],
     rights: Rights,
     answers: Answers,
 }
 
-/// Whose rights a program has when it calls PAM.
+/// The rights of a program when it calls PAM.
 #[derive(Debug, Clone, Copy)]
 enum Rights {
     Root,
@@ -25,7 +25,7 @@ enum Rights {
     Own(&'static [&'static str]),
 }
 
-/// How a program answers PAM's prompts.
+/// The way in which a program answers PAM's prompts.
 #[derive(Debug, Clone, Copy)]
 enum Answers {
     /// It puts each to the user.
@@ -136,7 +136,7 @@ const TABLE: &[Program] = &[
     unattended("run0", &["systemd-run0"]),
     unattended("the greeter's own session", &["gdm-launch-environment", "lightdm-greeter", "sddm-greeter"]),
     unattended("automatic login", &["gdm-autologin", "lightdm-autologin", "sddm-autologin"]),
-    // They change passwords, or know who somebody is by other means.
+    // They change passwords, or identify the user by other means.
     never("passwd", &["passwd"]),
     never("chpasswd", &["chpasswd"]),
     never("newusers", &["newusers"]),
@@ -179,7 +179,7 @@ impl Program {
         self.obstacle_with(&is_setuid_root)
     }
 
-    /// Whether it has a password and nothing else, and gives it as every answer.
+    /// True when it has a password and nothing else, and gives it as every answer.
     pub fn repeats_password(&self) -> bool {
         matches!(self.answers, Answers::Password)
     }

@@ -16,24 +16,24 @@ pub struct Script {
 /// A text. One that is included twice has two copies, so that its lines can do one thing here and another there.
 #[derive(Debug, Clone)]
 pub struct Copy {
-    /// What it is called in a folder of copies.
+    /// Its name in a folder of copies.
     pub name: String,
     /// The text.
     pub text: Vec<u8>,
-    /// What can be replaced in it, in its order.
+    /// The parts that can be replaced in it, in their order.
     pub holes: Vec<Hole>,
 }
 
 /// A place of a text.
 #[derive(Debug, Clone)]
 pub struct Hole {
-    /// Where it is.
+    /// Its place.
     pub span: Range<usize>,
-    /// What stands there.
+    /// Its content.
     pub what: What,
 }
 
-/// What stands at a place of a text, or is going to.
+/// The content of a place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// The module of a line, by the line's number among all that were read.
@@ -47,7 +47,7 @@ pub enum What {
 }
 
 impl Script {
-    /// How many copies there are: the number of the next one.
+    /// The number of copies: the number of the next one.
     pub(super) fn len(&self) -> usize {
         self.copies.len()
     }

@@ -100,7 +100,7 @@ impl Service {
     }
 }
 
-/// Which file of [`first_factor`] is read.
+/// The file of [`first_factor`] that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beside {
     /// The one that is there, if there is one.
@@ -166,9 +166,9 @@ pub enum ServiceError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It includes a file whose name has a letter too many, which looks like a blank or like nothing.
@@ -177,17 +177,17 @@ pub enum ServiceError {
     /// Its last line goes on where the file ends.
     #[error("{}:{number} ends with a backslash that nothing follows: libpam gives the service up", path.display())]
     Unfinished {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where the line begins, from 1.
+        /// The line's beginning, from 1.
         number: usize,
     },
     /// A line is longer than the old libpam has room for.
     #[error("{}:{number} is a line of more than 1,023 bytes: libpam before 1.6 never comes to its end", path.display())]
     Endless {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where the line begins, from 1.
+        /// The line's beginning, from 1.
         number: usize,
     },
     /// Versions of libpam read it differently.
@@ -197,7 +197,7 @@ pub enum ServiceError {
         path.display()
     )]
     ReadDifferently {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The line, from 1.
         number: usize,
@@ -205,7 +205,7 @@ pub enum ServiceError {
     /// libpam gives the service up at a line, or crashes.
     #[error("{}:{number} names no file that libpam could take for a {what}: it gives the service up", path.display())]
     Fatal {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The line, from 1.
         number: usize,
@@ -255,7 +255,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, io::Error> {
     fs::read(path)
 }
 
-/// Where a text is read.
+/// The context in which a text is read.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'p> {
     /// Only the lines of this phase count.
@@ -265,7 +265,7 @@ pub(super) struct Place<'p> {
     /// The service's own file.
     top: &'p Path,
     origin: Option<usize>,
-    /// What its copy is called; `None` of an included file.
+    /// The name of its copy; `None` of an included file.
     name: Option<&'p str>,
 }
 
@@ -282,7 +282,7 @@ pub(super) struct Reader<'f> {
     lines: Vec<Line>,
     files: Vec<PathBuf>,
     script: Script,
-    /// How many lines were read before `lines`.
+    /// The number of lines that were read before `lines`.
     counted: usize,
 }
 
@@ -360,7 +360,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `false` when nobody describes it.
+    /// `false` when no file describes it.
     fn include(&mut self, name: &str, place: &Place<'_>, by: &Path) -> Result<bool, ServiceError> {
         let includes = place.includes + 1;
         if includes >= DEEPEST {
@@ -409,7 +409,7 @@ pub(super) fn included<'w>(words: &'w [Word], at: usize, file: &Path, number: us
     name.ok_or_else(|| ServiceError::Fatal { path: file.to_owned(), number, what: "service" })
 }
 
-/// Where the first line stands that is not the same in both.
+/// The first line that is not the same in both.
 pub(super) fn differing(old: &[Line], new: &[Line]) -> Option<(PathBuf, usize)> {
     let meaning = |line: &Line| {
         let Line { phase, actions, module, arguments, depth, kind, absence, file, .. } = line.clone();

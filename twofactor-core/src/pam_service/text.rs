@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-/// How libpam puts lines together.
+/// The rule by which libpam joins lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// Linux-PAM 1.5.3 and before.
@@ -45,11 +45,11 @@ pub struct Word {
 pub struct Cut {
     /// Its lines without comments and blank ones.
     pub lines: Vec<LogicalLine>,
-    /// How it ends.
+    /// Its end.
     pub end: End,
 }
 
-/// How a text ends.
+/// The end of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// With a whole line.
@@ -60,9 +60,9 @@ pub enum End {
     Endless(usize),
 }
 
-/// What the old reading has room for, with the zero behind it (`BUF_SIZE`).
+/// The room of the old reading, with the zero behind it (`BUF_SIZE`).
 const ROOM: usize = 1024;
-/// What words are cut at.
+/// The blanks that words are cut at.
 const BLANKS: &[u8] = b" \n\t";
 
 /// The lines of a text.
@@ -197,7 +197,7 @@ fn leading(text: &[u8], blanks: &[u8]) -> usize {
     text.iter().take_while(|byte| blanks.contains(byte)).count()
 }
 
-/// Where the backslash stands with which a line ends, blanks apart.
+/// The place of the backslash that a line ends with, blanks apart.
 fn backslash(line: &[u8]) -> Option<usize> {
     let last = line.iter().rposition(|byte| !BLANKS.contains(byte))?;
     (line.get(last) == Some(&b'\\')).then_some(last)

@@ -11,7 +11,7 @@ const PROMPTS: &str = "keyboard-interactive";
 /// The method that answers each of PAM's prompts with the password.
 const PASSWORD: &str = "password";
 
-/// What becomes of a login that goes through a list of methods, where the module asks for a code.
+/// The end of a login that goes through a list of methods, where the module asks for a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// The code is asked for.
@@ -54,12 +54,13 @@ impl Settings {
         self.value(keyword).eq_ignore_ascii_case(value)
     }
 
-    /// Whether these settings lack one that `others` have.
+    /// True when these settings lack one that `others` have.
     pub fn lack_of(&self, others: &Self) -> bool {
         others.0.keys().any(|keyword| self.value(keyword) != others.value(keyword))
     }
 
-    /// What PAM's prompts need and is not so. Of settings in force: an sshd that does not know PAM does not print `UsePAM`.
+    /// The settings that PAM's prompts need and that are not so. Of settings in force: an sshd that does not know PAM does
+    /// not print `UsePAM`.
     pub fn lacking(&self) -> Vec<&'static str> {
         let needed = [("usepam", "UsePAM no"), ("kbdinteractiveauthentication", "KbdInteractiveAuthentication no")];
         needed.into_iter().filter(|(keyword, _)| !self.says(keyword, "yes")).map(|(_, lacking)| lacking).collect()
@@ -146,27 +147,27 @@ impl Methods {
         self.0.iter().filter(|list| list.way() == way).map(|list| list.text.clone()).collect()
     }
 
-    /// Whether one of the lists asks for a code and lets in whoever has it.
+    /// True when one of the lists asks for a code and lets in the users who have it.
     pub fn ask(&self) -> bool {
         !self.of(Way::Asks).is_empty()
     }
 
-    /// The lists that let in nobody who is asked for a code: `password` answers the prompt for it with the password.
+    /// The lists that refuse every login that is asked for a code: `password` answers the prompt for it with the password.
     pub fn never_pass(&self) -> Vec<String> {
         self.of(Way::NeverPasses)
     }
 
-    /// Whether everybody is shut out who would have to type a code: lists with `password`, and none that asks.
+    /// True when every user is shut out who would have to type a code: lists with `password`, and none that asks.
     pub fn shut_out(&self) -> bool {
         !self.ask() && !self.never_pass().is_empty()
     }
 
-    /// Whether a login that has begun with other methods of a list ends at `password`, beside lists that ask.
+    /// True when a login that has begun with other methods of a list ends at `password`, beside lists that ask.
     pub fn strand(&self) -> bool {
         self.0.iter().any(|list| list.way() == Way::NeverPasses && list.methods().nth(1).is_some())
     }
 
-    /// Whether the method `password` alone is a list: a client that takes it is refused, and can take another.
+    /// True when the method `password` alone is a list: a client that takes it is refused, and can take another.
     pub(super) fn offer_password(&self) -> bool {
         !self.shut_out() && self.0.iter().any(|list| list.way() == Way::NeverPasses && list.methods().nth(1).is_none())
     }

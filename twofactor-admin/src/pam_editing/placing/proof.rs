@@ -1,4 +1,4 @@
-//! Whether a text does what it is for: every way that its phases can end is looked at.
+//! Proves that a text does its job: every way that its phases can end is looked at.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use twofactor_core::pam_service::flow::{self, Assumed, Ending, Ours, Primary, So
 use twofactor_core::pam_service::modules::Nature;
 use twofactor_core::pam_service::{Line, Phase, Service};
 
-/// Whether something is wrong with our lines, as opposed to worth knowing.
+/// True when something is wrong with our lines, as opposed to worth knowing.
 pub(super) fn matters(finding: &Finding) -> bool {
     match finding {
         Finding::NoLine(_)
@@ -35,7 +35,7 @@ pub(super) fn matters(finding: &Finding) -> bool {
     }
 }
 
-/// Whether a jump leaves out more than it did when a line is put before the line `at` of a phase.
+/// True when a jump leaves out more than it did when a line is put before the line `at` of a phase.
 pub(super) fn is_jumped_over(lines: &[&Line], at: usize) -> bool {
     flow::jumps(lines).into_iter().any(|(from, target)| from < at && at < target)
 }
@@ -81,7 +81,7 @@ pub(super) fn auth(before: &Service, after: &Service, is_missing: fn(&Line) -> b
     if unasked(&all) && !unasked(&flow::endings(&before, &|_| false).map_err(tangled)?) {
         return Err(Finding::NoLine(Phase::Auth));
     }
-    // Whoever asks for a first factor, with that and a right code somebody gets in.
+    // With a first factor that a module asks for, and a right code, the user gets in.
     for (number, primary) in before.iter().filter(|line| is_primary(line)).enumerate() {
         if opens(&before, number).map_err(tangled)? && !opens(&after, number).map_err(tangled)? {
             return Err(Finding::Closes { by: Place::of(primary) });
@@ -108,7 +108,7 @@ pub(super) fn auth(before: &Service, after: &Service, is_missing: fn(&Line) -> b
 ///
 /// Our line accepts when what the auth phase began is stored. Where others refuse, and that leads on, it must not be the only yes.
 /// Each of the others is taken to say yes or no. Where one has nothing to say, as `pam_sss` of a local user, a service without
-/// another yes keeps nobody out on purpose.
+/// another yes keeps no user out on purpose.
 pub(super) fn account(before: &Service, after: &Service, is_missing: fn(&Line) -> bool) -> Result<(), Finding> {
     if let Some(finding) = wrong(after, Phase::Account) {
         return Err(finding);
@@ -128,12 +128,12 @@ pub(super) fn account(before: &Service, after: &Service, is_missing: fn(&Line) -
     }
 }
 
-/// What is taken for granted about a line: that its module is not there, or else `there`.
+/// The assumption about a line: its module is not there, or else `there`.
 fn assuming(is_missing: fn(&Line) -> bool, there: Assumed) -> impl Fn(&Line) -> Assumed {
     move |line| if is_missing(line) { Assumed::Missing } else { there }
 }
 
-/// Whether the account phase does what it is for, and lets in whom it let in.
+/// True when the account phase does what it is for, and lets in whom it let in.
 pub(super) fn keeps_account(before: &Service, after: &Service, is_missing: fn(&Line) -> bool) -> bool {
     let (old, new) = (before.phase(Phase::Account), after.phase(Phase::Account));
     account(before, after, is_missing).is_ok()
@@ -153,7 +153,7 @@ pub(super) fn goes_on_behind(before: &Service, after: &Service) -> Option<Place>
     refused_untold(&new).first().map(|line| Place::of(line))
 }
 
-/// Whether our line runs behind a first factor that a substack has refused, and is not told of it.
+/// True when our line runs behind a first factor that a substack has refused, and is not told of it.
 pub(super) fn goes_on_behind_substack(service: &Service) -> bool {
     refused_untold(&service.phase(Phase::Auth)).iter().any(|line| line.depth > 0)
 }
@@ -169,7 +169,7 @@ fn refused_untold<'l>(lines: &[&'l Line]) -> Vec<&'l Line> {
     endings.iter().filter(untold).filter_map(refused).collect()
 }
 
-/// Whether a line comes from the file that tells our line of a failed first factor, or includes it.
+/// True when a line comes from the file that tells our line of a failed first factor, or includes it.
 fn is_telling(line: &Line) -> bool {
     line.file == Path::new(first_factor::FILE) || line.module == first_factor::FILE
 }
@@ -179,7 +179,7 @@ fn wrong(service: &Service, phase: Phase) -> Option<Finding> {
     found.into_iter().find(|finding| matters(finding) && finding.phase() == Some(phase))
 }
 
-/// Whether the first factor of that number alone, with our line's yes, is a way in.
+/// Tells if the first factor of that number alone, with our line's yes, is a way in.
 fn opens(lines: &[&Line], number: usize) -> Result<bool, Tangled> {
     let primaries: Vec<usize> =
         lines.iter().enumerate().filter(|(_, line)| is_primary(line)).map(|(at, _)| at).collect();

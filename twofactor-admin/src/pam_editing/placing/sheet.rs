@@ -34,7 +34,7 @@ impl Entry {
         self.words.get(at).map(|word| word.taken.as_str()).unwrap_or_default()
     }
 
-    /// Whether another line has the same words, whatever blanks are in their brackets.
+    /// True when another line has the same words, whatever blanks are in their brackets.
     pub(super) fn says_what(&self, other: &Self) -> bool {
         let words = |entry: &Self| {
             entry.words.iter().flat_map(|word| word.taken.split_whitespace()).map(str::to_owned).collect::<Vec<_>>()
@@ -49,12 +49,12 @@ impl Entry {
         Phase::ALL.into_iter().find(|phase| phase.word().eq_ignore_ascii_case(word))
     }
 
-    /// Whether it runs the module called `name`.
+    /// True when it runs the module called `name`.
     pub(super) fn runs(&self, name: &str) -> bool {
         self.phase().is_some() && !self.is_include() && self.taken(2).rsplit('/').next() == Some(name)
     }
 
-    /// Whether it is our line of a phase, and not one that notes something.
+    /// True when it is our line of a phase, and not one that notes something.
     pub(super) fn is_ours(&self, phase: Phase) -> bool {
         let arguments: Vec<String> = self.words.iter().skip(3).map(|word| word.taken.clone()).collect();
         self.phase() == Some(phase)
@@ -62,7 +62,7 @@ impl Entry {
             && FirstFactor::of_arguments(&arguments).is_none()
     }
 
-    /// Whether it includes the file that tells our line of a failed first factor.
+    /// True when it includes the file that tells our line of a failed first factor.
     pub(super) fn tells(&self) -> bool {
         let path = if self.is_include() { Some(self.taken(2)) } else { self.included_by_debian() };
         path == Some(first_factor::FILE)
@@ -74,12 +74,12 @@ impl Entry {
         self.phase().is_some() && matches!(control.as_str(), "include" | "substack")
     }
 
-    /// What Debian's `@include` takes in.
+    /// The service that Debian's `@include` takes in.
     pub(super) fn included_by_debian(&self) -> Option<&str> {
         twofactor_core::pam_service::is_debians_include(&self.words).then(|| self.word(1))
     }
 
-    /// Whether lines of a phase stand in it or come from it. `lines` are those of the phase.
+    /// True when lines of a phase stand in it or come from it. `lines` are those of the phase.
     pub(super) fn has(&self, phase: Phase, lines: &[&Line]) -> bool {
         self.phase() == Some(phase)
             || (self.included_by_debian().is_some() && lines.iter().any(|line| line.origin == self.first))
@@ -197,7 +197,7 @@ impl Sheet {
         format!("{word}{first}{control}{second}{module}\n")
     }
 
-    /// What stands between the first three words of an entry, and the columns of the second and third when that is blanks.
+    /// The blanks between the first three words of an entry, and the columns of the second and third when that is blanks.
     #[expect(clippy::type_complexity, reason = "it is taken apart at once, in the one place above")]
     fn gaps(&self, entry: &Entry) -> Option<(String, String, Option<(usize, usize)>)> {
         let line = self.lines.get(entry.first.checked_sub(1)?)?;

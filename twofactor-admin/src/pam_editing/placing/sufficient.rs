@@ -8,7 +8,7 @@ use twofactor_core::pam_service::Line;
 use twofactor_core::pam_service::control::{Action, Outcome};
 use twofactor_core::pam_service::modules::{Nature, is_other_second_factor};
 
-/// What is jumped over.
+/// The lines that are jumped over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
     /// A refusal, or nothing.
@@ -58,7 +58,7 @@ fn ends(line: &Line) -> bool {
     line.actions.actions(Outcome::Success).contains(&Action::Done)
 }
 
-/// Whether the line is a second factor of another product that is asked for behind a first factor. Who has that keeps it.
+/// True when the line is a second factor of another product that is asked for behind a first factor. Who has that keeps it.
 fn is_behind_a_first_factor(lines: &[&Line], at: usize) -> bool {
     let is_first = |line: &&&Line| Nature::of(line) == Nature::Primary && !is_other_second_factor(line) && !ends(line);
     lines.get(at).is_some_and(|line| is_other_second_factor(line)) && lines.iter().take(at).any(|line| is_first(&line))

@@ -1,4 +1,4 @@
-//! Which results of modules a phase is run with.
+//! The combinations of modules' results that a phase is run with.
 //!
 //! All combinations where they are few. Else so many that libpam takes every turn that the lines can lead it to: each result of
 //! each line in every state that libpam can come to it in. How many there are has a bound.
@@ -17,16 +17,16 @@ pub(super) const MOST: usize = 128;
 /// The most situations of a phase that are looked at. A stack of a real host has some hundred.
 const MOST_SITUATIONS: usize = 4000;
 
-/// What the modules of a phase return.
+/// The results of a phase's modules.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Combination {
     /// For each line of the earlier version. Where no module runs it means nothing.
     pub(super) codes: Vec<Code>,
-    /// Whether modules of this nature can return that together.
+    /// The chance that modules of this nature return that together.
     pub(super) likelihood: Likelihood,
 }
 
-/// Whether modules can return something.
+/// The chance of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likelihood {
     /// As far as is known.
@@ -47,7 +47,7 @@ pub(super) fn of(before: &Version<'_>, after: &Version<'_>, is_missing: fn(&Line
     }
 }
 
-/// What the module of a line may return, in groups of codes that both versions do the same with.
+/// The possible results of a line's module, in groups of codes that both versions treat the same.
 struct Slot {
     groups: Vec<Group>,
 }
@@ -93,7 +93,7 @@ impl Slot {
         }
     }
 
-    /// How likely a code is here.
+    /// The chance of a code here.
     fn likelihood(&self, code: Code) -> Likelihood {
         let group = self.groups.iter().find(|group| group.codes.contains(&code));
         group.map_or(Likelihood::Odd, |group| group.likelihood)
@@ -192,7 +192,7 @@ impl Search<'_> {
         }
     }
 
-    /// What is said of lines, as said of those of the earlier version.
+    /// The codes of lines, under the numbers of the earlier version.
     fn in_slots(&self, which: Which, codes: &[(usize, Code)]) -> Vec<(usize, Code)> {
         match which {
             Which::Before => codes.to_vec(),
@@ -215,7 +215,7 @@ fn mixed(one: usize, other: usize) -> usize {
 }
 
 impl Version<'_> {
-    /// What a line returns.
+    /// The result of a line.
     pub(super) fn code(&self, at: usize, combination: &Combination, ours: Code) -> Code {
         match self.slot(at) {
             Some(slot) => combination.codes.get(slot).copied().unwrap_or(Code::SUCCESS),

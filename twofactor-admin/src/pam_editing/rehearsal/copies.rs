@@ -10,7 +10,7 @@ use twofactor_core::pam_service::script::{Copy, Script, What};
 /// The module that stands in the place of every other. It comes with Linux-PAM, returns what its arguments say and tells the
 /// application so.
 pub const STUB: &str = "pam_debug.so";
-/// What ends the name of a module, and what stands for it where text is kept.
+/// The ending of a module's name, and its stand-in where text is kept.
 const ENDING: (&[u8], &[u8]) = (b".so", b".xx");
 
 /// The copy of that name.

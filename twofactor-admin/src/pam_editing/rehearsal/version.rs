@@ -3,7 +3,7 @@
 use twofactor_core::pam_service::Line;
 use twofactor_core::pam_service::control::Code;
 
-/// What our line returns in the runs of one combination.
+/// The results of our line in the runs of one combination.
 pub(super) const OURS_RETURNS: [Code; 3] = [Code::SUCCESS, Code::IGNORE, Code::PERM_DENIED];
 
 /// The lines of a phase, and which of the earlier version each is.
@@ -34,7 +34,7 @@ impl<'l> Version<'l> {
         self.lines.get(at).copied()
     }
 
-    /// What a line that was put in beside ours returns: one that notes something, or a `pam_permit.so`.
+    /// The result of a line that was put in beside ours: one that notes something, or a `pam_permit.so`.
     pub(super) fn added(&self, at: usize) -> Code {
         let notes = self.lines.get(at).is_some_and(|line| line.notes().is_some());
         if notes { Code::IGNORE } else { Code::SUCCESS }

@@ -103,7 +103,7 @@ impl App {
         Box::new(records.into_iter())
     }
 
-    /// Where the entries of an export stand, and how one is read.
+    /// The entries of an export, and the reader of one.
     fn entries(self, json: &Json) -> (Elements<'_>, Reads) {
         let list = |name: &str| json.get(name).and_then(Json::elements);
         match self {

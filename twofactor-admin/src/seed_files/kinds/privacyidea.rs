@@ -28,7 +28,7 @@ pub(super) const OWNERS: &str = "awk -F', *' '$1 != \"n/a\" { sub(/@[^@]*$/, \"\
 /// The same for version 2.
 pub(super) const USERS: &str = "awk -F', *' '!/^#/ && $1 != \"\" { print $4 \",\" $1 }'";
 
-/// How many columns stand before the serial number. `None`: it is no such table.
+/// The number of columns before the serial number. `None`: it is no such table.
 pub(super) fn offset(text: &str) -> Option<usize> {
     let first = text.lines().next()?.trim();
     let is_versioned = first.strip_prefix('#').is_some_and(|rest| {

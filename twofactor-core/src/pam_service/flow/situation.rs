@@ -3,7 +3,7 @@
 use super::super::control::{Action, Outcome};
 use thiserror::Error;
 
-/// What libpam thinks of a phase so far: its impression and its status.
+/// libpam's view of a phase so far: its impression and its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SoFar {
     /// Nothing that counts was returned. At the end: permission denied.
@@ -22,7 +22,7 @@ pub enum SoFar {
 }
 
 impl SoFar {
-    /// Whether an application lets in at such an end of the account phase; an expired password is changed on the way.
+    /// True when an application lets in at such an end of the account phase; an expired password is changed on the way.
     pub fn lets_in(self) -> bool {
         match self {
             Self::Success | Self::NewPassword | Self::ExpiredPassword => true,
@@ -30,7 +30,7 @@ impl SoFar {
         }
     }
 
-    /// What libpam thinks once a module has returned what counts as a failure: its code is the phase's, unless there was another
+    /// libpam's view once a module has returned a failure: its code is the phase's, unless there was another
     /// failure before.
     pub(super) fn refused(self, outcome: Outcome) -> Self {
         match (self, outcome) {
@@ -41,12 +41,12 @@ impl SoFar {
     }
 }
 
-/// What became of the first factor.
+/// The fate of the first factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Primary {
     /// No module asked for one.
     NotAsked,
-    /// No module is known to have asked for one, but one that nobody knows accepted something.
+    /// No known module has asked for one, but an unknown one accepted something.
     Perhaps,
     /// Some module did, and none accepted it.
     Refused,
@@ -54,7 +54,7 @@ pub enum Primary {
     Passed,
 }
 
-/// What became of our own line; of several, the worst.
+/// The fate of our own line; of several, the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ours {
     /// It did not run.
@@ -67,7 +67,7 @@ pub enum Ours {
     Refused,
 }
 
-/// What became of second factors of other products.
+/// The fate of second factors of other products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Others {
     /// None accepted.
@@ -78,7 +78,7 @@ pub enum Others {
     Beside,
 }
 
-/// How many of our own lines accepted.
+/// The number of our own lines that accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Accepted {
     /// None.
@@ -89,7 +89,7 @@ pub enum Accepted {
     Repeatedly,
 }
 
-/// What our line is told of a failed first factor.
+/// The word that our line gets of a failed first factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Told {
     /// Nothing.
@@ -104,11 +104,11 @@ pub enum Told {
 /// A line that ran, what it returned, and what was done with that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// Which line, by its place in the phase.
+    /// The line, by its place in the phase.
     pub line: usize,
-    /// What it returned.
+    /// Its result.
     pub outcome: Outcome,
-    /// What libpam did.
+    /// libpam's action.
     pub action: Action,
     /// The line that ran next, or would have: as many as there are at the end.
     pub next: usize,
@@ -117,7 +117,7 @@ pub struct Step {
 /// A way a phase can end, and a shortest path to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// How.
+    /// The end.
     pub so_far: SoFar,
     /// With which first factor.
     pub primary: Primary,
@@ -125,11 +125,11 @@ pub struct Ending {
     pub ours: Ours,
     /// With which second factor of another product.
     pub others: Others,
-    /// How many of our lines accepted.
+    /// The number of our lines that accepted.
     pub accepted: Accepted,
-    /// What our line was told.
+    /// The word that our line got.
     pub told: Told,
-    /// What ran, in its order.
+    /// The steps, in their order.
     pub path: Vec<Step>,
 }
 
@@ -138,7 +138,7 @@ pub struct Ending {
 #[error("its lines jump and reset in too many ways to follow")]
 pub struct Tangled;
 
-/// What is taken for granted about a line.
+/// The assumption about a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assumed {
     /// Nothing: it does what a module of its nature may do.
@@ -155,23 +155,23 @@ pub enum Assumed {
     Abstains,
 }
 
-/// Where a way has come to. From equal situations on, everything is equal.
+/// The situation that a way has come to. From equal situations on, everything is equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Situation {
     /// The line that runs next, by its place in the phase.
     pub line: usize,
-    /// What libpam thinks of the phase.
+    /// libpam's view of the phase.
     pub so_far: SoFar,
-    /// What became of the first factor.
+    /// The fate of the first factor.
     pub primary: Primary,
-    /// What became of our own line.
+    /// The fate of our own line.
     pub ours: Ours,
-    /// What became of second factors of other products.
+    /// The fate of second factors of other products.
     pub others: Others,
-    /// How many of our own lines accepted.
+    /// The number of our own lines that accepted.
     pub accepted: Accepted,
-    /// What our line was told.
+    /// The word that our line got.
     pub told: Told,
-    /// What was so far when each substack was entered; empty where nothing is ever reset to it.
+    /// The view when each substack was entered; empty where nothing is ever reset to it.
     pub entered: Vec<SoFar>,
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The most situations that are looked at. A stack of a real host has some hundred.
 pub const MOST: usize = 200_000;
 
-/// What a line may return, and what is done with it.
+/// The results that a line may return, and the action on each.
 pub fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
     let outcomes: &[Outcome] = match (&line.kind, Nature::of(line), assumed) {
         (Kind::Substack, ..) => &[],
@@ -51,9 +51,9 @@ pub fn possible(line: &Line, assumed: Assumed) -> Vec<(Outcome, Action)> {
 pub struct Walk<'l> {
     /// Its lines.
     pub lines: &'l [&'l Line],
-    /// What each line may return, and what is done with it. Empty where the caller chooses at every line.
+    /// The results that each line may return, and the action on each. Empty where the caller chooses at every line.
     pub steps: Vec<Vec<(Outcome, Action)>>,
-    /// Whether a situation says what was so far when its substacks were entered: `reset` needs that.
+    /// True when a situation keeps the view from before its substacks: `reset` needs that.
     pub remembers: bool,
 }
 
@@ -94,7 +94,7 @@ impl Walk<'_> {
         Ok(endings)
     }
 
-    /// Where a line leads. Entering a substack is no step.
+    /// The situations that a line leads to. Entering a substack is no step.
     pub fn onwards(&self, situation: &Situation) -> Vec<(Situation, Option<Step>)> {
         let Some(line) = self.lines.get(situation.line) else { return Vec::new() };
         if line.kind == Kind::Substack {
@@ -109,7 +109,7 @@ impl Walk<'_> {
         steps.iter().map(|(outcome, action)| self.after(situation, line, *outcome, *action)).collect()
     }
 
-    /// Where one result of a line leads.
+    /// The situation that one result of a line leads to.
     pub fn after(&self, now: &Situation, line: &Line, outcome: Outcome, action: Action) -> (Situation, Option<Step>) {
         let (so_far, next) = self.dispatch(now, line, outcome, action);
         let nature = Nature::of(line);
@@ -148,7 +148,7 @@ impl Walk<'_> {
         (situation, Some(Step { line: now.line, outcome, action, next }))
     }
 
-    /// What libpam thinks then, and the line it goes on with.
+    /// libpam's view then, and the line it goes on with.
     fn dispatch(&self, now: &Situation, line: &Line, outcome: Outcome, action: Action) -> (SoFar, usize) {
         let following = now.line + 1;
         let so_far = now.so_far;
@@ -179,7 +179,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Where each jump of a line can lead: the line, and the one that runs next.
+    /// The jumps of a line: the line, and the one that runs next.
     pub fn jumps_of(&self, at: usize, line: &Line) -> Vec<(usize, usize)> {
         let over = line.actions.jumps().into_iter();
         over.map(|over| (at, self.target(at, line.depth, over).unwrap_or_else(|short| short))).collect()
@@ -191,8 +191,8 @@ impl Walk<'_> {
         rest.into_iter().find(|(_, other)| other.depth < depth).map_or(self.lines.len(), |(at, _)| at)
     }
 
-    /// Where a jump over so many modules leads; a substack counts as one. `Err` when there are not that many: where it
-    /// ends then.
+    /// The line behind a jump over so many modules; a substack counts as one. `Err` when there are not that many: the place
+    /// where it ends then.
     fn target(&self, line: usize, depth: usize, over: usize) -> Result<usize, usize> {
         let depth_of = |at: usize| self.lines.get(at).map(|line| line.depth);
         let mut last = line;

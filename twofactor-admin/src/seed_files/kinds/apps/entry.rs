@@ -12,7 +12,7 @@ use crate::seed_files::record::{Fields, Record};
 use crate::seed_files::rejection::Rejection;
 use crate::seed_files::seed_encoding::decode;
 
-/// What an entry says about its kind.
+/// An entry's words about its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum EntryKind {
     Known(KindName),
@@ -58,7 +58,7 @@ impl Entry {
         Self { secret: decoded, ..Self::default() }
     }
 
-    /// What stands for text that is no entry.
+    /// The stand-in for text that is no entry.
     pub(super) fn unreadable(why: Rejection) -> Self {
         Self { unreadable: Some(why), ..Self::default() }
     }

@@ -21,7 +21,7 @@ pub(super) fn is_it(text: &str) -> bool {
 pub(super) fn entries(uri: &str) -> Option<Vec<Entry>> {
     let (_, query) = uri.trim().split_once('?')?;
     let data = query.split('&').find_map(|pair| pair.strip_prefix("data="))?;
-    // A blank stands for the `+` of base64 that nobody encoded.
+    // A blank stands for a `+` of base64 that was not encoded.
     let mut base64 = Zeroizing::new(uri::decoded(data).replace(' ', "+").into_bytes());
     for byte in base64.iter_mut() {
         *byte = match *byte {
