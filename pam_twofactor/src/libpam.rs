@@ -1,6 +1,6 @@
 //! The thin layer over libpam: what pam-bindings lacks, and safe wrappers around what it has.
 //!
-//! What always holds: every item is copied before anything else happens (the application may replace it while a prompt is
+//! Invariants: every item is copied before anything else happens (the application may replace it while a prompt is
 //! on its way), typed answers are wiped when dropped, and text for syslog is an argument, never a format.
 
 #![expect(unsafe_code, reason = "libpam is C")]

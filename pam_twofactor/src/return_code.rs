@@ -1,7 +1,7 @@
 //! The one table from verdicts to return codes for libpam (DESIGN §3). Its rows for refusals are
 //! [`Reason::return_code`], which `twofactor explain` reads too.
 //!
-//! What always holds: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
+//! Invariants: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
 //! [`Verdict::Pending`] that the account phase will store or refuse; the auth phase's PAM_IGNORE needs a
 //! [`Verdict::Waived`], which only the policy can make, or a line with `first_factor=`, which only notes.
 

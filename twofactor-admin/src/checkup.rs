@@ -1,6 +1,6 @@
 //! The defects a host can have, and the conclusions from what was seen there. For `twofactor doctor`.
 //!
-//! What always holds: a finding says what is wrong, why that matters and what mends it, and nothing secret. Nothing is
+//! Invariants: a finding says what is wrong, why that matters and what mends it, and nothing secret. Nothing is
 //! looked up or changed here: what the host is like are arguments.
 
 pub mod admission;

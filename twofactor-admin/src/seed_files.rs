@@ -4,7 +4,7 @@
 //! brings its text to UTF-8, and looks at every row once to decide what holds for all of them. Then
 //! [`SeedFile::rows`] reads row by row what each offers: a token, or a reason why not.
 //!
-//! What always holds: nothing decrypted touches a disk, and whatever held a secret is wiped. Everything has a bound.
+//! Invariants: nothing decrypted touches a disk, and whatever held a secret is wiped. Everything has a bound.
 //! No error, rejection or note repeats what stood in a field. Nothing here knows what was imported before: meeting
 //! that is the registry's part.
 

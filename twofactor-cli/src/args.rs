@@ -1,6 +1,6 @@
 //! The arguments as they are typed: names, ranges and help texts. What they mean is each command's business.
 //!
-//! What always holds: nothing secret is taken from here, because every user of the host can read a process's arguments.
+//! Invariants: nothing secret is taken from here, because every user of the host can read a process's arguments.
 //! The code of `verify` is the one exception: it is good for a minute and the sysadmin chose to type it there.
 
 use std::path::PathBuf;
@@ -89,7 +89,7 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// How this run prints.
+    /// The form in which this run prints.
     pub(crate) fn output(&self) -> Output {
         Output {
             format: if self.json { Format::Json } else { Format::Text },
@@ -156,7 +156,7 @@ pub(crate) struct Enroll {
     /// What the user calls the app
     #[arg(long, default_value = "app", value_name = "LABEL", value_parser = label)]
     pub(crate) label: Label,
-    /// Who issues the secret, as the app shows it [default: the configured issuer, else the host's name]
+    /// The issuer of the secret, as the app shows it [default: the configured issuer, else the host's name]
     #[arg(long, value_name = "ISSUER", value_parser = issuer)]
     pub(crate) issuer: Option<String>,
     /// SHA1, SHA256 or SHA512; many apps know SHA1 only [default: as configured]
@@ -174,7 +174,7 @@ pub(crate) struct Enroll {
     /// Take the secret (base32) from a file; "-" is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// How to draw the QR code: as the terminal allows, in half blocks, in number signs, not at all
+    /// The drawing of the QR code: as the terminal allows, in half blocks, in number signs, not at all
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) qr: QrChoice,
     /// Write the QR code to a new file, FILE.png or FILE.svg
@@ -259,7 +259,7 @@ pub(crate) struct Status {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Burns nothing and counts nothing. Without CODE it is asked for, or read from standard input.")]
 pub(crate) struct Verify {
-    /// Whose code it is
+    /// The user whose code it is
     pub(crate) user: String,
     /// The code, or a recovery code; visible to other users of this host while the command runs
     pub(crate) code: Option<String>,
@@ -283,7 +283,7 @@ pub(crate) struct ShowQr {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Takes effect at the user's next login.")]
 pub(crate) struct Reset {
-    /// Whose second factor
+    /// The user whose second factor it is
     pub(crate) user: String,
     /// Only take the confirmation back: the same QR code is shown again
     #[arg(long)]
@@ -297,9 +297,9 @@ pub(crate) struct Reset {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "The old codes are void at once; the new ones are shown this one time only.")]
 pub(crate) struct Recovery {
-    /// Whose recovery codes
+    /// The user who gets the recovery codes
     pub(crate) user: String,
-    /// How many, 0 to 20 [default: as configured]
+    /// Their number, 0 to 20 [default: as configured]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=MOST_RECOVERY_CODES as i64))]
     pub(crate) count: Option<u8>,
 }
@@ -308,7 +308,7 @@ pub(crate) struct Recovery {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "The user's next login is looked at without delay.")]
 pub(crate) struct Unlock {
-    /// Whose wrong codes
+    /// The user whose wrong codes are forgotten
     pub(crate) user: String,
 }
 
@@ -316,9 +316,9 @@ pub(crate) struct Unlock {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Prints a code that enrolls once, in the place of an earlier one. It is asked for where the configuration says invitation = \"required\".")]
 pub(crate) struct Invite {
-    /// Who may enroll
+    /// The user who may enroll
     pub(crate) user: String,
-    /// How long the code is good, 1m to 30days
+    /// The time for which the code is good, 1m to 30days
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = validity)]
     pub(crate) valid: Duration,
     /// Take the invitation back
@@ -335,12 +335,12 @@ Examples:
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Looks at what the module would look at: the service's PAM lines, the rules, the user. No user is asked, and nothing is changed.", after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
-    /// Who logs in
+    /// The user who logs in
     pub(crate) user: String,
-    /// Where: the PAM service, a file in /etc/pam.d
+    /// The PAM service, a file in /etc/pam.d
     #[arg(long, value_name = "SERVICE")]
     pub(crate) service: String,
-    /// Where from, as the application says it [default: a local login]
+    /// The remote host, as the application says it [default: a local login]
     #[arg(long, value_name = "HOST")]
     pub(crate) rhost: Option<String>,
 }
@@ -371,7 +371,7 @@ pub(crate) enum Config {
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// Which shell
+    /// The shell
     pub(crate) shell: clap_complete::Shell,
 }
 

@@ -6,24 +6,24 @@ use crate::args;
 use crate::error::Failure;
 use crate::terminal::{self, Yes};
 
-/// Whether a person may be asked a yes-or-no question.
+/// The possibility to ask a person a yes-or-no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asking {
     /// At a terminal, and `--yes` was not given.
     Possible,
-    /// There is nobody to ask.
+    /// No person is at a terminal.
     Impossible,
     /// `--yes`.
     Unwanted,
 }
 
 impl Asking {
-    /// Where there is no `--yes`.
+    /// For commands without `--yes`.
     pub(crate) fn at_a_terminal() -> Self {
         if terminal::is_interactive() { Self::Possible } else { Self::Impossible }
     }
 
-    /// Where there is.
+    /// For commands with it.
     pub(crate) fn unless(yes: &args::tokens::Yes) -> Self {
         if yes.yes { Self::Unwanted } else { Self::at_a_terminal() }
     }
@@ -37,7 +37,7 @@ impl Asking {
         }
     }
 
-    /// Does `act`, which may refuse to take somebody's last credential: at a terminal that is a question.
+    /// Does `act`, which may refuse to take a user's last credential: at a terminal that is a question.
     pub(crate) fn act<T>(
         self,
         last: LastCredential,

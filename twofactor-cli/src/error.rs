@@ -1,4 +1,4 @@
-//! How a command fails: every way to fail with its sentence, its exit code and its way out, in this one place.
+//! Failures of commands, in this one place: every one with its sentence, its exit code and its way out.
 //!
 //! The core says what is wrong; here stands what that means to a sysadmin. The exit codes are those of the manual.
 
@@ -151,7 +151,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// What the shell learns.
+    /// The exit code.
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Config(ConfigError::File(error)) => of_file(error),

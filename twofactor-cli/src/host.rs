@@ -1,4 +1,4 @@
-//! What a command needs of the host: root's rights, the configuration, the store, and who exists.
+//! The host as a command needs it: root's rights, the configuration, the store, and the users.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ use crate::output;
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) config: Config,
-    /// Where it was read from, if it was there.
+    /// The file it was read from, if it was there.
     pub(crate) config_file: PathBuf,
     pub(crate) accounts: Files,
     pub(crate) clock: SystemClock,
@@ -58,7 +58,7 @@ impl Host {
         Ok(self.clock.now()?)
     }
 
-    /// The canonical name of a user who has an account. Whoever was deleted from the host may still have one.
+    /// The canonical name of a user who has an account. A user who was deleted from the host may still have one.
     pub(crate) fn account_holder(&self, typed: &str) -> Result<UserName, Failure> {
         if let Some(user) = SystemUsers.canonical(typed)? {
             return if self.has_account(&user)? { Ok(user) } else { Err(Failure::NotEnrolled(user)) };
@@ -69,14 +69,14 @@ impl Host {
         }
     }
 
-    /// What there is to know about an account.
+    /// The status of an account.
     pub(crate) fn status(&self, user: &UserName) -> Result<Status, Failure> {
         let status = self.accounts.status(user)?;
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
     }
 
     /// Refuses where the account under the user's name is another person's. Of a user whom the host does not know it is
-    /// nobody else's.
+    /// not another person's.
     pub(crate) fn check_owner(&self, user: &UserName) -> Result<(), Failure> {
         match SystemUsers.person(user.as_str())? {
             Some(person) => Ok(self.accounts.check_owner(&person)?),
@@ -97,7 +97,7 @@ impl Host {
         Ok(())
     }
 
-    /// Who changes something now.
+    /// The sysadmin who changes something now.
     pub(crate) fn sysadmin(&self) -> Result<Sysadmin, Failure> {
         Ok(Sysadmin { who: journal::actor_or_root(), at: self.now()? })
     }
@@ -113,7 +113,7 @@ impl Host {
     }
 }
 
-/// Who changes the registry, and when.
+/// The sysadmin who changes the registry, and the time.
 #[derive(Debug)]
 pub(crate) struct Sysadmin {
     who: String,
@@ -127,7 +127,7 @@ impl Sysadmin {
     }
 }
 
-/// Refuses everybody else.
+/// Refuses all other users.
 pub(crate) fn must_be_root() -> Result<(), Failure> {
     if geteuid().is_root() { Ok(()) } else { Err(Failure::NotRoot) }
 }
@@ -155,7 +155,7 @@ pub(crate) fn another_person(user: &UserName, recorded: Option<Uid>) -> Option<S
     (recorded != now).then(|| StoreError::UidChanged { user: user.clone(), recorded, now })
 }
 
-/// The configuration somebody named, else the host's, else the defaults.
+/// The configuration that was named, else the host's, else the defaults.
 pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, ConfigError> {
     match named {
         Some(path) => Config::load(path, Expected::Certainly, Owner::ROOT),
@@ -163,7 +163,7 @@ pub(crate) fn configuration(named: Option<&Path>) -> Result<Config, ConfigError>
     }
 }
 
-/// Where a configuration that does not hold says that the state is, as far as that can be read.
+/// The state folder that a configuration names which does not hold, as far as that can be read.
 pub(crate) fn state_of_broken_configuration(named: Option<&Path>) -> PathBuf {
     Config::load_state(named.unwrap_or(Path::new(DEFAULT_PATH)), Owner::ROOT).unwrap_or_else(|| Config::default().state)
 }

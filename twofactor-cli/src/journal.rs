@@ -1,4 +1,4 @@
-//! What a sysadmin did, to syslog (authpriv), in the form of the module's lines: `enrolled user=alice token=app by=root`.
+//! The deeds of a sysadmin, to syslog (authpriv), in the form of the module's lines: `enrolled user=alice token=app by=root`.
 //!
 //! Best effort: a host without a syslog daemon can still be administered. Straight to the daemon's socket, because libc's
 //! syslog(3) is not to be had without `unsafe`.
@@ -52,10 +52,10 @@ pub(crate) fn write_all(records: impl IntoIterator<Item = Record>) {
     }
 }
 
-/// How long a daemon may take for a line when many come at once.
+/// The time that a daemon may take for a line when many come at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Who does this, for the registry's own history.
+/// The actor, for the registry's own history.
 pub(crate) fn actor_or_root() -> String {
     actor().unwrap_or_else(|| "root".to_owned())
 }
@@ -68,7 +68,7 @@ fn send(socket: &UnixDatagram, message: &str) -> io::Result<usize> {
     socket.send_to(message.as_bytes(), "/dev/log")
 }
 
-/// Who became root to do this: the login's user as the kernel keeps it, which nobody can forge; else what sudo says.
+/// The user who became root to do this: the login's user as the kernel keeps it, which cannot be forged; else what sudo says.
 fn actor() -> Option<String> {
     let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
     // The kernel's "never set" is -1.

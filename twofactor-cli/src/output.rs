@@ -10,7 +10,7 @@
 //! - A whole text is written at once and ends in a newline, so no buffer keeps a secret. Long lists without secrets are
 //!   written piece by piece ([`Pieces`]).
 //! - Only `progress.rs` writes to standard error beside this file: its bar moves on a terminal.
-//! - Errors and warnings may quote what somebody typed: control characters are escaped.
+//! - Errors and warnings may quote typed text: control characters are escaped.
 
 mod sentences;
 mod table;
@@ -28,7 +28,7 @@ use sentences::Escaped;
 pub(crate) use sentences::{printable, wrapped};
 pub(crate) use table::{shortened, table};
 
-/// Where and how this run prints.
+/// The form and place of this run's output.
 #[derive(Debug)]
 pub(crate) struct Output {
     /// `--json` or not.
@@ -82,16 +82,16 @@ pub(crate) enum Stream {
     Progress,
 }
 
-/// What a stream can show.
+/// The abilities of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Screen {
     /// Columns and rows; `None` when it is no terminal, so there is no limit.
     pub(crate) size: Option<(usize, usize)>,
-    /// What may be written to it.
+    /// The characters and colours it takes.
     pub(crate) palette: Palette,
 }
 
-/// What may be written to a screen.
+/// The characters and colours that a screen takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Palette {
     /// UTF-8 and colours.
@@ -167,7 +167,7 @@ impl Output {
         }
     }
 
-    /// Whether a progress bar would be seen by somebody who wants to see it.
+    /// True when a progress bar would be seen and is not unwanted.
     pub(crate) fn shows_progress(&self) -> bool {
         self.verbosity == Verbosity::Normal && is_terminal(Stream::Progress)
     }
@@ -180,7 +180,7 @@ impl Output {
         }
     }
 
-    /// What a stream can show.
+    /// The abilities of a stream.
     pub(crate) fn screen(&self, stream: Stream) -> Screen {
         let size = match stream {
             Stream::Results => terminal_size::terminal_size_of(io::stdout()),
@@ -211,7 +211,7 @@ pub(crate) fn raw(text: &str) -> Result<(), Unwritten> {
 /// A result that is written as it is found, piece by piece: a million tokens do not fit into memory.
 pub(crate) struct Pieces(BufWriter<StdoutLock<'static>>);
 
-/// Whether somebody still reads.
+/// The presence of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Reader {
@@ -243,12 +243,12 @@ fn heard(written: io::Result<()>) -> Result<Reader, Unwritten> {
     }
 }
 
-/// A text that is worthless when nobody can read it.
+/// A text that is worthless unless it is read.
 pub(crate) fn must_show(stream: Stream, text: &str) -> io::Result<()> {
     write(stream, text)
 }
 
-/// A JSON document that is worthless when nobody can read it.
+/// A JSON document that is worthless unless it is read.
 pub(crate) fn must_show_json(json: Value) -> io::Result<()> {
     write(Stream::Results, &pretty(json))
 }
@@ -268,7 +268,7 @@ pub(crate) fn warning(sentence: &str) {
     message("twofactor: warning: ", sentence);
 }
 
-/// What to do about a warning.
+/// The way out behind a warning.
 pub(crate) fn hint(sentence: &str) {
     message("twofactor: hint: ", sentence);
 }
@@ -278,7 +278,7 @@ pub(crate) fn complaint(sentence: &str) {
     message("twofactor: ", sentence);
 }
 
-/// What went wrong, and what to do about it.
+/// A failure, and the way out.
 pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
     for line in lines {
         message("twofactor: error: ", line);
@@ -288,7 +288,7 @@ pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
     }
 }
 
-/// A sentence behind its prefix, wrapped for whoever reads it on a terminal.
+/// A sentence behind its prefix, wrapped for a reader at a terminal.
 fn message(prefix: &str, sentence: &str) {
     let line = match terminal_size::terminal_size_of(io::stderr()) {
         Some((width, _)) => wrapped(prefix, sentence, 0, usize::from(width.0)),
@@ -300,7 +300,7 @@ fn message(prefix: &str, sentence: &str) {
 /// Writes to standard error at once, behind what was written to standard output before.
 fn say(text: &str) {
     let _ = io::stdout().flush();
-    // Nobody is left to be told.
+    // No reader is left to be told.
     let _ = write(Stream::Progress, text);
 }
 

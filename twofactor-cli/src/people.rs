@@ -1,4 +1,4 @@
-//! Who may log in: users with a login shell, as far as the user database lists them.
+//! Users who may log in: those with a login shell, as far as the user database lists them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::program::ask;
 /// Groups whose members may become root on some distribution.
 const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
 
-/// Everybody with this uid is root.
+/// Every user with this uid is root.
 const ROOT: Uid = Uid(0);
 
 /// An entry of the user database.
@@ -27,12 +27,12 @@ struct Entry {
     uid: Uid,
 }
 
-/// The names of everybody who may log in.
+/// The names of all users who may log in.
 pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
     Ok(entries()?.into_iter().map(|entry| entry.name).collect())
 }
 
-/// Everybody who may log in, with what they have.
+/// All users who may log in, with their credentials.
 pub(crate) fn who_may_log_in(accounts: &Files, now: UnixTime) -> Result<Vec<Person>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let bosses = administrators()?;
@@ -68,7 +68,7 @@ fn administrators() -> Result<Vec<u32>, String> {
     gids.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
-/// Which factors are good for somebody.
+/// The credentials of a user that are good.
 fn what_he_has(accounts: &Files, user: &UserName, uid: Uid) -> Has {
     // A login does not take a missing folder for absence.
     match accounts.presence(user) {
@@ -88,7 +88,7 @@ fn what_he_has(accounts: &Files, user: &UserName, uid: Uid) -> Has {
     }
 }
 
-/// Shells with which somebody can log in (shells(5)).
+/// Shells with which users can log in (shells(5)).
 fn shells() -> BTreeSet<String> {
     let text = fs::read_to_string("/etc/shells").unwrap_or_else(|_| "/bin/sh\n/bin/bash\n".to_owned());
     // An entry without a shell means this one (passwd(5)).

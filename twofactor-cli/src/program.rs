@@ -8,12 +8,12 @@ use std::thread;
 
 use twofactor_core::host::trusted::describe;
 
-/// Where daemons' programs are, also for a root whose path does not say so.
+/// The folders of daemons' programs, also for a root whose path does not say so.
 const FOLDERS: [&str; 5] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/bin", "/bin"];
-/// How sshd says that its folder in `/run` is missing.
+/// sshd's words for a missing folder in `/run`.
 const SSHD_LACKS: &str = "Missing privilege separation directory: ";
 
-/// What a program said.
+/// A program's output.
 pub(crate) enum Said {
     /// It was content.
     Well(String),
@@ -24,7 +24,7 @@ pub(crate) enum Said {
 }
 
 impl Said {
-    /// What it said when it was content, or why it is not known.
+    /// The output of success, or the reason for which it is not known.
     pub(crate) fn well(self) -> Result<String, String> {
         match self {
             Self::Well(said) => Ok(said),

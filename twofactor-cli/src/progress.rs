@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::Output;
 
-/// How far something long has come.
+/// The progress of a long task.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
 

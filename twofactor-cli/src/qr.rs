@@ -35,22 +35,22 @@ pub(crate) enum QrChoice {
     None,
 }
 
-/// What became of the wish for a drawing.
+/// The result of the wish for a drawing.
 pub(crate) enum Drawing {
     /// None was wanted.
     None,
     /// The screen has fewer columns than it takes.
     TooNarrow {
-        /// What it takes.
+        /// The columns it takes.
         columns: usize,
-        /// What it would take in half blocks, when that fits.
+        /// The columns it would take in half blocks, when that fits.
         in_half_blocks: Option<usize>,
     },
     /// It was drawn.
     Drawn {
         /// Lines that end in newlines. They may hold escape sequences.
         text: Zeroizing<String>,
-        /// What it takes with the text below it, when the screen has fewer rows.
+        /// The rows it takes with the text below it, when the screen has fewer.
         too_tall: Option<usize>,
     },
 }
@@ -58,9 +58,9 @@ pub(crate) enum Drawing {
 /// Rows that the text around a code takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Around {
-    /// What may scroll away.
+    /// The rows that may scroll away.
     pub(crate) above: usize,
-    /// What must be in view together with the code.
+    /// The rows that must be in view together with the code.
     pub(crate) below: usize,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn draw(uri: &str, choice: QrChoice, screen: Screen, around: Around) 
     Ok(Drawing::Drawn { text: smallest.draw(), too_tall: Some(smallest.rows() + around.below) })
 }
 
-/// What the code is drawn with.
+/// The material of the drawing.
 #[derive(Debug, Clone, Copy)]
 enum Pen {
     Color,

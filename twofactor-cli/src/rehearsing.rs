@@ -1,7 +1,7 @@
 //! The process in which libpam runs a change to a service: this program by another name.
 //!
 //! `service enable` starts it (`commands/service/rehearsal.rs`), so that a libpam that crashes or never ends takes nothing with
-//! it. It has no rights of root's: whatever a module does, it does to nobody; the kernel takes no audit records from it, and it
+//! it. It has no rights of root's: whatever a module does harms no user; the kernel takes no audit records from it, and it
 //! writes nothing to syslog.
 
 use std::ffi::CString;
@@ -17,16 +17,16 @@ use nix::unistd::{Gid, Uid, alarm, geteuid, setgid, setgroups, setuid};
 use twofactor_core::pam_service::SERVICE;
 use twofactor_rehearsal::{Done, Libpam, silence_syslog};
 
-/// How it is called.
+/// Its name.
 pub(crate) const NAME: &str = "twofactor-rehearsal";
 /// Users and groups that own nothing.
 pub(crate) const NOBODY: u32 = 65534;
-/// How long a run may take, in seconds: it takes less than a thousandth of one, but a machine may have much else to do.
+/// The time that a run may take, in seconds: it takes less than a thousandth of one, but a machine may have much else to do.
 const PATIENCE: u32 = 10;
-/// How much of a processor's time all of them may take, in seconds.
+/// The processor time that all of them may take, in seconds.
 const WORK: u64 = 20;
 
-/// Whether this process is that one.
+/// True when this process is that one.
 pub(crate) fn is_asked_for() -> bool {
     std::env::args_os().next().is_some_and(|name| name == NAME)
 }

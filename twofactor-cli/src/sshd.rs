@@ -96,7 +96,7 @@ impl Written {
 
 /// The setting of sshd that keeps a user from answering prompts, from wherever. Without sshd there is none.
 pub(crate) fn keeps_out(user: &UserName) -> Result<Option<String>, ServiceFailure> {
-    // An address and a name of nobody (RFC 5737, RFC 2606).
+    // An address and a name for documentation (RFC 5737, RFC 2606).
     let login = format!("user={user},host=client.invalid,addr=192.0.2.1");
     let settings = match ask_sshd(&["-T", "-C", &login]) {
         Said::Well(settings) => settings,
@@ -110,7 +110,7 @@ pub(crate) fn keeps_out(user: &UserName) -> Result<Option<String>, ServiceFailur
     Ok(admission::keeps_out(&settings, Candidate { user: user.as_str(), standing, groups: &groups }))
 }
 
-/// Whether a user's number is 0, which `PermitRootLogin` is about.
+/// True when a user's number is 0, which `PermitRootLogin` is about.
 pub(crate) fn is_root(user: &UserName) -> bool {
     User::from_name(user.as_str()).ok().flatten().is_some_and(|entry| entry.uid.is_root())
 }
@@ -118,7 +118,7 @@ pub(crate) fn is_root(user: &UserName) -> bool {
 /// A running sshd that has not read its configuration as it is now.
 #[derive(Debug)]
 pub(crate) struct Outdated {
-    /// What was changed since: a file, or a folder in which files came or went.
+    /// The change since: a file, or a folder in which files came or went.
     pub(crate) changed: PathBuf,
     /// The command that makes sshd read it.
     pub(crate) reload: String,
@@ -158,10 +158,10 @@ impl Outdated {
     }
 }
 
-/// Where systemd runs the host (sd_booted(3)).
+/// The mark of a host that systemd runs (sd_booted(3)).
 pub(crate) const SYSTEMD: &str = "/run/systemd/system";
 
-/// How sshd is made to read its settings again, where systemd runs it.
+/// The command that makes sshd read its settings again, where systemd runs it.
 pub(crate) fn reload() -> &'static str {
     let debian = ["/usr/lib/systemd/system/ssh.service", "/lib/systemd/system/ssh.service"];
     if debian.iter().any(|unit| Path::new(unit).exists()) { "systemctl reload ssh" } else { "systemctl reload sshd" }
@@ -179,7 +179,7 @@ fn patterns(line: &str) -> Vec<PathBuf> {
 /// The files of a pattern, in sshd's order.
 struct Matching {
     files: Vec<PathBuf>,
-    /// Where they come from, when a file that is added there would be one of them.
+    /// The folder they come from, when a file that is added there would be one of them.
     folder: Option<PathBuf>,
 }
 

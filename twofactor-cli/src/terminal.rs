@@ -1,6 +1,6 @@
 //! Asking a person, or reading a script's answers from standard input.
 //!
-//! What always holds: whatever ends a prompt, Ctrl-C and SIGTERM included, leaves a terminal that echoes. rpassword puts the
+//! Invariants: whatever ends a prompt, Ctrl-C and SIGTERM included, leaves a terminal that echoes. rpassword puts the
 //! terminal back only when it returns, so during a prompt no signal may end the process in its own way: they are
 //! blocked, and a thread takes them, puts the terminal back and only then lets the signal do its work.
 
@@ -34,7 +34,7 @@ pub(crate) enum Unanswered {
 /// Longer lines are cut: no answer of ours is longer, and what is cut cannot be right.
 const LONGEST_LINE: usize = 4096;
 
-/// Whether a person can be asked.
+/// True when a person can be asked.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal()
 }
@@ -44,7 +44,7 @@ pub(crate) fn ask_hidden(question: &str) -> Result<Answer, Unanswered> {
     if !is_interactive() {
         output::prompt(question);
         let line = read_line();
-        // The terminal of whoever watches a script would have shown the newline that was typed.
+        // The terminal of a person who watches a script would have shown the newline that was typed.
         output::progress("");
         return line;
     }
@@ -97,15 +97,15 @@ pub(crate) fn ask_to_go_on(question: &str) -> Result<(), Unanswered> {
     Ok(())
 }
 
-/// What a person said to a yes-or-no question.
+/// The answer to a yes-or-no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Yes {
     Yes,
     No,
 }
 
-/// One line of standard input without its newline. Byte by byte: nothing after the line is taken away from whoever reads
-/// next, and no buffer keeps what was read.
+/// One line of standard input without its newline. Byte by byte: nothing after the line is taken away from the next reader,
+/// and no buffer keeps what was read.
 fn read_line() -> Result<Answer, Unanswered> {
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE));
     let mut byte = [0];
@@ -121,7 +121,7 @@ fn read_line() -> Result<Answer, Unanswered> {
     }
 }
 
-/// How the terminal was before the prompt that is open now.
+/// The terminal's settings before the prompt that is open now.
 static BEFORE_THE_PROMPT: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// While it lives the terminal does not echo, and a signal that ends the process puts it back first.
@@ -138,7 +138,7 @@ impl EchoGuard {
         started?;
         let before = tcgetattr(io::stdin())?;
         remember(Some(before.clone()));
-        // What rpassword sets, but before the prompt is shown: whoever types at once would be read on the screen, and an
+        // The settings of rpassword, but before the prompt is shown: early typing would be read on the screen, and an
         // early Ctrl-D would be lost or an early Ctrl-C end the process untidily.
         let mut silent = before.clone();
         silent.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);

@@ -1,6 +1,6 @@
 //! `twofactor.toml`: every key optional, every mistake an error that says where and what instead.
 //!
-//! What always holds: a configuration is valid as a whole or refused as a whole; nothing falls back to a default because
+//! Invariants: a configuration is valid as a whole or refused as a whole; nothing falls back to a default because
 //! it was misspelt.
 
 use std::path::{Path, PathBuf};

@@ -126,8 +126,8 @@ fn a_program_that_is_not_root_or_asks_nobody_is_refused_and_a_line_of_it_is_foun
             ("swaylock", "swaylock does not run as root", "program-not-root"),
             ("radiusd", "FreeRADIUS does not run as root", "program-not-root"),
             ("kde", "KDE's screen locker does not run as root", "program-not-root"),
-            ("cron", "cron asks nobody", "program-asks-nobody"),
-            ("gdm-autologin", "automatic login asks nobody", "program-asks-nobody"),
+            ("cron", "cron asks no user", "program-asks-nobody"),
+            ("gdm-autologin", "automatic login asks no user", "program-asks-nobody"),
             ("passwd", "passwd runs no auth phase of PAM", "program-never-authenticates"),
             ("samba", "Samba runs no auth phase of PAM", "program-never-authenticates"),
         ] {

@@ -141,14 +141,14 @@ fn who_cannot_answer_sshds_prompts_is_no_administrator_to_count_on() {
         host.enroll("alice", &[]);
         let expires = |day: &str| host.succeed("usermod", ["--expiredate", day, "alice"]);
         expires("1970-01-02");
-        refused(host, "alice (expired)");
+        refused(host, "alice is barred (expired)");
         expires("");
         for (setting, word) in [
-            ("AllowUsers bobby", "alice (AllowUsers)"),
-            ("Match User alice\n  AllowUsers bobby", "alice (AllowUsers)"),
-            ("DenyUsers al*", "alice (DenyUsers al*)"),
-            ("AllowGroups ssh-users", "alice (AllowGroups)"),
-            ("DenyGroups alice", "alice (DenyGroups alice)"),
+            ("AllowUsers bobby", "alice is barred by AllowUsers"),
+            ("Match User alice\n  AllowUsers bobby", "alice is barred by AllowUsers"),
+            ("DenyUsers al*", "alice is barred by DenyUsers al*"),
+            ("AllowGroups ssh-users", "alice is barred by AllowGroups"),
+            ("DenyGroups alice", "alice is barred by DenyGroups alice"),
         ] {
             configure_sshd(&format!("{DEBIAN}{setting}\n"));
             refused(host, word);

@@ -4,7 +4,7 @@
 //! sysadmin did to a physical token stands in the registry and, as soon as it was done, in the log: the same event about the
 //! same serial or series. Each copy is taken out once for each source, so two equal events stay two.
 //!
-//! What always holds: at most [`MOST_HELD`] entries are held, for `JITTER` seconds of the log, and at most
+//! Invariants: at most [`MOST_HELD`] entries are held, for `JITTER` seconds of the log, and at most
 //! [`MOST_REMEMBERED`] deeds are remembered, for `DELAY` seconds; all else passes through.
 
 use std::collections::{HashMap, VecDeque};

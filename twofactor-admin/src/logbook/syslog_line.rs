@@ -1,6 +1,6 @@
 //! A line of a syslog daemon's file: when, which host, which program, what it said.
 //!
-//! What always holds: the program is what stands in its place, before the first `: ` behind the host. What a message says
+//! Invariants: the program is what stands in its place, before the first `: ` behind the host. What a message says
 //! about itself does not count.
 
 use crate::logbook::timestamp::Stamp;

@@ -1,6 +1,6 @@
 //! The time of a line: RFC 3339 says it, RFC 3164 leaves out the year and the zone.
 //!
-//! What always holds: a line without a year belongs to the latest year in which it is not younger than its file. A file that
+//! Invariants: a line without a year belongs to the latest year in which it is not younger than its file. A file that
 //! was written for longer is seen to pass from December to January, and the years are counted.
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Lines and fields of delimited text.
 //!
-//! What always holds: a row is a line, also where a quote is left open, so one bad row cannot swallow others; nothing
+//! Invariants: a row is a line, also where a quote is left open, so one bad row cannot swallow others; nothing
 //! is copied, a field is a slice of the text.
 
 use super::bounds::{LONGEST_FIELD, MOST_COLUMNS};

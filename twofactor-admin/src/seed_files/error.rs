@@ -1,6 +1,6 @@
 //! Why a file cannot be imported at all, in sentences, with the way out where there is one.
 //!
-//! What always holds: no variant holds anything that stood in a field of the file. Names of zip entries, places and
+//! Invariants: no variant holds anything that stood in a field of the file. Names of zip entries, places and
 //! sizes are all there is.
 
 use std::io;

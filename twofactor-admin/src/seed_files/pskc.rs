@@ -1,6 +1,6 @@
 //! PSKC (RFC 6030): surveyed once, then read key by key.
 //!
-//! What always holds: a key that has a property we cannot keep (a PIN, a limit, a check digit, another epoch) is
+//! Invariants: a key that has a property we cannot keep (a PIN, a limit, a check digit, another epoch) is
 //! refused with the reason and not imported without it; an encrypted value counts only when its MAC matches.
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Why a row of a seed file offers no token.
 //!
-//! What always holds: a [`Rejection`] never repeats what stood in a field. Where columns are swapped, a secret stands in
+//! Invariants: a [`Rejection`] never repeats what stood in a field. Where columns are swapped, a secret stands in
 //! the place of the serial number.
 
 use thiserror::Error;

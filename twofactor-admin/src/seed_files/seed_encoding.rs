@@ -1,6 +1,6 @@
 //! Base32 or hexadecimal: decided once for a file, from the characters of all its secrets.
 //!
-//! What always holds: a secret is decoded straight into a buffer of its final size that is wiped when dropped.
+//! Invariants: a secret is decoded straight into a buffer of its final size that is wiped when dropped.
 
 use zeroize::Zeroizing;
 

@@ -1,6 +1,6 @@
 //! The little of XML that PSKC needs: the children of the root, one after the other, each as a small tree.
 //!
-//! What always holds: no document type, no entities but the five of XML itself, no nesting, attribute or value beyond
+//! Invariants: no document type, no entities but the five of XML itself, no nesting, attribute or value beyond
 //! what a key takes; text that may be a secret is wiped. Namespaces are resolved, so prefixes do not matter.
 
 use quick_xml::NsReader;

@@ -63,7 +63,7 @@ pub(crate) enum When {
     Ago(Duration),
     /// The beginning of the day that was so many days ago.
     Midnight { days_ago: u8 },
-    /// What the host's clock shows.
+    /// The time on the host's clock.
     Local(jiff::civil::DateTime),
 }
 

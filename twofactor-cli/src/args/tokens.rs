@@ -1,6 +1,6 @@
 //! The arguments of `token` and `series`, as they are typed.
 //!
-//! What always holds: passwords and keys come from files, descriptors or prompts. Codes may stand here: they are good for
+//! Invariants: passwords and keys come from files, descriptors or prompts. Codes may stand here: they are good for
 //! a minute, and both of two are burned by `resync`.
 
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub(crate) enum Token {
 }
 
 impl Token {
-    /// Whether the command only looks.
+    /// True when the command only looks.
     pub(crate) fn changes_nothing(&self) -> bool {
         match self {
             Self::Import(import) => import.dry_run || import.explain,
@@ -102,16 +102,16 @@ pub(crate) struct Import {
     /// The entry of a zip file to import [default: every entry that holds seeds]
     #[arg(long, value_name = "NAME")]
     pub(crate) entry: Option<String>,
-    /// What the file is [auto: told by its content]
+    /// The file's format [auto: told by its content]
     #[arg(long, value_name = "FORMAT", default_value = "auto", hide_default_value = true)]
     pub(crate) format: FileFormat,
     /// The field of an authenticator app's entry that becomes the serial
     #[arg(long, value_name = "FIELD")]
     pub(crate) serial_from: Option<SerialFrom>,
-    /// How secrets are written [auto: told by all of them together]
+    /// The encoding of secrets [auto: told by all of them together]
     #[arg(long, value_name = "ENCODING", default_value = "auto", hide_default_value = true)]
     pub(crate) encoding: SeedEncoding,
-    /// Whether time or a counter makes the codes [default: as the file says, else totp]
+    /// Codes by time or by counter [default: as the file says, else totp]
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<KindName>,
     /// SHA1, SHA256 or SHA512 [default: as the file says, else SHA1]
@@ -229,7 +229,7 @@ pub(crate) struct Assign {
     /// The token
     #[arg(value_parser = serial, required_unless_present = "from", requires = "user", conflicts_with = "from")]
     pub(crate) serial: Option<Serial>,
-    /// Who gets it
+    /// The user who gets it
     pub(crate) user: Option<String>,
     /// Read lines of SERIAL,USER from a file; "-" is standard input
     #[arg(long, value_name = "FILE")]
@@ -394,7 +394,7 @@ fn series(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// What a series can be called.
+/// True when a series can have this name.
 pub(crate) fn is_series_name(text: &str) -> bool {
     let plain = !text.chars().any(char::is_control) && text.trim() == text;
     plain && (1..=64).contains(&text.chars().count())

@@ -1,4 +1,4 @@
-//! What several groups of arguments share: the page of help, and values that are numbers in a range.
+//! Parts shared by several groups of arguments: the page of help, and values that are numbers in a range.
 
 use twofactor_core::codes::otp::{Digits, Period};
 

@@ -52,7 +52,7 @@ fn check(named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     }
 }
 
-/// Whether there is a configuration.
+/// The presence of a configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
     There,

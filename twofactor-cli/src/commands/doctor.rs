@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &args::Doctor, named: Option<&Path>, output: &Outpu
     if problems + warnings == 0 { Ok(()) } else { Err(Failure::Unwell) }
 }
 
-/// What `doctor` finds about the rules of a configuration that holds, for `config check`. Not what it finds about the host.
+/// The findings of `doctor` about the rules of a configuration that holds, for `config check`. Without those about the host.
 pub(super) struct RulesCheckup(Checkup);
 
 impl RulesCheckup {
@@ -54,7 +54,7 @@ impl RulesCheckup {
         Self(Checkup { repairs: Vec::new(), areas: vec![area] })
     }
 
-    /// Whether there is nothing to say of them.
+    /// True when there is nothing to say of them.
     pub(super) fn is_empty(&self) -> bool {
         self.0.areas.iter().all(|area| area.findings.is_empty() && area.unchecked.is_empty())
     }

@@ -1,6 +1,6 @@
 //! `twofactor enroll USER`: a secret is offered, a code confirms it, and only then it is stored.
 //!
-//! What always holds: whatever can be refused is refused before a secret is shown; an existing secret stays valid until the
+//! Invariants: whatever can be refused is refused before a secret is shown; an existing secret stays valid until the
 //! new one is confirmed; however the command ends before that, nothing was changed.
 
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ use crate::output::{self, Format, Output, Stream};
 use crate::sshd;
 use crate::terminal::{self, Unanswered};
 
-/// What an enrollment has shown that is not shown again.
+/// The parts of an enrollment that are not shown again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShownOnce {
     /// Recovery codes.
@@ -179,7 +179,7 @@ fn parameters(arguments: &Enroll, defaults: Parameters) -> Parameters {
     }
 }
 
-/// Refuses a secret with which somebody could log in as two users, before it is shown.
+/// Refuses a secret with which one person could log in as two users, before it is shown.
 fn refuse_shared(
     user: &UserName,
     secret: &Secret,
@@ -205,7 +205,7 @@ fn warn_of_weakness(secret: &Secret) {
     }
 }
 
-/// New recovery codes for a new account, and when a secret is replaced: whoever has the old phone may have the old codes.
+/// New recovery codes for a new account, and when a secret is replaced: a holder of the old phone may have the old codes.
 /// `None` keeps those there are.
 pub(super) fn new_recovery_codes(
     status: Option<&Status>,

@@ -1,7 +1,7 @@
-//! `twofactor explain USER --service S`: what a login would be asked, why, and how it would end. Asks nobody and changes
+//! `twofactor explain USER --service S`: the questions of a login, the reasons for them and its end. Asks no user and changes
 //! nothing.
 //!
-//! What always holds: the answer comes from where a login gets it. Who the user is, what the policy says and what is asked
+//! Invariants: the answer comes from where a login gets it. Who the user is, what the policy says and what is asked
 //! are found by the functions of `twofactor_core::login` that the module calls, with the arguments of the service's own PAM
 //! line; only how it would end is put together here, from what the store knows of the user's credentials.
 
@@ -36,7 +36,7 @@ use explanation::{Credential, Ending, Explanation, Kind, Stack};
 pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Output) -> Result<(), Failure> {
     let stack = Stack::of(&arguments.service);
     let line = Arguments::parse(stack.arguments());
-    // The configuration that the module would read, unless somebody wants to know about another.
+    // The configuration that the module would read, unless another one is named.
     let from_line = (line.expected == Expected::Certainly).then_some(line.conf.as_path());
     let host = Host::open(named.or(from_line))?;
     let explained = explain(arguments, stack, line, &host)?;
@@ -135,9 +135,9 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
     })
 }
 
-/// What the store knows of the user.
+/// The store's knowledge of the user.
 struct Known {
-    /// What the user has, or why no code of his is looked at.
+    /// The user's credentials, or the reason for which no code of his is looked at.
     credentials: Result<Vec<Credential>, Reason>,
     /// Why more may be there than is known.
     problem: Option<Reason>,
@@ -205,7 +205,7 @@ fn credentials(status: &Status, factors: Factors) -> Vec<Credential> {
     apps.chain(tokens).chain(recovery).collect()
 }
 
-/// How the login ends with a right code, and with neither phone nor token at hand.
+/// The ends of the login with a right code, and with neither phone nor token at hand.
 fn endings(
     course: &Result<Course, StoreError>,
     identified: &Result<Person, Unidentified>,
@@ -253,7 +253,7 @@ fn endings(
     }
 }
 
-/// How a login ends for somebody who can use these.
+/// The end of a login for a user who has these.
 fn ending<'c>(credentials: impl Iterator<Item = &'c Credential>, known: &Known) -> Ending {
     let mut obstacles = Vec::new();
     for credential in credentials {

@@ -45,7 +45,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
         }
     };
     if let Err(error) = shown {
-        // A code that nobody has seen is of no use to anybody but who finds it.
+        // A code that was not shown is of no use.
         host.accounts.revoke_invitation(&user)?;
         return Err(Failure::InvitationUnseen(Unwritten(error)));
     }
@@ -56,7 +56,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
 fn revoke(typed: &str, host: &Host, output: &Output) -> Result<(), Failure> {
     let known = SystemUsers.canonical(typed)?;
     let is_known = known.is_some();
-    // Whoever was deleted from the host may come back under the same name.
+    // A user who was deleted from the host may come back under the same name.
     let user = match known {
         Some(user) => user,
         None => UserName::new(typed).map_err(|_| Failure::UnknownUser(typed.to_owned()))?,

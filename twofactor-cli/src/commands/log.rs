@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Log, config: Option<&Path>, output: &Output) -> Re
 /// Entries on their way.
 type Entries<'s> = Box<dyn Iterator<Item = Entry> + 's>;
 
-/// Whether the host knows the user. A stranger may have tried to log in.
+/// The host's knowledge of the user. A stranger may have tried to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum User {
     Known,
@@ -75,7 +75,7 @@ fn wanted(arguments: &Log, zone: &HostZone) -> Result<(Wanted, User), Failure> {
     Ok((Wanted { user, since, until, events, service: arguments.service.clone() }, known))
 }
 
-/// What the registry remembers. A configuration that a login would choke on must not hide the log that says so.
+/// The registry's history. A configuration that a login would choke on must not hide the log that says so.
 fn history<'s>(config: Option<&Path>, wanted: &'s Wanted) -> Result<Option<Entries<'s>>, Failure> {
     if !geteuid().is_root() {
         warning("the registry's history is left out: only root can read it");
@@ -99,7 +99,7 @@ fn history<'s>(config: Option<&Path>, wanted: &'s Wanted) -> Result<Option<Entri
     }
 }
 
-/// What the journal and the files of a syslog daemon hold. Some of it must be readable.
+/// The entries of the journal and of the files of a syslog daemon. Some of it must be readable.
 fn logs<'s>(wanted: &'s Wanted, zone: &'s HostZone) -> Result<Vec<Entries<'s>>, Failure> {
     let mut logs: Vec<Entries<'s>> = Vec::new();
     let mut problems = Vec::new();

@@ -19,7 +19,7 @@ use crate::output::{self, Output, Screen, Stream, Unwritten};
 use crate::qr::{self, Around, Drawing, QrChoice};
 use crate::terminal;
 
-/// What is shown.
+/// The parts that are shown.
 pub(crate) struct Offer<'a> {
     pub(crate) user: &'a UserName,
     pub(crate) token: &'a Token,
@@ -27,7 +27,7 @@ pub(crate) struct Offer<'a> {
     pub(crate) qr: QrChoice,
 }
 
-/// Shows the secret as QR code, as text and as URI. That it cannot be shown is an error: nobody could confirm it.
+/// Shows the secret as QR code, as text and as URI. It is an error if that fails: the secret could not be confirmed.
 pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result<(), Failure> {
     let token = offer.token;
     let about = format!("A secret for {}: token \"{}\", {}.\n", offer.user, token.label, described(token.parameters));
@@ -108,7 +108,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
 fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
-    // A pipe is nobody else's to read, whatever its mode says.
+    // A pipe has no other reader, whatever its mode says.
     if metadata.is_file() && metadata.mode() & 0o077 != 0 {
         output::warning(&format!("{} can be read by others; chmod 600 it, or remove it", path.display()));
     }

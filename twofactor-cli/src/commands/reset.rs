@@ -72,7 +72,7 @@ fn tokens_that_stay(user: &UserName, host: &Host) -> Vec<String> {
     serials
 }
 
-/// Who only has physical tokens has an account, and nothing in it that a reset forgets.
+/// A user who only has physical tokens has an account, and nothing in it that a reset forgets.
 fn nothing_to_reset(user: UserName, host: &Host) -> Failure {
     match host.status(&user) {
         Ok(status) if !status.tokens.is_empty() => Failure::OnlyTokens(user),

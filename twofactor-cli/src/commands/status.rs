@@ -46,7 +46,7 @@ enum Standing {
     Invited(Newcomer),
 }
 
-/// Everyone who can be read. A broken account is reported and does not hide the others.
+/// All users who can be read. A broken account is reported and does not hide the others.
 fn everybody(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     let mut accounts = Vec::new();
     let mut broken = 0;

@@ -11,7 +11,7 @@ use crate::output::Output;
 
 pub(crate) fn run(arguments: &Unlock, host: &Host, output: &Output) -> Result<(), Failure> {
     let user = match host.account_holder(&arguments.user) {
-        // Whoever tries invitations at the login prompt is counted before having an account.
+        // A user who tries invitations at the login prompt is counted before having an account.
         Err(Failure::NotEnrolled(user)) if host.accounts.has_traces(&user)? => user,
         found => found?,
     };

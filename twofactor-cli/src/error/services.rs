@@ -82,13 +82,13 @@ pub(crate) enum ServiceFailure {
         value: String,
         /// The line.
         place: String,
-        /// What lets in.
+        /// The line that lets the login in instead.
         instead: String,
     },
 }
 
 impl ServiceFailure {
-    /// What the shell learns.
+    /// The exit code.
     pub(super) fn status(&self) -> Status {
         match self {
             Self::NoService(_) => Status::NotThere,
@@ -175,7 +175,7 @@ impl ServiceFailure {
     }
 }
 
-/// What a person does where no place was found.
+/// The instruction where no place was found.
 fn place_by_hand(file: &Path, error: &CannotPlace) -> String {
     match error {
         CannotPlace::Shared(name) if name.starts_with("common-") => {

@@ -7,7 +7,7 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::files::FilesError;
 use twofactor_core::store::registry::RegistryError;
 
-/// What the shell learns. `0` is not among them: a failure is never success.
+/// The exit codes. `0` is not among them: a failure is never success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Status {

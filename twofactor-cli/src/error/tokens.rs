@@ -1,4 +1,4 @@
-//! What refusals about physical tokens and their files mean to a sysadmin: sentences, exit codes and ways out.
+//! Refusals about physical tokens and their files: sentences, exit codes and ways out.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::status::{Status, of_store};
 /// So many lines of a list or a file are named.
 pub(crate) const MOST_LINES: usize = 20;
 
-/// What is wrong with a line of a list `SERIAL,USER`.
+/// The problem with a line of a list `SERIAL,USER`.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum LineProblem {
     #[error("it is not SERIAL,USER")]
@@ -24,7 +24,7 @@ pub(crate) enum LineProblem {
     User(String),
 }
 
-/// What two codes have to be.
+/// The form of two codes.
 pub(super) const TWO_CODES: &str =
     "type two codes that it shows one after the other; is this host's clock right? see: date -u";
 

@@ -1,6 +1,6 @@
 //! Sentences as they are printed: without control characters, and in lines that are not too long.
 //!
-//! What always holds: nothing that somebody typed moves a cursor, and a command in quotes stays whole where a line has room
+//! Invariants: no typed text moves a cursor, and a command in quotes stays whole where a line has room
 //! for it.
 
 /// `start` and `words` in lines of at most `width` columns. The first begins behind `column` columns; the others below the
@@ -40,7 +40,7 @@ fn pieces(text: &str, room: usize) -> Vec<&str> {
     pieces
 }
 
-/// Where the command ends that a text begins with: behind the word with the second of two quotes.
+/// The end of the command that a text begins with: behind the word with the second of two quotes.
 fn command(text: &str) -> Option<usize> {
     let inside = text.strip_prefix('"')?;
     let quote = inside.find('"')? + 1;

@@ -44,7 +44,7 @@ pub(crate) fn exposed(codes: &[RecoveryCode]) -> Vec<Value> {
     codes.iter().map(|code| code.expose_grouped().as_str().into()).collect()
 }
 
-/// What recovery codes are for, above the codes.
+/// The explanation above recovery codes.
 pub(crate) const ABOUT_RECOVERY_CODES: &str = "
 Recovery codes. Each one opens one login in place of a code, for the day the
 phone is lost. Keep them on paper: they are not shown again.

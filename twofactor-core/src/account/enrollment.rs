@@ -1,6 +1,6 @@
 //! The story of an enrollment: a new secret is proposed, a code confirms it, and only then there is an app to store.
 //!
-//! What always holds: nothing is stored before the confirmation, the confirmation's code is burned, and the expected code
+//! Invariants: nothing is stored before the confirmation, the confirmation's code is burned, and the expected code
 //! is never shown.
 
 use zeroize::Zeroizing;

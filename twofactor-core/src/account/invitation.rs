@@ -1,6 +1,6 @@
 //! Invitation codes: a secret that a user must know, besides the password, to enroll at the login prompt.
 //!
-//! What always holds: only a salted digest is stored, with a time after which the code is void; a code enrolls once. Forty
+//! Invariants: only a salted digest is stored, with a time after which the code is void; a code enrolls once. Forty
 //! bits are little against an attacker who has the file, and a thousand years of guessing at the prompt.
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Checks an answer against all of a user's apps, tokens and recovery codes.
 //!
-//! What always holds: nothing is recorded here. Every reading of the answer is held against every app and token, and all that
+//! Invariants: nothing is recorded here. Every reading of the answer is held against every app and token, and all that
 //! is right about it is used up together.
 
 use super::credentials::{App, Confirmation, Credentials, FirstUse, Held};

@@ -1,6 +1,6 @@
 //! The life of a physical token: inventory → assigned → active, disabled and lost on the way, revoked at the end.
 //!
-//! What always holds: only an assigned or active token opens a session; nothing leads back from revoked.
+//! Invariants: only an assigned or active token opens a session; nothing leads back from revoked.
 
 use std::fmt;
 use std::str::FromStr;

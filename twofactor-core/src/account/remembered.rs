@@ -1,6 +1,6 @@
 //! Accepted logins that spare those like them the code for a while (`remember`).
 //!
-//! What always holds: only a login from an address is remembered, for one service; their number is bounded; and what opened
+//! Invariants: only a login from an address is remembered, for one service; their number is bounded; and what opened
 //! the one must still open the other. So whatever is taken from a user is taken with all it is remembered for.
 
 use std::net::IpAddr;

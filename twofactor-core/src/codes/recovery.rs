@@ -1,6 +1,6 @@
 //! Recovery codes: sixteen digits (53 bits) that open a session once, for users who lost their phone.
 //!
-//! What always holds: only salted digests are stored; a code is shown when it is made and never again. The codes are
+//! Invariants: only salted digests are stored; a code is shown when it is made and never again. The codes are
 //! digits so that they pass the same normalisation as any other answer, fit a numeric keypad and survive being read
 //! out over the telephone. A slow hash would add nothing: the secrets of the same account stand in the same file.
 

@@ -1,6 +1,6 @@
 //! The shared secret of a token, and randomness.
 //!
-//! What always holds: the bytes are wiped when the value is dropped; there is no `Clone`, no serialization and no
+//! Invariants: the bytes are wiped when the value is dropped; there is no `Clone`, no serialization and no
 //! `Debug` of the content. Every [`Secret::expose`] is a place to review.
 
 use std::fmt;

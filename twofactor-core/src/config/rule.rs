@@ -1,6 +1,6 @@
 //! The language of `[[rule]]`: which logins a rule is about, and what it demands of them.
 //!
-//! What always holds: a rule matches when every condition it states matches. An address is only matched as an address, a
+//! Invariants: a rule matches when every condition it states matches. An address is only matched as an address, a
 //! host name never: the owner of a reverse zone would choose the rule (CVE-2024-10963). Nothing is looked up here:
 //! the facts of a login and the user's groups are arguments.
 

@@ -1,6 +1,6 @@
 //! Files and folders that only their owner, root, may change: opened first, then the *handle* is checked.
 //!
-//! What always holds: no symbolic link is followed in the last component of a path, nothing blocks on a FIFO or becomes a
+//! Invariants: no symbolic link is followed in the last component of a path, nothing blocks on a FIFO or becomes a
 //! controlling terminal, nothing is inherited across exec, and a handle that is not a plain file of the right owner
 //! with one link and no write permission for others is refused. A file that is replaced is complete and durable or
 //! the old one: a temporary file with a fixed name, fsync, rename, fsync of the folder. Left-overs of a crash are

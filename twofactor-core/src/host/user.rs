@@ -1,6 +1,6 @@
 //! The user of a login: a canonical name that is safe as a file name, and the sources of such names.
 //!
-//! What always holds: a [`UserName`] has no `/`, no NUL, is neither `.` nor `..` and fits a directory entry, so
+//! Invariants: a [`UserName`] has no `/`, no NUL, is neither `.` nor `..` and fits a directory entry, so
 //! joining it to a path cannot leave the folder it is joined to (the class of CVE-2014-2583).
 
 mod absence;

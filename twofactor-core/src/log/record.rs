@@ -1,6 +1,6 @@
 //! Records of the log, as `event key=value …`.
 //!
-//! What always holds: a value that is anything but printable ASCII without spaces is quoted and escaped, so a user name
+//! Invariants: a value that is anything but printable ASCII without spaces is quoted and escaped, so a user name
 //! cannot forge a line or move a terminal's cursor. Codes, secrets and passwords have no way in: a record is built from
 //! names, words and numbers only.
 

@@ -1,6 +1,6 @@
 //! `key=value key="another value"`: how the log and the registry's history write down what belongs to an event.
 //!
-//! What always holds: a value that is anything but printable ASCII without spaces is quoted and escaped, so whatever an
+//! Invariants: a value that is anything but printable ASCII without spaces is quoted and escaped, so whatever an
 //! attacker put into it stays one value. [`read`] is the inverse of [`write()`].
 
 use std::fmt::{self, Write};

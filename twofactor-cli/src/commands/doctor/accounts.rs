@@ -24,7 +24,7 @@ use crate::people;
 /// `state` is what was found there.
 pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area {
     let mut area = Area::new("accounts", "none");
-    // Everybody would wait for it again.
+    // Each look-up would wait for it again.
     if state.findings.iter().any(|finding| finding.id == Id::RegistryUnavailable) {
         area.could_not_check("the accounts", "the registry does not answer");
         return area;
@@ -46,7 +46,7 @@ pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area 
     area
 }
 
-/// Everybody who has an account.
+/// All users who have an account.
 fn look_at_accounts(area: &mut Area, accounts: &Files) {
     let users = match accounts.users() {
         Ok(users) => users,
@@ -126,7 +126,7 @@ fn of_orphan(user: &UserName, status: &Status) -> Vec<Finding> {
     findings
 }
 
-/// Everybody who may log in.
+/// All users who may log in.
 fn look_at_people(
     area: &mut Area,
     accounts: &Files,

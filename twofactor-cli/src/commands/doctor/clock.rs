@@ -1,4 +1,4 @@
-//! The clock: what it says, and whether somebody sets it.
+//! The clock and its synchronization.
 
 use twofactor_admin::checkup::clock::{Synchronization, by_chronyc, by_timedatectl, of_clock};
 use twofactor_core::host::clock::{Clock as _, SystemClock};
@@ -30,7 +30,7 @@ pub(super) fn look() -> Area {
     }
 }
 
-/// Whether the clock is set by somebody, and who says so. systemd knows of every time service, because it asks the kernel.
+/// The state of the clock's synchronization, and the source of it. systemd knows of every time service, because it asks the kernel.
 fn synchronization() -> Result<(Synchronization, &'static str), String> {
     let timedatectl = ask("timedatectl", &["show", "--property=NTPSynchronized"]).well();
     if let Some(state) = timedatectl.as_deref().ok().and_then(by_timedatectl) {

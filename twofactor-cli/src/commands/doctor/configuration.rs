@@ -14,11 +14,11 @@ use twofactor_core::pam_service::{self, FOLDERS, Service};
 
 use super::report::Area;
 
-/// What the tool reads.
+/// The configuration that the tool reads.
 pub(super) struct Source {
     /// From where.
     pub(super) file: PathBuf,
-    /// What it says; `None` when it is wrong.
+    /// Its content; `None` when it is wrong.
     pub(super) config: Option<Config>,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn look(named: Option<&Path>) -> (Area, Source) {
     (area, Source { file, config: loaded.ok() })
 }
 
-/// What PAM lines say about the configuration.
+/// Looks at the words of PAM lines about the configuration.
 pub(super) fn look_at_lines(area: &mut Area, source: &Source, services: &[Service]) {
     for (line, arguments) in services.iter().flat_map(our_lines) {
         if arguments.expected != Expected::Certainly || arguments.conf == source.file {
@@ -61,7 +61,7 @@ pub(super) fn look_at_lines(area: &mut Area, source: &Source, services: &[Servic
     }
 }
 
-/// What the rules are about.
+/// Looks at the subjects of rules.
 pub(super) fn look_at_rules(area: &mut Area, source: &Source, services: &[Service]) {
     let Some(config) = &source.config else {
         return area.could_not_check("the rules", "the configuration is wrong");

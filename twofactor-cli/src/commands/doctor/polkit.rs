@@ -10,7 +10,7 @@ use twofactor_core::pam_service::Service;
 use super::report::Area;
 
 const UNIT: &str = "polkit-agent-helper@.service";
-/// Where systemd looks for units and their drop-ins.
+/// The folders in which systemd looks for units and their drop-ins.
 const FOLDERS: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",

@@ -6,7 +6,7 @@ use twofactor_admin::checkup::{Finding, Severity};
 
 /// Everything that was looked at.
 pub(crate) struct Checkup {
-    /// What was mended before, in words.
+    /// The repairs made before, in words.
     pub(crate) repairs: Vec<String>,
     pub(crate) areas: Vec<Area>,
 }
@@ -21,7 +21,7 @@ impl Checkup {
 #[derive(Debug)]
 pub(crate) struct Area {
     pub(crate) name: &'static str,
-    /// What was looked at there, in a few words.
+    /// The things that were looked at there, in a few words.
     pub(crate) looked_at: String,
     pub(crate) findings: Vec<Finding>,
     pub(crate) unchecked: Vec<Unchecked>,

@@ -50,7 +50,7 @@ fn labels(state: &Path) -> Result<Vec<Labelled>, String> {
             let entry = entry.map_err(failed)?;
             match label(&entry.path()) {
                 Ok(label) => labels.push((entry.path(), label)),
-                // Gone meanwhile: a command of somebody else has replaced it.
+                // Gone meanwhile: another command has replaced it.
                 Err(_) if !entry.path().exists() => continue,
                 Err(reason) => return Err(reason),
             }

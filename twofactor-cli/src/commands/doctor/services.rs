@@ -96,7 +96,7 @@ fn keep_those_that_run_ours(services: &mut Vec<Service>) {
     });
 }
 
-/// Whether the file of a service that cannot be read as a whole names the module.
+/// True when the file of a service that cannot be read as a whole names the module.
 fn names_ours(name: &str, folders: &[&Path]) -> bool {
     matches!(pam_service::find(name, folders), Ok(Some((_, text))) if String::from_utf8_lossy(&text).contains(OURS))
 }
@@ -109,7 +109,7 @@ fn shared_files(services: &[Service]) -> BTreeSet<PathBuf> {
     included.filter(|file| !others.contains(file.as_path())).cloned().collect()
 }
 
-/// Descriptions and modules that somebody else than root could change.
+/// Descriptions and modules that others than root could change.
 fn within_reach(services: &[Service]) -> Vec<Finding> {
     let described = services.iter().flat_map(|service| &service.files).cloned();
     let all: BTreeSet<PathBuf> = described.chain(module_files(services)).collect();

@@ -49,14 +49,14 @@ pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
 /// So many users are looked at one by one.
 const MOST: usize = 50;
 
-/// What `Match` makes of the logins of single users, as far as it goes by their names.
+/// The effect of `Match` on the logins of single users, as far as it goes by their names.
 fn look_at_logins(area: &mut Area, everybody: &Settings, config: &Config) {
     let names = match login_names() {
         Ok(names) => names,
         Err(reason) => return area.could_not_check("whom Match is about", reason),
     };
     for name in names.iter().take(MOST) {
-        // An address and a name of nobody (RFC 5737, RFC 2606).
+        // An address and a name for documentation (RFC 5737, RFC 2606).
         let login = format!("user={name},host=client.invalid,addr=192.0.2.1");
         match ask_sshd(&["-T", "-C", &login]).well() {
             Ok(printed) => area.add(of_login(name.as_str(), &Settings::parse(&printed), everybody, &config.rules)),
@@ -68,7 +68,7 @@ fn look_at_logins(area: &mut Area, everybody: &Settings, config: &Config) {
     }
 }
 
-/// Whether a file is this product's drop-in.
+/// True when a file is this product's drop-in.
 fn is_ours(file: &Path) -> bool {
     file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with("twofactor.conf"))
 }

@@ -47,7 +47,7 @@ pub(super) fn look(source: &Source) -> Area {
     area
 }
 
-/// How many users have a second factor, or one that cannot be read; `None` when nobody can tell. A reset leaves a folder
+/// The number of users with a second factor, or one that cannot be read; `None` when it is not known. A reset leaves a folder
 /// with nothing that counts.
 fn enrolled(accounts: &Files) -> Option<usize> {
     let users = accounts.users().ok()?;

@@ -1,4 +1,4 @@
-//! What was found, as a page and as JSON.
+//! The findings, as a page and as JSON.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ const WIDTH: usize = 80;
 /// Room for the names of areas and for what was found there.
 const NAMES: usize = 15;
 const COUNTS: usize = 12;
-/// Where the words of a finding begin.
+/// The margin of a finding's words.
 const MARGIN: &str = "         ";
 
 /// A line for every area, then every finding. `--quiet` wants the findings only.

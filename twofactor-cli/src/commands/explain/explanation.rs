@@ -54,7 +54,7 @@ impl Explanation {
         self.course.as_ref().ok().filter(|_| self.arguments.problems.is_empty() && self.unasked.is_none())
     }
 
-    /// What a sysadmin should know although nobody asked.
+    /// Facts that a sysadmin should know without asking.
     pub(crate) fn warnings(&self, named: Option<&Path>) -> Vec<String> {
         let service = &self.service;
         let mut warnings = Vec::new();
@@ -88,15 +88,15 @@ impl Explanation {
     }
 }
 
-/// How a service runs the module.
+/// A service's lines that run the module.
 pub(crate) struct Stack {
-    /// Its auth lines that do, or why nobody can tell.
+    /// Its auth lines that do, or the reason for which they are not known.
     pub(crate) auth: Result<Vec<Line>, String>,
-    /// Whether it does so in the account phase, whenever that succeeds; otherwise why not.
+    /// The account line that does so whenever the phase succeeds; otherwise the reason.
     pub(crate) account: Result<(), String>,
     /// As libpam reads it, when that can be told.
     pub(crate) service: Option<Service>,
-    /// Whether a file describes it; otherwise PAM uses `other`.
+    /// True when a file describes it; otherwise PAM uses `other`.
     pub(crate) is_described: bool,
 }
 
@@ -130,7 +130,7 @@ impl Stack {
 /// Something that the user has.
 pub(crate) struct Credential {
     pub(crate) kind: Kind,
-    /// What it is called.
+    /// Its name.
     pub(crate) name: String,
     /// Why it does not count for this login.
     pub(crate) obstacle: Option<Reason>,
@@ -143,7 +143,7 @@ pub(crate) enum Kind {
     Recovery,
 }
 
-/// How a login ends.
+/// The end of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Success,
@@ -158,7 +158,7 @@ impl Ending {
         Self::Refused(reason, reason.return_code())
     }
 
-    /// How it ends after the last of several tries, all of which came to this.
+    /// The end after the last of several tries, all of which ended so.
     pub(crate) fn after(self, tries: u8) -> Self {
         match self {
             Self::Refused(reason, _) if tries > 1 && login::may_try_again(reason) => {

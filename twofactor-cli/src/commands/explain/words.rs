@@ -1,4 +1,4 @@
-//! What an explanation looks like: a page of 80 columns for people, JSON for scripts.
+//! The page of an explanation, 80 columns for people, and its JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,9 +15,9 @@ use super::explanation::{Ending, Explanation, Kind};
 use crate::output::printable;
 use crate::output::values::day;
 
-/// What somebody else chose is cut here: a host name of 5 KB is an attack and no answer.
+/// Values that others chose are cut here: a host name of 5 KB is an attack and no answer.
 const LONGEST: usize = 48;
-/// Where values begin.
+/// The column of values.
 const INDENT: usize = 18;
 const WIDTH: usize = 80;
 
@@ -112,7 +112,7 @@ fn decided(by: &By) -> String {
     }
 }
 
-/// How much is asked, and how it came to be that.
+/// The level, and its origin.
 fn level(explained: &Explanation) -> String {
     let (demand, level) = (explained.demand, explained.level);
     let mut text = level.to_string();

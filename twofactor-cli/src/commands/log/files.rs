@@ -1,6 +1,6 @@
 //! The files of a syslog daemon, with those that were rotated away, from the oldest line to the newest.
 //!
-//! What always holds: one line is in memory at a time, and a longer one than any daemon writes is passed over. A file that
+//! Invariants: one line is in memory at a time, and a longer one than any daemon writes is passed over. A file that
 //! cannot be read to its end ends there, and that is said. Who wrote a line, a file does not tell.
 
 mod rotated;
@@ -18,7 +18,7 @@ use crate::commands::log::problem::Problem;
 use crate::commands::log::zone::HostZone;
 use crate::output::warning;
 
-/// Where syslog daemons write authpriv: Debian, Fedora and others, everywhere else.
+/// The files to which syslog daemons write authpriv: Debian, Fedora and others, all other systems.
 const FILES: [&str; 3] = ["/var/log/auth.log", "/var/log/secure", "/var/log/messages"];
 
 /// A file and what was rotated away from it, the oldest first.
@@ -49,7 +49,7 @@ pub(super) fn families(problems: &mut Vec<Problem>) -> Vec<Family> {
 }
 
 impl Family {
-    /// What is wanted of its lines.
+    /// The entries of its lines that are asked for.
     pub(super) fn entries<'s>(self, wanted: &'s Wanted, zone: &'s HostZone) -> impl Iterator<Item = Entry> + use<'s> {
         // What was written last before the time that is wanted holds nothing of it. A clock may have been set back.
         let day = std::time::Duration::from_hours(24);

@@ -5,7 +5,7 @@ use twofactor_core::store::registry::History;
 
 use crate::output::warning;
 
-/// What is wanted of the history, in its order. A history that ends in an error ends there, and that is said.
+/// The entries of the history that are asked for, in order. A history that ends in an error ends there, and that is said.
 pub(super) fn entries(mut history: History, wanted: &Wanted) -> impl Iterator<Item = Entry> {
     let portions = std::iter::from_fn(move || match history.next_portion() {
         Ok(portion) if portion.is_empty() => None,

@@ -1,7 +1,7 @@
 //! The journal, through `journalctl`, which knows its format and who may read it.
 //!
-//! What always holds: the kernel told the journal whose process wrote a line, and only what root's did is proven. A program
-//! that runs with root's rights for whoever starts it, as su does, may write as that user. Which program a process ran the
+//! Invariants: the kernel told the journal whose process wrote a line, and only what root's did is proven. A program
+//! that runs with root's rights for the user who starts it, as su does, may write as that user. Which program a process ran the
 //! journal looks up later, when the writer may have become another one: such a line of the module is told as unproven.
 
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use twofactor_core::host::clock::UnixTime;
 use crate::commands::log::problem::Problem;
 use crate::output::warning;
 
-/// Where journald keeps journals.
+/// The folders of journals.
 const FOLDERS: [&str; 2] = ["/run/log/journal", "/var/log/journal"];
 
 /// The facility authpriv, to which everything of ours goes.
@@ -39,7 +39,7 @@ pub(super) struct Journal<'w> {
 #[derive(Debug, Default)]
 struct Disbelieved {
     count: u64,
-    /// Who wrote one of them.
+    /// The uid that wrote one of them.
     uid: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn open(wanted: &Wanted) -> Result<Journal<'_>, Problem> {
     })
 }
 
-/// Whether there is a journal of the system that may be read.
+/// Makes sure that there is a journal of the system that may be read.
 fn is_there() -> Result<(), Problem> {
     let mut found = Err(Problem::NotThere(format!("journal in {}", FOLDERS.join(" or "))));
     for folder in FOLDERS.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
@@ -83,7 +83,7 @@ fn is_there() -> Result<(), Problem> {
             Err(_) => continue,
         };
         for journal in journals.flatten() {
-            // Whoever may not read the journal of the system still has one of his own.
+            // A user who may not read the journal of the system still has one of his own.
             if !journal.file_name().as_encoded_bytes().starts_with(b"system") {
                 continue;
             }
@@ -150,20 +150,20 @@ impl Journal<'_> {
 
 impl Drop for Journal<'_> {
     fn drop(&mut self) {
-        // It may still be writing when somebody has seen enough.
+        // It may still be writing when the reader has seen enough.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Who wrote a line, as far as the journal knows.
+/// The writer of a line, as far as the journal knows.
 #[derive(Debug, PartialEq, Eq)]
 enum Writ {
     /// Root.
     OfRoot,
-    /// Somebody else's process, which was a program with root's rights when the journal looked at it.
+    /// Another user's process, which was a program with root's rights when the journal looked at it.
     Seemingly,
-    /// Somebody else, or a program that was gone before the journal could look at it.
+    /// Another user, or a program that was gone before the journal could look at it.
     Of(Option<String>),
 }
 
@@ -184,7 +184,7 @@ fn entry(line: &[u8]) -> Option<(Entry, Writ)> {
     Some((Entry { at, source, host, pid, message }, writ))
 }
 
-/// Whether a program has root's rights whoever starts it.
+/// True when a program has root's rights for every user who starts it.
 fn runs_as_root(program: &str) -> bool {
     let set_user_id = 0o4000;
     fs::symlink_metadata(program)

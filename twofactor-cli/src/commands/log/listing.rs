@@ -1,6 +1,6 @@
-//! What `log` prints: a table in 80 columns, or JSON. Entries are printed as they come.
+//! The output of `log`: a table in 80 columns, or JSON. Entries are printed as they come.
 //!
-//! What always holds: nothing that somebody else chose reaches a terminal raw.
+//! Invariant: no text that others chose reaches a terminal raw.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ pub(super) struct Listing {
     is_empty: bool,
     /// The first rows of a table, until it is known how wide their events are.
     held: Vec<Entry>,
-    /// How wide the column of events is, once that is known.
+    /// The width of the column of events, once it is known.
     events: Option<usize>,
 }
 
@@ -47,12 +47,12 @@ impl Listing {
         Self { form, pieces: Pieces::new(), is_empty: true, held: Vec::new(), events: None }
     }
 
-    /// Whether there was nothing to print.
+    /// True when there was nothing to print.
     pub(super) fn is_empty(&self) -> bool {
         self.is_empty
     }
 
-    /// Prints entries for as long as somebody reads.
+    /// Prints entries for as long as the reader reads.
     pub(super) fn add_all(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<Reader, Unwritten> {
         for entry in entries {
             if self.add(entry)? == Reader::Gone {
@@ -106,7 +106,7 @@ impl Listing {
     }
 }
 
-/// How wide the column of users is.
+/// The width of the column of users.
 const USER: usize = 12;
 
 /// A row of the table: on a terminal in lines no longer than it is wide, for scripts in one.
@@ -130,7 +130,7 @@ fn row(entry: &Entry, events: usize, columns: Option<usize>) -> String {
     format!("{}\n", text.trim_end())
 }
 
-/// What matters most comes first: `wrong-code, sshd from 192.0.2.7`.
+/// The details, the most important first: `wrong-code, sshd from 192.0.2.7`.
 fn detail(message: &Message) -> String {
     let value = |key| message.value(key);
     let mut parts = Vec::new();

@@ -8,7 +8,7 @@ use twofactor_core::host::clock::UnixTime;
 
 use crate::args::log::When;
 
-/// What this host's clocks show.
+/// The time zone of this host.
 #[derive(Debug)]
 pub(super) struct HostZone(TimeZone);
 
@@ -18,7 +18,7 @@ impl HostZone {
         Self(TimeZone::system())
     }
 
-    /// The moment that somebody means. What lies before 1970 is the beginning of time.
+    /// The moment that is meant. Moments before 1970 are the beginning of time.
     pub(super) fn moment_of(&self, when: When, now: UnixTime) -> UnixTime {
         let beginning = UnixTime::from_seconds(0);
         match when {

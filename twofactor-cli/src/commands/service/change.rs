@@ -1,6 +1,6 @@
 //! Changing files that decide who gets in: shown before, written whole, put back when something goes wrong.
 //!
-//! What always holds: at every moment a file is the old one or the new one, complete and on disk. Nothing is written
+//! Invariants: at every moment a file is the old one or the new one, complete and on disk. Nothing is written
 //! through a symbolic link, nor over a file that changed since it was read. Owner, mode and SELinux label stay.
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -23,7 +23,7 @@ pub(crate) struct Change {
 
 /// The label of a file under SELinux.
 const LABEL: &str = "security.selinux";
-/// Behind the name of a file while it is written. libpam takes no such name for a service that anybody asks for.
+/// Behind the name of a file while it is written. libpam takes no such name for a service that a program asks for.
 const TEMPORARY: &str = ".twofactor-new";
 
 /// The content of a file, `None` when there is none. A link is not followed.
@@ -119,7 +119,7 @@ fn replace(file: &Path, content: &[u8]) -> Result<(), ServiceFailure> {
         .map_err(|error| failed(file, "write", error))
         .and_then(|()| fs::rename(&temporary, file).map_err(|error| failed(file, "replace", error)));
     if written.is_err() {
-        // Best effort: a left-over harms nobody, the next write removes it.
+        // Best effort: a left-over does no harm, the next write removes it.
         let _ = fs::remove_file(&temporary);
     }
     written

@@ -29,7 +29,7 @@ use super::remarks::Remarks;
 use super::sshd::Removed;
 use super::{first_factor, programs, siblings, sshd};
 
-/// What becomes of one service.
+/// The plan for one service.
 struct Plan {
     named: Named,
     /// `None` when its file has nothing of ours.
@@ -39,9 +39,9 @@ struct Plan {
     listed: Listed,
 }
 
-/// What becomes of sshd's settings.
+/// The plan for sshd's settings.
 enum DropIn {
-    /// Nothing: there are none, or somebody changed them since.
+    /// Nothing: there are none, or they were changed since.
     Untouched,
     /// They go.
     Goes(Change),
@@ -55,12 +55,12 @@ impl DropIn {
     }
 }
 
-/// How far a file becomes what it was.
+/// The extent to which a file becomes what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// To the byte.
     AsBefore,
-    /// Somebody changed it since: only what was done to it is taken back.
+    /// It was changed since: only the tool's change is taken back.
     Edited,
 }
 
@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     Ok(nothing_is_left(arguments, &plans, &kept, first_factor)?)
 }
 
-/// Where the records are. Taking the module out must not fail because the configuration does not hold; where it says the
+/// The folder of the records. Taking the module out must not fail because the configuration does not hold; where it says the
 /// state is, is believed all the same.
 fn state(file: Option<&Path>) -> PathBuf {
     match host::configuration(file) {
@@ -231,7 +231,7 @@ fn restored(
     Ok((Some(after), if is_before { Outcome::AsBefore } else { Outcome::Edited }))
 }
 
-/// What stays although the module was taken out: sshd's settings that somebody changed, and lines that are left.
+/// Tells what stays although the module was taken out: sshd's settings that were changed, and lines that are left.
 fn nothing_is_left(
     arguments: &args::services::Disable,
     plans: &[Plan],

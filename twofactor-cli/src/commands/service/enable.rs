@@ -36,24 +36,24 @@ use super::remarks::{Refused, Remarks};
 use super::sshd::Reloaded;
 use super::{administrators, first_administrator, first_factor, programs, siblings, sshd};
 
-/// What becomes of one service.
+/// The plan for one service.
 struct Plan {
     named: Named,
     answers: Answers,
     /// `None` when there is nothing to do.
     step: Option<Step>,
-    /// Whether it includes the file that tells our line of a failed first factor.
+    /// True when it includes the file that tells our line of a failed first factor.
     is_told: bool,
 }
 
 struct Step {
     change: Change,
     record: Record,
-    /// What was wrong before.
+    /// The problems before.
     wrong: Vec<Finding>,
     /// The service then.
     service: Option<Service>,
-    /// What it asks for.
+    /// Its questions.
     guarded: Option<Guarded>,
     /// The first factor behind whose refusal a code is asked for now.
     goes_on_behind: Option<Place>,
@@ -151,7 +151,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     )?)
 }
 
-/// What is changed besides the services themselves.
+/// The changes besides those of the services themselves.
 #[derive(Clone, Copy, Default)]
 struct Beside<'c> {
     /// sshd's settings.
@@ -220,7 +220,7 @@ fn take_along(plans: &mut Vec<Plan>, host: &Host, remarks: &mut Remarks) -> Resu
     Ok(())
 }
 
-/// What has to change in a service.
+/// The changes to a service.
 fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
     let no_place = |error| {
         let error = Box::new(error);
@@ -288,7 +288,7 @@ fn unloadable(service: &Service) -> Option<placing::CannotPlace> {
     None
 }
 
-/// A host must keep somebody who can mend it, and libpam must find what it is told to run.
+/// A host must keep an administrator who can log in, and libpam must find the modules it is told to run.
 fn refuse_lockout(
     plans: &[Plan],
     arguments: &args::services::Enable,
@@ -318,7 +318,7 @@ fn refuse_lockout(
     Ok(())
 }
 
-/// Folders and included files that others than root can change: whoever can takes the line of the module out, or the password.
+/// Folders and included files that others than root can change: they could take the line of the module out, or the password.
 fn warn_of_what_others_can_change<'s>(services: impl Iterator<Item = &'s Service>, remarks: &mut Remarks) {
     let files: BTreeSet<&Path> = services.flat_map(|service| &service.files).map(PathBuf::as_path).collect();
     let mut said = BTreeSet::new();
@@ -345,7 +345,7 @@ fn warn_of_unheard_refusals<'s>(steps: impl Iterator<Item = &'s Step>, host: &Ho
     }
 }
 
-/// Everybody whom the services will refuse once they are changed. A look-up that fails keeps nothing from being done, but is
+/// All users whom the services will refuse once they are changed. A look-up that fails keeps nothing from being done, but is
 /// said.
 fn refused(plans: &[Plan], host: &Host, remarks: &mut Remarks) -> Refused {
     let guarded: Vec<Guarded> = plans.iter().filter_map(|plan| plan.step.as_ref()?.guarded.clone()).collect();
@@ -362,7 +362,7 @@ fn refused(plans: &[Plan], host: &Host, remarks: &mut Remarks) -> Refused {
 }
 
 /// Records first, then the configuration and sshd's settings, then what services include, then the services; a stack with our line
-/// and an sshd that cannot ask would let nobody in. When it cannot be done, files and records are what they were.
+/// and an sshd that cannot ask would let no user in. When it cannot be done, files and records are what they were.
 fn write(
     plans: &[Plan],
     sshd: Option<&sshd::Plan>,
@@ -419,7 +419,7 @@ fn write(
     done
 }
 
-/// What to do about a running sshd that has not read its settings.
+/// The instruction for a running sshd that has not read its settings.
 fn to_be_read(outdated: &Outdated) -> String {
     let Outdated { changed, reload } = outdated;
     format!("The running sshd has not read {} since it was changed:\n  {reload}\n", changed.display())

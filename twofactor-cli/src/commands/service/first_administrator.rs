@@ -8,7 +8,7 @@ use crate::journal;
 use crate::output::{self, Format, Output};
 use crate::terminal::{self, Yes};
 
-/// Goes on where nothing stood in the way but that no administrator is enrolled, and whoever is at the terminal has one
+/// Goes on where the only obstacle was that no administrator is enrolled, and the person at the terminal has one
 /// enrolled now.
 pub(super) fn enrolled_now(failure: Failure, host: &Host, output: &Output) -> Result<(), Failure> {
     let Some(name) = whom_to_enroll(&failure).filter(|_| terminal::is_interactive() && output.format() == Format::Text)
@@ -28,7 +28,7 @@ pub(super) fn enrolled_now(failure: Failure, host: &Host, output: &Output) -> Re
     }
 }
 
-/// Whoever types this, when he is one of them and not just root; else the first, which is rather not root either.
+/// The typing user, when he is one of them and not just root; else the first, which is rather not root either.
 fn whom_to_enroll(failure: &Failure) -> Option<String> {
     let Failure::Service(failure) = failure else { return None };
     let ServiceFailure::NobodyLeft { administrators, .. } = failure.as_ref() else { return None };

@@ -16,7 +16,7 @@ use super::change::{self, Change};
 use super::leftovers::files_of_services;
 use super::plan::Text;
 
-/// What has to change so that the file is there and says what it should.
+/// The change that puts the file there with its text.
 pub(super) fn needed() -> Result<Option<Change>, ServiceFailure> {
     let file = PathBuf::from(FILE);
     let before = change::read(&file)?;

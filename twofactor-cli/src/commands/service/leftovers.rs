@@ -1,6 +1,6 @@
-//! What still runs the module, or stays of it, when `disable` has done what it can.
+//! Lines that still run the module, and files that stay of it, when `disable` has done what it can.
 //!
-//! What always holds: `disable --all` ends well only when the module's file could go and every login would go on. A package's
+//! Invariants: `disable --all` ends well only when the module's file could go and every login would go on. A package's
 //! removal relies on that.
 
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ fn warn(failure: &ServiceFailure) {
     }
 }
 
-/// Whether a file that was not changed includes the one that tells our line of a failed first factor.
+/// True when a file that was not changed includes the one that tells our line of a failed first factor.
 fn is_included(done: &[&str]) -> bool {
     let left = files_of_services().into_iter().filter(|(name, _)| !done.contains(&name.as_str()));
     left.into_iter().any(|(_, file)| placing::tells(&Text::of(&std::fs::read(file).unwrap_or_default()).text))

@@ -40,7 +40,7 @@ const KNOWN: [&str; 17] = [
 /// A service and what is known of it.
 struct Seen {
     name: String,
-    /// How it runs the module, or why nobody can tell.
+    /// The service, or the reason for which it cannot be followed.
     service: Result<Service, String>,
     findings: Vec<Finding>,
     /// Why its program cannot do with our line.
@@ -89,7 +89,7 @@ impl Seen {
         self.service.as_ref().is_ok_and(runs_ours)
     }
 
-    /// What is wrong with it, as far as it runs the module.
+    /// Its problems, as far as it runs the module.
     fn problems(&self) -> Vec<String> {
         if let Err(problem) = &self.service {
             return vec![problem.clone()];

@@ -1,4 +1,4 @@
-//! What `enable` and `disable` share: the services by name, their texts as bytes, and the question before a change.
+//! Parts shared by `enable` and `disable`: the services by name, their texts as bytes, and the question before a change.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::error::{Failure, ServiceFailure};
 use crate::output::{self, Format, Output};
 use crate::terminal::{self, Yes};
 
-/// Where services are changed.
+/// The folder in which services are changed.
 pub(crate) const ETC: &str = FOLDERS[0];
 
 /// A service by its name, and the file in /etc that describes it or would.
@@ -45,7 +45,7 @@ impl Named {
         Target { name: &self.name, file: &self.file, folders, answers, is_missing: modules::is_missing }
     }
 
-    /// What a package brought for it, outside of /etc.
+    /// The text that a package brought for it, outside of /etc.
     pub(crate) fn of_package(&self) -> Result<Option<Vec<u8>>, ServiceFailure> {
         for folder in FOLDERS.into_iter().skip(1) {
             let file = Path::new(folder).join(&self.name);
@@ -59,7 +59,7 @@ impl Named {
     }
 }
 
-/// Where descriptions are looked for.
+/// The folders in which descriptions are looked for.
 pub(crate) fn folders() -> [&'static Path; 3] {
     FOLDERS.map(Path::new)
 }
@@ -102,10 +102,10 @@ impl Text {
     }
 }
 
-/// Whether somebody who sees the changes wants them.
+/// The consent of the person who sees the changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
-    /// `--dry-run`: nobody is asked and nothing is done.
+    /// `--dry-run`: no question is asked and nothing is done.
     Never,
     /// `--yes`.
     Given,

@@ -16,7 +16,7 @@ use crate::output;
 use super::change::{self, Change};
 use super::plan::{Named, folders};
 
-/// How the users of a service type the code: behind the password where its program has room for one answer only.
+/// The way in which users of a service type the code: behind the password where its program has room for one answer only.
 pub(super) fn answers(service: &str, host: &Host) -> Answers {
     let repeats = programs::of(service).and_then(programs::Program::obstacle) == Some(Obstacle::RepeatsPassword);
     if repeats || host.config.prompt.combined.contains(service) { Answers::InOne } else { Answers::Apart }

@@ -1,7 +1,7 @@
-//! What `enable` did, below the state folder: `services/NAME/{before,after}`, `created` where there was no file, `combined`
+//! The records of `enable`, below the state folder: `services/NAME/{before,after}`, `created` where there was no file, `combined`
 //! where the configuration lists the service since.
 //!
-//! What always holds: a record is on disk before its file is changed. Only one process changes records and files at a time.
+//! Invariants: a record is on disk before its file is changed. Only one process changes records and files at a time.
 
 use std::borrow::Borrow as _;
 use std::path::{Path, PathBuf};
@@ -27,22 +27,22 @@ pub(crate) struct Records {
     path: PathBuf,
 }
 
-/// What was done to a service.
+/// The change to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Its text without our lines; where there was no file in /etc, that of the package.
     pub(crate) before: Vec<u8>,
-    /// What was written.
+    /// The text that was written.
     pub(crate) after: Vec<u8>,
-    /// Whether the file was made.
+    /// The origin of the file.
     pub(crate) origin: Origin,
-    /// What was written into sshd's folder, of sshd.
+    /// The text that was written into sshd's folder, of sshd.
     pub(crate) drop_in: Option<Vec<u8>>,
-    /// Whether the service was put into `[prompt] combined`.
+    /// The origin of its place in `[prompt] combined`.
     pub(crate) listed: Listed,
 }
 
-/// How the configuration came to list a service under `combined`, if it does.
+/// The origin of a service's place under `combined`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listed {
     /// It was put there with our line.
@@ -51,7 +51,7 @@ pub(crate) enum Listed {
     No,
 }
 
-/// Where the file of a service came from.
+/// The origin of a service's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// It was in /etc.
@@ -60,7 +60,7 @@ pub(crate) enum Origin {
     Made,
 }
 
-/// Where the text of a service is kept as it was.
+/// The copy of a service's former text.
 pub(crate) fn copy(state: &Path, service: &str) -> PathBuf {
     state.join(SERVICES).join(service).join(BEFORE)
 }

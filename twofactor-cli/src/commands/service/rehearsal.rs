@@ -1,5 +1,5 @@
-//! What would be written runs in this host's libpam first: the files are laid out in a folder of their own, and a process without
-//! rights has libpam run them (`rehearsing.rs`). What is run and whether it is right, `twofactor_admin::pam_editing` says.
+//! The new files run in this host's libpam first: they are laid out in a folder of their own, and a process without
+//! rights has libpam run them (`rehearsing.rs`). `twofactor_admin::pam_editing` says what is run and judges the result.
 //!
 //! Invariants: no module of the host is loaded but the stub; the folder is gone afterwards; a libpam that crashes or does not come
 //! to an end is a refusal, and one that cannot be asked is said to be so.
@@ -24,14 +24,14 @@ use crate::error::ServiceFailure;
 use crate::program;
 use crate::rehearsing;
 
-/// How often libpam ran what would be written, or why it could not.
+/// The number of runs, or the reason for which there were none.
 pub(super) type Rehearsed = Result<usize, String>;
 
-/// Where the folder is made: the first that is in memory, else the first that there is.
+/// The folders for it: the first that is in memory, else the first that there is.
 const PLACES: [&str; 3] = ["/run", "/dev/shm", "/tmp"];
 /// The folder of files that are the same in every run.
 const SHARED: &str = "shared";
-/// Whether stubs are what they should be.
+/// Proves that stubs are what they should be.
 const PROBE: &str = "auth required pam_debug.so auth=success\nauth required pam_debug.so auth=auth_err\n\
                      account required pam_debug.so acct=acct_expired\n";
 
@@ -103,7 +103,7 @@ fn performed(rehearsal: &Rehearsal) -> io::Result<Output> {
     program::output(command.env_clear().current_dir("/").stdin(Stdio::null()))
 }
 
-/// What a line of that process says.
+/// The meaning of a line of that process.
 fn observed(line: &str) -> Option<Observed> {
     let mut words = line.split(' ');
     let mut number = || words.next()?.parse().ok();
@@ -143,7 +143,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // What stays there is text without secrets, in a folder that no one else enters.
+        // Best effort: a left-over is text without secrets, in a private folder.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

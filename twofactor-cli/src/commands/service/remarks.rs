@@ -1,4 +1,4 @@
-//! What a sysadmin has to know before saying yes: gathered while all is planned, and said last, below the diff.
+//! Remarks for a sysadmin before saying yes: gathered while all is planned, and said last, below the diff.
 
 use twofactor_admin::checkup::people::{Guarded, Person, refused};
 use twofactor_admin::checkup::some_of;
@@ -44,7 +44,7 @@ impl Remarks {
 pub(super) struct Refused(pub(super) Vec<(String, Vec<String>)>);
 
 impl Refused {
-    /// Everybody with a login shell whom the services would refuse, or why that is not known.
+    /// All users with a login shell whom the services would refuse, or the reason for which they are not known.
     pub(super) fn look(services: &[Guarded], host: &Host) -> Result<Self, String> {
         if services.is_empty() {
             return Ok(Self::default());

@@ -1,4 +1,4 @@
-//! Services that somebody takes for the one that was named: `sudo -i` is not the service `sudo`.
+//! Services that are easily taken for the one that was named: `sudo -i` is not the service `sudo`.
 
 use twofactor_admin::checkup::services::asks_first_factor;
 use twofactor_admin::pam_editing::siblings;
@@ -61,7 +61,7 @@ fn of(named: &[&Named], wanted: impl Fn(&Service) -> bool) -> Vec<&'static str> 
     found
 }
 
-/// Whether the file of another service is among those that describe this one.
+/// True when the file of another service is among those that describe this one.
 fn reads(service: &Service, other: &str) -> bool {
     service.files.iter().any(|file| file.file_name().is_some_and(|file| file == other))
 }

@@ -1,7 +1,8 @@
-//! What sshd needs so that PAM can ask for a code: `UsePAM` and `KbdInteractiveAuthentication`, in a file of our own.
+//! sshd's settings for questions by PAM: `UsePAM` and `KbdInteractiveAuthentication`, in a file of our own.
 //!
-//! What always holds: sshd has read the settings and accepts them (`sshd -t`, `sshd -T`), or they are taken away again. It is
-//! never restarted here, and reloaded only when a person says so. Nothing is said in the file about keys: whoever has only a key must not be locked out by it.
+//! Invariants: sshd has read the settings and accepts them (`sshd -t`, `sshd -T`), or they are taken away again. It is
+//! never restarted here, and reloaded only when a person says so. The file says nothing about keys: a user who has only a key
+//! must not be locked out by it.
 
 use std::path::{Path, PathBuf};
 
@@ -23,17 +24,17 @@ const METHODS: &str = "authenticationmethods";
 const FOLDER: &str = "/etc/ssh/sshd_config.d";
 /// The first value of a keyword counts, and files are read in the order of their names.
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
-/// What a sysadmin who does it by hand copies.
+/// The file that a sysadmin copies by hand.
 const EXAMPLE: &str = include_str!("../../../../etc/ssh/sshd_config.d/twofactor.conf");
 const HEADER: &str =
     "# Written by \"twofactor service enable sshd\".\n# Removed by \"twofactor service disable sshd\".\n";
 
-/// What has to be done for sshd.
+/// The plan for sshd.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The file of our own, when it is needed.
     pub(super) change: Option<Change>,
-    /// Why nobody who is asked for a code would get in through sshd, whatever is changed here.
+    /// The reason for which sshd would refuse all users who are asked for a code, whatever is changed here.
     pub(super) shut_out: Option<ServiceFailure>,
     /// The running sshd has not read what is there already. Where that cannot be told, `doctor` says so.
     pub(super) outdated: Option<Outdated>,
@@ -45,7 +46,7 @@ fn settings_text() -> String {
     format!("{HEADER}\n{}\n", paragraphs.collect::<Vec<_>>().join("\n\n").trim_end())
 }
 
-/// What sshd needs beside its PAM service; `None` on a host without sshd.
+/// The changes that sshd needs beside its PAM service; `None` on a host without sshd.
 pub(super) fn plan(remarks: &mut Remarks) -> Result<Option<Plan>, ServiceFailure> {
     let Some(settings) = in_force()? else {
         remarks.warn("there is no sshd on this host, so its settings were not looked at");
@@ -76,7 +77,7 @@ fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
     }
 }
 
-/// The file of our own as it was written, when somebody has taken a setting out of it or changed it.
+/// The file of our own as it was written, when a setting was taken out of it or changed.
 fn damaged() -> Result<Option<Change>, ServiceFailure> {
     let file = PathBuf::from(DROP_IN);
     let Some(content) = change::read(&file)? else { return Ok(None) };
@@ -87,7 +88,7 @@ fn damaged() -> Result<Option<Change>, ServiceFailure> {
     Ok(change.before.as_deref().is_some_and(is_ours).then_some(change).filter(|_| lacks))
 }
 
-/// Whether a file says that it was written here.
+/// True when a file says that it was written here.
 fn is_ours(content: &[u8]) -> bool {
     String::from_utf8_lossy(content).starts_with("# Written by \"twofactor service enable sshd\"")
 }
@@ -110,7 +111,7 @@ pub(super) fn check() -> Result<(), ServiceFailure> {
     }
 }
 
-/// How the drop-in goes away; `None` when it is not there, or not as it was written.
+/// The removal of the drop-in; `None` when it is not there, or not as it was written.
 pub(super) fn removal(written: Option<&[u8]>) -> Result<Option<Change>, ServiceFailure> {
     let file = PathBuf::from(DROP_IN);
     let ours = settings_text().into_bytes();
@@ -122,7 +123,7 @@ pub(super) fn removal(written: Option<&[u8]>) -> Result<Option<Change>, ServiceF
     }
 }
 
-/// What became of the drop-in.
+/// The fate of the drop-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removed {
     /// It is gone.
@@ -145,14 +146,14 @@ pub(super) fn check_without(removal: &Change) -> Result<Removed, ServiceFailure>
     Ok(Removed::PutBack)
 }
 
-/// The file of our own stays when it is not as it was written; whoever takes the module out has to know.
+/// The file of our own stays when it is not as it was written; the sysadmin who takes the module out has to know.
 pub(super) fn warn_of_drop_in() {
     if Path::new(DROP_IN).symlink_metadata().is_ok() {
         output::warning(&format!("{DROP_IN} was changed since and stays: remove it and reload sshd"));
     }
 }
 
-/// Whether the running sshd has read what was written.
+/// The state of the running sshd: it has read the new settings, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reloaded {
     /// It was made to.
@@ -167,7 +168,7 @@ pub(super) fn offer_reload() -> Reloaded {
         return Reloaded::No;
     }
     let command = reload();
-    // All is written; one who gives no answer is told the command.
+    // All is written; a sysadmin who gives no answer is told the command.
     if !matches!(terminal::ask_yes(&format!("Let sshd read its settings now ({command})? [y/N] ")), Ok(Yes::Yes)) {
         return Reloaded::No;
     }
@@ -195,7 +196,7 @@ fn missing(settings: &Settings) -> Vec<String> {
     settings.lacking().into_iter().map(str::to_owned).collect()
 }
 
-/// Lists of methods that let in nobody who is asked for a code: for every login, or for those that a `Match` is about.
+/// Lists of methods that refuse every login that is asked for a code: all logins, or those that a `Match` is about.
 fn shutting_out(settings: &Settings, written: &Written) -> Option<ServiceFailure> {
     let everywhere = || {
         let place = written.sources.place(METHODS).unwrap_or(sshd::CONFIGURATION);
@@ -208,7 +209,7 @@ fn shutting_out(settings: &Settings, written: &Written) -> Option<ServiceFailure
     })
 }
 
-/// What a sysadmin should know about logins that PAM is not asked about.
+/// Warnings about logins that sshd lets in without PAM.
 fn warnings(settings: &Settings) -> Vec<String> {
     let methods = Methods::parse(settings.value(METHODS));
     let mut warnings = Vec::new();

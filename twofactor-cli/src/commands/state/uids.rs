@@ -1,6 +1,6 @@
 //! `twofactor state adopt-uids`: accounts come to belong to the uids that their users have now.
 //!
-//! Invariants: every change is shown before anybody is asked; what changed meanwhile stays as it is; an account whose user
+//! Invariants: every change is shown before the question; what changed meanwhile stays as it is; an account whose user
 //! the host does not know is not touched.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::terminal::{self, Yes};
 /// An account that is going to belong to the uid its user has now.
 struct Change {
     person: Person,
-    /// Whose it is until then.
+    /// The owner until then.
     seen: Belongs,
 }
 
@@ -29,9 +29,9 @@ struct Change {
 #[derive(Default)]
 struct Survey {
     changes: Vec<Change>,
-    /// How many were looked at.
+    /// The number of accounts that were looked at.
     all: usize,
-    /// How many could not be read.
+    /// The number of those that could not be read.
     broken: usize,
     /// Those whose users the host does not know.
     unknown: Vec<UserName>,
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &AdoptUids, host: &Host, output: &Output) -> Result
     if overtaken.is_empty() { survey.outcome() } else { Err(Failure::Overtaken(overtaken)) }
 }
 
-/// Whether a change was made.
+/// The result: a change was made, or not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Adopted {
     Yes,

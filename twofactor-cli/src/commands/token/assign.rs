@@ -1,6 +1,6 @@
 //! `twofactor token assign` and `unassign`: who owns what.
 //!
-//! What always holds: of a file all lines are done or none, and whatever is wrong is named by its line.
+//! Invariants: of a file all lines are done or none, and whatever is wrong is named by its line.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -16,7 +16,7 @@ use crate::journal;
 use crate::output::Output;
 use crate::output::values::counted;
 
-/// What cannot be undone.
+/// The changes that cannot be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The secret is wiped, the serial stays known.
@@ -39,7 +39,7 @@ pub(super) fn set(arguments: &tokens::Change, change: Change, host: &Host, outpu
     report(&tokens, event, word, output)
 }
 
-/// A change that cannot be taken back: asks before it, and before it takes somebody's last credential.
+/// A change that cannot be taken back: asks before it, and before it takes a user's last credential.
 pub(super) fn end(arguments: &tokens::End, end: End, host: &Host, output: &Output) -> Result<(), Failure> {
     let tokens = all_known(&arguments.serials, host)?;
     let serials = serials(&tokens);

@@ -1,4 +1,4 @@
-//! Codes that somebody reads off a token: from the command line, a prompt, or a script's standard input.
+//! Codes read off a token: from the command line, a prompt, or a script's standard input.
 
 use twofactor_core::codes::answer::Answer;
 use twofactor_core::codes::otp::Code;

@@ -1,4 +1,4 @@
-//! What a seed file left unsaid and what of it was not understood: the same words in every report, and under `--strict`
+//! Doubts about a seed file, over what it left unsaid or was not understood: the same words in every report, and under `--strict`
 //! the reason to refuse it.
 
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! `twofactor token import FILE`: a vendor's seed file into the registry.
 //!
-//! What always holds: every row is judged before one is written; a file with rows that cannot be imported is refused as a
+//! Invariants: every row is judged before one is written; a file with rows that cannot be imported is refused as a
 //! whole, unless `--keep-going`. A dry run says the same and changes nothing. Many rows are read one by one, twice: a
 //! million of them do not stand in memory.
 
@@ -205,7 +205,7 @@ fn new_token(offered: &Offered) -> NewToken<'_> {
     }
 }
 
-/// What contradicts the registry; `None` when nothing does.
+/// The row's conflict with the registry; `None` when there is none.
 fn in_words(finding: &Finding, serial: &Serial) -> Option<String> {
     match finding {
         Finding::New | Finding::Unchanged => None,
@@ -220,16 +220,16 @@ fn in_words(finding: &Finding, serial: &Serial) -> Option<String> {
     }
 }
 
-/// What a person should know about the rows. Only the first problems are kept.
+/// Remarks about the rows. Only the first problems are kept.
 #[derive(Debug, Default)]
 struct Found {
     weak: u64,
     /// Tokens that were refused because users' apps have their secrets.
     shared: u64,
-    /// What was accepted and has to be said.
+    /// Remarks on rows that were accepted.
     notes: Vec<String>,
     more_notes: u64,
-    /// What to do about the first row that cannot be read.
+    /// The way out for the first row that cannot be read.
     advice: Option<&'static str>,
     problems: Vec<(String, String)>,
     more: u64,
@@ -278,7 +278,7 @@ fn note(series: &Series, counts: Counts) {
     journal::write(record.with("rejected", counts.rejected));
 }
 
-/// What was assumed, and what looks odd.
+/// The assumptions and oddities.
 fn notes(seeds: &SeedFile, counts: Counts, weak: u64, privacy: Privacy, fate: Fate, arguments: &Import) -> Vec<String> {
     // A command names the file where it is one.
     let named = |note: &Note| match note {
@@ -313,7 +313,7 @@ fn notes(seeds: &SeedFile, counts: Counts, weak: u64, privacy: Privacy, fate: Fa
     notes
 }
 
-/// How an import ended.
+/// The end of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Imported,

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &List, host: &Host, output: &Output) -> Result<(), 
     Ok(())
 }
 
-/// Whether the host knows the user whose tokens are wanted. Whoever was deleted may still own some.
+/// The host's knowledge of the user whose tokens are asked for. A user who was deleted may still own some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Known,
@@ -141,14 +141,14 @@ impl Listing {
     }
 }
 
-/// How wide the columns are. A list that is not collected cannot look at its widest cell.
+/// The widths of the columns. A list that is not collected cannot look at its widest cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Columns {
     widths: [usize; 5],
     cut: Cut,
 }
 
-/// What becomes of a value that is wider than its column.
+/// The fate of a value that is wider than its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     /// It is cut: on a terminal, where lines must not break.
@@ -217,7 +217,7 @@ fn cells(view: &TokenView) -> [String; 6] {
 const CSV_HEADER: &str = "serial,state,user,series,type,algorithm,digits,period,drift,near_misses,assigned_at,\
                           last_accepted,issued,vendor,model,problem,uid\n";
 
-/// How many tokens stand where.
+/// The number of tokens in each state.
 #[derive(Debug, Default)]
 struct Counts([u64; Stage::ALL.len()]);
 

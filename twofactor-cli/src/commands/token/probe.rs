@@ -1,6 +1,6 @@
 //! `twofactor token probe SERIAL [CODE1 CODE2]`: which parameters fit what a token shows, for seed files that do not say.
 //!
-//! What always holds: only when exactly one way fits is it given to a series, and only when somebody says so.
+//! Invariant: a way is given to a series only when it alone fits, and only after a yes.
 
 use serde_json::{Value, json};
 use twofactor_core::codes::otp::{Kind, Parameters};
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), 
     Ok(())
 }
 
-/// Whether a fit is what the registry has.
+/// The relation of a fit to the registry: the same, or another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     Stored,
@@ -65,7 +65,7 @@ impl Standing {
     }
 }
 
-/// Offers what fits for the whole series, where somebody can be asked.
+/// Offers what fits for the whole series, where a person can be asked.
 fn offer(fit: &Fit, probed: &Serial, series: &str, host: &Host, output: &Output) -> Result<Option<usize>, Failure> {
     let shown = series.escape_debug();
     let asking = Asking::at_a_terminal();

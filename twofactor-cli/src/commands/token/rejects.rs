@@ -1,6 +1,6 @@
 //! `--rejects FILE`: the rows that were not imported, in the form of the file they came from, to be mended and imported.
 //!
-//! What always holds: the file is new and for its owner only, because it holds secrets; it goes away again when nothing was
+//! Invariants: the file is new and for its owner only, because it holds secrets; it goes away again when nothing was
 //! imported or nothing was refused.
 
 use std::fs::{File, OpenOptions};
@@ -26,11 +26,11 @@ pub(super) struct Rejects {
 struct Open {
     /// Its end.
     after: Zeroizing<Vec<u8>>,
-    /// What it has between two rows.
+    /// The text between two rows.
     between: &'static str,
     /// The zip entry that it is.
     entry: Option<String>,
-    /// How far the last row that was written went: a package with two bad keys is written once.
+    /// The end of the last row that was written: a package with two bad keys is written once.
     reached: Option<u64>,
 }
 

@@ -17,7 +17,7 @@ use crate::output::Output;
 
 pub(super) fn run(arguments: TwoCodes, host: &Host, output: &Output) -> Result<(), Failure> {
     let serial = arguments.serial;
-    // Before anybody waits for a second code.
+    // Before the user waits for a second code.
     let token = known_token(&serial, host)?.listed;
     if token.token.is_none() {
         return Err(TokenError::Revoked(serial).into());

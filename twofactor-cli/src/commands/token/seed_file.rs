@@ -1,6 +1,6 @@
 //! A vendor's seed file, its password and its key, from wherever they are.
 //!
-//! What always holds: a file with a password or a key that others can read is refused. What comes from a pipe stays in
+//! Invariants: a file with a password or a key that others can read is refused. What comes from a pipe stays in
 //! memory and is wiped.
 
 use std::fs::File;
@@ -18,10 +18,10 @@ use crate::error::{Failure, quoted};
 use crate::output;
 use crate::terminal::{self, Unanswered};
 
-/// How often a person may type the password.
+/// The number of tries for the password.
 const TRIES: usize = 3;
 
-/// What may be known about a file before its rows are read.
+/// The knowledge of a file before its rows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Privacy {
     /// It came through a pipe, or only its owner can read it.
@@ -80,14 +80,14 @@ fn spool(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     }
 }
 
-/// Where a password comes from.
+/// The source of a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     /// The first line of a file.
     File(PathBuf),
     /// The first line of what is open already.
     Descriptor(u32),
-    /// Whoever is at the terminal, or a script's standard input.
+    /// The person at the terminal, or a script's standard input.
     Person,
     /// The seed file has standard input to itself.
     Nowhere,
@@ -165,7 +165,7 @@ impl seed_files::Keyring for Keyring<'_> {
     }
 }
 
-/// Opens a file that holds a password or a key. Others must not be able to read it; a pipe is nobody else's to read.
+/// Opens a file that holds a password or a key. Others must not be able to read it; a pipe has no other reader.
 fn private(path: &Path) -> Result<File, Failure> {
     let unreadable = |error| Failure::InputFile { path: path.to_owned(), error };
     let file = File::open(path).map_err(unreadable)?;
@@ -201,7 +201,7 @@ fn without_line_end(content: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
-/// What was typed, as the reader of seed files takes it.
+/// The typed options, as the reader of seed files takes them.
 fn options(arguments: &Import) -> Options {
     Options {
         format: match arguments.format {

@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::output::values::counted;
 use crate::output::{Output, Stream, printable, wrapped};
 
-/// What stands in the place of a secret.
+/// The stand-in for a secret.
 const MASK: &str = "********";
 /// So many columns of a table are shown, and so many characters of a name.
 const LONGEST_NAME: usize = 40;

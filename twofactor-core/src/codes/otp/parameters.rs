@@ -1,6 +1,6 @@
 //! The parameters of codes: hash, length, and the clock or counter that they follow.
 //!
-//! What always holds: a value of these types is one that RFC 4226 and RFC 6238 allow.
+//! Invariants: a value of these types is one that RFC 4226 and RFC 6238 allow.
 
 use std::fmt;
 use std::ops::RangeInclusive;

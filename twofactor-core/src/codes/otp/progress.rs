@@ -1,6 +1,6 @@
 //! The progress of a token, and the tolerance around it.
 //!
-//! What always holds: the watermark never falls, and what is learned from single codes stays near what two codes have shown.
+//! Invariants: the watermark never falls, and what is learned from single codes stays near what two codes have shown.
 
 use std::time::Duration;
 

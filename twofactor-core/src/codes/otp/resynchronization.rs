@@ -1,6 +1,6 @@
 //! Codes far outside the window: tokens whose clock is off, or whose button was pressed often.
 //!
-//! What always holds: one code proves nothing here, two consecutive ones do (RFC 4226 §7.4), and steps that were ever
+//! Invariants: one code proves nothing here, two consecutive ones do (RFC 4226 §7.4), and steps that were ever
 //! accepted are not searched.
 
 use std::time::Duration;

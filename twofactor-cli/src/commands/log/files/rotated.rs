@@ -21,14 +21,14 @@ pub(super) struct LogFile {
     packing: Packing,
 }
 
-/// Whether a daemon still writes it.
+/// The age of a file: a daemon still writes it, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Generation {
     Rotated,
     Current,
 }
 
-/// How a file is packed.
+/// The packing of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
     Plain,
@@ -62,7 +62,7 @@ pub(super) fn family(current: &Path) -> Vec<(PathBuf, io::Result<LogFile>)> {
         .collect()
 }
 
-/// Whether `found` is `name` or an older generation of it.
+/// True when `found` is `name` or an older generation of it.
 fn is_generation(name: &str, found: &str) -> bool {
     let Some(rest) = found.strip_prefix(name) else { return false };
     let rest = PACKINGS.iter().find_map(|(ending, _)| rest.strip_suffix(ending)?.strip_suffix('.')).unwrap_or(rest);
@@ -87,7 +87,7 @@ impl LogFile {
         &self.path
     }
 
-    /// When it was written last.
+    /// The time at which it was written last.
     pub(super) fn written(&self) -> UnixTime {
         self.written
     }
