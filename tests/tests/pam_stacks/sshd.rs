@@ -172,7 +172,10 @@ fn methods_with_the_password_let_nobody_in_and_are_refused() {
         ] {
             configure_sshd(&format!("{asking}{settings}"));
             let lists = settings.trim_end().rsplit('\n').next().unwrap().trim();
-            refused(host, &format!("{lists} (/etc/ssh/sshd_config:{line}) lets in nobody who is asked for a code"));
+            refused(
+                host,
+                &format!("{lists} (/etc/ssh/sshd_config:{line}) refuses every login that is asked for a code"),
+            );
             refused(host, &format!("keyboard-interactive\" at /etc/ssh/sshd_config:{line}, and reload sshd"));
             let dry = host.run_twofactor(&["service", "enable", "sshd", "--dry-run"]);
             assert!(
