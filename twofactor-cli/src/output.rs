@@ -108,6 +108,7 @@ pub(crate) enum Tint {
     Plain,
     Red,
     Yellow,
+    Green,
     Cyan,
 }
 
@@ -116,6 +117,7 @@ pub(crate) fn tinted(word: &str, tint: Tint, screen: Screen) -> String {
     let number = match tint {
         Tint::Plain => return word.to_owned(),
         Tint::Red => 31,
+        Tint::Green => 32,
         Tint::Yellow => 33,
         Tint::Cyan => 36,
     };

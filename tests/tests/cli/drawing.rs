@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use twofactor_tests::fob::Fob;
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::qr;
@@ -69,6 +70,39 @@ fn on_a_console_the_picture_and_the_secret_are_in_view_and_then_the_secret_and_t
             terminal.expect(&codes[9]);
             let screen = terminal.screen();
             assert_eq!((line(&screen, "Secret"), recovery_codes(&screen)), (secret, codes), "{screen}");
+        }
+    });
+}
+
+#[test]
+fn states_and_endings_have_colours_at_a_terminal_and_not_in_a_pipe_with_no_color_or_on_a_dumb_terminal() {
+    private_host(|host| {
+        host.add_user("alice");
+        let fob = Fob::clock(1);
+        host.import(std::slice::from_ref(&fob));
+        let serial = fob.serial;
+        host.succeed("twofactor", ["token", "assign", &serial, "alice"]);
+        host.succeed("twofactor", ["token", "lost", &serial]);
+        host.system_service("coloured", "auth required pam_twofactor.so\naccount required pam_permit.so\n");
+        let reports = [
+            (vec!["token", "list"], "\u{1b}[1;31mlost\u{1b}[0m"),
+            (vec!["token", "show", &serial], "\u{1b}[1;31mlost\u{1b}[0m"),
+            (vec!["explain", "alice", "--service", "coloured"], "\u{1b}[1;31mrefused\u{1b}[0m"),
+            (vec!["doctor"], "\u{1b}[1;32mok\u{1b}[0m"),
+        ];
+        for (arguments, coloured) in reports {
+            let shown = |name: &str, value: &str| {
+                let mut command = host.twofactor(&arguments);
+                let mut terminal = Terminal::start(command.env(name, value), Size::LARGE);
+                terminal.wait();
+                terminal.shown()
+            };
+            let in_colour = shown("NO_COLOR", "");
+            assert!(in_colour.contains(coloured), "{arguments:?}: {in_colour}");
+            let piped = said(&host.run_twofactor(&arguments));
+            for plain in [shown("NO_COLOR", "1"), shown("TERM", "dumb"), piped] {
+                assert!(!plain.contains('\u{1b}') && !plain.is_empty(), "{arguments:?}: {plain}");
+            }
         }
     });
 }

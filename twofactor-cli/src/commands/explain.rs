@@ -29,7 +29,7 @@ use twofactor_core::store::{Presence, Store as _, StoreError};
 use crate::args;
 use crate::error::Failure;
 use crate::host::Host;
-use crate::output::{self, Output};
+use crate::output::{self, Output, Stream};
 
 use explanation::{Credential, Ending, Explanation, Kind, Stack};
 
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &args::Explain, named: Option<&Path>, output: &Outp
     for warning in explained.warnings(named) {
         output::warning(&warning);
     }
-    output.report(|| words::as_text(&explained), || words::as_json(&explained))?;
+    output.report(|| words::as_text(&explained, output.screen(Stream::Results)), || words::as_json(&explained))?;
     match (explained.identified, explained.course) {
         (Err(Unidentified::Unknown), _) => Err(Failure::UnknownUser(arguments.user.clone())),
         (Err(Unidentified::Failed(error)), _) => Err(error.into()),

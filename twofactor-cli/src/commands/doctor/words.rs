@@ -93,6 +93,10 @@ impl Page {
         let found = format!("{found:COUNTS$} ");
         let start = format!("{:NAMES$}", area.name);
         let words = self.wrapped(&found, &area.looked_at, start.len());
+        let words = match words.strip_prefix("ok") {
+            Some(rest) => format!("{}{rest}", tinted("ok", Tint::Green, self.screen)),
+            None => words,
+        };
         let _ = writeln!(text, "{start}{words}");
     }
 

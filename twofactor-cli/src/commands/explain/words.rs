@@ -12,8 +12,8 @@ use twofactor_core::policy::By;
 use twofactor_core::store::EnrollmentStatus;
 
 use super::explanation::{Ending, Explanation, Kind};
-use crate::output::printable;
 use crate::output::values::day;
+use crate::output::{Screen, Tint, printable, tinted};
 
 /// Values that others chose are cut here: a host name of 5 KB is an attack and no answer.
 const LONGEST: usize = 48;
@@ -21,7 +21,7 @@ const LONGEST: usize = 48;
 const INDENT: usize = 18;
 const WIDTH: usize = 80;
 
-pub(super) fn as_text(explained: &Explanation) -> String {
+pub(super) fn as_text(explained: &Explanation, screen: Screen) -> String {
     let mut page = Page::default();
     page.row("User", &who(explained));
     page.row("Login", &login(explained));
@@ -57,7 +57,19 @@ pub(super) fn as_text(explained: &Explanation) -> String {
     asked(explained, &mut page);
     page.row("Right code", &right(explained));
     page.row("No phone", &without(explained));
-    page.0
+    page.0.lines().map(|line| in_colour(line, screen) + "\n").collect()
+}
+
+/// A line of the page; an ending has its first word in colour.
+fn in_colour(line: &str, screen: Screen) -> String {
+    let Some((label, value)) = line.split_at_checked(INDENT) else { return line.to_owned() };
+    let is_ending = ["Right code:", "No phone:"].contains(&label.trim_end());
+    for (word, tint) in [("accepted", Tint::Green), ("refused", Tint::Red)] {
+        if let Some(rest) = value.strip_prefix(word).filter(|_| is_ending) {
+            return format!("{label}{}{rest}", tinted(word, tint, screen));
+        }
+    }
+    line.to_owned()
 }
 
 fn who(explained: &Explanation) -> String {

@@ -8,11 +8,11 @@ use twofactor_core::store::StoreError;
 use twofactor_core::store::files::{TokenError, TokenFilter, TokenView};
 
 use crate::args::tokens::List;
-use crate::commands::token::rendering::as_json;
+use crate::commands::token::rendering::{as_json, tinted_stage};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::values::{counted, csv_row};
-use crate::output::{Format, Output, Pieces, Reader, Stream, Unwritten, element};
+use crate::output::{Format, Output, Pieces, Reader, Screen, Stream, Unwritten, element};
 
 pub(super) fn run(arguments: &List, host: &Host, output: &Output) -> Result<(), Failure> {
     let (filter, owner) = filter(arguments, host)?;
@@ -23,7 +23,8 @@ pub(super) fn run(arguments: &List, host: &Host, output: &Output) -> Result<(), 
         Format::Text => Form::Table(Columns::fitting(output.screen(Stream::Results).size.map(|(columns, _)| columns))),
     };
     let mut counts = Counts::default();
-    let mut listing = Listing { form, pieces: Pieces::new(), is_empty: true };
+    let screen = output.screen(Stream::Results);
+    let mut listing = Listing { form, screen, pieces: Pieces::new(), is_empty: true };
     let walked = host.accounts.tokens(&filter, |view| {
         counts.count(view.stage);
         match listing.add(&view)? {
@@ -105,6 +106,7 @@ enum Form {
 /// A list on its way to its reader.
 struct Listing {
     form: Form,
+    screen: Screen,
     pieces: Pieces,
     is_empty: bool,
 }
@@ -119,7 +121,13 @@ impl Listing {
             Form::Table(_) | Form::Csv | Form::JsonLines => String::new(),
         };
         match self.form {
-            Form::Table(columns) => columns.row(&mut text, &cells(view)),
+            Form::Table(columns) => {
+                let mut row = String::new();
+                columns.row(&mut row, &cells(view));
+                // No serial has a blank, so these are the blanks before the state.
+                let state = tinted_stage(view.stage, self.screen);
+                text.push_str(&row.replacen(&format!("  {}", view.stage), &format!("  {state}"), 1));
+            }
             Form::Csv => csv_row(&mut text, CSV_HEADER, &as_json(view)),
             Form::Json => text.push_str(&element(as_json(view))),
             Form::JsonLines => {

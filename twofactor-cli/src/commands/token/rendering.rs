@@ -1,6 +1,7 @@
 //! A token as text and as JSON.
 
 use serde_json::{Value, json};
+use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::Kind;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
@@ -8,6 +9,18 @@ use twofactor_core::store::files::TokenView;
 
 use crate::error::in_steps;
 use crate::output::values::period;
+use crate::output::{Screen, Tint, tinted};
+
+/// A token's state, in colour where the token opens logins or no longer does.
+pub(super) fn tinted_stage(stage: Stage, screen: Screen) -> String {
+    let tint = match stage {
+        Stage::Active => Tint::Green,
+        Stage::Disabled => Tint::Yellow,
+        Stage::Lost | Stage::Revoked => Tint::Red,
+        Stage::Inventory | Stage::Assigned => Tint::Plain,
+    };
+    tinted(stage.word(), tint, screen)
+}
 
 /// A token as JSON, without its secret. The names are those of the manual.
 pub(crate) fn as_json(view: &TokenView) -> Value {

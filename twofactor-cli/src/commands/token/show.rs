@@ -6,25 +6,25 @@ use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::store::files::TokenView;
 
 use crate::args::tokens::Show;
-use crate::commands::token::rendering::{as_json, drift_in_words};
+use crate::commands::token::rendering::{as_json, drift_in_words, tinted_stage};
 use crate::error::{Failure, quoted};
 use crate::host::known_token;
 use crate::host::{self, Host};
-use crate::output::Output;
 use crate::output::values::described;
+use crate::output::{Output, Screen, Stream};
 
 /// So many right codes outside the window are no accident: the clock is off.
 const TOO_MANY_OUTSIDE: u32 = 3;
 
 pub(super) fn run(arguments: &Show, host: &Host, output: &Output) -> Result<(), Failure> {
     let view = known_token(&arguments.serial, host)?;
-    Ok(output.report(|| in_words(&view), || as_json(&view))?)
+    Ok(output.report(|| in_words(&view, output.screen(Stream::Results)), || as_json(&view))?)
 }
 
-fn in_words(view: &TokenView) -> String {
+fn in_words(view: &TokenView, screen: Screen) -> String {
     let token = &view.listed;
     let mut text = format!("Serial:          {}\n", token.serial);
-    let _ = writeln!(text, "State:           {}", view.stage);
+    let _ = writeln!(text, "State:           {}", tinted_stage(view.stage, screen));
     if let Some(owner) = &token.owner {
         let since = token.assigned_at.map_or_else(String::new, |since| format!(", since {since}"));
         let _ = writeln!(text, "User:            {owner}{since}");
