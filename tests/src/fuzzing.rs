@@ -15,6 +15,7 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::{self, Event, Record};
+use twofactor_core::store::administration::{AccountAdministration as _, StateAdministration as _};
 use twofactor_core::store::files::Files;
 
 /// A configuration is valid as a whole, or every problem has a place in it.

@@ -16,11 +16,14 @@ use twofactor_core::codes::answer::Answer;
 use twofactor_core::codes::otp::{Code, Parameters};
 use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::codes::secret::Secret;
-use twofactor_core::codes::token::{Label, Serial};
+use twofactor_core::codes::token::{Label, Marks, Serial};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_core::log::reason::Reason;
-use twofactor_core::store::files::{Existing, Reset};
+use twofactor_core::store::administration::{
+    AccountAdministration as _, AdministeredStore, Adoption, Existing, LastCredential, Reset, TokenAdministration as _,
+};
+use twofactor_core::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
 use twofactor_core::store::{
     Attempt, EnrollmentStatus, EnrollmentStore, Factor, NotRegistered, Pending, PendingFactor, Presence, Redemption,
     SecretOrigin, Store, StoreError, Stripping, Superseded,
@@ -36,10 +39,10 @@ pub const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const STEPS_BEFORE: u64 = 100;
 const STEPS: u64 = 1000;
 
-/// A kind of store, with what a sysadmin does to it before and between logins.
+/// A kind of store, with what a test needs beside it: a clock and an accident.
 pub trait StoreUnderTest: Sized + Sync {
-    /// What a login uses.
-    type Opened: Store + EnrollmentStore;
+    /// What a login and the command use.
+    type Opened: AdministeredStore;
 
     /// A store in which nothing was ever kept. It judges by the rules of the default configuration.
     fn empty(now: UnixTime) -> Self;
@@ -49,33 +52,6 @@ pub trait StoreUnderTest: Sized + Sync {
 
     /// The store as another process opens it.
     fn open(&self) -> Self::Opened;
-
-    /// `twofactor enroll`.
-    fn enroll(&self, person: &Person, app: App, recovery: &[RecoveryCode], existing: Existing);
-
-    /// `twofactor reset`.
-    fn reset(&self, user: &UserName, reset: Reset);
-
-    /// `twofactor unlock`.
-    fn unlock(&self, user: &UserName);
-
-    /// Wrong codes that count, as `twofactor status` has them.
-    fn failures(&self, user: &UserName) -> u32;
-
-    /// `twofactor invite`.
-    fn invite(&self, person: &Person, until: UnixTime) -> InvitationCode;
-
-    /// `twofactor state adopt-uids`: makes the account that of the person's uid.
-    fn adopt(&self, person: &Person);
-
-    /// `twofactor token import` of one TOTP token with the default parameters.
-    fn stock(&self, serial: &Serial, secret: &Secret);
-
-    /// `twofactor token assign`.
-    fn assign(&self, serial: &Serial, person: &Person);
-
-    /// `twofactor token unassign`, also of a user's last credential.
-    fn unassign(&self, serial: &Serial);
 
     /// An accident: what says which codes of the user are used is gone, and the credentials are not.
     fn lose_usage(&self, user: &UserName);
@@ -176,7 +152,7 @@ impl<S: StoreUnderTest> Stage<S> {
     /// Alice has an app.
     fn with_alice() -> Self {
         let stage = Self::empty();
-        stage.store.enroll(&stage.alice, stage.phone.app(), &[], Existing::Keep);
+        stage.enroll(&stage.alice, stage.phone.app(), &[], Existing::Keep);
         stage
     }
 
@@ -237,6 +213,61 @@ impl<S: StoreUnderTest> Stage<S> {
     }
 }
 
+/// The deeds of a sysadmin before and between logins.
+impl<S: StoreUnderTest> Stage<S> {
+    fn enroll(&self, person: &Person, app: App, recovery: &[RecoveryCode], existing: Existing) {
+        self.store.open().enroll(person, app, Some(recovery), existing).unwrap();
+    }
+
+    fn reset(&self, user: &UserName, reset: Reset) {
+        assert!(self.store.open().reset(user, reset).unwrap());
+    }
+
+    fn unlock(&self, user: &UserName) {
+        self.store.open().unlock(user).unwrap().unwrap();
+    }
+
+    /// Wrong codes that count.
+    fn failures(&self, user: &UserName) -> u32 {
+        self.store.open().status(user).unwrap().unwrap().failures
+    }
+
+    fn invite(&self, person: &Person, until: UnixTime) -> InvitationCode {
+        self.store.open().invite(person, until).unwrap()
+    }
+
+    /// Makes the account that of the person's uid.
+    fn adopt(&self, person: &Person) {
+        let seen = self.store.open().belongs(&person.name).unwrap();
+        assert_eq!(self.store.open().adopt_uid(person, seen).unwrap(), Adoption::Done);
+    }
+
+    /// Imports one TOTP token with the default parameters.
+    fn stock(&self, serial: &Serial, secret: &Secret) {
+        let parameters = Parameters::default();
+        let marks = Marks::of(secret, parameters.algorithm);
+        let (counter, drift, vendor, model) = (None, None, None, None);
+        let token = NewToken { serial, secret, marks, parameters, counter, drift, vendor, model };
+        let mut intake = self.store.open().intake().unwrap();
+        intake.plan::<RegistryError>(|judge| judge(&token).map(drop)).unwrap();
+        let origin = Origin { series: "box", file: "box.csv", sha256: [7; 32] };
+        intake.write::<RegistryError>(origin, 0, root(), |take| take(&token)).unwrap();
+    }
+
+    fn assign(&self, serial: &Serial, person: &Person) {
+        self.store.open().assign(&[(serial.clone(), person.clone())], Sharing::Refuse, root()).unwrap();
+    }
+
+    /// Also of a user's last credential.
+    fn unassign(&self, serial: &Serial) {
+        self.store.open().unassign(serial, LastCredential::Take, root()).unwrap();
+    }
+}
+
+fn root() -> By<'static> {
+    By { who: "root", at: NOW }
+}
+
 fn person(name: &str, uid: u32) -> Person {
     Person { name: UserName::new(name).unwrap(), uid: Uid(uid) }
 }
@@ -276,7 +307,7 @@ pub fn a_code_opens_one_session_and_no_second<S: StoreUnderTest>() {
     let code = stage.phone.code(0, NOW);
     assert!(stage.accepts(code, NOW));
     assert_eq!(stage.refusal(code, NOW), Reason::Replayed);
-    assert_eq!(stage.store.failures(&stage.alice.name), 0, "a replay is no guess");
+    assert_eq!(stage.failures(&stage.alice.name), 0, "a replay is no guess");
 }
 
 #[expect(missing_docs, reason = "the name says it")]
@@ -307,10 +338,10 @@ pub fn guessing_is_throttled_and_a_right_code_does_not_help_meanwhile<S: StoreUn
     for guess in stage.wrong().take(5) {
         assert_eq!(stage.refusal(&guess, NOW), Reason::WrongCode);
     }
-    assert_eq!(stage.store.failures(&stage.alice.name), 5);
+    assert_eq!(stage.failures(&stage.alice.name), 5);
     assert_eq!(stage.refusal(stage.phone.code(0, NOW), NOW), Reason::Throttled);
     assert!(stage.accepts(stage.phone.code(0, later(16)), later(16)), "the delay ends by itself");
-    assert_eq!(stage.store.failures(&stage.alice.name), 0, "success clears the count");
+    assert_eq!(stage.failures(&stage.alice.name), 0, "success clears the count");
 }
 
 #[expect(missing_docs, reason = "the name says it")]
@@ -319,7 +350,7 @@ pub fn an_answer_that_is_no_guess_is_not_counted<S: StoreUnderTest>() {
     for typed in ["", "password", "12345", "１２３４５６"] {
         assert_eq!(stage.refusal(typed, NOW), Reason::WrongCode);
     }
-    assert_eq!(stage.store.failures(&stage.alice.name), 0);
+    assert_eq!(stage.failures(&stage.alice.name), 0);
 }
 
 #[expect(missing_docs, reason = "the name says it")]
@@ -331,8 +362,8 @@ pub fn unlocking_forgets_the_failures_and_keeps_used_codes_used<S: StoreUnderTes
         assert_eq!(stage.refusal(&guess, NOW), Reason::WrongCode);
     }
     assert_eq!(stage.refusal(stage.phone.code(1, NOW), NOW), Reason::Throttled);
-    stage.store.unlock(&stage.alice.name);
-    assert_eq!(stage.store.failures(&stage.alice.name), 0);
+    stage.unlock(&stage.alice.name);
+    assert_eq!(stage.failures(&stage.alice.name), 0);
     assert_eq!(stage.refusal(code, NOW), Reason::Replayed);
     assert!(stage.accepts(stage.phone.code(1, NOW), NOW));
 }
@@ -343,7 +374,7 @@ pub fn a_code_outside_the_window_opens_nothing_and_with_the_next_one_resynchroni
     let first = code(stage.phone.code(15, NOW));
     let near_miss = stage.try_as(&stage.alice, first.expose(), NOW).unwrap();
     assert!(matches!(near_miss, Redemption::NearMiss { .. }), "{near_miss:?}");
-    assert_eq!(stage.store.failures(&stage.alice.name), 1, "it is counted as a guess");
+    assert_eq!(stage.failures(&stage.alice.name), 1, "it is counted as a guess");
     let pair = |next: &str| {
         let (readings, source) = ([Answer::parse(next.as_bytes())], address());
         let attempt = Attempt { previous: Some(&first), ..attempt_of(&readings, &source) };
@@ -371,7 +402,7 @@ pub fn a_near_miss_alone_is_never_right_not_even_when_its_time_comes<S: StoreUnd
 pub fn a_recovery_code_opens_one_session<S: StoreUnderTest>() {
     let stage = Stage::<S>::empty();
     let codes = enrollment::recovery_codes(2).unwrap();
-    stage.store.enroll(&stage.alice, stage.phone.app(), &codes, Existing::Keep);
+    stage.enroll(&stage.alice, stage.phone.app(), &codes, Existing::Keep);
     let shown = codes[0].expose_grouped();
     let Redemption::Redeemed(redeemed) = stage.try_as(&stage.alice, &shown, NOW).unwrap() else { panic!("refused") };
     assert_eq!(redeemed.factor(), &Factor::Recovery { left: 1 });
@@ -394,13 +425,13 @@ pub fn a_used_code_stays_used_through_reset_and_new_enrollments_of_the_secret<S:
     let stage = Stage::<S>::with_alice();
     let used = stage.phone.code(0, NOW);
     assert!(stage.accepts(used, NOW));
-    stage.store.reset(&stage.alice.name, Reset::Everything);
+    stage.reset(&stage.alice.name, Reset::Everything);
     assert!(matches!(stage.store.open().presence(&stage.alice.name).unwrap(), Presence::Absent(_)));
     assert_eq!(stage.refusal(stage.phone.code(1, NOW), NOW), Reason::NotEnrolled);
-    stage.store.enroll(&stage.alice, stage.phone.app(), &[], Existing::Keep);
+    stage.enroll(&stage.alice, stage.phone.app(), &[], Existing::Keep);
     assert_eq!(stage.refusal(used, NOW), Reason::Replayed, "after a reset");
-    stage.store.enroll(&stage.alice, stage.fob.app(), &[], Existing::Replace);
-    stage.store.enroll(&stage.alice, stage.phone.app(), &[], Existing::Replace);
+    stage.enroll(&stage.alice, stage.fob.app(), &[], Existing::Replace);
+    stage.enroll(&stage.alice, stage.phone.app(), &[], Existing::Replace);
     assert_eq!(stage.refusal(used, NOW), Reason::Replayed, "after another secret took its place for a while");
     assert!(stage.accepts(stage.phone.code(1, NOW), NOW));
 }
@@ -412,7 +443,7 @@ pub fn a_kept_secret_is_given_away_while_it_waits_and_stored_once<S: StoreUnderT
     assert!(matches!(stage.store.open().kept_secret(&stage.alice), Err(Superseded::Enrolled)), "it does not wait");
     let used = stage.phone.code(0, NOW);
     assert!(stage.accepts(used, NOW));
-    stage.store.reset(&stage.alice.name, Reset::Confirmations);
+    stage.reset(&stage.alice.name, Reset::Confirmations);
     assert!(matches!(stage.status(), EnrollmentStatus::Waiting));
     assert_eq!(stage.refusal(stage.phone.code(1, NOW), NOW), Reason::NotConfirmed, "it opens nothing");
     let token = stage.store.open().kept_secret(&stage.alice).unwrap();
@@ -425,9 +456,9 @@ pub fn a_kept_secret_is_given_away_while_it_waits_and_stored_once<S: StoreUnderT
     assert!(matches!(stage.store.open().store_pending(second), Err(Superseded::Enrolled)));
     assert_eq!(stage.refusal(stage.phone.code(1, NOW), NOW), Reason::Replayed, "its code is used");
     assert!(stage.accepts(stage.phone.code(2, NOW), NOW));
-    stage.store.reset(&stage.alice.name, Reset::Confirmations);
+    stage.reset(&stage.alice.name, Reset::Confirmations);
     let late = stage.kept_and_confirmed(3);
-    stage.store.reset(&stage.alice.name, Reset::Everything);
+    stage.reset(&stage.alice.name, Reset::Everything);
     assert!(matches!(stage.store.open().store_pending(late), Err(Superseded::Reset)));
     assert!(matches!(stage.store.open().kept_secret(&stage.alice), Err(Superseded::Reset)));
 }
@@ -436,7 +467,7 @@ pub fn a_kept_secret_is_given_away_while_it_waits_and_stored_once<S: StoreUnderT
 pub fn a_kept_secret_that_was_confirmed_too_long_ago_is_not_stored<S: StoreUnderTest>() {
     for (seconds, is_stored) in [(59, true), (90, false)] {
         let stage = Stage::<S>::with_alice();
-        stage.store.reset(&stage.alice.name, Reset::Confirmations);
+        stage.reset(&stage.alice.name, Reset::Confirmations);
         let pending = stage.kept_and_confirmed(0);
         stage.store.set_clock(later(seconds));
         match stage.store.open().store_pending(pending) {
@@ -465,7 +496,7 @@ pub fn of_two_pending_enrollments_one_is_stored<S: StoreUnderTest>() {
 #[expect(missing_docs, reason = "the name says it")]
 pub fn an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted<S: StoreUnderTest>() {
     let stage = Stage::<S>::empty();
-    let typed = stage.store.invite(&stage.alice, later(3600));
+    let typed = stage.invite(&stage.alice, later(3600));
     let source = address();
     let check = |person: &Person, typed: &InvitationCode, now: UnixTime| {
         stage.store.set_clock(now);
@@ -478,7 +509,7 @@ pub fn an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted<S: Stor
     let (first, second) = (with(0), with(0));
     stage.store.open().store_pending(first).unwrap();
     assert!(stage.store.open().store_pending(second).is_err());
-    stage.store.reset(&stage.alice.name, Reset::Everything);
+    stage.reset(&stage.alice.name, Reset::Everything);
     assert!(matches!(stage.store.open().store_pending(with(1)), Err(Superseded::InvitationSpent)));
 
     // The same again within a minute would be counted once.
@@ -491,7 +522,7 @@ pub fn an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted<S: Stor
     assert_eq!(refusals[0], Reason::InvitationWrong);
     assert_eq!(refusals.last(), Some(&Reason::Throttled), "{refusals:?}");
 
-    let void = stage.store.invite(&stage.alice, later(7200));
+    let void = stage.invite(&stage.alice, later(7200));
     assert!(matches!(check(&stage.alice, &void, later(7200)), Ok(Err(Reason::InvitationWrong))), "its time is over");
 }
 
@@ -504,10 +535,10 @@ pub fn an_account_is_refused_to_another_person_until_it_is_adopted<S: StoreUnder
         let refused = stage.try_as(&another, &typed, NOW);
         assert!(matches!(refused, Err(StoreError::UidChanged { .. })), "{refused:?}");
     }
-    assert_eq!(stage.store.failures(&stage.alice.name), 0, "nothing was judged");
+    assert_eq!(stage.failures(&stage.alice.name), 0, "nothing was judged");
     assert!(matches!(stage.store.open().enrollment_status(&another).unwrap(), EnrollmentStatus::Enrolled));
     assert_eq!(stage.store.open().recovery_left(&another).unwrap(), None);
-    stage.store.reset(&stage.alice.name, Reset::Confirmations);
+    stage.reset(&stage.alice.name, Reset::Confirmations);
     let kept = stage.store.open().kept_secret(&another);
     assert!(matches!(kept, Err(Superseded::Store(StoreError::UidChanged { .. }))), "no secret for another person");
     let pending = Pending { user: another.clone(), ..stage.kept_and_confirmed(1) };
@@ -517,7 +548,7 @@ pub fn an_account_is_refused_to_another_person_until_it_is_adopted<S: StoreUnder
     let stage = Stage::<S>::with_alice();
     let used = stage.phone.code(0, NOW);
     assert!(stage.accepts(used, NOW));
-    stage.store.adopt(&another);
+    stage.adopt(&another);
     assert!(matches!(stage.try_as(&stage.alice, used, NOW), Err(StoreError::UidChanged { .. })));
     assert_eq!(refusal(&stage.try_as(&another, used, NOW).unwrap()), Reason::Replayed, "used codes stay used");
     let next = stage.try_as(&another, stage.phone.code(1, NOW), NOW).unwrap();
@@ -527,28 +558,28 @@ pub fn an_account_is_refused_to_another_person_until_it_is_adopted<S: StoreUnder
 #[expect(missing_docs, reason = "the name says it")]
 pub fn a_token_opens_sessions_while_it_is_owned_and_its_used_codes_stay_used<S: StoreUnderTest>() {
     let stage = Stage::<S>::with_alice();
-    stage.store.stock(&serial(), &stage.fob.secret());
+    stage.stock(&serial(), &stage.fob.secret());
     assert_eq!(stage.refusal(stage.fob.code(0, NOW), NOW), Reason::WrongCode, "it is nobody's");
-    stage.store.assign(&serial(), &stage.alice);
+    stage.assign(&serial(), &stage.alice);
     assert!(stage.accepts(stage.fob.code(0, NOW), NOW));
     assert_eq!(stage.refusal(stage.fob.code(0, NOW), NOW), Reason::Replayed);
     assert!(stage.accepts(stage.phone.code(0, NOW), NOW), "the app works beside it");
-    stage.store.unassign(&serial());
+    stage.unassign(&serial());
     assert_eq!(stage.refusal(stage.fob.code(1, NOW), NOW), Reason::WrongCode, "the next login misses it");
 
     let bob = person("bob", 1002);
-    stage.store.assign(&serial(), &bob);
+    stage.assign(&serial(), &bob);
     assert_eq!(refusal(&stage.try_as(&bob, stage.fob.code(0, NOW), NOW).unwrap()), Reason::Replayed);
     let fresh = stage.try_as(&bob, stage.fob.code(1, NOW), NOW).unwrap();
     assert!(matches!(fresh, Redemption::Redeemed(_)), "{fresh:?}");
-    stage.store.unassign(&serial());
+    stage.unassign(&serial());
     assert!(matches!(stage.store.open().presence(&bob.name).unwrap(), Presence::Absent(_)), "he has nothing left");
 }
 
 #[expect(missing_docs, reason = "the name says it")]
 pub fn a_token_is_registered_at_login_by_two_codes_and_once<S: StoreUnderTest>() {
     let stage = Stage::<S>::empty();
-    stage.store.stock(&serial(), &stage.fob.secret());
+    stage.stock(&serial(), &stage.fob.secret());
     let source = address();
     let check = |person: &Person, serial: &Serial, steps: [i64; 2]| {
         let codes = steps.map(|steps| code(stage.fob.code(steps, NOW)));
@@ -588,8 +619,8 @@ pub fn an_account_without_its_usage_opens_nothing<S: StoreUnderTest>() {
         assert_eq!(error.reason(), Reason::StoreCorrupt, "{error}");
     }
     assert!(stage.store.open().enrollment_status(&stage.alice).is_err(), "it is not as if there were nothing");
-    stage.store.reset(&stage.alice.name, Reset::Everything);
-    stage.store.enroll(&stage.alice, stage.fob.app(), &[], Existing::Keep);
+    stage.reset(&stage.alice.name, Reset::Everything);
+    stage.enroll(&stage.alice, stage.fob.app(), &[], Existing::Keep);
     assert!(stage.accepts(stage.fob.code(0, NOW), NOW), "there is a way out");
 }
 
@@ -613,7 +644,7 @@ pub fn an_accepted_login_is_remembered_for_its_time_and_place<S: StoreUnderTest>
     assert!(!remembers(&stage.alice, elsewhere, Factors::ALL, 0));
     assert!(!remembers(&stage.alice, place, Factors { app: false, ..Factors::ALL }, 0), "an app does not count here");
     assert!(!remembers(&person("alice", 4444), place, Factors::ALL, 0));
-    stage.store.unlock(&stage.alice.name);
+    stage.unlock(&stage.alice.name);
     assert!(!remembers(&stage.alice, place, Factors::ALL, 0), "unlock forgets it");
 }
 
@@ -647,7 +678,7 @@ pub fn a_code_that_nobody_needs_is_burned_and_its_guesses_delay_no_login<S: Stor
         assert_eq!(strip(&guess), Stripping::Nothing);
     }
     assert_eq!(strip(stage.phone.code(1, NOW)), Stripping::Throttled);
-    assert_eq!(stage.store.failures(&stage.alice.name), 0);
+    assert_eq!(stage.failures(&stage.alice.name), 0);
     assert!(stage.accepts(stage.phone.code(1, NOW), NOW));
 }
 
@@ -671,7 +702,7 @@ pub fn an_attempt_in_vain_changes_nothing_and_takes_as_long<S: StoreUnderTest>()
         measure(2, &|| assert_eq!(refusal(&store.redeem(&nobody, &attempt).unwrap()), Reason::NotEnrolled));
     }
     assert!(matches!(stage.store.open().presence(&nobody.name).unwrap(), Presence::Absent(_)));
-    assert_eq!(stage.store.failures(&stage.alice.name), 5, "the rest was refused unseen");
+    assert_eq!(stage.failures(&stage.alice.name), 5, "the rest was refused unseen");
     let medians = times.map(|mut times| {
         times.sort_unstable();
         times[ROUNDS / 2]

@@ -8,19 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use twofactor_core::account::App;
-use twofactor_core::account::invitation::InvitationCode;
-use twofactor_core::codes::otp::Parameters;
-use twofactor_core::codes::recovery::RecoveryCode;
-use twofactor_core::codes::secret::Secret;
-use twofactor_core::codes::token::{Marks, Serial};
 use twofactor_core::host::clock::{Clock, ClockError, UnixTime};
 use twofactor_core::host::trusted::Owner;
-use twofactor_core::host::user::{Person, UserName};
-use twofactor_core::store::files::{Adoption, Existing, Files, LastCredential, Reset};
-use twofactor_core::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
+use twofactor_core::host::user::UserName;
+use twofactor_core::store::files::Files;
 use twofactor_tests::store_stories;
-use twofactor_tests::store_stories::{NOW, StoreUnderTest};
+use twofactor_tests::store_stories::StoreUnderTest;
 
 /// A clock that a story sets.
 #[derive(Debug, Clone)]
@@ -35,10 +28,6 @@ impl Clock for Hand {
 struct OnFiles {
     folder: tempfile::TempDir,
     clock: Hand,
-}
-
-fn root() -> By<'static> {
-    By { who: "root", at: NOW }
 }
 
 impl StoreUnderTest for OnFiles {
@@ -57,50 +46,6 @@ impl StoreUnderTest for OnFiles {
     fn open(&self) -> Files {
         let owner = Owner(nix::unistd::geteuid().as_raw());
         Files::new(self.folder.path(), owner, Duration::from_secs(10), self.clock.clone())
-    }
-
-    fn enroll(&self, person: &Person, app: App, recovery: &[RecoveryCode], existing: Existing) {
-        self.open().enroll(person, app, Some(recovery), existing).unwrap();
-    }
-
-    fn reset(&self, user: &UserName, reset: Reset) {
-        assert!(self.open().reset(user, reset).unwrap());
-    }
-
-    fn unlock(&self, user: &UserName) {
-        self.open().unlock(user).unwrap().unwrap();
-    }
-
-    fn failures(&self, user: &UserName) -> u32 {
-        self.open().status(user).unwrap().unwrap().failures
-    }
-
-    fn invite(&self, person: &Person, until: UnixTime) -> InvitationCode {
-        self.open().invite(person, until).unwrap()
-    }
-
-    fn adopt(&self, person: &Person) {
-        let seen = self.open().belongs(&person.name).unwrap();
-        assert_eq!(self.open().adopt_uid(person, seen).unwrap(), Adoption::Done);
-    }
-
-    fn stock(&self, serial: &Serial, secret: &Secret) {
-        let parameters = Parameters::default();
-        let marks = Marks::of(secret, parameters.algorithm);
-        let (counter, drift, vendor, model) = (None, None, None, None);
-        let token = NewToken { serial, secret, marks, parameters, counter, drift, vendor, model };
-        let mut intake = self.open().intake().unwrap();
-        intake.plan::<RegistryError>(|judge| judge(&token).map(drop)).unwrap();
-        let origin = Origin { series: "box", file: "box.csv", sha256: [7; 32] };
-        intake.write::<RegistryError>(origin, 0, root(), |take| take(&token)).unwrap();
-    }
-
-    fn assign(&self, serial: &Serial, person: &Person) {
-        self.open().assign(&[(serial.clone(), person.clone())], Sharing::Refuse, root()).unwrap();
-    }
-
-    fn unassign(&self, serial: &Serial) {
-        self.open().unassign(serial, LastCredential::Take, root()).unwrap();
     }
 
     fn lose_usage(&self, user: &UserName) {

@@ -1,6 +1,6 @@
 //! Questions before a change that cannot be undone, and what happens where no person can be asked.
 
-use twofactor_core::store::files::{LastCredential, TokenError};
+use twofactor_core::store::administration::{LastCredential, TokenError};
 
 use crate::args;
 use crate::error::Failure;

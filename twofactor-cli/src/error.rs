@@ -17,7 +17,7 @@ pub(crate) use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::describe;
 use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{EnrollError, TokenError};
+use twofactor_core::store::administration::{EnrollError, TokenError};
 use twofactor_core::store::registry::RegistryError;
 
 use crate::output::Unwritten;

@@ -13,9 +13,9 @@ use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
 use twofactor_core::store;
-use twofactor_core::store::files::{Files, Status, TokenError, TokenView};
+use twofactor_core::store::administration::{AdministeredStore, Status, TokenError, TokenView};
 use twofactor_core::store::registry::By;
-use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::store::{Presence, StoreError};
 
 use crate::error::Failure;
 use crate::journal;
@@ -27,7 +27,7 @@ pub(crate) struct Host {
     pub(crate) config: Config,
     /// The file it was read from, if it was there.
     pub(crate) config_file: PathBuf,
-    pub(crate) accounts: Files,
+    pub(crate) accounts: Box<dyn AdministeredStore>,
     pub(crate) clock: SystemClock,
 }
 
@@ -38,7 +38,7 @@ impl Host {
         protect_memory();
         let config = configuration(named)?;
         let config_file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
-        let accounts = store::open(&config, SystemClock);
+        let accounts = Box::new(store::open(&config, SystemClock));
         Ok(Self { config, config_file, accounts, clock: SystemClock })
     }
 

@@ -10,8 +10,8 @@ use twofactor_core::account::factors::Factors;
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};
-use twofactor_core::store::files::{Files, Status};
-use twofactor_core::store::{Presence, Store as _};
+use twofactor_core::store::Presence;
+use twofactor_core::store::administration::{AdministeredStore, Status};
 
 use crate::program::ask;
 
@@ -33,7 +33,7 @@ pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
 }
 
 /// All users who may log in, with their credentials.
-pub(crate) fn who_may_log_in(accounts: &Files, now: UnixTime) -> Result<Vec<Person>, String> {
+pub(crate) fn who_may_log_in(accounts: &dyn AdministeredStore, now: UnixTime) -> Result<Vec<Person>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let bosses = administrators()?;
     let person = |Entry { name, uid }: Entry| {
@@ -69,7 +69,7 @@ fn administrators() -> Result<Vec<u32>, String> {
 }
 
 /// The credentials of a user that are good.
-fn what_he_has(accounts: &Files, user: &UserName, uid: Uid) -> Has {
+fn what_he_has(accounts: &dyn AdministeredStore, user: &UserName, uid: Uid) -> Has {
     // A login does not take a missing folder for absence.
     match accounts.presence(user) {
         Ok(Presence::Absent(_)) => return Has::Factors(Factors::NONE),

@@ -3,7 +3,10 @@
 //! The trait exposes verbs, not data. There is no "read the secret" on the login path, so that a store may one day verify
 //! where the host never sees a seed. Success exists only as a [`Redeemed`], which only a store can make, and only after
 //! it has recorded the success durably.
+//!
+//! What a sysadmin asks of a store stands apart, in [`administration`].
 
+pub mod administration;
 mod enrollment;
 mod error;
 pub mod files;

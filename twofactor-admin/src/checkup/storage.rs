@@ -8,7 +8,8 @@ use twofactor_core::config::ConfigError;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{FilesError, Flaw, Naming, Sighting};
+use twofactor_core::store::administration::{Flaw, Naming, Sighting};
+use twofactor_core::store::files::FilesError;
 use twofactor_core::store::registry::RegistryError;
 
 /// Problems with a file or folder.

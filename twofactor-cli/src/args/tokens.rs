@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::{Algorithm, Digits, Period};
 use twofactor_core::codes::token::Serial;
-use twofactor_core::store::files::LastCredential;
+use twofactor_core::store::administration::LastCredential;
 use twofactor_core::store::registry::Sharing;
 
 use super::values::{PAGE, digits, period};

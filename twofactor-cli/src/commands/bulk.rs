@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::files::{EnrollError, Existing};
+use twofactor_core::store::administration::{EnrollError, Existing};
 
 use crate::args::Enroll;
 use crate::commands::enroll::{new_recovery_codes, propose, refuse_conflicts};

@@ -14,7 +14,7 @@ use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::Loss;
-use twofactor_core::store::files::{EnrollError, Existing, Status};
+use twofactor_core::store::administration::{EnrollError, Existing, Status};
 use twofactor_core::store::registry::Sharing;
 use zeroize::Zeroizing;
 

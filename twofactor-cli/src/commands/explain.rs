@@ -23,8 +23,8 @@ use twofactor_core::host::user::{Person, SystemUsers};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::login::{self, Course, Obstacle, Offering, Process, SystemServices, Unidentified, World};
 use twofactor_core::policy::By;
-use twofactor_core::store::files::Status;
-use twofactor_core::store::{Presence, Store as _, StoreError};
+use twofactor_core::store::administration::Status;
+use twofactor_core::store::{Presence, StoreError};
 
 use crate::args;
 use crate::error::Failure;
@@ -57,8 +57,8 @@ fn explain(arguments: &args::Explain, stack: Stack, line: Arguments, host: &Host
     let world = World {
         config,
         users: &SystemUsers,
-        store: &host.accounts,
-        enrollments: &host.accounts,
+        store: &*host.accounts,
+        enrollments: &*host.accounts,
         services: &SystemServices,
         process: Process::of_service(&arguments.service),
         host_name: "",

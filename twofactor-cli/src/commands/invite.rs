@@ -6,7 +6,7 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::policy;
-use twofactor_core::store::{EnrollmentStatus, EnrollmentStore as _, Superseded};
+use twofactor_core::store::{EnrollmentStatus, Superseded};
 use zeroize::Zeroizing;
 
 use crate::args::Invite;

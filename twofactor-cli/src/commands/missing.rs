@@ -13,7 +13,7 @@ use twofactor_core::config::rule::{Demand, Level};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::SystemUsers;
 use twofactor_core::policy;
-use twofactor_core::store::files::Status;
+use twofactor_core::store::administration::Status;
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};
@@ -24,7 +24,7 @@ use crate::people;
 
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     let now = host.now()?;
-    let people = people::who_may_log_in(&host.accounts, now).map_err(ServiceFailure::People)?;
+    let people = people::who_may_log_in(&*host.accounts, now).map_err(ServiceFailure::People)?;
     let (mut missing, mut unknown, mut all) = (Vec::new(), 0, 0);
     for person in people.into_iter().filter(|person| person.account == Account::Open) {
         all += 1;

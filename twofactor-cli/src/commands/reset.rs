@@ -5,7 +5,7 @@ use twofactor_core::host::shell::quoted;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{Reset, TokenFilter};
+use twofactor_core::store::administration::{Reset, TokenFilter, each_token};
 
 use crate::args;
 use crate::error::Failure;
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
 fn tokens_that_stay(user: &UserName, host: &Host) -> Vec<String> {
     let mut serials = Vec::new();
     let filter = TokenFilter { owner: Some(user.clone()), ..TokenFilter::default() };
-    let listed = host.accounts.tokens(&filter, |view| {
+    let listed = each_token(&*host.accounts, &filter, |view| {
         serials.push(view.listed.serial.to_string());
         Ok::<(), StoreError>(())
     });

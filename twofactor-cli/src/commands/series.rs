@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use twofactor_core::log::record::Event;
-use twofactor_core::store::files::TokenError;
+use twofactor_core::store::administration::TokenError;
 use twofactor_core::store::registry::{Import, SeriesSummary};
 
 use crate::args::Series;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{FilesError, Identity, Marking, Naming, Sighting};
+use twofactor_core::store::administration::{Identity, Marking, Naming, Sighting};
+use twofactor_core::store::files::FilesError;
 
 use crate::args::state::{Adopt, State};
 use crate::error::Failure;

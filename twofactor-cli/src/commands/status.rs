@@ -7,7 +7,7 @@ use twofactor_core::account::Confirmation;
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
-use twofactor_core::store::files::{AppStatus, Newcomer, Status, TokenView};
+use twofactor_core::store::administration::{AppStatus, Newcomer, Status, TokenView};
 
 use crate::args;
 use crate::commands::token;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use twofactor_admin::seed_files::{ErrorKind, ImportError};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::shell::quoted;
-use twofactor_core::store::files::TokenError;
+use twofactor_core::store::administration::TokenError;
 
 use super::status::{Status, of_store};
 

@@ -20,7 +20,8 @@ use crate::host::clock::{HandSet, UnixTime};
 use crate::host::trusted::Owner;
 use crate::host::user::expiry::Expired;
 use crate::host::user::{Doubt, LookupError, Person, Uid, person};
-use crate::store::files::{Existing, Files, Reset};
+use crate::store::administration::{AccountAdministration as _, Existing, Reset};
+use crate::store::files::Files;
 use crate::store::{EnrollmentStatus, StoreError};
 
 mod another_person;

@@ -6,6 +6,7 @@
 //! one wins, a process that is killed at any moment has been counted, and a power cut forgets only what nobody was told.
 //! The cost of a login does not depend on how many users there are.
 
+mod administering;
 mod administration;
 mod belongings;
 mod decoy;
@@ -25,14 +26,7 @@ mod tests;
 mod tokens;
 mod user_folder;
 
-pub use administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Status};
 pub use error::FilesError;
-pub use identity::{Identity, Marking, Naming, Sighting};
-pub use inspection::{Flaw, Inspection};
-pub use ownership::{Adoption, Belongs};
-pub use repair::{Repair, Repairs};
-pub use sharing::Sharer;
-pub use tokens::{Encoding, Fit, Identified, LastCredential, TokenError, TokenFilter, TokenView};
 
 use crate::account::factors::Factors;
 use crate::account::remembered::Recall;

@@ -12,8 +12,7 @@ use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::login::FEW_RECOVERY_CODES;
 use twofactor_core::pam_service::Service;
 use twofactor_core::store;
-use twofactor_core::store::Store as _;
-use twofactor_core::store::files::{Files, Status};
+use twofactor_core::store::administration::{AdministeredStore, Status};
 
 use super::configuration::Source;
 use super::report::Area;
@@ -47,7 +46,7 @@ pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area 
 }
 
 /// All users who have an account.
-fn look_at_accounts(area: &mut Area, accounts: &Files) {
+fn look_at_accounts(area: &mut Area, accounts: &dyn AdministeredStore) {
     let users = match accounts.users() {
         Ok(users) => users,
         Err(error) => return area.could_not_check("who is enrolled", error),
@@ -129,7 +128,7 @@ fn of_orphan(user: &UserName, status: &Status) -> Vec<Finding> {
 /// All users who may log in.
 fn look_at_people(
     area: &mut Area,
-    accounts: &Files,
+    accounts: &dyn AdministeredStore,
     source: &Source,
     config: &Config,
     services: &[Service],

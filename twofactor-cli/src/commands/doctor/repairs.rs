@@ -5,7 +5,7 @@ use std::path::Path;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store;
-use twofactor_core::store::files::Repair;
+use twofactor_core::store::administration::{Repair, StateAdministration as _};
 use twofactor_core::store::registry::By;
 
 use super::configuration;

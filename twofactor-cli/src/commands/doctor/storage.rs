@@ -9,8 +9,9 @@ use twofactor_core::config::DEFAULT_STATE;
 use twofactor_core::config::marker_beside;
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::host::trusted::{self, Owner};
+use twofactor_core::store::Presence;
+use twofactor_core::store::administration::{AdministeredStore, StateAdministration as _};
 use twofactor_core::store::files::{Files, PATIENCE};
-use twofactor_core::store::{Presence, Store as _};
 
 use super::configuration::Source;
 use super::report::Area;
@@ -49,7 +50,7 @@ pub(super) fn look(source: &Source) -> Area {
 
 /// The number of users with a second factor, or one that cannot be read; `None` when it is not known. A reset leaves a folder
 /// with nothing that counts.
-fn enrolled(accounts: &Files) -> Option<usize> {
+fn enrolled(accounts: &dyn AdministeredStore) -> Option<usize> {
     let users = accounts.users().ok()?;
     Some(users.iter().filter(|user| !matches!(accounts.presence(user), Ok(Presence::Absent(_)))).count())
 }

@@ -369,7 +369,7 @@ fn write(
     config: Option<&Change>,
     host: &Host,
 ) -> Result<(), ServiceFailure> {
-    let records = Records::open(&host.config.state, &host.accounts)?;
+    let records = Records::open(&host.config.state, &*host.accounts)?;
     let drop_in = sshd.and_then(|plan| plan.change.as_ref());
     config.map(programs::make_folder).transpose()?;
     // Looked at again: the last service that included it may have been disabled since.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use twofactor_core::host::user::{Doubt, Person, SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{Adoption, Belongs};
+use twofactor_core::store::administration::{Adoption, Belongs};
 
 use crate::args::state::AdoptUids;
 use crate::error::Failure;

@@ -5,7 +5,7 @@ use twofactor_core::account::lifecycle::Change;
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::files::{LastCredential, TokenView};
+use twofactor_core::store::administration::{LastCredential, TokenView};
 
 use crate::args::tokens;
 use crate::asking::Asking;

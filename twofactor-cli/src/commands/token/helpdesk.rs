@@ -6,7 +6,7 @@ use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::{Kind, Match, steps_to};
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::reason::Reason;
-use twofactor_core::store::files::{Identified, TokenError, TokenView};
+use twofactor_core::store::administration::{Identified, TokenError, TokenView};
 
 use crate::args::tokens::{Identify, OneCode};
 use crate::commands::token::codes;
@@ -71,7 +71,7 @@ pub(super) fn identify(arguments: Identify, host: &Host, output: &Output) -> Res
     let all = host.accounts.token_count()?;
     let [first, second] = codes::two(arguments.codes)?;
     let progress = Progress::new("Looking", all, output);
-    let found = host.accounts.identify([&first, &second], |looked| {
+    let found = host.accounts.identify([&first, &second], &mut |looked| {
         if looked % TICK == 0 {
             progress.reached(looked);
         }

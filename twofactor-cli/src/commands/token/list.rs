@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::files::{TokenError, TokenFilter, TokenView};
+use twofactor_core::store::administration::{TokenError, TokenFilter, TokenView, each_token};
 
 use crate::args::tokens::List;
 use crate::commands::token::rendering::{as_json, tinted_stage};
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &List, host: &Host, output: &Output) -> Result<(), 
     let mut counts = Counts::default();
     let screen = output.screen(Stream::Results);
     let mut listing = Listing { form, screen, pieces: Pieces::new(), is_empty: true };
-    let walked = host.accounts.tokens(&filter, |view| {
+    let walked = each_token(&*host.accounts, &filter, |view| {
         counts.count(view.stage);
         match listing.add(&view)? {
             Reader::Here => Ok(()),

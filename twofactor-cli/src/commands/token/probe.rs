@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use twofactor_core::codes::otp::{Kind, Parameters};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::files::{Encoding, Fit, TokenError};
+use twofactor_core::store::administration::{Encoding, Fit, TokenError};
 
 use crate::args::tokens::Probe;
 use crate::asking::Asking;

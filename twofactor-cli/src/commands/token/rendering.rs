@@ -5,7 +5,7 @@ use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::Kind;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
-use twofactor_core::store::files::TokenView;
+use twofactor_core::store::administration::TokenView;
 
 use crate::error::in_steps;
 use crate::output::values::period;

@@ -4,7 +4,7 @@ use serde_json::json;
 use twofactor_core::codes::otp::Kind;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::files::TokenError;
+use twofactor_core::store::administration::TokenError;
 
 use crate::args::tokens::TwoCodes;
 use crate::commands::token::codes;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use twofactor_core::account::lifecycle::Stage;
-use twofactor_core::store::files::TokenView;
+use twofactor_core::store::administration::TokenView;
 
 use crate::args::tokens::Show;
 use crate::commands::token::rendering::{as_json, drift_in_words, tinted_stage};

@@ -6,7 +6,7 @@ use crate::codes::otp::wrong_codes::{ANY_CODE, wrong_codes};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Serial};
 use crate::config::{InvitationRule, SelfRegistration};
-use crate::store::files::{LastCredential, TokenFilter};
+use crate::store::administration::{LastCredential, TokenAdministration as _, TokenFilter, each_token};
 use crate::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
 use crate::store::{Pending, PendingFactor, Superseded};
 
@@ -481,12 +481,15 @@ fn a_fob_is_registered_by_serial_and_two_consecutive_codes() {
     let pending = host.login("bob", registers(&secret, -5, -4)).pending();
     host.store.store_pending(pending).unwrap();
     let mut owners = Vec::new();
-    host.store
-        .tokens::<StoreError>(&TokenFilter { stage: Some(Stage::Assigned), ..TokenFilter::default() }, |view| {
+    each_token::<StoreError>(
+        &host.store,
+        &TokenFilter { stage: Some(Stage::Assigned), ..TokenFilter::default() },
+        |view| {
             owners.push((view.listed.owner, view.drift));
             Ok(())
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     assert_eq!(owners, [(Some(bob().name), -4)]);
     assert_eq!(host.types("bob", &code_of(&secret, -4)).denial(), Reason::Replayed, "both codes are burned");
     assert!(host.types("bob", &code_of(&secret, -3)).is_accepted());

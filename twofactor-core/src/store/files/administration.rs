@@ -1,133 +1,29 @@
 //! What a sysadmin does with accounts: enroll, look, reset, unlock. None of it is on the login path.
 
-use thiserror::Error;
-
 use crate::account::factors::Factors;
 use crate::account::remembered::Memories;
 use crate::account::throttle::{Source, Throttle};
-use crate::account::{
-    App, Confirmation, Credentials, Held, Judgement, LastAccepted, MOST_APPS, Rules, State, Usage, Wallet,
-};
+use crate::account::{App, Confirmation, Credentials, Held, Judgement, MOST_APPS, Rules, State, Usage, Wallet};
 use crate::codes::answer::Answer;
-use crate::codes::otp::{self, Parameters, Reaches};
+use crate::codes::otp::{self, Reaches};
 use crate::codes::recovery::RecoveryCode;
-use crate::codes::secret::SecretError;
-use crate::codes::token::{Label, Seed, Serial, Token};
+use crate::codes::token::{Label, Seed, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Folder};
-use crate::host::user::{Person, Uid, UserName};
+use crate::host::user::{Person, UserName};
+use crate::store::administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Status};
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
-use crate::store::files::sharing::Sharer;
 use crate::store::files::slots::Slots;
 use crate::store::files::state_file;
-use crate::store::files::tokens::TokenView;
 use crate::store::files::user_folder::{Account, LARGEST, Locked, SECRET, STATE};
 use crate::store::registry::Reader;
 use crate::store::rules::VerificationRules;
 
-/// What enrolling does when the user has an app of that label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    /// Refuses.
-    Keep,
-    /// Takes its place.
-    Replace,
-}
-
-/// How much [`Files::reset`] forgets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reset {
-    /// The user's apps, recovery codes and counts. What stays is which steps of which seeds are burned: the same secret
-    /// may be enrolled again, its old codes may not.
-    Everything,
-    /// Only the confirmations: the next enrollment offers the same secrets again.
-    Confirmations,
-}
-
-/// Why an app was not enrolled. Nothing was changed.
-#[derive(Debug, Error)]
-pub enum EnrollError {
-    /// The user has a confirmed app of that label.
-    #[error("{0} already has a token \"{1}\"")]
-    AlreadyEnrolled(UserName, Label),
-    /// The user has [`MOST_APPS`] apps.
-    #[error("{0} has {MOST_APPS} tokens already")]
-    TooMany(UserName),
-    /// Another user, or a token that anybody may get, has the secret.
-    #[error("{0} has this secret already: who has the one can log in as both users")]
-    Shared(Sharer),
-    /// No salt could be made.
-    #[error(transparent)]
-    Entropy(#[from] SecretError),
-    /// The store cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// What there is to know about an account without its secrets.
-#[derive(Debug)]
-pub struct Status {
-    /// The user's apps, oldest first.
-    pub apps: Vec<AppStatus>,
-    /// The user's physical tokens.
-    pub tokens: Vec<TokenView>,
-    /// Why these are not known.
-    pub tokens_problem: Option<StoreError>,
-    /// Recovery codes that are still good.
-    pub recovery_left: usize,
-    /// Wrong codes that count: since the last accepted login, and those of other sources.
-    pub failures: u32,
-    /// Until when every source but the trusted one is refused.
-    pub blocked_until: Option<UnixTime>,
-    /// The last accepted login.
-    pub last_accepted: Option<LastAccepted>,
-    /// Until when the user may enroll at login with an invitation code.
-    pub invited_until: Option<UnixTime>,
-    /// Whose account it is; `None` when that is not written down yet.
-    pub uid: Option<Uid>,
-}
-
-/// A user with an open invitation and neither app nor token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Newcomer {
-    /// The uid that the account belongs to; `None` when it is not known.
-    pub uid: Option<Uid>,
-    /// Until when the invitation code is good.
-    pub invited_until: UnixTime,
-    /// Wrong codes that count.
-    pub failures: u32,
-    /// Until when every source is refused.
-    pub blocked_until: Option<UnixTime>,
-}
-
-/// What there is to know about an app without its secret.
-#[derive(Debug)]
-pub struct AppStatus {
-    /// Its serial.
-    pub serial: Serial,
-    /// What the user calls it.
-    pub label: Label,
-    /// How its codes are made.
-    pub parameters: Parameters,
-    /// When it was made.
-    pub issued: UnixTime,
-    /// Its learned drift in steps.
-    pub drift: i32,
-    /// Until when no code of it is good, because the clock was ahead when the last one was used.
-    pub burned_until: Option<UnixTime>,
-    /// Whether a code ever confirmed it.
-    pub confirmation: Confirmation,
-}
-
 impl Files {
-    /// Adds an app to the user's account, which is made when there is none. The credentials are replaced by one atomic
-    /// write: a crash leaves the old account or the new one.
-    ///
-    /// `recovery` are new recovery codes; `None` keeps those the account has.
-    pub fn enroll(
+    pub(super) fn enroll(
         &self,
         person: &Person,
         app: App,
@@ -172,9 +68,7 @@ impl Files {
         Ok(account.write(&state, &credentials)?)
     }
 
-    /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
-    /// cannot be read does not hide the apps.
-    pub fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError> {
+    pub(super) fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError> {
         let (VerificationRules { window, limits, .. }, now) = (self.rules, self.clock.now()?);
         let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
@@ -214,11 +108,7 @@ impl Files {
         }))
     }
 
-    /// The names of everyone who has an account, sorted. Nobody at all when nothing was ever enrolled.
-    ///
-    /// An entry that cannot be judged is listed too: [`Files::status`] says what is wrong with it, and it does not hide the
-    /// others.
-    pub fn users(&self) -> Result<Vec<UserName>, StoreError> {
+    pub(super) fn users(&self) -> Result<Vec<UserName>, StoreError> {
         let (mut users, _) = self.with_and_without_credentials()?;
         users.extend(self.owners());
         users.sort_unstable();
@@ -226,16 +116,13 @@ impl Files {
         Ok(users)
     }
 
-    /// The names of those of whom something is kept but no credentials, sorted: [`Files::newcomer`] says whether they are
-    /// invited. Owners of physical tokens are among them.
-    pub fn newcomers(&self) -> Result<Vec<UserName>, StoreError> {
+    pub(super) fn newcomers(&self) -> Result<Vec<UserName>, StoreError> {
         let (_, mut others) = self.with_and_without_credentials()?;
         others.sort_unstable();
         Ok(others)
     }
 
-    /// The open invitation of a user without credentials; `None` when there is none.
-    pub fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError> {
+    pub(super) fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError> {
         let (limits, now) = (self.rules.limits, self.clock.now()?);
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         if account.has_credentials()? {
@@ -273,20 +160,17 @@ impl Files {
         reader.and_then(|reader| reader.owners().ok()).unwrap_or_default()
     }
 
-    /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
-    pub fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
+    pub(super) fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
         Ok(self.unlocked(user)?.is_some())
     }
 
-    /// Until when an attempt of the user from `source` is refused unseen; `None` when it is looked at.
-    pub fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError> {
+    pub(super) fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         let state = account.state()?;
         Ok(state.throttle.blocked_until(source, self.rules.limits, self.clock.now()?))
     }
 
-    /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
-    pub fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
+    pub(super) fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
         let account = self.unlocked(user)?;
         let belongings = self.belongings(user, account.as_ref())?;
         if belongings.is_nothing() {
@@ -305,8 +189,7 @@ impl Files {
         }
     }
 
-    /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
-    pub fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
+    pub(super) fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
         let (credentials, state) = match self.account(user) {
             Ok(Some(account)) => account,
             // Nothing can be kept in it.
@@ -318,8 +201,7 @@ impl Files {
         Ok(credentials.apps.into_iter().find(pending).map(|app| app.offered_again(&state)))
     }
 
-    /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
-    pub fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
+    pub(super) fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
         self.claim_if_used()?;
         if let Some(account) = self.locked(user)? {
             return self.reset_account(&account, user, reset);
@@ -387,9 +269,7 @@ impl Files {
         Ok(true)
     }
 
-    /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled. Who only holds physical
-    /// tokens can have recovery codes too.
-    pub fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
+    pub(super) fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
             return Ok(false);
@@ -405,9 +285,7 @@ impl Files {
         Ok(true)
     }
 
-    /// Forgets counted failures, and accepted logins that were remembered. Gives the number of those failures; `None` for
-    /// somebody who is not enrolled and of whom nothing is counted.
-    pub fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
+    pub(super) fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
             return Ok(None);
@@ -481,12 +359,6 @@ fn burned_blindly(held: &[Held], now: UnixTime) -> Vec<(Seed, Usage)> {
         state.burn(token.seeds(), start);
     }
     state.usage
-}
-
-impl From<FileError> for EnrollError {
-    fn from(error: FileError) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ mod tests {
         let secret = Secret::generate(SECRET_BYTES).unwrap();
         let (serial, label, start) = (Serial::new("app-1").unwrap(), Label::app(), Progress::default());
         let token = Token { serial, label, secret, parameters: Parameters::default(), issued: NOW, start };
-        files.enroll(&alice, App::vouched_for(token), None, crate::store::files::Existing::Keep).unwrap();
+        files.enroll(&alice, App::vouched_for(token), None, crate::store::administration::Existing::Keep).unwrap();
         let state = directory_of(&files).join("alice").join(STATE);
         let refused = |answer: &str, expected: Reason| {
             let source = Source::from_rhost(None);

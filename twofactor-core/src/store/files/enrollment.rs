@@ -126,8 +126,7 @@ impl EnrollmentStore for Files {
 }
 
 impl Files {
-    /// Lets a user enroll at the login prompt, once, before `until`. In the place of an earlier invitation.
-    pub fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded> {
+    pub(super) fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded> {
         let code = InvitationCode::generate()?;
         self.claim()?;
         let account = self.locked_or_new(&person.name)?;
@@ -142,8 +141,7 @@ impl Files {
         Ok(code)
     }
 
-    /// Takes an invitation back. `false` when there is none.
-    pub fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
+    pub(super) fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else { return Ok(false) };
         let mut state = account.state()?;

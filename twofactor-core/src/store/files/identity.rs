@@ -6,16 +6,15 @@
 //! do. Only the tool writes these files: that of the users, that of the state, the marker. A crash between two of them
 //! leaves a state that is used as before, and the next change completes them.
 
-use std::fmt;
 use std::fs::DirBuilder;
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use crate::codes::secret;
 use crate::config::STATE_ID;
 use crate::host::trusted::{self, FileError, Folder, Protection, UNFINISHED};
 use crate::host::user::UserName;
+use crate::store::administration::{Identity, Marking, Naming, Sighting};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
@@ -33,92 +32,6 @@ const LARGEST: usize = 256;
 
 /// What a new file system brings along.
 pub(super) const LOST_AND_FOUND: &str = "lost+found";
-
-/// The identity of a state: 128 random bits, in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity(String);
-
-impl Identity {
-    fn generate() -> Result<Self, StoreError> {
-        let mut bytes = [0; 16];
-        secret::fill_random(&mut bytes)?;
-        Ok(Self(data_encoding::HEXLOWER.encode(&bytes)))
-    }
-
-    /// Reads what [`Identity::line`] wrote, to the byte.
-    fn parse(content: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(content).ok()?.strip_suffix('\n')?;
-        let plain = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        plain.then(|| Self(text.to_owned()))
-    }
-
-    fn line(&self) -> String {
-        format!("{}\n", self.0)
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// Whether the marker could be written.
-#[derive(Debug)]
-pub enum Marking {
-    /// It names the state.
-    Done,
-    /// Nothing was kept yet, so there is nothing to mark.
-    NothingToMark,
-    /// The state has its identity, and the marker could not be written: /etc is read-only, for instance.
-    Unmarked(FileError),
-}
-
-/// What the state and its marker look like, for `twofactor state adopt` and `doctor`.
-#[derive(Debug)]
-pub struct Sighting {
-    /// What the marker says.
-    pub marker: Result<Option<Identity>, StoreError>,
-    /// What the state says; `None` without a state folder or without an identity in it.
-    pub copy: Result<Option<Identity>, StoreError>,
-    /// How the folder of all users fits the state; `None` when it is not there.
-    pub users: Result<Option<Naming>, StoreError>,
-    /// Whether there is a state folder.
-    pub has_folder: bool,
-    /// Whether an account or a registry lies in it.
-    pub is_used: bool,
-    /// Whether an account lies in it.
-    pub has_accounts: bool,
-}
-
-/// Why a folder of all users is the one of its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Naming {
-    /// Both have the same identity.
-    Named,
-    /// It has accounts and no identity yet, or the state has none.
-    Unnamed,
-}
-
-impl Sighting {
-    /// Whether logins use this state.
-    pub fn is_ours(&self) -> bool {
-        match (&self.marker, &self.copy) {
-            (Ok(None), Ok(copy)) => self.fits(copy.as_ref()),
-            (Ok(Some(marker)), Ok(Some(copy))) => marker == copy && self.fits(Some(copy)),
-            _ => false,
-        }
-    }
-
-    /// Whether the folder of all users is the one of this state.
-    fn fits(&self, copy: Option<&Identity>) -> bool {
-        match &self.users {
-            Ok(Some(_)) => true,
-            Ok(None) => copy.is_none(),
-            Err(_) => false,
-        }
-    }
-}
 
 impl Files {
     /// Says which file names the state that belongs to this host. Without one, any state does.
@@ -205,14 +118,12 @@ impl Files {
         Ok(written.map_or_else(Marking::Unmarked, |()| Marking::Done))
     }
 
-    /// The folder of everything, of a state that has an identity now. For what is kept beside the accounts.
-    pub fn claimed_folder(&self) -> Result<Folder, StoreError> {
+    pub(super) fn claimed_folder(&self) -> Result<Folder, StoreError> {
         self.claim()?;
         self.state_folder_or_new()
     }
 
-    /// The same as [`Files::claim`] where something is kept already. A folder without accounts, which may be a mount point, is left alone.
-    pub fn claim_if_used(&self) -> Result<Marking, StoreError> {
+    pub(super) fn claim_if_used(&self) -> Result<Marking, StoreError> {
         let used = match self.state_folder()? {
             Some(state) => copy_in(&state)?.is_some() || is_used(&state)?,
             None => false,
@@ -220,8 +131,7 @@ impl Files {
         if used { self.claim() } else { Ok(Marking::NothingToMark) }
     }
 
-    /// What is there, whether it fits together or not. Changes nothing.
-    pub fn sighting(&self) -> Result<Sighting, StoreError> {
+    pub(super) fn sighting(&self) -> Result<Sighting, StoreError> {
         let marker = self.marker();
         let folder = Folder::open(&self.state, self.owner, Protection::FromReading)?;
         let copy = folder.as_ref().map_or(Ok(None), copy_in);
@@ -231,9 +141,7 @@ impl Files {
         Ok(Sighting { marker, copy, users, has_folder: folder.is_some(), is_used, has_accounts })
     }
 
-    /// Makes the state that is there now the one of this host, whatever the marker says: it belongs to a clone, to an image,
-    /// or to a host whose /etc was restored. The state's own identity is kept, or made when it has none.
-    pub fn adopt(&self) -> Result<Identity, StoreError> {
+    pub(super) fn adopt(&self) -> Result<Identity, StoreError> {
         let Some(marker) = &self.marker else { return Err(FilesError::NoFolder(self.state.clone()).into()) };
         let folder = || Folder::open(&self.state, self.owner, Protection::FromReading);
         let state = match folder()? {
@@ -395,7 +303,8 @@ mod tests {
     use crate::host::clock::{SystemClock, UnixTime};
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::{Person, person};
-    use crate::store::files::{PATIENCE, Reset};
+    use crate::store::administration::Reset;
+    use crate::store::files::PATIENCE;
     use crate::store::{EnrollmentStatus, EnrollmentStore as _, Presence, Store as _};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};

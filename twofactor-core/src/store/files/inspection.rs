@@ -1,40 +1,15 @@
 //! The store looks at everything it keeps, as a login would, and says what is wrong. Nothing is changed and nothing locked;
 //! what is read stays here.
 
-use std::path::PathBuf;
-
 use crate::host::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
 use crate::host::user::UserName;
+use crate::store::administration::{Flaw, Inspection};
 use crate::store::error::StoreError;
 use crate::store::files::decoy::DECOY;
 use crate::store::files::identity;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{Account, SECRET, STATE, USERS};
 use crate::store::registry::{self, Reader, RegistryError};
-
-/// Something that is not as it should be.
-#[derive(Debug)]
-pub enum Flaw {
-    /// A login that needs it is refused.
-    Unusable(StoreError),
-    /// A command was interrupted here.
-    LeftOver(PathBuf),
-    /// It could not be used beside the registry and was set aside.
-    SetAside(PathBuf),
-    /// Nothing of ours has that name.
-    Unknown(PathBuf),
-}
-
-/// What was looked at, and what is wrong with it.
-#[derive(Debug, Default)]
-pub struct Inspection {
-    /// Folders of users.
-    pub accounts: usize,
-    /// Physical tokens; `None` when there is no registry that can be read.
-    pub tokens: Option<usize>,
-    /// What is wrong, in the order in which it was found.
-    pub flaws: Vec<Flaw>,
-}
 
 /// Whether the registry can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +29,7 @@ const OF_OURS: [&str; 4] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry:
 const SERVICES: &str = "services";
 
 impl Files {
-    /// Looks at every file.
-    pub fn inspect(&self) -> Inspection {
+    pub(super) fn inspect(&self) -> Inspection {
         let mut inspection = Inspection::default();
         // What lies below a folder that others can write to is theirs: nobody looks at it.
         match self.state_folder() {

@@ -12,51 +12,18 @@ use super::locations::Files;
 use super::user_folder::{Account, SECRET};
 use crate::account::State;
 use crate::host::trusted::Folder;
-use crate::host::user::{Person, Uid, UserName};
+use crate::host::user::{Person, UserName};
+use crate::store::administration::{Adoption, Belongs};
 use crate::store::error::StoreError;
 use crate::store::verification::must_be_of;
 
-/// Whose account it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Belongs {
-    /// There is nothing in it: no app, no recovery code, no token, no invitation.
-    ToNobody,
-    /// No uid is written down yet.
-    ToUnknown,
-    /// To the person with this uid.
-    To(Uid),
-}
-
-impl Belongs {
-    /// The uid that is written down.
-    pub fn uid(self) -> Option<Uid> {
-        match self {
-            Self::To(uid) => Some(uid),
-            Self::ToNobody | Self::ToUnknown => None,
-        }
-    }
-}
-
-/// What became of [`Files::adopt_uid`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Adoption {
-    /// The account is of the person's uid now.
-    Done,
-    /// It changed since it was looked at, and stays as it is.
-    Overtaken,
-}
-
 impl Files {
-    /// Whose the account is that is kept under this name.
-    pub fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError> {
+    pub(super) fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(Belongs::ToNobody) };
         self.belongs_as_in(&account, user, &account.state()?)
     }
 
-    /// Refuses where another person has an app, recovery codes or a token under the person's name. An invitation is no
-    /// obstacle: the next one takes its place.
-    pub fn check_owner(&self, person: &Person) -> Result<(), StoreError> {
+    pub(super) fn check_owner(&self, person: &Person) -> Result<(), StoreError> {
         match self.unlocked(&person.name)? {
             Some(account) => self.check_belongings(&account, &account.state()?, person),
             None => Ok(()),
@@ -76,8 +43,7 @@ impl Files {
         }
     }
 
-    /// Makes the account that of the person's uid, provided that it still belongs as `seen` says. Takes no room on the disk.
-    pub fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError> {
+    pub(super) fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(&person.name)? else { return Ok(Adoption::Overtaken) };
         let state = account.state()?;
@@ -89,8 +55,7 @@ impl Files {
         Ok(Adoption::Done)
     }
 
-    /// The names of all of whom anything is kept, sorted.
-    pub fn names(&self) -> Result<Vec<UserName>, StoreError> {
+    pub(super) fn names(&self) -> Result<Vec<UserName>, StoreError> {
         let Some(users) = self.users_folder()? else { return Ok(Vec::new()) };
         Ok(users_in(&users)?)
     }

@@ -9,7 +9,7 @@
 
 use std::path::PathBuf;
 
-use crate::host::user::UserName;
+use crate::store::administration::{Repair, Repairs};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
@@ -17,34 +17,8 @@ use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
 use crate::store::registry::{self, By, CHANGE_PATIENCE, RegistryError, Writer};
 
-/// Something that was repaired.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Repair {
-    /// A file could not be used beside the registry, and has this name now.
-    SetAside(PathBuf),
-    /// The number of tokens that a user holds was wrong.
-    TokensHeld {
-        /// Whose.
-        user: UserName,
-        /// As the user's state had it.
-        before: usize,
-        /// As the registry has it.
-        now: usize,
-    },
-}
-
-/// What was repaired, and what kept more from being repaired.
-#[derive(Debug, Default)]
-pub struct Repairs {
-    /// In the order in which it was done.
-    pub done: Vec<Repair>,
-    /// Why something else could not be looked at.
-    pub problems: Vec<StoreError>,
-}
-
 impl Files {
-    /// Repairs what can be repaired safely.
-    pub fn repair(&self, by: By<'_>) -> Repairs {
+    pub(super) fn repair(&self, by: By<'_>) -> Repairs {
         let mut repairs = Repairs::default();
         if let Err(error) = self.repair_into(&mut repairs, by)
             && !matches!(FilesError::of(&error), Some(FilesError::NoFolder(_)))
@@ -54,9 +28,7 @@ impl Files {
         repairs
     }
 
-    /// Sets aside what stands in the way of the registry, and gives its new names. Whatever keeps it from that is said by who
-    /// uses the registry next.
-    pub fn clear_registry(&self) -> Vec<PathBuf> {
+    pub(super) fn clear_registry(&self) -> Vec<PathBuf> {
         let Some(state) = self.state_folder().ok().flatten().filter(registry::is_obstructed) else { return Vec::new() };
         let writer = Writer::open(state, CHANGE_PATIENCE).ok().flatten();
         writer.map(|writer| writer.set_aside().to_vec()).unwrap_or_default()

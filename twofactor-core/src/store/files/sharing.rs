@@ -4,47 +4,25 @@
 //! Only secrets that come from elsewhere are looked up: those of `enroll --secret-file`, of vendors' files, and of tokens that
 //! are assigned. Ours are random. An account that cannot be read is passed over: `doctor` names it.
 
-use std::fmt;
-
 use crate::account::App;
 use crate::codes::otp::Algorithm;
 use crate::codes::secret::Secret;
-use crate::codes::token::{Marks, Serial};
+use crate::codes::token::Marks;
 use crate::host::user::UserName;
+use crate::store::administration::Sharer;
 use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
 use crate::store::registry::{AppSecrets, By, Reader, Twin};
 
-/// Where a secret is already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sharer {
-    /// In an app of this user.
-    App(UserName),
-    /// In a physical token.
-    Token {
-        /// Which.
-        serial: Serial,
-        /// Whose.
-        owner: Option<UserName>,
-    },
-}
-
-impl fmt::Display for Sharer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::App(user) => write!(formatter, "an app of {user}"),
-            Self::Token { serial, owner: Some(owner) } => write!(formatter, "token {serial} of {owner}"),
-            Self::Token { serial, owner: None } => write!(formatter, "token {serial}"),
-        }
-    }
-}
-
 impl Files {
-    /// Where a secret is already that `user` is going to have, but for the user's own apps and tokens. A token that nobody
-    /// owns counts: somebody will.
-    pub fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError> {
+    pub(super) fn sharer(
+        &self,
+        user: &UserName,
+        secret: &Secret,
+        algorithm: Algorithm,
+    ) -> Result<Option<Sharer>, StoreError> {
         let marks = Marks::of(secret, algorithm);
         let reader = self.state_folder()?.map(|state| Reader::open(&state)).transpose()?.flatten();
         let twins = reader.map(|reader| reader.twins(marks)).transpose()?.unwrap_or_default();
@@ -54,9 +32,7 @@ impl Files {
         Ok(self.app_secrets()?.other_than(Some(user), marks).cloned().map(Sharer::App))
     }
 
-    /// Remembers that an app is going to have this secret, where a token has it: that token is not given to another user
-    /// without a word.
-    pub fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError> {
+    pub(super) fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError> {
         let marks = Marks::of(secret, algorithm);
         let Some(state) = self.state_folder()? else { return Ok(()) };
         let reader = Reader::open(&state)?;

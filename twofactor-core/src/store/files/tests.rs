@@ -6,6 +6,7 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted;
 use crate::host::trusted::Owner;
 use crate::store::Loss;
+use crate::store::administration::{EnrollError, Existing, Reset};
 use crate::store::redemption::Factor;
 use std::fs;
 use std::net::IpAddr;

@@ -12,21 +12,16 @@ use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
 use crate::log::record::Event;
+use crate::store::administration::{Fit, LastCredential, Sharer, TokenError};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
-use crate::store::files::sharing::Sharer;
 use crate::store::files::sharing::sharer_than;
 use crate::store::files::user_folder::Locked;
 use crate::store::registry::{AppSecrets, By, CHANGE_PATIENCE, Edit, Intake, RegistryError, Sharing, Stored, Writer};
 
 use locks::Locks;
 
-pub use error::{LastCredential, TokenError};
-pub use looking::{Identified, TokenFilter, TokenView};
-pub use probe::{Encoding, Fit};
-
-mod error;
 mod locks;
 mod looking;
 mod probe;
@@ -34,21 +29,18 @@ mod probe;
 mod tests;
 
 impl Files {
-    /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
-    pub fn intake(&self) -> Result<Intake, StoreError> {
+    pub(super) fn intake(&self) -> Result<Intake, StoreError> {
         self.claim()?;
         // Only inside it absence can be proved, and now there is something to be absent from.
         self.users_folder_or_new()?;
         Ok(Intake::begin(self.state_folder_or_new()?, self.app_secrets()?)?)
     }
 
-    /// The same for a dry run, which changes nothing.
-    pub fn intake_rehearsal(&self) -> Result<Intake, StoreError> {
+    pub(super) fn intake_rehearsal(&self) -> Result<Intake, StoreError> {
         Ok(Intake::rehearse(self.state_folder()?.as_ref(), self.app_secrets()?)?)
     }
 
-    /// Gives tokens to users: all of them or none.
-    pub fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError> {
+    pub(super) fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError> {
         let Some((first, _)) = pairs.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
@@ -106,8 +98,7 @@ impl Files {
         }
     }
 
-    /// Takes a token from its owner. The next login with it is refused.
-    pub fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError> {
+    pub(super) fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError> {
         let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
@@ -120,8 +111,7 @@ impl Files {
         Ok(owner)
     }
 
-    /// Puts tokens aside, back, or ends them: all of them or none. Revoking also takes them from their owners.
-    pub fn change(
+    pub(super) fn change(
         &self,
         serials: &[Serial],
         change: Change,
@@ -150,8 +140,7 @@ impl Files {
         locks.commit(edit)
     }
 
-    /// Forgets tokens: all of them or none. How far their seeds were used is kept.
-    pub fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError> {
+    pub(super) fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError> {
         let Some(first) = serials.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
@@ -168,8 +157,7 @@ impl Files {
         locks.commit(edit)
     }
 
-    /// Forgets a series and all its tokens. Gives their number.
-    pub fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError> {
+    pub(super) fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError> {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
@@ -181,8 +169,7 @@ impl Files {
         Ok(all)
     }
 
-    /// Finds where a token stands from two consecutive codes, both of which are burned. Gives its drift.
-    pub fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
+    pub(super) fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
         let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
@@ -199,17 +186,14 @@ impl Files {
         Ok(progress)
     }
 
-    /// Which ways of reading a token's secret, and which parameters, give these two consecutive codes.
-    pub fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError> {
+    pub(super) fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError> {
         let now = self.clock.now().map_err(StoreError::from)?;
         let token = self.token(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
         let token = token.listed.token.ok_or_else(|| TokenError::Revoked(serial.clone()))?;
         Ok(probe::fits(&token, codes, now))
     }
 
-    /// Gives all tokens of a series the parameters that `probed` was found to have. Gives their number. The two codes of
-    /// `probed` are burned: somebody has read them out.
-    pub fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError> {
+    pub(super) fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError> {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;

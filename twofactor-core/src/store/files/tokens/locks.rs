@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::super::user_folder::Locked;
-use super::error::TokenError;
 use crate::account::State;
 use crate::host::user::{Person, Uid, UserName};
+use crate::store::administration::TokenError;
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::registry::{Edit, RegistryError, Stored};

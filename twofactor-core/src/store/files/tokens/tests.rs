@@ -21,7 +21,8 @@ use crate::host::clock::HandSet;
 use crate::host::trusted::{self, Owner};
 use crate::host::user::Uid;
 use crate::log::reason::Reason;
-use crate::store::files::{Existing, PATIENCE, Repair, Reset};
+use crate::store::administration::{Encoding, Existing, Identified, Repair, Reset, TokenView};
+use crate::store::files::PATIENCE;
 use crate::store::registry::Reader;
 use crate::store::registry::{Counts, Finding, NewToken, Origin, Sharing};
 use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
@@ -806,10 +807,10 @@ fn a_token_is_identified_by_two_codes_also_after_they_were_used() {
     fixture.assign(SECOND_FOB, "alice");
     fixture.accepted("alice", &shown(2, 4, NOW), NOW);
     let codes = [&code(&shown(2, 3, NOW)), &code(&shown(2, 4, NOW))];
-    let found = fixture.store.identify(codes, |_| {}).unwrap();
+    let found = fixture.store.identify(codes, &mut |_| {}).unwrap();
     assert_eq!(found, [Identified { serial: serial(SECOND_FOB), owner: Some(user("alice")), steps: 3 }]);
     let nobody = [&code(&shown(9, 3, NOW)), &code(&shown(9, 4, NOW))];
-    assert!(fixture.store.identify(nobody, |_| {}).unwrap().is_empty());
+    assert!(fixture.store.identify(nobody, &mut |_| {}).unwrap().is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::EnrollmentStore as _;
-use crate::store::files::Belongs;
+use crate::store::administration::Belongs;
 
 fn another_alice() -> Person {
     Person { uid: Uid(4444), ..person("alice") }

@@ -1,12 +1,12 @@
 //! Why a token is not changed.
 
+use super::sharing::Sharer;
 use crate::account::MOST_HELD;
 use crate::account::lifecycle::Stage;
 use crate::codes::token::Serial;
 use crate::host::trusted::FileError;
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
-use crate::store::files::sharing::Sharer;
 use crate::store::registry::RegistryError;
 use std::fmt::Write as _;
 use thiserror::Error;
@@ -80,7 +80,7 @@ impl From<FileError> for TokenError {
 }
 
 /// `token 123 is the last credential of alice`, and who else is concerned.
-pub(super) fn last_in_words(lasts: &[(Serial, UserName)]) -> String {
+fn last_in_words(lasts: &[(Serial, UserName)]) -> String {
     let mut text = String::new();
     for (position, (serial, owner)) in lasts.iter().take(MOST_NAMED).enumerate() {
         let separator = if position == 0 { "" } else { ", " };
@@ -93,4 +93,4 @@ pub(super) fn last_in_words(lasts: &[(Serial, UserName)]) -> String {
 }
 
 /// So many are named.
-pub(super) const MOST_NAMED: usize = 5;
+const MOST_NAMED: usize = 5;

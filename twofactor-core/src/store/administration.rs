@@ -1,0 +1,255 @@
+//! The verbs of a sysadmin, for every kind of store. No login needs it.
+//!
+//! A store with these traits, [`Store`] and [`EnrollmentStore`] is all that the command speaks to ([`AdministeredStore`]).
+
+mod accounts;
+mod sharing;
+mod state;
+mod token_error;
+mod tokens;
+
+pub use accounts::{Adoption, AppStatus, Belongs, EnrollError, Existing, Newcomer, Reset, Status};
+pub use sharing::Sharer;
+pub use state::{Flaw, Identity, Inspection, Marking, Naming, Repair, Repairs, Sighting};
+pub use token_error::{LastCredential, TokenError};
+pub use tokens::{Encoding, Fit, Identified, TokenFilter, TokenView};
+
+use std::fmt::Debug;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use crate::account::invitation::InvitationCode;
+use crate::account::lifecycle::Change;
+use crate::account::throttle::Source;
+use crate::account::{App, Judgement};
+use crate::codes::answer::Answer;
+use crate::codes::otp::{Algorithm, Code, Match, Progress};
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::Secret;
+use crate::codes::token::{Label, Serial, Token};
+use crate::host::clock::UnixTime;
+use crate::host::trusted::Folder;
+use crate::host::user::{Person, UserName};
+use crate::store::enrollment::EnrollmentStore;
+use crate::store::enrollment::Superseded;
+use crate::store::error::StoreError;
+use crate::store::redemption::Store;
+use crate::store::registry::{By, History, Intake, SeriesSummary, Sharing};
+
+/// All groups of verbs together.
+pub trait Administration:
+    AccountAdministration + TokenAdministration + SeriesAdministration + StateAdministration
+{
+}
+
+impl<S> Administration for S where
+    S: AccountAdministration + TokenAdministration + SeriesAdministration + StateAdministration
+{
+}
+
+/// A store of which everything can be asked: logins, enrollments and administration.
+pub trait AdministeredStore: Store + EnrollmentStore + Administration + Debug {}
+
+impl<S: Store + EnrollmentStore + Administration + Debug> AdministeredStore for S {}
+
+/// Hands out every token that `filter` lets through, by serial, one by one, until `take` fails.
+pub fn each_token<E: From<StoreError>>(
+    store: &(impl TokenAdministration + ?Sized),
+    filter: &TokenFilter,
+    mut take: impl FnMut(TokenView) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut failed = None;
+    store.tokens(filter, &mut |view| match take(view) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Administration of accounts: enroll, look, reset, unlock, invite.
+pub trait AccountAdministration {
+    /// Adds an app to the user's account, which is made when there is none. The credentials are replaced by one atomic
+    /// write: a crash leaves the old account or the new one.
+    ///
+    /// `recovery` are new recovery codes; `None` keeps those the account has.
+    fn enroll(
+        &self,
+        person: &Person,
+        app: App,
+        recovery: Option<&[RecoveryCode]>,
+        existing: Existing,
+    ) -> Result<(), EnrollError>;
+
+    /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
+    /// cannot be read does not hide the apps.
+    fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError>;
+
+    /// The names of everyone who has an account, sorted. Nobody at all when nothing was ever enrolled.
+    ///
+    /// An entry that cannot be judged is listed too: [`AccountAdministration::status`] says what is wrong with it, and it does not hide the
+    /// others.
+    fn users(&self) -> Result<Vec<UserName>, StoreError>;
+
+    /// The names of those of whom something is kept but no credentials, sorted: [`AccountAdministration::newcomer`] says whether they are
+    /// invited. Owners of physical tokens are among them.
+    fn newcomers(&self) -> Result<Vec<UserName>, StoreError>;
+
+    /// The open invitation of a user without credentials; `None` when there is none.
+    fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError>;
+
+    /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
+    fn has_traces(&self, user: &UserName) -> Result<bool, StoreError>;
+
+    /// Until when an attempt of the user from `source` is refused unseen; `None` when it is looked at.
+    fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError>;
+
+    /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
+    fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError>;
+
+    /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
+    fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError>;
+
+    /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
+    fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError>;
+
+    /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled. Who only holds physical
+    /// tokens can have recovery codes too.
+    fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError>;
+
+    /// Forgets counted failures, and accepted logins that were remembered. Gives the number of those failures; `None` for
+    /// somebody who is not enrolled and of whom nothing is counted.
+    fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError>;
+
+    /// Lets a user enroll at the login prompt, once, before `until`. In the place of an earlier invitation.
+    fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded>;
+
+    /// Takes an invitation back. `false` when there is none.
+    fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError>;
+
+    /// Where a secret is already that `user` is going to have, but for the user's own apps and tokens. A token that nobody
+    /// owns counts: somebody will.
+    fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError>;
+
+    /// Remembers that an app is going to have this secret, where a token has it: that token is not given to another user
+    /// without a word.
+    fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError>;
+
+    /// The names of all of whom anything is kept, sorted.
+    fn names(&self) -> Result<Vec<UserName>, StoreError>;
+
+    /// Whose the account is that is kept under this name.
+    fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError>;
+
+    /// Refuses where another person has an app, recovery codes or a token under the person's name. An invitation is no
+    /// obstacle: the next one takes its place.
+    fn check_owner(&self, person: &Person) -> Result<(), StoreError>;
+
+    /// Makes the account that of the person's uid, provided that it still belongs as `seen` says. Takes no room on the disk.
+    fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError>;
+}
+
+/// Administration of physical tokens. A change takes effect as a whole or not at all.
+pub trait TokenAdministration {
+    /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
+    fn intake(&self) -> Result<Intake, StoreError>;
+
+    /// The same for a dry run, which changes nothing.
+    fn intake_rehearsal(&self) -> Result<Intake, StoreError>;
+
+    /// Gives tokens to users: all of them or none.
+    fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError>;
+
+    /// Takes a token from its owner. The next login with it is refused.
+    fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError>;
+
+    /// Puts tokens aside, back, or ends them: all of them or none. Revoking also takes them from their owners.
+    fn change(&self, serials: &[Serial], change: Change, last: LastCredential, by: By<'_>) -> Result<(), TokenError>;
+
+    /// Forgets tokens: all of them or none. How far their seeds were used is kept.
+    fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError>;
+
+    /// Finds where a token stands from two consecutive codes, both of which are burned. Gives its drift.
+    fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError>;
+
+    /// Which ways of reading a token's secret, and which parameters, give these two consecutive codes.
+    fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError>;
+
+    /// The token with that serial.
+    fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError>;
+
+    /// Hands out every token that `filter` lets through, by serial, one by one, until `take` breaks off.
+    fn tokens(
+        &self,
+        filter: &TokenFilter,
+        take: &mut dyn FnMut(TokenView) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// What `code` would be to the token at its owner's login, whatever stands against it. Burns nothing.
+    fn verify_token(&self, serial: &Serial, code: &Code) -> Result<Option<Match>, StoreError>;
+
+    /// The tokens that show these two consecutive codes within ten minutes of now (for 30 s steps), also those that opened a
+    /// session with them. Looks at every token; `tick` hears how many were looked at.
+    fn identify(&self, codes: [&Code; 2], tick: &mut dyn FnMut(u64)) -> Result<Vec<Identified>, StoreError>;
+
+    /// The first serials that begin with `prefix`.
+    fn serials_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError>;
+
+    /// How many tokens there are.
+    fn token_count(&self) -> Result<u64, StoreError>;
+
+    /// What sysadmins did to physical tokens; `None` where nothing was ever imported.
+    fn history(&self) -> Result<Option<History>, StoreError>;
+
+    /// Whether the registry can be read, or there is none: that it cannot is said by every list, which would look complete
+    /// without it.
+    fn registry_health(&self) -> Result<(), StoreError>;
+}
+
+/// Administration of series: the tokens that came in together.
+pub trait SeriesAdministration {
+    /// The series called `name`.
+    fn series(&self, name: &str) -> Result<Option<SeriesSummary>, StoreError>;
+
+    /// All series, by name.
+    fn all_series(&self) -> Result<Vec<SeriesSummary>, StoreError>;
+
+    /// The first names of series that begin with `prefix`.
+    fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError>;
+
+    /// Forgets a series and all its tokens. Gives their number.
+    fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError>;
+
+    /// Gives all tokens of a series the parameters that `probed` was found to have. Gives their number. The two codes of
+    /// `probed` are burned: somebody has read them out.
+    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError>;
+}
+
+/// Administration of the state as a whole: which host it belongs to, what is wrong with it, what can be repaired.
+pub trait StateAdministration {
+    /// What is there, whether it fits together or not. Changes nothing.
+    fn sighting(&self) -> Result<Sighting, StoreError>;
+
+    /// Makes the state that is there now the one of this host, whatever the marker says: it belongs to a clone, to an image,
+    /// or to a host whose /etc was restored. The state's own identity is kept, or made when it has none.
+    fn adopt(&self) -> Result<Identity, StoreError>;
+
+    /// Makes sure that the state has an identity, which the marker names, where something is kept already. A folder without
+    /// accounts, which may be a mount point, is left alone.
+    fn claim_if_used(&self) -> Result<Marking, StoreError>;
+
+    /// The folder of everything, of a state that has an identity now. For what is kept beside the accounts.
+    fn claimed_folder(&self) -> Result<Folder, StoreError>;
+
+    /// Looks at every file.
+    fn inspect(&self) -> Inspection;
+
+    /// Repairs what can be repaired safely.
+    fn repair(&self, by: By<'_>) -> Repairs;
+
+    /// Sets aside what stands in the way of the registry, and gives its new names. Whatever keeps it from that is said by who
+    /// uses the registry next.
+    fn clear_registry(&self) -> Vec<PathBuf>;
+}

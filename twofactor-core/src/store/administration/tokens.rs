@@ -1,0 +1,160 @@
+//! The words in which a sysadmin and a store speak of physical tokens.
+
+use std::fmt;
+
+use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
+use zeroize::Zeroizing;
+
+use crate::account::lifecycle::{Stage, Status};
+use crate::codes::otp::{self, Kind, Parameters, Progress};
+use crate::codes::secret::Secret;
+use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
+use crate::host::user::{Uid, UserName};
+use crate::store::error::StoreError;
+use crate::store::registry::{Filter, Listed, Ownership};
+
+/// A token, as far as the registry and its owner's state know it together.
+#[derive(Debug)]
+pub struct TokenView {
+    /// What the registry knows.
+    pub listed: Listed,
+    /// Where it stands in its life.
+    pub stage: Stage,
+    /// Its learned drift in steps.
+    pub drift: i32,
+    /// When a code of it was last accepted, as far as its present owner's state knows.
+    pub last_accepted: Option<UnixTime>,
+    /// Right codes outside the window since then.
+    pub near_misses: u32,
+    /// The uid that the owner's account belongs to, where that is written down.
+    pub owner_uid: Option<Uid>,
+    /// Why its owner's state is not known. No login is possible with it until that is mended.
+    pub problem: Option<StoreError>,
+}
+
+/// Which tokens a list shows.
+#[derive(Debug, Default, Clone)]
+pub struct TokenFilter {
+    /// Of this series.
+    pub series: Option<String>,
+    /// At this stage.
+    pub stage: Option<Stage>,
+    /// Owned by this user.
+    pub owner: Option<UserName>,
+    /// With a serial like this (`*`, `?`, `[…]`).
+    pub serial: Option<String>,
+}
+
+impl TokenFilter {
+    /// What the registry alone can decide. Whether a token was used stands in its owner's state.
+    pub(in crate::store) fn in_registry(&self) -> Filter {
+        let (status, owned) = match self.stage {
+            None => (None, None),
+            Some(Stage::Inventory) => (Some(Status::Good), Some(Ownership::Nobody)),
+            Some(Stage::Assigned | Stage::Active) => (Some(Status::Good), Some(Ownership::Somebody)),
+            Some(Stage::Disabled) => (Some(Status::Disabled), None),
+            Some(Stage::Lost) => (Some(Status::Lost), None),
+            Some(Stage::Revoked) => (Some(Status::Revoked), None),
+        };
+        Filter { series: self.series.clone(), owner: self.owner.clone(), serial: self.serial.clone(), status, owned }
+    }
+}
+
+/// A token that shows the two codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identified {
+    /// Which.
+    pub serial: Serial,
+    /// Whose.
+    pub owner: Option<UserName>,
+    /// How far its clock is off, in steps; for HOTP how far beyond the expected counter.
+    pub steps: i64,
+}
+
+/// How the text of a secret should have been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it was.
+    AsImported,
+    /// As hexadecimal: it was taken for base32.
+    Hex,
+    /// As base32: it was taken for hexadecimal.
+    Base32,
+    /// As the characters of the base32 text themselves.
+    Base32Text,
+    /// As the characters of the hexadecimal text themselves.
+    HexText,
+}
+
+impl Encoding {
+    pub(in crate::store) const ALL: [Self; 5] =
+        [Self::AsImported, Self::Hex, Self::Base32, Self::Base32Text, Self::HexText];
+
+    /// The secret, had its text been read this way. `None` when the text cannot be read so.
+    pub fn read_again(self, secret: &Secret) -> Option<Secret> {
+        let base32 = Zeroizing::new(BASE32_NOPAD.encode(secret.expose()));
+        let hex = Zeroizing::new(HEXUPPER.encode(secret.expose()));
+        let bytes = match self {
+            Self::AsImported => secret.expose().to_vec(),
+            Self::Hex => HEXLOWER_PERMISSIVE.decode(base32.as_bytes()).ok()?,
+            Self::Base32 => BASE32_NOPAD.decode(hex.as_bytes()).ok()?,
+            Self::Base32Text => base32.as_bytes().to_vec(),
+            Self::HexText => hex.as_bytes().to_vec(),
+        };
+        Secret::from_bytes(Zeroizing::new(bytes)).ok()
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::AsImported => "as imported",
+            Self::Hex => "hex",
+            Self::Base32 => "base32",
+            Self::Base32Text => "the base32 text itself",
+            Self::HexText => "the hex text itself",
+        }
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.in_words())
+    }
+}
+
+/// Parameters that give the codes a token shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fit {
+    /// How its secret is to be read.
+    pub encoding: Encoding,
+    /// How its codes are made.
+    pub parameters: Parameters,
+    /// How far its clock is off, in steps; for HOTP the counter of the first code.
+    pub steps: i64,
+}
+
+impl Fit {
+    /// Where the token stands that has shown the two codes, both of which are burned.
+    pub(in crate::store) fn progress(&self, now: UnixTime) -> Progress {
+        let kind = self.parameters.kind;
+        otp::step_at(self.steps + 1, kind, now)
+            .map_or(Progress::default(), |second| Progress::default().anchored(second, kind, now))
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parameters { algorithm, digits, kind } = self.parameters;
+        write!(
+            formatter,
+            "encoding={} type={} algorithm={algorithm} digits={}",
+            self.encoding,
+            kind.name(),
+            digits.count()
+        )?;
+        match kind {
+            Kind::Totp(period) => write!(formatter, " period={}", period.seconds()),
+            Kind::Hotp => Ok(()),
+        }
+    }
+}
