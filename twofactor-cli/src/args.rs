@@ -150,10 +150,10 @@ twofactor enroll [OPTIONS] <USER>
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Shows the secret as a QR code, as text and as an otpauth URI, and asks for a code of the app. Nothing is stored until a code is right. Recovery codes are shown this one time only.", override_usage = ENROLL_USAGE, after_help = ENROLL_EXAMPLES)]
 pub(crate) struct Enroll {
-    /// Who gets the secret
+    /// The user who gets the secret
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     pub(crate) user: Option<String>,
-    /// What the user calls the app
+    /// The user's name for the app
     #[arg(long, default_value = "app", value_name = "LABEL", value_parser = label)]
     pub(crate) label: Label,
     /// The issuer of the secret, as the app shows it [default: the configured issuer, else the host's name]
@@ -269,12 +269,12 @@ pub(crate) struct Verify {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "The secret that \"reset --keep-secret\" kept. The secret of an app that is in use is never shown again: \"enroll --replace\" gives the user a new one.")]
 pub(crate) struct ShowQr {
-    /// Whose app
+    /// The user whose app it is
     pub(crate) user: String,
-    /// Which app, where several wait for a code
+    /// The app, where several wait for a code
     #[arg(long, value_name = "LABEL", value_parser = label)]
     pub(crate) label: Option<Label>,
-    /// How to draw the QR code: as the terminal allows, in half blocks, in number signs, not at all
+    /// The drawing of the QR code: as the terminal allows, in half blocks, in number signs, not at all
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) qr: QrChoice,
 }

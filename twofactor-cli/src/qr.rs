@@ -163,7 +163,7 @@ pub(crate) enum ImageFormat {
 }
 
 impl ImageFormat {
-    /// What the name of such a file ends in.
+    /// The ending of such a file's name.
     pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",

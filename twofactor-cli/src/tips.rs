@@ -66,7 +66,7 @@ fn page_of(command: &[String]) -> clap::Error {
     answer_to(words)
 }
 
-/// What a command line brings that never gets as far as a command.
+/// The answer to a command line that never gets as far as a command.
 fn answer_to(words: impl IntoIterator<Item = OsString>) -> clap::Error {
     let words: Vec<OsString> = [OsString::from("twofactor")].into_iter().chain(words).collect();
     match parse(&words) {
@@ -94,7 +94,7 @@ fn unknown_word(error: &clap::Error) -> Option<&str> {
     })
 }
 
-/// What could have been meant by `word`, as it is to be typed behind `twofactor`.
+/// The commands that could have been meant by `word`, as typed behind `twofactor`.
 fn tips(word: &str, words: &[OsString]) -> Vec<String> {
     let here = names_before(word, words);
     if here.is_empty()

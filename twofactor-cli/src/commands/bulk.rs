@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
     if failed == 0 { Ok(()) } else { Err(Failure::SomeNotEnrolled { failed, all: results.len() }) }
 }
 
-/// What became of one user.
+/// The result for one user.
 struct UserResult<'t> {
     typed: &'t str,
     outcome: Result<Outcome, Failure>,
@@ -165,7 +165,7 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is no name of a user may be as long as a line.
+/// The longest text that is shown of a line that is no user's name.
 const LONGEST_NAME: usize = 64;
 
 /// Longer lists are refused, in bytes.

@@ -157,7 +157,7 @@ pub(super) fn propose(user: &UserName, arguments: &Enroll, host: &Host, output: 
     proposal.map_err(Failure::Entropy)
 }
 
-/// How an app shows a secret: who issued it, and for whom.
+/// The names under which an app shows a secret: the issuer and the account.
 pub(super) fn issuer_and_account(typed: Option<&String>, user: &UserName, host: &Host) -> (String, String) {
     let host_name = host_name();
     let account = format!("{user}@{host_name}");

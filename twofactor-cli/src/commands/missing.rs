@@ -85,7 +85,7 @@ impl Asked {
         (level <= Level::Enroll || required_from.is_some()).then_some(Self { level, required_from })
     }
 
-    /// What both ask of one user.
+    /// The demands of both on one user.
     fn and(self, other: Self) -> Self {
         let days = [self.required_from, other.required_from];
         let level = self.level.min(other.level);
@@ -103,7 +103,7 @@ impl Asked {
     }
 }
 
-/// What a user has that does not count.
+/// A credential of a user that does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unfit {
     Nothing,
