@@ -14,8 +14,11 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use twofactor_core::pam_service::modules;
 
 use crate::artifacts::{self, Artifacts};
@@ -328,7 +331,16 @@ impl Drop for Host {
     fn drop(&mut self) {
         // The end of its input ends the first process, and the kernel ends all others.
         drop(self.init.stdin.take());
-        let _ = self.init.wait();
+        let first = Pid::from_raw(i32::try_from(self.init.id()).expect("a process"));
+        // It is over when all others are buried, and a test that has failed leaves children that it has not waited for: without
+        // this loop its failure would be a wait without end.
+        loop {
+            match waitpid(None, Some(WaitPidFlag::__WNOTHREAD)) {
+                Ok(status) if status.pid() != Some(first) => {}
+                Err(Errno::EINTR) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn answered(host: &Host, mut command: Command, answers: &[&str]) -> E
     let path = host.place("answers");
     fs::write(&path, script).unwrap();
     command.stdin(File::open(&path).unwrap());
-    let Some(output) = deadline::output(command) else { return End::Hung };
+    let Ok(output) = deadline::output(command) else { return End::Hung };
     ended(&output.stdout).unwrap_or_else(|| panic!("not a report: {}", said(&output)))
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
         let (arguments, before, after) = (deed.words(), &before[&number], &after[&number]);
         let mut command = failing_command(host, &fault);
         command.args(&arguments);
-        let Some(ended) = deadline::output(command) else {
+        let Ok(ended) = deadline::output(command) else {
             tally.check(false, || format!("it hangs: {}, {fault:?}", arguments.join(" ")));
             continue;
         };

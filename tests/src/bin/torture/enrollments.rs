@@ -2,7 +2,7 @@
 //! physical token, with right answers and wrong ones. Nobody gets in whose second factor is not stored, wrong answers store
 //! nothing, and what was broken off can be done anew.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use twofactor_tests::private_host::Host;
 use twofactor_tests::random::Random;
 
 use crate::attempt::{End, last_words, line};
-use crate::deadline::Deadline;
+use crate::deadline::{Hung, Mortal};
 use crate::deeds::{Household, Snapshot, reports};
 use crate::strace::{Fault, failing, faults, trace, traced};
 use crate::tally::{Budget, Tally};
@@ -170,36 +170,38 @@ fn converse(host: &Host, mut command: Command, way: Way, fob: &Fob, disturb: imp
     command.args(["--confdir", &host.confdir(), "--service", SERVICE, "--user", "bob", "--rhost", "192.0.2.7"]);
     command.args(["--calls", "authenticate,account"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    Deadline::prepare(&mut command);
-    let mut process = command.spawn().expect("it starts");
-    let deadline = Deadline::of(&process);
-    let mut input = process.stdin.take().expect("a pipe");
-    let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
-    let id = Pid::from_raw(i32::try_from(process.id()).expect("a process"));
-    let (mut shown, mut results, mut wrong, mut report) = (String::new(), Vec::new(), Vec::new(), String::new());
-    while {
-        report.clear();
-        matches!(output.read_line(&mut report), Ok(1..)) && report.ends_with('\n')
-    } {
-        let Ok(event) = serde_json::from_str::<Value>(&report) else { continue };
-        let text = event["text"].as_str().unwrap_or_default();
-        shown.push_str(text);
-        shown.push('\n');
-        if event["event"] == "result" {
-            results.extend(event["code"].as_i64());
+    let mut login = Mortal::start(&mut command);
+    let mut input = login.process.stdin.take().expect("a pipe");
+    let mut output = login.process.stdout.take().expect("a pipe");
+    let id = Pid::from_raw(i32::try_from(login.process.id()).expect("a process"));
+    let (mut shown, mut results, mut wrong, mut unread) = (String::new(), Vec::new(), Vec::new(), Vec::new());
+    loop {
+        match login.read(&mut output) {
+            Ok(piece) if piece.is_empty() => break,
+            Ok(piece) => unread.extend(piece),
+            Err(Hung) => return End::Hung,
         }
-        if event["style"].as_str().is_some_and(|style| style.starts_with("prompt")) {
-            let (answer, is_last) = answer(way, text, &shown, fob, &mut wrong);
-            give(&mut input, &answer);
-            if let Some(disturb) = disturb.take_if(|_| is_last) {
-                disturb(id, Instant::now());
+        while let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
+            let report: Vec<u8> = unread.drain(..=end).collect();
+            let Ok(event) = serde_json::from_slice::<Value>(&report) else { continue };
+            let text = event["text"].as_str().unwrap_or_default();
+            shown.push_str(text);
+            shown.push('\n');
+            if event["event"] == "result" {
+                results.extend(event["code"].as_i64());
+            }
+            if event["style"].as_str().is_some_and(|style| style.starts_with("prompt")) {
+                let (answer, is_last) = answer(way, text, &shown, fob, &mut wrong);
+                give(&mut input, &answer);
+                if let Some(disturb) = disturb.take_if(|_| is_last) {
+                    disturb(id, Instant::now());
+                }
             }
         }
     }
     // What it is traced by ends with its input.
     drop(input);
-    let _ = process.wait();
-    if deadline.was_missed() {
+    if login.wait().is_err() {
         return End::Hung;
     }
     match results.as_slice() {
