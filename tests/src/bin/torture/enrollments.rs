@@ -167,6 +167,8 @@ fn enroll(host: &Host, command: Command, way: Way, fob: &Fob) -> End {
 /// The same, disturbed once something could be stored. Whatever the application does, this comes to an end.
 fn converse(host: &Host, mut command: Command, way: Way, fob: &Fob, disturb: impl FnOnce(Pid, Instant)) -> End {
     let mut disturb = Some(disturb);
+    // Read off together: between two prompts the next step may begin.
+    let codes = [0, 1].map(|ahead| fob.authenticator.code(ahead));
     command.args(["--confdir", &host.confdir(), "--service", SERVICE, "--user", "bob", "--rhost", "192.0.2.7"]);
     command.args(["--calls", "authenticate,account"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -191,7 +193,7 @@ fn converse(host: &Host, mut command: Command, way: Way, fob: &Fob, disturb: imp
                 results.extend(event["code"].as_i64());
             }
             if event["style"].as_str().is_some_and(|style| style.starts_with("prompt")) {
-                let (answer, is_last) = answer(way, text, &shown, fob, &mut wrong);
+                let (answer, is_last) = answer(way, text, &shown, (fob, &codes), &mut wrong);
                 give(&mut input, &answer);
                 if let Some(disturb) = disturb.take_if(|_| is_last) {
                     disturb(id, Instant::now());
@@ -212,7 +214,13 @@ fn converse(host: &Host, mut command: Command, way: Way, fob: &Fob, disturb: imp
 }
 
 /// What bob types, and whether that may store something.
-fn answer(way: Way, prompt: &str, shown: &str, fob: &Fob, wrong: &mut Vec<String>) -> (String, bool) {
+fn answer(
+    way: Way,
+    prompt: &str,
+    shown: &str,
+    (fob, codes): (&Fob, &[String; 2]),
+    wrong: &mut Vec<String>,
+) -> (String, bool) {
     let is_token = matches!(way, Way::Token | Way::WrongToken);
     let mut another = |authenticator: &Authenticator| {
         let code = authenticator.wrong_codes().find(|code| !wrong.contains(code)).expect("wrong codes are many");
@@ -226,8 +234,8 @@ fn answer(way: Way, prompt: &str, shown: &str, fob: &Fob, wrong: &mut Vec<String
             (if way == Way::App { app.code(0) } else { another(&app) }, true)
         }
         SERIAL => (fob.serial.clone(), false),
-        FIRST if way == Way::Token => (fob.authenticator.code(0), false),
-        SECOND if way == Way::Token => (fob.authenticator.code(1), true),
+        FIRST if way == Way::Token => (codes[0].clone(), false),
+        SECOND if way == Way::Token => (codes[1].clone(), true),
         FIRST | SECOND => (another(&fob.authenticator), prompt == SECOND),
         // The recovery codes are written down.
         _ => (String::new(), false),
