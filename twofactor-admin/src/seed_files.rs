@@ -9,6 +9,7 @@
 //! that is the registry's part.
 
 mod ahead;
+mod appearance;
 mod bounds;
 mod characters;
 mod columns;

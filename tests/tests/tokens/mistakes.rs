@@ -36,7 +36,7 @@ macro_rules! kinds {
 kinds!(of_error, ERRORS, ImportError: Io Keyring PasswordNeeded KeyNeeded WrongPassword WrongKey KeyLength FileTooLarge
     EntryTooLarge TooDense TooManyEntries TooManyRows Foreign Nested ZipDamaged ZipMethod ZipUnsupported DuplicateNames NoEntry
     NoSuchEntry NotZip SerialFrom NoRows NotText NoColumns Header TwoColumns UnknownHeader Misplaced MixedEncodings
-    AmbiguousEncoding TooManyElements Xml Json Pskc);
+    AmbiguousEncoding TooManyElements Xml Json Pskc OneOfSeveral);
 kinds!(of_pskc, PSKC_ERRORS, PskcError: NotPskc Certificate NoMac MacAlgorithm MacKey Cipher Derivation Iterations);
 kinds!(of_foreign, FOREIGN, Foreign: Zip SplitZip HalfZip SevenZip Gzip Bzip2 Xz Zstd Lzip Lz4 Compress Cpio Rar Tar Cabinet
     Program Pgp Age Smime CmsDer CmsPem Mail Workbook Letter Pdf Html Picture Sdtid Dpx EncryptedApp Json);
@@ -337,6 +337,7 @@ fn noted() -> Vec<Example> {
         Example::new(pskc("<Policy><ExpiryDate>2022-09-01T00:00:00Z</ExpiryDate></Policy>", "")),
         Example::new(owned.as_bytes()),
         Example::new(zip(&[("a list.csv", owned.as_bytes())])),
+        Example::new(zip(&[("one.csv", good.as_bytes()), ("two.csv", good.replace(',', "|").as_bytes())])),
         Example::new(corpus("pskc/draft")),
         Example::new(pskc("<Issuer>privacyIDEA</Issuer>", "<TimeDrift><PlainValue>30</PlainValue></TimeDrift>")),
         Example::new(&good).with(&["--format", "csv"], |options| options.format = Format::Delimited),
@@ -350,6 +351,7 @@ fn found(example: &Example) -> Vec<&'static str> {
         Err(error) => {
             let inner = match &error {
                 ImportError::Pskc(error) => Some(of_pskc(error)),
+                ImportError::OneOfSeveral { error, .. } => Some(of_error(error)),
                 ImportError::Foreign(foreign) | ImportError::Nested { foreign, .. } => Some(of_foreign(foreign)),
                 _ => None,
             };

@@ -116,15 +116,6 @@ impl Document {
         }
     }
 
-    /// The number of them that look as if they held a seed.
-    pub(super) fn usable(&self) -> usize {
-        match &self.reading {
-            Reading::Delimited(table) => table.usable,
-            Reading::Pskc(pskc) => pskc.rows,
-            Reading::Records(records) => records.rows,
-        }
-    }
-
     /// True when its secrets stand there as they are, for all who can read the file.
     pub(super) fn is_in_the_clear(&self) -> bool {
         match &self.reading {

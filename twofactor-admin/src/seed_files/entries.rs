@@ -1,7 +1,7 @@
 //! The entries of a zip file: seeds, the key to them, and files beside them.
 //!
 //! Invariants: every entry is seeds, a key, or named in a note with the reason why not. A README, a letter, a licence or a
-//! list of checksums never makes a token. The names of entries decide nothing.
+//! list of checksums never makes a token beside a list. What has the form of a list is read or refused, and never ignored.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
+use super::appearance::Appearance;
 use super::bounds::{MOST_ROWS, length_of};
 use super::characters::{self, hex_digits};
 use super::container::{Content, Entry};
@@ -24,17 +25,22 @@ type Text = (Arc<str>, bool, Zeroizing<Vec<u8>>);
 
 /// An entry that was read as a document.
 struct Attempt {
+    /// Its place among the entries.
+    place: usize,
     name: Arc<str>,
     encrypted: bool,
     notes: Vec<Note>,
+    look: Appearance,
     outcome: Result<Document, ImportError>,
 }
 
-/// The certainty that a document holds seeds.
+/// The certainty that an entry holds seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It does.
+    /// It does, or it should: then the error says what is wrong with it.
     Seeds,
+    /// It has the form of a short list. It counts beside a list that it is like, or where there is none.
+    Short,
     /// Some rows look like it. It counts when there is nothing better.
     Doubtful,
     /// It does not.
@@ -63,11 +69,12 @@ pub(super) fn read(
             continue;
         }
         let entry = (container == Container::Zip).then(|| name.clone());
+        let look = if alone { Appearance::default() } else { Appearance::of(&name, &bytes) };
         let mut of_this = Vec::new();
         let outcome = Document::read(entry, bytes, options, asked, &mut of_this);
-        attempts.push(Attempt { name, encrypted, notes: of_this, outcome });
+        attempts.push(Attempt { place: attempts.len(), name, encrypted, notes: of_this, look, outcome });
     }
-    let documents = choose(container, attempts, options, asked, notes, &mut beside)?;
+    let documents = choose(container, attempts, asked, notes, &mut beside)?;
     notes.append(&mut beside);
     numbered(documents)
 }
@@ -100,21 +107,30 @@ fn texts(entries: Vec<Entry>, beside: &mut Vec<Note>) -> Result<Vec<Text>, Impor
 fn choose(
     container: Container,
     attempts: Vec<Attempt>,
-    options: &Options,
     asked: &Asked<'_>,
     notes: &mut Vec<Note>,
     beside: &mut Vec<Note>,
 ) -> Result<Vec<Document>, ImportError> {
     let alone = attempts.len() == 1;
-    let (mut seeds, mut doubtful, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut seeds, mut short, mut doubtful, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for attempt in attempts {
-        match standing(&attempt.outcome, alone, options) {
+        match standing(&attempt, alone) {
             _ if is_final(&attempt.outcome) => return attempt.outcome.map(|document| vec![document]),
             Standing::Seeds => seeds.push(attempt),
+            Standing::Short => short.push(attempt),
             Standing::Doubtful => doubtful.push(attempt),
             Standing::Beside => others.push(attempt),
         }
     }
+    // Of short lists alone, the one that most speaks for decides what a list is here.
+    if seeds.is_empty() {
+        let best = (0..short.len()).rev().max_by_key(|index| short.get(*index).map(|attempt| attempt.look.weight()));
+        seeds.extend(best.map(|best| short.remove(best)));
+    }
+    let looks: Vec<Appearance> = seeds.iter().map(|attempt| attempt.look.clone()).collect();
+    let is_like = |attempt: &mut Attempt| looks.iter().any(|look| attempt.look.is_like(look));
+    seeds.extend(short.extract_if(.., is_like));
+    others.append(&mut short);
     if seeds.is_empty() {
         seeds = doubtful;
     } else {
@@ -125,16 +141,22 @@ fn choose(
         notes.extend(first.notes);
         return Ok(vec![first.outcome?]);
     }
-    for Attempt { name, encrypted, outcome, .. } in others {
+    seeds.sort_by_key(|attempt| attempt.place);
+    others.sort_by_key(|attempt| attempt.place);
+    for Attempt { name, encrypted, outcome, look, .. } in others {
         beside.push(match () {
-            () if !asked.is_key(&name) => Note::Ignored(name.to_string(), reason(&outcome)),
+            () if !asked.is_key(&name) => Note::Ignored(name.to_string(), reason(&outcome, &look)),
             () if encrypted => Note::KeyBeside(name.to_string()),
             () => Note::KeyInTheClear(name.to_string()),
         });
     }
     let (mut documents, mut in_the_clear) = (Vec::new(), Vec::new());
-    for Attempt { name, encrypted, notes: mut of_this, outcome } in seeds {
-        let document = outcome?;
+    for Attempt { name, encrypted, notes: mut of_this, outcome, .. } in seeds {
+        let document = match outcome {
+            Ok(document) => document,
+            Err(error) if alone => return Err(error),
+            Err(error) => return Err(ImportError::OneOfSeveral { entry: name.to_string(), error: Box::new(error) }),
+        };
         notes.append(&mut of_this);
         if container == Container::Zip && !encrypted && document.is_in_the_clear() {
             in_the_clear.push(Note::InTheClear(name.to_string()));
@@ -146,12 +168,13 @@ fn choose(
 }
 
 /// Why an entry counts for nothing beside others that hold seeds.
-fn reason(outcome: &Result<Document, ImportError>) -> String {
+fn reason(outcome: &Result<Document, ImportError>, look: &Appearance) -> String {
     match outcome {
         Err(ImportError::Foreign(foreign) | ImportError::Nested { foreign, .. }) => format!("it is {foreign}"),
         Err(ImportError::NotText) => "it is no text".to_owned(),
-        Err(_) => "it is no list of seeds".to_owned(),
-        Ok(_) => "not all its rows are seeds".to_owned(),
+        _ if look.is_list() => "its few rows have another form than the list".to_owned(),
+        Ok(_) if look.rows > 0 => "most of its lines are no rows".to_owned(),
+        _ => "it is no list of seeds".to_owned(),
     }
 }
 
@@ -161,46 +184,32 @@ fn is_final(outcome: &Result<Document, ImportError>) -> bool {
     match outcome {
         Ok(_) => false,
         Err(ImportError::Pskc(error)) => *error != super::error::PskcError::NotPskc,
-        Err(
-            ImportError::Xml(..)
-            | ImportError::MixedEncodings { .. }
-            | ImportError::AmbiguousEncoding(_)
-            | ImportError::SerialFrom,
-        ) => true,
+        Err(ImportError::Xml(..)) => true,
         Err(error) => error.kind() != ErrorKind::Invalid,
     }
 }
 
-fn standing(outcome: &Result<Document, ImportError>, alone: bool, options: &Options) -> Standing {
-    match outcome {
-        Ok(_) | Err(_) if alone => Standing::Seeds,
-        Err(_) => Standing::Beside,
-        Ok(document) => match &document.reading {
-            Reading::Delimited(table) if table.has_header() => Standing::Seeds,
-            Reading::Delimited(_) => {
-                let (rows, usable) = (document.rows(), document.good_rows(options));
-                // One bad row does not make a letter of a list of tokens.
-                if usable == rows || (rows - usable) * 10 <= rows {
-                    Standing::Seeds
-                } else if usable > 0 {
-                    Standing::Doubtful
-                } else {
-                    Standing::Beside
-                }
+fn standing(attempt: &Attempt, alone: bool) -> Standing {
+    let form = match &attempt.look {
+        _ if alone => return Standing::Seeds,
+        look if look.is_certain() => Standing::Seeds,
+        look if look.is_list() => Standing::Short,
+        _ => Standing::Doubtful,
+    };
+    match &attempt.outcome {
+        Ok(Document { reading: Reading::Delimited(_), .. }) => form,
+        Ok(_) => Standing::Seeds,
+        // The export of an app, or a list of another program's.
+        Err(ImportError::SerialFrom) => {
+            if attempt.look.names_secrets {
+                Standing::Seeds
+            } else {
+                Standing::Beside
             }
-            _ => Standing::Seeds,
-        },
-    }
-}
-
-impl Document {
-    /// The number of its rows that offer a token. A long list is only looked at row by row when its survey leaves a doubt.
-    fn good_rows(&self, options: &Options) -> usize {
-        const SHORT: usize = 10_000;
-        if self.rows() > SHORT {
-            return self.usable();
         }
-        self.offers(0, options).filter(|row| row.token.is_ok()).count()
+        Err(ImportError::Foreign(_) | ImportError::Nested { .. } | ImportError::Pskc(_)) => Standing::Beside,
+        Err(_) if form == Standing::Doubtful => Standing::Beside,
+        Err(_) => form,
     }
 }
 

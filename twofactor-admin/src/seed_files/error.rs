@@ -65,6 +65,14 @@ pub enum ImportError {
         /// Its kind.
         foreign: Foreign,
     },
+    /// One of several entries has the form of a list and cannot be read: the others are not imported without it.
+    #[error("{}{error}", of_entry(entry, error))]
+    OneOfSeveral {
+        /// The entry.
+        entry: String,
+        /// The reason.
+        error: Box<ImportError>,
+    },
     /// A zip file that cannot be read, or holds something else than it says.
     #[error("the zip file is damaged")]
     ZipDamaged,
@@ -208,6 +216,11 @@ pub enum ErrorKind {
     Io,
 }
 
+/// The name of an entry, where the sentence about it does not begin with it.
+fn of_entry(entry: &str, error: &ImportError) -> String {
+    if error.to_string().starts_with(entry) { String::new() } else { format!("{entry} in the zip file: ") }
+}
+
 /// The command that reads a pipe.
 const IMPORT: &str = "twofactor token import -";
 
@@ -253,6 +266,10 @@ impl ImportError {
         let hint = match self {
             Self::Foreign(foreign) => return foreign.hint().map(str::to_owned),
             Self::Nested { entry, foreign } => return Some(nested_hint(entry, *foreign)),
+            Self::OneOfSeveral { error, .. } => {
+                let hint = error.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
+                return Some(format!("{hint}--entry NAME imports another entry alone"));
+            }
             Self::ZipMethod { entry, .. } => return Some(format!("7z x -so FILE {} | {IMPORT}", shell::quoted(entry))),
             Self::NoSuchEntry { .. } => "name one of them: --entry NAME",
             Self::NotZip => "leave --entry out",
@@ -323,6 +340,7 @@ mod tests {
             ImportError::TooManyRows,
             ImportError::Foreign(Foreign::Pdf),
             ImportError::Nested { entry: entry(), foreign: Foreign::Gzip },
+            ImportError::OneOfSeveral { entry: entry(), error: Box::new(ImportError::NoColumns) },
             ImportError::ZipDamaged,
             ImportError::ZipUnsupported(entry()),
             ImportError::DuplicateNames,

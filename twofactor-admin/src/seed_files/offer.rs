@@ -108,7 +108,35 @@ pub(super) fn serial(field: &[u8]) -> Result<Serial, Rejection> {
     if field.starts_with(b"=") || delimited::shows_error(field) {
         return Err(Rejection::SerialFormula);
     }
+    if is_nothing(field) || is_date(field) || is_wrapped(field) {
+        return Err(Rejection::SerialInvalid);
+    }
     std::str::from_utf8(field).ok().and_then(Serial::new).ok_or(Rejection::SerialInvalid)
+}
+
+/// The words that programs write for a value that is not there.
+fn is_nothing(field: &[u8]) -> bool {
+    const NOTHING: [&str; 9] = ["nan", "null", "none", "nil", "n/a", "na", "undefined", "(null)", "<na>"];
+    NOTHING.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(field))
+}
+
+/// `12-Mar`, `Mar-12`, `12-Mar-26`: numbers that a spreadsheet took for dates.
+fn is_date(field: &[u8]) -> bool {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let mut months = 0;
+    let mut parts = field.split(|byte| *byte == b'-');
+    let is_part = |part: &[u8]| {
+        let month = MONTHS.iter().any(|month| month.as_bytes().eq_ignore_ascii_case(part));
+        months += usize::from(month);
+        month || (matches!(part.len(), 1 | 2 | 4) && part.iter().all(u8::is_ascii_digit))
+    };
+    field.contains(&b'-') && field.len() <= 11 && parts.all(is_part) && months == 1
+}
+
+/// True when a sign that is printed on no token stands at an end of it.
+fn is_wrapped(field: &[u8]) -> bool {
+    let is_sign = |byte: Option<&u8>| byte.is_some_and(|byte| b"`'\"()[]{}<>".contains(byte));
+    is_sign(field.first()) || is_sign(field.last())
 }
 
 /// `1.23457E+12`, also with the decimal comma of other languages: what a spreadsheet makes of a long number.
@@ -120,7 +148,7 @@ fn is_rounded(field: &[u8]) -> bool {
     let whole = parts.next().is_some_and(|part| part.len() == 1 && digits(part));
     let fraction = parts.next().is_none_or(digits) && parts.next().is_none();
     let exponent = match rest {
-        [_, b'+', exponent @ ..] => exponent,
+        [_, b'+' | b'-', exponent @ ..] => exponent,
         // Some programs leave the sign out; then only the point tells it from a serial number.
         [_, exponent @ ..] if mantissa.len() > 1 => exponent,
         _ => return false,

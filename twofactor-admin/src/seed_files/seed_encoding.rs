@@ -130,13 +130,12 @@ pub(super) enum Verdict {
 }
 
 impl Evidence {
-    /// Takes note of the secret of a line. Says whether it could be one, and how many characters of it
-    /// count.
-    pub(super) fn see(&mut self, field: &[u8], line: usize) -> (bool, usize) {
+    /// Takes note of the secret of a line. Says how many characters of it count.
+    pub(super) fn see(&mut self, field: &[u8], line: usize) -> usize {
         let (reading, length) = reading(field);
         if length < SHORTEST {
             self.short_hex |= reading == Reading::OnlyHex;
-            return (false, length);
+            return length;
         }
         match reading {
             Reading::OnlyHex => _ = self.only_hex.get_or_insert(line),
@@ -146,10 +145,10 @@ impl Evidence {
                 self.not_as_long_as_hex |= !HEX_LENGTHS.contains(&length);
                 self.not_as_long_as_base32 |= !BASE32_LENGTHS.contains(&length);
             }
-            Reading::Neither => return (false, length),
+            Reading::Neither => return length,
         }
         self.lengths.see(length, line);
-        (true, length)
+        length
     }
 
     /// The verdict on all secrets together.

@@ -25,8 +25,6 @@ pub(super) struct Table {
     pub(super) body: usize,
     /// The number of rows.
     pub(super) rows: usize,
-    /// In how many of them a serial number and something like a secret stand.
-    pub(super) usable: usize,
     /// The line of the header.
     header: Option<usize>,
     parts: Vec<Part>,
@@ -112,13 +110,8 @@ impl Table {
         let end = survey.tail.map_or(text.len(), |(start, _)| start);
         let cut_off = survey.cut_off(text.ends_with(b"\n") || text.ends_with(b"\r"));
         let rule = Rule { separator, columns, encoding, begin, end, lines_before, cut_off };
-        let Survey { rows, usable, .. } = survey;
-        Ok(Self { rule, encoding, body: begin, rows, usable, header: header.map(|(line, _)| line), parts })
-    }
-
-    /// True when a line above the rows names the columns.
-    pub(super) fn has_header(&self) -> bool {
-        self.header.is_some()
+        let rows = survey.rows;
+        Ok(Self { rule, encoding, body: begin, rows, header: header.map(|(line, _)| line), parts })
     }
 
     /// The explanation of the table; the entry is the caller's to name.
@@ -330,7 +323,6 @@ impl Layout {
 struct Survey {
     evidence: Evidence,
     rows: usize,
-    usable: usize,
     widest: usize,
     /// The lengths of serial numbers that are made of digits.
     shortest_serial: Option<usize>,
@@ -353,6 +345,8 @@ struct Extent {
     line: usize,
     rows: usize,
     fields: usize,
+    /// The fields up to the last that is not empty.
+    held: usize,
     secret: usize,
 }
 
@@ -396,10 +390,9 @@ impl Survey {
         self.widest = self.widest.max(width);
         self.repaired |= record.repaired;
         let serial = columns.serial(record);
-        let (could_be, length) = self.evidence.see(columns.secret(record), line);
-        self.usable += usize::from(could_be && !serial.is_empty());
+        let length = self.evidence.see(columns.secret(record), line);
         self.others.add(self.last);
-        self.last = Extent { line, rows: 1, fields: count, secret: length };
+        self.last = Extent { line, rows: 1, fields: count, held: width, secret: length };
         if !serial.is_empty() && serial.iter().all(u8::is_ascii_digit) {
             self.shortest_serial = Some(self.shortest_serial.map_or(serial.len(), |length| length.min(serial.len())));
             self.longest_serial = self.longest_serial.max(Some(serial.len()));
@@ -449,7 +442,9 @@ impl Survey {
     /// The line of the last row when the file ends within it: no line end, and less in it than in any other row.
     fn cut_off(&self, ends_with_line: bool) -> Option<usize> {
         let (last, others) = (self.last, self.others);
-        let shorter = last.fields < others.fields || last.secret < others.secret;
+        // A cut behind a separator leaves an empty field.
+        let empty = last.held < last.fields && last.held < others.held;
+        let shorter = last.fields < others.fields || empty || last.secret < others.secret;
         (!ends_with_line && self.tail.is_none() && others.rows > 0 && shorter).then_some(last.line)
     }
 }
@@ -461,6 +456,7 @@ impl Extent {
         } else {
             self.rows += row.rows;
             self.fields = self.fields.min(row.fields);
+            self.held = self.held.min(row.held);
             self.secret = self.secret.min(row.secret);
         }
     }

@@ -344,3 +344,39 @@ fn rows_that_a_second_thread_reads_ahead_are_the_same_in_the_same_order() {
     });
     assert_eq!((stopped, taken), (Err("enough"), 1_000));
 }
+
+#[test]
+fn a_last_row_that_ends_in_an_empty_field_was_cut_off() {
+    let [first, second, third] = secrets();
+    for (head, whole, cut) in [
+        ("", ",totp,6,60", ",totp,6,"),
+        ("", ",totp,6,60,sha256", ",totp,6,60,"),
+        ("serial,secret,digits,period\n", ",8,60", ",8,"),
+    ] {
+        let text = format!("{head}11,{first}{whole}\n12,{second}{whole}\n13,{third}{cut}");
+        assert_eq!(whys(&text).len(), 1, "{text}");
+        assert_eq!(whys(&text)[0].2, Rejection::CutOff, "{text}");
+        assert!(whys(text + "\n").iter().all(|(_, _, why)| *why != Rejection::CutOff));
+    }
+}
+
+#[test]
+fn what_a_program_wrote_for_no_number_or_a_date_is_no_serial_number() {
+    let secret = &secrets()[0];
+    for serial in [
+        "nan",
+        "NULL",
+        "None",
+        "n/a",
+        "8.8E-12",
+        "12-Mar",
+        "Mar-12",
+        "1-Jan-26",
+        "`0088",
+        "0088'",
+        "(0088)",
+        "\"0088`\"",
+    ] {
+        assert_eq!(whys(format!("serial,secret\n{serial},{secret}\n")).len(), 1, "{serial}");
+    }
+}

@@ -174,3 +174,73 @@ fn documents_of_office_programs_are_named_also_inside_a_zip_file() {
         assert!(matches!(nested, ImportError::Nested { foreign: found, .. } if found == foreign), "{nested}");
     }
 }
+
+#[test]
+fn a_list_with_bad_rows_beside_a_good_one_is_never_ignored() {
+    let good = format!("7700000000011,{HEX}\n7700000000012,{}\n", HEX.replace('3', "4"));
+    let other = |serial: &str| format!("{serial},{}\n", HEX.replace('3', "5"));
+    let rows = other("7700000000013") + &other("7700000000014").replace('5', "6");
+    for (name, text) in [
+        ("box2.csv", rows.clone() + &other("8.8E+12")),
+        ("box2", rows.clone() + &other("8.8E+12")),
+        ("box2.csv", format!("Identifier of it;Clave\n{}", rows.replace(',', ";"))),
+        ("box2.txt", format!("Gerät,Initialisierung\n{rows}")),
+        ("box2.csv", format!("Serial,Token Serial,Secret\n{}", rows.replace(',', ",1,"))),
+        ("box2.csv", rows.lines().map(|row| row.split_once(',').map(|(a, b)| format!("{b},{a}\n")).unwrap()).collect()),
+        ("box2.csv", rows.replace(',', "|")),
+        ("box2.csv", rows.replace(',', ",X")),
+    ] {
+        for order in [[0, 1], [1, 0]] {
+            let entries = [("box1.csv", good.as_bytes()), (name, text.as_bytes())];
+            let zip = zipped(&order.map(|place| entries[place]));
+            match opened_with(&zip, &Options::default(), &mut Ring::default()) {
+                Ok(file) => {
+                    let bad: Vec<_> = file.rows().filter(|row| row.token.is_err()).collect();
+                    assert!(!bad.is_empty() && bad[0].place.to_string().starts_with(name), "{text}");
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains(name), "{text}: {error}");
+                    assert!(error.hint().unwrap().contains("--entry"), "{text}: {:?}", error.hint());
+                }
+            }
+        }
+    }
+    // A number of an order is no way out.
+    for name in ["tokens.csv", "tokens.txt"] {
+        let damaged = good.replace('\n', "X\n");
+        let file = opened(zipped(&[("order.txt", b"PO-20260017 ABCDEFGHIJKLMNOPQ234\n"), (name, damaged.as_bytes())]));
+        assert!(file.rows().all(|row| row.token.is_err()), "{name}");
+    }
+}
+
+#[test]
+fn a_text_with_few_lines_that_could_be_rows_makes_no_token_beside_a_list() {
+    let base32 = "JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G";
+    let md5 = "25f86d89c829840af7504c4e347d4ca4";
+    for seeds in [
+        format!("7700000000011,{HEX}\n7700000000012,{HEX}\n"),
+        format!("serial,secret\n7700000000011,{HEX}\n"),
+        format!("7700000000011 {HEX}\n7700000000012 {HEX}\n7700000000013 {HEX}\n"),
+    ] {
+        for (name, text) in [
+            ("lic.txt", "LIC-20260001 ABCDEFGHIJKLMNOP2345\n".to_owned()),
+            ("example.txt", format!("Example of a row:\n1234567891234,{base32}\n")),
+            ("readme.txt", format!("The columns are:\nserial,secret\n1234567891234,{base32}\n")),
+            ("sum.txt", format!("TOKENS2026 {md5}\norder2026-17 {md5}{md5}\n")),
+            ("lic.txt", format!("Licence 1\nkey 1 {HEX}\nkey 2 {base32}\nBest regards, the vendor\nof it all\n")),
+            ("manifest.json", "{\"items\": [{\"name\": \"tokens.csv\"}]}".to_owned()),
+            ("manifest.json", "{\"tokens\": [1, 2]}".to_owned()),
+        ] {
+            for order in [[0, 1], [1, 0]] {
+                let entries = [("tokens.csv", seeds.as_bytes()), (name, text.as_bytes())];
+                let file = opened(zipped(&order.map(|place| entries[place])));
+                assert!(tokens(&file).iter().all(|offered| offered.serial.as_str().starts_with("77")), "{text}");
+                assert_eq!(ignored(&file).len(), 1, "{text}");
+                assert!(ignored(&file)[0].starts_with(name), "{text}");
+            }
+        }
+    }
+    // Two short lists of one shape are both lists.
+    let [one, two] = ["11", "12"].map(|serial| format!("{serial} {BASE32}\n"));
+    assert_eq!(tokens(&opened(zipped(&[("a", one.as_bytes()), ("b", two.as_bytes())]))).len(), 2);
+}
