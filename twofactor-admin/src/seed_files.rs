@@ -31,12 +31,14 @@ mod place;
 mod pskc;
 mod pskc_codes;
 mod pskc_crypto;
+mod pskc_shape;
 mod recognition;
 mod record;
 mod rejection;
 mod seed_encoding;
 mod seed_file;
 mod table;
+mod unread;
 mod xml;
 
 pub use bounds::{LARGEST_ENTRY, LARGEST_FILE, LONGEST_FIELD, MOST_ENTRIES, MOST_ROWS};

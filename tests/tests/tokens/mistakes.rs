@@ -42,9 +42,10 @@ kinds!(of_foreign, FOREIGN, Foreign: Zip SplitZip HalfZip SevenZip Gzip Bzip2 Xz
     Program Pgp Age Smime CmsDer CmsPem Mail Workbook Letter Pdf Html Picture Sdtid Dpx EncryptedApp Json);
 kinds!(of_rejection, REJECTIONS, Rejection: TooFewColumns FieldTooLong UnclosedQuote TooManyColumns ShortRow CutOff Words
     TextBehindQuote SerialMissing SerialInvalid SerialRounded SerialDecimal SerialFormula SerialIsSecret SecretMissing NotBase32
-    NotHex SecretBase64 SecretIncomplete SecretLength Sealed Kind OtherKind Twice NoUri Migration Parameter NotANumber Counter Key);
+    NotHex SecretBase64 SecretIncomplete SecretLength Sealed Kind OtherKind Twice NoUri Migration Parameter NotANumber Counter
+    NotRead Key);
 kinds!(of_key, KEY_REJECTIONS, KeyRejection: NoKey Reference Epoch CheckDigits ResponseEncoding Pin Uses Usage Policy Number
-    Base64 Cipher MacMissing InTheClear MacMismatch Padding TooLarge Twice);
+    Base64 Cipher MacMissing InTheClear MacMismatch Padding TooLarge Twice Encoded Form SecretIn);
 kinds!(of_note, NOTES, Note: Assumed Unexplained SerialLengths Above Below Unquoted Spaces SecretLengths Overruled InTheClear
     Ignored More KeyBeside KeyInTheClear SignatureUnchecked DatesUnchecked Owners Draft DriftInSeconds);
 
@@ -293,6 +294,10 @@ fn rejected() -> Vec<Example> {
         Example::new(pskc("", "").replace("MTIz", "M?Iz")),
         Example::new(pskc(&"<Issuer/>".repeat(1000), "")),
         Example::new(pskc("", "<Secret><PlainValue>MTIz</PlainValue></Secret>")),
+        Example::new(pskc("<TimeStep>60</TimeStep>", "")),
+        Example::new(pskc("", "").replace(PLAIN, "<PlainValue>3132333435363738393031323334353637383930</PlainValue>")),
+        Example::new(pskc("", "").replace("<Secret>", "<Secret Encoding=\"hex\">")),
+        Example::new(pskc("", "").replace("</DeviceInfo>", &format!("<Model>{seed}</Model></DeviceInfo>"))),
         two_keys(|package| package.replace("aes128-cbc", "aes256-cbc")),
         two_keys(|package| package.replace("<ValueMAC>Su+NvtQfmvfJzF6bmQiJqoLRExc=</ValueMAC>", "")),
         two_keys(|package| package.replace("Su+N", "Tu+N")),

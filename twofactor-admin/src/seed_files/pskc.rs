@@ -17,7 +17,7 @@ use super::place::Place;
 use super::pskc_crypto::{Opener, Sealing, base64};
 use super::rejection::{KeyRejection, Rejection};
 use super::xml::{Child, Document, Element, Namespace, TOO_MANY, XmlError};
-use super::{characters, pskc_codes as codes, seed_encoding};
+use super::{characters, pskc_codes as codes, pskc_shape as shape, seed_encoding};
 use twofactor_core::codes::otp::{LARGEST_DRIFT, Parameters};
 use twofactor_core::codes::token::Serial;
 
@@ -60,21 +60,26 @@ impl Pskc {
             return Err(PskcError::NotPskc.into());
         }
         let mut survey = Survey::default();
+        survey.unexplained(shape::unexplained_of_container(&root));
         let mut pskc = Self { opener: None, sealed: false, first: text.len(), last: text.len(), rows: 0 };
         while let Some(child) = document.next().map_err(refused)? {
             if child.element.is("EncryptionKey") {
                 if child.too_large && child.element.find("X509Data").is_none() {
                     return Err(PskcError::Derivation.into());
                 }
-                survey.encryption_key = Some(child.element);
+                let twice = survey.encryption_key.replace(child.element).is_some();
+                survey.unexplained(twice.then(|| "EncryptionKey, twice".to_owned()));
             } else if child.element.is("MACMethod") {
-                survey.mac_method = Some(child.element);
+                let twice = survey.mac_method.replace(child.element).is_some();
+                survey.unexplained(twice.then(|| "MACMethod, twice".to_owned()));
             } else if child.element.is("Signature") {
                 survey.notice(true, Note::SignatureUnchecked);
             } else if is_package(&child.element) {
                 pskc.first = pskc.first.min(child.start);
                 pskc.last = child.end;
                 pskc.rows += if child.too_large { 1 } else { survey.see(child.element, options) };
+            } else {
+                survey.unexplained([characters::words(child.element.name.as_bytes())]);
             }
             if pskc.rows > MOST_ROWS {
                 return Err(ImportError::TooManyRows);
@@ -89,8 +94,9 @@ impl Pskc {
             pskc.opener = Some(sealing.opener(asked, |opener| !opens_none(text, opener))?);
         }
         let secret = packages(text).next().and_then(|package| pskc.first_secret(&package.element));
+        let twice = survey.encoded_twice;
         survey.note(secret.as_ref().map(|bytes| bytes.len()), options, notes);
-        if secret.is_some_and(|bytes| seed_encoding::is_hex_text(&bytes)) {
+        if twice || secret.is_some_and(|bytes| seed_encoding::is_hex_text(&bytes)) {
             notes.push(Note::Assumed(Assumption::encoded_twice("base64")));
         }
         Ok(pskc)
@@ -156,7 +162,8 @@ impl Pskc {
         }
         let device = device(&package.element);
         let keys = package.element.children_named("Key");
-        let key = |key| Key { element: key, device, pskc: self }.offered(options);
+        let package = &package.element;
+        let key = |key| Key { element: key, package, device, pskc: self }.offered(options);
         let offers: Vec<_> = keys.map(key).collect();
         if offers.is_empty() { vec![Err(Rejection::Key(KeyRejection::NoKey))] } else { offers }
     }
@@ -204,6 +211,8 @@ struct Survey {
     mac_method: Option<Element>,
     /// One of the encrypted values.
     encrypted: Option<Element>,
+    /// A secret is hexadecimal text once more.
+    encoded_twice: bool,
     unsaid: Unsaid,
     notes: Vec<Note>,
 }
@@ -216,6 +225,7 @@ impl Survey {
         };
         self.notice(dated(device(&package)), Note::DatesUnchecked);
         self.notice(package.is("Device"), Note::Draft);
+        self.unexplained(shape::unexplained_of_package(&package));
         let mut keys = 0;
         for key in package.children_named("Key") {
             keys += 1;
@@ -224,14 +234,21 @@ impl Survey {
             let stated = Stated::in_the_clear(key);
             self.notice(!options.is_silent() && stated.settle(options).overruled, Note::Overruled);
             self.unsaid.see(stated, key, options);
-            for name in codes::unexplained(key).take(MOST_NOTES) {
-                self.notice(self.notes.len() < MOST_NOTES, Note::Unexplained(Unexplained::Element(name)));
-            }
+            self.unexplained(shape::unexplained_of_key(key));
+            let plain = values(key, "Secret").filter_map(plain).filter_map(|plain| base64(plain.text()));
+            self.encoded_twice |= plain.into_iter().any(|bytes| seed_encoding::is_hex_text(&bytes));
         }
         if self.encrypted.is_none() && package.find("EncryptedValue").is_some() {
             self.encrypted = package.into_found("EncryptedValue");
         }
         keys.max(1)
+    }
+
+    /// Takes note of parts that are not read.
+    fn unexplained(&mut self, names: impl IntoIterator<Item = String>) {
+        for name in names.into_iter().take(MOST_NOTES) {
+            self.notice(self.notes.len() < MOST_NOTES, Note::Unexplained(Unexplained::Element(name)));
+        }
     }
 
     /// Takes a note, once.
@@ -326,6 +343,8 @@ fn has_drift(key: &Element) -> bool {
 }
 
 const SECRET: &str = "the secret";
+/// The shortest word that is taken for a secret, in characters of base32: 128 bits.
+const SHORTEST_SECRET: usize = 26;
 
 impl Stated {
     /// A key's words about codes without being opened. Its row will tell its defects.
@@ -347,6 +366,7 @@ impl Stated {
 #[derive(Clone, Copy)]
 struct Key<'e> {
     element: &'e Element,
+    package: &'e Element,
     device: Option<&'e Element>,
     pskc: &'e Pskc,
 }
@@ -359,6 +379,7 @@ impl<'e> Key<'e> {
         self.check_policy()?;
         let parameters = codes::parameters(self.element);
         codes::check(parameters)?;
+        shape::check(self.package, self.element, options)?;
         let mut stated = Stated { kind: stated_kind, ..Stated::default() };
         if options.algorithm.is_none() {
             stated.algorithm = codes::algorithm(parameters)?;
@@ -392,25 +413,38 @@ impl<'e> Key<'e> {
             }
         }
         let secret = self.secret()?;
-        let named = |name| {
-            let text = self.device?.child(name)?.text();
-            (!text.is_empty()).then(|| characters::words(text.as_bytes()))
-        };
+        let vendor = self.named("Manufacturer", "the manufacturer")?;
+        let model = self.named("Model", "the model")?;
         let offered = Offered::new(serial, secret, stated.settle(options));
-        Ok(Offered { drift, vendor: named("Manufacturer"), model: named("Model"), ..offered })
+        Ok(Offered { drift, vendor, model, ..offered })
+    }
+
+    /// A word about the device, which lists print.
+    fn named(self, name: &str, what: &'static str) -> Result<Option<String>, Rejection> {
+        let text = self.device.and_then(|device| device.child(name)).map(Element::text).unwrap_or_default();
+        if text.len() >= SHORTEST_SECRET && seed_encoding::is_secret_for_serial(text.as_bytes()) {
+            return Err(Rejection::Key(KeyRejection::SecretIn(what)));
+        }
+        Ok((!text.is_empty()).then(|| characters::words(text.as_bytes())))
     }
 
     /// `SerialNo` of the device, else the key's own `Id`.
     fn serial(self) -> Result<Serial, Rejection> {
-        if self.device.is_some_and(|device| device.children_named("SerialNo").nth(1).is_some()) {
+        let devices = self.package.children().iter().filter(|child| child.is("DeviceInfo") || child.is("DeviceId"));
+        if devices.flat_map(|device| device.children_named("SerialNo")).nth(1).is_some() {
             return Err(Rejection::Key(KeyRejection::Twice("the serial number")));
         }
         let printed = self.device.and_then(|device| device.child("SerialNo")).map(Element::text);
-        let serial = printed
-            .filter(|serial| !serial.is_empty())
-            .or_else(|| self.element.attribute("Id"))
-            .or_else(|| self.element.attribute("KeyId"));
-        offer::serial(serial.unwrap_or_default().as_bytes())
+        let printed = printed.filter(|serial| !serial.is_empty());
+        if printed.is_none() && shape::has_unread_serial(self.package, self.element) {
+            return Err(Rejection::Key(KeyRejection::Form("the serial number")));
+        }
+        let serial = printed.or_else(|| self.element.attribute("Id")).or_else(|| self.element.attribute("KeyId"));
+        let serial = serial.unwrap_or_default().as_bytes();
+        if seed_encoding::is_secret_for_serial(serial) {
+            return Err(Rejection::SerialIsSecret);
+        }
+        offer::serial(serial)
     }
 
     /// RFC 6030 §5: a program that does not support a rule must not use the key.
@@ -447,6 +481,16 @@ impl<'e> Key<'e> {
             let elsewhere = self.element.child("KeyReference").is_some();
             return Err(if elsewhere { Rejection::Key(KeyRejection::Reference) } else { Rejection::SecretMissing });
         };
+        if !is_as_read(data, &says_base64) || !data.text().is_empty() {
+            return Err(Rejection::Key(KeyRejection::Form(SECRET)));
+        }
+        if plain(data).is_some_and(|plain| !is_as_read(plain, &says_base64) || !plain.children().is_empty()) {
+            return Err(Rejection::Key(KeyRejection::Form(SECRET)));
+        }
+        let encoded = |plain: &Element| seed_encoding::not_base64(plain.text());
+        if let Some(encoding) = plain(data).filter(|_| !self.pskc.sealed).and_then(encoded) {
+            return Err(Rejection::Key(KeyRejection::Encoded(encoding)));
+        }
         let bytes = match plain(data) {
             Some(_) if self.pskc.sealed => return Err(Rejection::Key(KeyRejection::InTheClear)),
             Some(plain) => base64(plain.text()).ok_or(Rejection::Key(KeyRejection::Base64(SECRET)))?,
@@ -459,6 +503,11 @@ impl<'e> Key<'e> {
     fn number(self, element: &str, name: &'static str) -> Result<Option<i64>, Rejection> {
         let Some(data) = self.data(element, name)? else { return Ok(None) };
         let wrong = Rejection::Key(KeyRejection::Number(name));
+        let strange = |value: &Element| !is_as_read(value, &|_, _| false);
+        let beside = |plain: &Element| strange(plain) || !plain.children().is_empty() || !data.text().is_empty();
+        if strange(data) || plain(data).is_some_and(beside) {
+            return Err(wrong);
+        }
         let number = match plain(data).map(Element::text) {
             Some(text) if is_absent(text) => return Ok(None),
             Some(text) => plain_number(text),
@@ -505,9 +554,28 @@ fn kind(key: &Element) -> Option<KindName> {
     offer::kind(uri.rsplit([':', '#', '/']).next()?)
 }
 
-/// A number as text, else as base64 of one.
+/// A number as text, else as base64 of one. Base64 of bytes ends with padding: `dead` and `0x10` are none.
 fn plain_number(text: &str) -> Option<i64> {
-    text.parse().ok().or_else(|| number_of(&base64(text)?))
+    text.parse().ok().or_else(|| {
+        let bytes = base64(text)?;
+        let number = number_of(&bytes)?;
+        (text.ends_with('=') || bytes.iter().all(u8::is_ascii_digit)).then_some(number)
+    })
+}
+
+/// Whether a value has no attribute but its name, and those that `says` allows with what they say.
+fn is_as_read(value: &Element, says: &dyn Fn(&str, &str) -> bool) -> bool {
+    value.attribute_names().all(|name| {
+        name.eq_ignore_ascii_case("Name")
+            || name.eq_ignore_ascii_case("Id")
+            || value.attribute(name).is_some_and(|said| says(name, said))
+    })
+}
+
+/// Whether an attribute says that a secret is in base64.
+fn says_base64(name: &str, value: &str) -> bool {
+    ["Encoding", "Format"].into_iter().any(|known| known.eq_ignore_ascii_case(name))
+        && value.eq_ignore_ascii_case("base64")
 }
 
 /// A number as text, else as bytes, the most significant first.
@@ -515,7 +583,9 @@ fn number_of(bytes: &[u8]) -> Option<i64> {
     if let Some(number) = std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok()) {
         return Some(number);
     }
-    if bytes.is_empty() || bytes.len() > 8 {
+    // Three and more characters that can be printed are text that is no number: `7.0`, `0x10`.
+    let is_text = bytes.len() > 2 && bytes.iter().all(u8::is_ascii_graphic);
+    if bytes.is_empty() || bytes.len() > 8 || is_text {
         return None;
     }
     let number = bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));

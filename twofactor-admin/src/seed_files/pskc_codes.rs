@@ -3,32 +3,15 @@
 //! Invariant: an element or attribute that is there and not understood is never taken for one that is absent. It is a
 //! reason to reject the key, or it is named in the report.
 
-use super::characters;
 use super::offer;
 use super::rejection::{KeyRejection, Parameter, Rejection};
-use super::xml::{Element, Namespace};
+use super::xml::Element;
 use twofactor_core::codes::otp::{Algorithm, Digits};
 
 /// The attributes of `Suite` that name the hash: privacyIDEA writes the first.
-const HASH_ATTRIBUTES: [&str; 4] = ["hashalgo", "hash", "algorithm", "hashalgorithm"];
+pub(super) const HASH_ATTRIBUTES: [&str; 4] = ["hashalgo", "hash", "algorithm", "hashalgorithm"];
 /// The attributes of `ResponseFormat`, of the RFC and of its drafts.
-const RESPONSE_ATTRIBUTES: [&str; 5] = ["length", "encoding", "format", "checkdigit", "checkdigits"];
-/// The elements of `AlgorithmParameters` and of `Data` that are read, or known to say nothing about HOTP and TOTP.
-const KNOWN: [&str; 12] = [
-    "suite",
-    "responseformat",
-    "challengeformat",
-    "extensions",
-    "secret",
-    "counter",
-    "time",
-    "timeinterval",
-    "timedrift",
-    "plainvalue",
-    "value",
-    "encryptedvalue",
-];
-
+pub(super) const RESPONSE_ATTRIBUTES: [&str; 5] = ["length", "encoding", "format", "checkdigit", "checkdigits"];
 /// `AlgorithmParameters`, and `Usage` in drafts.
 pub(super) fn parameters(key: &Element) -> Option<&Element> {
     key.child("AlgorithmParameters").or_else(|| key.child("Usage"))
@@ -72,22 +55,6 @@ pub(super) fn check(parameters: Option<&Element>) -> Result<(), Rejection> {
         return Err(Rejection::Key(KeyRejection::ResponseEncoding));
     }
     Ok(())
-}
-
-/// The elements and attributes of a key that may say something about its codes and are not known.
-pub(super) fn unexplained(key: &Element) -> impl Iterator<Item = String> {
-    let parameters = parameters(key);
-    let inside = key.children_named("Data").chain(parameters).flat_map(Element::children);
-    let elements = inside.filter(|element| element.namespace == Namespace::Foreign || !is_any(&element.name, &KNOWN));
-    let elements = elements.map(|element| element.name.clone());
-    let of = |name: &'static str, known: &'static [&'static str]| {
-        let element = parameters.and_then(|element| element.child(name));
-        let names = element.into_iter().flat_map(Element::attribute_names);
-        names.filter(move |attribute| !is_any(attribute, known)).map(move |attribute| format!("{name} {attribute}"))
-    };
-    let suite = of("Suite", &HASH_ATTRIBUTES);
-    let response = of("ResponseFormat", &RESPONSE_ATTRIBUTES);
-    elements.chain(suite).chain(response).map(|name| characters::words(name.as_bytes()))
 }
 
 fn is_any(name: &str, known: &[&str]) -> bool {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::offer::{self, Offered, Stated};
 use super::options::Options;
 use super::rejection::{Parameter, Rejection};
+use super::seed_encoding;
 use super::xml::{Child, Document, Element};
 
 /// A record of a file.
@@ -42,6 +43,9 @@ impl Fields<'_> {
     }
 
     fn offered(self, options: &Options) -> Result<Offered, Rejection> {
+        if seed_encoding::is_secret_for_serial(self.serial) {
+            return Err(Rejection::SerialIsSecret);
+        }
         let serial = offer::serial(self.serial)?;
         let stated = self.stated?;
         let secret = offer::secret(self.secret?)?;

@@ -8,6 +8,8 @@ use twofactor_core::codes::otp::ParameterError;
 use twofactor_core::codes::secret::{LONGEST, SHORTEST};
 
 use super::bounds::{LONGEST_FIELD, MOST_COLUMNS};
+use super::note::Aspect;
+use super::options::Encoding;
 
 /// Why a row offers no token. Never says what stood there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -104,6 +106,10 @@ pub enum Rejection {
     #[error("the counter is not a whole number")]
     Counter,
 
+    /// A member, parameter or element with such a name, and what it says.
+    #[error("\"{0}\" says how codes are made, in a place or form that is not read")]
+    NotRead(&'static str, Aspect),
+
     /// A rule of PSKC.
     #[error("{0}")]
     Key(KeyRejection),
@@ -189,6 +195,7 @@ impl Rejection {
             | Self::NoUri
             | Self::Migration
             | Self::Sealed
+            | Self::NotRead(..)
             | Self::Key(_) => return None,
         })
     }
@@ -228,7 +235,14 @@ impl Rejection {
             },
             Self::Counter => "a counter is digits alone; --type totp where it is none",
             Self::Sealed => "ask the vendor for PSKC, or a table in CSV",
-            Self::Key(_) => "ask the vendor for a key without it",
+            Self::NotRead(_, about) => match about {
+                Aspect::Type => "--type totp or --type hotp says it for all rows",
+                Aspect::Hash => "--algorithm SHA1, SHA256 or SHA512 says it for all rows",
+                Aspect::Digits => "--digits 6, 7 or 8 says it for all rows",
+                Aspect::Period => "--period SECONDS, a number alone, says it for all rows",
+                Aspect::Counter | Aspect::Encoding => "write it as the manual's kinds of files have it",
+            },
+            Self::Key(why) => why.hint(),
         }
     }
 }
@@ -290,4 +304,41 @@ pub enum KeyRejection {
     /// Two values where one belongs.
     #[error("{0} stands there more than once")]
     Twice(&'static str),
+    /// Its characters are those of another encoding, and base64 would make another secret of them.
+    #[error("the secret is written in {0}; PSKC has base64")]
+    Encoded(Encoding),
+    /// In an attribute, in an element of another name, or beside what is read.
+    #[error("{0} is written in a form that is not read")]
+    Form(&'static str),
+    /// Manufacturer and model are printed in lists.
+    #[error("a secret seems to stand in the place of {0}")]
+    SecretIn(&'static str),
+}
+
+impl KeyRejection {
+    /// What a person can do about it.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::NoKey | Self::Reference => "ask the vendor for a file that holds the secrets",
+            Self::Epoch
+            | Self::CheckDigits
+            | Self::ResponseEncoding
+            | Self::Pin
+            | Self::Uses
+            | Self::Usage
+            | Self::Policy => "no such token can be used here: ask the vendor for a key without it",
+            Self::Number(_) => "it is a whole number in digits, or in base64: correct it, or ask the vendor",
+            Self::Base64(_) | Self::MacMismatch(_) | Self::Padding(_) => {
+                "compare the file's size and checksum with the vendor's, and ask for it again"
+            }
+            Self::Cipher(_) => "ask the vendor for one cipher and one key for the whole file",
+            Self::MacMissing(_) => "ask the vendor for a file with a ValueMAC for every encrypted value",
+            Self::InTheClear => "ask the vendor for a file that encrypts all its secrets",
+            Self::TooLarge => "ask the vendor for a file with one token in each KeyPackage",
+            Self::Twice(_) => "ask the vendor which one holds, and leave the other out",
+            Self::Encoded(_) => "import a table of serial,secret, or ask the vendor for base64",
+            Self::Form(_) => "ask the vendor for PSKC as RFC 6030 has it, or import a table",
+            Self::SecretIn(_) => "it would be printed: take it out, or ask the vendor",
+        }
+    }
 }

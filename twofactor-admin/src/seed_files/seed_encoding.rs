@@ -239,6 +239,26 @@ pub(super) fn is_hex_text(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_hexdigit) && (bytes.len() >= 32 || (bytes.len() >= 16 && letters))
 }
 
+/// The encoding of a text that should be base64 and has only characters of one that is read: no base64 of a secret has
+/// sixteen of them by chance. Padding of base64 is none of base32 but at lengths that no secret has.
+pub(super) fn not_base64(text: &str) -> Option<Encoding> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
+    plain.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    let padded = plain.len();
+    while plain.last() == Some(&b'=') {
+        plain.pop();
+    }
+    if plain.len() < SHORTEST || (padded > plain.len() && padded % 8 != 0) || plain.iter().any(|byte| *byte == b'-') {
+        return None;
+    }
+    if padded == plain.len() && plain.iter().all(u8::is_ascii_hexdigit) {
+        return Some(Encoding::Hex);
+    }
+    let seen = Seen::of(&plain);
+    let one_case = seen.classes & (UPPER | LOWER) != UPPER | LOWER;
+    (one_case && matches!(seen.reading(), Reading::OnlyBase32 | Reading::Either)).then_some(Encoding::Base32)
+}
+
 /// The bytes of a secret.
 pub(super) fn decode(field: &[u8], encoding: Encoding) -> Result<Zeroizing<Vec<u8>>, Rejection> {
     let (bits_each, values, refused) = match encoding {

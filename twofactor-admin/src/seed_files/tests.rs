@@ -13,6 +13,7 @@ use super::*;
 use twofactor_core::codes::otp::{Algorithm, Digits, Kind, Period};
 
 mod kinds;
+mod pskc;
 mod tables;
 mod wrappings;
 

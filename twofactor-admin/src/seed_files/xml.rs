@@ -261,7 +261,9 @@ impl<'t> Document<'t> {
             let Ok(attribute) = attribute else {
                 return Err(self.error(start, "has an attribute that is not well-formed"));
             };
-            if attribute.key.as_namespace_binding().is_some() {
+            // `xsi:type` and `xml:lang` say nothing that a reader without the schema needs.
+            let of_xml = |prefix: quick_xml::name::Prefix<'_>| matches!(prefix.into_inner(), "xsi" | "xml");
+            if attribute.key.as_namespace_binding().is_some() || attribute.key.prefix().is_some_and(of_xml) {
                 continue;
             }
             if attributes.len() >= MOST_ATTRIBUTES || attribute.value.len() > LONGEST_FIELD {

@@ -346,7 +346,7 @@ fn a_suite_that_is_there_and_not_understood_is_never_absent() {
     let unexplained: Vec<_> = file.unexplained().map(ToString::to_string).collect();
     assert_eq!(
         unexplained,
-        ["element \"Truncation\"", "element \"Suite colour\"", "element \"ResponseFormat Grouping\""]
+        ["element \"Suite colour\"", "element \"ResponseFormat Grouping\"", "element \"Truncation\""]
     );
 }
 

@@ -2,7 +2,7 @@
 //! the reason to refuse it.
 
 use serde_json::{Value, json};
-use twofactor_admin::seed_files::SeedFile;
+use twofactor_admin::seed_files::{Aspect, SeedFile};
 
 use crate::error::Failure;
 
@@ -33,9 +33,13 @@ pub(super) fn as_json(seeds: &SeedFile) -> (Value, Value) {
 
 /// Why `--strict` refuses a file; `None` when it leaves nothing in doubt.
 pub(super) fn refusal(seeds: &SeedFile) -> Option<Failure> {
-    let assumptions = seeds.assumptions().map(|assumption| assumption.what.word());
+    let not_stated = |what: Aspect| {
+        let verb = if what == Aspect::Digits { "are" } else { "is" };
+        format!("the {} {verb} not stated", what.word())
+    };
+    let assumptions = seeds.assumptions().map(|assumption| assumption.what);
     let mut doubts: Vec<String> = Vec::new();
-    for what in assumptions.map(|what| format!("the {what} is not stated")) {
+    for what in assumptions.map(not_stated) {
         if !doubts.contains(&what) {
             doubts.push(what);
         }
