@@ -41,7 +41,7 @@ impl Json {
         if reader.at == text.len() { Ok(value) } else { Err(NotJson(reader.at)) }
     }
 
-    /// A member of an object.
+    /// A member of an object, by its name.
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Object(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value),

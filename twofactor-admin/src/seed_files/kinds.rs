@@ -13,10 +13,11 @@ mod rcdevs;
 mod safeword;
 mod yubico;
 
-use super::bounds::MOST_ROWS;
+use super::bounds::{MOST_NOTES, MOST_ROWS};
+use super::characters;
 use super::error::ImportError;
 use super::kind::{App, Kind};
-use super::note::{Assumption, Explanation, Note, Part};
+use super::note::{Assumption, Explanation, Note, Part, Unexplained};
 use super::options::Options;
 use super::place::Place;
 use super::recognition::Foreign;
@@ -101,11 +102,17 @@ impl Records {
         }
         let mut records = Self { kind, first: text.len(), last: text.len(), rows: 0, parts };
         let (mut unsaid, mut overruled) = (Unsaid::default(), false);
-        let (mut lengths, mut twice) = (Vec::new(), false);
+        let (mut lengths, mut twice, mut unread) = (Vec::new(), false, Vec::new());
         for record in kind.records(text, options) {
             records.first = records.first.min(record.start);
             records.last = record.end;
             records.rows += 1;
+            for name in &record.unknown {
+                let name = Note::Unexplained(unexplained(kind, name));
+                if unread.len() < MOST_NOTES && !unread.contains(&name) {
+                    unread.push(name);
+                }
+            }
             if records.rows > MOST_ROWS {
                 return Err(ImportError::TooManyRows);
             }
@@ -125,6 +132,7 @@ impl Records {
             return Err(ImportError::NoRows);
         }
         unsaid.note(&lengths, options, notes);
+        notes.append(&mut unread);
         notes.extend(twice.then(|| Note::Assumed(Assumption::encoded_twice("as its kind has it"))));
         if kind == Kind::PrivacyIdea {
             let is_export = privacyidea::offset(text) == Some(1);
@@ -154,6 +162,17 @@ impl Records {
         let part =
             |(name, taken_for): &(&str, &'static str)| Part { name: (*name).to_owned(), taken_for: Some(taken_for) };
         Explanation { entry: None, layout: self.kind.name().to_owned(), parts: self.parts.iter().map(part).collect() }
+    }
+}
+
+/// A part that is not read, by its name; one in the form of a secret is not printed.
+fn unexplained(kind: Kind, name: &str) -> Unexplained {
+    let is_secret = seed_encoding::may_be_secret(name.as_bytes());
+    let name = if is_secret { "(a secret?)".to_owned() } else { characters::words(name.as_bytes()) };
+    match kind {
+        Kind::Aladdin | Kind::Deepnet => Unexplained::Element(name),
+        Kind::PrivacyIdea => Unexplained::Column(name),
+        _ => Unexplained::Member(name),
     }
 }
 

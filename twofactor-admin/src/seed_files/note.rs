@@ -128,6 +128,8 @@ impl fmt::Display for Assumption {
 pub enum Unexplained {
     /// A column of a table, by its heading.
     Column(String),
+    /// A member of a record: of JSON, of a URI, of a log.
+    Member(String),
     /// An element or attribute of an XML document, by its name.
     Element(String),
 }
@@ -137,6 +139,7 @@ impl fmt::Display for Unexplained {
         match self {
             Self::Column(name) if name.starts_with("column ") => formatter.write_str(name),
             Self::Column(name) => write!(formatter, "column \"{name}\""),
+            Self::Member(name) => write!(formatter, "member \"{name}\""),
             Self::Element(name) => write!(formatter, "element \"{name}\""),
         }
     }

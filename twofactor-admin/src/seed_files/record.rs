@@ -9,6 +9,7 @@ use super::offer::{self, Offered, Stated};
 use super::options::Options;
 use super::rejection::{Parameter, Rejection};
 use super::seed_encoding;
+use super::unread::{self, Unread};
 use super::xml::{Child, Document, Element};
 
 /// A record of a file.
@@ -19,6 +20,8 @@ pub(super) struct Record {
     /// Its words about codes.
     pub(super) stated: Stated,
     pub(super) token: Result<Offered, Rejection>,
+    /// The names of its parts that are not read.
+    pub(super) unknown: Vec<String>,
 }
 
 /// The fields of a record, before they are put together.
@@ -39,7 +42,24 @@ impl Fields<'_> {
     /// The record at a place of the text.
     pub(super) fn record(self, line: usize, span: Range<usize>, options: &Options) -> Record {
         let stated = *self.stated.as_ref().unwrap_or(&Stated::default());
-        Record { line, start: span.start, end: span.end, stated, token: self.offered(options) }
+        let token = self.offered(options);
+        Record { line, start: span.start, end: span.end, stated, token, unknown: Vec::new() }
+    }
+
+    /// The same, where parts beside the fields are not read: one whose name says how codes are made rejects the record,
+    /// unless an option says it for all.
+    pub(super) fn record_beside(
+        mut self,
+        unknown: Vec<String>,
+        line: usize,
+        span: Range<usize>,
+        options: &Options,
+    ) -> Record {
+        let mut about = unknown.iter().filter_map(|name| unread::about_codes(name));
+        if let Some(Unread { name, about }) = about.find(|unread| !unread::is_said(unread.about, options)) {
+            self.stated = self.stated.and(Err(Rejection::NotRead(name, about)));
+        }
+        Record { unknown, ..self.record(line, span, options) }
     }
 
     fn offered(self, options: &Options) -> Result<Offered, Rejection> {
@@ -63,6 +83,13 @@ pub(super) fn children<'t>(text: &'t str, inside: &'static str) -> impl Iterator
 /// The text of a child, when it has one.
 pub(super) fn text_of<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
     element.child(name).map(Element::text).filter(|text| !text.is_empty())
+}
+
+/// The names of the children and attributes of an element that are none of those known.
+pub(super) fn unknown_parts(element: &Element, known: &[&str]) -> Vec<String> {
+    let names = element.children().iter().map(|child| child.name.as_str()).chain(element.attribute_names());
+    let is_known = |name: &&str| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    names.filter(|name| !is_known(name)).map(str::to_owned).collect()
 }
 
 /// The length of a code, in digits of text.

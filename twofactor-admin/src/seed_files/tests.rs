@@ -12,6 +12,7 @@ use super::bounds::MOST_NOTES;
 use super::*;
 use twofactor_core::codes::otp::{Algorithm, Digits, Kind, Period};
 
+mod apps;
 mod kinds;
 mod pskc;
 mod tables;

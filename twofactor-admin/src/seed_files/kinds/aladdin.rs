@@ -17,6 +17,10 @@ pub(super) const PARTS: [(&str, &str); 4] = [
     ("ProductName", "model"),
 ];
 
+/// What a token and an application have that is read, or says nothing about codes.
+const TOKEN: [&str; 6] = ["serial", "CaseModel", "Model", "ProductionDate", "ProductName", "Applications"];
+const APPLICATION: [&str; 3] = ["ConnectorID", "Seed", "MovingFactor"];
+
 /// The tokens of a document that is known to be well-formed.
 pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
     children(text, "").filter(|child| child.element.is("Token")).map(|child| {
@@ -43,6 +47,8 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
             vendor: Some("SafeNet".to_owned()),
             model: text_of(token, "ProductName").map(|name| characters::words(name.as_bytes())),
         };
-        fields.record(child.line, child.start..child.end, options)
+        let mut unknown = record::unknown_parts(token, &TOKEN);
+        unknown.extend(application.into_iter().flat_map(|inside| record::unknown_parts(inside, &APPLICATION)));
+        fields.record_beside(unknown, child.line, child.start..child.end, options)
     })
 }

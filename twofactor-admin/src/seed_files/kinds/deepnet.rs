@@ -19,6 +19,24 @@ pub(super) const PARTS: [(&str, &str); 6] = [
     ("counter", "counter"),
 ];
 
+/// What a header and a token of `DualShield` have that is read, or says nothing about codes.
+const DUALSHIELD: [&str; 12] = [
+    "manufacturerCode",
+    "productCode",
+    "serial",
+    "seed",
+    "encode",
+    "encrypt",
+    "crypto",
+    "digits",
+    "synchronisation",
+    "interval",
+    "timeInterval",
+    "counter",
+];
+/// The same of the document in a document.
+const PREDECESSOR: [&str; 7] = ["deviceID", "type", "counter", "digits", "secret", "crypto", "interval"];
+
 /// The tokens of a document that is known to be well-formed.
 pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
     let mut header: Option<Element> = None;
@@ -29,7 +47,10 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
             return None;
         }
         if child.element.is("token") {
-            return Some(of_dualshield(&child.element, header.as_ref()).record(line, span, options));
+            let both = [Some(&child.element), header.as_ref()];
+            let unknown =
+                both.into_iter().flatten().flat_map(|part| record::unknown_parts(part, &DUALSHIELD)).collect();
+            return Some(of_dualshield(&child.element, header.as_ref()).record_beside(unknown, line, span, options));
         }
         child.element.is("tokenInfo").then(|| of_predecessor(&child.element, line, span, options))
     })
@@ -106,7 +127,9 @@ fn of_predecessor(info: &Element, line: usize, span: std::ops::Range<usize>, opt
         vendor: Some("Deepnet".to_owned()),
         model: device.and_then(|device| text_of(device, "model")).map(|model| characters::words(model.as_bytes())),
     };
-    fields.record(line, span, options)
+    let is_known = |name: &str| PREDECESSOR.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let unknown = parts.iter().map(|part| part.name.clone()).filter(|name| !is_known(name)).collect();
+    fields.record_beside(unknown, line, span, options)
 }
 
 fn read_codes(

@@ -71,7 +71,10 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
             }
             Err(why) => Fields::unreadable(*why),
         };
-        fields.record(line.number, span, options)
+        let behind =
+            (offset + 5..offset + 12).filter(|column| row.as_ref().is_ok_and(|row| !row.field(*column).is_empty()));
+        let unknown = behind.map(|column| format!("column {}", column + 1)).collect();
+        fields.record_beside(unknown, line.number, span, options)
     })
 }
 

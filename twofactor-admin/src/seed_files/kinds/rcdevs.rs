@@ -48,7 +48,10 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
             vendor: None,
             model: Some(characters::words(row.field(2))).filter(|model| !model.is_empty()),
         };
-        fields.record(line.number, span, options)
+        let names = data.split(',').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name.trim());
+        let is_read = |name: &&str| ["TokenKey", "TokenType", "TokenState", "OTPLength", "TOTPTimeStep"].contains(name);
+        let unknown = names.filter(|name| !is_read(name)).map(str::to_owned).collect();
+        fields.record_beside(unknown, line.number, span, options)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Aegis: `db.entries`, each with its parameters in `info`.
 
-use super::entry::{Entry, EntryKind, word};
+use super::entry::{Entry, EntryKind, hash, unknown, whole, word};
 use crate::seed_files::json::Json;
 
 pub(super) fn entry(json: &Json) -> Entry {
@@ -9,10 +9,31 @@ pub(super) fn entry(json: &Json) -> Entry {
         issuer: word(json.get("issuer")),
         label: word(json.get("name")),
         kind: EntryKind::of(json.get("type")),
-        algorithm: info("algo").and_then(Json::text).map(str::to_owned),
-        digits: info("digits").and_then(Json::number),
-        period: info("period").and_then(Json::number),
-        counter: info("counter").and_then(Json::number),
+        algorithm: hash(info("algo")),
+        digits: whole(info("digits")),
+        period: whole(info("period")),
+        counter: whole(info("counter")),
+        unknown: [
+            unknown(
+                Some(json),
+                &[
+                    "type",
+                    "uuid",
+                    "name",
+                    "issuer",
+                    "note",
+                    "favorite",
+                    "icon",
+                    "icon_mime",
+                    "icon_hash",
+                    "group",
+                    "groups",
+                    "info",
+                ],
+            ),
+            unknown(json.get("info"), &["secret", "algo", "digits", "period", "counter"]),
+        ]
+        .concat(),
         ..Entry::from_base32(info("secret").and_then(Json::text))
     }
 }

@@ -1,6 +1,6 @@
 //! andOTP: an array of entries.
 
-use super::entry::{Entry, EntryKind, word};
+use super::entry::{Entry, EntryKind, hash, unknown, whole, word};
 use crate::seed_files::json::Json;
 
 pub(super) fn entry(json: &Json) -> Entry {
@@ -8,10 +8,27 @@ pub(super) fn entry(json: &Json) -> Entry {
         issuer: word(json.get("issuer")),
         label: word(json.get("label")),
         kind: EntryKind::of(json.get("type")),
-        algorithm: json.get("algorithm").and_then(Json::text).map(str::to_owned),
-        digits: json.get("digits").and_then(Json::number),
-        period: json.get("period").and_then(Json::number),
-        counter: json.get("counter").and_then(Json::number),
+        algorithm: hash(json.get("algorithm")),
+        digits: whole(json.get("digits")),
+        period: whole(json.get("period")),
+        counter: whole(json.get("counter")),
+        unknown: unknown(
+            Some(json),
+            &[
+                "secret",
+                "issuer",
+                "label",
+                "digits",
+                "type",
+                "algorithm",
+                "period",
+                "counter",
+                "thumbnail",
+                "last_used",
+                "used_frequency",
+                "tags",
+            ],
+        ),
         ..Entry::from_base32(json.get("secret").and_then(Json::text))
     }
 }

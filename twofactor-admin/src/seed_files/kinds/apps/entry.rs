@@ -50,6 +50,8 @@ pub(super) struct Entry {
     pub(super) counter: Option<i64>,
     /// It could not be read at all, and why.
     pub(super) unreadable: Option<Rejection>,
+    /// The names of its members that are not read.
+    pub(super) unknown: Vec<String>,
 }
 
 impl Entry {
@@ -72,10 +74,11 @@ impl Entry {
             Some(SerialFrom::Label) => as_serial(&self.label),
             Some(SerialFrom::Number) | None => number.to_string(),
         };
+        let unknown = self.unknown.clone();
         let stated = self.stated();
         let secret = self.secret.unwrap_or(Err(Rejection::SecretMissing));
         let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: None, model: None };
-        fields.record(line, span, options)
+        fields.record_beside(unknown, line, span, options)
     }
 
     fn stated(&self) -> Result<Stated, Rejection> {
@@ -95,6 +98,32 @@ impl Entry {
             counter: counter.map(offer::counter).transpose()?,
         })
     }
+}
+
+/// A whole number. `None`: it is not there; one of another form is a number that no entry can have.
+pub(super) fn whole(json: Option<&Json>) -> Option<i64> {
+    present(json).map(|value| value.number().unwrap_or(i64::MAX))
+}
+
+/// The name of a hash. `None`: it is not there; a value of another form is no hash.
+pub(super) fn hash(json: Option<&Json>) -> Option<String> {
+    present(json).map(|value| value.text().unwrap_or("?").to_owned())
+}
+
+/// A value that says something.
+pub(super) fn present(json: Option<&Json>) -> Option<&Json> {
+    json.filter(|value| match value {
+        Json::Null => false,
+        Json::Text(text) => !text.is_empty(),
+        _ => true,
+    })
+}
+
+/// The members of an object that are none of those known.
+pub(super) fn unknown(json: Option<&Json>, known: &[&str]) -> Vec<String> {
+    let Some(Json::Object(members)) = json else { return Vec::new() };
+    let names = members.iter().map(|(name, _)| name).filter(|name| !known.contains(&name.as_str()));
+    names.cloned().collect()
 }
 
 /// A word as a serial number: blanks become hyphens, because no serial number has any.

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::entry::{Entry, EntryKind, word};
+use super::entry::{Entry, EntryKind, hash, unknown, whole, word};
 use crate::seed_files::json::Json;
 use crate::seed_files::rejection::Rejection;
 
@@ -20,11 +20,31 @@ pub(super) fn entry(json: &Json) -> Entry {
             Ok(secret)
         }),
         kind: EntryKind::of(json.get("type")),
-        algorithm: json.get("algo").and_then(Json::text).map(str::to_owned),
-        digits: json.get("digits").and_then(Json::number),
-        period: json.get("period").and_then(Json::number),
+        algorithm: hash(json.get("algo")),
+        digits: whole(json.get("digits")),
+        period: whole(json.get("period")),
         // The next code has the counter behind it.
-        counter: json.get("counter").and_then(Json::number).and_then(|counter| counter.checked_add(1)),
+        counter: whole(json.get("counter")).map(|counter| counter.saturating_add(1)),
         unreadable: None,
+        unknown: unknown(
+            Some(json),
+            &[
+                "algo",
+                "counter",
+                "digits",
+                "image",
+                "imageAlt",
+                "issuerExt",
+                "issuerInt",
+                "issuerAlt",
+                "label",
+                "labelAlt",
+                "period",
+                "secret",
+                "type",
+                "color",
+                "lock",
+            ],
+        ),
     }
 }

@@ -1,6 +1,6 @@
 //! Stratum (Authenticator Pro): `Authenticators`, with numbers for type and hash.
 
-use super::entry::{Entry, EntryKind, word};
+use super::entry::{Entry, EntryKind, hash, unknown, whole, word};
 use crate::seed_files::json::Json;
 use crate::seed_files::options::KindName;
 
@@ -15,15 +15,33 @@ pub(super) fn entry(json: &Json) -> Entry {
             _ => EntryKind::Other,
         },
         // A number that is none of these is no hash either, and its entry is rejected.
-        algorithm: number("Algorithm").map(|number| match number {
-            0 => "SHA1".to_owned(),
-            1 => "SHA256".to_owned(),
-            2 => "SHA512".to_owned(),
-            other => other.to_string(),
-        }),
-        digits: number("Digits"),
-        period: number("Period"),
-        counter: number("Counter"),
+        algorithm: match number("Algorithm") {
+            Some(0) => Some("SHA1".to_owned()),
+            Some(1) => Some("SHA256".to_owned()),
+            Some(2) => Some("SHA512".to_owned()),
+            Some(other) => Some(other.to_string()),
+            None => hash(json.get("Algorithm")),
+        },
+        digits: whole(json.get("Digits")),
+        period: whole(json.get("Period")),
+        counter: whole(json.get("Counter")),
+        unknown: unknown(
+            Some(json),
+            &[
+                "Type",
+                "Icon",
+                "Issuer",
+                "Username",
+                "Secret",
+                "Pin",
+                "Algorithm",
+                "Digits",
+                "Period",
+                "Counter",
+                "CopyCount",
+                "Ranking",
+            ],
+        ),
         ..Entry::from_base32(json.get("Secret").and_then(Json::text))
     }
 }

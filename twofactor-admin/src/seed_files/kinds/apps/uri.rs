@@ -1,12 +1,15 @@
-//! `otpauth://totp/Issuer:Label?secret=…` (Google's key URI format). Unknown parameters do not count.
+//! `otpauth://totp/Issuer:Label?secret=…` (Google's key URI format). Unknown parameters are named.
 
 use zeroize::Zeroizing;
 
 use super::entry::{Entry, EntryKind};
 use crate::seed_files::characters;
-use crate::seed_files::rejection::Rejection;
+use crate::seed_files::rejection::{KeyRejection, Rejection};
 
 const SCHEME: &str = "otpauth://";
+/// What is read, and what says nothing about codes.
+const PARAMETERS: [&str; 9] =
+    ["secret", "issuer", "algorithm", "digits", "period", "counter", "image", "icon", "color"];
 
 pub(super) fn is_it(text: &str) -> bool {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
@@ -28,6 +31,18 @@ pub(super) fn entry(uri: &str) -> Option<Entry> {
     if secrets.count() > 1 || query.contains(SCHEME) {
         return Some(Entry::unreadable(Rejection::Twice));
     }
+    let names = || query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).map(decoded);
+    let known = |name: &str| PARAMETERS.into_iter().find(|known| known.eq_ignore_ascii_case(name));
+    if PARAMETERS.into_iter().any(|known| names().filter(|name| name.eq_ignore_ascii_case(known)).nth(1).is_some()) {
+        return Some(Entry::unreadable(Rejection::Key(KeyRejection::Twice("a parameter"))));
+    }
+    let is_read = |pair: &&str| pair.is_empty() || pair.split_once('=').is_some_and(|(name, _)| known(name).is_some());
+    let unknown = query.split('&').filter(|pair| !is_read(pair)).map(|pair| {
+        // The ampersand of HTML before a parameter.
+        let name = decoded(pair.split_once('=').map_or(pair, |(name, _)| name));
+        name.strip_prefix("amp;").unwrap_or(&name).to_owned()
+    });
+    let is_other = parameter("encoder").is_some_and(|encoder| encoder.eq_ignore_ascii_case("steam"));
     let path = decoded(path);
     let (prefix, label) = path.split_once(':').unwrap_or(("", &path));
     let issuer = parameter("issuer").filter(|issuer| !issuer.is_empty());
@@ -36,11 +51,12 @@ pub(super) fn entry(uri: &str) -> Option<Entry> {
     Some(Entry {
         issuer: issuer.map_or_else(|| plain(prefix), |issuer| plain(&issuer)),
         label: plain(label),
-        kind: EntryKind::named(kind),
+        kind: if is_other { EntryKind::Other } else { EntryKind::named(kind) },
         algorithm: parameter("algorithm").map(|text| text.to_string()),
         digits: number("digits"),
         period: number("period"),
         counter: number("counter"),
+        unknown: unknown.collect(),
         ..Entry::from_base32(parameter("secret").as_deref().map(String::as_str))
     })
 }
