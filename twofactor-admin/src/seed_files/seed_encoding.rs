@@ -248,7 +248,7 @@ pub(super) fn not_base64(text: &str) -> Option<Encoding> {
     while plain.last() == Some(&b'=') {
         plain.pop();
     }
-    if plain.len() < SHORTEST || (padded > plain.len() && padded % 8 != 0) || plain.iter().any(|byte| *byte == b'-') {
+    if plain.len() < SHORTEST || (padded > plain.len() && padded % 8 != 0) || plain.contains(&b'-') {
         return None;
     }
     if padded == plain.len() && plain.iter().all(u8::is_ascii_hexdigit) {
