@@ -57,9 +57,13 @@ impl Shape {
     }
 
     fn is_like(self, other: Self) -> bool {
+        let as_long = self.length.abs_diff(other.length) <= 2;
+        let same_columns = self.fields == other.fields && self.secret == other.secret;
+        // A number beside a secret as long as the other's is a row, whatever separates the two.
+        let same_numbers = as_long && same_columns && self.is_number && other.is_number;
         // Where spaces separate, any two words have the same columns.
-        let as_long = self.separator != Separator::Spaces || self.length.abs_diff(other.length) <= 2;
-        as_long && Self { length: 0, ..self } == Self { length: 0, ..other }
+        let same_form = Self { length: 0, ..self } == Self { length: 0, ..other };
+        same_numbers || (same_form && (as_long || self.separator != Separator::Spaces))
     }
 }
 

@@ -36,17 +36,21 @@ pub(super) struct Columns {
 
 /// The content of the third column of a table without header, over all rows.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that was seen or not")]
 pub(super) struct Third {
     words: bool,
     numbers: bool,
     /// One that is neither 30 nor 60.
     other_numbers: bool,
+    /// One that is no usual length of a code.
+    no_length: bool,
 }
 
 impl Third {
     /// Takes note of the third field of a row.
     pub(super) fn see(&mut self, record: &Record<'_>) {
         let field = record.field(2);
+        self.no_length |= !matches!(field, b"6" | b"8");
         match number(field) {
             Some(30 | 60) => self.numbers = true,
             Some(_) => (self.numbers, self.other_numbers) = (true, true),
@@ -57,6 +61,11 @@ impl Third {
     /// True when it is the period of all rows: a counter would not stand at 30 or 60 in every one.
     pub(super) fn is_period(self) -> bool {
         self.numbers && !self.words && !self.other_numbers
+    }
+
+    /// True when it could as well be the length of a code in every row.
+    pub(super) fn may_be_length(self) -> bool {
+        self.is_counter() && !self.no_length
     }
 
     /// True when it is a counter in every row that has it.
@@ -125,7 +134,7 @@ impl Columns {
     /// The columns of a table without header, told by its first rows.
     pub(super) fn from_rows(rows: &[Record<'_>]) -> Self {
         // In OATH CSV the fourth would be the length of a code.
-        if rows.iter().any(|record| is_kind(record.field(2)) && record.field(3).len() > 2) {
+        if rows.iter().any(|record| is_kind(record.field(2)) && record.field(3).len() > 8) {
             // multiOTP: serial;manufacturer;algorithm;seed;digits;interval_or_event
             return Self {
                 serial: 0,
@@ -302,7 +311,8 @@ impl Columns {
         let settled = self.stated(record, options)?.settle(options);
         let words = |column: Option<usize>| {
             let field = record.field(column?);
-            (!field.is_empty()).then(|| characters::words(field))
+            let is_name = !field.is_empty() && !seed_encoding::is_secret_for_serial(field);
+            is_name.then(|| characters::words(field))
         };
         Ok(Offered { vendor: words(self.vendor), model: words(self.model), ..Offered::new(serial, secret, settled) })
     }

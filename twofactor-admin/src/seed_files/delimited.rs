@@ -5,6 +5,7 @@
 
 use super::bounds::{LONGEST_FIELD, MOST_COLUMNS};
 use super::rejection::Rejection;
+use super::seed_encoding;
 
 /// A line of a text, without its line end.
 #[derive(Debug, Clone, Copy)]
@@ -56,10 +57,14 @@ fn is_blank(line: &[u8]) -> bool {
 }
 
 /// A line that begins with `#`, unless a spreadsheet wrote that for a value it cannot show (`#N/A`, `########`): then the line
-/// is a row, and a bad one.
+/// is a row, and a bad one. So it is where a serial number begins with the mark: no row vanishes.
 fn is_comment(line: &[u8]) -> bool {
     let line = line.trim_ascii_start();
-    line.starts_with(b"#") && !shows_error(line)
+    let Some(rest) = line.strip_prefix(b"#") else { return false };
+    let mut fields = rest.split(|byte| matches!(byte, b',' | b';' | b'\t' | b' '));
+    let is_row = fields.next().is_some_and(|first| first.iter().any(u8::is_ascii_digit))
+        && fields.any(|field| seed_encoding::looks_like_secret(field.trim_ascii()));
+    !is_row && !shows_error(line)
 }
 
 /// True when a field begins with a spreadsheet's error in the place of a value.

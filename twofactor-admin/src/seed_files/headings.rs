@@ -254,6 +254,7 @@ const NAMES: &[(Meaning, &[&[&str]])] = &[
             "hmactype",
             "hmac",
             "hmacalgorithm",
+            "hmachash",
             "hashfunction",
             "hashverfahren",
             "アルゴリズム",
@@ -269,6 +270,8 @@ const NAMES: &[(Meaning, &[&[&str]])] = &[
                 "otplen",
                 "otpdigits",
                 "codelength",
+                "codelange",
+                "codelaenge",
                 "numberofdigits",
                 "tokenlength",
                 "stellen",
@@ -321,6 +324,17 @@ const NAMES: &[(Meaning, &[&[&str]])] = &[
             "intervallo",
             "intervalloditempo",
             "tijdsinterval",
+            "tijdinterval",
+            "duree",
+            "dureeensecondes",
+            "intervallinsekunden",
+            "intervalinseconds",
+            "periodinseconds",
+            "timestepinseconds",
+            "timeintervalinseconds",
+            "zeitintervallinsekunden",
+            "zeitschrittinsekunden",
+            "periodeinsekunden",
             "tijdstap",
             "間隔",
             "時間間隔",
@@ -519,6 +533,16 @@ fn folded(heading: &str) -> String {
     let mut folded = String::with_capacity(heading.len());
     for letter in heading.chars().flat_map(char::to_lowercase) {
         let plain = match letter {
+            // Of `Nº`: an abbreviation, and no letter of the word.
+            'º' | 'ª' => continue,
+            '\u{ff66}'..='\u{ff9d}' => full_width(letter),
+            // The marks of half-width kana stand behind the letter that they change.
+            '\u{ff9e}' | '\u{ff9f}' => {
+                let shift = if letter == '\u{ff9e}' { 1 } else { 2 };
+                let voiced = folded.pop().and_then(|last| char::from_u32(u32::from(last) + shift));
+                folded.extend(voiced);
+                continue;
+            }
             'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' => 'a',
             'ç' => 'c',
             'è' | 'é' | 'ê' | 'ë' => 'e',
@@ -538,6 +562,13 @@ fn folded(heading: &str) -> String {
         }
     }
     folded
+}
+
+/// A half-width kana as the usual one.
+fn full_width(letter: char) -> char {
+    const KANA: &str = "ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン";
+    let place = u32::from(letter).saturating_sub(0xff66) as usize;
+    KANA.chars().nth(place).unwrap_or(letter)
 }
 
 /// A heading with what it was found to be.
@@ -563,7 +594,10 @@ fn look_up(heading: &str) -> Option<Found> {
             }
         }
     }
-    None
+    // In two languages: `Seriennummer / Serial Number`.
+    let mut parts = heading.split('/').map(str::trim);
+    let first = parts.next().filter(|part| part.len() < heading.trim().len()).and_then(look_up)?;
+    parts.all(|part| look_up(part).is_some_and(|other| other.meaning == first.meaning)).then_some(first)
 }
 
 /// A header, column by column.

@@ -136,7 +136,7 @@ fn is_date(field: &[u8]) -> bool {
 /// True when a sign that is printed on no token stands at an end of it.
 fn is_wrapped(field: &[u8]) -> bool {
     let is_sign = |byte: Option<&u8>| byte.is_some_and(|byte| b"`'\"()[]{}<>".contains(byte));
-    is_sign(field.first()) || is_sign(field.last())
+    is_sign(field.first()) || is_sign(field.last()) || field.starts_with(b"#")
 }
 
 /// `1.23457E+12`, also with the decimal comma of other languages: what a spreadsheet makes of a long number.

@@ -439,12 +439,12 @@ impl<'e> Key<'e> {
         if printed.is_none() && shape::has_unread_serial(self.package, self.element) {
             return Err(Rejection::Key(KeyRejection::Form("the serial number")));
         }
-        let serial = printed.or_else(|| self.element.attribute("Id")).or_else(|| self.element.attribute("KeyId"));
-        let serial = serial.unwrap_or_default().as_bytes();
-        if seed_encoding::is_secret_for_serial(serial) {
+        if printed.is_some_and(|printed| seed_encoding::is_secret_for_serial(printed.as_bytes())) {
             return Err(Rejection::SerialIsSecret);
         }
-        offer::serial(serial)
+        // Identifiers of keys may be 32 hexadecimal digits.
+        let serial = printed.or_else(|| self.element.attribute("Id")).or_else(|| self.element.attribute("KeyId"));
+        offer::serial(serial.unwrap_or_default().as_bytes())
     }
 
     /// RFC 6030 §5: a program that does not support a rule must not use the key.
@@ -563,7 +563,7 @@ fn plain_number(text: &str) -> Option<i64> {
     })
 }
 
-/// Whether a value has no attribute but its name, and those that `says` allows with what they say.
+/// True when a value has no attribute but its name, and those that `says` allows with what they say.
 fn is_as_read(value: &Element, says: &dyn Fn(&str, &str) -> bool) -> bool {
     value.attribute_names().all(|name| {
         name.eq_ignore_ascii_case("Name")
@@ -572,7 +572,7 @@ fn is_as_read(value: &Element, says: &dyn Fn(&str, &str) -> bool) -> bool {
     })
 }
 
-/// Whether an attribute says that a secret is in base64.
+/// True when an attribute says that a secret is in base64.
 fn says_base64(name: &str, value: &str) -> bool {
     ["Encoding", "Format"].into_iter().any(|known| known.eq_ignore_ascii_case(name))
         && value.eq_ignore_ascii_case("base64")

@@ -18,7 +18,7 @@ struct Shape {
     repeats: bool,
 }
 
-/// What is in an element.
+/// The parts of an element.
 #[derive(Clone, Copy)]
 enum Inside {
     /// Text and no element.
@@ -144,7 +144,7 @@ enum What {
     Text,
     Twice,
     AttributeTwice,
-    /// An element of `Extensions`, which nobody has to know.
+    /// An element of `Extensions`, which a reader need not know.
     Extension,
 }
 
@@ -275,7 +275,7 @@ pub(super) fn check(package: &Element, key: &Element, options: &Options) -> Resu
     why.or_else(unknown).map_or(Ok(()), Err)
 }
 
-/// Whether a part that is not read may be the serial number.
+/// True when a part that is not read may be the serial number.
 pub(super) fn has_unread_serial(package: &Element, key: &Element) -> bool {
     let mut found = false;
     let mut judge = |finding: Finding<'_>| found |= finding.is_serial();

@@ -316,7 +316,7 @@ pub enum KeyRejection {
 }
 
 impl KeyRejection {
-    /// What a person can do about it.
+    /// The advice for a person.
     fn hint(self) -> &'static str {
         match self {
             Self::NoKey | Self::Reference => "ask the vendor for a file that holds the secrets",

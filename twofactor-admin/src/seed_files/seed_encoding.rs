@@ -55,7 +55,7 @@ fn has_even_groups(field: &[u8]) -> bool {
     })
 }
 
-/// True when a serial number has the form of a secret of at least 128 bits in hexadecimal digits, or of at least 80 bits in
+/// True when a serial number has the form of a secret of at least 80 bits in hexadecimal digits, or of at least 80 bits in
 /// base32: those are not printed on tokens.
 pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
     if field.iter().any(|byte| BETWEEN.contains(byte)) || field.len() < SHORTEST {
@@ -65,7 +65,7 @@ pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
     let letters = field.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     match reading {
         Reading::OnlyBase32 => letters > 0 && letters < length || length >= 26,
-        Reading::OnlyHex | Reading::Either => length >= 32 && letters > 0,
+        Reading::OnlyHex | Reading::Either => length >= 20 && letters > 0,
         Reading::Neither => false,
     }
 }

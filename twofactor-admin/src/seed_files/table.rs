@@ -237,6 +237,35 @@ impl Sort {
 }
 
 impl Layout {
+    /// That of a table whose header is a comment: `# Serial,Secret,Digits`.
+    fn marked(text: &[u8], first: Line<'_>, separator: Separator) -> Option<Self> {
+        let is_headed = |line: &[u8]| {
+            let record = Record::split(line, separator).ok();
+            record.map(|record| headings::read(&record))
+        };
+        if is_headed(first.content) != Some(Header::None) {
+            return None;
+        }
+        let (mut start, mut found) = (0, None);
+        for (index, line) in text.get(..first.start)?.split(|byte| *byte == b'\n').enumerate() {
+            if let Some(Header::Columns(headings)) = line.strip_prefix(b"#").and_then(is_headed) {
+                found = Some((headings, (index + 1, start + 1)));
+            }
+            start += line.len() + 1;
+        }
+        let (headings, header) = found?;
+        let columns = Columns::from_headings(&headings);
+        Some(Self {
+            separator,
+            columns,
+            headings: Some(headings),
+            header: Some(header),
+            begin: first.start,
+            lines_before: first.number - 1,
+            above: None,
+        })
+    }
+
     fn of(text: &[u8], place: impl Fn(usize) -> Place) -> Result<Self, ImportError> {
         let mut lines = Lines::new(text);
         let mut first = lines.next().ok_or(ImportError::NoRows)?;
@@ -246,6 +275,9 @@ impl Layout {
         }
         let rest = text.get(first.start..).unwrap_or_default();
         let separator = declared.unwrap_or_else(|| Separator::of(Lines::new(rest)));
+        if let Some(layout) = Self::marked(text, first, separator) {
+            return Ok(layout);
+        }
         let (mut missing, mut words, mut last_title) = (None, None, None);
         let mut row = None;
         for line in std::iter::once(first).chain(lines.clone()).take(LONGEST_TITLE) {
@@ -560,6 +592,10 @@ impl Unsaid {
             }
             if says(Self::HOTP) {
                 let (taken, other) = match () {
+                    () if third.may_be_length() => (
+                        "HOTP, with its counter in the third column",
+                        "TOTP, with the length of a code there: write the header serial,secret,digits above",
+                    ),
                     () if third.is_counter() => {
                         ("HOTP, with its counter in the third column", "TOTP, with a period there: --type totp")
                     }

@@ -69,7 +69,7 @@ const NAMES: [(Aspect, &[&str]); 6] = [
     (Aspect::Encoding, &["secret", "seed", "plainvalue", "encryptedvalue", "secretkey", "encoding", "secretencoding"]),
 ];
 
-/// What a name says about codes, whatever its case and the signs in it.
+/// The part of a code that a name speaks of, whatever its case and the signs in it.
 pub(super) fn about_codes(name: &str) -> Option<Unread> {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_ascii_lowercase();
@@ -79,7 +79,7 @@ pub(super) fn about_codes(name: &str) -> Option<Unread> {
     })
 }
 
-/// Whether an option says it for all rows.
+/// True when an option says it for all rows.
 pub(super) fn is_said(about: Aspect, options: &Options) -> bool {
     match about {
         Aspect::Type => options.kind.is_some(),

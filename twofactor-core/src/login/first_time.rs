@@ -98,7 +98,7 @@ impl Login<'_> {
             }
         };
         let user = identified.as_ref().map_err(Denial::from)?.clone();
-        // Should nothing come of it, the password was wrong and somebody was very interested.
+        // Should nothing come of it, the password was wrong: a guesser wanted to see the QR code.
         self.audit.record(&self.about(Record::new(Event::Confirmed)).with("token", factor.name()));
         Ok(Unfinished::Confirmed(Pending { user, factor, invitation }))
     }
@@ -127,7 +127,7 @@ impl Login<'_> {
         Ok(Pending { user, factor, invitation })
     }
 
-    /// Asks whoever cannot enroll as anybody else, and refuses.
+    /// Asks a user who cannot enroll the questions that all are asked, and refuses.
     pub(super) fn refuse_to_enroll(&mut self, obstacle: &Obstacle) -> Denial {
         if *obstacle == Obstacle::RegistersNoTokens {
             self.tell_unless_silent(REGISTER_ELSEWHERE);

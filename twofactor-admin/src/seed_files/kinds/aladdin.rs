@@ -17,7 +17,7 @@ pub(super) const PARTS: [(&str, &str); 4] = [
     ("ProductName", "model"),
 ];
 
-/// What a token and an application have that is read, or says nothing about codes.
+/// The members of a token and an application that are read, or say nothing about codes.
 const TOKEN: [&str; 6] = ["serial", "CaseModel", "Model", "ProductionDate", "ProductName", "Applications"];
 const APPLICATION: [&str; 3] = ["ConnectorID", "Seed", "MovingFactor"];
 

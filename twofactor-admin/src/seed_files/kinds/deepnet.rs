@@ -19,7 +19,7 @@ pub(super) const PARTS: [(&str, &str); 6] = [
     ("counter", "counter"),
 ];
 
-/// What a header and a token of `DualShield` have that is read, or says nothing about codes.
+/// The parts of a header and a token of `DualShield` that are read, or say nothing about codes.
 const DUALSHIELD: [&str; 12] = [
     "manufacturerCode",
     "productCode",

@@ -40,7 +40,10 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
     let is_hex = |field: &[u8]| field.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b' ');
     let rows =
         || Lines::new(text.as_bytes()).filter_map(|line| Some((line, Row::split(line.content, SEMICOLON).ok()?)));
-    let hexadecimal = rows().all(|(line, row)| is_hex(key(kind(line.content), &row)));
+    let (hexadecimal, others): (Vec<bool>, Vec<bool>) =
+        rows().map(|(line, row)| is_hex(key(kind(line.content), &row))).partition(|is_hex| *is_hex);
+    // A damaged key says nothing about the others.
+    let hexadecimal = hexadecimal.len() > others.len();
     let encoding = options.encoding.unwrap_or(if hexadecimal { Encoding::Hex } else { Encoding::Base32 });
     Lines::new(text.as_bytes()).map(move |line| {
         let span = line.start..line.start + line.content.len();

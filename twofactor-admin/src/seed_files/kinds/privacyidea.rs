@@ -53,7 +53,12 @@ fn kind(word: &[u8]) -> Option<KindName> {
 pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
     let offset = offset(text).unwrap_or(OWNER);
     let rows = || Lines::new(text.as_bytes()).filter_map(|line| Row::split(line.content, COMMA).ok());
-    let hexadecimal = rows().all(|row| row.field(offset + 1).iter().all(u8::is_ascii_hexdigit));
+    let (hexadecimal, others): (Vec<bool>, Vec<bool>) = rows()
+        .filter(|row| !row.field(offset + 1).is_empty())
+        .map(|row| row.field(offset + 1).iter().all(u8::is_ascii_hexdigit))
+        .partition(|is_hex| *is_hex);
+    // A key of another type, or a damaged one, says nothing about the others.
+    let hexadecimal = hexadecimal.len() > others.len();
     let encoding = options.encoding.unwrap_or(if hexadecimal { Encoding::Hex } else { Encoding::Base32 });
     Lines::new(text.as_bytes()).map(move |line| {
         let span = line.start..line.start + line.content.len();

@@ -380,3 +380,75 @@ fn what_a_program_wrote_for_no_number_or_a_date_is_no_serial_number() {
         assert_eq!(whys(format!("serial,secret\n{serial},{secret}\n")).len(), 1, "{serial}");
     }
 }
+
+#[test]
+fn a_mark_before_a_header_or_a_serial_number_hides_no_row() {
+    let text = "# Serial,Secret,Digits\n".to_owned() + &rows(|serial, secret| format!("{serial},{secret},8"));
+    let file = holds(text);
+    assert!(tokens(&file).iter().all(|offered| offered.parameters.digits.count() == 8 && period(offered) == 30));
+    let marked = rows(|serial, secret| format!("#{serial},{secret}"));
+    assert_eq!(whys(&marked).len(), 3);
+    let one = rows(|serial, secret| format!("{serial},{secret}")) + &format!("#1001,{}\n", secrets()[0]);
+    assert_eq!(whys(one).len(), 1);
+    // A remark is none of the rows.
+    assert_eq!(
+        holds("# by hand, 2026\n".to_owned() + &rows(|serial, secret| format!("{serial},{secret}"))).row_count(),
+        3
+    );
+    for number in [6, 8] {
+        let said = assumed(&opened(rows(|serial, secret| format!("{serial},{secret},{number}"))));
+        assert!(said.iter().any(|said| said.contains("digits")), "{said:?}");
+        assert!(said[0].contains("the length of a code"), "{said:?}");
+    }
+}
+
+#[test]
+fn no_secret_is_kept_or_shown_as_a_model() {
+    let text = "Serial,Seed,Model\n".to_owned() + &rows(|serial, secret| format!("{serial},{secret},{secret}"));
+    assert!(tokens(&holds(text)).iter().all(|offered| offered.model.is_none()));
+    assert!(
+        whys("serial,secret\n6aa105d35a2270db7426,7700000000011\n")
+            .iter()
+            .all(|(_, _, why)| *why == Rejection::SerialIsSecret)
+    );
+}
+
+#[test]
+fn headings_are_read_in_the_forms_that_are_written() {
+    for header in [
+        "Nº de serie;Clave",
+        "N.º de série;Chave",
+        "Seriennummer / Serial Number;Geheimnis / Secret",
+        "ｼﾘｱﾙ番号;ｼｰｸﾚｯﾄ",
+    ] {
+        holds(format!("{header}\n") + &rows(|serial, secret| format!("{serial};{secret}")));
+    }
+    for (digits, interval, hash) in [
+        ("Codelänge", "Intervall in Sekunden", "HMAC hash"),
+        ("Code length", "Tijdinterval", "Hash"),
+        ("Digits", "Durée", "hash"),
+    ] {
+        let text = format!("Serial,Secret,{digits},{interval},{hash}\n")
+            + &rows(|serial, secret| format!("{serial},{secret},8,60,sha256"));
+        let file = holds(text);
+        let first = tokens(&file).remove(0);
+        assert_eq!((first.parameters.digits.count(), period(&first)), (8, 60), "{digits} {interval}");
+        assert_eq!(first.parameters.algorithm, Algorithm::Sha256, "{hash}");
+    }
+}
+
+#[test]
+fn one_damaged_row_does_not_change_how_the_others_are_read() {
+    let hex = secrets()
+        .map(|secret| data_encoding::HEXLOWER.encode(&data_encoding::BASE32.decode(secret.as_bytes()).unwrap()));
+    let janitor =
+        format!("a@b, 11, {}, totp, 6, 30\nc@b, 12, geheimes!, pw\nd@b, 13, {}, totp, 6, 30\n", hex[0], hex[1]);
+    assert_eq!(whys(janitor).len(), 1);
+    let phenix = format!("HOTP;11;{};0\nHOTP;12;geheimes!;0\nTOTP;13;SHA1;{};0;30;6\n", hex[0], hex[1]);
+    assert_eq!(whys(phenix).len(), 1);
+    for digits in ["6.0", "007"] {
+        let text = format!("11,{},totp,{digits},30\n12,{},totp,6,30\n", hex[0], hex[1]);
+        let found = whys(&text);
+        assert!(found.len() <= 1, "{found:?}");
+    }
+}

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a command waits for whoever is repairing the registry after a crash.
+/// The time that a command waits for a process that repairs the registry after a crash.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same for a login, all of whose waits are less than a second together.
@@ -151,7 +151,7 @@ pub(super) fn read_only_shared_memory(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The registry while nobody else may change it.
+/// The registry while no other process may change it.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(super) connection: Connection,

@@ -7,7 +7,7 @@ use crate::seed_files::characters;
 use crate::seed_files::rejection::{KeyRejection, Rejection};
 
 const SCHEME: &str = "otpauth://";
-/// What is read, and what says nothing about codes.
+/// The parts that are read, and those that say nothing about codes.
 const PARAMETERS: [&str; 9] =
     ["secret", "issuer", "algorithm", "digits", "period", "counter", "image", "icon", "color"];
 
