@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use twofactor_tests::debian::chosen;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
 use twofactor_tests::requirements::programs_met;
 
@@ -47,7 +48,8 @@ fn fetches(host: &Host, answer: &str) -> Option<String> {
 
 #[test]
 fn vsftpd_takes_password_and_code_from_curl_in_one_answer() {
-    if !programs_met(&["curl", "vsftpd"]) {
+    // A debootstrapped system has neither: what is tried here is the program, not libpam.
+    if chosen().is_some() || !programs_met(&["curl", "vsftpd"]) {
         return;
     }
     let packaged = std::fs::read_to_string("/etc/pam.d/vsftpd").unwrap();
