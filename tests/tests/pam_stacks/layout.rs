@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -132,10 +133,14 @@ pub(crate) fn files() -> Files {
     read(Path::new("/etc/pam.d"))
 }
 
-/// The files of a folder; of a folder that is not there, none.
+/// The files of a folder; of a folder that is not there, none. A command that runs meanwhile may rename one.
 fn read(folder: &Path) -> Files {
     let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap());
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+    let read = |path: &Path| match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        content => Some(content.unwrap()),
+    };
+    entries.filter_map(|entry| Some((entry.file_name().into_string().unwrap(), read(&entry.path())?))).collect()
 }
 
 /// The stub, compiled once. Kept in memory: each test has files of its own.

@@ -181,7 +181,7 @@ fn a_command_that_is_pasted_from_a_hint_names_the_token_or_user_whatever_they_ar
                 assert_eq!(pasted(host, &hint), [["enroll", user]], "{hint}");
             }
         }
-        let serials = ["it's;1", "-'2", "$(id)"];
+        let serials = ["it's;1", "-'2", "$(id)3"];
         let lines: Vec<String> =
             (0..).zip(serials).map(|(number, serial)| format!("{serial},{}\n", secret(number))).collect();
         let path = file(host, "odd.csv", lines.concat());
