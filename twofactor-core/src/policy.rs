@@ -200,8 +200,6 @@ pub fn lets_enroll(
     users: &dyn UserDatabase,
     now: UnixTime,
 ) -> Result<bool, LookupError> {
-    let facts = Facts { user: Some(user), service: "", rhost: None };
-    let whom = Whom::new(Some(user), None, users);
     // Candidates of every login, and of some.
     let (mut always, mut sometimes) = (Level::Off, Vec::new());
     let enrolls = |level: Level, always: Level, sometimes: &[Level]| match level.min(always) {
@@ -209,18 +207,15 @@ pub fn lets_enroll(
         Level::Enroll => true,
         Level::Optional | Level::Off => sometimes.contains(&Level::Enroll),
     };
-    for rule in &config.rules {
-        let Conditions { users, groups, services, networks, locality } = rule.conditions.clone();
-        let every_login = services.is_none() && networks.is_none() && locality.is_none();
-        let about_user = Conditions { users, groups, ..Conditions::default() };
-        let level = rule.demand.level_at(now);
-        match about_user.meet(&facts, &whom) {
-            Ok(Ok(())) if enrolls(level, always, &sometimes) => return Ok(true),
-            Ok(Ok(())) if every_login => return Ok(false),
-            Ok(Ok(()) | Err(_)) => {}
-            Err(Doubt::Failed(error)) => return Err(error),
-            Err(Doubt::Unproven { .. }) if every_login => always = always.min(level),
-            Err(Doubt::Unproven { .. }) => sometimes.push(level),
+    for rule in rules_about(config, &Whom::new(Some(user), None, users)) {
+        let RuleAbout { demand, user, logins } = rule?;
+        let level = demand.level_at(now);
+        match (user, logins) {
+            (Named::Certainly, _) if enrolls(level, always, &sometimes) => return Ok(true),
+            (Named::Certainly, Logins::All) => return Ok(false),
+            (Named::Certainly, Logins::Some) => {}
+            (Named::Perhaps, Logins::All) => always = always.min(level),
+            (Named::Perhaps, Logins::Some) => sometimes.push(level),
         }
     }
     Ok(enrolls(config.default_level, always, &sometimes))
@@ -229,27 +224,59 @@ pub fn lets_enroll(
 /// Every demand that may decide about some login of `user`: what a sysadmin has to reckon with. An error where a look-up failed
 /// that will give another answer when it does not.
 pub fn demands(config: &Config, user: &UserName, users: &dyn UserDatabase) -> Result<Vec<Demand>, LookupError> {
-    let facts = Facts { user: Some(user), service: "", rhost: None };
-    let whom = Whom::new(Some(user), None, users);
     let mut demands = Vec::new();
-    for rule in &config.rules {
-        let Conditions { users, groups, services, networks, locality } = rule.conditions.clone();
-        let every_login = services.is_none() && networks.is_none() && locality.is_none();
-        let about_user = Conditions { users, groups, ..Conditions::default() };
-        match about_user.meet(&facts, &whom) {
-            Ok(Ok(())) => {
-                demands.push(rule.demand);
-                if every_login {
-                    return Ok(demands);
-                }
-            }
-            Ok(Err(_)) => {}
-            Err(Doubt::Failed(error)) => return Err(error),
-            Err(Doubt::Unproven { .. }) => demands.push(rule.demand),
+    for rule in rules_about(config, &Whom::new(Some(user), None, users)) {
+        let RuleAbout { demand, user, logins } = rule?;
+        demands.push(demand);
+        if (user, logins) == (Named::Certainly, Logins::All) {
+            return Ok(demands);
         }
     }
     demands.push(Demand::at(config.default_level));
     Ok(demands)
+}
+
+/// A rule that may be the one that decides about a login of a user.
+struct RuleAbout {
+    demand: Demand,
+    user: Named,
+    logins: Logins,
+}
+
+/// A rule's users and groups beside a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Certainly,
+    /// "Not found" proves nothing.
+    Perhaps,
+}
+
+/// The logins of its users that a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Logins {
+    All,
+    /// Those of a service or from a place.
+    Some,
+}
+
+/// The rules whose users and groups `whom` is among, in order. An error where a look-up failed.
+fn rules_about<'c>(
+    config: &'c Config,
+    whom: &'c Whom<'_>,
+) -> impl Iterator<Item = Result<RuleAbout, LookupError>> + use<'c> {
+    config.rules.iter().filter_map(move |rule| {
+        let Conditions { users, groups, services, networks, locality } = rule.conditions.clone();
+        let all = services.is_none() && networks.is_none() && locality.is_none();
+        let logins = if all { Logins::All } else { Logins::Some };
+        let facts = Facts { user: whom.user, service: "", rhost: None };
+        let user = match (Conditions { users, groups, ..Conditions::default() }).meet(&facts, whom) {
+            Ok(Ok(())) => Named::Certainly,
+            Ok(Err(_)) => return None,
+            Err(Doubt::Failed(error)) => return Some(Err(error)),
+            Err(Doubt::Unproven { .. }) => Named::Perhaps,
+        };
+        Some(Ok(RuleAbout { demand: rule.demand, user, logins }))
+    })
 }
 
 fn ruling(demand: &Demand, by: By, null_ok: NullOk, now: UnixTime, passed: Vec<(usize, Mismatch)>) -> Ruling {
