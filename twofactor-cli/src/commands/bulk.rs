@@ -5,8 +5,8 @@
 //! printed. A user who is enrolled is left as is, so the command can be repeated after a failure. A user who cannot be
 //! enrolled does not keep the others from it.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read};
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use twofactor_core::store::administration::{EnrollError, Existing};
 
 use crate::args::Enroll;
 use crate::commands::enroll::{new_recovery_codes, propose, refuse_conflicts};
+use crate::commands::list_file;
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
@@ -26,10 +27,7 @@ use crate::qr::{self, ImageFormat, QrFile};
 
 pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<(), Failure> {
     let (Some(path), Some(folder)) = (&arguments.from, &arguments.qr_dir) else { return Ok(()) };
-    let text = read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => Failure::NotText(path.clone()),
-        _ => Failure::InputFile { path: path.clone(), error },
-    })?;
+    let text = list_file::read(path)?;
     let users = users(&text);
     if users.is_empty() {
         return Err(Failure::NoUsers(path.clone()));
@@ -167,16 +165,6 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
 
 /// The longest text that is shown of a line that is no user's name.
 const LONGEST_NAME: usize = 64;
-
-/// Longer lists are refused, in bytes.
-const LONGEST_LIST: u64 = 64 << 20;
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let source: &mut dyn Read = if path == Path::new("-") { &mut io::stdin() } else { &mut File::open(path)? };
-    source.take(LONGEST_LIST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST_LIST { Err(io::Error::other("it is too long")) } else { Ok(text) }
-}
 
 /// One user a line; blank lines and `#` comments are allowed.
 fn users(text: &str) -> Vec<&str> {

@@ -8,6 +8,7 @@ mod doctor;
 mod enroll;
 mod explain;
 mod invite;
+mod list_file;
 mod log;
 mod missing;
 mod offer;

@@ -3,8 +3,6 @@
 //! Invariants: of a file all lines are done or none, and whatever is wrong is named by its line.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -17,6 +15,7 @@ use twofactor_core::store::registry::Sharing;
 
 use crate::args::tokens::{Assign, Unassign};
 use crate::asking::Asking;
+use crate::commands::list_file;
 use crate::error::{Failure, LineProblem};
 use crate::host::{self, Host};
 use crate::journal;
@@ -52,10 +51,7 @@ fn note(pairs: &[(Serial, Person)]) {
 }
 
 fn assign_all(path: &Path, sharing: Sharing, host: &Host, output: &Output) -> Result<(), Failure> {
-    let text = read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => Failure::NotText(path.to_owned()),
-        _ => Failure::InputFile { path: path.to_owned(), error },
-    })?;
+    let text = list_file::read(path)?;
     let List { lines, problems } = List::parse(&text, |name| Ok(SystemUsers.person(name)?))?;
     if !problems.is_empty() {
         return Err(Failure::BadList { path: path.to_owned(), problems });
@@ -71,16 +67,6 @@ fn assign_all(path: &Path, sharing: Sharing, host: &Host, output: &Output) -> Re
         || format!("Assigned {}.\n", counted(pairs.len() as u64, "token")),
         || pairs.iter().map(|(serial, person)| as_json(serial, person)).collect(),
     )?)
-}
-
-/// Longer lists are refused, in bytes.
-const LONGEST_LIST: u64 = 64 << 20;
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let source: &mut dyn Read = if path == Path::new("-") { &mut io::stdin() } else { &mut File::open(path)? };
-    source.take(LONGEST_LIST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST_LIST { Err(io::Error::other("it is too long")) } else { Ok(text) }
 }
 
 /// A list of who gets what.
