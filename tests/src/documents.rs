@@ -88,7 +88,7 @@ impl Parts {
     }
 }
 
-/// What is typed at the prompts of a block, as a shell takes it. What a command prints is left out.
+/// The lines that are typed at the prompts of a block, as a shell takes them. The output of commands is left out.
 pub fn typed(block: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut goes_on = false;
@@ -133,7 +133,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
     commands
 }
 
-/// Whether these words call the tool with arguments.
+/// True when these words call the tool with arguments.
 pub fn is_of_the_tool(words: &[String]) -> bool {
     words.len() > 1 && words[0] == "twofactor"
 }

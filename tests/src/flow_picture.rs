@@ -6,7 +6,7 @@ use crate::svg::{Box, Picture};
 struct Step<'t> {
     name: &'t str,
     words: Vec<&'t str>,
-    /// Where the course ends here: the outcome, and why.
+    /// The outcome where the course ends here, and its reason.
     ends: Vec<(&'t str, &'t str)>,
 }
 

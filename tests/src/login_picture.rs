@@ -16,11 +16,11 @@ type Row = Vec<Part>;
 /// A part of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    /// What a program wrote.
+    /// Text that a program wrote.
     Shown(String),
-    /// What was typed, as the terminal echoed it.
+    /// Keys that were typed, as the terminal echoed them.
     Typed(String),
-    /// What was typed and not echoed, in words.
+    /// Keys that were typed and not echoed, in words.
     Note(&'static str),
 }
 

@@ -41,7 +41,7 @@ const STEPS: u64 = 1000;
 
 /// A kind of store, with what a test needs beside it: a clock and an accident.
 pub trait StoreUnderTest: Sized + Sync {
-    /// What a login and the command use.
+    /// The store that a login and the command use.
     type Opened: AdministeredStore;
 
     /// A store in which nothing was ever kept. It judges by the rules of the default configuration.

@@ -1,4 +1,4 @@
-//! What the pictures of the documents have in common. `make pictures` draws them.
+//! The parts that the pictures of the documents share. `make pictures` draws them.
 //!
 //! Invariants: the same input gives the same bytes; every word is text, which can be searched and read aloud; a picture has
 //! a ground of its own, so that it can be read on a light page and on a dark one.

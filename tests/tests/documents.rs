@@ -160,7 +160,7 @@ fn every_command_of_the_tool_that_a_document_shows_is_understood_by_it() {
     });
 }
 
-/// What users had with google-authenticator and pam_oath, moved in by the very lines of the guide.
+/// Users of google-authenticator and pam_oath are moved in by the very lines of the guide.
 #[test]
 fn the_commands_that_move_users_in_from_other_products_do_so() {
     const FILE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY\n\" RATE_LIMIT 3 30\n\" TOTP_AUTH\n12345678\n";

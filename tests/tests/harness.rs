@@ -1,4 +1,4 @@
-//! What every suite relies on: a test that fails says so.
+//! The harness itself: a test that fails says so.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 

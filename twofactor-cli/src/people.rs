@@ -35,11 +35,11 @@ pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
 /// All users who may log in, with their credentials.
 pub(crate) fn who_may_log_in(accounts: &dyn AdministeredStore, now: UnixTime) -> Result<Vec<Person>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
-    let bosses = administrators()?;
+    let groups = administrators()?;
     let person = |Entry { name, uid }: Entry| {
-        let among_bosses = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| bosses.contains(gid)));
+        let is_administrator = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| groups.contains(gid)));
         Person {
-            role: if uid == ROOT || among_bosses() { Role::Administrator } else { Role::User },
+            role: if uid == ROOT || is_administrator() { Role::Administrator } else { Role::User },
             has: what_he_has(accounts, &name, uid),
             password: shadow.password(name.as_str()),
             account: shadow.account(name.as_str()),

@@ -237,17 +237,18 @@ fn of_stranded<'p>(
     stranded: Vec<&'p Person>,
     those_who_try: &[&Person],
 ) -> impl Iterator<Item = Trouble<'p>> {
-    let is_boss = |person: &&Person| person.role == Role::Administrator;
-    let all_bosses = stranded.iter().filter(|person| is_boss(person)).count()
-        == those_who_try.iter().filter(|person| is_boss(person)).count();
-    let (bosses, mut others) = stranded.into_iter().partition::<Vec<_>, _>(|person| all_bosses && is_boss(person));
+    let is_administrator = |person: &&Person| person.role == Role::Administrator;
+    let all_administrators = stranded.iter().filter(|person| is_administrator(person)).count()
+        == those_who_try.iter().filter(|person| is_administrator(person)).count();
+    let (administrators, mut others) =
+        stranded.into_iter().partition::<Vec<_>, _>(|person| all_administrators && is_administrator(person));
     // Their accounts are findings of their own.
     others.retain(|person| person.has != Has::AnothersAccount);
-    let no_boss = "no administrator is enrolled who could log in there".to_owned();
+    let none_enrolled = "no administrator is enrolled who could log in there".to_owned();
     let asked = "it asks for a second factor, and not enrolled".to_owned();
     let services = || vec![service.name.as_str()];
     let both = [
-        Trouble { id: Id::NoAdministrator, what: no_boss, services: services(), people: bosses },
+        Trouble { id: Id::NoAdministrator, what: none_enrolled, services: services(), people: administrators },
         Trouble { id: Id::UsersWithoutCredential, what: asked, services: services(), people: others },
     ];
     both.into_iter().filter(|trouble| !trouble.people.is_empty())

@@ -203,12 +203,15 @@ impl Missing {
 /// The names of JSON, in one line.
 const CSV_HEADER: &str = "user,uid_now,second_factor,required_from,has,invited_until,administrator,password_locked\n";
 
-/// `3 of 12 users with a login shell, of those that getent lists, are asked and have no second factor: 1 administrator`.
+/// `3 of 12 users with a login shell, of those that getent lists, 1 administrator among them`.
 fn totals(missing: &[Missing], all: usize) -> String {
-    let bosses = missing.iter().filter(|missing| missing.person.role == Role::Administrator).count() as u64;
-    let bosses = if bosses == 0 { String::new() } else { format!(", {} among them", counted(bosses, "administrator")) };
+    let administrators = missing.iter().filter(|missing| missing.person.role == Role::Administrator).count() as u64;
+    let among_them = match administrators {
+        0 => String::new(),
+        _ => format!(", {} among them", counted(administrators, "administrator")),
+    };
     let all = counted(all as u64, "user");
-    format!("{} of {all} with a login shell, of those that getent lists{bosses}", missing.len())
+    format!("{} of {all} with a login shell, of those that getent lists{among_them}", missing.len())
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Mortal {
         }
     }
 
-    /// What it writes next; nothing at its end.
+    /// The next bytes of its output; none at its end.
     pub(crate) fn read(&self, output: &mut ChildStdout) -> Result<Vec<u8>, Hung> {
         let left = PATIENCE.saturating_sub(self.started.elapsed());
         let timeout = PollTimeout::try_from(left).expect("two minutes");

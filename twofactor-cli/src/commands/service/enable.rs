@@ -303,14 +303,14 @@ fn refuse_lockout(
     if arguments.force || plans.iter().all(|plan| plan.step.is_none()) {
         return Ok(());
     }
-    let mut bosses = administrators::look(host)?;
+    let mut people = administrators::look(host)?;
     for plan in plans.iter().filter(|plan| plan.step.is_some()) {
-        match administrators::keep_one(&plan.named.name, &bosses, host) {
+        match administrators::keep_one(&plan.named.name, &people, host) {
             Err(failure) if arguments.dry_run => remarks.warn(failure.to_string()),
             Err(failure) if !arguments.yes => {
                 first_administrator::enrolled_now(failure, host, output)?;
-                bosses = administrators::look(host)?;
-                administrators::keep_one(&plan.named.name, &bosses, host)?;
+                people = administrators::look(host)?;
+                administrators::keep_one(&plan.named.name, &people, host)?;
             }
             kept => kept?,
         }
