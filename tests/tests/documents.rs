@@ -111,6 +111,24 @@ fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
     assert!(links > 50, "{links}");
 }
 
+/// The review of vulnerabilities and the decisions point to the tests that show what they say.
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let sources: Vec<String> = files_below(workspace(), "rs").iter().map(|file| documents::read(file)).collect();
+    let is_test = |name: &str| sources.iter().any(|source| source.contains(&format!("fn {name}(")));
+    let mut named = 0;
+    for page in files_below(&workspace().join("docs"), "md") {
+        let parts = documents::Parts::of(&documents::read(&page));
+        let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_sentence = |span: &&str| span.matches('_').count() >= 3 && span.bytes().all(is_letter);
+        for name in parts.spans().filter(is_sentence) {
+            assert!(is_test(name), "{}: there is no test {name}", page.display());
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
+}
+
 #[test]
 fn the_table_of_contents_has_every_page_once() {
     let docs = workspace().join("docs");
