@@ -6,6 +6,7 @@
 
 use zeroize::Zeroizing;
 
+use super::bounds::LONGEST_TITLE;
 use super::characters;
 use super::delimited::{Lines, Record, Separator};
 use super::headings::{self, Header};
@@ -13,8 +14,6 @@ use super::seed_encoding;
 
 /// So many bytes of a text are looked at.
 const LOOKED_AT: usize = 128 << 10;
-/// So many lines a header may have above it.
-const LONGEST_TITLE: usize = 40;
 /// So many rows are no number of an order or a licence.
 const MANY: usize = 4;
 

@@ -12,6 +12,8 @@ pub const MOST_ROWS: usize = 4_000_000;
 pub const LONGEST_FIELD: usize = 1_024;
 /// The most columns of a table that are looked at.
 pub(super) const MOST_COLUMNS: usize = 64;
+/// The number of lines that a table's header may have above it.
+pub(super) const LONGEST_TITLE: usize = 40;
 /// The most notes about one file.
 pub(super) const MOST_NOTES: usize = 32;
 /// The most iterations of PBKDF2, of all blocks of the key together: less than two seconds.

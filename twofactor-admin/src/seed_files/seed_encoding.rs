@@ -259,6 +259,14 @@ pub(super) fn not_base64(text: &str) -> Option<Encoding> {
     (one_case && matches!(seen.reading(), Reading::OnlyBase32 | Reading::Either)).then_some(Encoding::Base32)
 }
 
+/// The encoding of most keys, by whether each is of hexadecimal digits alone: a damaged one, or one of another type, says nothing
+/// about the others.
+pub(super) fn of_most(are_hex: impl Iterator<Item = bool>) -> Encoding {
+    let (hex, others) =
+        are_hex.fold((0, 0), |(hex, others), is_hex| if is_hex { (hex + 1, others) } else { (hex, others + 1) });
+    if hex > others { Encoding::Hex } else { Encoding::Base32 }
+}
+
 /// The bytes of a secret.
 pub(super) fn decode(field: &[u8], encoding: Encoding) -> Result<Zeroizing<Vec<u8>>, Rejection> {
     let (bits_each, values, refused) = match encoding {

@@ -3,6 +3,7 @@
 //! The survey looks at every row and decides what holds for all of them: where the rows begin and end, separator, columns,
 //! encoding. Rows are parsed when they are asked for, so a table takes no memory beside its text.
 
+use super::bounds::LONGEST_TITLE;
 use super::columns::{Columns, Third};
 use super::delimited::{Line, Lines, Record, Separator};
 use super::error::ImportError;
@@ -203,8 +204,6 @@ struct Layout {
 
 /// The number of rows that tell the columns of a table without header.
 const SAMPLE: usize = 10;
-/// The number of lines that a header may have above it.
-const LONGEST_TITLE: usize = 40;
 
 /// The kind of a line near the beginning of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

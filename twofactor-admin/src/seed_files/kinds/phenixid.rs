@@ -3,9 +3,10 @@
 
 use crate::seed_files::delimited::{Lines, Record as Row, Separator};
 use crate::seed_files::offer::{self, Stated};
-use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::options::{KindName, Options};
 use crate::seed_files::record::{self, Fields, Record, number};
 use crate::seed_files::rejection::{KeyRejection, Rejection};
+use crate::seed_files::seed_encoding;
 use crate::seed_files::seed_encoding::decode;
 
 /// Its columns and their meanings.
@@ -40,11 +41,8 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
     let is_hex = |field: &[u8]| field.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b' ');
     let rows =
         || Lines::new(text.as_bytes()).filter_map(|line| Some((line, Row::split(line.content, SEMICOLON).ok()?)));
-    let (hexadecimal, others): (Vec<bool>, Vec<bool>) =
-        rows().map(|(line, row)| is_hex(key(kind(line.content), &row))).partition(|is_hex| *is_hex);
-    // A damaged key says nothing about the others.
-    let hexadecimal = hexadecimal.len() > others.len();
-    let encoding = options.encoding.unwrap_or(if hexadecimal { Encoding::Hex } else { Encoding::Base32 });
+    let are_hex = rows().map(|(line, row)| is_hex(key(kind(line.content), &row)));
+    let encoding = options.encoding.unwrap_or_else(|| seed_encoding::of_most(are_hex));
     Lines::new(text.as_bytes()).map(move |line| {
         let span = line.start..line.start + line.content.len();
         let row = Row::split(line.content, SEMICOLON);

@@ -4,9 +4,10 @@
 
 use crate::seed_files::delimited::{Lines, Record as Row, Separator};
 use crate::seed_files::offer::{self, Stated};
-use crate::seed_files::options::{Encoding, KindName, Options};
+use crate::seed_files::options::{KindName, Options};
 use crate::seed_files::record::{self, Fields, Record};
 use crate::seed_files::rejection::Rejection;
+use crate::seed_files::seed_encoding;
 use crate::seed_files::seed_encoding::decode;
 
 /// Its columns and their meanings.
@@ -53,13 +54,9 @@ fn kind(word: &[u8]) -> Option<KindName> {
 pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
     let offset = offset(text).unwrap_or(OWNER);
     let rows = || Lines::new(text.as_bytes()).filter_map(|line| Row::split(line.content, COMMA).ok());
-    let (hexadecimal, others): (Vec<bool>, Vec<bool>) = rows()
-        .filter(|row| !row.field(offset + 1).is_empty())
-        .map(|row| row.field(offset + 1).iter().all(u8::is_ascii_hexdigit))
-        .partition(|is_hex| *is_hex);
-    // A key of another type, or a damaged one, says nothing about the others.
-    let hexadecimal = hexadecimal.len() > others.len();
-    let encoding = options.encoding.unwrap_or(if hexadecimal { Encoding::Hex } else { Encoding::Base32 });
+    let keys = rows().filter(|row| !row.field(offset + 1).is_empty());
+    let are_hex = keys.map(|row| row.field(offset + 1).iter().all(u8::is_ascii_hexdigit));
+    let encoding = options.encoding.unwrap_or_else(|| seed_encoding::of_most(are_hex));
     Lines::new(text.as_bytes()).map(move |line| {
         let span = line.start..line.start + line.content.len();
         let row = Row::split(line.content, COMMA);
