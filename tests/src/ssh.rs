@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::private_host::Host;
 use crate::requirements;
+use crate::said::said;
 use crate::terminal::{Size, Terminal};
 
 /// The PAM service of sshd: the password, then our module.
@@ -126,7 +127,20 @@ impl Sshd<'_> {
         )
     }
 
-    /// The same with branches of a shell's `case` on the prompt, each of which prints an answer.
+    /// Runs a command through ssh, which must succeed. What the client said and the module logged is shown where it does not.
+    #[track_caller]
+    pub fn opens(&self, client: &Client<'_>) {
+        let session = self.client(client);
+        assert!(
+            session.opened(),
+            "{}\n{:?}\nlog:\n{}",
+            said(&session.output),
+            session.prompts,
+            self.host.module_log().join("\n")
+        );
+    }
+
+    /// [`Sshd::client`] with branches of a shell's `case` on the prompt, each of which prints an answer.
     pub fn client_answering(&self, client: &Client<'_>, branches: &str) -> Session {
         let prompts = self.host.place("prompts");
         let _ = fs::remove_file(&prompts);

@@ -163,8 +163,8 @@ fn hanging_up_at_the_recovery_codes_neither_undoes_nor_refuses() {
         drop(terminal);
         sshd.wait_until_everybody_left();
         host.assert_logged(&["enrolled user=alice"]);
-        assert!(sshd.client(&Client { code: &offer.app.code(1), ..client("alice") }).opened());
-        assert!(sshd.client(&Client { code: &codes[0], ..client("alice") }).opened());
+        sshd.opens(&Client { code: &offer.app.code(1), ..client("alice") });
+        sshd.opens(&Client { code: &codes[0], ..client("alice") });
 
         // Applications that refuse the question, and one that has no answer for it.
         module_alone(host, "hangs-up", "");
@@ -205,7 +205,7 @@ fn of_two_sessions_one_wins_and_the_other_is_told_to_log_in_again() {
         host.assert_logged(&["sshd:account", "denied user=alice", "reason=not-confirmed", "meanwhile"]);
 
         assert!(!sshd.client(&Client { code: &second.app.code(1), ..client("alice") }).opened());
-        assert!(sshd.client(&Client { code: &first.app.code(1), ..client("alice") }).opened());
+        sshd.opens(&Client { code: &first.app.code(1), ..client("alice") });
         let status = host.json(&["status", "alice"]);
         assert_eq!(status["tokens"].as_array().map(Vec::len), Some(1), "{status}");
     });

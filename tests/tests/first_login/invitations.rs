@@ -49,7 +49,7 @@ fn an_invitation_enrolls_once_and_only_with_the_password() {
         assert!(session.opened(), "{}", said(&session.output));
         host.assert_logged(&["enrolled user=alice"]);
         let app = Offer::read(&session.prompts[2]).app;
-        assert!(sshd.client(&Client { code: &app.code(1), ..client("alice") }).opened());
+        sshd.opens(&Client { code: &app.code(1), ..client("alice") });
 
         host.succeed("twofactor", ["reset", "alice", "--yes"]);
         assert!(!with("alice", PASSWORD, &code).opened(), "it was used");

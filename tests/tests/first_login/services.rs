@@ -22,7 +22,7 @@ fn without_an_account_line_nobody_is_shown_a_secret_and_the_log_says_what_to_add
 
         // Who is enrolled needs no such line.
         let bobby = host.user_with_app("bobby");
-        assert!(sshd.client(&Client { code: &bobby.code(), ..client("bobby") }).opened());
+        sshd.opens(&Client { code: &bobby.code(), ..client("bobby") });
     });
 }
 

@@ -95,7 +95,7 @@ fn without_a_terminal_everything_is_in_the_prompts() {
         assert_eq!(recovery_codes(recovery).len(), 10, "{recovery}");
         host.assert_logged(&["enrolled user=alice"]);
         let code = Offer::read(offer).app.code(1);
-        assert!(sshd.client(&Client { code: &code, ..client("alice") }).opened());
+        sshd.opens(&Client { code: &code, ..client("alice") });
     });
 }
 
@@ -205,7 +205,7 @@ fn a_secret_that_was_kept_is_shown_again_behind_the_right_password_and_never_beh
         write_down(&mut terminal);
         terminal.expect("$ ");
         host.assert_logged(&["(sshd:account)", "enrolled user=alice"]);
-        assert!(sshd.client(&Client { code: &alice.authenticator.code(1), ..client("alice") }).opened());
+        sshd.opens(&Client { code: &alice.authenticator.code(1), ..client("alice") });
     });
 }
 
@@ -224,7 +224,7 @@ fn whoever_was_reset_sets_up_afresh_where_that_is_possible_and_is_refused_where_
         host.configure(ENROLL);
         let app = crate::enrolled_over_ssh(&sshd, "alice");
         assert_ne!(app.secret, alice.authenticator.secret);
-        assert!(sshd.client(&Client { code: &app.code(1), ..client("alice") }).opened());
+        sshd.opens(&Client { code: &app.code(1), ..client("alice") });
     });
 }
 
