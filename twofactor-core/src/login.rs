@@ -21,14 +21,14 @@ use combined::CombinedReadings;
 use course::COMBINED_PROMPT;
 use denial::Denial;
 
-/// What sshd answers in the place of a password for users it does not let in (openssh, auth-pam.c).
+/// The stand-in that sshd sends instead of the typed answer for a user it will not let in (openssh, auth-pam.c).
 const SSHD_DUMMY_PASSWORD: &[u8] = b"\x08\n\r\x7fINCORRECT";
 
-/// What a user reads who has waited in vain for the lock on the account.
+/// Shown to a user whose login gave up waiting for the lock on the account.
 const IN_THE_WAY: &str =
     "Another login of this account has not ended. Try again, or ask your administrator to look at the log.";
 
-/// What a user reads who has typed a right code that is used.
+/// Shown to a user who typed a right code that is already used.
 const USED_CODE: &str = "Code already used. Wait for the next one.";
 
 /// Asked after a code that was outside the window.
@@ -87,7 +87,7 @@ impl Login<'_> {
         }
     }
 
-    /// What the policy says, and a line for whatever kept it from knowing.
+    /// Asks the policy, and logs a look-up that failed on the way.
     fn rule(&mut self, identified: &Result<Person, Unidentified>) -> Ruling {
         let (facts, typed) = (self.request.facts(), &self.request.user);
         let ruling = judge(self.world, self.request.null_ok, &facts, typed, identified);
@@ -117,7 +117,8 @@ impl Login<'_> {
         self.audit.record(&record.with("problem", format!("{}{nothing}", candidates.why)).with("hint", hint));
     }
 
-    /// How often to ask. Once where password and code come together: libpam keeps the first answer as PAM_AUTHTOK.
+    /// The number of prompts: one where password and code come together, because libpam keeps the first answer as
+    /// PAM_AUTHTOK.
     fn tries(&self) -> u8 {
         if self.is_combined() { 1 } else { self.world.config.prompt.tries }
     }
@@ -133,7 +134,7 @@ impl Login<'_> {
         identified
     }
 
-    /// One prompt and what came of it.
+    /// Asks one prompt and redeems its answer.
     fn one_try(&mut self, identified: &Result<Person, Unidentified>) -> Result<Redeemed, Denial> {
         if self.is_combined() {
             return self.one_combined_try(identified);
@@ -158,13 +159,13 @@ impl Login<'_> {
         }
     }
 
-    /// Tells the user of a code that was right and is used: the next one is good. This is the one exception from the same
-    /// words for all that goes wrong.
+    /// Tells the user that a right code is already used and that the next one will do. All other refusals use the same
+    /// words.
     ///
-    /// It tells nothing to who did not have the code. To meet a used code by chance takes as many guesses as to meet a right
-    /// one; all the others were counted, and what was met opens nothing any more and says nothing about other codes. The one
-    /// that met is no guess and is not counted: two windows with one code are an honest mistake. While guesses are delayed
-    /// nothing is looked at, and so nothing told.
+    /// This helps no guesser: meeting a used code by chance takes as many guesses as meeting a right one, each miss is
+    /// counted, and a used code opens nothing and reveals no other. The used code itself is not counted as a guess,
+    /// because two windows with one code are an honest mistake. While guesses are delayed no code is compared, so
+    /// nothing is revealed.
     fn tell_of_used_code(&mut self, denial: &Denial, answer: &[Answer; 1]) {
         // A hint says that the clock was ahead, and that the next code is not good either.
         if denial.reason == Reason::Replayed && denial.hint.is_none() && matches!(answer, [Answer::Code(_)]) {
@@ -185,7 +186,7 @@ impl Login<'_> {
         Ok(redeemed)
     }
 
-    /// What a program answers in the place of a person is no guess.
+    /// Refuses an answer that a program gave: sshd's stand-in, or the password again. Neither counts as a guess.
     fn refuse_passwords(&mut self, reply: &Reply, identified: &Result<Person, Unidentified>) -> Result<(), Denial> {
         if is_dummy(reply) {
             return Err(Denial::dummy_password(identified));
@@ -196,7 +197,8 @@ impl Login<'_> {
         Ok(())
     }
 
-    /// Password and code in one answer. The modules below get the password alone, whatever became of the code.
+    /// Asks for password and code in one answer. The modules below get the password alone, whether the code was right
+    /// or wrong.
     fn one_combined_try(&mut self, identified: &Result<Person, Unidentified>) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask_password(COMBINED_PROMPT)?;
         if is_dummy(&reply) {
@@ -209,9 +211,10 @@ impl Login<'_> {
         redeemed.map_err(|denial| denial.of_answer(&reply))
     }
 
-    /// The lengths a code can have. What cannot be known is six; the redemption that follows meets the same obstacle.
+    /// The lengths that a code of this user can have; six digits where the store cannot tell. The redemption that
+    /// follows meets the same error and reports it.
     fn code_lengths(&self, identified: &Result<Person, Unidentified>) -> Vec<Digits> {
-        // Also of a user who does not exist, and of whom nothing is known: that takes as long.
+        // A user who does not exist costs the same look-up.
         let user =
             identified.as_ref().ok().map(|person| person.name.clone()).or_else(|| UserName::new("nobody-there").ok());
         let known = user.and_then(|user| self.world.store.code_lengths(&user).ok());
@@ -300,8 +303,8 @@ impl Login<'_> {
     }
 }
 
-/// Whether another try makes sense: also for users who have no second factor, do not exist or are not the person of the
-/// account, because everybody is asked equally often.
+/// Whether the login asks again after this refusal. Users who are not enrolled, do not exist or are not the person of
+/// the account are asked as often as all others.
 pub fn may_try_again(reason: Reason) -> bool {
     let about_the_code = matches!(
         reason,

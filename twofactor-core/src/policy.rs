@@ -319,7 +319,7 @@ impl<'a> Whom<'a> {
         }
     }
 
-    /// The look-ups of [`Who::is_in_one_of`] where there is no user, so that time does not tell who exists.
+    /// Looks up what [`Who::is_in_one_of`] would for an existing user, so that the time reveals no users.
     fn look_up_for_nobody(&self, groups: &[String]) {
         let Ok(nobody) = UserName::new(NOBODY) else { return };
         let _ = self.gids.get_or_init(|| {

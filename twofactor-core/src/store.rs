@@ -1,10 +1,10 @@
-//! Where accounts are kept, seen from a login: one verb that matters, [`Store::redeem`].
+//! Stores of accounts, as a login sees them: [`Store::redeem`] is the verb that matters.
 //!
-//! The trait exposes verbs, not data. There is no "read the secret" on the login path, so that a store may one day verify
-//! where the host never sees a seed. Success exists only as a [`Redeemed`], which only a store can make, and only after
-//! it has recorded the success durably.
+//! The trait has verbs and no data. No verb of a login reads a secret, so a store may one day verify codes where the
+//! host never sees a seed. A success exists only as a [`Redeemed`], which only a store can make, and only after it has
+//! recorded the success durably.
 //!
-//! What a sysadmin asks of a store stands apart, in [`administration`].
+//! The verbs of a sysadmin stand apart, in [`administration`].
 
 pub mod administration;
 mod enrollment;

@@ -1,6 +1,6 @@
 //! Our lines into the text of a service, and out of it.
 //!
-//! Pure: text in, text out. What always holds: a text is given back only when every way its phases can end was followed
+//! Pure: text in, text out. Invariants: a text is given back only when every way its phases can end was followed
 //! (`proof`) and our lines do there what they are for; nothing but what has to change is changed, to the byte.
 //!
 //! Where our auth line goes, and what else has to change for it, is tried and proven, not looked up: behind the last line that

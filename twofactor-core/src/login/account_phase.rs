@@ -1,12 +1,12 @@
-//! The account phase of a login: stores what the authentication has confirmed, and tells the user what to know.
+//! The account phase of a login: stores the second factor that the authentication has confirmed, and shows notices.
 //!
-//! What always holds: an application gets here only when an authentication was a success, so what is stored now belongs to
-//! somebody who also had the password. Nothing is shown or stored for an account that is known to be closed; before, in the
-//! authentication, it is treated as any other, or a guesser would learn that it is closed. Recovery codes are shown once they are stored, and only then; they stand in a
-//! question, because applications drop texts behind the last one. Its answer decides nothing.
+//! Invariants: an application runs this phase only after a successful authentication, so the user has also proved the
+//! password. Nothing is shown or stored for an account that is known to be closed; the authentication treats it like
+//! any other, because a guesser must not learn that it is closed. Recovery codes are shown only after they are stored,
+//! in a question, because applications drop texts behind the last one; the answer decides nothing.
 //!
-//! sshd gets here also after a key, in a transaction in which the password was wrong before: what that has left
-//! unfinished is never shown without an answer, which there is nobody to give.
+//! sshd also runs this phase after a key, in a transaction in which the password was wrong before. A second factor left
+//! over from that attempt is shown only after an answer, and in that transaction there is no user to answer.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ use super::progress::Login;
 use super::request::{Conversation, Request, World};
 use super::request::{Process, Unidentified};
 
-/// How the account phase ends.
+/// The result of the account phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum AccountVerdict {
@@ -42,20 +42,21 @@ pub enum AccountVerdict {
     Refused(Reason),
 }
 
-/// What a user reads whose account is closed.
+/// Shown to a user whose account is closed.
 const CLOSED: &str = "This account has expired, so no second factor was set up. Ask your administrator.";
 
-/// So few recovery codes are worth a word.
+/// The number of recovery codes from which on the user is warned.
 pub const FEW_RECOVERY_CODES: usize = 3;
 
 /// Knows which accounts are closed.
 pub trait Accounts {
-    /// Why the account of `user` is closed at the moment `now`, if it is known to be. The absence of a shadow entry says nothing:
-    /// under SSSD nobody has one.
+    /// The reason for which the account of `user` is closed at `now`, when it is known to be closed. A missing shadow
+    /// entry proves nothing: SSSD users have none.
     fn expired(&self, user: &UserName, now: UnixTime) -> Result<Option<Expired>, LookupError>;
 }
 
-/// Finishes a login whose authentication we took part in. `unfinished` is what that has left to do.
+/// Finishes a login whose authentication this module took part in. `unfinished` is what that authentication left to
+/// store.
 pub fn finish(
     request: &Request,
     world: &World<'_>,
@@ -70,7 +71,7 @@ pub fn finish(
         login.notices(&identified);
         return AccountVerdict::NothingToDo;
     };
-    // The application may have changed its mind about who logs in, or nobody can tell any more.
+    // The application may have changed PAM_USER since, or the look-up fails now.
     if !identified.as_ref().is_ok_and(|person| person == unfinished.user()) {
         let problem = "the user is not the one of the authentication";
         return AccountVerdict::Refused(login.denied(&Denial::explained(
@@ -100,8 +101,8 @@ pub fn finish(
 }
 
 impl Login<'_> {
-    /// An account line below ours would refuse a closed account, and only after everything was stored: whoever knows the password
-    /// would have the second factor of the day on which it is opened again.
+    /// Refuses a closed account. An account line below ours would refuse it only after the second factor was stored: an
+    /// attacker with the password would own the second factor of the account on the day it opens again.
     fn is_open(&mut self, user: &UserName, accounts: &dyn Accounts) -> Result<(), Denial> {
         let now = self.world.clock.now()?;
         match accounts.expired(user, now) {
@@ -127,7 +128,7 @@ impl Login<'_> {
         }
     }
 
-    /// Somebody may have looked at a prompt for days: the policy must still let him enroll.
+    /// Refuses where the policy no longer allows this enrollment: a prompt may have stood open for days.
     fn may_still_enroll(
         &mut self,
         unfinished: &Unfinished,
@@ -171,8 +172,8 @@ impl Login<'_> {
         Ok(())
     }
 
-    /// Asks a question that holds the recovery codes, also where the application wants no texts. Everything is stored by
-    /// now: whatever is answered, or nothing at all, the login goes on.
+    /// Asks a question that holds the recovery codes, also where the application wants no texts. They are stored by
+    /// now, so the login goes on whatever the answer is.
     fn show_recovery_codes(&mut self, question: &str, user: &UserName) {
         if self.conversation.ask_openly(question).is_ok() {
             return;
@@ -190,7 +191,8 @@ impl Login<'_> {
         }
     }
 
-    /// What a user should know in time. Whatever cannot be found out now is not worth refusing a login for.
+    /// Shows how long the grace period lasts and how few recovery codes are left. A look-up that fails here refuses no
+    /// login.
     fn notices(&mut self, identified: &Result<Person, Unidentified>) {
         let Ok(person) = identified else { return };
         let user = &person.name;

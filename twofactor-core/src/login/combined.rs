@@ -52,9 +52,9 @@ impl CombinedReadings {
 }
 
 impl Login<'_> {
-    /// No code is needed where password and code come in one answer, and may be there all the same: the program has asked for
-    /// it. A right code is burned and the password handed on; anything else is handed on as it is, so that whatever goes
-    /// wrong here refuses nobody by itself.
+    /// Runs a login without a required code where password and code come in one answer: the program has asked for a
+    /// code, so one may be there. A right code is burned and the password handed on alone; any other answer is handed
+    /// on unchanged, so that an error here refuses no user by itself.
     pub(super) fn waived_combined(&mut self, waived: Waived, identified: &Result<Person, Unidentified>) -> Verdict {
         let reply = match self.conversation.ask_password(COMBINED_PROMPT) {
             Ok(reply) => reply,

@@ -1,8 +1,7 @@
-//! The course of a login: what is going to be asked, found out before anybody is asked.
+//! The course of a login: the questions it will ask, found before the first prompt.
 //!
-//! Who is it → what does the policy say → what does the store say. A login takes this course and `twofactor explain`
-//! describes it, so both go through the functions of this file. What always holds: nothing is asked, written or counted
-//! here.
+//! User → policy → store. A login follows this course and `twofactor explain` describes it, so both call the functions
+//! of this file. Invariant: nothing is asked, written or counted here.
 
 use super::request::{Process, Unidentified};
 use std::fmt;
@@ -20,23 +19,24 @@ use crate::store::{EnrollmentStatus, Presence, Remembered, StoreError};
 
 use super::request::World;
 
-/// Asked where the configuration wants an invitation.
+/// Asked where the configuration requires an invitation.
 pub(super) const INVITATION_PROMPT: &str = "Invitation code: ";
-/// Asked before a secret that was kept is shown. Whoever cannot answer is shown nothing.
+/// Asked before a kept secret is shown: without an answer it stays hidden.
 pub(super) const ONCE_MORE_PROMPT: &str = "Press Enter to see the QR code of your second factor: ";
 /// Asked below the QR code.
 pub(super) const CONFIRMATION_PROMPT: &str = "Code from the app: ";
-/// Asked of who registers a physical token.
+/// Asked of a user who registers a physical token.
 pub(super) const SERIAL_PROMPT: &str = "Serial number of the token: ";
 pub(super) const FIRST_CODE_PROMPT: &str = "Code it shows now: ";
 pub(super) const SECOND_CODE_PROMPT: &str = "Wait for the next code: ";
 /// The prompt of `combined` services, for the few clients that show it.
 pub(super) const COMBINED_PROMPT: &str = "Password and verification code: ";
 
-/// The prompts of somebody who registers a physical token instead of confirming an app.
+/// The prompts of a user who registers a physical token instead of confirming an app.
 pub const REGISTRATION_PROMPTS: [&str; 3] = [SERIAL_PROMPT, FIRST_CODE_PROMPT, SECOND_CODE_PROMPT];
 
-/// What the policy says of the login of `identified`, who was called `typed`; `facts` are about it but for the user.
+/// The ruling of the policy on the login of `identified`, who typed the name `typed`. `facts` hold the service and the
+/// remote host.
 pub fn judge(
     world: &World<'_>,
     null_ok: NullOk,
@@ -50,7 +50,7 @@ pub fn judge(
     let asks_who = world.config.rules.iter().any(|rule| rule.conditions.are_about_people());
     let unknown = match identified {
         Err(Unidentified::Failed(error)) => Some(error.clone().into()),
-        // That there is no such user is proved where a rule depends on it.
+        // A rule that names users or groups needs proof that the user does not exist.
         Err(Unidentified::Unknown) if asks_who => world.users.has_no_user(typed).err(),
         // The same work, so that time does not tell who exists.
         Ok(_) if asks_who => {
@@ -62,15 +62,15 @@ pub fn judge(
     policy::judge(world.config, null_ok, &facts, unknown, world.users, now)
 }
 
-/// How a login goes on after the policy has spoken.
+/// The course that a login takes after the ruling of the policy.
 #[derive(Debug)]
 #[must_use]
 pub enum Course {
     /// Nothing is asked.
     Waived(Waived),
-    /// A second factor is set up. `None` for a user who does not exist: he sees the same.
+    /// A second factor is set up. `None` for a user who does not exist and who sees the same.
     Enroll(MayEnroll, Option<EnrollmentStatus>, Offering),
-    /// A second factor would be set up and could not be stored: asked as anybody else, and refused.
+    /// A second factor is due and could not be stored: the user is asked as usual, and refused.
     CannotEnroll(Obstacle),
     /// A code is asked for.
     Code,
@@ -79,7 +79,7 @@ pub enum Course {
 }
 
 impl Course {
-    /// What `decision` means for this login, by what the store knows of the user. What the store cannot answer denies.
+    /// Combines the ruling with the user's enrollment. A store that cannot answer is an error, which denies the login.
     pub fn of(
         decision: Decision,
         factors: Factors,
@@ -95,7 +95,7 @@ impl Course {
             (Decision::AskOrEnroll(leave), Ok(person), Some(offer)) => {
                 match (world.enrollments.enrollment_status(person)?, offer) {
                     (EnrollmentStatus::Enrolled, _) | (EnrollmentStatus::Waiting, Offering::Token) => {}
-                    // Whoever has a secret registers no token: the sysadmin gives him one.
+                    // A user with a kept secret registers no token: the sysadmin assigns one.
                     (kept @ EnrollmentStatus::Waiting, _) => {
                         return Ok(Self::enroll(leave, Some(kept), Offering::App, facts.service, world));
                     }
@@ -119,7 +119,7 @@ impl Course {
         Ok(if combined { Self::Combined } else { Self::Code })
     }
 
-    /// Without an account line of ours nothing would ever be stored.
+    /// Enrollment needs an account line of ours: without one nothing would be stored.
     fn enroll(
         leave: MayEnroll,
         status: Option<EnrollmentStatus>,
@@ -136,7 +136,7 @@ impl Course {
         }
     }
 
-    /// The prompts of somebody who answers each of them right, in their order.
+    /// The prompts, in order, that a user meets whose answers are all right.
     pub fn prompts<'c>(&self, config: &'c Config) -> Vec<&'c str> {
         match self {
             Self::Waived(_) => Vec::new(),
@@ -158,7 +158,7 @@ impl Course {
     }
 }
 
-/// Why a second factor could not be set up.
+/// The reason for which a second factor could not be set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// The service would store nothing, for the reason given in words.
@@ -176,18 +176,18 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// Why a process that belongs to its user registers no token, for the log.
+/// The log's reason for a process that belongs to its user and therefore registers no token.
 pub(super) const REGISTERS_NO_TOKENS: &str =
     "this program's user could stop it while it holds the registry, so it registers no tokens";
 
-/// What a newcomer may set up at login: what would count the next time.
+/// The factors that a newcomer may set up at login: those that the policy will accept at the next login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offering {
     /// An app.
     App,
-    /// An app, or a physical token that nobody has.
+    /// An app, or a physical token in inventory.
     AppOrToken,
-    /// Such a token.
+    /// A physical token in inventory.
     Token,
 }
 
@@ -202,18 +202,19 @@ impl Offering {
     }
 }
 
-/// Whether a newcomer may register a token, in a process that can.
+/// Whether the configuration lets a newcomer register a token.
 pub(super) fn registers_tokens(config: &Config, factors: Factors) -> bool {
     factors.token && config.enrollment.self_registration == SelfRegistration::Allowed
 }
 
-/// Where this login would be remembered, and for how long; `None` when it would not.
+/// The place and duration for which this login is remembered; `None` when it is not.
 pub(super) fn memory<'f>(remember: Duration, facts: &Facts<'f>) -> Option<(Place<'f>, Duration)> {
     let place = Place { service: facts.service, address: facts.address()? };
     (!remember.is_zero()).then_some((place, remember))
 }
 
-/// The memory of an accepted login like this one. What goes wrong here is met again by whoever judges the code.
+/// A remembered login like this one. An error counts as none: the redemption that follows meets it again and reports
+/// it.
 fn remembered(
     remember: Duration,
     factors: Factors,

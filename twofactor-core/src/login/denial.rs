@@ -1,6 +1,6 @@
-//! Why a try failed, and what the log says about it beside the reason.
+//! The denial of one try: its reason, and what the log says beside it.
 //!
-//! The user learns none of it, but that a right code is used.
+//! The user learns only that a right code is already used.
 
 use super::request::ConversationError;
 use super::request::Unidentified;
@@ -11,12 +11,12 @@ use crate::log::reason::Reason;
 use crate::pam_service::programs;
 use crate::store::StoreError;
 
-/// Why a try failed, with what the log should say beside the reason.
+/// The denial of one try, with the problem and the hint that the log shows beside the reason.
 pub(super) struct Denial {
     pub(super) reason: Reason,
     pub(super) problem: Option<String>,
     pub(super) hint: Option<String>,
-    /// Whether the next code of the same token could make it good.
+    /// Whether the code is one outside the window, which the next code of the same token can confirm.
     pub(super) near_miss: bool,
 }
 
@@ -29,19 +29,19 @@ impl Denial {
         Self { problem: Some(problem.to_string()), hint: Some(hint.into()), ..Self::of(reason) }
     }
 
-    /// The same for what was typed: an empty answer is no wrong code.
+    /// The same denial, as `no-answer` where a wrong code is an empty answer: it is no guess.
     pub(super) fn of_answer(self, reply: &[u8]) -> Self {
         let is_no_answer = self.reason == Reason::WrongCode && answer::is_blank(reply);
         if is_no_answer { Self { reason: Reason::NoAnswer, ..self } } else { self }
     }
 
-    /// `service` says which kind of program it was.
+    /// A denial for the password in place of a code. `service` determines the hint.
     pub(super) fn password_repeated(service: &str) -> Self {
         let problem = "the client answered the code prompt with the password";
         Self::explained(Reason::PasswordRepeated, &problem, hint_for(service))
     }
 
-    /// sshd puts its dummy password in the place of whatever a user typed whom it will not let in anyway.
+    /// A denial for sshd's dummy password, which sshd sends in place of the answer of a user it will not let in.
     pub(super) fn dummy_password(identified: &Result<Person, Unidentified>) -> Self {
         match identified {
             Err(identification) => identification.into(),
@@ -81,7 +81,7 @@ impl From<ClockError> for Denial {
     }
 }
 
-/// The hint for a password that arrives in place of the code: it depends on the program.
+/// The hint for a password in place of a code: it depends on the program.
 fn hint_for(service: &str) -> String {
     let combined =
         format!("list \"{service}\" under prompt.combined, and have users type the code behind the password");

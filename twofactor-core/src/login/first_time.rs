@@ -1,9 +1,9 @@
-//! The first login of somebody who has no second factor, where the policy lets them set one up.
+//! The first login of a user without a second factor, where the policy allows enrollment.
 //!
-//! Show a QR code → ask for a code of it → hand on what was confirmed. What always holds: nothing is stored here. What was
-//! confirmed is kept until the account phase, which an application runs only when the whole authentication was a success:
-//! behind a wrong password somebody who answers every question correctly has set up nothing. Hanging up leaves nothing;
-//! the next login shows another secret.
+//! Show a QR code → ask for a code of it → hand on the confirmed factor. Invariant: nothing is stored here. The
+//! confirmed factor waits for the account phase, which an application runs only after a successful authentication:
+//! behind a wrong password even right answers set up nothing. Hanging up leaves nothing; the next login shows another
+//! secret.
 //!
 //! A user who does not exist sees the same and is refused at the end.
 
@@ -38,21 +38,21 @@ use super::request::Process;
 use super::request::Reply;
 use super::request::Unidentified;
 
-/// What a user reads whose second factor the host could not write down.
+/// Shown to a user whose second factor the host could not store.
 pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
 
-/// What a user reads who asks to register a token where the sysadmin does that.
+/// Shown to a user who asks to register a token where only the sysadmin registers them.
 const REGISTERED_BY_THE_SYSADMIN: &str = "Physical tokens are registered by the sysadmin.";
 
-/// What a user reads who asks to register a token in a process that must not hold the registry ([`Process::ItsUsers`]).
+/// Shown to a user who asks to register a token in a process that must not hold the registry ([`Process::ItsUsers`]).
 const REGISTER_ELSEWHERE: &str =
     "A physical token cannot be registered here. Register it when you log in at the console or
      over ssh, or ask your administrator: twofactor token assign";
 
-/// How often something is shown again that is no try.
+/// The number of answers that show a text again and use up no try.
 const MOST_DRAWINGS: u8 = 10;
 
-/// What somebody answers below the QR code.
+/// A user's answer below the QR code.
 enum Wish {
     /// A code.
     Code(Reply),
@@ -103,11 +103,12 @@ impl Login<'_> {
         Ok(Unfinished::Confirmed(Pending { user, factor, invitation }))
     }
 
-    /// Shows a secret that was kept until a code of it is right. Only in the account phase: whoever gets here had the
-    /// password, or a key.
+    /// Shows a kept secret until a code of it is right. Only the account phase does it: the user has proved the
+    /// password or a key.
     ///
-    /// Asks before it shows anything. After a wrong password by the method `password` and a key in the same connection sshd
-    /// runs the account phase with nobody to answer, and would send what is shown to whoever holds the key.
+    /// Asks before it shows the secret. After a wrong password by the method `password` and then a key in the same
+    /// connection, sshd runs the account phase with no user to answer, and would send the text to the holder of the
+    /// key.
     pub(super) fn once_more(
         &mut self,
         invitation: Option<Invitation>,
@@ -172,7 +173,7 @@ impl Login<'_> {
         }
     }
 
-    /// What an app calls the host and the user.
+    /// The issuer and the account that an app displays: the host, and `user@host`.
     fn names(&self) -> (&str, String) {
         let issuer = self.world.config.enrollment.issuer.as_deref().unwrap_or(self.world.host_name);
         // A user who does not exist is called what was typed.
@@ -190,8 +191,9 @@ impl Login<'_> {
         proposal.map_err(|error| Denial::explained(Reason::StoreUnavailable, &error, "is /dev/urandom there?"))
     }
 
-    /// Shows the secret until a code of it is right, or somebody registers a physical token. Whatever is no code of it is one
-    /// of three tries, also a password or what sshd puts in the place of an answer: were those told apart, who exists would be.
+    /// Shows the secret until a code of it is right or the user registers a physical token. Every other answer is one
+    /// of three tries, also a password and sshd's dummy password: a different reply to those would reveal which users
+    /// exist.
     fn offer(
         &mut self,
         mut proposal: Proposal,

@@ -1,4 +1,4 @@
-//! How a login ends.
+//! The verdicts of a login, and the work it leaves to the account phase.
 
 use crate::account::invitation::Invitation;
 use crate::host::user::Person;
@@ -6,15 +6,16 @@ use crate::log::reason::Reason;
 use crate::policy::Waived;
 use crate::store::{Pending, Redeemed};
 
-/// What the authentication leaves to the account phase, which applications run only when all of it was a success.
+/// The work that the authentication leaves to the account phase, which applications run only after a successful
+/// authentication.
 #[derive(Debug)]
 pub enum Unfinished {
-    /// A second factor that was confirmed: it is going to be stored.
+    /// A confirmed second factor, which the account phase stores.
     Confirmed(Pending),
-    /// A secret that was kept (`reset --keep-secret`): the store gives it away in the account phase, to be shown and
-    /// confirmed. Before, behind a wrong password, anybody could look at what is going to be good again.
+    /// A kept secret (`reset --keep-secret`). The account phase gets it from the store, shows it and asks for a code.
+    /// Shown earlier, behind a wrong password, it would give an attacker a secret that will be valid again.
     Kept {
-        /// Whose.
+        /// Its owner.
         user: Person,
         /// The invitation that is spent on it.
         invitation: Option<Invitation>,
@@ -22,7 +23,7 @@ pub enum Unfinished {
 }
 
 impl Unfinished {
-    /// Whose second factor it is.
+    /// The owner of the second factor.
     pub fn user(&self) -> &Person {
         match self {
             Self::Confirmed(pending) => &pending.user,
@@ -31,7 +32,7 @@ impl Unfinished {
     }
 }
 
-/// How a login ends.
+/// The verdict on a login.
 #[derive(Debug)]
 #[must_use]
 pub enum Verdict {
@@ -39,7 +40,7 @@ pub enum Verdict {
     Accepted(Redeemed),
     /// The policy asked nothing.
     Waived(Waived),
-    /// Somebody sets up a second factor. The account phase stores it, and only then the login is one.
+    /// The user sets up a second factor. The login succeeds only once the account phase has stored it.
     Pending(Box<Unfinished>),
     /// Neither. The reason of the last try.
     Denied(Reason),

@@ -1,4 +1,4 @@
-//! The login under way, and what is known of it so far.
+//! A login in progress: its request, its host, and what is known of its user.
 
 use super::request::{Conversation, Request, World};
 use crate::account::factors::Factors;
@@ -13,9 +13,9 @@ pub(super) struct Login<'a> {
     pub(super) audit: &'a mut dyn Audit,
     /// The canonical name, once it is known.
     pub(super) user: Option<UserName>,
-    /// What counts, as the policy says.
+    /// The factors that the policy accepts.
     pub(super) factors: Factors,
-    /// How long an accepted login is remembered, as the policy says.
+    /// The duration for which the policy remembers an accepted login.
     pub(super) remember: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What a login asks of its application, its host and its store.
+//! The inputs of a login: its request, its conversation, and the host and store it runs on.
 
 use crate::config::Config;
 use crate::config::arguments::NullOk;
@@ -11,7 +11,7 @@ use crate::store::{EnrollmentStore, Store};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// What the application knows about the login, in values of our own.
+/// The request as the application states it, copied from its PAM items.
 #[derive(Debug)]
 pub struct Request {
     /// PAM_USER as it was typed.
@@ -24,38 +24,38 @@ pub struct Request {
     pub tty: Option<String>,
     /// The line's `nullok`.
     pub null_ok: NullOk,
-    /// Whether the application wants no texts (PAM_SILENT).
+    /// PAM_SILENT: the application wants no texts.
     pub silent: bool,
 }
 
 impl Request {
-    /// What the policy needs to know of it, but for the canonical user.
+    /// The facts that rules match on, without the user.
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts { user: None, service: &self.service, rhost: self.rhost.as_deref() }
     }
 }
 
-/// What a login needs of the world.
+/// The host and the store that a login runs on.
 pub struct World<'a> {
-    /// The whole configuration.
+    /// The configuration.
     pub config: &'a Config,
-    /// Who exists.
+    /// The user database.
     pub users: &'a dyn UserDatabase,
-    /// Who is enrolled.
+    /// The second factors of enrolled users.
     pub store: &'a dyn Store,
-    /// Who may set up a second factor.
+    /// Enrollment at login.
     pub enrollments: &'a dyn EnrollmentStore,
-    /// How PAM services are set up.
+    /// The PAM services of this host.
     pub services: &'a dyn Services,
-    /// Who can stop the process that the login runs in.
+    /// The owner of the process that the login runs in.
     pub process: Process,
-    /// What this host is called, for the labels of new secrets.
+    /// The host name that labels of new secrets carry.
     pub host_name: &'a str,
-    /// What time it is.
+    /// The clock.
     pub clock: &'a dyn Clock,
 }
 
-/// What somebody typed, wiped when dropped.
+/// An answer as typed, wiped when dropped.
 pub type Reply = Zeroizing<Vec<u8>>;
 
 /// The application did not pass on a prompt or its answer, or the user hung up.
@@ -63,7 +63,7 @@ pub type Reply = Zeroizing<Vec<u8>>;
 #[error("the application did not answer the prompt")]
 pub struct ConversationError;
 
-/// How a story talks to the person logging in.
+/// The prompts and texts that the application passes to the user.
 pub trait Conversation {
     /// Asks a question whose answer is not echoed.
     fn ask(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
@@ -71,7 +71,7 @@ pub trait Conversation {
     /// Asks a question whose answer is echoed.
     fn ask_openly(&mut self, prompt: &str) -> Result<Reply, ConversationError>;
 
-    /// Shows a text. Whether somebody saw it cannot be known; the next question tells.
+    /// Shows a text. The application does not say whether the user saw it; the answer to the next question does.
     fn tell(&mut self, text: &str);
 
     /// The password an earlier module asked for (PAM_AUTHTOK), when there is one. Asks nothing.
@@ -84,16 +84,16 @@ pub trait Conversation {
     fn set_password(&mut self, password: &[u8]) -> Result<(), ConversationError>;
 }
 
-/// Why a user was not identified.
+/// The reason for which a user was not identified.
 #[derive(Debug)]
 pub enum Unidentified {
     /// There is no such user.
     Unknown,
-    /// Nobody can tell.
+    /// The look-up failed.
     Failed(LookupError),
 }
 
-/// Finds the canonical name of who typed `typed`, and the uid that it stands for now.
+/// Finds the canonical name of the user `typed`, and the present uid of that name.
 pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<Person, Unidentified> {
     match users.person(typed) {
         Ok(Some(person)) => Ok(person),
@@ -102,7 +102,7 @@ pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<Person, Unident
     }
 }
 
-/// Who can stop the process that a login runs in.
+/// The owner of the process that a login runs in: the owner can stop it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
     /// Root alone.

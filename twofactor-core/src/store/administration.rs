@@ -47,7 +47,7 @@ impl<S> Administration for S where
 {
 }
 
-/// A store of which everything can be asked: logins, enrollments and administration.
+/// A store that offers all verbs: logins, enrollments and administration.
 pub trait AdministeredStore: Store + EnrollmentStore + Administration + Debug {}
 
 impl<S: Store + EnrollmentStore + Administration + Debug> AdministeredStore for S {}
@@ -87,26 +87,26 @@ pub trait AccountAdministration {
     /// cannot be read does not hide the apps.
     fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError>;
 
-    /// The names of everyone who has an account, sorted. Nobody at all when nothing was ever enrolled.
+    /// The names of all users with an account, sorted; empty when no user was ever enrolled.
     ///
-    /// An entry that cannot be judged is listed too: [`AccountAdministration::status`] says what is wrong with it, and it does not hide the
-    /// others.
+    /// An entry that cannot be judged is listed too and hides no other: [`AccountAdministration::status`] says what is
+    /// wrong with it.
     fn users(&self) -> Result<Vec<UserName>, StoreError>;
 
-    /// The names of those of whom something is kept but no credentials, sorted: [`AccountAdministration::newcomer`] says whether they are
-    /// invited. Owners of physical tokens are among them.
+    /// The names of users of whom something is kept but no credentials, sorted; owners of physical tokens are among
+    /// them. [`AccountAdministration::newcomer`] gives their invitations.
     fn newcomers(&self) -> Result<Vec<UserName>, StoreError>;
 
     /// The open invitation of a user without credentials; `None` when there is none.
     fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError>;
 
-    /// Whether anything is kept of the user: an account, or what a reset or an accident left of one.
+    /// Whether the store keeps anything of the user: an account, or the remains of one after a reset or an accident.
     fn has_traces(&self, user: &UserName) -> Result<bool, StoreError>;
 
-    /// Until when an attempt of the user from `source` is refused unseen; `None` when it is looked at.
+    /// The time until which an attempt of the user from `source` is refused unseen; `None` when it is looked at.
     fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError>;
 
-    /// What `answer` would be at a login now. Burns nothing and counts nothing; `None` when the user is not enrolled.
+    /// Judges `answer` as a login would now. Burns nothing and counts nothing; `None` when the user is not enrolled.
     fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError>;
 
     /// The token that `reset --keep-secret` left to be confirmed again, with all the progress it ever made.
@@ -115,12 +115,12 @@ pub trait AccountAdministration {
     /// Forgets an account, or its confirmations. `false` when the user has none. Physical tokens stay assigned.
     fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError>;
 
-    /// Puts new recovery codes in the place of all old ones. `false` when the user is not enrolled. Who only holds physical
-    /// tokens can have recovery codes too.
+    /// Replaces all recovery codes by `codes`. `false` when the user is not enrolled. An owner of physical tokens can
+    /// have recovery codes without an app.
     fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError>;
 
-    /// Forgets counted failures, and accepted logins that were remembered. Gives the number of those failures; `None` for
-    /// somebody who is not enrolled and of whom nothing is counted.
+    /// Forgets counted failures and remembered logins. Gives the number of those failures; `None` when the user is not
+    /// enrolled and has none.
     fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError>;
 
     /// Lets a user enroll at the login prompt, once, before `until`. In the place of an earlier invitation.
@@ -129,22 +129,22 @@ pub trait AccountAdministration {
     /// Takes an invitation back. `false` when there is none.
     fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError>;
 
-    /// Where a secret is already that `user` is going to have, but for the user's own apps and tokens. A token that nobody
-    /// owns counts: somebody will.
+    /// The app or token, other than the user's own, that already has the secret `user` is about to get. A token without
+    /// an owner counts, because it will be assigned one day.
     fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError>;
 
-    /// Remembers that an app is going to have this secret, where a token has it: that token is not given to another user
-    /// without a word.
+    /// Records that an app is about to share this secret with a token, so that the token is not assigned to another
+    /// user unnoticed. Does nothing when no token has the secret.
     fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError>;
 
-    /// The names of all of whom anything is kept, sorted.
+    /// The names of all users of whom anything is kept, sorted.
     fn names(&self) -> Result<Vec<UserName>, StoreError>;
 
-    /// Whose the account is that is kept under this name.
+    /// The owner of the account under this name.
     fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError>;
 
-    /// Refuses where another person has an app, recovery codes or a token under the person's name. An invitation is no
-    /// obstacle: the next one takes its place.
+    /// Refuses where another person has an app, recovery codes or a token under this name. An invitation is no
+    /// obstacle: the next one replaces it.
     fn check_owner(&self, person: &Person) -> Result<(), StoreError>;
 
     /// Makes the account that of the person's uid, provided that it still belongs as `seen` says. Takes no room on the disk.
@@ -153,7 +153,7 @@ pub trait AccountAdministration {
 
 /// Administration of physical tokens. A change takes effect as a whole or not at all.
 pub trait TokenAdministration {
-    /// Begins to take a vendor's file in: locks the registry, which is made when something is written.
+    /// Begins the import of a vendor's file: locks the registry, which is made when the first token is written.
     fn intake(&self) -> Result<Intake, StoreError>;
 
     /// The same for a dry run, which changes nothing.
@@ -174,7 +174,7 @@ pub trait TokenAdministration {
     /// Finds where a token stands from two consecutive codes, both of which are burned. Gives its drift.
     fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError>;
 
-    /// Which ways of reading a token's secret, and which parameters, give these two consecutive codes.
+    /// The encodings of the token's secret and the parameters that give these two consecutive codes.
     fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError>;
 
     /// The token with that serial.
@@ -187,7 +187,7 @@ pub trait TokenAdministration {
         take: &mut dyn FnMut(TokenView) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
 
-    /// What `code` would be to the token at its owner's login, whatever stands against it. Burns nothing.
+    /// Judges `code` as a login of the token's owner would, also for a token that is disabled or lost. Burns nothing.
     fn verify_token(&self, serial: &Serial, code: &Code) -> Result<Option<Match>, StoreError>;
 
     /// The tokens that show these two consecutive codes within ten minutes of now (for 30 s steps), also those that opened a
@@ -197,14 +197,14 @@ pub trait TokenAdministration {
     /// The first serials that begin with `prefix`.
     fn serials_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError>;
 
-    /// How many tokens there are.
+    /// The number of tokens.
     fn token_count(&self) -> Result<u64, StoreError>;
 
-    /// What sysadmins did to physical tokens; `None` where nothing was ever imported.
+    /// The changes that sysadmins made to physical tokens; `None` where nothing was ever imported.
     fn history(&self) -> Result<Option<History>, StoreError>;
 
-    /// Whether the registry can be read, or there is none: that it cannot is said by every list, which would look complete
-    /// without it.
+    /// Succeeds when the registry can be read or does not exist. Every list of tokens calls it: a list without an
+    /// unreadable registry would look complete.
     fn registry_health(&self) -> Result<(), StoreError>;
 }
 
@@ -222,14 +222,14 @@ pub trait SeriesAdministration {
     /// Forgets a series and all its tokens. Gives their number.
     fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError>;
 
-    /// Gives all tokens of a series the parameters that `probed` was found to have. Gives their number. The two codes of
-    /// `probed` are burned: somebody has read them out.
+    /// Gives all tokens of a series the parameters `fit`, found with the token `probed`. Gives their number. The two
+    /// codes of `probed` are burned: its holder has read them out.
     fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError>;
 }
 
 /// Administration of the state as a whole: which host it belongs to, what is wrong with it, what can be repaired.
 pub trait StateAdministration {
-    /// What is there, whether it fits together or not. Changes nothing.
+    /// The state and its marker as found, consistent or not. Changes nothing.
     fn sighting(&self) -> Result<Sighting, StoreError>;
 
     /// Makes the state that is there now the one of this host, whatever the marker says: it belongs to a clone, to an image,
@@ -249,7 +249,7 @@ pub trait StateAdministration {
     /// Repairs what can be repaired safely.
     fn repair(&self, by: By<'_>) -> Repairs;
 
-    /// Sets aside what stands in the way of the registry, and gives its new names. Whatever keeps it from that is said by who
-    /// uses the registry next.
+    /// Sets aside the files that obstruct the registry, and gives their new names. An error here is reported by the
+    /// next verb that opens the registry.
     fn clear_registry(&self) -> Vec<PathBuf>;
 }

@@ -1,4 +1,4 @@
-//! Enrollment at login: what is pending until the whole login is a success.
+//! Enrollment at login: a second factor stays pending until the whole login has succeeded.
 
 use super::error::StoreError;
 use super::redemption::{Absent, Attempt};
@@ -13,19 +13,21 @@ use crate::host::user::Person;
 use crate::log::reason::Reason;
 use thiserror::Error;
 
-/// Sets up a second factor at login, for users who have none. Apart from [`Store`](super::redemption::Store): a store may verify and not enroll.
+/// Sets up a second factor at login for users without one. Apart from [`Store`](super::redemption::Store): a store may
+/// verify and not enroll.
 pub trait EnrollmentStore {
-    /// Whether the user may enroll at login.
+    /// The enrollment of the user, which decides whether a login may enroll. An error where the store cannot tell.
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError>;
 
-    /// The app of the secret on offer, when `code` is a code of it; else the offer again.
+    /// The app of the proposed secret when `code` is one of its codes; the proposal again when not.
     fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError>;
 
-    /// The secret that was kept ([`EnrollmentStatus::Waiting`]), with all the progress it ever made, to be shown to its owner
-    /// once more. The only secret that a store gives away.
+    /// The kept secret ([`EnrollmentStatus::Waiting`]) with all its progress, for a login that shows it to its owner
+    /// again. The only secret that a store gives out.
     fn kept_secret(&self, person: &Person) -> Result<Token, Superseded>;
 
-    /// Checks an invitation code. Counted like any attempt; the invitation is spent when it has enrolled somebody.
+    /// Checks an invitation code and counts it like any attempt. The invitation is spent once an enrollment with it is
+    /// stored.
     fn check_invitation(
         &self,
         person: &Person,
@@ -33,7 +35,7 @@ pub trait EnrollmentStore {
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError>;
 
-    /// Checks two consecutive codes of a token that nobody owns. Counted like any attempt.
+    /// Checks two consecutive codes of a token in inventory and counts them like any attempt.
     fn check_registration(
         &self,
         person: &Person,
@@ -42,12 +44,12 @@ pub trait EnrollmentStore {
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError>;
 
-    /// Stores what a login has confirmed, unless somebody was quicker. A secret that was kept must have been confirmed by a
-    /// code that is within the window still: it opens this login.
+    /// Stores a confirmed second factor, unless the account got one meanwhile. The code that confirmed a kept secret
+    /// must still be within the window: it opens this login.
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded>;
 }
 
-/// What a user is to enrollment at login.
+/// A user's state with regard to enrollment at login.
 #[derive(Debug)]
 pub enum EnrollmentStatus {
     /// Without any second factor.
@@ -58,45 +60,45 @@ pub enum EnrollmentStatus {
     Enrolled,
 }
 
-/// A second factor that was confirmed at a login and is not stored. Only the account phase stores it: applications run that
-/// when the whole authentication was a success, and not before.
+/// A second factor that a login has confirmed and not stored. Only the account phase stores it: applications run that
+/// phase only after a successful authentication.
 #[derive(Debug)]
 pub struct Pending {
-    /// Whose.
+    /// The owner.
     pub user: Person,
-    /// What.
+    /// The factor to store.
     pub factor: PendingFactor,
     /// The invitation that is spent on it.
     pub invitation: Option<Invitation>,
 }
 
-/// What is going to be stored.
+/// A second factor to store.
 #[derive(Debug)]
 pub enum PendingFactor {
     /// An app with its recovery codes.
     App {
-        /// Confirmed by a code, which is burned.
+        /// The app; the code that confirmed it is burned.
         app: App,
-        /// To be shown once it is stored.
+        /// The recovery codes, shown once they are stored.
         recovery: Vec<RecoveryCode>,
-        /// Where its secret came from.
+        /// The origin of its secret.
         secret: SecretOrigin,
     },
     /// A physical token.
     Token(Registration),
 }
 
-/// Where the secret of an app that is confirmed at login came from.
+/// The origin of an app's secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretOrigin {
     /// It was made for this login.
     New,
-    /// The store has kept it, and must still have it.
+    /// The store has kept it and must still have it.
     Kept,
 }
 
 impl PendingFactor {
-    /// What the log calls it: an app's label, a physical token's serial.
+    /// The log's name for it: an app's label, a physical token's serial.
     pub fn name(&self) -> String {
         match self {
             Self::App { app, .. } => app.token().label.to_string(),
@@ -105,29 +107,29 @@ impl PendingFactor {
     }
 }
 
-/// Two consecutive codes of a token that nobody owns.
+/// A token in inventory that has shown two consecutive codes.
 #[derive(Debug)]
 pub struct Registration {
-    /// Which token.
+    /// The token's serial.
     pub(crate) serial: Serial,
-    /// Where it stands; both codes are burned.
+    /// The token's progress, with both codes burned.
     pub(crate) progress: Progress,
 }
 
 impl Registration {
-    /// Which token.
+    /// The token's serial.
     pub fn serial(&self) -> &Serial {
         &self.serial
     }
 }
 
-/// Why a token is not registered. For the log: whoever asks learns the same of all of them.
+/// The reason for which a token is not registered. The log alone has it: the user reads the same text for each.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum NotRegistered {
     /// The attempt came too early.
     #[error("the attempt came too early")]
     Throttled,
-    /// What was typed is no token's serial. It is not repeated, because it may be anything.
+    /// No token has the typed serial. The text is not repeated, because it may be anything.
     #[error("there is no token with the serial that was typed")]
     NoSuchToken,
     /// It has an owner, or opens nothing.
@@ -138,7 +140,7 @@ pub enum NotRegistered {
     WrongCodes(Serial),
 }
 
-/// Why nothing was stored.
+/// The reason for which a pending factor was not stored.
 #[derive(Debug, Error)]
 pub enum Superseded {
     /// The user got a second factor meanwhile.
@@ -147,7 +149,7 @@ pub enum Superseded {
     /// The secret that was kept was forgotten.
     #[error("the secret that was shown was reset meanwhile")]
     Reset,
-    /// The code that has confirmed the secret that was kept is too old by now.
+    /// The code that confirmed the kept secret is too old by now.
     #[error("the code has run out meanwhile")]
     Expired,
     /// The token is no longer free.

@@ -1,4 +1,4 @@
-//! Why a store cannot answer, whatever kind of store it is.
+//! The errors of a store, of whatever kind it is.
 
 use crate::codes::secret::SecretError;
 use crate::host::clock::ClockError;
@@ -11,14 +11,14 @@ use thiserror::Error;
 /// The store does not answer. Each of these denies a login.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The account belongs to another person than the one who has its name now.
+    /// The account belongs to another person, who had this name before.
     #[error("the account belongs to uid {recorded}, and {user} is uid {now} now")]
     UidChanged {
-        /// The name of both.
+        /// The name that both have.
         user: UserName,
-        /// The uid that is written down in the account.
+        /// The uid recorded in the account.
         recorded: Uid,
-        /// The uid that the name stands for now.
+        /// The present uid of the name.
         now: Uid,
     },
     /// The clock cannot be used.
@@ -27,7 +27,7 @@ pub enum StoreError {
     /// The kernel gave no random bytes.
     #[error(transparent)]
     Entropy(#[from] SecretError),
-    /// The store cannot be used, or what it keeps of the account.
+    /// The store, or its record of the account, is unusable.
     #[error("{0}")]
     Unusable(Box<dyn Unusable>),
 }
@@ -37,19 +37,19 @@ pub trait Unusable: Error + Send + Sync + 'static {
     /// The log's word for it.
     fn reason(&self) -> Reason;
 
-    /// What a sysadmin can do about it.
+    /// The sysadmin's way out.
     fn hint(&self) -> String;
 
-    /// The part of the account that is gone, when that is the error.
+    /// The part of the account that is lost, when the error is a loss.
     fn loss(&self) -> Option<Loss> {
         None
     }
 }
 
-/// A part of an account that is gone and was there.
+/// A part of an account that existed and is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// What says which codes are used.
+    /// The state, which records the used codes.
     State,
     /// Apps and recovery codes.
     Credentials,
@@ -65,7 +65,7 @@ impl StoreError {
         }
     }
 
-    /// What a sysadmin can do about it.
+    /// The sysadmin's way out.
     pub fn hint(&self) -> String {
         match self {
             Self::UidChanged { user, .. } => {
@@ -78,7 +78,7 @@ impl StoreError {
         }
     }
 
-    /// The part of the account that is gone, when that is the error.
+    /// The part of the account that is lost, when the error is a loss.
     pub fn loss(&self) -> Option<Loss> {
         match self {
             Self::Unusable(error) => error.loss(),
@@ -86,7 +86,7 @@ impl StoreError {
         }
     }
 
-    /// The error as one of this kind of store.
+    /// The error as one of the kind of store `E`.
     pub fn kind<E: Unusable>(&self) -> Option<&E> {
         let Self::Unusable(error) = self else { return None };
         let error: &(dyn Error + 'static) = &**error;

@@ -1,10 +1,10 @@
-//! What this host keeps: `users/NAME/` with `secret.toml` and `state`, whose folder is the lock, and the registry of
-//! physical tokens, of which a login reads which are assigned to the user.
+//! The store of this host: `users/NAME/` with `secret.toml` and `state`, whose folder is the lock, and the registry of
+//! physical tokens, from which a login reads the user's.
 //!
-//! What always holds: a login writes its charge before it looks at the code, and puts charge and outcome on disk before
-//! anybody learns the outcome, all under the user's lock. So of any number of simultaneous logins with one code exactly
-//! one wins, a process that is killed at any moment has been counted, and a power cut forgets only what nobody was told.
-//! The cost of a login does not depend on how many users there are.
+//! Invariants: a login writes its charge before it looks at the code, and puts charge and outcome on disk before the
+//! caller learns the outcome, all under the user's lock. So of any number of simultaneous logins with one code exactly
+//! one wins, a process killed at any moment has been counted, and a power cut loses only outcomes that no caller has
+//! seen. The cost of a login does not grow with the number of users.
 
 mod administering;
 mod administration;

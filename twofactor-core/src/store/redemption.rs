@@ -13,20 +13,20 @@ use std::time::Duration;
 
 /// Answers whether a code opens a session, and burns it in the same transaction.
 pub trait Store {
-    /// Whether there is an account under this name, whoever it belongs to. Absence comes as a proof; whatever cannot be read
-    /// is an error.
+    /// Whether an account exists under this name; its owner does not matter. Absence comes as a proof, and an
+    /// unreadable account is an error.
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError>;
 
     /// The code lengths of the user's tokens, for finding the code at the end of a combined answer. Empty without an
     /// account.
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError>;
 
-    /// Whether an accepted login like this one is still remembered, so that nobody has to be asked. Says `None` for whoever
-    /// has nothing to be remembered of, and where what opened that one no longer counts.
+    /// A proof that a login like this one is remembered, so that no code is asked. `None` when none is remembered, and
+    /// when the factor that opened the remembered login no longer counts.
     fn remembers(&self, person: &Person, like: &Recall<'_>, factors: Factors)
     -> Result<Option<Remembered>, StoreError>;
 
-    /// How many recovery codes are still good; `None` for whoever never had any.
+    /// The number of unused recovery codes; `None` for a user who never had any.
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError>;
 
     /// Checks an attempt and burns what it used: lock, read, throttle, charge, verify, put on disk.
@@ -36,22 +36,23 @@ pub trait Store {
     /// a session: they delay no login, and no login makes up for them.
     fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError>;
 
-    /// Does the same work for a user who does not exist, and changes nothing: how long it takes must not tell who exists.
+    /// Does the same work for a user who does not exist, and changes nothing: the time it takes must not reveal which
+    /// users exist.
     fn pretend(&self, attempt: &Attempt<'_>);
 }
 
-/// An answer, and what the policy says about it. Not the time, and not how far off a code may be: the store knows these.
+/// An answer, with what the policy says about the login. The time and the window are missing: the store has its own.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// What the answer can mean; more than one for combined answers. All together are one attempt.
+    /// The possible readings of the answer; more than one for combined answers. Together they are one attempt.
     pub readings: &'a [Answer],
     /// The code of the attempt before, when that was a [`Redemption::NearMiss`]: the two must be consecutive.
     pub previous: Option<&'a Code>,
-    /// Where the login comes from.
+    /// The address that the login comes from.
     pub source: &'a Source,
-    /// What counts.
+    /// The factors that the policy accepts.
     pub factors: Factors,
-    /// Where to remember an accepted login, and for how long.
+    /// The place and duration for which an accepted login is remembered.
     pub remember: Option<(Place<'a>, Duration)>,
 }
 
@@ -59,7 +60,7 @@ pub struct Attempt<'a> {
 #[derive(Debug)]
 pub struct Remembered(pub(in crate::store) ());
 
-/// Whether a user has an account.
+/// The presence of an account.
 #[derive(Debug)]
 #[must_use]
 pub enum Presence {
@@ -74,41 +75,41 @@ pub enum Presence {
 #[derive(Debug)]
 pub struct Absent(pub(in crate::store) ());
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug)]
 #[must_use]
 pub enum Redemption {
     /// The code was right, and it is burned.
     Redeemed(Redeemed),
-    /// It is a wrong code, and counted as one; but it seems to be of a token whose clock is off, and the next code of that
-    /// can prove it.
+    /// The code was wrong and is counted as wrong, but it is a code outside the window, of a token whose clock may be
+    /// off. The token's next code can confirm it.
     NearMiss {
-        /// What a sysadmin should know, when it happens again and again.
+        /// A hint for the sysadmin, once it happens repeatedly.
         hint: Option<String>,
     },
-    /// It was not.
+    /// The attempt was refused.
     Refused {
         /// The log's word for it.
         reason: Reason,
-        /// What a sysadmin should know beside it.
+        /// A hint for the sysadmin.
         hint: Option<String>,
     },
 }
 
-/// What an answer to which no code is needed had at its end.
+/// The outcome of looking for a code at the end of an answer that needs none.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Stripping {
     /// A right code, which is burned.
     Burned {
-        /// Which of the attempt's readings was right.
+        /// The index of the right reading.
         reading: usize,
-        /// What it is a code of.
+        /// The factor it is a code of.
         factor: Factor,
     },
-    /// Nothing that is a right code.
+    /// No right code.
     Nothing,
-    /// There were too many guesses: it was not looked at.
+    /// The answer was not looked at: there were too many guesses.
     Throttled,
 }
 
@@ -128,25 +129,25 @@ pub struct Redeemed {
     pub(in crate::store) problem: Option<StoreError>,
 }
 
-/// What opened the session.
+/// The factor that opened the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Factor {
     /// A token's code.
     Token {
-        /// What the user calls it; a physical token's serial.
+        /// The label of an app; the serial of a physical token.
         label: String,
         /// Its learned drift in steps, after this login.
         drift: i32,
     },
     /// A recovery code.
     Recovery {
-        /// How many are left.
+        /// The number of codes left.
         left: usize,
     },
 }
 
 impl Factor {
-    /// What a right code is a code of, once `state` has it as used.
+    /// The factor of a right code, after `state` has recorded its use.
     pub(super) fn of(proof: Proof, wallet: &Wallet<'_>, state: &State) -> Self {
         match proof {
             Proof::Token { label, drift, .. } => Self::Token { label: label.to_string(), drift },
@@ -159,17 +160,17 @@ impl Factor {
 }
 
 impl Redeemed {
-    /// What opened the session.
+    /// The factor that opened the session.
     pub fn factor(&self) -> &Factor {
         &self.factor
     }
 
-    /// Which of the attempt's readings was right.
+    /// The index of the reading that was right.
     pub fn reading(&self) -> usize {
         self.reading
     }
 
-    /// What kept another part of the store from answering. This login did not need it; the next may.
+    /// The error of another part of the store, which this login did not need and the next one may.
     pub fn problem(&self) -> Option<&StoreError> {
         self.problem.as_ref()
     }

@@ -1,8 +1,8 @@
 //! The registry of physical tokens: `registry.db`, an SQLite database in the state folder.
 //!
-//! What always holds: a login only reads here. How far a token is used stands in its owner's own state, so no login waits
-//! for another user's login or for an import, and nobody who stops a process at a bad moment can keep others out.
-//! Who changes the registry holds the lock on the state folder. A registry that is damaged, foreign or of a newer version
+//! Invariants: a login only reads it. The progress of a token is recorded in its owner's own state, so no login waits
+//! for another user's login or for an import, and a user who stops a process at a bad moment keeps no other user out. A
+//! change of the registry holds the lock on the state folder. A registry that is damaged, foreign or of a newer version
 //! is an error and never "no tokens".
 
 mod beside;
@@ -37,7 +37,7 @@ pub use error::RegistryError;
 pub use file_names::FILE;
 pub(crate) use file_names::{JOURNAL, SHARED_MEMORY, WRITE_AHEAD_LOG};
 
-/// The physical tokens assigned to `user`. Also those that open nothing. None where nothing was ever imported.
+/// The physical tokens assigned to `user`, also disabled and lost ones. None where nothing was ever imported.
 pub(crate) fn held_by(state: &Folder, user: &UserName, patience: &Patience) -> Result<Vec<Held>, RegistryError> {
     patience.asking(|patience| match Reader::for_login(state, patience)? {
         Some(reader) => reader.held_by(user),

@@ -1,17 +1,17 @@
-//! The rules by which a store judges answers. They belong to the store, and no caller says them.
+//! The rules by which a store judges answers. They belong to the store; no caller passes them.
 
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Reaches, Window};
 use crate::config::Config;
 
-/// How far off a code may be, and how guessing is slowed.
+/// The window of codes and the throttle of guesses.
 #[derive(Debug, Clone, Copy)]
 pub struct VerificationRules {
-    /// How far off one code may be.
+    /// The window of one code.
     pub window: Window,
-    /// How far off two consecutive codes may be.
+    /// The reach of two consecutive codes.
     pub reaches: Reaches,
-    /// How guessing is slowed.
+    /// The throttle.
     pub limits: Limits,
 }
 

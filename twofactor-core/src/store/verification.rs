@@ -1,7 +1,7 @@
-//! How every store verifies an answer: read, refuse unseen, charge, look, settle.
+//! The verification of an answer, the same for every store: read, refuse unseen, charge, look, settle.
 //!
-//! A store locks the account and calls [`verify`] with a [`Ledger`], which reads and writes that account's state. The rest
-//! is a function of account, answer and time, and is the same for each store.
+//! A store locks the account and calls [`verify`] with a [`Ledger`], which reads and writes that account's state. The
+//! rest is a function of account, answer and time.
 
 mod course;
 mod invitation;

@@ -1,4 +1,4 @@
-//! The words in which a sysadmin and a store speak of accounts.
+//! The types of account administration.
 
 use thiserror::Error;
 
@@ -13,26 +13,26 @@ use crate::host::trusted::FileError;
 use crate::host::user::{Uid, UserName};
 use crate::store::error::StoreError;
 
-/// What enrolling does when the user has an app of that label.
+/// Treatment of an app that already has the label of the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Refuses.
+    /// It stays, and the new one is refused.
     Keep,
-    /// Takes its place.
+    /// It is replaced.
     Replace,
 }
 
-/// How much a reset forgets.
+/// The extent of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reset {
-    /// The user's apps, recovery codes and counts. What stays is which steps of which seeds are burned: the same secret
-    /// may be enrolled again, its old codes may not.
+    /// Apps, recovery codes and counts. The burned steps of each seed stay: the same secret may be enrolled again, its
+    /// old codes stay used.
     Everything,
     /// Only the confirmations: the next enrollment offers the same secrets again.
     Confirmations,
 }
 
-/// Why an app was not enrolled. Nothing was changed.
+/// The reason for which an app was not enrolled. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum EnrollError {
     /// The user has a confirmed app of that label.
@@ -41,7 +41,7 @@ pub enum EnrollError {
     /// The user has [`MOST_APPS`] apps.
     #[error("{0} has {MOST_APPS} tokens already")]
     TooMany(UserName),
-    /// Another user, or a token that anybody may get, has the secret.
+    /// Another user or an unassigned token has the secret.
     #[error("{0} has this secret already: who has the one can log in as both users")]
     Shared(Sharer),
     /// No salt could be made.
@@ -58,74 +58,74 @@ impl From<FileError> for EnrollError {
     }
 }
 
-/// What there is to know about an account without its secrets.
+/// The view of an account without its secrets.
 #[derive(Debug)]
 pub struct Status {
     /// The user's apps, oldest first.
     pub apps: Vec<AppStatus>,
     /// The user's physical tokens.
     pub tokens: Vec<TokenView>,
-    /// Why these are not known.
+    /// The error that hides the tokens.
     pub tokens_problem: Option<StoreError>,
     /// Recovery codes that are still good.
     pub recovery_left: usize,
     /// Wrong codes that count: since the last accepted login, and those of other sources.
     pub failures: u32,
-    /// Until when every source but the trusted one is refused.
+    /// The time until which every source but the trusted one is refused.
     pub blocked_until: Option<UnixTime>,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
-    /// Until when the user may enroll at login with an invitation code.
+    /// The time until which the user may enroll at login with an invitation code.
     pub invited_until: Option<UnixTime>,
-    /// Whose account it is; `None` when that is not written down yet.
+    /// The uid of the account's owner; `None` when it is not recorded yet.
     pub uid: Option<Uid>,
 }
 
 /// A user with an open invitation and neither app nor token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Newcomer {
-    /// The uid that the account belongs to; `None` when it is not known.
+    /// The uid that the account belongs to; `None` when it is not recorded.
     pub uid: Option<Uid>,
-    /// Until when the invitation code is good.
+    /// The time until which the invitation code is valid.
     pub invited_until: UnixTime,
     /// Wrong codes that count.
     pub failures: u32,
-    /// Until when every source is refused.
+    /// The time until which every source is refused.
     pub blocked_until: Option<UnixTime>,
 }
 
-/// What there is to know about an app without its secret.
+/// The view of an app without its secret.
 #[derive(Debug)]
 pub struct AppStatus {
     /// Its serial.
     pub serial: Serial,
-    /// What the user calls it.
+    /// The label that the user gave it.
     pub label: Label,
-    /// How its codes are made.
+    /// The parameters of its codes.
     pub parameters: Parameters,
-    /// When it was made.
+    /// The time of its enrollment.
     pub issued: UnixTime,
     /// Its learned drift in steps.
     pub drift: i32,
-    /// Until when no code of it is good, because the clock was ahead when the last one was used.
+    /// The time until which no code of it is valid, because the clock was ahead when the last one was used.
     pub burned_until: Option<UnixTime>,
-    /// Whether a code ever confirmed it.
+    /// The confirmation by a first code.
     pub confirmation: Confirmation,
 }
 
-/// Whose account it is.
+/// The owner of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belongs {
-    /// There is nothing in it: no app, no recovery code, no token, no invitation.
+    /// No person: it has no app, no recovery code, no token and no invitation.
     ToNobody,
-    /// No uid is written down yet.
+    /// A person whose uid is not recorded yet.
     ToUnknown,
-    /// To the person with this uid.
+    /// The person with this uid.
     To(Uid),
 }
 
 impl Belongs {
-    /// The uid that is written down.
+    /// The recorded uid.
     pub fn uid(self) -> Option<Uid> {
         match self {
             Self::To(uid) => Some(uid),
@@ -134,12 +134,12 @@ impl Belongs {
     }
 }
 
-/// What became of an account that was to be made that of a uid.
+/// The outcome of assigning an account to a uid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Adoption {
-    /// The account is of the person's uid now.
+    /// The account belongs to the person's uid now.
     Done,
-    /// It changed since it was looked at, and stays as it is.
+    /// The account changed since it was looked at, and stays unchanged.
     Overtaken,
 }

@@ -5,16 +5,16 @@ use std::fmt;
 use crate::codes::token::Serial;
 use crate::host::user::UserName;
 
-/// Where a secret is already.
+/// The present holder of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sharer {
-    /// In an app of this user.
+    /// An app of this user.
     App(UserName),
-    /// In a physical token.
+    /// A physical token.
     Token {
-        /// Which.
+        /// The token's serial.
         serial: Serial,
-        /// Whose.
+        /// The token's owner; `None` in inventory.
         owner: Option<UserName>,
     },
 }

@@ -1,4 +1,4 @@
-//! The words in which a sysadmin and a store speak of the state as a whole.
+//! The types that describe the state as a whole.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -37,36 +37,36 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Whether the marker could be written.
+/// The outcome of writing the marker.
 #[derive(Debug)]
 pub enum Marking {
     /// It names the state.
     Done,
-    /// Nothing was kept yet, so there is nothing to mark.
+    /// The store is empty, so there is nothing to mark.
     NothingToMark,
     /// The state has its identity, and the marker could not be written: /etc is read-only, for instance.
     Unmarked(FileError),
 }
 
-/// What the state and its marker look like, for `twofactor state adopt` and `doctor`.
+/// The state and its marker as found, for `twofactor state adopt` and `doctor`.
 #[derive(Debug)]
 pub struct Sighting {
-    /// What the marker says.
+    /// The identity in the marker.
     pub marker: Result<Option<Identity>, StoreError>,
-    /// What the state says; `None` without a state folder or without an identity in it.
+    /// The identity in the state; `None` without a state folder or without an identity in it.
     pub copy: Result<Option<Identity>, StoreError>,
-    /// How the folder of all users fits the state; `None` when it is not there.
+    /// The relation of the users folder to the state; `None` when it is absent.
     pub users: Result<Option<Naming>, StoreError>,
-    /// Whether there is a state folder.
+    /// The state folder exists.
     pub has_folder: bool,
-    /// Whether an account or a registry lies in it.
+    /// The state holds an account or a registry.
     pub is_used: bool,
-    /// Whether an account lies in it.
+    /// The state holds an account.
     pub has_accounts: bool,
 }
 
 impl Sighting {
-    /// Whether logins use this state.
+    /// Whether logins use this state: marker, state and users folder fit each other.
     pub fn is_ours(&self) -> bool {
         match (&self.marker, &self.copy) {
             (Ok(None), Ok(copy)) => self.fits(copy.as_ref()),
@@ -75,7 +75,7 @@ impl Sighting {
         }
     }
 
-    /// Whether the folder of all users is the one of this state.
+    /// Whether the users folder belongs to this state.
     fn fits(&self, copy: Option<&Identity>) -> bool {
         match &self.users {
             Ok(Some(_)) => true,
@@ -85,7 +85,7 @@ impl Sighting {
     }
 }
 
-/// Why a folder of all users is the one of its state.
+/// The reason for which a users folder belongs to its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
     /// Both have the same identity.
@@ -94,51 +94,51 @@ pub enum Naming {
     Unnamed,
 }
 
-/// Something that is not as it should be.
+/// A defect of a file or folder.
 #[derive(Debug)]
 pub enum Flaw {
     /// A login that needs it is refused.
     Unusable(StoreError),
     /// A command was interrupted here.
     LeftOver(PathBuf),
-    /// It could not be used beside the registry and was set aside.
+    /// It obstructed the registry and was set aside.
     SetAside(PathBuf),
-    /// Nothing of ours has that name.
+    /// No file of ours has this name.
     Unknown(PathBuf),
 }
 
-/// What was looked at, and what is wrong with it.
+/// The number of files inspected, and their defects.
 #[derive(Debug, Default)]
 pub struct Inspection {
     /// Folders of users.
     pub accounts: usize,
     /// Physical tokens; `None` when there is no registry that can be read.
     pub tokens: Option<usize>,
-    /// What is wrong, in the order in which it was found.
+    /// The defects, in the order in which they were found.
     pub flaws: Vec<Flaw>,
 }
 
 /// Something that was repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repair {
-    /// A file could not be used beside the registry, and has this name now.
+    /// A file that obstructed the registry was renamed to this.
     SetAside(PathBuf),
-    /// The number of tokens that a user holds was wrong.
+    /// The recorded number of tokens of a user was wrong.
     TokensHeld {
-        /// Whose.
+        /// The owner of the tokens.
         user: UserName,
-        /// As the user's state had it.
+        /// The number in the user's state.
         before: usize,
-        /// As the registry has it.
+        /// The number in the registry.
         now: usize,
     },
 }
 
-/// What was repaired, and what kept more from being repaired.
+/// The repairs that were made, and the errors that prevented others.
 #[derive(Debug, Default)]
 pub struct Repairs {
-    /// In the order in which it was done.
+    /// The repairs, in the order in which they were made.
     pub done: Vec<Repair>,
-    /// Why something else could not be looked at.
+    /// The errors.
     pub problems: Vec<StoreError>,
 }

@@ -1,4 +1,4 @@
-//! Why a token is not changed.
+//! The reasons for which a token is not changed.
 
 use super::sharing::Sharer;
 use crate::account::MOST_HELD;
@@ -11,16 +11,16 @@ use crate::store::registry::RegistryError;
 use std::fmt::Write as _;
 use thiserror::Error;
 
-/// Whether somebody's last credential may be taken.
+/// Treatment of a change that takes the last credential of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastCredential {
-    /// No: whoever has nothing left cannot log in any more.
+    /// The change is refused: without a credential the user cannot log in.
     Keep,
-    /// Yes.
+    /// The change is made.
     Take,
 }
 
-/// Why nothing was changed.
+/// The reason for which a change was refused. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum TokenError {
     /// No such token.
@@ -35,16 +35,16 @@ pub enum TokenError {
     /// It has none.
     #[error("token {0} is not assigned to a user")]
     NotOwned(Serial),
-    /// Nothing leads back from there.
+    /// Revoked is final.
     #[error("token {0} is revoked")]
     Revoked(Serial),
-    /// It must be enabled before somebody gets it.
+    /// It must be enabled before it is assigned.
     #[error("token {0} is {1}")]
     Unusable(Serial, Stage),
     /// It stands twice in a list.
     #[error("token {0} stands twice in the list")]
     Twice(Serial),
-    /// They are all that some users have.
+    /// They are the last credentials of their owners.
     #[error("{}", last_in_words(.0))]
     LastCredential(Vec<(Serial, UserName)>),
     /// The user has [`MOST_HELD`] tokens.
@@ -79,7 +79,8 @@ impl From<FileError> for TokenError {
     }
 }
 
-/// `token 123 is the last credential of alice`, and who else is concerned.
+/// Names the owners whose last credentials these are: `token 123 is the last credential of alice`, and the number of
+/// others.
 fn last_in_words(lasts: &[(Serial, UserName)]) -> String {
     let mut text = String::new();
     for (position, (serial, owner)) in lasts.iter().take(MOST_NAMED).enumerate() {
@@ -92,5 +93,5 @@ fn last_in_words(lasts: &[(Serial, UserName)]) -> String {
     }
 }
 
-/// So many are named.
+/// The number of owners named.
 const MOST_NAMED: usize = 5;

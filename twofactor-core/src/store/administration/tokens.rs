@@ -1,4 +1,4 @@
-//! The words in which a sysadmin and a store speak of physical tokens.
+//! The types of token administration.
 
 use std::fmt;
 
@@ -14,26 +14,26 @@ use crate::host::user::{Uid, UserName};
 use crate::store::error::StoreError;
 use crate::store::registry::{Filter, Listed, Ownership};
 
-/// A token, as far as the registry and its owner's state know it together.
+/// The view of a token, from the registry and its owner's state.
 #[derive(Debug)]
 pub struct TokenView {
-    /// What the registry knows.
+    /// The token as the registry has it.
     pub listed: Listed,
-    /// Where it stands in its life.
+    /// Its stage of life.
     pub stage: Stage,
     /// Its learned drift in steps.
     pub drift: i32,
-    /// When a code of it was last accepted, as far as its present owner's state knows.
+    /// The time of its last accepted code, from its present owner's state.
     pub last_accepted: Option<UnixTime>,
-    /// Right codes outside the window since then.
+    /// The number of its codes outside the window since then.
     pub near_misses: u32,
-    /// The uid that the owner's account belongs to, where that is written down.
+    /// The uid recorded in the owner's account.
     pub owner_uid: Option<Uid>,
-    /// Why its owner's state is not known. No login is possible with it until that is mended.
+    /// The error that hides its owner's state. No login with it is possible before that is repaired.
     pub problem: Option<StoreError>,
 }
 
-/// Which tokens a list shows.
+/// The conditions that a listed token meets, all of them.
 #[derive(Debug, Default, Clone)]
 pub struct TokenFilter {
     /// Of this series.
@@ -42,12 +42,12 @@ pub struct TokenFilter {
     pub stage: Option<Stage>,
     /// Owned by this user.
     pub owner: Option<UserName>,
-    /// With a serial like this (`*`, `?`, `[…]`).
+    /// With a serial that matches this pattern (`*`, `?`, `[…]`).
     pub serial: Option<String>,
 }
 
 impl TokenFilter {
-    /// What the registry alone can decide. Whether a token was used stands in its owner's state.
+    /// The conditions that the registry alone can check. The last use of a token is recorded in its owner's state.
     pub(in crate::store) fn in_registry(&self) -> Filter {
         let (status, owned) = match self.stage {
             None => (None, None),
@@ -64,15 +64,15 @@ impl TokenFilter {
 /// A token that shows the two codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identified {
-    /// Which.
+    /// Its serial.
     pub serial: Serial,
-    /// Whose.
+    /// Its owner.
     pub owner: Option<UserName>,
-    /// How far its clock is off, in steps; for HOTP how far beyond the expected counter.
+    /// The offset of its clock in steps; for HOTP the distance from the expected counter.
     pub steps: i64,
 }
 
-/// How the text of a secret should have been read.
+/// The encoding in which a secret's text should have been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// As it was.
@@ -91,7 +91,7 @@ impl Encoding {
     pub(in crate::store) const ALL: [Self; 5] =
         [Self::AsImported, Self::Hex, Self::Base32, Self::Base32Text, Self::HexText];
 
-    /// The secret, had its text been read this way. `None` when the text cannot be read so.
+    /// The secret, had its text been read in this encoding; `None` when the text cannot be.
     pub fn read_again(self, secret: &Secret) -> Option<Secret> {
         let base32 = Zeroizing::new(BASE32_NOPAD.encode(secret.expose()));
         let hex = Zeroizing::new(HEXUPPER.encode(secret.expose()));
@@ -125,16 +125,16 @@ impl fmt::Display for Encoding {
 /// Parameters that give the codes a token shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fit {
-    /// How its secret is to be read.
+    /// The encoding of its secret.
     pub encoding: Encoding,
-    /// How its codes are made.
+    /// The parameters of its codes.
     pub parameters: Parameters,
-    /// How far its clock is off, in steps; for HOTP the counter of the first code.
+    /// The offset of its clock in steps; for HOTP the counter of the first code.
     pub steps: i64,
 }
 
 impl Fit {
-    /// Where the token stands that has shown the two codes, both of which are burned.
+    /// The progress of a token that has shown the two codes, with both burned.
     pub(in crate::store) fn progress(&self, now: UnixTime) -> Progress {
         let kind = self.parameters.kind;
         otp::step_at(self.steps + 1, kind, now)

@@ -1,4 +1,4 @@
-//! What a sysadmin does with accounts: enroll, look, reset, unlock. None of it is on the login path.
+//! Administration of accounts in the files: enroll, look, reset, unlock. No login calls it.
 
 use crate::account::factors::Factors;
 use crate::account::remembered::Memories;
@@ -138,7 +138,7 @@ impl Files {
         Ok(state.invitation.and_then(|invitation| invitation.open_until(now)).map(newcomer))
     }
 
-    /// Everybody who has a folder: those with credentials, or with a folder that cannot be judged, and all others.
+    /// All users with a folder: those with credentials or with a folder that cannot be judged, and the others.
     fn with_and_without_credentials(&self) -> Result<(Vec<UserName>, Vec<UserName>), StoreError> {
         let (mut with, mut without) = (Vec::new(), Vec::new());
         let Some(users) = self.users_folder()? else { return Ok((with, without)) };
@@ -153,8 +153,8 @@ impl Files {
         Ok((with, without))
     }
 
-    /// Everyone who owns a physical token. Nobody, when the registry cannot be read: what is wrong with it is said by each
-    /// user's status.
+    /// The owners of physical tokens; none when the registry cannot be read, because each user's status reports that
+    /// error.
     fn owners(&self) -> Vec<UserName> {
         let reader = self.state_folder().ok().flatten().and_then(|state| Reader::open(&state).ok()).flatten();
         reader.and_then(|reader| reader.owners().ok()).unwrap_or_default()
@@ -206,7 +206,8 @@ impl Files {
         if let Some(account) = self.locked(user)? {
             return self.reset_account(&account, user, reset);
         }
-        // Without a folder there is nothing of the user's to lock: whoever gives or takes a token waits for the registry.
+        // Without a folder the user has no lock; the registry's lock keeps other commands from assigning or taking
+        // tokens.
         let Some(_registry) = self.writer()? else { return Ok(false) };
         let held = self.held_by(user)?;
         if held.is_empty() {
@@ -214,7 +215,7 @@ impl Files {
         }
         let account = self.locked_and_new(user)?;
         if account.has(SECRET)? || account.state()? != State::default() {
-            // It was made by somebody else meanwhile.
+            // Another command made it meanwhile.
             return self.reset_account(&account, user, reset);
         }
         let usage = burned_blindly(&held, self.clock.now()?);
@@ -223,7 +224,7 @@ impl Files {
     }
 
     fn reset_account(&self, account: &Locked, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
-        // Under the lock: whoever gives or takes a token holds it until the number of them is written down.
+        // Under the lock: a command that assigns or takes a token holds it until the number of tokens is recorded.
         let held = self.held_by(user)?;
         let enrolled = account.has(SECRET)?;
         match reset {
@@ -232,7 +233,7 @@ impl Files {
                     Ok(state) if !enrolled && !state.has_credentials && state.tokens_held <= held.len() => {
                         return account.forget_favours(&state);
                     }
-                    // Under the keys of all secrets, which nobody will know any more.
+                    // Under the keys of all secrets, which are forgotten after this.
                     Ok(state) => {
                         let credentials = account.credentials().ok().flatten();
                         if state.has_credentials {
@@ -292,7 +293,7 @@ impl Files {
         };
         let has_credentials = account.has_credentials()?;
         let is_enrolled = has_credentials || !self.held_by(user)?.is_empty();
-        // Whoever tries invitations or serials at the login prompt is counted before anything is enrolled.
+        // Guesses of invitations and serials at the login prompt are counted before any enrollment.
         let mut state = account.state()?;
         let failures = state.throttle.user.count;
         if !is_enrolled && failures == 0 {
@@ -351,7 +352,7 @@ impl Locked {
     }
 }
 
-/// What tokens of a lost state get: everything is burned that could have been accepted until now.
+/// The usage of tokens whose state is lost: every code that could have been accepted until now is burned.
 fn burned_blindly(held: &[Held], now: UnixTime) -> Vec<(Seed, Usage)> {
     let mut state = State::default();
     for Held { token, .. } in held {

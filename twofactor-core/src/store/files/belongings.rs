@@ -1,14 +1,14 @@
-//! What a user has, as account and registry know it together.
+//! A user's credentials, from the account and the registry together.
 
 use crate::account::factors::Factors;
 use crate::account::{Credentials, Held, Wallet};
 use crate::store::error::StoreError;
 
-/// What a user can prove himself with.
+/// All that a user can answer with.
 pub(super) struct Belongings {
     pub(super) credentials: Option<Credentials>,
     pub(super) held: Vec<Held>,
-    /// Why physical tokens are not among it.
+    /// The error that hides the physical tokens.
     pub(super) problem: Option<StoreError>,
 }
 

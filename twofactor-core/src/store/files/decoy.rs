@@ -1,9 +1,9 @@
-//! The work of an attempt whose answer is known already: for a user who does not exist or has nothing, and for an attempt
-//! that is refused unseen. How long a refusal takes must not tell why.
+//! Decoy work, for attempts whose refusal is known before a look at the code: a user who does not exist or is not
+//! enrolled, and an attempt that is refused unseen. The duration of a refusal must not reveal its reason.
 //!
-//! Beside the accounts stands one that is nobody's (`decoy/`), of the usual size. Attempts in vain read it, judge the answer
-//! by it and overwrite its state, as they would an account's. Invariants: nothing of it is ever an answer, what goes wrong
-//! with it changes none, and nobody waits for its lock, so that strangers do not slow each other down more than users do.
+//! The account `decoy/` beside the users has no owner and the usual size. Decoy attempts read it, judge the answer by
+//! it and overwrite its state as they would an account's. Invariants: the decoy accepts no answer, its errors change no
+//! refusal, and no attempt waits for its lock, so that strangers delay each other no more than users do.
 
 use super::locations::Files;
 use super::slots::Slots;
@@ -23,16 +23,16 @@ use crate::store::files::secret_file;
 use crate::store::redemption::Attempt;
 use crate::store::verification::{Presented, in_vain};
 
-/// The folder of the account that is nobody's, beside that of all users.
+/// The folder of the decoy account, beside the users folder.
 pub(super) const DECOY: &str = "decoy";
 
-/// How many recovery codes it has, as most accounts do.
+/// The number of its recovery codes: that of most accounts.
 const RECOVERY_CODES: usize = 10;
-/// How long its secret is, as ours are.
+/// The length of its secret: that of ours.
 const SECRET_BYTES: usize = 20;
 
 impl Files {
-    /// The work of an attempt of a user who does not exist.
+    /// Does the work of an attempt for a user who does not exist.
     pub(super) fn work_for_nobody(&self, attempt: &Attempt<'_>) {
         if let Ok(nobody) = UserName::new(DECOY) {
             let account = self.unlocked(&nobody).ok().flatten();
@@ -41,7 +41,7 @@ impl Files {
         self.work_in_vain(attempt);
     }
 
-    /// The work of an attempt of a user of whom everything was looked up, and nothing was found.
+    /// Does the work of an attempt for a user whose account was looked up and holds nothing.
     pub(super) fn work_in_vain(&self, attempt: &Attempt<'_>) {
         // What a refusal says does not depend on it.
         let _ = self.try_in_vain(attempt);
@@ -49,7 +49,7 @@ impl Files {
 
     fn try_in_vain(&self, attempt: &Attempt<'_>) -> Result<(), StoreError> {
         let now = self.clock.now()?;
-        // Where no state was ever made, there is nobody to tell apart.
+        // Without a state there are no users to tell apart.
         let (Some(state), Some(_)) = (self.state_folder()?, self.users_folder()?) else { return Ok(()) };
         let decoy = match state.folder(DECOY)? {
             Some(folder) => Account(folder),
@@ -77,7 +77,7 @@ impl Files {
     }
 }
 
-/// Makes the account anew.
+/// Makes the decoy account anew.
 fn new_decoy(state: &Folder, now: UnixTime) -> Result<Account<Folder>, StoreError> {
     let decoy = Account(state.make_folder(DECOY)?);
     let unavailable = |_| decoy.lost_state();

@@ -1,8 +1,8 @@
-//! What the login prompt changes for a user who has no second factor yet: invitations are checked, tokens are claimed, and
-//! what a login has confirmed is stored.
+//! Enrollment at the login prompt: checks invitations, claims tokens and stores the confirmed factor of a user without
+//! one.
 //!
-//! What always holds: whoever guesses here is counted as at any prompt. Nothing is stored before [`Files::store_pending`],
-//! which sees under the locks that the user still has nothing and that the token is still in the box.
+//! Invariants: a guess here is counted as at any prompt. Nothing is stored before [`Files::store_pending`], which
+//! verifies under the locks that the user is still not enrolled and the token still in inventory.
 
 use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
@@ -41,7 +41,7 @@ impl EnrollmentStore for Files {
             return Ok(EnrollmentStatus::Enrolled);
         }
         let Some(credentials) = credentials else { return Ok(EnrollmentStatus::New(Absent(()))) };
-        // A secret that was kept for another person is not shown. Whoever is asked for a code is told no more.
+        // A secret kept for another person is not shown. A prompt for a code reveals no more.
         let waits = state.may_be_of(person.uid) && waiting(credentials).is_some();
         Ok(if waits { EnrollmentStatus::Waiting } else { EnrollmentStatus::Enrolled })
     }
@@ -150,7 +150,8 @@ impl Files {
         Ok(had)
     }
 
-    /// Gives a token to the user who has shown two codes of it, if nobody has it yet and the user still has nothing.
+    /// Assigns a token to the user who has shown two of its codes, when the token is still in inventory and the user
+    /// still not enrolled.
     fn register(
         &self,
         person: &Person,
@@ -166,7 +167,7 @@ impl Files {
         if token.owner.is_some() || token.status.stage(Owned::No) != Stage::Inventory {
             return Err(Superseded::TokenTaken);
         }
-        // Somebody may have used the same two codes meanwhile.
+        // Another login may have used these two codes meanwhile.
         if token.progress.watermark >= registration.progress.watermark {
             return Err(Superseded::TokenTaken);
         }
@@ -184,27 +185,28 @@ impl Files {
         after.uid = Some(person.uid);
         edit.assign(&token, user)?;
         edit.resynchronize(&token, registration.progress)?;
-        // Before it happens: whoever holds more than the registry knows is refused, and never the other way round. The
-        // invitation is spent once it has happened: until then it may be taken back.
+        // Written before the change: a user who holds more tokens than the registry has is refused, and must never hold
+        // fewer. The invitation is spent after the change, because the change may still be taken back.
         let promised = State { invitation: before.invitation, ..after.clone().with_gift(edit.held(user)?) };
         account.write_state(&promised)?;
         if let Err(error) = edit.commit() {
             account.overwrite_state(&before)?;
             return Err(error.into());
         }
-        // Nobody can enroll with it any more, whatever becomes of this.
+        // The invitation admits no further enrollment, even when this write fails.
         let _ = account.overwrite_state(&State { tokens_held: promised.tokens_held, ..after });
         Ok(())
     }
 
-    /// The account of a user who is counted before there is anything to count for. One whose state is lost stays lost.
+    /// Locks the account of a user whose guesses are counted before any enrollment. An account that has lost its state
+    /// is an error.
     fn counting(&self, user: &UserName) -> Result<Locked, StoreError> {
         let account = self.locked_or_new(user)?;
         account.state()?;
         Ok(account)
     }
 
-    /// What the registry has under a serial.
+    /// The registry's record of a serial.
     fn listing(&self, serial: &Serial) -> Result<Listing, StoreError> {
         let state = self.state_folder()?;
         let listed = self.registry_patience.asking(|patience| {
@@ -236,7 +238,7 @@ fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
 
 /// An invitation enrolls once, and in time.
 fn spend(state: &mut State, invitation: Option<Invitation>, now: UnixTime) -> Result<(), Superseded> {
-    // Whoever has a second factor needs none any more.
+    // An enrolled user needs no further invitation.
     let present = state.invitation.take();
     match invitation {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Why the files of this host cannot answer.
+//! The errors of the files of this host.
 
 use crate::host::shell;
 use crate::host::trusted::FileError;
@@ -18,7 +18,7 @@ pub enum FilesError {
     /// A folder of the store is not there.
     #[error("the folder {} does not exist", .0.display())]
     NoFolder(PathBuf),
-    /// The state of this host is not there: it is not mounted, or what is there belongs to another host.
+    /// The state of this host is absent: it is not mounted, or the state found belongs to another host.
     #[error(
         "{} names the state of this host, and {} {}",
         marker.display(),
@@ -26,14 +26,14 @@ pub enum FilesError {
         if *has_identity { "is another one" } else { "is not it: is it not mounted?" }
     )]
     ForeignState {
-        /// Where the state should be.
+        /// The path of the state.
         state: PathBuf,
-        /// What names it.
+        /// The marker, which names the state of this host.
         marker: PathBuf,
-        /// Whether what is there has an identity of its own.
+        /// The state found has an identity of its own.
         has_identity: bool,
     },
-    /// The folder of all users is not the one of the state: it is not mounted, or belongs to another state.
+    /// The users folder is not the one of the state: it is not mounted, or belongs to another state.
     #[error(
         "{} names the accounts of this host, and {} {}",
         copy.display(),
@@ -41,43 +41,43 @@ pub enum FilesError {
         if *has_identity { "holds others" } else { "is empty: is it not mounted?" }
     )]
     ForeignUsers {
-        /// Where the accounts should be.
+        /// The path of the accounts.
         users: PathBuf,
-        /// What names them.
+        /// The file in the state that names them.
         copy: PathBuf,
-        /// Whether what is there has an identity of its own.
+        /// The folder found has an identity of its own.
         has_identity: bool,
     },
-    /// A file that says which state belongs to this host says something else.
+    /// The file that names the state of this host holds no identity.
     #[error("{} holds no identity of a state", .0.display())]
     BadIdentity(PathBuf),
-    /// Credentials or tokens stand there without the state that says which of their codes are burned.
+    /// Credentials or tokens exist without the state that records their burned codes.
     #[error("{} is missing, so the codes that were used are not known", .0.display())]
     LostState(PathBuf),
     /// The state names credentials whose file is gone.
     #[error("{} is missing, and the account's state says that it was there", .0.display())]
     LostCredentials(PathBuf),
-    /// The user holds tokens that the registry does not know of: it is not what it was.
+    /// The user holds tokens that the registry does not have: it has lost them.
     #[error("{user} holds {held} physical tokens, but {} knows of {known}", path.display())]
     LostTokens {
         /// The registry.
         path: PathBuf,
-        /// Who holds them.
+        /// The owner.
         user: UserName,
-        /// How many.
+        /// The number in the owner's state.
         held: usize,
-        /// How many the registry knows of.
+        /// The number in the registry.
         known: usize,
     },
     /// The registry of physical tokens cannot answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// A file holds something we did not write. Says where, never what.
+    /// A file holds text that no version of ours writes. The error names the place and never the text.
     #[error("{}:{}:{} is damaged", path.display(), place.0, place.1)]
     Corrupt {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where in the file, as line and column from 1.
+        /// The place in the file: line and column from 1.
         place: (usize, usize),
     },
 }
@@ -158,12 +158,12 @@ impl Unusable for FilesError {
 }
 
 impl FilesError {
-    /// The same of an error of a store, when it is one of files.
+    /// The error of files behind an error of a store.
     pub fn of(error: &StoreError) -> Option<&Self> {
         error.kind()
     }
 
-    /// Whether the state is gone, or cannot be understood.
+    /// Whether the state is lost or unreadable.
     pub(super) fn is_of_the_state(error: &StoreError) -> bool {
         matches!(Self::of(error), Some(Self::LostState(_) | Self::Corrupt { .. }))
     }

@@ -1,9 +1,9 @@
-//! Which state belongs to this host: a random identity, kept in the state and in a marker beside the configuration.
+//! The identity of this host's state: a random number, kept in the state and in a marker beside the configuration.
 //!
-//! Invariants: where the marker is, no other state is used, and a missing one is never an empty one (a file system that
-//! was not mounted, a clone's disk). The same holds for the folder of all users, which may be a file system of its own: in
-//! a state with an identity it holds the same one. Only a folder with accounts may do without it, as those of older versions
-//! do. Only the tool writes these files: that of the users, that of the state, the marker. A crash between two of them
+//! Invariants: where a marker exists, no other state is used, and an absent state is never an empty one (a file system
+//! that was not mounted, a clone's disk). The same holds for the users folder, which may be a file system of its own:
+//! in a state with an identity it has the same one. Only a users folder with accounts may lack it, as those of older
+//! versions do. Only the tool writes these files, in the order users folder, state, marker. A crash between two of them
 //! leaves a state that is used as before, and the next change completes them.
 
 use std::fs::DirBuilder;
@@ -21,16 +21,16 @@ use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{SECRET, STATE, USERS};
 use crate::store::registry;
 
-/// What the files in the state and beside the configuration are called.
+/// The name of the file in the state and of the marker.
 pub(super) const FILE: &str = STATE_ID;
 
-/// What the file in the folder of all users is called.
+/// The name of the file in the users folder.
 pub(super) const USERS_FILE: &str = ".id";
 
 /// Larger than any file of ours.
 const LARGEST: usize = 256;
 
-/// What a new file system brings along.
+/// The folder that a new file system contains.
 pub(super) const LOST_AND_FOUND: &str = "lost+found";
 
 impl Files {
@@ -161,7 +161,7 @@ impl Files {
         Ok(identity)
     }
 
-    /// What the marker says. One that cannot be used denies.
+    /// The identity in the marker. An unusable marker is an error, which denies.
     fn marker(&self) -> Result<Option<Identity>, StoreError> {
         let Some(path) = &self.marker else { return Ok(None) };
         let Some(content) = trusted::read_file(path, self.owner, LARGEST)? else { return Ok(None) };
@@ -256,18 +256,18 @@ fn name_users(state: &Folder, identity: &Identity) -> Result<(), StoreError> {
     }
 }
 
-/// The users of whom something is kept in the folder of all, sorted by name.
+/// The users of whom the users folder keeps anything, sorted by name.
 pub(super) fn users_in(users: &Folder) -> Result<Vec<UserName>, FileError> {
     let names = users.names()?;
     Ok(names.iter().filter(|name| !is_ours(name)).filter_map(|name| UserName::new(name).ok()).collect())
 }
 
-/// Whether a name in the folder of all users is that of no user.
+/// Whether a name in the users folder is one of ours and no user's.
 pub(super) fn is_ours(name: &str) -> bool {
     name == USERS_FILE || name == LOST_AND_FOUND
 }
 
-/// Whether somebody's files lie in the folder of all users. Looks no further than the first of them.
+/// Whether the users folder holds an account. Looks no further than the first.
 fn has_an_account(users: &Folder) -> Result<bool, StoreError> {
     let is_account = |name: &str| {
         if is_ours(name) || UserName::new(name).is_err() {
@@ -283,12 +283,12 @@ fn has_an_account(users: &Folder) -> Result<bool, StoreError> {
     Ok(found.is_break())
 }
 
-/// Whether an account or a registry lies in the state.
+/// Whether the state holds an account or a registry.
 fn is_used(state: &Folder) -> Result<bool, StoreError> {
     Ok(state.examine(registry::FILE)?.is_some() || has_accounts(state)?)
 }
 
-/// Whether an account lies in the state.
+/// Whether the state holds an account.
 fn has_accounts(state: &Folder) -> Result<bool, StoreError> {
     Ok(match state.folder(USERS)? {
         Some(users) => !users_in(&users)?.is_empty(),

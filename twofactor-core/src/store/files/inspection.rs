@@ -1,5 +1,5 @@
-//! The store looks at everything it keeps, as a login would, and says what is wrong. Nothing is changed and nothing locked;
-//! what is read stays here.
+//! Inspection of all files of the store, read as a login reads them. Changes nothing and locks nothing; no secret
+//! leaves it.
 
 use crate::host::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
 use crate::host::user::UserName;
@@ -11,12 +11,12 @@ use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{Account, SECRET, STATE, USERS};
 use crate::store::registry::{self, Reader, RegistryError};
 
-/// Whether the registry can be asked.
+/// The usability of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Registry {
-    /// It can, or there is none, which is an answer too.
+    /// It can be read, or does not exist, which is an answer too.
     Answers,
-    /// It cannot.
+    /// It cannot be read.
     Useless,
 }
 
@@ -25,13 +25,13 @@ const OF_THE_REGISTRY: [&str; 4] =
     [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, registry::JOURNAL];
 /// Files of the state folder that are replaced, so that their successors may be left over.
 const OF_OURS: [&str; 4] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, identity::FILE];
-/// What is kept of PAM services that were changed.
+/// The folder with the records of changed PAM services.
 const SERVICES: &str = "services";
 
 impl Files {
     pub(super) fn inspect(&self) -> Inspection {
         let mut inspection = Inspection::default();
-        // What lies below a folder that others can write to is theirs: nobody looks at it.
+        // A folder that other users can write to is not trusted, so its content is not inspected.
         match self.state_folder() {
             Ok(Some(state)) => inspection.look_at_everything(self, &state),
             Ok(None) => {}
@@ -94,7 +94,7 @@ impl Inspection {
         }
     }
 
-    /// How many tokens there are, and what SQLite finds wrong; `None` when there is no registry.
+    /// The number of tokens, and the damage that SQLite finds; `None` without a registry.
     fn tokens_and_damage(state: &Folder) -> Result<Option<(u64, Vec<String>)>, RegistryError> {
         let Some(reader) = Reader::open(state)? else { return Ok(None) };
         let damage = reader.integrity()?;
@@ -170,7 +170,7 @@ impl Inspection {
     }
 }
 
-/// Whether a change of the registry has put it out of its way.
+/// Whether a change of the registry has set this file aside.
 fn was_set_aside(name: &str) -> bool {
     let (file, number) = name.split_once(registry::ASIDE).unwrap_or_default();
     OF_THE_REGISTRY.contains(&file) && (number.is_empty() || number.starts_with('.'))

@@ -1,4 +1,4 @@
-//! Where the accounts of this host lie, and their folders opened.
+//! The paths of this host's accounts, and their folders opened.
 
 use super::belongings::Belongings;
 use super::user_folder::{Account, Locked, STATE, USERS};
@@ -15,7 +15,7 @@ use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a login waits for another login of the same user.
+/// The time that a login waits for another login of the same user.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The store below a state folder.
@@ -26,11 +26,11 @@ pub struct Files {
     pub(super) marker: Option<PathBuf>,
     pub(super) owner: Owner,
     pub(super) patience: Duration,
-    /// What is left of it for the registry.
+    /// The part of it that is left for the registry.
     pub(super) registry_patience: registry::Patience,
-    /// Read only once a lock is held by whatever judges by it.
+    /// Read only under the lock of the account that is judged.
     pub(super) clock: Box<dyn Clock>,
-    /// How answers are judged.
+    /// The rules that answers are judged by.
     pub(super) rules: VerificationRules,
 }
 
@@ -65,7 +65,7 @@ impl Files {
         }
     }
 
-    /// What the user has, as `account` and the registry know it.
+    /// The user's credentials, from `account` and the registry.
     pub(super) fn belongings<F: Borrow<Folder>>(
         &self,
         user: &UserName,
@@ -99,7 +99,7 @@ impl Files {
         Err(FilesError::LostTokens { path, user: user.clone(), held, known }.into())
     }
 
-    /// Where the user's state is, or should be.
+    /// The path of the user's state, present or not.
     pub(super) fn path_of_state(&self, user: &UserName) -> PathBuf {
         self.state.join(USERS).join(user.as_str()).join(STATE)
     }

@@ -1,9 +1,9 @@
-//! Whose account it is: a name can be given to another person, who then has another user id.
+//! The ownership of accounts: a user name can pass to another person, who then has another uid.
 //!
-//! Invariants: an account is of the uid that its state names, and opens nothing for another one. A state without a uid
-//! (older versions wrote none) takes it from the next accepted login. Nobody but the sysadmin changes it: by
-//! [`Files::adopt_uid`], or by `reset` and an enrollment of the new person. An account in which nothing can open or enroll
-//! is nobody's, whatever uid was left there.
+//! Invariants: an account belongs to the uid that its state names, and opens nothing for another one. A state without a
+//! uid (older versions wrote none) takes it from the next accepted login. Only the sysadmin changes it: by
+//! [`Files::adopt_uid`], or by `reset` and an enrollment of the new person. An account in which nothing can open or
+//! enroll has no owner, whatever uid was left in it.
 
 use std::borrow::Borrow;
 
@@ -73,7 +73,7 @@ impl Files {
         })
     }
 
-    /// Whether the account holds something that opens a login, or could once the registry is whole again.
+    /// Whether the account holds a credential, or could hold one once the registry is whole again.
     fn has_belongings<F: Borrow<Folder>>(
         &self,
         account: &Account<F>,

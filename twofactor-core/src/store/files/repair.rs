@@ -1,11 +1,11 @@
-//! What `doctor --fix` repairs by itself: what is wrong for certain, and whose repair lets nobody in who was not let in
-//! before something went wrong. Everything under the locks of the registry and of the user.
+//! The repairs of `doctor --fix`: certain defects, whose repair admits no user who was not admitted before the defect.
+//! Everything happens under the locks of the registry and of the user.
 //!
 //! - A file beside the registry that SQLite cannot use is set aside.
-//! - The number of tokens that a user's state remembers is made that of the registry, when it is too small, when the
-//!   registry's own history says that so many tokens were taken from the user, or when the state says that a token was
-//!   being given and the registry knows of as many as before. Otherwise the registry may have lost something, which only
-//!   the sysadmin can judge.
+//! - The number of tokens in a user's state is set to that of the registry when it is too small, when the registry's
+//!   history explains the difference by tokens taken from the user, or when the state says that a token was being
+//!   assigned and the registry has as many as before. Otherwise the registry may have lost tokens, which only the
+//!   sysadmin can judge.
 
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ impl Files {
             let path = writer.path().to_owned();
             return Err(RegistryError::Damaged { path, problem }.into());
         }
-        // Nothing is changed in the registry; nobody else changes it meanwhile.
+        // The edit changes nothing: it keeps other processes from changing the registry meanwhile.
         let edit = writer.edit(by)?;
         let Some(users) = self.users_folder()? else { return Ok(()) };
         for user in users_in(&users)? {

@@ -1,8 +1,8 @@
-//! Who else has a secret. Whoever holds it can log in as each of its users, and a code that opened a session of the one is
-//! good for the other.
+//! Secrets shared by several users. Their holder can log in as each of them, and a code that opened a session of one
+//! user is valid for the other.
 //!
-//! Only secrets that come from elsewhere are looked up: those of `enroll --secret-file`, of vendors' files, and of tokens that
-//! are assigned. Ours are random. An account that cannot be read is passed over: `doctor` names it.
+//! Only secrets from outside are looked up: those of `enroll --secret-file`, of vendors' files and of tokens that are
+//! assigned. Ours are random. An unreadable account is skipped: `doctor` names it.
 
 use crate::account::App;
 use crate::codes::otp::Algorithm;
@@ -60,10 +60,10 @@ impl Files {
     }
 }
 
-/// The token as another one who has the secret; `None` when it is the user's own.
+/// The twin as the holder of a shared secret; `None` when it is the user's own token.
 pub(super) fn sharer_than(user: &UserName, twin: Twin) -> Option<Sharer> {
     let Twin { serial, owner, .. } = twin;
-    // An owner that is no user name is damage, which is said where the token is used; here it is somebody else.
+    // An owner that is no user name is damage, which the next use of the token reports; here it counts as another user.
     let is_own = owner.as_deref() == Some(user.as_str());
     let owner = owner.and_then(|owner| UserName::new(&owner).ok());
     (!is_own).then_some(Sharer::Token { serial, owner })

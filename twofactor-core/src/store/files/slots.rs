@@ -1,11 +1,12 @@
 //! The form of the `state` file: two slots of equal size, of which the newer whole one counts.
 //!
-//! A login overwrites the older slot in place, as often as it needs to, and then waits once until it is on disk. That costs
-//! one flush of blocks the file has already, needs no free space, and leaves the newer slot alone: what a power cut tears
-//! is a state that nobody was told of. Every slot is text; a reader of the file sees the last two states.
+//! A login overwrites the older slot in place, as often as it needs to, and then waits once until it is on disk. That
+//! costs one flush of blocks that the file already has, needs no free space, and leaves the newer slot alone: a power
+//! cut can tear only a state that no caller has seen. Every slot is text; a reader of the file sees the last two
+//! states.
 //!
-//! The slot left alone must be on disk itself. A login that was killed before its flush leaves one that may not be; so a
-//! slot says `written` until its flush is over, and `on disk` from then on. Whoever finds `written` flushes first.
+//! The slot left alone must itself be on disk, and that of a login killed before its flush may not be. So a slot says
+//! `written` until its flush is over, and `on disk` from then on. A reader that finds `written` flushes first.
 
 use std::str;
 
@@ -16,11 +17,11 @@ const LARGEST: usize = 32 * 1024;
 
 /// `# twofactor state, generation 00000000000000000001, 00000123 bytes, `, a checksum, and whether it is on disk.
 const HEADER: &str = "# twofactor state, generation ";
-/// How the header of a slot ends. Of one length, and not under the checksum: a change that is torn changes nothing.
+/// The end of a slot's header: of one length and outside the checksum, so that a torn change of it changes nothing.
 const WRITTEN: &str = "written";
 const ON_DISK: &str = "on disk";
 
-/// Where in a file the next state goes.
+/// The place of the next state in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slots {
     size: usize,
@@ -28,7 +29,7 @@ pub(super) struct Slots {
     generation: u64,
     /// The slot this login may overwrite.
     older: usize,
-    /// Whether the other one is certain to be on disk.
+    /// The other slot is certain to be on disk.
     certain: bool,
 }
 
@@ -49,28 +50,29 @@ impl Slots {
         Ok((Self { size, generation: slot.generation, older: 1 - newest, certain: slot.on_disk }, slot.text))
     }
 
-    /// Whether the newer slot may be overtaken by a power cut: then the file has to be flushed before the older one, which
-    /// may be the only one on disk, is overwritten.
+    /// Whether a power cut could lose the newer slot: then the file has to be flushed before the older one, which may
+    /// be the only one on disk, is overwritten.
     pub(super) fn must_be_flushed_first(&self) -> bool {
         !self.certain
     }
 
-    /// What to write, and where, once the slot that was filled is on disk. It need not be flushed itself.
+    /// The bytes that mark the filled slot as on disk, and their offset. They need no flush of their own.
     pub(super) fn flushed(&self) -> Option<(&'static [u8], u64)> {
         let header = header(self.generation, "", "").len() - 1;
         Some((ON_DISK.as_bytes(), u64::try_from(self.older * self.size + header).ok()?))
     }
 
-    /// The older slot, filled with `text`: what to write, and where. `None` when it does not fit.
+    /// Fills the older slot with `text`: gives the bytes and their offset; `None` when it does not fit.
     ///
-    /// However often it is asked, it is the same slot: the other one is on disk, and stays what counts until this one is.
+    /// Every call gives the same slot: the other one is on disk and counts until this one is.
     pub(super) fn fill(&mut self, text: &str) -> Option<(Vec<u8>, u64)> {
         let slot = filled(self.size, self.generation + 1, text, WRITTEN)?;
         self.generation += 1;
         Some((slot, u64::try_from(self.older * self.size).ok()?))
     }
 
-    /// A whole file whose slots both hold `text`. `None` when it fits no slot. Nobody sees it before it is on disk.
+    /// A whole file whose slots both hold `text`; `None` when it fits no slot. The file gets its name once it is on
+    /// disk.
     pub(super) fn file(text: &str) -> Option<Vec<u8>> {
         let sizes = std::iter::successors(Some(SMALLEST), |size| Some(size * 2)).take_while(|size| *size <= LARGEST);
         let mut first = sizes.into_iter().find_map(|size| filled(size, 1, text, ON_DISK))?;
@@ -114,7 +116,7 @@ fn parse(slot: &[u8]) -> Option<Slot<'_>> {
     (checksum_there == checksum(generation, text)).then_some(Slot { generation, text, on_disk })
 }
 
-/// FNV-1a. It finds a torn write; against whoever can write to the file nothing in the file would help.
+/// FNV-1a. It finds a torn write. Against a writer of the file no checksum would help.
 fn checksum(generation: u64, text: &str) -> u64 {
     let bytes = generation.to_be_bytes().into_iter().chain(text.bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

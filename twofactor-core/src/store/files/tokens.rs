@@ -1,7 +1,7 @@
-//! What a sysadmin does with physical tokens: assign, take back, resynchronize, forget. None of it is on the login path.
+//! Changes of physical tokens: assign, take back, resynchronize, forget. No login calls them.
 //!
-//! What always holds: whoever takes a token from its owner holds the owner's lock until that is written, so no login is
-//! under way with it, and how far the owner took it goes with the token. The registry is locked first, then the owners.
+//! Invariants: a change that takes a token from its owner holds the owner's lock until it is written, so no login with
+//! it is in progress, and the owner's progress goes with the token. The registry is locked first, then the owners.
 
 use std::collections::BTreeMap;
 

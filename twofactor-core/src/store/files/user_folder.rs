@@ -26,7 +26,7 @@ pub(super) const LARGEST: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Account<F>(pub(super) F);
 
-/// A user's folder while nobody else may change it.
+/// A user's folder while no other process may change it.
 pub(super) type Locked = Account<trusted::Locked>;
 
 /// Proof that the attempt at hand is counted.
@@ -60,7 +60,7 @@ impl<F: Borrow<Folder>> Account<F> {
         parse_state(&content, &self.folder().path().join(STATE)).map(|(_, state)| state)
     }
 
-    /// Whether the user has credentials, whatever their condition. The same error as of [`Account::credentials`].
+    /// Whether the user has credentials, readable or not. The same errors as of [`Account::credentials`].
     pub(super) fn has_credentials(&self) -> Result<bool, StoreError> {
         if self.has(SECRET)? {
             return Ok(true);

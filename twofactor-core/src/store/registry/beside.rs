@@ -1,8 +1,8 @@
-//! The files that SQLite keeps beside the registry, looked at before SQLite opens them.
+//! The files that SQLite keeps beside the registry, checked before SQLite opens them.
 //!
-//! Invariants: what SQLite would hang on, wait for or misread is refused by name; a login never waits for it. Whoever changes
-//! the registry, under its lock, sets it aside under another name and deletes nothing: a log that cannot be read may have
-//! held changes that are missing now.
+//! Invariants: a file that would make SQLite hang, wait or misread is refused by name; a login never waits for it. A
+//! change of the registry, under its lock, sets the file aside under another name and deletes nothing: an unreadable
+//! log may have held changes that are missing now.
 
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use super::error::RegistryError;
 use super::file_names::{JOURNAL, SHARED_MEMORY, WRITE_AHEAD_LOG};
 use crate::host::trusted::{Beginning, Folder};
 
-/// What a file is called that was set aside: its name and this, and a number where there are several.
+/// The suffix of a file that was set aside; a number follows where there are several.
 pub(crate) const ASIDE: &str = ".aside";
 /// So many are kept.
 const MOST_ASIDE: usize = 9;
@@ -24,10 +24,10 @@ const LOG_MAGIC: u32 = 0x377f_0682;
 const LOG_FORMAT: u32 = 3_007_000;
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
-/// How often a header is read that a process may be writing at the moment.
+/// The number of attempts to read a header that a process may be writing.
 const TRIES: u32 = 3;
 
-/// What the write-ahead log holds.
+/// The content of the write-ahead log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Log {
     /// Changes, or nothing.
@@ -74,14 +74,14 @@ pub(super) fn set_aside_what_is_unusable(state: &Folder) -> Result<Vec<PathBuf>,
     Ok(moved)
 }
 
-/// Whether what stands in the place of a journal is none. One that is over begins with a zero.
+/// Whether the file in the place of a journal is no journal. A finished journal begins with a zero.
 fn is_no_journal(state: &Folder) -> Result<bool, RegistryError> {
     let journal = state.beginning(JOURNAL, JOURNAL_MAGIC.len())?;
     let is_none = |bytes: Vec<u8>| bytes.first().is_some_and(|first| *first != 0) && bytes != JOURNAL_MAGIC;
     Ok(journal.is_some_and(|journal| is_none(journal.bytes)))
 }
 
-/// What the log holds; `None` when it is none.
+/// The content of the log; `None` when the file is no log.
 fn log(state: &Folder) -> Result<Option<Log>, RegistryError> {
     let Some(Beginning { bytes, size }) = state.beginning(WRITE_AHEAD_LOG, LOG_HEADER)? else {
         return Ok(Some(Log::Usual));
@@ -94,7 +94,7 @@ fn log(state: &Folder) -> Result<Option<Log>, RegistryError> {
     Ok(is_header(&bytes).then_some(if is_alone { Log::HeaderAlone } else { Log::Usual }))
 }
 
-/// Whether a log begins like this: magic number, format, page size, and the checksum of these.
+/// Whether `bytes` are the header of a log: magic number, format, page size, and the checksum of these.
 fn is_header(bytes: &[u8]) -> bool {
     let word =
         |place: usize| -> [u8; 4] { std::array::from_fn(|byte| bytes.get(4 * place + byte).copied().unwrap_or(0)) };
@@ -114,12 +114,12 @@ fn is_header(bytes: &[u8]) -> bool {
         && (big(6), big(7)) == (first, second)
 }
 
-/// Only a plain file can be used, whoever owns it.
+/// Refuses everything but a plain file; its owner does not matter here.
 fn check_kind(state: &Folder, name: &str) -> Result<(), RegistryError> {
     match fs::symlink_metadata(state.path().join(name)) {
         Ok(found) if found.is_file() => Ok(()),
         Ok(found) => Err(unusable(state, name, kind(&found))),
-        // What cannot be looked at is named by whoever opens it.
+        // A file that cannot be examined is reported when it is opened.
         Err(_) => Ok(()),
     }
 }

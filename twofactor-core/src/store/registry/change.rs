@@ -1,7 +1,7 @@
-//! What sysadmins change in the registry, within one transaction: [`Edit`].
+//! Changes of the registry, within one transaction: [`Edit`].
 //!
-//! What always holds: an edit that is dropped has changed nothing. The watermark of a seed never falls and is never
-//! forgotten: not when a token changes hands, not when it is deleted.
+//! Invariants: a dropped edit has changed nothing. The watermark of a seed never falls and is never forgotten: not when
+//! a token changes hands, not when it is deleted.
 
 use std::fmt;
 use std::path::Path;
@@ -68,8 +68,8 @@ impl Edit<'_> {
         }
     }
 
-    /// Forgets the tokens of a series that nobody ever owned or used: there is nothing to remember of them. Gives their
-    /// number, and the tokens that remain; `None` when there is no such series.
+    /// Forgets the tokens of a series that never had an owner and were never used: they leave nothing to remember.
+    /// Gives their number, and the tokens that remain; `None` when there is no such series.
     pub(crate) fn delete_unused(&self, name: &str) -> Result<Option<(usize, Vec<Stored>)>, RegistryError> {
         let Some(series) = self.series_id(name)? else { return Ok(None) };
         let unused =
@@ -110,19 +110,19 @@ impl Edit<'_> {
         self.asking(|connection| connection.query_row(query, [name], |row| row.get(0)).optional())
     }
 
-    /// How many tokens `user` holds.
+    /// The number of tokens that `user` holds.
     pub(crate) fn held(&self, user: &UserName) -> Result<usize, RegistryError> {
         let query = "SELECT count(*) FROM tokens WHERE owner = ?1";
         self.asking(|connection| connection.query_row(query, [user.as_str()], |row| row.get(0)))
     }
 
-    /// How many tokens `user` holds that open sessions.
+    /// The number of tokens of `user` that open sessions.
     pub(crate) fn usable(&self, user: &UserName) -> Result<usize, RegistryError> {
         let query = "SELECT count(*) FROM tokens WHERE owner = ?1 AND status = 'good'";
         self.asking(|connection| connection.query_row(query, [user.as_str()], |row| row.get(0)))
     }
 
-    /// How many tokens were ever taken from `user`, as the history has it.
+    /// The number of tokens ever taken from `user`, from the history.
     pub(crate) fn taken_from(&self, user: &UserName) -> Result<usize, RegistryError> {
         let query = "SELECT count(*) FROM history WHERE user = ?1 AND event IN ('unassigned', 'revoked', 'deleted')";
         self.asking(|connection| connection.query_row(query, [user.as_str()], |row| row.get(0)))
@@ -177,7 +177,7 @@ impl Edit<'_> {
         self.record(Event::SeriesDeleted, None, None, Some(&detail))
     }
 
-    /// Where two consecutive codes have shown the token to be.
+    /// Records the progress that two consecutive codes have shown.
     pub(crate) fn resynchronize(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
         self.advance(token, progress)?;
         self.changing("UPDATE tokens SET first_use = 0 WHERE id = ?1", params![token.id])?;

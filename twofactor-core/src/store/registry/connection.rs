@@ -24,16 +24,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for a login, all of whose waits are less than a second together.
 pub(super) const LOGIN_PATIENCE: Duration = Duration::from_millis(800);
 
-/// How long a change that is written waits for logins that read, to tidy up behind itself.
+/// The time that a written change waits for reading logins, to tidy up behind itself.
 pub(super) const READERS_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long a change waits for another one: an import of a million tokens takes seconds.
+/// The time that a change waits for another one: an import of a million tokens takes seconds.
 pub(crate) const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
 
-/// How often a login tries to open a registry whose files come and go.
+/// The number of attempts of a login to open a registry whose files come and go.
 pub(super) const TRIES: u32 = 5;
 
-/// Who changes the registry, and when: for its history.
+/// The author and the time of a change, for the history.
 #[derive(Debug, Clone, Copy)]
 pub struct By<'a> {
     /// The sysadmin, as far as it is known.
@@ -42,7 +42,7 @@ pub struct By<'a> {
     pub at: UnixTime,
 }
 
-/// How long a login goes on waiting for a registry that does not answer: all its questions together.
+/// The time that a login still waits for a registry that does not answer: all its questions together.
 #[derive(Debug)]
 pub(crate) struct Patience(Mutex<Duration>);
 
@@ -51,7 +51,7 @@ impl Patience {
         Self(Mutex::new(LOGIN_PATIENCE))
     }
 
-    /// Asks with what is left of the patience. An answer costs nothing of it, the lack of one as long as it took.
+    /// Asks with the patience that is left. An answer uses up none of it, a failure the time it took.
     pub(crate) fn asking<T>(&self, ask: impl FnOnce(Duration) -> Result<T, RegistryError>) -> Result<T, RegistryError> {
         let left = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();
@@ -63,7 +63,7 @@ impl Patience {
     }
 }
 
-/// Whether something stands in the way of the registry that whoever changes it sets aside or rolls back.
+/// Whether a file obstructs the registry, which the next change sets aside or rolls back.
 pub(crate) fn is_obstructed(state: &Folder) -> bool {
     matches!(open(state, OpenFlags::SQLITE_OPEN_READ_ONLY), Err(RegistryError::Beside { .. }))
 }
@@ -102,12 +102,12 @@ pub(super) fn connect(
     Ok(connection)
 }
 
-/// Opens the registry for a login, with locks that everybody can have at the same time.
+/// Opens the registry for a login, with locks that all processes can hold at the same time.
 ///
-/// Whoever opens an SQLite database first prepares its shared memory, and keeps everybody else out meanwhile; whoever
-/// closes it last cleans up. A setuid program can be stopped in the midst of either by the user who started it. So a login
-/// does neither: it only reads the shared memory, and where nobody who writes has prepared any it keeps an index of its
-/// own. That takes no space on the disk either. It waits for nobody longer than `patience`.
+/// The first process that opens an SQLite database prepares its shared memory, and keeps all others out meanwhile; the
+/// last one that closes it cleans up. The user who started a setuid program can stop it in the midst of either. So a
+/// login does neither: it only reads the shared memory, and where no writer has prepared any it keeps an index of its
+/// own. That takes no space on the disk either. It waits no longer than `patience`.
 pub(super) fn open_for_login(state: &Folder, patience: Duration) -> Result<Option<Connection>, RegistryError> {
     let Some(log) = looked_at(state)? else { return Ok(None) };
     let started = Instant::now();
@@ -123,7 +123,7 @@ pub(super) fn open_for_login(state: &Folder, patience: Duration) -> Result<Optio
         // Where it cannot be made, SQLite cannot open it and says so.
         let _ = state.make_if_absent(SHARED_MEMORY);
         match connect(&path, &name, flags | OpenFlags::SQLITE_OPEN_URI, left) {
-            // Whoever changed the registry has removed it again, being the last to close it.
+            // A command that changed the registry was the last to close it and has removed the shared memory again.
             Err(RegistryError::Unavailable { .. }) if !left.is_zero() && tries.next().is_some() => {}
             // A process was killed while it wrote, and another one keeps what was left behind: that is mended here.
             Err(RegistryError::ReadOnly(_)) => break connect(&path, &path, flags, left)?,
@@ -156,7 +156,7 @@ pub(super) fn read_only_shared_memory(path: &Path) -> PathBuf {
 pub(crate) struct Writer {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-    /// What could not be used beside the registry, under its new names.
+    /// The files that obstructed the registry, under their new names.
     set_aside: Vec<PathBuf>,
     /// The lock on the state folder.
     _state: Locked,
@@ -168,12 +168,12 @@ impl Writer {
         Ok(Self::open_locked(state.lock(patience)?)?.ok())
     }
 
-    /// What could not be used beside the registry, under the names that it has now.
+    /// The files that obstructed the registry, under their new names.
     pub(crate) fn set_aside(&self) -> &[PathBuf] {
         &self.set_aside
     }
 
-    /// Where the registry is.
+    /// The path of the registry.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! Why the registry cannot answer.
+//! The errors of the registry.
 
 use super::file_names::FILE;
 use super::file_names::JOURNAL;
@@ -25,15 +25,15 @@ pub enum RegistryError {
     /// A file beside it cannot be used.
     #[error("{} {problem}", path.display())]
     Beside {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong, as a predicate.
+        /// The problem, as a predicate.
         problem: &'static str,
     },
     /// A newer version of this program wrote it.
     #[error("{} was written by a newer version of twofactor (format {found}; this version knows up to {known})", path.display())]
     Newer {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its format.
         found: i64,
@@ -43,12 +43,12 @@ pub enum RegistryError {
     /// It holds something we did not write.
     #[error("{} is damaged: {problem}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What SQLite or we found. Never a secret.
+        /// The finding of SQLite or of ours. Never a secret.
         problem: String,
     },
-    /// Somebody held it for too long.
+    /// Another process held its lock for too long.
     #[error("{} was locked by another process for too long", .0.display())]
     Busy(PathBuf),
     /// The disk is full.
@@ -60,9 +60,9 @@ pub enum RegistryError {
     /// The system refused.
     #[error("cannot use {}: {problem}", path.display())]
     Unavailable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The message of SQLite.
         problem: String,
     },
 }
@@ -80,7 +80,7 @@ impl RegistryError {
         }
     }
 
-    /// What a sysadmin can do about it.
+    /// The sysadmin's way out.
     pub fn hint(&self) -> String {
         match self {
             Self::File(FileError::Unsafe { remedy, .. }) => format!("check it, then run: {remedy}"),
@@ -108,7 +108,7 @@ impl RegistryError {
     }
 }
 
-/// What an error of SQLite means.
+/// The meaning of an error of SQLite.
 pub(super) fn failure(path: &Path, error: &rusqlite::Error) -> RegistryError {
     let (path, problem) = (path.to_owned(), error.to_string());
     match error {

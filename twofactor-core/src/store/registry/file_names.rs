@@ -11,5 +11,5 @@ pub(crate) const WRITE_AHEAD_LOG: &str = "registry.db-wal";
 
 pub(crate) const SHARED_MEMORY: &str = "registry.db-shm";
 
-/// What is left there of a change that was made while the registry had no write-ahead log.
+/// The journal of a change that was interrupted while the registry had no write-ahead log.
 pub(crate) const JOURNAL: &str = "registry.db-journal";

@@ -1,4 +1,4 @@
-//! What sysadmins did, as the registry remembers it: read in portions, in the order in which it was done.
+//! The history of the registry: the changes that sysadmins made, read in portions, in their order.
 
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -10,20 +10,20 @@ use crate::store::registry::look::Reader;
 use crate::store::registry::row;
 use crate::text::pairs::{self, Pairs};
 
-/// Something a sysadmin did.
+/// A change that a sysadmin made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Past {
-    /// When it began; a change may have waited for another one.
+    /// The time of its beginning; it may have waited for another one.
     pub at: UnixTime,
-    /// Who did it.
+    /// Its author.
     pub who: String,
-    /// What it was, as the log says it.
+    /// Its event, in the log's word.
     pub event: Event,
-    /// What it was done to, as the log says it.
+    /// Its objects, in the log's words.
     pub pairs: Pairs,
 }
 
-/// The history of a registry, on its way to whoever reads it.
+/// The history of a registry, for a reader that takes it in portions.
 #[derive(Debug)]
 pub struct History {
     reader: Reader,

@@ -1,7 +1,7 @@
-//! Taking a vendor's tokens in: first everything is judged, then everything is written, in one transaction.
+//! The import of a vendor's tokens: first all tokens are judged, then all are written, in one transaction.
 //!
-//! What always holds: nothing is written before every row was judged; a process that is killed at any moment leaves all of
-//! a file or nothing. A dry run is the first half.
+//! Invariants: nothing is written before every row was judged; a process killed at any moment leaves all of a file or
+//! nothing. A dry run is the first half.
 
 use std::borrow::Borrow as _;
 use std::collections::HashSet;
@@ -32,21 +32,21 @@ pub struct NewToken<'a> {
     pub serial: &'a Serial,
     /// Its secret.
     pub secret: &'a Secret,
-    /// What its secret is found again by.
+    /// The marks by which its secret is found again.
     pub marks: Marks,
-    /// How its codes are made.
+    /// The parameters of its codes.
     pub parameters: Parameters,
     /// The next counter of an HOTP token.
     pub counter: Option<u64>,
-    /// How far its clock is off, as far as the vendor knows, in steps.
+    /// The offset of its clock in steps, as the vendor states it.
     pub drift: Option<i32>,
-    /// Who made it.
+    /// Its vendor.
     pub vendor: Option<&'a str>,
-    /// What it is.
+    /// Its model.
     pub model: Option<&'a str>,
 }
 
-/// What a token of a file is to the registry.
+/// The relation of a file's token to the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// It is not there yet.
@@ -67,7 +67,7 @@ pub enum Finding {
     Shared(UserName),
 }
 
-/// What became of a file's rows.
+/// The outcome of a file's rows, in numbers.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Tokens it brought.
@@ -76,11 +76,11 @@ pub struct Counts {
     pub unchanged: u64,
     /// Tokens that contradict what is there.
     pub conflicts: u64,
-    /// Rows that could not be read. Counted by whoever reads them.
+    /// Rows that could not be read. The reader of the file counts them.
     pub rejected: u64,
 }
 
-/// Where tokens came from.
+/// The origin of tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     /// The series they join.
@@ -96,17 +96,17 @@ pub struct Origin<'a> {
 #[derive(Debug)]
 pub struct Intake {
     registry: Registry,
-    /// For every token judged: is it new?
+    /// For every token judged, whether it is new.
     news: Vec<bool>,
-    /// Of the new ones, what their secrets are recognised by.
+    /// The marks of the new tokens' secrets.
     seeds: Vec<i64>,
-    /// What the secrets of those are recognised by that apps have, too.
+    /// The marks of new tokens' secrets that apps have, too.
     shared: Vec<i64>,
     counts: Counts,
     /// The secrets of apps, and whether a token may have one of them.
     apps: AppSecrets,
     sharing: Sharing,
-    /// How many tokens the file has.
+    /// The number of tokens in the file.
     expected: usize,
 }
 
@@ -114,13 +114,14 @@ pub struct Intake {
 enum Registry {
     /// To be written to.
     Ours(Writer),
-    /// To be made when something is written. Nobody else makes one meanwhile: the folder is locked.
+    /// A registry to make when the first token is written. The folder is locked, so no other process makes one
+    /// meanwhile.
     NotYet(Locked),
     /// For a dry run; `None` when there is none.
     Theirs(Option<Reader>),
 }
 
-/// What stood in this file before, as hashes: a million rows take 40 MB. That two serials are taken for the same by chance
+/// The tokens of this file that came before, as hashes: a million rows take 40 MB. A chance collision of two serials
 /// happens in one of 140,000 files of a million rows, and then the file is refused.
 #[derive(Debug)]
 struct Seen {
@@ -236,7 +237,7 @@ impl Intake {
         Ok(wanted.to_owned())
     }
 
-    /// Whether there is a series of that name.
+    /// Whether a series has that name.
     pub fn has_series(&self, name: &str) -> Result<bool, RegistryError> {
         let Some(connection) = self.registry.connection() else { return Ok(false) };
         let query = "SELECT EXISTS (SELECT 1 FROM series WHERE name = ?1)";
@@ -265,7 +266,7 @@ impl Intake {
     }
 }
 
-/// What became of a file's tokens, in their order.
+/// The judged tokens of a file, in their order.
 struct Judged {
     news: Vec<bool>,
     seeds: Vec<i64>,
@@ -428,7 +429,7 @@ struct Insertion<'c> {
     many: Batch<'c>,
     single: Batch<'c>,
     burned: Burned<'c>,
-    /// How many tokens are still to come.
+    /// The number of tokens still to come.
     left: usize,
 }
 
@@ -525,12 +526,12 @@ impl<'c> Batch<'c> {
     }
 }
 
-/// How the index that recognises secrets is filled: in random order, as secrets are.
+/// The order in which the index of secrets is filled; secrets come in random order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SeedIndex {
     /// With every token: it has others already.
     Alongside,
-    /// When all tokens are there, sorted.
+    /// After all tokens, sorted.
     Afterwards,
 }
 
@@ -554,7 +555,7 @@ impl SeedIndex {
     }
 }
 
-/// Where a new token begins.
+/// The progress of a new token.
 fn beginning(token: &NewToken<'_>) -> Progress {
     let watermark = token.counter.filter(|_| token.parameters.kind == Kind::Hotp).and_then(|next| next.checked_sub(1));
     let drift = token.drift.unwrap_or(0);

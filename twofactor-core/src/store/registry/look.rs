@@ -26,7 +26,7 @@ pub struct Reader {
     pub(super) path: PathBuf,
 }
 
-/// Which tokens a list shows: those that meet every condition.
+/// The conditions that listed tokens meet, all of them.
 #[derive(Debug, Default, Clone)]
 pub struct Filter {
     /// Of this series.
@@ -41,12 +41,12 @@ pub struct Filter {
     pub owned: Option<Ownership>,
 }
 
-/// Whether a token has an owner.
+/// The ownership of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
-    /// Somebody owns it.
+    /// It has an owner.
     Somebody,
-    /// Nobody does.
+    /// It has none.
     Nobody,
 }
 
@@ -57,25 +57,25 @@ pub struct Listed {
     pub serial: Serial,
     /// The secret and its parameters; `None` once revoked.
     pub token: Option<Token>,
-    /// How its codes are made.
+    /// The parameters of its codes.
     pub parameters: Parameters,
-    /// What stands against it.
+    /// The state it was put into: good, disabled, lost or revoked.
     pub status: Status,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Option<UserName>,
-    /// Since when.
+    /// The time of its assignment.
     pub assigned_at: Option<UnixTime>,
-    /// Whether the next login may be further out.
+    /// The first use: the window is wider until it is over.
     pub first_use: FirstUse,
-    /// How far former owners took it.
+    /// Its progress under former owners.
     pub progress: Progress,
-    /// When it was imported.
+    /// The time of its import.
     pub issued: UnixTime,
-    /// Which series it came with; `None` once that was forgotten.
+    /// The series it came with; `None` once that was forgotten.
     pub series: Option<String>,
-    /// Who made it.
+    /// Its vendor.
     pub vendor: Option<String>,
-    /// What it is.
+    /// Its model.
     pub model: Option<String>,
 }
 
@@ -86,9 +86,9 @@ pub struct Import {
     pub file: String,
     /// The file's digest.
     pub sha256: Vec<u8>,
-    /// When.
+    /// The time.
     pub at: UnixTime,
-    /// By whom.
+    /// The author.
     pub who: String,
     /// Tokens it brought.
     pub added: u64,
@@ -179,7 +179,7 @@ impl Reader {
         self.asking(|connection| Twins::new(connection)?.of(marks))
     }
 
-    /// Everyone who owns a token, sorted.
+    /// The owners of tokens, sorted.
     pub fn owners(&self) -> Result<Vec<UserName>, RegistryError> {
         self.asking(|connection| {
             let mut statement =
@@ -209,7 +209,7 @@ impl Reader {
         })
     }
 
-    /// How many tokens there are.
+    /// The number of tokens.
     pub fn count(&self) -> Result<u64, RegistryError> {
         self.asking(|connection| connection.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0)))
     }
@@ -224,7 +224,7 @@ impl Reader {
         self.all_series_where("", &[])
     }
 
-    /// What SQLite finds wrong with the registry when it looks at every page. Nothing, on a healthy host.
+    /// The damage that SQLite finds when it reads every page; empty on a healthy host.
     pub fn integrity(&self) -> Result<Vec<String>, RegistryError> {
         self.asking(|connection| {
             let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;

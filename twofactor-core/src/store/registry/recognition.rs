@@ -72,7 +72,7 @@ fn twin(row: &Row<'_>) -> Result<Twin, rusqlite::Error> {
     Ok(Twin { id: row.get(0)?, serial: Serial::new(&serial).ok_or_else(damaged)?, owner: row.get(2)? })
 }
 
-/// Whether a secret that another user has is taken.
+/// The treatment of a secret that another user has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
     /// No.
@@ -109,7 +109,7 @@ pub(super) fn note_shared(
 /// Tokens whose secrets HMAC may hash.
 pub(super) const LONG: &str = "length(secret) > 64 AND algorithm <> 'SHA512'";
 
-/// What the key of a token is found again by, from its secret and hash in two columns.
+/// The mark of a token's HMAC key, from its secret and hash in two columns.
 pub(super) fn key_of(row: &Row<'_>, column: usize) -> Result<Option<i64>, rusqlite::Error> {
     let damaged =
         |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), rusqlite::types::Type::Blob);
@@ -134,7 +134,7 @@ impl<'c> Burned<'c> {
         })
     }
 
-    /// How far a deleted token with one of these seeds was used.
+    /// The progress of a deleted token with one of these seeds.
     pub(super) fn progress(&mut self, seeds: impl FnOnce() -> Seeds) -> Result<Progress, rusqlite::Error> {
         let mut progress = Progress::default();
         if self.is_empty {
@@ -151,7 +151,7 @@ impl<'c> Burned<'c> {
 /// The format that has the column `hmac_key`.
 const FORMAT_WITH_KEYS: i64 = 2;
 
-/// Whether a registry has the column `hmac_key`. One that is only read may not have taken the step yet.
+/// Whether a registry has the column `hmac_key`. One that is only read may still be of an older format.
 pub(super) fn knows_keys(connection: &Connection) -> Result<bool, rusqlite::Error> {
     let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(format >= FORMAT_WITH_KEYS)

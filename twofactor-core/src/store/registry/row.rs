@@ -15,7 +15,7 @@ use crate::host::clock::UnixTime;
 pub(super) const COLUMNS: &str = "id, serial, secret, type, algorithm, digits, period, status, owner, assigned_at, \
                                   first_use, watermark, drift, anchor, issued";
 
-/// How many [`COLUMNS`] there are: what a query asks beside them begins here.
+/// The number of [`COLUMNS`]: further columns of a query begin here.
 pub(super) const WIDTH: usize = 15;
 
 /// A row of `tokens`.
@@ -35,12 +35,12 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Which sequence of codes it shows; `None` once revoked.
+    /// The seeds of its sequence of codes; `None` once revoked.
     pub(crate) fn seeds(&self) -> Option<Seeds> {
         self.secret.as_ref().map(|secret| Seeds::of(secret, self.parameters))
     }
 
-    /// What its secret is found again by; `None` once revoked.
+    /// The marks of its secret; `None` once revoked.
     pub(crate) fn marks(&self) -> Option<Marks> {
         self.secret.as_ref().map(|secret| Marks::of(secret, self.parameters.algorithm))
     }
@@ -99,7 +99,7 @@ fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, rusqlite::Error>
     row.get_ref(column)?.as_str().map_err(|_| damaged(column, Type::Text))
 }
 
-/// Says where, never what.
+/// Names the column, never its value.
 fn damaged(column: usize, found: Type) -> rusqlite::Error {
     let name = COLUMNS.split(", ").nth(column).unwrap_or("?").trim();
     rusqlite::Error::InvalidColumnType(column, name.to_owned(), found)

@@ -1,7 +1,7 @@
-//! What the registry looks like inside, and how an older one becomes a newer one.
+//! The schema of the registry, and the migrations of older ones.
 //!
-//! What always holds: a registry is made under another name and renamed when it is complete, so an empty or half-made file
-//! is never taken for a registry without tokens. Its format number only grows; every step is one transaction.
+//! Invariants: a registry is made under another name and renamed when it is complete, so an empty or half-made file is
+//! never taken for a registry without tokens. Its format number only grows; every step is one transaction.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub(super) const MIGRATIONS: &[Migration] =
 /// A step to the next format.
 pub(super) struct Migration {
     sql: &'static str,
-    /// What SQL cannot say, afterwards, in the same transaction.
+    /// The part of the step that SQL cannot say, run afterwards in the same transaction.
     then: fn(&Connection) -> Result<(), rusqlite::Error>,
 }
 
@@ -131,9 +131,9 @@ CREATE TABLE history (
 ) STRICT;
 ";
 
-/// Makes a registry that `fill` puts tokens into. Should that fail, there is none.
+/// Makes a registry that `fill` puts tokens into; when it fails, there is none.
 ///
-/// Before it has its name, the file is nobody's to read. So it is written without a journal, and is on disk when it gets
+/// Before it has its name, no process reads the file. So it is written without a journal, and is on disk when it gets
 /// the name.
 pub(super) fn make<E: From<RegistryError>>(
     state: &Folder,

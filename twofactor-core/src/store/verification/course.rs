@@ -26,7 +26,7 @@ pub(in crate::store) trait Ledger {
 
 /// An answer to one of the questions of a login.
 pub(in crate::store) trait Verification: Sized {
-    /// What the caller learns.
+    /// The result that the caller gets.
     type Outcome;
 
     /// The state that the answer is judged by, of the state that was read.
@@ -51,7 +51,8 @@ pub(in crate::store) trait Verification: Sized {
 pub(in crate::store) struct Judged<T> {
     /// The state to keep; `None` keeps the charge.
     pub(in crate::store) kept: Option<State>,
-    /// What the caller learns once that is durable. An error where something that was missing may have made the answer right.
+    /// The result, which the caller gets once it is durable. An error where an unreadable part of the account may have
+    /// the code.
     pub(in crate::store) outcome: Result<T, StoreError>,
 }
 

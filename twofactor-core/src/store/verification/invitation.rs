@@ -14,15 +14,15 @@ use crate::store::redemption::Attempt;
 
 /// Checks an invitation code.
 pub(in crate::store) struct InvitationCheck<'a> {
-    /// Who logs in.
+    /// The user who logs in.
     pub(in crate::store) person: &'a Person,
     /// The code.
     pub(in crate::store) typed: &'a InvitationCode,
-    /// Where it comes from.
+    /// The attempt it is part of.
     pub(in crate::store) attempt: &'a Attempt<'a>,
-    /// How guessing is slowed.
+    /// The throttle.
     pub(in crate::store) limits: Limits,
-    /// Read under the lock.
+    /// The time, read under the lock.
     pub(in crate::store) now: UnixTime,
 }
 
@@ -30,7 +30,7 @@ impl Verification for InvitationCheck<'_> {
     type Outcome = Result<Invitation, Reason>;
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>> {
-        // An invitation that another person got under this name admits nobody.
+        // An invitation of another person with this name admits no user.
         if before.invitation.is_some()
             && let Err(uid_changed) = must_be_of(before, self.person)
         {

@@ -13,21 +13,21 @@ use crate::store::rules::VerificationRules;
 /// An attempt under the account's lock, with all that it is judged by.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct Presented<'a> {
-    /// Who logs in.
+    /// The user who logs in.
     pub(in crate::store) person: &'a Person,
-    /// What that person has.
+    /// That user's credentials.
     pub(in crate::store) wallet: &'a Wallet<'a>,
     /// The answer.
     pub(in crate::store) attempt: &'a Attempt<'a>,
     /// The store's rules.
     pub(in crate::store) rules: &'a VerificationRules,
-    /// Read under the lock.
+    /// The time, read under the lock.
     pub(in crate::store) now: UnixTime,
 }
 
 impl Presented<'_> {
-    /// What is counted of the attempt. The longest reading holds all digits of the others: were it a shorter one, guesses
-    /// that differ only before it would count as one.
+    /// The reading that is counted as the guess: the longest, which has all digits of the others. With a shorter one,
+    /// guesses that differ only before it would count as one.
     pub(super) fn guess(&self) -> Option<&str> {
         self.attempt.readings.iter().filter_map(Answer::digits).max_by_key(|digits| digits.len())
     }
@@ -43,7 +43,7 @@ impl Presented<'_> {
     }
 }
 
-/// What a wrong code takes, with a state that stays as it is: how long a refusal takes must not tell why.
+/// Does the work of a wrong code and leaves the state as it is: the duration of a refusal must not reveal its reason.
 pub(in crate::store) fn in_vain(ledger: &mut impl Ledger, presented: Presented<'_>, before: &State) {
     let Presented { wallet, attempt, rules, now, .. } = presented;
     let mut charged = before.clone();

@@ -14,7 +14,7 @@ use crate::store::redemption::{Factor, Redeemed, Redemption};
 pub(in crate::store) struct Redeeming<'a, F> {
     /// The answer, and what it is judged by.
     pub(in crate::store) presented: Presented<'a>,
-    /// Why a part of what the user has could not be read. The answer may be right by that part.
+    /// The error that hides a part of the account. A code that seems wrong may belong to that part.
     pub(in crate::store) missing: Option<StoreError>,
     /// Makes sure, by the state, that nothing else is missing.
     pub(in crate::store) complete: F,
@@ -126,8 +126,8 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
     (state, factor)
 }
 
-/// What a sysadmin does about a token whose clock is off. Neither the distance nor an early suspicion is told: a guesser who
-/// reads the log would learn which guess will be right, and when.
+/// The hint for a token whose clock is off. It names neither the distance nor an early suspicion: a guesser who reads
+/// the log would learn which guess will be right, and when.
 fn near_miss_in_words(near_miss: &NearMiss, wallet: &Wallet<'_>) -> String {
     let NearMiss { serial, label, .. } = near_miss;
     if wallet.held.iter().any(|held| held.token.serial == *serial) {

@@ -13,27 +13,27 @@ use crate::store::error::StoreError;
 use crate::store::redemption::Attempt;
 use zeroize::Zeroizing;
 
-/// What a store has under a serial.
+/// A store's record of a serial.
 pub(in crate::store) enum Listing {
-    /// Nothing.
+    /// There is none.
     Unknown,
-    /// A token that has an owner, or opens nothing.
+    /// A token that has an owner, or is disabled, lost or revoked.
     NotFree,
-    /// A token of the inventory, and how far it was used.
+    /// A token in inventory, and its progress.
     Free(Box<Token>, Progress),
 }
 
-/// Checks two codes of a token that nobody owns.
+/// Checks two codes of a token in inventory.
 pub(in crate::store) struct RegistrationCheck<'a, F> {
-    /// Which token.
+    /// The token's serial.
     pub(in crate::store) serial: &'a Serial,
-    /// Its codes, one after the other.
+    /// Two codes, one after the other.
     pub(in crate::store) codes: [&'a Code; 2],
-    /// Where they come from.
+    /// The attempt they are part of.
     pub(in crate::store) attempt: &'a Attempt<'a>,
-    /// How guessing is slowed.
+    /// The throttle.
     pub(in crate::store) limits: Limits,
-    /// Read under the lock.
+    /// The time, read under the lock.
     pub(in crate::store) now: UnixTime,
     /// Looks the serial up, once the attempt is counted.
     pub(in crate::store) find: F,
@@ -59,7 +59,8 @@ impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCh
         let Self { serial, codes, now, .. } = self;
         let outcome = match (self.find)()? {
             Listing::Free(token, progress) => {
-                // It may have lain in a drawer for years, and nobody's session can be opened with it.
+                // The wide reach suits a token that lay in a drawer for years, and no session can be opened with a
+                // token in inventory.
                 let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, Reach::Day, now);
                 let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
                 let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });

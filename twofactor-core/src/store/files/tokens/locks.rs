@@ -1,6 +1,6 @@
-//! The owners of tokens that change hands, locked until it is written what became of them.
+//! The locks on the owners of tokens that change hands, held until the change is written.
 //!
-//! What always holds: whoever holds more tokens than the registry knows of is refused, and never the other way round.
+//! Invariant: a user who holds more tokens than the registry has is refused, and a user never holds fewer.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::registry::{Edit, RegistryError, Stored};
 
-/// Owners who cannot log in while a change is made that concerns them.
+/// Owners who cannot log in during a change that concerns them.
 pub(super) struct Locks {
     locked: BTreeMap<UserName, Locked>,
-    /// The uids of those who are given something.
+    /// The uids of users who are given a token.
     receivers: BTreeMap<UserName, Uid>,
 }
 
@@ -43,8 +43,8 @@ impl Locks {
         self.locked.get(owner)
     }
 
-    /// Makes a change happen that takes tokens away, and then writes down how many everybody holds now. In this order:
-    /// should the second be missed, they hold more than the registry knows of, and are refused until `reset`, not let in.
+    /// Commits a change that takes tokens away, and then records the owners' new numbers of tokens. In this order:
+    /// without the second step they hold more than the registry has, and are refused until `reset` instead of let in.
     pub(super) fn commit(self, edit: Edit<'_>) -> Result<(), TokenError> {
         let held = self.holdings(&edit)?;
         edit.commit()?;
@@ -59,10 +59,10 @@ impl Locks {
         Ok(())
     }
 
-    /// Makes a change happen that gives tokens, after writing down how many everybody will hold. In this order: whoever
-    /// holds more than the registry knows is refused, and never the other way round. Takes that back when it cannot happen.
-    /// Until it is written that it has happened, the states say how many it were before: [`Files::repair`] takes a gift
-    /// back whose process was killed.
+    /// Commits a change that assigns tokens, after it has recorded the owners' new numbers of tokens: an owner who
+    /// holds more than the registry has is refused, and must never hold fewer. Takes the numbers back when the commit
+    /// fails. Until the commit is recorded, the states keep the earlier numbers: [`Files::repair`] undoes an assignment
+    /// whose process was killed.
     ///
     /// [`Files::repair`]: crate::store::files::locations::Files::repair
     pub(super) fn commit_gift(self, edit: Edit<'_>) -> Result<(), StoreError> {
@@ -85,7 +85,7 @@ impl Locks {
         happened
     }
 
-    /// How many tokens everybody holds once the change has happened.
+    /// The owners' numbers of tokens after the change.
     fn holdings(self, edit: &Edit<'_>) -> Result<Vec<Holding>, RegistryError> {
         let Self { locked, receivers } = self;
         let holding = |(owner, lock): (UserName, Locked)| {
@@ -94,7 +94,8 @@ impl Locks {
         locked.into_iter().map(holding).collect()
     }
 
-    /// The owner's near misses with a token are explained. That they go on being counted should this fail harms nobody.
+    /// Clears the owner's count of the token's codes outside the window, which the resynchronization has explained. A
+    /// failure only leaves them counted.
     pub(super) fn forgive_near_misses(self, token: &Stored) {
         let Some(seeds) = token.seeds() else { return };
         for lock in self.locked.into_values() {
@@ -106,7 +107,7 @@ impl Locks {
     }
 }
 
-/// How many tokens an owner holds once the change has happened.
+/// An owner's number of tokens after the change.
 struct Holding {
     lock: Locked,
     held: usize,
@@ -115,7 +116,7 @@ struct Holding {
 }
 
 impl Locked {
-    /// Writes down how many tokens the user holds, for certain.
+    /// Records the number of tokens that the user certainly holds.
     pub(in crate::store::files) fn write_tokens_held(&self, held: usize) -> Result<(), StoreError> {
         let mut state = self.state()?;
         let before = state.tokens_held;
@@ -123,13 +124,14 @@ impl Locked {
             return Ok(());
         }
         if held < before {
-            // What was taken away and comes back one day spares nobody a code.
+            // A token taken away invalidates remembered logins, also when it comes back.
             state.memories.clear();
         }
         self.overwrite_state(&State { tokens_held: held, tokens_before_gift: None, ..state })
     }
 
-    /// Writes down how many tokens the user is going to hold, and the uid of one who is given some. Gives the state before.
+    /// Records the number of tokens that the user is about to hold, and the uid of a user who is given one. Gives the
+    /// state before.
     fn announce_gift(&self, held: usize, receiver: Option<Uid>) -> Result<State, StoreError> {
         let before = self.state()?;
         if before.tokens_held != held {
@@ -139,13 +141,13 @@ impl Locked {
         Ok(before)
     }
 
-    /// Writes down that a gift has happened. Should that fail or be lost, the next accepted login makes up for it.
+    /// Records that an assignment has happened. Should the write fail or be lost, the next accepted login repeats it.
     pub(in crate::store::files) fn conclude_gift(&self) {
         let Ok(mut file) = self.state_file() else { return };
         if let Ok(state) = file.read()
             && state.tokens_before_gift.is_some()
         {
-            // Without a flush: nobody waits for it.
+            // Without a flush: no reader depends on it.
             let _ = file.write(&State { tokens_before_gift: None, ..state });
         }
     }

@@ -1,4 +1,4 @@
-//! Looking at physical tokens: what the registry and the owners' states know of them together. Changes nothing.
+//! Views of physical tokens, from the registry and the owners' states together. Changes nothing.
 
 use std::ops::ControlFlow;
 
@@ -156,7 +156,7 @@ impl Files {
         TokenView { listed, stage, drift, last_accepted, near_misses, owner_uid: known.uid, problem }
     }
 
-    /// The state of a token's owner; an empty one where nobody can use it.
+    /// The state of a token's owner; an empty one for a token that no user can use.
     fn owners_state(&self, listed: &Listed) -> Result<State, StoreError> {
         let (Some(owner), Some(_)) = (&listed.owner, &listed.token) else { return Ok(State::default()) };
         let account = self.unlocked(owner)?;
@@ -169,12 +169,12 @@ impl Files {
     }
 }
 
-/// What the owner's state knows about a token.
+/// The usage of a token in its owner's state.
 fn usage_in(state: &State, listed: &Listed) -> Usage {
     listed.token.as_ref().map(|token| state.usage_of(token.seeds())).unwrap_or_default()
 }
 
-/// Why a walk over the tokens ended early.
+/// The reason for which a walk over the tokens ended early.
 enum Stop {
     Registry(RegistryError),
     Taker,

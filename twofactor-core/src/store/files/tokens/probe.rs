@@ -1,4 +1,4 @@
-//! Which way of reading a secret, and which parameters, fit what a token shows. For seed files that do not say.
+//! The encodings and parameters that fit two codes of a token, for seed files that leave them out.
 
 use crate::codes::otp::{self, Algorithm, Code, Digits, Kind, Parameters, Period, Progress, Reach};
 use crate::codes::token::Token;
@@ -8,7 +8,7 @@ use crate::store::administration::{Encoding, Fit};
 /// The periods that vendors make.
 const PERIODS: [u16; 8] = [30, 60, 10, 15, 20, 45, 90, 120];
 
-/// All that fits, what is nearest to the token's own parameters first.
+/// All fits, the nearest to the token's own parameters first.
 pub(super) fn fits(token: &Token, codes: [&Code; 2], now: UnixTime) -> Vec<Fit> {
     let mut fits = Vec::new();
     let Some(digits) = u8::try_from(codes[0].expose().len()).ok().and_then(|digits| Digits::new(digits).ok()) else {
