@@ -110,9 +110,15 @@ fn qr_shows_an_app_that_waits_for_a_code_and_no_secret_that_is_in_use() {
             said(&refused)
         );
         assert!(!said(&refused).contains(&alice.authenticator.secret));
+        let showings = || host.log().iter().filter(|line| line.text.contains("secret-shown")).count();
+        assert_eq!(showings(), 0, "a refusal shows nothing");
         host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
         let shown = host.succeed("twofactor", ["qr", "alice"]);
         assert_eq!(app_of(&shown).secret, alice.authenticator.secret);
+        assert!(host.log().iter().any(|line| line.text.contains("]: secret-shown user=alice token=app")));
+        host.run_twofactor(&["--json", "qr", "alice"]);
+        assert_eq!(showings(), 2, "a showing as JSON is one, too");
+        assert!(host.log().iter().all(|line| !line.text.contains(&alice.authenticator.secret)));
         // To look changes nothing: she is still not confirmed.
         assert_eq!(host.run_twofactor(&["verify", "alice", &alice.code()]).status.code(), Some(5));
         host.enroll("alice", &["--label", "tablet"]);

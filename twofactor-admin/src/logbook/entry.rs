@@ -116,6 +116,7 @@ pub(super) fn writers(event: Event) -> Writers {
         }
         Event::Enrolled | Event::Resynced => Writers::Both,
         Event::Reset
+        | Event::SecretShown
         | Event::RecoveryReplaced
         | Event::Unlocked
         | Event::StateAdopted

@@ -1,18 +1,21 @@
 //! `twofactor qr USER`: the QR code of an app that no code has confirmed yet.
 //!
 //! Invariant: a secret is shown for enrollment and for nothing else. The secret of an app that opens logins is never shown
-//! again, not to root either: a copy of it would go unnoticed, where a new secret is noticed by its owner.
+//! again, not to root either: a copy of it would go unnoticed, where a new secret is noticed by its owner. A secret is shown
+//! after its line is in the log.
 
 use serde_json::{Value, json};
 use twofactor_core::account::Confirmation;
 use twofactor_core::account::enrollment::Proposal;
 use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::Event;
 
 use crate::args::ShowQr;
 use crate::commands::{enroll, offer};
 use crate::error::Failure;
 use crate::host::{self, Host};
+use crate::journal;
 use crate::output::values::period;
 use crate::output::{self, Format, Output, Stream, Unwritten};
 
@@ -28,6 +31,7 @@ pub(crate) fn run(arguments: &ShowQr, host: &Host, output: &Output) -> Result<()
     let (issuer, account) = enroll::issuer_and_account(None, &user, host);
     let proposal = Proposal::again(token, &issuer, &account);
     let (uri, token) = (proposal.uri(), proposal.token());
+    journal::write(journal::about(Event::SecretShown, &user).with("token", &token.label));
     match output.format() {
         Format::Text => {
             let offer = offer::Offer { user: &user, token, uri: &uri, qr: arguments.qr };

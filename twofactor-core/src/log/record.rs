@@ -27,6 +27,8 @@ pub enum Event {
     Registered,
     /// A user's app and recovery codes were forgotten, or their confirmation was taken back.
     Reset,
+    /// The secret of an app that no code has confirmed was shown again.
+    SecretShown,
     /// A user got new recovery codes; the old ones are void.
     RecoveryReplaced,
     /// A user's counted failures were forgotten.
@@ -73,7 +75,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -81,6 +83,7 @@ impl Event {
         Self::Enrolled,
         Self::Registered,
         Self::Reset,
+        Self::SecretShown,
         Self::RecoveryReplaced,
         Self::Unlocked,
         Self::Invited,
@@ -114,6 +117,7 @@ impl Event {
             Self::Enrolled => "enrolled",
             Self::Registered => "registered",
             Self::Reset => "reset",
+            Self::SecretShown => "secret-shown",
             Self::RecoveryReplaced => "recovery-replaced",
             Self::Unlocked => "unlocked",
             Self::Invited => "invited",

@@ -273,6 +273,7 @@ mod tests {
     fn administrative_events_say_what_and_who() {
         let detail = |text| detail(&entry("twofactor", text).message);
         assert_eq!(detail("assigned serial=0815 user=alice by=carol"), "0815, by carol");
+        assert_eq!(detail("secret-shown user=alice token=app by=carol"), "app, by carol");
         assert_eq!(detail("recovery-replaced user=alice count=10 by=root"), "count 10, by root");
         assert_eq!(
             detail("imported series=fobs new=3 unchanged=0 conflicts=0 rejected=0 by=root"),
