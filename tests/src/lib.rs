@@ -15,6 +15,7 @@
 
 pub mod artifacts;
 pub mod checkout;
+pub mod columns;
 pub mod debian;
 pub mod documents;
 pub mod first_login;

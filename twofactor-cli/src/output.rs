@@ -11,11 +11,15 @@
 //!   written piece by piece ([`Pieces`]).
 //! - Only `progress.rs` writes to standard error beside this file: its bar moves on a terminal.
 //! - Errors and warnings may quote typed text: control characters are escaped.
+//! - Prose fits the screen, and 80 columns where there is none; no word is broken. Behind a pipe a message is one line, for
+//!   those who search for it. Tables and what is to be pasted are not prose: [`Output::report_whole`].
+//! - Colours: [`Output::screen`] alone decides.
 
 mod sentences;
 mod table;
 pub(crate) mod values;
 
+use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
 
@@ -25,8 +29,9 @@ use thiserror::Error;
 use twofactor_core::host::trusted::describe;
 
 use sentences::Escaped;
-pub(crate) use sentences::{printable, wrapped};
-pub(crate) use table::{shortened, table};
+use sentences::fitted;
+pub(crate) use sentences::{pasted, printable, wrapped};
+pub(crate) use table::{Cell, table};
 
 /// The form and place of this run's output.
 #[derive(Debug)]
@@ -53,6 +58,28 @@ pub(crate) enum ColorChoice {
     Always,
     // Nowhere.
     Never,
+}
+
+impl ColorChoice {
+    /// True when `stream` gets colours.
+    fn holds(self, stream: Stream) -> bool {
+        let chosen = match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => is_terminal(stream) && variable("TERM").is_some_and(|term| term != "dumb"),
+        };
+        // The library that draws in colour honours NO_COLOR by itself, and then what it draws cannot be read.
+        chosen && variable("NO_COLOR").is_none()
+    }
+
+    /// The choice on a command line that could not be read as a whole.
+    fn typed(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let words: Vec<String> = arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let behind = words.windows(2).filter(|two| two[0] == "--color").map(|two| two[1].as_str());
+        let within = words.iter().filter_map(|word| word.strip_prefix("--color="));
+        let mut choices = behind.chain(within).filter_map(|word| Self::from_str(word, false).ok());
+        choices.next_back().unwrap_or(Self::Auto)
+    }
 }
 
 /// `--json` or not.
@@ -133,8 +160,30 @@ impl Output {
         self.format
     }
 
-    /// A result in the form that was asked for.
+    /// A result in the form that was asked for: prose, which is wrapped.
     pub(crate) fn report(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), Unwritten> {
+        let width = columns(Stream::Results).unwrap_or(WIDTH);
+        self.report_whole(|| fitted(&text(), width), json)
+    }
+
+    /// The same for a list of results, of which each is one line for a script.
+    pub(crate) fn report_lines(
+        &self,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<(), Unwritten> {
+        match columns(Stream::Results) {
+            Some(width) => self.report_whole(|| fitted(&text(), width), json),
+            None => self.report_whole(text, json),
+        }
+    }
+
+    /// The same for tables, which know the screen, and for what is pasted into a file.
+    pub(crate) fn report_whole(
+        &self,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<(), Unwritten> {
         let text = match self.format {
             Format::Text => text(),
             Format::Json => pretty(json()),
@@ -174,34 +223,22 @@ impl Output {
         self.verbosity == Verbosity::Normal && is_terminal(Stream::Progress)
     }
 
-    /// The sentence, or nothing under `--quiet`.
-    pub(crate) fn explanation<'s>(&self, sentence: &'s str) -> &'s str {
+    /// A sentence of a text with secrets, as `stream` shows it, or nothing under `--quiet`.
+    pub(crate) fn explanation(&self, sentence: &str, stream: Stream) -> String {
         match self.verbosity {
-            Verbosity::Normal => sentence,
-            Verbosity::Quiet => "",
+            Verbosity::Normal => fitted(sentence, columns(stream).unwrap_or(WIDTH)),
+            Verbosity::Quiet => String::new(),
         }
     }
 
     /// The abilities of a stream.
     pub(crate) fn screen(&self, stream: Stream) -> Screen {
-        let size = match stream {
-            Stream::Results => terminal_size::terminal_size_of(io::stdout()),
-            Stream::Progress => terminal_size::terminal_size_of(io::stderr()),
-        };
-        let size = size.map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
-        let color = match self.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => is_terminal(stream) && variable("TERM").is_some_and(|term| term != "dumb"),
-        };
-        // The library that draws in colour honours NO_COLOR by itself, and then what it draws cannot be read.
-        let color = color && variable("NO_COLOR").is_none();
-        let palette = match (is_utf8_locale(variable), color) {
+        let palette = match (is_utf8_locale(variable), self.color.holds(stream)) {
             (true, true) => Palette::Color,
             (true, false) => Palette::Utf8,
             (false, _) => Palette::Ascii,
         };
-        Screen { size, palette }
+        Screen { size: size(stream), palette }
     }
 }
 
@@ -257,12 +294,17 @@ pub(crate) fn must_show_json(json: Value) -> io::Result<()> {
 
 /// A question, without a newline.
 pub(crate) fn prompt(question: &str) {
-    say(question);
+    say(&on_the_screen(question));
+}
+
+/// Lines of a file, for the person who is asked about them.
+pub(crate) fn excerpt(text: &str) {
+    say(text);
 }
 
 /// A line of progress, or why a question is asked again.
 pub(crate) fn progress(line: &str) {
-    say(&format!("{line}\n"));
+    say(&on_the_screen(&format!("{line}\n")));
 }
 
 /// Something the sysadmin should know although the command goes on.
@@ -292,11 +334,33 @@ pub(crate) fn failure(lines: &[String], hint: Option<&str>) {
 
 /// A sentence behind its prefix, wrapped for a reader at a terminal.
 fn message(prefix: &str, sentence: &str) {
-    let line = match terminal_size::terminal_size_of(io::stderr()) {
-        Some((width, _)) => wrapped(prefix, sentence, 0, usize::from(width.0)),
+    let line = match columns(Stream::Progress) {
+        Some(width) => wrapped(prefix, sentence, 0, width),
         None => format!("{prefix}{}", Escaped(sentence)),
     };
     say(&format!("{line}\n"));
+}
+
+/// A text for standard error: prose on a screen, and as it is in a pipe.
+fn on_the_screen(text: &str) -> String {
+    columns(Stream::Progress).map_or_else(|| text.to_owned(), |width| fitted(text, width))
+}
+
+/// The columns of prose where there is no screen.
+pub(crate) const WIDTH: usize = 80;
+
+/// The columns of a stream that is a terminal.
+fn columns(stream: Stream) -> Option<usize> {
+    size(stream).map(|(columns, _)| columns)
+}
+
+/// The columns and rows of a stream that is a terminal.
+fn size(stream: Stream) -> Option<(usize, usize)> {
+    let size = match stream {
+        Stream::Results => terminal_size::terminal_size_of(io::stdout()),
+        Stream::Progress => terminal_size::terminal_size_of(io::stderr()),
+    };
+    size.map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
 }
 
 /// Writes to standard error at once, behind what was written to standard output before.
@@ -310,11 +374,13 @@ fn say(text: &str) {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let stream = if error.use_stderr() { Stream::Progress } else { Stream::Results };
     let text = error.render();
-    let color = is_terminal(stream) && variable("NO_COLOR").is_none();
+    let color = ColorChoice::typed(std::env::args_os()).holds(stream);
     let text = if color { text.ansi().to_string() } else { text.to_string() };
     let prefix = if stream == Stream::Progress && error.kind() != HELP_FOR_NOTHING { "twofactor: " } else { "" };
+    let text = format!("{prefix}{text}");
+    let text = columns(stream).map_or_else(|| text.clone(), |width| fitted(&text, width));
     // A reader that has gone away has read enough help.
-    let _ = write(stream, &format!("{prefix}{text}"));
+    let _ = write(stream, &text);
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 

@@ -10,8 +10,8 @@ use twofactor_core::account::factors::Factors;
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};
-use twofactor_core::store::Presence;
 use twofactor_core::store::administration::{AdministeredStore, Status};
+use twofactor_core::store::{Presence, StoreError};
 
 use crate::program::ask;
 
@@ -34,19 +34,29 @@ pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
 
 /// All users who may log in, with their credentials.
 pub(crate) fn who_may_log_in(accounts: &dyn AdministeredStore, now: UnixTime) -> Result<Vec<Person>, String> {
+    Ok(with_accounts(accounts, now)?.map(|(person, _)| person).collect())
+}
+
+/// The same with what the store knows of each, which is asked once.
+pub(crate) fn with_accounts(
+    accounts: &dyn AdministeredStore,
+    now: UnixTime,
+) -> Result<impl Iterator<Item = (Person, Result<Option<Status>, StoreError>)>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let groups = administrators()?;
-    let person = |Entry { name, uid }: Entry| {
+    let person = move |Entry { name, uid }: Entry| {
+        let account = account(accounts, &name);
         let is_administrator = || SystemUsers.gids(&name).is_ok_and(|gids| gids.iter().any(|gid| groups.contains(gid)));
-        Person {
+        let person = Person {
             role: if uid == ROOT || is_administrator() { Role::Administrator } else { Role::User },
-            has: what_he_has(accounts, &name, uid),
+            has: credentials(&account, uid),
             password: shadow.password(name.as_str()),
             account: shadow.account(name.as_str()),
             name,
-        }
+        };
+        (person, account)
     };
-    Ok(entries()?.into_iter().map(person).collect())
+    Ok(entries()?.into_iter().map(person))
 }
 
 /// Users with a login shell, each once.
@@ -68,15 +78,17 @@ fn administrators() -> Result<Vec<u32>, String> {
     gids.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
-/// The credentials of a user that are good.
-fn what_he_has(accounts: &dyn AdministeredStore, user: &UserName, uid: Uid) -> Has {
-    // A login does not take a missing folder for absence.
-    match accounts.presence(user) {
-        Ok(Presence::Absent(_)) => return Has::Factors(Factors::NONE),
-        Ok(Presence::Enrolled) => {}
-        Err(_) => return Has::Unknown,
+/// The account of a user. A login does not take a missing folder for absence.
+fn account(accounts: &dyn AdministeredStore, user: &UserName) -> Result<Option<Status>, StoreError> {
+    match accounts.presence(user)? {
+        Presence::Absent(_) => Ok(None),
+        Presence::Enrolled => accounts.status(user),
     }
-    match accounts.status(user) {
+}
+
+/// The credentials of a user that are good.
+fn credentials(account: &Result<Option<Status>, StoreError>, uid: Uid) -> Has {
+    match account {
         Ok(None) => Has::Factors(Factors::NONE),
         Ok(Some(status)) if status.uid.is_some_and(|recorded| recorded != uid) => Has::AnothersAccount,
         Err(_) | Ok(Some(Status { tokens_problem: Some(_), .. })) => Has::Unknown,

@@ -89,6 +89,11 @@ fn states_and_endings_have_colours_at_a_terminal_and_not_in_a_pipe_with_no_color
             (vec!["token", "show", &serial], "\u{1b}[1;31mlost\u{1b}[0m"),
             (vec!["explain", "alice", "--service", "coloured"], "\u{1b}[1;31mrefused\u{1b}[0m"),
             (vec!["doctor"], "\u{1b}[1;32mok\u{1b}[0m"),
+            (vec!["status"], "(totp, \u{1b}[1;31mlost\u{1b}[0m)"),
+            (vec!["status", "--missing"], "\u{1b}[1;31mrequired\u{1b}[0m"),
+            (vec!["series", "list"], "\u{1b}[1;33m1\u{1b}[0m"),
+            (vec!["service", "list"], "coloured  \u{1b}[1;33mrequired, coloured:1\u{1b}[0m"),
+            (vec!["token", "lst"], "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m"),
         ];
         for (arguments, coloured) in reports {
             let shown = |name: &str, value: &str| {

@@ -19,6 +19,7 @@ fn assert_fails(host: &Host, arguments: &[&str], status: i32, words: &[&str]) ->
     for word in words {
         assert!(errors.contains(word), "{arguments:?} should say {word:?}: {errors}");
     }
+    host.fits_as(arguments, &output);
     output
 }
 
@@ -95,7 +96,11 @@ fn five_is_a_code_that_is_wrong() {
         let alice = host.user_with_app("alice");
         assert_fails(host, &["verify", "alice", &alice.wrong_code()], 5, &["would be refused", "wrong-code"]);
         assert_fails(host, &["verify", "alice"], 5, &["no code was given"]);
-        assert_fails(host, &["enroll", "alice", "--label", "second"], 5, &["not confirmed; nothing was changed"]);
+        let secret = host.place("secret");
+        fs::write(&secret, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP").unwrap();
+        let second =
+            ["enroll", "alice", "--label", "second", "--secret-file", secret.to_str().unwrap(), "--qr", "none"];
+        assert_fails(host, &second, 5, &["not confirmed; nothing was changed"]);
     });
 }
 

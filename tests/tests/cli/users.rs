@@ -88,7 +88,7 @@ fn status_has_totals_csv_and_lines_that_a_terminal_does_not_break() {
         let lines: Vec<&str> = csv.lines().collect();
         assert!(lines.len() == 3 && lines[0].starts_with("user,uid,uid_now,tokens,"), "{csv}");
         assert!(lines[1].starts_with("alice,") && lines[1].contains("telephone (totp); "), "{csv}");
-        let mut terminal = Terminal::start(&host.twofactor(&["status"]), Size::CONSOLE);
+        let mut terminal = Terminal::start(host.twofactor(&["status"]).env("NO_COLOR", "1"), Size::CONSOLE);
         assert!(terminal.wait().success());
         let shown = terminal.shown();
         let row = shown.lines().find(|line| line.starts_with("alice")).unwrap();

@@ -121,6 +121,7 @@ fn check(host: &Host, expected: &[&str], mended: Mended<'_>) {
     assert_eq!(ids(&report), expected.iter().copied().collect(), "{report:#}");
     let notes_only = findings(&report).iter().all(|finding| finding["severity"] == "note");
     assert_eq!(code, i32::from(!notes_only), "{report:#}");
+    host.fits_as(&["doctor"], &host.run_twofactor(&["doctor"]));
     match mended {
         Mended::ByItsCommands => run_commands(host, &report),
         Mended::ByHand(mend) => mend(host),

@@ -75,7 +75,9 @@ fn assert_ends(output: &Output, status: i32, words: &[&str]) {
 /// Runs the tool and asserts how it fails.
 #[track_caller]
 fn assert_fails(host: &Host, arguments: &[&str], status: i32, words: &[&str]) {
-    assert_ends(&host.run_twofactor(arguments), status, words);
+    let output = host.run_twofactor(arguments);
+    assert_ends(&output, status, words);
+    host.fits_as(arguments, &output);
 }
 
 /// Asserts that the journal has a line with all of these words.

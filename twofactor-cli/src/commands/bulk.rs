@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Enroll, host: &Host, output: &Output) -> Result<()
         let outcome = enroll(typed, arguments, folder, host, output);
         let result = UserResult { typed, outcome };
         if output.format() == Format::Text {
-            output.report(|| result.line(), || Value::Null)?;
+            output.report_lines(|| result.line(), || Value::Null)?;
         }
         results.push(result);
     }

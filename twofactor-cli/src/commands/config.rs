@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Config, named: Option<&Path>, output: &Output) -> 
         Config::Check => check(named, output),
         Config::Show => {
             let config = host::configuration(named)?;
-            Ok(output.report(|| as_toml(&config), || as_json(&config))?)
+            Ok(output.report_whole(|| as_toml(&config), || as_json(&config))?)
         }
     }
 }

@@ -113,7 +113,8 @@ fn announce(user: UserName, label: &Label, codes: &[RecoveryCode], output: &Outp
     if codes.is_empty() {
         return Ok(output.done(|| done, || Value::Null)?);
     }
-    let (done, about) = (output.explanation(&done), output.explanation(ABOUT_RECOVERY_CODES));
+    let explanation = |sentence| output.explanation(sentence, Stream::Results);
+    let (done, about) = (explanation(&done), explanation(ABOUT_RECOVERY_CODES));
     let text = Zeroizing::new(format!("{done}{about}{}", listed(codes).as_str()));
     output::must_show(Stream::Results, &text).map_err(|error| Failure::CodesUnseen { user, error })
 }

@@ -40,7 +40,7 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
         })),
         Format::Text => {
             let about = format!("{user} can enroll at login, once, until {until}, with\n");
-            let about = output.explanation(&about);
+            let about = output.explanation(&about, Stream::Results);
             output::must_show(Stream::Results, &Zeroizing::new(format!("{about}{}\n", code.expose_grouped().as_str())))
         }
     };

@@ -13,23 +13,24 @@ use twofactor_core::config::rule::{Demand, Level};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::SystemUsers;
 use twofactor_core::policy;
+use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::Status;
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};
 use crate::host::{self, Host};
 use crate::output::values::{counted, csv_row, day};
-use crate::output::{self, Format, Output, Stream};
+use crate::output::{self, Cell, Format, Output, Stream, Tint};
 use crate::people;
 
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     let now = host.now()?;
-    let people = people::who_may_log_in(&*host.accounts, now).map_err(ServiceFailure::People)?;
+    let people = people::with_accounts(&*host.accounts, now).map_err(ServiceFailure::People)?;
     let (mut missing, mut unknown, mut all) = (Vec::new(), 0, 0);
-    for person in people.into_iter().filter(|person| person.account == Account::Open) {
+    for (person, account) in people.filter(|(person, _)| person.account == Account::Open) {
         all += 1;
         let name = person.name.clone();
-        match Missing::of(person, host, now) {
+        match Missing::of(person, account, host, now) {
             Ok(found) => missing.extend(found),
             Err(reason) => {
                 unknown += 1;
@@ -47,11 +48,10 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
     } else if missing.is_empty() && unknown == 0 {
         output.done(|| "No user who is asked for a second factor is without one.\n".to_owned(), || json!([]))?;
     } else {
-        let columns = output.screen(Stream::Results).size.map(|(columns, _)| columns);
         let rows = || missing.iter().map(Missing::row).collect();
         let header = ["USER", "SECOND FACTOR", "HAS", "ROLE"];
-        output.report(
-            || output::shortened(header, rows(), [12, 13, 20, 13], columns),
+        output.report_whole(
+            || output::table(header, rows(), [12, 13, 20, 13], output.screen(Stream::Results)),
             || missing.iter().map(Missing::as_json).collect(),
         )?;
     }
@@ -139,26 +139,28 @@ impl Unfit {
 
 impl Missing {
     /// `None` for a user who is not asked, or has what counts. The error says what is not known.
-    fn of(person: Person, host: &Host, now: UnixTime) -> Result<Option<Self>, String> {
+    fn of(
+        person: Person,
+        account: Result<Option<Status>, StoreError>,
+        host: &Host,
+        now: UnixTime,
+    ) -> Result<Option<Self>, String> {
         let demands = policy::demands(&host.config, &person.name, &SystemUsers).map_err(|error| error.to_string())?;
         let has = match person.has {
             Has::Factors(has) => Factors { recovery: false, ..has },
             Has::AnothersAccount => Factors::NONE,
             Has::Unknown => {
-                let status = host.accounts.status(&person.name);
-                let problem = status.map(|status| status.and_then(|status| status.tokens_problem));
-                let reason = match problem {
+                return Err(match account.map(|status| status.and_then(|status| status.tokens_problem)) {
                     Err(error) | Ok(Some(error)) => error.to_string(),
                     Ok(None) => "the account could not be read".to_owned(),
-                };
-                return Err(reason);
+                });
             }
         };
         let lacking = demands.iter().filter(|demand| has.common(demand.factors) == Factors::NONE);
         let Some(asked) = lacking.filter_map(|demand| Asked::of(demand, now)).reduce(Asked::and) else {
             return Ok(None);
         };
-        let status = host.accounts.status(&person.name).map_err(|error| error.to_string())?;
+        let status = account.map_err(|error| error.to_string())?;
         let is_pending = |status: &Status| status.apps.iter().any(|app| app.confirmation == Confirmation::Pending);
         let unfit = match person.has {
             Has::AnothersAccount => Unfit::AnothersAccount,
@@ -177,13 +179,14 @@ impl Missing {
         Ok(Some(Self { person, asked, has: unfit, invited_until }))
     }
 
-    fn row(&self) -> [String; 4] {
+    fn row(&self) -> [Cell; 4] {
         let has = match self.invited_until {
             Some(until) => format!("{}, invited until {}", self.has.in_words(), day(until)),
             None => self.has.in_words().to_owned(),
         };
+        let level = if self.asked.level == Level::Required { Tint::Red } else { Tint::Yellow };
         let role = if self.person.role == Role::Administrator { "administrator" } else { "user" };
-        [self.person.name.to_string(), self.asked.in_words(), has, role.to_owned()]
+        [self.person.name.to_string().into(), Cell::tinted(self.asked.in_words(), level), has.into(), role.into()]
     }
 
     fn as_json(&self) -> Value {

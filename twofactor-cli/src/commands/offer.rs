@@ -31,10 +31,10 @@ pub(crate) struct Offer<'a> {
 pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result<(), Failure> {
     let token = offer.token;
     let about = format!("A secret for {}: token \"{}\", {}.\n", offer.user, token.label, described(token.parameters));
-    let (about, screen) = (output.explanation(&about), output.screen(stream));
-    let (scan, alone) = (output.explanation(SCAN), output.explanation(TYPE));
+    let (about, screen) = (output.explanation(&about, stream), output.screen(stream));
+    let (scan, alone) = (output.explanation(SCAN, stream), output.explanation(TYPE, stream));
     let uri = Zeroizing::new(format!("URI: {}\n", offer.uri));
-    let above = rows(about, screen) + rows(scan, screen);
+    let above = rows(&about, screen) + rows(&scan, screen);
     // The secret, the URI and the prompt; where that is too much, the URI scrolls away.
     let below = 1 + rows(&uri, screen) + 1;
     let (mut drawing, mut is_uri_above) = (qr::draw(offer.uri, offer.qr, screen, Around { above, below })?, false);
@@ -43,10 +43,10 @@ pub(crate) fn show(offer: &Offer<'_>, stream: Stream, output: &Output) -> Result
         (drawing, is_uri_above) = (qr::draw(offer.uri, offer.qr, screen, around)?, true);
     }
     let mut text = Zeroizing::new(String::with_capacity(128 * 1024));
-    text.push_str(about);
+    text.push_str(&about);
     text.push_str(match drawing {
-        Drawing::Drawn { .. } => scan,
-        Drawing::None | Drawing::TooNarrow { .. } => alone,
+        Drawing::Drawn { .. } => &scan,
+        Drawing::None | Drawing::TooNarrow { .. } => &alone,
     });
     if is_uri_above {
         text.push_str(&uri);

@@ -27,8 +27,8 @@ pub(crate) fn run(arguments: &Recovery, host: &Host, output: &Output) -> Result<
             return Ok(output.done(|| format!("{user} has no recovery codes any more.\n"), || json!(null))?);
         }
         Format::Text => {
-            let old = output.explanation("The old recovery codes are void.\n");
-            let about = output.explanation(ABOUT_RECOVERY_CODES);
+            let old = output.explanation("The old recovery codes are void.\n", Stream::Results);
+            let about = output.explanation(ABOUT_RECOVERY_CODES, Stream::Results);
             output::must_show(Stream::Results, &Zeroizing::new(format!("{old}{about}{}", listed(&codes).as_str())))
         }
     };

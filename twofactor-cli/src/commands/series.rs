@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
 use crate::output::values::{counted, day, in_hex};
-use crate::output::{self, Output};
+use crate::output::{self, Cell, Output, Screen, Stream, Tint};
 
 /// Does what was typed behind `series`.
 pub(super) fn run(arguments: Series, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -38,19 +38,25 @@ fn list(host: &Host, output: &Output) -> Result<(), Failure> {
     if all.is_empty() {
         return Ok(output.done(|| "There are no series.\n".to_owned(), || json!([]))?);
     }
-    Ok(output.report(|| table(&all), || all.iter().map(as_json).collect())?)
+    Ok(output.report_whole(|| table(&all, output.screen(Stream::Results)), || all.iter().map(as_json).collect())?)
 }
 
-fn table(all: &[SeriesSummary]) -> String {
+fn table(all: &[SeriesSummary], screen: Screen) -> String {
     let row = |series: &SeriesSummary| {
-        let [tokens, inventory, assigned, unusable, revoked] =
-            [series.tokens, series.inventory, series.assigned, series.unusable, series.revoked]
-                .map(|number| number.to_string());
+        let number = |number: u64, tint| Cell::tinted(number.to_string(), if number == 0 { Tint::Plain } else { tint });
         let last = series.imports.last().map_or_else(|| "-".to_owned(), |import| day(import.at));
-        [series.name.escape_debug().to_string(), tokens, inventory, assigned, unusable, revoked, last]
+        [
+            series.name.escape_debug().to_string().into(),
+            number(series.tokens, Tint::Plain),
+            number(series.inventory, Tint::Plain),
+            number(series.assigned, Tint::Green),
+            number(series.unusable, Tint::Yellow),
+            number(series.revoked, Tint::Red),
+            last.into(),
+        ]
     };
     let header = ["SERIES", "TOKENS", "INVENTORY", "ASSIGNED", "UNUSABLE", "REVOKED", "LAST IMPORT"];
-    output::table(header, all.iter().map(row), None)
+    output::table(header, all.iter().map(row).collect(), [12, 6, 9, 8, 8, 7, 11], screen)
 }
 
 fn detailed(series: &SeriesSummary) -> String {

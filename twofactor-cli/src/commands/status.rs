@@ -14,7 +14,7 @@ use crate::commands::token;
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::output::values::{counted, csv_row, described, period};
-use crate::output::{self, Format, Output, Stream};
+use crate::output::{self, Cell, Format, Output, Screen, Stream, Tint};
 
 pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Result<(), Failure> {
     match &arguments.user {
@@ -76,8 +76,8 @@ fn everybody(arguments: &args::Status, host: &Host, output: &Output) -> Result<(
     } else if all == 0 {
         output.done(|| "No user is enrolled.\n".to_owned(), || json!([]))?;
     } else {
-        output.report(
-            || table(&accounts, now, output.screen(Stream::Results).size.map(|(columns, _)| columns)),
+        output.report_whole(
+            || table(&accounts, now, output.screen(Stream::Results)),
             || accounts.iter().map(standing_as_json).collect(),
         )?;
         if output.format() == Format::Text {
@@ -127,7 +127,7 @@ fn csv(accounts: &[(UserName, Standing)]) -> String {
     for account in accounts {
         let mut row = standing_as_json(account);
         row["tokens"] = match &account.1 {
-            Standing::Enrolled(status) => factors(status).collect::<Vec<_>>().join("; ").into(),
+            Standing::Enrolled(status) => Cell::joined(factors(status), "; ").to_string().into(),
             Standing::Invited(_) => Value::Null,
         };
         csv_row(&mut text, CSV_HEADER, &row);
@@ -136,51 +136,60 @@ fn csv(accounts: &[(UserName, Standing)]) -> String {
 }
 
 /// Apps, then physical tokens.
-fn factors(status: &Status) -> impl Iterator<Item = String> {
+fn factors(status: &Status) -> impl Iterator<Item = Cell> {
     status.apps.iter().map(app).chain(status.tokens.iter().map(physical))
 }
 
 /// A line for each user; shortened to the screen, if it is one.
-fn table(accounts: &[(UserName, Standing)], now: UnixTime, columns: Option<usize>) -> String {
-    let never = || "never".to_owned();
+fn table(accounts: &[(UserName, Standing)], now: UnixTime, screen: Screen) -> String {
+    let never = || Cell::from("never");
     let row = |(user, standing): &(UserName, Standing)| match standing {
         Standing::Enrolled(status) => {
-            let tokens: Vec<String> = factors(status).chain(status.invited_until.map(invited)).collect();
-            let last = status.last_accepted.as_ref().map_or_else(never, |last| last.at.to_string());
-            let wrong_codes = wrong_codes(status.failures, status.blocked_until, now);
-            [name(user, status), tokens.join(", "), status.recovery_left.to_string(), wrong_codes, last]
+            let tokens =
+                Cell::joined(factors(status).chain(status.invited_until.map(|until| invited(until).into())), ", ");
+            let last = status.last_accepted.as_ref().map_or_else(never, |last| last.at.to_string().into());
+            let recovery = if status.recovery_left == 0 { Tint::Yellow } else { Tint::Plain };
+            let recovery = Cell::tinted(status.recovery_left.to_string(), recovery);
+            [name(user, status), tokens, recovery, wrong_codes_cell(status.failures, status.blocked_until, now), last]
         }
         Standing::Invited(newcomer) => {
-            let wrong_codes = wrong_codes(newcomer.failures, newcomer.blocked_until, now);
-            [user.to_string(), invited(newcomer.invited_until), "0".to_owned(), wrong_codes, never()]
+            let wrong_codes = wrong_codes_cell(newcomer.failures, newcomer.blocked_until, now);
+            let invited = Cell::tinted(invited(newcomer.invited_until), Tint::Cyan);
+            [user.to_string().into(), invited, "0".into(), wrong_codes, never()]
         }
     };
     let header = ["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"];
-    output::shortened(header, accounts.iter().map(row).collect(), [12, 20, 8, 11, 20], columns)
+    output::table(header, accounts.iter().map(row).collect(), [12, 20, 8, 11, 20], screen)
 }
 
 /// `bob`, or `bob (another uid)` where the account is not that of the user who has the name now.
-fn name(user: &UserName, status: &Status) -> String {
+fn name(user: &UserName, status: &Status) -> Cell {
     match host::another_person(user, status.uid) {
-        Some(_) => format!("{user} (another uid)"),
-        None => user.to_string(),
+        Some(_) => Cell::from(format!("{user} ")).and(Cell::tinted("(another uid)", Tint::Red)),
+        None => user.to_string().into(),
     }
 }
 
-fn app(app: &AppStatus) -> String {
-    let kind = app.parameters.kind.name();
+/// `phone (totp)`, `phone (totp, not confirmed)`.
+fn app(app: &AppStatus) -> Cell {
+    let start = format!("{} ({}", app.label, app.parameters.kind.name());
     match app.confirmation {
-        Confirmation::Confirmed => format!("{} ({kind})", app.label),
-        Confirmation::Pending => format!("{} ({kind}, not confirmed)", app.label),
+        Confirmation::Confirmed => format!("{start})").into(),
+        Confirmation::Pending => {
+            Cell::from(format!("{start}, ")).and(Cell::tinted("not confirmed", Tint::Yellow)).and(")".into())
+        }
     }
 }
 
 /// `1234567891234 (totp)`, `1234567891234 (totp, lost)`.
-fn physical(token: &TokenView) -> String {
-    let kind = token.listed.parameters.kind.name();
+fn physical(token: &TokenView) -> Cell {
+    let start = format!("{} ({}", token.listed.serial, token.listed.parameters.kind.name());
     match token.stage {
-        Stage::Active => format!("{} ({kind})", token.listed.serial),
-        stage => format!("{} ({kind}, {stage})", token.listed.serial),
+        Stage::Active => format!("{start})").into(),
+        stage => {
+            let stage = Cell::tinted(stage.word(), token::rendering::tint(stage));
+            Cell::from(format!("{start}, ")).and(stage).and(")".into())
+        }
     }
 }
 
@@ -195,6 +204,13 @@ fn wrong_codes(failures: u32, blocked_until: Option<UnixTime>, now: UnixTime) ->
         Some(rest) => format!("{failures}, delayed {}", humantime::format_duration(rest)),
         None => failures.to_string(),
     }
+}
+
+/// The same, in colour while the user is refused unseen.
+fn wrong_codes_cell(failures: u32, blocked_until: Option<UnixTime>, now: UnixTime) -> Cell {
+    let is_delayed = blocked_until.is_some_and(|until| until > now);
+    let tint = if is_delayed { Tint::Red } else { Tint::Plain };
+    Cell::tinted(wrong_codes(failures, blocked_until, now), tint)
 }
 
 fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {

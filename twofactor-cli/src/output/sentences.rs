@@ -1,17 +1,73 @@
 //! Sentences as they are printed: without control characters, and in lines that are not too long.
 //!
-//! Invariants: no typed text moves a cursor, and a command in quotes stays whole where a line has room
-//! for it.
+//! Invariants: no typed text moves a cursor, no word is broken, and a command in quotes stays whole where a line has room
+//! for it. A word that is longer than a line (a path, a URI) stays whole.
 
 /// `start` and `words` in lines of at most `width` columns. The first begins behind `column` columns; the others below the
 /// words. What stands between double quotes is pasted, and stays whole where a line has room for it.
 pub(crate) fn wrapped(start: &str, words: &str, column: usize, width: usize) -> String {
-    let words = printable(words, usize::MAX);
-    let indent = column + start.chars().count();
+    filled(start, &printable(words, usize::MAX), column, width)
+}
+
+/// A whole text in lines of at most `width` columns. A line that is longer goes on below its own words: behind the label
+/// (`Token:  `) or the blanks that it begins with. Blanks at the end of a question stay.
+pub(crate) fn fitted(text: &str, width: usize) -> String {
+    let mut fitted = String::with_capacity(text.len() + 80);
+    for line in text.split_inclusive('\n') {
+        if columns(line.trim_end_matches('\n')) <= width {
+            fitted.push_str(line);
+            continue;
+        }
+        let words = line.trim_end();
+        let (start, words) = words.split_at(margin(words));
+        fitted.push_str(&filled(start, words, 0, width));
+        fitted.push_str(line.get(start.len() + words.len()..).unwrap_or_default());
+    }
+    fitted
+}
+
+/// The end of a line's label, or of the blanks that it begins with.
+fn margin(line: &str) -> usize {
+    let blanks = line.len() - line.trim_start().len();
+    let is_label = |label: &str| {
+        label.starts_with(char::is_uppercase) && label.chars().all(|letter| letter.is_alphanumeric() || letter == ' ')
+    };
+    match line.split_once(':') {
+        Some((label, words))
+            if blanks == 0 && label.len() < LONGEST_LABEL && words.starts_with(' ') && is_label(label) =>
+        {
+            line.len() - words.trim_start().len()
+        }
+        _ => blanks,
+    }
+}
+
+/// What is longer begins a sentence.
+const LONGEST_LABEL: usize = 18;
+
+/// The columns that a text takes on a screen: sequences of escapes, as colours are, take none.
+fn columns(text: &str) -> usize {
+    let mut inside = false;
+    let takes = |character: &char| match (inside, *character) {
+        (false, '\u{1b}') => {
+            inside = true;
+            false
+        }
+        (true, letter) => {
+            inside = !letter.is_ascii_alphabetic();
+            false
+        }
+        (false, _) => true,
+    };
+    text.chars().filter(takes).count()
+}
+
+fn filled(start: &str, words: &str, column: usize, width: usize) -> String {
+    let indent = column + columns(start);
     let mut text = start.to_owned();
     let mut at = indent;
-    for (index, piece) in pieces(&words, width.saturating_sub(indent)).into_iter().enumerate() {
-        let length = piece.chars().count();
+    for (index, piece) in pieces(words, width.saturating_sub(indent)).into_iter().enumerate() {
+        let length = columns(piece);
         if index > 0 && at + 1 + length > width {
             text.push('\n');
             text.extend(std::iter::repeat_n(' ', indent));
@@ -26,13 +82,60 @@ pub(crate) fn wrapped(start: &str, words: &str, column: usize, width: usize) -> 
     text
 }
 
+/// A command to paste, behind `start`, in lines of at most `width` columns: one that is longer goes on behind a backslash, as
+/// a shell reads it. It is broken between words, and never inside quotes.
+pub(crate) fn pasted(start: &str, command: &str, width: usize) -> String {
+    let command = printable(command, usize::MAX);
+    let indent = columns(start);
+    let mut text = start.to_owned();
+    let mut at = indent;
+    let words = shell_words(&command);
+    let last = words.len().saturating_sub(1);
+    for (index, word) in words.into_iter().enumerate() {
+        let length = columns(word);
+        // The backslash and the blank before it, where the command goes on.
+        let needed = length + if index < last { " \\".len() } else { 0 };
+        if index > 0 && at + 1 + needed > width {
+            text.push_str(" \\\n");
+            text.extend(std::iter::repeat_n(' ', indent + 2));
+            at = indent + 2;
+        } else if index > 0 {
+            text.push(' ');
+            at += 1;
+        }
+        text.push_str(word);
+        at += length;
+    }
+    text
+}
+
+/// The words of a command, with their quotes.
+fn shell_words(command: &str) -> Vec<&str> {
+    let (mut words, mut start, mut quote, mut escaped) = (Vec::new(), 0, None, false);
+    for (place, character) in command.char_indices() {
+        match (quote, character) {
+            _ if escaped => escaped = false,
+            (None | Some('"'), '\\') => escaped = true,
+            (None, '"' | '\'') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            (None, ' ') => {
+                words.extend(command.get(start..place));
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    words.extend(command.get(start..));
+    words
+}
+
 /// The words of a text; those of a command are one piece when it is no longer than `room`.
 fn pieces(text: &str, room: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let word = rest.split(' ').next().unwrap_or_default().len();
-        let end = command(rest).filter(|end| rest.get(..*end).is_some_and(|text| text.chars().count() <= room));
+        let end = command(rest).filter(|end| rest.get(..*end).is_some_and(|text| columns(text) <= room));
         let (piece, behind) = rest.split_at(end.unwrap_or(word));
         pieces.push(piece);
         rest = behind.strip_prefix(' ').unwrap_or(behind);
@@ -86,6 +189,54 @@ mod tests {
             "hint: run\n      \"twofactor enroll alice\";\n      --force does it"
         );
         assert_eq!(wrapped("", "a \"b c d e\" f", 0, 6), "a \"b c\nd e\" f", "a command that does not fit");
+    }
+
+    #[test]
+    fn a_long_line_goes_on_below_its_own_words() {
+        let fitted = |text| fitted(text, 30);
+        assert_eq!(fitted("short\n\n  as it  is\n"), "short\n\n  as it  is\n");
+        assert_eq!(
+            fitted("Uid:   every login is refused from now on\n"),
+            "Uid:   every login is refused\n       from now on\n"
+        );
+        assert_eq!(fitted("    issued on a day in the year, drift 0"), "    issued on a day in the\n    year, drift 0");
+        assert_eq!(
+            fitted("/etc/pam.d/sshd: is the place of what is changed? [y/N] "),
+            "/etc/pam.d/sshd: is the place\nof what is changed? [y/N] "
+        );
+        assert_eq!(
+            fitted("URI: otpauth://totp/a-long-name-without-an-end"),
+            "URI: otpauth://totp/a-long-name-without-an-end"
+        );
+        let red = "\u{1b}[1;31mrefused\u{1b}[0m: no code was given here";
+        assert_eq!(fitted(red), format!("{}\nhere", red.trim_end_matches(" here")), "a colour takes no room");
+    }
+
+    #[test]
+    fn no_text_of_words_is_longer_than_its_screen_and_no_word_is_broken() {
+        let words = ["a", "of", "the", "\"run it\"", "token", "administrators", "Uid:", "twofactor.toml"];
+        for seed in 0..2000_usize {
+            let chosen =
+                (0..seed % 40).map(|place| words[(seed * 31 + place * place * 7 + place * seed) % words.len()]);
+            let text = chosen.collect::<Vec<_>>().join(" ");
+            let width = 20 + seed % 70;
+            for shown in [fitted(&text, width), wrapped("twofactor: ", &text, 0, width.max(26))] {
+                assert!(shown.lines().all(|line| columns(line) <= width.max(26)), "{width}: {shown}");
+                let shown = shown.strip_prefix("twofactor: ").unwrap_or(&shown);
+                assert!(shown.split_whitespace().eq(text.split_whitespace()), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_command_goes_on_behind_a_backslash_and_never_inside_quotes() {
+        let command = "sed -i 's/a long text/b/' /etc/pam.d/sshd && echo done";
+        assert_eq!(pasted("  fix: ", command, 80), format!("  fix: {command}"));
+        assert_eq!(
+            pasted("fix: ", command, 40),
+            "fix: sed -i 's/a long text/b/' \\\n       /etc/pam.d/sshd && echo done"
+        );
+        assert_eq!(shell_words(r#"a\ b "c \" d" 'e"' f"#), [r"a\ b", r#""c \" d""#, r#"'e"'"#, "f"]);
     }
 
     #[test]

@@ -7,10 +7,8 @@ use twofactor_admin::checkup::{Finding, Severity};
 
 use super::report::{Area, Checkup, Unchecked};
 use crate::output::values::counted;
-use crate::output::{self, Screen, Tint, tinted};
+use crate::output::{self, Screen, Tint, WIDTH, tinted};
 
-/// The widest page. Commands are never wrapped: they are pasted.
-const WIDTH: usize = 80;
 /// Room for the names of areas and for what was found there.
 const NAMES: usize = 15;
 const COUNTS: usize = 12;
@@ -115,7 +113,7 @@ impl Page {
             start = MARGIN;
         }
         if let Some(command) = finding.mend.command() {
-            let _ = writeln!(text, "{start}{}", output::printable(command, usize::MAX));
+            let _ = writeln!(text, "{}", output::pasted(start, command, self.width));
         }
     }
 

@@ -18,8 +18,8 @@ pub(super) struct Listing {
     is_empty: bool,
     /// The first rows of a table, until it is known how wide their events are.
     held: Vec<Entry>,
-    /// The width of the column of events, once it is known.
-    events: Option<usize>,
+    /// The widths of the columns of events and users, once they are known.
+    widths: Option<Widths>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,13 @@ enum Form {
     Json,
     /// One object a line.
     JsonLines,
+}
+
+/// The widths of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Widths {
+    event: usize,
+    user: usize,
 }
 
 /// So many rows say how wide a column has to be.
@@ -44,7 +51,7 @@ impl Listing {
             Format::Json => Form::Json,
             Format::Text => Form::Table(output.screen(Stream::Results).size.map(|(columns, _)| columns)),
         };
-        Self { form, pieces: Pieces::new(), is_empty: true, held: Vec::new(), events: None }
+        Self { form, pieces: Pieces::new(), is_empty: true, held: Vec::new(), widths: None }
     }
 
     /// True when there was nothing to print.
@@ -64,8 +71,8 @@ impl Listing {
 
     fn add(&mut self, entry: Entry) -> Result<Reader, Unwritten> {
         let is_first = std::mem::replace(&mut self.is_empty, false);
-        let text = match (self.form, is_first, self.events) {
-            (Form::Table(columns), _, Some(events)) => row(&entry, events, columns),
+        let text = match (self.form, is_first, self.widths) {
+            (Form::Table(columns), _, Some(widths)) => row(&entry, widths, columns),
             (Form::Table(_), _, None) => {
                 self.held.push(entry);
                 return if self.held.len() < HELD { Ok(Reader::Here) } else { self.release() };
@@ -81,10 +88,14 @@ impl Listing {
     fn release(&mut self) -> Result<Reader, Unwritten> {
         let Form::Table(columns) = self.form else { return Ok(Reader::Here) };
         let held = std::mem::take(&mut self.held);
-        let events = held.iter().map(|entry| entry.message.event.word().len()).fold(NARROWEST, usize::max);
-        self.events = Some(events);
-        let titles = format!("{:<20}  {:<events$}  {:<USER$}  DETAIL\n", "TIME", "EVENT", "USER");
-        self.pieces.write(&held.iter().fold(titles, |text, entry| text + &row(entry, events, columns)))
+        let event = held.iter().map(|entry| entry.message.event.word().len()).fold(NARROWEST, usize::max);
+        // A wide screen has room for whole names; for scripts the column is no wider than usual, and names are whole all the same.
+        let most = columns.map_or(USER, |columns| USER + columns.saturating_sub(80) / 3);
+        let user = held.iter().map(|entry| user(entry).chars().count()).fold(USER, usize::max).min(most);
+        let widths = Widths { event, user };
+        self.widths = Some(widths);
+        let titles = format!("{:<20}  {:<event$}  {:<user$}  DETAIL\n", "TIME", "EVENT", "USER");
+        self.pieces.write(&held.iter().fold(titles, |text, entry| text + &row(entry, widths, columns)))
     }
 
     /// Ends the list.
@@ -106,19 +117,19 @@ impl Listing {
     }
 }
 
-/// The width of the column of users.
+/// The column of users is no narrower.
 const USER: usize = 12;
 
 /// A row of the table: on a terminal in lines no longer than it is wide, for scripts in one.
-fn row(entry: &Entry, events: usize, columns: Option<usize>) -> String {
+fn row(entry: &Entry, widths: Widths, columns: Option<usize>) -> String {
     let message = &entry.message;
-    let user = legible(message.value("user").unwrap_or("-"));
-    let mut text = format!("{}  {:<events$}  ", entry.at, message.event.word());
-    if columns.is_some() && user.chars().count() > USER {
-        text.extend(user.chars().take(USER - 1));
+    let (user, Widths { event, user: width }) = (user(entry), widths);
+    let mut text = format!("{}  {:<event$}  ", entry.at, message.event.word());
+    if columns.is_some() && user.chars().count() > width {
+        text.extend(user.chars().take(width - 1));
         text.push('…');
     } else {
-        let _ = write!(text, "{user:<USER$}");
+        let _ = write!(text, "{user:<width$}");
     }
     text.push_str("  ");
     let unproven = if entry.source == Source::Unproven { "unproven: " } else { "" };
@@ -128,6 +139,11 @@ fn row(entry: &Entry, events: usize, columns: Option<usize>) -> String {
         None => text + &detail,
     };
     format!("{}\n", text.trim_end())
+}
+
+/// The user that an entry is about.
+fn user(entry: &Entry) -> String {
+    legible(entry.message.value("user").unwrap_or("-"))
 }
 
 /// The details, the most important first: `wrong-code, sshd from 192.0.2.7`.
@@ -222,6 +238,8 @@ mod tests {
 
     use super::*;
 
+    const WIDTHS: Widths = Widths { event: 8, user: USER };
+
     fn entry(identifier: &str, text: &str) -> Entry {
         let message = Message::read(identifier, text).unwrap();
         let at = UnixTime::from_rfc3339("2026-11-21T22:27:54Z").unwrap();
@@ -235,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_row_begins_with_what_matters_and_fits_80_columns() {
-        let row = row(&denied("alice"), 8, Some(80));
+        let row = row(&denied("alice"), WIDTHS, Some(80));
         assert_eq!(row, "2026-11-21T22:27:54Z  denied    alice         wrong-code, sshd from 192.0.2.7\n");
         assert!(row.chars().count() <= 81);
     }
@@ -243,10 +261,10 @@ mod tests {
     #[test]
     fn a_terminal_sees_no_more_than_it_can_show_and_a_script_everything() {
         let long = denied(&"a".repeat(100));
-        let shown = row(&long, 8, Some(80));
+        let shown = row(&long, WIDTHS, Some(80));
         assert!(shown.contains("aaaaaaaaaaa…  wrong-code, sshd from 192.0.2.7"), "{shown}");
-        assert!(row(&long, 8, None).contains(&"a".repeat(100)));
-        let narrow = row(&denied("alice"), 8, Some(60));
+        assert!(row(&long, WIDTHS, None).contains(&"a".repeat(100)));
+        let narrow = row(&denied("alice"), WIDTHS, Some(60));
         let lines: Vec<&str> = narrow.lines().collect();
         assert_eq!(lines.len(), 3, "{narrow}");
         assert!(lines.iter().all(|line| line.len() <= 60) && narrow.ends_with("192.0.2.7\n"), "{narrow}");
@@ -254,7 +272,7 @@ mod tests {
 
     #[test]
     fn nothing_moves_a_cursor_or_turns_a_line_around() {
-        let row = row(&denied("\"a\\x1b[2J\\xe2\\x80\\xae\\x0ab\""), 8, None);
+        let row = row(&denied("\"a\\x1b[2J\\xe2\\x80\\xae\\x0ab\""), WIDTHS, None);
         assert!(row.trim_end().bytes().all(|byte| matches!(byte, b' '..=b'~')), "{row}");
         assert!(row.contains("a\\u{1b}[2J\\u{202e}\\nb"), "{row}");
     }
@@ -262,7 +280,7 @@ mod tests {
     #[test]
     fn what_a_user_may_have_forged_says_so_first() {
         let forged = Entry { source: Source::Unproven, ..denied("root") };
-        let row = row(&forged, 8, Some(80));
+        let row = row(&forged, WIDTHS, Some(80));
         assert!(row.contains("  unproven: wrong-code, sshd"), "{row}");
         let json = as_json(&forged);
         assert_eq!((&json["source"], &json["unproven"]), (&"journal".into(), &true.into()));

@@ -1,6 +1,7 @@
 //! `twofactor service list`: which services run the module, where, how, and what is wrong with it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use twofactor_core::pam_service::{self, Line, Phase, Service, modules};
 use crate::args;
 use crate::error::Failure;
 use crate::host::Host;
-use crate::output::{self, Output, Stream};
+use crate::output::{self, Cell, Output, Screen, Stream, Tint, tinted};
 
 use super::plan::folders;
 
@@ -54,8 +55,8 @@ pub(super) fn run(arguments: &args::services::ListServices, host: &Host, output:
         let matters = |seen: &Seen| seen.runs_us() || seen.service.is_err() || KNOWN.contains(&seen.name.as_str());
         seen.retain(matters);
     }
-    let columns = output.screen(Stream::Results).size.map(|(columns, _)| columns);
-    Ok(output.report(|| table(&seen, columns), || seen.iter().map(Seen::as_json).collect())?)
+    let screen = output.screen(Stream::Results);
+    Ok(output.report_whole(|| table(&seen, screen), || seen.iter().map(Seen::as_json).collect())?)
 }
 
 /// Every service that a file describes, without files that are there to be included.
@@ -124,21 +125,41 @@ impl Seen {
     }
 }
 
-fn table(seen: &[Seen], columns: Option<usize>) -> String {
+fn table(seen: &[Seen], screen: Screen) -> String {
     let row = |seen: &Seen| {
         let problems = seen.problems().join("; ");
-        [seen.name.clone(), cell(seen.line(Phase::Auth)), cell(seen.line(Phase::Account)), problems]
+        let tint = if problems.is_empty() { Tint::Green } else { Tint::Yellow };
+        let cell = |phase| cell(seen.line(phase), tint);
+        [seen.name.clone().into(), cell(Phase::Auth), cell(Phase::Account), Cell::tinted(problems, tint)]
     };
-    output::table(["SERVICE", "AUTH", "ACCOUNT", "PROBLEMS"], seen.iter().map(row), columns)
+    let rows = seen.iter().map(row).collect::<Vec<_>>();
+    let Some((columns, _)) = screen.size else {
+        return output::table(["SERVICE", "AUTH", "ACCOUNT", "PROBLEMS"], rows, [0; 4], screen);
+    };
+    // A sentence that is cut says nothing: on a screen it stands below its row.
+    let (rows, problems): (Vec<_>, Vec<_>) =
+        rows.into_iter().map(|[name, auth, account, problems]| ([name, auth, account], problems)).unzip();
+    let table = output::table(["SERVICE", "AUTH", "ACCOUNT"], rows, [12, 24, 24], screen);
+    let mut lines = table.lines();
+    let mut text = lines.next().map_or_else(String::new, |header| format!("{header}\n"));
+    for (line, problems) in lines.zip(problems) {
+        let _ = writeln!(text, "{line}");
+        let problems = problems.to_string();
+        if !problems.is_empty() {
+            let below = output::wrapped("  problem: ", &problems, 0, columns);
+            let _ = writeln!(text, "{}", below.replacen("problem", &tinted("problem", Tint::Yellow, screen), 1));
+        }
+    }
+    text
 }
 
 /// `required, common-auth:26`.
-fn cell(line: Option<&Line>) -> String {
+fn cell(line: Option<&Line>, tint: Tint) -> Cell {
     match line {
         Some(line) => {
             let file = line.file.file_name().map_or(Path::new(""), Path::new);
-            format!("{}, {}:{}", line.control, file.display(), line.number)
+            Cell::tinted(format!("{}, {}:{}", line.control, file.display(), line.number), tint)
         }
-        None => "no".to_owned(),
+        None => "no".into(),
     }
 }

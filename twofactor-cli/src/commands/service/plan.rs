@@ -137,7 +137,7 @@ pub(crate) fn shown<'c>(
     match (output.format(), consent) {
         (Format::Text, _) => output::raw(&printable(&diff))?,
         // With JSON the diff is part of the result; a person who is asked has to see it before.
-        (Format::Json, Consent::Asked) => output::progress(printable(&diff).trim_end()),
+        (Format::Json, Consent::Asked) => output::excerpt(&printable(&diff)),
         (Format::Json, Consent::Never | Consent::Given) => {}
     }
     remarks.say();

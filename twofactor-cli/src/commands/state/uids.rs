@@ -15,7 +15,7 @@ use crate::args::state::AdoptUids;
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::journal;
-use crate::output::{self, Output, Stream};
+use crate::output::{self, Cell, Output, Screen, Stream};
 use crate::terminal::{self, Yes};
 
 /// An account that is going to belong to the uid its user has now.
@@ -47,13 +47,12 @@ pub(super) fn run(arguments: &AdoptUids, host: &Host, output: &Output) -> Result
         return survey.outcome();
     }
     if arguments.dry_run {
-        let columns = output.screen(Stream::Results).size.map(|(columns, _)| columns);
         let planned = || survey.changes.iter().map(|change| change.as_json(Adopted::No)).collect();
-        output.report(|| table(&survey.changes, columns), planned)?;
+        output.report_whole(|| table(&survey.changes, output.screen(Stream::Results)), planned)?;
         return survey.outcome();
     }
     if !arguments.yes {
-        ask(&survey.changes)?;
+        ask(&survey.changes, output)?;
     }
     let (mut adopted, mut overtaken) = (Vec::new(), Vec::new());
     for change in std::mem::take(&mut survey.changes) {
@@ -161,12 +160,12 @@ impl Change {
     }
 }
 
-fn table(changes: &[Change], columns: Option<usize>) -> String {
+fn table(changes: &[Change], screen: Screen) -> String {
     let row = |change: &Change| {
         let before = change.seen.uid().map_or_else(|| "not known".to_owned(), |uid| uid.to_string());
-        [change.person.name.to_string(), before, change.person.uid.to_string()]
+        [change.person.name.to_string(), before, change.person.uid.to_string()].map(Cell::from)
     };
-    output::table(["USER", "ACCOUNT'S UID", "UID NOW"], changes.iter().map(row), columns)
+    output::table(["USER", "ACCOUNT'S UID", "UID NOW"], changes.iter().map(row).collect(), [12, 13, 10], screen)
 }
 
 fn in_words(adopted: &[Change]) -> String {
@@ -177,13 +176,13 @@ fn in_words(adopted: &[Change]) -> String {
 }
 
 /// Shows every change, and asks.
-fn ask(changes: &[Change]) -> Result<(), Failure> {
+fn ask(changes: &[Change], output: &Output) -> Result<(), Failure> {
     if !terminal::is_interactive() {
         return Err(Failure::CannotAsk);
     }
-    let table = table(changes, None);
+    output::excerpt(&table(changes, output.screen(Stream::Progress)));
     let question = "Is each of them still the same person? Then the accounts are theirs as before. [y/N] ";
-    match terminal::ask_yes(&format!("{table}{question}"))? {
+    match terminal::ask_yes(question)? {
         Yes::Yes => Ok(()),
         Yes::No => Err(Failure::Declined),
     }

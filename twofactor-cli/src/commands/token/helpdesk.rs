@@ -84,7 +84,7 @@ pub(super) fn identify(arguments: Identify, host: &Host, output: &Output) -> Res
     if found.len() > 1 {
         output::warning("more than one token shows these codes by chance; try again with the next two");
     }
-    Ok(output.report(
+    Ok(output.report_lines(
         || found.iter().map(identified_in_words).collect(),
         || found.iter().map(identified_as_json).collect(),
     )?)

@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::host::known_token;
 use crate::journal;
 use crate::output::values::{counted, described, period};
-use crate::output::{self, Format, Output};
+use crate::output::{Format, Output};
 
 pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), Failure> {
     let serial = arguments.serial;
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), 
         return Err(Failure::NothingFits(serial));
     }
     if output.format() == Format::Text {
-        output::raw(&fits.iter().map(in_words).collect::<String>())?;
+        output.report_lines(|| fits.iter().map(in_words).collect(), || Value::Null)?;
     }
     let is_stored = fits.iter().any(|(_, standing)| *standing == Standing::Stored);
     let fixed = match (fits.as_slice(), token.series) {

@@ -13,13 +13,17 @@ use crate::output::{Screen, Tint, tinted};
 
 /// A token's state, in colour where the token opens logins or no longer does.
 pub(super) fn tinted_stage(stage: Stage, screen: Screen) -> String {
-    let tint = match stage {
+    tinted(stage.word(), tint(stage), screen)
+}
+
+/// The colour of a state.
+pub(crate) fn tint(stage: Stage) -> Tint {
+    match stage {
         Stage::Active => Tint::Green,
         Stage::Disabled => Tint::Yellow,
         Stage::Lost | Stage::Revoked => Tint::Red,
         Stage::Inventory | Stage::Assigned => Tint::Plain,
-    };
-    tinted(stage.word(), tint, screen)
+    }
 }
 
 /// A token as JSON, without its secret. The names are those of the manual.
