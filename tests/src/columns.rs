@@ -74,15 +74,15 @@ fn both(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// A text of a terminal without colours and carriage returns.
+/// A text of a terminal without colours, and without progress bars, which give their line back.
 fn plain(shown: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
-    for character in shown.chars() {
+    for character in shown.replace("\r\n", "\n").chars() {
         match (inside, character) {
             (false, '\u{1b}') => inside = true,
             (true, letter) => inside = !letter.is_ascii_alphabetic(),
-            (false, '\r') => {}
+            (false, '\r') => text.truncate(text.rfind('\n').map_or(0, |end| end + 1)),
             (false, letter) => text.push(letter),
         }
     }

@@ -123,6 +123,7 @@ fn everything_that_reports_fits() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of what people type wrong")]
 fn what_is_typed_wrong_is_answered_in_lines_that_fit() {
     private_host(|host| {
         furnish(host);

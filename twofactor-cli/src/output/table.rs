@@ -6,7 +6,7 @@ use std::array;
 use std::fmt;
 use std::iter::repeat_n;
 
-use super::{Screen, Tint, tinted};
+use super::screen::{Screen, Tint, tinted};
 
 /// A cell: pieces of text, each in its colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ const GAP: usize = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Palette;
+    use crate::output::screen::Palette;
 
     fn shown<const COLUMNS: usize>(
         header: [&str; COLUMNS],

@@ -345,7 +345,7 @@ impl Report<'_> {
             }
         }
         let width = output.screen(Stream::Results).size.map_or(usize::MAX, |(columns, _)| columns);
-        Ok(output.report(|| self.as_text(width), || self.as_json())?)
+        Ok(output.report_lines(|| self.as_text(width), || self.as_json())?)
     }
 
     fn heading(&self) -> String {

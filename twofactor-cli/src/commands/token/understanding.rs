@@ -21,7 +21,7 @@ const LONGEST_NAME: usize = 40;
 /// Shows how a file was understood.
 pub(super) fn show(arguments: &Import, seeds: &SeedFile, output: &Output) -> Result<(), Failure> {
     let width = output.screen(Stream::Results).size.map_or(usize::MAX, |(columns, _)| columns);
-    output.report(|| as_text(arguments, seeds, width), || as_json(arguments, seeds))?;
+    output.report_lines(|| as_text(arguments, seeds, width), || as_json(arguments, seeds))?;
     match doubts::refusal(seeds) {
         Some(refusal) if arguments.strict => Err(refusal),
         _ => Ok(()),
