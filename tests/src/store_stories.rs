@@ -13,7 +13,7 @@ use twofactor_core::account::invitation::InvitationCode;
 use twofactor_core::account::remembered::{Place, Recall};
 use twofactor_core::account::throttle::Source;
 use twofactor_core::codes::answer::Answer;
-use twofactor_core::codes::otp::{Code, Parameters};
+use twofactor_core::codes::otp::{Code, Parameters, StatedParameters};
 use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::codes::secret::Secret;
 use twofactor_core::codes::token::{Label, Marks, Serial};
@@ -247,7 +247,8 @@ impl<S: StoreUnderTest> Stage<S> {
         let parameters = Parameters::default();
         let marks = Marks::of(secret, parameters.algorithm);
         let (counter, drift, vendor, model) = (None, None, None, None);
-        let token = NewToken { serial, secret, marks, parameters, counter, drift, vendor, model };
+        let stated = StatedParameters::default();
+        let token = NewToken { serial, secret, marks, parameters, stated, counter, drift, vendor, model };
         let mut intake = self.store.open().intake().unwrap();
         intake.plan::<RegistryError>(|judge| judge(&token).map(drop)).unwrap();
         let origin = Origin { series: "box", file: "box.csv", sha256: [7; 32] };

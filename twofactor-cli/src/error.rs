@@ -292,7 +292,7 @@ impl Failure {
             Self::RowsRefused { shared: 1.., .. } => {
                 "\"twofactor reset USER\" takes the app; --force imports the tokens all the same".to_owned()
             }
-            Self::RowsRefused { good, advice, .. } => tokens::hint_for_rows(*good, *advice)?,
+            Self::RowsRefused { good, rejected, advice, .. } => tokens::hint_for_rows(*good, *rejected, *advice)?,
             Self::InDoubt(_) => {
                 "say what the file does not: --type, --algorithm, --digits, --period, --encoding; see --explain"
                     .to_owned()

@@ -3,7 +3,7 @@
 use super::delimited;
 use super::options::{KindName, Options};
 use super::rejection::{Parameter, Rejection};
-use twofactor_core::codes::otp::{Algorithm, Digits, Kind, LAST_COUNTER, Parameters, Period};
+use twofactor_core::codes::otp::{Algorithm, Digits, Kind, LAST_COUNTER, Parameters, Period, StatedParameters};
 use twofactor_core::codes::secret::{Secret, SecretError};
 use twofactor_core::codes::token::{Marks, Serial};
 
@@ -18,6 +18,8 @@ pub struct Offered {
     pub marks: Marks,
     /// The parameters of its codes.
     pub parameters: Parameters,
+    /// Those of them that the file or an option states.
+    pub stated: StatedParameters,
     /// The next counter of a HOTP token.
     pub counter: Option<u64>,
     /// The steps by which the token's clock is ahead (+) or behind (−), as the file says.
@@ -37,9 +39,9 @@ impl Offered {
     /// Puts together what all forms of files have.
     pub(super) fn new(serial: Serial, secret: Secret, settled: Settled) -> Self {
         let weak = secret.bits() < STRONG_BITS;
-        let Settled { parameters, counter, .. } = settled;
+        let Settled { parameters, stated, counter, .. } = settled;
         let marks = Marks::of(&secret, parameters.algorithm);
-        Self { serial, secret, marks, parameters, counter, drift: None, vendor: None, model: None, weak }
+        Self { serial, secret, marks, parameters, stated, counter, drift: None, vendor: None, model: None, weak }
     }
 }
 
@@ -59,6 +61,7 @@ pub(super) struct Stated {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) parameters: Parameters,
+    pub(super) stated: StatedParameters,
     pub(super) counter: Option<u64>,
     /// An option was given, and the row says otherwise.
     pub(super) overruled: bool,
@@ -71,17 +74,21 @@ impl Stated {
             matches!((option, stated), (Some(option), Some(stated)) if option != stated)
         }
         let usual = Parameters::default();
-        let period = options.period.or(self.period).unwrap_or(Period::THIRTY);
-        let kind = options.kind.or(self.kind).or(self.usual_kind).unwrap_or(KindName::Totp);
+        let (algorithm, digits) = (options.algorithm.or(self.algorithm), options.digits.or(self.digits));
+        let (stated_kind, stated_period) = (options.kind.or(self.kind), options.period.or(self.period));
+        let period = stated_period.unwrap_or(Period::THIRTY);
+        let kind = stated_kind.or(self.usual_kind).unwrap_or(KindName::Totp);
+        let of_codes = |kind| match kind {
+            KindName::Totp => Kind::Totp(period),
+            KindName::Hotp => Kind::Hotp,
+        };
         Settled {
             parameters: Parameters {
-                algorithm: options.algorithm.or(self.algorithm).unwrap_or(usual.algorithm),
-                digits: options.digits.or(self.digits).unwrap_or(usual.digits),
-                kind: match kind {
-                    KindName::Totp => Kind::Totp(period),
-                    KindName::Hotp => Kind::Hotp,
-                },
+                algorithm: algorithm.unwrap_or(usual.algorithm),
+                digits: digits.unwrap_or(usual.digits),
+                kind: of_codes(kind),
             },
+            stated: StatedParameters { algorithm, digits, kind: stated_kind.map(of_codes), period: stated_period },
             counter: match kind {
                 KindName::Totp => None,
                 KindName::Hotp => Some(self.counter.unwrap_or(0)),

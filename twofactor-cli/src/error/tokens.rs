@@ -123,10 +123,11 @@ pub(super) fn hint_for_seed_file(path: &Path, error: &ImportError) -> Option<Str
 }
 
 /// The way out of rows that are not imported: what to do about the first, and what takes the others.
-pub(super) fn hint_for_rows(good: u64, advice: Option<&'static str>) -> Option<String> {
+pub(super) fn hint_for_rows(good: u64, rejected: u64, advice: Option<&'static str>) -> Option<String> {
     let others = "--keep-going imports the other rows, --rejects FILE writes these to a file";
     match (good, advice) {
         (0, None) => None,
+        (0, Some(advice)) if rejected == 0 => Some(advice.to_owned()),
         (0, Some(advice)) => Some(format!("{advice}; is this a seed file? --format says which kind")),
         (_, None) => Some(others.to_owned()),
         (_, Some(advice)) => Some(format!("{advice}; {others}")),

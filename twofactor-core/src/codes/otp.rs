@@ -17,7 +17,7 @@ mod step;
 pub(crate) mod wrong_codes;
 
 pub(crate) use key::hashed_key;
-pub use parameters::{Algorithm, Digits, Kind, ParameterError, Parameters, Period};
+pub use parameters::{Algorithm, Digits, Kind, ParameterError, Parameters, Period, StatedParameters};
 pub use progress::{Progress, Window};
 pub use resynchronization::{
     APP_RESYNC_TIME, RESYNC_COUNTERS, RESYNC_TIME, Reach, Reaches, near_miss, recognize, resynchronize, steps_to,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use twofactor_admin::seed_files::{Container, Note, Offered, Row, SeedFile};
-use twofactor_core::codes::token::Serial;
+use twofactor_core::codes::otp::{Kind, Parameters};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin, Sharing};
@@ -66,6 +66,12 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
         _ => None,
     };
     let mut notes = notes(&seeds, counts, found.weak, privacy, fate, arguments);
+    if found.kept > 0 {
+        let (are, they) = if found.kept == 1 { ("is", "it keeps") } else { ("are", "they keep") };
+        let tokens = counted(found.kept, "token");
+        let other = "there already with another type, hash, length or period than assumed here";
+        notes.push(format!("{tokens} {are} {other}: {they} it; see \"twofactor token show SERIAL\""));
+    }
     notes.extend(found.notes.iter().cloned());
     if found.more_notes > 0 {
         notes.push(format!("and {} more whose secrets apps have", counted(found.more_notes, "token")));
@@ -119,8 +125,16 @@ fn plan(
                 Ok(offered) => {
                     found.weak += u64::from(offered.weak);
                     let finding = judge(&new_token(offered))?;
-                    let problem = in_words(&finding, &offered.serial);
+                    let problem = in_words(&finding, offered);
                     match (finding, problem) {
+                        (Finding::OtherThanAssumed(_), problem) => {
+                            found.kept += 1;
+                            problem
+                        }
+                        (Finding::OtherParameters(_) | Finding::ParametersTwice(_), problem) => {
+                            found.advice.get_or_insert(OTHER_PARAMETERS);
+                            problem
+                        }
                         (Finding::Shared(_), Some(problem)) if arguments.sharing() == Sharing::Allow => {
                             found.note(problem);
                             None
@@ -198,6 +212,7 @@ fn new_token(offered: &Offered) -> NewToken<'_> {
         secret: &offered.secret,
         marks: offered.marks,
         parameters: offered.parameters,
+        stated: offered.stated,
         counter: offered.counter,
         drift: offered.drift,
         vendor: offered.vendor.as_deref(),
@@ -206,9 +221,19 @@ fn new_token(offered: &Offered) -> NewToken<'_> {
 }
 
 /// The row's conflict with the registry; `None` when there is none.
-fn in_words(finding: &Finding, serial: &Serial) -> Option<String> {
+fn in_words(finding: &Finding, offered: &Offered) -> Option<String> {
+    let serial = &offered.serial;
     match finding {
-        Finding::New | Finding::Unchanged => None,
+        Finding::New | Finding::Unchanged | Finding::OtherThanAssumed(_) => None,
+        Finding::OtherParameters(there) => {
+            Some(format!("token {serial} is there already, with {}", differences(*there, offered.parameters)))
+        }
+        Finding::ParametersTwice(Some(before)) => {
+            Some(format!("token {serial} stands in the file before, with {}", differences(*before, offered.parameters)))
+        }
+        Finding::ParametersTwice(None) => {
+            Some(format!("token {serial} stands in the file before, perhaps with another type, hash, length or period"))
+        }
         Finding::OtherSecret => Some(format!("token {serial} is there already, with another secret")),
         Finding::OtherSerial(other) => Some(format!("the secret of token {serial} is there already, as token {other}")),
         Finding::Revoked => Some(format!("token {serial} was revoked")),
@@ -220,16 +245,40 @@ fn in_words(finding: &Finding, serial: &Serial) -> Option<String> {
     }
 }
 
+/// The way out where one side says otherwise how codes are made.
+const OTHER_PARAMETERS: &str = "--type, --algorithm, --digits and --period say what is right; \
+                                \"twofactor token probe SERIAL\" finds it out and corrects a series";
+
+/// How one token's codes are made otherwise than the other's: `8 digits, 60 s, not 6 digits, 30 s`.
+fn differences(there: Parameters, here: Parameters) -> String {
+    let pairs = [
+        (said_of(there.kind), said_of(here.kind)),
+        (there.algorithm.name().to_owned(), here.algorithm.name().to_owned()),
+        (format!("{} digits", there.digits.count()), format!("{} digits", here.digits.count())),
+    ];
+    let (there, here): (Vec<_>, Vec<_>) = pairs.into_iter().filter(|(there, here)| there != here).unzip();
+    format!("{}, not {}", there.join(", "), here.join(", "))
+}
+
+fn said_of(kind: Kind) -> String {
+    match kind {
+        Kind::Totp(period) => format!("TOTP of {} s", period.seconds()),
+        Kind::Hotp => "HOTP".to_owned(),
+    }
+}
+
 /// Remarks about the rows. Only the first problems are kept.
 #[derive(Debug, Default)]
 struct Found {
     weak: u64,
     /// Tokens that were refused because users' apps have their secrets.
     shared: u64,
+    /// Tokens that are there, with other parameters than those assumed for the file.
+    kept: u64,
     /// Remarks on rows that were accepted.
     notes: Vec<String>,
     more_notes: u64,
-    /// The way out for the first row that cannot be read.
+    /// The way out for the first row that cannot be read or contradicts another in its parameters.
     advice: Option<&'static str>,
     problems: Vec<(String, String)>,
     more: u64,

@@ -147,6 +147,41 @@ pub struct Parameters {
     pub kind: Kind,
 }
 
+/// The parameters that a file or an option states. The others are assumed and contradict nothing: the registry may know
+/// better, from `token probe`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StatedParameters {
+    /// The hash.
+    pub algorithm: Option<Algorithm>,
+    /// The length of a code.
+    pub digits: Option<Digits>,
+    /// TOTP, with any period, or HOTP.
+    pub kind: Option<Kind>,
+    /// The period of a TOTP token.
+    pub period: Option<Period>,
+}
+
+impl StatedParameters {
+    /// All of a token's.
+    pub fn all(parameters: Parameters) -> Self {
+        let Parameters { algorithm, digits, kind } = parameters;
+        let period = match kind {
+            Kind::Totp(period) => Some(period),
+            Kind::Hotp => None,
+        };
+        Self { algorithm: Some(algorithm), digits: Some(digits), kind: Some(kind), period }
+    }
+
+    /// True when codes that are made as `there` says are not those that the file states.
+    pub(crate) fn contradicts(self, there: Parameters) -> bool {
+        let other_period = |period| matches!(there.kind, Kind::Totp(there) if there != period);
+        self.algorithm.is_some_and(|algorithm| algorithm != there.algorithm)
+            || self.digits.is_some_and(|digits| digits != there.digits)
+            || self.kind.is_some_and(|kind| kind.name() != there.kind.name())
+            || self.period.is_some_and(other_period)
+    }
+}
+
 impl Default for Parameters {
     /// The parameters that every authenticator app understands: SHA1, six digits, thirty seconds.
     fn default() -> Self {

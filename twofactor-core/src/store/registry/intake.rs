@@ -11,7 +11,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
 
 use crate::account::lifecycle::Status;
-use crate::codes::otp::{Kind, Parameters, Progress, Step};
+use crate::codes::otp::{Kind, Parameters, Progress, StatedParameters, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::trusted::{Folder, Locked};
@@ -22,6 +22,7 @@ use crate::store::registry::connection::{By, CHANGE_PATIENCE, Writer};
 use crate::store::registry::error::{RegistryError, failure};
 use crate::store::registry::look::Reader;
 use crate::store::registry::recognition::{self, AppSecrets, Burned, Sharing, Twins};
+use crate::store::registry::row;
 use crate::store::registry::schema;
 use crate::text::pairs;
 
@@ -36,6 +37,8 @@ pub struct NewToken<'a> {
     pub marks: Marks,
     /// The parameters of its codes.
     pub parameters: Parameters,
+    /// Those of them that the file or an option states.
+    pub stated: StatedParameters,
     /// The next counter of an HOTP token.
     pub counter: Option<u64>,
     /// The offset of its clock in steps, as the vendor states it.
@@ -51,8 +54,12 @@ pub struct NewToken<'a> {
 pub enum Finding {
     /// It is not there yet.
     New,
-    /// It is there, with the same secret.
+    /// It is there, with the same secret and parameters.
     Unchanged,
+    /// It is there, with the same secret and these parameters in the place of assumed ones. It keeps them.
+    OtherThanAssumed(Parameters),
+    /// It is there, with the same secret and these parameters, which the file contradicts.
+    OtherParameters(Parameters),
     /// Its serial is there, with another secret.
     OtherSecret,
     /// Its secret is there, under this serial.
@@ -61,6 +68,8 @@ pub enum Finding {
     Revoked,
     /// Its serial stood in this file already, with another secret.
     SerialTwice,
+    /// It stood in this file already, with these parameters; `None` when the file has too many to remember them.
+    ParametersTwice(Option<Parameters>),
     /// Its secret stood in this file already, under another serial.
     SecretTwice,
     /// An app of this user has its secret.
@@ -122,12 +131,14 @@ enum Registry {
 }
 
 /// The tokens of this file that came before, as hashes: a million rows take 40 MB. A chance collision of two serials
-/// happens in one of 140,000 files of a million rows, and then the file is refused.
+/// happens in one of 18,000 files of a million rows, and then the file is refused.
 #[derive(Debug)]
 struct Seen {
     random: RandomState,
     serials: Serials,
     secrets: HashSet<u64>,
+    /// The parameters of its tokens, each once: most files have one set. The first [`Mark::SETS`] are numbered.
+    parameters: Vec<Parameters>,
 }
 
 /// The serials that stood there before.
@@ -139,7 +150,8 @@ enum Serials {
     Mixed(HashSet<Mark>),
 }
 
-/// The hash of a serial, and in its last byte that of the secret beside it. Equal when the serials are.
+/// The hash of a serial, and in its last bits that of the secret beside it and the number of its parameters. Equal when the
+/// serials are.
 #[derive(Debug, Clone, Copy)]
 struct Mark(u64);
 
@@ -195,9 +207,9 @@ impl Intake {
         let mut before = Seen::expecting(self.expected);
         hand_out(&mut |token| {
             let marks = token.marks;
-            let finding = match (before.note(token.serial, marks), &mut present) {
+            let finding = match (before.note(token), &mut present) {
                 (Some(finding), _) => finding,
-                (None, Some(present)) => present.compare(token.serial, marks).map_err(in_words)?,
+                (None, Some(present)) => present.compare(token).map_err(in_words)?,
                 (None, None) => Finding::New,
             };
             let finding = match (finding, apps.other_than(None, marks)) {
@@ -218,7 +230,7 @@ impl Intake {
                     seeds.push(marks.secret());
                     counts.added += 1;
                 }
-                Finding::Unchanged => counts.unchanged += 1,
+                Finding::Unchanged | Finding::OtherThanAssumed(_) => counts.unchanged += 1,
                 _ => counts.conflicts += 1,
             }
             Ok(finding)
@@ -342,26 +354,31 @@ struct Present<'c> {
 impl<'c> Present<'c> {
     fn new(connection: &'c Connection) -> Result<Self, rusqlite::Error> {
         Ok(Self {
-            by_serial: connection.prepare("SELECT seed, status FROM tokens WHERE serial = ?1")?,
+            by_serial: connection
+                .prepare(&format!("SELECT seed, status, {} FROM tokens WHERE serial = ?1", row::PARAMETERS))?,
             twins: Twins::new(connection)?,
             is_empty: connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM tokens)", [], |row| row.get(0))?,
         })
     }
 
-    fn compare(&mut self, serial: &Serial, marks: Marks) -> Result<Finding, rusqlite::Error> {
+    fn compare(&mut self, token: &NewToken<'_>) -> Result<Finding, rusqlite::Error> {
         if self.is_empty {
             return Ok(Finding::New);
         }
-        let row = self.by_serial.query_row([serial.as_str()], |row| Ok((row.get(0)?, row.get(1)?)));
-        let present: Option<(i64, String)> = row.optional()?;
-        if let Some((present, status)) = present {
-            return Ok(match present == marks.secret() {
+        let row = self
+            .by_serial
+            .query_row([token.serial.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row::parameters(row, 2)?)));
+        let present: Option<(i64, String, Parameters)> = row.optional()?;
+        if let Some((seed, status, parameters)) = present {
+            return Ok(match seed == token.marks.secret() {
                 _ if status == Status::Revoked.word() => Finding::Revoked,
-                true => Finding::Unchanged,
                 false => Finding::OtherSecret,
+                true if parameters == token.parameters => Finding::Unchanged,
+                true if token.stated.contradicts(parameters) => Finding::OtherParameters(parameters),
+                true => Finding::OtherThanAssumed(parameters),
             });
         }
-        let other = self.twins.of(marks)?.into_iter().next();
+        let other = self.twins.of(token.marks)?.into_iter().next();
         Ok(other.map_or(Finding::New, |other| Finding::OtherSerial(other.serial)))
     }
 }
@@ -369,22 +386,38 @@ impl<'c> Present<'c> {
 impl Seen {
     fn expecting(tokens: usize) -> Self {
         let serials = Serials::Ascending { last: String::new(), marks: Vec::with_capacity(tokens) };
-        Self { random: RandomState::new(), serials, secrets: HashSet::with_capacity(tokens) }
+        Self { random: RandomState::new(), serials, secrets: HashSet::with_capacity(tokens), parameters: Vec::new() }
     }
 
     /// Remembers a token; says so when it stood in the file before.
-    fn note(&mut self, serial: &Serial, marks: Marks) -> Option<Finding> {
+    fn note(&mut self, token: &NewToken<'_>) -> Option<Finding> {
+        let (serial, marks) = (token.serial.as_str(), token.marks);
         let secret = self.random.hash_one(marks.secret());
-        let mark = Mark((self.random.hash_one(serial.as_str()) & !LAST_BYTE) | (secret & LAST_BYTE));
-        let before = self.serials.note(serial.as_str(), mark);
+        let mark = Mark::of(self.random.hash_one(serial), secret, self.number_of(token.parameters));
+        let before = self.serials.note(serial, mark);
         let new_secret = self.secrets.insert(secret);
         let new_key = marks.key().is_none_or(|key| self.secrets.insert(self.random.hash_one(key)));
         match before {
             None if new_secret && new_key => None,
             None => Some(Finding::SecretTwice),
-            Some(before) if before.0 == mark.0 && !new_secret => Some(Finding::Unchanged),
-            Some(_) => Some(Finding::SerialTwice),
+            Some(before) if new_secret || !before.has_secret_of(mark) => Some(Finding::SerialTwice),
+            Some(before) => match self.parameters.get(before.number()).copied() {
+                Some(parameters) if parameters == token.parameters => Some(Finding::Unchanged),
+                before => Some(Finding::ParametersTwice(before)),
+            },
         }
+    }
+
+    /// The number of parameters among those of the file, as far as they are numbered.
+    fn number_of(&mut self, parameters: Parameters) -> usize {
+        let number = self.parameters.iter().position(|known| *known == parameters);
+        number.unwrap_or_else(|| {
+            if self.parameters.len() < Mark::SETS {
+                self.parameters.push(parameters);
+                return self.parameters.len() - 1;
+            }
+            Mark::SETS
+        })
     }
 }
 
@@ -408,11 +441,34 @@ impl Serials {
     }
 }
 
-const LAST_BYTE: u64 = 0xff;
+impl Mark {
+    /// The bits of the secret, and above them those of the number.
+    const SECRET: u64 = 0xff;
+    const NUMBER: u64 = 0x700;
+    /// So many sets of parameters have a number. All others share the last one.
+    const SETS: usize = 7;
+
+    fn of(serial: u64, secret: u64, parameters: usize) -> Self {
+        let number = (parameters as u64 * (Self::SECRET + 1)) & Self::NUMBER;
+        Self(serial & !(Self::SECRET | Self::NUMBER) | secret & Self::SECRET | number)
+    }
+
+    fn number(self) -> usize {
+        (self.0 & Self::NUMBER) as usize / (Self::SECRET as usize + 1)
+    }
+
+    fn has_secret_of(self, other: Self) -> bool {
+        (self.0 ^ other.0) & Self::SECRET == 0
+    }
+
+    fn serial(self) -> u64 {
+        self.0 & !(Self::SECRET | Self::NUMBER)
+    }
+}
 
 impl PartialEq for Mark {
     fn eq(&self, other: &Self) -> bool {
-        self.0 | LAST_BYTE == other.0 | LAST_BYTE
+        self.serial() == other.serial()
     }
 }
 
@@ -420,7 +476,7 @@ impl Eq for Mark {}
 
 impl Hash for Mark {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (self.0 | LAST_BYTE).hash(hasher);
+        self.serial().hash(hasher);
     }
 }
 

@@ -15,6 +15,9 @@ use crate::host::clock::UnixTime;
 pub(super) const COLUMNS: &str = "id, serial, secret, type, algorithm, digits, period, status, owner, assigned_at, \
                                   first_use, watermark, drift, anchor, issued";
 
+/// The columns that [`parameters`] wants.
+pub(super) const PARAMETERS: &str = "type, algorithm, digits, period";
+
 /// The number of [`COLUMNS`]: further columns of a query begin here.
 pub(super) const WIDTH: usize = 15;
 
@@ -57,14 +60,6 @@ impl Stored {
 pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
     let secret: Option<Zeroizing<Vec<u8>>> = row.get::<_, Option<Vec<u8>>>(2)?.map(Zeroizing::new);
     let secret = secret.map(|bytes| Secret::from_bytes(bytes).map_err(|_| damaged(2, Type::Blob))).transpose()?;
-    let period: Option<u16> = row.get(6)?;
-    let kind = match (text(row, 3)?, period) {
-        ("totp", Some(period)) => Kind::Totp(Period::new(period).map_err(|_| damaged(6, Type::Integer))?),
-        ("hotp", None) => Kind::Hotp,
-        _ => return Err(damaged(3, Type::Text)),
-    };
-    let algorithm: Algorithm = text(row, 4)?.parse().map_err(|_| damaged(4, Type::Text))?;
-    let digits = Digits::new(row.get(5)?).map_err(|_| damaged(5, Type::Integer))?;
     let first_use = match row.get::<_, u8>(10)? {
         0 => FirstUse::Over,
         1 => FirstUse::Open,
@@ -80,7 +75,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         id: row.get(0)?,
         serial: Serial::new(text(row, 1)?).ok_or_else(|| damaged(1, Type::Text))?,
         secret,
-        parameters: Parameters { algorithm, digits, kind },
+        parameters: parameters(row, 3)?,
         status: Status::parse(text(row, 7)?).ok_or_else(|| damaged(7, Type::Text))?,
         owner: row.get(8)?,
         assigned_at: time(row, 9)?,
@@ -88,6 +83,21 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         progress: Progress { watermark, drift, anchor },
         issued: time(row, 14)?.ok_or_else(|| damaged(14, Type::Integer))?,
     })
+}
+
+/// Reads [`PARAMETERS`], of which the first is this column.
+pub(super) fn parameters(row: &Row<'_>, first: usize) -> Result<Parameters, rusqlite::Error> {
+    let damaged = |column, found| damaged_in(PARAMETERS, first + column, column, found);
+    let text = |column| row.get_ref(first + column)?.as_str().map_err(|_| damaged(column, Type::Text));
+    let period: Option<u16> = row.get(first + 3)?;
+    let kind = match (text(0)?, period) {
+        ("totp", Some(period)) => Kind::Totp(Period::new(period).map_err(|_| damaged(3, Type::Integer))?),
+        ("hotp", None) => Kind::Hotp,
+        _ => return Err(damaged(0, Type::Text)),
+    };
+    let algorithm: Algorithm = text(1)?.parse().map_err(|_| damaged(1, Type::Text))?;
+    let digits = Digits::new(row.get(first + 2)?).map_err(|_| damaged(2, Type::Integer))?;
+    Ok(Parameters { algorithm, digits, kind })
 }
 
 /// A time, in seconds since 1970.
@@ -101,6 +111,10 @@ fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, rusqlite::Error>
 
 /// Names the column, never its value.
 fn damaged(column: usize, found: Type) -> rusqlite::Error {
-    let name = COLUMNS.split(", ").nth(column).unwrap_or("?").trim();
+    damaged_in(COLUMNS, column, column, found)
+}
+
+fn damaged_in(names: &str, column: usize, name: usize, found: Type) -> rusqlite::Error {
+    let name = names.split(", ").nth(name).unwrap_or("?").trim();
     rusqlite::Error::InvalidColumnType(column, name.to_owned(), found)
 }

@@ -13,7 +13,7 @@ use crate::account::factors::Factors;
 use crate::account::throttle::{Limits, Source};
 use crate::account::{App, Judgement, State};
 use crate::codes::answer::Answer;
-use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, Step};
+use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, StatedParameters, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Marks};
 use crate::config::Config;
@@ -184,7 +184,9 @@ impl Fixture {
 
 fn offered<'a>(serial: &'a Serial, secret: &'a Secret, parameters: Parameters) -> NewToken<'a> {
     let marks = Marks::of(secret, parameters.algorithm);
-    NewToken { serial, secret, marks, parameters, counter: None, drift: None, vendor: Some("Acme"), model: None }
+    let stated = StatedParameters::all(parameters);
+    let (counter, drift, vendor, model) = (None, None, Some("Acme"), None);
+    NewToken { serial, secret, marks, parameters, stated, counter, drift, vendor, model }
 }
 
 /// The code of the fob `byte`, so many steps from `now`.
@@ -728,6 +730,76 @@ fn a_file_meets_what_is_there() {
     ];
     assert_eq!(findings, expected);
     assert_eq!(fixture.store.token_count().unwrap(), 2, "a rehearsal changes nothing");
+}
+
+#[test]
+fn the_same_secret_with_other_parameters_is_another_token() {
+    let fixture = Fixture::new();
+    let minute = Kind::Totp(Period::new(60).unwrap());
+    let others = [
+        Parameters { digits: Digits::new(8).unwrap(), ..totp() },
+        Parameters { algorithm: Algorithm::Sha256, ..totp() },
+        Parameters { kind: minute, ..totp() },
+        hotp(),
+    ];
+    for other in others {
+        assert_eq!(fixture.findings(&[(FOB, secret(1), other)]), [Finding::OtherParameters(totp())], "{other:?}");
+        let new = |parameters| ("new", secret(5), parameters);
+        let twice = fixture.findings(&[new(totp()), new(other), new(other), new(totp())]);
+        let (first, second) = (Finding::ParametersTwice(Some(totp())), Finding::ParametersTwice(Some(other)));
+        assert_eq!(twice, [Finding::New, first, Finding::Unchanged, second], "{other:?}");
+    }
+    // However many there are: those that are not remembered may be anything.
+    let many = |number: u16| Parameters { kind: Kind::Totp(Period::new(number * 10).unwrap()), ..totp() };
+    let tokens: Vec<_> = (1..=12).map(|number| ("new", secret(5), many(number))).collect();
+    let findings = fixture.findings(&tokens);
+    let is_refused = |finding: &Finding| matches!(finding, Finding::ParametersTwice(_));
+    assert!(findings.iter().skip(1).all(is_refused), "{findings:?}");
+    assert_eq!(findings.last(), Some(&Finding::ParametersTwice(None)));
+}
+
+#[test]
+fn parameters_that_a_file_only_assumes_contradict_no_token() {
+    let fixture = Fixture::empty();
+    let corrected =
+        Parameters { digits: Digits::new(8).unwrap(), kind: Kind::Totp(Period::new(60).unwrap()), ..totp() };
+    fixture.import("box", &[(FOB, secret(1), corrected)]).unwrap();
+    let (number, secret) = (serial(FOB), secret(1));
+    let finding = |stated| {
+        let token = NewToken { stated, ..offered(&number, &secret, totp()) };
+        let mut intake = fixture.store.intake_rehearsal().unwrap();
+        let mut findings = Vec::new();
+        let judged = intake.plan::<RegistryError>(|judge| {
+            findings.push(judge(&token)?);
+            Ok(())
+        });
+        (findings.remove(0), judged.unwrap())
+    };
+    let unchanged = Counts { unchanged: 1, ..Counts::default() };
+    let nothing = StatedParameters::default();
+    assert_eq!(finding(nothing), (Finding::OtherThanAssumed(corrected), unchanged));
+    // The type that stands there is that of the registry, with another period.
+    let kind = StatedParameters { kind: Some(totp().kind), ..nothing };
+    assert_eq!(finding(kind), (Finding::OtherThanAssumed(corrected), unchanged));
+    let conflict = Counts { conflicts: 1, ..Counts::default() };
+    let all = StatedParameters::all(totp());
+    for stated in [
+        StatedParameters { digits: all.digits, ..nothing },
+        StatedParameters { period: all.period, ..nothing },
+        StatedParameters { kind: Some(Kind::Hotp), ..nothing },
+        StatedParameters { algorithm: Some(Algorithm::Sha256), ..nothing },
+    ] {
+        assert_eq!(finding(stated), (Finding::OtherParameters(corrected), conflict), "{stated:?}");
+    }
+}
+
+#[test]
+fn a_counter_that_has_moved_on_is_no_other_parameter() {
+    let fixture = Fixture::empty();
+    fixture.import("box", &[(FOB, secret(1), hotp())]).unwrap();
+    fixture.assign(FOB, "alice");
+    fixture.accepted("alice", &otp::code_of(&secret(1), hotp(), Step(3)), NOW);
+    assert_eq!(fixture.findings(&[(FOB, secret(1), hotp())]), [Finding::Unchanged]);
 }
 
 #[test]
