@@ -546,3 +546,66 @@ fn seeds_in_a_plain_file_are_said_to_have_travelled_in_the_clear_when_others_can
         assert!(!stdout(&output).contains("travelled"), "how it came is not known: {}", said(&output));
     });
 }
+
+#[test]
+fn a_secret_that_was_encoded_twice_is_told_wherever_in_the_file_it_stands() {
+    private_host(|host| {
+        let rows: String = (0..20).map(seed_line).collect();
+        let twice = BASE32.encode(b"3132333435363738393a313233343536373839aa");
+        let path = file(host, "fobs.csv", format!("{rows}7700000000011,{twice}\n"));
+        let words = "1 secret could be encoded twice, as they decode to hexadecimal digits";
+        for option in ["--dry-run", "--explain"] {
+            let shown = host.succeed("twofactor", ["token", "import", &path, option]);
+            assert!(shown.contains(words), "{shown}");
+        }
+        let stated = ["--type", "totp", "--algorithm", "sha1", "--digits", "6", "--period", "30", "--strict"];
+        for option in ["--dry-run", "--explain"] {
+            let command = [&["token", "import", &path, option][..], &stated].concat();
+            assert_fails(host, &command, 7, &["the encoding is not stated; --strict imports nothing then"]);
+        }
+        assert_fails(host, &[&["token", "import", &path][..], &stated].concat(), 7, &["the encoding is not stated"]);
+        assert_eq!(host.json(&["token", "list"]), serde_json::json!([]));
+        assert!(host.succeed("twofactor", ["token", "import", &path]).contains(words));
+    });
+}
+
+#[test]
+fn the_hint_at_a_part_of_an_archive_is_the_command_that_puts_it_together() {
+    if !requirements::programs_met(&["zip", "7z"]) {
+        return;
+    }
+    private_host(|host| {
+        file(host, "seeds.csv", (0..6000).map(|number| seed_line(number * 48_271 % 1_000_003)).collect::<String>());
+        let folder = host.place("seeds.csv").parent().unwrap().to_str().unwrap().to_owned();
+        let run = |script: &str| host.succeed("sh", ["-c", &format!("cd '{folder}' && {{ {script}; }} 2>&1")]);
+        run("zip -q -0 -s 64k split.zip seeds.csv; 7z a -v20k 'a list.zip' seeds.csv; 7z a -v5k seven.7z seeds.csv");
+        for part in [
+            "split.z01",
+            "split.zip",
+            "a list.zip.001",
+            "a list.zip.002",
+            "a list.zip.003",
+            "seven.7z.001",
+            "seven.7z.002",
+        ] {
+            let path = host.place(part).to_str().unwrap().to_owned();
+            run("rm -f WHOLE.zip; chmod 600 *");
+            let refused = host.run_twofactor(&["token", "import", "--dry-run", &path]);
+            assert_eq!(refused.status.code(), Some(8), "{part}: {}", said(&refused));
+            let errors = stderr(&refused);
+            let hint = errors.lines().find_map(|line| Some(line.split_once("hint: ")?.1)).unwrap();
+            assert!(!hint.starts_with("compare"), "{part}: {errors}");
+            let command = ["with all parts in one folder: ", "put its parts together: "]
+                .into_iter()
+                .find_map(|start| hint.strip_prefix(start))
+                .unwrap_or(hint);
+            let dry = command.replace("twofactor token import -", "twofactor token import --dry-run -");
+            let shown = if command.starts_with("7z") {
+                run(&dry)
+            } else {
+                run(&format!("{command} && chmod 600 WHOLE.zip && twofactor token import --dry-run WHOLE.zip"))
+            };
+            assert!(shown.contains("New:        6000"), "{part}: {command}: {shown}");
+        }
+    });
+}

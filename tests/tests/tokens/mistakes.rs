@@ -38,15 +38,15 @@ kinds!(of_error, ERRORS, ImportError: Io Keyring PasswordNeeded KeyNeeded WrongP
     NoSuchEntry NotZip SerialFrom NoRows NotText NoColumns Header TwoColumns UnknownHeader Misplaced MixedEncodings
     AmbiguousEncoding TooManyElements Xml Json Pskc OneOfSeveral);
 kinds!(of_pskc, PSKC_ERRORS, PskcError: NotPskc Certificate NoMac MacAlgorithm MacKey Cipher Derivation Iterations);
-kinds!(of_foreign, FOREIGN, Foreign: Zip SplitZip HalfZip SevenZip Gzip Bzip2 Xz Zstd Lzip Lz4 Compress Cpio Rar Tar Cabinet
-    Program Pgp Age Smime CmsDer CmsPem Mail Workbook Letter Pdf Html Picture Sdtid Dpx EncryptedApp Json);
+kinds!(of_foreign, FOREIGN, Foreign: Zip SplitZip LastPart HalfZip SevenZip Gzip Bzip2 Xz Zstd Lzip Lz4 Compress Cpio Rar Tar Cabinet
+    Program Pgp Age Smime CmsDer CmsPem Mail Workbook Letter Pdf Html HtmlTable Picture Sdtid Dpx EncryptedApp Json);
 kinds!(of_rejection, REJECTIONS, Rejection: TooFewColumns FieldTooLong UnclosedQuote TooManyColumns ShortRow CutOff Words
     TextBehindQuote SerialMissing SerialInvalid SerialRounded SerialDecimal SerialFormula SerialIsSecret SecretMissing NotBase32
-    NotHex SecretBase64 SecretIncomplete SecretLength Sealed Kind OtherKind Twice NoUri Migration Parameter NotANumber Counter
+    NotHex WrittenOut SecretBase64 SecretIncomplete SecretLength Sealed Kind OtherKind Twice NoUri Migration Parameter NotANumber Counter
     NotRead Key);
 kinds!(of_key, KEY_REJECTIONS, KeyRejection: NoKey Reference Epoch CheckDigits ResponseEncoding Pin Uses Usage Policy Number
     Base64 Cipher MacMissing InTheClear MacMismatch Padding TooLarge Twice Encoded Form SecretIn);
-kinds!(of_note, NOTES, Note: Assumed Unexplained SerialLengths Above Below Unquoted Spaces SecretLengths Overruled InTheClear
+kinds!(of_note, NOTES, Note: Assumed Unexplained SerialLengths Above Below Unquoted WrittenOut Spaces SecretLengths Overruled InTheClear
     Ignored More KeyBeside KeyInTheClear SignatureUnchecked DatesUnchecked Owners Draft DriftInSeconds);
 
 /// Kinds that no file makes: the reason, or the test of the core that makes them.
@@ -223,6 +223,8 @@ fn refused() -> Vec<Example> {
         &office("word/document.xml"),
         b"%PDF-1.7\n",
         b"<!DOCTYPE html><html></html>",
+        b"<table><tr><td>7700</td></tr></table>",
+        b"PK\x07\x08PK\x03\x04",
         b"\x89PNG\r\n\x1a\n",
         b"<TKNBatch><TKNHeader/></TKNBatch>",
         b"DH FILE=\"a.dpx\"\n",
@@ -261,6 +263,7 @@ fn rejected() -> Vec<Example> {
         headed("digits", &format!("{},{seed},6", secret(3))),
         one(&format!("7700000000037,{seed}!")),
         Example::new(format!("7700000000011,{}\n7700000000029,{}\n", "01".repeat(20), "z1".repeat(20))),
+        one(&format!("7700000000037,0x{}", "ab".repeat(20))),
         one("7700000000037,aqEF01oicNt0JjOFcv9znJnAZVA="),
         one(&format!("7700000000037,{seed}B")),
         one(&format!("7700000000037,{zeros}")),
@@ -329,6 +332,7 @@ fn noted() -> Vec<Example> {
         Example::new(format!("Order 4711\n\nserial,secret\n{good}Total,2\n")),
         Example::new(good.replace("77000", "'77000")),
         Example::new(good.replace(',', ",\u{a0}")),
+        Example::new(format!("7700000000011,0x{}\n", "3c".repeat(20))),
         Example::new(format!("{good}7700000000037,{}\n", &secret(2)[..24])),
         Example::new(format!("serial,secret,period\n7700000000011,{},60\n", secret(0)))
             .with(&["--period", "30"], |options| options.period = Some(Period::new(30).unwrap())),
@@ -342,7 +346,7 @@ fn noted() -> Vec<Example> {
         Example::new(pskc("<Policy><ExpiryDate>2022-09-01T00:00:00Z</ExpiryDate></Policy>", "")),
         Example::new(owned.as_bytes()),
         Example::new(zip(&[("a list.csv", owned.as_bytes())])),
-        Example::new(zip(&[("one.csv", good.as_bytes()), ("two.csv", good.replace(',', "|").as_bytes())])),
+        Example::new(zip(&[("one.csv", good.as_bytes()), ("two.csv", format!("Gizmo,Whatsit\n{good}").as_bytes())])),
         Example::new(corpus("pskc/draft")),
         Example::new(pskc("<Issuer>privacyIDEA</Issuer>", "<TimeDrift><PlainValue>30</PlainValue></TimeDrift>")),
         Example::new(&good).with(&["--format", "csv"], |options| options.format = Format::Delimited),

@@ -13,7 +13,7 @@ pub const LONGEST_FIELD: usize = 1_024;
 /// The most columns of a table that are looked at.
 pub(super) const MOST_COLUMNS: usize = 64;
 /// The number of lines that a table's header may have above it.
-pub(super) const LONGEST_TITLE: usize = 40;
+pub(super) const LONGEST_TITLE: usize = 100;
 /// The most notes about one file.
 pub(super) const MOST_NOTES: usize = 32;
 /// The most iterations of PBKDF2, of all blocks of the key together: less than two seconds.

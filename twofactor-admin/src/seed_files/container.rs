@@ -149,8 +149,11 @@ fn check_end<R: Read + Seek>(source: &mut R) -> Result<(), ImportError> {
             let directory = number(end, 12, 4).unwrap_or_default() + number(end, 16, 4).unwrap_or_default();
             // Its table of contents would end behind it: what stands before this part is missing.
             let is_last = !begins && directory < 0xffff_ffff && directory > start + length_of(place);
-            if !matches!(disk, 0 | 0xffff) || is_last {
+            if !matches!(disk, 0 | 0xffff) {
                 return Err(ImportError::Foreign(Foreign::SplitZip));
+            }
+            if is_last {
+                return Err(ImportError::Foreign(Foreign::LastPart));
             }
         }
         None if begins => return Err(ImportError::Foreign(Foreign::HalfZip)),
@@ -196,6 +199,11 @@ struct Candidate {
 /// The entries to look at. Names only count where one was asked for, and for what operating systems add.
 fn candidates<R: Read + Seek>(archive: &ZipArchive<R>, wanted: Option<&str>) -> Result<Vec<Candidate>, ImportError> {
     let (mut candidates, mut there) = (Vec::new(), Vec::new());
+    // OpenDocument without its manifest.
+    let has = |name: &str| archive.file_names().any(|other| other.is_ok_and(|other| other == name));
+    if has("content.xml") && ["mimetype", "styles.xml", "meta.xml", "settings.xml"].into_iter().any(has) {
+        return Err(ImportError::Foreign(Foreign::Workbook));
+    }
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(|_| ImportError::ZipDamaged)?;
         let name = printable(entry.name_raw());
@@ -203,6 +211,7 @@ fn candidates<R: Read + Seek>(archive: &ZipArchive<R>, wanted: Option<&str>) -> 
             "xl/workbook.xml" | "xl/workbook.bin" | "META-INF/manifest.xml" => {
                 return Err(ImportError::Foreign(Foreign::Workbook));
             }
+            "Index/Document.iwa" | "Index.zip" => return Err(ImportError::Foreign(Foreign::Workbook)),
             "word/document.xml" => return Err(ImportError::Foreign(Foreign::Letter)),
             _ => {}
         }

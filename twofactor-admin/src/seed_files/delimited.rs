@@ -53,7 +53,7 @@ impl<'t> Iterator for Lines<'t> {
 
 /// Nothing but white space and separators, as spreadsheets leave below a table.
 fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b',' | b';' | b'"' | 0x0b | 0x0c | 0x1a))
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b',' | b';' | b'|' | b'"' | 0x0b | 0x0c | 0x1a))
 }
 
 /// A line that begins with `#`, unless a spreadsheet wrote that for a value it cannot show (`#N/A`, `########`): then the line
@@ -80,20 +80,77 @@ pub(super) fn shows_error(field: &[u8]) -> bool {
 /// The character between two fields; the same in a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
-    /// One comma, semicolon or tab.
+    /// One comma, semicolon, tab, vertical bar or colon.
     Character(u8),
     /// As many spaces and tabs as there are.
     Spaces,
+    /// The same, but one space alone stands inside a field: columns that are aligned.
+    Gaps,
 }
 
 impl Separator {
     /// The number of lines that are looked at.
-    const SAMPLE: usize = 100;
+    const SAMPLE: usize = 200;
 
-    /// The separator of a file: the one that its first lines have most of outside quotes. Spaces only where there is no
-    /// other, as they may also stand inside a secret.
+    /// The separator of a file: the one that makes a row with a secret of most of its first lines. Where there is none, the one
+    /// they have most of outside quotes. Spaces only where there is no other, as they may also stand inside a secret; a
+    /// colon only where all lines have as many.
     pub(super) fn of(lines: Lines<'_>) -> Self {
-        let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+        let rows = |separator| lines.clone().take(Self::SAMPLE).filter(|line| Self::makes_row(separator, line)).count();
+        let characters = [b',', b';', b'\t', b'|'].map(|separator| (Self::Character(separator), 0));
+        let characters = characters.map(|(separator, _)| (separator, rows(separator)));
+        if let Some((separator, 1..)) = characters.into_iter().rev().max_by_key(|(_, rows)| *rows) {
+            return separator;
+        }
+        let spaced = if Self::are_gaps(lines.clone()) { Self::Gaps } else { Self::Spaces };
+        if rows(spaced) > 0 {
+            return spaced;
+        }
+        if Self::are_colons(lines.clone()) {
+            return Self::Character(b':');
+        }
+        Self::most_frequent(lines).unwrap_or(spaced)
+    }
+
+    /// True when a line has a field like a secret and one like a serial number.
+    fn makes_row(self, line: &Line<'_>) -> bool {
+        let Ok(record) = Record::split(line.content, self) else { return false };
+        let is_secret = |field: &[u8]| seed_encoding::may_be_secret(field);
+        let is_serial = |field: &[u8]| !is_secret(field) && field.len() <= 64 && field.iter().any(u8::is_ascii_digit);
+        record.fields().iter().any(|field| is_secret(field)) && record.fields().iter().any(|field| is_serial(field))
+    }
+
+    /// True when columns are aligned by several spaces, and some field has one space in it: the lines with such gaps have as many
+    /// fields each, and what has none is no row.
+    fn are_gaps(lines: Lines<'_>) -> bool {
+        let (mut fields, mut spaced) = (None, false);
+        for line in lines.take(Self::SAMPLE) {
+            let Ok(record) = Record::split(line.content, Self::Gaps) else { return false };
+            match record.fields().len() {
+                1 if Self::Spaces.makes_row(&line) => return false,
+                0 | 1 => {}
+                count if *fields.get_or_insert(count) != count => return false,
+                _ => spaced |= record.fields().iter().any(|field| field.contains(&b' ')),
+            }
+        }
+        fields.is_some() && spaced
+    }
+
+    /// True when every line has as many colons as the others, and no blank.
+    fn are_colons(lines: Lines<'_>) -> bool {
+        let count = |line: &Line<'_>| line.content.iter().filter(|byte| **byte == b':').count();
+        let has_blank = |line: &Line<'_>| line.content.trim_ascii().iter().any(|byte| matches!(byte, b' ' | b'\t'));
+        let Some(colons) = lines.clone().next().map(|line| count(&line)) else { return false };
+        let mut rows = 0;
+        let even = lines.take(Self::SAMPLE).all(|line| {
+            rows += usize::from(Self::Character(b':').makes_row(&line));
+            count(&line) == colons && !has_blank(&line)
+        });
+        (1..6).contains(&colons) && even && rows > 0
+    }
+
+    fn most_frequent(lines: Lines<'_>) -> Option<Self> {
+        let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
         for line in lines.take(Self::SAMPLE) {
             let mut quoted = false;
             for byte in line.content {
@@ -105,23 +162,27 @@ impl Separator {
             }
         }
         let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
-        most.filter(|(_, count)| *count > 0).map_or(Self::Spaces, |(separator, _)| Self::Character(separator))
+        most.filter(|(_, count)| *count > 0).map(|(separator, _)| Self::Character(separator))
     }
 
     /// Excel's own first line, which names the separator: `sep=;`.
     pub(super) fn declared(line: &[u8]) -> Option<Self> {
         match line.trim_ascii_end() {
-            [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator @ (b',' | b';' | b'\t')] => {
+            [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator @ (b',' | b';' | b'\t' | b'|')] => {
                 Some(Self::Character(*separator))
             }
             _ => None,
         }
     }
 
-    fn ends_at(self, byte: u8) -> bool {
+    /// The end of the field at the beginning of a text without quotes.
+    fn end_in(self, text: &[u8]) -> Option<usize> {
         match self {
-            Self::Character(separator) => byte == separator,
-            Self::Spaces => matches!(byte, b' ' | b'\t'),
+            Self::Character(separator) => text.iter().position(|byte| *byte == separator),
+            Self::Spaces => text.iter().position(|byte| matches!(byte, b' ' | b'\t')),
+            Self::Gaps => text.iter().enumerate().position(|(place, byte)| {
+                *byte == b'\t' || (*byte == b' ' && matches!(text.get(place + 1), Some(b' ' | b'\t')))
+            }),
         }
     }
 }
@@ -219,7 +280,7 @@ fn first_field(line: &[u8], separator: Separator) -> Result<(&[u8], Option<&[u8]
     let quoted = line.strip_prefix(b"=\"").or_else(|| line.strip_prefix(b"\""));
     let (field, behind) = match quoted {
         None => {
-            let end = line.iter().position(|byte| separator.ends_at(*byte)).unwrap_or(line.len());
+            let end = separator.end_in(line).unwrap_or(line.len());
             let (field, behind) = line.split_at(end);
             (field.trim_ascii(), behind)
         }
@@ -230,12 +291,13 @@ fn first_field(line: &[u8], separator: Separator) -> Result<(&[u8], Option<&[u8]
         }
     };
     let spaced = trim_start(behind, separator);
-    if spaced.is_empty() && (separator == Separator::Spaces || behind.is_empty() || quoted.is_some()) {
+    let blank = matches!(separator, Separator::Spaces | Separator::Gaps);
+    if spaced.is_empty() && (blank || behind.is_empty() || quoted.is_some()) {
         return Ok((field, None));
     }
     match (separator, spaced) {
-        (Separator::Character(_), [first, rest @ ..]) if separator.ends_at(*first) => Ok((field, Some(rest))),
-        (Separator::Spaces, rest) if rest.len() < behind.len() => Ok((field, Some(rest))),
+        (Separator::Character(character), [first, rest @ ..]) if *first == character => Ok((field, Some(rest))),
+        (Separator::Spaces | Separator::Gaps, rest) if rest.len() < behind.len() => Ok((field, Some(rest))),
         _ => Err(Rejection::TextBehindQuote),
     }
 }

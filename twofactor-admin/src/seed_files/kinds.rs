@@ -35,7 +35,7 @@ impl Kind {
                 "tokens" => Ok(Some(Self::Aladdin)),
                 "data" | "tokenlist" => Ok(Some(Self::Deepnet)),
                 "tknbatch" => Err(Foreign::Sdtid),
-                _ => Ok(None),
+                root => super::recognition::office_xml(root, text).map_or(Ok(None), Err),
             };
         }
         if let Some(app) = App::of(text)? {

@@ -182,6 +182,8 @@ pub enum Note {
     Unquoted,
     /// No-break spaces and the like were taken for spaces.
     Spaces,
+    /// Secrets are written with `0x` before them, or with colons between their bytes.
+    WrittenOut,
     /// Secrets have different lengths, in bytes: the usual one, another one and a row that has it.
     SecretLengths(usize, usize, Place),
     /// An option was given that some rows contradict.
@@ -234,6 +236,9 @@ impl fmt::Display for Note {
             Self::Below(first) => write!(formatter, "what stands below the table, from {first}, was not read"),
             Self::Unquoted => {
                 formatter.write_str("the quotes or apostrophes of a spreadsheet around some fields were dropped")
+            }
+            Self::WrittenOut => {
+                formatter.write_str("0x before secrets, or colons between their bytes, were dropped: hexadecimal")
             }
             Self::Spaces => formatter.write_str("no-break spaces and the like were taken for spaces"),
             Self::SecretLengths(usual, other, place) => {

@@ -3,6 +3,7 @@
 use super::delimited;
 use super::options::{KindName, Options};
 use super::rejection::{Parameter, Rejection};
+use super::seed_encoding;
 use twofactor_core::codes::otp::{Algorithm, Digits, Kind, LAST_COUNTER, Parameters, Period, StatedParameters};
 use twofactor_core::codes::secret::{Secret, SecretError};
 use twofactor_core::codes::token::{Marks, Serial};
@@ -28,6 +29,8 @@ pub struct Offered {
     pub vendor: Option<String>,
     /// The maker's name for it.
     pub model: Option<String>,
+    /// The secret is hexadecimal digits once more, so that it was probably encoded twice.
+    pub twice: bool,
     /// The secret has less than the 128 bits that RFC 4226 asks for.
     pub weak: bool,
 }
@@ -39,9 +42,10 @@ impl Offered {
     /// Puts together what all forms of files have.
     pub(super) fn new(serial: Serial, secret: Secret, settled: Settled) -> Self {
         let weak = secret.bits() < STRONG_BITS;
+        let twice = seed_encoding::is_hex_text(secret.expose());
         let Settled { parameters, stated, counter, .. } = settled;
         let marks = Marks::of(&secret, parameters.algorithm);
-        Self { serial, secret, marks, parameters, stated, counter, drift: None, vendor: None, model: None, weak }
+        Self { serial, secret, marks, parameters, stated, counter, drift: None, vendor: None, model: None, twice, weak }
     }
 }
 

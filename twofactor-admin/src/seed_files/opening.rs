@@ -32,9 +32,10 @@ pub fn open<R: Read + Seek + Send>(
     source.by_ref().take(length_of(recognition::ENOUGH)).read_to_end(&mut start)?;
     source.rewind()?;
     let mut beginning = recognition::recognise(&start);
-    // A self-extracting archive begins as a program does, the last part of a split one as anything.
+    // A self-extracting archive begins as a program does, the last part of a split one as anything, also as text.
     let unlikely = matches!(beginning, Beginning::Foreign(Foreign::Program)) || !characters::is_text(&start);
-    if beginning != Beginning::Zip && unlikely && container::ends_like_zip(&mut source)? {
+    let may_be = beginning == Beginning::Text || unlikely;
+    if beginning != Beginning::Zip && may_be && container::ends_like_zip(&mut source)? {
         beginning = Beginning::Zip;
     }
     let (container, entries) = match beginning {

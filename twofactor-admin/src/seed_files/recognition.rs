@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Foreign {
     /// A zip file inside a zip file.
     Zip,
+    /// The last of several parts that 7-Zip, or split, cut a zip file into.
+    LastPart,
     /// A part of a zip file that was split.
     SplitZip,
     /// A zip file without its end: cut off, or the first of its parts.
@@ -59,6 +61,8 @@ pub enum Foreign {
     Pdf,
     /// A web page, such as the login page that a download ended at.
     Html,
+    /// A table in HTML, which some programs save under the name of a workbook.
+    HtmlTable,
     /// A picture.
     Picture,
     /// RSA `SecurID` seeds.
@@ -76,8 +80,11 @@ impl Foreign {
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
             Self::Zip => "unzip -p FILE | twofactor token import -",
-            Self::SplitZip => "put its parts together first: zip -s 0 FILE --out WHOLE.zip",
-            Self::HalfZip => "get it again; of several parts (FILE.001, FILE.002): cat FILE.* > WHOLE.zip",
+            Self::SplitZip => {
+                "with all parts (.z01, .z02, .zip) in one folder: 7z x -so NAME.zip | twofactor token import -"
+            }
+            Self::LastPart => "put all its parts (.001, .002) together: cat NAME.zip.* > WHOLE.zip",
+            Self::HalfZip => "get it again; of several parts (.001, .002): cat NAME.zip.* > WHOLE.zip",
             Self::SevenZip | Self::Program | Self::Cpio => "7z x -so FILE | twofactor token import -",
             Self::Gzip | Self::Compress => "gzip -dc FILE | twofactor token import -",
             Self::Bzip2 => "bzip2 -dc FILE | twofactor token import -",
@@ -94,7 +101,7 @@ impl Foreign {
             Self::CmsDer => "openssl cms -decrypt -inform DER -in FILE -inkey KEY.pem | twofactor token import -",
             Self::CmsPem => "openssl cms -decrypt -inform PEM -in FILE -inkey KEY.pem | twofactor token import -",
             Self::Mail => "save the attachment and import that",
-            Self::Workbook => "save the sheet as CSV, with the serial numbers formatted as text",
+            Self::Workbook | Self::HtmlTable => "save the sheet as CSV, with the serial numbers formatted as text",
             Self::Letter => "save the table with the seeds as CSV",
             Self::Pdf | Self::Picture => "ask the vendor for the seeds as CSV or PSKC",
             Self::Html => "look at it with a browser: a download often ends at a login page",
@@ -111,6 +118,7 @@ impl fmt::Display for Foreign {
         formatter.write_str(match self {
             Self::Zip => "a zip file",
             Self::SplitZip => "one part of a zip file that was split",
+            Self::LastPart => "the last part of a zip file that was cut into several",
             Self::HalfZip => "a zip file without its end: cut off, or one of several parts",
             Self::SevenZip => "a 7z archive",
             Self::Gzip => "compressed with gzip",
@@ -133,6 +141,7 @@ impl fmt::Display for Foreign {
             Self::Letter => "a document of a word processor",
             Self::Pdf => "a PDF document",
             Self::Html => "a web page",
+            Self::HtmlTable => "a table in HTML, which a program saved as a spreadsheet",
             Self::Picture => "a picture",
             Self::Sdtid => "a file of RSA SecurID tokens (sdtid)",
             Self::Dpx => "a OneSpan Digipass export (DPX)",
@@ -193,13 +202,15 @@ pub(super) fn recognise(start: &[u8]) -> Beginning {
         // The header line of a Digipass export.
         (b"DH FILE=", Foreign::Dpx),
     ];
-    const TEXTS: [(&str, Foreign); 6] = [
+    const TEXTS: [(&str, Foreign); 7] = [
         ("-----begin age", Foreign::Age),
         ("<!doctype html", Foreign::Html),
         ("<html", Foreign::Html),
         ("return-path:", Foreign::Mail),
         ("received:", Foreign::Mail),
         ("delivered-to:", Foreign::Mail),
+        // The header line of a Digipass export, behind a mark of its encoding.
+        ("dh file=", Foreign::Dpx),
     ];
     if ZIP.iter().any(|magic| start.starts_with(magic)) {
         return office(start).map_or(Beginning::Zip, Beginning::Foreign);
@@ -227,6 +238,12 @@ pub(super) fn recognise(start: &[u8]) -> Beginning {
     }
     if is_mail(text) {
         return Beginning::Foreign(Foreign::Mail);
+    }
+    if is_sylk(text) || is_dif(text) {
+        return Beginning::Foreign(Foreign::Workbook);
+    }
+    if is_html_table(text) {
+        return Beginning::Foreign(Foreign::HtmlTable);
     }
     TEXTS.iter().find(|(word, _)| begins(word)).map_or(Beginning::Text, |(_, foreign)| Beginning::Foreign(*foreign))
 }
@@ -294,6 +311,46 @@ fn is_mail(text: &[u8]) -> bool {
     fields.contains(&"from") && (fields.contains(&"subject") || fields.contains(&"to"))
 }
 
+/// True when a text begins as a sheet in SYLK does: its first record names the program, the second is one of the format's. A
+/// table may begin with `ID;P`, too.
+fn is_sylk(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty());
+    let is_record = |line: &[u8]| matches!(line, [b'A'..=b'Z', b';', ..] | [b'N', b'N' | b'U' | b'E', b';', ..]);
+    lines.next().is_some_and(|line| line.starts_with(b"ID;P")) && lines.next().is_some_and(is_record)
+}
+
+/// True when a text begins as a sheet in the data interchange format does.
+fn is_dif(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.next() == Some(b"TABLE") && lines.next() == Some(b"0,1")
+}
+
+/// True when a text is a table in HTML: it begins with one, or a program for spreadsheets wrote the page.
+fn is_html_table(text: &[u8]) -> bool {
+    let text = text.to_ascii_lowercase();
+    let has = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
+    let begins = |word: &[u8]| text.starts_with(word);
+    begins(b"<table")
+        || ((begins(b"<html") || begins(b"<!doctype html") || begins(b"<meta") || begins(b"<style"))
+            && (has(b"office:excel") || (!begins(b"<!doctype") && has(b"<table"))))
+}
+
+/// The program of an XML document that holds a sheet or a letter, by its root and the names in it.
+pub(super) fn office_xml(root: &str, text: &str) -> Option<Foreign> {
+    let start = text.get(..4 * ENOUGH).unwrap_or(text);
+    let has = |word: &str| start.contains(word);
+    match root {
+        "workbook" | "worksheet" | "sst" if has("schemas-microsoft-com:office") || has("spreadsheetml") => {
+            Some(Foreign::Workbook)
+        }
+        "document" | "document-content" if has("opendocument") => {
+            Some(if has("opendocument.text") || has("<office:text") { Foreign::Letter } else { Foreign::Workbook })
+        }
+        "worddocument" | "package" if has("office/word") => Some(Foreign::Letter),
+        _ => None,
+    }
+}
+
 /// True when bytes begin as CMS in DER or BER does: a sequence, and in it an object identifier of PKCS #7 (RFC 5652 §3).
 fn is_cms(start: &[u8]) -> bool {
     const PKCS7: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07";
@@ -341,6 +398,15 @@ mod tests {
             (b"1234,JBSWY3DP", Beginning::Text),
             (b"From: a@example.org\nSubject: tokens\n\nhello", Beginning::Foreign(Foreign::Mail)),
             (b"From: ACME\n\n1234,JBSWY3DP", Beginning::Text),
+            (b"ID;PWXL;N;E\r\nP;PGeneral\r\nC;Y1;X1;K\"Serial\"\r\n", Beginning::Foreign(Foreign::Workbook)),
+            (b"ID;Passwort\n1234;JBSWY3DP", Beginning::Text),
+            (b"\xef\xbb\xbfTABLE\r\n0,1\r\n\"EXCEL\"", Beginning::Foreign(Foreign::Workbook)),
+            (b"TABLE\n1234,JBSWY3DP", Beginning::Text),
+            (b"<table><tr><td>1234</td></tr></table>", Beginning::Foreign(Foreign::HtmlTable)),
+            (b"<html><head></head><body><table border=1>", Beginning::Foreign(Foreign::HtmlTable)),
+            (b"<html xmlns:x=\"urn:schemas-microsoft-com:office:excel\">", Beginning::Foreign(Foreign::HtmlTable)),
+            (b"<!DOCTYPE html><html><table>", Beginning::Foreign(Foreign::Html)),
+            (b"\xef\xbb\xbfDH FILE=\"a.dpx\"", Beginning::Foreign(Foreign::Dpx)),
             (b"\x04\x22\x4d\x18\x64", Beginning::Foreign(Foreign::Lz4)),
             (&[&b"070701"[..], &[b'0'; 104]].concat(), Beginning::Foreign(Foreign::Cpio)),
             (b"070707,JBSWY3DPEHPK3PXP", Beginning::Text),

@@ -70,6 +70,9 @@ pub enum Rejection {
     /// Signs, or both cases.
     #[error("the secret is written in base64, or a character is wrong; base32 and hexadecimal are read")]
     SecretBase64,
+    /// `0x31…` or `31:32:…` among secrets in base32.
+    #[error("the secret is hexadecimal, with 0x before it or colons in it, in a file of base32")]
+    WrittenOut,
     /// A character is missing somewhere.
     #[error("the secret is incomplete: so many characters do not make whole bytes")]
     SecretIncomplete,
@@ -173,6 +176,7 @@ impl Rejection {
             | Self::NotBase32
             | Self::NotHex
             | Self::SecretBase64
+            | Self::WrittenOut
             | Self::SecretIncomplete
             | Self::SecretLength(_) => Field::Secret,
             Self::Kind => Field::Kind,
@@ -208,7 +212,8 @@ impl Rejection {
             }
             Self::ShortRow => "fill in what is missing, or ask the vendor for the file again",
             Self::CutOff => "ask for the file again; if the row is complete, end it with a line break",
-            Self::FieldTooLong | Self::TooManyColumns | Self::UnclosedQuote | Self::TextBehindQuote => {
+            Self::UnclosedQuote => "a row is one line: close the quote, or take the line break out of the field",
+            Self::FieldTooLong | Self::TooManyColumns | Self::TextBehindQuote => {
                 "quotes come in pairs around a whole field; --explain shows how the columns were told apart"
             }
             Self::Words => "remove a second header, or a line that belongs to no token",
@@ -219,6 +224,7 @@ impl Rejection {
             Self::SerialIsSecret => "are the columns swapped? the order is SERIAL,SECRET, or a header names them",
             Self::NotBase32 => "0, 1, 8 and 9 are misread for O, I, B and G; --encoding hex where it is hexadecimal",
             Self::NotHex => "--encoding base32 where it is base32",
+            Self::WrittenOut => "a file holds one of the two: import it in two files, or --encoding hex for all",
             Self::SecretBase64 => "ask the vendor for secrets in base32 or hexadecimal",
             Self::SecretIncomplete | Self::SecretLength(_) => {
                 "a character is missing or one too many: compare it with the vendor's file"

@@ -40,7 +40,28 @@ pub(super) fn may_be_secret(field: &[u8]) -> bool {
     let one_case = matches!(seen.classes & (UPPER | LOWER), UPPER | LOWER);
     // Most secrets are one group.
     let has_even_groups = || seen.length == field.len() || has_even_groups(field);
-    seen.reading() != Reading::Neither && seen.length >= SHORTEST && one_case && has_even_groups()
+    let usual = seen.reading() != Reading::Neither && seen.length >= SHORTEST && one_case && has_even_groups();
+    usual || written_out(field).is_some()
+}
+
+/// The hexadecimal digits of a secret as programmers write it: `0x3132…`, or its bytes with colons between them. There is no
+/// other reading of either.
+fn written_out(field: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let is_hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
+    let digits = match field {
+        [b'0', b'x' | b'X', digits @ ..] if is_hex(digits) => Zeroizing::new(digits.to_vec()),
+        _ if field.get(2) == Some(&b':') => {
+            let mut pairs = field.split(|byte| *byte == b':');
+            let mut digits = Zeroizing::new(Vec::with_capacity(field.len()));
+            let even = pairs.all(|pair| {
+                digits.extend_from_slice(pair);
+                pair.len() == 2 && is_hex(pair)
+            });
+            even.then_some(digits)?
+        }
+        _ => return None,
+    };
+    (digits.len() >= SHORTEST).then_some(digits)
 }
 
 /// Groups of one length, of which the last may be shorter: the words of a sentence are none.
@@ -61,6 +82,9 @@ pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
     if field.iter().any(|byte| BETWEEN.contains(byte)) || field.len() < SHORTEST {
         return false;
     }
+    if written_out(field).is_some() {
+        return true;
+    }
     let (reading, length) = reading(field);
     let letters = field.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     match reading {
@@ -79,6 +103,8 @@ pub(super) struct Evidence {
     not_as_long_as_hex: bool,
     not_as_long_as_base32: bool,
     short_hex: bool,
+    /// A secret is written with `0x` before it, or with colons between its bytes.
+    pub(super) written_out: bool,
     pub(super) lengths: Lengths,
 }
 
@@ -145,7 +171,11 @@ impl Evidence {
                 self.not_as_long_as_hex |= !HEX_LENGTHS.contains(&length);
                 self.not_as_long_as_base32 |= !BASE32_LENGTHS.contains(&length);
             }
-            Reading::Neither => return length,
+            Reading::Neither => {
+                let Some(digits) = written_out(field) else { return length };
+                self.written_out = true;
+                return self.see(&digits, line);
+            }
         }
         self.lengths.see(length, line);
         length
@@ -282,7 +312,12 @@ pub(super) fn decode(field: &[u8], encoding: Encoding) -> Result<Zeroizing<Vec<u
             if value == IGNORED {
                 continue;
             }
-            return Err(if is_base64(field) { Rejection::SecretBase64 } else { refused });
+            return match written_out(field) {
+                Some(digits) if encoding == Encoding::Hex => decode(&digits, encoding),
+                Some(_) => Err(Rejection::WrittenOut),
+                None if is_base64(field) => Err(Rejection::SecretBase64),
+                None => Err(refused),
+            };
         }
         cases |= CLASSES[usize::from(*byte)];
         pending = (pending << bits_each) | u32::from(value);
@@ -406,6 +441,24 @@ mod tests {
         }
         let hex = "31 32 33 34 35 36 37 38 39 30 31 32 33 34 35 36 37 38 39 30";
         assert_eq!(decode(hex.as_bytes(), Encoding::Hex).unwrap().as_slice(), expected);
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_read_as_programmers_write_them() {
+        let colons = "31:32:33:34:35:36:37:38:39:30:31:32:33:34:35:36:37:38:39:30";
+        for text in ["0x3132333435363738393031323334353637383930", "0X3132333435363738393031323334353637383930", colons]
+        {
+            assert_eq!(decode(text.as_bytes(), Encoding::Hex).unwrap().as_slice(), b"12345678901234567890");
+            assert_eq!(decode(text.as_bytes(), Encoding::Base32).unwrap_err(), Rejection::WrittenOut);
+            let mut evidence = Evidence::default();
+            evidence.see(text.as_bytes(), 1);
+            assert_eq!((evidence.verdict(), evidence.written_out), (Verdict::Certain(Encoding::Hex), true));
+            assert!(looks_like_secret(text.as_bytes()) && is_secret_for_serial(text.as_bytes()));
+        }
+        for text in ["0x31323334353637383930313233343536373839G0", "31:32:33:34:35:36:37:38:39:3", "00:11:22:33:44:55"]
+        {
+            assert!(written_out(text.as_bytes()).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -120,8 +120,11 @@ impl Table {
         let between = match self.rule.separator {
             Separator::Character(b',') => "commas",
             Separator::Character(b';') => "semicolons",
+            Separator::Character(b'|') => "vertical bars",
+            Separator::Character(b':') => "colons",
             Separator::Character(_) => "tabs",
             Separator::Spaces => "spaces",
+            Separator::Gaps => "several spaces",
         };
         let header = self.header.map_or_else(|| "no header".to_owned(), |line| format!("header in line {line}"));
         Explanation { entry: None, layout: format!("{between} between columns, {header}"), parts: self.parts.clone() }
@@ -459,6 +462,9 @@ impl Survey {
         }
         if self.repaired {
             notes.push(Note::Unquoted);
+        }
+        if self.evidence.written_out && encoding == Encoding::Hex {
+            notes.push(Note::WrittenOut);
         }
         if let [(usual, _), (other, line), ..] = lengths[..] {
             notes.push(Note::SecretLengths(usual, other, place(line)));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use thiserror::Error;
-use twofactor_admin::seed_files::{ErrorKind, ImportError};
+use twofactor_admin::seed_files::{ErrorKind, Foreign, ImportError};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::store::administration::TokenError;
@@ -110,6 +110,9 @@ pub(super) fn hint(error: &TokenError) -> Option<String> {
 
 /// The way out where a seed file cannot be imported at all.
 pub(super) fn hint_for_seed_file(path: &Path, error: &ImportError) -> Option<String> {
+    if let Some(hint) = hint_for_part(path, error) {
+        return Some(hint);
+    }
     match error {
         // A command, which names the file where it is one.
         ImportError::Foreign(_) | ImportError::Nested { .. } | ImportError::ZipMethod { .. }
@@ -119,6 +122,35 @@ pub(super) fn hint_for_seed_file(path: &Path, error: &ImportError) -> Option<Str
         }
         ImportError::PasswordNeeded => Some("--password-file FILE, with the password in its first line".to_owned()),
         error => error.hint(),
+    }
+}
+
+/// The command that puts the parts of an archive together, where a file has the name of one. What is in a part tells only
+/// some of them from each other, so the name counts here, in the hint alone.
+fn hint_for_part(path: &Path, error: &ImportError) -> Option<String> {
+    let of_part = matches!(
+        error,
+        ImportError::NotText
+            | ImportError::ZipDamaged
+            | ImportError::Foreign(Foreign::SplitZip | Foreign::HalfZip | Foreign::LastPart | Foreign::SevenZip)
+    );
+    let name = path.to_str().filter(|_| of_part)?;
+    let (whole, ending) = name.rsplit_once('.')?;
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_split = matches!(error, ImportError::Foreign(Foreign::SplitZip));
+    match ending.to_ascii_lowercase().as_str() {
+        ending if ending.strip_prefix('z').is_some_and(is_number) || (ending == "zip" && is_split) => {
+            let last = quoted(&format!("{whole}.zip"));
+            Some(format!("with all parts in one folder: 7z x -so {last} | twofactor token import -"))
+        }
+        ending if ending.len() == 3 && is_number(ending) => {
+            let archive = whole.to_ascii_lowercase();
+            Some(match archive.ends_with(".7z") {
+                true => format!("7z x -so {} | twofactor token import -", quoted(&format!("{whole}.001"))),
+                false => format!("put its parts together: cat {}.[0-9]* > WHOLE.zip", quoted(whole)),
+            })
+        }
+        _ => None,
     }
 }
 

@@ -60,7 +60,11 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
             }
             Err(why) => Fields::unreadable(*why),
         };
-        fields.record(line.number, span, options)
+        let known = if kind(line.content) == Some(KindName::Totp) { 7 } else { 4 };
+        let count = row.as_ref().map_or(0, |row| row.fields().len());
+        let behind = (known..count).filter(|column| row.as_ref().is_ok_and(|row| !row.field(*column).is_empty()));
+        let unknown = behind.map(|column| format!("column {}", column + 1)).collect();
+        fields.record_beside(unknown, line.number, span, options)
     })
 }
 

@@ -20,6 +20,11 @@ pub(super) const PARTS: [(&str, &str); 6] = [
     ("sccTokenType", "model"),
 ];
 
+/// The lines of a record that say nothing about codes.
+const BESIDE: [&str; 2] = ["objectclass", "sccsignature"];
+/// The parts of `sccTokenData` that are read, and its version.
+const DATA: [&str; 5] = ["sccKey", "sccMode", "sccPwLen", "crypto", "sccVer"];
+
 pub(super) fn is_it(text: &str) -> bool {
     // One of its first lines names the token.
     text.lines().take(20).any(|line| line.trim_start().to_ascii_lowercase().starts_with("sccauthenticatorid:"))
@@ -31,7 +36,7 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
     std::iter::from_fn(move || {
         let first = *lines.peek()?;
         let (mut serial, mut data, mut model, mut end, mut begun) = ("", "", None, first.start, false);
-        let (mut named, mut twice) = (None, false);
+        let (mut named, mut twice, mut unknown) = (None, false, Vec::new());
         while let Some(line) = lines.peek() {
             let content = std::str::from_utf8(line.content).unwrap_or_default();
             let (name, value) = content.split_once(':').unwrap_or((content, ""));
@@ -52,7 +57,8 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
                     data = value;
                 }
                 "scctokentype" => model = Some(characters::words(value.as_bytes())),
-                _ => {}
+                name if BESIDE.contains(&name) => {}
+                name => unknown.push(name.to_owned()),
             }
             begun = true;
             end = line.start + line.content.len();
@@ -65,7 +71,11 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
         let key = field(data, "sccKey");
         let secret = key.ok_or(Rejection::SecretMissing).and_then(|key| decode(key.as_bytes(), Encoding::Hex));
         let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: Some("SafeNet".to_owned()), model };
-        Some(fields.record(first.number, first.start..end, options))
+        let names = data.split(';').filter(|pair| !pair.trim().is_empty());
+        let names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name).trim());
+        let is_read = |name: &&str| DATA.iter().any(|known| known.eq_ignore_ascii_case(name));
+        unknown.extend(names.filter(|name| !is_read(name)).map(str::to_owned));
+        Some(fields.record_beside(unknown, first.number, first.start..end, options))
     })
 }
 

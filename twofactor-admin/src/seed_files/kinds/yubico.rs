@@ -51,8 +51,18 @@ fn is_yubico(line: &[u8]) -> bool {
 pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
     Lines::new(text.as_bytes()).filter(|line| !is_header(line.content)).map(|line| {
         let fields = if is_traditional(line.content) { traditional(line.content) } else { yubico(line.content) };
-        fields.record(line.number, line.start..line.start + line.content.len(), options)
+        let unknown = unknown(line.content);
+        fields.record_beside(unknown, line.number, line.start..line.start + line.content.len(), options)
     })
+}
+
+/// The columns behind those of the format.
+fn unknown(line: &[u8]) -> Vec<String> {
+    let fields: Vec<&[u8]> = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
+    // The time of a traditional log may hold one comma.
+    let known = if is_traditional(line) { TRADITIONAL + 1 } else { 6 };
+    let behind = fields.iter().enumerate().skip(known).filter(|(_, field)| !field.is_empty());
+    behind.map(|(column, _)| format!("column {}", column + 1)).collect()
 }
 
 fn traditional(line: &[u8]) -> Fields<'_> {

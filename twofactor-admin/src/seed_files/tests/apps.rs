@@ -122,3 +122,75 @@ fn parts_of_vendors_records_that_are_not_read_are_named_or_reject_them() {
     let unexplained: Vec<_> = file.unexplained().map(ToString::to_string).collect();
     assert_eq!(unexplained, ["column 7"]);
 }
+
+#[test]
+fn columns_lines_and_fields_that_are_not_read_are_named_in_every_kind() {
+    let unexplained = |text: &str| {
+        let file = labelled(text, Options::default());
+        assert!(tokens(&file).len() == 1, "{text}");
+        file.unexplained().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let safeword = |line: &str, data: &str| {
+        format!(
+            "dn: sccAuthenticatorId=A\nsccAuthenticatorId: A\n{line}sccTokenData: sccKey={HEX};sccMode=E;sccPwLen=6;{data}\n"
+        )
+    };
+    assert!(unexplained(&safeword("sccTokenType: a\nobjectclass: b\nsccSignature: c\n", "sccVer=6.20;")).is_empty());
+    assert_eq!(unexplained(&safeword("sccOffset: 7\n", "")), ["member \"sccoffset\""]);
+    assert_eq!(unexplained(&safeword("", "sccSync=7;flag")), ["member \"sccSync\"", "member \"flag\""]);
+    assert_eq!(why(&safeword("", "mode=T;")), not_read("mode"));
+
+    assert!(unexplained(&format!("HOTP;1;{HEX};0;\n")).is_empty());
+    assert_eq!(unexplained(&format!("HOTP;1;{HEX};0;8\n")), ["member \"column 5\""]);
+    assert_eq!(unexplained(&format!("TOTP;1;SHA1;{HEX};0;30;6;;x\n")), ["member \"column 9\""]);
+
+    let yubico = format!("508326,,0,{HEX},000000000000,2026-12-12T08:41:07,");
+    assert!(unexplained(&yubico).is_empty());
+    assert_eq!(unexplained(&format!("{yubico}8\n")), ["member \"column 7\""]);
+    let traditional = format!("OATH-HOTP,11.12.26 18:55,1,ub1,,{HEX},,,0,0,0,8,16,0,0,0,0,0");
+    assert!(unexplained(&traditional).is_empty());
+}
+
+#[test]
+fn fields_of_a_migration_that_are_not_read_are_named() {
+    // An entry of 16 bytes of secret, a name and TOTP; `more` stands behind.
+    let uri = |inside: &[u8], behind: &[u8]| {
+        let mut entry = vec![0x0a, 16];
+        entry.extend_from_slice(&BYTES[..16]);
+        entry.extend_from_slice(b"\x12\x01a\x30\x02");
+        entry.extend_from_slice(inside);
+        let mut message = vec![0x0a, u8::try_from(entry.len()).unwrap()];
+        message.extend_from_slice(&entry);
+        message.extend_from_slice(behind);
+        format!("otpauth-migration://offline?data={}\n", data_encoding::BASE64URL.encode(&message))
+    };
+    let unexplained = |uri: &str| {
+        let file = labelled(uri, Options::default());
+        assert!(tokens(&file).len() == 1);
+        file.unexplained().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(unexplained(&uri(b"", b"\x10\x02\x18\x01\x20\x00\x28\x07")).is_empty());
+    assert_eq!(unexplained(&uri(b"\x40\x3c", b"")), ["member \"field 8\""]);
+    assert_eq!(unexplained(&uri(b"", b"\x32\x01x")), ["member \"field 6 of the message\""]);
+}
+
+#[test]
+fn an_option_settles_a_member_of_another_form() {
+    let with = |text: &str, options: Options| tokens(&labelled(text, options)).remove(0).parameters;
+    let digits = Some(Digits::new(8).unwrap());
+    let parameters = with(&and_otp(r#""digits":"eight""#), Options { digits, ..Options::default() });
+    assert_eq!(parameters.digits.count(), 8);
+    let period = Some(Period::new(60).unwrap());
+    let parameters = with(&and_otp(r#""period":"60s""#), Options { period, ..Options::default() });
+    assert_eq!(parameters.kind, Kind::Totp(Period::new(60).unwrap()));
+    let algorithm = Some(Algorithm::Sha256);
+    let parameters = with(&and_otp(r#""algorithm":256"#), Options { algorithm, ..Options::default() });
+    assert_eq!(parameters.algorithm, Algorithm::Sha256);
+    let kind = Some(KindName::Totp);
+    let parameters = with(&and_otp(r#""type":1,"counter":"x""#), Options { kind, ..Options::default() });
+    assert_eq!(parameters.kind, Kind::Totp(Period::THIRTY));
+    // What an option says nothing about stays refused, and so does a kind that it cannot make another.
+    assert_eq!(why(&and_otp(r#""type":1"#)), Rejection::Kind.to_string());
+    let file = labelled(&and_otp(r#""type":"STEAM""#), Options { kind, ..Options::default() });
+    assert_eq!(file.rows().next().unwrap().token.unwrap_err(), Rejection::OtherKind);
+}

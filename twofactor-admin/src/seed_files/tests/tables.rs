@@ -452,3 +452,94 @@ fn one_damaged_row_does_not_change_how_the_others_are_read() {
         assert!(found.len() <= 1, "{found:?}");
     }
 }
+
+/// The three secrets in hexadecimal digits.
+fn in_hex(secret: &str) -> String {
+    data_encoding::HEXLOWER.encode(&data_encoding::BASE32.decode(secret.as_bytes()).unwrap())
+}
+
+/// The same with a colon between two bytes.
+fn with_colons(secret: &str) -> String {
+    let digits = in_hex(secret).to_uppercase().into_bytes();
+    digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect::<Vec<_>>().join(":")
+}
+
+#[test]
+fn secrets_that_programmers_write_are_read_by_a_rule_that_is_told() {
+    let told = "0x before secrets, or colons between their bytes, were dropped: hexadecimal";
+    for (start, separator) in [("", ","), ("Serial;Secret\n", ";"), ("", " "), ("", "|")] {
+        for written in [|secret: &str| format!("0x{}", in_hex(secret)), with_colons] {
+            let text = start.to_owned() + &rows(|serial, secret| format!("{serial}{separator}{}", written(secret)));
+            let file = holds(&text);
+            assert!(notes(&file).iter().any(|note| note == told), "{text}: {:?}", notes(&file));
+        }
+    }
+    // Among secrets in base32 one is refused for what it is, and the first column never takes one.
+    let mixed = rows(|serial, secret| format!("{serial},{secret}")) + &format!("77,0x{}\n", in_hex(&secrets()[0]));
+    assert!(matches!(refused(&mixed), ImportError::MixedEncodings { .. }));
+    assert!(matches!(
+        refused(rows(|serial, secret| format!("{},{serial}", with_colons(secret)))),
+        ImportError::Misplaced { .. }
+    ));
+}
+
+#[test]
+fn bars_and_colons_separate_columns_where_no_other_sign_does() {
+    for separator in ["|", ":"] {
+        let row = |serial: &str, secret: &str| [serial, secret].join(separator);
+        holds(rows(row));
+        let headed = ["Serial Number", "Secret"].join(separator) + "\n";
+        let headed = if separator == ":" { headed.replace(' ', "") } else { headed };
+        let file = holds(headed + &rows(row));
+        let layout = file.explanations().next().unwrap().layout;
+        assert!(layout.starts_with(if separator == "|" { "vertical bars" } else { "colons" }), "{layout}");
+    }
+    // A bar in a table of semicolons is part of a name.
+    let text = "Serial;Secret;Model\n".to_owned() + &rows(|serial, secret| format!("{serial};{secret};a|b|c|d"));
+    assert_eq!(tokens(&holds(text))[0].model.as_deref(), Some("a|b|c|d"));
+    // So is a comma in a remark.
+    let remark = rows(|serial, secret| format!("{serial};{secret};red, round, with a ring, new"));
+    assert_eq!(holds("Serial;Secret;Colour\n".to_owned() + &remark).row_count(), 3);
+}
+
+#[test]
+fn columns_that_several_spaces_align_may_have_one_space_in_their_headings_and_fields() {
+    let file = holds(
+        "Serial Number    Secret Key                        Time Interval\n".to_owned()
+            + &rows(|serial, secret| format!("{serial}       {secret}  60")),
+    );
+    assert_eq!(period(&tokens(&file)[0]), 60);
+    assert_eq!(file.explanations().next().unwrap().layout, "several spaces between columns, header in line 1");
+    holds(rows(|serial, secret| {
+        let groups: Vec<&str> = [0, 8, 16, 24].map(|start| &secret[start..start + 8]).to_vec();
+        format!("{serial}\t  {}", groups.join(" "))
+    }));
+    // One row with a single space is no reason to lose it.
+    let uneven = rows(|serial, secret| format!("{serial}   {secret}")) + &format!("0077000045 {}\n", secrets()[0]);
+    assert_eq!(opened(uneven).rows().filter(|row| row.token.is_ok()).count(), 4);
+}
+
+#[test]
+fn a_table_below_a_letter_is_found() {
+    let letter: String =
+        (1..=60).map(|line| format!("Dear customer, this is line {line}, of many, indeed; yes\n")).collect();
+    for separator in [";", "   ", "\t"] {
+        let text = format!(
+            "{letter}Serial{separator}Secret\n{}",
+            rows(|serial, secret| format!("{serial}{separator}{secret}"))
+        );
+        let file = holds(&text);
+        assert!(
+            notes(&file).iter().any(|note| note == "what stands above the table, to line 60, was not read"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_line_break_in_quotes_is_refused_for_what_it_is() {
+    let text = rows(|serial, secret| format!("{serial},{secret},\"a remark\nof two lines\""));
+    let found = whys(text);
+    assert_eq!(found[0].2, Rejection::UnclosedQuote);
+    assert!(found[0].2.hint().contains("take the line break out"));
+}

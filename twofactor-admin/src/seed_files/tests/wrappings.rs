@@ -155,7 +155,7 @@ fn a_zip_file_in_parts_and_one_without_its_end_are_told_from_a_damaged_one() {
     let zip = zipped(&[("tokens.csv", table().as_bytes()), ("README.txt", b"hello")]);
     let (first, last) = zip.split_at(zip.len() / 2);
     assert!(matches!(refused(first), ImportError::Foreign(Foreign::HalfZip)));
-    assert!(matches!(refused(last), ImportError::Foreign(Foreign::SplitZip)));
+    assert!(matches!(refused(last), ImportError::Foreign(Foreign::LastPart)));
     let mut program = b"MZ\x90\0 and so on".to_vec();
     program.extend_from_slice(&zip);
     assert_eq!(opened(program).row_count(), 1, "a self-extracting one is whole");
@@ -176,6 +176,37 @@ fn documents_of_office_programs_are_named_also_inside_a_zip_file() {
 }
 
 #[test]
+fn sheets_in_other_forms_are_named_by_their_content() {
+    let excel = "<?xml version=\"1.0\"?><?mso-application progid=\"Excel.Sheet\"?><Workbook \
+                 xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"><Worksheet/></Workbook>";
+    let flat = |kind: &str| {
+        format!(
+            "<office:document xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\" \
+             office:mimetype=\"application/vnd.oasis.opendocument.{kind}\"/>"
+        )
+    };
+    for (text, foreign) in [
+        (excel.to_owned(), Foreign::Workbook),
+        (flat("spreadsheet"), Foreign::Workbook),
+        (flat("text"), Foreign::Letter),
+        ("ID;PSYLK\nC;Y1;X1;K\"Serial\"\nE\n".to_owned(), Foreign::Workbook),
+        ("TABLE\n0,1\n\"\"\nVECTORS\n0,2\n".to_owned(), Foreign::Workbook),
+        (format!("<table><tr><td>7700</td><td>{HEX}</td></tr></table>"), Foreign::HtmlTable),
+    ] {
+        let error = refused(&text);
+        assert!(matches!(error, ImportError::Foreign(found) if found == foreign), "{text}: {error}");
+        assert!(error.hint().unwrap().contains("CSV"), "{text}");
+        let nested = refused(zipped(&[("tokens.xls", text.as_bytes())]));
+        assert!(matches!(nested, ImportError::Nested { foreign: found, .. } if found == foreign), "{text}: {nested}");
+    }
+    let ods = zipped(&[("content.xml", b"<office:document-content/>"), ("styles.xml", b"<a/>")]);
+    assert!(matches!(refused(ods), ImportError::Foreign(Foreign::Workbook)));
+    // A table may begin in the same way.
+    let table = format!("ID;Passwort;Serial;Secret\n1;x;77;{HEX}\n");
+    assert_eq!(tokens(&opened(table)).len(), 1);
+}
+
+#[test]
 fn a_list_with_bad_rows_beside_a_good_one_is_never_ignored() {
     let good = format!("7700000000011,{HEX}\n7700000000012,{}\n", HEX.replace('3', "4"));
     let other = |serial: &str| format!("{serial},{}\n", HEX.replace('3', "5"));
@@ -187,7 +218,6 @@ fn a_list_with_bad_rows_beside_a_good_one_is_never_ignored() {
         ("box2.txt", format!("Gerät,Initialisierung\n{rows}")),
         ("box2.csv", format!("Serial,Token Serial,Secret\n{}", rows.replace(',', ",1,"))),
         ("box2.csv", rows.lines().map(|row| row.split_once(',').map(|(a, b)| format!("{b},{a}\n")).unwrap()).collect()),
-        ("box2.csv", rows.replace(',', "|")),
         ("box2.csv", rows.replace(',', ",X")),
     ] {
         for order in [[0, 1], [1, 0]] {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use twofactor_admin::seed_files::{Aspect, SeedFile};
 
 use crate::error::Failure;
+use crate::output::values::counted;
 
 /// The lines of a report, each a label and a sentence. The usual values that nothing speaks against share a line.
 pub(super) fn lines(seeds: &SeedFile) -> Vec<(&'static str, String)> {
@@ -29,6 +30,28 @@ pub(super) fn as_json(seeds: &SeedFile) -> (Value, Value) {
     let assumptions: Vec<Value> = seeds.assumptions().map(assumption).collect();
     let unexplained: Vec<String> = seeds.unexplained().map(ToString::to_string).collect();
     (assumptions.into(), unexplained.into())
+}
+
+/// True when the survey of the file has seen a secret that could be encoded twice.
+fn are_told(seeds: &SeedFile) -> bool {
+    seeds.assumptions().any(|assumption| {
+        assumption.what == Aspect::Encoding
+            && assumption.could_be.as_deref().is_some_and(|other| other.contains("twice"))
+    })
+}
+
+/// The remark about secrets that could be encoded twice, where the survey did not see them.
+pub(super) fn encoded_twice(twice: u64, seeds: &SeedFile) -> Option<String> {
+    let is_new = twice > 0 && !are_told(seeds);
+    let secrets = counted(twice, "secret");
+    let words = "could be encoded twice, as they decode to hexadecimal digits: ask the vendor";
+    is_new.then(|| format!("{secrets} {words}"))
+}
+
+/// Why `--strict` refuses a file in which so many secrets could be encoded twice, as all rows together show.
+pub(super) fn about_secrets(twice: u64, seeds: &SeedFile, strict: bool) -> Option<Failure> {
+    let is_new = twice > 0 && !are_told(seeds);
+    (strict && is_new).then(|| Failure::InDoubt(vec!["the encoding is not stated".to_owned()]))
 }
 
 /// Why `--strict` refuses a file; `None` when it leaves nothing in doubt.

@@ -41,7 +41,8 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
     let mut rows = Rows::of(&seeds);
     let (counts, found) = plan(&mut rows, &mut intake, rejects.as_mut(), arguments, output)?;
 
-    let refusal = refusal(counts, &found, arguments);
+    let refusal =
+        refusal(counts, &found, arguments).or_else(|| doubts::about_secrets(found.twice, &seeds, arguments.strict));
     let fate = match &refusal {
         Some(_) => Fate::Refused,
         None if arguments.dry_run => Fate::Rehearsed,
@@ -66,6 +67,7 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
         _ => None,
     };
     let mut notes = notes(&seeds, counts, found.weak, privacy, fate, arguments);
+    notes.extend(doubts::encoded_twice(found.twice, &seeds));
     if found.kept > 0 {
         let (are, they) = if found.kept == 1 { ("is", "it keeps") } else { ("are", "they keep") };
         let tokens = counted(found.kept, "token");
@@ -124,6 +126,7 @@ fn plan(
             let problem = match &row.token {
                 Ok(offered) => {
                     found.weak += u64::from(offered.weak);
+                    found.twice += u64::from(offered.twice);
                     let finding = judge(&new_token(offered))?;
                     let problem = in_words(&finding, offered);
                     match (finding, problem) {
@@ -271,6 +274,8 @@ fn said_of(kind: Kind) -> String {
 #[derive(Debug, Default)]
 struct Found {
     weak: u64,
+    /// Tokens whose secrets were probably encoded twice.
+    twice: u64,
     /// Tokens that were refused because users' apps have their secrets.
     shared: u64,
     /// Tokens that are there, with other parameters than those assumed for the file.

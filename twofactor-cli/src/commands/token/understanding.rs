@@ -16,16 +16,19 @@ use crate::output::{Output, Stream, printable, wrapped};
 /// The stand-in for a secret.
 const MASK: &str = "********";
 /// So many columns of a table are shown, and so many characters of a name.
-const LONGEST_NAME: usize = 40;
+const LONGEST_NAME: usize = 48;
 
 /// Shows how a file was understood.
 pub(super) fn show(arguments: &Import, seeds: &SeedFile, output: &Output) -> Result<(), Failure> {
     let width = output.screen(Stream::Results).size.map_or(usize::MAX, |(columns, _)| columns);
     output.report_lines(|| as_text(arguments, seeds, width), || as_json(arguments, seeds))?;
-    match doubts::refusal(seeds) {
-        Some(refusal) if arguments.strict => Err(refusal),
-        _ => Ok(()),
-    }
+    let refusal = doubts::refusal(seeds).filter(|_| arguments.strict);
+    refusal.or_else(|| doubts::about_secrets(twice(seeds), seeds, arguments.strict)).map_or(Ok(()), Err)
+}
+
+/// The number of secrets that could be encoded twice. The survey looks at some; this at all.
+fn twice(seeds: &SeedFile) -> u64 {
+    seeds.rows().map(|row| u64::from(row.token.is_ok_and(|offered| offered.twice))).sum()
 }
 
 /// A line of a report: its label and its words, which stay in the second column.
@@ -52,6 +55,7 @@ fn as_text(arguments: &Import, seeds: &SeedFile, width: usize) -> String {
     for (label, sentence) in doubts::lines(seeds) {
         text += &line(label, &sentence, width);
     }
+    text += &doubts::encoded_twice(twice(seeds), seeds).map(|note| line("Note:", &note, width)).unwrap_or_default();
     if let Some(row) = seeds.rows().next() {
         text += &line("Row 1:", &example(&row), width);
     }

@@ -458,7 +458,7 @@ fn with_a_fob(host: &Host) -> Secret {
         secret: &secret,
         marks: Marks::of(&secret, Parameters::default().algorithm),
         parameters: Parameters::default(),
-        stated: crate::codes::otp::StatedParameters::default(),
+        stated: otp::StatedParameters::default(),
         counter: None,
         drift: None,
         vendor: None,

@@ -19,6 +19,8 @@ pub(super) enum EntryKind {
     /// Neither TOTP nor HOTP, so that no option makes one of it.
     #[default]
     Other,
+    /// Something else than a word, which an option overrides.
+    Misread,
     Unsaid,
 }
 
@@ -32,7 +34,7 @@ impl EntryKind {
     pub(super) fn of(json: Option<&Json>) -> Self {
         match json {
             None | Some(Json::Null) => Self::Unsaid,
-            Some(value) => value.text().map_or(Self::Other, Self::named),
+            Some(value) => value.text().map_or(Self::Misread, Self::named),
         }
     }
 }
@@ -75,29 +77,39 @@ impl Entry {
             Some(SerialFrom::Number) | None => number.to_string(),
         };
         let unknown = self.unknown.clone();
-        let stated = self.stated();
+        let stated = self.stated(options);
         let secret = self.secret.unwrap_or(Err(Rejection::SecretMissing));
         let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: None, model: None };
         fields.record_beside(unknown, line, span, options)
     }
 
-    fn stated(&self) -> Result<Stated, Rejection> {
+    /// Its words about codes. A wrong one does no harm where an option says otherwise.
+    fn stated(&self, options: &Options) -> Result<Stated, Rejection> {
         let whole = |number: Option<i64>| number.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
         let kind = match self.kind {
             EntryKind::Known(kind) => Some(kind),
             EntryKind::Unsaid => None,
+            EntryKind::Misread if options.kind.is_some() => None,
+            EntryKind::Misread => return Err(Rejection::Kind),
             EntryKind::Other => return Err(Rejection::OtherKind),
         };
-        let counter = whole(self.counter).filter(|_| kind == Some(KindName::Hotp));
+        let is_hotp = options.kind.or(kind) == Some(KindName::Hotp);
+        let counter = whole(self.counter).filter(|_| is_hotp);
+        let period = whole(self.period).filter(|_| !is_hotp);
         Ok(Stated {
             usual_kind: None,
             kind,
-            algorithm: self.algorithm.as_deref().map(offer::algorithm).transpose()?,
-            digits: whole(self.digits).map(offer::digits).transpose()?,
-            period: whole(self.period).filter(|_| kind != Some(KindName::Hotp)).map(offer::period).transpose()?,
+            algorithm: unless(options.algorithm, self.algorithm.as_deref().map(offer::algorithm))?,
+            digits: unless(options.digits, whole(self.digits).map(offer::digits))?,
+            period: unless(options.period, period.map(offer::period))?,
             counter: counter.map(offer::counter).transpose()?,
         })
     }
+}
+
+/// A value, and its defect unless an option overrides it.
+fn unless<T>(option: Option<T>, value: Option<Result<T, Rejection>>) -> Result<Option<T>, Rejection> {
+    if option.is_some() { Ok(value.and_then(Result::ok)) } else { value.transpose() }
 }
 
 /// A whole number. `None`: it is not there; one of another form is a number that no entry can have.

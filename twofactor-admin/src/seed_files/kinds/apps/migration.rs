@@ -1,5 +1,5 @@
 //! `otpauth-migration://offline?data=…`: what a QR code of Google Authenticator's export holds, a message of protocol buffers
-//! in base64. Some ten of its fields are read and the others skipped.
+//! in base64. Some ten of its fields are read and the others named.
 //!
 //! Invariants: a message that is cut off or not well-formed gives no entry at all; the text of a secret is wiped.
 
@@ -36,13 +36,17 @@ pub(super) fn entries(uri: &str) -> Option<Vec<Entry>> {
     let mut message = Zeroizing::new(vec![0; base64.len()]);
     let length =
         data_encoding::BASE64_NOPAD.decode_mut(&base64, message.get_mut(..decoded_length(base64.len())?)?).ok()?;
-    let mut entries = Vec::new();
+    let (mut entries, mut unknown) = (Vec::new(), Vec::new());
     for field in fields(message.get(..length)?) {
-        if let Field { number: 1, value: Value::Bytes(entry) } = field? {
-            entries.push(read(entry)?);
+        match field? {
+            Field { number: 1, value: Value::Bytes(entry) } => entries.push(read(entry)?),
+            // Version, and the number of this code among all.
+            Field { number: 2..=5, value: Value::Number(_) } => {}
+            Field { number, .. } => unknown.push(format!("field {number} of the message")),
         }
     }
-    (!entries.is_empty()).then_some(entries)
+    entries.first_mut()?.unknown.append(&mut unknown);
+    Some(entries)
 }
 
 fn decoded_length(length: usize) -> Option<usize> {
@@ -82,7 +86,7 @@ fn read(message: &[u8]) -> Option<Entry> {
                 }
             }
             (7, Value::Number(counter)) => entry.counter = Some(i64::try_from(counter).unwrap_or(i64::MAX)),
-            _ => {}
+            (number, _) => entry.unknown.push(format!("field {number}")),
         }
     }
     // The name of the service stands before the account.
