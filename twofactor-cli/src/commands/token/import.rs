@@ -252,7 +252,7 @@ fn in_words(finding: &Finding, offered: &Offered) -> Option<String> {
 const OTHER_PARAMETERS: &str = "--type, --algorithm, --digits and --period say what is right; \
                                 \"twofactor token probe SERIAL\" finds it out and corrects a series";
 
-/// How one token's codes are made otherwise than the other's: `8 digits, 60 s, not 6 digits, 30 s`.
+/// The differences between two sets of parameters: `8 digits, 60 s, not 6 digits, 30 s`.
 fn differences(there: Parameters, here: Parameters) -> String {
     let pairs = [
         (said_of(there.kind), said_of(here.kind)),
