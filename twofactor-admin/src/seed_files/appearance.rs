@@ -14,6 +14,8 @@ use super::seed_encoding;
 
 /// So many bytes of a text are looked at.
 const LOOKED_AT: usize = 128 << 10;
+/// A shorter number may be one of an order, or a date.
+const SHORTEST_SERIAL: usize = 9;
 /// So many rows are no number of an order or a licence.
 const MANY: usize = 4;
 
@@ -39,8 +41,8 @@ struct Shape {
     /// The column of something like a secret, and its length.
     secret: usize,
     length: usize,
-    /// The serial number is digits alone.
-    is_number: bool,
+    /// The number of digits of a serial number that has nothing else.
+    digits: Option<usize>,
 }
 
 impl Shape {
@@ -51,17 +53,21 @@ impl Shape {
         let mut others = fields.iter().enumerate().filter(|(column, _)| *column != secret).map(|(_, field)| field);
         let serial = others.find(|field| field.iter().any(u8::is_ascii_digit) && field.len() <= 64)?;
         let length = fields.get(secret)?.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-        let is_number = serial.iter().all(u8::is_ascii_digit);
-        Some(Self { separator, fields: record.width(), secret, length, is_number })
+        let digits = serial.iter().all(u8::is_ascii_digit).then_some(serial.len());
+        Some(Self { separator, fields: record.width(), secret, length, digits })
     }
 
     fn is_like(self, other: Self) -> bool {
         let as_long = self.length.abs_diff(other.length) <= 2;
         let same_columns = self.fields == other.fields && self.secret == other.secret;
-        // A number beside a secret as long as the other's is a row, whatever separates the two.
-        let same_numbers = as_long && same_columns && self.is_number && other.is_number;
+        // A number beside a secret as long as the other's is a row, whatever separates the two; one as long as the other's
+        // number also with other columns behind.
+        let is_serial = self.digits >= Some(SHORTEST_SERIAL) && self.digits == other.digits;
+        let are_numbers = self.digits.is_some() && other.digits.is_some();
+        let same_numbers = as_long && are_numbers && (same_columns || is_serial);
         // Where spaces separate, any two words have the same columns.
-        let same_form = Self { length: 0, ..self } == Self { length: 0, ..other };
+        let form = |shape: Self| Self { length: 0, digits: shape.digits.map(|_| 0), ..shape };
+        let same_form = form(self) == form(other);
         same_numbers || (same_form && (as_long || self.separator != Separator::Spaces))
     }
 }
@@ -86,7 +92,9 @@ impl Appearance {
         if is_cut && let Some(end) = text.iter().rposition(|byte| *byte == b'\n') {
             text.truncate(end);
         }
-        let is_named_table = name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("csv"));
+        let is_named_table = name
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| ["csv", "tsv", "tab"].iter().any(|table| ending.eq_ignore_ascii_case(table)));
         let usual = Separator::of(Lines::new(&text));
         let separators = [usual, Separator::Character(b'|'), Separator::Character(b':')];
         let names_secrets = ["secret", "otp"]

@@ -91,7 +91,7 @@ impl Columns {
             model: at(Meaning::Model),
             owner: at(Meaning::Owner),
             // OATH CSV: where types are named, a row without one is HOTP.
-            usual_kind: at(Meaning::Kind).map(|_| KindName::Hotp),
+            usual_kind: headings.kind.or_else(|| at(Meaning::Kind).map(|_| KindName::Hotp)),
             needed: 0,
             known: headings.width,
             unnamed: headings.unnamed,

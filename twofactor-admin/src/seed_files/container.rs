@@ -264,14 +264,15 @@ fn method_name(method: CompressionMethod) -> String {
     }
 }
 
-/// Folders, links, what macOS adds, and hidden files.
+/// Folders, links, and what macOS adds. Other hidden files are looked at: a list may be among them.
 fn is_beside_the_point(entry: &ZipFileEntry<'_>, name: &str) -> bool {
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
     entry.is_dir()
         || entry.is_symlink()
         || name.split(['/', '\\']).any(|part| part == "__MACOSX")
         || last.is_empty()
-        || last.starts_with('.')
+        || last.starts_with("._")
+        || last == ".DS_Store"
 }
 
 fn is_dense(unpacked: u64, packed: u64) -> bool {

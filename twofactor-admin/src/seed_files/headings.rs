@@ -6,7 +6,7 @@
 
 use super::characters;
 use super::delimited::Record;
-use super::options::Encoding;
+use super::options::{Encoding, KindName};
 use super::seed_encoding;
 
 /// The meaning of a column.
@@ -624,6 +624,8 @@ pub(super) struct Headings {
     pub(super) unknown: Vec<String>,
     /// The encoding that the heading of the secret names.
     pub(super) encoding: Option<Encoding>,
+    /// The kind that the heading of the secret names: `HOTP Secret`.
+    pub(super) kind: Option<KindName>,
     /// The number of columns that it has a heading for.
     pub(super) width: usize,
     /// The columns without heading, one bit each.
@@ -654,6 +656,7 @@ pub(super) fn read(record: &Record<'_>) -> Header {
         };
         if meaning == Secret && best.iter().all(|(other, _, best)| *other != Secret || rank < *best) {
             headings.encoding = encoding;
+            headings.kind = kind_in(&characters::words(field));
         }
         if matches!(meaning, Owner | Beside) {
             headings.beside.push((meaning, column));
@@ -688,6 +691,16 @@ pub(super) fn read(record: &Record<'_>) -> Header {
     headings.unknown.extend(losers.iter().filter(|(meaning, _)| *meaning != Serial).map(|(_, at)| shown(record, *at)));
     headings.columns = best.into_iter().map(|(meaning, column, _)| (meaning, column)).collect();
     Header::Columns(headings)
+}
+
+/// The kind of token that a heading names.
+fn kind_in(heading: &str) -> Option<KindName> {
+    let folded = folded(heading);
+    match (folded.contains("hotp"), folded.contains("totp")) {
+        (true, false) => Some(KindName::Hotp),
+        (false, true) => Some(KindName::Totp),
+        _ => None,
+    }
 }
 
 /// The longest heading that is repeated, in characters.

@@ -121,7 +121,7 @@ impl Records {
             if let Ok(offered) = &record.token {
                 unsaid.see(record.stated, settled.parameters.kind);
                 let bytes = offered.secret.expose();
-                twice |= seed_encoding::is_hex_text(bytes);
+                twice |= seed_encoding::is_encoded_once_more(bytes);
                 // Those that speak for a hash.
                 if matches!(bytes.len(), 32 | 64) && lengths.iter().all(|(length, _)| *length != bytes.len()) {
                     lengths.push((bytes.len(), record.line));

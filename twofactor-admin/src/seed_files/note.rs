@@ -102,7 +102,7 @@ impl Assumption {
 
     /// An encoding, where what it gives is written in hexadecimal digits once more.
     pub(super) fn encoded_twice(encoding: impl Into<String>) -> Self {
-        let other = "encoded twice, as they decode to hexadecimal digits: ask the vendor";
+        let other = "encoded twice, as they decode to hexadecimal digits or base32: ask the vendor";
         Self::doubtful(Aspect::Encoding, encoding, other)
     }
 

@@ -29,7 +29,7 @@ pub struct Offered {
     pub vendor: Option<String>,
     /// The maker's name for it.
     pub model: Option<String>,
-    /// The secret is hexadecimal digits once more, so that it was probably encoded twice.
+    /// The secret is an encoded one once more, so that it was probably encoded twice.
     pub twice: bool,
     /// The secret has less than the 128 bits that RFC 4226 asks for.
     pub weak: bool,
@@ -42,7 +42,7 @@ impl Offered {
     /// Puts together what all forms of files have.
     pub(super) fn new(serial: Serial, secret: Secret, settled: Settled) -> Self {
         let weak = secret.bits() < STRONG_BITS;
-        let twice = seed_encoding::is_hex_text(secret.expose());
+        let twice = seed_encoding::is_encoded_once_more(secret.expose());
         let Settled { parameters, stated, counter, .. } = settled;
         let marks = Marks::of(&secret, parameters.algorithm);
         Self { serial, secret, marks, parameters, stated, counter, drift: None, vendor: None, model: None, twice, weak }

@@ -96,7 +96,7 @@ impl Pskc {
         let secret = packages(text).next().and_then(|package| pskc.first_secret(&package.element));
         let twice = survey.encoded_twice;
         survey.note(secret.as_ref().map(|bytes| bytes.len()), options, notes);
-        if twice || secret.is_some_and(|bytes| seed_encoding::is_hex_text(&bytes)) {
+        if twice || secret.is_some_and(|bytes| seed_encoding::is_encoded_once_more(&bytes)) {
             notes.push(Note::Assumed(Assumption::encoded_twice("base64")));
         }
         Ok(pskc)
@@ -236,7 +236,7 @@ impl Survey {
             self.unsaid.see(stated, key, options);
             self.unexplained(shape::unexplained_of_key(key));
             let plain = values(key, "Secret").filter_map(plain).filter_map(|plain| base64(plain.text()));
-            self.encoded_twice |= plain.into_iter().any(|bytes| seed_encoding::is_hex_text(&bytes));
+            self.encoded_twice |= plain.into_iter().any(|bytes| seed_encoding::is_encoded_once_more(&bytes));
         }
         if self.encrypted.is_none() && package.find("EncryptedValue").is_some() {
             self.encrypted = package.into_found("EncryptedValue");

@@ -27,6 +27,7 @@ const BASE32_LENGTHS: [usize; 3] = [32, 52, 103];
 /// The shortest secret we accept takes this many characters of base32. What is shorter is no evidence: most likely it
 /// is a word of a sentence.
 const SHORTEST: usize = 16;
+const BASE32_OF_128_BITS: usize = 26;
 
 /// True when a field has the form of a secret, as far as that can be told without others: at least 16 letters and digits of one
 /// of the two alphabets, one case, in groups of one length. A number alone is none, and neither are words.
@@ -262,11 +263,19 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// True when the bytes of a secret are hexadecimal digits in their turn, so that it was probably encoded twice: 32 and more
-/// digits of any kind, or 16 with a letter among them. Digits alone are how test secrets are typed.
-pub(super) fn is_hex_text(bytes: &[u8]) -> bool {
+/// True when the bytes of a secret are an encoded secret in their turn, so that it was probably encoded twice: hexadecimal
+/// digits, 32 and more of any kind or 16 with a letter among them, or base32 of at least 128 bits. Digits alone are how test
+/// secrets are typed.
+pub(super) fn is_encoded_once_more(bytes: &[u8]) -> bool {
     let letters = bytes.iter().any(u8::is_ascii_alphabetic);
-    bytes.iter().all(u8::is_ascii_hexdigit) && (bytes.len() >= 32 || (bytes.len() >= 16 && letters))
+    let is_hex = || bytes.iter().all(u8::is_ascii_hexdigit) && (bytes.len() >= 32 || (bytes.len() >= 16 && letters));
+    let is_base32 = || {
+        let seen = Seen::of(bytes);
+        let one_case = seen.classes & (UPPER | LOWER) != UPPER | LOWER;
+        seen.classes & (HEX | OTHER | BLANK) == 0 && one_case && letters && bytes.len() >= BASE32_OF_128_BITS
+    };
+    // Nearly all secrets begin with another character.
+    bytes.first().is_some_and(u8::is_ascii_alphanumeric) && (is_hex() || is_base32())
 }
 
 /// The encoding of a text that should be base64 and has only characters of one that is read: no base64 of a secret has

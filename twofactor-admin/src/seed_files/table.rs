@@ -173,7 +173,7 @@ fn encoding(
     })
 }
 
-/// Notes secrets that are hexadecimal digits once more when they are decoded: encoded twice, as a look at a few rows tells.
+/// Notes secrets that are encoded once more when they are decoded, as a look at a few rows tells.
 fn hex_text(
     text: &[u8],
     begin: usize,
@@ -187,7 +187,7 @@ fn hex_text(
         let record = Record::split(line.content, separator).ok()?;
         seed_encoding::decode(columns.secret(&record), encoding).ok()
     });
-    if decoded.any(|bytes| seed_encoding::is_hex_text(&bytes)) {
+    if decoded.any(|bytes| seed_encoding::is_encoded_once_more(&bytes)) {
         notes.push(Note::Assumed(Assumption::encoded_twice(encoding.to_string())));
     }
 }

@@ -71,10 +71,10 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
         let key = field(data, "sccKey");
         let secret = key.ok_or(Rejection::SecretMissing).and_then(|key| decode(key.as_bytes(), Encoding::Hex));
         let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: Some("SafeNet".to_owned()), model };
-        let names = data.split(';').filter(|pair| !pair.trim().is_empty());
-        let names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name).trim());
+        let pairs = data.split(';').filter(|pair| !pair.trim().is_empty());
+        let keys = pairs.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key).trim());
         let is_read = |name: &&str| DATA.iter().any(|known| known.eq_ignore_ascii_case(name));
-        unknown.extend(names.filter(|name| !is_read(name)).map(str::to_owned));
+        unknown.extend(keys.filter(|key| !is_read(key)).map(str::to_owned));
         Some(fields.record_beside(unknown, first.number, first.start..end, options))
     })
 }

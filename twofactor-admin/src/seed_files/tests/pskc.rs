@@ -48,6 +48,17 @@ fn a_secret_that_was_encoded_twice_is_told_wherever_it_stands() {
     let second = package("12", "").replace("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", &twice);
     let file = opened(plain_pskc(&format!("{}{second}", package("11", ""))));
     assert!(notes(&file).iter().any(|note| note.contains("encoded twice")), "{:?}", notes(&file));
+    for text in [HEX, BASE32, "jbswy3dpehpk3pxpjbswy3dpehpk3pxp"] {
+        let twice = with_secret(&format!("<PlainValue>{}</PlainValue>", data_encoding::BASE64.encode(text.as_bytes())));
+        let file = opened(twice);
+        assert!(notes(&file).iter().any(|note| note.contains("encoded twice")), "{text}: {:?}", notes(&file));
+        assert!(tokens(&file).iter().all(|offered| offered.twice), "{text}");
+    }
+    // What a person types is none.
+    for text in ["12345678901234567890", "Kasm is the best sof", "ABCDEFGHIJKLMNOPQRST"] {
+        let once = with_secret(&format!("<PlainValue>{}</PlainValue>", data_encoding::BASE64.encode(text.as_bytes())));
+        assert!(tokens(&opened(once)).iter().all(|offered| !offered.twice), "{text}");
+    }
 }
 
 #[test]

@@ -543,3 +543,12 @@ fn a_line_break_in_quotes_is_refused_for_what_it_is() {
     assert_eq!(found[0].2, Rejection::UnclosedQuote);
     assert!(found[0].2.hint().contains("take the line break out"));
 }
+
+#[test]
+fn a_kind_that_the_heading_of_the_secret_names_is_that_of_the_rows() {
+    let table = |heading: &str| format!("Serial,{heading}\n") + &rows(|serial, secret| format!("{serial},{secret}"));
+    let file = holds(table("HOTP Secret"));
+    assert!(tokens(&file).iter().all(|offered| offered.parameters.kind == Kind::Hotp));
+    assert!(assumed(&file)[0].starts_with("type: HOTP"), "{:?}", assumed(&file));
+    assert_eq!(period(&tokens(&holds(table("TOTP Secret")))[0]), 30);
+}

@@ -274,3 +274,20 @@ fn a_text_with_few_lines_that_could_be_rows_makes_no_token_beside_a_list() {
     let [one, two] = ["11", "12"].map(|serial| format!("{serial} {BASE32}\n"));
     assert_eq!(tokens(&opened(zipped(&[("a", one.as_bytes()), ("b", two.as_bytes())]))).len(), 2);
 }
+
+#[test]
+fn a_short_list_with_other_columns_and_a_hidden_one_are_read_beside_a_list() {
+    let list =
+        |from: u8| (from..from + 2).map(|place| format!("77000000000{place:02},{HEX}{place:02}\n")).collect::<String>();
+    let wider: String = list(3).lines().map(|line| format!("{}\ttotp\t8\t60\n", line.replace(',', "\t"))).collect();
+    for (name, other) in
+        [("other", wider.as_str()), (".hidden.csv", &list(3)), ("list.tsv", &list(3).replace(',', "\t"))]
+    {
+        let file = opened(zipped(&[("a.csv", list(1).as_bytes()), (name, other.as_bytes())]));
+        assert_eq!(tokens(&file).len(), 4, "{name}");
+    }
+    // Files that macOS adds are passed over without a word.
+    let file =
+        opened(zipped(&[("a.csv", list(1).as_bytes()), ("._a.csv", b"x"), (".DS_Store", b"x"), ("__MACOSX/a", b"x")]));
+    assert!(tokens(&file).len() == 2 && ignored(&file).is_empty());
+}

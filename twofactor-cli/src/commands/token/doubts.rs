@@ -44,7 +44,7 @@ fn are_told(seeds: &SeedFile) -> bool {
 pub(super) fn encoded_twice(twice: u64, seeds: &SeedFile) -> Option<String> {
     let is_new = twice > 0 && !are_told(seeds);
     let secrets = counted(twice, "secret");
-    let words = "could be encoded twice, as they decode to hexadecimal digits: ask the vendor";
+    let words = "could be encoded twice, as they decode to hexadecimal digits or base32: ask the vendor";
     is_new.then(|| format!("{secrets} {words}"))
 }
 

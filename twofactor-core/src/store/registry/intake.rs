@@ -449,12 +449,12 @@ impl Mark {
     const SETS: usize = 7;
 
     fn of(serial: u64, secret: u64, parameters: usize) -> Self {
-        let number = (parameters as u64 * (Self::SECRET + 1)) & Self::NUMBER;
+        let number = (u64::try_from(parameters).unwrap_or(u64::MAX) << Self::SECRET.count_ones()) & Self::NUMBER;
         Self(serial & !(Self::SECRET | Self::NUMBER) | secret & Self::SECRET | number)
     }
 
     fn number(self) -> usize {
-        (self.0 & Self::NUMBER) as usize / (Self::SECRET as usize + 1)
+        usize::try_from((self.0 & Self::NUMBER) >> Self::SECRET.count_ones()).unwrap_or(Self::SETS)
     }
 
     fn has_secret_of(self, other: Self) -> bool {
