@@ -138,7 +138,7 @@ impl Separator {
 
     /// True when every line has as many colons as the others, and no blank.
     fn are_colons(lines: Lines<'_>) -> bool {
-        let count = |line: &Line<'_>| line.content.iter().filter(|byte| **byte == b':').count();
+        let count = |line: &Line<'_>| line.content.split(|byte| *byte == b':').count() - 1;
         let has_blank = |line: &Line<'_>| line.content.trim_ascii().iter().any(|byte| matches!(byte, b' ' | b'\t'));
         let Some(colons) = lines.clone().next().map(|line| count(&line)) else { return false };
         let mut rows = 0;

@@ -97,6 +97,7 @@ pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
 
 /// The evidence of a file's secrets about their encoding. Lines, to be named in an error, count from 1.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that was seen or not")]
 pub(super) struct Evidence {
     only_hex: Option<usize>,
     only_base32: Option<usize>,

@@ -144,10 +144,11 @@ fn hint_for_part(path: &Path, error: &ImportError) -> Option<String> {
             Some(format!("with all parts in one folder: 7z x -so {last} | twofactor token import -"))
         }
         ending if ending.len() == 3 && is_number(ending) => {
-            let archive = whole.to_ascii_lowercase();
-            Some(match archive.ends_with(".7z") {
-                true => format!("7z x -so {} | twofactor token import -", quoted(&format!("{whole}.001"))),
-                false => format!("put its parts together: cat {}.[0-9]* > WHOLE.zip", quoted(whole)),
+            let is_7z = whole.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("7z"));
+            Some(if is_7z {
+                format!("7z x -so {} | twofactor token import -", quoted(&format!("{whole}.001")))
+            } else {
+                format!("put its parts together: cat {}.[0-9]* > WHOLE.zip", quoted(whole))
             })
         }
         _ => None,

@@ -38,7 +38,9 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
         let counter = application.and_then(|application| text_of(application, "MovingFactor"));
         let fields = Fields {
             serial: token.attribute("serial").unwrap_or_default().as_bytes(),
-            secret: seed.ok_or(Rejection::SecretMissing).and_then(|seed| decode(seed.as_bytes(), Encoding::Hex)),
+            secret: seed
+                .ok_or(Rejection::SecretMissing)
+                .and_then(|seed| decode(seed.as_bytes(), options.encoding.unwrap_or(Encoding::Hex))),
             stated: counter.map(record::counter).transpose().map(|counter| Stated {
                 kind: Some(KindName::Hotp),
                 counter,

@@ -50,22 +50,25 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
             let both = [Some(&child.element), header.as_ref()];
             let unknown =
                 both.into_iter().flatten().flat_map(|part| record::unknown_parts(part, &DUALSHIELD)).collect();
-            return Some(of_dualshield(&child.element, header.as_ref()).record_beside(unknown, line, span, options));
+            return Some(
+                of_dualshield(&child.element, header.as_ref(), options).record_beside(unknown, line, span, options),
+            );
         }
         child.element.is("tokenInfo").then(|| of_predecessor(&child.element, line, span, options))
     })
 }
 
-fn of_dualshield<'e>(token: &'e Element, header: Option<&Element>) -> Fields<'e> {
+fn of_dualshield<'e>(token: &'e Element, header: Option<&Element>, options: &Options) -> Fields<'e> {
     if ["serial", "seed"].into_iter().any(|name| token.children_named(name).nth(1).is_some()) {
         return Fields::unreadable(Rejection::Twice);
     }
     let said = |name: &str| text_of(token, name).or_else(|| header.and_then(|header| text_of(header, name)));
-    let encoding = match said("encode") {
-        Some(word) if word.eq_ignore_ascii_case("BASE32") => Ok(Encoding::Base32),
-        Some(word) if word.eq_ignore_ascii_case("HEX") => Ok(Encoding::Hex),
-        None => Ok(Encoding::Hex),
-        Some(_) => Err(Rejection::NotHex),
+    let encoding = match (options.encoding, said("encode")) {
+        (Some(encoding), _) => Ok(encoding),
+        (None, Some(word)) if word.eq_ignore_ascii_case("BASE32") => Ok(Encoding::Base32),
+        (None, Some(word)) if word.eq_ignore_ascii_case("HEX") => Ok(Encoding::Hex),
+        (None, None) => Ok(Encoding::Hex),
+        (None, Some(_)) => Err(Rejection::NotHex),
     };
     let sealed = said("encrypt").is_some_and(|word| !word.eq_ignore_ascii_case("NONE"));
     let seed = token.child("seed").map(Element::text).filter(|seed| !seed.is_empty());
@@ -110,7 +113,8 @@ fn of_predecessor(info: &Element, line: usize, span: std::ops::Range<usize>, opt
     let text = |name: &str| part(name).map(Element::text).filter(|text| !text.is_empty());
     let secret = part("secret").ok_or(Rejection::SecretMissing).and_then(|secret| {
         let base32 = secret.attribute("enc").is_some_and(|word| word.eq_ignore_ascii_case("BASE32"));
-        decode(secret.text().as_bytes(), if base32 { Encoding::Base32 } else { Encoding::Hex })
+        let said = if base32 { Encoding::Base32 } else { Encoding::Hex };
+        decode(secret.text().as_bytes(), options.encoding.unwrap_or(said))
     });
     let kind = match text("type") {
         Some("TB") => Some(KindName::Totp),

@@ -69,7 +69,9 @@ pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<
         }
         let stated = stated(data);
         let key = field(data, "sccKey");
-        let secret = key.ok_or(Rejection::SecretMissing).and_then(|key| decode(key.as_bytes(), Encoding::Hex));
+        let secret = key
+            .ok_or(Rejection::SecretMissing)
+            .and_then(|key| decode(key.as_bytes(), options.encoding.unwrap_or(Encoding::Hex)));
         let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: Some("SafeNet".to_owned()), model };
         let pairs = data.split(';').filter(|pair| !pair.trim().is_empty());
         let keys = pairs.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key).trim());

@@ -50,7 +50,9 @@ fn is_yubico(line: &[u8]) -> bool {
 /// The rows of a log.
 pub(super) fn records<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
     Lines::new(text.as_bytes()).filter(|line| !is_header(line.content)).map(|line| {
-        let fields = if is_traditional(line.content) { traditional(line.content) } else { yubico(line.content) };
+        let encoding = options.encoding.unwrap_or(Encoding::Hex);
+        let of_line = if is_traditional(line.content) { traditional } else { yubico };
+        let fields = of_line(line.content, encoding);
         let unknown = unknown(line.content);
         fields.record_beside(unknown, line.number, line.start..line.start + line.content.len(), options)
     })
@@ -65,7 +67,7 @@ fn unknown(line: &[u8]) -> Vec<String> {
     behind.map(|(column, _)| format!("column {}", column + 1)).collect()
 }
 
-fn traditional(line: &[u8]) -> Fields<'_> {
+fn traditional(line: &[u8], encoding: Encoding) -> Fields<'_> {
     let columns: Vec<&[u8]> = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
     // Counted from the end, because of the time.
     let column = |place: usize| {
@@ -82,14 +84,14 @@ fn traditional(line: &[u8]) -> Fields<'_> {
     };
     Fields {
         serial: column(3),
-        secret: decode(column(5), Encoding::Hex),
+        secret: decode(column(5), encoding),
         stated: stated(),
         vendor: Some(VENDOR.to_owned()),
         model: None,
     }
 }
 
-fn yubico(line: &[u8]) -> Fields<'_> {
+fn yubico(line: &[u8], encoding: Encoding) -> Fields<'_> {
     let Ok(row) = Row::split(line, COMMA) else { return Fields::unreadable(Rejection::UnclosedQuote) };
     if !is_yubico(line) {
         return Fields::unreadable(Rejection::TooFewColumns);
@@ -99,7 +101,7 @@ fn yubico(line: &[u8]) -> Fields<'_> {
     let is_hotp = number(third).is_some() && third.len() <= 6;
     Fields {
         serial: if public.is_empty() { row.field(0) } else { public },
-        secret: decode(row.field(3), Encoding::Hex),
+        secret: decode(row.field(3), encoding),
         stated: hotp(is_hotp, None, third),
         vendor: Some(VENDOR.to_owned()),
         model: None,

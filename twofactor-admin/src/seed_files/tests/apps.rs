@@ -194,3 +194,27 @@ fn an_option_settles_a_member_of_another_form() {
     let file = labelled(&and_otp(r#""type":"STEAM""#), Options { kind, ..Options::default() });
     assert_eq!(file.rows().next().unwrap().token.unwrap_err(), Rejection::OtherKind);
 }
+
+#[test]
+fn the_option_for_the_encoding_holds_for_every_kind_whose_hint_names_it() {
+    let read = |text: &str, encoding| {
+        let file = labelled(text, Options { encoding: Some(encoding), ..Options::default() });
+        tokens(&file).remove(0).secret.expose().to_vec()
+    };
+    let serial = "<serial>1</serial>";
+    for text in [
+        format!(
+            "<Tokens><Token serial=\"A\"><Applications><Application><Seed>{BASE32}</Seed></Application></Applications></Token></Tokens>"
+        ),
+        format!("<data><tokens><token>{serial}<seed>{BASE32}</seed></token></tokens></data>"),
+        format!("sccAuthenticatorId: A\nsccTokenData: sccKey={BASE32};sccMode=E;\n"),
+        format!("508326,,0,{BASE32},000000000000,2026-12-12T08:41:07,\n"),
+    ] {
+        assert_eq!(read(&text, Encoding::Base32), BYTES, "{text}");
+        let file = labelled(&text, Options::default());
+        let why = file.rows().next().unwrap().token.unwrap_err();
+        assert!(why.hint().contains("--encoding base32"), "{text}: {why}");
+    }
+    assert_eq!(read(&and_otp("\"type\":\"TOTP\"").replace(BASE32, HEX), Encoding::Hex), BYTES);
+    assert_eq!(read(&uri("").replace(BASE32, HEX), Encoding::Hex), BYTES);
+}

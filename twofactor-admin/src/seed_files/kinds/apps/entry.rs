@@ -45,6 +45,8 @@ pub(super) struct Entry {
     pub(super) issuer: String,
     pub(super) label: String,
     pub(super) secret: Option<Result<Zeroizing<Vec<u8>>, Rejection>>,
+    /// The same as text: base32, unless an option says otherwise.
+    pub(super) encoded: Option<Zeroizing<Vec<u8>>>,
     pub(super) kind: EntryKind,
     pub(super) algorithm: Option<String>,
     pub(super) digits: Option<i64>,
@@ -58,8 +60,8 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn from_base32(secret: Option<&str>) -> Self {
-        let decoded = secret.map(|text| decode(text.as_bytes(), Encoding::Base32));
-        Self { secret: decoded, ..Self::default() }
+        let encoded = secret.map(|text| Zeroizing::new(text.as_bytes().to_vec()));
+        Self { encoded, ..Self::default() }
     }
 
     /// The stand-in for text that is no entry.
@@ -78,7 +80,9 @@ impl Entry {
         };
         let unknown = self.unknown.clone();
         let stated = self.stated(options);
-        let secret = self.secret.unwrap_or(Err(Rejection::SecretMissing));
+        let encoding = options.encoding.unwrap_or(Encoding::Base32);
+        let encoded = self.encoded.map(|text| decode(&text, encoding));
+        let secret = self.secret.or(encoded).unwrap_or(Err(Rejection::SecretMissing));
         let fields = Fields { serial: serial.as_bytes(), secret, stated, vendor: None, model: None };
         fields.record_beside(unknown, line, span, options)
     }
@@ -108,7 +112,7 @@ impl Entry {
 }
 
 /// A value, and its defect unless an option overrides it.
-fn unless<T>(option: Option<T>, value: Option<Result<T, Rejection>>) -> Result<Option<T>, Rejection> {
+fn unless<T: Copy>(option: Option<T>, value: Option<Result<T, Rejection>>) -> Result<Option<T>, Rejection> {
     if option.is_some() { Ok(value.and_then(Result::ok)) } else { value.transpose() }
 }
 

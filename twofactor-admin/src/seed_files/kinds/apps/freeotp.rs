@@ -10,6 +10,7 @@ pub(super) fn entry(json: &Json) -> Entry {
     let issuer = word(json.get("issuerExt"));
     Entry {
         issuer: if issuer.is_empty() { word(json.get("issuerInt")) } else { issuer },
+        encoded: None,
         label: word(json.get("label")),
         secret: json.get("secret").and_then(Json::elements).map(|bytes| {
             let mut secret = Zeroizing::new(Vec::with_capacity(bytes.len()));
