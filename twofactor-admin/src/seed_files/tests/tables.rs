@@ -521,8 +521,10 @@ fn columns_that_several_spaces_align_may_have_one_space_in_their_headings_and_fi
 
 #[test]
 fn a_table_below_a_letter_is_found() {
-    let letter: String =
-        (1..=60).map(|line| format!("Dear customer, this is line {line}, of many, indeed; yes\n")).collect();
+    let letter = (1..=60)
+        .map(|line| format!("Dear customer, this is line {line}, of many, indeed; yes\n"))
+        .collect::<Vec<_>>()
+        .concat();
     for separator in [";", "   ", "\t"] {
         let text = format!(
             "{letter}Serial{separator}Secret\n{}",

@@ -277,9 +277,12 @@ fn a_text_with_few_lines_that_could_be_rows_makes_no_token_beside_a_list() {
 
 #[test]
 fn a_short_list_with_other_columns_and_a_hidden_one_are_read_beside_a_list() {
-    let list =
-        |from: u8| (from..from + 2).map(|place| format!("77000000000{place:02},{HEX}{place:02}\n")).collect::<String>();
-    let wider: String = list(3).lines().map(|line| format!("{}\ttotp\t8\t60\n", line.replace(',', "\t"))).collect();
+    let list = |from: u8| {
+        (from..from + 2).map(|place| format!("77000000000{place:02},{HEX}{place:02}\n")).collect::<Vec<_>>().concat()
+    };
+    let wider: Vec<String> =
+        list(3).lines().map(|line| format!("{}\ttotp\t8\t60\n", line.replace(',', "\t"))).collect();
+    let wider = wider.concat();
     for (name, other) in
         [("other", wider.as_str()), (".hidden.csv", &list(3)), ("list.tsv", &list(3).replace(',', "\t"))]
     {
