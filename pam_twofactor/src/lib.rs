@@ -18,7 +18,9 @@ mod wiping;
 
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
+use nix::unistd::{geteuid, getuid};
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 use pam::pam_hooks;
@@ -31,8 +33,8 @@ use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::{Audit as _, Event, Record};
 use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
 use twofactor_core::pam_service::first_factor::FirstFactor;
-use twofactor_core::store;
-use twofactor_core::store::files::Files;
+use twofactor_core::store::broker::{self, Broker};
+use twofactor_core::store::{self, EnrollmentStore, Store};
 
 use crate::accounts::SystemAccounts;
 use crate::conversation::PamConversation;
@@ -141,11 +143,6 @@ fn note(pam: &Pam<'_>, first_factor: FirstFactor) -> PamResultCode {
 /// Reads the arguments and the whole configuration. Every problem is logged before the first of them denies.
 fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason> {
     let mut log = Log::new(pam, Verbosity::Normal);
-    if !nix::unistd::geteuid().is_root() {
-        let hint = "only programs that run as root can use pam_twofactor";
-        log.record(&about(pam, Reason::NotRoot).with("hint", hint));
-        return Err(Reason::NotRoot);
-    }
     let arguments = arguments::parse(args);
     for problem in &arguments.problems {
         let hint = "known arguments: conf=FILE debug nullok, or first_factor=WORD alone";
@@ -263,9 +260,15 @@ fn request(pam: &Pam<'_>, user: String, arguments: &Arguments, flags: PamFlag) -
     }
 }
 
+/// The store of a login, whatever kind it is.
+trait LoginStore: Store + EnrollmentStore {}
+
+impl<S: Store + EnrollmentStore> LoginStore for S {}
+
 /// The host, as the core needs it.
 struct Host {
-    store: Files,
+    store: Box<dyn LoginStore>,
+    process: Process,
     name: String,
 }
 
@@ -273,17 +276,22 @@ impl Host {
     fn new(config: &Config) -> Self {
         let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
-        Self { store: store::open(config, SystemClock), name }
+        let process = Process::of(getuid().as_raw(), geteuid().as_raw());
+        let store: Box<dyn LoginStore> = match process {
+            Process::Roots | Process::ItsUsers => Box::new(store::open(config, SystemClock)),
+            Process::Unprivileged => Box::new(Broker::new(Path::new(broker::SOCKET), Owner::ROOT, broker::PATIENCE)),
+        };
+        Self { store, process, name }
     }
 
     fn world<'w>(&'w self, config: &'w Config) -> World<'w> {
         World {
             config,
             users: &SystemUsers,
-            store: &self.store,
-            enrollments: &self.store,
+            store: &*self.store,
+            enrollments: &*self.store,
             services: &SystemServices,
-            process: Process::of(nix::unistd::getuid().as_raw()),
+            process: self.process,
             host_name: &self.name,
             clock: &SystemClock,
         }

@@ -8,13 +8,15 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// The module and the tool.
+/// The module, the tool and the broker.
 #[derive(Debug)]
 pub struct Artifacts {
     /// `pam_twofactor.so`.
     pub module: PathBuf,
     /// `twofactor`.
     pub tool: PathBuf,
+    /// `twofactord`.
+    pub broker: PathBuf,
 }
 
 /// Which profile to build.
@@ -35,9 +37,11 @@ const MODULE: &str = "libpam_twofactor.so";
 /// The debug build of this checkout.
 pub fn debug() -> &'static Artifacts {
     static DEBUG: OnceLock<Artifacts> = OnceLock::new();
-    DEBUG.get_or_init(|| match beside("twofactor").filter(|_| std::env::var_os(BUILT).is_some()) {
-        Some(tool) => Artifacts { module: find(&cargo_build(&["--package", "pam_twofactor"]), MODULE), tool },
-        None => build(Profile::Debug),
+    DEBUG.get_or_init(|| match (beside("twofactor"), beside("twofactord")) {
+        (Some(tool), Some(broker)) if std::env::var_os(BUILT).is_some() => {
+            Artifacts { module: find(&cargo_build(&["--package", "pam_twofactor"]), MODULE), tool, broker }
+        }
+        _ => build(Profile::Debug),
     })
 }
 
@@ -59,14 +63,15 @@ pub fn debian_package() -> &'static Path {
     })
 }
 
-/// Builds the module and the tool.
+/// Builds the module, the tool and the broker.
 pub fn build(profile: Profile) -> Artifacts {
-    let packages = ["--package", "pam_twofactor", "--package", "twofactor-cli"];
+    let packages = ["--package", "pam_twofactor", "--package", "twofactor-cli", "--package", "twofactord"];
     let built = match profile {
         Profile::Debug => cargo_build(&packages),
         Profile::Release => release_build(&packages),
     };
-    Artifacts { module: find(&built, MODULE), tool: find(&built, "twofactor") }
+    let [tool, broker] = ["twofactor", "twofactord"].map(|name| find(&built, name));
+    Artifacts { module: find(&built, MODULE), tool, broker }
 }
 
 /// A module that panics when its line says `panic`, in release: there the unwinder is linked in and everything is

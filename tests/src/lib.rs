@@ -14,6 +14,7 @@
 )]
 
 pub mod artifacts;
+pub mod broker;
 pub mod checkout;
 pub mod columns;
 pub mod debian;

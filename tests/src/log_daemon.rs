@@ -121,7 +121,7 @@ impl LogDaemon<'_> {
     }
 }
 
-fn until(what: &str, mut happens: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut happens: impl FnMut() -> bool) {
     let started = Instant::now();
     while !happens() {
         assert!(started.elapsed() < DEADLINE, "waited for too long until {what}");

@@ -355,7 +355,8 @@ fn private_place(root: &Path) {
 /// Puts the programs under test into the harness's folder of that system.
 fn bind_programs(artifacts: &Artifacts, root: &Path) {
     let folder = root.join(PLACE.trim_start_matches('/')).join("bin");
-    let ours = [(&artifacts.module, "pam_twofactor.so"), (&artifacts.tool, "twofactor")];
+    let ours =
+        [(&artifacts.module, "pam_twofactor.so"), (&artifacts.tool, "twofactor"), (&artifacts.broker, "twofactord")];
     for (program, name) in ours.into_iter().chain([(&artifacts::pam_login(), "pam-login")]) {
         bind_file(program, &folder.join(name));
     }

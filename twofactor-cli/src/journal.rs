@@ -1,15 +1,10 @@
 //! The deeds of a sysadmin, to syslog (authpriv), in the form of the module's lines: `enrolled user=alice token=app by=root`.
-//!
-//! Best effort: a host without a syslog daemon can still be administered. Straight to the daemon's socket, because libc's
-//! syslog(3) is not to be had without `unsafe`.
 
-use std::io;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 use twofactor_core::codes::token::Serial;
+use twofactor_core::host::syslog;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::{Event, Record};
 
@@ -40,32 +35,14 @@ pub(crate) fn write(record: Record) {
 
 /// Writes the lines, with who did it.
 pub(crate) fn write_all(records: impl IntoIterator<Item = Record>) {
-    let Ok(socket) = UnixDatagram::unbound() else { return };
     let actor = actor();
-    for record in records {
-        let line = record.with_some("by", actor.as_deref());
-        let message = format!("<{PRIORITY}>twofactor[{}]: {line}", std::process::id());
-        // A daemon that hangs, or is not there, must not hang us.
-        if socket.set_write_timeout(Some(PATIENCE)).and_then(|()| send(&socket, &message)).is_err() {
-            return;
-        }
-    }
+    let lines = records.into_iter().map(|record| record.with_some("by", actor.as_deref()).to_string());
+    syslog::write("twofactor", lines);
 }
-
-/// The time that a daemon may take for a line when many come at once.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The actor, for the registry's own history.
 pub(crate) fn actor_or_root() -> String {
     actor().unwrap_or_else(|| "root".to_owned())
-}
-
-/// Facility authpriv, severity notice (RFC 3164 §4.1.1).
-const PRIORITY: u8 = 10 * 8 + 5;
-
-/// Without a time: the daemon's own clock is what it writes down for a message of its host.
-fn send(socket: &UnixDatagram, message: &str) -> io::Result<usize> {
-    socket.send_to(message.as_bytes(), "/dev/log")
 }
 
 /// The user who became root to do this: the login's user as the kernel keeps it, which cannot be forged; else what sudo says.

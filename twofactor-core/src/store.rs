@@ -7,6 +7,7 @@
 //! The verbs of a sysadmin stand apart, in [`administration`].
 
 pub mod administration;
+pub mod broker;
 mod enrollment;
 mod error;
 pub mod files;
@@ -15,6 +16,7 @@ mod redemption;
 pub mod registry;
 mod rules;
 mod verification;
+pub mod wire;
 
 pub use enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,

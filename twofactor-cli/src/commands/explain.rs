@@ -223,7 +223,9 @@ fn endings(
         Err(error) => both(error.reason()),
         Ok(Course::Waived(_)) => (Ending::Ignore, Ending::Ignore),
         Ok(Course::CannotEnroll(Obstacle::NoAccountLine(_))) => both(Reason::NoAccountLine),
-        Ok(Course::CannotEnroll(Obstacle::RegistersNoTokens)) => both(nobody.unwrap_or(Reason::NotEnrolled)),
+        Ok(Course::CannotEnroll(Obstacle::RegistersNoTokens | Obstacle::NotRoot)) => {
+            both(nobody.unwrap_or(Reason::NotEnrolled))
+        }
         Ok(Course::Enroll(_, _, offering)) => {
             let without = match offering {
                 Offering::App | Offering::AppOrToken => Reason::NotConfirmed,

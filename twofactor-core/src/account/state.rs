@@ -2,7 +2,7 @@
 
 use crate::account::invitation::Invitation;
 use crate::account::remembered::Memories;
-use crate::account::throttle::{Source, Throttle};
+use crate::account::throttle::{Count, Source, Throttle};
 use crate::codes::digest::Digest;
 use crate::codes::otp::{Progress, Step};
 use crate::codes::token::{Seed, Seeds, Token};
@@ -21,6 +21,8 @@ pub struct State {
     pub throttle: Throttle,
     /// Counted wrong codes where none was needed.
     pub stripping: Throttle,
+    /// Counted wrong codes that processes without root have asked about.
+    pub unprivileged: Throttle,
     /// The number of physical tokens that the user holds. Should the registry know of fewer, it is not what it was.
     pub tokens_held: usize,
     /// The number of them before a gift that is not yet recorded as done.
@@ -98,6 +100,7 @@ impl State {
         let Some(latest) = self.latest().filter(|latest| *latest > now) else { return self };
         self.throttle.set_back(now);
         self.stripping.set_back(now);
+        self.unprivileged.set_back(now);
         self.memories.set_back(now, latest);
         self.invitation = self.invitation.filter(|invitation| latest < invitation.until);
         let usages = self.usage.iter_mut().filter_map(|(_, usage)| usage.last_accepted.as_mut());
@@ -111,9 +114,26 @@ impl State {
     fn latest(&self) -> Option<UnixTime> {
         let usages = self.usage.iter().filter_map(|(_, usage)| usage.last_accepted);
         let memories = self.memories.iter().map(|memory| memory.since);
-        let throttles = self.throttle.latest().into_iter().chain(self.stripping.latest());
+        let throttles =
+            self.throttle.latest().into_iter().chain(self.stripping.latest()).chain(self.unprivileged.latest());
         let others = throttles.chain(self.last_accepted.as_ref().map(|last| last.at));
         usages.chain(memories).chain(others).max()
+    }
+
+    /// The count of the attempts that go on it.
+    pub fn throttle_of(&self, count: Count) -> &Throttle {
+        match count {
+            Count::Logins => &self.throttle,
+            Count::Unprivileged => &self.unprivileged,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn throttle_of_mut(&mut self, count: Count) -> &mut Throttle {
+        match count {
+            Count::Logins => &mut self.throttle,
+            Count::Unprivileged => &mut self.unprivileged,
+        }
     }
 
     /// True when this can be the state of the user with this uid: it names no other.

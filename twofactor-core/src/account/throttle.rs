@@ -54,6 +54,15 @@ impl Limits {
     }
 }
 
+/// The counts of wrong codes that an account has for attempts to open something. One says nothing to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Logins that root's programs ask about.
+    Logins,
+    /// What processes without root ask about. A program in a user's session that guesses delays none of the user's logins.
+    Unprivileged,
+}
+
 /// A count without a wrong code for this long is forgotten. It is far longer than any delay, so waiting for it gains
 /// nothing over guessing at the capped rate.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);

@@ -127,8 +127,10 @@ impl Course {
         service: &str,
         world: &World<'_>,
     ) -> Self {
-        if offer == Offering::Token && world.process == Process::ItsUsers {
-            return Self::CannotEnroll(Obstacle::RegistersNoTokens);
+        match world.process {
+            Process::ItsUsers if offer == Offering::Token => return Self::CannotEnroll(Obstacle::RegistersNoTokens),
+            Process::Unprivileged => return Self::CannotEnroll(Obstacle::NotRoot),
+            Process::Roots | Process::ItsUsers => {}
         }
         match world.services.account_line(service) {
             Ok(()) => Self::Enroll(leave, status, offer),
@@ -165,6 +167,8 @@ pub enum Obstacle {
     NoAccountLine(String),
     /// Only a physical token would count, and this process registers none ([`Process::ItsUsers`]).
     RegistersNoTokens,
+    /// The program does not run as root ([`Process::Unprivileged`]).
+    NotRoot,
 }
 
 impl fmt::Display for Obstacle {
@@ -172,6 +176,7 @@ impl fmt::Display for Obstacle {
         formatter.write_str(match self {
             Self::NoAccountLine(problem) => problem,
             Self::RegistersNoTokens => REGISTERS_NO_TOKENS,
+            Self::NotRoot => "this program does not run as root, so no second factor is set up in it",
         })
     }
 }

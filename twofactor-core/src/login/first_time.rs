@@ -145,6 +145,13 @@ impl Login<'_> {
                 Some(user) => Denial::explained(Reason::NotEnrolled, obstacle, assign_to(user)),
                 None => Denial::of(Reason::UnknownUser),
             },
+            Obstacle::NotRoot => match &self.user {
+                Some(user) => {
+                    let enroll = format!("twofactor enroll {}", shell::quoted(user.as_str()));
+                    Denial::explained(Reason::NotEnrolled, obstacle, enroll)
+                }
+                None => Denial::of(Reason::UnknownUser),
+            },
         }
     }
 

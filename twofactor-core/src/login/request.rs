@@ -109,12 +109,18 @@ pub enum Process {
     Roots,
     /// Its user too: it was started by an ordinary user, as `su` is (real user id). It must hold nothing that others need.
     ItsUsers,
+    /// Its user's own: it does not run as root, as screen lockers do not. It asks the broker, and sets nothing up.
+    Unprivileged,
 }
 
 impl Process {
-    /// The process with this real user id.
-    pub fn of(real_uid: u32) -> Self {
-        if real_uid == 0 { Self::Roots } else { Self::ItsUsers }
+    /// The process with these user ids.
+    pub fn of(real: u32, effective: u32) -> Self {
+        match (real, effective) {
+            (0, 0) => Self::Roots,
+            (_, 0) => Self::ItsUsers,
+            (_, _) => Self::Unprivileged,
+        }
     }
 
     /// The process that usually runs `service`: setuid programs keep the user id of the user who started them.

@@ -1,6 +1,6 @@
 //! The rules by which a store judges answers. They belong to the store; no caller passes them.
 
-use crate::account::throttle::Limits;
+use crate::account::throttle::{Count, Limits};
 use crate::codes::otp::{Reaches, Window};
 use crate::config::Config;
 
@@ -13,11 +13,24 @@ pub struct VerificationRules {
     pub reaches: Reaches,
     /// The throttle.
     pub limits: Limits,
+    /// The count that wrong codes go on.
+    pub count: Count,
 }
 
 impl VerificationRules {
+    /// The same rules for attempts that go on another count.
+    #[must_use]
+    pub fn counting_on(self, count: Count) -> Self {
+        Self { count, ..self }
+    }
+
     /// The rules of a configuration.
     pub fn of(config: &Config) -> Self {
-        Self { window: config.window, reaches: Reaches::at_login(config.resync), limits: config.throttle }
+        Self {
+            window: config.window,
+            reaches: Reaches::at_login(config.resync),
+            limits: config.throttle,
+            count: Count::Logins,
+        }
     }
 }

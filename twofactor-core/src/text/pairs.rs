@@ -14,12 +14,36 @@ pub const LONGEST_VALUE: usize = 256;
 /// Appends ` key=value`.
 pub fn write(line: &mut String, key: &str, value: impl fmt::Display) {
     let value = value.to_string();
-    let _ = write!(line, " {key}={}", Quoted(&value));
+    let _ = write!(line, " {key}={}", Quoted { value: &value, longest: LONGEST_VALUE });
+}
+
+/// Appends ` key=value` with the whole value, of any length. Leaves no copy of it elsewhere in memory.
+pub fn write_whole(line: &mut String, key: &str, value: &str) {
+    let _ = write!(line, " {key}={}", Quoted { value, longest: usize::MAX });
 }
 
 /// Reads what [`write()`] wrote; `None` when it is something else. A quoted value that the end of the text cuts off is left
 /// out: old syslog daemons cut long lines.
 pub fn read(text: &str) -> Option<Pairs> {
+    split(text).map(|(pairs, _)| pairs)
+}
+
+/// Reads what [`write_whole`] wrote; `None` when it is something else, or cut.
+pub fn read_whole(text: &str) -> Option<Pairs> {
+    split(text).filter(|(_, end)| *end == End::Whole).map(|(pairs, _)| pairs)
+}
+
+/// The end of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// That of a pair.
+    Whole,
+    /// Within a quoted value.
+    Cut,
+}
+
+/// The pairs of a text that are whole, and how it ends.
+fn split(text: &str) -> Option<(Pairs, End)> {
     let mut pairs = Pairs::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -29,7 +53,7 @@ pub fn read(text: &str) -> Option<Pairs> {
         }
         match value.strip_prefix('"') {
             Some(quoted) => {
-                let Unquoted::Whole(value, behind) = unquoted(quoted)? else { return Some(pairs) };
+                let Unquoted::Whole(value, behind) = unquoted(quoted)? else { return Some((pairs, End::Cut)) };
                 pairs.push((key.to_owned(), value));
                 rest = behind;
             }
@@ -44,7 +68,7 @@ pub fn read(text: &str) -> Option<Pairs> {
             }
         }
     }
-    Some(pairs)
+    Some((pairs, End::Whole))
 }
 
 /// The text behind an opening quote.
@@ -94,17 +118,21 @@ fn is_bare(byte: u8) -> bool {
 }
 
 /// A value as it stands behind a key: bare when it is printable ASCII without spaces, else quoted and escaped.
-struct Quoted<'v>(&'v str);
+struct Quoted<'v> {
+    value: &'v str,
+    /// In bytes; what is longer is cut.
+    longest: usize,
+}
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.0;
-        if !value.is_empty() && value.len() <= LONGEST_VALUE && value.bytes().all(is_bare) {
+        let Self { value, longest } = *self;
+        if !value.is_empty() && value.len() <= longest && value.bytes().all(is_bare) {
             return formatter.write_str(value);
         }
         formatter.write_char('"')?;
         for (position, character) in value.char_indices() {
-            if position >= LONGEST_VALUE {
+            if position >= longest {
                 formatter.write_str("...")?;
                 break;
             }
@@ -129,7 +157,7 @@ mod tests {
     use super::*;
 
     fn written(value: &str) -> String {
-        Quoted(value).to_string()
+        Quoted { value, longest: LONGEST_VALUE }.to_string()
     }
 
     fn line(pairs: &[(String, String)]) -> String {
@@ -177,6 +205,17 @@ mod tests {
         for cut in [" user=alice hint=\"set the", " user=alice hint=\"\\", " user=alice hint=\"\\x0"] {
             assert_eq!(read(cut), Some(user.clone()), "{cut}");
         }
+    }
+
+    #[test]
+    fn a_whole_value_is_read_back_however_long() {
+        let mut line = String::new();
+        let long = "h ".repeat(5000);
+        write_whole(&mut line, "problem", &long);
+        write_whole(&mut line, "empty", "");
+        let pairs = vec![("problem".to_owned(), long), ("empty".to_owned(), String::new())];
+        assert_eq!(read_whole(&line), Some(pairs));
+        assert_eq!(read_whole(&line[..line.len() - 1]), None, "cut");
     }
 
     proptest! {

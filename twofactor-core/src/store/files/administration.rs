@@ -303,6 +303,7 @@ impl Files {
         state.memories.clear();
         state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
         state.stripping = Throttle { trusted: state.stripping.trusted.take(), ..Throttle::default() };
+        state.unprivileged = Throttle::default();
         account.write_state(&state)?;
         Ok(Some(failures))
     }

@@ -2,6 +2,7 @@
 
 use super::belongings::Belongings;
 use super::user_folder::{Account, Locked, STATE, USERS};
+use crate::account::throttle::Count;
 use crate::account::{Held, State};
 use crate::config::Config;
 use crate::host::clock::Clock;
@@ -55,6 +56,12 @@ impl Files {
     pub fn judging_by(mut self, rules: VerificationRules) -> Self {
         self.rules = rules;
         self
+    }
+
+    /// The same store, for attempts that go on this count.
+    #[must_use]
+    pub fn counting_on(self, count: Count) -> Self {
+        Self { rules: self.rules.counting_on(count), ..self }
     }
 
     /// The physical tokens assigned to the user.

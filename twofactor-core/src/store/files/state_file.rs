@@ -47,6 +47,9 @@ pub(super) fn write(state: &State) -> String {
     if state.stripping != Throttle::default() {
         write_throttle(&mut text, "stripping", &state.stripping);
     }
+    if state.unprivileged != Throttle::default() {
+        write_throttle(&mut text, "unprivileged", &state.unprivileged);
+    }
     if let Some(invitation) = &state.invitation {
         let _ = writeln!(text, "\n[invitation]\nsalt = \"{}\"\ndigest = \"{}\"", invitation.salt, invitation.digest);
         let _ = writeln!(text, "until = \"{}\"", invitation.until);
@@ -138,6 +141,7 @@ fn state(root: Section<'_, '_>) -> State {
         }
     };
     let stripping = root.section("stripping").map(throttle_in).unwrap_or_default();
+    let unprivileged = root.section("unprivileged").map(throttle_in).unwrap_or_default();
     let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
     let tokens_before_gift = root.integer("tokens_before_gift", 0..=u8::MAX).map(usize::from);
     let has_credentials = root.boolean("has_credentials").unwrap_or_default();
@@ -146,6 +150,7 @@ fn state(root: Section<'_, '_>) -> State {
         used_recovery,
         throttle,
         stripping,
+        unprivileged,
         tokens_held,
         tokens_before_gift,
         has_credentials,

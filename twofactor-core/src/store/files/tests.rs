@@ -526,6 +526,7 @@ prop_compose! {
         let sources = records.into_iter().map(|(source, failures)| SourceRecord { source, failures }).collect();
         State {
             stripping: Throttle { user, ..Throttle::default() },
+            unprivileged: Throttle { user, budget, ..Throttle::default() },
             usage,
             used_recovery,
             has_credentials: user.count % 2 == 1,

@@ -48,7 +48,7 @@ pub(in crate::store) fn in_vain(ledger: &mut impl Ledger, presented: Presented<'
     let Presented { wallet, attempt, rules, now, .. } = presented;
     let mut charged = before.clone();
     let fingerprint = presented.fingerprint(presented.guess().unwrap_or("0"));
-    charged.throttle.charge(attempt.source, fingerprint, rules.limits, now);
+    charged.throttle_of_mut(rules.count).charge(attempt.source, fingerprint, rules.limits, now);
     std::hint::black_box(&charged);
     if let Ok(charge) = ledger.charge(before) {
         let _ = wallet.judge(attempt.readings, attempt.previous, before, &presented.tolerance());

@@ -41,7 +41,7 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
         if let Err(uid_changed) = must_be_of(before, person) {
             return Some(Err(uid_changed));
         }
-        if before.throttle.blocked_until(attempt.source, rules.limits, now).is_some() {
+        if before.throttle_of(rules.count).blocked_until(attempt.source, rules.limits, now).is_some() {
             return Some(Ok(Redemption::refused(Reason::Throttled)));
         }
         let is_no_guess = self.presented.guess().is_none();
@@ -56,7 +56,7 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
         let Presented { attempt, rules, now, .. } = self.presented;
         let fingerprint = self.presented.fingerprint(self.presented.guess().unwrap_or_default());
         let mut charged = before.clone();
-        charged.throttle.charge(attempt.source, fingerprint, rules.limits, now);
+        charged.throttle_of_mut(rules.count).charge(attempt.source, fingerprint, rules.limits, now);
         charged
     }
 
@@ -106,11 +106,11 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
 
 /// The state after an accepted login, and what opened it. The charge of this attempt is not in it: a right code is no guess.
 fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -> (State, Factor) {
-    let Presented { person, wallet, attempt, now, .. } = presented;
+    let Presented { person, wallet, attempt, rules, now } = presented;
     let mut state = before.after(uses);
     state.uid = Some(person.uid);
     state.has_credentials = wallet.credentials.is_some();
-    state.throttle.accept(attempt.source);
+    state.throttle_of_mut(rules.count).accept(attempt.source);
     let opener = proof.opener();
     let factor = Factor::of(proof, wallet, &state);
     let name = match &factor {

@@ -1,0 +1,46 @@
+//! The real broker in a private host, at the socket where the module looks for it.
+
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::private_host::Host;
+
+/// Where the module looks for the broker.
+pub const SOCKET: &str = "/run/twofactord/socket";
+
+/// A broker that runs. It ends with the test.
+#[derive(Debug)]
+pub struct Broker<'h> {
+    host: &'h Host,
+    process: Option<Child>,
+}
+
+impl Host {
+    /// Starts the broker.
+    pub fn broker(&self) -> Broker<'_> {
+        let mut command = self.command("twofactord");
+        command.arg("--listen").stdin(Stdio::null()).stdout(Stdio::null());
+        let process = command.spawn().expect("the broker starts");
+        crate::log_daemon::until("the broker listens", || UnixStream::connect(SOCKET).is_ok());
+        Broker { host: self, process: Some(process) }
+    }
+}
+
+impl Broker<'_> {
+    /// Sends a signal to the broker.
+    pub fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("it runs");
+        kill(Pid::from_raw(i32::try_from(process.id()).expect("a process")), signal).expect("the broker is there");
+    }
+}
+
+impl Drop for Broker<'_> {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            self.host.kill(process);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The store of a process that cannot open files of root: it asks the broker, `twofactord`, over a socket.
+//!
+//! What always holds: an answer counts only from a process of root, at a socket in folders of root; a broker that is stopped,
+//! dead or overloaded is an error within [`PATIENCE`], and never a yes. The broker decides what this process may ask.
+
+mod connection;
+mod error;
+
+use crate::account::App;
+use crate::account::enrollment::Proposal;
+use crate::account::factors::Factors;
+use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::remembered::Recall;
+use crate::codes::otp::{Code, Digits};
+use crate::codes::token::{Serial, Token};
+use crate::host::trusted::Owner;
+use crate::host::user::{Person, UserName};
+use crate::log::reason::Reason;
+use crate::store::enrollment::{EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, Registration, Superseded};
+use crate::store::error::StoreError;
+use crate::store::redemption::{Attempt, Presence, Redemption, Remembered, Store, Stripping};
+use crate::store::wire::{Answered, Message, WireError};
+use connection::connect;
+pub use error::BrokerError;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The socket of the broker.
+pub const SOCKET: &str = "/run/twofactord/socket";
+
+/// The longest that a question may take, connecting included. The broker waits for a lock as long as a login does, and a little
+/// is added for the way.
+pub const PATIENCE: Duration = Duration::from_secs(12);
+
+/// The broker behind a socket.
+#[derive(Debug)]
+pub struct Broker {
+    socket: PathBuf,
+    owner: Owner,
+    patience: Duration,
+}
+
+impl Broker {
+    /// The broker behind `socket`, which must be a process of `owner`. Nothing is connected yet.
+    pub fn new(socket: &Path, owner: Owner, patience: Duration) -> Self {
+        Self { socket: socket.to_owned(), owner, patience }
+    }
+
+    /// Asks one question on a connection of its own.
+    fn ask<T>(
+        &self,
+        question: &Message,
+        read: impl FnOnce(&Answered) -> Result<T, WireError>,
+    ) -> Result<T, StoreError> {
+        let channel = connect(&self.socket, self.owner, Instant::now() + self.patience)?;
+        let wire = |error| BrokerError::Wire { socket: self.socket.clone(), error };
+        channel.send(question).map_err(wire)?;
+        let answer = channel.receive().map_err(wire)?.ok_or_else(|| wire(WireError::Ended))?;
+        let answered = Answered::of(answer).map_err(wire)??;
+        Ok(read(&answered).map_err(wire)?)
+    }
+}
+
+impl Store for Broker {
+    fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
+        self.ask(&Message::asking_about("presence", user), Answered::presence)
+    }
+
+    fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError> {
+        self.ask(&Message::asking_about("code-lengths", user), Answered::lengths)
+    }
+
+    fn remembers(
+        &self,
+        person: &Person,
+        like: &Recall<'_>,
+        factors: Factors,
+    ) -> Result<Option<Remembered>, StoreError> {
+        self.ask(&Message::asking_to_remember(person, like, factors), Answered::memory)
+    }
+
+    fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {
+        self.ask(&Message::asking_of("recovery-left", person), Answered::recovery_left)
+    }
+
+    fn redeem(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
+        let readings = attempt.readings.len();
+        self.ask(&Message::attempting("redeem", person, attempt), |answered| answered.redemption(readings))
+    }
+
+    fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
+        let readings = attempt.readings.len();
+        self.ask(&Message::attempting("strip", person, attempt), |answered| answered.stripping(readings))
+    }
+
+    fn pretend(&self, attempt: &Attempt<'_>) {
+        let _ = self.ask(&Message::pretending(attempt), |_| Ok(()));
+    }
+}
+
+/// Nothing is set up through the broker by a login: each of these refuses.
+impl EnrollmentStore for Broker {
+    fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
+        self.ask(&Message::asking_of("enrollment-status", person), Answered::enrollment_status)
+    }
+
+    fn confirm(&self, _: Proposal, _: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+        Err(BrokerError::SetsNothingUp.into())
+    }
+
+    fn kept_secret(&self, _: &Person) -> Result<Token, Superseded> {
+        Err(Superseded::Store(BrokerError::SetsNothingUp.into()))
+    }
+
+    fn check_invitation(
+        &self,
+        _: &Person,
+        _: &InvitationCode,
+        _: &Attempt<'_>,
+    ) -> Result<Result<Invitation, Reason>, StoreError> {
+        Err(BrokerError::SetsNothingUp.into())
+    }
+
+    fn check_registration(
+        &self,
+        _: &Person,
+        _: &Serial,
+        _: [&Code; 2],
+        _: &Attempt<'_>,
+    ) -> Result<Result<Registration, NotRegistered>, StoreError> {
+        Err(BrokerError::SetsNothingUp.into())
+    }
+
+    fn store_pending(&self, _: Pending) -> Result<(), Superseded> {
+        Err(Superseded::Store(BrokerError::SetsNothingUp.into()))
+    }
+}

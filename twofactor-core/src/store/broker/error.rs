@@ -1,0 +1,67 @@
+//! Why the broker gives no answer.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::SOCKET;
+use crate::host::trusted::FileError;
+use crate::log::reason::Reason;
+use crate::store::error::{StoreError, Unusable};
+use crate::store::wire::WireError;
+
+/// The broker cannot be asked, or has not answered.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    /// There is no broker: no socket, or no process behind it.
+    #[error("this program does not run as root, and no broker listens at {}", .0.display())]
+    Absent(PathBuf),
+    /// The folders above the socket are not of root alone.
+    #[error("{0}")]
+    Folder(FileError),
+    /// A process of another user listens.
+    #[error("{} is not root's: a process of uid {uid} listens there", socket.display())]
+    Stranger {
+        /// The socket.
+        socket: PathBuf,
+        /// The uid of that process.
+        uid: u32,
+    },
+    /// The connection failed, or what came over it is not understood.
+    #[error("the broker at {}: {error}", socket.display())]
+    Wire {
+        /// The socket.
+        socket: PathBuf,
+        /// The failure.
+        error: WireError,
+    },
+    /// A second factor cannot be set up in this program.
+    #[error("this program does not run as root, so no second factor is set up in it")]
+    SetsNothingUp,
+}
+
+impl Unusable for BrokerError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Absent(_) => Reason::NotRoot,
+            Self::Folder(_) | Self::Stranger { .. } => Reason::UnsafeFile,
+            Self::Wire { .. } | Self::SetsNothingUp => Reason::StoreUnavailable,
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Absent(_) => "systemctl enable --now twofactord.socket".to_owned(),
+            Self::Folder(_) => format!("look at it: ls -ld /run {}", SOCKET.trim_end_matches("/socket")),
+            Self::Stranger { .. } => "see what listens there: ss -xlp".to_owned(),
+            Self::Wire { .. } => "see: systemctl status twofactord.service".to_owned(),
+            Self::SetsNothingUp => "log in with ssh or at the console first, or ask for: twofactor enroll".to_owned(),
+        }
+    }
+}
+
+impl From<BrokerError> for StoreError {
+    fn from(error: BrokerError) -> Self {
+        Self::Unusable(Box::new(error))
+    }
+}

@@ -1,0 +1,18 @@
+//! The questions of a login to a store in another process, and the answers, as messages on a stream.
+//!
+//! A message is a length (four bytes, big-endian, at most [`LARGEST`]) and a line of `key=value` pairs as in the log. The first
+//! pair of a question is the version. A message that is not understood in full is refused: nothing in it has a default.
+//!
+//! Messages hold codes. They are wiped when they are dropped.
+
+mod answered;
+mod call;
+mod channel;
+mod error;
+mod message;
+
+pub use answered::Answered;
+pub use call::{Call, Guess};
+pub use channel::Channel;
+pub use error::WireError;
+pub use message::{LARGEST, Message};

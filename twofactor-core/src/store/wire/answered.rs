@@ -1,0 +1,270 @@
+//! The answers of a store, as messages. Only the client of a store reads them: what it reads are proofs.
+
+use super::error::WireError;
+use super::message::Message;
+use crate::codes::otp::Digits;
+use crate::log::reason::Reason;
+use crate::store::enrollment::EnrollmentStatus;
+use crate::store::error::{Loss, StoreError, Unusable};
+use crate::store::redemption::{Absent, Factor, Presence, Redeemed, Redemption, Remembered, Stripping};
+use thiserror::Error;
+
+/// What the other end answered, to be read as one kind of answer.
+#[derive(Debug)]
+pub struct Answered(Message);
+
+/// The other end's error, with its words.
+#[derive(Debug, Error)]
+#[error("{problem}")]
+struct Said {
+    reason: Reason,
+    problem: String,
+    hint: String,
+    loss: Option<Loss>,
+}
+
+impl Unusable for Said {
+    fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    fn hint(&self) -> String {
+        self.hint.clone()
+    }
+
+    fn loss(&self) -> Option<Loss> {
+        self.loss
+    }
+}
+
+const ANSWER: &str = "answer";
+const FAILED: &str = "failed";
+
+pub(super) fn of_presence(presence: &Presence) -> Message {
+    Message::new(
+        ANSWER,
+        match presence {
+            Presence::Enrolled => "enrolled",
+            Presence::Absent(Absent(())) => "absent",
+        },
+    )
+}
+
+pub(super) fn of_lengths(lengths: &[Digits]) -> Message {
+    lengths.iter().fold(Message::new(ANSWER, "lengths"), |message, digits| message.with_plain("digits", digits.count()))
+}
+
+pub(super) fn of_memory(remembered: Option<&Remembered>) -> Message {
+    Message::new(ANSWER, if remembered.is_some() { "remembered" } else { "not-remembered" })
+}
+
+pub(super) fn of_recovery_left(left: Option<usize>) -> Message {
+    Message::new(ANSWER, "recovery").with_some("left", left.map(|left| left.to_string()))
+}
+
+pub(super) fn of_redemption(redemption: &Redemption) -> Message {
+    match redemption {
+        Redemption::Redeemed(redeemed) => {
+            let message = Message::new(ANSWER, "redeemed").with_plain("reading", redeemed.reading);
+            let message = with_factor(message, &redeemed.factor);
+            match &redeemed.problem {
+                Some(problem) => with_error(message, problem),
+                None => message,
+            }
+        }
+        Redemption::NearMiss { hint } => Message::new(ANSWER, "near-miss").with_some("hint", hint.as_ref()),
+        Redemption::Refused { reason, hint } => {
+            Message::new(ANSWER, "refused").with("reason", reason.word()).with_some("hint", hint.as_ref())
+        }
+    }
+}
+
+pub(super) fn of_stripping(stripping: &Stripping) -> Message {
+    match stripping {
+        Stripping::Burned { reading, factor } => {
+            with_factor(Message::new(ANSWER, "burned").with_plain("reading", reading), factor)
+        }
+        Stripping::Nothing => Message::new(ANSWER, "nothing"),
+        Stripping::Throttled => Message::new(ANSWER, "throttled"),
+    }
+}
+
+pub(super) fn of_enrollment_status(status: &EnrollmentStatus) -> Message {
+    Message::new(
+        ANSWER,
+        match status {
+            EnrollmentStatus::New(Absent(())) => "new",
+            EnrollmentStatus::Waiting => "waiting",
+            EnrollmentStatus::Enrolled => "enrolled",
+        },
+    )
+}
+
+pub(super) fn done() -> Message {
+    Message::new(ANSWER, "done")
+}
+
+pub(super) fn of_error(error: &StoreError) -> Message {
+    with_error(Message::new(ANSWER, FAILED), error)
+}
+
+fn with_error(message: Message, error: &StoreError) -> Message {
+    let loss = error.loss().map(|loss| match loss {
+        Loss::State => "state",
+        Loss::Credentials => "credentials",
+    });
+    message
+        .with("error", error.reason().word())
+        .with("problem", &error.to_string())
+        .with("remedy", &error.hint())
+        .with_some("loss", loss)
+}
+
+fn with_factor(message: Message, factor: &Factor) -> Message {
+    match factor {
+        Factor::Token { label, drift } => message.with("token", label).with_plain("drift", drift),
+        Factor::Recovery { left } => message.with_plain("left", left),
+    }
+}
+
+impl Message {
+    /// The answer to [`Store::redeem`](crate::store::Store::redeem).
+    pub fn answering_redeem(outcome: &Result<Redemption, StoreError>) -> Self {
+        outcome.as_ref().map_or_else(of_error, of_redemption)
+    }
+
+    /// The answer to [`Store::strip`](crate::store::Store::strip).
+    pub fn answering_strip(outcome: &Result<Stripping, StoreError>) -> Self {
+        outcome.as_ref().map_or_else(of_error, of_stripping)
+    }
+
+    /// The answer that no earlier login counts for this one.
+    pub fn not_remembered() -> Self {
+        of_memory(None)
+    }
+
+    /// An answer that refuses a question without looking at it.
+    pub fn refusing(reason: Reason, problem: &str, hint: &str) -> Self {
+        Self::new(ANSWER, FAILED).with("error", reason.word()).with("problem", problem).with("remedy", hint)
+    }
+
+    /// The same answer for a process that is not root's: how the host keeps its accounts is root's matter.
+    #[must_use]
+    pub fn without_details(&self) -> Self {
+        if self.find(ANSWER).is_ok_and(|word| word == Some(FAILED)) {
+            let reason = self.error().ok().flatten().map_or(Reason::StoreUnavailable, |said| said.reason);
+            return Self::refusing(reason, "the broker cannot answer", "its line in the log says why");
+        }
+        self.keeping(|key| !matches!(key, "hint" | "error" | "problem" | "remedy" | "loss"))
+    }
+
+    fn error(&self) -> Result<Option<Said>, WireError> {
+        let Some(word) = self.find("error")? else { return Ok(None) };
+        let loss = match self.find("loss")? {
+            None => None,
+            Some("state") => Some(Loss::State),
+            Some("credentials") => Some(Loss::Credentials),
+            Some(_) => return Err(WireError::Value("loss")),
+        };
+        let (problem, hint) = (self.get("problem")?.to_owned(), self.get("remedy")?.to_owned());
+        Ok(Some(Said { reason: reason(word).ok_or(WireError::Value("error"))?, problem, hint, loss }))
+    }
+
+    fn factor(&self) -> Result<Factor, WireError> {
+        match self.find("token")? {
+            Some(label) => Ok(Factor::Token { label: label.to_owned(), drift: self.parsed("drift")? }),
+            None => Ok(Factor::Recovery { left: self.parsed("left")? }),
+        }
+    }
+}
+
+impl Answered {
+    /// Takes an answer. The other end's own error is an error.
+    pub(in crate::store) fn of(message: Message) -> Result<Result<Self, StoreError>, WireError> {
+        if message.get(ANSWER)? != FAILED {
+            return Ok(Ok(Self(message)));
+        }
+        let said = message.error()?.ok_or(WireError::Value("error"))?;
+        Ok(Err(StoreError::Unusable(Box::new(said))))
+    }
+
+    pub(in crate::store) fn presence(&self) -> Result<Presence, WireError> {
+        match self.0.get(ANSWER)? {
+            "enrolled" => Ok(Presence::Enrolled),
+            "absent" => Ok(Presence::Absent(Absent(()))),
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+
+    pub(in crate::store) fn lengths(&self) -> Result<Vec<Digits>, WireError> {
+        self.must_be("lengths")?;
+        let digits = |text: &str| text.parse().ok().and_then(|digits| Digits::new(digits).ok());
+        self.0.all("digits").map(|text| digits(text).ok_or(WireError::Value("digits"))).collect()
+    }
+
+    pub(in crate::store) fn memory(&self) -> Result<Option<Remembered>, WireError> {
+        match self.0.get(ANSWER)? {
+            "remembered" => Ok(Some(Remembered(()))),
+            "not-remembered" => Ok(None),
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+
+    pub(in crate::store) fn recovery_left(&self) -> Result<Option<usize>, WireError> {
+        self.must_be("recovery")?;
+        self.0.parsed_if_there("left")
+    }
+
+    /// `readings` is the number of those that were sent.
+    pub(in crate::store) fn redemption(&self, readings: usize) -> Result<Redemption, WireError> {
+        let hint = self.0.find("hint")?.map(ToOwned::to_owned);
+        match self.0.get(ANSWER)? {
+            "redeemed" => {
+                let problem = self.0.error()?.map(|said| StoreError::Unusable(Box::new(said)));
+                Ok(Redemption::Redeemed(Redeemed {
+                    factor: self.0.factor()?,
+                    reading: self.reading(readings)?,
+                    problem,
+                }))
+            }
+            "near-miss" => Ok(Redemption::NearMiss { hint }),
+            "refused" => {
+                let reason = reason(self.0.get("reason")?).ok_or(WireError::Value("reason"))?;
+                Ok(Redemption::Refused { reason, hint })
+            }
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+
+    pub(in crate::store) fn stripping(&self, readings: usize) -> Result<Stripping, WireError> {
+        match self.0.get(ANSWER)? {
+            "burned" => Ok(Stripping::Burned { reading: self.reading(readings)?, factor: self.0.factor()? }),
+            "nothing" => Ok(Stripping::Nothing),
+            "throttled" => Ok(Stripping::Throttled),
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+
+    pub(in crate::store) fn enrollment_status(&self) -> Result<EnrollmentStatus, WireError> {
+        match self.0.get(ANSWER)? {
+            "new" => Ok(EnrollmentStatus::New(Absent(()))),
+            "waiting" => Ok(EnrollmentStatus::Waiting),
+            "enrolled" => Ok(EnrollmentStatus::Enrolled),
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+
+    fn reading(&self, readings: usize) -> Result<usize, WireError> {
+        self.0
+            .parsed("reading")
+            .and_then(|reading| if reading < readings { Ok(reading) } else { Err(WireError::Value("reading")) })
+    }
+
+    fn must_be(&self, word: &str) -> Result<(), WireError> {
+        if self.0.get(ANSWER)? == word { Ok(()) } else { Err(WireError::Value(ANSWER)) }
+    }
+}
+
+fn reason(word: &str) -> Option<Reason> {
+    Reason::ALL.into_iter().find(|reason| reason.word() == word)
+}

@@ -1,0 +1,241 @@
+//! The questions of a login, one for each verb of [`Store`], and the answering of them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::answered;
+use super::error::WireError;
+use super::message::Message;
+use crate::account::factors::{FactorKind, Factors};
+use crate::account::remembered::{Place, Recall};
+use crate::account::throttle::Source;
+use crate::codes::answer::Answer;
+use crate::codes::otp::Code;
+use crate::host::user::{Person, Uid, UserName};
+use crate::store::enrollment::EnrollmentStore;
+use crate::store::redemption::{Attempt, Store};
+
+/// A question.
+#[derive(Debug)]
+pub enum Call {
+    /// [`Store::presence`].
+    Presence(UserName),
+    /// [`Store::code_lengths`].
+    CodeLengths(UserName),
+    /// [`Store::remembers`].
+    Remembers(Person, Remembering, Factors),
+    /// [`Store::recovery_left`].
+    RecoveryLeft(Person),
+    /// [`Store::redeem`].
+    Redeem(Person, Guess),
+    /// [`Store::strip`].
+    Strip(Person, Guess),
+    /// [`Store::pretend`].
+    Pretend(Guess),
+    /// [`EnrollmentStore::enrollment_status`].
+    EnrollmentStatus(Person),
+}
+
+/// The place of a login, and for how long it is remembered.
+#[derive(Debug)]
+pub struct Remembering {
+    service: String,
+    address: IpAddr,
+    longest: Duration,
+}
+
+/// An [`Attempt`] with values of its own.
+#[derive(Debug)]
+pub struct Guess {
+    readings: Vec<Answer>,
+    previous: Option<Code>,
+    source: Source,
+    factors: Factors,
+    remember: Option<Remembering>,
+}
+
+impl Guess {
+    /// The attempt.
+    pub fn attempt(&self) -> Attempt<'_> {
+        let remember = self.remember.as_ref();
+        Attempt {
+            readings: &self.readings,
+            previous: self.previous.as_ref(),
+            source: &self.source,
+            factors: self.factors,
+            remember: remember.map(|remembering| (remembering.place(), remembering.longest)),
+        }
+    }
+
+    /// The same of a process that cannot be believed: it is of this host, and not remembered.
+    #[must_use]
+    pub fn unbelieved(self) -> Self {
+        Self { source: Source::from_rhost(None), remember: None, ..self }
+    }
+}
+
+impl Remembering {
+    fn place(&self) -> Place<'_> {
+        Place { service: &self.service, address: self.address }
+    }
+}
+
+impl Call {
+    /// The person or the name that is asked about.
+    pub fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::Presence(user) | Self::CodeLengths(user) => Some(user),
+            Self::Remembers(person, ..)
+            | Self::RecoveryLeft(person)
+            | Self::Redeem(person, _)
+            | Self::Strip(person, _)
+            | Self::EnrollmentStatus(person) => Some(&person.name),
+            Self::Pretend(_) => None,
+        }
+    }
+
+    /// Asks a store, and gives its answer as a message.
+    pub fn answered_by(&self, store: &(impl Store + EnrollmentStore)) -> Message {
+        let answered = match self {
+            Self::Presence(user) => store.presence(user).map(|presence| answered::of_presence(&presence)),
+            Self::CodeLengths(user) => store.code_lengths(user).map(|lengths| answered::of_lengths(&lengths)),
+            Self::Remembers(person, remembering, factors) => {
+                let like = Recall { place: remembering.place(), longest: remembering.longest };
+                store.remembers(person, &like, *factors).map(|remembered| answered::of_memory(remembered.as_ref()))
+            }
+            Self::RecoveryLeft(person) => store.recovery_left(person).map(answered::of_recovery_left),
+            Self::Redeem(person, guess) => {
+                return Message::answering_redeem(&store.redeem(person, &guess.attempt()));
+            }
+            Self::Strip(person, guess) => {
+                return Message::answering_strip(&store.strip(person, &guess.attempt()));
+            }
+            Self::Pretend(guess) => {
+                store.pretend(&guess.attempt());
+                Ok(answered::done())
+            }
+            Self::EnrollmentStatus(person) => {
+                store.enrollment_status(person).map(|status| answered::of_enrollment_status(&status))
+            }
+        };
+        answered.unwrap_or_else(|error| answered::of_error(&error))
+    }
+
+    /// Reads a question.
+    pub fn read(message: &Message) -> Result<Self, WireError> {
+        Ok(match message.get(ASK)? {
+            "presence" => Self::Presence(user(message)?),
+            "code-lengths" => Self::CodeLengths(user(message)?),
+            "remembers" => {
+                let remembering = remembering(message)?.ok_or(WireError::Value("service"))?;
+                Self::Remembers(person(message)?, remembering, factors(message)?)
+            }
+            "recovery-left" => Self::RecoveryLeft(person(message)?),
+            "redeem" => Self::Redeem(person(message)?, guess(message)?),
+            "strip" => Self::Strip(person(message)?, guess(message)?),
+            "pretend" => Self::Pretend(guess(message)?),
+            "enrollment-status" => Self::EnrollmentStatus(person(message)?),
+            _ => return Err(WireError::Value(ASK)),
+        })
+    }
+}
+
+/// Each question as a message, from the values that a login has.
+impl Message {
+    pub(in crate::store) fn asking_about(verb: &'static str, user: &UserName) -> Self {
+        Self::new(ASK, verb).with("user", user.as_str())
+    }
+
+    pub(in crate::store) fn asking_of(verb: &'static str, person: &Person) -> Self {
+        Self::asking_about(verb, &person.name).with_plain("uid", person.uid)
+    }
+
+    pub(in crate::store) fn asking_to_remember(person: &Person, like: &Recall<'_>, factors: Factors) -> Self {
+        Self::asking_of("remembers", person).with_factors(factors).with_place(like.place, like.longest)
+    }
+
+    /// `redeem` or `strip`.
+    pub(in crate::store) fn attempting(verb: &'static str, person: &Person, attempt: &Attempt<'_>) -> Self {
+        Self::asking_of(verb, person).with_attempt(attempt)
+    }
+
+    pub(in crate::store) fn pretending(attempt: &Attempt<'_>) -> Self {
+        Self::new(ASK, "pretend").with_attempt(attempt)
+    }
+
+    fn with_attempt(mut self, attempt: &Attempt<'_>) -> Self {
+        for reading in attempt.readings {
+            // What is no guess is told as such, and not repeated.
+            self = self.with("reading", reading.digits().unwrap_or(UNINTELLIGIBLE));
+        }
+        let this = self
+            .with_some("previous", attempt.previous.map(Code::expose))
+            .with("source", attempt.source.as_str())
+            .with_factors(attempt.factors);
+        match attempt.remember {
+            Some((place, longest)) => this.with_place(place, longest),
+            None => this,
+        }
+    }
+
+    fn with_factors(self, factors: Factors) -> Self {
+        self.with("factors", &factors.names().join(","))
+    }
+
+    fn with_place(self, place: Place<'_>, longest: Duration) -> Self {
+        self.with("service", place.service)
+            .with_plain("address", place.address)
+            .with_plain("seconds", longest.as_secs())
+    }
+}
+
+const ASK: &str = "ask";
+const UNINTELLIGIBLE: &str = "?";
+
+fn user(message: &Message) -> Result<UserName, WireError> {
+    UserName::new(message.get("user")?).map_err(|_| WireError::Value("user"))
+}
+
+fn person(message: &Message) -> Result<Person, WireError> {
+    Ok(Person { name: user(message)?, uid: Uid(message.parsed("uid")?) })
+}
+
+fn factors(message: &Message) -> Result<Factors, WireError> {
+    let names = message.get("factors")?;
+    names.split(',').filter(|name| !name.is_empty()).try_fold(Factors::NONE, |factors, name| {
+        FactorKind::parse(name).map(|kind| factors.and(kind)).ok_or(WireError::Value("factors"))
+    })
+}
+
+fn remembering(message: &Message) -> Result<Option<Remembering>, WireError> {
+    let Some(service) = message.find("service")? else { return Ok(None) };
+    let longest = Duration::from_secs(message.parsed("seconds")?);
+    Ok(Some(Remembering { service: service.to_owned(), address: message.parsed("address")?, longest }))
+}
+
+fn guess(message: &Message) -> Result<Guess, WireError> {
+    let readings = message.all("reading").map(|text| match text {
+        UNINTELLIGIBLE => Ok(Answer::Unintelligible),
+        digits => match Answer::parse(digits.as_bytes()) {
+            Answer::Unintelligible => Err(WireError::Value("reading")),
+            answer => Ok(answer),
+        },
+    });
+    let previous = message
+        .find("previous")?
+        .map(|digits| Code::new(Zeroizing::new(digits.to_owned())).ok_or(WireError::Value("previous")));
+    let source = message.get("source")?;
+    let read = Source::from_rhost(Some(source));
+    if read.as_str() != source {
+        return Err(WireError::Value("source"));
+    }
+    Ok(Guess {
+        readings: readings.collect::<Result<_, _>>()?,
+        previous: previous.transpose()?,
+        source: read,
+        factors: factors(message)?,
+        remember: remembering(message)?,
+    })
+}

@@ -1,0 +1,88 @@
+//! One end of the stream that messages travel on, with one deadline for all that is sent and received.
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{MsgFlags, recv, send};
+use zeroize::Zeroizing;
+
+use super::error::WireError;
+use super::message::Message;
+
+/// One end of a connection.
+#[derive(Debug)]
+pub struct Channel {
+    stream: UnixStream,
+    deadline: Instant,
+}
+
+impl Channel {
+    /// An end that gives up at `deadline`.
+    pub fn new(stream: UnixStream, deadline: Instant) -> Self {
+        Self { stream, deadline }
+    }
+
+    /// Moves the deadline.
+    pub fn until(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
+    /// Sends a message.
+    pub fn send(&self, message: &Message) -> Result<(), WireError> {
+        let framed = message.framed()?;
+        let mut rest = framed.as_slice();
+        while !rest.is_empty() {
+            self.stream.set_write_timeout(Some(self.left()?))?;
+            // Without the signal: the process is sshd's or a locker's, and its handlers are not ours.
+            let sent = again(|| send(self.stream.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL))?;
+            rest = rest.get(sent..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Receives a message; `None` when the other end has closed the stream between two of them.
+    pub fn receive(&self) -> Result<Option<Message>, WireError> {
+        let mut header = [0; 4];
+        match self.fill(&mut header)? {
+            0 => return Ok(None),
+            4 => {}
+            _ => return Err(WireError::Ended),
+        }
+        let mut line = Zeroizing::new(vec![0; Message::length(header)?]);
+        if self.fill(&mut line)? < line.len() {
+            return Err(WireError::Ended);
+        }
+        Message::read(&line).map(Some)
+    }
+
+    /// Fills the buffer as far as the stream goes, and gives the number of bytes.
+    fn fill(&self, buffer: &mut [u8]) -> Result<usize, WireError> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            self.stream.set_read_timeout(Some(self.left()?))?;
+            match again(|| recv(self.stream.as_raw_fd(), rest, MsgFlags::empty()))? {
+                0 => break,
+                received => filled += received,
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The time that is left. A limit of nothing would be none at all.
+    fn left(&self) -> Result<Duration, WireError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(WireError::Deadline) } else { Ok(left) }
+    }
+}
+
+/// Repeats a call that a signal has interrupted. The deadline is looked at before each of them.
+fn again(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(nix::errno::Errno::EINTR) => {}
+            done => return Ok(done?),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The process at the other end of a connection, as the kernel names it. Nothing of this comes from a message.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::{Uid, User};
+use twofactor_core::host::user::{SystemUsers, UserDatabase as _};
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::wire::{Call, Message};
+
+use crate::places::Guest;
+
+/// A process that asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    /// The user it runs as. Root of another user namespace is not root here.
+    pub(crate) uid: u32,
+    /// Its number, for the log alone.
+    pub(crate) pid: i32,
+}
+
+impl Caller {
+    /// The process at the other end.
+    pub(crate) fn of(stream: &UnixStream) -> io::Result<Self> {
+        let credentials = getsockopt(stream, PeerCredentials)?;
+        Ok(Self { uid: credentials.uid(), pid: credentials.pid() })
+    }
+
+    /// True for a program that may ask about anybody.
+    pub(crate) fn is_root(self) -> bool {
+        self.uid == 0
+    }
+
+    /// Whose place the connection takes.
+    pub(crate) fn guest(self) -> Guest {
+        match User::from_uid(Uid::from_raw(self.uid)) {
+            _ if self.is_root() => Guest::Root,
+            Ok(Some(_)) => Guest::User(self.uid),
+            Ok(None) | Err(_) => Guest::Stranger,
+        }
+    }
+
+    /// Refuses a question that this process may not ask: a user asks about himself.
+    pub(crate) fn may_ask(self, call: &Call) -> Result<(), Message> {
+        let Some(user) = call.user().filter(|_| !self.is_root()) else { return Ok(()) };
+        match SystemUsers.person(user.as_str()) {
+            Ok(Some(person)) if person.uid.0 == self.uid && person.name == *user => Ok(()),
+            // Both in the same words: nothing is told about other users.
+            Ok(_) => Err(Message::refusing(
+                Reason::NotRoot,
+                "this program does not run as root and asks about another user",
+                "programs without root can ask about the user they run as",
+            )),
+            Err(error) => {
+                let problem = format!("the user cannot be looked up: {error}");
+                Err(Message::refusing(Reason::StoreUnavailable, &problem, "try: id USER"))
+            }
+        }
+    }
+}

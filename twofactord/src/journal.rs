@@ -1,0 +1,75 @@
+//! The broker's lines, to syslog (authpriv), in the form of the module's. The module in a user's process writes lines too, but
+//! any program of that user can write those; these are root's.
+
+use twofactor_core::host::syslog;
+use twofactor_core::host::user::Person;
+use twofactor_core::log::reason::Reason;
+use twofactor_core::log::record::{Event, Record};
+use twofactor_core::store::{Factor, Redemption, StoreError, Stripping};
+
+use crate::caller::Caller;
+
+/// What stands before each line, as `sshd:auth` does before the module's.
+const WRITER: &str = "pam_twofactor(broker:auth): ";
+
+/// The outcome of an answer that was to open something.
+pub(crate) fn write_redemption(person: &Person, caller: Caller, outcome: &Result<Redemption, StoreError>) {
+    let about = |record| about(record, person, caller);
+    match outcome {
+        Ok(Redemption::Redeemed(redeemed)) => {
+            write(&with_factor(about(Record::new(Event::Accepted)), redeemed.factor()));
+            if let Some(problem) = redeemed.problem() {
+                write(&failed(person, caller, problem));
+            }
+        }
+        Ok(Redemption::NearMiss { hint }) => {
+            let reason = Reason::WrongCode;
+            write(&about(Record::refused(reason)).with("reason", reason).with_some("hint", hint.as_ref()));
+        }
+        Ok(Redemption::Refused { reason, hint }) => {
+            write(&about(Record::refused(*reason)).with("reason", reason).with_some("hint", hint.as_ref()));
+        }
+        Err(error) => write(&failed(person, caller, error)),
+    }
+}
+
+/// A code that was burned where none was needed, or an error.
+pub(crate) fn write_stripping(person: &Person, caller: Caller, outcome: &Result<Stripping, StoreError>) {
+    match outcome {
+        Ok(Stripping::Burned { factor, .. }) => {
+            write(&with_factor(about(Record::new(Event::Skipped), person, caller), factor));
+        }
+        Ok(Stripping::Nothing | Stripping::Throttled) => {}
+        Err(error) => write(&failed(person, caller, error)),
+    }
+}
+
+/// Says on standard error and in the log that the broker itself cannot go on.
+#[expect(clippy::print_stderr, reason = "the journal of the unit, and the terminal of who starts it by hand")]
+pub(crate) fn complain(problem: &str) {
+    eprintln!("twofactord: {problem}");
+    write(&Record::new(Event::Error).with("reason", "store-unavailable").with("problem", problem));
+}
+
+fn about(record: Record, person: &Person, caller: Caller) -> Record {
+    record.with("user", &person.name).with("asked_by", caller.uid).with("pid", caller.pid)
+}
+
+fn failed(person: &Person, caller: Caller, error: &StoreError) -> Record {
+    let reason = error.reason();
+    about(Record::refused(reason), person, caller)
+        .with("reason", reason)
+        .with("problem", error)
+        .with("hint", error.hint())
+}
+
+fn with_factor(record: Record, factor: &Factor) -> Record {
+    match factor {
+        Factor::Token { label, drift } => record.with("token", label).with("drift", drift),
+        Factor::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
+    }
+}
+
+fn write(record: &Record) {
+    syslog::write("twofactord", [format!("{WRITER}{record}")]);
+}

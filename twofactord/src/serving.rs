@@ -1,0 +1,79 @@
+//! One connection: who asks, which questions, and the answers.
+
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use twofactor_core::account::throttle::Count;
+use twofactor_core::config::{Config, Expected};
+use twofactor_core::host::clock::SystemClock;
+use twofactor_core::host::trusted::Owner;
+use twofactor_core::log::reason::Reason;
+use twofactor_core::store::files::Files;
+use twofactor_core::store::wire::{Call, Channel, Message, WireError};
+use twofactor_core::store::{self, Store as _};
+
+use crate::caller::Caller;
+use crate::journal;
+use crate::places::Place;
+
+/// The time in which a whole question must arrive, and its answer be taken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers the questions of one connection, one after the other.
+pub(crate) fn serve(stream: UnixStream, place: &Place, config: &Path) {
+    let Ok(caller) = Caller::of(&stream) else { return };
+    let Some(_seat) = place.seat(caller.guest()) else { return };
+    let mut channel = Channel::new(stream, Instant::now() + PATIENCE);
+    // What is not understood, too large or too slow ends the connection: there is nobody to explain it to.
+    while let Ok(Some(question)) = channel.receive() {
+        let Ok(answer) = answer(&question, caller, config) else { return };
+        channel.until(Instant::now() + PATIENCE);
+        if channel.send(&answer).is_err() {
+            return;
+        }
+        channel.until(Instant::now() + PATIENCE);
+    }
+}
+
+fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, WireError> {
+    let call = Call::read(question)?;
+    if let Err(refusal) = caller.may_ask(&call) {
+        return Ok(refusal);
+    }
+    let config = match Config::load(config, Expected::Perhaps, Owner::ROOT) {
+        Ok(config) => config,
+        Err(error) => {
+            let problem = error.lines().into_iter().next().unwrap_or_default();
+            return Ok(Message::refusing(Reason::BadConfig, &problem, &error.hint()));
+        }
+    };
+    let store = store::open(&config, SystemClock);
+    if caller.is_root() {
+        return Ok(call.answered_by(&store));
+    }
+    Ok(answer_a_user(call, caller, store.counting_on(Count::Unprivileged)))
+}
+
+/// Answers a process of an ordinary user: what it says of the login is a claim, so nothing is remembered for it, and no
+/// address is trusted. It learns one bit about one code; the log has the rest, and is written here, where root writes it.
+fn answer_a_user(call: Call, caller: Caller, store: Files) -> Message {
+    match call {
+        Call::Redeem(person, guess) => {
+            let outcome = store.redeem(&person, &guess.unbelieved().attempt());
+            journal::write_redemption(&person, caller, &outcome);
+            Message::answering_redeem(&outcome).without_details()
+        }
+        Call::Strip(person, guess) => {
+            let outcome = store.strip(&person, &guess.unbelieved().attempt());
+            journal::write_stripping(&person, caller, &outcome);
+            Message::answering_strip(&outcome).without_details()
+        }
+        Call::Remembers(..) => Message::not_remembered(),
+        Call::Presence(_)
+        | Call::CodeLengths(_)
+        | Call::RecoveryLeft(_)
+        | Call::Pretend(_)
+        | Call::EnrollmentStatus(_) => call.answered_by(&store).without_details(),
+    }
+}
