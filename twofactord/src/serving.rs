@@ -52,12 +52,12 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
     if caller.is_root() {
         return Ok(call.answered_by(&store));
     }
-    Ok(answer_a_user(call, caller, store.counting_on(Count::Unprivileged)))
+    Ok(answer_a_user(call, caller, &store.counting_on(Count::Unprivileged)))
 }
 
 /// Answers a process of an ordinary user: what it says of the login is a claim, so nothing is remembered for it, and no
 /// address is trusted. It learns one bit about one code; the log has the rest, and is written here, where root writes it.
-fn answer_a_user(call: Call, caller: Caller, store: Files) -> Message {
+fn answer_a_user(call: Call, caller: Caller, store: &Files) -> Message {
     match call {
         Call::Redeem(person, guess) => {
             let outcome = store.redeem(&person, &guess.unbelieved().attempt());
@@ -74,6 +74,6 @@ fn answer_a_user(call: Call, caller: Caller, store: Files) -> Message {
         | Call::CodeLengths(_)
         | Call::RecoveryLeft(_)
         | Call::Pretend(_)
-        | Call::EnrollmentStatus(_) => call.answered_by(&store).without_details(),
+        | Call::EnrollmentStatus(_) => call.answered_by(store).without_details(),
     }
 }
