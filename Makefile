@@ -27,8 +27,8 @@ TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
-build: ## Build the module and the tool, in release
-	$(RELEASE) build --release --locked -p pam_twofactor -p twofactor-cli
+build: ## Build the module, the tool and the broker, in release
+	$(RELEASE) build --release --locked -p pam_twofactor -p twofactor-cli -p twofactord
 
 demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
 	$(TARGET)/release/demo
@@ -101,10 +101,11 @@ lint: ## Check formatting, lints and documentation
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md docs/json.md \
     $(wildcard docs/guide/*.md docs/security/*.md docs/schemas/*.json docs/pictures/*.svg)
 EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf etc/fail2ban/jail.d/twofactor.conf
-# What fail2ban counts, and what the sandbox of polkit has to let the module write.
+# What fail2ban counts; what the sandbox of polkit has to let the module write, and the broker's units.
 FILTERS = etc/fail2ban/filter.d/twofactor.conf
-UNITS = etc/systemd/system/polkit-agent-helper@.service.d/twofactor.conf
-INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofactor.conf \
+UNITS = etc/systemd/system/polkit-agent-helper@.service.d/twofactor.conf \
+    etc/systemd/system/twofactord.socket etc/systemd/system/twofactord.service
+INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(SBINDIR)/twofactord $(TMPFILESDIR)/twofactor.conf \
     $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5)) $(patsubst man/%,$(MANDIR)/man8/%,$(wildcard man/*.8)) \
     $(BASHDIR)/twofactor $(ZSHDIR)/_twofactor $(FISHDIR)/twofactor.fish \
     $(addprefix $(DOCDIR)/,$(DOCUMENTS)) $(patsubst etc/%,$(DOCDIR)/examples/%,$(EXAMPLES)) \
@@ -112,7 +113,7 @@ INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(TMPFILESDIR)/twofa
 # Folders that are ours alone, the inner ones first: they go when they are empty.
 OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
     examples/fail2ban/jail.d examples/fail2ban examples docs/guide docs/security docs/schemas docs/pictures docs) $(DOCDIR) \
-    $(patsubst etc/systemd/system/%/,$(UNITDIR)/%,$(sort $(dir $(UNITS))))
+    $(UNITDIR)/polkit-agent-helper@.service.d
 # Where libpam looks for services.
 SERVICES = /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*
 
@@ -123,7 +124,7 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	# The module by rename: a login that is under way keeps the file it has mapped.
 	install -m 0644 $(TARGET)/release/libpam_twofactor.so $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new
 	mv -f $(DESTDIR)$(PAMDIR)/pam_twofactor.so.new $(DESTDIR)$(PAMDIR)/pam_twofactor.so
-	install -m 0755 $(TARGET)/release/twofactor $(DESTDIR)$(SBINDIR)/twofactor
+	install -m 0755 $(TARGET)/release/twofactor $(TARGET)/release/twofactord $(DESTDIR)$(SBINDIR)/
 	install -m 0644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	$(TARGET)/release/twofactor completions bash >$(DESTDIR)$(BASHDIR)/twofactor
@@ -137,6 +138,7 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	for file in $(FILTERS); do install -m 0644 $$file $(DESTDIR)/$$file || exit 1; done
 	for file in $(UNITS); do \
 	    install -m 0644 $$file $(DESTDIR)$(UNITDIR)/$${file#etc/systemd/system/} || exit 1; done
+	sed -i 's|@SBINDIR@|$(SBINDIR)|' $(DESTDIR)$(UNITDIR)/twofactord.service
 	install -d -m 0755 $(DESTDIR)/etc/twofactor
 	test -e $(DESTDIR)/etc/twofactor/twofactor.toml || \
 	    install -m 0644 etc/twofactor.toml $(DESTDIR)/etc/twofactor/twofactor.toml

@@ -143,6 +143,14 @@ fn note(pam: &Pam<'_>, first_factor: FirstFactor) -> PamResultCode {
 /// Reads the arguments and the whole configuration. Every problem is logged before the first of them denies.
 fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason> {
     let mut log = Log::new(pam, Verbosity::Normal);
+    // Before anything is asked: without a broker no answer can be right.
+    if process() == Process::Unprivileged
+        && let Err(error) = the_broker().is_there()
+    {
+        let record = about(pam, error.reason()).with("problem", &error).with("hint", error.hint());
+        log.record(&record);
+        return Err(error.reason());
+    }
     let arguments = arguments::parse(args);
     for problem in &arguments.problems {
         let hint = "known arguments: conf=FILE debug nullok, or first_factor=WORD alone";
@@ -276,10 +284,10 @@ impl Host {
     fn new(config: &Config) -> Self {
         let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
-        let process = Process::of(getuid().as_raw(), geteuid().as_raw());
+        let process = process();
         let store: Box<dyn LoginStore> = match process {
             Process::Roots | Process::ItsUsers => Box::new(store::open(config, SystemClock)),
-            Process::Unprivileged => Box::new(Broker::new(Path::new(broker::SOCKET), Owner::ROOT, broker::PATIENCE)),
+            Process::Unprivileged => Box::new(the_broker()),
         };
         Self { store, process, name }
     }
@@ -296,6 +304,14 @@ impl Host {
             clock: &SystemClock,
         }
     }
+}
+
+fn process() -> Process {
+    Process::of(getuid().as_raw(), geteuid().as_raw())
+}
+
+fn the_broker() -> Broker {
+    Broker::new(Path::new(broker::SOCKET), Owner::ROOT, broker::PATIENCE)
 }
 
 /// A line about a failure that came before the login began.

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::private_host::Host;
 
-/// Where the module looks for the broker.
+/// The socket at which the module looks for the broker.
 pub const SOCKET: &str = "/run/twofactord/socket";
 
 /// A broker that runs. It ends with the test.

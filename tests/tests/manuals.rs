@@ -70,6 +70,7 @@ fn every_page_has_the_sections_a_reader_looks_for() {
             OVERVIEW => &["COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES"],
             "pam_twofactor.8" => &["ARGUMENTS", "RETURN CODES", "ENVIRONMENT", "FILES", "LOG"],
             "twofactor.toml.5" => &["KEYS", "FILES"],
+            "twofactord.8" => &["OPTIONS", "LIMITS", "FILES"],
             _ => &["COMMANDS"][..],
         });
         for section in sections {

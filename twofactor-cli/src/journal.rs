@@ -37,7 +37,7 @@ pub(crate) fn write(record: Record) {
 pub(crate) fn write_all(records: impl IntoIterator<Item = Record>) {
     let actor = actor();
     let lines = records.into_iter().map(|record| record.with_some("by", actor.as_deref()).to_string());
-    syslog::write("twofactor", lines);
+    syslog::write("twofactor", std::process::id(), lines);
 }
 
 /// The actor, for the registry's own history.

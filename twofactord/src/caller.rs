@@ -32,7 +32,7 @@ impl Caller {
         self.uid == 0
     }
 
-    /// Whose place the connection takes.
+    /// The guest whose place the connection takes.
     pub(crate) fn guest(self) -> Guest {
         match User::from_uid(Uid::from_raw(self.uid)) {
             _ if self.is_root() => Guest::Root,

@@ -9,7 +9,7 @@ use twofactor_core::store::{Factor, Redemption, StoreError, Stripping};
 
 use crate::caller::Caller;
 
-/// What stands before each line, as `sshd:auth` does before the module's.
+/// The beginning of each line, as `sshd:auth` does before the module's.
 const WRITER: &str = "pam_twofactor(broker:auth): ";
 
 /// The outcome of an answer that was to open something.
@@ -71,5 +71,5 @@ fn with_factor(record: Record, factor: &Factor) -> Record {
 }
 
 fn write(record: &Record) {
-    syslog::write("twofactord", [format!("{WRITER}{record}")]);
+    syslog::write("twofactord", std::process::id(), [format!("{WRITER}{record}")]);
 }

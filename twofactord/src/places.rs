@@ -20,7 +20,7 @@ struct Taken {
     by: HashMap<Guest, usize>,
 }
 
-/// Whose a connection is.
+/// The owner of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Guest {
     /// Root's: a program that may ask about anybody.

@@ -27,6 +27,11 @@ fn typing(login: Login<'_>, code: &str) -> Outcome {
     login.typing(code)
 }
 
+/// A login that is refused before it asks.
+fn unasked(login: Login<'_>) -> Outcome {
+    login.answering(&[])
+}
+
 #[test]
 fn a_program_of_the_user_opens_with_a_code_once() {
     private_host(|host| {
@@ -99,12 +104,12 @@ fn guesses_in_a_session_of_the_user_are_bounded_and_delay_no_login() {
 fn without_a_broker_the_log_says_how_to_start_it() {
     private_host(|host| {
         let alice = host.user_with_app("alice");
-        let refused = typing(asked_by(host, "alice", "alice"), &alice.code());
+        let refused = unasked(asked_by(host, "alice", "alice"));
         assert_eq!(refused.code(), ReturnCode::AUTHINFO_UNAVAIL);
         host.assert_logged(&["error user=alice", "reason=not-root", "systemctl enable --now twofactord.socket"]);
         // One that has ended leaves its socket.
         drop(host.broker());
-        let refused = typing(asked_by(host, "alice", "alice"), &alice.code());
+        let refused = unasked(asked_by(host, "alice", "alice"));
         assert_eq!(refused.code(), ReturnCode::AUTHINFO_UNAVAIL);
         // And one that is started again replaces it.
         let _broker = host.broker();
@@ -128,12 +133,12 @@ fn nothing_is_set_up_in_a_program_without_root() {
 #[test]
 fn a_broker_of_another_user_is_asked_nothing() {
     private_host(|host| {
-        let alice = host.user_with_app("alice");
+        host.user_with_app("alice");
         fs::create_dir("/run/twofactord").unwrap();
         let listener = UnixListener::bind(SOCKET).unwrap();
         // It says yes to whatever it is asked.
         std::os::unix::fs::chown("/run/twofactord", Some(uid_of("alice")), None).unwrap();
-        let refused = typing(asked_by(host, "alice", "alice"), &alice.code());
+        let refused = unasked(asked_by(host, "alice", "alice"));
         assert_eq!(refused.code(), ReturnCode::AUTHINFO_UNAVAIL);
         host.assert_logged(&["error user=alice", "reason=unsafe-file"]);
         drop(listener);

@@ -16,7 +16,10 @@ use twofactor_tests::requirements::programs_met;
 const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/lib/tmpfiles.d/twofactor.conf", 0o644),
     ("PREFIX/lib/systemd/system/polkit-agent-helper@.service.d/twofactor.conf", 0o644),
+    ("PREFIX/lib/systemd/system/twofactord.service", 0o644),
+    ("PREFIX/lib/systemd/system/twofactord.socket", 0o644),
     ("PREFIX/sbin/twofactor", 0o755),
+    ("PREFIX/sbin/twofactord", 0o755),
     ("PREFIX/share/bash-completion/completions/twofactor", 0o644),
     ("PREFIX/share/doc/twofactor/CHANGELOG.md", 0o644),
     ("PREFIX/share/doc/twofactor/README.md", 0o644),
@@ -41,6 +44,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/share/man/man8/twofactor-state.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-token.8", 0o644),
     ("PREFIX/share/man/man8/twofactor.8", 0o644),
+    ("PREFIX/share/man/man8/twofactord.8", 0o644),
     ("PREFIX/share/zsh/site-functions/_twofactor", 0o644),
     ("etc/fail2ban/filter.d/twofactor.conf", 0o644),
     ("etc/twofactor/twofactor.toml", 0o644),

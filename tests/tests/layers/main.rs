@@ -14,8 +14,15 @@ use twofactor_tests::artifacts::{debug, workspace};
 use twofactor_tests::checkout::files_below;
 
 /// The crates.
-const PACKAGES: [&str; 6] =
-    ["twofactor-core", "twofactor-admin", "twofactor-rehearsal", "pam_twofactor", "twofactor-cli", "tests"];
+const PACKAGES: [&str; 7] = [
+    "twofactor-core",
+    "twofactor-admin",
+    "twofactor-rehearsal",
+    "pam_twofactor",
+    "twofactor-cli",
+    "twofactord",
+    "tests",
+];
 /// The libraries that have rules and know neither libpam nor a terminal.
 const LIBRARIES: [&str; 2] = ["twofactor-core", "twofactor-admin"];
 

@@ -15,9 +15,12 @@ drwxr-xr-x root:root /etc/twofactor
 -rw-r--r-- root:root /etc/twofactor/twofactor.toml cn
 drwxr-xr-x root:root /usr/lib/systemd/system/polkit-agent-helper@.service.d
 -rw-r--r-- root:root /usr/lib/systemd/system/polkit-agent-helper@.service.d/twofactor.conf
+-rw-r--r-- root:root /usr/lib/systemd/system/twofactord.service
+-rw-r--r-- root:root /usr/lib/systemd/system/twofactord.socket
 -rw-r--r-- root:root /usr/lib/tmpfiles.d/twofactor.conf
 -rw-r--r-- root:root /usr/lib64/security/pam_twofactor.so
 -rwxr-xr-x root:root /usr/sbin/twofactor
+-rwxr-xr-x root:root /usr/sbin/twofactord
 -rw-r--r-- root:root /usr/share/bash-completion/completions/twofactor
 drwxr-xr-x root:root /usr/share/doc/pam_twofactor
 -rw-r--r-- root:root /usr/share/fish/vendor_completions.d/twofactor.fish
@@ -35,6 +38,7 @@ drwxr-xr-x root:root /usr/share/licenses/pam_twofactor-VERSION
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-state.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-token.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor.8.gz d
+-rw-r--r-- root:root /usr/share/man/man8/twofactord.8.gz d
 -rw-r--r-- root:root /usr/share/zsh/site-functions/_twofactor
 drwx------ root:root /var/lib/twofactor
 ";

@@ -59,7 +59,7 @@ impl Limits {
 pub enum Count {
     /// Logins that root's programs ask about.
     Logins,
-    /// What processes without root ask about. A program in a user's session that guesses delays none of the user's logins.
+    /// Attempts of processes without root. A program in a user's session that guesses delays none of the user's logins.
     Unprivileged,
 }
 
@@ -90,6 +90,11 @@ impl Source {
         let plain =
             rhost.len() <= 64 && rhost.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         Self(if plain { rhost.to_ascii_lowercase() } else { UNNAMED.to_owned() })
+    }
+
+    /// The source of what a program without root asks, which can claim any other: never trusted.
+    pub fn claimed() -> Self {
+        Self(UNNAMED.to_owned())
     }
 
     /// The text that is stored; [`Source::from_rhost`] reads it back.

@@ -6,7 +6,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// Where syslog daemons listen.
+/// The socket of the host's syslog daemon.
 const SOCKET: &str = "/dev/log";
 
 /// Facility authpriv, severity notice (RFC 3164 §4.1.1).
@@ -15,12 +15,12 @@ const PRIORITY: u8 = 10 * 8 + 5;
 /// The time that a daemon may take for a line when many come at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Writes lines in the name of `program`. Stops at one that the daemon does not take in time: it must not hang us.
-pub fn write(program: &str, lines: impl IntoIterator<Item = String>) {
+/// Writes lines in the name of `program`, which is the process `pid`. Stops at one that the daemon does not take in time: it must not hang us.
+pub fn write(program: &str, pid: u32, lines: impl IntoIterator<Item = String>) {
     let Ok(socket) = UnixDatagram::unbound() else { return };
     for line in lines {
         // Without a time: the daemon's own clock is what it writes down for a message of its host.
-        let message = format!("<{PRIORITY}>{program}[{}]: {line}", std::process::id());
+        let message = format!("<{PRIORITY}>{program}[{pid}]: {line}");
         let sent = socket.set_write_timeout(Some(PATIENCE)).and_then(|()| socket.send_to(message.as_bytes(), SOCKET));
         if sent.is_err() {
             return;

@@ -1,6 +1,6 @@
 //! The store of a process that cannot open files of root: it asks the broker, `twofactord`, over a socket.
 //!
-//! What always holds: an answer counts only from a process of root, at a socket in folders of root; a broker that is stopped,
+//! Invariants: an answer counts only from a process of root, at a socket in folders of root; a broker that is stopped,
 //! dead or overloaded is an error within [`PATIENCE`], and never a yes. The broker decides what this process may ask.
 
 mod connection;
@@ -44,6 +44,11 @@ impl Broker {
     /// The broker behind `socket`, which must be a process of `owner`. Nothing is connected yet.
     pub fn new(socket: &Path, owner: Owner, patience: Duration) -> Self {
         Self { socket: socket.to_owned(), owner, patience }
+    }
+
+    /// Makes sure that a broker listens. Asks nothing.
+    pub fn is_there(&self) -> Result<(), StoreError> {
+        Ok(connect(&self.socket, self.owner, Instant::now() + self.patience).map(drop)?)
     }
 
     /// Asks one question on a connection of its own.

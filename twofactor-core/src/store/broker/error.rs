@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::SOCKET;
 use crate::host::trusted::FileError;
 use crate::log::reason::Reason;
 use crate::store::error::{StoreError, Unusable};
@@ -52,7 +51,7 @@ impl Unusable for BrokerError {
     fn hint(&self) -> String {
         match self {
             Self::Absent(_) => "systemctl enable --now twofactord.socket".to_owned(),
-            Self::Folder(_) => format!("look at it: ls -ld /run {}", SOCKET.trim_end_matches("/socket")),
+            Self::Folder(_) => "look at it: ls -ld /run/twofactord".to_owned(),
             Self::Stranger { .. } => "see what listens there: ss -xlp".to_owned(),
             Self::Wire { .. } => "see: systemctl status twofactord.service".to_owned(),
             Self::SetsNothingUp => "log in with ssh or at the console first, or ask for: twofactor enroll".to_owned(),

@@ -9,7 +9,7 @@ use crate::store::error::{Loss, StoreError, Unusable};
 use crate::store::redemption::{Absent, Factor, Presence, Redeemed, Redemption, Remembered, Stripping};
 use thiserror::Error;
 
-/// What the other end answered, to be read as one kind of answer.
+/// An answer of the other end, to be read as one kind of answer.
 #[derive(Debug)]
 pub struct Answered(Message);
 

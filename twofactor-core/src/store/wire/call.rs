@@ -69,10 +69,10 @@ impl Guess {
         }
     }
 
-    /// The same of a process that cannot be believed: it is of this host, and not remembered.
+    /// The same of a process that cannot be believed: from nowhere in particular, and not remembered.
     #[must_use]
     pub fn unbelieved(self) -> Self {
-        Self { source: Source::from_rhost(None), remember: None, ..self }
+        Self { source: Source::claimed(), remember: None, ..self }
     }
 }
 
