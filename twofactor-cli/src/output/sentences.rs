@@ -42,7 +42,7 @@ fn margin(line: &str) -> usize {
     }
 }
 
-/// What is longer begins a sentence.
+/// A longer text begins a sentence.
 const LONGEST_LABEL: usize = 18;
 
 /// The columns that a text takes on a screen: sequences of escapes, as colours are, take none.

@@ -1,4 +1,4 @@
-//! Why the broker gives no answer.
+//! Errors of a question to the broker.
 
 use std::path::PathBuf;
 
