@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use twofactor_tests::fob::{Fob, seed_file};
+use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host, said};
 use twofactor_tests::requirements::programs_met;
@@ -57,7 +58,7 @@ fn a_login_that_does_not_get_a_random_number_is_refused_or_needs_none_and_the_mo
         for error in ERRORS {
             for number in 1_usize.. {
                 for when in [format!("{number}"), format!("{number}+")] {
-                    for (user, answer) in [("alice", alice.next_code()), ("bob", "123456".to_owned())] {
+                    for (user, answer) in [("alice", alice.next_code()), ("bob", ANY_CODE.to_owned())] {
                         let mut login = failing(host, error, &when);
                         login.args(["pam-login", "--confdir", "/etc/pam.d", "--service", "first", "--user", user]);
                         login.args(["--calls", "authenticate,account"]);

@@ -168,7 +168,7 @@ fn hanging_up_at_the_recovery_codes_neither_undoes_nor_refuses() {
 
         // Applications that refuse the question, and one that has no answer for it.
         module_alone(host, "hangs-up", "");
-        for last in [Answer::Fail, Answer::Null, Answer::from("000000")] {
+        for last in [Answer::Fail, Answer::Null, Answer::from(ANY_CODE)] {
             host.succeed("twofactor", ["reset", "alice", "--yes"]);
             let mut session = host.login("alice").service("hangs-up").calls("authenticate,account").start();
             session.expect_prompt();

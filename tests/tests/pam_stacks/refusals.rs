@@ -297,7 +297,7 @@ fn a_module_that_is_there_and_cannot_be_loaded_is_refused_by_its_line() {
 #[test]
 fn a_line_of_ours_that_libpam_cannot_load_is_a_problem_of_its_own_and_is_refused_by_its_line() {
     on("debian-12", |host, _| {
-        host.enroll("alice", &[]);
+        let wrong_code = host.enroll("alice", &[]).wrong_code();
         for (line, words) in [
             ("auth required pam_twofactor.so\r", "carriage return"),
             ("auth required pam_twofactor.so\u{a0}", "no-break space"),
@@ -310,7 +310,7 @@ fn a_line_of_ours_that_libpam_cannot_load_is_a_problem_of_its_own_and_is_refused
         ] {
             let text = format!("auth required pam_unix.so\n{line}\naccount required pam_unix.so\n");
             fs::write("/etc/pam.d/odd", &text).unwrap();
-            let alice = Person::with_code("alice", "000000");
+            let alice = Person::with_code("alice", &wrong_code);
             assert_ne!(login(host, "odd", alice), ReturnCode::SUCCESS, "the password alone opens nothing: {line:?}");
             let refusal = refused(host, &["service", "enable", "odd", "--yes"], 7, "/etc/pam.d/odd:2 ");
             assert!(said(&refusal).contains(words), "{words:?}: {}", said(&refusal));

@@ -149,12 +149,12 @@ impl UserDatabase for People {
     }
 }
 
-/// Why all accounts are closed, if they are. An error: nobody can tell.
-struct Closed(Option<Result<Expired, LookupError>>);
+/// Why all accounts are closed, if they are, and from when on. An error: nobody can tell.
+struct Closed(Option<Result<Expired, LookupError>>, UnixTime);
 
 impl Accounts for Closed {
-    fn expired(&self, _user: &UserName, _now: UnixTime) -> Result<Option<Expired>, LookupError> {
-        self.0.clone().transpose()
+    fn expired(&self, _user: &UserName, now: UnixTime) -> Result<Option<Expired>, LookupError> {
+        self.0.clone().filter(|_| now >= self.1).transpose()
     }
 }
 
@@ -202,7 +202,7 @@ impl Host {
         let alice = person("alice", 1001);
         store.enroll(&alice, proposal.vouch(), Some(&codes), Existing::Keep).unwrap();
         let config = Config::default();
-        let accounts = Closed(None);
+        let accounts = Closed(None, NOW);
         let people = People { alice: Uid(1001) };
         Self { directory, store, clock, config, accounts, people, process: Process::Roots, secret_code, recovery }
     }
