@@ -299,13 +299,18 @@ fn has_accounts(state: &Folder) -> Result<bool, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::enrollment::Proposal;
     use crate::account::invitation::InvitationCode;
+    use crate::codes::otp::Parameters;
+    use crate::codes::token::Label;
     use crate::host::clock::{SystemClock, UnixTime};
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::{Person, person};
     use crate::store::administration::Reset;
     use crate::store::files::PATIENCE;
-    use crate::store::{EnrollmentStatus, EnrollmentStore as _, Presence, Store as _};
+    use crate::store::{
+        EnrollmentStatus, EnrollmentStore as _, Pending, PendingFactor, Presence, SecretOrigin, Store as _,
+    };
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::PathBuf;
@@ -466,6 +471,18 @@ mod tests {
         files.invite(&alice(), LATER).unwrap();
         assert!(host.state().join(FILE).exists());
         assert!(matches!(files.claim().unwrap(), Marking::Unmarked(_)));
+    }
+
+    #[test]
+    fn a_login_makes_the_state_where_there_is_none_and_never_the_marker() {
+        let host = Host::new();
+        let proposal = Proposal::new(Label::app(), Parameters::default(), "testhost", "alice", LATER).unwrap();
+        let factor = PendingFactor::App { app: proposal.vouch(), recovery: Vec::new(), secret: SecretOrigin::New };
+        host.files().store_pending(Pending { user: alice(), factor, invitation: None }).unwrap();
+        assert!(matches!(host.files().presence(&alice().name), Ok(Presence::Enrolled)));
+        assert!(!host.marker().exists() && !host.state().join(FILE).exists());
+        assert!(matches!(host.files().claim_if_used().unwrap(), Marking::Done), "the tool's next change does");
+        assert!(host.marker().exists());
     }
 
     #[test]
