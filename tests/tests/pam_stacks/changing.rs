@@ -44,6 +44,16 @@ fn owner_and_mode_stay_and_the_log_says_who_changed_what() {
 }
 
 #[test]
+fn the_first_change_of_a_host_names_its_state() {
+    on("debian-12", |host, _| {
+        let marker = Path::new("/etc/twofactor/state.id");
+        assert!(!marker.exists(), "nothing is kept yet");
+        host.succeed("twofactor", ["service", "enable", "sudo", "--only", "--yes", "--force"]);
+        assert_eq!(fs::read(marker).unwrap(), fs::read("/var/lib/twofactor/state.id").unwrap());
+    });
+}
+
+#[test]
 fn a_person_is_shown_the_diff_and_asked() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);

@@ -9,6 +9,7 @@ use crate::config::{InvitationRule, SelfRegistration};
 use crate::store::administration::{LastCredential, TokenAdministration as _, TokenFilter, each_token};
 use crate::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
 use crate::store::{Pending, PendingFactor, Superseded};
+use crate::text::qr::{Glyphs, Qr};
 
 /// A host where bob sets up a second factor at login.
 fn host() -> Host {
@@ -141,6 +142,18 @@ fn ascii_draws_the_same_secret_again() {
     let outcome = host.login("bob", vec![types("ASCII"), shows(0)]);
     assert!(outcome.told[0].contains('█') && !outcome.told[1].contains('█') && outcome.told[1].contains("##"));
     assert_eq!(secret_in(&outcome.told[..1]).expose(), secret_in(&outcome.told).expose());
+    let _ = outcome.pending();
+}
+
+#[test]
+fn the_text_ends_with_the_qr_code_drawn_as_small_as_a_console_needs() {
+    let host = host();
+    let outcome = host.login("bob", vec![types("ascii"), shows(0)]);
+    for (text, glyphs) in outcome.told.iter().zip([Glyphs::HalfBlocks, Glyphs::Ascii]) {
+        let uri = text.lines().find(|line| line.starts_with("otpauth://")).unwrap();
+        let drawn = Qr::encode_small(uri, glyphs).unwrap().draw(glyphs);
+        assert!(text.ends_with(drawn.trim_end_matches('\n')), "the prompt stands in the next row: {text}");
+    }
     let _ = outcome.pending();
 }
 
