@@ -333,6 +333,22 @@ fn a_token_is_found_at_login_as_far_off_as_the_configuration_says_from_now_and_f
 }
 
 #[test]
+fn the_key_resync_says_how_far_off_a_token_is_found_at_login() {
+    for (resync, steps) in [("10m", 20), ("2h", 240)] {
+        let mut fixture = Fixture::new();
+        let config = Config::parse(&format!("[window]\nresync = \"{resync}\"\n")).unwrap();
+        fixture.store = fixture.store.judging_by(VerificationRules::of(&config));
+        fixture.assign(FOB, "alice");
+        fixture.accepted("alice", &shown(1, 0, NOW), NOW);
+        let now = later(86_400);
+        for (offset, is_found) in [(steps, true), (steps + 1, false)] {
+            let outcome = fixture.login("alice", &shown(1, offset, now), now).unwrap();
+            assert_eq!(matches!(outcome, Redemption::NearMiss { .. }), is_found, "{resync}, {offset}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
 fn revoking_keeps_what_was_used_and_revoked_tokens_are_not_deleted() {
     let fixture = Fixture::new();
     fixture.assign(FOB, "alice");
