@@ -85,7 +85,7 @@ fn table(number: u64, random: &mut Random) -> (Sheet, BTreeMap<String, Facts>) {
     let base = 7_700_000_000_000 + random.below(100_000_000) * 1000;
     let count = 3 + random.below(5);
     let (digits, seconds) = (*random.choose(&[6_u8, 8]), *random.choose(&[30_u64, 60]));
-    let (shape, separator) = (number % 6, *random.choose(&[",", ";", "\t"]));
+    let (shape, separator) = (number % 6, *random.choose(&[",", ";", "\t", "|"]));
     let mut cells: Vec<Vec<String>> = Vec::new();
     let header = match shape {
         3 => Some(["Serial Number", "Secret Key", "Time Interval", "Digits", "Manufacturer"]),

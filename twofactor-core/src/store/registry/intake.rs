@@ -249,7 +249,7 @@ impl Intake {
         Ok(wanted.to_owned())
     }
 
-    /// Whether a series has that name.
+    /// True when a series has that name.
     pub fn has_series(&self, name: &str) -> Result<bool, RegistryError> {
         let Some(connection) = self.registry.connection() else { return Ok(false) };
         let query = "SELECT EXISTS (SELECT 1 FROM series WHERE name = ?1)";
