@@ -119,9 +119,14 @@ mod tests {
         let source = Source::from_rhost(Some("192.0.2.7"));
         let attempt =
             Attempt { readings: &readings, previous: None, source: &source, factors: Factors::ALL, remember: None };
+        let written = || fs::read(files.state.join(DECOY).join(STATE)).ok();
+        let before = written();
         files.pretend(&attempt);
+        let between = written();
         let redemption = files.redeem(&person("newcomer", 1002), &attempt);
         if directory_of(files).exists() {
+            assert!(before != between, "for a user who does not exist nothing was written");
+            assert!(between != written(), "for a user who has nothing, neither");
             let refused = Redemption::Refused { reason: Reason::NotEnrolled, hint: None };
             assert_eq!(format!("{:?}", redemption.unwrap()), format!("{refused:?}"));
         }
