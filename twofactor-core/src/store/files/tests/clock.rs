@@ -10,7 +10,7 @@ use crate::account::remembered::Place;
 use crate::codes::otp::Code;
 use crate::codes::token::Seeds;
 use crate::host::clock::{Clock, ClockError};
-use crate::store::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, SecretOrigin, Superseded};
+use crate::store::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, SecretOrigin, Stripping, Superseded};
 
 /// A clock that makes sure that the lock is held whenever it is read, and counts how often that is.
 #[derive(Debug, Clone)]
@@ -52,6 +52,9 @@ fn whatever_is_judged_by_the_time_has_the_lock_when_the_clock_is_read() {
     let (typed, source) = ([Answer::parse(fixture.code(0, NOW).as_bytes())], source());
     reads_the_clock("a code", &|| {
         assert!(matches!(store.redeem(alice, &attempt(&typed, &source)).unwrap(), Redemption::Redeemed(_)));
+    });
+    reads_the_clock("a code that is not needed", &|| {
+        assert_eq!(store.strip(alice, &attempt(&typed, &source)).unwrap(), Stripping::Nothing, "it is used");
     });
     let [first, second] = [0, 1].map(|offset| Code::new(Zeroizing::new(fixture.code(offset, NOW))).unwrap());
     reads_the_clock("a registration", &|| {
