@@ -6,11 +6,13 @@
 //! login. They are stored apart, so that configuration management and backups of the one do not fight with the other.
 
 pub use credentials::{App, Confirmation, Credentials, FirstUse, Held};
+pub use disqualified::Disqualified;
 pub use judging::{Judgement, NearMiss, Proof, REPEATED, Rules, Uses, Wallet};
 pub use limits::{MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES};
 pub use state::{LastAccepted, State, Usage};
 
 mod credentials;
+mod disqualified;
 pub mod enrollment;
 pub mod factors;
 pub mod invitation;

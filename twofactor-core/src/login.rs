@@ -7,11 +7,10 @@
 use subtle::ConstantTimeEq as _;
 
 use crate::account::factors::Factors;
-use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Digits};
 use crate::config::ResyncAtLogin;
-use crate::host::user::{Doubt, Person, UserName};
+use crate::host::user::{Doubt, UserName};
 use crate::log::reason::Reason;
 use crate::log::record::{Audit, Event, Record};
 use crate::policy::{By, Candidates, Effect, Ruling, Waived};
@@ -41,22 +40,20 @@ pub fn login(
     conversation: &mut dyn Conversation,
     audit: &mut dyn Audit,
 ) -> Verdict {
-    let mut login = Login::new(request, world, conversation, audit);
-    login.run()
+    let claimant = request.claimant(world.users);
+    Login::new(&claimant, request, world, conversation, audit).run()
 }
 
 impl Login<'_> {
     fn run(&mut self) -> Verdict {
-        let identified = self.identify();
-        let ruling = self.rule(&identified);
+        let ruling = self.rule();
         self.factors = ruling.factors;
         self.remember = ruling.remember;
-        let facts = self.request.facts();
-        match Course::of(ruling.decision, ruling.factors, ruling.remember, &facts, &identified, self.world) {
-            Ok(Course::Waived(waived)) if self.is_combined() => return self.waived_combined(waived, &identified),
+        let tries = match Course::of(ruling.decision, ruling.factors, ruling.remember, self.claimant, self.world) {
+            Ok(Course::Waived(waived)) if self.is_combined() => return self.waived_combined(waived),
             Ok(Course::Waived(waived)) => return self.waived(waived, None),
             Ok(Course::Enroll(leave, status, offering)) => {
-                return match self.first_time(leave, status, offering, &identified) {
+                return match self.first_time(leave, status, offering) {
                     Ok(unfinished) => Verdict::Pending(Box::new(unfinished)),
                     Err(denial) => Verdict::Denied(self.denied(&denial)),
                 };
@@ -65,32 +62,27 @@ impl Login<'_> {
                 let denial = self.refuse_to_enroll(&problem);
                 return Verdict::Denied(self.denied(&denial));
             }
-            Ok(Course::Code | Course::Combined) => {}
+            Ok(course @ (Course::Code | Course::Combined)) => course.tries(self.world.config),
             Err(error) => return Verdict::Denied(self.denied(&error.into())),
-        }
+        };
 
-        let tries = self.tries();
         let mut left = tries;
         loop {
             left = left.saturating_sub(1);
-            let denial = match self.one_try(&identified) {
+            let denial = match self.one_try() {
                 Ok(redeemed) => return self.accepted(redeemed),
                 Err(denial) => denial,
             };
             let reason = self.denied(&denial);
-            if !may_try_again(reason) || (left == 0 && tries == 1) {
-                return Verdict::Denied(reason);
-            }
-            if left == 0 {
-                return Verdict::TriesUsedUp(reason);
+            if left == 0 || !may_try_again(reason) {
+                return Verdict::refused(reason, tries);
             }
         }
     }
 
     /// Asks the policy, and logs a look-up that failed on the way.
-    fn rule(&mut self, identified: &Result<Person, Unidentified>) -> Ruling {
-        let (facts, typed) = (self.request.facts(), &self.request.user);
-        let ruling = judge(self.world, self.request.null_ok, &facts, typed, identified);
+    fn rule(&mut self) -> Ruling {
+        let ruling = judge(self.world, self.request.null_ok, self.claimant);
         let by = match &ruling.by {
             By::Rule(line) => format!("the rule of line {line}"),
             By::Default => "[default]".to_owned(),
@@ -117,32 +109,19 @@ impl Login<'_> {
         self.audit.record(&record.with("problem", format!("{}{nothing}", candidates.why)).with("hint", hint));
     }
 
-    /// The number of prompts: one where password and code come together, because libpam keeps the first answer as
-    /// PAM_AUTHTOK.
-    fn tries(&self) -> u8 {
-        if self.is_combined() { 1 } else { self.world.config.prompt.tries }
-    }
-
     fn is_combined(&self) -> bool {
-        self.world.config.prompt.combined.contains(&self.request.service)
-    }
-
-    /// Finds the canonical name and its uid. A failure is kept until after the prompt, which must not tell who exists.
-    fn identify(&mut self) -> Result<Person, Unidentified> {
-        let identified = identify(self.world.users, &self.request.user);
-        self.user = identified.as_ref().ok().map(|person| person.name.clone());
-        identified
+        self.world.config.prompt.combined.contains(self.claimant.service)
     }
 
     /// Asks one prompt and redeems its answer.
-    fn one_try(&mut self, identified: &Result<Person, Unidentified>) -> Result<Redeemed, Denial> {
+    fn one_try(&mut self) -> Result<Redeemed, Denial> {
         if self.is_combined() {
-            return self.one_combined_try(identified);
+            return self.one_combined_try();
         }
         let reply = self.conversation.ask(&self.world.config.prompt.code)?;
-        self.refuse_passwords(&reply, identified)?;
+        self.refuse_passwords(&reply)?;
         let answer = [Answer::parse(&reply)];
-        let denial = match self.redeem(identified, &answer, None) {
+        let denial = match self.redeem(&answer, None) {
             Err(denial) if denial.near_miss => denial,
             Err(denial) => {
                 self.tell_of_used_code(&denial, &answer);
@@ -153,7 +132,7 @@ impl Login<'_> {
         match &answer {
             [Answer::Code(first)] if self.world.config.resync_at_login == ResyncAtLogin::Yes => {
                 let _ = self.denied(&denial);
-                self.resynchronize(identified, first)
+                self.resynchronize(first)
             }
             _ => Err(denial),
         }
@@ -174,10 +153,10 @@ impl Login<'_> {
     }
 
     /// Asks for the code after one that was outside the window: two consecutive codes show where the token stands.
-    fn resynchronize(&mut self, identified: &Result<Person, Unidentified>, first: &Code) -> Result<Redeemed, Denial> {
+    fn resynchronize(&mut self, first: &Code) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask(NEXT_CODE_PROMPT)?;
-        self.refuse_passwords(&reply, identified)?;
-        let redeemed = self.redeem(identified, &[Answer::parse(&reply)], Some(first));
+        self.refuse_passwords(&reply)?;
+        let redeemed = self.redeem(&[Answer::parse(&reply)], Some(first));
         let redeemed = redeemed.map_err(|denial| denial.of_answer(&reply))?;
         if let Factor::Token { label, drift } = redeemed.factor() {
             let record = self.about(Record::new(Event::Resynced)).with("token", label).with("drift", drift);
@@ -187,25 +166,25 @@ impl Login<'_> {
     }
 
     /// Refuses an answer that a program gave: sshd's stand-in, or the password again. Neither counts as a guess.
-    fn refuse_passwords(&mut self, reply: &Reply, identified: &Result<Person, Unidentified>) -> Result<(), Denial> {
+    fn refuse_passwords(&mut self, reply: &Reply) -> Result<(), Denial> {
         if is_dummy(reply) {
-            return Err(Denial::dummy_password(identified));
+            return Err(Denial::dummy_password(self.claimant));
         }
         if self.conversation.password().is_some_and(|password| same(&password, reply)) {
-            return Err(Denial::password_repeated(&self.request.service));
+            return Err(Denial::password_repeated(self.claimant.service));
         }
         Ok(())
     }
 
     /// Asks for password and code in one answer. The modules below get the password alone, whether the code was right
     /// or wrong.
-    fn one_combined_try(&mut self, identified: &Result<Person, Unidentified>) -> Result<Redeemed, Denial> {
+    fn one_combined_try(&mut self) -> Result<Redeemed, Denial> {
         let reply = self.conversation.ask_password(COMBINED_PROMPT)?;
         if is_dummy(&reply) {
-            return Err(Denial::dummy_password(identified));
+            return Err(Denial::dummy_password(self.claimant));
         }
-        let readings = CombinedReadings::of(&reply, &self.code_lengths(identified));
-        let redeemed = self.redeem(identified, &readings.answers, None);
+        let readings = CombinedReadings::of(&reply, &self.code_lengths());
+        let redeemed = self.redeem(&readings.answers, None);
         let right = redeemed.as_ref().ok().map(Redeemed::reading);
         self.conversation.set_password(readings.password(&reply, right))?;
         redeemed.map_err(|denial| denial.of_answer(&reply))
@@ -213,23 +192,16 @@ impl Login<'_> {
 
     /// The lengths that a code of this user can have; six digits where the store cannot tell. The redemption that
     /// follows meets the same error and reports it.
-    fn code_lengths(&self, identified: &Result<Person, Unidentified>) -> Vec<Digits> {
+    fn code_lengths(&self) -> Vec<Digits> {
         // A user who does not exist costs the same look-up.
-        let user =
-            identified.as_ref().ok().map(|person| person.name.clone()).or_else(|| UserName::new("nobody-there").ok());
+        let user = self.claimant.name().cloned().or_else(|| UserName::new("nobody-there").ok());
         let known = user.and_then(|user| self.world.store.code_lengths(&user).ok());
         known.filter(|lengths| !lengths.is_empty()).unwrap_or_else(|| vec![Digits::SIX])
     }
 
-    fn redeem(
-        &self,
-        identified: &Result<Person, Unidentified>,
-        readings: &[Answer],
-        previous: Option<&Code>,
-    ) -> Result<Redeemed, Denial> {
-        let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = Attempt { previous, ..self.attempt(readings, &source) };
-        let person = match identified {
+    fn redeem(&self, readings: &[Answer], previous: Option<&Code>) -> Result<Redeemed, Denial> {
+        let attempt = Attempt { previous, ..self.attempt(readings) };
+        let person = match self.claimant.person() {
             Ok(person) => person,
             Err(unidentified) => {
                 self.world.store.pretend(&attempt);
@@ -244,13 +216,13 @@ impl Login<'_> {
     }
 
     /// An attempt by the policy of this login.
-    fn attempt<'r>(&'r self, readings: &'r [Answer], source: &'r Source) -> Attempt<'r> {
+    fn attempt<'r>(&'r self, readings: &'r [Answer]) -> Attempt<'r> {
         Attempt {
             readings,
             previous: None,
-            source,
+            source: &self.claimant.source,
             factors: self.factors,
-            remember: course::memory(self.remember, &self.request.facts()),
+            remember: course::memory(self.remember, self.claimant),
         }
     }
 
@@ -290,35 +262,16 @@ impl Login<'_> {
     }
 
     fn about(&self, record: Record) -> Record {
-        let typed = self.request.user.as_str();
-        let canonical = self.user.as_ref().map_or(typed, UserName::as_str);
-        let rhost = self.request.rhost.as_deref().filter(|rhost| !rhost.is_empty());
+        let (typed, canonical) = (self.claimant.typed, self.claimant.name_or_typed());
+        let rhost = self.claimant.rhost.filter(|rhost| !rhost.is_empty());
         let tty = self.request.tty.as_deref().filter(|_| rhost.is_none());
         record
             .with("user", canonical)
             .with_some("typed", (typed != canonical).then_some(typed))
-            .with("service", &self.request.service)
+            .with("service", self.claimant.service)
             .with_some("rhost", rhost)
             .with_some("tty", tty)
     }
-}
-
-/// Whether the login asks again after this refusal. Users who are not enrolled, do not exist or are not the person of
-/// the account are asked as often as all others.
-pub fn may_try_again(reason: Reason) -> bool {
-    let about_the_code = matches!(
-        reason,
-        Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
-    );
-    about_the_code
-        || matches!(
-            reason,
-            Reason::NotEnrolled
-                | Reason::UnknownUser
-                | Reason::UidChanged
-                | Reason::PasswordRepeated
-                | Reason::NoAnswer
-        )
 }
 
 /// sshd repeats the junk to the length of what was typed (openssh, auth-pam.c, `fake_password`).
@@ -332,10 +285,12 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 mod account_phase;
+mod claimant;
 mod combined;
 mod course;
 mod denial;
 mod first_time;
+mod forecast;
 mod outcome;
 mod progress;
 mod request;
@@ -344,8 +299,10 @@ mod tests;
 
 pub use crate::pam_service::account_line::{Services, SystemServices};
 pub use account_phase::{AccountVerdict, Accounts, FEW_RECOVERY_CODES, finish};
+pub use claimant::{Claimant, Unidentified};
 pub use course::{Course, Obstacle, Offering, REGISTRATION_PROMPTS, judge};
+pub use forecast::{Credential, Ending, Forecast, forecast};
+use outcome::may_try_again;
 pub use outcome::{Unfinished, Verdict};
 use progress::Login;
-pub use request::{Conversation, ConversationError, Reply, Request, World};
-pub use request::{Process, Unidentified, identify};
+pub use request::{Conversation, ConversationError, Process, Reply, Request, World};

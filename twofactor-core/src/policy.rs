@@ -320,15 +320,15 @@ impl<'a> Whom<'a> {
     }
 
     /// Looks up what [`Who::is_in_one_of`] would for an existing user, so that the time reveals no users.
-    fn look_up_for_nobody(&self, groups: &[String]) {
-        let Ok(nobody) = UserName::new(NOBODY) else { return };
+    fn look_up_for_no_user(&self, groups: &[String]) {
+        let Ok(no_user) = UserName::new(NO_USER) else { return };
         let _ = self.gids.get_or_init(|| {
-            self.users.pretend_gids(&nobody);
+            self.users.pretend_gids(&no_user);
             Ok(Vec::new())
         });
         for group in groups {
             match self.users.gid(group) {
-                Ok(Some(_)) => drop(self.complete.get_or_init(|| self.users.has_no_more_groups(&nobody, &[])).clone()),
+                Ok(Some(_)) => drop(self.complete.get_or_init(|| self.users.has_no_more_groups(&no_user, &[])).clone()),
                 Ok(None) => drop(self.users.has_no_group(group)),
                 Err(_) => {}
             }
@@ -337,7 +337,7 @@ impl<'a> Whom<'a> {
 }
 
 /// A name that no user has: useradd refuses it.
-const NOBODY: &str = ".nobody";
+const NO_USER: &str = ".nobody";
 
 impl Who<Doubt> for Whom<'_> {
     fn is_one_of(&self, users: &[String]) -> Result<bool, Doubt> {
@@ -348,9 +348,9 @@ impl Who<Doubt> for Whom<'_> {
         let user = match self.user() {
             Ok(Some(user)) => user,
             Err(Doubt::Failed(error)) => return Err(error.into()),
-            nobody => {
-                self.look_up_for_nobody(groups);
-                return nobody.map(|_| false);
+            no_user => {
+                self.look_up_for_no_user(groups);
+                return no_user.map(|_| false);
             }
         };
         let gids = self.gids.get_or_init(|| Ok(self.users.gids(user)?)).as_ref().map_err(Doubt::clone)?;

@@ -16,6 +16,11 @@ impl FactorKind {
     pub const ALL: [(Self, &'static str); 3] =
         [(Self::App, "app"), (Self::Token, "token"), (Self::Recovery, "recovery")];
 
+    /// Its name in the file.
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
     /// The kind called `name`.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)

@@ -3,7 +3,8 @@
 //! Invariants: nothing is recorded here. Every reading of the answer is held against every app and token, and all that
 //! is right about it is used up together.
 
-use super::credentials::{App, Confirmation, Credentials, FirstUse, Held};
+use super::credentials::{App, Credentials, FirstUse, Held};
+use super::disqualified::Disqualified;
 use super::limits::{MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES};
 use super::state::{MOST_SUSPECTS, State, Usage};
 use crate::account::factors::{FactorKind, Factors};
@@ -230,8 +231,8 @@ impl Wallet<'_> {
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let apps = self.credentials.iter().flat_map(|credentials| &credentials.apps);
-        let all = apps.map(Item::app).chain(self.held.iter().map(Item::held));
-        all.map(|item| item.under(self.factors))
+        let apps = apps.map(|app| Item::app(app, self.factors));
+        apps.chain(self.held.iter().map(|held| Item::held(held, self.factors)))
     }
 }
 
@@ -240,28 +241,28 @@ struct Item<'a> {
     kind: FactorKind,
     token: &'a Token,
     /// Why even a right code opens nothing.
-    obstacle: Option<Judgement>,
+    obstacle: Option<Disqualified>,
     first_use: FirstUse,
 }
 
 impl<'a> Item<'a> {
-    fn app(app: &'a App) -> Self {
-        let obstacle = (app.confirmation == Confirmation::Pending).then_some(Judgement::NotConfirmed);
+    fn app(app: &'a App, factors: Factors) -> Self {
+        let obstacle = Disqualified::app(app.confirmation, factors);
         Self { kind: FactorKind::App, token: &app.token, obstacle, first_use: FirstUse::Over }
     }
 
-    fn held(held: &'a Held) -> Self {
-        let stage = held.status.stage(Owned::Unused);
-        let disabled = || Judgement::Disabled { serial: held.token.serial.clone(), stage };
-        let obstacle = (!stage.is_usable()).then(disabled);
+    fn held(held: &'a Held, factors: Factors) -> Self {
+        let obstacle = Disqualified::token(held.status.stage(Owned::Unused), factors);
         Self { kind: FactorKind::Token, token: &held.token, obstacle, first_use: held.first_use }
     }
 
-    /// The same where `factors` count.
-    fn under(self, factors: Factors) -> Self {
-        let counts = factors.include(self.kind);
-        let obstacle = if counts { self.obstacle } else { Some(self.obstacle.unwrap_or(Judgement::NotAllowed)) };
-        Self { obstacle, ..self }
+    /// The judgement of a right code of this token, for the obstacle `why`.
+    fn disqualified(&self, why: Disqualified) -> Judgement {
+        match why {
+            Disqualified::NotConfirmed => Judgement::NotConfirmed,
+            Disqualified::Disabled(stage) => Judgement::Disabled { serial: self.token.serial.clone(), stage },
+            Disqualified::NotAllowed => Judgement::NotAllowed,
+        }
     }
 
     /// The distance within which two of its codes are searched.
@@ -282,9 +283,9 @@ impl<'a> Item<'a> {
         let (token, now) = (self.token, rules.now);
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
         let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, self.reach(rules), now);
-        match (found, &self.obstacle) {
+        match (found, self.obstacle) {
             (None, _) => Err(Judgement::Wrong),
-            (Some(_), Some(obstacle)) => Err(obstacle.clone()),
+            (Some(_), Some(why)) => Err(self.disqualified(why)),
             (Some(step), None) => Ok(self.used(progress.anchored(step, kind, now), state, now)),
         }
     }
@@ -295,9 +296,9 @@ impl<'a> Item<'a> {
         let (kind, progress) = (token.parameters.kind, state.progress_of(token));
         let is_first = self.first_use == FirstUse::Open && !state.has_used(token);
         let window = if is_first { window.for_first_use() } else { window };
-        match (token.find(code, progress, window, now), &self.obstacle) {
+        match (token.find(code, progress, window, now), self.obstacle) {
             (Match::None, _) => Err(Judgement::Wrong),
-            (_, Some(obstacle)) => Err(obstacle.clone()),
+            (_, Some(why)) => Err(self.disqualified(why)),
             (Match::Replayed(_), None) => {
                 Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
             }

@@ -17,7 +17,7 @@ use crate::config::InvitationRule;
 use crate::host::clock::UnixTime;
 use crate::host::shell;
 use crate::host::user::expiry::{END_UNKNOWN, Expired};
-use crate::host::user::{LookupError, Person, UserName};
+use crate::host::user::{LookupError, UserName};
 use crate::log::reason::Reason;
 use crate::log::record::{Audit, Event, Record};
 use crate::policy::Decision;
@@ -27,8 +27,8 @@ use super::denial::Denial;
 use super::first_time::NOT_SET_UP;
 use super::outcome::Unfinished;
 use super::progress::Login;
+use super::request::Process;
 use super::request::{Conversation, Request, World};
-use super::request::{Process, Unidentified};
 
 /// The result of the account phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +65,14 @@ pub fn finish(
     conversation: &mut dyn Conversation,
     audit: &mut dyn Audit,
 ) -> AccountVerdict {
-    let mut login = Login::new(request, world, conversation, audit);
-    let identified = login.identify();
+    let claimant = request.claimant(world.users);
+    let mut login = Login::new(&claimant, request, world, conversation, audit);
     let Some(unfinished) = unfinished else {
-        login.notices(&identified);
+        login.notices();
         return AccountVerdict::NothingToDo;
     };
     // The application may have changed PAM_USER since, or the look-up fails now.
-    if !identified.as_ref().is_ok_and(|person| person == unfinished.user()) {
+    if !claimant.person().is_ok_and(|person| person == unfinished.user()) {
         let problem = "the user is not the one of the authentication";
         return AccountVerdict::Refused(login.denied(&Denial::explained(
             Reason::Conversation,
@@ -80,14 +80,12 @@ pub fn finish(
             "log in again",
         )));
     }
-    let allowed = login
-        .is_open(&unfinished.user().name, accounts)
-        .and_then(|()| login.may_still_enroll(&unfinished, &identified));
+    let allowed = login.is_open(&unfinished.user().name, accounts).and_then(|()| login.may_still_enroll(&unfinished));
     let stored = allowed.and_then(|()| {
         let pending = match unfinished {
             Unfinished::Confirmed(pending) => pending,
             Unfinished::Kept { invitation, .. } => {
-                let pending = login.once_more(invitation, &identified)?;
+                let pending = login.once_more(invitation)?;
                 login.is_open(&pending.user.name, accounts)?;
                 pending
             }
@@ -129,12 +127,8 @@ impl Login<'_> {
     }
 
     /// Refuses where the policy no longer allows this enrollment: a prompt may have stood open for days.
-    fn may_still_enroll(
-        &mut self,
-        unfinished: &Unfinished,
-        identified: &Result<Person, Unidentified>,
-    ) -> Result<(), Denial> {
-        let ruling = self.rule(identified);
+    fn may_still_enroll(&mut self, unfinished: &Unfinished) -> Result<(), Denial> {
+        let ruling = self.rule();
         self.factors = ruling.factors;
         let (counts, invitation) = match unfinished {
             Unfinished::Confirmed(Pending { factor: PendingFactor::Token(_), invitation, .. }) => {
@@ -193,13 +187,13 @@ impl Login<'_> {
 
     /// Shows how long the grace period lasts and how few recovery codes are left. A look-up that fails here refuses no
     /// login.
-    fn notices(&mut self, identified: &Result<Person, Unidentified>) {
-        let Ok(person) = identified else { return };
+    fn notices(&mut self) {
+        let Ok(person) = self.claimant.person() else { return };
         let user = &person.name;
         if self.request.silent {
             return;
         }
-        let ruling = self.rule(identified);
+        let ruling = self.rule();
         if let Some((until, _)) = ruling.grace
             && let Ok(Presence::Absent(_)) = self.world.store.presence(user)
         {

@@ -1,10 +1,8 @@
 //! Password and code in one answer: the ways to split it, and what becomes of a code where none is needed.
 
-use crate::account::throttle::Source;
 use crate::codes::answer::{self, Answer};
 use crate::codes::otp::{Code, Digits};
 use crate::codes::recovery::{self, RecoveryCode};
-use crate::host::user::Person;
 use crate::log::record::{Event, Record};
 use crate::policy::Waived;
 use crate::store::Stripping;
@@ -12,7 +10,6 @@ use crate::store::Stripping;
 use super::course::COMBINED_PROMPT;
 use super::outcome::Verdict;
 use super::progress::Login;
-use super::request::Unidentified;
 
 /// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
 pub(super) struct CombinedReadings {
@@ -55,15 +52,14 @@ impl Login<'_> {
     /// Runs a login without a required code where password and code come in one answer: the program has asked for a
     /// code, so one may be there. A right code is burned and the password handed on alone; any other answer is handed
     /// on unchanged, so that an error here refuses no user by itself.
-    pub(super) fn waived_combined(&mut self, waived: Waived, identified: &Result<Person, Unidentified>) -> Verdict {
+    pub(super) fn waived_combined(&mut self, waived: Waived) -> Verdict {
         let reply = match self.conversation.ask_password(COMBINED_PROMPT) {
             Ok(reply) => reply,
             Err(error) => return Verdict::Denied(self.denied(&error.into())),
         };
-        let Ok(person) = identified else { return self.waived(waived, None) };
-        let readings = CombinedReadings::of(&reply, &self.code_lengths(identified));
-        let source = Source::from_rhost(self.request.rhost.as_deref());
-        let stripped = self.world.store.strip(person, &self.attempt(&readings.answers, &source));
+        let Ok(person) = self.claimant.person() else { return self.waived(waived, None) };
+        let readings = CombinedReadings::of(&reply, &self.code_lengths());
+        let stripped = self.world.store.strip(person, &self.attempt(&readings.answers));
         match stripped {
             Ok(Stripping::Burned { reading, factor }) => {
                 if let Err(error) = self.conversation.set_password(readings.password(&reply, Some(reading))) {

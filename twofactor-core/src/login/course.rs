@@ -3,17 +3,17 @@
 //! User → policy → store. A login follows this course and `twofactor explain` describes it, so both call the functions
 //! of this file. Invariant: nothing is asked, written or counted here.
 
-use super::request::{Process, Unidentified};
+use super::claimant::{Claimant, Unidentified};
+use super::request::Process;
 use std::fmt;
 use std::time::Duration;
 
 use crate::account::factors::Factors;
 use crate::account::remembered::{Place, Recall};
 use crate::config::arguments::NullOk;
-use crate::config::rule::Facts;
 use crate::config::{Config, InvitationRule, SelfRegistration};
 use crate::host::clock::UnixTime;
-use crate::host::user::Person;
+use crate::log::reason::Reason;
 use crate::policy::{self, Decision, MayEnroll, Ruling, Waived};
 use crate::store::{EnrollmentStatus, Presence, Remembered, StoreError};
 
@@ -35,31 +35,23 @@ pub(super) const COMBINED_PROMPT: &str = "Password and verification code: ";
 /// The prompts of a user who registers a physical token instead of confirming an app.
 pub const REGISTRATION_PROMPTS: [&str; 3] = [SERIAL_PROMPT, FIRST_CODE_PROMPT, SECOND_CODE_PROMPT];
 
-/// The ruling of the policy on the login of `identified`, who typed the name `typed`. `facts` hold the service and the
-/// remote host.
-pub fn judge(
-    world: &World<'_>,
-    null_ok: NullOk,
-    facts: &Facts<'_>,
-    typed: &str,
-    identified: &Result<Person, Unidentified>,
-) -> Ruling {
-    let facts = Facts { user: identified.as_ref().ok().map(|person| &person.name), ..*facts };
+/// The ruling of the policy on the claimant's login, on a PAM line with or without `nullok`.
+pub fn judge(world: &World<'_>, null_ok: NullOk, claimant: &Claimant<'_>) -> Ruling {
     // Without a clock every rule has lapsed: what is not known for certain is asked.
     let now = world.clock.now().unwrap_or(UnixTime::from_seconds(u64::MAX));
     let asks_who = world.config.rules.iter().any(|rule| rule.conditions.are_about_people());
-    let unknown = match identified {
+    let unknown = match claimant.person() {
         Err(Unidentified::Failed(error)) => Some(error.clone().into()),
         // A rule that names users or groups needs proof that the user does not exist.
-        Err(Unidentified::Unknown) if asks_who => world.users.has_no_user(typed).err(),
+        Err(Unidentified::Unknown) if asks_who => world.users.has_no_user(claimant.typed).err(),
         // The same work, so that time does not tell who exists.
         Ok(_) if asks_who => {
-            let _ = world.users.has_no_user(typed);
+            let _ = world.users.has_no_user(claimant.typed);
             None
         }
         Ok(_) | Err(Unidentified::Unknown) => None,
     };
-    policy::judge(world.config, null_ok, &facts, unknown, world.users, now)
+    policy::judge(world.config, null_ok, &claimant.facts(), unknown, world.users, now)
 }
 
 /// The course that a login takes after the ruling of the policy.
@@ -84,28 +76,27 @@ impl Course {
         decision: Decision,
         factors: Factors,
         remember: Duration,
-        facts: &Facts<'_>,
-        identified: &Result<Person, Unidentified>,
+        claimant: &Claimant<'_>,
         world: &World<'_>,
     ) -> Result<Self, StoreError> {
-        let combined = world.config.prompt.combined.contains(facts.service);
+        let combined = world.config.prompt.combined.contains(claimant.service);
         let offer = if combined { None } else { Offering::of(world.config, factors, world.process) };
-        match (decision, identified, offer) {
+        match (decision, claimant.person(), offer) {
             (Decision::Waive(waived), ..) => return Ok(Self::Waived(waived)),
             (Decision::AskOrEnroll(leave), Ok(person), Some(offer)) => {
                 match (world.enrollments.enrollment_status(person)?, offer) {
                     (EnrollmentStatus::Enrolled, _) | (EnrollmentStatus::Waiting, Offering::Token) => {}
                     // A user with a kept secret registers no token: the sysadmin assigns one.
                     (kept @ EnrollmentStatus::Waiting, _) => {
-                        return Ok(Self::enroll(leave, Some(kept), Offering::App, facts.service, world));
+                        return Ok(Self::enroll(leave, Some(kept), Offering::App, claimant.service, world));
                     }
                     (new @ EnrollmentStatus::New(_), _) => {
-                        return Ok(Self::enroll(leave, Some(new), offer, facts.service, world));
+                        return Ok(Self::enroll(leave, Some(new), offer, claimant.service, world));
                     }
                 }
             }
             (Decision::AskOrEnroll(leave), Err(Unidentified::Unknown), Some(offer)) => {
-                return Ok(Self::enroll(leave, None, offer, facts.service, world));
+                return Ok(Self::enroll(leave, None, offer, claimant.service, world));
             }
             (Decision::AskTheEnrolled(optional), Ok(person), _) => match world.store.presence(&person.name)? {
                 Presence::Absent(proof) => return Ok(Self::Waived(optional.waive(proof))),
@@ -113,7 +104,7 @@ impl Course {
             },
             (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), ..) => {}
         }
-        if let Some(proof) = remembered(remember, factors, facts, identified, world) {
+        if let Some(proof) = remembered(remember, factors, claimant, world) {
             return Ok(Self::Waived(Waived::remembered(proof)));
         }
         Ok(if combined { Self::Combined } else { Self::Code })
@@ -136,6 +127,12 @@ impl Course {
             Ok(()) => Self::Enroll(leave, status, offer),
             Err(problem) => Self::CannotEnroll(Obstacle::NoAccountLine(problem)),
         }
+    }
+
+    /// The number of prompts for a code: one where password and code come together, because libpam keeps the first answer
+    /// as PAM_AUTHTOK.
+    pub fn tries(&self, config: &Config) -> u8 {
+        if matches!(self, Self::Code) { config.prompt.tries } else { 1 }
     }
 
     /// The prompts, in order, that a user meets whose answers are all right.
@@ -171,6 +168,17 @@ pub enum Obstacle {
     NotRoot,
 }
 
+impl Obstacle {
+    /// The log's word for it.
+    pub(super) fn reason(&self, claimant: &Claimant<'_>) -> Reason {
+        match (self, claimant.person()) {
+            (Self::NoAccountLine(_), _) => Reason::NoAccountLine,
+            (Self::RegistersNoTokens | Self::NotRoot, Ok(_)) => Reason::NotEnrolled,
+            (Self::RegistersNoTokens | Self::NotRoot, Err(unidentified)) => unidentified.reason(),
+        }
+    }
+}
+
 impl fmt::Display for Obstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -197,6 +205,14 @@ pub enum Offering {
 }
 
 impl Offering {
+    /// The log's word for a login that has confirmed none of these.
+    pub(super) fn refusal(self) -> Reason {
+        match self {
+            Self::App | Self::AppOrToken => Reason::NotConfirmed,
+            Self::Token => Reason::WrongCode,
+        }
+    }
+
     fn of(config: &Config, factors: Factors, process: Process) -> Option<Self> {
         match (factors.app, registers_tokens(config, factors)) {
             (true, true) if process == Process::Roots => Some(Self::AppOrToken),
@@ -213,21 +229,15 @@ pub(super) fn registers_tokens(config: &Config, factors: Factors) -> bool {
 }
 
 /// The place and duration for which this login is remembered; `None` when it is not.
-pub(super) fn memory<'f>(remember: Duration, facts: &Facts<'f>) -> Option<(Place<'f>, Duration)> {
-    let place = Place { service: facts.service, address: facts.address()? };
+pub(super) fn memory<'c>(remember: Duration, claimant: &'c Claimant<'_>) -> Option<(Place<'c>, Duration)> {
+    let place = Place { service: claimant.service, address: claimant.facts().address()? };
     (!remember.is_zero()).then_some((place, remember))
 }
 
 /// A remembered login like this one. An error counts as none: the redemption that follows meets it again and reports
 /// it.
-fn remembered(
-    remember: Duration,
-    factors: Factors,
-    facts: &Facts<'_>,
-    identified: &Result<Person, Unidentified>,
-    world: &World<'_>,
-) -> Option<Remembered> {
-    let (place, longest) = memory(remember, facts)?;
+fn remembered(remember: Duration, factors: Factors, claimant: &Claimant<'_>, world: &World<'_>) -> Option<Remembered> {
+    let (place, longest) = memory(remember, claimant)?;
     let like = Recall { place, longest };
-    world.store.remembers(identified.as_ref().ok()?, &like, factors).ok().flatten()
+    world.store.remembers(claimant.person().ok()?, &like, factors).ok().flatten()
 }

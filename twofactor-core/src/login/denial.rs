@@ -2,11 +2,10 @@
 //!
 //! The user learns only that a right code is already used.
 
+use super::claimant::{Claimant, Unidentified};
 use super::request::ConversationError;
-use super::request::Unidentified;
 use crate::codes::answer;
 use crate::host::clock::ClockError;
-use crate::host::user::Person;
 use crate::log::reason::Reason;
 use crate::pam_service::programs;
 use crate::store::StoreError;
@@ -42,9 +41,9 @@ impl Denial {
     }
 
     /// A denial for sshd's dummy password, which sshd sends in place of the answer of a user it will not let in.
-    pub(super) fn dummy_password(identified: &Result<Person, Unidentified>) -> Self {
-        match identified {
-            Err(identification) => identification.into(),
+    pub(super) fn dummy_password(claimant: &Claimant<'_>) -> Self {
+        match claimant.person() {
+            Err(unidentified) => unidentified.into(),
             Ok(_) => {
                 let problem = "sshd sent its stand-in for an answer: it does not let this user in, whatever is typed";
                 let hint = "see AllowUsers, DenyUsers and PermitRootLogin in sshd_config";
@@ -55,10 +54,11 @@ impl Denial {
 }
 
 impl From<&Unidentified> for Denial {
-    fn from(identification: &Unidentified) -> Self {
-        match identification {
-            Unidentified::Unknown => Self::of(Reason::UnknownUser),
-            Unidentified::Failed(error) => Self::explained(Reason::StoreUnavailable, error, "try: getent passwd USER"),
+    fn from(unidentified: &Unidentified) -> Self {
+        let reason = unidentified.reason();
+        match unidentified {
+            Unidentified::Unknown => Self::of(reason),
+            Unidentified::Failed(error) => Self::explained(reason, error, "try: getent passwd USER"),
         }
     }
 }

@@ -14,13 +14,12 @@ use zeroize::Zeroizing;
 use crate::account::App;
 use crate::account::enrollment::{self, Proposal, TRIES};
 use crate::account::invitation::{Invitation, InvitationCode};
-use crate::account::throttle::Source;
 use crate::codes::answer::{self, Answer};
 use crate::codes::otp::Code;
 use crate::codes::token::{Label, Serial};
 use crate::config::InvitationRule;
 use crate::host::shell;
-use crate::host::user::{Person, UserName};
+use crate::host::user::UserName;
 use crate::log::reason::Reason;
 use crate::log::record::{Event, Record};
 use crate::policy::MayEnroll;
@@ -34,9 +33,7 @@ use super::course::{
 use super::denial::Denial;
 use super::outcome::Unfinished;
 use super::progress::Login;
-use super::request::Process;
-use super::request::Reply;
-use super::request::Unidentified;
+use super::request::{Process, Reply};
 
 /// Shown to a user whose second factor the host could not store.
 pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
@@ -79,10 +76,9 @@ impl Login<'_> {
         _leave: MayEnroll,
         status: Option<EnrollmentStatus>,
         offering: Offering,
-        identified: &Result<Person, Unidentified>,
     ) -> Result<Unfinished, Denial> {
-        let invitation = self.ask_invitation(identified)?;
-        if let (Some(EnrollmentStatus::Waiting), Ok(user)) = (status, identified) {
+        let invitation = self.ask_invitation()?;
+        if let (Some(EnrollmentStatus::Waiting), Ok(user)) = (status, self.claimant.person()) {
             // The account phase asks. Where that never runs, this line is all there is to see of it.
             self.audit.record(&self.about(Record::new(Event::Skipped)).with("policy", "asked-in-account-phase"));
             return Ok(Unfinished::Kept { user: user.clone(), invitation });
@@ -90,14 +86,14 @@ impl Login<'_> {
         let factor = match offering {
             Offering::App | Offering::AppOrToken => {
                 let proposal = self.propose()?;
-                self.offer(proposal, offering, identified)?
+                self.offer(proposal, offering)?
             }
             Offering::Token => {
                 self.conversation.tell("This account needs a second factor. Register your physical token:");
-                self.register(identified)?
+                self.register()?
             }
         };
-        let user = identified.as_ref().map_err(Denial::from)?.clone();
+        let user = self.claimant.person().map_err(Denial::from)?.clone();
         // Should nothing come of it, the password was wrong: a guesser wanted to see the QR code.
         self.audit.record(&self.about(Record::new(Event::Confirmed)).with("token", factor.name()));
         Ok(Unfinished::Confirmed(Pending { user, factor, invitation }))
@@ -109,17 +105,13 @@ impl Login<'_> {
     /// Asks before it shows the secret. After a wrong password by the method `password` and then a key in the same
     /// connection, sshd runs the account phase with no user to answer, and would send the text to the holder of the
     /// key.
-    pub(super) fn once_more(
-        &mut self,
-        invitation: Option<Invitation>,
-        identified: &Result<Person, Unidentified>,
-    ) -> Result<Pending, Denial> {
-        let user = identified.as_ref().map_err(Denial::from)?.clone();
+    pub(super) fn once_more(&mut self, invitation: Option<Invitation>) -> Result<Pending, Denial> {
+        let user = self.claimant.person().map_err(Denial::from)?.clone();
         drop(self.conversation.ask_openly(ONCE_MORE_PROMPT)?);
         let token = self.world.enrollments.kept_secret(&user).inspect_err(|_| self.tell_unless_silent(NOT_SET_UP))?;
         let (issuer, account) = self.names();
         let proposal = Proposal::again(token, issuer, &account);
-        let factor = match self.offer(proposal, Offering::App, identified)? {
+        let factor = match self.offer(proposal, Offering::App)? {
             PendingFactor::App { app, recovery, .. } => {
                 PendingFactor::App { app, recovery, secret: SecretOrigin::Kept }
             }
@@ -136,40 +128,40 @@ impl Login<'_> {
         if let Err(error) = self.conversation.ask(&self.world.config.prompt.code) {
             return error.into();
         }
+        let reason = obstacle.reason(self.claimant);
         match obstacle {
             Obstacle::NoAccountLine(problem) => {
-                let hint = format!("twofactor service enable {}", shell::quoted(&self.request.service));
-                Denial::explained(Reason::NoAccountLine, problem, hint)
+                let hint = format!("twofactor service enable {}", shell::quoted(self.claimant.service));
+                Denial::explained(reason, problem, hint)
             }
-            Obstacle::RegistersNoTokens => match &self.user {
-                Some(user) => Denial::explained(Reason::NotEnrolled, obstacle, assign_to(user)),
-                None => Denial::of(Reason::UnknownUser),
+            Obstacle::RegistersNoTokens => match self.claimant.name() {
+                Some(user) => Denial::explained(reason, obstacle, assign_to(user)),
+                None => Denial::of(reason),
             },
-            Obstacle::NotRoot => match &self.user {
+            Obstacle::NotRoot => match self.claimant.name() {
                 Some(user) => {
                     let enroll = format!("twofactor enroll {}", shell::quoted(user.as_str()));
-                    Denial::explained(Reason::NotEnrolled, obstacle, enroll)
+                    Denial::explained(reason, obstacle, enroll)
                 }
-                None => Denial::of(Reason::UnknownUser),
+                None => Denial::of(reason),
             },
         }
     }
 
     /// The invitation code, where one is needed.
-    fn ask_invitation(&mut self, identified: &Result<Person, Unidentified>) -> Result<Option<Invitation>, Denial> {
+    fn ask_invitation(&mut self) -> Result<Option<Invitation>, Denial> {
         if self.world.config.enrollment.invitation == InvitationRule::None {
             return Ok(None);
         }
         self.conversation.tell("This account has no second factor yet. Setting one up takes an invitation code.");
         let reply = self.conversation.ask(INVITATION_PROMPT)?;
-        self.refuse_passwords(&reply, identified)?;
+        self.refuse_passwords(&reply)?;
         if answer::is_blank(&reply) {
             return Err(Denial::of(Reason::NoAnswer));
         }
         let typed = InvitationCode::parse(&reply).ok_or_else(|| Denial::of(Reason::InvitationWrong))?;
-        let user = identified.as_ref().map_err(Denial::from)?;
-        let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = self.attempt(&[], &source);
+        let user = self.claimant.person().map_err(Denial::from)?;
+        let attempt = self.attempt(&[]);
         match self.world.enrollments.check_invitation(user, &typed, &attempt)? {
             Ok(invitation) => Ok(Some(invitation)),
             Err(reason) => {
@@ -183,9 +175,7 @@ impl Login<'_> {
     /// The issuer and the account that an app displays: the host, and `user@host`.
     fn names(&self) -> (&str, String) {
         let issuer = self.world.config.enrollment.issuer.as_deref().unwrap_or(self.world.host_name);
-        // A user who does not exist is called what was typed.
-        let account = self.user.as_ref().map_or(self.request.user.as_str(), UserName::as_str);
-        (issuer, format!("{account}@{}", self.world.host_name))
+        (issuer, format!("{}@{}", self.claimant.name_or_typed(), self.world.host_name))
     }
 
     /// A new secret.
@@ -201,12 +191,7 @@ impl Login<'_> {
     /// Shows the secret until a code of it is right or the user registers a physical token. Every other answer is one
     /// of three tries, also a password and sshd's dummy password: a different reply to those would reveal which users
     /// exist.
-    fn offer(
-        &mut self,
-        mut proposal: Proposal,
-        offering: Offering,
-        identified: &Result<Person, Unidentified>,
-    ) -> Result<PendingFactor, Denial> {
+    fn offer(&mut self, mut proposal: Proposal, offering: Offering) -> Result<PendingFactor, Denial> {
         let mut text = picture(&proposal, offering, Glyphs::HalfBlocks);
         let (mut tries, mut drawings) = (TRIES, MOST_DRAWINGS);
         loop {
@@ -219,20 +204,20 @@ impl Login<'_> {
                     text = picture(&proposal, offering, Glyphs::Ascii);
                     continue;
                 }
-                Wish::Token if offering == Offering::AppOrToken => return self.register(identified),
+                Wish::Token if offering == Offering::AppOrToken => return self.register(),
                 Wish::Token => {
                     drawings -= 1;
                     text = Zeroizing::new(self.refuse_to_register().to_owned());
                     continue;
                 }
-                Wish::Code(reply) => match self.refuse_passwords(&reply, identified) {
+                Wish::Code(reply) => match self.refuse_passwords(&reply) {
                     Err(denial) => denial,
                     Ok(()) => match self.confirmed(proposal, &reply)? {
                         Ok(app) => return self.with_recovery_codes(app),
                         Err(again) => {
                             proposal = *again;
                             let problem = "no code of the secret that was shown; has the client shown it?";
-                            Denial { problem: Some(problem.to_owned()), ..Denial::of(Reason::NotConfirmed) }
+                            Denial { problem: Some(problem.to_owned()), ..Denial::of(offering.refusal()) }
                         }
                     },
                 },
@@ -251,7 +236,7 @@ impl Login<'_> {
         if self.world.process == Process::Roots || !registers_tokens(self.world.config, self.factors) {
             return REGISTERED_BY_THE_SYSADMIN;
         }
-        let hint = self.user.as_ref().map(assign_to);
+        let hint = self.claimant.name().map(assign_to);
         let record = self.about(Record::refused(Reason::FactorNotAllowed)).with("reason", Reason::FactorNotAllowed);
         self.audit.record(&record.with("problem", REGISTERS_NO_TOKENS).with_some("hint", hint));
         REGISTER_ELSEWHERE
@@ -273,21 +258,20 @@ impl Login<'_> {
     }
 
     /// Serial and two consecutive codes. Whatever is wrong with them, the user learns the same.
-    fn register(&mut self, identified: &Result<Person, Unidentified>) -> Result<PendingFactor, Denial> {
+    fn register(&mut self) -> Result<PendingFactor, Denial> {
         let serial = self.conversation.ask_openly(SERIAL_PROMPT)?;
         let first = self.conversation.ask(FIRST_CODE_PROMPT)?;
-        self.refuse_passwords(&first, identified)?;
+        self.refuse_passwords(&first)?;
         let second = self.conversation.ask(SECOND_CODE_PROMPT)?;
-        self.refuse_passwords(&second, identified)?;
-        let user = identified.as_ref().map_err(Denial::from)?;
+        self.refuse_passwords(&second)?;
+        let user = self.claimant.person().map_err(Denial::from)?;
         let problem = || Some("what was typed can be no serial with two codes".to_owned());
         let is_blank = [&serial, &first, &second].into_iter().any(|reply| answer::is_blank(reply));
-        let reason = if is_blank { Reason::NoAnswer } else { Reason::WrongCode };
+        let reason = if is_blank { Reason::NoAnswer } else { Offering::Token.refusal() };
         let wrong = || Denial { problem: problem(), ..Denial::of(reason) };
         let serial = std::str::from_utf8(&serial).ok().and_then(Serial::typed).ok_or_else(wrong)?;
         let (first, second) = (code(&first).ok_or_else(wrong)?, code(&second).ok_or_else(wrong)?);
-        let source = Source::from_rhost(self.request.rhost.as_deref());
-        let attempt = self.attempt(&[], &source);
+        let attempt = self.attempt(&[]);
         match self.world.enrollments.check_registration(user, &serial, [&first, &second], &attempt) {
             Ok(Ok(registration)) => Ok(PendingFactor::Token(registration)),
             Ok(Err(not_registered)) => Err(not_registered.into()),

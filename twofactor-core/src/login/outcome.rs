@@ -47,3 +47,33 @@ pub enum Verdict {
     /// Neither, and every try of several was used.
     TriesUsedUp(Reason),
 }
+
+impl Verdict {
+    /// The refusal of the last try of `tries`, for `reason`.
+    pub(super) fn refused(reason: Reason, tries: u8) -> Self {
+        if is_used_up(reason, tries) { Self::TriesUsedUp(reason) } else { Self::Denied(reason) }
+    }
+}
+
+/// True when a refusal for `reason` was the last of several tries.
+pub(super) fn is_used_up(reason: Reason, tries: u8) -> bool {
+    tries > 1 && may_try_again(reason)
+}
+
+/// Whether the login asks again after this refusal. Users who are not enrolled, do not exist or are not the person of
+/// the account are asked as often as all others.
+pub(super) fn may_try_again(reason: Reason) -> bool {
+    let about_the_code = matches!(
+        reason,
+        Reason::WrongCode | Reason::Replayed | Reason::NotConfirmed | Reason::TokenDisabled | Reason::FactorNotAllowed
+    );
+    about_the_code
+        || matches!(
+            reason,
+            Reason::NotEnrolled
+                | Reason::UnknownUser
+                | Reason::UidChanged
+                | Reason::PasswordRepeated
+                | Reason::NoAnswer
+        )
+}

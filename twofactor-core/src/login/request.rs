@@ -1,11 +1,10 @@
 //! The inputs of a login: its request, its conversation, and the host and store it runs on.
 
+use super::claimant::Claimant;
 use crate::config::Config;
 use crate::config::arguments::NullOk;
-use crate::config::rule::Facts;
 use crate::host::clock::Clock;
 use crate::host::user::UserDatabase;
-use crate::host::user::{LookupError, Person};
 use crate::pam_service::account_line::Services;
 use crate::store::{EnrollmentStore, Store};
 use thiserror::Error;
@@ -29,9 +28,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// The facts that rules match on, without the user.
-    pub(super) fn facts(&self) -> Facts<'_> {
-        Facts { user: None, service: &self.service, rhost: self.rhost.as_deref() }
+    /// Looks the user up: the first step of a login.
+    pub(super) fn claimant(&self, users: &dyn UserDatabase) -> Claimant<'_> {
+        Claimant::identify(users, &self.user, &self.service, self.rhost.as_deref())
     }
 }
 
@@ -82,24 +81,6 @@ pub trait Conversation {
 
     /// Hands the password on to the modules below (PAM_AUTHTOK).
     fn set_password(&mut self, password: &[u8]) -> Result<(), ConversationError>;
-}
-
-/// The reason for which a user was not identified.
-#[derive(Debug)]
-pub enum Unidentified {
-    /// There is no such user.
-    Unknown,
-    /// The look-up failed.
-    Failed(LookupError),
-}
-
-/// Finds the canonical name of the user `typed`, and the present uid of that name.
-pub fn identify(users: &dyn UserDatabase, typed: &str) -> Result<Person, Unidentified> {
-    match users.person(typed) {
-        Ok(Some(person)) => Ok(person),
-        Ok(None) => Err(Unidentified::Unknown),
-        Err(error) => Err(Unidentified::Failed(error)),
-    }
 }
 
 /// The owner of the process that a login runs in: the owner can stop it.

@@ -27,6 +27,7 @@ use crate::store::{EnrollmentStatus, StoreError};
 mod another_person;
 mod combined;
 mod first_time;
+mod forecast;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
@@ -293,14 +294,8 @@ impl Host {
         })
     }
 
-    fn tells<V: std::fmt::Debug>(
-        &self,
-        now: UnixTime,
-        password: Option<&str>,
-        acts: Vec<Act>,
-        story: impl FnOnce(&World<'_>, &mut Script, &mut Lines) -> V,
-    ) -> Outcome<V> {
-        let world = World {
+    fn world(&self) -> World<'_> {
+        World {
             config: &self.config,
             users: &self.people,
             store: &self.store,
@@ -309,7 +304,17 @@ impl Host {
             process: self.process,
             host_name: "testhost",
             clock: &self.clock,
-        };
+        }
+    }
+
+    fn tells<V: std::fmt::Debug>(
+        &self,
+        now: UnixTime,
+        password: Option<&str>,
+        acts: Vec<Act>,
+        story: impl FnOnce(&World<'_>, &mut Script, &mut Lines) -> V,
+    ) -> Outcome<V> {
+        let world = self.world();
         self.clock.set(now);
         let password = password.map(str::to_owned);
         let mut script = Script { acts: acts.into(), prompts: Vec::new(), told: Vec::new(), password };

@@ -5,26 +5,20 @@ use std::path::{Path, PathBuf};
 use twofactor_admin::checkup;
 use twofactor_core::config::arguments::Arguments;
 use twofactor_core::config::rule::{Demand, Level, Mismatch};
-use twofactor_core::host::clock::UnixTime;
-use twofactor_core::host::user::Person;
 use twofactor_core::host::user::expiry::Expired;
-use twofactor_core::log::reason::{Reason, ReturnCode};
-use twofactor_core::login::{self, Course, Services as _, SystemServices, Unidentified};
+use twofactor_core::login::{Claimant, Course, Ending, Forecast, Services as _, SystemServices};
 use twofactor_core::pam_service::{self, Line, OTHER, Phase, Service};
 use twofactor_core::policy::{By, Candidates, Effect};
 use twofactor_core::store::StoreError;
 
 /// Everything there is to say about a login.
-pub(crate) struct Explanation {
+pub(crate) struct Explanation<'a> {
     /// Why the account is closed, where /etc/shadow says so.
     pub(crate) expired: Option<Expired>,
-    pub(crate) typed: String,
-    pub(crate) service: String,
-    pub(crate) rhost: Option<String>,
+    pub(crate) claimant: Claimant<'a>,
     pub(crate) stack: Stack,
     pub(crate) arguments: Arguments,
     pub(crate) config: PathBuf,
-    pub(crate) identified: Result<Person, Unidentified>,
     pub(crate) passed: Vec<(usize, Mismatch)>,
     pub(crate) by: By,
     /// As the rule has it.
@@ -38,17 +32,14 @@ pub(crate) struct Explanation {
     /// Why the program cannot do with the line.
     pub(crate) of_program: Option<(checkup::Id, String)>,
     pub(crate) tries: u8,
-    pub(crate) credentials: Vec<Credential>,
-    /// Why the account is another person's.
-    pub(crate) another: Option<StoreError>,
-    pub(crate) delayed_until: Option<UnixTime>,
-    /// With a right code, or having set up a second factor.
-    pub(crate) right: Ending,
+    pub(crate) forecast: Forecast,
+    /// With a right code, or after an enrollment; `None` where the service does not run the module.
+    pub(crate) right: Option<Ending>,
     /// With neither phone nor token at hand.
-    pub(crate) without: Ending,
+    pub(crate) without: Option<Ending>,
 }
 
-impl Explanation {
+impl Explanation<'_> {
     /// The login's course, when it has one: a PAM line that is wrong, or a store that cannot be read, ends it before.
     pub(crate) fn course(&self) -> Option<&Course> {
         self.course.as_ref().ok().filter(|_| self.arguments.problems.is_empty() && self.unasked.is_none())
@@ -56,7 +47,7 @@ impl Explanation {
 
     /// Facts that a sysadmin should know without asking.
     pub(crate) fn warnings(&self, named: Option<&Path>) -> Vec<String> {
-        let service = &self.service;
+        let service = self.claimant.service;
         let mut warnings = Vec::new();
         match &self.stack.auth {
             Err(problem) => warnings.push(format!("cannot tell whether {service} runs the module: {problem}")),
@@ -80,7 +71,7 @@ impl Explanation {
         }
         warnings.extend(self.arguments.problems.iter().map(|problem| format!("the PAM line: {problem}")));
         if let By::Doubt(Candidates { why, effect: Effect::Stricter, .. }) = &self.by
-            && self.identified.is_ok()
+            && self.claimant.identified.is_ok()
         {
             warnings.push(format!("it is not certain which rule matches, so the strictest holds: {why}"));
         }
@@ -124,47 +115,5 @@ impl Stack {
 
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &str> {
         self.line().into_iter().flat_map(|line| &line.arguments).map(String::as_str)
-    }
-}
-
-/// Something that the user has.
-pub(crate) struct Credential {
-    pub(crate) kind: Kind,
-    /// Its name.
-    pub(crate) name: String,
-    /// Why it does not count for this login.
-    pub(crate) obstacle: Option<Reason>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    App,
-    Token,
-    Recovery,
-}
-
-/// The end of a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Success,
-    Ignore,
-    /// The service does not run the module.
-    NotRun,
-    Refused(Reason, ReturnCode),
-}
-
-impl Ending {
-    pub(crate) fn refused(reason: Reason) -> Self {
-        Self::Refused(reason, reason.return_code())
-    }
-
-    /// The end after the last of several tries, all of which ended so.
-    pub(crate) fn after(self, tries: u8) -> Self {
-        match self {
-            Self::Refused(reason, _) if tries > 1 && login::may_try_again(reason) => {
-                Self::Refused(reason, ReturnCode::MaxTries)
-            }
-            other => other,
-        }
     }
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use twofactor_core::config::arguments::NullOk;
-use twofactor_core::config::rule::{Facts, Level, Mismatch};
+use twofactor_core::config::rule::{Level, Mismatch};
 use twofactor_core::log::reason::Reason;
-use twofactor_core::login::{Course, Offering, REGISTRATION_PROMPTS, Unidentified};
+use twofactor_core::login::{Course, Ending, Offering, REGISTRATION_PROMPTS, Unidentified};
 use twofactor_core::policy::By;
 use twofactor_core::store::EnrollmentStatus;
 
-use super::explanation::{Ending, Explanation, Kind};
+use super::explanation::Explanation;
 use crate::output::values::day;
 use crate::output::{Screen, Tint, printable, tinted};
 
@@ -21,7 +21,7 @@ const LONGEST: usize = 48;
 const INDENT: usize = 18;
 const WIDTH: usize = 80;
 
-pub(super) fn as_text(explained: &Explanation, screen: Screen) -> String {
+pub(super) fn as_text(explained: &Explanation<'_>, screen: Screen) -> String {
     let mut page = Page::default();
     page.row("User", &who(explained));
     page.row("Login", &login(explained));
@@ -36,14 +36,14 @@ pub(super) fn as_text(explained: &Explanation, screen: Screen) -> String {
     if !explained.demand.remember.is_zero() {
         page.row("Remember", &remembered(explained));
     }
-    for credential in &explained.credentials {
+    for credential in &explained.forecast.credentials {
         let obstacle = credential.obstacle.map_or_else(String::new, |reason| format!(": no, {}", spoken(reason)));
         page.row("Enrolled", &format!("{}{obstacle}", credential.name));
     }
-    if let Some(another) = &explained.another {
+    if let Some(another) = &explained.forecast.another {
         page.row("Enrolled", &another.to_string());
         page.row("Enrolled", &another.hint());
-    } else if explained.identified.is_ok() && explained.credentials.is_empty() {
+    } else if explained.claimant.identified.is_ok() && explained.forecast.credentials.is_empty() {
         page.row("Enrolled", "no second factor");
     }
     if let Some(expired) = explained.expired {
@@ -51,7 +51,7 @@ pub(super) fn as_text(explained: &Explanation, screen: Screen) -> String {
         let then = if enrolls { "and no second factor is set up" } else { "where pam_unix is in the account phase" };
         page.row("Account", &format!("{expired}: the login is refused, {then}"));
     }
-    if let Some(until) = explained.delayed_until {
+    if let Some(until) = explained.forecast.delayed_until {
         page.row("Delayed", &format!("until {until}, after too many wrong codes from here"));
     }
     asked(explained, &mut page);
@@ -72,19 +72,21 @@ fn in_colour(line: &str, screen: Screen) -> String {
     line.to_owned()
 }
 
-fn who(explained: &Explanation) -> String {
-    match &explained.identified {
-        Ok(person) if person.name.as_str() == explained.typed => person.to_string(),
-        Ok(person) => format!("{person}, typed as {}", printable(&explained.typed, LONGEST)),
-        Err(Unidentified::Unknown) => format!("{}, whom this host does not know", printable(&explained.typed, LONGEST)),
-        Err(Unidentified::Failed(error)) => format!("{}: {error}", printable(&explained.typed, LONGEST)),
+fn who(explained: &Explanation<'_>) -> String {
+    match &explained.claimant.identified {
+        Ok(person) if person.name.as_str() == explained.claimant.typed => person.to_string(),
+        Ok(person) => format!("{person}, typed as {}", printable(explained.claimant.typed, LONGEST)),
+        Err(Unidentified::Unknown) => {
+            format!("{}, whom this host does not know", printable(explained.claimant.typed, LONGEST))
+        }
+        Err(Unidentified::Failed(error)) => format!("{}: {error}", printable(explained.claimant.typed, LONGEST)),
     }
 }
 
-fn login(explained: &Explanation) -> String {
-    let service = printable(&explained.service, LONGEST);
-    let facts = facts(explained);
-    match (explained.rhost.as_deref().filter(|rhost| !rhost.is_empty()), facts.address_in_networks()) {
+fn login(explained: &Explanation<'_>) -> String {
+    let service = printable(explained.claimant.service, LONGEST);
+    let facts = explained.claimant.facts();
+    match (explained.claimant.rhost.filter(|rhost| !rhost.is_empty()), facts.address_in_networks()) {
         (None, _) => format!("{service}, local"),
         (Some(_), Some(address)) if facts.address().is_some() => format!("{service}, from {address}"),
         (Some(rhost), Some(_)) => format!("{service}, from {}", printable(rhost, LONGEST)),
@@ -94,11 +96,7 @@ fn login(explained: &Explanation) -> String {
     }
 }
 
-fn facts(explained: &Explanation) -> Facts<'_> {
-    Facts { user: None, service: &explained.service, rhost: explained.rhost.as_deref() }
-}
-
-fn line(explained: &Explanation) -> String {
+fn line(explained: &Explanation<'_>) -> String {
     match &explained.stack.auth {
         Err(problem) => format!("not known: {problem}"),
         Ok(lines) => match lines.first() {
@@ -125,7 +123,7 @@ fn decided(by: &By) -> String {
 }
 
 /// The level, and its origin.
-fn level(explained: &Explanation) -> String {
+fn level(explained: &Explanation<'_>) -> String {
     let (demand, level) = (explained.demand, explained.level);
     let mut text = level.to_string();
     match demand.until {
@@ -143,9 +141,9 @@ fn level(explained: &Explanation) -> String {
     text
 }
 
-fn remembered(explained: &Explanation) -> String {
+fn remembered(explained: &Explanation<'_>) -> String {
     let long = humantime::format_duration(explained.demand.remember);
-    if facts(explained).address().is_none() {
+    if explained.claimant.facts().address().is_none() {
         return format!("{long}, but never without an address");
     }
     match explained.course() {
@@ -154,7 +152,7 @@ fn remembered(explained: &Explanation) -> String {
     }
 }
 
-fn asked(explained: &Explanation, page: &mut Page) {
+fn asked(explained: &Explanation<'_>, page: &mut Page) {
     match &explained.course {
         _ if explained.unasked.is_some() => {
             page.row("Asked", &format!("nothing: {}", explained.unasked.as_deref().unwrap_or_default()));
@@ -208,30 +206,30 @@ fn picture(status: Option<&EnrollmentStatus>, offering: Offering) -> &'static st
     }
 }
 
-fn right(explained: &Explanation) -> String {
+fn right(explained: &Explanation<'_>) -> String {
     let text = ending(explained.right);
     match explained.course() {
-        Some(Course::Enroll(..)) if explained.right == Ending::Success => {
+        Some(Course::Enroll(..)) if explained.right == Some(Ending::Success) => {
             format!("{text}; stored in the account phase")
         }
         _ => text,
     }
 }
 
-fn without(explained: &Explanation) -> String {
+fn without(explained: &Explanation<'_>) -> String {
     let text = ending(explained.without);
     match explained.without {
-        Ending::Success => format!("{text} with a recovery code"),
-        Ending::Refused(Reason::WrongCode, _) => format!("{text}; recovery codes are not accepted"),
-        Ending::Ignore | Ending::NotRun | Ending::Refused(..) => text,
+        Some(Ending::Success) => format!("{text} with a recovery code"),
+        Some(Ending::Refused(Reason::WrongCode, _)) => format!("{text}; recovery codes are not accepted"),
+        Some(Ending::Ignore | Ending::Refused(..)) | None => text,
     }
 }
 
-fn ending(ending: Ending) -> String {
+fn ending(ending: Option<Ending>) -> String {
+    let Some(ending) = ending else { return "no code asked".to_owned() };
     match ending {
         Ending::Success => format!("accepted ({})", result(ending)),
         Ending::Ignore => format!("no code asked ({})", result(ending)),
-        Ending::NotRun => "no code asked".to_owned(),
         Ending::Refused(reason, _) => format!("refused: {} ({})", spoken(reason), result(ending)),
     }
 }
@@ -245,23 +243,23 @@ fn spoken(reason: Reason) -> String {
 fn result(ending: Ending) -> String {
     match ending {
         Ending::Success => "PAM_SUCCESS".to_owned(),
-        Ending::Ignore | Ending::NotRun => "PAM_IGNORE".to_owned(),
+        Ending::Ignore => "PAM_IGNORE".to_owned(),
         Ending::Refused(_, code) => code.to_string(),
     }
 }
 
-pub(super) fn as_json(explained: &Explanation) -> Value {
+pub(super) fn as_json(explained: &Explanation<'_>) -> Value {
     let demand = explained.demand;
     let waived = match explained.course() {
         Some(Course::Waived(waived)) => Some(waived.why()),
         _ => None,
     };
     json!({
-        "user": explained.identified.as_ref().map_or(explained.typed.as_str(), |person| person.name.as_str()),
-        "known": explained.identified.is_ok(),
-        "service": explained.service,
-        "rhost": explained.rhost,
-        "address": facts(explained).address_in_networks().map(|address| address.to_string()),
+        "user": explained.claimant.name_or_typed(),
+        "known": explained.claimant.identified.is_ok(),
+        "service": explained.claimant.service,
+        "rhost": explained.claimant.rhost,
+        "address": explained.claimant.facts().address_in_networks().map(|address| address.to_string()),
         "pam_line": explained.stack.line().map(|line| json!({
             "file": path(&line.file),
             "line": line.number,
@@ -299,16 +297,12 @@ pub(super) fn as_json(explained: &Explanation) -> Value {
         "enrolls": matches!(explained.course(), Some(Course::Enroll(..))),
         "prompts": explained.prompts,
         "tries": explained.tries,
-        "credentials": explained.credentials.iter().map(|credential| json!({
-            "type": match credential.kind {
-                Kind::App => "app",
-                Kind::Token => "token",
-                Kind::Recovery => "recovery",
-            },
+        "credentials": explained.forecast.credentials.iter().map(|credential| json!({
+            "type": credential.kind.name(),
             "name": credential.name,
             "refused": credential.obstacle.map(Reason::word),
         })).collect::<Vec<_>>(),
-        "blocked_until": explained.delayed_until.map(|until| until.to_string()),
+        "blocked_until": explained.forecast.delayed_until.map(|until| until.to_string()),
         "right_code": ending_as_json(explained.right),
         "no_phone": ending_as_json(explained.without),
     })
@@ -322,13 +316,12 @@ fn path(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn ending_as_json(ending: Ending) -> Value {
+fn ending_as_json(ending: Option<Ending>) -> Value {
     let reason = match ending {
-        Ending::Refused(reason, _) => Some(reason.word()),
-        Ending::Success | Ending::Ignore | Ending::NotRun => None,
+        Some(Ending::Refused(reason, _)) => Some(reason.word()),
+        Some(Ending::Success | Ending::Ignore) | None => None,
     };
-    let result = (ending != Ending::NotRun).then(|| result(ending));
-    json!({ "result": result, "reason": reason })
+    json!({ "result": ending.map(result), "reason": reason })
 }
 
 /// Rows of a label and words, broken before the last column. A label that is the same as above is left out.

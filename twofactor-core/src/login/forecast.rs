@@ -1,0 +1,214 @@
+//! The ends that a login can reach, found without an answer: for `twofactor explain`.
+//!
+//! Invariants: nothing is asked, written or counted. Course, tries, obstacles and reasons come from the functions that a
+//! login calls, and a test runs logins against the forecast.
+
+use super::claimant::{Claimant, Unidentified};
+use super::course::Course;
+use super::outcome::is_used_up;
+use super::request::World;
+use crate::account::Disqualified;
+use crate::account::factors::{FactorKind, Factors};
+use crate::config::InvitationRule;
+use crate::host::clock::UnixTime;
+use crate::host::user::Person;
+use crate::log::reason::{Reason, ReturnCode};
+use crate::store::administration::{AccountAdministration, Status};
+use crate::store::{Presence, StoreError};
+
+/// The forecast of a login.
+#[derive(Debug)]
+pub struct Forecast {
+    /// The end with a right code, or after an enrollment.
+    pub right: Ending,
+    /// The end with neither phone nor token at hand.
+    pub without: Ending,
+    /// The user's credentials.
+    pub credentials: Vec<Credential>,
+    /// The error of an account that belongs to another person.
+    pub another: Option<StoreError>,
+    /// The time until which an attempt of this claimant is refused unseen.
+    pub delayed_until: Option<UnixTime>,
+}
+
+/// The end of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The login is accepted.
+    Success,
+    /// No code is asked for.
+    Ignore,
+    /// The login is denied, with this return code.
+    Refused(Reason, ReturnCode),
+}
+
+/// A credential of the user.
+#[derive(Debug)]
+pub struct Credential {
+    /// Its kind.
+    pub kind: FactorKind,
+    /// Its name, for people.
+    pub name: String,
+    /// The obstacle that keeps it from opening this login.
+    pub obstacle: Option<Reason>,
+}
+
+impl Ending {
+    /// A refusal.
+    pub fn refused(reason: Reason) -> Self {
+        Self::Refused(reason, reason.return_code())
+    }
+
+    /// The end after the last of `tries`, all of which ended so.
+    fn after(self, tries: u8) -> Self {
+        match self {
+            Self::Refused(reason, _) if is_used_up(reason, tries) => Self::Refused(reason, ReturnCode::MaxTries),
+            other => other,
+        }
+    }
+}
+
+/// Finds the ends of the login that takes `course`, where the policy accepts `factors`.
+pub fn forecast(
+    course: &Result<Course, StoreError>,
+    factors: Factors,
+    claimant: &Claimant<'_>,
+    world: &World<'_>,
+    accounts: &dyn AccountAdministration,
+) -> Forecast {
+    let known = Known::of(claimant, factors, world, accounts);
+    let (right, without) = endings(course, claimant, &known, world);
+    let Known { credentials, another, delayed_until, .. } = known;
+    Forecast { right, without, credentials: credentials.unwrap_or_default(), another, delayed_until }
+}
+
+/// The store's knowledge of the user.
+struct Known {
+    /// The user's credentials, or the reason for which no code of the user is looked at.
+    credentials: Result<Vec<Credential>, Reason>,
+    /// The reason for which some credentials may be missing here.
+    problem: Option<Reason>,
+    another: Option<StoreError>,
+    delayed_until: Option<UnixTime>,
+}
+
+impl Known {
+    fn of(claimant: &Claimant<'_>, factors: Factors, world: &World<'_>, accounts: &dyn AccountAdministration) -> Self {
+        let person = match claimant.person() {
+            Ok(person) => person,
+            Err(unidentified) => {
+                let credentials = Err(unidentified.reason());
+                return Self { credentials, problem: None, another: None, delayed_until: None };
+            }
+        };
+        let delayed_until = accounts.blocked_until(&person.name, &claimant.source).ok().flatten();
+        let known = Self { credentials: Err(Reason::NotEnrolled), problem: None, another: None, delayed_until };
+        match account_of(person, world, accounts) {
+            Ok(Some(status)) => Self {
+                problem: status.tokens_problem.as_ref().map(StoreError::reason),
+                credentials: Ok(credentials(&status, factors)),
+                ..known
+            },
+            Ok(None) => known,
+            Err(error @ StoreError::UidChanged { .. }) => {
+                Self { credentials: Err(error.reason()), another: Some(error), ..known }
+            }
+            Err(error) => Self { credentials: Err(error.reason()), ..known },
+        }
+    }
+}
+
+/// The view of the account that a login would open; `None` when the user is not enrolled.
+fn account_of(
+    person: &Person,
+    world: &World<'_>,
+    accounts: &dyn AccountAdministration,
+) -> Result<Option<Status>, StoreError> {
+    // A login does not take a missing folder for absence, as the tool does elsewhere.
+    match world.store.presence(&person.name)? {
+        Presence::Absent(_) => return Ok(None),
+        Presence::Enrolled => {}
+    }
+    match accounts.check_owner(person) {
+        Err(error @ StoreError::UidChanged { .. }) => Err(error),
+        // An unreadable account is met again.
+        Ok(()) | Err(_) => accounts.status(&person.name),
+    }
+}
+
+fn credentials(status: &Status, factors: Factors) -> Vec<Credential> {
+    let reason = |why: Option<Disqualified>| why.map(Disqualified::reason);
+    let apps = status.apps.iter().map(|app| Credential {
+        kind: FactorKind::App,
+        name: format!("app \"{}\" ({})", app.label, app.parameters.kind.name()),
+        obstacle: reason(Disqualified::app(app.confirmation, factors)),
+    });
+    let tokens = status.tokens.iter().map(|token| Credential {
+        kind: FactorKind::Token,
+        name: format!("token {} ({})", token.listed.serial, token.listed.parameters.kind.name()),
+        obstacle: reason(Disqualified::token(token.stage, factors)),
+    });
+    let recovery = (status.recovery_left > 0).then(|| Credential {
+        kind: FactorKind::Recovery,
+        name: match status.recovery_left {
+            1 => "1 recovery code".to_owned(),
+            left => format!("{left} recovery codes"),
+        },
+        obstacle: reason(Disqualified::recovery(factors)),
+    });
+    apps.chain(tokens).chain(recovery).collect()
+}
+
+/// The ends with a right code, and with neither phone nor token at hand.
+fn endings(
+    course: &Result<Course, StoreError>,
+    claimant: &Claimant<'_>,
+    known: &Known,
+    world: &World<'_>,
+) -> (Ending, Ending) {
+    let both = |reason| (Ending::refused(reason), Ending::refused(reason));
+    let unidentified = claimant.person().err().map(Unidentified::reason);
+    let course = match course {
+        Ok(course) => course,
+        Err(error) => return both(error.reason()),
+    };
+    let (right, without) = match course {
+        Course::Waived(_) => (Ending::Ignore, Ending::Ignore),
+        Course::CannotEnroll(obstacle) => both(obstacle.reason(claimant)),
+        Course::Enroll(_, _, offering) => {
+            let without = Ending::refused(offering.refusal());
+            let invited = world.config.enrollment.invitation == InvitationRule::Required;
+            match unidentified {
+                Some(reason) if invited => both(reason),
+                // Wrong codes are judged before the login looks at the user.
+                Some(reason) => (Ending::refused(reason), without),
+                // Only invitations are counted: the code that confirms a secret just shown is no guess.
+                None if invited && known.delayed_until.is_some() => both(Reason::Throttled),
+                None => (Ending::Success, without),
+            }
+        }
+        Course::Code | Course::Combined => match (unidentified, &known.credentials) {
+            (Some(reason), _) | (None, &Err(reason)) => both(reason),
+            (None, Ok(_)) if known.delayed_until.is_some() => both(Reason::Throttled),
+            (None, Ok(credentials)) => {
+                let is_recovery = |one: &&Credential| one.kind == FactorKind::Recovery;
+                let (recovery, codes): (Vec<_>, Vec<_>) = credentials.iter().partition(is_recovery);
+                (known.ending(&codes), known.ending(&recovery))
+            }
+        },
+    };
+    let tries = course.tries(world.config);
+    (right.after(tries), without.after(tries))
+}
+
+impl Known {
+    /// The end of a login for a user who has these credentials.
+    fn ending(&self, credentials: &[&Credential]) -> Ending {
+        if credentials.iter().any(|credential| credential.obstacle.is_none()) {
+            return Ending::Success;
+        }
+        // An answer that fits nothing is wrong, unless it may fit a credential that cannot be read now.
+        let wrong = self.problem.unwrap_or(Reason::WrongCode);
+        Ending::refused(credentials.iter().find_map(|credential| credential.obstacle).unwrap_or(wrong))
+    }
+}
