@@ -354,7 +354,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Looks at the configuration, the state, the PAM services, sshd, the clock and the users. Changes nothing without --fix. Exit code 1 when there is a problem or a warning; notes do not count.", after_help = DOCTOR_EXAMPLES)]
 pub(crate) struct Doctor {
-    /// First fix what is safe to fix: files beside the registry that cannot be used, and wrong numbers of tokens
+    /// First fix what is safe to fix in the state: files beside the registry that cannot be used, and wrong numbers of tokens; no file of PAM or sshd
     #[arg(long)]
     pub(crate) fix: bool,
 }
