@@ -96,6 +96,10 @@ fn five_is_a_code_that_is_wrong() {
         let alice = host.user_with_app("alice");
         assert_fails(host, &["verify", "alice", &alice.wrong_code()], 5, &["would be refused", "wrong-code"]);
         assert_fails(host, &["verify", "alice"], 5, &["no code was given"]);
+        for nothing in ["12", "letters", "1234567890"] {
+            let words = ["would be refused: that is no code (wrong-code)", "hint: a code has 6 to 8 digits"];
+            assert_fails(host, &["verify", "alice", nothing], 5, &words);
+        }
         let secret = host.place("secret");
         fs::write(&secret, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP").unwrap();
         let second =

@@ -159,7 +159,7 @@ fn table(accounts: &[(UserName, Standing)], now: UnixTime, screen: Screen) -> St
         }
     };
     let header = ["USER", "TOKENS", "RECOVERY", "WRONG CODES", "LAST ACCEPTED"];
-    output::table(header, accounts.iter().map(row).collect(), [12, 20, 8, 11, 20], screen)
+    output::table(header, accounts.iter().map(row).collect(), [18, 14, 8, 11, 20], screen)
 }
 
 /// `bob`, or `bob (another uid)` where the account is not that of the user who has the name now.

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
         return refuse_another(user, failure, output);
     }
     let answer = Answer::parse(&typed);
+    let is_guess = answer.digits().is_some();
     let judgement = host.accounts.verify(&user, answer)?;
     let Some(judgement) = judgement else {
         return Err(Failure::NotEnrolled(user));
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: Verify, host: &Host, output: &Output) -> Result<(),
         Judgement::Replayed { .. } => (Refusal::Replayed, Reason::Replayed),
         Judgement::NotConfirmed => (Refusal::NotConfirmed, Reason::NotConfirmed),
         Judgement::Disabled { serial, stage } => (Refusal::Unusable { serial, stage }, Reason::TokenDisabled),
+        Judgement::Wrong if !is_guess => (Refusal::NoCode, Reason::WrongCode),
         // Everything counts here: which rule a login would meet is not known.
         Judgement::NotAllowed => (Refusal::Wrong(user.clone()), Reason::FactorNotAllowed),
         Judgement::NearMiss(near_miss) => (out_of_step(*near_miss, &user, host)?, Reason::WrongCode),

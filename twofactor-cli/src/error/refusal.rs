@@ -11,6 +11,8 @@ use twofactor_core::host::user::{Uid, UserName};
 pub(crate) enum Refusal {
     #[error("not a valid code for {0} right now (wrong-code)")]
     Wrong(UserName),
+    #[error("that is no code (wrong-code)")]
+    NoCode,
     #[error("it was used already (replayed)")]
     Replayed,
     #[error("it is right, but no code ever confirmed this secret (not-confirmed)")]
@@ -50,6 +52,7 @@ impl Refusal {
     pub(super) fn hint(&self, user: &UserName) -> String {
         match self {
             Self::Wrong(_) => "is the clock of the phone right? see: date -u".to_owned(),
+            Self::NoCode => "a code has 6 to 8 digits, a recovery code 16".to_owned(),
             Self::Replayed => "wait for the next code".to_owned(),
             Self::AnotherPerson { .. } => {
                 let user = quoted(user.as_str());

@@ -84,6 +84,22 @@ pub(super) fn io_error(path: &Path, doing: &'static str, source: io::Error) -> F
 pub fn describe(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_lowercase(),
+        // The library's own words for it are "entity not found".
+        None if error.kind() == io::ErrorKind::NotFound => Errno::ENOENT.desc().to_lowercase(),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_has_the_same_words_from_the_kernel_and_from_us() {
+        let ours = describe(&io::ErrorKind::NotFound.into());
+        assert_eq!(
+            (ours.as_str(), describe(&Errno::ENOENT.into()).as_str()),
+            ("no such file or directory", ours.as_str())
+        );
     }
 }
