@@ -352,6 +352,55 @@ fn one_login_with_a_code_serves_scp_sftp_and_rsync_through_its_connection() {
     });
 }
 
+/// The lines of the guide: `~/.ssh/config` with the connection, and `ANSIBLE_SSH_ARGS=""`.
+#[test]
+fn ansible_works_through_the_connection_of_one_login_with_a_code_and_asks_nothing() {
+    // The chosen system has no ansible.
+    if chosen().is_some() || !programs_met(&["ansible"]) {
+        return;
+    }
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let sshd = host.sshd("Subsystem sftp internal-sftp\n");
+        let ansible = || {
+            let mut ansible = host.command("ansible");
+            ansible.args(["all", "-i", "127.0.0.1,", "-u", "alice", "-m", "ping"]);
+            ansible.env("ANSIBLE_SSH_ARGS", "").env("ANSIBLE_HOST_KEY_CHECKING", "False").stdin(Stdio::null());
+            ansible.output().unwrap()
+        };
+        std::fs::create_dir("/root/.ssh").unwrap();
+        let control = format!("ControlPath={}", host.place("control").display());
+        std::fs::write("/root/.ssh/config", format!("Host *\n    ControlMaster auto\n    {control}\n")).unwrap();
+        assert!(!ansible().status.success(), "without the connection there is a question");
+        let options =
+            ["PreferredAuthentications=keyboard-interactive", "ControlMaster=auto", "ControlPersist=60", &control];
+        let session =
+            sshd.client(&Client { user: "alice", password: PASSWORD, code: &alice.code(), options: &options });
+        assert_opened(host, &session);
+        let pinged = ansible();
+        assert!(pinged.status.success() && said(&pinged).contains("pong"), "{}", said(&pinged));
+        let accepted = outcomes(host).into_iter().filter(|line| line.contains("accepted")).count();
+        assert_eq!(accepted, 1, "{:?}", outcomes(host));
+    });
+}
+
+/// Through libssh2, which answers every prompt with the password.
+#[test]
+fn curl_with_a_password_is_password_repeated_over_sftp() {
+    if chosen().is_some() || !programs_met(&["curl"]) {
+        return;
+    }
+    private_host(|host| {
+        host.user_with_app("alice");
+        let _sshd = host.sshd("Subsystem sftp internal-sftp\n");
+        let user = format!("alice:{PASSWORD}");
+        let output = host.command("curl").args(["--insecure", "--user", &user, "sftp://127.0.0.1/"]).output().unwrap();
+        assert!(!output.status.success(), "{}", said(&output));
+        host.assert_logged(&["denied user=alice service=sshd", "reason=password-repeated"]);
+        assert_eq!(host.failures("alice"), 0);
+    });
+}
+
 #[test]
 fn unknown_and_unenrolled_users_see_what_everybody_sees() {
     private_host(|host| {
