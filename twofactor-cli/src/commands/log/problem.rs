@@ -1,10 +1,10 @@
-//! Why a source of the log is left out.
+//! The reasons for which a source of the log is left out.
 
 use std::{fmt, io};
 
 use twofactor_core::host::trusted::describe;
 
-/// Why a source is left out.
+/// The reason for which a source is left out.
 #[derive(Debug)]
 pub(crate) enum Problem {
     /// It does not exist, and that is no mistake.
