@@ -17,6 +17,7 @@ use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::{self, Event, Record};
 use twofactor_core::store::administration::{AccountAdministration as _, StateAdministration as _};
 use twofactor_core::store::files::Files;
+use twofactor_core::store::wire;
 
 /// A configuration is valid as a whole, or every problem has a place in it.
 pub fn configuration(bytes: &[u8]) -> bool {
@@ -66,6 +67,16 @@ pub fn account(folder: &Path, bytes: &[u8]) -> bool {
             assert!(!error.hint().is_empty(), "{error} says what to do");
             false
         }
+    }
+}
+
+/// A message to the broker, without its length: a question about a user, an answer, or refused.
+pub fn wire(bytes: &[u8]) -> bool {
+    let Ok(message) = wire::Message::read(bytes) else { return false };
+    match wire::Call::read(&message) {
+        Ok(wire::Call::Pretend(_)) => true,
+        Ok(call) => call.user().is_some(),
+        Err(_) => false,
     }
 }
 

@@ -100,6 +100,11 @@ fn answers_are_digits_or_no_guess() {
 }
 
 #[test]
+fn damaged_messages_to_the_broker_are_refused() {
+    replay("wire", fuzzing::wire);
+}
+
+#[test]
 fn damaged_tables_are_refused_or_read_whole() {
     replay("csv", |bytes| fuzz::csv(bytes) > 0);
 }

@@ -10,6 +10,8 @@ mod call;
 mod channel;
 mod error;
 mod message;
+#[cfg(test)]
+mod tests;
 
 pub use answered::Answered;
 pub use call::{Call, Guess};

@@ -1,0 +1,181 @@
+//! What is sent is received, whole or not at all.
+
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use zeroize::Zeroizing;
+
+use super::{Answered, Call, Channel, LARGEST, Message, WireError};
+use crate::account::factors::Factors;
+use crate::account::remembered::Place;
+use crate::account::throttle::Source;
+use crate::codes::answer::Answer;
+use crate::codes::otp::Code;
+use crate::host::user::{Person, Uid, UserName};
+use crate::log::reason::Reason;
+use crate::store::error::StoreError;
+use crate::store::redemption::{Attempt, Factor, Redeemed, Redemption, Stripping};
+
+fn person() -> Person {
+    Person { name: UserName::new("alice").unwrap(), uid: Uid(1000) }
+}
+
+/// The message at the other end.
+fn received(message: &Message) -> Message {
+    let framed = message.framed().unwrap();
+    let (length, line) = framed.split_at(4);
+    assert_eq!(Message::length(length.try_into().unwrap()).unwrap(), line.len());
+    Message::read(line).unwrap()
+}
+
+fn line(message: &Message) -> String {
+    String::from_utf8(message.framed().unwrap()[4..].to_vec()).unwrap()
+}
+
+prop_compose! {
+    fn readings()(digits in proptest::collection::vec("[0-9]{6,8}|[0-9]{16}|[a-z]{0,9}", 1..5)) -> Vec<Answer> {
+        digits.iter().map(|digits| Answer::parse(digits.as_bytes())).collect()
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_attempt_arrives_as_it_was(
+        readings in readings(),
+        previous in proptest::option::of("[0-9]{6}"),
+        rhost in proptest::option::of(".{0,70}"),
+        (app, token, recovery) in any::<(bool, bool, bool)>(),
+        service in ".{0,40}",
+        seconds in proptest::option::of(any::<u64>()),
+        address in any::<std::net::IpAddr>(),
+    ) {
+        let previous = previous.and_then(|digits| Code::new(Zeroizing::new(digits)));
+        let source = Source::from_rhost(rhost.as_deref());
+        let remember =
+            seconds.map(|seconds| (Place { service: &service, address }, Duration::from_secs(seconds)));
+        let factors = Factors { app, token, recovery };
+        let attempt = Attempt { readings: &readings, previous: previous.as_ref(), source: &source, factors, remember };
+        for verb in ["redeem", "strip"] {
+            let sent = Message::attempting(verb, &person(), &attempt);
+            let call = Call::read(&received(&sent)).unwrap();
+            let (Call::Redeem(asked, guess) | Call::Strip(asked, guess)) = call else { panic!("another question") };
+            prop_assert_eq!(line(&Message::attempting(verb, &asked, &guess.attempt())), line(&sent));
+        }
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_a_message_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(message) = Message::read(&bytes) {
+            let _ = Call::read(&message);
+        }
+    }
+
+    #[test]
+    fn a_question_with_a_pair_less_or_twice_is_refused(place in 0_usize..8, twice in any::<bool>()) {
+        let (readings, source) = ([Answer::parse(b"123456")], Source::from_rhost(Some("192.0.2.7")));
+        let attempt = Attempt { readings: &readings, previous: None, source: &source, factors: Factors::ALL, remember: None };
+        let sent = line(&Message::attempting("redeem", &person(), &attempt));
+        let mut pairs: Vec<&str> = sent.split_inclusive(' ').collect();
+        let place = place.min(pairs.len() - 1);
+        let pair = pairs.remove(place);
+        if twice {
+            pairs.extend([pair, " ", pair]);
+        }
+        let damaged: String = pairs.concat();
+        let readings = damaged.matches("reading=").count();
+        let call = Message::read(damaged.as_bytes()).and_then(|message| Call::read(&message));
+        // Answers may be none or many: they are one attempt.
+        prop_assert!(call.is_err() || readings != 1 || place == 0, "{}", damaged);
+    }
+}
+
+#[test]
+fn each_answer_is_read_as_it_was_given() {
+    let factor = Factor::Token { label: "work \"phone\"".to_owned(), drift: -2 };
+    let problem = Some(StoreError::Entropy(crate::codes::secret::SecretError::NoEntropy));
+    let outcome = Ok(Redemption::Redeemed(Redeemed { factor: factor.clone(), reading: 1, problem }));
+    let answered = |message: &Message| Answered::of(received(message)).unwrap();
+    let redeemed = answered(&Message::answering_redeem(&outcome)).unwrap();
+    assert!(redeemed.redemption(1).is_err(), "a reading that was not sent");
+    let Redemption::Redeemed(redeemed) = redeemed.redemption(2).unwrap() else { panic!("it was right") };
+    assert_eq!((redeemed.factor(), redeemed.reading()), (&factor, 1));
+    assert_eq!(redeemed.problem().map(StoreError::reason), Some(Reason::StoreUnavailable));
+
+    for reason in Reason::ALL {
+        let hint = Some("twofactor token enable 'A 1'".to_owned());
+        let message = Message::answering_redeem(&Ok(Redemption::Refused { reason, hint: hint.clone() }));
+        let Redemption::Refused { reason: read, hint: with } = answered(&message).unwrap().redemption(1).unwrap()
+        else {
+            panic!("it was refused")
+        };
+        assert_eq!((read, with), (reason, hint));
+        // A program of a user learns the reason alone.
+        let bare = answered(&message.without_details()).unwrap().redemption(1).unwrap();
+        assert!(matches!(bare, Redemption::Refused { hint: None, .. }), "{bare:?}");
+    }
+
+    let burned = Stripping::Burned { reading: 0, factor: Factor::Recovery { left: 3 } };
+    let message = Message::answering_strip(&Ok(burned));
+    let expected = Stripping::Burned { reading: 0, factor: Factor::Recovery { left: 3 } };
+    assert_eq!(answered(&message).unwrap().stripping(1).unwrap(), expected);
+    // What answers one question answers no other.
+    assert!(answered(&message).unwrap().redemption(1).is_err());
+    assert!(answered(&message).unwrap().presence().is_err());
+
+    let error = StoreError::UidChanged { user: person().name, recorded: Uid(1), now: Uid(2) };
+    let words = (error.to_string(), error.hint(), error.reason());
+    let message = Message::answering_strip(&Err(error));
+    let read = answered(&message).unwrap_err();
+    assert_eq!((read.to_string(), read.hint(), read.reason()), words);
+    let bare = answered(&message.without_details()).unwrap_err();
+    assert_eq!(bare.reason(), Reason::UidChanged);
+    assert!(!bare.to_string().contains("alice") && !bare.hint().contains("alice"), "{bare}");
+}
+
+#[test]
+fn a_message_is_large_enough_or_refused_before_it_is_sent_or_taken() {
+    let long = "é".repeat(LARGEST / 4);
+    let refusal = Message::refusing(Reason::StoreCorrupt, &long, "");
+    assert!(matches!(refusal.framed(), Err(WireError::TooLarge(_))));
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(&u32::MAX.to_be_bytes()).unwrap();
+    let channel = Channel::new(ours, Instant::now() + Duration::from_mins(1));
+    assert!(matches!(channel.receive(), Err(WireError::TooLarge(4_294_967_295))));
+}
+
+#[test]
+fn a_byte_now_and_then_does_not_move_the_deadline() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let began = Instant::now();
+    let channel = Channel::new(ours, began + Duration::from_millis(300));
+    let sender = std::thread::spawn(move || {
+        let framed = Message::asking_about("presence", &person().name).framed().unwrap();
+        for byte in framed.iter() {
+            std::thread::sleep(Duration::from_millis(50));
+            if theirs.write_all(&[*byte]).is_err() {
+                return;
+            }
+        }
+    });
+    assert!(matches!(channel.receive(), Err(WireError::Deadline)));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    drop(channel);
+    sender.join().unwrap();
+}
+
+#[test]
+fn a_stream_that_ends_is_the_end_between_messages_and_an_error_within_one() {
+    let soon = || Instant::now() + Duration::from_mins(1);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(theirs);
+    assert!(Channel::new(ours, soon()).receive().unwrap().is_none());
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(&[0, 0, 0, 9, b' ']).unwrap();
+    drop(theirs);
+    let channel = Channel::new(ours, soon());
+    assert!(matches!(channel.receive(), Err(WireError::Ended)));
+    // Sending to it is an error too, and no signal.
+    assert!(matches!(channel.send(&Message::not_remembered()), Err(WireError::Ended)));
+}
