@@ -31,6 +31,16 @@ pub(crate) fn deeds() -> Vec<Deed> {
         ..plain(&&["state", "adopt", "--yes"][..])
     });
     deeds.push(Deed {
+        prepare: "rm /etc/twofactor/state.id",
+        // A marker that cannot be written is a warning.
+        claims: false,
+        ..plain(&&["state", "mark"][..])
+    });
+    deeds.push(Deed {
+        prepare: "printf 'T0000003,bob\\nT0000004,alice\\n' >/root/owners.csv",
+        ..plain(&&["token", "assign", "--from", "/root/owners.csv"][..])
+    });
+    deeds.push(Deed {
         prepare: "cd /var/lib/twofactor/users/carol && cp state /run/state && \
                   twofactor token unassign C0000002 --force && cat /run/state >state",
         claims: false,
@@ -176,6 +186,8 @@ pub(crate) fn seen(host: &Host) -> String {
             &["explain", "carol", "--service", "su"],
         ],
     );
+    let [marker, copy] = ["/etc/twofactor/state.id", "/var/lib/twofactor/state.id"].map(|path| fs::read(path).ok());
+    let _ = writeln!(seen, "the state is this host's: {}", marker == copy);
     for service in ["login", "sudo", "su"] {
         let text = fs::read_to_string(Path::new("/etc/pam.d").join(service)).unwrap_or_default();
         let _ = writeln!(seen, "{service}: {text}");
