@@ -235,6 +235,7 @@ impl Survey {
             self.notice(!options.is_silent() && stated.settle(options).overruled, Note::Overruled);
             self.unsaid.see(stated, key, options);
             self.unexplained(shape::unexplained_of_key(key));
+            self.unexplained(of_the_other_kind(key, options));
             let plain = values(key, "Secret").filter_map(plain).filter_map(|plain| base64(plain.text()));
             self.encoded_twice |= plain.into_iter().any(|bytes| seed_encoding::is_encoded_once_more(&bytes));
         }
@@ -321,6 +322,19 @@ fn values<'e>(key: &'e Element, name: &'e str) -> impl Iterator<Item = &'e Eleme
         let inside = data.children().iter().filter(move |value| value.is(name));
         named.then_some(data).into_iter().chain(inside)
     })
+}
+
+/// A value that says how codes of the other kind are made: a counter of a clock, an interval of a counter. Empty ones, zeros
+/// and encrypted ones say nothing. privacyIDEA writes there which step of a clock was used last.
+fn of_the_other_kind(key: &Element, options: &Options) -> Option<String> {
+    let name = match options.kind.or(kind(key))? {
+        KindName::Totp if is_of_privacyidea(key) => return None,
+        KindName::Totp => "Counter",
+        KindName::Hotp => "TimeInterval",
+    };
+    let says = |value: &Element| plain(value).is_some_and(|plain| !is_absent(plain.text()) && plain.text() != "0");
+    let word = if name == "Counter" { "TOTP" } else { "HOTP" };
+    values(key, name).any(says).then(|| format!("{name} of a {word} key"))
 }
 
 /// A value that is not encrypted; drafts have another name for it.

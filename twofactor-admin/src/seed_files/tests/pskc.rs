@@ -108,6 +108,22 @@ fn parameters_that_stand_there_twice_reject_the_key() {
 }
 
 #[test]
+fn a_value_of_the_other_kind_is_named_unless_it_says_nothing() {
+    let value = |name: &str, number: &str| format!("<Data><{name}><PlainValue>{number}</PlainValue></{name}>");
+    let totp = plain_pskc(&package("11", ""));
+    let hotp = totp.replace("algorithm:totp", "algorithm:hotp").replace(":totp", ":hotp");
+    assert_ne!(totp, hotp, "the package says its type");
+    for (document, name, kind) in [(&totp, "Counter", "TOTP"), (&hotp, "TimeInterval", "HOTP")] {
+        let named = unexplained(&document.replace("<Data>", &value(name, "60")));
+        assert!(named.contains(&format!("element \"{name} of a {kind} key\"")), "{named:?}");
+        for nothing in ["0", "", "None"] {
+            let named = unexplained(&document.replace("<Data>", &value(name, nothing)));
+            assert!(!named.iter().any(|part| part.contains(name)), "{nothing}: {named:?}");
+        }
+    }
+}
+
+#[test]
 fn what_says_how_codes_are_made_in_a_place_or_form_that_is_not_read_rejects_the_key() {
     let misplaced = |name: &str| format!("\"{name}\" says how codes are made, in a place or form that is not read");
     for (parameters, what) in [
