@@ -21,9 +21,9 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{Person, Uid, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::administration::{
-    AccountAdministration as _, AdministeredStore, Adoption, Existing, LastCredential, Reset, TokenAdministration as _,
+    AccountAdministration as _, AdministeredStore, Adoption, Author, Existing, LastCredential, NewToken, Origin, Reset,
+    Sharing, TokenAdministration as _,
 };
-use twofactor_core::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
 use twofactor_core::store::{
     Attempt, EnrollmentStatus, EnrollmentStore, Factor, NotRegistered, Pending, PendingFactor, Presence, Redemption,
     SecretOrigin, Store, StoreError, Stripping, Superseded,
@@ -249,10 +249,10 @@ impl<S: StoreUnderTest> Stage<S> {
         let (counter, drift, vendor, model) = (None, None, None, None);
         let stated = StatedParameters::default();
         let token = NewToken { serial, secret, marks, parameters, stated, counter, drift, vendor, model };
-        let mut intake = self.store.open().intake().unwrap();
-        intake.plan::<RegistryError>(|judge| judge(&token).map(drop)).unwrap();
+        let mut import = self.store.open().import().unwrap();
+        import.plan::<StoreError>(|judge| judge(&token).map(drop)).unwrap();
         let origin = Origin { series: "box", file: "box.csv", sha256: [7; 32] };
-        intake.write::<RegistryError>(origin, 0, root(), |take| take(&token)).unwrap();
+        import.write::<StoreError>(origin, 0, root(), |take| take(&token)).unwrap();
     }
 
     fn assign(&self, serial: &Serial, person: &Person) {
@@ -265,8 +265,8 @@ impl<S: StoreUnderTest> Stage<S> {
     }
 }
 
-fn root() -> By<'static> {
-    By { who: "root", at: NOW }
+fn root() -> Author<'static> {
+    Author { who: "root", at: NOW }
 }
 
 fn person(name: &str, uid: u32) -> Person {

@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use twofactor_core::account::MOST_RECOVERY_CODES;
 use twofactor_core::codes::otp::{Algorithm, Digits, Period};
 use twofactor_core::codes::token::Label;
-use twofactor_core::store::registry::Sharing;
+use twofactor_core::store::administration::Sharing;
 
 pub(crate) use log::Log;
 pub(crate) use services::Service;

@@ -18,7 +18,6 @@ use twofactor_core::host::trusted::describe;
 use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{EnrollError, TokenError};
-use twofactor_core::store::registry::RegistryError;
 
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
@@ -336,12 +335,6 @@ impl Failure {
 impl From<ServiceFailure> for Failure {
     fn from(failure: ServiceFailure) -> Self {
         Self::Service(Box::new(failure))
-    }
-}
-
-impl From<RegistryError> for Failure {
-    fn from(error: RegistryError) -> Self {
-        Self::Store(error.into())
     }
 }
 

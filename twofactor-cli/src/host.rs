@@ -13,8 +13,8 @@ use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
 use twofactor_core::store;
+use twofactor_core::store::administration::Author;
 use twofactor_core::store::administration::{AdministeredStore, Status, TokenError, TokenView};
-use twofactor_core::store::registry::By;
 use twofactor_core::store::{Presence, StoreError};
 
 use crate::error::Failure;
@@ -45,7 +45,7 @@ impl Host {
     /// The same for a command that changes something: sets aside what stands in the way of the registry, and says so.
     pub(crate) fn to_change(named: Option<&Path>) -> Result<Self, Failure> {
         let host = Self::open(named)?;
-        let aside = host.accounts.clear_registry();
+        let aside = host.accounts.clear_obstructions();
         for path in &aside {
             output::warning(&format!("what could not be used beside the registry is now {}", path.display()));
         }
@@ -122,8 +122,8 @@ pub(crate) struct Sysadmin {
 
 impl Sysadmin {
     /// For the registry's history.
-    pub(crate) fn by(&self) -> By<'_> {
-        By { who: &self.who, at: self.at }
+    pub(crate) fn by(&self) -> Author<'_> {
+        Author { who: &self.who, at: self.at }
     }
 }
 

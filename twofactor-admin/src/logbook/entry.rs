@@ -2,7 +2,7 @@
 
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::log::record::{self, Event};
-use twofactor_core::store::registry::Past;
+use twofactor_core::store::administration::PastChange;
 use twofactor_core::text::pairs::Pairs;
 
 /// Something that happened.
@@ -69,7 +69,7 @@ pub enum Writer {
 
 impl Entry {
     /// An event that the registry remembers.
-    pub fn remembered(past: Past) -> Self {
+    pub fn remembered(past: PastChange) -> Self {
         let mut pairs = past.pairs;
         pairs.push(("by".to_owned(), past.who));
         let message = Message { writer: Writer::Tool, event: past.event, pairs };

@@ -10,7 +10,7 @@ use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::{Algorithm, Digits, Period};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::store::administration::LastCredential;
-use twofactor_core::store::registry::Sharing;
+use twofactor_core::store::administration::Sharing;
 
 use super::values::{PAGE, digits, period};
 

@@ -14,8 +14,8 @@ use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::Loss;
+use twofactor_core::store::administration::Sharing;
 use twofactor_core::store::administration::{EnrollError, Existing, Status};
-use twofactor_core::store::registry::Sharing;
 use zeroize::Zeroizing;
 
 use crate::args::Enroll;

@@ -63,7 +63,7 @@ fn tokens_that_stay(user: &UserName, host: &Host) -> Vec<String> {
     let mut serials = Vec::new();
     let filter = TokenFilter { owner: Some(user.clone()), ..TokenFilter::default() };
     let listed = each_token(&*host.accounts, &filter, |view| {
-        serials.push(view.listed.serial.to_string());
+        serials.push(view.serial.to_string());
         Ok::<(), StoreError>(())
     });
     if let Err(error) = listed {

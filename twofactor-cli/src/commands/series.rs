@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use twofactor_core::log::record::Event;
 use twofactor_core::store::administration::TokenError;
-use twofactor_core::store::registry::{Import, SeriesSummary};
+use twofactor_core::store::administration::{ImportRecord, SeriesSummary};
 
 use crate::args::Series;
 use crate::args::tokens::DeleteSeries;
@@ -67,10 +67,10 @@ fn detailed(series: &SeriesSummary) -> String {
     let _ = writeln!(text, "Unusable:  {} (disabled or lost)", series.unusable);
     let _ = writeln!(text, "Revoked:   {}", series.revoked);
     for import in &series.imports {
-        let _ = writeln!(text, "Import:    {}, by {}", import.at, import.who.escape_debug());
+        let _ = writeln!(text, "ImportRecord:    {}, by {}", import.at, import.who.escape_debug());
         let _ = writeln!(text, "           {}", import.file.escape_debug());
         let _ = writeln!(text, "           SHA-256\n           {}", in_hex(&import.sha256));
-        let Import { added, unchanged, conflicts, rejected, .. } = import;
+        let ImportRecord { added, unchanged, conflicts, rejected, .. } = import;
         let _ =
             writeln!(text, "           {added} new, {unchanged} unchanged, {conflicts} conflicts, {rejected} rejected");
     }
@@ -78,7 +78,7 @@ fn detailed(series: &SeriesSummary) -> String {
 }
 
 fn as_json(series: &SeriesSummary) -> Value {
-    let import = |import: &Import| {
+    let import = |import: &ImportRecord| {
         json!({
             "file": import.file,
             "sha256": in_hex(&import.sha256),

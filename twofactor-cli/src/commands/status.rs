@@ -85,7 +85,7 @@ fn everybody(arguments: &args::Status, host: &Host, output: &Output) -> Result<(
         }
     }
     // Without the registry the list looks complete and is not.
-    host.accounts.registry_health()?;
+    host.accounts.check_tokens()?;
     if broken == 0 { Ok(()) } else { Err(Failure::BrokenAccounts { broken, all }) }
 }
 
@@ -183,7 +183,7 @@ fn app(app: &AppStatus) -> Cell {
 
 /// `1234567891234 (totp)`, `1234567891234 (totp, lost)`.
 fn physical(token: &TokenView) -> Cell {
-    let start = format!("{} ({}", token.listed.serial, token.listed.parameters.kind.name());
+    let start = format!("{} ({}", token.serial, token.parameters.kind.name());
     match token.stage {
         Stage::Active => format!("{start})").into(),
         stage => {
@@ -234,9 +234,9 @@ fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
         }
     }
     for token in &status.tokens {
-        let _ = writeln!(text, "Token:           {}, {}", token.listed.serial, token.stage);
-        let _ = writeln!(text, "                 {}", described(token.listed.parameters));
-        let since = token.listed.assigned_at.map_or_else(String::new, |since| format!("assigned {since}, "));
+        let _ = writeln!(text, "Token:           {}, {}", token.serial, token.stage);
+        let _ = writeln!(text, "                 {}", described(token.parameters));
+        let since = token.assigned_at.map_or_else(String::new, |since| format!("assigned {since}, "));
         let _ = writeln!(text, "                 {since}drift {}", token.drift);
     }
     if status.tokens_problem.is_some() {

@@ -66,7 +66,7 @@ fn refuse_another(user: UserName, failure: Failure, output: &Output) -> Result<(
 /// A code that is right at another time than now.
 fn out_of_step(near_miss: NearMiss, user: &UserName, host: &Host) -> Result<Refusal, Failure> {
     let NearMiss { serial, label, steps, .. } = near_miss;
-    let is_physical = host.status(user)?.tokens.iter().any(|token| token.listed.serial == serial);
+    let is_physical = host.status(user)?.tokens.iter().any(|token| token.serial == serial);
     Ok(if is_physical { Refusal::TokenOutOfStep { serial, steps } } else { Refusal::AppOutOfStep { label, steps } })
 }
 

@@ -145,7 +145,7 @@ fn credentials(status: &Status, factors: Factors) -> Vec<Credential> {
     });
     let tokens = status.tokens.iter().map(|token| Credential {
         kind: FactorKind::Token,
-        name: format!("token {} ({})", token.listed.serial, token.listed.parameters.kind.name()),
+        name: format!("token {} ({})", token.serial, token.parameters.kind.name()),
         obstacle: reason(Disqualified::token(token.stage, factors)),
     });
     let recovery = (status.recovery_left > 0).then(|| Credential {

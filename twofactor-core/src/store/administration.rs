@@ -3,13 +3,21 @@
 //! A store with these traits, [`Store`] and [`EnrollmentStore`] is all that the command speaks to ([`AdministeredStore`]).
 
 mod accounts;
+mod author;
+mod history;
+mod import;
+mod series;
 mod sharing;
 mod state;
 mod token_error;
 mod tokens;
 
 pub use accounts::{Adoption, AppStatus, Belongs, EnrollError, Existing, Newcomer, Reset, Status};
-pub use sharing::Sharer;
+pub use author::Author;
+pub use history::{History, PastChange};
+pub use import::{Counts, Finding, NewToken, Origin, TokenImport, Walk};
+pub use series::{ImportRecord, SeriesSummary};
+pub use sharing::{Sharer, Sharing};
 pub use state::{Flaw, Identity, Inspection, Marking, Naming, Repair, Repairs, Sighting};
 pub use token_error::{LastCredential, TokenError};
 pub use tokens::{Encoding, Fit, Identified, TokenFilter, TokenView};
@@ -34,7 +42,6 @@ use crate::store::enrollment::EnrollmentStore;
 use crate::store::enrollment::Superseded;
 use crate::store::error::StoreError;
 use crate::store::redemption::Store;
-use crate::store::registry::{By, History, Intake, SeriesSummary, Sharing};
 
 /// All groups of verbs together.
 pub trait Administration:
@@ -135,7 +142,7 @@ pub trait AccountAdministration {
 
     /// Records that an app is about to share this secret with a token, so that the token is not assigned to another
     /// user unnoticed. Does nothing when no token has the secret.
-    fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError>;
+    fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: Author<'_>) -> Result<(), StoreError>;
 
     /// The names of all users of whom anything is kept, sorted.
     fn names(&self) -> Result<Vec<UserName>, StoreError>;
@@ -153,26 +160,32 @@ pub trait AccountAdministration {
 
 /// Administration of physical tokens. A change takes effect as a whole or not at all.
 pub trait TokenAdministration {
-    /// Begins the import of a vendor's file: locks the registry, which is made when the first token is written.
-    fn intake(&self) -> Result<Intake, StoreError>;
+    /// Begins the import of a vendor's file: locks the tokens against other changes.
+    fn import(&self) -> Result<Box<dyn TokenImport>, StoreError>;
 
     /// The same for a dry run, which changes nothing.
-    fn intake_rehearsal(&self) -> Result<Intake, StoreError>;
+    fn import_rehearsal(&self) -> Result<Box<dyn TokenImport>, StoreError>;
 
     /// Gives tokens to users: all of them or none.
-    fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError>;
+    fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: Author<'_>) -> Result<(), TokenError>;
 
     /// Takes a token from its owner. The next login with it is refused.
-    fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError>;
+    fn unassign(&self, serial: &Serial, last: LastCredential, by: Author<'_>) -> Result<UserName, TokenError>;
 
     /// Puts tokens aside, back, or ends them: all of them or none. Revoking also takes them from their owners.
-    fn change(&self, serials: &[Serial], change: Change, last: LastCredential, by: By<'_>) -> Result<(), TokenError>;
+    fn change(
+        &self,
+        serials: &[Serial],
+        change: Change,
+        last: LastCredential,
+        by: Author<'_>,
+    ) -> Result<(), TokenError>;
 
     /// Forgets tokens: all of them or none. How far their seeds were used is kept.
-    fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError>;
+    fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: Author<'_>) -> Result<(), TokenError>;
 
     /// Finds where a token stands from two consecutive codes, both of which are burned. Gives its drift.
-    fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError>;
+    fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: Author<'_>) -> Result<Progress, TokenError>;
 
     /// The encodings of the token's secret and the parameters that give these two consecutive codes.
     fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError>;
@@ -201,11 +214,11 @@ pub trait TokenAdministration {
     fn token_count(&self) -> Result<u64, StoreError>;
 
     /// The changes that sysadmins made to physical tokens; `None` where nothing was ever imported.
-    fn history(&self) -> Result<Option<History>, StoreError>;
+    fn history(&self) -> Result<Option<Box<dyn History>>, StoreError>;
 
-    /// Succeeds when the registry can be read or does not exist. Every list of tokens calls it: a list without an
-    /// unreadable registry would look complete.
-    fn registry_health(&self) -> Result<(), StoreError>;
+    /// Succeeds when the tokens can be read, or there are none. Every list of tokens calls it: without it a list would look
+    /// complete although the tokens are unreadable.
+    fn check_tokens(&self) -> Result<(), StoreError>;
 }
 
 /// Administration of series: the tokens that came in together.
@@ -220,11 +233,11 @@ pub trait SeriesAdministration {
     fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError>;
 
     /// Forgets a series and all its tokens. Gives their number.
-    fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError>;
+    fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError>;
 
     /// Gives all tokens of a series the parameters `fit`, found with the token `probed`. Gives their number. The two
     /// codes of `probed` are burned: its holder has read them out.
-    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError>;
+    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: Author<'_>) -> Result<usize, TokenError>;
 }
 
 /// Administration of the state as a whole: which host it belongs to, what is wrong with it, what can be repaired.
@@ -247,9 +260,9 @@ pub trait StateAdministration {
     fn inspect(&self) -> Inspection;
 
     /// Repairs what can be repaired safely.
-    fn repair(&self, by: By<'_>) -> Repairs;
+    fn repair(&self, by: Author<'_>) -> Repairs;
 
-    /// Sets aside the files that obstruct the registry, and gives their new names. An error here is reported by the
-    /// next verb that opens the registry.
-    fn clear_registry(&self) -> Vec<PathBuf>;
+    /// Sets aside the files that obstruct the store's other files, and gives their new names. An error here is reported by
+    /// the next verb that opens those.
+    fn clear_obstructions(&self) -> Vec<PathBuf>;
 }

@@ -19,10 +19,9 @@ mod schema;
 
 pub(crate) use beside::ASIDE;
 pub(crate) use change::Edit;
-pub use history::{History, Past};
-pub use intake::{Counts, Finding, Intake, NewToken, Origin};
-pub use look::{Filter, Import, Listed, Ownership, Reader, SeriesSummary};
-pub use recognition::Sharing;
+pub(crate) use history::History;
+pub(crate) use intake::Intake;
+pub use look::{Filter, Listed, Ownership, Reader};
 pub(crate) use recognition::{AppSecrets, Twin};
 pub(crate) use row::Stored;
 #[cfg(test)]
@@ -31,7 +30,6 @@ pub(crate) use schema::make_format_1;
 use crate::account::Held;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
-pub use connection::By;
 pub(crate) use connection::{CHANGE_PATIENCE, Patience, Writer, is_obstructed};
 pub use error::RegistryError;
 pub use file_names::FILE;

@@ -88,7 +88,7 @@ fn of_account(user: &UserName, status: &Status) -> Vec<Finding> {
         }
     }
     for token in status.tokens.iter().filter(|token| token.near_misses >= REPEATED) {
-        let serial = &token.listed.serial;
+        let serial = &token.serial;
         let what = format!("{user} typed right codes of token {serial} {} times at a wrong time", token.near_misses);
         let command = format!("twofactor token resync {}", quoted(serial.as_str()));
         findings.push(Finding::run(Id::TokenClockOff, what, command));
@@ -117,7 +117,7 @@ fn of_orphan(user: &UserName, status: &Status) -> Vec<Finding> {
         findings.push(Finding::consider(Id::OrphanedAccount, what, advice, command));
     }
     for token in &status.tokens {
-        let serial = &token.listed.serial;
+        let serial = &token.serial;
         let what = format!("token {serial} is assigned to {user}, but there is no such user");
         let command = format!("twofactor token unassign --force {}", quoted(serial.as_str()));
         findings.push(Finding::run(Id::OrphanedToken, what, command));

@@ -5,8 +5,8 @@ use std::path::Path;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store;
+use twofactor_core::store::administration::Author;
 use twofactor_core::store::administration::{Repair, StateAdministration as _};
-use twofactor_core::store::registry::By;
 
 use super::configuration;
 use crate::{journal, output};
@@ -28,7 +28,7 @@ pub(super) fn make(named: Option<&Path>) -> Vec<String> {
     };
     let who = journal::actor_or_root();
     let accounts = store::open(config, SystemClock);
-    let repairs = accounts.repair(By { who: &who, at });
+    let repairs = accounts.repair(Author { who: &who, at });
     for problem in &repairs.problems {
         output::warning(&format!("not everything could be fixed: {problem}"));
     }

@@ -10,8 +10,8 @@ use twofactor_core::codes::token::Serial;
 use twofactor_core::host::user::{Person, SystemUsers, UserDatabase as _};
 use twofactor_core::log::record::Event;
 use twofactor_core::store::StoreError;
+use twofactor_core::store::administration::Sharing;
 use twofactor_core::store::administration::TokenError;
-use twofactor_core::store::registry::Sharing;
 
 use crate::args::tokens::{Assign, Unassign};
 use crate::asking::Asking;

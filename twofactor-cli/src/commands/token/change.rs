@@ -65,11 +65,11 @@ fn question(tokens: &[TokenView], end: End) -> String {
     };
     let what = match tokens {
         [token] => {
-            let of_owner = token.listed.owner.as_ref().map_or_else(String::new, |owner| format!(" of {owner}"));
-            format!("token {}{of_owner}", token.listed.serial)
+            let of_owner = token.owner.as_ref().map_or_else(String::new, |owner| format!(" of {owner}"));
+            format!("token {}{of_owner}", token.serial)
         }
         tokens => {
-            let owned = tokens.iter().filter(|token| token.listed.owner.is_some()).count();
+            let owned = tokens.iter().filter(|token| token.owner.is_some()).count();
             let owned = if owned > 0 { format!(", {owned} of them assigned") } else { String::new() };
             format!("{}{owned},", counted(tokens.len() as u64, "token"))
         }
@@ -81,7 +81,7 @@ fn question(tokens: &[TokenView], end: End) -> String {
 fn all_known(serials: &[Serial], host: &Host) -> Result<Vec<TokenView>, Failure> {
     let mut tokens: Vec<TokenView> = Vec::with_capacity(serials.len());
     for serial in serials {
-        if tokens.iter().all(|token| token.listed.serial != *serial) {
+        if tokens.iter().all(|token| token.serial != *serial) {
             tokens.push(known_token(serial, host)?);
         }
     }
@@ -89,17 +89,17 @@ fn all_known(serials: &[Serial], host: &Host) -> Result<Vec<TokenView>, Failure>
 }
 
 fn serials(tokens: &[TokenView]) -> Vec<Serial> {
-    tokens.iter().map(|token| token.listed.serial.clone()).collect()
+    tokens.iter().map(|token| token.serial.clone()).collect()
 }
 
 fn report(tokens: &[TokenView], event: Event, word: &str, output: &Output) -> Result<(), Failure> {
     journal::write_all(tokens.iter().map(|token| {
-        let listed = &token.listed;
+        let listed = token;
         journal::about_token(event, &listed.serial).with_some("user", listed.owner.as_ref())
     }));
     Ok(output.done(
         || match tokens {
-            [token] => format!("Token {} is {word}.\n", token.listed.serial),
+            [token] => format!("Token {} is {word}.\n", token.serial),
             tokens => format!("{} are {word}.\n", counted(tokens.len() as u64, "token")),
         },
         || tokens.iter().map(|token| as_json(token, word)).collect(),
@@ -107,6 +107,6 @@ fn report(tokens: &[TokenView], event: Event, word: &str, output: &Output) -> Re
 }
 
 fn as_json(token: &TokenView, word: &str) -> Value {
-    let owner = token.listed.owner.as_ref().map(UserName::as_str);
-    json!({ "serial": token.listed.serial.as_str(), "user": owner, "done": word })
+    let owner = token.owner.as_ref().map(UserName::as_str);
+    json!({ "serial": token.serial.as_str(), "user": owner, "done": word })
 }

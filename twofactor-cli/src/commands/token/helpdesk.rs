@@ -20,7 +20,7 @@ use crate::progress::Progress;
 pub(super) fn verify(arguments: OneCode, host: &Host, output: &Output) -> Result<(), Failure> {
     let serial = arguments.serial;
     let view = known_token(&serial, host)?;
-    if view.listed.token.is_none() {
+    if view.stage == Stage::Revoked {
         return Err(TokenError::Revoked(serial).into());
     }
     let code = codes::one(arguments.code, "Code: ")?;
@@ -28,7 +28,7 @@ pub(super) fn verify(arguments: OneCode, host: &Host, output: &Output) -> Result
     let found = host.accounts.verify_token(&serial, &code)?;
     let (refusal, reason) = match found.ok_or_else(|| TokenError::NoToken(serial.clone()))? {
         Match::Fresh(step) => {
-            let steps = steps_to(step, view.listed.parameters.kind, now);
+            let steps = steps_to(step, view.parameters.kind, now);
             return Ok(output.report(|| in_words(&view, steps), || as_json(&view, steps))?);
         }
         Match::Replayed(_) => (TokenRefusal::Replayed, Reason::Replayed),
@@ -39,7 +39,7 @@ pub(super) fn verify(arguments: OneCode, host: &Host, output: &Output) -> Result
 }
 
 fn in_words(view: &TokenView, steps: i64) -> String {
-    let token = &view.listed;
+    let token = view;
     let offset = match token.parameters.kind {
         Kind::Hotp => format!("counter {steps}"),
         kind @ Kind::Totp(_) => drift_in_words(steps, kind),
@@ -55,8 +55,8 @@ fn in_words(view: &TokenView, steps: i64) -> String {
 
 fn as_json(view: &TokenView, steps: i64) -> Value {
     json!({
-        "serial": view.listed.serial.as_str(),
-        "user": view.listed.owner.as_ref().map(UserName::as_str),
+        "serial": view.serial.as_str(),
+        "user": view.owner.as_ref().map(UserName::as_str),
         "state": view.stage.word(),
         "accepted": view.stage.is_usable(),
         "offset": steps,

@@ -11,7 +11,7 @@ use twofactor_admin::seed_files::{Container, Note, Offered, Row, SeedFile};
 use twofactor_core::codes::otp::{Kind, Parameters};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::registry::{Counts, Finding, Intake, NewToken, Origin, Sharing};
+use twofactor_core::store::administration::{Counts, Finding, NewToken, Origin, Sharing, TokenImport};
 
 use crate::args::tokens::{Import, is_series_name};
 use crate::commands::token::rejects::Rejects;
@@ -35,11 +35,12 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
     let path = arguments.rejects.as_deref().filter(|_| !arguments.dry_run);
     let mut rejects = path.map(Rejects::create).transpose()?;
     let sysadmin = host.sysadmin()?;
-    let intake = if arguments.dry_run { host.accounts.intake_rehearsal()? } else { host.accounts.intake()? };
-    let mut intake = intake.sharing(arguments.sharing()).expecting(seeds.row_count());
-    let series = Series::of(arguments, &intake, sysadmin.by().at)?;
+    let mut import = if arguments.dry_run { host.accounts.import_rehearsal()? } else { host.accounts.import()? };
+    import.share(arguments.sharing());
+    import.expect(seeds.row_count());
+    let series = Series::of(arguments, &*import, sysadmin.by().at)?;
     let mut rows = Rows::of(&seeds);
-    let (counts, found) = plan(&mut rows, &mut intake, rejects.as_mut(), arguments, output)?;
+    let (counts, found) = plan(&mut rows, &mut *import, rejects.as_mut(), arguments, output)?;
 
     let refusal =
         refusal(counts, &found, arguments).or_else(|| doubts::about_secrets(found.twice, &seeds, arguments.strict));
@@ -53,7 +54,7 @@ pub(super) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<()
         let file = arguments.file.to_string_lossy();
         let origin = Origin { series: &series.name, file: &file, sha256: seeds.sha256() };
         let progress = Progress::new("Writing", seeds.size_hint(), output);
-        intake.write::<Failure>(origin, counts.rejected, sysadmin.by(), |take| {
+        import.write::<Failure>(origin, counts.rejected, sysadmin.by(), |take| {
             rows.each(&progress, |row| match &row.token {
                 Ok(offered) => take(&new_token(offered)),
                 Err(_) => Ok(()),
@@ -91,10 +92,10 @@ struct Series {
 }
 
 impl Series {
-    fn of(arguments: &Import, intake: &Intake, now: UnixTime) -> Result<Self, Failure> {
+    fn of(arguments: &Import, import: &dyn TokenImport, now: UnixTime) -> Result<Self, Failure> {
         Ok(match &arguments.series {
-            Some(name) => Self { name: name.clone(), is_new: !intake.has_series(name)? },
-            None => Self { name: intake.free_name(&default_name(&arguments.file, now))?, is_new: true },
+            Some(name) => Self { name: name.clone(), is_new: !import.has_series(name)? },
+            None => Self { name: import.free_name(&default_name(&arguments.file, now))?, is_new: true },
         })
     }
 }
@@ -112,7 +113,7 @@ fn default_name(file: &Path, now: UnixTime) -> String {
 /// Judges every row.
 fn plan(
     rows: &mut Rows<'_>,
-    intake: &mut Intake,
+    import: &mut dyn TokenImport,
     mut rejects: Option<&mut Rejects>,
     arguments: &Import,
     output: &Output,
@@ -121,7 +122,7 @@ fn plan(
     let progress = Progress::new("Reading", seeds.size_hint(), output);
     let mut found = Found::default();
     let mut rejected = 0;
-    let counts = intake.plan::<Failure>(|judge| {
+    let counts = import.plan::<Failure>(|judge| {
         rows.each(&progress, |row| {
             let problem = match &row.token {
                 Ok(offered) => {

@@ -203,7 +203,7 @@ impl Columns {
 }
 
 fn cells(view: &TokenView) -> [String; 6] {
-    let token = &view.listed;
+    let token = view;
     let optional = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), |text| text.escape_debug().to_string());
     let last = match (&view.problem, view.last_accepted) {
         (Some(_), _) => "unknown".to_owned(),

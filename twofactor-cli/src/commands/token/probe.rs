@@ -3,6 +3,7 @@
 //! Invariant: a way is given to a series only when it alone fits, and only after a yes.
 
 use serde_json::{Value, json};
+use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::{Kind, Parameters};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::log::record::Event;
@@ -21,8 +22,8 @@ use crate::output::{Format, Output};
 
 pub(super) fn run(arguments: Probe, host: &Host, output: &Output) -> Result<(), Failure> {
     let serial = arguments.serial;
-    let token = known_token(&serial, host)?.listed;
-    if token.token.is_none() {
+    let token = known_token(&serial, host)?;
+    if token.stage == Stage::Revoked {
         return Err(TokenError::Revoked(serial).into());
     }
     let [first, second] = codes::two(arguments.codes)?;

@@ -28,7 +28,7 @@ pub(crate) fn tint(stage: Stage) -> Tint {
 
 /// A token as JSON, without its secret. The names are those of the manual.
 pub(crate) fn as_json(view: &TokenView) -> Value {
-    let token = &view.listed;
+    let token = view;
     json!({
         "serial": token.serial.as_str(),
         "state": view.stage.word(),

@@ -1,6 +1,7 @@
 //! `twofactor token resync SERIAL [CODE1 CODE2]`: two consecutive codes say where the token stands. Both are burned.
 
 use serde_json::json;
+use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::codes::otp::Kind;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
@@ -18,8 +19,8 @@ use crate::output::Output;
 pub(super) fn run(arguments: TwoCodes, host: &Host, output: &Output) -> Result<(), Failure> {
     let serial = arguments.serial;
     // Before the user waits for a second code.
-    let token = known_token(&serial, host)?.listed;
-    if token.token.is_none() {
+    let token = known_token(&serial, host)?;
+    if token.stage == Stage::Revoked {
         return Err(TokenError::Revoked(serial).into());
     }
     let [first, second] = codes::two(arguments.codes)?;

@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Show, host: &Host, output: &Output) -> Result<(), 
 }
 
 fn in_words(view: &TokenView, screen: Screen) -> String {
-    let token = &view.listed;
+    let token = view;
     let mut text = format!("Serial:          {}\n", token.serial);
     let _ = writeln!(text, "State:           {}", tinted_stage(view.stage, screen));
     if let Some(owner) = &token.owner {

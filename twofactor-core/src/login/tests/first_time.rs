@@ -6,8 +6,9 @@ use crate::codes::otp::wrong_codes::{ANY_CODE, wrong_codes};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Serial};
 use crate::config::{InvitationRule, SelfRegistration};
-use crate::store::administration::{LastCredential, TokenAdministration as _, TokenFilter, each_token};
-use crate::store::registry::{By, NewToken, Origin, RegistryError, Sharing};
+use crate::store::administration::{
+    Author, LastCredential, NewToken, Origin, Sharing, TokenAdministration as _, TokenFilter, each_token,
+};
 use crate::store::{Pending, PendingFactor, Superseded};
 use crate::text::qr::{Glyphs, Qr};
 
@@ -495,10 +496,10 @@ fn with_a_fob(host: &Host) -> Secret {
         vendor: None,
         model: None,
     };
-    let mut intake = host.store.intake().unwrap();
-    intake.plan::<RegistryError>(|judge| judge(&token()).map(drop)).unwrap();
+    let mut import = host.store.import().unwrap();
+    import.plan::<StoreError>(|judge| judge(&token()).map(drop)).unwrap();
     let origin = Origin { series: "box", file: "box.csv", sha256: [0; 32] };
-    intake.write::<RegistryError>(origin, 0, By { who: "root", at: NOW }, |take| take(&token())).unwrap();
+    import.write::<StoreError>(origin, 0, Author { who: "root", at: NOW }, |take| take(&token())).unwrap();
     secret
 }
 
@@ -517,7 +518,7 @@ fn a_fob_is_registered_by_serial_and_two_consecutive_codes() {
         &host.store,
         &TokenFilter { stage: Some(Stage::Assigned), ..TokenFilter::default() },
         |view| {
-            owners.push((view.listed.owner, view.drift));
+            owners.push((view.owner, view.drift));
             Ok(())
         },
     )
@@ -541,7 +542,7 @@ fn whatever_keeps_a_fob_from_being_registered_looks_the_same_and_counts() {
         assert!(!outcome.lines[0].contains("999"), "what is no serial may be anything: {:?}", outcome.lines);
     }
     let alice = person("alice", 1001);
-    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, By { who: "root", at: NOW }).unwrap();
+    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, Author { who: "root", at: NOW }).unwrap();
     assert_eq!(host.login("bob", registers(&secret, 0, 1)).denial(), Reason::WrongCode, "it is alice's");
     assert_eq!(host.login("bob", registers(&secret, 1, 2)).denial(), Reason::WrongCode);
     assert_eq!(host.login("bob", registers(&secret, 2, 3)).denial(), Reason::Throttled);
@@ -553,7 +554,7 @@ fn of_two_who_register_one_fob_one_gets_it() {
     let secret = with_a_fob(&host);
     let first = host.login("bob", registers(&secret, 0, 1)).pending();
     let alice = person("alice", 1001);
-    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, By { who: "root", at: NOW }).unwrap();
+    host.store.assign(&[(Serial::new(FOB).unwrap(), alice)], Sharing::Refuse, Author { who: "root", at: NOW }).unwrap();
     assert!(matches!(host.store.store_pending(first), Err(Superseded::TokenTaken)));
 }
 
@@ -561,7 +562,7 @@ fn of_two_who_register_one_fob_one_gets_it() {
 fn a_fob_that_is_lost_or_taken_back_is_remembered_no_longer() {
     let host = Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nremember = \"1h\"\nfactors = [\"token\"]\n");
     let secret = with_a_fob(&host);
-    let (serial, by) = (Serial::new(FOB).unwrap(), By { who: "root", at: NOW });
+    let (serial, by) = (Serial::new(FOB).unwrap(), Author { who: "root", at: NOW });
     host.store.assign(&[(serial.clone(), bob())], Sharing::Refuse, by).unwrap();
     let one = std::slice::from_ref(&serial);
     assert!(host.types("bob", &code_of(&secret, 0)).is_accepted());

@@ -28,3 +28,12 @@ impl fmt::Display for Sharer {
         }
     }
 }
+
+/// The treatment of a secret that another user has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// No.
+    Refuse,
+    /// Yes: the sysadmin has said so.
+    Allow,
+}

@@ -7,7 +7,6 @@ use crate::codes::token::Serial;
 use crate::host::trusted::FileError;
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
-use crate::store::registry::RegistryError;
 use std::fmt::Write as _;
 use thiserror::Error;
 
@@ -65,12 +64,6 @@ pub enum TokenError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<RegistryError> for TokenError {
-    fn from(error: RegistryError) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 impl From<FileError> for TokenError {

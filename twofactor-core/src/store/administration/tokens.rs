@@ -5,20 +5,33 @@ use std::fmt;
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
 use zeroize::Zeroizing;
 
-use crate::account::lifecycle::{Stage, Status};
+use crate::account::lifecycle::Stage;
 use crate::codes::otp::{self, Kind, Parameters, Progress};
 use crate::codes::secret::Secret;
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Uid, UserName};
 use crate::store::error::StoreError;
-use crate::store::registry::{Filter, Listed, Ownership};
 
-/// The view of a token, from the registry and its owner's state.
+/// The view of a token without its secret, with its use by the owner.
 #[derive(Debug)]
 pub struct TokenView {
-    /// The token as the registry has it.
-    pub listed: Listed,
+    /// Its serial.
+    pub serial: Serial,
+    /// The parameters of its codes.
+    pub parameters: Parameters,
+    /// Its owner.
+    pub owner: Option<UserName>,
+    /// The time of its assignment.
+    pub assigned_at: Option<UnixTime>,
+    /// The time of its import.
+    pub issued: UnixTime,
+    /// The series it came with; `None` once that was forgotten.
+    pub series: Option<String>,
+    /// Its vendor.
+    pub vendor: Option<String>,
+    /// Its model.
+    pub model: Option<String>,
     /// Its stage of life.
     pub stage: Stage,
     /// Its learned drift in steps.
@@ -44,21 +57,6 @@ pub struct TokenFilter {
     pub owner: Option<UserName>,
     /// With a serial that matches this pattern (`*`, `?`, `[…]`).
     pub serial: Option<String>,
-}
-
-impl TokenFilter {
-    /// The conditions that the registry alone can check. The last use of a token is recorded in its owner's state.
-    pub(in crate::store) fn in_registry(&self) -> Filter {
-        let (status, owned) = match self.stage {
-            None => (None, None),
-            Some(Stage::Inventory) => (Some(Status::Good), Some(Ownership::Nobody)),
-            Some(Stage::Assigned | Stage::Active) => (Some(Status::Good), Some(Ownership::Somebody)),
-            Some(Stage::Disabled) => (Some(Status::Disabled), None),
-            Some(Stage::Lost) => (Some(Status::Lost), None),
-            Some(Stage::Revoked) => (Some(Status::Revoked), None),
-        };
-        Filter { series: self.series.clone(), owner: self.owner.clone(), serial: self.serial.clone(), status, owned }
-    }
 }
 
 /// A token that shows the two codes.

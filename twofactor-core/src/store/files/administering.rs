@@ -17,13 +17,13 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, UserName};
 use crate::store::administration::{
-    AccountAdministration, Adoption, Belongs, EnrollError, Existing, Fit, Identified, Identity, Inspection,
-    LastCredential, Marking, Newcomer, Repairs, Reset, SeriesAdministration, Sharer, Sighting, StateAdministration,
-    Status, TokenAdministration, TokenError, TokenFilter, TokenView,
+    AccountAdministration, Adoption, Author, Belongs, EnrollError, Existing, Fit, History, Identified, Identity,
+    Inspection, LastCredential, Marking, Newcomer, Repairs, Reset, SeriesAdministration, SeriesSummary, Sharer,
+    Sharing, Sighting, StateAdministration, Status, TokenAdministration, TokenError, TokenFilter, TokenImport,
+    TokenView,
 };
 use crate::store::enrollment::Superseded;
 use crate::store::error::StoreError;
-use crate::store::registry::{By, History, Intake, SeriesSummary, Sharing};
 
 impl AccountAdministration for Files {
     fn enroll(
@@ -92,7 +92,7 @@ impl AccountAdministration for Files {
         self.sharer(user, secret, algorithm)
     }
 
-    fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError> {
+    fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: Author<'_>) -> Result<(), StoreError> {
         self.note_shared(secret, algorithm, by)
     }
 
@@ -114,31 +114,37 @@ impl AccountAdministration for Files {
 }
 
 impl TokenAdministration for Files {
-    fn intake(&self) -> Result<Intake, StoreError> {
-        self.intake()
+    fn import(&self) -> Result<Box<dyn TokenImport>, StoreError> {
+        self.import()
     }
 
-    fn intake_rehearsal(&self) -> Result<Intake, StoreError> {
-        self.intake_rehearsal()
+    fn import_rehearsal(&self) -> Result<Box<dyn TokenImport>, StoreError> {
+        self.import_rehearsal()
     }
 
-    fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError> {
+    fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: Author<'_>) -> Result<(), TokenError> {
         self.assign(pairs, sharing, by)
     }
 
-    fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError> {
+    fn unassign(&self, serial: &Serial, last: LastCredential, by: Author<'_>) -> Result<UserName, TokenError> {
         self.unassign(serial, last, by)
     }
 
-    fn change(&self, serials: &[Serial], change: Change, last: LastCredential, by: By<'_>) -> Result<(), TokenError> {
+    fn change(
+        &self,
+        serials: &[Serial],
+        change: Change,
+        last: LastCredential,
+        by: Author<'_>,
+    ) -> Result<(), TokenError> {
         self.change(serials, change, last, by)
     }
 
-    fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError> {
+    fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: Author<'_>) -> Result<(), TokenError> {
         self.delete_tokens(serials, last, by)
     }
 
-    fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
+    fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: Author<'_>) -> Result<Progress, TokenError> {
         self.resynchronize(serial, codes, by)
     }
 
@@ -174,12 +180,12 @@ impl TokenAdministration for Files {
         self.token_count()
     }
 
-    fn history(&self) -> Result<Option<History>, StoreError> {
+    fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
         self.history()
     }
 
-    fn registry_health(&self) -> Result<(), StoreError> {
-        self.registry_health()
+    fn check_tokens(&self) -> Result<(), StoreError> {
+        self.check_tokens()
     }
 }
 
@@ -196,11 +202,11 @@ impl SeriesAdministration for Files {
         self.series_from(prefix, most)
     }
 
-    fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError> {
+    fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError> {
         self.delete_series(name, last, by)
     }
 
-    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError> {
+    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: Author<'_>) -> Result<usize, TokenError> {
         self.mend_series(name, probed, fit, by)
     }
 }
@@ -226,11 +232,11 @@ impl StateAdministration for Files {
         self.inspect()
     }
 
-    fn repair(&self, by: By<'_>) -> Repairs {
+    fn repair(&self, by: Author<'_>) -> Repairs {
         self.repair(by)
     }
 
-    fn clear_registry(&self) -> Vec<PathBuf> {
-        self.clear_registry()
+    fn clear_obstructions(&self) -> Vec<PathBuf> {
+        self.clear_obstructions()
     }
 }

@@ -15,6 +15,7 @@ use crate::host::clock::{ClockError, UnixTime};
 use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
+use crate::store::administration::Author;
 use crate::store::enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
 };
@@ -23,7 +24,7 @@ use crate::store::files::belongings::Belongings;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Locked;
 use crate::store::redemption::{Absent, Attempt};
-use crate::store::registry::{By, Edit, Reader, RegistryError, Stored, Writer};
+use crate::store::registry::{Edit, Reader, RegistryError, Stored, Writer};
 use crate::store::verification::{InvitationCheck, Listing, RegistrationCheck, must_be_of, verify};
 
 impl EnrollmentStore for Files {
@@ -161,7 +162,7 @@ impl Files {
         let (user, serial) = (&person.name, &registration.serial);
         let state = self.state_folder()?.ok_or(Superseded::TokenTaken)?;
         let mut writer = Writer::open(state, self.patience)?.ok_or(Superseded::TokenTaken)?;
-        let by = By { who: user.as_str(), at: self.clock.now()? };
+        let by = Author { who: user.as_str(), at: self.clock.now()? };
         let edit: Edit<'_> = writer.edit(by)?;
         let token: Stored = edit.token(serial)?.ok_or(Superseded::TokenTaken)?;
         if token.owner.is_some() || token.status.stage(Owned::No) != Stage::Inventory {

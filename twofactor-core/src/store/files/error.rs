@@ -4,6 +4,7 @@ use crate::host::shell;
 use crate::host::trusted::FileError;
 use crate::host::user::UserName;
 use crate::log::reason::Reason;
+use crate::store::administration::TokenError;
 use crate::store::error::{Loss, StoreError, Unusable};
 use crate::store::registry::RegistryError;
 use std::path::{Path, PathBuf};
@@ -184,6 +185,12 @@ impl From<FileError> for StoreError {
 impl From<RegistryError> for StoreError {
     fn from(error: RegistryError) -> Self {
         FilesError::Registry(error).into()
+    }
+}
+
+impl From<RegistryError> for TokenError {
+    fn from(error: RegistryError) -> Self {
+        Self::Store(error.into())
     }
 }
 

@@ -9,12 +9,12 @@ use crate::codes::otp::Algorithm;
 use crate::codes::secret::Secret;
 use crate::codes::token::Marks;
 use crate::host::user::UserName;
-use crate::store::administration::Sharer;
+use crate::store::administration::{Author, Sharer};
 use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
-use crate::store::registry::{AppSecrets, By, Reader, Twin};
+use crate::store::registry::{AppSecrets, Reader, Twin};
 
 impl Files {
     pub(super) fn sharer(
@@ -32,7 +32,7 @@ impl Files {
         Ok(self.app_secrets()?.other_than(Some(user), marks).cloned().map(Sharer::App))
     }
 
-    pub(super) fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: By<'_>) -> Result<(), StoreError> {
+    pub(super) fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: Author<'_>) -> Result<(), StoreError> {
         let marks = Marks::of(secret, algorithm);
         let Some(state) = self.state_folder()? else { return Ok(()) };
         let reader = Reader::open(&state)?;

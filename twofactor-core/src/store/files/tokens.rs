@@ -12,16 +12,18 @@ use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
 use crate::log::record::Event;
-use crate::store::administration::{Fit, LastCredential, Sharer, TokenError};
+use crate::store::administration::{Author, Fit, LastCredential, Sharer, Sharing, TokenError, TokenImport};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
 use crate::store::files::sharing::sharer_than;
 use crate::store::files::user_folder::Locked;
-use crate::store::registry::{AppSecrets, By, CHANGE_PATIENCE, Edit, Intake, RegistryError, Sharing, Stored, Writer};
+use crate::store::registry::{AppSecrets, CHANGE_PATIENCE, Edit, Intake, RegistryError, Stored, Writer};
 
+use import::FilesImport;
 use locks::Locks;
 
+mod import;
 mod locks;
 mod looking;
 mod probe;
@@ -29,18 +31,25 @@ mod probe;
 mod tests;
 
 impl Files {
-    pub(super) fn intake(&self) -> Result<Intake, StoreError> {
+    pub(super) fn import(&self) -> Result<Box<dyn TokenImport>, StoreError> {
         self.claim()?;
         // Only inside it absence can be proved, and now there is something to be absent from.
         self.users_folder_or_new()?;
-        Ok(Intake::begin(self.state_folder_or_new()?, self.app_secrets()?)?)
+        let intake = Intake::begin(self.state_folder_or_new()?, self.app_secrets()?)?;
+        Ok(Box::new(FilesImport(intake)))
     }
 
-    pub(super) fn intake_rehearsal(&self) -> Result<Intake, StoreError> {
-        Ok(Intake::rehearse(self.state_folder()?.as_ref(), self.app_secrets()?)?)
+    pub(super) fn import_rehearsal(&self) -> Result<Box<dyn TokenImport>, StoreError> {
+        let intake = Intake::rehearse(self.state_folder()?.as_ref(), self.app_secrets()?)?;
+        Ok(Box::new(FilesImport(intake)))
     }
 
-    pub(super) fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: By<'_>) -> Result<(), TokenError> {
+    pub(super) fn assign(
+        &self,
+        pairs: &[(Serial, Person)],
+        sharing: Sharing,
+        by: Author<'_>,
+    ) -> Result<(), TokenError> {
         let Some((first, _)) = pairs.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
@@ -98,7 +107,12 @@ impl Files {
         }
     }
 
-    pub(super) fn unassign(&self, serial: &Serial, last: LastCredential, by: By<'_>) -> Result<UserName, TokenError> {
+    pub(super) fn unassign(
+        &self,
+        serial: &Serial,
+        last: LastCredential,
+        by: Author<'_>,
+    ) -> Result<UserName, TokenError> {
         let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
@@ -116,7 +130,7 @@ impl Files {
         serials: &[Serial],
         change: Change,
         last: LastCredential,
-        by: By<'_>,
+        by: Author<'_>,
     ) -> Result<(), TokenError> {
         let Some(first) = serials.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
@@ -140,7 +154,12 @@ impl Files {
         locks.commit(edit)
     }
 
-    pub(super) fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: By<'_>) -> Result<(), TokenError> {
+    pub(super) fn delete_tokens(
+        &self,
+        serials: &[Serial],
+        last: LastCredential,
+        by: Author<'_>,
+    ) -> Result<(), TokenError> {
         let Some(first) = serials.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
@@ -157,7 +176,7 @@ impl Files {
         locks.commit(edit)
     }
 
-    pub(super) fn delete_series(&self, name: &str, last: LastCredential, by: By<'_>) -> Result<usize, TokenError> {
+    pub(super) fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError> {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
@@ -169,7 +188,12 @@ impl Files {
         Ok(all)
     }
 
-    pub(super) fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: By<'_>) -> Result<Progress, TokenError> {
+    pub(super) fn resynchronize(
+        &self,
+        serial: &Serial,
+        codes: [&Code; 2],
+        by: Author<'_>,
+    ) -> Result<Progress, TokenError> {
         let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
@@ -188,12 +212,18 @@ impl Files {
 
     pub(super) fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError> {
         let now = self.clock.now().map_err(StoreError::from)?;
-        let token = self.token(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
-        let token = token.listed.token.ok_or_else(|| TokenError::Revoked(serial.clone()))?;
+        let token = self.listed(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
+        let token = token.token.ok_or_else(|| TokenError::Revoked(serial.clone()))?;
         Ok(probe::fits(&token, codes, now))
     }
 
-    pub(super) fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: By<'_>) -> Result<usize, TokenError> {
+    pub(super) fn mend_series(
+        &self,
+        name: &str,
+        probed: &Serial,
+        fit: &Fit,
+        by: Author<'_>,
+    ) -> Result<usize, TokenError> {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;

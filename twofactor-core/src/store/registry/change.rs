@@ -14,7 +14,8 @@ use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
 use crate::host::user::UserName;
 use crate::log::record::Event;
-use crate::store::registry::connection::{By, Writer};
+use crate::store::administration::Author;
+use crate::store::registry::connection::Writer;
 use crate::store::registry::error::{RegistryError, failure};
 use crate::store::registry::recognition::{self, Burned, Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored};
@@ -25,12 +26,12 @@ use crate::text::pairs;
 pub(crate) struct Edit<'w> {
     transaction: Transaction<'w>,
     path: &'w Path,
-    by: By<'w>,
+    by: Author<'w>,
 }
 
 impl Writer {
     /// Begins a change.
-    pub(crate) fn edit<'w>(&'w mut self, by: By<'w>) -> Result<Edit<'w>, RegistryError> {
+    pub(crate) fn edit<'w>(&'w mut self, by: Author<'w>) -> Result<Edit<'w>, RegistryError> {
         let path = self.path.as_path();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = transaction.map_err(|error| failure(path, &error))?;
@@ -288,7 +289,7 @@ impl Edit<'_> {
 /// Adds a line to the history. `detail` is in the form of [`pairs`].
 pub(super) fn record(
     connection: &Connection,
-    by: By<'_>,
+    by: Author<'_>,
     event: Event,
     serial: Option<&Serial>,
     user: Option<&str>,

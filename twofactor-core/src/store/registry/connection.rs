@@ -7,7 +7,6 @@ use super::error::failure;
 use super::file_names::FILE;
 use super::file_names::{SHARED_MEMORY, WRITE_AHEAD_LOG};
 use super::schema;
-use crate::host::clock::UnixTime;
 use crate::host::trusted::{Folder, Locked};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -32,15 +31,6 @@ pub(crate) const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
 
 /// The number of attempts of a login to open a registry whose files come and go.
 pub(super) const TRIES: u32 = 5;
-
-/// The author and the time of a change, for the history.
-#[derive(Debug, Clone, Copy)]
-pub struct By<'a> {
-    /// The sysadmin, as far as it is known.
-    pub who: &'a str,
-    /// Now.
-    pub at: UnixTime,
-}
 
 /// The time that a login still waits for a registry that does not answer: all its questions together.
 #[derive(Debug)]

@@ -3,29 +3,16 @@
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::host::clock::UnixTime;
 use crate::log::record::Event;
+use crate::store::administration::PastChange;
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::look::Reader;
 use crate::store::registry::row;
 use crate::text::pairs::{self, Pairs};
 
-/// A change that a sysadmin made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past {
-    /// The time of its beginning; it may have waited for another one.
-    pub at: UnixTime,
-    /// Its author.
-    pub who: String,
-    /// Its event, in the log's word.
-    pub event: Event,
-    /// Its objects, in the log's words.
-    pub pairs: Pairs,
-}
-
 /// The history of a registry, for a reader that takes it in portions.
 #[derive(Debug)]
-pub struct History {
+pub(crate) struct History {
     reader: Reader,
     last: i64,
 }
@@ -41,9 +28,9 @@ impl From<Reader> for History {
 
 impl History {
     /// The next lines of the history; empty at its end.
-    pub fn next_portion(&mut self) -> Result<Vec<Past>, RegistryError> {
+    pub(crate) fn next_portion(&mut self) -> Result<Vec<PastChange>, RegistryError> {
         let query = "SELECT id, at, who, event, serial, user, detail FROM history WHERE id > ?1 ORDER BY id LIMIT ?2";
-        let portion: Vec<(i64, Past)> = self.reader.asking(|connection| {
+        let portion: Vec<(i64, PastChange)> = self.reader.asking(|connection| {
             let mut statement = connection.prepare(query)?;
             statement.query_map([self.last, PORTION], past)?.collect()
         })?;
@@ -54,7 +41,7 @@ impl History {
     }
 }
 
-fn past(row: &Row<'_>) -> Result<(i64, Past), rusqlite::Error> {
+fn past(row: &Row<'_>) -> Result<(i64, PastChange), rusqlite::Error> {
     let damaged = |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text);
     let event = Event::from_word(&row.get::<_, String>(3)?).ok_or_else(|| damaged(3, "event"))?;
     let mut pairs = Pairs::new();
@@ -67,5 +54,5 @@ fn past(row: &Row<'_>) -> Result<(i64, Past), rusqlite::Error> {
         pairs.extend(pairs::read(&detail).ok_or_else(|| damaged(6, "detail"))?);
     }
     let at = row::time(row, 1)?.ok_or_else(|| damaged(1, "at"))?;
-    Ok((row.get(0)?, Past { at, who: row.get(2)?, event, pairs }))
+    Ok((row.get(0)?, PastChange { at, who: row.get(2)?, event, pairs }))
 }

@@ -6,104 +6,30 @@
 use std::borrow::Borrow as _;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
 
 use crate::account::lifecycle::Status;
-use crate::codes::otp::{Kind, Parameters, Progress, StatedParameters, Step};
-use crate::codes::secret::Secret;
-use crate::codes::token::{Marks, Seeds, Serial};
+use crate::codes::otp::{Kind, Parameters, Progress, Step};
+use crate::codes::token::Seeds;
 use crate::host::trusted::{Folder, Locked};
-use crate::host::user::UserName;
 use crate::log::record::Event;
+use crate::store::administration::{Author, Counts, Finding, NewToken, Origin, Sharing};
 use crate::store::registry::change;
-use crate::store::registry::connection::{By, CHANGE_PATIENCE, Writer};
+use crate::store::registry::connection::{CHANGE_PATIENCE, Writer};
 use crate::store::registry::error::{RegistryError, failure};
 use crate::store::registry::look::Reader;
-use crate::store::registry::recognition::{self, AppSecrets, Burned, Sharing, Twins};
+use crate::store::registry::recognition::{self, AppSecrets, Burned, Twins};
 use crate::store::registry::row;
 use crate::store::registry::schema;
 use crate::text::pairs;
 
-/// A token that a file offers.
-#[derive(Debug)]
-pub struct NewToken<'a> {
-    /// Its serial.
-    pub serial: &'a Serial,
-    /// Its secret.
-    pub secret: &'a Secret,
-    /// The marks by which its secret is found again.
-    pub marks: Marks,
-    /// The parameters of its codes.
-    pub parameters: Parameters,
-    /// Those of them that the file or an option states.
-    pub stated: StatedParameters,
-    /// The next counter of an HOTP token.
-    pub counter: Option<u64>,
-    /// The offset of its clock in steps, as the vendor states it.
-    pub drift: Option<i32>,
-    /// Its vendor.
-    pub vendor: Option<&'a str>,
-    /// Its model.
-    pub model: Option<&'a str>,
-}
-
-/// The relation of a file's token to the registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// It is not there yet.
-    New,
-    /// It is there, with the same secret and parameters.
-    Unchanged,
-    /// It is there, with the same secret and these parameters in the place of assumed ones. It keeps them.
-    OtherThanAssumed(Parameters),
-    /// It is there, with the same secret and these parameters, which the file contradicts.
-    OtherParameters(Parameters),
-    /// Its serial is there, with another secret.
-    OtherSecret,
-    /// Its secret is there, under this serial.
-    OtherSerial(Serial),
-    /// Its serial was revoked.
-    Revoked,
-    /// Its serial stood in this file already, with another secret.
-    SerialTwice,
-    /// It stood in this file already, with these parameters; `None` when the file has too many to remember them.
-    ParametersTwice(Option<Parameters>),
-    /// Its secret stood in this file already, under another serial.
-    SecretTwice,
-    /// An app of this user has its secret.
-    Shared(UserName),
-}
-
-/// The outcome of a file's rows, in numbers.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    /// Tokens it brought.
-    pub added: u64,
-    /// Tokens that were there already.
-    pub unchanged: u64,
-    /// Tokens that contradict what is there.
-    pub conflicts: u64,
-    /// Rows that could not be read. The reader of the file counts them.
-    pub rejected: u64,
-}
-
-/// The origin of tokens.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    /// The series they join.
-    pub series: &'a str,
-    /// The file's name.
-    pub file: &'a str,
-    /// The file's digest.
-    pub sha256: [u8; 32],
-}
-
 /// A file on its way into the registry: [`Intake::plan`] judges every token of the file, then [`Intake::write`] gets the
 /// same tokens again, in the same order, and takes the new ones in.
 #[derive(Debug)]
-pub struct Intake {
+pub(crate) struct Intake {
     registry: Registry,
     /// For every token judged, whether it is new.
     news: Vec<bool>,
@@ -179,23 +105,19 @@ impl Intake {
         Self { registry, news, seeds, shared, counts: Counts::default(), apps, sharing, expected: 0 }
     }
 
-    /// Reserves memory for so many tokens.
-    #[must_use]
-    pub fn expecting(self, tokens: usize) -> Self {
-        Self { expected: tokens, ..self }
+    /// Reserves memory for this number of tokens.
+    pub(crate) fn expect(&mut self, tokens: usize) {
+        self.expected = tokens;
     }
 
-    /// Takes tokens in although users' apps have their secrets.
-    #[must_use]
-    pub fn sharing(self, sharing: Sharing) -> Self {
-        Self { sharing, ..self }
+    /// Takes tokens in although users' apps have their secrets, or refuses them.
+    pub(crate) fn share(&mut self, sharing: Sharing) {
+        self.sharing = sharing;
     }
 
-    /// Judges every token of a file: `hand_out` gives each to the function it is given, and learns what it is.
-    pub fn plan<E: From<RegistryError>>(
-        &mut self,
-        hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<Finding, E>) -> Result<(), E>,
-    ) -> Result<Counts, E> {
+    /// Judges every token of a file: `walk` gives each to the function it is given, and learns its relation to the registry.
+    /// `None` when it broke off.
+    pub(crate) fn plan(&mut self, walk: Walk<'_, Finding>) -> Result<Option<Counts>, RegistryError> {
         let (news, seeds, counts) = (&mut self.news, &mut self.seeds, &mut self.counts);
         let shared = &mut self.shared;
         let (apps, sharing) = (&self.apps, self.sharing);
@@ -205,7 +127,7 @@ impl Intake {
         news.reserve_exact(self.expected);
         seeds.reserve_exact(self.expected);
         let mut before = Seen::expecting(self.expected);
-        hand_out(&mut |token| {
+        let walked = walk(&mut |token| {
             let marks = token.marks;
             let finding = match (before.note(token), &mut present) {
                 (Some(finding), _) => finding,
@@ -234,47 +156,55 @@ impl Intake {
                 _ => counts.conflicts += 1,
             }
             Ok(finding)
-        })?;
-        Ok(*counts)
-    }
-
-    /// The first name like `wanted` that no series has yet: `wanted`, `wanted-2`, `wanted-3`.
-    pub fn free_name(&self, wanted: &str) -> Result<String, RegistryError> {
-        let names = std::iter::once(wanted.to_owned()).chain((2..).map(|number| format!("{wanted}-{number}")));
-        for name in names {
-            if !self.has_series(&name)? {
-                return Ok(name);
-            }
-        }
-        Ok(wanted.to_owned())
+        });
+        Ok(walked.is_continue().then_some(*counts))
     }
 
     /// True when a series has that name.
-    pub fn has_series(&self, name: &str) -> Result<bool, RegistryError> {
+    pub(crate) fn has_series(&self, name: &str) -> Result<bool, RegistryError> {
         let Some(connection) = self.registry.connection() else { return Ok(false) };
         let query = "SELECT EXISTS (SELECT 1 FROM series WHERE name = ?1)";
         connection.query_row(query, [name], |row| row.get(0)).map_err(|error| self.registry.failure(&error))
     }
 
-    /// Writes the new ones of the tokens that were judged, in one transaction. `hand_out` gives them again in the same
-    /// order to the function it is given. In a rehearsal nothing happens.
-    pub fn write<E: From<RegistryError>>(
+    /// Writes the new ones of the tokens that were judged, in one transaction. `walk` gives them again in the same order to
+    /// the function it is given; `None` when it broke off. A rehearsal writes nothing.
+    pub(crate) fn write(
         self,
         origin: Origin<'_>,
         rejected: u64,
-        by: By<'_>,
-        hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<(), E>) -> Result<(), E>,
-    ) -> Result<Counts, E> {
+        by: Author<'_>,
+        walk: Walk<'_, ()>,
+    ) -> Result<Option<Counts>, RegistryError> {
         let counts = Counts { rejected, ..self.counts };
         let judged = Judged { news: self.news, seeds: self.seeds, shared: self.shared, counts };
-        match self.registry {
-            Registry::Ours(mut writer) => judged.write(&mut writer.connection, &writer.path, origin, by, hand_out)?,
+        let written = match self.registry {
+            Registry::Ours(mut writer) => judged.write(&mut writer.connection, &writer.path, origin, by, walk),
             Registry::NotYet(state) => {
-                schema::make(state.borrow(), |connection, path| judged.write(connection, path, origin, by, hand_out))?;
+                schema::make(state.borrow(), |connection, path| judged.write(connection, path, origin, by, walk))
             }
-            Registry::Theirs(_) => {}
+            Registry::Theirs(_) => Ok(()),
+        };
+        match written {
+            Ok(()) => Ok(Some(counts)),
+            Err(Stop::BrokenOff) => Ok(None),
+            Err(Stop::Registry(error)) => Err(error),
         }
-        Ok(counts)
+    }
+}
+
+/// Walks over the tokens of a file and gives each to the function it is given, until it breaks off.
+type Walk<'w, T> = &'w mut dyn FnMut(&mut dyn FnMut(&NewToken<'_>) -> Result<T, RegistryError>) -> ControlFlow<()>;
+
+/// The reason for which nothing was written.
+enum Stop {
+    BrokenOff,
+    Registry(RegistryError),
+}
+
+impl From<RegistryError> for Stop {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
     }
 }
 
@@ -287,14 +217,14 @@ struct Judged {
 }
 
 impl Judged {
-    fn write<E: From<RegistryError>>(
+    fn write(
         self,
         connection: &mut Connection,
         path: &Path,
         origin: Origin<'_>,
-        by: By<'_>,
-        hand_out: impl FnOnce(&mut dyn FnMut(&NewToken<'_>) -> Result<(), E>) -> Result<(), E>,
-    ) -> Result<(), E> {
+        by: Author<'_>,
+        walk: Walk<'_, ()>,
+    ) -> Result<(), Stop> {
         let in_words = |error: rusqlite::Error| failure(path, &error);
         // The one row that is referred to is made in the same transaction; it need not be looked up for every token.
         connection.pragma_update(None, "foreign_keys", false).map_err(in_words)?;
@@ -305,14 +235,17 @@ impl Judged {
         let series = series.map_err(in_words)?;
         let mut insertion = Insertion::new(&transaction, self.seeds.len(), series, by).map_err(in_words)?;
         let (mut news, mut seeds) = (self.news.into_iter(), self.seeds.into_iter());
-        hand_out(&mut |token| {
+        let walked = walk(&mut |token| {
             if news.next() == Some(true)
                 && let Some(seed) = seeds.next()
             {
                 insertion.insert(token, seed).map_err(in_words)?;
             }
             Ok(())
-        })?;
+        });
+        if walked.is_break() {
+            return Err(Stop::BrokenOff);
+        }
         insertion.complete().map_err(in_words)?;
         drop((insertion, news, seeds));
         index.complete(&transaction).map_err(in_words)?;
@@ -505,7 +438,7 @@ impl<'c> Insertion<'c> {
         connection: &'c Connection,
         tokens: usize,
         series: Option<i64>,
-        by: By<'_>,
+        by: Author<'_>,
     ) -> Result<Self, rusqlite::Error> {
         let batch = |rows| Batch::new(connection, rows, series, by);
         Ok(Self { many: batch(TOGETHER)?, single: batch(1)?, burned: Burned::new(connection)?, left: tokens })
@@ -532,7 +465,12 @@ impl<'c> Batch<'c> {
     const COMMON: usize = 3;
     const OF_A_ROW: usize = 13;
 
-    fn new(connection: &'c Connection, rows: usize, series: Option<i64>, by: By<'_>) -> Result<Self, rusqlite::Error> {
+    fn new(
+        connection: &'c Connection,
+        rows: usize,
+        series: Option<i64>,
+        by: Author<'_>,
+    ) -> Result<Self, rusqlite::Error> {
         let row = |row: usize| {
             let first = Self::COMMON + row * Self::OF_A_ROW + 1;
             let own: Vec<String> = (first..first + Self::OF_A_ROW).map(|number| format!("?{number}")).collect();
@@ -628,7 +566,7 @@ fn record_import(
     series: Option<i64>,
     origin: Origin<'_>,
     counts: Counts,
-    by: By<'_>,
+    by: Author<'_>,
 ) -> Result<(), rusqlite::Error> {
     let values = params![
         series,

@@ -13,6 +13,7 @@ use crate::codes::token::{Marks, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
+use crate::store::administration::{ImportRecord, SeriesSummary};
 use crate::store::registry::connection::{open, open_for_login};
 use crate::store::registry::error::{RegistryError, failure};
 use crate::store::registry::file_names::FILE;
@@ -45,9 +46,9 @@ pub struct Filter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
     /// It has an owner.
-    Somebody,
+    Owned,
     /// It has none.
-    Nobody,
+    Unowned,
 }
 
 /// A token as the registry knows it, with its secret for looking further.
@@ -77,46 +78,6 @@ pub struct Listed {
     pub vendor: Option<String>,
     /// Its model.
     pub model: Option<String>,
-}
-
-/// One import.
-#[derive(Debug, Clone)]
-pub struct Import {
-    /// The file's name as it was given.
-    pub file: String,
-    /// The file's digest.
-    pub sha256: Vec<u8>,
-    /// The time.
-    pub at: UnixTime,
-    /// The author.
-    pub who: String,
-    /// Tokens it brought.
-    pub added: u64,
-    /// Tokens that were there already.
-    pub unchanged: u64,
-    /// Tokens that contradicted what was there.
-    pub conflicts: u64,
-    /// Rows that could not be read.
-    pub rejected: u64,
-}
-
-/// A series and what has become of its tokens.
-#[derive(Debug, Clone)]
-pub struct SeriesSummary {
-    /// Its name.
-    pub name: String,
-    /// All its tokens.
-    pub tokens: u64,
-    /// Those without an owner that can be assigned.
-    pub inventory: u64,
-    /// Those with an owner.
-    pub assigned: u64,
-    /// Those put aside or lost.
-    pub unusable: u64,
-    /// Those revoked.
-    pub revoked: u64,
-    /// The files it came from, oldest first.
-    pub imports: Vec<Import>,
 }
 
 impl Reader {
@@ -296,8 +257,8 @@ impl Filter {
             }
         }
         match self.owned {
-            Some(Ownership::Somebody) => conditions.push("tokens.owner IS NOT NULL".to_owned()),
-            Some(Ownership::Nobody) => conditions.push("tokens.owner IS NULL".to_owned()),
+            Some(Ownership::Owned) => conditions.push("tokens.owner IS NOT NULL".to_owned()),
+            Some(Ownership::Unowned) => conditions.push("tokens.owner IS NULL".to_owned()),
             None => {}
         }
         let text = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
@@ -335,8 +296,8 @@ fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
     })
 }
 
-fn import(row: &Row<'_>) -> Result<Import, rusqlite::Error> {
-    Ok(Import {
+fn import(row: &Row<'_>) -> Result<ImportRecord, rusqlite::Error> {
+    Ok(ImportRecord {
         file: row.get(0)?,
         sha256: row.get(1)?,
         at: row::time(row, 2)?.unwrap_or(UnixTime::from_seconds(0)),

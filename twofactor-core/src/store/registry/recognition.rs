@@ -72,15 +72,6 @@ fn twin(row: &Row<'_>) -> Result<Twin, rusqlite::Error> {
     Ok(Twin { id: row.get(0)?, serial: Serial::new(&serial).ok_or_else(damaged)?, owner: row.get(2)? })
 }
 
-/// The treatment of a secret that another user has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// No.
-    Refuse,
-    /// Yes: the sysadmin has said so.
-    Allow,
-}
-
 /// The users of every app's secret.
 #[derive(Debug, Default)]
 pub(crate) struct AppSecrets(HashMap<i64, Vec<UserName>>);

@@ -3,20 +3,19 @@
 use std::ops::ControlFlow;
 
 use super::super::locations::Files;
-use crate::account::lifecycle::{Owned, Stage};
+use crate::account::lifecycle::{Owned, Stage, Status};
 use crate::account::{FirstUse, State, Usage};
-use crate::codes::otp::{self, Code, Match, Progress};
+use crate::codes::otp::{self, Code, Match};
 use crate::codes::token::Serial;
 use crate::host::user::UserName;
-use crate::store::administration::{Identified, TokenFilter, TokenView};
+use crate::store::administration::{History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
-use crate::store::registry::{Filter, History, Listed, Reader, RegistryError, SeriesSummary};
+use crate::store::registry::{self, Filter, Listed, Ownership, Reader, RegistryError};
 
 impl Files {
     pub(in crate::store::files) fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError> {
-        let Some(reader) = self.reader()? else { return Ok(None) };
-        Ok(reader.token(serial)?.map(|listed| self.view(listed)))
+        Ok(self.listed(serial)?.map(|listed| self.view(listed)))
     }
 
     pub(in crate::store::files) fn tokens(
@@ -25,7 +24,7 @@ impl Files {
         take: &mut dyn FnMut(TokenView) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let Some(reader) = self.reader()? else { return Ok(()) };
-        let in_registry = filter.in_registry();
+        let in_registry = in_registry(filter);
         let walked = reader.tokens(&in_registry, |listed| {
             let view = self.view(listed);
             if filter.stage.is_some_and(|stage| stage != view.stage) {
@@ -78,8 +77,9 @@ impl Files {
         }
     }
 
-    pub(in crate::store::files) fn history(&self) -> Result<Option<History>, StoreError> {
-        Ok(self.reader()?.map(History::from))
+    pub(in crate::store::files) fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
+        let history = self.reader()?.map(registry::History::from);
+        Ok(history.map(|history| -> Box<dyn History> { Box::new(FilesHistory(history)) }))
     }
 
     pub(in crate::store::files) fn verify_token(
@@ -88,14 +88,12 @@ impl Files {
         code: &Code,
     ) -> Result<Option<Match>, StoreError> {
         let (window, now) = (self.rules.window, self.clock.now()?);
-        let Some(view) = self.token(serial)? else { return Ok(None) };
-        if let Some(problem) = view.problem {
-            return Err(problem);
-        }
-        let is_first = view.stage == Stage::Assigned && view.listed.first_use == FirstUse::Open;
+        let Some(listed) = self.listed(serial)? else { return Ok(None) };
+        let usage = usage_in(&self.owners_state(&listed)?, &listed);
+        let is_first = stage_of(&listed, &usage) == Stage::Assigned && listed.first_use == FirstUse::Open;
         let window = if is_first { window.for_first_use() } else { window };
-        let progress = self.progress_of(&view.listed)?;
-        Ok(view.listed.token.map(|token| token.find(code, progress, window, now)))
+        let progress = listed.progress.latest(usage.progress);
+        Ok(listed.token.map(|token| token.find(code, progress, window, now)))
     }
 
     pub(in crate::store::files) fn identify(
@@ -127,8 +125,16 @@ impl Files {
         }
     }
 
-    pub(in crate::store::files) fn registry_health(&self) -> Result<(), StoreError> {
+    pub(in crate::store::files) fn check_tokens(&self) -> Result<(), StoreError> {
         self.reader().map(drop)
+    }
+
+    /// The token as the registry has it, with its secret.
+    pub(super) fn listed(&self, serial: &Serial) -> Result<Option<Listed>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.token(serial)?),
+            None => Ok(None),
+        }
     }
 
     fn reader(&self) -> Result<Option<Reader>, StoreError> {
@@ -144,16 +150,22 @@ impl Files {
             Err(error) => (State::default(), Some(error)),
         };
         let usage = usage_in(&known, &listed);
-        let owned = match &listed.owner {
-            None => Owned::No,
-            // Resynchronizing may have written down more than the last login.
-            Some(_) if usage.last_accepted.is_some_and(|at| Some(at) >= listed.assigned_at) => Owned::Used,
-            Some(_) => Owned::Unused,
-        };
-        let drift = listed.progress.latest(usage.progress).drift;
-        let stage = listed.status.stage(owned);
-        let (last_accepted, near_misses) = (usage.last_accepted, usage.near_misses);
-        TokenView { listed, stage, drift, last_accepted, near_misses, owner_uid: known.uid, problem }
+        TokenView {
+            stage: stage_of(&listed, &usage),
+            drift: listed.progress.latest(usage.progress).drift,
+            serial: listed.serial,
+            parameters: listed.parameters,
+            owner: listed.owner,
+            assigned_at: listed.assigned_at,
+            issued: listed.issued,
+            series: listed.series,
+            vendor: listed.vendor,
+            model: listed.model,
+            last_accepted: usage.last_accepted,
+            near_misses: usage.near_misses,
+            owner_uid: known.uid,
+            problem,
+        }
     }
 
     /// The state of a token's owner; an empty one for a token that no user can use.
@@ -163,10 +175,40 @@ impl Files {
         let lost = || FilesError::LostState(self.path_of_state(owner));
         account.ok_or_else(lost)?.state()
     }
+}
 
-    fn progress_of(&self, listed: &Listed) -> Result<Progress, StoreError> {
-        Ok(listed.progress.latest(usage_in(&self.owners_state(listed)?, listed).progress))
+/// The conditions that the registry alone can check. The last use of a token is recorded in its owner's state.
+fn in_registry(filter: &TokenFilter) -> Filter {
+    let (status, owned) = match filter.stage {
+        None => (None, None),
+        Some(Stage::Inventory) => (Some(Status::Good), Some(Ownership::Unowned)),
+        Some(Stage::Assigned | Stage::Active) => (Some(Status::Good), Some(Ownership::Owned)),
+        Some(Stage::Disabled) => (Some(Status::Disabled), None),
+        Some(Stage::Lost) => (Some(Status::Lost), None),
+        Some(Stage::Revoked) => (Some(Status::Revoked), None),
+    };
+    let TokenFilter { series, owner, serial, .. } = filter.clone();
+    Filter { series, owner, serial, status, owned }
+}
+
+/// The history of the registry.
+#[derive(Debug)]
+struct FilesHistory(registry::History);
+
+impl History for FilesHistory {
+    fn next_portion(&mut self) -> Result<Vec<PastChange>, StoreError> {
+        Ok(self.0.next_portion()?)
     }
+}
+
+/// The stage of a token whose owner's state has this usage of it.
+fn stage_of(listed: &Listed, usage: &Usage) -> Stage {
+    listed.status.stage(match &listed.owner {
+        None => Owned::No,
+        // Resynchronizing may have written down more than the last login.
+        Some(_) if usage.last_accepted.is_some_and(|at| Some(at) >= listed.assigned_at) => Owned::Used,
+        Some(_) => Owned::Unused,
+    })
 }
 
 /// The usage of a token in its owner's state.

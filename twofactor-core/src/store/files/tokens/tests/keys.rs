@@ -157,7 +157,7 @@ fn a_registry_of_the_format_before_keeps_what_was_used_and_learns_the_keys() {
     let expected = ["L-3", "L-2"].map(|name| Finding::OtherSerial(serial(name)));
     assert_eq!(fixture.findings(&twins()), expected, "a dry run, which takes no step");
     assert_eq!(fixture.format(), 1);
-    assert!(fixture.store.clear_registry().is_empty());
+    assert!(fixture.store.clear_obstructions().is_empty());
     fixture.assign("L-4", "bob");
     assert_eq!(fixture.format(), 3, "an edit takes all steps");
     assert_eq!(fixture.findings(&twins()), expected);

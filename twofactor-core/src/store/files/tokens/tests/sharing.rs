@@ -52,12 +52,13 @@ fn a_vendors_token_with_the_secret_of_an_app_is_a_conflict_until_the_sysadmin_al
     assert_eq!((counts.added, counts.conflicts), (1, 2), "of a file whose good rows are wanted");
     assert!(fixture.store.token(&serial("1")).unwrap().is_none());
 
-    let mut intake = fixture.store.intake().unwrap().sharing(Sharing::Allow);
+    let mut intake = fixture.store.import().unwrap();
+    intake.share(Sharing::Allow);
     let (name, shared) = (serial("1"), secret(7));
     let row = || offered(&name, &shared, totp());
-    intake.plan::<RegistryError>(|judge| judge(&row()).map(|finding| assert_eq!(finding, expected[0]))).unwrap();
+    intake.plan::<StoreError>(|judge| judge(&row()).map(|finding| assert_eq!(finding, expected[0]))).unwrap();
     let origin = Origin { series: "box", file: "box.csv", sha256: [7; 32] };
-    assert_eq!(intake.write::<RegistryError>(origin, 0, by(NOW), |take| take(&row())).unwrap().added, 1);
+    assert_eq!(intake.write::<StoreError>(origin, 0, by(NOW), |take| take(&row())).unwrap().added, 1);
     assert_eq!(fixture.findings(&[("1", secret(7), totp())]), [Finding::Unchanged], "it is there");
 
     // It is alice's own, and nobody else's.
