@@ -15,7 +15,7 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::{self, Event, Record};
-use twofactor_core::store::administration::{AccountAdministration as _, StateAdministration as _};
+use twofactor_core::store::administration::{AccountAdministration as _, StateInspection as _};
 use twofactor_core::store::files::Files;
 use twofactor_core::store::wire;
 

@@ -5,6 +5,7 @@
 //! login's process does.
 
 use std::time::{Duration, Instant};
+use twofactor_core::store::administration::{AccountOwnership as _, InvitationAdministration as _};
 
 use twofactor_core::account::App;
 use twofactor_core::account::enrollment::{self, Proposal};

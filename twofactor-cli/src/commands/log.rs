@@ -20,7 +20,7 @@ use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::store;
-use twofactor_core::store::administration::TokenAdministration as _;
+use twofactor_core::store::administration::TokenViews as _;
 
 use crate::args::Log;
 use crate::commands::log::listing::Listing;

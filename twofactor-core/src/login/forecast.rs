@@ -13,7 +13,7 @@ use crate::config::InvitationRule;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::log::reason::{Reason, ReturnCode};
-use crate::store::administration::{AccountAdministration, Status};
+use crate::store::administration::{Administration, Status};
 use crate::store::{Presence, StoreError};
 
 /// The forecast of a login.
@@ -74,7 +74,7 @@ pub fn forecast(
     factors: Factors,
     claimant: &Claimant<'_>,
     world: &World<'_>,
-    accounts: &dyn AccountAdministration,
+    accounts: &dyn Administration,
 ) -> Forecast {
     let known = Known::of(claimant, factors, world, accounts);
     let (right, without) = endings(course, claimant, &known, world);
@@ -93,7 +93,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(claimant: &Claimant<'_>, factors: Factors, world: &World<'_>, accounts: &dyn AccountAdministration) -> Self {
+    fn of(claimant: &Claimant<'_>, factors: Factors, world: &World<'_>, accounts: &dyn Administration) -> Self {
         let person = match claimant.person() {
             Ok(person) => person,
             Err(unidentified) => {
@@ -119,11 +119,7 @@ impl Known {
 }
 
 /// The view of the account that a login would open; `None` when the user is not enrolled.
-fn account_of(
-    person: &Person,
-    world: &World<'_>,
-    accounts: &dyn AccountAdministration,
-) -> Result<Option<Status>, StoreError> {
+fn account_of(person: &Person, world: &World<'_>, accounts: &dyn Administration) -> Result<Option<Status>, StoreError> {
     // A login does not take a missing folder for absence, as the tool does elsewhere.
     match world.store.presence(&person.name)? {
         Presence::Absent(_) => return Ok(None),

@@ -45,12 +45,29 @@ use crate::store::redemption::Store;
 
 /// All groups of verbs together.
 pub trait Administration:
-    AccountAdministration + TokenAdministration + SeriesAdministration + StateAdministration
+    AccountAdministration
+    + InvitationAdministration
+    + SecretSharing
+    + AccountOwnership
+    + TokenAdministration
+    + TokenViews
+    + StateIdentity
+    + StateInspection
+    + StateRepair
 {
 }
 
-impl<S> Administration for S where
-    S: AccountAdministration + TokenAdministration + SeriesAdministration + StateAdministration
+impl<
+    S: AccountAdministration
+        + InvitationAdministration
+        + SecretSharing
+        + AccountOwnership
+        + TokenAdministration
+        + TokenViews
+        + StateIdentity
+        + StateInspection
+        + StateRepair,
+> Administration for S
 {
 }
 
@@ -61,7 +78,7 @@ impl<S: Store + EnrollmentStore + Administration + Debug> AdministeredStore for 
 
 /// Hands out every token that `filter` lets through, by serial, one by one, until `take` fails.
 pub fn each_token<E: From<StoreError>>(
-    store: &(impl TokenAdministration + ?Sized),
+    store: &(impl TokenViews + ?Sized),
     filter: &TokenFilter,
     mut take: impl FnMut(TokenView) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -76,7 +93,7 @@ pub fn each_token<E: From<StoreError>>(
     failed.map_or(Ok(()), Err)
 }
 
-/// Administration of accounts: enroll, look, reset, unlock, invite.
+/// Administration of accounts: enroll, look, reset, unlock.
 pub trait AccountAdministration {
     /// Adds an app to the user's account, which is made when there is none. The credentials are replaced by one atomic
     /// write: a crash leaves the old account or the new one.
@@ -129,13 +146,19 @@ pub trait AccountAdministration {
     /// Forgets counted failures and remembered logins. Gives the number of those failures; `None` when the user is not
     /// enrolled and has none.
     fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError>;
+}
 
+/// Administration of invitations.
+pub trait InvitationAdministration {
     /// Lets a user enroll at the login prompt, once, before `until`. In the place of an earlier invitation.
     fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded>;
 
     /// Takes an invitation back. `false` when there is none.
     fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError>;
+}
 
+/// Secrets that several users or tokens have.
+pub trait SecretSharing {
     /// The app or token, other than the user's own, that already has the secret `user` is about to get. A token without
     /// an owner counts, because it will be assigned one day.
     fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError>;
@@ -143,7 +166,10 @@ pub trait AccountAdministration {
     /// Records that an app is about to share this secret with a token, so that the token is not assigned to another
     /// user unnoticed. Does nothing when no token has the secret.
     fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: Author<'_>) -> Result<(), StoreError>;
+}
 
+/// Ownership of accounts: a user name can pass to another person.
+pub trait AccountOwnership {
     /// The names of all users of whom anything is kept, sorted.
     fn names(&self) -> Result<Vec<UserName>, StoreError>;
 
@@ -158,7 +184,7 @@ pub trait AccountAdministration {
     fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError>;
 }
 
-/// Administration of physical tokens. A change takes effect as a whole or not at all.
+/// Changes of physical tokens and series. A change takes effect as a whole or not at all.
 pub trait TokenAdministration {
     /// Begins the import of a vendor's file: locks the tokens against other changes.
     fn import(&self) -> Result<Box<dyn TokenImport>, StoreError>;
@@ -190,6 +216,16 @@ pub trait TokenAdministration {
     /// The encodings of the token's secret and the parameters that give these two consecutive codes.
     fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError>;
 
+    /// Forgets a series and all its tokens. Gives their number.
+    fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError>;
+
+    /// Gives all tokens of a series the parameters `fit`, found with the token `probed`. Gives their number. The two
+    /// codes of `probed` are burned: its holder has read them out.
+    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: Author<'_>) -> Result<usize, TokenError>;
+}
+
+/// Views of physical tokens and series. Nothing is changed.
+pub trait TokenViews {
     /// The token with that serial.
     fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError>;
 
@@ -219,10 +255,7 @@ pub trait TokenAdministration {
     /// Succeeds when the tokens can be read, or there are none. Every list of tokens calls it: without it a list would look
     /// complete although the tokens are unreadable.
     fn check_tokens(&self) -> Result<(), StoreError>;
-}
 
-/// Administration of series: the tokens that came in together.
-pub trait SeriesAdministration {
     /// The series called `name`.
     fn series(&self, name: &str) -> Result<Option<SeriesSummary>, StoreError>;
 
@@ -231,17 +264,10 @@ pub trait SeriesAdministration {
 
     /// The first names of series that begin with `prefix`.
     fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError>;
-
-    /// Forgets a series and all its tokens. Gives their number.
-    fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError>;
-
-    /// Gives all tokens of a series the parameters `fit`, found with the token `probed`. Gives their number. The two
-    /// codes of `probed` are burned: its holder has read them out.
-    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: Author<'_>) -> Result<usize, TokenError>;
 }
 
-/// Administration of the state as a whole: which host it belongs to, what is wrong with it, what can be repaired.
-pub trait StateAdministration {
+/// Identity of the state as a whole: the host it belongs to.
+pub trait StateIdentity {
     /// The state and its marker as found, consistent or not. Changes nothing.
     fn sighting(&self) -> Result<Sighting, StoreError>;
 
@@ -255,10 +281,16 @@ pub trait StateAdministration {
 
     /// The folder of everything, of a state that has an identity now. For what is kept beside the accounts.
     fn claimed_folder(&self) -> Result<Folder, StoreError>;
+}
 
+/// Inspection of the state as a whole.
+pub trait StateInspection {
     /// Looks at every file.
     fn inspect(&self) -> Inspection;
+}
 
+/// Repair of the state as a whole.
+pub trait StateRepair {
     /// Repairs what can be repaired safely.
     fn repair(&self, by: Author<'_>) -> Repairs;
 

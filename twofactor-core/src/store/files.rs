@@ -6,7 +6,6 @@
 //! one wins, a process killed at any moment has been counted, and a power cut loses only outcomes that no caller has
 //! seen. The cost of a login does not grow with the number of users.
 
-mod administering;
 mod administration;
 mod belongings;
 mod decoy;

@@ -6,7 +6,7 @@ use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store;
 use twofactor_core::store::administration::Author;
-use twofactor_core::store::administration::{Repair, StateAdministration as _};
+use twofactor_core::store::administration::{Repair, StateRepair as _};
 
 use super::configuration;
 use crate::{journal, output};

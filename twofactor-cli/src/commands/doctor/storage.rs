@@ -1,6 +1,7 @@
 //! The state: folders, accounts, the registry, and the file system below them.
 
 use std::path::Path;
+use twofactor_core::store::administration::{StateIdentity as _, StateInspection as _};
 
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 use rustix::io::Errno;
@@ -10,7 +11,7 @@ use twofactor_core::config::marker_beside;
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::host::trusted::{self, Owner};
 use twofactor_core::store::Presence;
-use twofactor_core::store::administration::{AdministeredStore, StateAdministration as _};
+use twofactor_core::store::administration::AdministeredStore;
 use twofactor_core::store::files::{Files, PATIENCE};
 
 use super::configuration::Source;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use twofactor_core::host::trusted::{FileError, Folder, Locked, Owner, Protection};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::StateAdministration;
+use twofactor_core::store::administration::StateIdentity;
 use twofactor_core::store::files::PATIENCE;
 
 /// The folder of all records.
@@ -68,7 +68,7 @@ pub(crate) fn copy(state: &Path, service: &str) -> PathBuf {
 
 impl Records {
     /// The records of a state folder, which is made when it is not there.
-    pub(crate) fn open(state: &Path, accounts: &(impl StateAdministration + ?Sized)) -> Result<Self, StoreError> {
+    pub(crate) fn open(state: &Path, accounts: &(impl StateIdentity + ?Sized)) -> Result<Self, StoreError> {
         let folder = accounts.claimed_folder()?.make_folder(SERVICES)?.lock(PATIENCE)?;
         Ok(Self { folder, path: state.join(SERVICES) })
     }

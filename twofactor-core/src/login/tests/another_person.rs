@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::InvitationRule;
+use crate::store::administration::InvitationAdministration as _;
 
 const NEWCOMER: Uid = Uid(4444);
 

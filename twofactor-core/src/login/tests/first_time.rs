@@ -6,6 +6,7 @@ use crate::codes::otp::wrong_codes::{ANY_CODE, wrong_codes};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Serial};
 use crate::config::{InvitationRule, SelfRegistration};
+use crate::store::administration::InvitationAdministration as _;
 use crate::store::administration::{
     Author, LastCredential, NewToken, Origin, Sharing, TokenAdministration as _, TokenFilter, each_token,
 };

@@ -6,6 +6,7 @@ use crate::account::throttle::Limits;
 use crate::config::InvitationRule;
 use crate::log::reason::ReturnCode;
 use crate::login::request::{Conversation, Reply};
+use crate::store::administration::InvitationAdministration as _;
 
 /// A user who gives the same answer to every question but the one for an invitation.
 struct Stubborn<'a> {

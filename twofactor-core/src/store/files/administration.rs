@@ -11,7 +11,9 @@ use crate::codes::token::{Label, Seed, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Folder};
 use crate::host::user::{Person, UserName};
-use crate::store::administration::{AppStatus, EnrollError, Existing, Newcomer, Reset, Status};
+use crate::store::administration::{
+    AccountAdministration, AppStatus, EnrollError, Existing, Newcomer, Reset, StateIdentity as _, Status,
+};
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
@@ -22,8 +24,8 @@ use crate::store::files::user_folder::{Account, LARGEST, Locked, SECRET, STATE};
 use crate::store::registry::Reader;
 use crate::store::rules::VerificationRules;
 
-impl Files {
-    pub(super) fn enroll(
+impl AccountAdministration for Files {
+    fn enroll(
         &self,
         person: &Person,
         app: App,
@@ -68,7 +70,7 @@ impl Files {
         Ok(account.write(&state, &credentials)?)
     }
 
-    pub(super) fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError> {
+    fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError> {
         let (VerificationRules { window, limits, .. }, now) = (self.rules, self.clock.now()?);
         let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
@@ -108,7 +110,7 @@ impl Files {
         }))
     }
 
-    pub(super) fn users(&self) -> Result<Vec<UserName>, StoreError> {
+    fn users(&self) -> Result<Vec<UserName>, StoreError> {
         let (mut users, _) = self.with_and_without_credentials()?;
         users.extend(self.owners());
         users.sort_unstable();
@@ -116,13 +118,13 @@ impl Files {
         Ok(users)
     }
 
-    pub(super) fn newcomers(&self) -> Result<Vec<UserName>, StoreError> {
+    fn newcomers(&self) -> Result<Vec<UserName>, StoreError> {
         let (_, mut others) = self.with_and_without_credentials()?;
         others.sort_unstable();
         Ok(others)
     }
 
-    pub(super) fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError> {
+    fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError> {
         let (limits, now) = (self.rules.limits, self.clock.now()?);
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         if account.has_credentials()? {
@@ -138,6 +140,109 @@ impl Files {
         Ok(state.invitation.and_then(|invitation| invitation.open_until(now)).map(newcomer))
     }
 
+    fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
+        Ok(self.unlocked(user)?.is_some())
+    }
+
+    fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError> {
+        let Some(account) = self.unlocked(user)? else { return Ok(None) };
+        let state = account.state()?;
+        Ok(state.throttle.blocked_until(source, self.rules.limits, self.clock.now()?))
+    }
+
+    fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
+        let account = self.unlocked(user)?;
+        let belongings = self.belongings(user, account.as_ref())?;
+        if belongings.is_nothing() {
+            return Ok(None);
+        }
+        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
+        // A sysadmin learns of codes that are further off than a login looks.
+        let rules = Rules { window: self.rules.window, reaches: Reaches::DAY, now: self.clock.now()? };
+        let wallet = belongings.wallet(Factors::ALL);
+        match wallet.judge(&[answer], None, &account.state()?.recognizing(wallet.tokens()), &rules) {
+            // It may be a code of what could not be read.
+            Judgement::Wrong | Judgement::NearMiss(_) if belongings.problem.is_some() => {
+                belongings.problem.map_or(Ok(None), Err)
+            }
+            judgement => Ok(Some(judgement)),
+        }
+    }
+
+    fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
+        let (credentials, state) = match self.account(user) {
+            Ok(Some(account)) => account,
+            // Nothing can be kept in it.
+            Ok(None) => return Ok(None),
+            Err(error) if error.loss() == Some(Loss::Credentials) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
+        Ok(credentials.apps.into_iter().find(pending).map(|app| app.offered_again(&state)))
+    }
+
+    fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
+        self.claim_if_used()?;
+        if let Some(account) = self.locked(user)? {
+            return self.reset_account(&account, user, reset);
+        }
+        // Without a folder the user has no lock; the registry's lock keeps other commands from assigning or taking
+        // tokens.
+        let Some(_registry) = self.writer()? else { return Ok(false) };
+        let held = self.held_by(user)?;
+        if held.is_empty() {
+            return Ok(false);
+        }
+        let account = self.locked_and_new(user)?;
+        if account.has(SECRET)? || account.state()? != State::default() {
+            // Another command made it meanwhile.
+            return self.reset_account(&account, user, reset);
+        }
+        let usage = burned_blindly(&held, self.clock.now()?);
+        account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
+        Ok(true)
+    }
+
+    fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
+        self.claim_if_used()?;
+        let Some(account) = self.locked(user)? else {
+            return Ok(false);
+        };
+        let mut credentials = match account.credentials()? {
+            Some(credentials) => credentials,
+            None if self.held_by(user)?.is_empty() => return Ok(false),
+            None => Credentials::none()?,
+        };
+        let state = account.state()?;
+        credentials.replace_recovery(codes);
+        account.write_credentials(&state, &credentials)?;
+        Ok(true)
+    }
+
+    fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
+        self.claim_if_used()?;
+        let Some(account) = self.locked(user)? else {
+            return Ok(None);
+        };
+        let has_credentials = account.has_credentials()?;
+        let is_enrolled = has_credentials || !self.held_by(user)?.is_empty();
+        // Guesses of invitations and serials at the login prompt are counted before any enrollment.
+        let mut state = account.state()?;
+        let failures = state.throttle.user.count;
+        if !is_enrolled && failures == 0 {
+            return Ok(None);
+        }
+        state.has_credentials = has_credentials;
+        state.memories.clear();
+        state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
+        state.stripping = Throttle { trusted: state.stripping.trusted.take(), ..Throttle::default() };
+        state.unprivileged = Throttle::default();
+        account.write_state(&state)?;
+        Ok(Some(failures))
+    }
+}
+
+impl Files {
     /// All users with a folder: those with credentials or with a folder that cannot be judged, and the others.
     fn with_and_without_credentials(&self) -> Result<(Vec<UserName>, Vec<UserName>), StoreError> {
         let (mut with, mut without) = (Vec::new(), Vec::new());
@@ -158,69 +263,6 @@ impl Files {
     fn owners(&self) -> Vec<UserName> {
         let reader = self.state_folder().ok().flatten().and_then(|state| Reader::open(&state).ok()).flatten();
         reader.and_then(|reader| reader.owners().ok()).unwrap_or_default()
-    }
-
-    pub(super) fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
-        Ok(self.unlocked(user)?.is_some())
-    }
-
-    pub(super) fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError> {
-        let Some(account) = self.unlocked(user)? else { return Ok(None) };
-        let state = account.state()?;
-        Ok(state.throttle.blocked_until(source, self.rules.limits, self.clock.now()?))
-    }
-
-    pub(super) fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
-        let account = self.unlocked(user)?;
-        let belongings = self.belongings(user, account.as_ref())?;
-        if belongings.is_nothing() {
-            return Ok(None);
-        }
-        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
-        // A sysadmin learns of codes that are further off than a login looks.
-        let rules = Rules { window: self.rules.window, reaches: Reaches::DAY, now: self.clock.now()? };
-        let wallet = belongings.wallet(Factors::ALL);
-        match wallet.judge(&[answer], None, &account.state()?.recognizing(wallet.tokens()), &rules) {
-            // It may be a code of what could not be read.
-            Judgement::Wrong | Judgement::NearMiss(_) if belongings.problem.is_some() => {
-                belongings.problem.map_or(Ok(None), Err)
-            }
-            judgement => Ok(Some(judgement)),
-        }
-    }
-
-    pub(super) fn pending(&self, user: &UserName, label: &Label) -> Result<Option<Token>, StoreError> {
-        let (credentials, state) = match self.account(user) {
-            Ok(Some(account)) => account,
-            // Nothing can be kept in it.
-            Ok(None) => return Ok(None),
-            Err(error) if error.loss() == Some(Loss::Credentials) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let pending = |app: &App| app.token().label == *label && app.confirmation() == Confirmation::Pending;
-        Ok(credentials.apps.into_iter().find(pending).map(|app| app.offered_again(&state)))
-    }
-
-    pub(super) fn reset(&self, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
-        self.claim_if_used()?;
-        if let Some(account) = self.locked(user)? {
-            return self.reset_account(&account, user, reset);
-        }
-        // Without a folder the user has no lock; the registry's lock keeps other commands from assigning or taking
-        // tokens.
-        let Some(_registry) = self.writer()? else { return Ok(false) };
-        let held = self.held_by(user)?;
-        if held.is_empty() {
-            return Ok(false);
-        }
-        let account = self.locked_and_new(user)?;
-        if account.has(SECRET)? || account.state()? != State::default() {
-            // Another command made it meanwhile.
-            return self.reset_account(&account, user, reset);
-        }
-        let usage = burned_blindly(&held, self.clock.now()?);
-        account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
-        Ok(true)
     }
 
     fn reset_account(&self, account: &Locked, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
@@ -268,44 +310,6 @@ impl Files {
             }
         }
         Ok(true)
-    }
-
-    pub(super) fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError> {
-        self.claim_if_used()?;
-        let Some(account) = self.locked(user)? else {
-            return Ok(false);
-        };
-        let mut credentials = match account.credentials()? {
-            Some(credentials) => credentials,
-            None if self.held_by(user)?.is_empty() => return Ok(false),
-            None => Credentials::none()?,
-        };
-        let state = account.state()?;
-        credentials.replace_recovery(codes);
-        account.write_credentials(&state, &credentials)?;
-        Ok(true)
-    }
-
-    pub(super) fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
-        self.claim_if_used()?;
-        let Some(account) = self.locked(user)? else {
-            return Ok(None);
-        };
-        let has_credentials = account.has_credentials()?;
-        let is_enrolled = has_credentials || !self.held_by(user)?.is_empty();
-        // Guesses of invitations and serials at the login prompt are counted before any enrollment.
-        let mut state = account.state()?;
-        let failures = state.throttle.user.count;
-        if !is_enrolled && failures == 0 {
-            return Ok(None);
-        }
-        state.has_credentials = has_credentials;
-        state.memories.clear();
-        state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
-        state.stripping = Throttle { trusted: state.stripping.trusted.take(), ..Throttle::default() };
-        state.unprivileged = Throttle::default();
-        account.write_state(&state)?;
-        Ok(Some(failures))
     }
 
     /// The account as it is, without locking it; `None` when the user is not enrolled.

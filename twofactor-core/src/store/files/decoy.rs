@@ -103,6 +103,7 @@ mod tests {
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::person;
     use crate::log::reason::Reason;
+    use crate::store::administration::{AccountAdministration as _, StateInspection as _};
     use crate::store::files::PATIENCE;
     use crate::store::files::user_folder::USERS;
     use crate::store::{Redemption, Store as _};

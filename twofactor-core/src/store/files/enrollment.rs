@@ -15,7 +15,7 @@ use crate::host::clock::{ClockError, UnixTime};
 use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
-use crate::store::administration::Author;
+use crate::store::administration::{Author, InvitationAdministration, StateIdentity as _};
 use crate::store::enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
 };
@@ -126,8 +126,8 @@ impl EnrollmentStore for Files {
     }
 }
 
-impl Files {
-    pub(super) fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded> {
+impl InvitationAdministration for Files {
+    fn invite(&self, person: &Person, until: UnixTime) -> Result<InvitationCode, Superseded> {
         let code = InvitationCode::generate()?;
         self.claim()?;
         let account = self.locked_or_new(&person.name)?;
@@ -142,7 +142,7 @@ impl Files {
         Ok(code)
     }
 
-    pub(super) fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
+    fn revoke_invitation(&self, user: &UserName) -> Result<bool, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else { return Ok(false) };
         let mut state = account.state()?;
@@ -150,7 +150,9 @@ impl Files {
         account.write_state(&state)?;
         Ok(had)
     }
+}
 
+impl Files {
     /// Assigns a token to the user who has shown two of its codes, when the token is still in inventory and the user
     /// still not enrolled.
     fn register(

@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::config::STATE_ID;
 use crate::host::trusted::{self, FileError, Folder, Protection, UNFINISHED};
 use crate::host::user::UserName;
-use crate::store::administration::{Identity, Marking, Naming, Sighting};
+use crate::store::administration::{Identity, Marking, Naming, Sighting, StateIdentity};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
@@ -32,6 +32,51 @@ const LARGEST: usize = 256;
 
 /// The folder that a new file system contains.
 pub(super) const LOST_AND_FOUND: &str = "lost+found";
+
+impl StateIdentity for Files {
+    fn sighting(&self) -> Result<Sighting, StoreError> {
+        let marker = self.marker();
+        let folder = Folder::open(&self.state, self.owner, Protection::FromReading)?;
+        let copy = folder.as_ref().map_or(Ok(None), copy_in);
+        let users = folder.as_ref().map_or(Ok(None), naming_within);
+        let is_used = folder.as_ref().map_or(Ok(false), is_used)?;
+        let has_accounts = folder.as_ref().map_or(Ok(false), has_accounts)?;
+        Ok(Sighting { marker, copy, users, has_folder: folder.is_some(), is_used, has_accounts })
+    }
+
+    fn adopt(&self) -> Result<Identity, StoreError> {
+        let Some(marker) = &self.marker else { return Err(FilesError::NoFolder(self.state.clone()).into()) };
+        let folder = || Folder::open(&self.state, self.owner, Protection::FromReading);
+        let state = match folder()? {
+            Some(state) => state,
+            None => self.make_state_folder()?,
+        };
+        let locked = folder()?.map(|folder| folder.lock(self.patience)).transpose()?;
+        let identity = match copy_in(&state) {
+            Ok(Some(identity)) => identity,
+            // What cannot be understood is replaced.
+            Ok(None) | Err(_) => Identity::generate()?,
+        };
+        name_users(&state, &identity)?;
+        state.replace(FILE, identity.line().as_bytes())?;
+        self.write_marker(marker, &identity)?;
+        drop(locked);
+        Ok(identity)
+    }
+
+    fn claim_if_used(&self) -> Result<Marking, StoreError> {
+        let used = match self.state_folder()? {
+            Some(state) => copy_in(&state)?.is_some() || is_used(&state)?,
+            None => false,
+        };
+        if used { self.claim() } else { Ok(Marking::NothingToMark) }
+    }
+
+    fn claimed_folder(&self) -> Result<Folder, StoreError> {
+        self.claim()?;
+        self.state_folder_or_new()
+    }
+}
 
 impl Files {
     /// Says which file names the state that belongs to this host. Without one, any state does.
@@ -116,49 +161,6 @@ impl Files {
         let written = if has_marker { Ok(()) } else { self.write_marker(marker, &identity) };
         drop(locked);
         Ok(written.map_or_else(Marking::Unmarked, |()| Marking::Done))
-    }
-
-    pub(super) fn claimed_folder(&self) -> Result<Folder, StoreError> {
-        self.claim()?;
-        self.state_folder_or_new()
-    }
-
-    pub(super) fn claim_if_used(&self) -> Result<Marking, StoreError> {
-        let used = match self.state_folder()? {
-            Some(state) => copy_in(&state)?.is_some() || is_used(&state)?,
-            None => false,
-        };
-        if used { self.claim() } else { Ok(Marking::NothingToMark) }
-    }
-
-    pub(super) fn sighting(&self) -> Result<Sighting, StoreError> {
-        let marker = self.marker();
-        let folder = Folder::open(&self.state, self.owner, Protection::FromReading)?;
-        let copy = folder.as_ref().map_or(Ok(None), copy_in);
-        let users = folder.as_ref().map_or(Ok(None), naming_within);
-        let is_used = folder.as_ref().map_or(Ok(false), is_used)?;
-        let has_accounts = folder.as_ref().map_or(Ok(false), has_accounts)?;
-        Ok(Sighting { marker, copy, users, has_folder: folder.is_some(), is_used, has_accounts })
-    }
-
-    pub(super) fn adopt(&self) -> Result<Identity, StoreError> {
-        let Some(marker) = &self.marker else { return Err(FilesError::NoFolder(self.state.clone()).into()) };
-        let folder = || Folder::open(&self.state, self.owner, Protection::FromReading);
-        let state = match folder()? {
-            Some(state) => state,
-            None => self.make_state_folder()?,
-        };
-        let locked = folder()?.map(|folder| folder.lock(self.patience)).transpose()?;
-        let identity = match copy_in(&state) {
-            Ok(Some(identity)) => identity,
-            // What cannot be understood is replaced.
-            Ok(None) | Err(_) => Identity::generate()?,
-        };
-        name_users(&state, &identity)?;
-        state.replace(FILE, identity.line().as_bytes())?;
-        self.write_marker(marker, &identity)?;
-        drop(locked);
-        Ok(identity)
     }
 
     /// The identity in the marker. An unusable marker is an error, which denies.
@@ -307,6 +309,9 @@ mod tests {
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::{Person, person};
     use crate::store::administration::Reset;
+    use crate::store::administration::{
+        AccountAdministration as _, AccountOwnership as _, InvitationAdministration as _, StateInspection as _,
+    };
     use crate::store::files::PATIENCE;
     use crate::store::{
         EnrollmentStatus, EnrollmentStore as _, Pending, PendingFactor, Presence, SecretOrigin, Store as _,

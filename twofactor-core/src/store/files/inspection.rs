@@ -3,7 +3,7 @@
 
 use crate::host::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
 use crate::host::user::UserName;
-use crate::store::administration::{Flaw, Inspection};
+use crate::store::administration::{Flaw, Inspection, StateInspection};
 use crate::store::error::StoreError;
 use crate::store::files::decoy::DECOY;
 use crate::store::files::identity;
@@ -28,8 +28,8 @@ const OF_OURS: [&str; 4] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry:
 /// The folder with the records of changed PAM services.
 const SERVICES: &str = "services";
 
-impl Files {
-    pub(super) fn inspect(&self) -> Inspection {
+impl StateInspection for Files {
+    fn inspect(&self) -> Inspection {
         let mut inspection = Inspection::default();
         // A folder that other users can write to is not trusted, so its content is not inspected.
         match self.state_folder() {

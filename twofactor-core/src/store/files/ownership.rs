@@ -13,23 +13,42 @@ use super::user_folder::{Account, SECRET};
 use crate::account::State;
 use crate::host::trusted::Folder;
 use crate::host::user::{Person, UserName};
-use crate::store::administration::{Adoption, Belongs};
+use crate::store::administration::{AccountOwnership, Adoption, Belongs, StateIdentity as _};
 use crate::store::error::StoreError;
 use crate::store::verification::must_be_of;
 
-impl Files {
-    pub(super) fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError> {
+impl AccountOwnership for Files {
+    fn names(&self) -> Result<Vec<UserName>, StoreError> {
+        let Some(users) = self.users_folder()? else { return Ok(Vec::new()) };
+        Ok(users_in(&users)?)
+    }
+
+    fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(Belongs::ToNobody) };
         self.belongs_as_in(&account, user, &account.state()?)
     }
 
-    pub(super) fn check_owner(&self, person: &Person) -> Result<(), StoreError> {
+    fn check_owner(&self, person: &Person) -> Result<(), StoreError> {
         match self.unlocked(&person.name)? {
             Some(account) => self.check_belongings(&account, &account.state()?, person),
             None => Ok(()),
         }
     }
 
+    fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError> {
+        self.claim_if_used()?;
+        let Some(account) = self.locked(&person.name)? else { return Ok(Adoption::Overtaken) };
+        let state = account.state()?;
+        let belongs = self.belongs_as_in(&account, &person.name, &state)?;
+        if belongs != seen || belongs == Belongs::ToNobody {
+            return Ok(Adoption::Overtaken);
+        }
+        account.overwrite_state(&State { uid: Some(person.uid), ..state })?;
+        Ok(Adoption::Done)
+    }
+}
+
+impl Files {
     /// The same of an account that was opened, and its state.
     pub(super) fn check_belongings<F: Borrow<Folder>>(
         &self,
@@ -41,23 +60,6 @@ impl Files {
             Err(uid_changed) if self.has_belongings(account, &person.name, state)? => Err(uid_changed),
             Ok(()) | Err(_) => Ok(()),
         }
-    }
-
-    pub(super) fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError> {
-        self.claim_if_used()?;
-        let Some(account) = self.locked(&person.name)? else { return Ok(Adoption::Overtaken) };
-        let state = account.state()?;
-        let belongs = self.belongs_as_in(&account, &person.name, &state)?;
-        if belongs != seen || belongs == Belongs::ToNobody {
-            return Ok(Adoption::Overtaken);
-        }
-        account.overwrite_state(&State { uid: Some(person.uid), ..state })?;
-        Ok(Adoption::Done)
-    }
-
-    pub(super) fn names(&self) -> Result<Vec<UserName>, StoreError> {
-        let Some(users) = self.users_folder()? else { return Ok(Vec::new()) };
-        Ok(users_in(&users)?)
     }
 
     fn belongs_as_in<F: Borrow<Folder>>(

@@ -9,7 +9,7 @@
 
 use std::path::PathBuf;
 
-use crate::store::administration::{Author, Repair, Repairs};
+use crate::store::administration::{Author, Repair, Repairs, StateIdentity as _, StateRepair};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
@@ -17,8 +17,8 @@ use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
 use crate::store::registry::{self, CHANGE_PATIENCE, RegistryError, Writer};
 
-impl Files {
-    pub(super) fn repair(&self, by: Author<'_>) -> Repairs {
+impl StateRepair for Files {
+    fn repair(&self, by: Author<'_>) -> Repairs {
         let mut repairs = Repairs::default();
         if let Err(error) = self.repair_into(&mut repairs, by)
             && !matches!(FilesError::of(&error), Some(FilesError::NoFolder(_)))
@@ -28,12 +28,14 @@ impl Files {
         repairs
     }
 
-    pub(super) fn clear_obstructions(&self) -> Vec<PathBuf> {
+    fn clear_obstructions(&self) -> Vec<PathBuf> {
         let Some(state) = self.state_folder().ok().flatten().filter(registry::is_obstructed) else { return Vec::new() };
         let writer = Writer::open(state, CHANGE_PATIENCE).ok().flatten();
         writer.map(|writer| writer.set_aside().to_vec()).unwrap_or_default()
     }
+}
 
+impl Files {
     fn repair_into(&self, repairs: &mut Repairs, by: Author<'_>) -> Result<(), StoreError> {
         self.claim_if_used()?;
         let Some(state) = self.state_folder()? else { return Ok(()) };

@@ -9,20 +9,15 @@ use crate::codes::otp::Algorithm;
 use crate::codes::secret::Secret;
 use crate::codes::token::Marks;
 use crate::host::user::UserName;
-use crate::store::administration::{Author, Sharer};
+use crate::store::administration::{Author, SecretSharing, Sharer};
 use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
 use crate::store::registry::{AppSecrets, Reader, Twin};
 
-impl Files {
-    pub(super) fn sharer(
-        &self,
-        user: &UserName,
-        secret: &Secret,
-        algorithm: Algorithm,
-    ) -> Result<Option<Sharer>, StoreError> {
+impl SecretSharing for Files {
+    fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError> {
         let marks = Marks::of(secret, algorithm);
         let reader = self.state_folder()?.map(|state| Reader::open(&state)).transpose()?.flatten();
         let twins = reader.map(|reader| reader.twins(marks)).transpose()?.unwrap_or_default();
@@ -32,7 +27,7 @@ impl Files {
         Ok(self.app_secrets()?.other_than(Some(user), marks).cloned().map(Sharer::App))
     }
 
-    pub(super) fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: Author<'_>) -> Result<(), StoreError> {
+    fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: Author<'_>) -> Result<(), StoreError> {
         let marks = Marks::of(secret, algorithm);
         let Some(state) = self.state_folder()? else { return Ok(()) };
         let reader = Reader::open(&state)?;
@@ -44,7 +39,9 @@ impl Files {
         edit.note_shared(marks)?;
         Ok(edit.commit()?)
     }
+}
 
+impl Files {
     /// The secrets of all apps.
     pub(super) fn app_secrets(&self) -> Result<AppSecrets, StoreError> {
         let mut secrets = AppSecrets::default();

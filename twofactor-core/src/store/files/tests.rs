@@ -32,6 +32,7 @@ use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Seed, Serial, Token};
 use crate::host::clock::HandSet;
 use crate::host::user::{Uid, person};
+use crate::store::administration::AccountAdministration as _;
 
 mod clock;
 mod lost;

@@ -12,7 +12,9 @@ use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
 use crate::log::record::Event;
-use crate::store::administration::{Author, Fit, LastCredential, Sharer, Sharing, TokenError, TokenImport};
+use crate::store::administration::{
+    Author, Fit, LastCredential, Sharer, Sharing, StateIdentity as _, TokenAdministration, TokenError, TokenImport,
+};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
@@ -30,8 +32,8 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-impl Files {
-    pub(super) fn import(&self) -> Result<Box<dyn TokenImport>, StoreError> {
+impl TokenAdministration for Files {
+    fn import(&self) -> Result<Box<dyn TokenImport>, StoreError> {
         self.claim()?;
         // Only inside it absence can be proved, and now there is something to be absent from.
         self.users_folder_or_new()?;
@@ -39,17 +41,12 @@ impl Files {
         Ok(Box::new(FilesImport(intake)))
     }
 
-    pub(super) fn import_rehearsal(&self) -> Result<Box<dyn TokenImport>, StoreError> {
+    fn import_rehearsal(&self) -> Result<Box<dyn TokenImport>, StoreError> {
         let intake = Intake::rehearse(self.state_folder()?.as_ref(), self.app_secrets()?)?;
         Ok(Box::new(FilesImport(intake)))
     }
 
-    pub(super) fn assign(
-        &self,
-        pairs: &[(Serial, Person)],
-        sharing: Sharing,
-        by: Author<'_>,
-    ) -> Result<(), TokenError> {
+    fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: Author<'_>) -> Result<(), TokenError> {
         let Some((first, _)) = pairs.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
@@ -85,34 +82,7 @@ impl Files {
         Ok(locks.commit_gift(edit)?)
     }
 
-    /// Refuses to give `user` a token whose secret another user has. All accounts are read only when an app is known to have
-    /// one of the secrets, and once for all tokens.
-    fn refuse_shared(
-        &self,
-        edit: &Edit<'_>,
-        token: &Stored,
-        user: &UserName,
-        apps: &mut Option<AppSecrets>,
-    ) -> Result<(), TokenError> {
-        let Some(marks) = token.marks() else { return Ok(()) };
-        if apps.is_none() && edit.was_shared(token)? {
-            *apps = Some(self.app_secrets()?);
-        }
-        let app = apps.as_ref().and_then(|apps| apps.other_than(Some(user), marks).cloned().map(Sharer::App));
-        // One in the inventory is refused when it is given away itself.
-        let mut twins = edit.twins(token)?.into_iter().filter(|twin| twin.owner.is_some());
-        match app.or_else(|| twins.find_map(|twin| sharer_than(user, twin))) {
-            Some(sharer) => Err(TokenError::Shared(token.serial.clone(), sharer)),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn unassign(
-        &self,
-        serial: &Serial,
-        last: LastCredential,
-        by: Author<'_>,
-    ) -> Result<UserName, TokenError> {
+    fn unassign(&self, serial: &Serial, last: LastCredential, by: Author<'_>) -> Result<UserName, TokenError> {
         let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
@@ -125,7 +95,7 @@ impl Files {
         Ok(owner)
     }
 
-    pub(super) fn change(
+    fn change(
         &self,
         serials: &[Serial],
         change: Change,
@@ -154,12 +124,7 @@ impl Files {
         locks.commit(edit)
     }
 
-    pub(super) fn delete_tokens(
-        &self,
-        serials: &[Serial],
-        last: LastCredential,
-        by: Author<'_>,
-    ) -> Result<(), TokenError> {
+    fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: Author<'_>) -> Result<(), TokenError> {
         let Some(first) = serials.first() else { return Ok(()) };
         let mut writer = self.writer_for(first)?;
         let edit = writer.edit(by)?;
@@ -176,24 +141,7 @@ impl Files {
         locks.commit(edit)
     }
 
-    pub(super) fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError> {
-        let missing = || TokenError::NoSeries(name.to_owned());
-        let mut writer = self.writer()?.ok_or_else(missing)?;
-        let edit = writer.edit(by)?;
-        let (unused, tokens) = edit.delete_unused(name)?.ok_or_else(missing)?;
-        let locks = self.delete_all(&edit, &tokens, last)?;
-        let all = unused + tokens.len();
-        edit.delete_series(name, all)?;
-        locks.commit(edit)?;
-        Ok(all)
-    }
-
-    pub(super) fn resynchronize(
-        &self,
-        serial: &Serial,
-        codes: [&Code; 2],
-        by: Author<'_>,
-    ) -> Result<Progress, TokenError> {
+    fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: Author<'_>) -> Result<Progress, TokenError> {
         let mut writer = self.writer_for(serial)?;
         let edit = writer.edit(by)?;
         let token = present(&edit, serial)?;
@@ -210,20 +158,26 @@ impl Files {
         Ok(progress)
     }
 
-    pub(super) fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError> {
+    fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError> {
         let now = self.clock.now().map_err(StoreError::from)?;
         let token = self.listed(serial)?.ok_or_else(|| TokenError::NoToken(serial.clone()))?;
         let token = token.token.ok_or_else(|| TokenError::Revoked(serial.clone()))?;
         Ok(probe::fits(&token, codes, now))
     }
 
-    pub(super) fn mend_series(
-        &self,
-        name: &str,
-        probed: &Serial,
-        fit: &Fit,
-        by: Author<'_>,
-    ) -> Result<usize, TokenError> {
+    fn delete_series(&self, name: &str, last: LastCredential, by: Author<'_>) -> Result<usize, TokenError> {
+        let missing = || TokenError::NoSeries(name.to_owned());
+        let mut writer = self.writer()?.ok_or_else(missing)?;
+        let edit = writer.edit(by)?;
+        let (unused, tokens) = edit.delete_unused(name)?.ok_or_else(missing)?;
+        let locks = self.delete_all(&edit, &tokens, last)?;
+        let all = unused + tokens.len();
+        edit.delete_series(name, all)?;
+        locks.commit(edit)?;
+        Ok(all)
+    }
+
+    fn mend_series(&self, name: &str, probed: &Serial, fit: &Fit, by: Author<'_>) -> Result<usize, TokenError> {
         let missing = || TokenError::NoSeries(name.to_owned());
         let mut writer = self.writer()?.ok_or_else(missing)?;
         let edit = writer.edit(by)?;
@@ -244,6 +198,30 @@ impl Files {
         edit.record_mending(name, mended, fit)?;
         locks.commit(edit)?;
         Ok(mended)
+    }
+}
+
+impl Files {
+    /// Refuses to give `user` a token whose secret another user has. All accounts are read only when an app is known to have
+    /// one of the secrets, and once for all tokens.
+    fn refuse_shared(
+        &self,
+        edit: &Edit<'_>,
+        token: &Stored,
+        user: &UserName,
+        apps: &mut Option<AppSecrets>,
+    ) -> Result<(), TokenError> {
+        let Some(marks) = token.marks() else { return Ok(()) };
+        if apps.is_none() && edit.was_shared(token)? {
+            *apps = Some(self.app_secrets()?);
+        }
+        let app = apps.as_ref().and_then(|apps| apps.other_than(Some(user), marks).cloned().map(Sharer::App));
+        // One in the inventory is refused when it is given away itself.
+        let mut twins = edit.twins(token)?.into_iter().filter(|twin| twin.owner.is_some());
+        match app.or_else(|| twins.find_map(|twin| sharer_than(user, twin))) {
+            Some(sharer) => Err(TokenError::Shared(token.serial.clone(), sharer)),
+            None => Ok(()),
+        }
     }
 
     /// The registry, to change the token `serial`, which cannot be there without it.

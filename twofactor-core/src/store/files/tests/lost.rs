@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::store::administration::{InvitationAdministration as _, StateInspection as _};
 use crate::store::{EnrollmentStatus, EnrollmentStore as _, Presence};
 
 impl Fixture {

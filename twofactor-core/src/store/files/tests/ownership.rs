@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::Superseded;
+use crate::store::administration::{AccountOwnership as _, InvitationAdministration as _};
 use crate::store::administration::{Adoption, Belongs};
 
 const ANOTHER: Uid = Uid(4444);

@@ -8,17 +8,19 @@ use crate::account::{FirstUse, State, Usage};
 use crate::codes::otp::{self, Code, Match};
 use crate::codes::token::Serial;
 use crate::host::user::UserName;
-use crate::store::administration::{History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView};
+use crate::store::administration::{
+    History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView, TokenViews,
+};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::registry::{self, Filter, Listed, Ownership, Reader, RegistryError};
 
-impl Files {
-    pub(in crate::store::files) fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError> {
+impl TokenViews for Files {
+    fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError> {
         Ok(self.listed(serial)?.map(|listed| self.view(listed)))
     }
 
-    pub(in crate::store::files) fn tokens(
+    fn tokens(
         &self,
         filter: &TokenFilter,
         take: &mut dyn FnMut(TokenView) -> ControlFlow<()>,
@@ -38,55 +40,7 @@ impl Files {
         }
     }
 
-    /// The physical tokens of a user.
-    pub(in crate::store::files) fn tokens_of(&self, user: &UserName) -> Result<Vec<TokenView>, StoreError> {
-        let mut tokens = Vec::new();
-        let filter = TokenFilter { owner: Some(user.clone()), ..TokenFilter::default() };
-        self.tokens(&filter, &mut |view| {
-            tokens.push(view);
-            ControlFlow::Continue(())
-        })?;
-        Ok(tokens)
-    }
-
-    pub(in crate::store::files) fn series(&self, name: &str) -> Result<Option<SeriesSummary>, StoreError> {
-        match self.reader()? {
-            Some(reader) => Ok(reader.series(name)?),
-            None => Ok(None),
-        }
-    }
-
-    pub(in crate::store::files) fn all_series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
-        match self.reader()? {
-            Some(reader) => Ok(reader.all_series()?),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    pub(in crate::store::files) fn serials_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
-        match self.reader()? {
-            Some(reader) => Ok(reader.serials_from(prefix, most)?),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    pub(in crate::store::files) fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
-        match self.reader()? {
-            Some(reader) => Ok(reader.series_from(prefix, most)?),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    pub(in crate::store::files) fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
-        let history = self.reader()?.map(registry::History::from);
-        Ok(history.map(|history| -> Box<dyn History> { Box::new(FilesHistory(history)) }))
-    }
-
-    pub(in crate::store::files) fn verify_token(
-        &self,
-        serial: &Serial,
-        code: &Code,
-    ) -> Result<Option<Match>, StoreError> {
+    fn verify_token(&self, serial: &Serial, code: &Code) -> Result<Option<Match>, StoreError> {
         let (window, now) = (self.rules.window, self.clock.now()?);
         let Some(listed) = self.listed(serial)? else { return Ok(None) };
         let usage = usage_in(&self.owners_state(&listed)?, &listed);
@@ -96,11 +50,7 @@ impl Files {
         Ok(listed.token.map(|token| token.find(code, progress, window, now)))
     }
 
-    pub(in crate::store::files) fn identify(
-        &self,
-        codes: [&Code; 2],
-        tick: &mut dyn FnMut(u64),
-    ) -> Result<Vec<Identified>, StoreError> {
+    fn identify(&self, codes: [&Code; 2], tick: &mut dyn FnMut(u64)) -> Result<Vec<Identified>, StoreError> {
         let now = self.clock.now()?;
         let mut found = Vec::new();
         let mut looked = 0;
@@ -118,15 +68,61 @@ impl Files {
         Ok(found)
     }
 
-    pub(in crate::store::files) fn token_count(&self) -> Result<u64, StoreError> {
+    fn serials_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.serials_from(prefix, most)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn token_count(&self) -> Result<u64, StoreError> {
         match self.reader()? {
             Some(reader) => Ok(reader.count()?),
             None => Ok(0),
         }
     }
 
-    pub(in crate::store::files) fn check_tokens(&self) -> Result<(), StoreError> {
+    fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
+        let history = self.reader()?.map(registry::History::from);
+        Ok(history.map(|history| -> Box<dyn History> { Box::new(FilesHistory(history)) }))
+    }
+
+    fn check_tokens(&self) -> Result<(), StoreError> {
         self.reader().map(drop)
+    }
+
+    fn series(&self, name: &str) -> Result<Option<SeriesSummary>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.series(name)?),
+            None => Ok(None),
+        }
+    }
+
+    fn all_series(&self) -> Result<Vec<SeriesSummary>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.all_series()?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn series_from(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        match self.reader()? {
+            Some(reader) => Ok(reader.series_from(prefix, most)?),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Files {
+    /// The physical tokens of a user.
+    pub(in crate::store::files) fn tokens_of(&self, user: &UserName) -> Result<Vec<TokenView>, StoreError> {
+        let mut tokens = Vec::new();
+        let filter = TokenFilter { owner: Some(user.clone()), ..TokenFilter::default() };
+        self.tokens(&filter, &mut |view| {
+            tokens.push(view);
+            ControlFlow::Continue(())
+        })?;
+        Ok(tokens)
     }
 
     /// The token as the registry has it, with its secret.

@@ -21,6 +21,7 @@ use crate::host::clock::HandSet;
 use crate::host::trusted::{self, Owner};
 use crate::host::user::Uid;
 use crate::log::reason::Reason;
+use crate::store::administration::{AccountAdministration as _, StateRepair as _, TokenViews as _};
 use crate::store::administration::{
     Counts, Encoding, Existing, Finding, Identified, NewToken, Origin, Repair, Reset, TokenView,
 };

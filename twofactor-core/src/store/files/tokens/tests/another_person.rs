@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::EnrollmentStore as _;
+use crate::store::administration::AccountOwnership as _;
 use crate::store::administration::Belongs;
 
 fn another_alice() -> Person {

@@ -1,6 +1,7 @@
 //! A secret that two users have is refused, wherever it comes in, unless the sysadmin has said so.
 
 use super::*;
+use crate::store::administration::SecretSharing as _;
 
 fn sharer(fixture: &Fixture, name: &str, secret: &Secret) -> Option<Sharer> {
     fixture.store.sharer(&user(name), secret, Algorithm::Sha1).unwrap()
