@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use twofactor_core::host::clock::UnixTime;
-use twofactor_core::host::user::expiry::{self, Expired, File, Known, Said, Shadow};
+use twofactor_core::host::user::expiry::{self, Expired, File, KnownExpiry, Said, Shadow};
 use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::login::Accounts;
 
@@ -27,8 +27,8 @@ impl Accounts for SystemAccounts {
     fn expired(&self, user: &UserName, now: UnixTime) -> Result<Option<Expired>, LookupError> {
         let shadow = Shadow::of_host();
         match shadow.known(user, now)? {
-            Known::All(known) => Ok(known),
-            Known::AskHelper(file) => asked(user, file, &shadow),
+            KnownExpiry::All(known) => Ok(known),
+            KnownExpiry::AskHelper(file) => asked(user, file, &shadow),
         }
     }
 }

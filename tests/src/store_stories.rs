@@ -11,7 +11,7 @@ use twofactor_core::account::App;
 use twofactor_core::account::enrollment::{self, Proposal};
 use twofactor_core::account::factors::Factors;
 use twofactor_core::account::invitation::InvitationCode;
-use twofactor_core::account::remembered::{Place, Recall};
+use twofactor_core::account::remembered::{LoginPlace, Recall};
 use twofactor_core::account::throttle::Source;
 use twofactor_core::codes::answer::Answer;
 use twofactor_core::codes::otp::{Code, Parameters, StatedParameters};
@@ -630,17 +630,17 @@ pub fn an_account_without_its_usage_opens_nothing<S: StoreUnderTest>() {
 pub fn an_accepted_login_is_remembered_for_its_time_and_place<S: StoreUnderTest>() {
     let stage = Stage::<S>::with_alice();
     let hour = Duration::from_hours(1);
-    let place = Place { service: "sshd", address: "192.0.2.7".parse().unwrap() };
+    let place = LoginPlace { service: "sshd", address: "192.0.2.7".parse().unwrap() };
     let remember = Some((place, hour));
     let accepted =
         stage.attempt(&stage.alice, stage.phone.code(0, NOW), NOW, |attempt| Attempt { remember, ..attempt });
     assert!(matches!(accepted.unwrap(), Redemption::Redeemed(_)));
-    let remembers = |person: &Person, place: Place<'_>, factors: Factors, seconds: u64| {
+    let remembers = |person: &Person, place: LoginPlace<'_>, factors: Factors, seconds: u64| {
         stage.store.set_clock(later(seconds));
         let like = Recall { place, longest: hour };
         stage.store.open().remembers(person, &like, factors).unwrap().is_some()
     };
-    let elsewhere = Place { address: "192.0.2.8".parse().unwrap(), ..place };
+    let elsewhere = LoginPlace { address: "192.0.2.8".parse().unwrap(), ..place };
     assert!(remembers(&stage.alice, place, Factors::ALL, 0) && remembers(&stage.alice, place, Factors::ALL, 3599));
     assert!(!remembers(&stage.alice, place, Factors::ALL, 3600), "its time is over");
     assert!(!remembers(&stage.alice, elsewhere, Factors::ALL, 0));

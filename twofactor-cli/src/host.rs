@@ -14,7 +14,7 @@ use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{Person, SystemUsers, Uid, UserDatabase as _, UserName};
 use twofactor_core::store;
 use twofactor_core::store::administration::Author;
-use twofactor_core::store::administration::{AdministeredStore, Status, TokenError, TokenView};
+use twofactor_core::store::administration::{AccountStatus, AdministeredStore, TokenError, TokenView};
 use twofactor_core::store::{Presence, StoreError};
 
 use crate::error::Failure;
@@ -70,7 +70,7 @@ impl Host {
     }
 
     /// The status of an account.
-    pub(crate) fn status(&self, user: &UserName) -> Result<Status, Failure> {
+    pub(crate) fn status(&self, user: &UserName) -> Result<AccountStatus, Failure> {
         let status = self.accounts.status(user)?;
         status.ok_or_else(|| Failure::NotEnrolled(user.clone()))
     }

@@ -10,7 +10,7 @@ use twofactor_core::account::factors::Factors;
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};
-use twofactor_core::store::administration::{AdministeredStore, Status};
+use twofactor_core::store::administration::{AccountStatus, AdministeredStore};
 use twofactor_core::store::{Presence, StoreError};
 
 use crate::program::ask;
@@ -41,7 +41,7 @@ pub(crate) fn who_may_log_in(accounts: &dyn AdministeredStore, now: UnixTime) ->
 pub(crate) fn with_accounts(
     accounts: &dyn AdministeredStore,
     now: UnixTime,
-) -> Result<impl Iterator<Item = (Person, Result<Option<Status>, StoreError>)>, String> {
+) -> Result<impl Iterator<Item = (Person, Result<Option<AccountStatus>, StoreError>)>, String> {
     let shadow = Shadow::parse(&fs::read_to_string("/etc/shadow").unwrap_or_default(), now);
     let groups = administrators()?;
     let person = move |Entry { name, uid }: Entry| {
@@ -79,7 +79,7 @@ fn administrators() -> Result<Vec<u32>, String> {
 }
 
 /// The account of a user. A login does not take a missing folder for absence.
-fn account(accounts: &dyn AdministeredStore, user: &UserName) -> Result<Option<Status>, StoreError> {
+fn account(accounts: &dyn AdministeredStore, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {
     match accounts.presence(user)? {
         Presence::Absent(_) => Ok(None),
         Presence::Enrolled => accounts.status(user),
@@ -87,11 +87,11 @@ fn account(accounts: &dyn AdministeredStore, user: &UserName) -> Result<Option<S
 }
 
 /// The credentials of a user that are good.
-fn credentials(account: &Result<Option<Status>, StoreError>, uid: Uid) -> Has {
+fn credentials(account: &Result<Option<AccountStatus>, StoreError>, uid: Uid) -> Has {
     match account {
         Ok(None) => Has::Factors(Factors::NONE),
         Ok(Some(status)) if status.uid.is_some_and(|recorded| recorded != uid) => Has::AnothersAccount,
-        Err(_) | Ok(Some(Status { tokens_problem: Some(_), .. })) => Has::Unknown,
+        Err(_) | Ok(Some(AccountStatus { tokens_problem: Some(_), .. })) => Has::Unknown,
         Ok(Some(status)) => Has::Factors(Factors {
             app: status.apps.iter().any(|app| app.confirmation == Confirmation::Confirmed),
             token: status.tokens.iter().any(|token| matches!(token.stage, Stage::Assigned | Stage::Active)),

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use twofactor_core::host::trusted::{Folder, Owner, Protection};
-use twofactor_core::store::registry::Reader;
+use twofactor_core::store::registry::RegistryReader;
 use twofactor_tests::fob::{Fob, seed_file};
 use twofactor_tests::pam::{Event, Outcome, ReturnCode};
 use twofactor_tests::private_host::Host;
@@ -63,7 +63,7 @@ impl Moments {
 #[track_caller]
 fn tokens_of_a_sound_registry() -> u64 {
     let state = Folder::open(Path::new("/var/lib/twofactor"), Owner::ROOT, Protection::FromReading).unwrap().unwrap();
-    let Some(reader) = Reader::open(&state).unwrap() else { return 0 };
+    let Some(reader) = RegistryReader::open(&state).unwrap() else { return 0 };
     assert_eq!(reader.integrity().unwrap(), Vec::<String>::new());
     reader.count().unwrap()
 }

@@ -14,7 +14,7 @@ use twofactor_core::host::shell::quoted;
 use twofactor_core::pam_service::control;
 use twofactor_core::pam_service::findings::{self, Place};
 use twofactor_core::pam_service::modules::{Nature, OURS, names_ours_wrongly};
-use twofactor_core::pam_service::programs::{self, Obstacle};
+use twofactor_core::pam_service::programs::{self, ProgramObstacle};
 use twofactor_core::pam_service::{Flaw, Line, Phase, Service, ServiceError, first_factor};
 
 /// Services that people know, also when nothing of them can be read.
@@ -104,14 +104,16 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
     let obstacle = program.and_then(|program| program.obstacle().map(|obstacle| (program, obstacle)));
     let (id, program) = match obstacle {
         // With a line that all services share, it was not put there for this one; the program does not run it.
-        Some((_, Obstacle::AsksNobody | Obstacle::NeverAuthenticates)) if ours.file != service.file => return None,
-        Some((program, Obstacle::AsksNobody)) => (Id::ProgramAsksNobody, program),
-        Some((program, Obstacle::NeverAuthenticates)) => (Id::ProgramNeverAuthenticates, program),
-        Some((program, Obstacle::NotRoot)) => (Id::ProgramNotRoot, program),
-        Some((program, Obstacle::RepeatsPassword)) if !combined.contains(&service.name) => {
+        Some((_, ProgramObstacle::AsksNobody | ProgramObstacle::NeverAuthenticates)) if ours.file != service.file => {
+            return None;
+        }
+        Some((program, ProgramObstacle::AsksNobody)) => (Id::ProgramAsksNobody, program),
+        Some((program, ProgramObstacle::NeverAuthenticates)) => (Id::ProgramNeverAuthenticates, program),
+        Some((program, ProgramObstacle::NotRoot)) => (Id::ProgramNotRoot, program),
+        Some((program, ProgramObstacle::RepeatsPassword)) if !combined.contains(&service.name) => {
             (Id::ProgramRepeatsPassword, program)
         }
-        Some((_, Obstacle::RepeatsPassword)) | None => {
+        Some((_, ProgramObstacle::RepeatsPassword)) | None => {
             let late = findings::too_late(service).filter(|_| combined.contains(&service.name))?;
             return Some((Id::CombinedLineLate, late.to_string()));
         }

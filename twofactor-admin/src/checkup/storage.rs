@@ -8,7 +8,7 @@ use twofactor_core::config::ConfigError;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{Flaw, Naming, Sighting};
+use twofactor_core::store::administration::{Defect, Naming, Sighting};
 use twofactor_core::store::files::FilesError;
 use twofactor_core::store::registry::RegistryError;
 
@@ -141,20 +141,20 @@ fn of_registry(error: &RegistryError) -> Finding {
 }
 
 /// A flaw that the store found when it looked at itself.
-pub fn of_flaw(flaw: &Flaw) -> Finding {
+pub fn of_flaw(flaw: &Defect) -> Finding {
     let removal = |path: &Path| format!("rm -r {}", quoted(&path.to_string_lossy()));
     match flaw {
-        Flaw::Unusable(error) => of_store(error),
-        Flaw::LeftOver(path) => {
+        Defect::Unusable(error) => of_store(error),
+        Defect::LeftOver(path) => {
             let what = format!("{} was left behind by a command that was interrupted", path.display());
             Finding::run(Id::LeftOver, what, removal(path))
         }
-        Flaw::SetAside(path) => {
+        Defect::SetAside(path) => {
             let what = format!("{} could not be used beside the registry and was set aside", path.display());
             let advice = "see whether the last changes of tokens are there (twofactor log, twofactor token list), then";
             Finding::consider(Id::SetAside, what, advice, removal(path))
         }
-        Flaw::Unknown(path) => {
+        Defect::Unknown(path) => {
             let what = format!("{} does not belong to twofactor", path.display());
             Finding::consider(Id::UnknownFile, what, "unless it is needed", removal(path))
         }

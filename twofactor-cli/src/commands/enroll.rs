@@ -15,7 +15,7 @@ use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::Loss;
 use twofactor_core::store::administration::Sharing;
-use twofactor_core::store::administration::{EnrollError, Existing, Status};
+use twofactor_core::store::administration::{AccountStatus, EnrollError, Existing};
 use zeroize::Zeroizing;
 
 use crate::args::Enroll;
@@ -120,7 +120,11 @@ fn announce(user: UserName, label: &Label, codes: &[RecoveryCode], output: &Outp
 }
 
 /// Refuses before anything is shown what the store would refuse in the end.
-pub(super) fn refuse_conflicts(user: &UserName, status: Option<&Status>, arguments: &Enroll) -> Result<(), Failure> {
+pub(super) fn refuse_conflicts(
+    user: &UserName,
+    status: Option<&AccountStatus>,
+    arguments: &Enroll,
+) -> Result<(), Failure> {
     let Some(status) = status else { return Ok(()) };
     match status.apps.iter().find(|app| app.label == arguments.label) {
         Some(app) if app.confirmation == Confirmation::Confirmed && !arguments.replace => {
@@ -209,11 +213,12 @@ fn warn_of_weakness(secret: &Secret) {
 /// New recovery codes for a new account, and when a secret is replaced: a holder of the old phone may have the old codes.
 /// `None` keeps those there are.
 pub(super) fn new_recovery_codes(
-    status: Option<&Status>,
+    status: Option<&AccountStatus>,
     arguments: &Enroll,
     host: &Host,
 ) -> Result<Option<Vec<RecoveryCode>>, Failure> {
-    let replaced = |status: &Status| arguments.replace && status.apps.iter().any(|app| app.label == arguments.label);
+    let replaced =
+        |status: &AccountStatus| arguments.replace && status.apps.iter().any(|app| app.label == arguments.label);
     if status.is_none_or(replaced) {
         return recovery_codes(host.config.enrollment.recovery_codes).map(Some).map_err(Failure::Entropy);
     }

@@ -15,9 +15,9 @@ use twofactor_core::config::Expected;
 use twofactor_core::config::arguments::Arguments;
 use twofactor_core::config::rule::Demand;
 use twofactor_core::host::user::SystemUsers;
-use twofactor_core::host::user::expiry::{Known as Aging, Shadow};
+use twofactor_core::host::user::expiry::{KnownExpiry, Shadow};
 use twofactor_core::log::reason::Reason;
-use twofactor_core::login::{self, Claimant, Course, Ending, Process, SystemServices, Unidentified, World};
+use twofactor_core::login::{self, Claimant, Course, LoginEnd, Process, SystemServices, Unidentified, World};
 use twofactor_core::policy::By;
 
 use crate::args;
@@ -77,7 +77,7 @@ fn explain<'a>(
     let forecast = login::forecast(&course, ruling.factors, &claimant, &world, &*host.accounts);
     let of_program = stack.service.as_ref().and_then(|service| of_program(service, &config.prompt.combined));
     let mut unasked = None;
-    let refused = |reason| (Some(Ending::refused(reason)), Some(Ending::refused(reason)));
+    let refused = |reason| (Some(LoginEnd::refused(reason)), Some(LoginEnd::refused(reason)));
     let (right, without) = match &of_program {
         _ if stack.auth.as_ref().is_ok_and(Vec::is_empty) => {
             unasked = Some("the service does not run pam_twofactor".to_owned());
@@ -102,9 +102,9 @@ fn explain<'a>(
     }
     let aging = claimant.name().map(|user| Shadow::of_host().known(user, now));
     let expired = match aging {
-        Some(Ok(Aging::All(expired))) => expired,
+        Some(Ok(KnownExpiry::All(expired))) => expired,
         // The module asks the helper of pam_unix; who is said to be closed here is closed for certain.
-        Some(Ok(Aging::AskHelper(_)) | Err(_)) | None => None,
+        Some(Ok(KnownExpiry::AskHelper(_)) | Err(_)) | None => None,
     };
     Ok(Explanation {
         expired,

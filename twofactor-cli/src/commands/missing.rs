@@ -14,7 +14,7 @@ use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::SystemUsers;
 use twofactor_core::policy;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::Status;
+use twofactor_core::store::administration::AccountStatus;
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};
@@ -141,7 +141,7 @@ impl Missing {
     /// `None` for a user who is not asked, or has what counts. The error says what is not known.
     fn of(
         person: Person,
-        account: Result<Option<Status>, StoreError>,
+        account: Result<Option<AccountStatus>, StoreError>,
         host: &Host,
         now: UnixTime,
     ) -> Result<Option<Self>, String> {
@@ -161,7 +161,8 @@ impl Missing {
             return Ok(None);
         };
         let status = account.map_err(|error| error.to_string())?;
-        let is_pending = |status: &Status| status.apps.iter().any(|app| app.confirmation == Confirmation::Pending);
+        let is_pending =
+            |status: &AccountStatus| status.apps.iter().any(|app| app.confirmation == Confirmation::Pending);
         let unfit = match person.has {
             Has::AnothersAccount => Unfit::AnothersAccount,
             _ if has != Factors::NONE => Unfit::OtherFactor,

@@ -7,7 +7,7 @@ use twofactor_core::account::Confirmation;
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
-use twofactor_core::store::administration::{AppStatus, Newcomer, Status, TokenView};
+use twofactor_core::store::administration::{AccountStatus, AppStatus, Newcomer, TokenView};
 
 use crate::args;
 use crate::commands::token;
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &args::Status, host: &Host, output: &Output) -> Res
 
 /// A user who is enrolled, or invited to enroll.
 enum Standing {
-    Enrolled(Box<Status>),
+    Enrolled(Box<AccountStatus>),
     Invited(Newcomer),
 }
 
@@ -136,7 +136,7 @@ fn csv(accounts: &[(UserName, Standing)]) -> String {
 }
 
 /// Apps, then physical tokens.
-fn factors(status: &Status) -> impl Iterator<Item = Cell> {
+fn factors(status: &AccountStatus) -> impl Iterator<Item = Cell> {
     status.apps.iter().map(app).chain(status.tokens.iter().map(physical))
 }
 
@@ -163,7 +163,7 @@ fn table(accounts: &[(UserName, Standing)], now: UnixTime, screen: Screen) -> St
 }
 
 /// `bob`, or `bob (another uid)` where the account is not that of the user who has the name now.
-fn name(user: &UserName, status: &Status) -> Cell {
+fn name(user: &UserName, status: &AccountStatus) -> Cell {
     match host::another_person(user, status.uid) {
         Some(_) => Cell::from(format!("{user} ")).and(Cell::tinted("(another uid)", Tint::Red)),
         None => user.to_string().into(),
@@ -213,7 +213,7 @@ fn wrong_codes_cell(failures: u32, blocked_until: Option<UnixTime>, now: UnixTim
     Cell::tinted(wrong_codes(failures, blocked_until, now), tint)
 }
 
-fn detailed(user: &UserName, status: &Status, now: UnixTime) -> String {
+fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -> String {
     let mut text = format!("User:            {user}\n");
     let _ = match (host::another_person(user, status.uid), status.uid) {
         (Some(another), _) => {
@@ -284,7 +284,7 @@ fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
     })
 }
 
-fn as_json(user: &UserName, status: &Status) -> Value {
+fn as_json(user: &UserName, status: &AccountStatus) -> Value {
     let physical = status.tokens.iter().map(token::rendering::as_json);
     let tokens: Vec<Value> = status.apps.iter().map(app_as_json).chain(physical).collect();
     let last = status.last_accepted.as_ref();

@@ -1,7 +1,7 @@
 //! A user's apps, recovery codes and physical tokens.
 
 use super::state::State;
-use crate::account::lifecycle::Status;
+use crate::account::lifecycle::TokenStatus;
 use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Code, Match, Window};
 use crate::codes::recovery::{RecoveryCode, Salt};
@@ -94,7 +94,7 @@ pub struct Held {
     /// Its secret, serial and parameters. It begins at the step its registry has last written down.
     pub token: Token,
     /// The token's status: good, or put aside.
-    pub status: Status,
+    pub status: TokenStatus,
     /// The wider search for the first login with the token.
     pub first_use: FirstUse,
 }

@@ -89,7 +89,7 @@ impl FromStr for Stage {
 
 /// The recorded part of a token's life. Its use by the owner shows in the owner's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum TokenStatus {
     /// Nothing stands against it.
     Good,
     /// Put aside.
@@ -100,7 +100,7 @@ pub enum Status {
     Revoked,
 }
 
-impl Status {
+impl TokenStatus {
     /// All of them, with the words in the registry.
     pub const ALL: [(Self, &'static str); 4] =
         [(Self::Good, "good"), (Self::Disabled, "disabled"), (Self::Lost, "lost"), (Self::Revoked, "revoked")];
@@ -164,9 +164,9 @@ mod tests {
     #[test]
     fn nothing_leads_back_from_revoked() {
         for change in [Change::Enable, Change::Disable, Change::ReportLost, Change::Revoke] {
-            assert_eq!(Status::Revoked.after(change), Err(Impossible::Revoked));
+            assert_eq!(TokenStatus::Revoked.after(change), Err(Impossible::Revoked));
         }
-        assert_eq!(Status::Lost.after(Change::Enable), Ok(Status::Good), "it was found again");
+        assert_eq!(TokenStatus::Lost.after(Change::Enable), Ok(TokenStatus::Good), "it was found again");
     }
 
     #[test]
@@ -174,8 +174,8 @@ mod tests {
         for (stage, word) in Stage::ALL {
             assert_eq!((word.parse(), stage.word()), (Ok(stage), word));
         }
-        for (status, word) in Status::ALL {
-            assert_eq!((Status::parse(word), status.word()), (Some(status), word));
+        for (status, word) in TokenStatus::ALL {
+            assert_eq!((TokenStatus::parse(word), status.word()), (Some(status), word));
         }
     }
 }

@@ -15,7 +15,7 @@ pub const MOST_MEMORIES: usize = 16;
 
 /// The place of a login that may be remembered: a service, from an address. A host name or no host at all is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct LoginPlace<'a> {
     /// PAM_SERVICE.
     pub service: &'a str,
     /// PAM_RHOST, as an address.
@@ -26,7 +26,7 @@ pub struct Place<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Recall<'a> {
     /// The place of this login; the earlier one must have the same.
-    pub place: Place<'a>,
+    pub place: LoginPlace<'a>,
     /// The longest time since then.
     pub longest: Duration,
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::account::factors::Factors;
-use crate::account::remembered::{Place, Recall};
+use crate::account::remembered::{LoginPlace, Recall};
 use crate::config::arguments::NullOk;
 use crate::config::{Config, InvitationRule, SelfRegistration};
 use crate::host::clock::UnixTime;
@@ -63,7 +63,7 @@ pub enum Course {
     /// A second factor is set up. `None` for a user who does not exist and who sees the same.
     Enroll(MayEnroll, Option<EnrollmentStatus>, Offering),
     /// A second factor is due and could not be stored: the user is asked as usual, and refused.
-    CannotEnroll(Obstacle),
+    CannotEnroll(EnrollmentObstacle),
     /// A code is asked for.
     Code,
     /// Password and code are asked for in one answer.
@@ -119,13 +119,15 @@ impl Course {
         world: &World<'_>,
     ) -> Self {
         match world.process {
-            Process::ItsUsers if offer == Offering::Token => return Self::CannotEnroll(Obstacle::RegistersNoTokens),
-            Process::Unprivileged => return Self::CannotEnroll(Obstacle::NotRoot),
+            Process::ItsUsers if offer == Offering::Token => {
+                return Self::CannotEnroll(EnrollmentObstacle::RegistersNoTokens);
+            }
+            Process::Unprivileged => return Self::CannotEnroll(EnrollmentObstacle::NotRoot),
             Process::Roots | Process::ItsUsers => {}
         }
         match world.services.account_line(service) {
             Ok(()) => Self::Enroll(leave, status, offer),
-            Err(problem) => Self::CannotEnroll(Obstacle::NoAccountLine(problem)),
+            Err(problem) => Self::CannotEnroll(EnrollmentObstacle::NoAccountLine(problem)),
         }
     }
 
@@ -159,7 +161,7 @@ impl Course {
 
 /// The reason for which a second factor could not be set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum EnrollmentObstacle {
     /// The service would store nothing, for the reason given in words.
     NoAccountLine(String),
     /// Only a physical token would count, and this process registers none ([`Process::ItsUsers`]).
@@ -168,7 +170,7 @@ pub enum Obstacle {
     NotRoot,
 }
 
-impl Obstacle {
+impl EnrollmentObstacle {
     /// The log's word for it.
     pub(super) fn reason(&self, claimant: &Claimant<'_>) -> Reason {
         match (self, claimant.person()) {
@@ -179,7 +181,7 @@ impl Obstacle {
     }
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for EnrollmentObstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NoAccountLine(problem) => problem,
@@ -229,8 +231,8 @@ pub(super) fn registers_tokens(config: &Config, factors: Factors) -> bool {
 }
 
 /// The place and duration for which this login is remembered; `None` when it is not.
-pub(super) fn memory<'c>(remember: Duration, claimant: &'c Claimant<'_>) -> Option<(Place<'c>, Duration)> {
-    let place = Place { service: claimant.service, address: claimant.facts().address()? };
+pub(super) fn memory<'c>(remember: Duration, claimant: &'c Claimant<'_>) -> Option<(LoginPlace<'c>, Duration)> {
+    let place = LoginPlace { service: claimant.service, address: claimant.facts().address()? };
     (!remember.is_zero()).then_some((place, remember))
 }
 

@@ -27,7 +27,7 @@ use crate::store::{EnrollmentStatus, NotRegistered, Pending, PendingFactor, Secr
 use crate::text::qr::{Glyphs, Qr};
 
 use super::course::{
-    CONFIRMATION_PROMPT, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Obstacle, Offering,
+    CONFIRMATION_PROMPT, EnrollmentObstacle, FIRST_CODE_PROMPT, INVITATION_PROMPT, ONCE_MORE_PROMPT, Offering,
     REGISTERS_NO_TOKENS, SECOND_CODE_PROMPT, SERIAL_PROMPT, registers_tokens,
 };
 use super::denial::Denial;
@@ -121,8 +121,8 @@ impl Login<'_> {
     }
 
     /// Asks a user who cannot enroll the questions that all are asked, and refuses.
-    pub(super) fn refuse_to_enroll(&mut self, obstacle: &Obstacle) -> Denial {
-        if *obstacle == Obstacle::RegistersNoTokens {
+    pub(super) fn refuse_to_enroll(&mut self, obstacle: &EnrollmentObstacle) -> Denial {
+        if *obstacle == EnrollmentObstacle::RegistersNoTokens {
             self.tell_unless_silent(REGISTER_ELSEWHERE);
         }
         if let Err(error) = self.conversation.ask(&self.world.config.prompt.code) {
@@ -130,15 +130,15 @@ impl Login<'_> {
         }
         let reason = obstacle.reason(self.claimant);
         match obstacle {
-            Obstacle::NoAccountLine(problem) => {
+            EnrollmentObstacle::NoAccountLine(problem) => {
                 let hint = format!("twofactor service enable {}", shell::quoted(self.claimant.service));
                 Denial::explained(reason, problem, hint)
             }
-            Obstacle::RegistersNoTokens => match self.claimant.name() {
+            EnrollmentObstacle::RegistersNoTokens => match self.claimant.name() {
                 Some(user) => Denial::explained(reason, obstacle, assign_to(user)),
                 None => Denial::of(reason),
             },
-            Obstacle::NotRoot => match self.claimant.name() {
+            EnrollmentObstacle::NotRoot => match self.claimant.name() {
                 Some(user) => {
                     let enroll = format!("twofactor enroll {}", shell::quoted(user.as_str()));
                     Denial::explained(reason, obstacle, enroll)

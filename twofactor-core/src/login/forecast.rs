@@ -13,16 +13,16 @@ use crate::config::InvitationRule;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::log::reason::{Reason, ReturnCode};
-use crate::store::administration::{Administration, Status};
+use crate::store::administration::{AccountStatus, Administration};
 use crate::store::{Presence, StoreError};
 
 /// The forecast of a login.
 #[derive(Debug)]
 pub struct Forecast {
     /// The end with a right code, or after an enrollment.
-    pub right: Ending,
+    pub right: LoginEnd,
     /// The end with neither phone nor token at hand.
-    pub without: Ending,
+    pub without: LoginEnd,
     /// The user's credentials.
     pub credentials: Vec<Credential>,
     /// The error of an account that belongs to another person.
@@ -33,7 +33,7 @@ pub struct Forecast {
 
 /// The end of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum LoginEnd {
     /// The login is accepted.
     Success,
     /// No code is asked for.
@@ -53,7 +53,7 @@ pub struct Credential {
     pub obstacle: Option<Reason>,
 }
 
-impl Ending {
+impl LoginEnd {
     /// A refusal.
     pub fn refused(reason: Reason) -> Self {
         Self::Refused(reason, reason.return_code())
@@ -119,7 +119,11 @@ impl Known {
 }
 
 /// The view of the account that a login would open; `None` when the user is not enrolled.
-fn account_of(person: &Person, world: &World<'_>, accounts: &dyn Administration) -> Result<Option<Status>, StoreError> {
+fn account_of(
+    person: &Person,
+    world: &World<'_>,
+    accounts: &dyn Administration,
+) -> Result<Option<AccountStatus>, StoreError> {
     // A login does not take a missing folder for absence, as the tool does elsewhere.
     match world.store.presence(&person.name)? {
         Presence::Absent(_) => return Ok(None),
@@ -132,7 +136,7 @@ fn account_of(person: &Person, world: &World<'_>, accounts: &dyn Administration)
     }
 }
 
-fn credentials(status: &Status, factors: Factors) -> Vec<Credential> {
+fn credentials(status: &AccountStatus, factors: Factors) -> Vec<Credential> {
     let reason = |why: Option<Disqualified>| why.map(Disqualified::reason);
     let apps = status.apps.iter().map(|app| Credential {
         kind: FactorKind::App,
@@ -161,26 +165,26 @@ fn endings(
     claimant: &Claimant<'_>,
     known: &Known,
     world: &World<'_>,
-) -> (Ending, Ending) {
-    let both = |reason| (Ending::refused(reason), Ending::refused(reason));
+) -> (LoginEnd, LoginEnd) {
+    let both = |reason| (LoginEnd::refused(reason), LoginEnd::refused(reason));
     let unidentified = claimant.person().err().map(Unidentified::reason);
     let course = match course {
         Ok(course) => course,
         Err(error) => return both(error.reason()),
     };
     let (right, without) = match course {
-        Course::Waived(_) => (Ending::Ignore, Ending::Ignore),
+        Course::Waived(_) => (LoginEnd::Ignore, LoginEnd::Ignore),
         Course::CannotEnroll(obstacle) => both(obstacle.reason(claimant)),
         Course::Enroll(_, _, offering) => {
-            let without = Ending::refused(offering.refusal());
+            let without = LoginEnd::refused(offering.refusal());
             let invited = world.config.enrollment.invitation == InvitationRule::Required;
             match unidentified {
                 Some(reason) if invited => both(reason),
                 // Wrong codes are judged before the login looks at the user.
-                Some(reason) => (Ending::refused(reason), without),
+                Some(reason) => (LoginEnd::refused(reason), without),
                 // Only invitations are counted: the code that confirms a secret just shown is no guess.
                 None if invited && known.delayed_until.is_some() => both(Reason::Throttled),
-                None => (Ending::Success, without),
+                None => (LoginEnd::Success, without),
             }
         }
         Course::Code | Course::Combined => match (unidentified, &known.credentials) {
@@ -199,12 +203,12 @@ fn endings(
 
 impl Known {
     /// The end of a login for a user who has these credentials.
-    fn ending(&self, credentials: &[&Credential]) -> Ending {
+    fn ending(&self, credentials: &[&Credential]) -> LoginEnd {
         if credentials.iter().any(|credential| credential.obstacle.is_none()) {
-            return Ending::Success;
+            return LoginEnd::Success;
         }
         // An answer that fits nothing is wrong, unless it may fit a credential that cannot be read now.
         let wrong = self.problem.unwrap_or(Reason::WrongCode);
-        Ending::refused(credentials.iter().find_map(|credential| credential.obstacle).unwrap_or(wrong))
+        LoginEnd::refused(credentials.iter().find_map(|credential| credential.obstacle).unwrap_or(wrong))
     }
 }

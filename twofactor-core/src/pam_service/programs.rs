@@ -40,7 +40,7 @@ enum Answers {
 
 /// Why a code cannot be asked for in a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum ProgramObstacle {
     /// It does not run as root, and the module works for root only.
     NotRoot,
     /// It answers every prompt with the password. Below `[prompt] combined` that answer can hold the code, too.
@@ -175,7 +175,7 @@ pub fn of(service: &str) -> Option<&'static Program> {
 
 impl Program {
     /// Why a code cannot be asked for in it on this host; `None` when it can.
-    pub fn obstacle(&self) -> Option<Obstacle> {
+    pub fn obstacle(&self) -> Option<ProgramObstacle> {
         self.obstacle_with(&is_setuid_root)
     }
 
@@ -184,27 +184,27 @@ impl Program {
         matches!(self.answers, Answers::Password)
     }
 
-    fn obstacle_with(&self, is_setuid_root: &dyn Fn(&Path) -> bool) -> Option<Obstacle> {
+    fn obstacle_with(&self, is_setuid_root: &dyn Fn(&Path) -> bool) -> Option<ProgramObstacle> {
         match (self.rights, self.answers) {
             (Rights::Own(files), _) if !files.iter().any(|file| is_setuid_root(Path::new(file))) => {
-                Some(Obstacle::NotRoot)
+                Some(ProgramObstacle::NotRoot)
             }
-            (_, Answers::Password) => Some(Obstacle::RepeatsPassword),
-            (_, Answers::Nobody) => Some(Obstacle::AsksNobody),
-            (_, Answers::Never) => Some(Obstacle::NeverAuthenticates),
+            (_, Answers::Password) => Some(ProgramObstacle::RepeatsPassword),
+            (_, Answers::Nobody) => Some(ProgramObstacle::AsksNobody),
+            (_, Answers::Never) => Some(ProgramObstacle::NeverAuthenticates),
             (_, Answers::Each) => None,
         }
     }
 }
 
-impl Obstacle {
+impl ProgramObstacle {
     /// The reason as a sentence about a program.
     pub fn about(self, program: &Program) -> String {
         format!("{} {self}", program.name)
     }
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for ProgramObstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NotRoot => "does not run as root, and pam_twofactor works for root only",
@@ -224,7 +224,7 @@ fn is_setuid_root(file: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn obstacle(service: &str, setuid: &str) -> Option<Obstacle> {
+    fn obstacle(service: &str, setuid: &str) -> Option<ProgramObstacle> {
         of(service).and_then(|program| program.obstacle_with(&|file| file == Path::new(setuid)))
     }
 
@@ -242,7 +242,7 @@ mod tests {
         for service in
             ["dovecot", "vsftpd", "cups", "CUPS", "smtp", "xrdp-sesman", "saslauthd", "pluto", "ikev2", "lxdm", "ly"]
         {
-            assert_eq!(obstacle(service, ""), Some(Obstacle::RepeatsPassword), "{service}");
+            assert_eq!(obstacle(service, ""), Some(ProgramObstacle::RepeatsPassword), "{service}");
         }
         for service in [
             "swaylock",
@@ -259,10 +259,10 @@ mod tests {
             "lighttpd",
             "http",
         ] {
-            assert_eq!(obstacle(service, ""), Some(Obstacle::NotRoot), "{service}");
+            assert_eq!(obstacle(service, ""), Some(ProgramObstacle::NotRoot), "{service}");
         }
-        assert_eq!(obstacle("cron", ""), Some(Obstacle::AsksNobody));
-        assert_eq!(obstacle("passwd", ""), Some(Obstacle::NeverAuthenticates));
+        assert_eq!(obstacle("cron", ""), Some(ProgramObstacle::AsksNobody));
+        assert_eq!(obstacle("passwd", ""), Some(ProgramObstacle::NeverAuthenticates));
         for service in ["sshd", "login", "su", "sudo", "gdm-password", "cockpit", "polkit-1", "chsh", "other"] {
             assert!(of(service).is_none(), "{service}");
         }
@@ -271,9 +271,16 @@ mod tests {
     #[test]
     fn a_locker_with_a_setuid_part_runs_as_root() {
         let part = "/usr/libexec/xscreensaver/xscreensaver-auth";
-        assert_eq!((obstacle("xscreensaver", ""), obstacle("xscreensaver", part)), (Some(Obstacle::NotRoot), None));
+        assert_eq!(
+            (obstacle("xscreensaver", ""), obstacle("xscreensaver", part)),
+            (Some(ProgramObstacle::NotRoot), None)
+        );
         let squid = "/usr/lib/squid/basic_pam_auth";
-        assert_eq!(obstacle("squid", squid), Some(Obstacle::RepeatsPassword), "as root it still has a password only");
+        assert_eq!(
+            obstacle("squid", squid),
+            Some(ProgramObstacle::RepeatsPassword),
+            "as root it still has a password only"
+        );
     }
 
     #[test]

@@ -12,13 +12,13 @@ mod state;
 mod token_error;
 mod tokens;
 
-pub use accounts::{Adoption, AppStatus, Belongs, EnrollError, Existing, Newcomer, Reset, Status};
+pub use accounts::{AccountStatus, Adoption, AppStatus, Belongs, EnrollError, Existing, Newcomer, Reset};
 pub use author::Author;
 pub use history::{History, PastChange};
-pub use import::{Counts, Finding, NewToken, Origin, TokenImport, Walk};
+pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
 pub use series::{ImportRecord, SeriesSummary};
 pub use sharing::{Sharer, Sharing};
-pub use state::{Flaw, Identity, Inspection, Marking, Naming, Repair, Repairs, Sighting};
+pub use state::{Defect, Identity, Inspection, Marking, Naming, Repair, Repairs, Sighting};
 pub use token_error::{LastCredential, TokenError};
 pub use tokens::{Encoding, Fit, Identified, TokenFilter, TokenView};
 
@@ -109,7 +109,7 @@ pub trait AccountAdministration {
 
     /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
     /// cannot be read does not hide the apps.
-    fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError>;
+    fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError>;
 
     /// The names of all users with an account, sorted; empty when no user was ever enrolled.
     ///

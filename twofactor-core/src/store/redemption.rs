@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use crate::account::factors::Factors;
-use crate::account::remembered::{Place, Recall};
+use crate::account::remembered::{LoginPlace, Recall};
 use crate::account::throttle::Source;
 use crate::account::{Proof, State, Wallet};
 use crate::codes::answer::Answer;
@@ -53,7 +53,7 @@ pub struct Attempt<'a> {
     /// The factors that the policy accepts.
     pub factors: Factors,
     /// The place and duration for which an accepted login is remembered.
-    pub remember: Option<(Place<'a>, Duration)>,
+    pub remember: Option<(LoginPlace<'a>, Duration)>,
 }
 
 /// Proof that a login like this one was accepted a while ago and is remembered.

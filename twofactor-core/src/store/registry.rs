@@ -19,9 +19,9 @@ mod schema;
 
 pub(crate) use beside::ASIDE;
 pub(crate) use change::Edit;
-pub(crate) use history::History;
+pub(crate) use history::RegistryHistory;
 pub(crate) use intake::Intake;
-pub use look::{Filter, Listed, Ownership, Reader};
+pub use look::{Filter, Listed, Ownership, RegistryReader};
 pub(crate) use recognition::{AppSecrets, Twin};
 pub(crate) use row::Stored;
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub(crate) use file_names::{JOURNAL, SHARED_MEMORY, WRITE_AHEAD_LOG};
 
 /// The physical tokens assigned to `user`, also disabled and lost ones. None where nothing was ever imported.
 pub(crate) fn held_by(state: &Folder, user: &UserName, patience: &Patience) -> Result<Vec<Held>, RegistryError> {
-    patience.asking(|patience| match Reader::for_login(state, patience)? {
+    patience.asking(|patience| match RegistryReader::for_login(state, patience)? {
         Some(reader) => reader.held_by(user),
         None => Ok(Vec::new()),
     })

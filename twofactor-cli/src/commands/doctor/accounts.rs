@@ -12,7 +12,7 @@ use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::login::FEW_RECOVERY_CODES;
 use twofactor_core::pam_service::Service;
 use twofactor_core::store;
-use twofactor_core::store::administration::{AdministeredStore, Status};
+use twofactor_core::store::administration::{AccountStatus, AdministeredStore};
 
 use super::configuration::Source;
 use super::report::Area;
@@ -70,7 +70,7 @@ fn look_at_accounts(area: &mut Area, accounts: &dyn AdministeredStore) {
     }
 }
 
-fn of_account(user: &UserName, status: &Status) -> Vec<Finding> {
+fn of_account(user: &UserName, status: &AccountStatus) -> Vec<Finding> {
     let name = quoted(user.as_str());
     let mut findings = Vec::new();
     for app in &status.apps {
@@ -108,7 +108,7 @@ fn few_recovery_codes(user: &UserName, left: usize) -> Finding {
     Finding::run(Id::RecoveryCodesLow, what, format!("twofactor recovery {}", quoted(user.as_str())))
 }
 
-fn of_orphan(user: &UserName, status: &Status) -> Vec<Finding> {
+fn of_orphan(user: &UserName, status: &AccountStatus) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !status.apps.is_empty() {
         let what = format!("{user} is enrolled, but there is no such user");

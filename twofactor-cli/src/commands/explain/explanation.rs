@@ -6,7 +6,7 @@ use twofactor_admin::checkup;
 use twofactor_core::config::arguments::Arguments;
 use twofactor_core::config::rule::{Demand, Level, Mismatch};
 use twofactor_core::host::user::expiry::Expired;
-use twofactor_core::login::{Claimant, Course, Ending, Forecast, Services as _, SystemServices};
+use twofactor_core::login::{Claimant, Course, Forecast, LoginEnd, Services as _, SystemServices};
 use twofactor_core::pam_service::{self, Line, OTHER, Phase, Service};
 use twofactor_core::policy::{By, Candidates, Effect};
 use twofactor_core::store::StoreError;
@@ -34,9 +34,9 @@ pub(crate) struct Explanation<'a> {
     pub(crate) tries: u8,
     pub(crate) forecast: Forecast,
     /// With a right code, or after an enrollment; `None` where the service does not run the module.
-    pub(crate) right: Option<Ending>,
+    pub(crate) right: Option<LoginEnd>,
     /// With neither phone nor token at hand.
-    pub(crate) without: Option<Ending>,
+    pub(crate) without: Option<LoginEnd>,
 }
 
 impl Explanation<'_> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::rule::{Level, Mismatch};
 use twofactor_core::log::reason::Reason;
-use twofactor_core::login::{Course, Ending, Offering, REGISTRATION_PROMPTS, Unidentified};
+use twofactor_core::login::{Course, LoginEnd, Offering, REGISTRATION_PROMPTS, Unidentified};
 use twofactor_core::policy::By;
 use twofactor_core::store::EnrollmentStatus;
 
@@ -209,7 +209,7 @@ fn picture(status: Option<&EnrollmentStatus>, offering: Offering) -> &'static st
 fn right(explained: &Explanation<'_>) -> String {
     let text = ending(explained.right);
     match explained.course() {
-        Some(Course::Enroll(..)) if explained.right == Some(Ending::Success) => {
+        Some(Course::Enroll(..)) if explained.right == Some(LoginEnd::Success) => {
             format!("{text}; stored in the account phase")
         }
         _ => text,
@@ -219,18 +219,18 @@ fn right(explained: &Explanation<'_>) -> String {
 fn without(explained: &Explanation<'_>) -> String {
     let text = ending(explained.without);
     match explained.without {
-        Some(Ending::Success) => format!("{text} with a recovery code"),
-        Some(Ending::Refused(Reason::WrongCode, _)) => format!("{text}; recovery codes are not accepted"),
-        Some(Ending::Ignore | Ending::Refused(..)) | None => text,
+        Some(LoginEnd::Success) => format!("{text} with a recovery code"),
+        Some(LoginEnd::Refused(Reason::WrongCode, _)) => format!("{text}; recovery codes are not accepted"),
+        Some(LoginEnd::Ignore | LoginEnd::Refused(..)) | None => text,
     }
 }
 
-fn ending(ending: Option<Ending>) -> String {
+fn ending(ending: Option<LoginEnd>) -> String {
     let Some(ending) = ending else { return "no code asked".to_owned() };
     match ending {
-        Ending::Success => format!("accepted ({})", result(ending)),
-        Ending::Ignore => format!("no code asked ({})", result(ending)),
-        Ending::Refused(reason, _) => format!("refused: {} ({})", spoken(reason), result(ending)),
+        LoginEnd::Success => format!("accepted ({})", result(ending)),
+        LoginEnd::Ignore => format!("no code asked ({})", result(ending)),
+        LoginEnd::Refused(reason, _) => format!("refused: {} ({})", spoken(reason), result(ending)),
     }
 }
 
@@ -240,11 +240,11 @@ fn spoken(reason: Reason) -> String {
 }
 
 /// The return code of pam(3).
-fn result(ending: Ending) -> String {
+fn result(ending: LoginEnd) -> String {
     match ending {
-        Ending::Success => "PAM_SUCCESS".to_owned(),
-        Ending::Ignore => "PAM_IGNORE".to_owned(),
-        Ending::Refused(_, code) => code.to_string(),
+        LoginEnd::Success => "PAM_SUCCESS".to_owned(),
+        LoginEnd::Ignore => "PAM_IGNORE".to_owned(),
+        LoginEnd::Refused(_, code) => code.to_string(),
     }
 }
 
@@ -316,10 +316,10 @@ fn path(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn ending_as_json(ending: Option<Ending>) -> Value {
+fn ending_as_json(ending: Option<LoginEnd>) -> Value {
     let reason = match ending {
-        Some(Ending::Refused(reason, _)) => Some(reason.word()),
-        Some(Ending::Success | Ending::Ignore) | None => None,
+        Some(LoginEnd::Refused(reason, _)) => Some(reason.word()),
+        Some(LoginEnd::Success | LoginEnd::Ignore) | None => None,
     };
     json!({ "result": ending.map(result), "reason": reason })
 }

@@ -7,7 +7,7 @@ use twofactor_admin::checkup::services::our_lines;
 use twofactor_admin::config_editing;
 use twofactor_admin::pam_editing::placing::Answers;
 use twofactor_core::pam_service::Service;
-use twofactor_core::pam_service::programs::{self, Obstacle};
+use twofactor_core::pam_service::programs::{self, ProgramObstacle};
 
 use crate::error::ServiceFailure;
 use crate::host::Host;
@@ -18,7 +18,7 @@ use super::plan::{Named, folders};
 
 /// The way in which users of a service type the code: behind the password where its program has room for one answer only.
 pub(super) fn answers(service: &str, host: &Host) -> Answers {
-    let repeats = programs::of(service).and_then(programs::Program::obstacle) == Some(Obstacle::RepeatsPassword);
+    let repeats = programs::of(service).and_then(programs::Program::obstacle) == Some(ProgramObstacle::RepeatsPassword);
     if repeats || host.config.prompt.combined.contains(service) { Answers::InOne } else { Answers::Apart }
 }
 
@@ -26,8 +26,8 @@ pub(super) fn answers(service: &str, host: &Host) -> Answers {
 pub(super) fn hopeless(service: &str) -> Option<String> {
     let program = programs::of(service)?;
     match program.obstacle()? {
-        Obstacle::RepeatsPassword => None,
-        obstacle @ (Obstacle::NotRoot | Obstacle::AsksNobody | Obstacle::NeverAuthenticates) => {
+        ProgramObstacle::RepeatsPassword => None,
+        obstacle @ (ProgramObstacle::NotRoot | ProgramObstacle::AsksNobody | ProgramObstacle::NeverAuthenticates) => {
             Some(format!("{service}: {}", obstacle.about(program)))
         }
     }

@@ -84,7 +84,7 @@ impl Aging {
 
 /// The state of an account as known without the helper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum KnownExpiry {
     /// Why it is closed, or that nothing says so.
     All(Option<Expired>),
     /// Nothing, but the helper may know.
@@ -120,20 +120,20 @@ impl Shadow {
     }
 
     /// Tells if the account of a user is closed at a moment.
-    pub fn known(&self, user: &UserName, now: UnixTime) -> Result<Known, LookupError> {
+    pub fn known(&self, user: &UserName, now: UnixTime) -> Result<KnownExpiry, LookupError> {
         let path = self.0.folder.join("shadow");
         match entry(&path, user) {
-            Ok(Entry::Found(aging)) => Ok(Known::All(aging.expired(now))),
+            Ok(Entry::Found(aging)) => Ok(KnownExpiry::All(aging.expired(now))),
             Ok(Entry::Unintelligible(line)) => {
                 let path = path.display();
                 Err(LookupError(format!("{path}: line {line} about {user} cannot be understood")))
             }
             Ok(Entry::None) => match self.0.proves_absence(Database::Shadow) {
-                Ok(()) => Ok(Known::All(None)),
-                Err(Doubt::Unproven { .. }) => Ok(Known::AskHelper(File::HasNoEntry)),
+                Ok(()) => Ok(KnownExpiry::All(None)),
+                Err(Doubt::Unproven { .. }) => Ok(KnownExpiry::AskHelper(File::HasNoEntry)),
                 Err(Doubt::Failed(error)) => Err(error),
             },
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Known::AskHelper(File::Unread)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(KnownExpiry::AskHelper(File::Unread)),
             Err(error) => Err(LookupError(format!("{}: {}", path.display(), trusted::describe(&error)))),
         }
     }
@@ -272,14 +272,14 @@ mod tests {
     #[test]
     fn the_entry_of_the_file_counts_and_its_absence_says_nothing() {
         let (_place, of_bob) = shadow(&[("shadow", SHADOW), ("nsswitch.conf", "shadow: files systemd\n")]);
-        assert_eq!(of_bob.known(&bob(), now()).unwrap(), Known::All(Some(Expired::Account)));
+        assert_eq!(of_bob.known(&bob(), now()).unwrap(), KnownExpiry::All(Some(Expired::Account)));
         for files in [
             &[("shadow", "root:*:19000:0:99999:7:::\n"), ("nsswitch.conf", "shadow: files\n")][..],
             &[("shadow", "bobby:x:1:::::1:\n")],
             &[],
         ] {
             let (_place, without) = shadow(files);
-            assert_eq!(without.known(&bob(), now()).unwrap(), Known::All(None));
+            assert_eq!(without.known(&bob(), now()).unwrap(), KnownExpiry::All(None));
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
         let (_place, unknown) = shadow(&[("shadow", ""), ("nsswitch.conf", "shadow: files sss\n")]);
         assert_eq!(
             unknown.known(&bob(), now()).unwrap(),
-            Known::AskHelper(File::HasNoEntry),
+            KnownExpiry::AskHelper(File::HasNoEntry),
             "another source may have one"
         );
     }

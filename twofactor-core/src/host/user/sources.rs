@@ -42,7 +42,7 @@ pub(super) fn unable_to_prove_absence(text: &str, database: Database) -> Vec<Str
     // The last line counts for newer versions, the first for older ones. Without any, the files are read.
     let unable = stated.into_iter().flat_map(|sources| {
         // All sources are asked for memberships, found or not.
-        let ends = |source: &Source| {
+        let ends = |source: &NameSource| {
             source.proves_absence(database) && source.ends_search && database != Database::Memberships
         };
         let last = sources.iter().position(ends).map_or(sources.len(), |last| last.saturating_add(1));
@@ -54,12 +54,12 @@ pub(super) fn unable_to_prove_absence(text: &str, database: Database) -> Vec<Str
 }
 
 /// A source, and whether the search ends with its "not found".
-struct Source {
+struct NameSource {
     name: String,
     ends_search: bool,
 }
 
-impl Source {
+impl NameSource {
     fn proves_absence(&self, database: Database) -> bool {
         match database {
             Database::Passwd | Database::Group | Database::Memberships => {
@@ -79,8 +79,8 @@ fn list_of<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     (found == name).then_some(list)
 }
 
-fn sources(list: &str) -> Vec<Source> {
-    let mut sources: Vec<Source> = Vec::new();
+fn sources(list: &str) -> Vec<NameSource> {
+    let mut sources: Vec<NameSource> = Vec::new();
     let mut rest = list.trim_matches(is_space);
     while !rest.is_empty() {
         if let Some(criteria) = rest.strip_prefix('[') {
@@ -90,13 +90,13 @@ fn sources(list: &str) -> Vec<Source> {
             match ends.and_then(|source| Some((ends_search(inside, source.ends_search)?, source))) {
                 Some((ends, source)) => source.ends_search = ends,
                 // glibc gives up here; so do we.
-                None => sources.push(Source { name: format!("[{inside}]"), ends_search: false }),
+                None => sources.push(NameSource { name: format!("[{inside}]"), ends_search: false }),
             }
             rest = after.trim_start_matches(is_space);
         } else {
             let end = rest.find(|letter| is_space(letter) || letter == '[').unwrap_or(rest.len());
             let (name, after) = rest.split_at(end);
-            sources.push(Source { name: name.to_owned(), ends_search: false });
+            sources.push(NameSource { name: name.to_owned(), ends_search: false });
             rest = after.trim_start_matches(is_space);
         }
     }

@@ -47,7 +47,7 @@ fn forecast_of(host: &Host, user: &str, service: &str) -> Forecast {
     forecast(&course, ruling.factors, &claimant, &world, &host.store)
 }
 
-fn end_of(host: &Host, user: &str, service: &str, answer: &str) -> Ending {
+fn end_of(host: &Host, user: &str, service: &str, answer: &str) -> LoginEnd {
     let request = Request {
         user: user.to_owned(),
         service: service.to_owned(),
@@ -60,10 +60,10 @@ fn end_of(host: &Host, user: &str, service: &str, answer: &str) -> Ending {
         || host.store.invite(&person("bob", 1002), NOW.after(Duration::from_hours(1))).unwrap().expose_grouped();
     let invitation = if user == "bob" { invite() } else { Zeroizing::new("4QX7-9M2P".to_owned()) };
     match login(&request, &host.world(), &mut Stubborn { answer, invitation: &invitation }, &mut Lines::default()) {
-        Verdict::Accepted(_) | Verdict::Pending(_) => Ending::Success,
-        Verdict::Waived(_) => Ending::Ignore,
-        Verdict::Denied(reason) => Ending::refused(reason),
-        Verdict::TriesUsedUp(reason) => Ending::Refused(reason, ReturnCode::MaxTries),
+        Verdict::Accepted(_) | Verdict::Pending(_) => LoginEnd::Success,
+        Verdict::Waived(_) => LoginEnd::Ignore,
+        Verdict::Denied(reason) => LoginEnd::refused(reason),
+        Verdict::TriesUsedUp(reason) => LoginEnd::Refused(reason, ReturnCode::MaxTries),
     }
 }
 

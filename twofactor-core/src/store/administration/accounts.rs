@@ -60,7 +60,7 @@ impl From<FileError> for EnrollError {
 
 /// The view of an account without its secrets.
 #[derive(Debug)]
-pub struct Status {
+pub struct AccountStatus {
     /// The user's apps, oldest first.
     pub apps: Vec<AppStatus>,
     /// The user's physical tokens.

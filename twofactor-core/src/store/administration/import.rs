@@ -86,7 +86,8 @@ pub struct Origin<'a> {
 }
 
 /// Walks over the tokens of a file and gives each to the function it is given, until it breaks off.
-pub type Walk<'w, T> = &'w mut dyn FnMut(&mut dyn FnMut(&NewToken<'_>) -> Result<T, StoreError>) -> ControlFlow<()>;
+pub type TokenWalk<'w, T> =
+    &'w mut dyn FnMut(&mut dyn FnMut(&NewToken<'_>) -> Result<T, StoreError>) -> ControlFlow<()>;
 
 /// A file on its way into the store. An import that is dropped has changed nothing.
 pub trait TokenImport: Debug {
@@ -100,7 +101,7 @@ pub trait TokenImport: Debug {
     fn has_series(&self, name: &str) -> Result<bool, StoreError>;
 
     /// Judges every token of the walk; `None` when it broke off. See [`plan`](#method.plan).
-    fn plan_walk(&mut self, walk: Walk<'_, Finding>) -> Result<Option<Counts>, StoreError>;
+    fn plan_walk(&mut self, walk: TokenWalk<'_, Finding>) -> Result<Option<Counts>, StoreError>;
 
     /// Writes the new tokens of the walk; `None` when it broke off. See [`write`](#method.write).
     fn write_walk(
@@ -108,7 +109,7 @@ pub trait TokenImport: Debug {
         origin: Origin<'_>,
         rejected: u64,
         author: Author<'_>,
-        walk: Walk<'_, ()>,
+        walk: TokenWalk<'_, ()>,
     ) -> Result<Option<Counts>, StoreError>;
 }
 

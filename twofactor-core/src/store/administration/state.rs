@@ -96,7 +96,7 @@ pub enum Naming {
 
 /// A defect of a file or folder.
 #[derive(Debug)]
-pub enum Flaw {
+pub enum Defect {
     /// A login that needs it is refused.
     Unusable(StoreError),
     /// A command was interrupted here.
@@ -115,7 +115,7 @@ pub struct Inspection {
     /// Physical tokens; `None` when there is no registry that can be read.
     pub tokens: Option<usize>,
     /// The defects, in the order in which they were found.
-    pub flaws: Vec<Flaw>,
+    pub flaws: Vec<Defect>,
 }
 
 /// Something that was repaired.

@@ -12,7 +12,7 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Folder};
 use crate::host::user::{Person, UserName};
 use crate::store::administration::{
-    AccountAdministration, AppStatus, EnrollError, Existing, Newcomer, Reset, StateIdentity as _, Status,
+    AccountAdministration, AccountStatus, AppStatus, EnrollError, Existing, Newcomer, Reset, StateIdentity as _,
 };
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
@@ -20,8 +20,8 @@ use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::slots::Slots;
 use crate::store::files::state_file;
-use crate::store::files::user_folder::{Account, LARGEST, Locked, SECRET, STATE};
-use crate::store::registry::Reader;
+use crate::store::files::user_folder::{Account, LARGEST, LockedAccount, SECRET, STATE};
+use crate::store::registry::RegistryReader;
 use crate::store::rules::VerificationRules;
 
 impl AccountAdministration for Files {
@@ -70,7 +70,7 @@ impl AccountAdministration for Files {
         Ok(account.write(&state, &credentials)?)
     }
 
-    fn status(&self, user: &UserName) -> Result<Option<Status>, StoreError> {
+    fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {
         let (VerificationRules { window, limits, .. }, now) = (self.rules, self.clock.now()?);
         let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
@@ -97,7 +97,7 @@ impl AccountAdministration for Files {
                 confirmation: app.confirmation(),
             }
         });
-        Ok(Some(Status {
+        Ok(Some(AccountStatus {
             apps: apps.collect(),
             tokens,
             tokens_problem,
@@ -261,11 +261,11 @@ impl Files {
     /// The owners of physical tokens; none when the registry cannot be read, because each user's status reports that
     /// error.
     fn owners(&self) -> Vec<UserName> {
-        let reader = self.state_folder().ok().flatten().and_then(|state| Reader::open(&state).ok()).flatten();
+        let reader = self.state_folder().ok().flatten().and_then(|state| RegistryReader::open(&state).ok()).flatten();
         reader.and_then(|reader| reader.owners().ok()).unwrap_or_default()
     }
 
-    fn reset_account(&self, account: &Locked, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
+    fn reset_account(&self, account: &LockedAccount, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
         // Under the lock: a command that assigns or takes a token holds it until the number of tokens is recorded.
         let held = self.held_by(user)?;
         let enrolled = account.has(SECRET)?;
@@ -321,7 +321,7 @@ impl Files {
 
     /// The user's folder, made with an empty state when it is not there, locked. Also makes the folders above it on a host
     /// that has no state yet.
-    pub(super) fn locked_or_new(&self, user: &UserName) -> Result<Locked, StoreError> {
+    pub(super) fn locked_or_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
         match self.locked(user)? {
             Some(account) => Ok(account),
             // What they were used for stood in the state that is gone.
@@ -331,7 +331,7 @@ impl Files {
     }
 
     /// The folder of a user who has none, locked.
-    fn locked_and_new(&self, user: &UserName) -> Result<Locked, StoreError> {
+    fn locked_and_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
         let users = self.users_folder_or_new()?;
         let state = new_state(&users, user)?;
         Ok(Account(users.make_folder_with(user.as_str(), STATE, &state)?.lock(self.patience)?))
@@ -345,7 +345,7 @@ fn new_state(users: &Folder, user: &UserName) -> Result<Vec<u8>, StoreError> {
     Ok(Slots::file(&text).ok_or_else(too_large)?)
 }
 
-impl Locked {
+impl LockedAccount {
     /// Forgets what spares the user a code or lets him enroll. `false` when there is nothing of it.
     fn forget_favours(&self, state: &State) -> Result<bool, StoreError> {
         let without = State { memories: Memories::default(), invitation: None, ..state.clone() };

@@ -22,9 +22,9 @@ use crate::store::enrollment::{
 use crate::store::error::StoreError;
 use crate::store::files::belongings::Belongings;
 use crate::store::files::locations::Files;
-use crate::store::files::user_folder::Locked;
+use crate::store::files::user_folder::LockedAccount;
 use crate::store::redemption::{Absent, Attempt};
-use crate::store::registry::{Edit, Reader, RegistryError, Stored, Writer};
+use crate::store::registry::{Edit, RegistryError, RegistryReader, Stored, Writer};
 use crate::store::verification::{InvitationCheck, Listing, RegistrationCheck, must_be_of, verify};
 
 impl EnrollmentStore for Files {
@@ -203,7 +203,7 @@ impl Files {
 
     /// Locks the account of a user whose guesses are counted before any enrollment. An account that has lost its state
     /// is an error.
-    fn counting(&self, user: &UserName) -> Result<Locked, StoreError> {
+    fn counting(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
         let account = self.locked_or_new(user)?;
         account.state()?;
         Ok(account)
@@ -213,7 +213,7 @@ impl Files {
     fn listing(&self, serial: &Serial) -> Result<Listing, StoreError> {
         let state = self.state_folder()?;
         let listed = self.registry_patience.asking(|patience| {
-            let reader = state.as_ref().map(|state| Reader::for_login(state, patience)).transpose()?.flatten();
+            let reader = state.as_ref().map(|state| RegistryReader::for_login(state, patience)).transpose()?.flatten();
             Ok(reader.map(|reader| reader.token(serial)).transpose()?.flatten())
         })?;
         let Some(listed) = listed else { return Ok(Listing::Unknown) };

@@ -3,17 +3,17 @@
 
 use crate::host::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
 use crate::host::user::UserName;
-use crate::store::administration::{Flaw, Inspection, StateInspection};
+use crate::store::administration::{Defect, Inspection, StateInspection};
 use crate::store::error::StoreError;
 use crate::store::files::decoy::DECOY;
 use crate::store::files::identity;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{Account, SECRET, STATE, USERS};
-use crate::store::registry::{self, Reader, RegistryError};
+use crate::store::registry::{self, RegistryError, RegistryReader};
 
 /// The usability of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Registry {
+enum RegistryAccess {
     /// It can be read, or does not exist, which is an answer too.
     Answers,
     /// It cannot be read.
@@ -50,8 +50,8 @@ impl Inspection {
                 SERVICES => self.look_at_records(state),
                 // The registry looks at these itself.
                 name if OF_THE_REGISTRY.contains(&name) => {}
-                name if name.starts_with(UNFINISHED) => self.flaws.push(Flaw::LeftOver(state.path().join(name))),
-                name if was_set_aside(name) => self.flaws.push(Flaw::SetAside(state.path().join(name))),
+                name if name.starts_with(UNFINISHED) => self.flaws.push(Defect::LeftOver(state.path().join(name))),
+                name if was_set_aside(name) => self.flaws.push(Defect::SetAside(state.path().join(name))),
                 name => self.stray(state, name, &OF_OURS),
             }
         }
@@ -65,43 +65,43 @@ impl Inspection {
             match UserName::new(&name) {
                 _ if identity::is_ours(&name) => {}
                 _ if name.strip_suffix(TEMPORARY) == Some(identity::USERS_FILE) => {
-                    self.flaws.push(Flaw::LeftOver(users.path().join(name)));
+                    self.flaws.push(Defect::LeftOver(users.path().join(name)));
                 }
                 Ok(user) => self.look_at_account(files, &users, &user, registry),
-                Err(_) if name.starts_with(UNFINISHED) => self.flaws.push(Flaw::LeftOver(users.path().join(name))),
-                Err(_) => self.flaws.push(Flaw::Unknown(users.path().join(name))),
+                Err(_) if name.starts_with(UNFINISHED) => self.flaws.push(Defect::LeftOver(users.path().join(name))),
+                Err(_) => self.flaws.push(Defect::Unknown(users.path().join(name))),
             }
         }
     }
 
-    fn look_at_registry(&mut self, state: &Folder) -> Registry {
+    fn look_at_registry(&mut self, state: &Folder) -> RegistryAccess {
         match Self::tokens_and_damage(state) {
-            Ok(None) => Registry::Answers,
+            Ok(None) => RegistryAccess::Answers,
             Ok(Some((tokens, damage))) if damage.is_empty() => {
                 self.tokens = usize::try_from(tokens).ok();
-                Registry::Answers
+                RegistryAccess::Answers
             }
             Ok(Some((_, damage))) => {
                 // Each line names a page or an index, and all are mended together.
                 let problem = damage.into_iter().next().unwrap_or_default();
                 self.found(RegistryError::Damaged { path: state.path().join(registry::FILE), problem });
-                Registry::Useless
+                RegistryAccess::Useless
             }
             Err(error) => {
                 self.found(error);
-                Registry::Useless
+                RegistryAccess::Useless
             }
         }
     }
 
     /// The number of tokens, and the damage that SQLite finds; `None` without a registry.
     fn tokens_and_damage(state: &Folder) -> Result<Option<(u64, Vec<String>)>, RegistryError> {
-        let Some(reader) = Reader::open(state)? else { return Ok(None) };
+        let Some(reader) = RegistryReader::open(state)? else { return Ok(None) };
         let damage = reader.integrity()?;
         Ok(Some((if damage.is_empty() { reader.count()? } else { 0 }, damage)))
     }
 
-    fn look_at_account(&mut self, files: &Files, users: &Folder, user: &UserName, registry: Registry) {
+    fn look_at_account(&mut self, files: &Files, users: &Folder, user: &UserName, registry: RegistryAccess) {
         let account = match users.folder(user.as_str()) {
             Ok(Some(folder)) => Account(folder),
             // Gone since the names were read.
@@ -122,7 +122,7 @@ impl Inspection {
         }
         match state {
             // What is wrong with the registry itself is said once.
-            Ok(state) if registry == Registry::Answers && state.tokens_held > 0 => {
+            Ok(state) if registry == RegistryAccess::Answers && state.tokens_held > 0 => {
                 let held = files.held_by(user).and_then(|held| files.check_held(user, &state, &held));
                 held.unwrap_or_else(|error| self.found(error));
             }
@@ -155,7 +155,7 @@ impl Inspection {
     fn stray(&mut self, folder: &Folder, name: &str, known: &[&str]) {
         let path = folder.path().join(name);
         let left_over = name.strip_suffix(TEMPORARY).is_some_and(|name| known.contains(&name));
-        self.flaws.push(if left_over { Flaw::LeftOver(path) } else { Flaw::Unknown(path) });
+        self.flaws.push(if left_over { Defect::LeftOver(path) } else { Defect::Unknown(path) });
     }
 
     fn names(&mut self, folder: &Folder) -> Vec<String> {
@@ -166,7 +166,7 @@ impl Inspection {
     }
 
     fn found(&mut self, error: impl Into<StoreError>) {
-        self.flaws.push(Flaw::Unusable(error.into()));
+        self.flaws.push(Defect::Unusable(error.into()));
     }
 }
 
@@ -192,11 +192,11 @@ mod tests {
 
     /// What is wrong, in short.
     fn flaws(state: &Path) -> Vec<String> {
-        let short = |flaw: &Flaw| match flaw {
-            Flaw::Unusable(error) => error.to_string(),
-            Flaw::LeftOver(path) => format!("left over: {}", path.strip_prefix(state).unwrap().display()),
-            Flaw::SetAside(path) => format!("set aside: {}", path.strip_prefix(state).unwrap().display()),
-            Flaw::Unknown(path) => format!("unknown: {}", path.strip_prefix(state).unwrap().display()),
+        let short = |flaw: &Defect| match flaw {
+            Defect::Unusable(error) => error.to_string(),
+            Defect::LeftOver(path) => format!("left over: {}", path.strip_prefix(state).unwrap().display()),
+            Defect::SetAside(path) => format!("set aside: {}", path.strip_prefix(state).unwrap().display()),
+            Defect::Unknown(path) => format!("unknown: {}", path.strip_prefix(state).unwrap().display()),
         };
         inspected(state).flaws.iter().map(short).collect()
     }
@@ -261,7 +261,7 @@ mod tests {
         fs::write(state.path().join("core"), "").unwrap();
         fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
         assert!(
-            matches!(inspected(state.path()).flaws.as_slice(), [Flaw::Unusable(error)] if matches!(FilesError::of(error), Some(FilesError::File(_))))
+            matches!(inspected(state.path()).flaws.as_slice(), [Defect::Unusable(error)] if matches!(FilesError::of(error), Some(FilesError::File(_))))
         );
     }
 
@@ -275,7 +275,7 @@ mod tests {
         fs::write(&record, "").unwrap();
         fs::set_permissions(&record, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(
-            matches!(inspected(state.path()).flaws.as_slice(), [Flaw::Unusable(error)] if matches!(FilesError::of(error), Some(FilesError::File(_))))
+            matches!(inspected(state.path()).flaws.as_slice(), [Defect::Unusable(error)] if matches!(FilesError::of(error), Some(FilesError::File(_))))
         );
     }
 }

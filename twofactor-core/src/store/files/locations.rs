@@ -1,7 +1,7 @@
 //! The paths of this host's accounts, and their folders opened.
 
 use super::belongings::Belongings;
-use super::user_folder::{Account, Locked, STATE, USERS};
+use super::user_folder::{Account, LockedAccount, STATE, USERS};
 use crate::account::throttle::Count;
 use crate::account::{Held, State};
 use crate::config::Config;
@@ -112,7 +112,7 @@ impl Files {
     }
 
     /// The user's folder, when it is there, locked.
-    pub(super) fn locked(&self, user: &UserName) -> Result<Option<Locked>, StoreError> {
+    pub(super) fn locked(&self, user: &UserName) -> Result<Option<LockedAccount>, StoreError> {
         let Some(users) = self.users_folder()? else { return Ok(None) };
         let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
         Ok(Some(Account(folder.lock(self.patience)?)))

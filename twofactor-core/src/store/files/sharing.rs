@@ -14,12 +14,12 @@ use crate::store::error::StoreError;
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::Account;
-use crate::store::registry::{AppSecrets, Reader, Twin};
+use crate::store::registry::{AppSecrets, RegistryReader, Twin};
 
 impl SecretSharing for Files {
     fn sharer(&self, user: &UserName, secret: &Secret, algorithm: Algorithm) -> Result<Option<Sharer>, StoreError> {
         let marks = Marks::of(secret, algorithm);
-        let reader = self.state_folder()?.map(|state| Reader::open(&state)).transpose()?.flatten();
+        let reader = self.state_folder()?.map(|state| RegistryReader::open(&state)).transpose()?.flatten();
         let twins = reader.map(|reader| reader.twins(marks)).transpose()?.unwrap_or_default();
         if let Some(sharer) = twins.into_iter().find_map(|twin| sharer_than(user, twin)) {
             return Ok(Some(sharer));
@@ -30,7 +30,7 @@ impl SecretSharing for Files {
     fn note_shared(&self, secret: &Secret, algorithm: Algorithm, by: Author<'_>) -> Result<(), StoreError> {
         let marks = Marks::of(secret, algorithm);
         let Some(state) = self.state_folder()? else { return Ok(()) };
-        let reader = Reader::open(&state)?;
+        let reader = RegistryReader::open(&state)?;
         if reader.map(|reader| reader.twins(marks)).transpose()?.unwrap_or_default().is_empty() {
             return Ok(());
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::lifecycle::{Change, Owned, Stage, Status};
+use crate::account::lifecycle::{Change, Owned, Stage, TokenStatus};
 use crate::account::{Confirmation, MOST_HELD};
 use crate::codes::otp::{self, Code, Progress, Reach};
 use crate::codes::token::Serial;
@@ -19,7 +19,7 @@ use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
 use crate::store::files::sharing::sharer_than;
-use crate::store::files::user_folder::Locked;
+use crate::store::files::user_folder::LockedAccount;
 use crate::store::registry::{AppSecrets, CHANGE_PATIENCE, Edit, Intake, RegistryError, Stored, Writer};
 
 use import::FilesImport;
@@ -132,7 +132,7 @@ impl TokenAdministration for Files {
         for serial in serials {
             let token = present(&edit, serial)?;
             // That it was revoked must not be forgotten: it would come back with the next file.
-            if token.status == Status::Revoked {
+            if token.status == TokenStatus::Revoked {
                 return Err(TokenError::Revoked(serial.clone()));
             }
             tokens.push(token);
@@ -240,7 +240,7 @@ impl Files {
 
     /// Locks a user who is going to own a token, and makes sure that there is a state that can keep how far he takes it. One
     /// that was lost is not made anew: nobody would know which codes were used. Refuses where another person has something under that name.
-    fn new_owner(&self, person: &Person) -> Result<Locked, StoreError> {
+    fn new_owner(&self, person: &Person) -> Result<LockedAccount, StoreError> {
         let account = self.locked_or_new(&person.name)?;
         self.check_belongings(&account, &account.state()?, person)?;
         Ok(account)
@@ -302,7 +302,7 @@ impl Files {
 }
 
 /// How far a token has come, as its owner's state knows.
-fn progress_in(account: &Locked, token: &Stored, now: UnixTime) -> Result<Progress, TokenError> {
+fn progress_in(account: &LockedAccount, token: &Stored, now: UnixTime) -> Result<Progress, TokenError> {
     match (account.state(), token.seeds()) {
         (Ok(state), Some(seeds)) => Ok(token.progress.latest(state.usage_of(seeds).progress)),
         (Ok(_), None) => Ok(token.progress),

@@ -27,7 +27,7 @@ pub(super) const LARGEST: usize = 64 * 1024;
 pub(super) struct Account<F>(pub(super) F);
 
 /// A user's folder while no other process may change it.
-pub(super) type Locked = Account<trusted::Locked>;
+pub(super) type LockedAccount = Account<trusted::Locked>;
 
 /// Proof that the attempt at hand is counted.
 #[must_use]
@@ -97,7 +97,7 @@ pub(super) fn place_of(problems: &[Problem]) -> (usize, usize) {
     problems.first().map_or((1, 1), |first| (first.line, first.column))
 }
 
-impl Locked {
+impl LockedAccount {
     /// The state's file, to read it and to write the next states.
     pub(super) fn state_file(&self) -> Result<StateFile<'_>, StoreError> {
         let file = self.folder().open_in_place(STATE)?.ok_or_else(|| self.lost_state())?;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use crate::account::lifecycle::Status;
+use crate::account::lifecycle::TokenStatus;
 use crate::codes::otp::{Kind, Parameters, Progress, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
@@ -145,7 +145,7 @@ impl Edit<'_> {
     }
 
     /// Writes down what stands against a token.
-    pub(crate) fn set_status(&self, token: &Stored, status: Status, event: Event) -> Result<(), RegistryError> {
+    pub(crate) fn set_status(&self, token: &Stored, status: TokenStatus, event: Event) -> Result<(), RegistryError> {
         self.changing("UPDATE tokens SET status = ?2 WHERE id = ?1", params![token.id, status.word()])?;
         self.record(event, Some(&token.serial), token.owner.as_deref(), None)
     }
@@ -156,7 +156,7 @@ impl Edit<'_> {
         self.burn(token, progress)?;
         let change = "UPDATE tokens SET status = ?2, secret = NULL, owner = NULL, assigned_at = NULL, first_use = 0 \
                       WHERE id = ?1";
-        self.changing(change, params![token.id, Status::Revoked.word()])?;
+        self.changing(change, params![token.id, TokenStatus::Revoked.word()])?;
         self.record(Event::Revoked, Some(&token.serial), token.owner.as_deref(), None)
     }
 

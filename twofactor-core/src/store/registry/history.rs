@@ -6,27 +6,27 @@ use rusqlite::types::Type;
 use crate::log::record::Event;
 use crate::store::administration::PastChange;
 use crate::store::registry::error::RegistryError;
-use crate::store::registry::look::Reader;
+use crate::store::registry::look::RegistryReader;
 use crate::store::registry::row;
 use crate::text::pairs::{self, Pairs};
 
 /// The history of a registry, for a reader that takes it in portions.
 #[derive(Debug)]
-pub(crate) struct History {
-    reader: Reader,
+pub(crate) struct RegistryHistory {
+    reader: RegistryReader,
     last: i64,
 }
 
 /// So many lines are in memory at a time.
 const PORTION: i64 = 1000;
 
-impl From<Reader> for History {
-    fn from(reader: Reader) -> Self {
+impl From<RegistryReader> for RegistryHistory {
+    fn from(reader: RegistryReader) -> Self {
         Self { reader, last: 0 }
     }
 }
 
-impl History {
+impl RegistryHistory {
     /// The next lines of the history; empty at its end.
     pub(crate) fn next_portion(&mut self) -> Result<Vec<PastChange>, RegistryError> {
         let query = "SELECT id, at, who, event, serial, user, detail FROM history WHERE id > ?1 ORDER BY id LIMIT ?2";

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
 
-use crate::account::lifecycle::Status;
+use crate::account::lifecycle::TokenStatus;
 use crate::codes::otp::{Kind, Parameters, Progress, Step};
 use crate::codes::token::Seeds;
 use crate::host::trusted::{Folder, Locked};
@@ -20,7 +20,7 @@ use crate::store::administration::{Author, Counts, Finding, NewToken, Origin, Sh
 use crate::store::registry::change;
 use crate::store::registry::connection::{CHANGE_PATIENCE, Writer};
 use crate::store::registry::error::{RegistryError, failure};
-use crate::store::registry::look::Reader;
+use crate::store::registry::look::RegistryReader;
 use crate::store::registry::recognition::{self, AppSecrets, Burned, Twins};
 use crate::store::registry::row;
 use crate::store::registry::schema;
@@ -30,7 +30,7 @@ use crate::text::pairs;
 /// same tokens again, in the same order, and takes the new ones in.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    registry: Registry,
+    registry: ImportTarget,
     /// For every token judged, whether it is new.
     news: Vec<bool>,
     /// The marks of the new tokens' secrets.
@@ -46,14 +46,14 @@ pub(crate) struct Intake {
 }
 
 #[derive(Debug)]
-enum Registry {
+enum ImportTarget {
     /// To be written to.
     Ours(Writer),
     /// A registry to make when the first token is written. The folder is locked, so no other process makes one
     /// meanwhile.
     NotYet(Locked),
     /// For a dry run; `None` when there is none.
-    Theirs(Option<Reader>),
+    Theirs(Option<RegistryReader>),
 }
 
 /// The tokens of this file that came before, as hashes: a million rows take 40 MB. A chance collision of two serials
@@ -86,8 +86,8 @@ impl Intake {
     pub(crate) fn begin(state: Folder, apps: AppSecrets) -> Result<Self, RegistryError> {
         Ok(Self::over(
             match Writer::open_locked(state.lock(CHANGE_PATIENCE)?)? {
-                Ok(writer) => Registry::Ours(writer),
-                Err(state) => Registry::NotYet(state),
+                Ok(writer) => ImportTarget::Ours(writer),
+                Err(state) => ImportTarget::NotYet(state),
             },
             apps,
         ))
@@ -95,11 +95,11 @@ impl Intake {
 
     /// Changes nothing, ever.
     pub(crate) fn rehearse(state: Option<&Folder>, apps: AppSecrets) -> Result<Self, RegistryError> {
-        let reader = state.map(Reader::open).transpose()?.flatten();
-        Ok(Self::over(Registry::Theirs(reader), apps))
+        let reader = state.map(RegistryReader::open).transpose()?.flatten();
+        Ok(Self::over(ImportTarget::Theirs(reader), apps))
     }
 
-    fn over(registry: Registry, apps: AppSecrets) -> Self {
+    fn over(registry: ImportTarget, apps: AppSecrets) -> Self {
         let sharing = Sharing::Refuse;
         let (news, seeds, shared) = (Vec::new(), Vec::new(), Vec::new());
         Self { registry, news, seeds, shared, counts: Counts::default(), apps, sharing, expected: 0 }
@@ -117,7 +117,7 @@ impl Intake {
 
     /// Judges every token of a file: `walk` gives each to the function it is given, and learns its relation to the registry.
     /// `None` when it broke off.
-    pub(crate) fn plan(&mut self, walk: Walk<'_, Finding>) -> Result<Option<Counts>, RegistryError> {
+    pub(crate) fn plan(&mut self, walk: RegistryWalk<'_, Finding>) -> Result<Option<Counts>, RegistryError> {
         let (news, seeds, counts) = (&mut self.news, &mut self.seeds, &mut self.counts);
         let shared = &mut self.shared;
         let (apps, sharing) = (&self.apps, self.sharing);
@@ -174,57 +174,58 @@ impl Intake {
         origin: Origin<'_>,
         rejected: u64,
         by: Author<'_>,
-        walk: Walk<'_, ()>,
+        walk: RegistryWalk<'_, ()>,
     ) -> Result<Option<Counts>, RegistryError> {
         let counts = Counts { rejected, ..self.counts };
-        let judged = Judged { news: self.news, seeds: self.seeds, shared: self.shared, counts };
+        let judged = JudgedFile { news: self.news, seeds: self.seeds, shared: self.shared, counts };
         let written = match self.registry {
-            Registry::Ours(mut writer) => judged.write(&mut writer.connection, &writer.path, origin, by, walk),
-            Registry::NotYet(state) => {
+            ImportTarget::Ours(mut writer) => judged.write(&mut writer.connection, &writer.path, origin, by, walk),
+            ImportTarget::NotYet(state) => {
                 schema::make(state.borrow(), |connection, path| judged.write(connection, path, origin, by, walk))
             }
-            Registry::Theirs(_) => Ok(()),
+            ImportTarget::Theirs(_) => Ok(()),
         };
         match written {
             Ok(()) => Ok(Some(counts)),
-            Err(Stop::BrokenOff) => Ok(None),
-            Err(Stop::Registry(error)) => Err(error),
+            Err(WriteStop::BrokenOff) => Ok(None),
+            Err(WriteStop::Registry(error)) => Err(error),
         }
     }
 }
 
 /// Walks over the tokens of a file and gives each to the function it is given, until it breaks off.
-type Walk<'w, T> = &'w mut dyn FnMut(&mut dyn FnMut(&NewToken<'_>) -> Result<T, RegistryError>) -> ControlFlow<()>;
+type RegistryWalk<'w, T> =
+    &'w mut dyn FnMut(&mut dyn FnMut(&NewToken<'_>) -> Result<T, RegistryError>) -> ControlFlow<()>;
 
 /// The reason for which nothing was written.
-enum Stop {
+enum WriteStop {
     BrokenOff,
     Registry(RegistryError),
 }
 
-impl From<RegistryError> for Stop {
+impl From<RegistryError> for WriteStop {
     fn from(error: RegistryError) -> Self {
         Self::Registry(error)
     }
 }
 
 /// The judged tokens of a file, in their order.
-struct Judged {
+struct JudgedFile {
     news: Vec<bool>,
     seeds: Vec<i64>,
     shared: Vec<i64>,
     counts: Counts,
 }
 
-impl Judged {
+impl JudgedFile {
     fn write(
         self,
         connection: &mut Connection,
         path: &Path,
         origin: Origin<'_>,
         by: Author<'_>,
-        walk: Walk<'_, ()>,
-    ) -> Result<(), Stop> {
+        walk: RegistryWalk<'_, ()>,
+    ) -> Result<(), WriteStop> {
         let in_words = |error: rusqlite::Error| failure(path, &error);
         // The one row that is referred to is made in the same transaction; it need not be looked up for every token.
         connection.pragma_update(None, "foreign_keys", false).map_err(in_words)?;
@@ -244,7 +245,7 @@ impl Judged {
             Ok(())
         });
         if walked.is_break() {
-            return Err(Stop::BrokenOff);
+            return Err(WriteStop::BrokenOff);
         }
         insertion.complete().map_err(in_words)?;
         drop((insertion, news, seeds));
@@ -256,7 +257,7 @@ impl Judged {
     }
 }
 
-impl Registry {
+impl ImportTarget {
     fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Ours(writer) => Some(&writer.connection),
@@ -304,7 +305,7 @@ impl<'c> Present<'c> {
         let present: Option<(i64, String, Parameters)> = row.optional()?;
         if let Some((seed, status, parameters)) = present {
             return Ok(match seed == token.marks.secret() {
-                _ if status == Status::Revoked.word() => Finding::Revoked,
+                _ if status == TokenStatus::Revoked.word() => Finding::Revoked,
                 false => Finding::OtherSecret,
                 true if parameters == token.parameters => Finding::Unchanged,
                 true if token.stated.contradicts(parameters) => Finding::OtherParameters(parameters),
@@ -480,7 +481,7 @@ impl<'c> Batch<'c> {
         let mut insert = connection.prepare(&format!("{INSERT} {}", rows.join(", ")))?;
         insert.raw_bind_parameter(1, series)?;
         insert.raw_bind_parameter(2, by.at.seconds())?;
-        insert.raw_bind_parameter(3, Status::Good.word())?;
+        insert.raw_bind_parameter(3, TokenStatus::Good.word())?;
         Ok(Self { insert, bound: vec![None; rows.len()], filled: 0 })
     }
 

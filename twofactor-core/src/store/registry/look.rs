@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
-use crate::account::lifecycle::Status;
+use crate::account::lifecycle::TokenStatus;
 use crate::account::{FirstUse, Held, MOST_HELD};
 use crate::codes::otp::{Parameters, Progress};
 use crate::codes::token::{Marks, Serial, Token};
@@ -22,7 +22,7 @@ use crate::store::registry::row::{self, COLUMNS, Stored, WIDTH};
 
 /// An open registry.
 #[derive(Debug)]
-pub struct Reader {
+pub struct RegistryReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
 }
@@ -37,7 +37,7 @@ pub struct Filter {
     /// With a serial like this (`*`, `?`, `[…]`).
     pub serial: Option<String>,
     /// Of which this stands in the registry.
-    pub status: Option<Status>,
+    pub status: Option<TokenStatus>,
     /// With an owner, or without one.
     pub owned: Option<Ownership>,
 }
@@ -61,7 +61,7 @@ pub struct Listed {
     /// The parameters of its codes.
     pub parameters: Parameters,
     /// The state it was put into: good, disabled, lost or revoked.
-    pub status: Status,
+    pub status: TokenStatus,
     /// Its owner.
     pub owner: Option<UserName>,
     /// The time of its assignment.
@@ -80,7 +80,7 @@ pub struct Listed {
     pub model: Option<String>,
 }
 
-impl Reader {
+impl RegistryReader {
     /// Opens the registry in the folder `state`; `None` when there is none.
     pub fn open(state: &Folder) -> Result<Option<Self>, RegistryError> {
         let connection = open(state, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -248,7 +248,7 @@ impl Filter {
             ("tokens.series = (SELECT id FROM series WHERE name = ?)", self.series.as_deref()),
             ("tokens.owner = ?", self.owner.as_ref().map(UserName::as_str)),
             ("tokens.serial GLOB ?", self.serial.as_deref()),
-            ("tokens.status = ?", self.status.map(Status::word)),
+            ("tokens.status = ?", self.status.map(TokenStatus::word)),
         ];
         for (condition, value) in texts {
             if let Some(value) = value {

@@ -5,7 +5,7 @@ use rusqlite::types::Type;
 use zeroize::Zeroizing;
 
 use crate::account::FirstUse;
-use crate::account::lifecycle::Status;
+use crate::account::lifecycle::TokenStatus;
 use crate::codes::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Marks, Seeds, Serial, Token};
@@ -29,7 +29,7 @@ pub(crate) struct Stored {
     /// `None` once revoked.
     pub(crate) secret: Option<Secret>,
     pub(crate) parameters: Parameters,
-    pub(crate) status: Status,
+    pub(crate) status: TokenStatus,
     pub(crate) owner: Option<String>,
     pub(crate) assigned_at: Option<UnixTime>,
     pub(crate) first_use: FirstUse,
@@ -76,7 +76,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         serial: Serial::new(text(row, 1)?).ok_or_else(|| damaged(1, Type::Text))?,
         secret,
         parameters: parameters(row, 3)?,
-        status: Status::parse(text(row, 7)?).ok_or_else(|| damaged(7, Type::Text))?,
+        status: TokenStatus::parse(text(row, 7)?).ok_or_else(|| damaged(7, Type::Text))?,
         owner: row.get(8)?,
         assigned_at: time(row, 9)?,
         first_use,

@@ -3,7 +3,7 @@
 use super::course::{Judged, Ledger, Verification};
 use super::owner::must_be_of;
 use super::presented::{Presented, in_vain};
-use crate::account::remembered::{Memory, Place};
+use crate::account::remembered::{LoginPlace, Memory};
 use crate::account::{Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
 use crate::host::shell;
 use crate::log::reason::Reason;
@@ -118,7 +118,7 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
         Factor::Recovery { .. } => "recovery".to_owned(),
     };
     if let Some((place, duration)) = &attempt.remember {
-        let Place { service, address } = *place;
+        let LoginPlace { service, address } = *place;
         let (service, until) = (service.to_owned(), now.after(*duration));
         state.memories.add(Memory { service, address, since: now, until, opener });
     }

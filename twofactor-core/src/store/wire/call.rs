@@ -9,7 +9,7 @@ use super::answered;
 use super::error::WireError;
 use super::message::Message;
 use crate::account::factors::{FactorKind, Factors};
-use crate::account::remembered::{Place, Recall};
+use crate::account::remembered::{LoginPlace, Recall};
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
 use crate::codes::otp::Code;
@@ -77,8 +77,8 @@ impl Guess {
 }
 
 impl Remembering {
-    fn place(&self) -> Place<'_> {
-        Place { service: &self.service, address: self.address }
+    fn place(&self) -> LoginPlace<'_> {
+        LoginPlace { service: &self.service, address: self.address }
     }
 }
 
@@ -184,7 +184,7 @@ impl Message {
         self.with("factors", &factors.names().join(","))
     }
 
-    fn with_place(self, place: Place<'_>, longest: Duration) -> Self {
+    fn with_place(self, place: LoginPlace<'_>, longest: Duration) -> Self {
         self.with("service", place.service)
             .with_plain("address", place.address)
             .with_plain("seconds", longest.as_secs())

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::account::invitation::InvitationCode;
-use crate::account::remembered::Place;
+use crate::account::remembered::LoginPlace;
 use crate::codes::otp::Code;
 use crate::codes::token::Seeds;
 use crate::host::clock::{Clock, ClockError};
@@ -146,7 +146,7 @@ fn what_had_run_out_stays_so_when_the_clock_is_set_back_and_what_is_dated_later_
 #[test]
 fn an_accepted_login_is_not_remembered_for_longer_by_a_clock_that_is_set_back() {
     let fixture = Fixture::new();
-    let place = Place { service: "sshd", address: "192.0.2.7".parse().unwrap() };
+    let place = LoginPlace { service: "sshd", address: "192.0.2.7".parse().unwrap() };
     let (readings, source) = ([Answer::parse(fixture.code(0, NOW).as_bytes())], source());
     let hour = Duration::from_hours(1);
     let accepted = Attempt { remember: Some((place, hour)), ..attempt(&readings, &source) };

@@ -1,6 +1,6 @@
 //! The import of tokens into the registry of this host.
 
-use crate::store::administration::{Author, Counts, Finding, Origin, Sharing, TokenImport, Walk};
+use crate::store::administration::{Author, Counts, Finding, Origin, Sharing, TokenImport, TokenWalk};
 use crate::store::error::StoreError;
 use crate::store::registry::Intake;
 
@@ -21,7 +21,7 @@ impl TokenImport for FilesImport {
         Ok(self.0.has_series(name)?)
     }
 
-    fn plan_walk(&mut self, walk: Walk<'_, Finding>) -> Result<Option<Counts>, StoreError> {
+    fn plan_walk(&mut self, walk: TokenWalk<'_, Finding>) -> Result<Option<Counts>, StoreError> {
         Ok(self.0.plan(&mut |judge| walk(&mut |token| Ok(judge(token)?)))?)
     }
 
@@ -30,7 +30,7 @@ impl TokenImport for FilesImport {
         origin: Origin<'_>,
         rejected: u64,
         author: Author<'_>,
-        walk: Walk<'_, ()>,
+        walk: TokenWalk<'_, ()>,
     ) -> Result<Option<Counts>, StoreError> {
         Ok(self.0.write(origin, rejected, author, &mut |take| walk(&mut |token| Ok(take(token)?)))?)
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::user_folder::Locked;
+use super::super::user_folder::LockedAccount;
 use crate::account::State;
 use crate::host::user::{Person, Uid, UserName};
 use crate::store::administration::TokenError;
@@ -14,7 +14,7 @@ use crate::store::registry::{Edit, RegistryError, Stored};
 
 /// Owners who cannot log in during a change that concerns them.
 pub(super) struct Locks {
-    locked: BTreeMap<UserName, Locked>,
+    locked: BTreeMap<UserName, LockedAccount>,
     /// The uids of users who are given a token.
     receivers: BTreeMap<UserName, Uid>,
 }
@@ -24,12 +24,12 @@ impl Locks {
         Self { locked: BTreeMap::new(), receivers: BTreeMap::new() }
     }
 
-    pub(super) fn add(&mut self, owner: &UserName, lock: Locked) {
+    pub(super) fn add(&mut self, owner: &UserName, lock: LockedAccount) {
         self.locked.insert(owner.clone(), lock);
     }
 
     /// Adds a user who is given a token: the state is going to name the uid.
-    pub(super) fn add_receiver(&mut self, person: &Person, lock: Locked) {
+    pub(super) fn add_receiver(&mut self, person: &Person, lock: LockedAccount) {
         self.add(&person.name, lock);
         self.receivers.insert(person.name.clone(), person.uid);
     }
@@ -39,7 +39,7 @@ impl Locks {
     }
 
     /// The lock of an owner, when it is held.
-    pub(super) fn of(&self, owner: &UserName) -> Option<&Locked> {
+    pub(super) fn of(&self, owner: &UserName) -> Option<&LockedAccount> {
         self.locked.get(owner)
     }
 
@@ -88,7 +88,7 @@ impl Locks {
     /// The owners' numbers of tokens after the change.
     fn holdings(self, edit: &Edit<'_>) -> Result<Vec<Holding>, RegistryError> {
         let Self { locked, receivers } = self;
-        let holding = |(owner, lock): (UserName, Locked)| {
+        let holding = |(owner, lock): (UserName, LockedAccount)| {
             Ok(Holding { lock, held: edit.held(&owner)?, receiver: receivers.get(&owner).copied() })
         };
         locked.into_iter().map(holding).collect()
@@ -109,13 +109,13 @@ impl Locks {
 
 /// An owner's number of tokens after the change.
 struct Holding {
-    lock: Locked,
+    lock: LockedAccount,
     held: usize,
     /// The owner's uid, where a token is given.
     receiver: Option<Uid>,
 }
 
-impl Locked {
+impl LockedAccount {
     /// Records the number of tokens that the user certainly holds.
     pub(in crate::store::files) fn write_tokens_held(&self, held: usize) -> Result<(), StoreError> {
         let mut state = self.state()?;

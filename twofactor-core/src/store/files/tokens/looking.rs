@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::super::locations::Files;
-use crate::account::lifecycle::{Owned, Stage, Status};
+use crate::account::lifecycle::{Owned, Stage, TokenStatus};
 use crate::account::{FirstUse, State, Usage};
 use crate::codes::otp::{self, Code, Match};
 use crate::codes::token::Serial;
@@ -13,7 +13,7 @@ use crate::store::administration::{
 };
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
-use crate::store::registry::{self, Filter, Listed, Ownership, Reader, RegistryError};
+use crate::store::registry::{self, Filter, Listed, Ownership, RegistryError, RegistryReader};
 
 impl TokenViews for Files {
     fn token(&self, serial: &Serial) -> Result<Option<TokenView>, StoreError> {
@@ -32,11 +32,11 @@ impl TokenViews for Files {
             if filter.stage.is_some_and(|stage| stage != view.stage) {
                 return Ok(());
             }
-            if take(view).is_break() { Err(Stop::Taker) } else { Ok(()) }
+            if take(view).is_break() { Err(WalkStop::Taker) } else { Ok(()) }
         });
         match walked {
-            Err(Stop::Registry(error)) => Err(error.into()),
-            Ok(()) | Err(Stop::Taker) => Ok(()),
+            Err(WalkStop::Registry(error)) => Err(error.into()),
+            Ok(()) | Err(WalkStop::Taker) => Ok(()),
         }
     }
 
@@ -83,7 +83,7 @@ impl TokenViews for Files {
     }
 
     fn history(&self) -> Result<Option<Box<dyn History>>, StoreError> {
-        let history = self.reader()?.map(registry::History::from);
+        let history = self.reader()?.map(registry::RegistryHistory::from);
         Ok(history.map(|history| -> Box<dyn History> { Box::new(FilesHistory(history)) }))
     }
 
@@ -133,9 +133,9 @@ impl Files {
         }
     }
 
-    fn reader(&self) -> Result<Option<Reader>, StoreError> {
+    fn reader(&self) -> Result<Option<RegistryReader>, StoreError> {
         match self.state_folder()? {
-            Some(state) => Ok(Reader::open(&state)?),
+            Some(state) => Ok(RegistryReader::open(&state)?),
             None => Ok(None),
         }
     }
@@ -177,11 +177,11 @@ impl Files {
 fn in_registry(filter: &TokenFilter) -> Filter {
     let (status, owned) = match filter.stage {
         None => (None, None),
-        Some(Stage::Inventory) => (Some(Status::Good), Some(Ownership::Unowned)),
-        Some(Stage::Assigned | Stage::Active) => (Some(Status::Good), Some(Ownership::Owned)),
-        Some(Stage::Disabled) => (Some(Status::Disabled), None),
-        Some(Stage::Lost) => (Some(Status::Lost), None),
-        Some(Stage::Revoked) => (Some(Status::Revoked), None),
+        Some(Stage::Inventory) => (Some(TokenStatus::Good), Some(Ownership::Unowned)),
+        Some(Stage::Assigned | Stage::Active) => (Some(TokenStatus::Good), Some(Ownership::Owned)),
+        Some(Stage::Disabled) => (Some(TokenStatus::Disabled), None),
+        Some(Stage::Lost) => (Some(TokenStatus::Lost), None),
+        Some(Stage::Revoked) => (Some(TokenStatus::Revoked), None),
     };
     let TokenFilter { series, owner, serial, .. } = filter.clone();
     Filter { series, owner, serial, status, owned }
@@ -189,7 +189,7 @@ fn in_registry(filter: &TokenFilter) -> Filter {
 
 /// The history of the registry.
 #[derive(Debug)]
-struct FilesHistory(registry::History);
+struct FilesHistory(registry::RegistryHistory);
 
 impl History for FilesHistory {
     fn next_portion(&mut self) -> Result<Vec<PastChange>, StoreError> {
@@ -213,12 +213,12 @@ fn usage_in(state: &State, listed: &Listed) -> Usage {
 }
 
 /// The reason for which a walk over the tokens ended early.
-enum Stop {
+enum WalkStop {
     Registry(RegistryError),
     Taker,
 }
 
-impl From<RegistryError> for Stop {
+impl From<RegistryError> for WalkStop {
     fn from(error: RegistryError) -> Self {
         Self::Registry(error)
     }

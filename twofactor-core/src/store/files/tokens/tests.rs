@@ -26,7 +26,7 @@ use crate::store::administration::{
     Counts, Encoding, Existing, Finding, Identified, NewToken, Origin, Repair, Reset, TokenView,
 };
 use crate::store::files::PATIENCE;
-use crate::store::registry::Reader;
+use crate::store::registry::RegistryReader;
 use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::store::{Loss, VerificationRules};
 
@@ -666,7 +666,7 @@ fn a_damaged_page_is_noticed() {
                 noticed += 1;
             }
         }
-        let integrity = Reader::open(&fixture.store.state_folder().unwrap().unwrap())
+        let integrity = RegistryReader::open(&fixture.store.state_folder().unwrap().unwrap())
             .and_then(|reader| reader.unwrap().integrity());
         assert!(!matches!(integrity, Ok(found) if found.is_empty()), "page {page}");
     }

@@ -2,7 +2,7 @@
 //! one session. What was recorded before keys were told apart goes on counting (`before_keys/`, written by that version).
 
 use super::*;
-use crate::account::remembered::{Place, Recall};
+use crate::account::remembered::{LoginPlace, Recall};
 use crate::store::registry;
 
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha1, Algorithm::Sha256];
@@ -118,7 +118,7 @@ fn what_was_used_before_keys_were_told_apart_stays_used() {
     assert_eq!(fixture.format(), 1, "a login takes no step");
     assert_eq!(fixture.view("L-2").last_accepted, Some(NOW));
     // The login that is remembered still spares a code.
-    let place = Place { service: "sshd", address: "192.0.2.7".parse().unwrap() };
+    let place = LoginPlace { service: "sshd", address: "192.0.2.7".parse().unwrap() };
     let like = Recall { place, longest: Duration::from_hours(8) };
     assert!(fixture.store.remembers(&person("alice"), &like, Factors::ALL).unwrap().is_some());
     fixture.accepted("alice", &code_at(&long(0), app, 1), NOW);
