@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Answered, Call, Channel, LARGEST, Message, WireError};
 use crate::account::factors::Factors;
-use crate::account::remembered::Place;
+use crate::account::remembered::LoginPlace;
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
 use crate::codes::otp::Code;
@@ -54,7 +54,7 @@ proptest! {
         let previous = previous.and_then(|digits| Code::new(Zeroizing::new(digits)));
         let source = Source::from_rhost(rhost.as_deref());
         let remember =
-            seconds.map(|seconds| (Place { service: &service, address }, Duration::from_secs(seconds)));
+            seconds.map(|seconds| (LoginPlace { service: &service, address }, Duration::from_secs(seconds)));
         let factors = Factors { app, token, recovery };
         let attempt = Attempt { readings: &readings, previous: previous.as_ref(), source: &source, factors, remember };
         for verb in ["redeem", "strip"] {
