@@ -156,8 +156,8 @@ fn what_is_typed_wrong_is_answered_in_lines_that_fit() {
             &["status", "alice", "--missing"],
             &["verify", "alice"],
             &["verify", "alice", "12"],
-            &["verify", "carol", "123456"],
-            &["verify", "erin", "123456"],
+            &["verify", "carol", "1234567"],
+            &["verify", "erin", "1234567"],
             &["qr", "alice"],
             &["qr", "alice", "--label", "watch"],
             &["qr", "erin"],
@@ -193,12 +193,12 @@ fn what_is_typed_wrong_is_answered_in_lines_that_fit() {
             &["token", "revoke", "T0000001"],
             &["token", "delete", "T0000001"],
             &["token", "resync", "T0000001"],
-            &["token", "resync", "T0000001", "123456"],
-            &["token", "resync", "T0000008", "123456", "234567"],
+            &["token", "resync", "T0000001", "1234567"],
+            &["token", "resync", "T0000008", "1234567", "2345678"],
             &["token", "verify", "T0000001", "12"],
-            &["token", "verify", "T0000003", "123456"],
-            &["token", "identify", "000000", "000001"],
-            &["token", "probe", "T0000001", "000000", "000001"],
+            &["token", "verify", "T0000003", "1234567"],
+            &["token", "identify", "0000000", "0000001"],
+            &["token", "probe", "T0000001", "0000000", "0000001"],
             &["series"],
             &["series", "show", "none-of-that-name"],
             &["series", "delete", "fobs"],
@@ -251,15 +251,15 @@ fn questions_and_what_follows_them_fit() {
         host.talks(&["unlock", LONG], &[]);
         host.talks(&["invite", "erin"], &[]);
         host.talks(&["invite", "erin", "--revoke"], &[]);
-        host.talks(&["verify", "alice"], &[("Code: ", "123456")]);
+        host.talks(&["verify", "alice"], &[("Code: ", "1234567")]);
         host.talks(&["series", "delete", SERIES], &[(question, "n")]);
         host.talks(&["series", "delete", SERIES], &[(question, "y")]);
         host.talks(&["token", "revoke", "T0000001", "T0000002", "T0000003"], &[(question, "y"), (question, "y")]);
         host.talks(&["token", "unassign", "T0000005"], &[(question, "y")]);
         host.talks(&["token", "assign", "T0000006", LONG], &[]);
-        host.talks(&["token", "resync", "T0000006"], &[("ode", "123456"), ("ode", "234567")]);
-        host.talks(&["token", "probe", "T0000006"], &[("ode", "123456"), ("ode", "234567")]);
-        host.talks(&["token", "identify"], &[("ode", "123456"), ("ode", "234567")]);
+        host.talks(&["token", "resync", "T0000006"], &[("ode", "1234567"), ("ode", "2345678")]);
+        host.talks(&["token", "probe", "T0000006"], &[("ode", "1234567"), ("ode", "2345678")]);
+        host.talks(&["token", "identify"], &[("ode", "1234567"), ("ode", "2345678")]);
         host.talks(&["token", "delete", "T0000006"], &[(question, "n")]);
         host.talks(&["service", "enable", "sudo"], &[(question, "n")]);
         host.talks(&["service", "enable", "sshd", "--force"], &[(question, "y")]);
