@@ -26,7 +26,7 @@ use status::{is_denied, of_file, of_store};
 
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
-pub(crate) use status::Status;
+pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
 mod refusal;
@@ -151,12 +151,12 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// The exit code.
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> ExitStatus {
         match self {
             Self::Config(ConfigError::File(error)) => of_file(error),
             Self::Store(error) | Self::Enroll(EnrollError::Store(error)) => of_store(error),
-            Self::Config(_) => Status::BadConfig,
-            Self::NotRoot | Self::FolderOfOthers(_) => Status::NotPermitted,
+            Self::Config(_) => ExitStatus::BadConfig,
+            Self::NotRoot | Self::FolderOfOthers(_) => ExitStatus::NotPermitted,
             Self::Service(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
@@ -166,15 +166,15 @@ impl Failure {
             | Self::UnknownUser(_)
             | Self::NotEnrolled(_)
             | Self::OnlyTokens(_)
-            | Self::NotIdentified => Status::NotThere,
+            | Self::NotIdentified => ExitStatus::NotThere,
             Self::Unconfirmed
             | Self::NotAnswered
             | Self::NoCode
             | Self::NotACode
             | Self::CodeRefused { .. }
             | Self::TokenCodeRefused { .. }
-            | Self::NothingFits(_) => Status::CodeRefused,
-            Self::StdinTwice => Status::Usage,
+            | Self::NothingFits(_) => ExitStatus::CodeRefused,
+            Self::StdinTwice => ExitStatus::Usage,
             Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_))
             | Self::FileExists(_)
             | Self::InUse { .. }
@@ -186,13 +186,13 @@ impl Failure {
             | Self::SeveralFit(_)
             | Self::NoSeriesToFix(_)
             | Self::InDoubt(_)
-            | Self::RowsRefused { rejected: 0, .. } => Status::Refused,
+            | Self::RowsRefused { rejected: 0, .. } => ExitStatus::Refused,
             Self::BadSecret { .. }
             | Self::RowsRefused { .. }
             | Self::NotText(_)
             | Self::EmptyList(_)
-            | Self::NoUsers(_) => Status::BadInput,
-            Self::Interrupted => Status::Interrupted,
+            | Self::NoUsers(_) => ExitStatus::BadInput,
+            Self::Interrupted => ExitStatus::Interrupted,
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
@@ -209,7 +209,7 @@ impl Failure {
             | Self::EnrolledUnseen { .. }
             | Self::InvitationUnseen(_)
             | Self::CodesUnseen { .. }
-            | Self::NoLog { .. } => Status::Failed,
+            | Self::NoLog { .. } => ExitStatus::Failed,
         }
     }
 
@@ -394,8 +394,8 @@ mod tests {
     #[test]
     fn an_unsafe_file_is_not_permitted_and_an_invalid_configuration_has_its_own_code() {
         let unsafe_file = || FileError::Unsafe { path: "/x".into(), problem: String::new(), remedy: String::new() };
-        assert_eq!(Failure::from(StoreError::from(unsafe_file())).status(), Status::NotPermitted);
-        assert_eq!(Failure::from(ConfigError::from(unsafe_file())).status(), Status::NotPermitted);
-        assert_eq!(Failure::from(ConfigError::Missing("/x".into())).status(), Status::BadConfig);
+        assert_eq!(Failure::from(StoreError::from(unsafe_file())).status(), ExitStatus::NotPermitted);
+        assert_eq!(Failure::from(ConfigError::from(unsafe_file())).status(), ExitStatus::NotPermitted);
+        assert_eq!(Failure::from(ConfigError::Missing("/x".into())).status(), ExitStatus::BadConfig);
     }
 }

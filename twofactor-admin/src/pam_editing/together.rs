@@ -80,7 +80,7 @@ struct Together<'l> {
 
 /// The situations that both have come to, and the line that led there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Both {
+struct CommonSituations {
     before: Situation,
     after: Situation,
     by: Option<(usize, Led)>,
@@ -98,7 +98,7 @@ impl Together<'_> {
         let (so_far, primary, ours) = (SoFar::Nothing, Primary::NotAsked, Ours::NotRun);
         let (others, accepted, told) = (Others::None, Accepted::None, Told::Nothing);
         let start = Situation { line: 0, so_far, primary, ours, others, accepted, told, entered: Vec::new() };
-        let start = Both { before: start.clone(), after: start, by: None };
+        let start = CommonSituations { before: start.clone(), after: start, by: None };
         let mut known = BTreeSet::from([start.clone()]);
         let mut waiting = vec![start];
         let mut pairs: Vec<Pair> = Vec::new();
@@ -125,15 +125,15 @@ impl Together<'_> {
     }
 
     /// One line further: the first that either of the two runs next. Empty at the end of both.
-    fn onwards(&self, both: &Both) -> Vec<Both> {
+    fn onwards(&self, both: &CommonSituations) -> Vec<CommonSituations> {
         let (old, new) = (self.before.lines.get(both.before.line), self.after.lines.get(both.after.line));
         if old.is_some_and(|line| line.kind == Kind::Substack) {
             let entered = self.before.onwards(&both.before).into_iter();
-            return entered.map(|(before, _)| Both { before, ..both.clone() }).collect();
+            return entered.map(|(before, _)| CommonSituations { before, ..both.clone() }).collect();
         }
         if new.is_some_and(|line| line.kind == Kind::Substack) {
             let entered = self.after.onwards(&both.after).into_iter();
-            return entered.map(|(after, _)| Both { after, ..both.clone() }).collect();
+            return entered.map(|(after, _)| CommonSituations { after, ..both.clone() }).collect();
         }
         let twin = self.twins.get(both.after.line).copied().flatten();
         if let (Some(line), None) = (new, twin) {
@@ -145,7 +145,7 @@ impl Together<'_> {
             };
             let actions = line.actions.actions(outcome).into_iter();
             let after = actions.map(|action| self.after.after(&both.after, line, outcome, action).0);
-            return after.map(|after| Both { after, ..both.clone() }).collect();
+            return after.map(|after| CommonSituations { after, ..both.clone() }).collect();
         }
         let end = self.before.lines.len();
         let at = both.before.line.min(end).min(twin.unwrap_or(end));
@@ -172,7 +172,7 @@ impl Together<'_> {
                     Some((_, Led::Away)) if led == Led::On => both.by,
                     _ => Some((at, led)),
                 };
-                Both { before, after, by }
+                CommonSituations { before, after, by }
             })
             .collect()
     }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::bounds::LONGEST_TITLE;
 use super::characters;
-use super::delimited::{Lines, Record, Separator};
+use super::delimited::{Fields, Lines, Separator};
 use super::headings::{self, Header};
 use super::seed_encoding;
 
@@ -30,12 +30,12 @@ pub(super) struct Appearance {
     is_named_table: bool,
     /// A word of it says that it is about codes or secrets.
     pub(super) names_secrets: bool,
-    shapes: Vec<Shape>,
+    shapes: Vec<RowForm>,
 }
 
 /// The form of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Shape {
+struct RowForm {
     separator: Separator,
     fields: usize,
     /// The column of something like a secret, and its length.
@@ -45,9 +45,9 @@ struct Shape {
     digits: Option<usize>,
 }
 
-impl Shape {
+impl RowForm {
     /// Of a line that has something like a secret and something like a serial number. Both may be damaged.
-    fn of(record: &Record<'_>, separator: Separator) -> Option<Self> {
+    fn of(record: &Fields<'_>, separator: Separator) -> Option<Self> {
         let fields = record.fields();
         let secret = fields.iter().position(|field| is_like_secret(field))?;
         let mut others = fields.iter().enumerate().filter(|(column, _)| *column != secret).map(|(_, field)| field);
@@ -109,12 +109,12 @@ impl Appearance {
         let mut look = Self::default();
         let mut header = None;
         for (index, line) in Lines::new(text).enumerate() {
-            let record = Record::split(line.content, separator);
+            let record = Fields::split(line.content, separator);
             let Ok(record) = record else {
                 look.others += 1;
                 continue;
             };
-            let shape = Shape::of(&record, separator);
+            let shape = RowForm::of(&record, separator);
             if header.is_none() && shape.is_none() && index < LONGEST_TITLE && headings::read(&record) != Header::None {
                 header = Some(record.width());
                 continue;

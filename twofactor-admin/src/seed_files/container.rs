@@ -23,11 +23,11 @@ use super::recognition::{self, Beginning, Foreign};
 pub(super) struct Entry {
     pub(super) name: Arc<str>,
     pub(super) encrypted: bool,
-    pub(super) content: Content,
+    pub(super) content: EntryContent,
 }
 
 /// The content of an entry.
-pub(super) enum Content {
+pub(super) enum EntryContent {
     /// Text, or as few bytes as a key has.
     Bytes(Zeroizing<Vec<u8>>),
     /// A kind of file that holds no rows as it is.
@@ -92,9 +92,9 @@ pub(super) fn unpack<R: Read + Seek>(
             None => candidate.open(&mut archive, &passwords, &meter)?,
             // A film beside the seeds does no harm; a list of seeds that is too large is refused.
             Some(error) if candidate.begins_like_text(&mut archive, &passwords) => return Err(error),
-            Some(error) => Content::Unread(error),
+            Some(error) => EntryContent::Unread(error),
         };
-        if let Content::Bytes(bytes) = &content {
+        if let EntryContent::Bytes(bytes) = &content {
             total = total.saturating_add(length_of(bytes.len()));
         }
         let Candidate { name, encrypted, .. } = candidate;
@@ -323,7 +323,7 @@ impl Candidate {
         archive: &mut ZipArchive<Metered<'_, R>>,
         passwords: &[Zeroizing<Vec<u8>>],
         meter: &Meter,
-    ) -> Result<Content, ImportError> {
+    ) -> Result<EntryContent, ImportError> {
         for password in self.tries(passwords) {
             match self.read(archive, password, meter) {
                 Ok(content) => return Ok(content),
@@ -354,12 +354,12 @@ impl Candidate {
         archive: &mut ZipArchive<Metered<'_, R>>,
         password: Option<&[u8]>,
         meter: &Meter,
-    ) -> Result<Content, Failure> {
+    ) -> Result<EntryContent, Failure> {
         let size = usize::try_from(self.size).map_err(|_| self.too_large())?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(size).map_err(|_| self.too_large())?;
         match self.read_into(&mut bytes, size, archive, password, meter) {
-            Ok(None) => Ok(Content::Bytes(Zeroizing::new(bytes))),
+            Ok(None) => Ok(EntryContent::Bytes(Zeroizing::new(bytes))),
             Ok(Some(other)) => {
                 bytes.as_mut_slice().zeroize();
                 Ok(other)
@@ -380,7 +380,7 @@ impl Candidate {
         archive: &mut ZipArchive<Metered<'_, R>>,
         password: Option<&[u8]>,
         meter: &Meter,
-    ) -> Result<Option<Content>, Failure> {
+    ) -> Result<Option<EntryContent>, Failure> {
         let begun_at = meter.read.get();
         let options = ZipReadOptions::new().password(password);
         let mut entry =
@@ -400,9 +400,9 @@ impl Candidate {
             }
             if other.is_none() && unpacked == read && size > LONGEST_KEY {
                 other = match recognition::recognise(bytes) {
-                    Beginning::Zip => Some(Content::Foreign(Foreign::Zip)),
-                    Beginning::Foreign(foreign) => Some(Content::Foreign(foreign)),
-                    Beginning::Text => (!is_text(bytes)).then_some(Content::Binary),
+                    Beginning::Zip => Some(EntryContent::Foreign(Foreign::Zip)),
+                    Beginning::Foreign(foreign) => Some(EntryContent::Foreign(foreign)),
+                    Beginning::Text => (!is_text(bytes)).then_some(EntryContent::Binary),
                 };
             }
             if other.is_some() {

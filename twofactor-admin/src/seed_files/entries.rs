@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::appearance::Appearance;
 use super::bounds::{MOST_ROWS, length_of};
 use super::characters::{self, hex_digits};
-use super::container::{Content, Entry};
+use super::container::{Entry, EntryContent};
 use super::document::{Document, Reading};
 use super::error::{ErrorKind, ImportError};
 use super::keyring::{Asked, Beside};
@@ -84,16 +84,16 @@ fn texts(entries: Vec<Entry>, beside: &mut Vec<Note>) -> Result<Vec<Text>, Impor
     let (mut texts, mut refusals) = (Vec::new(), Vec::new());
     for Entry { name, encrypted, content } in entries {
         match content {
-            Content::Bytes(bytes) => texts.push((name, encrypted, bytes)),
-            Content::Foreign(foreign) => {
+            EntryContent::Bytes(bytes) => texts.push((name, encrypted, bytes)),
+            EntryContent::Foreign(foreign) => {
                 beside.push(Note::Ignored(name.to_string(), format!("it is {foreign}")));
                 refusals.push(ImportError::Nested { entry: name.to_string(), foreign });
             }
-            Content::Binary => {
+            EntryContent::Binary => {
                 beside.push(Note::Ignored(name.to_string(), "it is no text".to_owned()));
                 refusals.push(ImportError::NotText);
             }
-            Content::Unread(error) => {
+            EntryContent::Unread(error) => {
                 beside.push(Note::Ignored(name.to_string(), "it is too large to be seeds".to_owned()));
                 refusals.push(error);
             }

@@ -24,13 +24,13 @@ use super::recognition::Foreign;
 use super::record::Record;
 use super::seed_encoding;
 use super::table::Unsaid;
-use super::xml::{Document, TOO_MANY, XmlError};
+use super::xml::{TOO_MANY, XmlDocument, XmlError};
 
 impl Kind {
     /// Tells the kind of a text. `Err`: one that is named and not read.
     pub(super) fn of(text: &str) -> Result<Option<Self>, Foreign> {
         if super::recognition::is_xml(text.as_bytes()) {
-            let root = Document::begin(text).map(|(_, root)| root.name).unwrap_or_default().to_ascii_lowercase();
+            let root = XmlDocument::begin(text).map(|(_, root)| root.name).unwrap_or_default().to_ascii_lowercase();
             return match root.as_str() {
                 "tokens" => Ok(Some(Self::Aladdin)),
                 "data" | "tokenlist" => Ok(Some(Self::Deepnet)),
@@ -182,7 +182,7 @@ fn check_xml(text: &str, place: impl Fn(usize) -> Place) -> Result<(), ImportErr
         TOO_MANY => ImportError::TooManyElements,
         problem => ImportError::Xml(place(error.line), problem),
     };
-    let (mut document, _) = Document::begin(text).map_err(refused)?;
+    let (mut document, _) = XmlDocument::begin(text).map_err(refused)?;
     while document.next().map_err(refused)?.is_some() {}
     Ok(())
 }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::bounds::{LARGEST_FILE, MOST_NOTES, length_of};
-use super::container::{self, Content as EntryContent, Entry};
+use super::container::{self, Entry, EntryContent};
 use super::document::Reading;
 use super::error::ImportError;
 use super::keyring::{Asked, Keyring};

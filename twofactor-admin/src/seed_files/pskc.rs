@@ -16,7 +16,7 @@ use super::options::{KindName, Options};
 use super::place::Place;
 use super::pskc_crypto::{Opener, Sealing, base64};
 use super::rejection::{KeyRejection, Rejection};
-use super::xml::{Child, Document, Element, Namespace, TOO_MANY, XmlError};
+use super::xml::{Child, Element, Namespace, TOO_MANY, XmlDocument, XmlError};
 use super::{characters, pskc_codes as codes, pskc_shape as shape, seed_encoding};
 use twofactor_core::codes::otp::{LARGEST_DRIFT, Parameters};
 use twofactor_core::codes::token::Serial;
@@ -55,11 +55,11 @@ impl Pskc {
             TOO_MANY => ImportError::TooManyElements,
             problem => ImportError::Xml(place(error.line), problem),
         };
-        let (mut document, root) = Document::begin(text).map_err(refused)?;
+        let (mut document, root) = XmlDocument::begin(text).map_err(refused)?;
         if !root.is("KeyContainer") {
             return Err(PskcError::NotPskc.into());
         }
-        let mut survey = Survey::default();
+        let mut survey = PackageSurvey::default();
         survey.unexplained(shape::unexplained_of_container(&root));
         let mut pskc = Self { opener: None, sealed: false, first: text.len(), last: text.len(), rows: 0 };
         while let Some(child) = document.next().map_err(refused)? {
@@ -171,7 +171,7 @@ impl Pskc {
 
 /// The packages of a document that is known to be well-formed.
 fn packages(text: &str) -> impl Iterator<Item = Child> {
-    let mut document = Document::begin(text).ok().map(|(document, _)| document);
+    let mut document = XmlDocument::begin(text).ok().map(|(document, _)| document);
     std::iter::from_fn(move || document.as_mut()?.next().ok()?).filter(|child| is_package(&child.element))
 }
 
@@ -206,18 +206,18 @@ fn opens_none(text: &str, opener: &Opener) -> bool {
 
 /// The result of a look at every package.
 #[derive(Default)]
-struct Survey {
+struct PackageSurvey {
     encryption_key: Option<Element>,
     mac_method: Option<Element>,
     /// One of the encrypted values.
     encrypted: Option<Element>,
     /// A secret is hexadecimal text once more.
     encoded_twice: bool,
-    unsaid: Unsaid,
+    unsaid: UnsaidByKeys,
     notes: Vec<Note>,
 }
 
-impl Survey {
+impl PackageSurvey {
     /// Takes note of a package. Says how many rows it makes.
     fn see(&mut self, package: Element, options: &Options) -> usize {
         let dated = |element: Option<&Element>| {
@@ -268,9 +268,9 @@ impl Survey {
 
 /// The properties that at least one key does not state.
 #[derive(Default)]
-struct Unsaid(Vec<Aspect>);
+struct UnsaidByKeys(Vec<Aspect>);
 
-impl Unsaid {
+impl UnsaidByKeys {
     fn see(&mut self, stated: Stated, key: &Element, options: &Options) {
         let parameters = codes::parameters(key);
         let kind = options.kind.or(stated.kind);

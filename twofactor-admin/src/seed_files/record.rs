@@ -10,7 +10,7 @@ use super::options::Options;
 use super::rejection::{Parameter, Rejection};
 use super::seed_encoding;
 use super::unread::{self, Unread};
-use super::xml::{Child, Document, Element};
+use super::xml::{Child, Element, XmlDocument};
 
 /// A record of a file.
 pub(super) struct Record {
@@ -76,7 +76,7 @@ impl Fields<'_> {
 
 /// The children of a document that is known to be well-formed; those of its `inside` elements as if they were the root's.
 pub(super) fn children<'t>(text: &'t str, inside: &'static str) -> impl Iterator<Item = Child> + 't {
-    let mut document = Document::begin(text).ok().map(|(document, _)| document.entering(inside));
+    let mut document = XmlDocument::begin(text).ok().map(|(document, _)| document.entering(inside));
     std::iter::from_fn(move || document.as_mut()?.next().ok()?)
 }
 

@@ -9,7 +9,7 @@ use super::rejection::Rejection;
 
 /// The possible encodings of a secret, by its characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum Possible {
     /// It has one of `0 1 8 9`.
     OnlyHex,
     /// It has one of `G` to `Z`.
@@ -41,7 +41,7 @@ pub(super) fn may_be_secret(field: &[u8]) -> bool {
     let one_case = matches!(seen.classes & (UPPER | LOWER), UPPER | LOWER);
     // Most secrets are one group.
     let has_even_groups = || seen.length == field.len() || has_even_groups(field);
-    let usual = seen.reading() != Reading::Neither && seen.length >= SHORTEST && one_case && has_even_groups();
+    let usual = seen.reading() != Possible::Neither && seen.length >= SHORTEST && one_case && has_even_groups();
     usual || written_out(field).is_some()
 }
 
@@ -89,9 +89,9 @@ pub(super) fn is_secret_for_serial(field: &[u8]) -> bool {
     let (reading, length) = reading(field);
     let letters = field.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     match reading {
-        Reading::OnlyBase32 => letters > 0 && letters < length || length >= 26,
-        Reading::OnlyHex | Reading::Either => length >= 20 && letters > 0,
-        Reading::Neither => false,
+        Possible::OnlyBase32 => letters > 0 && letters < length || length >= 26,
+        Possible::OnlyHex | Possible::Either => length >= 20 && letters > 0,
+        Possible::Neither => false,
     }
 }
 
@@ -162,18 +162,18 @@ impl Evidence {
     pub(super) fn see(&mut self, field: &[u8], line: usize) -> usize {
         let (reading, length) = reading(field);
         if length < SHORTEST {
-            self.short_hex |= reading == Reading::OnlyHex;
+            self.short_hex |= reading == Possible::OnlyHex;
             return length;
         }
         match reading {
-            Reading::OnlyHex => _ = self.only_hex.get_or_insert(line),
-            Reading::OnlyBase32 => _ = self.only_base32.get_or_insert(line),
-            Reading::Either => {
+            Possible::OnlyHex => _ = self.only_hex.get_or_insert(line),
+            Possible::OnlyBase32 => _ = self.only_base32.get_or_insert(line),
+            Possible::Either => {
                 self.either.get_or_insert(line);
                 self.not_as_long_as_hex |= !HEX_LENGTHS.contains(&length);
                 self.not_as_long_as_base32 |= !BASE32_LENGTHS.contains(&length);
             }
-            Reading::Neither => {
+            Possible::Neither => {
                 let Some(digits) = written_out(field) else { return length };
                 self.written_out = true;
                 return self.see(&digits, line);
@@ -199,7 +199,7 @@ impl Evidence {
 }
 
 /// The possible encodings of a secret, and its length without the characters that do not count.
-fn reading(field: &[u8]) -> (Reading, usize) {
+fn reading(field: &[u8]) -> (Possible, usize) {
     let seen = Seen::of(field);
     (seen.reading(), seen.length)
 }
@@ -223,14 +223,14 @@ impl Seen {
         Self { classes, length }
     }
 
-    fn reading(&self) -> Reading {
+    fn reading(&self) -> Possible {
         let (cases, alphabets) = (self.classes & (UPPER | LOWER), self.classes & (HEX | BASE32 | OTHER));
         match alphabets {
-            0 => Reading::Either,
-            HEX => Reading::OnlyHex,
+            0 => Possible::Either,
+            HEX => Possible::OnlyHex,
             // Upper and lower case in one secret is base64.
-            BASE32 if cases != UPPER | LOWER => Reading::OnlyBase32,
-            _ => Reading::Neither,
+            BASE32 if cases != UPPER | LOWER => Possible::OnlyBase32,
+            _ => Possible::Neither,
         }
     }
 }
@@ -299,7 +299,7 @@ pub(super) fn not_base64(text: &str) -> Option<Encoding> {
     }
     let seen = Seen::of(&plain);
     let one_case = seen.classes & (UPPER | LOWER) != UPPER | LOWER;
-    (one_case && matches!(seen.reading(), Reading::OnlyBase32 | Reading::Either)).then_some(Encoding::Base32)
+    (one_case && matches!(seen.reading(), Possible::OnlyBase32 | Possible::Either)).then_some(Encoding::Base32)
 }
 
 /// The encoding of most keys, by whether each is of hexadecimal digits alone: a damaged one, or one of another type, says nothing

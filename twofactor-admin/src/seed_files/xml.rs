@@ -136,7 +136,7 @@ pub(super) struct XmlError {
 }
 
 /// A document, read child by child.
-pub(super) struct Document<'t> {
+pub(super) struct XmlDocument<'t> {
     reader: NsReader<&'t [u8]>,
     text: &'t str,
     /// The line of a position that was asked for before, so that lines are counted once.
@@ -148,7 +148,7 @@ pub(super) struct Document<'t> {
     entered: usize,
 }
 
-impl<'t> Document<'t> {
+impl<'t> XmlDocument<'t> {
     /// Begins a document: reads up to its root, which has no children yet.
     pub(super) fn begin(text: &'t str) -> Result<(Self, Element), XmlError> {
         let mut reader = NsReader::from_str(text);
@@ -345,7 +345,7 @@ mod tests {
     use super::*;
 
     fn children(text: &str) -> Result<Vec<Child>, XmlError> {
-        let (mut document, _) = Document::begin(text)?;
+        let (mut document, _) = XmlDocument::begin(text)?;
         let mut children = Vec::new();
         while let Some(child) = document.next()? {
             children.push(child);

@@ -15,7 +15,7 @@ use twofactor_core::pam_service::{Phase, ServiceError};
 use twofactor_core::store::StoreError;
 use twofactor_core::text::document::toml_string;
 
-use super::status::{Status, of_store};
+use super::status::{ExitStatus, of_store};
 
 /// Why a PAM service was not changed. Nothing was, unless it says so.
 #[derive(Debug, Error)]
@@ -89,11 +89,11 @@ pub(crate) enum ServiceFailure {
 
 impl ServiceFailure {
     /// The exit code.
-    pub(super) fn status(&self) -> Status {
+    pub(super) fn status(&self) -> ExitStatus {
         match self {
-            Self::NoService(_) => Status::NotThere,
+            Self::NoService(_) => ExitStatus::NotThere,
             Self::State(error) => of_store(error),
-            Self::File { .. } | Self::Unreadable(_) => Status::Failed,
+            Self::File { .. } | Self::Unreadable(_) => ExitStatus::Failed,
             Self::NoPlace { .. }
             | Self::Link { .. }
             | Self::Open { .. }
@@ -114,7 +114,7 @@ impl ServiceFailure {
             | Self::SshdFile(_)
             | Self::Hopeless(_)
             | Self::Combined { .. }
-            | Self::SshdMethods { .. } => Status::Refused,
+            | Self::SshdMethods { .. } => ExitStatus::Refused,
         }
     }
 

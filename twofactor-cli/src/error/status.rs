@@ -10,7 +10,7 @@ use twofactor_core::store::registry::RegistryError;
 /// The exit codes. `0` is not among them: a failure is never success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Status {
+pub(crate) enum ExitStatus {
     /// I/O, the store, anything else.
     Failed = 1,
     /// The command line contradicts itself; clap finds the rest.
@@ -33,19 +33,19 @@ pub(crate) enum Status {
     Interrupted = 130,
 }
 
-pub(super) fn of_store(error: &StoreError) -> Status {
+pub(super) fn of_store(error: &StoreError) -> ExitStatus {
     match (error, FilesError::of(error)) {
         (_, Some(FilesError::File(error) | FilesError::Registry(RegistryError::File(error)))) => of_file(error),
-        (StoreError::UidChanged { .. }, _) => Status::Refused,
-        (StoreError::Clock(_) | StoreError::Entropy(_) | StoreError::Unusable(_), _) => Status::Failed,
+        (StoreError::UidChanged { .. }, _) => ExitStatus::Refused,
+        (StoreError::Clock(_) | StoreError::Entropy(_) | StoreError::Unusable(_), _) => ExitStatus::Failed,
     }
 }
 
-pub(super) fn of_file(error: &FileError) -> Status {
+pub(super) fn of_file(error: &FileError) -> ExitStatus {
     match error {
-        FileError::Unsafe { .. } => Status::NotPermitted,
-        error if is_denied(error) => Status::NotPermitted,
-        FileError::TooLarge { .. } | FileError::Io { .. } | FileError::LockTimeout { .. } => Status::Failed,
+        FileError::Unsafe { .. } => ExitStatus::NotPermitted,
+        error if is_denied(error) => ExitStatus::NotPermitted,
+        FileError::TooLarge { .. } | FileError::Io { .. } | FileError::LockTimeout { .. } => ExitStatus::Failed,
     }
 }
 

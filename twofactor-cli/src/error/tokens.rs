@@ -8,7 +8,7 @@ use twofactor_core::codes::token::Serial;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::store::administration::TokenError;
 
-use super::status::{Status, of_store};
+use super::status::{ExitStatus, of_store};
 
 /// So many lines of a list or a file are named.
 pub(crate) const MOST_LINES: usize = 20;
@@ -29,10 +29,10 @@ pub(super) const TWO_CODES: &str =
     "type two codes that it shows one after the other; is this host's clock right? see: date -u";
 
 /// The exit code of a refusal about a token.
-pub(super) fn status(error: &TokenError) -> Status {
+pub(super) fn status(error: &TokenError) -> ExitStatus {
     match error {
-        TokenError::NoToken(_) | TokenError::NoSeries(_) => Status::NotThere,
-        TokenError::WrongCodes(_) => Status::CodeRefused,
+        TokenError::NoToken(_) | TokenError::NoSeries(_) => ExitStatus::NotThere,
+        TokenError::WrongCodes(_) => ExitStatus::CodeRefused,
         TokenError::Owned(..)
         | TokenError::NotOwned(_)
         | TokenError::Revoked(_)
@@ -42,39 +42,39 @@ pub(super) fn status(error: &TokenError) -> Status {
         | TokenError::TooMany(_)
         | TokenError::Shared(..)
         | TokenError::Unreadable(_)
-        | TokenError::Twins(..) => Status::Refused,
+        | TokenError::Twins(..) => ExitStatus::Refused,
         TokenError::Store(error) => of_store(error),
     }
 }
 
 /// The same for a line of a list: what stands twice is the list's mistake.
-pub(super) fn status_in_list(error: &TokenError) -> Status {
+pub(super) fn status_in_list(error: &TokenError) -> ExitStatus {
     match error {
-        TokenError::Twice(_) => Status::BadInput,
+        TokenError::Twice(_) => ExitStatus::BadInput,
         error => status(error),
     }
 }
 
 /// The exit code of a list with bad lines. One in which only users are unknown is a good list.
-pub(super) fn status_of_list(problems: &[(usize, LineProblem)]) -> Status {
+pub(super) fn status_of_list(problems: &[(usize, LineProblem)]) -> ExitStatus {
     let only_users = problems.iter().all(|(_, problem)| matches!(problem, LineProblem::User(_)));
-    if only_users { Status::NotThere } else { Status::BadInput }
+    if only_users { ExitStatus::NotThere } else { ExitStatus::BadInput }
 }
 
 /// The way out of a list with bad lines.
 pub(super) fn hint_for_list(problems: &[(usize, LineProblem)]) -> String {
     match status_of_list(problems) {
-        Status::NotThere => "look the users up: getent passwd USER".to_owned(),
+        ExitStatus::NotThere => "look the users up: getent passwd USER".to_owned(),
         _ => "a line is SERIAL,USER".to_owned(),
     }
 }
 
 /// The exit code of a seed file that cannot be imported at all.
-pub(super) fn status_of_seed_file(error: &ImportError) -> Status {
+pub(super) fn status_of_seed_file(error: &ImportError) -> ExitStatus {
     match error.kind() {
-        ErrorKind::WrongKey => Status::WrongKey,
-        ErrorKind::Invalid | ErrorKind::TooLarge => Status::BadInput,
-        ErrorKind::Io => Status::Failed,
+        ErrorKind::WrongKey => ExitStatus::WrongKey,
+        ErrorKind::Invalid | ErrorKind::TooLarge => ExitStatus::BadInput,
+        ErrorKind::Io => ExitStatus::Failed,
     }
 }
 

@@ -136,13 +136,13 @@ impl Scripted {
     ) -> Result<Self, ServiceError> {
         let (files, script) = (Vec::new(), Script::default());
         let mut reader = Reader { reading, beside, folders, lines: Vec::new(), files, script, counted: 0 };
-        reader.text(text, file, &Place::top(file, SERVICE))?;
+        reader.text(text, file, &ReadingContext::top(file, SERVICE))?;
         let mut lines: Vec<(usize, Line)> = std::mem::take(&mut reader.lines).into_iter().enumerate().collect();
         let (own_files, own_lines) = (reader.files.len(), lines.len());
         if let Some((file, text)) = find(OTHER, folders)? {
             // Where libpam gives it up, it gives every service up.
             reader.counted = own_lines;
-            reader.text(&text, &file, &Place::top(&file, OTHER))?;
+            reader.text(&text, &file, &ReadingContext::top(&file, OTHER))?;
             let described: Vec<Phase> =
                 Phase::ALL.into_iter().filter(|phase| lines.iter().any(|(_, line)| line.phase == *phase)).collect();
             if described.len() == Phase::ALL.len() {
@@ -257,7 +257,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, io::Error> {
 
 /// The context in which a text is read.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'p> {
+pub(super) struct ReadingContext<'p> {
     /// Only the lines of this phase count.
     only: Option<Phase>,
     includes: usize,
@@ -269,7 +269,7 @@ pub(super) struct Place<'p> {
     name: Option<&'p str>,
 }
 
-impl<'p> Place<'p> {
+impl<'p> ReadingContext<'p> {
     fn top(file: &'p Path, name: &'p str) -> Self {
         Self { only: None, includes: 0, depth: 0, top: file, origin: None, name: Some(name) }
     }
@@ -287,7 +287,7 @@ pub(super) struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    fn text(&mut self, text: &[u8], file: &Path, place: &Place<'_>) -> Result<(), ServiceError> {
+    fn text(&mut self, text: &[u8], file: &Path, place: &ReadingContext<'_>) -> Result<(), ServiceError> {
         if !self.files.iter().any(|known| known == file) {
             self.files.push(file.to_owned());
         }
@@ -295,7 +295,7 @@ impl Reader<'_> {
         let Cut { lines, end } = text::cut(text, self.reading);
         for line in lines {
             let words = line.words;
-            let place = Place { origin: Some(place.origin.unwrap_or(line.first)), ..*place };
+            let place = ReadingContext { origin: Some(place.origin.unwrap_or(line.first)), ..*place };
             if is_debians_include(&words) {
                 let name = included(&words, 1, file, line.first)?;
                 self.mark(copy, words.iter().skip(1), What::Include(Some(self.script.len())));
@@ -324,12 +324,12 @@ impl Reader<'_> {
             // Also where the phase is none: it is taken for the one that is read.
             if includes {
                 let name = included(&words, 2, file, line.number)?;
-                let inner = Place { only: Some(line.phase), ..place };
+                let inner = ReadingContext { only: Some(line.phase), ..place };
                 let is_substack = control == "substack";
                 if is_substack {
                     self.push(Line { kind: Kind::Substack, ..line.clone() })?;
                 }
-                let inner = Place { depth: inner.depth + usize::from(is_substack), ..inner };
+                let inner = ReadingContext { depth: inner.depth + usize::from(is_substack), ..inner };
                 let next = self.script.len();
                 let is_there = self.include(name, &inner, file)?;
                 self.mark(copy, module, What::Include(is_there.then_some(next)));
@@ -361,7 +361,7 @@ impl Reader<'_> {
     }
 
     /// `false` when no file describes it.
-    fn include(&mut self, name: &str, place: &Place<'_>, by: &Path) -> Result<bool, ServiceError> {
+    fn include(&mut self, name: &str, place: &ReadingContext<'_>, by: &Path) -> Result<bool, ServiceError> {
         let includes = place.includes + 1;
         if includes >= DEEPEST {
             return Err(ServiceError::TooDeep(by.to_owned()));
@@ -372,7 +372,7 @@ impl Reader<'_> {
         };
         match found {
             Some((path, text)) => {
-                self.text(&text, &path, &Place { includes, name: None, ..*place })?;
+                self.text(&text, &path, &ReadingContext { includes, name: None, ..*place })?;
                 Ok(true)
             }
             None => Ok(false),
@@ -425,7 +425,7 @@ pub(super) fn differing(old: &[Line], new: &[Line]) -> Option<(PathBuf, usize)> 
 }
 
 /// A line by its words. One without a phase is taken for one of the phase that is read, or for auth.
-pub(super) fn parsed(words: &[Word], file: &Path, number: usize, place: &Place<'_>) -> Line {
+pub(super) fn parsed(words: &[Word], file: &Path, number: usize, place: &ReadingContext<'_>) -> Line {
     let word = |at: usize| words.get(at).map(|word| word.taken.as_str());
     let first = word(0).unwrap_or_default();
     let (phase_word, absence) = match first.strip_prefix('-') {

@@ -7,7 +7,7 @@ use crate::seed_files::options::{Encoding, KindName, Options};
 use crate::seed_files::record::{self, Fields, Record, children, text_of};
 use crate::seed_files::rejection::Rejection;
 use crate::seed_files::seed_encoding::decode;
-use crate::seed_files::xml::{Document, Element};
+use crate::seed_files::xml::{Element, XmlDocument};
 
 /// Its elements and their meanings.
 pub(super) const PARTS: [(&str, &str); 6] = [
@@ -98,7 +98,7 @@ fn of_dualshield<'e>(token: &'e Element, header: Option<&Element>, options: &Opt
 
 fn of_predecessor(info: &Element, line: usize, span: std::ops::Range<usize>, options: &Options) -> Record {
     let inner = info.child("token").map(Element::text).unwrap_or_default();
-    let parts = Document::begin(inner).ok().map(|(mut document, _)| {
+    let parts = XmlDocument::begin(inner).ok().map(|(mut document, _)| {
         std::iter::from_fn(move || document.next().ok().flatten()).map(|child| child.element).collect::<Vec<_>>()
     });
     let parts = parts.unwrap_or_default();

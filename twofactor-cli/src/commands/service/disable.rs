@@ -30,7 +30,7 @@ use super::sshd::Removed;
 use super::{first_factor, programs, siblings, sshd};
 
 /// The plan for one service.
-struct Plan {
+struct DisablePlan {
     named: Named,
     /// `None` when its file has nothing of ours.
     change: Option<Change>,
@@ -137,7 +137,7 @@ fn state(file: Option<&Path>) -> PathBuf {
 }
 
 /// Every service with a record, and those of them that cannot be changed, which do not keep the others from it.
-fn all(records: &Records) -> Result<(Vec<Plan>, Vec<Kept>), ServiceFailure> {
+fn all(records: &Records) -> Result<(Vec<DisablePlan>, Vec<Kept>), ServiceFailure> {
     let (mut plans, mut kept) = (Vec::new(), Vec::new());
     let mut names = records.names()?;
     // sshd's settings may be all that was written.
@@ -153,8 +153,8 @@ fn all(records: &Records) -> Result<(Vec<Plan>, Vec<Kept>), ServiceFailure> {
     Ok((plans, kept))
 }
 
-fn some(names: &[String], records: &Records) -> Result<Vec<Plan>, ServiceFailure> {
-    let plans: Vec<Plan> =
+fn some(names: &[String], records: &Records) -> Result<Vec<DisablePlan>, ServiceFailure> {
+    let plans: Vec<DisablePlan> =
         Named::all(names)?.into_iter().map(|named| plan(named, records)).collect::<Result<_, _>>()?;
     for plan in plans.iter().filter(|plan| plan.change.is_none()) {
         if let Some(place) = through(&plan.named)? {
@@ -171,7 +171,7 @@ fn through(named: &Named) -> Result<Option<Place>, ServiceFailure> {
     Ok(ours.map(Place::of))
 }
 
-fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
+fn plan(named: Named, records: &Records) -> Result<DisablePlan, ServiceFailure> {
     let record = records.read(&named.name)?;
     let listed = record.as_ref().map_or(Listed::No, |record| record.listed);
     let drop_in = if named.name == sshd::SERVICE {
@@ -183,7 +183,7 @@ fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
     let Some(content) = change::read(&named.file)? else {
         let is_known = record.is_some() || named.of_package()?.is_some();
         return if is_known {
-            Ok(Plan { named, change: None, outcome: Outcome::AsBefore, drop_in, listed })
+            Ok(DisablePlan { named, change: None, outcome: Outcome::AsBefore, drop_in, listed })
         } else {
             Err(ServiceFailure::NoService(named.name))
         };
@@ -191,7 +191,7 @@ fn plan(named: Named, records: &Records) -> Result<Plan, ServiceFailure> {
     let (after, outcome) = restored(&named, &content, record.as_ref())?;
     let changed = after.as_deref() != Some(content.as_slice());
     let change = changed.then(|| Change { file: named.file.clone(), before: Some(content), after });
-    Ok(Plan { named, change, outcome, drop_in, listed })
+    Ok(DisablePlan { named, change, outcome, drop_in, listed })
 }
 
 /// The content without us; `None` when the file goes.
@@ -234,7 +234,7 @@ fn restored(
 /// Tells what stays although the module was taken out: sshd's settings that were changed, and lines that are left.
 fn nothing_is_left(
     arguments: &args::services::Disable,
-    plans: &[Plan],
+    plans: &[DisablePlan],
     kept: &[Kept],
     first_factor: Option<&Change>,
 ) -> Result<(), ServiceFailure> {
@@ -250,7 +250,7 @@ fn nothing_is_left(
     leftovers::nothing_runs_the_module(kept, &done.collect::<Vec<_>>())
 }
 
-fn in_words(plans: &[Plan], config: Option<&Change>, first_factor: Option<&Change>) -> String {
+fn in_words(plans: &[DisablePlan], config: Option<&Change>, first_factor: Option<&Change>) -> String {
     let mut text = String::new();
     for plan in plans.iter().filter(|plan| plan.change.is_some()) {
         let how = match plan.outcome {
@@ -271,7 +271,7 @@ fn in_words(plans: &[Plan], config: Option<&Change>, first_factor: Option<&Chang
     text
 }
 
-fn as_json(plans: &[Plan], config: Option<&Change>, first_factor: Option<&Change>) -> serde_json::Value {
+fn as_json(plans: &[DisablePlan], config: Option<&Change>, first_factor: Option<&Change>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,

@@ -37,7 +37,7 @@ use super::sshd::Reloaded;
 use super::{administrators, first_administrator, first_factor, programs, siblings, sshd};
 
 /// The plan for one service.
-struct Plan {
+struct EnablePlan {
     named: Named,
     answers: Answers,
     /// `None` when there is nothing to do.
@@ -169,7 +169,7 @@ impl<'c> Beside<'c> {
 }
 
 /// The file that tells our line of a failed first factor, where one of the services includes it and it is not as it should be.
-fn first_factor_file(plans: &[Plan]) -> Result<Option<Change>, ServiceFailure> {
+fn first_factor_file(plans: &[EnablePlan]) -> Result<Option<Change>, ServiceFailure> {
     if plans.iter().any(|plan| plan.is_told) { first_factor::needed() } else { Ok(None) }
 }
 
@@ -196,7 +196,7 @@ fn refuse_hopeless(
 
 /// Adds what has to change in services that are used like those that were named. One that cannot be changed stays as it is; that
 /// it asks for nothing is said with those that are left out.
-fn take_along(plans: &mut Vec<Plan>, host: &Host, remarks: &mut Remarks) -> Result<(), ServiceFailure> {
+fn take_along(plans: &mut Vec<EnablePlan>, host: &Host, remarks: &mut Remarks) -> Result<(), ServiceFailure> {
     let named: Vec<&Named> = plans.iter().map(|plan| &plan.named).collect();
     let along = siblings::to_take_along(&named).into_iter().filter(|named| programs::hopeless(&named.name).is_none());
     let mut planned = Vec::new();
@@ -221,7 +221,7 @@ fn take_along(plans: &mut Vec<Plan>, host: &Host, remarks: &mut Remarks) -> Resu
 }
 
 /// The changes to a service.
-fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
+fn plan(named: Named, host: &Host) -> Result<EnablePlan, ServiceFailure> {
     let no_place = |error| {
         let error = Box::new(error);
         ServiceFailure::NoPlace { service: named.name.clone(), file: named.file.clone(), error }
@@ -262,7 +262,7 @@ fn plan(named: Named, host: &Host) -> Result<Plan, ServiceFailure> {
         })
     };
     let step = placed.map(stepped).transpose()?;
-    Ok(Plan { named, answers, step, is_told })
+    Ok(EnablePlan { named, answers, step, is_told })
 }
 
 /// The first module of another product that a login needs and whose file libpam cannot load. Those that are not there at all
@@ -290,7 +290,7 @@ fn unloadable(service: &Service) -> Option<placing::CannotPlace> {
 
 /// A host must keep an administrator who can log in, and libpam must find the modules it is told to run.
 fn refuse_lockout(
-    plans: &[Plan],
+    plans: &[EnablePlan],
     arguments: &args::services::Enable,
     host: &Host,
     remarks: &mut Remarks,
@@ -347,7 +347,7 @@ fn warn_of_unheard_refusals<'s>(steps: impl Iterator<Item = &'s Step>, host: &Ho
 
 /// All users whom the services will refuse once they are changed. A look-up that fails keeps nothing from being done, but is
 /// said.
-fn refused(plans: &[Plan], host: &Host, remarks: &mut Remarks) -> Refused {
+fn refused(plans: &[EnablePlan], host: &Host, remarks: &mut Remarks) -> Refused {
     let guarded: Vec<Guarded> = plans.iter().filter_map(|plan| plan.step.as_ref()?.guarded.clone()).collect();
     match Refused::look(&guarded, host) {
         Ok(refused) => {
@@ -364,8 +364,8 @@ fn refused(plans: &[Plan], host: &Host, remarks: &mut Remarks) -> Refused {
 /// Records first, then the configuration and sshd's settings, then what services include, then the services; a stack with our line
 /// and an sshd that cannot ask would let no user in. When it cannot be done, files and records are what they were.
 fn write(
-    plans: &[Plan],
-    sshd: Option<&sshd::Plan>,
+    plans: &[EnablePlan],
+    sshd: Option<&sshd::SshdPlan>,
     config: Option<&Change>,
     host: &Host,
 ) -> Result<(), ServiceFailure> {
@@ -375,7 +375,7 @@ fn write(
     // Looked at again: the last service that included it may have been disabled since.
     let first_factor = first_factor_file(plans)?;
     let mut changes: Vec<&Change> = config.into_iter().chain(drop_in).chain(first_factor.as_ref()).collect();
-    let mut before: Vec<(&Plan, Option<Record>)> = Vec::new();
+    let mut before: Vec<(&EnablePlan, Option<Record>)> = Vec::new();
     for plan in plans {
         let is_sshd = plan.named.name == sshd::SERVICE;
         let written = drop_in.filter(|_| is_sshd).and_then(|change| change.after.clone());
@@ -406,7 +406,7 @@ fn write(
         None => Ok(()),
     });
     // Where even the file cannot be put back, the record is all that knows what it was.
-    let is_as_before = |plan: &Plan| match &plan.step {
+    let is_as_before = |plan: &EnablePlan| match &plan.step {
         Some(step) => change::read(&step.change.file).is_ok_and(|now| now == step.change.before),
         None => true,
     };
@@ -425,7 +425,7 @@ fn to_be_read(outdated: &Outdated) -> String {
     format!("The running sshd has not read {} since it was changed:\n  {reload}\n", changed.display())
 }
 
-fn in_words(plans: &[Plan], first_factor: Option<&Change>, to_reload: Option<&str>, state: &Path) -> String {
+fn in_words(plans: &[EnablePlan], first_factor: Option<&Change>, to_reload: Option<&str>, state: &Path) -> String {
     let mut text = String::new();
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
@@ -459,7 +459,7 @@ fn in_words(plans: &[Plan], first_factor: Option<&Change>, to_reload: Option<&st
     text
 }
 
-fn as_json(plans: &[Plan], refused: &Refused, beside: Beside<'_>) -> serde_json::Value {
+fn as_json(plans: &[EnablePlan], refused: &Refused, beside: Beside<'_>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,

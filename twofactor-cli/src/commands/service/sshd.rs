@@ -31,7 +31,7 @@ const HEADER: &str =
 
 /// The plan for sshd.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct SshdPlan {
     /// The file of our own, when it is needed.
     pub(super) change: Option<Change>,
     /// The reason for which sshd would refuse all users who are asked for a code, whatever is changed here.
@@ -47,7 +47,7 @@ fn settings_text() -> String {
 }
 
 /// The changes that sshd needs beside its PAM service; `None` on a host without sshd.
-pub(super) fn plan(remarks: &mut Remarks) -> Result<Option<Plan>, ServiceFailure> {
+pub(super) fn plan(remarks: &mut Remarks) -> Result<Option<SshdPlan>, ServiceFailure> {
     let Some(settings) = in_force()? else {
         remarks.warn("there is no sshd on this host, so its settings were not looked at");
         return Ok(None);
@@ -59,7 +59,7 @@ pub(super) fn plan(remarks: &mut Remarks) -> Result<Option<Plan>, ServiceFailure
     let shut_out = shutting_out(&settings, &written);
     let outdated = Outdated::look(&settings, &written).ok().flatten();
     let change = if settings.lacking().is_empty() { damaged()? } else { Some(drop_in(&settings)?) };
-    Ok(Some(Plan { change, shut_out, outdated }))
+    Ok(Some(SshdPlan { change, shut_out, outdated }))
 }
 
 fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {

@@ -19,7 +19,7 @@ pub(super) struct Rejects {
     file: File,
     /// The end of the document whose rows are being written, and the zip entry that this is.
     open: Option<Open>,
-    fate: Fate,
+    fate: RejectsFate,
 }
 
 /// A document whose rows are being written.
@@ -35,7 +35,7 @@ struct Open {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum RejectsFate {
     Removed,
     Kept,
 }
@@ -48,7 +48,7 @@ impl Rejects {
             io::ErrorKind::AlreadyExists => Failure::FileExists(path.to_owned()),
             _ => Failure::OutputFile { path: path.to_owned(), error },
         })?;
-        Ok(Self { path: path.to_owned(), file, open: None, fate: Fate::Removed })
+        Ok(Self { path: path.to_owned(), file, open: None, fate: RejectsFate::Removed })
     }
 
     /// Writes a row as it stands in its file.
@@ -79,7 +79,7 @@ impl Rejects {
         }
         self.close()?;
         self.file.sync_all().map_err(|error| self.failure(error))?;
-        self.fate = Fate::Kept;
+        self.fate = RejectsFate::Kept;
         Ok(Some(self.path.clone()))
     }
 
@@ -102,7 +102,7 @@ impl Rejects {
 
 impl Drop for Rejects {
     fn drop(&mut self) {
-        if self.fate == Fate::Removed {
+        if self.fate == RejectsFate::Removed {
             let _ = std::fs::remove_file(&self.path);
         }
     }
