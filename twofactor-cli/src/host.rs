@@ -1,6 +1,7 @@
 //! The host as a command needs it: root's rights, the configuration, the store, and the users.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -15,11 +16,21 @@ use twofactor_core::host::user::{Person, SystemUsers, Uid, UserDatabase as _, Us
 use twofactor_core::store;
 use twofactor_core::store::administration::Author;
 use twofactor_core::store::administration::{AccountStatus, AdministeredStore, TokenError, TokenView};
+use twofactor_core::store::broker::{Broker, SOCKET};
 use twofactor_core::store::{Presence, StoreError};
 
 use crate::error::Failure;
 use crate::journal;
 use crate::output;
+
+/// The longest that the broker may take to let a command connect.
+const BROKER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The sentence about a broker that programs without root cannot ask; `None` when one listens.
+pub(crate) fn broker_problem() -> Option<String> {
+    let there = Broker::new(Path::new(SOCKET), Owner::ROOT, BROKER_PATIENCE).is_there();
+    there.err().map(|error| error.to_string())
+}
 
 /// The host, for a command that touches accounts.
 #[derive(Debug)]

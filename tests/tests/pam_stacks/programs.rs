@@ -123,9 +123,8 @@ fn a_program_that_is_not_root_or_asks_nobody_is_refused_and_a_line_of_it_is_foun
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);
         for (service, words, id) in [
-            ("swaylock", "swaylock does not run as root", "program-not-root"),
             ("radiusd", "FreeRADIUS does not run as root", "program-not-root"),
-            ("kde", "KDE's screen locker does not run as root", "program-not-root"),
+            ("postgresql", "PostgreSQL does not run as root", "program-not-root"),
             ("cron", "cron asks no user", "program-asks-nobody"),
             ("gdm-autologin", "automatic login asks no user", "program-asks-nobody"),
             ("passwd", "passwd runs no auth phase of PAM", "program-never-authenticates"),
@@ -151,6 +150,42 @@ fn a_program_that_is_not_root_or_asks_nobody_is_refused_and_a_line_of_it_is_foun
             host.succeed("twofactor", ["service", "disable", service, "--yes"]);
             assert_eq!(files(), before);
         }
+    });
+}
+
+/// As a screen locker that a distribution packs: its own process, one field, the user's own password.
+#[test]
+fn a_locker_is_set_up_for_the_broker_and_unlocks_once_it_listens() {
+    on("debian-12", |host, _| {
+        let alice = host.enroll("alice", &[]);
+        let before = {
+            host.system_service("swaylock", PLAIN);
+            files()
+        };
+        let enabled = host.run_twofactor(&["service", "enable", "swaylock", "--yes"]);
+        assert!(enabled.status.success(), "{}", said(&enabled));
+        assert!(said(&enabled).contains("twofactord.socket"), "{}", said(&enabled));
+        assert!(fs::read_to_string(CONFIGURATION).unwrap().contains("\"swaylock\""));
+        let text = fs::read_to_string("/etc/pam.d/swaylock").unwrap();
+        let (ours, password) = (text.find("pam_twofactor.so").unwrap(), text.find("common-auth").unwrap());
+        assert!(ours < password, "{text}");
+        assert!(finding(host, "broker-absent").unwrap().contains("swaylock"));
+        let explained = host.json(&["explain", "alice", "--service", "swaylock"]);
+        assert_eq!(explained["right_code"]["reason"], "not-root");
+
+        let _broker = host.broker();
+        assert_eq!(finding(host, "broker-absent"), None);
+        let explained = host.json(&["explain", "alice", "--service", "swaylock"]);
+        assert_eq!(explained["right_code"]["result"], "PAM_SUCCESS", "{explained}");
+        let uid = nix::unistd::User::from_name("alice").unwrap().unwrap().uid.as_raw();
+        let locker = || host.login("alice").service("swaylock").of_the_system().uid(uid);
+        let wrong = format!("{PASSWORD}{}", alice.wrong_code());
+        assert_ne!(locker().typing(&wrong).code(), ReturnCode::SUCCESS);
+        let right = format!("{PASSWORD}{}", alice.code());
+        assert_eq!(locker().typing(&right).code(), ReturnCode::SUCCESS);
+
+        host.succeed("twofactor", ["service", "disable", "swaylock", "--yes"]);
+        assert_eq!(files(), before);
     });
 }
 

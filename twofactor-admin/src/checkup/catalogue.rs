@@ -142,7 +142,9 @@ catalogue! {
     /// A password line runs the module.
     PasswordLine "password-line" Problem "the module has nothing to say when a password is changed, and a control that makes a failure of that refuses every change";
     /// A program without root's rights runs the module.
-    ProgramNotRoot "program-not-root" Problem "the module works for root only, so every login of that program is refused";
+    ProgramNotRoot "program-not-root" Problem "it asks about other users than its own, which the broker refuses, so every login is refused";
+    /// A program that runs as its user needs the broker, which does not listen.
+    BrokerAbsent "broker-absent" Problem "the module in such a program can ask nobody, so every login is refused";
     /// A program that answers every prompt with the password runs the module.
     ProgramRepeatsPassword "program-repeats-password" Problem "the prompt for the code gets the password, so every login with a code is refused";
     /// The line of a combined service stands below the password.

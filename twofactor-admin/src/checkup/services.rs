@@ -110,16 +110,27 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
         Some((program, ProgramObstacle::AsksNobody)) => (Id::ProgramAsksNobody, program),
         Some((program, ProgramObstacle::NeverAuthenticates)) => (Id::ProgramNeverAuthenticates, program),
         Some((program, ProgramObstacle::NotRoot)) => (Id::ProgramNotRoot, program),
-        Some((program, ProgramObstacle::RepeatsPassword)) if !combined.contains(&service.name) => {
+        Some((program, ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker))
+            if !combined.contains(&service.name) =>
+        {
             (Id::ProgramRepeatsPassword, program)
         }
-        Some((_, ProgramObstacle::RepeatsPassword)) | None => {
+        Some((_, ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker)) | None => {
             let late = findings::too_late(service).filter(|_| combined.contains(&service.name))?;
             return Some((Id::CombinedLineLate, late.to_string()));
         }
     };
     let (_, obstacle) = obstacle?;
     Some((id, format!("{}: {}", Place::of(ours), obstacle.about(program))))
+}
+
+/// The broker that programs of `services` need, each of which runs the module. `problem` is what keeps it from being asked.
+pub fn of_broker(services: &[Service], problem: Option<&str>) -> Option<Finding> {
+    let needing = services.iter().map(|service| service.name.as_str()).filter(|name| programs::needs_broker(name));
+    let names: Vec<&str> = needing.collect();
+    let problem = problem.filter(|_| !names.is_empty())?;
+    let what = format!("{}: {problem}", some_of(names.into_iter()));
+    Some(Finding::run(Id::BrokerAbsent, what, "systemctl enable --now twofactord.socket"))
 }
 
 /// Services that cannot be followed, not by libpam either, for the same reason.
@@ -532,7 +543,7 @@ mod tests {
         };
         let below = format!("{AUTH}{ACCOUNT}");
         let above = format!("auth required pam_twofactor.so\nauth required pam_unix.so\n{ACCOUNT}");
-        for service in ["swaylock", "radiusd", "nginx", "postgresql"] {
+        for service in ["radiusd", "nginx", "postgresql"] {
             let found = of("", service, &below);
             assert!(
                 matches!(&found[..], [(Id::ProgramNotRoot, what, Mend::Run(_))] if what.contains("does not run as root"))
@@ -542,6 +553,8 @@ mod tests {
         assert!(matches!(of("", "dovecot", &above)[..], [(Id::ProgramRepeatsPassword, _, Mend::Run(_))]));
         assert!(matches!(of(combined, "dovecot", &below)[..], [(Id::CombinedLineLate, _, Mend::Run(_))]));
         assert_eq!(of(combined, "dovecot", &above), []);
+        assert!(matches!(of("", "swaylock", &above)[..], [(Id::ProgramRepeatsPassword, _, Mend::Run(_))]));
+        assert_eq!(of("[prompt]\ncombined = [\"swaylock\"]\n", "swaylock", &above), []);
         let own = "[prompt]\ncombined = [\"mine\"]\n";
         assert!(matches!(of(own, "mine", &below)[..], [(Id::CombinedLineLate, _, Mend::Run(_))]));
         assert!(matches!(of("", "cron", &below)[..], [(Id::ProgramAsksNobody, _, Mend::Run(_))]));

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::bounds::LONGEST_TITLE;
 use super::characters;
-use super::delimited::{Fields, Lines, Separator};
+use super::delimited::{Lines, Separator, SplitLine};
 use super::headings::{self, Header};
 use super::seed_encoding;
 
@@ -47,7 +47,7 @@ struct RowForm {
 
 impl RowForm {
     /// Of a line that has something like a secret and something like a serial number. Both may be damaged.
-    fn of(record: &Fields<'_>, separator: Separator) -> Option<Self> {
+    fn of(record: &SplitLine<'_>, separator: Separator) -> Option<Self> {
         let fields = record.fields();
         let secret = fields.iter().position(|field| is_like_secret(field))?;
         let mut others = fields.iter().enumerate().filter(|(column, _)| *column != secret).map(|(_, field)| field);
@@ -109,7 +109,7 @@ impl Appearance {
         let mut look = Self::default();
         let mut header = None;
         for (index, line) in Lines::new(text).enumerate() {
-            let record = Fields::split(line.content, separator);
+            let record = SplitLine::split(line.content, separator);
             let Ok(record) = record else {
                 look.others += 1;
                 continue;

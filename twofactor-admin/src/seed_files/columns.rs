@@ -2,7 +2,7 @@
 
 use super::bounds::MOST_COLUMNS;
 use super::characters;
-use super::delimited::Fields;
+use super::delimited::SplitLine;
 use super::headings::{Headings, Meaning};
 use super::offer::{self, Offered, Stated};
 use super::options::{Encoding, KindName, Options};
@@ -48,7 +48,7 @@ pub(super) struct Third {
 
 impl Third {
     /// Takes note of the third field of a row.
-    pub(super) fn see(&mut self, record: &Fields<'_>) {
+    pub(super) fn see(&mut self, record: &SplitLine<'_>) {
         let field = record.field(2);
         self.no_length |= !matches!(field, b"6" | b"8");
         match number(field) {
@@ -132,7 +132,7 @@ impl Columns {
     }
 
     /// The columns of a table without header, told by its first rows.
-    pub(super) fn from_rows(rows: &[Fields<'_>]) -> Self {
+    pub(super) fn from_rows(rows: &[SplitLine<'_>]) -> Self {
         // In OATH CSV the fourth would be the length of a code.
         if rows.iter().any(|record| is_kind(record.field(2)) && record.field(3).len() > 8) {
             // multiOTP: serial;manufacturer;algorithm;seed;digits;interval_or_event
@@ -147,7 +147,7 @@ impl Columns {
                 ..Self::default()
             };
         }
-        let is_janitor = |record: &Fields<'_>| {
+        let is_janitor = |record: &SplitLine<'_>| {
             is_kind(record.field(3)) && seed_encoding::looks_like_secret(record.field(2)) && !record.field(1).is_empty()
         };
         if !rows.is_empty() && rows.iter().all(is_janitor) {
@@ -179,9 +179,9 @@ impl Columns {
     }
 
     /// The column in which secrets stand in every row, where it is not the one they are read from.
-    pub(super) fn misplaced_secrets(&self, rows: &[Fields<'_>]) -> Option<usize> {
+    pub(super) fn misplaced_secrets(&self, rows: &[SplitLine<'_>]) -> Option<usize> {
         let in_all = |column| {
-            let mut fields = rows.iter().map(|record: &Fields<'_>| record.field(column));
+            let mut fields = rows.iter().map(|record: &SplitLine<'_>| record.field(column));
             !rows.is_empty() && fields.all(seed_encoding::looks_like_secret)
         };
         let here = rows.iter().any(|record| seed_encoding::may_be_secret(self.secret(record)));
@@ -212,17 +212,17 @@ impl Columns {
     }
 
     /// The field of the secret.
-    pub(super) fn secret<'t>(&self, record: &Fields<'t>) -> &'t [u8] {
+    pub(super) fn secret<'t>(&self, record: &SplitLine<'t>) -> &'t [u8] {
         record.field(self.secret)
     }
 
     /// The field of the serial number.
-    pub(super) fn serial<'t>(&self, record: &Fields<'t>) -> &'t [u8] {
+    pub(super) fn serial<'t>(&self, record: &SplitLine<'t>) -> &'t [u8] {
         record.field(self.serial)
     }
 
     /// A row's words about codes. A value that an option overrules is not even looked at, so a wrong one does no harm.
-    pub(super) fn stated(&self, record: &Fields<'_>, options: &Options) -> Result<Stated, Rejection> {
+    pub(super) fn stated(&self, record: &SplitLine<'_>, options: &Options) -> Result<Stated, Rejection> {
         let field =
             |column: Option<usize>| column.map(|column| record.field(column)).filter(|field: &&[u8]| !field.is_empty());
         let mut stated = Stated::default();
@@ -285,7 +285,7 @@ impl Columns {
     /// The token of a row.
     pub(super) fn offered(
         &self,
-        record: &Fields<'_>,
+        record: &SplitLine<'_>,
         encoding: Encoding,
         options: &Options,
     ) -> Result<Offered, Rejection> {

@@ -114,7 +114,7 @@ impl Separator {
 
     /// True when a line has a field like a secret and one like a serial number.
     fn makes_row(self, line: &Line<'_>) -> bool {
-        let Ok(record) = Fields::split(line.content, self) else { return false };
+        let Ok(record) = SplitLine::split(line.content, self) else { return false };
         let is_secret = |field: &[u8]| seed_encoding::may_be_secret(field);
         let is_serial = |field: &[u8]| !is_secret(field) && field.len() <= 64 && field.iter().any(u8::is_ascii_digit);
         record.fields().iter().any(|field| is_secret(field)) && record.fields().iter().any(|field| is_serial(field))
@@ -125,7 +125,7 @@ impl Separator {
     fn are_gaps(lines: Lines<'_>) -> bool {
         let (mut fields, mut spaced) = (None, false);
         for line in lines.take(Self::SAMPLE) {
-            let Ok(record) = Fields::split(line.content, Self::Gaps) else { return false };
+            let Ok(record) = SplitLine::split(line.content, Self::Gaps) else { return false };
             match record.fields().len() {
                 1 if Self::Spaces.makes_row(&line) => return false,
                 0 | 1 => {}
@@ -189,14 +189,14 @@ impl Separator {
 
 /// The fields of a line, at most [`MOST_COLUMNS`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'t> {
+pub(super) struct SplitLine<'t> {
     fields: [&'t [u8]; MOST_COLUMNS],
     count: usize,
     /// A field lost what a spreadsheet had put around it.
     pub(super) repaired: bool,
 }
 
-impl<'t> Fields<'t> {
+impl<'t> SplitLine<'t> {
     /// A line without fields.
     pub(super) fn empty() -> Self {
         Self { fields: [&[]; MOST_COLUMNS], count: 0, repaired: false }
@@ -329,7 +329,7 @@ mod tests {
     const COMMA: Separator = Separator::Character(b',');
 
     fn fields(line: &str, separator: Separator) -> Vec<String> {
-        let record = Fields::split(line.as_bytes(), separator).unwrap();
+        let record = SplitLine::split(line.as_bytes(), separator).unwrap();
         record.fields().iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect()
     }
 
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_quote_left_open_spoils_its_own_line_only() {
-        let split = |line: &str| Fields::split(line.as_bytes(), COMMA).unwrap_err();
+        let split = |line: &str| SplitLine::split(line.as_bytes(), COMMA).unwrap_err();
         assert_eq!(split("\"12,AB"), Rejection::UnclosedQuote);
         assert_eq!(split("\"12\"x,AB"), Rejection::TextBehindQuote);
         assert_eq!(split(&format!("12,{}", "A".repeat(1025))), Rejection::FieldTooLong);
@@ -401,11 +401,11 @@ mod tests {
 
     #[test]
     fn the_width_counts_to_the_last_field_that_holds_something() {
-        let width = |line: &str| Fields::split(line.as_bytes(), COMMA).unwrap().width();
+        let width = |line: &str| SplitLine::split(line.as_bytes(), COMMA).unwrap().width();
         assert_eq!(width("a,b"), 2);
         assert_eq!(width("a,b,,,"), 2);
         assert_eq!(width("a,,c,"), 3);
         assert_eq!(width(&"x,".repeat(MOST_COLUMNS)), MOST_COLUMNS);
-        assert_eq!(Fields::split("x,".repeat(100).as_bytes(), COMMA).unwrap_err(), Rejection::TooManyColumns);
+        assert_eq!(SplitLine::split("x,".repeat(100).as_bytes(), COMMA).unwrap_err(), Rejection::TooManyColumns);
     }
 }

@@ -5,7 +5,7 @@
 //! like a secret is one.
 
 use super::characters;
-use super::delimited::Fields;
+use super::delimited::SplitLine;
 use super::options::{Encoding, KindName};
 use super::seed_encoding;
 
@@ -640,7 +640,7 @@ impl Headings {
 }
 
 /// Reads a header.
-pub(super) fn read(record: &Fields<'_>) -> Header {
+pub(super) fn read(record: &SplitLine<'_>) -> Header {
     let mut headings = Headings { width: record.width(), ..Headings::default() };
     let mut best: Vec<(Meaning, usize, usize)> = Vec::new();
     let mut losers = Vec::new();
@@ -707,7 +707,7 @@ fn kind_in(heading: &str) -> Option<KindName> {
 const LONGEST: usize = 40;
 
 /// A heading as it may be repeated; the number of the column where it looks like a secret.
-pub(super) fn shown(record: &Fields<'_>, column: usize) -> String {
+pub(super) fn shown(record: &SplitLine<'_>, column: usize) -> String {
     let field = record.field(column);
     if field.is_empty() || seed_encoding::looks_like_secret(field) || seed_encoding::may_be_secret(field) {
         return format!("column {}", column + 1);
@@ -721,7 +721,7 @@ mod tests {
     use crate::seed_files::delimited::Separator;
 
     fn header(line: &str) -> Header {
-        read(&Fields::split(line.as_bytes(), Separator::Character(b',')).unwrap())
+        read(&SplitLine::split(line.as_bytes(), Separator::Character(b',')).unwrap())
     }
 
     fn columns(line: &str) -> Headings {

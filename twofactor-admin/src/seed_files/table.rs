@@ -5,7 +5,7 @@
 
 use super::bounds::LONGEST_TITLE;
 use super::columns::{Columns, Third};
-use super::delimited::{Fields, Line, Lines, Separator};
+use super::delimited::{Line, Lines, Separator, SplitLine};
 use super::error::ImportError;
 use super::headings::{self, Header, Headings};
 use super::note::{Aspect, Assumption, Explanation, Note, Part, Unexplained};
@@ -99,7 +99,7 @@ impl Table {
         let width = survey.widest.max(columns.known.min(survey.widest));
         let headed = header.and_then(|(line, start)| {
             let line = Lines::new(text.get(start..)?).next().map(|found| (line, found.content))?;
-            Some((line.0, Fields::split(line.1, separator).ok()?))
+            Some((line.0, SplitLine::split(line.1, separator).ok()?))
         });
         let part = |column| {
             let number = || format!("column {}", column + 1);
@@ -132,7 +132,7 @@ impl Table {
 
     /// The rows of the text that was surveyed, in order.
     pub(super) fn rows<'t>(&self, text: &'t [u8], options: &'t Options) -> impl Iterator<Item = TableRow> + 't {
-        let (rule, mut record) = (self.rule, Fields::empty());
+        let (rule, mut record) = (self.rule, SplitLine::empty());
         Lines::new(text.get(rule.begin..rule.end).unwrap_or_default()).map(move |Line { number, start, content }| {
             let line = number + rule.lines_before;
             let token = match rule.cut_off {
@@ -184,7 +184,7 @@ fn hex_text(
 ) {
     let lines = Lines::new(text.get(begin..).unwrap_or_default()).take(SAMPLE);
     let mut decoded = lines.filter_map(|line| {
-        let record = Fields::split(line.content, separator).ok()?;
+        let record = SplitLine::split(line.content, separator).ok()?;
         seed_encoding::decode(columns.secret(&record), encoding).ok()
     });
     if decoded.any(|bytes| seed_encoding::is_encoded_once_more(&bytes)) {
@@ -220,7 +220,7 @@ enum Sort {
 }
 
 impl Sort {
-    fn of(record: &Fields<'_>) -> Self {
+    fn of(record: &SplitLine<'_>) -> Self {
         let fields = || record.fields().iter().filter(|field| !field.is_empty());
         let has_digit = |field: &[u8]| field.iter().any(u8::is_ascii_digit);
         let telling = fields().any(|field| seed_encoding::looks_like_secret(field));
@@ -242,7 +242,7 @@ impl Layout {
     /// That of a table whose header is a comment: `# Serial,Secret,Digits`.
     fn marked(text: &[u8], first: Line<'_>, separator: Separator) -> Option<Self> {
         let is_headed = |line: &[u8]| {
-            let record = Fields::split(line, separator).ok();
+            let record = SplitLine::split(line, separator).ok();
             record.map(|record| headings::read(&record))
         };
         if is_headed(first.content) != Some(Header::None) {
@@ -283,7 +283,7 @@ impl Layout {
         let (mut missing, mut words, mut last_title) = (None, None, None);
         let mut row = None;
         for line in std::iter::once(first).chain(lines.clone()).take(LONGEST_TITLE) {
-            let Ok(record) = Fields::split(line.content, separator) else { continue };
+            let Ok(record) = SplitLine::split(line.content, separator) else { continue };
             match headings::read(&record) {
                 Header::Columns(headings) => {
                     let begin = line.start + line.content.len();
@@ -328,14 +328,14 @@ impl Layout {
             let mut above = std::iter::once(first).chain(lines).take_while(|line| line.start <= row.start);
             let is_title = |line: &Line<'_>| {
                 line.start < row.start
-                    && Fields::split(line.content, separator)
+                    && SplitLine::split(line.content, separator)
                         .is_ok_and(|record| Sort::of(&record) == Sort::Words && record.width() < 2)
             };
             begin = above.find(|line| !is_title(line)).unwrap_or(row);
         }
         let records = Lines::new(text.get(begin.start..).unwrap_or_default());
-        let records = records.filter_map(|line| Fields::split(line.content, separator).ok());
-        let records: Vec<Fields<'_>> = records.take(SAMPLE).collect();
+        let records = records.filter_map(|line| SplitLine::split(line.content, separator).ok());
+        let records: Vec<SplitLine<'_>> = records.take(SAMPLE).collect();
         let columns = Columns::from_rows(&records);
         if let Some(column) = columns.misplaced_secrets(&records) {
             return Err(ImportError::Misplaced { place: place(begin.number), column: column + 1 });
@@ -395,7 +395,7 @@ impl RowSurvey {
         options: &Options,
     ) -> Result<Self, ImportError> {
         let mut survey = Self::default();
-        let (mut below, mut record) = (0, Fields::empty());
+        let (mut below, mut record) = (0, SplitLine::empty());
         for Line { number, content, start } in Lines::new(text.get(begin..).unwrap_or_default()) {
             let line = number + lines_before;
             let split = record.refill(content, separator);
@@ -419,7 +419,7 @@ impl RowSurvey {
         Ok(survey)
     }
 
-    fn see(&mut self, line: usize, record: &Fields<'_>, columns: &Columns, options: &Options) {
+    fn see(&mut self, line: usize, record: &SplitLine<'_>, columns: &Columns, options: &Options) {
         let (width, count) = (record.width(), record.fields().len());
         self.widest = self.widest.max(width);
         self.repaired |= record.repaired;
@@ -501,7 +501,7 @@ impl Extent {
 
 /// True when a line is none of the rows because of what people and programs write below a table: no secret, and either the
 /// word for a total in one of the languages of headings, or a sentence alone.
-fn is_below(record: &Fields<'_>, columns: &Columns) -> bool {
+fn is_below(record: &SplitLine<'_>, columns: &Columns) -> bool {
     const TOTALS: [&str; 30] = [
         "total",
         "totals",

@@ -18,11 +18,12 @@ use twofactor_core::host::user::SystemUsers;
 use twofactor_core::host::user::expiry::{KnownExpiry, Shadow};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::login::{self, Claimant, Course, LoginEnd, Process, SystemServices, Unidentified, World};
+use twofactor_core::pam_service::programs;
 use twofactor_core::policy::By;
 
 use crate::args;
 use crate::error::Failure;
-use crate::host::Host;
+use crate::host::{Host, broker_problem};
 use crate::output::{self, Output, Stream};
 
 use explanation::{Explanation, Stack};
@@ -76,6 +77,7 @@ fn explain<'a>(
     let course = Course::of(ruling.decision, ruling.factors, ruling.remember, &claimant, &world);
     let forecast = login::forecast(&course, ruling.factors, &claimant, &world, &*host.accounts);
     let of_program = stack.service.as_ref().and_then(|service| of_program(service, &config.prompt.combined));
+    let of_program = of_program.or_else(|| absent_broker(&stack));
     let mut unasked = None;
     let refused = |reason| (Some(LoginEnd::refused(reason)), Some(LoginEnd::refused(reason)));
     let (right, without) = match &of_program {
@@ -84,7 +86,7 @@ fn explain<'a>(
             (None, None)
         }
         // Root's rights are looked at before anything else.
-        Some((checkup::Id::ProgramNotRoot, what)) => {
+        Some((checkup::Id::ProgramNotRoot | checkup::Id::BrokerAbsent, what)) => {
             unasked = Some(what.clone());
             refused(Reason::NotRoot)
         }
@@ -125,4 +127,11 @@ fn explain<'a>(
         right,
         without,
     })
+}
+
+/// The broker that the program of a service needs and that does not listen.
+fn absent_broker(stack: &Stack) -> Option<(checkup::Id, String)> {
+    let service = stack.service.as_ref().filter(|service| programs::needs_broker(&service.name))?;
+    let problem = broker_problem()?;
+    Some((checkup::Id::BrokerAbsent, format!("{}: {problem}: systemctl enable --now twofactord.socket", service.name)))
 }

@@ -6,6 +6,7 @@ use crate::config::arguments::NullOk;
 use crate::host::clock::Clock;
 use crate::host::user::UserDatabase;
 use crate::pam_service::account_line::Services;
+use crate::pam_service::programs;
 use crate::store::{EnrollmentStore, Store};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -108,6 +109,7 @@ impl Process {
     pub fn of_service(service: &str) -> Self {
         match service {
             "su" | "su-l" | "chfn" | "chsh" | "polkit-1" => Self::ItsUsers,
+            service if programs::needs_broker(service) => Self::Unprivileged,
             _ => Self::Roots,
         }
     }

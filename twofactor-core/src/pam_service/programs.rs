@@ -21,8 +21,10 @@ pub struct Program {
 #[derive(Debug, Clone, Copy)]
 enum Rights {
     Root,
-    /// Those of the user, or of an account of the service. Where one of these files is setuid root, root's.
+    /// Those of an account of the service, which asks about others. Where one of these files is setuid root, root's.
     Own(&'static [&'static str]),
+    /// Those of the user who is asked. Where one of these files is setuid root, root's.
+    User(&'static [&'static str]),
 }
 
 /// The way in which a program answers PAM's prompts.
@@ -41,8 +43,11 @@ enum Answers {
 /// Why a code cannot be asked for in a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgramObstacle {
-    /// It does not run as root, and the module works for root only.
+    /// It does not run as root and asks about other users than its own.
     NotRoot,
+    /// It runs as the user whom it asks, and has one field: the module needs the broker, and the answer has to hold password
+    /// and code.
+    NeedsBroker,
     /// It answers every prompt with the password. Below `[prompt] combined` that answer can hold the code, too.
     RepeatsPassword,
     /// No user is there who could type a code.
@@ -157,7 +162,7 @@ const fn own(
 }
 
 const fn locker(name: &'static str, services: &'static [&'static str], setuid: &'static [&'static str]) -> Program {
-    own(name, services, Answers::Each, setuid)
+    Program { name, services, rights: Rights::User(setuid), answers: Answers::Each }
 }
 
 const fn unattended(name: &'static str, services: &'static [&'static str]) -> Program {
@@ -171,6 +176,11 @@ const fn never(name: &'static str, services: &'static [&'static str]) -> Program
 /// The program that uses a PAM service, when it is one of the table. libpam takes names in small letters.
 pub fn of(service: &str) -> Option<&'static Program> {
     TABLE.iter().find(|program| program.services.iter().any(|name| name.eq_ignore_ascii_case(service)))
+}
+
+/// True when the program of a service runs as the user whom it asks, so that the module in it asks the broker.
+pub fn needs_broker(service: &str) -> bool {
+    of(service).and_then(Program::obstacle) == Some(ProgramObstacle::NeedsBroker)
 }
 
 impl Program {
@@ -188,6 +198,9 @@ impl Program {
         match (self.rights, self.answers) {
             (Rights::Own(files), _) if !files.iter().any(|file| is_setuid_root(Path::new(file))) => {
                 Some(ProgramObstacle::NotRoot)
+            }
+            (Rights::User(files), _) if !files.iter().any(|file| is_setuid_root(Path::new(file))) => {
+                Some(ProgramObstacle::NeedsBroker)
             }
             (_, Answers::Password) => Some(ProgramObstacle::RepeatsPassword),
             (_, Answers::Nobody) => Some(ProgramObstacle::AsksNobody),
@@ -207,7 +220,8 @@ impl ProgramObstacle {
 impl fmt::Display for ProgramObstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::NotRoot => "does not run as root, and pam_twofactor works for root only",
+            Self::NotRoot => "does not run as root, and the broker answers it nothing about other users",
+            Self::NeedsBroker => "does not run as root: it asks the broker, and password and code are one answer",
             Self::RepeatsPassword => "answers every prompt with the password",
             Self::AsksNobody => "asks no user: none is there to type a code",
             Self::NeverAuthenticates => "runs no auth phase of PAM: a line there is never reached and protects nothing",
@@ -244,21 +258,10 @@ mod tests {
         {
             assert_eq!(obstacle(service, ""), Some(ProgramObstacle::RepeatsPassword), "{service}");
         }
-        for service in [
-            "swaylock",
-            "i3lock",
-            "gtklock",
-            "waylock",
-            "hyprlock",
-            "kde",
-            "postgresql",
-            "radiusd",
-            "nginx",
-            "pgbouncer",
-            "pgpool",
-            "lighttpd",
-            "http",
-        ] {
+        for service in ["swaylock", "i3lock", "gtklock", "waylock", "hyprlock", "kde"] {
+            assert_eq!(obstacle(service, ""), Some(ProgramObstacle::NeedsBroker), "{service}");
+        }
+        for service in ["postgresql", "radiusd", "nginx", "pgbouncer", "pgpool", "lighttpd", "http"] {
             assert_eq!(obstacle(service, ""), Some(ProgramObstacle::NotRoot), "{service}");
         }
         assert_eq!(obstacle("cron", ""), Some(ProgramObstacle::AsksNobody));
@@ -273,7 +276,7 @@ mod tests {
         let part = "/usr/libexec/xscreensaver/xscreensaver-auth";
         assert_eq!(
             (obstacle("xscreensaver", ""), obstacle("xscreensaver", part)),
-            (Some(ProgramObstacle::NotRoot), None)
+            (Some(ProgramObstacle::NeedsBroker), None)
         );
         let squid = "/usr/lib/squid/basic_pam_auth";
         assert_eq!(

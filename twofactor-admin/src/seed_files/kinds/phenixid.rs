@@ -1,7 +1,7 @@
 //! PhenixID's table, whose rows begin with the kind: `HOTP;serial;key;counter` and
 //! `TOTP;serial;hash;key;epoch;interval;digits`.
 
-use crate::seed_files::delimited::{Fields as Row, Lines, Separator};
+use crate::seed_files::delimited::{Lines, Separator, SplitLine as Row};
 use crate::seed_files::offer::{self, Stated};
 use crate::seed_files::options::{KindName, Options};
 use crate::seed_files::record::{self, Fields, Record, number};

@@ -2,7 +2,7 @@
 //! (`login@realm, serial, key, type, digits[, step]`), and its CSV of version 2 (`login, resolver, realm, serial, key, type,
 //! digits[, step or counter]`). Owners are not assigned here; the report says how.
 
-use crate::seed_files::delimited::{Fields as Row, Lines, Separator};
+use crate::seed_files::delimited::{Lines, Separator, SplitLine as Row};
 use crate::seed_files::offer::{self, Stated};
 use crate::seed_files::options::{KindName, Options};
 use crate::seed_files::record::{self, Fields, Record};

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use crate::seed_files::characters;
-use crate::seed_files::delimited::{Fields as Row, Lines, Separator};
+use crate::seed_files::delimited::{Lines, Separator, SplitLine as Row};
 use crate::seed_files::offer::Stated;
 use crate::seed_files::options::{KindName, Options};
 use crate::seed_files::pskc_crypto::base64;

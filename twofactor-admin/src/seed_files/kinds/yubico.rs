@@ -1,7 +1,7 @@
 //! The log of Yubico's programming tool, in its traditional and its Yubico format. Only what was programmed as OATH-HOTP
 //! makes a token; Yubico OTP, static passwords and challenge-response are rejected.
 
-use crate::seed_files::delimited::{Fields as Row, Lines, Separator};
+use crate::seed_files::delimited::{Lines, Separator, SplitLine as Row};
 use crate::seed_files::offer::Stated;
 use crate::seed_files::options::{Encoding, KindName, Options};
 use crate::seed_files::record::{self, Fields, Record, number};

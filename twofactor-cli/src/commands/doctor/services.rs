@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use twofactor_admin::checkup::module_file::of_module_file;
 use twofactor_admin::checkup::services::{
-    KNOWN, not_followed, of_first_factor_file, of_password_lines, of_services, of_unreadable, runs_ours,
+    KNOWN, not_followed, of_broker, of_first_factor_file, of_password_lines, of_services, of_unreadable, runs_ours,
 };
 use twofactor_admin::checkup::siblings::of_siblings;
 use twofactor_admin::checkup::{Finding, Id, storage};
@@ -17,6 +17,7 @@ use twofactor_core::pam_service::modules::{self, OURS};
 use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError, first_factor};
 
 use super::report::Area;
+use crate::host::broker_problem;
 use crate::program::own_header;
 
 /// Looks at every service, and gives those that run the module.
@@ -60,6 +61,8 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
             area.could_not_check(format!("the PAM service {:?} to every end", service.name), phase);
         }
     }
+    let broker = broker_problem();
+    area.add(of_broker(&services, broker.as_deref()));
     area.add(within_reach(&services));
     look_at_modules(&mut area, &services);
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();

@@ -71,6 +71,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     }
     let config = programs::configuration(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), host)?;
     let config = config.as_ref();
+    programs::warn_of_absent_broker(plans.iter().map(|plan| plan.named.name.as_str()), &mut remarks);
     let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
     let mut sshd = if about_sshd { sshd::plan(&mut remarks)? } else { None };
     if let Some(failure) = sshd.as_mut().and_then(|plan| plan.shut_out.take()) {

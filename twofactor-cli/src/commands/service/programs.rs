@@ -10,26 +10,40 @@ use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::programs::{self, ProgramObstacle};
 
 use crate::error::ServiceFailure;
-use crate::host::Host;
+use crate::host::{Host, broker_problem};
 use crate::output;
 
 use super::change::{self, Change};
 use super::plan::{Named, folders};
+use super::remarks::Remarks;
 
 /// The way in which users of a service type the code: behind the password where its program has room for one answer only.
 pub(super) fn answers(service: &str, host: &Host) -> Answers {
-    let repeats = programs::of(service).and_then(programs::Program::obstacle) == Some(ProgramObstacle::RepeatsPassword);
-    if repeats || host.config.prompt.combined.contains(service) { Answers::InOne } else { Answers::Apart }
+    let obstacle = programs::of(service).and_then(programs::Program::obstacle);
+    let in_one = matches!(obstacle, Some(ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker));
+    if in_one || host.config.prompt.combined.contains(service) { Answers::InOne } else { Answers::Apart }
 }
 
 /// Why no login of a service could pass with our line, when its program is known for that.
 pub(super) fn hopeless(service: &str) -> Option<String> {
     let program = programs::of(service)?;
     match program.obstacle()? {
-        ProgramObstacle::RepeatsPassword => None,
+        ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker => None,
         obstacle @ (ProgramObstacle::NotRoot | ProgramObstacle::AsksNobody | ProgramObstacle::NeverAuthenticates) => {
             Some(format!("{service}: {}", obstacle.about(program)))
         }
+    }
+}
+
+/// Names the services whose programs ask the broker, when none listens.
+pub(super) fn warn_of_absent_broker<'n>(names: impl Iterator<Item = &'n str>, remarks: &mut Remarks) {
+    let needing: Vec<&str> = names.filter(|name| programs::needs_broker(name)).collect();
+    if !needing.is_empty() && broker_problem().is_some() {
+        remarks.warn(format!(
+            "{}: the broker does not listen, and until it does every login there is refused: {}",
+            needing.join(", "),
+            "systemctl enable --now twofactord.socket"
+        ));
     }
 }
 

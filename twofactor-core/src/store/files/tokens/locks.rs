@@ -61,10 +61,10 @@ impl Locks {
 
     /// Commits a change that assigns tokens, after it has recorded the owners' new numbers of tokens: an owner who
     /// holds more than the registry has is refused, and must never hold fewer. Takes the numbers back when the commit
-    /// fails. Until the commit is recorded, the states keep the earlier numbers: [`Files::repair`] undoes an assignment
+    /// fails. Until the commit is recorded, the states keep the earlier numbers: [`repair`] undoes an assignment
     /// whose process was killed.
     ///
-    /// [`Files::repair`]: crate::store::files::locations::Files::repair
+    /// [`repair`]: crate::store::administration::StateRepair::repair
     pub(super) fn commit_gift(self, edit: Edit<'_>) -> Result<(), StoreError> {
         let mut changed = Vec::new();
         let mut happened = Ok(());
