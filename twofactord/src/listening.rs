@@ -40,7 +40,7 @@ pub(crate) fn made_at(path: &Path) -> Result<UnixListener, String> {
         Err(_) => {}
     }
     let listener = UnixListener::bind(path).map_err(|error| in_words("listen at", &error))?;
-    // Anybody may ask; what is answered depends on who it is.
+    // Each user may ask; what is answered depends on who it is.
     fs::set_permissions(path, Permissions::from_mode(0o666)).map_err(|error| in_words("open", &error))?;
     Ok(listener)
 }

@@ -1,8 +1,8 @@
 //! `twofactord`: the broker. It answers programs that cannot open files of root, such as screen lockers, about the codes of
 //! their own user.
 //!
-//! It runs as root and needs no capability and no network. systemd starts it when a program connects, and it ends when nobody
-//! has asked for a while. What a login means is decided in twofactor-core; this program knows who asks.
+//! It runs as root and needs no capability and no network. systemd starts it when a program connects, and it ends after a
+//! while without a question. What a login means is decided in twofactor-core; this program knows who asks.
 
 #![forbid(unsafe_code)]
 

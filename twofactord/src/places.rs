@@ -1,4 +1,4 @@
-//! The places for connections: few enough that nobody can take up the host's memory, and shared so that nobody can take up all.
+//! The places for connections: few enough for the host's memory, and shared so that no user can take all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,7 +63,7 @@ impl Places {
         Some(Place(Arc::clone(self)))
     }
 
-    /// True when nobody is served.
+    /// True when no connection is served.
     pub(crate) fn are_free(&self) -> bool {
         self.lock().all == 0
     }

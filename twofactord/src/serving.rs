@@ -25,7 +25,7 @@ pub(crate) fn serve(stream: UnixStream, place: &Place, config: &Path) {
     let Ok(caller) = Caller::of(&stream) else { return };
     let Some(_seat) = place.seat(caller.guest()) else { return };
     let mut channel = Channel::new(stream, Instant::now() + PATIENCE);
-    // What is not understood, too large or too slow ends the connection: there is nobody to explain it to.
+    // What is not understood, too large or too slow ends the connection: no program of ours sends it.
     while let Ok(Some(question)) = channel.receive() {
         let Ok(answer) = answer(&question, caller, config) else { return };
         channel.until(Instant::now() + PATIENCE);
