@@ -144,7 +144,7 @@ catalogue! {
     /// A program without root's rights runs the module.
     ProgramNotRoot "program-not-root" Problem "it asks about other users than its own, which the broker refuses, so every login is refused";
     /// A program that runs as its user needs the broker, which does not listen.
-    BrokerAbsent "broker-absent" Problem "the module in such a program can ask nobody, so every login is refused";
+    BrokerAbsent "broker-absent" Problem "the module in such a program has no store to ask, so every login is refused";
     /// A program that answers every prompt with the password runs the module.
     ProgramRepeatsPassword "program-repeats-password" Problem "the prompt for the code gets the password, so every login with a code is refused";
     /// The line of a combined service stands below the password.
