@@ -7,7 +7,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Uid, User};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _};
 use twofactor_core::log::reason::Reason;
-use twofactor_core::store::wire::{Call, Message};
+use twofactor_core::store::wire::{About, Call, Message};
 
 use crate::places::Guest;
 
@@ -32,20 +32,27 @@ impl Caller {
         self.uid == 0
     }
 
-    /// The guest whose place the connection takes.
+    /// The guest whose place the connection takes, without a look-up.
     pub(crate) fn guest(self) -> Guest {
-        match User::from_uid(Uid::from_raw(self.uid)) {
-            _ if self.is_root() => Guest::Root,
-            Ok(Some(_)) => Guest::User(self.uid),
-            Ok(None) | Err(_) => Guest::Stranger,
-        }
+        if self.is_root() { Guest::Root } else { Guest::Uid(self.uid) }
     }
 
-    /// Refuses a question that this process may not ask: a user asks about himself.
+    /// True when the uid belongs to no user, as far as can be found out.
+    pub(crate) fn is_stranger(self) -> bool {
+        !self.is_root() && !matches!(User::from_uid(Uid::from_raw(self.uid)), Ok(Some(_)))
+    }
+
+    /// Refuses a question that this process may not ask: a user asks about himself, and as himself.
     pub(crate) fn may_ask(self, call: &Call) -> Result<(), Message> {
-        let Some(user) = call.user().filter(|_| !self.is_root()) else { return Ok(()) };
+        let (user, claimed) = match call.about() {
+            _ if self.is_root() => return Ok(()),
+            About::Nobody => return Ok(()),
+            About::Name(user) => (user, self.uid),
+            // An account knows whose it is by the uid: a false one would open, or spoil, the account of another person.
+            About::Person(person) => (&person.name, person.uid.0),
+        };
         match SystemUsers.person(user.as_str()) {
-            Ok(Some(person)) if person.uid.0 == self.uid && person.name == *user => Ok(()),
+            Ok(Some(person)) if person.uid.0 == self.uid && person.name == *user && claimed == self.uid => Ok(()),
             // Both in the same words: nothing is told about other users.
             Ok(_) => Err(Message::refusing(
                 Reason::NotRoot,

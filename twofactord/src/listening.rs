@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use crate::caller::Caller;
 use crate::places::Places;
 use crate::{journal, serving};
 
@@ -56,9 +57,11 @@ pub(crate) fn run(listener: &UnixListener, config: &Path, idle: Option<Duration>
     loop {
         match listener.accept() {
             Ok((stream, _)) => {
-                let Some(place) = places.take() else { continue };
+                // Before anything is spent on it: a user who connects again and again takes no place of others.
+                let Ok(caller) = Caller::of(&stream) else { continue };
+                let Some(place) = places.take(caller.guest()) else { continue };
                 let config = Arc::clone(&config);
-                let started = thread::Builder::new().spawn(move || serving::serve(stream, &place, &config));
+                let started = thread::Builder::new().spawn(move || serving::serve(stream, caller, &place, &config));
                 if let Err(error) = started {
                     journal::complain(&format!("cannot start a thread: {error}"));
                 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most connections at a time.
 const MOST: usize = 64;
-/// Most connections of one user.
-const MOST_OF_A_USER: usize = 4;
+/// Most connections of one uid.
+const MOST_OF_A_UID: usize = 4;
 /// Most connections of all uids together that belong to no user.
 const MOST_OF_STRANGERS: usize = 8;
 
@@ -17,50 +17,46 @@ pub(crate) struct Places(Mutex<Taken>);
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    by: HashMap<Guest, usize>,
+    by_uid: HashMap<u32, usize>,
+    by_strangers: usize,
 }
 
 /// The owner of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guest {
-    /// Root's: a program that may ask about anybody.
+    /// Root: a program that may ask about each user.
     Root,
-    /// Of the user with that uid.
-    User(u32),
-    /// Of a uid that no user has.
-    Stranger,
-}
-
-impl Guest {
-    fn most(self) -> usize {
-        match self {
-            Self::Root => MOST,
-            Self::User(_) => MOST_OF_A_USER,
-            Self::Stranger => MOST_OF_STRANGERS,
-        }
-    }
+    /// Another uid.
+    Uid(u32),
 }
 
 /// A place, free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Places>);
-
-/// The place of a guest, free again when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Seat<'p> {
-    places: &'p Places,
+pub(crate) struct Place {
+    places: Arc<Places>,
     guest: Guest,
 }
 
+/// One of the few places for uids without a user, free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct AmongStrangers<'p>(&'p Places);
+
 impl Places {
-    /// Takes a place, when one is free.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
+    /// Takes a place, when one is free and the guest has fewer than one may have.
+    pub(crate) fn take(self: &Arc<Self>, guest: Guest) -> Option<Place> {
         let mut taken = self.lock();
         if taken.all >= MOST {
             return None;
         }
+        if let Guest::Uid(uid) = guest {
+            let of_uid = taken.by_uid.entry(uid).or_default();
+            if *of_uid >= MOST_OF_A_UID {
+                return None;
+            }
+            *of_uid += 1;
+        }
         taken.all += 1;
-        Some(Place(Arc::clone(self)))
+        Some(Place { places: Arc::clone(self), guest })
     }
 
     /// True when no connection is served.
@@ -75,33 +71,35 @@ impl Places {
 }
 
 impl Place {
-    /// Gives the place to a guest, unless that guest has as many as one may have.
-    pub(crate) fn seat(&self, guest: Guest) -> Option<Seat<'_>> {
-        let mut taken = self.0.lock();
-        let of_guest = taken.by.entry(guest).or_default();
-        if *of_guest >= guest.most() {
+    /// One of the places for uids without a user, when one is free.
+    pub(crate) fn among_strangers(&self) -> Option<AmongStrangers<'_>> {
+        let mut taken = self.places.lock();
+        if taken.by_strangers >= MOST_OF_STRANGERS {
             return None;
         }
-        *of_guest += 1;
-        Some(Seat { places: &self.0, guest })
+        taken.by_strangers += 1;
+        Some(AmongStrangers(&self.places))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.lock().all -= 1;
+        let mut taken = self.places.lock();
+        taken.all -= 1;
+        if let Guest::Uid(uid) = self.guest
+            && let Some(left) = taken.by_uid.get_mut(&uid)
+        {
+            *left -= 1;
+            if *left == 0 {
+                taken.by_uid.remove(&uid);
+            }
+        }
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for AmongStrangers<'_> {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        if let Some(left) = taken.by.get_mut(&self.guest) {
-            *left -= 1;
-            if *left == 0 {
-                taken.by.remove(&self.guest);
-            }
-        }
+        self.0.lock().by_strangers -= 1;
     }
 }
 
@@ -113,17 +111,18 @@ mod tests {
     #[test]
     fn one_user_takes_few_places_and_leaves_the_others_to_others() {
         let places = Arc::new(Places::default());
-        let all: Vec<Place> = (0..MOST).map(|_| places.take().unwrap()).collect();
-        assert!(places.take().is_none(), "all are taken");
-        let seats: Vec<Seat<'_>> = all.iter().map_while(|place| place.seat(Guest::User(1000))).collect();
-        assert_eq!(seats.len(), MOST_OF_A_USER);
-        assert!(all[9].seat(Guest::User(1001)).is_some());
-        let strangers: Vec<Seat<'_>> = all.iter().map_while(|place| place.seat(Guest::Stranger)).collect();
+        let mut of_one: Vec<Place> = std::iter::from_fn(|| places.take(Guest::Uid(1000))).collect();
+        assert_eq!(of_one.len(), MOST_OF_A_UID);
+        let other = places.take(Guest::Uid(1001)).unwrap();
+        of_one.pop();
+        of_one.push(places.take(Guest::Uid(1000)).expect("a place is free again"));
+        let roots: Vec<Place> = std::iter::from_fn(|| places.take(Guest::Root)).collect();
+        assert_eq!(roots.len(), MOST - MOST_OF_A_UID - 1);
+        let strangers: Vec<AmongStrangers<'_>> = std::iter::from_fn(|| other.among_strangers()).collect();
         assert_eq!(strangers.len(), MOST_OF_STRANGERS);
-        drop(seats);
-        assert!(all[9].seat(Guest::User(1000)).is_some(), "a place is free again");
         drop(strangers);
-        drop(all);
+        assert!(other.among_strangers().is_some(), "and so is one of theirs");
+        drop((of_one, other, roots));
         assert!(places.are_free());
     }
 }

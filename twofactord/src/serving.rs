@@ -21,9 +21,13 @@ use crate::places::Place;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers the questions of one connection, one after the other.
-pub(crate) fn serve(stream: UnixStream, place: &Place, config: &Path) {
-    let Ok(caller) = Caller::of(&stream) else { return };
-    let Some(_seat) = place.seat(caller.guest()) else { return };
+pub(crate) fn serve(stream: UnixStream, caller: Caller, place: &Place, config: &Path) {
+    let _among_strangers = if caller.is_stranger() {
+        let Some(place) = place.among_strangers() else { return };
+        Some(place)
+    } else {
+        None
+    };
     let mut channel = Channel::new(stream, Instant::now() + PATIENCE);
     // What is not understood, too large or too slow ends the connection: no program of ours sends it.
     while let Ok(Some(question)) = channel.receive() {

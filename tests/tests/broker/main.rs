@@ -14,6 +14,7 @@ use twofactor_tests::broker::SOCKET;
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::pam::{Login, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
+use twofactor_tests::requirements::PYTHON;
 
 fn uid_of(name: &str) -> u32 {
     User::from_name(name).unwrap().unwrap().uid.as_raw()
@@ -77,6 +78,45 @@ fn a_user_asks_about_nobody_else() {
             assert!(refused == ReturnCode::AUTHINFO_UNAVAIL || refused == ReturnCode::USER_UNKNOWN, "{other}");
         }
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS, "nothing was burned or counted");
+    });
+}
+
+/// Sends a question in a frame of its own and prints the answer.
+const ASKER: &str = "\
+import socket, struct, sys
+asked = sys.argv[1].encode()
+stream = socket.socket(socket.AF_UNIX)
+stream.connect('/run/twofactord/socket')
+stream.sendall(struct.pack('>I', len(asked)) + asked)
+answer = stream.recv(65536)
+print(answer[4:].decode())
+";
+
+/// The account of a name that was given to another person names the uid of the one who had it. A program that claims that uid
+/// would pass for that person.
+#[test]
+fn a_uid_that_a_program_claims_counts_for_nothing() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let old = uid_of("alice");
+        host.renumber("alice", 4444);
+        let _broker = host.broker();
+        let asking = |uid: u32, code: &str| {
+            let question = format!(
+                " version=1 ask=redeem user=alice uid={uid} reading={code} source=\"\" factors=app,token,recovery"
+            );
+            host.succeed("setpriv", ["--reuid=4444", "--clear-groups", PYTHON, "-c", ASKER, question.as_str()])
+        };
+        let lied = asking(old, &alice.code());
+        assert!(lied.contains("answer=failed error=not-root"), "{lied}");
+        let honest = asking(4444, &alice.code());
+        assert!(honest.contains("error=uid-changed"), "{honest}");
+        host.renumber("alice", old);
+        assert_eq!(
+            host.login("alice").typing(&alice.code()).code(),
+            ReturnCode::SUCCESS,
+            "nothing was burned or changed"
+        );
     });
 }
 

@@ -82,17 +82,28 @@ impl Remembering {
     }
 }
 
+/// The one that a question is about.
+#[derive(Debug, Clone, Copy)]
+pub enum About<'c> {
+    /// A name.
+    Name(&'c UserName),
+    /// A name, and the uid that the process says it stands for.
+    Person(&'c Person),
+    /// A user who does not exist.
+    Nobody,
+}
+
 impl Call {
-    /// The person or the name that is asked about.
-    pub fn user(&self) -> Option<&UserName> {
+    /// The one that is asked about.
+    pub fn about(&self) -> About<'_> {
         match self {
-            Self::Presence(user) | Self::CodeLengths(user) => Some(user),
+            Self::Presence(user) | Self::CodeLengths(user) => About::Name(user),
             Self::Remembers(person, ..)
             | Self::RecoveryLeft(person)
             | Self::Redeem(person, _)
             | Self::Strip(person, _)
-            | Self::EnrollmentStatus(person) => Some(&person.name),
-            Self::Pretend(_) => None,
+            | Self::EnrollmentStatus(person) => About::Person(person),
+            Self::Pretend(_) => About::Nobody,
         }
     }
 
