@@ -1,6 +1,6 @@
 //! `pam_twofactor.so`: asks for a one-time code after the primary authentication factor.
 //!
-//! The module lives inside sshd, sudo and login, as root. Invariants: no threads, nothing global is touched (no
+//! The module lives inside sshd, sudo and login, as root, and in screen lockers, as their user. Invariants: no threads, nothing global is touched (no
 //! locale, environment, umask, signals, standard streams), a panic ends at the entry point as PAM_ABORT, and every
 //! code that libpam gets comes from the one table in `return_code`. What a login means is decided in twofactor-core;
 //! this crate only speaks PAM, and it is the only one with `unsafe`.

@@ -1,5 +1,6 @@
 //! The host as a command needs it: root's rights, the configuration, the store, and the users.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,8 +27,16 @@ use crate::output;
 /// The longest that the broker may take to let a command connect.
 const BROKER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The sentence about a broker that programs without root cannot ask; `None` when one listens.
+/// The sentence about what keeps the module in a program without root from asking the broker; `None` when nothing does.
 pub(crate) fn broker_problem() -> Option<String> {
+    let config = Path::new(DEFAULT_PATH);
+    let lacks =
+        |path: &Path, bit: u32| std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & bit == 0);
+    if lacks(config, 0o004) || config.parent().is_some_and(|folder| lacks(folder, 0o001)) {
+        return Some(format!(
+            "a program without root cannot read {DEFAULT_PATH}: chmod 0755 its folder, 0644 the file"
+        ));
+    }
     let there = Broker::new(Path::new(SOCKET), Owner::ROOT, BROKER_PATIENCE).is_there();
     there.err().map(|error| error.to_string())
 }

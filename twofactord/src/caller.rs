@@ -48,7 +48,7 @@ impl Caller {
             _ if self.is_root() => return Ok(()),
             About::Nobody => return Ok(()),
             About::Name(user) => (user, self.uid),
-            // An account knows whose it is by the uid: a false one would open, or spoil, the account of another person.
+            // The state records the owner's uid: a false one would open, or spoil, the account of another person.
             About::Person(person) => (&person.name, person.uid.0),
         };
         match SystemUsers.person(user.as_str()) {

@@ -12,7 +12,7 @@ use crate::caller::Caller;
 /// The beginning of each line, as `sshd:auth` does before the module's.
 const WRITER: &str = "pam_twofactor(broker:auth): ";
 
-/// The outcome of an answer that was to open something.
+/// The outcome of an attempt.
 pub(crate) fn write_redemption(person: &Person, caller: Caller, outcome: &Result<Redemption, StoreError>) {
     let about = |record| about(record, person, caller);
     match outcome {

@@ -31,7 +31,10 @@ pub(crate) fn inherited() -> Result<UnixListener, String> {
 pub(crate) fn made_at(path: &Path) -> Result<UnixListener, String> {
     let in_words = |doing: &str, error: &io::Error| format!("cannot {doing} {}: {error}", path.display());
     if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-        fs::DirBuilder::new().mode(0o755).create(folder).map_err(|error| in_words("make the folder of", &error))?;
+        let made = fs::DirBuilder::new().mode(0o700).create(folder);
+        // Whatever the umask is: each user passes through it.
+        let made = made.and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)));
+        made.map_err(|error| in_words("make the folder of", &error))?;
     }
     match UnixStream::connect(path) {
         Ok(_) => return Err(format!("a broker listens at {} already", path.display())),
@@ -61,7 +64,7 @@ pub(crate) fn run(listener: &UnixListener, config: &Path, idle: Option<Duration>
                 let Ok(caller) = Caller::of(&stream) else { continue };
                 let Some(place) = places.take(caller.guest()) else { continue };
                 let config = Arc::clone(&config);
-                let started = thread::Builder::new().spawn(move || serving::serve(stream, caller, &place, &config));
+                let started = thread::Builder::new().spawn(move || serving::serve(stream, caller, place, &config));
                 if let Err(error) = started {
                     journal::complain(&format!("cannot start a thread: {error}"));
                 }

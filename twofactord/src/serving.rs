@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use twofactor_core::account::throttle::Count;
@@ -11,7 +12,7 @@ use twofactor_core::host::trusted::Owner;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::store::files::Files;
 use twofactor_core::store::wire::{Call, Channel, Message, WireError};
-use twofactor_core::store::{self, Store as _};
+use twofactor_core::store::{self, Redemption, Store as _};
 
 use crate::caller::Caller;
 use crate::journal;
@@ -21,17 +22,19 @@ use crate::places::Place;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers the questions of one connection, one after the other.
-pub(crate) fn serve(stream: UnixStream, caller: Caller, place: &Place, config: &Path) {
+pub(crate) fn serve(stream: UnixStream, caller: Caller, mut place: Place, config: &Path) {
     let _among_strangers = if caller.is_stranger() {
-        let Some(place) = place.among_strangers() else { return };
-        Some(place)
+        let Some(among) = place.among_strangers() else { return };
+        Some(among)
     } else {
+        place.is_of_a_user();
         None
     };
     let mut channel = Channel::new(stream, Instant::now() + PATIENCE);
     // What is not understood, too large or too slow ends the connection: no program of ours sends it.
     while let Ok(Some(question)) = channel.receive() {
         let Ok(answer) = answer(&question, caller, config) else { return };
+        let answer = if caller.is_root() { answer } else { answer.without_details() };
         channel.until(Instant::now() + PATIENCE);
         if channel.send(&answer).is_err() {
             return;
@@ -39,6 +42,9 @@ pub(crate) fn serve(stream: UnixStream, caller: Caller, place: &Place, config: &
         channel.until(Instant::now() + PATIENCE);
     }
 }
+
+/// The pause after a refusal, with the place held: each costs writes to the disk and a line in the log.
+const PAUSE: Duration = Duration::from_millis(250);
 
 fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, WireError> {
     let call = Call::read(question)?;
@@ -60,24 +66,27 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
 }
 
 /// Answers a process of an ordinary user: what it says of the login is a claim, so nothing is remembered for it, and no
-/// address is trusted. It learns one bit about one code; the log has the rest, and is written here, where root writes it.
+/// address is trusted. It learns about its own user how an answer was judged; the log has the rest, and root writes it here.
 fn answer_a_user(call: Call, caller: Caller, store: &Files) -> Message {
     match call {
         Call::Redeem(person, guess) => {
-            let outcome = store.redeem(&person, &guess.unbelieved().attempt());
+            let outcome = store.redeem(&person, &guess.without_claims().attempt());
             journal::write_redemption(&person, caller, &outcome);
-            Message::answering_redeem(&outcome).without_details()
+            if !matches!(outcome, Ok(Redemption::Redeemed(_))) {
+                thread::sleep(PAUSE);
+            }
+            Message::answering_redeem(&outcome)
         }
         Call::Strip(person, guess) => {
-            let outcome = store.strip(&person, &guess.unbelieved().attempt());
+            let outcome = store.strip(&person, &guess.without_claims().attempt());
             journal::write_stripping(&person, caller, &outcome);
-            Message::answering_strip(&outcome).without_details()
+            Message::answering_strip(&outcome)
         }
         Call::Remembers(..) => Message::not_remembered(),
-        Call::Presence(_)
-        | Call::CodeLengths(_)
-        | Call::RecoveryLeft(_)
-        | Call::Pretend(_)
-        | Call::EnrollmentStatus(_) => call.answered_by(store).without_details(),
+        // It hides nothing from a user who asks about himself.
+        Call::Pretend(_) => Message::done(),
+        Call::Presence(_) | Call::CodeLengths(_) | Call::RecoveryLeft(_) | Call::EnrollmentStatus(_) => {
+            call.answered_by(store)
+        }
     }
 }

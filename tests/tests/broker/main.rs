@@ -113,7 +113,7 @@ fn a_uid_that_a_program_claims_counts_for_nothing() {
         assert!(honest.contains("error=uid-changed"), "{honest}");
         host.renumber("alice", old);
         assert_eq!(
-            host.login("alice").typing(&alice.code()).code(),
+            host.login("alice").typing(alice.code()).code(),
             ReturnCode::SUCCESS,
             "nothing was burned or changed"
         );

@@ -136,6 +136,22 @@ impl State {
         }
     }
 
+    /// The same for answers to which no code is needed. Of processes without root, both go on one count.
+    pub fn stripping_of(&self, count: Count) -> &Throttle {
+        match count {
+            Count::Logins => &self.stripping,
+            Count::Unprivileged => &self.unprivileged,
+        }
+    }
+
+    /// [`State::stripping_of`], to be changed.
+    pub fn stripping_of_mut(&mut self, count: Count) -> &mut Throttle {
+        match count {
+            Count::Logins => &mut self.stripping,
+            Count::Unprivileged => &mut self.unprivileged,
+        }
+    }
+
     /// True when this can be the state of the user with this uid: it names no other.
     pub fn may_be_of(&self, uid: Uid) -> bool {
         self.uid.is_none_or(|recorded| recorded == uid)

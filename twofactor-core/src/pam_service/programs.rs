@@ -114,7 +114,7 @@ const TABLE: &[Program] = &[
     locker("gtklock", &["gtklock"], &[]),
     locker("waylock", &["waylock"], &[]),
     locker("hyprlock", &["hyprlock"], &[]),
-    locker("KDE's screen locker", &["kde", "kde-fingerprint", "kde-smartcard", "kscreenlocker"], &[]),
+    locker("KDE's screen locker", &["kde", "kscreenlocker"], &[]),
     locker(
         "xscreensaver",
         &["xscreensaver"],

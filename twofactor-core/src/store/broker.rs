@@ -1,6 +1,6 @@
 //! The store of a process that cannot open files of root: it asks the broker, `twofactord`, over a socket.
 //!
-//! Invariants: an answer counts only from a process of root, at a socket in folders of root; a broker that is stopped,
+//! Invariants: an answer counts only from a process of root, at a socket in a folder of root; a broker that is stopped,
 //! dead or overloaded is an error within [`PATIENCE`], and never a yes. The broker decides what this process may ask.
 
 mod connection;
@@ -22,6 +22,7 @@ use crate::store::redemption::{Attempt, Presence, Redemption, Remembered, Store,
 use crate::store::wire::{Answered, Message, WireError};
 use connection::connect;
 pub use error::BrokerError;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -38,12 +39,14 @@ pub struct Broker {
     socket: PathBuf,
     owner: Owner,
     patience: Duration,
+    /// Set once an answer has not come in time: a login waits for a stopped broker once.
+    is_late: Cell<bool>,
 }
 
 impl Broker {
     /// The broker behind `socket`, which must be a process of `owner`. Nothing is connected yet.
     pub fn new(socket: &Path, owner: Owner, patience: Duration) -> Self {
-        Self { socket: socket.to_owned(), owner, patience }
+        Self { socket: socket.to_owned(), owner, patience, is_late: Cell::new(false) }
     }
 
     /// Makes sure that a broker listens. Asks nothing.
@@ -57,8 +60,14 @@ impl Broker {
         question: &Message,
         read: impl FnOnce(&Answered) -> Result<T, WireError>,
     ) -> Result<T, StoreError> {
+        let wire = |error| {
+            self.is_late.set(self.is_late.get() || matches!(error, WireError::Deadline));
+            BrokerError::Wire { socket: self.socket.clone(), error }
+        };
+        if self.is_late.get() {
+            return Err(wire(WireError::Deadline).into());
+        }
         let channel = connect(&self.socket, self.owner, Instant::now() + self.patience)?;
-        let wire = |error| BrokerError::Wire { socket: self.socket.clone(), error };
         channel.send(question).map_err(wire)?;
         let answer = channel.receive().map_err(wire)?.ok_or_else(|| wire(WireError::Ended))?;
         let answered = Answered::of(answer).map_err(wire)??;

@@ -1,6 +1,7 @@
 //! Services whose programs cannot ask for a code as sshd does: what that means for their lines and for the configuration.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use twofactor_admin::checkup::services::our_lines;
@@ -99,7 +100,10 @@ fn reads_another(service: &str, config: &Path) -> Result<(), ServiceFailure> {
 pub(super) fn make_folder(change: &Change) -> Result<(), ServiceFailure> {
     match change.file.parent() {
         Some(folder) if change.before.is_none() => {
-            fs::create_dir_all(folder).map_err(|error| change::failed(folder, "make", error))
+            let failed = |error| change::failed(folder, "make", error);
+            fs::create_dir_all(folder).map_err(failed)?;
+            // Programs without root read it, whatever the umask is.
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(failed)
         }
         Some(_) | None => Ok(()),
     }

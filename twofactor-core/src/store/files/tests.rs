@@ -37,6 +37,7 @@ use crate::store::administration::AccountAdministration as _;
 mod clock;
 mod lost;
 mod ownership;
+mod unprivileged;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 

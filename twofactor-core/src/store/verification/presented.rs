@@ -1,6 +1,7 @@
 //! An attempt with the account that it is judged by, and the work of a wrong one.
 
 use super::course::Ledger;
+use crate::account::throttle::Count;
 use crate::account::{Rules, State, Wallet};
 use crate::codes::answer::Answer;
 use crate::codes::digest::Digest;
@@ -9,6 +10,7 @@ use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::store::redemption::Attempt;
 use crate::store::rules::VerificationRules;
+use zeroize::Zeroizing;
 
 /// An attempt under the account's lock, with all that it is judged by.
 #[derive(Clone, Copy)]
@@ -32,9 +34,16 @@ impl Presented<'_> {
         self.attempt.readings.iter().filter_map(Answer::digits).max_by_key(|digits| digits.len())
     }
 
-    /// The digest by which a repeated guess is recognised.
+    /// The digest by which a repeated guess is recognised. Of a program without root, which says itself what the code before
+    /// was, each pair is a guess.
     pub(super) fn fingerprint(&self, guess: &str) -> Digest {
-        self.wallet.credentials.map_or(Salt::NONE, |credentials| credentials.salt).fingerprint(guess)
+        let salt = self.wallet.credentials.map_or(Salt::NONE, |credentials| credentials.salt);
+        match (self.attempt.previous, self.rules.count) {
+            (Some(previous), Count::Unprivileged) => {
+                salt.fingerprint(&Zeroizing::new(format!("{} {guess}", previous.expose())))
+            }
+            (Some(_), Count::Logins) | (None, _) => salt.fingerprint(guess),
+        }
     }
 
     /// The limits that the code is held against.

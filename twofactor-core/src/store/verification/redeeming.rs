@@ -4,6 +4,7 @@ use super::course::{Judged, Ledger, Verification};
 use super::owner::must_be_of;
 use super::presented::{Presented, in_vain};
 use crate::account::remembered::{LoginPlace, Memory};
+use crate::account::throttle::Count;
 use crate::account::{Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wallet};
 use crate::host::shell;
 use crate::log::reason::Reason;
@@ -62,7 +63,10 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
 
     fn look(self, before: State, mut charged: State) -> Result<Judged<Redemption>, StoreError> {
         let Self { presented, missing, .. } = self;
-        let Presented { person, wallet, attempt, .. } = presented;
+        let Presented { person, wallet, attempt, rules, .. } = presented;
+        // A right code that opens nothing is no guess of a login. A program without root says itself what counts: it would have
+        // any code looked at and not burned.
+        let unopened = (rules.count == Count::Logins).then(|| before.clone());
         let explained = |reason, hint| Ok(Redemption::Refused { reason, hint: Some(hint) });
         let (kept, outcome) = match wallet.judge(attempt.readings, attempt.previous, &before, &presented.tolerance()) {
             Judgement::Right { reading, proof, uses } => {
@@ -81,16 +85,16 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
             Judgement::NotConfirmed => {
                 let again = format!("twofactor enroll {}", shell::quoted(person.name.as_str()));
                 let hint = format!("the secret waits for its confirmation: {again}");
-                (Some(before), explained(Reason::NotConfirmed, hint))
+                (unopened, explained(Reason::NotConfirmed, hint))
             }
             Judgement::Disabled { serial, stage } => {
                 let enable = format!("twofactor token enable {}", shell::quoted(serial.as_str()));
-                (Some(before), explained(Reason::TokenDisabled, format!("token {serial} is {stage}: {enable}")))
+                (unopened, explained(Reason::TokenDisabled, format!("token {serial} is {stage}: {enable}")))
             }
             Judgement::NotAllowed => {
                 let allowed = attempt.factors.names().join(", ");
                 let hint = format!("what counts for this login: {allowed}");
-                (Some(before), explained(Reason::FactorNotAllowed, hint))
+                (unopened, explained(Reason::FactorNotAllowed, hint))
             }
             Judgement::NearMiss(near_miss) => {
                 charged.count_near_miss(&near_miss);

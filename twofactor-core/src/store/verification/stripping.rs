@@ -22,7 +22,7 @@ impl Verification for Stripped<'_> {
         if let Err(uid_changed) = must_be_of(before, person) {
             return Some(Err(uid_changed));
         }
-        if before.stripping.blocked_until(attempt.source, rules.limits, now).is_some() {
+        if before.stripping_of(rules.count).blocked_until(attempt.source, rules.limits, now).is_some() {
             return Some(Ok(Stripping::Throttled));
         }
         let is_no_guess = self.0.guess().is_none();
@@ -33,17 +33,17 @@ impl Verification for Stripped<'_> {
         let Presented { attempt, rules, now, .. } = self.0;
         let fingerprint = self.0.fingerprint(self.0.guess().unwrap_or_default());
         let mut charged = before.clone();
-        charged.stripping.charge(attempt.source, fingerprint, rules.limits, now);
+        charged.stripping_of_mut(rules.count).charge(attempt.source, fingerprint, rules.limits, now);
         charged
     }
 
     fn look(self, before: State, _: State) -> Result<Judged<Stripping>, StoreError> {
-        let Presented { wallet, attempt, .. } = self.0;
+        let Presented { wallet, attempt, rules, .. } = self.0;
         let (kept, stripping) = match wallet.judge(attempt.readings, None, &before, &self.0.tolerance()) {
             Judgement::Right { reading, proof, uses } => {
                 let mut after = before.after(uses);
                 after.has_credentials = wallet.credentials.is_some();
-                after.stripping.accept(attempt.source);
+                after.stripping_of_mut(rules.count).accept(attempt.source);
                 let factor = Factor::of(*proof, wallet, &after);
                 (Some(after), Stripping::Burned { reading, factor })
             }

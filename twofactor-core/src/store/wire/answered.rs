@@ -138,6 +138,11 @@ impl Message {
         outcome.as_ref().map_or_else(of_error, of_stripping)
     }
 
+    /// The answer to a question that has none.
+    pub fn done() -> Self {
+        done()
+    }
+
     /// The answer that no earlier login counts for this one.
     pub fn not_remembered() -> Self {
         of_memory(None)
@@ -154,6 +159,11 @@ impl Message {
         if self.find(ANSWER).is_ok_and(|word| word == Some(FAILED)) {
             let reason = self.error().ok().flatten().map_or(Reason::StoreUnavailable, |said| said.reason);
             return Self::refusing(reason, "the broker cannot answer", "its line in the log says why");
+        }
+        // A right code that opens nothing must not be told from a wrong one.
+        let unopened = [Reason::TokenDisabled, Reason::FactorNotAllowed, Reason::NotConfirmed].map(Reason::word);
+        if self.find("reason").is_ok_and(|word| word.is_some_and(|word| unopened.contains(&word))) {
+            return Self::new(ANSWER, "refused").with("reason", Reason::WrongCode.word());
         }
         self.keeping(|key| !matches!(key, "hint" | "error" | "problem" | "remedy" | "loss"))
     }

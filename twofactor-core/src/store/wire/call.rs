@@ -69,9 +69,9 @@ impl Guess {
         }
     }
 
-    /// The same of a process that cannot be believed: from nowhere in particular, and not remembered.
+    /// The same without what the process claims of the login: from the source `?`, and not remembered.
     #[must_use]
-    pub fn unbelieved(self) -> Self {
+    pub fn without_claims(self) -> Self {
         Self { source: Source::claimed(), remember: None, ..self }
     }
 }
@@ -136,7 +136,19 @@ impl Call {
 
     /// Reads a question.
     pub fn read(message: &Message) -> Result<Self, WireError> {
-        Ok(match message.get(ASK)? {
+        let verb = message.get(ASK)?;
+        let keys: &[&str] = match verb {
+            "presence" | "code-lengths" => &["user"],
+            "remembers" => &["user", "uid", "factors", "service", "address", "seconds"],
+            "recovery-left" | "enrollment-status" => &["user", "uid"],
+            "redeem" | "strip" => {
+                &["user", "uid", "reading", "previous", "source", "factors", "service", "address", "seconds"]
+            }
+            _ => &["reading", "previous", "source", "factors", "service", "address", "seconds"],
+        };
+        // A newer program may add what restricts a question: it must not be passed over.
+        message.must_have_only(keys)?;
+        Ok(match verb {
             "presence" => Self::Presence(user(message)?),
             "code-lengths" => Self::CodeLengths(user(message)?),
             "remembers" => {
@@ -242,11 +254,27 @@ fn guess(message: &Message) -> Result<Guess, WireError> {
     if read.as_str() != source {
         return Err(WireError::Value("source"));
     }
+    let readings = readings.collect::<Result<Vec<_>, _>>()?;
+    if !are_of_one_answer(&readings) {
+        return Err(WireError::Value("reading"));
+    }
     Ok(Guess {
-        readings: readings.collect::<Result<_, _>>()?,
+        readings,
         previous: previous.transpose()?,
         source: read,
         factors: factors(message)?,
         remember: remembering(message)?,
     })
 }
+
+/// True when the readings are what one answer can mean: its last digits, as many as a code can have. Readings are counted as one
+/// attempt, so a thousand codes in one message would be a thousand guesses for one.
+fn are_of_one_answer(readings: &[Answer]) -> bool {
+    let mut digits: Vec<&str> = readings.iter().filter_map(Answer::digits).collect();
+    digits.sort_by_key(|digits| digits.len());
+    let follows = |pair: &[&str]| matches!(pair, [short, long] if short.len() < long.len() && long.ends_with(short));
+    readings.len() <= MOST_READINGS && digits.windows(2).all(follows)
+}
+
+/// A code of each length, and a recovery code.
+const MOST_READINGS: usize = 4;

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use zeroize::Zeroizing;
 
@@ -36,8 +37,12 @@ impl Channel {
         while !rest.is_empty() {
             self.stream.set_write_timeout(Some(self.left()?))?;
             // Without the signal: the process is sshd's or a locker's, and its handlers are not ours.
-            let sent = again(|| send(self.stream.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL))?;
-            rest = rest.get(sent..).unwrap_or_default();
+            match send(self.stream.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL) {
+                Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
+                // Once more with what is left of the time.
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
         }
         Ok(())
     }
@@ -57,14 +62,16 @@ impl Channel {
         Message::read(&line).map(Some)
     }
 
-    /// Fills the buffer as far as the stream goes, and gives the number of bytes.
+    /// Fills the buffer until it is full or the stream ends. Gives the number of bytes.
     fn fill(&self, buffer: &mut [u8]) -> Result<usize, WireError> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             self.stream.set_read_timeout(Some(self.left()?))?;
-            match again(|| recv(self.stream.as_raw_fd(), rest, MsgFlags::empty()))? {
-                0 => break,
-                received => filled += received,
+            match recv(self.stream.as_raw_fd(), rest, MsgFlags::empty()) {
+                Ok(0) => break,
+                Ok(received) => filled += received,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
             }
         }
         Ok(filled)
@@ -74,15 +81,5 @@ impl Channel {
     fn left(&self) -> Result<Duration, WireError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(WireError::Deadline) } else { Ok(left) }
-    }
-}
-
-/// Repeats a call that a signal has interrupted. The deadline is looked at before each of them.
-fn again(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<usize> {
-    loop {
-        match call() {
-            Err(nix::errno::Errno::EINTR) => {}
-            done => return Ok(done?),
-        }
     }
 }

@@ -18,6 +18,9 @@ pub enum WireError {
     /// A pair that must be there is missing, is there twice, or has a value that cannot be.
     #[error("\"{0}\" is missing in a message, or cannot be understood")]
     Value(&'static str),
+    /// A pair that is not known.
+    #[error("a message has a pair that is not known")]
+    Key,
     /// The other end speaks another version.
     #[error("the other end speaks version {0}")]
     Version(String),

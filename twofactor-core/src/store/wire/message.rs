@@ -50,6 +50,12 @@ impl Message {
         Self(self.0.iter().filter(|(key, _)| keep(key)).cloned().collect())
     }
 
+    /// Refuses keys other than these and the first two, which say version and kind.
+    pub(super) fn must_have_only(&self, keys: &[&str]) -> Result<(), WireError> {
+        let others = self.0.iter().skip(2).find(|(key, _)| !keys.contains(&key.as_str()));
+        others.map_or(Ok(()), |_| Err(WireError::Key))
+    }
+
     /// The value of a key that stands there once.
     pub(super) fn get(&self, key: &'static str) -> Result<&str, WireError> {
         self.find(key)?.ok_or(WireError::Value(key))

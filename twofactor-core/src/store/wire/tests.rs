@@ -35,8 +35,9 @@ fn line(message: &Message) -> String {
 }
 
 prop_compose! {
-    fn readings()(digits in proptest::collection::vec("[0-9]{6,8}|[0-9]{16}|[a-z]{0,9}", 1..5)) -> Vec<Answer> {
-        digits.iter().map(|digits| Answer::parse(digits.as_bytes())).collect()
+    /// Those of one answer, as a login makes them.
+    fn readings()(digits in "[0-9]{16}", lengths in proptest::sample::subsequence(vec![0_usize, 6, 7, 8, 16], 0..4)) -> Vec<Answer> {
+        lengths.iter().map(|length| Answer::parse(&digits.as_bytes()[16 - length..])).collect()
     }
 }
 
@@ -91,6 +92,22 @@ proptest! {
     }
 }
 
+/// All readings of a message are charged as one attempt.
+#[test]
+fn a_message_holds_the_guess_of_one_answer_and_not_a_thousand() {
+    let source = Source::from_rhost(None);
+    let call = |readings: &[&str]| {
+        let readings: Vec<Answer> = readings.iter().map(|digits| Answer::parse(digits.as_bytes())).collect();
+        let (previous, remember) = (None, None);
+        let attempt = Attempt { readings: &readings, previous, source: &source, factors: Factors::ALL, remember };
+        Call::read(&received(&Message::attempting("redeem", &person(), &attempt)))
+    };
+    assert!(call(&["456123", "3456123", "23456123", "8765432123456123"]).is_ok());
+    for many in [&["456123", "654321"][..], &["456123", "456123"], &["456123", "1456124"], &["x", "x", "x", "x", "x"]] {
+        assert!(matches!(call(many), Err(WireError::Value("reading"))), "{many:?}");
+    }
+}
+
 #[test]
 fn each_answer_is_read_as_it_was_given() {
     let factor = Factor::Token { label: "work \"phone\"".to_owned(), drift: -2 };
@@ -113,7 +130,10 @@ fn each_answer_is_read_as_it_was_given() {
         assert_eq!((read, with), (reason, hint));
         // A program of a user learns the reason alone.
         let bare = answered(&message.without_details()).unwrap().redemption(1).unwrap();
-        assert!(matches!(bare, Redemption::Refused { hint: None, .. }), "{bare:?}");
+        let Redemption::Refused { reason: told, hint: None } = bare else { panic!("{bare:?}") };
+        // And not even that of a right code that opens nothing.
+        let unopened = [Reason::TokenDisabled, Reason::FactorNotAllowed, Reason::NotConfirmed].contains(&reason);
+        assert_eq!(told, if unopened { Reason::WrongCode } else { reason });
     }
 
     let burned = Stripping::Burned { reading: 0, factor: Factor::Recovery { left: 3 } };
