@@ -9,7 +9,7 @@ use twofactor_core::pam_service::first_factor;
 use twofactor_tests::debian::chosen;
 use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host, said};
-use twofactor_tests::requirements::programs_met;
+use twofactor_tests::requirements::{PYTHON, programs_met};
 use twofactor_tests::ssh::{Client, Session, authorized_key};
 use twofactor_tests::syslog::Line;
 use twofactor_tests::terminal::{Size, Terminal};
@@ -398,6 +398,73 @@ fn curl_with_a_password_is_password_repeated_over_sftp() {
         assert!(!output.status.success(), "{}", said(&output));
         host.assert_logged(&["denied user=alice service=sshd", "reason=password-repeated"]);
         assert_eq!(host.failures("alice"), 0);
+    });
+}
+
+/// git runs ssh, which asks as ever.
+#[test]
+fn git_over_ssh_asks_for_password_and_code() {
+    if chosen().is_some() || !programs_met(&["git"]) {
+        return;
+    }
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let _sshd = host.sshd("");
+        host.succeed(
+            "setpriv",
+            ["--reuid=alice", "--clear-groups", "git", "init", "--quiet", "--bare", "/home/alice/r.git"],
+        );
+        let asked = host.script(
+            "askpass",
+            "#!/bin/sh\ncase \"$1\" in\n*assword*) echo \"$ANSWER_PASSWORD\" ;;\n*code*) echo \"$ANSWER_CODE\" ;;\nesac\n",
+        );
+        let list = |code: &str| {
+            let mut git = host.command("git");
+            git.args(["ls-remote", "ssh://alice@127.0.0.1/home/alice/r.git"]).stdin(Stdio::null());
+            git.env(
+                "GIT_SSH_COMMAND",
+                "ssh -o StrictHostKeyChecking=no -o PreferredAuthentications=keyboard-interactive",
+            );
+            git.env("SSH_ASKPASS", &asked).env("SSH_ASKPASS_REQUIRE", "force");
+            git.env("ANSWER_PASSWORD", PASSWORD).env("ANSWER_CODE", code).output().unwrap()
+        };
+        let refused = list(&alice.wrong_code());
+        assert!(!refused.status.success(), "{}", said(&refused));
+        let listed = list(&alice.code());
+        assert!(listed.status.success(), "{}", said(&listed));
+    });
+}
+
+/// Logs in with `connect(password=…)`, or answers each question by itself.
+const PARAMIKO: &str = "\
+import paramiko, sys
+password, code = sys.argv[1], sys.argv[2]
+transport = paramiko.Transport(('127.0.0.1', 22))
+transport.start_client()
+answers = {'Password: ': password, 'Verification code: ': code}
+if code:
+    transport.auth_interactive('alice', lambda title, text, asked: [answers[prompt.split(') ')[-1]] for prompt, echo in asked])
+else:
+    transport.auth_password('alice', password)
+channel = transport.open_session()
+channel.exec_command('echo session-$((40+2))')
+print(channel.makefile().read().decode())
+";
+
+#[test]
+fn paramiko_works_where_it_answers_each_question_and_not_with_a_password_alone() {
+    if chosen().is_some() || !programs_met(&[PYTHON]) {
+        return;
+    }
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let _sshd = host.sshd("");
+        let run = |code: &str| host.command(PYTHON).args(["-c", PARAMIKO, PASSWORD, code]).output().unwrap();
+        let refused = run("");
+        assert!(!refused.status.success(), "{}", said(&refused));
+        host.assert_logged(&["denied user=alice service=sshd", "reason=password-repeated"]);
+        let opened = run(&alice.code());
+        assert!(opened.status.success() && said(&opened).contains("session-42"), "{}", said(&opened));
     });
 }
 
