@@ -160,9 +160,9 @@ impl Message {
             let reason = self.error().ok().flatten().map_or(Reason::StoreUnavailable, |said| said.reason);
             return Self::refusing(reason, "the broker cannot answer", "its line in the log says why");
         }
-        // A right code that opens nothing must not be told from a wrong one.
-        let unopened = [Reason::TokenDisabled, Reason::FactorNotAllowed, Reason::NotConfirmed].map(Reason::word);
-        if self.find("reason").is_ok_and(|word| word.is_some_and(|word| unopened.contains(&word))) {
+        // Only these: a right code that opens nothing must not be told from a wrong one.
+        let told = [Reason::WrongCode, Reason::Replayed, Reason::Throttled, Reason::NotEnrolled].map(Reason::word);
+        if self.find("reason").is_ok_and(|word| word.is_some_and(|word| !told.contains(&word))) {
             return Self::new(ANSWER, "refused").with("reason", Reason::WrongCode.word());
         }
         self.keeping(|key| !matches!(key, "hint" | "error" | "problem" | "remedy" | "loss"))

@@ -144,7 +144,8 @@ impl Call {
             "redeem" | "strip" => {
                 &["user", "uid", "reading", "previous", "source", "factors", "service", "address", "seconds"]
             }
-            _ => &["reading", "previous", "source", "factors", "service", "address", "seconds"],
+            "pretend" => &["reading", "previous", "source", "factors", "service", "address", "seconds"],
+            _ => return Err(WireError::Value(ASK)),
         };
         // A newer program may add what restricts a question: it must not be passed over.
         message.must_have_only(keys)?;
