@@ -102,8 +102,12 @@ pub struct Beginning {
 }
 
 impl InPlace {
-    /// Reads the whole file.
+    /// Reads the whole file. Refuses one that was removed meanwhile: what is written there would be lost.
     pub fn read(&self, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        let metadata = self.file.metadata().map_err(|error| io_error(&self.path, "examine", error))?;
+        if metadata.nlink() == 0 {
+            return Err(io_error(&self.path, "read", Errno::ENOENT.into()));
+        }
         read(&self.file, &self.path, self.owner, self.protection, limit)
     }
 
@@ -443,7 +447,8 @@ pub(super) fn check_metadata(
         let problem = if metadata.is_symlink() { "is a symbolic link" } else { "is not a regular file" };
         return Err(refused(path, problem, format!("ls -l {}", in_shell(path))));
     }
-    if metadata.nlink() != 1 {
+    // None is left when another process replaces or removes the file at this moment: what was opened is what was there.
+    if metadata.nlink() > 1 {
         return Err(refused(path, "has more than one name (hard links)", format!("ls -li {}", in_shell(path))));
     }
     check_owner_and_mode(metadata, path, owner, protection)
@@ -517,6 +522,20 @@ mod tests {
         std::fs::write(&left_over, "a secret, perhaps").unwrap();
         folder.remove("state").unwrap();
         assert!(folder.names().unwrap().is_empty());
+    }
+
+    /// SQLite removes its log when the last connection closes, and a login that was looking at it was refused.
+    #[test]
+    fn a_file_that_is_removed_at_this_moment_is_read_as_it_was_and_never_written_to() {
+        let (directory, folder) = folder();
+        folder.replace("state", b"before").unwrap();
+        let in_place = folder.open_in_place("state").unwrap().unwrap();
+        let opened = File::open(path(&directory, "state")).unwrap();
+        folder.replace("state", b"after").unwrap();
+        let there = path(&directory, "state");
+        assert_eq!(*read(&opened, &there, me(), Protection::FromReading, 64).unwrap(), b"before");
+        assert!(in_place.read(64).unwrap_err().to_string().contains("no such file"));
+        assert_eq!(*folder.read("state", 64).unwrap().unwrap(), b"after");
     }
 
     #[test]
