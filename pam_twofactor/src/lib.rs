@@ -1,9 +1,9 @@
 //! `pam_twofactor.so`: asks for a one-time code after the primary authentication factor.
 //!
-//! The module lives inside sshd, sudo and login, as root, and in screen lockers, as their user. Invariants: no threads, nothing global is touched (no
-//! locale, environment, umask, signals, standard streams), a panic ends at the entry point as PAM_ABORT, and every
-//! code that libpam gets comes from the one table in `return_code`. What a login means is decided in twofactor-core;
-//! this crate only speaks PAM, and it is the only one with `unsafe`.
+//! The module lives inside sshd, sudo and login, as root, and in screen lockers, as their user. Invariants: no threads,
+//! nothing global is touched (no locale, environment, umask, signals, standard streams), a panic ends at the entry point as
+//! PAM_ABORT, and every code that libpam gets comes from the one table in `return_code`. What a login means is decided in
+//! twofactor-core; this crate only speaks PAM. Beside twofactor-rehearsal it is the only one with `unsafe`.
 
 #![expect(missing_docs, reason = "the exported functions are pam_sm_*, documented in pam_sm_authenticate(3)")]
 
@@ -268,7 +268,7 @@ fn request(pam: &Pam<'_>, user: String, arguments: &Arguments, flags: PamFlag) -
     }
 }
 
-/// The store of a login, whatever kind it is.
+/// The store of a login: the files of this host, or the broker.
 trait LoginStore: Store + EnrollmentStore {}
 
 impl<S: Store + EnrollmentStore> LoginStore for S {}

@@ -228,22 +228,15 @@ impl Login<'_> {
 
     fn waived(&mut self, waived: Waived, burned: Option<Factor>) -> Verdict {
         let record = self.about(Record::new(Event::Skipped)).with("policy", waived.why());
-        let record = match burned {
-            Some(Factor::Token { label, drift }) => record.with("token", label).with("drift", drift),
-            Some(Factor::Recovery { left }) => record.with("token", "recovery").with("recovery_codes_left", left),
+        self.audit.record(&match burned {
+            Some(factor) => factor.noted_in(record),
             None => record,
-        };
-        self.audit.record(&record);
+        });
         Verdict::Waived(waived)
     }
 
     fn accepted(&mut self, redeemed: Redeemed) -> Verdict {
-        let record = self.about(Record::new(Event::Accepted));
-        let record = match redeemed.factor() {
-            Factor::Token { label, drift } => record.with("token", label).with("drift", drift),
-            Factor::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
-        };
-        self.audit.record(&record);
+        self.audit.record(&redeemed.factor().noted_in(self.about(Record::new(Event::Accepted))));
         if let Some(problem) = redeemed.problem() {
             let record = self.about(Record::refused(problem.reason())).with("reason", problem.reason());
             self.audit.record(&record.with("problem", problem).with("hint", problem.hint()));

@@ -27,7 +27,7 @@ impl Caller {
         Ok(Self { uid: credentials.uid(), pid: credentials.pid() })
     }
 
-    /// True for a program that may ask about anybody.
+    /// True for a program that may ask about each user.
     pub(crate) fn is_root(self) -> bool {
         self.uid == 0
     }

@@ -5,7 +5,7 @@ use twofactor_core::host::syslog;
 use twofactor_core::host::user::Person;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::{Event, Record};
-use twofactor_core::store::{Factor, Redemption, StoreError, Stripping};
+use twofactor_core::store::{Redemption, StoreError, Stripping};
 
 use crate::caller::Caller;
 
@@ -15,20 +15,18 @@ const WRITER: &str = "pam_twofactor(broker:auth): ";
 /// The outcome of an attempt.
 pub(crate) fn write_redemption(person: &Person, caller: Caller, outcome: &Result<Redemption, StoreError>) {
     let about = |record| about(record, person, caller);
+    let refused = |reason: Reason, hint: Option<&String>| {
+        write(&about(Record::refused(reason)).with("reason", reason).with_some("hint", hint));
+    };
     match outcome {
         Ok(Redemption::Redeemed(redeemed)) => {
-            write(&with_factor(about(Record::new(Event::Accepted)), redeemed.factor()));
+            write(&redeemed.factor().noted_in(about(Record::new(Event::Accepted))));
             if let Some(problem) = redeemed.problem() {
                 write(&failed(person, caller, problem));
             }
         }
-        Ok(Redemption::NearMiss { hint }) => {
-            let reason = Reason::WrongCode;
-            write(&about(Record::refused(reason)).with("reason", reason).with_some("hint", hint.as_ref()));
-        }
-        Ok(Redemption::Refused { reason, hint }) => {
-            write(&about(Record::refused(*reason)).with("reason", reason).with_some("hint", hint.as_ref()));
-        }
+        Ok(Redemption::NearMiss { hint }) => refused(Reason::WrongCode, hint.as_ref()),
+        Ok(Redemption::Refused { reason, hint }) => refused(*reason, hint.as_ref()),
         Err(error) => write(&failed(person, caller, error)),
     }
 }
@@ -37,7 +35,7 @@ pub(crate) fn write_redemption(person: &Person, caller: Caller, outcome: &Result
 pub(crate) fn write_stripping(person: &Person, caller: Caller, outcome: &Result<Stripping, StoreError>) {
     match outcome {
         Ok(Stripping::Burned { factor, .. }) => {
-            write(&with_factor(about(Record::new(Event::Skipped), person, caller), factor));
+            write(&factor.noted_in(about(Record::new(Event::Skipped), person, caller)));
         }
         Ok(Stripping::Nothing | Stripping::Throttled) => {}
         Err(error) => write(&failed(person, caller, error)),
@@ -61,13 +59,6 @@ fn failed(person: &Person, caller: Caller, error: &StoreError) -> Record {
         .with("reason", reason)
         .with("problem", error)
         .with("hint", error.hint())
-}
-
-fn with_factor(record: Record, factor: &Factor) -> Record {
-    match factor {
-        Factor::Token { label, drift } => record.with("token", label).with("drift", drift),
-        Factor::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
-    }
 }
 
 fn write(record: &Record) {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const MOST: usize = 64;
 /// Most connections of one uid.
 const MOST_OF_A_UID: usize = 4;
-/// Most connections of uids that are still to be looked up. Whoever has many uids to spare, as /etc/subuid gives, takes up these
-/// and no more.
+/// Most connections of uids that are still to be looked up. A user with many uids to spare, as /etc/subuid gives, takes up
+/// these and no more.
 const MOST_UNKNOWN: usize = 16;
 /// Most connections of all uids together that belong to no user.
 const MOST_OF_STRANGERS: usize = 8;

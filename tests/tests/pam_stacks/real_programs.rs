@@ -121,7 +121,7 @@ impl<'h> Vpn<'h> {
         Terminal::start(self.host.command("openvpn").arg("/root/client.conf"), Size::LARGE)
     }
 
-    /// Whether the tunnel comes up. The client goes on for as long as its terminal is there.
+    /// True when the tunnel comes up. The client goes on for as long as its terminal is there.
     #[track_caller]
     fn comes_up(&self, client: &mut Terminal) -> bool {
         let (end, shown) = client.expect_any(&["Initialization Sequence Completed", "AUTH_FAILED", "fatal error"]);

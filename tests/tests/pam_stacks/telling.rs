@@ -183,8 +183,8 @@ fn a_change_that_cannot_be_made_leaves_no_file_behind() {
     });
 }
 
-/// Whether every file that libpam would include is there, also while a command changes both: it is missing only when it was not
-/// there at a moment before and after which a service included it.
+/// True when every file that libpam would include is there, also while a command changes both. A file is missing when it was
+/// not there at a moment before and after which a service included it.
 fn nothing_is_missing() -> bool {
     let includes = |(name, text): (&String, &Vec<u8>)| {
         name != NAME && !name.ends_with(".twofactor-new") && placing::tells(&String::from_utf8_lossy(text))

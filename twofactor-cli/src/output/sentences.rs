@@ -64,41 +64,46 @@ fn columns(text: &str) -> usize {
 
 fn filled(start: &str, words: &str, column: usize, width: usize) -> String {
     let indent = column + columns(start);
-    let mut text = start.to_owned();
-    let mut at = indent;
-    for (index, piece) in pieces(words, width.saturating_sub(indent)).into_iter().enumerate() {
-        let length = columns(piece);
-        if index > 0 && at + 1 + length > width {
-            text.push('\n');
-            text.extend(std::iter::repeat_n(' ', indent));
-            at = indent;
-        } else if index > 0 {
-            text.push(' ');
-            at += 1;
-        }
-        text.push_str(piece);
-        at += length;
-    }
-    text
+    flowed(
+        start,
+        &pieces(words, width.saturating_sub(indent)),
+        Lines { first: indent, others: indent, width, mark: "" },
+    )
 }
 
 /// A command to paste, behind `start`, in lines of at most `width` columns: one that is longer goes on behind a backslash, as
 /// a shell reads it. It is broken between words, and never inside quotes.
 pub(crate) fn pasted(start: &str, command: &str, width: usize) -> String {
     let command = printable(command, usize::MAX);
-    let indent = columns(start);
+    let first = columns(start);
+    flowed(start, &shell_words(&command), Lines { first, others: first + 2, width, mark: " \\" })
+}
+
+/// The lines that words flow into.
+#[derive(Clone, Copy)]
+struct Lines {
+    /// The column at which the first line begins, and the others.
+    first: usize,
+    others: usize,
+    width: usize,
+    /// Ends each line but the last.
+    mark: &'static str,
+}
+
+/// `start` and the words behind it, as many in a line as fit.
+fn flowed(start: &str, words: &[&str], lines: Lines) -> String {
+    let Lines { first, others, width, mark } = lines;
     let mut text = start.to_owned();
-    let mut at = indent;
-    let words = shell_words(&command);
-    let last = words.len().saturating_sub(1);
-    for (index, word) in words.into_iter().enumerate() {
+    let mut at = first;
+    for (index, word) in words.iter().enumerate() {
         let length = columns(word);
-        // The backslash and the blank before it, where the command goes on.
-        let needed = length + if index < last { " \\".len() } else { 0 };
+        // The mark, where the text goes on behind this word.
+        let needed = length + if index + 1 < words.len() { mark.len() } else { 0 };
         if index > 0 && at + 1 + needed > width {
-            text.push_str(" \\\n");
-            text.extend(std::iter::repeat_n(' ', indent + 2));
-            at = indent + 2;
+            text.push_str(mark);
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', others));
+            at = others;
         } else if index > 0 {
             text.push(' ');
             at += 1;

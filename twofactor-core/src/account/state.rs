@@ -120,34 +120,20 @@ impl State {
         usages.chain(memories).chain(others).max()
     }
 
-    /// The count of the attempts that go on it.
+    /// The throttle that keeps this count.
     pub fn throttle_of(&self, count: Count) -> &Throttle {
         match count {
             Count::Logins => &self.throttle,
+            Count::Stripping => &self.stripping,
             Count::Unprivileged => &self.unprivileged,
         }
     }
 
-    /// The same, to be changed.
+    /// [`State::throttle_of`], to be changed.
     pub fn throttle_of_mut(&mut self, count: Count) -> &mut Throttle {
         match count {
             Count::Logins => &mut self.throttle,
-            Count::Unprivileged => &mut self.unprivileged,
-        }
-    }
-
-    /// The same for answers to which no code is needed. Of processes without root, both go on one count.
-    pub fn stripping_of(&self, count: Count) -> &Throttle {
-        match count {
-            Count::Logins => &self.stripping,
-            Count::Unprivileged => &self.unprivileged,
-        }
-    }
-
-    /// [`State::stripping_of`], to be changed.
-    pub fn stripping_of_mut(&mut self, count: Count) -> &mut Throttle {
-        match count {
-            Count::Logins => &mut self.stripping,
+            Count::Stripping => &mut self.stripping,
             Count::Unprivileged => &mut self.unprivileged,
         }
     }

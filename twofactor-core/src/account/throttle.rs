@@ -59,8 +59,21 @@ impl Limits {
 pub enum Count {
     /// Logins that root's programs ask about.
     Logins,
+    /// Answers to such logins where no code is needed and one may be there.
+    Stripping,
     /// Attempts of processes without root. A program in a user's session that guesses delays none of the user's logins.
     Unprivileged,
+}
+
+impl Count {
+    /// The count for an answer to which no code is needed. Of processes without root, all attempts go on one.
+    #[must_use]
+    pub fn where_none_is_needed(self) -> Self {
+        match self {
+            Self::Logins | Self::Stripping => Self::Stripping,
+            Self::Unprivileged => Self::Unprivileged,
+        }
+    }
 }
 
 /// A count without a wrong code for this long is forgotten. It is far longer than any delay, so waiting for it gains

@@ -225,7 +225,7 @@ impl Offering {
     }
 }
 
-/// Whether the configuration lets a newcomer register a token.
+/// True when the configuration lets a newcomer register a token.
 pub(super) fn registers_tokens(config: &Config, factors: Factors) -> bool {
     factors.token && config.enrollment.self_registration == SelfRegistration::Allowed
 }

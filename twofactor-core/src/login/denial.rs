@@ -15,7 +15,7 @@ pub(super) struct Denial {
     pub(super) reason: Reason,
     pub(super) problem: Option<String>,
     pub(super) hint: Option<String>,
-    /// Whether the code is one outside the window, which the next code of the same token can confirm.
+    /// True when the code is outside the window and the next code of the same token can confirm it.
     pub(super) near_miss: bool,
 }
 

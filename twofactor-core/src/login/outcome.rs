@@ -60,7 +60,7 @@ pub(super) fn is_used_up(reason: Reason, tries: u8) -> bool {
     tries > 1 && may_try_again(reason)
 }
 
-/// Whether the login asks again after this refusal. Users who are not enrolled, do not exist or are not the person of
+/// True when the login asks again after this refusal. Users who are not enrolled, do not exist or are not the person of
 /// the account are asked as often as all others.
 pub(super) fn may_try_again(reason: Reason) -> bool {
     let about_the_code = matches!(

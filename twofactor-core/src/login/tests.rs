@@ -150,7 +150,7 @@ impl UserDatabase for People {
     }
 }
 
-/// Why all accounts are closed, if they are, and from when on. An error: nobody can tell.
+/// The reason for which all accounts are closed, if they are, and the moment. An error stands for a look-up that failed.
 struct Closed(Option<Result<Expired, LookupError>>, UnixTime);
 
 impl Accounts for Closed {

@@ -124,7 +124,7 @@ pub trait AccountAdministration {
     /// The open invitation of a user without credentials; `None` when there is none.
     fn newcomer(&self, user: &UserName) -> Result<Option<Newcomer>, StoreError>;
 
-    /// Whether the store keeps anything of the user: an account, or the remains of one after a reset or an accident.
+    /// True when the store keeps anything of the user: an account, or the remains of one after a reset or an accident.
     fn has_traces(&self, user: &UserName) -> Result<bool, StoreError>;
 
     /// The time until which an attempt of the user from `source` is refused unseen; `None` when it is looked at.

@@ -9,6 +9,7 @@ use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Digits};
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
+use crate::log::record::Record;
 use std::time::Duration;
 
 /// Answers whether a code opens a session, and burns it in the same transaction.
@@ -147,6 +148,15 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// The log line with this factor: a token with its drift, or the recovery codes that are left.
+    #[must_use]
+    pub fn noted_in(&self, record: Record) -> Record {
+        match self {
+            Self::Token { label, drift } => record.with("token", label).with("drift", drift),
+            Self::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
+        }
+    }
+
     /// The factor of a right code, after `state` has recorded its use.
     pub(super) fn of(proof: Proof, wallet: &Wallet<'_>, state: &State) -> Self {
         match proof {

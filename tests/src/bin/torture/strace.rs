@@ -14,7 +14,7 @@ const ERRORS: [&str; 6] = ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR", "ENOMEM
 const MANY: u64 = 100;
 
 /// Calls that cannot fail or whose failure strace cannot play. It plays a failing close by closing nothing, and a failing
-/// futex by waking nobody: Linux does neither, and a program that waits for the end of a pipe or for a thread would wait forever.
+/// futex by waking no thread. Linux does neither: a program that waits for the end of a pipe or for a thread would wait for ever.
 const NEVER: [&str; 7] = ["close", "close_range", "execve", "exit", "exit_group", "futex", "rt_sigreturn"];
 
 /// A call that fails: which, the how manieth of its name, with what.

@@ -48,13 +48,13 @@ pub(super) fn encoded_twice(twice: u64, seeds: &SeedFile) -> Option<String> {
     is_new.then(|| format!("{secrets} {words}"))
 }
 
-/// Why `--strict` refuses a file in which so many secrets could be encoded twice, as all rows together show.
+/// The refusal by `--strict` of a file in which so many secrets could be encoded twice, as all rows together show.
 pub(super) fn about_secrets(twice: u64, seeds: &SeedFile, strict: bool) -> Option<Failure> {
     let is_new = twice > 0 && !are_told(seeds);
     (strict && is_new).then(|| Failure::InDoubt(vec!["the encoding is not stated".to_owned()]))
 }
 
-/// Why `--strict` refuses a file; `None` when it leaves nothing in doubt.
+/// The refusal by `--strict` of a file; `None` when it leaves nothing in doubt.
 pub(super) fn refusal(seeds: &SeedFile) -> Option<Failure> {
     let not_stated = |what: Aspect| {
         let verb = if what == Aspect::Digits { "are" } else { "is" };

@@ -66,7 +66,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// Whether logins use this state: marker, state and users folder fit each other.
+    /// True when logins use this state: marker, state and users folder fit each other.
     pub fn is_ours(&self) -> bool {
         match (&self.marker, &self.copy) {
             (Ok(None), Ok(copy)) => self.fits(copy.as_ref()),

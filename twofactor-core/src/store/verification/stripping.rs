@@ -22,7 +22,11 @@ impl Verification for Stripped<'_> {
         if let Err(uid_changed) = must_be_of(before, person) {
             return Some(Err(uid_changed));
         }
-        if before.stripping_of(rules.count).blocked_until(attempt.source, rules.limits, now).is_some() {
+        if before
+            .throttle_of(rules.count.where_none_is_needed())
+            .blocked_until(attempt.source, rules.limits, now)
+            .is_some()
+        {
             return Some(Ok(Stripping::Throttled));
         }
         let is_no_guess = self.0.guess().is_none();
@@ -33,7 +37,12 @@ impl Verification for Stripped<'_> {
         let Presented { attempt, rules, now, .. } = self.0;
         let fingerprint = self.0.fingerprint(self.0.guess().unwrap_or_default());
         let mut charged = before.clone();
-        charged.stripping_of_mut(rules.count).charge(attempt.source, fingerprint, rules.limits, now);
+        charged.throttle_of_mut(rules.count.where_none_is_needed()).charge(
+            attempt.source,
+            fingerprint,
+            rules.limits,
+            now,
+        );
         charged
     }
 
@@ -43,7 +52,7 @@ impl Verification for Stripped<'_> {
             Judgement::Right { reading, proof, uses } => {
                 let mut after = before.after(uses);
                 after.has_credentials = wallet.credentials.is_some();
-                after.stripping_of_mut(rules.count).accept(attempt.source);
+                after.throttle_of_mut(rules.count.where_none_is_needed()).accept(attempt.source);
                 let factor = Factor::of(*proof, wallet, &after);
                 (Some(after), Stripping::Burned { reading, factor })
             }

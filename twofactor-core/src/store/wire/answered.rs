@@ -100,10 +100,6 @@ pub(super) fn of_enrollment_status(status: &EnrollmentStatus) -> Message {
     )
 }
 
-pub(super) fn done() -> Message {
-    Message::new(ANSWER, "done")
-}
-
 pub(super) fn of_error(error: &StoreError) -> Message {
     with_error(Message::new(ANSWER, FAILED), error)
 }
@@ -140,7 +136,7 @@ impl Message {
 
     /// The answer to a question that has none.
     pub fn done() -> Self {
-        done()
+        Self::new(ANSWER, "done")
     }
 
     /// The answer that no earlier login counts for this one.

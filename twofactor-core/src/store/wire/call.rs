@@ -125,7 +125,7 @@ impl Call {
             }
             Self::Pretend(guess) => {
                 store.pretend(&guess.attempt());
-                Ok(answered::done())
+                Ok(Message::done())
             }
             Self::EnrollmentStatus(person) => {
                 store.enrollment_status(person).map(|status| answered::of_enrollment_status(&status))
