@@ -50,7 +50,7 @@ pub(crate) fn complain(problem: &str) {
 }
 
 fn about(record: Record, person: &Person, caller: Caller) -> Record {
-    record.with("user", &person.name).with("asked_by", caller.uid).with("pid", caller.pid)
+    record.with("user", &person.name).with("asked_by", caller.uid).with("asked_by_process", caller.pid)
 }
 
 fn failed(person: &Person, caller: Caller, error: &StoreError) -> Record {

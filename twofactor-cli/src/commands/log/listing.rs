@@ -191,7 +191,9 @@ fn legible(text: &str) -> String {
 }
 
 /// Keys whose values are numbers.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 14] = [
+    "asked_by",
+    "asked_by_process",
     "conflicts",
     "count",
     "drift",
