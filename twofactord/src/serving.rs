@@ -85,6 +85,12 @@ fn answer_a_user(call: Call, caller: Caller, store: &Files) -> Message {
         Call::Remembers(..) => Message::not_remembered(),
         // It hides nothing from a user who asks about himself.
         Call::Pretend(_) => Message::done(),
+        // It sets nothing up: a login does, as root.
+        Call::CheckRegistration(..) | Call::Register(..) => Message::refusing(
+            Reason::NotRoot,
+            "tokens are registered by logins of root",
+            "log in with ssh or at the console",
+        ),
         Call::Presence(_) | Call::CodeLengths(_) | Call::RecoveryLeft(_) | Call::EnrollmentStatus(_) => {
             call.answered_by(store)
         }

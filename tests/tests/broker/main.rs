@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod registration;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -92,6 +94,12 @@ answer = stream.recv(65536)
 print(answer[4:].decode())
 ";
 
+/// Asks the broker as this uid.
+fn ask(host: &Host, uid: u32, question: &str) -> String {
+    let uid = format!("--reuid={uid}");
+    host.succeed("setpriv", [uid.as_str(), "--clear-groups", PYTHON, "-c", ASKER, question])
+}
+
 /// The account of a name that was given to another person names the uid of the one who had it. A program that claims that uid
 /// would pass for that person.
 #[test]
@@ -105,7 +113,7 @@ fn a_uid_that_a_program_claims_counts_for_nothing() {
             let question = format!(
                 " version=1 ask=redeem user=alice uid={uid} reading={code} source=\"\" factors=app,token,recovery"
             );
-            host.succeed("setpriv", ["--reuid=4444", "--clear-groups", PYTHON, "-c", ASKER, question.as_str()])
+            ask(host, 4444, &question)
         };
         let lied = asking(old, &alice.code());
         assert!(lied.contains("answer=failed error=not-root"), "{lied}");

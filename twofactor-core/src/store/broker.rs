@@ -16,7 +16,10 @@ use crate::codes::token::{Serial, Token};
 use crate::host::trusted::Owner;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
-use crate::store::enrollment::{EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, Registration, Superseded};
+use crate::store::enrollment::{
+    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, RegistrationProof, Shown,
+    Superseded,
+};
 use crate::store::error::StoreError;
 use crate::store::redemption::{Attempt, Presence, Redemption, Remembered, Store, Stripping};
 use crate::store::wire::{Answered, Message, WireError};
@@ -25,6 +28,7 @@ pub use error::BrokerError;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// The socket of the broker.
 pub const SOCKET: &str = "/run/twofactord/socket";
@@ -54,9 +58,28 @@ impl Broker {
         Ok(connect(&self.socket, self.owner, Instant::now() + self.patience).map(drop)?)
     }
 
+    /// Asks about a token, for a login of root. All else of such a login needs no broker: the error says so.
+    fn ask_to_register<T>(
+        &self,
+        question: &Message,
+        read: impl FnOnce(&Answered) -> Result<T, WireError>,
+    ) -> Result<T, StoreError> {
+        self.ask_or(BrokerError::RegistersNoTokens, question, read)
+    }
+
     /// Asks one question on a connection of its own.
     fn ask<T>(
         &self,
+        question: &Message,
+        read: impl FnOnce(&Answered) -> Result<T, WireError>,
+    ) -> Result<T, StoreError> {
+        self.ask_or(BrokerError::Absent, question, read)
+    }
+
+    /// The same. `absent` is the error when there is no broker.
+    fn ask_or<T>(
+        &self,
+        absent: fn(PathBuf) -> BrokerError,
         question: &Message,
         read: impl FnOnce(&Answered) -> Result<T, WireError>,
     ) -> Result<T, StoreError> {
@@ -67,7 +90,11 @@ impl Broker {
         if self.is_late.get() {
             return Err(wire(WireError::Deadline).into());
         }
-        let channel = connect(&self.socket, self.owner, Instant::now() + self.patience)?;
+        let channel =
+            connect(&self.socket, self.owner, Instant::now() + self.patience).map_err(|error| match error {
+                BrokerError::Absent(socket) => absent(socket),
+                error => error,
+            })?;
         channel.send(question).map_err(wire)?;
         let answer = channel.receive().map_err(wire)?.ok_or_else(|| wire(WireError::Ended))?;
         let answered = Answered::of(answer).map_err(wire)??;
@@ -112,7 +139,7 @@ impl Store for Broker {
     }
 }
 
-/// Nothing is set up through the broker by a login: each of these refuses.
+/// A login of root registers physical tokens through the broker, which has the registry. Apps are set up without it.
 impl EnrollmentStore for Broker {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
         self.ask(&Message::asking_of("enrollment-status", person), Answered::enrollment_status)
@@ -137,15 +164,27 @@ impl EnrollmentStore for Broker {
 
     fn check_registration(
         &self,
-        _: &Person,
-        _: &Serial,
-        _: [&Code; 2],
-        _: &Attempt<'_>,
+        person: &Person,
+        serial: &Serial,
+        codes: [&Code; 2],
+        attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
-        Err(BrokerError::SetsNothingUp.into())
+        let source = attempt.source;
+        let question = Message::registering("check-registration", person, serial, codes, source);
+        let checked = self.ask_to_register(&question, |answered| answered.registration(serial))?;
+        let codes = codes.map(|code| Code::new(Zeroizing::new(code.expose().to_owned())));
+        let [Some(first), Some(second)] = codes else { return Err(BrokerError::SetsNothingUp.into()) };
+        let proof = RegistrationProof::Codes(Shown { codes: [first, second], source: source.clone() });
+        Ok(checked.map(|()| Registration { serial: serial.clone(), proof }))
     }
 
-    fn store_pending(&self, _: Pending) -> Result<(), Superseded> {
-        Err(Superseded::Store(BrokerError::SetsNothingUp.into()))
+    fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
+        let PendingFactor::Token(Registration { serial, proof: RegistrationProof::Codes(shown) }) = pending.factor
+        else {
+            return Err(Superseded::Store(BrokerError::SetsNothingUp.into()));
+        };
+        let Shown { codes: [first, second], source } = &shown;
+        let question = Message::registering("register", &pending.user, &serial, [first, second], source);
+        self.ask_to_register(&question.with_invitation(pending.invitation.as_ref()), Answered::stored)?
     }
 }

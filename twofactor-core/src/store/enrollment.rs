@@ -5,6 +5,7 @@ use super::redemption::{Absent, Attempt};
 use crate::account::App;
 use crate::account::enrollment::Proposal;
 use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::throttle::Source;
 use crate::codes::otp::{Code, Progress};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
@@ -112,8 +113,26 @@ impl PendingFactor {
 pub struct Registration {
     /// The token's serial.
     pub(crate) serial: Serial,
-    /// The token's progress, with both codes burned.
-    pub(crate) progress: Progress,
+    /// The proof of it, as the store that stores it needs it.
+    pub(crate) proof: RegistrationProof,
+}
+
+/// The proof that a token has shown two consecutive codes.
+#[derive(Debug)]
+pub(crate) enum RegistrationProof {
+    /// The token's progress with both codes burned, from the store that judged them.
+    Progress(Progress),
+    /// The codes, for a store in another process. It judges them again: its word of before is not kept.
+    Codes(Shown),
+}
+
+/// Two codes of a token, and the address they came from.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// Two codes, one after the other.
+    pub(crate) codes: [Code; 2],
+    /// The address that the login comes from.
+    pub(crate) source: Source,
 }
 
 impl Registration {

@@ -14,7 +14,7 @@ mod message;
 mod tests;
 
 pub use answered::Answered;
-pub use call::{About, Call, Guess};
+pub use call::{About, Call, Guess, ShownToken};
 pub use channel::Channel;
 pub use error::WireError;
 pub use message::{LARGEST, Message};

@@ -34,6 +34,9 @@ pub enum BrokerError {
         /// The failure.
         error: WireError,
     },
+    /// There is no broker, and it alone has the registry.
+    #[error("a physical token is registered through the broker, and none listens at {}", .0.display())]
+    RegistersNoTokens(PathBuf),
     /// A second factor cannot be set up in this program.
     #[error("this program does not run as root, so no second factor is set up in it")]
     SetsNothingUp,
@@ -44,13 +47,13 @@ impl Unusable for BrokerError {
         match self {
             Self::Absent(_) => Reason::NotRoot,
             Self::Folder(_) | Self::Stranger { .. } => Reason::UnsafeFile,
-            Self::Wire { .. } | Self::SetsNothingUp => Reason::StoreUnavailable,
+            Self::Wire { .. } | Self::RegistersNoTokens(_) | Self::SetsNothingUp => Reason::StoreUnavailable,
         }
     }
 
     fn hint(&self) -> String {
         match self {
-            Self::Absent(_) => "systemctl enable --now twofactord.socket".to_owned(),
+            Self::Absent(_) | Self::RegistersNoTokens(_) => "systemctl enable --now twofactord.socket".to_owned(),
             Self::Folder(_) => "look at it: ls -ld /run/twofactord".to_owned(),
             Self::Stranger { .. } => "see what listens there: ss -xlp".to_owned(),
             Self::Wire { .. } => "see: systemctl status twofactord.service".to_owned(),

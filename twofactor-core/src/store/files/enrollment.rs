@@ -17,7 +17,8 @@ use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::administration::{Author, InvitationAdministration, StateIdentity as _};
 use crate::store::enrollment::{
-    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
+    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, RegistrationProof,
+    SecretOrigin, Superseded,
 };
 use crate::store::error::StoreError;
 use crate::store::files::belongings::Belongings;
@@ -68,7 +69,7 @@ impl EnrollmentStore for Files {
         let account = self.counting(&person.name)?;
         let mut file = account.state_file()?;
         let now = self.clock.now()?;
-        verify(&mut file, now, InvitationCheck { person, typed, attempt, limits: self.rules.limits, now })
+        verify(&mut file, now, InvitationCheck { person, typed, attempt, rules: &self.rules, now })
     }
 
     fn check_registration(
@@ -82,7 +83,7 @@ impl EnrollmentStore for Files {
         let mut file = account.state_file()?;
         let now = self.clock.now()?;
         let find = || self.listing(serial);
-        verify(&mut file, now, RegistrationCheck { serial, codes, attempt, limits: self.rules.limits, now, find })
+        verify(&mut file, now, RegistrationCheck { serial, codes, attempt, rules: &self.rules, now, find })
     }
 
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
@@ -162,6 +163,7 @@ impl Files {
         invitation: Option<Invitation>,
     ) -> Result<(), Superseded> {
         let (user, serial) = (&person.name, &registration.serial);
+        let RegistrationProof::Progress(progress) = registration.proof else { return Err(Superseded::TokenTaken) };
         let state = self.state_folder()?.ok_or(Superseded::TokenTaken)?;
         let mut writer = Writer::open(state, self.patience)?.ok_or(Superseded::TokenTaken)?;
         let by = Author { who: user.as_str(), at: self.clock.now()? };
@@ -171,7 +173,7 @@ impl Files {
             return Err(Superseded::TokenTaken);
         }
         // Another login may have used these two codes meanwhile.
-        if token.progress.watermark >= registration.progress.watermark {
+        if token.progress.watermark >= progress.watermark {
             return Err(Superseded::TokenTaken);
         }
         let account = self.locked_or_new(user)?;
@@ -187,7 +189,7 @@ impl Files {
         spend(&mut after, invitation, now)?;
         after.uid = Some(person.uid);
         edit.assign(&token, user)?;
-        edit.resynchronize(&token, registration.progress)?;
+        edit.resynchronize(&token, progress)?;
         // Written before the change: a user who holds more tokens than the registry has is refused, and must never hold
         // fewer. The invitation is spent after the change, because the change may still be taken back.
         let promised = State { invitation: before.invitation, ..after.clone().with_gift(edit.held(user)?) };

@@ -4,13 +4,13 @@ use super::course::{Judged, Verification};
 use super::owner::must_be_of;
 use crate::account::State;
 use crate::account::invitation::{Invitation, InvitationCode};
-use crate::account::throttle::Limits;
 use crate::codes::recovery::Salt;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::log::reason::Reason;
 use crate::store::error::StoreError;
 use crate::store::redemption::Attempt;
+use crate::store::rules::VerificationRules;
 
 /// Checks an invitation code.
 pub(in crate::store) struct InvitationCheck<'a> {
@@ -20,8 +20,8 @@ pub(in crate::store) struct InvitationCheck<'a> {
     pub(in crate::store) typed: &'a InvitationCode,
     /// The attempt it is part of.
     pub(in crate::store) attempt: &'a Attempt<'a>,
-    /// The throttle.
-    pub(in crate::store) limits: Limits,
+    /// The throttle, and the count that wrong answers go on.
+    pub(in crate::store) rules: &'a VerificationRules,
     /// The time, read under the lock.
     pub(in crate::store) now: UnixTime,
 }
@@ -36,14 +36,15 @@ impl Verification for InvitationCheck<'_> {
         {
             return Some(Err(uid_changed));
         }
-        let blocked = before.throttle.blocked_until(self.attempt.source, self.limits, self.now);
+        let blocked =
+            before.throttle_of(self.rules.count).blocked_until(self.attempt.source, self.rules.limits, self.now);
         blocked.map(|_| Ok(Err(Reason::Throttled)))
     }
 
     fn charged(&self, before: &State) -> State {
         let mut charged = before.clone();
         let fingerprint = Salt::NONE.fingerprint(self.typed.expose());
-        charged.throttle.charge(self.attempt.source, fingerprint, self.limits, self.now);
+        charged.throttle_of_mut(self.rules.count).charge(self.attempt.source, fingerprint, self.rules.limits, self.now);
         charged
     }
 

@@ -2,15 +2,15 @@
 
 use super::course::{Judged, Verification};
 use crate::account::State;
-use crate::account::throttle::Limits;
 use crate::codes::otp::{self, Code, Parameters, Progress, Reach};
 use crate::codes::recovery::Salt;
 use crate::codes::secret::Secret;
 use crate::codes::token::{Serial, Token};
 use crate::host::clock::UnixTime;
-use crate::store::enrollment::{NotRegistered, Registration};
+use crate::store::enrollment::{NotRegistered, Registration, RegistrationProof};
 use crate::store::error::StoreError;
 use crate::store::redemption::Attempt;
+use crate::store::rules::VerificationRules;
 use zeroize::Zeroizing;
 
 /// A store's record of a serial.
@@ -31,8 +31,8 @@ pub(in crate::store) struct RegistrationCheck<'a, F> {
     pub(in crate::store) codes: [&'a Code; 2],
     /// The attempt they are part of.
     pub(in crate::store) attempt: &'a Attempt<'a>,
-    /// The throttle.
-    pub(in crate::store) limits: Limits,
+    /// The throttle, and the count that wrong answers go on.
+    pub(in crate::store) rules: &'a VerificationRules,
     /// The time, read under the lock.
     pub(in crate::store) now: UnixTime,
     /// Looks the serial up, once the attempt is counted.
@@ -43,7 +43,8 @@ impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCh
     type Outcome = Result<Registration, NotRegistered>;
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>> {
-        let blocked = before.throttle.blocked_until(self.attempt.source, self.limits, self.now);
+        let blocked =
+            before.throttle_of(self.rules.count).blocked_until(self.attempt.source, self.rules.limits, self.now);
         blocked.map(|_| Ok(Err(NotRegistered::Throttled)))
     }
 
@@ -51,7 +52,12 @@ impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCh
         let [first, second] = self.codes;
         let guess = Zeroizing::new(format!("{} {} {}", self.serial, first.expose(), second.expose()));
         let mut charged = before.clone();
-        charged.throttle.charge(self.attempt.source, Salt::NONE.fingerprint(&guess), self.limits, self.now);
+        charged.throttle_of_mut(self.rules.count).charge(
+            self.attempt.source,
+            Salt::NONE.fingerprint(&guess),
+            self.rules.limits,
+            self.now,
+        );
         charged
     }
 
@@ -63,7 +69,10 @@ impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCh
                 // token in inventory.
                 let found = otp::resynchronize(&token.secret, token.parameters, codes, progress, Reach::Day, now);
                 let anchored = found.map(|step| progress.anchored(step, token.parameters.kind, now));
-                let registration = anchored.map(|progress| Registration { serial: serial.clone(), progress });
+                let registration = anchored.map(|progress| Registration {
+                    serial: serial.clone(),
+                    proof: RegistrationProof::Progress(progress),
+                });
                 registration.ok_or_else(|| NotRegistered::WrongCodes(serial.clone()))
             }
             not_free => {

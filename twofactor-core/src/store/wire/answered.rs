@@ -3,8 +3,9 @@
 use super::error::WireError;
 use super::message::Message;
 use crate::codes::otp::Digits;
+use crate::codes::token::Serial;
 use crate::log::reason::Reason;
-use crate::store::enrollment::EnrollmentStatus;
+use crate::store::enrollment::{EnrollmentStatus, NotRegistered, Registration, Superseded};
 use crate::store::error::{Loss, StoreError, Unusable};
 use crate::store::redemption::{Absent, Factor, Presence, Redeemed, Redemption, Remembered, Stripping};
 use thiserror::Error;
@@ -98,6 +99,37 @@ pub(super) fn of_enrollment_status(status: &EnrollmentStatus) -> Message {
             EnrollmentStatus::Enrolled => "enrolled",
         },
     )
+}
+
+pub(super) fn of_registration(checked: &Result<Registration, NotRegistered>) -> Message {
+    match checked {
+        Ok(_) => Message::new(ANSWER, "registrable"),
+        Err(not_registered) => Message::new(ANSWER, "not-registered").with(
+            "why",
+            match not_registered {
+                NotRegistered::Throttled => "throttled",
+                NotRegistered::NoSuchToken => "no-such-token",
+                NotRegistered::NotFree(_) => "not-free",
+                NotRegistered::WrongCodes(_) => "wrong-codes",
+            },
+        ),
+    }
+}
+
+pub(super) fn of_stored(stored: &Result<(), Superseded>) -> Message {
+    let why = match stored {
+        Ok(()) => return Message::done(),
+        Err(Superseded::Store(error)) => return of_error(error),
+        Err(Superseded::Entropy(error)) => {
+            return Message::refusing(Reason::StoreUnavailable, &error.to_string(), "is /dev/urandom there?");
+        }
+        Err(Superseded::Enrolled) => "enrolled",
+        Err(Superseded::Reset) => "reset",
+        Err(Superseded::Expired) => "expired",
+        Err(Superseded::TokenTaken) => "token-taken",
+        Err(Superseded::InvitationSpent) => "invitation-spent",
+    };
+    Message::new(ANSWER, "superseded").with("why", why)
 }
 
 pub(super) fn of_error(error: &StoreError) -> Message {
@@ -256,6 +288,36 @@ impl Answered {
             "new" => Ok(EnrollmentStatus::New(Absent(()))),
             "waiting" => Ok(EnrollmentStatus::Waiting),
             "enrolled" => Ok(EnrollmentStatus::Enrolled),
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+
+    /// `serial` is the one that was asked about.
+    pub(in crate::store) fn registration(&self, serial: &Serial) -> Result<Result<(), NotRegistered>, WireError> {
+        match self.0.get(ANSWER)? {
+            "registrable" => Ok(Ok(())),
+            "not-registered" => Ok(Err(match self.0.get("why")? {
+                "throttled" => NotRegistered::Throttled,
+                "no-such-token" => NotRegistered::NoSuchToken,
+                "not-free" => NotRegistered::NotFree(serial.clone()),
+                "wrong-codes" => NotRegistered::WrongCodes(serial.clone()),
+                _ => return Err(WireError::Value("why")),
+            })),
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+
+    pub(in crate::store) fn stored(&self) -> Result<Result<(), Superseded>, WireError> {
+        match self.0.get(ANSWER)? {
+            "done" => Ok(Ok(())),
+            "superseded" => Ok(Err(match self.0.get("why")? {
+                "enrolled" => Superseded::Enrolled,
+                "reset" => Superseded::Reset,
+                "expired" => Superseded::Expired,
+                "token-taken" => Superseded::TokenTaken,
+                "invitation-spent" => Superseded::InvitationSpent,
+                _ => return Err(WireError::Value("why")),
+            })),
             _ => Err(WireError::Value(ANSWER)),
         }
     }

@@ -9,12 +9,20 @@ use super::answered;
 use super::error::WireError;
 use super::message::Message;
 use crate::account::factors::{FactorKind, Factors};
+use crate::account::invitation::Invitation;
 use crate::account::remembered::{LoginPlace, Recall};
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
+use crate::codes::digest::Digest;
 use crate::codes::otp::Code;
+use crate::codes::recovery::Salt;
+use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
-use crate::store::enrollment::EnrollmentStore;
+use crate::store::enrollment::{
+    EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Shown, Superseded,
+};
+use crate::store::error::StoreError;
 use crate::store::redemption::{Attempt, Store};
 
 /// A question.
@@ -36,6 +44,17 @@ pub enum Call {
     Pretend(Guess),
     /// [`EnrollmentStore::enrollment_status`].
     EnrollmentStatus(Person),
+    /// [`EnrollmentStore::check_registration`].
+    CheckRegistration(Person, ShownToken),
+    /// [`EnrollmentStore::store_pending`] of a token. Its codes are judged once more.
+    Register(Person, ShownToken, Option<Invitation>),
+}
+
+/// A token's serial and two codes of it.
+#[derive(Debug)]
+pub struct ShownToken {
+    serial: Serial,
+    shown: Shown,
 }
 
 /// The place of a login, and for how long it is remembered.
@@ -102,7 +121,9 @@ impl Call {
             | Self::RecoveryLeft(person)
             | Self::Redeem(person, _)
             | Self::Strip(person, _)
-            | Self::EnrollmentStatus(person) => About::Person(person),
+            | Self::EnrollmentStatus(person)
+            | Self::CheckRegistration(person, _)
+            | Self::Register(person, ..) => About::Person(person),
             Self::Pretend(_) => About::Nobody,
         }
     }
@@ -130,6 +151,16 @@ impl Call {
             Self::EnrollmentStatus(person) => {
                 store.enrollment_status(person).map(|status| answered::of_enrollment_status(&status))
             }
+            Self::CheckRegistration(person, token) => {
+                token.checked_by(store, person).map(|checked| answered::of_registration(&checked))
+            }
+            Self::Register(person, token, invitation) => token.checked_by(store, person).map(|checked| {
+                let stored = checked.map_err(|_| Superseded::TokenTaken).and_then(|registration| {
+                    let factor = PendingFactor::Token(registration);
+                    store.store_pending(Pending { user: person.clone(), factor, invitation: *invitation })
+                });
+                answered::of_stored(&stored)
+            }),
         };
         answered.unwrap_or_else(|error| answered::of_error(&error))
     }
@@ -141,6 +172,8 @@ impl Call {
             "presence" | "code-lengths" => &["user"],
             "remembers" => &["user", "uid", "factors", "service", "address", "seconds"],
             "recovery-left" | "enrollment-status" => &["user", "uid"],
+            "check-registration" => &["user", "uid", "serial", "code", "source"],
+            "register" => &["user", "uid", "serial", "code", "source", "salt", "digest", "until"],
             "redeem" | "strip" => {
                 &["user", "uid", "reading", "previous", "source", "factors", "service", "address", "seconds"]
             }
@@ -161,6 +194,8 @@ impl Call {
             "strip" => Self::Strip(person(message)?, guess(message)?),
             "pretend" => Self::Pretend(guess(message)?),
             "enrollment-status" => Self::EnrollmentStatus(person(message)?),
+            "check-registration" => Self::CheckRegistration(person(message)?, shown_token(message)?),
+            "register" => Self::Register(person(message)?, shown_token(message)?, invitation(message)?),
             _ => return Err(WireError::Value(ASK)),
         })
     }
@@ -187,6 +222,28 @@ impl Message {
 
     pub(in crate::store) fn pretending(attempt: &Attempt<'_>) -> Self {
         Self::new(ASK, "pretend").with_attempt(attempt)
+    }
+
+    /// `check-registration` or `register`.
+    pub(in crate::store) fn registering(
+        verb: &'static str,
+        person: &Person,
+        serial: &Serial,
+        codes: [&Code; 2],
+        source: &Source,
+    ) -> Self {
+        let this = Self::asking_of(verb, person).with("serial", serial.as_str());
+        codes.into_iter().fold(this, |this, code| this.with("code", code.expose())).with("source", source.as_str())
+    }
+
+    /// The question with the invitation that is to be spent.
+    pub(in crate::store) fn with_invitation(self, invitation: Option<&Invitation>) -> Self {
+        match invitation {
+            Some(Invitation { salt, digest, until }) => {
+                self.with_plain("salt", salt).with_plain("digest", digest).with_plain("until", until)
+            }
+            None => self,
+        }
     }
 
     fn with_attempt(mut self, attempt: &Attempt<'_>) -> Self {
@@ -250,11 +307,7 @@ fn guess(message: &Message) -> Result<Guess, WireError> {
     let previous = message
         .find("previous")?
         .map(|digits| Code::new(Zeroizing::new(digits.to_owned())).ok_or(WireError::Value("previous")));
-    let source = message.get("source")?;
-    let read = Source::from_rhost(Some(source));
-    if read.as_str() != source {
-        return Err(WireError::Value("source"));
-    }
+    let source = source(message)?;
     let readings = readings.collect::<Result<Vec<_>, _>>()?;
     if !are_of_one_answer(&readings) {
         return Err(WireError::Value("reading"));
@@ -262,10 +315,51 @@ fn guess(message: &Message) -> Result<Guess, WireError> {
     Ok(Guess {
         readings,
         previous: previous.transpose()?,
-        source: read,
+        source,
         factors: factors(message)?,
         remember: remembering(message)?,
     })
+}
+
+fn source(message: &Message) -> Result<Source, WireError> {
+    let source = message.get("source")?;
+    let read = Source::from_rhost(Some(source));
+    if read.as_str() == source { Ok(read) } else { Err(WireError::Value("source")) }
+}
+
+fn shown_token(message: &Message) -> Result<ShownToken, WireError> {
+    let serial = Serial::new(message.get("serial")?).ok_or(WireError::Value("serial"))?;
+    let codes = message.all("code").map(|digits| Code::new(Zeroizing::new(digits.to_owned())));
+    let codes: Option<Vec<Code>> = codes.collect();
+    let codes = codes.and_then(|codes| codes.try_into().ok()).ok_or(WireError::Value("code"))?;
+    Ok(ShownToken { serial, shown: Shown { codes, source: source(message)? } })
+}
+
+fn invitation(message: &Message) -> Result<Option<Invitation>, WireError> {
+    let Some(salt) = message.find("salt")? else { return Ok(None) };
+    let salt = Salt::parse(salt).ok_or(WireError::Value("salt"))?;
+    let digest = Digest::parse(message.get("digest")?).ok_or(WireError::Value("digest"))?;
+    let until = UnixTime::from_rfc3339(message.get("until")?).ok_or(WireError::Value("until"))?;
+    Ok(Some(Invitation { salt, digest, until }))
+}
+
+impl ShownToken {
+    /// The question that it came in, once more.
+    #[cfg(test)]
+    pub(super) fn asking(&self, verb: &'static str, person: &Person) -> Message {
+        let Shown { codes: [first, second], source } = &self.shown;
+        Message::registering(verb, person, &self.serial, [first, second], source)
+    }
+
+    fn checked_by(
+        &self,
+        store: &impl EnrollmentStore,
+        person: &Person,
+    ) -> Result<Result<Registration, NotRegistered>, StoreError> {
+        let Shown { codes: [first, second], source } = &self.shown;
+        let attempt = Attempt { readings: &[], previous: None, source, factors: Factors::ALL, remember: None };
+        store.check_registration(person, &self.serial, [first, second], &attempt)
+    }
 }
 
 /// True when the readings are what one answer can mean: its last digits, as many as a code can have. Readings are counted as one

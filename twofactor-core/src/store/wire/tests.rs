@@ -9,10 +9,13 @@ use zeroize::Zeroizing;
 
 use super::{Answered, Call, Channel, LARGEST, Message, WireError};
 use crate::account::factors::Factors;
+use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::remembered::LoginPlace;
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
 use crate::codes::otp::Code;
+use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
 use crate::store::error::StoreError;
@@ -89,6 +92,27 @@ proptest! {
         let call = Message::read(damaged.as_bytes()).and_then(|message| Call::read(&message));
         // Answers may be none or many: they are one attempt.
         prop_assert!(call.is_err() || readings != 1 || place == 0, "{}", damaged);
+    }
+}
+
+#[test]
+fn a_registration_arrives_as_it_was() {
+    let code = |digits: &str| Code::new(Zeroizing::new(digits.to_owned())).unwrap();
+    let (serial, source) = (Serial::new("0000004711").unwrap(), Source::from_rhost(Some("192.0.2.7")));
+    let until = UnixTime::from_seconds(1_800_000_000);
+    let invitation = Invitation::of(&InvitationCode::generate().unwrap(), until).unwrap();
+    for invitation in [None, Some(invitation)] {
+        let codes = [&code("123456"), &code("654321")];
+        let sent = Message::registering("register", &person(), &serial, codes, &source);
+        let sent = sent.with_invitation(invitation.as_ref());
+        let Call::Register(asked, token, read) = Call::read(&received(&sent)).unwrap() else { panic!("another") };
+        assert_eq!((read, &asked), (invitation, &person()));
+        let again = token.asking("register", &asked).with_invitation(read.as_ref());
+        assert_eq!(line(&again), line(&sent));
+    }
+    for codes in ["", " code=123456", " code=123456 code=123457 code=123458"] {
+        let text = format!(" version=1 ask=check-registration user=alice uid=1 serial=A source=\"\"{codes}");
+        assert!(matches!(Call::read(&Message::read(text.as_bytes()).unwrap()), Err(WireError::Value("code"))));
     }
 }
 
