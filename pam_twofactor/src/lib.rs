@@ -28,13 +28,13 @@ use twofactor_core::config::Config;
 use twofactor_core::config::arguments::{Arguments, Verbosity};
 use twofactor_core::host::clock::SystemClock;
 use twofactor_core::host::trusted::Owner;
-use twofactor_core::host::user::{SystemUsers, UserDatabase as _};
+use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::{Audit as _, Event, Record};
 use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
 use twofactor_core::pam_service::first_factor::FirstFactor;
 use twofactor_core::store::broker::{self, Broker};
-use twofactor_core::store::{self, EnrollmentStore, Store};
+use twofactor_core::store::{self, EnrollmentStore, FilesAndBroker, Store, StoreError};
 
 use crate::accounts::SystemAccounts;
 use crate::conversation::PamConversation;
@@ -113,10 +113,10 @@ fn authenticate(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode 
         prepare(pam, args)
     };
     let code = match prepared {
-        Ok((arguments, config)) => {
+        Ok(prepared) => {
             #[cfg(feature = "panic-on-purpose")]
             arguments::panic_on_purpose(args);
-            run_login(pam, &arguments, &config, flags, before.as_ref())
+            run_login(pam, &prepared, flags, before.as_ref())
         }
         Err(reason) => return_code::of_reason(reason),
     };
@@ -140,17 +140,31 @@ fn note(pam: &Pam<'_>, first_factor: FirstFactor) -> PamResultCode {
     return_code::NO_WORK
 }
 
-/// Reads the arguments and the whole configuration. Every problem is logged before the first of them denies.
-fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason> {
+/// The foundation of a login: the arguments of its line, the configuration, and the process that judges.
+struct Prepared {
+    arguments: Arguments,
+    config: Config,
+    judge: Judge,
+}
+
+/// The process that judges an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judge {
+    /// This one, from the files of the host.
+    This,
+    /// The broker.
+    Broker,
+}
+
+/// Finds the judge, and reads the arguments and the whole configuration. Every problem is logged before the first of them
+/// denies.
+fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<Prepared, Reason> {
     let mut log = Log::new(pam, Verbosity::Normal);
-    // Before anything is asked: without a broker no answer can be right.
-    if process() == Process::Unprivileged
-        && let Err(error) = the_broker().is_there()
-    {
-        let record = about(pam, error.reason()).with("problem", &error).with("hint", error.hint());
-        log.record(&record);
-        return Err(error.reason());
-    }
+    // Before anything is asked: without a judge no answer can be right.
+    let judge = judge().map_err(|error| {
+        log.record(&about(pam, error.reason()).with("problem", &error).with("hint", error.hint()));
+        error.reason()
+    })?;
     let arguments = arguments::parse(args);
     for problem in &arguments.problems {
         let hint = "known arguments: conf=FILE debug nullok, or first_factor=WORD alone";
@@ -165,16 +179,21 @@ fn prepare(pam: &Pam<'_>, args: &[&CStr]) -> Result<(Arguments, Config), Reason>
     if !arguments.problems.is_empty() {
         return Err(Reason::BadArgument);
     }
-    Ok((arguments, config.map_err(|_| Reason::BadConfig)?))
+    Ok(Prepared { arguments, config: config.map_err(|_| Reason::BadConfig)?, judge })
 }
 
-fn run_login(
-    pam: &Pam<'_>,
-    arguments: &Arguments,
-    config: &Config,
-    flags: PamFlag,
-    before: Option<&Unfinished>,
-) -> PamResultCode {
+/// A process that its user can stop judges by itself only where there is no broker. Any other failure denies: the user
+/// could bring it about, with `ulimit -n` for instance.
+fn judge() -> Result<Judge, StoreError> {
+    match process() {
+        Process::Roots => Ok(Judge::This),
+        Process::ItsUsers => Ok(if the_broker().listens()? { Judge::Broker } else { Judge::This }),
+        Process::Unprivileged => the_broker().is_there().map(|()| Judge::Broker),
+    }
+}
+
+fn run_login(pam: &Pam<'_>, prepared: &Prepared, flags: PamFlag, before: Option<&Unfinished>) -> PamResultCode {
+    let Prepared { arguments, config, judge } = prepared;
     let mut log = Log::new(pam, arguments.verbosity);
     let Some(user) = pam.ask_user() else {
         log.record(&about(pam, Reason::Conversation));
@@ -184,7 +203,7 @@ fn run_login(
         log.debug(&format!("sshd has accepted already: {methods}"));
     }
     let request = request(pam, user, arguments, flags);
-    let host = Host::new(config);
+    let host = Host::new(config, *judge);
     let mut conversation = PamConversation::new(pam);
     match login::login(&request, &host.world(config), &mut conversation, &mut log) {
         Verdict::Pending(unfinished) => keep(pam, *unfinished, &mut log),
@@ -231,13 +250,13 @@ fn account(pam: &Pam<'_>, args: &[&CStr], flags: PamFlag) -> PamResultCode {
         return return_code::NO_WORK;
     }
     let Some(Taken(unfinished)) = pam.carried() else { return return_code::NO_WORK };
-    let (arguments, config) = match prepare(pam, args) {
+    let Prepared { arguments, config, judge } = match prepare(pam, args) {
         Ok(prepared) => prepared,
         Err(reason) => return return_code::of_reason(reason),
     };
     let Some(user) = pam.user() else { return return_code::of_reason(Reason::Conversation) };
     let request = request(pam, user, &arguments, flags);
-    let host = Host::new(&config);
+    let host = Host::new(&config, judge);
     let (mut conversation, mut log) = (PamConversation::new(pam), Log::new(pam, arguments.verbosity));
     let world = host.world(&config);
     let verdict = login::finish(&request, &world, &SystemAccounts, unfinished, &mut conversation, &mut log);
@@ -281,13 +300,15 @@ struct Host {
 }
 
 impl Host {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, judge: Judge) -> Self {
         let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
         let process = process();
-        let store: Box<dyn LoginStore> = match process {
-            Process::Roots | Process::ItsUsers => Box::new(store::open(config, SystemClock)),
-            Process::Unprivileged => Box::new(the_broker()),
+        let files = || store::open(config, SystemClock);
+        let store: Box<dyn LoginStore> = match (process, judge) {
+            (Process::Unprivileged, _) => Box::new(the_broker()),
+            (Process::ItsUsers, Judge::Broker) => Box::new(FilesAndBroker::judged_by_broker(files(), the_broker())),
+            (Process::ItsUsers | Process::Roots, _) => Box::new(FilesAndBroker::judged_here(files(), the_broker())),
         };
         Self { store, process, name }
     }
@@ -311,7 +332,8 @@ fn process() -> Process {
 }
 
 fn the_broker() -> Broker {
-    Broker::new(Path::new(broker::SOCKET), Owner::ROOT, broker::PATIENCE)
+    let broker = Broker::new(Path::new(broker::SOCKET), Owner::ROOT, broker::PATIENCE);
+    if geteuid().is_root() { broker.started_by(Uid(getuid().as_raw())) } else { broker }
 }
 
 /// A line about a failure that came before the login began.

@@ -1,11 +1,12 @@
 //! The real broker in a private host, at the socket where the module looks for it.
 
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::moment::Moment;
 use crate::private_host::Host;
 
 /// The socket at which the module looks for the broker.
@@ -21,7 +22,18 @@ pub struct Broker<'h> {
 impl Host {
     /// Starts the broker.
     pub fn broker(&self) -> Broker<'_> {
+        self.broker_by(self.command("twofactord"))
+    }
+
+    /// Starts the broker at that time.
+    pub fn broker_at(&self, moment: Moment) -> Broker<'_> {
         let mut command = self.command("twofactord");
+        moment.govern(&mut command);
+        self.broker_by(command)
+    }
+
+    /// Starts the broker by a command that ends in its name.
+    pub fn broker_by(&self, mut command: Command) -> Broker<'_> {
         command.arg("--listen").stdin(Stdio::null()).stdout(Stdio::null());
         let process = command.spawn().expect("the broker starts");
         crate::log_daemon::until("the broker listens", || UnixStream::connect(SOCKET).is_ok());
@@ -30,10 +42,14 @@ impl Host {
 }
 
 impl Broker<'_> {
+    /// The broker's process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// Sends a signal to the broker.
     pub fn signal(&self, signal: Signal) {
-        let process = self.process.as_ref().expect("it runs");
-        kill(Pid::from_raw(i32::try_from(process.id()).expect("a process")), signal).expect("the broker is there");
+        kill(Pid::from_raw(i32::try_from(self.id()).expect("a process")), signal).expect("the broker is there");
     }
 }
 

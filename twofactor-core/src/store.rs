@@ -7,6 +7,7 @@
 //! The verbs of a sysadmin stand apart, in [`administration`].
 
 pub mod administration;
+mod beside_broker;
 pub mod broker;
 mod enrollment;
 mod error;
@@ -18,6 +19,7 @@ mod rules;
 mod verification;
 pub mod wire;
 
+pub use beside_broker::FilesAndBroker;
 pub use enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
 };

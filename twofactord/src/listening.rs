@@ -7,12 +7,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
+use twofactor_core::store::wire::{Channel, Message};
 
 use crate::caller::Caller;
 use crate::places::Places;
@@ -62,7 +63,10 @@ pub(crate) fn run(listener: &UnixListener, config: &Path, idle: Option<Duration>
             Ok((stream, _)) => {
                 // Before anything is spent on it: a user who connects again and again takes no place of others.
                 let Ok(caller) = Caller::of(&stream) else { continue };
-                let Some(place) = places.take(caller.guest()) else { continue };
+                let Ok(place) = places.take(caller.guest(), &stream) else {
+                    Channel::new(stream, Instant::now()).leave_with(&Message::busy());
+                    continue;
+                };
                 let config = Arc::clone(&config);
                 let started = thread::Builder::new().spawn(move || serving::serve(stream, caller, place, &config));
                 if let Err(error) = started {

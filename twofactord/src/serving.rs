@@ -16,23 +16,35 @@ use twofactor_core::store::{self, Redemption, Store as _};
 
 use crate::caller::Caller;
 use crate::journal;
-use crate::places::Place;
+use crate::places::{Full, Place};
 
 /// The time in which a whole question must arrive, and its answer be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers the questions of one connection, one after the other.
 pub(crate) fn serve(stream: UnixStream, caller: Caller, mut place: Place, config: &Path) {
+    let mut channel = Channel::new(stream, Instant::now() + PATIENCE);
     let _among_strangers = if caller.is_stranger() {
-        let Some(among) = place.among_strangers() else { return };
-        Some(among)
+        match place.among_strangers() {
+            Ok(among) => Some(among),
+            Err(Full) => return channel.leave_with(&Message::busy()),
+        }
     } else {
         place.is_of_a_user();
         None
     };
-    let mut channel = Channel::new(stream, Instant::now() + PATIENCE);
     // What is not understood, too large or too slow ends the connection: no program of ours sends it.
     while let Ok(Some(question)) = channel.receive() {
+        if caller.is_root() {
+            let Ok(starter) = question.starter() else { return };
+            if place.is_asked_for(starter.map_or(0, |user| user.0)) == Err(Full) {
+                return channel.leave_with(&Message::busy());
+            }
+        }
+        // A right code is not burned for a program that is gone: a broker that was stopped finds such questions.
+        if channel.is_abandoned() {
+            return;
+        }
         let Ok(answer) = answer(&question, caller, config) else { return };
         let answer = if caller.is_root() { answer } else { answer.without_details() };
         channel.until(Instant::now() + PATIENCE);
@@ -84,7 +96,7 @@ fn answer_a_user(call: Call, caller: Caller, store: &Files) -> Message {
         }
         Call::Remembers(..) => Message::not_remembered(),
         // It hides nothing from a user who asks about himself.
-        Call::Pretend(_) => Message::done(),
+        Call::Pretend(_) | Call::Hello => Message::done(),
         // It sets nothing up: a login does, as root.
         Call::CheckRegistration(..) | Call::Register(..) => Message::refusing(
             Reason::NotRoot,

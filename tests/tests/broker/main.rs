@@ -3,7 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod asking;
+mod limits;
 mod registration;
+mod su;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -191,6 +194,14 @@ fn a_broker_of_another_user_is_asked_nothing() {
         assert_eq!(refused.code(), ReturnCode::AUTHINFO_UNAVAIL);
         host.assert_logged(&["error user=alice", "reason=unsafe-file"]);
         drop(listener);
+        // A folder of root, and in it a process of another user.
+        std::os::unix::fs::chown("/run/twofactord", Some(0), None).unwrap();
+        fs::remove_file(SOCKET).unwrap();
+        let impostor = asking::listening_as(host, uid_of("alice"));
+        let refused = unasked(asked_by(host, "alice", "alice"));
+        assert_eq!(refused.code(), ReturnCode::AUTHINFO_UNAVAIL);
+        host.assert_logged(&["error user=alice", "reason=unsafe-file", "a process of uid"]);
+        drop(impostor);
     });
 }
 
@@ -206,9 +217,8 @@ fn a_stopped_broker_is_an_error_in_time_and_never_a_yes() {
         assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
         host.assert_logged(&["error user=alice", "reason=store-unavailable", "no answer in time"]);
         broker.signal(Signal::SIGCONT);
-        // It finds the question of before, and burns that code for a program that is gone.
-        let next = alice.authenticator.code(1);
-        assert_eq!(typing(asked_by(host, "alice", "alice"), &next).code(), ReturnCode::SUCCESS);
+        // It finds the question of before, and burns no code for a program that is gone.
+        assert_eq!(typing(asked_by(host, "alice", "alice"), &alice.code()).code(), ReturnCode::SUCCESS);
     });
 }
 

@@ -15,6 +15,7 @@ use twofactor_core::store::{
 };
 use twofactor_tests::broker::SOCKET;
 use twofactor_tests::fob::Fob;
+use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::private_host;
 
@@ -98,7 +99,7 @@ fn without_a_broker_the_registration_says_how_to_start_it() {
     private_host(|host| {
         host.add_user("alice");
         let (serial, source) = (Serial::new("T0000001").unwrap(), Source::from_rhost(None));
-        let code = Code::new("123456".to_owned().into()).unwrap();
+        let code = Code::new(ANY_CODE.to_owned().into()).unwrap();
         let attempt = Attempt { readings: &[], previous: None, source: &source, factors: Factors::ALL, remember: None };
         let error = broker().check_registration(&person("alice"), &serial, [&code, &code], &attempt).unwrap_err();
         assert_eq!(error.hint(), "systemctl enable --now twofactord.socket");

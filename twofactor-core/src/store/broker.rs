@@ -14,7 +14,7 @@ use crate::account::remembered::Recall;
 use crate::codes::otp::{Code, Digits};
 use crate::codes::token::{Serial, Token};
 use crate::host::trusted::Owner;
-use crate::host::user::{Person, UserName};
+use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
 use crate::store::enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, RegistrationProof, Shown,
@@ -27,6 +27,7 @@ use connection::connect;
 pub use error::BrokerError;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -37,12 +38,17 @@ pub const SOCKET: &str = "/run/twofactord/socket";
 /// is added for the way.
 pub const PATIENCE: Duration = Duration::from_secs(12);
 
+/// The pause before a question is asked again that a busy broker has not taken.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// The broker behind a socket.
 #[derive(Debug)]
 pub struct Broker {
     socket: PathBuf,
     owner: Owner,
     patience: Duration,
+    /// The user who has started this process, where it is root's.
+    starter: Option<Uid>,
     /// Set once an answer has not come in time: a login waits for a stopped broker once.
     is_late: Cell<bool>,
 }
@@ -50,7 +56,13 @@ pub struct Broker {
 impl Broker {
     /// The broker behind `socket`, which must be a process of `owner`. Nothing is connected yet.
     pub fn new(socket: &Path, owner: Owner, patience: Duration) -> Self {
-        Self { socket: socket.to_owned(), owner, patience, is_late: Cell::new(false) }
+        Self { socket: socket.to_owned(), owner, patience, starter: None, is_late: Cell::new(false) }
+    }
+
+    /// The same, asked by a process of root that this user has started and can stop.
+    #[must_use]
+    pub fn started_by(self, user: Uid) -> Self {
+        Self { starter: Some(user), ..self }
     }
 
     /// Makes sure that a broker listens. Asks nothing.
@@ -58,57 +70,84 @@ impl Broker {
         Ok(connect(&self.socket, self.owner, Instant::now() + self.patience).map(drop)?)
     }
 
+    /// True when a broker listens, and false when certainly none does: only then may another way be taken.
+    pub fn listens(&self) -> Result<bool, StoreError> {
+        match connect(&self.socket, self.owner, Instant::now() + self.patience) {
+            Ok(_) => Ok(true),
+            Err(BrokerError::Absent(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes sure that a broker answers.
+    pub fn greet(&self) -> Result<(), StoreError> {
+        self.ask(Message::greeting(), Answered::done)
+    }
+
     /// Asks about a token, for a login of root. All else of such a login needs no broker: the error says so.
     fn ask_to_register<T>(
         &self,
-        question: &Message,
+        question: Message,
         read: impl FnOnce(&Answered) -> Result<T, WireError>,
     ) -> Result<T, StoreError> {
         self.ask_or(BrokerError::RegistersNoTokens, question, read)
     }
 
     /// Asks one question on a connection of its own.
-    fn ask<T>(
-        &self,
-        question: &Message,
-        read: impl FnOnce(&Answered) -> Result<T, WireError>,
-    ) -> Result<T, StoreError> {
+    fn ask<T>(&self, question: Message, read: impl FnOnce(&Answered) -> Result<T, WireError>) -> Result<T, StoreError> {
         self.ask_or(BrokerError::Absent, question, read)
     }
 
-    /// The same. `absent` is the error when there is no broker.
+    /// The same. `absent` is the error when there is no broker. Where others have taken up the broker's places, it asks again:
+    /// nothing was judged.
     fn ask_or<T>(
         &self,
         absent: fn(PathBuf) -> BrokerError,
-        question: &Message,
+        question: Message,
         read: impl FnOnce(&Answered) -> Result<T, WireError>,
     ) -> Result<T, StoreError> {
         let wire = |error| {
-            self.is_late.set(self.is_late.get() || matches!(error, WireError::Deadline));
+            self.is_late.set(self.is_late.get() || matches!(error, WireError::Deadline | WireError::Busy));
             BrokerError::Wire { socket: self.socket.clone(), error }
         };
         if self.is_late.get() {
             return Err(wire(WireError::Deadline).into());
         }
-        let channel =
-            connect(&self.socket, self.owner, Instant::now() + self.patience).map_err(|error| match error {
+        let question = match self.starter {
+            Some(user) => question.started_by(user),
+            None => question,
+        };
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let channel = connect(&self.socket, self.owner, deadline).map_err(|error| match error {
                 BrokerError::Absent(socket) => absent(socket),
                 error => error,
             })?;
-        channel.send(question).map_err(wire)?;
-        let answer = channel.receive().map_err(wire)?.ok_or_else(|| wire(WireError::Ended))?;
-        let answered = Answered::of(answer).map_err(wire)??;
-        Ok(read(&answered).map_err(wire)?)
+            // A broker that is busy says so without having read the question.
+            let sent = channel.send(&question);
+            let answer = match channel.receive() {
+                Ok(Some(answer)) => answer,
+                Ok(None) => return Err(wire(sent.err().unwrap_or(WireError::Ended)).into()),
+                Err(error) => return Err(wire(sent.err().unwrap_or(error)).into()),
+            };
+            match Answered::of(answer) {
+                Err(WireError::Busy) if Instant::now() + AGAIN < deadline => sleep(AGAIN),
+                answered => {
+                    let answered = answered.map_err(wire)??;
+                    return Ok(read(&answered).map_err(wire)?);
+                }
+            }
+        }
     }
 }
 
 impl Store for Broker {
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
-        self.ask(&Message::asking_about("presence", user), Answered::presence)
+        self.ask(Message::asking_about("presence", user), Answered::presence)
     }
 
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError> {
-        self.ask(&Message::asking_about("code-lengths", user), Answered::lengths)
+        self.ask(Message::asking_about("code-lengths", user), Answered::lengths)
     }
 
     fn remembers(
@@ -117,32 +156,32 @@ impl Store for Broker {
         like: &Recall<'_>,
         factors: Factors,
     ) -> Result<Option<Remembered>, StoreError> {
-        self.ask(&Message::asking_to_remember(person, like, factors), Answered::memory)
+        self.ask(Message::asking_to_remember(person, like, factors), Answered::memory)
     }
 
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {
-        self.ask(&Message::asking_of("recovery-left", person), Answered::recovery_left)
+        self.ask(Message::asking_of("recovery-left", person), Answered::recovery_left)
     }
 
     fn redeem(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
         let readings = attempt.readings.len();
-        self.ask(&Message::attempting("redeem", person, attempt), |answered| answered.redemption(readings))
+        self.ask(Message::attempting("redeem", person, attempt), |answered| answered.redemption(readings))
     }
 
     fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
         let readings = attempt.readings.len();
-        self.ask(&Message::attempting("strip", person, attempt), |answered| answered.stripping(readings))
+        self.ask(Message::attempting("strip", person, attempt), |answered| answered.stripping(readings))
     }
 
     fn pretend(&self, attempt: &Attempt<'_>) {
-        let _ = self.ask(&Message::pretending(attempt), |_| Ok(()));
+        let _ = self.ask(Message::pretending(attempt), |_| Ok(()));
     }
 }
 
 /// A login of root registers physical tokens through the broker, which has the registry. Apps are set up without it.
 impl EnrollmentStore for Broker {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
-        self.ask(&Message::asking_of("enrollment-status", person), Answered::enrollment_status)
+        self.ask(Message::asking_of("enrollment-status", person), Answered::enrollment_status)
     }
 
     fn confirm(&self, _: Proposal, _: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
@@ -171,7 +210,7 @@ impl EnrollmentStore for Broker {
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
         let source = attempt.source;
         let question = Message::registering("check-registration", person, serial, codes, source);
-        let checked = self.ask_to_register(&question, |answered| answered.registration(serial))?;
+        let checked = self.ask_to_register(question, |answered| answered.registration(serial))?;
         let codes = codes.map(|code| Code::new(Zeroizing::new(code.expose().to_owned())));
         let [Some(first), Some(second)] = codes else { return Err(BrokerError::SetsNothingUp.into()) };
         let proof = RegistrationProof::Codes(Shown { codes: [first, second], source: source.clone() });
@@ -185,6 +224,6 @@ impl EnrollmentStore for Broker {
         };
         let Shown { codes: [first, second], source } = &shown;
         let question = Message::registering("register", &pending.user, &serial, [first, second], source);
-        self.ask_to_register(&question.with_invitation(pending.invitation.as_ref()), Answered::stored)?
+        self.ask_to_register(question.with_invitation(pending.invitation.as_ref()), Answered::stored)?
     }
 }

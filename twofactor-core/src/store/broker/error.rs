@@ -46,8 +46,10 @@ impl Unusable for BrokerError {
     fn reason(&self) -> Reason {
         match self {
             Self::Absent(_) => Reason::NotRoot,
-            Self::Folder(_) | Self::Stranger { .. } => Reason::UnsafeFile,
-            Self::Wire { .. } | Self::RegistersNoTokens(_) | Self::SetsNothingUp => Reason::StoreUnavailable,
+            Self::Folder(FileError::Unsafe { .. }) | Self::Stranger { .. } => Reason::UnsafeFile,
+            Self::Folder(_) | Self::Wire { .. } | Self::RegistersNoTokens(_) | Self::SetsNothingUp => {
+                Reason::StoreUnavailable
+            }
         }
     }
 

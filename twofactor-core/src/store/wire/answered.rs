@@ -40,6 +40,7 @@ impl Unusable for Said {
 
 const ANSWER: &str = "answer";
 const FAILED: &str = "failed";
+const BUSY: &str = "busy";
 
 pub(super) fn of_presence(presence: &Presence) -> Message {
     Message::new(
@@ -171,6 +172,11 @@ impl Message {
         Self::new(ANSWER, "done")
     }
 
+    /// The answer that too many others are served, in place of one to the question.
+    pub fn busy() -> Self {
+        Self::new(ANSWER, BUSY)
+    }
+
     /// The answer that no earlier login counts for this one.
     pub fn not_remembered() -> Self {
         of_memory(None)
@@ -219,8 +225,10 @@ impl Message {
 impl Answered {
     /// Takes an answer. The other end's own error is an error.
     pub(in crate::store) fn of(message: Message) -> Result<Result<Self, StoreError>, WireError> {
-        if message.get(ANSWER)? != FAILED {
-            return Ok(Ok(Self(message)));
+        match message.get(ANSWER)? {
+            FAILED => {}
+            BUSY => return Err(WireError::Busy),
+            _ => return Ok(Ok(Self(message))),
         }
         let said = message.error()?.ok_or(WireError::Value("error"))?;
         Ok(Err(StoreError::Unusable(Box::new(said))))
@@ -238,6 +246,10 @@ impl Answered {
         self.must_be("lengths")?;
         let digits = |text: &str| text.parse().ok().and_then(|digits| Digits::new(digits).ok());
         self.0.all("digits").map(|text| digits(text).ok_or(WireError::Value("digits"))).collect()
+    }
+
+    pub(in crate::store) fn done(&self) -> Result<(), WireError> {
+        self.must_be("done")
     }
 
     pub(in crate::store) fn memory(&self) -> Result<Option<Remembered>, WireError> {

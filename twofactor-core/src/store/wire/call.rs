@@ -48,6 +48,8 @@ pub enum Call {
     CheckRegistration(Person, ShownToken),
     /// [`EnrollmentStore::store_pending`] of a token. Its codes are judged once more.
     Register(Person, ShownToken, Option<Invitation>),
+    /// A greeting, which shows that a broker answers. About no user.
+    Hello,
 }
 
 /// A token's serial and two codes of it.
@@ -124,7 +126,7 @@ impl Call {
             | Self::EnrollmentStatus(person)
             | Self::CheckRegistration(person, _)
             | Self::Register(person, ..) => About::Person(person),
-            Self::Pretend(_) => About::Nobody,
+            Self::Pretend(_) | Self::Hello => About::Nobody,
         }
     }
 
@@ -161,6 +163,7 @@ impl Call {
                 });
                 answered::of_stored(&stored)
             }),
+            Self::Hello => Ok(Message::done()),
         };
         answered.unwrap_or_else(|error| answered::of_error(&error))
     }
@@ -178,10 +181,11 @@ impl Call {
                 &["user", "uid", "reading", "previous", "source", "factors", "service", "address", "seconds"]
             }
             "pretend" => &["reading", "previous", "source", "factors", "service", "address", "seconds"],
+            "hello" => &[],
             _ => return Err(WireError::Value(ASK)),
         };
         // A newer program may add what restricts a question: it must not be passed over.
-        message.must_have_only(keys)?;
+        message.must_have_only(keys, &[STARTED_BY])?;
         Ok(match verb {
             "presence" => Self::Presence(user(message)?),
             "code-lengths" => Self::CodeLengths(user(message)?),
@@ -196,6 +200,7 @@ impl Call {
             "enrollment-status" => Self::EnrollmentStatus(person(message)?),
             "check-registration" => Self::CheckRegistration(person(message)?, shown_token(message)?),
             "register" => Self::Register(person(message)?, shown_token(message)?, invitation(message)?),
+            "hello" => Self::Hello,
             _ => return Err(WireError::Value(ASK)),
         })
     }
@@ -246,6 +251,21 @@ impl Message {
         }
     }
 
+    pub(in crate::store) fn greeting() -> Self {
+        Self::new(ASK, "hello")
+    }
+
+    /// The question of a process of root that this user has started, as `su` is.
+    #[must_use]
+    pub(in crate::store) fn started_by(self, user: Uid) -> Self {
+        self.with_plain(STARTED_BY, user)
+    }
+
+    /// The user who has started the process that asks, as it says itself. Only the word of a process of root counts.
+    pub fn starter(&self) -> Result<Option<Uid>, WireError> {
+        Ok(self.parsed_if_there(STARTED_BY)?.map(Uid))
+    }
+
     fn with_attempt(mut self, attempt: &Attempt<'_>) -> Self {
         for reading in attempt.readings {
             // What is no guess is told as such, and not repeated.
@@ -273,6 +293,7 @@ impl Message {
 }
 
 const ASK: &str = "ask";
+const STARTED_BY: &str = "started_by";
 const UNINTELLIGIBLE: &str = "?";
 
 fn user(message: &Message) -> Result<UserName, WireError> {

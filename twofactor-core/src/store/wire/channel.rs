@@ -47,6 +47,22 @@ impl Channel {
         Ok(())
     }
 
+    /// Sends a message without waiting, as the last one: what does not fit at once is lost.
+    pub fn leave_with(self, message: &Message) {
+        if let Ok(framed) = message.framed() {
+            let _ = send(self.stream.as_raw_fd(), &framed, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
+        }
+    }
+
+    /// True when the other end waits for no answer any more.
+    pub fn is_abandoned(&self) -> bool {
+        let mut next = [0];
+        match recv(self.stream.as_raw_fd(), &mut next, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
+            Ok(waiting) => waiting == 0,
+            Err(error) => !matches!(error, Errno::EAGAIN | Errno::EINTR),
+        }
+    }
+
     /// Receives a message; `None` when the other end has closed the stream between two of them.
     pub fn receive(&self) -> Result<Option<Message>, WireError> {
         let mut header = [0; 4];

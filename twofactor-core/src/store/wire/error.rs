@@ -24,6 +24,9 @@ pub enum WireError {
     /// The other end speaks another version.
     #[error("the other end speaks version {0}")]
     Version(String),
+    /// Too many others are served.
+    #[error("it serves too many programs at this moment")]
+    Busy,
     /// It took too long.
     #[error("no answer in time")]
     Deadline,

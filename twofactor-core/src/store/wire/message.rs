@@ -50,9 +50,10 @@ impl Message {
         Self(self.0.iter().filter(|(key, _)| keep(key)).cloned().collect())
     }
 
-    /// Refuses keys other than these and the first two, which say version and kind.
-    pub(super) fn must_have_only(&self, keys: &[&str]) -> Result<(), WireError> {
-        let others = self.0.iter().skip(2).find(|(key, _)| !keys.contains(&key.as_str()));
+    /// Refuses keys other than these, those of each question, and the first two, which say version and kind.
+    pub(super) fn must_have_only(&self, keys: &[&str], common: &[&str]) -> Result<(), WireError> {
+        let is_known = |key: &str| keys.contains(&key) || common.contains(&key);
+        let others = self.0.iter().skip(2).find(|(key, _)| !is_known(key));
         others.map_or(Ok(()), |_| Err(WireError::Key))
     }
 
