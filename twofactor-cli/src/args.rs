@@ -111,6 +111,7 @@ pub(crate) enum Command {
     Recovery(Recovery),
     Unlock(Unlock),
     Invite(Invite),
+    Code(Code),
     #[command(subcommand)]
     Token(Token),
     #[command(subcommand)]
@@ -322,6 +323,20 @@ pub(crate) struct Invite {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = validity)]
     pub(crate) valid: Duration,
     /// Take the invitation back
+    #[arg(long, conflicts_with = "valid")]
+    pub(crate) revoke: bool,
+}
+
+/// Give a user a code that opens one session
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "For a user who has neither phone nor token at hand. Prints ten digits that are good once, in the place of an earlier code, beside everything else the user has.")]
+pub(crate) struct Code {
+    /// The user who gets the code
+    pub(crate) user: String,
+    /// The time for which the code is good, 1m to 30days
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = validity)]
+    pub(crate) valid: Duration,
+    /// Take the code back
     #[arg(long, conflicts_with = "valid")]
     pub(crate) revoke: bool,
 }

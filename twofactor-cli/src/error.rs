@@ -49,6 +49,8 @@ pub(crate) enum Failure {
     NeedsNoInvitation(UserName),
     #[error("the invitation is void again, because it could not be shown: {}", describe(&.0.0))]
     InvitationUnseen(Unwritten),
+    #[error("the code is void again, because it could not be shown: {}", describe(&.0.0))]
+    TemporaryCodeUnseen(Unwritten),
     #[error("{0} has physical tokens only, and nothing that a reset forgets")]
     OnlyTokens(UserName),
     #[error(transparent)]
@@ -208,6 +210,7 @@ impl Failure {
             | Self::Output(_)
             | Self::EnrolledUnseen { .. }
             | Self::InvitationUnseen(_)
+            | Self::TemporaryCodeUnseen(_)
             | Self::CodesUnseen { .. }
             | Self::NoLog { .. } => ExitStatus::Failed,
         }
@@ -326,6 +329,7 @@ impl Failure {
             | Self::Interrupted
             | Self::Input(_)
             | Self::InvitationUnseen(_)
+            | Self::TemporaryCodeUnseen(_)
             | Self::Output(_) => return None,
         };
         Some(hint)
@@ -377,6 +381,7 @@ mod tests {
             Failure::Overtaken(vec![user.clone()]),
             StoreError::UidChanged { user: user.clone(), recorded: Uid(1001), now: Uid(4444) }.into(),
             Failure::InvitationUnseen(Unwritten(io::Error::from_raw_os_error(28))),
+            Failure::TemporaryCodeUnseen(Unwritten(io::Error::from_raw_os_error(28))),
             Failure::RowsRefused { conflicts: 1, rejected: 2, good: 3, shared: 0, advice: Some("compare them") },
             Failure::SeedFile { path: "tokens.zip".into(), error: ImportError::PasswordNeeded },
             TokenError::NoSeries("fobs".to_owned()).into(),

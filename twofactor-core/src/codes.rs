@@ -6,4 +6,5 @@ pub mod otp;
 pub mod otpauth;
 pub mod recovery;
 pub mod secret;
+pub mod temporary;
 pub mod token;

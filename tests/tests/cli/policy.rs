@@ -349,6 +349,73 @@ fn an_invitation_enrolls_once_until_it_expires_or_is_revoked() {
 }
 
 #[test]
+fn a_temporary_code_opens_one_login_and_the_log_says_so() {
+    private_host(|host| {
+        plain_service(host, "test");
+        let alice = host.user_with_app("alice");
+        let give = |arguments: &[&str]| {
+            let shown = host.run_twofactor(&[&["code", "alice", "--quiet"], arguments].concat());
+            assert!(shown.status.success() && stderr(&shown).is_empty(), "{}", said(&shown));
+            let code = stdout(&shown).trim().to_owned();
+            assert_eq!((code.len(), code.as_bytes()[5]), (11, b'-'), "{code}");
+            code
+        };
+        let (revoked, good) = (give(&[]), give(&["--valid", "2h"]));
+        assert!(host.succeed("twofactor", ["status", "alice"]).contains("Temporary code:  good once until "));
+        assert!(host.succeed("twofactor", ["verify", "alice", &good]).contains("temporary code"));
+        let explained = host.succeed("twofactor", ["explain", "alice", "--service", "test"]);
+        assert!(explained.contains("a temporary code until "), "{explained}");
+        let login = |code: &str| real(host, "alice", "test", None, code, "").code();
+        assert_eq!(login(&revoked), ReturnCode::AUTH_ERR);
+        assert_eq!(login(&good), ReturnCode::SUCCESS, "{:#?}", host.log());
+        assert_eq!(login(&good), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["accepted", "user=alice", "token=temporary"]);
+        host.assert_logged(&["user=alice", "reason=replayed"]);
+        assert_eq!(login(&alice.code()), ReturnCode::SUCCESS, "her app works as before");
+        assert_eq!(host.json(&["code", "alice", "--revoke"])["revoked"], false, "it was used");
+        give(&[]);
+        assert_eq!(host.json(&["code", "alice", "--revoke"])["revoked"], true);
+        let log: Vec<String> = host.log().into_iter().map(|line| line.text).collect();
+        for words in ["code-given user=alice until=", "code-revoked user=alice"] {
+            assert!(log.iter().any(|line| line.contains(words)), "{words}: {log:#?}");
+        }
+        for code in [&revoked, &good] {
+            let digits = code.replace('-', "");
+            assert!(log.iter().all(|line| !line.contains(code.as_str()) && !line.contains(&digits)), "{log:#?}");
+        }
+    });
+}
+
+#[test]
+fn a_temporary_code_is_no_enrollment_and_one_that_nobody_saw_is_void() {
+    private_host(|host| {
+        plain_service(host, "test");
+        host.user_with_app("alice");
+        host.add_user("bob");
+        for (arguments, status, words) in [
+            (&["code", "bob"][..], 3, "not enrolled"),
+            (&["code", "nobody-here"], 3, "there is no user"),
+            (&["code", "nobody-here", "--revoke"], 3, "there is no user"),
+            (&["code", "alice", "--valid", "31days"], 2, "1m to 30days"),
+        ] {
+            let output = host.run_twofactor(arguments);
+            assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", said(&output));
+            assert!(stderr(&output).contains(words), "{arguments:?}: {}", said(&output));
+        }
+        let unseen = host.command("sh").args(["-c", "twofactor code alice > /dev/full"]).output().unwrap();
+        assert_eq!(unseen.status.code(), Some(1), "{}", said(&unseen));
+        assert_eq!(host.json(&["code", "alice", "--revoke"])["revoked"], false, "no person saw it");
+
+        host.configure("[[rule]]\nusers = [\"alice\"]\nsecond_factor = \"required\"\nfactors = [\"app\"]\n");
+        let useless = host.run_twofactor(&["code", "alice", "--quiet"]);
+        assert!(stderr(&useless).contains("no recovery codes"), "{}", said(&useless));
+        let refused = real(host, "alice", "test", None, stdout(&useless).trim(), "");
+        assert_eq!(refused.code(), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["user=alice", "reason=factor-not-allowed"]);
+    });
+}
+
+#[test]
 fn nobody_is_invited_who_is_enrolled_or_unknown_and_a_useless_invitation_is_called_so() {
     private_host(|host| {
         host.user_with_fob("alice");

@@ -16,11 +16,12 @@ const STATE: &str = "/var/lib/twofactor";
 /// Errors of the call. After the last two, other sources of random numbers are tried.
 const ERRORS: [&str; 4] = ["EIO", "ENOSPC", "ENOSYS", "EPERM"];
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &["enroll", "bob", "--no-confirm", "--qr", "none"],
     &["--json", "enroll", "bob", "--no-confirm", "--qr", "none"],
     &["recovery", "alice", "--count", "4"],
     &["invite", "bob"],
+    &["code", "alice"],
     &["token", "import", "/root/tokens.csv", "--series", "new"],
     &["token", "import", "/root/tokens.zip", "--password-file", "/root/password", "--series", "new"],
     &["token", "assign", "T0000003", "bob"],

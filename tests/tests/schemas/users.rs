@@ -9,7 +9,7 @@ use twofactor_tests::pam::ReturnCode;
 use crate::witness::{Witness, story};
 
 pub(crate) const COMMANDS: &[&str] =
-    &["enroll", "status", "verify", "reset", "recovery", "unlock", "invite", "qr", "state adopt-uids"];
+    &["enroll", "status", "verify", "reset", "recovery", "unlock", "invite", "code", "qr", "state adopt-uids"];
 
 #[test]
 fn users_and_what_is_done_about_them() {
@@ -75,6 +75,11 @@ fn codes_are_judged(witness: &Witness<'_>) {
     let tomorrow = Moment(Moment::SOME.0);
     let early = host.login_at(tomorrow, "alice").typing(tomorrow.code(&alice.authenticator, 0));
     assert_eq!(early.code(), ReturnCode::SUCCESS);
+    witness.runs(&["code", "alice"]);
+    assert!(witness.runs(&["status", "alice"])["temporary_code_until"].is_string());
+    for revoked in [true, false] {
+        assert_eq!(witness.runs(&["code", "alice", "--revoke"])["revoked"], revoked);
+    }
     let burned = witness.runs(&["status", "alice"]);
     let phone = burned["tokens"].as_array().unwrap().iter().find(|token| token["label"] == "phone").unwrap();
     assert!(phone["burned_until"].is_string(), "{burned}");

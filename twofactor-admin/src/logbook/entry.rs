@@ -123,6 +123,8 @@ pub(super) fn writers(event: Event) -> Writers {
         | Event::UidAdopted
         | Event::Invited
         | Event::InvitationRevoked
+        | Event::CodeGiven
+        | Event::CodeRevoked
         | Event::Imported
         | Event::Assigned
         | Event::Unassigned

@@ -1,6 +1,7 @@
 //! The commands, one file each: what the arguments mean, what the core is asked to do, and what is said about it.
 
 mod bulk;
+mod code;
 mod complete;
 mod completions;
 mod config;
@@ -44,6 +45,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::to_change(file)?, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),
         Command::Invite(arguments) => invite::run(&arguments, &Host::to_change(file)?, output),
+        Command::Code(arguments) => code::run(&arguments, &Host::to_change(file)?, output),
         Command::Service(arguments) => service::run(&arguments, file, output),
         Command::State(arguments) => state::run(&arguments, &Host::open(file)?, output),
         Command::Explain(arguments) => explain::run(&arguments, file, output),

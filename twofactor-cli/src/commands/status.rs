@@ -246,6 +246,9 @@ fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -> String {
         let _ = writeln!(text, "Invitation:      open until {until}");
     }
     let _ = writeln!(text, "Recovery codes:  {} left", status.recovery_left);
+    if let Some(until) = status.temporary_until {
+        let _ = writeln!(text, "Temporary code:  good once until {until}");
+    }
     let _ = writeln!(text, "Wrong codes:     {}", wrong_codes(status.failures, status.blocked_until, now));
     let _ = match &status.last_accepted {
         Some(last) => writeln!(text, "Last accepted:   {}, {}, from {}", last.at, last.factor, last.source),
@@ -281,6 +284,7 @@ fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
         "last_accepted_from": null,
         "last_accepted_with": null,
         "invited_until": newcomer.invited_until.to_string(),
+        "temporary_code_until": null,
     })
 }
 
@@ -301,6 +305,7 @@ fn as_json(user: &UserName, status: &AccountStatus) -> Value {
         "last_accepted_from": last.map(|last| last.source.to_string()),
         "last_accepted_with": last.map(|last| last.factor.as_str()),
         "invited_until": status.invited_until.map(|until| until.to_string()),
+        "temporary_code_until": status.temporary_until.map(|until| until.to_string()),
     })
 }
 

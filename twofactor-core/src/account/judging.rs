@@ -13,6 +13,7 @@ use crate::account::remembered::Opener;
 use crate::codes::answer::Answer;
 use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
+use crate::codes::temporary::Handout;
 use crate::codes::token::{Label, Seed, Seeds, Serial, Token};
 use crate::host::clock::UnixTime;
 
@@ -86,6 +87,8 @@ pub enum Proof {
     },
     /// A recovery code, as it is stored.
     Recovery(Digest),
+    /// A temporary code, as it is stored.
+    Temporary(Digest),
 }
 
 impl Proof {
@@ -93,7 +96,7 @@ impl Proof {
     pub fn opener(&self) -> Opener {
         match self {
             Self::Token { seed, .. } => Opener::Seed(*seed),
-            Self::Recovery(digest) => Opener::Recovery(*digest),
+            Self::Recovery(digest) | Self::Temporary(digest) => Opener::Recovery(*digest),
         }
     }
 }
@@ -103,6 +106,7 @@ impl Proof {
 pub struct Uses {
     pub(super) steps: Vec<(Seeds, Usage)>,
     pub(super) recovery: Vec<Digest>,
+    pub(super) handout: bool,
 }
 
 /// The time at which an attempt is judged, and the tolerance for its codes.
@@ -156,6 +160,17 @@ impl Wallet<'_> {
                         }
                     }
                 }
+                Answer::Temporary(code) => match state.handout.filter(|handout| handout.is(code, rules.now)) {
+                    None => {}
+                    Some(handout) if handout.is_used => {
+                        otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
+                    }
+                    Some(handout) if self.factors.recovery => {
+                        uses.handout = true;
+                        first_right.get_or_insert((reading, Proof::Temporary(handout.digest)));
+                    }
+                    Some(_) => otherwise = otherwise.or(Judgement::NotAllowed),
+                },
                 Answer::Code(code) => {
                     for item in self.items() {
                         let judged = match previous {
@@ -353,6 +368,7 @@ impl State {
             self.record(seeds, &usage);
         }
         self.used_recovery.extend(uses.recovery);
+        self.handout = self.handout.map(|handout| Handout { is_used: handout.is_used || uses.handout, ..handout });
         self
     }
 

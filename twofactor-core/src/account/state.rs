@@ -5,6 +5,7 @@ use crate::account::remembered::Memories;
 use crate::account::throttle::{Count, Source, Throttle};
 use crate::codes::digest::Digest;
 use crate::codes::otp::{Progress, Step};
+use crate::codes::temporary::Handout;
 use crate::codes::token::{Seed, Seeds, Token};
 use crate::host::clock::UnixTime;
 use crate::host::user::Uid;
@@ -36,6 +37,8 @@ pub struct State {
     pub memories: Memories,
     /// Lets the user enroll at login.
     pub invitation: Option<Invitation>,
+    /// The temporary code that the helpdesk has given last.
+    pub handout: Option<Handout>,
     /// The user's uid: a name can be given to another person. `None` until an accepted login has shown it.
     pub uid: Option<Uid>,
 }
@@ -81,7 +84,7 @@ pub struct LastAccepted {
     pub at: UnixTime,
     /// From where.
     pub source: Source,
-    /// With what: an app's label, or `recovery`.
+    /// With what: an app's label, `recovery` or `temporary`.
     pub factor: String,
 }
 
@@ -103,6 +106,7 @@ impl State {
         self.unprivileged.set_back(now);
         self.memories.set_back(now, latest);
         self.invitation = self.invitation.filter(|invitation| latest < invitation.until);
+        self.handout = self.handout.filter(|handout| latest < handout.until);
         let usages = self.usage.iter_mut().filter_map(|(_, usage)| usage.last_accepted.as_mut());
         for time in usages.chain(self.last_accepted.as_mut().map(|last| &mut last.at)) {
             *time = now.min(*time);

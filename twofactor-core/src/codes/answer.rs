@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::codes::otp::Code;
 use crate::codes::recovery::{self, RecoveryCode};
+use crate::codes::temporary::{self, TemporaryCode};
 
 /// Longer answers are not looked at: libpam's PAM_MAX_RESP_SIZE, which libpam itself does not enforce.
 const LONGEST: usize = 512;
@@ -16,6 +17,8 @@ const LONGEST: usize = 512;
 pub enum Answer {
     /// Six to eight digits.
     Code(Code),
+    /// Ten digits.
+    Temporary(TemporaryCode),
     /// Sixteen digits.
     Recovery(RecoveryCode),
     /// Nothing that could ever be right: empty, letters, too long, not ASCII. It is no guess, so it is not counted.
@@ -45,10 +48,10 @@ impl Answer {
                 return None;
             }
         }
-        if digits.len() == recovery::LENGTH {
-            RecoveryCode::new(digits).map(Self::Recovery)
-        } else {
-            Code::new(digits).map(Self::Code)
+        match digits.len() {
+            recovery::LENGTH => RecoveryCode::new(digits).map(Self::Recovery),
+            temporary::LENGTH => TemporaryCode::new(digits).map(Self::Temporary),
+            _ => Code::new(digits).map(Self::Code),
         }
     }
 
@@ -56,6 +59,7 @@ impl Answer {
     pub fn digits(&self) -> Option<&str> {
         match self {
             Self::Code(code) => Some(code.expose()),
+            Self::Temporary(code) => Some(code.expose()),
             Self::Recovery(code) => Some(code.expose()),
             Self::Unintelligible => None,
         }
@@ -136,6 +140,8 @@ mod tests {
         }
         let recovery = Answer::parse(b"1234-5678-9012-3456");
         assert!(matches!(recovery, Answer::Recovery(code) if code.expose() == "1234567890123456"));
+        let temporary = Answer::parse(b"12345-67890\r");
+        assert!(matches!(temporary, Answer::Temporary(code) if code.expose() == "1234567890"));
     }
 
     #[test]

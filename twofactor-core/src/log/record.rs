@@ -37,6 +37,10 @@ pub enum Event {
     Invited,
     /// That code was taken back.
     InvitationRevoked,
+    /// A user was given a temporary code.
+    CodeGiven,
+    /// A temporary code was taken back.
+    CodeRevoked,
     /// A vendor's seed file was taken in.
     Imported,
     /// A physical token got an owner.
@@ -75,7 +79,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -88,6 +92,8 @@ impl Event {
         Self::Unlocked,
         Self::Invited,
         Self::InvitationRevoked,
+        Self::CodeGiven,
+        Self::CodeRevoked,
         Self::Imported,
         Self::Assigned,
         Self::Unassigned,
@@ -122,6 +128,8 @@ impl Event {
             Self::Unlocked => "unlocked",
             Self::Invited => "invited",
             Self::InvitationRevoked => "invitation-revoked",
+            Self::CodeGiven => "code-given",
+            Self::CodeRevoked => "code-revoked",
             Self::Imported => "imported",
             Self::Assigned => "assigned",
             Self::Unassigned => "unassigned",

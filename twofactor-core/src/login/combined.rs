@@ -3,6 +3,7 @@
 use crate::codes::answer::{self, Answer};
 use crate::codes::otp::{Code, Digits};
 use crate::codes::recovery::{self, RecoveryCode};
+use crate::codes::temporary::{self, TemporaryCode};
 use crate::log::record::{Event, Record};
 use crate::policy::Waived;
 use crate::store::Stripping;
@@ -11,7 +12,7 @@ use super::course::COMBINED_PROMPT;
 use super::outcome::Verdict;
 use super::progress::Login;
 
-/// The ways to split "password with the code appended": one for every length a code can have, and a recovery code.
+/// The ways to split "password with the code appended": one for every length a code can have.
 pub(super) struct CombinedReadings {
     pub(super) answers: Vec<Answer>,
     password_lengths: Vec<usize>,
@@ -24,6 +25,9 @@ impl CombinedReadings {
             if let Some((password, code)) = answer::split_combined(reply, usize::from(digits.count())) {
                 readings.push(password, Code::new(code).map(Answer::Code));
             }
+        }
+        if let Some((password, code)) = answer::split_combined(reply, temporary::LENGTH) {
+            readings.push(password, TemporaryCode::new(code).map(Answer::Temporary));
         }
         if let Some((password, code)) = answer::split_combined(reply, recovery::LENGTH) {
             readings.push(password, RecoveryCode::new(code).map(Answer::Recovery));

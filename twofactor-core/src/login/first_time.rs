@@ -245,7 +245,7 @@ impl Login<'_> {
     fn confirmed(&self, proposal: Proposal, reply: &Reply) -> Result<Result<App, Box<Proposal>>, Denial> {
         match Answer::parse(reply) {
             Answer::Code(code) => Ok(self.world.enrollments.confirm(proposal, &code)?),
-            Answer::Recovery(_) | Answer::Unintelligible => Ok(Err(Box::new(proposal))),
+            Answer::Temporary(_) | Answer::Recovery(_) | Answer::Unintelligible => Ok(Err(Box::new(proposal))),
         }
     }
 
@@ -323,7 +323,7 @@ fn picture(proposal: &Proposal, offering: Offering, glyphs: Glyphs) -> Zeroizing
 fn code(reply: &Reply) -> Option<Code> {
     match Answer::parse(reply) {
         Answer::Code(code) => Some(code),
-        Answer::Recovery(_) | Answer::Unintelligible => None,
+        Answer::Temporary(_) | Answer::Recovery(_) | Answer::Unintelligible => None,
     }
 }
 

@@ -156,7 +156,12 @@ fn credentials(status: &AccountStatus, factors: Factors) -> Vec<Credential> {
         },
         obstacle: reason(Disqualified::recovery(factors)),
     });
-    apps.chain(tokens).chain(recovery).collect()
+    let temporary = status.temporary_until.map(|until| Credential {
+        kind: FactorKind::Recovery,
+        name: format!("a temporary code until {until}"),
+        obstacle: reason(Disqualified::recovery(factors)),
+    });
+    apps.chain(tokens).chain(recovery).chain(temporary).collect()
 }
 
 /// The ends with a right code, and with neither phone nor token at hand.

@@ -34,6 +34,7 @@ use crate::codes::answer::Answer;
 use crate::codes::otp::{Algorithm, Code, Match, Progress};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::Secret;
+use crate::codes::temporary::TemporaryCode;
 use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
@@ -142,6 +143,12 @@ pub trait AccountAdministration {
     /// Replaces all recovery codes by `codes`. `false` when the user is not enrolled. An owner of physical tokens can
     /// have recovery codes without an app.
     fn replace_recovery(&self, user: &UserName, codes: &[RecoveryCode]) -> Result<bool, EnrollError>;
+
+    /// Makes a temporary code, good once until `until`, in the place of an earlier one. `None` when the user is not enrolled.
+    fn give_code(&self, person: &Person, until: UnixTime) -> Result<Option<TemporaryCode>, EnrollError>;
+
+    /// Takes the temporary code back. `false` when none was good.
+    fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError>;
 
     /// Forgets counted failures and remembered logins. Gives the number of those failures; `None` when the user is not
     /// enrolled and has none.

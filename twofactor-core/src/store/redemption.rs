@@ -145,6 +145,8 @@ pub enum Factor {
         /// The number of codes left.
         left: usize,
     },
+    /// A temporary code of the helpdesk.
+    Temporary,
 }
 
 impl Factor {
@@ -154,6 +156,7 @@ impl Factor {
         match self {
             Self::Token { label, drift } => record.with("token", label).with("drift", drift),
             Self::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
+            Self::Temporary => record.with("token", "temporary"),
         }
     }
 
@@ -161,6 +164,7 @@ impl Factor {
     pub(super) fn of(proof: Proof, wallet: &Wallet<'_>, state: &State) -> Self {
         match proof {
             Proof::Token { label, drift, .. } => Self::Token { label: label.to_string(), drift },
+            Proof::Temporary(_) => Self::Temporary,
             Proof::Recovery(_) => {
                 let left = wallet.credentials.map_or(0, |credentials| credentials.recovery_left(state));
                 Self::Recovery { left }

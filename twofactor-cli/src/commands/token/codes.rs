@@ -19,7 +19,7 @@ pub(super) fn one(typed: Option<String>, question: &str) -> Result<Code, Failure
     };
     match Answer::parse(&typed) {
         Answer::Code(code) => Ok(code),
-        Answer::Recovery(_) | Answer::Unintelligible => Err(Failure::NotACode),
+        Answer::Temporary(_) | Answer::Recovery(_) | Answer::Unintelligible => Err(Failure::NotACode),
     }
 }
 

@@ -77,6 +77,8 @@ pub struct AccountStatus {
     pub last_accepted: Option<LastAccepted>,
     /// The time until which the user may enroll at login with an invitation code.
     pub invited_until: Option<UnixTime>,
+    /// The time until which a temporary code opens a session.
+    pub temporary_until: Option<UnixTime>,
     /// The uid of the account's owner; `None` when it is not recorded yet.
     pub uid: Option<Uid>,
 }

@@ -7,6 +7,7 @@ use crate::account::{App, Confirmation, Credentials, Held, Judgement, MOST_APPS,
 use crate::codes::answer::Answer;
 use crate::codes::otp::{self, Reaches};
 use crate::codes::recovery::RecoveryCode;
+use crate::codes::temporary::{Handout, TemporaryCode};
 use crate::codes::token::{Label, Seed, Token};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::{FileError, Folder};
@@ -106,6 +107,7 @@ impl AccountAdministration for Files {
             blocked_until: state.throttle.others_blocked_until(limits, now),
             last_accepted: state.last_accepted,
             invited_until: state.invitation.and_then(|invitation| invitation.open_until(now)),
+            temporary_until: state.handout.and_then(|handout| handout.open_until(now)),
             uid: state.uid,
         }))
     }
@@ -219,6 +221,31 @@ impl AccountAdministration for Files {
         Ok(true)
     }
 
+    fn give_code(&self, person: &Person, until: UnixTime) -> Result<Option<TemporaryCode>, EnrollError> {
+        let code = TemporaryCode::generate()?;
+        self.claim_if_used()?;
+        let user = &person.name;
+        let Some(account) = self.locked(user)? else { return Ok(None) };
+        if !account.has_credentials()? && self.held_by(user)?.is_empty() {
+            return Ok(None);
+        }
+        let mut state = account.state()?;
+        self.check_belongings(&account, &state, person)?;
+        state.handout = Some(Handout::of(&code, until)?);
+        account.write_state(&state)?;
+        Ok(Some(code))
+    }
+
+    fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.claim_if_used()?;
+        let Some(account) = self.locked(user)? else { return Ok(false) };
+        let now = self.clock.now()?;
+        let mut state = account.state()?;
+        let had = state.handout.take().is_some_and(|handout| handout.open_until(now).is_some());
+        account.write_state(&state)?;
+        Ok(had)
+    }
+
     fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
@@ -304,7 +331,8 @@ impl Files {
                 let Some(mut credentials) = account.credentials()? else {
                     return account.forget_favours(&account.state()?);
                 };
-                let state = State { memories: Memories::default(), invitation: None, ..account.state()? };
+                let state =
+                    State { memories: Memories::default(), invitation: None, handout: None, ..account.state()? };
                 credentials.apps.iter_mut().for_each(App::unconfirm);
                 account.write(&state, &credentials)?;
             }
@@ -348,7 +376,7 @@ fn new_state(users: &Folder, user: &UserName) -> Result<Vec<u8>, StoreError> {
 impl LockedAccount {
     /// Forgets what spares the user a code or lets him enroll. `false` when there is nothing of it.
     fn forget_favours(&self, state: &State) -> Result<bool, StoreError> {
-        let without = State { memories: Memories::default(), invitation: None, ..state.clone() };
+        let without = State { memories: Memories::default(), invitation: None, handout: None, ..state.clone() };
         if without == *state {
             return Ok(false);
         }

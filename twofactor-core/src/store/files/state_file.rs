@@ -9,6 +9,7 @@ use crate::account::{LastAccepted, State, Usage};
 use crate::codes::digest::Digest;
 use crate::codes::otp::{LARGEST_DRIFT, Progress, Step};
 use crate::codes::recovery::Salt;
+use crate::codes::temporary::Handout;
 use crate::codes::token::Seed;
 use crate::host::clock::UnixTime;
 use crate::host::user::Uid;
@@ -53,6 +54,10 @@ pub(super) fn write(state: &State) -> String {
     if let Some(invitation) = &state.invitation {
         let _ = writeln!(text, "\n[invitation]\nsalt = \"{}\"\ndigest = \"{}\"", invitation.salt, invitation.digest);
         let _ = writeln!(text, "until = \"{}\"", invitation.until);
+    }
+    if let Some(handout) = &state.handout {
+        let _ = writeln!(text, "\n[temporary_code]\nsalt = \"{}\"\ndigest = \"{}\"", handout.salt, handout.digest);
+        let _ = writeln!(text, "until = \"{}\"\nused = {}", handout.until, handout.is_used);
     }
     for memory in state.memories.iter() {
         let _ = writeln!(
@@ -177,6 +182,13 @@ fn state(root: Section<'_, '_>) -> State {
         }
         section.finish();
     }
+    if let Some(section) = root.section("temporary_code") {
+        state.handout = handout(&section);
+        if state.handout.is_none() {
+            section.complain_here("salt, digest, until or used is missing");
+        }
+        section.finish();
+    }
     let mut memories = Vec::new();
     for section in root.sections("memory") {
         match memory(&section) {
@@ -195,6 +207,13 @@ fn invitation(section: &Section<'_, '_>) -> Option<Invitation> {
     let digest = section.string("digest").and_then(|text| Digest::parse(text.value));
     let until = time(section, "until");
     Some(Invitation { salt: salt?, digest: digest?, until: until? })
+}
+
+fn handout(section: &Section<'_, '_>) -> Option<Handout> {
+    let salt = section.string("salt").and_then(|text| Salt::parse(text.value));
+    let digest = section.string("digest").and_then(|text| Digest::parse(text.value));
+    let (until, is_used) = (time(section, "until"), section.boolean("used"));
+    Some(Handout { salt: salt?, digest: digest?, until: until?, is_used: is_used? })
 }
 
 fn memory(section: &Section<'_, '_>) -> Option<Memory> {

@@ -21,7 +21,7 @@ use super::*;
 use crate::account::enrollment::{self, Proposal};
 use crate::account::factors::Factors;
 use crate::account::invitation::Invitation;
-use crate::account::remembered::{Memories, Memory, Opener};
+use crate::account::remembered::{LoginPlace, Memories, Memory, Opener, Recall};
 use crate::account::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
 use crate::account::{App, Confirmation, MOST_RECOVERY_CODES, Usage};
 use crate::codes::answer::Answer;
@@ -29,6 +29,7 @@ use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Step, Window};
 use crate::codes::recovery::{RecoveryCode, Salt};
 use crate::codes::secret::Secret;
+use crate::codes::temporary::Handout;
 use crate::codes::token::{Label, Seed, Serial, Token};
 use crate::host::clock::HandSet;
 use crate::host::user::{Uid, person};
@@ -182,6 +183,63 @@ fn a_recovery_code_opens_one_session() {
     assert_eq!(fixture.refusal(&shown, NOW), Reason::Replayed);
     let secret = fs::read_to_string(fixture.path("secret.toml")).unwrap();
     assert!(!secret.contains(codes[1].expose()), "only digests are stored");
+}
+
+#[test]
+fn a_temporary_code_opens_one_session_in_time_beside_all_else() {
+    let fixture = Fixture::new();
+    let give = || fixture.store.give_code(&fixture.alice, later(3600)).unwrap().unwrap();
+    let until = || fixture.store.status(&fixture.alice.name).unwrap().unwrap().temporary_until;
+    let replaced = give().expose_grouped();
+    let shown = give().expose_grouped();
+    assert_eq!(until(), Some(later(3600)));
+    let secrets = ["secret.toml", "state"].map(|file| fs::read_to_string(fixture.path(file)).unwrap()).concat();
+    assert!(!secrets.contains(&shown.replace('-', "")), "only a digest is stored");
+    assert_eq!(fixture.refusal(&replaced, NOW), Reason::WrongCode, "another one took its place");
+    match fixture.redeem(&shown, NOW).unwrap() {
+        Redemption::Redeemed(redeemed) => assert_eq!(redeemed.factor(), &Factor::Temporary),
+        refused => panic!("{refused:?}"),
+    }
+    assert_eq!((fixture.refusal(&shown, NOW), until()), (Reason::Replayed, None));
+    let expiring = give().expose_grouped();
+    assert_eq!(fixture.refusal(&expiring, later(3600)), Reason::WrongCode, "it is not in time");
+    assert!(fixture.accepts(&fixture.code(0, later(3700)), later(3700)), "the app goes on working");
+}
+
+#[test]
+fn a_temporary_code_counts_as_a_recovery_code_and_no_login_by_it_is_remembered() {
+    let fixture = Fixture::new();
+    let code = fixture.store.give_code(&fixture.alice, later(3600)).unwrap().unwrap().expose_grouped();
+    let readings = [Answer::parse(code.as_bytes())];
+    let place = LoginPlace { service: "sshd", address: "192.0.2.7".parse().unwrap() };
+    let remember = Some((place, Duration::from_hours(1)));
+    let source = Source::from_rhost(Some("192.0.2.7"));
+    let factors = Factors { recovery: false, ..Factors::ALL };
+    let attempt = Attempt { factors, previous: None, remember, readings: &readings, source: &source };
+    let refused = fixture.store.redeem(&fixture.alice, &attempt).unwrap();
+    assert!(matches!(refused, Redemption::Refused { reason: Reason::FactorNotAllowed, .. }), "{refused:?}");
+    let attempt = Attempt { factors: Factors::ALL, ..attempt };
+    assert!(matches!(fixture.store.redeem(&fixture.alice, &attempt).unwrap(), Redemption::Redeemed(_)));
+    let like = Recall { place, longest: Duration::from_hours(1) };
+    assert!(fixture.store.remembers(&fixture.alice, &like, Factors::ALL).unwrap().is_none());
+    assert!(!fs::read_to_string(fixture.path("state")).unwrap().contains("[[memory]]"));
+}
+
+#[test]
+fn a_temporary_code_is_void_once_it_is_taken_back_or_the_account_is_reset() {
+    let fixture = Fixture::new();
+    let give = || fixture.store.give_code(&fixture.alice, later(3600)).unwrap().unwrap().expose_grouped();
+    let taken = give();
+    let revoke = || fixture.store.revoke_code(&fixture.alice.name).unwrap();
+    assert_eq!((revoke(), revoke()), (true, false));
+    assert_eq!(fixture.refusal(&taken, NOW), Reason::WrongCode);
+    let kept = give();
+    assert!(fixture.store.reset(&fixture.alice.name, Reset::Confirmations).unwrap());
+    assert_eq!(fixture.refusal(&kept, NOW), Reason::WrongCode, "its owner shall confirm the app");
+    give();
+    assert!(fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap());
+    assert!(!fs::read_to_string(fixture.path("state")).unwrap().contains("[temporary_code]"));
+    assert!(fixture.store.give_code(&fixture.alice, later(3600)).unwrap().is_none(), "she is not enrolled");
 }
 
 #[test]
@@ -516,6 +574,7 @@ prop_compose! {
         last_wrong in proptest::option::of((digests(), times())),
         last_accepted in proptest::option::of((times(), sources(), ".{0,64}")),
         invitation in proptest::option::of((digests(), times())),
+        handout in proptest::option::of((digests(), times(), any::<bool>())),
         memories in proptest::collection::vec((".{0,20}", any::<IpAddr>(), times(), times(), openers()), 0..4),
         uid in proptest::option::of(any::<u32>()),
     ) -> State {
@@ -537,6 +596,7 @@ prop_compose! {
             throttle: Throttle { user, sources, budget, trusted, last_wrong },
             last_accepted: last_accepted.map(|(at, source, factor)| LastAccepted { at, source, factor }),
             invitation: invitation.map(|(digest, until)| Invitation { salt: Salt::NONE, digest, until }),
+            handout: handout.map(|(digest, until, is_used)| Handout { salt: Salt::NONE, digest, until, is_used }),
             memories: Memories::stored(
                 memories
                     .into_iter()

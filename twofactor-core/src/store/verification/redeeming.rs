@@ -120,8 +120,12 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
     let name = match &factor {
         Factor::Token { label, .. } => label.clone(),
         Factor::Recovery { .. } => "recovery".to_owned(),
+        Factor::Temporary => "temporary".to_owned(),
     };
-    if let Some((place, duration)) = &attempt.remember {
+    // A temporary code opens one session.
+    if factor != Factor::Temporary
+        && let Some((place, duration)) = &attempt.remember
+    {
         let LoginPlace { service, address } = *place;
         let (service, until) = (service.to_owned(), now.after(*duration));
         state.memories.add(Memory { service, address, since: now, until, opener });

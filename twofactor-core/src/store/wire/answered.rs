@@ -153,6 +153,7 @@ fn with_factor(message: Message, factor: &Factor) -> Message {
     match factor {
         Factor::Token { label, drift } => message.with("token", label).with_plain("drift", drift),
         Factor::Recovery { left } => message.with_plain("left", left),
+        Factor::Temporary => message.with_plain("temporary", "yes"),
     }
 }
 
@@ -217,6 +218,7 @@ impl Message {
     fn factor(&self) -> Result<Factor, WireError> {
         match self.find("token")? {
             Some(label) => Ok(Factor::Token { label: label.to_owned(), drift: self.parsed("drift")? }),
+            None if self.find("temporary")?.is_some() => Ok(Factor::Temporary),
             None => Ok(Factor::Recovery { left: self.parsed("left")? }),
         }
     }

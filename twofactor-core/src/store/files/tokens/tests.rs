@@ -169,7 +169,7 @@ impl Fixture {
         match self.login(owner, digits, now).unwrap() {
             Redemption::Redeemed(redeemed) => match redeemed.factor() {
                 Factor::Token { label, drift } => (label.clone(), *drift),
-                Factor::Recovery { .. } => panic!("a recovery code"),
+                Factor::Recovery { .. } | Factor::Temporary => panic!("no token"),
             },
             refused => panic!("{refused:?}"),
         }
