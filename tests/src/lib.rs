@@ -30,6 +30,7 @@ pub mod login_picture;
 pub mod manual;
 pub mod moment;
 pub mod oathtool;
+pub mod oneself;
 pub mod pam;
 pub mod pam_text;
 pub mod private_host;

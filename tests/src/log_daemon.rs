@@ -121,7 +121,8 @@ impl LogDaemon<'_> {
     }
 }
 
-pub(crate) fn until(what: &str, mut happens: impl FnMut() -> bool) {
+/// Waits until something happens; fails when it does not in good time.
+pub fn until(what: &str, mut happens: impl FnMut() -> bool) {
     let started = Instant::now();
     while !happens() {
         assert!(started.elapsed() < DEADLINE, "waited for too long until {what}");

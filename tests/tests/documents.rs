@@ -44,6 +44,9 @@ fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
         "code",
         "tries",
         "combined",
+        "enroll",
+        "change",
+        "tokens",
         "second_factor",
     ];
     for key in keys {

@@ -19,9 +19,10 @@ pub(crate) use tokens::{Series, Token};
 use crate::output::{ColorChoice, Format, Output, Verbosity};
 use crate::qr::{ImageFormat, QrChoice, QrFile};
 
-use values::{PAGE, digits, period};
+use values::{PAGE, digits, label, period};
 
 pub(crate) mod log;
+pub(crate) mod own;
 pub(crate) mod services;
 pub(crate) mod state;
 pub(crate) mod tokens;
@@ -112,6 +113,8 @@ pub(crate) enum Command {
     Unlock(Unlock),
     Invite(Invite),
     Code(Code),
+    #[command(subcommand, name = "self")]
+    Own(own::Own),
     #[command(subcommand)]
     Token(Token),
     #[command(subcommand)]
@@ -406,10 +409,6 @@ pub(crate) struct Help {
     /// The command, like: token list
     #[arg(value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
-}
-
-fn label(text: &str) -> Result<Label, &'static str> {
-    Label::new(text).ok_or("a label is 1 to 64 characters without colons and control characters, and not \"recovery\"")
 }
 
 /// The configuration's rule for `[enrollment] issuer`: a colon separates issuer and account in an otpauth URI.

@@ -18,6 +18,7 @@ use twofactor_core::host::trusted::describe;
 use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{EnrollError, TokenError};
+use twofactor_core::store::self_service::NotChanged;
 
 use crate::output::Unwritten;
 use crate::terminal::Unanswered;
@@ -29,6 +30,7 @@ pub(crate) use services::ServiceFailure;
 pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
+mod own;
 mod refusal;
 mod services;
 mod status;
@@ -39,6 +41,12 @@ mod tokens;
 pub(crate) enum Failure {
     #[error("only root can do this")]
     NotRoot,
+    #[error("root changes users with the commands for each user")]
+    NotForRoot,
+    #[error("{}", own::sentence(*why))]
+    NotChanged { user: UserName, why: NotChanged },
+    #[error("it is done, but the recovery codes could not be shown: {}", describe(.0))]
+    OwnCodesUnseen(io::Error),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("there is no user \"{0}\"")]
@@ -158,7 +166,8 @@ impl Failure {
             Self::Config(ConfigError::File(error)) => of_file(error),
             Self::Store(error) | Self::Enroll(EnrollError::Store(error)) => of_store(error),
             Self::Config(_) => ExitStatus::BadConfig,
-            Self::NotRoot | Self::FolderOfOthers(_) => ExitStatus::NotPermitted,
+            Self::NotRoot | Self::NotForRoot | Self::FolderOfOthers(_) => ExitStatus::NotPermitted,
+            Self::NotChanged { why, .. } => own::status(*why),
             Self::Service(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
@@ -198,6 +207,7 @@ impl Failure {
             Self::Enroll(EnrollError::Entropy(_))
             | Self::InputFile { .. }
             | Self::BrokenAccounts { .. }
+            | Self::OwnCodesUnseen(_)
             | Self::PeopleUnknown { .. }
             | Self::SomeNotEnrolled { .. }
             | Self::Unwell
@@ -241,6 +251,8 @@ impl Failure {
             Self::Config(ConfigError::File(error)) if is_denied(error) => "run it with sudo".to_owned(),
             Self::Config(ConfigError::Missing(_)) => "without --config the defaults apply".to_owned(),
             Self::Config(error) => error.hint(),
+            Self::NotChanged { user, why } => return own::hint(*why, user),
+            Self::OwnCodesUnseen(_) => "get others: twofactor self recovery".to_owned(),
             Self::UnknownUser(name) if name == "help" => {
                 "\"twofactor help COMMAND\" prints the help of a command".to_owned()
             }
@@ -295,10 +307,7 @@ impl Failure {
                 "\"twofactor reset USER\" takes the app; --force imports the tokens all the same".to_owned()
             }
             Self::RowsRefused { good, rejected, advice, .. } => tokens::hint_for_rows(*good, *rejected, *advice)?,
-            Self::InDoubt(_) => {
-                "say what the file does not: --type, --algorithm, --digits, --period, --encoding; see --explain"
-                    .to_owned()
-            }
+            Self::InDoubt(_) => SAY_IT.to_owned(),
             Self::StdinTwice => "--password-fd N reads the password from another descriptor".to_owned(),
             Self::BadList { problems, .. } => tokens::hint_for_list(problems),
             Self::CodesUnseen { user, .. } => format!("run \"twofactor recovery {}\"", quoted(user.as_str())),
@@ -307,12 +316,11 @@ impl Failure {
                 format!("a new phone gets a new secret: twofactor enroll --label={label} --replace {user}")
             }
             Self::NoSuchApp { user, .. } => format!("see: twofactor status {}", quoted(user.as_str())),
-            Self::SomeNotEnrolled { .. } => {
-                "correct what is named above and run the command again: it leaves enrolled users as they are".to_owned()
-            }
+            Self::SomeNotEnrolled { .. } => REPEAT.to_owned(),
             Self::FolderOfOthers(path) => format!("name a new folder, or: chmod 700 {}", shell::path(path)),
             Self::SeveralWaiting { .. } => "--label LABEL says which".to_owned(),
             Self::BrokenAccounts { .. }
+            | Self::NotForRoot
             | Self::PeopleUnknown { .. }
             | Self::Unwell
             | Self::Enroll(EnrollError::Entropy(_))
@@ -351,6 +359,12 @@ impl From<Unanswered> for Failure {
         }
     }
 }
+
+/// The hint for a seed file that leaves something open.
+const SAY_IT: &str = "say what the file does not: --type, --algorithm, --digits, --period, --encoding; see --explain";
+
+/// The hint after some of many users were not enrolled.
+const REPEAT: &str = "correct what is named above and run the command again: it leaves enrolled users as they are";
 
 /// Some names, for a sentence.
 fn names(users: &[UserName]) -> String {

@@ -19,6 +19,7 @@ pub mod invitation;
 mod judging;
 pub mod lifecycle;
 mod limits;
+pub mod notice;
 pub mod remembered;
 mod state;
 pub mod throttle;

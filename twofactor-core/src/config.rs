@@ -10,8 +10,8 @@ use thiserror::Error;
 use crate::host::trusted::{self, FileError, Owner};
 use crate::text::document::{self, Problem};
 pub use settings::{
-    Config, DEFAULT_PATH, DEFAULT_STATE, EnrollmentDefaults, Expected, InvitationRule, Prompt, ResyncAtLogin,
-    SelfRegistration, marker_beside,
+    Config, DEFAULT_PATH, DEFAULT_STATE, EnrollmentDefaults, Expected, InvitationRule, Permission, Prompt,
+    ResyncAtLogin, SelfRegistration, SelfService, marker_beside,
 };
 
 pub(crate) use settings::STATE_ID;
@@ -187,6 +187,10 @@ mod tests {
             code = "Code: "
             tries = 3
             combined = ["xrdp-sesman"]
+            [self_service]
+            enroll = false
+            change = false
+            tokens = false
             [default]
             second_factor = "optional"
             "#,
@@ -205,6 +209,8 @@ mod tests {
         assert_eq!(config.enrollment.invitation, InvitationRule::Required);
         assert_eq!(config.enrollment.self_registration, SelfRegistration::Forbidden);
         assert_eq!(config.resync_at_login, ResyncAtLogin::No);
+        let SelfService { enroll, change, tokens } = config.self_service;
+        assert_eq!([enroll, change, tokens], [Permission::Refused; 3]);
     }
 
     #[test]
@@ -219,6 +225,8 @@ mod tests {
             problems("[default]\nsecond_factor = \"on\"\n"),
             ["2:17: second_factor: \"on\" is none of required, enroll, optional, off"]
         );
+        assert_eq!(problems("[self_service]\nchange = \"no\"\n"), ["2:10: this must be true or false, not string"]);
+        assert_eq!(problems("[self_service]\ntoken = true\n"), ["2:1: unknown key token; did you mean tokens?"]);
         assert_eq!(problems("window = 1\n"), ["1:10: this must be a table, not integer"]);
     }
 

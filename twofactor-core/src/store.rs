@@ -16,6 +16,7 @@ mod open;
 mod redemption;
 pub mod registry;
 mod rules;
+pub mod self_service;
 mod verification;
 pub mod wire;
 

@@ -5,6 +5,7 @@ use twofactor_core::host::syslog;
 use twofactor_core::host::user::Person;
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::{Event, Record};
+use twofactor_core::store::self_service::{Change, Changed, NotChanged};
 use twofactor_core::store::{Redemption, StoreError, Stripping};
 
 use crate::caller::Caller;
@@ -27,6 +28,51 @@ pub(crate) fn write_redemption(person: &Person, caller: Caller, outcome: &Result
         }
         Ok(Redemption::NearMiss { hint }) => refused(Reason::WrongCode, hint.as_ref()),
         Ok(Redemption::Refused { reason, hint }) => refused(*reason, hint.as_ref()),
+        Err(error) => write(&failed(person, caller, error)),
+    }
+}
+
+/// Begins the line about a change that a user asks for.
+pub(crate) fn about_change(person: &Person, caller: Caller, change: &Change) -> Record {
+    let (event, label) = match change {
+        Change::Enroll(new) | Change::Replace(new) => (Event::Enrolled, Some(&new.label)),
+        Change::Reset => (Event::Reset, None),
+        Change::Recovery => (Event::RecoveryReplaced, None),
+    };
+    about(Record::new(event), person, caller)
+        .with_some("token", label.map(ToString::to_string))
+        .with("by", &person.name)
+}
+
+/// A change that a user has made, and the code that proved him; or the refusal.
+pub(crate) fn write_change(
+    person: &Person,
+    caller: Caller,
+    change: &Record,
+    outcome: &Result<Result<Changed, NotChanged>, StoreError>,
+) {
+    match outcome {
+        Ok(Ok(changed)) => {
+            if let Some(proof) = &changed.proof {
+                write(&proof.noted_in(about(Record::new(Event::Accepted), person, caller)));
+            }
+            write(change);
+        }
+        Ok(Err(not_changed)) => {
+            let reason = match not_changed {
+                NotChanged::Proof(reason) => *reason,
+                NotChanged::NeedsProof => Reason::NoAnswer,
+                NotChanged::NeedsInvitation => Reason::InvitationWrong,
+                NotChanged::Unconfirmed | NotChanged::BadSecret => Reason::NotConfirmed,
+                NotChanged::NotEnrolled => Reason::NotEnrolled,
+                NotChanged::Closed => Reason::AccountExpired,
+                NotChanged::Enrolled | NotChanged::TooMany | NotChanged::SwitchedOff | NotChanged::AppsDoNotCount => {
+                    Reason::FactorNotAllowed
+                }
+            };
+            let problem = format!("twofactor self: {}", not_changed.word());
+            write(&about(Record::refused(reason), person, caller).with("reason", reason).with("problem", problem));
+        }
         Err(error) => write(&failed(person, caller, error)),
     }
 }

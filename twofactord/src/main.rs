@@ -10,6 +10,7 @@ mod caller;
 mod journal;
 mod listening;
 mod places;
+mod self_service;
 mod serving;
 
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use twofactor_core::store::{self, Redemption, Store as _};
 use crate::caller::Caller;
 use crate::journal;
 use crate::places::{Full, Place};
+use crate::self_service;
 
 /// The time in which a whole question must arrive, and its answer be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -74,12 +75,12 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
     if caller.is_root() {
         return Ok(call.answered_by(&store));
     }
-    Ok(answer_a_user(call, caller, &store.counting_on(Count::Unprivileged)))
+    Ok(answer_a_user(call, caller, &config, &store.counting_on(Count::Unprivileged)))
 }
 
 /// Answers a process of an ordinary user: what it says of the login is a claim, so nothing is remembered for it, and no
 /// address is trusted. It learns about its own user how an answer was judged; the log has the rest, and root writes it here.
-fn answer_a_user(call: Call, caller: Caller, store: &Files) -> Message {
+fn answer_a_user(call: Call, caller: Caller, config: &Config, store: &Files) -> Message {
     match call {
         Call::Redeem(person, guess) => {
             let outcome = store.redeem(&person, &guess.without_claims().attempt());
@@ -97,6 +98,17 @@ fn answer_a_user(call: Call, caller: Caller, store: &Files) -> Message {
         Call::Remembers(..) => Message::not_remembered(),
         // It hides nothing from a user who asks about himself.
         Call::Pretend(_) | Call::Hello => Message::done(),
+        Call::OwnAccount(person) | Call::ChangeOwn(person, _) if person.uid.0 != caller.uid => Message::refusing(
+            Reason::NotRoot,
+            "only the user changes his second factor here",
+            "twofactor self is for the user it runs as",
+        ),
+        Call::OwnAccount(person) => self_service::own_account(&person, config, store),
+        Call::ChangeOwn(person, request) => self_service::change(&person, request, caller, config, store)
+            .unwrap_or_else(|refused| {
+                thread::sleep(PAUSE);
+                refused
+            }),
         // It sets nothing up: a login does, as root.
         Call::CheckRegistration(..) | Call::Register(..) => Message::refusing(
             Reason::NotRoot,

@@ -5,6 +5,7 @@
 
 mod asking;
 mod limits;
+mod oneself;
 mod registration;
 mod su;
 

@@ -54,7 +54,7 @@ impl Witness<'_> {
     }
 
     #[track_caller]
-    fn compare(&self, arguments: &[&str], report: Value) -> Value {
+    pub(crate) fn compare(&self, arguments: &[&str], report: Value) -> Value {
         let command = self.command_of(arguments);
         let errors = self.validators[&command].iter_errors(&report);
         let errors: Vec<String> = errors.map(|error| format!("{}: {error}", error.instance_path())).collect();

@@ -1,6 +1,7 @@
 //! Parts shared by several groups of arguments: the page of help, and values that are numbers in a range.
 
 use twofactor_core::codes::otp::{Digits, Period};
+use twofactor_core::codes::token::Label;
 
 /// A page of help: what, why, how. The same for `-h` and `--help`, and as short as it can be: a console has 24 rows.
 pub(super) const PAGE: &str = "\
@@ -17,4 +18,8 @@ pub(super) fn digits(text: &str) -> Result<Digits, String> {
 pub(super) fn period(text: &str) -> Result<Period, String> {
     let number = text.parse().map_err(|_| "not a number from 10 to 300".to_owned())?;
     Period::new(number).map_err(|error| error.to_string())
+}
+
+pub(super) fn label(text: &str) -> Result<Label, &'static str> {
+    Label::new(text).ok_or("a label is 1 to 64 characters without colons and control characters, and not \"recovery\"")
 }

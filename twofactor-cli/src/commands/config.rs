@@ -8,7 +8,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use twofactor_core::codes::otp::Kind;
 use twofactor_core::config::rule::{Conditions, Locality, Rule};
-use twofactor_core::config::{self, ConfigError, Expected, InvitationRule, ResyncAtLogin, SelfRegistration};
+use twofactor_core::config::{
+    self, ConfigError, Expected, InvitationRule, Permission, ResyncAtLogin, SelfRegistration, SelfService,
+};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::text::document::toml_string;
 
@@ -97,6 +99,9 @@ fn as_toml(config: &config::Config) -> String {
     let services: Vec<String> = config.prompt.combined.iter().map(|service| toml_string(service)).collect();
     let _ = writeln!(text, "\n[prompt]\ncode = {}\ntries = {}", toml_string(&config.prompt.code), config.prompt.tries);
     let _ = writeln!(text, "combined = [{}]", services.join(", "));
+    let SelfService { enroll, change, tokens } = config.self_service;
+    let [enroll, change, tokens] = [enroll, change, tokens].map(|permission| permission == Permission::Given);
+    let _ = writeln!(text, "\n[self_service]\nenroll = {enroll}\nchange = {change}\ntokens = {tokens}");
     let _ = writeln!(text, "\n[default]\nsecond_factor = \"{}\"", config.default_level);
     config.rules.iter().for_each(|rule| text += &rule_as_toml(rule));
     text
@@ -184,6 +189,11 @@ fn as_json(config: &config::Config) -> Value {
             "max_delay": humantime::format_duration(limits.max_delay).to_string(),
         },
         "prompt": { "code": prompt.code, "tries": prompt.tries, "combined": prompt.combined },
+        "self_service": {
+            "enroll": config.self_service.enroll == Permission::Given,
+            "change": config.self_service.change == Permission::Given,
+            "tokens": config.self_service.tokens == Permission::Given,
+        },
         "default": { "second_factor": config.default_level.to_string() },
         "rule": config.rules.iter().map(rule_as_json).collect::<Vec<_>>(),
     })
@@ -214,6 +224,9 @@ mod tests {
         code = "Code\\: "
         tries = 3
         combined = ["xrdp-sesman", "a\"b"]
+        [self_service]
+        enroll = false
+        tokens = false
         [default]
         second_factor = "optional"
         [[rule]]

@@ -267,7 +267,7 @@ fn as_json(user: &UserName, app: &App, uri: &str, codes: Option<&[RecoveryCode]>
     })
 }
 
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }

@@ -13,6 +13,7 @@ mod list_file;
 mod log;
 mod missing;
 mod offer;
+mod own;
 mod recovery;
 mod reset;
 mod series;
@@ -23,6 +24,8 @@ mod status;
 mod token;
 mod unlock;
 mod verify;
+
+use nix::unistd::geteuid;
 
 use crate::args::{Command, Series, Typed};
 use crate::error::Failure;
@@ -37,6 +40,10 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
             bulk::run(&arguments, &Host::to_change(file)?, output)
         }
         Command::Enroll(arguments) => enroll::run(&arguments, &Host::to_change(file)?, output),
+        Command::Own(arguments) => own::run(&arguments, output),
+        Command::Status(arguments) if !arguments.missing && !arguments.csv && !geteuid().is_root() => {
+            own::status_of(arguments.user.as_deref(), output)
+        }
         Command::Status(arguments) if arguments.missing => missing::run(&arguments, &Host::open(file)?, output),
         Command::Status(arguments) => status::run(&arguments, &Host::open(file)?, output),
         Command::Verify(arguments) => verify::run(arguments, &Host::open(file)?, output),

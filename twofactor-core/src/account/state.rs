@@ -1,6 +1,7 @@
 //! The use of an account's seeds and recovery codes.
 
 use crate::account::invitation::Invitation;
+use crate::account::notice::{MOST_NOTICES, Notice};
 use crate::account::remembered::Memories;
 use crate::account::throttle::{Count, Source, Throttle};
 use crate::codes::digest::Digest;
@@ -39,6 +40,8 @@ pub struct State {
     pub invitation: Option<Invitation>,
     /// The temporary code that the helpdesk has given last.
     pub handout: Option<Handout>,
+    /// Changes that the owner has not been told of, oldest first.
+    pub notices: Vec<Notice>,
     /// The user's uid: a name can be given to another person. `None` until an accepted login has shown it.
     pub uid: Option<Uid>,
 }
@@ -122,6 +125,14 @@ impl State {
             self.throttle.latest().into_iter().chain(self.stripping.latest()).chain(self.unprivileged.latest());
         let others = throttles.chain(self.last_accepted.as_ref().map(|last| last.at));
         usages.chain(memories).chain(others).max()
+    }
+
+    /// Keeps a change that the owner is to be told of.
+    pub fn notice(&mut self, notice: Notice) {
+        if self.notices.len() >= MOST_NOTICES {
+            self.notices.remove(0);
+        }
+        self.notices.push(notice);
     }
 
     /// The throttle that keeps this count.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::settings::{
-    Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Prompt, ResyncAtLogin, SelfRegistration,
+    Config, EnrollmentDefaults, InvitationRule, LONGEST_REMEMBERED, Permission, Prompt, ResyncAtLogin,
+    SelfRegistration, SelfService,
 };
 use crate::account::factors::{FactorKind, Factors};
 use crate::account::throttle::Limits;
@@ -28,6 +29,9 @@ pub(super) fn read(root: Section<'_, '_>) -> Config {
     }
     if let Some(section) = root.section("prompt") {
         read_prompt(section, &mut config.prompt);
+    }
+    if let Some(section) = root.section("self_service") {
+        read_self_service(section, &mut config.self_service);
     }
     if let Some(section) = root.section("default") {
         if let Some(level) = read_level(&section) {
@@ -116,6 +120,15 @@ fn read_throttle(section: Section<'_, '_>, limits: &mut Limits) {
     limits.max_delay = max.unwrap_or(limits.max_delay);
     if limits.first_delay > limits.max_delay {
         section.complain_here("first_delay is longer than max_delay");
+    }
+    section.finish();
+}
+
+fn read_self_service(section: Section<'_, '_>, own: &mut SelfService) {
+    for (key, permission) in [("enroll", &mut own.enroll), ("change", &mut own.change), ("tokens", &mut own.tokens)] {
+        if let Some(given) = section.boolean(key) {
+            *permission = if given { Permission::Given } else { Permission::Refused };
+        }
     }
     section.finish();
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub throttle: Limits,
     /// `[prompt]`.
     pub prompt: Prompt,
+    /// `[self_service]`.
+    pub self_service: SelfService,
     /// `[default] second_factor`: for a login that no rule is about.
     pub default_level: Level,
     /// `[[rule]]`, in the order of the file. The first that matches decides.
@@ -84,6 +86,26 @@ pub enum ResyncAtLogin {
     No,
 }
 
+/// The changes that users may make of their own second factor, through the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelfService {
+    /// A first factor.
+    pub enroll: Permission,
+    /// Another app, other recovery codes, none at all.
+    pub change: Permission,
+    /// A physical token.
+    pub tokens: Permission,
+}
+
+/// A permission that the configuration gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// It is given.
+    Given,
+    /// It is not.
+    Refused,
+}
+
 /// The prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
@@ -115,6 +137,11 @@ impl Default for Config {
                 code: "Verification code: ".to_owned(),
                 tries: 1,
                 combined: BTreeSet::from(["xrdp-sesman".to_owned()]),
+            },
+            self_service: SelfService {
+                enroll: Permission::Given,
+                change: Permission::Given,
+                tokens: Permission::Given,
             },
             default_level: Level::Required,
             rules: Vec::new(),

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
+use crate::account::notice::Notice;
 use crate::codes::recovery::RecoveryCode;
 use crate::config::InvitationRule;
 use crate::host::clock::UnixTime;
@@ -202,6 +203,18 @@ impl Login<'_> {
             let how = format!("ask your administrator to run: twofactor enroll {}", shell::quoted(user.as_str()));
             let text = format!("A second factor is required from {day}. Before that day, {how}");
             self.conversation.tell(&text);
+        }
+        // Only where the user cannot end the process between the two: each is told once.
+        if self.world.process == Process::Roots
+            && let Ok(notices) = self.world.store.take_notices(person)
+        {
+            for Notice { at, by, change } in notices {
+                let day = at.to_string();
+                let day = day.split('T').next().unwrap_or(&day);
+                let who = if by == person.uid { "yourself " } else { "" };
+                self.conversation
+                    .tell(&format!("Your second factor was changed on {day} by {who}(uid {by}): {change}."));
+            }
         }
         if let Ok(Some(left)) = self.world.store.recovery_left(person)
             && left <= FEW_RECOVERY_CODES

@@ -10,6 +10,7 @@ use crate::account::App;
 use crate::account::enrollment::Proposal;
 use crate::account::factors::Factors;
 use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::notice::Notice;
 use crate::account::remembered::Recall;
 use crate::codes::otp::{Code, Digits};
 use crate::codes::token::{Serial, Token};
@@ -106,6 +107,13 @@ impl Store for FilesAndBroker {
 
     fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
         self.judged(|store| store.strip(person, attempt))
+    }
+
+    fn take_notices(&self, person: &Person) -> Result<Vec<Notice>, StoreError> {
+        match self.judge {
+            Judge::This => self.files.take_notices(person),
+            Judge::Broker => self.broker.take_notices(person),
+        }
     }
 
     fn pretend(&self, attempt: &Attempt<'_>) {

@@ -10,8 +10,10 @@ use crate::account::App;
 use crate::account::enrollment::Proposal;
 use crate::account::factors::Factors;
 use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::notice::Notice;
 use crate::account::remembered::Recall;
 use crate::codes::otp::{Code, Digits};
+use crate::codes::recovery::RecoveryCode;
 use crate::codes::token::{Serial, Token};
 use crate::host::trusted::Owner;
 use crate::host::user::{Person, Uid, UserName};
@@ -22,6 +24,7 @@ use crate::store::enrollment::{
 };
 use crate::store::error::StoreError;
 use crate::store::redemption::{Attempt, Presence, Redemption, Remembered, Store, Stripping};
+use crate::store::self_service::{NotChanged, Offer, OwnAccount, Request};
 use crate::store::wire::{Answered, Message, WireError};
 use connection::connect;
 pub use error::BrokerError;
@@ -173,8 +176,30 @@ impl Store for Broker {
         self.ask(Message::attempting("strip", person, attempt), |answered| answered.stripping(readings))
     }
 
+    /// None: a program that its user can stop might show none of them.
+    fn take_notices(&self, _: &Person) -> Result<Vec<Notice>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn pretend(&self, attempt: &Attempt<'_>) {
         let _ = self.ask(Message::pretending(attempt), |_| Ok(()));
+    }
+}
+
+/// Questions of a user's program about that user.
+impl Broker {
+    /// The account of `person`, and what `person` may do about it.
+    pub fn own_account(&self, person: &Person) -> Result<(OwnAccount, Offer), StoreError> {
+        self.ask(Message::asking_of("self-status", person), Answered::own_account)
+    }
+
+    /// Changes the account of `person`. Gives the new recovery codes.
+    pub fn change_own(
+        &self,
+        person: &Person,
+        request: &Request,
+    ) -> Result<Result<Vec<RecoveryCode>, NotChanged>, StoreError> {
+        self.ask(Message::requesting(person, request), Answered::changed)
     }
 }
 

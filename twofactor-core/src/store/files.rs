@@ -17,6 +17,7 @@ mod locations;
 mod ownership;
 mod repair;
 mod secret_file;
+mod self_service;
 mod sharing;
 mod slots;
 mod state_file;
@@ -28,6 +29,7 @@ mod user_folder;
 pub use error::FilesError;
 
 use crate::account::factors::Factors;
+use crate::account::notice::Notice;
 use crate::account::remembered::Recall;
 use crate::account::{App, State, Wallet};
 use crate::codes::otp::Digits;
@@ -113,6 +115,23 @@ impl Store for Files {
         let presented = Presented { person, wallet: &wallet, attempt, rules: &self.rules, now };
         let complete = |state: &State| self.check_held(user, state, &held);
         verify(&mut account.state_file()?, now, Redeeming { presented, missing, complete })
+    }
+
+    fn take_notices(&self, person: &Person) -> Result<Vec<Notice>, StoreError> {
+        let waiting = |state: &State| state.may_be_of(person.uid) && !state.notices.is_empty();
+        // Without the lock first: there are none at nearly every login.
+        match self.unlocked(&person.name)? {
+            Some(account) if waiting(&account.state()?) => {}
+            _ => return Ok(Vec::new()),
+        }
+        let Some(account) = self.locked(&person.name)? else { return Ok(Vec::new()) };
+        let mut state = account.state()?;
+        if !waiting(&state) {
+            return Ok(Vec::new());
+        }
+        let notices = std::mem::take(&mut state.notices);
+        account.overwrite_state(&state)?;
+        Ok(notices)
     }
 
     fn pretend(&self, attempt: &Attempt<'_>) {

@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use crate::account::factors::Factors;
+use crate::account::notice::Notice;
 use crate::account::remembered::{LoginPlace, Recall};
 use crate::account::throttle::Source;
 use crate::account::{Proof, State, Wallet};
@@ -36,6 +37,9 @@ pub trait Store {
     /// Burns a right code at the end of an answer to which no code is needed. Guesses count apart from those that could open
     /// a session: they delay no login, and no login makes up for them.
     fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError>;
+
+    /// The changes that the user has not been told of. Each is given once, to a login that shows it.
+    fn take_notices(&self, person: &Person) -> Result<Vec<Notice>, StoreError>;
 
     /// Does the same work for a user who does not exist, and changes nothing: the time it takes must not reveal which
     /// users exist.

@@ -10,6 +10,7 @@ mod call;
 mod channel;
 mod error;
 mod message;
+mod self_service;
 #[cfg(test)]
 mod tests;
 

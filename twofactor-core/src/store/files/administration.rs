@@ -292,13 +292,18 @@ impl Files {
         reader.and_then(|reader| reader.owners().ok()).unwrap_or_default()
     }
 
-    fn reset_account(&self, account: &LockedAccount, user: &UserName, reset: Reset) -> Result<bool, StoreError> {
+    pub(super) fn reset_account(
+        &self,
+        account: &LockedAccount,
+        user: &UserName,
+        reset: Reset,
+    ) -> Result<bool, StoreError> {
         // Under the lock: a command that assigns or takes a token holds it until the number of tokens is recorded.
         let held = self.held_by(user)?;
         let enrolled = account.has(SECRET)?;
         match reset {
             Reset::Everything => {
-                let (burned, uid) = match account.state() {
+                let (burned, uid, notices) = match account.state() {
                     Ok(state) if !enrolled && !state.has_credentials && state.tokens_held <= held.len() => {
                         return account.forget_favours(&state);
                     }
@@ -312,20 +317,22 @@ impl Files {
                         let all = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
                         // Tokens that stay are still those of the same person.
                         let uid = state.uid.filter(|_| !held.is_empty());
-                        (state.recognizing(all.tokens()).usage, uid)
+                        let notices = state.notices.clone();
+                        (state.recognizing(all.tokens()).usage, uid, notices)
                     }
                     // This is the way out of a damaged account: what cannot be understood is forgotten.
                     Err(error)
                         if FilesError::is_of_the_state(&error)
                             || matches!(FilesError::of(&error), Some(FilesError::File(FileError::TooLarge { .. }))) =>
                     {
-                        (burned_blindly(&held, self.clock.now()?), None)
+                        (burned_blindly(&held, self.clock.now()?), None, Vec::new())
                     }
                     Err(error) => return Err(error),
                 };
                 // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
                 account.folder().remove(SECRET)?;
-                account.write_state(&State { usage: burned, tokens_held: held.len(), uid, ..State::default() })?;
+                let tokens_held = held.len();
+                account.write_state(&State { usage: burned, tokens_held, uid, notices, ..State::default() })?;
             }
             Reset::Confirmations => {
                 let Some(mut credentials) = account.credentials()? else {

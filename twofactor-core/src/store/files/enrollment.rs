@@ -205,7 +205,7 @@ impl Files {
 
     /// Locks the account of a user whose guesses are counted before any enrollment. An account that has lost its state
     /// is an error.
-    fn counting(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
+    pub(super) fn counting(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
         let account = self.locked_or_new(user)?;
         account.state()?;
         Ok(account)
@@ -242,7 +242,7 @@ fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
 }
 
 /// An invitation enrolls once, and in time.
-fn spend(state: &mut State, invitation: Option<Invitation>, now: UnixTime) -> Result<(), Superseded> {
+pub(super) fn spend(state: &mut State, invitation: Option<Invitation>, now: UnixTime) -> Result<(), Superseded> {
     // An enrolled user needs no further invitation.
     let present = state.invitation.take();
     match invitation {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::account::invitation::Invitation;
+use crate::account::notice::{Notice, NoticedChange};
 use crate::account::remembered::{Memories, Memory, Opener};
 use crate::account::throttle::{Failures, MOST_SOURCES, Source, SourceRecord, Throttle};
 use crate::account::{LastAccepted, State, Usage};
@@ -58,6 +59,9 @@ pub(super) fn write(state: &State) -> String {
     if let Some(handout) = &state.handout {
         let _ = writeln!(text, "\n[temporary_code]\nsalt = \"{}\"\ndigest = \"{}\"", handout.salt, handout.digest);
         let _ = writeln!(text, "until = \"{}\"\nused = {}", handout.until, handout.is_used);
+    }
+    for Notice { at, by, change } in &state.notices {
+        let _ = writeln!(text, "\n[[notice]]\nat = \"{at}\"\nby = {by}\nchange = \"{}\"", change.word());
     }
     for memory in state.memories.iter() {
         let _ = writeln!(
@@ -189,6 +193,13 @@ fn state(root: Section<'_, '_>) -> State {
         }
         section.finish();
     }
+    for section in root.sections("notice") {
+        match notice(&section) {
+            Some(notice) => state.notice(notice),
+            None => section.complain_here("at, by or change is missing"),
+        }
+        section.finish();
+    }
     let mut memories = Vec::new();
     for section in root.sections("memory") {
         match memory(&section) {
@@ -214,6 +225,12 @@ fn handout(section: &Section<'_, '_>) -> Option<Handout> {
     let digest = section.string("digest").and_then(|text| Digest::parse(text.value));
     let (until, is_used) = (time(section, "until"), section.boolean("used"));
     Some(Handout { salt: salt?, digest: digest?, until: until?, is_used: is_used? })
+}
+
+fn notice(section: &Section<'_, '_>) -> Option<Notice> {
+    let by = section.integer("by", 0..=u32::MAX).map(Uid);
+    let change = section.string("change").and_then(|text| NoticedChange::from_word(text.value));
+    Some(Notice { at: time(section, "at")?, by: by?, change: change? })
 }
 
 fn memory(section: &Section<'_, '_>) -> Option<Memory> {

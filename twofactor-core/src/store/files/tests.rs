@@ -21,6 +21,7 @@ use super::*;
 use crate::account::enrollment::{self, Proposal};
 use crate::account::factors::Factors;
 use crate::account::invitation::Invitation;
+use crate::account::notice::{MOST_NOTICES, Notice, NoticedChange};
 use crate::account::remembered::{LoginPlace, Memories, Memory, Opener, Recall};
 use crate::account::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
 use crate::account::{App, Confirmation, MOST_RECOVERY_CODES, Usage};
@@ -576,7 +577,10 @@ prop_compose! {
         invitation in proptest::option::of((digests(), times())),
         handout in proptest::option::of((digests(), times(), any::<bool>())),
         memories in proptest::collection::vec((".{0,20}", any::<IpAddr>(), times(), times(), openers()), 0..4),
-        uid in proptest::option::of(any::<u32>()),
+        (uid, notices) in (
+            proptest::option::of(any::<u32>()),
+            proptest::collection::vec((times(), any::<u32>(), proptest::sample::select(&NoticedChange::ALL)), 0..MOST_NOTICES),
+        ),
     ) -> State {
         let mut usage: Vec<(Seed, Usage)> = usage
             .into_iter()
@@ -604,6 +608,7 @@ prop_compose! {
                     .collect(),
             ),
             uid: uid.map(Uid),
+            notices: notices.into_iter().map(|(at, by, change)| Notice { at, by: Uid(by), change }).collect(),
         }
     }
 }

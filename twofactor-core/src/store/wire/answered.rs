@@ -38,7 +38,7 @@ impl Unusable for Said {
     }
 }
 
-const ANSWER: &str = "answer";
+pub(super) const ANSWER: &str = "answer";
 const FAILED: &str = "failed";
 const BUSY: &str = "busy";
 
@@ -166,6 +166,11 @@ impl Message {
     /// The answer to [`Store::strip`](crate::store::Store::strip).
     pub fn answering_strip(outcome: &Result<Stripping, StoreError>) -> Self {
         outcome.as_ref().map_or_else(of_error, of_stripping)
+    }
+
+    /// The answer of a store that cannot answer.
+    pub fn failing(error: &StoreError) -> Self {
+        of_error(error)
     }
 
     /// The answer to a question that has none.
@@ -342,11 +347,15 @@ impl Answered {
             .and_then(|reading| if reading < readings { Ok(reading) } else { Err(WireError::Value("reading")) })
     }
 
-    fn must_be(&self, word: &str) -> Result<(), WireError> {
+    pub(super) fn message(&self) -> &Message {
+        &self.0
+    }
+
+    pub(super) fn must_be(&self, word: &str) -> Result<(), WireError> {
         if self.0.get(ANSWER)? == word { Ok(()) } else { Err(WireError::Value(ANSWER)) }
     }
 }
 
-fn reason(word: &str) -> Option<Reason> {
+pub(super) fn reason(word: &str) -> Option<Reason> {
     Reason::ALL.into_iter().find(|reason| reason.word() == word)
 }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::answered;
 use super::error::WireError;
 use super::message::Message;
+use super::self_service;
 use crate::account::factors::{FactorKind, Factors};
 use crate::account::invitation::Invitation;
 use crate::account::remembered::{LoginPlace, Recall};
@@ -19,11 +20,13 @@ use crate::codes::recovery::Salt;
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
+use crate::log::reason::Reason;
 use crate::store::enrollment::{
     EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Shown, Superseded,
 };
 use crate::store::error::StoreError;
 use crate::store::redemption::{Attempt, Store};
+use crate::store::self_service::Request;
 
 /// A question.
 #[derive(Debug)]
@@ -50,6 +53,10 @@ pub enum Call {
     Register(Person, ShownToken, Option<Invitation>),
     /// A greeting, which shows that a broker answers. About no user.
     Hello,
+    /// [`SelfService::own_account`](crate::store::self_service::SelfService::own_account).
+    OwnAccount(Person),
+    /// [`SelfService::change_own`](crate::store::self_service::SelfService::change_own).
+    ChangeOwn(Person, Request),
 }
 
 /// A token's serial and two codes of it.
@@ -125,7 +132,9 @@ impl Call {
             | Self::Strip(person, _)
             | Self::EnrollmentStatus(person)
             | Self::CheckRegistration(person, _)
-            | Self::Register(person, ..) => About::Person(person),
+            | Self::Register(person, ..)
+            | Self::OwnAccount(person)
+            | Self::ChangeOwn(person, _) => About::Person(person),
             Self::Pretend(_) | Self::Hello => About::Nobody,
         }
     }
@@ -164,6 +173,14 @@ impl Call {
                 answered::of_stored(&stored)
             }),
             Self::Hello => Ok(Message::done()),
+            // Root changes others, by the commands for each user.
+            Self::OwnAccount(_) | Self::ChangeOwn(..) => {
+                return Message::refusing(
+                    Reason::NotRoot,
+                    "users without root ask this about themselves",
+                    "twofactor status",
+                );
+            }
         };
         answered.unwrap_or_else(|error| answered::of_error(&error))
     }
@@ -174,7 +191,7 @@ impl Call {
         let keys: &[&str] = match verb {
             "presence" | "code-lengths" => &["user"],
             "remembers" => &["user", "uid", "factors", "service", "address", "seconds"],
-            "recovery-left" | "enrollment-status" => &["user", "uid"],
+            "recovery-left" | "enrollment-status" | "self-status" => &["user", "uid"],
             "check-registration" => &["user", "uid", "serial", "code", "source"],
             "register" => &["user", "uid", "serial", "code", "source", "salt", "digest", "until"],
             "redeem" | "strip" => {
@@ -182,7 +199,7 @@ impl Call {
             }
             "pretend" => &["reading", "previous", "source", "factors", "service", "address", "seconds"],
             "hello" => &[],
-            _ => return Err(WireError::Value(ASK)),
+            change => self_service::keys_of(change).ok_or(WireError::Value(ASK))?,
         };
         // A newer program may add what restricts a question: it must not be passed over.
         message.must_have_only(keys, &[STARTED_BY])?;
@@ -201,7 +218,8 @@ impl Call {
             "check-registration" => Self::CheckRegistration(person(message)?, shown_token(message)?),
             "register" => Self::Register(person(message)?, shown_token(message)?, invitation(message)?),
             "hello" => Self::Hello,
-            _ => return Err(WireError::Value(ASK)),
+            "self-status" => Self::OwnAccount(person(message)?),
+            change => Self::ChangeOwn(person(message)?, self_service::request(change, message)?),
         })
     }
 }

@@ -1,0 +1,53 @@
+//! Users about themselves: without a factor, invited, with an app, with a token, delayed.
+
+use std::process::Output;
+
+use serde_json::Value;
+use twofactor_tests::fob::Fob;
+use twofactor_tests::oneself::answering_for_the_secret;
+use twofactor_tests::private_host::said;
+
+use crate::witness::{Witness, story};
+
+pub(crate) const COMMANDS: &[&str] = &["self status", "self enroll", "self replace", "self recovery", "self reset"];
+
+#[test]
+fn users_about_themselves() {
+    story(COMMANDS, |witness| {
+        let host = witness.host;
+        host.add_user("alice");
+        let _broker = host.broker();
+        let status = || compared(witness, "status", &host.run_twofactor_of("alice", &["--json", "self", "status"], ""));
+        assert_eq!(status()["apps"], Value::Array(Vec::new()));
+        let invitation = host.json(&["invite", "alice"])["invitation"].as_str().unwrap().to_owned();
+        assert!(status()["invited_until"].is_string());
+        let set_up = |verb: &str, before: &str, proof: &str| {
+            let command = host.twofactor_of("alice", &["--json", "self", verb, "--qr", "none"]);
+            let (_, output) = answering_for_the_secret(command, before, |app| format!("{}\n{proof}", app.code(0)));
+            compared(witness, verb, &output)
+        };
+        let first = set_up("enroll", &format!("{invitation}\n"), "");
+        let paper = |result: &Value, index: usize| format!("{}\n", result["recovery_codes"][index].as_str().unwrap());
+        let second = set_up("replace", "", &paper(&first, 0));
+        let run = |verb: &[&str], lines: &str| {
+            let output = host.run_twofactor_of("alice", &[&["--json", "self"], verb].concat(), lines);
+            compared(witness, verb[0], &output)
+        };
+        let third = run(&["recovery"], &paper(&second, 0));
+        host.assign_more(&Fob::clock(1), "alice");
+        for wrong in 0..6 {
+            host.run_twofactor_of("alice", &["self", "recovery"], &format!("000000000000000{wrong}\n"));
+        }
+        let delayed = status();
+        assert!(delayed["own_blocked_until"].is_string() && delayed["last_accepted"].is_string(), "{delayed}");
+        assert_eq!(delayed["tokens"][0]["state"], "assigned");
+        host.succeed("twofactor", ["unlock", "alice"]);
+        run(&["reset", "--yes"], &paper(&third, 0));
+    });
+}
+
+#[track_caller]
+fn compared(witness: &Witness<'_>, verb: &str, output: &Output) -> Value {
+    assert!(output.status.success(), "{verb}: {}", said(output));
+    witness.compare(&["self", verb], serde_json::from_slice(&output.stdout).unwrap())
+}

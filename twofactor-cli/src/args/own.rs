@@ -1,0 +1,70 @@
+//! `twofactor self`: what users type about themselves.
+
+use clap::{Args, Subcommand};
+use twofactor_core::codes::token::Label;
+
+use super::values::{PAGE, label};
+use crate::qr::QrChoice;
+
+const EXAMPLES: &str = "\
+Examples:
+  twofactor self status      what I have, and what I may do
+  twofactor self enroll      my first app
+  twofactor self replace     a new phone; the old one is good until then
+  twofactor self recovery    new recovery codes
+
+A script answers on standard input, a line for each question.";
+
+/// Look at one's own second factor and change it, without root
+#[derive(Debug, Subcommand)]
+#[command(help_template = PAGE, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub(crate) enum Own {
+    Status(OwnStatus),
+    Enroll(OwnEnroll),
+    Replace(OwnReplace),
+    Recovery(OwnRecovery),
+    Reset(OwnReset),
+}
+
+/// Show one's own second factor, and what one may do about it
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Apps, tokens, recovery codes that are left, wrong codes that count, the last accepted login, and what the configuration lets you do.")]
+pub(crate) struct OwnStatus {}
+
+/// Set up a first app
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Shows a new secret as a QR code, as text and as an otpauth URI, and asks for a code of the app. Nothing is stored until a code is right. Where no rule lets you enroll, an invitation code is asked for.")]
+pub(crate) struct OwnEnroll {
+    /// Your name for the app
+    #[arg(long, default_value = "app", value_name = "LABEL", value_parser = label)]
+    pub(crate) label: Label,
+    /// The drawing of the QR code: as the terminal allows, in half blocks, in number signs, not at all
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) qr: QrChoice,
+}
+
+/// Put a new app in the place of the old one
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Shows a new secret, asks for a code of the new app, and for one of the old app or token, or a recovery code. The old app is good until both are right. The recovery codes are replaced as well.")]
+pub(crate) struct OwnReplace {
+    /// The app to replace; an app with a new label is added [default: the only app, else app]
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    pub(crate) label: Option<Label>,
+    /// The drawing of the QR code: as the terminal allows, in half blocks, in number signs, not at all
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) qr: QrChoice,
+}
+
+/// Replace one's own recovery codes
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Takes a code, or one of the old recovery codes. The old ones are void at once; the new ones are shown this one time only.")]
+pub(crate) struct OwnRecovery {}
+
+/// Forget one's own apps and recovery codes
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Takes a code, or a recovery code. Where every login needs a code, you cannot log in afterwards.")]
+pub(crate) struct OwnReset {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}

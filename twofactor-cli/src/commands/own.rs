@@ -1,0 +1,33 @@
+//! `twofactor self`: users about themselves, without root, through the broker.
+//!
+//! Invariants: this process has no rights but its user's; who may do what, and whether a code is right, is the broker's word.
+//! Nothing is stored before the last answer was sent, so a user who hangs up leaves nothing.
+
+mod changing;
+mod oneself;
+mod status;
+
+use crate::args::own::Own;
+use crate::error::Failure;
+use crate::output::Output;
+use oneself::Oneself;
+
+pub(crate) fn run(arguments: &Own, output: &Output) -> Result<(), Failure> {
+    let oneself = Oneself::of_this_process()?;
+    match arguments {
+        Own::Status(_) => status::run(&oneself, output),
+        Own::Enroll(arguments) => changing::enroll(arguments, &oneself, output),
+        Own::Replace(arguments) => changing::replace(arguments, &oneself, output),
+        Own::Recovery(_) => changing::recovery(&oneself, output),
+        Own::Reset(arguments) => changing::reset(arguments, &oneself, output),
+    }
+}
+
+/// `twofactor status` of a user without root: `typed` may be that user's name.
+pub(crate) fn status_of(typed: Option<&str>, output: &Output) -> Result<(), Failure> {
+    let oneself = Oneself::of_this_process()?;
+    if typed.is_some_and(|typed| typed != oneself.name().as_str()) {
+        return Err(Failure::NotRoot);
+    }
+    status::run(&oneself, output)
+}

@@ -1,0 +1,239 @@
+//! Users' own verbs in the files.
+//!
+//! Invariants: the code is burned, and the notice of the change written, before the change itself: a crash between leaves the
+//! account as it was, with a code used and a notice too many. All of it happens under one lock.
+
+use crate::account::enrollment::{Proposal, recovery_codes};
+use crate::account::invitation::InvitationCode;
+use crate::account::notice::{Notice, NoticedChange};
+use crate::account::throttle::{Count, Source};
+use crate::account::{App, Credentials, MOST_APPS, State, Wallet};
+use crate::codes::answer::Answer;
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::SecretError;
+use crate::host::clock::UnixTime;
+use crate::host::user::Person;
+use crate::log::reason::Reason;
+use crate::store::administration::{AccountAdministration as _, AccountOwnership as _, AppStatus, Reset, TokenView};
+use crate::store::error::StoreError;
+use crate::store::files::belongings::Belongings;
+use crate::store::files::enrollment::spend;
+use crate::store::files::error::FilesError;
+use crate::store::files::locations::Files;
+use crate::store::files::user_folder::{Account, LockedAccount};
+use crate::store::redemption::{Attempt, Redemption};
+use crate::store::self_service::{
+    Change, Changed, FirstFactor, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, Request, SelfService, Terms,
+};
+use crate::store::verification::{InvitationCheck, Presented, Redeeming, verify};
+
+impl SelfService for Files {
+    fn own_account(&self, person: &Person) -> Result<OwnAccount, StoreError> {
+        self.check_owner(person)?;
+        let (limits, now) = (self.rules.limits, self.clock.now()?);
+        let Some(account) = self.unlocked(&person.name)? else { return Ok(OwnAccount::default()) };
+        let state = account.state()?;
+        let own = state.throttle_of(Count::Unprivileged);
+        let mut this = OwnAccount {
+            failures: state.throttle.user.count,
+            blocked_until: state.throttle.others_blocked_until(limits, now),
+            own_failures: own.user.count,
+            own_blocked_until: own.others_blocked_until(limits, now),
+            invited_until: state.invitation.and_then(|invitation| invitation.open_until(now)),
+            ..OwnAccount::default()
+        };
+        let Some(status) = self.status(&person.name)? else { return Ok(this) };
+        if let Some(problem) = status.tokens_problem {
+            return Err(problem);
+        }
+        let app = |app: AppStatus| OwnApp {
+            label: app.label,
+            serial: app.serial,
+            issued: app.issued,
+            confirmation: app.confirmation,
+        };
+        this.apps = status.apps.into_iter().map(app).collect();
+        let token = |token: TokenView| OwnToken { serial: token.serial, state: token.stage.word().to_owned() };
+        this.tokens = status.tokens.into_iter().map(token).collect();
+        this.recovery_left = status.recovery_left;
+        this.last_accepted = status.last_accepted;
+        Ok(this)
+    }
+
+    fn change_own(
+        &self,
+        person: &Person,
+        request: Request,
+        terms: &Terms,
+    ) -> Result<Result<Changed, NotChanged>, StoreError> {
+        let Request { proof, invitation, change } = request;
+        let (new, change) = match change {
+            Change::Enroll(new) => return self.enroll_first(person, new, invitation.as_ref(), terms),
+            Change::Replace(new) => (Some(new), NoticedChange::AppReplaced),
+            Change::Reset => (None, NoticedChange::Reset),
+            Change::Recovery => (None, NoticedChange::RecoveryReplaced),
+        };
+        let Some(proof) = proof else { return Ok(Err(NotChanged::NeedsProof)) };
+        self.change_with_proof(person, &[proof], new, change, terms)
+    }
+}
+
+/// The parts of a change, made before the code for it is burned.
+struct Prepared {
+    app: Option<App>,
+    recovery: Vec<RecoveryCode>,
+    change: NoticedChange,
+}
+
+impl Files {
+    /// Stores a first app, by the rules of an enrollment at login.
+    fn enroll_first(
+        &self,
+        person: &Person,
+        new: NewApp,
+        invitation: Option<&InvitationCode>,
+        terms: &Terms,
+    ) -> Result<Result<Changed, NotChanged>, StoreError> {
+        let account = self.counting(&person.name)?;
+        let Belongings { credentials, held, problem } = self.belongings(&person.name, Some(&account))?;
+        problem.map_or(Ok(()), Err)?;
+        self.check_held(&person.name, &account.state()?, &held)?;
+        if credentials.is_some() || !held.is_empty() {
+            return Ok(Err(NotChanged::Enrolled));
+        }
+        let now = self.clock.now()?;
+        let app = match self.confirmed(new, terms, now)? {
+            Ok(app) => app,
+            Err(not_changed) => return Ok(Err(not_changed)),
+        };
+        let invitation = match (invitation, terms.first) {
+            (None, FirstFactor::Open) => None,
+            (None, FirstFactor::Invited) => return Ok(Err(NotChanged::NeedsInvitation)),
+            (Some(typed), _) => {
+                let source = Source::claimed();
+                let attempt = attempt(&[], &source, terms);
+                let check = InvitationCheck { person, typed, attempt: &attempt, rules: &self.rules, now };
+                match verify(&mut account.state_file()?, now, check)? {
+                    Ok(invitation) => Some(invitation),
+                    Err(reason) => return Ok(Err(NotChanged::Proof(reason))),
+                }
+            }
+        };
+        let recovery = new_recovery_codes(terms)?;
+        let mut credentials = Credentials::none()?;
+        let mut state = account.state()?.seen_at(now);
+        if spend(&mut state, invitation, now).is_err() {
+            return Ok(Err(NotChanged::Proof(Reason::InvitationWrong)));
+        }
+        state.begin(app.token());
+        credentials.apps.push(app);
+        credentials.replace_recovery(&recovery);
+        tell(&mut state, person, now, NoticedChange::AppEnrolled);
+        account.write(&state, &credentials)?;
+        Ok(Ok(Changed { recovery, proof: None }))
+    }
+
+    /// Changes an account whose owner proves himself with a code of it.
+    fn change_with_proof(
+        &self,
+        person: &Person,
+        proof: &[Answer],
+        new: Option<NewApp>,
+        change: NoticedChange,
+        terms: &Terms,
+    ) -> Result<Result<Changed, NotChanged>, StoreError> {
+        let user = &person.name;
+        let account = self.locked(user)?;
+        let Belongings { credentials, held, problem } = self.belongings(user, account.as_ref())?;
+        // Half of an account is not changed: what is missing would be taken for absent.
+        problem.map_or(Ok(()), Err)?;
+        if credentials.is_none() && held.is_empty() {
+            let state = account.as_ref().map(Account::state).transpose()?;
+            self.check_held(user, &state.unwrap_or_default(), &held)?;
+            return Ok(Err(NotChanged::NotEnrolled));
+        }
+        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
+        let now = self.clock.now()?;
+        // Before the proof is looked at: an app that shows a wrong code must cost no recovery code. It tells nothing of the
+        // account, because the secret is the user's own.
+        let app = match new.map(|new| self.confirmed(new, terms, now)).transpose()? {
+            Some(Ok(app)) => Some(app),
+            Some(Err(not_changed)) => return Ok(Err(not_changed)),
+            None => None,
+        };
+        if let Some(app) = &app {
+            let apps = credentials.iter().flat_map(|credentials| &credentials.apps);
+            if apps.filter(|present| present.token().label != app.token().label).count() >= MOST_APPS {
+                return Ok(Err(NotChanged::TooMany));
+            }
+        }
+        let recovery = if change == NoticedChange::Reset { Vec::new() } else { new_recovery_codes(terms)? };
+
+        let source = Source::claimed();
+        let attempt = attempt(proof, &source, terms);
+        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: terms.factors };
+        let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &self.rules, now };
+        let complete = |state: &State| self.check_held(user, state, &held);
+        let redeeming = Redeeming { presented, missing: None, complete };
+        let factor = match verify(&mut account.state_file()?, now, redeeming)? {
+            Redemption::Redeemed(redeemed) => redeemed.factor().clone(),
+            Redemption::NearMiss { .. } => return Ok(Err(NotChanged::Proof(Reason::WrongCode))),
+            Redemption::Refused { reason, .. } => return Ok(Err(NotChanged::Proof(reason))),
+        };
+        let prepared = Prepared { app, recovery, change };
+        self.make(person, &account, credentials, prepared, now)
+            .map(|recovery| Ok(Changed { recovery, proof: Some(factor) }))
+    }
+
+    /// Makes the change, once the code for it is burned. Gives the recovery codes.
+    fn make(
+        &self,
+        person: &Person,
+        account: &LockedAccount,
+        credentials: Option<Credentials>,
+        Prepared { app, recovery, change }: Prepared,
+        now: UnixTime,
+    ) -> Result<Vec<RecoveryCode>, StoreError> {
+        let mut state = account.state()?;
+        tell(&mut state, person, now, change);
+        if change == NoticedChange::Reset {
+            account.overwrite_state(&state)?;
+            self.reset_account(account, &person.name, Reset::Everything)?;
+            return Ok(recovery);
+        }
+        let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
+        if let Some(app) = app {
+            credentials.apps.retain(|present| present.token().label != app.token().label);
+            state.begin(app.token());
+            credentials.apps.push(app);
+        }
+        credentials.replace_recovery(&recovery);
+        account.write(&state, &credentials)?;
+        Ok(recovery)
+    }
+
+    /// The app of a new secret, with the code that has confirmed it burned.
+    fn confirmed(&self, new: NewApp, terms: &Terms, now: UnixTime) -> Result<Result<App, NotChanged>, StoreError> {
+        let NewApp { label, secret, code } = new;
+        if secret.bits() != 8 * terms.parameters.algorithm.secret_length() {
+            return Ok(Err(NotChanged::BadSecret));
+        }
+        let proposal = Proposal::with_secret(secret, label, terms.parameters, "", "", now)?;
+        Ok(proposal.try_code(&code, self.rules.window, now).map_err(|_| NotChanged::Unconfirmed))
+    }
+}
+
+/// New recovery codes, where they count.
+fn new_recovery_codes(terms: &Terms) -> Result<Vec<RecoveryCode>, SecretError> {
+    recovery_codes(if terms.factors.recovery { terms.recovery_codes } else { 0 })
+}
+
+fn attempt<'a>(readings: &'a [Answer], source: &'a Source, terms: &Terms) -> Attempt<'a> {
+    Attempt { readings, previous: None, source, factors: terms.factors, remember: None }
+}
+
+/// Has the owner told at the next login.
+fn tell(state: &mut State, person: &Person, at: UnixTime, change: NoticedChange) {
+    state.uid = Some(person.uid);
+    state.notice(Notice { at, by: person.uid, change });
+}

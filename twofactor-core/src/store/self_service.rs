@@ -1,0 +1,261 @@
+//! Verbs of users about their own second factor: they look at it, and change it with a valid code.
+//!
+//! Invariants: a change of an account that has a factor takes a code that opens a session, which is counted, judged and burned
+//! as at a login, under the lock under which the change is made. A new secret is stored only together with a code of it.
+//! The rules and the configuration have decided before on which terms: [`Terms`].
+
+use super::error::StoreError;
+use super::redemption::Factor;
+use crate::account::factors::Factors;
+use crate::account::invitation::InvitationCode;
+use crate::account::{Confirmation, LastAccepted};
+use crate::codes::answer::Answer;
+use crate::codes::otp::{Code, Parameters};
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::Secret;
+use crate::codes::token::{Label, Serial};
+use crate::host::clock::UnixTime;
+use crate::host::user::Person;
+use crate::log::reason::Reason;
+
+/// Users' own verbs.
+pub trait SelfService {
+    /// The account as its owner sees it.
+    fn own_account(&self, person: &Person) -> Result<OwnAccount, StoreError>;
+
+    /// Changes the account of `person` on these terms.
+    fn change_own(
+        &self,
+        person: &Person,
+        request: Request,
+        terms: &Terms,
+    ) -> Result<Result<Changed, NotChanged>, StoreError>;
+}
+
+/// An account as its owner sees it: no secret, and no code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnAccount {
+    /// The apps, oldest first.
+    pub apps: Vec<OwnApp>,
+    /// The physical tokens.
+    pub tokens: Vec<OwnToken>,
+    /// Recovery codes that are still good.
+    pub recovery_left: usize,
+    /// Wrong codes at logins that count.
+    pub failures: u32,
+    /// The time until which logins are refused.
+    pub blocked_until: Option<UnixTime>,
+    /// Wrong codes that programs of the user have asked about, and that count.
+    pub own_failures: u32,
+    /// The time until which programs of the user are refused.
+    pub own_blocked_until: Option<UnixTime>,
+    /// The last accepted login.
+    pub last_accepted: Option<LastAccepted>,
+    /// The time until which an invitation is open.
+    pub invited_until: Option<UnixTime>,
+}
+
+impl OwnAccount {
+    /// True when the account has an app or a token.
+    pub fn has_factors(&self) -> bool {
+        !self.apps.is_empty() || !self.tokens.is_empty() || self.recovery_left > 0
+    }
+}
+
+/// An app as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnApp {
+    /// The owner's name for it.
+    pub label: Label,
+    /// Its serial.
+    pub serial: Serial,
+    /// The time of its enrollment.
+    pub issued: UnixTime,
+    /// The confirmation by a first code.
+    pub confirmation: Confirmation,
+}
+
+/// A physical token as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnToken {
+    /// Its serial.
+    pub serial: Serial,
+    /// The word for its stage.
+    pub state: String,
+}
+
+/// A change that a user asks for.
+#[derive(Debug)]
+pub struct Request {
+    /// A code of the user's, or a recovery code. `None` for a user without a factor.
+    pub proof: Option<Answer>,
+    /// The invitation code, for a first factor.
+    pub invitation: Option<InvitationCode>,
+    /// The change.
+    pub change: Change,
+}
+
+/// A change.
+#[derive(Debug)]
+pub enum Change {
+    /// A first app.
+    Enroll(NewApp),
+    /// An app in the place of the one with its label, or beside the others where none has it.
+    Replace(NewApp),
+    /// All apps and recovery codes are forgotten.
+    Reset,
+    /// New recovery codes.
+    Recovery,
+}
+
+impl Change {
+    /// The word of the wire.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Enroll(_) => "enroll",
+            Self::Replace(_) => "replace",
+            Self::Reset => "reset",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
+/// A secret that the user's program has made, and the code that the app shows of it. The store keeps nothing before this: a
+/// user who hangs up leaves nothing.
+#[derive(Debug)]
+pub struct NewApp {
+    /// The user's name for it.
+    pub label: Label,
+    /// The secret.
+    pub secret: Secret,
+    /// The code.
+    pub code: Code,
+}
+
+/// The terms of a change, by the configuration and its rules.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The factors that count.
+    pub factors: Factors,
+    /// The demand on a first factor.
+    pub first: FirstFactor,
+    /// The parameters of a new app.
+    pub parameters: Parameters,
+    /// The number of new recovery codes.
+    pub recovery_codes: usize,
+}
+
+/// The demand on a user who sets up a first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstFactor {
+    /// Nothing more: a rule says `enroll`.
+    Open,
+    /// An invitation.
+    Invited,
+}
+
+/// A change that was made.
+#[derive(Debug)]
+pub struct Changed {
+    /// The new recovery codes, shown once.
+    pub recovery: Vec<RecoveryCode>,
+    /// The factor of the code that the user has proved himself with.
+    pub proof: Option<Factor>,
+}
+
+/// The reason for which nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotChanged {
+    /// The code that should prove the user, or the invitation code, was refused.
+    Proof(Reason),
+    /// A change needs a code, and none was given.
+    NeedsProof,
+    /// The code is none of the new secret.
+    Unconfirmed,
+    /// A first factor needs an invitation, and none was given.
+    NeedsInvitation,
+    /// The user has a factor already.
+    Enrolled,
+    /// The user has no factor.
+    NotEnrolled,
+    /// The user has as many apps as there can be.
+    TooMany,
+    /// The configuration does not let users do this.
+    SwitchedOff,
+    /// No app would count for this user.
+    AppsDoNotCount,
+    /// The secret does not have the length of a new one.
+    BadSecret,
+    /// The host's account is closed, or it is not known that it is open.
+    Closed,
+}
+
+impl NotChanged {
+    const WORDS: [(Self, &'static str); 10] = [
+        (Self::NeedsProof, "needs-code"),
+        (Self::Unconfirmed, "not-confirmed"),
+        (Self::NeedsInvitation, "needs-invitation"),
+        (Self::Enrolled, "enrolled"),
+        (Self::NotEnrolled, "not-enrolled"),
+        (Self::TooMany, "too-many"),
+        (Self::SwitchedOff, "switched-off"),
+        (Self::AppsDoNotCount, "apps-do-not-count"),
+        (Self::BadSecret, "bad-secret"),
+        (Self::Closed, "closed"),
+    ];
+
+    /// The word of the wire; that of a refused code is the log's.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proof(reason) => reason.word(),
+            other => Self::WORDS.iter().find(|(this, _)| *this == other).map_or("", |(_, word)| word),
+        }
+    }
+
+    /// The reason with that word, where it is none of a code.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(_, other)| *other == word).map(|(this, _)| *this)
+    }
+}
+
+/// The changes that the configuration and its rules offer a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The issuer of a new app; the host's name when absent.
+    pub issuer: Option<String>,
+    /// The parameters of a new app.
+    pub parameters: Parameters,
+    /// A first app.
+    pub enroll: Permitted,
+    /// Replacing the app, new recovery codes, forgetting both.
+    pub change: Permitted,
+    /// Registering a physical token.
+    pub tokens: Permitted,
+}
+
+/// The conditions of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permitted {
+    /// Nothing more than the account's state asks for: a code where it has a factor.
+    Yes,
+    /// An invitation.
+    WithInvitation,
+    /// The configuration does not let users do it.
+    No,
+}
+
+impl Permitted {
+    /// The word of the wire and of JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::WithInvitation => "invitation",
+            Self::No => "no",
+        }
+    }
+
+    /// The meaning of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Yes, Self::WithInvitation, Self::No].into_iter().find(|permitted| permitted.word() == word)
+    }
+}

@@ -1,0 +1,226 @@
+//! Questions of users about themselves, and the answers, as messages.
+
+use zeroize::Zeroizing;
+
+use super::answered::{ANSWER, Answered};
+use super::error::WireError;
+use super::message::Message;
+use crate::account::invitation::InvitationCode;
+use crate::account::throttle::Source;
+use crate::account::{Confirmation, LastAccepted};
+use crate::codes::answer::Answer;
+use crate::codes::otp::{Code, Digits, Kind, Parameters, Period};
+use crate::codes::recovery::RecoveryCode;
+use crate::codes::secret::Secret;
+use crate::codes::token::{Label, Serial};
+use crate::host::clock::UnixTime;
+use crate::host::user::Person;
+use crate::store::self_service::{
+    Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, Permitted, Request,
+};
+
+/// The keys of each change.
+pub(super) fn keys_of(change: &str) -> Option<&'static [&'static str]> {
+    Some(match change {
+        "self-enroll" => &["user", "uid", "label", "secret", "code", "invitation"],
+        "self-replace" => &["user", "uid", "label", "secret", "code", "proof"],
+        "self-reset" | "self-recovery" => &["user", "uid", "proof"],
+        _ => return None,
+    })
+}
+
+/// Reads a change.
+pub(super) fn request(verb: &str, message: &Message) -> Result<Request, WireError> {
+    let change = match verb {
+        "self-enroll" => Change::Enroll(new_app(message)?),
+        "self-replace" => Change::Replace(new_app(message)?),
+        "self-reset" => Change::Reset,
+        "self-recovery" => Change::Recovery,
+        _ => return Err(WireError::Value("ask")),
+    };
+    let proof = message.find("proof")?.map(|digits| match Answer::parse(digits.as_bytes()) {
+        Answer::Unintelligible => Err(WireError::Value("proof")),
+        answer => Ok(answer),
+    });
+    let invitation = message.find("invitation")?;
+    let invitation = invitation
+        .map(|typed| InvitationCode::parse(typed.as_bytes()).ok_or(WireError::Value("invitation")))
+        .transpose()?;
+    Ok(Request { proof: proof.transpose()?, invitation, change })
+}
+
+fn new_app(message: &Message) -> Result<NewApp, WireError> {
+    let label = Label::new(message.get("label")?).ok_or(WireError::Value("label"))?;
+    let secret = Secret::from_base32(message.get("secret")?).map_err(|_| WireError::Value("secret"))?;
+    let code = Code::new(Zeroizing::new(message.get("code")?.to_owned())).ok_or(WireError::Value("code"))?;
+    Ok(NewApp { label, secret, code })
+}
+
+impl Message {
+    /// A change that a user asks for.
+    pub(in crate::store) fn requesting(person: &Person, request: &Request) -> Self {
+        let Request { proof, invitation, change } = request;
+        let this = match change {
+            Change::Enroll(new) => Self::asking_of("self-enroll", person).with_new_app(new),
+            Change::Replace(new) => Self::asking_of("self-replace", person).with_new_app(new),
+            Change::Reset => Self::asking_of("self-reset", person),
+            Change::Recovery => Self::asking_of("self-recovery", person),
+        };
+        let proof = proof.as_ref().and_then(Answer::digits);
+        this.with_some("proof", proof).with_some("invitation", invitation.as_ref().map(InvitationCode::expose))
+    }
+
+    fn with_new_app(self, NewApp { label, secret, code }: &NewApp) -> Self {
+        self.with("label", label.as_str()).with("secret", secret.expose_base32().as_str()).with("code", code.expose())
+    }
+
+    /// The answer about an account.
+    pub fn answering_own_account(account: &OwnAccount, offer: &Offer) -> Self {
+        let mut this = Self::new(ANSWER, "account");
+        for OwnApp { label, serial, issued, confirmation } in &account.apps {
+            this = this.with("app", label.as_str()).with("app_serial", serial.as_str());
+            this = this.with_plain("app_issued", issued).with("app_state", word_of(*confirmation));
+        }
+        for OwnToken { serial, state } in &account.tokens {
+            this = this.with("token", serial.as_str()).with("token_state", state);
+        }
+        let time = |time: Option<UnixTime>| time.map(|time| time.to_string());
+        let last = account.last_accepted.as_ref();
+        let Offer { issuer, parameters, enroll, change, tokens } = offer;
+        this.with_plain("recovery", account.recovery_left)
+            .with_plain("failures", account.failures)
+            .with_some("blocked_until", time(account.blocked_until))
+            .with_plain("own_failures", account.own_failures)
+            .with_some("own_blocked_until", time(account.own_blocked_until))
+            .with_some("last_at", last.map(|last| last.at.to_string()))
+            .with_some("last_from", last.map(|last| last.source.as_str()))
+            .with_some("last_with", last.map(|last| last.factor.as_str()))
+            .with_some("invited_until", time(account.invited_until))
+            .with_some("issuer", issuer.as_ref())
+            .with_plain("algorithm", parameters.algorithm)
+            .with_plain("digits", parameters.digits.count())
+            .with_some("period", period_of(*parameters))
+            .with("may_enroll", enroll.word())
+            .with("may_change", change.word())
+            .with("may_register", tokens.word())
+    }
+
+    /// The answer to a change.
+    pub fn answering_change(outcome: &Result<Changed, NotChanged>) -> Self {
+        match outcome {
+            Ok(Changed { recovery, .. }) => {
+                let this = Self::new(ANSWER, "changed");
+                recovery.iter().fold(this, |this, code| this.with("recovery_code", code.expose()))
+            }
+            Err(NotChanged::Proof(reason)) => Self::new(ANSWER, "refused").with("reason", reason.word()),
+            Err(other) => Self::new(ANSWER, "not-changed").with("why", other.word()),
+        }
+    }
+}
+
+impl Answered {
+    pub(in crate::store) fn own_account(&self) -> Result<(OwnAccount, Offer), WireError> {
+        self.must_be("account")?;
+        let message = self.message();
+        let column = |key: &'static str| message.all(key).collect::<Vec<_>>();
+        let (labels, serials) = (column("app"), column("app_serial"));
+        let (issued, states) = (column("app_issued"), column("app_state"));
+        if [serials.len(), issued.len(), states.len()] != [labels.len(); 3] {
+            return Err(WireError::Value("app"));
+        }
+        let rows = labels.into_iter().zip(serials).zip(issued.into_iter().zip(states));
+        let apps = rows.map(|((label, serial), (issued, state))| {
+            let confirmation = match state {
+                "active" => Confirmation::Confirmed,
+                "pending" => Confirmation::Pending,
+                _ => return None,
+            };
+            let (label, serial) = (Label::new(label)?, Serial::new(serial)?);
+            Some(OwnApp { label, serial, issued: UnixTime::from_rfc3339(issued)?, confirmation })
+        });
+        let apps: Option<Vec<OwnApp>> = apps.collect();
+        let (serials, states) = (column("token"), column("token_state"));
+        if serials.len() != states.len() {
+            return Err(WireError::Value("token"));
+        }
+        let tokens = serials
+            .into_iter()
+            .zip(states)
+            .map(|(serial, state)| Some(OwnToken { serial: Serial::new(serial)?, state: state.to_owned() }));
+        let tokens: Option<Vec<OwnToken>> = tokens.collect();
+        let time = |key: &'static str| {
+            let read = |text| UnixTime::from_rfc3339(text).ok_or(WireError::Value(key));
+            message.find(key)?.map(read).transpose()
+        };
+        let last_accepted = match time("last_at")? {
+            Some(at) => Some(LastAccepted {
+                at,
+                source: Source::from_rhost(Some(message.get("last_from")?)),
+                factor: message.get("last_with")?.to_owned(),
+            }),
+            None => None,
+        };
+        let account = OwnAccount {
+            apps: apps.ok_or(WireError::Value("app"))?,
+            tokens: tokens.ok_or(WireError::Value("token"))?,
+            recovery_left: message.parsed("recovery")?,
+            failures: message.parsed("failures")?,
+            blocked_until: time("blocked_until")?,
+            own_failures: message.parsed("own_failures")?,
+            own_blocked_until: time("own_blocked_until")?,
+            last_accepted,
+            invited_until: time("invited_until")?,
+        };
+        Ok((account, self.offer()?))
+    }
+
+    fn offer(&self) -> Result<Offer, WireError> {
+        let message = self.message();
+        let digits = Digits::new(message.parsed("digits")?).map_err(|_| WireError::Value("digits"))?;
+        let kind = match message.parsed_if_there("period")? {
+            Some(seconds) => Kind::Totp(Period::new(seconds).map_err(|_| WireError::Value("period"))?),
+            None => Kind::Hotp,
+        };
+        let permitted = |key| Permitted::from_word(message.get(key)?).ok_or(WireError::Value(key));
+        Ok(Offer {
+            issuer: message.find("issuer")?.map(ToOwned::to_owned),
+            parameters: Parameters { algorithm: message.parsed("algorithm")?, digits, kind },
+            enroll: permitted("may_enroll")?,
+            change: permitted("may_change")?,
+            tokens: permitted("may_register")?,
+        })
+    }
+
+    /// The new recovery codes, or the reason for which nothing was changed.
+    pub(in crate::store) fn changed(&self) -> Result<Result<Vec<RecoveryCode>, NotChanged>, WireError> {
+        let message = self.message();
+        match message.get(ANSWER)? {
+            "changed" => {
+                let codes = message.all("recovery_code");
+                let code = |digits: &str| RecoveryCode::new(Zeroizing::new(digits.to_owned()));
+                let codes: Option<Vec<RecoveryCode>> = codes.map(code).collect();
+                Ok(Ok(codes.ok_or(WireError::Value("recovery_code"))?))
+            }
+            "refused" => {
+                let reason = super::answered::reason(message.get("reason")?).ok_or(WireError::Value("reason"))?;
+                Ok(Err(NotChanged::Proof(reason)))
+            }
+            "not-changed" => Ok(Err(NotChanged::from_word(message.get("why")?).ok_or(WireError::Value("why"))?)),
+            _ => Err(WireError::Value(ANSWER)),
+        }
+    }
+}
+
+fn word_of(confirmation: Confirmation) -> &'static str {
+    match confirmation {
+        Confirmation::Confirmed => "active",
+        Confirmation::Pending => "pending",
+    }
+}
+
+fn period_of(parameters: Parameters) -> Option<String> {
+    match parameters.kind {
+        Kind::Totp(period) => Some(period.seconds().to_string()),
+        Kind::Hotp => None,
+    }
+}
