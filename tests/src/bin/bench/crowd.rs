@@ -14,8 +14,8 @@ use crate::worker::{self, Worker};
 /// How many users this takes.
 pub(crate) const USERS: usize = 1_000;
 
-/// Processes at once.
-pub(crate) const PROCESSES: usize = 32;
+/// Processes at once: as many as the comparison with google-authenticator is about, and the twice of it.
+pub(crate) const SIZES: [usize; 2] = [16, 32];
 
 /// Users a process logs in, once each.
 pub(crate) const LOGINS: usize = 20;
@@ -31,22 +31,28 @@ pub(crate) struct Outcome {
 /// What became of all.
 #[derive(Debug)]
 pub(crate) struct Crowd {
+    pub(crate) processes: usize,
     pub(crate) outcomes: BTreeMap<Contestant, Outcome>,
 }
 
 impl Crowd {
-    /// Lets each module's crowd in, one module after the other.
-    pub(crate) fn measure(host: &Host, population: &Population) -> Self {
-        progress(&format!("{PROCESSES} processes at once"));
-        let start = |process| Worker::start(host, population, process * LOGINS, LOGINS);
-        let mut workers: Vec<Worker> = (0..PROCESSES).map(start).collect();
+    /// Lets each module's crowd in, one module after the other. Each size has users of its own.
+    pub(crate) fn measure(host: &Host, population: &Population) -> Vec<Self> {
+        let [few, _] = SIZES;
+        SIZES.into_iter().zip([0, few * LOGINS]).map(|(size, first)| Self::of(host, population, size, first)).collect()
+    }
+
+    fn of(host: &Host, population: &Population, processes: usize, first: usize) -> Self {
+        progress(&format!("{processes} processes at once"));
+        let start = |process| Worker::start(host, population, first + process * LOGINS, LOGINS);
+        let mut workers: Vec<Worker> = (0..processes).map(start).collect();
         for (process, worker) in workers.iter_mut().enumerate() {
-            for user in process * LOGINS..(process + 1) * LOGINS {
-                worker.accepted_round(host, User(user), &Contestant::ALL);
+            for user in 0..LOGINS {
+                worker.accepted_round(host, User(first + process * LOGINS + user), &Contestant::ALL);
             }
         }
         let outcomes = Contestant::ALL.map(|contestant| (contestant, outcome(&mut workers, contestant)));
-        Self { outcomes: outcomes.into() }
+        Self { processes, outcomes: outcomes.into() }
     }
 }
 

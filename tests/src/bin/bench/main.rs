@@ -1,12 +1,12 @@
-//! `make bench`: what a login costs with our module and with its peers, and what a registry of a million tokens costs,
-//! through the real libpam and with the real tool, in one run.
+//! `make bench`: what a login costs with our module and with its peers, what a registry of a million tokens costs, and what
+//! the broker costs, through the real libpam and with the real tool, in one run.
 //!
 //! What always holds: whatever is compared takes turns, so that whatever else the machine does hits all alike, and works
 //! on the same disk with the same data; between two measurements the file system is synced outside the measured time, so
 //! that nobody pays for what another left unwritten. Most targets are ratios within the run. Missing one of them makes the
 //! program fail.
 //!
-//! `logins` or `tokens` measures one part alone. `--quick` measures less, at small sizes only, for somebody who works on
+//! `logins`, `tokens` or `broker` measures one part alone. `--quick` measures less, at small sizes only, for somebody who works on
 //! the benchmark itself.
 
 #![allow(
@@ -18,6 +18,9 @@
 )]
 
 mod application;
+mod asker;
+mod broker;
+mod broker_report;
 mod contestant;
 mod crowd;
 mod disk;
@@ -35,6 +38,7 @@ mod statistics;
 mod stopwatch;
 mod target;
 mod tokens;
+mod weight;
 mod worker;
 
 use std::fs;
@@ -43,6 +47,7 @@ use std::process::ExitCode;
 use twofactor_tests::artifacts::{self, Profile};
 use twofactor_tests::private_host::{self, Host};
 
+use crate::broker::Broker;
 use crate::disk::Disk;
 use crate::logins::Logins;
 use crate::machine::Machine;
@@ -55,6 +60,7 @@ use crate::worker::Device;
 struct Plan {
     logins: Option<logins::Plan>,
     tokens: Option<tokens::Plan>,
+    broker: Option<broker::Plan>,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +69,10 @@ fn main() -> ExitCode {
         ["worker", folder, first, count, device] => {
             let number = |text: &str| text.parse().expect("a number");
             worker::serve(folder.as_ref(), number(first), number(count), Device::named(device).expect("a device"));
+            ExitCode::SUCCESS
+        }
+        ["asker", confdir] => {
+            asker::serve(confdir);
             ExitCode::SUCCESS
         }
         ["stopwatch", program, arguments @ ..] => {
@@ -75,7 +85,7 @@ fn main() -> ExitCode {
         words => match Plan::of(words) {
             Some(plan) => bench(plan),
             None => {
-                eprintln!("usage: bench [logins|tokens] [--quick]");
+                eprintln!("usage: bench [logins|tokens|broker] [--quick]");
                 ExitCode::from(2)
             }
         },
@@ -85,14 +95,15 @@ fn main() -> ExitCode {
 impl Plan {
     /// What was typed.
     fn of(words: &[&str]) -> Option<Self> {
-        let (words, logins, tokens) = match words {
-            [words @ .., "--quick"] => (words, logins::Plan::QUICK, tokens::Plan::QUICK),
-            _ => (words, logins::Plan::FULL, tokens::Plan::FULL),
+        let (words, logins, tokens, broker) = match words {
+            [words @ .., "--quick"] => (words, logins::Plan::QUICK, tokens::Plan::QUICK, broker::Plan::QUICK),
+            _ => (words, logins::Plan::FULL, tokens::Plan::FULL, broker::Plan::FULL),
         };
         match words {
-            [] => Some(Self { logins: Some(logins), tokens: Some(tokens) }),
-            ["logins"] => Some(Self { logins: Some(logins), tokens: None }),
-            ["tokens"] => Some(Self { logins: None, tokens: Some(tokens) }),
+            [] => Some(Self { logins: Some(logins), tokens: Some(tokens), broker: Some(broker) }),
+            ["logins"] => Some(Self { logins: Some(logins), ..Self::default() }),
+            ["tokens"] => Some(Self { tokens: Some(tokens), ..Self::default() }),
+            ["broker"] => Some(Self { broker: Some(broker), ..Self::default() }),
             _ => None,
         }
     }
@@ -127,7 +138,8 @@ fn measure(host: &Host, plan: Plan, machine: Machine) -> Report {
     population::look_users_up_in_an_index();
     let logins = plan.logins.map(|plan| Logins::measure(host, &disk, plan));
     let tokens = plan.tokens.map(|plan| Tokens::measure(host, &disk, plan));
-    Report { machine, logins, tokens }
+    let broker = plan.broker.map(|plan| Broker::measure(host, &disk, plan));
+    Report { machine, logins, tokens, broker }
 }
 
 fn progress(what: &str) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::broker::Broker;
 use crate::logins::Logins;
 use crate::machine::Machine;
 use crate::target::{Target, milliseconds};
@@ -13,6 +14,7 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) logins: Option<Logins>,
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) broker: Option<Broker>,
 }
 
 impl Report {
@@ -23,7 +25,8 @@ impl Report {
 
     fn targets(&self) -> Vec<Target> {
         let logins = self.logins.iter().flat_map(Logins::targets);
-        logins.chain(self.tokens.iter().flat_map(Tokens::targets)).collect()
+        let tokens = self.tokens.iter().flat_map(Tokens::targets);
+        logins.chain(tokens).chain(self.broker.iter().flat_map(Broker::targets)).collect()
     }
 
     fn write_machine(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +58,9 @@ impl fmt::Display for Report {
         }
         if let Some(tokens) = &self.tokens {
             writeln!(formatter, "{tokens}")?;
+        }
+        if let Some(broker) = &self.broker {
+            writeln!(formatter, "{broker}")?;
         }
         self.targets().iter().try_for_each(|target| writeln!(formatter, "{target}"))
     }
