@@ -15,6 +15,10 @@ use super::packages::scratch;
 
 const STATE: &str = "pam_twofactor_var_lib_t";
 
+/// The domain of the broker, and the type of its socket.
+const BROKER: &str = "twofactord_t";
+const SOCKET: &str = "twofactord_var_run_t";
+
 /// What logins do below `/var/lib/twofactor`, as strace saw it in logins with apps and tokens and in first logins.
 /// Permission by permission, with a system call that asks for it.
 const ON_FOLDERS: [(&str, &str); 12] = [
@@ -45,8 +49,9 @@ const ON_FILES: [(&str, &str); 11] = [
     ("ioctl", "what libraries ask of any handle"),
 ];
 
-/// The domains of programs that run PAM services, here and in Fedora.
-const ASKING: [&str; 13] = [
+/// The domains of programs that run PAM services, here and in Fedora, and the broker's.
+const ASKING: [&str; 14] = [
+    BROKER,
     "sshd_t",
     "local_login_t",
     "remote_login_t",
@@ -257,6 +262,64 @@ fn nobody_else_can_read_the_secrets() {
     }
 }
 
+/// Of a user's session, for lockers; of daemons that ask about others; and of a login program.
+#[test]
+fn what_runs_pam_without_root_may_ask_the_broker_and_open_no_state() {
+    let Some(policy) = policy() else { return };
+    let way = [
+        (BROKER, "unix_stream_socket", "connectto"),
+        (SOCKET, "sock_file", "write"),
+        (SOCKET, "dir", "search"),
+        (SOCKET, "dir", "getattr"),
+        ("var_run_t", "dir", "search"),
+    ];
+    for (target, class, permission) in way {
+        let rules = policy.rules(&["--target", target, "--class", class, "--perms", permission]);
+        for domain in ["user_t", "staff_t", "unconfined_t", "postgresql_t", "radiusd_t", "policykit_auth_t", "sshd_t"] {
+            let there = ["nsswitch_domain", "userdomain"].into_iter().any(|attribute| {
+                let start = format!("allow {attribute} {target}:{class}");
+                policy.members(attribute).contains(domain) && rules.iter().any(|rule| rule.starts_with(&start))
+            });
+            assert!(there, "{domain} may not {permission} {target}:{class}");
+        }
+    }
+    for domain in ["user_t", "staff_t", "postgresql_t", "radiusd_t"] {
+        let allowed = policy.allowed(domain);
+        assert!(!allowed.iter().any(|(class, _)| class == "file" || class == "dir"), "{domain}: {allowed:?}");
+    }
+}
+
+#[test]
+fn the_system_manager_starts_the_broker_in_its_domain_and_opens_its_socket() {
+    let Some(policy) = policy() else { return };
+    let kernel = policy.kernel.to_str().unwrap();
+    let transition = run("sesearch", &["-T", "-s", "init_t", "-t", "twofactord_exec_t", "-c", "process", kernel]);
+    assert!(transition.contains(&format!("{BROKER};")), "{transition}");
+    for (target, class, permission) in [
+        (BROKER, "process", "transition"),
+        (BROKER, "process2", "nnp_transition"),
+        (BROKER, "unix_stream_socket", "listen"),
+        (SOCKET, "sock_file", "create"),
+    ] {
+        let rules = policy.rules(&["--source", "init_t", "--target", target, "--class", class, "--perms", permission]);
+        assert!(!rules.is_empty(), "init_t may not {permission} {target}:{class}");
+    }
+    let entry = ["--source", BROKER, "--target", "twofactord_exec_t", "--class", "file", "--perms", "entrypoint"];
+    assert!(!policy.rules(&entry).is_empty());
+}
+
+/// It needs no capability, no network and none of the passwords.
+#[test]
+fn the_broker_has_no_rights_of_root_and_no_network() {
+    let Some(policy) = policy() else { return };
+    for (class, permission) in [("capability", "dac_override"), ("capability", "setuid"), ("capability", "sys_admin")] {
+        let rules = policy.rules(&["--source", BROKER, "--target", BROKER, "--class", class, "--perms", permission]);
+        assert_eq!(rules, Vec::<String>::new());
+    }
+    let shadow = policy.rules(&["--source", BROKER, "--target", "shadow_t", "--class", "file", "--perms", "read"]);
+    assert_eq!(shadow, Vec::<String>::new());
+}
+
 #[test]
 fn restorecon_may_mend_the_labels_and_tmpfiles_may_make_the_folders() {
     let Some(policy) = policy() else { return };
@@ -282,6 +345,12 @@ fn the_state_has_its_label_and_nothing_beside_it() {
     };
     for path in ["/var/lib/twofactor", "/var/lib/twofactor/users/alice/state", "/var/lib/twofactor/registry.db"] {
         assert_eq!(label(path), format!("system_u:object_r:{STATE}:s0"), "{path}");
+    }
+    for path in ["/run/twofactord", "/run/twofactord/socket"] {
+        assert_eq!(label(path), format!("system_u:object_r:{SOCKET}:s0"), "{path}");
+    }
+    for path in ["/usr/sbin/twofactord", "/usr/local/sbin/twofactord", "/usr/bin/twofactord"] {
+        assert_eq!(label(path), "system_u:object_r:twofactord_exec_t:s0", "{path}");
     }
     assert!(!label("/var/lib/twofactor-old").contains(STATE));
     assert!(!label("/etc/twofactor/twofactor.toml").contains(STATE));
