@@ -177,7 +177,11 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
         wrong.iter().find(about).cloned()
     };
     let mut placed = text.to_owned();
-    let phases = [(Phase::Auth, lacking(Phase::Auth)), (Phase::Account, lacking(Phase::Account))];
+    // A locker's file may hold nothing but auth lines (i3lock in Debian), because it never calls the account phase. A line of ours
+    // would be the only one there.
+    let calls_account = target.answers == Answers::Apart || has_own(&service, Phase::Account);
+    let phases =
+        [(Phase::Auth, lacking(Phase::Auth)), (Phase::Account, lacking(Phase::Account).filter(|_| calls_account))];
     for (phase, finding) in phases {
         if let Some(finding) = finding {
             placed = target.placed(&placed, phase, finding)?;
@@ -194,6 +198,11 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
     let wrong = wrong.into_iter().filter(|finding| !matches!(finding, Finding::NoLine(_))).collect();
     let goes_on_behind = proof::goes_on_behind(&target.read(&without)?, &target.read(&placed)?);
     Ok(Some(Placed { text: placed, without, wrong, goes_on_behind }))
+}
+
+/// True when a phase has lines of the service, and not only those of `other`.
+fn has_own(service: &Service, phase: Phase) -> bool {
+    service.phase(phase).iter().any(|line| is_of(line, service))
 }
 
 /// True when a line that matters to a login is meant to run our module, by a name or a path that leads to none.
@@ -378,7 +387,7 @@ impl Target<'_> {
 
     fn account(&self, base: &str, service: &Service, module: &str) -> Result<String, CannotPlace> {
         let lines = service.phase(Phase::Account);
-        if !lines.iter().any(|line| is_of(line, service)) {
+        if !has_own(service, Phase::Account) {
             return Err(CannotPlace::NoAccountLines(self.name.to_owned()));
         }
         let ends = |line: &&&Line| {

@@ -374,6 +374,8 @@ impl Both<'_> {
             (Phase::Auth, Ours::NotRun, Primary::NotAsked) => false,
             // With another product's second factor, that is enough.
             (Phase::Auth, Ours::NotRun, Primary::Passed) => course.others != Others::Beside,
+            // A locker without account lines of its own gets none of ours.
+            (Phase::Account, _, _) => self.after.lines.iter().any(|line| line.is_ours()),
             _ => true,
         }
     }

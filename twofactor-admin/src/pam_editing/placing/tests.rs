@@ -264,6 +264,13 @@ fn a_letter_that_only_looks_like_a_blank_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_locker_without_account_lines_gets_the_auth_line_alone() {
+    assert_eq!(enable_in_one("auth required pam_unix.so\n").text.lines().count(), 2);
+    let with_account = enable_in_one("auth required pam_unix.so\naccount required pam_unix.so\n");
+    assert_eq!(with_account.text.lines().count(), 4, "{}", with_account.text);
+}
+
+#[test]
 fn what_cannot_be_done_safely_is_refused_with_the_line() {
     assert!(matches!(try_enable("account required pam_unix.so\n"), Err(CannotPlace::NoPrimary(_))));
     assert!(matches!(try_enable("auth required pam_permit.so\n"), Err(CannotPlace::NoPrimary(_))));
