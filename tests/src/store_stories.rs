@@ -42,8 +42,11 @@ const STEPS: u64 = 1000;
 
 /// A kind of store, with what a test needs beside it: a clock and an accident.
 pub trait StoreUnderTest: Sized + Sync {
-    /// The store that a login and the command use.
-    type Opened: AdministeredStore;
+    /// The store that a login uses.
+    type Opened: Store + EnrollmentStore;
+
+    /// The store that the command uses.
+    type Administered: AdministeredStore;
 
     /// A store in which nothing was ever kept. It judges by the rules of the default configuration.
     fn empty(now: UnixTime) -> Self;
@@ -51,8 +54,11 @@ pub trait StoreUnderTest: Sized + Sync {
     /// Sets the clock of the store.
     fn set_clock(&self, now: UnixTime);
 
-    /// The store as another process opens it.
+    /// The store as another login opens it.
     fn open(&self) -> Self::Opened;
+
+    /// The store as the command opens it.
+    fn administer(&self) -> Self::Administered;
 
     /// An accident: what says which codes of the user are used is gone, and the credentials are not.
     fn lose_usage(&self, user: &UserName);
@@ -217,30 +223,30 @@ impl<S: StoreUnderTest> Stage<S> {
 /// The deeds of a sysadmin before and between logins.
 impl<S: StoreUnderTest> Stage<S> {
     fn enroll(&self, person: &Person, app: App, recovery: &[RecoveryCode], existing: Existing) {
-        self.store.open().enroll(person, app, Some(recovery), existing).unwrap();
+        self.store.administer().enroll(person, app, Some(recovery), existing).unwrap();
     }
 
     fn reset(&self, user: &UserName, reset: Reset) {
-        assert!(self.store.open().reset(user, reset).unwrap());
+        assert!(self.store.administer().reset(user, reset).unwrap());
     }
 
     fn unlock(&self, user: &UserName) {
-        self.store.open().unlock(user).unwrap().unwrap();
+        self.store.administer().unlock(user).unwrap().unwrap();
     }
 
     /// Wrong codes that count.
     fn failures(&self, user: &UserName) -> u32 {
-        self.store.open().status(user).unwrap().unwrap().failures
+        self.store.administer().status(user).unwrap().unwrap().failures
     }
 
     fn invite(&self, person: &Person, until: UnixTime) -> InvitationCode {
-        self.store.open().invite(person, until).unwrap()
+        self.store.administer().invite(person, until).unwrap()
     }
 
     /// Makes the account that of the person's uid.
     fn adopt(&self, person: &Person) {
-        let seen = self.store.open().belongs(&person.name).unwrap();
-        assert_eq!(self.store.open().adopt_uid(person, seen).unwrap(), Adoption::Done);
+        let seen = self.store.administer().belongs(&person.name).unwrap();
+        assert_eq!(self.store.administer().adopt_uid(person, seen).unwrap(), Adoption::Done);
     }
 
     /// Imports one TOTP token with the default parameters.
@@ -250,19 +256,19 @@ impl<S: StoreUnderTest> Stage<S> {
         let (counter, drift, vendor, model) = (None, None, None, None);
         let stated = StatedParameters::default();
         let token = NewToken { serial, secret, marks, parameters, stated, counter, drift, vendor, model };
-        let mut import = self.store.open().import().unwrap();
+        let mut import = self.store.administer().import().unwrap();
         import.plan::<StoreError>(|judge| judge(&token).map(drop)).unwrap();
         let origin = Origin { series: "box", file: "box.csv", sha256: [7; 32] };
         import.write::<StoreError>(origin, 0, root(), |take| take(&token)).unwrap();
     }
 
     fn assign(&self, serial: &Serial, person: &Person) {
-        self.store.open().assign(&[(serial.clone(), person.clone())], Sharing::Refuse, root()).unwrap();
+        self.store.administer().assign(&[(serial.clone(), person.clone())], Sharing::Refuse, root()).unwrap();
     }
 
     /// Also of a user's last credential.
     fn unassign(&self, serial: &Serial) {
-        self.store.open().unassign(serial, LastCredential::Take, root()).unwrap();
+        self.store.administer().unassign(serial, LastCredential::Take, root()).unwrap();
     }
 }
 
