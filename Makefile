@@ -57,7 +57,7 @@ test: ## Run everything: unit, stories, libpam, cli, sshd, console (as root; els
 	tests/install-packages || [ "$$(id -u)" -ne 0 ]
 	CARGO="$(CARGO)" tests/run
 
-vm-test: ## Boot a Debian in QEMU, install the package, reboot, log in on the console with password and code
+vm-test: ## Boot a Debian in QEMU with the package: its console with password and code, and the broker's units
 	tests/install-packages vm
 	$(CARGO) run --locked -p twofactor-tests --bin vm-test
 
@@ -75,7 +75,7 @@ reproducible: ## Build the packages here and from another folder, cargo home and
 	tests/install-packages
 	tests/reproducible
 
-bench: ## Compare a login with those of the peers, and measure a registry of a million tokens
+bench: ## Compare a login with those of the peers; measure a registry of a million tokens, and the broker
 	tests/install-packages bench
 	$(MAKE) --no-print-directory build
 	$(RELEASE) build --release --locked -p twofactor-tests --bins
