@@ -17,6 +17,7 @@ pub use settings::{
 pub(crate) use settings::STATE_ID;
 
 pub mod arguments;
+pub mod caller;
 mod reading;
 pub mod rule;
 mod settings;
@@ -293,6 +294,31 @@ mod tests {
         assert_eq!(first.demand.until, UnixTime::from_rfc3339("2027-01-31T00:00:00Z"));
         assert_eq!(first.demand.remember, Duration::from_hours(12));
         assert_eq!((&second.conditions, second.demand), (&Conditions::default(), Demand::at(Level::Off)));
+    }
+
+    #[test]
+    fn a_caller_is_read_whole_or_refused() {
+        let whole = "user = \"postgres\"\nservice = \"postgresql\"\ngroups = [\"dba\", \"ops\"]";
+        let callers = Config::parse(&format!("[[caller]]\n{whole}\n[[caller]]\n{whole}\n")).unwrap().callers;
+        assert_eq!(callers.iter().map(|caller| caller.line).collect::<Vec<_>>(), [1, 5]);
+        assert_eq!((callers[0].user.as_str(), callers[0].service.as_str()), ("postgres", "postgresql"));
+        assert_eq!(callers[0].groups, ["dba", "ops"]);
+        for (changed, to, problem) in [
+            ("user = \"postgres\"\n", "", "1:1: user is missing"),
+            ("service = \"postgresql\"\n", "", "1:1: service is missing"),
+            ("groups = [\"dba\", \"ops\"]", "", "1:1: groups is missing"),
+            ("[\"dba\", \"ops\"]", "[]", "groups is empty"),
+            ("[\"dba\", \"ops\"]", "\"dba\"", "4:10: "),
+            ("\"postgres\"", "\"root\"", "2:8: root asks about every user"),
+            ("\"postgres\"", "\"../x\"", "2:8: user is the name"),
+            ("\"postgresql\"", "\"/etc/pam.d/x\"", "3:11: service is the name"),
+            ("\"postgresql\"", "\"\"", "3:11: service is the name"),
+            ("groups", "group", "unknown key group; did you mean groups?"),
+        ] {
+            let found = problems(&format!("[[caller]]\n{}\n", whole.replace(changed, to)));
+            assert!(found.iter().any(|found| found.contains(problem)), "{problem}: {found:?}");
+        }
+        assert_eq!(problems("[[callers]]\n"), ["1:3: unknown key callers; did you mean caller?"]);
     }
 
     #[test]

@@ -236,6 +236,11 @@ pub fn demands(config: &Config, user: &UserName, users: &dyn UserDatabase) -> Re
     Ok(demands)
 }
 
+/// Tells if `user` is in one of these groups. An error where that is not certain.
+pub fn is_member(user: &UserName, groups: &[String], users: &dyn UserDatabase) -> Result<bool, Doubt> {
+    Whom::new(Some(user), None, users).is_in_one_of(groups)
+}
+
 /// A rule that may be the one that decides about a login of a user.
 struct RuleAbout {
     demand: Demand,

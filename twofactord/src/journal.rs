@@ -8,14 +8,29 @@ use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::self_service::{Change, Changed, NotChanged};
 use twofactor_core::store::{Redemption, StoreError, Stripping};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Refusal};
 
 /// The beginning of each line, as `sshd:auth` does before the module's.
 const WRITER: &str = "pam_twofactor(broker:auth): ";
 
+/// A process without root, and the service that it asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'s> {
+    pub(crate) caller: Caller,
+    /// That of a rule. What a process says itself is not written.
+    pub(crate) service: Option<&'s str>,
+}
+
+/// A question of a service account that no rule allows.
+pub(crate) fn write_refusal(person: &Person, caller: Caller, refusal: &Refusal) {
+    let Refusal { reason, problem, hint, .. } = refusal;
+    let record = about(Record::refused(*reason), person, Asker { caller, service: None }).with("reason", reason);
+    write(&record.with("problem", problem).with("hint", hint));
+}
+
 /// The outcome of an attempt.
-pub(crate) fn write_redemption(person: &Person, caller: Caller, outcome: &Result<Redemption, StoreError>) {
-    let about = |record| about(record, person, caller);
+pub(crate) fn write_redemption(person: &Person, asker: Asker<'_>, outcome: &Result<Redemption, StoreError>) {
+    let about = |record| about(record, person, asker);
     let refused = |reason: Reason, hint: Option<&String>| {
         write(&about(Record::refused(reason)).with("reason", reason).with_some("hint", hint));
     };
@@ -23,38 +38,36 @@ pub(crate) fn write_redemption(person: &Person, caller: Caller, outcome: &Result
         Ok(Redemption::Redeemed(redeemed)) => {
             write(&redeemed.factor().noted_in(about(Record::new(Event::Accepted))));
             if let Some(problem) = redeemed.problem() {
-                write(&failed(person, caller, problem));
+                write(&failed(person, asker, problem));
             }
         }
         Ok(Redemption::NearMiss { hint }) => refused(Reason::WrongCode, hint.as_ref()),
         Ok(Redemption::Refused { reason, hint }) => refused(*reason, hint.as_ref()),
-        Err(error) => write(&failed(person, caller, error)),
+        Err(error) => write(&failed(person, asker, error)),
     }
 }
 
 /// Begins the line about a change that a user asks for.
-pub(crate) fn about_change(person: &Person, caller: Caller, change: &Change) -> Record {
+pub(crate) fn about_change(person: &Person, asker: Asker<'_>, change: &Change) -> Record {
     let (event, label) = match change {
         Change::Enroll(new) | Change::Replace(new) => (Event::Enrolled, Some(&new.label)),
         Change::Reset => (Event::Reset, None),
         Change::Recovery => (Event::RecoveryReplaced, None),
     };
-    about(Record::new(event), person, caller)
-        .with_some("token", label.map(ToString::to_string))
-        .with("by", &person.name)
+    about(Record::new(event), person, asker).with_some("token", label.map(ToString::to_string)).with("by", &person.name)
 }
 
 /// A change that a user has made, and the code that proved him; or the refusal.
 pub(crate) fn write_change(
     person: &Person,
-    caller: Caller,
+    asker: Asker<'_>,
     change: &Record,
     outcome: &Result<Result<Changed, NotChanged>, StoreError>,
 ) {
     match outcome {
         Ok(Ok(changed)) => {
             if let Some(proof) = &changed.proof {
-                write(&proof.noted_in(about(Record::new(Event::Accepted), person, caller)));
+                write(&proof.noted_in(about(Record::new(Event::Accepted), person, asker)));
             }
             write(change);
         }
@@ -71,20 +84,20 @@ pub(crate) fn write_change(
                 }
             };
             let problem = format!("twofactor self: {}", not_changed.word());
-            write(&about(Record::refused(reason), person, caller).with("reason", reason).with("problem", problem));
+            write(&about(Record::refused(reason), person, asker).with("reason", reason).with("problem", problem));
         }
-        Err(error) => write(&failed(person, caller, error)),
+        Err(error) => write(&failed(person, asker, error)),
     }
 }
 
 /// A code that was burned where none was needed, or an error.
-pub(crate) fn write_stripping(person: &Person, caller: Caller, outcome: &Result<Stripping, StoreError>) {
+pub(crate) fn write_stripping(person: &Person, asker: Asker<'_>, outcome: &Result<Stripping, StoreError>) {
     match outcome {
         Ok(Stripping::Burned { factor, .. }) => {
-            write(&factor.noted_in(about(Record::new(Event::Skipped), person, caller)));
+            write(&factor.noted_in(about(Record::new(Event::Skipped), person, asker)));
         }
         Ok(Stripping::Nothing | Stripping::Throttled) => {}
-        Err(error) => write(&failed(person, caller, error)),
+        Err(error) => write(&failed(person, asker, error)),
     }
 }
 
@@ -95,13 +108,14 @@ pub(crate) fn complain(problem: &str) {
     write(&Record::new(Event::Error).with("reason", "store-unavailable").with("problem", problem));
 }
 
-fn about(record: Record, person: &Person, caller: Caller) -> Record {
-    record.with("user", &person.name).with("asked_by", caller.uid).with("asked_by_process", caller.pid)
+fn about(record: Record, person: &Person, Asker { caller, service }: Asker<'_>) -> Record {
+    let record = record.with("user", &person.name).with_some("service", service);
+    record.with("asked_by", caller.uid).with("asked_by_process", caller.pid)
 }
 
-fn failed(person: &Person, caller: Caller, error: &StoreError) -> Record {
+fn failed(person: &Person, asker: Asker<'_>, error: &StoreError) -> Record {
     let reason = error.reason();
-    about(Record::refused(reason), person, caller)
+    about(Record::refused(reason), person, asker)
         .with("reason", reason)
         .with("problem", error)
         .with("hint", error.hint())

@@ -19,7 +19,7 @@ use twofactor_core::store::self_service::{
 use twofactor_core::store::wire::Message;
 
 use crate::caller::Caller;
-use crate::journal;
+use crate::journal::{self, Asker};
 
 /// The service that rules see.
 const SERVICE: &str = "twofactor-self";
@@ -41,9 +41,10 @@ pub(crate) fn change(
     config: &Config,
     store: &Files,
 ) -> Result<Message, Message> {
-    let line = journal::about_change(person, caller, &request.change);
+    let asker = Asker { caller, service: None };
+    let line = journal::about_change(person, asker, &request.change);
     let outcome = changed(person, request, config, store);
-    journal::write_change(person, caller, &line, &outcome);
+    journal::write_change(person, asker, &line, &outcome);
     match outcome {
         Ok(Ok(changed)) => Ok(Message::answering_change(&Ok(changed))),
         Ok(Err(not_changed)) => Err(Message::answering_change(&Err(not_changed))),

@@ -5,17 +5,23 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use twofactor_core::account::factors::Factors;
 use twofactor_core::account::throttle::Count;
+use twofactor_core::config::arguments::NullOk;
+use twofactor_core::config::caller::Caller as CallerRule;
+use twofactor_core::config::rule::Facts;
 use twofactor_core::config::{Config, Expected};
-use twofactor_core::host::clock::SystemClock;
+use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::trusted::Owner;
+use twofactor_core::host::user::{Person, SystemUsers};
 use twofactor_core::log::reason::Reason;
+use twofactor_core::policy;
 use twofactor_core::store::files::Files;
 use twofactor_core::store::wire::{Call, Channel, Message, WireError};
 use twofactor_core::store::{self, Redemption, Store as _};
 
-use crate::caller::Caller;
-use crate::journal;
+use crate::caller::{Caller, Leave, Refusal};
+use crate::journal::{self, Asker};
 use crate::places::{Full, Place};
 use crate::self_service;
 
@@ -61,9 +67,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, WireError> {
     let call = Call::read(question)?;
-    if let Err(refusal) = caller.may_ask(&call) {
-        return Ok(refusal);
-    }
     let config = match Config::load(config, Expected::Perhaps, Owner::ROOT) {
         Ok(config) => config,
         Err(error) => {
@@ -71,20 +74,83 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
             return Ok(Message::refusing(Reason::BadConfig, &problem, &error.hint()));
         }
     };
+    let leave = match caller.leave(&call, &config) {
+        Ok(leave) => leave,
+        Err(refusal) => {
+            refuse(&call, caller, &refusal);
+            return Ok(refusal.answer());
+        }
+    };
     let store = store::open(&config, SystemClock);
-    if caller.is_root() {
-        return Ok(call.answered_by(&store));
+    Ok(match leave {
+        Leave::Root => call.answered_by(&store),
+        Leave::Own => {
+            let asker = Asker { caller, service: None };
+            answer_a_user(call, asker, &config, &store.counting_on(Count::Unprivileged))
+        }
+        Leave::Service(rule) => answer_a_service(call, caller, rule, &config, &store.counting_on(Count::Unprivileged)),
+    })
+}
+
+/// Logs the refusal of an answer that a service account wants to have judged, and takes as long as that of a wrong code: those
+/// who log in there must not learn about whom it may ask.
+fn refuse(call: &Call, caller: Caller, refusal: &Refusal) {
+    if refusal.is_logged
+        && let Call::Redeem(person, _) | Call::Strip(person, _) = call
+    {
+        journal::write_refusal(person, caller, refusal);
+        thread::sleep(PAUSE);
     }
-    Ok(answer_a_user(call, caller, &config, &store.counting_on(Count::Unprivileged)))
+}
+
+/// Answers a service account about another user. The policy is asked about the service of the rule, whatever the program
+/// says, and nothing else that it says of the login counts.
+fn answer_a_service(call: Call, caller: Caller, rule: &CallerRule, config: &Config, store: &Files) -> Message {
+    let asker = Asker { caller, service: Some(&rule.service) };
+    match call {
+        Call::Redeem(person, guess) => {
+            let guess = guess.limited_to(factors(&person, &rule.service, config));
+            answer_a_user(Call::Redeem(person, guess), asker, config, store)
+        }
+        // A user who does not exist: those who log in there must not see it by the time.
+        Call::Pretend(guess) => {
+            store.pretend(&guess.without_claims().attempt());
+            thread::sleep(PAUSE);
+            Message::done()
+        }
+        Call::Strip(..)
+        | Call::Remembers(..)
+        | Call::Presence(_)
+        | Call::CodeLengths(_)
+        | Call::RecoveryLeft(_)
+        | Call::EnrollmentStatus(_)
+        | Call::Hello => answer_a_user(call, asker, config, store),
+        Call::CheckRegistration(..) | Call::Register(..) | Call::OwnAccount(_) | Call::ChangeOwn(..) => {
+            Message::refusing(
+                Reason::NotRoot,
+                "a service account changes nothing of other users",
+                "see [[caller]] in twofactor.toml(5)",
+            )
+        }
+    }
+}
+
+/// The factors that the policy accepts at this service, without a remote host: that is a claim.
+fn factors(person: &Person, service: &str, config: &Config) -> Factors {
+    let facts = Facts { user: Some(&person.name), service, rhost: None };
+    // Without a clock every rule has lapsed.
+    let now = SystemClock.now().unwrap_or(UnixTime::from_seconds(u64::MAX));
+    policy::judge(config, NullOk::No, &facts, None, &SystemUsers, now).factors
 }
 
 /// Answers a process of an ordinary user: what it says of the login is a claim, so nothing is remembered for it, and no
 /// address is trusted. It learns about its own user how an answer was judged; the log has the rest, and root writes it here.
-fn answer_a_user(call: Call, caller: Caller, config: &Config, store: &Files) -> Message {
+fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -> Message {
+    let caller = asker.caller;
     match call {
         Call::Redeem(person, guess) => {
             let outcome = store.redeem(&person, &guess.without_claims().attempt());
-            journal::write_redemption(&person, caller, &outcome);
+            journal::write_redemption(&person, asker, &outcome);
             if !matches!(outcome, Ok(Redemption::Redeemed(_))) {
                 thread::sleep(PAUSE);
             }
@@ -92,7 +158,7 @@ fn answer_a_user(call: Call, caller: Caller, config: &Config, store: &Files) -> 
         }
         Call::Strip(person, guess) => {
             let outcome = store.strip(&person, &guess.without_claims().attempt());
-            journal::write_stripping(&person, caller, &outcome);
+            journal::write_stripping(&person, asker, &outcome);
             Message::answering_strip(&outcome)
         }
         Call::Remembers(..) => Message::not_remembered(),

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod asking;
+mod callers;
 mod limits;
 mod oneself;
 mod registration;

@@ -116,6 +116,12 @@ fn a_rule_is_about_nobody() {
     finds(&["rule-names-nobody"], make, ByHand(&without));
 }
 
+#[test]
+fn a_caller_is_about_nobody() {
+    let caller = "[[caller]]\nuser = \"daemon\"\nservice = \"sshd\"\ngroups = [\"no-such-group\"]\n";
+    finds(&["caller-idle"], |host: &Host| host.configure(caller), ByHand(&without));
+}
+
 /// Root may be asked, and everybody else need not be.
 const ADMINS: &str = "[[rule]]\ngroups = [\"root\"]\nsecond_factor = \"required\"\n";
 

@@ -119,6 +119,43 @@ fn a_configuration_that_cannot_be_changed_safely_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_program_of_a_service_account_is_set_up_where_a_caller_says_whom_it_may_ask_about() {
+    on("debian-12", |host, _| {
+        let alice = host.enroll("alice", &["--counter"]);
+        host.add_user("dbserver");
+        host.system_service("postgresql", PLAIN);
+        let refused = host.run_twofactor(&["service", "enable", "postgresql", "--yes"]);
+        let said_so = said(&refused);
+        assert!(refused.status.code() == Some(7) && said_so.contains("[[caller]]"), "{said_so}");
+        let config = fs::read_to_string(CONFIGURATION).unwrap_or_default();
+        let caller = "[[caller]]\nuser = \"dbserver\"\nservice = \"postgresql\"\ngroups = [\"alice\"]\n";
+        host.configure(&format!("{config}{caller}"));
+        let enabled = host.run_twofactor(&["service", "enable", "postgresql", "--yes"]);
+        let said_so = said(&enabled);
+        assert!(enabled.status.success() && said_so.contains("the broker does not listen"), "{said_so}");
+        assert!(fs::read_to_string(CONFIGURATION).unwrap().contains("\"postgresql\""));
+        assert!(finding(host, "broker-absent").unwrap().contains("postgresql"));
+        let _broker = host.broker();
+        for id in ["program-not-root", "broker-absent", "caller-idle", "combined-line-late"] {
+            assert_eq!(finding(host, id), None);
+        }
+        // Its account reads no shadow file, so the service needs another module for the password.
+        let uid = nix::unistd::User::from_name("dbserver").unwrap().unwrap().uid.as_raw();
+        let check = host.script("check-password", &format!("#!/bin/sh\n[ \"$(tr -d '\\0')\" = '{PASSWORD}' ]\n"));
+        let exec = format!("auth required pam_exec.so expose_authtok {}", check.display());
+        let service = fs::read_to_string("/etc/pam.d/postgresql").unwrap();
+        fs::write("/etc/pam.d/postgresql", service.replace("@include common-auth", &exec)).unwrap();
+        let log_in = |typed: &str| {
+            let login = host.login("alice").uid(uid).of_the_system().service("postgresql");
+            login.conversing(|_, _| typed.to_owned()).code()
+        };
+        let both = format!("{PASSWORD}{}", alice.next_code());
+        assert_eq!(log_in(&both), ReturnCode::SUCCESS);
+        assert_ne!(log_in(&both), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
 fn a_program_that_is_not_root_or_asks_nobody_is_refused_and_a_line_of_it_is_found() {
     on("debian-12", |host, _| {
         host.enroll("alice", &[]);

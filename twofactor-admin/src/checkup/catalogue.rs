@@ -142,7 +142,9 @@ catalogue! {
     /// A password line runs the module.
     PasswordLine "password-line" Problem "the module has nothing to say when a password is changed, and a control that makes a failure of that refuses every change";
     /// A program without root's rights runs the module.
-    ProgramNotRoot "program-not-root" Problem "it asks about other users than its own, which the broker refuses, so every login is refused";
+    ProgramNotRoot "program-not-root" Problem "it asks about other users than its own, which the broker answers only by a [[caller]] of the configuration, so every login is refused";
+    /// A `[[caller]]` that lets no program ask.
+    CallerIdle "caller-idle" Warning "no program asks the broker by it, or about no user";
     /// A program that runs as its user needs the broker, which does not listen.
     BrokerAbsent "broker-absent" Problem "the module in such a program has no store to ask, so every login is refused";
     /// A program that answers every prompt with the password runs the module.

@@ -2,6 +2,7 @@
 
 use super::catalogue::Id;
 use super::finding::{Finding, some_of};
+use twofactor_core::config::caller::Caller;
 use twofactor_core::config::rule::{Demand, Level, Rule};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{Doubt, LookupError, UserDatabase, UserName};
@@ -62,6 +63,37 @@ pub fn of_rules(
                 }
                 let what = format!("{place} names the group {group:?}, which does not exist");
                 findings.push(Finding::by_hand(Id::RuleNamesNobody, what, advice));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Problems of `callers`: accounts and groups that do not exist, and services that do not run the module. The arguments are
+/// those of [`of_rules`].
+pub fn of_callers(
+    callers: &[Caller],
+    file: &str,
+    services: &[&str],
+    users: &dyn UserDatabase,
+) -> Result<Vec<Finding>, LookupError> {
+    let mut findings = Vec::new();
+    for caller in callers {
+        let place = format!("the caller at {file}:{}", caller.line);
+        let advice = "correct the name, or take it out";
+        if users.person(&caller.user)?.is_none_or(|person| person.name.as_str() != caller.user) {
+            let what = format!("{place} names the account {:?}, which does not exist", caller.user);
+            findings.push(Finding::by_hand(Id::CallerIdle, what, advice));
+        }
+        if !services.contains(&caller.service.as_str()) {
+            let what = format!("{place} is about {:?}, which does not run the module", caller.service);
+            let command = format!("twofactor service enable {}", twofactor_core::host::shell::quoted(&caller.service));
+            findings.push(Finding::run(Id::CallerIdle, what, command));
+        }
+        for group in &caller.groups {
+            if users.gid(group)?.is_none() {
+                let what = format!("{place} names the group {group:?}, which does not exist");
+                findings.push(Finding::by_hand(Id::CallerIdle, what, advice));
             }
         }
     }
@@ -143,6 +175,20 @@ mod tests {
         let config = Config::parse(text).unwrap();
         let found = of_rules(&config.rules, "twofactor.toml", &["sshd"], &KNOWN, &SystemUsers, now).unwrap();
         found.into_iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn a_caller_that_lets_no_program_ask_is_found() {
+        let found = |user: &str, service: &str, group: &str| {
+            let text = format!("[[caller]]\nuser = \"{user}\"\nservice = \"{service}\"\ngroups = [\"{group}\"]\n");
+            let callers = Config::parse(&text).unwrap().callers;
+            let found = of_callers(&callers, "twofactor.toml", &["sshd"], &SystemUsers).unwrap();
+            found.into_iter().map(|finding| finding.what).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(found("daemon", "sshd", "daemon"), "");
+        assert!(found("no-such-account", "sshd", "daemon").contains("the account \"no-such-account\", which does not"));
+        assert!(found("daemon", "nginx", "daemon").contains("\"nginx\", which does not run the module"));
+        assert!(found("daemon", "sshd", "no-such-group").contains("the group \"no-such-group\", which does not exist"));
     }
 
     #[test]

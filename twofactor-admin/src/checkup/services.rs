@@ -1,6 +1,5 @@
 //! Problems with the PAM services that run the module, on a host with these rules.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::catalogue::Id;
@@ -96,9 +95,9 @@ pub fn of_first_factor_file(content: Option<&[u8]>, services: &[Service]) -> Vec
     vec![Finding::run(Id::FirstFactorFile, what, enabling(&names))]
 }
 
-/// Why the program of a service cannot do with our auth line, where it is known for that. `combined` are the services whose
-/// users type password and code in one.
-pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id, String)> {
+/// Why the program of a service cannot do with our auth line, where it is known for that.
+pub fn of_program(service: &Service, config: &Config) -> Option<(Id, String)> {
+    let is_combined = config.prompt.combined.contains(&service.name);
     let ours = service.phase(Phase::Auth).into_iter().find(|line| line.is_ours())?;
     let program = programs::of(&service.name);
     let obstacle = program.and_then(|program| program.obstacle().map(|obstacle| (program, obstacle)));
@@ -109,14 +108,18 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
         }
         Some((program, ProgramObstacle::AsksNobody)) => (Id::ProgramAsksNobody, program),
         Some((program, ProgramObstacle::NeverAuthenticates)) => (Id::ProgramNeverAuthenticates, program),
-        Some((program, ProgramObstacle::NotRoot)) => (Id::ProgramNotRoot, program),
-        Some((program, ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker))
-            if !combined.contains(&service.name) =>
-        {
+        Some((program, ProgramObstacle::NotRoot)) if !config.has_caller_for(&service.name) => {
+            (Id::ProgramNotRoot, program)
+        }
+        Some((program, ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker)) if !is_combined => {
             (Id::ProgramRepeatsPassword, program)
         }
-        Some((_, ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker)) | None => {
-            let late = findings::too_late(service).filter(|_| combined.contains(&service.name))?;
+        Some((program, ProgramObstacle::NotRoot)) if !is_combined && program.repeats_password() => {
+            (Id::ProgramRepeatsPassword, program)
+        }
+        Some((_, ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker | ProgramObstacle::NotRoot))
+        | None => {
+            let late = findings::too_late(service).filter(|_| is_combined)?;
             return Some((Id::CombinedLineLate, late.to_string()));
         }
     };
@@ -125,9 +128,11 @@ pub fn of_program(service: &Service, combined: &BTreeSet<String>) -> Option<(Id,
 }
 
 /// The broker that programs of `services` need, each of which runs the module. `problem` is what keeps it from being asked.
-pub fn of_broker(services: &[Service], problem: Option<&str>) -> Option<Finding> {
-    let needing = services.iter().map(|service| service.name.as_str()).filter(|name| programs::needs_broker(name));
-    let names: Vec<&str> = needing.collect();
+pub fn of_broker(services: &[Service], config: &Config, problem: Option<&str>) -> Option<Finding> {
+    // To one that needs a [[caller]] first, the broker would say nothing.
+    let is_refused = |service: &Service| matches!(of_program(service, config), Some((Id::ProgramNotRoot, _)));
+    let needing = services.iter().filter(|service| programs::needs_broker(&service.name) && !is_refused(service));
+    let names: Vec<&str> = needing.map(|service| service.name.as_str()).collect();
     let problem = problem.filter(|_| !names.is_empty())?;
     let what = format!("{}: {problem}", some_of(names.into_iter()));
     Some(Finding::run(Id::BrokerAbsent, what, "systemctl enable --now twofactord.socket"))
@@ -293,7 +298,7 @@ fn of_service(service: &Service, policy: &Policy<'_>, is_missing: &dyn Fn(&Line)
             | Seen::Tangled(_) => {}
         }
     }
-    if let Some((id, what)) = of_program(service, &policy.config.prompt.combined) {
+    if let Some((id, what)) = of_program(service, policy.config) {
         found.push(match id {
             Id::ProgramRepeatsPassword | Id::CombinedLineLate => mended_by_enabling(id, &what, service, None),
             _ => taken_out(id, &what, service),
@@ -549,6 +554,11 @@ mod tests {
                 matches!(&found[..], [(Id::ProgramNotRoot, what, Mend::Run(_))] if what.contains("does not run as root"))
             );
         }
+        let caller = "[[caller]]\nuser = \"postgres\"\nservice = \"postgresql\"\ngroups = [\"dba\"]\n";
+        assert!(matches!(of(caller, "postgresql", &above)[..], [(Id::ProgramRepeatsPassword, _, Mend::Run(_))]));
+        assert!(matches!(of(caller, "nginx", &above)[..], [(Id::ProgramNotRoot, _, Mend::Run(_))]));
+        let both = format!("{caller}[prompt]\ncombined = [\"postgresql\"]\n");
+        assert_eq!(of(&both, "postgresql", &above), []);
         let combined = "[prompt]\ncombined = [\"dovecot\"]\n";
         assert!(matches!(of("", "dovecot", &above)[..], [(Id::ProgramRepeatsPassword, _, Mend::Run(_))]));
         assert!(matches!(of(combined, "dovecot", &below)[..], [(Id::CombinedLineLate, _, Mend::Run(_))]));

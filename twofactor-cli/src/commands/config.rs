@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use twofactor_core::codes::otp::Kind;
+use twofactor_core::config::caller::Caller;
 use twofactor_core::config::rule::{Conditions, Locality, Rule};
 use twofactor_core::config::{
     self, ConfigError, Expected, InvitationRule, Permission, ResyncAtLogin, SelfRegistration, SelfService,
@@ -104,7 +105,23 @@ fn as_toml(config: &config::Config) -> String {
     let _ = writeln!(text, "\n[self_service]\nenroll = {enroll}\nchange = {change}\ntokens = {tokens}");
     let _ = writeln!(text, "\n[default]\nsecond_factor = \"{}\"", config.default_level);
     config.rules.iter().for_each(|rule| text += &rule_as_toml(rule));
+    config.callers.iter().for_each(|caller| text += &caller_as_toml(caller));
     text
+}
+
+fn caller_as_toml(caller: &Caller) -> String {
+    let groups: Vec<String> = caller.groups.iter().map(|group| toml_string(group)).collect();
+    format!(
+        "\n# line {}\n[[caller]]\nuser = {}\nservice = {}\ngroups = [{}]\n",
+        caller.line,
+        toml_string(&caller.user),
+        toml_string(&caller.service),
+        groups.join(", ")
+    )
+}
+
+fn caller_as_json(caller: &Caller) -> Value {
+    json!({ "line": caller.line, "user": caller.user, "service": caller.service, "groups": caller.groups })
 }
 
 /// A rule with every key that it states; of those that are the same without a statement, every one.
@@ -196,6 +213,7 @@ fn as_json(config: &config::Config) -> Value {
         },
         "default": { "second_factor": config.default_level.to_string() },
         "rule": config.rules.iter().map(rule_as_json).collect::<Vec<_>>(),
+        "caller": config.callers.iter().map(caller_as_json).collect::<Vec<_>>(),
     })
 }
 
@@ -241,12 +259,17 @@ mod tests {
         [[rule]]
         local = true
         second_factor = "off"
+        [[caller]]
+        user = "postgres"
+        service = "postgre\"sql"
+        groups = ["dba", "ops"]
     "#;
 
     /// A configuration without the lines its rules stand at.
     fn read(text: &str) -> config::Config {
         let mut config = config::Config::parse(text).unwrap();
         config.rules.iter_mut().for_each(|rule| rule.line = 0);
+        config.callers.iter_mut().for_each(|caller| caller.line = 0);
         config
     }
 
@@ -263,7 +286,8 @@ mod tests {
         let config = config::Config::parse(UNUSUAL).unwrap();
         let json = as_json(&config);
         let rules = json["rule"].as_array().unwrap();
-        let sections: Vec<&Value> = json.as_object().unwrap().values().chain(rules).collect();
+        let callers = json["caller"].as_array().unwrap();
+        let sections: Vec<&Value> = json.as_object().unwrap().values().chain(rules).chain(callers).collect();
         for (key, _) in as_toml(&config).lines().filter_map(|line| line.split_once(" = ")) {
             assert!(sections.iter().any(|section| section.get(key).is_some()), "{key}");
         }

@@ -76,7 +76,7 @@ fn explain<'a>(
     let demand = demand.unwrap_or(Demand { factors: ruling.factors, ..Demand::at(ruling.level) });
     let course = Course::of(ruling.decision, ruling.factors, ruling.remember, &claimant, &world);
     let forecast = login::forecast(&course, ruling.factors, &claimant, &world, &*host.accounts);
-    let of_program = stack.service.as_ref().and_then(|service| of_program(service, &config.prompt.combined));
+    let of_program = stack.service.as_ref().and_then(|service| of_program(service, config));
     let of_program = of_program.or_else(|| absent_broker(&stack));
     let mut unasked = None;
     let refused = |reason| (Some(LoginEnd::refused(reason)), Some(LoginEnd::refused(reason)));

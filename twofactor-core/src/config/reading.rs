@@ -10,7 +10,9 @@ use super::settings::{
 use crate::account::factors::{FactorKind, Factors};
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Algorithm, Digits, Kind, Period, RESYNC_TIME};
+use crate::config::caller::Caller;
 use crate::config::rule::{Conditions, Demand, Level, Locality, Network, NotANetwork, Rule};
+use crate::host::user::UserName;
 use crate::text::document::{Found, Section};
 
 pub(super) fn read(root: Section<'_, '_>) -> Config {
@@ -40,6 +42,7 @@ pub(super) fn read(root: Section<'_, '_>) -> Config {
         section.finish();
     }
     config.rules = root.sections("rule").into_iter().filter_map(read_rule).collect();
+    config.callers = root.sections("caller").into_iter().filter_map(read_caller).collect();
     root.finish();
     config
 }
@@ -181,6 +184,43 @@ fn read_rule(section: Section<'_, '_>) -> Option<Rule> {
     section.finish();
     let conditions = Conditions { users, groups, services, networks, locality };
     Some(Rule { line, conditions, demand: Demand { level: level?, factors, until, remember } })
+}
+
+/// A service account that may ask about others. `None` when it says too little; every mistake is recorded.
+fn read_caller(section: Section<'_, '_>) -> Option<Caller> {
+    for name in ["user", "service", "groups"] {
+        if !section.known(name) {
+            section.missing(name);
+        }
+    }
+    let user = section.string("user").filter(|user| match (UserName::new(user.value), user.value) {
+        (_, "root") => {
+            section.complain_about(user, "root asks about every user without a rule");
+            false
+        }
+        (Err(_), _) => {
+            section.complain_about(user, "user is the name of a service account");
+            false
+        }
+        (Ok(_), _) => true,
+    });
+    let service = section.string("service").filter(|service| {
+        let is_name = !service.value.is_empty() && !service.value.contains('/');
+        if !is_name {
+            section.complain_about(service, "service is the name of a PAM service, a file in /etc/pam.d");
+        }
+        is_name
+    });
+    let groups = section.strings("groups").filter(|groups| {
+        if groups.is_empty() {
+            section.complain_here("groups is empty, so this account may ask about no user");
+        }
+        !groups.is_empty()
+    });
+    let line = section.line();
+    section.finish();
+    let groups = groups?.into_iter().map(|group| group.value.to_owned()).collect();
+    Some(Caller { line, user: user?.value.to_owned(), service: service?.value.to_owned(), groups })
 }
 
 /// A list of strings. An empty one would match nothing, and look as if it matched everything.

@@ -2,6 +2,7 @@
 
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Parameters, Window};
+use crate::config::caller::Caller;
 use crate::config::rule::{Level, Rule};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,15 @@ pub struct Config {
     pub default_level: Level,
     /// `[[rule]]`, in the order of the file. The first that matches decides.
     pub rules: Vec<Rule>,
+    /// `[[caller]]`, in the order of the file. The first of an account that is about a user counts.
+    pub callers: Vec<Caller>,
+}
+
+impl Config {
+    /// True when a service account may ask the broker about logins of this service.
+    pub fn has_caller_for(&self, service: &str) -> bool {
+        self.callers.iter().any(|caller| caller.service == service)
+    }
 }
 
 /// The settings of a new app.
@@ -145,6 +155,7 @@ impl Default for Config {
             },
             default_level: Level::Required,
             rules: Vec::new(),
+            callers: Vec::new(),
         }
     }
 }

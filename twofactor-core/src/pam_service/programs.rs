@@ -43,7 +43,8 @@ enum Answers {
 /// Why a code cannot be asked for in a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgramObstacle {
-    /// It does not run as root and asks about other users than its own.
+    /// It does not run as root and asks about other users than its own: the broker answers it by a `[[caller]]` of the
+    /// configuration.
     NotRoot,
     /// It runs as the user whom it asks, and has one field: the module needs the broker, and the answer has to hold password
     /// and code.
@@ -178,9 +179,10 @@ pub fn of(service: &str) -> Option<&'static Program> {
     TABLE.iter().find(|program| program.services.iter().any(|name| name.eq_ignore_ascii_case(service)))
 }
 
-/// True when the program of a service runs as the user whom it asks, so that the module in it asks the broker.
+/// True when the program of a service does not run as root, so that the module in it asks the broker.
 pub fn needs_broker(service: &str) -> bool {
-    of(service).and_then(Program::obstacle) == Some(ProgramObstacle::NeedsBroker)
+    let obstacle = of(service).and_then(Program::obstacle);
+    matches!(obstacle, Some(ProgramObstacle::NeedsBroker | ProgramObstacle::NotRoot))
 }
 
 impl Program {
@@ -220,7 +222,7 @@ impl ProgramObstacle {
 impl fmt::Display for ProgramObstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::NotRoot => "does not run as root, and the broker answers it nothing about other users",
+            Self::NotRoot => "does not run as root, and the broker answers it about other users by a [[caller]] alone",
             Self::NeedsBroker => "does not run as root: it asks the broker, and password and code are one answer",
             Self::RepeatsPassword => "answers every prompt with the password",
             Self::AsksNobody => "asks no user: none is there to type a code",

@@ -83,6 +83,10 @@ pub(super) fn look_at_rules_of(area: &mut Area, file: &Path, config: &Config, na
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("the users and groups of the rules", error),
     }
+    match rules::of_callers(&config.callers, &file, names, &SystemUsers) {
+        Ok(findings) => area.add(findings),
+        Err(error) => area.could_not_check("the accounts and groups of the callers", error),
+    }
     match rules::of_order(&config.rules, &Demand::at(config.default_level), &file, &SystemUsers, now) {
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("the order of the rules", error),

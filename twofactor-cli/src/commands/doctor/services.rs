@@ -62,7 +62,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
         }
     }
     let broker = broker_problem();
-    area.add(of_broker(&services, broker.as_deref()));
+    area.add(of_broker(&services, config, broker.as_deref()));
     area.add(within_reach(&services));
     look_at_modules(&mut area, &services);
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();

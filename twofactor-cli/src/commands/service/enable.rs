@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     let consent = Consent::of(arguments.dry_run, arguments.yes);
     let mut remarks = Remarks::default();
     let all = Named::all(&arguments.services)?;
-    refuse_hopeless(&all, arguments, &mut remarks)?;
+    refuse_hopeless(&all, arguments, host, &mut remarks)?;
     let mut plans = all.into_iter().map(|named| plan(named, host)).collect::<Result<Vec<_>, _>>()?;
     if !arguments.only {
         take_along(&mut plans, host, &mut remarks)?;
@@ -178,11 +178,12 @@ fn first_factor_file(plans: &[EnablePlan]) -> Result<Option<Change>, ServiceFail
 fn refuse_hopeless(
     all: &[Named],
     arguments: &args::services::Enable,
+    host: &Host,
     remarks: &mut Remarks,
 ) -> Result<(), ServiceFailure> {
     let mut hopeless = Vec::new();
     for named in all {
-        if let Some(because) = programs::hopeless(&named.name) {
+        if let Some(because) = programs::hopeless(&named.name, host) {
             remarks.warn(because);
             hopeless.push(named.name.clone());
         }
@@ -199,7 +200,8 @@ fn refuse_hopeless(
 /// it asks for nothing is said with those that are left out.
 fn take_along(plans: &mut Vec<EnablePlan>, host: &Host, remarks: &mut Remarks) -> Result<(), ServiceFailure> {
     let named: Vec<&Named> = plans.iter().map(|plan| &plan.named).collect();
-    let along = siblings::to_take_along(&named).into_iter().filter(|named| programs::hopeless(&named.name).is_none());
+    let along =
+        siblings::to_take_along(&named).into_iter().filter(|named| programs::hopeless(&named.name, host).is_none());
     let mut planned = Vec::new();
     for named in along {
         match plan(named, host) {

@@ -74,7 +74,7 @@ impl Seen {
             Err(_) => Vec::new(),
         };
         let of_program = match &service {
-            Ok(service) => of_program(service, &host.config.prompt.combined).map(|(_, what)| what),
+            Ok(service) => of_program(service, &host.config).map(|(_, what)| what),
             Err(_) => None,
         };
         Self { name, service, findings, of_program }

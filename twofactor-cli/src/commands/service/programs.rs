@@ -9,6 +9,7 @@ use twofactor_admin::config_editing;
 use twofactor_admin::pam_editing::placing::Answers;
 use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::programs::{self, ProgramObstacle};
+use twofactor_core::text::document::toml_string;
 
 use crate::error::ServiceFailure;
 use crate::host::{Host, broker_problem};
@@ -20,17 +21,28 @@ use super::remarks::Remarks;
 
 /// The way in which users of a service type the code: behind the password where its program has room for one answer only.
 pub(super) fn answers(service: &str, host: &Host) -> Answers {
-    let obstacle = programs::of(service).and_then(programs::Program::obstacle);
-    let in_one = matches!(obstacle, Some(ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker));
+    let program = programs::of(service);
+    let in_one = match program.and_then(programs::Program::obstacle) {
+        Some(ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker) => true,
+        Some(ProgramObstacle::NotRoot) => program.is_some_and(programs::Program::repeats_password),
+        _ => false,
+    };
     if in_one || host.config.prompt.combined.contains(service) { Answers::InOne } else { Answers::Apart }
 }
 
 /// Why no login of a service could pass with our line, when its program is known for that.
-pub(super) fn hopeless(service: &str) -> Option<String> {
+pub(super) fn hopeless(service: &str, host: &Host) -> Option<String> {
     let program = programs::of(service)?;
     match program.obstacle()? {
         ProgramObstacle::RepeatsPassword | ProgramObstacle::NeedsBroker => None,
-        obstacle @ (ProgramObstacle::NotRoot | ProgramObstacle::AsksNobody | ProgramObstacle::NeverAuthenticates) => {
+        ProgramObstacle::NotRoot if host.config.has_caller_for(service) => None,
+        obstacle @ ProgramObstacle::NotRoot => Some(format!(
+            "{service}: {}; add to {}: [[caller]] with user (its account), service = {} and groups (whom it may ask about)",
+            obstacle.about(program),
+            host.config_file.display(),
+            toml_string(service)
+        )),
+        obstacle @ (ProgramObstacle::AsksNobody | ProgramObstacle::NeverAuthenticates) => {
             Some(format!("{service}: {}", obstacle.about(program)))
         }
     }

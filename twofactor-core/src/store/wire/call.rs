@@ -102,6 +102,12 @@ impl Guess {
     pub fn without_claims(self) -> Self {
         Self { source: Source::claimed(), remember: None, ..self }
     }
+
+    /// The same with these factors alone, of those that the process says count.
+    #[must_use]
+    pub fn limited_to(self, factors: Factors) -> Self {
+        Self { factors: self.factors.common(factors), ..self }
+    }
 }
 
 impl Remembering {
