@@ -101,10 +101,9 @@ lint: ## Check formatting, lints and documentation
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md docs/json.md \
     $(wildcard docs/guide/*.md docs/security/*.md docs/schemas/*.json docs/pictures/*.svg)
 EXAMPLES = $(wildcard etc/pam.d/*.example) etc/ssh/sshd_config.d/twofactor.conf etc/fail2ban/jail.d/twofactor.conf
-# What fail2ban counts; what the sandbox of polkit has to let the module write, and the broker's units.
+# What fail2ban counts, and the broker's units.
 FILTERS = etc/fail2ban/filter.d/twofactor.conf
-UNITS = etc/systemd/system/polkit-agent-helper@.service.d/twofactor.conf \
-    etc/systemd/system/twofactord.socket etc/systemd/system/twofactord.service
+UNITS = etc/systemd/system/twofactord.socket etc/systemd/system/twofactord.service
 INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(SBINDIR)/twofactord $(TMPFILESDIR)/twofactor.conf \
     $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5)) $(patsubst man/%,$(MANDIR)/man8/%,$(wildcard man/*.8)) \
     $(BASHDIR)/twofactor $(ZSHDIR)/_twofactor $(FISHDIR)/twofactor.fish \
@@ -112,8 +111,7 @@ INSTALLED = $(PAMDIR)/pam_twofactor.so $(SBINDIR)/twofactor $(SBINDIR)/twofactor
     $(addprefix /,$(FILTERS)) $(patsubst etc/systemd/system/%,$(UNITDIR)/%,$(UNITS))
 # Folders that are ours alone, the inner ones first: they go when they are empty.
 OWN_FOLDERS = $(addprefix $(DOCDIR)/,examples/pam.d examples/ssh/sshd_config.d examples/ssh \
-    examples/fail2ban/jail.d examples/fail2ban examples docs/guide docs/security docs/schemas docs/pictures docs) $(DOCDIR) \
-    $(UNITDIR)/polkit-agent-helper@.service.d
+    examples/fail2ban/jail.d examples/fail2ban examples docs/guide docs/security docs/schemas docs/pictures docs) $(DOCDIR)
 # Where libpam looks for services.
 SERVICES = /etc/pam.conf /etc/pam.d/* /usr/lib/pam.d/* /usr/etc/pam.d/*
 

@@ -24,7 +24,7 @@ use crate::error::Failure;
 use crate::journal;
 use crate::output;
 
-/// The longest that the broker may take to let a command connect.
+/// The longest that the broker may take to answer a greeting of a command.
 const BROKER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The sentence about what keeps the module in a program without root from asking the broker; `None` when nothing does.
@@ -37,8 +37,13 @@ pub(crate) fn broker_problem() -> Option<String> {
             "a program without root cannot read {DEFAULT_PATH}: chmod 0755 its folder, 0644 the file"
         ));
     }
-    let there = Broker::new(Path::new(SOCKET), Owner::ROOT, BROKER_PATIENCE).is_there();
-    there.err().map(|error| error.to_string())
+    unanswering_broker()
+}
+
+/// The sentence about why the broker does not answer a greeting; `None` when it does.
+pub(crate) fn unanswering_broker() -> Option<String> {
+    let greeted = Broker::new(Path::new(SOCKET), Owner::ROOT, BROKER_PATIENCE).greet();
+    greeted.err().map(|error| error.to_string())
 }
 
 /// The host, for a command that touches accounts.

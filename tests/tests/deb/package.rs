@@ -15,7 +15,6 @@ use twofactor_tests::requirements::programs_met;
 /// Everything `make install` puts below a folder, with its mode.
 const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/lib/tmpfiles.d/twofactor.conf", 0o644),
-    ("PREFIX/lib/systemd/system/polkit-agent-helper@.service.d/twofactor.conf", 0o644),
     ("PREFIX/lib/systemd/system/twofactord.service", 0o644),
     ("PREFIX/lib/systemd/system/twofactord.socket", 0o644),
     ("PREFIX/sbin/twofactor", 0o755),

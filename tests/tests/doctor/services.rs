@@ -324,10 +324,28 @@ fn polkit_runs_pam_in_a_sandbox() {
         fs::create_dir_all("/etc/systemd/system").unwrap();
         fs::write("/etc/systemd/system/polkit-agent-helper@.service", "[Service]\nProtectSystem=strict\n").unwrap();
         service("polkit-1", SSHD);
+        // systemd does not run here.
+        host.script(
+            "systemctl",
+            "#!/bin/sh\n[ \"$*\" = 'enable --now twofactord.socket' ] || exit\n\
+                                  twofactord --listen </dev/null >/dev/null 2>&1 &\n\
+                                  until [ -S /run/twofactord/socket ]; do sleep 0.1; done\n",
+        );
+    };
+    finds(&["polkit-sandbox"], make, ByItsCommands);
+}
+
+#[test]
+fn the_unit_of_the_broker_cannot_write_the_state() {
+    let make = |host: &Host| {
+        fs::create_dir_all("/etc/systemd/system").unwrap();
+        fs::write("/etc/systemd/system/twofactord.service", "[Service]\nProtectSystem=strict\n").unwrap();
+        host.succeed("cp", ["-a", "/var/lib/twofactor", "/srv/twofactor"]);
+        host.configure("[paths]\nstate = \"/srv/twofactor\"\n");
         // The command's last step asks systemd, which does not run here.
         host.script("systemctl", "#!/bin/sh\n[ \"$*\" = daemon-reload ]\n");
     };
-    finds(&["polkit-sandbox"], make, ByItsCommands);
+    finds(&["broker-sandbox"], make, ByItsCommands);
 }
 
 #[test]

@@ -13,8 +13,6 @@ drwxr-xr-x root:root /etc/fail2ban/filter.d
 -rw-r--r-- root:root /etc/fail2ban/filter.d/twofactor.conf cn
 drwxr-xr-x root:root /etc/twofactor
 -rw-r--r-- root:root /etc/twofactor/twofactor.toml cn
-drwxr-xr-x root:root /usr/lib/systemd/system/polkit-agent-helper@.service.d
--rw-r--r-- root:root /usr/lib/systemd/system/polkit-agent-helper@.service.d/twofactor.conf
 -rw-r--r-- root:root /usr/lib/systemd/system/twofactord.service
 -rw-r--r-- root:root /usr/lib/systemd/system/twofactord.socket
 -rw-r--r-- root:root /usr/lib/tmpfiles.d/twofactor.conf

@@ -163,6 +163,8 @@ catalogue! {
     DebugLeftOn "debug-left-on" Note "every decision of every login is logged";
     /// polkit's sandbox keeps the state out of reach.
     PolkitSandbox "polkit-sandbox" Problem "polkit runs PAM in a sandbox that cannot write the state, so every login there is refused";
+    /// The broker's sandbox keeps the state out of reach.
+    BrokerSandbox "broker-sandbox" Problem "the broker can write no other state than the usual one, so it refuses every question about a code";
 
     /// sshd does not accept its own configuration.
     SshdConfigBroken "sshd-config-broken" Problem "sshd does not start again with this configuration";

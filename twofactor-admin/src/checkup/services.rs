@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::catalogue::Id;
 use super::finding::{Finding, Mend, some_of};
-use twofactor_core::config::Config;
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::arguments::{Arguments, Verbosity};
 use twofactor_core::config::rule::{Demand, Level};
+use twofactor_core::config::{Config, DEFAULT_STATE};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::pam_service::control;
@@ -417,24 +417,37 @@ fn of_second_line(what: &str, service: &Service, first: &Place, again: &Place) -
 /// The service of polkit's agents, whose PAM phase systemd runs in a sandbox.
 pub const POLKIT: &str = "polkit-1";
 
-/// Problems with polkit's sandbox. `drop_ins` are the texts of the unit's drop-ins, `state` the folder that has to be
-/// writable.
-pub fn of_polkit_sandbox(unit: &str, drop_ins: &[String], state: &Path) -> Option<Finding> {
+/// True when a unit's drop-ins, whose texts these are, let it write the folder `state`.
+fn lets_write(drop_ins: &[String], state: &Path) -> bool {
     let opened = |text: &String| {
         text.lines()
             .filter_map(|line| line.trim().strip_prefix("ReadWritePaths="))
             .any(|paths| paths.split_whitespace().any(|path| state.starts_with(path.trim_start_matches(['-', '+']))))
     };
-    if drop_ins.iter().any(opened) {
+    drop_ins.iter().any(opened)
+}
+
+/// Problems with polkit's sandbox, in which the module asks the broker. `drop_ins` are the texts of the unit's drop-ins, which may
+/// let it write the folder `state` instead. `problem` is what keeps the broker from being asked.
+pub fn of_polkit_sandbox(unit: &str, drop_ins: &[String], state: &Path, problem: Option<&str>) -> Option<Finding> {
+    let problem = problem.filter(|_| !lets_write(drop_ins, state))?;
+    let what = format!("{unit} cannot write {}, and {problem}", state.display());
+    Some(Finding::run(Id::PolkitSandbox, what, "systemctl enable --now twofactord.socket"))
+}
+
+/// Problems with the broker's sandbox, which lets it write the usual state and no other. The arguments are those of
+/// [`of_polkit_sandbox`].
+pub fn of_broker_sandbox(unit: &str, drop_ins: &[String], state: &Path) -> Option<Finding> {
+    if state.starts_with(DEFAULT_STATE) || lets_write(drop_ins, state) {
         return None;
     }
     let what = format!("{unit} has no drop-in with ReadWritePaths={}", state.display());
     let (folder, state) = (format!("/etc/systemd/system/{unit}.d"), state.display());
     let command = format!(
-        "mkdir -p {folder} && printf '[Service]\\nReadWritePaths=%s\\n' {} > {folder}/twofactor.conf && systemctl daemon-reload",
+        "mkdir -p {folder} && printf '[Service]\\nReadWritePaths=%s\\n' {} > {folder}/state.conf && systemctl daemon-reload",
         quoted(&state.to_string())
     );
-    Some(Finding::run(Id::PolkitSandbox, what, command))
+    Some(Finding::run(Id::BrokerSandbox, what, command))
 }
 
 #[cfg(test)]
@@ -591,15 +604,22 @@ mod tests {
     }
 
     #[test]
-    fn the_sandbox_of_polkit_has_to_let_the_state_through() {
+    fn the_sandboxes_of_polkit_and_the_broker_have_to_let_the_state_through() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let state = Path::new("/var/lib/twofactor");
-        let found = |texts: &[&str]| {
-            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-            of_polkit_sandbox("polkit-agent-helper@.service", &texts, state).map(|finding| finding.id)
+        let of_polkit = |drop_ins: &[&str], problem: Option<&str>| {
+            of_polkit_sandbox("polkit-agent-helper@.service", &texts(drop_ins), state, problem)
+                .map(|finding| finding.id)
         };
-        assert_eq!(found(&[]), Some(Id::PolkitSandbox));
-        assert_eq!(found(&["[Service]\nReadWritePaths=/var/lib/other\n"]), Some(Id::PolkitSandbox));
-        assert_eq!(found(&["[Service]\nReadWritePaths=-/var/lib/twofactor\n"]), None);
-        assert_eq!(found(&["[Service]\nReadWritePaths=/run /var/lib\n"]), None);
+        let absent = Some("no broker listens");
+        assert_eq!((of_polkit(&[], absent), of_polkit(&[], None)), (Some(Id::PolkitSandbox), None));
+        assert_eq!(of_polkit(&["[Service]\nReadWritePaths=-/var/lib/twofactor\n"], absent), None);
+        let of_broker = |drop_ins: &[&str], state: &str| {
+            of_broker_sandbox("twofactord.service", &texts(drop_ins), Path::new(state)).map(|finding| finding.id)
+        };
+        assert_eq!(of_broker(&[], "/var/lib/twofactor"), None);
+        assert_eq!(of_broker(&[], "/srv/state"), Some(Id::BrokerSandbox));
+        assert_eq!(of_broker(&["[Service]\nReadWritePaths=/var/lib/other\n"], "/srv/state"), Some(Id::BrokerSandbox));
+        assert_eq!(of_broker(&["[Service]\nReadWritePaths=/run /srv\n"], "/srv/state"), None);
     }
 }

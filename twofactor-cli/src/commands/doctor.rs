@@ -7,9 +7,9 @@
 mod accounts;
 mod clock;
 mod configuration;
-mod polkit;
 mod repairs;
 mod report;
+pub(super) mod sandboxes;
 mod selinux;
 mod services;
 mod sshd;
@@ -85,7 +85,7 @@ fn look(named: Option<&Path>) -> Vec<Area> {
     let mut areas = vec![configuration, state, services];
     areas.extend(sshd::look(config, &found));
     areas.push(clock::look());
-    areas.extend(polkit::look(config, &found));
+    areas.extend(sandboxes::look(config, &found));
     areas.push(selinux::look(config, &found));
     areas.push(accounts);
     areas

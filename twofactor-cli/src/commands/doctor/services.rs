@@ -17,6 +17,7 @@ use twofactor_core::pam_service::modules::{self, OURS};
 use twofactor_core::pam_service::{self, FOLDERS, Line, OTHER, Service, ServiceError, first_factor};
 
 use super::report::Area;
+use super::sandboxes;
 use crate::host::broker_problem;
 use crate::program::own_header;
 
@@ -63,6 +64,7 @@ pub(super) fn look(config: &Config) -> (Area, Vec<Service>) {
     }
     let broker = broker_problem();
     area.add(of_broker(&services, config, broker.as_deref()));
+    area.add(sandboxes::look_at_broker(config));
     area.add(within_reach(&services));
     look_at_modules(&mut area, &services);
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();

@@ -11,6 +11,7 @@ use twofactor_core::pam_service::Service;
 use twofactor_core::pam_service::programs::{self, ProgramObstacle};
 use twofactor_core::text::document::toml_string;
 
+use crate::commands::doctor::sandboxes;
 use crate::error::ServiceFailure;
 use crate::host::{Host, broker_problem};
 use crate::output;
@@ -50,7 +51,7 @@ pub(super) fn hopeless(service: &str, host: &Host) -> Option<String> {
 
 /// Names the services whose programs ask the broker, when none listens.
 pub(super) fn warn_of_absent_broker<'n>(names: impl Iterator<Item = &'n str>, remarks: &mut Remarks) {
-    let needing: Vec<&str> = names.filter(|name| programs::needs_broker(name)).collect();
+    let needing: Vec<&str> = names.filter(|name| programs::needs_broker(name) || sandboxes::confines(name)).collect();
     if !needing.is_empty() && broker_problem().is_some() {
         remarks.warn(format!(
             "{}: the broker does not listen, and until it does every login there is refused: {}",
