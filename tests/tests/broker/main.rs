@@ -9,6 +9,7 @@ mod limits;
 mod oneself;
 mod registration;
 mod su;
+mod units;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
