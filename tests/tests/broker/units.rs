@@ -11,7 +11,8 @@ const SOCKET: &str = include_str!("../../../etc/systemd/system/twofactord.socket
 /// Puts the units where systemd looks for them, and runs `systemd-analyze`. Gives the lines about them.
 fn analyzed(host: &Host, service: &str, arguments: &[&str]) -> Vec<String> {
     let folder = host.place("bin");
-    fs::write("/etc/systemd/system/twofactord.service", service.replace("@SBINDIR@", folder.to_str().unwrap())).unwrap();
+    fs::write("/etc/systemd/system/twofactord.service", service.replace("@SBINDIR@", folder.to_str().unwrap()))
+        .unwrap();
     fs::write("/etc/systemd/system/twofactord.socket", SOCKET).unwrap();
     let output = host.command("systemd-analyze").args(arguments).output().unwrap();
     let mut lines: Vec<String> =
