@@ -50,11 +50,12 @@ pub(crate) fn write_redemption(person: &Person, asker: Asker<'_>, outcome: &Resu
 /// Begins the line about a change that a user asks for.
 pub(crate) fn about_change(person: &Person, asker: Asker<'_>, change: &Change) -> Record {
     let (event, label) = match change {
-        Change::Enroll(new) | Change::Replace(new) => (Event::Enrolled, Some(&new.label)),
+        Change::Enroll(new) | Change::Replace(new) => (Event::Enrolled, Some(new.label.as_str())),
         Change::Reset => (Event::Reset, None),
         Change::Recovery => (Event::RecoveryReplaced, None),
+        Change::Token(token) => (Event::Registered, Some(token.serial.as_str())),
     };
-    about(Record::new(event), person, asker).with_some("token", label.map(ToString::to_string)).with("by", &person.name)
+    about(Record::new(event), person, asker).with_some("token", label).with("by", &person.name)
 }
 
 /// A change that a user has made, and the code that proved him; or the refusal.
@@ -75,13 +76,16 @@ pub(crate) fn write_change(
             let reason = match not_changed {
                 NotChanged::Proof(reason) => *reason,
                 NotChanged::NeedsProof => Reason::NoAnswer,
+                NotChanged::TokenRefused => Reason::WrongCode,
                 NotChanged::NeedsInvitation => Reason::InvitationWrong,
                 NotChanged::Unconfirmed | NotChanged::BadSecret => Reason::NotConfirmed,
                 NotChanged::NotEnrolled => Reason::NotEnrolled,
                 NotChanged::Closed => Reason::AccountExpired,
-                NotChanged::Enrolled | NotChanged::TooMany | NotChanged::SwitchedOff | NotChanged::AppsDoNotCount => {
-                    Reason::FactorNotAllowed
-                }
+                NotChanged::Enrolled
+                | NotChanged::TooMany
+                | NotChanged::SwitchedOff
+                | NotChanged::AppsDoNotCount
+                | NotChanged::TokensDoNotCount => Reason::FactorNotAllowed,
             };
             let problem = format!("twofactor self: {}", not_changed.word());
             write(&about(Record::refused(reason), person, asker).with("reason", reason).with("problem", problem));

@@ -6,7 +6,7 @@
 
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::rule::Facts;
-use twofactor_core::config::{Config, InvitationRule, Permission};
+use twofactor_core::config::{Config, InvitationRule, Permission, SelfRegistration};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::expiry::{File, KnownExpiry, Shadow};
 use twofactor_core::host::user::{Person, SystemUsers, UserName};
@@ -14,7 +14,7 @@ use twofactor_core::policy::{self, Decision, Ruling};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::Files;
 use twofactor_core::store::self_service::{
-    Change, Changed, FirstFactor, NotChanged, Offer, Permitted, Request, SelfService as _, Terms,
+    Change, Changed, FirstFactor, NotChanged, Offer, OwnAccount, Permitted, Request, SelfService as _, Terms,
 };
 use twofactor_core::store::wire::Message;
 
@@ -28,7 +28,7 @@ const SERVICE: &str = "twofactor-self";
 pub(crate) fn own_account(person: &Person, config: &Config, store: &Files) -> Message {
     let answered = store.own_account(person).and_then(|account| {
         let ruling = ruling(config, &person.name, SystemClock.now()?);
-        Ok(Message::answering_own_account(&account, &offer(config, &ruling)))
+        Ok(Message::answering_own_account(&account, &offer(config, &ruling, &account)))
     });
     answered.unwrap_or_else(|error| Message::failing(&error))
 }
@@ -62,6 +62,7 @@ fn changed(
     let permission = match request.change {
         Change::Enroll(_) => own.enroll,
         Change::Replace(_) | Change::Reset | Change::Recovery => own.change,
+        Change::Token(_) => own.tokens,
     };
     if permission == Permission::Refused {
         return Ok(Err(NotChanged::SwitchedOff));
@@ -70,7 +71,10 @@ fn changed(
     if matches!(request.change, Change::Enroll(_) | Change::Replace(_)) && !ruling.factors.app {
         return Ok(Err(NotChanged::AppsDoNotCount));
     }
-    if matches!(request.change, Change::Enroll(_)) && !is_open(&person.name, now) {
+    if matches!(request.change, Change::Token(_)) && !tokens_count(config, &ruling) {
+        return Ok(Err(NotChanged::TokensDoNotCount));
+    }
+    if matches!(request.change, Change::Enroll(_) | Change::Token(_)) && !is_open(&person.name, now) {
         return Ok(Err(NotChanged::Closed));
     }
     let terms = Terms {
@@ -82,7 +86,7 @@ fn changed(
     store.change_own(person, request, &terms)
 }
 
-fn offer(config: &Config, ruling: &Ruling) -> Offer {
+fn offer(config: &Config, ruling: &Ruling, account: &OwnAccount) -> Offer {
     let own = config.self_service;
     let permitted = |permission, otherwise| if permission == Permission::Given { otherwise } else { Permitted::No };
     let first = match first_factor(config, ruling) {
@@ -94,8 +98,17 @@ fn offer(config: &Config, ruling: &Ruling) -> Offer {
         parameters: config.enrollment.parameters,
         enroll: if ruling.factors.app { permitted(own.enroll, first) } else { Permitted::No },
         change: permitted(own.change, Permitted::Yes),
-        tokens: Permitted::No,
+        tokens: match (tokens_count(config, ruling), account.has_factors()) {
+            (false, _) => Permitted::No,
+            (true, true) => permitted(own.tokens, Permitted::Yes),
+            (true, false) => permitted(own.tokens, first),
+        },
     }
+}
+
+/// True when a token counts for the user, and the configuration lets users register theirs.
+fn tokens_count(config: &Config, ruling: &Ruling) -> bool {
+    ruling.factors.token && config.enrollment.self_registration == SelfRegistration::Allowed
 }
 
 fn ruling(config: &Config, user: &UserName, now: UnixTime) -> Ruling {

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use twofactor_tests::fob::Fob;
 use twofactor_tests::log_daemon::until;
 use twofactor_tests::oneself::answering_for_the_secret;
 use twofactor_tests::pam::ReturnCode;
@@ -212,6 +213,64 @@ fn elsewhere_a_first_app_takes_an_invitation() {
         // It is spent: after a reset another one is needed.
         host.succeed("twofactor", ["reset", "alice", "--yes"]);
         assert_eq!(guess(&invitation).1.status.code(), Some(5));
+    });
+}
+
+/// Two codes of a token, a line each.
+fn both(fob: &Fob) -> String {
+    format!("{}\n{}\n", fob.authenticator.code(0), fob.authenticator.code(1))
+}
+
+#[test]
+fn a_token_is_registered_by_its_serial_two_codes_and_a_code_of_what_the_user_has() {
+    private_host(|host| {
+        let fob = Fob::clock(1);
+        host.import(std::slice::from_ref(&fob));
+        let alice = host.user_with_app("alice");
+        let _broker = host.broker();
+        let register = |serial: &str, lines: &str| scripted(host, "alice", &["--json", "self", "token", serial], lines);
+        let code = format!("{}\n", alice.code());
+        // A slip in the serial costs no code.
+        refused(&register("T999", &format!("{}{code}", both(&fob))), 5, "the token is not registered");
+        refused(&register(&fob.serial, &format!("{}{}\n", both(&fob), alice.wrong_code())), 5, "is not right");
+        assert!(host.json(&["token", "show", &fob.serial])["user"].is_null());
+        let result = json(&register(&fob.serial, &format!("{}{code}", both(&fob))));
+        assert_eq!(result["serial"], fob.serial.as_str());
+        assert_eq!(host.json(&["token", "show", &fob.serial])["user"], "alice");
+        assert!(!opens(host, "alice", &alice.code()), "the code of the app is used");
+        assert!(!opens(host, "alice", &fob.authenticator.code(1)), "and so are both of the token");
+        assert!(opens(host, "alice", &fob.authenticator.code(2)));
+        assert!(opens(host, "alice", &alice.recovery_codes[0]), "the app and its recovery codes stay");
+        assert_eq!(status(host, "alice")["tokens"][0]["serial"], fob.serial.as_str());
+        let uid = format!("asked_by={}", uid_of("alice"));
+        host.assert_logged(&["pam_twofactor(broker:auth): registered user=alice", &uid, &fob.serial, "by=alice"]);
+    });
+}
+
+#[test]
+fn a_token_as_the_first_factor_takes_a_rule_or_an_invitation() {
+    private_host(|host| {
+        let fobs = Fob::box_of(1, 2);
+        host.import(&fobs);
+        host.add_user("alice");
+        host.add_user("bob");
+        let _broker = host.broker();
+        let register = |user: &str, fob: &Fob, before: &str| {
+            scripted(host, user, &["self", "token", &fob.serial], &format!("{before}{}", both(fob)))
+        };
+        refused(&register("alice", &fobs[0], "\n"), 5, "takes an invitation code");
+        let invitation = host.json(&["invite", "alice"])["invitation"].as_str().unwrap().to_owned();
+        refused(&register("alice", &fobs[0], "2222-2222\n"), 5, "is not right");
+        let invited = register("alice", &fobs[0], &format!("{invitation}\n"));
+        assert!(invited.status.success(), "{}", said(&invited));
+        host.configure(LETS_ENROLL);
+        refused(&register("bob", &fobs[0], ""), 5, "the token is not registered");
+        let open = register("bob", &fobs[1], "");
+        assert!(open.status.success(), "{}", said(&open));
+        assert!(opens(host, "alice", &fobs[0].authenticator.code(2)));
+        assert!(opens(host, "bob", &fobs[1].authenticator.code(2)));
+        host.configure(&format!("{LETS_ENROLL}[self_service]\ntokens = false\n"));
+        refused(&register("alice", &fobs[1], ""), 4, "does not let you register a token");
     });
 }
 

@@ -85,8 +85,13 @@ impl Message {
             let (_, phase) = call.rsplit_once(':')?;
             let (event, pairs) = record::read(line)?;
             let phase = phase.to_owned();
-            return Some(Self { writer: Writer::Module { phase }, event, pairs })
-                .filter(|_| writers(event) != Writers::Tool);
+            let is_of_the_broker = identifier == "twofactord" && call == "broker:auth";
+            let may_write = match writers(event) {
+                Writers::Module | Writers::Both => true,
+                Writers::ToolAndBroker => is_of_the_broker,
+                Writers::Tool => false,
+            };
+            return may_write.then_some(Self { writer: Writer::Module { phase }, event, pairs });
         }
         if identifier != "twofactor" {
             return None;
@@ -107,6 +112,8 @@ pub(super) enum Writers {
     Module,
     Tool,
     Both,
+    /// The tool for root, and the broker for users about themselves.
+    ToolAndBroker,
 }
 
 pub(super) fn writers(event: Event) -> Writers {
@@ -115,9 +122,8 @@ pub(super) fn writers(event: Event) -> Writers {
             Writers::Module
         }
         Event::Enrolled | Event::Resynced => Writers::Both,
-        Event::Reset
-        | Event::SecretShown
-        | Event::RecoveryReplaced
+        Event::Reset | Event::RecoveryReplaced => Writers::ToolAndBroker,
+        Event::SecretShown
         | Event::Unlocked
         | Event::StateAdopted
         | Event::UidAdopted
@@ -210,6 +216,20 @@ mod tests {
         ] {
             assert_eq!(Message::read(identifier, text), None, "{identifier}: {text}");
         }
+    }
+
+    #[test]
+    fn what_users_change_by_themselves_is_known_as_the_brokers() {
+        let line = |application: &str, event: &str| {
+            format!("pam_twofactor({application}:auth): {event} user=alice asked_by=1001 asked_by_process=27 by=alice")
+        };
+        for event in ["enrolled", "recovery-replaced", "reset"] {
+            let message = Message::read("twofactord", &line("broker", event)).unwrap();
+            assert_eq!((message.event.word(), message.value("asked_by")), (event, Some("1001")));
+        }
+        assert_eq!(Message::read("sshd", &line("broker", "reset")), None);
+        assert_eq!(Message::read("twofactord", &line("sshd", "reset")), None);
+        assert_eq!(Message::read("twofactord", &line("broker", "unlocked")), None);
     }
 
     #[test]

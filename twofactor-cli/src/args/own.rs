@@ -1,9 +1,9 @@
 //! `twofactor self`: what users type about themselves.
 
 use clap::{Args, Subcommand};
-use twofactor_core::codes::token::Label;
+use twofactor_core::codes::token::{Label, Serial};
 
-use super::values::{PAGE, label};
+use super::values::{PAGE, label, serial};
 use crate::qr::QrChoice;
 
 const EXAMPLES: &str = "\
@@ -24,6 +24,7 @@ pub(crate) enum Own {
     Replace(OwnReplace),
     Recovery(OwnRecovery),
     Reset(OwnReset),
+    Token(OwnToken),
 }
 
 /// Show one's own second factor, and what one may do about it
@@ -53,6 +54,15 @@ pub(crate) struct OwnReplace {
     /// The drawing of the QR code: as the terminal allows, in half blocks, in number signs, not at all
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) qr: QrChoice,
+}
+
+/// Register a physical token
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Asks for two consecutive codes of the token, and where you have a second factor already for a code of that, or a recovery code.")]
+pub(crate) struct OwnToken {
+    /// The serial on the token
+    #[arg(value_parser = serial)]
+    pub(crate) serial: Serial,
 }
 
 /// Replace one's own recovery codes

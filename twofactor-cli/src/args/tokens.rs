@@ -12,7 +12,7 @@ use twofactor_core::codes::token::Serial;
 use twofactor_core::store::administration::LastCredential;
 use twofactor_core::store::administration::Sharing;
 
-use super::values::{PAGE, digits, period};
+use super::values::{PAGE, digits, period, serial};
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:
@@ -380,10 +380,6 @@ pub(crate) struct DeleteSeries {
     pub(crate) force: Force,
     #[command(flatten)]
     pub(crate) yes: Yes,
-}
-
-fn serial(text: &str) -> Result<Serial, &'static str> {
-    Serial::typed(text).ok_or("a serial is 1 to 64 printable ASCII characters without spaces, quotes or backslashes")
 }
 
 fn series(text: &str) -> Result<String, &'static str> {

@@ -1,7 +1,7 @@
 //! Parts shared by several groups of arguments: the page of help, and values that are numbers in a range.
 
 use twofactor_core::codes::otp::{Digits, Period};
-use twofactor_core::codes::token::Label;
+use twofactor_core::codes::token::{Label, Serial};
 
 /// A page of help: what, why, how. The same for `-h` and `--help`, and as short as it can be: a console has 24 rows.
 pub(super) const PAGE: &str = "\
@@ -22,4 +22,8 @@ pub(super) fn period(text: &str) -> Result<Period, String> {
 
 pub(super) fn label(text: &str) -> Result<Label, &'static str> {
     Label::new(text).ok_or("a label is 1 to 64 characters without colons and control characters, and not \"recovery\"")
+}
+
+pub(super) fn serial(text: &str) -> Result<Serial, &'static str> {
+    Serial::typed(text).ok_or("a serial is 1 to 64 printable ASCII characters without spaces, quotes or backslashes")
 }

@@ -20,6 +20,7 @@ pub(crate) fn run(arguments: &Own, output: &Output) -> Result<(), Failure> {
         Own::Replace(arguments) => changing::replace(arguments, &oneself, output),
         Own::Recovery(_) => changing::recovery(&oneself, output),
         Own::Reset(arguments) => changing::reset(arguments, &oneself, output),
+        Own::Token(arguments) => changing::token(arguments, &oneself, output),
     }
 }
 

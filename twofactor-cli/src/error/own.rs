@@ -18,6 +18,8 @@ pub(super) fn sentence(why: NotChanged) -> &'static str {
         NotChanged::NeedsInvitation => "setting up a second factor takes an invitation code; nothing was changed",
         NotChanged::Enrolled => "you have a second factor already; nothing was changed",
         NotChanged::TooMany => "you have as many apps as a user can have; nothing was changed",
+        NotChanged::TokenRefused => "the token is not registered: serial or codes are not right, or it is not free",
+        NotChanged::TokensDoNotCount => "the configuration of this host does not let you register a token",
         NotChanged::SwitchedOff => "the configuration of this host does not let users do this",
         NotChanged::AppsDoNotCount => "no app counts for you on this host, so none is set up",
         NotChanged::BadSecret => "the broker does not take the secret; nothing was changed",
@@ -28,11 +30,15 @@ pub(super) fn sentence(why: NotChanged) -> &'static str {
 pub(super) fn status(why: NotChanged) -> ExitStatus {
     match why {
         NotChanged::Proof(Reason::NotEnrolled) | NotChanged::NotEnrolled => ExitStatus::NotThere,
-        NotChanged::Proof(_) | NotChanged::NeedsProof | NotChanged::Unconfirmed | NotChanged::NeedsInvitation => {
-            ExitStatus::CodeRefused
-        }
+        NotChanged::Proof(_)
+        | NotChanged::NeedsProof
+        | NotChanged::Unconfirmed
+        | NotChanged::TokenRefused
+        | NotChanged::NeedsInvitation => ExitStatus::CodeRefused,
         NotChanged::Enrolled | NotChanged::TooMany => ExitStatus::Refused,
-        NotChanged::SwitchedOff | NotChanged::AppsDoNotCount | NotChanged::Closed => ExitStatus::NotPermitted,
+        NotChanged::SwitchedOff | NotChanged::AppsDoNotCount | NotChanged::TokensDoNotCount | NotChanged::Closed => {
+            ExitStatus::NotPermitted
+        }
         NotChanged::BadSecret => ExitStatus::Failed,
     }
 }
@@ -48,8 +54,12 @@ pub(super) fn hint(why: NotChanged, user: &UserName) -> Option<String> {
         NotChanged::NeedsInvitation => format!("ask your administrator: twofactor invite {user}"),
         NotChanged::Enrolled => "for a new phone: twofactor self replace".to_owned(),
         NotChanged::TooMany => "--label with the label of an app that you do not use any more".to_owned(),
-        NotChanged::SwitchedOff | NotChanged::Closed => "ask your administrator".to_owned(),
-        NotChanged::AppsDoNotCount => format!("ask your administrator: twofactor token assign SERIAL {user}"),
+        NotChanged::SwitchedOff | NotChanged::TokensDoNotCount | NotChanged::Closed => {
+            "ask your administrator".to_owned()
+        }
+        NotChanged::TokenRefused | NotChanged::AppsDoNotCount => {
+            format!("ask your administrator: twofactor token assign SERIAL {user}")
+        }
         NotChanged::BadSecret => "do the broker and this command have the same version?".to_owned(),
         NotChanged::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
         NotChanged::Proof(_) | NotChanged::NeedsProof => return None,

@@ -106,18 +106,17 @@ pub enum Change {
     Reset,
     /// New recovery codes.
     Recovery,
+    /// A physical token in inventory.
+    Token(OwnedToken),
 }
 
-impl Change {
-    /// The word of the wire.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Enroll(_) => "enroll",
-            Self::Replace(_) => "replace",
-            Self::Reset => "reset",
-            Self::Recovery => "recovery",
-        }
-    }
+/// A physical token that the user has in hand.
+#[derive(Debug)]
+pub struct OwnedToken {
+    /// Its serial.
+    pub serial: Serial,
+    /// Two codes of it, one after the other.
+    pub codes: [Code; 2],
 }
 
 /// A secret that the user's program has made, and the code that the app shows of it. The store keeps nothing before this: a
@@ -180,6 +179,10 @@ pub enum NotChanged {
     NotEnrolled,
     /// The user has as many apps as there can be.
     TooMany,
+    /// The token is not registered: no such token in inventory, or other codes. The log has more.
+    TokenRefused,
+    /// No token would count for this user, or users register none.
+    TokensDoNotCount,
     /// The configuration does not let users do this.
     SwitchedOff,
     /// No app would count for this user.
@@ -191,7 +194,9 @@ pub enum NotChanged {
 }
 
 impl NotChanged {
-    const WORDS: [(Self, &'static str); 10] = [
+    const WORDS: [(Self, &'static str); 12] = [
+        (Self::TokenRefused, "token-refused"),
+        (Self::TokensDoNotCount, "tokens-do-not-count"),
         (Self::NeedsProof, "needs-code"),
         (Self::Unconfirmed, "not-confirmed"),
         (Self::NeedsInvitation, "needs-invitation"),

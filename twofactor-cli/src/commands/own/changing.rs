@@ -4,16 +4,19 @@ use serde_json::{Value, json};
 use twofactor_core::account::enrollment::{Proposal, TRIES};
 use twofactor_core::account::invitation::InvitationCode;
 use twofactor_core::codes::answer::Answer;
+use twofactor_core::codes::otp::Code;
 use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::codes::secret::Secret;
 use twofactor_core::codes::token::Label;
 use twofactor_core::host::clock::{Clock as _, SystemClock};
 use twofactor_core::log::reason::Reason;
-use twofactor_core::store::self_service::{Change, NewApp, NotChanged, Offer, OwnAccount, Permitted, Request};
+use twofactor_core::store::self_service::{
+    Change, NewApp, NotChanged, Offer, OwnAccount, OwnedToken, Permitted, Request,
+};
 use zeroize::Zeroizing;
 
 use super::oneself::Oneself;
-use crate::args::own::{OwnEnroll, OwnReplace, OwnReset};
+use crate::args::own::{OwnEnroll, OwnReplace, OwnReset, OwnToken};
 use crate::asking::Asking;
 use crate::commands::enroll::host_name;
 use crate::commands::offer;
@@ -108,6 +111,26 @@ pub(super) fn reset(arguments: &OwnReset, oneself: &Oneself, output: &Output) ->
         .done(|| "Your apps and recovery codes are forgotten.\n".to_owned(), || json!({ "user": user.as_str() }))?)
 }
 
+pub(super) fn token(arguments: &OwnToken, oneself: &Oneself, output: &Output) -> Result<(), Failure> {
+    let (account, offer) = oneself.broker.own_account(&oneself.person)?;
+    let invited = match offer.tokens {
+        Permitted::Yes => None,
+        Permitted::No => return Err(oneself.not_changed(NotChanged::TokensDoNotCount)),
+        Permitted::WithInvitation => Some(oneself.ask_invitation()?),
+    };
+    let codes = [ask_code("Code the token shows now: ")?, ask_code("Wait for the next code: ")?];
+    let proof = if account.has_factors() { Some(ask_proof()?) } else { None };
+    let serial = arguments.serial.clone();
+    let invitation = invited.as_ref().and_then(|typed| InvitationCode::parse(typed));
+    let request = Request { proof, invitation, change: Change::Token(OwnedToken { serial, codes }) };
+    let _ = oneself.broker.change_own(&oneself.person, &request)?.map_err(|why| oneself.not_changed(why))?;
+    let (user, serial) = (oneself.name(), &arguments.serial);
+    Ok(output.done(
+        || format!("Token {serial} is yours from now on.\n"),
+        || json!({ "user": user.as_str(), "serial": serial.as_str() }),
+    )?)
+}
+
 impl Oneself {
     fn not_changed(&self, why: NotChanged) -> Failure {
         Failure::NotChanged { user: self.name().clone(), why }
@@ -196,6 +219,13 @@ fn ask_new(proposal: &Proposal) -> Result<NewApp, Failure> {
         }
         // A slip of the finger is no try.
         output::progress(&format!("A code has {} digits.", token.parameters.digits.count()));
+    }
+}
+
+fn ask_code(question: &str) -> Result<Code, Failure> {
+    match Answer::parse(&terminal::ask_hidden(question)?) {
+        Answer::Code(code) => Ok(code),
+        _ => Err(Failure::NotACode),
     }
 }
 

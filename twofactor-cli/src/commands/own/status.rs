@@ -61,6 +61,11 @@ fn possible(account: &OwnAccount, offer: &Offer) -> Vec<String> {
     if account.has_factors() && offer.change == Permitted::Yes {
         all.extend(["twofactor self replace", "twofactor self recovery", "twofactor self reset"]);
     }
+    match offer.tokens {
+        Permitted::Yes => all.push("twofactor self token SERIAL"),
+        Permitted::WithInvitation => all.push("twofactor self token SERIAL, with an invitation code"),
+        Permitted::No => {}
+    }
     if all.is_empty() {
         all.push("nothing without your administrator");
     }

@@ -14,16 +14,21 @@ use crate::codes::secret::SecretError;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::log::reason::Reason;
-use crate::store::administration::{AccountAdministration as _, AccountOwnership as _, AppStatus, Reset, TokenView};
+use crate::store::administration::{
+    AccountAdministration as _, AccountOwnership as _, AppStatus, Author, Reset, Sharing, TokenAdministration as _,
+    TokenError, TokenView,
+};
+use crate::store::enrollment::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, Registration, Superseded};
 use crate::store::error::StoreError;
 use crate::store::files::belongings::Belongings;
 use crate::store::files::enrollment::spend;
 use crate::store::files::error::FilesError;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{Account, LockedAccount};
-use crate::store::redemption::{Attempt, Redemption};
+use crate::store::redemption::{Attempt, Presence, Redemption, Store as _};
 use crate::store::self_service::{
-    Change, Changed, FirstFactor, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, Request, SelfService, Terms,
+    Change, Changed, FirstFactor, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, OwnedToken, Request, SelfService,
+    Terms,
 };
 use crate::store::verification::{InvitationCheck, Presented, Redeeming, verify};
 
@@ -72,6 +77,12 @@ impl SelfService for Files {
             Change::Replace(new) => (Some(new), NoticedChange::AppReplaced),
             Change::Reset => (None, NoticedChange::Reset),
             Change::Recovery => (None, NoticedChange::RecoveryReplaced),
+            Change::Token(token) => {
+                return match self.presence(&person.name)? {
+                    Presence::Absent(_) => self.register_first(person, &token, invitation.as_ref(), terms),
+                    Presence::Enrolled => self.register_another(person, &token, proof, terms),
+                };
+            }
         };
         let Some(proof) = proof else { return Ok(Err(NotChanged::NeedsProof)) };
         self.change_with_proof(person, &[proof], new, change, terms)
@@ -131,6 +142,102 @@ impl Files {
         tell(&mut state, person, now, NoticedChange::AppEnrolled);
         account.write(&state, &credentials)?;
         Ok(Ok(Changed { recovery, proof: None }))
+    }
+
+    /// Registers a token as a first factor, by the rules of a registration at login.
+    fn register_first(
+        &self,
+        person: &Person,
+        token: &OwnedToken,
+        invitation: Option<&InvitationCode>,
+        terms: &Terms,
+    ) -> Result<Result<Changed, NotChanged>, StoreError> {
+        let source = Source::claimed();
+        let attempt = attempt(&[], &source, terms);
+        let invitation = match (invitation, terms.first) {
+            (None, FirstFactor::Open) => None,
+            (None, FirstFactor::Invited) => return Ok(Err(NotChanged::NeedsInvitation)),
+            (Some(typed), _) => match self.check_invitation(person, typed, &attempt)? {
+                Ok(invitation) => Some(invitation),
+                Err(reason) => return Ok(Err(NotChanged::Proof(reason))),
+            },
+        };
+        let registration = match self.shown(person, token, &attempt)? {
+            Ok(registration) => registration,
+            Err(not_changed) => return Ok(Err(not_changed)),
+        };
+        let factor = PendingFactor::Token(registration);
+        match self.store_pending(Pending { user: person.clone(), factor, invitation }) {
+            Ok(()) => {}
+            Err(Superseded::Store(error)) => return Err(error),
+            Err(Superseded::Entropy(error)) => return Err(error.into()),
+            Err(Superseded::Enrolled) => return Ok(Err(NotChanged::Enrolled)),
+            Err(Superseded::InvitationSpent) => return Ok(Err(NotChanged::Proof(Reason::InvitationWrong))),
+            Err(Superseded::Reset | Superseded::Expired | Superseded::TokenTaken) => {
+                return Ok(Err(NotChanged::TokenRefused));
+            }
+        }
+        self.notice(person, NoticedChange::TokenRegistered)?;
+        Ok(Ok(Changed { recovery: Vec::new(), proof: None }))
+    }
+
+    /// Registers a token beside the factors of a user, who proves himself with a code of one of those. The code is burned and
+    /// the notice written first; the token's own codes are burned before it has an owner.
+    fn register_another(
+        &self,
+        person: &Person,
+        token: &OwnedToken,
+        proof: Option<Answer>,
+        terms: &Terms,
+    ) -> Result<Result<Changed, NotChanged>, StoreError> {
+        let Some(proof) = proof else { return Ok(Err(NotChanged::NeedsProof)) };
+        let source = Source::claimed();
+        // Before the proof is looked at: a slip in the serial must cost no recovery code.
+        if let Err(not_changed) = self.shown(person, token, &attempt(&[], &source, terms))? {
+            return Ok(Err(not_changed));
+        }
+        let readings = [proof];
+        let factor = match self.redeem(person, &attempt(&readings, &source, terms))? {
+            Redemption::Redeemed(redeemed) => redeemed.factor().clone(),
+            Redemption::NearMiss { .. } => return Ok(Err(NotChanged::Proof(Reason::WrongCode))),
+            Redemption::Refused { reason, .. } => return Ok(Err(NotChanged::Proof(reason))),
+        };
+        self.notice(person, NoticedChange::TokenRegistered)?;
+        let by = || -> Result<_, StoreError> { Ok(Author { who: person.name.as_str(), at: self.clock.now()? }) };
+        let OwnedToken { serial, codes: [first, second] } = token;
+        let given = self
+            .resynchronize(serial, [first, second], by()?)
+            .and_then(|_| self.assign(&[(serial.clone(), person.clone())], Sharing::Refuse, by()?));
+        match given {
+            Ok(()) => Ok(Ok(Changed { recovery: Vec::new(), proof: Some(factor) })),
+            Err(TokenError::Store(error)) => Err(error),
+            Err(_) => Ok(Err(NotChanged::TokenRefused)),
+        }
+    }
+
+    /// Two codes of a token in inventory, counted like any attempt.
+    fn shown(
+        &self,
+        person: &Person,
+        token: &OwnedToken,
+        attempt: &Attempt<'_>,
+    ) -> Result<Result<Registration, NotChanged>, StoreError> {
+        let OwnedToken { serial, codes: [first, second] } = token;
+        let checked = self.check_registration(person, serial, [first, second], attempt)?;
+        Ok(checked.map_err(|why| match why {
+            NotRegistered::Throttled => NotChanged::Proof(Reason::Throttled),
+            NotRegistered::NoSuchToken | NotRegistered::NotFree(_) | NotRegistered::WrongCodes(_) => {
+                NotChanged::TokenRefused
+            }
+        }))
+    }
+
+    /// Has the owner of an account told at the next login.
+    fn notice(&self, person: &Person, change: NoticedChange) -> Result<(), StoreError> {
+        let Some(account) = self.locked(&person.name)? else { return Ok(()) };
+        let mut state = account.state()?;
+        tell(&mut state, person, self.clock.now()?, change);
+        account.write_state(&state)
     }
 
     /// Changes an account whose owner proves himself with a code of it.

@@ -374,10 +374,7 @@ fn source(message: &Message) -> Result<Source, WireError> {
 
 fn shown_token(message: &Message) -> Result<ShownToken, WireError> {
     let serial = Serial::new(message.get("serial")?).ok_or(WireError::Value("serial"))?;
-    let codes = message.all("code").map(|digits| Code::new(Zeroizing::new(digits.to_owned())));
-    let codes: Option<Vec<Code>> = codes.collect();
-    let codes = codes.and_then(|codes| codes.try_into().ok()).ok_or(WireError::Value("code"))?;
-    Ok(ShownToken { serial, shown: Shown { codes, source: source(message)? } })
+    Ok(ShownToken { serial, shown: Shown { codes: message.two_codes()?, source: source(message)? } })
 }
 
 fn invitation(message: &Message) -> Result<Option<Invitation>, WireError> {

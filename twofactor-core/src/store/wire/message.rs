@@ -6,6 +6,7 @@ use std::str::FromStr;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::WireError;
+use crate::codes::otp::Code;
 use crate::text::pairs::{self, Pairs};
 
 /// The version that this program speaks.
@@ -84,6 +85,13 @@ impl Message {
     /// The same of a key that may be absent.
     pub(super) fn parsed_if_there<T: FromStr>(&self, key: &'static str) -> Result<Option<T>, WireError> {
         self.find(key)?.map(|value| value.parse().map_err(|_| WireError::Value(key))).transpose()
+    }
+
+    /// Two codes of a token, one after the other.
+    pub(super) fn two_codes(&self) -> Result<[Code; 2], WireError> {
+        let codes = self.all("code").map(|digits| Code::new(Zeroizing::new(digits.to_owned())));
+        let codes: Option<Vec<Code>> = codes.collect();
+        codes.and_then(|codes| codes.try_into().ok()).ok_or(WireError::Value("code"))
     }
 
     /// The message with its length, as it goes over the wire.

@@ -16,7 +16,7 @@ use crate::codes::token::{Label, Serial};
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::store::self_service::{
-    Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, Permitted, Request,
+    Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, OwnedToken, Permitted, Request,
 };
 
 /// The keys of each change.
@@ -25,6 +25,7 @@ pub(super) fn keys_of(change: &str) -> Option<&'static [&'static str]> {
         "self-enroll" => &["user", "uid", "label", "secret", "code", "invitation"],
         "self-replace" => &["user", "uid", "label", "secret", "code", "proof"],
         "self-reset" | "self-recovery" => &["user", "uid", "proof"],
+        "self-token" => &["user", "uid", "serial", "code", "proof", "invitation"],
         _ => return None,
     })
 }
@@ -36,6 +37,7 @@ pub(super) fn request(verb: &str, message: &Message) -> Result<Request, WireErro
         "self-replace" => Change::Replace(new_app(message)?),
         "self-reset" => Change::Reset,
         "self-recovery" => Change::Recovery,
+        "self-token" => Change::Token(owned_token(message)?),
         _ => return Err(WireError::Value("ask")),
     };
     let proof = message.find("proof")?.map(|digits| match Answer::parse(digits.as_bytes()) {
@@ -56,6 +58,11 @@ fn new_app(message: &Message) -> Result<NewApp, WireError> {
     Ok(NewApp { label, secret, code })
 }
 
+fn owned_token(message: &Message) -> Result<OwnedToken, WireError> {
+    let serial = Serial::new(message.get("serial")?).ok_or(WireError::Value("serial"))?;
+    Ok(OwnedToken { serial, codes: message.two_codes()? })
+}
+
 impl Message {
     /// A change that a user asks for.
     pub(in crate::store) fn requesting(person: &Person, request: &Request) -> Self {
@@ -65,6 +72,10 @@ impl Message {
             Change::Replace(new) => Self::asking_of("self-replace", person).with_new_app(new),
             Change::Reset => Self::asking_of("self-reset", person),
             Change::Recovery => Self::asking_of("self-recovery", person),
+            Change::Token(OwnedToken { serial, codes }) => {
+                let this = Self::asking_of("self-token", person).with("serial", serial.as_str());
+                codes.iter().fold(this, |this, code| this.with("code", code.expose()))
+            }
         };
         let proof = proof.as_ref().and_then(Answer::digits);
         this.with_some("proof", proof).with_some("invitation", invitation.as_ref().map(InvitationCode::expose))
