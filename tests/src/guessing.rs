@@ -85,6 +85,12 @@ impl Guesses {
         Self { first_day, later: f64::from(guessed - first_day) / later_days }
     }
 
+    /// The guesses of this one and of another on a count of its own.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { first_day: self.first_day + other.first_day, later: self.later + other.later }
+    }
+
     /// Years until one guess in two was right.
     pub fn years_to_an_even_chance(&self) -> f64 {
         0.5_f64.ln() / (1.0 - ACCEPTABLE / CODES).ln() / self.later / 365.25

@@ -331,4 +331,15 @@ fn the_guesses_that_are_promised_are_those_that_the_throttle_looks_at() {
             assert_eq!(promised(&begins), row(guesser, logins), "{guesser:?}, {logins} logins a day");
         }
     }
+    // Those of programs without root have a count of their own, without a trusted address.
+    let of = |guesser, logins| Guesses::simulate(guesser, logins, Limits::default(), 3);
+    let both = of(Guesser::ANewAddressEachTime, 1000).and(of(Guesser::OneAddress, 0));
+    let both = Guesses { later: both.later.floor(), ..both };
+    let words = format!(
+        "has both: {} guesses on the first day, {} on later days, an even chance after {:.1} years",
+        both.first_day,
+        both.later,
+        both.years_to_an_even_chance()
+    );
+    assert!(security.split_whitespace().collect::<Vec<_>>().join(" ").contains(&words), "{words}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
-use twofactor_core::account::throttle::Source;
+use twofactor_core::account::throttle::{Count, Source};
 use twofactor_core::codes::token::Serial;
 use twofactor_core::config::{Config, ConfigError, DEFAULT_PATH, Expected};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
@@ -113,7 +113,7 @@ impl Host {
     /// wrong invitations count.
     pub(crate) fn warn_of_delay(&self, user: &UserName) -> Result<(), Failure> {
         let anywhere = Source::from_rhost(None);
-        if let Some(until) = self.accounts.blocked_until(user, &anywhere)? {
+        if let Some(until) = self.accounts.blocked_until(user, Count::Logins, &anywhere)? {
             output::warning(&format!(
                 "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {}\" ends that",
                 quoted(user.as_str())

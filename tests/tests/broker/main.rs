@@ -150,7 +150,18 @@ fn guesses_in_a_session_of_the_user_are_bounded_and_delay_no_login() {
         let code = alice.code();
         assert_ne!(typing(asked_by(host, "alice", "alice"), &code).code(), ReturnCode::SUCCESS, "it waits");
         assert_eq!(host.login("alice").typing(&code).code(), ReturnCode::SUCCESS, "root's programs do not");
+        let status = host.json(&["status", "alice"]);
+        assert_eq!((&status["failures"], status["own_failures"].as_u64() >= Some(5)), (&0.into(), true), "{status}");
+        assert!(status["own_blocked_until"].is_string() && status["blocked_until"].is_null(), "{status}");
+        let shown = host.succeed("twofactor", ["status", "alice"]);
+        assert!(shown.contains("in programs without root"), "{shown}");
+        let delayed =
+            |service: &str| host.json(&["explain", "alice", "--service", service])["blocked_until"].is_string();
+        host.system_service("i3lock", "auth required pam_twofactor.so\n");
+        host.system_service("login", "auth required pam_twofactor.so\n");
+        assert!(delayed("i3lock") && !delayed("login"));
         host.succeed("twofactor", ["unlock", "alice"]);
+        assert!(host.json(&["status", "alice"])["own_blocked_until"].is_null());
         assert_eq!(typing(asked_by(host, "alice", "alice"), &alice.authenticator.code(1)).code(), ReturnCode::SUCCESS);
     });
 }

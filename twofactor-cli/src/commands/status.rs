@@ -250,6 +250,10 @@ fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -> String {
         let _ = writeln!(text, "Temporary code:  good once until {until}");
     }
     let _ = writeln!(text, "Wrong codes:     {}", wrong_codes(status.failures, status.blocked_until, now));
+    if status.own_failures > 0 || status.own_blocked_until.is_some() {
+        let own = wrong_codes(status.own_failures, status.own_blocked_until, now);
+        let _ = writeln!(text, "                 {own} in programs without root");
+    }
     let _ = match &status.last_accepted {
         Some(last) => writeln!(text, "Last accepted:   {}, {}, from {}", last.at, last.factor, last.source),
         None => writeln!(text, "Last accepted:   never"),
@@ -280,6 +284,8 @@ fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
         "recovery_codes": 0,
         "failures": newcomer.failures,
         "blocked_until": newcomer.blocked_until.map(|until| until.to_string()),
+        "own_failures": 0,
+        "own_blocked_until": null,
         "last_accepted": null,
         "last_accepted_from": null,
         "last_accepted_with": null,
@@ -301,6 +307,8 @@ fn as_json(user: &UserName, status: &AccountStatus) -> Value {
         "recovery_codes": status.recovery_left,
         "failures": status.failures,
         "blocked_until": status.blocked_until.map(|until| until.to_string()),
+        "own_failures": status.own_failures,
+        "own_blocked_until": status.own_blocked_until.map(|until| until.to_string()),
         "last_accepted": last.map(|last| last.at.to_string()),
         "last_accepted_from": last.map(|last| last.source.to_string()),
         "last_accepted_with": last.map(|last| last.factor.as_str()),

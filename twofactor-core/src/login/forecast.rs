@@ -6,9 +6,10 @@
 use super::claimant::{Claimant, Unidentified};
 use super::course::Course;
 use super::outcome::is_used_up;
-use super::request::World;
+use super::request::{Process, World};
 use crate::account::Disqualified;
 use crate::account::factors::{FactorKind, Factors};
+use crate::account::throttle::{Count, Source};
 use crate::config::InvitationRule;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
@@ -101,7 +102,12 @@ impl Known {
                 return Self { credentials, problem: None, another: None, delayed_until: None };
             }
         };
-        let delayed_until = accounts.blocked_until(&person.name, &claimant.source).ok().flatten();
+        // Of a program without root the address is a claim.
+        let delayed_until = match world.process {
+            Process::Unprivileged => accounts.blocked_until(&person.name, Count::Unprivileged, &Source::claimed()),
+            Process::Roots | Process::ItsUsers => accounts.blocked_until(&person.name, Count::Logins, &claimant.source),
+        };
+        let delayed_until = delayed_until.ok().flatten();
         let known = Self { credentials: Err(Reason::NotEnrolled), problem: None, another: None, delayed_until };
         match account_of(person, world, accounts) {
             Ok(Some(status)) => Self {

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use crate::account::invitation::InvitationCode;
 use crate::account::lifecycle::Change;
-use crate::account::throttle::Source;
+use crate::account::throttle::{Count, Source};
 use crate::account::{App, Judgement};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Algorithm, Code, Match, Progress};
@@ -128,8 +128,9 @@ pub trait AccountAdministration {
     /// True when the store keeps anything of the user: an account, or the remains of one after a reset or an accident.
     fn has_traces(&self, user: &UserName) -> Result<bool, StoreError>;
 
-    /// The time until which an attempt of the user from `source` is refused unseen; `None` when it is looked at.
-    fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError>;
+    /// The time until which an attempt of the user from `source`, which goes on `count`, is refused unseen; `None` when it is
+    /// looked at.
+    fn blocked_until(&self, user: &UserName, count: Count, source: &Source) -> Result<Option<UnixTime>, StoreError>;
 
     /// Judges `answer` as a login would now. Burns nothing and counts nothing; `None` when the user is not enrolled.
     fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError>;

@@ -73,6 +73,10 @@ pub struct AccountStatus {
     pub failures: u32,
     /// The time until which every source but the trusted one is refused.
     pub blocked_until: Option<UnixTime>,
+    /// Wrong codes of programs without root that count.
+    pub own_failures: u32,
+    /// The time until which such programs are refused.
+    pub own_blocked_until: Option<UnixTime>,
     /// The last accepted login.
     pub last_accepted: Option<LastAccepted>,
     /// The time until which the user may enroll at login with an invitation code.

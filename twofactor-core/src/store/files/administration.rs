@@ -2,7 +2,7 @@
 
 use crate::account::factors::Factors;
 use crate::account::remembered::Memories;
-use crate::account::throttle::{Source, Throttle};
+use crate::account::throttle::{Count, Source, Throttle};
 use crate::account::{App, Confirmation, Credentials, Held, Judgement, MOST_APPS, Rules, State, Usage, Wallet};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{self, Reaches};
@@ -105,6 +105,8 @@ impl AccountAdministration for Files {
             recovery_left: credentials.as_ref().map_or(0, |credentials| credentials.recovery_left(&state)),
             failures: state.throttle.user.count,
             blocked_until: state.throttle.others_blocked_until(limits, now),
+            own_failures: state.unprivileged.user.count,
+            own_blocked_until: state.unprivileged.others_blocked_until(limits, now),
             last_accepted: state.last_accepted,
             invited_until: state.invitation.and_then(|invitation| invitation.open_until(now)),
             temporary_until: state.handout.and_then(|handout| handout.open_until(now)),
@@ -146,10 +148,10 @@ impl AccountAdministration for Files {
         Ok(self.unlocked(user)?.is_some())
     }
 
-    fn blocked_until(&self, user: &UserName, source: &Source) -> Result<Option<UnixTime>, StoreError> {
+    fn blocked_until(&self, user: &UserName, count: Count, source: &Source) -> Result<Option<UnixTime>, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(None) };
         let state = account.state()?;
-        Ok(state.throttle.blocked_until(source, self.rules.limits, self.clock.now()?))
+        Ok(state.throttle_of(count).blocked_until(source, self.rules.limits, self.clock.now()?))
     }
 
     fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
