@@ -106,7 +106,7 @@ pub fn answer(bytes: &[u8]) -> bool {
     if let Some(digits) = parsed.digits() {
         assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "an answer is ASCII digits");
         assert_eq!(digits.len(), digits_of(bytes), "no digit is dropped or made up");
-        assert!(matches!(digits.len(), 6..=8 | 16), "codes and recovery codes");
+        assert!(matches!(digits.len(), 6..=8 | 10 | 16), "codes, temporary codes and recovery codes");
     }
     for length in [6, 7, 8, 16] {
         let Some((password, code)) = answer::split_combined(bytes, length) else { continue };
