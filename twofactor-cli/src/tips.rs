@@ -115,7 +115,12 @@ fn tips(word: &str, words: &[OsString]) -> Vec<String> {
     let in_words = |path: &Vec<String>| path.join(" ");
     match nearest().find(is_here) {
         Some(path) => vec![in_words(path)],
-        None => nearest().map(in_words).collect(),
+        None => {
+            // `self` repeats names of commands for each user, which are the ones meant elsewhere.
+            let is_of_self = |path: &&Vec<String>| path.first().is_some_and(|group| group == "self");
+            let has_others = nearest().any(|path| !is_of_self(&path));
+            nearest().filter(|path| !(has_others && is_of_self(path))).map(in_words).collect()
+        }
     }
 }
 
@@ -214,6 +219,7 @@ mod tests {
         for (typed, tip) in [
             ("enrol alice", "did you mean \"twofactor enroll\"?"),
             ("stauts", "did you mean \"twofactor status\"?"),
+            ("self statsu", "did you mean \"twofactor self status\"?"),
             ("token lsit", "did you mean \"twofactor token list\"?"),
             ("token statsu", "did you mean \"twofactor status\"?"),
             ("service enbale sshd", "did you mean \"twofactor service enable\"?"),
