@@ -1,20 +1,16 @@
 //! Memory that is given back holds nothing: what a login showed or judged must not stay in the process of an application.
 //!
 //! Secrets wipe themselves where our own types hold them. Here is what catches the rest: copies that a parser, a formatter or
-//! the QR encoder made, pages that SQLite read, and the part of the stack that our calls have used. What libpam and the
+//! the QR encoder made, and the part of the stack that our calls have used. What libpam and the
 //! application keep is listed in docs/security/threat-model.md ("What stays in memory").
 //!
-//! Invariants: the allocators are this object's own, so nothing of the host is touched; a block is wiped before it is freed,
+//! Invariants: the allocator is this object's own, so nothing of the host is touched; a block is wiped before it is freed,
 //! and one that grows is copied and wiped, never moved by `realloc`.
 
 #![expect(unsafe_code, reason = "an allocator, and C functions")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
-use std::sync::Once;
-
-use rusqlite::ffi::{SQLITE_CONFIG_MALLOC, SQLITE_OK, sqlite3_config, sqlite3_mem_methods};
 
 /// The size of the stack below a call that is wiped after it. A login leaves secrets in the topmost 32 KiB at most, also when it
 /// was compiled without optimization (`tests/libpam/memory.rs`). It uses more than this itself, so there is room.
@@ -50,7 +46,6 @@ unsafe impl GlobalAlloc for Wiping {
 
 /// Runs an entry point, and wipes the stack that it has used.
 pub(crate) fn wiping_behind<T>(entry: impl FnOnce() -> T) -> T {
-    give_sqlite_memory_of_ours();
     let result = out_of_line(entry);
     wipe_stack();
     result
@@ -70,67 +65,3 @@ fn wipe_stack() {
     unsafe { libc::explicit_bzero(used.as_mut_ptr().cast(), STACK) };
     std::hint::black_box(&mut used);
 }
-
-/// Has the SQLite of this object take memory that is wiped when it is freed. Once, before SQLite is used.
-fn give_sqlite_memory_of_ours() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let methods = sqlite3_mem_methods {
-            xMalloc: Some(allocate),
-            xFree: Some(free),
-            xRealloc: Some(reallocate),
-            xSize: Some(size),
-            xRoundup: Some(round_up),
-            xInit: Some(begin),
-            xShutdown: Some(end),
-            pAppData: std::ptr::null_mut(),
-        };
-        // SAFETY: SQLite copies the structure, and is not in use yet (sqlite3_config(3)). Should it be, it refuses and goes on
-        // with the memory it has.
-        let _ = unsafe { sqlite3_config(SQLITE_CONFIG_MALLOC, &raw const methods) };
-    });
-}
-
-unsafe extern "C" fn allocate(length: c_int) -> *mut c_void {
-    // SAFETY: malloc takes any size; SQLite asks for none below one.
-    usize::try_from(length).map_or(std::ptr::null_mut(), |length| unsafe { libc::malloc(length) })
-}
-
-unsafe extern "C" fn free(block: *mut c_void) {
-    // SAFETY: SQLite gives back a block that `allocate` or `reallocate` has given, or NULL, which has the size 0.
-    unsafe {
-        let length = libc::malloc_usable_size(block);
-        if length > 0 {
-            libc::explicit_bzero(block, length);
-        }
-        libc::free(block);
-    }
-}
-
-unsafe extern "C" fn reallocate(block: *mut c_void, length: c_int) -> *mut c_void {
-    // SAFETY: as above; both blocks are as long as what is copied, and different ones.
-    unsafe {
-        let larger = allocate(length);
-        if !larger.is_null() {
-            let copied = libc::malloc_usable_size(block).min(libc::malloc_usable_size(larger));
-            std::ptr::copy_nonoverlapping(block.cast::<u8>(), larger.cast::<u8>(), copied);
-            free(block);
-        }
-        larger
-    }
-}
-
-unsafe extern "C" fn size(block: *mut c_void) -> c_int {
-    // SAFETY: SQLite asks about a block that it has.
-    c_int::try_from(unsafe { libc::malloc_usable_size(block) }).unwrap_or(c_int::MAX)
-}
-
-unsafe extern "C" fn round_up(length: c_int) -> c_int {
-    length.saturating_add(7) & !7
-}
-
-unsafe extern "C" fn begin(_: *mut c_void) -> c_int {
-    SQLITE_OK
-}
-
-unsafe extern "C" fn end(_: *mut c_void) {}

@@ -110,4 +110,36 @@ impl Host {
         self.import(std::slice::from_ref(fob));
         self.assign(fob, user);
     }
+    /// Leaves a user's tokens to the registry alone, as versions did that had none in the users' own files.
+    pub fn leave_tokens_to_the_registry(&self, user: &str) {
+        let folder = PathBuf::from("/var/lib/twofactor/users").join(user);
+        let secret = fs::read_to_string(folder.join("secret.toml")).unwrap();
+        let mut sections = secret.split("\n[[token]]\n");
+        let without = sections.next().unwrap().replace("\nversion = 2\n", "\nversion = 1\n");
+        let held = sections.count();
+        let is_empty = !without.contains("[[app]]") && without.contains("recovery = [\n]");
+        if is_empty {
+            fs::remove_file(folder.join("secret.toml")).unwrap();
+        } else {
+            fs::write(folder.join("secret.toml"), format!("{without}# end\n")).unwrap();
+        }
+        let state = fs::read_to_string(folder.join("state")).unwrap();
+        let newest = state.split("# twofactor state, generation ").skip(1).max().unwrap();
+        let (header, text) = newest.split_once('\n').unwrap();
+        let length: usize = header.split(", ").nth(1).unwrap().strip_suffix(" bytes").unwrap().parse().unwrap();
+        let mut text = text[..length].replacen("used_recovery", &format!("tokens_held = {held}\nused_recovery"), 1);
+        if is_empty {
+            text = text.replace("has_credentials = true\n", "");
+        }
+        let half = state.len() / 2;
+        let slot = |generation: u64| {
+            let bytes = generation.to_be_bytes().into_iter().chain(text.bytes());
+            let checksum = bytes
+                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+            let length = text.len();
+            let header = format!("# twofactor state, generation {generation:020}, {length:08} bytes, {checksum:016x}");
+            format!("{:\n<half$}", format!("{header}, on disk\n{text}"))
+        };
+        fs::write(folder.join("state"), slot(1) + &slot(2)).unwrap();
+    }
 }

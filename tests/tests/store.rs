@@ -52,7 +52,7 @@ impl StoreUnderTest for OnFiles {
 
     fn open(&self) -> Files {
         let owner = Owner(nix::unistd::geteuid().as_raw());
-        Files::new(self.folder.path(), owner, Duration::from_secs(10), self.clock.clone())
+        Files::new(self.folder.path(), owner, Duration::from_secs(10), self.clock.clone()).with_registry()
     }
 
     fn administer(&self) -> Files {

@@ -123,6 +123,7 @@ pub(crate) enum Command {
     Service(Service),
     #[command(subcommand)]
     State(state::State),
+    Migrate(Migrate),
     Explain(Explain),
     Log(Log),
     Doctor(Doctor),
@@ -315,6 +316,11 @@ pub(crate) struct Unlock {
     /// The user whose wrong codes are forgotten
     pub(crate) user: String,
 }
+
+/// Move what an older version has kept elsewhere to where logins look for it
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Physical tokens that are assigned stand in their owners' own files; older versions had them in the registry alone, and until they are moved they open nothing. Packages do this when they are upgraded. It can be repeated and interrupted, and logins go on meanwhile.")]
+pub(crate) struct Migrate {}
 
 /// Let a user enroll at the login prompt
 #[derive(Debug, Args)]

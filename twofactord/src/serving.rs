@@ -81,7 +81,7 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
             return Ok(refusal.answer());
         }
     };
-    let store = store::open(&config, SystemClock);
+    let store = store::open(&config, SystemClock).with_registry();
     Ok(match leave {
         Leave::Root => call.answered_by(&store),
         Leave::Own => {

@@ -329,7 +329,47 @@ fn the_registry_has_lost_a_token() {
         let path = format!("{STATE}/registry.db");
         host.succeed("sqlite3", [path.as_str(), "DELETE FROM tokens"]);
     };
-    finds(&["lost-tokens"], make, ByHand(&restore_registry));
+    finds(&["unknown-token"], make, ByHand(&restore_registry));
+}
+
+#[test]
+fn the_registry_has_lost_a_token_that_was_not_moved() {
+    let make = |host: &Host| {
+        import(host);
+        host.leave_tokens_to_the_registry("alice");
+        let path = format!("{STATE}/registry.db");
+        host.succeed("sqlite3", [path.as_str(), "DELETE FROM tokens; DELETE FROM history"]);
+    };
+    finds(
+        &["lost-tokens"],
+        make,
+        ByHand(&|host| {
+            restore_registry(host);
+            host.sysadmin(&["migrate"]);
+        }),
+    );
+}
+
+#[test]
+fn a_token_of_an_older_version_was_not_moved() {
+    let make = |host: &Host| {
+        import(host);
+        host.leave_tokens_to_the_registry("alice");
+    };
+    finds(&["not-migrated"], make, ByItsCommands);
+}
+
+#[test]
+fn the_registry_and_a_file_say_different_things_of_a_token() {
+    for change in
+        ["UPDATE tokens SET owner = NULL", "UPDATE tokens SET status = 'disabled'", "UPDATE tokens SET digits = 8"]
+    {
+        let make = |host: &Host| {
+            import(host);
+            host.succeed("sqlite3", [format!("{STATE}/registry.db").as_str(), change]);
+        };
+        finds(&["token-differs"], make, ByItsCommands);
+    }
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn where_an_invitation_is_needed_it_is_asked_for_without_a_word_and_nothing_is_g
 fn a_fob_needs_no_picture() {
     for texts in BLIND {
         private_host(|host| {
+            let _broker = host.broker();
             configure(host, ENROLL);
             host.add_user("alice");
             module_alone(host, "blind", "");

@@ -100,6 +100,7 @@ fn room_for_the_state_and_none_for_the_secret_is_no_enrollment_either() {
 #[test]
 fn on_a_full_disk_nobody_registers_a_fob_and_with_room_again_it_works() {
     private_host(|host| {
+        let _broker = host.broker();
         small_disk(host);
         let fob = imported(host);
         let sshd = host.sshd_with(STACK, "");

@@ -184,6 +184,7 @@ impl Pockets {
 #[test]
 fn every_level_for_everybody_with_every_factor_that_may_count() {
     private_host(|host| {
+        let _broker = host.broker();
         let common = "[enrollment]\nrecovery_codes = 20\n[throttle]\nfree_attempts = 100\n\
                       [window]\nresync_at_login = false\ncounter_look_ahead = 100\n";
         configure(host, common);

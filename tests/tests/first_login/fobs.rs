@@ -46,6 +46,7 @@ pub(crate) fn register(sshd: &Sshd<'_>, user: &str, serial: &str, codes: &[Strin
 #[test]
 fn serial_and_two_codes_over_ssh_make_a_fob_ones_own() {
     private_host(|host| {
+        let _broker = host.broker();
         configure(host, ENROLL);
         host.add_user("alice");
         let fob = Fob { serial: "0000004711".to_owned(), ..Fob::clock(1) };
@@ -76,6 +77,7 @@ fn serial_and_two_codes_over_ssh_make_a_fob_ones_own() {
 #[test]
 fn behind_a_wrong_password_no_fob_changes_hands() {
     private_host(|host| {
+        let _broker = host.broker();
         configure(host, ENROLL);
         host.add_user("alice");
         let fob = imported(host);
@@ -99,6 +101,7 @@ fn behind_a_wrong_password_no_fob_changes_hands() {
 #[test]
 fn whatever_keeps_a_fob_from_its_owner_looks_the_same_and_counts() {
     private_host(|host| {
+        let _broker = host.broker();
         configure(host, ENROLL);
         host.add_user("alice");
         host.add_user("bobby");
@@ -144,6 +147,7 @@ fn whatever_keeps_a_fob_from_its_owner_looks_the_same_and_counts() {
 #[test]
 fn of_many_who_register_one_fob_at_once_exactly_one_gets_it() {
     private_host(|host| {
+        let _broker = host.broker();
         configure(host, ENROLL);
         module_alone(host, "crowd", "");
         let fob = imported(host);
@@ -183,6 +187,7 @@ fn of_many_who_register_one_fob_at_once_exactly_one_gets_it() {
 #[test]
 fn where_it_is_not_allowed_nobody_registers_a_fob() {
     private_host(|host| {
+        let _broker = host.broker();
         configure(host, &format!("{ENROLL}[enrollment]\nself_register = false\n"));
         host.add_user("alice");
         let fob = imported(host);

@@ -58,6 +58,7 @@ fn assert_all_different(mut secrets: Vec<String>) {
 #[test]
 fn hanging_up_at_any_question_leaves_nothing_and_the_next_login_shows_another_secret() {
     private_host(|host| {
+        let _broker = host.broker();
         configure(host, ENROLL);
         host.add_user("alice");
         let fob = imported(host);

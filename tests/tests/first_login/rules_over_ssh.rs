@@ -168,6 +168,7 @@ fn a_date_in_the_past_requires_a_code_and_one_that_is_none_refuses_everybody() {
 #[test]
 fn only_the_factors_of_the_rule_count() {
     private_host(|host| {
+        let _broker = host.broker();
         let alice = host.user_with_fob("alice");
         let sshd = host.sshd_with(STACK, "");
         let opened = |code: &str| sshd.client(&Client { code, ..client("alice") }).opened();

@@ -16,7 +16,7 @@ use crate::{assert_accepted, assert_denied, host};
 
 const REGISTRY: &str = "/var/lib/twofactor/registry.db";
 
-/// A login waits for the registry less than a second; the rest is the process around it.
+/// No login waits for the registry; this is the process around it.
 const SOON: Duration = Duration::from_millis(2_500);
 
 /// What becomes of a file.
@@ -136,17 +136,13 @@ fn whatever_stands_beside_the_registry_no_login_waits_for_it_and_the_next_change
                 let obstructed = fate != Fate::Harmless;
 
                 let wrong = soon(&name, || host.login("alice").typing(alice.wrong_code()));
-                let expected = if obstructed { ReturnCode::AUTHINFO_UNAVAIL } else { ReturnCode::AUTH_ERR };
-                assert_eq!(wrong.code(), expected, "{name}: {:?}", host.module_log().last());
+                assert_eq!(wrong.code(), ReturnCode::AUTH_ERR, "{name}: {:?}", host.module_log().last());
                 let code = bob.code_of(counter.next().unwrap());
                 let with_token = soon(&name, || host.login("bob").typing(&code));
-                let expected = if obstructed { ReturnCode::AUTHINFO_UNAVAIL } else { ReturnCode::SUCCESS };
-                assert_eq!(with_token.code(), expected, "{name}: {:?}", host.module_log().last());
+                assert_eq!(with_token.code(), ReturnCode::SUCCESS, "{name}: {:?}", host.module_log().last());
                 if !obstructed {
                     continue;
                 }
-                let line = host.module_log().pop().unwrap();
-                assert!(line.contains("error user=bob") && line.contains(&path) && line.contains("hint="), "{line}");
                 let listed = soon(&name, || host.run_twofactor(&["token", "list"]));
                 assert!(!listed.status.success() && said(&listed).contains(&path), "{name}: {}", said(&listed));
 
@@ -162,7 +158,6 @@ fn whatever_stands_beside_the_registry_no_login_waits_for_it_and_the_next_change
                 assert!(changed.status.success(), "{name}: {}", said(&changed));
                 assert!(fs::symlink_metadata(format!("{path}.aside")).is_ok(), "{name}: nothing is deleted");
                 assert_eq!(found(host), ["set-aside"], "{name}");
-                assert_accepted(&host.login("bob").typing(&code));
             }
         }
         clear();
@@ -204,15 +199,13 @@ fn a_log_that_holds_a_header_alone_hides_no_token() {
 }
 
 #[test]
-fn a_registry_that_is_locked_keeps_nobody_waiting_for_longer_than_a_second() {
+fn a_registry_that_is_locked_keeps_nobody_waiting() {
     host(|host| {
         let (alice, bob) = (host.user_with_fob("alice"), Fob::button(1));
         host.user_with("bob", &bob);
         let lock = crate::stopped::exclusively(REGISTRY);
-        let refused = soon("locked", || host.login("bob").typing(bob.code_of(0)));
-        assert_eq!(refused.code(), ReturnCode::AUTHINFO_UNAVAIL);
+        assert_accepted(&soon("locked", || host.login("bob").typing(bob.code_of(0))));
         assert_accepted(&soon("locked", || host.login("alice").typing(alice.next_code())));
         drop(lock);
-        assert_accepted(&host.login("bob").typing(bob.code_of(0)));
     });
 }

@@ -148,9 +148,10 @@ fn a_token_whose_hand_over_was_killed_at_any_moment_has_one_owner_or_none_and_no
             for user in [from, to] {
                 assert_not_let_in(&host.login(user).typing(&used));
             }
-            if owned.is_none() {
-                killed_in_time += 1;
-                host.assign(&fob, to);
+            if !ended_well {
+                killed_in_time += usize::from(owned.is_none());
+                // It may have come as far as the owner's file.
+                let _ = host.run_twofactor(&["token", "assign", &fob.serial, to]);
             }
             assert_denied(&host.login(to).typing(&used));
             std::mem::swap(&mut from, &mut to);
@@ -183,10 +184,11 @@ fn what_a_killed_command_leaves_of_a_users_tokens_is_repaired_by_doctor() {
                     let _ = host.run_twofactor(&["enroll", "alice", "--no-confirm", "--qr", "none"]);
                 }
                 let got_through = killed_at_flush(host, number, arguments);
-                let left = owner(host, &fob);
                 let report = host.run_twofactor(&["--json", "doctor", "--fix"]);
                 let report: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
                 repaired += report["fixed"].as_array().unwrap().len();
+                let left = owner(host, &fob);
+                assert!(left.is_some() || arguments != reset, "a reset takes no token");
                 let outcome = host.login("alice").typing(fob.code_of(counter));
                 if left.is_some() {
                     assert_accepted(&outcome);
@@ -194,7 +196,6 @@ fn what_a_killed_command_leaves_of_a_users_tokens_is_repaired_by_doctor() {
                 } else {
                     assert_denied(&outcome);
                 }
-                assert_eq!(owner(host, &fob), left, "{arguments:?}, killed at flush {number}");
                 if got_through {
                     println!("{arguments:?} flushes {} times", number - 1);
                     assert!(number > 1, "it was never killed");

@@ -1,12 +1,11 @@
 //! Whoever starts a setuid program may stop it at any moment, and leave it so. That must not keep anybody else out: a login
-//! only reads the registry, and takes no lock there that others could not have at the same time.
+//! holds no lock but that of its own user.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use twofactor_tests::fob::Fob;
@@ -14,95 +13,21 @@ use twofactor_tests::private_host::{Host, PASSWORD};
 use twofactor_tests::random::Random;
 use twofactor_tests::terminal::{Size, Terminal};
 
-use crate::{assert_accepted, assert_denied, host};
-
-const REGISTRY: &str = "/var/lib/twofactor/registry.db";
-
-/// Bytes of a file: where they begin and how many they are; none is all that follow.
-type Range = (i64, i64);
-
-// Where SQLite keeps the locks of a database with a write-ahead log (os.h, PENDING_BYTE; os_unix.c, UNIX_SHM_BASE).
-const WHOLE_DATABASE: Range = (0, 0);
-const READERS_OF_THE_DATABASE: Range = (0x4000_0002, 510);
-const WAL_LOCKS: Range = (120, 8);
-const WAL_READERS: Range = (123, 5);
-const IN_USE: Range = (128, 1);
-
-/// Holds shared locks as a login would that was stopped with them in its hands, until the files are dropped.
-fn held(database: Range, shared_memory: Range) -> [File; 2] {
-    [lock(REGISTRY, database), lock(&format!("{REGISTRY}-shm"), shared_memory)]
-}
+use crate::{assert_accepted, host};
 
 /// Holds the lock on the whole file that nobody can share, until the file is dropped.
 pub(crate) fn exclusively(path: &str) -> File {
-    lock_as(libc::F_WRLCK, path, WHOLE_DATABASE)
-}
-
-fn lock(path: &str, range: Range) -> File {
-    lock_as(libc::F_RDLCK, path, range)
-}
-
-fn lock_as(kind: i32, path: &str, (start, length): Range) -> File {
     let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).unwrap();
+    let file = options.read(true).write(true).open(path).unwrap();
     let lock = libc::flock {
-        l_type: kind.try_into().unwrap(),
+        l_type: libc::F_WRLCK.try_into().unwrap(),
         l_whence: libc::SEEK_SET.try_into().unwrap(),
-        l_start: start,
-        l_len: length,
+        l_start: 0,
+        l_len: 0,
         l_pid: 0,
     };
     fcntl(&file, FcntlArg::F_SETLK(&lock)).unwrap();
     file
-}
-
-#[test]
-fn a_login_gets_by_with_locks_that_everybody_can_have_at_the_same_time() {
-    host(|host| {
-        let fob = Fob::button(1);
-        host.user_with("alice", &fob);
-        let shared_memory = format!("{REGISTRY}-shm");
-        assert!(!fs::exists(&shared_memory).unwrap(), "the first login finds none");
-        for counter in 0..3 {
-            let others = held(WHOLE_DATABASE, WAL_LOCKS);
-            assert_accepted(&host.login("alice").typing(fob.code_of(counter)));
-            drop(others);
-        }
-    });
-}
-
-#[test]
-fn a_login_that_was_stopped_while_it_read_does_not_keep_a_sysadmin_from_anything() {
-    host(|host| {
-        let (fob, other) = (Fob::button(1), Fob::button(2));
-        host.user_with("alice", &fob);
-        let stopped = held(READERS_OF_THE_DATABASE, WAL_READERS);
-        let started = Instant::now();
-        host.assign_more(&other, "alice");
-        assert_accepted(&host.login("alice").typing(other.code_of(0)));
-        host.sysadmin(&["token", "unassign", &fob.serial]);
-        assert_denied(&host.login("alice").typing(fob.code_of(0)));
-        // SQLite would wait ten seconds for such a reader, with the registry locked, three times by now.
-        assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
-        drop(stopped);
-        assert_accepted(&host.login("alice").typing(other.code_of(1)));
-    });
-}
-
-#[test]
-fn a_login_mends_what_a_killed_process_has_left_while_another_one_keeps_it() {
-    host(|host| {
-        let fob = Fob::button(1);
-        host.user_with("alice", &fob);
-        for (counter, left) in (0..).zip([vec![], vec![0; 32768], vec![0xa5; 32768]]) {
-            // The index is no index, and whoever would otherwise begin a new one sees that it is in use.
-            let mut keeper = held(READERS_OF_THE_DATABASE, IN_USE);
-            keeper[1].set_len(0).unwrap();
-            keeper[1].write_all(&left).unwrap();
-            assert_accepted(&host.login("alice").typing(fob.code_of(counter)));
-            drop(keeper);
-        }
-    });
 }
 
 /// A program that this user runs.

@@ -191,21 +191,30 @@ fn the_module_does_not_need_the_crate_that_runs_libpam_and_the_command_is_not_li
     assert!(needs("libc.so.6") && !needs("libpam"), "{sections}");
 }
 
+/// The crates that a package needs to run.
+fn needed_by(package: &str) -> BTreeSet<String> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--package", package]);
+    let output = command.current_dir(workspace()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+}
+
 #[test]
 fn the_module_needs_neither_the_crate_of_administration_nor_those_that_read_seed_files() {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let tree = |arguments: &[&str]| {
-        let mut command = Command::new(&cargo);
-        command.args(["tree", "--locked", "--edges", "normal", "--prefix", "none"]).args(arguments);
-        let output = command.current_dir(workspace()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let lines = String::from_utf8(output.stdout).unwrap();
-        lines.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect::<BTreeSet<_>>()
-    };
-    let importer = tree(&["--package", "twofactor-admin"]);
-    let module = tree(&["--package", "pam_twofactor"]);
+    let (importer, module) = (needed_by("twofactor-admin"), needed_by("pam_twofactor"));
     for name in ["twofactor-admin", "zip", "quick-xml", "aes", "cbc", "pbkdf2"] {
         assert!(importer.contains(name), "the importer no longer needs {name}");
+        assert!(!module.contains(name), "the module needs {name}");
+    }
+}
+
+#[test]
+fn the_module_needs_neither_sqlite_nor_the_crates_that_it_brings() {
+    let module = needed_by("pam_twofactor");
+    for name in ["rusqlite", "libsqlite3-sys"] {
+        assert!(needed_by("twofactord").contains(name), "the broker no longer needs {name}");
         assert!(!module.contains(name), "the module needs {name}");
     }
 }

@@ -197,6 +197,7 @@ fn after_an_enrollment_the_memory_holds_nothing_that_was_shown() {
 #[test]
 fn after_a_registration_or_a_combined_login_the_memory_holds_neither_secret_nor_code() {
     private_host(|host| {
+        let _broker = host.broker();
         host.configure(&format!("{ENROLL}[prompt]\ncombined = [\"combined\"]\n"));
         host.succeed("install", ["-d", "-m", "0700", "/var/lib/twofactor", "/var/lib/twofactor/users"]);
         service(host, "register");

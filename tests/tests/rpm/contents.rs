@@ -98,9 +98,10 @@ fn no_scriptlet_changes_a_pam_service() {
     let sections = sections.lines().filter(|line| line.contains("scriptlet (using"));
     let expected = ["postinstall scriptlet (using /bin/sh):", "preuninstall scriptlet (using /bin/sh):"];
     assert_eq!(sections.collect::<Vec<_>>(), expected);
-    // After an installation the state that is there is named, and nothing else happens.
+    // After an installation the state that is there is named, what an older version kept elsewhere is moved, and nothing
+    // else happens.
     let installed = scripts_of(&packages.module.query(&["--scripts"]), "postinstall");
-    assert_eq!(installed, ["twofactor --quiet state mark || :"]);
+    assert_eq!(installed, ["twofactor --quiet state mark || :", "twofactor --quiet migrate || :"]);
 }
 
 /// The commands of one scriptlet.

@@ -15,6 +15,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "doctor",
     "explain",
     "log",
+    "migrate",
     "service disable",
     "service enable",
     "service list",
@@ -140,6 +141,10 @@ fn states(witness: &Witness<'_>) {
     witness.runs(&["state", "adopt", "--yes"]);
     fs::write("/etc/twofactor/state.id", "00000000000000000000000000000000\n").unwrap();
     assert_eq!(witness.runs(&["state", "adopt", "--yes"])["has_accounts"], true);
+    assert_eq!(witness.runs(&["migrate"]), json!([]));
+    witness.host.user_with("frank", &Fob::button(17));
+    witness.host.leave_tokens_to_the_registry("frank");
+    assert_eq!(witness.runs(&["migrate"])[0]["user"], "frank");
 }
 
 /// An event of each kind that a host without systemd can have.

@@ -71,7 +71,13 @@ catalogue! {
     /// Credentials without a state.
     LostState "lost-state" Problem "the codes that were used are not known any more, so every login of the user is refused";
     /// A user holds tokens that the registry does not know of.
-    LostTokens "lost-tokens" Problem "the registry is not what it was, so logins of the user are refused";
+    LostTokens "lost-tokens" Problem "the registry is not what it was, so the user's tokens open nothing";
+    /// Tokens of a user are in an older version's registry alone.
+    NotMigrated "not-migrated" Problem "logins with the user's physical tokens are refused until they are moved";
+    /// The registry and an owner's file differ.
+    TokenDiffers "token-differs" Problem "a change was interrupted, or one of the two was restored from a backup";
+    /// The registry does not know a token of a user.
+    UnknownToken "unknown-token" Warning "it opens sessions, and no command can take it away";
     /// Left behind by a crash.
     LeftOver "left-over" Note "it blocks no login and the next change replaces it, but it may hold a secret";
     /// A file that is not ours.
@@ -83,15 +89,15 @@ catalogue! {
     /// The state is on another host.
     NetworkFileSystem "network-file-system" Warning "a registry on a network file system can be damaged, and locks may not hold";
     /// Not a registry of ours, or no longer.
-    RegistryDamaged "registry-damaged" Problem "logins with physical tokens are refused";
+    RegistryDamaged "registry-damaged" Problem "no token can be assigned, taken back or registered; logins go on";
     /// A file beside it cannot be used.
-    RegistryObstructed "registry-obstructed" Problem "logins with physical tokens are refused until it is set aside";
+    RegistryObstructed "registry-obstructed" Problem "no token can be assigned or taken back until it is set aside; logins go on";
     /// Something was set aside there.
     SetAside "set-aside" Note "a log that cannot be read may have held changes that are missing now";
     /// A newer version wrote it.
-    RegistryNewer "registry-newer" Problem "logins with physical tokens are refused by this older version";
+    RegistryNewer "registry-newer" Problem "this older version can assign no token and take none back; logins go on";
     /// It cannot answer now.
-    RegistryUnavailable "registry-unavailable" Problem "logins with physical tokens are refused";
+    RegistryUnavailable "registry-unavailable" Problem "no token can be assigned, taken back or registered; logins go on";
 
     /// The module is nowhere.
     NoService "no-service" Warning "no login on this host is asked for a second factor";

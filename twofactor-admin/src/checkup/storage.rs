@@ -8,7 +8,7 @@ use twofactor_core::config::ConfigError;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{Defect, Naming, Sighting};
+use twofactor_core::store::administration::{Defect, Difference, Naming, Sighting, TokenDifference};
 use twofactor_core::store::files::FilesError;
 use twofactor_core::store::registry::RegistryError;
 
@@ -90,9 +90,11 @@ fn of_files(error: &FilesError) -> Finding {
         }
         FilesError::LostState(path) | FilesError::LostCredentials(path) => forget(Id::LostState, what, &user_of(path)),
         FilesError::Corrupt { path, .. } => forget(Id::DamagedAccount, what, &user_of(path)),
+        FilesError::NeedsBroker => Finding::run(Id::BrokerAbsent, what, "systemctl enable --now twofactord.socket"),
+        FilesError::NotMigrated { .. } => Finding::run(Id::NotMigrated, what, "twofactor migrate"),
         FilesError::LostTokens { user, .. } => {
-            let advice = "twofactor doctor --fix repairs the number where the registry's history explains it; otherwise \
-                          restore the registry from a backup, or forget the account and enroll the user again";
+            let advice = "twofactor migrate moves the others where the registry's history explains it; otherwise restore the \
+                          registry from a backup, or forget the account and enroll the user again";
             Finding::consider(Id::LostTokens, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
         }
     }
@@ -154,9 +156,35 @@ pub fn of_flaw(flaw: &Defect) -> Finding {
             let advice = "see whether the last changes of tokens are there (twofactor log, twofactor token list), then";
             Finding::consider(Id::SetAside, what, advice, removal(path))
         }
+        Defect::Differs(difference) => of_difference(difference),
         Defect::Unknown(path) => {
             let what = format!("{} does not belong to twofactor", path.display());
             Finding::consider(Id::UnknownFile, what, "unless it is needed", removal(path))
+        }
+    }
+}
+
+/// A token of which the registry and its owner's file say different things.
+fn of_difference(TokenDifference { user, serial, difference }: &TokenDifference) -> Finding {
+    let fix = |what: String| Finding::run(Id::TokenDiffers, what, "twofactor doctor --fix");
+    match difference {
+        Difference::NotInFile => fix(format!(
+            "token {serial} is assigned to {user} in the registry and missing in the user's file, so it opens nothing"
+        )),
+        Difference::NotRegistered => fix(format!(
+            "token {serial} is in the file of {user} and opens sessions, but in the registry it is not assigned to {user}"
+        )),
+        Difference::Status { file, registry } => {
+            let (file, registry) = (file.word(), registry.word());
+            fix(format!("token {serial} of {user} is {file} in the user's file and {registry} in the registry"))
+        }
+        Difference::Codes => {
+            fix(format!("token {serial} of {user} has other parameters in the user's file than in the registry"))
+        }
+        Difference::Unknown => {
+            let what = format!("token {serial} is in the file of {user}, and the registry has no such token");
+            let advice = "restore the registry from a backup, or import the token's file again. To forget the account";
+            Finding::consider(Id::UnknownToken, what, advice, format!("twofactor reset {}", quoted(user.as_str())))
         }
     }
 }

@@ -11,6 +11,7 @@ mod explain;
 mod invite;
 mod list_file;
 mod log;
+mod migrate;
 mod missing;
 mod offer;
 mod own;
@@ -50,6 +51,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::ShowQr(arguments) => show_qr::run(&arguments, &Host::open(file)?, output),
         Command::Reset(arguments) => reset::run(&arguments, &Host::to_change(file)?, output),
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::to_change(file)?, output),
+        Command::Migrate(_) => migrate::run(&Host::to_change(file)?, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),
         Command::Invite(arguments) => invite::run(&arguments, &Host::to_change(file)?, output),
         Command::Code(arguments) => code::run(&arguments, &Host::to_change(file)?, output),

@@ -6,7 +6,7 @@ use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Code, Match, Window};
 use crate::codes::recovery::{RecoveryCode, Salt};
 use crate::codes::secret::SecretError;
-use crate::codes::token::{Label, Token};
+use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
 
 /// The apps, tokens and recovery codes of a user.
@@ -18,6 +18,8 @@ pub struct Credentials {
     pub salt: Salt,
     /// Recovery codes, as digests.
     pub recovery: Vec<Digest>,
+    /// Physical tokens that are assigned to the user, also those that are put aside.
+    pub held: Vec<Held>,
 }
 
 /// An app's token, and whether a code ever confirmed it. New ones exist only confirmed: by a code or by the sysadmin.
@@ -48,6 +50,12 @@ impl App {
     /// The shared secret and its names, with all the progress they ever made, to be confirmed again.
     pub(crate) fn offered_again(mut self, state: &State) -> Token {
         self.token.start = state.progress_of(&self.token);
+        self.token
+    }
+
+    /// Its secret and its names, for the stories of a store.
+    #[cfg(test)]
+    pub(crate) fn into_token(self) -> Token {
         self.token
     }
 
@@ -91,7 +99,7 @@ pub enum Confirmation {
 /// A physical token assigned to the user.
 #[derive(Debug)]
 pub struct Held {
-    /// Its secret, serial and parameters. It begins at the step its registry has last written down.
+    /// Its secret, serial and parameters. It begins where it stood when it was assigned.
     pub token: Token,
     /// The token's status: good, or put aside.
     pub status: TokenStatus,
@@ -111,7 +119,17 @@ pub enum FirstUse {
 impl Credentials {
     /// None yet, with a salt of their own.
     pub fn none() -> Result<Self, SecretError> {
-        Ok(Self { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new() })
+        Ok(Self { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new(), held: Vec::new() })
+    }
+
+    /// True when there is no app and no recovery code. Physical tokens may be there: a reset leaves them.
+    pub fn has_tokens_alone(&self) -> bool {
+        self.apps.is_empty() && self.recovery.is_empty()
+    }
+
+    /// The physical token with this serial.
+    pub fn held(&self, serial: &Serial) -> Option<&Held> {
+        self.held.iter().find(|held| held.token.serial == *serial)
     }
 
     /// Puts these recovery codes in the place of all others.

@@ -120,13 +120,11 @@ pub struct Rules {
     pub now: UnixTime,
 }
 
-/// Everything a user can prove himself with at one moment, from wherever it is kept.
+/// Everything a user can prove himself with at one moment.
 #[derive(Debug)]
 pub struct Wallet<'a> {
-    /// Apps and recovery codes; `None` without any.
+    /// Apps, recovery codes and physical tokens; `None` without any.
     pub credentials: Option<&'a Credentials>,
-    /// Physical tokens.
-    pub held: &'a [Held],
     /// The kinds of credentials that are accepted.
     pub factors: Factors,
 }
@@ -247,7 +245,8 @@ impl Wallet<'_> {
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let apps = self.credentials.iter().flat_map(|credentials| &credentials.apps);
         let apps = apps.map(|app| Item::app(app, self.factors));
-        apps.chain(self.held.iter().map(|held| Item::held(held, self.factors)))
+        let held = self.credentials.iter().flat_map(|credentials| &credentials.held);
+        apps.chain(held.map(|held| Item::held(held, self.factors)))
     }
 }
 

@@ -25,9 +25,11 @@ pub struct State {
     pub stripping: Throttle,
     /// Counted wrong codes that processes without root have asked about.
     pub unprivileged: Throttle,
-    /// The number of physical tokens that the user holds. Should the registry know of fewer, it is not what it was.
+    /// The number of physical tokens that the user holds in an older version's registry alone, until `migrate` has put them
+    /// into the user's file. This version never raises it. Should the registry know of fewer, it is not what it was.
     pub tokens_held: usize,
-    /// The number of them before a gift that is not yet recorded as done.
+    /// The number of physical tokens before a gift that is not yet recorded as done: the registry may have them, and the
+    /// user's file not.
     pub tokens_before_gift: Option<usize>,
     /// The presence of credentials, so that losing them is noticed. Written down once their file is there, taken back before
     /// it is removed. States of older versions learn it at the next accepted login.
@@ -185,6 +187,19 @@ impl State {
     /// Burns what enrolling `token` has burned. What is burned already stays so.
     pub fn begin(&mut self, token: &Token) {
         self.burn(token.seeds(), token.start);
+    }
+
+    /// True when the use of a sequence of codes is written down here, be it none.
+    pub(crate) fn has_recorded(&self, seeds: Seeds) -> bool {
+        self.usage.iter().any(|(recorded, _)| seeds.include(*recorded))
+    }
+
+    /// Begins to write down the use of `token`, which is the user's from now on. A state that was made anew meanwhile knows
+    /// nothing of it, and is told by that.
+    pub(crate) fn begin_to_record(&mut self, token: &Token) {
+        if !self.has_recorded(token.seeds()) {
+            self.record(token.seeds(), &Usage { progress: token.start, ..Usage::default() });
+        }
     }
 
     /// Burns what led to `progress`. What is burned already stays so.

@@ -7,7 +7,7 @@
 //! replaced. What is overwritten in place is durable when the call returns; that it is whole, its reader must see.
 
 pub use error::{FileError, describe};
-pub use folder::{Beginning, Folder, InPlace, Owner, Protection, is_out_of_reach, read_file};
+pub use folder::{Beginning, Flush, Folder, InPlace, Owner, Prepared, Protection, is_out_of_reach, read_file};
 pub(crate) use folder::{TEMPORARY, UNFINISHED};
 pub use lock::Locked;
 

@@ -18,7 +18,9 @@ pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
 pub use series::{ImportRecord, SeriesSummary};
 pub use sharing::{Sharer, Sharing};
-pub use state::{Defect, Identity, Inspection, Marking, Naming, Repair, Repairs, Sighting};
+pub use state::{
+    Defect, Difference, Identity, Inspection, Marking, Migration, Naming, Repair, Repairs, Sighting, TokenDifference,
+};
 pub use token_error::{LastCredential, TokenError};
 pub use tokens::{Encoding, Fit, Identified, TokenFilter, TokenView};
 
@@ -301,6 +303,9 @@ pub trait StateInspection {
 pub trait StateRepair {
     /// Repairs what can be repaired safely.
     fn repair(&self, by: Author<'_>) -> Repairs;
+
+    /// Moves the tokens that an older version has left in the registry alone to where logins look for them. Can be repeated.
+    fn migrate(&self, by: Author<'_>) -> Result<Migration, StoreError>;
 
     /// Sets aside the files that obstruct the store's other files, and gives their new names. An error here is reported by
     /// the next verb that opens those.

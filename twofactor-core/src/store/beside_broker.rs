@@ -121,7 +121,7 @@ impl Store for FilesAndBroker {
     }
 }
 
-/// An app is set up in the files, and a token by the judge.
+/// An app is set up in the files, and a token by the broker, which alone has the registry.
 impl EnrollmentStore for FilesAndBroker {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
         match self.judge {
@@ -154,16 +154,13 @@ impl EnrollmentStore for FilesAndBroker {
         codes: [&Code; 2],
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
-        match self.judge {
-            Judge::This => self.files.check_registration(person, serial, codes, attempt),
-            Judge::Broker => self.broker.check_registration(person, serial, codes, attempt),
-        }
+        self.broker.check_registration(person, serial, codes, attempt)
     }
 
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
-        match (self.judge, &pending.factor) {
-            (Judge::Broker, PendingFactor::Token(_)) => self.broker.store_pending(pending),
-            _ => self.files.store_pending(pending),
+        match &pending.factor {
+            PendingFactor::Token(_) => self.broker.store_pending(pending),
+            PendingFactor::App { .. } => self.files.store_pending(pending),
         }
     }
 }

@@ -1,28 +1,41 @@
-//! The store of this host: `users/NAME/` with `secret.toml` and `state`, whose folder is the lock, and the registry of
-//! physical tokens, from which a login reads the user's.
+//! The store of this host: `users/NAME/` with `secret.toml` and `state`, whose folder is the lock. A login opens these two
+//! files and nothing else. Beside them the registry, the inventory of physical tokens.
 //!
 //! Invariants: a login writes its charge before it looks at the code, and puts charge and outcome on disk before the
 //! caller learns the outcome, all under the user's lock. So of any number of simultaneous logins with one code exactly
 //! one wins, a process killed at any moment has been counted, and a power cut loses only outcomes that no caller has
 //! seen. The cost of a login does not grow with the number of users.
 
+#[cfg(feature = "registry")]
 mod administration;
-mod belongings;
 mod decoy;
+#[cfg(feature = "registry")]
+mod differences;
 mod enrollment;
 mod error;
+#[cfg(feature = "registry")]
+mod holdings;
 mod identity;
+#[cfg(feature = "registry")]
 mod inspection;
 mod locations;
+#[cfg(feature = "registry")]
+mod migration;
 mod ownership;
+#[cfg(feature = "registry")]
+mod registering;
+#[cfg(feature = "registry")]
 mod repair;
 mod secret_file;
+#[cfg(feature = "registry")]
 mod self_service;
+#[cfg(feature = "registry")]
 mod sharing;
 mod slots;
 mod state_file;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "registry")]
 mod tokens;
 mod user_folder;
 
@@ -31,36 +44,29 @@ pub use error::FilesError;
 use crate::account::factors::Factors;
 use crate::account::notice::Notice;
 use crate::account::remembered::Recall;
-use crate::account::{App, State, Wallet};
+use crate::account::{State, Wallet};
 use crate::codes::otp::Digits;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::error::StoreError;
 use crate::store::redemption::{Absent, Attempt, Presence, Redemption, Remembered, Store, Stripping};
 use crate::store::verification::{Presented, Redeeming, Stripped, verify};
-use belongings::Belongings;
+use locations::migrated;
 pub use locations::{Files, PATIENCE};
 use user_folder::Account;
 
 impl Store for Files {
     fn presence(&self, user: &UserName) -> Result<Presence, StoreError> {
-        match self.unlocked(user)? {
-            Some(account) if account.has_credentials()? => Ok(Presence::Enrolled),
-            account => {
-                let held = self.held_by(user)?;
-                let state = account.map(|account| account.state()).transpose()?;
-                self.check_held(user, &state.unwrap_or_default(), &held)?;
-                Ok(if held.is_empty() { Presence::Absent(Absent(())) } else { Presence::Enrolled })
-            }
-        }
+        let Some(account) = self.unlocked(user)? else { return Ok(Presence::Absent(Absent(()))) };
+        // The tokens of an owner whom `migrate` has not reached are still there.
+        let is_enrolled = account.has_credentials()? || account.state()?.tokens_held > 0;
+        Ok(if is_enrolled { Presence::Enrolled } else { Presence::Absent(Absent(())) })
     }
 
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError> {
         let credentials = self.unlocked(user)?.map(|account| account.credentials()).transpose()?.flatten();
-        let held = self.held_by(user);
-        let apps = credentials.iter().flat_map(|credentials| &credentials.apps).map(App::token);
-        let tokens = apps.chain(held.iter().flatten().map(|held| &held.token));
-        let mut lengths: Vec<Digits> = tokens.map(|token| token.parameters.digits).collect();
+        let wallet = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
+        let mut lengths: Vec<Digits> = wallet.tokens().map(|token| token.parameters.digits).collect();
         lengths.sort_unstable();
         lengths.dedup();
         Ok(lengths)
@@ -82,11 +88,8 @@ impl Store for Files {
         factors: Factors,
     ) -> Result<Option<Remembered>, StoreError> {
         let Some(account) = self.unlocked(&person.name)? else { return Ok(None) };
-        let belongings = self.belongings(&person.name, Some(&account))?;
-        if belongings.is_nothing() {
-            return Ok(None);
-        }
-        let wallet = belongings.wallet(factors);
+        let Some(credentials) = account.credentials()? else { return Ok(None) };
+        let wallet = Wallet { credentials: Some(&credentials), factors };
         let state = account.state()?;
         if !state.may_be_of(person.uid) {
             return Ok(None);
@@ -99,22 +102,21 @@ impl Store for Files {
 
     fn redeem(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {
         let user = &person.name;
+        // Read after the lock was taken: a command that takes a token away waits for this login, or the login sees that.
         let account = self.locked(user)?;
-        // After the lock was taken: whoever takes a token away waits for this login, or it sees that.
-        let belongings = self.belongings(user, account.as_ref())?;
-        if belongings.is_nothing() {
-            let state = account.as_ref().map(Account::state).transpose()?;
-            self.check_held(user, &state.unwrap_or_default(), &belongings.held)?;
+        let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
+        let (Some(account), Some(credentials)) = (&account, &credentials) else {
+            if let Some(account) = account {
+                migrated(user, &account.state()?)?;
+            }
             self.work_in_vain(attempt);
             return Ok(Redemption::refused(Reason::NotEnrolled));
-        }
-        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
-        let Belongings { credentials, held, problem: missing } = belongings;
-        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
+        };
+        let wallet = Wallet { credentials: Some(credentials), factors: attempt.factors };
         let now = self.clock.now()?;
         let presented = Presented { person, wallet: &wallet, attempt, rules: &self.rules, now };
-        let complete = |state: &State| self.check_held(user, state, &held);
-        verify(&mut account.state_file()?, now, Redeeming { presented, missing, complete })
+        let complete = |state: &State| migrated(user, state);
+        verify(&mut account.state_file()?, now, Redeeming { presented, missing: None, complete })
     }
 
     fn take_notices(&self, person: &Person) -> Result<Vec<Notice>, StoreError> {
@@ -141,18 +143,14 @@ impl Store for Files {
     fn strip(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Stripping, StoreError> {
         let user = &person.name;
         let Some(account) = self.locked(user)? else { return Ok(Stripping::Nothing) };
-        let Belongings { credentials, held, problem } = self.belongings(user, Some(&account))?;
-        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: attempt.factors };
-        if credentials.is_none() && held.is_empty() {
-            return Ok(Stripping::Nothing);
-        }
+        let Some(credentials) = account.credentials()? else { return Ok(Stripping::Nothing) };
+        let wallet = Wallet { credentials: Some(&credentials), factors: attempt.factors };
         let now = self.clock.now()?;
         let stripped = Stripped(Presented { person, wallet: &wallet, attempt, rules: &self.rules, now });
-        match (verify(&mut account.state_file()?, now, stripped)?, problem) {
-            (burned @ Stripping::Burned { .. }, _) => Ok(burned),
-            (other, None) => Ok(other),
-            // It may be a code of what could not be read.
-            (_, Some(problem)) => Err(problem),
+        match verify(&mut account.state_file()?, now, stripped)? {
+            burned @ Stripping::Burned { .. } => Ok(burned),
+            // It may be a code of a token that is not in the file yet.
+            other => migrated(user, &account.state()?).map(|()| other),
         }
     }
 }

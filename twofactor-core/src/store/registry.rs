@@ -1,44 +1,52 @@
 //! The registry of physical tokens: `registry.db`, an SQLite database in the state folder.
 //!
-//! Invariants: a login only reads it. The progress of a token is recorded in its owner's own state, so no login waits
-//! for another user's login or for an import, and a user who stops a process at a bad moment keeps no other user out. A
-//! change of the registry holds the lock on the state folder. A registry that is damaged, foreign or of a newer version
-//! is an error and never "no tokens".
+//! Invariants: no login opens it. A token that is assigned stands in its owner's `secret.toml` too, and its progress in
+//! the owner's state, so a broken, locked or missing registry keeps no user out. A change of the registry holds the lock
+//! on the state folder. A registry that is damaged, foreign or of a newer version is an error and never "no tokens".
 
+#[cfg(feature = "registry")]
 mod beside;
+#[cfg(feature = "registry")]
 mod change;
+#[cfg(feature = "registry")]
 mod connection;
 mod error;
+#[cfg(feature = "registry")]
+mod failure;
 mod file_names;
+#[cfg(feature = "registry")]
 mod history;
+#[cfg(feature = "registry")]
 mod intake;
+#[cfg(feature = "registry")]
 mod look;
+#[cfg(feature = "registry")]
 mod recognition;
+#[cfg(feature = "registry")]
 mod row;
+#[cfg(feature = "registry")]
 mod schema;
 
+#[cfg(feature = "registry")]
 pub(crate) use beside::ASIDE;
+#[cfg(feature = "registry")]
 pub(crate) use change::Edit;
+#[cfg(feature = "registry")]
 pub(crate) use history::RegistryHistory;
+#[cfg(feature = "registry")]
 pub(crate) use intake::Intake;
+#[cfg(feature = "registry")]
 pub use look::{Filter, Listed, Ownership, RegistryReader};
+#[cfg(feature = "registry")]
 pub(crate) use recognition::{AppSecrets, Twin};
+#[cfg(feature = "registry")]
 pub(crate) use row::Stored;
 #[cfg(test)]
 pub(crate) use schema::make_format_1;
 
-use crate::account::Held;
-use crate::host::trusted::Folder;
-use crate::host::user::UserName;
-pub(crate) use connection::{CHANGE_PATIENCE, Patience, Writer, is_obstructed};
+#[cfg(feature = "registry")]
+pub(crate) use connection::{CHANGE_PATIENCE, Writer, is_obstructed};
 pub use error::RegistryError;
 pub use file_names::FILE;
+#[cfg(feature = "registry")]
 pub(crate) use file_names::{JOURNAL, SHARED_MEMORY, WRITE_AHEAD_LOG};
-
-/// The physical tokens assigned to `user`, also disabled and lost ones. None where nothing was ever imported.
-pub(crate) fn held_by(state: &Folder, user: &UserName, patience: &Patience) -> Result<Vec<Held>, RegistryError> {
-    patience.asking(|patience| match RegistryReader::for_login(state, patience)? {
-        Some(reader) => reader.held_by(user),
-        None => Ok(Vec::new()),
-    })
-}

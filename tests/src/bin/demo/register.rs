@@ -13,6 +13,8 @@ pub(crate) fn demonstrate(host: &Host) {
     host.import(&[fob.clone(), other]);
     run(host, &["token", "list"]);
     configure(host, ENROLL);
+    // It alone opens the registry; a login asks it.
+    let _broker = host.broker();
     let sshd = host.sshd_with(STACK, "");
     know_the_host(host);
     first_login(&sshd, &fob);

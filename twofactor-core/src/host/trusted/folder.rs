@@ -7,7 +7,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, mkdirat, mknodat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, syncfs, unlinkat};
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::ops::ControlFlow;
@@ -99,6 +99,43 @@ pub struct Beginning {
     pub bytes: Vec<u8>,
     /// The size of all of it.
     pub size: u64,
+}
+
+/// The moment at which a file that was written reaches the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// Before the call returns.
+    Now,
+    /// With [`Folder::flush_file_system`], which the caller owes.
+    Together,
+}
+
+/// The next content of a file, beside it and not yet in its place. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Prepared<'f> {
+    folder: &'f Folder,
+    name: String,
+    is_put: bool,
+}
+
+impl Prepared<'_> {
+    /// Puts it in its place.
+    pub fn put(mut self, flush: Flush) -> Result<(), FileError> {
+        let Self { folder, name, .. } = &self;
+        renameat(&folder.handle, temporary(name).as_str(), &folder.handle, name.as_str())
+            .map_err(|errno| io_error(&folder.path.join(name), "replace", errno.into()))?;
+        self.is_put = true;
+        if flush == Flush::Now { self.folder.sync() } else { Ok(()) }
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        if !self.is_put {
+            // Best effort: a left-over does no harm, the next write removes it.
+            let _ = unlinkat(&self.folder.handle, temporary(&self.name).as_str(), UnlinkatFlags::NoRemoveDir);
+        }
+    }
 }
 
 impl InPlace {
@@ -237,7 +274,7 @@ impl Folder {
 
     /// Makes an empty private file `name`, in the place of what a crash may have left there.
     pub fn make_empty(&self, name: &str) -> Result<(), FileError> {
-        self.write_new(name, &self.path.join(name), &[])
+        self.write_new(name, &self.path.join(name), &[], Flush::Now)
     }
 
     /// Makes an empty private file `name`, where there is none. Opens no handle, for the same reason as
@@ -258,19 +295,22 @@ impl Folder {
 
     /// Puts `content` in the place of the file `name`, completely and durably.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), FileError> {
+        self.prepare(name, content, Flush::Now)?.put(Flush::Now)
+    }
+
+    /// Writes `content` beside the file `name`, whose place it takes when it is put there.
+    pub fn prepare(&self, name: &str, content: &[u8], flush: Flush) -> Result<Prepared<'_>, FileError> {
         let temporary = temporary(name);
         let path = self.path.join(&temporary);
-        let written = self.write_new(&temporary, &path, content);
-        let renamed = written.and_then(|()| {
-            renameat(&self.handle, temporary.as_str(), &self.handle, name)
-                .map_err(|errno| io_error(&self.path.join(name), "replace", errno.into()))
-        });
-        if renamed.is_err() {
-            // Best effort: a left-over does no harm, the next write removes it.
-            let _ = unlinkat(&self.handle, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
-        }
-        renamed?;
-        self.sync()
+        // Dropped after an error, it removes what was written.
+        let prepared = Prepared { folder: self, name: name.to_owned(), is_put: false };
+        self.write_new(&temporary, &path, content, flush)?;
+        Ok(prepared)
+    }
+
+    /// Waits until all that was written to this file system is on disk. For many files, quicker than each by itself.
+    pub fn flush_file_system(&self) -> Result<(), FileError> {
+        syncfs(&self.handle).map_err(|errno| io_error(&self.path, "sync", errno.into()))
     }
 
     /// Removes the file `name` durably, and what a crash left of its successor; neither need be there.
@@ -346,7 +386,7 @@ impl Folder {
         }
     }
 
-    fn write_new(&self, name: &str, path: &Path, content: &[u8]) -> Result<(), FileError> {
+    fn write_new(&self, name: &str, path: &Path, content: &[u8], flush: Flush) -> Result<(), FileError> {
         self.remove_left_over(name, path)?;
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         let missing = || io_error(path, "create", Errno::ENOENT.into());
@@ -355,7 +395,7 @@ impl Folder {
         let written = file
             .set_permissions(Permissions::from_mode(self.protection.mode_of_files()))
             .and_then(|()| file.write_all(content))
-            .and_then(|()| file.sync_all());
+            .and_then(|()| if flush == Flush::Now { file.sync_all() } else { Ok(()) });
         written.map_err(|error| io_error(path, "write", error))
     }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::account::lifecycle::TokenStatus;
 use crate::codes::secret;
+use crate::codes::token::Serial;
 use crate::host::trusted::FileError;
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
@@ -105,6 +107,39 @@ pub enum Defect {
     SetAside(PathBuf),
     /// No file of ours has this name.
     Unknown(PathBuf),
+    /// The registry and the file of a token's owner differ.
+    Differs(TokenDifference),
+}
+
+/// A token of which the registry and its owner's file say different things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenDifference {
+    /// The user whose file it is.
+    pub user: UserName,
+    /// The token's serial.
+    pub serial: Serial,
+    /// The difference.
+    pub difference: Difference,
+}
+
+/// The difference between the registry and a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// The registry assigns it to the user, whose file does not have it: it opens nothing.
+    NotInFile,
+    /// The user's file has it, and the registry says that it is in inventory, revoked, or another user's.
+    NotRegistered,
+    /// The user's file has it, and the registry has no such token.
+    Unknown,
+    /// One says that it is disabled or lost, and the other does not.
+    Status {
+        /// In the user's file: logins go by it.
+        file: TokenStatus,
+        /// In the registry.
+        registry: TokenStatus,
+    },
+    /// The secret or the parameters of its codes.
+    Codes,
 }
 
 /// The number of files inspected, and their defects.
@@ -123,15 +158,32 @@ pub struct Inspection {
 pub enum Repair {
     /// A file that obstructed the registry was renamed to this.
     SetAside(PathBuf),
-    /// The recorded number of tokens of a user was wrong.
-    TokensHeld {
+    /// The tokens of a user were moved from an older version's registry into the user's own file.
+    Migrated {
         /// The owner of the tokens.
         user: UserName,
         /// The number in the user's state.
         before: usize,
-        /// The number in the registry.
+        /// The number in the registry, and in the file now.
         now: usize,
     },
+    /// An assignment that was interrupted was completed.
+    TokenGiven(UserName, Serial),
+    /// A token was taken from the user: from the file, or in the registry, which still named the user.
+    TokenTaken(UserName, Serial),
+    /// The stricter status holds in both, or that of the registry where a change was interrupted that allows the token.
+    TokenStatus(UserName, Serial, TokenStatus),
+    /// The file has the registry's secret and parameters.
+    TokenCodes(UserName, Serial),
+}
+
+/// The outcome of `migrate`.
+#[derive(Debug, Default)]
+pub struct Migration {
+    /// The users whose tokens were moved, and how many they hold.
+    pub moved: Vec<(UserName, usize)>,
+    /// The errors that kept other users' tokens where they are.
+    pub problems: Vec<StoreError>,
 }
 
 /// The repairs that were made, and the errors that prevented others.

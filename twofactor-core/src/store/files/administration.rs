@@ -10,7 +10,7 @@ use crate::codes::recovery::RecoveryCode;
 use crate::codes::temporary::{Handout, TemporaryCode};
 use crate::codes::token::{Label, Seed, Token};
 use crate::host::clock::UnixTime;
-use crate::host::trusted::{FileError, Folder};
+use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::store::administration::{
     AccountAdministration, AccountStatus, AppStatus, EnrollError, Existing, Newcomer, Reset, StateIdentity as _,
@@ -18,10 +18,9 @@ use crate::store::administration::{
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
 use crate::store::files::identity::users_in;
-use crate::store::files::locations::Files;
-use crate::store::files::slots::Slots;
-use crate::store::files::state_file;
-use crate::store::files::user_folder::{Account, LARGEST, LockedAccount, SECRET, STATE};
+use crate::store::files::locations::{Files, migrated};
+use crate::store::files::secret_file;
+use crate::store::files::user_folder::{Account, LockedAccount, SECRET};
 use crate::store::registry::RegistryReader;
 use crate::store::rules::VerificationRules;
 
@@ -36,17 +35,18 @@ impl AccountAdministration for Files {
         let user = &person.name;
         self.claim()?;
         let account = self.locked_or_new(user)?;
-        let held = self.held_by(user)?;
         let credentials = match account.credentials() {
-            // What takes its place is named.
-            Err(error) if error.loss() == Some(Loss::Credentials) && existing == Existing::Replace => None,
+            // What takes its place is named. Tokens come back from the registry.
+            Err(error) if error.loss() == Some(Loss::Credentials) && existing == Existing::Replace => {
+                Some(Credentials { held: self.registered(user)?, ..Credentials::none()? })
+            }
             credentials => credentials?,
         };
         // It must be there too. A new one would make burned codes good again.
         let mut state = account.state()?;
-        self.check_belongings(&account, &state, person)?;
+        Self::check_belongings(&account, &state, person)?;
         let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
-        let before = Wallet { credentials: Some(&credentials), held: &held, factors: Factors::ALL };
+        let before = Wallet { credentials: Some(&credentials), factors: Factors::ALL };
         state = state.recognizing(before.tokens());
         let label = &app.token().label;
         if let Some(present) = credentials.app(label)
@@ -67,7 +67,7 @@ impl AccountAdministration for Files {
         if let Some(codes) = recovery {
             credentials.replace_recovery(codes);
         }
-        state.tidy(&Wallet { credentials: Some(&credentials), held: &held, factors: Factors::ALL });
+        state.tidy(&Wallet { credentials: Some(&credentials), factors: Factors::ALL });
         Ok(account.write(&state, &credentials)?)
     }
 
@@ -75,16 +75,16 @@ impl AccountAdministration for Files {
         let (VerificationRules { window, limits, .. }, now) = (self.rules, self.clock.now()?);
         let account = self.unlocked(user)?;
         let credentials = account.as_ref().map(Account::credentials).transpose()?.flatten();
-        let (tokens, tokens_problem) = match self.tokens_of(user) {
-            Ok(tokens) => (tokens, None),
-            Err(error) if credentials.is_some() => (Vec::new(), Some(error)),
-            Err(error) => return Err(error),
+        let Some(account) = account else {
+            // Of an owner's folder that is gone the registry alone knows, where it can be read.
+            let is_owner = self.registered(user).is_ok_and(|held| !held.is_empty());
+            return if is_owner { Err(FilesError::LostState(self.path_of_state(user)).into()) } else { Ok(None) };
         };
-        if credentials.is_none() && tokens.is_empty() {
+        let state = account.state()?;
+        if credentials.is_none() && state.tokens_held == 0 {
             return Ok(None);
         }
-        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
-        let state = account.state()?;
+        let (tokens, tokens_problem) = self.tokens_of(user, credentials.as_ref(), &state);
         let apps = credentials.iter().flat_map(|credentials| &credentials.apps).map(|app| {
             let token = app.token();
             let progress = state.progress_of(token);
@@ -145,7 +145,9 @@ impl AccountAdministration for Files {
     }
 
     fn has_traces(&self, user: &UserName) -> Result<bool, StoreError> {
-        Ok(self.unlocked(user)?.is_some())
+        // Of an owner's folder that is gone the registry alone knows, where it can be read.
+        let is_owner = || self.registered(user).is_ok_and(|held| !held.is_empty());
+        Ok(self.unlocked(user)?.is_some() || is_owner())
     }
 
     fn blocked_until(&self, user: &UserName, count: Count, source: &Source) -> Result<Option<UnixTime>, StoreError> {
@@ -155,20 +157,18 @@ impl AccountAdministration for Files {
     }
 
     fn verify(&self, user: &UserName, answer: Answer) -> Result<Option<Judgement>, StoreError> {
-        let account = self.unlocked(user)?;
-        let belongings = self.belongings(user, account.as_ref())?;
-        if belongings.is_nothing() {
-            return Ok(None);
+        let Some(account) = self.unlocked(user)? else { return Ok(None) };
+        let (credentials, state) = (account.credentials()?, account.state()?);
+        if credentials.is_none() {
+            return migrated(user, &state).map(|()| None);
         }
-        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
         // A sysadmin learns of codes that are further off than a login looks.
         let rules = Rules { window: self.rules.window, reaches: Reaches::DAY, now: self.clock.now()? };
-        let wallet = belongings.wallet(Factors::ALL);
-        match wallet.judge(&[answer], None, &account.state()?.recognizing(wallet.tokens()), &rules) {
-            // It may be a code of what could not be read.
-            Judgement::Wrong | Judgement::NearMiss(_) if belongings.problem.is_some() => {
-                belongings.problem.map_or(Ok(None), Err)
-            }
+        let wallet = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
+        let is_migrated = migrated(user, &state);
+        match wallet.judge(&[answer], None, &state.recognizing(wallet.tokens()), &rules) {
+            // It may be a code of a token that is not in the file yet.
+            judgement @ (Judgement::Wrong | Judgement::NearMiss(_)) => is_migrated.map(|()| Some(judgement)),
             judgement => Ok(Some(judgement)),
         }
     }
@@ -193,7 +193,7 @@ impl AccountAdministration for Files {
         // Without a folder the user has no lock; the registry's lock keeps other commands from assigning or taking
         // tokens.
         let Some(_registry) = self.writer()? else { return Ok(false) };
-        let held = self.held_by(user)?;
+        let held = self.registered(user)?;
         if held.is_empty() {
             return Ok(false);
         }
@@ -203,7 +203,7 @@ impl AccountAdministration for Files {
             return self.reset_account(&account, user, reset);
         }
         let usage = burned_blindly(&held, self.clock.now()?);
-        account.write_state(&State { usage, tokens_held: held.len(), ..State::default() })?;
+        account.keep_tokens_alone(held, State { usage, ..State::default() })?;
         Ok(true)
     }
 
@@ -212,12 +212,12 @@ impl AccountAdministration for Files {
         let Some(account) = self.locked(user)? else {
             return Ok(false);
         };
+        let state = account.state()?;
         let mut credentials = match account.credentials()? {
             Some(credentials) => credentials,
-            None if self.held_by(user)?.is_empty() => return Ok(false),
+            None if state.tokens_held == 0 => return Ok(false),
             None => Credentials::none()?,
         };
-        let state = account.state()?;
         credentials.replace_recovery(codes);
         account.write_credentials(&state, &credentials)?;
         Ok(true)
@@ -228,11 +228,11 @@ impl AccountAdministration for Files {
         self.claim_if_used()?;
         let user = &person.name;
         let Some(account) = self.locked(user)? else { return Ok(None) };
-        if !account.has_credentials()? && self.held_by(user)?.is_empty() {
-            return Ok(None);
-        }
         let mut state = account.state()?;
-        self.check_belongings(&account, &state, person)?;
+        if !account.has_credentials()? {
+            return Ok(migrated(user, &state).map(|()| None)?);
+        }
+        Self::check_belongings(&account, &state, person)?;
         state.handout = Some(Handout::of(&code, until)?);
         account.write_state(&state)?;
         Ok(Some(code))
@@ -254,9 +254,9 @@ impl AccountAdministration for Files {
             return Ok(None);
         };
         let has_credentials = account.has_credentials()?;
-        let is_enrolled = has_credentials || !self.held_by(user)?.is_empty();
         // Guesses of invitations and serials at the login prompt are counted before any enrollment.
         let mut state = account.state()?;
+        let is_enrolled = has_credentials || state.tokens_held > 0;
         let failures = state.throttle.user.count;
         if !is_enrolled && failures == 0 {
             return Ok(None);
@@ -287,6 +287,12 @@ impl Files {
         Ok((with, without))
     }
 
+    /// The physical tokens of a user as the registry has them.
+    pub(super) fn registered(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
+        let reader = self.state_folder()?.map(|state| RegistryReader::open(&state)).transpose()?.flatten();
+        Ok(reader.map(|reader| reader.held_by(user)).transpose()?.unwrap_or_default())
+    }
+
     /// The owners of physical tokens; none when the registry cannot be read, because each user's status reports that
     /// error.
     fn owners(&self) -> Vec<UserName> {
@@ -300,52 +306,63 @@ impl Files {
         user: &UserName,
         reset: Reset,
     ) -> Result<bool, StoreError> {
-        // Under the lock: a command that assigns or takes a token holds it until the number of tokens is recorded.
-        let held = self.held_by(user)?;
-        let enrolled = account.has(SECRET)?;
         match reset {
-            Reset::Everything => {
-                let (burned, uid, notices) = match account.state() {
-                    Ok(state) if !enrolled && !state.has_credentials && state.tokens_held <= held.len() => {
-                        return account.forget_favours(&state);
-                    }
-                    // Under the keys of all secrets, which are forgotten after this.
-                    Ok(state) => {
-                        let credentials = account.credentials().ok().flatten();
-                        if state.has_credentials {
-                            // Killed between this and the next, it leaves an account that is whole, or one that has none.
-                            account.overwrite_state(&State { has_credentials: false, ..state.clone() })?;
-                        }
-                        let all = Wallet { credentials: credentials.as_ref(), held: &held, factors: Factors::ALL };
-                        // Tokens that stay are still those of the same person.
-                        let uid = state.uid.filter(|_| !held.is_empty());
-                        let notices = state.notices.clone();
-                        (state.recognizing(all.tokens()).usage, uid, notices)
-                    }
-                    // This is the way out of a damaged account: what cannot be understood is forgotten.
-                    Err(error)
-                        if FilesError::is_of_the_state(&error)
-                            || matches!(FilesError::of(&error), Some(FilesError::File(FileError::TooLarge { .. }))) =>
-                    {
-                        (burned_blindly(&held, self.clock.now()?), None, Vec::new())
-                    }
-                    Err(error) => return Err(error),
-                };
-                // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
-                account.folder().remove(SECRET)?;
-                let tokens_held = held.len();
-                account.write_state(&State { usage: burned, tokens_held, uid, notices, ..State::default() })?;
-            }
+            Reset::Everything => self.forget_all_but_tokens(account, user),
             Reset::Confirmations => {
-                let Some(mut credentials) = account.credentials()? else {
+                let Some(mut credentials) =
+                    account.credentials()?.filter(|credentials| !credentials.has_tokens_alone())
+                else {
                     return account.forget_favours(&account.state()?);
                 };
                 let state =
                     State { memories: Memories::default(), invitation: None, handout: None, ..account.state()? };
                 credentials.apps.iter_mut().for_each(App::unconfirm);
                 account.write(&state, &credentials)?;
+                Ok(true)
             }
         }
+    }
+
+    /// Forgets an account but for its physical tokens. This is the way out of a damaged one, too: what cannot be understood is
+    /// forgotten, and tokens come back from the registry.
+    fn forget_all_but_tokens(&self, account: &LockedAccount, user: &UserName) -> Result<bool, StoreError> {
+        let (state, credentials) = (account.state(), account.credentials());
+        if let (Ok(state), Ok(credentials)) = (&state, &credentials)
+            && credentials.as_ref().is_none_or(Credentials::has_tokens_alone)
+            && state.tokens_held == 0
+            && account.has(SECRET)? == credentials.is_some()
+        {
+            return account.forget_favours(state);
+        }
+        let is_whole = matches!((&state, &credentials), (Ok(state), Ok(_)) if state.tokens_held == 0);
+        let (before, credentials) = match (state, credentials) {
+            // Under the keys of all secrets, which are forgotten after this.
+            (Ok(state), credentials) => {
+                let credentials = credentials.ok().flatten();
+                let all = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
+                (Some(state.recognizing(all.tokens())), credentials)
+            }
+            (Err(error), credentials)
+                if FilesError::is_of_the_state(&error)
+                    || matches!(FilesError::of(&error), Some(FilesError::File(FileError::TooLarge { .. }))) =>
+            {
+                (None, credentials.ok().flatten())
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let held = match credentials {
+            Some(credentials) if is_whole || before.is_none() => credentials.held,
+            Some(_) | None => self.registered(user)?,
+        };
+        let after = match before {
+            // Tokens that stay are still those of the same person.
+            Some(before) => {
+                let uid = before.uid.filter(|_| !held.is_empty());
+                State { usage: before.usage, uid, notices: before.notices, ..State::default() }
+            }
+            None => State { usage: burned_blindly(&held, self.clock.now()?), ..State::default() },
+        };
+        account.keep_tokens_alone(held, after)?;
         Ok(true)
     }
 
@@ -355,34 +372,32 @@ impl Files {
         let Some(credentials) = account.credentials()? else { return Ok(None) };
         Ok(Some((credentials, account.state()?)))
     }
-
-    /// The user's folder, made with an empty state when it is not there, locked. Also makes the folders above it on a host
-    /// that has no state yet.
-    pub(super) fn locked_or_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
-        match self.locked(user)? {
-            Some(account) => Ok(account),
-            // What they were used for stood in the state that is gone.
-            None if !self.held_by(user)?.is_empty() => Err(FilesError::LostState(self.path_of_state(user)).into()),
-            None => self.locked_and_new(user),
-        }
-    }
-
-    /// The folder of a user who has none, locked.
-    fn locked_and_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
-        let users = self.users_folder_or_new()?;
-        let state = new_state(&users, user)?;
-        Ok(Account(users.make_folder_with(user.as_str(), STATE, &state)?.lock(self.patience)?))
-    }
-}
-
-/// The file of a user of whom nothing is kept yet. It comes with the folder, so that a folder without one has lost it.
-fn new_state(users: &Folder, user: &UserName) -> Result<Vec<u8>, StoreError> {
-    let text = state_file::write(&State::default());
-    let too_large = || FileError::TooLarge { path: users.path().join(user.as_str()).join(STATE), limit: LARGEST };
-    Ok(Slots::file(&text).ok_or_else(too_large)?)
 }
 
 impl LockedAccount {
+    /// Puts these tokens in the place of all credentials, and `state` in the place of the state. What a crash leaves behind
+    /// opens less than it did before, or nothing.
+    fn keep_tokens_alone(&self, held: Vec<Held>, state: State) -> Result<(), StoreError> {
+        let mut after = State { has_credentials: !held.is_empty(), ..state };
+        for held in &held {
+            after.begin_to_record(&held.token);
+        }
+        if held.is_empty() {
+            if let Ok(state) = self.state()
+                && state.has_credentials
+            {
+                // Killed between this and the next, it leaves an account that is whole, or one that has none.
+                self.overwrite_state(&State { has_credentials: false, ..state })?;
+            }
+            // In this order: what a crash leaves behind is a state without secrets, which opens nothing.
+            self.folder().remove(SECRET)?;
+        } else {
+            let credentials = Credentials { held, ..Credentials::none()? };
+            self.folder().replace(SECRET, secret_file::write(&credentials).as_bytes())?;
+        }
+        self.write_state(&after)
+    }
+
     /// Forgets what spares the user a code or lets him enroll. `false` when there is nothing of it.
     fn forget_favours(&self, state: &State) -> Result<bool, StoreError> {
         let without = State { memories: Memories::default(), invitation: None, handout: None, ..state.clone() };

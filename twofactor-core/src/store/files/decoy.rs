@@ -36,7 +36,7 @@ impl Files {
     pub(super) fn work_for_nobody(&self, attempt: &Attempt<'_>) {
         if let Ok(nobody) = UserName::new(DECOY) {
             let account = self.unlocked(&nobody).ok().flatten();
-            let _ = self.belongings(&nobody, account.as_ref());
+            let _ = account.map(|account| account.credentials());
         }
         self.work_in_vain(attempt);
     }
@@ -69,7 +69,7 @@ impl Files {
             file.file.overwrite(&whole, 0)?;
             return Ok(file.file.sync()?);
         };
-        let wallet = Wallet { credentials: Some(&credentials), held: &[], factors: attempt.factors };
+        let wallet = Wallet { credentials: Some(&credentials), factors: attempt.factors };
         let nobody = UserName::new(DECOY).map_err(|_| decoy.lost_state())?;
         let nobody = Person { name: nobody, uid: Uid(u32::MAX) };
         in_vain(&mut file, Presented { person: &nobody, wallet: &wallet, attempt, rules: &self.rules, now }, &before);

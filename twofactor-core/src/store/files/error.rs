@@ -58,6 +58,17 @@ pub enum FilesError {
     /// The state names credentials whose file is gone.
     #[error("{} is missing, and the account's state says that it was there", .0.display())]
     LostCredentials(PathBuf),
+    /// The user holds tokens that stand in an older version's registry alone.
+    #[error("{held} physical tokens of {user} are not in the user's own file yet")]
+    NotMigrated {
+        /// The owner.
+        user: UserName,
+        /// Their number.
+        held: usize,
+    },
+    /// A token is registered by a process that has the registry.
+    #[error("a physical token is registered through the broker")]
+    NeedsBroker,
     /// The user holds tokens that the registry does not have: it has lost them.
     #[error("{user} holds {held} physical tokens, but {} knows of {known}", path.display())]
     LostTokens {
@@ -97,6 +108,8 @@ impl Unusable for FilesError {
             | Self::NoFolder(_)
             | Self::ForeignState { .. }
             | Self::ForeignUsers { .. }
+            | Self::NotMigrated { .. }
+            | Self::NeedsBroker
             | Self::BadIdentity(_) => Reason::StoreUnavailable,
             Self::Registry(error) => error.reason(),
         }
@@ -127,8 +140,10 @@ impl Unusable for FilesError {
                 )
             }
             Self::Registry(error) => error.hint(),
+            Self::NeedsBroker => "systemctl enable --now twofactord.socket".to_owned(),
+            Self::NotMigrated { .. } => "run: twofactor migrate".to_owned(),
             Self::LostTokens { path, user, .. } => format!(
-                "twofactor doctor --fix; if that does not help, restore {} from a backup or run: twofactor reset {}",
+                "restore {} from a backup and run twofactor migrate, or run: twofactor reset {}",
                 path.display(),
                 shell::quoted(user.as_str())
             ),

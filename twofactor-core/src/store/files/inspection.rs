@@ -1,24 +1,21 @@
 //! Inspection of all files of the store, read as a login reads them. Changes nothing and locks nothing; no secret
 //! leaves it.
 
+use std::path::Path;
+
+use crate::account::{Credentials, State};
+use crate::codes::token::Serial;
 use crate::host::trusted::{FileError, Folder, TEMPORARY, UNFINISHED};
 use crate::host::user::UserName;
 use crate::store::administration::{Defect, Inspection, StateInspection};
 use crate::store::error::StoreError;
 use crate::store::files::decoy::DECOY;
+use crate::store::files::differences;
+use crate::store::files::error::FilesError;
 use crate::store::files::identity;
 use crate::store::files::locations::Files;
 use crate::store::files::user_folder::{Account, SECRET, STATE, USERS};
 use crate::store::registry::{self, RegistryError, RegistryReader};
-
-/// The usability of the registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RegistryAccess {
-    /// It can be read, or does not exist, which is an answer too.
-    Answers,
-    /// It cannot be read.
-    Useless,
-}
 
 /// Files of the state folder that SQLite and the service commands keep there.
 const OF_THE_REGISTRY: [&str; 4] =
@@ -27,6 +24,13 @@ const OF_THE_REGISTRY: [&str; 4] =
 const OF_OURS: [&str; 4] = [registry::FILE, registry::WRITE_AHEAD_LOG, registry::SHARED_MEMORY, identity::FILE];
 /// The folder with the records of changed PAM services.
 const SERVICES: &str = "services";
+
+/// The registry, where it can be read.
+enum Registry {
+    There(RegistryReader),
+    /// That there is none is an answer too.
+    Absent,
+}
 
 impl StateInspection for Files {
     fn inspect(&self) -> Inspection {
@@ -61,47 +65,65 @@ impl Inspection {
             Ok(None) => return,
             Err(error) => return self.found(error),
         };
+        let registry = registry.as_ref();
         for name in self.names(&users) {
             match UserName::new(&name) {
                 _ if identity::is_ours(&name) => {}
                 _ if name.strip_suffix(TEMPORARY) == Some(identity::USERS_FILE) => {
                     self.flaws.push(Defect::LeftOver(users.path().join(name)));
                 }
-                Ok(user) => self.look_at_account(files, &users, &user, registry),
+                Ok(user) => self.look_at_account(&users, &user, registry),
                 Err(_) if name.starts_with(UNFINISHED) => self.flaws.push(Defect::LeftOver(users.path().join(name))),
                 Err(_) => self.flaws.push(Defect::Unknown(users.path().join(name))),
             }
         }
+        if let Some(Registry::There(reader)) = registry {
+            let looked = self.look_at_owners(&users, reader);
+            looked.unwrap_or_else(|error| self.found(error));
+        }
     }
 
-    fn look_at_registry(&mut self, state: &Folder) -> RegistryAccess {
-        match Self::tokens_and_damage(state) {
-            Ok(None) => RegistryAccess::Answers,
-            Ok(Some((tokens, damage))) if damage.is_empty() => {
-                self.tokens = usize::try_from(tokens).ok();
-                RegistryAccess::Answers
+    /// Owners of tokens whose folder is gone, and with it what their tokens were used for.
+    fn look_at_owners(&mut self, users: &Folder, reader: &RegistryReader) -> Result<(), StoreError> {
+        for user in reader.owners()? {
+            if users.folder(user.as_str())?.is_none() {
+                let found = differences::between(&user, None, &reader.held_by(&user)?, |_| Ok::<_, StoreError>(true));
+                self.flaws.extend(found?.into_iter().map(Defect::Differs));
             }
-            Ok(Some((_, damage))) => {
+        }
+        Ok(())
+    }
+
+    /// The registry, when it can be read.
+    fn look_at_registry(&mut self, state: &Folder) -> Option<Registry> {
+        match Self::reader_and_damage(state) {
+            Ok(None) => Some(Registry::Absent),
+            Ok(Some((reader, tokens, damage))) if damage.is_empty() => {
+                self.tokens = usize::try_from(tokens).ok();
+                Some(Registry::There(reader))
+            }
+            Ok(Some((_, _, damage))) => {
                 // Each line names a page or an index, and all are mended together.
                 let problem = damage.into_iter().next().unwrap_or_default();
                 self.found(RegistryError::Damaged { path: state.path().join(registry::FILE), problem });
-                RegistryAccess::Useless
+                None
             }
             Err(error) => {
                 self.found(error);
-                RegistryAccess::Useless
+                None
             }
         }
     }
 
-    /// The number of tokens, and the damage that SQLite finds; `None` without a registry.
-    fn tokens_and_damage(state: &Folder) -> Result<Option<(u64, Vec<String>)>, RegistryError> {
+    /// The registry with the number of its tokens, and the damage that SQLite finds; `None` without a registry.
+    fn reader_and_damage(state: &Folder) -> Result<Option<(RegistryReader, u64, Vec<String>)>, RegistryError> {
         let Some(reader) = RegistryReader::open(state)? else { return Ok(None) };
         let damage = reader.integrity()?;
-        Ok(Some((if damage.is_empty() { reader.count()? } else { 0 }, damage)))
+        let tokens = if damage.is_empty() { reader.count()? } else { 0 };
+        Ok(Some((reader, tokens, damage)))
     }
 
-    fn look_at_account(&mut self, files: &Files, users: &Folder, user: &UserName, registry: RegistryAccess) {
+    fn look_at_account(&mut self, users: &Folder, user: &UserName, registry: Option<&Registry>) {
         let account = match users.folder(user.as_str()) {
             Ok(Some(folder)) => Account(folder),
             // Gone since the names were read.
@@ -114,21 +136,51 @@ impl Inspection {
                 self.stray(account.folder(), &name, &[SECRET, STATE]);
             }
         }
-        let state = account.state();
-        match account.credentials() {
+        let (state, credentials) = (account.state(), account.credentials());
+        // What is wrong with the registry itself is said once.
+        let at = users.path().parent().unwrap_or(users.path());
+        if let (Ok(state), Ok(credentials), Some(registry)) = (&state, &credentials, registry) {
+            let looked = self.look_at_tokens(user, state, credentials.as_ref(), registry, at);
+            looked.unwrap_or_else(|error| self.found(error));
+        }
+        match credentials {
             // Where there are none, it is the state that cannot be read.
             Err(error) if state.is_ok() || account.has(SECRET).unwrap_or(true) => self.found(error),
             Ok(_) | Err(_) => {}
         }
-        match state {
-            // What is wrong with the registry itself is said once.
-            Ok(state) if registry == RegistryAccess::Answers && state.tokens_held > 0 => {
-                let held = files.held_by(user).and_then(|held| files.check_held(user, &state, &held));
-                held.unwrap_or_else(|error| self.found(error));
-            }
-            Ok(_) => {}
-            Err(error) => self.found(error),
+        if let Err(error) = state {
+            self.found(error);
         }
+    }
+
+    fn look_at_tokens(
+        &mut self,
+        user: &UserName,
+        state: &State,
+        credentials: Option<&Credentials>,
+        registry: &Registry,
+        registry_at: &Path,
+    ) -> Result<(), StoreError> {
+        let registered = match registry {
+            Registry::There(reader) => reader.held_by(user)?,
+            Registry::Absent => Vec::new(),
+        };
+        if state.tokens_held > 0 {
+            let (user, held, known) = (user.clone(), state.tokens_held, registered.len());
+            let registry_at = registry_at.join(registry::FILE);
+            return Err(if known < held {
+                FilesError::LostTokens { path: registry_at, user, held, known }.into()
+            } else {
+                FilesError::NotMigrated { user, held }.into()
+            });
+        }
+        let is_known = |serial: &Serial| match registry {
+            Registry::There(reader) => Ok::<_, StoreError>(reader.token(serial)?.is_some()),
+            Registry::Absent => Ok(false),
+        };
+        let differences = differences::between(user, credentials, &registered, is_known)?;
+        self.flaws.extend(differences.into_iter().map(Defect::Differs));
+        Ok(())
     }
 
     /// The service commands keep a folder for every service.
@@ -197,6 +249,7 @@ mod tests {
             Defect::LeftOver(path) => format!("left over: {}", path.strip_prefix(state).unwrap().display()),
             Defect::SetAside(path) => format!("set aside: {}", path.strip_prefix(state).unwrap().display()),
             Defect::Unknown(path) => format!("unknown: {}", path.strip_prefix(state).unwrap().display()),
+            Defect::Differs(difference) => format!("{difference:?}"),
         };
         inspected(state).flaws.iter().map(short).collect()
     }

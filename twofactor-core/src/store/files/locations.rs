@@ -1,18 +1,22 @@
 //! The paths of this host's accounts, and their folders opened.
 
-use super::belongings::Belongings;
-use super::user_folder::{Account, LockedAccount, STATE, USERS};
+use super::slots::Slots;
+use super::state_file;
+use super::user_folder::{Account, LARGEST, LockedAccount, STATE, USERS};
+use crate::account::State;
+use crate::account::invitation::Invitation;
 use crate::account::throttle::Count;
-use crate::account::{Held, State};
+use crate::codes::token::Serial;
 use crate::config::Config;
 use crate::host::clock::Clock;
-use crate::host::trusted::{Folder, Owner};
-use crate::host::user::UserName;
+use crate::host::trusted::{FileError, Folder, Owner};
+use crate::host::user::{Person, UserName};
+use crate::store::enrollment::{Registration, Superseded};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
-use crate::store::registry;
 use crate::store::rules::VerificationRules;
-use std::borrow::Borrow;
+use crate::store::verification::Listing;
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,28 +31,19 @@ pub struct Files {
     pub(super) marker: Option<PathBuf>,
     pub(super) owner: Owner,
     pub(super) patience: Duration,
-    /// The part of it that is left for the registry.
-    pub(super) registry_patience: registry::Patience,
     /// Read only under the lock of the account that is judged.
     pub(super) clock: Box<dyn Clock>,
     /// The rules that answers are judged by.
     pub(super) rules: VerificationRules,
+    /// Registers tokens at login; `None` in a process that does without the registry.
+    pub(super) registrar: Option<&'static dyn Registrar>,
 }
 
 impl Files {
     /// The store in the folder `state`, all of which must belong to `owner`. Nothing is opened yet.
     pub fn new(state: &Path, owner: Owner, patience: Duration, clock: impl Clock + 'static) -> Self {
-        let registry_patience = registry::Patience::of_a_login();
         let rules = VerificationRules::of(&Config::default());
-        Self {
-            state: state.to_owned(),
-            marker: None,
-            owner,
-            patience,
-            registry_patience,
-            clock: Box::new(clock),
-            rules,
-        }
+        Self { state: state.to_owned(), marker: None, owner, patience, clock: Box::new(clock), rules, registrar: None }
     }
 
     /// The same store, judging by these rules and not by the defaults.
@@ -64,46 +59,10 @@ impl Files {
         Self { rules: self.rules.counting_on(count), ..self }
     }
 
-    /// The physical tokens assigned to the user.
-    pub(super) fn held_by(&self, user: &UserName) -> Result<Vec<Held>, StoreError> {
-        match self.state_folder()? {
-            Some(state) => Ok(registry::held_by(&state, user, &self.registry_patience)?),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// The user's credentials, from `account` and the registry.
-    pub(super) fn belongings<F: Borrow<Folder>>(
-        &self,
-        user: &UserName,
-        account: Option<&Account<F>>,
-    ) -> Result<Belongings, StoreError> {
-        let credentials = account.map(Account::credentials).transpose()?.flatten();
-        match self.held_by(user) {
-            Ok(held) => Ok(Belongings { credentials, held, problem: None }),
-            // Who has an app does not need the registry.
-            Err(error) if credentials.is_some() => {
-                Ok(Belongings { credentials, held: Vec::new(), problem: Some(error) })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// The user's folder, when it is there.
     pub(super) fn unlocked(&self, user: &UserName) -> Result<Option<Account<Folder>>, StoreError> {
         let Some(users) = self.users_folder()? else { return Ok(None) };
         Ok(users.folder(user.as_str())?.map(Account))
-    }
-
-    /// Makes sure that the registry knows of all tokens the user holds: one that was lost, or whose index is damaged, would
-    /// otherwise look like one without them.
-    pub(super) fn check_held(&self, user: &UserName, state: &State, held: &[Held]) -> Result<(), StoreError> {
-        let known = held.len();
-        if known >= state.tokens_held {
-            return Ok(());
-        }
-        let (path, held) = (self.state.join(registry::FILE), state.tokens_held);
-        Err(FilesError::LostTokens { path, user: user.clone(), held, known }.into())
     }
 
     /// The path of the user's state, present or not.
@@ -117,4 +76,52 @@ impl Files {
         let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
         Ok(Some(Account(folder.lock(self.patience)?)))
     }
+
+    /// The user's folder, made with an empty state when it is not there, locked. Also makes the folders above it on a host
+    /// that has no state yet.
+    pub(super) fn locked_or_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
+        match self.locked(user)? {
+            Some(account) => Ok(account),
+            None => self.locked_and_new(user),
+        }
+    }
+
+    /// The folder of a user who has none, locked.
+    pub(super) fn locked_and_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
+        let users = self.users_folder_or_new()?;
+        let state = new_state(&users, user)?;
+        Ok(Account(users.make_folder_with(user.as_str(), STATE, &state)?.lock(self.patience)?))
+    }
+}
+
+/// The file of a user of whom nothing is kept yet. It comes with the folder, so that a folder without one has lost it.
+fn new_state(users: &Folder, user: &UserName) -> Result<Vec<u8>, StoreError> {
+    let text = state_file::write(&State::default());
+    let too_large = || FileError::TooLarge { path: users.path().join(user.as_str()).join(STATE), limit: LARGEST };
+    Ok(Slots::file(&text).ok_or_else(too_large)?)
+}
+
+/// Refuses where an older version's registry alone holds tokens of the user: an answer that nothing else explains may be a
+/// code of one of them.
+pub(super) fn migrated(user: &UserName, state: &State) -> Result<(), StoreError> {
+    match state.tokens_held {
+        0 => Ok(()),
+        held => Err(FilesError::NotMigrated { user: user.clone(), held }.into()),
+    }
+}
+
+/// Registers tokens. The module has none and asks the broker, so that no login opens the registry.
+pub(super) trait Registrar: Debug + Sync {
+    /// The registry's record of a serial.
+    fn listing(&self, files: &Files, serial: &Serial) -> Result<Listing, StoreError>;
+
+    /// Assigns a token to the user who has shown two of its codes, when the token is still in inventory and the user still
+    /// not enrolled.
+    fn register(
+        &self,
+        files: &Files,
+        person: &Person,
+        registration: &Registration,
+        invitation: Option<Invitation>,
+    ) -> Result<(), Superseded>;
 }

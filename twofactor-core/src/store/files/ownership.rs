@@ -25,12 +25,12 @@ impl AccountOwnership for Files {
 
     fn belongs(&self, user: &UserName) -> Result<Belongs, StoreError> {
         let Some(account) = self.unlocked(user)? else { return Ok(Belongs::ToNobody) };
-        self.belongs_as_in(&account, user, &account.state()?)
+        Self::belongs_as_in(&account, &account.state()?)
     }
 
     fn check_owner(&self, person: &Person) -> Result<(), StoreError> {
         match self.unlocked(&person.name)? {
-            Some(account) => self.check_belongings(&account, &account.state()?, person),
+            Some(account) => Self::check_belongings(&account, &account.state()?, person),
             None => Ok(()),
         }
     }
@@ -39,7 +39,7 @@ impl AccountOwnership for Files {
         self.claim_if_used()?;
         let Some(account) = self.locked(&person.name)? else { return Ok(Adoption::Overtaken) };
         let state = account.state()?;
-        let belongs = self.belongs_as_in(&account, &person.name, &state)?;
+        let belongs = Self::belongs_as_in(&account, &state)?;
         if belongs != seen || belongs == Belongs::ToNobody {
             return Ok(Adoption::Overtaken);
         }
@@ -51,37 +51,26 @@ impl AccountOwnership for Files {
 impl Files {
     /// The same of an account that was opened, and its state.
     pub(super) fn check_belongings<F: Borrow<Folder>>(
-        &self,
         account: &Account<F>,
         state: &State,
         person: &Person,
     ) -> Result<(), StoreError> {
         match must_be_of(state, person) {
-            Err(uid_changed) if self.has_belongings(account, &person.name, state)? => Err(uid_changed),
+            Err(uid_changed) if Self::has_belongings(account, state)? => Err(uid_changed),
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    fn belongs_as_in<F: Borrow<Folder>>(
-        &self,
-        account: &Account<F>,
-        user: &UserName,
-        state: &State,
-    ) -> Result<Belongs, StoreError> {
-        Ok(if state.invitation.is_none() && !self.has_belongings(account, user, state)? {
+    fn belongs_as_in<F: Borrow<Folder>>(account: &Account<F>, state: &State) -> Result<Belongs, StoreError> {
+        Ok(if state.invitation.is_none() && !Self::has_belongings(account, state)? {
             Belongs::ToNobody
         } else {
             state.uid.map_or(Belongs::ToUnknown, Belongs::To)
         })
     }
 
-    /// Whether the account holds a credential, or could hold one once the registry is whole again.
-    fn has_belongings<F: Borrow<Folder>>(
-        &self,
-        account: &Account<F>,
-        user: &UserName,
-        state: &State,
-    ) -> Result<bool, StoreError> {
-        Ok(account.has(SECRET)? || state.has_credentials || state.tokens_held > 0 || !self.held_by(user)?.is_empty())
+    /// Whether the account holds a credential, or is to get one by `migrate`.
+    fn has_belongings<F: Borrow<Folder>>(account: &Account<F>, state: &State) -> Result<bool, StoreError> {
+        Ok(account.has(SECRET)? || state.has_credentials || state.tokens_held > 0)
     }
 }

@@ -2,20 +2,29 @@
 //! Everything happens under the locks of the registry and of the user.
 //!
 //! - A file beside the registry that SQLite cannot use is set aside.
-//! - The number of tokens in a user's state is set to that of the registry when it is too small, when the registry's
-//!   history explains the difference by tokens taken from the user, or when the state says that a token was being
-//!   assigned and the registry has as many as before. Otherwise the registry may have lost tokens, which only the
+//! - Tokens that an older version has left in the registry alone are moved into their owners' files.
+//! - Where the registry and an owner's file differ, a change that gives and was interrupted is completed; otherwise the
+//!   stricter of the two holds. Tokens that the registry does not know are left alone: it may have lost them, which only the
 //!   sysadmin can judge.
 
 use std::path::PathBuf;
 
-use crate::store::administration::{Author, Repair, Repairs, StateIdentity as _, StateRepair};
+use crate::account::lifecycle::TokenStatus;
+use crate::codes::token::Serial;
+use crate::host::user::UserName;
+use crate::log::record::Event;
+use crate::store::administration::{
+    Author, Difference, Migration, Repair, Repairs, StateIdentity as _, StateRepair, TokenDifference,
+};
 use crate::store::error::StoreError;
+use crate::store::files::differences;
 use crate::store::files::error::FilesError;
+use crate::store::files::holdings::{Direction, Holding, carry_out};
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
-use crate::store::files::user_folder::Account;
-use crate::store::registry::{self, CHANGE_PATIENCE, RegistryError, Writer};
+use crate::store::files::tokens::progress_in;
+use crate::store::files::user_folder::{Account, LockedAccount};
+use crate::store::registry::{self, CHANGE_PATIENCE, Edit, RegistryError, Writer};
 
 impl StateRepair for Files {
     fn repair(&self, by: Author<'_>) -> Repairs {
@@ -26,6 +35,10 @@ impl StateRepair for Files {
             repairs.problems.push(error);
         }
         repairs
+    }
+
+    fn migrate(&self, by: Author<'_>) -> Result<Migration, StoreError> {
+        self.migrate_all(by)
     }
 
     fn clear_obstructions(&self) -> Vec<PathBuf> {
@@ -45,30 +58,74 @@ impl Files {
             let path = writer.path().to_owned();
             return Err(RegistryError::Damaged { path, problem }.into());
         }
-        // The edit changes nothing: it keeps other processes from changing the registry meanwhile.
-        let edit = writer.edit(by)?;
         let Some(users) = self.users_folder()? else { return Ok(()) };
         for user in users_in(&users)? {
-            let repaired = || -> Result<Option<Repair>, StoreError> {
-                let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
-                let account = Account(folder.lock(self.patience)?);
-                let state = account.state()?;
-                let (before, now) = (state.tokens_held, edit.held(&user)?);
-                let is_unfinished_gift = state.tokens_before_gift.is_some_and(|before| now >= before);
-                let is_explained = now > before || is_unfinished_gift || edit.taken_from(&user)? >= before - now;
-                if now == before || !is_explained {
-                    return Ok(None);
-                }
-                account.write_tokens_held(now)?;
-                Ok(Some(Repair::TokensHeld { user: user.clone(), before, now }))
+            let mut repaired = || -> Result<Vec<Repair>, StoreError> {
+                let Some(folder) = users.folder(user.as_str())? else { return Ok(Vec::new()) };
+                self.repair_account(Account(folder.lock(self.patience)?), &user, writer.edit(by)?)
             };
             match repaired() {
-                Ok(repair) => repairs.done.extend(repair),
+                Ok(repaired) => repairs.done.extend(repaired),
                 // What is lost or damaged is said by the findings.
-                Err(error) if FilesError::is_of_the_state(&error) => {}
+                Err(error) if FilesError::is_of_the_state(&error) || error.loss().is_some() => {}
+                Err(error) if matches!(FilesError::of(&error), Some(FilesError::LostTokens { .. })) => {}
                 Err(error) => repairs.problems.push(error),
             }
         }
         Ok(())
+    }
+
+    /// Makes the files of a user who is locked and the registry say the same.
+    fn repair_account(
+        &self,
+        account: LockedAccount,
+        user: &UserName,
+        edit: Edit<'_>,
+    ) -> Result<Vec<Repair>, StoreError> {
+        let (state, now) = (account.state()?, self.clock.now()?);
+        if state.tokens_held > 0 {
+            let Some((holding, now)) = self.moving_of(account, user, Some(&edit))? else { return Ok(Vec::new()) };
+            carry_out(&[holding], Direction::Gives, || Ok(()))?;
+            return Ok(vec![Repair::Migrated { user: user.clone(), before: state.tokens_held, now }]);
+        }
+        let is_known = |serial: &Serial| Ok::<_, StoreError>(edit.token(serial)?.is_some());
+        let credentials = account.credentials()?;
+        let differences = differences::between(user, credentials.as_ref(), &edit.held_by(user)?, is_known)?;
+        // What gives something was interrupted after the registry had it.
+        let gives = state.tokens_before_gift.is_some();
+        let mut repairs = Vec::new();
+        for TokenDifference { user, serial, difference } in differences {
+            let Some(token) = edit.token(&serial)? else { continue };
+            repairs.push(match difference {
+                Difference::Unknown => continue,
+                Difference::Codes => Repair::TokenCodes(user, serial),
+                Difference::NotInFile if gives => Repair::TokenGiven(user, serial),
+                Difference::NotInFile => {
+                    edit.unassign(&token, progress_in(&account, &token, now)?)?;
+                    Repair::TokenTaken(user, serial)
+                }
+                Difference::NotRegistered => {
+                    edit.advance(&token, progress_in(&account, &token, now)?)?;
+                    Repair::TokenTaken(user, serial)
+                }
+                Difference::Status { registry, .. } if gives => Repair::TokenStatus(user, serial, registry),
+                Difference::Status { file, registry } => {
+                    let stricter = differences::stricter(file, registry);
+                    let event = if stricter == TokenStatus::Lost { Event::Lost } else { Event::Disabled };
+                    if stricter != registry {
+                        edit.set_status(&token, stricter, event)?;
+                    }
+                    Repair::TokenStatus(user, serial, stricter)
+                }
+            });
+        }
+        let direction = if gives { Direction::Gives } else { Direction::Takes };
+        let registered = edit.held_by(user)?;
+        let is_unknown = |serial: &Serial| Ok(edit.token(serial)?.is_none());
+        let holding = Holding::of(account, registered, direction, None, &[], is_unknown, now)?;
+        if !repairs.is_empty() || !holding.is_settled() {
+            carry_out(&[holding], direction, || Ok(edit.commit()?))?;
+        }
+        Ok(repairs)
     }
 }

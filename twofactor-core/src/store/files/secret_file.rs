@@ -1,4 +1,4 @@
-//! `secret.toml`: a user's credentials, as TOML that a person can read. Changes on enrollment only.
+//! `secret.toml`: a user's credentials, as TOML that a person can read. Changes on enrollment and assignment only.
 //!
 //! A problem with this file is reported by its place alone: its lines hold secrets.
 
@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
-use crate::account::{App, Confirmation, Credentials, MOST_APPS, MOST_RECOVERY_CODES};
+use crate::account::lifecycle::TokenStatus;
+use crate::account::{App, Confirmation, Credentials, FirstUse, Held, MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES};
 use crate::codes::digest::Digest;
-use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, Progress};
+use crate::codes::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
 use crate::codes::recovery::Salt;
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Serial, Token};
@@ -18,15 +19,19 @@ use crate::text::document::{self, Problem, Section, toml_string};
 /// The last line of `secret.toml`: without it a file that was cut between two apps would read as a smaller one.
 pub(super) const END: &str = "# end\n";
 
-/// The version of the format this program writes, and the newest it reads.
-const VERSION: u32 = 1;
+/// The version without physical tokens, as older programs read it.
+const WITHOUT_TOKENS: u32 = 1;
+
+/// The version with them, and the newest that this program reads. An older program would take its owner's tokens for absent.
+const WITH_TOKENS: u32 = 2;
 
 /// The credentials as text.
 pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
     // Room for the largest account, so that growing never leaves a copy of a secret behind.
     let mut text = Zeroizing::new(String::with_capacity(32 * 1024));
     text.push_str("# A second factor, written by twofactor. Change it with the command only.\n");
-    let _ = writeln!(text, "version = {VERSION}\nsalt = \"{}\"", credentials.salt);
+    let version = if credentials.held.is_empty() { WITHOUT_TOKENS } else { WITH_TOKENS };
+    let _ = writeln!(text, "version = {version}\nsalt = \"{}\"", credentials.salt);
     text.push_str("recovery = [\n");
     for digest in &credentials.recovery {
         let _ = writeln!(text, "  \"{digest}\",");
@@ -34,25 +39,35 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
     text.push_str("]\n");
     for app in &credentials.apps {
         let token = app.token();
-        let parameters = token.parameters;
-        let _ = write!(
-            text,
-            "\n[[app]]\nserial = {}\nlabel = {}\nsecret = \"{}\"\ntype = \"{}\"\nalgorithm = \"{}\"\ndigits = {}\n",
-            toml_string(token.serial.as_str()),
-            toml_string(token.label.as_str()),
-            token.secret.expose_base32().as_str(),
-            parameters.kind.name(),
-            parameters.algorithm,
-            parameters.digits.count(),
-        );
-        if let Kind::Totp(period) = parameters.kind {
-            let _ = writeln!(text, "period = {}", period.seconds());
-        }
-        let _ = writeln!(text, "issued = \"{}\"", token.issued);
+        let _ = writeln!(text, "\n[[app]]\nserial = {}", toml_string(token.serial.as_str()));
+        let _ = writeln!(text, "label = {}", toml_string(token.label.as_str()));
+        write_codes(&mut text, token);
         let _ = writeln!(text, "confirmed = {}", app.confirmation() == Confirmation::Confirmed);
+    }
+    for Held { token, status, first_use } in &credentials.held {
+        let _ = writeln!(text, "\n[[token]]\nserial = {}", toml_string(token.serial.as_str()));
+        write_codes(&mut text, token);
+        let _ = writeln!(text, "status = \"{}\"\nfirst_use = {}", status.word(), *first_use == FirstUse::Open);
+        let Progress { watermark, drift, anchor } = token.start;
+        if let Some(Step(step)) = watermark {
+            let _ = writeln!(text, "watermark = {step}");
+        }
+        let _ = writeln!(text, "drift = {drift}\nanchor = {anchor}");
     }
     text.push_str(END);
     text
+}
+
+/// The secret of an app or token, and the parameters of its codes.
+fn write_codes(text: &mut Zeroizing<String>, token: &Token) {
+    let parameters = token.parameters;
+    let _ = writeln!(text, "secret = \"{}\"", token.secret.expose_base32().as_str());
+    let _ = writeln!(text, "type = \"{}\"", parameters.kind.name());
+    let _ = writeln!(text, "algorithm = \"{}\"\ndigits = {}", parameters.algorithm, parameters.digits.count());
+    if let Kind::Totp(period) = parameters.kind {
+        let _ = writeln!(text, "period = {}", period.seconds());
+    }
+    let _ = writeln!(text, "issued = \"{}\"", token.issued);
 }
 
 /// Reads the credentials back.
@@ -61,14 +76,15 @@ pub(super) fn read(text: &str) -> Result<Credentials, Vec<Problem>> {
 }
 
 fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
-    required(&root, "version", root.integer("version", 1..=VERSION));
+    let version = required(&root, "version", root.integer("version", WITHOUT_TOKENS..=WITH_TOKENS));
     let salt = root.string("salt").and_then(|salt| Salt::parse(salt.value));
     let salt = required(&root, "salt", salt);
     let recovery: Option<Vec<Digest>> =
         root.strings("recovery").and_then(|list| list.iter().map(|digest| Digest::parse(digest.value)).collect());
     let recovery = required(&root, "recovery", recovery);
     let apps: Option<Vec<App>> = root.sections("app").into_iter().map(app).collect();
-    let credentials = Credentials { apps: apps?, salt: salt?, recovery: recovery? };
+    let held: Option<Vec<Held>> = root.sections("token").into_iter().map(held).collect();
+    let credentials = Credentials { apps: apps?, salt: salt?, recovery: recovery?, held: held? };
     let unique = |app: &App| {
         let same =
             |other: &&App| other.token().serial == app.token().serial || other.token().label == app.token().label;
@@ -80,6 +96,14 @@ fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
     if !credentials.apps.iter().all(unique) {
         root.complain_here("two apps have the same serial or label");
     }
+    if !credentials.held.is_empty() && version == Some(WITHOUT_TOKENS) {
+        root.complain_here("a file of this version has no tokens");
+    }
+    let twice =
+        |held: &Held| credentials.held.iter().filter(|other| other.token.serial == held.token.serial).count() > 1;
+    if credentials.held.len() > MOST_HELD || credentials.held.iter().any(twice) {
+        root.complain_here("too many tokens, or two with the same serial");
+    }
     root.finish();
     Some(credentials)
 }
@@ -87,12 +111,50 @@ fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
 fn app(section: Section<'_, '_>) -> Option<App> {
     let serial = required(&section, "serial", section.string("serial").and_then(|text| Serial::new(text.value)));
     let label = required(&section, "label", section.string("label").and_then(|text| Label::new(text.value)));
+    let codes = codes(&section);
+    let confirmation = required(&section, "confirmed", section.boolean("confirmed"))
+        .map(|confirmed| if confirmed { Confirmation::Confirmed } else { Confirmation::Pending });
+    section.finish();
+    let Codes { secret, parameters, issued } = codes?;
+    let start = Progress::default();
+    let token = Token { serial: serial?, label: label?, secret, parameters, issued, start };
+    Some(App::stored(token, confirmation?))
+}
+
+fn held(section: Section<'_, '_>) -> Option<Held> {
+    let serial = required(&section, "serial", section.string("serial").and_then(|text| Serial::new(text.value)));
+    let codes = codes(&section);
+    let status = section.string("status").and_then(|text| TokenStatus::parse(text.value));
+    // A revoked token has no secret, and no owner.
+    let status = required(&section, "status", status.filter(|status| *status != TokenStatus::Revoked));
+    let first_use = required(&section, "first_use", section.boolean("first_use"))
+        .map(|is_open| if is_open { FirstUse::Open } else { FirstUse::Over });
+    let watermark = section.integer("watermark", 0..=i64::MAX).and_then(|step| u64::try_from(step).ok()).map(Step);
+    let most = LARGEST_DRIFT + Progress::MOST_DRIFT;
+    let drift = required(&section, "drift", section.integer("drift", -most..=most));
+    let anchor = required(&section, "anchor", section.integer("anchor", -most..=most));
+    section.finish();
+    let Codes { secret, parameters, issued } = codes?;
+    let (serial, start) = (serial?, Progress { watermark, drift: drift?, anchor: anchor? });
+    let label = Label::of(&serial);
+    let token = Token { serial, label, secret, parameters, issued, start };
+    Some(Held { token, status: status?, first_use: first_use? })
+}
+
+/// The part that apps and tokens have in common.
+struct Codes {
+    secret: Secret,
+    parameters: Parameters,
+    issued: UnixTime,
+}
+
+fn codes(section: &Section<'_, '_>) -> Option<Codes> {
     let secret = section.string("secret").and_then(|text| Secret::from_base32(text.value).ok());
-    let secret = required(&section, "secret", secret);
+    let secret = required(section, "secret", secret);
     let algorithm = section.string("algorithm").and_then(|text| text.value.parse::<Algorithm>().ok());
-    let algorithm = required(&section, "algorithm", algorithm);
+    let algorithm = required(section, "algorithm", algorithm);
     let digits = section.integer("digits", Digits::RANGE).and_then(|digits| Digits::new(digits).ok());
-    let digits = required(&section, "digits", digits);
+    let digits = required(section, "digits", digits);
     let kind = match section.string("type").map(|text| text.value) {
         Some("totp") => {
             section.integer("period", Period::RANGE).and_then(|period| Period::new(period).ok()).map(Kind::Totp)
@@ -100,16 +162,11 @@ fn app(section: Section<'_, '_>) -> Option<App> {
         Some("hotp") => Some(Kind::Hotp),
         _ => None,
     };
-    let kind = required(&section, "type", kind);
+    let kind = required(section, "type", kind);
     let issued = section.string("issued").and_then(|text| UnixTime::from_rfc3339(text.value));
-    let issued = required(&section, "issued", issued);
-    let confirmation = required(&section, "confirmed", section.boolean("confirmed"))
-        .map(|confirmed| if confirmed { Confirmation::Confirmed } else { Confirmation::Pending });
-    section.finish();
+    let issued = required(section, "issued", issued);
     let parameters = Parameters { algorithm: algorithm?, digits: digits?, kind: kind? };
-    let start = Progress::default();
-    let token = Token { serial: serial?, label: label?, secret: secret?, parameters, issued: issued?, start };
-    Some(App::stored(token, confirmation?))
+    Some(Codes { secret: secret?, parameters, issued: issued? })
 }
 
 /// Complains when a value that must be there is absent or not understood.

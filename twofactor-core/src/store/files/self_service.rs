@@ -20,11 +20,9 @@ use crate::store::administration::{
 };
 use crate::store::enrollment::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, Registration, Superseded};
 use crate::store::error::StoreError;
-use crate::store::files::belongings::Belongings;
 use crate::store::files::enrollment::spend;
-use crate::store::files::error::FilesError;
-use crate::store::files::locations::Files;
-use crate::store::files::user_folder::{Account, LockedAccount};
+use crate::store::files::locations::{Files, migrated};
+use crate::store::files::user_folder::LockedAccount;
 use crate::store::redemption::{Attempt, Presence, Redemption, Store as _};
 use crate::store::self_service::{
     Change, Changed, FirstFactor, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, OwnedToken, Request, SelfService,
@@ -48,9 +46,7 @@ impl SelfService for Files {
             ..OwnAccount::default()
         };
         let Some(status) = self.status(&person.name)? else { return Ok(this) };
-        if let Some(problem) = status.tokens_problem {
-            return Err(problem);
-        }
+        migrated(&person.name, &state)?;
         let app = |app: AppStatus| OwnApp {
             label: app.label,
             serial: app.serial,
@@ -106,10 +102,8 @@ impl Files {
         terms: &Terms,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let account = self.counting(&person.name)?;
-        let Belongings { credentials, held, problem } = self.belongings(&person.name, Some(&account))?;
-        problem.map_or(Ok(()), Err)?;
-        self.check_held(&person.name, &account.state()?, &held)?;
-        if credentials.is_some() || !held.is_empty() {
+        migrated(&person.name, &account.state()?)?;
+        if account.credentials()?.is_some() {
             return Ok(Err(NotChanged::Enrolled));
         }
         let now = self.clock.now()?;
@@ -250,16 +244,13 @@ impl Files {
         terms: &Terms,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let user = &person.name;
-        let account = self.locked(user)?;
-        let Belongings { credentials, held, problem } = self.belongings(user, account.as_ref())?;
+        let Some(account) = self.locked(user)? else { return Ok(Err(NotChanged::NotEnrolled)) };
+        let credentials = account.credentials()?;
         // Half of an account is not changed: what is missing would be taken for absent.
-        problem.map_or(Ok(()), Err)?;
-        if credentials.is_none() && held.is_empty() {
-            let state = account.as_ref().map(Account::state).transpose()?;
-            self.check_held(user, &state.unwrap_or_default(), &held)?;
+        migrated(user, &account.state()?)?;
+        if credentials.is_none() {
             return Ok(Err(NotChanged::NotEnrolled));
         }
-        let account = account.ok_or_else(|| FilesError::LostState(self.path_of_state(user)))?;
         let now = self.clock.now()?;
         // Before the proof is looked at: an app that shows a wrong code must cost no recovery code. It tells nothing of the
         // account, because the secret is the user's own.
@@ -278,9 +269,9 @@ impl Files {
 
         let source = Source::claimed();
         let attempt = attempt(proof, &source, terms);
-        let wallet = Wallet { credentials: credentials.as_ref(), held: &held, factors: terms.factors };
+        let wallet = Wallet { credentials: credentials.as_ref(), factors: terms.factors };
         let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &self.rules, now };
-        let complete = |state: &State| self.check_held(user, state, &held);
+        let complete = |state: &State| migrated(user, state);
         let redeeming = Redeeming { presented, missing: None, complete };
         let factor = match verify(&mut account.state_file()?, now, redeeming)? {
             Redemption::Redeemed(redeemed) => redeemed.factor().clone(),

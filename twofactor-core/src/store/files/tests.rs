@@ -21,10 +21,11 @@ use super::*;
 use crate::account::enrollment::{self, Proposal};
 use crate::account::factors::Factors;
 use crate::account::invitation::Invitation;
+use crate::account::lifecycle::TokenStatus;
 use crate::account::notice::{MOST_NOTICES, Notice, NoticedChange};
 use crate::account::remembered::{LoginPlace, Memories, Memory, Opener, Recall};
 use crate::account::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
-use crate::account::{App, Confirmation, MOST_RECOVERY_CODES, Usage};
+use crate::account::{App, Confirmation, FirstUse, Held, MOST_RECOVERY_CODES, Usage};
 use crate::codes::answer::Answer;
 use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Step, Window};
@@ -47,9 +48,8 @@ impl Files {
     /// Codes that none of the user's apps and tokens shows, for the stories of all modules.
     pub(crate) fn wrong_codes(&self, user: &UserName, now: UnixTime) -> impl Iterator<Item = String> + use<> {
         let credentials = self.unlocked(user).ok().flatten().and_then(|account| account.credentials().ok().flatten());
-        let apps = credentials.map_or_else(Vec::new, |credentials| credentials.apps);
-        let held = self.held_by(user).unwrap_or_default();
-        let tokens = apps.iter().map(App::token).chain(held.iter().map(|held| &held.token));
+        let wallet = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
+        let tokens = wallet.tokens();
         let tokens: Vec<(&Secret, Parameters)> = tokens.map(|token| (&token.secret, token.parameters)).collect();
         otp::wrong_codes::wrong_codes(&tokens, now)
     }
@@ -636,6 +636,21 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn held()(
+        app in apps(),
+        status in proptest::sample::select(vec![TokenStatus::Good, TokenStatus::Disabled, TokenStatus::Lost]),
+        watermark in proptest::option::of(0..=u64::try_from(i64::MAX).unwrap()),
+        drift in -10_i32..=10,
+        is_open in any::<bool>(),
+    ) -> Held {
+        let Token { serial, secret, parameters, issued, .. } = app.into_token();
+        let start = Progress { watermark: watermark.map(Step), drift, anchor: drift };
+        let token = Token { label: Label::of(&serial), serial, secret, parameters, issued, start };
+        Held { token, status, first_use: if is_open { FirstUse::Open } else { FirstUse::Over } }
+    }
+}
+
 proptest! {
     #[test]
     fn the_state_we_write_is_the_state_we_read(state in states()) {
@@ -646,12 +661,13 @@ proptest! {
     fn the_credentials_we_write_are_the_credentials_we_read(
         apps in proptest::collection::vec(apps(), 0..4),
         recovery in proptest::collection::vec(digests(), 0..=MOST_RECOVERY_CODES),
+        held in proptest::collection::vec(held(), 0..4),
     ) {
         let mut labels: Vec<_> = apps.iter().map(|app| app.token().label.clone()).collect();
         labels.sort();
         labels.dedup();
         prop_assume!(labels.len() == apps.len());
-        let credentials = Credentials { apps, salt: Salt::generate().unwrap(), recovery };
+        let credentials = Credentials { apps, salt: Salt::generate().unwrap(), recovery, held };
         let written = secret_file::write(&credentials);
         prop_assert!(written.len() < LARGEST);
         let read = secret_file::read(&written).unwrap();
@@ -661,6 +677,14 @@ proptest! {
             prop_assert_eq!(one.token().secret.expose(), other.token().secret.expose());
             prop_assert_eq!(one.token().parameters, other.token().parameters);
             prop_assert_eq!(one.confirmation(), other.confirmation());
+        }
+        prop_assert_eq!(read.held.len(), credentials.held.len());
+        for (one, other) in read.held.iter().zip(&credentials.held) {
+            prop_assert_eq!(&one.token.serial, &other.token.serial);
+            prop_assert_eq!(one.token.secret.expose(), other.token.secret.expose());
+            prop_assert_eq!(one.token.parameters, other.token.parameters);
+            prop_assert_eq!(one.token.start, other.token.start);
+            prop_assert_eq!((one.status, one.first_use), (other.status, other.first_use));
         }
     }
 

@@ -17,16 +17,15 @@ use crate::store::administration::{
 };
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
+use crate::store::files::holdings::Locks;
 use crate::store::files::locations::Files;
 use crate::store::files::sharing::sharer_than;
 use crate::store::files::user_folder::LockedAccount;
 use crate::store::registry::{AppSecrets, CHANGE_PATIENCE, Edit, Intake, RegistryError, Stored, Writer};
 
 use import::FilesImport;
-use locks::Locks;
 
 mod import;
-mod locks;
 mod looking;
 mod probe;
 #[cfg(test)]
@@ -56,6 +55,16 @@ impl TokenAdministration for Files {
             let user = &person.name;
             let token = present(&edit, serial)?;
             if let Some(owner) = owner_of(&token)? {
+                // A process was killed before the owner's file had it.
+                if owner == *user && token.status == TokenStatus::Good && !locks.is_given(user, serial) {
+                    if !locks.has(user) {
+                        locks.add_receiver(person, self.new_owner(person, &edit)?);
+                    }
+                    let credentials = locks.of(user).map(LockedAccount::credentials).transpose()?.flatten();
+                    if credentials.is_none_or(|credentials| credentials.held(serial).is_none()) {
+                        continue;
+                    }
+                }
                 let twice = pairs.iter().filter(|(other, _)| other == serial).count() > 1;
                 let error =
                     if twice { TokenError::Twice(serial.clone()) } else { TokenError::Owned(serial.clone(), owner) };
@@ -75,11 +84,12 @@ impl TokenAdministration for Files {
                 return Err(TokenError::TooMany(user.clone()));
             }
             if !locks.has(user) {
-                locks.add_receiver(person, self.new_owner(person)?);
+                locks.add_receiver(person, self.new_owner(person, &edit)?);
             }
+            locks.receives(user, serial);
             edit.assign(&token, user)?;
         }
-        Ok(locks.commit_gift(edit)?)
+        Ok(locks.commit_gift(edit, self.now()?)?)
     }
 
     fn unassign(&self, serial: &Serial, last: LastCredential, by: Author<'_>) -> Result<UserName, TokenError> {
@@ -91,7 +101,7 @@ impl TokenAdministration for Files {
         let progress = self.take_over(&token, &mut locks)?;
         edit.unassign(&token, progress)?;
         self.check_last(&edit, std::slice::from_ref(&token), last)?;
-        locks.commit(edit)?;
+        locks.commit(edit, self.now()?)?;
         Ok(owner)
     }
 
@@ -109,6 +119,7 @@ impl TokenAdministration for Files {
         for serial in serials {
             let token = present(&edit, serial)?;
             let status = token.status.after(change).map_err(|_| TokenError::Revoked(serial.clone()))?;
+            self.lock_owner(&token, &mut locks)?;
             match change {
                 Change::Enable => edit.set_status(&token, status, Event::Enabled)?,
                 Change::Disable => edit.set_status(&token, status, Event::Disabled)?,
@@ -121,7 +132,12 @@ impl TokenAdministration for Files {
             }
         }
         self.check_last(&edit, &revoked, last)?;
-        locks.commit(edit)
+        let now = self.now()?;
+        match change {
+            Change::Enable => locks.commit_gift(edit, now)?,
+            Change::Disable | Change::ReportLost | Change::Revoke => locks.commit(edit, now)?,
+        }
+        Ok(())
     }
 
     fn delete_tokens(&self, serials: &[Serial], last: LastCredential, by: Author<'_>) -> Result<(), TokenError> {
@@ -138,7 +154,7 @@ impl TokenAdministration for Files {
             tokens.push(token);
         }
         let locks = self.delete_all(&edit, &tokens, last)?;
-        locks.commit(edit)
+        Ok(locks.commit(edit, self.now()?)?)
     }
 
     fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: Author<'_>) -> Result<Progress, TokenError> {
@@ -153,8 +169,9 @@ impl TokenAdministration for Files {
             .ok_or_else(|| TokenError::WrongCodes(serial.clone()))?;
         let progress = before.anchored(step, token.parameters.kind, now);
         edit.resynchronize(&token, progress)?;
+        // In this order: killed between the two, it leaves both codes burned.
+        locks.record_progress(&token, progress)?;
         edit.commit()?;
-        locks.forgive_near_misses(&token);
         Ok(progress)
     }
 
@@ -173,7 +190,7 @@ impl TokenAdministration for Files {
         let locks = self.delete_all(&edit, &tokens, last)?;
         let all = unused + tokens.len();
         edit.delete_series(name, all)?;
-        locks.commit(edit)?;
+        locks.commit(edit, self.now()?)?;
         Ok(all)
     }
 
@@ -196,7 +213,7 @@ impl TokenAdministration for Files {
         })?;
         walked.ok_or_else(missing)?;
         edit.record_mending(name, mended, fit)?;
-        locks.commit(edit)?;
+        locks.commit_gift(edit, now)?;
         Ok(mended)
     }
 }
@@ -240,23 +257,41 @@ impl Files {
 
     /// Locks a user who is going to own a token, and makes sure that there is a state that can keep how far he takes it. One
     /// that was lost is not made anew: nobody would know which codes were used. Refuses where another person has something under that name.
-    fn new_owner(&self, person: &Person) -> Result<LockedAccount, StoreError> {
-        let account = self.locked_or_new(&person.name)?;
-        self.check_belongings(&account, &account.state()?, person)?;
+    fn new_owner(&self, person: &Person, edit: &Edit<'_>) -> Result<LockedAccount, StoreError> {
+        let account = match self.locked(&person.name)? {
+            Some(account) => account,
+            None if edit.held(&person.name)? > 0 => {
+                return Err(FilesError::LostState(self.path_of_state(&person.name)).into());
+            }
+            None => self.locked_or_new(&person.name)?,
+        };
+        Self::check_belongings(&account, &account.state()?, person)?;
         Ok(account)
     }
 
-    /// How far a token has come. Its owner, if any, is locked from now on and stays so with `locks`.
-    fn take_over(&self, token: &Stored, locks: &mut Locks) -> Result<Progress, TokenError> {
-        let Some(owner) = owner_of(token)? else { return Ok(token.progress) };
+    /// The time, to judge by under the locks.
+    fn now(&self) -> Result<UnixTime, StoreError> {
+        Ok(self.clock.now()?)
+    }
+
+    /// Locks the owner of a token that is changed, if it has one. The lock stays with `locks`.
+    fn lock_owner(&self, token: &Stored, locks: &mut Locks) -> Result<Option<UserName>, TokenError> {
+        let Some(owner) = owner_of(token)? else { return Ok(None) };
         if !locks.has(&owner)
             && let Some(lock) = self.locked(&owner)?
         {
             locks.add(&owner, lock);
         }
-        let now = self.clock.now().map_err(StoreError::from)?;
+        locks.gives(&owner, &token.serial);
+        Ok(Some(owner))
+    }
+
+    /// How far a token has come. Its owner, if any, is locked from now on and stays so with `locks`.
+    fn take_over(&self, token: &Stored, locks: &mut Locks) -> Result<Progress, TokenError> {
+        let Some(owner) = self.lock_owner(token, locks)? else { return Ok(token.progress) };
+        let now = self.now()?;
         match locks.of(&owner) {
-            Some(lock) => progress_in(lock, token, now),
+            Some(lock) => Ok(progress_in(lock, token, now)?),
             None => Ok(token.progress.burned_blindly(token.parameters.kind, now)),
         }
     }
@@ -301,16 +336,18 @@ impl Files {
     }
 }
 
-/// How far a token has come, as its owner's state knows.
-fn progress_in(account: &LockedAccount, token: &Stored, now: UnixTime) -> Result<Progress, TokenError> {
+/// How far a token has come, as its owner's state knows. A state without a record of it was made anew.
+pub(super) fn progress_in(account: &LockedAccount, token: &Stored, now: UnixTime) -> Result<Progress, StoreError> {
+    let blindly = || token.progress.burned_blindly(token.parameters.kind, now);
     match (account.state(), token.seeds()) {
-        (Ok(state), Some(seeds)) => Ok(token.progress.latest(state.usage_of(seeds).progress)),
+        (Ok(state), Some(seeds)) if state.has_recorded(seeds) || state.tokens_held > 0 => {
+            Ok(token.progress.latest(state.usage_of(seeds).progress))
+        }
+        (Ok(_), Some(_)) => Ok(blindly()),
         (Ok(_), None) => Ok(token.progress),
         // A state that was lost or damaged must not keep the sysadmin from taking the token away.
-        (Err(error), _) if FilesError::is_of_the_state(&error) => {
-            Ok(token.progress.burned_blindly(token.parameters.kind, now))
-        }
-        (Err(error), _) => Err(error.into()),
+        (Err(error), _) if FilesError::is_of_the_state(&error) => Ok(blindly()),
+        (Err(error), _) => Err(error),
     }
 }
 

@@ -4,7 +4,7 @@ use super::secret_file;
 use super::secret_file::END;
 use super::state_file;
 use crate::account::{Credentials, State};
-use crate::host::trusted::{self, FileError, Folder, InPlace};
+use crate::host::trusted::{self, FileError, Flush, Folder, InPlace};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::files::slots::Slots;
@@ -116,6 +116,16 @@ impl LockedAccount {
         file.read()?;
         file.write(state)?;
         Ok(file.file.sync()?)
+    }
+
+    /// The same, flushed when `flush` says so.
+    pub(super) fn write_over(&self, state: &State, flush: Flush) -> Result<(), StoreError> {
+        if flush == Flush::Now {
+            return self.overwrite_state(state);
+        }
+        let mut file = self.state_file()?;
+        file.read()?;
+        file.write(state)
     }
 
     /// Writes the credentials, and then into the state that there are some: a crash between the two leaves an account that is

@@ -1,6 +1,6 @@
 //! The files that SQLite keeps beside the registry, checked before SQLite opens them.
 //!
-//! Invariants: a file that would make SQLite hang, wait or misread is refused by name; a login never waits for it. A
+//! Invariants: a file that would make SQLite hang, wait or misread is refused by name. A
 //! change of the registry, under its lock, sets the file aside under another name and deletes nothing: an unreadable
 //! log may have held changes that are missing now.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::error::RegistryError;
 use super::file_names::{JOURNAL, SHARED_MEMORY, WRITE_AHEAD_LOG};
-use crate::host::trusted::{Beginning, Folder};
+use crate::host::trusted::Folder;
 
 /// The suffix of a file that was set aside; a number follows where there are several.
 pub(crate) const ASIDE: &str = ".aside";
@@ -27,33 +27,24 @@ const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// The number of attempts to read a header that a process may be writing.
 const TRIES: u32 = 3;
 
-/// The content of the write-ahead log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Log {
-    /// Changes, or nothing.
-    Usual,
-    /// A header and no change: a process was killed in between. SQLite does not read that without taking locks.
-    HeaderAlone,
-}
-
 /// Makes sure that SQLite can use all of them.
-pub(super) fn check(state: &Folder) -> Result<Log, RegistryError> {
+pub(super) fn check(state: &Folder) -> Result<(), RegistryError> {
     for name in [WRITE_AHEAD_LOG, SHARED_MEMORY, JOURNAL] {
         check_kind(state, name)?;
         state.examine(name)?;
     }
     for attempt in 1.. {
-        let problem = match (log(state)?, is_no_journal(state)?) {
-            (Some(log), false) => return Ok(log),
-            (None, _) => unusable(state, WRITE_AHEAD_LOG, "does not begin as a write-ahead log does"),
-            (_, true) => unusable(state, JOURNAL, "does not begin as a rollback journal does"),
+        let problem = match (is_no_log(state)?, is_no_journal(state)?) {
+            (false, false) => return Ok(()),
+            (true, _) => unusable(state, WRITE_AHEAD_LOG, "does not begin as a write-ahead log does"),
+            (false, true) => unusable(state, JOURNAL, "does not begin as a rollback journal does"),
         };
         if attempt == TRIES {
             return Err(problem);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Ok(Log::Usual)
+    Ok(())
 }
 
 /// Sets aside what SQLite cannot use. Only under the lock on the state folder.
@@ -65,7 +56,7 @@ pub(super) fn set_aside_what_is_unusable(state: &Folder) -> Result<Vec<PathBuf>,
         }
         state.examine(name)?;
     }
-    if log(state)?.is_none() {
+    if is_no_log(state)? {
         moved.push(set_aside(state, WRITE_AHEAD_LOG)?);
     }
     if is_no_journal(state)? {
@@ -74,27 +65,21 @@ pub(super) fn set_aside_what_is_unusable(state: &Folder) -> Result<Vec<PathBuf>,
     Ok(moved)
 }
 
-/// Whether the file in the place of a journal is no journal. A finished journal begins with a zero.
+/// True when the file in the place of a journal is no journal. A finished journal begins with a zero.
 fn is_no_journal(state: &Folder) -> Result<bool, RegistryError> {
     let journal = state.beginning(JOURNAL, JOURNAL_MAGIC.len())?;
     let is_none = |bytes: Vec<u8>| bytes.first().is_some_and(|first| *first != 0) && bytes != JOURNAL_MAGIC;
     Ok(journal.is_some_and(|journal| is_none(journal.bytes)))
 }
 
-/// The content of the log; `None` when the file is no log.
-fn log(state: &Folder) -> Result<Option<Log>, RegistryError> {
-    let Some(Beginning { bytes, size }) = state.beginning(WRITE_AHEAD_LOG, LOG_HEADER)? else {
-        return Ok(Some(Log::Usual));
-    };
-    // Shorter than a header, it is empty for SQLite, and no change was ever in it.
-    if bytes.len() < LOG_HEADER {
-        return Ok(Some(Log::Usual));
-    }
-    let is_alone = size <= u64::try_from(LOG_HEADER).unwrap_or(u64::MAX);
-    Ok(is_header(&bytes).then_some(if is_alone { Log::HeaderAlone } else { Log::Usual }))
+/// True when the file in the place of the log is no log. Shorter than a header, it is empty for SQLite, and no change was ever in
+/// it.
+fn is_no_log(state: &Folder) -> Result<bool, RegistryError> {
+    let log = state.beginning(WRITE_AHEAD_LOG, LOG_HEADER)?;
+    Ok(log.is_some_and(|log| log.bytes.len() >= LOG_HEADER && !is_header(&log.bytes)))
 }
 
-/// Whether `bytes` are the header of a log: magic number, format, page size, and the checksum of these.
+/// True when `bytes` are the header of a log: magic number, format, page size, and the checksum of these.
 fn is_header(bytes: &[u8]) -> bool {
     let word =
         |place: usize| -> [u8; 4] { std::array::from_fn(|byte| bytes.get(4 * place + byte).copied().unwrap_or(0)) };

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use crate::account::Held;
 use crate::account::lifecycle::TokenStatus;
 use crate::codes::otp::{Kind, Parameters, Progress, Step};
 use crate::codes::secret::Secret;
@@ -16,7 +17,9 @@ use crate::host::user::UserName;
 use crate::log::record::Event;
 use crate::store::administration::Author;
 use crate::store::registry::connection::Writer;
-use crate::store::registry::error::{RegistryError, failure};
+use crate::store::registry::error::RegistryError;
+use crate::store::registry::failure::failure;
+use crate::store::registry::look;
 use crate::store::registry::recognition::{self, Burned, Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored};
 use crate::text::pairs;
@@ -109,6 +112,11 @@ impl Edit<'_> {
     fn series_id(&self, name: &str) -> Result<Option<i64>, RegistryError> {
         let query = "SELECT id FROM series WHERE name = ?1";
         self.asking(|connection| connection.query_row(query, [name], |row| row.get(0)).optional())
+    }
+
+    /// The physical tokens of `user`, as they stand in the user's own file once this change has happened.
+    pub(crate) fn held_by(&self, user: &UserName) -> Result<Vec<Held>, RegistryError> {
+        self.asking(|connection| look::held_by(connection, user))
     }
 
     /// The number of tokens that `user` holds.
@@ -259,8 +267,8 @@ impl Edit<'_> {
         self.transaction.commit().map_err(|error| failure(self.path, &error))
     }
 
-    /// Raises the watermark.
-    fn advance(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
+    /// Raises the watermark to that of a user's state.
+    pub(crate) fn advance(&self, token: &Stored, progress: Progress) -> Result<(), RegistryError> {
         let progress = token.progress.latest(progress);
         let change = "UPDATE tokens SET watermark = ?2, drift = ?3, anchor = ?4 WHERE id = ?1";
         let watermark = progress.watermark.map(|step| step.0);

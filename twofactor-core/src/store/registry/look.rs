@@ -1,7 +1,6 @@
 //! Looking into the registry. Nothing here changes it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
@@ -14,8 +13,9 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
 use crate::store::administration::{ImportRecord, SeriesSummary};
-use crate::store::registry::connection::{open, open_for_login};
-use crate::store::registry::error::{RegistryError, failure};
+use crate::store::registry::connection::open;
+use crate::store::registry::error::RegistryError;
+use crate::store::registry::failure::failure;
 use crate::store::registry::file_names::FILE;
 use crate::store::registry::recognition::{Twin, Twins};
 use crate::store::registry::row::{self, COLUMNS, Stored, WIDTH};
@@ -87,27 +87,9 @@ impl RegistryReader {
         Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
     }
 
-    /// The same for a login, which takes only locks that others can have too.
-    pub(crate) fn for_login(state: &Folder, patience: Duration) -> Result<Option<Self>, RegistryError> {
-        let connection = open_for_login(state, patience)?;
-        Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
-    }
-
     /// The physical tokens assigned to `user`, also those that open nothing.
-    pub(super) fn held_by(&self, user: &UserName) -> Result<Vec<Held>, RegistryError> {
-        let query = format!("SELECT {COLUMNS} FROM tokens WHERE owner = ?1 LIMIT {}", MOST_HELD + 1);
-        self.asking(|connection| {
-            let mut statement = connection.prepare(&query)?;
-            let rows = statement.query_map([user.as_str()], row::read)?;
-            let held = rows.map(|stored| {
-                let stored = stored?;
-                let (status, first_use) = (stored.status, stored.first_use);
-                let missing = || rusqlite::Error::InvalidColumnType(2, "secret".to_owned(), Type::Null);
-                let token = stored.into_token().ok_or_else(missing)?;
-                Ok(Held { token, status, first_use })
-            });
-            held.collect()
-        })
+    pub(crate) fn held_by(&self, user: &UserName) -> Result<Vec<Held>, RegistryError> {
+        self.asking(|connection| held_by(connection, user))
     }
 
     /// The token with that serial.
@@ -264,6 +246,20 @@ impl Filter {
         let text = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
         (text, values)
     }
+}
+
+/// The physical tokens assigned to `user`, as they stand in the user's own file.
+pub(super) fn held_by(connection: &Connection, user: &UserName) -> Result<Vec<Held>, rusqlite::Error> {
+    let query = format!("SELECT {COLUMNS} FROM tokens WHERE owner = ?1 ORDER BY id LIMIT {}", MOST_HELD + 1);
+    let mut statement = connection.prepare(&query)?;
+    let rows = statement.query_map([user.as_str()], row::read)?;
+    let held = rows.map(|stored| {
+        let stored = stored?;
+        let (status, first_use) = (stored.status, stored.first_use);
+        let missing = || rusqlite::Error::InvalidColumnType(2, "secret".to_owned(), Type::Null);
+        Ok(Held { token: stored.into_token().ok_or_else(missing)?, status, first_use })
+    });
+    held.collect()
 }
 
 /// A query for [`listed`] rows.

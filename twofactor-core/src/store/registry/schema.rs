@@ -8,7 +8,8 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::host::trusted::Folder;
-use crate::store::registry::error::{RegistryError, failure};
+use crate::store::registry::error::RegistryError;
+use crate::store::registry::failure::failure;
 use crate::store::registry::file_names::{FILE, UNFINISHED};
 use crate::store::registry::recognition::{LONG, key_of};
 

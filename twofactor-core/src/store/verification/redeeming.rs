@@ -30,8 +30,6 @@ impl<F: Fn(&State) -> Result<(), StoreError>> Verification for Redeeming<'_, F> 
         self.missing = self.missing.take().or_else(|| (self.complete)(&before).err());
         // What seems to be superfluous may belong to what could not be read.
         if self.missing.is_none() {
-            // The registry knows of all that was ever given.
-            before.tokens_before_gift = None;
             before.tidy(wallet);
         }
         before
@@ -138,7 +136,7 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
 /// the log would learn which guess will be right, and when.
 fn near_miss_in_words(near_miss: &NearMiss, wallet: &Wallet<'_>) -> String {
     let NearMiss { serial, label, .. } = near_miss;
-    if wallet.held.iter().any(|held| held.token.serial == *serial) {
+    if wallet.credentials.is_some_and(|credentials| credentials.held(serial).is_some()) {
         format!("is the clock of token {serial} off? twofactor token resync {}", shell::quoted(serial.as_str()))
     } else {
         format!("is the clock of the phone with the app \"{label}\" right?")

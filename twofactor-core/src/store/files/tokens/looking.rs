@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use super::super::locations::Files;
+use super::super::locations::{Files, migrated};
 use crate::account::lifecycle::{Owned, Stage, TokenStatus};
-use crate::account::{FirstUse, State, Usage};
+use crate::account::{Credentials, FirstUse, Held, State, Usage};
 use crate::codes::otp::{self, Code, Match};
 use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
 use crate::host::user::UserName;
 use crate::store::administration::{
     History, Identified, PastChange, SeriesSummary, TokenFilter, TokenView, TokenViews,
@@ -114,19 +115,62 @@ impl TokenViews for Files {
 }
 
 impl Files {
-    /// The physical tokens of a user.
-    pub(in crate::store::files) fn tokens_of(&self, user: &UserName) -> Result<Vec<TokenView>, StoreError> {
-        let mut tokens = Vec::new();
-        let filter = TokenFilter { owner: Some(user.clone()), ..TokenFilter::default() };
-        self.tokens(&filter, &mut |view| {
-            tokens.push(view);
-            ControlFlow::Continue(())
+    /// The physical tokens in a user's own file, with all that the registry says of them; those of the registry where it
+    /// alone has them. An error of the registry hides no token.
+    pub(in crate::store::files) fn tokens_of(
+        &self,
+        user: &UserName,
+        credentials: Option<&Credentials>,
+        state: &State,
+    ) -> (Vec<TokenView>, Option<StoreError>) {
+        let (listed, problem) = match self.listed_of(user) {
+            Ok(listed) => (listed, migrated(user, state).err()),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        if state.tokens_held > 0 {
+            return (listed.into_iter().map(|listed| view_in(state, listed)).collect(), problem);
+        }
+        let held = credentials.iter().flat_map(|credentials| &credentials.held);
+        let view = |held: &Held| {
+            let known = listed.iter().find(|listed| listed.serial == held.token.serial);
+            let usage = state.usage_of(held.token.seeds());
+            let assigned_at = known.and_then(|known| known.assigned_at);
+            TokenView {
+                stage: stage(held.status, Some(user), assigned_at, &usage),
+                drift: held.token.start.latest(usage.progress).drift,
+                serial: held.token.serial.clone(),
+                parameters: held.token.parameters,
+                owner: Some(user.clone()),
+                assigned_at,
+                issued: held.token.issued,
+                series: known.and_then(|known| known.series.clone()),
+                vendor: known.and_then(|known| known.vendor.clone()),
+                model: known.and_then(|known| known.model.clone()),
+                last_accepted: usage.last_accepted,
+                near_misses: usage.near_misses,
+                owner_uid: state.uid,
+                problem: None,
+            }
+        };
+        let mut views: Vec<TokenView> = held.map(view).collect();
+        views.sort_unstable_by(|one, other| one.serial.cmp(&other.serial));
+        (views, problem)
+    }
+
+    /// The tokens that the registry assigns to a user.
+    fn listed_of(&self, user: &UserName) -> Result<Vec<Listed>, StoreError> {
+        let mut found = Vec::new();
+        let Some(reader) = self.reader()? else { return Ok(found) };
+        let filter = Filter { owner: Some(user.clone()), ..Filter::default() };
+        reader.tokens(&filter, |listed| {
+            found.push(listed);
+            Ok::<(), RegistryError>(())
         })?;
-        Ok(tokens)
+        Ok(found)
     }
 
     /// The token as the registry has it, with its secret.
-    pub(super) fn listed(&self, serial: &Serial) -> Result<Option<Listed>, StoreError> {
+    pub(in crate::store::files) fn listed(&self, serial: &Serial) -> Result<Option<Listed>, StoreError> {
         match self.reader()? {
             Some(reader) => Ok(reader.token(serial)?),
             None => Ok(None),
@@ -141,26 +185,9 @@ impl Files {
     }
 
     fn view(&self, listed: Listed) -> TokenView {
-        let (known, problem) = match self.owners_state(&listed) {
-            Ok(known) => (known, None),
-            Err(error) => (State::default(), Some(error)),
-        };
-        let usage = usage_in(&known, &listed);
-        TokenView {
-            stage: stage_of(&listed, &usage),
-            drift: listed.progress.latest(usage.progress).drift,
-            serial: listed.serial,
-            parameters: listed.parameters,
-            owner: listed.owner,
-            assigned_at: listed.assigned_at,
-            issued: listed.issued,
-            series: listed.series,
-            vendor: listed.vendor,
-            model: listed.model,
-            last_accepted: usage.last_accepted,
-            near_misses: usage.near_misses,
-            owner_uid: known.uid,
-            problem,
+        match self.owners_state(&listed) {
+            Ok(known) => view_in(&known, listed),
+            Err(error) => TokenView { problem: Some(error), ..view_in(&State::default(), listed) },
         }
     }
 
@@ -197,12 +224,37 @@ impl History for FilesHistory {
     }
 }
 
+/// A token of the registry, with its use in its owner's state.
+fn view_in(known: &State, listed: Listed) -> TokenView {
+    let usage = usage_in(known, &listed);
+    TokenView {
+        stage: stage_of(&listed, &usage),
+        drift: listed.progress.latest(usage.progress).drift,
+        serial: listed.serial,
+        parameters: listed.parameters,
+        owner: listed.owner,
+        assigned_at: listed.assigned_at,
+        issued: listed.issued,
+        series: listed.series,
+        vendor: listed.vendor,
+        model: listed.model,
+        last_accepted: usage.last_accepted,
+        near_misses: usage.near_misses,
+        owner_uid: known.uid,
+        problem: None,
+    }
+}
+
 /// The stage of a token whose owner's state has this usage of it.
 fn stage_of(listed: &Listed, usage: &Usage) -> Stage {
-    listed.status.stage(match &listed.owner {
+    stage(listed.status, listed.owner.as_ref(), listed.assigned_at, usage)
+}
+
+fn stage(status: TokenStatus, owner: Option<&UserName>, assigned_at: Option<UnixTime>, usage: &Usage) -> Stage {
+    status.stage(match owner {
         None => Owned::No,
         // Resynchronizing may have written down more than the last login.
-        Some(_) if usage.last_accepted.is_some_and(|at| Some(at) >= listed.assigned_at) => Owned::Used,
+        Some(_) if usage.last_accepted.is_some_and(|at| Some(at) >= assigned_at) => Owned::Used,
         Some(_) => Owned::Unused,
     })
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::account::enrollment::Proposal;
 use crate::account::factors::Factors;
 use crate::account::throttle::{Limits, Source};
-use crate::account::{App, Judgement, State};
+use crate::account::{App, Credentials, Judgement, State};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Algorithm, Digits, Kind, Parameters, Period, StatedParameters, Step};
 use crate::codes::secret::Secret;
@@ -21,9 +21,9 @@ use crate::host::clock::HandSet;
 use crate::host::trusted::{self, Owner};
 use crate::host::user::Uid;
 use crate::log::reason::Reason;
-use crate::store::administration::{AccountAdministration as _, StateRepair as _, TokenViews as _};
+use crate::store::administration::{AccountAdministration as _, TokenViews as _};
 use crate::store::administration::{
-    Counts, Encoding, Existing, Finding, Identified, NewToken, Origin, Repair, Reset, TokenView,
+    Counts, Encoding, Existing, Finding, Identified, NewToken, Origin, Reset, TokenView,
 };
 use crate::store::files::PATIENCE;
 use crate::store::registry::RegistryReader;
@@ -31,7 +31,8 @@ use crate::store::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::store::{Loss, VerificationRules};
 
 mod another_person;
-
+mod held;
+mod interrupted;
 mod keys;
 mod sharing;
 
@@ -177,6 +178,39 @@ impl Fixture {
 
     fn view(&self, name: &str) -> TokenView {
         self.store.token(&serial(name)).unwrap().unwrap()
+    }
+
+    /// The folder of a user, locked.
+    fn account(&self, name: &str) -> LockedAccount {
+        self.store.locked(&user(name)).unwrap().unwrap()
+    }
+
+    fn state(&self, name: &str) -> State {
+        self.account(name).state().unwrap()
+    }
+
+    /// Changes a user's file as a killed process or an older version would have left it.
+    fn rewrite(&self, name: &str, change: impl FnOnce(&mut Credentials)) {
+        let account = self.account(name);
+        let mut credentials = account.credentials().unwrap().map_or_else(Credentials::none, Ok).unwrap();
+        change(&mut credentials);
+        let state = account.state().unwrap();
+        if credentials.has_tokens_alone() && credentials.held.is_empty() {
+            account.overwrite_state(&State { has_credentials: false, ..state }).unwrap();
+            account.folder().remove("secret.toml").unwrap();
+        } else {
+            account.write_credentials(&state, &credentials).unwrap();
+        }
+    }
+
+    /// The same for the state.
+    fn restate(&self, name: &str, change: impl FnOnce(State) -> State) {
+        let account = self.account(name);
+        account.overwrite_state(&change(account.state().unwrap())).unwrap();
+    }
+
+    fn sql(&self, change: &str) {
+        rusqlite::Connection::open(self.registry()).unwrap().execute_batch(change).unwrap();
     }
 
     fn registry(&self) -> std::path::PathBuf {
@@ -430,34 +464,19 @@ fn used_recovery_codes_stay_used_while_the_secret_is_away() {
 }
 
 #[test]
-fn a_registry_that_is_gone_or_forgets_somebody_waives_nobody_who_holds_a_token() {
+fn a_registry_that_is_gone_keeps_nobody_out_and_lets_nobody_in() {
     let fixture = Fixture::new();
     fixture.assign(FOB, "alice");
-    let whole = fs::read(fixture.registry()).unwrap();
-    let lost = |fixture: &Fixture| {
-        let presence = fixture.store.presence(&user("alice"));
-        assert!(
-            matches!(&presence, Err(error) if matches!(FilesError::of(error), Some(FilesError::LostTokens { .. }))),
-            "{presence:?}"
-        );
-        let login = fixture.login("alice", &shown(1, 0, NOW), NOW);
-        assert_eq!(login.unwrap_err().reason(), Reason::StoreCorrupt);
-        assert!(matches!(fixture.store.presence(&user("bob")).unwrap(), Presence::Absent(_)));
-    };
     fs::remove_file(fixture.registry()).unwrap();
     for left_over in ["registry.db-wal", "registry.db-shm"] {
         let _ = fs::remove_file(fixture.directory.path().join(left_over));
     }
-    lost(&fixture);
-    fs::write(fixture.registry(), &whole).unwrap();
-    fs::set_permissions(fixture.registry(), fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(matches!(fixture.store.presence(&user("alice")).unwrap(), Presence::Enrolled));
     fixture.accepted("alice", &shown(1, 0, NOW), NOW);
-    let forgetful = rusqlite::Connection::open(fixture.registry()).unwrap();
-    forgetful.execute_batch("UPDATE tokens SET owner = NULL; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    drop(forgetful);
-    lost(&fixture);
-    assert!(fixture.store.reset(&user("alice"), Reset::Everything).unwrap(), "there is a way out");
-    assert!(matches!(fixture.store.presence(&user("alice")).unwrap(), Presence::Absent(_)));
+    assert!(matches!(fixture.store.presence(&user("bob")).unwrap(), Presence::Absent(_)));
+    assert_eq!(fixture.refusal("bob", &shown(2, 0, NOW), NOW), Reason::NotEnrolled);
+    assert!(!fixture.store.reset(&user("alice"), Reset::Everything).unwrap(), "her token stays hers");
+    fixture.accepted("alice", &shown(1, 1, NOW), NOW);
 }
 
 #[test]
@@ -551,25 +570,7 @@ fn a_revoked_token_loses_its_secret_for_good() {
 }
 
 #[test]
-fn a_user_with_an_app_logs_in_when_the_registry_is_broken_and_it_is_said() {
-    let fixture = Fixture::new();
-    fixture.enroll("alice", secret(3));
-    fixture.assign(FOB, "alice");
-    fixture.assign(SECOND_FOB, "bob");
-    fs::write(fixture.registry(), "garbage").unwrap();
-    let Redemption::Redeemed(redeemed) = fixture.login("alice", &shown(3, 0, NOW), NOW).unwrap() else {
-        panic!("refused")
-    };
-    assert_eq!(redeemed.problem().unwrap().reason(), Reason::StoreCorrupt);
-    let wrong = fixture.login("alice", &shown(1, 0, NOW), NOW).unwrap_err();
-    assert_eq!(wrong.reason(), Reason::StoreCorrupt, "her fob cannot be judged");
-    let denied = fixture.login("bob", &shown(2, 0, NOW), NOW).unwrap_err();
-    assert_eq!(denied.reason(), Reason::StoreCorrupt);
-    assert!(fixture.store.presence(&user("carol")).is_err(), "nobody's absence can be proved");
-}
-
-#[test]
-fn a_registry_that_is_not_whole_is_an_error_and_never_no_tokens() {
+fn a_registry_that_is_not_whole_is_an_error_for_commands_and_no_matter_for_logins() {
     type Damage = fn(&Fixture);
     let damages: [(&str, Damage, Reason); 8] = [
         ("empty", |fixture| fs::write(fixture.registry(), "").unwrap(), Reason::StoreCorrupt),
@@ -628,10 +629,11 @@ fn a_registry_that_is_not_whole_is_an_error_and_never_no_tokens() {
         let fixture = Fixture::new();
         fixture.assign(FOB, "alice");
         damage(&fixture);
-        let denied = fixture.login("alice", &shown(1, 0, NOW), NOW).unwrap_err();
-        assert_eq!(denied.reason(), reason, "{name}: {denied}");
-        assert!(fixture.store.presence(&user("alice")).is_err(), "{name}");
-        assert!(fixture.store.token(&serial(FOB)).is_err(), "{name}: the tool says so too");
+        fixture.accepted("alice", &shown(1, 0, NOW), NOW);
+        assert!(matches!(fixture.store.presence(&user("alice")).unwrap(), Presence::Enrolled), "{name}");
+        let status = fixture.store.status(&user("alice")).unwrap().unwrap();
+        assert_eq!((status.tokens.len(), status.tokens_problem.unwrap().reason()), (1, reason), "{name}");
+        assert!(fixture.store.token(&serial(FOB)).is_err(), "{name}: the tool says so");
         assert!(fixture.store.import().is_err(), "{name}: and no import makes a new one over it");
     }
 }
@@ -659,8 +661,8 @@ fn a_damaged_page_is_noticed() {
         let mut damaged = whole.clone();
         damaged[page * 4096..(page + 1) * 4096].fill(0);
         fs::write(fixture.registry(), &damaged).unwrap();
-        match fixture.store.held_by(&user("alice")) {
-            Ok(held) => assert_eq!(held.len(), 1, "page {page}: a login must not see fewer tokens"),
+        match fixture.store.registered(&user("alice")) {
+            Ok(held) => assert_eq!(held.len(), 1, "page {page}: a command must not see fewer tokens"),
             Err(error) => {
                 assert_eq!(error.reason(), Reason::StoreCorrupt, "page {page}: {error}");
                 noticed += 1;
@@ -674,13 +676,15 @@ fn a_damaged_page_is_noticed() {
 }
 
 #[test]
-fn a_token_whose_owner_has_lost_the_state_opens_nothing_until_it_is_given_anew() {
+fn a_token_whose_owner_has_lost_both_files_opens_nothing_until_it_is_given_anew() {
     let fixture = Fixture::new();
     fixture.assign(FOB, "alice");
     fixture.accepted("alice", &shown(1, 0, NOW), NOW);
     fs::remove_dir_all(fixture.directory.path().join("users/alice")).unwrap();
-    assert!(matches!(fixture.login("alice", &shown(1, 1, NOW), NOW), Err(error) if error.loss() == Some(Loss::State)));
+    assert_eq!(fixture.refusal("alice", &shown(1, 1, NOW), NOW), Reason::NotEnrolled);
     assert!(fixture.view(FOB).problem.is_some());
+    let again = fixture.store.assign(&[(serial(SECOND_FOB), person("alice"))], Sharing::Refuse, by(NOW));
+    assert!(matches!(&again, Err(TokenError::Store(error)) if error.loss() == Some(Loss::State)), "{again:?}");
     assert!(fixture.store.reset(&user("alice"), Reset::Everything).unwrap(), "there is a way out");
     for offset in -2..=2 {
         let reason = fixture.refusal("alice", &shown(1, offset, NOW), NOW);
@@ -1023,67 +1027,4 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn a_wrong_number_of_tokens_is_repaired_where_the_history_explains_it() {
-    let fixture = Fixture::new();
-    let alice = user("alice");
-    let state = fixture.directory.path().join("users/alice/state");
-    let repaired = || {
-        let repairs = fixture.store.repair(by(NOW));
-        assert!(repairs.problems.is_empty(), "{repairs:?}");
-        repairs.done
-    };
-    fixture.assign(FOB, "alice");
-    let holding = fs::read(&state).unwrap();
-    assert_eq!(repaired(), [], "all is well");
-
-    // As after a reset that has read the registry before the token was taken away.
-    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(NOW)).unwrap();
-    let without_any = fs::read(&state).unwrap();
-    fs::write(&state, &holding).unwrap();
-    assert!(
-        matches!(fixture.store.presence(&alice), Err(error) if matches!(FilesError::of(&error), Some(FilesError::LostTokens { held: 1, known: 0, .. })))
-    );
-    assert_eq!(repaired(), [Repair::TokensHeld { user: alice.clone(), before: 1, now: 0 }]);
-    assert!(matches!(fixture.store.presence(&alice), Ok(Presence::Absent(_))));
-
-    // As after one that has read it before the token was given.
-    fixture.assign(FOB, "alice");
-    fs::write(&state, &without_any).unwrap();
-    assert_eq!(repaired(), [Repair::TokensHeld { user: alice.clone(), before: 0, now: 1 }]);
-
-    // As after a gift that was killed before it happened, and one that was killed before that was written down.
-    fixture.store.unassign(&serial(FOB), LastCredential::Take, by(NOW)).unwrap();
-    let alices = || fixture.store.locked(&alice).unwrap().unwrap();
-    let announce = |held| alices().overwrite_state(&alices_state(&fixture).with_gift(held)).unwrap();
-    announce(1);
-    let connection = rusqlite::Connection::open(fixture.directory.path().join("registry.db")).unwrap();
-    connection.execute_batch("DELETE FROM history").unwrap();
-    assert!(
-        matches!(fixture.store.presence(&alice), Err(error) if matches!(FilesError::of(&error), Some(FilesError::LostTokens { held: 1, known: 0, .. })))
-    );
-    assert_eq!(repaired(), [Repair::TokensHeld { user: alice.clone(), before: 1, now: 0 }]);
-    assert!(matches!(fixture.store.presence(&alice), Ok(Presence::Absent(_))));
-    fixture.assign(FOB, "alice");
-    assert_eq!(alices_state(&fixture).tokens_before_gift, None, "it has happened");
-    fs::write(&state, &without_any).unwrap();
-    announce(1);
-    assert_eq!(repaired(), [], "the number is right");
-    alices().conclude_gift();
-    assert_eq!(alices_state(&fixture).tokens_before_gift, None);
-
-    // A registry that has lost a token is no wrong number.
-    connection.execute_batch("DELETE FROM tokens; DELETE FROM history").unwrap();
-    drop(connection);
-    assert_eq!(repaired(), []);
-    assert!(
-        matches!(fixture.store.presence(&alice), Err(error) if matches!(FilesError::of(&error), Some(FilesError::LostTokens { held: 1, known: 0, .. })))
-    );
-}
-
-/// What alice's state says now.
-fn alices_state(fixture: &Fixture) -> State {
-    fixture.store.unlocked(&user("alice")).unwrap().unwrap().state().unwrap()
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::account::remembered::{LoginPlace, Recall};
+use crate::store::administration::StateRepair as _;
 use crate::store::registry;
 
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha1, Algorithm::Sha256];
@@ -114,8 +115,9 @@ fn what_was_used_before_keys_were_told_apart_stays_used() {
     let (of_app, of_token) = (code_at(&long(0), app, 0), code_at(&long(2), token, 0));
     let fixture = Fixture::before_keys();
     assert_eq!(fixture.refusal("alice", &of_app, NOW), Reason::Replayed);
-    assert_eq!(fixture.refusal("alice", &of_token, NOW), Reason::Replayed);
     assert_eq!(fixture.format(), 1, "a login takes no step");
+    assert_eq!(fixture.store.migrate(by(NOW)).unwrap().moved, [(user("alice"), 1)]);
+    assert_eq!(fixture.refusal("alice", &of_token, NOW), Reason::Replayed);
     assert_eq!(fixture.view("L-2").last_accepted, Some(NOW));
     // The login that is remembered still spares a code.
     let place = LoginPlace { service: "sshd", address: "192.0.2.7".parse().unwrap() };
