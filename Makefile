@@ -28,7 +28,9 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 build: ## Build the module, the tool and the broker, in release
-	$(RELEASE) build --release --locked -p pam_twofactor -p twofactor-cli -p twofactord
+	# The module by itself: cargo unites the features of what is built together, and the module does without the registry.
+	$(RELEASE) build --release --locked -p pam_twofactor
+	$(RELEASE) build --release --locked -p twofactor-cli -p twofactord
 
 demo: demo-built ## Log in for real inside private namespaces: enroll, ssh with password and code, replay refused
 	$(TARGET)/release/demo
@@ -141,6 +143,8 @@ install: ## Install what was built, for the host or below DESTDIR (PREFIX, PAMDI
 	test -e $(DESTDIR)/etc/twofactor/twofactor.toml || \
 	    install -m 0644 etc/twofactor.toml $(DESTDIR)/etc/twofactor/twofactor.toml
 	install -d -m 0700 $(DESTDIR)/var/lib/twofactor
+	# What an older version kept elsewhere. On this host alone, and no reason to fail: "twofactor doctor" names it.
+	test -n "$(DESTDIR)" || $(SBINDIR)/twofactor --quiet migrate || true
 
 uninstall: ## Remove what install put there; refuses while a PAM service still names the module
 	@test -n "$(PAMDIR)" || { echo 'no folder of PAM modules found; set PAMDIR' >&2; exit 1; }

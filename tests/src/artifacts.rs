@@ -65,10 +65,11 @@ pub fn debian_package() -> &'static Path {
 
 /// Builds the module, the tool and the broker.
 pub fn build(profile: Profile) -> Artifacts {
-    let packages = ["--package", "pam_twofactor", "--package", "twofactor-cli", "--package", "twofactord"];
+    let (module, others) = (["--package", "pam_twofactor"], ["--package", "twofactor-cli", "--package", "twofactord"]);
     let built = match profile {
-        Profile::Debug => cargo_build(&packages),
-        Profile::Release => release_build(&packages),
+        Profile::Debug => cargo_build(&[&module[..], &others].concat()),
+        // As `make build` does: the features of what is built together are united.
+        Profile::Release => [release_build(&module), release_build(&others)].concat(),
     };
     let [tool, broker] = ["twofactor", "twofactord"].map(|name| find(&built, name));
     Artifacts { module: find(&built, MODULE), tool, broker }
