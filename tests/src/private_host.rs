@@ -244,6 +244,11 @@ impl Host {
         fs::write(Path::new("/etc/pam.d").join(name), self.with_module(lines)).unwrap();
     }
 
+    /// Puts a PAM service of the distribution back that was put aside.
+    pub fn packaged_service(&self, name: &str) {
+        fs::copy(self.place("packaged").join(name), Path::new("/etc/pam.d").join(name)).unwrap();
+    }
+
     /// Where [`Host::service`] puts services.
     pub fn confdir(&self) -> String {
         format!("{PLACE}/pam.d")
@@ -392,7 +397,21 @@ fn private_etc() {
     if Path::new("/etc/twofactor").exists() {
         fs::remove_dir_all("/etc/twofactor").unwrap();
     }
+    put_services_aside();
     own_name();
+}
+
+/// PAM services of packages that only a suite of its own needs. On a host that has them, other tests would see more services.
+const SERVICES_OF_SUITES: [&str; 2] = ["i3lock", "radiusd"];
+
+fn put_services_aside() {
+    fs::create_dir(format!("{PLACE}/packaged")).unwrap();
+    for service in SERVICES_OF_SUITES.map(|name| (format!("/etc/pam.d/{name}"), format!("{PLACE}/packaged/{name}"))) {
+        if Path::new(&service.0).exists() {
+            fs::copy(&service.0, &service.1).unwrap();
+            fs::remove_file(&service.0).unwrap();
+        }
+    }
 }
 
 fn own_name() {

@@ -93,6 +93,7 @@ fn i3lock_opens_with_password_and_code_in_its_one_field() {
         let alice = host.user_with_app("alice");
         host.enroll("root", &[]);
         let _broker = host.broker();
+        host.packaged_service("i3lock");
         host.sysadmin(&["service", "enable", "i3lock", "--yes"]);
         let screen = Screen::of(host, "alice");
         let mut locker = screen.lock("alice", &["i3lock", "--nofork"]);
