@@ -28,7 +28,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 build: ## Build the module, the tool and the broker, in release
-	# The module by itself: cargo unites the features of what is built together, and the module does without the registry.
+	# The module by itself: packaging/cargo says why.
 	$(RELEASE) build --release --locked -p pam_twofactor
 	$(RELEASE) build --release --locked -p twofactor-cli -p twofactord
 

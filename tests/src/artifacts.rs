@@ -68,7 +68,7 @@ pub fn build(profile: Profile) -> Artifacts {
     let (module, others) = (["--package", "pam_twofactor"], ["--package", "twofactor-cli", "--package", "twofactord"]);
     let built = match profile {
         Profile::Debug => cargo_build(&[&module[..], &others].concat()),
-        // As `make build` does: the features of what is built together are united.
+        // As `make build` does.
         Profile::Release => [release_build(&module), release_build(&others)].concat(),
     };
     let [tool, broker] = ["twofactor", "twofactord"].map(|name| find(&built, name));

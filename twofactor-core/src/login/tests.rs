@@ -186,7 +186,7 @@ impl Host {
         let directory = crate::host::trusted::private_directory();
         let owner = Owner(nix::unistd::geteuid().as_raw());
         let clock = HandSet::at(NOW);
-        let store = Files::new(directory.path(), owner, Duration::from_millis(10), clock.clone());
+        let store = Files::new(directory.path(), owner, Duration::from_millis(10), clock.clone()).with_registry();
         // The same in every run: no two of the steps these stories tell of share a code.
         let secret =
             crate::codes::secret::Secret::from_bytes(Zeroizing::new(b"a secret of 20 bytes".to_vec())).unwrap();

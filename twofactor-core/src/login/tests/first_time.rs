@@ -421,7 +421,7 @@ fn recovery_codes_are_shown_in_a_question_that_is_asked_once_they_are_stored() {
     let unfinished = host.login("bob", vec![shows(0)]).unfinished();
     let (folder, owner) = (host.directory.path().to_owned(), Owner(nix::unistd::geteuid().as_raw()));
     let looks_into_the_store = Act::Reads(Box::new(move |_| {
-        let store = Files::new(&folder, owner, Duration::from_millis(10), NOW);
+        let store = Files::new(&folder, owner, Duration::from_millis(10), NOW).with_registry();
         assert_eq!(store.recovery_left(&bob()).unwrap(), Some(10), "a kill at the question loses nothing");
         String::new()
     }));

@@ -48,6 +48,10 @@ impl AccountAdministration for Files {
         let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
         let before = Wallet { credentials: Some(&credentials), factors: Factors::ALL };
         state = state.recognizing(before.tokens());
+        if state.tokens_held > 0 {
+            // Those that `migrate` has not moved yet: the app may have the key of one of them.
+            state = state.recognizing(self.registered(user)?.iter().map(|held| &held.token));
+        }
         let label = &app.token().label;
         if let Some(present) = credentials.app(label)
             && present.confirmation() == Confirmation::Confirmed

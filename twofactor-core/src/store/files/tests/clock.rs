@@ -43,7 +43,7 @@ fn whatever_is_judged_by_the_time_has_the_lock_when_the_clock_is_read() {
     let readings = Arc::new(AtomicU32::new(0));
     let clock = UnderLock { folder: fixture.directory.path().join("users/alice"), readings: readings.clone() };
     let owner = Owner(nix::unistd::geteuid().as_raw());
-    let store = Files::new(fixture.directory.path(), owner, Duration::from_secs(10), clock);
+    let store = Files::new(fixture.directory.path(), owner, Duration::from_secs(10), clock).with_registry();
     let reads_the_clock = |what: &str, act: &dyn Fn()| {
         let before = readings.load(Ordering::SeqCst);
         act();
