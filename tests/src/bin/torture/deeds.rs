@@ -41,8 +41,9 @@ pub(crate) fn deeds() -> Vec<Deed> {
         ..plain(&&["token", "assign", "--from", "/root/owners.csv"][..])
     });
     deeds.push(Deed {
-        prepare: "cd /var/lib/twofactor/users/carol && cp state /run/state && \
-                  twofactor token unassign C0000002 --force && cat /run/state >state",
+        // As after a backup of hers was restored: the registry has taken the token back, and her file has it.
+        prepare: "cd /var/lib/twofactor/users/carol && cp --archive state secret.toml /run/ && \
+                  twofactor token unassign C0000002 --force && cat /run/state >state && cp --archive /run/secret.toml .",
         claims: false,
         ..plain(&&["doctor", "--fix"][..])
     });

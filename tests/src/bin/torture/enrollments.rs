@@ -61,6 +61,8 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
     host.configure(&format!("{ENROLL}[throttle]\nfree_attempts = 1000\n"));
     host.service(SERVICE, STACK);
     host.system_service(SERVICE, STACK);
+    // It registers the token.
+    let _broker = host.broker();
     let fob = Fob::clock(3);
     let snapshot = Snapshot::take(host);
     let before = bobs(host);
@@ -114,6 +116,10 @@ pub(crate) fn run(host: &Host, budget: &Budget, random: &mut Random) -> Tally {
             (Mishap::Fails(_), _) => "failed",
             (_, _) => "broken off",
         });
+        if matches!(mishap, Mishap::Killed) {
+            // The broker ends what it was asked for before the kill.
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let now = bobs(host);
         let story =
             |what: &str| format!("{what}: {way:?}, {mishap:?}\n{}\nbefore:\n{before}\nnow:\n{now}", last_words(host));
