@@ -132,6 +132,11 @@ impl Taken {
 }
 
 impl Place {
+    /// True when the guest is root, or was seen to be a user before: a look-up can take longer than all else.
+    pub(crate) fn is_of_a_known_user(&self) -> bool {
+        !self.is_unknown
+    }
+
     /// Remembers that the guest is a user.
     pub(crate) fn is_of_a_user(&mut self) {
         let mut taken = self.places.lock();
@@ -228,7 +233,11 @@ mod tests {
     #[test]
     fn uids_to_spare_take_few_places_and_a_user_who_was_seen_before_has_one() {
         let places = Arc::new(Places::default());
-        taken(&places, Guest::Uid(1000)).unwrap().is_of_a_user();
+        let mut first = taken(&places, Guest::Uid(1000)).unwrap();
+        assert!(!first.is_of_a_known_user());
+        first.is_of_a_user();
+        drop(first);
+        assert!(taken(&places, Guest::Uid(1000)).unwrap().is_of_a_known_user());
         let spare: Vec<Place> = (100_000..101_000).map_while(|uid| taken(&places, Guest::Uid(uid)).ok()).collect();
         assert_eq!(spare.len(), MOST_UNKNOWN);
         assert!(taken(&places, Guest::Uid(1000)).is_ok() && taken(&places, Guest::Root).is_ok());

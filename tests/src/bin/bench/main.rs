@@ -138,6 +138,8 @@ fn measure(host: &Host, plan: Plan, machine: Machine) -> Report {
     population::look_users_up_in_an_index();
     let logins = plan.logins.map(|plan| Logins::measure(host, &disk, plan));
     let tokens = plan.tokens.map(|plan| Tokens::measure(host, &disk, plan));
+    // Without the many users of the part before: the index has no uids, and the broker looks one up.
+    population::look_users_up_in_an_index();
     let broker = plan.broker.map(|plan| Broker::measure(host, &disk, plan));
     Report { machine, logins, tokens, broker }
 }
