@@ -34,7 +34,7 @@ use twofactor_core::log::record::{Audit as _, Event, Record};
 use twofactor_core::login::{self, Process, Request, SystemServices, Unfinished, Verdict, World};
 use twofactor_core::pam_service::first_factor::FirstFactor;
 use twofactor_core::store::broker::{self, Broker};
-use twofactor_core::store::{self, EnrollmentStore, FilesAndBroker, Store, StoreError};
+use twofactor_core::store::{self, EnrollmentStore, FilesAndBroker, Judge, Store, StoreError};
 
 use crate::accounts::SystemAccounts;
 use crate::conversation::PamConversation;
@@ -145,15 +145,6 @@ struct Prepared {
     arguments: Arguments,
     config: Config,
     judge: Judge,
-}
-
-/// The process that judges an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judge {
-    /// This one, from the files of the host.
-    This,
-    /// The broker.
-    Broker,
 }
 
 /// Finds the judge, and reads the arguments and the whole configuration. Every problem is logged before the first of them
@@ -304,11 +295,11 @@ impl Host {
         let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
         let process = process();
-        let files = || store::open(config, SystemClock);
-        let store: Box<dyn LoginStore> = match (process, judge) {
-            (Process::Unprivileged, _) => Box::new(the_broker()),
-            (Process::ItsUsers, Judge::Broker) => Box::new(FilesAndBroker::judged_by_broker(files(), the_broker())),
-            (Process::ItsUsers | Process::Roots, _) => Box::new(FilesAndBroker::judged_here(files(), the_broker())),
+        let store: Box<dyn LoginStore> = match process {
+            Process::Unprivileged => Box::new(the_broker()),
+            Process::ItsUsers | Process::Roots => {
+                Box::new(FilesAndBroker::new(store::open(config, SystemClock), the_broker(), judge))
+            }
         };
         Self { store, process, name }
     }

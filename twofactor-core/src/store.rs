@@ -20,7 +20,7 @@ pub mod self_service;
 mod verification;
 pub mod wire;
 
-pub use beside_broker::FilesAndBroker;
+pub use beside_broker::{FilesAndBroker, Judge};
 pub use enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, SecretOrigin, Superseded,
 };

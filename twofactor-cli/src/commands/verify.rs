@@ -74,7 +74,7 @@ fn in_words(proof: &Proof) -> String {
     match proof {
         Proof::Token { label, drift, .. } => format!("would be accepted (token \"{label}\", drift {drift})\n"),
         Proof::Recovery(_) => "would be accepted (recovery code)\n".to_owned(),
-        Proof::Temporary(_) => "would be accepted (temporary code)\n".to_owned(),
+        Proof::Temporary => "would be accepted (temporary code)\n".to_owned(),
     }
 }
 
@@ -88,6 +88,6 @@ fn as_json(user: &UserName, proof: &Proof) -> Value {
             "drift": drift,
         }),
         Proof::Recovery(_) => json!({ "user": user.as_str(), "accepted": true, "label": "recovery" }),
-        Proof::Temporary(_) => json!({ "user": user.as_str(), "accepted": true, "label": "temporary" }),
+        Proof::Temporary => json!({ "user": user.as_str(), "accepted": true, "label": "temporary" }),
     }
 }

@@ -87,16 +87,17 @@ pub enum Proof {
     },
     /// A recovery code, as it is stored.
     Recovery(Digest),
-    /// A temporary code, as it is stored.
-    Temporary(Digest),
+    /// The temporary code.
+    Temporary,
 }
 
 impl Proof {
-    /// The part of it that is remembered.
-    pub fn opener(&self) -> Opener {
+    /// The part of it that is remembered; `None` for a temporary code, which opens one session.
+    pub fn opener(&self) -> Option<Opener> {
         match self {
-            Self::Token { seed, .. } => Opener::Seed(*seed),
-            Self::Recovery(digest) | Self::Temporary(digest) => Opener::Recovery(*digest),
+            Self::Token { seed, .. } => Some(Opener::Seed(*seed)),
+            Self::Recovery(digest) => Some(Opener::Recovery(*digest)),
+            Self::Temporary => None,
         }
     }
 }
@@ -163,9 +164,9 @@ impl Wallet<'_> {
                     Some(handout) if handout.is_used => {
                         otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
                     }
-                    Some(handout) if self.factors.recovery => {
+                    Some(_) if self.factors.recovery => {
                         uses.handout = true;
-                        first_right.get_or_insert((reading, Proof::Temporary(handout.digest)));
+                        first_right.get_or_insert((reading, Proof::Temporary));
                     }
                     Some(_) => otherwise = otherwise.or(Judgement::NotAllowed),
                 },

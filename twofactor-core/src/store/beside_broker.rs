@@ -33,27 +33,22 @@ pub struct FilesAndBroker {
     judge: Judge,
 }
 
-/// The process that judges.
+/// The process that judges an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judge {
-    /// This one; the broker where the state cannot be written.
+pub enum Judge {
+    /// This one, which no user but root can stop; the broker where the state cannot be written.
     This,
     /// The broker.
     Broker,
 }
 
 impl FilesAndBroker {
-    /// The store of a process that its user can stop.
-    pub fn judged_by_broker(files: Files, broker: Broker) -> Self {
-        Self { files, broker, judge: Judge::Broker }
+    /// The store of a process of root.
+    pub fn new(files: Files, broker: Broker, judge: Judge) -> Self {
+        Self { files, broker, judge }
     }
 
-    /// The store of a process of root alone.
-    pub fn judged_here(files: Files, broker: Broker) -> Self {
-        Self { files, broker, judge: Judge::This }
-    }
-
-    /// The store that questions go to which change nothing.
+    /// The store that is asked where nothing is judged.
     fn reader(&self) -> &dyn Store {
         match self.judge {
             Judge::This => &self.files,
@@ -110,10 +105,7 @@ impl Store for FilesAndBroker {
     }
 
     fn take_notices(&self, person: &Person) -> Result<Vec<Notice>, StoreError> {
-        match self.judge {
-            Judge::This => self.files.take_notices(person),
-            Judge::Broker => self.broker.take_notices(person),
-        }
+        self.reader().take_notices(person)
     }
 
     fn pretend(&self, attempt: &Attempt<'_>) {

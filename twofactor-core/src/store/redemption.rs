@@ -168,7 +168,7 @@ impl Factor {
     pub(super) fn of(proof: Proof, wallet: &Wallet<'_>, state: &State) -> Self {
         match proof {
             Proof::Token { label, drift, .. } => Self::Token { label: label.to_string(), drift },
-            Proof::Temporary(_) => Self::Temporary,
+            Proof::Temporary => Self::Temporary,
             Proof::Recovery(_) => {
                 let left = wallet.credentials.map_or(0, |credentials| credentials.recovery_left(state));
                 Self::Recovery { left }

@@ -120,10 +120,7 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
         Factor::Recovery { .. } => "recovery".to_owned(),
         Factor::Temporary => "temporary".to_owned(),
     };
-    // A temporary code opens one session.
-    if factor != Factor::Temporary
-        && let Some((place, duration)) = &attempt.remember
-    {
+    if let (Some((place, duration)), Some(opener)) = (&attempt.remember, opener) {
         let LoginPlace { service, address } = *place;
         let (service, until) = (service.to_owned(), now.after(*duration));
         state.memories.add(Memory { service, address, since: now, until, opener });
