@@ -1,19 +1,23 @@
 //! `twofactor code USER`: ten digits that open one session, for a user without phone and token.
 
-use serde_json::json;
 use twofactor_core::account::factors::FactorKind;
-use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
-use zeroize::Zeroizing;
 
+use super::handing_out;
 use crate::args::Code;
 use crate::error::{Failure, quoted};
 use crate::host::{self, Host};
 use crate::journal;
-use crate::output::{self, Format, Output, Stream, Unwritten};
+use crate::output::{self, Output};
 
 pub(crate) fn run(arguments: &Code, host: &Host, output: &Output) -> Result<(), Failure> {
-    if arguments.revoke { revoke(&arguments.user, host, output) } else { give(arguments, host, output) }
+    if arguments.revoke {
+        let take = |user: &UserName| host.accounts.revoke_code(user);
+        handing_out::revoke(&arguments.user, take, Event::CodeRevoked, "temporary code", output)
+    } else {
+        give(arguments, host, output)
+    }
 }
 
 fn give(arguments: &Code, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -26,47 +30,16 @@ fn give(arguments: &Code, host: &Host, output: &Output) -> Result<(), Failure> {
     journal::write(journal::about(Event::CodeGiven, &user).with("until", until));
     host.warn_of_delay(&user)?;
     warn_when_useless(&user, host);
-    let shown = match output.format() {
-        Format::Json => output::must_show_json(json!({
-            "user": user.as_str(),
-            "code": code.expose_grouped().as_str(),
-            "until": until.to_string(),
-        })),
-        Format::Text => {
-            let about = format!("{user} can log in, once, until {until}, with the code\n");
-            let about = output.explanation(&about, Stream::Results);
-            output::must_show(Stream::Results, &Zeroizing::new(format!("{about}{}\n", code.expose_grouped().as_str())))
-        }
-    };
+    let use_of_it = format!("{user} can log in, once, until {until}, with the code\n");
+    let shown = handing_out::show("code", code.expose_grouped().as_str(), &user, until, &use_of_it, output);
     if let Err(error) = shown {
         // A code that was not shown is of no use.
         if host.accounts.revoke_code(&user)? {
             journal::write(journal::about(Event::CodeRevoked, &user));
         }
-        return Err(Failure::TemporaryCodeUnseen(Unwritten(error)));
+        return Err(Failure::TemporaryCodeUnseen(error));
     }
     Ok(())
-}
-
-fn revoke(typed: &str, host: &Host, output: &Output) -> Result<(), Failure> {
-    let known = SystemUsers.canonical(typed)?;
-    let is_known = known.is_some();
-    // A user who was deleted from the host may come back under the same name.
-    let user = match known {
-        Some(user) => user,
-        None => UserName::new(typed).map_err(|_| Failure::UnknownUser(typed.to_owned()))?,
-    };
-    let had = host.accounts.revoke_code(&user)?;
-    if !had && !is_known {
-        return Err(Failure::UnknownUser(typed.to_owned()));
-    }
-    if had {
-        journal::write(journal::about(Event::CodeRevoked, &user));
-    }
-    Ok(output.done(
-        || if had { format!("{user}'s temporary code is void.\n") } else { format!("{user} had no temporary code.\n") },
-        || json!({ "user": user.as_str(), "revoked": had }),
-    )?)
 }
 
 /// Says so when a rule for this user may refuse the code: it counts as a recovery code.

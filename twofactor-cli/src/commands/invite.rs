@@ -1,22 +1,26 @@
 //! `twofactor invite USER`: a code that lets a user enroll at the login prompt, once.
 
-use serde_json::json;
 use twofactor_core::config::InvitationRule;
 use twofactor_core::host::clock::UnixTime;
-use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::host::user::{SystemUsers, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::policy;
 use twofactor_core::store::{EnrollmentStatus, Superseded};
-use zeroize::Zeroizing;
 
+use super::handing_out;
 use crate::args::Invite;
 use crate::error::{Failure, quoted};
 use crate::host::{self, Host};
 use crate::journal;
-use crate::output::{self, Format, Output, Stream, Unwritten};
+use crate::output::{self, Output};
 
 pub(crate) fn run(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failure> {
-    if arguments.revoke { revoke(&arguments.user, host, output) } else { invite(arguments, host, output) }
+    if arguments.revoke {
+        let take = |user: &UserName| host.accounts.revoke_invitation(user);
+        handing_out::revoke(&arguments.user, take, Event::InvitationRevoked, "invitation", output)
+    } else {
+        invite(arguments, host, output)
+    }
 }
 
 fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -32,46 +36,15 @@ fn invite(arguments: &Invite, host: &Host, output: &Output) -> Result<(), Failur
     warn_when_useless(&user, host, now);
     let until = now.after(arguments.valid);
     let code = host.accounts.invite(&person, until).map_err(|superseded| failure(superseded, &user))?;
-    let shown = match output.format() {
-        Format::Json => output::must_show_json(json!({
-            "user": user.as_str(),
-            "invitation": code.expose_grouped().as_str(),
-            "until": until.to_string(),
-        })),
-        Format::Text => {
-            let about = format!("{user} can enroll at login, once, until {until}, with\n");
-            let about = output.explanation(&about, Stream::Results);
-            output::must_show(Stream::Results, &Zeroizing::new(format!("{about}{}\n", code.expose_grouped().as_str())))
-        }
-    };
+    let use_of_it = format!("{user} can enroll at login, once, until {until}, with\n");
+    let shown = handing_out::show("invitation", code.expose_grouped().as_str(), &user, until, &use_of_it, output);
     if let Err(error) = shown {
         // A code that was not shown is of no use.
         host.accounts.revoke_invitation(&user)?;
-        return Err(Failure::InvitationUnseen(Unwritten(error)));
+        return Err(Failure::InvitationUnseen(error));
     }
     journal::write(journal::about(Event::Invited, &user).with("until", until));
     Ok(())
-}
-
-fn revoke(typed: &str, host: &Host, output: &Output) -> Result<(), Failure> {
-    let known = SystemUsers.canonical(typed)?;
-    let is_known = known.is_some();
-    // A user who was deleted from the host may come back under the same name.
-    let user = match known {
-        Some(user) => user,
-        None => UserName::new(typed).map_err(|_| Failure::UnknownUser(typed.to_owned()))?,
-    };
-    let had = host.accounts.revoke_invitation(&user)?;
-    if !had && !is_known {
-        return Err(Failure::UnknownUser(typed.to_owned()));
-    }
-    if had {
-        journal::write(journal::about(Event::InvitationRevoked, &user));
-    }
-    Ok(output.done(
-        || if had { format!("{user}'s invitation is void.\n") } else { format!("{user} had no invitation.\n") },
-        || json!({ "user": user.as_str(), "revoked": had }),
-    )?)
 }
 
 /// Says so when no login would ask for the invitation.

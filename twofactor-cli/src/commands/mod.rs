@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod enroll;
 mod explain;
+mod handing_out;
 mod invite;
 mod list_file;
 mod log;

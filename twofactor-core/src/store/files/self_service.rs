@@ -4,7 +4,7 @@
 //! account as it was, with a code used and a notice too many. All of it happens under one lock.
 
 use crate::account::enrollment::{Proposal, recovery_codes};
-use crate::account::invitation::InvitationCode;
+use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::notice::{Notice, NoticedChange};
 use crate::account::throttle::{Count, Source};
 use crate::account::{App, Credentials, MOST_APPS, State, Wallet};
@@ -23,7 +23,7 @@ use crate::store::error::StoreError;
 use crate::store::files::enrollment::spend;
 use crate::store::files::locations::{Files, migrated};
 use crate::store::files::user_folder::LockedAccount;
-use crate::store::redemption::{Attempt, Presence, Redemption, Store as _};
+use crate::store::redemption::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::store::self_service::{
     Change, Changed, FirstFactor, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, OwnedToken, Request, SelfService,
     Terms,
@@ -111,18 +111,15 @@ impl Files {
             Ok(app) => app,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
-        let invitation = match (invitation, terms.first) {
-            (None, FirstFactor::Open) => None,
-            (None, FirstFactor::Invited) => return Ok(Err(NotChanged::NeedsInvitation)),
-            (Some(typed), _) => {
-                let source = Source::claimed();
-                let attempt = attempt(&[], &source, terms);
-                let check = InvitationCheck { person, typed, attempt: &attempt, rules: &self.rules, now };
-                match verify(&mut account.state_file()?, now, check)? {
-                    Ok(invitation) => Some(invitation),
-                    Err(reason) => return Ok(Err(NotChanged::Proof(reason))),
-                }
-            }
+        let source = Source::claimed();
+        let attempt = attempt(&[], &source, terms);
+        let check = |typed: &InvitationCode| {
+            let check = InvitationCheck { person, typed, attempt: &attempt, rules: &self.rules, now };
+            verify(&mut account.state_file()?, now, check)
+        };
+        let invitation = match invited(invitation, terms.first, check)? {
+            Ok(invitation) => invitation,
+            Err(not_changed) => return Ok(Err(not_changed)),
         };
         let recovery = new_recovery_codes(terms)?;
         let mut credentials = Credentials::none()?;
@@ -148,13 +145,10 @@ impl Files {
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let source = Source::claimed();
         let attempt = attempt(&[], &source, terms);
-        let invitation = match (invitation, terms.first) {
-            (None, FirstFactor::Open) => None,
-            (None, FirstFactor::Invited) => return Ok(Err(NotChanged::NeedsInvitation)),
-            (Some(typed), _) => match self.check_invitation(person, typed, &attempt)? {
-                Ok(invitation) => Some(invitation),
-                Err(reason) => return Ok(Err(NotChanged::Proof(reason))),
-            },
+        let check = |typed: &InvitationCode| self.check_invitation(person, typed, &attempt);
+        let invitation = match invited(invitation, terms.first, check)? {
+            Ok(invitation) => invitation,
+            Err(not_changed) => return Ok(Err(not_changed)),
         };
         let registration = match self.shown(person, token, &attempt)? {
             Ok(registration) => registration,
@@ -191,10 +185,9 @@ impl Files {
             return Ok(Err(not_changed));
         }
         let readings = [proof];
-        let factor = match self.redeem(person, &attempt(&readings, &source, terms))? {
-            Redemption::Redeemed(redeemed) => redeemed.factor().clone(),
-            Redemption::NearMiss { .. } => return Ok(Err(NotChanged::Proof(Reason::WrongCode))),
-            Redemption::Refused { reason, .. } => return Ok(Err(NotChanged::Proof(reason))),
+        let factor = match proven_by(&self.redeem(person, &attempt(&readings, &source, terms))?) {
+            Ok(factor) => factor,
+            Err(not_changed) => return Ok(Err(not_changed)),
         };
         self.notice(person, NoticedChange::TokenRegistered)?;
         let by = || -> Result<_, StoreError> { Ok(Author { who: person.name.as_str(), at: self.clock.now()? }) };
@@ -273,10 +266,9 @@ impl Files {
         let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &self.rules, now };
         let complete = |state: &State| migrated(user, state);
         let redeeming = Redeeming { presented, missing: None, complete };
-        let factor = match verify(&mut account.state_file()?, now, redeeming)? {
-            Redemption::Redeemed(redeemed) => redeemed.factor().clone(),
-            Redemption::NearMiss { .. } => return Ok(Err(NotChanged::Proof(Reason::WrongCode))),
-            Redemption::Refused { reason, .. } => return Ok(Err(NotChanged::Proof(reason))),
+        let factor = match proven_by(&verify(&mut account.state_file()?, now, redeeming)?) {
+            Ok(factor) => factor,
+            Err(not_changed) => return Ok(Err(not_changed)),
         };
         let prepared = Prepared { app, recovery, change };
         self.make(person, &account, credentials, prepared, now)
@@ -318,6 +310,28 @@ impl Files {
         }
         let proposal = Proposal::with_secret(secret, label, terms.parameters, "", "", now)?;
         Ok(proposal.try_code(&code, self.rules.window, now).map_err(|_| NotChanged::Unconfirmed))
+    }
+}
+
+/// The invitation of a user who sets up a first factor, where one is needed or was typed. `check` looks at the code.
+fn invited(
+    typed: Option<&InvitationCode>,
+    first: FirstFactor,
+    check: impl FnOnce(&InvitationCode) -> Result<Result<Invitation, Reason>, StoreError>,
+) -> Result<Result<Option<Invitation>, NotChanged>, StoreError> {
+    match (typed, first) {
+        (None, FirstFactor::Open) => Ok(Ok(None)),
+        (None, FirstFactor::Invited) => Ok(Err(NotChanged::NeedsInvitation)),
+        (Some(typed), _) => Ok(check(typed)?.map(Some).map_err(NotChanged::Proof)),
+    }
+}
+
+/// The factor of the code with which a user has proved himself.
+fn proven_by(redemption: &Redemption) -> Result<Factor, NotChanged> {
+    match redemption {
+        Redemption::Redeemed(redeemed) => Ok(redeemed.factor().clone()),
+        Redemption::NearMiss { .. } => Err(NotChanged::Proof(Reason::WrongCode)),
+        Redemption::Refused { reason, .. } => Err(NotChanged::Proof(*reason)),
     }
 }
 
