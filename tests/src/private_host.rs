@@ -406,10 +406,11 @@ const SERVICES_OF_SUITES: [&str; 2] = ["i3lock", "radiusd"];
 
 fn put_services_aside() {
     fs::create_dir(format!("{PLACE}/packaged")).unwrap();
-    for service in SERVICES_OF_SUITES.map(|name| (format!("/etc/pam.d/{name}"), format!("{PLACE}/packaged/{name}"))) {
-        if Path::new(&service.0).exists() {
-            fs::copy(&service.0, &service.1).unwrap();
-            fs::remove_file(&service.0).unwrap();
+    for name in SERVICES_OF_SUITES {
+        let (service, aside) = (format!("/etc/pam.d/{name}"), format!("{PLACE}/packaged/{name}"));
+        if Path::new(&service).exists() {
+            fs::copy(&service, &aside).unwrap();
+            fs::remove_file(&service).unwrap();
         }
     }
 }

@@ -24,7 +24,7 @@ unsafe extern "C" {
 /// How a login ended, and how long it took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Login {
-    /// What libpam said; 0 is success.
+    /// The return code of libpam; 0 is success.
     pub(crate) code: c_int,
     /// From before `pam_start` until after `pam_end`.
     pub(crate) took: Duration,

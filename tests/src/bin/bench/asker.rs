@@ -23,7 +23,7 @@ pub(crate) struct Asker {
 /// A login as it reports it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reply {
-    /// What libpam said; 0 is success.
+    /// The return code of libpam; 0 is success.
     pub(crate) code: u32,
     pub(crate) took: Duration,
     /// When it was over, in microseconds since 1970.

@@ -1,6 +1,6 @@
 //! The third part: what a login costs through the broker, and what the module and an idle broker weigh.
 //!
-//! Users log in with codes that count, so that nobody waits for one. The way that is compared with is the same login in a
+//! Users log in with codes that count, so that nobody waits for one. The comparison is the same login in a
 //! process of root, which opens the files itself.
 
 use std::collections::BTreeMap;
@@ -24,14 +24,14 @@ use crate::{population, weight, worker};
 /// Users whose lockers ask at the same moment.
 pub(crate) const LOCKERS: usize = 32;
 
-/// How much is measured.
+/// The extent of the measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     /// Measured logins of each kind.
     pub(crate) logins: usize,
-    /// How often a library is loaded.
+    /// The number of times that a library is loaded.
     pub(crate) loads: usize,
-    /// How often all lockers ask at once, each time a broker that has just started.
+    /// The number of rounds in which all lockers ask at once, each a broker that has just started.
     pub(crate) rounds: usize,
 }
 
@@ -66,7 +66,7 @@ impl Way {
     pub(crate) const ALL: [Self; 2] = [Self::Direct, Self::Broker];
 }
 
-/// What was measured.
+/// The measurement.
 #[derive(Debug)]
 pub(crate) struct Broker {
     pub(crate) plan: Plan,
@@ -80,7 +80,7 @@ pub(crate) struct Broker {
     pub(crate) others: f64,
 }
 
-/// What became of lockers that ask at once.
+/// The outcome of lockers that ask at once.
 #[derive(Debug, Default)]
 pub(crate) struct Lockers {
     pub(crate) refused: usize,

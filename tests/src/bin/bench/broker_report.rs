@@ -1,4 +1,4 @@
-//! What is said about the broker and the weight of the module.
+//! The report on the broker and the weight of the module.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ const OF_AN_APP: f64 = 1.05;
 const IDLE_MEMORY: u64 = 3 << 10;
 
 impl Broker {
-    /// What is promised of the broker and the module.
+    /// The targets of the broker and the module.
     pub(crate) fn targets(&self) -> Vec<Target> {
         let loading = ratio(self.module.loading.median(), self.pam_unix.loading.median());
         let token = ratio(self.median(Factor::Token, Way::Direct), self.median(Factor::App, Way::Direct));

@@ -28,7 +28,7 @@ const ALL_ANSWERED: Duration = Duration::from_millis(30);
 /// The largest difference allowed between the medians of refusals.
 const SPREAD: Duration = Duration::from_micros(200);
 
-/// How much is measured.
+/// The extent of the measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     /// Numbers of enrolled users.

@@ -6,7 +6,7 @@
 //! that nobody pays for what another left unwritten. Most targets are ratios within the run. Missing one of them makes the
 //! program fail.
 //!
-//! `logins`, `tokens` or `broker` measures one part alone. `--quick` measures less, at small sizes only, for somebody who works on
+//! `logins`, `tokens` or `broker` measures one part alone. `--quick` measures less, at small sizes only, to work on
 //! the benchmark itself.
 
 #![allow(

@@ -31,7 +31,7 @@ use crate::tokens::vendor::{Seeds, Vendor};
 /// The programs of the reference, and the Debian packages they come in.
 pub(crate) const REFERENCE: [(&str, &str); 2] = [("7z", "p7zip-full"), ("sqlite3", "sqlite3")];
 
-/// How much is measured.
+/// The extent of the measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     /// Tokens of the large registry.
@@ -77,7 +77,7 @@ impl Plan {
     };
 }
 
-/// What was measured.
+/// The measurement.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     plan: Plan,

@@ -1,4 +1,4 @@
-//! What a module weighs on disk and costs to load, and what a process holds in memory.
+//! The size of a module, the time to load it, and the memory of a process.
 
 #![allow(unsafe_code, reason = "dlopen is C")]
 

@@ -18,7 +18,7 @@ const IDLE_KB: u64 = 3 * 1024;
 /// The most that `systemd-analyze security` may say, in its points.
 const EXPOSURE: f64 = 1.0;
 
-/// What the trials find on the disk.
+/// The files on the disk that the trials read.
 pub(crate) fn files() -> Vec<(&'static str, &'static str)> {
     let seeds: &'static str = Box::leak(seed_file(&[Fob::button(TOKEN)]).into_boxed_str());
     vec![
