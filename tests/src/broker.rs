@@ -47,6 +47,14 @@ impl Broker<'_> {
         self.process.as_ref().expect("it runs").id()
     }
 
+    /// Waits until the broker has answered all that it was asked: it has a thread for each connection.
+    pub fn has_answered(&self) {
+        let threads = format!("/proc/{}/task", self.id());
+        crate::log_daemon::until("the broker has answered", || {
+            std::fs::read_dir(&threads).is_ok_and(|all| all.count() == 1)
+        });
+    }
+
     /// Sends a signal to the broker.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.id()).expect("a process")), signal).expect("the broker is there");

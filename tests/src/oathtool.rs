@@ -96,6 +96,24 @@ impl Authenticator {
         oathtool(&arguments, &self.secret)
     }
 
+    /// The step that is so many periods from now, or the next one towards now, whose code no nearer step shows: a search
+    /// finds the nearest first, and takes a code for another step's once in some thousand times.
+    pub fn lone_step(&self, steps: i64) -> i64 {
+        let Kind::Time(period) = self.kind else { panic!("a counter token shows no time") };
+        // Two more either way: time goes on.
+        let reach = steps.unsigned_abs() + 2;
+        let codes = self.codes_from(now() - reach * period, 2 * reach + 1);
+        let now = usize::try_from(reach).expect("a small number");
+        let mut step = steps;
+        loop {
+            let at = now.checked_add_signed(isize::try_from(step).expect("a small number")).expect("within reach");
+            if codes.iter().filter(|code| **code == codes[at]).count() == 1 {
+                return step;
+            }
+            step -= step.signum();
+        }
+    }
+
     /// Codes that this token does not show for a while, one after the other.
     pub fn wrong_codes(&self) -> impl Iterator<Item = String> + use<> {
         wrong_codes(&[self])

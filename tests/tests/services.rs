@@ -1,5 +1,5 @@
-//! Real services that ask about other users than their own: PostgreSQL with `pam` in pg_hba, and FreeRADIUS with rlm_pam. Each
-//! runs as an account of its own, has one field for a password, and is named in a `[[caller]]` of the configuration.
+//! Real services that ask about other users than their own: PostgreSQL with `pam` in pg_hba, FreeRADIUS with rlm_pam, and
+//! nginx with auth_pam. Each runs as an account of its own, has one field for a password, and is named in a `[[caller]]` of the configuration.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
@@ -18,6 +18,9 @@ const POSTGRESQL: &str = "/usr/lib/postgresql/15/bin";
 
 /// rlm_pam, which comes with the server.
 const RLM_PAM: &str = "/usr/lib/freeradius/rlm_pam.so";
+
+/// auth_pam, a module of nginx.
+const AUTH_PAM: &str = "/usr/lib/nginx/modules/ngx_http_auth_pam_module.so";
 
 /// Stands for a directory of passwords that the service's account may ask: the password is [`PASSWORD`].
 const CHECK: &str = "#!/bin/sh\n[ \"$(tr -d '\\000')\" = \"correct horse battery\" ]\n";
@@ -206,6 +209,79 @@ server default {
     authenticate {
         Auth-Type PAM {
             pam
+        }
+    }
+}
+";
+
+#[test]
+fn nginx_serves_a_page_for_password_and_code_and_another_one_for_another_code() {
+    if !requirements::package_met("libnginx-mod-http-auth-pam", AUTH_PAM) {
+        return;
+    }
+    private_host(|host| {
+        let (alice, bob) = set_up(host, "nginx", "www-data");
+        let _broker = host.broker();
+        let _server = nginx(host);
+        let served = |user: &str, password: &str| {
+            let mut command = host.command("curl");
+            command.args(["--silent", "--user", &format!("{user}:{password}"), PAGE]);
+            String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
+        };
+        assert!(served("alice", &both(&alice.wrong_code())).contains("401 Authorization Required"));
+        host.assert_logged(&["pam_twofactor(broker:auth): denied user=alice", "service=nginx"]);
+        let code = alice.next_code();
+        assert_eq!(served("alice", &both(&code)), "a page\n");
+        host.assert_logged(&["pam_twofactor(broker:auth): accepted user=alice", "service=nginx"]);
+        // The browser sends the same with each request, and a login through the broker is not remembered.
+        assert_ne!(served("alice", &both(&code)), "a page\n", "the code is burned");
+        assert_eq!(served("alice", &both(&alice.next_code())), "a page\n");
+        assert_ne!(served("bob", &both(&bob.next_code())), "a page\n", "no member of the group");
+    });
+}
+
+const PAGE: &str = "http://127.0.0.1:8080/page";
+
+/// nginx with nothing but a page behind auth_pam. Its worker is of its own account, as Debian's is.
+fn nginx(host: &Host) -> Running<'_> {
+    let folder = host.place("nginx");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("page"), "a page\n").unwrap();
+    let text = NGINX.replace("FOLDER", folder.to_str().unwrap()).replace("AUTH_PAM", AUTH_PAM);
+    fs::write(folder.join("nginx.conf"), text).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(folder.join("page"), fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = host.command("nginx");
+    command.arg("-c").arg(folder.join("nginx.conf")).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let server = Running(host, Some(command.spawn().unwrap()));
+    until("nginx answers", || {
+        let mut command = host.command("curl");
+        command.args(["--silent", "--output", "/dev/null", PAGE]).status().unwrap().success()
+    });
+    server
+}
+
+const NGINX: &str = "\
+load_module AUTH_PAM;
+user www-data;
+daemon off;
+pid FOLDER/pid;
+error_log FOLDER/log;
+events {}
+http {
+    access_log off;
+    client_body_temp_path FOLDER/body;
+    fastcgi_temp_path FOLDER/fastcgi;
+    proxy_temp_path FOLDER/proxy;
+    scgi_temp_path FOLDER/scgi;
+    uwsgi_temp_path FOLDER/uwsgi;
+    server {
+        listen 127.0.0.1:8080;
+        location / {
+            root FOLDER;
+            auth_pam \"password and code\";
+            auth_pam_service_name nginx;
         }
     }
 }

@@ -130,7 +130,7 @@ impl StoreUnderTest for OverTheWire {
     }
 }
 
-/// All but those in which a login sets up an app: no verb of the wire does.
+/// All but those in which a login shows a secret that was kept: no verb of the wire gives one out.
 mod over_the_wire {
     use super::OverTheWire;
 
@@ -146,6 +146,8 @@ mod over_the_wire {
         a_recovery_code_opens_one_session,
         a_factor_that_the_policy_excludes_opens_nothing_and_is_not_used_up,
         a_used_code_stays_used_through_reset_and_new_enrollments_of_the_secret,
+        of_two_pending_enrollments_one_is_stored,
+        an_invitation_enrolls_once_and_in_time_and_wrong_ones_are_counted,
         a_token_opens_sessions_while_it_is_owned_and_its_used_codes_stay_used,
         a_token_is_registered_at_login_by_two_codes_and_once,
         an_account_without_its_usage_opens_nothing,

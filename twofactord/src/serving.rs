@@ -10,7 +10,7 @@ use twofactor_core::account::throttle::Count;
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::caller::Caller as CallerRule;
 use twofactor_core::config::rule::Facts;
-use twofactor_core::config::{Config, Expected};
+use twofactor_core::config::{Config, Expected, InvitationRule};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{Person, SystemUsers};
@@ -83,7 +83,16 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
     };
     let store = store::open(&config, SystemClock).with_registry();
     Ok(match leave {
-        Leave::Root => call.answered_by(&store),
+        Leave::Root => match &call {
+            Call::StoreApp(_, app) if config.enrollment.invitation == InvitationRule::Required && !app.is_invited() => {
+                Message::refusing(
+                    Reason::NotConfirmed,
+                    "a second factor is set up with an invitation only",
+                    "see [enrollment] in twofactor.toml(5)",
+                )
+            }
+            _ => call.answered_by(&store),
+        },
         Leave::Own => {
             let asker = Asker { caller, service: None };
             answer_a_user(call, asker, &config, &store.counting_on(Count::Unprivileged))
@@ -125,13 +134,17 @@ fn answer_a_service(call: Call, caller: Caller, rule: &CallerRule, config: &Conf
         | Call::RecoveryLeft(_)
         | Call::EnrollmentStatus(_)
         | Call::Hello => answer_a_user(call, asker, config, store),
-        Call::CheckRegistration(..) | Call::Register(..) | Call::OwnAccount(_) | Call::ChangeOwn(..) => {
-            Message::refusing(
-                Reason::NotRoot,
-                "a service account changes nothing of other users",
-                "see [[caller]] in twofactor.toml(5)",
-            )
-        }
+        Call::CheckRegistration(..)
+        | Call::Register(..)
+        | Call::Confirm(_)
+        | Call::CheckInvitation(..)
+        | Call::StoreApp(..)
+        | Call::OwnAccount(_)
+        | Call::ChangeOwn(..) => Message::refusing(
+            Reason::NotRoot,
+            "a service account changes nothing of other users",
+            "see [[caller]] in twofactor.toml(5)",
+        ),
     }
 }
 
@@ -176,9 +189,13 @@ fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -
                 refused
             }),
         // It sets nothing up: a login does, as root.
-        Call::CheckRegistration(..) | Call::Register(..) => Message::refusing(
+        Call::CheckRegistration(..)
+        | Call::Register(..)
+        | Call::Confirm(_)
+        | Call::CheckInvitation(..)
+        | Call::StoreApp(..) => Message::refusing(
             Reason::NotRoot,
-            "tokens are registered by logins of root",
+            "a second factor is set up by logins of root, or with: twofactor self",
             "log in with ssh or at the console",
         ),
         Call::Presence(_) | Call::CodeLengths(_) | Call::RecoveryLeft(_) | Call::EnrollmentStatus(_) => {

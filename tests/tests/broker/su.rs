@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use twofactor_tests::first_login::{self, CONFIRM, ENROLL, INVITATION, INVITED, ONCE_MORE, Offer, write_down};
 use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
 use twofactor_tests::pam::ReturnCode;
@@ -14,6 +15,7 @@ use twofactor_tests::requirements::{programs_met, stopped_clock_met};
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::asking::{Program, processes};
+use crate::{ask, uid_of};
 
 const STACK: &str = "auth required pam_unix.so nodelay\nauth required pam_twofactor.so\n\
                      account required pam_unix.so\nsession required pam_permit.so\n";
@@ -89,6 +91,110 @@ fn su_opens_none_of_our_files_and_takes_no_lock_where_a_broker_listens() {
         // Then it judges by itself.
         assert!(logged_in(&traced_su(host, "bobby", "alice"), &alice.authenticator.code(1)));
         assert!(trace(host).contains("/var/lib/twofactor"));
+    });
+}
+
+/// The line that su says once a user without a second factor has typed the password.
+fn types_the_password(command: &Command, words: &str) -> (Terminal, String) {
+    let mut terminal = Terminal::start(command, Size::LARGE);
+    terminal.expect(PASSWORD_PROMPT);
+    terminal.type_line(PASSWORD);
+    let shown = terminal.expect(words);
+    (terminal, shown)
+}
+
+#[test]
+fn su_sets_up_an_app_through_the_broker_and_holds_nothing_meanwhile() {
+    if !programs_met(&["strace"]) {
+        return;
+    }
+    private_host(|host| {
+        host.configure(INVITED);
+        host.system_service("su", first_login::STACK);
+        host.add_user("alice");
+        host.add_user("bobby");
+        let _broker = host.broker();
+        let invitation = host.json(&["invite", "alice"])["invitation"].as_str().unwrap().to_owned();
+        let (mut wrong, _) = types_the_password(&su(host, "bobby", "alice"), INVITATION);
+        wrong.type_line("2222-2222");
+        wrong.expect(REFUSED);
+        host.assert_logged(&["pam_twofactor(su:auth): denied user=alice service=su", "reason=invitation-wrong"]);
+
+        let (mut su, _) = types_the_password(&traced_su(host, "bobby", "alice"), INVITATION);
+        su.type_line(&invitation);
+        let offer = Offer::read(&su.expect(CONFIRM));
+        su.type_line(&offer.app.wrong_codes().next().unwrap());
+        su.expect("That code is not right. Two tries left.");
+        su.expect(CONFIRM);
+        // Others go on while it waits.
+        let again = host.json(&["invite", "alice"])["invitation"].as_str().unwrap().to_owned();
+        su.type_line(&offer.app.code(0));
+        su.expect("could not be set up");
+        su.expect(REFUSED);
+        host.assert_logged(&["(su:account): denied user=alice", "reason=not-confirmed", "invitation was used or repl"]);
+
+        let (mut su, _) = types_the_password(&traced_su(host, "bobby", "alice"), INVITATION);
+        su.type_line(&again);
+        let offer = Offer::read(&su.expect(CONFIRM));
+        su.type_line(&offer.app.code(0));
+        let recovery = write_down(&mut su);
+        assert_eq!(recovery.len(), 10);
+        su.expect(OPEN);
+        host.assert_logged(&["pam_twofactor(su:account): enrolled user=alice service=su", "token=app"]);
+        let calls = trace(host);
+        assert!(!calls.contains("/var/lib/twofactor") && !calls.contains("F_OFD_SETLK"), "{calls}");
+        assert_ne!(host.login("alice").typing(offer.app.code(0)).code(), ReturnCode::SUCCESS, "it is burned");
+        assert_eq!(host.login("alice").typing(offer.app.code(1)).code(), ReturnCode::SUCCESS);
+        assert_eq!(host.login("alice").typing(&recovery[3]).code(), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
+fn su_shows_no_secret_that_was_kept_where_a_broker_listens() {
+    private_host(|host| {
+        host.configure(ENROLL);
+        host.system_service("su", first_login::STACK);
+        host.add_user("bobby");
+        host.user_with_app("alice");
+        host.succeed("twofactor", ["reset", "alice", "--keep-secret", "--yes"]);
+        let _broker = host.broker();
+        let (mut su, _) = types_the_password(&su(host, "bobby", "alice"), ONCE_MORE);
+        su.type_line("");
+        let shown = su.expect(REFUSED);
+        assert!(shown.contains("Log in at the console or over ssh.") && !shown.contains("Secret"), "{shown}");
+        host.assert_logged(&["(su:account)", "user=alice", "reason=store-unavailable", "kept for its owner"]);
+    });
+}
+
+/// A container's root may hold the socket, and its word is not enough.
+#[test]
+fn no_program_sets_up_an_app_without_the_invitation_that_the_configuration_asks_for() {
+    private_host(|host| {
+        host.configure(INVITED);
+        host.add_user("alice");
+        let _broker = host.broker();
+        let uid = uid_of("alice");
+        let app = "serial=app-1 label=app secret=JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G algorithm=SHA1 digits=6 period=30 \
+                   issued=2026-01-15T08:00:00Z drift=0 anchor=0";
+        let storing = format!(" version=1 ask=store-app user=alice uid={uid} {app}");
+        let answer = ask(host, 0, &storing);
+        assert!(answer.contains("answer=failed error=not-confirmed"), "{answer}");
+        let digest = "A".repeat(52);
+        let invited = format!("{storing} salt=AAAQEAYEAUDAOCAJBIFQYDIOB4 digest={digest} until=2099-01-15T08:00:00Z");
+        let answer = ask(host, 0, &invited);
+        assert!(answer.contains("answer=superseded why=invitation-spent"), "{answer}");
+        assert_eq!(host.run_twofactor(&["status", "alice"]).status.code(), Some(3), "nothing is stored");
+        host.configure(ENROLL);
+        // A program of the user sets up nothing, and checks nothing.
+        for question in [
+            storing.clone(),
+            format!(" version=1 ask=check-invitation user=alice uid={uid} invitation=4QX79M2P source=\"\""),
+            format!(" version=1 ask=confirm code=123456 {app}"),
+        ] {
+            let answer = ask(host, uid, &question);
+            assert!(answer.contains("answer=failed error=not-root"), "{question}: {answer}");
+        }
+        assert!(ask(host, 0, &storing).contains("answer=done"));
     });
 }
 

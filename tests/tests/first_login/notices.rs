@@ -53,7 +53,9 @@ fn whoever_has_few_recovery_codes_left_is_told_how_many() {
             outcome.texts().join("\n")
         };
         assert_eq!(told("4"), "");
-        assert_eq!(told("3"), "You have 3 recovery codes left. Ask your administrator for new ones.");
+        assert_eq!(told("3"), "You have 3 recovery codes left. Make new ones: twofactor self recovery");
+        assert_eq!(told("1"), "You have one recovery code left. Make new ones: twofactor self recovery");
+        host.configure("[self_service]\nchange = false\n");
         assert_eq!(told("1"), "You have one recovery code left. Ask your administrator for new ones.");
 
         let sshd = host.sshd_with(STACK, "");
@@ -71,7 +73,7 @@ fn the_last_recovery_code_says_that_it_was_the_last() {
         let alice = host.enroll("alice", &[]);
         let last = &alice.recovery_codes[0];
         let outcome = host.login("alice").service("lenient").calls(PHASES).typing(last);
-        assert_eq!(outcome.texts(), ["You have no recovery codes left. Ask your administrator for new ones."]);
+        assert_eq!(outcome.texts(), ["You have no recovery codes left. Make new ones: twofactor self recovery"]);
     });
 }
 

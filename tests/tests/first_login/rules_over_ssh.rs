@@ -192,7 +192,8 @@ fn without_resync_at_login_a_near_miss_is_a_wrong_code() {
         configure(host, "[window]\nresync_at_login = false\n");
         let alice = host.user_with_app("alice");
         let sshd = host.sshd_with(STACK, "");
-        let session = sshd.client(&Client { code: &alice.authenticator.code(-20), ..client("alice") });
+        let app = &alice.authenticator;
+        let session = sshd.client(&Client { code: &app.code(app.lone_step(-20)), ..client("alice") });
         assert!(!session.opened());
         assert_eq!(session.prompts, ASKED);
         host.assert_logged(&["denied user=alice", "reason=wrong-code"]);

@@ -237,7 +237,8 @@ fn a_code_just_outside_the_window_is_made_good_by_the_next_one() {
         terminal.expect("Password: ");
         terminal.type_line(PASSWORD);
         terminal.expect(CODE);
-        let (first, second) = (alice.authenticator.code(-20), alice.authenticator.code(-19));
+        let far = alice.authenticator.lone_step(-20);
+        let (first, second) = (alice.authenticator.code(far), alice.authenticator.code(far + 1));
         terminal.type_line(&first);
         terminal.expect("Next verification code: ");
         terminal.type_line(&second);
@@ -246,14 +247,14 @@ fn a_code_just_outside_the_window_is_made_good_by_the_next_one() {
         host.assert_logged(&["resynced user=alice", "token=app"]);
         host.assert_logged(&["accepted user=alice"]);
         assert_eq!(host.failures("alice"), 0);
-        let next = alice.authenticator.code(-18);
+        let next = alice.authenticator.code(far + 2);
         assert!(sshd.client(&Client { code: &next, ..client("alice") }).opened(), "the drift is learned");
 
         // The second of the two may not be just any code that would be near.
         let bobby = host.user_with_app("bobby");
         let app = &bobby.authenticator;
         let far = format!("*'Next verification code: ') echo {} ;;\n{}", app.code(-10), READS_THE_SECRET);
-        let code = app.code(-20);
+        let code = app.code(app.lone_step(-20));
         let session = sshd.client_answering(&Client { code: &code, ..client("bobby") }, &far);
         assert!(!session.opened());
         assert_eq!(session.prompts, ["Password: ", CODE, "Next verification code: "]);

@@ -46,19 +46,20 @@ fn verify_says_whether_a_token_shows_a_code_and_how_far_it_is_off() {
 fn two_codes_set_a_token_right_and_are_used_up() {
     private_host(|host| {
         let serial = alice_with_fob(host);
-        let [first, second] = [fob(0).code(100), fob(0).code(101)];
+        let far = fob(0).lone_step(100);
+        let [first, second] = [fob(0).code(far), fob(0).code(far + 1)];
         assert_fails(host, &["verify", "alice", &first], 5, &["steps ahead", "twofactor token resync 0000004711000"]);
         assert_fails(host, &["token", "resync", &serial, &second, &first], 5, &["not two consecutive new codes"]);
         assert_fails(host, &["token", "resync", &serial, &first], 2, &[]);
         assert_fails(host, &["token", "resync", "4711", &first, &second], 3, &["there is no token"]);
         let done = host.json(&["token", "resync", &serial, &first, &second]);
-        assert!([100, 101].contains(&done["drift"].as_i64().unwrap()), "{done}");
+        assert!([far, far + 1].contains(&done["drift"].as_i64().unwrap()), "{done}");
         assert_eq!(done["drift_seconds"], done["drift"].as_i64().unwrap() * 30);
-        assert_journal(host, &["resynced", "serial=0000004711000", "user=alice", "drift=1"]);
+        assert_journal(host, &["resynced", "serial=0000004711000", "user=alice", "drift="]);
         assert_fails(host, &["token", "verify", &serial, &second], 5, &["replayed", "wait for the next code"]);
-        host.succeed("twofactor", ["token", "verify", &serial, &fob(0).code(102)]);
+        host.succeed("twofactor", ["token", "verify", &serial, &fob(0).code(far + 2)]);
         let shown = host.succeed("twofactor", ["token", "show", &serial]);
-        assert!(shown.contains("steps ahead (30") && !shown.contains(&secret(0)), "{shown}");
+        assert!(shown.contains("steps ahead (") && !shown.contains(&secret(0)), "{shown}");
     });
 }
 

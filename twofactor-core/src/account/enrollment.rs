@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::account::credentials::App;
+use crate::account::credentials::{App, Confirmation};
 use crate::account::limits::MOST_RECOVERY_CODES;
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Parameters, Progress, Window};
@@ -83,6 +83,11 @@ impl Proposal {
     pub fn try_code(self, code: &Code, window: Window, now: UnixTime) -> Result<App, Box<Self>> {
         let Self { token, issuer, account } = self;
         App::confirmed_by(token, code, window, now).map_err(|token| Box::new(Self { token, issuer, account }))
+    }
+
+    /// The app, when a store in another process has judged a code of the secret on offer and burned it.
+    pub(crate) fn confirmed_elsewhere(self, start: Progress) -> App {
+        App::stored(Token { start, ..self.token }, Confirmation::Confirmed)
     }
 
     /// Asks for a code until one is right, at most [`TRIES`] times. `ask` is told how many tries are left.

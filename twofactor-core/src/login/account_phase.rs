@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::account::notice::Notice;
 use crate::codes::recovery::RecoveryCode;
-use crate::config::InvitationRule;
+use crate::config::{InvitationRule, Permission};
 use crate::host::clock::UnixTime;
 use crate::host::shell;
 use crate::host::user::expiry::{END_UNKNOWN, Expired};
@@ -219,12 +219,16 @@ impl Login<'_> {
         if let Ok(Some(left)) = self.world.store.recovery_left(person)
             && left <= FEW_RECOVERY_CODES
         {
-            let text = match left {
-                0 => "You have no recovery codes left. Ask your administrator for new ones.".to_owned(),
-                1 => "You have one recovery code left. Ask your administrator for new ones.".to_owned(),
-                _ => format!("You have {left} recovery codes left. Ask your administrator for new ones."),
+            let left = match left {
+                0 => "You have no recovery codes left.".to_owned(),
+                1 => "You have one recovery code left.".to_owned(),
+                _ => format!("You have {left} recovery codes left."),
             };
-            self.conversation.tell(&text);
+            let new = match self.world.config.self_service.change {
+                Permission::Given => "Make new ones: twofactor self recovery",
+                Permission::Refused => "Ask your administrator for new ones.",
+            };
+            self.conversation.tell(&format!("{left} {new}"));
         }
     }
 }

@@ -38,6 +38,9 @@ use super::request::{Process, Reply};
 /// Shown to a user whose second factor the host could not store.
 pub(super) const NOT_SET_UP: &str = "Your second factor could not be set up. Log in again.";
 
+/// The same in a process that shows no secret that was kept ([`Process::ItsUsers`]).
+const SET_UP_ELSEWHERE: &str = "Your second factor could not be set up here. Log in at the console or over ssh.";
+
 /// Shown to a user who asks to register a token where only the sysadmin registers them.
 const REGISTERED_BY_THE_SYSADMIN: &str = "Physical tokens are registered by the sysadmin.";
 
@@ -108,7 +111,10 @@ impl Login<'_> {
     pub(super) fn once_more(&mut self, invitation: Option<Invitation>) -> Result<Pending, Denial> {
         let user = self.claimant.person().map_err(Denial::from)?.clone();
         drop(self.conversation.ask_openly(ONCE_MORE_PROMPT)?);
-        let token = self.world.enrollments.kept_secret(&user).inspect_err(|_| self.tell_unless_silent(NOT_SET_UP))?;
+        let token = self.world.enrollments.kept_secret(&user).inspect_err(|_| {
+            let stoppable = self.world.process == Process::ItsUsers;
+            self.tell_unless_silent(if stoppable { SET_UP_ELSEWHERE } else { NOT_SET_UP });
+        })?;
         let (issuer, account) = self.names();
         let proposal = Proposal::again(token, issuer, &account);
         let factor = match self.offer(proposal, Offering::App)? {

@@ -1,7 +1,7 @@
 //! The store of a process of root on a host that may have a broker.
 //!
-//! A process that its user can stop has the broker judge: it holds no lock that others wait for, and what it does next is
-//! decided at a time that the broker has read. A process of root alone judges by itself, and asks the broker where it
+//! A process that its user can stop has the broker judge and store: it holds no lock that others wait for, and what it does
+//! next is decided at a time that the broker has read. A process of root alone judges by itself, and asks the broker where it
 //! cannot write the state: its file system is read-only there, as in the sandbox of polkit.
 
 use std::io::ErrorKind;
@@ -50,6 +50,14 @@ impl FilesAndBroker {
 
     /// The store that is asked where nothing is judged.
     fn reader(&self) -> &dyn Store {
+        match self.judge {
+            Judge::This => &self.files,
+            Judge::Broker => &self.broker,
+        }
+    }
+
+    /// The store in which an app is set up.
+    fn enroller(&self) -> &dyn EnrollmentStore {
         match self.judge {
             Judge::This => &self.files,
             Judge::Broker => &self.broker,
@@ -113,21 +121,18 @@ impl Store for FilesAndBroker {
     }
 }
 
-/// An app is set up in the files, and a token by the broker, which alone has the registry.
+/// A token is set up by the broker, which alone has the registry, and an app where answers are judged.
 impl EnrollmentStore for FilesAndBroker {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
-        match self.judge {
-            Judge::This => self.files.enrollment_status(person),
-            Judge::Broker => self.broker.enrollment_status(person),
-        }
+        self.enroller().enrollment_status(person)
     }
 
     fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
-        self.files.confirm(proposal, code)
+        self.enroller().confirm(proposal, code)
     }
 
     fn kept_secret(&self, person: &Person) -> Result<Token, Superseded> {
-        self.files.kept_secret(person)
+        self.enroller().kept_secret(person)
     }
 
     fn check_invitation(
@@ -136,7 +141,7 @@ impl EnrollmentStore for FilesAndBroker {
         typed: &InvitationCode,
         attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        self.files.check_invitation(person, typed, attempt)
+        self.enroller().check_invitation(person, typed, attempt)
     }
 
     fn check_registration(
@@ -152,7 +157,7 @@ impl EnrollmentStore for FilesAndBroker {
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
         match &pending.factor {
             PendingFactor::Token(_) => self.broker.store_pending(pending),
-            PendingFactor::App { .. } => self.files.store_pending(pending),
+            PendingFactor::App { .. } => self.enroller().store_pending(pending),
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::host::trusted::Owner;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
 use crate::store::enrollment::{
-    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, RegistrationProof, Shown,
-    Superseded,
+    EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, RegistrationProof,
+    SecretOrigin, Shown, Superseded,
 };
 use crate::store::error::StoreError;
 use crate::store::redemption::{Attempt, Presence, Redemption, Remembered, Store, Stripping};
@@ -203,27 +203,33 @@ impl Broker {
     }
 }
 
-/// A login of root registers physical tokens through the broker, which has the registry. Apps are set up without it.
+/// A login of root registers physical tokens through the broker, which has the registry. One that its user can stop sets up
+/// apps through it as well.
 impl EnrollmentStore for Broker {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
         self.ask(Message::asking_of("enrollment-status", person), Answered::enrollment_status)
     }
 
-    fn confirm(&self, _: Proposal, _: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
-        Err(BrokerError::SetsNothingUp.into())
+    fn confirm(&self, proposal: Proposal, code: &Code) -> Result<Result<App, Box<Proposal>>, StoreError> {
+        let confirmed = self.ask(Message::confirming(&proposal, code), Answered::confirmed)?;
+        Ok(match confirmed {
+            Some(start) => Ok(proposal.confirmed_elsewhere(start)),
+            None => Err(Box::new(proposal)),
+        })
     }
 
+    /// An error: no secret goes over the wire to a process that may be root of a container alone.
     fn kept_secret(&self, _: &Person) -> Result<Token, Superseded> {
-        Err(Superseded::Store(BrokerError::SetsNothingUp.into()))
+        Err(Superseded::Store(BrokerError::ShowsNoSecret.into()))
     }
 
     fn check_invitation(
         &self,
-        _: &Person,
-        _: &InvitationCode,
-        _: &Attempt<'_>,
+        person: &Person,
+        typed: &InvitationCode,
+        attempt: &Attempt<'_>,
     ) -> Result<Result<Invitation, Reason>, StoreError> {
-        Err(BrokerError::SetsNothingUp.into())
+        self.ask(Message::inviting(person, typed, attempt.source), Answered::invited)
     }
 
     fn check_registration(
@@ -243,12 +249,20 @@ impl EnrollmentStore for Broker {
     }
 
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {
-        let PendingFactor::Token(Registration { serial, proof: RegistrationProof::Codes(shown) }) = pending.factor
-        else {
-            return Err(Superseded::Store(BrokerError::SetsNothingUp.into()));
-        };
-        let Shown { codes: [first, second], source } = &shown;
-        let question = Message::registering("register", &pending.user, &serial, [first, second], source);
-        self.ask_to_register(question.with_invitation(pending.invitation.as_ref()), Answered::stored)?
+        let Pending { user, factor, invitation } = pending;
+        let invitation = invitation.as_ref();
+        match factor {
+            PendingFactor::Token(Registration { serial, proof: RegistrationProof::Codes(shown) }) => {
+                let Shown { codes: [first, second], source } = &shown;
+                let question = Message::registering("register", &user, &serial, [first, second], source);
+                self.ask_to_register(question.with_invitation(invitation), Answered::stored)?
+            }
+            PendingFactor::App { app, recovery, secret: SecretOrigin::New } => {
+                self.ask(Message::storing_app(&user, &app, &recovery, invitation), Answered::stored)?
+            }
+            PendingFactor::Token(_) | PendingFactor::App { .. } => {
+                Err(Superseded::Store(BrokerError::SetsNothingUp.into()))
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod answered;
 mod call;
 mod channel;
+mod enrolling;
 mod error;
 mod message;
 mod self_service;
@@ -17,5 +18,6 @@ mod tests;
 pub use answered::Answered;
 pub use call::{About, Call, Guess, ShownToken};
 pub use channel::Channel;
+pub use enrolling::{Confirming, NewcomersApp, TypedInvitation};
 pub use error::WireError;
 pub use message::{LARGEST, Message};

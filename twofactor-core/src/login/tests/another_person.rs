@@ -152,5 +152,5 @@ fn few_recovery_codes_of_the_former_person_are_no_notice() {
     };
     assert_eq!(told(&host), [""; 0]);
     let former = Host { people: People { alice: Uid(1001) }, ..host };
-    assert_eq!(told(&former), ["You have one recovery code left. Ask your administrator for new ones."]);
+    assert_eq!(told(&former), ["You have one recovery code left. Make new ones: twofactor self recovery"]);
 }

@@ -40,6 +40,9 @@ pub enum BrokerError {
     /// A second factor cannot be set up in this program.
     #[error("this program does not run as root, so no second factor is set up in it")]
     SetsNothingUp,
+    /// A secret that was kept for its owner is not shown in this program.
+    #[error("a secret that was kept for its owner is shown by logins that no user can stop")]
+    ShowsNoSecret,
 }
 
 impl Unusable for BrokerError {
@@ -47,9 +50,11 @@ impl Unusable for BrokerError {
         match self {
             Self::Absent(_) => Reason::NotRoot,
             Self::Folder(FileError::Unsafe { .. }) | Self::Stranger { .. } => Reason::UnsafeFile,
-            Self::Folder(_) | Self::Wire { .. } | Self::RegistersNoTokens(_) | Self::SetsNothingUp => {
-                Reason::StoreUnavailable
-            }
+            Self::Folder(_)
+            | Self::Wire { .. }
+            | Self::RegistersNoTokens(_)
+            | Self::SetsNothingUp
+            | Self::ShowsNoSecret => Reason::StoreUnavailable,
         }
     }
 
@@ -59,6 +64,7 @@ impl Unusable for BrokerError {
             Self::Folder(_) => "look at it: ls -ld /run/twofactord".to_owned(),
             Self::Stranger { .. } => "see what listens there: ss -xlp".to_owned(),
             Self::Wire { .. } => "see: systemctl status twofactord.service".to_owned(),
+            Self::ShowsNoSecret => "the user logs in with ssh or at the console".to_owned(),
             Self::SetsNothingUp => "log in with ssh or at the console first, or ask for: twofactor enroll".to_owned(),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::answered;
+use super::enrolling::{self, Confirming, NewcomersApp, TypedInvitation, attempt_from, source};
 use super::error::WireError;
 use super::message::Message;
 use super::self_service;
@@ -14,11 +15,8 @@ use crate::account::invitation::Invitation;
 use crate::account::remembered::{LoginPlace, Recall};
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
-use crate::codes::digest::Digest;
 use crate::codes::otp::Code;
-use crate::codes::recovery::Salt;
 use crate::codes::token::Serial;
-use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
 use crate::store::enrollment::{
@@ -51,6 +49,12 @@ pub enum Call {
     CheckRegistration(Person, ShownToken),
     /// [`EnrollmentStore::store_pending`] of a token. Its codes are judged once more.
     Register(Person, ShownToken, Option<Invitation>),
+    /// [`EnrollmentStore::confirm`]. About no user.
+    Confirm(Confirming),
+    /// [`EnrollmentStore::check_invitation`].
+    CheckInvitation(Person, TypedInvitation),
+    /// [`EnrollmentStore::store_pending`] of an app.
+    StoreApp(Person, NewcomersApp),
     /// A greeting, which shows that a broker answers. About no user.
     Hello,
     /// [`SelfService::own_account`](crate::store::self_service::SelfService::own_account).
@@ -139,45 +143,50 @@ impl Call {
             | Self::EnrollmentStatus(person)
             | Self::CheckRegistration(person, _)
             | Self::Register(person, ..)
+            | Self::CheckInvitation(person, _)
+            | Self::StoreApp(person, _)
             | Self::OwnAccount(person)
             | Self::ChangeOwn(person, _) => About::Person(person),
-            Self::Pretend(_) | Self::Hello => About::Nobody,
+            Self::Pretend(_) | Self::Confirm(_) | Self::Hello => About::Nobody,
         }
     }
 
     /// Asks a store, and gives its answer as a message.
-    pub fn answered_by(&self, store: &(impl Store + EnrollmentStore)) -> Message {
+    pub fn answered_by(self, store: &(impl Store + EnrollmentStore)) -> Message {
         let answered = match self {
-            Self::Presence(user) => store.presence(user).map(|presence| answered::of_presence(&presence)),
-            Self::CodeLengths(user) => store.code_lengths(user).map(|lengths| answered::of_lengths(&lengths)),
+            Self::Presence(user) => store.presence(&user).map(|presence| answered::of_presence(&presence)),
+            Self::CodeLengths(user) => store.code_lengths(&user).map(|lengths| answered::of_lengths(&lengths)),
             Self::Remembers(person, remembering, factors) => {
                 let like = Recall { place: remembering.place(), longest: remembering.longest };
-                store.remembers(person, &like, *factors).map(|remembered| answered::of_memory(remembered.as_ref()))
+                store.remembers(&person, &like, factors).map(|remembered| answered::of_memory(remembered.as_ref()))
             }
-            Self::RecoveryLeft(person) => store.recovery_left(person).map(answered::of_recovery_left),
+            Self::RecoveryLeft(person) => store.recovery_left(&person).map(answered::of_recovery_left),
             Self::Redeem(person, guess) => {
-                return Message::answering_redeem(&store.redeem(person, &guess.attempt()));
+                return Message::answering_redeem(&store.redeem(&person, &guess.attempt()));
             }
             Self::Strip(person, guess) => {
-                return Message::answering_strip(&store.strip(person, &guess.attempt()));
+                return Message::answering_strip(&store.strip(&person, &guess.attempt()));
             }
             Self::Pretend(guess) => {
                 store.pretend(&guess.attempt());
                 Ok(Message::done())
             }
             Self::EnrollmentStatus(person) => {
-                store.enrollment_status(person).map(|status| answered::of_enrollment_status(&status))
+                store.enrollment_status(&person).map(|status| answered::of_enrollment_status(&status))
             }
             Self::CheckRegistration(person, token) => {
-                token.checked_by(store, person).map(|checked| answered::of_registration(&checked))
+                token.checked_by(store, &person).map(|checked| answered::of_registration(&checked))
             }
-            Self::Register(person, token, invitation) => token.checked_by(store, person).map(|checked| {
+            Self::Register(user, token, invitation) => token.checked_by(store, &user).map(|checked| {
                 let stored = checked.map_err(|_| Superseded::TokenTaken).and_then(|registration| {
                     let factor = PendingFactor::Token(registration);
-                    store.store_pending(Pending { user: person.clone(), factor, invitation: *invitation })
+                    store.store_pending(Pending { user, factor, invitation })
                 });
                 answered::of_stored(&stored)
             }),
+            Self::Confirm(confirming) => confirming.answered_by(store),
+            Self::CheckInvitation(person, typed) => typed.answered_by(store, &person),
+            Self::StoreApp(person, app) => return app.answered_by(store, person),
             Self::Hello => Ok(Message::done()),
             // Root changes others, by the commands for each user.
             Self::OwnAccount(_) | Self::ChangeOwn(..) => {
@@ -205,7 +214,7 @@ impl Call {
             }
             "pretend" => &["reading", "previous", "source", "factors", "service", "address", "seconds"],
             "hello" => &[],
-            change => self_service::keys_of(change).ok_or(WireError::Value(ASK))?,
+            other => enrolling::keys_of(other).or_else(|| self_service::keys_of(other)).ok_or(WireError::Value(ASK))?,
         };
         // A newer program may add what restricts a question: it must not be passed over.
         message.must_have_only(keys, &[STARTED_BY])?;
@@ -222,7 +231,10 @@ impl Call {
             "pretend" => Self::Pretend(guess(message)?),
             "enrollment-status" => Self::EnrollmentStatus(person(message)?),
             "check-registration" => Self::CheckRegistration(person(message)?, shown_token(message)?),
-            "register" => Self::Register(person(message)?, shown_token(message)?, invitation(message)?),
+            "register" => Self::Register(person(message)?, shown_token(message)?, enrolling::invitation(message)?),
+            "confirm" => Self::Confirm(Confirming::read(message)?),
+            "check-invitation" => Self::CheckInvitation(person(message)?, TypedInvitation::read(message)?),
+            "store-app" => Self::StoreApp(person(message)?, NewcomersApp::read(message)?),
             "hello" => Self::Hello,
             "self-status" => Self::OwnAccount(person(message)?),
             change => Self::ChangeOwn(person(message)?, self_service::request(change, message)?),
@@ -233,7 +245,7 @@ impl Call {
 /// Each question as a message, from the values that a login has.
 impl Message {
     pub(in crate::store) fn asking_about(verb: &'static str, user: &UserName) -> Self {
-        Self::new(ASK, verb).with("user", user.as_str())
+        Self::asking(verb).with("user", user.as_str())
     }
 
     pub(in crate::store) fn asking_of(verb: &'static str, person: &Person) -> Self {
@@ -250,7 +262,7 @@ impl Message {
     }
 
     pub(in crate::store) fn pretending(attempt: &Attempt<'_>) -> Self {
-        Self::new(ASK, "pretend").with_attempt(attempt)
+        Self::asking("pretend").with_attempt(attempt)
     }
 
     /// `check-registration` or `register`.
@@ -265,18 +277,12 @@ impl Message {
         codes.into_iter().fold(this, |this, code| this.with("code", code.expose())).with("source", source.as_str())
     }
 
-    /// The question with the invitation that is to be spent.
-    pub(in crate::store) fn with_invitation(self, invitation: Option<&Invitation>) -> Self {
-        match invitation {
-            Some(Invitation { salt, digest, until }) => {
-                self.with_plain("salt", salt).with_plain("digest", digest).with_plain("until", until)
-            }
-            None => self,
-        }
+    pub(in crate::store) fn greeting() -> Self {
+        Self::asking("hello")
     }
 
-    pub(in crate::store) fn greeting() -> Self {
-        Self::new(ASK, "hello")
+    pub(super) fn asking(verb: &'static str) -> Self {
+        Self::new(ASK, verb)
     }
 
     /// The question of a process of root that this user has started, as `su` is.
@@ -366,23 +372,9 @@ fn guess(message: &Message) -> Result<Guess, WireError> {
     })
 }
 
-fn source(message: &Message) -> Result<Source, WireError> {
-    let source = message.get("source")?;
-    let read = Source::from_rhost(Some(source));
-    if read.as_str() == source { Ok(read) } else { Err(WireError::Value("source")) }
-}
-
 fn shown_token(message: &Message) -> Result<ShownToken, WireError> {
     let serial = Serial::new(message.get("serial")?).ok_or(WireError::Value("serial"))?;
     Ok(ShownToken { serial, shown: Shown { codes: message.two_codes()?, source: source(message)? } })
-}
-
-fn invitation(message: &Message) -> Result<Option<Invitation>, WireError> {
-    let Some(salt) = message.find("salt")? else { return Ok(None) };
-    let salt = Salt::parse(salt).ok_or(WireError::Value("salt"))?;
-    let digest = Digest::parse(message.get("digest")?).ok_or(WireError::Value("digest"))?;
-    let until = UnixTime::from_rfc3339(message.get("until")?).ok_or(WireError::Value("until"))?;
-    Ok(Some(Invitation { salt, digest, until }))
 }
 
 impl ShownToken {
@@ -399,8 +391,7 @@ impl ShownToken {
         person: &Person,
     ) -> Result<Result<Registration, NotRegistered>, StoreError> {
         let Shown { codes: [first, second], source } = &self.shown;
-        let attempt = Attempt { readings: &[], previous: None, source, factors: Factors::ALL, remember: None };
-        store.check_registration(person, &self.serial, [first, second], &attempt)
+        store.check_registration(person, &self.serial, [first, second], &attempt_from(source))
     }
 }
 

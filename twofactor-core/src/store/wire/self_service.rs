@@ -3,13 +3,14 @@
 use zeroize::Zeroizing;
 
 use super::answered::{ANSWER, Answered};
+use super::enrolling;
 use super::error::WireError;
 use super::message::Message;
 use crate::account::invitation::InvitationCode;
 use crate::account::throttle::Source;
 use crate::account::{Confirmation, LastAccepted};
 use crate::codes::answer::Answer;
-use crate::codes::otp::{Code, Digits, Kind, Parameters, Period};
+use crate::codes::otp::Code;
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Serial};
@@ -108,9 +109,7 @@ impl Message {
             .with_some("last_with", last.map(|last| last.factor.as_str()))
             .with_some("invited_until", time(account.invited_until))
             .with_some("issuer", issuer.as_ref())
-            .with_plain("algorithm", parameters.algorithm)
-            .with_plain("digits", parameters.digits.count())
-            .with_some("period", period_of(*parameters))
+            .with_parameters(*parameters)
             .with("may_enroll", enroll.word())
             .with("may_change", change.word())
             .with("may_register", tokens.word())
@@ -187,15 +186,10 @@ impl Answered {
 
     fn offer(&self) -> Result<Offer, WireError> {
         let message = self.message();
-        let digits = Digits::new(message.parsed("digits")?).map_err(|_| WireError::Value("digits"))?;
-        let kind = match message.parsed_if_there("period")? {
-            Some(seconds) => Kind::Totp(Period::new(seconds).map_err(|_| WireError::Value("period"))?),
-            None => Kind::Hotp,
-        };
         let permitted = |key| Permitted::from_word(message.get(key)?).ok_or(WireError::Value(key));
         Ok(Offer {
             issuer: message.find("issuer")?.map(ToOwned::to_owned),
-            parameters: Parameters { algorithm: message.parsed("algorithm")?, digits, kind },
+            parameters: enrolling::parameters(message)?,
             enroll: permitted("may_enroll")?,
             change: permitted("may_change")?,
             tokens: permitted("may_register")?,
@@ -226,12 +220,5 @@ fn word_of(confirmation: Confirmation) -> &'static str {
     match confirmation {
         Confirmation::Confirmed => "active",
         Confirmation::Pending => "pending",
-    }
-}
-
-fn period_of(parameters: Parameters) -> Option<String> {
-    match parameters.kind {
-        Kind::Totp(period) => Some(period.seconds().to_string()),
-        Kind::Hotp => None,
     }
 }

@@ -8,13 +8,14 @@ use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::{Answered, Call, Channel, LARGEST, Message, WireError};
+use crate::account::enrollment::Proposal;
 use crate::account::factors::Factors;
 use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::remembered::LoginPlace;
 use crate::account::throttle::Source;
 use crate::account::{Confirmation, LastAccepted};
 use crate::codes::answer::Answer;
-use crate::codes::otp::{Code, Parameters};
+use crate::codes::otp::{Code, Kind, Parameters, Progress, Step};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::Secret;
 use crate::codes::token::{Label, Serial};
@@ -120,6 +121,38 @@ fn a_registration_arrives_as_it_was() {
         let text = format!(" version=1 ask=check-registration user=alice uid=1 serial=A source=\"\"{codes}");
         assert!(matches!(Call::read(&Message::read(text.as_bytes()).unwrap()), Err(WireError::Value("code"))));
     }
+}
+
+#[test]
+fn what_sets_up_an_app_arrives_as_it_was() {
+    let parameters = [Parameters::default(), Parameters { kind: Kind::Hotp, ..Parameters::default() }];
+    let now = UnixTime::from_seconds(1_800_000_000);
+    for parameters in parameters {
+        let proposal = || Proposal::new(Label::app(), parameters, "example.org", "alice", now).unwrap();
+        let proposed = proposal();
+        let code = Code::new(Zeroizing::new("123456".to_owned())).unwrap();
+        let sent = Message::confirming(&proposed, &code);
+        let Call::Confirm(confirming) = Call::read(&received(&sent)).unwrap() else { panic!("another question") };
+        assert_eq!(line(&confirming.asking()), line(&sent));
+
+        let progress = Progress { watermark: Some(Step(60_000_000)), drift: -3, anchor: -2 };
+        let app = proposed.confirmed_elsewhere(progress);
+        let recovery: Vec<RecoveryCode> = (0..20).map(|_| RecoveryCode::generate().unwrap()).collect();
+        let invitation = Invitation::of(&InvitationCode::generate().unwrap(), now).unwrap();
+        for (recovery, invitation) in [(&recovery[..], Some(&invitation)), (&[], None)] {
+            let sent = Message::storing_app(&person(), &app, recovery, invitation);
+            let Call::StoreApp(asked, read) = Call::read(&received(&sent)).unwrap() else { panic!("another question") };
+            assert_eq!(line(&read.asking(&asked)), line(&sent));
+            assert_eq!(read.is_invited(), invitation.is_some());
+        }
+        let (typed, source) = (InvitationCode::generate().unwrap(), Source::from_rhost(Some("192.0.2.7")));
+        let sent = Message::inviting(&person(), &typed, &source);
+        let Call::CheckInvitation(asked, read) = Call::read(&received(&sent)).unwrap() else { panic!("another") };
+        assert_eq!(line(&read.asking(&asked)), line(&sent));
+    }
+    let many = " version=1 ask=confirm code=123456 serial=app-1 label=app secret=JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G \
+                algorithm=SHA1 digits=6 period=30 issued=2026-01-15T08:00:00Z drift=99999 anchor=0";
+    assert!(matches!(Call::read(&Message::read(many.as_bytes()).unwrap()), Err(WireError::Value("drift"))));
 }
 
 #[test]
