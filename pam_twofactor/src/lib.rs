@@ -24,6 +24,7 @@ use nix::unistd::{geteuid, getuid};
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 use pam::pam_hooks;
+use twofactor_core::codes::ssh_key::auth_info;
 use twofactor_core::config::Config;
 use twofactor_core::config::arguments::{Arguments, Verbosity};
 use twofactor_core::host::clock::SystemClock;
@@ -190,10 +191,10 @@ fn run_login(pam: &Pam<'_>, prepared: &Prepared, flags: PamFlag, before: Option<
         log.record(&about(pam, Reason::Conversation));
         return return_code::of_reason(Reason::Conversation);
     };
-    if let Some(methods) = pam.ssh_methods() {
-        log.debug(&format!("sshd has accepted already: {methods}"));
-    }
     let request = request(pam, user, arguments, flags);
+    if let Some(text) = &request.auth_info {
+        log.debug(&format!("sshd has accepted already: {}", auth_info::methods(text)));
+    }
     let host = Host::new(config, *judge);
     let mut conversation = PamConversation::new(pam);
     match login::login(&request, &host.world(config), &mut conversation, &mut log) {
@@ -209,7 +210,7 @@ fn run_login(pam: &Pam<'_>, prepared: &Prepared, flags: PamFlag, before: Option<
         }
         verdict => {
             // That we took part; an application that cannot keep it is told nothing in the account phase.
-            if matches!(verdict, Verdict::Accepted(_) | Verdict::Waived(_)) {
+            if matches!(verdict, Verdict::Accepted(_) | Verdict::Recognized(_) | Verdict::Waived(_)) {
                 let _ = pam.carry(None);
             }
             return_code::of_verdict(verdict)
@@ -273,6 +274,7 @@ fn request(pam: &Pam<'_>, user: String, arguments: &Arguments, flags: PamFlag) -
         service: pam.service().unwrap_or_default(),
         rhost: pam.rhost(),
         tty: pam.tty(),
+        auth_info: pam.ssh_auth_info(),
         null_ok: arguments.null_ok,
         silent: flags & PAM_SILENT != 0,
     }

@@ -95,17 +95,14 @@ impl<'h> Pam<'h> {
         Some(lossy(&tty)).filter(|tty| !tty.is_empty())
     }
 
-    /// The methods sshd has accepted before it came to us: the first word of every line of SSH_AUTH_INFO_0. The rest of a
-    /// line is a public key, which does not belong in a log.
-    pub(crate) fn ssh_methods(&self) -> Option<String> {
+    /// SSH_AUTH_INFO_0 of PAM's environment: the methods that sshd has accepted before it came to us. The environment of the
+    /// process is another one, which is never read.
+    pub(crate) fn ssh_auth_info(&self) -> Option<String> {
         let mut pamh = self.0.borrow_mut();
         // SAFETY: the handle is valid for this call, and the name is a C string.
         let value = unsafe { pam_getenv(&raw mut **pamh, c"SSH_AUTH_INFO_0".as_ptr()) };
         // SAFETY: libpam returns NULL or a C string of its own, which nothing changes before it is copied here.
-        let text = lossy(unsafe { value.as_ref().map(|first| CStr::from_ptr(first)) }?);
-        let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let methods = text.lines().filter_map(|line| line.split_whitespace().next().filter(plain));
-        Some(methods.collect::<Vec<_>>().join(","))
+        Some(lossy(unsafe { value.as_ref().map(|first| CStr::from_ptr(first)) }?))
     }
 
     /// Sends one message; `None` when the application fails or gives no answer.

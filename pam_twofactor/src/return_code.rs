@@ -1,9 +1,10 @@
 //! The one table from verdicts to return codes for libpam (DESIGN §3). Its rows for refusals are
 //! [`Reason::return_code`], which `twofactor explain` reads too.
 //!
-//! Invariants: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, or a
-//! [`Verdict::Pending`] that the account phase will store or refuse; the auth phase's PAM_IGNORE needs a
-//! [`Verdict::Waived`], which only the policy can make, or a line with `first_factor=`, which only notes.
+//! Invariants: PAM_SUCCESS needs a [`Verdict::Accepted`], which only a store can make after a durable commit, a
+//! [`Verdict::Recognized`], which only a store can make, or a [`Verdict::Pending`] that the account phase will store or
+//! refuse; the auth phase's PAM_IGNORE needs a [`Verdict::Waived`], which only the policy can make, or a line with
+//! `first_factor=`, which only notes.
 
 use pam::constants::PamResultCode;
 use twofactor_core::log::reason::{Reason, ReturnCode};
@@ -22,6 +23,7 @@ pub(crate) const TO_BE_FINISHED: PamResultCode = PamResultCode::PAM_SUCCESS;
 pub(crate) fn of_verdict(verdict: Verdict) -> PamResultCode {
     match verdict {
         Verdict::Accepted(_redeemed) => PamResultCode::PAM_SUCCESS,
+        Verdict::Recognized(_key) => PamResultCode::PAM_SUCCESS,
         Verdict::Waived(_waived) => PamResultCode::PAM_IGNORE,
         // It is not kept: callers that mean to keep it ask for TO_BE_FINISHED.
         Verdict::Pending(_dropped) => of_reason(Reason::StoreUnavailable),

@@ -24,6 +24,7 @@ use values::{PAGE, digits, label, period};
 pub(crate) mod log;
 pub(crate) mod own;
 pub(crate) mod services;
+pub(crate) mod ssh_keys;
 pub(crate) mod state;
 pub(crate) mod tokens;
 mod values;
@@ -119,6 +120,8 @@ pub(crate) enum Command {
     Token(Token),
     #[command(subcommand)]
     Series(Series),
+    #[command(subcommand)]
+    SshKey(ssh_keys::SshKey),
     #[command(subcommand)]
     Service(Service),
     #[command(subcommand)]

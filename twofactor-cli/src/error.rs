@@ -9,6 +9,7 @@ use thiserror::Error;
 use twofactor_admin::checkup::some_of;
 use twofactor_admin::seed_files::ImportError;
 use twofactor_core::codes::secret::SecretError;
+use twofactor_core::codes::ssh_key::PublicKeyError;
 use twofactor_core::codes::token::{Label, Serial};
 use twofactor_core::config::ConfigError;
 use twofactor_core::host::clock::ClockError;
@@ -17,7 +18,7 @@ pub(crate) use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::describe;
 use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{EnrollError, TokenError};
+use twofactor_core::store::administration::{EnrollError, SshKeyError, TokenError};
 use twofactor_core::store::self_service::NotChanged;
 
 use crate::output::Unwritten;
@@ -33,6 +34,7 @@ pub(crate) use tokens::{LineProblem, MOST_LINES};
 mod own;
 mod refusal;
 mod services;
+mod ssh_keys;
 mod status;
 mod tokens;
 
@@ -129,6 +131,10 @@ pub(crate) enum Failure {
     SeveralFit(Serial),
     #[error("token {0} belongs to no series; nothing was changed")]
     NoSeriesToFix(Serial),
+    #[error(transparent)]
+    SshKey(#[from] SshKeyError),
+    #[error("{}: {error}", path.display())]
+    PublicKey { path: PathBuf, error: PublicKeyError },
     #[error("cannot read {}: {}", path.display(), describe(error))]
     InputFile { path: PathBuf, error: io::Error },
     #[error("{} is not text in UTF-8", .0.display())]
@@ -170,6 +176,7 @@ impl Failure {
             Self::NotChanged { why, .. } => own::status(*why),
             Self::Service(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
+            Self::SshKey(error) => ssh_keys::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
             Self::BadList { problems, .. } => tokens::status_of_list(problems),
             Self::SeedFile { error, .. } => tokens::status_of_seed_file(error),
@@ -199,6 +206,7 @@ impl Failure {
             | Self::InDoubt(_)
             | Self::RowsRefused { rejected: 0, .. } => ExitStatus::Refused,
             Self::BadSecret { .. }
+            | Self::PublicKey { .. }
             | Self::RowsRefused { .. }
             | Self::NotText(_)
             | Self::EmptyList(_)
@@ -296,6 +304,8 @@ impl Failure {
                 format!("run \"twofactor enroll --label={label} --replace {user}\"")
             }
             Self::Service(failure) => return failure.hint(),
+            Self::SshKey(error) => return ssh_keys::hint(error),
+            Self::PublicKey { error, .. } => return ssh_keys::hint_for_file(error),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
             Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
             Self::SeveralFit(_) => "probe again with the next two codes".to_owned(),

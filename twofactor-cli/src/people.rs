@@ -96,6 +96,7 @@ fn credentials(account: &Result<Option<AccountStatus>, StoreError>, uid: Uid) ->
             app: status.apps.iter().any(|app| app.confirmation == Confirmation::Confirmed),
             token: status.tokens.iter().any(|token| matches!(token.stage, Stage::Assigned | Stage::Active)),
             recovery: status.recovery_left > 0,
+            ssh_key: !status.ssh_keys.is_empty(),
         }),
     }
 }

@@ -1,8 +1,8 @@
 //! The story of a login, from the first prompt to the verdict.
 //!
 //! Read policy → ask → normalise → redeem. The prompt is shown without holding any lock, and it is the same for enrolled,
-//! unenrolled, unknown and throttled users. Every edge that does not end in [`Verdict::Accepted`] or [`Verdict::Waived`]
-//! denies, and both of those carry a proof that only the store or the policy can make.
+//! unenrolled, unknown and throttled users. Every edge that does not end in [`Verdict::Accepted`], [`Verdict::Recognized`] or
+//! [`Verdict::Waived`] denies, and all of those carry a proof that only the store or the policy can make.
 
 use subtle::ConstantTimeEq as _;
 
@@ -62,7 +62,8 @@ impl Login<'_> {
                 let denial = self.refuse_to_enroll(&problem);
                 return Verdict::Denied(self.denied(&denial));
             }
-            Ok(course @ (Course::Code | Course::Combined)) => course.tries(self.world.config),
+            Ok(Course::Key(recognized)) if self.with_key(&recognized) => return Verdict::Recognized(recognized),
+            Ok(course @ (Course::Code | Course::Combined | Course::Key(_))) => course.tries(self.world.config),
             Err(error) => return Verdict::Denied(self.denied(&error.into())),
         };
 
@@ -287,6 +288,7 @@ mod forecast;
 mod outcome;
 mod progress;
 mod request;
+mod ssh_key;
 #[cfg(test)]
 mod tests;
 
@@ -299,3 +301,4 @@ use outcome::may_try_again;
 pub use outcome::{Unfinished, Verdict};
 use progress::Login;
 pub use request::{Conversation, ConversationError, Process, Reply, Request, World};
+pub use ssh_key::{KeyObstacle, key_obstacle};

@@ -11,6 +11,7 @@
 
 pub mod account_line;
 pub mod control;
+pub mod environment;
 pub mod findings;
 pub mod first_factor;
 pub mod flow;

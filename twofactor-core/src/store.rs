@@ -26,5 +26,7 @@ pub use enrollment::{
 };
 pub use error::{Loss, StoreError, Unusable};
 pub use open::open;
-pub use redemption::{Absent, Attempt, Factor, Presence, Redeemed, Redemption, Remembered, Store, Stripping};
+pub use redemption::{
+    Absent, Attempt, Factor, Presence, Recognized, Redeemed, Redemption, Remembered, Store, Stripping,
+};
 pub use rules::VerificationRules;

@@ -11,6 +11,7 @@ mod exit_codes;
 mod policy;
 mod randomness;
 mod reports;
+mod ssh_keys;
 mod trial;
 mod typing;
 mod uids;

@@ -41,6 +41,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/share/man/man8/twofactor-log.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-self.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-service.8", 0o644),
+    ("PREFIX/share/man/man8/twofactor-ssh-key.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-state.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-token.8", 0o644),
     ("PREFIX/share/man/man8/twofactor.8", 0o644),

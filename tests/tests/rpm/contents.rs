@@ -34,6 +34,7 @@ drwxr-xr-x root:root /usr/share/licenses/pam_twofactor-VERSION
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-log.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-self.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-service.8.gz d
+-rw-r--r-- root:root /usr/share/man/man8/twofactor-ssh-key.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-state.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-token.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor.8.gz d

@@ -8,8 +8,21 @@ use twofactor_tests::pam::ReturnCode;
 
 use crate::witness::{Witness, story};
 
-pub(crate) const COMMANDS: &[&str] =
-    &["enroll", "status", "verify", "reset", "recovery", "unlock", "invite", "code", "qr", "state adopt-uids"];
+pub(crate) const COMMANDS: &[&str] = &[
+    "enroll",
+    "status",
+    "verify",
+    "reset",
+    "recovery",
+    "unlock",
+    "invite",
+    "code",
+    "qr",
+    "state adopt-uids",
+    "ssh-key add",
+    "ssh-key list",
+    "ssh-key remove",
+];
 
 #[test]
 fn users_and_what_is_done_about_them() {
@@ -17,6 +30,7 @@ fn users_and_what_is_done_about_them() {
         nobody_is_enrolled(witness);
         alice_is_enrolled(witness);
         codes_are_judged(witness);
+        alice_has_a_security_key(witness);
         bob_is_invited(witness);
         carol_is_another_person(witness);
         alice_is_reset(witness);
@@ -83,6 +97,16 @@ fn codes_are_judged(witness: &Witness<'_>) {
     let burned = witness.runs(&["status", "alice"]);
     let phone = burned["tokens"].as_array().unwrap().iter().find(|token| token["label"] == "phone").unwrap();
     assert!(phone["burned_until"].is_string(), "{burned}");
+}
+
+fn alice_has_a_security_key(witness: &Witness<'_>) {
+    let path = witness.host.place("key.pub");
+    fs::write(&path, "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo= laptop\n").unwrap();
+    assert_eq!(witness.runs(&["ssh-key", "list", "alice"]), json!([]));
+    let added = witness.runs(&["ssh-key", "add", "alice", path.to_str().unwrap()]);
+    assert_eq!(witness.runs(&["ssh-key", "list", "alice"])[0]["fingerprint"], added["fingerprint"]);
+    assert_eq!(witness.runs(&["status", "alice"])["ssh_keys"][0]["label"], "laptop");
+    witness.runs(&["ssh-key", "remove", "alice", "laptop"]);
 }
 
 fn bob_is_invited(witness: &Witness<'_>) {

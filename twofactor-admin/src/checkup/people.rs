@@ -15,7 +15,7 @@ use twofactor_core::config::{Config, InvitationRule};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::user::{Doubt, LookupError, UserDatabase, UserName};
-use twofactor_core::pam_service::{Phase, Service};
+use twofactor_core::pam_service::{Phase, Service, programs};
 use twofactor_core::policy::{self, By, Candidates, Decision, Ruling};
 
 /// A user who may log in.
@@ -163,16 +163,21 @@ fn prospect(
 ) -> Result<Prospect, LookupError> {
     let ruling = ruling(config, person, service, users, now);
     let counts = match person.has {
-        Has::Factors(has) => has.common(ruling.factors) != Factors::NONE,
+        // Only sshd sees ssh keys.
+        Has::Factors(has) if programs::is_sshd(&service.name) => has.common(ruling.factors) != Factors::NONE,
+        Has::Factors(has) => has.with_codes().common(ruling.factors) != Factors::NONE,
         Has::AnothersAccount => false,
         Has::Unknown => return Ok(Prospect::Well),
+    };
+    let is_asked_in_vain = match person.has {
+        Has::Factors(has) => has.ssh_key && has.with_codes() == Factors::NONE,
+        Has::AnothersAccount => true,
+        Has::Unknown => false,
     };
     match (ruling.decision, ruling.grace, ruling.by) {
         (_, _, By::Doubt(Candidates { why: Doubt::Failed(error), .. })) => Err(error),
         _ if counts => Ok(Prospect::Well),
-        (Decision::AskTheEnrolled(_) | Decision::AskOrEnroll(_), ..) if person.has == Has::AnothersAccount => {
-            Ok(Prospect::Stranded)
-        }
+        (Decision::AskTheEnrolled(_) | Decision::AskOrEnroll(_), ..) if is_asked_in_vain => Ok(Prospect::Stranded),
         (Decision::Ask, ..) => Ok(Prospect::Stranded),
         (_, Some((until, level)), By::Rule(line)) if until <= now.after(SOON) => {
             Ok(Prospect::Soon(format!("{line}: \"{level}\" until {until}")))
@@ -182,7 +187,7 @@ fn prospect(
 }
 
 /// True when a user who has passed the first factor of a service certainly gets past our line, with what he has or can set up
-/// there. Recovery codes are no way in to build on: they run out.
+/// there. Recovery codes are no way in to build on: they run out. Nor are ssh keys: sshd may not demand them.
 pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn UserDatabase, now: UnixTime) -> bool {
     let ruling = ruling(config, person, service, users, now);
     let has = match person.has {
@@ -190,7 +195,7 @@ pub fn gets_in(config: &Config, person: &Person, service: &Guarded, users: &dyn 
         Has::AnothersAccount => return matches!(ruling.decision, Decision::Waive(_)),
         Has::Unknown => return false,
     };
-    let counts = has.common(ruling.factors) != Factors::NONE;
+    let counts = has.with_codes().common(ruling.factors) != Factors::NONE;
     match ruling.decision {
         Decision::Waive(_) => true,
         Decision::AskTheEnrolled(_) => counts || has == Factors::NONE,

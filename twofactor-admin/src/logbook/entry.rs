@@ -131,6 +131,8 @@ pub(super) fn writers(event: Event) -> Writers {
         | Event::InvitationRevoked
         | Event::CodeGiven
         | Event::CodeRevoked
+        | Event::SshKeyAdded
+        | Event::SshKeyRemoved
         | Event::Imported
         | Event::Assigned
         | Event::Unassigned

@@ -109,6 +109,8 @@ enum Unfit {
     Nothing,
     NotConfirmed,
     RecoveryCodes,
+    /// Ssh keys, which only sshd sees.
+    SshKeys,
     /// An app where tokens count, or a token where apps do.
     OtherFactor,
     /// The account under the name is another uid's.
@@ -121,6 +123,7 @@ impl Unfit {
             Self::Nothing => "nothing",
             Self::NotConfirmed => "not-confirmed",
             Self::RecoveryCodes => "recovery-codes",
+            Self::SshKeys => "ssh-keys",
             Self::OtherFactor => "other-factor",
             Self::AnothersAccount => "another-uid",
         }
@@ -131,6 +134,7 @@ impl Unfit {
             Self::Nothing => "nothing",
             Self::NotConfirmed => "an app, not confirmed",
             Self::RecoveryCodes => "recovery codes only",
+            Self::SshKeys => "ssh keys only",
             Self::OtherFactor => "a factor that does not count",
             Self::AnothersAccount => "an account of another uid",
         }
@@ -147,7 +151,7 @@ impl Missing {
     ) -> Result<Option<Self>, String> {
         let demands = policy::demands(&host.config, &person.name, &SystemUsers).map_err(|error| error.to_string())?;
         let has = match person.has {
-            Has::Factors(has) => Factors { recovery: false, ..has },
+            Has::Factors(has) => Factors { recovery: false, ..has.with_codes() },
             Has::AnothersAccount => Factors::NONE,
             Has::Unknown => {
                 return Err(match account.map(|status| status.and_then(|status| status.tokens_problem)) {
@@ -168,6 +172,7 @@ impl Missing {
             _ if has != Factors::NONE => Unfit::OtherFactor,
             _ if status.as_ref().is_some_and(is_pending) => Unfit::NotConfirmed,
             Has::Factors(has) if has.recovery => Unfit::RecoveryCodes,
+            Has::Factors(has) if has.ssh_key => Unfit::SshKeys,
             _ => Unfit::Nothing,
         };
         let invited_until = match status {

@@ -21,6 +21,7 @@ mod reset;
 mod series;
 mod service;
 mod show_qr;
+mod ssh_key;
 mod state;
 mod status;
 mod token;
@@ -29,6 +30,7 @@ mod verify;
 
 use nix::unistd::geteuid;
 
+use crate::args::ssh_keys::SshKey;
 use crate::args::{Command, Series, Typed};
 use crate::error::Failure;
 use crate::host::Host;
@@ -64,6 +66,8 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Token(arguments) => token::run(arguments, &Host::to_change(file)?, output),
         Command::Series(arguments @ Series::Delete(_)) => series::run(arguments, &Host::to_change(file)?, output),
         Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
+        Command::SshKey(arguments @ SshKey::List(_)) => ssh_key::run(&arguments, &Host::open(file)?, output),
+        Command::SshKey(arguments) => ssh_key::run(&arguments, &Host::to_change(file)?, output),
         Command::Doctor(arguments) => doctor::run(&arguments, file, output),
         Command::Config(arguments) => config::run(&arguments, file, output),
         Command::Complete(arguments) => complete::run(&arguments, file),

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
             Reset::Everything => {
                 let tokens = tokens.join(", ");
                 format!(
-                    "{user}'s app and recovery codes are forgotten. Still assigned: {tokens}; see \"token unassign\".\n"
+                    "{user}'s app, recovery codes and ssh keys are forgotten. Still assigned: {tokens}; see \"token unassign\".\n"
                 )
             }
             Reset::Confirmations => {

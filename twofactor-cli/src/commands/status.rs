@@ -10,7 +10,7 @@ use twofactor_core::host::user::UserName;
 use twofactor_core::store::administration::{AccountStatus, AppStatus, Newcomer, TokenView};
 
 use crate::args;
-use crate::commands::token;
+use crate::commands::{ssh_key, token};
 use crate::error::Failure;
 use crate::host::{self, Host};
 use crate::output::values::{counted, csv_row, described, period};
@@ -135,9 +135,10 @@ fn csv(accounts: &[(UserName, Standing)]) -> String {
     text
 }
 
-/// Apps, then physical tokens.
+/// Apps, then physical tokens, then ssh keys.
 fn factors(status: &AccountStatus) -> impl Iterator<Item = Cell> {
-    status.apps.iter().map(app).chain(status.tokens.iter().map(physical))
+    let keys = status.ssh_keys.iter().map(|one| format!("{} (ssh-key)", one.label).into());
+    status.apps.iter().map(app).chain(status.tokens.iter().map(physical)).chain(keys)
 }
 
 /// A line for each user; shortened to the screen, if it is one.
@@ -242,6 +243,10 @@ fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -> String {
     if status.tokens_problem.is_some() {
         text.push_str("Token:           physical tokens are not known: the registry cannot be read\n");
     }
+    for one in &status.ssh_keys {
+        let _ = writeln!(text, "Ssh key:         {}, {}", one.label, one.key.fingerprint());
+        let _ = writeln!(text, "                 {}, issued {}", one.key.kind().word(), one.issued);
+    }
     if let Some(until) = status.invited_until {
         let _ = writeln!(text, "Invitation:      open until {until}");
     }
@@ -280,6 +285,7 @@ fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
         "uid": newcomer.uid.map(|uid| uid.0),
         "uid_now": host::uid_now(user).map(|uid| uid.0),
         "tokens": [],
+        "ssh_keys": [],
         "tokens_problem": null,
         "recovery_codes": 0,
         "failures": newcomer.failures,
@@ -303,6 +309,7 @@ fn as_json(user: &UserName, status: &AccountStatus) -> Value {
         "uid": status.uid.map(|uid| uid.0),
         "uid_now": host::uid_now(user).map(|uid| uid.0),
         "tokens": tokens,
+        "ssh_keys": status.ssh_keys.iter().map(|one| ssh_key::as_json(user, one)).collect::<Vec<_>>(),
         "tokens_problem": status.tokens_problem.as_ref().map(ToString::to_string),
         "recovery_codes": status.recovery_left,
         "failures": status.failures,

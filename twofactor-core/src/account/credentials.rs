@@ -1,4 +1,4 @@
-//! A user's apps, recovery codes and physical tokens.
+//! A user's apps, recovery codes, physical tokens and ssh keys.
 
 use super::state::State;
 use crate::account::lifecycle::TokenStatus;
@@ -6,10 +6,11 @@ use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Code, Match, Window};
 use crate::codes::recovery::{RecoveryCode, Salt};
 use crate::codes::secret::SecretError;
+use crate::codes::ssh_key::SshKey;
 use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
 
-/// The apps, tokens and recovery codes of a user.
+/// The apps, tokens, recovery codes and ssh keys of a user.
 #[derive(Debug)]
 pub struct Credentials {
     /// Authenticator apps, oldest first.
@@ -20,6 +21,8 @@ pub struct Credentials {
     pub recovery: Vec<Digest>,
     /// Physical tokens that are assigned to the user, also those that are put aside.
     pub held: Vec<Held>,
+    /// Security keys of ssh, oldest first.
+    pub ssh_keys: Vec<EnrolledKey>,
 }
 
 /// An app's token, and whether a code ever confirmed it. New ones exist only confirmed: by a code or by the sysadmin.
@@ -107,6 +110,17 @@ pub struct Held {
     pub first_use: FirstUse,
 }
 
+/// A security key of ssh that the user proves himself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolledKey {
+    /// The key.
+    pub key: SshKey,
+    /// The user's name for it. Several keys may have the same.
+    pub label: Label,
+    /// The time at which it was enrolled.
+    pub issued: UnixTime,
+}
+
 /// The mark of a token that has not been used since it was assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstUse {
@@ -119,17 +133,23 @@ pub enum FirstUse {
 impl Credentials {
     /// None yet, with a salt of their own.
     pub fn none() -> Result<Self, SecretError> {
-        Ok(Self { apps: Vec::new(), salt: Salt::generate()?, recovery: Vec::new(), held: Vec::new() })
+        let salt = Salt::generate()?;
+        Ok(Self { apps: Vec::new(), salt, recovery: Vec::new(), held: Vec::new(), ssh_keys: Vec::new() })
     }
 
-    /// True when there is no app and no recovery code. Physical tokens may be there: a reset leaves them.
+    /// True when there is no app, no recovery code and no ssh key. Physical tokens may be there: a reset leaves them.
     pub fn has_tokens_alone(&self) -> bool {
-        self.apps.is_empty() && self.recovery.is_empty()
+        self.apps.is_empty() && self.recovery.is_empty() && self.ssh_keys.is_empty()
     }
 
     /// The physical token with this serial.
     pub fn held(&self, serial: &Serial) -> Option<&Held> {
         self.held.iter().find(|held| held.token.serial == *serial)
+    }
+
+    /// The first of `keys` that is one of the user's.
+    pub fn enrolled_among<'k>(&self, keys: &'k [SshKey]) -> Option<&'k SshKey> {
+        keys.iter().find(|key| self.ssh_keys.iter().any(|enrolled| enrolled.key == **key))
     }
 
     /// Puts these recovery codes in the place of all others.

@@ -34,6 +34,11 @@ impl Disqualified {
         (!factors.recovery).then_some(Self::NotAllowed)
     }
 
+    /// The obstacle of the ssh keys.
+    pub fn ssh_key(factors: Factors) -> Option<Self> {
+        (!factors.ssh_key).then_some(Self::NotAllowed)
+    }
+
     /// The log's word for it.
     pub fn reason(self) -> Reason {
         match self {

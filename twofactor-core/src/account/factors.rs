@@ -9,12 +9,14 @@ pub enum FactorKind {
     Token,
     /// A recovery code.
     Recovery,
+    /// An ssh key that is a security key. No code: sshd has verified it.
+    SshKey,
 }
 
 impl FactorKind {
     /// All kinds, with their names in the file.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::App, "app"), (Self::Token, "token"), (Self::Recovery, "recovery")];
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::App, "app"), (Self::Token, "token"), (Self::Recovery, "recovery"), (Self::SshKey, "ssh-key")];
 
     /// Its name in the file.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl FactorKind {
 
 /// The kinds of credentials that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set, one of them a kind")]
 pub struct Factors {
     /// Authenticator apps.
     pub app: bool,
@@ -36,13 +39,15 @@ pub struct Factors {
     pub token: bool,
     /// Recovery codes.
     pub recovery: bool,
+    /// Security keys of ssh.
+    pub ssh_key: bool,
 }
 
 impl Factors {
     /// Whatever the user has.
-    pub const ALL: Self = Self { app: true, token: true, recovery: true };
+    pub const ALL: Self = Self { app: true, token: true, recovery: true, ssh_key: true };
     /// None of them.
-    pub const NONE: Self = Self { app: false, token: false, recovery: false };
+    pub const NONE: Self = Self { app: false, token: false, recovery: false, ssh_key: false };
 
     /// These, and `kind`.
     #[must_use]
@@ -51,13 +56,25 @@ impl Factors {
             FactorKind::App => Self { app: true, ..self },
             FactorKind::Token => Self { token: true, ..self },
             FactorKind::Recovery => Self { recovery: true, ..self },
+            FactorKind::SshKey => Self { ssh_key: true, ..self },
         }
     }
 
     /// The kinds that both accept.
     #[must_use]
     pub fn common(self, other: Self) -> Self {
-        Self { app: self.app && other.app, token: self.token && other.token, recovery: self.recovery && other.recovery }
+        Self {
+            app: self.app && other.app,
+            token: self.token && other.token,
+            recovery: self.recovery && other.recovery,
+            ssh_key: self.ssh_key && other.ssh_key,
+        }
+    }
+
+    /// Those of them that have codes.
+    #[must_use]
+    pub fn with_codes(self) -> Self {
+        Self { ssh_key: false, ..self }
     }
 
     /// True when `kind` is accepted.
@@ -66,6 +83,7 @@ impl Factors {
             FactorKind::App => self.app,
             FactorKind::Token => self.token,
             FactorKind::Recovery => self.recovery,
+            FactorKind::SshKey => self.ssh_key,
         }
     }
 

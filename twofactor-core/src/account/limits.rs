@@ -8,3 +8,6 @@ pub const MOST_RECOVERY_CODES: usize = 20;
 
 /// Most physical tokens of one user.
 pub const MOST_HELD: usize = 16;
+
+/// Most ssh keys of one user.
+pub const MOST_SSH_KEYS: usize = 100;

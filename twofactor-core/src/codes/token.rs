@@ -70,6 +70,11 @@ impl Label {
         Self("app".to_owned())
     }
 
+    /// The label of an ssh key without a comment.
+    pub fn key() -> Self {
+        Self("key".to_owned())
+    }
+
     /// A physical token is called by its serial.
     pub(crate) fn of(serial: &Serial) -> Self {
         Self(serial.0.clone())

@@ -41,6 +41,10 @@ pub enum Event {
     CodeGiven,
     /// A temporary code was taken back.
     CodeRevoked,
+    /// A security key of ssh was enrolled for a user.
+    SshKeyAdded,
+    /// A security key of ssh was taken from a user.
+    SshKeyRemoved,
     /// A vendor's seed file was taken in.
     Imported,
     /// A physical token got an owner.
@@ -79,7 +83,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -94,6 +98,8 @@ impl Event {
         Self::InvitationRevoked,
         Self::CodeGiven,
         Self::CodeRevoked,
+        Self::SshKeyAdded,
+        Self::SshKeyRemoved,
         Self::Imported,
         Self::Assigned,
         Self::Unassigned,
@@ -130,6 +136,8 @@ impl Event {
             Self::InvitationRevoked => "invitation-revoked",
             Self::CodeGiven => "code-given",
             Self::CodeRevoked => "code-revoked",
+            Self::SshKeyAdded => "ssh-key-added",
+            Self::SshKeyRemoved => "ssh-key-removed",
             Self::Imported => "imported",
             Self::Assigned => "assigned",
             Self::Unassigned => "unassigned",

@@ -19,6 +19,8 @@ pub struct Claimant<'a> {
     pub rhost: Option<&'a str>,
     /// The source that wrong codes are counted for.
     pub source: Source,
+    /// SSH_AUTH_INFO_0, by which sshd names the keys that it has verified.
+    pub auth_info: Option<&'a str>,
 }
 
 /// The reason for which a user was not identified.
@@ -48,7 +50,7 @@ impl<'a> Claimant<'a> {
             Ok(None) => Err(Unidentified::Unknown),
             Err(error) => Err(Unidentified::Failed(error)),
         };
-        Self { typed, identified, service, rhost, source: Source::from_rhost(rhost) }
+        Self { typed, identified, service, rhost, source: Source::from_rhost(rhost), auth_info: None }
     }
 
     /// The user, once identified.

@@ -15,9 +15,10 @@ use crate::config::{Config, InvitationRule, SelfRegistration};
 use crate::host::clock::UnixTime;
 use crate::log::reason::Reason;
 use crate::policy::{self, Decision, MayEnroll, Ruling, Waived};
-use crate::store::{EnrollmentStatus, Presence, Remembered, StoreError};
+use crate::store::{EnrollmentStatus, Presence, Recognized, Remembered, StoreError};
 
 use super::request::World;
+use super::ssh_key;
 
 /// Asked where the configuration requires an invitation.
 pub(super) const INVITATION_PROMPT: &str = "Invitation code: ";
@@ -60,6 +61,9 @@ pub fn judge(world: &World<'_>, null_ok: NullOk, claimant: &Claimant<'_>) -> Rul
 pub enum Course {
     /// Nothing is asked.
     Waived(Waived),
+    /// Nothing is asked of the owner of an enrolled ssh key, which sshd has verified. Where the variable that names it turns
+    /// out to be a user's, a code is asked for.
+    Key(Recognized),
     /// A second factor is set up. `None` for a user who does not exist and who sees the same.
     Enroll(MayEnroll, Option<EnrollmentStatus>, Offering),
     /// A second factor is due and could not be stored: the user is asked as usual, and refused.
@@ -104,6 +108,9 @@ impl Course {
             },
             (Decision::Ask | Decision::AskOrEnroll(_) | Decision::AskTheEnrolled(_), ..) => {}
         }
+        if let Some(recognized) = ssh_key::recognized(factors, claimant, world) {
+            return Ok(Self::Key(recognized));
+        }
         if let Some(proof) = remembered(remember, factors, claimant, world) {
             return Ok(Self::Waived(Waived::remembered(proof)));
         }
@@ -134,13 +141,13 @@ impl Course {
     /// The number of prompts for a code: one where password and code come together, because libpam keeps the first answer
     /// as PAM_AUTHTOK.
     pub fn tries(&self, config: &Config) -> u8 {
-        if matches!(self, Self::Code) { config.prompt.tries } else { 1 }
+        if matches!(self, Self::Code | Self::Key(_)) { config.prompt.tries } else { 1 }
     }
 
     /// The prompts, in order, that a user meets whose answers are all right.
     pub fn prompts<'c>(&self, config: &'c Config) -> Vec<&'c str> {
         match self {
-            Self::Waived(_) => Vec::new(),
+            Self::Waived(_) | Self::Key(_) => Vec::new(),
             Self::Enroll(_, status, offer) => {
                 let invitation = match config.enrollment.invitation {
                     InvitationRule::None => None,

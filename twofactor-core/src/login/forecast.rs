@@ -7,6 +7,7 @@ use super::claimant::{Claimant, Unidentified};
 use super::course::Course;
 use super::outcome::is_used_up;
 use super::request::{Process, World};
+use super::ssh_key::{KeyObstacle, key_obstacle};
 use crate::account::Disqualified;
 use crate::account::factors::{FactorKind, Factors};
 use crate::account::throttle::{Count, Source};
@@ -24,6 +25,9 @@ pub struct Forecast {
     pub right: LoginEnd,
     /// The end with neither phone nor token at hand.
     pub without: LoginEnd,
+    /// The obstacle of a login with an enrolled ssh key, which is asked nothing where there is none. `None` for a user without
+    /// such a key, and where no code is asked for either.
+    pub with_key: Option<Result<(), KeyObstacle>>,
     /// The user's credentials.
     pub credentials: Vec<Credential>,
     /// The error of an account that belongs to another person.
@@ -80,7 +84,11 @@ pub fn forecast(
     let known = Known::of(claimant, factors, world, accounts);
     let (right, without) = endings(course, claimant, &known, world);
     let Known { credentials, another, delayed_until, .. } = known;
-    Forecast { right, without, credentials: credentials.unwrap_or_default(), another, delayed_until }
+    let credentials = credentials.unwrap_or_default();
+    let has_key = credentials.iter().any(|one| one.kind == FactorKind::SshKey);
+    let is_asked = matches!(course, Ok(Course::Code | Course::Combined));
+    let with_key = (has_key && is_asked).then(|| key_obstacle(factors, claimant.service, world).map_or(Ok(()), Err));
+    Forecast { right, without, with_key, credentials, another, delayed_until }
 }
 
 /// The store's knowledge of the user.
@@ -167,7 +175,12 @@ fn credentials(status: &AccountStatus, factors: Factors) -> Vec<Credential> {
         name: format!("a temporary code until {until}"),
         obstacle: reason(Disqualified::recovery(factors)),
     });
-    apps.chain(tokens).chain(recovery).chain(temporary).collect()
+    let ssh_keys = status.ssh_keys.iter().map(|one| Credential {
+        kind: FactorKind::SshKey,
+        name: format!("ssh key \"{}\" ({})", one.label, one.key.fingerprint()),
+        obstacle: reason(Disqualified::ssh_key(factors)),
+    });
+    apps.chain(tokens).chain(recovery).chain(temporary).chain(ssh_keys).collect()
 }
 
 /// The ends with a right code, and with neither phone nor token at hand.
@@ -185,6 +198,7 @@ fn endings(
     };
     let (right, without) = match course {
         Course::Waived(_) => (LoginEnd::Ignore, LoginEnd::Ignore),
+        Course::Key(_) => (LoginEnd::Success, LoginEnd::Success),
         Course::CannotEnroll(obstacle) => both(obstacle.reason(claimant)),
         Course::Enroll(_, _, offering) => {
             let without = LoginEnd::refused(offering.refusal());
@@ -203,7 +217,9 @@ fn endings(
             (None, Ok(_)) if known.delayed_until.is_some() => both(Reason::Throttled),
             (None, Ok(credentials)) => {
                 let is_recovery = |one: &&Credential| one.kind == FactorKind::Recovery;
-                let (recovery, codes): (Vec<_>, Vec<_>) = credentials.iter().partition(is_recovery);
+                // A key answers no prompt.
+                let answers = credentials.iter().filter(|one| one.kind != FactorKind::SshKey);
+                let (recovery, codes): (Vec<_>, Vec<_>) = answers.partition(is_recovery);
                 (known.ending(&codes), known.ending(&recovery))
             }
         },

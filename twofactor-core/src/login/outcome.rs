@@ -4,7 +4,7 @@ use crate::account::invitation::Invitation;
 use crate::host::user::Person;
 use crate::log::reason::Reason;
 use crate::policy::Waived;
-use crate::store::{Pending, Redeemed};
+use crate::store::{Pending, Recognized, Redeemed};
 
 /// The work that the authentication leaves to the account phase, which applications run only after a successful
 /// authentication.
@@ -38,6 +38,8 @@ impl Unfinished {
 pub enum Verdict {
     /// A code was right and is burned.
     Accepted(Redeemed),
+    /// sshd has verified a key that is enrolled.
+    Recognized(Recognized),
     /// The policy asked nothing.
     Waived(Waived),
     /// The user sets up a second factor. The login succeeds only once the account phase has stored it.

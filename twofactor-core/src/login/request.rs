@@ -22,6 +22,8 @@ pub struct Request {
     pub rhost: Option<String>,
     /// PAM_TTY.
     pub tty: Option<String>,
+    /// SSH_AUTH_INFO_0 of PAM's environment, which sshd writes.
+    pub auth_info: Option<String>,
     /// The line's `nullok`.
     pub null_ok: NullOk,
     /// PAM_SILENT: the application wants no texts.
@@ -31,7 +33,8 @@ pub struct Request {
 impl Request {
     /// Looks the user up: the first step of a login.
     pub(super) fn claimant(&self, users: &dyn UserDatabase) -> Claimant<'_> {
-        Claimant::identify(users, &self.user, &self.service, self.rhost.as_deref())
+        let claimant = Claimant::identify(users, &self.user, &self.service, self.rhost.as_deref());
+        Claimant { auth_info: self.auth_info.as_deref(), ..claimant }
     }
 }
 

@@ -28,6 +28,7 @@ mod another_person;
 mod combined;
 mod first_time;
 mod forecast;
+mod ssh_key;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
@@ -160,11 +161,17 @@ impl Accounts for Closed {
 }
 
 /// Every service but `cron` has an account line.
-struct WellSetUp;
+struct WellSetUp {
+    environment: Result<(), String>,
+}
 
 impl Services for WellSetUp {
     fn account_line(&self, service: &str) -> Result<(), String> {
         if service == "cron" { Err("the service cron has no account line of pam_twofactor".to_owned()) } else { Ok(()) }
+    }
+
+    fn environment(&self, _service: &str) -> Result<(), String> {
+        self.environment.clone()
     }
 }
 
@@ -176,6 +183,7 @@ struct Host {
     config: Config,
     accounts: Closed,
     people: People,
+    services: WellSetUp,
     process: Process,
     secret_code: Box<dyn Fn(i64) -> String>,
     recovery: String,
@@ -205,7 +213,8 @@ impl Host {
         let config = Config::default();
         let accounts = Closed(None, NOW);
         let people = People { alice: Uid(1001) };
-        Self { directory, store, clock, config, accounts, people, process: Process::Roots, secret_code, recovery }
+        let (services, process) = (WellSetUp { environment: Ok(()) }, Process::Roots);
+        Self { directory, store, clock, config, accounts, people, services, process, secret_code, recovery }
     }
 
     fn at_level(level: Level) -> Self {
@@ -267,6 +276,7 @@ impl Host {
             service: told.service.to_owned(),
             rhost: told.rhost.map(str::to_owned),
             tty: Some("ssh".to_owned()),
+            auth_info: None,
             null_ok: told.null_ok,
             silent: false,
         };
@@ -286,6 +296,7 @@ impl Host {
             service: "sshd".to_owned(),
             rhost: Some("192.0.2.7".to_owned()),
             tty: None,
+            auth_info: None,
             null_ok: NullOk::No,
             silent: quiet == Quiet::Silent,
         };
@@ -300,7 +311,7 @@ impl Host {
             users: &self.people,
             store: &self.store,
             enrollments: &self.store,
-            services: &WellSetUp,
+            services: &self.services,
             process: self.process,
             host_name: "testhost",
             clock: &self.clock,
@@ -405,6 +416,7 @@ fn a_used_code_is_called_so_to_who_has_it_and_nothing_else_is_told_apart() {
         service: "sshd".to_owned(),
         rhost: Some("192.0.2.7".to_owned()),
         tty: None,
+        auth_info: None,
         null_ok: NullOk::No,
         silent: true,
     };
@@ -517,6 +529,7 @@ fn a_login_without_a_remote_host_names_its_terminal() {
         service: "login".to_owned(),
         rhost: None,
         tty: Some("tty1".to_owned()),
+        auth_info: None,
         null_ok: NullOk::No,
         silent: false,
     };

@@ -1,7 +1,8 @@
-//! Tells if a service's account phase would store a second factor that a login has set up.
+//! Tells if a service's account phase would store a second factor that a login has set up, and if its environment is root's.
 
 use std::path::Path;
 
+use super::environment;
 use super::findings::{self, AccountLine, Finding};
 use super::naming::FOLDERS;
 use super::service::Service;
@@ -11,6 +12,10 @@ pub trait Services {
     /// Makes sure that the account phase of `service` would store what was confirmed: it runs this module whenever it
     /// succeeds, and the module's refusal counts. Otherwise why it would not, in words.
     fn account_line(&self, service: &str) -> Result<(), String>;
+
+    /// Makes sure that no user can set a variable of PAM's environment before an authentication through `service`. Otherwise
+    /// why one can, in words.
+    fn environment(&self, service: &str) -> Result<(), String>;
 }
 
 /// The host's PAM services.
@@ -28,6 +33,18 @@ impl Services for SystemServices {
             }
             AccountLine::Not(finding) => {
                 Err(format!("the account line of pam_twofactor in the service {service} does not count: {finding}"))
+            }
+        }
+    }
+
+    fn environment(&self, service: &str) -> Result<(), String> {
+        let folders = FOLDERS.map(Path::new);
+        let read = Service::read(service, &folders).map_err(|error| error.to_string())?;
+        match environment::user_variables(&read) {
+            None => Ok(()),
+            Some(line) => {
+                let (file, number) = (line.file.display(), line.number);
+                Err(format!("{file}:{number}: pam_env.so with user_readenv lets users set the variable"))
             }
         }
     }

@@ -40,6 +40,11 @@ enum Answers {
     Never,
 }
 
+/// True for the PAM service of OpenSSH's server. No other program's word for a verified key counts.
+pub fn is_sshd(service: &str) -> bool {
+    service == "sshd"
+}
+
 /// Why a code cannot be asked for in a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgramObstacle {

@@ -8,6 +8,7 @@ mod history;
 mod import;
 mod series;
 mod sharing;
+mod ssh_keys;
 mod state;
 mod token_error;
 mod tokens;
@@ -18,6 +19,7 @@ pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
 pub use series::{ImportRecord, SeriesSummary};
 pub use sharing::{Sharer, Sharing};
+pub use ssh_keys::{SshKeyAdministration, SshKeyError};
 pub use state::{
     Defect, Difference, Identity, Inspection, Marking, Migration, Naming, Repair, Repairs, Sighting, TokenDifference,
 };
@@ -52,6 +54,7 @@ pub trait Administration:
     + InvitationAdministration
     + SecretSharing
     + AccountOwnership
+    + SshKeyAdministration
     + TokenAdministration
     + TokenViews
     + StateIdentity
@@ -65,6 +68,7 @@ impl<
         + InvitationAdministration
         + SecretSharing
         + AccountOwnership
+        + SshKeyAdministration
         + TokenAdministration
         + TokenViews
         + StateIdentity

@@ -13,6 +13,7 @@ use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::notice::Notice;
 use crate::account::remembered::Recall;
 use crate::codes::otp::{Code, Digits};
+use crate::codes::ssh_key::SshKey;
 use crate::codes::token::{Serial, Token};
 use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
@@ -23,7 +24,7 @@ use crate::store::enrollment::{
 };
 use crate::store::error::StoreError;
 use crate::store::files::{Files, FilesError};
-use crate::store::redemption::{Attempt, Presence, Redemption, Remembered, Store, Stripping};
+use crate::store::redemption::{Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
 
 /// The files of this host, and the broker beside them.
 #[derive(Debug)]
@@ -98,6 +99,10 @@ impl Store for FilesAndBroker {
         factors: Factors,
     ) -> Result<Option<Remembered>, StoreError> {
         self.reader().remembers(person, like, factors)
+    }
+
+    fn recognize(&self, person: &Person, keys: &[SshKey]) -> Result<Option<Recognized>, StoreError> {
+        self.reader().recognize(person, keys)
     }
 
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {

@@ -14,6 +14,7 @@ use crate::account::notice::Notice;
 use crate::account::remembered::Recall;
 use crate::codes::otp::{Code, Digits};
 use crate::codes::recovery::RecoveryCode;
+use crate::codes::ssh_key::SshKey;
 use crate::codes::token::{Serial, Token};
 use crate::host::trusted::Owner;
 use crate::host::user::{Person, Uid, UserName};
@@ -23,7 +24,7 @@ use crate::store::enrollment::{
     SecretOrigin, Shown, Superseded,
 };
 use crate::store::error::StoreError;
-use crate::store::redemption::{Attempt, Presence, Redemption, Remembered, Store, Stripping};
+use crate::store::redemption::{Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
 use crate::store::self_service::{NotChanged, Offer, OwnAccount, Request};
 use crate::store::wire::{Answered, Message, WireError};
 use connection::connect;
@@ -160,6 +161,11 @@ impl Store for Broker {
         factors: Factors,
     ) -> Result<Option<Remembered>, StoreError> {
         self.ask(Message::asking_to_remember(person, like, factors), Answered::memory)
+    }
+
+    /// None: a program whose user can stop it, or that is the user's own, is not sshd, and its word for a key is none.
+    fn recognize(&self, _: &Person, _: &[SshKey]) -> Result<Option<Recognized>, StoreError> {
+        Ok(None)
     }
 
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {

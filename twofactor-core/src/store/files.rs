@@ -32,6 +32,8 @@ mod self_service;
 #[cfg(feature = "registry")]
 mod sharing;
 mod slots;
+#[cfg(feature = "registry")]
+mod ssh_keys;
 mod state_file;
 #[cfg(test)]
 mod tests;
@@ -46,10 +48,11 @@ use crate::account::notice::Notice;
 use crate::account::remembered::Recall;
 use crate::account::{State, Wallet};
 use crate::codes::otp::Digits;
+use crate::codes::ssh_key::SshKey;
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::store::error::StoreError;
-use crate::store::redemption::{Absent, Attempt, Presence, Redemption, Remembered, Store, Stripping};
+use crate::store::redemption::{Absent, Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
 use crate::store::verification::{Presented, Redeeming, Stripped, verify};
 use locations::migrated;
 pub use locations::{Files, PATIENCE};
@@ -98,6 +101,16 @@ impl Store for Files {
         let now = self.clock.now()?;
         let covered = state.seen_at(now).memories.cover(like, now, |opener| wallet.still_opens(opener));
         Ok(covered.then_some(Remembered(())))
+    }
+
+    fn recognize(&self, person: &Person, keys: &[SshKey]) -> Result<Option<Recognized>, StoreError> {
+        // Without the lock, because nothing is written: many sessions of one key begin at the same time.
+        let Some(account) = self.unlocked(&person.name)? else { return Ok(None) };
+        let Some(credentials) = account.credentials()? else { return Ok(None) };
+        let Some(key) = credentials.enrolled_among(keys) else { return Ok(None) };
+        let state = account.state()?;
+        // Enrolling a key has recorded a uid.
+        Ok((state.uid == Some(person.uid)).then(|| Recognized(key.fingerprint())))
     }
 
     fn redeem(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {

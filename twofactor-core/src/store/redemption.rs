@@ -8,6 +8,7 @@ use crate::account::throttle::Source;
 use crate::account::{Proof, State, Wallet};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Digits};
+use crate::codes::ssh_key::{Fingerprint, SshKey};
 use crate::host::user::{Person, UserName};
 use crate::log::reason::Reason;
 use crate::log::record::Record;
@@ -27,6 +28,11 @@ pub trait Store {
     /// when the factor that opened the remembered login no longer counts.
     fn remembers(&self, person: &Person, like: &Recall<'_>, factors: Factors)
     -> Result<Option<Remembered>, StoreError>;
+
+    /// The first of `keys`, which sshd has verified, that is enrolled for the user. Nothing is burned, written or counted: a
+    /// key is no guess, and its signature is over sshd's session and no other. So throttling does not apply either, or
+    /// wrong codes of others would keep the owner of a key out.
+    fn recognize(&self, person: &Person, keys: &[SshKey]) -> Result<Option<Recognized>, StoreError>;
 
     /// The number of unused recovery codes; `None` for a user who never had any.
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError>;
@@ -64,6 +70,18 @@ pub struct Attempt<'a> {
 /// Proof that a login like this one was accepted a while ago and is remembered.
 #[derive(Debug)]
 pub struct Remembered(pub(in crate::store) ());
+
+/// Proof that sshd has verified a key that is enrolled for the user.
+#[derive(Debug)]
+pub struct Recognized(pub(in crate::store) Fingerprint);
+
+impl Recognized {
+    /// The log line with this key.
+    #[must_use]
+    pub fn noted_in(&self, record: Record) -> Record {
+        record.with("token", format_args!("ssh-key:{}", self.0))
+    }
+}
 
 /// The presence of an account.
 #[derive(Debug)]

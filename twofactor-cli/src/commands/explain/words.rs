@@ -55,6 +55,9 @@ pub(super) fn as_text(explained: &Explanation<'_>, screen: Screen) -> String {
         page.row("Delayed", &format!("until {until}, after too many wrong codes from here"));
     }
     asked(explained, &mut page);
+    if let Some(with_key) = with_key(explained) {
+        page.row("Ssh key", &with_key);
+    }
     page.row("Right code", &right(explained));
     page.row("No phone", &without(explained));
     page.0.lines().map(|line| in_colour(line, screen) + "\n").collect()
@@ -189,7 +192,7 @@ fn asked(explained: &Explanation<'_>, page: &mut Page) {
                 Course::Code if explained.tries > 1 => {
                     page.row("Asked", &format!("up to {} times", explained.tries));
                 }
-                Course::Code | Course::Waived(_) => {}
+                Course::Code | Course::Key(_) | Course::Waived(_) => {}
             }
         }
     }
@@ -204,6 +207,15 @@ fn picture(status: Option<&EnrollmentStatus>, offering: Offering) -> &'static st
         (Some(EnrollmentStatus::New(_) | EnrollmentStatus::Enrolled), _) => "a QR code with a new secret is shown",
         (None, _) => "a QR code is shown, of a secret that is not kept",
     }
+}
+
+/// A login with an enrolled ssh key, which sshd has verified; `None` for a user without one, and where nothing is asked.
+fn with_key(explained: &Explanation<'_>) -> Option<String> {
+    explained.course()?;
+    Some(match explained.forecast.with_key.as_ref()? {
+        Ok(()) => "asked nothing and accepted (PAM_SUCCESS), where sshd has verified an enrolled one".to_owned(),
+        Err(obstacle) => format!("asked like all others: {obstacle}"),
+    })
 }
 
 fn right(explained: &Explanation<'_>) -> String {
@@ -302,6 +314,10 @@ pub(super) fn as_json(explained: &Explanation<'_>) -> Value {
             "name": credential.name,
             "refused": credential.obstacle.map(Reason::word),
         })).collect::<Vec<_>>(),
+        "ssh_key": explained.course().and(explained.forecast.with_key.as_ref()).map(|with_key| json!({
+            "asked": with_key.is_err(),
+            "because": with_key.as_ref().err().map(ToString::to_string),
+        })),
         "blocked_until": explained.forecast.delayed_until.map(|until| until.to_string()),
         "right_code": ending_as_json(explained.right),
         "no_phone": ending_as_json(explained.without),

@@ -141,6 +141,7 @@ fn few_recovery_codes_of_the_former_person_are_no_notice() {
         service: "sshd".to_owned(),
         rhost: None,
         tty: None,
+        auth_info: None,
         null_ok: NullOk::No,
         silent: false,
     };

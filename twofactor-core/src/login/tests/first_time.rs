@@ -459,6 +459,7 @@ fn an_application_that_wants_no_texts_gets_none_but_what_belongs_to_a_question()
         service: "sudo".to_owned(),
         rhost: None,
         tty: Some("pts/0".to_owned()),
+        auth_info: None,
         null_ok: NullOk::No,
         silent: true,
     };

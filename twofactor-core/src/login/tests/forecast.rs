@@ -53,6 +53,7 @@ fn end_of(host: &Host, user: &str, service: &str, answer: &str) -> LoginEnd {
         service: service.to_owned(),
         rhost: Some("192.0.2.7".to_owned()),
         tty: None,
+        auth_info: None,
         null_ok: NullOk::No,
         silent: false,
     };
@@ -60,7 +61,7 @@ fn end_of(host: &Host, user: &str, service: &str, answer: &str) -> LoginEnd {
         || host.store.invite(&person("bob", 1002), NOW.after(Duration::from_hours(1))).unwrap().expose_grouped();
     let invitation = if user == "bob" { invite() } else { Zeroizing::new("4QX7-9M2P".to_owned()) };
     match login(&request, &host.world(), &mut Stubborn { answer, invitation: &invitation }, &mut Lines::default()) {
-        Verdict::Accepted(_) | Verdict::Pending(_) => LoginEnd::Success,
+        Verdict::Accepted(_) | Verdict::Recognized(_) | Verdict::Pending(_) => LoginEnd::Success,
         Verdict::Waived(_) => LoginEnd::Ignore,
         Verdict::Denied(reason) => LoginEnd::refused(reason),
         Verdict::TriesUsedUp(reason) => LoginEnd::Refused(reason, ReturnCode::MaxTries),

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::sharing::Sharer;
 use super::tokens::TokenView;
-use crate::account::{Confirmation, LastAccepted, MOST_APPS};
+use crate::account::{Confirmation, EnrolledKey, LastAccepted, MOST_APPS};
 use crate::codes::otp::Parameters;
 use crate::codes::secret::SecretError;
 use crate::codes::token::{Label, Serial};
@@ -67,6 +67,8 @@ pub struct AccountStatus {
     pub tokens: Vec<TokenView>,
     /// The error that hides the tokens.
     pub tokens_problem: Option<StoreError>,
+    /// The user's ssh keys, oldest first.
+    pub ssh_keys: Vec<EnrolledKey>,
     /// Recovery codes that are still good.
     pub recovery_left: usize,
     /// Wrong codes that count: since the last accepted login, and those of other sources.

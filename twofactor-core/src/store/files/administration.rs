@@ -106,6 +106,7 @@ impl AccountAdministration for Files {
             apps: apps.collect(),
             tokens,
             tokens_problem,
+            ssh_keys: credentials.as_ref().map_or_else(Vec::new, |credentials| credentials.ssh_keys.clone()),
             recovery_left: credentials.as_ref().map_or(0, |credentials| credentials.recovery_left(&state)),
             failures: state.throttle.user.count,
             blocked_until: state.throttle.others_blocked_until(limits, now),

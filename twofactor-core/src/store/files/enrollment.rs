@@ -165,7 +165,8 @@ impl Files {
 /// The app that waits for its confirmation, when the user has no other credentials.
 fn waiting(credentials: Credentials) -> Option<App> {
     let is_confirmed = |app: &App| app.confirmation() == Confirmation::Confirmed;
-    if !credentials.held.is_empty() || credentials.apps.iter().any(is_confirmed) {
+    let has_more = !credentials.held.is_empty() || !credentials.ssh_keys.is_empty();
+    if has_more || credentials.apps.iter().any(is_confirmed) {
         return None;
     }
     credentials.apps.into_iter().next()
@@ -174,7 +175,7 @@ fn waiting(credentials: Credentials) -> Option<App> {
 fn is_still_waiting(credentials: &Credentials, app: &App) -> bool {
     let same = |waiting: &&App| waiting.token().seeds() == app.token().seeds();
     let are_pending = credentials.apps.iter().all(|app| app.confirmation() == Confirmation::Pending);
-    let nothing_else = credentials.held.is_empty() && are_pending;
+    let nothing_else = credentials.held.is_empty() && credentials.ssh_keys.is_empty() && are_pending;
     nothing_else && credentials.apps.iter().any(|waiting| same(&waiting))
 }
 

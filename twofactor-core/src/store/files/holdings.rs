@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::secret_file;
-use super::user_folder::{LARGEST, LockedAccount, SECRET};
+use super::user_folder::{LARGEST_SECRET, LockedAccount, SECRET};
 use crate::account::{Credentials, Held, MOST_HELD, State};
 use crate::codes::otp::Progress;
 use crate::codes::token::Serial;
@@ -203,7 +203,7 @@ impl Holding {
         }
         if credentials.held.len() > MOST_HELD {
             let path = lock.folder().path().join(SECRET);
-            return Err(FileError::TooLarge { path, limit: LARGEST }.into());
+            return Err(FileError::TooLarge { path, limit: LARGEST_SECRET }.into());
         }
         let text = secret_file::write(&credentials);
         let content = match &found {

@@ -7,11 +7,13 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 use crate::account::lifecycle::TokenStatus;
-use crate::account::{App, Confirmation, Credentials, FirstUse, Held, MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES};
+use crate::account::{App, Confirmation, Credentials, EnrolledKey, FirstUse, Held};
+use crate::account::{MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES, MOST_SSH_KEYS};
 use crate::codes::digest::Digest;
 use crate::codes::otp::{Algorithm, Digits, Kind, LARGEST_DRIFT, Parameters, Period, Progress, Step};
 use crate::codes::recovery::Salt;
 use crate::codes::secret::Secret;
+use crate::codes::ssh_key::SshKey;
 use crate::codes::token::{Label, Serial, Token};
 use crate::host::clock::UnixTime;
 use crate::text::document::{self, Problem, Section, toml_string};
@@ -22,15 +24,26 @@ pub(super) const END: &str = "# end\n";
 /// The version without physical tokens, as older programs read it.
 const WITHOUT_TOKENS: u32 = 1;
 
-/// The version with them, and the newest that this program reads. An older program would take its owner's tokens for absent.
+/// The version with them. An older program would take its owner's tokens for absent.
 const WITH_TOKENS: u32 = 2;
+
+/// The version with ssh keys, and the newest that this program reads. An older program would drop them with its next change.
+const WITH_SSH_KEYS: u32 = 3;
+
+/// Room for everything but ssh keys, and for each of those, in bytes.
+const ROOM: usize = 32 * 1024;
+const ROOM_OF_A_KEY: usize = 1024;
 
 /// The credentials as text.
 pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
     // Room for the largest account, so that growing never leaves a copy of a secret behind.
-    let mut text = Zeroizing::new(String::with_capacity(32 * 1024));
+    let mut text = Zeroizing::new(String::with_capacity(ROOM + ROOM_OF_A_KEY * credentials.ssh_keys.len()));
     text.push_str("# A second factor, written by twofactor. Change it with the command only.\n");
-    let version = if credentials.held.is_empty() { WITHOUT_TOKENS } else { WITH_TOKENS };
+    let version = match (credentials.held.is_empty(), credentials.ssh_keys.is_empty()) {
+        (true, true) => WITHOUT_TOKENS,
+        (false, true) => WITH_TOKENS,
+        (_, false) => WITH_SSH_KEYS,
+    };
     let _ = writeln!(text, "version = {version}\nsalt = \"{}\"", credentials.salt);
     text.push_str("recovery = [\n");
     for digest in &credentials.recovery {
@@ -54,6 +67,10 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
         }
         let _ = writeln!(text, "drift = {drift}\nanchor = {anchor}");
     }
+    for EnrolledKey { key, label, issued } in &credentials.ssh_keys {
+        let _ = writeln!(text, "\n[[ssh_key]]\ntype = \"{}\"\nkey = \"{}\"", key.kind().word(), key.base64());
+        let _ = writeln!(text, "label = {}\nissued = \"{issued}\"", toml_string(label.as_str()));
+    }
     text.push_str(END);
     text
 }
@@ -76,7 +93,7 @@ pub(super) fn read(text: &str) -> Result<Credentials, Vec<Problem>> {
 }
 
 fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
-    let version = required(&root, "version", root.integer("version", WITHOUT_TOKENS..=WITH_TOKENS));
+    let version = required(&root, "version", root.integer("version", WITHOUT_TOKENS..=WITH_SSH_KEYS));
     let salt = root.string("salt").and_then(|salt| Salt::parse(salt.value));
     let salt = required(&root, "salt", salt);
     let recovery: Option<Vec<Digest>> =
@@ -84,7 +101,9 @@ fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
     let recovery = required(&root, "recovery", recovery);
     let apps: Option<Vec<App>> = root.sections("app").into_iter().map(app).collect();
     let held: Option<Vec<Held>> = root.sections("token").into_iter().map(held).collect();
-    let credentials = Credentials { apps: apps?, salt: salt?, recovery: recovery?, held: held? };
+    let ssh_keys: Option<Vec<EnrolledKey>> = root.sections("ssh_key").into_iter().map(ssh_key).collect();
+    let (apps, held, ssh_keys) = (apps?, held?, ssh_keys?);
+    let credentials = Credentials { apps, salt: salt?, recovery: recovery?, held, ssh_keys };
     let unique = |app: &App| {
         let same =
             |other: &&App| other.token().serial == app.token().serial || other.token().label == app.token().label;
@@ -103,6 +122,13 @@ fn credentials(root: Section<'_, '_>) -> Option<Credentials> {
         |held: &Held| credentials.held.iter().filter(|other| other.token.serial == held.token.serial).count() > 1;
     if credentials.held.len() > MOST_HELD || credentials.held.iter().any(twice) {
         root.complain_here("too many tokens, or two with the same serial");
+    }
+    if !credentials.ssh_keys.is_empty() && version.is_some_and(|version| version < WITH_SSH_KEYS) {
+        root.complain_here("a file of this version has no ssh keys");
+    }
+    let again = |one: &EnrolledKey| credentials.ssh_keys.iter().filter(|other| other.key == one.key).count() > 1;
+    if credentials.ssh_keys.len() > MOST_SSH_KEYS || credentials.ssh_keys.iter().any(again) {
+        root.complain_here("too many ssh keys, or one of them twice");
     }
     root.finish();
     Some(credentials)
@@ -139,6 +165,20 @@ fn held(section: Section<'_, '_>) -> Option<Held> {
     let label = Label::of(&serial);
     let token = Token { serial, label, secret, parameters, issued, start };
     Some(Held { token, status: status?, first_use: first_use? })
+}
+
+fn ssh_key(section: Section<'_, '_>) -> Option<EnrolledKey> {
+    let word = required(&section, "type", section.string("type"));
+    let base64 = required(&section, "key", section.string("key"));
+    let key = word.zip(base64).and_then(|(word, base64)| SshKey::parse(word.value, base64.value));
+    if key.is_none() {
+        section.complain_here("this is no key of its type");
+    }
+    let label = required(&section, "label", section.string("label").and_then(|text| Label::new(text.value)));
+    let issued = section.string("issued").and_then(|text| UnixTime::from_rfc3339(text.value));
+    let issued = required(&section, "issued", issued);
+    section.finish();
+    Some(EnrolledKey { key: key?, label: label?, issued: issued? })
 }
 
 /// The part that apps and tokens have in common.

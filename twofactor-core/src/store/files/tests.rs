@@ -1,6 +1,6 @@
 //! The file store's promises, without libpam.
 
-use super::user_folder::{LARGEST, STATE, parse_state};
+use super::user_folder::{LARGEST, LARGEST_SECRET, STATE, parse_state};
 use crate::account::{Credentials, Judgement, LastAccepted, State};
 use crate::host::clock::UnixTime;
 use crate::host::trusted;
@@ -25,7 +25,7 @@ use crate::account::lifecycle::TokenStatus;
 use crate::account::notice::{MOST_NOTICES, Notice, NoticedChange};
 use crate::account::remembered::{LoginPlace, Memories, Memory, Opener, Recall};
 use crate::account::throttle::{Failures, Limits, Source, SourceRecord, Throttle};
-use crate::account::{App, Confirmation, FirstUse, Held, MOST_RECOVERY_CODES, Usage};
+use crate::account::{App, Confirmation, EnrolledKey, FirstUse, Held, MOST_RECOVERY_CODES, MOST_SSH_KEYS, Usage};
 use crate::codes::answer::Answer;
 use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Algorithm, Kind, Parameters, Period, Progress, Step, Window};
@@ -651,6 +651,16 @@ prop_compose! {
     }
 }
 
+/// As many keys as one user can have.
+fn ssh_keys() -> impl Strategy<Value = Vec<EnrolledKey>> {
+    let label = r#"[a-zA-Z0-9 ü@"]{1,20}"#.prop_filter_map("a label", |text| Label::new(&text));
+    let one = (label, 0_u64..4_000_000_000).prop_map(|(label, time)| (label, UnixTime::from_seconds(time)));
+    proptest::collection::vec(one, 0..=MOST_SSH_KEYS).prop_map(|rows| {
+        let key = crate::codes::ssh_key::tests::key;
+        (0..).zip(rows).map(|(byte, (label, issued))| EnrolledKey { key: key(byte), label, issued }).collect()
+    })
+}
+
 proptest! {
     #[test]
     fn the_state_we_write_is_the_state_we_read(state in states()) {
@@ -662,14 +672,15 @@ proptest! {
         apps in proptest::collection::vec(apps(), 0..4),
         recovery in proptest::collection::vec(digests(), 0..=MOST_RECOVERY_CODES),
         held in proptest::collection::vec(held(), 0..4),
+        ssh_keys in ssh_keys(),
     ) {
         let mut labels: Vec<_> = apps.iter().map(|app| app.token().label.clone()).collect();
         labels.sort();
         labels.dedup();
         prop_assume!(labels.len() == apps.len());
-        let credentials = Credentials { apps, salt: Salt::generate().unwrap(), recovery, held };
+        let credentials = Credentials { apps, salt: Salt::generate().unwrap(), recovery, held, ssh_keys };
         let written = secret_file::write(&credentials);
-        prop_assert!(written.len() < LARGEST);
+        prop_assert!(2 * written.len() < LARGEST_SECRET);
         let read = secret_file::read(&written).unwrap();
         prop_assert!(*secret_file::write(&read) == *written);
         prop_assert_eq!(&read.recovery, &credentials.recovery);
@@ -678,6 +689,7 @@ proptest! {
             prop_assert_eq!(one.token().parameters, other.token().parameters);
             prop_assert_eq!(one.confirmation(), other.confirmation());
         }
+        prop_assert_eq!(&read.ssh_keys, &credentials.ssh_keys);
         prop_assert_eq!(read.held.len(), credentials.held.len());
         for (one, other) in read.held.iter().zip(&credentials.held) {
             prop_assert_eq!(&one.token.serial, &other.token.serial);

@@ -19,8 +19,11 @@ pub(super) const SECRET: &str = "secret.toml";
 
 pub(super) const STATE: &str = "state";
 
-/// The largest secret or state file that is read, in bytes. The largest that can be written are half of it.
+/// The largest state file that is read, in bytes. The largest that can be written is half of it.
 pub(super) const LARGEST: usize = 64 * 1024;
+
+/// The same of secret files, which have room for the ssh keys of one user.
+pub(super) const LARGEST_SECRET: usize = 4 * LARGEST;
 
 /// A user's folder, locked or not.
 #[derive(Debug)]
@@ -40,11 +43,11 @@ impl<F: Borrow<Folder>> Account<F> {
 
     /// The credentials; `None` when the user has none. That a file is missing which the state names is an error.
     pub(super) fn credentials(&self) -> Result<Option<Credentials>, StoreError> {
-        let content = match self.folder().read(SECRET, LARGEST)? {
+        let content = match self.folder().read(SECRET, LARGEST_SECRET)? {
             Some(content) => content,
             None if !self.state()?.has_credentials => return Ok(None),
             // Without the lock, it may have been made meanwhile.
-            None => self.folder().read(SECRET, LARGEST)?.ok_or_else(|| self.lost_credentials())?,
+            None => self.folder().read(SECRET, LARGEST_SECRET)?.ok_or_else(|| self.lost_credentials())?,
         };
         let corrupt = |place| StoreError::from(FilesError::Corrupt { path: self.folder().path().join(SECRET), place });
         let text = std::str::from_utf8(&content).map_err(|_| corrupt((1, 1)))?;

@@ -311,8 +311,9 @@ impl Message {
         }
     }
 
+    /// Only those with codes: the broker recognizes no ssh key, and an older one would not know the word.
     fn with_factors(self, factors: Factors) -> Self {
-        self.with("factors", &factors.names().join(","))
+        self.with("factors", &factors.with_codes().names().join(","))
     }
 
     fn with_place(self, place: LoginPlace<'_>, longest: Duration) -> Self {
@@ -337,7 +338,8 @@ fn person(message: &Message) -> Result<Person, WireError> {
 fn factors(message: &Message) -> Result<Factors, WireError> {
     let names = message.get("factors")?;
     names.split(',').filter(|name| !name.is_empty()).try_fold(Factors::NONE, |factors, name| {
-        FactorKind::parse(name).map(|kind| factors.and(kind)).ok_or(WireError::Value("factors"))
+        let kind = FactorKind::parse(name).filter(|kind| *kind != FactorKind::SshKey);
+        kind.map(|kind| factors.and(kind)).ok_or(WireError::Value("factors"))
     })
 }
 

@@ -1,0 +1,130 @@
+//! `twofactor ssh-key`: the security keys that users log in to ssh with.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use twofactor_core::account::EnrolledKey;
+use twofactor_core::codes::ssh_key::PublicKey;
+use twofactor_core::codes::token::Label;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::Event;
+use twofactor_core::store::administration::AccountStatus;
+
+use super::list_file;
+use crate::args::ssh_keys::{AddSshKey, ListSshKeys, RemoveSshKey, SshKey};
+use crate::error::{Failure, quoted};
+use crate::host::{self, Host};
+use crate::journal;
+use crate::output::{self, Output, Stream};
+
+pub(crate) fn run(arguments: &SshKey, host: &Host, output: &Output) -> Result<(), Failure> {
+    match arguments {
+        SshKey::Add(arguments) => add(arguments, host, output),
+        SshKey::List(arguments) => list(arguments, host, output),
+        SshKey::Remove(arguments) => remove(arguments, host, output),
+    }
+}
+
+fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failure> {
+    let person = host::known_person(&arguments.user)?;
+    let user = &person.name;
+    let PublicKey { key, comment } = read(&arguments.file)?;
+    let label = arguments.label.clone().unwrap_or_else(|| label_of(&comment));
+    let enrolled = EnrolledKey { key, label, issued: host.now()? };
+    host.accounts.add_ssh_key(&person, enrolled.clone())?;
+    journal::write(about(Event::SshKeyAdded, user, &enrolled));
+    if lacks_codes(&host.status(user)?) {
+        output::warning(&format!(
+            "{user} has no app, token or recovery code: programs that see no ssh key, as sudo and the console, refuse {user}; \
+             \"twofactor enroll {}\" gives an app",
+            quoted(user.as_str())
+        ));
+    }
+    let fingerprint = enrolled.key.fingerprint();
+    Ok(output.done(
+        || format!("{user} is asked for no code at ssh logins with the key \"{}\".\n{fingerprint}\n", enrolled.label),
+        || as_json(user, &enrolled),
+    )?)
+}
+
+fn list(arguments: &ListSshKeys, host: &Host, output: &Output) -> Result<(), Failure> {
+    let user = host.account_holder(&arguments.user)?;
+    let keys = host.status(&user)?.ssh_keys;
+    if keys.is_empty() {
+        return Ok(output.done(|| format!("{user} has no ssh keys.\n"), || json!([]))?);
+    }
+    let row = |one: &EnrolledKey| {
+        let (label, fingerprint) = (one.label.to_string(), one.key.fingerprint().to_string());
+        [label.into(), fingerprint.into(), one.issued.to_string().into()]
+    };
+    let screen = output.screen(Stream::Results);
+    Ok(output.report_whole(
+        || output::table(["LABEL", "FINGERPRINT", "ISSUED"], keys.iter().map(row).collect(), [8, 50, 20], screen),
+        || keys.iter().map(|one| as_json(&user, one)).collect(),
+    )?)
+}
+
+fn remove(arguments: &RemoveSshKey, host: &Host, output: &Output) -> Result<(), Failure> {
+    let user = host.account_holder(&arguments.user)?;
+    let taken = host.accounts.remove_ssh_key(&user, &arguments.key, arguments.force.last_credential())?;
+    journal::write(about(Event::SshKeyRemoved, &user, &taken));
+    Ok(output.done(
+        || format!("{user} is asked for a code at ssh logins with the key \"{}\".\n", taken.label),
+        || as_json(&user, &taken),
+    )?)
+}
+
+/// The public key in a file; "-" is standard input.
+pub(super) fn read(path: &Path) -> Result<PublicKey, Failure> {
+    let text = list_file::read(path)?;
+    PublicKey::read(&text).map_err(|error| Failure::PublicKey { path: path.to_owned(), error })
+}
+
+/// The label of a key with this comment, which may be none.
+pub(super) fn label_of(comment: &str) -> Label {
+    let plain: String = comment.replace(':', " ").trim().chars().take(LONGEST_LABEL).collect();
+    Label::new(plain.trim()).unwrap_or_else(Label::key)
+}
+
+/// The longest label, in characters.
+const LONGEST_LABEL: usize = 64;
+
+/// True when nothing of the account answers a question for a code.
+fn lacks_codes(status: &AccountStatus) -> bool {
+    status.apps.is_empty() && status.tokens.is_empty() && status.recovery_left == 0
+}
+
+fn about(event: Event, user: &UserName, one: &EnrolledKey) -> twofactor_core::log::record::Record {
+    journal::about(event, user).with("key", one.key.fingerprint()).with("label", &one.label)
+}
+
+/// A key as every command prints it.
+pub(crate) fn as_json(user: &UserName, one: &EnrolledKey) -> Value {
+    json!({
+        "user": user.as_str(),
+        "fingerprint": one.key.fingerprint().as_str(),
+        "label": one.label.as_str(),
+        "type": one.key.kind().word(),
+        "issued": one.issued.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_label_of_a_key_is_its_comment_as_far_as_a_label_can_be_it() {
+        for (comment, label) in [
+            ("alice@laptop", "alice@laptop"),
+            ("work key", "work key"),
+            ("", "key"),
+            ("ssh:alice", "ssh alice"),
+            ("recovery", "key"),
+            ("\u{1b}[2J", "key"),
+        ] {
+            assert_eq!(label_of(comment).as_str(), label, "{comment:?}");
+        }
+        assert_eq!(label_of(&"x".repeat(200)).as_str().len(), 64);
+    }
+}

@@ -1,0 +1,61 @@
+//! Administration of the security keys that users log in to ssh with.
+
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+use super::token_error::LastCredential;
+use crate::account::{EnrolledKey, MOST_SSH_KEYS};
+use crate::codes::secret::SecretError;
+use crate::codes::ssh_key::Fingerprint;
+use crate::host::user::{Person, UserName};
+use crate::store::error::StoreError;
+
+/// Administration of a user's ssh keys; [`AccountStatus`](super::AccountStatus) lists them.
+pub trait SshKeyAdministration {
+    /// Enrolls a key. The account is made when there is none.
+    fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<(), SshKeyError>;
+
+    /// Takes a key, by its fingerprint or its label. The next login with it is asked for a code.
+    fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError>;
+}
+
+/// The reason for which a user's ssh keys were not changed.
+#[derive(Debug, Error)]
+pub enum SshKeyError {
+    /// The user has it.
+    #[error("{0} already has the ssh key {1}")]
+    AlreadyEnrolled(UserName, Fingerprint),
+    /// The user has [`MOST_SSH_KEYS`].
+    #[error("{0} has {MOST_SSH_KEYS} ssh keys already")]
+    TooMany(UserName),
+    /// The user has no key of that name.
+    #[error("{0} has no ssh key \"{1}\"")]
+    NoKey(UserName, String),
+    /// Several keys have the label.
+    #[error("{user} has several ssh keys \"{label}\":{}", in_words(keys))]
+    Ambiguous {
+        /// The user.
+        user: UserName,
+        /// The label.
+        label: String,
+        /// The keys.
+        keys: Vec<Fingerprint>,
+    },
+    /// It is the user's last credential.
+    #[error("this is the last credential of {0}")]
+    LastCredential(UserName),
+    /// No salt could be made.
+    #[error(transparent)]
+    Entropy(#[from] SecretError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn in_words(fingerprints: &[Fingerprint]) -> String {
+    fingerprints.iter().fold(String::new(), |mut text, fingerprint| {
+        let _ = write!(text, " {fingerprint}");
+        text
+    })
+}
