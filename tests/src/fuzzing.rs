@@ -10,6 +10,7 @@ use std::path::Path;
 use twofactor_admin::logbook::Message;
 use twofactor_admin::logbook::syslog_line::SyslogLine;
 use twofactor_core::codes::answer::{self, Answer};
+use twofactor_core::codes::ssh_key::{PublicKey, SshKey, auth_info};
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::trusted::Owner;
@@ -37,6 +38,22 @@ pub fn configuration(bytes: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// A public key file, and the text in which sshd names the keys it has verified. A key that is read is the same when it is
+/// read again as `authorized_keys` has it, and what is no line of a public key names none.
+pub fn ssh_keys(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let of_file = PublicKey::read(&text).ok().map(|read| read.key);
+    let verified = auth_info::verified_keys(&text);
+    for key in verified.iter().chain(&of_file) {
+        assert_eq!(SshKey::parse(key.kind().word(), &key.base64()).as_ref(), Some(key), "it is read back");
+        assert_eq!(key.fingerprint().as_str().len(), "SHA256:".len() + 43);
+    }
+    assert!(verified.len() <= text.split('\n').filter(|line| line.starts_with("publickey sk-")).count());
+    let methods = auth_info::methods(&text);
+    assert!(methods.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b',')), "{methods:?}");
+    of_file.is_some() || !verified.is_empty()
 }
 
 /// A user's two files, divided by the first NUL byte, as a store reads them in `folder`, which is empty or was used for this

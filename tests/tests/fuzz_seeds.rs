@@ -90,6 +90,11 @@ fn damaged_accounts_are_never_taken_for_none() {
 }
 
 #[test]
+fn damaged_ssh_keys_are_refused_or_are_whole_keys() {
+    replay("ssh_keys", fuzzing::ssh_keys);
+}
+
+#[test]
 fn no_value_forges_a_line_of_the_log() {
     replay("log_lines", fuzzing::log_lines);
 }

@@ -651,6 +651,36 @@ prop_compose! {
     }
 }
 
+#[test]
+fn the_version_rises_with_what_an_older_program_would_drop() {
+    let key = EnrolledKey {
+        key: crate::codes::ssh_key::tests::key(7),
+        label: Label::new("laptop").unwrap(),
+        issued: UnixTime::from_seconds(1_800_000_000),
+    };
+    let none = Credentials::none().unwrap();
+    assert!(secret_file::write(&none).contains("\nversion = 1\n"));
+    let with_key = Credentials { ssh_keys: vec![key], ..none };
+    let text = secret_file::write(&with_key);
+    assert!(text.contains("\nversion = 3\n") && secret_file::read(&text).is_ok());
+    for (wrong, right) in [
+        ("version = 2", "version = 3"),
+        ("version = 4", "version = 3"),
+        ("type = \"ssh-ed25519\"", "type = \"sk-ssh-ed25519@openssh.com\""),
+        ("type = \"sk-ecdsa-sha2-nistp256@openssh.com\"", "type = \"sk-ssh-ed25519@openssh.com\""),
+        ("key = \"AAAA\"", &format!("key = \"{}\"", with_key.ssh_keys[0].key.base64())),
+        ("label = \"recovery\"", "label = \"laptop\""),
+        ("issued = \"never\"", "issued = \"2027-01-15T08:00:00Z\""),
+        ("", "label = \"laptop\"\n"),
+        ("attested = true\nlabel", "label"),
+    ] {
+        assert!(text.contains(right), "{right}: {}", *text);
+        assert!(secret_file::read(&text.replacen(right, wrong, 1)).is_err(), "{wrong}");
+    }
+    let twice = text.replace(secret_file::END, &text[text.find("[[ssh_key]]").unwrap()..]);
+    assert!(secret_file::read(&twice).is_err(), "the same key twice");
+}
+
 /// As many keys as one user can have.
 fn ssh_keys() -> impl Strategy<Value = Vec<EnrolledKey>> {
     let label = r#"[a-zA-Z0-9 ü@"]{1,20}"#.prop_filter_map("a label", |text| Label::new(&text));
