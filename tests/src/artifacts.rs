@@ -82,6 +82,11 @@ pub fn panicking_module() -> PathBuf {
     find(&release_build(&["--package", "panicking-module"]), "libpanicking_module.so")
 }
 
+/// A security key in software, which ssh and ssh-keygen load.
+pub fn security_key() -> PathBuf {
+    find(&cargo_build(&["--package", "security-key"]), "libsecurity_key.so")
+}
+
 /// The PAM application of this package.
 pub fn pam_login() -> PathBuf {
     beside("pam-login").unwrap_or_else(|| panic!("pam-login is not beside this suite"))

@@ -38,6 +38,7 @@ pub mod qr;
 pub mod random;
 pub mod requirements;
 pub mod said;
+pub mod security_key;
 pub mod seeds;
 pub mod ssh;
 pub mod store_stories;

@@ -148,7 +148,8 @@ pub fn options_in_help(help: &str, heading: &str) -> Options {
     // What follows two blanks explains.
     let tags = listed.map(str::trim_start).filter(|line| line.starts_with('-')).map(|line| {
         let end = line.find("  ").unwrap_or(line.len());
-        line[..end].split_once("--").map_or_else(String::new, |(_, long)| format!("--{long}"))
+        // `--option[=VALUE]`: the value may be left out.
+        line[..end].split_once("--").map_or_else(String::new, |(_, long)| format!("--{}", long.replace("[=", " ")))
     });
     let option = |tag: String| match tag.split_once(' ') {
         Some((option, value)) => (option.to_owned(), Some(value.trim_matches(['<', '>', '[', ']', '.']).to_owned())),
@@ -173,7 +174,7 @@ pub fn synopsis(page: &str) -> BTreeMap<Vec<String>, Options> {
     }
     let mut commands: BTreeMap<Vec<String>, Options> = BTreeMap::new();
     for line in lines {
-        let words: Vec<String> = line.split_whitespace().map(bare).collect();
+        let words: Vec<String> = line.replace("[=", " ").split_whitespace().map(bare).collect();
         let is_name =
             |word: &&String| word.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'|' | b'-'));
         let names: Vec<&String> =

@@ -48,7 +48,16 @@ pub struct Session {
     pub prompts: Vec<String>,
 }
 
+/// Branches of a shell's `case` that answer prompts for a password and a code.
+const PASSWORD_AND_CODE: &str =
+    "*assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;\n*code*) printf '%s\\n' \"$ANSWER_CODE\" ;;\n";
+
 impl Session {
+    /// True when the remote command ran and the client was shown nothing but its output: no prompt, no text.
+    pub fn opened_in_silence(&self) -> bool {
+        self.opened() && self.prompts.is_empty() && self.output.stderr.is_empty()
+    }
+
     /// Whether the remote command ran.
     pub fn opened(&self) -> bool {
         self.output.status.success() && String::from_utf8_lossy(&self.output.stdout).trim_end() == MARK_SHOWN
@@ -121,10 +130,12 @@ impl Host {
 impl Sshd<'_> {
     /// Logs in with answers given by pattern (`SSH_ASKPASS`) and runs [`MARK`].
     pub fn client(&self, client: &Client<'_>) -> Session {
-        self.client_answering(
-            client,
-            "*assword*) printf '%s\\n' \"$ANSWER_PASSWORD\" ;;\n*code*) printf '%s\\n' \"$ANSWER_CODE\" ;;\n",
-        )
+        self.client_answering(client, PASSWORD_AND_CODE)
+    }
+
+    /// [`Sshd::client`] with variables of its own.
+    pub fn client_with(&self, client: &Client<'_>, variables: &[(&str, &str)]) -> Session {
+        self.client_run(client, PASSWORD_AND_CODE, variables)
     }
 
     /// Runs a command through ssh, which must succeed. What the client said and the module logged is shown where it does not.
@@ -142,15 +153,25 @@ impl Sshd<'_> {
 
     /// [`Sshd::client`] with branches of a shell's `case` on the prompt, each of which prints an answer.
     pub fn client_answering(&self, client: &Client<'_>, branches: &str) -> Session {
+        self.client_run(client, branches, &[])
+    }
+
+    fn client_run(&self, client: &Client<'_>, branches: &str, variables: &[(&str, &str)]) -> Session {
         let prompts = self.host.place("prompts");
         let _ = fs::remove_file(&prompts);
         let mut command = self.command(client);
         let asked = self.host.script(
             "askpass",
-            &format!("#!/bin/sh\nprintf '%s\\0' \"$1\" >> {}\ncase \"$1\" in\n{branches}esac\n", prompts.display()),
+            // A notice that a key wants to be touched is no prompt.
+            &format!(
+                "#!/bin/sh\n[ \"$SSH_ASKPASS_PROMPT\" != none ] || exit 0\nprintf '%s\\0' \"$1\" >> {}\n\
+                 case \"$1\" in\n{branches}esac\n",
+                prompts.display()
+            ),
         );
         command.arg(MARK).env("SSH_ASKPASS", asked).env("SSH_ASKPASS_REQUIRE", "force");
         command.env("ANSWER_PASSWORD", client.password).env("ANSWER_CODE", client.code);
+        command.envs(variables.iter().copied());
         let output = command.stdin(Stdio::null()).output().expect("ssh runs");
         let asked = fs::read_to_string(&prompts).unwrap_or_default();
         let prompts = asked.split_terminator('\0').map(|prompt| bare(prompt).to_owned()).collect();

@@ -1,0 +1,5 @@
+//! Security keys of ssh in the place of a code: a key in software (`tests/security-key`), the real ssh, ssh-keygen and sshd.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod provider;
