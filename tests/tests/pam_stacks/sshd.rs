@@ -338,3 +338,99 @@ fn logins_that_ask_pam_for_no_code_are_warned_about() {
         }
     });
 }
+
+/// The settings that sshd has in force.
+fn in_force(host: &Host, keyword: &str) -> String {
+    let settings = host.succeed("/usr/sbin/sshd", ["-T"]);
+    let line = settings.lines().find(|line| line.split(' ').next() == Some(keyword));
+    line.unwrap_or_else(|| panic!("sshd says nothing of {keyword}")).to_owned()
+}
+
+#[test]
+fn with_security_keys_every_login_needs_a_key_and_a_touch_until_it_is_disabled() {
+    on("debian-12", |host, _| {
+        let alice = host.enroll("alice", &[]);
+        keys(host);
+        configure_sshd(DEBIAN);
+        let shipped = files();
+        let (password_alone, key) = (client("alice"), authorized_key(host, "alice"));
+        let dry = host.run_twofactor(&["service", "enable", "sshd", "--security-keys", "--dry-run"]);
+        assert!(said(&dry).contains("+PubkeyAuthOptions touch-required"), "{}", said(&dry));
+        assert!(!Path::new(DROP_IN).exists());
+        let enabled = host.run_twofactor(&["service", "enable", "sshd", "--security-keys", "--yes"]);
+        let shown = said(&enabled);
+        assert!(enabled.status.success(), "{shown}");
+        for words in [
+            "+AuthenticationMethods publickey,keyboard-interactive\n",
+            "warning: every login over ssh needs a key from now on",
+            "behind the key, PAM asks for the password",
+            "Now let sshd read its settings:\n",
+        ] {
+            assert!(shown.contains(words), "{words} in {shown}");
+        }
+        assert!(!shown.contains("logins with a key are not asked"), "{shown}");
+        assert_eq!(in_force(host, "authenticationmethods"), "authenticationmethods publickey,keyboard-interactive");
+        assert_eq!(in_force(host, "pubkeyauthoptions"), "pubkeyauthoptions touch-required");
+        {
+            let sshd = host.sshd_of_the_system();
+            let code = alice.code();
+            assert!(!sshd.client(&Client { code: &code, ..password_alone.clone() }).opened(), "no key");
+            let options = [key.as_str(), "PreferredAuthentications=publickey,keyboard-interactive"];
+            let session = sshd.client(&Client { code: &code, options: &options, ..password_alone.clone() });
+            assert!(session.opened(), "{}", said(&session.output));
+            assert_eq!(session.prompts, ["Password: ", "Verification code: "], "the key is no security key");
+        }
+        let written = fs::read_to_string(DROP_IN).unwrap();
+        assert!(written.lines().all(|line| line.len() <= 80), "{written}");
+        // It stays what it is, and is written anew where a line is taken out.
+        assert_eq!(host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]), "Nothing to do.\n");
+        fs::write(DROP_IN, written.replacen("PubkeyAuthOptions touch-required\n", "", 1)).unwrap();
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        assert_eq!(fs::read_to_string(DROP_IN).unwrap(), written);
+        for (option, expected) in [
+            ("--security-keys=verify", "pubkeyauthoptions touch-required verify-required"),
+            ("--security-keys=touch", "pubkeyauthoptions touch-required"),
+        ] {
+            host.succeed("twofactor", ["service", "enable", "sshd", option, "--yes"]);
+            assert_eq!(in_force(host, "pubkeyauthoptions"), expected);
+        }
+        host.succeed("twofactor", ["service", "disable", "sshd", "--yes"]);
+        assert_eq!(files(), shipped);
+        assert!(!Path::new(DROP_IN).exists());
+        // Without a record, too.
+        host.succeed("twofactor", ["service", "enable", "sshd", "--security-keys=verify", "--yes"]);
+        fs::remove_dir_all("/var/lib/twofactor/services/sshd").unwrap();
+        host.succeed("twofactor", ["service", "disable", "--all", "--yes"]);
+        assert!(!Path::new(DROP_IN).exists());
+    });
+}
+
+#[test]
+fn settings_for_security_keys_that_cannot_be_had_are_said_and_put_back() {
+    on("debian-12", |host, _| {
+        host.enroll("alice", &[]);
+        keys(host);
+        let refused = |words: &str| {
+            let before = files();
+            let output = host.run_twofactor(&["service", "enable", "sshd", "--security-keys", "--yes"]);
+            assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+            assert!(said(&output).contains(words), "{words:?} in {}", said(&output));
+            assert_eq!(files(), before);
+            assert!(!Path::new(DROP_IN).exists());
+        };
+        configure_sshd(&format!("PubkeyAuthOptions none\n{DEBIAN}"));
+        refused("says otherwise: PubkeyAuthOptions none");
+        configure_sshd(&format!("AuthenticationMethods publickey\n{DEBIAN}"));
+        refused("says otherwise: AuthenticationMethods publickey");
+        // Their own settings for it are enough.
+        configure_sshd(
+            "UsePAM yes\nKbdInteractiveAuthentication yes\nPubkeyAuthOptions verify-required touch-required\n\
+             AuthenticationMethods publickey,keyboard-interactive publickey,publickey,keyboard-interactive:pam\n",
+        );
+        host.succeed("twofactor", ["service", "enable", "sshd", "--security-keys=verify", "--yes"]);
+        assert!(!Path::new(DROP_IN).exists());
+        let elsewhere = host.run_twofactor(&["service", "enable", "su", "--security-keys", "--yes"]);
+        assert_eq!(elsewhere.status.code(), Some(2), "{}", said(&elsewhere));
+        assert!(said(&elsewhere).contains("is about sshd"), "{}", said(&elsewhere));
+    });
+}

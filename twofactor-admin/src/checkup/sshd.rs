@@ -9,7 +9,7 @@ use super::catalogue::Id;
 use super::finding::Finding;
 use twofactor_core::config::rule::Rule;
 
-pub use settings::{Methods, Settings};
+pub use settings::{KeyProof, Methods, Settings};
 
 /// The sources of settings: of each keyword, the line that sshd reads first, outside of `Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The arguments of `service`, as they are typed.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::values::PAGE;
 
@@ -9,6 +9,7 @@ Examples:
   twofactor service list
   twofactor service enable sshd --dry-run    show the diff, write nothing
   twofactor service enable sshd sudo
+  twofactor service enable sshd --security-keys
   twofactor service disable sshd             as it was before";
 
 /// Put the module into PAM services, or take it out
@@ -40,6 +41,9 @@ pub(crate) struct Enable {
     /// These alone, not those that are used like them: sudo without sudo-i
     #[arg(long)]
     pub(crate) only: bool,
+    /// sshd demands a key, and of security keys a touch, or a PIN as well
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "touch")]
+    pub(crate) security_keys: Option<KeyProof>,
     /// Show what would change and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -49,6 +53,13 @@ pub(crate) struct Enable {
     /// Even if no administrator, or no user at all, could log in then
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// `--security-keys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyProof {
+    Touch,
+    Verify,
 }
 
 /// Stop asking for a second factor in these services

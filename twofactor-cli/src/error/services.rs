@@ -68,6 +68,8 @@ pub(crate) enum ServiceFailure {
     SshdIncludes { config: PathBuf, folder: PathBuf },
     #[error("an earlier line of sshd's configuration says otherwise: {}; everything was put back", .0.join(", "))]
     SshdInsists(Vec<String>),
+    #[error("--security-keys is about sshd, which is not among the services")]
+    KeysWithoutSshd,
     #[error("{} is not ours and would be overwritten", .0.display())]
     SshdFile(PathBuf),
     #[error("no code can be asked for in {}", .0.join(", "))]
@@ -92,6 +94,7 @@ impl ServiceFailure {
     pub(super) fn status(&self) -> ExitStatus {
         match self {
             Self::NoService(_) => ExitStatus::NotThere,
+            Self::KeysWithoutSshd => ExitStatus::Usage,
             Self::State(error) => of_store(error),
             Self::File { .. } | Self::Unreadable(_) => ExitStatus::Failed,
             Self::NoPlace { .. }
@@ -158,7 +161,11 @@ impl ServiceFailure {
             Self::SshdIncludes { config, folder } => {
                 format!("put this line at the top of {}: Include {}/*.conf", config.display(), folder.display())
             }
-            Self::SshdInsists(_) => "the first value counts; see: grep -rni kbdinteractive /etc/ssh".to_owned(),
+            Self::SshdInsists(settings) => {
+                let keyword = settings.first().and_then(|setting| setting.split(' ').next()).unwrap_or_default();
+                format!("the first value counts; see: grep -rni {} /etc/ssh", keyword.to_ascii_lowercase())
+            }
+            Self::KeysWithoutSshd => "name it too: twofactor service enable sshd --security-keys".to_owned(),
             Self::SshdFile(path) => format!("move it away, or put its lines into another file: {}", path.display()),
             Self::Hopeless(_) => "leave them out; --force does it all the same".to_owned(),
             Self::Combined { file, services, .. } => {

@@ -11,6 +11,36 @@ const PROMPTS: &str = "keyboard-interactive";
 /// The method that answers each of PAM's prompts with the password.
 const PASSWORD: &str = "password";
 
+/// The method of keys.
+const KEY: &str = "publickey";
+
+/// The demand that sshd makes of a signature by a security key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyProof {
+    /// A touch.
+    Touch,
+    /// A touch, and a PIN or a finger.
+    Verification,
+}
+
+impl KeyProof {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Touch, Self::Verification];
+
+    /// The words of `PubkeyAuthOptions`. A PIN without a touch is possible, so the second demands both.
+    pub fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Touch => &[TOUCH],
+            Self::Verification => &[TOUCH, VERIFICATION],
+        }
+    }
+}
+
+/// The keyword of them.
+const KEY_OPTIONS: &str = "pubkeyauthoptions";
+const TOUCH: &str = "touch-required";
+const VERIFICATION: &str = "verify-required";
+
 /// The end of a login that goes through a list of methods, where the module asks for a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -64,6 +94,34 @@ impl Settings {
     pub fn lacking(&self) -> Vec<&'static str> {
         let needed = [("usepam", "UsePAM no"), ("kbdinteractiveauthentication", "KbdInteractiveAuthentication no")];
         needed.into_iter().filter(|(keyword, _)| !self.says(keyword, "yes")).map(|(_, lacking)| lacking).collect()
+    }
+
+    /// True when sshd takes no signature of a security key without a touch or a PIN, whatever `authorized_keys` of a user
+    /// says.
+    pub fn demands_touch(&self) -> bool {
+        self.has_key_option(TOUCH) || self.has_key_option(VERIFICATION)
+    }
+
+    fn has_key_option(&self, wanted: &str) -> bool {
+        self.value(KEY_OPTIONS).split_whitespace().any(|option| option.eq_ignore_ascii_case(wanted))
+    }
+
+    /// True when logins with a key go on to PAM's auth phase, where the key that sshd has verified is looked up.
+    pub fn ask_pam_after_key(&self) -> bool {
+        Methods::parse(self.value("authenticationmethods")).is_some_and(|methods| methods.ask_after_key())
+    }
+
+    /// The settings that are not so although security keys with this proof need them: every login has a key and then goes
+    /// on to PAM. Of settings in force.
+    pub fn lacking_for_keys(&self, proof: KeyProof) -> Vec<String> {
+        let mut lacking = Vec::new();
+        if !self.ask_pam_after_key() || !self.without_code().is_empty() {
+            lacking.push(format!("AuthenticationMethods {}", self.value("authenticationmethods")));
+        }
+        if !proof.options().iter().all(|option| self.has_key_option(option)) {
+            lacking.push(format!("PubkeyAuthOptions {}", self.value(KEY_OPTIONS)));
+        }
+        lacking
     }
 
     /// Methods that open a session without PAM's auth phase.
@@ -122,6 +180,12 @@ impl List {
         }
     }
 
+    /// True when a key comes first and PAM's prompts later.
+    fn asks_after_key(&self) -> bool {
+        let place = |wanted: &str| self.methods().position(|method| method.eq_ignore_ascii_case(wanted));
+        self.way() == Way::Asks && matches!((place(KEY), place(PROMPTS)), (Some(key), Some(prompts)) if key < prompts)
+    }
+
     /// The list with prompts in the place of the password, each method once.
     fn with_prompts(&self) -> String {
         let mut methods: Vec<&str> = Vec::new();
@@ -150,6 +214,11 @@ impl Methods {
     /// True when one of the lists asks for a code and lets in the users who have it.
     pub fn ask(&self) -> bool {
         !self.of(Way::Asks).is_empty()
+    }
+
+    /// True when one of the lists goes from a key on to PAM's prompts.
+    pub fn ask_after_key(&self) -> bool {
+        self.0.iter().any(List::asks_after_key)
     }
 
     /// The lists that refuse every login that is asked for a code: `password` answers the prompt for it with the password.
@@ -223,5 +292,48 @@ mod tests {
         assert_eq!(settings.value("permitemptypasswords"), "");
         let none = Settings::parse("port 22\nkbdinteractiveauthentication no\n");
         assert_eq!(none.lacking(), ["UsePAM no", "KbdInteractiveAuthentication no"]);
+    }
+    #[test]
+    fn a_key_that_pam_is_told_of_comes_before_prompts() {
+        for (value, asks) in [
+            ("publickey,keyboard-interactive", true),
+            ("publickey,publickey,keyboard-interactive:pam", true),
+            ("keyboard-interactive publickey,keyboard-interactive", true),
+            ("keyboard-interactive,publickey", false),
+            ("publickey,password,keyboard-interactive", false),
+            ("publickey", false),
+            ("keyboard-interactive", false),
+            ("any", false),
+        ] {
+            let settings = Settings::parse(&format!("authenticationmethods {value}\n"));
+            assert_eq!(settings.ask_pam_after_key(), asks, "{value}");
+        }
+    }
+
+    #[test]
+    fn security_keys_need_methods_and_a_touch_and_whatever_is_missing_is_named() {
+        let lacking = |methods: &str, options: &str, proof: KeyProof| {
+            let text = format!("authenticationmethods {methods}\npubkeyauthoptions {options}\n");
+            Settings::parse(&text).lacking_for_keys(proof)
+        };
+        let methods = "publickey,keyboard-interactive";
+        assert_eq!(lacking(methods, "touch-required", KeyProof::Touch), [""; 0]);
+        assert_eq!(lacking(methods, "touch-required verify-required", KeyProof::Touch), [""; 0]);
+        assert_eq!(lacking(methods, "touch-required verify-required", KeyProof::Verification), [""; 0]);
+        for options in ["touch-required", "verify-required", "none"] {
+            let named = format!("PubkeyAuthOptions {options}");
+            assert_eq!(lacking(methods, options, KeyProof::Verification), [named.as_str()]);
+        }
+        for methods in ["any", "keyboard-interactive", "publickey publickey,keyboard-interactive"] {
+            let named = [format!("AuthenticationMethods {methods}"), "PubkeyAuthOptions none".to_owned()];
+            assert_eq!(lacking(methods, "none", KeyProof::Touch), named);
+        }
+        for (options, demands) in [("none", false), ("touch-required", true), ("verify-required", true), ("", false)] {
+            assert_eq!(
+                Settings::parse(&format!("pubkeyauthoptions {options}\n")).demands_touch(),
+                demands,
+                "{options}"
+            );
+        }
     }
 }

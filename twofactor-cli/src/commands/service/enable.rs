@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use twofactor_admin::checkup::module_file::flaw_of_another;
 use twofactor_admin::checkup::people::Guarded;
-use twofactor_admin::checkup::services::of_unheard_refusals;
+use twofactor_admin::checkup::services::{asks_first_factor, of_unheard_refusals};
+use twofactor_admin::checkup::sshd::KeyProof;
 use twofactor_admin::checkup::storage;
 use twofactor_admin::pam_editing::placing;
 use twofactor_admin::pam_editing::placing::Answers;
@@ -72,14 +73,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     let config = programs::configuration(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), host)?;
     let config = config.as_ref();
     programs::warn_of_absent_broker(plans.iter().map(|plan| plan.named.name.as_str()), &mut remarks);
-    let about_sshd = plans.iter().any(|plan| plan.named.name == sshd::SERVICE);
-    let mut sshd = if about_sshd { sshd::plan(&mut remarks)? } else { None };
-    if let Some(failure) = sshd.as_mut().and_then(|plan| plan.shut_out.take()) {
-        if !arguments.force && !arguments.dry_run {
-            return Err(failure.into());
-        }
-        remarks.warn(failure.to_string());
-    }
+    let sshd = plan_sshd(&plans, arguments, &mut remarks)?;
     let drop_in = sshd.as_ref().and_then(|plan| plan.change.as_ref());
     siblings::warn_of_unasking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), &mut remarks);
     let first_factor = first_factor_file(&plans)?;
@@ -135,6 +129,9 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     }
     let outdated = sshd.as_ref().and_then(|plan| plan.outdated.as_ref());
     let unread = match (drop_in, outdated) {
+        (Some(_), _) if arguments.security_keys.is_some() => {
+            Some(format!("Now let sshd read its settings:\n  {}\n", reload()))
+        }
         (Some(_), _) => Some(format!(
             "Now let sshd read its settings, until then its password logins are refused:\n  {}\n",
             reload()
@@ -172,6 +169,44 @@ impl<'c> Beside<'c> {
 /// The file that tells our line of a failed first factor, where one of the services includes it and it is not as it should be.
 fn first_factor_file(plans: &[EnablePlan]) -> Result<Option<Change>, ServiceFailure> {
     if plans.iter().any(|plan| plan.is_told) { first_factor::needed() } else { Ok(None) }
+}
+
+/// The changes to sshd's settings, where sshd is among the services.
+fn plan_sshd(
+    plans: &[EnablePlan],
+    arguments: &args::services::Enable,
+    remarks: &mut Remarks,
+) -> Result<Option<sshd::SshdPlan>, ServiceFailure> {
+    let keys = arguments.security_keys.map(|how| match how {
+        args::services::KeyProof::Touch => KeyProof::Touch,
+        args::services::KeyProof::Verify => KeyProof::Verification,
+    });
+    if plans.iter().all(|plan| plan.named.name != sshd::SERVICE) {
+        return if keys.is_some() { Err(ServiceFailure::KeysWithoutSshd) } else { Ok(None) };
+    }
+    let mut sshd = sshd::plan(keys, remarks)?;
+    if keys.is_some() && sshd_asks_for_a_password(plans) {
+        remarks.warn(
+            "behind the key, PAM asks for the password and then, unless the key is an enrolled security key, for a code; how to \
+             leave the password out is in twofactor-service(8), \"Security keys\"",
+        );
+    }
+    if let Some(failure) = sshd.as_mut().and_then(|plan| plan.shut_out.take()) {
+        if !arguments.force && !arguments.dry_run {
+            return Err(failure);
+        }
+        remarks.warn(failure.to_string());
+    }
+    Ok(sshd)
+}
+
+/// True when sshd's service asks for more than the second factor, as it is going to be.
+fn sshd_asks_for_a_password(plans: &[EnablePlan]) -> bool {
+    let planned = plans.iter().find(|plan| plan.named.name == sshd::SERVICE).and_then(|plan| plan.step.as_ref());
+    match planned {
+        Some(step) => step.service.as_ref().is_some_and(asks_first_factor),
+        None => Service::read(sshd::SERVICE, &folders()).is_ok_and(|service| asks_first_factor(&service)),
+    }
 }
 
 /// Names every service whose program cannot ask for a code, and why.
@@ -405,7 +440,7 @@ fn write(
         records.write(&plan.named.name, &record)?;
     }
     let done = change::make_all(&changes).and_then(|()| match sshd.filter(|plan| plan.change.is_some()) {
-        Some(_) => sshd::check().or_else(|failure| change::take_back_all(&changes).and(Err(failure))),
+        Some(plan) => sshd::check(plan).or_else(|failure| change::take_back_all(&changes).and(Err(failure))),
         None => Ok(()),
     });
     // Where even the file cannot be put back, the record is all that knows what it was.

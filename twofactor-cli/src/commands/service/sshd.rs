@@ -1,12 +1,12 @@
 //! sshd's settings for questions by PAM: `UsePAM` and `KbdInteractiveAuthentication`, in a file of our own.
 //!
 //! Invariants: sshd has read the settings and accepts them (`sshd -t`, `sshd -T`), or they are taken away again. It is
-//! never restarted here, and reloaded only when a person says so. The file says nothing about keys: a user who has only a key
-//! must not be locked out by it.
+//! never restarted here, and reloaded only when a person says so. The file says nothing about keys, by which a user who has
+//! only a key would be locked out, unless that is asked for (`--security-keys`).
 
 use std::path::{Path, PathBuf};
 
-use twofactor_admin::checkup::sshd::{Methods, Settings};
+use twofactor_admin::checkup::sshd::{KeyProof, Methods, Settings};
 
 use crate::error::ServiceFailure;
 use crate::output;
@@ -26,8 +26,15 @@ const FOLDER: &str = "/etc/ssh/sshd_config.d";
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
 /// The file that a sysadmin copies by hand.
 const EXAMPLE: &str = include_str!("../../../../etc/ssh/sshd_config.d/twofactor.conf");
-const HEADER: &str =
-    "# Written by \"twofactor service enable sshd\".\n# Removed by \"twofactor service disable sshd\".\n";
+/// The words with which every form of the file begins.
+const WRITTEN_BY: &str = "# Written by \"twofactor service enable sshd";
+/// With security keys: every login has a key, and goes on to PAM.
+const METHODS_WITH_KEYS: &str = "\
+# First a key, then the prompts of PAM. After a security key that is enrolled
+# with twofactor, no code is asked for.
+AuthenticationMethods publickey,keyboard-interactive
+# Whatever a user's authorized_keys says.
+";
 
 /// The plan for sshd.
 #[derive(Debug)]
@@ -38,36 +45,71 @@ pub(super) struct SshdPlan {
     pub(super) shut_out: Option<ServiceFailure>,
     /// The running sshd has not read what is there already. Where that cannot be told, `doctor` says so.
     pub(super) outdated: Option<Outdated>,
+    /// The proof of security keys that the file demands.
+    keys: Option<KeyProof>,
+}
+
+/// The file's first line.
+fn first_line(keys: Option<KeyProof>) -> String {
+    let option = match keys {
+        None => "",
+        Some(KeyProof::Touch) => " --security-keys",
+        Some(KeyProof::Verification) => " --security-keys=verify",
+    };
+    format!("{WRITTEN_BY}{option}\".")
 }
 
 /// The example without what it says about methods: which of them are enough is for the sysadmin to say.
-fn settings_text() -> String {
+fn settings_text(keys: Option<KeyProof>) -> String {
     let paragraphs = EXAMPLE.split("\n\n").skip(1).filter(|text| !text.contains("AuthenticationMethods"));
-    format!("{HEADER}\n{}\n", paragraphs.collect::<Vec<_>>().join("\n\n").trim_end())
+    let paragraphs = paragraphs.collect::<Vec<_>>().join("\n\n");
+    let header = format!("{}\n# Removed by \"twofactor service disable sshd\".\n", first_line(keys));
+    let about_keys = keys.map_or_else(String::new, |proof| {
+        format!("\n{METHODS_WITH_KEYS}PubkeyAuthOptions {}\n", proof.options().join(" "))
+    });
+    format!("{header}\n{}\n{about_keys}", paragraphs.trim_end())
 }
 
-/// The changes that sshd needs beside its PAM service; `None` on a host without sshd.
-pub(super) fn plan(remarks: &mut Remarks) -> Result<Option<SshdPlan>, ServiceFailure> {
+/// The demand of a file that was written here.
+fn keys_of(content: &[u8]) -> Option<KeyProof> {
+    let text = String::from_utf8_lossy(content);
+    let first = text.lines().next()?;
+    KeyProof::ALL.into_iter().find(|proof| first == first_line(Some(*proof)))
+}
+
+/// The changes that sshd needs beside its PAM service; `None` on a host without sshd. Without `asked`, the file goes on to
+/// demand what it does of security keys.
+pub(super) fn plan(asked: Option<KeyProof>, remarks: &mut Remarks) -> Result<Option<SshdPlan>, ServiceFailure> {
     let Some(settings) = in_force()? else {
         remarks.warn("there is no sshd on this host, so its settings were not looked at");
         return Ok(None);
     };
-    for warning in warnings(&settings) {
-        remarks.warn(warning);
-    }
+    let keys = asked.or(change::read(Path::new(DROP_IN))?.as_deref().and_then(keys_of));
     let written = Written::read();
-    let shut_out = shutting_out(&settings, &written);
     let outdated = Outdated::look(&settings, &written).ok().flatten();
-    let change = if settings.lacking().is_empty() { damaged()? } else { Some(drop_in(&settings)?) };
-    Ok(Some(SshdPlan { change, shut_out, outdated }))
+    let change = if missing(&settings, keys).is_empty() { damaged(keys)? } else { Some(drop_in(&settings, keys)?) };
+    let methods_change = keys.is_some() && change.is_some();
+    if methods_change {
+        remarks.warn(
+            "every login over ssh needs a key from now on: users without one in authorized_keys cannot log in, however good \
+             their passwords and codes are",
+        );
+    } else {
+        for warning in warnings(&settings) {
+            remarks.warn(warning);
+        }
+    }
+    // Lists that the file replaces shut nobody out.
+    let shut_out = shutting_out(&settings, &written).filter(|_| !methods_change);
+    Ok(Some(SshdPlan { change, shut_out, outdated, keys }))
 }
 
-fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
+fn drop_in(settings: &Settings, keys: Option<KeyProof>) -> Result<Change, ServiceFailure> {
     let file = PathBuf::from(DROP_IN);
     let before = change::read(&file)?;
-    let after = settings_text().into_bytes();
+    let after = settings_text(keys).into_bytes();
     match before {
-        Some(content) if content == after => Err(ServiceFailure::SshdInsists(missing(settings))),
+        Some(content) if content == after => Err(ServiceFailure::SshdInsists(missing(settings, keys))),
         Some(content) if is_ours(&content) => Ok(Change { file, before: Some(content), after: Some(after) }),
         Some(_) => Err(ServiceFailure::SshdFile(file)),
         None if !includes_folder() => {
@@ -78,10 +120,10 @@ fn drop_in(settings: &Settings) -> Result<Change, ServiceFailure> {
 }
 
 /// The file of our own as it was written, when a setting was taken out of it or changed.
-fn damaged() -> Result<Option<Change>, ServiceFailure> {
+fn damaged(keys: Option<KeyProof>) -> Result<Option<Change>, ServiceFailure> {
     let file = PathBuf::from(DROP_IN);
     let Some(content) = change::read(&file)? else { return Ok(None) };
-    let after = settings_text();
+    let after = settings_text(keys);
     let (there, wanted) = (Settings::parse(&String::from_utf8_lossy(&content)), Settings::parse(&after));
     let lacks = there.lack_of(&wanted);
     let change = Change { file, before: Some(content), after: Some(after.into_bytes()) };
@@ -90,7 +132,7 @@ fn damaged() -> Result<Option<Change>, ServiceFailure> {
 
 /// True when a file says that it was written here.
 fn is_ours(content: &[u8]) -> bool {
-    String::from_utf8_lossy(content).starts_with("# Written by \"twofactor service enable sshd\"")
+    String::from_utf8_lossy(content).starts_with(WRITTEN_BY)
 }
 
 fn includes_folder() -> bool {
@@ -103,9 +145,9 @@ fn includes_folder() -> bool {
 }
 
 /// Makes sure that sshd accepts what was written and would read it.
-pub(super) fn check() -> Result<(), ServiceFailure> {
+pub(super) fn check(plan: &SshdPlan) -> Result<(), ServiceFailure> {
     ask_sshd(&["-t"]).well().map_err(ServiceFailure::SshdRefuses)?;
-    match in_force()?.as_ref().map(missing).unwrap_or_default() {
+    match in_force()?.map(|settings| missing(&settings, plan.keys)).unwrap_or_default() {
         lacking if lacking.is_empty() => Ok(()),
         lacking => Err(ServiceFailure::SshdInsists(lacking)),
     }
@@ -114,11 +156,10 @@ pub(super) fn check() -> Result<(), ServiceFailure> {
 /// The removal of the drop-in; `None` when it is not there, or not as it was written.
 pub(super) fn removal(written: Option<&[u8]>) -> Result<Option<Change>, ServiceFailure> {
     let file = PathBuf::from(DROP_IN);
-    let ours = settings_text().into_bytes();
+    let is_unchanged =
+        |content: &[u8]| Some(content) == written || content == settings_text(keys_of(content)).as_bytes();
     match change::read(&file)? {
-        Some(content) if content == ours || Some(content.as_slice()) == written => {
-            Ok(Some(Change { file, before: Some(content), after: None }))
-        }
+        Some(content) if is_unchanged(&content) => Ok(Some(Change { file, before: Some(content), after: None })),
         Some(_) | None => Ok(None),
     }
 }
@@ -192,8 +233,9 @@ fn in_force() -> Result<Option<Settings>, ServiceFailure> {
     }
 }
 
-fn missing(settings: &Settings) -> Vec<String> {
-    settings.lacking().into_iter().map(str::to_owned).collect()
+fn missing(settings: &Settings, keys: Option<KeyProof>) -> Vec<String> {
+    let of_keys = keys.map(|proof| settings.lacking_for_keys(proof)).unwrap_or_default();
+    settings.lacking().into_iter().map(str::to_owned).chain(of_keys).collect()
 }
 
 /// Lists of methods that refuse every login that is asked for a code: all logins, or those that a `Match` is about.
@@ -253,9 +295,22 @@ mod tests {
 
     #[test]
     fn the_drop_in_says_what_the_example_says_and_nothing_about_methods() {
-        let text = settings_text();
-        let settings: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        let of = |keys| {
+            let text = settings_text(keys);
+            assert!(is_ours(text.as_bytes()));
+            assert_eq!(keys_of(text.as_bytes()), keys);
+            let settings = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+            settings.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let settings = of(None);
         assert_eq!(settings, ["UsePAM yes", "KbdInteractiveAuthentication yes", "PasswordAuthentication no"]);
+        for (keys, options) in
+            [(KeyProof::Touch, "touch-required"), (KeyProof::Verification, "touch-required verify-required")]
+        {
+            let methods = "AuthenticationMethods publickey,keyboard-interactive".to_owned();
+            let more = vec![methods, format!("PubkeyAuthOptions {options}")];
+            assert_eq!(of(Some(keys)), [settings.clone(), more].concat());
+        }
     }
 
     #[test]
@@ -263,14 +318,14 @@ mod tests {
         let debian = Settings::parse(
             "port 22\nusepam yes\nkbdinteractiveauthentication no\npubkeyauthentication yes\nauthenticationmethods any\n",
         );
-        assert_eq!(missing(&debian), ["KbdInteractiveAuthentication no"]);
+        assert_eq!(missing(&debian, None), ["KbdInteractiveAuthentication no"]);
         assert_eq!(warnings(&debian).len(), 1);
         let more = Settings::parse("pubkeyauthentication no\ngssapiauthentication yes\nhostbasedauthentication yes\n");
         let said = warnings(&more);
         assert_eq!(said.len(), 2);
         assert!(said[0].contains("hostbased") && said[1].contains("GSSAPI"), "{said:?}");
         let old = Settings::parse("usepam no\nchallengeresponseauthentication yes\npubkeyauthentication no\n");
-        assert_eq!(missing(&old), ["UsePAM no"]);
+        assert_eq!(missing(&old, None), ["UsePAM no"]);
         assert!(warnings(&old).is_empty());
         let both = Settings::parse("authenticationmethods publickey publickey,keyboard-interactive\n");
         assert_eq!(warnings(&both), ["AuthenticationMethods lets in without a code: publickey"]);
