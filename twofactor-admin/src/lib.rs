@@ -10,6 +10,9 @@
 pub mod config_editing;
 pub mod pam_editing;
 
+// Security keys of ssh.
+pub mod attestation;
+
 // What a sysadmin should know.
 pub mod checkup;
 pub mod logbook;

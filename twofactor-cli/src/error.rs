@@ -9,7 +9,6 @@ use thiserror::Error;
 use twofactor_admin::checkup::some_of;
 use twofactor_admin::seed_files::ImportError;
 use twofactor_core::codes::secret::SecretError;
-use twofactor_core::codes::ssh_key::PublicKeyError;
 use twofactor_core::codes::token::{Label, Serial};
 use twofactor_core::config::ConfigError;
 use twofactor_core::host::clock::ClockError;
@@ -28,6 +27,7 @@ use status::{is_denied, of_file, of_store};
 
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
+use ssh_keys::KeyFileError;
 pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
@@ -134,7 +134,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     SshKey(#[from] SshKeyError),
     #[error("{}: {error}", path.display())]
-    PublicKey { path: PathBuf, error: PublicKeyError },
+    KeyFile { path: PathBuf, error: KeyFileError },
     #[error("cannot read {}: {}", path.display(), describe(error))]
     InputFile { path: PathBuf, error: io::Error },
     #[error("{} is not text in UTF-8", .0.display())]
@@ -206,7 +206,7 @@ impl Failure {
             | Self::InDoubt(_)
             | Self::RowsRefused { rejected: 0, .. } => ExitStatus::Refused,
             Self::BadSecret { .. }
-            | Self::PublicKey { .. }
+            | Self::KeyFile { .. }
             | Self::RowsRefused { .. }
             | Self::NotText(_)
             | Self::EmptyList(_)
@@ -305,7 +305,7 @@ impl Failure {
             }
             Self::Service(failure) => return failure.hint(),
             Self::SshKey(error) => return ssh_keys::hint(error),
-            Self::PublicKey { error, .. } => return ssh_keys::hint_for_file(error),
+            Self::KeyFile { error, .. } => return ssh_keys::hint_for_file(error),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
             Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
             Self::SeveralFit(_) => "probe again with the next two codes".to_owned(),

@@ -6,7 +6,7 @@ use std::fs;
 use twofactor_admin::checkup::people::{Has, Person, Role};
 use twofactor_admin::checkup::shadow::Shadow;
 use twofactor_core::account::Confirmation;
-use twofactor_core::account::factors::Factors;
+use twofactor_core::account::factors::{Attestation, Factors};
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{SystemUsers, Uid, UserDatabase as _, UserName};
@@ -97,6 +97,7 @@ fn credentials(account: &Result<Option<AccountStatus>, StoreError>, uid: Uid) ->
             token: status.tokens.iter().any(|token| matches!(token.stage, Stage::Assigned | Stage::Active)),
             recovery: status.recovery_left > 0,
             ssh_key: !status.ssh_keys.is_empty(),
+            attested_ssh_key: status.ssh_keys.iter().any(|one| one.attestation == Attestation::Checked),
         }),
     }
 }

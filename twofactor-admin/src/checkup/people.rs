@@ -170,7 +170,7 @@ fn prospect(
         Has::Unknown => return Ok(Prospect::Well),
     };
     let is_asked_in_vain = match person.has {
-        Has::Factors(has) => has.ssh_key && has.with_codes() == Factors::NONE,
+        Has::Factors(has) => has.include_ssh_keys() && has.with_codes() == Factors::NONE,
         Has::AnothersAccount => true,
         Has::Unknown => false,
     };

@@ -34,7 +34,19 @@ pub(crate) struct AddSshKey {
     /// The user's name for the key [default: the comment in the file, else key]
     #[arg(long, value_name = "LABEL", value_parser = label)]
     pub(crate) label: Option<Label>,
+    /// The attestation that ssh-keygen has written: -O write-attestation=FILE
+    #[arg(long, value_name = "FILE", requires = "challenge")]
+    pub(crate) attestation: Option<PathBuf>,
+    /// The challenge that it was made for: -O challenge=FILE; you choose it
+    #[arg(long, value_name = "FILE", requires = "attestation")]
+    pub(crate) challenge: Option<PathBuf>,
+    /// The certificates of makers that you trust, in PEM or DER
+    #[arg(long, value_name = "FOLDER", default_value = MAKERS, requires = "attestation")]
+    pub(crate) makers: PathBuf,
 }
+
+/// The folder with the certificates of makers of security keys.
+const MAKERS: &str = "/etc/twofactor/security-key-makers";
 
 /// List a user's security keys
 #[derive(Debug, Args)]

@@ -172,7 +172,7 @@ impl Missing {
             _ if has != Factors::NONE => Unfit::OtherFactor,
             _ if status.as_ref().is_some_and(is_pending) => Unfit::NotConfirmed,
             Has::Factors(has) if has.recovery => Unfit::RecoveryCodes,
-            Has::Factors(has) if has.ssh_key => Unfit::SshKeys,
+            Has::Factors(has) if has.include_ssh_keys() => Unfit::SshKeys,
             _ => Unfit::Nothing,
         };
         let invited_until = match status {

@@ -1,5 +1,6 @@
 //! The commands, one file each: what the arguments mean, what the core is asked to do, and what is said about it.
 
+mod attestation;
 mod bulk;
 mod code;
 mod complete;

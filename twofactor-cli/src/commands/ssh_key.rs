@@ -4,13 +4,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use twofactor_core::account::EnrolledKey;
+use twofactor_core::account::factors::Attestation;
 use twofactor_core::codes::ssh_key::PublicKey;
 use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::administration::AccountStatus;
 
-use super::list_file;
+use super::{attestation, list_file};
 use crate::args::ssh_keys::{AddSshKey, ListSshKeys, RemoveSshKey, SshKey};
 use crate::error::{Failure, quoted};
 use crate::host::{self, Host};
@@ -30,7 +31,9 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
     let user = &person.name;
     let PublicKey { key, comment } = read(&arguments.file)?;
     let label = arguments.label.clone().unwrap_or_else(|| label_of(&comment));
-    let enrolled = EnrolledKey { key, label, issued: host.now()? };
+    let issued = host.now()?;
+    let attestation = attestation::check(arguments, &key, issued)?;
+    let enrolled = EnrolledKey { key, label, issued, attestation };
     host.accounts.add_ssh_key(&person, enrolled.clone())?;
     journal::write(about(Event::SshKeyAdded, user, &enrolled));
     if lacks_codes(&host.status(user)?) {
@@ -55,11 +58,19 @@ fn list(arguments: &ListSshKeys, host: &Host, output: &Output) -> Result<(), Fai
     }
     let row = |one: &EnrolledKey| {
         let (label, fingerprint) = (one.label.to_string(), one.key.fingerprint().to_string());
-        [label.into(), fingerprint.into(), one.issued.to_string().into()]
+        let attested = if one.attestation == Attestation::Checked { "yes" } else { "no" };
+        [label.into(), fingerprint.into(), attested.into(), one.issued.to_string().into()]
     };
     let screen = output.screen(Stream::Results);
     Ok(output.report_whole(
-        || output::table(["LABEL", "FINGERPRINT", "ISSUED"], keys.iter().map(row).collect(), [8, 50, 20], screen),
+        || {
+            output::table(
+                ["LABEL", "FINGERPRINT", "ATTESTED", "ISSUED"],
+                keys.iter().map(row).collect(),
+                [8, 50, 8, 10],
+                screen,
+            )
+        },
         || keys.iter().map(|one| as_json(&user, one)).collect(),
     )?)
 }
@@ -77,7 +88,7 @@ fn remove(arguments: &RemoveSshKey, host: &Host, output: &Output) -> Result<(), 
 /// The public key in a file; "-" is standard input.
 pub(super) fn read(path: &Path) -> Result<PublicKey, Failure> {
     let text = list_file::read(path)?;
-    PublicKey::read(&text).map_err(|error| Failure::PublicKey { path: path.to_owned(), error })
+    PublicKey::read(&text).map_err(|error| Failure::KeyFile { path: path.to_owned(), error: error.into() })
 }
 
 /// The label of a key with this comment, which may be none.
@@ -106,6 +117,7 @@ pub(crate) fn as_json(user: &UserName, one: &EnrolledKey) -> Value {
         "label": one.label.as_str(),
         "type": one.key.kind().word(),
         "issued": one.issued.to_string(),
+        "attested": one.attestation == Attestation::Checked,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Refusals about ssh keys: exit codes and ways out.
 
+use thiserror::Error;
+use twofactor_admin::attestation::{MakersError, NotAttested};
 use twofactor_core::codes::ssh_key::PublicKeyError;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::store::administration::SshKeyError;
@@ -33,13 +35,31 @@ pub(super) fn hint(error: &SshKeyError) -> Option<String> {
     }
 }
 
-pub(super) fn hint_for_file(error: &PublicKeyError) -> Option<String> {
-    match error {
-        PublicKeyError::NoSecurityKey(_) => Some("users with such a key are asked for a code".to_owned()),
-        PublicKeyError::NoKey
-        | PublicKeyError::Private
-        | PublicKeyError::Several
-        | PublicKeyError::Certificate
-        | PublicKeyError::Damaged => None,
-    }
+/// The reason for which a file about a key is refused.
+#[derive(Debug, Error)]
+pub(crate) enum KeyFileError {
+    #[error(transparent)]
+    PublicKey(#[from] PublicKeyError),
+    #[error(transparent)]
+    Attestation(#[from] NotAttested),
+    #[error(transparent)]
+    Makers(#[from] MakersError),
+}
+
+pub(super) fn hint_for_file(error: &KeyFileError) -> Option<String> {
+    let hint = match error {
+        KeyFileError::PublicKey(PublicKeyError::NoSecurityKey(_)) => "users with such a key are asked for a code",
+        KeyFileError::PublicKey(_) => return None,
+        KeyFileError::Attestation(NotAttested::NoCertificate) => {
+            "this security key gives none: without --attestation it is enrolled as not attested"
+        }
+        KeyFileError::Attestation(NotAttested::ShortChallenge) => "a challenge: head -c 32 /dev/urandom >challenge",
+        KeyFileError::Attestation(NotAttested::Maker(_)) | KeyFileError::Makers(_) => {
+            "put the certificates of the makers you trust there, as they publish them"
+        }
+        KeyFileError::Attestation(_) => {
+            "make a new key: ssh-keygen -t ed25519-sk -O challenge=FILE -O write-attestation=FILE"
+        }
+    };
+    Some(hint.to_owned())
 }

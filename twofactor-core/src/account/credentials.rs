@@ -1,6 +1,7 @@
 //! A user's apps, recovery codes, physical tokens and ssh keys.
 
 use super::state::State;
+use crate::account::factors::{Attestation, Factors};
 use crate::account::lifecycle::TokenStatus;
 use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Code, Match, Window};
@@ -119,6 +120,8 @@ pub struct EnrolledKey {
     pub label: Label,
     /// The time at which it was enrolled.
     pub issued: UnixTime,
+    /// Its attestation.
+    pub attestation: Attestation,
 }
 
 /// The mark of a token that has not been used since it was assigned.
@@ -147,9 +150,10 @@ impl Credentials {
         self.held.iter().find(|held| held.token.serial == *serial)
     }
 
-    /// The first of `keys` that is one of the user's.
-    pub fn enrolled_among<'k>(&self, keys: &'k [SshKey]) -> Option<&'k SshKey> {
-        keys.iter().find(|key| self.ssh_keys.iter().any(|enrolled| enrolled.key == **key))
+    /// The first of `keys` that is one of the user's and counts where the policy accepts `factors`.
+    pub fn enrolled_among<'k>(&self, keys: &'k [SshKey], factors: Factors) -> Option<&'k SshKey> {
+        let counts = |enrolled: &&EnrolledKey| factors.accept_ssh_key(enrolled.attestation);
+        keys.iter().find(|key| self.ssh_keys.iter().filter(counts).any(|enrolled| enrolled.key == **key))
     }
 
     /// Puts these recovery codes in the place of all others.

@@ -1,7 +1,7 @@
 //! The obstacles that keep even a right code from opening a session.
 
 use super::credentials::Confirmation;
-use super::factors::Factors;
+use super::factors::{Attestation, Factors};
 use super::lifecycle::Stage;
 use crate::log::reason::Reason;
 
@@ -34,9 +34,9 @@ impl Disqualified {
         (!factors.recovery).then_some(Self::NotAllowed)
     }
 
-    /// The obstacle of the ssh keys.
-    pub fn ssh_key(factors: Factors) -> Option<Self> {
-        (!factors.ssh_key).then_some(Self::NotAllowed)
+    /// The obstacle of an ssh key.
+    pub fn ssh_key(attestation: Attestation, factors: Factors) -> Option<Self> {
+        (!factors.accept_ssh_key(attestation)).then_some(Self::NotAllowed)
     }
 
     /// The log's word for it.

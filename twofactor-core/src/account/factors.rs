@@ -11,12 +11,19 @@ pub enum FactorKind {
     Recovery,
     /// An ssh key that is a security key. No code: sshd has verified it.
     SshKey,
+    /// The same, of which a maker of security keys has attested that it was made in hardware.
+    AttestedSshKey,
 }
 
 impl FactorKind {
     /// All kinds, with their names in the file.
-    pub const ALL: [(Self, &'static str); 4] =
-        [(Self::App, "app"), (Self::Token, "token"), (Self::Recovery, "recovery"), (Self::SshKey, "ssh-key")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::App, "app"),
+        (Self::Token, "token"),
+        (Self::Recovery, "recovery"),
+        (Self::SshKey, "ssh-key"),
+        (Self::AttestedSshKey, "attested-ssh-key"),
+    ];
 
     /// Its name in the file.
     pub fn name(self) -> &'static str {
@@ -29,6 +36,15 @@ impl FactorKind {
     }
 }
 
+/// The attestation of a security key, as it was when the key was enrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attestation {
+    /// A maker that the sysadmin trusts has attested that the key was made in hardware.
+    Checked,
+    /// There was none.
+    None,
+}
+
 /// The kinds of credentials that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a set, one of them a kind")]
@@ -39,15 +55,17 @@ pub struct Factors {
     pub token: bool,
     /// Recovery codes.
     pub recovery: bool,
-    /// Security keys of ssh.
+    /// Security keys of ssh, attested or not.
     pub ssh_key: bool,
+    /// Attested ones.
+    pub attested_ssh_key: bool,
 }
 
 impl Factors {
     /// Whatever the user has.
-    pub const ALL: Self = Self { app: true, token: true, recovery: true, ssh_key: true };
+    pub const ALL: Self = Self { app: true, token: true, recovery: true, ssh_key: true, attested_ssh_key: true };
     /// None of them.
-    pub const NONE: Self = Self { app: false, token: false, recovery: false, ssh_key: false };
+    pub const NONE: Self = Self { app: false, token: false, recovery: false, ssh_key: false, attested_ssh_key: false };
 
     /// These, and `kind`.
     #[must_use]
@@ -56,7 +74,8 @@ impl Factors {
             FactorKind::App => Self { app: true, ..self },
             FactorKind::Token => Self { token: true, ..self },
             FactorKind::Recovery => Self { recovery: true, ..self },
-            FactorKind::SshKey => Self { ssh_key: true, ..self },
+            FactorKind::SshKey => Self { ssh_key: true, attested_ssh_key: true, ..self },
+            FactorKind::AttestedSshKey => Self { attested_ssh_key: true, ..self },
         }
     }
 
@@ -68,13 +87,14 @@ impl Factors {
             token: self.token && other.token,
             recovery: self.recovery && other.recovery,
             ssh_key: self.ssh_key && other.ssh_key,
+            attested_ssh_key: self.attested_ssh_key && other.attested_ssh_key,
         }
     }
 
     /// Those of them that have codes.
     #[must_use]
     pub fn with_codes(self) -> Self {
-        Self { ssh_key: false, ..self }
+        Self { ssh_key: false, attested_ssh_key: false, ..self }
     }
 
     /// True when `kind` is accepted.
@@ -84,11 +104,27 @@ impl Factors {
             FactorKind::Token => self.token,
             FactorKind::Recovery => self.recovery,
             FactorKind::SshKey => self.ssh_key,
+            FactorKind::AttestedSshKey => self.attested_ssh_key,
         }
+    }
+
+    /// True when a security key of ssh with this attestation is accepted.
+    pub fn accept_ssh_key(self, attestation: Attestation) -> bool {
+        match attestation {
+            Attestation::Checked => self.include_ssh_keys(),
+            Attestation::None => self.ssh_key,
+        }
+    }
+
+    /// True when security keys of ssh are accepted, be it attested ones alone.
+    pub fn include_ssh_keys(self) -> bool {
+        self.ssh_key || self.attested_ssh_key
     }
 
     /// Their names, in the order of the manual.
     pub fn names(self) -> Vec<&'static str> {
-        FactorKind::ALL.into_iter().filter(|(kind, _)| self.include(*kind)).map(|(_, name)| name).collect()
+        let is_implied = |kind| kind == FactorKind::AttestedSshKey && self.ssh_key;
+        let named = |kind: FactorKind| self.include(kind) && !is_implied(kind);
+        FactorKind::ALL.into_iter().filter(|(kind, _)| named(*kind)).map(|(_, name)| name).collect()
     }
 }

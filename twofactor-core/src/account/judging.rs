@@ -284,7 +284,9 @@ impl<'a> Item<'a> {
     fn reach(&self, rules: &Rules) -> Reach {
         match self.kind {
             FactorKind::Token => rules.reaches.token,
-            FactorKind::App | FactorKind::Recovery | FactorKind::SshKey => rules.reaches.app,
+            FactorKind::App | FactorKind::Recovery | FactorKind::SshKey | FactorKind::AttestedSshKey => {
+                rules.reaches.app
+            }
         }
     }
 

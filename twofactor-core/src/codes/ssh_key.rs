@@ -12,6 +12,7 @@ mod public_key;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use blob::Fields;
 pub use key::{Fingerprint, SshKey};
 pub use kind::KeyType;
 pub use public_key::{PublicKey, PublicKeyError};

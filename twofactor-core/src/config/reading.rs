@@ -249,7 +249,7 @@ fn read_factors(section: &Section<'_, '_>, list: &[Found<&str>]) -> Factors {
     for name in list {
         match FactorKind::parse(name.value) {
             Some(kind) => factors = factors.and(kind),
-            None => section.complain_about(name, "factors lists app, token, recovery, ssh-key"),
+            None => section.complain_about(name, "factors lists app, token, recovery, ssh-key, attested-ssh-key"),
         }
     }
     factors

@@ -9,7 +9,7 @@ use super::outcome::is_used_up;
 use super::request::{Process, World};
 use super::ssh_key::{KeyObstacle, key_obstacle};
 use crate::account::Disqualified;
-use crate::account::factors::{FactorKind, Factors};
+use crate::account::factors::{Attestation, FactorKind, Factors};
 use crate::account::throttle::{Count, Source};
 use crate::config::InvitationRule;
 use crate::host::clock::UnixTime;
@@ -85,10 +85,14 @@ pub fn forecast(
     let (right, without) = endings(course, claimant, &known, world);
     let Known { credentials, another, delayed_until, .. } = known;
     let credentials = credentials.unwrap_or_default();
-    let has_key = credentials.iter().any(|one| one.kind == FactorKind::SshKey);
+    let has_key = credentials.iter().any(is_ssh_key);
     let is_asked = matches!(course, Ok(Course::Code | Course::Combined));
     let with_key = (has_key && is_asked).then(|| key_obstacle(factors, claimant.service, world).map_or(Ok(()), Err));
     Forecast { right, without, with_key, credentials, another, delayed_until }
+}
+
+fn is_ssh_key(credential: &Credential) -> bool {
+    matches!(credential.kind, FactorKind::SshKey | FactorKind::AttestedSshKey)
 }
 
 /// The store's knowledge of the user.
@@ -176,9 +180,12 @@ fn credentials(status: &AccountStatus, factors: Factors) -> Vec<Credential> {
         obstacle: reason(Disqualified::recovery(factors)),
     });
     let ssh_keys = status.ssh_keys.iter().map(|one| Credential {
-        kind: FactorKind::SshKey,
+        kind: match one.attestation {
+            Attestation::Checked => FactorKind::AttestedSshKey,
+            Attestation::None => FactorKind::SshKey,
+        },
         name: format!("ssh key \"{}\" ({})", one.label, one.key.fingerprint()),
-        obstacle: reason(Disqualified::ssh_key(factors)),
+        obstacle: reason(Disqualified::ssh_key(one.attestation, factors)),
     });
     apps.chain(tokens).chain(recovery).chain(temporary).chain(ssh_keys).collect()
 }
@@ -218,7 +225,7 @@ fn endings(
             (None, Ok(credentials)) => {
                 let is_recovery = |one: &&Credential| one.kind == FactorKind::Recovery;
                 // A key answers no prompt.
-                let answers = credentials.iter().filter(|one| one.kind != FactorKind::SshKey);
+                let answers = credentials.iter().filter(|one| !is_ssh_key(one));
                 let (recovery, codes): (Vec<_>, Vec<_>) = answers.partition(is_recovery);
                 (known.ending(&codes), known.ending(&recovery))
             }

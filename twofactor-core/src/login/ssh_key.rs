@@ -45,7 +45,7 @@ impl fmt::Display for KeyObstacle {
 
 /// Finds the reason for which no key spares the code of this login, as far as policy and program go.
 fn obstacle(factors: Factors, service: &str, world: &World<'_>) -> Option<KeyObstacle> {
-    if !factors.ssh_key {
+    if !factors.include_ssh_keys() {
         return Some(KeyObstacle::NotAllowed);
     }
     if !programs::is_sshd(service) {
@@ -74,7 +74,7 @@ pub(super) fn recognized(factors: Factors, claimant: &Claimant<'_>, world: &Worl
     if keys.is_empty() {
         return None;
     }
-    world.store.recognize(person, &keys).ok().flatten()
+    world.store.recognize(person, &keys, factors).ok().flatten()
 }
 
 impl Login<'_> {

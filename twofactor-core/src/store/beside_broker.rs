@@ -101,8 +101,8 @@ impl Store for FilesAndBroker {
         self.reader().remembers(person, like, factors)
     }
 
-    fn recognize(&self, person: &Person, keys: &[SshKey]) -> Result<Option<Recognized>, StoreError> {
-        self.reader().recognize(person, keys)
+    fn recognize(&self, person: &Person, keys: &[SshKey], factors: Factors) -> Result<Option<Recognized>, StoreError> {
+        self.reader().recognize(person, keys, factors)
     }
 
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {

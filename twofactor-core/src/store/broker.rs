@@ -164,7 +164,7 @@ impl Store for Broker {
     }
 
     /// None: a program whose user can stop it, or that is the user's own, is not sshd, and its word for a key is none.
-    fn recognize(&self, _: &Person, _: &[SshKey]) -> Result<Option<Recognized>, StoreError> {
+    fn recognize(&self, _: &Person, _: &[SshKey], _: Factors) -> Result<Option<Recognized>, StoreError> {
         Ok(None)
     }
 

@@ -103,11 +103,11 @@ impl Store for Files {
         Ok(covered.then_some(Remembered(())))
     }
 
-    fn recognize(&self, person: &Person, keys: &[SshKey]) -> Result<Option<Recognized>, StoreError> {
+    fn recognize(&self, person: &Person, keys: &[SshKey], factors: Factors) -> Result<Option<Recognized>, StoreError> {
         // Without the lock, because nothing is written: many sessions of one key begin at the same time.
         let Some(account) = self.unlocked(&person.name)? else { return Ok(None) };
         let Some(credentials) = account.credentials()? else { return Ok(None) };
-        let Some(key) = credentials.enrolled_among(keys) else { return Ok(None) };
+        let Some(key) = credentials.enrolled_among(keys, factors) else { return Ok(None) };
         let state = account.state()?;
         // Enrolling a key has recorded a uid.
         Ok((state.uid == Some(person.uid)).then(|| Recognized(key.fingerprint())))

@@ -29,10 +29,10 @@ pub trait Store {
     fn remembers(&self, person: &Person, like: &Recall<'_>, factors: Factors)
     -> Result<Option<Remembered>, StoreError>;
 
-    /// The first of `keys`, which sshd has verified, that is enrolled for the user. Nothing is burned, written or counted: a
+    /// The first of `keys`, which sshd has verified, that is enrolled for the user and counts. Nothing is burned, written or counted: a
     /// key is no guess, and its signature is over sshd's session and no other. So throttling does not apply either, or
     /// wrong codes of others would keep the owner of a key out.
-    fn recognize(&self, person: &Person, keys: &[SshKey]) -> Result<Option<Recognized>, StoreError>;
+    fn recognize(&self, person: &Person, keys: &[SshKey], factors: Factors) -> Result<Option<Recognized>, StoreError>;
 
     /// The number of unused recovery codes; `None` for a user who never had any.
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError>;

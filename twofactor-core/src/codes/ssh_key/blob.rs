@@ -6,15 +6,17 @@ use super::kind::KeyType;
 pub(super) const LONGEST_APPLICATION: usize = 255;
 
 /// The fields of a blob that were not read yet.
-pub(super) struct Fields<'b>(&'b [u8]);
+#[derive(Debug)]
+pub struct Fields<'b>(&'b [u8]);
 
 impl<'b> Fields<'b> {
-    pub(super) fn of(blob: &'b [u8]) -> Self {
+    /// All fields of a blob.
+    pub fn of(blob: &'b [u8]) -> Self {
         Self(blob)
     }
 
     /// The next field. `None` where the blob ends before the field does.
-    pub(super) fn string(&mut self) -> Option<&'b [u8]> {
+    pub fn string(&mut self) -> Option<&'b [u8]> {
         let (length, rest) = self.0.split_first_chunk::<4>()?;
         let (field, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         self.0 = rest;
@@ -60,7 +62,7 @@ impl<'b> Fields<'b> {
     }
 
     /// True when nothing follows.
-    pub(super) fn are_over(&self) -> bool {
+    pub fn are_over(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -60,6 +60,16 @@ impl SshKey {
         BASE64.encode(&self.blob)
     }
 
+    /// The 32 bytes of an Ed25519 key, or the point of P-256 that is not compressed; and the application it was made for.
+    pub fn public(&self) -> (&[u8], &[u8]) {
+        let mut fields = Fields::of(&self.blob);
+        // The type, and the curve's name.
+        for _ in 0..if self.kind == KeyType::Ecdsa { 2 } else { 1 } {
+            let _ = fields.string();
+        }
+        (fields.string().unwrap_or_default(), fields.string().unwrap_or_default())
+    }
+
     /// Its fingerprint.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(&self.blob))))

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::account::EnrolledKey;
+use crate::account::factors::Attestation;
 use crate::account::throttle::Limits;
 use crate::codes::ssh_key::tests::{key, line};
 use crate::codes::ssh_key::{KeyType, SshKey};
@@ -15,7 +16,7 @@ const BOBS: u8 = 2;
 const UNKNOWN: u8 = 3;
 
 fn enrolled(byte: u8) -> EnrolledKey {
-    EnrolledKey { key: key(byte), label: Label::new("laptop").unwrap(), issued: NOW }
+    EnrolledKey { key: key(byte), label: Label::new("laptop").unwrap(), issued: NOW, attestation: Attestation::None }
 }
 
 fn with_keys(host: Host) -> Host {
@@ -152,6 +153,23 @@ fn a_key_counts_where_a_rule_lists_it_and_for_all_rules_that_may_match() {
         let host = with_keys(Host::with_rules(&rule));
         let acts = if counts { Vec::new() } else { vec![types(ANY_CODE)] };
         assert_eq!(logs_in(&host, "alice", &line(&key(ALICES)), acts).is_recognized(), counts, "{factors}");
+    }
+    // Attested keys count as keys, and where a rule demands that they are attested, no others do.
+    for (factors, plain, attested) in [
+        ("\"ssh-key\"", true, true),
+        ("\"attested-ssh-key\"", false, true),
+        ("\"app\", \"attested-ssh-key\"", false, true),
+        ("\"app\"", false, false),
+    ] {
+        for (attestation, counts) in [(Attestation::None, plain), (Attestation::Checked, attested)] {
+            let rule = format!("[[rule]]\nsecond_factor = \"required\"\nfactors = [{factors}]\n");
+            let host = Host::with_rules(&rule);
+            let enrolled = EnrolledKey { attestation, ..enrolled(BOBS) };
+            host.store.add_ssh_key(&person("bob", 1002), enrolled).unwrap();
+            let acts = if counts { Vec::new() } else { vec![types(ANY_CODE)] };
+            let outcome = logs_in(&host, "bob", &line(&key(BOBS)), acts);
+            assert_eq!(outcome.is_recognized(), counts, "{factors}, {attestation:?}");
+        }
     }
     // The groups of bob cannot be looked up, so the first rule may match him.
     let rules = "[[rule]]\ngroups = [\"ops\"]\nsecond_factor = \"required\"\nfactors = [\"app\"]\n\

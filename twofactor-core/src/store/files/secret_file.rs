@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
+use crate::account::factors::Attestation;
 use crate::account::lifecycle::TokenStatus;
 use crate::account::{App, Confirmation, Credentials, EnrolledKey, FirstUse, Held};
 use crate::account::{MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES, MOST_SSH_KEYS};
@@ -67,9 +68,10 @@ pub(super) fn write(credentials: &Credentials) -> Zeroizing<String> {
         }
         let _ = writeln!(text, "drift = {drift}\nanchor = {anchor}");
     }
-    for EnrolledKey { key, label, issued } in &credentials.ssh_keys {
+    for EnrolledKey { key, label, issued, attestation } in &credentials.ssh_keys {
         let _ = writeln!(text, "\n[[ssh_key]]\ntype = \"{}\"\nkey = \"{}\"", key.kind().word(), key.base64());
         let _ = writeln!(text, "label = {}\nissued = \"{issued}\"", toml_string(label.as_str()));
+        let _ = writeln!(text, "attested = {}", *attestation == Attestation::Checked);
     }
     text.push_str(END);
     text
@@ -177,8 +179,10 @@ fn ssh_key(section: Section<'_, '_>) -> Option<EnrolledKey> {
     let label = required(&section, "label", section.string("label").and_then(|text| Label::new(text.value)));
     let issued = section.string("issued").and_then(|text| UnixTime::from_rfc3339(text.value));
     let issued = required(&section, "issued", issued);
+    let attestation = required(&section, "attested", section.boolean("attested"))
+        .map(|is_attested| if is_attested { Attestation::Checked } else { Attestation::None });
     section.finish();
-    Some(EnrolledKey { key: key?, label: label?, issued: issued? })
+    Some(EnrolledKey { key: key?, label: label?, issued: issued?, attestation: attestation? })
 }
 
 /// The part that apps and tokens have in common.

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::account::enrollment::{self, Proposal};
-use crate::account::factors::Factors;
+use crate::account::factors::{Attestation, Factors};
 use crate::account::invitation::Invitation;
 use crate::account::lifecycle::TokenStatus;
 use crate::account::notice::{MOST_NOTICES, Notice, NoticedChange};
@@ -657,6 +657,7 @@ fn the_version_rises_with_what_an_older_program_would_drop() {
         key: crate::codes::ssh_key::tests::key(7),
         label: Label::new("laptop").unwrap(),
         issued: UnixTime::from_seconds(1_800_000_000),
+        attestation: Attestation::None,
     };
     let none = Credentials::none().unwrap();
     assert!(secret_file::write(&none).contains("\nversion = 1\n"));
@@ -684,10 +685,16 @@ fn the_version_rises_with_what_an_older_program_would_drop() {
 /// As many keys as one user can have.
 fn ssh_keys() -> impl Strategy<Value = Vec<EnrolledKey>> {
     let label = r#"[a-zA-Z0-9 ü@"]{1,20}"#.prop_filter_map("a label", |text| Label::new(&text));
-    let one = (label, 0_u64..4_000_000_000).prop_map(|(label, time)| (label, UnixTime::from_seconds(time)));
+    let one = (label, 0_u64..4_000_000_000, any::<bool>());
     proptest::collection::vec(one, 0..=MOST_SSH_KEYS).prop_map(|rows| {
         let key = crate::codes::ssh_key::tests::key;
-        (0..).zip(rows).map(|(byte, (label, issued))| EnrolledKey { key: key(byte), label, issued }).collect()
+        let enrolled = |(byte, (label, time, is_attested))| EnrolledKey {
+            key: key(byte),
+            label,
+            issued: UnixTime::from_seconds(time),
+            attestation: if is_attested { Attestation::Checked } else { Attestation::None },
+        };
+        (0..).zip(rows).map(enrolled).collect()
     })
 }
 

@@ -338,7 +338,7 @@ fn person(message: &Message) -> Result<Person, WireError> {
 fn factors(message: &Message) -> Result<Factors, WireError> {
     let names = message.get("factors")?;
     names.split(',').filter(|name| !name.is_empty()).try_fold(Factors::NONE, |factors, name| {
-        let kind = FactorKind::parse(name).filter(|kind| *kind != FactorKind::SshKey);
+        let kind = FactorKind::parse(name).filter(|kind| Factors::NONE.and(*kind).with_codes() != Factors::NONE);
         kind.map(|kind| factors.and(kind)).ok_or(WireError::Value("factors"))
     })
 }

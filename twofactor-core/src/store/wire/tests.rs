@@ -66,7 +66,7 @@ proptest! {
         let source = Source::from_rhost(rhost.as_deref());
         let remember =
             seconds.map(|seconds| (LoginPlace { service: &service, address }, Duration::from_secs(seconds)));
-        let factors = Factors { app, token, recovery, ssh_key: false };
+        let factors = Factors { app, token, recovery, ..Factors::NONE };
         let attempt = Attempt { readings: &readings, previous: previous.as_ref(), source: &source, factors, remember };
         for verb in ["redeem", "strip"] {
             let sent = Message::attempting(verb, &person(), &attempt);

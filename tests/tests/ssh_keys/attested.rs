@@ -1,0 +1,117 @@
+//! A key that its maker attests: made by the real ssh-keygen, with certificates of the real openssl, and checked once.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+use twofactor_tests::oathtool::ANY_CODE;
+use twofactor_tests::private_host::{Host, PASSWORD, said};
+use twofactor_tests::requirements::programs_met;
+use twofactor_tests::security_key::{KINDS, Provider, SETTINGS, STACK, SecurityKey, authorize, private_host_with_keys};
+use twofactor_tests::ssh::{Client, Session, Sshd};
+
+/// Makes a maker's certificate (`makers/maker.pem`), and one of its security keys below it (`certificate.der` and `key.p8`).
+const MAKER: &str = "\
+mkdir makers
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout maker.key -subj /CN=maker -days 3650 -out makers/maker.pem
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -subj '/CN=security key' -out request
+echo basicConstraints=CA:FALSE >extensions
+openssl x509 -req -in request -CA makers/maker.pem -CAkey maker.key -CAserial serial -CAcreateserial -days 3650 -extfile extensions -outform DER -out certificate.der
+openssl pkcs8 -topk8 -nocrypt -in key.pem -outform DER -out key.p8
+head -c 32 /dev/urandom >challenge
+head -c 32 /dev/urandom >another
+";
+
+/// A maker of security keys.
+struct Maker<'h>(&'h Host, PathBuf);
+
+impl<'h> Maker<'h> {
+    fn new(host: &'h Host, name: &str) -> Self {
+        let folder = host.place(name);
+        fs::create_dir(&folder).unwrap();
+        let output = host.command("sh").args(["-ec", MAKER]).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        Self(host, folder)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.1.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A key of this maker's, with its attestation beside it.
+    fn key(&self, provider: Provider<'_>, kind: &str, name: &str) -> SecurityKey {
+        let written = format!("write-attestation={}", self.file(&format!("{name}.proof")));
+        let challenge = format!("challenge={}", self.file("challenge"));
+        let folder = self.file("");
+        provider.key_with(kind, name, &["-O", &written, "-O", &challenge], &[("SECURITY_KEY_ATTESTATION", &folder)])
+    }
+
+    /// The arguments that enroll a key with the attestation of that one, for this challenge.
+    fn adding(&self, key: &SecurityKey, proof: &str, challenge: &str) -> Vec<String> {
+        let public = key.public().to_str().unwrap().to_owned();
+        let proof = self.file(&format!("{proof}.proof"));
+        let words = ["ssh-key", "add", "alice", &public, "--attestation", &proof, "--challenge", &self.file(challenge)];
+        words.map(str::to_owned).into_iter().collect()
+    }
+
+    fn refuses(&self, arguments: &[String], makers: &str, words: &str) {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--makers", makers]).collect();
+        let output = self.0.run_twofactor(&arguments);
+        assert!(matches!(output.status.code(), Some(1 | 8)) && said(&output).contains(words), "{}", said(&output));
+        assert_eq!(self.0.json(&["ssh-key", "list", "alice"]), json!([]), "nothing was enrolled");
+    }
+}
+
+fn login(sshd: &Sshd<'_>, provider: Provider<'_>, key: &SecurityKey) -> Session {
+    let options = provider.options([key]);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    sshd.client(&Client { user: "alice", password: PASSWORD, code: ANY_CODE, options: &options })
+}
+
+#[test]
+fn where_a_rule_demands_it_only_an_attested_key_spares_the_code() {
+    if !programs_met(&["openssl", "ssh-keygen"]) {
+        return;
+    }
+    private_host_with_keys(|host, provider| {
+        host.user_with_app("alice");
+        let maker = Maker::new(host, "maker");
+        let makers = maker.file("makers");
+        let attested = KINDS.map(|kind| maker.key(provider, kind, kind));
+        for (key, kind) in attested.iter().zip(KINDS) {
+            maker.refuses(&maker.adding(key, kind, "another"), &makers, "not over this challenge and this key");
+        }
+        let [first, second] = &attested;
+        maker.refuses(&maker.adding(first, KINDS[1], "challenge"), &makers, "about another key");
+        maker.refuses(&maker.adding(first, KINDS[0], "challenge"), &Maker::new(host, "other").file("makers"), "maker");
+        maker.refuses(&maker.adding(first, KINDS[0], "challenge"), &maker.file("none"), "no such file");
+        fs::create_dir(maker.file("empty")).unwrap();
+        maker.refuses(
+            &maker.adding(first, KINDS[0], "challenge"),
+            &maker.file("empty"),
+            "there is no certificate in it",
+        );
+        for (key, kind) in [first, second].into_iter().zip(KINDS) {
+            let arguments = maker.adding(key, kind, "challenge");
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--makers", &makers]).collect();
+            assert_eq!(host.json(&arguments)["attested"], true);
+        }
+        let plain = provider.key("ed25519-sk", "plain");
+        let added = host.json(&["ssh-key", "add", "alice", plain.public().to_str().unwrap()]);
+        assert_eq!(added["attested"], false);
+        let listed = said(&host.run_twofactor(&["ssh-key", "list", "alice"]));
+        assert_eq!(listed.matches(" yes ").count(), 2, "{listed}");
+
+        authorize(host, "alice", [first, second, &plain].map(SecurityKey::line));
+        let sshd = host.sshd_with(STACK, SETTINGS);
+        for key in [first, second, &plain] {
+            assert!(login(&sshd, provider, key).opened_in_silence());
+        }
+        host.configure("[[rule]]\nsecond_factor = \"required\"\nfactors = [\"app\", \"attested-ssh-key\"]\n");
+        for key in [first, second] {
+            assert!(login(&sshd, provider, key).opened_in_silence());
+        }
+        let asked = login(&sshd, provider, &plain);
+        assert!(!asked.opened() && asked.prompts.iter().any(|prompt| prompt.contains("code")), "{:?}", asked.prompts);
+    });
+}
