@@ -18,6 +18,7 @@ pub(crate) use settings::STATE_ID;
 
 pub mod arguments;
 pub mod caller;
+pub mod helpdesk;
 mod reading;
 pub mod rule;
 mod settings;
@@ -319,6 +320,30 @@ mod tests {
             assert!(found.iter().any(|found| found.contains(problem)), "{problem}: {found:?}");
         }
         assert_eq!(problems("[[callers]]\n"), ["1:3: unknown key callers; did you mean caller?"]);
+    }
+
+    #[test]
+    fn a_helpdesk_is_read_whole_or_refused_and_protects_administrators_by_default() {
+        let text =
+            "[[helpdesk]]\ngroup = \"helpdesk\"\n[[helpdesk]]\ngroup = \"night\"\nprotected = [\"sudo\", \"hr\"]\n";
+        let helpdesks = Config::parse(text).unwrap().helpdesks;
+        let [first, second] = helpdesks.as_slice() else { panic!("{helpdesks:?}") };
+        assert_eq!((first.line, first.group.as_str(), second.line, second.group.as_str()), (1, "helpdesk", 3, "night"));
+        assert_eq!(first.protected, ["sudo", "wheel", "admin"]);
+        assert_eq!(second.protected, ["sudo", "hr"]);
+        let without = Config::parse("[[helpdesk]]\ngroup = \"helpdesk\"\nprotected = []\n").unwrap().helpdesks;
+        assert!(without[0].protected.is_empty(), "a list that is stated holds, be it empty");
+        for (text, problem) in [
+            ("protected = [\"sudo\"]", "1:1: group is missing"),
+            ("group = \"\"", "2:9: group is the name of a group"),
+            ("group = [\"helpdesk\"]", "2:9: this must be a string"),
+            ("group = \"helpdesk\"\nprotected = \"sudo\"", "3:13: "),
+            ("group = \"helpdesk\"\nprotected = [\"\"]", "3:14: protected lists names of groups"),
+            ("group = \"helpdesk\"\nprotect = [\"sudo\"]", "unknown key protect; did you mean protected?"),
+        ] {
+            let found = problems(&format!("[[helpdesk]]\n{text}\n"));
+            assert!(found.iter().any(|found| found.contains(problem)), "{problem}: {found:?}");
+        }
     }
 
     #[test]

@@ -44,6 +44,8 @@ local = true
 second_factor = "off"
 [default]
 second_factor = "optional"
+[[helpdesk]]
+group = "sudo"
 "#;
 
 #[test]

@@ -151,6 +151,12 @@ catalogue! {
     ProgramNotRoot "program-not-root" Problem "it asks about other users than its own, which the broker answers only by a [[caller]] of the configuration, so every login is refused";
     /// A `[[caller]]` that lets no program ask.
     CallerIdle "caller-idle" Warning "no program asks the broker by it, or about no user";
+    /// A `[[helpdesk]]` that lets no user help.
+    HelpdeskIdle "helpdesk-idle" Warning "no user has leave by it";
+    /// A `[[helpdesk]]` with a protected group that does not exist.
+    HelpdeskUnprotected "helpdesk-unprotected" Warning "whom it was meant to protect, the helpdesk may help, and so give a code to";
+    /// A `[[helpdesk]]` on a host that cannot tell who is in no group.
+    HelpdeskInDoubt "helpdesk-in-doubt" Warning "a user who may be in a protected group is not helped, so no user is";
     /// A program that runs as its user needs the broker, which does not listen.
     BrokerAbsent "broker-absent" Problem "the module in such a program has no store to ask, so every login is refused";
     /// A program that answers every prompt with the password runs the module.

@@ -3,6 +3,7 @@
 use super::catalogue::Id;
 use super::finding::{Finding, some_of};
 use twofactor_core::config::caller::Caller;
+use twofactor_core::config::helpdesk::{Helpdesk, PROTECTED};
 use twofactor_core::config::rule::{Demand, Level, Rule};
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::{Doubt, LookupError, UserDatabase, UserName};
@@ -100,6 +101,33 @@ pub fn of_callers(
     Ok(findings)
 }
 
+/// Problems of `helpdesks`: groups that do not exist, and groups of which it cannot be proved that a user is in none. Of the
+/// groups that are protected by default a distribution has some, and lacks the others.
+pub fn of_helpdesks(helpdesks: &[Helpdesk], file: &str, users: &dyn UserDatabase) -> Result<Vec<Finding>, LookupError> {
+    let mut findings = Vec::new();
+    let unproven = if helpdesks.is_empty() { None } else { proves_memberships(users)?.err() };
+    for helpdesk in helpdesks {
+        let place = format!("the helpdesk at {file}:{}", helpdesk.line);
+        let advice = "correct the name, or take it out";
+        if users.gid(&helpdesk.group)?.is_none() {
+            let what = format!("{place} is the group {:?}, which does not exist", helpdesk.group);
+            findings.push(Finding::by_hand(Id::HelpdeskIdle, what, advice));
+        }
+        for group in helpdesk.protected.iter().filter(|group| !PROTECTED.contains(&group.as_str())) {
+            if users.gid(group)?.is_none() {
+                let what = format!("{place} protects the group {group:?}, which does not exist");
+                findings.push(Finding::by_hand(Id::HelpdeskUnprotected, what, advice));
+            }
+        }
+        if let Some(doubt) = &unproven {
+            let what = format!("{place} can help no user: {doubt}");
+            let advice = "keep groups in sources that can prove a user to be in none, or take the helpdesk out";
+            findings.push(Finding::by_hand(Id::HelpdeskInDoubt, what, advice));
+        }
+    }
+    Ok(findings)
+}
+
 /// Problems with the order of `rules`, of which those about groups may hold for others than their members: where the
 /// sources of groups prove no absence always, and else while they fail. `default` is what holds where none matches.
 pub fn of_order(
@@ -175,6 +203,20 @@ mod tests {
         let config = Config::parse(text).unwrap();
         let found = of_rules(&config.rules, "twofactor.toml", &["sshd"], &KNOWN, &SystemUsers, now).unwrap();
         found.into_iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn a_helpdesk_without_members_or_with_a_group_that_protects_no_user_is_found() {
+        let found = |group: &str, protected: &str| {
+            let text = format!("[[helpdesk]]\ngroup = \"{group}\"\nprotected = [{protected}]\n");
+            let helpdesks = Config::parse(&text).unwrap().helpdesks;
+            let found = of_helpdesks(&helpdesks, "twofactor.toml", &SystemUsers).unwrap();
+            found.into_iter().map(|finding| finding.id).collect::<Vec<_>>()
+        };
+        assert_eq!(found("daemon", "\"root\", \"wheel\", \"sudo\", \"admin\""), []);
+        assert_eq!(found("no-such-group", ""), [Id::HelpdeskIdle]);
+        assert_eq!(found("daemon", "\"no-such-group\", \"root\""), [Id::HelpdeskUnprotected]);
+        assert_eq!(of_helpdesks(&[], "twofactor.toml", &SystemUsers).unwrap().len(), 0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use twofactor_core::codes::otp::Kind;
 use twofactor_core::config::caller::Caller;
+use twofactor_core::config::helpdesk::Helpdesk;
 use twofactor_core::config::rule::{Conditions, Locality, Rule};
 use twofactor_core::config::{
     self, ConfigError, Expected, InvitationRule, Permission, ResyncAtLogin, SelfRegistration, SelfService,
@@ -106,6 +107,7 @@ fn as_toml(config: &config::Config) -> String {
     let _ = writeln!(text, "\n[default]\nsecond_factor = \"{}\"", config.default_level);
     config.rules.iter().for_each(|rule| text += &rule_as_toml(rule));
     config.callers.iter().for_each(|caller| text += &caller_as_toml(caller));
+    config.helpdesks.iter().for_each(|helpdesk| text += &helpdesk_as_toml(helpdesk));
     text
 }
 
@@ -122,6 +124,20 @@ fn caller_as_toml(caller: &Caller) -> String {
 
 fn caller_as_json(caller: &Caller) -> Value {
     json!({ "line": caller.line, "user": caller.user, "service": caller.service, "groups": caller.groups })
+}
+
+fn helpdesk_as_toml(helpdesk: &Helpdesk) -> String {
+    let protected: Vec<String> = helpdesk.protected.iter().map(|group| toml_string(group)).collect();
+    format!(
+        "\n# line {}\n[[helpdesk]]\ngroup = {}\nprotected = [{}]\n",
+        helpdesk.line,
+        toml_string(&helpdesk.group),
+        protected.join(", ")
+    )
+}
+
+fn helpdesk_as_json(helpdesk: &Helpdesk) -> Value {
+    json!({ "line": helpdesk.line, "group": helpdesk.group, "protected": helpdesk.protected })
 }
 
 /// A rule with every key that it states; of those that are the same without a statement, every one.
@@ -214,6 +230,7 @@ fn as_json(config: &config::Config) -> Value {
         "default": { "second_factor": config.default_level.to_string() },
         "rule": config.rules.iter().map(rule_as_json).collect::<Vec<_>>(),
         "caller": config.callers.iter().map(caller_as_json).collect::<Vec<_>>(),
+        "helpdesk": config.helpdesks.iter().map(helpdesk_as_json).collect::<Vec<_>>(),
     })
 }
 
@@ -263,6 +280,11 @@ mod tests {
         user = "postgres"
         service = "postgre\"sql"
         groups = ["dba", "ops"]
+        [[helpdesk]]
+        group = "help\"desk"
+        protected = []
+        [[helpdesk]]
+        group = "night"
     "#;
 
     /// A configuration without the lines its rules stand at.
@@ -270,6 +292,7 @@ mod tests {
         let mut config = config::Config::parse(text).unwrap();
         config.rules.iter_mut().for_each(|rule| rule.line = 0);
         config.callers.iter_mut().for_each(|caller| caller.line = 0);
+        config.helpdesks.iter_mut().for_each(|helpdesk| helpdesk.line = 0);
         config
     }
 
@@ -287,7 +310,9 @@ mod tests {
         let json = as_json(&config);
         let rules = json["rule"].as_array().unwrap();
         let callers = json["caller"].as_array().unwrap();
-        let sections: Vec<&Value> = json.as_object().unwrap().values().chain(rules).chain(callers).collect();
+        let helpdesks = json["helpdesk"].as_array().unwrap();
+        let sections = json.as_object().unwrap().values().chain(rules).chain(callers).chain(helpdesks);
+        let sections: Vec<&Value> = sections.collect();
         for (key, _) in as_toml(&config).lines().filter_map(|line| line.split_once(" = ")) {
             assert!(sections.iter().any(|section| section.get(key).is_some()), "{key}");
         }

@@ -11,6 +11,7 @@ use crate::account::factors::{FactorKind, Factors};
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Algorithm, Digits, Kind, Period, RESYNC_TIME};
 use crate::config::caller::Caller;
+use crate::config::helpdesk::{Helpdesk, PROTECTED};
 use crate::config::rule::{Conditions, Demand, Level, Locality, Network, NotANetwork, Rule};
 use crate::host::user::UserName;
 use crate::text::document::{Found, Section};
@@ -43,6 +44,7 @@ pub(super) fn read(root: Section<'_, '_>) -> Config {
     }
     config.rules = root.sections("rule").into_iter().filter_map(read_rule).collect();
     config.callers = root.sections("caller").into_iter().filter_map(read_caller).collect();
+    config.helpdesks = root.sections("helpdesk").into_iter().filter_map(read_helpdesk).collect();
     root.finish();
     config
 }
@@ -221,6 +223,30 @@ fn read_caller(section: Section<'_, '_>) -> Option<Caller> {
     section.finish();
     let groups = groups?.into_iter().map(|group| group.value.to_owned()).collect();
     Some(Caller { line, user: user?.value.to_owned(), service: service?.value.to_owned(), groups })
+}
+
+/// A group that may help other users. `None` when it says too little; every mistake is recorded.
+fn read_helpdesk(section: Section<'_, '_>) -> Option<Helpdesk> {
+    if !section.known("group") {
+        section.missing("group");
+    }
+    let group = section.string("group").filter(|group| {
+        if group.value.is_empty() {
+            section.complain_about(group, "group is the name of a group");
+        }
+        !group.value.is_empty()
+    });
+    let protected = section.strings("protected");
+    for name in protected.iter().flatten().filter(|name| name.value.is_empty()) {
+        section.complain_about(name, "protected lists names of groups");
+    }
+    let line = section.line();
+    section.finish();
+    let protected = match protected {
+        Some(stated) => stated.into_iter().map(|name| name.value.to_owned()).collect(),
+        None => PROTECTED.map(ToOwned::to_owned).to_vec(),
+    };
+    Some(Helpdesk { line, group: group?.value.to_owned(), protected })
 }
 
 /// A list of strings. An empty one would match nothing, and look as if it matched everything.

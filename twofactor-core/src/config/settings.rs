@@ -3,6 +3,7 @@
 use crate::account::throttle::Limits;
 use crate::codes::otp::{Parameters, Window};
 use crate::config::caller::Caller;
+use crate::config::helpdesk::Helpdesk;
 use crate::config::rule::{Level, Rule};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// `[[caller]]`, in the order of the file. The first of an account that is about a user counts.
     pub callers: Vec<Caller>,
+    /// `[[helpdesk]]`, in the order of the file. Each gives leave on its own.
+    pub helpdesks: Vec<Helpdesk>,
 }
 
 impl Config {
@@ -156,6 +159,7 @@ impl Default for Config {
             default_level: Level::Required,
             rules: Vec::new(),
             callers: Vec::new(),
+            helpdesks: Vec::new(),
         }
     }
 }

@@ -87,6 +87,10 @@ pub(super) fn look_at_rules_of(area: &mut Area, file: &Path, config: &Config, na
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("the accounts and groups of the callers", error),
     }
+    match rules::of_helpdesks(&config.helpdesks, &file, &SystemUsers) {
+        Ok(findings) => area.add(findings),
+        Err(error) => area.could_not_check("the groups of the helpdesk", error),
+    }
     match rules::of_order(&config.rules, &Demand::at(config.default_level), &file, &SystemUsers, now) {
         Ok(findings) => area.add(findings),
         Err(error) => area.could_not_check("the order of the rules", error),
