@@ -131,3 +131,31 @@ fn a_server_that_sends_one_answer_takes_password_and_code_together() {
         assert_ne!(login(&both), ReturnCode::SUCCESS);
     });
 }
+
+/// A rule gives a service account leave to ask about logins, and none to look at members or to change them.
+#[test]
+fn a_service_account_looks_at_no_member_and_changes_none() {
+    private_host(|host| {
+        with_caller(host, "");
+        let alice = host.user_with_app("alice");
+        host.succeed("gpasswd", ["--add", "alice", "dba"]);
+        let _broker = host.broker();
+        let (uid, code) = (uid_of("alice"), alice.code());
+        let of_alice = format!("user=alice uid={uid}");
+        let new_app = "label=app secret=JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G code=123456";
+        for question in [
+            format!("ask=self-status {of_alice}"),
+            format!("ask=self-reset {of_alice} proof={code}"),
+            format!("ask=self-recovery {of_alice} proof={code}"),
+            format!("ask=self-replace {of_alice} {new_app} proof={code}"),
+            format!("ask=self-enroll {of_alice} {new_app}"),
+            format!("ask=self-token {of_alice} serial=T0000001 code=123456 code=654321 proof={code}"),
+            format!("ask=help-status {of_alice}"),
+            format!("ask=help-reset {of_alice}"),
+        ] {
+            let answer = ask(host, uid_of("dbserver"), &format!(" version=1 {question}"));
+            assert!(answer.contains("answer=failed error=not-root"), "{question}: {answer}");
+        }
+        assert_eq!(asked(host, "alice").typing(&code).code(), ReturnCode::SUCCESS, "no code was looked at");
+    });
+}
