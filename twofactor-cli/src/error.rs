@@ -18,6 +18,7 @@ use twofactor_core::host::trusted::describe;
 use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::{EnrollError, SshKeyError, TokenError};
+use twofactor_core::store::helpdesk::NotHelped;
 use twofactor_core::store::self_service::NotChanged;
 
 use crate::output::Unwritten;
@@ -31,6 +32,7 @@ use ssh_keys::KeyFileError;
 pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
+mod helpdesk;
 mod own;
 mod refusal;
 mod services;
@@ -47,6 +49,8 @@ pub(crate) enum Failure {
     NotForRoot,
     #[error("{}", own::sentence(*why))]
     NotChanged { user: UserName, why: NotChanged },
+    #[error("{}", helpdesk::sentence(user.as_ref(), serial.as_ref(), *why))]
+    NotHelped { user: Option<UserName>, serial: Option<Serial>, why: NotHelped },
     #[error("it is done, but the recovery codes could not be shown: {}", describe(.0))]
     OwnCodesUnseen(io::Error),
     #[error(transparent)]
@@ -174,6 +178,7 @@ impl Failure {
             Self::Config(_) => ExitStatus::BadConfig,
             Self::NotRoot | Self::NotForRoot | Self::FolderOfOthers(_) => ExitStatus::NotPermitted,
             Self::NotChanged { why, .. } => own::status(*why),
+            Self::NotHelped { why, .. } => helpdesk::status(*why),
             Self::Service(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::SshKey(error) => ssh_keys::status(error),
@@ -260,10 +265,9 @@ impl Failure {
             Self::Config(ConfigError::Missing(_)) => "without --config the defaults apply".to_owned(),
             Self::Config(error) => error.hint(),
             Self::NotChanged { user, why } => return own::hint(*why, user),
+            Self::NotHelped { user, why, .. } => return helpdesk::hint(*why, user.as_ref()),
             Self::OwnCodesUnseen(_) => "get others: twofactor self recovery".to_owned(),
-            Self::UnknownUser(name) if name == "help" => {
-                "\"twofactor help COMMAND\" prints the help of a command".to_owned()
-            }
+            Self::UnknownUser(name) if name == "help" => HELP.to_owned(),
             Self::UnknownUser(name) => format!("look the user up: getent passwd {}", quoted(name)),
             Self::NotEnrolled(user) => format!("run \"twofactor enroll {}\"", quoted(user.as_str())),
             Self::NeedsNoInvitation(user) => {
@@ -369,6 +373,9 @@ impl From<Unanswered> for Failure {
         }
     }
 }
+
+/// The hint for a command that is given `help` as the name of a user.
+const HELP: &str = "\"twofactor help COMMAND\" prints the help of a command";
 
 /// The hint for a seed file that leaves something open.
 const SAY_IT: &str = "say what the file does not: --type, --algorithm, --digits, --period, --encoding; see --explain";

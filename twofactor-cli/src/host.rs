@@ -114,10 +114,7 @@ impl Host {
     pub(crate) fn warn_of_delay(&self, user: &UserName) -> Result<(), Failure> {
         let anywhere = Source::from_rhost(None);
         if let Some(until) = self.accounts.blocked_until(user, Count::Logins, &anywhere)? {
-            output::warning(&format!(
-                "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {}\" ends that",
-                quoted(user.as_str())
-            ));
+            warn_of_delay_until(user, until);
         }
         Ok(())
     }
@@ -136,6 +133,14 @@ impl Host {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Says until when logins of the user may be refused unseen.
+pub(crate) fn warn_of_delay_until(user: &UserName, until: UnixTime) {
+    output::warning(&format!(
+        "too many wrong codes: logins may be refused until {until}; \"twofactor unlock {}\" ends that",
+        quoted(user.as_str())
+    ));
 }
 
 /// The sysadmin who changes the registry, and the time.

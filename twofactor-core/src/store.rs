@@ -12,6 +12,7 @@ pub mod broker;
 mod enrollment;
 mod error;
 pub mod files;
+pub mod helpdesk;
 mod open;
 mod redemption;
 pub mod registry;

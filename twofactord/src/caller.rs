@@ -135,7 +135,7 @@ impl Refusal {
         }
     }
 
-    fn of_look_up(error: &LookupError) -> Self {
+    pub(crate) fn of_look_up(error: &LookupError) -> Self {
         Self {
             reason: Reason::StoreUnavailable,
             problem: format!("the user cannot be looked up: {error}"),

@@ -1,10 +1,12 @@
 //! The broker's lines, to syslog (authpriv), in the form of the module's. The module in a user's process writes lines too, but
 //! any program of that user can write those; these are root's.
 
+use twofactor_core::codes::token::Serial;
 use twofactor_core::host::syslog;
-use twofactor_core::host::user::Person;
+use twofactor_core::host::user::{Person, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::{Event, Record};
+use twofactor_core::store::helpdesk::{Helped, NotHelped};
 use twofactor_core::store::self_service::{Change, Changed, NotChanged};
 use twofactor_core::store::{Redemption, StoreError, Stripping};
 
@@ -21,10 +23,10 @@ pub(crate) struct Asker<'s> {
     pub(crate) service: Option<&'s str>,
 }
 
-/// A question of a service account that no rule allows.
-pub(crate) fn write_refusal(person: &Person, caller: Caller, refusal: &Refusal) {
+/// A question of a service account that no rule allows, or of a helpdesk where it is not certain that one does.
+pub(crate) fn write_refusal(user: Option<&UserName>, caller: Caller, refusal: &Refusal) {
     let Refusal { reason, problem, hint, .. } = refusal;
-    let record = about(Record::refused(*reason), person, Asker { caller, service: None }).with("reason", reason);
+    let record = asked_by(Record::refused(*reason).with_some("user", user), caller).with("reason", reason);
     write(&record.with("problem", problem).with("hint", hint));
 }
 
@@ -112,8 +114,78 @@ pub(crate) fn complain(problem: &str) {
     write(&Record::new(Event::Error).with("reason", "store-unavailable").with("problem", problem));
 }
 
+/// An act of the helpdesk, done or not.
+#[derive(Debug)]
+pub(crate) struct Deed<'a> {
+    pub(crate) caller: Caller,
+    /// The member.
+    pub(crate) by: &'a UserName,
+    /// The user whom it is about, where that is known.
+    pub(crate) user: Option<UserName>,
+    pub(crate) act: &'static str,
+    /// The token, of an act about one.
+    pub(crate) serial: Option<Serial>,
+}
+
+impl Deed<'_> {
+    fn begun(&self, record: Record) -> Record {
+        let record = record.with_some("serial", self.serial.as_ref()).with_some("user", self.user.as_ref());
+        asked_by(record, self.caller)
+    }
+
+    fn failed(&self, error: &StoreError) -> Record {
+        let reason = error.reason();
+        self.begun(Record::refused(reason)).with("reason", reason).with("problem", error).with("hint", error.hint())
+    }
+}
+
+/// The outcome of an act of the helpdesk.
+pub(crate) fn write_deed(deed: &Deed<'_>, outcome: &Result<Result<Helped, NotHelped>, StoreError>) {
+    let by = |record: Record| write(&record.with("by", deed.by));
+    let done = |event| deed.begun(Record::new(event));
+    match outcome {
+        Ok(Ok(Helped::Enrolled(status))) => {
+            by(done(Event::Viewed));
+            if let Some(problem) = &status.tokens_problem {
+                by(deed.failed(problem));
+            }
+        }
+        Ok(Ok(Helped::Invited(_))) => by(done(Event::Viewed)),
+        Ok(Ok(Helped::Judged(verdict, _))) => by(done(Event::Checked).with("outcome", verdict.word())),
+        Ok(Ok(Helped::Unlocked(failures))) => by(done(Event::Unlocked).with("failures", failures)),
+        Ok(Ok(Helped::CodeGiven { until, .. })) => by(done(Event::CodeGiven).with("until", until)),
+        Ok(Ok(Helped::CodeRevoked(true))) => by(done(Event::CodeRevoked)),
+        Ok(Ok(Helped::CodeRevoked(false))) => {}
+        Ok(Ok(Helped::Reset(_))) => by(done(Event::Reset)),
+        Ok(Ok(Helped::Assigned)) => by(done(Event::Assigned)),
+        Ok(Ok(Helped::Resynced { drift, .. })) => by(done(Event::Resynced).with("drift", drift)),
+        Ok(Err(why)) => {
+            let reason = match why {
+                NotHelped::Oneself | NotHelped::Protected => Reason::NotRoot,
+                NotHelped::NoUser => Reason::UnknownUser,
+                NotHelped::AnotherPerson => Reason::UidChanged,
+                NotHelped::NotEnrolled | NotHelped::OnlyTokens => Reason::NotEnrolled,
+                NotHelped::Throttled => Reason::Throttled,
+                NotHelped::WrongCodes => Reason::WrongCode,
+                NotHelped::Unusable | NotHelped::Revoked => Reason::TokenDisabled,
+                NotHelped::NoToken
+                | NotHelped::Owned
+                | NotHelped::NotOwned
+                | NotHelped::TooMany
+                | NotHelped::Shared => Reason::FactorNotAllowed,
+            };
+            let problem = format!("helpdesk, {}: {}", deed.act, why.word());
+            by(deed.begun(Record::refused(reason)).with("reason", reason).with("problem", problem));
+        }
+        Err(error) => by(deed.failed(error)),
+    }
+}
+
 fn about(record: Record, person: &Person, Asker { caller, service }: Asker<'_>) -> Record {
-    let record = record.with("user", &person.name).with_some("service", service);
+    asked_by(record.with("user", &person.name).with_some("service", service), caller)
+}
+
+fn asked_by(record: Record, caller: Caller) -> Record {
     record.with("asked_by", caller.uid).with("asked_by_process", caller.pid)
 }
 

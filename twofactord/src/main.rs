@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod caller;
+mod helpdesk;
 mod journal;
 mod listening;
 mod places;

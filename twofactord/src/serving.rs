@@ -21,6 +21,7 @@ use twofactor_core::store::wire::{Call, Channel, Message, WireError};
 use twofactor_core::store::{self, Redemption, Store as _};
 
 use crate::caller::{Caller, Leave, Refusal};
+use crate::helpdesk;
 use crate::journal::{self, Asker};
 use crate::places::{Full, Place};
 use crate::self_service;
@@ -74,6 +75,13 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
             return Ok(Message::refusing(Reason::BadConfig, &problem, &error.hint()));
         }
     };
+    let call = match call {
+        Call::Help(request) if !caller.is_root() => {
+            let answer = helpdesk::answer(request, caller, &config, &store::open(&config, SystemClock));
+            return Ok(answer.unwrap_or_else(paused));
+        }
+        call => call,
+    };
     let leave = match caller.leave(&call, &config) {
         Ok(leave) => leave,
         Err(refusal) => {
@@ -101,13 +109,19 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
     })
 }
 
+/// The refusal, after its pause.
+fn paused(refused: Message) -> Message {
+    thread::sleep(PAUSE);
+    refused
+}
+
 /// Logs the refusal of an answer that a service account wants to have judged, and takes as long as that of a wrong code: those
 /// who log in there must not learn about whom it may ask.
 fn refuse(call: &Call, caller: Caller, refusal: &Refusal) {
     if refusal.is_logged
         && let Call::Redeem(person, _) | Call::Strip(person, _) = call
     {
-        journal::write_refusal(person, caller, refusal);
+        journal::write_refusal(Some(&person.name), caller, refusal);
         thread::sleep(PAUSE);
     }
 }
@@ -140,7 +154,8 @@ fn answer_a_service(call: Call, caller: Caller, rule: &CallerRule, config: &Conf
         | Call::CheckInvitation(..)
         | Call::StoreApp(..)
         | Call::OwnAccount(_)
-        | Call::ChangeOwn(..) => Message::refusing(
+        | Call::ChangeOwn(..)
+        | Call::Help(_) => Message::refusing(
             Reason::NotRoot,
             "a service account changes nothing of other users",
             "see [[caller]] in twofactor.toml(5)",
@@ -183,11 +198,9 @@ fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -
             "twofactor self is for the user it runs as",
         ),
         Call::OwnAccount(person) => self_service::own_account(&person, config, store),
-        Call::ChangeOwn(person, request) => self_service::change(&person, request, caller, config, store)
-            .unwrap_or_else(|refused| {
-                thread::sleep(PAUSE);
-                refused
-            }),
+        Call::ChangeOwn(person, request) => {
+            self_service::change(&person, request, caller, config, store).unwrap_or_else(paused)
+        }
         // It sets nothing up: a login does, as root.
         Call::CheckRegistration(..)
         | Call::Register(..)
@@ -198,8 +211,11 @@ fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -
             "a second factor is set up by logins of root, or with: twofactor self",
             "log in with ssh or at the console",
         ),
-        Call::Presence(_) | Call::CodeLengths(_) | Call::RecoveryLeft(_) | Call::EnrollmentStatus(_) => {
-            call.answered_by(store)
-        }
+        Call::Presence(_)
+        | Call::CodeLengths(_)
+        | Call::RecoveryLeft(_)
+        | Call::EnrollmentStatus(_)
+        // Answered before.
+        | Call::Help(_) => call.answered_by(store),
     }
 }

@@ -5,6 +5,7 @@
 
 mod asking;
 mod callers;
+mod helpdesk;
 mod limits;
 mod oneself;
 mod registration;

@@ -88,7 +88,7 @@ impl Message {
             let is_of_the_broker = identifier == "twofactord" && call == "broker:auth";
             let may_write = match writers(event) {
                 Writers::Module | Writers::Both => true,
-                Writers::ToolAndBroker => is_of_the_broker,
+                Writers::ToolAndBroker | Writers::Broker => is_of_the_broker,
                 Writers::Tool => false,
             };
             return may_write.then_some(Self { writer: Writer::Module { phase }, event, pairs });
@@ -97,7 +97,8 @@ impl Message {
             return None;
         }
         let (event, pairs) = record::read(text)?;
-        Some(Self { writer: Writer::Tool, event, pairs }).filter(|_| writers(event) != Writers::Module)
+        Some(Self { writer: Writer::Tool, event, pairs })
+            .filter(|_| !matches!(writers(event), Writers::Module | Writers::Broker))
     }
 
     /// The value of a key.
@@ -112,8 +113,10 @@ pub(super) enum Writers {
     Module,
     Tool,
     Both,
-    /// The tool for root, and the broker for users about themselves.
+    /// The tool for root, and the broker for users about themselves and for the helpdesk.
     ToolAndBroker,
+    /// The broker for the helpdesk.
+    Broker,
 }
 
 pub(super) fn writers(event: Event) -> Writers {
@@ -121,20 +124,22 @@ pub(super) fn writers(event: Event) -> Writers {
         Event::Accepted | Event::Denied | Event::Skipped | Event::Confirmed | Event::Registered | Event::Error => {
             Writers::Module
         }
+        Event::Viewed | Event::Checked => Writers::Broker,
         Event::Enrolled | Event::Resynced => Writers::Both,
-        Event::Reset | Event::RecoveryReplaced => Writers::ToolAndBroker,
-        Event::SecretShown
+        Event::Reset
+        | Event::RecoveryReplaced
         | Event::Unlocked
+        | Event::CodeGiven
+        | Event::CodeRevoked
+        | Event::Assigned => Writers::ToolAndBroker,
+        Event::SecretShown
         | Event::StateAdopted
         | Event::UidAdopted
         | Event::Invited
         | Event::InvitationRevoked
-        | Event::CodeGiven
-        | Event::CodeRevoked
         | Event::SshKeyAdded
         | Event::SshKeyRemoved
         | Event::Imported
-        | Event::Assigned
         | Event::Unassigned
         | Event::Enabled
         | Event::Disabled
@@ -225,13 +230,15 @@ mod tests {
         let line = |application: &str, event: &str| {
             format!("pam_twofactor({application}:auth): {event} user=alice asked_by=1001 asked_by_process=27 by=alice")
         };
-        for event in ["enrolled", "recovery-replaced", "reset"] {
+        for event in ["enrolled", "recovery-replaced", "reset", "unlocked", "code-given", "viewed", "checked"] {
             let message = Message::read("twofactord", &line("broker", event)).unwrap();
             assert_eq!((message.event.word(), message.value("asked_by")), (event, Some("1001")));
         }
         assert_eq!(Message::read("sshd", &line("broker", "reset")), None);
         assert_eq!(Message::read("twofactord", &line("sshd", "reset")), None);
-        assert_eq!(Message::read("twofactord", &line("broker", "unlocked")), None);
+        assert_eq!(Message::read("twofactord", &line("broker", "revoked")), None);
+        assert_eq!(Message::read("sshd", &line("sshd", "checked")), None);
+        assert_eq!(Message::read("twofactor", "viewed user=alice by=hanna"), None);
     }
 
     #[test]

@@ -52,6 +52,11 @@ pub(super) fn revoke(
     if had {
         journal::write(journal::about(event, &user));
     }
+    say_void(&user, had, name, output)
+}
+
+/// Says that a code is void, where there was one.
+pub(super) fn say_void(user: &UserName, had: bool, name: &str, output: &Output) -> Result<(), Failure> {
     Ok(output.done(
         || if had { format!("{user}'s {name} is void.\n") } else { format!("{user} had no {name}.\n") },
         || json!({ "user": user.as_str(), "revoked": had }),

@@ -10,6 +10,7 @@ mod doctor;
 mod enroll;
 mod explain;
 mod handing_out;
+mod helpdesk;
 mod invite;
 mod list_file;
 mod log;
@@ -32,7 +33,7 @@ mod verify;
 use nix::unistd::geteuid;
 
 use crate::args::ssh_keys::SshKey;
-use crate::args::{Command, Series, Typed};
+use crate::args::{Command, Series, Token, Typed};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::Output;
@@ -40,6 +41,8 @@ use crate::output::Output;
 /// Does what was typed.
 pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
     let file = typed.global.config.as_deref();
+    // The broker reads its own configuration.
+    let asks_broker = !geteuid().is_root() && file.is_none();
     match typed.command {
         Command::Enroll(arguments) if arguments.from.is_some() => {
             bulk::run(&arguments, &Host::to_change(file)?, output)
@@ -51,18 +54,24 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         }
         Command::Status(arguments) if arguments.missing => missing::run(&arguments, &Host::open(file)?, output),
         Command::Status(arguments) => status::run(&arguments, &Host::open(file)?, output),
+        Command::Verify(arguments) if asks_broker => helpdesk::verify(arguments, output),
         Command::Verify(arguments) => verify::run(arguments, &Host::open(file)?, output),
         Command::ShowQr(arguments) => show_qr::run(&arguments, &Host::open(file)?, output),
+        Command::Reset(arguments) if asks_broker => helpdesk::reset(&arguments, output),
         Command::Reset(arguments) => reset::run(&arguments, &Host::to_change(file)?, output),
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::to_change(file)?, output),
         Command::Migrate(_) => migrate::run(&Host::to_change(file)?, output),
+        Command::Unlock(arguments) if asks_broker => helpdesk::unlock(&arguments, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),
         Command::Invite(arguments) => invite::run(&arguments, &Host::to_change(file)?, output),
+        Command::Code(arguments) if asks_broker => helpdesk::code(&arguments, output),
         Command::Code(arguments) => code::run(&arguments, &Host::to_change(file)?, output),
         Command::Service(arguments) => service::run(&arguments, file, output),
         Command::State(arguments) => state::run(&arguments, &Host::open(file)?, output),
         Command::Explain(arguments) => explain::run(&arguments, file, output),
         Command::Log(arguments) => log::run(&arguments, file, output),
+        Command::Token(Token::Assign(arguments)) if asks_broker => helpdesk::assign(&arguments, output),
+        Command::Token(Token::Resync(arguments)) if asks_broker => helpdesk::resync(arguments, output),
         Command::Token(arguments) if arguments.changes_nothing() => token::run(arguments, &Host::open(file)?, output),
         Command::Token(arguments) => token::run(arguments, &Host::to_change(file)?, output),
         Command::Series(arguments @ Series::Delete(_)) => series::run(arguments, &Host::to_change(file)?, output),

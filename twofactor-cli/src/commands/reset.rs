@@ -33,6 +33,11 @@ pub(crate) fn run(arguments: &args::Reset, host: &Host, output: &Output) -> Resu
     }
     let kept = matches!(reset, Reset::Confirmations).then_some("secret");
     journal::write(journal::about(Event::Reset, &user).with_some("kept", kept));
+    say(&user, reset, &tokens, output)
+}
+
+/// Says what was forgotten, and which tokens stay.
+pub(super) fn say(user: &UserName, reset: Reset, tokens: &[String], output: &Output) -> Result<(), Failure> {
     Ok(output.done(
         || match reset {
             Reset::Everything if tokens.is_empty() => format!("{user} is no longer enrolled.\n"),
@@ -80,7 +85,7 @@ fn nothing_to_reset(user: UserName, host: &Host) -> Failure {
     }
 }
 
-fn ask(user: &UserName, reset: Reset) -> Result<(), Failure> {
+pub(super) fn ask(user: &UserName, reset: Reset) -> Result<(), Failure> {
     if !terminal::is_interactive() {
         return Err(Failure::CannotAsk);
     }

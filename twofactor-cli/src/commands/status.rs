@@ -214,7 +214,7 @@ fn wrong_codes_cell(failures: u32, blocked_until: Option<UnixTime>, now: UnixTim
     Cell::tinted(wrong_codes(failures, blocked_until, now), tint)
 }
 
-fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -> String {
+pub(super) fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -> String {
     let mut text = format!("User:            {user}\n");
     let _ = match (host::another_person(user, status.uid), status.uid) {
         (Some(another), _) => {
@@ -266,7 +266,7 @@ fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -> String {
     text
 }
 
-fn invited_in_words(user: &UserName, newcomer: &Newcomer, now: UnixTime) -> String {
+pub(super) fn invited_in_words(user: &UserName, newcomer: &Newcomer, now: UnixTime) -> String {
     let wrong_codes = wrong_codes(newcomer.failures, newcomer.blocked_until, now);
     let until = newcomer.invited_until;
     format!("User:            {user}\nInvitation:      open until {until}\nWrong codes:     {wrong_codes}\n")
@@ -279,7 +279,7 @@ fn standing_as_json((user, standing): &(UserName, Standing)) -> Value {
     }
 }
 
-fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
+pub(super) fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
     json!({
         "user": user.as_str(),
         "uid": newcomer.uid.map(|uid| uid.0),
@@ -300,7 +300,7 @@ fn invited_as_json(user: &UserName, newcomer: &Newcomer) -> Value {
     })
 }
 
-fn as_json(user: &UserName, status: &AccountStatus) -> Value {
+pub(super) fn as_json(user: &UserName, status: &AccountStatus) -> Value {
     let physical = status.tokens.iter().map(token::rendering::as_json);
     let tokens: Vec<Value> = status.apps.iter().map(app_as_json).chain(physical).collect();
     let last = status.last_accepted.as_ref();

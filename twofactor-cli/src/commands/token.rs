@@ -1,8 +1,8 @@
 //! `twofactor token …`: physical tokens. One file for each thing that is done with them.
 
-mod assign;
+pub(super) mod assign;
 mod change;
-mod codes;
+pub(super) mod codes;
 mod doubts;
 mod helpdesk;
 mod import;
@@ -10,7 +10,7 @@ mod list;
 mod probe;
 mod rejects;
 pub(super) mod rendering;
-mod resync;
+pub(super) mod resync;
 mod seed_file;
 mod show;
 mod understanding;

@@ -1,6 +1,7 @@
 //! `twofactor unlock USER`: forgets counted wrong codes.
 
 use serde_json::json;
+use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 
 use crate::args::Unlock;
@@ -19,6 +20,11 @@ pub(crate) fn run(arguments: &Unlock, host: &Host, output: &Output) -> Result<()
         return Err(Failure::NotEnrolled(user));
     };
     journal::write(journal::about(Event::Unlocked, &user).with("failures", failures));
+    say(&user, failures, output)
+}
+
+/// Says what was forgotten.
+pub(super) fn say(user: &UserName, failures: u32, output: &Output) -> Result<(), Failure> {
     Ok(output.done(
         || match failures {
             0 => format!("{user} had no wrong codes counted; logins are not delayed.\n"),

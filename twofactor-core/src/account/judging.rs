@@ -374,6 +374,15 @@ impl State {
         self
     }
 
+    /// The state once `uses` are burned by a check that opens no session: no credential counts as used by its owner.
+    #[must_use]
+    pub fn burning(mut self, uses: Uses) -> Self {
+        for (seeds, usage) in uses.steps {
+            self.burn(seeds, usage.progress);
+        }
+        self.after(Uses { steps: Vec::new(), ..uses })
+    }
+
     /// Counts a right code outside the window.
     pub fn count_near_miss(&mut self, near_miss: &NearMiss) {
         let mut usage = self.usage_of(near_miss.seeds);

@@ -6,7 +6,7 @@ use crate::host::clock::UnixTime;
 use crate::host::user::Uid;
 
 /// Most notices that wait. Older ones give way: the log has all.
-pub const MOST_NOTICES: usize = 8;
+pub const MOST_NOTICES: usize = 16;
 
 /// A change of an account, of which its owner has not been told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +32,35 @@ pub enum NoticedChange {
     RecoveryReplaced,
     /// A physical token was registered.
     TokenRegistered,
+    /// A physical token was assigned by the helpdesk.
+    TokenAssigned,
+    /// The helpdesk has tried two codes of a physical token, to set it right.
+    TokenResynced,
+    /// The helpdesk has tried a code.
+    CodeChecked,
+    /// Wrong codes were forgotten by the helpdesk.
+    Unlocked,
+    /// The helpdesk has given a temporary code.
+    CodeGiven,
+    /// The helpdesk has taken a temporary code back.
+    CodeRevoked,
 }
 
 impl NoticedChange {
     /// Every change.
-    pub const ALL: [Self; 5] =
-        [Self::AppEnrolled, Self::AppReplaced, Self::Reset, Self::RecoveryReplaced, Self::TokenRegistered];
+    pub const ALL: [Self; 11] = [
+        Self::AppEnrolled,
+        Self::AppReplaced,
+        Self::Reset,
+        Self::RecoveryReplaced,
+        Self::TokenRegistered,
+        Self::TokenAssigned,
+        Self::TokenResynced,
+        Self::CodeChecked,
+        Self::Unlocked,
+        Self::CodeGiven,
+        Self::CodeRevoked,
+    ];
 
     /// The word in the state.
     pub fn word(self) -> &'static str {
@@ -47,6 +70,12 @@ impl NoticedChange {
             Self::Reset => "reset",
             Self::RecoveryReplaced => "recovery-replaced",
             Self::TokenRegistered => "token-registered",
+            Self::TokenAssigned => "token-assigned",
+            Self::TokenResynced => "token-resynced",
+            Self::CodeChecked => "code-checked",
+            Self::Unlocked => "unlocked",
+            Self::CodeGiven => "code-given",
+            Self::CodeRevoked => "code-revoked",
         }
     }
 
@@ -64,6 +93,12 @@ impl fmt::Display for NoticedChange {
             Self::Reset => "app and recovery codes forgotten",
             Self::RecoveryReplaced => "new recovery codes",
             Self::TokenRegistered => "physical token registered",
+            Self::TokenAssigned => "physical token assigned",
+            Self::TokenResynced => "two codes of a token tried",
+            Self::CodeChecked => "a code tried",
+            Self::Unlocked => "wrong codes forgotten",
+            Self::CodeGiven => "temporary code given out",
+            Self::CodeRevoked => "temporary code taken back",
         })
     }
 }

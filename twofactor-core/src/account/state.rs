@@ -25,6 +25,8 @@ pub struct State {
     pub stripping: Throttle,
     /// Counted wrong codes that processes without root have asked about.
     pub unprivileged: Throttle,
+    /// Counted wrong codes that the helpdesk has asked about.
+    pub helpdesk: Throttle,
     /// The number of physical tokens that the user holds in an older version's registry alone, until `migrate` has put them
     /// into the user's file. This version never raises it. Should the registry know of fewer, it is not what it was.
     pub tokens_held: usize,
@@ -109,6 +111,7 @@ impl State {
         self.throttle.set_back(now);
         self.stripping.set_back(now);
         self.unprivileged.set_back(now);
+        self.helpdesk.set_back(now);
         self.memories.set_back(now, latest);
         self.invitation = self.invitation.filter(|invitation| latest < invitation.until);
         self.handout = self.handout.filter(|handout| latest < handout.until);
@@ -123,14 +126,15 @@ impl State {
     fn latest(&self) -> Option<UnixTime> {
         let usages = self.usage.iter().filter_map(|(_, usage)| usage.last_accepted);
         let memories = self.memories.iter().map(|memory| memory.since);
-        let throttles =
-            self.throttle.latest().into_iter().chain(self.stripping.latest()).chain(self.unprivileged.latest());
+        let throttles = Count::ALL.into_iter().filter_map(|count| self.throttle_of(count).latest());
         let others = throttles.chain(self.last_accepted.as_ref().map(|last| last.at));
         usages.chain(memories).chain(others).max()
     }
 
-    /// Keeps a change that the owner is to be told of.
+    /// Keeps a change that the owner is to be told of. Of the same change by the same user the last is told, so that no
+    /// user pushes another notice out by repeating one.
     pub fn notice(&mut self, notice: Notice) {
+        self.notices.retain(|other| (other.by, other.change) != (notice.by, notice.change));
         if self.notices.len() >= MOST_NOTICES {
             self.notices.remove(0);
         }
@@ -143,6 +147,7 @@ impl State {
             Count::Logins => &self.throttle,
             Count::Stripping => &self.stripping,
             Count::Unprivileged => &self.unprivileged,
+            Count::Helpdesk => &self.helpdesk,
         }
     }
 
@@ -152,6 +157,7 @@ impl State {
             Count::Logins => &mut self.throttle,
             Count::Stripping => &mut self.stripping,
             Count::Unprivileged => &mut self.unprivileged,
+            Count::Helpdesk => &mut self.helpdesk,
         }
     }
 

@@ -63,15 +63,24 @@ pub enum Count {
     Stripping,
     /// Attempts of processes without root. A program in a user's session that guesses delays none of the user's logins.
     Unprivileged,
+    /// Codes that users read to a helpdesk without root. A member who guesses delays nothing of the user's, and no member can
+    /// forget these.
+    Helpdesk,
 }
 
 impl Count {
+    /// The counts that a helpdesk forgets for a user. Only root forgets those of the helpdesk, or guessing there had no bound.
+    pub const OF_USER: [Self; 3] = [Self::Logins, Self::Stripping, Self::Unprivileged];
+    /// Every count.
+    pub const ALL: [Self; 4] = [Self::Logins, Self::Stripping, Self::Unprivileged, Self::Helpdesk];
+
     /// The count for an answer to which no code is needed. Of processes without root, all attempts go on one.
     #[must_use]
     pub fn where_none_is_needed(self) -> Self {
         match self {
             Self::Logins | Self::Stripping => Self::Stripping,
             Self::Unprivileged => Self::Unprivileged,
+            Self::Helpdesk => Self::Helpdesk,
         }
     }
 }

@@ -21,6 +21,10 @@ pub enum Event {
     /// A user has shown codes of a new second factor at login. It is stored, and `enrolled` or `registered` written, when
     /// the rest of the login is right too.
     Confirmed,
+    /// The helpdesk has looked at a user's second factor.
+    Viewed,
+    /// The helpdesk has tried a code of a user, which is used up when it is right.
+    Checked,
     /// A user got an authenticator app.
     Enrolled,
     /// A user registered a physical token.
@@ -83,11 +87,13 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
         Self::Confirmed,
+        Self::Viewed,
+        Self::Checked,
         Self::Enrolled,
         Self::Registered,
         Self::Reset,
@@ -126,6 +132,8 @@ impl Event {
             Self::Denied => "denied",
             Self::Skipped => "skipped",
             Self::Confirmed => "confirmed",
+            Self::Viewed => "viewed",
+            Self::Checked => "checked",
             Self::Enrolled => "enrolled",
             Self::Registered => "registered",
             Self::Reset => "reset",

@@ -211,9 +211,9 @@ impl Login<'_> {
             for Notice { at, by, change } in notices {
                 let day = at.to_string();
                 let day = day.split('T').next().unwrap_or(&day);
-                let who = if by == person.uid { "yourself " } else { "" };
+                let who = if by == person.uid { "yourself" } else { "the helpdesk" };
                 self.conversation
-                    .tell(&format!("Your second factor was changed on {day} by {who}(uid {by}): {change}."));
+                    .tell(&format!("Your second factor was changed on {day} by {who} (uid {by}): {change}."));
             }
         }
         if let Ok(Some(left)) = self.world.store.recovery_left(person)

@@ -24,6 +24,7 @@ use crate::store::enrollment::{
     SecretOrigin, Shown, Superseded,
 };
 use crate::store::error::StoreError;
+use crate::store::helpdesk::{Act, Helped, NotHelped, Request as HelpRequest, Whom};
 use crate::store::redemption::{Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
 use crate::store::self_service::{NotChanged, Offer, OwnAccount, Request};
 use crate::store::wire::{Answered, Message, WireError};
@@ -206,6 +207,19 @@ impl Broker {
         request: &Request,
     ) -> Result<Result<Vec<RecoveryCode>, NotChanged>, StoreError> {
         self.ask(Message::requesting(person, request), Answered::changed)
+    }
+}
+
+/// Questions of a helpdesk about other users.
+impl Broker {
+    /// Asks for leave to act for a user. Nothing is done.
+    pub fn may_help(&self, whom: Whom) -> Result<Result<(), NotHelped>, StoreError> {
+        self.ask(Message::asking_for_help(&HelpRequest { whom, act: None }), Answered::leave)
+    }
+
+    /// Acts for a user.
+    pub fn help(&self, whom: Whom, act: Act) -> Result<Result<Helped, NotHelped>, StoreError> {
+        self.ask(Message::asking_for_help(&HelpRequest { whom, act: Some(act) }), Answered::helped)
     }
 }
 

@@ -14,6 +14,8 @@ mod differences;
 mod enrollment;
 mod error;
 #[cfg(feature = "registry")]
+mod helpdesk;
+#[cfg(feature = "registry")]
 mod holdings;
 mod identity;
 #[cfg(feature = "registry")]

@@ -3,6 +3,7 @@
 //! A store locks the account and calls [`verify`] with a [`Ledger`], which reads and writes that account's state. The
 //! rest is a function of account, answer and time.
 
+mod checking;
 mod course;
 mod invitation;
 mod owner;
@@ -11,6 +12,7 @@ mod redeeming;
 mod registration;
 mod stripping;
 
+pub(super) use checking::Checking;
 pub(super) use course::{Ledger, verify};
 pub(super) use invitation::InvitationCheck;
 pub(super) use owner::must_be_of;

@@ -10,6 +10,7 @@ mod call;
 mod channel;
 mod enrolling;
 mod error;
+mod helpdesk;
 mod message;
 mod self_service;
 #[cfg(test)]

@@ -37,6 +37,11 @@ fn assign_one(serial: &Serial, user: &str, sharing: Sharing, host: &Host, output
     host.accounts.assign(&pairs, sharing, host.sysadmin()?.by())?;
     note(&pairs);
     let [(serial, person)] = &pairs;
+    say(serial, person, output)
+}
+
+/// Says who has the token.
+pub(crate) fn say(serial: &Serial, person: &Person, output: &Output) -> Result<(), Failure> {
     Ok(output.done(|| format!("Token {serial} is assigned to {person}.\n"), || as_json(serial, person))?)
 }
 

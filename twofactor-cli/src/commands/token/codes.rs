@@ -24,7 +24,7 @@ pub(super) fn one(typed: Option<String>, question: &str) -> Result<Code, Failure
 }
 
 /// Two consecutive codes.
-pub(super) fn two(typed: Codes) -> Result<[Code; 2], Failure> {
+pub(crate) fn two(typed: Codes) -> Result<[Code; 2], Failure> {
     let first = one(typed.code1, "Code on the token: ")?;
     let second = one(typed.code2, "The next code: ")?;
     Ok([first, second])

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use twofactor_core::account::lifecycle::Stage;
-use twofactor_core::codes::otp::Kind;
+use twofactor_core::codes::otp::{Kind, Step};
+use twofactor_core::codes::token::Serial;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
 use twofactor_core::store::administration::TokenError;
@@ -29,21 +30,33 @@ pub(super) fn run(arguments: TwoCodes, host: &Host, output: &Output) -> Result<(
     let owner = token.owner.as_ref();
     let record = journal::about_token(Event::Resynced, &serial).with_some("user", owner);
     journal::write(record.with("drift", progress.drift));
+    say(&serial, owner, kind, progress.drift, progress.watermark, output)
+}
+
+/// Says where the token stands.
+pub(crate) fn say(
+    serial: &Serial,
+    owner: Option<&UserName>,
+    kind: Kind,
+    drift: i32,
+    watermark: Option<Step>,
+    output: &Output,
+) -> Result<(), Failure> {
     let next_counter = match kind {
-        Kind::Hotp => progress.watermark.map(|step| step.0.saturating_add(1)),
+        Kind::Hotp => watermark.map(|step| step.0.saturating_add(1)),
         Kind::Totp(_) => None,
     };
     Ok(output.done(
         || match next_counter {
             Some(next) => format!("Token {serial} is in step again: its next counter is {next}.\n"),
-            None => format!("Token {serial} is in step again: {}.\n", drift_in_words(progress.drift.into(), kind)),
+            None => format!("Token {serial} is in step again: {}.\n", drift_in_words(drift.into(), kind)),
         },
         || {
             json!({
                 "serial": serial.as_str(),
                 "user": owner.map(UserName::as_str),
-                "drift": progress.drift,
-                "drift_seconds": seconds_of(progress.drift.into(), kind),
+                "drift": drift,
+                "drift_seconds": seconds_of(drift.into(), kind),
                 "next_counter": next_counter,
             })
         },

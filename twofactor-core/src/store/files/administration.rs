@@ -1,6 +1,7 @@
 //! Administration of accounts in the files: enroll, look, reset, unlock. No login calls it.
 
 use crate::account::factors::Factors;
+use crate::account::notice::Notice;
 use crate::account::remembered::Memories;
 use crate::account::throttle::{Count, Source, Throttle};
 use crate::account::{App, Confirmation, Credentials, Held, Judgement, MOST_APPS, Rules, State, Usage, Wallet};
@@ -229,6 +230,26 @@ impl AccountAdministration for Files {
     }
 
     fn give_code(&self, person: &Person, until: UnixTime) -> Result<Option<TemporaryCode>, EnrollError> {
+        self.hand_out(person, until, None)
+    }
+
+    fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.take_back_handout(user, None)
+    }
+
+    fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
+        self.forgive(user, &Count::ALL, None)
+    }
+}
+
+impl Files {
+    /// Makes a temporary code.
+    pub(super) fn hand_out(
+        &self,
+        person: &Person,
+        until: UnixTime,
+        notice: Option<Notice>,
+    ) -> Result<Option<TemporaryCode>, EnrollError> {
         let code = TemporaryCode::generate()?;
         self.claim_if_used()?;
         let user = &person.name;
@@ -239,21 +260,34 @@ impl AccountAdministration for Files {
         }
         Self::check_belongings(&account, &state, person)?;
         state.handout = Some(Handout::of(&code, until)?);
+        if let Some(notice) = notice {
+            state.notice(notice);
+        }
         account.write_state(&state)?;
         Ok(Some(code))
     }
 
-    fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError> {
+    /// Takes the temporary code back. The notice is kept where there was one.
+    pub(super) fn take_back_handout(&self, user: &UserName, notice: Option<Notice>) -> Result<bool, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else { return Ok(false) };
         let now = self.clock.now()?;
         let mut state = account.state()?;
         let had = state.handout.take().is_some_and(|handout| handout.open_until(now).is_some());
+        if let Some(notice) = notice.filter(|_| had) {
+            state.notice(notice);
+        }
         account.write_state(&state)?;
         Ok(had)
     }
 
-    fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
+    /// Forgets the failures on these counts, and remembered logins.
+    pub(super) fn forgive(
+        &self,
+        user: &UserName,
+        counts: &[Count],
+        notice: Option<Notice>,
+    ) -> Result<Option<u32>, StoreError> {
         self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
             return Ok(None);
@@ -268,15 +302,17 @@ impl AccountAdministration for Files {
         }
         state.has_credentials = has_credentials;
         state.memories.clear();
-        state.throttle = Throttle { trusted: state.throttle.trusted.take(), ..Throttle::default() };
-        state.stripping = Throttle { trusted: state.stripping.trusted.take(), ..Throttle::default() };
-        state.unprivileged = Throttle::default();
+        for count in counts {
+            let throttle = state.throttle_of_mut(*count);
+            *throttle = Throttle { trusted: throttle.trusted.take(), ..Throttle::default() };
+        }
+        if let Some(notice) = notice {
+            state.notice(notice);
+        }
         account.write_state(&state)?;
         Ok(Some(failures))
     }
-}
 
-impl Files {
     /// All users with a folder: those with credentials or with a folder that cannot be judged, and the others.
     fn with_and_without_credentials(&self) -> Result<(Vec<UserName>, Vec<UserName>), StoreError> {
         let (mut with, mut without) = (Vec::new(), Vec::new());
@@ -363,7 +399,8 @@ impl Files {
             // Tokens that stay are still those of the same person.
             Some(before) => {
                 let uid = before.uid.filter(|_| !held.is_empty());
-                State { usage: before.usage, uid, notices: before.notices, ..State::default() }
+                let State { usage, notices, helpdesk, .. } = before;
+                State { usage, helpdesk, notices, uid, ..State::default() }
             }
             None => State { usage: burned_blindly(&held, self.clock.now()?), ..State::default() },
         };

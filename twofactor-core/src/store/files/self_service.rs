@@ -12,7 +12,7 @@ use crate::codes::answer::Answer;
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
 use crate::host::clock::UnixTime;
-use crate::host::user::Person;
+use crate::host::user::{Person, Uid};
 use crate::log::reason::Reason;
 use crate::store::administration::{
     AccountAdministration as _, AccountOwnership as _, AppStatus, Author, Reset, Sharing, TokenAdministration as _,
@@ -165,7 +165,7 @@ impl Files {
                 return Ok(Err(NotChanged::TokenRefused));
             }
         }
-        self.notice(person, NoticedChange::TokenRegistered)?;
+        self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
         Ok(Ok(Changed { recovery: Vec::new(), proof: None }))
     }
 
@@ -189,7 +189,7 @@ impl Files {
             Ok(factor) => factor,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
-        self.notice(person, NoticedChange::TokenRegistered)?;
+        self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
         let by = || -> Result<_, StoreError> { Ok(Author { who: person.name.as_str(), at: self.clock.now()? }) };
         let OwnedToken { serial, codes: [first, second] } = token;
         let given = self
@@ -219,12 +219,14 @@ impl Files {
         }))
     }
 
-    /// Has the owner of an account told at the next login.
-    fn notice(&self, person: &Person, change: NoticedChange) -> Result<(), StoreError> {
-        let Some(account) = self.locked(&person.name)? else { return Ok(()) };
+    /// Has the owner of an account told at the next login. `false` where there is no account yet.
+    pub(super) fn notice(&self, person: &Person, by: Uid, change: NoticedChange) -> Result<bool, StoreError> {
+        let Some(account) = self.locked(&person.name)? else { return Ok(false) };
         let mut state = account.state()?;
-        tell(&mut state, person, self.clock.now()?, change);
-        account.write_state(&state)
+        state.uid = Some(person.uid);
+        state.notice(Notice { at: self.clock.now()?, by, change });
+        account.write_state(&state)?;
+        Ok(true)
     }
 
     /// Changes an account whose owner proves himself with a code of it.

@@ -52,6 +52,9 @@ pub(super) fn write(state: &State) -> String {
     if state.unprivileged != Throttle::default() {
         write_throttle(&mut text, "unprivileged", &state.unprivileged);
     }
+    if state.helpdesk != Throttle::default() {
+        write_throttle(&mut text, "helpdesk", &state.helpdesk);
+    }
     if let Some(invitation) = &state.invitation {
         let _ = writeln!(text, "\n[invitation]\nsalt = \"{}\"\ndigest = \"{}\"", invitation.salt, invitation.digest);
         let _ = writeln!(text, "until = \"{}\"", invitation.until);
@@ -151,6 +154,7 @@ fn state(root: Section<'_, '_>) -> State {
     };
     let stripping = root.section("stripping").map(throttle_in).unwrap_or_default();
     let unprivileged = root.section("unprivileged").map(throttle_in).unwrap_or_default();
+    let helpdesk = root.section("helpdesk").map(throttle_in).unwrap_or_default();
     let tokens_held = root.integer("tokens_held", 0..=u8::MAX).map(usize::from).unwrap_or_default();
     let tokens_before_gift = root.integer("tokens_before_gift", 0..=u8::MAX).map(usize::from);
     let has_credentials = root.boolean("has_credentials").unwrap_or_default();
@@ -160,6 +164,7 @@ fn state(root: Section<'_, '_>) -> State {
         throttle,
         stripping,
         unprivileged,
+        helpdesk,
         tokens_held,
         tokens_before_gift,
         has_credentials,

@@ -38,6 +38,7 @@ use crate::host::user::{Uid, person};
 use crate::store::administration::AccountAdministration as _;
 
 mod clock;
+mod helpdesk;
 mod lost;
 mod ownership;
 mod unprivileged;
@@ -592,6 +593,7 @@ prop_compose! {
         State {
             stripping: Throttle { user, ..Throttle::default() },
             unprivileged: Throttle { user, budget, ..Throttle::default() },
+            helpdesk: Throttle { user, budget, ..Throttle::default() },
             usage,
             used_recovery,
             has_credentials: user.count % 2 == 1,

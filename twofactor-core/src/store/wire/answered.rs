@@ -198,7 +198,7 @@ impl Message {
     pub fn without_details(&self) -> Self {
         if self.find(ANSWER).is_ok_and(|word| word == Some(FAILED)) {
             let reason = self.error().ok().flatten().map_or(Reason::StoreUnavailable, |said| said.reason);
-            return Self::refusing(reason, "the broker cannot answer", "its line in the log says why");
+            return Self::refusing(reason, UNTOLD.0, UNTOLD.1);
         }
         // Only these: a right code that opens nothing must not be told from a wrong one.
         let told = [Reason::WrongCode, Reason::Replayed, Reason::Throttled, Reason::NotEnrolled].map(Reason::word);
@@ -228,6 +228,15 @@ impl Message {
         }
     }
 }
+
+/// An error of the other end that a program without root is not told.
+pub(super) fn untold() -> StoreError {
+    let (problem, hint) = (UNTOLD.0.to_owned(), UNTOLD.1.to_owned());
+    StoreError::Unusable(Box::new(Said { reason: Reason::StoreUnavailable, problem, hint, loss: None }))
+}
+
+/// The problem and the hint in the place of those that such a program is not told.
+const UNTOLD: (&str, &str) = ("the broker cannot answer", "its line in the log says why");
 
 impl Answered {
     /// Takes an answer. The other end's own error is an error.

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::answered;
 use super::enrolling::{self, Confirming, NewcomersApp, TypedInvitation, attempt_from, source};
 use super::error::WireError;
+use super::helpdesk;
 use super::message::Message;
 use super::self_service;
 use crate::account::factors::{FactorKind, Factors};
@@ -23,6 +24,7 @@ use crate::store::enrollment::{
     EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, Shown, Superseded,
 };
 use crate::store::error::StoreError;
+use crate::store::helpdesk::{Request as HelpRequest, Whom};
 use crate::store::redemption::{Attempt, Store};
 use crate::store::self_service::Request;
 
@@ -61,6 +63,8 @@ pub enum Call {
     OwnAccount(Person),
     /// [`SelfService::change_own`](crate::store::self_service::SelfService::change_own).
     ChangeOwn(Person, Request),
+    /// [`Helpdesk::help`](crate::store::helpdesk::Helpdesk::help).
+    Help(HelpRequest),
 }
 
 /// A token's serial and two codes of it.
@@ -146,8 +150,12 @@ impl Call {
             | Self::CheckInvitation(person, _)
             | Self::StoreApp(person, _)
             | Self::OwnAccount(person)
-            | Self::ChangeOwn(person, _) => About::Person(person),
-            Self::Pretend(_) | Self::Confirm(_) | Self::Hello => About::Nobody,
+            | Self::ChangeOwn(person, _)
+            | Self::Help(HelpRequest { whom: Whom::User(person), .. }) => About::Person(person),
+            Self::Pretend(_)
+            | Self::Confirm(_)
+            | Self::Hello
+            | Self::Help(HelpRequest { whom: Whom::OwnerOf(_), .. }) => About::Nobody,
         }
     }
 
@@ -196,6 +204,13 @@ impl Call {
                     "twofactor status",
                 );
             }
+            Self::Help(_) => {
+                return Message::refusing(
+                    Reason::NotRoot,
+                    "a helpdesk without root asks this",
+                    "root has the commands themselves",
+                );
+            }
         };
         answered.unwrap_or_else(|error| answered::of_error(&error))
     }
@@ -214,7 +229,10 @@ impl Call {
             }
             "pretend" => &["reading", "previous", "source", "factors", "service", "address", "seconds"],
             "hello" => &[],
-            other => enrolling::keys_of(other).or_else(|| self_service::keys_of(other)).ok_or(WireError::Value(ASK))?,
+            other => enrolling::keys_of(other)
+                .or_else(|| self_service::keys_of(other))
+                .or_else(|| helpdesk::keys_of(other))
+                .ok_or(WireError::Value(ASK))?,
         };
         // A newer program may add what restricts a question: it must not be passed over.
         message.must_have_only(keys, &[STARTED_BY])?;
@@ -237,6 +255,10 @@ impl Call {
             "store-app" => Self::StoreApp(person(message)?, NewcomersApp::read(message)?),
             "hello" => Self::Hello,
             "self-status" => Self::OwnAccount(person(message)?),
+            act if helpdesk::keys_of(act).is_some() => {
+                let user = message.find("user")?.map(|_| person(message)).transpose()?;
+                Self::Help(helpdesk::request(act, user, message)?)
+            }
             change => Self::ChangeOwn(person(message)?, self_service::request(change, message)?),
         })
     }

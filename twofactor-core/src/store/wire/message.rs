@@ -51,6 +51,25 @@ impl Message {
         Self(self.0.iter().filter(|(key, _)| keep(key)).cloned().collect())
     }
 
+    /// True when the message can be sent.
+    pub fn fits(&self) -> bool {
+        self.framed().is_ok()
+    }
+
+    /// The message in parts: what stands before the first of these keys, and a part from each of them to the next.
+    pub(super) fn parts(&self, heads: &[&str]) -> Vec<Self> {
+        let mut parts = vec![Self(Vec::new())];
+        for (key, value) in &self.0 {
+            if heads.contains(&key.as_str()) {
+                parts.push(Self(Vec::new()));
+            }
+            if let Some(part) = parts.last_mut() {
+                part.0.push((key.clone(), value.clone()));
+            }
+        }
+        parts
+    }
+
     /// Refuses keys other than these, those of each question, and the first two, which say version and kind.
     pub(super) fn must_have_only(&self, keys: &[&str], common: &[&str]) -> Result<(), WireError> {
         let is_known = |key: &str| keys.contains(&key) || common.contains(&key);

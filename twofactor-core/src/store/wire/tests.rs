@@ -11,21 +11,26 @@ use super::{Answered, Call, Channel, LARGEST, Message, WireError};
 use crate::account::enrollment::Proposal;
 use crate::account::factors::Factors;
 use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::lifecycle::Stage;
 use crate::account::remembered::LoginPlace;
 use crate::account::throttle::Source;
-use crate::account::{Confirmation, LastAccepted};
+use crate::account::{Confirmation, EnrolledKey, LastAccepted, MOST_APPS, MOST_HELD, MOST_SSH_KEYS};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Kind, Parameters, Progress, Step};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::Secret;
+use crate::codes::ssh_key::tests::key as ssh_key;
+use crate::codes::temporary::TemporaryCode;
 use crate::codes::token::{Label, Serial};
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
+use crate::store::administration::{AccountStatus, AppStatus, Newcomer, TokenView};
 use crate::store::error::StoreError;
+use crate::store::helpdesk::{Act, Credential, Helped, NotHelped, Request as HelpRequest, Verdict, Whom};
 use crate::store::redemption::{Attempt, Factor, Redeemed, Redemption, Stripping};
 use crate::store::self_service::{
-    Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, Permitted, Request,
+    Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, OwnedToken, Permitted, Request,
 };
 
 fn person() -> Person {
@@ -210,6 +215,192 @@ fn users_questions_about_themselves_and_their_answers_arrive_as_they_were() {
     }
     let told = changed(Err(NotChanged::Proof(Reason::TokenDisabled))).unwrap_err();
     assert_eq!(told, NotChanged::Proof(Reason::WrongCode), "a right code that opens nothing is called wrong");
+}
+
+fn serial(text: &str) -> Serial {
+    Serial::new(text).unwrap()
+}
+
+#[test]
+fn questions_of_the_helpdesk_arrive_as_they_were() {
+    let code = |digits: &str| Code::new(Zeroizing::new(digits.to_owned())).unwrap();
+    let acts = || {
+        [
+            None,
+            Some(Act::Status),
+            Some(Act::Verify(Answer::parse(b"123456"))),
+            Some(Act::Verify(Answer::parse(b"1234567890123456"))),
+            Some(Act::Unlock),
+            Some(Act::GiveCode(Duration::from_hours(1))),
+            Some(Act::RevokeCode),
+            Some(Act::Reset),
+            Some(Act::Assign(serial("0000004711"))),
+            Some(Act::Resync(OwnedToken { serial: serial("A/1"), codes: [code("123456"), code("654321")] })),
+        ]
+    };
+    for act in acts().into_iter().chain([None]) {
+        let whom = match &act {
+            Some(Act::Resync(token)) => Whom::OwnerOf(token.serial.clone()),
+            _ => Whom::User(person()),
+        };
+        let sent = Message::asking_for_help(&HelpRequest { whom: whom.clone(), act });
+        let Call::Help(read) = Call::read(&received(&sent)).unwrap() else { panic!("another question") };
+        assert_eq!(read.whom, whom);
+        assert_eq!(line(&Message::asking_for_help(&read)), line(&sent));
+    }
+    let leave = Message::asking_for_help(&HelpRequest { whom: Whom::OwnerOf(serial("A/1")), act: None });
+    assert!(matches!(Call::read(&received(&leave)), Ok(Call::Help(HelpRequest { act: None, .. }))));
+    for damaged in [
+        "ask=help-may",
+        "ask=help-may user=alice uid=1 owner_of=A",
+        "ask=help-status owner_of=A",
+        "ask=help-status user=alice",
+        "ask=help-verify user=alice uid=1 code=12345",
+        "ask=help-verify user=alice uid=1",
+        "ask=help-code user=alice uid=1 seconds=0",
+        "ask=help-code user=alice uid=1 seconds=2592001",
+        "ask=help-code user=alice uid=1 seconds=-1",
+        "ask=help-resync user=alice uid=1 code=123456 code=654321",
+        "ask=help-resync owner_of=A code=123456",
+        "ask=help-assign user=alice uid=1 serial=\"A B\"",
+        "ask=help-reset user=alice uid=1 keep=yes",
+        "ask=help-revoke user=alice uid=1",
+    ] {
+        let message = Message::read(format!(" version=1 {damaged}").as_bytes()).unwrap();
+        assert!(Call::read(&message).is_err(), "{damaged}");
+    }
+}
+
+/// An account with two of everything, and with as much as there can be left out.
+fn account() -> AccountStatus {
+    let at = UnixTime::from_seconds(1_800_000_000);
+    let app = |label: &str, confirmation| AppStatus {
+        serial: serial("app-1"),
+        label: Label::new(label).unwrap(),
+        parameters: Parameters::default(),
+        issued: at,
+        drift: -2,
+        burned_until: (confirmation == Confirmation::Confirmed).then_some(at),
+        confirmation,
+    };
+    let token = |text: &str, owner: Option<UserName>| TokenView {
+        serial: serial(text),
+        parameters: Parameters { kind: Kind::Hotp, ..Parameters::default() },
+        assigned_at: owner.is_some().then_some(at),
+        owner,
+        issued: at,
+        series: Some("fobs \"2026\"".to_owned()),
+        vendor: None,
+        model: Some("é".to_owned()),
+        stage: Stage::Lost,
+        drift: 1,
+        last_accepted: Some(at),
+        near_misses: 3,
+        owner_uid: Some(Uid(1000)),
+        problem: None,
+    };
+    AccountStatus {
+        apps: vec![app("work phone", Confirmation::Confirmed), app("token", Confirmation::Pending)],
+        tokens: vec![token("0000004711", Some(person().name)), token("A/1", None)],
+        tokens_problem: None,
+        ssh_keys: vec![EnrolledKey { key: ssh_key(7), label: Label::new("blue \"key\"").unwrap(), issued: at }; 2],
+        recovery_left: 3,
+        failures: 7,
+        blocked_until: Some(at),
+        own_failures: 1,
+        own_blocked_until: None,
+        last_accepted: Some(LastAccepted { at, source: Source::claimed(), factor: "work phone".to_owned() }),
+        invited_until: None,
+        temporary_until: Some(at),
+        uid: Some(Uid(1000)),
+    }
+}
+
+#[test]
+fn answers_to_the_helpdesk_arrive_as_they_were() {
+    let at = UnixTime::from_seconds(1_800_000_000);
+    let (label, disabled) = (Label::new("work phone").unwrap(), serial("A/1"));
+    let right = Credential::Token { serial: serial("app-1"), label: label.clone(), drift: -1 };
+    let verdicts = [
+        Verdict::Right(right),
+        Verdict::Right(Credential::Recovery),
+        Verdict::Right(Credential::Temporary),
+        Verdict::Replayed,
+        Verdict::NotConfirmed,
+        Verdict::Disabled { serial: disabled.clone(), stage: Stage::Lost },
+        Verdict::TokenOutOfStep { serial: disabled, steps: -240 },
+        Verdict::AppOutOfStep { label, steps: 120 },
+        Verdict::Wrong,
+    ];
+    let nothing = AccountStatus {
+        apps: Vec::new(),
+        tokens: Vec::new(),
+        ssh_keys: Vec::new(),
+        last_accepted: None,
+        temporary_until: None,
+        uid: None,
+        ..account()
+    };
+    let newcomer = Newcomer { uid: None, invited_until: at, failures: 2, blocked_until: None };
+    let resynced = |kind, watermark| Helped::Resynced { owner: person().name, kind, drift: -3, watermark };
+    let helped = [
+        Helped::Enrolled(Box::new(account())),
+        Helped::Enrolled(Box::new(nothing)),
+        Helped::Invited(newcomer),
+        Helped::Unlocked(7),
+        Helped::CodeGiven { code: TemporaryCode::generate().unwrap(), until: at, blocked_until: Some(at) },
+        Helped::CodeRevoked(true),
+        Helped::CodeRevoked(false),
+        Helped::Reset(vec![serial("A/1"), serial("A/2")]),
+        Helped::Reset(Vec::new()),
+        Helped::Assigned,
+        resynced(Kind::Hotp, Some(Step(7))),
+        resynced(Parameters::default().kind, None),
+    ];
+    let judged = verdicts.map(|verdict| Helped::Judged(verdict, Some(at)));
+    for helped in helped.into_iter().chain(judged) {
+        // As a program without root gets it.
+        let sent = Message::answering_help(&Ok(helped)).without_details();
+        let read = Answered::of(received(&sent)).unwrap().unwrap().helped().unwrap().unwrap();
+        assert_eq!(line(&Message::answering_help(&Ok(read))), line(&sent));
+    }
+    for (why, word) in NotHelped::ALL {
+        assert_eq!((why.word(), NotHelped::from_word(word)), (word, Some(why)));
+        let sent = Message::answering_help(&Err(why)).without_details();
+        assert_eq!(Answered::of(received(&sent)).unwrap().unwrap().helped().unwrap().unwrap_err(), why);
+        assert_eq!(Answered::of(received(&sent)).unwrap().unwrap().leave().unwrap(), Err(why));
+    }
+    assert_eq!(Answered::of(received(&Message::done())).unwrap().unwrap().leave().unwrap(), Ok(()));
+    // An act that was done is no leave, and a leave is no act.
+    let done = Message::answering_help(&Ok(Helped::Assigned));
+    assert!(Answered::of(received(&done)).unwrap().unwrap().leave().is_err());
+    assert!(Answered::of(received(&Message::done())).unwrap().unwrap().helped().is_err());
+}
+
+#[test]
+fn the_largest_account_is_told_to_the_helpdesk_and_how_the_host_keeps_it_is_not() {
+    let mut full = account();
+    let (app, token) = (full.apps.remove(0), || account().tokens.remove(0));
+    full.apps = (0..MOST_APPS)
+        .map(|_| AppStatus { label: Label::new(&"l".repeat(64)).unwrap(), ..account().apps.remove(0) })
+        .collect();
+    full.tokens = (0..MOST_HELD).map(|_| token()).collect();
+    full.tokens_problem = Some(StoreError::Entropy(crate::codes::secret::SecretError::NoEntropy));
+    full.tokens[0].problem = Some(StoreError::Entropy(crate::codes::secret::SecretError::NoEntropy));
+    let sent = Message::answering_help(&Ok(Helped::Enrolled(Box::new(full)))).without_details();
+    let Ok(Helped::Enrolled(read)) = Answered::of(received(&sent)).unwrap().unwrap().helped().unwrap() else {
+        panic!("an account")
+    };
+    assert_eq!((read.apps.len(), read.tokens.len(), read.apps[0].drift), (MOST_APPS, MOST_HELD, app.drift));
+    for problem in [&read.tokens_problem, &read.tokens[0].problem] {
+        assert_eq!(problem.as_ref().unwrap().to_string(), "the broker cannot answer");
+    }
+    assert!(read.tokens[1].problem.is_none());
+    // A hundred keys of ssh are too many. The broker says so.
+    let mut larger = account();
+    larger.ssh_keys = vec![larger.ssh_keys.remove(0); MOST_SSH_KEYS];
+    let sent = |account| Message::answering_help(&Ok(Helped::Enrolled(Box::new(account))));
+    assert!(sent(account()).fits() && !sent(larger).fits());
 }
 
 /// All readings of a message are charged as one attempt.

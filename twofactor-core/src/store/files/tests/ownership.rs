@@ -27,7 +27,7 @@ impl Fixture {
         self
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         self.store.state_of(&self.alice.name)
     }
 }

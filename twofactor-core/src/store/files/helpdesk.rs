@@ -1,0 +1,237 @@
+//! The helpdesk's verbs in the files: the sysadmin's, with a notice for the user.
+//!
+//! Invariants: a notice is written together with its act or before it. No member forgets the codes that were tried at the
+//! helpdesk. An account of another person is looked at and not touched.
+
+use crate::account::Wallet;
+use crate::account::factors::Factors;
+use crate::account::lifecycle::Stage;
+use crate::account::notice::{Notice, NoticedChange};
+use crate::account::throttle::{Count, Source};
+use crate::codes::answer::Answer;
+use crate::codes::otp::{Progress, Reaches};
+use crate::codes::token::Serial;
+use crate::host::clock::UnixTime;
+use crate::host::user::Person;
+use crate::store::administration::{
+    AccountAdministration as _, AccountOwnership as _, Author, EnrollError, Reset, Sharing, StateIdentity as _,
+    TokenAdministration as _, TokenError, TokenViews as _,
+};
+use crate::store::enrollment::NotRegistered;
+use crate::store::error::StoreError;
+use crate::store::files::locations::{Files, migrated};
+use crate::store::helpdesk::{Act, Helpdesk, Helped, NotHelped, Verdict};
+use crate::store::redemption::Attempt;
+use crate::store::rules::VerificationRules;
+use crate::store::self_service::OwnedToken;
+use crate::store::verification::{Checking, Listing, Presented, RegistrationCheck, verify};
+
+impl Helpdesk for Files {
+    fn help(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
+        match self.helped(person, act, by) {
+            Err(StoreError::UidChanged { .. }) => Ok(Err(NotHelped::AnotherPerson)),
+            other => other,
+        }
+    }
+}
+
+impl Files {
+    fn helped(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
+        let user = &person.name;
+        if matches!(act, Act::Status) {
+            return Ok(match self.status(user)? {
+                Some(status) => Ok(Helped::Enrolled(Box::new(status))),
+                None => self.newcomer(user)?.map(Helped::Invited).ok_or(NotHelped::NotEnrolled),
+            });
+        }
+        self.check_owner(person)?;
+        let now = self.clock.now()?;
+        let notice = |change| Some(Notice { at: now, by: by.uid, change });
+        match act {
+            Act::Status => Ok(Err(NotHelped::NotEnrolled)),
+            Act::Verify(answer) => {
+                let verdict = match self.checked(person, answer, by)? {
+                    Ok(verdict) => verdict,
+                    Err(why) => return Ok(Err(why)),
+                };
+                Ok(Ok(Helped::Judged(verdict, self.logins_blocked_until(person)?)))
+            }
+            Act::Unlock => {
+                let failures = self.forgive(user, &Count::OF_USER, notice(NoticedChange::Unlocked))?;
+                Ok(failures.map(Helped::Unlocked).ok_or(NotHelped::NotEnrolled))
+            }
+            Act::GiveCode(valid) => {
+                let until = now.after(valid);
+                match self.hand_out(person, until, notice(NoticedChange::CodeGiven)) {
+                    Ok(Some(code)) => {
+                        let blocked_until = self.logins_blocked_until(person)?;
+                        Ok(Ok(Helped::CodeGiven { code, until, blocked_until }))
+                    }
+                    Ok(None) => Ok(Err(NotHelped::NotEnrolled)),
+                    Err(EnrollError::Store(error)) => Err(error),
+                    Err(EnrollError::Entropy(error)) => Err(error.into()),
+                    // No app is enrolled here.
+                    Err(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_)) => {
+                        Ok(Err(NotHelped::NotEnrolled))
+                    }
+                }
+            }
+            Act::RevokeCode => {
+                Ok(Ok(Helped::CodeRevoked(self.take_back_handout(user, notice(NoticedChange::CodeRevoked))?)))
+            }
+            Act::Reset => self.reset_by_helpdesk(person, by),
+            Act::Assign(serial) => self.assigned(person, &serial, by),
+            Act::Resync(token) => self.resynced(person, &token, by),
+        }
+    }
+
+    /// The time until which logins from anywhere are refused.
+    fn logins_blocked_until(&self, person: &Person) -> Result<Option<UnixTime>, StoreError> {
+        self.blocked_until(&person.name, Count::Logins, &Source::from_rhost(None))
+    }
+
+    fn helpdesk_rules(&self) -> VerificationRules {
+        // A member learns of codes that are further off than a login looks.
+        VerificationRules { reaches: Reaches::DAY, ..self.rules.counting_on(Count::Helpdesk) }
+    }
+
+    fn checked(&self, person: &Person, answer: Answer, by: &Person) -> Result<Result<Verdict, NotHelped>, StoreError> {
+        let user = &person.name;
+        let Some(account) = self.locked(user)? else { return Ok(Err(NotHelped::NotEnrolled)) };
+        let Some(credentials) = account.credentials()? else {
+            return migrated(user, &account.state()?).map(|()| Err(NotHelped::NotEnrolled));
+        };
+        let (now, rules) = (self.clock.now()?, self.helpdesk_rules());
+        let wallet = Wallet { credentials: Some(&credentials), factors: Factors::ALL };
+        let (source, readings) = (Source::claimed(), [answer]);
+        let attempt = attempt(&readings, &source);
+        let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &rules, now };
+        let notice = Notice { at: now, by: by.uid, change: NoticedChange::CodeChecked };
+        let verdict = verify(&mut account.state_file()?, now, Checking { presented, notice })?;
+        match verdict {
+            // It may be a code of a token that is not in the file yet.
+            Ok(Verdict::Wrong | Verdict::AppOutOfStep { .. } | Verdict::TokenOutOfStep { .. }) => {
+                migrated(user, &account.state()?).map(|()| verdict)
+            }
+            verdict => Ok(verdict),
+        }
+    }
+
+    fn reset_by_helpdesk(&self, person: &Person, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
+        self.claim_if_used()?;
+        let user = &person.name;
+        let Some(account) = self.locked(user)? else { return Ok(Err(NotHelped::NotEnrolled)) };
+        // What is damaged is root's matter.
+        let (before, credentials) = (account.state()?, account.credentials()?);
+        Self::check_belongings(&account, &before, person)?;
+        let mut told = before.clone();
+        told.notice(Notice { at: self.clock.now()?, by: by.uid, change: NoticedChange::Reset });
+        account.overwrite_state(&told)?;
+        if !self.reset_account(&account, user, Reset::Everything)? {
+            account.overwrite_state(&before)?;
+            let has_tokens = credentials.is_some() || before.tokens_held > 0;
+            return Ok(Err(if has_tokens { NotHelped::OnlyTokens } else { NotHelped::NotEnrolled }));
+        }
+        // That they cannot be listed does not undo what was done.
+        let held = self.registered(user).unwrap_or_default();
+        Ok(Ok(Helped::Reset(held.into_iter().map(|held| held.token.serial).collect())))
+    }
+
+    fn assigned(&self, person: &Person, serial: &Serial, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
+        let Some(token) = self.token(serial)? else { return Ok(Err(NotHelped::NoToken)) };
+        match (token.stage, &token.owner) {
+            (Stage::Revoked, _) => return Ok(Err(NotHelped::Revoked)),
+            (_, Some(owner)) if *owner != person.name || self.has_held(person, serial)? => {
+                return Ok(Err(NotHelped::Owned));
+            }
+            (Stage::Disabled | Stage::Lost, None) => return Ok(Err(NotHelped::Unusable)),
+            // One that a killed process has left without the owner's file is given once more.
+            (_, Some(_) | None) => {}
+        }
+        let is_told = self.notice(person, by.uid, NoticedChange::TokenAssigned)?;
+        let author = Author { who: by.name.as_str(), at: self.clock.now()? };
+        if let Err(error) = self.assign(&[(serial.clone(), person.clone())], Sharing::Refuse, author) {
+            return not_helped(error).map(Err);
+        }
+        if !is_told {
+            // The user had no account before.
+            self.notice(person, by.uid, NoticedChange::TokenAssigned)?;
+        }
+        Ok(Ok(Helped::Assigned))
+    }
+
+    /// True when the token is in the user's own file.
+    fn has_held(&self, person: &Person, serial: &Serial) -> Result<bool, StoreError> {
+        let credentials = self.unlocked(&person.name)?.map(|account| account.credentials()).transpose()?.flatten();
+        Ok(credentials.is_some_and(|credentials| credentials.held(serial).is_some()))
+    }
+
+    fn resynced(
+        &self,
+        person: &Person,
+        token: &OwnedToken,
+        by: &Person,
+    ) -> Result<Result<Helped, NotHelped>, StoreError> {
+        let OwnedToken { serial, codes: [first, second] } = token;
+        let user = &person.name;
+        let Some(listed) = self.listed(serial)? else { return Ok(Err(NotHelped::NoToken)) };
+        if listed.owner.as_ref() != Some(user) {
+            return Ok(Err(NotHelped::NotOwned));
+        }
+        let Some(shown) = listed.token else { return Ok(Err(NotHelped::Revoked)) };
+        let kind = shown.parameters.kind;
+        self.notice(person, by.uid, NoticedChange::TokenResynced)?;
+        // The codes are counted first, under the owner's lock. The registry's lock comes before that one, so they are used up
+        // after it is free again, unless another program has used them meanwhile.
+        let Some(account) = self.locked(user)? else { return Ok(Err(NotHelped::NotOwned)) };
+        let (now, rules, source) = (self.clock.now()?, self.helpdesk_rules(), Source::claimed());
+        let progress = listed.progress.latest(account.state()?.usage_of(shown.seeds()).progress);
+        let check = RegistrationCheck {
+            serial,
+            codes: [first, second],
+            attempt: &attempt(&[], &source),
+            rules: &rules,
+            now,
+            find: || Ok(Listing::Free(Box::new(shown), progress)),
+        };
+        match verify(&mut account.state_file()?, now, check)? {
+            Ok(_) => {}
+            Err(NotRegistered::Throttled) => return Ok(Err(NotHelped::Throttled)),
+            Err(NotRegistered::WrongCodes(_) | NotRegistered::NoSuchToken | NotRegistered::NotFree(_)) => {
+                return Ok(Err(NotHelped::WrongCodes));
+            }
+        }
+        drop(account);
+        let author = Author { who: by.name.as_str(), at: now };
+        let resynced = self.resynchronize_where(serial, [first, second], author, |owner| owner == Some(user));
+        match resynced {
+            Ok(Progress { drift, watermark, .. }) => {
+                Ok(Ok(Helped::Resynced { owner: user.clone(), kind, drift, watermark }))
+            }
+            Err(error) => not_helped(error).map(Err),
+        }
+    }
+}
+
+fn attempt<'a>(readings: &'a [Answer], source: &'a Source) -> Attempt<'a> {
+    Attempt { readings, previous: None, source, factors: Factors::ALL, remember: None }
+}
+
+/// The reason for which a member has not changed a token.
+fn not_helped(error: TokenError) -> Result<NotHelped, StoreError> {
+    Ok(match error {
+        TokenError::NoToken(_) => NotHelped::NoToken,
+        TokenError::Owned(..) | TokenError::Twice(_) => NotHelped::Owned,
+        TokenError::NotOwned(_) => NotHelped::NotOwned,
+        TokenError::Revoked(_) => NotHelped::Revoked,
+        TokenError::Unusable(..) => NotHelped::Unusable,
+        TokenError::TooMany(_) => NotHelped::TooMany,
+        TokenError::Shared(..) => NotHelped::Shared,
+        TokenError::WrongCodes(_) => NotHelped::WrongCodes,
+        // Of other changes.
+        TokenError::NoSeries(_) | TokenError::LastCredential(_) | TokenError::Unreadable(_) | TokenError::Twins(..) => {
+            NotHelped::NoToken
+        }
+        TokenError::Store(error) => return Err(error),
+    })
+}

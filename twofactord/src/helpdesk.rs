@@ -1,0 +1,194 @@
+//! A helpdesk that is not root: who is a member, whom a member may help, and the act with its line in the log.
+//!
+//! Invariants: a member is a user whom the kernel names and the user database certainly has in the group, at each question
+//! anew. No member helps root, himself, another member, or a user who may be in a protected group. A user who is no member
+//! learns nothing of others.
+
+use std::slice;
+
+use nix::unistd::{Uid as RawUid, User};
+use twofactor_core::config::Config;
+use twofactor_core::config::helpdesk::Helpdesk as Rule;
+use twofactor_core::host::user::{Doubt, LookupError, Person, SystemUsers, UserDatabase as _, UserName};
+use twofactor_core::log::reason::Reason;
+use twofactor_core::policy;
+use twofactor_core::store::StoreError;
+use twofactor_core::store::administration::TokenViews as _;
+use twofactor_core::store::files::Files;
+use twofactor_core::store::helpdesk::{Helpdesk as _, Helped, NotHelped, Request, Verdict, Whom};
+use twofactor_core::store::wire::Message;
+
+use crate::caller::{Caller, Refusal};
+use crate::journal::{self, Deed};
+
+/// A user in the group of a rule.
+struct Member<'c> {
+    person: Person,
+    /// The rules of whose group the user certainly is.
+    rules: Vec<&'c Rule>,
+}
+
+/// A user whom a member does not help, as far as it is known who it is.
+enum Unhelped {
+    /// For this reason, which the member is told.
+    Not(Option<UserName>, NotHelped),
+    /// Because something is not certain, which the log has.
+    InDoubt(Option<UserName>, Refusal),
+    /// Because the registry cannot say whose a token is.
+    Unknown(StoreError),
+}
+
+/// Answers a question of the helpdesk. The answer is an error where nothing was done, or a code was wrong.
+pub(crate) fn answer(request: Request, caller: Caller, config: &Config, store: &Files) -> Result<Message, Message> {
+    let Request { whom, act } = request;
+    let member = member(caller, config).map_err(|refusal| {
+        if refusal.is_logged {
+            journal::write_refusal(named(&whom), caller, &refusal);
+        }
+        refusal.answer()
+    })?;
+    let name = act.as_ref().map_or("leave", |act| act.name());
+    let serial = act.as_ref().and_then(|act| act.serial().cloned());
+    let deed =
+        |user: Option<UserName>| Deed { caller, by: &member.person.name, user, act: name, serial: serial.clone() };
+    let person = member.may_help(&whom, config, store).map_err(|unhelped| match unhelped {
+        Unhelped::Not(user, why) => {
+            journal::write_deed(&deed(user), &Ok(Err(why)));
+            Message::answering_help(&Err(why))
+        }
+        Unhelped::InDoubt(user, refusal) => {
+            journal::write_refusal(user.as_ref(), caller, &refusal);
+            refusal.answer()
+        }
+        Unhelped::Unknown(error) => {
+            let outcome = Err(error);
+            journal::write_deed(&deed(None), &outcome);
+            outcome.as_ref().map_or_else(Message::failing, Message::answering_help)
+        }
+    })?;
+    let Some(act) = act else { return Ok(Message::done()) };
+    let outcome = store.help(&person, act, &member.person);
+    journal::write_deed(&deed(Some(person.name)), &outcome);
+    let message = outcome.as_ref().map_or_else(Message::failing, Message::answering_help);
+    if !message.fits() {
+        // A hundred ssh keys do not.
+        let problem = "the account is too large to be told to a helpdesk";
+        let refusal = Refusal {
+            reason: Reason::StoreUnavailable,
+            problem: problem.to_owned(),
+            hint: "root sees it: twofactor status".to_owned(),
+            is_logged: true,
+        };
+        journal::write_refusal(named(&whom), caller, &refusal);
+        return Err(refusal.answer());
+    }
+    match outcome {
+        Ok(Ok(Helped::Judged(Verdict::Right(_), _))) => Ok(message),
+        Ok(Ok(Helped::Judged(..)) | Err(_)) | Err(_) => Err(message),
+        Ok(Ok(_)) => Ok(message),
+    }
+}
+
+/// The user of this process as a member of the helpdesk.
+fn member(caller: Caller, config: &Config) -> Result<Member<'_>, Refusal> {
+    if caller.is_root() || config.helpdesks.is_empty() {
+        return Err(of_stranger());
+    }
+    let name = match User::from_uid(RawUid::from_raw(caller.uid)) {
+        Ok(found) => found.map(|user| user.name).ok_or_else(of_stranger)?,
+        Err(errno) => return Err(Refusal::of_look_up(&LookupError(errno.desc().to_owned()))),
+    };
+    let found = SystemUsers.person(&name).map_err(|error| Refusal::of_look_up(&error))?;
+    let person = found.filter(|person| person.uid.0 == caller.uid).ok_or_else(of_stranger)?;
+    let (mut rules, mut in_doubt) = (Vec::new(), None);
+    for rule in &config.helpdesks {
+        match policy::is_member(&person.name, slice::from_ref(&rule.group), &SystemUsers) {
+            Ok(true) => rules.push(rule),
+            Ok(false) => {}
+            Err(doubt) => in_doubt = in_doubt.or(Some(of_doubt(&person.name, "the group", rule, &doubt))),
+        }
+    }
+    match in_doubt {
+        _ if !rules.is_empty() => Ok(Member { person, rules }),
+        Some(refusal) => Err(refusal),
+        None => Err(of_stranger()),
+    }
+}
+
+impl Member<'_> {
+    /// The user whom the question is about, when this member may help that user.
+    fn may_help(&self, whom: &Whom, config: &Config, store: &Files) -> Result<Person, Unhelped> {
+        let (user, claimed) = match whom {
+            Whom::User(person) => (person.name.clone(), Some(person.uid)),
+            Whom::OwnerOf(serial) => {
+                let token = store.token(serial).map_err(Unhelped::Unknown)?;
+                let token = token.ok_or(Unhelped::Not(None, NotHelped::NoToken))?;
+                (token.owner.ok_or(Unhelped::Not(None, NotHelped::NotOwned))?, None)
+            }
+        };
+        let not = |why| Unhelped::Not(Some(user.clone()), why);
+        let in_doubt = |refusal| Unhelped::InDoubt(Some(user.clone()), refusal);
+        let looked_up = |error: &LookupError| in_doubt(Refusal { is_logged: true, ..Refusal::of_look_up(error) });
+        let found = SystemUsers.person(user.as_str()).map_err(|error| looked_up(&error))?;
+        // The name may have passed to another user since the member's program has looked it up.
+        let is_it = |person: &Person| person.name == user && claimed.is_none_or(|uid| uid == person.uid);
+        let person = found.filter(is_it).ok_or_else(|| not(NotHelped::NoUser))?;
+        if person.uid == self.person.uid {
+            return Err(not(NotHelped::Oneself));
+        }
+        // Who logs in under a second name of root, or of an administrator, is that user.
+        let name = match User::from_uid(RawUid::from_raw(person.uid.0)) {
+            Ok(named) => named.map(|user| user.name),
+            Err(errno) => return Err(looked_up(&LookupError(errno.desc().to_owned()))),
+        };
+        if person.uid.0 == 0 || name.as_deref() != Some(user.as_str()) {
+            return Err(not(NotHelped::Protected));
+        }
+        for rule in &config.helpdesks {
+            match policy::is_member(&user, slice::from_ref(&rule.group), &SystemUsers) {
+                Ok(false) => {}
+                Ok(true) => return Err(not(NotHelped::Protected)),
+                Err(doubt) => return Err(in_doubt(of_doubt(&user, "the group", rule, &doubt))),
+            }
+        }
+        // Each rule gives leave on its own.
+        let mut refused = not(NotHelped::Protected);
+        for rule in &self.rules {
+            match policy::is_member(&user, &rule.protected, &SystemUsers) {
+                Ok(false) => return Ok(person),
+                Ok(true) => {}
+                Err(doubt) => refused = in_doubt(of_doubt(&user, "a protected group", rule, &doubt)),
+            }
+        }
+        Err(refused)
+    }
+}
+
+fn named(whom: &Whom) -> Option<&UserName> {
+    match whom {
+        Whom::User(person) => Some(&person.name),
+        Whom::OwnerOf(_) => None,
+    }
+}
+
+/// The refusal of a user who is no member, in the same words about each user.
+fn of_stranger() -> Refusal {
+    Refusal {
+        reason: Reason::NotRoot,
+        problem: "this program does not run as root, and its user is in no [[helpdesk]]".to_owned(),
+        hint: "see [[helpdesk]] in twofactor.toml(5)".to_owned(),
+        is_logged: false,
+    }
+}
+
+fn of_doubt(user: &UserName, group: &str, rule: &Rule, doubt: &Doubt) -> Refusal {
+    Refusal {
+        reason: Reason::StoreUnavailable,
+        problem: format!(
+            "it is not certain whether {user} is in {group} of [[helpdesk]] (line {}): {doubt}",
+            rule.line
+        ),
+        hint: format!("try: id {}", twofactor_core::host::shell::quoted(user.as_str())),
+        is_logged: true,
+    }
+}
