@@ -126,7 +126,7 @@ impl Login<'_> {
     }
 
     /// Instead of `pam_authenticate` alone: a list with commas of `authenticate`, `account`, `setcred` and others;
-    /// `become:NAME` changes the user in between.
+    /// `become:NAME` changes the user in between, and `putenv:NAME=VALUE` sets a variable of PAM's environment.
     pub fn calls(self, calls: &str) -> Self {
         self.with("--calls", calls)
     }

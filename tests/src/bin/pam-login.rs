@@ -5,7 +5,8 @@
 //!
 //! With an empty DIR services are those of the system, as for any application.
 //!
-//! Among the calls, `become:NAME` sets PAM_USER, as an application may that changes its mind.
+//! Among the calls, `become:NAME` sets PAM_USER, as an application may that changes its mind, and `putenv:NAME=VALUE` a
+//! variable of PAM's environment, as sshd does.
 //!
 //! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
 //! transaction. A prompt that wants an answer reads one line from stdin: `answer HEX`, `null` (no answer at all) or `fail`
@@ -35,7 +36,7 @@ use libpam::{
     Conversation, Handle, Message, PAM_BUF_ERR, PAM_CONV_ERR, PAM_ERROR_MSG, PAM_ESTABLISH_CRED, PAM_FAIL_DELAY,
     PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_RHOST, PAM_SILENT, PAM_SUCCESS, PAM_TEXT_INFO, PAM_TTY, PAM_USER,
     Response, frugal, pam_acct_mgmt, pam_authenticate, pam_chauthtok, pam_close_session, pam_end, pam_open_session,
-    pam_set_item, pam_setcred, pam_start_confdir,
+    pam_putenv, pam_set_item, pam_setcred, pam_start_confdir,
 };
 
 mod libpam;
@@ -169,6 +170,13 @@ fn transaction(script: &Script) -> c_int {
             // SAFETY: the handle is started; libpam copies the C string.
             let set = unsafe { pam_set_item(handle, PAM_USER, name.as_ptr().cast()) };
             assert_eq!(set, PAM_SUCCESS, "pam_set_item(PAM_USER)");
+            continue;
+        }
+        if let Some(variable) = call.strip_prefix("putenv:") {
+            let variable = CString::new(variable).expect("arguments have no NUL");
+            // SAFETY: the handle is started; libpam copies the C string.
+            let put = unsafe { pam_putenv(handle, variable.as_ptr()) };
+            assert_eq!(put, PAM_SUCCESS, "pam_putenv");
             continue;
         }
         // SAFETY: the handle is started and not ended.

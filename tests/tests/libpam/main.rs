@@ -13,3 +13,4 @@ mod guest;
 mod memory;
 mod once;
 mod return_codes;
+mod ssh_keys;

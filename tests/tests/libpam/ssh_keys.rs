@@ -1,0 +1,122 @@
+//! A key that sshd has verified, as libpam hands it to the module: in PAM's environment, and nowhere else.
+
+use std::fs;
+
+use twofactor_tests::pam::{Answer, Outcome, ReturnCode};
+use twofactor_tests::private_host::{Host, private_host};
+
+// Made with ssh-keygen 9.2, which has told the fingerprint and signed the certificate.
+const KEY: &str = concat!(
+    "sk-ssh-ed25519@openssh.com ",
+    "AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo=",
+);
+const CERTIFICATE: &str = concat!(
+    "sk-ssh-ed25519-cert-v01@openssh.com ",
+    "AAAAI3NrLXNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAINfljdurHpc3GTssUHPYmOatLirB5Jc3u6MIhElG6eN6",
+    "AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDoAAAAAAAAAAAAAAAEAAAACaWQAAAAQAAAABWFsaWNl",
+    "AAAAA2JvYgAAAABrChcoAAAAAGzp+ZIAAAAAAAAAggAAABVwZXJtaXQtWDExLWZvcndhcmRpbmcAAAAAAAAAF3Blcm1pdC1hZ2Vu",
+    "dC1mb3J3YXJkaW5nAAAAAAAAABZwZXJtaXQtcG9ydC1mb3J3YXJkaW5nAAAAAAAAAApwZXJtaXQtcHR5AAAAAAAAAA5wZXJtaXQt",
+    "dXNlci1yYwAAAAAAAAAAAAAAMwAAAAtzc2gtZWQyNTUxOQAAACCBSDUO7aeGZFOMjCRQhXtrqqEKrR0XFmbOgE5GmbJc7AAAAFMA",
+    "AAALc3NoLWVkMjU1MTkAAABAvcaXV9JYclFsd1Q0iE9WvDgeFuqQIoD64HQK5ndtrDlSABjhL9MjDeIq1RIV8yjHdskhJ8pICnyX",
+    "LUnR3SntCQ==",
+);
+const OTHER: &str = concat!(
+    "sk-ecdsa-sha2-nistp256@openssh.com ",
+    "AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBAV3FoBPiCH1GiKoJReXJBvb7+eb",
+    "XbrWcBOCIVEreu1ILMqK5w5QzregJbxIYULc3Q4nM53HzISA/JQSfjs46ZkAAAAIc3NoOndvcms=",
+);
+const PLAIN: &str = concat!("ssh-ed25519 ", "AAAAC3NzaC1lZDI1NTE5AAAAIFmLv9SlQgT5aNV/oeYExN3SfOxw1y/n6tLZgzfLM2ZW",);
+const FINGERPRINT: &str = "SHA256:/p0CbeE3dk2SyW1OXXsThGc12ezDVD8eGw2/vtztDfk";
+const OURS: &str = "auth required pam_twofactor.so\naccount required pam_permit.so\n";
+
+fn enroll_key(host: &Host, user: &str) {
+    let path = host.place("key.pub");
+    fs::write(&path, format!("{KEY} laptop\n")).unwrap();
+    host.succeed("twofactor", ["ssh-key", "add", user, path.to_str().unwrap()]);
+}
+
+/// A login of alice in which the application has set the variable to `text`.
+fn logs_in(host: &Host, service: &str, text: &str, answers: &[&str]) -> Outcome {
+    let answers: Vec<Answer> = answers.iter().map(|answer| Answer::from(*answer)).collect();
+    let login = host.login("alice").of_the_system().service(service).rhost("192.0.2.7");
+    login.calls(&format!("putenv:SSH_AUTH_INFO_0={text},authenticate")).answering(&answers)
+}
+
+fn alices_uid() -> u32 {
+    nix::unistd::User::from_name("alice").unwrap().expect("alice is there").uid.as_raw()
+}
+
+#[test]
+fn an_enrolled_key_or_a_certificate_about_it_is_asked_nothing_by_sshd() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        enroll_key(host, "alice");
+        for service in ["sshd", "sudo"] {
+            host.system_service(service, OURS);
+        }
+        for shown in [
+            format!("publickey {KEY}\n"),
+            format!("publickey {CERTIFICATE}\n"),
+            format!("publickey {PLAIN}\npublickey {KEY}\n"),
+        ] {
+            let outcome = logs_in(host, "sshd", &shown, &[]);
+            assert_eq!(outcome.code(), ReturnCode::SUCCESS, "{outcome:?}");
+            let line = format!("accepted user=alice service=sshd rhost=192.0.2.7 token=ssh-key:{FINGERPRINT}");
+            assert!(host.module_log().last().unwrap().ends_with(&line), "{:?}", host.module_log());
+        }
+        let wrong = alice.wrong_code();
+        for (service, shown) in [
+            ("sshd", String::new()),
+            ("sshd", format!("publickey {OTHER}\n")),
+            ("sshd", format!("publickey {PLAIN}\n")),
+            ("sshd", format!("hostbased {KEY}\n")),
+            ("sudo", format!("publickey {KEY}\n")),
+        ] {
+            let outcome = logs_in(host, service, &shown, &[&wrong]);
+            assert_eq!(outcome.code(), ReturnCode::AUTH_ERR, "{service} {shown}: {outcome:?}");
+        }
+        host.succeed("twofactor", ["ssh-key", "remove", "alice", FINGERPRINT]);
+        let removed = logs_in(host, "sshd", &format!("publickey {KEY}\n"), &[&wrong]);
+        assert_eq!(removed.code(), ReturnCode::AUTH_ERR, "{removed:?}");
+    });
+}
+
+#[test]
+fn the_environment_of_the_process_and_that_of_a_program_without_root_name_no_key() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        enroll_key(host, "alice");
+        host.system_service("sshd", OURS);
+        let wrong = alice.wrong_code();
+        let login = host.login("alice").of_the_system().service("sshd");
+        let exported = login.after(format!("export SSH_AUTH_INFO_0='publickey {KEY}'")).answering(&[(&wrong).into()]);
+        assert_eq!(exported.code(), ReturnCode::AUTH_ERR, "{exported:?}");
+
+        // What a local user makes of libpam by himself is refused, with a broker and without.
+        let own = host.login("alice").of_the_system().service("sshd").uid(alices_uid());
+        let own = own.calls(&format!("putenv:SSH_AUTH_INFO_0=publickey {KEY}\n,authenticate")).answering(&[]);
+        assert_ne!(own.code(), ReturnCode::SUCCESS, "{own:?}");
+    });
+}
+
+#[test]
+fn where_pam_env_lets_users_set_the_variable_a_code_is_asked_and_the_log_names_the_line() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        enroll_key(host, "alice");
+        let shown = format!("publickey {KEY}\n");
+        host.system_service("sshd", &format!("auth required pam_env.so user_readenv=1\n{OURS}"));
+        let asked = logs_in(host, "sshd", &shown, &[&alice.code()]);
+        assert_eq!(asked.code(), ReturnCode::SUCCESS, "{asked:?}");
+        host.assert_logged(&[
+            "error user=alice service=sshd",
+            "reason=bad-config",
+            "/etc/pam.d/sshd:1",
+            "user_readenv",
+        ]);
+        host.assert_logged(&["accepted user=alice service=sshd", "token=app"]);
+        // A line of the session, as Debian's sshd has one, comes after every question.
+        host.system_service("sshd", &format!("{OURS}session required pam_env.so user_readenv=1\n"));
+        assert_eq!(logs_in(host, "sshd", &shown, &[]).code(), ReturnCode::SUCCESS);
+    });
+}
