@@ -85,10 +85,14 @@ impl Written {
 
     /// The lists of methods that hold for some logins only, with their places.
     pub(crate) fn conditional_methods(&self) -> impl Iterator<Item = (String, &str)> {
-        const KEYWORD: &str = "authenticationmethods";
-        self.conditional.iter().filter_map(|line| {
+        self.conditional("authenticationmethods")
+    }
+
+    /// The same of a keyword in small letters.
+    pub(crate) fn conditional(&self, keyword: &str) -> impl Iterator<Item = (String, &str)> {
+        self.conditional.iter().filter_map(move |line| {
             let settings = Settings::parse(&line.text);
-            let value = settings.value(KEYWORD);
+            let value = settings.value(keyword);
             (!value.is_empty()).then(|| (value.to_owned(), line.place.as_str()))
         })
     }

@@ -182,6 +182,96 @@ fn a_list_with_the_password_beside_one_that_asks_and_in_a_match_is_found() {
     finds(&["sshd-match-blocks", "sshd-never-passes"], within, ByHand(&|_| fs::remove_file(other).unwrap()));
 }
 
+/// The settings of `service enable sshd --security-keys`, and an enrolled key of alice. No device has it: doctor looks at what is
+/// stored.
+fn with_security_key(host: &Host) {
+    const KEY: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIBuaT09K7VQTIu6y\
+                       76ITx55HYILRI8u/lXp1Z5LdIjgOAAAABHNzaDo= alice@laptop\n";
+    let file = host.place("id.pub");
+    fs::write(&file, KEY).unwrap();
+    host.succeed("twofactor", ["ssh-key", "add", "alice", file.to_str().unwrap()]);
+    with_settings(host);
+}
+
+#[test]
+fn security_keys_with_the_settings_they_need_are_no_finding() {
+    private_host(|host| {
+        make_well(host);
+        with_security_key(host);
+        let (report, code) = doctor(host);
+        assert_eq!((findings(&report).len(), code), (0, 0), "{report:#}");
+    });
+}
+
+#[test]
+fn a_security_key_may_sign_without_a_touch() {
+    // Its absence, and a Match that takes it back.
+    let missing = |host: &Host| {
+        with_security_key(host);
+        let text = fs::read_to_string(FILE).unwrap();
+        fs::write(FILE, text.replacen("touch-required", "none", 1)).unwrap();
+    };
+    finds(&["ssh-key-untouched"], missing, ByHand(&as_the_mend_says));
+    let other = "/etc/ssh/sshd_config.d/50-bob.conf";
+    let taken_back = move |host: &Host| {
+        with_security_key(host);
+        fs::write(other, "Match Address 198.51.100.0/24\n  PubkeyAuthOptions none\n").unwrap();
+    };
+    finds(&["sshd-match-blocks", "ssh-key-untouched"], taken_back, ByHand(&|_| fs::remove_file(other).unwrap()));
+    // A Match that demands it of the owners is enough.
+    let of_owners = move |host: &Host| {
+        with_security_key(host);
+        let text = fs::read_to_string(FILE).unwrap();
+        fs::write(FILE, text.replacen("PubkeyAuthOptions touch-required\n", "", 1)).unwrap();
+        fs::write(other, "Match User alice\n  PubkeyAuthOptions touch-required\n").unwrap();
+    };
+    let mended = move |host: &Host| {
+        fs::remove_file(other).unwrap();
+        with_settings(host);
+    };
+    finds(&["sshd-match-blocks"], of_owners, ByHand(&mended));
+}
+
+fn with_settings(_: &Host) {
+    let methods = "AuthenticationMethods publickey,keyboard-interactive\nPubkeyAuthOptions touch-required\n";
+    fs::write(FILE, DROP_IN.replacen("AuthenticationMethods keyboard-interactive\n", methods, 1)).unwrap();
+}
+
+#[test]
+fn security_keys_are_enrolled_and_pam_never_hears_of_a_key() {
+    let make = |host: &Host| {
+        with_security_key(host);
+        let text = fs::read_to_string(FILE).unwrap();
+        fs::write(FILE, text.replacen("publickey,keyboard-interactive", "keyboard-interactive", 1)).unwrap();
+        // As the tool has written it, so that it may write it anew.
+        host.succeed("rm", [FILE]);
+        fs::write("/etc/ssh/sshd_config.d/90-local.conf", "PubkeyAuthentication no\n").unwrap();
+        host.succeed("twofactor", ["service", "enable", "sshd", "--yes"]);
+        fs::remove_file("/etc/ssh/sshd_config.d/90-local.conf").unwrap();
+        let text = fs::read_to_string(FILE).unwrap();
+        fs::write(
+            FILE,
+            format!("{text}AuthenticationMethods keyboard-interactive\nPubkeyAuthOptions touch-required\n"),
+        )
+        .unwrap();
+    };
+    finds(&["ssh-key-idle"], make, ByItsCommands);
+}
+
+#[test]
+fn users_may_set_the_variable_that_names_the_key() {
+    let make = |host: &Host| {
+        with_security_key(host);
+        let stack = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        fs::write("/etc/pam.d/sshd", format!("auth optional pam_env.so user_readenv=1\n{stack}")).unwrap();
+    };
+    let mend = |_: &Host| {
+        let stack = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        fs::write("/etc/pam.d/sshd", stack.replacen(" user_readenv=1", "", 1)).unwrap();
+    };
+    finds(&["ssh-key-distrusted"], make, ByHand(&mend));
+}
+
 #[test]
 fn where_a_socket_starts_sshd_its_folder_is_not_there_yet() {
     private_host(|host| {

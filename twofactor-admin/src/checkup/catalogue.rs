@@ -200,6 +200,12 @@ catalogue! {
     SshdEmptyPasswords "sshd-empty-passwords" Warning "for accounts without a password the code is the only factor";
     /// `UseDNS yes` with rules about networks.
     SshdHostNames "sshd-host-names" Warning "rules with networks match addresses only, and sshd hands host names to PAM";
+    /// A signature of a security key counts without a touch.
+    SshKeyUntouched "ssh-key-untouched" Problem "no-touch-required in a user's own authorized_keys lets the key sign without a person";
+    /// Enrolled security keys that PAM never hears of.
+    SshKeyIdle "ssh-key-idle" Warning "no login with a key goes on to PAM, so the enrolled security keys do not count";
+    /// Users may set the variable that names the key.
+    SshKeyDistrusted "ssh-key-distrusted" Problem "users could name a key themselves, so no key counts there and a code is asked for";
     /// Our drop-in says one thing and sshd does another.
     SshdDropInOverridden "sshd-drop-in-overridden" Warning "sshd takes the first value of a setting that it reads; an earlier file has another one";
     /// Settings that depend on who logs in.

@@ -8,6 +8,8 @@ use std::path::Path;
 use super::catalogue::Id;
 use super::finding::Finding;
 use twofactor_core::config::rule::Rule;
+use twofactor_core::pam_service::Line;
+use twofactor_core::pam_service::findings::Place;
 
 pub use settings::{KeyProof, Methods, Settings};
 
@@ -133,8 +135,49 @@ pub fn of_match(value: &str, place: &str) -> Option<Finding> {
     Some(Finding::by_hand(id, what, advice))
 }
 
+/// Problems with the settings of logins whose users have security keys of ssh enrolled, beyond those of [`of_settings`].
+pub fn of_security_keys(settings: &Settings, sources: &Sources) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !settings.demands_touch() {
+        let what = format!("sshd has {}", key_options(settings.value("pubkeyauthoptions")));
+        findings.push(Finding::by_hand(Id::SshKeyUntouched, what, sources.mend(TOUCH)));
+    }
+    // Without PAM nothing is asked after any method, which is another finding.
+    if settings.says("usepam", "yes") && !settings.ask_pam_after_key() {
+        let what = format!("sshd has AuthenticationMethods {}", settings.value("authenticationmethods"));
+        let advice = "if every login is to begin with a key,";
+        findings.push(Finding::consider(Id::SshKeyIdle, what, advice, format!("{BY_THE_TOOL} --security-keys")));
+    }
+    findings
+}
+
+const TOUCH: &str = "PubkeyAuthOptions touch-required";
+
+/// A value of `PubkeyAuthOptions`; an sshd before 8.2 knows none.
+fn key_options(value: &str) -> String {
+    format!("PubkeyAuthOptions {}", if value.is_empty() { "none" } else { value })
+}
+
+/// A problem with `PubkeyAuthOptions` of a `Match`, which stands at `place`, on a host with enrolled security keys.
+pub fn of_key_options_of_match(value: &str, place: &str) -> Option<Finding> {
+    let settings = Settings::parse(&key_options(value));
+    if settings.demands_touch() {
+        return None;
+    }
+    let what = format!("for the logins that a Match is about, sshd has {}", key_options(value));
+    Some(Finding::by_hand(Id::SshKeyUntouched, what, format!("write \"{TOUCH}\" at {place}, and reload sshd")))
+}
+
+/// A line of sshd's service by which users set variables of PAM, on a host with enrolled security keys.
+pub fn of_user_variables(line: &Line) -> Finding {
+    let place = Place::of(line);
+    let what = format!("{place} ({}) lets users set PAM's variables", place.text);
+    Finding::by_hand(Id::SshKeyDistrusted, what, format!("take user_readenv out of {place}"))
+}
+
 /// The settings that PAM's questions need. sshd prints them as they are written; of many others it has another form.
-const NEEDED: [&str; 4] = ["usepam", "kbdinteractiveauthentication", "passwordauthentication", "authenticationmethods"];
+const NEEDED: [&str; 5] =
+    ["usepam", "kbdinteractiveauthentication", "passwordauthentication", "authenticationmethods", "pubkeyauthoptions"];
 
 /// The settings that the drop-in `file` asks for and does not get. Other lines of a sysadmin in it are not judged.
 pub fn of_drop_in(settings: &Settings, sources: &Sources, file: &Path, text: &str) -> Option<Finding> {
@@ -229,6 +272,27 @@ mod tests {
         assert_eq!(found(""), []);
         assert_eq!(found("kbdinteractiveauthentication no"), [Id::SshdNoPrompts]);
         assert_eq!(found("authenticationmethods publickey"), [Id::SshdKeyAlone]);
+    }
+
+    #[test]
+    fn enrolled_security_keys_need_a_touch_and_to_be_looked_up() {
+        let place = "/etc/ssh/sshd_config.d/00-twofactor.conf:9";
+        let mut sources = Sources::default();
+        sources.add("PubkeyAuthOptions", place);
+        let found = |changes: &str| of_security_keys(&Settings::parse(&format!("{changes}\n{GOOD}")), &sources);
+        let ids = |changes: &str| found(changes).into_iter().map(|finding| finding.id).collect::<Vec<_>>();
+        let methods = "authenticationmethods publickey,keyboard-interactive\n";
+        assert_eq!(ids(&format!("{methods}pubkeyauthoptions touch-required")), []);
+        assert_eq!(ids(&format!("{methods}pubkeyauthoptions verify-required")), []);
+        let untouched = found(&format!("{methods}pubkeyauthoptions none"));
+        assert_eq!(untouched.iter().map(|finding| finding.id).collect::<Vec<_>>(), [Id::SshKeyUntouched]);
+        assert!(untouched[0].mend.advice().unwrap().contains(place), "{untouched:?}");
+        assert_eq!(ids("pubkeyauthoptions touch-required"), [Id::SshKeyIdle]);
+        assert_eq!(ids("pubkeyauthoptions touch-required\nusepam no"), []);
+        assert_eq!(of_key_options_of_match("touch-required", place), None);
+        let of_match = of_key_options_of_match("none", place).unwrap();
+        assert_eq!(of_match.id, Id::SshKeyUntouched);
+        assert!(of_match.mend.advice().unwrap().contains(place), "{of_match:?}");
     }
 
     #[test]

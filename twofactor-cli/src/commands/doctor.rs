@@ -81,9 +81,9 @@ fn look(named: Option<&Path>) -> Vec<Area> {
     configuration::look_at_lines(&mut configuration, &source, &found);
     configuration::look_at_rules(&mut configuration, &source, &found);
     let state = storage::look(&source);
-    let accounts = accounts::look(&source, &found, &state);
+    let (accounts, with_keys) = accounts::look(&source, &found, &state);
     let mut areas = vec![configuration, state, services];
-    areas.extend(sshd::look(config, &found));
+    areas.extend(sshd::look(config, &found, &with_keys));
     areas.push(clock::look());
     areas.extend(sandboxes::look(config, &found));
     areas.push(selinux::look(config, &found));

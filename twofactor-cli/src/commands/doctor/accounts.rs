@@ -20,33 +20,34 @@ use crate::error::quoted;
 use crate::output::values::counted;
 use crate::people;
 
-/// `state` is what was found there.
-pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> Area {
+/// `state` is what was found there. Gives the users with security keys of ssh, too.
+pub(super) fn look(source: &Source, services: &[Service], state: &Area) -> (Area, Vec<UserName>) {
     let mut area = Area::new("accounts", "none");
+    let mut with_keys = Vec::new();
     // Each look-up would wait for it again.
     if state.findings.iter().any(|finding| finding.id == Id::RegistryUnavailable) {
         area.could_not_check("the accounts", "the registry does not answer");
-        return area;
+        return (area, with_keys);
     }
     let Some(config) = &source.config else {
         area.could_not_check("the accounts", "the configuration is wrong");
-        return area;
+        return (area, with_keys);
     };
     let now = match SystemClock.now() {
         Ok(now) => now,
         Err(error) => {
             area.could_not_check("the accounts", error);
-            return area;
+            return (area, with_keys);
         }
     };
     let accounts = store::open(config, SystemClock);
-    look_at_accounts(&mut area, &accounts);
+    look_at_accounts(&mut area, &accounts, &mut with_keys);
     look_at_people(&mut area, &accounts, source, config, services, now);
-    area
+    (area, with_keys)
 }
 
 /// All users who have an account.
-fn look_at_accounts(area: &mut Area, accounts: &dyn AdministeredStore) {
+fn look_at_accounts(area: &mut Area, accounts: &dyn AdministeredStore, with_keys: &mut Vec<UserName>) {
     let users = match accounts.users() {
         Ok(users) => users,
         Err(error) => return area.could_not_check("who is enrolled", error),
@@ -54,6 +55,9 @@ fn look_at_accounts(area: &mut Area, accounts: &dyn AdministeredStore) {
     for user in users {
         // An account that cannot be read is one of the state's findings.
         let Ok(Some(status)) = accounts.status(&user) else { continue };
+        if !status.ssh_keys.is_empty() {
+            with_keys.push(user.clone());
+        }
         match SystemUsers.person(user.as_str()) {
             // All else about it is another person's business.
             Ok(Some(person)) if status.uid.is_some_and(|recorded| recorded != person.uid) => {

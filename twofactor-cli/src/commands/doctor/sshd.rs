@@ -2,18 +2,24 @@
 
 use std::path::Path;
 
-use twofactor_admin::checkup::sshd::{Settings, of_drop_in, of_login, of_match, of_outdated, of_settings};
+use twofactor_admin::checkup::sshd::{
+    Settings, of_drop_in, of_key_options_of_match, of_login, of_match, of_outdated, of_security_keys, of_settings,
+    of_user_variables,
+};
 use twofactor_admin::checkup::{Finding, Id};
 use twofactor_core::config::Config;
+use twofactor_core::host::user::UserName;
 use twofactor_core::pam_service::Service;
+use twofactor_core::pam_service::environment::user_variables;
 
 use super::report::Area;
 use crate::people::login_names;
 use crate::program::{Said, ask_sshd};
 use crate::sshd::{Outdated, Written};
 
-pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
-    services.iter().find(|service| service.name == "sshd")?;
+/// `owners` are the users with security keys of ssh.
+pub(super) fn look(config: &Config, services: &[Service], owners: &[UserName]) -> Option<Area> {
+    let service = services.iter().find(|service| service.name == "sshd")?;
     let mut area = Area::new("sshd", "its settings in force (sshd -T)");
     let written = Written::read();
     let settings = match ask_sshd(&["-T"]) {
@@ -34,6 +40,10 @@ pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
     let sources = &written.sources;
     area.add(of_settings(&settings, sources, &config.rules));
     area.add(written.conditional_methods().filter_map(|(value, place)| of_match(&value, place)));
+    if !owners.is_empty() {
+        look_at_security_keys(&mut area, &settings, &written, owners);
+        area.add(user_variables(service).map(of_user_variables));
+    }
     for (file, text) in written.files.iter().filter(|(file, _)| is_ours(file)) {
         area.add(of_drop_in(&settings, sources, file, text));
     }
@@ -46,6 +56,28 @@ pub(super) fn look(config: &Config, services: &[Service]) -> Option<Area> {
     Some(area)
 }
 
+/// The settings that enrolled security keys need. Where a `Match` may give their owners other ones, those of each owner count.
+fn look_at_security_keys(area: &mut Area, everywhere: &Settings, written: &Written, owners: &[UserName]) {
+    let mut findings = of_security_keys(everywhere, &written.sources);
+    if !findings.is_empty() && !written.conditional.is_empty() && owners.len() <= MOST {
+        let of_owner = |name: &UserName| match ask_sshd(&["-T", "-C", &login_of(name)]).well() {
+            Ok(printed) => of_security_keys(&Settings::parse(&printed), &written.sources),
+            // Nothing is known to be better for that user.
+            Err(_) => findings.clone(),
+        };
+        let of_owners: Vec<Finding> = owners.iter().flat_map(of_owner).collect();
+        findings.retain(|finding| of_owners.iter().any(|other| other.id == finding.id));
+    }
+    area.add(findings);
+    let options = written.conditional("pubkeyauthoptions");
+    area.add(options.filter_map(|(value, place)| of_key_options_of_match(&value, place)));
+}
+
+/// A login of a user, as `sshd -C` wants it. An address and a name for documentation (RFC 5737, RFC 2606).
+fn login_of(name: &UserName) -> String {
+    format!("user={name},host=client.invalid,addr=192.0.2.1")
+}
+
 /// So many users are looked at one by one.
 const MOST: usize = 50;
 
@@ -56,9 +88,7 @@ fn look_at_logins(area: &mut Area, everybody: &Settings, config: &Config) {
         Err(reason) => return area.could_not_check("whom Match is about", reason),
     };
     for name in names.iter().take(MOST) {
-        // An address and a name for documentation (RFC 5737, RFC 2606).
-        let login = format!("user={name},host=client.invalid,addr=192.0.2.1");
-        match ask_sshd(&["-T", "-C", &login]).well() {
+        match ask_sshd(&["-T", "-C", &login_of(name)]).well() {
             Ok(printed) => area.add(of_login(name.as_str(), &Settings::parse(&printed), everybody, &config.rules)),
             Err(reason) => return area.could_not_check("whom Match is about", reason),
         }
