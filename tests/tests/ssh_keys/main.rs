@@ -3,4 +3,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod attested;
+mod certificates;
+mod counting;
+mod guide;
+mod login;
 mod provider;
+mod variable;
