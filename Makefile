@@ -21,7 +21,7 @@ RELEASE = CARGO="$(CARGO)" packaging/cargo
 TARGET = $(eval TARGET := $(or $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | \
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))$(TARGET)
 
-.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-built test vm-test torture guessing reproducible bench lint
+.PHONY: help build demo demo-enroll demo-invite demo-register demo-grace demo-token demo-ssh-key demo-built test vm-test torture guessing reproducible bench lint
 .PHONY: install uninstall deb clean
 
 help: ## List the targets
@@ -49,6 +49,9 @@ demo-grace: demo-built ## Log in before a second factor is required, with one, a
 
 demo-token: demo-built ## The same for a token: the vendor's encrypted zip imported, a token assigned, ssh, replay refused
 	$(TARGET)/release/demo token
+
+demo-ssh-key: demo-built ## The same for an ssh key in a security key: a touch and no code, and an unknown key asked
+	$(TARGET)/release/demo ssh-key
 
 demo-built:
 	tests/install-packages demo

@@ -15,6 +15,7 @@ mod grace;
 mod invite;
 mod login;
 mod register;
+mod ssh_key;
 mod token;
 mod transcript;
 
@@ -24,6 +25,7 @@ use std::time::Instant;
 use twofactor_tests::artifacts::{self, Profile};
 use twofactor_tests::private_host::{self, Host};
 use twofactor_tests::requirements;
+use twofactor_tests::security_key;
 
 /// Whom it is about.
 const USER: &str = "alice";
@@ -38,8 +40,9 @@ fn main() -> ExitCode {
         ["register"] => (register::demonstrate, &[]),
         ["grace"] => (grace::demonstrate, &[]),
         ["token"] => (token::demonstrate, &["7z"]),
+        ["ssh-key"] => (ssh_key::demonstrate, &[]),
         _ => {
-            eprintln!("usage: demo [enroll|invite|register|grace|token]");
+            eprintln!("usage: demo [enroll|invite|register|grace|token|ssh-key]");
             return ExitCode::from(2);
         }
     };
@@ -48,6 +51,9 @@ fn main() -> ExitCode {
     }
     let started = Instant::now();
     let artifacts = artifacts::build(Profile::Release);
+    if words == ["ssh-key"] {
+        security_key::prepare();
+    }
     private_host::run(&artifacts, |host| {
         host.add_user(USER);
         host.succeed("install", ["-d", "-m", "0700", "/var/lib/twofactor", "/var/lib/twofactor/users"]);
