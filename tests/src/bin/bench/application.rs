@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::libpam::{
     Conversation, Handle, Message, PAM_BUF_ERR, PAM_FAIL_DELAY, PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_RHOST,
-    PAM_SUCCESS, Response, pam_authenticate, pam_end, pam_set_item, pam_start_confdir,
+    PAM_SUCCESS, Response, pam_authenticate, pam_end, pam_putenv, pam_set_item, pam_start_confdir,
 };
 
 // libgcc linked into this program: a program that has libgcc_s.so.1 loaded already, as every Rust program has, would
@@ -32,6 +32,11 @@ pub(crate) struct Login {
 
 /// Logs `user` in through `service`, answering every prompt with `answer`.
 pub(crate) fn login(confdir: &CStr, service: &CStr, user: &CStr, answer: &CStr) -> Login {
+    login_with(confdir, service, user, answer, None)
+}
+
+/// The same with a variable of PAM (`NAME=VALUE`), set before the login as sshd sets it.
+pub(crate) fn login_with(confdir: &CStr, service: &CStr, user: &CStr, answer: &CStr, variable: Option<&CStr>) -> Login {
     let conversation = Conversation { converse, data: answer.as_ptr().cast_mut().cast() };
     let mut handle: *mut Handle = std::ptr::null_mut();
     let started = Instant::now();
@@ -44,6 +49,9 @@ pub(crate) fn login(confdir: &CStr, service: &CStr, user: &CStr, answer: &CStr) 
         // What a refusal takes is measured, and not how long libpam waits after it.
         let at_once: extern "C" fn(c_int, c_uint, *mut c_void) = no_delay;
         pam_set_item(handle, PAM_FAIL_DELAY, at_once as *const c_void);
+        if let Some(variable) = variable {
+            assert_eq!(pam_putenv(handle, variable.as_ptr()), PAM_SUCCESS, "pam_putenv");
+        }
         let code = pam_authenticate(handle, 0);
         pam_end(handle, code);
         code

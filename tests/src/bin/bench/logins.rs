@@ -14,6 +14,7 @@ use crate::progress;
 use crate::queue::{self, Queue};
 use crate::refusals::{self, Refusals};
 use crate::series::Series;
+use crate::ssh_keys::SshKeys;
 use crate::statistics::ratio;
 use crate::target::{Target, milliseconds};
 
@@ -52,6 +53,7 @@ pub(crate) struct Logins {
     crowds: Vec<Crowd>,
     queues: Vec<Queue>,
     refusals: Vec<Refusals>,
+    ssh_keys: SshKeys,
 }
 
 impl Logins {
@@ -76,7 +78,8 @@ impl Logins {
         let crowds = Crowd::measure(host, &crowd_population);
         let queues = Queue::measure(host, &crowd_population, crowd::USERS);
         let refusals = Refusals::measure(host, &crowd_population, crowd::USERS + queue::USERS);
-        Self { durability, series, crowds, queues, refusals }
+        let ssh_keys = SshKeys::measure(host, &disk.join("ssh-keys"), plan.logins);
+        Self { durability, series, crowds, queues, refusals, ssh_keys }
     }
 
     fn median(&self, users: usize, contestant: Contestant) -> Duration {
@@ -123,6 +126,12 @@ impl Logins {
             let promise = format!("medians of refusals differ by ≤ 0.2 ms, {}", refusals.setting.name());
             targets.push(Target::new(promise, milliseconds(spread), spread <= SPREAD));
         }
+        let found = format!("{:.2}", self.ssh_keys.ratio());
+        targets.push(Target::new(
+            "a login by a security key of ssh ≤ 1 × one with a code",
+            found,
+            self.ssh_keys.costs_no_more(),
+        ));
         targets.push(Target::quiet("during the logins", self.series.others));
         let certain = self.durability.synced[&Contestant::TwoFactor].survival() == Survival::Certain;
         let found = if certain { "yes" } else { "no" };
@@ -214,6 +223,24 @@ impl Logins {
         Ok(())
     }
 
+    fn write_ssh_keys(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "Through the service of sshd, by turns; the last column compares medians.\n")?;
+        writeln!(formatter, "| login                    | logins |    median |       p99 | of the first |")?;
+        writeln!(formatter, "|:-------------------------|-------:|----------:|----------:|-------------:|")?;
+        for (login, sample) in [("with a code", &self.ssh_keys.code), ("by a security key of ssh", &self.ssh_keys.key)]
+        {
+            writeln!(
+                formatter,
+                "| {login:<24} | {:>6} | {:>9} | {:>9} | {:>12.2} |",
+                sample.len(),
+                milliseconds(sample.median()),
+                milliseconds(sample.percentile(99)),
+                ratio(sample.median(), self.ssh_keys.code.median()),
+            )?;
+        }
+        Ok(())
+    }
+
     fn write_durability(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "What is on disk when a module says success (from its system calls in this run):\n")?;
         for (contestant, synced) in &self.durability.synced {
@@ -245,6 +272,7 @@ impl fmt::Display for Logins {
         self.write_queues(formatter)?;
         writeln!(formatter)?;
         self.write_refusals(formatter)?;
+        self.write_ssh_keys(formatter)?;
         writeln!(formatter)?;
         self.write_durability(formatter)
     }

@@ -34,6 +34,7 @@ mod queue;
 mod refusals;
 mod report;
 mod series;
+mod ssh_keys;
 mod statistics;
 mod stopwatch;
 mod target;

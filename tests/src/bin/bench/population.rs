@@ -10,15 +10,16 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use twofactor_core::account::App;
+use twofactor_core::account::{App, EnrolledKey};
 use twofactor_core::codes::otp::{Parameters, Progress};
 use twofactor_core::codes::recovery::RecoveryCode;
 use twofactor_core::codes::secret::Secret;
+use twofactor_core::codes::ssh_key::SshKey;
 use twofactor_core::codes::token::{Label, Serial, Token};
 use twofactor_core::host::clock::{SystemClock, UnixTime};
 use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::{Person, Uid, UserName};
-use twofactor_core::store::administration::{AccountAdministration as _, Existing, Reset};
+use twofactor_core::store::administration::{AccountAdministration as _, Existing, Reset, SshKeyAdministration as _};
 use twofactor_core::store::files::{Files, PATIENCE};
 use twofactor_tests::oathtool::{self, Authenticator, Kind};
 use twofactor_tests::private_host::Host;
@@ -62,6 +63,11 @@ impl User {
     }
 }
 
+/// The security key that [`Population::enroll_ssh_keys`] enrolls, as `authorized_keys` has it. A user's own keys alone are looked at,
+/// so all may have the same.
+pub(crate) const SSH_KEY: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIBuaT09K7VQTIu6y76ITx55H\
+                                  YILRI8u/lXp1Z5LdIjgOAAAABHNzaDo=";
+
 /// The uid of every user: accounts are restored as copies of one, which names its owner's uid.
 const UID: u32 = 100_000;
 
@@ -97,6 +103,21 @@ impl Population {
         population
     }
 
+    /// Enrolls [`SSH_KEY`] for every user.
+    pub(crate) fn enroll_ssh_keys(&self) {
+        let store = Files::new(&self.state(), Owner::ROOT, PATIENCE, SystemClock);
+        for user in self.users() {
+            let (word, base64) = SSH_KEY.split_once(' ').expect("a type and a key");
+            let key = EnrolledKey {
+                key: SshKey::parse(word, base64).expect("a key"),
+                label: Label::new("laptop").expect("a label"),
+                issued: UnixTime::from_seconds(oathtool::now()),
+            };
+            let name = UserName::new(&user.name()).expect("a user name");
+            store.add_ssh_key(&Person { name, uid: Uid(UID) }, key).expect("a key is enrolled");
+        }
+    }
+
     /// Our configuration.
     pub(crate) fn configuration(&self) -> PathBuf {
         self.folder.join("twofactor.toml")
@@ -125,6 +146,8 @@ impl Population {
         let confdir = self.folder.join("pam.d");
         make_folder(&confdir);
         write(&confdir.join("other"), "");
+        // Where security keys of ssh count.
+        write(&confdir.join("sshd"), Contestant::TwoFactor.service(&self.folder, ours));
         for contestant in Contestant::ALL {
             write(&confdir.join(contestant.to_string()), contestant.service(&self.folder, ours));
         }

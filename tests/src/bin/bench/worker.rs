@@ -5,7 +5,7 @@
 //! outside the measured time. Those of a counter are used one after the other.
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,7 +21,10 @@ use twofactor_tests::private_host::Host;
 
 use crate::application::{self, Login};
 use crate::contestant::Contestant;
-use crate::population::{INDEX, Population, User};
+use crate::population::{INDEX, Population, SSH_KEY, User};
+
+/// The service in which security keys of ssh count.
+const SSHD: &CStr = c"sshd";
 
 /// How many codes of a clock are computed ahead: forty minutes.
 const CODES_OF_A_CLOCK: u64 = 80;
@@ -49,6 +52,24 @@ impl Device {
     /// The device of that name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Clock, Self::Counter].into_iter().find(|device| device.name() == name)
+    }
+}
+
+/// The proof of a login through sshd's service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A code.
+    Code,
+    /// The security key that all users of the population have enrolled.
+    Key,
+}
+
+impl Proof {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Key => "key",
+        }
     }
 }
 
@@ -118,6 +139,14 @@ impl Worker {
             assert_eq!(code, 0, "{contestant} refused a correct login of {}: {}", user.name(), said());
         }
         replies
+    }
+
+    /// Logs a user in through the service of sshd, with a code or by a key.
+    pub(crate) fn accepted_by_sshd(&mut self, user: User, proof: Proof) -> Reply {
+        self.order(&format!("sshd {} {}", user.0, proof.name()));
+        let reply = self.reply();
+        assert_eq!(reply.login.code, 0, "{} is let in by {}", user.name(), proof.name());
+        reply
     }
 
     /// Has all users of this worker logged in, one after the other, from `start` on (microseconds since 1970).
@@ -231,6 +260,12 @@ pub(crate) fn serve(folder: &Path, first: usize, count: usize, device: Device) {
                 let login = session.log_in(user, contestant);
                 report(contestant, login, microseconds());
             }
+            ["sshd", user, proof] => {
+                let user = User(user.parse().expect("a user"));
+                let login = if *proof == Proof::Key.name() { session.by_key(user) } else { session.by_code(user) };
+                session.sync();
+                report(Contestant::TwoFactor, login, microseconds());
+            }
             ["as", name, answer, contestant] => {
                 let contestant = Contestant::named(contestant).expect("a module");
                 let c_string = |text: &str| CString::new(text).expect("no NUL");
@@ -332,6 +367,20 @@ impl Session {
         let code = self.next_code(user, contestant);
         let name = CString::new(user.name()).expect("a name has no NUL");
         application::login(&self.confdir, contestant.name(), &name, &code)
+    }
+
+    /// A login through sshd's service with a code.
+    fn by_code(&mut self, user: User) -> Login {
+        let code = self.next_code(user, Contestant::TwoFactor);
+        let name = CString::new(user.name()).expect("a name has no NUL");
+        application::login(&self.confdir, SSHD, &name, &code)
+    }
+
+    /// The same after sshd has verified the key. Every prompt would be answered wrongly.
+    fn by_key(&self, user: User) -> Login {
+        let name = CString::new(user.name()).expect("a name has no NUL");
+        let variable = CString::new(format!("SSH_AUTH_INFO_0=publickey {SSH_KEY}\n")).expect("no NUL");
+        application::login_with(&self.confdir, SSHD, &name, c"none", Some(&variable))
     }
 
     /// The next code of a user for a module, waiting until there is one.

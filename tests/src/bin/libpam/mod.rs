@@ -45,7 +45,7 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn pam_end(handle: *mut Handle, status: c_int) -> c_int;
     pub(crate) fn pam_set_item(handle: *mut Handle, item: c_int, value: *const c_void) -> c_int;
-    pub(crate) fn pam_putenv(handle: *mut Handle, name_value: *const c_char) -> c_int;
+    pub(crate) fn pam_putenv(handle: *mut Handle, name_and_value: *const c_char) -> c_int;
     pub(crate) fn pam_authenticate(handle: *mut Handle, flags: c_int) -> c_int;
     pub(crate) fn pam_setcred(handle: *mut Handle, flags: c_int) -> c_int;
     pub(crate) fn pam_acct_mgmt(handle: *mut Handle, flags: c_int) -> c_int;

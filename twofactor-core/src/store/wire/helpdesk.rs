@@ -14,6 +14,7 @@ use crate::account::throttle::Source;
 use crate::account::{Confirmation, EnrolledKey, LastAccepted};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Kind, Period, Step};
+use crate::account::factors::Attestation;
 use crate::codes::ssh_key::SshKey;
 use crate::codes::temporary::TemporaryCode;
 use crate::codes::token::{Label, Serial};
@@ -200,11 +201,12 @@ impl Message {
             .with("readable", yes_or_no(token.problem.is_none()))
     }
 
-    fn with_ssh_key(self, EnrolledKey { key, label, issued }: &EnrolledKey) -> Self {
+    fn with_ssh_key(self, EnrolledKey { key, label, issued, attestation }: &EnrolledKey) -> Self {
         self.with("ssh_key", key.kind().word())
             .with("key", &key.base64())
             .with("label", label.as_str())
             .with_plain("issued", issued)
+            .with("attested", yes_or_no(*attestation == Attestation::Checked))
     }
 
     fn with_verdict(self, verdict: &Verdict) -> Self {
@@ -310,7 +312,8 @@ impl Message {
     fn ssh_key(&self) -> Result<EnrolledKey, WireError> {
         let key = SshKey::parse(self.get("ssh_key")?, self.get("key")?);
         let key = key.ok_or(WireError::Value("key"))?;
-        Ok(EnrolledKey { key, label: self.label("label")?, issued: self.known_time("issued")? })
+        let attestation = if self.is_yes("attested")? { Attestation::Checked } else { Attestation::None };
+        Ok(EnrolledKey { key, label: self.label("label")?, issued: self.known_time("issued")?, attestation })
     }
 
     fn verdict(&self) -> Result<Verdict, WireError> {
