@@ -112,6 +112,7 @@ impl Population {
                 key: SshKey::parse(word, base64).expect("a key"),
                 label: Label::new("laptop").expect("a label"),
                 issued: UnixTime::from_seconds(oathtool::now()),
+                attestation: Attestation::None,
             };
             let name = UserName::new(&user.name()).expect("a user name");
             store.add_ssh_key(&Person { name, uid: Uid(UID) }, key).expect("a key is enrolled");
