@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use twofactor_core::account::factors::Attestation;
 use twofactor_core::account::{App, EnrolledKey};
 use twofactor_core::codes::otp::{Parameters, Progress};
 use twofactor_core::codes::recovery::RecoveryCode;

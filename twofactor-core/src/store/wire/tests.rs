@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Answered, Call, Channel, LARGEST, Message, WireError};
 use crate::account::enrollment::Proposal;
-use crate::account::factors::Factors;
+use crate::account::factors::{Attestation, Factors};
 use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::lifecycle::Stage;
 use crate::account::remembered::LoginPlace;
@@ -303,7 +303,14 @@ fn account() -> AccountStatus {
         apps: vec![app("work phone", Confirmation::Confirmed), app("token", Confirmation::Pending)],
         tokens: vec![token("0000004711", Some(person().name)), token("A/1", None)],
         tokens_problem: None,
-        ssh_keys: vec![EnrolledKey { key: ssh_key(7), label: Label::new("blue \"key\"").unwrap(), issued: at }; 2],
+        ssh_keys: [Attestation::None, Attestation::Checked]
+            .map(|attestation| EnrolledKey {
+                key: ssh_key(7),
+                label: Label::new("blue \"key\"").unwrap(),
+                issued: at,
+                attestation,
+            })
+            .to_vec(),
         recovery_left: 3,
         failures: 7,
         blocked_until: Some(at),
