@@ -140,13 +140,16 @@ fn a_new_phone_takes_a_code_of_both_and_the_old_one_is_good_until_then() {
         assert!(opens(host, "alice", &old), "the old code was not burned");
 
         let recovery = alice.recovery_codes[0].clone();
-        let (phone, output) =
-            answering_for_the_secret(replace(), "", |phone| format!("{}\n{recovery}\n", phone.code(0)));
+        let mut typed = String::new();
+        let (phone, output) = answering_for_the_secret(replace(), "", |phone| {
+            typed = phone.code(0);
+            format!("{typed}\n{recovery}\n")
+        });
         let result = json(&output);
         assert_eq!(result["secret"], phone.secret);
         assert!(!opens(host, "alice", &alice.authenticator.code(1)), "the old phone is out");
         assert!(!opens(host, "alice", &alice.recovery_codes[1]), "and its recovery codes");
-        assert!(!opens(host, "alice", &phone.code(0)), "the code that has confirmed it is burned");
+        assert!(!opens(host, "alice", &typed), "the code that has confirmed it is burned");
         assert!(opens(host, "alice", &phone.code(1)));
         assert_eq!(status(host, "alice")["apps"].as_array().unwrap().len(), 1);
         host.assert_logged(&["pam_twofactor(broker:auth): enrolled user=alice", "token=app", "by=alice"]);
@@ -182,9 +185,13 @@ fn a_first_app_is_set_up_where_a_rule_says_so_and_a_user_who_hangs_up_leaves_not
         assert!(status(host, "alice")["apps"].as_array().unwrap().is_empty());
 
         let enroll = || command(host, "alice", &["--json", "self", "enroll", "--qr", "none"]);
-        let (phone, output) = answering_for_the_secret(enroll(), "", |phone| format!("{}\n", phone.code(0)));
+        let mut typed = String::new();
+        let (phone, output) = answering_for_the_secret(enroll(), "", |phone| {
+            typed = phone.code(0);
+            format!("{typed}\n")
+        });
         let codes = recovery_codes(&json(&output));
-        assert!(!opens(host, "alice", &phone.code(0)), "the code that has confirmed it is burned");
+        assert!(!opens(host, "alice", &typed), "the code that has confirmed it is burned");
         assert!(opens(host, "alice", &phone.code(1)));
         assert!(opens(host, "alice", &codes[0]));
         let line = host.assert_logged(&["pam_twofactor(broker:auth): enrolled user=alice"]);
@@ -230,15 +237,16 @@ fn a_token_is_registered_by_its_serial_two_codes_and_a_code_of_what_the_user_has
         let _broker = host.broker();
         let register = |serial: &str, lines: &str| scripted(host, "alice", &["--json", "self", "token", serial], lines);
         let code = format!("{}\n", alice.code());
+        let shown = both(&fob);
         // A slip in the serial costs no code.
-        refused(&register("T999", &format!("{}{code}", both(&fob))), 5, "the token is not registered");
-        refused(&register(&fob.serial, &format!("{}{}\n", both(&fob), alice.wrong_code())), 5, "is not right");
+        refused(&register("T999", &format!("{shown}{code}")), 5, "the token is not registered");
+        refused(&register(&fob.serial, &format!("{shown}{}\n", alice.wrong_code())), 5, "is not right");
         assert!(host.json(&["token", "show", &fob.serial])["user"].is_null());
-        let result = json(&register(&fob.serial, &format!("{}{code}", both(&fob))));
+        let result = json(&register(&fob.serial, &format!("{shown}{code}")));
         assert_eq!(result["serial"], fob.serial.as_str());
         assert_eq!(host.json(&["token", "show", &fob.serial])["user"], "alice");
-        assert!(!opens(host, "alice", &alice.code()), "the code of the app is used");
-        assert!(!opens(host, "alice", &fob.authenticator.code(1)), "and so are both of the token");
+        assert!(!opens(host, "alice", code.trim()), "the code of the app is used");
+        assert!(!opens(host, "alice", shown.lines().nth(1).unwrap()), "and so are both of the token");
         assert!(opens(host, "alice", &fob.authenticator.code(2)));
         assert!(opens(host, "alice", &alice.recovery_codes[0]), "the app and its recovery codes stay");
         assert_eq!(status(host, "alice")["tokens"][0]["serial"], fob.serial.as_str());

@@ -80,12 +80,13 @@ fn su_opens_none_of_our_files_and_takes_no_lock_where_a_broker_listens() {
         host.add_user("bobby");
         let alice = host.user_with_app("alice");
         let broker = host.broker();
-        assert!(logged_in(&traced_su(host, "bobby", "alice"), &alice.code()));
+        let code = alice.code();
+        assert!(logged_in(&traced_su(host, "bobby", "alice"), &code));
         let calls = trace(host);
         assert!(calls.contains("/run/twofactord/socket"), "{calls}");
         assert!(!calls.contains("/var/lib/twofactor") && !calls.contains("F_OFD_SETLK"), "{calls}");
         assert!(!calls.contains("flock("), "{calls}");
-        assert!(!logged_in(&su(host, "bobby", "alice"), &alice.code()), "it is burned");
+        assert!(!logged_in(&su(host, "bobby", "alice"), &code), "it is burned");
         host.assert_logged(&["pam_twofactor(su:auth): denied user=alice service=su", "reason=replayed"]);
         drop(broker);
         // Then it judges by itself.
@@ -136,14 +137,15 @@ fn su_sets_up_an_app_through_the_broker_and_holds_nothing_meanwhile() {
         let (mut su, _) = types_the_password(&traced_su(host, "bobby", "alice"), INVITATION);
         su.type_line(&again);
         let offer = Offer::read(&su.expect(CONFIRM));
-        su.type_line(&offer.app.code(0));
+        let typed = offer.app.code(0);
+        su.type_line(&typed);
         let recovery = write_down(&mut su);
         assert_eq!(recovery.len(), 10);
         su.expect(OPEN);
         host.assert_logged(&["pam_twofactor(su:account): enrolled user=alice service=su", "token=app"]);
         let calls = trace(host);
         assert!(!calls.contains("/var/lib/twofactor") && !calls.contains("F_OFD_SETLK"), "{calls}");
-        assert_ne!(host.login("alice").typing(offer.app.code(0)).code(), ReturnCode::SUCCESS, "it is burned");
+        assert_ne!(host.login("alice").typing(&typed).code(), ReturnCode::SUCCESS, "it is burned");
         assert_eq!(host.login("alice").typing(offer.app.code(1)).code(), ReturnCode::SUCCESS);
         assert_eq!(host.login("alice").typing(&recovery[3]).code(), ReturnCode::SUCCESS);
     });

@@ -194,7 +194,7 @@ fn a_secret_is_larger_than_any() {
     private_host(|host| {
         make_well(host);
         let text = fs::read(of_alice("secret.toml")).unwrap();
-        fs::write(of_alice("secret.toml"), vec![b'#'; 100_000]).unwrap();
+        fs::write(of_alice("secret.toml"), vec![b'#'; 1_000_000]).unwrap();
         let mend = move |_: &Host| fs::write(of_alice("secret.toml"), &text).unwrap();
         check(host, &["unreadable-file"], ByHand(&mend));
     });
