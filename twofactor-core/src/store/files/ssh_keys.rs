@@ -1,4 +1,4 @@
-//! The security keys of a user, as root or the user changes them. Logins find them by [`Files::recognize`].
+//! The security keys of a user, as root or the user changes them. Logins find them by `Store::recognize`.
 
 use super::locations::{Files, migrated};
 use super::user_folder::SECRET;
