@@ -43,7 +43,8 @@ pub(crate) fn answer(request: Request, caller: Caller, config: &Config, store: &
     let Request { whom, act } = request;
     let member = member(caller, config).map_err(|refusal| {
         if refusal.is_logged {
-            journal::write_refusal(named(&whom), caller, &refusal);
+            // Not about whom: the name is the asker's word, and no user's.
+            journal::write_refusal(None, caller, &refusal);
         }
         refusal.answer()
     })?;

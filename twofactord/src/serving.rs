@@ -77,8 +77,13 @@ fn answer(question: &Message, caller: Caller, config: &Path) -> Result<Message, 
     };
     let call = match call {
         Call::Help(request) if !caller.is_root() => {
-            let answer = helpdesk::answer(request, caller, &config, &store::open(&config, SystemClock));
-            return Ok(answer.unwrap_or_else(paused));
+            // Also an act that is done takes its time: each writes to the disk and the log.
+            let is_act = request.act.is_some();
+            let store = store::open(&config, SystemClock).changing_in_time();
+            return Ok(match helpdesk::answer(request, caller, &config, &store) {
+                Ok(done) if !is_act => done,
+                Ok(answer) | Err(answer) => paused(answer),
+            });
         }
         call => call,
     };

@@ -518,12 +518,66 @@ fn the_user_is_told_of_each_act_at_the_next_login_however_often_one_is_repeated(
         assert_eq!(told(host, "alice", &recovery[0]), "", "once");
         by(host, "hanna", &["reset", "alice", "--yes"]);
         let text = told(host, "alice", &fobs[0].authenticator.code(1));
-        assert!(text.contains("by the helpdesk (uid") && text.contains("app and recovery codes forgotten"), "{text}");
+        assert!(
+            text.contains("by the helpdesk (uid") && text.contains("apps, ssh keys and recovery codes forgotten"),
+            "{text}"
+        );
 
         let shown = events(host, "alice");
         for event in ["code-given", "code-revoked", "assigned", "viewed", "unlocked", "checked", "reset"] {
             assert!(shown.contains(&format!("{event} hanna")), "{event}: {shown:?}");
         }
+    });
+}
+
+/// The member who gave it out may log in with it.
+#[test]
+fn a_login_with_a_temporary_code_makes_no_notice_untold() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        let alice = host.user_with_app("alice");
+        let _broker = host.broker();
+        let given = json_by(host, "hanna", &["code", "alice"])["code"].as_str().unwrap().to_owned();
+        for code in [given.as_str(), &alice.recovery_codes[0]] {
+            assert!(told(host, "alice", code).contains("temporary code given out"), "{code}");
+        }
+        assert_eq!(told(host, "alice", &alice.recovery_codes[1]), "", "once");
+    });
+}
+
+/// The command asks for leave first. A program that does not is refused as well.
+#[test]
+fn no_act_is_done_for_a_protected_user_where_leave_was_not_asked_for() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        for group in ["sudo", "wheel", "admin"] {
+            let _ = host.command("groupadd").arg(group).output();
+            host.add_user(&format!("of-{group}"));
+            host.succeed("gpasswd", ["--add", &format!("of-{group}"), group]);
+        }
+        let fob = Fob::clock(1);
+        host.import(std::slice::from_ref(&fob));
+        host.user_with_app("otto");
+        host.succeed("twofactor", ["token", "assign", &fob.serial, "otto"]);
+        let _broker = host.broker();
+        let before = host.json(&["status", "otto"]);
+        for user in ["root", "hanna", "otto", "of-sudo", "of-wheel", "of-admin"] {
+            let about = format!("user={user} uid={}", uid_of(user));
+            for act in [
+                format!("help-status {about}"),
+                format!("help-verify {about} code=123456"),
+                format!("help-unlock {about}"),
+                format!("help-code {about} seconds=3600"),
+                format!("help-revoke-code {about}"),
+                format!("help-reset {about}"),
+                format!("help-assign {about} serial={}", fob.serial),
+                format!("help-resync owner_of={} code=123456 code=654321", fob.serial),
+            ] {
+                let answer = ask(host, uid_of("hanna"), &format!(" version=1 ask={act}"));
+                assert!(answer.contains("answer=not-helped"), "{act}: {answer}");
+            }
+        }
+        assert_eq!(host.json(&["status", "otto"]), before);
     });
 }
 

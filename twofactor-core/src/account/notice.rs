@@ -90,7 +90,7 @@ impl fmt::Display for NoticedChange {
         formatter.write_str(match self {
             Self::AppEnrolled => "first app",
             Self::AppReplaced => "new app and new recovery codes",
-            Self::Reset => "app and recovery codes forgotten",
+            Self::Reset => "apps, ssh keys and recovery codes forgotten",
             Self::RecoveryReplaced => "new recovery codes",
             Self::TokenRegistered => "physical token registered",
             Self::TokenAssigned => "physical token assigned",

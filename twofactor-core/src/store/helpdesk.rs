@@ -57,7 +57,7 @@ pub enum Act {
     GiveCode(Duration),
     /// Takes the temporary code back.
     RevokeCode,
-    /// Forgets apps and recovery codes.
+    /// Forgets apps, ssh keys and recovery codes.
     Reset,
     /// Gives a physical token in inventory.
     Assign(Serial),

@@ -152,6 +152,9 @@ pub struct Redeemed {
     pub(in crate::store) problem: Option<StoreError>,
 }
 
+/// The name of a temporary code in the log and the state.
+pub(in crate::store) const TEMPORARY: &str = "temporary";
+
 /// The factor that opened the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Factor {
@@ -178,7 +181,7 @@ impl Factor {
         match self {
             Self::Token { label, drift } => record.with("token", label).with("drift", drift),
             Self::Recovery { left } => record.with("token", "recovery").with("recovery_codes_left", left),
-            Self::Temporary => record.with("token", "temporary"),
+            Self::Temporary => record.with("token", TEMPORARY),
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Files {
     pub(super) marker: Option<PathBuf>,
     pub(super) owner: Owner,
     pub(super) patience: Duration,
+    /// The wait of a change for the registry's lock, where it is not the usual one.
+    pub(super) change_patience: Option<Duration>,
     /// Read only under the lock of the account that is judged.
     pub(super) clock: Box<dyn Clock>,
     /// The rules that answers are judged by.
@@ -43,7 +45,8 @@ impl Files {
     /// The store in the folder `state`, all of which must belong to `owner`. Nothing is opened yet.
     pub fn new(state: &Path, owner: Owner, patience: Duration, clock: impl Clock + 'static) -> Self {
         let rules = VerificationRules::of(&Config::default());
-        Self { state: state.to_owned(), marker: None, owner, patience, clock: Box::new(clock), rules, registrar: None }
+        let (state, clock) = (state.to_owned(), Box::new(clock));
+        Self { state, marker: None, owner, patience, change_patience: None, clock, rules, registrar: None }
     }
 
     /// The same store, judging by these rules and not by the defaults.
@@ -57,6 +60,13 @@ impl Files {
     #[must_use]
     pub fn counting_on(self, count: Count) -> Self {
         Self { rules: self.rules.counting_on(count), ..self }
+    }
+
+    /// The same store, in which a change waits for the registry no longer than a login for a lock: the program that
+    /// has asked for it does not wait longer.
+    #[must_use]
+    pub fn changing_in_time(self) -> Self {
+        Self { change_patience: Some(self.patience), ..self }
     }
 
     /// The user's folder, when it is there.

@@ -264,7 +264,7 @@ impl Files {
     pub(super) fn writer(&self) -> Result<Option<Writer>, StoreError> {
         self.claim_if_used()?;
         match self.state_folder()? {
-            Some(state) => Ok(Writer::open(state, CHANGE_PATIENCE)?),
+            Some(state) => Ok(Writer::open(state, self.change_patience.unwrap_or(CHANGE_PATIENCE))?),
             None => Ok(None),
         }
     }

@@ -9,7 +9,7 @@ use crate::account::{Judgement, LastAccepted, NearMiss, Proof, State, Uses, Wall
 use crate::host::shell;
 use crate::log::reason::Reason;
 use crate::store::error::StoreError;
-use crate::store::redemption::{Factor, Redeemed, Redemption};
+use crate::store::redemption::{Factor, Redeemed, Redemption, TEMPORARY};
 
 /// Checks and burns an answer, once everything is read that the user has.
 pub(in crate::store) struct Redeeming<'a, F> {
@@ -118,7 +118,7 @@ fn accepted(before: State, uses: Uses, proof: Proof, presented: Presented<'_>) -
     let name = match &factor {
         Factor::Token { label, .. } => label.clone(),
         Factor::Recovery { .. } => "recovery".to_owned(),
-        Factor::Temporary => "temporary".to_owned(),
+        Factor::Temporary => TEMPORARY.to_owned(),
     };
     if let (Some((place, duration)), Some(opener)) = (&attempt.remember, opener) {
         let LoginPlace { service, address } = *place;
