@@ -148,6 +148,7 @@ fn a_member_sees_what_root_sees_and_unlocks() {
 fn a_temporary_code_is_shown_to_the_member_alone_and_opens_once() {
     private_host(|host| {
         with_helpdesk(host, "");
+        lenient(host);
         let alice = host.user_with_app("alice");
         let _broker = host.broker();
         let given = json_by(host, "hanna", &["code", "alice", "--valid", "30m"]);
@@ -468,6 +469,13 @@ fn a_token_is_set_right_by_two_codes_that_are_counted_and_used_up() {
     });
 }
 
+/// The service of [`told`].
+fn lenient(host: &Host) {
+    let lines = "auth required pam_twofactor.so\nauth required pam_permit.so\n\
+                 account required pam_twofactor.so\naccount required pam_permit.so\n";
+    host.service("lenient", lines);
+}
+
 /// The texts of a login that shows them.
 fn told(host: &Host, user: &str, code: &str) -> String {
     let outcome = host.login(user).service("lenient").calls("authenticate,account").typing(code);
@@ -478,10 +486,8 @@ fn told(host: &Host, user: &str, code: &str) -> String {
 #[test]
 fn the_user_is_told_of_each_act_at_the_next_login_however_often_one_is_repeated() {
     private_host(|host| {
-        let lines = "auth required pam_twofactor.so\nauth required pam_permit.so\n\
-                     account required pam_twofactor.so\naccount required pam_permit.so\n";
-        host.service("lenient", lines);
         with_helpdesk(host, "");
+        lenient(host);
         let fobs = Fob::box_of(1, 1);
         host.import(&fobs);
         let alice = host.user_with_app("alice");
@@ -535,6 +541,7 @@ fn the_user_is_told_of_each_act_at_the_next_login_however_often_one_is_repeated(
 fn a_login_with_a_temporary_code_makes_no_notice_untold() {
     private_host(|host| {
         with_helpdesk(host, "");
+        lenient(host);
         let alice = host.user_with_app("alice");
         let _broker = host.broker();
         let given = json_by(host, "hanna", &["code", "alice"])["code"].as_str().unwrap().to_owned();
@@ -557,7 +564,7 @@ fn no_act_is_done_for_a_protected_user_where_leave_was_not_asked_for() {
         }
         let fob = Fob::clock(1);
         host.import(std::slice::from_ref(&fob));
-        host.user_with_app("otto");
+        host.enroll("otto", &[]);
         host.succeed("twofactor", ["token", "assign", &fob.serial, "otto"]);
         let _broker = host.broker();
         let before = host.json(&["status", "otto"]);
