@@ -2,8 +2,8 @@
 //!
 //! It has no memory of its own: the handle of a key is the key. A program's environment is the person in front of it:
 //!
-//! * `SECURITY_KEY_FLAGS`: the flags of every signature, some of `touched` and `verified`, whatever ssh asks for; empty for a
-//!   signature without touch. Without the variable the person does as ssh asks.
+//! * `SECURITY_KEY_FLAGS`: the flags of every signature, some of `touched` and `verified`; what ssh asks for does not count. It
+//!   is empty for a signature without touch. Without the variable the person does as ssh asks.
 //! * `SECURITY_KEY_COUNTER`: the file of the counter. Without it every signature is the first.
 //! * `SECURITY_KEY_ATTESTATION`: a folder with `key.p8` (PKCS #8, P-256) and `certificate.der` of a vendor, which sign new keys.
 //!

@@ -54,10 +54,7 @@ fn another_security_key_a_plain_key_and_one_of_another_user_are_asked_for_a_code
 #[test]
 fn a_key_that_was_removed_is_asked_at_the_next_login() {
     private_host_with_keys(|host, provider| {
-        let login = Login::of_alice(host, provider);
-        let key = provider.key("ed25519-sk", "hers");
-        authorize(host, "alice", [key.line()]);
-        login.enroll("alice", &key);
+        let (login, key) = Login::of_alice_with_key(host, provider);
         let sshd = login.sshd("");
         login.is_in(&sshd, [&key]);
         host.succeed("twofactor", ["ssh-key", "remove", "alice", &key.fingerprint(host)]);
@@ -109,10 +106,7 @@ fn of_many_enrolled_keys_each_counts() {
 #[test]
 fn a_password_that_pam_asks_for_is_still_asked_for() {
     private_host_with_keys(|host, provider| {
-        let login = Login::of_alice(host, provider);
-        let key = provider.key("ed25519-sk", "hers");
-        authorize(host, "alice", [key.line()]);
-        login.enroll("alice", &key);
+        let (login, key) = Login::of_alice_with_key(host, provider);
         let sshd = host.sshd_with(twofactor_tests::ssh::STACK, twofactor_tests::security_key::SETTINGS);
         let session = login.session(&sshd, [&key]);
         assert!(session.opened(), "{}", said(&session.output));
@@ -124,10 +118,7 @@ fn a_password_that_pam_asks_for_is_still_asked_for() {
 #[test]
 fn a_rule_says_whether_security_keys_count() {
     private_host_with_keys(|host, provider| {
-        let login = Login::of_alice(host, provider);
-        let key = provider.key("ed25519-sk", "hers");
-        authorize(host, "alice", [key.line()]);
-        login.enroll("alice", &key);
+        let (login, key) = Login::of_alice_with_key(host, provider);
         let sshd = login.sshd("");
         for (factors, counts) in [("[\"app\"]", false), ("[\"ssh-key\"]", true), ("[\"app\", \"ssh-key\"]", true)] {
             host.configure(&format!(
@@ -143,10 +134,7 @@ fn a_rule_says_whether_security_keys_count() {
 #[test]
 fn a_login_without_a_key_is_asked_and_one_that_ends_at_the_key_never_reaches_pam() {
     private_host_with_keys(|host, provider| {
-        let login = Login::of_alice(host, provider);
-        let key = provider.key("ed25519-sk", "hers");
-        authorize(host, "alice", [key.line()]);
-        login.enroll("alice", &key);
+        let (login, key) = Login::of_alice_with_key(host, provider);
         let lines = |host: &Host| host.module_log().iter().filter(|line| line.contains("user=alice")).count();
         {
             let sshd = login.sshd("AuthenticationMethods keyboard-interactive\n");

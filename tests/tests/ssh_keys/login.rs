@@ -1,7 +1,7 @@
 //! Logins of alice, who has an app, with keys; and what must come of them.
 
 use twofactor_tests::private_host::{Host, PASSWORD, said};
-use twofactor_tests::security_key::{Provider, SETTINGS, SecurityKey};
+use twofactor_tests::security_key::{Provider, SETTINGS, SecurityKey, authorize};
 use twofactor_tests::ssh::{Client, Session, Sshd};
 use twofactor_tests::twofactor::Enrollment;
 
@@ -19,6 +19,15 @@ impl<'h> Login<'h> {
     /// Makes her and enrolls an app.
     pub(crate) fn of_alice(host: &'h Host, provider: Provider<'h>) -> Self {
         Self { host, provider, alice: host.user_with_app("alice") }
+    }
+
+    /// The same with a key that sshd knows and that is enrolled.
+    pub(crate) fn of_alice_with_key(host: &'h Host, provider: Provider<'h>) -> (Self, SecurityKey) {
+        let login = Self::of_alice(host, provider);
+        let key = provider.key("ed25519-sk", "hers");
+        authorize(host, "alice", [key.line()]);
+        login.enroll("alice", &key);
+        (login, key)
     }
 
     /// sshd that demands a key and a touch and goes on to PAM, which asks for nothing but a second factor. Other lines come

@@ -1,4 +1,4 @@
-//! The variable that names the key is sshd's word: nobody else's counts.
+//! The variable that names the key is sshd's word. What users write into it does not count.
 
 use std::fs;
 

@@ -55,7 +55,7 @@ impl Makers {
             _ => return Err(MakersError::None),
         };
         for certificate in &found {
-            anchor(certificate).map_err(|error| MakersError::Damaged(error.to_string()))?;
+            anchor_from_trusted_cert(certificate).map_err(|error| MakersError::Damaged(error.to_string()))?;
         }
         self.0.extend(found);
         Ok(())
@@ -69,20 +69,16 @@ impl Makers {
     /// The certificate in `der`, when it is below one of these and valid at `now`.
     pub(super) fn certificate<'d>(&self, der: &'d [u8], now: UnixTime) -> Result<Certificate<'d>, NotAttested> {
         let maker = |error: webpki::Error| NotAttested::Maker(error.to_string());
-        let certificate = Certificate(der);
-        let anchors = self.0.iter().filter_map(|trusted| anchor(trusted).ok()).collect::<Vec<TrustAnchor<'_>>>();
+        let anchors: Vec<TrustAnchor<'_>> =
+            self.0.iter().filter_map(|trusted| anchor_from_trusted_cert(trusted).ok()).collect();
         let now = WebpkiTime::since_unix_epoch(Duration::from_secs(now.seconds()));
-        let der = CertificateDer::from(der);
-        let leaf = EndEntityCert::try_from(&der).map_err(maker)?;
+        let leaf_in_der = CertificateDer::from(der);
+        let leaf = EndEntityCert::try_from(&leaf_in_der).map_err(maker)?;
         // Such certificates name no usage; one that does is for something else.
         let usage = KeyUsage::required_if_present(&[]);
         leaf.verify_for_usage(ALGORITHMS, &anchors, &[], now, usage, None, None).map_err(maker)?;
-        Ok(certificate)
+        Ok(Certificate(der))
     }
-}
-
-fn anchor<'c>(certificate: &'c CertificateDer<'_>) -> Result<TrustAnchor<'c>, webpki::Error> {
-    anchor_from_trusted_cert(certificate)
 }
 
 /// A certificate of a maker's.

@@ -1,6 +1,6 @@
 //! The third part: what a login costs through the broker, and what the module and an idle broker weigh.
 //!
-//! Users log in with codes that count, so that nobody waits for one. The comparison is the same login in a
+//! Users log in with codes that count, so no user waits for one. The comparison is the same login in a
 //! process of root, which opens the files itself.
 
 use std::collections::BTreeMap;

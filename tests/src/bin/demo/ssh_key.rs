@@ -44,12 +44,7 @@ fn make(host: &Host, provider: Provider<'_>) -> (SecurityKey, SecurityKey) {
 /// Its kind proves nothing: a key in software looks the same to sshd.
 fn asked(sshd: &Sshd<'_>, provider: Provider<'_>, key: &SecurityKey, alice: &Enrollment) {
     say("It is not enrolled with twofactor yet, so she is asked for a code all the same:");
-    let mut session = ssh(sshd, provider, key);
-    show(session.expect("code: ").trim_start());
-    let code = alice.code();
-    typed(&code);
-    session.type_line(&code);
-    look_around(session);
+    look_around(answering(ssh(sshd, provider, key), &alice.code()));
 }
 
 fn enroll(host: &Host, key: &SecurityKey) {
@@ -64,15 +59,18 @@ fn by_touch(sshd: &Sshd<'_>, provider: Provider<'_>, key: &SecurityKey) {
     look_around(ssh(sshd, provider, key));
 }
 
-/// A key of alice's `authorized_keys` that nobody has enrolled: perhaps a thief of her laptop has put it there.
+/// A key of alice's `authorized_keys` that is not enrolled: perhaps a thief of her laptop has put it there.
 fn stranger(sshd: &Sshd<'_>, provider: Provider<'_>, key: &SecurityKey, alice: &Enrollment) {
     say("Another key, which a thief has put into her authorized_keys, is asked for a code that he does not have:");
-    let mut session = ssh(sshd, provider, key);
+    refused(answering(ssh(sshd, provider, key), &alice.wrong_code()));
+}
+
+/// Types a code where one is asked for.
+fn answering(mut session: Terminal, code: &str) -> Terminal {
     show(session.expect("code: ").trim_start());
-    let code = alice.wrong_code();
-    typed(&code);
-    session.type_line(&code);
-    refused(session);
+    typed(code);
+    session.type_line(code);
+    session
 }
 
 /// The client at a terminal.

@@ -96,8 +96,8 @@ impl Settings {
         needed.into_iter().filter(|(keyword, _)| !self.says(keyword, "yes")).map(|(_, lacking)| lacking).collect()
     }
 
-    /// True when sshd takes no signature of a security key without a touch or a PIN, whatever `authorized_keys` of a user
-    /// says.
+    /// True when sshd takes no signature of a security key without a touch or a PIN. A user's `authorized_keys` does not
+    /// change that.
     pub fn demands_touch(&self) -> bool {
         self.has_key_option(TOUCH) || self.has_key_option(VERIFICATION)
     }

@@ -63,9 +63,9 @@ impl SshKey {
     /// The 32 bytes of an Ed25519 key, or the point of P-256 that is not compressed; and the application it was made for.
     pub fn public(&self) -> (&[u8], &[u8]) {
         let mut fields = Fields::of(&self.blob);
-        // The type, and the curve's name.
-        for _ in 0..if self.kind == KeyType::Ecdsa { 2 } else { 1 } {
-            let _ = fields.string();
+        let _type = fields.string();
+        if self.kind == KeyType::Ecdsa {
+            let _curve = fields.string();
         }
         (fields.string().unwrap_or_default(), fields.string().unwrap_or_default())
     }

@@ -26,11 +26,11 @@ impl Verification for Checking<'_> {
     }
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>> {
-        let Presented { person, attempt, rules, now, .. } = self.presented;
+        let Presented { person, rules, .. } = self.presented;
         if let Err(uid_changed) = must_be_of(before, person) {
             return Some(Err(uid_changed));
         }
-        if before.throttle_of(rules.count).blocked_until(attempt.source, rules.limits, now).is_some() {
+        if self.presented.is_blocked(before, rules.count) {
             return Some(Ok(Err(NotHelped::Throttled)));
         }
         let is_no_guess = self.presented.guess().is_none();
@@ -38,11 +38,8 @@ impl Verification for Checking<'_> {
     }
 
     fn charged(&self, before: &State) -> State {
-        let Presented { attempt, rules, now, .. } = self.presented;
-        let fingerprint = self.presented.fingerprint(self.presented.guess().unwrap_or_default());
-        let mut charged = before.clone();
-        charged.throttle_of_mut(rules.count).charge(attempt.source, fingerprint, rules.limits, now);
-        charged
+        let guess = self.presented.guess().unwrap_or_default();
+        self.presented.charged(before, self.presented.rules.count, guess)
     }
 
     fn look(self, before: State, mut charged: State) -> Result<Judged<Self::Outcome>, StoreError> {

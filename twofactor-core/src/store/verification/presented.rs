@@ -36,7 +36,7 @@ impl Presented<'_> {
 
     /// The digest by which a repeated guess is recognised. Of a program without root, which says itself what the code before
     /// was, each pair is a guess.
-    pub(super) fn fingerprint(&self, guess: &str) -> Digest {
+    fn fingerprint(&self, guess: &str) -> Digest {
         let salt = self.wallet.credentials.map_or(Salt::NONE, |credentials| credentials.salt);
         match (self.attempt.previous, self.rules.count) {
             (Some(previous), Count::Unprivileged) => {
@@ -44,6 +44,20 @@ impl Presented<'_> {
             }
             (Some(_), Count::Logins | Count::Stripping | Count::Helpdesk) | (None, _) => salt.fingerprint(guess),
         }
+    }
+
+    /// True while no attempt from there is looked at, by the wrong codes on this count.
+    pub(super) fn is_blocked(&self, before: &State, count: Count) -> bool {
+        let blocked = before.throttle_of(count).blocked_until(self.attempt.source, self.rules.limits, self.now);
+        blocked.is_some()
+    }
+
+    /// The state with this guess on the count, as if it were wrong.
+    pub(super) fn charged(&self, before: &State, count: Count, guess: &str) -> State {
+        let mut charged = before.clone();
+        let fingerprint = self.fingerprint(guess);
+        charged.throttle_of_mut(count).charge(self.attempt.source, fingerprint, self.rules.limits, self.now);
+        charged
     }
 
     /// The limits that the code is held against.
@@ -54,11 +68,8 @@ impl Presented<'_> {
 
 /// Does the work of a wrong code and leaves the state as it is: the duration of a refusal must not reveal its reason.
 pub(in crate::store) fn in_vain(ledger: &mut impl Ledger, presented: Presented<'_>, before: &State) {
-    let Presented { wallet, attempt, rules, now, .. } = presented;
-    let mut charged = before.clone();
-    let fingerprint = presented.fingerprint(presented.guess().unwrap_or("0"));
-    charged.throttle_of_mut(rules.count).charge(attempt.source, fingerprint, rules.limits, now);
-    std::hint::black_box(&charged);
+    let Presented { wallet, attempt, rules, .. } = presented;
+    std::hint::black_box(&presented.charged(before, rules.count, presented.guess().unwrap_or("0")));
     if let Ok(charge) = ledger.charge(before) {
         let _ = wallet.judge(attempt.readings, attempt.previous, before, &presented.tolerance());
         let _ = ledger.settle(charge, None);

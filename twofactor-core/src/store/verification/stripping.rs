@@ -18,15 +18,11 @@ impl Verification for Stripped<'_> {
     }
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Stripping, StoreError>> {
-        let Presented { person, attempt, rules, now, .. } = self.0;
+        let Presented { person, rules, .. } = self.0;
         if let Err(uid_changed) = must_be_of(before, person) {
             return Some(Err(uid_changed));
         }
-        if before
-            .throttle_of(rules.count.where_none_is_needed())
-            .blocked_until(attempt.source, rules.limits, now)
-            .is_some()
-        {
+        if self.0.is_blocked(before, rules.count.where_none_is_needed()) {
             return Some(Ok(Stripping::Throttled));
         }
         let is_no_guess = self.0.guess().is_none();
@@ -34,16 +30,8 @@ impl Verification for Stripped<'_> {
     }
 
     fn charged(&self, before: &State) -> State {
-        let Presented { attempt, rules, now, .. } = self.0;
-        let fingerprint = self.0.fingerprint(self.0.guess().unwrap_or_default());
-        let mut charged = before.clone();
-        charged.throttle_of_mut(rules.count.where_none_is_needed()).charge(
-            attempt.source,
-            fingerprint,
-            rules.limits,
-            now,
-        );
-        charged
+        let count = self.0.rules.count.where_none_is_needed();
+        self.0.charged(before, count, self.0.guess().unwrap_or_default())
     }
 
     fn look(self, before: State, _: State) -> Result<Judged<Stripping>, StoreError> {
