@@ -13,6 +13,7 @@ use super::text::Reading;
 use super::text::{Cut, End, Word};
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -68,8 +69,13 @@ impl Service {
         text: &[u8],
         folders: &[&Path],
     ) -> Result<Self, ServiceError> {
-        let read = |reading| Scripted::read_by(reading, beside, name, file, text, folders).map(|read| read.service);
-        let (old, new) = (read(Reading::Old), read(Reading::New));
+        let mut reader = Reader::new(Reading::New, beside, folders);
+        let new = reader.scripted(name, file, text).map(|read| read.service);
+        if reader.cut == Versions::Agree {
+            // The old reading would come to the same, error or not.
+            return new;
+        }
+        let old = Scripted::read_by(Reading::Old, beside, name, file, text, folders).map(|read| read.service);
         match (old, new) {
             (Ok(old), Ok(new)) => match differing(&old.lines, &new.lines) {
                 None => Ok(new),
@@ -134,26 +140,7 @@ impl Scripted {
         text: &[u8],
         folders: &[&Path],
     ) -> Result<Self, ServiceError> {
-        let (files, script) = (Vec::new(), Script::default());
-        let mut reader = Reader { reading, beside, folders, lines: Vec::new(), files, script, counted: 0 };
-        reader.text(text, file, &ReadingContext::top(file, SERVICE))?;
-        let mut lines: Vec<(usize, Line)> = std::mem::take(&mut reader.lines).into_iter().enumerate().collect();
-        let (own_files, own_lines) = (reader.files.len(), lines.len());
-        if let Some((file, text)) = find(OTHER, folders)? {
-            // Where libpam gives it up, it gives every service up.
-            reader.counted = own_lines;
-            reader.text(&text, &file, &ReadingContext::top(&file, OTHER))?;
-            let described: Vec<Phase> =
-                Phase::ALL.into_iter().filter(|phase| lines.iter().any(|(_, line)| line.phase == *phase)).collect();
-            if described.len() == Phase::ALL.len() {
-                reader.files.truncate(own_files);
-            }
-            let others = (own_lines..).zip(reader.lines);
-            lines.extend(others.filter(|(_, line)| !described.contains(&line.phase)));
-        }
-        let (numbers, lines) = lines.into_iter().unzip();
-        let service = Service { name: name.to_owned(), file: file.to_owned(), lines, files: reader.files };
-        Ok(Self { service, script: reader.script, numbers })
+        Reader::new(reading, beside, folders).scripted(name, file, text)
     }
 }
 
@@ -284,15 +271,54 @@ pub(super) struct Reader<'f> {
     script: Script,
     /// The number of lines that were read before `lines`.
     counted: usize,
+    cut: Versions,
 }
 
-impl Reader<'_> {
+/// The answer to: is every text that was read cut the same by all versions of libpam?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    Agree,
+    Differ,
+}
+
+impl<'f> Reader<'f> {
+    fn new(reading: Reading, beside: Beside, folders: &'f [&'f Path]) -> Self {
+        let (lines, files, script) = (Vec::new(), Vec::new(), Script::default());
+        Self { reading, beside, folders, lines, files, script, counted: 0, cut: Versions::Agree }
+    }
+
+    /// The service in `text`, with `other` for the phases that it says nothing about.
+    fn scripted(&mut self, name: &str, file: &Path, text: &[u8]) -> Result<Scripted, ServiceError> {
+        self.text(text, file, &ReadingContext::top(file, SERVICE))?;
+        let mut lines: Vec<(usize, Line)> = mem::take(&mut self.lines).into_iter().enumerate().collect();
+        let (own_files, own_lines) = (self.files.len(), lines.len());
+        if let Some((file, text)) = find(OTHER, self.folders)? {
+            // Where libpam gives it up, it gives every service up.
+            self.counted = own_lines;
+            self.text(&text, &file, &ReadingContext::top(&file, OTHER))?;
+            let described: Vec<Phase> =
+                Phase::ALL.into_iter().filter(|phase| lines.iter().any(|(_, line)| line.phase == *phase)).collect();
+            if described.len() == Phase::ALL.len() {
+                self.files.truncate(own_files);
+            }
+            let others = (own_lines..).zip(mem::take(&mut self.lines));
+            lines.extend(others.filter(|(_, line)| !described.contains(&line.phase)));
+        }
+        let (numbers, lines) = lines.into_iter().unzip();
+        let service = Service { name: name.to_owned(), file: file.to_owned(), lines, files: mem::take(&mut self.files) };
+        Ok(Scripted { service, script: mem::take(&mut self.script), numbers })
+    }
+
     fn text(&mut self, text: &[u8], file: &Path, place: &ReadingContext<'_>) -> Result<(), ServiceError> {
         if !self.files.iter().any(|known| known == file) {
             self.files.push(file.to_owned());
         }
         let copy = self.script.begin(place.name, text);
-        let Cut { lines, end } = text::cut(text, self.reading);
+        let cut = text::cut(text, self.reading);
+        if cut != text::cut(text, self.reading.other()) {
+            self.cut = Versions::Differ;
+        }
+        let Cut { lines, end } = cut;
         for line in lines {
             let words = line.words;
             let place = ReadingContext { origin: Some(place.origin.unwrap_or(line.first)), ..*place };

@@ -18,6 +18,15 @@ pub enum Reading {
     New,
 }
 
+impl Reading {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Old => Self::New,
+            Self::New => Self::Old,
+        }
+    }
+}
+
 /// A line as libpam runs it: one of the file, or several that a backslash puts together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogicalLine {
