@@ -266,6 +266,8 @@ pub(super) struct Reader<'f> {
     reading: Reading,
     beside: Beside,
     folders: &'f [&'f Path],
+    /// Those of them in which included services are looked for.
+    searched: &'f [&'f Path],
     lines: Vec<Line>,
     files: Vec<PathBuf>,
     script: Script,
@@ -284,7 +286,8 @@ enum Versions {
 impl<'f> Reader<'f> {
     fn new(reading: Reading, beside: Beside, folders: &'f [&'f Path]) -> Self {
         let (lines, files, script) = (Vec::new(), Vec::new(), Script::default());
-        Self { reading, beside, folders, lines, files, script, counted: 0, cut: Versions::Agree }
+        let searched = modules::searched_for_includes(folders);
+        Self { reading, beside, folders, searched, lines, files, script, counted: 0, cut: Versions::Agree }
     }
 
     /// The service in `text`, with `other` for the phases that it says nothing about.
@@ -305,7 +308,8 @@ impl<'f> Reader<'f> {
             lines.extend(others.filter(|(_, line)| !described.contains(&line.phase)));
         }
         let (numbers, lines) = lines.into_iter().unzip();
-        let service = Service { name: name.to_owned(), file: file.to_owned(), lines, files: mem::take(&mut self.files) };
+        let service =
+            Service { name: name.to_owned(), file: file.to_owned(), lines, files: mem::take(&mut self.files) };
         Ok(Scripted { service, script: mem::take(&mut self.script), numbers })
     }
 
@@ -315,7 +319,7 @@ impl<'f> Reader<'f> {
         }
         let copy = self.script.begin(place.name, text);
         let cut = text::cut(text, self.reading);
-        if cut != text::cut(text, self.reading.other()) {
+        if !text::is_plain(text) && cut != text::cut(text, self.reading.other()) {
             self.cut = Versions::Differ;
         }
         let Cut { lines, end } = cut;
@@ -394,7 +398,7 @@ impl<'f> Reader<'f> {
         }
         let found = match self.beside {
             Beside::Written if name == first_factor::FILE => Some((PathBuf::from(name), first_factor::TEXT.into())),
-            Beside::Written | Beside::OnDisk => find(name, modules::searched_for_includes(self.folders))?,
+            Beside::Written | Beside::OnDisk => find(name, self.searched)?,
         };
         match found {
             Some((path, text)) => {

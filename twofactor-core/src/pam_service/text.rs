@@ -74,6 +74,12 @@ const ROOM: usize = 1024;
 /// The blanks that words are cut at.
 const BLANKS: &[u8] = b" \n\t";
 
+/// True when a text has nothing that versions of libpam cut differently: no backslash, no zero, and no line longer than the
+/// room of the old reading.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    !text.contains(&b'\\') && !text.contains(&0) && text.split(|byte| *byte == b'\n').all(|line| line.len() + 1 < ROOM)
+}
+
 /// The lines of a text.
 pub fn cut(text: &[u8], reading: Reading) -> Cut {
     match reading {
@@ -121,6 +127,11 @@ fn cut_as_now(text: &[u8]) -> Cut {
     let mut pieces = Pieces { text, at: 0, number: 1 };
     let (mut so_far, mut first): (Gathered, Option<usize>) = (Gathered::default(), None);
     while let Some((number, start, piece)) = pieces.next(usize::MAX) {
+        let is_nothing = matches!(piece.get(leading(piece, b" \t")..), None | Some([] | [b'\n' | b'#', ..]));
+        if is_nothing && so_far.bytes.is_empty() {
+            first = None;
+            continue;
+        }
         let began = *first.get_or_insert(number);
         let (line, goes_on) = match backslash(piece) {
             Some(at) => ([piece.get(..at).unwrap_or_default(), b" "].concat(), true),
@@ -167,17 +178,24 @@ impl<'t> Pieces<'t> {
     }
 }
 
-/// The bytes of a line that is put together, each with its place in the text.
+/// The bytes of a line that is put together from pieces of the text.
 #[derive(Default)]
 struct Gathered {
     bytes: Vec<u8>,
-    places: Vec<usize>,
+    /// Of each piece where it begins, here and in the text.
+    pieces: Vec<(usize, usize)>,
 }
 
 impl Gathered {
     fn add(&mut self, bytes: &[u8], start: usize) {
+        self.pieces.push((self.bytes.len(), start));
         self.bytes.extend_from_slice(bytes);
-        self.places.extend(start..start + bytes.len());
+    }
+
+    /// The place of a byte in the text.
+    fn place(&self, at: usize) -> usize {
+        let piece = self.pieces.iter().rfind(|(begins, _)| *begins <= at);
+        piece.map_or(0, |(begins, start)| start + at - begins)
     }
 
     /// The words as far as a zero.
@@ -189,8 +207,7 @@ impl Gathered {
             let (taken, length) = if rest.starts_with(b"[") { bracketed(rest) } else { plain(rest) };
             let end = at + length.clamp(1, rest.len());
             let written = line.get(at..end).unwrap_or_default();
-            let place = |at: usize| self.places.get(at).copied().unwrap_or_default();
-            let span = place(at)..place(end - 1) + 1;
+            let span = self.place(at)..self.place(end - 1) + 1;
             words.push(Word { span, written: text_of(written), taken: text_of(&taken) });
             at = end + leading(line.get(end..).unwrap_or_default(), BLANKS);
         }
@@ -243,6 +260,8 @@ fn text_of(word: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The lines with their words, and how the text ends, in both readings when they are the same.
@@ -341,5 +360,25 @@ mod tests {
         let cut = cut(b"\n# x\nauth \\\n  b\nauth c\n", Reading::New);
         let places: Vec<_> = cut.lines.iter().map(|line| (line.first, line.last)).collect();
         assert_eq!(places, [(3, 4), (5, 5)]);
+    }
+
+    #[test]
+    fn what_versions_may_cut_differently_is_not_plain() {
+        assert!(is_plain(b"# c\nauth [a=b] x\n"));
+        for text in ["auth a \\\n\nb\n", "a\0", &"x".repeat(1023)] {
+            assert!(!is_plain(text.as_bytes()), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_text_is_cut_the_same_by_all_versions(text in "([ \t#a\\[\\]\u{b}\r]{0,6}\n){0,8}[ a#]{0,3}") {
+            prop_assert!(is_plain(text.as_bytes()));
+            let [old, new] = [Reading::Old, Reading::New].map(|reading| cut(text.as_bytes(), reading));
+            for word in new.lines.iter().flat_map(|line| &line.words) {
+                prop_assert_eq!(&text[word.span.clone()], &word.written);
+            }
+            prop_assert_eq!(old, new);
+        }
     }
 }
