@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use thiserror::Error;
 
 /// libpam's own limit (PAM_SUBSTACK_MAX_LEVEL).
@@ -262,12 +263,17 @@ impl<'p> ReadingContext<'p> {
     }
 }
 
+/// A file that describes a service, and its text.
+type Description = (PathBuf, Rc<[u8]>);
+
 pub(super) struct Reader<'f> {
     reading: Reading,
     beside: Beside,
     folders: &'f [&'f Path],
     /// Those of them in which included services are looked for.
     searched: &'f [&'f Path],
+    /// By their names, the files that were looked for.
+    included: Vec<(String, Option<Description>)>,
     lines: Vec<Line>,
     files: Vec<PathBuf>,
     script: Script,
@@ -285,9 +291,9 @@ enum Versions {
 
 impl<'f> Reader<'f> {
     fn new(reading: Reading, beside: Beside, folders: &'f [&'f Path]) -> Self {
-        let (lines, files, script) = (Vec::new(), Vec::new(), Script::default());
+        let (included, lines, files, script) = (Vec::new(), Vec::new(), Vec::new(), Script::default());
         let searched = modules::searched_for_includes(folders);
-        Self { reading, beside, folders, searched, lines, files, script, counted: 0, cut: Versions::Agree }
+        Self { reading, beside, folders, searched, included, lines, files, script, counted: 0, cut: Versions::Agree }
     }
 
     /// The service in `text`, with `other` for the phases that it says nothing about.
@@ -397,8 +403,10 @@ impl<'f> Reader<'f> {
             return Err(ServiceError::TooDeep(by.to_owned()));
         }
         let found = match self.beside {
-            Beside::Written if name == first_factor::FILE => Some((PathBuf::from(name), first_factor::TEXT.into())),
-            Beside::Written | Beside::OnDisk => find(name, self.searched)?,
+            Beside::Written if name == first_factor::FILE => {
+                Some((PathBuf::from(name), first_factor::TEXT.as_bytes().into()))
+            }
+            Beside::Written | Beside::OnDisk => self.found(name)?,
         };
         match found {
             Some((path, text)) => {
@@ -407,6 +415,16 @@ impl<'f> Reader<'f> {
             }
             None => Ok(false),
         }
+    }
+
+    /// An included file, read once: `other` includes the same ones again.
+    fn found(&mut self, name: &str) -> Result<Option<Description>, ServiceError> {
+        if let Some((_, found)) = self.included.iter().find(|(known, _)| known == name) {
+            return Ok(found.clone());
+        }
+        let found = find(name, self.searched)?.map(|(path, text)| (path, Rc::from(text)));
+        self.included.push((name.to_owned(), found.clone()));
+        Ok(found)
     }
 
     fn push(&mut self, line: Line) -> Result<(), ServiceError> {
