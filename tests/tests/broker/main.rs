@@ -6,6 +6,9 @@
 mod asking;
 mod callers;
 mod helpdesk;
+mod helpdesk_interrupted;
+mod helpdesk_members;
+mod helpdesk_tokens;
 mod limits;
 mod oneself;
 mod registration;
