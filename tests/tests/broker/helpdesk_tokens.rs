@@ -2,7 +2,8 @@
 
 use twofactor_tests::fob::Fob;
 use twofactor_tests::oathtool::ANY_CODE;
-use twofactor_tests::private_host::private_host;
+use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::requirements::PYTHON;
 
 use crate::helpdesk::{PROTECTED, by, events, json, now, opens, refused, with_helpdesk};
 
@@ -82,5 +83,44 @@ fn a_token_is_set_right_by_two_codes_that_are_counted_and_used_up() {
         refused(&resync("hanna", "T0000009", [ANY_CODE; 2]), 3, "there is no token T0000009");
         host.succeed("gpasswd", ["--add", "alice", "sudo"]);
         refused(&resync("hanna", &fob.serial, [ANY_CODE; 2]), 4, PROTECTED);
+    });
+}
+
+/// Has SQLite refuse each change of a token. The history can be written.
+fn refuse_changes_of_tokens(host: &Host) {
+    let text = "CREATE TRIGGER refusing BEFORE UPDATE ON tokens BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    change_registry(host, text);
+}
+
+/// Runs a statement in the registry, as no program of ours does.
+pub(crate) fn change_registry(host: &Host, statement: &str) {
+    let program = "import sqlite3, sys\nbase = sqlite3.connect('/var/lib/twofactor/registry.db')\n\
+                   base.execute(sys.argv[1])\nbase.commit()";
+    host.succeed(PYTHON, ["-c", program, statement]);
+}
+
+/// The member has heard them.
+#[test]
+fn two_right_codes_are_used_up_although_the_registry_fails_after_they_were_judged() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        let fob = Fob::clock(1);
+        host.user_with("alice", &fob);
+        let _broker = host.broker();
+        let resync =
+            |codes: &[String; 2]| by(host, "hanna", &["token", "resync", &fob.serial, codes[0].as_str(), &codes[1]]);
+        refuse_changes_of_tokens(host);
+        let heard = pair(&fob, 0);
+        refused(&resync(&heard), 1, "the broker cannot answer");
+        host.assert_logged(&["error serial=T0000001 user=alice", "reason=store-corrupt", "by=hanna"]);
+        for code in &heard {
+            assert!(!opens(host, "alice", code), "{code}");
+        }
+        // The owner goes on, and two new codes complete it.
+        change_registry(host, "DROP TRIGGER refusing");
+        refused(&resync(&heard), 5, "these are not two consecutive new codes");
+        let next = pair(&fob, 2);
+        assert!(resync(&next).status.success());
+        assert!(opens(host, "alice", &fob.authenticator.code(4)));
     });
 }

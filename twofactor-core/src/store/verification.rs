@@ -10,6 +10,7 @@ mod owner;
 mod presented;
 mod redeeming;
 mod registration;
+mod resynchronizing;
 mod stripping;
 
 pub(super) use checking::Checking;
@@ -19,4 +20,5 @@ pub(super) use owner::must_be_of;
 pub(super) use presented::{Presented, in_vain};
 pub(super) use redeeming::Redeeming;
 pub(super) use registration::{Listing, RegistrationCheck};
+pub(super) use resynchronizing::Resynchronizing;
 pub(super) use stripping::Stripped;

@@ -17,14 +17,15 @@ use crate::store::administration::{
     AccountAdministration as _, AccountOwnership as _, Author, EnrollError, Reset, Sharing, StateIdentity as _,
     TokenAdministration as _, TokenError, TokenViews as _,
 };
-use crate::store::enrollment::NotRegistered;
 use crate::store::error::StoreError;
+use crate::store::files::error::FilesError;
 use crate::store::files::locations::{Files, migrated};
+use crate::store::files::tokens::progress_in;
 use crate::store::helpdesk::{Act, Helpdesk, Helped, NotHelped, Verdict};
 use crate::store::redemption::Attempt;
 use crate::store::rules::VerificationRules;
 use crate::store::self_service::OwnedToken;
-use crate::store::verification::{Checking, Listing, Presented, RegistrationCheck, verify};
+use crate::store::verification::{Checking, Presented, Resynchronizing, verify};
 
 impl Helpdesk for Files {
     fn help(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
@@ -166,50 +167,46 @@ impl Files {
         Ok(credentials.is_some_and(|credentials| credentials.held(serial).is_some()))
     }
 
+    /// Sets a token right, under the locks of the registry and of the owner. Right codes are burned in the owner's state as they
+    /// are judged: they are used up also where the registry cannot be written afterwards.
     fn resynced(
         &self,
         person: &Person,
-        token: &OwnedToken,
+        shown: &OwnedToken,
         by: &Person,
     ) -> Result<Result<Helped, NotHelped>, StoreError> {
-        let OwnedToken { serial, codes: [first, second] } = token;
+        let OwnedToken { serial, codes: [first, second] } = shown;
         let user = &person.name;
-        let Some(listed) = self.listed(serial)? else { return Ok(Err(NotHelped::NoToken)) };
-        if listed.owner.as_ref() != Some(user) {
+        let Some(mut writer) = self.writer()? else { return Ok(Err(NotHelped::NoToken)) };
+        let edit = writer.edit(Author { who: by.name.as_str(), at: self.clock.now()? })?;
+        let Some(token) = edit.token(serial)? else { return Ok(Err(NotHelped::NoToken)) };
+        if token.owner.as_deref() != Some(user.as_str()) {
             return Ok(Err(NotHelped::NotOwned));
         }
-        let Some(shown) = listed.token else { return Ok(Err(NotHelped::Revoked)) };
-        let kind = shown.parameters.kind;
-        self.notice(person, by.uid, NoticedChange::TokenResynced)?;
-        // The codes are counted first, under the owner's lock. The registry's lock comes before that one, so they are used up
-        // after it is free again, unless another program has used them meanwhile.
-        let Some(account) = self.locked(user)? else { return Ok(Err(NotHelped::NotOwned)) };
+        let (Some(secret), parameters) = (&token.secret, token.parameters) else { return Ok(Err(NotHelped::Revoked)) };
+        let lost = || FilesError::LostState(self.path_of_state(user));
+        let account = self.locked(user)?.ok_or_else(lost)?;
         let (now, rules, source) = (self.clock.now()?, self.helpdesk_rules(), Source::claimed());
-        let progress = listed.progress.latest(account.state()?.usage_of(shown.seeds()).progress);
-        let check = RegistrationCheck {
+        let resynchronizing = Resynchronizing {
+            person,
             serial,
+            secret,
+            parameters,
+            progress: progress_in(&account, &token, now)?,
             codes: [first, second],
             attempt: &attempt(&[], &source),
             rules: &rules,
             now,
-            find: || Ok(Listing::Free(Box::new(shown), progress)),
+            notice: Notice { at: now, by: by.uid, change: NoticedChange::TokenResynced },
         };
-        match verify(&mut account.state_file()?, now, check)? {
-            Ok(_) => {}
-            Err(NotRegistered::Throttled) => return Ok(Err(NotHelped::Throttled)),
-            Err(NotRegistered::WrongCodes(_) | NotRegistered::NoSuchToken | NotRegistered::NotFree(_)) => {
-                return Ok(Err(NotHelped::WrongCodes));
-            }
-        }
-        drop(account);
-        let author = Author { who: by.name.as_str(), at: now };
-        let resynced = self.resynchronize_where(serial, [first, second], author, |owner| owner == Some(user));
-        match resynced {
-            Ok(Progress { drift, watermark, .. }) => {
-                Ok(Ok(Helped::Resynced { owner: user.clone(), kind, drift, watermark }))
-            }
-            Err(error) => not_helped(error).map(Err),
-        }
+        let progress = match verify(&mut account.state_file()?, now, resynchronizing)? {
+            Ok(progress) => progress,
+            Err(why) => return Ok(Err(why)),
+        };
+        edit.resynchronize(&token, progress)?;
+        edit.commit()?;
+        let Progress { drift, watermark, .. } = progress;
+        Ok(Ok(Helped::Resynced { owner: user.clone(), kind: parameters.kind, drift, watermark }))
     }
 }
 

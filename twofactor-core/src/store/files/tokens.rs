@@ -158,7 +158,21 @@ impl TokenAdministration for Files {
     }
 
     fn resynchronize(&self, serial: &Serial, codes: [&Code; 2], by: Author<'_>) -> Result<Progress, TokenError> {
-        self.resynchronize_where(serial, codes, by, |_| true)
+        let mut writer = self.writer_for(serial)?;
+        let edit = writer.edit(by)?;
+        let token = present(&edit, serial)?;
+        let secret = token.secret.as_ref().ok_or_else(|| TokenError::Revoked(serial.clone()))?;
+        let mut locks = Locks::new();
+        let before = self.take_over(&token, &mut locks)?;
+        let now = self.clock.now().map_err(StoreError::from)?;
+        let step = otp::resynchronize(secret, token.parameters, codes, before, Reach::Day, now)
+            .ok_or_else(|| TokenError::WrongCodes(serial.clone()))?;
+        let progress = before.anchored(step, token.parameters.kind, now);
+        edit.resynchronize(&token, progress)?;
+        // In this order: killed between the two, it leaves both codes burned.
+        locks.record_progress(&token, progress)?;
+        edit.commit()?;
+        Ok(progress)
     }
 
     fn probe(&self, serial: &Serial, codes: [&Code; 2]) -> Result<Vec<Fit>, TokenError> {
@@ -205,34 +219,6 @@ impl TokenAdministration for Files {
 }
 
 impl Files {
-    /// Finds where a token stands whose owner, if any, `is_meant`. Its owner may have changed since it was looked at.
-    pub(super) fn resynchronize_where(
-        &self,
-        serial: &Serial,
-        codes: [&Code; 2],
-        by: Author<'_>,
-        is_meant: impl FnOnce(Option<&UserName>) -> bool,
-    ) -> Result<Progress, TokenError> {
-        let mut writer = self.writer_for(serial)?;
-        let edit = writer.edit(by)?;
-        let token = present(&edit, serial)?;
-        if !is_meant(owner_of(&token)?.as_ref()) {
-            return Err(TokenError::NotOwned(serial.clone()));
-        }
-        let secret = token.secret.as_ref().ok_or_else(|| TokenError::Revoked(serial.clone()))?;
-        let mut locks = Locks::new();
-        let before = self.take_over(&token, &mut locks)?;
-        let now = self.clock.now().map_err(StoreError::from)?;
-        let step = otp::resynchronize(secret, token.parameters, codes, before, Reach::Day, now)
-            .ok_or_else(|| TokenError::WrongCodes(serial.clone()))?;
-        let progress = before.anchored(step, token.parameters.kind, now);
-        edit.resynchronize(&token, progress)?;
-        // In this order: killed between the two, it leaves both codes burned.
-        locks.record_progress(&token, progress)?;
-        edit.commit()?;
-        Ok(progress)
-    }
-
     /// Refuses to give `user` a token whose secret another user has. All accounts are read only when an app is known to have
     /// one of the secrets, and once for all tokens.
     fn refuse_shared(
