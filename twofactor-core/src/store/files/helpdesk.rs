@@ -5,7 +5,6 @@
 
 use crate::account::Wallet;
 use crate::account::factors::Factors;
-use crate::account::lifecycle::Stage;
 use crate::account::notice::{Notice, NoticedChange};
 use crate::account::throttle::{Count, Source};
 use crate::codes::answer::Answer;
@@ -14,8 +13,7 @@ use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
 use crate::store::administration::{
-    AccountAdministration as _, AccountOwnership as _, Author, EnrollError, Reset, Sharing, StateIdentity as _,
-    TokenAdministration as _, TokenError, TokenViews as _,
+    AccountAdministration as _, AccountOwnership as _, Author, EnrollError, Reset, Sharing, StateIdentity as _, TokenError,
 };
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
@@ -139,32 +137,13 @@ impl Files {
     }
 
     fn assigned(&self, person: &Person, serial: &Serial, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
-        let Some(token) = self.token(serial)? else { return Ok(Err(NotHelped::NoToken)) };
-        match (token.stage, &token.owner) {
-            (Stage::Revoked, _) => return Ok(Err(NotHelped::Revoked)),
-            (_, Some(owner)) if *owner != person.name || self.has_held(person, serial)? => {
-                return Ok(Err(NotHelped::Owned));
-            }
-            (Stage::Disabled | Stage::Lost, None) => return Ok(Err(NotHelped::Unusable)),
-            // One that a killed process has left without the owner's file is given once more.
-            (_, Some(_) | None) => {}
+        let now = self.clock.now()?;
+        let author = Author { who: by.name.as_str(), at: now };
+        let notice = Notice { at: now, by: by.uid, change: NoticedChange::TokenAssigned };
+        match self.give(&[(serial.clone(), person.clone())], Sharing::Refuse, author, Some(&notice)) {
+            Ok(()) => Ok(Ok(Helped::Assigned)),
+            Err(error) => not_helped(error).map(Err),
         }
-        let is_told = self.notice(person, by.uid, NoticedChange::TokenAssigned)?;
-        let author = Author { who: by.name.as_str(), at: self.clock.now()? };
-        if let Err(error) = self.assign(&[(serial.clone(), person.clone())], Sharing::Refuse, author) {
-            return not_helped(error).map(Err);
-        }
-        if !is_told {
-            // The user had no account before.
-            self.notice(person, by.uid, NoticedChange::TokenAssigned)?;
-        }
-        Ok(Ok(Helped::Assigned))
-    }
-
-    /// True when the token is in the user's own file.
-    fn has_held(&self, person: &Person, serial: &Serial) -> Result<bool, StoreError> {
-        let credentials = self.unlocked(&person.name)?.map(|account| account.credentials()).transpose()?.flatten();
-        Ok(credentials.is_some_and(|credentials| credentials.held(serial).is_some()))
     }
 
     /// Sets a token right, under the locks of the registry and of the owner. Right codes are burned in the owner's state as they

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::secret_file;
 use super::user_folder::{LARGEST_SECRET, LockedAccount, SECRET};
+use crate::account::notice::Notice;
 use crate::account::{Credentials, Held, MOST_HELD, State};
 use crate::codes::otp::Progress;
 use crate::codes::token::Serial;
@@ -32,11 +33,20 @@ pub(super) struct Locks(BTreeMap<UserName, Owner>);
 
 struct Owner {
     lock: LockedAccount,
-    /// The uid that the state is going to name, where a token is given.
-    uid: Option<Uid>,
-    /// Tokens that are given, and tokens that are taken or changed.
-    receives: Vec<Serial>,
+    receives: Gift,
+    /// Tokens that are taken or changed.
     gives: Vec<Serial>,
+}
+
+/// The part of a change by which a user is given tokens.
+#[derive(Default)]
+pub(super) struct Gift {
+    /// The uid that the state is going to name.
+    uid: Option<Uid>,
+    /// The tokens.
+    serials: Vec<Serial>,
+    /// The notice to the user, which is on disk before the registry has recorded the owner.
+    notice: Option<Notice>,
 }
 
 /// The way in which a change goes through the files.
@@ -54,21 +64,22 @@ impl Locks {
     }
 
     pub(super) fn add(&mut self, owner: &UserName, lock: LockedAccount) {
-        self.0.insert(owner.clone(), Owner { lock, uid: None, receives: Vec::new(), gives: Vec::new() });
+        self.0.insert(owner.clone(), Owner { lock, receives: Gift::default(), gives: Vec::new() });
     }
 
-    /// Adds a user who is given a token: the state is going to name the uid.
-    pub(super) fn add_receiver(&mut self, person: &Person, lock: LockedAccount) {
+    /// Adds a user who is given a token, and may be told of it: the state is going to name the uid.
+    pub(super) fn add_receiver(&mut self, person: &Person, lock: LockedAccount, notice: Option<&Notice>) {
         self.add(&person.name, lock);
         if let Some(owner) = self.0.get_mut(&person.name) {
-            owner.uid = Some(person.uid);
+            owner.receives.uid = Some(person.uid);
+            owner.receives.notice = notice.cloned();
         }
     }
 
     /// Notes that a user, who is locked, is given this token.
     pub(super) fn receives(&mut self, user: &UserName, serial: &Serial) {
         if let Some(owner) = self.0.get_mut(user) {
-            owner.receives.push(serial.clone());
+            owner.receives.serials.push(serial.clone());
         }
     }
 
@@ -81,7 +92,7 @@ impl Locks {
 
     /// True when this change gives the user this token.
     pub(super) fn is_given(&self, user: &UserName, serial: &Serial) -> bool {
-        self.0.get(user).is_some_and(|owner| owner.receives.contains(serial))
+        self.0.get(user).is_some_and(|owner| owner.receives.serials.contains(serial))
     }
 
     pub(super) fn has(&self, owner: &UserName) -> bool {
@@ -107,9 +118,9 @@ impl Locks {
         let mut holdings = Vec::with_capacity(self.0.len());
         for (user, owner) in self.0 {
             let registered = edit.held_by(&user)?;
-            let Owner { lock, uid, receives, gives } = owner;
+            let Owner { lock, receives, gives } = owner;
             let is_unknown = |serial: &Serial| Ok(!gives.contains(serial) && edit.token(serial)?.is_none());
-            holdings.push(Holding::of(lock, registered, direction, uid, &receives, is_unknown, now)?);
+            holdings.push(Holding::of(lock, registered, direction, receives, is_unknown, now)?);
         }
         carry_out(&holdings, direction, || Ok(edit.commit()?))
     }
@@ -154,8 +165,7 @@ impl Holding {
         lock: LockedAccount,
         registered: Vec<Held>,
         direction: Direction,
-        uid: Option<Uid>,
-        receives: &[Serial],
+        receives: Gift,
         is_unknown: impl Fn(&Serial) -> Result<bool, StoreError>,
         now: UnixTime,
     ) -> Result<Self, StoreError> {
@@ -175,7 +185,7 @@ impl Holding {
         let before = std::mem::take(&mut credentials.held);
         let is_fresh = |state: &State, held: &Held| {
             // A state that was made anew knows nothing of a token that the registry has given to the user before.
-            let is_known = state.tokens_held > 0 || receives.contains(&held.token.serial);
+            let is_known = state.tokens_held > 0 || receives.serials.contains(&held.token.serial);
             !is_known && !state.has_recorded(held.token.seeds())
         };
         for mut held in registered {
@@ -233,7 +243,7 @@ impl Holding {
             }
             match direction {
                 Direction::Gives => {
-                    during.uid = uid.or(during.uid);
+                    during.uid = receives.uid.or(during.uid);
                     // Tokens that are not migrated are named by their number.
                     if during.tokens_held == 0 {
                         during.tokens_before_gift = Some(count);
@@ -241,13 +251,16 @@ impl Holding {
                 }
                 Direction::Takes => during.tokens_before_gift = None,
             }
+            if let Some(notice) = receives.notice {
+                during.notice(notice);
+            }
             // Taken back before the file is removed, written down once it is there.
             during.has_credentials &= is_there;
             let mut after = during.clone();
             after.tokens_held = 0;
             after.tokens_before_gift = None;
             after.has_credentials = is_there;
-            if !receives.is_empty() {
+            if !receives.serials.is_empty() {
                 // A user who is enrolled needs none.
                 after.invitation = None;
             }

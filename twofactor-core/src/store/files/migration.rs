@@ -3,7 +3,7 @@
 //! Invariants: it may be repeated, and interrupted at any moment. A user's tokens are in the file before the state stops
 //! naming them as missing there. A registry that has fewer tokens than the state names is no reason to forget them.
 
-use super::holdings::{Direction, Holding, carry_out};
+use super::holdings::{Direction, Gift, Holding, carry_out};
 use super::identity::users_in;
 use super::locations::Files;
 use super::user_folder::{Account, LockedAccount};
@@ -89,7 +89,7 @@ impl Files {
         }
         let is_unknown = |serial: &_| Ok(edit.map(|edit| edit.token(serial)).transpose()?.flatten().is_none());
         let now = self.clock.now()?;
-        let holding = Holding::of(account, registered, Direction::Gives, None, &[], is_unknown, now)?;
+        let holding = Holding::of(account, registered, Direction::Gives, Gift::default(), is_unknown, now)?;
         Ok(Some((holding, known)))
     }
 }

@@ -71,7 +71,7 @@ impl Registrar for OfThisHost {
         edit.assign(&token, user)?;
         edit.resynchronize(&token, progress)?;
         let mut locks = Locks::new();
-        locks.add_receiver(person, account);
+        locks.add_receiver(person, account, None);
         locks.receives(user, serial);
         Ok(locks.commit_gift(edit, now)?)
     }

@@ -19,7 +19,7 @@ use crate::store::administration::{
 use crate::store::error::StoreError;
 use crate::store::files::differences;
 use crate::store::files::error::FilesError;
-use crate::store::files::holdings::{Direction, Holding, carry_out};
+use crate::store::files::holdings::{Direction, Gift, Holding, carry_out};
 use crate::store::files::identity::users_in;
 use crate::store::files::locations::Files;
 use crate::store::files::tokens::progress_in;
@@ -122,7 +122,7 @@ impl Files {
         let direction = if gives { Direction::Gives } else { Direction::Takes };
         let registered = edit.held_by(user)?;
         let is_unknown = |serial: &Serial| Ok(edit.token(serial)?.is_none());
-        let holding = Holding::of(account, registered, direction, None, &[], is_unknown, now)?;
+        let holding = Holding::of(account, registered, direction, Gift::default(), is_unknown, now)?;
         if !repairs.is_empty() || !holding.is_settled() {
             carry_out(&[holding], direction, || Ok(edit.commit()?))?;
         }

@@ -219,14 +219,13 @@ impl Files {
         }))
     }
 
-    /// Has the owner of an account told at the next login. `false` where there is no account yet.
-    pub(super) fn notice(&self, person: &Person, by: Uid, change: NoticedChange) -> Result<bool, StoreError> {
-        let Some(account) = self.locked(&person.name)? else { return Ok(false) };
+    /// Has the owner of an account told at the next login.
+    fn notice(&self, person: &Person, by: Uid, change: NoticedChange) -> Result<(), StoreError> {
+        let Some(account) = self.locked(&person.name)? else { return Ok(()) };
         let mut state = account.state()?;
         state.uid = Some(person.uid);
         state.notice(Notice { at: self.clock.now()?, by, change });
-        account.write_state(&state)?;
-        Ok(true)
+        account.write_state(&state)
     }
 
     /// Changes an account whose owner proves himself with a code of it.

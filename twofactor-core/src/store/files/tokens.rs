@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::account::lifecycle::{Change, Owned, Stage, TokenStatus};
+use crate::account::notice::Notice;
 use crate::account::{Confirmation, MOST_HELD};
 use crate::codes::otp::{self, Code, Progress, Reach};
 use crate::codes::token::Serial;
@@ -46,50 +47,7 @@ impl TokenAdministration for Files {
     }
 
     fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: Author<'_>) -> Result<(), TokenError> {
-        let Some((first, _)) = pairs.first() else { return Ok(()) };
-        let mut writer = self.writer_for(first)?;
-        let edit = writer.edit(by)?;
-        let mut locks = Locks::new();
-        let mut apps = None;
-        for (serial, person) in pairs {
-            let user = &person.name;
-            let token = present(&edit, serial)?;
-            if let Some(owner) = owner_of(&token)? {
-                // A process was killed before the owner's file had it.
-                if owner == *user && token.status == TokenStatus::Good && !locks.is_given(user, serial) {
-                    if !locks.has(user) {
-                        locks.add_receiver(person, self.new_owner(person, &edit)?);
-                    }
-                    let credentials = locks.of(user).map(LockedAccount::credentials).transpose()?.flatten();
-                    if credentials.is_none_or(|credentials| credentials.held(serial).is_none()) {
-                        continue;
-                    }
-                }
-                let twice = pairs.iter().filter(|(other, _)| other == serial).count() > 1;
-                let error =
-                    if twice { TokenError::Twice(serial.clone()) } else { TokenError::Owned(serial.clone(), owner) };
-                return Err(error);
-            }
-            let stage = token.status.stage(Owned::No);
-            match stage {
-                Stage::Revoked => return Err(TokenError::Revoked(serial.clone())),
-                Stage::Disabled | Stage::Lost => return Err(TokenError::Unusable(serial.clone(), stage)),
-                Stage::Inventory | Stage::Assigned | Stage::Active => {}
-            }
-            if sharing == Sharing::Refuse {
-                self.refuse_shared(&edit, &token, user, &mut apps)?;
-            }
-            let held = edit.held(user)?;
-            if held >= MOST_HELD {
-                return Err(TokenError::TooMany(user.clone()));
-            }
-            if !locks.has(user) {
-                locks.add_receiver(person, self.new_owner(person, &edit)?);
-            }
-            locks.receives(user, serial);
-            edit.assign(&token, user)?;
-        }
-        Ok(locks.commit_gift(edit, self.now()?)?)
+        self.give(pairs, sharing, by, None)
     }
 
     fn unassign(&self, serial: &Serial, last: LastCredential, by: Author<'_>) -> Result<UserName, TokenError> {
@@ -219,6 +177,60 @@ impl TokenAdministration for Files {
 }
 
 impl Files {
+    /// Gives tokens to users, who may be told of it: the notice is on disk before the registry has recorded the owner.
+    pub(super) fn give(
+        &self,
+        pairs: &[(Serial, Person)],
+        sharing: Sharing,
+        by: Author<'_>,
+        notice: Option<&Notice>,
+    ) -> Result<(), TokenError> {
+        let Some((first, _)) = pairs.first() else { return Ok(()) };
+        let mut writer = self.writer_for(first)?;
+        let edit = writer.edit(by)?;
+        let mut locks = Locks::new();
+        let mut apps = None;
+        for (serial, person) in pairs {
+            let user = &person.name;
+            let token = present(&edit, serial)?;
+            if let Some(owner) = owner_of(&token)? {
+                // A process was killed before the owner's file had it.
+                if owner == *user && token.status == TokenStatus::Good && !locks.is_given(user, serial) {
+                    if !locks.has(user) {
+                        locks.add_receiver(person, self.new_owner(person, &edit)?, notice);
+                    }
+                    let credentials = locks.of(user).map(LockedAccount::credentials).transpose()?.flatten();
+                    if credentials.is_none_or(|credentials| credentials.held(serial).is_none()) {
+                        continue;
+                    }
+                }
+                let twice = pairs.iter().filter(|(other, _)| other == serial).count() > 1;
+                let error =
+                    if twice { TokenError::Twice(serial.clone()) } else { TokenError::Owned(serial.clone(), owner) };
+                return Err(error);
+            }
+            let stage = token.status.stage(Owned::No);
+            match stage {
+                Stage::Revoked => return Err(TokenError::Revoked(serial.clone())),
+                Stage::Disabled | Stage::Lost => return Err(TokenError::Unusable(serial.clone(), stage)),
+                Stage::Inventory | Stage::Assigned | Stage::Active => {}
+            }
+            if sharing == Sharing::Refuse {
+                self.refuse_shared(&edit, &token, user, &mut apps)?;
+            }
+            let held = edit.held(user)?;
+            if held >= MOST_HELD {
+                return Err(TokenError::TooMany(user.clone()));
+            }
+            if !locks.has(user) {
+                locks.add_receiver(person, self.new_owner(person, &edit)?, notice);
+            }
+            locks.receives(user, serial);
+            edit.assign(&token, user)?;
+        }
+        Ok(locks.commit_gift(edit, self.now()?)?)
+    }
+
     /// Refuses to give `user` a token whose secret another user has. All accounts are read only when an app is known to have
     /// one of the secrets, and once for all tokens.
     fn refuse_shared(
