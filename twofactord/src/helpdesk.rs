@@ -15,7 +15,7 @@ use twofactor_core::policy;
 use twofactor_core::store::StoreError;
 use twofactor_core::store::administration::TokenViews as _;
 use twofactor_core::store::files::Files;
-use twofactor_core::store::helpdesk::{Helpdesk as _, NotHelped, Request, Whom};
+use twofactor_core::store::helpdesk::{Act, Helpdesk as _, NotHelped, Request, Whom};
 use twofactor_core::store::wire::Message;
 
 use crate::caller::{Caller, Refusal};
@@ -48,10 +48,11 @@ pub(crate) fn answer(request: Request, caller: Caller, config: &Config, store: &
         }
         refusal.answer()
     })?;
-    let name = act.as_ref().map_or("leave", |act| act.name());
+    let name = act.as_ref().map_or("leave", Act::name);
+    let event = act.as_ref().map(Act::event);
     let serial = act.as_ref().and_then(|act| act.serial().cloned());
-    let deed =
-        |user: Option<UserName>| Deed { caller, by: &member.person.name, user, act: name, serial: serial.clone() };
+    let by = &member.person.name;
+    let deed = |user: Option<UserName>| Deed { caller, by, user, act: name, event, serial: serial.clone() };
     let person = member.may_help(&whom, config, store).map_err(|unhelped| match unhelped {
         Unhelped::Not(user, why) => {
             journal::write_deed(&deed(user), &Ok(Err(why)));

@@ -123,6 +123,8 @@ pub(crate) struct Deed<'a> {
     /// The user whom it is about, where that is known.
     pub(crate) user: Option<UserName>,
     pub(crate) act: &'static str,
+    /// The event of an act that is done; `None` where the member asks for leave alone.
+    pub(crate) event: Option<Event>,
     /// The token, of an act about one.
     pub(crate) serial: Option<Serial>,
 }
@@ -142,23 +144,17 @@ impl Deed<'_> {
 /// The outcome of an act of the helpdesk.
 pub(crate) fn write_deed(deed: &Deed<'_>, outcome: &Result<Result<Helped, NotHelped>, StoreError>) {
     let by = |record: Record| write(&record.with("by", deed.by));
-    let done = |event| deed.begun(Record::new(event));
     match outcome {
-        Ok(Ok(Helped::Enrolled(status))) => {
-            by(done(Event::Viewed));
-            if let Some(problem) = &status.tokens_problem {
+        Ok(Ok(helped)) => {
+            if let Some(event) = deed.event.filter(|_| !helped.is_nothing()) {
+                by(helped.noted_in(deed.begun(Record::new(event))));
+            }
+            if let Helped::Enrolled(status) = helped
+                && let Some(problem) = &status.tokens_problem
+            {
                 by(deed.failed(problem));
             }
         }
-        Ok(Ok(Helped::Invited(_))) => by(done(Event::Viewed)),
-        Ok(Ok(Helped::Judged(verdict, _))) => by(done(Event::Checked).with("outcome", verdict.word())),
-        Ok(Ok(Helped::Unlocked(failures))) => by(done(Event::Unlocked).with("failures", failures)),
-        Ok(Ok(Helped::CodeGiven { until, .. })) => by(done(Event::CodeGiven).with("until", until)),
-        Ok(Ok(Helped::CodeRevoked(true))) => by(done(Event::CodeRevoked)),
-        Ok(Ok(Helped::CodeRevoked(false))) => {}
-        Ok(Ok(Helped::Reset(_))) => by(done(Event::Reset)),
-        Ok(Ok(Helped::Assigned)) => by(done(Event::Assigned)),
-        Ok(Ok(Helped::Resynced { drift, .. })) => by(done(Event::Resynced).with("drift", drift)),
         Ok(Err(why)) => {
             let reason = match why {
                 NotHelped::Oneself | NotHelped::Protected => Reason::NotRoot,

@@ -6,6 +6,7 @@
 mod asking;
 mod callers;
 mod helpdesk;
+mod helpdesk_history;
 mod helpdesk_interrupted;
 mod helpdesk_members;
 mod helpdesk_tokens;

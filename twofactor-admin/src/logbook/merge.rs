@@ -1,8 +1,8 @@
 //! Several sources become one list, by time and without duplicates.
 //!
 //! A line stands in the journal and in a file, with times that differ by a moment: the same process said the same. What a
-//! sysadmin did to a physical token stands in the registry and, as soon as it was done, in the log: the same event about the
-//! same serial or series. Each copy is taken out once for each source, so two equal events stay two.
+//! sysadmin did to a physical token, and all that a helpdesk did, stands in the registry and, as soon as it was done, in the log:
+//! the same event about the same serial, series or user. Each copy is taken out once for each source, so two equal events stay two.
 //!
 //! Invariants: at most [`MOST_HELD`] entries are held, for `JITTER` seconds of the log, and at most
 //! [`MOST_REMEMBERED`] deeds are remembered, for `DELAY` seconds; all else passes through.
@@ -24,6 +24,9 @@ pub const MOST_HELD: usize = 4096;
 
 /// So many deeds are remembered at the most. When more are done within `DELAY` seconds, some may be shown twice.
 pub const MOST_REMEMBERED: usize = 100_000;
+
+/// The outcome of an act of the helpdesk that the registry does not know.
+const UNKNOWN: &str = "unknown";
 
 /// The entries of all sources, by time.
 pub struct Merge<'s> {
@@ -47,16 +50,16 @@ struct Memory {
     order: VecDeque<(UnixTime, Deed)>,
 }
 
-/// A deed and its object.
+/// A deed, its object, and the uid for which the broker has done it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Deed {
     event: &'static str,
-    about: [Option<String>; 3],
+    about: [Option<String>; 4],
 }
 
 impl Deed {
     fn of(message: &Message) -> Self {
-        let about = ["serial", "series", "user"].map(|key| message.value(key).map(str::to_owned));
+        let about = ["serial", "series", "user", "asked_by"].map(|key| message.value(key).map(str::to_owned));
         Self { event: message.event.word(), about }
     }
 }
@@ -128,7 +131,10 @@ impl<'s> Merge<'s> {
     fn take(&mut self, entry: Entry, source: usize) {
         self.remembered.forget_before(entry.at);
         if entry.source == Source::Registry {
-            self.remembered.add(&entry, source);
+            // Of an act whose outcome the registry does not know, the log may know it.
+            if entry.message.value("outcome") != Some(UNKNOWN) {
+                self.remembered.add(&entry, source);
+            }
         } else if self.is_told(&entry, source) || self.is_held(&entry, source) {
             return;
         }
@@ -221,7 +227,11 @@ mod tests {
     use super::*;
 
     fn logged(source: Source, at: u64, pid: u32, text: &str) -> Entry {
-        let identifier = if text.starts_with("pam_twofactor") { "sshd" } else { "twofactor" };
+        let identifier = match text.split_once('(') {
+            Some((_, rest)) if rest.starts_with("broker:") => "twofactord",
+            Some(("pam_twofactor", _)) => "sshd",
+            _ => "twofactor",
+        };
         let message = Message::read(identifier, text).unwrap();
         Entry { at: UnixTime::from_seconds(at), source, host: None, pid: Some(pid), message }
     }
@@ -277,6 +287,32 @@ mod tests {
         assert_eq!(merged(vec![registry, journal]), [(100, Source::Registry), (90_000, Source::Journal)]);
         let before = vec![assigned(Source::Journal, 50, "1")];
         assert_eq!(merged(vec![vec![assigned(Source::Registry, 100, "1")], before]).len(), 2);
+    }
+
+    /// An act of the helpdesk in the registry, and in the log.
+    fn unlocked(source: Source, at: u64, rest: &str) -> Entry {
+        if source == Source::Registry {
+            let entry = logged(source, at, 1, &format!("unlocked user=alice {rest}"));
+            return Entry { pid: None, ..entry };
+        }
+        logged(source, at, 1, &format!("pam_twofactor(broker:auth): unlocked user=alice {rest}"))
+    }
+
+    #[test]
+    fn an_act_of_the_helpdesk_is_told_once_and_hides_no_other() {
+        let hanna = "asked_by=1005 failures=7 by=hanna";
+        let registry = || vec![unlocked(Source::Registry, 100, hanna)];
+        let logged_by_root = || logged(Source::Journal, 101, 9, "unlocked user=alice failures=7 by=root");
+        let journal = vec![unlocked(Source::Journal, 101, "asked_by=1005 asked_by_process=7 failures=7 by=hanna")];
+        assert_eq!(merged(vec![registry(), journal]), [(100, Source::Registry)]);
+        // The log has lost hanna's line, and has others of the same kind.
+        let others = vec![unlocked(Source::Journal, 101, "asked_by=1006 failures=7 by=otto"), logged_by_root()];
+        let all = [(100, Source::Registry), (101, Source::Journal), (101, Source::Journal)];
+        assert_eq!(merged(vec![registry(), others]), all);
+        // The registry does not know if it was done, and the log does.
+        let unknown = vec![unlocked(Source::Registry, 100, "asked_by=1005 outcome=unknown by=hanna")];
+        let journal = vec![unlocked(Source::Journal, 101, hanna)];
+        assert_eq!(merged(vec![unknown, journal]), [(100, Source::Registry), (101, Source::Journal)]);
     }
 
     #[test]

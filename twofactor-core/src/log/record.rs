@@ -215,6 +215,11 @@ impl Record {
         }
     }
 
+    /// The pairs, as they stand behind the event.
+    pub fn pairs(&self) -> &str {
+        self.line.strip_prefix(self.event.word()).unwrap_or_default()
+    }
+
     /// The kind of line.
     pub fn event(&self) -> Event {
         self.event
@@ -255,7 +260,7 @@ mod tests {
             .with_some("tty", None::<&str>)
             .with("reason", Reason::Replayed);
         assert_eq!(record.to_string(), "denied user=alice rhost=192.0.2.7 reason=replayed");
-        assert_eq!(record.event(), Event::Denied);
+        assert_eq!((record.event(), record.pairs()), (Event::Denied, " user=alice rhost=192.0.2.7 reason=replayed"));
     }
 
     #[test]

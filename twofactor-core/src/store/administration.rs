@@ -263,7 +263,7 @@ pub trait TokenViews {
     /// The number of tokens.
     fn token_count(&self) -> Result<u64, StoreError>;
 
-    /// The changes that sysadmins made to physical tokens; `None` where nothing was ever imported.
+    /// The changes that sysadmins made to physical tokens, and the acts of a helpdesk; `None` where there was neither.
     fn history(&self) -> Result<Option<Box<dyn History>>, StoreError>;
 
     /// Succeeds when the tokens can be read, or there are none. Every list of tokens calls it: without it a list would look

@@ -2,7 +2,8 @@
 //!
 //! Invariants: a code that a user reads to the helpdesk is counted, and used up when it is right: it opens no session for the
 //! member who has heard it. The user is told of each act at the next login, but of a look; the notice is written with the act or
-//! before it, so a crash leaves a notice too many. The configuration has decided before about which users a member may act.
+//! before it, so a crash leaves a notice too many. Each act but a look stands in the history before it is done; where that cannot
+//! be written, nothing is done. The configuration has decided before about which users a member may act.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::codes::temporary::TemporaryCode;
 use crate::codes::token::{Label, Serial};
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
+use crate::log::record::{Event, Record};
 
 /// The longest that a temporary code is good.
 pub const LONGEST_VALID: Duration = Duration::from_hours(30 * 24);
@@ -74,6 +76,20 @@ impl Act {
         }
     }
 
+    /// The event of the act, when it is done.
+    pub fn event(&self) -> Event {
+        match self {
+            Self::Status => Event::Viewed,
+            Self::Verify(_) => Event::Checked,
+            Self::Unlock => Event::Unlocked,
+            Self::GiveCode(_) => Event::CodeGiven,
+            Self::RevokeCode => Event::CodeRevoked,
+            Self::Reset => Event::Reset,
+            Self::Assign(_) => Event::Assigned,
+            Self::Resync(_) => Event::Resynced,
+        }
+    }
+
     /// The name of the act, for the log.
     pub fn name(&self) -> &'static str {
         match self {
@@ -126,6 +142,24 @@ pub enum Helped {
         /// The last step that is used up.
         watermark: Option<Step>,
     },
+}
+
+impl Helped {
+    /// Appends what belongs to the event, for the log and the history.
+    pub fn noted_in(&self, record: Record) -> Record {
+        match self {
+            Self::Judged(verdict, _) => record.with("outcome", verdict.word()),
+            Self::Unlocked(failures) => record.with("failures", failures),
+            Self::CodeGiven { until, .. } => record.with("until", until),
+            Self::Resynced { drift, .. } => record.with("drift", drift),
+            Self::Enrolled(_) | Self::Invited(_) | Self::CodeRevoked(_) | Self::Reset(_) | Self::Assigned => record,
+        }
+    }
+
+    /// True when nothing was done: there was nothing to take back.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::CodeRevoked(false))
+    }
 }
 
 /// The judgement of a code that opens nothing.

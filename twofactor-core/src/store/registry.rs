@@ -5,6 +5,8 @@
 //! on the state folder. A registry that is damaged, foreign or of a newer version is an error and never "no tokens".
 
 #[cfg(feature = "registry")]
+mod acts;
+#[cfg(feature = "registry")]
 mod beside;
 #[cfg(feature = "registry")]
 mod change;
@@ -30,7 +32,7 @@ mod schema;
 #[cfg(feature = "registry")]
 pub(crate) use beside::ASIDE;
 #[cfg(feature = "registry")]
-pub(crate) use change::Edit;
+pub(crate) use change::{Begun, Edit};
 #[cfg(feature = "registry")]
 pub(crate) use history::RegistryHistory;
 #[cfg(feature = "registry")]

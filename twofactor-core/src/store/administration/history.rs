@@ -1,4 +1,5 @@
-//! The history of physical tokens: the changes that sysadmins made, in their order.
+//! The history of physical tokens: what sysadmins changed, in its order; and the acts of a helpdesk without root, about tokens and
+//! all else.
 
 use std::fmt::Debug;
 
@@ -7,7 +8,7 @@ use crate::log::record::Event;
 use crate::store::error::StoreError;
 use crate::text::pairs::Pairs;
 
-/// A change that a sysadmin made.
+/// A change that a sysadmin made, or an act of a helpdesk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastChange {
     /// The time of its beginning; it may have waited for another one.

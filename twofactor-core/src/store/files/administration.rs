@@ -230,14 +230,17 @@ impl AccountAdministration for Files {
     }
 
     fn give_code(&self, person: &Person, until: UnixTime) -> Result<Option<TemporaryCode>, EnrollError> {
+        self.claim_if_used()?;
         self.hand_out(person, until, None)
     }
 
     fn revoke_code(&self, user: &UserName) -> Result<bool, StoreError> {
+        self.claim_if_used()?;
         self.take_back_handout(user, None)
     }
 
     fn unlock(&self, user: &UserName) -> Result<Option<u32>, StoreError> {
+        self.claim_if_used()?;
         self.forgive(user, &Count::ALL, None)
     }
 }
@@ -251,7 +254,6 @@ impl Files {
         notice: Option<Notice>,
     ) -> Result<Option<TemporaryCode>, EnrollError> {
         let code = TemporaryCode::generate()?;
-        self.claim_if_used()?;
         let user = &person.name;
         let Some(account) = self.locked(user)? else { return Ok(None) };
         let mut state = account.state()?;
@@ -269,7 +271,6 @@ impl Files {
 
     /// Takes the temporary code back. The notice is kept where there was one.
     pub(super) fn take_back_handout(&self, user: &UserName, notice: Option<Notice>) -> Result<bool, StoreError> {
-        self.claim_if_used()?;
         let Some(account) = self.locked(user)? else { return Ok(false) };
         let now = self.clock.now()?;
         let mut state = account.state()?;
@@ -288,7 +289,6 @@ impl Files {
         counts: &[Count],
         notice: Option<Notice>,
     ) -> Result<Option<u32>, StoreError> {
-        self.claim_if_used()?;
         let Some(account) = self.locked(user)? else {
             return Ok(None);
         };

@@ -1,7 +1,8 @@
 //! The helpdesk's verbs in the files: the sysadmin's, with a notice for the user.
 //!
-//! Invariants: a notice is written together with its act or before it. No member forgets the codes that were tried at the
-//! helpdesk. An account of another person is looked at and not touched.
+//! Invariants: a notice is written together with its act or before it, and the line of the history before it. The registry is
+//! locked from that line to the end, and the owner after it. No member forgets the codes that were tried at the helpdesk. An
+//! account of another person is looked at and not touched.
 
 use crate::account::Wallet;
 use crate::account::factors::Factors;
@@ -12,8 +13,10 @@ use crate::codes::otp::{Progress, Reaches};
 use crate::codes::token::Serial;
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
+use crate::log::record::Record;
 use crate::store::administration::{
-    AccountAdministration as _, AccountOwnership as _, Author, EnrollError, Reset, Sharing, StateIdentity as _, TokenError,
+    AccountAdministration as _, AccountOwnership as _, Author, EnrollError, Reset, Sharing, StateIdentity as _,
+    TokenError,
 };
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
@@ -21,33 +24,82 @@ use crate::store::files::locations::{Files, migrated};
 use crate::store::files::tokens::progress_in;
 use crate::store::helpdesk::{Act, Helpdesk, Helped, NotHelped, Verdict};
 use crate::store::redemption::Attempt;
+use crate::store::registry::{Begun, CHANGE_PATIENCE, Edit, Writer};
 use crate::store::rules::VerificationRules;
 use crate::store::self_service::OwnedToken;
 use crate::store::verification::{Checking, Presented, Resynchronizing, verify};
 
 impl Helpdesk for Files {
     fn help(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
-        match self.helped(person, act, by) {
+        let outcome = match act {
+            Act::Status => self.looked_at(person),
+            act => self.recorded(person, act, by),
+        };
+        match outcome {
             Err(StoreError::UidChanged { .. }) => Ok(Err(NotHelped::AnotherPerson)),
             other => other,
         }
     }
 }
 
+/// The registry while an act is done, and the line of the history that is the act's.
+struct Recording<'r> {
+    registry: &'r mut Writer,
+    by: Author<'r>,
+    begun: Begun,
+}
+
+impl Recording<'_> {
+    /// The change of the registry that is the act. The line says the outcome as soon as the change is there.
+    fn edit(&mut self) -> Result<Edit<'_>, StoreError> {
+        Ok(self.registry.edit_begun(self.by, self.begun)?)
+    }
+}
+
 impl Files {
-    fn helped(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
+    fn looked_at(&self, person: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
         let user = &person.name;
-        if matches!(act, Act::Status) {
-            return Ok(match self.status(user)? {
-                Some(status) => Ok(Helped::Enrolled(Box::new(status))),
-                None => self.newcomer(user)?.map(Helped::Invited).ok_or(NotHelped::NotEnrolled),
-            });
-        }
+        Ok(match self.status(user)? {
+            Some(status) => Ok(Helped::Enrolled(Box::new(status))),
+            None => self.newcomer(user)?.map(Helped::Invited).ok_or(NotHelped::NotEnrolled),
+        })
+    }
+
+    /// Does an act that stands in the history from before it is done. The registry is locked until its outcome stands there, too.
+    fn recorded(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
         self.check_owner(person)?;
+        // It takes the lock that is the registry's.
+        self.claim_if_used()?;
+        let Some(state) = self.state_folder()? else { return Ok(Err(NotHelped::NotEnrolled)) };
+        let patience = self.until_deadline().unwrap_or(CHANGE_PATIENCE);
+        let mut registry = Writer::open_or_make(state, patience)?;
+        let author = Author { who: by.name.as_str(), at: self.clock.now()? };
+        let event = act.event();
+        let begun = registry.begin(author, by.uid, event, &person.name, act.serial())?;
+        let outcome = self.helped(person, act, by, Recording { registry: &mut registry, by: author, begun });
+        // The act is not undone where the line cannot be completed: it goes on saying that the outcome is not known.
+        let _ = match &outcome {
+            Ok(Ok(helped)) if !helped.is_nothing() => {
+                registry.end(begun, author, helped.noted_in(Record::new(event)).pairs())
+            }
+            Ok(_) | Err(StoreError::UidChanged { .. }) => registry.forget(begun, author),
+            Err(_) => Ok(()),
+        };
+        outcome
+    }
+
+    fn helped(
+        &self,
+        person: &Person,
+        act: Act,
+        by: &Person,
+        recording: Recording<'_>,
+    ) -> Result<Result<Helped, NotHelped>, StoreError> {
+        let user = &person.name;
         let now = self.clock.now()?;
         let notice = |change| Some(Notice { at: now, by: by.uid, change });
         match act {
-            Act::Status => Ok(Err(NotHelped::NotEnrolled)),
+            Act::Status => self.looked_at(person),
             Act::Verify(answer) => {
                 let verdict = match self.checked(person, answer, by)? {
                     Ok(verdict) => verdict,
@@ -79,8 +131,8 @@ impl Files {
                 Ok(Ok(Helped::CodeRevoked(self.take_back_handout(user, notice(NoticedChange::CodeRevoked))?)))
             }
             Act::Reset => self.reset_by_helpdesk(person, by),
-            Act::Assign(serial) => self.assigned(person, &serial, by),
-            Act::Resync(token) => self.resynced(person, &token, by),
+            Act::Assign(serial) => self.assigned(person, &serial, by, recording),
+            Act::Resync(token) => self.resynced(person, &token, by, recording),
         }
     }
 
@@ -117,7 +169,6 @@ impl Files {
     }
 
     fn reset_by_helpdesk(&self, person: &Person, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
-        self.claim_if_used()?;
         let user = &person.name;
         let Some(account) = self.locked(user)? else { return Ok(Err(NotHelped::NotEnrolled)) };
         // What is damaged is root's matter.
@@ -136,11 +187,16 @@ impl Files {
         Ok(Ok(Helped::Reset(held.into_iter().map(|held| held.token.serial).collect())))
     }
 
-    fn assigned(&self, person: &Person, serial: &Serial, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
-        let now = self.clock.now()?;
-        let author = Author { who: by.name.as_str(), at: now };
-        let notice = Notice { at: now, by: by.uid, change: NoticedChange::TokenAssigned };
-        match self.give(&[(serial.clone(), person.clone())], Sharing::Refuse, author, Some(&notice)) {
+    fn assigned(
+        &self,
+        person: &Person,
+        serial: &Serial,
+        by: &Person,
+        mut recording: Recording<'_>,
+    ) -> Result<Result<Helped, NotHelped>, StoreError> {
+        let notice = Notice { at: self.clock.now()?, by: by.uid, change: NoticedChange::TokenAssigned };
+        let pair = (serial.clone(), person.clone());
+        match self.give(recording.edit()?, &[pair], Sharing::Refuse, Some(&notice)) {
             Ok(()) => Ok(Ok(Helped::Assigned)),
             Err(error) => not_helped(error).map(Err),
         }
@@ -153,11 +209,11 @@ impl Files {
         person: &Person,
         shown: &OwnedToken,
         by: &Person,
+        mut recording: Recording<'_>,
     ) -> Result<Result<Helped, NotHelped>, StoreError> {
         let OwnedToken { serial, codes: [first, second] } = shown;
         let user = &person.name;
-        let Some(mut writer) = self.writer()? else { return Ok(Err(NotHelped::NoToken)) };
-        let edit = writer.edit(Author { who: by.name.as_str(), at: self.clock.now()? })?;
+        let edit = recording.edit()?;
         let Some(token) = edit.token(serial)? else { return Ok(Err(NotHelped::NoToken)) };
         if token.owner.as_deref() != Some(user.as_str()) {
             return Ok(Err(NotHelped::NotOwned));

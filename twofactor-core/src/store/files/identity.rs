@@ -51,7 +51,7 @@ impl StateIdentity for Files {
             Some(state) => state,
             None => self.make_state_folder()?,
         };
-        let locked = folder()?.map(|folder| folder.lock(self.patience)).transpose()?;
+        let locked = folder()?.map(|folder| folder.lock(self.patience())).transpose()?;
         let identity = match copy_in(&state) {
             Ok(Some(identity)) => identity,
             // What cannot be understood is replaced.
@@ -141,7 +141,7 @@ impl Files {
         }
         let state = self.state_folder_or_new()?;
         // Two commands at once must not write two identities.
-        let locked = self.state_folder_or_new()?.lock(self.patience)?;
+        let locked = self.state_folder_or_new()?.lock(self.patience())?;
         let identity = match copy_in(&state)? {
             Some(identity) => {
                 if naming_within(&state)? == Some(Naming::Unnamed) {

@@ -18,7 +18,7 @@ use crate::store::rules::VerificationRules;
 use crate::store::verification::Listing;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The time that a login waits for another login of the same user.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,8 +31,8 @@ pub struct Files {
     pub(super) marker: Option<PathBuf>,
     pub(super) owner: Owner,
     pub(super) patience: Duration,
-    /// The wait of a change for the registry's lock, where it is not the usual one.
-    pub(super) change_patience: Option<Duration>,
+    /// The end of all waits for locks, where the program that has asked waits no longer.
+    pub(super) deadline: Option<Instant>,
     /// Read only under the lock of the account that is judged.
     pub(super) clock: Box<dyn Clock>,
     /// The rules that answers are judged by.
@@ -46,7 +46,7 @@ impl Files {
     pub fn new(state: &Path, owner: Owner, patience: Duration, clock: impl Clock + 'static) -> Self {
         let rules = VerificationRules::of(&Config::default());
         let (state, clock) = (state.to_owned(), Box::new(clock));
-        Self { state, marker: None, owner, patience, change_patience: None, clock, rules, registrar: None }
+        Self { state, marker: None, owner, patience, deadline: None, clock, rules, registrar: None }
     }
 
     /// The same store, judging by these rules and not by the defaults.
@@ -62,11 +62,21 @@ impl Files {
         Self { rules: self.rules.counting_on(count), ..self }
     }
 
-    /// The same store, in which a change waits for the registry no longer than a login for a lock: the program that
-    /// has asked for it does not wait longer.
+    /// The same store, for one change: all its waits for locks together take no longer than a login waits for one. The program
+    /// that has asked for it does not wait longer, and must not be told that it failed when it is done later.
     #[must_use]
     pub fn changing_in_time(self) -> Self {
-        Self { change_patience: Some(self.patience), ..self }
+        Self { deadline: Some(Instant::now() + self.patience), ..self }
+    }
+
+    /// The longest wait for a user's lock.
+    pub(super) fn patience(&self) -> Duration {
+        self.until_deadline().map_or(self.patience, |left| left.min(self.patience))
+    }
+
+    /// The time that is left for all waits; `None` without a deadline.
+    pub(super) fn until_deadline(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// The user's folder, when it is there.
@@ -84,7 +94,7 @@ impl Files {
     pub(super) fn locked(&self, user: &UserName) -> Result<Option<LockedAccount>, StoreError> {
         let Some(users) = self.users_folder()? else { return Ok(None) };
         let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
-        Ok(Some(Account(folder.lock(self.patience)?)))
+        Ok(Some(Account(folder.lock(self.patience())?)))
     }
 
     /// The user's folder, made with an empty state when it is not there, locked. Also makes the folders above it on a host
@@ -100,7 +110,7 @@ impl Files {
     pub(super) fn locked_and_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
         let users = self.users_folder_or_new()?;
         let state = new_state(&users, user)?;
-        Ok(Account(users.make_folder_with(user.as_str(), STATE, &state)?.lock(self.patience)?))
+        Ok(Account(users.make_folder_with(user.as_str(), STATE, &state)?.lock(self.patience())?))
     }
 }
 

@@ -46,7 +46,7 @@ impl Registrar for OfThisHost {
         let (user, serial) = (&person.name, &registration.serial);
         let RegistrationProof::Progress(progress) = registration.proof else { return Err(Superseded::TokenTaken) };
         let state = files.state_folder()?.ok_or(Superseded::TokenTaken)?;
-        let mut writer = Writer::open(state, files.patience)?.ok_or(Superseded::TokenTaken)?;
+        let mut writer = Writer::open(state, files.patience())?.ok_or(Superseded::TokenTaken)?;
         let by = Author { who: user.as_str(), at: files.clock.now()? };
         let edit: Edit<'_> = writer.edit(by)?;
         let token: Stored = edit.token(serial)?.ok_or(Superseded::TokenTaken)?;

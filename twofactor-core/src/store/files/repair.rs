@@ -62,7 +62,7 @@ impl Files {
         for user in users_in(&users)? {
             let mut repaired = || -> Result<Vec<Repair>, StoreError> {
                 let Some(folder) = users.folder(user.as_str())? else { return Ok(Vec::new()) };
-                self.repair_account(Account(folder.lock(self.patience)?), &user, writer.edit(by)?)
+                self.repair_account(Account(folder.lock(self.patience())?), &user, writer.edit(by)?)
             };
             match repaired() {
                 Ok(repaired) => repairs.done.extend(repaired),

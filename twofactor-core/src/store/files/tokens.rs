@@ -47,7 +47,9 @@ impl TokenAdministration for Files {
     }
 
     fn assign(&self, pairs: &[(Serial, Person)], sharing: Sharing, by: Author<'_>) -> Result<(), TokenError> {
-        self.give(pairs, sharing, by, None)
+        let Some((first, _)) = pairs.first() else { return Ok(()) };
+        let mut writer = self.writer_for(first)?;
+        self.give(writer.edit(by)?, pairs, sharing, None)
     }
 
     fn unassign(&self, serial: &Serial, last: LastCredential, by: Author<'_>) -> Result<UserName, TokenError> {
@@ -180,14 +182,11 @@ impl Files {
     /// Gives tokens to users, who may be told of it: the notice is on disk before the registry has recorded the owner.
     pub(super) fn give(
         &self,
+        edit: Edit<'_>,
         pairs: &[(Serial, Person)],
         sharing: Sharing,
-        by: Author<'_>,
         notice: Option<&Notice>,
     ) -> Result<(), TokenError> {
-        let Some((first, _)) = pairs.first() else { return Ok(()) };
-        let mut writer = self.writer_for(first)?;
-        let edit = writer.edit(by)?;
         let mut locks = Locks::new();
         let mut apps = None;
         for (serial, person) in pairs {
@@ -262,7 +261,7 @@ impl Files {
     pub(super) fn writer(&self) -> Result<Option<Writer>, StoreError> {
         self.claim_if_used()?;
         match self.state_folder()? {
-            Some(state) => Ok(Writer::open(state, self.change_patience.unwrap_or(CHANGE_PATIENCE))?),
+            Some(state) => Ok(Writer::open(state, self.until_deadline().unwrap_or(CHANGE_PATIENCE))?),
             None => Ok(None),
         }
     }

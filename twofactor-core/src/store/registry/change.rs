@@ -13,7 +13,7 @@ use crate::account::lifecycle::TokenStatus;
 use crate::codes::otp::{Kind, Parameters, Progress, Step};
 use crate::codes::secret::Secret;
 use crate::codes::token::{Marks, Seeds, Serial};
-use crate::host::user::UserName;
+use crate::host::user::{Uid, UserName};
 use crate::log::record::Event;
 use crate::store::administration::Author;
 use crate::store::registry::connection::Writer;
@@ -30,6 +30,35 @@ pub(crate) struct Edit<'w> {
     transaction: Transaction<'w>,
     path: &'w Path,
     by: Author<'w>,
+    /// The line of the history that is this change's, where it stands there already.
+    begun: Option<Begun>,
+}
+
+/// An act whose line stands in the history.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub(crate) struct Begun {
+    line: i64,
+    asked_by: Uid,
+}
+
+impl Begun {
+    /// The act of that line, which a process of `asked_by` asks for.
+    pub(super) fn of(line: i64, asked_by: Uid) -> Self {
+        Self { line, asked_by }
+    }
+
+    /// The number of the line.
+    pub(super) fn line(self) -> i64 {
+        self.line
+    }
+
+    /// The detail of a line: the uid of the process that asks, and the outcome in the form of [`pairs`].
+    pub(super) fn detail(asked_by: Uid, outcome: &str) -> String {
+        let mut text = String::new();
+        pairs::write(&mut text, "asked_by", asked_by);
+        text + outcome
+    }
 }
 
 impl Writer {
@@ -38,11 +67,16 @@ impl Writer {
         let path = self.path.as_path();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = transaction.map_err(|error| failure(path, &error))?;
-        Ok(Edit { transaction, path, by })
+        Ok(Edit { transaction, path, by, begun: None })
     }
 }
 
 impl Edit<'_> {
+    /// The same change, whose line stands in the history.
+    pub(super) fn of(self, begun: Begun) -> Self {
+        Self { begun: Some(begun), ..self }
+    }
+
     /// The token with that serial.
     pub(crate) fn token(&self, serial: &Serial) -> Result<Option<Stored>, RegistryError> {
         let query = format!("SELECT {COLUMNS} FROM tokens WHERE serial = ?1");
@@ -275,6 +309,12 @@ impl Edit<'_> {
         self.changing(change, params![token.id, watermark, progress.drift, progress.anchor])
     }
 
+    /// Writes the outcome of an act into its line.
+    pub(super) fn end(&self, begun: Begun, outcome: &str) -> Result<(), RegistryError> {
+        let detail = Begun::detail(begun.asked_by, outcome);
+        self.changing("UPDATE history SET detail = ?2 WHERE id = ?1", params![begun.line, detail])
+    }
+
     fn record(
         &self,
         event: Event,
@@ -282,14 +322,20 @@ impl Edit<'_> {
         user: Option<&str>,
         detail: Option<&str>,
     ) -> Result<(), RegistryError> {
-        self.asking(|connection| record(connection, self.by, event, serial, user, detail))
+        match self.begun {
+            Some(begun) => self.end(begun, detail.unwrap_or_default()),
+            None => self.asking(|connection| record(connection, self.by, event, serial, user, detail)),
+        }
     }
 
-    fn changing(&self, change: &str, values: impl rusqlite::Params) -> Result<(), RegistryError> {
+    pub(super) fn changing(&self, change: &str, values: impl rusqlite::Params) -> Result<(), RegistryError> {
         self.asking(|connection| connection.execute(change, values).map(drop))
     }
 
-    fn asking<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, RegistryError> {
+    pub(super) fn asking<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, RegistryError> {
         ask(&self.transaction).map_err(|error| failure(self.path, &error))
     }
 }

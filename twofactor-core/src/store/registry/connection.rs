@@ -8,7 +8,7 @@ use super::file_names::{SHARED_MEMORY, WRITE_AHEAD_LOG};
 use super::schema;
 use crate::host::trusted::{FileError, Folder, Locked};
 use rusqlite::{Connection, OpenFlags};
-use std::borrow::Borrow as _;
+use std::borrow::Borrow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,14 +24,14 @@ pub(crate) const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
 
 /// True when a file obstructs the registry, which the next change sets aside or rolls back.
 pub(crate) fn is_obstructed(state: &Folder) -> bool {
-    matches!(open(state, OpenFlags::SQLITE_OPEN_READ_ONLY), Err(RegistryError::Beside { .. }))
+    matches!(open(state, OpenFlags::SQLITE_OPEN_READ_ONLY, PATIENCE), Err(RegistryError::Beside { .. }))
 }
 
-/// Opens the registry in the folder `state`; `None` when there is none.
-pub(super) fn open(state: &Folder, flags: OpenFlags) -> Result<Option<Connection>, RegistryError> {
+/// Opens the registry in the folder `state`, waiting at most `patience` for SQLite's locks; `None` when there is none.
+pub(super) fn open(state: &Folder, flags: OpenFlags, patience: Duration) -> Result<Option<Connection>, RegistryError> {
     let path = state.path().join(FILE);
     match looked_at(state)? {
-        Presence::Whole => match connect(&path, flags, PATIENCE) {
+        Presence::Whole => match connect(&path, flags, patience) {
             // SQLite only says that it cannot make its shared memory.
             Err(RegistryError::Unavailable { .. }) if is_read_only(state) => Err(RegistryError::ReadOnly(path)),
             connection => connection.map(Some),
@@ -85,9 +85,22 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Opens the registry to change it, waiting at most `patience`; `None` when there is none.
+    /// Opens the registry to change it, waiting at most `patience` for another change; `None` when there is none.
     pub(crate) fn open(state: Folder, patience: Duration) -> Result<Option<Self>, RegistryError> {
-        Ok(Self::open_locked(state.lock(patience)?)?.ok())
+        Ok(Self::open_locked(state.lock(patience)?, PATIENCE.min(patience))?.ok())
+    }
+
+    /// The same, with a registry that has no tokens in the place of none.
+    pub(crate) fn open_or_make(state: Folder, patience: Duration) -> Result<Self, RegistryError> {
+        let patient = PATIENCE.min(patience);
+        match Self::open_locked(state.lock(patience)?, patient)? {
+            Ok(writer) => Ok(writer),
+            Err(state) => {
+                schema::make(state.borrow(), |_, _| Ok::<(), RegistryError>(()))?;
+                let lost = |state: Locked| RegistryError::Lost(Borrow::<Folder>::borrow(&state).path().join(FILE));
+                Self::open_locked(state, patient)?.map_err(lost)
+            }
+        }
     }
 
     /// The files that obstructed the registry, under their new names.
@@ -107,13 +120,15 @@ impl Writer {
         Ok(Some(found).filter(|found| found != "ok"))
     }
 
-    /// Opens the registry in a folder that is locked; gives the lock back when there is none.
-    pub(super) fn open_locked(state: Locked) -> Result<Result<Self, Locked>, RegistryError> {
+    /// Opens the registry in a folder that is locked, waiting at most `patience` for SQLite's locks; gives the lock back when
+    /// there is none.
+    pub(super) fn open_locked(state: Locked, patience: Duration) -> Result<Result<Self, Locked>, RegistryError> {
         let folder: &Folder = state.borrow();
         let path = folder.path().join(FILE);
         let is_there = folder.examine(FILE)?.is_some();
         let set_aside = if is_there { beside::set_aside_what_is_unusable(folder)? } else { Vec::new() };
-        let Some(mut connection) = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(Err(state)) };
+        let connection = open(folder, OpenFlags::SQLITE_OPEN_READ_WRITE, patience)?;
+        let Some(mut connection) = connection else { return Ok(Err(state)) };
         schema::prepare_to_change(&mut connection).map_err(|error| failure(&path, &error))?;
         Ok(Ok(Self { connection, path, set_aside, _state: state }))
     }

@@ -1,4 +1,4 @@
-//! The history of the registry: the changes that sysadmins made, read in portions, in their order.
+//! The history of the registry: what sysadmins changed, and what a helpdesk did, read in portions, in their order.
 
 use rusqlite::Row;
 use rusqlite::types::Type;

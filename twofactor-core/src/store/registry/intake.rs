@@ -18,7 +18,7 @@ use crate::host::trusted::{Folder, Locked};
 use crate::log::record::Event;
 use crate::store::administration::{Author, Counts, Finding, NewToken, Origin, Sharing};
 use crate::store::registry::change;
-use crate::store::registry::connection::{CHANGE_PATIENCE, Writer};
+use crate::store::registry::connection::{CHANGE_PATIENCE, PATIENCE, Writer};
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::failure::failure;
 use crate::store::registry::look::RegistryReader;
@@ -86,7 +86,7 @@ impl Intake {
     /// Locks the registry, or the place where it is going to be.
     pub(crate) fn begin(state: Folder, apps: AppSecrets) -> Result<Self, RegistryError> {
         Ok(Self::over(
-            match Writer::open_locked(state.lock(CHANGE_PATIENCE)?)? {
+            match Writer::open_locked(state.lock(CHANGE_PATIENCE)?, PATIENCE)? {
                 Ok(writer) => ImportTarget::Ours(writer),
                 Err(state) => ImportTarget::NotYet(state),
             },

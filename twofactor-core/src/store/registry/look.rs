@@ -13,7 +13,7 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
 use crate::store::administration::{ImportRecord, SeriesSummary};
-use crate::store::registry::connection::open;
+use crate::store::registry::connection::{PATIENCE, open};
 use crate::store::registry::error::RegistryError;
 use crate::store::registry::failure::failure;
 use crate::store::registry::file_names::FILE;
@@ -83,7 +83,7 @@ pub struct Listed {
 impl RegistryReader {
     /// Opens the registry in the folder `state`; `None` when there is none.
     pub fn open(state: &Folder) -> Result<Option<Self>, RegistryError> {
-        let connection = open(state, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = open(state, OpenFlags::SQLITE_OPEN_READ_ONLY, PATIENCE)?;
         Ok(connection.map(|connection| Self { connection, path: state.path().join(FILE) }))
     }
 

@@ -32,6 +32,7 @@ use crate::store::{Loss, VerificationRules};
 
 mod another_person;
 mod held;
+mod helpdesk;
 mod interrupted;
 mod keys;
 mod sharing;

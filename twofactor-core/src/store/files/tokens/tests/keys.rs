@@ -39,7 +39,7 @@ impl Fixture {
 
     /// The state folder as the version before had left it: alice with an app and a token, both of long secrets and used; bob,
     /// of whose tokens L-1 was deleted and L-4 taken back; L-3 and S-5 in the inventory.
-    fn before_keys() -> Self {
+    pub(super) fn before_keys() -> Self {
         let fixture = Self::empty();
         let users = fixture.directory.path().join("users");
         for (name, file, content) in [
