@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, User};
 use twofactor_admin::checkup::admission::{self, Candidate, Standing};
+use twofactor_admin::checkup::sshd::criteria::words;
+use twofactor_admin::checkup::sshd::patterns::fits;
 use twofactor_admin::checkup::sshd::{Settings, Sources};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 
@@ -25,77 +27,64 @@ const DEEPEST: usize = 16;
 pub(crate) struct Written {
     /// Each file with its text, in the order in which they are read.
     pub(crate) files: Vec<(PathBuf, String)>,
-    /// Of each setting that holds for every login, the line that decides.
+    /// The lines that settings come from.
     pub(crate) sources: Sources,
-    /// The lines that hold for some logins only.
-    pub(crate) conditional: Vec<Conditional>,
+    /// Patterns of included files that are not followed here, with their places.
+    pub(crate) unread: Vec<String>,
     /// The folders of which every file of a pattern is included.
     folders: Vec<PathBuf>,
-}
-
-/// A line behind a `Match`.
-#[derive(Debug)]
-pub(crate) struct Conditional {
-    pub(crate) place: String,
-    pub(crate) text: String,
-}
-
-/// For which logins lines hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    Every,
-    Some,
 }
 
 impl Written {
     /// Reads the files of this host. One that cannot be read is left out: sshd says so itself.
     pub(crate) fn read() -> Self {
         let mut written = Self::default();
-        written.add(Path::new(CONFIGURATION), Scope::Every, 0);
+        written.add(Path::new(CONFIGURATION), None, 0);
         written
     }
 
-    /// Takes the lines of a file in sshd's order: what is included stands where the `Include` is. `Match` ends what holds for
-    /// every login, at most to the end of its file.
-    fn add(&mut self, file: &Path, mut scope: Scope, depth: usize) {
+    /// Takes the lines of a file in sshd's order: what is included stands where the `Include` is. `outer` is the `Match` that the
+    /// `Include` belongs to. `Match` ends what holds for every login, at most to the end of its file.
+    fn add(&mut self, file: &Path, outer: Option<usize>, depth: usize) {
         let Ok(text) = fs::read_to_string(file) else { return };
         self.files.push((file.to_owned(), text.clone()));
+        let mut block = outer;
         for (index, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.starts_with('#')) {
             let keyword = line.split([' ', '\t', '=']).next().unwrap_or_default();
             let place = format!("{}:{}", file.display(), index + 1);
             if keyword.eq_ignore_ascii_case("match") {
-                scope = Scope::Some;
+                block = Some(self.sources.add_block(outer, place, line));
                 continue;
             }
             if depth < DEEPEST {
                 for pattern in patterns(line) {
-                    let Matching { files, folder } = Matching::of(&pattern);
-                    self.folders.extend(folder);
+                    if pattern.to_string_lossy().contains('[') {
+                        self.unread.push(format!("{} ({place})", pattern.display()));
+                    }
+                    let Matching { files, folders } = Matching::of(&pattern);
+                    self.folders.extend(folders);
                     for file in files {
-                        self.add(&file, scope, depth + 1);
+                        self.add(&file, block, depth + 1);
                     }
                 }
             }
-            match scope {
-                Scope::Every => self.sources.add(keyword, place),
-                Scope::Some => self.conditional.push(Conditional { place, text: line.to_owned() }),
+            match block {
+                None => self.sources.add(keyword, place),
+                Some(block) => self.sources.add_conditional(block, line, place),
             }
         }
     }
+}
 
-    /// The lists of methods that hold for some logins only, with their places.
-    pub(crate) fn conditional_methods(&self) -> impl Iterator<Item = (String, &str)> {
-        self.conditional("authenticationmethods")
+/// Asks sshd for the settings that hold for every login.
+pub(crate) fn ask_settings(written: &Written) -> Said {
+    let named = written.sources.local_ports();
+    if named.is_empty() {
+        return ask_sshd(&["-T"]);
     }
-
-    /// The same of a keyword in small letters.
-    pub(crate) fn conditional(&self, keyword: &str) -> impl Iterator<Item = (String, &str)> {
-        self.conditional.iter().filter_map(move |line| {
-            let settings = Settings::parse(&line.text);
-            let value = settings.value(keyword);
-            (!value.is_empty()).then(|| (value.to_owned(), line.place.as_str()))
-        })
-    }
+    // With a `Match LocalPort`, OpenSSH 9.2 demands a port. One of which no block says anything.
+    let port = (1..=u16::MAX).find(|port| !named.contains(port)).unwrap_or_default();
+    ask_sshd(&["-T", "-C", &format!("lport={port}")])
 }
 
 /// The setting of sshd that keeps a user from answering prompts, from wherever. Without sshd there is none.
@@ -173,34 +162,81 @@ pub(crate) fn reload() -> &'static str {
 
 /// The patterns of the files that a line includes.
 fn patterns(line: &str) -> Vec<PathBuf> {
-    let mut words = line.split_whitespace();
+    let mut words = words(line).into_iter();
     if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("include")) {
         return Vec::new();
     }
-    words.map(|pattern| Path::new("/etc/ssh").join(pattern.trim_matches('"'))).collect()
+    words.map(|pattern| Path::new("/etc/ssh").join(pattern)).collect()
 }
 
 /// The files of a pattern, in sshd's order.
+#[derive(Debug, Default)]
 struct Matching {
     files: Vec<PathBuf>,
-    /// The folder they come from, when a file that is added there would be one of them.
-    folder: Option<PathBuf>,
+    /// The folders that were looked through: a file that is added there may be one of them.
+    folders: Vec<PathBuf>,
 }
 
 impl Matching {
-    /// A pattern has one star in its last part, or none.
+    /// As glob(7) has it, without its sets of letters. Each part of a path can have `*` and `?`.
     fn of(pattern: &Path) -> Self {
-        let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let (Some((start, end)), Some(folder)) = (name.split_once('*'), pattern.parent()) else {
-            return Self { files: vec![pattern.to_owned()], folder: None };
+        let is_wild = |part: &str| part.contains(['*', '?']);
+        let mut matching = Self { files: vec![PathBuf::new()], folders: Vec::new() };
+        let (mut looked_through, parts) = (false, pattern.iter().map(|part| part.to_string_lossy()));
+        for part in parts {
+            let paths = std::mem::take(&mut matching.files);
+            if is_wild(&part) {
+                looked_through = true;
+                matching.files = paths.iter().flat_map(|folder| entries(folder, &part)).collect();
+                matching.folders.extend(paths);
+            } else {
+                let files = paths.into_iter().map(|path| path.join(&*part));
+                matching.files = files.filter(|path| !looked_through || path.exists()).collect();
+            }
+        }
+        // By their letters, as glob does, and not by folders.
+        matching.files.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+        matching
+    }
+}
+
+/// The entries of a folder whose names fit a pattern. A name that begins with a dot has to be meant.
+fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let names =
+        fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let fits = |name: &String| fits(pattern, name) && (pattern.starts_with('.') || !name.starts_with('.'));
+    let mut entries: Vec<PathBuf> = names.filter(fits).map(|name| folder.join(name)).collect();
+    entries.sort();
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn included_files_are_found_as_glob_finds_them() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.d/2.conf", "a.d/1.conf", "a.d/.hidden.conf", "a.d/1.txt", "c/3.conf", "c.x/3.conf", "main"] {
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        let found = |pattern: &str| {
+            let below = |path: PathBuf| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
+            let Matching { files, folders } = Matching::of(&folder.path().join(pattern));
+            (files.into_iter().map(below).collect::<Vec<_>>(), folders.into_iter().map(below).collect::<Vec<_>>())
         };
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut files: Vec<PathBuf> = names
-            .filter(|name| name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end))
-            .map(|name| folder.join(name))
-            .collect();
-        files.sort();
-        Self { files, folder: Some(folder.to_owned()) }
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (pattern, files, folders) in [
+            ("main", owned(&["main"]), owned(&[])),
+            ("missing", owned(&["missing"]), owned(&[])),
+            ("a.d/*.conf", owned(&["a.d/1.conf"]), owned(&["a.d"])),
+            ("*.d/?.conf", owned(&["a.d/1.conf", "b.d/2.conf"]), owned(&["", "a.d", "b.d"])),
+            ("c*/3.conf", owned(&["c.x/3.conf", "c/3.conf"]), owned(&[""])),
+            ("a.d/.*.conf", owned(&["a.d/.hidden.conf"]), owned(&["a.d"])),
+        ] {
+            assert_eq!(found(pattern), (files, folders), "{pattern}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod healthy;
 mod people;
 mod services;
 mod ssh;
+mod ssh_match;
 mod surroundings;
 
 use std::collections::BTreeSet;

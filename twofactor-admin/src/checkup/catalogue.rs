@@ -194,6 +194,8 @@ catalogue! {
     SshdListNeverPasses "sshd-list-never-passes" Warning "the method password answers the prompt for the code with the password: a login that takes this list is refused";
     /// A key skips PAM's auth phase.
     SshdKeyAlone "sshd-key-alone" Note "sshd does not run PAM's auth phase for logins with a key, so no code is asked for";
+    /// PAM asks for the code alone, and sshd for nothing before.
+    SshdCodeAlone "sshd-code-alone" Problem "the code is the only factor: neither a password nor a key is asked for";
     /// `PasswordAuthentication yes`.
     SshdPasswordMethod "sshd-password-method" Note "this method can answer one prompt only: users who are asked for a code are refused with it";
     /// `PermitEmptyPasswords yes`.
@@ -208,8 +210,8 @@ catalogue! {
     SshKeyDistrusted "ssh-key-distrusted" Problem "users could name a key themselves, so no key counts there and a code is asked for";
     /// Our drop-in says one thing and sshd does another.
     SshdDropInOverridden "sshd-drop-in-overridden" Warning "sshd takes the first value of a setting that it reads; an earlier file has another one";
-    /// Settings that depend on who logs in.
-    SshdMatchBlocks "sshd-match-blocks" Note "for those logins other settings may hold than those that were looked at";
+    /// A `Match` of which no login could be looked at.
+    SshdMatchUnjudged "sshd-match-unjudged" Note "for such logins other settings may hold than those that were looked at";
 
     /// No service sets the clock.
     ClockNotSynchronized "clock-not-synchronized" Warning "once the clock is off by more than the window, every code by time is wrong";

@@ -14,7 +14,7 @@ use twofactor_core::pam_service::control;
 use twofactor_core::pam_service::findings::{self, Place};
 use twofactor_core::pam_service::modules::{Nature, OURS, names_ours_wrongly};
 use twofactor_core::pam_service::programs::{self, ProgramObstacle};
-use twofactor_core::pam_service::{Flaw, Line, Phase, Service, ServiceError, first_factor};
+use twofactor_core::pam_service::{Flaw, Kind, Line, Phase, Service, ServiceError, first_factor};
 
 /// Services that people know, also when nothing of them can be read.
 pub const KNOWN: [&str; 14] = [
@@ -42,6 +42,15 @@ pub fn runs_ours(service: &Service) -> bool {
 /// True when the service asks for a first factor before or beside us.
 pub fn asks_first_factor(service: &Service) -> bool {
     service.phase(Phase::Auth).iter().any(|line| Nature::of(line) == Nature::Primary)
+}
+
+/// True when the service asks for our code and certainly for nothing else.
+pub fn asks_for_code_alone(service: &Service) -> bool {
+    let lines = service.phase(Phase::Auth);
+    // The lines of a substack are among them, too.
+    let may_ask =
+        |line: &&Line| line.kind != Kind::Substack && matches!(Nature::of(line), Nature::Primary | Nature::Unknown);
+    lines.iter().any(|line| line.is_ours()) && !lines.iter().any(may_ask)
 }
 
 /// True when a user could log in with the service, were all modules there. Where no user gets in, the questions asked do
@@ -469,6 +478,32 @@ mod tests {
 
     fn ids(config: &str, text: &str) -> Vec<Id> {
         found(config, &[("sshd", text)]).into_iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn a_stack_that_asks_for_the_code_and_for_nothing_else_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("code"), "auth required pam_twofactor.so\n").unwrap();
+        std::fs::write(folder.path().join("password"), "auth required pam_unix.so\n").unwrap();
+        let alone = |text: &str| {
+            asks_for_code_alone(
+                &Service::from_text("sshd", &folder.path().join("sshd"), text, &[folder.path()]).unwrap(),
+            )
+        };
+        for text in [
+            "auth required pam_twofactor.so\nauth required pam_permit.so\naccount required pam_unix.so\n",
+            "auth requisite pam_nologin.so\nauth substack code\n",
+        ] {
+            assert!(alone(text), "{text}");
+        }
+        for text in [
+            "auth required pam_unix.so\nauth required pam_twofactor.so\n",
+            "auth substack password\nauth required pam_twofactor.so\n",
+            "auth required pam_of_another.so\nauth required pam_twofactor.so\n",
+            "auth required pam_permit.so\naccount required pam_twofactor.so\n",
+        ] {
+            assert!(!alone(text), "{text}");
+        }
     }
 
     #[test]

@@ -1,8 +1,13 @@
-//! The meaning of sshd's settings for the second factor. Settings are those in force, as `sshd -T` prints them.
+//! The meaning of sshd's settings for the second factor. Settings are those in force, as `sshd -T` prints them: for every login, and
+//! for those that a `Match` is about.
 
+pub mod criteria;
+mod judgement;
+pub mod patterns;
 mod settings;
+pub mod situations;
+mod sources;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::catalogue::Id;
@@ -11,32 +16,10 @@ use twofactor_core::config::rule::Rule;
 use twofactor_core::pam_service::Line;
 use twofactor_core::pam_service::findings::Place;
 
+use judgement::Judged;
+pub use judgement::Prompts;
 pub use settings::{KeyProof, Methods, Settings};
-
-/// The sources of settings: of each keyword, the line that sshd reads first, outside of `Match`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sources(BTreeMap<String, String>);
-
-impl Sources {
-    /// Takes a line at `place`, in the order sshd reads.
-    pub fn add(&mut self, keyword: &str, place: impl Into<String>) {
-        self.0.entry(settings::keyword(keyword)).or_insert_with(|| place.into());
-    }
-
-    /// The line that decides about a keyword in small letters.
-    pub fn place(&self, keyword: &str) -> Option<&str> {
-        self.0.get(keyword).map(String::as_str)
-    }
-
-    /// The change that gives sshd `setting`: the first value counts, so another line elsewhere changes nothing.
-    fn mend(&self, setting: &str) -> String {
-        let keyword = setting.split(' ').next().unwrap_or_default().to_ascii_lowercase();
-        match self.0.get(&keyword) {
-            Some(place) => format!("write \"{setting}\" at {place}, the line that decides, and reload sshd"),
-            None => format!("write \"{setting}\" into /etc/ssh/sshd_config, before any Match, and reload sshd"),
-        }
-    }
-}
+pub use sources::{Block, Conditional, Deciding, Sources};
 
 /// A running sshd that goes by what it read before `changed` was changed. `reload` makes it read that.
 pub fn of_outdated(changed: &Path, reload: String) -> Finding {
@@ -46,126 +29,109 @@ pub fn of_outdated(changed: &Path, reload: String) -> Finding {
 
 const BY_THE_TOOL: &str = "twofactor service enable sshd";
 
-/// Problems with settings that hold for a service that runs the module.
-pub fn of_settings(settings: &Settings, sources: &Sources, rules: &[Rule]) -> Vec<Finding> {
-    let lacking = settings.lacking();
-    let methods = Methods::parse(settings.value("authenticationmethods"));
-    let shut_out = methods.as_ref().is_some_and(Methods::shut_out);
-    // The tool's drop-in takes the method `password` away: sshd would not start with lists that all demand it.
-    let mended = |id: Id, what: &str, setting: &str| {
-        if shut_out {
-            Finding::by_hand(id, what, sources.mend(setting))
-        } else {
-            Finding::consider(id, what, format!("{}, or run", sources.mend(setting)), BY_THE_TOOL)
-        }
-    };
-    if lacking.contains(&"UsePAM no") {
-        return vec![mended(Id::SshdWithoutPam, "sshd has UsePAM no", "UsePAM yes")];
-    }
-    let mut findings = Vec::new();
-    if !lacking.is_empty() {
-        let what = "sshd has KbdInteractiveAuthentication no";
-        findings.push(mended(Id::SshdNoPrompts, what, "KbdInteractiveAuthentication yes"));
-    }
-    if let Some(methods) = &methods {
-        let what = format!("sshd has AuthenticationMethods {}", settings.value("authenticationmethods"));
-        let advice = sources.mend(&methods.with_prompts());
-        if shut_out {
-            findings.push(Finding::by_hand(Id::SshdNeverPasses, what, advice));
-        } else if !methods.ask() && lacking.is_empty() {
-            let advice = sources.mend("AuthenticationMethods keyboard-interactive");
-            findings.push(Finding::by_hand(Id::SshdNeverAsks, what, advice));
-        } else if methods.strand() && settings.says("passwordauthentication", "yes") {
-            findings.push(Finding::by_hand(Id::SshdListNeverPasses, what, advice));
-        }
-    }
-    let alone = settings.without_code();
-    if !alone.is_empty() && !findings.iter().any(|finding| finding.id == Id::SshdNeverAsks) {
-        let what = format!("{} alone opens a session", alone.join(" or "));
-        let setting = "AuthenticationMethods publickey,keyboard-interactive";
-        let advice = format!("to ask for the code too, {}", sources.mend(setting));
-        findings.push(Finding::by_hand(Id::SshdKeyAlone, what, advice));
-    }
-    if settings.says("passwordauthentication", "yes") && methods.is_none_or(|methods| methods.offer_password()) {
-        let what = "sshd has PasswordAuthentication yes";
-        let advice = sources.mend("PasswordAuthentication no");
-        findings.push(Finding::by_hand(Id::SshdPasswordMethod, what, advice));
-    }
-    if settings.says("permitemptypasswords", "yes") {
-        let what = "sshd has PermitEmptyPasswords yes";
-        let advice = sources.mend("PermitEmptyPasswords no");
-        findings.push(Finding::by_hand(Id::SshdEmptyPasswords, what, advice));
-    }
-    if settings.says("usedns", "yes") && rules.iter().any(|rule| rule.conditions.networks.is_some()) {
+/// Problems with settings that hold for every login of a service that runs the module.
+pub fn of_settings(settings: &Settings, sources: &Sources, prompts: Prompts, rules: &[Rule]) -> Vec<Finding> {
+    let shut_out = Methods::parse(settings.value("authenticationmethods")).is_some_and(|methods| methods.shut_out());
+    let judged = Judged::all_of(settings, prompts);
+    let is_without_pam = judged.iter().any(|judged| judged.id == Id::SshdWithoutPam);
+    let mut findings: Vec<Finding> = judged
+        .into_iter()
+        .map(|judged| {
+            let Judged { id, what, better, .. } = judged;
+            let advice = sources.mend(&better);
+            match id {
+                // The tool's drop-in takes the method `password` away: sshd would not start with lists that all demand it.
+                Id::SshdWithoutPam | Id::SshdNoPrompts if !shut_out => {
+                    Finding::consider(id, what, format!("{advice}, or run"), BY_THE_TOOL)
+                }
+                Id::SshdKeyAlone => Finding::by_hand(id, what, format!("to ask for the code too, {advice}")),
+                Id::SshdCodeAlone => Finding::by_hand(id, what, format!("{advice}; or {PASSWORD_BY_PAM}")),
+                _ => Finding::by_hand(id, what, advice),
+            }
+        })
+        .collect();
+    let about_networks = rules.iter().any(|rule| rule.conditions.networks.is_some());
+    if settings.says("usedns", "yes") && about_networks && !is_without_pam {
         let what = "sshd has UseDNS yes, and there are rules with networks";
-        let advice = sources.mend("UseDNS no");
-        findings.push(Finding::by_hand(Id::SshdHostNames, what, advice));
+        findings.push(Finding::by_hand(Id::SshdHostNames, what, sources.mend("UseDNS no")));
     }
     findings
 }
 
-/// Problems with settings that hold for the logins of `user` only, beyond `everybody`'s. A user whose logins take a key
-/// and nothing else is meant to be exempt.
-pub fn of_login(user: &str, own: &Settings, everybody: &Settings, rules: &[Rule]) -> Vec<Finding> {
-    // What decides for one login may stand in a Match.
-    let sources = Sources::default();
-    let known = of_settings(everybody, &sources, rules);
-    // The lists of methods were judged where they are written: see `of_match`.
-    let of_lists = |finding: &Finding| matches!(finding.id, Id::SshdNeverPasses | Id::SshdListNeverPasses);
-    let others = of_settings(own, &sources, rules).into_iter();
-    let others = others.filter(|finding| !known.contains(finding) && !of_lists(finding));
-    let by_name = |finding: Finding| {
-        let id = if finding.id == Id::SshdNeverAsks { Id::SshdKeyAlone } else { finding.id };
-        let advice = "correct what the Match that is about that user says, and reload sshd";
-        Finding::by_hand(id, format!("for {user}, {}", finding.what), advice)
-    };
-    others.map(by_name).collect()
+const PASSWORD_BY_PAM: &str = "have PAM ask for the password in /etc/pam.d/sshd";
+
+/// The demands of the policy on logins that a `Match` is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// At least one of them is to be asked for a code.
+    Code,
+    /// None is, as rules with `off` say.
+    Nothing,
 }
 
-/// Problems with `AuthenticationMethods` of a `Match`, which stands at `place`.
-pub fn of_match(value: &str, place: &str) -> Option<Finding> {
-    let methods = Methods::parse(value)?;
-    let id = match (methods.shut_out(), methods.strand()) {
-        (true, _) => Id::SshdNeverPasses,
-        (false, true) => Id::SshdListNeverPasses,
-        (false, false) => return None,
+/// Problems with the settings of logins that meet `Match` blocks, as far as lines of the blocks decide.
+pub fn of_blocks(settings: &Settings, deciding: &Deciding<'_>, prompts: Prompts, asked: Asked) -> Vec<Finding> {
+    let matters = |judged: &Judged| match judged.id {
+        // Whether a code is asked, and whether it can be typed.
+        Id::SshdNoPrompts
+        | Id::SshdNeverAsks
+        | Id::SshdNeverPasses
+        | Id::SshdListNeverPasses
+        | Id::SshdKeyAlone
+        | Id::SshdPasswordMethod => asked == Asked::Code,
+        _ => true,
     };
-    let what = format!("for the logins that a Match is about, sshd has AuthenticationMethods {value}");
-    let advice = format!("write \"{}\" at {place}, and reload sshd", methods.with_prompts());
-    Some(Finding::by_hand(id, what, advice))
+    let judged = Judged::all_of(settings, prompts).into_iter().filter(matters);
+    judged.filter_map(|judged| of_block(&judged, deciding)).collect()
+}
+
+/// The same of logins of users with security keys of ssh. `usual` says that they are their usual ones.
+pub fn of_security_keys_in_blocks(settings: &Settings, deciding: &Deciding<'_>, usual: Usual) -> Vec<Finding> {
+    // Elsewhere a code may be meant.
+    let idle = Judged::idle(settings).filter(|_| usual == Usual::Yes);
+    Judged::untouched(settings).into_iter().chain(idle).filter_map(|judged| of_block(&judged, deciding)).collect()
+}
+
+/// The place in which logins begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usual {
+    /// Any: they are the usual ones of some user.
+    Yes,
+    /// Certain ones alone.
+    No,
+}
+
+/// A problem that a line of a block decides about; that of another line is a finding about every login.
+fn of_block(judged: &Judged, deciding: &Deciding<'_>) -> Option<Finding> {
+    let Block { place, text, .. } = deciding.block(judged.by)?;
+    let advice = deciding.mend(&judged.better);
+    let advice = match judged.id {
+        Id::SshdNeverAsks | Id::SshdKeyAlone => {
+            format!("{advice}; or let a rule with second_factor = \"off\" say that these logins need no code")
+        }
+        Id::SshdCodeAlone => format!("{advice}; or {PASSWORD_BY_PAM}"),
+        Id::SshKeyIdle => format!("if these logins are to begin with a key, {advice}"),
+        _ => advice,
+    };
+    Some(Finding::by_hand(judged.id, format!("for the logins of {place} ({text}), {}", judged.what), advice))
+}
+
+/// A block of which no login could be looked at, for a reason in words.
+pub fn of_unjudged_block(block: &Block, because: impl std::fmt::Display) -> Finding {
+    let what = format!("{} ({}) could not be judged: {because}", block.place, block.text);
+    let advice = "see what holds for one of its logins: sshd -T -C user=alice,host=client.example.org,addr=192.0.2.7";
+    Finding::by_hand(Id::SshdMatchUnjudged, what, advice)
 }
 
 /// Problems with the settings of logins whose users have security keys of ssh enrolled, beyond those of [`of_settings`].
 pub fn of_security_keys(settings: &Settings, sources: &Sources) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if !settings.demands_touch() {
-        let what = format!("sshd has {}", key_options(settings.value("pubkeyauthoptions")));
-        findings.push(Finding::by_hand(Id::SshKeyUntouched, what, sources.mend(TOUCH)));
-    }
-    // Without PAM nothing is asked after any method, which is another finding.
-    if settings.says("usepam", "yes") && !settings.ask_pam_after_key() {
-        let what = format!("sshd has AuthenticationMethods {}", settings.value("authenticationmethods"));
+    let untouched = Judged::untouched(settings)
+        .map(|judged| Finding::by_hand(judged.id, judged.what, sources.mend(&judged.better)));
+    let idle = Judged::idle(settings).map(|judged| {
         let advice = "if every login is to begin with a key,";
-        findings.push(Finding::consider(Id::SshKeyIdle, what, advice, format!("{BY_THE_TOOL} --security-keys")));
-    }
-    findings
-}
-
-const TOUCH: &str = "PubkeyAuthOptions touch-required";
-
-/// A value of `PubkeyAuthOptions`; an sshd before 8.2 knows none.
-fn key_options(value: &str) -> String {
-    format!("PubkeyAuthOptions {}", if value.is_empty() { "none" } else { value })
-}
-
-/// A problem with `PubkeyAuthOptions` of a `Match`, which stands at `place`, on a host with enrolled security keys.
-pub fn of_key_options_of_match(value: &str, place: &str) -> Option<Finding> {
-    let settings = Settings::parse(&key_options(value));
-    if settings.demands_touch() {
-        return None;
-    }
-    let what = format!("for the logins that a Match is about, sshd has {}", key_options(value));
-    Some(Finding::by_hand(Id::SshKeyUntouched, what, format!("write \"{TOUCH}\" at {place}, and reload sshd")))
+        Finding::consider(judged.id, judged.what, advice, format!("{BY_THE_TOOL} --security-keys"))
+    });
+    untouched.into_iter().chain(idle).collect()
 }
 
 /// A line of sshd's service by which users set variables of PAM, on a host with enrolled security keys.
@@ -205,7 +171,8 @@ mod tests {
     fn ids(changes: &str) -> Vec<Id> {
         let config = Config::parse("[[rule]]\nnetworks = [\"10.0.0.0/8\"]\nsecond_factor = \"off\"\n").unwrap();
         let settings = Settings::parse(&format!("{changes}\n{GOOD}"));
-        of_settings(&settings, &Sources::default(), &config.rules).into_iter().map(|finding| finding.id).collect()
+        let found = of_settings(&settings, &Sources::default(), Prompts::More, &config.rules);
+        found.into_iter().map(|finding| finding.id).collect()
     }
 
     #[test]
@@ -245,7 +212,7 @@ mod tests {
                 "passwordauthentication yes\nauthenticationmethods password,keyboard-interactive\n\
                  kbdinteractiveauthentication {prompts}\n{GOOD}"
             ));
-            let found = of_settings(&settings, &sources, &[]);
+            let found = of_settings(&settings, &sources, Prompts::More, &[]);
             let never = found.last().unwrap();
             assert_eq!(never.id, Id::SshdNeverPasses);
             let advice = never.mend.advice().unwrap();
@@ -256,22 +223,94 @@ mod tests {
             assert!(found.iter().all(|finding| finding.mend.command().is_none()), "{found:?}");
             assert!(!format!("{found:?}").contains("PasswordAuthentication no"), "sshd -t fails with it: {found:?}");
         }
-        let found = of_match("publickey,password", place).unwrap();
-        assert_eq!(found.id, Id::SshdNeverPasses);
-        assert!(found.mend.advice().unwrap().contains(&format!("publickey,keyboard-interactive\" at {place}")));
-        assert_eq!(of_match("publickey,keyboard-interactive", place), None);
     }
 
     #[test]
-    fn settings_of_one_user_are_compared_with_everybodys() {
-        let (everybody, rules) = (Settings::parse(GOOD), []);
-        let found = |changes: &str| {
-            let own = Settings::parse(&format!("{changes}\n{GOOD}"));
-            of_login("bob", &own, &everybody, &rules).into_iter().map(|finding| finding.id).collect::<Vec<_>>()
+    fn a_code_is_not_to_be_all_that_is_asked() {
+        let found = |changes: &str, prompts: Prompts| {
+            let settings = Settings::parse(&format!("{changes}\n{GOOD}"));
+            let found = of_settings(&settings, &Sources::default(), prompts, &[]).into_iter().map(|finding| finding.id);
+            found.filter(|id| *id != Id::SshdKeyAlone).collect::<Vec<_>>()
         };
-        assert_eq!(found(""), []);
-        assert_eq!(found("kbdinteractiveauthentication no"), [Id::SshdNoPrompts]);
-        assert_eq!(found("authenticationmethods publickey"), [Id::SshdKeyAlone]);
+        for (methods, expected) in [
+            ("keyboard-interactive", vec![Id::SshdCodeAlone]),
+            ("publickey,keyboard-interactive keyboard-interactive:pam", vec![Id::SshdCodeAlone]),
+            ("any", vec![Id::SshdCodeAlone]),
+            ("publickey,keyboard-interactive", vec![]),
+            ("publickey,keyboard-interactive hostbased,keyboard-interactive", vec![]),
+        ] {
+            assert_eq!(found(&format!("authenticationmethods {methods}"), Prompts::CodeAlone), expected, "{methods}");
+            assert_eq!(found(&format!("authenticationmethods {methods}"), Prompts::More), [], "{methods}");
+        }
+    }
+
+    /// A `Match` with these lines, and sshd's settings for a login that meets it.
+    fn in_a_block(lines: &str) -> (Sources, Settings) {
+        let mut sources = Sources::default();
+        sources.add("AuthenticationMethods", "/etc/ssh/sshd_config:2");
+        let block = sources.add_block(None, "/etc/ssh/sshd_config:9", "Match User deploy");
+        for (index, line) in lines.lines().enumerate() {
+            sources.add_conditional(block, line, format!("/etc/ssh/sshd_config:{}", 10 + index));
+        }
+        (sources, Settings::parse(&format!("{lines}\n{GOOD}")))
+    }
+
+    #[test]
+    fn the_settings_of_a_block_are_judged_as_those_of_every_login_and_named_by_its_line() {
+        for (lines, expected) in [
+            ("AuthenticationMethods publickey", vec![Id::SshdNeverAsks]),
+            ("AuthenticationMethods any", vec![Id::SshdKeyAlone]),
+            ("AuthenticationMethods publickey keyboard-interactive", vec![Id::SshdKeyAlone]),
+            ("KbdInteractiveAuthentication no", vec![Id::SshdNoPrompts]),
+            ("PasswordAuthentication yes\nAuthenticationMethods publickey,password", vec![Id::SshdNeverPasses]),
+            (
+                "AuthenticationMethods publickey,password keyboard-interactive\nPasswordAuthentication yes",
+                vec![Id::SshdListNeverPasses],
+            ),
+            ("PasswordAuthentication yes\nAuthenticationMethods any", vec![Id::SshdKeyAlone, Id::SshdPasswordMethod]),
+            ("PermitEmptyPasswords yes", vec![Id::SshdEmptyPasswords]),
+            ("AuthenticationMethods publickey,keyboard-interactive", vec![]),
+            ("PubkeyAuthentication yes", vec![]),
+        ] {
+            let (sources, settings) = in_a_block(lines);
+            let found = of_blocks(&settings, &sources.deciding(&[0]), Prompts::More, Asked::Code);
+            assert_eq!(found.iter().map(|finding| finding.id).collect::<Vec<_>>(), expected, "{lines}");
+            for finding in found {
+                let what = "for the logins of /etc/ssh/sshd_config:9 (Match User deploy), ";
+                assert!(finding.what.starts_with(what), "{finding:?}");
+                let advice = finding.mend.advice().unwrap();
+                let line = if lines.starts_with("Password") && finding.id != Id::SshdPasswordMethod { 11 } else { 10 };
+                assert!(advice.contains(&format!("at /etc/ssh/sshd_config:{line}, the line that decides")), "{advice}");
+                assert_eq!(finding.mend.command(), None);
+            }
+            // A login that meets no block.
+            assert_eq!(of_blocks(&settings, &sources.deciding(&[]), Prompts::More, Asked::Code), [], "{lines}");
+        }
+    }
+
+    #[test]
+    fn logins_that_the_policy_asks_nothing_may_do_without_the_code_and_not_without_everything() {
+        let found = |lines: &str, prompts: Prompts| {
+            let (sources, settings) = in_a_block(lines);
+            let found = of_blocks(&settings, &sources.deciding(&[0]), prompts, Asked::Nothing);
+            found.into_iter().map(|finding| finding.id).collect::<Vec<_>>()
+        };
+        for lines in ["AuthenticationMethods publickey", "AuthenticationMethods any", "KbdInteractiveAuthentication no"]
+        {
+            assert_eq!(found(lines, Prompts::More), [], "{lines}");
+        }
+        assert_eq!(found("PermitEmptyPasswords yes", Prompts::More), [Id::SshdEmptyPasswords]);
+        let prompts = "AuthenticationMethods keyboard-interactive";
+        assert_eq!(found(prompts, Prompts::CodeAlone), [Id::SshdCodeAlone]);
+    }
+
+    #[test]
+    fn a_block_that_could_not_be_judged_is_named() {
+        let (sources, _) = in_a_block("AuthenticationMethods publickey");
+        let finding = of_unjudged_block(sources.block(0).unwrap(), "no user of this host meets it");
+        assert_eq!(finding.id, Id::SshdMatchUnjudged);
+        let what = "/etc/ssh/sshd_config:9 (Match User deploy) could not be judged: no user of this host meets it";
+        assert_eq!(finding.what, what);
     }
 
     #[test]
@@ -289,10 +328,24 @@ mod tests {
         assert!(untouched[0].mend.advice().unwrap().contains(place), "{untouched:?}");
         assert_eq!(ids("pubkeyauthoptions touch-required"), [Id::SshKeyIdle]);
         assert_eq!(ids("pubkeyauthoptions touch-required\nusepam no"), []);
-        assert_eq!(of_key_options_of_match("touch-required", place), None);
-        let of_match = of_key_options_of_match("none", place).unwrap();
-        assert_eq!(of_match.id, Id::SshKeyUntouched);
-        assert!(of_match.mend.advice().unwrap().contains(place), "{of_match:?}");
+        for (lines, usual, expected) in [
+            ("PubkeyAuthOptions none", Usual::No, vec![Id::SshKeyUntouched]),
+            ("PubkeyAuthOptions touch-required", Usual::No, vec![]),
+            (
+                "AuthenticationMethods keyboard-interactive\nPubkeyAuthOptions verify-required",
+                Usual::Yes,
+                vec![Id::SshKeyIdle],
+            ),
+            ("AuthenticationMethods keyboard-interactive\nPubkeyAuthOptions verify-required", Usual::No, vec![]),
+            // What is missing everywhere is no matter of the block.
+            ("AuthenticationMethods publickey,keyboard-interactive", Usual::Yes, vec![]),
+        ] {
+            let (sources, settings) = in_a_block(lines);
+            let found = of_security_keys_in_blocks(&settings, &sources.deciding(&[0]), usual);
+            assert_eq!(found.iter().map(|finding| finding.id).collect::<Vec<_>>(), expected, "{lines}");
+            let is_placed = |finding: &Finding| finding.mend.advice().unwrap().contains("at /etc/ssh/sshd_config:10");
+            assert!(found.iter().all(is_placed), "{found:?}");
+        }
     }
 
     #[test]
@@ -327,10 +380,10 @@ mod tests {
         sources.add("ChallengeResponseAuthentication", "/etc/ssh/sshd_config.d/50-cloud.conf:1");
         sources.add("KbdInteractiveAuthentication", "/etc/ssh/sshd_config:62");
         let settings = Settings::parse(&format!("kbdinteractiveauthentication no\nusedns yes\n{GOOD}"));
-        let found = of_settings(&settings, &sources, &[]);
+        let found = of_settings(&settings, &sources, Prompts::More, &[]);
         let advice = found.first().unwrap().mend.advice().unwrap();
         assert!(advice.contains("at /etc/ssh/sshd_config.d/50-cloud.conf:1, the line that decides"), "{advice}");
-        let found = of_settings(&settings, &Sources::default(), &[]);
+        let found = of_settings(&settings, &Sources::default(), Prompts::More, &[]);
         let advice = found.first().unwrap().mend.advice().unwrap();
         assert!(advice.contains("into /etc/ssh/sshd_config, before any Match"), "{advice}");
     }

@@ -5,6 +5,7 @@
 //! What a thing means is judged by `twofactor_admin::checkup`; here it is only looked up.
 
 mod accounts;
+mod blocks;
 mod clock;
 mod configuration;
 mod repairs;

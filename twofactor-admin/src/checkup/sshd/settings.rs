@@ -1,6 +1,6 @@
 //! sshd's settings as they are printed or written, and what they make of a login with a password and a code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The settings in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,8 +80,19 @@ impl Settings {
         self.0.get(keyword).map(String::as_str).unwrap_or_default()
     }
 
+    /// Keyword and value of a line; `None` for a comment or an empty line.
+    pub(super) fn of_line(line: &str) -> Option<(String, String)> {
+        setting(line)
+    }
+
     pub(super) fn says(&self, keyword: &str, value: &str) -> bool {
         self.value(keyword).eq_ignore_ascii_case(value)
+    }
+
+    /// True when a keyword has this value, whatever the order of its words, or sshd does not know it.
+    pub(super) fn say_alike(&self, keyword: &str, value: &str) -> bool {
+        let words = |text: &str| text.split_whitespace().map(str::to_ascii_lowercase).collect::<BTreeSet<_>>();
+        self.0.get(keyword).is_none_or(|own| words(own) == words(value))
     }
 
     /// True when these settings lack one that `others` have.
@@ -214,6 +225,13 @@ impl Methods {
     /// True when one of the lists asks for a code and lets in the users who have it.
     pub fn ask(&self) -> bool {
         !self.of(Way::Asks).is_empty()
+    }
+
+    /// The lists that a login goes through with PAM's prompts alone.
+    pub fn prompts_alone(&self) -> Vec<String> {
+        let alone =
+            |list: &&List| list.way() == Way::Asks && list.methods().all(|one| one.eq_ignore_ascii_case(PROMPTS));
+        self.0.iter().filter(alone).map(|list| list.text.clone()).collect()
     }
 
     /// True when one of the lists goes from a key on to PAM's prompts.

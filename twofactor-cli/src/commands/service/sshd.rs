@@ -226,7 +226,7 @@ pub(super) fn offer_reload() -> Reloaded {
 
 /// The settings in force.
 fn in_force() -> Result<Option<Settings>, ServiceFailure> {
-    match ask_sshd(&["-T"]) {
+    match sshd::ask_settings(&Written::read()) {
         Said::Well(printed) => Ok(Some(Settings::parse(&printed))),
         Said::Failed(reason) => Err(ServiceFailure::SshdSilent(reason)),
         Said::NotRun(_) => Ok(None),
@@ -244,7 +244,8 @@ fn shutting_out(settings: &Settings, written: &Written) -> Option<ServiceFailure
         let place = written.sources.place(METHODS).unwrap_or(sshd::CONFIGURATION);
         (settings.value(METHODS).to_owned(), place)
     };
-    let mut lists = std::iter::once(everywhere()).chain(written.conditional_methods());
+    let of_blocks = written.sources.conditional(METHODS).map(|line| (line.value.clone(), line.place.as_str()));
+    let mut lists = std::iter::once(everywhere()).chain(of_blocks);
     lists.find_map(|(value, place)| {
         let methods = Methods::parse(&value).filter(Methods::shut_out)?;
         Some(ServiceFailure::SshdMethods { value, place: place.to_owned(), instead: methods.with_prompts() })
