@@ -1,8 +1,8 @@
 //! A helpdesk that is not root: who is a member, whom a member may help, and the act with its line in the log.
 //!
 //! Invariants: a member is a user whom the kernel names and the user database certainly has in the group, at each question
-//! anew. No member helps root, himself, another member, or a user who may be in a protected group. A user who is no member
-//! learns nothing of others.
+//! anew. No member helps root, himself, another member, or a user who may be in a protected group, by whatever name of the uid. A
+//! user who is no member learns nothing of others.
 
 use std::slice;
 
@@ -142,8 +142,13 @@ impl Member<'_> {
         if person.uid.0 == 0 || name.as_deref() != Some(user.as_str()) {
             return Err(not(NotHelped::Protected));
         }
+        // Further names of the uid have the rights of the user, and the user theirs.
+        let groups = config.helpdesks.iter().map(|rule| &rule.group);
+        let groups: Vec<String> = groups.chain(self.rules.iter().flat_map(|rule| &rule.protected)).cloned().collect();
+        let others = SystemUsers.other_names(&person, &groups).map_err(|doubt| in_doubt(of_names(&user, &doubt)))?;
+        let is_member = |groups: &[String]| is_one_a_member(&user, &others, groups);
         for rule in &config.helpdesks {
-            match policy::is_member(&user, slice::from_ref(&rule.group), &SystemUsers) {
+            match is_member(slice::from_ref(&rule.group)) {
                 Ok(false) => {}
                 Ok(true) => return Err(not(NotHelped::Protected)),
                 Err(doubt) => return Err(in_doubt(of_doubt(&user, "the group", rule, &doubt))),
@@ -152,7 +157,7 @@ impl Member<'_> {
         // Each rule gives leave on its own.
         let mut refused = not(NotHelped::Protected);
         for rule in &self.rules {
-            match policy::is_member(&user, &rule.protected, &SystemUsers) {
+            match is_member(&rule.protected) {
                 Ok(false) => return Ok(person),
                 Ok(true) => {}
                 Err(doubt) => refused = in_doubt(of_doubt(&user, "a protected group", rule, &doubt)),
@@ -160,6 +165,19 @@ impl Member<'_> {
         }
         Err(refused)
     }
+}
+
+/// Tells if a user is in one of these groups, by that name or another one. An error where that is not certain.
+fn is_one_a_member(user: &UserName, others: &[UserName], groups: &[String]) -> Result<bool, Doubt> {
+    let mut certain = Ok(false);
+    for name in others.iter().chain([user]) {
+        match policy::is_member(name, groups, &SystemUsers) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(doubt) => certain = Err(doubt),
+        }
+    }
+    certain
 }
 
 fn named(whom: &Whom) -> Option<&UserName> {
@@ -176,6 +194,15 @@ fn of_stranger() -> Refusal {
         problem: "this program does not run as root, and its user is in no [[helpdesk]]".to_owned(),
         hint: "see [[helpdesk]] in twofactor.toml(5)".to_owned(),
         is_logged: false,
+    }
+}
+
+fn of_names(user: &UserName, doubt: &Doubt) -> Refusal {
+    Refusal {
+        reason: Reason::StoreUnavailable,
+        problem: format!("it is not certain under which names {user} can log in: {doubt}"),
+        hint: "look at /etc/passwd and the groups of [[helpdesk]]".to_owned(),
+        is_logged: true,
     }
 }
 

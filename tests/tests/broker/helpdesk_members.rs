@@ -4,9 +4,10 @@ use std::fs;
 
 use twofactor_tests::fob::Fob;
 use twofactor_tests::oathtool::ANY_CODE;
-use twofactor_tests::private_host::{private_host, said};
+use twofactor_tests::private_host::{Host, private_host, said};
 
 use crate::helpdesk::{HELPDESK, PROTECTED, by, commands, json_by, opens, refused, with_helpdesk};
+use crate::helpdesk_tokens::pair;
 use crate::{ask, uid_of};
 
 #[test]
@@ -206,5 +207,125 @@ fn a_name_that_has_passed_to_another_person_is_not_helped() {
         host.renumber("mallory", 4747);
         refused(&by(host, "mallory", &["unlock", "alice"]), 4, "only root can do this");
         assert!(opens(host, "alice", &alice.code()), "nothing was done");
+    });
+}
+
+/// A second name for a user's uid.
+fn second_name(host: &Host, name: &str, of: &str) {
+    host.succeed("useradd", ["--non-unique", "--uid", &uid_of(of).to_string(), "--no-create-home", name]);
+}
+
+#[test]
+fn a_user_whose_other_name_is_protected_is_helped_under_none() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        let fob = Fob::clock(1);
+        for user in ["alice", "bobby", "carla"] {
+            host.user_with_app(user);
+        }
+        host.assign_more(&fob, "alice");
+        second_name(host, "alice-adm", "alice");
+        second_name(host, "bobby-desk", "bobby");
+        second_name(host, "carla-too", "carla");
+        let _broker = host.broker();
+        let helps = |user: &str| by(host, "hanna", &["unlock", user]).status.success();
+        assert!(helps("alice") && helps("bobby") && helps("carla"), "their other names may do no more");
+        host.succeed("gpasswd", ["--add", "alice-adm", "sudo"]);
+        host.succeed("gpasswd", ["--add", "bobby-desk", "helpdesk"]);
+        host.succeed("usermod", ["--gid", "sudo", "carla-too"]);
+        for user in ["alice", "alice-adm", "bobby", "bobby-desk", "carla", "carla-too"] {
+            for arguments in commands(user, "T0000009") {
+                refused(&by(host, "hanna", &arguments), 4, PROTECTED);
+            }
+        }
+        refused(&by(host, "hanna", &["token", "resync", &fob.serial, ANY_CODE, ANY_CODE]), 4, PROTECTED);
+        // A name that cannot be looked up may be protected.
+        host.succeed("gpasswd", ["--delete", "alice-adm", "sudo"]);
+        assert!(helps("alice"));
+        let passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let line = format!("../alice:x:{}:27::/:/bin/sh\n", uid_of("alice"));
+        fs::write("/etc/passwd", format!("{passwd}{line}")).unwrap();
+        refused(&by(host, "hanna", &["unlock", "alice"]), 1, "the broker cannot answer");
+        host.assert_logged(&[
+            "error user=alice",
+            "it is not certain under which names alice can log in",
+            "no user name",
+        ]);
+        fs::write("/etc/passwd", &passwd).unwrap();
+        assert!(helps("alice"));
+    });
+}
+
+/// SSSD lists no users. Of the names that it alone has those are found that a group lists.
+#[test]
+fn where_users_come_from_a_directory_the_names_in_the_groups_are_looked_up() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        host.user_with_app("alice");
+        let nsswitch = fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+        let others: Vec<&str> =
+            nsswitch.lines().filter(|line| !line.starts_with("passwd") && !line.starts_with("group")).collect();
+        let others = others.join("\n");
+        let with_passwd = |sources: &str| {
+            fs::write("/etc/nsswitch.conf", format!("{others}\npasswd: {sources}\ngroup: files\n")).unwrap();
+        };
+        let _broker = host.broker();
+        let groups = fs::read_to_string("/etc/group").unwrap();
+        let members: Vec<String> = (0..1001).map(|number| format!("absent{number}")).collect();
+        with_passwd("files sss");
+        assert!(by(host, "hanna", &["unlock", "alice"]).status.success());
+        fs::write("/etc/group", groups.replace("sudo:x:27:", &format!("sudo:x:27:{}", members.join(",")))).unwrap();
+        refused(&by(host, "hanna", &["unlock", "alice"]), 1, "the broker cannot answer");
+        host.assert_logged(&["error user=alice", "group sudo lists more than 1000 members, too many to look up"]);
+        with_passwd("files");
+        assert!(by(host, "hanna", &["unlock", "alice"]).status.success(), "the file has them all");
+    });
+}
+
+#[test]
+fn a_member_does_not_help_himself_under_another_name() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        second_name(host, "hanna-too", "hanna");
+        host.enroll("hanna", &[]);
+        let hanna_too = host.enroll("hanna-too", &[]);
+        let _broker = host.broker();
+        for user in ["hanna", "hanna-too"] {
+            for arguments in commands(user, "T0000009") {
+                let own = arguments[0] == "status" && user == "hanna";
+                if !own {
+                    refused(&by(host, "hanna", &arguments), 4, "does not help himself");
+                }
+                refused(&by(host, "otto", &arguments), 4, PROTECTED);
+            }
+        }
+        assert!(opens(host, "hanna-too", &hanna_too.code()), "nothing was done");
+    });
+}
+
+#[test]
+fn the_token_of_a_protected_user_is_not_set_right() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        let (of_otto, of_alice) = (Fob::clock(1), Fob::clock(2));
+        host.assign_more(&of_otto, "otto");
+        host.user_with("alice", &of_alice);
+        host.succeed("gpasswd", ["--add", "alice", "sudo"]);
+        let _broker = host.broker();
+        for (user, fob) in [("otto", &of_otto), ("alice", &of_alice)] {
+            let codes = pair(fob, 0);
+            let resync = ["token", "resync", &fob.serial, &codes[0], &codes[1]];
+            refused(&by(host, "hanna", &resync), 4, PROTECTED);
+            let question =
+                format!(" version=1 ask=help-resync owner_of={} code={} code={}", fob.serial, codes[0], codes[1]);
+            let answer = ask(host, uid_of("hanna"), &question);
+            assert!(answer.contains("answer=not-helped why=protected"), "{answer}");
+            assert!(opens(host, user, &codes[0]), "{user}: nothing was tried or used up");
+        }
+        refused(
+            &by(host, "otto", &["token", "resync", &of_otto.serial, ANY_CODE, ANY_CODE]),
+            4,
+            "does not help himself",
+        );
     });
 }

@@ -7,6 +7,7 @@ mod absence;
 pub mod expiry;
 mod lookup;
 mod name;
+mod names;
 mod sources;
 
 use std::ffi::CString;
@@ -111,6 +112,34 @@ impl UserDatabase for SystemUsers {
 
     fn has_no_more_groups(&self, user: &UserName, gids: &[u32]) -> Result<(), Doubt> {
         NameService::of_host().has_no_more_groups(user.as_str(), gids)
+    }
+}
+
+impl SystemUsers {
+    /// The other names of a user's uid: those of /etc/passwd, and of names that other sources alone have those that one of
+    /// `groups` lists as members.
+    pub fn other_names(self, person: &Person, groups: &[String]) -> Result<Vec<UserName>, Doubt> {
+        names::other_names(&NameService::of_host(), person, || {
+            let mut names = Vec::new();
+            for group in groups {
+                names.extend(self.names_in(group, person)?);
+            }
+            Ok(names)
+        })
+    }
+
+    /// The names of the user's uid that a group lists.
+    fn names_in(self, group: &str, person: &Person) -> Result<Vec<UserName>, LookupError> {
+        let Some(found) = Group::from_name(group).map_err(failed)? else { return Ok(Vec::new()) };
+        if found.mem.len() > names::MOST_MEMBERS {
+            let most = names::MOST_MEMBERS;
+            return Err(LookupError(format!("group {group} lists more than {most} members, too many to look up")));
+        }
+        let mut names = Vec::new();
+        for member in &found.mem {
+            names.extend(self.person(member)?.filter(|one| one.uid == person.uid).map(|one| one.name));
+        }
+        Ok(names)
     }
 }
 

@@ -90,7 +90,11 @@ impl NameService {
     }
 
     /// Calls `examine` with each line and its number. An error is a failed look-up, as is a file that cannot be read to its end.
-    fn read_lines(&self, file: &str, examine: impl Fn(usize, &[u8]) -> Result<(), String>) -> Result<(), LookupError> {
+    pub(super) fn read_lines(
+        &self,
+        file: &str,
+        mut examine: impl FnMut(usize, &[u8]) -> Result<(), String>,
+    ) -> Result<(), LookupError> {
         let path = self.folder.join(file);
         let about = |problem: &str| LookupError(format!("{}: {problem}", path.display()));
         let failed = |error: io::Error| about(&trusted::describe(&error));
