@@ -115,6 +115,11 @@ impl Locks {
     }
 
     fn carry_out(self, edit: Edit<'_>, direction: Direction, now: UnixTime) -> Result<(), StoreError> {
+        let holdings = self.holdings(&edit, direction, now)?;
+        carry_out(&holdings, direction, || Ok(edit.commit()?))
+    }
+
+    fn holdings(self, edit: &Edit<'_>, direction: Direction, now: UnixTime) -> Result<Vec<Holding>, StoreError> {
         let mut holdings = Vec::with_capacity(self.0.len());
         for (user, owner) in self.0 {
             let registered = edit.held_by(&user)?;
@@ -122,7 +127,15 @@ impl Locks {
             let is_unknown = |serial: &Serial| Ok(!gives.contains(serial) && edit.token(serial)?.is_none());
             holdings.push(Holding::of(lock, registered, direction, receives, is_unknown, now)?);
         }
-        carry_out(&holdings, direction, || Ok(edit.commit()?))
+        Ok(holdings)
+    }
+
+    /// The state of the one owner while a gift is carried out.
+    #[cfg(test)]
+    pub(super) fn announced(self, edit: &Edit<'_>, now: UnixTime) -> State {
+        let mut holdings = self.holdings(edit, Direction::Gives, now).unwrap();
+        let [_, during, _] = holdings.remove(0).states.unwrap();
+        during
     }
 
     /// Records in the owner's state where two codes have shown the token to stand, which also explains its codes outside the
@@ -243,6 +256,12 @@ impl Holding {
             }
             match direction {
                 Direction::Gives => {
+                    if let (Some(before), Some(now)) = (during.uid, receives.uid)
+                        && before != now
+                    {
+                        // It was made for the person who had the name before.
+                        during.invitation = None;
+                    }
                     during.uid = receives.uid.or(during.uid);
                     // Tokens that are not migrated are named by their number.
                     if during.tokens_held == 0 {

@@ -219,11 +219,11 @@ impl Files {
         }))
     }
 
-    /// Has the owner of an account told at the next login.
+    /// Has the owner of an account told at the next login. It leaves open whose account that is: an invitation in it may be for the
+    /// person who had the name before.
     fn notice(&self, person: &Person, by: Uid, change: NoticedChange) -> Result<(), StoreError> {
         let Some(account) = self.locked(&person.name)? else { return Ok(()) };
         let mut state = account.state()?;
-        state.uid = Some(person.uid);
         state.notice(Notice { at: self.clock.now()?, by, change });
         account.write_state(&state)
     }

@@ -1,8 +1,10 @@
 //! A helpdesk's acts beside the registry: what stands in the history, and what remains where the registry cannot be written.
 
 use super::*;
+use crate::account::invitation::InvitationCode;
 use crate::account::notice::NoticedChange;
-use crate::store::administration::{AccountOwnership as _, Belongs, PastChange};
+use crate::store::EnrollmentStore as _;
+use crate::store::administration::{AccountOwnership as _, Belongs, InvitationAdministration as _, PastChange};
 use crate::store::helpdesk::{Act, Helpdesk as _, Helped, NotHelped};
 use crate::store::self_service::OwnedToken;
 
@@ -90,6 +92,56 @@ fn a_token_that_is_not_assigned_leaves_the_account_as_it_was() {
         assert_eq!(fixture.told("bob"), [NoticedChange::TokenAssigned]);
         let twice = fixture.help(&person("bob"), Act::Assign(serial(FOB))).unwrap();
         assert_eq!(twice.unwrap_err(), NotHelped::Owned);
+    }
+}
+
+/// The uid of the account says for which person of a name an invitation was made.
+#[test]
+fn an_invitation_for_the_former_owner_of_a_name_admits_no_other_whatever_a_helpdesk_does() {
+    let attempt = |store: &Files, code: &InvitationCode| {
+        let (readings, source) = ([], Source::from_rhost(None));
+        let attempt =
+            Attempt { readings: &readings, source: &source, factors: Factors::ALL, previous: None, remember: None };
+        store.check_invitation(&another_alice(), code, &attempt)
+    };
+    for refusing in [Some(REFUSING), Some(REFUSING_LATE), None] {
+        let fixture = Fixture::new();
+        let code = fixture.store.invite(&person("alice"), later(3600)).unwrap();
+        if let Some(refusing) = refusing {
+            fixture.sql(refusing);
+        }
+        let given = fixture.help(&another_alice(), Act::Assign(serial(FOB)));
+        assert_eq!(given.is_ok(), refusing.is_none(), "{given:?}");
+        for act in [Act::Unlock, Act::RevokeCode, Act::GiveCode(Duration::from_mins(1))] {
+            let _ = fixture.help(&another_alice(), act);
+        }
+        let admitted = attempt(&fixture.store, &code);
+        match refusing {
+            Some(_) => assert!(matches!(admitted, Err(StoreError::UidChanged { .. })), "{admitted:?}"),
+            // It is void, and the account the other person's.
+            None => assert!(matches!(admitted, Ok(Err(Reason::InvitationWrong))), "{admitted:?}"),
+        }
+    }
+    // Also where a process is killed while a token is given.
+    let fixture = Fixture::new();
+    let code = fixture.store.invite(&person("alice"), later(3600)).unwrap();
+    let during = fixture.announced(&another_alice());
+    assert_eq!((during.uid, during.invitation.is_some()), (Some(Uid(4444)), false));
+    fixture.restate("alice", |_| during);
+    assert!(matches!(attempt(&fixture.store, &code), Ok(Err(Reason::InvitationWrong))));
+}
+
+impl Fixture {
+    /// The state that is on disk while alice is given a token.
+    fn announced(&self, whom: &Person) -> State {
+        let mut writer = self.store.writer().unwrap().unwrap();
+        let edit = writer.edit(by(NOW)).unwrap();
+        let token = edit.token(&serial(FOB)).unwrap().unwrap();
+        edit.assign(&token, &whom.name).unwrap();
+        let mut locks = Locks::new();
+        locks.add_receiver(whom, self.account("alice"), None);
+        locks.receives(&whom.name, &serial(FOB));
+        locks.announced(&edit, NOW)
     }
 }
 
