@@ -2,7 +2,7 @@
 //!
 //! Invariants: a notice is written together with its act or before it, and the line of the history before it. The registry is
 //! locked from that line to the end, and the owner after it. No member forgets the codes that were tried at the helpdesk. An
-//! account of another person is looked at and not touched.
+//! account of another person is neither shown nor touched.
 
 use crate::account::Wallet;
 use crate::account::factors::Factors;
@@ -58,10 +58,14 @@ impl Recording<'_> {
 
 impl Files {
     fn looked_at(&self, person: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
+        self.check_owner(person)?;
         let user = &person.name;
-        Ok(match self.status(user)? {
-            Some(status) => Ok(Helped::Enrolled(Box::new(status))),
-            None => self.newcomer(user)?.map(Helped::Invited).ok_or(NotHelped::NotEnrolled),
+        if let Some(status) = self.status(user)? {
+            return Ok(Ok(Helped::Enrolled(Box::new(status))));
+        }
+        Ok(match self.newcomer(user)? {
+            Some(newcomer) if newcomer.uid.is_some_and(|uid| uid != person.uid) => Err(NotHelped::AnotherPerson),
+            newcomer => newcomer.map(Helped::Invited).ok_or(NotHelped::NotEnrolled),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::account::throttle::Count;
+use crate::store::administration::InvitationAdministration as _;
 use crate::store::helpdesk::{Act, Credential, Helpdesk as _, Helped, NotHelped, Verdict};
 
 impl Fixture {
@@ -101,11 +102,12 @@ fn a_helpdesk_has_as_many_guesses_a_day_as_a_stranger() {
 }
 
 #[test]
-fn an_account_of_another_person_is_looked_at_and_not_touched() {
+fn an_account_of_another_person_is_neither_shown_nor_touched() {
     let fixture = Fixture::new();
     let before = fixture.state();
     let fixture = Fixture { alice: person("alice", 4444), ..fixture };
     for act in [
+        Act::Status,
         Act::Verify(Answer::parse(fixture.code(0, NOW).as_bytes())),
         Act::Unlock,
         Act::GiveCode(Duration::from_mins(1)),
@@ -115,8 +117,14 @@ fn an_account_of_another_person_is_looked_at_and_not_touched() {
         let name = act.name();
         assert_eq!(fixture.help(act, NOW).unwrap_err(), NotHelped::AnotherPerson, "{name}");
     }
-    assert!(matches!(fixture.help(Act::Status, NOW), Ok(Helped::Enrolled(_))));
     assert_eq!(fixture.state(), before);
+    // Nor is an invitation that was made for another one.
+    fixture.store.reset(&fixture.alice.name, Reset::Everything).unwrap();
+    let former = person("alice", 1001);
+    fixture.store.invite(&former, later(3600)).unwrap();
+    assert_eq!(fixture.help(Act::Status, NOW).unwrap_err(), NotHelped::AnotherPerson);
+    let fixture = Fixture { alice: former, ..fixture };
+    assert!(matches!(fixture.help(Act::Status, NOW), Ok(Helped::Invited(_))));
 }
 
 #[test]
