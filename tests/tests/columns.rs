@@ -27,15 +27,28 @@ fn the_help_of_every_command_fits() {
 /// A series with a name that is nearly as long as one may be.
 const SERIES: &str = "a series with a name of sixty letters, which takes its room";
 
+/// A label as long as one may be.
+const LABEL: &str = "a label of a length that nobody would type, 64 characters long..";
+
+/// Of the type with the longest name, made with ssh-keygen 9.2, which has told the fingerprint.
+const KEY: &str = concat!(
+    "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBAV3FoBPiCH1GiKo",
+    "JReXJBvb7+ebXbrWcBOCIVEreu1ILMqK5w5QzregJbxIYULc3Q4nM53HzISA/JQSfjs46ZkAAAAIc3NoOndvcms=\n"
+);
+const FINGERPRINT: &str = "SHA256:lNX9bF46FvpUQbTnpNKxvaS6jv4Y2Yuq5tSCNiYpq0A";
+
 /// A host with something of everything.
 fn furnish(host: &Host) {
     host.install_module();
     for user in ["alice", "bob", "carol", LONG] {
         host.user_with_app(user);
     }
-    for label in ["telephone", "tablet", "a label of a length that nobody would type, 64 characters long"] {
+    for label in ["telephone", "tablet", LABEL] {
         host.enroll(LONG, &["--label", label]);
     }
+    let key = host.place("key.pub");
+    fs::write(&key, KEY).unwrap();
+    host.succeed("twofactor", ["ssh-key", "add", LONG, key.to_str().unwrap(), "--label", LABEL]);
     host.succeed("twofactor", ["reset", "carol", "--keep-secret", "--yes"]);
     host.add_user("dave");
     host.succeed("twofactor", ["invite", "dave", "--valid", "30days"]);
@@ -79,6 +92,11 @@ fn everything_that_reports_fits() {
         let serial = "SN-0815-".repeat(6);
         let table = host.fits(&["status"], Rows);
         assert!(table.contains("bob (another uid)  "), "what matters most is not cut: {table}");
+        let keys = host.fits(&["ssh-key", "list", LONG], Prose);
+        let issued = host.json(&["ssh-key", "list", LONG])[0]["issued"].as_str().unwrap().to_owned();
+        for whole in [LABEL, FINGERPRINT, &issued] {
+            assert!(keys.contains(whole), "{whole}: {keys}");
+        }
         all_fit(
             host,
             &[

@@ -120,7 +120,7 @@ fn where_a_rule_demands_it_only_an_attested_key_spares_the_code() {
         let added = host.json(&["ssh-key", "add", "alice", plain.public().to_str().unwrap()]);
         assert_eq!(added["attested"], false);
         let listed = said(&host.run_twofactor(&["ssh-key", "list", "alice"]));
-        assert_eq!(listed.matches(" yes ").count(), 2, "{listed}");
+        assert_eq!(listed.matches(", attested\n").count(), 2, "{listed}");
 
         authorize(host, "alice", [first, second, &plain].map(SecurityKey::line));
         let sshd = host.sshd_with(STACK, SETTINGS);

@@ -16,7 +16,7 @@ use crate::args::ssh_keys::{AddSshKey, ListSshKeys, RemoveSshKey, SshKey};
 use crate::error::{Failure, quoted};
 use crate::host::{self, Host};
 use crate::journal;
-use crate::output::{self, Output, Stream};
+use crate::output::{self, Output};
 
 pub(crate) fn run(arguments: &SshKey, host: &Host, output: &Output) -> Result<(), Failure> {
     match arguments {
@@ -56,23 +56,15 @@ fn list(arguments: &ListSshKeys, host: &Host, output: &Output) -> Result<(), Fai
     if keys.is_empty() {
         return Ok(output.done(|| format!("{user} has no ssh keys.\n"), || json!([]))?);
     }
-    let row = |one: &EnrolledKey| {
-        let (label, fingerprint) = (one.label.to_string(), one.key.fingerprint().to_string());
-        let attested = if one.attestation == Attestation::Checked { "yes" } else { "no" };
-        [label.into(), fingerprint.into(), attested.into(), one.issued.to_string().into()]
-    };
-    let screen = output.screen(Stream::Results);
-    Ok(output.report_whole(
-        || {
-            output::table(
-                ["LABEL", "FINGERPRINT", "ATTESTED", "ISSUED"],
-                keys.iter().map(row).collect(),
-                [8, 50, 8, 10],
-                screen,
-            )
-        },
-        || keys.iter().map(|one| as_json(&user, one)).collect(),
-    )?)
+    Ok(output
+        .report(|| keys.iter().map(in_lines).collect(), || keys.iter().map(|one| as_json(&user, one)).collect())?)
+}
+
+/// A key in three lines: in 80 columns, a label and a fingerprint have no room beside each other.
+fn in_lines(one: &EnrolledKey) -> String {
+    let EnrolledKey { key, label, issued, attestation } = one;
+    let attested = if *attestation == Attestation::Checked { ", attested" } else { "" };
+    format!("{label}\n    {}\n    {}, issued {issued}{attested}\n", key.fingerprint(), key.kind().word())
 }
 
 fn remove(arguments: &RemoveSshKey, host: &Host, output: &Output) -> Result<(), Failure> {
