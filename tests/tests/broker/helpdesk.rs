@@ -237,6 +237,21 @@ fn wrong_codes_at_the_helpdesk_are_bounded_and_delay_nothing_of_the_users() {
 }
 
 #[test]
+fn where_logins_are_not_delayed_guesses_at_the_helpdesk_are() {
+    private_host(|host| {
+        with_helpdesk(host, "[throttle]\nfirst_delay = \"0s\"\n");
+        let alice = host.user_with_app("alice");
+        let _broker = host.broker();
+        for _ in 0..5 {
+            refused(&by(host, "hanna", &["verify", "alice", &alice.wrong_code()]), 5, "not a valid code");
+            assert!(!opens(host, "alice", &alice.wrong_code()));
+        }
+        refused(&by(host, "hanna", &["verify", "alice", &alice.code()]), 5, "too many wrong codes were tried here");
+        assert!(opens(host, "alice", &alice.code()));
+    });
+}
+
+#[test]
 fn a_reset_forgets_apps_and_leaves_tokens() {
     private_host(|host| {
         with_helpdesk(host, "");

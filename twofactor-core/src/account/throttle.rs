@@ -38,6 +38,16 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Limits that allow no more guesses than either of two.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        Self {
+            free_attempts: self.free_attempts.min(other.free_attempts),
+            first_delay: self.first_delay.max(other.first_delay),
+            max_delay: self.max_delay.max(other.max_delay),
+        }
+    }
+
     /// Wrong codes that the delays allow at once: the free ones, and one for each delay that is shorter than the longest.
     /// `None` where nothing is delayed.
     fn burst(self) -> Option<u32> {
@@ -460,6 +470,25 @@ mod tests {
         }
         let strict = Limits { free_attempts: 1, first_delay: Duration::from_mins(15), ..limits };
         assert!(guesses(1, 100, strict) <= 1 + 96);
+    }
+
+    #[test]
+    fn the_stricter_of_two_limits_allow_no_more_guesses_than_either() {
+        let seconds = Duration::from_secs;
+        let limits = |free_attempts, first_delay, max_delay| Limits { free_attempts, first_delay, max_delay };
+        for other in [
+            limits(5, seconds(0), seconds(900)),
+            limits(1000, seconds(1), seconds(1)),
+            limits(0, seconds(3600), seconds(7200)),
+            limits(1000, seconds(12 * 3600), seconds(12 * 3600)),
+        ] {
+            let stricter = other.stricter(Limits::default());
+            let bound = guesses(1, 0, Limits::default());
+            // Where nothing is delayed, guesses have no end.
+            let bound = if other.burst().is_some() { bound.min(guesses(1, 0, other)) } else { bound };
+            let guessed = guesses(1, 0, stricter);
+            assert!(guessed <= bound, "{other:?}: {guessed} and not {bound}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use crate::account::Wallet;
 use crate::account::factors::Factors;
 use crate::account::notice::{Notice, NoticedChange};
-use crate::account::throttle::{Count, Source};
+use crate::account::throttle::{Count, Limits, Source};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{Progress, Reaches};
 use crate::codes::token::Serial;
@@ -146,8 +146,10 @@ impl Files {
     }
 
     fn helpdesk_rules(&self) -> VerificationRules {
-        // A member learns of codes that are further off than a login looks.
-        VerificationRules { reaches: Reaches::DAY, ..self.rules.counting_on(Count::Helpdesk) }
+        // A member learns of codes that are further off than a login looks. Guesses have a bound also where logins are not delayed:
+        // a member is told at once whether a code is right.
+        let limits = self.rules.limits.stricter(Limits::default());
+        VerificationRules { reaches: Reaches::DAY, limits, ..self.rules.counting_on(Count::Helpdesk) }
     }
 
     fn checked(&self, person: &Person, answer: Answer, by: &Person) -> Result<Result<Verdict, NotHelped>, StoreError> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::account::throttle::Count;
 use crate::store::administration::InvitationAdministration as _;
 use crate::store::helpdesk::{Act, Credential, Helpdesk as _, Helped, NotHelped, Verdict};
+use crate::store::rules::VerificationRules;
 
 impl Fixture {
     /// Has hanna act for alice at `now`.
@@ -75,6 +76,24 @@ fn guesses_at_the_helpdesk_go_on_a_count_that_no_member_forgets() {
     assert!(is_throttled(&fixture), "nor does a reset");
     fixture.store.unlock(&fixture.alice.name).unwrap();
     assert_eq!(fixture.try_code(&fixture.code(1, NOW), NOW).map(|verdict| verdict.word()), Ok("right"));
+}
+
+#[test]
+fn guesses_at_the_helpdesk_are_bounded_where_logins_are_not_delayed() {
+    let none = Limits { first_delay: Duration::ZERO, ..Limits::default() };
+    let hardly = Limits { free_attempts: 1000, first_delay: Duration::from_secs(1), max_delay: Duration::from_secs(1) };
+    let strict = Limits { free_attempts: 2, ..Limits::default() };
+    for (limits, free) in [(none, 5), (hardly, 5), (strict, 2)] {
+        let fixture = Fixture::new();
+        let rules = VerificationRules { limits, ..fixture.store.rules };
+        let fixture = Fixture { store: fixture.store.judging_by(rules), ..fixture };
+        let mut wrong = fixture.wrong_codes();
+        for _ in 0..free {
+            assert_eq!(fixture.try_code(&wrong.next().unwrap(), NOW), Ok(Verdict::Wrong));
+        }
+        assert_eq!(fixture.try_code(&fixture.code(0, NOW), NOW), Err(NotHelped::Throttled), "{limits:?}");
+        assert!(fixture.accepts(&fixture.code(0, NOW), NOW));
+    }
 }
 
 /// The figures of the documents: five free guesses, six with shorter delays, and one each quarter of an hour.
