@@ -8,4 +8,5 @@ mod counting;
 mod guide;
 mod login;
 mod provider;
+mod root;
 mod variable;

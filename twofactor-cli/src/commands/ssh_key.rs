@@ -17,6 +17,7 @@ use crate::error::{Failure, quoted};
 use crate::host::{self, Host};
 use crate::journal;
 use crate::output::{self, Output};
+use crate::sshd;
 
 pub(crate) fn run(arguments: &SshKey, host: &Host, output: &Output) -> Result<(), Failure> {
     match arguments {
@@ -43,6 +44,7 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
             quoted(user.as_str())
         ));
     }
+    warn_of_barred_root(user);
     let fingerprint = enrolled.key.fingerprint();
     Ok(output.done(
         || format!("{user} is asked for no code at ssh logins with the key \"{}\".\n{fingerprint}\n", enrolled.label),
@@ -91,6 +93,21 @@ pub(super) fn label_of(comment: &str) -> Label {
 
 /// The longest label, in characters.
 const LONGEST_LABEL: usize = 64;
+
+/// Warns where sshd ends the logins of root that go on to PAM behind a key, as with Debian's settings (openssh, auth-pam.c). That
+/// it cannot be told is for `doctor` to say.
+fn warn_of_barred_root(user: &UserName) {
+    if sshd::is_root(user)
+        && let Ok(Some(setting)) = sshd::keeps_out(user)
+    {
+        output::warning(&format!(
+            "over ssh this key opens nothing: sshd has {setting}, and ends a login of {user} that goes on to PAM"
+        ));
+        output::hint(
+            "let root in with \"PermitRootLogin yes\", where each list of AuthenticationMethods begins with publickey",
+        );
+    }
+}
 
 /// True when nothing of the account answers a question for a code.
 fn lacks_codes(status: &AccountStatus) -> bool {
