@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use data_encoding::BASE64;
+
 use crate::artifacts;
 use crate::private_host::{Host, private_host, said};
 
@@ -109,6 +111,17 @@ impl SecurityKey {
         let shown = host.succeed("ssh-keygen", ["-l", "-f", self.public().to_str().unwrap()]);
         shown.split(' ').nth(1).expect("a fingerprint").to_owned()
     }
+}
+
+/// The line of a public key of type `ed25519-sk` that no security key holds, of each number another one.
+pub fn public_line(number: u8, comment: &str) -> String {
+    let kind = "sk-ssh-ed25519@openssh.com";
+    let mut blob = Vec::new();
+    for field in [kind.as_bytes(), &[number; 32], b"ssh:"] {
+        blob.extend(u32::try_from(field.len()).expect("a short field").to_be_bytes());
+        blob.extend(field);
+    }
+    format!("{kind} {} {comment}\n", BASE64.encode(&blob))
 }
 
 /// Writes `authorized_keys` of a user.

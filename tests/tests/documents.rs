@@ -47,6 +47,7 @@ fn every_configuration_key_is_in_the_manual_and_in_the_shipped_file() {
         "enroll",
         "change",
         "tokens",
+        "ssh_key",
         "second_factor",
     ];
     for key in keys {

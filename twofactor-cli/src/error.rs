@@ -29,6 +29,7 @@ use status::{is_denied, of_file, of_store};
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
 use ssh_keys::KeyFileError;
+pub(crate) use ssh_keys::KeyOwner;
 pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
@@ -135,8 +136,8 @@ pub(crate) enum Failure {
     SeveralFit(Serial),
     #[error("token {0} belongs to no series; nothing was changed")]
     NoSeriesToFix(Serial),
-    #[error(transparent)]
-    SshKey(#[from] SshKeyError),
+    #[error("{error}")]
+    SshKey { error: SshKeyError, owner: KeyOwner },
     #[error("{}: {error}", path.display())]
     KeyFile { path: PathBuf, error: KeyFileError },
     #[error("cannot read {}: {}", path.display(), describe(error))]
@@ -181,7 +182,7 @@ impl Failure {
             Self::NotHelped { why, .. } => helpdesk::status(*why),
             Self::Service(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
-            Self::SshKey(error) => ssh_keys::status(error),
+            Self::SshKey { error, .. } => ssh_keys::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
             Self::BadList { problems, .. } => tokens::status_of_list(problems),
             Self::SeedFile { error, .. } => tokens::status_of_seed_file(error),
@@ -308,7 +309,7 @@ impl Failure {
                 format!("run \"twofactor enroll --label={label} --replace {user}\"")
             }
             Self::Service(failure) => return failure.hint(),
-            Self::SshKey(error) => return ssh_keys::hint(error),
+            Self::SshKey { error, owner } => return ssh_keys::hint(error, *owner),
             Self::KeyFile { error, .. } => return ssh_keys::hint_for_file(error),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
             Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
@@ -361,6 +362,12 @@ impl Failure {
 impl From<ServiceFailure> for Failure {
     fn from(failure: ServiceFailure) -> Self {
         Self::Service(Box::new(failure))
+    }
+}
+
+impl From<SshKeyError> for Failure {
+    fn from(error: SshKeyError) -> Self {
+        Self::SshKey { error, owner: KeyOwner::Named }
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) enum Yes {
 
 /// One line of standard input without its newline. Byte by byte: nothing after the line is taken away from the next reader,
 /// and no buffer keeps what was read.
-fn read_line() -> Result<Answer, Unanswered> {
+pub(crate) fn read_line() -> Result<Answer, Unanswered> {
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE));
     let mut byte = [0];
     loop {

@@ -193,6 +193,7 @@ mod tests {
             enroll = false
             change = false
             tokens = false
+            ssh_key = false
             [default]
             second_factor = "optional"
             "#,
@@ -211,8 +212,8 @@ mod tests {
         assert_eq!(config.enrollment.invitation, InvitationRule::Required);
         assert_eq!(config.enrollment.self_registration, SelfRegistration::Forbidden);
         assert_eq!(config.resync_at_login, ResyncAtLogin::No);
-        let SelfService { enroll, change, tokens } = config.self_service;
-        assert_eq!([enroll, change, tokens], [Permission::Refused; 3]);
+        let SelfService { enroll, change, tokens, ssh_key } = config.self_service;
+        assert_eq!([enroll, change, tokens, ssh_key], [Permission::Refused; 4]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The broker's lines, to syslog (authpriv), in the form of the module's. The module in a user's process writes lines too, but
 //! any program of that user can write those; these are root's.
 
+use twofactor_core::codes::ssh_key::Fingerprint;
 use twofactor_core::codes::token::Serial;
 use twofactor_core::host::syslog;
 use twofactor_core::host::user::{Person, UserName};
@@ -51,20 +52,23 @@ pub(crate) fn write_redemption(person: &Person, asker: Asker<'_>, outcome: &Resu
 
 /// Begins the line about a change that a user asks for.
 pub(crate) fn about_change(person: &Person, asker: Asker<'_>, change: &Change) -> Record {
-    let (event, label) = match change {
-        Change::Enroll(new) | Change::Replace(new) => (Event::Enrolled, Some(new.label.as_str())),
+    let named = |fingerprint: &Fingerprint| Some(format!("ssh-key:{fingerprint}"));
+    let (event, token) = match change {
+        Change::Enroll(new) | Change::Replace(new) => (Event::Enrolled, Some(new.label.to_string())),
         Change::Reset => (Event::Reset, None),
         Change::Recovery => (Event::RecoveryReplaced, None),
-        Change::Token(token) => (Event::Registered, Some(token.serial.as_str())),
+        Change::Token(token) => (Event::Registered, Some(token.serial.to_string())),
+        Change::AddSshKey { key, .. } => (Event::SshKeyAdded, named(&key.fingerprint())),
+        Change::RemoveSshKey(fingerprint) => (Event::SshKeyRemoved, named(fingerprint)),
     };
-    about(Record::new(event), person, asker).with_some("token", label).with("by", &person.name)
+    about(Record::new(event), person, asker).with_some("token", token)
 }
 
 /// A change that a user has made, and the code that proved him; or the refusal.
 pub(crate) fn write_change(
     person: &Person,
     asker: Asker<'_>,
-    change: &Record,
+    change: Record,
     outcome: &Result<Result<Changed, NotChanged>, StoreError>,
 ) {
     match outcome {
@@ -72,7 +76,8 @@ pub(crate) fn write_change(
             if let Some(proof) = &changed.proof {
                 write(&proof.noted_in(about(Record::new(Event::Accepted), person, asker)));
             }
-            write(change);
+            let label = changed.ssh_key.as_ref().map(|key| &key.label);
+            write(&change.with_some("label", label).with("by", &person.name));
         }
         Ok(Err(not_changed)) => {
             let reason = match not_changed {
@@ -81,13 +86,14 @@ pub(crate) fn write_change(
                 NotChanged::TokenRefused => Reason::WrongCode,
                 NotChanged::NeedsInvitation => Reason::InvitationWrong,
                 NotChanged::Unconfirmed | NotChanged::BadSecret => Reason::NotConfirmed,
-                NotChanged::NotEnrolled => Reason::NotEnrolled,
+                NotChanged::NotEnrolled | NotChanged::NoCodes => Reason::NotEnrolled,
                 NotChanged::Closed => Reason::AccountExpired,
                 NotChanged::Enrolled
                 | NotChanged::TooMany
                 | NotChanged::SwitchedOff
                 | NotChanged::AppsDoNotCount
-                | NotChanged::TokensDoNotCount => Reason::FactorNotAllowed,
+                | NotChanged::TokensDoNotCount
+                | NotChanged::SshKey(_) => Reason::FactorNotAllowed,
             };
             let problem = format!("twofactor self: {}", not_changed.word());
             write(&about(Record::refused(reason), person, asker).with("reason", reason).with("problem", problem));

@@ -4,6 +4,7 @@
 //! says `enroll` for a local login of his through the service [`SERVICE`]; elsewhere an invitation is needed, also where it is
 //! uncertain which rule holds. Nothing of this is taken from the question.
 
+use twofactor_core::codes::ssh_key::Fingerprint;
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::rule::Facts;
 use twofactor_core::config::{Config, InvitationRule, Permission, SelfRegistration};
@@ -33,6 +34,12 @@ pub(crate) fn own_account(person: &Person, config: &Config, store: &Files) -> Me
     answered.unwrap_or_else(|error| Message::failing(&error))
 }
 
+/// The ssh keys of a user behind the one that the user's program knows already.
+pub(crate) fn own_ssh_keys(person: &Person, known: Option<&Fingerprint>, store: &Files) -> Message {
+    let keys = store.own_ssh_keys(person);
+    keys.map_or_else(|error| Message::failing(&error), |keys| Message::answering_own_ssh_keys(&keys, known))
+}
+
 /// Makes a change, and writes it down. The answer is an error where nothing was changed.
 pub(crate) fn change(
     person: &Person,
@@ -44,7 +51,7 @@ pub(crate) fn change(
     let asker = Asker { caller, service: None };
     let line = journal::about_change(person, asker, &request.change);
     let outcome = changed(person, request, config, store);
-    journal::write_change(person, asker, &line, &outcome);
+    journal::write_change(person, asker, line, &outcome);
     match outcome {
         Ok(Ok(changed)) => Ok(Message::answering_change(&Ok(changed))),
         Ok(Err(not_changed)) => Err(Message::answering_change(&Err(not_changed))),
@@ -63,6 +70,7 @@ fn changed(
         Change::Enroll(_) => own.enroll,
         Change::Replace(_) | Change::Reset | Change::Recovery => own.change,
         Change::Token(_) => own.tokens,
+        Change::AddSshKey { .. } | Change::RemoveSshKey(_) => own.ssh_key,
     };
     if permission == Permission::Refused {
         return Ok(Err(NotChanged::SwitchedOff));
@@ -74,7 +82,9 @@ fn changed(
     if matches!(request.change, Change::Token(_)) && !tokens_count(config, &ruling) {
         return Ok(Err(NotChanged::TokensDoNotCount));
     }
-    if matches!(request.change, Change::Enroll(_) | Change::Token(_)) && !is_open(&person.name, now) {
+    if matches!(request.change, Change::Enroll(_) | Change::Token(_) | Change::AddSshKey { .. })
+        && !is_open(&person.name, now)
+    {
         return Ok(Err(NotChanged::Closed));
     }
     let terms = Terms {
@@ -103,6 +113,7 @@ fn offer(config: &Config, ruling: &Ruling, account: &OwnAccount) -> Offer {
             (true, true) => permitted(own.tokens, Permitted::Yes),
             (true, false) => permitted(own.tokens, first),
         },
+        ssh_keys: permitted(own.ssh_key, Permitted::Yes),
     }
 }
 

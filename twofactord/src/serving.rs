@@ -159,6 +159,7 @@ fn answer_a_service(call: Call, caller: Caller, rule: &CallerRule, config: &Conf
         | Call::CheckInvitation(..)
         | Call::StoreApp(..)
         | Call::OwnAccount(_)
+        | Call::OwnSshKeys(..)
         | Call::ChangeOwn(..)
         | Call::Help(_) => Message::refusing(
             Reason::NotRoot,
@@ -197,12 +198,17 @@ fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -
         Call::Remembers(..) => Message::not_remembered(),
         // It hides nothing from a user who asks about himself.
         Call::Pretend(_) | Call::Hello => Message::done(),
-        Call::OwnAccount(person) | Call::ChangeOwn(person, _) if person.uid.0 != caller.uid => Message::refusing(
-            Reason::NotRoot,
-            "only the user changes his second factor here",
-            "twofactor self is for the user it runs as",
-        ),
+        Call::OwnAccount(person) | Call::OwnSshKeys(person, _) | Call::ChangeOwn(person, _)
+            if person.uid.0 != caller.uid =>
+        {
+            Message::refusing(
+                Reason::NotRoot,
+                "only the user changes his second factor here",
+                "twofactor self is for the user it runs as",
+            )
+        }
         Call::OwnAccount(person) => self_service::own_account(&person, config, store),
+        Call::OwnSshKeys(person, known) => self_service::own_ssh_keys(&person, known.as_ref(), store),
         Call::ChangeOwn(person, request) => {
             self_service::change(&person, request, caller, config, store).unwrap_or_else(paused)
         }

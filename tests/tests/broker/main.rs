@@ -12,6 +12,7 @@ mod helpdesk_members;
 mod helpdesk_tokens;
 mod limits;
 mod oneself;
+mod own_ssh_keys;
 mod registration;
 mod su;
 mod units;

@@ -24,27 +24,27 @@ fn command(host: &Host, user: &str, arguments: &[&str]) -> Command {
     host.twofactor_of(user, arguments)
 }
 
-fn scripted(host: &Host, user: &str, arguments: &[&str], lines: &str) -> Output {
+pub(crate) fn scripted(host: &Host, user: &str, arguments: &[&str], lines: &str) -> Output {
     host.run_twofactor_of(user, arguments, lines)
 }
 
 #[track_caller]
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", said(output));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
 }
 
 #[track_caller]
-fn refused(output: &Output, status: i32, words: &str) {
+pub(crate) fn refused(output: &Output, status: i32, words: &str) {
     assert_eq!(output.status.code(), Some(status), "{}", said(output));
     assert!(said(output).contains(words), "{}", said(output));
 }
 
-fn status(host: &Host, user: &str) -> Value {
+pub(crate) fn status(host: &Host, user: &str) -> Value {
     json(&scripted(host, user, &["--json", "self", "status"], ""))
 }
 
-fn opens(host: &Host, user: &str, code: &str) -> bool {
+pub(crate) fn opens(host: &Host, user: &str, code: &str) -> bool {
     host.login(user).typing(code).code() == ReturnCode::SUCCESS
 }
 

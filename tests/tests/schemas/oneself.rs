@@ -6,11 +6,21 @@ use serde_json::Value;
 use twofactor_tests::fob::Fob;
 use twofactor_tests::oneself::answering_for_the_secret;
 use twofactor_tests::private_host::said;
+use twofactor_tests::security_key::public_line;
 
 use crate::witness::{Witness, story};
 
-pub(crate) const COMMANDS: &[&str] =
-    &["self status", "self enroll", "self replace", "self recovery", "self reset", "self token"];
+pub(crate) const COMMANDS: &[&str] = &[
+    "self status",
+    "self enroll",
+    "self replace",
+    "self recovery",
+    "self reset",
+    "self token",
+    "self ssh-key add",
+    "self ssh-key list",
+    "self ssh-key remove",
+];
 
 #[test]
 fn users_about_themselves() {
@@ -39,6 +49,19 @@ fn users_about_themselves() {
         host.import(std::slice::from_ref(&fob));
         let codes = format!("{}\n{}\n", fob.authenticator.code(0), fob.authenticator.code(1));
         run(&["token", &fob.serial], &format!("{codes}{}", paper(&third, 1)));
+        let key = |verb: &str, argument: &[&str], lines: &str| {
+            let verb = ["self", "ssh-key", verb];
+            let output = host.run_twofactor_of("alice", &[&["--json"], &verb[..], argument].concat(), lines);
+            assert!(output.status.success(), "{verb:?}: {}", said(&output));
+            witness.compare(&verb, serde_json::from_slice(&output.stdout).unwrap())
+        };
+        assert_eq!(key("list", &[], ""), Value::Array(Vec::new()));
+        key("add", &["-"], &format!("{}{}", public_line(1, "laptop"), paper(&third, 2)));
+        assert_eq!(key("list", &[], "")[0]["label"], "laptop");
+        host.succeed("twofactor", ["code", "alice"]);
+        let seen = status();
+        assert!(seen["ssh_keys"][0]["label"] == "laptop" && seen["temporary_code_until"].is_string(), "{seen}");
+        key("remove", &["laptop"], &paper(&third, 3));
         for wrong in 0..6 {
             host.run_twofactor_of("alice", &["self", "recovery"], &format!("000000000000000{wrong}\n"));
         }

@@ -63,9 +63,9 @@ impl Witness<'_> {
         report
     }
 
-    /// The command in front of the arguments: of one word or two.
+    /// The command in front of the arguments: of one word to three.
     fn command_of(&self, arguments: &[&str]) -> String {
-        let mut names = [2, 1].into_iter().filter_map(|count| Some(arguments.get(..count)?.join(" ")));
+        let mut names = [3, 2, 1].into_iter().filter_map(|count| Some(arguments.get(..count)?.join(" ")));
         names.find(|name| self.validators.contains_key(name)).unwrap_or_else(|| panic!("no schema for {arguments:?}"))
     }
 }

@@ -7,6 +7,7 @@ mod certificates;
 mod counting;
 mod guide;
 mod login;
+mod own;
 mod provider;
 mod root;
 mod variable;

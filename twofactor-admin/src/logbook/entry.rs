@@ -131,14 +131,14 @@ pub(super) fn writers(event: Event) -> Writers {
         | Event::Unlocked
         | Event::CodeGiven
         | Event::CodeRevoked
+        | Event::SshKeyAdded
+        | Event::SshKeyRemoved
         | Event::Assigned => Writers::ToolAndBroker,
         Event::SecretShown
         | Event::StateAdopted
         | Event::UidAdopted
         | Event::Invited
         | Event::InvitationRevoked
-        | Event::SshKeyAdded
-        | Event::SshKeyRemoved
         | Event::Imported
         | Event::Unassigned
         | Event::Enabled
@@ -230,11 +230,13 @@ mod tests {
         let line = |application: &str, event: &str| {
             format!("pam_twofactor({application}:auth): {event} user=alice asked_by=1001 asked_by_process=27 by=alice")
         };
-        for event in ["enrolled", "recovery-replaced", "reset", "unlocked", "code-given", "viewed", "checked"] {
+        let events = ["enrolled", "recovery-replaced", "reset", "unlocked", "code-given", "viewed", "checked"];
+        for event in events.into_iter().chain(["ssh-key-added", "ssh-key-removed"]) {
             let message = Message::read("twofactord", &line("broker", event)).unwrap();
             assert_eq!((message.event.word(), message.value("asked_by")), (event, Some("1001")));
         }
         assert_eq!(Message::read("sshd", &line("broker", "reset")), None);
+        assert_eq!(Message::read("sshd", &line("sshd", "ssh-key-added")), None);
         assert_eq!(Message::read("twofactord", &line("sshd", "reset")), None);
         assert_eq!(Message::read("twofactord", &line("broker", "revoked")), None);
         assert_eq!(Message::read("sshd", &line("sshd", "checked")), None);

@@ -1,5 +1,7 @@
 //! `twofactor self`: what users type about themselves.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use twofactor_core::codes::token::{Label, Serial};
 
@@ -12,6 +14,7 @@ Examples:
   twofactor self enroll      my first app
   twofactor self replace     a new phone; the old one is good until then
   twofactor self recovery    new recovery codes
+  twofactor self ssh-key add ~/.ssh/id_ed25519_sk.pub
 
 A script answers on standard input, a line for each question.";
 
@@ -25,6 +28,8 @@ pub(crate) enum Own {
     Recovery(OwnRecovery),
     Reset(OwnReset),
     Token(OwnToken),
+    #[command(subcommand)]
+    SshKey(OwnSshKey),
 }
 
 /// Show one's own second factor, and what one may do about it
@@ -70,11 +75,45 @@ pub(crate) struct OwnToken {
 #[command(help_template = PAGE, before_help = "Takes a code, or one of the old recovery codes. The old ones are void at once; the new ones are shown this one time only.")]
 pub(crate) struct OwnRecovery {}
 
-/// Forget one's own apps and recovery codes
+/// Forget one's own apps, ssh keys and recovery codes
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Takes a code, or a recovery code. Where every login needs a code, you cannot log in afterwards.")]
 pub(crate) struct OwnReset {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+}
+
+/// One's own security keys of ssh
+#[derive(Debug, Subcommand)]
+#[command(name = "ssh-key", help_template = PAGE, before_help = "A login over ssh with an enrolled security key (ed25519-sk or ecdsa-sk) takes a touch of it and no code, where sshd demands the key first.", disable_help_subcommand = true)]
+pub(crate) enum OwnSshKey {
+    Add(AddOwnSshKey),
+    List(ListOwnSshKeys),
+    Remove(RemoveOwnSshKey),
+}
+
+/// Enroll a security key of one's own
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Takes a code, or a recovery code. sshd looks for the key in your authorized_keys, where it has to stand as well.")]
+pub(crate) struct AddOwnSshKey {
+    /// The public key, as ssh-keygen has written it; "-" is a line of standard input
+    pub(crate) file: PathBuf,
+    /// Your name for the key [default: the comment in the file, else key]
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    pub(crate) label: Option<Label>,
+}
+
+/// List one's own security keys
+#[derive(Debug, Args)]
+#[command(help_template = PAGE)]
+pub(crate) struct ListOwnSshKeys {}
+
+/// Take a security key of one's own away
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Takes a code, or a recovery code. The next login with the key is asked for a code. It stays in your authorized_keys.")]
+pub(crate) struct RemoveOwnSshKey {
+    /// The key: its fingerprint (SHA256:...) or its label
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
 }

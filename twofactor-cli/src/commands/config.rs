@@ -101,9 +101,11 @@ fn as_toml(config: &config::Config) -> String {
     let services: Vec<String> = config.prompt.combined.iter().map(|service| toml_string(service)).collect();
     let _ = writeln!(text, "\n[prompt]\ncode = {}\ntries = {}", toml_string(&config.prompt.code), config.prompt.tries);
     let _ = writeln!(text, "combined = [{}]", services.join(", "));
-    let SelfService { enroll, change, tokens } = config.self_service;
-    let [enroll, change, tokens] = [enroll, change, tokens].map(|permission| permission == Permission::Given);
-    let _ = writeln!(text, "\n[self_service]\nenroll = {enroll}\nchange = {change}\ntokens = {tokens}");
+    let SelfService { enroll, change, tokens, ssh_key } = config.self_service;
+    text += "\n[self_service]\n";
+    for (key, permission) in [("enroll", enroll), ("change", change), ("tokens", tokens), ("ssh_key", ssh_key)] {
+        let _ = writeln!(text, "{key} = {}", permission == Permission::Given);
+    }
     let _ = writeln!(text, "\n[default]\nsecond_factor = \"{}\"", config.default_level);
     config.rules.iter().for_each(|rule| text += &rule_as_toml(rule));
     config.callers.iter().for_each(|caller| text += &caller_as_toml(caller));
@@ -226,6 +228,7 @@ fn as_json(config: &config::Config) -> Value {
             "enroll": config.self_service.enroll == Permission::Given,
             "change": config.self_service.change == Permission::Given,
             "tokens": config.self_service.tokens == Permission::Given,
+            "ssh_key": config.self_service.ssh_key == Permission::Given,
         },
         "default": { "second_factor": config.default_level.to_string() },
         "rule": config.rules.iter().map(rule_as_json).collect::<Vec<_>>(),
@@ -262,6 +265,7 @@ mod tests {
         [self_service]
         enroll = false
         tokens = false
+        ssh_key = false
         [default]
         second_factor = "optional"
         [[rule]]

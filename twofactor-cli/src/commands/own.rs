@@ -5,6 +5,7 @@
 
 mod changing;
 mod oneself;
+mod ssh_key;
 mod status;
 
 use crate::args::own::Own;
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: &Own, output: &Output) -> Result<(), Failure> {
         Own::Recovery(_) => changing::recovery(&oneself, output),
         Own::Reset(arguments) => changing::reset(arguments, &oneself, output),
         Own::Token(arguments) => changing::token(arguments, &oneself, output),
+        Own::SshKey(arguments) => ssh_key::run(arguments, &oneself, output),
     }
 }
 

@@ -9,7 +9,7 @@ use twofactor_core::codes::ssh_key::PublicKey;
 use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::administration::AccountStatus;
+use twofactor_core::store::administration::{AccountStatus, SshKeyView};
 
 use super::{attestation, list_file};
 use crate::args::ssh_keys::{AddSshKey, ListSshKeys, RemoveSshKey, SshKey};
@@ -45,7 +45,8 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
         ));
     }
     warn_of_barred_root(user);
-    let fingerprint = enrolled.key.fingerprint();
+    let enrolled = SshKeyView::of(&enrolled);
+    let fingerprint = &enrolled.fingerprint;
     Ok(output.done(
         || format!("{user} is asked for no code at ssh logins with the key \"{}\".\n{fingerprint}\n", enrolled.label),
         || as_json(user, &enrolled),
@@ -54,19 +55,23 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
 
 fn list(arguments: &ListSshKeys, host: &Host, output: &Output) -> Result<(), Failure> {
     let user = host.account_holder(&arguments.user)?;
-    let keys = host.status(&user)?.ssh_keys;
+    let keys: Vec<SshKeyView> = host.status(&user)?.ssh_keys.iter().map(SshKeyView::of).collect();
+    show(&keys, &user, &format!("{user} has no ssh keys.\n"), output)
+}
+
+/// Prints a user's keys, or the sentence that there are none.
+pub(super) fn show(keys: &[SshKeyView], user: &UserName, none: &str, output: &Output) -> Result<(), Failure> {
     if keys.is_empty() {
-        return Ok(output.done(|| format!("{user} has no ssh keys.\n"), || json!([]))?);
+        return Ok(output.done(|| none.to_owned(), || json!([]))?);
     }
-    Ok(output
-        .report(|| keys.iter().map(in_lines).collect(), || keys.iter().map(|one| as_json(&user, one)).collect())?)
+    Ok(output.report(|| keys.iter().map(in_lines).collect(), || keys.iter().map(|one| as_json(user, one)).collect())?)
 }
 
 /// A key in three lines: in 80 columns, a label and a fingerprint have no room beside each other.
-fn in_lines(one: &EnrolledKey) -> String {
-    let EnrolledKey { key, label, issued, attestation } = one;
+fn in_lines(one: &SshKeyView) -> String {
+    let SshKeyView { fingerprint, kind, label, issued, attestation } = one;
     let attested = if *attestation == Attestation::Checked { ", attested" } else { "" };
-    format!("{label}\n    {}\n    {}, issued {issued}{attested}\n", key.fingerprint(), key.kind().word())
+    format!("{label}\n    {fingerprint}\n    {}, issued {issued}{attested}\n", kind.word())
 }
 
 fn remove(arguments: &RemoveSshKey, host: &Host, output: &Output) -> Result<(), Failure> {
@@ -75,14 +80,19 @@ fn remove(arguments: &RemoveSshKey, host: &Host, output: &Output) -> Result<(), 
     journal::write(about(Event::SshKeyRemoved, &user, &taken));
     Ok(output.done(
         || format!("{user} is asked for a code at ssh logins with the key \"{}\".\n", taken.label),
-        || as_json(&user, &taken),
+        || as_json(&user, &SshKeyView::of(&taken)),
     )?)
 }
 
 /// The public key in a file; "-" is standard input.
 pub(super) fn read(path: &Path) -> Result<PublicKey, Failure> {
     let text = list_file::read(path)?;
-    PublicKey::read(&text).map_err(|error| Failure::KeyFile { path: path.to_owned(), error: error.into() })
+    key_in(&text, path)
+}
+
+/// The public key in the text of a file.
+pub(super) fn key_in(text: &str, path: &Path) -> Result<PublicKey, Failure> {
+    PublicKey::read(text).map_err(|error| Failure::KeyFile { path: path.to_owned(), error: error.into() })
 }
 
 /// The label of a key with this comment, which may be none.
@@ -118,13 +128,20 @@ fn about(event: Event, user: &UserName, one: &EnrolledKey) -> twofactor_core::lo
     journal::about(event, user).with("key", one.key.fingerprint()).with("label", &one.label)
 }
 
+/// A key in the report about a user.
+pub(crate) fn in_words(SshKeyView { fingerprint, kind, label, issued, .. }: &SshKeyView) -> String {
+    let (name, rest) =
+        (format!("Ssh key:         {label}, {fingerprint}"), format!("{}, issued {issued}", kind.word()));
+    format!("{name}\n                 {rest}\n")
+}
+
 /// A key as every command prints it.
-pub(crate) fn as_json(user: &UserName, one: &EnrolledKey) -> Value {
+pub(crate) fn as_json(user: &UserName, one: &SshKeyView) -> Value {
     json!({
         "user": user.as_str(),
-        "fingerprint": one.key.fingerprint().as_str(),
+        "fingerprint": one.fingerprint.as_str(),
         "label": one.label.as_str(),
-        "type": one.key.kind().word(),
+        "type": one.kind.word(),
         "issued": one.issued.to_string(),
         "attested": one.attestation == Attestation::Checked,
     })

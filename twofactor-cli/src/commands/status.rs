@@ -7,7 +7,7 @@ use twofactor_core::account::Confirmation;
 use twofactor_core::account::lifecycle::Stage;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
-use twofactor_core::store::administration::{AccountStatus, AppStatus, Newcomer, TokenView};
+use twofactor_core::store::administration::{AccountStatus, AppStatus, Newcomer, SshKeyView, TokenView};
 
 use crate::args;
 use crate::commands::{ssh_key, token};
@@ -243,9 +243,8 @@ pub(super) fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -
     if status.tokens_problem.is_some() {
         text.push_str("Token:           physical tokens are not known: the registry cannot be read\n");
     }
-    for one in &status.ssh_keys {
-        let _ = writeln!(text, "Ssh key:         {}, {}", one.label, one.key.fingerprint());
-        let _ = writeln!(text, "                 {}, issued {}", one.key.kind().word(), one.issued);
+    for one in status.ssh_keys.iter().map(SshKeyView::of) {
+        text += &ssh_key::in_words(&one);
     }
     if let Some(until) = status.invited_until {
         let _ = writeln!(text, "Invitation:      open until {until}");
@@ -309,7 +308,7 @@ pub(super) fn as_json(user: &UserName, status: &AccountStatus) -> Value {
         "uid": status.uid.map(|uid| uid.0),
         "uid_now": host::uid_now(user).map(|uid| uid.0),
         "tokens": tokens,
-        "ssh_keys": status.ssh_keys.iter().map(|one| ssh_key::as_json(user, one)).collect::<Vec<_>>(),
+        "ssh_keys": status.ssh_keys.iter().map(|one| ssh_key::as_json(user, &SshKeyView::of(one))).collect::<Vec<_>>(),
         "tokens_problem": status.tokens_problem.as_ref().map(ToString::to_string),
         "recovery_codes": status.recovery_left,
         "failures": status.failures,

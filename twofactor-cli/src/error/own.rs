@@ -24,6 +24,8 @@ pub(super) fn sentence(why: NotChanged) -> &'static str {
         NotChanged::AppsDoNotCount => "no app counts for you on this host, so none is set up",
         NotChanged::BadSecret => "the broker does not take the secret; nothing was changed",
         NotChanged::Closed => "your account has expired, so no second factor is set up",
+        NotChanged::NoCodes => "a change takes a code, and you have nothing that gives one",
+        NotChanged::SshKey(_) => "your ssh keys do not allow it; nothing was changed",
     }
 }
 
@@ -35,7 +37,7 @@ pub(super) fn status(why: NotChanged) -> ExitStatus {
         | NotChanged::Unconfirmed
         | NotChanged::TokenRefused
         | NotChanged::NeedsInvitation => ExitStatus::CodeRefused,
-        NotChanged::Enrolled | NotChanged::TooMany => ExitStatus::Refused,
+        NotChanged::Enrolled | NotChanged::TooMany | NotChanged::NoCodes | NotChanged::SshKey(_) => ExitStatus::Refused,
         NotChanged::SwitchedOff | NotChanged::AppsDoNotCount | NotChanged::TokensDoNotCount | NotChanged::Closed => {
             ExitStatus::NotPermitted
         }
@@ -60,6 +62,8 @@ pub(super) fn hint(why: NotChanged, user: &UserName) -> Option<String> {
         NotChanged::TokenRefused | NotChanged::AppsDoNotCount => {
             format!("ask your administrator: twofactor token assign SERIAL {user}")
         }
+        NotChanged::NoCodes => format!("ask your administrator or helpdesk for a code: twofactor code {user}"),
+        NotChanged::SshKey(_) => "see: twofactor self ssh-key list".to_owned(),
         NotChanged::BadSecret => "do the broker and this command have the same version?".to_owned(),
         NotChanged::Unconfirmed => "are the clocks right, the phone's and this host's? see: date -u".to_owned(),
         NotChanged::Proof(_) | NotChanged::NeedsProof => return None,

@@ -20,12 +20,27 @@ pub(super) fn status(error: &SshKeyError) -> ExitStatus {
     }
 }
 
-pub(super) fn hint(error: &SshKeyError) -> Option<String> {
+/// The user whose keys a command changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyOwner {
+    /// Root names that user.
+    Named,
+    /// The user who runs the command.
+    Oneself,
+}
+
+pub(super) fn hint(error: &SshKeyError, owner: KeyOwner) -> Option<String> {
     match error {
+        SshKeyError::NoKey(..) | SshKeyError::TooMany(_) if owner == KeyOwner::Oneself => {
+            Some("see: twofactor self ssh-key list".to_owned())
+        }
         SshKeyError::NoKey(user, _) | SshKeyError::TooMany(user) => {
             Some(format!("see: twofactor ssh-key list {}", quoted(user.as_str())))
         }
         SshKeyError::Ambiguous { .. } => Some("name the one by its fingerprint".to_owned()),
+        SshKeyError::LastCredential(_) if owner == KeyOwner::Oneself => {
+            Some("\"twofactor self replace\" gives an app first; \"twofactor self reset\" forgets all".to_owned())
+        }
         SshKeyError::LastCredential(user) => {
             let enroll = format!("twofactor enroll {}", quoted(user.as_str()));
             Some(format!("--force takes it all the same; \"{enroll}\" gives another first"))

@@ -32,6 +32,10 @@ pub enum NoticedChange {
     RecoveryReplaced,
     /// A physical token was registered.
     TokenRegistered,
+    /// A security key of ssh was enrolled.
+    SshKeyAdded,
+    /// A security key of ssh was taken away.
+    SshKeyRemoved,
     /// A physical token was assigned by the helpdesk.
     TokenAssigned,
     /// The helpdesk has tried two codes of a physical token, to set it right.
@@ -48,12 +52,14 @@ pub enum NoticedChange {
 
 impl NoticedChange {
     /// Every change.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::AppEnrolled,
         Self::AppReplaced,
         Self::Reset,
         Self::RecoveryReplaced,
         Self::TokenRegistered,
+        Self::SshKeyAdded,
+        Self::SshKeyRemoved,
         Self::TokenAssigned,
         Self::TokenResynced,
         Self::CodeChecked,
@@ -70,6 +76,8 @@ impl NoticedChange {
             Self::Reset => "reset",
             Self::RecoveryReplaced => "recovery-replaced",
             Self::TokenRegistered => "token-registered",
+            Self::SshKeyAdded => "ssh-key-added",
+            Self::SshKeyRemoved => "ssh-key-removed",
             Self::TokenAssigned => "token-assigned",
             Self::TokenResynced => "token-resynced",
             Self::CodeChecked => "code-checked",
@@ -93,6 +101,8 @@ impl fmt::Display for NoticedChange {
             Self::Reset => "apps, ssh keys and recovery codes forgotten",
             Self::RecoveryReplaced => "new recovery codes",
             Self::TokenRegistered => "physical token registered",
+            Self::SshKeyAdded => "ssh key added",
+            Self::SshKeyRemoved => "ssh key taken away",
             Self::TokenAssigned => "physical token assigned",
             Self::TokenResynced => "two codes of a token tried",
             Self::CodeChecked => "a code tried",

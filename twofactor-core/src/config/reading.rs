@@ -130,7 +130,13 @@ fn read_throttle(section: Section<'_, '_>, limits: &mut Limits) {
 }
 
 fn read_self_service(section: Section<'_, '_>, own: &mut SelfService) {
-    for (key, permission) in [("enroll", &mut own.enroll), ("change", &mut own.change), ("tokens", &mut own.tokens)] {
+    let keys = [
+        ("enroll", &mut own.enroll),
+        ("change", &mut own.change),
+        ("tokens", &mut own.tokens),
+        ("ssh_key", &mut own.ssh_key),
+    ];
+    for (key, permission) in keys {
         if let Some(given) = section.boolean(key) {
             *permission = if given { Permission::Given } else { Permission::Refused };
         }

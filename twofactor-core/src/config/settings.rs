@@ -108,6 +108,8 @@ pub struct SelfService {
     pub change: Permission,
     /// A physical token.
     pub tokens: Permission,
+    /// A security key of ssh, enrolled or taken away.
+    pub ssh_key: Permission,
 }
 
 /// A permission that the configuration gives.
@@ -155,6 +157,7 @@ impl Default for Config {
                 enroll: Permission::Given,
                 change: Permission::Given,
                 tokens: Permission::Given,
+                ssh_key: Permission::Given,
             },
             default_level: Level::Required,
             rules: Vec::new(),

@@ -5,6 +5,8 @@
 
 mod connection;
 mod error;
+#[cfg(test)]
+mod tests;
 
 use crate::account::App;
 use crate::account::enrollment::Proposal;
@@ -19,6 +21,7 @@ use crate::codes::token::{Serial, Token};
 use crate::host::trusted::Owner;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
+use crate::store::administration::SshKeyView;
 use crate::store::enrollment::{
     EnrollmentStatus, EnrollmentStore, NotRegistered, Pending, PendingFactor, Registration, RegistrationProof,
     SecretOrigin, Shown, Superseded,
@@ -27,7 +30,7 @@ use crate::store::error::StoreError;
 use crate::store::helpdesk::{Act, Helped, NotHelped, Request as HelpRequest, Whom};
 use crate::store::redemption::{Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
 use crate::store::self_service::{NotChanged, Offer, OwnAccount, Request};
-use crate::store::wire::{Answered, Message, WireError};
+use crate::store::wire::{Answered, Message, More, WireError};
 use connection::connect;
 pub use error::BrokerError;
 use std::cell::Cell;
@@ -198,6 +201,33 @@ impl Broker {
     /// The account of `person`, and what `person` may do about it.
     pub fn own_account(&self, person: &Person) -> Result<(OwnAccount, Offer), StoreError> {
         self.ask(Message::asking_of("self-status", person), Answered::own_account)
+    }
+
+    /// The ssh keys of `person`, oldest first. They are too many for one answer, so a key that is taken away meanwhile may be
+    /// among them; none is missing that was there all the time.
+    pub fn own_ssh_keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError> {
+        let mut all: Vec<SshKeyView> = Vec::new();
+        let mut last = None;
+        // Each answer that is not the last one has a key. Where that key is gone meanwhile, the list begins anew.
+        loop {
+            let question = Message::asking_for_ssh_keys(person, last.as_ref());
+            let (some, more) = self.ask(question, Answered::own_ssh_keys)?;
+            last = some.last().map(|key| key.fingerprint.clone());
+            all.retain(|known| some.iter().all(|key| key.fingerprint != known.fingerprint));
+            all.extend(some);
+            if more == More::No {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Enrolls an ssh key of `person`, or takes it away. Gives that key.
+    pub fn change_own_ssh_key(
+        &self,
+        person: &Person,
+        request: &Request,
+    ) -> Result<Result<SshKeyView, NotChanged>, StoreError> {
+        self.ask(Message::requesting(person, request), Answered::changed_ssh_key)
     }
 
     /// Changes the account of `person`. Gives the new recovery codes.

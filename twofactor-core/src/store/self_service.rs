@@ -4,6 +4,7 @@
 //! as at a login, under the lock under which the change is made. A new secret is stored only together with a code of it.
 //! The rules and the configuration have decided before on which terms: [`Terms`].
 
+use super::administration::SshKeyView;
 use super::error::StoreError;
 use super::redemption::Factor;
 use crate::account::factors::Factors;
@@ -13,6 +14,7 @@ use crate::codes::answer::Answer;
 use crate::codes::otp::{Code, Parameters};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::Secret;
+use crate::codes::ssh_key::{Fingerprint, SshKey};
 use crate::codes::token::{Label, Serial};
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
@@ -22,6 +24,9 @@ use crate::log::reason::Reason;
 pub trait SelfService {
     /// The account as its owner sees it.
     fn own_account(&self, person: &Person) -> Result<OwnAccount, StoreError>;
+
+    /// The owner's security keys of ssh, oldest first.
+    fn own_ssh_keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError>;
 
     /// Changes the account of `person` on these terms.
     fn change_own(
@@ -39,8 +44,12 @@ pub struct OwnAccount {
     pub apps: Vec<OwnApp>,
     /// The physical tokens.
     pub tokens: Vec<OwnToken>,
+    /// The number of security keys of ssh.
+    pub ssh_keys: usize,
     /// Recovery codes that are still good.
     pub recovery_left: usize,
+    /// The time until which a temporary code is good.
+    pub temporary_until: Option<UnixTime>,
     /// Wrong codes at logins that count.
     pub failures: u32,
     /// The time until which logins are refused.
@@ -56,9 +65,15 @@ pub struct OwnAccount {
 }
 
 impl OwnAccount {
-    /// True when the account has an app or a token.
+    /// True when the account has an app, a token, a recovery code or a security key of ssh.
     pub fn has_factors(&self) -> bool {
-        !self.apps.is_empty() || !self.tokens.is_empty() || self.recovery_left > 0
+        !self.apps.is_empty() || !self.tokens.is_empty() || self.recovery_left > 0 || self.ssh_keys > 0
+    }
+
+    /// True when something of the account can answer the question for a code. A security key of ssh cannot.
+    pub fn gives_codes(&self) -> bool {
+        let owned = !self.apps.is_empty() || !self.tokens.is_empty() || self.recovery_left > 0;
+        owned || self.temporary_until.is_some()
     }
 }
 
@@ -108,6 +123,15 @@ pub enum Change {
     Recovery,
     /// A physical token in inventory.
     Token(OwnedToken),
+    /// A security key of ssh. No attestation comes with it: root alone says whose word for a key counts.
+    AddSshKey {
+        /// The key.
+        key: SshKey,
+        /// The user's name for it.
+        label: Label,
+    },
+    /// A security key of ssh that counts no longer.
+    RemoveSshKey(Fingerprint),
 }
 
 /// A physical token that the user has in hand.
@@ -158,6 +182,8 @@ pub enum FirstFactor {
 pub struct Changed {
     /// The new recovery codes, shown once.
     pub recovery: Vec<RecoveryCode>,
+    /// The ssh key that was enrolled or taken away.
+    pub ssh_key: Option<SshKeyView>,
     /// The factor of the code that the user has proved himself with.
     pub proof: Option<Factor>,
 }
@@ -191,10 +217,27 @@ pub enum NotChanged {
     BadSecret,
     /// The host's account is closed, or it is not known that it is open.
     Closed,
+    /// Nothing of the user gives a code.
+    NoCodes,
+    /// The ssh key is not changed.
+    SshKey(KeyNotChanged),
+}
+
+/// The reason for which an ssh key was not enrolled, or not taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyNotChanged {
+    /// The user has it.
+    AlreadyEnrolled,
+    /// The user has as many as there can be.
+    TooMany,
+    /// The user has no such key.
+    NoKey,
+    /// Nothing else of the user would open a login.
+    LastCredential,
 }
 
 impl NotChanged {
-    const WORDS: [(Self, &'static str); 12] = [
+    const WORDS: [(Self, &'static str); 17] = [
         (Self::TokenRefused, "token-refused"),
         (Self::TokensDoNotCount, "tokens-do-not-count"),
         (Self::NeedsProof, "needs-code"),
@@ -207,6 +250,11 @@ impl NotChanged {
         (Self::AppsDoNotCount, "apps-do-not-count"),
         (Self::BadSecret, "bad-secret"),
         (Self::Closed, "closed"),
+        (Self::NoCodes, "no-codes"),
+        (Self::SshKey(KeyNotChanged::AlreadyEnrolled), "ssh-key-enrolled"),
+        (Self::SshKey(KeyNotChanged::TooMany), "too-many-ssh-keys"),
+        (Self::SshKey(KeyNotChanged::NoKey), "no-ssh-key"),
+        (Self::SshKey(KeyNotChanged::LastCredential), "last-credential"),
     ];
 
     /// The word of the wire; that of a refused code is the log's.
@@ -236,6 +284,8 @@ pub struct Offer {
     pub change: Permitted,
     /// Registering a physical token.
     pub tokens: Permitted,
+    /// Enrolling a security key of ssh, or taking one away.
+    pub ssh_keys: Permitted,
 }
 
 /// The conditions of a change.

@@ -22,3 +22,4 @@ pub use channel::Channel;
 pub use enrolling::{Confirming, NewcomersApp, TypedInvitation};
 pub use error::WireError;
 pub use message::{LARGEST, Message};
+pub use self_service::More;

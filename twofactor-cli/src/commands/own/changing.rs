@@ -101,14 +101,17 @@ pub(super) fn recovery(oneself: &Oneself, output: &Output) -> Result<(), Failure
 pub(super) fn reset(arguments: &OwnReset, oneself: &Oneself, output: &Output) -> Result<(), Failure> {
     oneself.changeable()?;
     if !arguments.yes {
-        let question = "Forget your apps and recovery codes? Where a code is needed you cannot log in then. [y/N] ";
+        let question =
+            "Forget your apps, ssh keys and recovery codes? Where a code is needed you cannot log in then. [y/N] ";
         Asking::at_a_terminal().confirm(question)?;
     }
     let request = Request { proof: Some(ask_proof()?), invitation: None, change: Change::Reset };
     let _ = oneself.broker.change_own(&oneself.person, &request)?.map_err(|why| oneself.not_changed(why))?;
     let user = oneself.name();
-    Ok(output
-        .done(|| "Your apps and recovery codes are forgotten.\n".to_owned(), || json!({ "user": user.as_str() }))?)
+    Ok(output.done(
+        || "Your apps, ssh keys and recovery codes are forgotten.\n".to_owned(),
+        || json!({ "user": user.as_str() }),
+    )?)
 }
 
 pub(super) fn token(arguments: &OwnToken, oneself: &Oneself, output: &Output) -> Result<(), Failure> {
@@ -118,6 +121,9 @@ pub(super) fn token(arguments: &OwnToken, oneself: &Oneself, output: &Output) ->
         Permitted::No => return Err(oneself.not_changed(NotChanged::TokensDoNotCount)),
         Permitted::WithInvitation => Some(oneself.ask_invitation()?),
     };
+    if account.has_factors() && !account.gives_codes() {
+        return Err(oneself.not_changed(NotChanged::NoCodes));
+    }
     let codes = [ask_code("Code the token shows now: ")?, ask_code("Wait for the next code: ")?];
     let proof = if account.has_factors() { Some(ask_proof()?) } else { None };
     let serial = arguments.serial.clone();
@@ -132,18 +138,25 @@ pub(super) fn token(arguments: &OwnToken, oneself: &Oneself, output: &Output) ->
 }
 
 impl Oneself {
-    fn not_changed(&self, why: NotChanged) -> Failure {
+    pub(super) fn not_changed(&self, why: NotChanged) -> Failure {
         Failure::NotChanged { user: self.name().clone(), why }
     }
 
     /// The account, unless nothing of it can be changed: that is said before anything is asked.
     fn changeable(&self) -> Result<(OwnAccount, Offer), Failure> {
         let (account, offer) = self.broker.own_account(&self.person)?;
-        match offer.change {
-            _ if !account.has_factors() => Err(self.not_changed(NotChanged::NotEnrolled)),
-            Permitted::Yes => Ok((account, offer)),
-            Permitted::WithInvitation | Permitted::No => Err(self.not_changed(NotChanged::SwitchedOff)),
-        }
+        self.must_be_changeable(&account, offer.change)?;
+        Ok((account, offer))
+    }
+
+    /// Refuses a change that no code of the user could prove, or that the configuration does not let users make.
+    pub(super) fn must_be_changeable(&self, account: &OwnAccount, permitted: Permitted) -> Result<(), Failure> {
+        Err(self.not_changed(match permitted {
+            _ if !account.has_factors() => NotChanged::NotEnrolled,
+            Permitted::WithInvitation | Permitted::No => NotChanged::SwitchedOff,
+            Permitted::Yes if !account.gives_codes() => NotChanged::NoCodes,
+            Permitted::Yes => return Ok(()),
+        }))
     }
 
     fn ask_invitation(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -230,7 +243,7 @@ fn ask_code(question: &str) -> Result<Code, Failure> {
 }
 
 /// Asks for a code that proves the user.
-fn ask_proof() -> Result<Answer, Failure> {
+pub(super) fn ask_proof() -> Result<Answer, Failure> {
     match Answer::parse(&terminal::ask_hidden(PROOF)?) {
         Answer::Unintelligible => Err(Failure::NoCode),
         answer => Ok(answer),

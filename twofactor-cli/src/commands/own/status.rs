@@ -6,20 +6,23 @@ use serde_json::{Value, json};
 use twofactor_core::account::Confirmation;
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::UserName;
+use twofactor_core::store::administration::SshKeyView;
 use twofactor_core::store::self_service::{Offer, OwnAccount, Permitted};
 
 use super::oneself::Oneself;
+use crate::commands::ssh_key;
 use crate::error::Failure;
 use crate::output::Output;
 
 pub(super) fn run(oneself: &Oneself, output: &Output) -> Result<(), Failure> {
     let (account, offer) = oneself.broker.own_account(&oneself.person)?;
+    let keys = if account.ssh_keys > 0 { oneself.broker.own_ssh_keys(&oneself.person)? } else { Vec::new() };
     let now = SystemClock.now()?;
     let user = oneself.name();
-    Ok(output.report(|| in_words(user, &account, &offer, now), || as_json(user, &account, &offer))?)
+    Ok(output.report(|| in_words(user, &account, &keys, &offer, now), || as_json(user, &account, &keys, &offer))?)
 }
 
-fn in_words(user: &UserName, account: &OwnAccount, offer: &Offer, now: UnixTime) -> String {
+fn in_words(user: &UserName, account: &OwnAccount, keys: &[SshKeyView], offer: &Offer, now: UnixTime) -> String {
     let mut text = format!("User:            {user}\n");
     for app in &account.apps {
         let waits = if app.confirmation == Confirmation::Pending { ", not confirmed" } else { "" };
@@ -28,6 +31,9 @@ fn in_words(user: &UserName, account: &OwnAccount, offer: &Offer, now: UnixTime)
     for token in &account.tokens {
         let _ = writeln!(text, "Token:           {}, {}", token.serial, token.state);
     }
+    for key in keys {
+        text += &ssh_key::in_words(key);
+    }
     if !account.has_factors() {
         text.push_str("Second factor:   none\n");
     }
@@ -35,6 +41,9 @@ fn in_words(user: &UserName, account: &OwnAccount, offer: &Offer, now: UnixTime)
         let _ = writeln!(text, "Invitation:      open until {until}");
     }
     let _ = writeln!(text, "Recovery codes:  {} left", account.recovery_left);
+    if let Some(until) = account.temporary_until {
+        let _ = writeln!(text, "Temporary code:  good once until {until}");
+    }
     let counted = |failures: u32, until: Option<UnixTime>| match until.and_then(|until| until.since(now)) {
         Some(rest) => format!("{failures}, delayed {}", humantime::format_duration(rest)),
         None => failures.to_string(),
@@ -58,10 +67,19 @@ fn possible(account: &OwnAccount, offer: &Offer) -> Vec<String> {
         (false, Permitted::WithInvitation) => all.push("twofactor self enroll, with an invitation code"),
         (false, Permitted::No) | (true, _) => {}
     }
-    if account.has_factors() && offer.change == Permitted::Yes {
+    let can_prove = account.has_factors() && account.gives_codes();
+    if can_prove && offer.change == Permitted::Yes {
         all.extend(["twofactor self replace", "twofactor self recovery", "twofactor self reset"]);
     }
+    if can_prove && offer.ssh_keys == Permitted::Yes {
+        all.push("twofactor self ssh-key add FILE");
+        if account.ssh_keys > 0 {
+            all.push("twofactor self ssh-key remove KEY");
+        }
+    }
     match offer.tokens {
+        // It takes a code as well.
+        _ if account.has_factors() && !can_prove => {}
         Permitted::Yes => all.push("twofactor self token SERIAL"),
         Permitted::WithInvitation => all.push("twofactor self token SERIAL, with an invitation code"),
         Permitted::No => {}
@@ -72,7 +90,7 @@ fn possible(account: &OwnAccount, offer: &Offer) -> Vec<String> {
     all.into_iter().map(ToOwned::to_owned).collect()
 }
 
-fn as_json(user: &UserName, account: &OwnAccount, offer: &Offer) -> Value {
+fn as_json(user: &UserName, account: &OwnAccount, keys: &[SshKeyView], offer: &Offer) -> Value {
     let time = |time: Option<UnixTime>| time.map(|time| time.to_string());
     let last = account.last_accepted.as_ref();
     let apps = account.apps.iter().map(|app| {
@@ -89,7 +107,9 @@ fn as_json(user: &UserName, account: &OwnAccount, offer: &Offer) -> Value {
         "user": user.as_str(),
         "apps": apps.collect::<Vec<_>>(),
         "tokens": tokens.collect::<Vec<_>>(),
+        "ssh_keys": keys.iter().map(|key| ssh_key::as_json(user, key)).collect::<Vec<_>>(),
         "recovery_codes": account.recovery_left,
+        "temporary_code_until": time(account.temporary_until),
         "failures": account.failures,
         "blocked_until": time(account.blocked_until),
         "own_failures": account.own_failures,
@@ -101,5 +121,6 @@ fn as_json(user: &UserName, account: &OwnAccount, offer: &Offer) -> Value {
         "may_enroll": offer.enroll.word(),
         "may_change": offer.change.word(),
         "may_register": offer.tokens.word(),
+        "may_change_ssh_keys": offer.ssh_keys.word(),
     })
 }

@@ -81,6 +81,12 @@ impl SshKey {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
+    /// Reads a fingerprint as text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digest = BASE64_NOPAD.decode(text.strip_prefix("SHA256:")?.as_bytes()).ok()?;
+        (digest.len() == Sha256::output_size()).then(|| Self(text.to_owned()))
+    }
+
     /// The fingerprint as text.
     pub fn as_str(&self) -> &str {
         &self.0

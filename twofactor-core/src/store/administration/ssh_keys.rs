@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use thiserror::Error;
 
 use super::token_error::LastCredential;
+use crate::account::factors::Attestation;
 use crate::account::{EnrolledKey, MOST_SSH_KEYS};
 use crate::codes::secret::SecretError;
-use crate::codes::ssh_key::Fingerprint;
+use crate::codes::ssh_key::{Fingerprint, KeyType};
+use crate::codes::token::Label;
+use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
 use crate::store::error::StoreError;
 
@@ -18,6 +21,46 @@ pub trait SshKeyAdministration {
 
     /// Takes a key, by its fingerprint or its label. The next login with it is asked for a code.
     fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError>;
+}
+
+/// An enrolled key as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshKeyView {
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Its type.
+    pub kind: KeyType,
+    /// The user's name for it.
+    pub label: Label,
+    /// The time at which it was enrolled.
+    pub issued: UnixTime,
+    /// Its attestation.
+    pub attestation: Attestation,
+}
+
+impl SshKeyView {
+    /// The view of an enrolled key.
+    pub fn of(EnrolledKey { key, label, issued, attestation }: &EnrolledKey) -> Self {
+        let (fingerprint, kind, label) = (key.fingerprint(), key.kind(), label.clone());
+        Self { fingerprint, kind, label, issued: *issued, attestation: *attestation }
+    }
+
+    /// The one of a user's keys that `name` names: by its fingerprint, or by a label that one key alone has. No label is a
+    /// fingerprint, because those have a colon.
+    pub fn named<'k>(name: &str, user: &UserName, keys: &'k [Self]) -> Result<&'k Self, SshKeyError> {
+        if let Some(key) = keys.iter().find(|key| key.fingerprint.as_str() == name) {
+            return Ok(key);
+        }
+        let called: Vec<&Self> = keys.iter().filter(|key| key.label.as_str() == name).collect();
+        match called.as_slice() {
+            [only] => Ok(only),
+            [] => Err(SshKeyError::NoKey(user.clone(), name.to_owned())),
+            _ => {
+                let keys = called.into_iter().map(|key| key.fingerprint.clone()).collect();
+                Err(SshKeyError::Ambiguous { user: user.clone(), label: name.to_owned(), keys })
+            }
+        }
+    }
 }
 
 /// The reason for which a user's ssh keys were not changed.

@@ -4,10 +4,12 @@
 //! account as it was, with a code used and a notice too many. All of it happens under one lock.
 
 use crate::account::enrollment::{Proposal, recovery_codes};
+use crate::account::factors::Attestation;
 use crate::account::invitation::{Invitation, InvitationCode};
+use crate::account::lifecycle::TokenStatus;
 use crate::account::notice::{Notice, NoticedChange};
 use crate::account::throttle::{Count, Source};
-use crate::account::{App, Credentials, MOST_APPS, State, Wallet};
+use crate::account::{App, Confirmation, Credentials, EnrolledKey, MOST_APPS, MOST_SSH_KEYS, State, Wallet};
 use crate::codes::answer::Answer;
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::SecretError;
@@ -15,8 +17,8 @@ use crate::host::clock::UnixTime;
 use crate::host::user::{Person, Uid};
 use crate::log::reason::Reason;
 use crate::store::administration::{
-    AccountAdministration as _, AccountOwnership as _, AppStatus, Author, Reset, Sharing, TokenAdministration as _,
-    TokenError, TokenView,
+    AccountAdministration as _, AccountOwnership as _, AppStatus, Author, Reset, Sharing, SshKeyView,
+    TokenAdministration as _, TokenError, TokenView,
 };
 use crate::store::enrollment::{EnrollmentStore as _, NotRegistered, Pending, PendingFactor, Registration, Superseded};
 use crate::store::error::StoreError;
@@ -25,8 +27,8 @@ use crate::store::files::locations::{Files, migrated};
 use crate::store::files::user_folder::LockedAccount;
 use crate::store::redemption::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::store::self_service::{
-    Change, Changed, FirstFactor, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, OwnedToken, Request, SelfService,
-    Terms,
+    Change, Changed, FirstFactor, KeyNotChanged, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, OwnedToken, Request,
+    SelfService, Terms,
 };
 use crate::store::verification::{InvitationCheck, Presented, Redeeming, verify};
 
@@ -56,7 +58,9 @@ impl SelfService for Files {
         this.apps = status.apps.into_iter().map(app).collect();
         let token = |token: TokenView| OwnToken { serial: token.serial, state: token.stage.word().to_owned() };
         this.tokens = status.tokens.into_iter().map(token).collect();
+        this.ssh_keys = status.ssh_keys.len();
         this.recovery_left = status.recovery_left;
+        this.temporary_until = status.temporary_until;
         this.last_accepted = status.last_accepted;
         Ok(this)
     }
@@ -68,28 +72,46 @@ impl SelfService for Files {
         terms: &Terms,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let Request { proof, invitation, change } = request;
-        let (new, change) = match change {
-            Change::Enroll(new) => return self.enroll_first(person, new, invitation.as_ref(), terms),
-            Change::Replace(new) => (Some(new), NoticedChange::AppReplaced),
-            Change::Reset => (None, NoticedChange::Reset),
-            Change::Recovery => (None, NoticedChange::RecoveryReplaced),
-            Change::Token(token) => {
-                return match self.presence(&person.name)? {
-                    Presence::Absent(_) => self.register_first(person, &token, invitation.as_ref(), terms),
-                    Presence::Enrolled => self.register_another(person, &token, proof, terms),
-                };
-            }
-        };
-        let Some(proof) = proof else { return Ok(Err(NotChanged::NeedsProof)) };
-        self.change_with_proof(person, &[proof], new, change, terms)
+        match change {
+            Change::Enroll(new) => self.enroll_first(person, new, invitation.as_ref(), terms),
+            Change::Token(token) => match self.presence(&person.name)? {
+                Presence::Absent(_) => self.register_first(person, &token, invitation.as_ref(), terms),
+                Presence::Enrolled => self.register_another(person, &token, proof, terms),
+            },
+            change => match proof {
+                Some(proof) => self.change_with_proof(person, proof, change, terms),
+                None => Ok(Err(NotChanged::NeedsProof)),
+            },
+        }
+    }
+
+    fn own_ssh_keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError> {
+        self.check_owner(person)?;
+        let Some(account) = self.unlocked(&person.name)? else { return Ok(Vec::new()) };
+        let credentials = account.credentials()?;
+        Ok(credentials.iter().flat_map(|credentials| &credentials.ssh_keys).map(SshKeyView::of).collect())
     }
 }
 
-/// The parts of a change, made before the code for it is burned.
-struct Prepared {
-    app: Option<App>,
-    recovery: Vec<RecoveryCode>,
-    change: NoticedChange,
+/// A change of an account that has a factor, made up before the code for it is burned.
+enum Prepared {
+    App(App, Vec<RecoveryCode>),
+    Recovery(Vec<RecoveryCode>),
+    Reset,
+    AddedKey(EnrolledKey),
+    RemovedKey(EnrolledKey),
+}
+
+impl Prepared {
+    fn noticed(&self) -> NoticedChange {
+        match self {
+            Self::App(..) => NoticedChange::AppReplaced,
+            Self::Recovery(_) => NoticedChange::RecoveryReplaced,
+            Self::Reset => NoticedChange::Reset,
+            Self::AddedKey(_) => NoticedChange::SshKeyAdded,
+            Self::RemovedKey(_) => NoticedChange::SshKeyRemoved,
+        }
+    }
 }
 
 impl Files {
@@ -132,7 +154,7 @@ impl Files {
         credentials.replace_recovery(&recovery);
         tell(&mut state, person, now, NoticedChange::AppEnrolled);
         account.write(&state, &credentials)?;
-        Ok(Ok(Changed { recovery, proof: None }))
+        Ok(Ok(Changed { recovery, ssh_key: None, proof: None }))
     }
 
     /// Registers a token as a first factor, by the rules of a registration at login.
@@ -166,7 +188,7 @@ impl Files {
             }
         }
         self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
-        Ok(Ok(Changed { recovery: Vec::new(), proof: None }))
+        Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None, proof: None }))
     }
 
     /// Registers a token beside the factors of a user, who proves himself with a code of one of those. The code is burned and
@@ -196,7 +218,7 @@ impl Files {
             .resynchronize(serial, [first, second], by()?)
             .and_then(|_| self.assign(&[(serial.clone(), person.clone())], Sharing::Refuse, by()?));
         match given {
-            Ok(()) => Ok(Ok(Changed { recovery: Vec::new(), proof: Some(factor) })),
+            Ok(()) => Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None, proof: Some(factor) })),
             Err(TokenError::Store(error)) => Err(error),
             Err(_) => Ok(Err(NotChanged::TokenRefused)),
         }
@@ -232,38 +254,27 @@ impl Files {
     fn change_with_proof(
         &self,
         person: &Person,
-        proof: &[Answer],
-        new: Option<NewApp>,
-        change: NoticedChange,
+        proof: Answer,
+        change: Change,
         terms: &Terms,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let user = &person.name;
         let Some(account) = self.locked(user)? else { return Ok(Err(NotChanged::NotEnrolled)) };
-        let credentials = account.credentials()?;
+        let (credentials, state) = (account.credentials()?, account.state()?);
         // Half of an account is not changed: what is missing would be taken for absent.
-        migrated(user, &account.state()?)?;
-        if credentials.is_none() {
-            return Ok(Err(NotChanged::NotEnrolled));
-        }
+        migrated(user, &state)?;
+        let Some(credentials) = credentials else { return Ok(Err(NotChanged::NotEnrolled)) };
+        Self::check_belongings(&account, &state, person)?;
         let now = self.clock.now()?;
-        // Before the proof is looked at: an app that shows a wrong code must cost no recovery code. It tells nothing of the
-        // account, because the secret is the user's own.
-        let app = match new.map(|new| self.confirmed(new, terms, now)).transpose()? {
-            Some(Ok(app)) => Some(app),
-            Some(Err(not_changed)) => return Ok(Err(not_changed)),
-            None => None,
+        // Before the proof is looked at: a change that cannot be made must cost no recovery code.
+        let prepared = match self.prepared(change, &proof, &credentials, &state, terms, now)? {
+            Ok(prepared) => prepared,
+            Err(not_changed) => return Ok(Err(not_changed)),
         };
-        if let Some(app) = &app {
-            let apps = credentials.iter().flat_map(|credentials| &credentials.apps);
-            if apps.filter(|present| present.token().label != app.token().label).count() >= MOST_APPS {
-                return Ok(Err(NotChanged::TooMany));
-            }
-        }
-        let recovery = if change == NoticedChange::Reset { Vec::new() } else { new_recovery_codes(terms)? };
 
-        let source = Source::claimed();
-        let attempt = attempt(proof, &source, terms);
-        let wallet = Wallet { credentials: credentials.as_ref(), factors: terms.factors };
+        let (source, readings) = (Source::claimed(), [proof]);
+        let attempt = attempt(&readings, &source, terms);
+        let wallet = Wallet { credentials: Some(&credentials), factors: terms.factors };
         let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &self.rules, now };
         let complete = |state: &State| migrated(user, state);
         let redeeming = Redeeming { presented, missing: None, complete };
@@ -271,36 +282,96 @@ impl Files {
             Ok(factor) => factor,
             Err(not_changed) => return Ok(Err(not_changed)),
         };
-        let prepared = Prepared { app, recovery, change };
-        self.make(person, &account, credentials, prepared, now)
-            .map(|recovery| Ok(Changed { recovery, proof: Some(factor) }))
+        let changed = self.make(person, &account, credentials, prepared, now)?;
+        Ok(Ok(Changed { proof: Some(factor), ..changed }))
     }
 
-    /// Makes the change, once the code for it is burned. Gives the recovery codes.
+    /// Makes the change up, or says why it cannot be made. It tells nothing that its owner may not see without a code: the
+    /// secret of a new app is the user's own, and `self status` lists the rest.
+    fn prepared(
+        &self,
+        change: Change,
+        proof: &Answer,
+        credentials: &Credentials,
+        state: &State,
+        terms: &Terms,
+        now: UnixTime,
+    ) -> Result<Result<Prepared, NotChanged>, StoreError> {
+        let refused = |why| Ok(Err(NotChanged::SshKey(why)));
+        let keys = &credentials.ssh_keys;
+        Ok(Ok(match change {
+            Change::Replace(new) => {
+                let app = match self.confirmed(new, terms, now)? {
+                    Ok(app) => app,
+                    Err(not_changed) => return Ok(Err(not_changed)),
+                };
+                let others = credentials.apps.iter().filter(|present| present.token().label != app.token().label);
+                if others.count() >= MOST_APPS {
+                    return Ok(Err(NotChanged::TooMany));
+                }
+                Prepared::App(app, new_recovery_codes(terms)?)
+            }
+            Change::Recovery => Prepared::Recovery(new_recovery_codes(terms)?),
+            Change::Reset => Prepared::Reset,
+            Change::AddSshKey { key, .. } if keys.iter().any(|enrolled| enrolled.key == key) => {
+                return refused(KeyNotChanged::AlreadyEnrolled);
+            }
+            Change::AddSshKey { .. } if keys.len() >= MOST_SSH_KEYS => return refused(KeyNotChanged::TooMany),
+            Change::AddSshKey { key, label } => {
+                Prepared::AddedKey(EnrolledKey { key, label, issued: now, attestation: Attestation::None })
+            }
+            Change::RemoveSshKey(fingerprint) => match keys.iter().find(|one| one.key.fingerprint() == fingerprint) {
+                None => return refused(KeyNotChanged::NoKey),
+                Some(_) if !opens_without_this_key(credentials, state, proof) => {
+                    return refused(KeyNotChanged::LastCredential);
+                }
+                Some(key) => Prepared::RemovedKey(key.clone()),
+            },
+            // A first factor needs no proof, and a token more than one.
+            Change::Enroll(_) | Change::Token(_) => return Ok(Err(NotChanged::Enrolled)),
+        }))
+    }
+
+    /// Makes the change, once the code for it is burned.
     fn make(
         &self,
         person: &Person,
         account: &LockedAccount,
-        credentials: Option<Credentials>,
-        Prepared { app, recovery, change }: Prepared,
+        mut credentials: Credentials,
+        prepared: Prepared,
         now: UnixTime,
-    ) -> Result<Vec<RecoveryCode>, StoreError> {
+    ) -> Result<Changed, StoreError> {
         let mut state = account.state()?;
-        tell(&mut state, person, now, change);
-        if change == NoticedChange::Reset {
-            account.overwrite_state(&state)?;
-            self.reset_account(account, &person.name, Reset::Everything)?;
-            return Ok(recovery);
+        tell(&mut state, person, now, prepared.noticed());
+        let mut changed = Changed { recovery: Vec::new(), ssh_key: None, proof: None };
+        match prepared {
+            Prepared::Reset => {
+                account.overwrite_state(&state)?;
+                self.reset_account(account, &person.name, Reset::Everything)?;
+                return Ok(changed);
+            }
+            Prepared::App(app, recovery) => {
+                credentials.apps.retain(|present| present.token().label != app.token().label);
+                state.begin(app.token());
+                credentials.apps.push(app);
+                credentials.replace_recovery(&recovery);
+                changed.recovery = recovery;
+            }
+            Prepared::Recovery(recovery) => {
+                credentials.replace_recovery(&recovery);
+                changed.recovery = recovery;
+            }
+            Prepared::AddedKey(key) => {
+                changed.ssh_key = Some(SshKeyView::of(&key));
+                credentials.ssh_keys.push(key);
+            }
+            Prepared::RemovedKey(key) => {
+                changed.ssh_key = Some(SshKeyView::of(&key));
+                credentials.ssh_keys.retain(|other| other.key != key.key);
+            }
         }
-        let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
-        if let Some(app) = app {
-            credentials.apps.retain(|present| present.token().label != app.token().label);
-            state.begin(app.token());
-            credentials.apps.push(app);
-        }
-        credentials.replace_recovery(&recovery);
         account.write(&state, &credentials)?;
-        Ok(recovery)
+        Ok(changed)
     }
 
     /// The app of a new secret, with the code that has confirmed it burned.
@@ -325,6 +396,16 @@ fn invited(
         (None, FirstFactor::Invited) => Ok(Err(NotChanged::NeedsInvitation)),
         (Some(typed), _) => Ok(check(typed)?.map(Some).map_err(NotChanged::Proof)),
     }
+}
+
+/// True when a user who has used up this proof can log in without one of the ssh keys. Else taking it away would shut the user
+/// out, or leave an account that counts as not enrolled, which a policy may let in.
+fn opens_without_this_key(credentials: &Credentials, state: &State, proof: &Answer) -> bool {
+    let used = usize::from(matches!(proof, Answer::Recovery(_)));
+    credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed)
+        || credentials.held.iter().any(|held| held.status == TokenStatus::Good)
+        || credentials.recovery_left(state) > used
+        || credentials.ssh_keys.len() > 1
 }
 
 /// The factor of the code with which a user has proved himself.

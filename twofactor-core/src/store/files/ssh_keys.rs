@@ -1,11 +1,12 @@
-//! The security keys of a user, as root or the user changes them. Logins find them by `Store::recognize`.
+//! The security keys of a user, as root changes them; the user does in `self_service`. Logins find them by `Store::recognize`.
 
 use super::locations::{Files, migrated};
 use super::user_folder::SECRET;
 use crate::account::{Credentials, EnrolledKey, MOST_SSH_KEYS, State};
-use crate::codes::ssh_key::Fingerprint;
 use crate::host::user::{Person, UserName};
-use crate::store::administration::{LastCredential, Reset, SshKeyAdministration, SshKeyError, StateIdentity as _};
+use crate::store::administration::{
+    LastCredential, Reset, SshKeyAdministration, SshKeyError, SshKeyView, StateIdentity as _,
+};
 
 impl SshKeyAdministration for Files {
     fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<(), SshKeyError> {
@@ -35,10 +36,11 @@ impl SshKeyAdministration for Files {
         let account = self.locked(user)?.ok_or_else(no_key)?;
         let mut credentials = account.credentials()?.ok_or_else(no_key)?;
         let state = account.state()?;
-        let key = taken(&mut credentials, name).map_err(|several| match several {
-            Some(keys) => SshKeyError::Ambiguous { user: user.clone(), label: name.to_owned(), keys },
-            None => no_key(),
-        })?;
+        let views: Vec<SshKeyView> = credentials.ssh_keys.iter().map(SshKeyView::of).collect();
+        let fingerprint = &SshKeyView::named(name, user, &views)?.fingerprint;
+        let is_it = |key: &EnrolledKey| key.key.fingerprint() == *fingerprint;
+        let key = credentials.ssh_keys.iter().find(|key| is_it(key)).cloned().ok_or_else(no_key)?;
+        credentials.ssh_keys.retain(|key| !is_it(key));
         if credentials.has_tokens_alone() && credentials.held.is_empty() {
             migrated(user, &state)?;
             if last == LastCredential::Keep {
@@ -50,23 +52,4 @@ impl SshKeyAdministration for Files {
         }
         Ok(key)
     }
-}
-
-/// Takes the key with this fingerprint or label out of the credentials. An error names the keys of that label, if there are
-/// several.
-fn taken(credentials: &mut Credentials, name: &str) -> Result<EnrolledKey, Option<Vec<Fingerprint>>> {
-    let keys = &mut credentials.ssh_keys;
-    let print = |one: &EnrolledKey| one.key.fingerprint();
-    let found = match keys.iter().position(|one| print(one).as_str() == name) {
-        Some(found) => found,
-        None => {
-            let called = || keys.iter().enumerate().filter(|(_, one)| one.label.as_str() == name);
-            match (called().next(), called().count()) {
-                (Some((only, _)), 1) => only,
-                (Some(_), _) => return Err(Some(called().map(|(_, one)| print(one)).collect())),
-                (None, _) => return Err(None),
-            }
-        }
-    };
-    Ok(keys.remove(found))
 }

@@ -40,6 +40,7 @@ use crate::store::administration::AccountAdministration as _;
 mod clock;
 mod helpdesk;
 mod lost;
+mod own_ssh_keys;
 mod ownership;
 mod unprivileged;
 

@@ -17,6 +17,7 @@ use crate::account::remembered::{LoginPlace, Recall};
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
 use crate::codes::otp::Code;
+use crate::codes::ssh_key::Fingerprint;
 use crate::codes::token::Serial;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
@@ -61,6 +62,9 @@ pub enum Call {
     Hello,
     /// [`SelfService::own_account`](crate::store::self_service::SelfService::own_account).
     OwnAccount(Person),
+    /// [`SelfService::own_ssh_keys`](crate::store::self_service::SelfService::own_ssh_keys), behind the one that is known
+    /// already.
+    OwnSshKeys(Person, Option<Fingerprint>),
     /// [`SelfService::change_own`](crate::store::self_service::SelfService::change_own).
     ChangeOwn(Person, Request),
     /// [`Helpdesk::help`](crate::store::helpdesk::Helpdesk::help).
@@ -150,6 +154,7 @@ impl Call {
             | Self::CheckInvitation(person, _)
             | Self::StoreApp(person, _)
             | Self::OwnAccount(person)
+            | Self::OwnSshKeys(person, _)
             | Self::ChangeOwn(person, _)
             | Self::Help(HelpRequest { whom: Whom::User(person), .. }) => About::Person(person),
             Self::Pretend(_)
@@ -197,7 +202,7 @@ impl Call {
             Self::StoreApp(person, app) => return app.answered_by(store, person),
             Self::Hello => Ok(Message::done()),
             // Root changes others, by the commands for each user.
-            Self::OwnAccount(_) | Self::ChangeOwn(..) => {
+            Self::OwnAccount(_) | Self::OwnSshKeys(..) | Self::ChangeOwn(..) => {
                 return Message::refusing(
                     Reason::NotRoot,
                     "users without root ask this about themselves",
@@ -222,6 +227,7 @@ impl Call {
             "presence" | "code-lengths" => &["user"],
             "remembers" => &["user", "uid", "factors", "service", "address", "seconds"],
             "recovery-left" | "enrollment-status" | "self-status" => &["user", "uid"],
+            "self-ssh-keys" => &["user", "uid", self_service::AFTER],
             "check-registration" => &["user", "uid", "serial", "code", "source"],
             "register" => &["user", "uid", "serial", "code", "source", "salt", "digest", "until"],
             "redeem" | "strip" => {
@@ -255,6 +261,7 @@ impl Call {
             "store-app" => Self::StoreApp(person(message)?, NewcomersApp::read(message)?),
             "hello" => Self::Hello,
             "self-status" => Self::OwnAccount(person(message)?),
+            "self-ssh-keys" => Self::OwnSshKeys(person(message)?, self_service::last_known(message)?),
             act if helpdesk::keys_of(act).is_some() => {
                 let user = message.find("user")?.map(|_| person(message)).transpose()?;
                 Self::Help(helpdesk::request(act, user, message)?)

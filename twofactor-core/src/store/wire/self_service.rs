@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 use super::answered::{ANSWER, Answered};
 use super::enrolling;
 use super::error::WireError;
-use super::message::Message;
+use super::message::{LARGEST, Message};
+use crate::account::factors::Attestation;
 use crate::account::invitation::InvitationCode;
 use crate::account::throttle::Source;
 use crate::account::{Confirmation, LastAccepted};
@@ -13,9 +14,11 @@ use crate::codes::answer::Answer;
 use crate::codes::otp::Code;
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::secret::Secret;
+use crate::codes::ssh_key::{Fingerprint, KeyType, SshKey};
 use crate::codes::token::{Label, Serial};
 use crate::host::clock::UnixTime;
 use crate::host::user::Person;
+use crate::store::administration::SshKeyView;
 use crate::store::self_service::{
     Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, OwnedToken, Permitted, Request,
 };
@@ -27,6 +30,8 @@ pub(super) fn keys_of(change: &str) -> Option<&'static [&'static str]> {
         "self-replace" => &["user", "uid", "label", "secret", "code", "proof"],
         "self-reset" | "self-recovery" => &["user", "uid", "proof"],
         "self-token" => &["user", "uid", "serial", "code", "proof", "invitation"],
+        "self-ssh-key-add" => &["user", "uid", "ssh_key", "key", "label", "proof"],
+        "self-ssh-key-remove" => &["user", "uid", "fingerprint", "proof"],
         _ => return None,
     })
 }
@@ -39,6 +44,11 @@ pub(super) fn request(verb: &str, message: &Message) -> Result<Request, WireErro
         "self-reset" => Change::Reset,
         "self-recovery" => Change::Recovery,
         "self-token" => Change::Token(owned_token(message)?),
+        "self-ssh-key-add" => {
+            let key = SshKey::parse(message.get("ssh_key")?, message.get("key")?).ok_or(WireError::Value("key"))?;
+            Change::AddSshKey { key, label: label(message, "label")? }
+        }
+        "self-ssh-key-remove" => Change::RemoveSshKey(fingerprint(message, "fingerprint")?),
         _ => return Err(WireError::Value("ask")),
     };
     let proof = message.find("proof")?.map(|digits| match Answer::parse(digits.as_bytes()) {
@@ -52,8 +62,24 @@ pub(super) fn request(verb: &str, message: &Message) -> Result<Request, WireErro
     Ok(Request { proof: proof.transpose()?, invitation, change })
 }
 
+/// The last key that the asker knows, of a list that goes on.
+pub(super) fn last_known(message: &Message) -> Result<Option<Fingerprint>, WireError> {
+    message.find(AFTER)?.map(|_| fingerprint(message, AFTER)).transpose()
+}
+
+/// The key of the last ssh key of an answer before.
+pub(super) const AFTER: &str = "after";
+
+fn label(message: &Message, key: &'static str) -> Result<Label, WireError> {
+    Label::new(message.get(key)?).ok_or(WireError::Value(key))
+}
+
+fn fingerprint(message: &Message, key: &'static str) -> Result<Fingerprint, WireError> {
+    Fingerprint::parse(message.get(key)?).ok_or(WireError::Value(key))
+}
+
 fn new_app(message: &Message) -> Result<NewApp, WireError> {
-    let label = Label::new(message.get("label")?).ok_or(WireError::Value("label"))?;
+    let label = label(message, "label")?;
     let secret = Secret::from_base32(message.get("secret")?).map_err(|_| WireError::Value("secret"))?;
     let code = Code::new(Zeroizing::new(message.get("code")?.to_owned())).ok_or(WireError::Value("code"))?;
     Ok(NewApp { label, secret, code })
@@ -77,9 +103,21 @@ impl Message {
                 let this = Self::asking_of("self-token", person).with("serial", serial.as_str());
                 codes.iter().fold(this, |this, code| this.with("code", code.expose()))
             }
+            Change::AddSshKey { key, label } => Self::asking_of("self-ssh-key-add", person)
+                .with("ssh_key", key.kind().word())
+                .with("key", &key.base64())
+                .with("label", label.as_str()),
+            Change::RemoveSshKey(fingerprint) => {
+                Self::asking_of("self-ssh-key-remove", person).with("fingerprint", fingerprint.as_str())
+            }
         };
         let proof = proof.as_ref().and_then(Answer::digits);
         this.with_some("proof", proof).with_some("invitation", invitation.as_ref().map(InvitationCode::expose))
+    }
+
+    /// The question for the ssh keys behind this one.
+    pub(in crate::store) fn asking_for_ssh_keys(person: &Person, after: Option<&Fingerprint>) -> Self {
+        Self::asking_of("self-ssh-keys", person).with_some(AFTER, after.map(Fingerprint::as_str))
     }
 
     fn with_new_app(self, NewApp { label, secret, code }: &NewApp) -> Self {
@@ -98,8 +136,10 @@ impl Message {
         }
         let time = |time: Option<UnixTime>| time.map(|time| time.to_string());
         let last = account.last_accepted.as_ref();
-        let Offer { issuer, parameters, enroll, change, tokens } = offer;
-        this.with_plain("recovery", account.recovery_left)
+        let Offer { issuer, parameters, enroll, change, tokens, ssh_keys } = offer;
+        this.with_plain("ssh_keys", account.ssh_keys)
+            .with_plain("recovery", account.recovery_left)
+            .with_some("temporary_until", time(account.temporary_until))
             .with_plain("failures", account.failures)
             .with_some("blocked_until", time(account.blocked_until))
             .with_plain("own_failures", account.own_failures)
@@ -113,14 +153,54 @@ impl Message {
             .with("may_enroll", enroll.word())
             .with("may_change", change.word())
             .with("may_register", tokens.word())
+            .with("may_change_ssh_keys", ssh_keys.word())
+    }
+
+    /// The answer about the ssh keys behind this one, or behind none: as many as have room. Where this one is gone, the list
+    /// begins anew.
+    pub fn answering_own_ssh_keys(keys: &[SshKeyView], after: Option<&Fingerprint>) -> Self {
+        let place = keys.iter().position(|key| Some(&key.fingerprint) == after);
+        let rest = keys.get(place.map_or(0, |place| place + 1)..).unwrap_or_default();
+        let mut room = LARGEST;
+        let told = rest.iter().take_while(|key| {
+            let taken = LARGEST_KEY + 4 * key.label.as_str().len();
+            room = room.saturating_sub(taken);
+            room > LARGEST_KEY
+        });
+        let told = told.count();
+        let this = Self::new(ANSWER, "ssh-keys").with("more", if told < rest.len() { "yes" } else { "no" });
+        rest.iter().take(told).fold(this, Self::with_ssh_key_view)
+    }
+
+    fn with_ssh_key_view(self, SshKeyView { fingerprint, kind, label, issued, attestation }: &SshKeyView) -> Self {
+        self.with("ssh_key", kind.word())
+            .with("fingerprint", fingerprint.as_str())
+            .with("label", label.as_str())
+            .with_plain("issued", issued)
+            .with("attested", if *attestation == Attestation::Checked { "yes" } else { "no" })
+    }
+
+    fn ssh_key_view(&self) -> Result<SshKeyView, WireError> {
+        Ok(SshKeyView {
+            fingerprint: fingerprint(self, "fingerprint")?,
+            kind: KeyType::of_word(self.get("ssh_key")?).ok_or(WireError::Value("ssh_key"))?,
+            label: label(self, "label")?,
+            issued: UnixTime::from_rfc3339(self.get("issued")?).ok_or(WireError::Value("issued"))?,
+            attestation: match self.get("attested")? {
+                "yes" => Attestation::Checked,
+                "no" => Attestation::None,
+                _ => return Err(WireError::Value("attested")),
+            },
+        })
     }
 
     /// The answer to a change.
     pub fn answering_change(outcome: &Result<Changed, NotChanged>) -> Self {
         match outcome {
-            Ok(Changed { recovery, .. }) => {
+            Ok(Changed { recovery, ssh_key, .. }) => {
                 let this = Self::new(ANSWER, "changed");
-                recovery.iter().fold(this, |this, code| this.with("recovery_code", code.expose()))
+                let this = recovery.iter().fold(this, |this, code| this.with("recovery_code", code.expose()));
+                ssh_key.iter().fold(this, Self::with_ssh_key_view)
             }
             Err(NotChanged::Proof(reason)) => Self::new(ANSWER, "refused").with("reason", reason.word()),
             Err(other) => Self::new(ANSWER, "not-changed").with("why", other.word()),
@@ -173,7 +253,9 @@ impl Answered {
         let account = OwnAccount {
             apps: apps.ok_or(WireError::Value("app"))?,
             tokens: tokens.ok_or(WireError::Value("token"))?,
+            ssh_keys: message.parsed("ssh_keys")?,
             recovery_left: message.parsed("recovery")?,
+            temporary_until: time("temporary_until")?,
             failures: message.parsed("failures")?,
             blocked_until: time("blocked_until")?,
             own_failures: message.parsed("own_failures")?,
@@ -193,28 +275,63 @@ impl Answered {
             enroll: permitted("may_enroll")?,
             change: permitted("may_change")?,
             tokens: permitted("may_register")?,
+            ssh_keys: permitted("may_change_ssh_keys")?,
         })
+    }
+
+    /// Some of the user's ssh keys, and whether there are more.
+    pub(in crate::store) fn own_ssh_keys(&self) -> Result<(Vec<SshKeyView>, More), WireError> {
+        self.must_be("ssh-keys")?;
+        let parts = self.message().parts(&["ssh_key"]);
+        let keys = parts.iter().skip(1).map(Message::ssh_key_view).collect::<Result<Vec<_>, _>>()?;
+        match self.message().get("more")? {
+            "yes" if !keys.is_empty() => Ok((keys, More::Yes)),
+            "no" => Ok((keys, More::No)),
+            _ => Err(WireError::Value("more")),
+        }
     }
 
     /// The new recovery codes, or the reason for which nothing was changed.
     pub(in crate::store) fn changed(&self) -> Result<Result<Vec<RecoveryCode>, NotChanged>, WireError> {
+        let Some(why) = self.not_changed()? else {
+            let codes = self.message().all("recovery_code");
+            let code = |digits: &str| RecoveryCode::new(Zeroizing::new(digits.to_owned()));
+            let codes: Option<Vec<RecoveryCode>> = codes.map(code).collect();
+            return Ok(Ok(codes.ok_or(WireError::Value("recovery_code"))?));
+        };
+        Ok(Err(why))
+    }
+
+    /// The ssh key that was enrolled or taken away, or the reason for which it was not.
+    pub(in crate::store) fn changed_ssh_key(&self) -> Result<Result<SshKeyView, NotChanged>, WireError> {
+        self.not_changed()?.map_or_else(|| self.message().ssh_key_view().map(Ok), |why| Ok(Err(why)))
+    }
+
+    fn not_changed(&self) -> Result<Option<NotChanged>, WireError> {
         let message = self.message();
         match message.get(ANSWER)? {
-            "changed" => {
-                let codes = message.all("recovery_code");
-                let code = |digits: &str| RecoveryCode::new(Zeroizing::new(digits.to_owned()));
-                let codes: Option<Vec<RecoveryCode>> = codes.map(code).collect();
-                Ok(Ok(codes.ok_or(WireError::Value("recovery_code"))?))
-            }
+            "changed" => Ok(None),
             "refused" => {
                 let reason = super::answered::reason(message.get("reason")?).ok_or(WireError::Value("reason"))?;
-                Ok(Err(NotChanged::Proof(reason)))
+                Ok(Some(NotChanged::Proof(reason)))
             }
-            "not-changed" => Ok(Err(NotChanged::from_word(message.get("why")?).ok_or(WireError::Value("why"))?)),
+            "not-changed" => NotChanged::from_word(message.get("why")?).map(Some).ok_or(WireError::Value("why")),
             _ => Err(WireError::Value(ANSWER)),
         }
     }
 }
+
+/// The part of a list that is not told yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// There is one.
+    Yes,
+    /// All is told.
+    No,
+}
+
+/// The largest room of an ssh key in an answer, without its label, in bytes; and of what stands before the keys.
+const LARGEST_KEY: usize = 256;
 
 fn word_of(confirmation: Confirmation) -> &'static str {
     match confirmation {

@@ -29,9 +29,9 @@ use crate::store::administration::{AccountStatus, AppStatus, Newcomer, TokenView
 use crate::store::error::StoreError;
 use crate::store::helpdesk::{Act, Credential, Helped, NotHelped, Request as HelpRequest, Verdict, Whom};
 use crate::store::redemption::{Attempt, Factor, Redeemed, Redemption, Stripping};
-use crate::store::self_service::{
-    Change, Changed, NewApp, NotChanged, Offer, OwnAccount, OwnApp, OwnToken, OwnedToken, Permitted, Request,
-};
+use crate::store::self_service::OwnedToken;
+
+mod self_service;
 
 fn person() -> Person {
     Person { name: UserName::new("alice").unwrap(), uid: Uid(1000) }
@@ -158,63 +158,6 @@ fn what_sets_up_an_app_arrives_as_it_was() {
     let many = " version=1 ask=confirm code=123456 serial=app-1 label=app secret=JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G \
                 algorithm=SHA1 digits=6 period=30 issued=2026-01-15T08:00:00Z drift=99999 anchor=0";
     assert!(matches!(Call::read(&Message::read(many.as_bytes()).unwrap()), Err(WireError::Value("drift"))));
-}
-
-#[test]
-fn users_questions_about_themselves_and_their_answers_arrive_as_they_were() {
-    let code = |digits: &str| Code::new(Zeroizing::new(digits.to_owned())).unwrap();
-    let new = || NewApp {
-        label: Label::new("work phone").unwrap(),
-        secret: Secret::generate(20).unwrap(),
-        code: code("654321"),
-    };
-    for change in [Change::Enroll(new()), Change::Replace(new()), Change::Reset, Change::Recovery] {
-        let proof = (!matches!(change, Change::Enroll(_))).then(|| Answer::parse(b"1234567890123456"));
-        let invitation = matches!(change, Change::Enroll(_)).then(|| InvitationCode::generate().unwrap());
-        let sent = Message::requesting(&person(), &Request { proof, invitation, change });
-        let Call::ChangeOwn(asked, read) = Call::read(&received(&sent)).unwrap() else { panic!("another question") };
-        assert_eq!(line(&Message::requesting(&asked, &read)), line(&sent));
-    }
-    let at = UnixTime::from_seconds(1_800_000_000);
-    let app = |confirmation| OwnApp {
-        label: Label::new("work phone").unwrap(),
-        serial: Serial::new("app-1").unwrap(),
-        issued: at,
-        confirmation,
-    };
-    let account = OwnAccount {
-        apps: vec![app(Confirmation::Confirmed), app(Confirmation::Pending)],
-        tokens: vec![OwnToken { serial: Serial::new("0000004711").unwrap(), state: "lost".to_owned() }],
-        recovery_left: 3,
-        own_failures: 7,
-        own_blocked_until: Some(at),
-        last_accepted: Some(LastAccepted { at, source: Source::claimed(), factor: "work phone".to_owned() }),
-        ..OwnAccount::default()
-    };
-    let offer = Offer {
-        issuer: Some("Exämple & Co".to_owned()),
-        parameters: Parameters::default(),
-        enroll: Permitted::WithInvitation,
-        change: Permitted::Yes,
-        tokens: Permitted::No,
-    };
-    for account in [account, OwnAccount::default()] {
-        let message = received(&Message::answering_own_account(&account, &offer));
-        assert_eq!(Answered::of(message).unwrap().unwrap().own_account().unwrap(), (account, offer.clone()));
-    }
-    let recovery = vec![RecoveryCode::generate().unwrap()];
-    let digits = recovery[0].expose().to_owned();
-    let changed = |outcome: Result<Changed, NotChanged>| {
-        // As a program of a user gets it.
-        let message = Message::answering_change(&outcome).without_details();
-        Answered::of(received(&message)).unwrap().unwrap().changed().unwrap()
-    };
-    assert_eq!(changed(Ok(Changed { recovery, proof: None })).unwrap()[0].expose(), digits);
-    for why in [NotChanged::SwitchedOff, NotChanged::Enrolled, NotChanged::Proof(Reason::Throttled)] {
-        assert_eq!(changed(Err(why)).unwrap_err(), why);
-    }
-    let told = changed(Err(NotChanged::Proof(Reason::TokenDisabled))).unwrap_err();
-    assert_eq!(told, NotChanged::Proof(Reason::WrongCode), "a right code that opens nothing is called wrong");
 }
 
 fn serial(text: &str) -> Serial {
