@@ -185,19 +185,24 @@ fn every_command_of_the_tool_that_a_document_shows_is_understood_by_it() {
 /// Users of google-authenticator and pam_oath are moved in by the very lines of the guide.
 #[test]
 fn the_commands_that_move_users_in_from_other_products_do_so() {
-    const FILE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY\n\" RATE_LIMIT 3 30\n\" TOTP_AUTH\n12345678\n";
+    const FILE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY\n\" RATE_LIMIT 3 30\n\" DISALLOW_REUSE\n\" TOTP_AUTH\n12345678\n";
     const USERS: &str = "HOTP/T30/6 alice - 00112233445566778899aabbccddeeff00112233\n";
     let lines = typed_in("coming-from-others");
-    for (has, secret) in [
-        ("head -n 1 ~alice", "GEZDGNBVGY3TQOJQGEZDGNBVGY"),
-        ("for user in", "GEZDGNBVGY3TQOJQGEZDGNBVGY"),
-        ("basenc", "AAISEM2EKVTHPCEZVK54ZXPO74ABCIRT"),
+    for (system, secret) in [
+        ("import google-authenticator --all", "GEZDGNBVGY3TQOJQGEZDGNBVGY"),
+        ("import oath-users", "AAISEM2EKVTHPCEZVK54ZXPO74ABCIRT"),
     ] {
         private_host(|host| {
             host.add_user("alice");
-            fs::write("/home/alice/.google_authenticator", FILE).unwrap();
+            let file = "/home/alice/.google_authenticator";
+            fs::write(file, FILE).unwrap();
+            host.succeed("chown", ["alice", file]);
             fs::write("/etc/users.oath", USERS).unwrap();
-            run(host, &lines, &[has]);
+            // The rehearsal comes first.
+            run(host, &lines, &[system]);
+            assert_eq!(host.json(&["status"]), serde_json::json!([]));
+            let taken: Vec<String> = lines.iter().filter(|line| !line.contains("--dry-run")).cloned().collect();
+            run(host, &taken, &[system]);
             let code = host.succeed("oathtool", ["--totp", "--base32", secret]);
             host.succeed("twofactor", ["verify", "alice", code.trim()]);
         });

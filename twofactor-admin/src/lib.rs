@@ -19,3 +19,6 @@ pub mod logbook;
 
 // Seed files.
 pub mod seed_files;
+
+// Accounts of other systems.
+pub mod moving_in;

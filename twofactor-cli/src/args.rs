@@ -21,6 +21,7 @@ use crate::qr::{ImageFormat, QrChoice, QrFile};
 
 use values::{PAGE, digits, label, period};
 
+pub(crate) mod import;
 pub(crate) mod log;
 pub(crate) mod own;
 pub(crate) mod services;
@@ -120,6 +121,8 @@ pub(crate) enum Command {
     Token(Token),
     #[command(subcommand)]
     Series(Series),
+    #[command(subcommand)]
+    Import(import::Import),
     #[command(subcommand)]
     SshKey(ssh_keys::SshKey),
     #[command(subcommand)]

@@ -26,6 +26,7 @@ use crate::terminal::Unanswered;
 
 use status::{is_denied, of_file, of_store};
 
+pub(crate) use moving_in::MovingInFailure;
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
 use ssh_keys::KeyFileError;
@@ -34,6 +35,7 @@ pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
 mod helpdesk;
+mod moving_in;
 mod own;
 mod refusal;
 mod services;
@@ -156,6 +158,8 @@ pub(crate) enum Failure {
     BadList { path: PathBuf, problems: Vec<(usize, LineProblem)> },
     #[error("{} names no user; nothing was changed", .0.display())]
     NoUsers(PathBuf),
+    #[error(transparent)]
+    MovingIn(#[from] MovingInFailure),
     #[error("{failed} of {all} users are not enrolled")]
     SomeNotEnrolled { failed: usize, all: usize },
     #[error("{} belongs to another user or can be read by others, and secrets would stand in it", .0.display())]
@@ -181,6 +185,7 @@ impl Failure {
             Self::NotChanged { why, .. } => own::status(*why),
             Self::NotHelped { why, .. } => helpdesk::status(*why),
             Self::Service(failure) => failure.status(),
+            Self::MovingIn(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::SshKey { error, .. } => ssh_keys::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
@@ -199,7 +204,12 @@ impl Failure {
             | Self::TokenCodeRefused { .. }
             | Self::NothingFits(_) => ExitStatus::CodeRefused,
             Self::StdinTwice => ExitStatus::Usage,
-            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_))
+            Self::Enroll(
+                EnrollError::AlreadyEnrolled(..)
+                | EnrollError::Enrolled(_)
+                | EnrollError::TooMany(_)
+                | EnrollError::Shared(_),
+            )
             | Self::FileExists(_)
             | Self::InUse { .. }
             | Self::SeveralWaiting { .. }
@@ -310,6 +320,7 @@ impl Failure {
             }
             Self::Service(failure) => return failure.hint(),
             Self::SshKey { error, owner } => return ssh_keys::hint(error, *owner),
+            Self::MovingIn(failure) => return failure.hint(),
             Self::KeyFile { error, .. } => return ssh_keys::hint_for_file(error),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
             Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
@@ -338,7 +349,7 @@ impl Failure {
             | Self::NotForRoot
             | Self::PeopleUnknown { .. }
             | Self::Unwell
-            | Self::Enroll(EnrollError::Entropy(_))
+            | Self::Enroll(EnrollError::Entropy(_) | EnrollError::Enrolled(_))
             | Self::Entropy(_)
             | Self::OutputFile { .. }
             | Self::InputFile { .. }

@@ -32,6 +32,13 @@ pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
     Ok(entries()?.into_iter().map(|entry| entry.name).collect())
 }
 
+/// The names of all users whom the user database lists, with a login shell or without.
+pub(crate) fn all_names() -> Result<Vec<UserName>, String> {
+    let (listed, mut known) = (ask("getent", &["passwd"]).well()?, BTreeSet::new());
+    let names = listed.lines().filter_map(|line| UserName::new(line.split(':').next()?).ok());
+    Ok(names.filter(|name| known.insert(name.clone())).collect())
+}
+
 /// All users who may log in, with their credentials.
 pub(crate) fn who_may_log_in(accounts: &dyn AdministeredStore, now: UnixTime) -> Result<Vec<Person>, String> {
     Ok(with_accounts(accounts, now)?.map(|(person, _)| person).collect())

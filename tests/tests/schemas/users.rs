@@ -1,6 +1,7 @@
 //! Accounts: not there, invited, enrolled, waiting for a confirmation, delayed, another person's.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 use twofactor_tests::moment::Moment;
@@ -22,6 +23,8 @@ pub(crate) const COMMANDS: &[&str] = &[
     "ssh-key add",
     "ssh-key list",
     "ssh-key remove",
+    "import google-authenticator",
+    "import oath-users",
 ];
 
 #[test]
@@ -34,6 +37,7 @@ fn users_and_what_is_done_about_them() {
         bob_is_invited(witness);
         carol_is_another_person(witness);
         alice_is_reset(witness);
+        others_come_from_elsewhere(witness);
     });
 }
 
@@ -107,6 +111,20 @@ fn alice_has_a_security_key(witness: &Witness<'_>) {
     assert_eq!(witness.runs(&["ssh-key", "list", "alice"])[0]["fingerprint"], added["fingerprint"]);
     assert_eq!(witness.runs(&["status", "alice"])["ssh_keys"][0]["label"], "laptop");
     witness.runs(&["ssh-key", "remove", "alice", "laptop"]);
+}
+
+fn others_come_from_elsewhere(witness: &Witness<'_>) {
+    let host = witness.host;
+    let google = "/root/.google_authenticator";
+    fs::write(google, "JBSWY3DPEHPK3PXP\n\" TOTP_AUTH\n12345678\n").unwrap();
+    fs::set_permissions(google, fs::Permissions::from_mode(0o600)).unwrap();
+    let arguments = ["import", "google-authenticator", "--user", "root"];
+    assert_eq!(witness.runs(&[&arguments[..], &["--dry-run"]].concat())[0]["outcome"], "would-be-taken-over");
+    assert_eq!(witness.runs(&arguments)[0]["remarks"].as_array().unwrap().len(), 2);
+    assert_eq!(witness.runs(&arguments)[0]["outcome"], "enrolled-before");
+    let file = host.place("users.oath");
+    fs::write(&file, "HOTP no-such-user - 00\n").unwrap();
+    assert_eq!(witness.ends(8, &["import", "oath-users", file.to_str().unwrap()])[0]["outcome"], "failed");
 }
 
 fn bob_is_invited(witness: &Witness<'_>) {

@@ -11,6 +11,7 @@ mod enroll;
 mod explain;
 mod handing_out;
 mod helpdesk;
+mod import;
 mod invite;
 mod list_file;
 mod log;
@@ -76,6 +77,7 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Token(arguments) => token::run(arguments, &Host::to_change(file)?, output),
         Command::Series(arguments @ Series::Delete(_)) => series::run(arguments, &Host::to_change(file)?, output),
         Command::Series(arguments) => series::run(arguments, &Host::open(file)?, output),
+        Command::Import(arguments) => import::run(&arguments, &Host::to_change(file)?, output),
         Command::SshKey(arguments @ SshKey::List(_)) => ssh_key::run(&arguments, &Host::open(file)?, output),
         Command::SshKey(arguments) => ssh_key::run(&arguments, &Host::to_change(file)?, output),
         Command::Doctor(arguments) => doctor::run(&arguments, file, output),

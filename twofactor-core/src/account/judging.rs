@@ -13,6 +13,7 @@ use crate::account::remembered::Opener;
 use crate::codes::answer::Answer;
 use crate::codes::digest::Digest;
 use crate::codes::otp::{self, Code, Kind, Match, Progress, Reach, Reaches, Step, Window};
+use crate::codes::recovery::RecoveryCode;
 use crate::codes::temporary::Handout;
 use crate::codes::token::{Label, Seed, Seeds, Serial, Token};
 use crate::host::clock::UnixTime;
@@ -143,22 +144,16 @@ impl Wallet<'_> {
         let mut first_right = None;
         let mut otherwise = Judgement::Wrong;
         for (reading, answer) in readings.iter().enumerate() {
-            match answer {
-                Answer::Unintelligible => {}
-                Answer::Recovery(code) => {
-                    let Some(credentials) = self.credentials else { continue };
-                    let digest = credentials.salt.digest(code);
-                    if state.used_recovery.contains(&digest) {
-                        otherwise = otherwise.or(Judgement::Replayed { burned_until: None });
-                    } else if credentials.recovery.contains(&digest) {
-                        if self.factors.recovery {
-                            uses.recovery.push(digest);
-                            first_right.get_or_insert((reading, Proof::Recovery(digest)));
-                        } else {
-                            otherwise = otherwise.or(Judgement::NotAllowed);
-                        }
-                    }
+            match self.on_paper(answer, state) {
+                None => {}
+                Some(Ok(digest)) => {
+                    uses.recovery.push(digest);
+                    first_right.get_or_insert((reading, Proof::Recovery(digest)));
                 }
+                Some(Err(judgement)) => otherwise = otherwise.or(judgement),
+            }
+            match answer {
+                Answer::Unintelligible | Answer::Recovery(_) => {}
                 Answer::Temporary(code) => match state.handout.filter(|handout| handout.is(code, rules.now)) {
                     None => {}
                     Some(handout) if handout.is_used => {
@@ -192,6 +187,22 @@ impl Wallet<'_> {
             None if otherwise == Judgement::Wrong && previous.is_none() => self.near_miss(readings, state, rules),
             None => otherwise,
         }
+    }
+
+    /// Judges an answer as a recovery code: its digest, to be used up, or the refusal. `None` when it is none of the user's. A
+    /// code that came along from another system has eight digits, as a code of a token may have.
+    fn on_paper(&self, answer: &Answer, state: &State) -> Option<Result<Digest, Judgement>> {
+        let credentials = self.credentials?;
+        let digest = match answer {
+            Answer::Recovery(code) => credentials.salt.digest(code),
+            Answer::Code(code) => credentials.salt.digest(&RecoveryCode::moved(code.expose())?),
+            Answer::Temporary(_) | Answer::Unintelligible => return None,
+        };
+        if state.used_recovery.contains(&digest) {
+            return Some(Err(Judgement::Replayed { burned_until: None }));
+        }
+        let is_one = credentials.recovery.contains(&digest);
+        is_one.then_some(if self.factors.recovery { Ok(digest) } else { Err(Judgement::NotAllowed) })
     }
 
     /// True when the credential that once opened a session would still open this one.

@@ -1,4 +1,5 @@
-//! Recovery codes: sixteen digits (53 bits) that open a session once, for users who lost their phone.
+//! Recovery codes: sixteen digits (53 bits) that open a session once, for users who lost their phone. Those that came along
+//! from google-authenticator have eight (27 bits).
 //!
 //! Invariants: only salted digests are stored; a code is shown when it is made and never again. The codes are
 //! digits so that they pass the same normalisation as any other answer, fit a numeric keypad and survive being read
@@ -15,6 +16,9 @@ use crate::codes::secret::{self, SecretError};
 /// Digits of a recovery code.
 pub const LENGTH: usize = 16;
 
+/// Digits of one that was made by google-authenticator, as people have it on paper.
+pub const MOVED_LENGTH: usize = 8;
+
 /// A recovery code that was typed or just made. Debug does not show it.
 pub struct RecoveryCode(Zeroizing<String>);
 
@@ -22,6 +26,12 @@ impl RecoveryCode {
     /// Takes exactly sixteen ASCII digits; anything else is not a recovery code.
     pub fn new(digits: Zeroizing<String>) -> Option<Self> {
         (digits.len() == LENGTH && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(Self(digits))
+    }
+
+    /// Takes exactly eight ASCII digits, as a code of another system has them.
+    pub fn moved(digits: &str) -> Option<Self> {
+        let is_one = digits.len() == MOVED_LENGTH && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_one.then(|| Self(Zeroizing::new(digits.to_owned())))
     }
 
     /// A new code, uniform over all 10^16.

@@ -114,6 +114,16 @@ pub trait AccountAdministration {
         existing: Existing,
     ) -> Result<(), EnrollError>;
 
+    /// Takes in an account of another system: its apps, and its recovery codes in the place of those that there are. An
+    /// account that exists stays as it is, or gets these apps in the place of its own; its physical tokens and ssh keys stay.
+    fn move_in(
+        &self,
+        person: &Person,
+        apps: Vec<App>,
+        recovery: &[RecoveryCode],
+        existing: Existing,
+    ) -> Result<(), EnrollError>;
+
     /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
     /// cannot be read does not hide the apps.
     fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError>;

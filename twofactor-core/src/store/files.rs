@@ -74,6 +74,10 @@ impl Store for Files {
         let credentials = self.unlocked(user)?.map(|account| account.credentials()).transpose()?.flatten();
         let wallet = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
         let mut lengths: Vec<Digits> = wallet.tokens().map(|token| token.parameters.digits).collect();
+        if credentials.is_some_and(|credentials| !credentials.recovery.is_empty()) {
+            // A recovery code may have come along from another system.
+            lengths.push(Digits::EIGHT);
+        }
         lengths.sort_unstable();
         lengths.dedup();
         Ok(lengths)

@@ -84,6 +84,8 @@ impl Digits {
     pub const RANGE: RangeInclusive<u8> = 6..=8;
     /// The length that nearly every app and token shows.
     pub const SIX: Self = Self(6);
+    /// The length of recovery codes that came along from another system.
+    pub const EIGHT: Self = Self(8);
 
     /// Checks the range.
     pub fn new(digits: u8) -> Result<Self, ParameterError> {

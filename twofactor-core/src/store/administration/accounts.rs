@@ -38,6 +38,9 @@ pub enum EnrollError {
     /// The user has a confirmed app of that label.
     #[error("{0} already has a token \"{1}\"")]
     AlreadyEnrolled(UserName, Label),
+    /// The user has a second factor already.
+    #[error("{0} is enrolled already")]
+    Enrolled(UserName),
     /// The user has [`MOST_APPS`] apps.
     #[error("{0} has {MOST_APPS} tokens already")]
     TooMany(UserName),

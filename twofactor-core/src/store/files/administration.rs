@@ -33,47 +33,41 @@ impl AccountAdministration for Files {
         recovery: Option<&[RecoveryCode]>,
         existing: Existing,
     ) -> Result<(), EnrollError> {
-        let user = &person.name;
-        self.claim()?;
-        let account = self.locked_or_new(user)?;
-        let credentials = match account.credentials() {
-            // What takes its place is named. Tokens come back from the registry.
-            Err(error) if error.loss() == Some(Loss::Credentials) && existing == Existing::Replace => {
-                Some(Credentials { held: self.registered(user)?, ..Credentials::none()? })
-            }
-            credentials => credentials?,
-        };
-        // It must be there too. A new one would make burned codes good again.
-        let mut state = account.state()?;
-        Self::check_belongings(&account, &state, person)?;
-        let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
-        let before = Wallet { credentials: Some(&credentials), factors: Factors::ALL };
-        state = state.recognizing(before.tokens());
-        if state.tokens_held > 0 {
-            // Those that `migrate` has not moved yet: the app may have the key of one of them.
-            state = state.recognizing(self.registered(user)?.iter().map(|held| &held.token));
-        }
+        let mut enrolling = self.to_enroll(person, existing)?;
         let label = &app.token().label;
-        if let Some(present) = credentials.app(label)
+        if let Some(present) = enrolling.credentials.app(label)
             && present.confirmation() == Confirmation::Confirmed
             && existing == Existing::Keep
         {
-            return Err(EnrollError::AlreadyEnrolled(user.clone(), label.clone()));
+            return Err(EnrollError::AlreadyEnrolled(person.name.clone(), label.clone()));
         }
-        credentials.apps.retain(|present| present.token().label != *label);
-        if credentials.apps.len() >= MOST_APPS {
-            return Err(EnrollError::TooMany(user.clone()));
-        }
-        state.begin(app.token());
-        state.invitation = None;
-        state.uid = Some(person.uid);
-        state.has_credentials |= account.has(SECRET)?;
-        credentials.apps.push(app);
+        enrolling.credentials.apps.retain(|present| present.token().label != *label);
+        enrolling.add(app)?;
         if let Some(codes) = recovery {
-            credentials.replace_recovery(codes);
+            enrolling.credentials.replace_recovery(codes);
         }
-        state.tidy(&Wallet { credentials: Some(&credentials), factors: Factors::ALL });
-        Ok(account.write(&state, &credentials)?)
+        enrolling.finish()
+    }
+
+    fn move_in(
+        &self,
+        person: &Person,
+        apps: Vec<App>,
+        recovery: &[RecoveryCode],
+        existing: Existing,
+    ) -> Result<(), EnrollError> {
+        let mut enrolling = self.to_enroll(person, existing)?;
+        if existing == Existing::Keep && enrolling.has_factors() {
+            return Err(EnrollError::Enrolled(person.name.clone()));
+        }
+        enrolling.credentials.apps.clear();
+        for app in apps {
+            // Also the distance of its clock, of which no code of it has been used.
+            enrolling.state.begin_to_record(app.token());
+            enrolling.add(app)?;
+        }
+        enrolling.credentials.replace_recovery(recovery);
+        enrolling.finish()
     }
 
     fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {
@@ -245,7 +239,67 @@ impl AccountAdministration for Files {
     }
 }
 
+/// An account while something is enrolled in it, under its lock.
+struct Enrolling<'p> {
+    person: &'p Person,
+    account: LockedAccount,
+    state: State,
+    credentials: Credentials,
+}
+
+impl Enrolling<'_> {
+    /// True when the account has anything that opens a session, be it put aside.
+    fn has_factors(&self) -> bool {
+        let Credentials { apps, recovery, held, ssh_keys, .. } = &self.credentials;
+        let has_any = !apps.is_empty() || !recovery.is_empty() || !held.is_empty() || !ssh_keys.is_empty();
+        has_any || self.state.tokens_held > 0
+    }
+
+    fn add(&mut self, app: App) -> Result<(), EnrollError> {
+        if self.credentials.apps.len() >= MOST_APPS {
+            return Err(EnrollError::TooMany(self.person.name.clone()));
+        }
+        self.state.begin(app.token());
+        self.credentials.apps.push(app);
+        Ok(())
+    }
+
+    /// Writes the account as it is now.
+    fn finish(mut self) -> Result<(), EnrollError> {
+        self.state.invitation = None;
+        self.state.uid = Some(self.person.uid);
+        self.state.has_credentials |= self.account.has(SECRET)?;
+        self.state.tidy(&Wallet { credentials: Some(&self.credentials), factors: Factors::ALL });
+        Ok(self.account.write(&self.state, &self.credentials)?)
+    }
+}
+
 impl Files {
+    /// The account of a person, locked, made when there is none. What was used of its secrets is found under their keys.
+    fn to_enroll<'p>(&self, person: &'p Person, existing: Existing) -> Result<Enrolling<'p>, EnrollError> {
+        let user = &person.name;
+        self.claim()?;
+        let account = self.locked_or_new(user)?;
+        let credentials = match account.credentials() {
+            // What takes its place is named. Tokens come back from the registry.
+            Err(error) if error.loss() == Some(Loss::Credentials) && existing == Existing::Replace => {
+                Some(Credentials { held: self.registered(user)?, ..Credentials::none()? })
+            }
+            credentials => credentials?,
+        };
+        // It must be there too. A new one would make burned codes good again.
+        let mut state = account.state()?;
+        Self::check_belongings(&account, &state, person)?;
+        let credentials = credentials.map_or_else(Credentials::none, Ok)?;
+        let before = Wallet { credentials: Some(&credentials), factors: Factors::ALL };
+        state = state.recognizing(before.tokens());
+        if state.tokens_held > 0 {
+            // Those that `migrate` has not moved yet: the app may have the key of one of them.
+            state = state.recognizing(self.registered(user)?.iter().map(|held| &held.token));
+        }
+        Ok(Enrolling { person, account, state, credentials })
+    }
+
     /// Makes a temporary code.
     pub(super) fn hand_out(
         &self,

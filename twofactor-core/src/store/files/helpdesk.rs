@@ -122,13 +122,16 @@ impl Files {
                         let blocked_until = self.logins_blocked_until(person)?;
                         Ok(Ok(Helped::CodeGiven { code, until, blocked_until }))
                     }
-                    Ok(None) => Ok(Err(NotHelped::NotEnrolled)),
                     Err(EnrollError::Store(error)) => Err(error),
                     Err(EnrollError::Entropy(error)) => Err(error.into()),
                     // No app is enrolled here.
-                    Err(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_)) => {
-                        Ok(Err(NotHelped::NotEnrolled))
-                    }
+                    Ok(None)
+                    | Err(
+                        EnrollError::AlreadyEnrolled(..)
+                        | EnrollError::Enrolled(_)
+                        | EnrollError::TooMany(_)
+                        | EnrollError::Shared(_),
+                    ) => Ok(Err(NotHelped::NotEnrolled)),
                 }
             }
             Act::RevokeCode => {

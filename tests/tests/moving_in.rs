@@ -1,0 +1,248 @@
+//! Users of google-authenticator and pam_oath taken over by the real tool: their files are written by the other systems' own
+//! programs and used once through their own modules, and after that the real module of ours judges.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
+
+use twofactor_tests::oathtool::{Authenticator, Kind, now};
+use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::requirements::programs_met;
+
+/// A private host with the other systems' modules as services, when this suite can run.
+fn host(test: impl FnOnce(&Host) + Send) {
+    if programs_met(&["google-authenticator", "oathtool"]) {
+        private_host(|host| {
+            host.configure("[window]\nresync_at_login = false\n");
+            host.service("ga", "auth required pam_google_authenticator.so\n");
+            let file = oath_file(host);
+            host.service("oath", &format!("auth required pam_oath.so usersfile={} window=5\n", file.display()));
+            test(host);
+        });
+    }
+}
+
+fn oath_file(host: &Host) -> PathBuf {
+    host.place("users.oath")
+}
+
+/// Makes a user with a file of google-authenticator, written by its own program. Gives the app and the scratch codes.
+fn google(host: &Host, user: &str, options: &[&str]) -> (Authenticator, Vec<String>) {
+    host.add_user(user);
+    let home = format!("HOME=/home/{user}");
+    let as_user = ["--reuid", user, "--regid", user, "--clear-groups", "env", &home, "google-authenticator", "--quiet"];
+    host.succeed("setpriv", [&as_user[..], options].concat());
+    let text = fs::read_to_string(google_file(user)).unwrap();
+    let secret = text.lines().next().unwrap().to_owned();
+    let kind = if text.contains("HOTP_COUNTER") { Kind::Counter } else { Kind::Time(30) };
+    let scratch_codes = text.lines().skip(1).filter(|line| !line.starts_with('"')).map(str::to_owned).collect();
+    (Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind }, scratch_codes)
+}
+
+fn google_file(user: &str) -> PathBuf {
+    PathBuf::from(format!("/home/{user}/.google_authenticator"))
+}
+
+const TOTP: &[&str] = &["--time-based", "--disallow-reuse", "--force", "--no-rate-limit", "--window-size=3"];
+const HOTP: &[&str] = &["--counter-based", "--force", "--no-rate-limit", "--window-size=3"];
+
+fn code(host: &Host, user: &str, service: &str, typed: &str) -> ReturnCode {
+    host.login(user).service(service).typing(typed).code()
+}
+
+/// At our own module.
+fn ours(host: &Host, user: &str, typed: &str) -> ReturnCode {
+    host.login(user).typing(typed).code()
+}
+
+/// A command that has ended.
+struct Ended {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn import(host: &Host, arguments: &[&str]) -> Ended {
+    let output = host.run_twofactor(&[&["import"], arguments].concat());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { status: output.status.code().unwrap(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+#[test]
+fn of_an_app_the_next_code_opens_a_session_and_the_used_one_does_not() {
+    host(|host| {
+        let (app, scratch_codes) = google(host, "alice", TOTP);
+        let used = app.code(0);
+        assert_eq!(code(host, "alice", "ga", &used), ReturnCode::SUCCESS);
+        let before = fs::read(google_file("alice")).unwrap();
+        let ended = import(host, &["google-authenticator", "--user", "alice"]);
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert_eq!(ended.stdout, "alice: taken over with 1 app and 5 recovery codes\n");
+        assert_eq!(fs::read(google_file("alice")).unwrap(), before, "the other system's file stays as it is");
+        assert_eq!(ours(host, "alice", &used), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["denied user=alice", "reason=replayed"]);
+        assert_eq!(ours(host, "alice", &app.code(1)), ReturnCode::SUCCESS);
+        assert_eq!(ours(host, "alice", &scratch_codes[2]), ReturnCode::SUCCESS);
+        host.assert_logged(&["accepted user=alice", "token=recovery"]);
+        assert_eq!(ours(host, "alice", &scratch_codes[2]), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["denied user=alice", "reason=replayed"]);
+    });
+}
+
+#[test]
+fn of_a_counter_the_next_code_opens_a_session_and_the_used_one_does_not() {
+    host(|host| {
+        let (app, _) = google(host, "alice", HOTP);
+        let codes = app.counter_codes(1, 3);
+        assert_eq!(code(host, "alice", "ga", &codes[0]), ReturnCode::SUCCESS);
+        assert_eq!(import(host, &["google-authenticator", "--all"]).status, 0);
+        assert_eq!(ours(host, "alice", &codes[0]), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["denied user=alice", "reason=replayed"]);
+        assert_eq!(ours(host, "alice", &codes[1]), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
+fn where_the_module_writes_down_no_used_codes_none_that_can_have_been_used_is_good() {
+    host(|host| {
+        let (app, _) =
+            google(host, "alice", &["--time-based", "--allow-reuse", "--force", "--no-rate-limit", "--window-size=3"]);
+        app.within_one_step(|| {
+            let _ = host.run_twofactor(&["reset", "--yes", "alice"]);
+            let ended = import(host, &["google-authenticator", "--user", "alice"]);
+            assert!(ended.stdout.contains("which codes were used is not known"), "{}", ended.stdout);
+            assert_eq!(ours(host, "alice", &app.code(1)), ReturnCode::AUTH_ERR);
+            host.assert_logged(&["denied user=alice", "reason=replayed"]);
+        });
+        assert_eq!(ours(host, "alice", &app.code(2)), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
+fn users_of_pam_oath_come_along_with_the_codes_that_they_have_used() {
+    host(|host| {
+        let hex = ["3132333435363738393031323334353637383930", "00112233445566778899aabbccddeeff00112233"];
+        let app = |hex: &str, kind| {
+            let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+            let secret = data_encoding::BASE32_NOPAD.encode(&bytes);
+            Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind }
+        };
+        let (clock, button) = (app(hex[0], Kind::Time(30)), app(hex[1], Kind::Counter));
+        host.add_user("alice");
+        host.add_user("bob");
+        let text = format!("HOTP/T30/6 alice - {}\nHOTP/E/6\tbob\t-\t{}\nHOTP carol - nohex\n", hex[0], hex[1]);
+        fs::write(oath_file(host), text).unwrap();
+        fs::set_permissions(oath_file(host), fs::Permissions::from_mode(0o600)).unwrap();
+        let (used, pressed) = (clock.code(0), button.counter_codes(0, 3));
+        assert_eq!(code(host, "alice", "oath", &used), ReturnCode::SUCCESS);
+        assert_eq!(code(host, "bob", "oath", &pressed[1]), ReturnCode::SUCCESS);
+        let ended = import(host, &["oath-users", oath_file(host).to_str().unwrap()]);
+        assert_eq!(ended.status, 8, "{}", ended.stderr);
+        assert!(ended.stdout.contains("line 3: not taken over"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("nohex"), "{}", ended.stdout);
+        for (user, used, next) in [("alice", &used, &clock.code(1)), ("bob", &pressed[1], &pressed[2])] {
+            assert_eq!(ours(host, user, used), ReturnCode::AUTH_ERR, "{user}");
+            host.assert_logged(&[&format!("denied user={user}"), "reason=replayed"]);
+            assert_eq!(ours(host, user, next), ReturnCode::SUCCESS, "{user}");
+        }
+    });
+}
+
+#[test]
+fn files_that_are_no_users_own_are_refused_by_name_and_keep_no_other_user_back() {
+    host(|host| {
+        google(host, "alice", TOTP);
+        let line = fs::read_to_string("/etc/shadow").unwrap();
+        for user in ["link", "fifo", "large", "zeros", "others", "open"] {
+            host.add_user(user);
+        }
+        symlink("/etc/shadow", google_file("link")).unwrap();
+        host.succeed("mkfifo", [google_file("fifo")]);
+        fs::File::create(google_file("large")).unwrap().set_len(1 << 30).unwrap();
+        fs::write(google_file("zeros"), [0; 100]).unwrap();
+        fs::copy(google_file("alice"), google_file("others")).unwrap();
+        fs::copy(google_file("alice"), google_file("open")).unwrap();
+        for user in ["large", "zeros", "open"] {
+            host.succeed("chown", [user, google_file(user).to_str().unwrap()]);
+        }
+        fs::set_permissions(google_file("open"), fs::Permissions::from_mode(0o666)).unwrap();
+        let ended = import(host, &["google-authenticator", "--all"]);
+        assert_eq!(ended.status, 8, "{}", ended.stderr);
+        assert!(ended.stdout.contains("alice: taken over"), "{}", ended.stdout);
+        for (user, why) in [
+            ("link", "is a symbolic link"),
+            ("fifo", "is not a regular file"),
+            ("large", "is larger than"),
+            ("zeros", "it is no text"),
+            ("others", "permission denied"),
+            ("open", "so others may write to it"),
+        ] {
+            let refused = ended.stdout.lines().find(|line| line.starts_with(&format!("{user}: not taken over")));
+            assert!(refused.is_some_and(|line| line.contains(why)), "{user}: {}", ended.stdout);
+        }
+        assert!(ended.stderr.contains("6 of 7 users were not taken over"), "{}", ended.stderr);
+        assert!(!ended.stdout.contains(line.lines().next().unwrap()), "nothing of a foreign file is shown");
+    });
+}
+
+#[test]
+fn enrolled_users_are_left_alone_unless_replace_says_otherwise() {
+    host(|host| {
+        let (app, _) = google(host, "alice", TOTP);
+        let before = host.enroll("alice", &[]);
+        assert!(import(host, &["google-authenticator", "--all"]).stdout.contains("alice: enrolled before"));
+        let dry = import(host, &["google-authenticator", "--all", "--replace", "--dry-run"]);
+        assert!(dry.stdout.contains("alice: would be taken over"), "{}", dry.stdout);
+        assert_eq!(ours(host, "alice", &before.code()), ReturnCode::SUCCESS, "a rehearsal changes nothing");
+        assert_eq!(import(host, &["google-authenticator", "--all", "--replace"]).status, 0);
+        assert_eq!(ours(host, "alice", &app.code(0)), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
+fn the_files_are_found_where_the_lines_of_pam_say() {
+    host(|host| {
+        let (app, _) = google(host, "alice", TOTP);
+        fs::create_dir("/etc/ga").unwrap();
+        fs::copy(google_file("alice"), "/etc/ga/alice").unwrap();
+        fs::remove_file(google_file("alice")).unwrap();
+        host.succeed("chown", ["root:root", "/etc/ga/alice"]);
+        let nowhere = import(host, &["google-authenticator", "--all", "--from-pam"]);
+        assert_eq!(nowhere.status, 3, "{}", nowhere.stderr);
+        host.system_service("vpn", "auth required pam_google_authenticator.so user=root secret=/etc/ga/${USER}\n");
+        let ended = import(host, &["google-authenticator", "--all", "--from-pam"]);
+        assert_eq!(ended.stdout, "alice: taken over with 1 app and 5 recovery codes\n", "{}", ended.stderr);
+        assert_eq!(ours(host, "alice", &app.code(0)), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
+fn five_hundred_accounts_are_taken_over_and_none_is_lost() {
+    host(|host| {
+        let folder = host.place("ga");
+        fs::create_dir(&folder).unwrap();
+        let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
+        for number in 0..500 {
+            let secret = data_encoding::BASE32_NOPAD.encode(format!("secret of {number:06}").as_bytes());
+            let text =
+                format!("{secret}\n\" TOTP_AUTH\n\" DISALLOW_REUSE {}\n{}\n", now() / 30 - 7, 20_000_000 + number);
+            let path = folder.join(format!("u{number}"));
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let _ = writeln!(passwd, "u{number}:x:{0}:{0}::/nonexistent:/bin/sh", 20_000 + number);
+        }
+        fs::write("/etc/passwd", passwd).unwrap();
+        let line =
+            format!("auth required pam_google_authenticator.so user=root secret={}/${{USER}}\n", folder.display());
+        host.system_service("vpn", &line);
+        let ended = import(host, &["google-authenticator", "--all", "--from-pam"]);
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert!(ended.stderr.contains("500 users: 500 taken over"), "{}", ended.stderr);
+        assert_eq!(ended.stdout.lines().filter(|line| line.ends_with("with 1 app and 1 recovery code")).count(), 500);
+        assert_eq!(host.run_twofactor(&["verify", "u499", "20000499"]).status.code(), Some(0));
+    });
+}

@@ -1,0 +1,188 @@
+//! `twofactor import google-authenticator`: whose file stands where, and what is in it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Uid, User};
+use twofactor_admin::moving_in::Arrival;
+use twofactor_admin::moving_in::google_authenticator::{LARGEST, read};
+use twofactor_core::host::clock::UnixTime;
+use twofactor_core::pam_service::{self, Service};
+
+use super::foreign_file;
+use super::taking_over::{Candidate, take_over};
+use crate::args::import::GoogleAuthenticator;
+use crate::error::{Failure, MovingInFailure};
+use crate::host::{self, Host};
+use crate::output::{self, Output};
+use crate::people;
+
+const MODULE: &str = "pam_google_authenticator.so";
+
+/// The file of a user whose line of PAM names none.
+const USUAL: &str = "~/.google_authenticator";
+
+pub(super) fn run(arguments: &GoogleAuthenticator, host: &Host, output: &Output) -> Result<(), Failure> {
+    let places = match (&arguments.file, arguments.from_pam) {
+        (Some(file), _) => vec![Place { pattern: file.display().to_string(), owner: None, is_literal: true }],
+        (None, true) => places_of_pam()?,
+        (None, false) => vec![Place { pattern: USUAL.to_owned(), owner: None, is_literal: false }],
+    };
+    let now = host.now()?;
+    let mut candidates = Vec::new();
+    match &arguments.user {
+        Some(typed) => {
+            let user = entry(host::known_person(typed)?.name.as_str())?;
+            let none = || Failure::InputFile {
+                path: places.first().map_or_else(PathBuf::new, |place| place.path(&user)),
+                error: io::Error::from(io::ErrorKind::NotFound),
+            };
+            let found = candidate(&user, &places, now);
+            candidates.push(match found {
+                Some(found) => found,
+                None => return Err(none()),
+            });
+        }
+        None => {
+            let names = people::all_names().map_err(|error| Failure::Input(io::Error::other(error)))?;
+            for name in names {
+                candidates.extend(candidate(&entry(name.as_str())?, &places, now));
+            }
+        }
+    }
+    take_over("google-authenticator", candidates, &arguments.taking, host, output)
+}
+
+/// A place in which the files of users are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// With `~`, `${HOME}` and `${USER}`, as secret= has them.
+    pattern: String,
+    /// The owner of all files, as user= says.
+    owner: Option<String>,
+    /// True for a path that was typed.
+    is_literal: bool,
+}
+
+impl Place {
+    fn path(&self, user: &User) -> PathBuf {
+        if self.is_literal {
+            return PathBuf::from(&self.pattern);
+        }
+        let home = user.dir.display().to_string();
+        let replaced = self.pattern.replace("${HOME}", &home).replace("${USER}", &user.name);
+        // A tilde counts where a name of a folder begins.
+        let mut path = String::new();
+        for (number, part) in replaced.split('/').enumerate() {
+            if number > 0 {
+                path.push('/');
+            }
+            match part.strip_prefix('~') {
+                Some(rest) => path.extend([home.as_str(), rest]),
+                None => path.push_str(part),
+            }
+        }
+        PathBuf::from(path)
+    }
+}
+
+/// The places that lines of PAM name, each once.
+fn places_of_pam() -> Result<Vec<Place>, Failure> {
+    let folders = pam_service::FOLDERS.map(Path::new);
+    let mut places = BTreeSet::new();
+    for name in pam_service::names(&folders) {
+        let service = match Service::read(&name, &folders) {
+            Ok(service) => service,
+            Err(error) => {
+                output::warning(&format!("the service {name} is left out: {error}"));
+                continue;
+            }
+        };
+        for line in service.lines.iter().filter(|line| line.runs(MODULE)) {
+            let value = |name: &str| line.arguments.iter().rev().find_map(|argument| argument.strip_prefix(name));
+            let (pattern, owner) = (value("secret=").unwrap_or(USUAL), value("user=").map(str::to_owned));
+            places.insert(Place { pattern: pattern.to_owned(), owner, is_literal: false });
+        }
+    }
+    if places.is_empty() {
+        return Err(MovingInFailure::NoLineOf(MODULE).into());
+    }
+    Ok(places.into_iter().collect())
+}
+
+/// The account of a user in all places; `None` where no file is.
+fn candidate(user: &User, places: &[Place], now: UnixTime) -> Option<Candidate> {
+    let mut found: Option<(String, Result<Arrival, Failure>)> = None;
+    for place in places {
+        let path = place.path(user);
+        let account = match account(user, place, &path, now) {
+            Ok(None) => continue,
+            Ok(Some(arrival)) => Ok(arrival),
+            Err(failure) => Err(failure),
+        };
+        found = Some(match found {
+            None => (path.display().to_string(), account),
+            Some((first, before)) => (first, both(before, account)),
+        });
+    }
+    found.map(|(place, account)| Candidate { name: user.name.clone(), place, account })
+}
+
+/// An account that stands in two files. What is wrong with one of them is wrong with both.
+fn both(one: Result<Arrival, Failure>, other: Result<Arrival, Failure>) -> Result<Arrival, Failure> {
+    let (mut one, other) = (one?, other?);
+    one.tokens.extend(other.tokens);
+    one.recovery.extend(other.recovery);
+    one.remarks.extend(other.remarks);
+    Ok(one)
+}
+
+fn account(user: &User, place: &Place, path: &Path, now: UnixTime) -> Result<Option<Arrival>, Failure> {
+    let owner = match &place.owner {
+        Some(name) => named_or_numbered(name)?,
+        None if place.is_literal => owner_of(path, user)?,
+        None => user.clone(),
+    };
+    let Some(content) = foreign_file::read(path, &owner, LARGEST)? else { return Ok(None) };
+    let refused = |error| MovingInFailure::Account { path: path.to_owned(), error }.into();
+    read(&content, now).map(Some).map_err(refused)
+}
+
+/// The user or root, whichever owns a file that was typed.
+fn owner_of(path: &Path, user: &User) -> Result<User, Failure> {
+    let is_roots = std::fs::symlink_metadata(path).is_ok_and(|about| std::os::unix::fs::MetadataExt::uid(&about) == 0);
+    if is_roots { entry("root") } else { Ok(user.clone()) }
+}
+
+/// As user= of the module has it: a name, or a number.
+fn named_or_numbered(name: &str) -> Result<User, Failure> {
+    let unknown = || Failure::UnknownUser(name.to_owned());
+    match name.parse() {
+        Ok(uid) => User::from_uid(Uid::from_raw(uid)).ok().flatten().ok_or_else(unknown),
+        Err(_) => entry(name),
+    }
+}
+
+fn entry(name: &str) -> Result<User, Failure> {
+    User::from_name(name).ok().flatten().ok_or_else(|| Failure::UnknownUser(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_that_of_the_module() {
+        let root = entry("root").unwrap();
+        for (pattern, path) in [
+            (USUAL, "/root/.google_authenticator"),
+            ("/etc/ga/${USER}", "/etc/ga/root"),
+            ("${HOME}/.ssh/ga", "/root/.ssh/ga"),
+            ("/x~y/~z", "/x~y//rootz"),
+        ] {
+            let place = Place { pattern: pattern.to_owned(), owner: None, is_literal: false };
+            assert_eq!(place.path(&root).display().to_string(), path, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Failures of `import`: users of another system who cannot be taken over.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+use twofactor_admin::moving_in::Refused;
+use twofactor_core::host::trusted::FileError;
+use twofactor_core::store::administration::Sharer;
+
+use super::status::ExitStatus;
+
+/// Why users were not taken over.
+#[derive(Debug, Error)]
+pub(crate) enum MovingInFailure {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}: {error}", path.display())]
+    Account { path: PathBuf, error: Refused },
+    #[error("{}:{line}: {error}", path.display())]
+    Line { path: PathBuf, line: usize, error: Refused },
+    #[error("{0} has this secret already; --force takes it all the same")]
+    Shared(Sharer),
+    #[error("no PAM service runs {0}")]
+    NoLineOf(&'static str),
+    #[error("{failed} of {all} users were not taken over")]
+    Some { failed: usize, all: usize },
+}
+
+impl MovingInFailure {
+    pub(super) fn status(&self) -> ExitStatus {
+        match self {
+            Self::NoLineOf(_) => ExitStatus::NotThere,
+            Self::Shared(_) => ExitStatus::Refused,
+            Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Some { .. } => ExitStatus::BadInput,
+        }
+    }
+
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoLineOf(_) => Some("without --from-pam the files in the home folders are read".to_owned()),
+            Self::Some { .. } => Some("run it again when that is mended: enrolled users are left alone".to_owned()),
+            Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Shared(_) => None,
+        }
+    }
+}
