@@ -120,3 +120,23 @@ fn where_pam_env_lets_users_set_the_variable_a_code_is_asked_and_the_log_names_t
         assert_eq!(logs_in(host, "sshd", &shown, &[]).code(), ReturnCode::SUCCESS);
     });
 }
+
+/// libpam of this host runs the service, and the next version may run another.
+#[test]
+fn where_the_service_is_not_clear_a_code_is_asked_and_the_log_names_the_line_and_the_way_out() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        enroll_key(host, "alice");
+        let unclear = "session required pam_permit.so \\\n# why\nsession required pam_permit.so\n";
+        host.system_service("sshd", &format!("{OURS}{unclear}"));
+        let asked = logs_in(host, "sshd", &format!("publickey {KEY}\n"), &[&alice.code()]);
+        assert_eq!(asked.code(), ReturnCode::SUCCESS, "{asked:?}");
+        host.assert_logged(&[
+            "error user=alice service=sshd",
+            "reason=bad-config",
+            "/etc/pam.d/sshd:3",
+            "the ssh key does not count, and a code is asked for: correct that file; see twofactor doctor",
+        ]);
+        host.assert_logged(&["accepted user=alice service=sshd", "token=app"]);
+    });
+}

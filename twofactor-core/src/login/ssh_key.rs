@@ -13,6 +13,7 @@ use crate::account::factors::Factors;
 use crate::codes::ssh_key::auth_info;
 use crate::log::reason::Reason;
 use crate::log::record::{Event, Record};
+use crate::pam_service::environment::EnvironmentProblem;
 use crate::pam_service::programs;
 use crate::store::Recognized;
 
@@ -27,19 +28,19 @@ pub enum KeyObstacle {
     NotRoots,
     /// The service takes password and code in one answer.
     Combined,
-    /// Users can set the variable, for the reason given in words.
-    Environment(String),
+    /// Users may set the variable.
+    Environment(EnvironmentProblem),
 }
 
 impl fmt::Display for KeyObstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::NotAllowed => "the policy accepts no ssh keys for this login",
-            Self::NotSshd => "only sshd sees ssh keys",
-            Self::NotRoots => "the program is not root's alone",
-            Self::Combined => "the service is listed under prompt.combined",
-            Self::Environment(problem) => problem,
-        })
+        match self {
+            Self::NotAllowed => formatter.write_str("the policy accepts no ssh keys for this login"),
+            Self::NotSshd => formatter.write_str("only sshd sees ssh keys"),
+            Self::NotRoots => formatter.write_str("the program is not root's alone"),
+            Self::Combined => formatter.write_str("the service is listed under prompt.combined"),
+            Self::Environment(problem) => problem.fmt(formatter),
+        }
     }
 }
 
@@ -88,8 +89,7 @@ impl Login<'_> {
             }
             Err(problem) => {
                 let record = self.about(Record::refused(Reason::BadConfig)).with("reason", Reason::BadConfig);
-                let hint =
-                    "the ssh key does not count, and a code is asked for: take user_readenv out; see twofactor doctor";
+                let hint = format!("the ssh key does not count, and a code is asked for: {}", problem.hint());
                 self.audit.record(&record.with("problem", problem).with("hint", hint));
                 false
             }

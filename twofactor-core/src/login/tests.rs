@@ -20,6 +20,7 @@ use crate::host::clock::{HandSet, UnixTime};
 use crate::host::trusted::Owner;
 use crate::host::user::expiry::Expired;
 use crate::host::user::{Doubt, LookupError, Person, Uid, person};
+use crate::pam_service::environment::EnvironmentProblem;
 use crate::store::administration::{AccountAdministration as _, Existing, Reset};
 use crate::store::files::Files;
 use crate::store::{EnrollmentStatus, StoreError};
@@ -162,7 +163,7 @@ impl Accounts for Closed {
 
 /// Every service but `cron` has an account line.
 struct WellSetUp {
-    environment: Result<(), String>,
+    environment: Result<(), EnvironmentProblem>,
 }
 
 impl Services for WellSetUp {
@@ -170,7 +171,7 @@ impl Services for WellSetUp {
         if service == "cron" { Err("the service cron has no account line of pam_twofactor".to_owned()) } else { Ok(()) }
     }
 
-    fn environment(&self, _service: &str) -> Result<(), String> {
+    fn environment(&self, _service: &str) -> Result<(), EnvironmentProblem> {
         self.environment.clone()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::environment;
+use super::environment::{self, EnvironmentProblem};
 use super::findings::{self, AccountLine, Finding};
 use super::naming::FOLDERS;
 use super::service::Service;
@@ -13,9 +13,8 @@ pub trait Services {
     /// succeeds, and the module's refusal counts. Otherwise why it would not, in words.
     fn account_line(&self, service: &str) -> Result<(), String>;
 
-    /// Makes sure that no user can set a variable of PAM's environment before an authentication through `service`. Otherwise
-    /// why one can, in words.
-    fn environment(&self, service: &str) -> Result<(), String>;
+    /// Makes sure that no user can set a variable of PAM's environment before an authentication through `service`.
+    fn environment(&self, service: &str) -> Result<(), EnvironmentProblem>;
 }
 
 /// The host's PAM services.
@@ -37,15 +36,7 @@ impl Services for SystemServices {
         }
     }
 
-    fn environment(&self, service: &str) -> Result<(), String> {
-        let folders = FOLDERS.map(Path::new);
-        let read = Service::read(service, &folders).map_err(|error| error.to_string())?;
-        match environment::user_variables(&read) {
-            None => Ok(()),
-            Some(line) => {
-                let (file, number) = (line.file.display(), line.number);
-                Err(format!("{file}:{number}: pam_env.so with user_readenv lets users set the variable"))
-            }
-        }
+    fn environment(&self, service: &str) -> Result<(), EnvironmentProblem> {
+        environment::of_root(&Service::read(service, &FOLDERS.map(Path::new))?)
     }
 }

@@ -200,25 +200,46 @@ fn only_sshd_is_believed_and_only_as_roots_own_process() {
     }
 }
 
+/// Each problem with the variable, and its hint.
+fn problems() -> [(EnvironmentProblem, &'static str); 3] {
+    let of_users = EnvironmentProblem::OfUsers { file: "/etc/pam.d/sshd".into(), number: 3 };
+    let unreadable = EnvironmentProblem::Unreadable("cannot read /etc/pam.d/common-auth: permission denied".to_owned());
+    let unclear = EnvironmentProblem::Unclear("/etc/pam.d/sshd:7 is read differently".to_owned());
+    [
+        (of_users, "take user_readenv out"),
+        (unreadable, "let sshd read that file: look at its owner, its mode and SELinux"),
+        (unclear, "correct that file"),
+    ]
+}
+
+fn distrusted() -> EnvironmentProblem {
+    let [(problem, _), ..] = problems();
+    problem
+}
+
 #[test]
-fn where_users_can_set_the_variable_a_code_is_asked_and_the_log_says_why() {
-    let problem = "/etc/pam.d/sshd:3: pam_env.so with user_readenv lets users set the variable";
-    let host = Host { services: WellSetUp { environment: Err(problem.to_owned()) }, ..host() };
-    let outcome = logs_in(&host, "alice", &line(&key(ALICES)), vec![types(&host.code())]);
-    assert!(outcome.is_accepted());
-    assert_eq!(outcome.prompts, ["Verification code: "]);
-    let [error, accepted] = outcome.lines.as_slice() else { panic!("{:?}", outcome.lines) };
-    assert!(error.starts_with("error user=alice service=sshd rhost=192.0.2.7 reason=bad-config"), "{error}");
-    assert!(error.contains(problem), "{error}");
-    assert_eq!(accepted, "accepted user=alice service=sshd rhost=192.0.2.7 token=app drift=0");
-    // No file is read for a login that shows no enrolled key.
-    let other = logs_in(&host, "alice", &line(&key(UNKNOWN)), vec![types(ANY_CODE)]);
-    assert_eq!(other.lines, ["denied user=alice service=sshd rhost=192.0.2.7 reason=wrong-code"]);
+fn where_users_can_set_the_variable_or_that_is_not_known_a_code_is_asked_and_the_log_says_why_and_the_way_out() {
+    for (problem, hint) in problems() {
+        let words = problem.to_string();
+        let host = Host { services: WellSetUp { environment: Err(problem) }, ..host() };
+        let outcome = logs_in(&host, "alice", &line(&key(ALICES)), vec![types(&host.code())]);
+        assert!(outcome.is_accepted());
+        assert_eq!(outcome.prompts, ["Verification code: "]);
+        let [error, accepted] = outcome.lines.as_slice() else { panic!("{:?}", outcome.lines) };
+        assert!(error.starts_with("error user=alice service=sshd rhost=192.0.2.7 reason=bad-config"), "{error}");
+        assert!(error.contains(&format!("problem=\"{words}\"")), "{error}");
+        let hint = format!("hint=\"the ssh key does not count, and a code is asked for: {hint}");
+        assert!(error.contains(&hint), "{error}");
+        assert_eq!(accepted, "accepted user=alice service=sshd rhost=192.0.2.7 token=app drift=0");
+        // No file is read for a login that shows no enrolled key.
+        let other = logs_in(&host, "alice", &line(&key(UNKNOWN)), vec![types(ANY_CODE)]);
+        assert_eq!(other.lines, ["denied user=alice service=sshd rhost=192.0.2.7 reason=wrong-code"]);
+    }
 }
 
 #[test]
 fn as_many_codes_are_asked_as_ever_where_the_variable_does_not_count() {
-    let mut host = Host { services: WellSetUp { environment: Err("no".to_owned()) }, ..host() };
+    let mut host = Host { services: WellSetUp { environment: Err(distrusted()) }, ..host() };
     host.config.prompt.tries = 3;
     let acts = (0..3).map(|_| types(ANY_CODE)).collect();
     let outcome = logs_in(&host, "alice", &line(&key(ALICES)), acts);
@@ -335,8 +356,8 @@ fn the_forecast_says_what_an_enrolled_key_spares() {
     assert_eq!(forecast_of(&with_keys(Host::at_level(Level::Off)), "alice", "sshd"), None, "no code is asked either");
     let rule = "[[rule]]\nsecond_factor = \"required\"\nfactors = [\"app\"]\n";
     assert_eq!(forecast_of(&with_keys(Host::with_rules(rule)), "alice", "sshd"), Some(Err(KeyObstacle::NotAllowed)));
-    let distrusted = Host { services: WellSetUp { environment: Err("no".to_owned()) }, ..host() };
-    assert_eq!(forecast_of(&distrusted, "alice", "sshd"), Some(Err(KeyObstacle::Environment("no".to_owned()))));
+    let with_problem = Host { services: WellSetUp { environment: Err(distrusted()) }, ..host() };
+    assert_eq!(forecast_of(&with_problem, "alice", "sshd"), Some(Err(KeyObstacle::Environment(distrusted()))));
 }
 
 #[test]
