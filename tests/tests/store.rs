@@ -102,7 +102,7 @@ impl StoreUnderTest for OverTheWire {
             for stream in listener.incoming() {
                 let files = Arc::clone(&files);
                 thread::spawn(move || {
-                    let channel = Channel::new(stream.unwrap(), Instant::now() + PATIENCE);
+                    let channel = Channel::answering(stream.unwrap(), Instant::now() + PATIENCE);
                     while let Ok(Some(question)) = channel.receive() {
                         let answer = Call::read(&question).unwrap().answered_by(&files.open());
                         channel.send(&answer).unwrap();

@@ -71,20 +71,7 @@ pub(crate) fn answer(request: Request, caller: Caller, config: &Config, store: &
     let Some(act) = act else { return Ok(Message::done()) };
     let outcome = store.help(&person, act, &member.person);
     journal::write_deed(&deed(Some(person.name)), &outcome);
-    let message = outcome.as_ref().map_or_else(Message::failing, Message::answering_help);
-    if !message.fits() {
-        // A hundred ssh keys do not.
-        let problem = "the account is too large to be told to a helpdesk";
-        let refusal = Refusal {
-            reason: Reason::StoreUnavailable,
-            problem: problem.to_owned(),
-            hint: "root sees it: twofactor status".to_owned(),
-            is_logged: true,
-        };
-        journal::write_refusal(named(&whom), caller, &refusal);
-        return Err(refusal.answer());
-    }
-    Ok(message)
+    Ok(outcome.as_ref().map_or_else(Message::failing, Message::answering_help))
 }
 
 /// The user of this process as a member of the helpdesk.
@@ -178,13 +165,6 @@ fn is_one_a_member(user: &UserName, others: &[UserName], groups: &[String]) -> R
         }
     }
     certain
-}
-
-fn named(whom: &Whom) -> Option<&UserName> {
-    match whom {
-        Whom::User(person) => Some(&person.name),
-        Whom::OwnerOf(_) => None,
-    }
 }
 
 /// The refusal of a user who is no member, in the same words about each user.

@@ -64,7 +64,7 @@ pub(crate) fn run(listener: &UnixListener, config: &Path, idle: Option<Duration>
                 // Before anything is spent on it: a user who connects again and again takes no place of others.
                 let Ok(caller) = Caller::of(&stream) else { continue };
                 let Ok(place) = places.take(caller.guest(), &stream) else {
-                    Channel::new(stream, Instant::now()).leave_with(&Message::busy());
+                    Channel::answering(stream, Instant::now()).leave_with(&Message::busy());
                     continue;
                 };
                 let config = Arc::clone(&config);

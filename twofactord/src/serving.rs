@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers the questions of one connection, one after the other.
 pub(crate) fn serve(stream: UnixStream, caller: Caller, mut place: Place, config: &Path) {
-    let mut channel = Channel::new(stream, Instant::now() + PATIENCE);
+    let mut channel = Channel::answering(stream, Instant::now() + PATIENCE);
     let _among_strangers = if !place.is_of_a_known_user() && caller.is_stranger() {
         match place.among_strangers() {
             Ok(among) => Some(among),

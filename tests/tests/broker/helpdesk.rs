@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Output;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use data_encoding::BASE64;
 use serde_json::Value;
 use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
@@ -233,6 +234,43 @@ fn wrong_codes_at_the_helpdesk_are_bounded_and_delay_nothing_of_the_users() {
         let began = Instant::now();
         assert!(ask(host, uid_of("hanna"), &question).contains("verdict=wrong"));
         assert!(began.elapsed() >= Duration::from_millis(250), "a refusal takes its time");
+    });
+}
+
+/// A public key of a security key, as ssh-keygen writes it.
+fn ssh_key(number: u8) -> String {
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    let kind = "sk-ssh-ed25519@openssh.com";
+    let blob = [string(kind.as_bytes()), string(&[number; 32]), string(b"ssh:")].concat();
+    format!("{kind} {} key number {number}\n", BASE64.encode(&blob))
+}
+
+#[test]
+fn an_account_with_as_much_as_one_can_have_is_shown_and_helped() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        let alice = host.user_with_app("alice");
+        let fobs = Fob::box_of(1, 16);
+        host.import(&fobs);
+        let serials: Vec<&str> = fobs.iter().map(|fob| fob.serial.as_str()).collect();
+        for serial in &serials {
+            host.sysadmin(&["token", "assign", serial, "alice"]);
+        }
+        for number in 0..100 {
+            let file = host.private_file("key.pub", &ssh_key(number));
+            host.sysadmin(&["ssh-key", "add", "alice", file.to_str().unwrap()]);
+        }
+        let _broker = host.broker();
+        let (seen, root_sees) = (json_by(host, "hanna", &["status", "alice"]), host.json(&["status", "alice"]));
+        assert_eq!(seen, root_sees);
+        assert_eq!((seen["ssh_keys"].as_array().unwrap().len(), seen["tokens"].as_array().unwrap().len()), (100, 17));
+        host.assert_logged(&["(broker:auth): viewed user=alice asked_by=", "by=hanna"]);
+        // An act is told as done.
+        assert_eq!(json_by(host, "hanna", &["unlock", "alice"])["user"], "alice");
+        assert_eq!(json_by(host, "hanna", &["verify", "alice", &alice.code()])["accepted"], true);
+        assert!(json_by(host, "hanna", &["code", "alice"])["code"].is_string());
+        let done = json_by(host, "hanna", &["reset", "alice", "--yes"]);
+        assert_eq!(done["tokens"].as_array().unwrap().len(), 16, "{done}");
     });
 }
 

@@ -169,7 +169,11 @@ fn killed_at_each_flush<T>(
         let output = killed_at_flush(host, number, &arguments);
         let got_through = output.status.success();
         if !got_through {
-            refused(&output, 1, "the broker at /run/twofactord/socket");
+            refused(
+                &output,
+                1,
+                "the broker at /run/twofactord/socket: the connection ended early: it is not known whether",
+            );
         }
         let _broker = host.broker();
         interrupted += u32::from(check(&user, &made, got_through));

@@ -247,9 +247,19 @@ impl Broker {
         self.ask(Message::asking_for_help(&HelpRequest { whom, act: None }), Answered::leave)
     }
 
-    /// Acts for a user.
+    /// Acts for a user. Without an answer it is not known whether that was done, and the error says so.
     pub fn help(&self, whom: Whom, act: Act) -> Result<Result<Helped, NotHelped>, StoreError> {
-        self.ask(Message::asking_for_help(&HelpRequest { whom, act: Some(act) }), Answered::helped)
+        let user = match &whom {
+            Whom::User(person) => Some(person.name.clone()),
+            Whom::OwnerOf(_) => None,
+        };
+        let question = Message::asking_for_help(&HelpRequest { whom, act: Some(act) });
+        self.ask(question, Answered::helped).map_err(|error| match error.kind() {
+            Some(BrokerError::Wire {
+                error: WireError::Deadline | WireError::Ended | WireError::Stream(_), ..
+            }) => BrokerError::Unanswered { problem: error.to_string(), user }.into(),
+            _ => error,
+        })
     }
 }
 

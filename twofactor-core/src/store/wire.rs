@@ -1,7 +1,8 @@
 //! The questions of a login to a store in another process, and the answers, as messages on a stream.
 //!
-//! A message is a length (four bytes, big-endian, at most [`LARGEST`]) and a line of `key=value` pairs as in the log. The first
-//! pair of a question is the version. A message that is not understood in full is refused: nothing in it has a default.
+//! A message is a length (four bytes, big-endian, at most [`LARGEST_QUESTION`] or [`LARGEST_ANSWER`]) and a line of `key=value`
+//! pairs as in the log. The first pair of a question is the version. A message that is not understood in full is refused: nothing in
+//! it has a default.
 //!
 //! Messages hold codes. They are wiped when they are dropped.
 
@@ -21,5 +22,5 @@ pub use call::{About, Call, Guess, ShownToken};
 pub use channel::Channel;
 pub use enrolling::{Confirming, NewcomersApp, TypedInvitation};
 pub use error::WireError;
-pub use message::{LARGEST, Message};
+pub use message::{LARGEST_ANSWER, LARGEST_QUESTION, Message};
 pub use self_service::More;

@@ -45,5 +45,5 @@ pub(super) fn connect(path: &Path, owner: Owner, deadline: Instant) -> Result<Ch
     }
     let stream = UnixStream::from(socket);
     stream.set_nonblocking(false).map_err(|error| wire(error.into()))?;
-    Ok(Channel::new(stream, deadline))
+    Ok(Channel::asking(stream, deadline))
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::host::shell;
 use crate::host::trusted::FileError;
+use crate::host::user::UserName;
 use crate::log::reason::Reason;
 use crate::store::error::{StoreError, Unusable};
 use crate::store::wire::WireError;
@@ -34,6 +36,14 @@ pub enum BrokerError {
         /// The failure.
         error: WireError,
     },
+    /// It was asked for an act, and has not answered.
+    #[error("{problem}: it is not known whether it was done")]
+    Unanswered {
+        /// The failure of the connection.
+        problem: String,
+        /// The user whom the act is about, where that is known.
+        user: Option<UserName>,
+    },
     /// There is no broker, and it alone has the registry.
     #[error("a physical token is registered through the broker, and none listens at {}", .0.display())]
     RegistersNoTokens(PathBuf),
@@ -52,6 +62,7 @@ impl Unusable for BrokerError {
             Self::Folder(FileError::Unsafe { .. }) | Self::Stranger { .. } => Reason::UnsafeFile,
             Self::Folder(_)
             | Self::Wire { .. }
+            | Self::Unanswered { .. }
             | Self::RegistersNoTokens(_)
             | Self::SetsNothingUp
             | Self::ShowsNoSecret => Reason::StoreUnavailable,
@@ -64,6 +75,10 @@ impl Unusable for BrokerError {
             Self::Folder(_) => "look at it: ls -ld /run/twofactord".to_owned(),
             Self::Stranger { .. } => "see what listens there: ss -xlp".to_owned(),
             Self::Wire { .. } => "see: systemctl status twofactord.service".to_owned(),
+            Self::Unanswered { user, .. } => {
+                let user = user.as_ref().map_or_else(|| "USER".to_owned(), |user| shell::quoted(user.as_str()));
+                format!("see what was done: twofactor status {user}")
+            }
             Self::ShowsNoSecret => "the user logs in with ssh or at the console".to_owned(),
             Self::SetsNothingUp => "log in with ssh or at the console first, or ask for: twofactor enroll".to_owned(),
         }

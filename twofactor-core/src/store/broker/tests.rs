@@ -29,7 +29,7 @@ fn of_keys_that_change_while_they_are_listed_none_is_missing_that_stays() {
         let mut asked = 0;
         // The first two answers each end in a key that is taken away before the next question.
         for stream in listener.incoming() {
-            let channel = Channel::new(stream.unwrap(), Instant::now() + PATIENCE);
+            let channel = Channel::answering(stream.unwrap(), Instant::now() + PATIENCE);
             let question = channel.receive().unwrap().unwrap();
             let Call::OwnSshKeys(_, after) = Call::read(&question).unwrap() else { panic!("another question") };
             let answer = Message::answering_own_ssh_keys(&keys, after.as_ref());

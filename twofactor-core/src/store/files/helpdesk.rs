@@ -109,7 +109,7 @@ impl Files {
                     Ok(verdict) => verdict,
                     Err(why) => return Ok(Err(why)),
                 };
-                Ok(Ok(Helped::Judged(verdict, self.logins_blocked_until(person)?)))
+                Ok(Ok(Helped::Judged(verdict, self.logins_blocked_until(person))))
             }
             Act::Unlock => {
                 let failures = self.forgive(user, &Count::OF_USER, notice(NoticedChange::Unlocked))?;
@@ -119,7 +119,7 @@ impl Files {
                 let until = now.after(valid);
                 match self.hand_out(person, until, notice(NoticedChange::CodeGiven)) {
                     Ok(Some(code)) => {
-                        let blocked_until = self.logins_blocked_until(person)?;
+                        let blocked_until = self.logins_blocked_until(person);
                         Ok(Ok(Helped::CodeGiven { code, until, blocked_until }))
                     }
                     Err(EnrollError::Store(error)) => Err(error),
@@ -143,9 +143,9 @@ impl Files {
         }
     }
 
-    /// The time until which logins from anywhere are refused.
-    fn logins_blocked_until(&self, person: &Person) -> Result<Option<UnixTime>, StoreError> {
-        self.blocked_until(&person.name, Count::Logins, &Source::from_rhost(None))
+    /// The time until which logins from anywhere are refused. That it cannot be looked up does not undo what was done.
+    fn logins_blocked_until(&self, person: &Person) -> Option<UnixTime> {
+        self.blocked_until(&person.name, Count::Logins, &Source::from_rhost(None)).unwrap_or_default()
     }
 
     fn helpdesk_rules(&self) -> VerificationRules {

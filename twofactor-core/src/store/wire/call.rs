@@ -9,7 +9,7 @@ use super::answered;
 use super::enrolling::{self, Confirming, NewcomersApp, TypedInvitation, attempt_from, source};
 use super::error::WireError;
 use super::helpdesk;
-use super::message::Message;
+use super::message::{ASK, Message};
 use super::self_service;
 use crate::account::factors::{FactorKind, Factors};
 use crate::account::invitation::Invitation;
@@ -352,7 +352,6 @@ impl Message {
     }
 }
 
-const ASK: &str = "ask";
 const STARTED_BY: &str = "started_by";
 const UNINTELLIGIBLE: &str = "?";
 

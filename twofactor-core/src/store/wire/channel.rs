@@ -10,19 +10,26 @@ use nix::sys::socket::{MsgFlags, recv, send};
 use zeroize::Zeroizing;
 
 use super::error::WireError;
-use super::message::Message;
+use super::message::{LARGEST_ANSWER, LARGEST_QUESTION, Message};
 
 /// One end of a connection.
 #[derive(Debug)]
 pub struct Channel {
     stream: UnixStream,
     deadline: Instant,
+    /// The largest message that is received.
+    largest: usize,
 }
 
 impl Channel {
-    /// An end that gives up at `deadline`.
-    pub fn new(stream: UnixStream, deadline: Instant) -> Self {
-        Self { stream, deadline }
+    /// The end that receives questions, and gives up at `deadline`.
+    pub fn answering(stream: UnixStream, deadline: Instant) -> Self {
+        Self { stream, deadline, largest: LARGEST_QUESTION }
+    }
+
+    /// The end that receives answers, and gives up at `deadline`. It has made sure that root is at the other end.
+    pub fn asking(stream: UnixStream, deadline: Instant) -> Self {
+        Self { stream, deadline, largest: LARGEST_ANSWER }
     }
 
     /// Moves the deadline.
@@ -71,7 +78,7 @@ impl Channel {
             4 => {}
             _ => return Err(WireError::Ended),
         }
-        let mut line = Zeroizing::new(vec![0; Message::length(header)?]);
+        let mut line = Zeroizing::new(vec![0; Message::length(header, self.largest)?]);
         if self.fill(&mut line)? < line.len() {
             return Err(WireError::Ended);
         }

@@ -12,8 +12,14 @@ use crate::text::pairs::{self, Pairs};
 /// The version that this program speaks.
 const VERSION: &str = "1";
 
-/// The largest message, in bytes, without its length.
-pub const LARGEST: usize = 16 * 1024;
+/// The largest question, in bytes, without its length.
+pub const LARGEST_QUESTION: usize = 16 * 1024;
+
+/// The largest answer: an account with as many apps, tokens and ssh keys as one can have, and the longest names.
+pub const LARGEST_ANSWER: usize = 512 * 1024;
+
+/// The key that says the kind of a question, behind the version.
+pub(super) const ASK: &str = "ask";
 
 /// Keys with their values. A key may stand there more than once.
 pub struct Message(Pairs);
@@ -49,11 +55,6 @@ impl Message {
     /// The message with the pairs whose keys are kept.
     pub(super) fn keeping(&self, keep: impl Fn(&str) -> bool) -> Self {
         Self(self.0.iter().filter(|(key, _)| keep(key)).cloned().collect())
-    }
-
-    /// True when the message can be sent.
-    pub fn fits(&self) -> bool {
-        self.framed().is_ok()
     }
 
     /// The message in parts: what stands before the first of these keys, and a part from each of them to the next.
@@ -115,11 +116,14 @@ impl Message {
 
     /// The message with its length, as it goes over the wire.
     pub(super) fn framed(&self) -> Result<Zeroizing<Vec<u8>>, WireError> {
-        // Room for the largest line, so that growing never leaves a copy of a code behind.
-        let mut line = Zeroizing::new(String::with_capacity(LARGEST));
-        for (key, value) in &self.0 {
-            // A byte takes four at most.
-            if line.len() + key.len() + 4 * value.len() + 4 > LARGEST {
+        let is_question = self.0.get(1).is_some_and(|(key, _)| key == ASK);
+        let largest = if is_question { LARGEST_QUESTION } else { LARGEST_ANSWER };
+        // A byte takes four at most.
+        let most = |(key, value): &(String, String)| key.len() + 4 * value.len() + 4;
+        // Room for the whole line, so that growing never leaves a copy of a code behind.
+        let mut line = Zeroizing::new(String::with_capacity(self.0.iter().map(most).sum::<usize>().min(largest)));
+        for pair @ (key, value) in &self.0 {
+            if line.len() + most(pair) > largest {
                 return Err(WireError::TooLarge(line.len() + value.len()));
             }
             pairs::write_whole(&mut line, key, value);
@@ -131,10 +135,10 @@ impl Message {
         Ok(framed)
     }
 
-    /// The number of bytes that follow a length.
-    pub(super) fn length(header: [u8; 4]) -> Result<usize, WireError> {
+    /// The number of bytes that follow a length, `largest` at most.
+    pub(super) fn length(header: [u8; 4], largest: usize) -> Result<usize, WireError> {
         let length = usize::try_from(u32::from_be_bytes(header)).unwrap_or(usize::MAX);
-        if length <= LARGEST { Ok(length) } else { Err(WireError::TooLarge(length)) }
+        if length <= largest { Ok(length) } else { Err(WireError::TooLarge(length)) }
     }
 
     /// Reads what came over the wire, without its length. Refuses another version.

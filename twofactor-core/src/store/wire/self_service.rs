@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::answered::{ANSWER, Answered};
 use super::enrolling;
 use super::error::WireError;
-use super::message::{LARGEST, Message};
+use super::message::Message;
 use crate::account::factors::Attestation;
 use crate::account::invitation::InvitationCode;
 use crate::account::throttle::Source;
@@ -161,7 +161,7 @@ impl Message {
     pub fn answering_own_ssh_keys(keys: &[SshKeyView], after: Option<&Fingerprint>) -> Self {
         let place = keys.iter().position(|key| Some(&key.fingerprint) == after);
         let rest = keys.get(place.map_or(0, |place| place + 1)..).unwrap_or_default();
-        let mut room = LARGEST;
+        let mut room = LARGEST_LIST;
         let told = rest.iter().take_while(|key| {
             let taken = LARGEST_KEY + 4 * key.label.as_str().len();
             room = room.saturating_sub(taken);
@@ -332,6 +332,9 @@ pub enum More {
 
 /// The largest room of an ssh key in an answer, without its label, in bytes; and of what stands before the keys.
 const LARGEST_KEY: usize = 256;
+
+/// The largest list of keys in one answer, in bytes.
+const LARGEST_LIST: usize = 16 * 1024;
 
 fn word_of(confirmation: Confirmation) -> &'static str {
     match confirmation {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
-use super::{Answered, Call, Channel, LARGEST, Message, WireError};
+use super::{Answered, Call, Channel, LARGEST_ANSWER, LARGEST_QUESTION, Message, WireError};
 use crate::account::enrollment::Proposal;
 use crate::account::factors::{Attestation, Factors};
 use crate::account::invitation::{Invitation, InvitationCode};
@@ -41,7 +41,7 @@ fn person() -> Person {
 fn received(message: &Message) -> Message {
     let framed = message.framed().unwrap();
     let (length, line) = framed.split_at(4);
-    assert_eq!(Message::length(length.try_into().unwrap()).unwrap(), line.len());
+    assert_eq!(Message::length(length.try_into().unwrap(), LARGEST_ANSWER).unwrap(), line.len());
     Message::read(line).unwrap()
 }
 
@@ -331,10 +331,21 @@ fn answers_to_the_helpdesk_arrive_as_they_were() {
 fn the_largest_account_is_told_to_the_helpdesk_and_how_the_host_keeps_it_is_not() {
     let mut full = account();
     let (app, token) = (full.apps.remove(0), || account().tokens.remove(0));
-    full.apps = (0..MOST_APPS)
-        .map(|_| AppStatus { label: Label::new(&"l".repeat(64)).unwrap(), ..account().apps.remove(0) })
-        .collect();
-    full.tokens = (0..MOST_HELD).map(|_| token()).collect();
+    // The longest that each of them can be, where each byte takes four on the wire.
+    let (label, words) = (Label::new(&"\u{1f511}".repeat(64)).unwrap(), Some("\u{1f511}".repeat(64)));
+    full.apps = (0..MOST_APPS).map(|_| AppStatus { label: label.clone(), ..account().apps.remove(0) }).collect();
+    let series = Some("\u{1f511}".repeat(128));
+    let owner = UserName::new(&"\u{e9}".repeat(127)).ok();
+    let long = |token| TokenView {
+        serial: serial(&"S".repeat(64)),
+        series: series.clone(),
+        vendor: words.clone(),
+        model: words.clone(),
+        owner: owner.clone(),
+        ..token
+    };
+    full.tokens = (0..MOST_HELD).map(|_| long(token())).collect();
+    full.ssh_keys = vec![EnrolledKey { label, ..full.ssh_keys.remove(0) }; MOST_SSH_KEYS];
     full.tokens_problem = Some(StoreError::Entropy(crate::codes::secret::SecretError::NoEntropy));
     full.tokens[0].problem = Some(StoreError::Entropy(crate::codes::secret::SecretError::NoEntropy));
     let sent = Message::answering_help(&Ok(Helped::Enrolled(Box::new(full)))).without_details();
@@ -346,11 +357,7 @@ fn the_largest_account_is_told_to_the_helpdesk_and_how_the_host_keeps_it_is_not(
         assert_eq!(problem.as_ref().unwrap().to_string(), "the broker cannot answer");
     }
     assert!(read.tokens[1].problem.is_none());
-    // A hundred keys of ssh are too many. The broker says so.
-    let mut larger = account();
-    larger.ssh_keys = vec![larger.ssh_keys.remove(0); MOST_SSH_KEYS];
-    let sent = |account| Message::answering_help(&Ok(Helped::Enrolled(Box::new(account))));
-    assert!(sent(account()).fits() && !sent(larger).fits());
+    assert_eq!((read.ssh_keys.len(), read.ssh_keys[99].label.as_str().chars().count()), (MOST_SSH_KEYS, 64));
 }
 
 /// All readings of a message are charged as one attempt.
@@ -420,20 +427,30 @@ fn each_answer_is_read_as_it_was_given() {
 
 #[test]
 fn a_message_is_large_enough_or_refused_before_it_is_sent_or_taken() {
-    let long = "é".repeat(LARGEST / 4);
+    let long = "é".repeat(LARGEST_ANSWER / 4);
     let refusal = Message::refusing(Reason::StoreCorrupt, &long, "");
     assert!(matches!(refusal.framed(), Err(WireError::TooLarge(_))));
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    theirs.write_all(&u32::MAX.to_be_bytes()).unwrap();
-    let channel = Channel::new(ours, Instant::now() + Duration::from_mins(1));
-    assert!(matches!(channel.receive(), Err(WireError::TooLarge(4_294_967_295))));
+    let soon = || Instant::now() + Duration::from_mins(1);
+    for (length, largest, channel) in [
+        (u32::MAX, LARGEST_QUESTION, Channel::answering as fn(_, _) -> _),
+        (u32::try_from(LARGEST_QUESTION).unwrap() + 1, LARGEST_QUESTION, Channel::answering),
+        (u32::try_from(LARGEST_ANSWER).unwrap() + 1, LARGEST_ANSWER, Channel::asking),
+    ] {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(&length.to_be_bytes()).unwrap();
+        let refused = channel(ours, soon()).receive();
+        assert!(matches!(refused, Err(WireError::TooLarge(found)) if found > largest), "{length}: {refused:?}");
+    }
+    // No question is as large as an answer may be.
+    let question = Message::asking("help-status").with("user", &"u".repeat(LARGEST_QUESTION / 4));
+    assert!(matches!(question.framed(), Err(WireError::TooLarge(_))));
 }
 
 #[test]
 fn a_byte_now_and_then_does_not_move_the_deadline() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let began = Instant::now();
-    let channel = Channel::new(ours, began + Duration::from_millis(300));
+    let channel = Channel::answering(ours, began + Duration::from_millis(300));
     let sender = std::thread::spawn(move || {
         let framed = Message::asking_about("presence", &person().name).framed().unwrap();
         for byte in framed.iter() {
@@ -454,11 +471,11 @@ fn a_stream_that_ends_is_the_end_between_messages_and_an_error_within_one() {
     let soon = || Instant::now() + Duration::from_mins(1);
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(theirs);
-    assert!(Channel::new(ours, soon()).receive().unwrap().is_none());
+    assert!(Channel::answering(ours, soon()).receive().unwrap().is_none());
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     theirs.write_all(&[0, 0, 0, 9, b' ']).unwrap();
     drop(theirs);
-    let channel = Channel::new(ours, soon());
+    let channel = Channel::answering(ours, soon());
     assert!(matches!(channel.receive(), Err(WireError::Ended)));
     // Sending to it is an error too, and no signal.
     assert!(matches!(channel.send(&Message::not_remembered()), Err(WireError::Ended)));
