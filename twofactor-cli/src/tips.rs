@@ -107,6 +107,10 @@ fn tips(word: &str, words: &[OsString]) -> Vec<String> {
     let least = nearest.iter().map(|(distance, _)| *distance).min().unwrap_or(usize::MAX);
     let furthest = if word.chars().count() > 4 { 2 } else { 1 };
     let nearest = || nearest.iter().filter(|(distance, _)| *distance == least).map(|(_, path)| path);
+    // No system that users come from: the file of a vendor.
+    if least > furthest && here == ["import"] {
+        return vec!["token import".to_owned()];
+    }
     // As near as any, a destructive one may be the one that was meant.
     if least > furthest || nearest().any(|path| path.last().is_some_and(|name| is_destructive(name))) {
         return Vec::new();
@@ -224,6 +228,7 @@ mod tests {
             ("token statsu", "did you mean \"twofactor status\"?"),
             ("service enbale sshd", "did you mean \"twofactor service enable\"?"),
             ("tokens list", "did you mean \"twofactor token\"?"),
+            ("import oath-user x", "did you mean \"twofactor import oath-users\"?"),
             ("import tokens.zip", "did you mean \"twofactor token import\"?"),
             ("enable sshd", "did you mean \"twofactor service enable\" or \"twofactor token enable\"?"),
             ("add alice", "did you mean \"twofactor enroll\"?"),
