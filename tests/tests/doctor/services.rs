@@ -277,7 +277,7 @@ fn whoever_is_asked_nothing_is_refused() {
         // The stack for a key and a code, without its last line.
         instead("@include common-auth\n", "")(host);
     };
-    finds(&["only-ignores"], make, ByHand(&right));
+    finds(&["only-ignores", "sshd-code-alone"], make, ByHand(&right));
 }
 
 #[test]

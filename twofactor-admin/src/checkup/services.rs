@@ -44,13 +44,13 @@ pub fn asks_first_factor(service: &Service) -> bool {
     service.phase(Phase::Auth).iter().any(|line| Nature::of(line) == Nature::Primary)
 }
 
-/// True when the service asks for our code and certainly for nothing else.
+/// True when a user can log in who is asked for our code and certainly for nothing else.
 pub fn asks_for_code_alone(service: &Service) -> bool {
     let lines = service.phase(Phase::Auth);
     // The lines of a substack are among them, too.
     let may_ask =
         |line: &&Line| line.kind != Kind::Substack && matches!(Nature::of(line), Nature::Primary | Nature::Unknown);
-    lines.iter().any(|line| line.is_ours()) && !lines.iter().any(may_ask)
+    lines.iter().any(|line| line.is_ours()) && !lines.iter().any(may_ask) && lets_in(service)
 }
 
 /// True when a user could log in with the service, were all modules there. Where no user gets in, the questions asked do
@@ -501,6 +501,7 @@ mod tests {
             "auth substack password\nauth required pam_twofactor.so\n",
             "auth required pam_of_another.so\nauth required pam_twofactor.so\n",
             "auth required pam_permit.so\naccount required pam_twofactor.so\n",
+            "auth required pam_deny.so\nauth required pam_twofactor.so\n",
         ] {
             assert!(!alone(text), "{text}");
         }
