@@ -70,11 +70,15 @@ impl<'h> Maker<'h> {
     }
 
     fn refuses(&self, arguments: &[String], makers: &str, words: &str) {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--makers", makers]).collect();
-        let output = self.0.run_twofactor(&arguments);
+        let output = self.0.run_twofactor(&with(arguments, makers));
         assert!(matches!(output.status.code(), Some(1 | 8)) && said(&output).contains(words), "{}", said(&output));
         assert_eq!(self.0.json(&["ssh-key", "list", "alice"]), json!([]), "nothing was enrolled");
     }
+}
+
+/// The arguments with the folder of makers.
+fn with<'a>(arguments: &'a [String], makers: &'a str) -> Vec<&'a str> {
+    arguments.iter().map(String::as_str).chain(["--makers", makers]).collect()
 }
 
 fn login(sshd: &Sshd<'_>, provider: Provider<'_>, key: &SecurityKey) -> Session {
@@ -113,8 +117,7 @@ fn where_a_rule_demands_it_only_an_attested_key_spares_the_code() {
         );
         for (key, kind) in [first, second].into_iter().zip(KINDS) {
             let arguments = maker.adding(key, kind, "challenge");
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--makers", &makers]).collect();
-            assert_eq!(host.json(&arguments)["attested"], true);
+            assert_eq!(host.json(&with(&arguments, &makers))["attested"], true);
         }
         let plain = provider.key("ed25519-sk", "plain");
         let added = host.json(&["ssh-key", "add", "alice", plain.public().to_str().unwrap()]);
@@ -133,5 +136,24 @@ fn where_a_rule_demands_it_only_an_attested_key_spares_the_code() {
         }
         let asked = login(&sshd, provider, &plain);
         assert!(!asked.opened() && asked.prompts.iter().any(|prompt| prompt.contains("code")), "{:?}", asked.prompts);
+
+        // Root has the maker's word checked for a key that the user has already.
+        let later = maker.key(provider, "ed25519-sk", "later");
+        let public = later.public().to_str().unwrap().to_owned();
+        host.succeed("twofactor", ["ssh-key", "add", "alice", &public, "--label", "hers"]);
+        authorize(host, "alice", [later.line()]);
+        assert!(!login(&sshd, provider, &later).opened());
+        let wrong = host.run_twofactor(&with(&maker.adding(&later, "later", "another"), &makers));
+        assert!(!wrong.status.success() && !login(&sshd, provider, &later).opened(), "{}", said(&wrong));
+        let attested = host.run_twofactor(&with(&maker.adding(&later, "later", "challenge"), &makers));
+        let told =
+            format!("alice had the key \"hers\" already; from now on it is attested.\n{}", later.fingerprint(host));
+        assert!(attested.status.success() && said(&attested).contains(&told), "{}", said(&attested));
+        assert!(login(&sshd, provider, &later).opened_in_silence());
+        let event = format!("ssh-key-attested user=alice key={} label=hers", later.fingerprint(host));
+        assert!(host.log().iter().any(|line| line.text.starts_with("twofactor") && line.text.contains(&event)));
+        let again = host.run_twofactor(&with(&maker.adding(&later, "later", "challenge"), &makers));
+        assert_eq!(again.status.code(), Some(7), "{}", said(&again));
+        assert!(said(&again).contains("already has the ssh key"), "{}", said(&again));
     });
 }

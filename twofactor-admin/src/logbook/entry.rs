@@ -135,6 +135,7 @@ pub(super) fn writers(event: Event) -> Writers {
         | Event::SshKeyRemoved
         | Event::Assigned => Writers::ToolAndBroker,
         Event::SecretShown
+        | Event::SshKeyAttested
         | Event::StateAdopted
         | Event::UidAdopted
         | Event::Invited
@@ -237,6 +238,9 @@ mod tests {
         }
         assert_eq!(Message::read("sshd", &line("broker", "reset")), None);
         assert_eq!(Message::read("sshd", &line("sshd", "ssh-key-added")), None);
+        let attested = "ssh-key-attested user=alice key=SHA256:x label=hers by=root";
+        assert_eq!(Message::read("twofactor", attested).map(|message| message.event), Some(Event::SshKeyAttested));
+        assert_eq!(Message::read("twofactord", &line("broker", "ssh-key-attested")), None, "root's tool alone");
         assert_eq!(Message::read("twofactord", &line("sshd", "reset")), None);
         assert_eq!(Message::read("twofactord", &line("broker", "revoked")), None);
         assert_eq!(Message::read("sshd", &line("sshd", "checked")), None);

@@ -9,7 +9,7 @@ use twofactor_core::codes::ssh_key::PublicKey;
 use twofactor_core::codes::token::Label;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::Event;
-use twofactor_core::store::administration::{AccountStatus, SshKeyView};
+use twofactor_core::store::administration::{AccountStatus, AddedKey, SshKeyView};
 
 use super::{attestation, list_file};
 use crate::args::ssh_keys::{AddSshKey, ListSshKeys, RemoveSshKey, SshKey};
@@ -35,8 +35,12 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
     let issued = host.now()?;
     let attestation = attestation::check(arguments, &key, issued)?;
     let enrolled = EnrolledKey { key, label, issued, attestation };
-    host.accounts.add_ssh_key(&person, enrolled.clone())?;
-    journal::write(about(Event::SshKeyAdded, user, &enrolled));
+    let added = host.accounts.add_ssh_key(&person, enrolled.clone())?;
+    let (enrolled, event) = match &added {
+        AddedKey::New => (&enrolled, Event::SshKeyAdded),
+        AddedKey::Attested(enrolled) => (enrolled, Event::SshKeyAttested),
+    };
+    journal::write(about(event, user, enrolled));
     if lacks_codes(&host.status(user)?) {
         output::warning(&format!(
             "{user} has no app, token or recovery code: programs that see no ssh key, as sudo and the console, refuse {user}; \
@@ -45,12 +49,13 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
         ));
     }
     warn_of_barred_root(user);
-    let enrolled = SshKeyView::of(&enrolled);
-    let fingerprint = &enrolled.fingerprint;
-    Ok(output.done(
-        || format!("{user} is asked for no code at ssh logins with the key \"{}\".\n{fingerprint}\n", enrolled.label),
-        || as_json(user, &enrolled),
-    )?)
+    let enrolled = SshKeyView::of(enrolled);
+    let SshKeyView { fingerprint, label, .. } = &enrolled;
+    let said = match &added {
+        AddedKey::New => format!("{user} is asked for no code at ssh logins with the key \"{label}\"."),
+        AddedKey::Attested(_) => format!("{user} had the key \"{label}\" already; from now on it is attested."),
+    };
+    Ok(output.done(|| format!("{said}\n{fingerprint}\n"), || as_json(user, &enrolled))?)
 }
 
 fn list(arguments: &ListSshKeys, host: &Host, output: &Output) -> Result<(), Failure> {

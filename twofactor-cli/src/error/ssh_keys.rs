@@ -34,7 +34,7 @@ pub(super) fn hint(error: &SshKeyError, owner: KeyOwner) -> Option<String> {
         SshKeyError::NoKey(..) | SshKeyError::TooMany(_) if owner == KeyOwner::Oneself => {
             Some("see: twofactor self ssh-key list".to_owned())
         }
-        SshKeyError::NoKey(user, _) | SshKeyError::TooMany(user) => {
+        SshKeyError::NoKey(user, _) | SshKeyError::TooMany(user) | SshKeyError::AlreadyEnrolled(user, _) => {
             Some(format!("see: twofactor ssh-key list {}", quoted(user.as_str())))
         }
         SshKeyError::Ambiguous { .. } => Some("name the one by its fingerprint".to_owned()),
@@ -46,7 +46,7 @@ pub(super) fn hint(error: &SshKeyError, owner: KeyOwner) -> Option<String> {
             Some(format!("--force takes it all the same; \"{enroll}\" gives another first"))
         }
         SshKeyError::Store(error) => Some(error.hint()),
-        SshKeyError::AlreadyEnrolled(..) | SshKeyError::Entropy(_) => None,
+        SshKeyError::Entropy(_) => None,
     }
 }
 

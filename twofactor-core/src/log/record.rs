@@ -47,6 +47,8 @@ pub enum Event {
     CodeRevoked,
     /// A security key of ssh was enrolled for a user.
     SshKeyAdded,
+    /// The maker's word about a security key of ssh that a user has was checked.
+    SshKeyAttested,
     /// A security key of ssh was taken from a user.
     SshKeyRemoved,
     /// A vendor's seed file was taken in.
@@ -87,7 +89,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -105,6 +107,7 @@ impl Event {
         Self::CodeGiven,
         Self::CodeRevoked,
         Self::SshKeyAdded,
+        Self::SshKeyAttested,
         Self::SshKeyRemoved,
         Self::Imported,
         Self::Assigned,
@@ -145,6 +148,7 @@ impl Event {
             Self::CodeGiven => "code-given",
             Self::CodeRevoked => "code-revoked",
             Self::SshKeyAdded => "ssh-key-added",
+            Self::SshKeyAttested => "ssh-key-attested",
             Self::SshKeyRemoved => "ssh-key-removed",
             Self::Imported => "imported",
             Self::Assigned => "assigned",

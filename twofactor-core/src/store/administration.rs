@@ -19,7 +19,7 @@ pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
 pub use series::{ImportRecord, SeriesSummary};
 pub use sharing::{Sharer, Sharing};
-pub use ssh_keys::{SshKeyAdministration, SshKeyError, SshKeyView};
+pub use ssh_keys::{AddedKey, SshKeyAdministration, SshKeyError, SshKeyView};
 pub use state::{
     Defect, Difference, Identity, Inspection, Marking, Migration, Naming, Repair, Repairs, Sighting, TokenDifference,
 };

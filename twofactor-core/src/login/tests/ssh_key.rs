@@ -7,7 +7,7 @@ use crate::account::throttle::Limits;
 use crate::codes::ssh_key::tests::{key, line};
 use crate::codes::ssh_key::{KeyType, SshKey};
 use crate::login::KeyObstacle;
-use crate::store::administration::{LastCredential, SshKeyAdministration as _};
+use crate::store::administration::{AddedKey, LastCredential, SshKeyAdministration as _, SshKeyError};
 use data_encoding::BASE64;
 
 /// Alice's key, bob's, and one of no user.
@@ -178,6 +178,31 @@ fn a_key_counts_where_a_rule_lists_it_and_for_all_rules_that_may_match() {
     host.store.add_ssh_key(&person("bob", 1002), enrolled(BOBS)).unwrap();
     let outcome = logs_in(&host, "bob", &line(&key(BOBS)), vec![types(ANY_CODE)]);
     assert_eq!(outcome.denial(), Reason::WrongCode);
+}
+
+#[test]
+fn a_key_that_is_attested_later_counts_as_attested_from_then_on_under_its_own_label() {
+    let host = Host::with_rules("[[rule]]\nsecond_factor = \"required\"\nfactors = [\"attested-ssh-key\"]\n");
+    let bob = person("bob", 1002);
+    let comes = |attestation, label: &str| {
+        let key = EnrolledKey { attestation, label: Label::new(label).unwrap(), ..enrolled(BOBS) };
+        host.store.add_ssh_key(&bob, key)
+    };
+    assert_eq!(comes(Attestation::None, "laptop").unwrap(), AddedKey::New);
+    assert_eq!(logs_in(&host, "bob", &line(&key(BOBS)), vec![types(ANY_CODE)]).denial(), Reason::WrongCode);
+    let attested = EnrolledKey { attestation: Attestation::Checked, ..enrolled(BOBS) };
+    assert_eq!(comes(Attestation::Checked, "another").unwrap(), AddedKey::Attested(attested.clone()));
+    assert!(logs_in(&host, "bob", &line(&key(BOBS)), Vec::new()).is_recognized());
+    // Once more, and without the maker's word, it stays as it is.
+    for attestation in [Attestation::Checked, Attestation::None] {
+        assert!(matches!(comes(attestation, "laptop"), Err(SshKeyError::AlreadyEnrolled(..))), "{attestation:?}");
+    }
+    let keys = host.store.status(&bob.name).unwrap().unwrap().ssh_keys;
+    assert_eq!(keys, [attested]);
+    // The word is about one user's key.
+    let alices = EnrolledKey { attestation: Attestation::None, ..enrolled(BOBS) };
+    assert_eq!(host.store.add_ssh_key(&person("alice", 1001), alices).unwrap(), AddedKey::New);
+    assert_eq!(logs_in(&host, "alice", &line(&key(BOBS)), vec![types(ANY_CODE)]).denial(), Reason::WrongCode);
 }
 
 #[test]

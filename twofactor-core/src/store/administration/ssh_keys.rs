@@ -16,8 +16,9 @@ use crate::store::error::StoreError;
 
 /// Administration of a user's ssh keys; [`AccountStatus`](super::AccountStatus) lists them.
 pub trait SshKeyAdministration {
-    /// Enrolls a key. The account is made when there is none.
-    fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<(), SshKeyError>;
+    /// Enrolls a key. The account is made when there is none. A key that the user has without its maker's word, and that comes
+    /// with it, is attested from now on.
+    fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<AddedKey, SshKeyError>;
 
     /// Takes a key, by its fingerprint or its label. The next login with it is asked for a code.
     fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError>;
@@ -61,6 +62,15 @@ impl SshKeyView {
             }
         }
     }
+}
+
+/// The effect of adding a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddedKey {
+    /// The user has it from now on.
+    New,
+    /// The user had it, and from now on it is attested. With the label and the time of its enrollment.
+    Attested(EnrolledKey),
 }
 
 /// The reason for which a user's ssh keys were not changed.

@@ -2,14 +2,15 @@
 
 use super::locations::{Files, migrated};
 use super::user_folder::SECRET;
+use crate::account::factors::Attestation;
 use crate::account::{Credentials, EnrolledKey, MOST_SSH_KEYS, State};
 use crate::host::user::{Person, UserName};
 use crate::store::administration::{
-    LastCredential, Reset, SshKeyAdministration, SshKeyError, SshKeyView, StateIdentity as _,
+    AddedKey, LastCredential, Reset, SshKeyAdministration, SshKeyError, SshKeyView, StateIdentity as _,
 };
 
 impl SshKeyAdministration for Files {
-    fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<(), SshKeyError> {
+    fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<AddedKey, SshKeyError> {
         self.claim()?;
         let account = self.locked_or_new(&person.name)?;
         let state = account.state()?;
@@ -17,8 +18,14 @@ impl SshKeyAdministration for Files {
         Self::check_belongings(&account, &state, person)?;
         migrated(&person.name, &state)?;
         let mut credentials = credentials.map_or_else(Credentials::none, Ok)?;
-        if credentials.ssh_keys.iter().any(|enrolled| enrolled.key == key.key) {
-            return Err(SshKeyError::AlreadyEnrolled(person.name.clone(), key.key.fingerprint()));
+        if let Some(enrolled) = credentials.ssh_keys.iter_mut().find(|enrolled| enrolled.key == key.key) {
+            if (enrolled.attestation, key.attestation) != (Attestation::None, Attestation::Checked) {
+                return Err(SshKeyError::AlreadyEnrolled(person.name.clone(), key.key.fingerprint()));
+            }
+            enrolled.attestation = key.attestation;
+            let attested = AddedKey::Attested(enrolled.clone());
+            account.write_credentials(&state, &credentials)?;
+            return Ok(attested);
         }
         if credentials.ssh_keys.len() >= MOST_SSH_KEYS {
             return Err(SshKeyError::TooMany(person.name.clone()));
@@ -27,7 +34,8 @@ impl SshKeyAdministration for Files {
         let has_credentials = state.has_credentials || account.has(SECRET)?;
         // A user who is enrolled sets up nothing with an invitation.
         let state = State { uid: Some(person.uid), invitation: None, has_credentials, ..state };
-        Ok(account.write(&state, &credentials)?)
+        account.write(&state, &credentials)?;
+        Ok(AddedKey::New)
     }
 
     fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError> {
