@@ -204,6 +204,26 @@ fn enrolled_users_are_left_alone_unless_replace_says_otherwise() {
 }
 
 #[test]
+fn after_a_reset_no_scratch_code_comes_back() {
+    host(|host| {
+        let (app, scratch_codes) = google(host, "alice", TOTP);
+        let all = ["google-authenticator", "--all"];
+        assert_eq!(import(host, &all).status, 0);
+        assert_eq!(ours(host, "alice", &scratch_codes[0]), ReturnCode::SUCCESS);
+        let used = app.code(1);
+        assert_eq!(ours(host, "alice", &used), ReturnCode::SUCCESS);
+        assert!(host.run_twofactor(&["reset", "alice", "--yes"]).status.success());
+        let refused = import(host, &all);
+        assert_eq!(refused.status, 8, "{}", refused.stderr);
+        assert!(refused.stdout.contains("before a reset"), "{}", refused.stdout);
+        let again = import(host, &[&all[..], &["--replace"]].concat());
+        assert_eq!(again.stdout, "alice: taken over with 1 app and 0 recovery codes\n", "{}", again.stderr);
+        assert_eq!(ours(host, "alice", &used), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["denied user=alice", "reason=replayed"]);
+    });
+}
+
+#[test]
 fn the_files_are_found_where_the_lines_of_pam_say() {
     host(|host| {
         let (app, _) = google(host, "alice", TOTP);

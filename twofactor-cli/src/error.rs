@@ -207,6 +207,7 @@ impl Failure {
             Self::Enroll(
                 EnrollError::AlreadyEnrolled(..)
                 | EnrollError::Enrolled(_)
+                | EnrollError::WasReset(_)
                 | EnrollError::TooMany(_)
                 | EnrollError::Shared(_),
             )
@@ -349,7 +350,7 @@ impl Failure {
             | Self::NotForRoot
             | Self::PeopleUnknown { .. }
             | Self::Unwell
-            | Self::Enroll(EnrollError::Entropy(_) | EnrollError::Enrolled(_))
+            | Self::Enroll(EnrollError::Entropy(_) | EnrollError::Enrolled(_) | EnrollError::WasReset(_))
             | Self::Entropy(_)
             | Self::OutputFile { .. }
             | Self::InputFile { .. }

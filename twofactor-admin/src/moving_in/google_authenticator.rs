@@ -95,18 +95,19 @@ impl<'t> Options<'t> {
             None => 0,
             Some(value) => value.parse::<i32>().map_err(|_| Refused::Option("TIME_SKEW"))?,
         };
-        if drift.abs() > LARGEST_DRIFT {
+        if drift.unsigned_abs() > LARGEST_DRIFT.unsigned_abs() {
             return Err(Refused::Drift);
         }
+        // The furthest step that the module would have accepted by now.
+        let last = current_step(period, now).0.saturating_add_signed(i64::from(drift)).saturating_add(window / 2);
         let used = |watermark| Progress { watermark, drift, anchor: drift };
         if let Some(steps) = self.value("DISALLOW_REUSE") {
             let steps = steps.split([' ', '\t']).filter(|word| !word.is_empty());
             let steps: Option<Vec<u64>> = steps.map(|word| word.parse().ok()).collect();
-            let last = steps.ok_or(Refused::Option("DISALLOW_REUSE"))?.into_iter().max();
-            return Ok((period, (used(last.map(Step)), None)));
+            // A later one cannot have been used: it would lock the user out.
+            let steps = steps.ok_or(Refused::Option("DISALLOW_REUSE"))?.into_iter().filter(|step| *step <= last);
+            return Ok((period, (used(steps.max().map(Step)), None)));
         }
-        // The furthest step that the module would have accepted by now.
-        let last = current_step(period, now).0.saturating_add_signed(i64::from(drift)).saturating_add(window / 2);
         // The first good code is shown when the clock of the token has passed that step.
         let behind = i64::try_from(last + 1).unwrap_or(i64::MAX).saturating_sub(i64::from(drift));
         let until = u64::try_from(behind).unwrap_or(0).saturating_mul(seconds);
@@ -185,6 +186,12 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_is_yet_to_come_is_not_used() {
+        let arrival = account("\" TOTP_AUTH\n\" DISALLOW_REUSE 59999999 60000002 18446744073709551615\n");
+        assert_eq!(arrival.tokens[0].start.watermark, Some(Step(59_999_999)));
+    }
+
+    #[test]
     fn a_counter_is_the_next_one() {
         let arrival = account("\" HOTP_COUNTER 7\n\" TOTP_AUTH\n");
         assert_eq!(arrival.tokens[0].parameters.kind, Kind::Hotp);
@@ -229,6 +236,7 @@ mod tests {
             ("\" TOTP_AUTH\n\" DISALLOW_REUSE 1 x\n", Refused::Option("DISALLOW_REUSE")),
             ("\" TOTP_AUTH\n\" TIME_SKEW -\n", Refused::Option("TIME_SKEW")),
             ("\" TOTP_AUTH\n\" TIME_SKEW 9000\n", Refused::Drift),
+            ("\" TOTP_AUTH\n\" TIME_SKEW -2147483648\n", Refused::Drift),
         ] {
             assert_eq!(refused(options), refusal, "{options}");
         }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::str;
 use std::time::Duration;
 
-use twofactor_core::codes::otp::{self, Code, Digits, Kind, Match, Parameters, Period, Progress, Step, Window};
+use twofactor_core::codes::otp::{
+    self, Code, Digits, Kind, LAST_COUNTER, Match, Parameters, Period, Progress, Step, Window,
+};
 use twofactor_core::codes::secret::Secret;
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;
@@ -104,8 +106,8 @@ fn secret(key: &str) -> Result<Secret, Refused> {
 
 /// The codes that are used: `used` are the fields behind the key.
 fn progress(secret: &Secret, parameters: Parameters, used: &[&str], now: UnixTime) -> Result<Progress, Refused> {
-    let counter =
-        used.first().map_or(Ok(0), |counter| counter.parse::<u64>()).map_err(|_| Refused::Option("a counter"))?;
+    let counter = used.first().map_or(Ok(0), |counter| counter.parse::<u64>());
+    let counter = counter.ok().filter(|counter| *counter <= LAST_COUNTER).ok_or(Refused::Option("a counter"))?;
     let last = used.get(1).filter(|code| **code != "-");
     let watermark = match (parameters.kind, last) {
         (Kind::Hotp, Some(_)) => Some(Step(counter)),
@@ -180,7 +182,7 @@ mod tests {
     fn lines_that_cannot_be_taken_are_named_and_hide_no_other() {
         let text = format!(
             "# HOTP comment - {KEY}\n\nHOTP/T30 alice - {KEY}\nHOTP bob - 1234aasdf\nHOTP carol -\nHOTP/X dave - {KEY}\n\
-             HOTP/T5 erin - {KEY}\nHOTP ../x - {KEY}\nHOTP alice 1234 {KEY} 3\nHOTP f - {KEY} x\nHOTP g - {} \nHOTP \u{0}h - {KEY}\n",
+             HOTP/T5 erin - {KEY}\nHOTP ../x - {KEY}\nHOTP alice 1234 {KEY} 3\nHOTP f - {KEY} 18446744073709551615\nHOTP g - {} \nHOTP \u{0}h - {KEY}\n",
             "00".repeat(9)
         );
         let read = read(text.as_bytes(), NOW);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use twofactor_admin::moving_in::Refused;
 use twofactor_core::host::trusted::FileError;
+use twofactor_core::host::user::UserName;
 use twofactor_core::store::administration::Sharer;
 
 use super::status::ExitStatus;
@@ -20,6 +21,8 @@ pub(crate) enum MovingInFailure {
     Line { path: PathBuf, line: usize, error: Refused },
     #[error("{0} has this secret already; --force takes it all the same")]
     Shared(Sharer),
+    #[error("{0} has had this secret here before a reset; --replace takes it all the same, without recovery codes")]
+    WasReset(UserName),
     #[error("no PAM service runs {0}")]
     NoLineOf(&'static str),
     #[error("{failed} of {all} users were not taken over")]
@@ -30,7 +33,7 @@ impl MovingInFailure {
     pub(super) fn status(&self) -> ExitStatus {
         match self {
             Self::NoLineOf(_) => ExitStatus::NotThere,
-            Self::Shared(_) => ExitStatus::Refused,
+            Self::Shared(_) | Self::WasReset(_) => ExitStatus::Refused,
             Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Some { .. } => ExitStatus::BadInput,
         }
     }
@@ -39,7 +42,7 @@ impl MovingInFailure {
         match self {
             Self::NoLineOf(_) => Some("without --from-pam the files in the home folders are read".to_owned()),
             Self::Some { .. } => Some("run it again when that is mended: enrolled users are left alone".to_owned()),
-            Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Shared(_) => None,
+            Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Shared(_) | Self::WasReset(_) => None,
         }
     }
 }

@@ -205,6 +205,11 @@ impl Wallet<'_> {
         is_one.then_some(if self.factors.recovery { Ok(digest) } else { Err(Judgement::NotAllowed) })
     }
 
+    /// True when an answer is a recovery code that is good.
+    pub(crate) fn has_on_paper(&self, answer: &Answer, state: &State) -> bool {
+        matches!(self.on_paper(answer, state), Some(Ok(_)))
+    }
+
     /// True when the credential that once opened a session would still open this one.
     pub fn still_opens(&self, opener: &Opener) -> bool {
         match opener {

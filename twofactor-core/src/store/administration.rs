@@ -116,13 +116,14 @@ pub trait AccountAdministration {
 
     /// Takes in an account of another system: its apps, and its recovery codes in the place of those that there are. An
     /// account that exists stays as it is, or gets these apps in the place of its own; its physical tokens and ssh keys stay.
+    /// Gives the number of recovery codes that were taken: none where a reset has forgotten which of them are used.
     fn move_in(
         &self,
         person: &Person,
         apps: Vec<App>,
         recovery: &[RecoveryCode],
         existing: Existing,
-    ) -> Result<(), EnrollError>;
+    ) -> Result<usize, EnrollError>;
 
     /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
     /// cannot be read does not hide the apps.

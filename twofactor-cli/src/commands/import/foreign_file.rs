@@ -31,10 +31,14 @@ struct Rights {
 impl Rights {
     fn of(user: &User) -> io::Result<Self> {
         let before = Self { uid: geteuid(), gid: getegid(), groups: getgroups()? };
-        setgroups(&[user.gid])?;
-        setegid(user.gid)?;
-        seteuid(user.uid)?;
-        Ok(before)
+        let taken = setgroups(&[user.gid]).and_then(|()| setegid(user.gid)).and_then(|()| seteuid(user.uid));
+        match taken {
+            Ok(()) => Ok(before),
+            Err(errno) => {
+                before.give_back()?;
+                Err(errno.into())
+            }
+        }
     }
 
     fn give_back(self) -> io::Result<()> {

@@ -114,8 +114,12 @@ fn places_of_pam() -> Result<Vec<Place>, Failure> {
 /// The account of a user in all places; `None` where no file is.
 fn candidate(user: &User, places: &[Place], now: UnixTime) -> Option<Candidate> {
     let mut found: Option<(String, Result<Arrival, Failure>)> = None;
+    let mut seen = BTreeSet::new();
     for place in places {
         let path = place.path(user);
+        if !seen.insert(path.clone()) {
+            continue;
+        }
         let account = match account(user, place, &path, now) {
             Ok(None) => continue,
             Ok(Some(arrival)) => Ok(arrival),

@@ -91,9 +91,8 @@ fn take(system: &'static str, name: &str, arrival: Arrival, taking: &Taking, hos
             }
         }
     }
-    let outcome = Outcome::Taken { apps: tokens.len(), recovery: recovery.len(), remarks };
     if taking.dry_run {
-        return Ok(outcome);
+        return Ok(Outcome::Taken { apps: tokens.len(), recovery: recovery.len(), remarks });
     }
     let issued = host.now()?;
     let apps: Result<Vec<App>, Failure> = tokens
@@ -107,14 +106,15 @@ fn take(system: &'static str, name: &str, arrival: Arrival, taking: &Taking, hos
         .collect();
     let apps = apps?;
     let labels: Vec<Label> = apps.iter().map(|app| app.token().label.clone()).collect();
-    match host.accounts.move_in(&person, apps, &recovery, taking.existing()) {
+    let recovery = match host.accounts.move_in(&person, apps, &recovery, taking.existing()) {
         // Another command was faster.
         Err(EnrollError::Enrolled(_)) => return Ok(Outcome::Already),
+        Err(EnrollError::WasReset(user)) => return Err(MovingInFailure::WasReset(user).into()),
         other => other?,
-    }
+    };
     let line = |label| journal::about(Event::Enrolled, user).with("token", label).with("from", system);
     journal::write_all(labels.iter().map(line));
-    Ok(outcome)
+    Ok(Outcome::Taken { apps: labels.len(), recovery, remarks })
 }
 
 /// `app`, `app-2`, `app-3`.

@@ -41,6 +41,9 @@ pub enum EnrollError {
     /// The user has a second factor already.
     #[error("{0} is enrolled already")]
     Enrolled(UserName),
+    /// The user has had this secret here, and a reset has forgotten it together with the used recovery codes.
+    #[error("{0} has had this secret here before a reset")]
+    WasReset(UserName),
     /// The user has [`MOST_APPS`] apps.
     #[error("{0} has {MOST_APPS} tokens already")]
     TooMany(UserName),

@@ -4,7 +4,9 @@ use crate::account::factors::Factors;
 use crate::account::notice::Notice;
 use crate::account::remembered::Memories;
 use crate::account::throttle::{Count, Source, Throttle};
-use crate::account::{App, Confirmation, Credentials, Held, Judgement, MOST_APPS, Rules, State, Usage, Wallet};
+use crate::account::{
+    App, Confirmation, Credentials, Held, Judgement, MOST_APPS, MOST_RECOVERY_CODES, Rules, State, Usage, Wallet,
+};
 use crate::codes::answer::Answer;
 use crate::codes::otp::{self, Reaches};
 use crate::codes::recovery::RecoveryCode;
@@ -55,10 +57,16 @@ impl AccountAdministration for Files {
         apps: Vec<App>,
         recovery: &[RecoveryCode],
         existing: Existing,
-    ) -> Result<(), EnrollError> {
+    ) -> Result<usize, EnrollError> {
         let mut enrolling = self.to_enroll(person, existing)?;
-        if existing == Existing::Keep && enrolling.has_factors() {
+        let has_factors = enrolling.has_factors();
+        if existing == Existing::Keep && has_factors {
             return Err(EnrollError::Enrolled(person.name.clone()));
+        }
+        let has_been_here = apps.iter().any(|app| enrolling.state.has_recorded(app.token().seeds()));
+        let was_reset = has_been_here && !has_factors;
+        if existing == Existing::Keep && was_reset {
+            return Err(EnrollError::WasReset(person.name.clone()));
         }
         enrolling.credentials.apps.clear();
         for app in apps {
@@ -66,8 +74,11 @@ impl AccountAdministration for Files {
             enrolling.state.begin_to_record(app.token());
             enrolling.add(app)?;
         }
+        let most = if was_reset { 0 } else { MOST_RECOVERY_CODES };
+        let recovery = recovery.get(..most.min(recovery.len())).unwrap_or_default();
         enrolling.credentials.replace_recovery(recovery);
-        enrolling.finish()
+        enrolling.finish()?;
+        Ok(recovery.len())
     }
 
     fn status(&self, user: &UserName) -> Result<Option<AccountStatus>, StoreError> {

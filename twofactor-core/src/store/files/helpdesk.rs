@@ -129,6 +129,7 @@ impl Files {
                     | Err(
                         EnrollError::AlreadyEnrolled(..)
                         | EnrollError::Enrolled(_)
+                        | EnrollError::WasReset(_)
                         | EnrollError::TooMany(_)
                         | EnrollError::Shared(_),
                     ) => Ok(Err(NotHelped::NotEnrolled)),

@@ -5,6 +5,7 @@
 
 use crate::account::enrollment::{Proposal, recovery_codes};
 use crate::account::factors::Attestation;
+use crate::account::factors::Factors;
 use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::lifecycle::TokenStatus;
 use crate::account::notice::{Notice, NoticedChange};
@@ -401,7 +402,8 @@ fn invited(
 /// True when a user who has used up this proof can log in without one of the ssh keys. Else taking it away would shut the user
 /// out, or leave an account that counts as not enrolled, which a policy may let in.
 fn opens_without_this_key(credentials: &Credentials, state: &State, proof: &Answer) -> bool {
-    let used = usize::from(matches!(proof, Answer::Recovery(_)));
+    let wallet = Wallet { credentials: Some(credentials), factors: Factors::ALL };
+    let used = usize::from(wallet.has_on_paper(proof, state));
     credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed)
         || credentials.held.iter().any(|held| held.status == TokenStatus::Good)
         || credentials.recovery_left(state) > used

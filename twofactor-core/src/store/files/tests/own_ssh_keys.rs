@@ -90,6 +90,17 @@ fn the_key_that_alone_opens_sessions_is_kept() {
 }
 
 #[test]
+fn the_last_code_that_came_along_from_another_system_takes_no_last_key() {
+    let fixture = Fixture::new();
+    let codes = ["20000001", "20000002"].map(|digits| RecoveryCode::moved(digits).unwrap());
+    assert_eq!(fixture.store.move_in(&fixture.alice, Vec::new(), &codes, Existing::Replace).unwrap(), 2);
+    fixture.add(1, "20000001").unwrap();
+    let last = NotChanged::SshKey(KeyNotChanged::LastCredential);
+    assert_eq!(refused(fixture.remove(1, "2000-0002")), last);
+    assert!(fixture.accepts("20000002", NOW), "it was not used");
+}
+
+#[test]
 fn an_account_of_another_person_tells_and_changes_nothing() {
     let fixture = Fixture::new();
     fixture.add(1, &fixture.code(0, NOW)).unwrap();
