@@ -2,13 +2,15 @@
 //!
 //! `ssh-keygen -O challenge=FILE -O write-attestation=FILE` writes it down when it makes the key (openssh, PROTOCOL.u2f). A key
 //! made in software can have all but the signature of a maker. What is checked: the signature is over the challenge and over this very key,
-//! by a certificate below one of the makers' that the sysadmin trusts. The challenge is the sysadmin's, or an old attestation
-//! would do for a key of today.
+//! by a certificate below one of the makers' that the sysadmin trusts, and one that WebAuthn lets security keys sign with. The
+//! challenge is the sysadmin's, or an old attestation would do for a key of today.
 
 mod authenticator_data;
 mod certificate;
+mod der;
 mod file;
 mod refusal;
+mod statements;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +22,9 @@ pub use certificate::{Makers, MakersError};
 pub use refusal::{LARGEST, NotAttested, SHORTEST_CHALLENGE};
 
 use authenticator_data::Made;
+use certificate::Form;
 use file::Attestation;
+use statements::Statements;
 
 /// Makes sure that `key` was made, for `challenge`, in a security key of one of `makers`.
 pub fn check(
@@ -41,13 +45,19 @@ pub fn check(
     if !made.was_touched() {
         return Err(NotAttested::NotTouched);
     }
-    let certificate = makers.certificate(attestation.certificate, now)?;
-    if !certificate.is_for(made.model) {
-        return Err(NotAttested::AnotherModel);
+    let statements = Statements::read(attestation.certificate).ok_or(NotAttested::Certificate)?;
+    if statements.are_of_authority() {
+        return Err(NotAttested::PerhapsAuthority);
     }
+    let certificate = makers.certificate(attestation.certificate, now)?;
     let challenge = Sha256::digest(challenge);
-    let of_fido2 = [attestation.authenticator_data, &challenge].concat();
-    let is_signed = certificate.has_signed(&of_fido2, attestation.signature)
-        || made.as_of_u2f(&challenge).is_some_and(|of_u2f| certificate.has_signed(&of_u2f, attestation.signature));
-    if is_signed { Ok(()) } else { Err(NotAttested::Signature) }
+    let has_signed = |form, message: &[u8]| certificate.has_signed(form, message, attestation.signature);
+    if has_signed(Form::Packed, &[attestation.authenticator_data, &challenge].concat()) {
+        return statements.are_of_security_key(made.model);
+    }
+    match made.as_of_u2f(&challenge) {
+        // The certificates of U2F name no unit and no model, and their message has none.
+        Some(of_u2f) if has_signed(Form::U2f, &of_u2f) => Ok(()),
+        _ => Err(NotAttested::Signature),
+    }
 }

@@ -90,16 +90,27 @@ impl Key {
         }
     }
 
-    /// The authenticator data of a new key. Its maker is no model: 16 bytes of zero.
-    pub(crate) fn authenticator_data(&self, application: &[u8], flags: u8) -> Vec<u8> {
+    /// The authenticator data of a new key, which a security key of this model has made.
+    pub(crate) fn authenticator_data(&self, application: &[u8], flags: u8, model: &[u8; 16]) -> Vec<u8> {
         let mut data = digest(&SHA256, application).as_ref().to_vec();
         data.push(flags | KEY_INCLUDED);
         data.extend(0_u32.to_be_bytes());
-        data.extend([0; 16]);
+        data.extend(model);
         data.extend(u16::try_from(self.handle.len()).expect("a short handle").to_be_bytes());
         data.extend(&self.handle);
         data.extend(self.public_in_cose());
         data
+    }
+
+    /// The message that a security key of U2F signs for a new key (FIDO U2F Raw Message Formats, section 4.3).
+    pub(crate) fn in_u2f(&self, application: &[u8], challenge: &[u8]) -> Vec<u8> {
+        let [application, challenge] = [application, challenge].map(|text| digest(&SHA256, text));
+        [&[0], application.as_ref(), challenge.as_ref(), &self.handle, self.public()].concat()
+    }
+
+    /// The message that one of FIDO2 signs.
+    pub(crate) fn packed(authenticator_data: &[u8], challenge: &[u8]) -> Vec<u8> {
+        [authenticator_data, digest(&SHA256, challenge).as_ref()].concat()
     }
 
     /// The public key as a COSE map (RFC 9053, section 7).
@@ -116,12 +127,11 @@ impl Key {
     }
 }
 
-/// The signature of a vendor, whose key is in the file, under a new key.
-pub(crate) fn attest(file: &Path, authenticator_data: &[u8], challenge: &[u8]) -> Vec<u8> {
+/// The signature of a vendor, whose key is in the file.
+pub(crate) fn attest(file: &Path, message: &[u8]) -> Vec<u8> {
     let (document, random) = (std::fs::read(file).expect("the vendor's key"), SystemRandom::new());
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &document, &random).expect("a key of P-256");
-    let signed = [authenticator_data, digest(&SHA256, challenge).as_ref()].concat();
-    pair.sign(&random, &signed).expect("a signature").as_ref().to_vec()
+    pair.sign(&random, message).expect("a signature").as_ref().to_vec()
 }
 
 /// A string of bytes in CBOR, which is how libfido2 gives authenticator data.

@@ -5,7 +5,9 @@
 //! * `SECURITY_KEY_FLAGS`: the flags of every signature, some of `touched` and `verified`; what ssh asks for does not count. It
 //!   is empty for a signature without touch. Without the variable the person does as ssh asks.
 //! * `SECURITY_KEY_COUNTER`: the file of the counter. Without it every signature is the first.
-//! * `SECURITY_KEY_ATTESTATION`: a folder with `key.p8` (PKCS #8, P-256) and `certificate.der` of a vendor, which sign new keys.
+//! * `SECURITY_KEY_ATTESTATION`: a folder with `key.p8` (PKCS #8, P-256) and `certificate.der` of a vendor, which sign new keys. The
+//!   file `model` there has the 16 bytes of the model; without it they are zero, as those of no model.
+//! * `SECURITY_KEY_U2F`: new keys are signed as U2F does it, and not FIDO2.
 //!
 //! It keeps no resident keys, and asks for no PIN.
 
@@ -57,8 +59,14 @@ pub unsafe extern "C" fn sk_enroll(
     let key = Key::generate(algorithm);
     let attestation = std::env::var_os("SECURITY_KEY_ATTESTATION").map(|folder| {
         let folder = Path::new(&folder);
-        let authenticator_data = key.authenticator_data(application, by_a_person(flags));
-        let signature = key::attest(&folder.join("key.p8"), &authenticator_data, challenge);
+        let model =
+            std::fs::read(folder.join("model")).ok().and_then(|model| model.try_into().ok()).unwrap_or_default();
+        let authenticator_data = key.authenticator_data(application, by_a_person(flags), &model);
+        let message = match std::env::var_os("SECURITY_KEY_U2F") {
+            Some(_) => key.in_u2f(application, challenge),
+            None => Key::packed(&authenticator_data, challenge),
+        };
+        let signature = key::attest(&folder.join("key.p8"), &message);
         let certificate = std::fs::read(folder.join("certificate.der")).expect("the vendor's certificate");
         (signature, certificate, key::in_cbor(&authenticator_data))
     });

@@ -15,21 +15,36 @@ use twofactor_tests::ssh::{Client, Session, Sshd};
 const MAKER: &str = "\
 mkdir makers
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout maker.key -subj /CN=maker -days 3650 -out makers/maker.pem
-openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -subj '/CN=security key' -out request
-echo basicConstraints=CA:FALSE >extensions
-openssl x509 -req -in request -CA makers/maker.pem -CAkey maker.key -CAserial serial -CAcreateserial -days 3650 -extfile extensions -outform DER -out certificate.der
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -subj \"$SUBJECT\" -out request
+printf '%s' \"$EXTENSIONS\" >extensions
+if [ -n \"$EXTENSIONS\" ]; then version='-extfile extensions'
+elif openssl x509 -help 2>&1 | grep -q x509v1; then version=-x509v1
+else version=
+fi
+openssl x509 -req -in request -CA makers/maker.pem -CAkey maker.key -CAserial serial -CAcreateserial -days 3650 $version -outform DER -out certificate.der
 openssl pkcs8 -topk8 -nocrypt -in key.pem -outform DER -out key.p8
 head -c 32 /dev/urandom >challenge
 head -c 32 /dev/urandom >another
 ";
+
+/// A certificate as WebAuthn wants it (§8.2.1).
+const SUBJECT: &str = "/C=SE/O=maker/OU=Authenticator Attestation/CN=security key";
+const EXTENSIONS: &str = "basicConstraints=critical,CA:FALSE\n";
 
 /// The files of a maker, made by the openssl of this system, wherever the suite runs.
 struct Made(Vec<(&'static str, Vec<u8>)>);
 
 impl Made {
     fn new() -> Self {
+        Self::with(SUBJECT, EXTENSIONS)
+    }
+
+    /// With another certificate of its security keys. Without extensions it is one of version 1.
+    fn with(subject: &str, extensions: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let output = Command::new("sh").args(["-ec", MAKER]).current_dir(folder.path()).output().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", MAKER]).env("SUBJECT", subject).env("EXTENSIONS", extensions);
+        let output = shell.current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
         let files = ["makers/maker.pem", "certificate.der", "key.p8", "challenge", "another"];
         Self(files.map(|name| (name, fs::read(folder.path().join(name)).unwrap())).into())
@@ -55,10 +70,16 @@ impl<'h> Maker<'h> {
 
     /// A key of this maker's, with its attestation beside it.
     fn key(&self, provider: Provider<'_>, kind: &str, name: &str) -> SecurityKey {
+        self.key_with(provider, kind, name, &[])
+    }
+
+    /// The same with variables of the provider.
+    fn key_with(&self, provider: Provider<'_>, kind: &str, name: &str, variables: &[(&str, &str)]) -> SecurityKey {
         let written = format!("write-attestation={}", self.file(&format!("{name}.proof")));
         let challenge = format!("challenge={}", self.file("challenge"));
         let folder = self.file("");
-        provider.key_with(kind, name, &["-O", &written, "-O", &challenge], &[("SECURITY_KEY_ATTESTATION", &folder)])
+        let variables = [variables, &[("SECURITY_KEY_ATTESTATION", &folder)]].concat();
+        provider.key_with(kind, name, &["-O", &written, "-O", &challenge], &variables)
     }
 
     /// The arguments that enroll a key with the attestation of that one, for this challenge.
@@ -155,5 +176,72 @@ fn where_a_rule_demands_it_only_an_attested_key_spares_the_code() {
         let again = host.run_twofactor(&with(&maker.adding(&later, "later", "challenge"), &makers));
         assert_eq!(again.status.code(), Some(7), "{}", said(&again));
         assert!(said(&again).contains("already has the ssh key"), "{}", said(&again));
+    });
+}
+
+/// The model of the security keys in the next test, and its extension as openssl wants it.
+const MODEL: [u8; 16] = *b"a security key 5";
+
+fn of_model(model: [u8; 16]) -> String {
+    let digits = model.map(|byte| format!("{byte:02x}")).concat();
+    format!("{EXTENSIONS}1.3.6.1.4.1.45724.1.1.4=ASN1:FORMAT:HEX,OCTETSTRING:{digits}\n")
+}
+
+#[test]
+fn a_certificate_has_to_be_one_of_security_keys() {
+    if !programs_met(&["openssl", "ssh-keygen"]) {
+        return;
+    }
+    let (authority, not_said) = ("basicConstraints=critical,CA:TRUE\n", "keyUsage=digitalSignature\n");
+    let (right, wrong) = (of_model(MODEL), of_model([7; 16]));
+    let not_nested = right.replace("FORMAT:HEX,OCTETSTRING", "FORMAT:HEX,BITSTRING");
+    let fido2 = [
+        (SUBJECT, EXTENSIONS, ""),
+        (SUBJECT, &right, ""),
+        (SUBJECT, &wrong, "is for another model of security key"),
+        (SUBJECT, &not_nested, "is for another model of security key"),
+        ("/C=SE/O=maker/CN=security key", EXTENSIONS, "its subject has no OU \"Authenticator Attestation\" alone"),
+        ("/OU=Authenticator attestation/CN=security key", EXTENSIONS, "its subject has no OU"),
+        ("/OU=Authenticator Attestation/OU=VPN", EXTENSIONS, "its subject has no OU"),
+        (SUBJECT, authority, "may be an authority's"),
+        (SUBJECT, not_said, "may be an authority's"),
+        (SUBJECT, "", "not of X.509 version 3"),
+    ];
+    // U2F names no model and no unit, and its certificates need say nothing about authority.
+    let u2f = [
+        ("/CN=security key", not_said, ""),
+        ("/CN=security key", &wrong, ""),
+        ("/CN=security key", authority, "may be an authority's"),
+        ("/CN=security key", "", "not of X.509 version 3"),
+    ];
+    let cases =
+        fido2.map(|case| (&[][..], case)).into_iter().chain(u2f.map(|case| (&[("SECURITY_KEY_U2F", "")][..], case)));
+    let cases: Vec<_> = cases
+        .map(|(form, (subject, extensions, refusal))| {
+            (form, Made::with(subject, extensions), format!("{form:?} {subject} {extensions}"), refusal)
+        })
+        .collect();
+    private_host_with_keys(|host, provider| {
+        host.user_with_app("alice");
+        for (number, (form, made, story, refusal)) in cases.iter().enumerate() {
+            let name = format!("maker-{number}");
+            let maker = Maker::new(host, &name, made);
+            fs::write(maker.file("model"), MODEL).unwrap();
+            let key = maker.key_with(provider, "ecdsa-sk", &format!("key-{number}"), form);
+            let arguments = maker.adding(&key, &format!("key-{number}"), "challenge");
+            if !refusal.is_empty() {
+                maker.refuses(&arguments, &maker.file("makers"), refusal);
+                continue;
+            }
+            let added = host.run_twofactor(&with(&arguments, &maker.file("makers")));
+            assert!(added.status.success(), "{story}: {}", said(&added));
+            assert_eq!(host.json(&["ssh-key", "list", "alice"])[0]["attested"], true, "{story}");
+            host.succeed("twofactor", ["ssh-key", "remove", "alice", &key.fingerprint(host)]);
+        }
+        // Without what U2F can sign, its way of signing is none.
+        let maker = Maker::new(host, "of-u2f", &cases[0].1);
+        let key = maker.key_with(provider, "ed25519-sk", "ed25519-of-u2f", &[("SECURITY_KEY_U2F", "")]);
+        let arguments = maker.adding(&key, "ed25519-of-u2f", "challenge");
+        maker.refuses(&arguments, &maker.file("makers"), "not over this challenge and this key");
     });
 }

@@ -24,12 +24,6 @@ const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     RSA_PKCS1_2048_8192_SHA512,
 ];
 
-/// The extension that names the model a certificate is for (WebAuthn §8.2.1), as it stands in DER: 1.3.6.1.4.1.45724.1.1.4.
-const MODEL: [u8; 13] = [6, 11, 43, 6, 1, 4, 1, 130, 229, 28, 1, 1, 4];
-
-/// Its value: an octet string in an octet string.
-const MODEL_VALUE: [u8; 4] = [4, 18, 4, 16];
-
 /// The certificates of makers that the sysadmin trusts.
 #[derive(Debug, Default)]
 pub struct Makers(Vec<CertificateDer<'static>>);
@@ -84,19 +78,33 @@ impl Makers {
 /// A certificate of a maker's.
 pub(super) struct Certificate<'d>(&'d [u8]);
 
-impl Certificate<'_> {
-    /// True when it is for this model of security key, or does not say for which.
-    pub(super) fn is_for(&self, model: &[u8; 16]) -> bool {
-        let Some(at) = self.0.windows(MODEL.len()).position(|bytes| bytes == MODEL) else { return true };
-        let value = self.0.get(at + MODEL.len()..).and_then(|rest| rest.strip_prefix(&MODEL_VALUE));
-        value.is_some_and(|value| value.starts_with(model))
-    }
+/// The message that a security key signs: the words of its authenticator data, or those of U2F.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// All of the authenticator data (WebAuthn §8.2).
+    Packed,
+    /// The parts of it that U2F knows, which has no models (§8.6).
+    U2f,
+}
 
-    /// True when its key has signed the message.
-    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+impl Form {
+    /// The ways of signing.
+    fn algorithms(self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+        const PACKED: &[&dyn SignatureVerificationAlgorithm] = &[ECDSA_P256_SHA256, ED25519];
+        const U2F: &[&dyn SignatureVerificationAlgorithm] = &[ECDSA_P256_SHA256];
+        match self {
+            Self::Packed => PACKED,
+            Self::U2f => U2F,
+        }
+    }
+}
+
+impl Certificate<'_> {
+    /// True when its key has signed the message of this form.
+    pub(super) fn has_signed(&self, form: Form, message: &[u8], signature: &[u8]) -> bool {
         let der = CertificateDer::from(self.0);
         EndEntityCert::try_from(&der).is_ok_and(|leaf| {
-            [ECDSA_P256_SHA256, ED25519].into_iter().any(|way| leaf.verify_signature(way, message, signature).is_ok())
+            form.algorithms().iter().any(|way| leaf.verify_signature(*way, message, signature).is_ok())
         })
     }
 }

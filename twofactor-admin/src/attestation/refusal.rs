@@ -29,6 +29,17 @@ pub enum NotAttested {
     /// The security key was not touched.
     #[error("the security key was not touched when it made the key")]
     NotTouched,
+    /// The subject of the maker's certificate names no unit "Authenticator Attestation".
+    #[error(
+        "the certificate in it is not one of security keys: its subject has no OU \"Authenticator Attestation\" alone"
+    )]
+    NotOfSecurityKeys,
+    /// The maker's certificate may be an authority's.
+    #[error("the certificate in it may be an authority's: its basicConstraints do not say CA:FALSE")]
+    PerhapsAuthority,
+    /// The maker's certificate cannot be read, or is no longer usual.
+    #[error("the certificate in it is not of X.509 version 3, or is damaged")]
+    Certificate,
     /// The maker's certificate is for another model.
     #[error("the maker's certificate in it is for another model of security key")]
     AnotherModel,

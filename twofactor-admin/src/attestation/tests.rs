@@ -1,8 +1,8 @@
 //! A maker of security keys, and what becomes of an attestation when a part of it is another's.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    SigningKey as _, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, SigningKey as _, date_time_ymd,
 };
 use sha2::{Digest as _, Sha256};
 use twofactor_core::codes::ssh_key::{KeyType, SshKey};
@@ -37,6 +37,7 @@ impl Maker {
     fn certificate(&self, change: impl FnOnce(&mut CertificateParams)) -> (Vec<u8>, KeyPair) {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::ExplicitNoCa;
+        params.distinguished_name.push(DnType::OrganizationalUnitName, "Authenticator Attestation");
         params.custom_extensions = vec![model(MODEL)];
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -106,11 +107,19 @@ fn a_key_that_was_made_in_hardware_of_a_trusted_maker_is_attested() {
 #[test]
 fn a_security_key_of_u2f_signs_another_message() {
     let maker = Maker::new();
-    let (certificate, signer) = maker.certificate(|params| params.custom_extensions.clear());
+    // It has no models, and its certificates name no unit.
+    let (certificate, signer) = maker.certificate(|params| {
+        params.is_ca = IsCa::NoCa;
+        params.distinguished_name = DistinguishedName::new();
+        params.custom_extensions = vec![model([7; 16])];
+    });
     let data = authenticator_data(KeyType::Ecdsa, 7, TOUCHED_WITH_KEY);
     let message = [&[0], &Sha256::digest(b"ssh:")[..], &Sha256::digest(CHALLENGE), b"hand", &[4], &[7; 64]].concat();
     let file = attestation(&certificate, &signer.sign(&message).unwrap(), &data);
     assert_eq!(check(&file, CHALLENGE, &key(KeyType::Ecdsa, 7), &maker.trusted(), NOW), Ok(()));
+    let packed = attestation(&certificate, &signer.sign(&packed(&data)).unwrap(), &data);
+    let checked = check(&packed, CHALLENGE, &key(KeyType::Ecdsa, 7), &maker.trusted(), NOW);
+    assert_eq!(checked, Err(NotAttested::NotOfSecurityKeys), "for FIDO2 that is too little");
     let wrong = [&message[1..], &[0]].concat();
     let file = attestation(&certificate, &signer.sign(&wrong).unwrap(), &data);
     let checked = check(&file, CHALLENGE, &key(KeyType::Ecdsa, 7), &maker.trusted(), NOW);
@@ -137,6 +146,34 @@ fn a_certificate_counts_for_its_model_its_time_and_nothing_else() {
     let of_a_web_server =
         |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     assert!(matches!(checked(of_a_web_server, TOUCHED_WITH_KEY), Err(NotAttested::Maker(_))));
+    let no_unit = |params: &mut CertificateParams| params.distinguished_name = DistinguishedName::new();
+    assert_eq!(checked(no_unit, TOUCHED_WITH_KEY), Err(NotAttested::NotOfSecurityKeys));
+    for unit in ["Authenticator Attestation CA", "authenticator attestation", ""] {
+        let (certificate, signer) = maker.certificate(|params| {
+            params.distinguished_name.push(DnType::OrganizationalUnitName, unit);
+        });
+        let data = authenticator_data(KeyType::Ed25519, 7, TOUCHED_WITH_KEY);
+        let file = attestation(&certificate, &signer.sign(&packed(&data)).unwrap(), &data);
+        let checked = check(&file, CHALLENGE, &key(KeyType::Ed25519, 7), &maker.trusted(), NOW);
+        assert_eq!(checked, Err(NotAttested::NotOfSecurityKeys), "{unit:?}");
+    }
+    let authority = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    assert_eq!(checked(authority, TOUCHED_WITH_KEY), Err(NotAttested::PerhapsAuthority));
+    let does_not_say = |params: &mut CertificateParams| params.is_ca = IsCa::NoCa;
+    assert_eq!(checked(does_not_say, TOUCHED_WITH_KEY), Err(NotAttested::PerhapsAuthority));
+    // The bytes of the extension in another place are no extension, and one that holds another thing names no model.
+    let in_a_comment = |params: &mut CertificateParams| {
+        let content = [&[6, 11, 43, 6, 1, 4, 1, 130, 229, 28, 1, 1, 4, 4, 18, 4, 16][..], &[7; 16]].concat();
+        params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 9], content)];
+    };
+    assert_eq!(checked(in_a_comment, TOUCHED_WITH_KEY), Ok(()));
+    let shorter = |params: &mut CertificateParams| {
+        let oid = [1, 3, 6, 1, 4, 1, 45724, 1, 1, 4];
+        params.custom_extensions = vec![CustomExtension::from_oid_content(&oid, MODEL.to_vec())];
+    };
+    assert_eq!(checked(shorter, TOUCHED_WITH_KEY), Err(NotAttested::AnotherModel));
+    let two_models = |params: &mut CertificateParams| params.custom_extensions.push(model([7; 16]));
+    assert_eq!(checked(two_models, TOUCHED_WITH_KEY), Err(NotAttested::AnotherModel));
 }
 
 #[test]

@@ -68,6 +68,14 @@ pub(super) fn hint_for_file(error: &KeyFileError) -> Option<String> {
         KeyFileError::Attestation(NotAttested::NoCertificate) => {
             "this security key gives none: without --attestation it is enrolled as not attested"
         }
+        KeyFileError::Attestation(
+            NotAttested::NotOfSecurityKeys
+            | NotAttested::PerhapsAuthority
+            | NotAttested::Certificate
+            | NotAttested::AnotherModel,
+        ) => {
+            "its maker does not vouch for it as WebAuthn demands: without --attestation it is enrolled as not attested"
+        }
         KeyFileError::Attestation(NotAttested::ShortChallenge) => "a challenge: head -c 32 /dev/urandom >challenge",
         KeyFileError::Attestation(NotAttested::Maker(_)) | KeyFileError::Makers(_) => {
             "put the certificates of the makers you trust there, as they publish them"
