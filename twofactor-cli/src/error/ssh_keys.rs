@@ -31,7 +31,9 @@ pub(crate) enum KeyOwner {
 
 pub(super) fn hint(error: &SshKeyError, owner: KeyOwner) -> Option<String> {
     match error {
-        SshKeyError::NoKey(..) | SshKeyError::TooMany(_) if owner == KeyOwner::Oneself => {
+        SshKeyError::NoKey(..) | SshKeyError::TooMany(_) | SshKeyError::AlreadyEnrolled(..)
+            if owner == KeyOwner::Oneself =>
+        {
             Some("see: twofactor self ssh-key list".to_owned())
         }
         SshKeyError::NoKey(user, _) | SshKeyError::TooMany(user) | SshKeyError::AlreadyEnrolled(user, _) => {

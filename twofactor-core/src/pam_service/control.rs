@@ -52,6 +52,8 @@ impl Code {
     pub const NEW_AUTHTOK_REQD: Self = Self(12);
     /// PAM_IGNORE.
     pub const IGNORE: Self = Self(25);
+    /// PAM_MODULE_UNKNOWN.
+    pub const MODULE_UNKNOWN: Self = Self(28);
 
     /// Every code but PAM_INCOMPLETE, which ends no phase: the application calls again.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -91,11 +93,11 @@ pub enum Outcome {
 
 impl Outcome {
     fn of(code: usize) -> Self {
-        match CODES.get(code) {
-            Some(&"success") => Self::Success,
-            Some(&"ignore") => Self::Ignore,
-            Some(&"new_authtok_reqd") => Self::NewPassword,
-            Some(&"module_unknown") => Self::Missing,
+        match Code(code) {
+            Code::SUCCESS => Self::Success,
+            Code::IGNORE => Self::Ignore,
+            Code::NEW_AUTHTOK_REQD => Self::NewPassword,
+            Code::MODULE_UNKNOWN => Self::Missing,
             _ => Self::Failure,
         }
     }
@@ -322,8 +324,9 @@ mod tests {
 
     #[test]
     fn codes_have_the_numbers_of_libpam() {
-        let names = [Code::SUCCESS, Code::PERM_DENIED, Code::NEW_AUTHTOK_REQD, Code::IGNORE].map(Code::name);
-        assert_eq!(names, ["success", "perm_denied", "new_authtok_reqd", "ignore"]);
+        let codes = [Code::SUCCESS, Code::PERM_DENIED, Code::NEW_AUTHTOK_REQD, Code::IGNORE, Code::MODULE_UNKNOWN];
+        let names = ["success", "perm_denied", "new_authtok_reqd", "ignore", "module_unknown"];
+        assert_eq!(codes.map(Code::name), names);
         assert_eq!(Code::all().count(), 31);
         assert_eq!((Code::of(32), Code::of(-1)), (None, None));
     }

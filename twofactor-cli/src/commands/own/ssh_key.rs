@@ -38,7 +38,10 @@ fn add(arguments: &AddOwnSshKey, oneself: &Oneself, output: &Output) -> Result<(
     }
     let added = oneself.change_key(Change::AddSshKey { key, label }, &fingerprint)?;
     Ok(output.done(
-        || format!("You are asked for no code at ssh logins with the key \"{}\".\n{fingerprint}\n", added.label),
+        || {
+            let label = &added.label;
+            format!("The key \"{label}\" is enrolled. Where sshd accepts it, it spares you the code.\n{fingerprint}\n")
+        },
         || ssh_key::as_json(oneself.name(), &added),
     )?)
 }
