@@ -14,6 +14,7 @@ use pam::constants::{PamMessageStyle, PamResultCode};
 use pam::conv::Conv;
 use pam::items::{AuthTok, RHost, Service, Tty, User};
 use pam::module::PamHandle;
+use twofactor_core::codes::ssh_key::auth_info;
 use twofactor_core::login::Reply;
 use twofactor_core::login::Unfinished;
 use twofactor_core::pam_service::first_factor::FirstFactor;
@@ -96,13 +97,14 @@ impl<'h> Pam<'h> {
     }
 
     /// SSH_AUTH_INFO_0 of PAM's environment: the methods that sshd has accepted before it came to us. The environment of the
-    /// process is another one, which is never read.
+    /// process is another one, which is never read. A text longer than sshd's would be is not copied: it names no key.
     pub(crate) fn ssh_auth_info(&self) -> Option<String> {
         let mut pamh = self.0.borrow_mut();
         // SAFETY: the handle is valid for this call, and the name is a C string.
         let value = unsafe { pam_getenv(&raw mut **pamh, c"SSH_AUTH_INFO_0".as_ptr()) };
         // SAFETY: libpam returns NULL or a C string of its own, which nothing changes before it is copied here.
-        Some(lossy(unsafe { value.as_ref().map(|first| CStr::from_ptr(first)) }?))
+        let text = unsafe { value.as_ref().map(|first| CStr::from_ptr(first)) }?;
+        (text.count_bytes() <= auth_info::LONGEST).then(|| lossy(text))
     }
 
     /// Sends one message; `None` when the application fails or gives no answer.

@@ -126,7 +126,8 @@ impl Login<'_> {
     }
 
     /// Instead of `pam_authenticate` alone: a list with commas of `authenticate`, `account`, `setcred` and others;
-    /// `become:NAME` changes the user in between, and `putenv:NAME=VALUE` sets a variable of PAM's environment.
+    /// `become:NAME` changes the user in between, and `putenv:NAME=VALUE` sets a variable of PAM's environment;
+    /// `putenv-endless:` one that is too long to be copied.
     pub fn calls(self, calls: &str) -> Self {
         self.with("--calls", calls)
     }

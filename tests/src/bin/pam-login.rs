@@ -6,7 +6,8 @@
 //! With an empty DIR services are those of the system, as for any application.
 //!
 //! Among the calls, `become:NAME` sets PAM_USER, as an application may that changes its mind, and `putenv:NAME=VALUE` a
-//! variable of PAM's environment, as sshd does.
+//! variable of PAM's environment, as sshd does. `putenv-endless:NAME=VALUE` puts 64 MiB behind the value, and leaves the process no
+//! room for a copy of that.
 //!
 //! Every event is one line of JSON on stdout: a prompt, a return code, a delay that a module asked for, the end of a
 //! transaction. A prompt that wants an answer reads one line from stdin: `answer HEX`, `null` (no answer at all) or `fail`
@@ -30,6 +31,7 @@ use std::ffi::{CString, OsString, c_char, c_int, c_uint, c_void};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
 
+use nix::sys::resource::{Resource, setrlimit};
 use serde_json::{Value, json};
 
 use libpam::{
@@ -173,10 +175,12 @@ fn transaction(script: &Script) -> c_int {
             continue;
         }
         if let Some(variable) = call.strip_prefix("putenv:") {
-            let variable = CString::new(variable).expect("arguments have no NUL");
-            // SAFETY: the handle is started; libpam copies the C string.
-            let put = unsafe { pam_putenv(handle, variable.as_ptr()) };
-            assert_eq!(put, PAM_SUCCESS, "pam_putenv");
+            put_into_environment(handle, variable.to_owned());
+            continue;
+        }
+        if let Some(variable) = call.strip_prefix("putenv-endless:") {
+            put_into_environment(handle, format!("{variable}\n{}", "x".repeat(ENDLESS)));
+            leave_room_for(ENDLESS / 4);
             continue;
         }
         // SAFETY: the handle is started and not ended.
@@ -306,6 +310,24 @@ fn report(event: &Value) {
 fn open_descriptors() -> usize {
     // The folder itself is open while it is read.
     std::fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
+}
+
+/// The length of a variable that is endless, in bytes.
+const ENDLESS: usize = 64 << 20;
+
+fn put_into_environment(handle: *mut Handle, variable: String) {
+    let variable = CString::new(variable).expect("arguments have no NUL");
+    // SAFETY: the handle is started; libpam copies the C string.
+    let put = unsafe { pam_putenv(handle, variable.as_ptr()) };
+    assert_eq!(put, PAM_SUCCESS, "pam_putenv");
+}
+
+/// From now on the process gets so many bytes more, and no others.
+fn leave_room_for(bytes: usize) {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("/proc");
+    let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number of pages");
+    let limit = pages * 4096 + bytes as u64;
+    setrlimit(Resource::RLIMIT_AS, limit, limit).expect("a limit");
 }
 
 fn resident_kb() -> u64 {

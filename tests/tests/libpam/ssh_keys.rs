@@ -121,6 +121,28 @@ fn where_pam_env_lets_users_set_the_variable_a_code_is_asked_and_the_log_names_t
     });
 }
 
+#[test]
+fn a_variable_without_an_end_names_no_key_and_is_not_copied() {
+    private_host(|host| {
+        let alice = host.user_with_fob("alice");
+        enroll_key(host, "alice");
+        host.system_service("sshd", OURS);
+        let login = || host.login("alice").of_the_system().service("sshd").rhost("192.0.2.7");
+        let set = |call: &str| format!("{call}:SSH_AUTH_INFO_0=publickey {KEY},authenticate");
+        let endless = login().calls(&set("putenv-endless")).answering(&[(&alice.next_code()).into()]);
+        assert_eq!(endless.code(), ReturnCode::SUCCESS, "{endless:?}");
+        assert!(host.module_log().last().unwrap().contains("token=app"), "{:?}", host.module_log());
+        assert_eq!(login().calls(&set("putenv")).answering(&[]).code(), ReturnCode::SUCCESS);
+        // A line behind the key that is a few bytes too long, and one that is not.
+        for (length, asked) in [(64 * 1024, true), (60 * 1024, false)] {
+            let shown = format!("publickey {KEY}\n{}", "x".repeat(length));
+            let answers = if asked { vec![alice.next_code()] } else { Vec::new() };
+            let outcome = logs_in(host, "sshd", &shown, &answers.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(outcome.code(), ReturnCode::SUCCESS, "{length}: {outcome:?}");
+        }
+    });
+}
+
 /// libpam of this host runs the service, and the next version may run another.
 #[test]
 fn where_the_service_is_not_clear_a_code_is_asked_and_the_log_names_the_line_and_the_way_out() {

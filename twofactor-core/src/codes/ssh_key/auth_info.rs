@@ -8,7 +8,7 @@ use super::key::{SshKey, decoded};
 use super::kind::KeyType;
 
 /// The longest text that is read, in bytes.
-const LONGEST: usize = 64 * 1024;
+pub const LONGEST: usize = 64 * 1024;
 
 /// The longest certificate, in bytes. Without many principals they have about 1,000.
 const LONGEST_CERTIFICATE: usize = 32 * 1024;
