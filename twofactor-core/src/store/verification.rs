@@ -12,6 +12,7 @@ mod redeeming;
 mod registration;
 mod resynchronizing;
 mod stripping;
+mod two_codes;
 
 pub(super) use checking::Checking;
 pub(super) use course::{Ledger, verify};
@@ -22,3 +23,4 @@ pub(super) use redeeming::Redeeming;
 pub(super) use registration::{Listing, RegistrationCheck};
 pub(super) use resynchronizing::Resynchronizing;
 pub(super) use stripping::Stripped;
+pub(super) use two_codes::TwoCodes;

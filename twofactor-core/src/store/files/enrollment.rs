@@ -23,7 +23,7 @@ use crate::store::files::error::FilesError;
 use crate::store::files::locations::{Files, Registrar};
 use crate::store::files::user_folder::LockedAccount;
 use crate::store::redemption::{Absent, Attempt};
-use crate::store::verification::{InvitationCheck, RegistrationCheck, must_be_of, verify};
+use crate::store::verification::{InvitationCheck, RegistrationCheck, TwoCodes, must_be_of, verify};
 
 impl EnrollmentStore for Files {
     fn enrollment_status(&self, person: &Person) -> Result<EnrollmentStatus, StoreError> {
@@ -74,8 +74,9 @@ impl EnrollmentStore for Files {
         let account = self.counting(&person.name)?;
         let mut file = account.state_file()?;
         let now = self.clock.now()?;
+        let two = TwoCodes { serial, codes, attempt, rules: &self.rules, now };
         let find = || registrar.listing(self, serial);
-        verify(&mut file, now, RegistrationCheck { serial, codes, attempt, rules: &self.rules, now, find })
+        verify(&mut file, now, RegistrationCheck { two, find })
     }
 
     fn store_pending(&self, pending: Pending) -> Result<(), Superseded> {

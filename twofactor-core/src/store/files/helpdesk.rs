@@ -27,7 +27,7 @@ use crate::store::redemption::Attempt;
 use crate::store::registry::{Begun, CHANGE_PATIENCE, Edit, Writer};
 use crate::store::rules::VerificationRules;
 use crate::store::self_service::OwnedToken;
-use crate::store::verification::{Checking, Presented, Resynchronizing, verify};
+use crate::store::verification::{Checking, Presented, Resynchronizing, TwoCodes, verify};
 
 impl Helpdesk for Files {
     fn help(&self, person: &Person, act: Act, by: &Person) -> Result<Result<Helped, NotHelped>, StoreError> {
@@ -234,14 +234,10 @@ impl Files {
         let (now, rules, source) = (self.clock.now()?, self.helpdesk_rules(), Source::claimed());
         let resynchronizing = Resynchronizing {
             person,
-            serial,
+            two: TwoCodes { serial, codes: [first, second], attempt: &attempt(&[], &source), rules: &rules, now },
             secret,
             parameters,
             progress: progress_in(&account, &token, now)?,
-            codes: [first, second],
-            attempt: &attempt(&[], &source),
-            rules: &rules,
-            now,
             notice: Notice { at: now, by: by.uid, change: NoticedChange::TokenResynced },
         };
         let progress = match verify(&mut account.state_file()?, now, resynchronizing)? {

@@ -1,16 +1,13 @@
 //! Two consecutive codes of a token that is to be registered, counted like any answer.
 
 use super::course::{Judged, Verification};
+use super::two_codes::TwoCodes;
 use crate::account::State;
-use crate::codes::otp::{self, Code, Parameters, Progress, Reach};
-use crate::codes::recovery::Salt;
+use crate::codes::otp::{self, Parameters, Progress, Reach};
 use crate::codes::secret::Secret;
-use crate::codes::token::{Serial, Token};
-use crate::host::clock::UnixTime;
+use crate::codes::token::Token;
 use crate::store::enrollment::{NotRegistered, Registration, RegistrationProof};
 use crate::store::error::StoreError;
-use crate::store::redemption::Attempt;
-use crate::store::rules::VerificationRules;
 use zeroize::Zeroizing;
 
 /// A store's record of a serial.
@@ -25,16 +22,8 @@ pub(in crate::store) enum Listing {
 
 /// Checks two codes of a token in inventory.
 pub(in crate::store) struct RegistrationCheck<'a, F> {
-    /// The token's serial.
-    pub(in crate::store) serial: &'a Serial,
-    /// Two codes, one after the other.
-    pub(in crate::store) codes: [&'a Code; 2],
-    /// The attempt they are part of.
-    pub(in crate::store) attempt: &'a Attempt<'a>,
-    /// The throttle, and the count that wrong answers go on.
-    pub(in crate::store) rules: &'a VerificationRules,
-    /// The time, read under the lock.
-    pub(in crate::store) now: UnixTime,
+    /// The codes.
+    pub(in crate::store) two: TwoCodes<'a>,
     /// Looks the serial up, once the attempt is counted.
     pub(in crate::store) find: F,
 }
@@ -43,26 +32,15 @@ impl<F: FnOnce() -> Result<Listing, StoreError>> Verification for RegistrationCh
     type Outcome = Result<Registration, NotRegistered>;
 
     fn refused_unseen(&self, before: &State) -> Option<Result<Self::Outcome, StoreError>> {
-        let blocked =
-            before.throttle_of(self.rules.count).blocked_until(self.attempt.source, self.rules.limits, self.now);
-        blocked.map(|_| Ok(Err(NotRegistered::Throttled)))
+        self.two.is_blocked(before).then_some(Ok(Err(NotRegistered::Throttled)))
     }
 
     fn charged(&self, before: &State) -> State {
-        let [first, second] = self.codes;
-        let guess = Zeroizing::new(format!("{} {} {}", self.serial, first.expose(), second.expose()));
-        let mut charged = before.clone();
-        charged.throttle_of_mut(self.rules.count).charge(
-            self.attempt.source,
-            Salt::NONE.fingerprint(&guess),
-            self.rules.limits,
-            self.now,
-        );
-        charged
+        self.two.charged(before)
     }
 
     fn look(self, before: State, _: State) -> Result<Judged<Self::Outcome>, StoreError> {
-        let Self { serial, codes, now, .. } = self;
+        let TwoCodes { serial, codes, now, .. } = self.two;
         let outcome = match (self.find)()? {
             Listing::Free(token, progress) => {
                 // The wide reach suits a token that lay in a drawer for years, and no session can be opened with a
