@@ -12,6 +12,7 @@ use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host, said};
 
+pub(crate) use crate::oneself::{json, opens, refused};
 use crate::{ask, uid_of};
 
 pub(crate) const HELPDESK: &str = "[[helpdesk]]\ngroup = \"helpdesk\"\n";
@@ -33,24 +34,8 @@ pub(crate) fn by(host: &Host, member: &str, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-pub(crate) fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", said(output));
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
-}
-
-#[track_caller]
 pub(crate) fn json_by(host: &Host, member: &str, arguments: &[&str]) -> Value {
     json(&by(host, member, &[&["--json"], arguments].concat()))
-}
-
-#[track_caller]
-pub(crate) fn refused(output: &Output, status: i32, words: &str) {
-    assert_eq!(output.status.code(), Some(status), "{}", said(output));
-    assert!(said(output).contains(words), "{}", said(output));
-}
-
-pub(crate) fn opens(host: &Host, user: &str, code: &str) -> bool {
-    host.login(user).typing(code).code() == ReturnCode::SUCCESS
 }
 
 /// Every command of a helpdesk about a user.

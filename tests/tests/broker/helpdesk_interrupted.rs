@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixStream;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -17,6 +17,23 @@ use crate::helpdesk::{STATE, by, json, lenient, opens, refused, told, with_helpd
 use crate::helpdesk_history::acts;
 use crate::helpdesk_tokens::pair;
 
+/// Begins a command of a member.
+fn begun_by(host: &Host, member: &str, arguments: &[&str]) -> Child {
+    let mut command = host.twofactor_of(member, arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Runs the same command of both members at once.
+fn by_both(host: &Host, arguments: &[&str]) -> [Output; 2] {
+    let running = ["hanna", "otto"].map(|member| begun_by(host, member, arguments));
+    running.map(|process| process.wait_with_output().unwrap())
+}
+
+/// The fob of `user1`, `user2`, and so on.
+fn fob_of<'f>(fobs: &'f [Fob], user: &str) -> &'f Fob {
+    &fobs[user["user".len()..].parse::<usize>().unwrap() - 1]
+}
+
 #[test]
 fn of_two_members_with_one_code_one_sees_it_right() {
     private_host(|host| {
@@ -24,21 +41,13 @@ fn of_two_members_with_one_code_one_sees_it_right() {
         let alice = host.user_with_app("alice");
         let _broker = host.broker();
         for recovery in &alice.recovery_codes[..3] {
-            let running = ["hanna", "otto"].map(|member| {
-                let mut command = host.twofactor_of(member, &["verify", "alice", recovery]);
-                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-            });
-            let ended = running.map(|process| process.wait_with_output().unwrap());
+            let ended = by_both(host, &["verify", "alice", recovery]);
             let right = ended.iter().filter(|output| output.status.success()).count();
             assert_eq!(right, 1, "{} {}", said(&ended[0]), said(&ended[1]));
         }
         // Of two temporary codes the later one is good.
-        let running = ["hanna", "otto"].map(|member| {
-            let mut command = host.twofactor_of(member, &["--json", "code", "alice"]);
-            command.stdout(Stdio::piped()).spawn().unwrap()
-        });
-        let codes =
-            running.map(|process| json(&process.wait_with_output().unwrap())["code"].as_str().unwrap().to_owned());
+        let codes = by_both(host, &["--json", "code", "alice"])
+            .map(|output| json(&output)["code"].as_str().unwrap().to_owned());
         assert_eq!(codes.iter().filter(|code| opens(host, "alice", code)).count(), 1);
     });
 }
@@ -53,8 +62,7 @@ fn a_broker_that_is_killed_leaves_no_act_without_its_notice() {
         for fob in &fobs {
             let broker = host.broker();
             let before = fs::read(STATE).unwrap();
-            let mut command = host.twofactor_of("hanna", &["token", "assign", &fob.serial, "alice"]);
-            let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut process = begun_by(host, "hanna", &["token", "assign", &fob.serial, "alice"]);
             until("the state changes", || fs::read(STATE).unwrap() != before);
             broker.signal(Signal::SIGKILL);
             let _ = process.wait().unwrap();
@@ -80,12 +88,7 @@ fn of_two_members_with_one_pair_of_codes_one_sets_the_token_right() {
         let _broker = host.broker();
         for step in [0, 2, 4] {
             let codes = pair(&fob, step);
-            let running = ["hanna", "otto"].map(|member| {
-                let arguments = ["token", "resync", &fob.serial, &codes[0], &codes[1]];
-                let mut command = host.twofactor_of(member, &arguments);
-                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-            });
-            let ended = running.map(|process| process.wait_with_output().unwrap());
+            let ended = by_both(host, &["token", "resync", &fob.serial, &codes[0], &codes[1]]);
             let mut statuses = ended.each_ref().map(|output| output.status.code());
             statuses.sort_unstable();
             assert_eq!(statuses, [Some(0), Some(5)], "{} {}", said(&ended[0]), said(&ended[1]));
@@ -119,10 +122,7 @@ fn while_root_holds_the_registry_no_act_is_done_and_none_waits_for_long() {
             ("otto", &["reset", "alice", "--yes"]),
             ("otto", &resync),
         ];
-        let running = acts.map(|(member, arguments)| {
-            let mut command = host.twofactor_of(member, arguments);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-        });
+        let running = acts.map(|(member, arguments)| begun_by(host, member, arguments));
         assert!(by(host, "hanna", &["status", "alice"]).status.success(), "a look waits for nothing");
         for process in running {
             refused(&process.wait_with_output().unwrap(), 1, "the broker cannot answer");
@@ -195,7 +195,7 @@ fn a_newcomer_has_no_token_without_its_notice_whenever_the_broker_is_killed() {
         lenient(host);
         let fobs = Fob::box_of(1, 60);
         host.import(&fobs);
-        let fob_of = |user: &str| &fobs[user["user".len()..].parse::<usize>().unwrap() - 1];
+        let fob_of = |user: &str| fob_of(&fobs, user);
         let prepare = |user: &str| {
             host.add_user(user);
             ((), ["token", "assign", &fob_of(user).serial, user].map(str::to_owned).to_vec())
@@ -256,7 +256,7 @@ fn a_token_can_be_set_right_again_whenever_the_broker_is_killed() {
         with_helpdesk(host, "");
         let fobs = Fob::box_of(1, 60);
         host.import(&fobs);
-        let fob_of = |user: &str| &fobs[user["user".len()..].parse::<usize>().unwrap() - 1];
+        let fob_of = |user: &str| fob_of(&fobs, user);
         let resync = |fob: &Fob, codes: &[String; 2]| {
             ["token", "resync", &fob.serial, &codes[0], &codes[1]].map(str::to_owned).to_vec()
         };

@@ -1,4 +1,4 @@
-//! Who is a member of a helpdesk that is not root, and whom members help.
+//! The members of a helpdesk that is not root, and the users whom they help.
 
 use std::fs;
 
