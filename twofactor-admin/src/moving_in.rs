@@ -5,7 +5,7 @@
 //!
 //! Invariants: a code that the other system has accepted is not good once more; where it does not say which it has accepted,
 //! every code is burned that it can have. A file that the other system itself would refuse is refused, and no error repeats
-//! what stood in it. What held a secret is wiped.
+//! what stood in it. Memory that held a secret is wiped.
 
 mod arrival;
 pub mod google_authenticator;

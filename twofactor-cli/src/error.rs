@@ -204,13 +204,7 @@ impl Failure {
             | Self::TokenCodeRefused { .. }
             | Self::NothingFits(_) => ExitStatus::CodeRefused,
             Self::StdinTwice => ExitStatus::Usage,
-            Self::Enroll(
-                EnrollError::AlreadyEnrolled(..)
-                | EnrollError::Enrolled(_)
-                | EnrollError::WasReset(_)
-                | EnrollError::TooMany(_)
-                | EnrollError::Shared(_),
-            )
+            Self::Enroll(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_))
             | Self::FileExists(_)
             | Self::InUse { .. }
             | Self::SeveralWaiting { .. }
@@ -350,7 +344,7 @@ impl Failure {
             | Self::NotForRoot
             | Self::PeopleUnknown { .. }
             | Self::Unwell
-            | Self::Enroll(EnrollError::Entropy(_) | EnrollError::Enrolled(_) | EnrollError::WasReset(_))
+            | Self::Enroll(EnrollError::Entropy(_))
             | Self::Entropy(_)
             | Self::OutputFile { .. }
             | Self::InputFile { .. }

@@ -29,14 +29,12 @@ struct Entry {
 
 /// The names of all users who may log in.
 pub(crate) fn login_names() -> Result<Vec<UserName>, String> {
-    Ok(entries()?.into_iter().map(|entry| entry.name).collect())
+    Ok(who_have_login_shells()?.into_iter().map(|entry| entry.name).collect())
 }
 
 /// The names of all users whom the user database lists, with a login shell or without.
 pub(crate) fn all_names() -> Result<Vec<UserName>, String> {
-    let (listed, mut known) = (ask("getent", &["passwd"]).well()?, BTreeSet::new());
-    let names = listed.lines().filter_map(|line| UserName::new(line.split(':').next()?).ok());
-    Ok(names.filter(|name| known.insert(name.clone())).collect())
+    Ok(entries(|_| true)?.into_iter().map(|entry| entry.name).collect())
 }
 
 /// All users who may log in, with their credentials.
@@ -63,17 +61,22 @@ pub(crate) fn with_accounts(
         };
         (person, account)
     };
-    Ok(entries()?.into_iter().map(person))
+    Ok(who_have_login_shells()?.into_iter().map(person))
 }
 
-/// Users with a login shell, each once.
-fn entries() -> Result<Vec<Entry>, String> {
+fn who_have_login_shells() -> Result<Vec<Entry>, String> {
+    let shells = shells();
+    entries(|shell| shells.contains(shell))
+}
+
+/// The users whose shell is wanted, each once.
+fn entries(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Entry>, String> {
     let listed = ask("getent", &["passwd"]).well()?;
-    let (shells, mut known) = (shells(), BTreeSet::new());
+    let mut known = BTreeSet::new();
     let entry = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, uid, _, _, _, shell] = fields.as_slice() else { return None };
-        let name = UserName::new(name).ok().filter(|_| shells.contains(*shell))?;
+        let name = UserName::new(name).ok().filter(|_| is_wanted(shell))?;
         Some(Entry { name, uid: Uid(uid.parse().ok()?) })
     };
     Ok(listed.lines().filter_map(entry).filter(|entry| known.insert(entry.name.clone())).collect())

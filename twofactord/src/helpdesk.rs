@@ -1,8 +1,8 @@
 //! A helpdesk that is not root: who is a member, whom a member may help, and the act with its line in the log.
 //!
 //! Invariants: a member is a user whom the kernel names and the user database certainly has in the group, at each question
-//! anew. No member helps root, himself, another member, or a user who may be in a protected group, by whatever name of the uid. A
-//! user who is no member learns nothing of others.
+//! anew. No member helps root, himself, another member, or a user who may be in a protected group; each name of the uid counts.
+//! A user who is no member learns nothing of others.
 
 use std::slice;
 

@@ -9,7 +9,7 @@ use twofactor_core::codes::secret::{Secret, SecretError};
 use twofactor_core::host::clock::UnixTime;
 
 /// The account of a user, as far as it can be taken in.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Arrival {
     /// Secrets with the parameters of their codes, and how far they were used.
     pub tokens: Vec<Arrived>,

@@ -18,9 +18,6 @@ use zeroize::Zeroizing;
 
 use super::arrival::{Arrival, Arrived, Refused, Remark, usual, weakness};
 
-/// The largest file that is read, in bytes.
-pub const LARGEST: usize = 16 * 1024 * 1024;
-
 /// The steps either side of now among which the last code of a clock is looked for: pam_oath is given a window of 5 to 30.
 const FURTHEST: u64 = 40;
 
@@ -40,8 +37,7 @@ pub fn read(bytes: &[u8], now: UnixTime) -> OathUsers {
         match token(line, now) {
             Ok(None) => {}
             Ok(Some(Row { user, token, remarks })) => {
-                let empty = || (number, Arrival { tokens: Vec::new(), recovery: Vec::new(), remarks: Vec::new() });
-                let (_, arrival) = read.users.entry(user).or_insert_with(empty);
+                let (_, arrival) = read.users.entry(user).or_insert_with(|| (number, Arrival::default()));
                 arrival.tokens.push(token);
                 arrival.remarks.extend(remarks);
             }

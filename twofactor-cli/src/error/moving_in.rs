@@ -10,7 +10,7 @@ use twofactor_core::store::administration::Sharer;
 
 use super::status::ExitStatus;
 
-/// Why users were not taken over.
+/// The reason for which users were not taken over.
 #[derive(Debug, Error)]
 pub(crate) enum MovingInFailure {
     #[error(transparent)]

@@ -25,13 +25,12 @@ pub struct RecoveryCode(Zeroizing<String>);
 impl RecoveryCode {
     /// Takes exactly sixteen ASCII digits; anything else is not a recovery code.
     pub fn new(digits: Zeroizing<String>) -> Option<Self> {
-        (digits.len() == LENGTH && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(Self(digits))
+        has_digits(&digits, LENGTH).then_some(Self(digits))
     }
 
     /// Takes exactly eight ASCII digits, as a code of another system has them.
     pub fn moved(digits: &str) -> Option<Self> {
-        let is_one = digits.len() == MOVED_LENGTH && digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_one.then(|| Self(Zeroizing::new(digits.to_owned())))
+        has_digits(digits, MOVED_LENGTH).then(|| Self(Zeroizing::new(digits.to_owned())))
     }
 
     /// A new code, uniform over all 10^16.
@@ -64,6 +63,11 @@ impl RecoveryCode {
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// True when a text is so many ASCII digits and nothing else.
+fn has_digits(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Debug for RecoveryCode {

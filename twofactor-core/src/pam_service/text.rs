@@ -129,7 +129,7 @@ fn cut_as_now(text: &[u8]) -> Cut {
     while let Some((number, start, piece)) = pieces.next(usize::MAX) {
         let is_nothing = matches!(piece.get(leading(piece, b" \t")..), None | Some([] | [b'\n' | b'#', ..]));
         if is_nothing && so_far.bytes.is_empty() {
-            first = None;
+            (so_far, first) = (Gathered::default(), None);
             continue;
         }
         let began = *first.get_or_insert(number);

@@ -13,7 +13,7 @@ mod state;
 mod token_error;
 mod tokens;
 
-pub use accounts::{AccountStatus, Adoption, AppStatus, Belongs, EnrollError, Existing, Newcomer, Reset};
+pub use accounts::{AccountStatus, Adoption, AppStatus, Belongs, EnrollError, Existing, MoveInError, Newcomer, Reset};
 pub use author::Author;
 pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
@@ -123,7 +123,7 @@ pub trait AccountAdministration {
         apps: Vec<App>,
         recovery: &[RecoveryCode],
         existing: Existing,
-    ) -> Result<usize, EnrollError>;
+    ) -> Result<usize, MoveInError>;
 
     /// The user's apps, tokens, recovery codes and counts; `None` when the user has neither app nor token. A registry that
     /// cannot be read does not hide the apps.

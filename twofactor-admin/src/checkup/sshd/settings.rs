@@ -89,7 +89,7 @@ impl Settings {
         self.value(keyword).eq_ignore_ascii_case(value)
     }
 
-    /// True when a keyword has this value, whatever the order of its words, or sshd does not know it.
+    /// True when a keyword has the words of this value, in any order, or sshd does not know it.
     pub(super) fn say_alike(&self, keyword: &str, value: &str) -> bool {
         let words = |text: &str| text.split_whitespace().map(str::to_ascii_lowercase).collect::<BTreeSet<_>>();
         self.0.get(keyword).is_none_or(|own| words(own) == words(value))

@@ -1,7 +1,7 @@
 //! The lines that sshd's settings come from: those that hold for every login, and those of `Match` blocks.
 //!
-//! Of the lines for every login, the first of a keyword decides. For a login that meets blocks, the first of their lines does,
-//! whatever stands outside of them (openssh, servconf.c).
+//! Of the lines for every login, the first of a keyword decides. For a login that meets blocks, the first of their lines
+//! decides, and lines outside of blocks do not (openssh, servconf.c).
 
 use std::collections::{BTreeMap, BTreeSet};
 

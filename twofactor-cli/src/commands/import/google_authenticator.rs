@@ -25,9 +25,9 @@ const USUAL: &str = "~/.google_authenticator";
 
 pub(super) fn run(arguments: &GoogleAuthenticator, host: &Host, output: &Output) -> Result<(), Failure> {
     let places = match (&arguments.file, arguments.from_pam) {
-        (Some(file), _) => vec![Place { pattern: file.display().to_string(), owner: None, is_literal: true }],
+        (Some(file), _) => vec![Place::Typed(file.clone())],
         (None, true) => places_of_pam()?,
-        (None, false) => vec![Place { pattern: USUAL.to_owned(), owner: None, is_literal: false }],
+        (None, false) => vec![Place::OfUsers { pattern: USUAL.to_owned(), owner: None }],
     };
     let now = host.now()?;
     let mut candidates = Vec::new();
@@ -38,11 +38,7 @@ pub(super) fn run(arguments: &GoogleAuthenticator, host: &Host, output: &Output)
                 path: places.first().map_or_else(PathBuf::new, |place| place.path(&user)),
                 error: io::Error::from(io::ErrorKind::NotFound),
             };
-            let found = candidate(&user, &places, now);
-            candidates.push(match found {
-                Some(found) => found,
-                None => return Err(none()),
-            });
+            candidates.push(candidate(&user, &places, now).ok_or_else(none)?);
         }
         None => {
             let names = people::all_names().map_err(|error| Failure::Input(io::Error::other(error)))?;
@@ -56,22 +52,26 @@ pub(super) fn run(arguments: &GoogleAuthenticator, host: &Host, output: &Output)
 
 /// A place in which the files of users are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    /// With `~`, `${HOME}` and `${USER}`, as secret= has them.
-    pattern: String,
-    /// The owner of all files, as user= says.
-    owner: Option<String>,
-    /// True for a path that was typed.
-    is_literal: bool,
+enum Place {
+    /// A path that was typed.
+    Typed(PathBuf),
+    /// A path for each user.
+    OfUsers {
+        /// With `~`, `${HOME}` and `${USER}`, as secret= has them.
+        pattern: String,
+        /// The owner of all files, as user= says.
+        owner: Option<String>,
+    },
 }
 
 impl Place {
     fn path(&self, user: &User) -> PathBuf {
-        if self.is_literal {
-            return PathBuf::from(&self.pattern);
-        }
+        let pattern = match self {
+            Self::Typed(path) => return path.clone(),
+            Self::OfUsers { pattern, .. } => pattern,
+        };
         let home = user.dir.display().to_string();
-        let replaced = self.pattern.replace("${HOME}", &home).replace("${USER}", &user.name);
+        let replaced = pattern.replace("${HOME}", &home).replace("${USER}", &user.name);
         // A tilde counts where a name of a folder begins.
         let mut path = String::new();
         for (number, part) in replaced.split('/').enumerate() {
@@ -102,7 +102,7 @@ fn places_of_pam() -> Result<Vec<Place>, Failure> {
         for line in service.lines.iter().filter(|line| line.runs(MODULE)) {
             let value = |name: &str| line.arguments.iter().rev().find_map(|argument| argument.strip_prefix(name));
             let (pattern, owner) = (value("secret=").unwrap_or(USUAL), value("user=").map(str::to_owned));
-            places.insert(Place { pattern: pattern.to_owned(), owner, is_literal: false });
+            places.insert(Place::OfUsers { pattern: pattern.to_owned(), owner });
         }
     }
     if places.is_empty() {
@@ -120,11 +120,7 @@ fn candidate(user: &User, places: &[Place], now: UnixTime) -> Option<Candidate> 
         if !seen.insert(path.clone()) {
             continue;
         }
-        let account = match account(user, place, &path, now) {
-            Ok(None) => continue,
-            Ok(Some(arrival)) => Ok(arrival),
-            Err(failure) => Err(failure),
-        };
+        let Some(account) = account(user, place, &path, now).transpose() else { continue };
         found = Some(match found {
             None => (path.display().to_string(), account),
             Some((first, before)) => (first, both(before, account)),
@@ -143,10 +139,10 @@ fn both(one: Result<Arrival, Failure>, other: Result<Arrival, Failure>) -> Resul
 }
 
 fn account(user: &User, place: &Place, path: &Path, now: UnixTime) -> Result<Option<Arrival>, Failure> {
-    let owner = match &place.owner {
-        Some(name) => named_or_numbered(name)?,
-        None if place.is_literal => owner_of(path, user)?,
-        None => user.clone(),
+    let owner = match place {
+        Place::Typed(_) => owner_of(path, user)?,
+        Place::OfUsers { owner: Some(name), .. } => named_or_numbered(name)?,
+        Place::OfUsers { owner: None, .. } => user.clone(),
     };
     let Some(content) = foreign_file::read(path, &owner, LARGEST)? else { return Ok(None) };
     let refused = |error| MovingInFailure::Account { path: path.to_owned(), error }.into();
@@ -185,7 +181,7 @@ mod tests {
             ("${HOME}/.ssh/ga", "/root/.ssh/ga"),
             ("/x~y/~z", "/x~y//rootz"),
         ] {
-            let place = Place { pattern: pattern.to_owned(), owner: None, is_literal: false };
+            let place = Place::OfUsers { pattern: pattern.to_owned(), owner: None };
             assert_eq!(place.path(&root).display().to_string(), path, "{pattern}");
         }
     }

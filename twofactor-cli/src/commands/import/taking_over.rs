@@ -10,7 +10,7 @@ use twofactor_admin::moving_in::{Arrival, Remark};
 use twofactor_core::account::App;
 use twofactor_core::codes::token::{Label, Serial, Token};
 use twofactor_core::log::record::Event;
-use twofactor_core::store::administration::{EnrollError, Existing, Sharing};
+use twofactor_core::store::administration::{Existing, MoveInError, Sharing};
 
 use crate::args::import::Taking;
 use crate::error::{Failure, MovingInFailure};
@@ -108,9 +108,10 @@ fn take(system: &'static str, name: &str, arrival: Arrival, taking: &Taking, hos
     let labels: Vec<Label> = apps.iter().map(|app| app.token().label.clone()).collect();
     let recovery = match host.accounts.move_in(&person, apps, &recovery, taking.existing()) {
         // Another command was faster.
-        Err(EnrollError::Enrolled(_)) => return Ok(Outcome::Already),
-        Err(EnrollError::WasReset(user)) => return Err(MovingInFailure::WasReset(user).into()),
-        other => other?,
+        Err(MoveInError::Enrolled(_)) => return Ok(Outcome::Already),
+        Err(MoveInError::WasReset(user)) => return Err(MovingInFailure::WasReset(user).into()),
+        Err(MoveInError::Enroll(error)) => return Err(error.into()),
+        Ok(recovery) => recovery,
     };
     let line = |label| journal::about(Event::Enrolled, user).with("token", label).with("from", system);
     journal::write_all(labels.iter().map(line));

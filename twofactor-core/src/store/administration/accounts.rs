@@ -38,12 +38,6 @@ pub enum EnrollError {
     /// The user has a confirmed app of that label.
     #[error("{0} already has a token \"{1}\"")]
     AlreadyEnrolled(UserName, Label),
-    /// The user has a second factor already.
-    #[error("{0} is enrolled already")]
-    Enrolled(UserName),
-    /// The user has had this secret here, and a reset has forgotten it together with the used recovery codes.
-    #[error("{0} has had this secret here before a reset")]
-    WasReset(UserName),
     /// The user has [`MOST_APPS`] apps.
     #[error("{0} has {MOST_APPS} tokens already")]
     TooMany(UserName),
@@ -62,6 +56,20 @@ impl From<FileError> for EnrollError {
     fn from(error: FileError) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// The reason for which an account of another system was not taken in. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum MoveInError {
+    /// The user has a second factor already.
+    #[error("{0} is enrolled already")]
+    Enrolled(UserName),
+    /// The user has had this secret here, and a reset has forgotten it together with the used recovery codes.
+    #[error("{0} has had this secret here before a reset")]
+    WasReset(UserName),
+    /// Its apps cannot be enrolled.
+    #[error(transparent)]
+    Enroll(#[from] EnrollError),
 }
 
 /// The view of an account without its secrets.

@@ -16,7 +16,8 @@ use crate::host::clock::UnixTime;
 use crate::host::trusted::FileError;
 use crate::host::user::{Person, UserName};
 use crate::store::administration::{
-    AccountAdministration, AccountStatus, AppStatus, EnrollError, Existing, Newcomer, Reset, StateIdentity as _,
+    AccountAdministration, AccountStatus, AppStatus, EnrollError, Existing, MoveInError, Newcomer, Reset,
+    StateIdentity as _,
 };
 use crate::store::error::{Loss, StoreError};
 use crate::store::files::error::FilesError;
@@ -57,16 +58,16 @@ impl AccountAdministration for Files {
         apps: Vec<App>,
         recovery: &[RecoveryCode],
         existing: Existing,
-    ) -> Result<usize, EnrollError> {
+    ) -> Result<usize, MoveInError> {
         let mut enrolling = self.to_enroll(person, existing)?;
         let has_factors = enrolling.has_factors();
         if existing == Existing::Keep && has_factors {
-            return Err(EnrollError::Enrolled(person.name.clone()));
+            return Err(MoveInError::Enrolled(person.name.clone()));
         }
         let has_been_here = apps.iter().any(|app| enrolling.state.has_recorded(app.token().seeds()));
         let was_reset = has_been_here && !has_factors;
         if existing == Existing::Keep && was_reset {
-            return Err(EnrollError::WasReset(person.name.clone()));
+            return Err(MoveInError::WasReset(person.name.clone()));
         }
         enrolling.credentials.apps.clear();
         for app in apps {

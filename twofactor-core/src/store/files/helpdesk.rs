@@ -126,13 +126,9 @@ impl Files {
                     Err(EnrollError::Entropy(error)) => Err(error.into()),
                     // No app is enrolled here.
                     Ok(None)
-                    | Err(
-                        EnrollError::AlreadyEnrolled(..)
-                        | EnrollError::Enrolled(_)
-                        | EnrollError::WasReset(_)
-                        | EnrollError::TooMany(_)
-                        | EnrollError::Shared(_),
-                    ) => Ok(Err(NotHelped::NotEnrolled)),
+                    | Err(EnrollError::AlreadyEnrolled(..) | EnrollError::TooMany(_) | EnrollError::Shared(_)) => {
+                        Ok(Err(NotHelped::NotEnrolled))
+                    }
                 }
             }
             Act::RevokeCode => {

@@ -4,8 +4,7 @@
 //! account as it was, with a code used and a notice too many. All of it happens under one lock.
 
 use crate::account::enrollment::{Proposal, recovery_codes};
-use crate::account::factors::Attestation;
-use crate::account::factors::Factors;
+use crate::account::factors::{Attestation, Factors};
 use crate::account::invitation::{Invitation, InvitationCode};
 use crate::account::lifecycle::TokenStatus;
 use crate::account::notice::{Notice, NoticedChange};

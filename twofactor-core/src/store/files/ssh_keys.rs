@@ -45,10 +45,9 @@ impl SshKeyAdministration for Files {
         let mut credentials = account.credentials()?.ok_or_else(no_key)?;
         let state = account.state()?;
         let views: Vec<SshKeyView> = credentials.ssh_keys.iter().map(SshKeyView::of).collect();
-        let fingerprint = &SshKeyView::named(name, user, &views)?.fingerprint;
-        let is_it = |key: &EnrolledKey| key.key.fingerprint() == *fingerprint;
-        let key = credentials.ssh_keys.iter().find(|key| is_it(key)).cloned().ok_or_else(no_key)?;
-        credentials.ssh_keys.retain(|key| !is_it(key));
+        let named = SshKeyView::named(name, user, &views)?;
+        let place = views.iter().position(|view| view == named).ok_or_else(no_key)?;
+        let key = credentials.ssh_keys.remove(place);
         if credentials.has_tokens_alone() && credentials.held.is_empty() {
             migrated(user, &state)?;
             if last == LastCredential::Keep {
