@@ -24,6 +24,7 @@ pub mod flow_picture;
 pub mod fob;
 pub mod footprint;
 pub mod fuzzing;
+pub mod google_authenticator;
 pub mod guessing;
 pub mod log_daemon;
 pub mod login_picture;

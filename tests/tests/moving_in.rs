@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
+use twofactor_tests::google_authenticator::{HOTP, TOTP, enroll, file as google_file};
 use twofactor_tests::oathtool::{Authenticator, Kind, now};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
@@ -33,22 +34,8 @@ fn oath_file(host: &Host) -> PathBuf {
 /// Makes a user with a file of google-authenticator, written by its own program. Gives the app and the scratch codes.
 fn google(host: &Host, user: &str, options: &[&str]) -> (Authenticator, Vec<String>) {
     host.add_user(user);
-    let home = format!("HOME=/home/{user}");
-    let as_user = ["--reuid", user, "--regid", user, "--clear-groups", "env", &home, "google-authenticator", "--quiet"];
-    host.succeed("setpriv", [&as_user[..], options].concat());
-    let text = fs::read_to_string(google_file(user)).unwrap();
-    let secret = text.lines().next().unwrap().to_owned();
-    let kind = if text.contains("HOTP_COUNTER") { Kind::Counter } else { Kind::Time(30) };
-    let scratch_codes = text.lines().skip(1).filter(|line| !line.starts_with('"')).map(str::to_owned).collect();
-    (Authenticator { secret, algorithm: "SHA1".to_owned(), digits: 6, kind }, scratch_codes)
+    enroll(host, user, options)
 }
-
-fn google_file(user: &str) -> PathBuf {
-    PathBuf::from(format!("/home/{user}/.google_authenticator"))
-}
-
-const TOTP: &[&str] = &["--time-based", "--disallow-reuse", "--force", "--no-rate-limit", "--window-size=3"];
-const HOTP: &[&str] = &["--counter-based", "--force", "--no-rate-limit", "--window-size=3"];
 
 fn code(host: &Host, user: &str, service: &str, typed: &str) -> ReturnCode {
     host.login(user).service(service).typing(typed).code()

@@ -16,6 +16,7 @@ mod real_programs;
 mod refusals;
 mod rehearsal;
 mod removing;
+mod replacing;
 mod siblings;
 mod sshd;
 mod telling;

@@ -1,6 +1,7 @@
 //! The host: its configuration, PAM services, state and log, what `doctor` finds, and what `explain` says of logins.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -98,6 +99,15 @@ fn services(witness: &Witness<'_>) {
     // A module that other modules' results may jump over.
     fs::write("/etc/pam.d/odd", "auth sufficient pam_permit.so\nauth required pam_twofactor.so nulok\n").unwrap();
     fs::write("/etc/pam.d/broken", "@include missing-file\n").unwrap();
+    fs::write("/root/.google_authenticator", "JBSWY3DPEHPK3PXPJBSWY3DPEH\n\" TOTP_AUTH\n").unwrap();
+    fs::set_permissions("/root/.google_authenticator", fs::Permissions::from_mode(0o600)).unwrap();
+    let text = "auth required pam_unix.so\nauth required pam_google_authenticator.so\naccount required pam_unix.so\n";
+    fs::write("/etc/pam.d/vpn", text).unwrap();
+    let planned = witness.runs(&["service", "enable", "vpn", "--replace", "--dry-run"]);
+    assert_eq!(planned["services"][0]["replaced"][0]["line"], 2, "{planned}");
+    assert_eq!(planned["users"][0]["outcome"], "would-be-taken-over", "{planned}");
+    fs::remove_file("/etc/pam.d/vpn").unwrap();
+    fs::remove_file("/root/.google_authenticator").unwrap();
     let listed = witness.runs(&["service", "list", "--all"]);
     assert!(listed.as_array().unwrap().iter().any(|service| service["file"].is_null()), "{listed}");
     witness.runs(&["service", "disable", "sudo", "--dry-run"]);

@@ -9,6 +9,7 @@
 //! answer, the auth line goes before the first line that asks for a first factor.
 
 mod proof;
+mod replacing;
 mod sheet;
 mod sufficient;
 
@@ -22,6 +23,8 @@ use twofactor_core::pam_service::first_factor;
 use twofactor_core::pam_service::letters::{Letter, is_unfit};
 use twofactor_core::pam_service::modules::{self, Nature, OURS};
 use twofactor_core::pam_service::{Absence, Kind, Line, OTHER, Phase, Reading, Service, ServiceError};
+
+pub use replacing::{CannotReplace, replaceable, without_replaced};
 
 use sheet::{Entry, Sheet};
 
@@ -198,6 +201,11 @@ pub fn enabled(target: &Target<'_>, text: &str) -> Result<Option<Placed>, Cannot
     let wrong = wrong.into_iter().filter(|finding| !matches!(finding, Finding::NoLine(_))).collect();
     let goes_on_behind = proof::goes_on_behind(&target.read(&without)?, &target.read(&placed)?);
     Ok(Some(Placed { text: placed, without, wrong, goes_on_behind }))
+}
+
+/// A text in which our lines stand already, to be written because other lines of it went.
+pub fn unchanged(text: &str) -> Placed {
+    Placed { text: text.to_owned(), without: without(text), wrong: Vec::new(), goes_on_behind: None }
 }
 
 /// True when a phase has lines of the service, and not only those of `other`.

@@ -70,6 +70,11 @@ pub(crate) struct Taking {
 }
 
 impl Taking {
+    /// For users who have nothing here yet.
+    pub(crate) fn of_new_users(dry_run: bool) -> Self {
+        Self { replace: false, force: false, dry_run }
+    }
+
     pub(crate) fn existing(&self) -> Existing {
         if self.replace { Existing::Replace } else { Existing::Keep }
     }

@@ -10,6 +10,7 @@ Examples:
   twofactor service enable sshd --dry-run    show the diff, write nothing
   twofactor service enable sshd sudo
   twofactor service enable sshd --security-keys
+  twofactor service enable sshd --replace    in the place of google-authenticator
   twofactor service disable sshd             as it was before";
 
 /// Put the module into PAM services, or take it out
@@ -44,6 +45,9 @@ pub(crate) struct Enable {
     /// sshd demands a key, and of security keys a touch, or a PIN as well
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "touch")]
     pub(crate) security_keys: Option<KeyProof>,
+    /// Take over the users of pam_google_authenticator or pam_oath, and take their lines out
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Show what would change and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -2,6 +2,7 @@
 
 mod foreign_file;
 mod google_authenticator;
+mod lines;
 mod oath_users;
 mod taking_over;
 
@@ -9,6 +10,9 @@ use crate::args::import::Import;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::output::Output;
+
+pub(crate) use lines::take_over_users_of;
+pub(crate) use taking_over::{UserResult, failure, summary};
 
 pub(crate) fn run(arguments: &Import, host: &Host, output: &Output) -> Result<(), Failure> {
     match arguments {

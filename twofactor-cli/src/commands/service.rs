@@ -7,6 +7,7 @@ mod administrators;
 mod change;
 mod disable;
 mod enable;
+mod enable_plan;
 mod first_administrator;
 mod first_factor;
 mod leftovers;
@@ -16,6 +17,7 @@ mod programs;
 mod records;
 mod rehearsal;
 mod remarks;
+mod replacing;
 mod siblings;
 mod sshd;
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 use twofactor_admin::moving_in::Refused;
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::host::user::UserName;
+use twofactor_core::pam_service::findings::Place;
 use twofactor_core::store::administration::Sharer;
 
 use super::status::ExitStatus;
@@ -25,6 +26,8 @@ pub(crate) enum MovingInFailure {
     WasReset(UserName),
     #[error("no PAM service runs {0}")]
     NoLineOf(&'static str),
+    #[error("{0} names no file of all users (usersfile=)")]
+    NoUsersFile(Place),
     #[error("{failed} of {all} users were not taken over")]
     Some { failed: usize, all: usize },
 }
@@ -33,7 +36,7 @@ impl MovingInFailure {
     pub(super) fn status(&self) -> ExitStatus {
         match self {
             Self::NoLineOf(_) => ExitStatus::NotThere,
-            Self::Shared(_) | Self::WasReset(_) => ExitStatus::Refused,
+            Self::Shared(_) | Self::WasReset(_) | Self::NoUsersFile(_) => ExitStatus::Refused,
             Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Some { .. } => ExitStatus::BadInput,
         }
     }
@@ -41,6 +44,9 @@ impl MovingInFailure {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::NoLineOf(_) => Some("without --from-pam the files in the home folders are read".to_owned()),
+            Self::NoUsersFile(_) => {
+                Some("take each file over with \"twofactor import oath-users\", then the line out by hand".to_owned())
+            }
             Self::Some { .. } => Some("run it again when that is mended: enrolled users are left alone".to_owned()),
             Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Shared(_) | Self::WasReset(_) => None,
         }

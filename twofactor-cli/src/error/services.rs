@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use twofactor_admin::pam_editing::placing::CannotPlace;
+use twofactor_admin::checkup::some_of;
+use twofactor_admin::pam_editing::placing::{CannotPlace, CannotReplace};
 use twofactor_admin::pam_editing::rehearsal::Disagreement;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::{FileError, describe};
@@ -24,6 +25,10 @@ pub(crate) enum ServiceFailure {
     NoService(String),
     #[error("{service}: {error}")]
     NoPlace { service: String, file: PathBuf, error: Box<CannotPlace> },
+    #[error("{service}: {error}, so it is not replaced")]
+    NotReplaced { service: String, error: Box<CannotReplace> },
+    #[error("{} would refuse {}, who {} not enrolled", services.join(", "), some_of(users.iter().map(String::as_str)), if users.len() == 1 { "is" } else { "are" })]
+    Lacking { services: Vec<String>, users: Vec<String> },
     #[error("{} is a symbolic link to {}", file.display(), target.display())]
     Link { file: PathBuf, target: PathBuf },
     #[error("{} may be changed by others than root (mode {mode:04o}, owner {uid})", file.display())]
@@ -98,6 +103,8 @@ impl ServiceFailure {
             Self::State(error) => of_store(error),
             Self::File { .. } | Self::Unreadable(_) => ExitStatus::Failed,
             Self::NoPlace { .. }
+            | Self::NotReplaced { .. }
+            | Self::Lacking { .. }
             | Self::Link { .. }
             | Self::Open { .. }
             | Self::HardLink { .. }
@@ -121,11 +128,27 @@ impl ServiceFailure {
         }
     }
 
+    /// True when this host's libpam did otherwise than expected.
+    pub(crate) fn is_of_libpam(&self) -> bool {
+        matches!(self, Self::Rehearsal { .. } | Self::RehearsalDied { .. })
+    }
+
     /// The way out.
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoService(_) => "\"twofactor service list --all\" shows those of this host".to_owned(),
             Self::NoPlace { file, error, .. } => place_by_hand(file, error),
+            Self::NotReplaced { .. } => {
+                "take its users over with \"twofactor import\", and the line out by hand; without --replace it stays"
+                    .to_owned()
+            }
+            Self::Lacking { users, .. } => {
+                let first = users.iter().find(|name| *name != "root").or(users.first());
+                format!(
+                    "run \"twofactor enroll {}\", or write a rule that lets them in; --force replaces the line all the same",
+                    quoted(first.map_or("USER", String::as_str))
+                )
+            }
             Self::Link { file, target } => {
                 let (file, target) = (quoted(&file.display().to_string()), quoted(&target.display().to_string()));
                 format!("to give the service a file of its own: cp --remove-destination {target} {file}")

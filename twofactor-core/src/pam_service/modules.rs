@@ -9,6 +9,12 @@ use super::line::{Flaw, Kind, Line, Phase};
 /// This product's module.
 pub const OURS: &str = "pam_twofactor.so";
 
+/// Another product's module for second factors.
+pub const GOOGLE_AUTHENTICATOR: &str = "pam_google_authenticator.so";
+
+/// Another product's module for second factors.
+pub const OATH: &str = "pam_oath.so";
+
 /// Modules that ask for a first factor: a password, a finger, a card, a key.
 const PRIMARY: [&str; 21] = [
     "pam_unix.so",
@@ -106,8 +112,8 @@ const SILENT: [&str; 65] = [
 
 /// Modules that ask for a second factor of another product. Some can do for a first one; that is for the stack to say.
 const SECOND: [&str; 11] = [
-    "pam_google_authenticator.so",
-    "pam_oath.so",
+    GOOGLE_AUTHENTICATOR,
+    OATH,
     "pam_duo.so",
     "pam_privacyidea.so",
     "pam_yubico.so",
@@ -148,7 +154,7 @@ pub enum Nature {
 impl Nature {
     /// Of a line.
     pub fn of(line: &Line) -> Self {
-        match Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default() {
+        match file_name(line) {
             _ if line.kind != Kind::Module => Self::Unknown,
             OURS if line.notes().is_some() => Self::Noting,
             OURS => Self::Ours,
@@ -206,7 +212,7 @@ fn decides(line: &Line) -> bool {
 /// True when the success of an auth line is a second factor of another product, where a first factor was accepted too.
 /// `nouserok` is none: before pam_u2f 1.3.1 it accepts whom it did not ask.
 pub fn is_other_second_factor(line: &Line) -> bool {
-    let name = Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = file_name(line);
     let has = |wanted: fn(&str) -> bool| line.arguments.iter().any(|argument| wanted(argument));
     let is_script = name.starts_with("pam_python") && has(|argument| argument.contains("privacyidea"));
     let is_known = SECOND.contains(&name) && !has(|argument| argument == "nouserok");
@@ -217,6 +223,11 @@ pub fn is_other_second_factor(line: &Line) -> bool {
 pub(super) fn always_decides(line: &Line) -> bool {
     let ignores = || line.arguments.iter().any(|argument| argument.starts_with("ignore"));
     line.phase == Phase::Auth && (line.runs("pam_unix.so") || (line.runs("pam_sss.so") && !ignores()))
+}
+
+/// The name of a line's module, without the folder.
+pub fn file_name(line: &Line) -> &str {
+    Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// The folder in which this host's libpam looks for modules.

@@ -8,7 +8,8 @@ use nix::unistd::{Uid, User};
 use twofactor_admin::moving_in::Arrival;
 use twofactor_admin::moving_in::google_authenticator::{LARGEST, read};
 use twofactor_core::host::clock::UnixTime;
-use twofactor_core::pam_service::{self, Service};
+use twofactor_core::pam_service::modules::GOOGLE_AUTHENTICATOR;
+use twofactor_core::pam_service::{self, Line, Service};
 
 use super::foreign_file;
 use super::taking_over::{Candidate, take_over};
@@ -18,7 +19,8 @@ use crate::host::{self, Host};
 use crate::output::{self, Output};
 use crate::people;
 
-const MODULE: &str = "pam_google_authenticator.so";
+/// Its name in the log.
+pub(super) const SYSTEM: &str = "google-authenticator";
 
 /// The file of a user whose line of PAM names none.
 const USUAL: &str = "~/.google_authenticator";
@@ -40,19 +42,24 @@ pub(super) fn run(arguments: &GoogleAuthenticator, host: &Host, output: &Output)
             };
             candidates.push(candidate(&user, &places, now).ok_or_else(none)?);
         }
-        None => {
-            let names = people::all_names().map_err(|error| Failure::Input(io::Error::other(error)))?;
-            for name in names {
-                candidates.extend(candidate(&entry(name.as_str())?, &places, now));
-            }
-        }
+        None => candidates = all_candidates(&places, now)?,
     }
-    take_over("google-authenticator", candidates, &arguments.taking, host, output)
+    take_over(SYSTEM, candidates, &arguments.taking, host, output)
+}
+
+/// Every user who has a file in one of the places.
+pub(super) fn all_candidates(places: &[Place], now: UnixTime) -> Result<Vec<Candidate>, Failure> {
+    let names = people::all_names().map_err(|error| Failure::Input(io::Error::other(error)))?;
+    let mut candidates = Vec::new();
+    for name in names {
+        candidates.extend(candidate(&entry(name.as_str())?, places, now));
+    }
+    Ok(candidates)
 }
 
 /// A place in which the files of users are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+pub(super) enum Place {
     /// A path that was typed.
     Typed(PathBuf),
     /// A path for each user.
@@ -65,6 +72,13 @@ enum Place {
 }
 
 impl Place {
+    /// The place that a line of PAM names.
+    pub(super) fn of(line: &Line) -> Self {
+        let value = |name: &str| line.arguments.iter().rev().find_map(|argument| argument.strip_prefix(name));
+        let (pattern, owner) = (value("secret=").unwrap_or(USUAL), value("user=").map(str::to_owned));
+        Self::OfUsers { pattern: pattern.to_owned(), owner }
+    }
+
     fn path(&self, user: &User) -> PathBuf {
         let pattern = match self {
             Self::Typed(path) => return path.clone(),
@@ -99,14 +113,10 @@ fn places_of_pam() -> Result<Vec<Place>, Failure> {
                 continue;
             }
         };
-        for line in service.lines.iter().filter(|line| line.runs(MODULE)) {
-            let value = |name: &str| line.arguments.iter().rev().find_map(|argument| argument.strip_prefix(name));
-            let (pattern, owner) = (value("secret=").unwrap_or(USUAL), value("user=").map(str::to_owned));
-            places.insert(Place::OfUsers { pattern: pattern.to_owned(), owner });
-        }
+        places.extend(service.lines.iter().filter(|line| line.runs(GOOGLE_AUTHENTICATOR)).map(Place::of));
     }
     if places.is_empty() {
-        return Err(MovingInFailure::NoLineOf(MODULE).into());
+        return Err(MovingInFailure::NoLineOf(GOOGLE_AUTHENTICATOR).into());
     }
     Ok(places.into_iter().collect())
 }

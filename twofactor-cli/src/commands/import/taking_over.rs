@@ -29,8 +29,9 @@ pub(super) struct Candidate {
 }
 
 /// The result for one user.
-struct UserResult {
-    name: String,
+pub(crate) struct UserResult {
+    /// As the other system calls the user.
+    pub(crate) name: String,
     place: String,
     outcome: Result<Outcome, Failure>,
 }
@@ -50,27 +51,46 @@ pub(super) fn take_over(
     host: &Host,
     output: &Output,
 ) -> Result<(), Failure> {
+    let results = each(system, candidates, taking, host, &mut |result| result.say(taking, output))?;
+    output.report_json(|| results.iter().map(|result| result.as_json(taking)).collect())?;
+    output.explain(&summary(&results, taking));
+    failure(&results).map_or(Ok(()), Err)
+}
+
+/// Takes over users. `said` is told of each.
+pub(super) fn each(
+    system: &'static str,
+    candidates: Vec<Candidate>,
+    taking: &Taking,
+    host: &Host,
+    said: &mut dyn FnMut(&UserResult) -> Result<(), Failure>,
+) -> Result<Vec<UserResult>, Failure> {
     let mut results = Vec::with_capacity(candidates.len());
     for Candidate { name, place, account } in candidates {
         let outcome = account.and_then(|arrival| take(system, &name, arrival, taking, host));
         let result = UserResult { name, place, outcome };
-        if output.format() == Format::Text {
-            output.report_lines(|| result.lines(taking), || Value::Null)?;
-        }
+        said(&result)?;
         results.push(result);
     }
-    output.report_json(|| results.iter().map(|result| result.as_json(taking)).collect())?;
+    Ok(results)
+}
+
+/// The number of those who were taken over, in words.
+pub(crate) fn summary(results: &[UserResult], taking: &Taking) -> String {
     let count =
         |is: fn(&Outcome) -> bool| results.iter().filter(|result| result.outcome.as_ref().is_ok_and(is)).count();
     let taken = count(|outcome| matches!(outcome, Outcome::Taken { .. }));
     let already = count(|outcome| matches!(outcome, Outcome::Already));
     let failed = results.len() - taken - already;
     let done = if taking.dry_run { "would be taken over" } else { "taken over" };
-    output.explain(&format!(
-        "{}: {taken} {done}, {already} enrolled before, {failed} not taken over",
-        counted(results.len() as u64, "user")
-    ));
-    if failed == 0 { Ok(()) } else { Err(MovingInFailure::Some { failed, all: results.len() }.into()) }
+    let users = counted(results.len() as u64, "user");
+    format!("{users}: {taken} {done}, {already} enrolled before, {failed} not taken over")
+}
+
+/// The failure where one was not.
+pub(crate) fn failure(results: &[UserResult]) -> Option<Failure> {
+    let failed = results.iter().filter(|result| result.outcome.is_err()).count();
+    (failed > 0).then(|| MovingInFailure::Some { failed, all: results.len() }.into())
 }
 
 fn take(system: &'static str, name: &str, arrival: Arrival, taking: &Taking, host: &Host) -> Result<Outcome, Failure> {
@@ -125,6 +145,19 @@ fn labels() -> impl Iterator<Item = Label> {
 }
 
 impl UserResult {
+    /// True when the user has an app, or would have one.
+    pub(crate) fn is_enrolled(&self) -> bool {
+        self.outcome.is_ok()
+    }
+
+    /// Says it, where lines are wanted.
+    pub(crate) fn say(&self, taking: &Taking, output: &Output) -> Result<(), Failure> {
+        match output.format() {
+            Format::Text => Ok(output.report_lines(|| self.lines(taking), || Value::Null)?),
+            Format::Json => Ok(()),
+        }
+    }
+
     fn lines(&self, taking: &Taking) -> String {
         let name = output::printable(&self.name, LONGEST_NAME);
         match &self.outcome {
@@ -145,7 +178,8 @@ impl UserResult {
         }
     }
 
-    fn as_json(&self, taking: &Taking) -> Value {
+    /// The user, for a script.
+    pub(crate) fn as_json(&self, taking: &Taking) -> Value {
         let outcome = match &self.outcome {
             Ok(Outcome::Taken { .. }) if taking.dry_run => "would-be-taken-over",
             Ok(Outcome::Taken { .. }) => "taken-over",

@@ -26,6 +26,7 @@ use super::leftovers::{self, Kept};
 use super::plan::{Consent, Named, Text, folders, shown};
 use super::records::{Listed, Origin, Record, Records};
 use super::remarks::Remarks;
+use super::replacing::Former;
 use super::sshd::Removed;
 use super::{first_factor, programs, siblings, sshd};
 
@@ -37,6 +38,8 @@ struct DisablePlan {
     outcome: Outcome,
     drop_in: DropIn,
     listed: Listed,
+    /// Lines in the place of which ours stands.
+    former: Vec<Former>,
 }
 
 /// The plan for sshd's settings.
@@ -81,6 +84,9 @@ pub(super) fn run(arguments: &args::services::Disable, file: Option<&Path>, outp
     let mut remarks = Remarks::default();
     if !arguments.all {
         siblings::warn_of_asking(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), &mut remarks);
+    }
+    for plan in &plans {
+        plan.former.iter().for_each(|former| former.remark(&plan.named, &mut remarks));
     }
     let listed = plans.iter().filter(|plan| plan.listed == Listed::ByEnable).map(|plan| plan.named.name.as_str());
     let config = programs::unlisted(&listed.collect::<Vec<_>>(), file.unwrap_or(Path::new(DEFAULT_PATH)))?;
@@ -183,15 +189,17 @@ fn plan(named: Named, records: &Records) -> Result<DisablePlan, ServiceFailure> 
     let Some(content) = change::read(&named.file)? else {
         let is_known = record.is_some() || named.of_package()?.is_some();
         return if is_known {
-            Ok(DisablePlan { named, change: None, outcome: Outcome::AsBefore, drop_in, listed })
+            Ok(DisablePlan { named, change: None, outcome: Outcome::AsBefore, drop_in, listed, former: Vec::new() })
         } else {
             Err(ServiceFailure::NoService(named.name))
         };
     };
     let (after, outcome) = restored(&named, &content, record.as_ref())?;
+    let former =
+        record.map_or_else(Vec::new, |record| Former::of(&named, &record.before, &record.after, after.as_deref()));
     let changed = after.as_deref() != Some(content.as_slice());
     let change = changed.then(|| Change { file: named.file.clone(), before: Some(content), after });
-    Ok(DisablePlan { named, change, outcome, drop_in, listed })
+    Ok(DisablePlan { named, change, outcome, drop_in, listed, former })
 }
 
 /// The content without us; `None` when the file goes.

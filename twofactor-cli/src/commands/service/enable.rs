@@ -2,74 +2,53 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use twofactor_admin::checkup::module_file::flaw_of_another;
 use twofactor_admin::checkup::people::Guarded;
 use twofactor_admin::checkup::services::{asks_first_factor, of_unheard_refusals};
 use twofactor_admin::checkup::sshd::KeyProof;
 use twofactor_admin::checkup::storage;
-use twofactor_admin::pam_editing::placing;
 use twofactor_admin::pam_editing::placing::Answers;
 use twofactor_core::account::throttle::Limits;
 use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::{self, Owner};
 use twofactor_core::log::record::{Event, Record as LogLine};
-use twofactor_core::pam_service::findings::{Finding, Place};
+use twofactor_core::pam_service::Service;
+use twofactor_core::pam_service::findings::Finding;
 use twofactor_core::pam_service::modules;
-use twofactor_core::pam_service::{Absence, Kind, Line, Phase, Service};
 
 use crate::args;
 use crate::error::{Failure, ServiceFailure};
 use crate::host::Host;
 use crate::journal;
 use crate::output::Output;
-use crate::program::own_header;
 use crate::sshd::{Outdated, reload};
 
 use super::change::{self, Change};
-use super::plan::{Consent, Named, Text, folders, shown};
-use super::records::{self, Listed, Origin, Record, Records};
-use super::rehearsal::{self, Rehearsed};
+use super::enable_plan::{EnablePlan, Step, plan};
+use super::plan::{Consent, Named, folders, shown};
+use super::records::{self, Listed, Record, Records};
 use super::remarks::{Refused, Remarks};
+use super::replacing::{self, Moving, Replacing};
 use super::sshd::Reloaded;
 use super::{administrators, first_administrator, first_factor, programs, siblings, sshd};
-
-/// The plan for one service.
-struct EnablePlan {
-    named: Named,
-    answers: Answers,
-    /// `None` when there is nothing to do.
-    step: Option<Step>,
-    /// True when it includes the file that tells our line of a failed first factor.
-    is_told: bool,
-}
-
-struct Step {
-    change: Change,
-    record: Record,
-    /// The problems before.
-    wrong: Vec<Finding>,
-    /// The service then.
-    service: Option<Service>,
-    /// Its questions.
-    guarded: Option<Guarded>,
-    /// The first factor behind whose refusal a code is asked for now.
-    goes_on_behind: Option<Place>,
-    rehearsed: Rehearsed,
-}
 
 pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Output) -> Result<(), Failure> {
     let consent = Consent::of(arguments.dry_run, arguments.yes);
     let mut remarks = Remarks::default();
     let all = Named::all(&arguments.services)?;
     refuse_hopeless(&all, arguments, host, &mut remarks)?;
-    let mut plans = all.into_iter().map(|named| plan(named, host)).collect::<Result<Vec<_>, _>>()?;
+    let mut replacing = Replacing::new(arguments);
+    let mut plans = all
+        .into_iter()
+        .map(|named| plan(named, host, &mut |of, lines| replacing.decide(of, lines)))
+        .collect::<Result<Vec<_>, _>>()?;
     if !arguments.only {
-        take_along(&mut plans, host, &mut remarks)?;
+        take_along(&mut plans, &mut replacing, host, &mut remarks)?;
     }
+    replacing.remark(&mut remarks);
+    let mut moving = replacing.moving(&plans, host, output)?;
     let config = programs::configuration(&plans.iter().map(|plan| &plan.named).collect::<Vec<_>>(), host)?;
     let config = config.as_ref();
     programs::warn_of_absent_broker(plans.iter().map(|plan| plan.named.name.as_str()), &mut remarks);
@@ -83,9 +62,9 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
         remarks.say();
         let outdated = sshd.as_ref().and_then(|plan| plan.outdated.as_ref());
         let text = || outdated.map_or_else(|| "Nothing to do.\n".to_owned(), to_be_read);
-        return Ok(output.done(text, || as_json(&plans, &Refused::default(), Beside::default()))?);
+        return Ok(output.done(text, || as_json(&plans, &moving, &Refused::default(), Beside::default()))?);
     }
-    if let Err(failure) = refuse_lockout(&plans, arguments, host, &mut remarks, output) {
+    if let Err(failure) = refuse_lockout(&plans, arguments, &moving, host, &mut remarks, output) {
         // It may be about a service that was not named.
         remarks.say();
         return Err(failure);
@@ -116,12 +95,14 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     }
     warn_of_what_others_can_change(steps().filter_map(|(_, step)| step.service.as_ref()), &mut remarks);
     warn_of_unheard_refusals(steps().map(|(_, step)| step), host, &mut remarks);
-    let refused = refused(&plans, host, &mut remarks);
+    let refused = refused(&plans, &moving, host, &mut remarks);
+    moving.refuse_lacking(&refused, consent)?;
     let changes = beside.changes().chain(steps().map(|(_, step)| &step.change));
     shown(changes, &remarks, consent, output)?;
     if consent == Consent::Never {
-        return Ok(output.report_json(|| as_json(&plans, &refused, beside))?);
+        return Ok(output.report_json(|| as_json(&plans, &moving, &refused, beside))?);
     }
+    let refused = taken_over(&plans, &mut moving, refused, host, output)?;
     write(&plans, sshd.as_ref(), config, host)?;
     for (named, _) in steps() {
         let line = LogLine::new(Event::ServiceEnabled).with("service", &named.name);
@@ -145,7 +126,7 @@ pub(super) fn run(arguments: &args::services::Enable, host: &Host, output: &Outp
     let to_reload = unread.filter(|_| reloaded == Reloaded::No);
     Ok(output.done(
         || in_words(&plans, first_factor, to_reload.as_deref(), &host.config.state),
-        || as_json(&plans, &refused, beside),
+        || as_json(&plans, &moving, &refused, beside),
     )?)
 }
 
@@ -233,18 +214,21 @@ fn refuse_hopeless(
 
 /// Adds what has to change in services that are used like those that were named. One that cannot be changed stays as it is; that
 /// it asks for nothing is said with those that are left out.
-fn take_along(plans: &mut Vec<EnablePlan>, host: &Host, remarks: &mut Remarks) -> Result<(), ServiceFailure> {
+fn take_along(
+    plans: &mut Vec<EnablePlan>,
+    replacing: &mut Replacing<'_>,
+    host: &Host,
+    remarks: &mut Remarks,
+) -> Result<(), Failure> {
     let named: Vec<&Named> = plans.iter().map(|plan| &plan.named).collect();
     let along =
         siblings::to_take_along(&named).into_iter().filter(|named| programs::hopeless(&named.name, host).is_none());
     let mut planned = Vec::new();
     for named in along {
-        match plan(named, host) {
+        match plan(named, host, &mut |of, lines| replacing.decide(of, lines)) {
             Ok(plan) => planned.push(plan),
-            Err(failure @ (ServiceFailure::Rehearsal { .. } | ServiceFailure::RehearsalDied { .. })) => {
-                return Err(failure);
-            }
-            Err(_) => {}
+            Err(Failure::Service(failure)) if !failure.is_of_libpam() => {}
+            Err(failure) => return Err(failure),
         }
     }
     for plan in &planned {
@@ -258,78 +242,11 @@ fn take_along(plans: &mut Vec<EnablePlan>, host: &Host, remarks: &mut Remarks) -
     Ok(())
 }
 
-/// The changes to a service.
-fn plan(named: Named, host: &Host) -> Result<EnablePlan, ServiceFailure> {
-    let no_place = |error| {
-        let error = Box::new(error);
-        ServiceFailure::NoPlace { service: named.name.clone(), file: named.file.clone(), error }
-    };
-    if let Some(error) = placing::shared(&named.name) {
-        return Err(no_place(error));
-    }
-    let there = change::read(&named.file)?;
-    change::must_be_roots_alone(&named.file)?;
-    let origin = if there.is_some() { Origin::There } else { Origin::Made };
-    let content = match &there {
-        Some(content) => content.clone(),
-        None => named.of_package()?.ok_or_else(|| ServiceFailure::NoService(named.name.clone()))?,
-    };
-    let text = Text::of(&content);
-    let answers = programs::answers(&named.name, host);
-    let folders = folders();
-    let target = named.target(&folders, answers);
-    let read = Service::from_text(&named.name, &named.file, &content, &folders).ok();
-    if let Some(error) = read.as_ref().and_then(unloadable) {
-        return Err(no_place(error));
-    }
-    let placed = placing::enabled(&target, &text.text).map_err(no_place)?;
-    let is_told = placing::tells(placed.as_ref().map_or(&text.text, |placed| &placed.text));
-    let stepped = |placed: placing::Placed| -> Result<Step, ServiceFailure> {
-        let (before, after) = (text.encoded(&placed.without), text.encoded(&placed.text));
-        let rehearsed = rehearsal::of(&target, &before, &after)?;
-        let change = Change { file: named.file.clone(), before: there, after: Some(after.clone()) };
-        let service = Service::planned(&named.name, &named.file, &after, &folders).ok();
-        Ok(Step {
-            change,
-            guarded: service.as_ref().and_then(Guarded::of),
-            service,
-            record: Record { before, after, origin, drop_in: None, listed: Listed::No },
-            wrong: placed.wrong,
-            goes_on_behind: placed.goes_on_behind,
-            rehearsed,
-        })
-    };
-    let step = placed.map(stepped).transpose()?;
-    Ok(EnablePlan { named, answers, step, is_told })
-}
-
-/// The first module of another product that a login needs and whose file libpam cannot load. Those that are not there at all
-/// are the business of placing.
-fn unloadable(service: &Service) -> Option<placing::CannotPlace> {
-    let own = own_header().ok()?;
-    let matters = |line: &&Line| {
-        matches!(line.phase, Phase::Auth | Phase::Account)
-            && line.kind == Kind::Module
-            && line.absence == Absence::Logged
-    };
-    for line in service.lines.iter().filter(matters).filter(|line| !line.runs(modules::OURS)) {
-        let Some(file) = modules::file(line) else { continue };
-        let because = match fs::read(&file) {
-            Ok(content) => flaw_of_another(&content, &own).map(str::to_owned),
-            Err(error) => Some(trusted::describe(&error)),
-        };
-        if let Some(because) = because {
-            let because = format!("{}: {because}", file.display());
-            return Some(placing::CannotPlace::ModuleDamaged { line: Place::of(line), because });
-        }
-    }
-    None
-}
-
 /// A host must keep an administrator who can log in, and libpam must find the modules it is told to run.
 fn refuse_lockout(
     plans: &[EnablePlan],
     arguments: &args::services::Enable,
+    moving: &Moving,
     host: &Host,
     remarks: &mut Remarks,
     output: &Output,
@@ -341,13 +258,14 @@ fn refuse_lockout(
     if arguments.force || plans.iter().all(|plan| plan.step.is_none()) {
         return Ok(());
     }
-    let mut people = administrators::look(host)?;
+    let look = || administrators::look(host).map(|people| moving.as_if_taken_over(people));
+    let mut people = look()?;
     for plan in plans.iter().filter(|plan| plan.step.is_some()) {
         match administrators::keep_one(&plan.named.name, &people, host) {
             Err(failure) if arguments.dry_run => remarks.warn(failure.to_string()),
             Err(failure) if !arguments.yes => {
                 first_administrator::enrolled_now(failure, host, output)?;
-                people = administrators::look(host)?;
+                people = look()?;
                 administrators::keep_one(&plan.named.name, &people, host)?;
             }
             kept => kept?,
@@ -385,9 +303,9 @@ fn warn_of_unheard_refusals<'s>(steps: impl Iterator<Item = &'s Step>, host: &Ho
 
 /// All users whom the services will refuse once they are changed. A look-up that fails keeps nothing from being done, but is
 /// said.
-fn refused(plans: &[EnablePlan], host: &Host, remarks: &mut Remarks) -> Refused {
+fn refused(plans: &[EnablePlan], moving: &Moving, host: &Host, remarks: &mut Remarks) -> Refused {
     let guarded: Vec<Guarded> = plans.iter().filter_map(|plan| plan.step.as_ref()?.guarded.clone()).collect();
-    match Refused::look(&guarded, host) {
+    match Refused::look(&guarded, host, |people| moving.as_if_taken_over(people)) {
         Ok(refused) => {
             refused.remark(host, remarks);
             refused
@@ -397,6 +315,24 @@ fn refused(plans: &[EnablePlan], host: &Host, remarks: &mut Remarks) -> Refused 
             Refused::default()
         }
     }
+}
+
+/// Takes over the users of the lines that are replaced, and looks again whom the services will refuse: a user whom another command
+/// has changed meanwhile is one.
+fn taken_over(
+    plans: &[EnablePlan],
+    moving: &mut Moving,
+    refused_before: Refused,
+    host: &Host,
+    output: &Output,
+) -> Result<Refused, Failure> {
+    if !moving.take_over(host, output)? {
+        return Ok(refused_before);
+    }
+    let mut remarks = Remarks::default();
+    let refused = refused(plans, moving, host, &mut remarks);
+    moving.refuse_lacking(&refused, Consent::Given)?;
+    Ok(refused)
 }
 
 /// Records first, then the configuration and sshd's settings, then what services include, then the services; a stack with our line
@@ -468,6 +404,9 @@ fn in_words(plans: &[EnablePlan], first_factor: Option<&Change>, to_reload: Opti
     for plan in plans {
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
         let _ = writeln!(text, "{} {state}.", plan.named.name);
+        for line in &plan.replaced {
+            let _ = writeln!(text, "  {} is no longer asked there.", modules::file_name(line));
+        }
         if let Some(Ok(runs)) = plan.step.as_ref().map(|step| &step.rehearsed) {
             let _ = writeln!(text, "  libpam ran it {runs} times before, with stubs in the place of the modules.");
         }
@@ -497,7 +436,7 @@ fn in_words(plans: &[EnablePlan], first_factor: Option<&Change>, to_reload: Opti
     text
 }
 
-fn as_json(plans: &[EnablePlan], refused: &Refused, beside: Beside<'_>) -> serde_json::Value {
+fn as_json(plans: &[EnablePlan], moving: &Moving, refused: &Refused, beside: Beside<'_>) -> serde_json::Value {
     let services = plans.iter().map(|plan| {
         json!({
             "service": plan.named.name,
@@ -505,6 +444,7 @@ fn as_json(plans: &[EnablePlan], refused: &Refused, beside: Beside<'_>) -> serde
             "changed": plan.step.is_some(),
             "rehearsed": plan.step.as_ref().and_then(|step| step.rehearsed.as_ref().ok()),
             "wrong": plan.step.iter().flat_map(|step| &step.wrong).map(Finding::to_string).collect::<Vec<_>>(),
+            "replaced": plan.replaced.iter().map(replacing::as_json).collect::<Vec<_>>(),
             "refused": refused.of(&plan.named.name),
             "diff": plan.step.as_ref().map(|step| step.change.diff()),
         })
@@ -512,6 +452,7 @@ fn as_json(plans: &[EnablePlan], refused: &Refused, beside: Beside<'_>) -> serde
     let changed = |change: &Change| json!({ "file": change.file.display().to_string(), "diff": change.diff() });
     json!({
         "services": services.collect::<Vec<_>>(),
+        "users": moving.as_json(),
         "sshd": beside.drop_in.map(changed),
         "configuration": beside.config.map(changed),
         "first_factor": beside.first_factor.map(changed),

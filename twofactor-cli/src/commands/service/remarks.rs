@@ -44,13 +44,18 @@ impl Remarks {
 pub(super) struct Refused(pub(super) Vec<(String, Vec<String>)>);
 
 impl Refused {
-    /// All users with a login shell whom the services would refuse, or the reason for which they are not known.
-    pub(super) fn look(services: &[Guarded], host: &Host) -> Result<Self, String> {
+    /// All users with a login shell whom the services would refuse, or the reason for which they are not known. `expected` gives
+    /// users what they are going to have then.
+    pub(super) fn look(
+        services: &[Guarded],
+        host: &Host,
+        expected: impl FnOnce(Vec<Person>) -> Vec<Person>,
+    ) -> Result<Self, String> {
         if services.is_empty() {
             return Ok(Self::default());
         }
         let now = host.now().map_err(|failure| failure.to_string())?;
-        let people = people::who_may_log_in(&*host.accounts, now)?;
+        let people = expected(people::who_may_log_in(&*host.accounts, now)?);
         let mut all = Vec::new();
         for service in services {
             let those =
