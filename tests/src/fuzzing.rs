@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use twofactor_admin::backup::{BackupReader, BackupWriter};
 use twofactor_admin::logbook::Message;
 use twofactor_admin::logbook::syslog_line::SyslogLine;
 use twofactor_core::codes::answer::{self, Answer};
@@ -85,6 +86,28 @@ pub fn account(folder: &Path, bytes: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// The stream of a backup: what is read of it is written again and read back, and a whole one stays whole.
+pub fn backup(bytes: &[u8]) -> bool {
+    let Ok(mut reader) = BackupReader::begin(bytes) else { return false };
+    let mut writer = BackupWriter::begin(Vec::new(), reader.at(), "").expect("memory takes it");
+    let is_whole = loop {
+        match reader.next_record() {
+            Ok(Some(record)) => writer.write(&record).expect("memory takes it"),
+            Ok(None) => break true,
+            Err(error) => {
+                assert!(!error.to_string().contains(['\n', '\u{1b}']), "{error:?} is one line");
+                break false;
+            }
+        }
+    };
+    let (again, written) = writer.finish().expect("memory takes it");
+    assert!(!is_whole || written == reader.summary(), "{written:?} is not {:?}", reader.summary());
+    let mut reader = BackupReader::begin(&again[..]).expect("what we write we read");
+    while reader.next_record().expect("what we write we read").is_some() {}
+    assert_eq!(reader.summary(), written);
+    written.records > 0
 }
 
 /// A message to the broker, without its length: a question, or refused.

@@ -110,6 +110,11 @@ fn damaged_messages_to_the_broker_are_refused() {
 }
 
 #[test]
+fn what_is_read_of_a_backup_is_written_again_and_read_back() {
+    replay("backup", fuzzing::backup);
+}
+
+#[test]
 fn damaged_tables_are_refused_or_read_whole() {
     replay("csv", |bytes| fuzz::csv(bytes) > 0);
 }

@@ -22,3 +22,6 @@ pub mod seed_files;
 
 // Accounts of other systems.
 pub mod moving_in;
+
+// Everything of a store as one stream.
+pub mod backup;

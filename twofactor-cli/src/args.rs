@@ -21,6 +21,7 @@ use crate::qr::{ImageFormat, QrChoice, QrFile};
 
 use values::{PAGE, digits, label, period};
 
+pub(crate) mod backup;
 pub(crate) mod import;
 pub(crate) mod log;
 pub(crate) mod own;
@@ -49,7 +50,7 @@ Examples:
 Exit codes:
   0 done    1 failed    2 usage    3 no such user, token or series
   4 not permitted    5 the code is wrong, replayed or not confirmed
-  6 wrong password or key for a seed file, or it is damaged
+  6 wrong password or key for a file, or it is damaged
   7 refused, the hint says what overrides    8 the input file is invalid
   9 the configuration is invalid";
 
@@ -129,6 +130,8 @@ pub(crate) enum Command {
     Service(Service),
     #[command(subcommand)]
     State(state::State),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Migrate(Migrate),
     Explain(Explain),
     Log(Log),

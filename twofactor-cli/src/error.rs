@@ -26,6 +26,7 @@ use crate::terminal::Unanswered;
 
 use status::{is_denied, of_file, of_store};
 
+pub(crate) use backup::{BackupFailure, is_damage};
 pub(crate) use moving_in::MovingInFailure;
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
@@ -34,6 +35,7 @@ pub(crate) use ssh_keys::KeyOwner;
 pub(crate) use status::ExitStatus;
 pub(crate) use tokens::{LineProblem, MOST_LINES};
 
+mod backup;
 mod helpdesk;
 mod moving_in;
 mod own;
@@ -160,6 +162,8 @@ pub(crate) enum Failure {
     NoUsers(PathBuf),
     #[error(transparent)]
     MovingIn(#[from] MovingInFailure),
+    #[error(transparent)]
+    Backup(#[from] BackupFailure),
     #[error("{failed} of {all} users are not enrolled")]
     SomeNotEnrolled { failed: usize, all: usize },
     #[error("{} belongs to another user or can be read by others, and secrets would stand in it", .0.display())]
@@ -186,6 +190,7 @@ impl Failure {
             Self::NotHelped { why, .. } => helpdesk::status(*why),
             Self::Service(failure) => failure.status(),
             Self::MovingIn(failure) => failure.status(),
+            Self::Backup(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::SshKey { error, .. } => ssh_keys::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
@@ -264,9 +269,7 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotRoot | Self::NoLog { denied: true, .. } => "run it with sudo".to_owned(),
-            Self::NoLog { denied: false, .. } => {
-                "journald, or a syslog daemon that writes one of these files, has to run".to_owned()
-            }
+            Self::NoLog { denied: false, .. } => LOGGING.to_owned(),
             Self::Config(ConfigError::File(error)) if is_denied(error) => "run it with sudo".to_owned(),
             Self::Config(ConfigError::Missing(_)) => "without --config the defaults apply".to_owned(),
             Self::Config(error) => error.hint(),
@@ -316,6 +319,7 @@ impl Failure {
             Self::Service(failure) => return failure.hint(),
             Self::SshKey { error, owner } => return ssh_keys::hint(error, *owner),
             Self::MovingIn(failure) => return failure.hint(),
+            Self::Backup(failure) => return failure.hint(),
             Self::KeyFile { error, .. } => return ssh_keys::hint_for_file(error),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
             Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
@@ -386,6 +390,9 @@ impl From<Unanswered> for Failure {
         }
     }
 }
+
+/// The hint where nothing writes a log.
+const LOGGING: &str = "journald, or a syslog daemon that writes one of these files, has to run";
 
 /// The hint for a command that is given `help` as the name of a user.
 const HELP: &str = "\"twofactor help COMMAND\" prints the help of a command";

@@ -9,6 +9,7 @@ pub use credentials::{App, Confirmation, Credentials, EnrolledKey, FirstUse, Hel
 pub use disqualified::Disqualified;
 pub use judging::{Judgement, NearMiss, Proof, REPEATED, Rules, Uses, Wallet};
 pub use limits::{MOST_APPS, MOST_HELD, MOST_RECOVERY_CODES, MOST_SSH_KEYS};
+pub use restored::{RecoveryCodes, Revival};
 pub use state::{LastAccepted, State, Usage};
 
 mod credentials;
@@ -21,5 +22,6 @@ pub mod lifecycle;
 mod limits;
 pub mod notice;
 pub mod remembered;
+mod restored;
 mod state;
 pub mod throttle;

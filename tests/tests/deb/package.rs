@@ -35,6 +35,7 @@ const INSTALLED: &[(&str, u32)] = &[
     ("PREFIX/share/fish/vendor_completions.d/twofactor.fish", 0o644),
     ("PREFIX/share/man/man5/twofactor.toml.5", 0o644),
     ("PREFIX/share/man/man8/pam_twofactor.8", 0o644),
+    ("PREFIX/share/man/man8/twofactor-backup.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-doctor.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-enroll.8", 0o644),
     ("PREFIX/share/man/man8/twofactor-import.8", 0o644),

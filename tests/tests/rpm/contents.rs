@@ -28,6 +28,7 @@ drwxr-xr-x root:root /usr/share/licenses/pam_twofactor-VERSION
 -rw-r--r-- root:root /usr/share/licenses/pam_twofactor-VERSION/THIRD-PARTY-LICENSES l
 -rw-r--r-- root:root /usr/share/man/man5/twofactor.toml.5.gz d
 -rw-r--r-- root:root /usr/share/man/man8/pam_twofactor.8.gz d
+-rw-r--r-- root:root /usr/share/man/man8/twofactor-backup.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-doctor.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-enroll.8.gz d
 -rw-r--r-- root:root /usr/share/man/man8/twofactor-import.8.gz d

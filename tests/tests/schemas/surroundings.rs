@@ -11,12 +11,14 @@ use twofactor_tests::pam::ReturnCode;
 use crate::witness::{Witness, story};
 
 pub(crate) const COMMANDS: &[&str] = &[
+    "backup",
     "config check",
     "config show",
     "doctor",
     "explain",
     "log",
     "migrate",
+    "restore",
     "service disable",
     "service enable",
     "service list",
@@ -157,6 +159,13 @@ fn states(witness: &Witness<'_>) {
     witness.host.user_with("frank", &Fob::button(17));
     witness.host.leave_tokens_to_the_registry("frank");
     assert_eq!(witness.runs(&["migrate"])[0]["user"], "frank");
+    let key = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+    let identity = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33\n";
+    let identity = witness.host.private_file("key.txt", identity);
+    assert_eq!(witness.runs(&["backup", "/root/codes.age", "--recipient", key])["file"], "/root/codes.age");
+    fs::remove_dir_all("/var/lib/twofactor").unwrap();
+    let restored = witness.runs(&["restore", "/root/codes.age", "--identity", identity.to_str().unwrap()]);
+    assert_eq!((&restored["recovery_void"], &restored["two_codes"]), (&json!(["alice"]), &json!(["frank"])));
 }
 
 /// An event of each kind that a host without systemd can have.

@@ -137,6 +137,8 @@ pub(super) fn writers(event: Event) -> Writers {
         Event::SecretShown
         | Event::SshKeyAttested
         | Event::StateAdopted
+        | Event::BackedUp
+        | Event::Restored
         | Event::UidAdopted
         | Event::Invited
         | Event::InvitationRevoked

@@ -1,6 +1,7 @@
 //! The commands, one file each: what the arguments mean, what the core is asked to do, and what is said about it.
 
 mod attestation;
+mod backup;
 mod bulk;
 mod code;
 mod complete;
@@ -21,6 +22,7 @@ mod offer;
 mod own;
 mod recovery;
 mod reset;
+mod restore;
 mod series;
 mod service;
 mod show_qr;
@@ -61,6 +63,8 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Reset(arguments) if asks_broker => helpdesk::reset(&arguments, output),
         Command::Reset(arguments) => reset::run(&arguments, &Host::to_change(file)?, output),
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::to_change(file)?, output),
+        Command::Backup(arguments) => backup::run(&arguments, &Host::to_change(file)?, output),
+        Command::Restore(arguments) => restore::run(&arguments, &Host::open(file)?, output),
         Command::Migrate(_) => migrate::run(&Host::to_change(file)?, output),
         Command::Unlock(arguments) if asks_broker => helpdesk::unlock(&arguments, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),

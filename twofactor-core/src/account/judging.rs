@@ -335,7 +335,9 @@ impl<'a> Item<'a> {
             (Match::Replayed(_), None) => {
                 Err(Judgement::Replayed { burned_until: otp::burned_until(kind, progress, window, now) })
             }
-            (Match::Fresh(step), None) if state.usage_of(token.seeds()).suspects.contains(&step) => {
+            (Match::Fresh(step), None)
+                if progress.is_in_doubt(kind) || state.usage_of(token.seeds()).suspects.contains(&step) =>
+            {
                 Err(Judgement::Wrong)
             }
             (Match::Fresh(step), None) => {

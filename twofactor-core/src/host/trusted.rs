@@ -14,6 +14,7 @@ pub use lock::Locked;
 mod error;
 mod folder;
 mod lock;
+mod moving;
 
 /// A folder for a test, as a store wants it: private to its owner.
 #[cfg(test)]

@@ -77,6 +77,10 @@ pub enum Event {
     Repaired,
     /// The state that is there was made the one of this host.
     StateAdopted,
+    /// A backup of the store was written.
+    BackedUp,
+    /// The store was made of a backup.
+    Restored,
     /// An account has come to belong to the uid that its user has now.
     UidAdopted,
     /// The module was put into a PAM service.
@@ -89,7 +93,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -122,6 +126,8 @@ impl Event {
         Self::SeriesMended,
         Self::Repaired,
         Self::StateAdopted,
+        Self::BackedUp,
+        Self::Restored,
         Self::UidAdopted,
         Self::ServiceEnabled,
         Self::ServiceDisabled,
@@ -163,6 +169,8 @@ impl Event {
             Self::SeriesMended => "series-mended",
             Self::Repaired => "repaired",
             Self::StateAdopted => "state-adopted",
+            Self::BackedUp => "backed-up",
+            Self::Restored => "restored",
             Self::UidAdopted => "uid-adopted",
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod author;
+mod backup;
 mod history;
 mod import;
 mod series;
@@ -15,6 +16,10 @@ mod tokens;
 
 pub use accounts::{AccountStatus, Adoption, AppStatus, Belongs, EnrollError, Existing, MoveInError, Newcomer, Reset};
 pub use author::Author;
+pub use backup::{
+    AccountRecord, BackupRecord, BrokenOff, Column, Form, NextRecord, RegistryRow, RestoreError, Restored, StateBackup,
+    TABLES, Table, Value,
+};
 pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
 pub use series::{ImportRecord, SeriesSummary};
@@ -60,6 +65,7 @@ pub trait Administration:
     + StateIdentity
     + StateInspection
     + StateRepair
+    + StateBackup
 {
 }
 
@@ -73,7 +79,8 @@ impl<
         + TokenViews
         + StateIdentity
         + StateInspection
-        + StateRepair,
+        + StateRepair
+        + StateBackup,
 > Administration for S
 {
 }

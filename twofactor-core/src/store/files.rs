@@ -8,6 +8,8 @@
 
 #[cfg(feature = "registry")]
 mod administration;
+#[cfg(feature = "registry")]
+mod backing_up;
 mod decoy;
 #[cfg(feature = "registry")]
 mod differences;
@@ -28,6 +30,8 @@ mod ownership;
 mod registering;
 #[cfg(feature = "registry")]
 mod repair;
+#[cfg(feature = "registry")]
+mod restoring;
 mod secret_file;
 #[cfg(feature = "registry")]
 mod self_service;

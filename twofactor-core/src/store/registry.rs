@@ -27,6 +27,8 @@ mod recognition;
 #[cfg(feature = "registry")]
 mod row;
 #[cfg(feature = "registry")]
+mod rows;
+#[cfg(feature = "registry")]
 mod schema;
 
 #[cfg(feature = "registry")]
@@ -43,6 +45,8 @@ pub use look::{Filter, Listed, Ownership, RegistryReader};
 pub(crate) use recognition::{AppSecrets, Twin};
 #[cfg(feature = "registry")]
 pub(crate) use row::Stored;
+#[cfg(feature = "registry")]
+pub(crate) use rows::{RowError, make as make_of_rows};
 #[cfg(test)]
 pub(crate) use schema::make_format_1;
 

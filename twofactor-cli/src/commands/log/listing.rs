@@ -191,7 +191,8 @@ fn legible(text: &str) -> String {
 }
 
 /// Keys whose values are numbers.
-const NUMBERS: [&str; 14] = [
+const NUMBERS: [&str; 15] = [
+    "accounts",
     "asked_by",
     "asked_by_process",
     "conflicts",

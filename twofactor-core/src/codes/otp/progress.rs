@@ -96,10 +96,38 @@ impl Progress {
         }
     }
 
+    /// The progress of a token out of a backup, restored at `now`: codes that were used since the backup was made are not
+    /// known. All that the token has shown until now is burned. A counter has no time, so its next code counts only
+    /// together with the one after it.
+    #[must_use]
+    pub fn restored(self, kind: Kind, now: UnixTime) -> Self {
+        match kind {
+            Kind::Hotp => Self { anchor: Self::IN_DOUBT, ..self },
+            Kind::Totp(period) => {
+                let shown = current_step(period, now).0.saturating_add_signed(i64::from(self.drift));
+                Self { watermark: Some(self.raised(Step(shown))), ..self }
+            }
+        }
+    }
+
+    /// The anchor of a counter above whose watermark codes may have been used. A counter has no other use for it, and two
+    /// consecutive codes set it back to 0.
+    const IN_DOUBT: i32 = 1;
+
+    /// True when one code does not count: it may have been used before a restore.
+    pub fn is_in_doubt(self, kind: Kind) -> bool {
+        kind == Kind::Hotp && self.anchor == Self::IN_DOUBT
+    }
+
     /// Of two records of one seed the one that knows more.
     #[must_use]
     pub fn latest(self, other: Self) -> Self {
-        if other.watermark > self.watermark { other } else { self }
+        let knows_no_drift = self.drift == 0 && self.anchor == 0;
+        if other.watermark > self.watermark || (other.watermark == self.watermark && knows_no_drift) {
+            other
+        } else {
+            self
+        }
     }
 
     fn raised(self, step: Step) -> Step {
@@ -112,5 +140,34 @@ pub(super) fn offset(step: Step, kind: Kind, now: UnixTime) -> i64 {
     match kind {
         Kind::Hotp => 0,
         Kind::Totp(period) => i64::try_from(i128::from(step.0) - i128::from(current_step(period, now).0)).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+    #[test]
+    fn a_restore_burns_what_the_token_has_shown_by_its_own_clock() {
+        let kind = Kind::Totp(Period::THIRTY);
+        let here = current_step(Period::THIRTY, NOW);
+        let behind = Progress { watermark: Some(Step(7)), drift: -4, anchor: -4 };
+        assert_eq!(behind.restored(kind, NOW), Progress { watermark: Some(Step(here.0 - 4)), ..behind });
+        let ahead = Progress { watermark: Some(Step(here.0 + 9)), ..Progress::default() };
+        assert_eq!(ahead.restored(kind, NOW), ahead, "the watermark never falls");
+    }
+
+    #[test]
+    fn a_counter_is_in_doubt_until_two_codes_have_shown_where_it_stands() {
+        let used = Progress { watermark: Some(Step(7)), ..Progress::default() };
+        let restored = used.restored(Kind::Hotp, NOW);
+        assert!(restored.is_in_doubt(Kind::Hotp) && restored.watermark == used.watermark);
+        for known in [used.latest(restored), restored.latest(used)] {
+            assert!(known.is_in_doubt(Kind::Hotp), "a record without the doubt does not hide it");
+        }
+        let shown = restored.anchored(Step(9), Kind::Hotp, NOW);
+        assert!(!restored.latest(shown).is_in_doubt(Kind::Hotp));
     }
 }

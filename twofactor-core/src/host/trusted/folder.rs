@@ -174,6 +174,11 @@ impl Folder {
 
     /// Opens the folder `name` in this one and makes it (mode 0700) when there is none.
     pub fn make_folder(&self, name: &str) -> Result<Self, FileError> {
+        self.make_folder_flushed(name, Flush::Now)
+    }
+
+    /// The same, flushed when `flush` says so.
+    pub fn make_folder_flushed(&self, name: &str, flush: Flush) -> Result<Self, FileError> {
         let path = self.path.join(name);
         let made = match mkdirat(&self.handle, name, Mode::S_IRWXU) {
             Ok(()) => true,
@@ -187,7 +192,9 @@ impl Folder {
             let doing = "set the mode of";
             let ours = Permissions::from_mode(0o700);
             folder.handle.set_permissions(ours).map_err(|error| io_error(&path, doing, error))?;
-            self.sync()?;
+            if flush == Flush::Now {
+                self.sync()?;
+            }
         }
         Ok(folder)
     }

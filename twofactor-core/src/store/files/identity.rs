@@ -164,7 +164,7 @@ impl Files {
     }
 
     /// The identity in the marker. An unusable marker is an error, which denies.
-    fn marker(&self) -> Result<Option<Identity>, StoreError> {
+    pub(super) fn marker(&self) -> Result<Option<Identity>, StoreError> {
         let Some(path) = &self.marker else { return Ok(None) };
         let Some(content) = trusted::read_file(path, self.owner, LARGEST)? else { return Ok(None) };
         Identity::parse(&content).map(Some).ok_or_else(|| FilesError::BadIdentity(path.clone()).into())
@@ -186,7 +186,7 @@ impl Files {
         }
     }
 
-    fn make_state_folder(&self) -> Result<Folder, StoreError> {
+    pub(super) fn make_state_folder(&self) -> Result<Folder, StoreError> {
         let parent = self.state.parent();
         let parent =
             parent.map(|parent| Folder::open(parent, self.owner, Protection::FromWriting)).transpose()?.flatten();
@@ -197,7 +197,17 @@ impl Files {
         }
     }
 
-    fn write_marker(&self, marker: &Path, identity: &Identity) -> Result<(), FileError> {
+    /// Takes the marker away, so that any state is used. Gives the identity that stood there.
+    pub(super) fn take_marker(&self, marker: &Path) -> Result<Option<Identity>, StoreError> {
+        let named = self.marker()?;
+        let folder = marker.parent().unwrap_or(Path::new("/"));
+        if let Some(folder) = Folder::open(folder, self.owner, Protection::FromWriting)? {
+            folder.remove(FILE)?;
+        }
+        Ok(named)
+    }
+
+    pub(super) fn write_marker(&self, marker: &Path, identity: &Identity) -> Result<(), FileError> {
         let folder = marker.parent().unwrap_or(Path::new("/"));
         // Should this fail, opening the folder says why.
         let _ = DirBuilder::new().mode(0o755).create(folder);
@@ -286,7 +296,7 @@ fn has_an_account(users: &Folder) -> Result<bool, StoreError> {
 }
 
 /// Whether the state holds an account or a registry.
-fn is_used(state: &Folder) -> Result<bool, StoreError> {
+pub(super) fn is_used(state: &Folder) -> Result<bool, StoreError> {
     Ok(state.examine(registry::FILE)?.is_some() || has_accounts(state)?)
 }
 
@@ -336,7 +346,7 @@ mod tests {
             self.0.path().join("lib/twofactor")
         }
 
-        fn marker(&self) -> PathBuf {
+        pub(super) fn marker(&self) -> PathBuf {
             self.0.path().join("etc/state.id")
         }
 

@@ -1,0 +1,124 @@
+//! Files that are damaged, short, or another's: exit code 6, and nothing is changed.
+
+use std::fs;
+
+use nix::mount::{MsFlags, mount};
+use twofactor_tests::fob::Fob;
+use twofactor_tests::private_host::{Host, said};
+
+use crate::{KEY, PASSPHRASE, STATE, back_up, begin_anew, everything, host, restore, restoring, with_input};
+
+/// The file with this content is refused with that exit code, and nothing is changed.
+#[track_caller]
+fn assert_nothing_restored(host: &Host, content: &[u8], what: &str) {
+    fs::write("/root/damaged.age", content).unwrap();
+    let output = host.run_twofactor(&restoring("/root/damaged.age", &[]));
+    assert_eq!(output.status.code(), Some(6), "{what}: {}", said(&output));
+    let left = everything();
+    assert_eq!(left.len(), 1, "{what}: {:?}", left.iter().map(|(name, _)| name).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_flipped_bit_anywhere_changes_nothing() {
+    host(|host| {
+        host.user_with_app("alice");
+        host.import(&Fob::box_of(1, 1000));
+        let content = fs::read(back_up(host, "codes")).unwrap();
+        begin_anew();
+        for place in (0..content.len()).step_by(1000).chain([content.len() - 1]) {
+            let mut damaged = content.clone();
+            damaged[place] ^= 0x04;
+            assert_nothing_restored(host, &damaged, &format!("byte {place}"));
+        }
+        for length in [0, 1, 100, 200, content.len() / 2, 64 * 1024 + 200, content.len() - 1] {
+            assert_nothing_restored(host, &content[..length.min(content.len() - 1)], &format!("{length} bytes"));
+        }
+        assert_nothing_restored(host, &[&content[..], b"x"].concat(), "a byte too many");
+        restore(host, "/root/codes.age", &[]);
+        assert_eq!(host.json(&["token", "list"]).as_array().unwrap().len(), 1000);
+    });
+}
+
+#[test]
+fn only_the_right_passphrase_opens_a_file() {
+    host(|host| {
+        host.user_with_app("alice");
+        let file = "/root/words.age";
+        let written = with_input(host, &["backup", file, "--passphrase"], PASSPHRASE);
+        assert!(written.status.success(), "{}", said(&written));
+        let mode = host.succeed("stat", ["--format", "%a %U", file]);
+        assert_eq!(mode, "600 root\n");
+        let with_key = back_up(host, "key");
+        begin_anew();
+        let refused = |output: std::process::Output, words: &str| {
+            assert_eq!(output.status.code(), Some(6), "{}", said(&output));
+            assert!(said(&output).contains(words), "{words}: {}", said(&output));
+            assert_eq!(everything().len(), 1);
+        };
+        refused(with_input(host, &["restore", file, "--passphrase"], "wrong"), "does not open it");
+        refused(host.run_twofactor(&restoring(file, &[])), "--passphrase asks for it");
+        refused(with_input(host, &["restore", &with_key, "--passphrase"], PASSPHRASE), "--identity FILE opens it");
+        let restored = with_input(host, &["restore", file, "--passphrase"], PASSPHRASE);
+        assert!(restored.status.success(), "{}", said(&restored));
+        assert_eq!(host.json(&["status"]).as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_full_disk_changes_nothing() {
+    host(|host| {
+        host.user_with_app("alice");
+        host.import(&Fob::box_of(1, 5000));
+        let file = back_up(host, "codes");
+        begin_anew();
+        mount(Some("twofactor-tests"), "/var/lib", Some("tmpfs"), MsFlags::empty(), Some("size=400k,mode=0755"))
+            .unwrap();
+        let output = host.run_twofactor(&restoring(&file, &[]));
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("no space left on device"), "{}", said(&output));
+        assert_eq!(everything().len(), 1);
+        // Nor does one where the backup is written.
+        restore_with_room(host, &file);
+        mount(Some("twofactor-tests"), "/srv", Some("tmpfs"), MsFlags::empty(), Some("size=100k")).unwrap();
+        let output = host.run_twofactor(&["backup", "/srv/codes.age", "--recipient", KEY]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert_eq!(fs::read_dir("/srv").unwrap().count(), 0, "no part of a backup");
+    });
+}
+
+fn restore_with_room(host: &Host, file: &str) {
+    mount(Some("twofactor-tests"), "/var/lib", Some("tmpfs"), MsFlags::empty(), Some("size=64m,mode=0755")).unwrap();
+    restore(host, file, &[]);
+}
+
+#[test]
+fn a_state_that_is_a_file_system_of_its_own_is_not_replaced() {
+    host(|host| {
+        host.user_with_app("alice");
+        let file = back_up(host, "codes");
+        begin_anew();
+        fs::create_dir(STATE).unwrap();
+        mount(Some("twofactor-tests"), STATE, Some("tmpfs"), MsFlags::empty(), Some("mode=0700")).unwrap();
+        let output = host.run_twofactor(&restoring(&file, &[]));
+        assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+        assert!(said(&output).contains("is a file system of its own"), "{}", said(&output));
+        assert_eq!(everything().len(), 1);
+    });
+}
+
+#[test]
+fn a_file_that_is_there_is_replaced_by_force_alone_and_keys_are_checked_first() {
+    host(|host| {
+        host.user_with_app("alice");
+        let file = back_up(host, "codes");
+        let before = fs::read(&file).unwrap();
+        let output = host.run_twofactor(&["backup", &file, "--recipient", KEY]);
+        assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+        assert!(fs::read(&file).unwrap() == before);
+        host.sysadmin(&["backup", &file, "--recipient", KEY, "--force"]);
+        assert!(fs::read(&file).unwrap() != before);
+        let output = host.run_twofactor(&["backup", "/root/other.age", "--recipient", "age1nonsense"]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(!fs::exists("/root/other.age").unwrap());
+    });
+}

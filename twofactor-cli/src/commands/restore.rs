@@ -1,0 +1,80 @@
+//! `twofactor restore`: everything of a store back from a backup.
+
+use serde_json::json;
+use twofactor_admin::backup::{BackupReader, StreamError};
+use twofactor_admin::checkup::some_of;
+use twofactor_core::account::RecoveryCodes;
+use twofactor_core::host::user::UserName;
+use twofactor_core::log::record::{Event, Record};
+use twofactor_core::store::administration::{BrokenOff, Marking, RestoreError, Restored};
+
+use super::backup::{Opener, open};
+use crate::args::backup::Restore;
+use crate::error::{BackupFailure, Failure};
+use crate::host::Host;
+use crate::journal;
+use crate::output::values::counted;
+use crate::output::{self, Output};
+
+pub(crate) fn run(arguments: &Restore, host: &Host, output: &Output) -> Result<(), Failure> {
+    let path = arguments.file.as_path();
+    let in_stream = |error| BackupFailure::Stream { path: path.to_owned(), error };
+    let opened = open(path, &Opener::of(arguments)?)?;
+    let mut reader = BackupReader::begin(opened).map_err(in_stream)?;
+    let at = reader.at();
+    let recovery = if arguments.keep_recovery { RecoveryCodes::Keep } else { RecoveryCodes::Void };
+    let mut broken: Option<StreamError> = None;
+    let restored = host.accounts.restore(
+        &mut || {
+            reader.next_record().map_err(|error| {
+                broken = Some(error);
+                BrokenOff
+            })
+        },
+        recovery,
+    );
+    let restored = restored.map_err(|error| match (error, broken) {
+        (RestoreError::BrokenOff, Some(error)) => Failure::from(in_stream(error)),
+        (RestoreError::Store(error), _) => error.into(),
+        (error, _) => BackupFailure::Restore(error).into(),
+    })?;
+    let Restored { users, tokens, voided, in_doubt, marking, left_over } = &restored;
+    let record = Record::new(Event::Restored).with("file", path.display()).with("from", at);
+    journal::write(record.with("accounts", users.len()).with("tokens", tokens));
+    if let Marking::Unmarked(error) = marking {
+        output::warning(&error.to_string());
+    }
+    if let Some(folder) = left_over {
+        output::warning(&format!("the former state could not be removed: {}", folder.display()));
+    }
+    let names = |users: &[UserName]| some_of(users.iter().map(UserName::as_str));
+    output::warning(&format!(
+        "whatever was reset, reported lost, revoked or taken away after {at} is back as it was then"
+    ));
+    if !voided.is_empty() {
+        output::warning(&format!("the recovery codes of {} are void: they may have been used since", names(voided)));
+        output::hint("new ones: twofactor recovery USER");
+    }
+    if !in_doubt.is_empty() {
+        output::warning(&format!("the next login of {} asks for two codes of a counter", names(in_doubt)));
+    }
+    let text = || {
+        let (accounts, tokens) = (counted(users.len() as u64, "account"), counted(*tokens, "physical token"));
+        format!("{accounts} and {tokens} are as they were at {at}.\n")
+    };
+    let as_json = || {
+        json!({
+            "file": path,
+            "at": at.to_string(),
+            "users": listed(users),
+            "tokens": tokens,
+            "recovery_void": listed(voided),
+            "two_codes": listed(in_doubt),
+        })
+    };
+    Ok(output.done(text, as_json)?)
+}
+
+fn listed(users: &[UserName]) -> Vec<&str> {
+    users.iter().map(UserName::as_str).collect()
+}
