@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use twofactor_tests::private_host::{Host, private_host};
 
 use crate::Mended::{ByHand, ByItsCommands};
-use crate::{DROP_IN, doctor, findings, finds, ids, make_well};
+use crate::{DROP_IN, doctor, findings, finds, ids, make_well, set_mode};
 
 const FILE: &str = "/etc/ssh/sshd_config.d/00-twofactor.conf";
 
@@ -270,6 +270,19 @@ fn users_may_set_the_variable_that_names_the_key() {
         fs::write("/etc/pam.d/sshd", stack.replacen(" user_readenv=1", "", 1)).unwrap();
     };
     finds(&["ssh-key-distrusted"], make, ByHand(&mend));
+}
+
+#[test]
+fn others_may_write_a_file_from_which_pam_env_sets_the_variable_that_names_the_key() {
+    let make = |host: &Host| {
+        with_security_key(host);
+        fs::write("/etc/shared-environment", "").unwrap();
+        set_mode("/etc/shared-environment", 0o666);
+        let stack = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        let line = "auth required pam_env.so envfile=/etc/shared-environment";
+        fs::write("/etc/pam.d/sshd", format!("{line}\n{stack}")).unwrap();
+    };
+    finds(&["ssh-key-distrusted"], make, ByItsCommands);
 }
 
 #[test]

@@ -81,6 +81,24 @@ fn where_users_set_variables_of_pam_no_key_counts() {
     });
 }
 
+/// What stands in the file would be found by a second authentication of the same transaction.
+#[test]
+fn where_others_write_a_file_that_pam_env_reads_no_key_counts() {
+    const FILE: &str = "/etc/shared-environment";
+    with_two_keys(|host, login, _, [hers, other]| {
+        fs::write(FILE, format!("SSH_AUTH_INFO_0=\"{}\"\n", word_for(&hers))).unwrap();
+        host.succeed("chown", ["bin", FILE]);
+        let sshd = host.sshd_with(&format!("auth required pam_env.so envfile={FILE}\n{SHARED}"), SETTINGS);
+        login.is_asked(&sshd, [&other]);
+        login.is_asked(&sshd, [&hers]);
+        let problem = format!("{FILE} belongs to user 2, not to user 0");
+        host.assert_logged(&["reason=bad-config", &problem, "make that file root's alone"]);
+        host.succeed("chown", ["root", FILE]);
+        login.is_asked(&sshd, [&other]);
+        login.is_in(&sshd, [&hers]);
+    });
+}
+
 /// Each version of pam_env leaves the user's file alone unless a line says otherwise.
 #[test]
 fn without_the_argument_pam_env_reads_no_file_of_the_user() {

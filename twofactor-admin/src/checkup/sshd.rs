@@ -12,8 +12,9 @@ use std::path::Path;
 
 use super::catalogue::Id;
 use super::finding::Finding;
+use super::storage::of_file;
 use twofactor_core::config::rule::Rule;
-use twofactor_core::pam_service::Line;
+use twofactor_core::pam_service::environment::{Opening, Source};
 use twofactor_core::pam_service::findings::Place;
 
 use judgement::Judged;
@@ -134,11 +135,19 @@ pub fn of_security_keys(settings: &Settings, sources: &Sources) -> Vec<Finding> 
     untouched.into_iter().chain(idle).collect()
 }
 
-/// A line of sshd's service by which users set variables of PAM, on a host with enrolled security keys.
-pub fn of_user_variables(line: &Line) -> Finding {
+/// A line of sshd's service by which others than root set variables of PAM, on a host with enrolled security keys.
+pub fn of_opening(Opening { line, by }: &Opening<'_>) -> Finding {
     let place = Place::of(line);
-    let what = format!("{place} ({}) lets users set PAM's variables", place.text);
-    Finding::by_hand(Id::SshKeyDistrusted, what, format!("take user_readenv out of {place}"))
+    match by {
+        Source::UserFile => {
+            let what = format!("{place} ({}) lets users set PAM's variables", place.text);
+            Finding::by_hand(Id::SshKeyDistrusted, what, format!("take user_readenv out of {place}"))
+        }
+        Source::File(error) => {
+            let what = format!("{place} ({}) lets others set PAM's variables: {error}", place.text);
+            Finding { id: Id::SshKeyDistrusted, what, ..of_file(error) }
+        }
+    }
 }
 
 /// The settings that PAM's questions need. sshd prints them as they are written; of many others it has another form.

@@ -7,14 +7,16 @@
 //! replaced. What is overwritten in place is durable when the call returns; that it is whole, its reader must see.
 
 pub use error::{FileError, describe};
-pub use folder::{Beginning, Flush, Folder, InPlace, Owner, Prepared, Protection, is_out_of_reach, read_file};
+pub use folder::{Beginning, Flush, Folder, InPlace, Owner, Prepared, Protection, read_file};
 pub(crate) use folder::{TEMPORARY, UNFINISHED};
 pub use lock::Locked;
+pub use reach::{is_out_of_reach, stays_out_of_reach};
 
 mod error;
 mod folder;
 mod lock;
 mod moving;
+mod reach;
 
 /// A folder for a test, as a store wants it: private to its owner.
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Security keys of ssh: a login whose key sshd has verified, and which root or its owner has enrolled, is asked nothing.
 //!
 //! sshd names the key in PAM's environment (SSH_AUTH_INFO_0), where the client cannot write. Invariants: the variable counts
-//! in a process of root that runs PAM's service of sshd, and nowhere else; and only where no line of that service lets users
+//! in a process of root that runs PAM's service of sshd, and nowhere else; and only where no line of that service lets others
 //! set it. In doubt the code is asked, as of every other user.
 
 use std::fmt;
@@ -28,7 +28,7 @@ pub enum KeyObstacle {
     NotRoots,
     /// The service takes password and code in one answer.
     Combined,
-    /// Users may set the variable.
+    /// Others than root may set the variable.
     Environment(EnvironmentProblem),
 }
 
@@ -79,7 +79,7 @@ pub(super) fn recognized(factors: Factors, claimant: &Claimant<'_>, world: &Worl
 }
 
 impl Login<'_> {
-    /// Accepts a recognized key, provided that no user can have set the variable. The files of the service are read for such
+    /// Accepts a recognized key, provided that root alone can have set the variable. The files of the service are read for such
     /// logins alone.
     pub(super) fn with_key(&mut self, recognized: &Recognized) -> bool {
         match self.world.services.environment(self.claimant.service) {

@@ -6,6 +6,7 @@ use super::environment::{self, EnvironmentProblem};
 use super::findings::{self, AccountLine, Finding};
 use super::naming::FOLDERS;
 use super::service::Service;
+use crate::host::trusted::Owner;
 
 /// Knows how PAM services are set up.
 pub trait Services {
@@ -13,7 +14,7 @@ pub trait Services {
     /// succeeds, and the module's refusal counts. Otherwise why it would not, in words.
     fn account_line(&self, service: &str) -> Result<(), String>;
 
-    /// Makes sure that no user can set a variable of PAM's environment before an authentication through `service`.
+    /// Makes sure that root alone can set a variable of PAM's environment before an authentication through `service`.
     fn environment(&self, service: &str) -> Result<(), EnvironmentProblem>;
 }
 
@@ -37,6 +38,6 @@ impl Services for SystemServices {
     }
 
     fn environment(&self, service: &str) -> Result<(), EnvironmentProblem> {
-        environment::of_root(&Service::read(service, &FOLDERS.map(Path::new))?)
+        environment::of_root(&Service::read(service, &FOLDERS.map(Path::new))?, Owner::ROOT)
     }
 }

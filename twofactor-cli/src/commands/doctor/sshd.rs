@@ -5,13 +5,14 @@ use std::path::Path;
 
 use twofactor_admin::checkup::services::asks_for_code_alone;
 use twofactor_admin::checkup::sshd::{
-    Prompts, Settings, of_drop_in, of_outdated, of_security_keys, of_settings, of_user_variables,
+    Prompts, Settings, of_drop_in, of_opening, of_outdated, of_security_keys, of_settings,
 };
 use twofactor_admin::checkup::{Finding, Id};
 use twofactor_core::config::Config;
+use twofactor_core::host::trusted::Owner;
 use twofactor_core::host::user::UserName;
 use twofactor_core::pam_service::Service;
-use twofactor_core::pam_service::environment::user_variables;
+use twofactor_core::pam_service::environment::opening;
 
 use super::blocks;
 use super::report::Area;
@@ -52,7 +53,7 @@ pub(super) fn look(config: &Config, services: &[Service], owners: &[UserName]) -
     if !owners.is_empty() {
         // Where blocks say for all logins of their owners, nothing else does.
         area.add(of_security_keys(&settings, sources).into_iter().filter(|finding| !elsewhere.contains(&finding.id)));
-        area.add(user_variables(service).map(of_user_variables));
+        area.add(opening(service, Owner::ROOT).as_ref().map(of_opening));
     }
     for (file, text) in written.files.iter().filter(|(file, _)| is_ours(file)) {
         area.add(of_drop_in(&settings, sources, file, text));

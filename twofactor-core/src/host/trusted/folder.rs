@@ -60,20 +60,6 @@ pub fn read_file(path: &Path, owner: Owner, limit: usize) -> Result<Option<Zeroi
     }
 }
 
-/// An error when others than `owner` could change what stands at `path`: the file itself, behind links, and the folders
-/// above it, of which one that all users may write to may be sticky.
-pub fn is_out_of_reach(path: &Path, owner: Owner) -> Result<(), FileError> {
-    let real = path.canonicalize().map_err(|error| io_error(path, "examine", error))?;
-    for (level, place) in real.ancestors().enumerate() {
-        let metadata = std::fs::metadata(place).map_err(|error| io_error(place, "examine", error))?;
-        let sticky = level > 0 && metadata.mode() & 0o1000 != 0;
-        if !sticky {
-            check_owner_and_mode(&metadata, place, owner, Protection::FromWriting)?;
-        }
-    }
-    Ok(())
-}
-
 /// An open folder.
 #[derive(Debug)]
 pub struct Folder {
@@ -501,16 +487,21 @@ pub(super) fn check_metadata(
     check_owner_and_mode(metadata, path, owner, protection)
 }
 
+pub(super) fn check_owner(metadata: &Metadata, path: &Path, owner: Owner) -> Result<(), FileError> {
+    if metadata.uid() == owner.0 {
+        return Ok(());
+    }
+    let problem = format!("belongs to user {}, not to user {}", metadata.uid(), owner.0);
+    Err(refused(path, &problem, format!("chown {} {}", owner.0, in_shell(path))))
+}
+
 pub(super) fn check_owner_and_mode(
     metadata: &Metadata,
     path: &Path,
     owner: Owner,
     protection: Protection,
 ) -> Result<(), FileError> {
-    if metadata.uid() != owner.0 {
-        let problem = format!("belongs to user {}, not to user {}", metadata.uid(), owner.0);
-        return Err(refused(path, &problem, format!("chown {} {}", owner.0, in_shell(path))));
-    }
+    check_owner(metadata, path, owner)?;
     let mode = metadata.mode() & 0o7777;
     if mode & protection.forbidden() == 0 {
         return Ok(());

@@ -226,12 +226,15 @@ fn only_sshd_is_believed_and_only_as_roots_own_process() {
 }
 
 /// Each problem with the variable, and its hint.
-fn problems() -> [(EnvironmentProblem, &'static str); 3] {
+fn problems() -> [(EnvironmentProblem, &'static str); 4] {
     let of_users = EnvironmentProblem::OfUsers { file: "/etc/pam.d/sshd".into(), number: 3 };
+    let problem = "/etc/environment has mode 0666, so others may write to it".to_owned();
+    let of_others = EnvironmentProblem::OfOthers { file: "/etc/pam.d/sshd".into(), number: 3, problem };
     let unreadable = EnvironmentProblem::Unreadable("cannot read /etc/pam.d/common-auth: permission denied".to_owned());
     let unclear = EnvironmentProblem::Unclear("/etc/pam.d/sshd:7 is read differently".to_owned());
     [
         (of_users, "take user_readenv out"),
+        (of_others, "make that file root's alone"),
         (unreadable, "let sshd read that file: look at its owner, its mode and SELinux"),
         (unclear, "correct that file"),
     ]
@@ -243,7 +246,7 @@ fn distrusted() -> EnvironmentProblem {
 }
 
 #[test]
-fn where_users_can_set_the_variable_or_that_is_not_known_a_code_is_asked_and_the_log_says_why_and_the_way_out() {
+fn where_others_can_set_the_variable_or_that_is_not_known_a_code_is_asked_and_the_log_says_why_and_the_way_out() {
     for (problem, hint) in problems() {
         let words = problem.to_string();
         let host = Host { services: WellSetUp { environment: Err(problem) }, ..host() };
