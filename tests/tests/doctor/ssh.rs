@@ -273,6 +273,23 @@ fn users_may_set_the_variable_that_names_the_key() {
 }
 
 #[test]
+fn where_sshd_says_nothing_of_its_settings_the_lines_of_its_service_are_judged_all_the_same() {
+    let broken = "/etc/ssh/sshd_config.d/90-broken.conf";
+    let make = move |host: &Host| {
+        with_security_key(host);
+        let stack = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        fs::write("/etc/pam.d/sshd", format!("auth optional pam_env.so user_readenv=1\n{stack}")).unwrap();
+        fs::write(broken, "UsePAM perhaps\n").unwrap();
+    };
+    let mend = move |_: &Host| {
+        let stack = fs::read_to_string("/etc/pam.d/sshd").unwrap();
+        fs::write("/etc/pam.d/sshd", stack.replacen(" user_readenv=1", "", 1)).unwrap();
+        fs::remove_file(broken).unwrap();
+    };
+    finds(&["sshd-config-broken", "ssh-key-distrusted"], make, ByHand(&mend));
+}
+
+#[test]
 fn others_may_write_a_file_from_which_pam_env_sets_the_variable_that_names_the_key() {
     let make = |host: &Host| {
         with_security_key(host);

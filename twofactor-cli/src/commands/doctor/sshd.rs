@@ -23,6 +23,10 @@ use crate::sshd::{Outdated, Written, ask_settings};
 pub(super) fn look(config: &Config, services: &[Service], owners: &[UserName]) -> Option<Area> {
     let service = services.iter().find(|service| service.name == "sshd")?;
     let mut area = Area::new("sshd", "its settings in force (sshd -T)");
+    if !owners.is_empty() {
+        // A matter of PAM, whatever sshd says.
+        area.add(opening(service, Owner::ROOT).as_ref().map(of_opening));
+    }
     let written = Written::read();
     let settings = match ask_settings(&written) {
         Said::Well(printed) => Settings::parse(&printed),
@@ -53,7 +57,6 @@ pub(super) fn look(config: &Config, services: &[Service], owners: &[UserName]) -
     if !owners.is_empty() {
         // Where blocks say for all logins of their owners, nothing else does.
         area.add(of_security_keys(&settings, sources).into_iter().filter(|finding| !elsewhere.contains(&finding.id)));
-        area.add(opening(service, Owner::ROOT).as_ref().map(of_opening));
     }
     for (file, text) in written.files.iter().filter(|(file, _)| is_ours(file)) {
         area.add(of_drop_in(&settings, sources, file, text));
