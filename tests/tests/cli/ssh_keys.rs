@@ -80,6 +80,24 @@ fn the_same_key_twice_an_unknown_one_and_the_last_credential_are_refused() {
 }
 
 #[test]
+fn an_open_invitation_that_a_key_makes_void_is_named() {
+    private_host(|host| {
+        for user in ["bob", "carol"] {
+            host.add_user(user);
+        }
+        let laptop = file(host, "laptop.pub", LAPTOP);
+        let until = host.json(&["invite", "bob"])["until"].as_str().unwrap().to_owned();
+        let output = host.run_twofactor(&["ssh-key", "add", "bob", &laptop]);
+        assert!(output.status.success(), "{output:?}");
+        let words = stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&format!("the invitation of bob, open until {until}, is void now")), "{words}");
+        assert_told(host, "invitation-revoked user=bob");
+        let output = host.run_twofactor(&["ssh-key", "add", "carol", &laptop]);
+        assert!(output.status.success() && !stderr(&output).contains("invitation"), "{}", stderr(&output));
+    });
+}
+
+#[test]
 fn files_without_a_security_key_are_invalid_input() {
     private_host(|host| {
         host.add_user("bob");

@@ -37,10 +37,16 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
     let enrolled = EnrolledKey { key, label, issued, attestation };
     let added = host.accounts.add_ssh_key(&person, enrolled.clone())?;
     let (enrolled, event) = match &added {
-        AddedKey::New => (&enrolled, Event::SshKeyAdded),
+        AddedKey::New { .. } => (&enrolled, Event::SshKeyAdded),
         AddedKey::Attested(enrolled) => (enrolled, Event::SshKeyAttested),
     };
     journal::write(about(event, user, enrolled));
+    if let AddedKey::New { voided: Some(until) } = &added {
+        journal::write(journal::about(Event::InvitationRevoked, user));
+        output::warning(&format!(
+            "the invitation of {user}, open until {until}, is void now: a user who has a key sets up nothing with one"
+        ));
+    }
     if lacks_codes(&host.status(user)?) {
         output::warning(&format!(
             "{user} has no app, token or recovery code: programs that see no ssh key, as sudo and the console, refuse {user}; \
@@ -52,7 +58,7 @@ fn add(arguments: &AddSshKey, host: &Host, output: &Output) -> Result<(), Failur
     let enrolled = SshKeyView::of(enrolled);
     let SshKeyView { fingerprint, label, .. } = &enrolled;
     let said = match &added {
-        AddedKey::New => format!("{user} is asked for no code at ssh logins with the key \"{label}\"."),
+        AddedKey::New { .. } => format!("{user} is asked for no code at ssh logins with the key \"{label}\"."),
         AddedKey::Attested(_) => format!("{user} had the key \"{label}\" already; from now on it is attested."),
     };
     Ok(output.done(|| format!("{said}\n{fingerprint}\n"), || as_json(user, &enrolled))?)

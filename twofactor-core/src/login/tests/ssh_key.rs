@@ -7,7 +7,9 @@ use crate::account::throttle::Limits;
 use crate::codes::ssh_key::tests::{key, line};
 use crate::codes::ssh_key::{KeyType, SshKey};
 use crate::login::KeyObstacle;
-use crate::store::administration::{AddedKey, LastCredential, SshKeyAdministration as _, SshKeyError};
+use crate::store::administration::{
+    AddedKey, InvitationAdministration as _, LastCredential, SshKeyAdministration as _, SshKeyError,
+};
 use data_encoding::BASE64;
 
 /// Alice's key, bob's, and one of no user.
@@ -188,7 +190,7 @@ fn a_key_that_is_attested_later_counts_as_attested_from_then_on_under_its_own_la
         let key = EnrolledKey { attestation, label: Label::new(label).unwrap(), ..enrolled(BOBS) };
         host.store.add_ssh_key(&bob, key)
     };
-    assert_eq!(comes(Attestation::None, "laptop").unwrap(), AddedKey::New);
+    assert_eq!(comes(Attestation::None, "laptop").unwrap(), AddedKey::New { voided: None });
     assert_eq!(logs_in(&host, "bob", &line(&key(BOBS)), vec![types(ANY_CODE)]).denial(), Reason::WrongCode);
     let attested = EnrolledKey { attestation: Attestation::Checked, ..enrolled(BOBS) };
     assert_eq!(comes(Attestation::Checked, "another").unwrap(), AddedKey::Attested(attested.clone()));
@@ -201,8 +203,19 @@ fn a_key_that_is_attested_later_counts_as_attested_from_then_on_under_its_own_la
     assert_eq!(keys, [attested]);
     // The word is about one user's key.
     let alices = EnrolledKey { attestation: Attestation::None, ..enrolled(BOBS) };
-    assert_eq!(host.store.add_ssh_key(&person("alice", 1001), alices).unwrap(), AddedKey::New);
+    assert_eq!(host.store.add_ssh_key(&person("alice", 1001), alices).unwrap(), AddedKey::New { voided: None });
     assert_eq!(logs_in(&host, "alice", &line(&key(BOBS)), vec![types(ANY_CODE)]).denial(), Reason::WrongCode);
+}
+
+#[test]
+fn a_key_voids_an_invitation_and_says_so_of_an_open_one() {
+    let host = Host::new();
+    let add = |name: &str, uid: u32| host.store.add_ssh_key(&person(name, uid), enrolled(BOBS)).unwrap();
+    let until = NOW.after(Duration::from_hours(1));
+    let _ = host.store.invite(&person("bob", 1002), until).unwrap();
+    assert_eq!(add("bob", 1002), AddedKey::New { voided: Some(until) });
+    let _ = host.store.invite(&person("carol", 1003), NOW).unwrap();
+    assert_eq!(add("carol", 1003), AddedKey::New { voided: None }, "it was over");
 }
 
 #[test]

@@ -68,7 +68,11 @@ impl SshKeyView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddedKey {
     /// The user has it from now on.
-    New,
+    New {
+        /// The time until which an invitation would have been open that is void now: a user who is enrolled sets up nothing
+        /// with one.
+        voided: Option<UnixTime>,
+    },
     /// The user had it, and from now on it is attested. With the label and the time of its enrollment.
     Attested(EnrolledKey),
 }

@@ -8,6 +8,7 @@ use crate::host::user::{Person, UserName};
 use crate::store::administration::{
     AddedKey, LastCredential, Reset, SshKeyAdministration, SshKeyError, SshKeyView, StateIdentity as _,
 };
+use crate::store::error::StoreError;
 
 impl SshKeyAdministration for Files {
     fn add_ssh_key(&self, person: &Person, key: EnrolledKey) -> Result<AddedKey, SshKeyError> {
@@ -31,11 +32,13 @@ impl SshKeyAdministration for Files {
             return Err(SshKeyError::TooMany(person.name.clone()));
         }
         credentials.ssh_keys.push(key);
+        let now = self.clock.now().map_err(StoreError::from)?;
+        let voided = state.invitation.as_ref().and_then(|invitation| invitation.open_until(now));
         let has_credentials = state.has_credentials || account.has(SECRET)?;
         // A user who is enrolled sets up nothing with an invitation.
         let state = State { uid: Some(person.uid), invitation: None, has_credentials, ..state };
         account.write(&state, &credentials)?;
-        Ok(AddedKey::New)
+        Ok(AddedKey::New { voided })
     }
 
     fn remove_ssh_key(&self, user: &UserName, name: &str, last: LastCredential) -> Result<EnrolledKey, SshKeyError> {
