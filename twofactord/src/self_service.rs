@@ -4,7 +4,6 @@
 //! says `enroll` for a local login of his through the service [`SERVICE`]; elsewhere an invitation is needed, also where it is
 //! uncertain which rule holds. Nothing of this is taken from the question.
 
-use twofactor_core::codes::ssh_key::Fingerprint;
 use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::rule::Facts;
 use twofactor_core::config::{Config, InvitationRule, Permission, SelfRegistration};
@@ -34,10 +33,10 @@ pub(crate) fn own_account(person: &Person, config: &Config, store: &Files) -> Me
     answered.unwrap_or_else(|error| Message::failing(&error))
 }
 
-/// The ssh keys of a user behind the one that the user's program knows already.
-pub(crate) fn own_ssh_keys(person: &Person, known: Option<&Fingerprint>, store: &Files) -> Message {
+/// The ssh keys of a user.
+pub(crate) fn own_ssh_keys(person: &Person, store: &Files) -> Message {
     let keys = store.own_ssh_keys(person);
-    keys.map_or_else(|error| Message::failing(&error), |keys| Message::answering_own_ssh_keys(&keys, known))
+    keys.map_or_else(|error| Message::failing(&error), |keys| Message::answering_own_ssh_keys(&keys))
 }
 
 /// Makes a change, and writes it down. The answer is an error where nothing was changed.

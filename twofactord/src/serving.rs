@@ -198,7 +198,7 @@ fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -
         Call::Remembers(..) => Message::not_remembered(),
         // It hides nothing from a user who asks about himself.
         Call::Pretend(_) | Call::Hello => Message::done(),
-        Call::OwnAccount(person) | Call::OwnSshKeys(person, _) | Call::ChangeOwn(person, _)
+        Call::OwnAccount(person) | Call::OwnSshKeys(person) | Call::ChangeOwn(person, _)
             if person.uid.0 != caller.uid =>
         {
             Message::refusing(
@@ -208,7 +208,7 @@ fn answer_a_user(call: Call, asker: Asker<'_>, config: &Config, store: &Files) -
             )
         }
         Call::OwnAccount(person) => self_service::own_account(&person, config, store),
-        Call::OwnSshKeys(person, known) => self_service::own_ssh_keys(&person, known.as_ref(), store),
+        Call::OwnSshKeys(person) => self_service::own_ssh_keys(&person, store),
         Call::ChangeOwn(person, request) => {
             self_service::change(&person, request, caller, config, store).unwrap_or_else(paused)
         }

@@ -5,8 +5,6 @@
 
 mod connection;
 mod error;
-#[cfg(test)]
-mod tests;
 
 use crate::account::App;
 use crate::account::enrollment::Proposal;
@@ -30,7 +28,7 @@ use crate::store::error::StoreError;
 use crate::store::helpdesk::{Act, Helped, NotHelped, Request as HelpRequest, Whom};
 use crate::store::redemption::{Attempt, Presence, Recognized, Redemption, Remembered, Store, Stripping};
 use crate::store::self_service::{NotChanged, Offer, OwnAccount, Request};
-use crate::store::wire::{Answered, Message, More, WireError};
+use crate::store::wire::{Answered, Message, WireError};
 use connection::connect;
 pub use error::BrokerError;
 use std::cell::Cell;
@@ -203,22 +201,9 @@ impl Broker {
         self.ask(Message::asking_of("self-status", person), Answered::own_account)
     }
 
-    /// The ssh keys of `person`, oldest first. They are too many for one answer, so a key that is taken away meanwhile may be
-    /// among them; none is missing that was there all the time.
+    /// The ssh keys of `person`, oldest first.
     pub fn own_ssh_keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError> {
-        let mut all: Vec<SshKeyView> = Vec::new();
-        let mut last = None;
-        // Each answer that is not the last one has a key. Where that key is gone meanwhile, the list begins anew.
-        loop {
-            let question = Message::asking_for_ssh_keys(person, last.as_ref());
-            let (some, more) = self.ask(question, Answered::own_ssh_keys)?;
-            last = some.last().map(|key| key.fingerprint.clone());
-            all.retain(|known| some.iter().all(|key| key.fingerprint != known.fingerprint));
-            all.extend(some);
-            if more == More::No {
-                return Ok(all);
-            }
-        }
+        self.ask(Message::asking_of("self-ssh-keys", person), Answered::own_ssh_keys)
     }
 
     /// Enrolls an ssh key of `person`, or takes it away. Gives that key.

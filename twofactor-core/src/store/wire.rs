@@ -23,4 +23,3 @@ pub use channel::Channel;
 pub use enrolling::{Confirming, NewcomersApp, TypedInvitation};
 pub use error::WireError;
 pub use message::{LARGEST_ANSWER, LARGEST_QUESTION, Message};
-pub use self_service::More;

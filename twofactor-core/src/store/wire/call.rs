@@ -17,7 +17,6 @@ use crate::account::remembered::{LoginPlace, Recall};
 use crate::account::throttle::Source;
 use crate::codes::answer::Answer;
 use crate::codes::otp::Code;
-use crate::codes::ssh_key::Fingerprint;
 use crate::codes::token::Serial;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
@@ -62,9 +61,8 @@ pub enum Call {
     Hello,
     /// [`SelfService::own_account`](crate::store::self_service::SelfService::own_account).
     OwnAccount(Person),
-    /// [`SelfService::own_ssh_keys`](crate::store::self_service::SelfService::own_ssh_keys), behind the one that is known
-    /// already.
-    OwnSshKeys(Person, Option<Fingerprint>),
+    /// [`SelfService::own_ssh_keys`](crate::store::self_service::SelfService::own_ssh_keys).
+    OwnSshKeys(Person),
     /// [`SelfService::change_own`](crate::store::self_service::SelfService::change_own).
     ChangeOwn(Person, Request),
     /// [`Helpdesk::help`](crate::store::helpdesk::Helpdesk::help).
@@ -154,7 +152,7 @@ impl Call {
             | Self::CheckInvitation(person, _)
             | Self::StoreApp(person, _)
             | Self::OwnAccount(person)
-            | Self::OwnSshKeys(person, _)
+            | Self::OwnSshKeys(person)
             | Self::ChangeOwn(person, _)
             | Self::Help(HelpRequest { whom: Whom::User(person), .. }) => About::Person(person),
             Self::Pretend(_)
@@ -226,8 +224,7 @@ impl Call {
         let keys: &[&str] = match verb {
             "presence" | "code-lengths" => &["user"],
             "remembers" => &["user", "uid", "factors", "service", "address", "seconds"],
-            "recovery-left" | "enrollment-status" | "self-status" => &["user", "uid"],
-            "self-ssh-keys" => &["user", "uid", self_service::AFTER],
+            "recovery-left" | "enrollment-status" | "self-status" | "self-ssh-keys" => &["user", "uid"],
             "check-registration" => &["user", "uid", "serial", "code", "source"],
             "register" => &["user", "uid", "serial", "code", "source", "salt", "digest", "until"],
             "redeem" | "strip" => {
@@ -261,7 +258,7 @@ impl Call {
             "store-app" => Self::StoreApp(person(message)?, NewcomersApp::read(message)?),
             "hello" => Self::Hello,
             "self-status" => Self::OwnAccount(person(message)?),
-            "self-ssh-keys" => Self::OwnSshKeys(person(message)?, self_service::last_known(message)?),
+            "self-ssh-keys" => Self::OwnSshKeys(person(message)?),
             act if helpdesk::keys_of(act).is_some() => {
                 let user = message.find("user")?.map(|_| person(message)).transpose()?;
                 Self::Help(helpdesk::request(act, user, message)?)

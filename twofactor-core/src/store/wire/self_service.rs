@@ -62,14 +62,6 @@ pub(super) fn request(verb: &str, message: &Message) -> Result<Request, WireErro
     Ok(Request { proof: proof.transpose()?, invitation, change })
 }
 
-/// The last key that the asker knows, of a list that goes on.
-pub(super) fn last_known(message: &Message) -> Result<Option<Fingerprint>, WireError> {
-    message.find(AFTER)?.map(|_| fingerprint(message, AFTER)).transpose()
-}
-
-/// The key of the last ssh key of an answer before.
-pub(super) const AFTER: &str = "after";
-
 fn label(message: &Message, key: &'static str) -> Result<Label, WireError> {
     Label::new(message.get(key)?).ok_or(WireError::Value(key))
 }
@@ -115,11 +107,6 @@ impl Message {
         this.with_some("proof", proof).with_some("invitation", invitation.as_ref().map(InvitationCode::expose))
     }
 
-    /// The question for the ssh keys behind this one.
-    pub(in crate::store) fn asking_for_ssh_keys(person: &Person, after: Option<&Fingerprint>) -> Self {
-        Self::asking_of("self-ssh-keys", person).with_some(AFTER, after.map(Fingerprint::as_str))
-    }
-
     fn with_new_app(self, NewApp { label, secret, code }: &NewApp) -> Self {
         self.with("label", label.as_str()).with("secret", secret.expose_base32().as_str()).with("code", code.expose())
     }
@@ -156,20 +143,9 @@ impl Message {
             .with("may_change_ssh_keys", ssh_keys.word())
     }
 
-    /// The answer about the ssh keys behind this one, or behind none: as many as have room. Where this one is gone, the list
-    /// begins anew.
-    pub fn answering_own_ssh_keys(keys: &[SshKeyView], after: Option<&Fingerprint>) -> Self {
-        let place = keys.iter().position(|key| Some(&key.fingerprint) == after);
-        let rest = keys.get(place.map_or(0, |place| place + 1)..).unwrap_or_default();
-        let mut room = LARGEST_LIST;
-        let told = rest.iter().take_while(|key| {
-            let taken = LARGEST_KEY + 4 * key.label.as_str().len();
-            room = room.saturating_sub(taken);
-            room > LARGEST_KEY
-        });
-        let told = told.count();
-        let this = Self::new(ANSWER, "ssh-keys").with("more", if told < rest.len() { "yes" } else { "no" });
-        rest.iter().take(told).fold(this, Self::with_ssh_key_view)
+    /// The answer about the ssh keys of a user.
+    pub fn answering_own_ssh_keys(keys: &[SshKeyView]) -> Self {
+        keys.iter().fold(Self::new(ANSWER, "ssh-keys"), Self::with_ssh_key_view)
     }
 
     fn with_ssh_key_view(self, SshKeyView { fingerprint, kind, label, issued, attestation }: &SshKeyView) -> Self {
@@ -279,16 +255,10 @@ impl Answered {
         })
     }
 
-    /// Some of the user's ssh keys, and whether there are more.
-    pub(in crate::store) fn own_ssh_keys(&self) -> Result<(Vec<SshKeyView>, More), WireError> {
+    /// The user's ssh keys.
+    pub(in crate::store) fn own_ssh_keys(&self) -> Result<Vec<SshKeyView>, WireError> {
         self.must_be("ssh-keys")?;
-        let parts = self.message().parts(&["ssh_key"]);
-        let keys = parts.iter().skip(1).map(Message::ssh_key_view).collect::<Result<Vec<_>, _>>()?;
-        match self.message().get("more")? {
-            "yes" if !keys.is_empty() => Ok((keys, More::Yes)),
-            "no" => Ok((keys, More::No)),
-            _ => Err(WireError::Value("more")),
-        }
+        self.message().parts(&["ssh_key"]).iter().skip(1).map(Message::ssh_key_view).collect()
     }
 
     /// The new recovery codes, or the reason for which nothing was changed.
@@ -320,21 +290,6 @@ impl Answered {
         }
     }
 }
-
-/// The part of a list that is not told yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum More {
-    /// There is one.
-    Yes,
-    /// All is told.
-    No,
-}
-
-/// The largest room of an ssh key in an answer, without its label, in bytes; and of what stands before the keys.
-const LARGEST_KEY: usize = 256;
-
-/// The largest list of keys in one answer, in bytes.
-const LARGEST_LIST: usize = 16 * 1024;
 
 fn word_of(confirmation: Confirmation) -> &'static str {
     match confirmation {
