@@ -5,7 +5,8 @@
 //! uncertain which rule holds. Nothing of this is taken from the question.
 
 use twofactor_core::config::arguments::NullOk;
-use twofactor_core::config::rule::Facts;
+use twofactor_core::account::factors::Factors;
+use twofactor_core::config::rule::{Demand, Facts};
 use twofactor_core::config::{Config, InvitationRule, Permission, SelfRegistration};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::expiry::{File, KnownExpiry, Shadow};
@@ -88,6 +89,7 @@ fn changed(
     }
     let terms = Terms {
         factors: ruling.factors,
+        accepted: accepted_anywhere(config, &person.name),
         first: first_factor(config, &ruling),
         parameters: config.enrollment.parameters,
         recovery_codes: config.enrollment.recovery_codes,
@@ -124,6 +126,16 @@ fn tokens_count(config: &Config, ruling: &Ruling) -> bool {
 fn ruling(config: &Config, user: &UserName, now: UnixTime) -> Ruling {
     let facts = Facts { user: Some(user), service: SERVICE, rhost: None };
     policy::judge(config, NullOk::No, &facts, None, &SystemUsers, now)
+}
+
+/// The sets of factors of which one may count at a login of the user. Where a look-up fails, those of all rules.
+fn accepted_anywhere(config: &Config, user: &UserName) -> Vec<Factors> {
+    let of_any_user = |_| {
+        let rules = config.rules.iter().map(|rule| rule.demand);
+        rules.chain([Demand::at(config.default_level)]).collect()
+    };
+    let demands = policy::demands(config, user, &SystemUsers).unwrap_or_else(of_any_user);
+    demands.into_iter().map(|demand| demand.factors).collect()
 }
 
 fn first_factor(config: &Config, ruling: &Ruling) -> FirstFactor {

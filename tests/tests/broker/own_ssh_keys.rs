@@ -294,6 +294,29 @@ fn users_with_keys_alone_need_a_code_of_the_helpdesk_and_keep_the_last_one() {
 }
 
 #[test]
+fn a_key_is_kept_where_nothing_else_counts_for_some_login_of_the_user() {
+    private_host(|host| {
+        host.configure("[[rule]]\nusers = [\"alice\"]\nservices = [\"sshd\"]\nsecond_factor = \"required\"\nfactors = [\"ssh-key\"]\n");
+        let alice = host.user_with_app("alice");
+        let bob = host.user_with_app("bob");
+        let _broker = host.broker();
+        let [laptop, work] = [(1, "laptop"), (2, "work")].map(|(number, name)| file(name, &public_line(number, name)));
+        for user in ["alice", "bob"] {
+            host.succeed("twofactor", ["ssh-key", "add", user, &laptop]);
+        }
+        let code = format!("{}\n", alice.code());
+        let last = own(host, "alice", &["remove", "laptop"], &code);
+        refused(&last, 7, "this is the last credential of alice");
+        assert!(said(&last).split_whitespace().collect::<Vec<_>>().join(" ").contains("counts wherever this one does"));
+        // The code was not used, and another key will do.
+        json(&own(host, "alice", &["add", &work], &code));
+        json(&own(host, "alice", &["remove", "laptop"], &format!("{}\n", alice.recovery_codes[0])));
+        // The rule is not about bob, whose app counts.
+        json(&own(host, "bob", &["remove", "laptop"], &format!("{}\n", bob.code())));
+    });
+}
+
+#[test]
 fn the_last_recovery_code_takes_no_last_key() {
     private_host(|host| {
         host.configure("[enrollment]\nrecovery_codes = 2\n[default]\nsecond_factor = \"optional\"\n");

@@ -41,7 +41,9 @@ pub(super) fn hint(error: &SshKeyError, owner: KeyOwner) -> Option<String> {
         }
         SshKeyError::Ambiguous { .. } => Some("name the one by its fingerprint".to_owned()),
         SshKeyError::LastCredential(_) if owner == KeyOwner::Oneself => {
-            Some("\"twofactor self replace\" gives an app first; \"twofactor self reset\" forgets all".to_owned())
+            let more = "enroll another first that counts wherever this one does: \"twofactor self ssh-key add\" or, where apps \
+                        count, \"twofactor self replace\"; \"twofactor self reset\" forgets all";
+            Some(more.to_owned())
         }
         SshKeyError::LastCredential(user) => {
             let enroll = format!("twofactor enroll {}", quoted(user.as_str()));

@@ -156,10 +156,12 @@ pub struct NewApp {
 }
 
 /// The terms of a change, by the configuration and its rules.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// The factors that count.
     pub factors: Factors,
+    /// The sets of factors of which one may count at a login of the user through any service.
+    pub accepted: Vec<Factors>,
     /// The demand on a first factor.
     pub first: FirstFactor,
     /// The parameters of a new app.
@@ -232,7 +234,7 @@ pub enum KeyNotChanged {
     TooMany,
     /// The user has no such key.
     NoKey,
-    /// Nothing else of the user would open a login.
+    /// Nothing else of the user would open some login that it opens.
     LastCredential,
 }
 

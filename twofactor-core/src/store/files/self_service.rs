@@ -322,7 +322,7 @@ impl Files {
             }
             Change::RemoveSshKey(fingerprint) => match keys.iter().find(|one| one.key.fingerprint() == fingerprint) {
                 None => return refused(KeyNotChanged::NoKey),
-                Some(_) if !opens_without_this_key(credentials, state, proof) => {
+                Some(key) if !opens_without(key, credentials, state, proof, &terms.accepted) => {
                     return refused(KeyNotChanged::LastCredential);
                 }
                 Some(key) => Prepared::RemovedKey(key.clone()),
@@ -398,15 +398,28 @@ fn invited(
     }
 }
 
-/// True when a user who has used up this proof can log in without one of the ssh keys. Else taking it away would shut the user
-/// out, or leave an account that counts as not enrolled, which a policy may let in.
-fn opens_without_this_key(credentials: &Credentials, state: &State, proof: &Answer) -> bool {
+/// True when a user who has used up this proof can begin every login without this ssh key that the key opens, one of `accepted`
+/// counting there. Else taking it away would shut the user out, or leave an account that counts as not enrolled, which a policy may
+/// let in.
+fn opens_without(
+    key: &EnrolledKey,
+    credentials: &Credentials,
+    state: &State,
+    proof: &Answer,
+    accepted: &[Factors],
+) -> bool {
     let wallet = Wallet { credentials: Some(credentials), factors: Factors::ALL };
     let used = usize::from(wallet.has_on_paper(proof, state));
-    credentials.apps.iter().any(|app| app.confirmation() == Confirmation::Confirmed)
-        || credentials.held.iter().any(|held| held.status == TokenStatus::Good)
-        || credentials.recovery_left(state) > used
-        || credentials.ssh_keys.len() > 1
+    let opens = |factors: Factors| {
+        let app = |app: &App| app.confirmation() == Confirmation::Confirmed && factors.app;
+        let another = |other: &EnrolledKey| other.key != key.key && factors.accept_ssh_key(other.attestation);
+        credentials.apps.iter().any(app)
+            || credentials.held.iter().any(|held| held.status == TokenStatus::Good && factors.token)
+            || (credentials.recovery_left(state) > used && factors.recovery)
+            || credentials.ssh_keys.iter().any(another)
+    };
+    let counts = |factors: &&Factors| factors.accept_ssh_key(key.attestation);
+    opens(Factors::ALL) && accepted.iter().filter(counts).all(|factors| opens(*factors))
 }
 
 /// The factor of the code with which a user has proved himself.

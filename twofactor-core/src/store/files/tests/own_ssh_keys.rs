@@ -1,6 +1,7 @@
 //! Security keys of ssh that their owner enrolls and takes away.
 
 use super::*;
+use crate::account::factors::FactorKind;
 use crate::account::throttle::Count;
 use crate::codes::ssh_key::tests::key;
 use crate::store::administration::SshKeyAdministration as _;
@@ -10,9 +11,20 @@ use crate::store::self_service::{
 
 impl Fixture {
     fn change(&self, change: Change, typed: &str) -> Result<Result<Changed, NotChanged>, StoreError> {
+        self.change_where(change, typed, &[Factors::ALL])
+    }
+
+    /// The same where one of these sets of factors counts at each login.
+    fn change_where(
+        &self,
+        change: Change,
+        typed: &str,
+        accepted: &[Factors],
+    ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let request = Request { proof: Some(Answer::parse(typed.as_bytes())), invitation: None, change };
         let (factors, first, parameters) = (Factors::ALL, FirstFactor::Invited, self.parameters);
-        self.store.change_own(&self.alice, request, &Terms { factors, first, parameters, recovery_codes: 10 })
+        let terms = Terms { factors, accepted: accepted.to_vec(), first, parameters, recovery_codes: 10 };
+        self.store.change_own(&self.alice, request, &terms)
     }
 
     fn add(&self, number: u8, typed: &str) -> Result<Changed, NotChanged> {
@@ -87,6 +99,32 @@ fn the_key_that_alone_opens_sessions_is_kept() {
     let temporary = fixture.temporary();
     assert_eq!(refused(fixture.remove(3, &temporary)), last);
     assert!(fixture.accepts(&temporary, NOW), "it was not used");
+}
+
+#[test]
+fn a_key_that_alone_opens_some_login_is_kept_by_what_counts_there() {
+    let [keys, attested, app] = [FactorKind::SshKey, FactorKind::AttestedSshKey, FactorKind::App]
+        .map(|kind| Factors::NONE.and(kind));
+    let fixture = Fixture::new();
+    for (number, attestation) in [(1, Attestation::Checked), (2, Attestation::None)] {
+        let one = EnrolledKey { key: key(number), label: Label::key(), issued: NOW, attestation };
+        fixture.store.add_ssh_key(&fixture.alice, one).unwrap();
+    }
+    let code = fixture.code(0, NOW);
+    let last = NotChanged::SshKey(KeyNotChanged::LastCredential);
+    let remove = |number: u8, typed: &str, accepted: &[Factors]| {
+        let change = Change::RemoveSshKey(key(number).fingerprint());
+        fixture.change_where(change, typed, accepted).unwrap()
+    };
+    // The app and the other key do not count where a maker's word is asked for.
+    assert_eq!(refused(remove(1, &code, &[attested])), last);
+    assert_eq!(refused(remove(1, &code, &[Factors::ALL, attested])), last);
+    // Where no key counts, none is missed.
+    remove(2, &code, &[attested, app]).unwrap();
+    let next = fixture.code(1, NOW);
+    assert_eq!(refused(remove(1, &next, &[app, keys])), last);
+    assert!(fixture.accepts(&next, NOW), "it was not used");
+    remove(1, &fixture.temporary(), &[app, Factors::ALL]).unwrap();
 }
 
 #[test]
