@@ -8,7 +8,7 @@ use twofactor_core::host::user::{Person, UserName};
 use twofactor_core::log::reason::Reason;
 use twofactor_core::log::record::{Event, Record};
 use twofactor_core::store::helpdesk::{Helped, NotHelped};
-use twofactor_core::store::self_service::{Change, Changed, NotChanged};
+use twofactor_core::store::self_service::{Change, ChangeOutcome, NotChanged};
 use twofactor_core::store::{Redemption, StoreError, Stripping};
 
 use crate::caller::{Caller, Refusal};
@@ -64,18 +64,13 @@ pub(crate) fn about_change(person: &Person, asker: Asker<'_>, change: &Change) -
     about(Record::new(event), person, asker).with_some("token", token)
 }
 
-/// A change that a user has made, and the code that proved him; or the refusal.
-pub(crate) fn write_change(
-    person: &Person,
-    asker: Asker<'_>,
-    change: Record,
-    outcome: &Result<Result<Changed, NotChanged>, StoreError>,
-) {
-    match outcome {
+/// The code that was used up for a change of a user's, and the change; or why there is none.
+pub(crate) fn write_change(person: &Person, asker: Asker<'_>, change: Record, outcome: &ChangeOutcome) {
+    if let Some(proof) = &outcome.proof {
+        write(&proof.noted_in(about(Record::new(Event::Accepted), person, asker)));
+    }
+    match &outcome.made {
         Ok(Ok(changed)) => {
-            if let Some(proof) = &changed.proof {
-                write(&proof.noted_in(about(Record::new(Event::Accepted), person, asker)));
-            }
             let label = changed.ssh_key.as_ref().map(|key| &key.label);
             write(&change.with_some("label", label).with("by", &person.name));
         }

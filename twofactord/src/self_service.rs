@@ -4,8 +4,8 @@
 //! says `enroll` for a local login of his through the service [`SERVICE`]; elsewhere an invitation is needed, also where it is
 //! uncertain which rule holds. Nothing of this is taken from the question.
 
-use twofactor_core::config::arguments::NullOk;
 use twofactor_core::account::factors::Factors;
+use twofactor_core::config::arguments::NullOk;
 use twofactor_core::config::rule::{Demand, Facts};
 use twofactor_core::config::{Config, InvitationRule, Permission, SelfRegistration};
 use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
@@ -15,7 +15,7 @@ use twofactor_core::policy::{self, Decision, Ruling};
 use twofactor_core::store::StoreError;
 use twofactor_core::store::files::Files;
 use twofactor_core::store::self_service::{
-    Change, Changed, FirstFactor, NotChanged, Offer, OwnAccount, Permitted, Request, SelfService as _, Terms,
+    Change, ChangeOutcome, FirstFactor, NotChanged, Offer, OwnAccount, Permitted, Request, SelfService as _, Terms,
 };
 use twofactor_core::store::wire::Message;
 
@@ -52,20 +52,19 @@ pub(crate) fn change(
     let line = journal::about_change(person, asker, &request.change);
     let outcome = changed(person, request, config, store);
     journal::write_change(person, asker, line, &outcome);
-    match outcome {
+    match outcome.made {
         Ok(Ok(changed)) => Ok(Message::answering_change(&Ok(changed))),
         Ok(Err(not_changed)) => Err(Message::answering_change(&Err(not_changed))),
         Err(error) => Err(Message::failing(&error)),
     }
 }
 
-fn changed(
-    person: &Person,
-    request: Request,
-    config: &Config,
-    store: &Files,
-) -> Result<Result<Changed, NotChanged>, StoreError> {
-    let (own, now) = (config.self_service, SystemClock.now()?);
+fn changed(person: &Person, request: Request, config: &Config, store: &Files) -> ChangeOutcome {
+    let now = match SystemClock.now() {
+        Ok(now) => now,
+        Err(error) => return StoreError::from(error).into(),
+    };
+    let own = config.self_service;
     let permission = match request.change {
         Change::Enroll(_) => own.enroll,
         Change::Replace(_) | Change::Reset | Change::Recovery => own.change,
@@ -73,19 +72,19 @@ fn changed(
         Change::AddSshKey { .. } | Change::RemoveSshKey(_) => own.ssh_key,
     };
     if permission == Permission::Refused {
-        return Ok(Err(NotChanged::SwitchedOff));
+        return NotChanged::SwitchedOff.into();
     }
     let ruling = ruling(config, &person.name, now);
     if matches!(request.change, Change::Enroll(_) | Change::Replace(_)) && !ruling.factors.app {
-        return Ok(Err(NotChanged::AppsDoNotCount));
+        return NotChanged::AppsDoNotCount.into();
     }
     if matches!(request.change, Change::Token(_)) && !tokens_count(config, &ruling) {
-        return Ok(Err(NotChanged::TokensDoNotCount));
+        return NotChanged::TokensDoNotCount.into();
     }
     if matches!(request.change, Change::Enroll(_) | Change::Token(_) | Change::AddSshKey { .. })
         && !is_open(&person.name, now)
     {
-        return Ok(Err(NotChanged::Closed));
+        return NotChanged::Closed.into();
     }
     let terms = Terms {
         factors: ruling.factors,

@@ -296,7 +296,9 @@ fn users_with_keys_alone_need_a_code_of_the_helpdesk_and_keep_the_last_one() {
 #[test]
 fn a_key_is_kept_where_nothing_else_counts_for_some_login_of_the_user() {
     private_host(|host| {
-        host.configure("[[rule]]\nusers = [\"alice\"]\nservices = [\"sshd\"]\nsecond_factor = \"required\"\nfactors = [\"ssh-key\"]\n");
+        host.configure(
+            "[[rule]]\nusers = [\"alice\"]\nservices = [\"sshd\"]\nsecond_factor = \"required\"\nfactors = [\"ssh-key\"]\n",
+        );
         let alice = host.user_with_app("alice");
         let bob = host.user_with_app("bob");
         let _broker = host.broker();
@@ -418,6 +420,9 @@ fn a_broker_that_is_killed_at_any_flush_leaves_the_old_keys_or_the_new() {
                 break;
             }
             refused(&output, 1, "the connection ended early");
+            let told = said(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(told.contains("it is not known whether it was done"), "{told}");
+            assert!(told.contains("see what was done: twofactor self ssh-key list"), "{told}");
             if keys == json!([]) {
                 assert_eq!(fs::read(SECRET).unwrap(), before, "flush {flush}: as it was, to the byte");
                 used_and_old += usize::from(!opens(host, "alice", &recovery));
@@ -430,6 +435,35 @@ fn a_broker_that_is_killed_at_any_flush_leaves_the_old_keys_or_the_new() {
             flush += 1;
         }
         assert!(used_and_old > 0, "one of {flush} came between the code and the key");
+    });
+}
+
+#[test]
+fn a_code_that_was_used_up_for_a_change_that_the_disk_did_not_take_is_logged() {
+    if !programs_met(&["strace"]) {
+        return;
+    }
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let [laptop, work] = [(1, "laptop"), (2, "work")].map(|(number, name)| file(name, &public_line(number, name)));
+        host.succeed("twofactor", ["ssh-key", "add", "alice", &laptop]);
+        // What is overwritten in place is, and no file takes the place of another.
+        let mut strace = host.command("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=/^rename", "-e"]);
+        strace.arg("inject=/^rename:error=ENOSPC").arg("twofactord");
+        let _broker = host.broker_by(strace);
+        let uid = format!("asked_by={}", uid_of("alice"));
+        let (code, recovery) = (alice.code(), &alice.recovery_codes[0]);
+        for (arguments, typed, token) in
+            [(["add", work.as_str()], &code, "token=app"), (["remove", "laptop"], recovery, "token=recovery")]
+        {
+            refused(&own(host, "alice", &arguments, &format!("{typed}\n")), 1, "the broker cannot answer");
+            host.assert_logged(&["pam_twofactor(broker:auth): accepted user=alice", token, &uid]);
+            host.assert_logged(&["pam_twofactor(broker:auth): error user=alice", "no space left", &uid]);
+            assert!(!opens(host, "alice", typed), "it is used up");
+        }
+        let keys = host.json(&["ssh-key", "list", "alice"]);
+        assert_eq!((keys.as_array().unwrap().len(), &keys[0]["label"]), (1, &json!("laptop")), "nothing was changed");
     });
 }
 

@@ -16,6 +16,7 @@ use crate::codes::otp::{Code, Digits};
 use crate::codes::recovery::RecoveryCode;
 use crate::codes::ssh_key::SshKey;
 use crate::codes::token::{Serial, Token};
+use crate::host::shell;
 use crate::host::trusted::Owner;
 use crate::host::user::{Person, Uid, UserName};
 use crate::log::reason::Reason;
@@ -206,22 +207,28 @@ impl Broker {
         self.ask(Message::asking_of("self-ssh-keys", person), Answered::own_ssh_keys)
     }
 
-    /// Enrolls an ssh key of `person`, or takes it away. Gives that key.
+    /// Enrolls an ssh key of `person`, or takes it away. Gives that key. Without an answer it is not known whether that was done,
+    /// and the error says so.
     pub fn change_own_ssh_key(
         &self,
         person: &Person,
         request: &Request,
     ) -> Result<Result<SshKeyView, NotChanged>, StoreError> {
-        self.ask(Message::requesting(person, request), Answered::changed_ssh_key)
+        let look = || "twofactor self ssh-key list".to_owned();
+        let asked = self.ask(Message::requesting(person, request), Answered::changed_ssh_key);
+        asked.map_err(|error| BrokerError::of_an_act(error, look))
     }
 
-    /// Changes the account of `person`. Gives the new recovery codes.
+    /// Changes the account of `person`. Gives the new recovery codes. Without an answer it is not known whether that was done, and
+    /// the error says so.
     pub fn change_own(
         &self,
         person: &Person,
         request: &Request,
     ) -> Result<Result<Vec<RecoveryCode>, NotChanged>, StoreError> {
-        self.ask(Message::requesting(person, request), Answered::changed)
+        let look = || "twofactor self status".to_owned();
+        let asked = self.ask(Message::requesting(person, request), Answered::changed);
+        asked.map_err(|error| BrokerError::of_an_act(error, look))
     }
 }
 
@@ -238,13 +245,10 @@ impl Broker {
             Whom::User(person) => Some(person.name.clone()),
             Whom::OwnerOf(_) => None,
         };
+        let user = user.map_or_else(|| "USER".to_owned(), |user| shell::quoted(user.as_str()));
         let question = Message::asking_for_help(&HelpRequest { whom, act: Some(act) });
-        self.ask(question, Answered::helped).map_err(|error| match error.kind() {
-            Some(BrokerError::Wire {
-                error: WireError::Deadline | WireError::Ended | WireError::Stream(_), ..
-            }) => BrokerError::Unanswered { problem: error.to_string(), user }.into(),
-            _ => error,
-        })
+        let look = || format!("twofactor status {user}");
+        self.ask(question, Answered::helped).map_err(|error| BrokerError::of_an_act(error, look))
     }
 }
 

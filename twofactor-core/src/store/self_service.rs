@@ -29,12 +29,7 @@ pub trait SelfService {
     fn own_ssh_keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError>;
 
     /// Changes the account of `person` on these terms.
-    fn change_own(
-        &self,
-        person: &Person,
-        request: Request,
-        terms: &Terms,
-    ) -> Result<Result<Changed, NotChanged>, StoreError>;
+    fn change_own(&self, person: &Person, request: Request, terms: &Terms) -> ChangeOutcome;
 }
 
 /// An account as its owner sees it: no secret, and no code.
@@ -186,8 +181,27 @@ pub struct Changed {
     pub recovery: Vec<RecoveryCode>,
     /// The ssh key that was enrolled or taken away.
     pub ssh_key: Option<SshKeyView>,
-    /// The factor of the code that the user has proved himself with.
+}
+
+/// The outcome of a change that a user has asked for.
+#[derive(Debug)]
+pub struct ChangeOutcome {
+    /// The factor of the code that the user has proved himself with. It is used up, whatever became of the change.
     pub proof: Option<Factor>,
+    /// The change.
+    pub made: Result<Result<Changed, NotChanged>, StoreError>,
+}
+
+impl From<NotChanged> for ChangeOutcome {
+    fn from(why: NotChanged) -> Self {
+        Self { proof: None, made: Ok(Err(why)) }
+    }
+}
+
+impl From<StoreError> for ChangeOutcome {
+    fn from(error: StoreError) -> Self {
+        Self { proof: None, made: Err(error) }
+    }
 }
 
 /// The reason for which nothing was changed.

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::host::shell;
 use crate::host::trusted::FileError;
-use crate::host::user::UserName;
 use crate::log::reason::Reason;
 use crate::store::error::{StoreError, Unusable};
 use crate::store::wire::WireError;
@@ -41,8 +39,8 @@ pub enum BrokerError {
     Unanswered {
         /// The failure of the connection.
         problem: String,
-        /// The user whom the act is about, where that is known.
-        user: Option<UserName>,
+        /// The command that shows it.
+        look: String,
     },
     /// There is no broker, and it alone has the registry.
     #[error("a physical token is registered through the broker, and none listens at {}", .0.display())]
@@ -53,6 +51,19 @@ pub enum BrokerError {
     /// A secret that was kept for its owner is not shown in this program.
     #[error("a secret that was kept for its owner is shown by logins that no user can stop")]
     ShowsNoSecret,
+}
+
+impl BrokerError {
+    /// The error of an act of which no answer came: `look` is the command that shows if it was done. Other errors stay as they
+    /// are.
+    pub(super) fn of_an_act(error: StoreError, look: impl FnOnce() -> String) -> StoreError {
+        match error.kind() {
+            Some(Self::Wire { error: WireError::Deadline | WireError::Ended | WireError::Stream(_), .. }) => {
+                Self::Unanswered { problem: error.to_string(), look: look() }.into()
+            }
+            _ => error,
+        }
+    }
 }
 
 impl Unusable for BrokerError {
@@ -75,10 +86,7 @@ impl Unusable for BrokerError {
             Self::Folder(_) => "look at it: ls -ld /run/twofactord".to_owned(),
             Self::Stranger { .. } => "see what listens there: ss -xlp".to_owned(),
             Self::Wire { .. } => "see: systemctl status twofactord.service".to_owned(),
-            Self::Unanswered { user, .. } => {
-                let user = user.as_ref().map_or_else(|| "USER".to_owned(), |user| shell::quoted(user.as_str()));
-                format!("see what was done: twofactor status {user}")
-            }
+            Self::Unanswered { look, .. } => format!("see what was done: {look}"),
             Self::ShowsNoSecret => "the user logs in with ssh or at the console".to_owned(),
             Self::SetsNothingUp => "log in with ssh or at the console first, or ask for: twofactor enroll".to_owned(),
         }

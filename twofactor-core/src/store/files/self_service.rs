@@ -27,8 +27,8 @@ use crate::store::files::locations::{Files, migrated};
 use crate::store::files::user_folder::LockedAccount;
 use crate::store::redemption::{Attempt, Factor, Presence, Redemption, Store as _};
 use crate::store::self_service::{
-    Change, Changed, FirstFactor, KeyNotChanged, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken, OwnedToken, Request,
-    SelfService, Terms,
+    Change, ChangeOutcome, Changed, FirstFactor, KeyNotChanged, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken,
+    OwnedToken, Request, SelfService, Terms,
 };
 use crate::store::verification::{InvitationCheck, Presented, Redeeming, verify};
 
@@ -65,24 +65,10 @@ impl SelfService for Files {
         Ok(this)
     }
 
-    fn change_own(
-        &self,
-        person: &Person,
-        request: Request,
-        terms: &Terms,
-    ) -> Result<Result<Changed, NotChanged>, StoreError> {
-        let Request { proof, invitation, change } = request;
-        match change {
-            Change::Enroll(new) => self.enroll_first(person, new, invitation.as_ref(), terms),
-            Change::Token(token) => match self.presence(&person.name)? {
-                Presence::Absent(_) => self.register_first(person, &token, invitation.as_ref(), terms),
-                Presence::Enrolled => self.register_another(person, &token, proof, terms),
-            },
-            change => match proof {
-                Some(proof) => self.change_with_proof(person, proof, change, terms),
-                None => Ok(Err(NotChanged::NeedsProof)),
-            },
-        }
+    fn change_own(&self, person: &Person, request: Request, terms: &Terms) -> ChangeOutcome {
+        let mut burned = None;
+        let made = self.change(person, request, terms, &mut burned);
+        ChangeOutcome { proof: burned, made }
     }
 
     fn own_ssh_keys(&self, person: &Person) -> Result<Vec<SshKeyView>, StoreError> {
@@ -115,6 +101,28 @@ impl Prepared {
 }
 
 impl Files {
+    /// Makes a change. `burned` is the factor of the code that was used up for it.
+    fn change(
+        &self,
+        person: &Person,
+        request: Request,
+        terms: &Terms,
+        burned: &mut Option<Factor>,
+    ) -> Result<Result<Changed, NotChanged>, StoreError> {
+        let Request { proof, invitation, change } = request;
+        match change {
+            Change::Enroll(new) => self.enroll_first(person, new, invitation.as_ref(), terms),
+            Change::Token(token) => match self.presence(&person.name)? {
+                Presence::Absent(_) => self.register_first(person, &token, invitation.as_ref(), terms),
+                Presence::Enrolled => self.register_another(person, &token, proof, terms, burned),
+            },
+            change => match proof {
+                Some(proof) => self.change_with_proof(person, proof, change, terms, burned),
+                None => Ok(Err(NotChanged::NeedsProof)),
+            },
+        }
+    }
+
     /// Stores a first app, by the rules of an enrollment at login.
     fn enroll_first(
         &self,
@@ -154,7 +162,7 @@ impl Files {
         credentials.replace_recovery(&recovery);
         tell(&mut state, person, now, NoticedChange::AppEnrolled);
         account.write(&state, &credentials)?;
-        Ok(Ok(Changed { recovery, ssh_key: None, proof: None }))
+        Ok(Ok(Changed { recovery, ssh_key: None }))
     }
 
     /// Registers a token as a first factor, by the rules of a registration at login.
@@ -188,7 +196,7 @@ impl Files {
             }
         }
         self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
-        Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None, proof: None }))
+        Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None }))
     }
 
     /// Registers a token beside the factors of a user, who proves himself with a code of one of those. The code is burned and
@@ -199,6 +207,7 @@ impl Files {
         token: &OwnedToken,
         proof: Option<Answer>,
         terms: &Terms,
+        burned: &mut Option<Factor>,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let Some(proof) = proof else { return Ok(Err(NotChanged::NeedsProof)) };
         let source = Source::claimed();
@@ -207,10 +216,10 @@ impl Files {
             return Ok(Err(not_changed));
         }
         let readings = [proof];
-        let factor = match proven_by(&self.redeem(person, &attempt(&readings, &source, terms))?) {
-            Ok(factor) => factor,
+        match proven_by(&self.redeem(person, &attempt(&readings, &source, terms))?) {
+            Ok(factor) => *burned = Some(factor),
             Err(not_changed) => return Ok(Err(not_changed)),
-        };
+        }
         self.notice(person, person.uid, NoticedChange::TokenRegistered)?;
         let by = || -> Result<_, StoreError> { Ok(Author { who: person.name.as_str(), at: self.clock.now()? }) };
         let OwnedToken { serial, codes: [first, second] } = token;
@@ -218,7 +227,7 @@ impl Files {
             .resynchronize(serial, [first, second], by()?)
             .and_then(|_| self.assign(&[(serial.clone(), person.clone())], Sharing::Refuse, by()?));
         match given {
-            Ok(()) => Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None, proof: Some(factor) })),
+            Ok(()) => Ok(Ok(Changed { recovery: Vec::new(), ssh_key: None })),
             Err(TokenError::Store(error)) => Err(error),
             Err(_) => Ok(Err(NotChanged::TokenRefused)),
         }
@@ -257,6 +266,7 @@ impl Files {
         proof: Answer,
         change: Change,
         terms: &Terms,
+        burned: &mut Option<Factor>,
     ) -> Result<Result<Changed, NotChanged>, StoreError> {
         let user = &person.name;
         let Some(account) = self.locked(user)? else { return Ok(Err(NotChanged::NotEnrolled)) };
@@ -278,12 +288,11 @@ impl Files {
         let presented = Presented { person, wallet: &wallet, attempt: &attempt, rules: &self.rules, now };
         let complete = |state: &State| migrated(user, state);
         let redeeming = Redeeming { presented, missing: None, complete };
-        let factor = match proven_by(&verify(&mut account.state_file()?, now, redeeming)?) {
-            Ok(factor) => factor,
+        match proven_by(&verify(&mut account.state_file()?, now, redeeming)?) {
+            Ok(factor) => *burned = Some(factor),
             Err(not_changed) => return Ok(Err(not_changed)),
-        };
-        let changed = self.make(person, &account, credentials, prepared, now)?;
-        Ok(Ok(Changed { proof: Some(factor), ..changed }))
+        }
+        self.make(person, &account, credentials, prepared, now).map(Ok)
     }
 
     /// Makes the change up, or says why it cannot be made. It tells nothing that its owner may not see without a code: the
@@ -343,7 +352,7 @@ impl Files {
     ) -> Result<Changed, StoreError> {
         let mut state = account.state()?;
         tell(&mut state, person, now, prepared.noticed());
-        let mut changed = Changed { recovery: Vec::new(), ssh_key: None, proof: None };
+        let mut changed = Changed { recovery: Vec::new(), ssh_key: None };
         match prepared {
             Prepared::Reset => {
                 account.overwrite_state(&state)?;

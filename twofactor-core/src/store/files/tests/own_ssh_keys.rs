@@ -24,7 +24,7 @@ impl Fixture {
         let request = Request { proof: Some(Answer::parse(typed.as_bytes())), invitation: None, change };
         let (factors, first, parameters) = (Factors::ALL, FirstFactor::Invited, self.parameters);
         let terms = Terms { factors, accepted: accepted.to_vec(), first, parameters, recovery_codes: 10 };
-        self.store.change_own(&self.alice, request, &terms)
+        self.store.change_own(&self.alice, request, &terms).made
     }
 
     fn add(&self, number: u8, typed: &str) -> Result<Changed, NotChanged> {
@@ -103,8 +103,8 @@ fn the_key_that_alone_opens_sessions_is_kept() {
 
 #[test]
 fn a_key_that_alone_opens_some_login_is_kept_by_what_counts_there() {
-    let [keys, attested, app] = [FactorKind::SshKey, FactorKind::AttestedSshKey, FactorKind::App]
-        .map(|kind| Factors::NONE.and(kind));
+    let [keys, attested, app] =
+        [FactorKind::SshKey, FactorKind::AttestedSshKey, FactorKind::App].map(|kind| Factors::NONE.and(kind));
     let fixture = Fixture::new();
     for (number, attestation) in [(1, Attestation::Checked), (2, Attestation::None)] {
         let one = EnrolledKey { key: key(number), label: Label::key(), issued: NOW, attestation };

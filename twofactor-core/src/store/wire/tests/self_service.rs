@@ -63,7 +63,7 @@ fn users_questions_about_themselves_and_their_answers_arrive_as_they_were() {
         let message = Message::answering_change(&outcome).without_details();
         Answered::of(received(&message)).unwrap().unwrap().changed().unwrap()
     };
-    assert_eq!(changed(Ok(Changed { recovery, ssh_key: None, proof: None })).unwrap()[0].expose(), digits);
+    assert_eq!(changed(Ok(Changed { recovery, ssh_key: None })).unwrap()[0].expose(), digits);
     let last = NotChanged::SshKey(KeyNotChanged::LastCredential);
     for why in [NotChanged::SwitchedOff, NotChanged::Enrolled, NotChanged::Proof(Reason::Throttled), last] {
         assert_eq!(changed(Err(why)).unwrap_err(), why);
@@ -79,7 +79,7 @@ fn an_ssh_key_that_a_user_changes_is_told_and_damaged_questions_about_keys_are_r
         Answered::of(message).unwrap().unwrap().changed_ssh_key()
     };
     let key = own_key(1);
-    let changed = |ssh_key| Ok(Changed { recovery: Vec::new(), ssh_key, proof: None });
+    let changed = |ssh_key| Ok(Changed { recovery: Vec::new(), ssh_key });
     assert_eq!(answered(changed(Some(key.clone()))).unwrap().unwrap(), key);
     assert!(answered(changed(None)).is_err(), "it was something else");
     let why = NotChanged::SshKey(KeyNotChanged::AlreadyEnrolled);
