@@ -25,6 +25,7 @@ const KEY_ALONE: &str = "AuthenticationMethods publickey\n";
 
 const WITHOUT_TOUCH: (&str, &str) = ("SECURITY_KEY_FLAGS", "");
 const TOUCHED: (&str, &str) = ("SECURITY_KEY_FLAGS", "touched");
+const VERIFIED_ALONE: (&str, &str) = ("SECURITY_KEY_FLAGS", "verified");
 const VERIFIED: (&str, &str) = ("SECURITY_KEY_FLAGS", "touched verified");
 
 #[test]
@@ -75,6 +76,29 @@ fn a_signature_without_touch_opens_a_session_only_where_the_user_and_sshd_do_wit
                 assert_eq!(touched.opened(), enough == TOUCHED, "{options}");
                 assert!(login(&sshd, provider, key, &[enough]).opened(), "{options}");
             }
+        }
+    });
+}
+
+/// sshd looks at the two flags apart, so `doctor` wants the touch beside the PIN.
+#[test]
+fn where_sshd_demands_a_pin_alone_a_user_may_do_without_the_touch() {
+    private_host_with_keys(|host, provider| {
+        host.add_user("alice");
+        let key = provider.key("ed25519-sk", "key");
+        let plain = key.line();
+        let untouched = format!("no-touch-required {plain}");
+        for (options, line, opened) in [
+            ("verify-required", &plain, false),
+            ("verify-required", &untouched, true),
+            ("touch-required verify-required", &untouched, false),
+        ] {
+            let sshd = host.sshd(&format!("{KEY_ALONE}PubkeyAuthOptions {options}"));
+            authorize(host, "alice", [line]);
+            let session = login(&sshd, provider, &key, &[VERIFIED_ALONE]);
+            assert_eq!(session.opened(), opened, "{options}: {line}");
+            assert!(!login(&sshd, provider, &key, &[TOUCHED]).opened(), "{options}: no PIN");
+            assert!(login(&sshd, provider, &key, &[VERIFIED]).opened(), "{options}");
         }
     });
 }

@@ -331,7 +331,12 @@ mod tests {
         let ids = |changes: &str| found(changes).into_iter().map(|finding| finding.id).collect::<Vec<_>>();
         let methods = "authenticationmethods publickey,keyboard-interactive\n";
         assert_eq!(ids(&format!("{methods}pubkeyauthoptions touch-required")), []);
-        assert_eq!(ids(&format!("{methods}pubkeyauthoptions verify-required")), []);
+        assert_eq!(ids(&format!("{methods}pubkeyauthoptions touch-required verify-required")), []);
+        // The user may do without the touch, and a program that knows the PIN without the user.
+        let unasked = found(&format!("{methods}pubkeyauthoptions verify-required"));
+        assert_eq!(unasked.iter().map(|finding| finding.id).collect::<Vec<_>>(), [Id::SshKeyUntouched]);
+        let both = "PubkeyAuthOptions touch-required verify-required";
+        assert!(unasked[0].mend.advice().unwrap().contains(both), "{unasked:?}");
         let untouched = found(&format!("{methods}pubkeyauthoptions none"));
         assert_eq!(untouched.iter().map(|finding| finding.id).collect::<Vec<_>>(), [Id::SshKeyUntouched]);
         assert!(untouched[0].mend.advice().unwrap().contains(place), "{untouched:?}");
@@ -341,11 +346,12 @@ mod tests {
             ("PubkeyAuthOptions none", Usual::No, vec![Id::SshKeyUntouched]),
             ("PubkeyAuthOptions touch-required", Usual::No, vec![]),
             (
-                "AuthenticationMethods keyboard-interactive\nPubkeyAuthOptions verify-required",
+                "AuthenticationMethods keyboard-interactive\nPubkeyAuthOptions touch-required",
                 Usual::Yes,
                 vec![Id::SshKeyIdle],
             ),
-            ("AuthenticationMethods keyboard-interactive\nPubkeyAuthOptions verify-required", Usual::No, vec![]),
+            ("AuthenticationMethods keyboard-interactive\nPubkeyAuthOptions touch-required", Usual::No, vec![]),
+            ("PubkeyAuthOptions verify-required", Usual::No, vec![Id::SshKeyUntouched]),
             // What is missing everywhere is no matter of the block.
             ("AuthenticationMethods publickey,keyboard-interactive", Usual::Yes, vec![]),
         ] {

@@ -29,6 +29,8 @@ pub enum Prompts {
 const KEY_FIRST: &str = "AuthenticationMethods publickey,keyboard-interactive";
 /// A touch of security keys.
 const TOUCH: &str = "PubkeyAuthOptions touch-required";
+/// A PIN or a finger as well.
+const TOUCH_AND_PIN: &str = "PubkeyAuthOptions touch-required verify-required";
 
 const METHODS: &str = "authenticationmethods";
 
@@ -91,7 +93,8 @@ impl Judged {
         // An sshd before 8.2 knows no such setting.
         let value = Some(settings.value("pubkeyauthoptions")).filter(|value| !value.is_empty()).unwrap_or("none");
         let what = format!("sshd has PubkeyAuthOptions {value}");
-        (!settings.demands_touch()).then(|| Self::new(Id::SshKeyUntouched, &["pubkeyauthoptions"], what, TOUCH))
+        let better = if settings.demands_verification() { TOUCH_AND_PIN } else { TOUCH };
+        (!settings.demands_touch()).then(|| Self::new(Id::SshKeyUntouched, &["pubkeyauthoptions"], what, better))
     }
 
     /// Security keys that PAM does not hear of. Without PAM nothing is asked after any method, which is another problem.

@@ -107,10 +107,16 @@ impl Settings {
         needed.into_iter().filter(|(keyword, _)| !self.says(keyword, "yes")).map(|(_, lacking)| lacking).collect()
     }
 
-    /// True when sshd takes no signature of a security key without a touch or a PIN. A user's `authorized_keys` does not
-    /// change that.
+    /// True when sshd takes no signature of a security key without a touch. A user's `authorized_keys` does not change that.
+    /// It does where `verify-required` stands alone: sshd looks for the touch and for the PIN apart (auth2-pubkey.c), and a
+    /// program that knows the PIN needs no person.
     pub fn demands_touch(&self) -> bool {
-        self.has_key_option(TOUCH) || self.has_key_option(VERIFICATION)
+        self.has_key_option(TOUCH)
+    }
+
+    /// True when it takes none without a PIN or a finger.
+    pub(super) fn demands_verification(&self) -> bool {
+        self.has_key_option(VERIFICATION)
     }
 
     fn has_key_option(&self, wanted: &str) -> bool {
@@ -346,7 +352,7 @@ mod tests {
             let named = [format!("AuthenticationMethods {methods}"), "PubkeyAuthOptions none".to_owned()];
             assert_eq!(lacking(methods, "none", KeyProof::Touch), named);
         }
-        for (options, demands) in [("none", false), ("touch-required", true), ("verify-required", true), ("", false)] {
+        for (options, demands) in [("none", false), ("touch-required", true), ("verify-required", false), ("", false)] {
             assert_eq!(
                 Settings::parse(&format!("pubkeyauthoptions {options}\n")).demands_touch(),
                 demands,
