@@ -118,11 +118,14 @@ impl Store for Files {
     fn recognize(&self, person: &Person, keys: &[SshKey], factors: Factors) -> Result<Option<Recognized>, StoreError> {
         // Without the lock, because nothing is written: many sessions of one key begin at the same time.
         let Some(account) = self.unlocked(&person.name)? else { return Ok(None) };
+        // Read in this order. An account goes to another person only after the credentials of the one before are removed
+        // (`keep_tokens_alone`), so where the state names this person already, the keys that are read next are none of the
+        // former owner's. Enrolling a key has recorded a uid.
+        if account.state()?.uid != Some(person.uid) {
+            return Ok(None);
+        }
         let Some(credentials) = account.credentials()? else { return Ok(None) };
-        let Some(key) = credentials.enrolled_among(keys, factors) else { return Ok(None) };
-        let state = account.state()?;
-        // Enrolling a key has recorded a uid.
-        Ok((state.uid == Some(person.uid)).then(|| Recognized(key.fingerprint())))
+        Ok(credentials.enrolled_among(keys, factors).map(|key| Recognized(key.fingerprint())))
     }
 
     fn redeem(&self, person: &Person, attempt: &Attempt<'_>) -> Result<Redemption, StoreError> {

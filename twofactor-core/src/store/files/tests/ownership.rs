@@ -195,3 +195,22 @@ fn of_logins_beside_adoptions_none_is_lost_and_no_code_is_good_twice() {
     }
     assert_eq!(login(&other, &codes[0]), None);
 }
+
+/// Without the lock, an account may go to another person between two readings.
+#[test]
+fn the_owner_of_an_account_is_known_before_its_keys_are_looked_at() {
+    use crate::account::EnrolledKey;
+    use crate::account::factors::Attestation;
+    use crate::codes::ssh_key::tests::key;
+    use crate::store::administration::SshKeyAdministration as _;
+    let fixture = Fixture::new();
+    let one = EnrolledKey { key: key(1), label: Label::key(), issued: NOW, attestation: Attestation::None };
+    fixture.store.add_ssh_key(&fixture.alice, one).unwrap();
+    let recognized = |fixture: &Fixture| fixture.store.recognize(&fixture.alice, &[key(1)], Factors::ALL);
+    assert!(recognized(&fixture).unwrap().is_some());
+    // Where keys were read, this would be an error.
+    fs::write(fixture.path("secret.toml"), "damaged").unwrap();
+    assert!(recognized(&fixture).is_err());
+    let fixture = fixture.of_another();
+    assert!(recognized(&fixture).unwrap().is_none(), "the keys of the former person were not read");
+}
