@@ -1,5 +1,8 @@
 //! `ssh-key`: keys enrolled, listed, taken away, and files that hold none.
 
+use std::io::Write as _;
+use std::process::{Output, Stdio};
+
 use serde_json::json;
 use twofactor_tests::private_host::{Host, private_host, said};
 
@@ -117,5 +120,31 @@ fn files_without_a_security_key_are_invalid_input() {
             assert!(stderr(&output).contains(words), "{name}: {}", stderr(&output));
         }
         assert_eq!(host.run_twofactor(&["status", "bob"]).status.code(), Some(3), "nothing was enrolled");
+    });
+}
+
+/// `ssh-key add USER -`, with this text on standard input.
+fn add_from_input(host: &Host, user: &str, text: &str) -> Output {
+    let mut command = host.twofactor(&["ssh-key", "add", user, "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    process.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_key_comes_from_standard_input_too() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        for (text, words) in [("", "no public key"), (&*format!("{LAPTOP}{WORK}"), "several keys")] {
+            let refused = add_from_input(host, "alice", text);
+            assert_eq!(refused.status.code(), Some(8), "{refused:?}");
+            assert!(stderr(&refused).contains(words), "{}", stderr(&refused));
+        }
+        assert_eq!(host.json(&["ssh-key", "list", "alice"]), json!([]), "nothing was enrolled");
+        let added = add_from_input(host, "alice", &format!("# from a ticket\n\n{LAPTOP}"));
+        assert!(added.status.success() && said(&added).contains(LAPTOPS), "{}", said(&added));
+        let keys = host.json(&["ssh-key", "list", "alice"]);
+        assert_eq!((&keys[0]["fingerprint"], &keys[1]), (&json!(LAPTOPS), &json!(null)), "{keys}");
     });
 }

@@ -206,6 +206,28 @@ fn a_block_that_no_login_of_this_host_meets_is_named_in_a_note() {
     });
 }
 
+/// sshd compares host names in small letters, those of patterns too.
+#[test]
+fn names_of_hosts_are_met_in_any_case() {
+    private_host(|host| {
+        with_bob(host);
+        let mut report = Value::Null;
+        let block = |criteria: &str| {
+            fs::write(OTHER, format!("UseDNS yes\nMatch {criteria}\nAuthenticationMethods publickey\n")).unwrap();
+        };
+        for criteria in ["Host *.Example.ORG", "Host CLIENT.example.org", "Host *.example.org,!Bad.Example.org"] {
+            block(criteria);
+            let [finding] = found(host, &mut report, &["sshd-never-asks"]) else { panic!("{report:#}") };
+            let named =
+                format!("for the logins of {OTHER}:2 (Match {criteria}), sshd has AuthenticationMethods publickey");
+            assert_eq!(finding["what"], named);
+        }
+        block("Host Client.example.org,!CLIENT.Example.ORG");
+        let [finding] = found(host, &mut report, &["sshd-match-unjudged"]) else { panic!("{report:#}") };
+        assert!(finding["what"].as_str().unwrap().ends_with("no client was found that meets it"), "{finding:#}");
+    });
+}
+
 /// As in the real world: of many users and blocks, sshd is asked about as many logins as blocks tell apart.
 #[test]
 fn many_users_are_one_login_where_no_block_tells_them_apart() {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use data_encoding::BASE64;
 use twofactor_tests::pam::{Answer, Outcome, ReturnCode};
 use twofactor_tests::private_host::{Host, private_host};
 
@@ -42,6 +43,21 @@ fn logs_in(host: &Host, service: &str, text: &str, answers: &[&str]) -> Outcome 
     login.calls(&format!("putenv:SSH_AUTH_INFO_0={text},authenticate")).answering(&answers)
 }
 
+/// The certificate as one of a host: its kind is behind the type, the nonce, the key's two fields and the serial number.
+fn certificate_of_a_host() -> String {
+    let (word, base64) = CERTIFICATE.split_once(' ').unwrap();
+    let mut blob = BASE64.decode(base64.as_bytes()).unwrap();
+    let mut at = 0;
+    for _ in 0..4 {
+        let length = u32::from_be_bytes(blob[at..at + 4].try_into().unwrap());
+        at += 4 + usize::try_from(length).unwrap();
+    }
+    at += 8;
+    assert_eq!(blob[at..at + 4], [0, 0, 0, 1], "of a user");
+    blob[at + 3] = 2;
+    format!("{word} {}", BASE64.encode(&blob))
+}
+
 fn alices_uid() -> u32 {
     nix::unistd::User::from_name("alice").unwrap().expect("alice is there").uid.as_raw()
 }
@@ -70,6 +86,7 @@ fn an_enrolled_key_or_a_certificate_about_it_is_asked_nothing_by_sshd() {
             ("sshd", format!("publickey {OTHER}\n")),
             ("sshd", format!("publickey {PLAIN}\n")),
             ("sshd", format!("hostbased {KEY}\n")),
+            ("sshd", format!("publickey {}\n", certificate_of_a_host())),
             ("sudo", format!("publickey {KEY}\n")),
         ] {
             let outcome = logs_in(host, service, &shown, &[&wrong]);
@@ -160,5 +177,64 @@ fn where_the_service_is_not_clear_a_code_is_asked_and_the_log_names_the_line_and
             "the ssh key does not count, and a code is asked for: correct that file; see twofactor doctor",
         ]);
         host.assert_logged(&["accepted user=alice service=sshd", "token=app"]);
+    });
+}
+
+/// Every file of alice's account, with its content.
+fn account() -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir("/var/lib/twofactor/users/alice").unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn what_an_application_calls_behind_a_login_by_key_asks_nothing_and_changes_nothing() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        enroll_key(host, "alice");
+        host.system_service(
+            "sshd",
+            "auth required pam_twofactor.so\naccount required pam_twofactor.so\naccount required pam_permit.so\n\
+             session required pam_twofactor.so\nsession required pam_permit.so\n",
+        );
+        let before = account();
+        let calls = "authenticate,setcred,account,setcred,open_session,setcred,account,close_session,setcred";
+        let login = || host.login("alice").of_the_system().service("sshd").rhost("192.0.2.7");
+        let outcome = login().calls(&format!("putenv:SSH_AUTH_INFO_0=publickey {KEY}\n,{calls}")).answering(&[]);
+        let done: Vec<&str> = outcome.results.iter().map(|(call, _)| call.as_str()).collect();
+        assert_eq!(done.join(","), calls);
+        assert!(outcome.results.iter().all(|(_, code)| *code == ReturnCode::SUCCESS), "{outcome:?}");
+        assert!(outcome.messages.is_empty(), "{outcome:?}");
+        assert_eq!(account(), before);
+        let [line] = &host.module_log()[..] else { panic!("{:#?}", host.module_log()) };
+        assert!(line.contains("accepted user=alice service=sshd rhost=192.0.2.7 token=ssh-key:SHA256:"), "{line}");
+    });
+}
+
+/// As sudo does after a wrong password. The key is the user's to whom sshd has shown it, and no other's.
+#[test]
+fn each_authentication_of_a_transaction_is_judged_by_its_own_user_and_by_what_is_enrolled_then() {
+    private_host(|host| {
+        host.user_with_app("alice");
+        let bob = host.user_with_app("bob");
+        enroll_key(host, "alice");
+        host.system_service("sshd", OURS);
+        let login = host.login("alice").of_the_system().service("sshd").rhost("192.0.2.7");
+        let calls = "authenticate,authenticate,become:bob,authenticate,become:alice,authenticate";
+        let login = login.calls(&format!("putenv:SSH_AUTH_INFO_0=publickey {KEY}\n,{calls}"));
+        let mut running = login.start();
+        running.expect_prompt();
+        host.succeed("twofactor", ["ssh-key", "remove", "alice", FINGERPRINT]);
+        running.answer(&(&bob.wrong_code()).into());
+        running.expect_prompt();
+        let outcome = running.ending_with("abc");
+        let codes: Vec<ReturnCode> = outcome.results.iter().map(|(_, code)| *code).collect();
+        assert_eq!(
+            codes,
+            [ReturnCode::SUCCESS, ReturnCode::SUCCESS, ReturnCode::AUTH_ERR, ReturnCode::AUTH_ERR],
+            "{outcome:?}"
+        );
+        host.assert_logged(&["denied user=bob service=sshd", "reason=wrong-code"]);
     });
 }

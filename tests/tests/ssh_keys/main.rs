@@ -5,9 +5,13 @@
 mod attested;
 mod certificates;
 mod counting;
+mod decision;
 mod guide;
 mod login;
 mod own;
+mod pin;
 mod provider;
 mod root;
+mod service;
 mod variable;
+mod words;

@@ -35,8 +35,18 @@ fn a_key_of_root_opens_nothing_unless_root_may_answer_prompts_and_who_enrolls_it
             // PAM accepts the key, and sshd does not heed it.
             host.assert_logged(&["accepted user=root service=sshd", "token=ssh-key:SHA256:"]);
         }
+        // The number makes a root, and not the name.
+        host.succeed("useradd", ["--non-unique", "--uid", "0", "--no-create-home", "toor"]);
+        fs::write(drop_in, "PermitRootLogin no\n").unwrap();
+        let toors = provider.key("ed25519-sk", "toors");
+        let added = host.run_twofactor(&["ssh-key", "add", "toor", toors.public().to_str().unwrap()]);
+        assert!(added.status.success(), "{}", said(&added));
+        let warning = "over ssh this key opens nothing: sshd has PermitRootLogin no, and ends a login of toor";
+        assert!(said(&added).contains(warning), "{}", said(&added));
+        // sshd keeps alice out before it looks at a key: that is another matter.
         let alices = provider.key("ed25519-sk", "alices");
+        fs::write(drop_in, "PermitRootLogin no\nDenyUsers alice\n").unwrap();
         let added = host.run_twofactor(&["ssh-key", "add", "alice", alices.public().to_str().unwrap()]);
-        assert!(!said(&added).contains("PermitRootLogin"), "{}", said(&added));
+        assert!(added.status.success() && !said(&added).contains("warning"), "{}", said(&added));
     });
 }

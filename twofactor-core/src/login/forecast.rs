@@ -85,14 +85,20 @@ pub fn forecast(
     let (right, without) = endings(course, claimant, &known, world);
     let Known { credentials, another, delayed_until, .. } = known;
     let credentials = credentials.unwrap_or_default();
-    let has_key = credentials.iter().any(is_ssh_key);
+    let keys: Vec<Attestation> = credentials.iter().filter_map(|one| attestation(one.kind)).collect();
     let is_asked = matches!(course, Ok(Course::Code | Course::Combined));
-    let with_key = (has_key && is_asked).then(|| key_obstacle(factors, claimant.service, world).map_or(Ok(()), Err));
+    let with_key = (!keys.is_empty() && is_asked)
+        .then(|| key_obstacle(&keys, factors, claimant.service, world).map_or(Ok(()), Err));
     Forecast { right, without, with_key, credentials, another, delayed_until }
 }
 
-fn is_ssh_key(credential: &Credential) -> bool {
-    matches!(credential.kind, FactorKind::SshKey | FactorKind::AttestedSshKey)
+/// The attestation of an ssh key; `None` for every other kind.
+fn attestation(kind: FactorKind) -> Option<Attestation> {
+    match kind {
+        FactorKind::SshKey => Some(Attestation::None),
+        FactorKind::AttestedSshKey => Some(Attestation::Checked),
+        FactorKind::App | FactorKind::Token | FactorKind::Recovery => None,
+    }
 }
 
 /// The store's knowledge of the user.
@@ -225,7 +231,7 @@ fn endings(
             (None, Ok(credentials)) => {
                 let is_recovery = |one: &&Credential| one.kind == FactorKind::Recovery;
                 // A key answers no prompt.
-                let answers = credentials.iter().filter(|one| !is_ssh_key(one));
+                let answers = credentials.iter().filter(|one| attestation(one.kind).is_none());
                 let (recovery, codes): (Vec<_>, Vec<_>) = answers.partition(is_recovery);
                 (known.ending(&codes), known.ending(&recovery))
             }

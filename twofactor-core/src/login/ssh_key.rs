@@ -9,7 +9,7 @@ use std::fmt;
 use super::claimant::Claimant;
 use super::progress::Login;
 use super::request::{Process, World};
-use crate::account::factors::Factors;
+use crate::account::factors::{Attestation, Factors};
 use crate::codes::ssh_key::auth_info;
 use crate::log::reason::Reason;
 use crate::log::record::{Event, Record};
@@ -22,7 +22,9 @@ use crate::store::Recognized;
 pub enum KeyObstacle {
     /// The policy does not accept security keys.
     NotAllowed,
-    /// The program is not sshd, and sees no key.
+    /// The policy accepts attested ones, and the user has none.
+    NotAttested,
+    /// The PAM service is not sshd's.
     NotSshd,
     /// The process is not root's alone.
     NotRoots,
@@ -36,7 +38,8 @@ impl fmt::Display for KeyObstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAllowed => formatter.write_str("the policy accepts no ssh keys for this login"),
-            Self::NotSshd => formatter.write_str("only sshd sees ssh keys"),
+            Self::NotAttested => formatter.write_str("the policy accepts attested ssh keys alone"),
+            Self::NotSshd => formatter.write_str("ssh keys count in the PAM service sshd alone"),
             Self::NotRoots => formatter.write_str("the program is not root's alone"),
             Self::Combined => formatter.write_str("the service is listed under prompt.combined"),
             Self::Environment(problem) => problem.fmt(formatter),
@@ -58,9 +61,11 @@ fn obstacle(factors: Factors, service: &str, world: &World<'_>) -> Option<KeyObs
     world.config.prompt.combined.contains(service).then_some(KeyObstacle::Combined)
 }
 
-/// The same, with the files of the service read.
-pub fn key_obstacle(factors: Factors, service: &str, world: &World<'_>) -> Option<KeyObstacle> {
+/// The same of a user with keys of these attestations, with the files of the service read.
+pub fn key_obstacle(keys: &[Attestation], factors: Factors, service: &str, world: &World<'_>) -> Option<KeyObstacle> {
+    let is_accepted = |key: &Attestation| factors.accept_ssh_key(*key);
     obstacle(factors, service, world)
+        .or_else(|| (!keys.iter().any(is_accepted)).then_some(KeyObstacle::NotAttested))
         .or_else(|| world.services.environment(service).err().map(KeyObstacle::Environment))
 }
 

@@ -177,6 +177,23 @@ fn of_a_certificate_the_key_inside_counts() {
 }
 
 #[test]
+fn a_certificate_of_a_host_or_of_an_unknown_kind_names_no_key() {
+    for kind in KeyType::ALL {
+        let (_, certificate, _) = of(kind);
+        let mut bytes = BASE64.decode(certificate.as_bytes()).unwrap();
+        // Behind the type, the nonce, the fields of the key and the serial number.
+        let mut fields = Fields::of(&bytes);
+        let before = if kind == KeyType::Ed25519 { 4 } else { 5 };
+        let at = (0..before).map(|_| 4 + fields.string().unwrap().len()).sum::<usize>() + 8;
+        for (number, counts) in [(0, false), (1, true), (2, false), (3, false)] {
+            bytes[at + 3] = number;
+            let line = format!("publickey {} {}\n", kind.certificate_word(), BASE64.encode(&bytes));
+            assert_eq!(!verified_keys(&line).is_empty(), counts, "{kind:?} {number}");
+        }
+    }
+}
+
+#[test]
 fn only_lines_of_exactly_a_public_key_name_one() {
     let key = SshKey::parse(KeyType::Ed25519.word(), ED25519).unwrap();
     let plain = format!("ssh-ed25519 {PLAIN}");

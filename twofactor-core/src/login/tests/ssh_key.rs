@@ -397,6 +397,13 @@ fn the_forecast_says_what_an_enrolled_key_spares() {
     assert_eq!(forecast_of(&with_keys(Host::at_level(Level::Off)), "alice", "sshd"), None, "no code is asked either");
     let rule = "[[rule]]\nsecond_factor = \"required\"\nfactors = [\"app\"]\n";
     assert_eq!(forecast_of(&with_keys(Host::with_rules(rule)), "alice", "sshd"), Some(Err(KeyObstacle::NotAllowed)));
+    // Where attested keys alone count, one that is not spares nothing; of two, the other does.
+    let rule = "[[rule]]\nsecond_factor = \"required\"\nfactors = [\"app\", \"attested-ssh-key\"]\n";
+    let host_with_rule = with_keys(Host::with_rules(rule));
+    assert_eq!(forecast_of(&host_with_rule, "alice", "sshd"), Some(Err(KeyObstacle::NotAttested)));
+    let attested = EnrolledKey { attestation: Attestation::Checked, ..enrolled(UNKNOWN) };
+    host_with_rule.store.add_ssh_key(&person("alice", 1001), attested).unwrap();
+    assert_eq!(forecast_of(&host_with_rule, "alice", "sshd"), Some(Ok(())));
     let with_problem = Host { services: WellSetUp { environment: Err(distrusted()) }, ..host() };
     assert_eq!(forecast_of(&with_problem, "alice", "sshd"), Some(Err(KeyObstacle::Environment(distrusted()))));
 }
