@@ -175,8 +175,9 @@ pub fn synopsis(page: &str) -> BTreeMap<Vec<String>, Options> {
     let mut commands: BTreeMap<Vec<String>, Options> = BTreeMap::new();
     for line in lines {
         let words: Vec<String> = line.replace("[=", " ").split_whitespace().map(bare).collect();
-        let is_name =
-            |word: &&String| word.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'|' | b'-'));
+        let is_name = |word: &&String| {
+            word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'|' | b'-'))
+        };
         let names: Vec<&String> =
             words.iter().skip(1).take_while(is_name).filter(|word| !word.starts_with('-')).collect();
         let mut options = Options::new();

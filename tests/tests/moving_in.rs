@@ -253,3 +253,116 @@ fn five_hundred_accounts_are_taken_over_and_none_is_lost() {
         assert_eq!(host.run_twofactor(&["verify", "u499", "20000499"]).status.code(), Some(0));
     });
 }
+
+/// An app with a clock, whose secret is at hand.
+fn clock(secret: &str) -> Authenticator {
+    Authenticator { secret: secret.to_owned(), algorithm: "SHA1".to_owned(), digits: 6, kind: Kind::Time(30) }
+}
+
+fn written(host: &Host, name: &str, text: &str) -> String {
+    let path = host.place(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The example of Google Authenticator's export.
+const MIGRATION: &str =
+    "otpauth-migration://offline?data=CjEKCkhlbGxvId6tvu8SGEV4YW1wbGU6YWxpY2VAZ29vZ2xlLmNvbRoHRXhhbXBsZTAC";
+
+#[test]
+fn an_app_goes_on_from_its_export_and_no_code_that_it_has_shown_is_good() {
+    host(|host| {
+        host.add_user("alice");
+        let secrets = [
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+            "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U",
+            "OV3HO6DZPJQWEY3EMVTGO2DJNJVWY3LO",
+        ];
+        let uri = format!("otpauth://totp/Example:alice?secret={}&issuer=Example\n", secrets[0]);
+        let aegis = format!(
+            r#"{{"db":{{"entries":[{{"type":"totp","name":"web","info":{{"secret":"JBSWY3DPEHPK3PXPJBSWY3DPEH"}}}},
+               {{"type":"totp","name":"alice","issuer":"Example","info":{{"secret":"{}"}}}}]}}}}"#,
+            secrets[1]
+        );
+        let twofas = format!(
+            r#"{{"services":[{{"name":"a","secret":"{}","otp":{{"account":"a","tokenType":"TOTP"}}}}]}}"#,
+            secrets[2]
+        );
+        for (system, text, entry, secret) in [
+            ("otpauth", uri.as_str(), &[][..], secrets[0]),
+            ("migration", MIGRATION, &[][..], "JBSWY3DPEHPK3PXP"),
+            ("aegis", aegis.as_str(), &["--entry", "alice"][..], secrets[1]),
+            ("twofas", twofas.as_str(), &[][..], secrets[2]),
+        ] {
+            let app = clock(secret);
+            let file = written(host, "export", text);
+            app.within_one_step(|| {
+                host.run_twofactor(&["reset", "alice", "--yes"]);
+                let ended = import(host, &[&[system, &file, "--user", "alice", "--replace"], entry].concat());
+                assert!(ended.stdout.contains("alice: taken over with 1 app"), "{}{}", ended.stdout, ended.stderr);
+                assert_eq!(ours(host, "alice", &app.code(1)), ReturnCode::AUTH_ERR);
+                host.assert_logged(&["denied user=alice", "reason=replayed"]);
+            });
+            assert_eq!(ours(host, "alice", &app.code(2)), ReturnCode::SUCCESS, "{system}");
+        }
+    });
+}
+
+#[test]
+fn of_an_export_with_several_entries_none_is_taken_that_was_not_named() {
+    host(|host| {
+        host.add_user("alice");
+        let file = written(host, "export", &format!("{MIGRATION}\n{MIGRATION}\n"));
+        let several = import(host, &["migration", &file, "--user", "alice"]);
+        assert_eq!(several.status, 7, "{}", several.stderr);
+        assert!(several.stderr.contains("2 \"Example: alice@google.com\""), "{}", several.stderr);
+        let none = import(host, &["migration", &file, "--user", "alice", "--entry", "3"]);
+        assert_eq!(none.status, 3, "{}", none.stderr);
+        let one = import(host, &["migration", &file, "--user", "alice", "--entry", "2", "--dry-run"]);
+        assert!(one.stdout.contains("would be taken over with 1 app"), "{}{}", one.stdout, one.stderr);
+        let other = import(host, &["otpauth", &file, "--user", "alice"]);
+        assert_eq!(other.status, 8, "{}", other.stderr);
+        assert!(other.stderr.contains("otpauth-migration URIs"), "{}", other.stderr);
+        let sealed = written(host, "sealed", r#"{"header":{"slots":[]},"db":"AAAA"}"#);
+        let sealed = import(host, &["aegis", &sealed, "--user", "alice"]);
+        assert!(sealed.stderr.contains("export again from the app, without a password"), "{}", sealed.stderr);
+    });
+}
+
+#[test]
+fn an_app_goes_on_from_the_picture_of_its_qr_code() {
+    host(|host| {
+        let picture = host.place("code.png");
+        host.add_user("bob");
+        let bob = host.enroll("bob", &["--qr-file", picture.to_str().unwrap()]);
+        host.add_user("alice");
+        let arguments = ["otpauth", picture.to_str().unwrap(), "--user", "alice"];
+        let shared = import(host, &arguments);
+        assert!(shared.stdout.contains("bob has this secret already"), "{}{}", shared.stdout, shared.stderr);
+        let taken = import(host, &[&arguments[..], &["--force"]].concat());
+        assert_eq!(taken.status, 0, "{}{}", taken.stdout, taken.stderr);
+        assert_eq!(ours(host, "alice", &bob.authenticator.code(2)), ReturnCode::SUCCESS);
+        let empty = written(host, "empty.png", "\u{89}PNG");
+        assert_ne!(import(host, &["otpauth", &empty, "--user", "alice", "--replace"]).status, 0);
+    });
+}
+
+#[test]
+fn keys_of_pam_u2f_are_reported_and_nothing_is_stored() {
+    host(|host| {
+        host.add_user("alice");
+        let u2f = format!("aGFuZGxl,04{}", "ab".repeat(64));
+        let file = written(
+            host,
+            "u2f_keys",
+            &format!("alice:{u2f}\nalice:*,AQIDBAUGBwg=,es256,+presence+pin:AQID,AQID,eddsa,+presence\nbob:nothing\n"),
+        );
+        let ended = import(host, &["pam-u2f", &file]);
+        assert_eq!(ended.status, 8, "{}", ended.stderr);
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        assert_eq!(lines[0], "alice: 1 key: u2f +presence; a later line of this user counts");
+        assert_eq!(lines[1], "alice: 2 keys: es256 resident +presence +pin, eddsa +presence");
+        assert!(lines[2].starts_with("line 3: key 1 is not"), "{lines:?}");
+        assert_eq!(host.run_twofactor(&["status", "alice"]).status.code(), Some(3));
+    });
+}

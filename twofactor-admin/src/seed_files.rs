@@ -9,6 +9,7 @@
 //! that is the registry's part.
 
 mod ahead;
+mod app_entries;
 mod appearance;
 mod bounds;
 mod characters;
@@ -41,6 +42,7 @@ mod table;
 mod unread;
 mod xml;
 
+pub use app_entries::{AppEntry, app_entries};
 pub use bounds::{LARGEST_ENTRY, LARGEST_FILE, LONGEST_FIELD, MOST_ENTRIES, MOST_ROWS};
 pub use document::Row;
 pub use error::{ErrorKind, ImportError, PskcError};

@@ -25,6 +25,11 @@ pub(crate) const COMMANDS: &[&str] = &[
     "ssh-key remove",
     "import google-authenticator",
     "import oath-users",
+    "import otpauth",
+    "import migration",
+    "import aegis",
+    "import twofas",
+    "import pam-u2f",
 ];
 
 #[test]
@@ -125,6 +130,29 @@ fn others_come_from_elsewhere(witness: &Witness<'_>) {
     let file = host.place("users.oath");
     fs::write(&file, "HOTP no-such-user - 00\n").unwrap();
     assert_eq!(witness.ends(8, &["import", "oath-users", file.to_str().unwrap()])[0]["outcome"], "failed");
+    fs::write(&file, "alice:*,AQID,es256,+presence+pin\nbob:x\n").unwrap();
+    let lines = witness.ends(8, &["import", "pam-u2f", file.to_str().unwrap()]);
+    assert_eq!((&lines[0]["keys"][0]["type"], &lines[1]["counts"]), (&json!("es256"), &json!(false)), "{lines}");
+    let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEH";
+    for (system, text) in [
+        ("otpauth", format!("otpauth://totp/root?secret={secret}\n")),
+        (
+            "migration",
+            "otpauth-migration://offline?data=CjEKCkhlbGxvId6tvu8SGEV4YW1wbGU6YWxpY2VAZ29vZ2xlLmNvbRoHRXhhbXBsZTAC"
+                .to_owned(),
+        ),
+        ("aegis", format!(r#"{{"db":{{"entries":[{{"type":"totp","name":"a","info":{{"secret":"{secret}"}}}}]}}}}"#)),
+        (
+            "twofas",
+            format!(
+                r#"{{"services":[{{"name":"a","secret":"{secret}","otp":{{"account":"a","tokenType":"TOTP"}}}}]}}"#
+            ),
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        let arguments = ["import", system, file.to_str().unwrap(), "--user", "root", "--replace", "--dry-run"];
+        assert_eq!(witness.runs(&arguments)[0]["outcome"], "would-be-taken-over", "{system}");
+    }
 }
 
 fn bob_is_invited(witness: &Witness<'_>) {

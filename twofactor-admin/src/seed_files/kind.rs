@@ -62,7 +62,7 @@ pub enum App {
 
 impl App {
     /// Its name in a report.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Uris => "otpauth URIs",
             Self::Migration => "otpauth-migration URIs",

@@ -12,7 +12,8 @@ Examples:
   twofactor import google-authenticator --all --dry-run
   twofactor import google-authenticator --all --from-pam
   twofactor import google-authenticator --user alice
-  twofactor import oath-users /etc/users.oath";
+  twofactor import oath-users /etc/users.oath
+  twofactor import migration export.png --user alice";
 
 /// Take over users of another system, who enroll nothing anew
 #[derive(Debug, Subcommand)]
@@ -20,6 +21,16 @@ Examples:
 pub(crate) enum Import {
     GoogleAuthenticator(GoogleAuthenticator),
     OathUsers(OathUsers),
+    /// Take over the apps of otpauth:// URIs, one a line
+    Otpauth(AppExport),
+    /// Take over an app from Google Authenticator's export
+    Migration(AppExport),
+    /// Take over an app from the plain export of Aegis
+    Aegis(AppExport),
+    /// Take over an app from the plain export of 2FAS
+    Twofas(AppExport),
+    #[command(name = "pam-u2f")]
+    PamU2f(PamU2f),
 }
 
 /// Take over users of pam_google_authenticator
@@ -53,6 +64,30 @@ pub(crate) struct OathUsers {
     pub(crate) user: Option<String>,
     #[command(flatten)]
     pub(crate) taking: Taking,
+}
+
+/// Take over an app that a user has
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "The file is text, or a picture (PNG) of its QR code; \"-\" is standard input. It does not say which codes were used, so those of now are not good.")]
+pub(crate) struct AppExport {
+    /// The file, unencrypted
+    pub(crate) file: PathBuf,
+    /// The user who has the app
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: String,
+    /// The entry that is taken, by its account or its number; may be repeated
+    #[arg(long = "entry", value_name = "NAME")]
+    pub(crate) entries: Vec<String>,
+    #[command(flatten)]
+    pub(crate) taking: Taking,
+}
+
+/// Say which keys the users of pam_u2f have; nothing is stored
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "Keys in a USB port are not asked here yet. The line of pam_u2f can stay beside the module's.")]
+pub(crate) struct PamU2f {
+    /// The file, as authfile= in the line of PAM says; "-" is standard input
+    pub(crate) file: PathBuf,
 }
 
 /// Options of every import.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use twofactor_admin::moving_in::Refused;
+use twofactor_admin::seed_files::Rejection;
 use twofactor_core::host::trusted::FileError;
 use twofactor_core::host::user::UserName;
 use twofactor_core::pam_service::findings::Place;
@@ -26,8 +27,18 @@ pub(crate) enum MovingInFailure {
     WasReset(UserName),
     #[error("no PAM service runs {0}")]
     NoLineOf(&'static str),
+    #[error("{}: entry {number}: {error}", path.display())]
+    Entry { path: PathBuf, number: usize, error: Rejection },
+    #[error("{} is not in this form but: {is}", path.display())]
+    OtherExport { path: PathBuf, is: &'static str },
+    #[error("{} has no entry \"{typed}\"", path.display())]
+    NoEntry { path: PathBuf, typed: String },
+    #[error("{} has several entries: {}", path.display(), names.join(", "))]
+    SeveralEntries { path: PathBuf, names: Vec<String> },
     #[error("{0} names no file of all users (usersfile=)")]
     NoUsersFile(Place),
+    #[error("{failed} of {all} lines cannot be read")]
+    UnreadLines { failed: usize, all: usize },
     #[error("{failed} of {all} users were not taken over")]
     Some { failed: usize, all: usize },
 }
@@ -35,20 +46,37 @@ pub(crate) enum MovingInFailure {
 impl MovingInFailure {
     pub(super) fn status(&self) -> ExitStatus {
         match self {
-            Self::NoLineOf(_) => ExitStatus::NotThere,
-            Self::Shared(_) | Self::WasReset(_) | Self::NoUsersFile(_) => ExitStatus::Refused,
-            Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Some { .. } => ExitStatus::BadInput,
+            Self::NoLineOf(_) | Self::NoEntry { .. } => ExitStatus::NotThere,
+            Self::Shared(_) | Self::WasReset(_) | Self::NoUsersFile(_) | Self::SeveralEntries { .. } => {
+                ExitStatus::Refused
+            }
+            Self::File(_)
+            | Self::Account { .. }
+            | Self::Line { .. }
+            | Self::Entry { .. }
+            | Self::OtherExport { .. }
+            | Self::UnreadLines { .. }
+            | Self::Some { .. } => ExitStatus::BadInput,
         }
     }
 
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::NoLineOf(_) => Some("without --from-pam the files in the home folders are read".to_owned()),
+            Self::SeveralEntries { .. } => Some("say which one is for this host: --entry NUMBER".to_owned()),
+            Self::OtherExport { .. } => Some("\"twofactor import --help\" has a command for each form".to_owned()),
             Self::NoUsersFile(_) => {
                 Some("take each file over with \"twofactor import oath-users\", then the line out by hand".to_owned())
             }
             Self::Some { .. } => Some("run it again when that is mended: enrolled users are left alone".to_owned()),
-            Self::File(_) | Self::Account { .. } | Self::Line { .. } | Self::Shared(_) | Self::WasReset(_) => None,
+            Self::File(_)
+            | Self::Account { .. }
+            | Self::Line { .. }
+            | Self::Entry { .. }
+            | Self::UnreadLines { .. }
+            | Self::NoEntry { .. }
+            | Self::Shared(_)
+            | Self::WasReset(_) => None,
         }
     }
 }

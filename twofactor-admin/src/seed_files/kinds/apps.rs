@@ -30,6 +30,23 @@ type Elements<'j> = Option<&'j [(std::ops::Range<usize>, Json)]>;
 /// Reads an entry. `None`: the element is none.
 type Reads = fn(&Json) -> Option<Entry>;
 
+/// An entry at its place in the text.
+struct Placed {
+    /// Its number, from 1.
+    number: usize,
+    line: usize,
+    span: std::ops::Range<usize>,
+    entry: Entry,
+}
+
+/// An entry with the names that the app shows.
+pub(in crate::seed_files) struct Named {
+    pub(in crate::seed_files) number: usize,
+    pub(in crate::seed_files) issuer: String,
+    pub(in crate::seed_files) label: String,
+    pub(in crate::seed_files) record: Record,
+}
+
 /// The fields of an entry and their meanings.
 pub(super) const PARTS: [(&str, &str); 6] = [
     ("issuer, label or number, as --serial-from says", "serial number"),
@@ -42,7 +59,7 @@ pub(super) const PARTS: [(&str, &str); 6] = [
 
 impl App {
     /// Tells the app of a text. `Err`: its export is encrypted, or it is JSON of another kind.
-    pub(super) fn of(text: &str) -> Result<Option<Self>, Foreign> {
+    pub(in crate::seed_files) fn of(text: &str) -> Result<Option<Self>, Foreign> {
         match text.trim_start().as_bytes().first() {
             Some(b'{' | b'[') => {}
             _ if migration::is_it(text) => return Ok(Some(Self::Migration)),
@@ -83,24 +100,37 @@ impl App {
 
     /// The entries of an export, each with its place.
     pub(super) fn records<'t>(self, text: &'t str, options: &'t Options) -> Box<dyn Iterator<Item = Record> + 't> {
+        let record = |placed: Placed| placed.entry.record(placed.number, placed.line, placed.span, options);
         if matches!(self, Self::Uris | Self::Migration) {
-            return Box::new(of_lines(text, options));
+            return Box::new(of_lines(text).map(record));
         }
-        let Ok(json) = Json::parse(text) else { return Box::new(std::iter::empty()) };
+        Box::new(self.of_json(text).into_iter().map(record))
+    }
+
+    /// The same with the names that the app shows.
+    pub(in crate::seed_files) fn named(self, text: &str, options: &Options) -> Vec<Named> {
+        let placed: Vec<Placed> = match self {
+            Self::Uris | Self::Migration => of_lines(text).collect(),
+            _ => self.of_json(text),
+        };
+        let named = |Placed { number, line, span, entry }: Placed| {
+            let (issuer, label) = (entry.issuer.clone(), entry.label.clone());
+            Named { number, issuer, label, record: entry.record(number, line, span, options) }
+        };
+        placed.into_iter().map(named).collect()
+    }
+
+    fn of_json(self, text: &str) -> Vec<Placed> {
+        let Ok(json) = Json::parse(text) else { return Vec::new() };
         let (entries, read) = self.entries(&json);
         let mut counted = (0, 1);
-        let records: Vec<Record> = entries
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|(span, entry)| Some((span, read(entry)?)))
-            .enumerate()
-            .map(|(place, (span, entry))| {
-                let between = text.as_bytes().get(counted.0..span.start).unwrap_or_default();
-                counted = (span.start, counted.1 + line_ends(between));
-                entry.record(place + 1, counted.1, span.clone(), options)
-            })
-            .collect();
-        Box::new(records.into_iter())
+        let entries = entries.unwrap_or_default().iter().filter_map(|(span, entry)| Some((span, read(entry)?)));
+        let placed = entries.enumerate().map(|(place, (span, entry))| {
+            let between = text.as_bytes().get(counted.0..span.start).unwrap_or_default();
+            counted = (span.start, counted.1 + line_ends(between));
+            Placed { number: place + 1, line: counted.1, span: span.clone(), entry }
+        });
+        placed.collect()
     }
 
     /// The entries of an export, and the reader of one.
@@ -120,7 +150,7 @@ impl App {
 }
 
 /// The entries of a list of URIs of either kind. One for migration holds several.
-fn of_lines<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Record> + 't {
+fn of_lines(text: &str) -> impl Iterator<Item = Placed> {
     let entries = Lines::new(text.as_bytes()).flat_map(|line| {
         let content = std::str::from_utf8(line.content).unwrap_or_default();
         let entries = if migration::is_it(content) {
@@ -132,6 +162,6 @@ fn of_lines<'t>(text: &'t str, options: &'t Options) -> impl Iterator<Item = Rec
     });
     entries.enumerate().map(|(place, (line, entry))| {
         let span = line.start..line.start + line.content.len();
-        entry.record(place + 1, line.number, span, options)
+        Placed { number: place + 1, line: line.number, span, entry }
     })
 }
