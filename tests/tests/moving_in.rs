@@ -228,6 +228,22 @@ fn the_files_are_found_where_the_lines_of_pam_say() {
 }
 
 #[test]
+fn a_file_that_lines_of_pam_name_for_different_owners_is_read_once_as_its_owner() {
+    host(|host| {
+        let (app, _) = google(host, "alice", TOTP);
+        host.system_service(
+            "a",
+            "auth required pam_google_authenticator.so user=daemon secret=/home/${USER}/.google_authenticator\n",
+        );
+        host.system_service("b", "auth required pam_google_authenticator.so\n");
+        host.system_service("c", "auth required pam_google_authenticator.so secret=${HOME}//.google_authenticator\n");
+        let ended = import(host, &["google-authenticator", "--user", "alice", "--from-pam"]);
+        assert_eq!(ended.stdout, "alice: taken over with 1 app and 5 recovery codes\n", "{}", ended.stderr);
+        assert_eq!(ours(host, "alice", &app.code(0)), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
 fn five_hundred_accounts_are_taken_over_and_none_is_lost() {
     host(|host| {
         let folder = host.place("ga");

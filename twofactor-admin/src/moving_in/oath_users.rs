@@ -109,13 +109,14 @@ fn progress(secret: &Secret, parameters: Parameters, used: &[&str], now: UnixTim
         (Kind::Hotp, Some(_)) => Some(Step(counter)),
         (Kind::Hotp, None) => counter.checked_sub(1).map(Step),
         (Kind::Totp(_), None) => None,
-        (Kind::Totp(_), Some(code)) => {
+        (Kind::Totp(period), Some(code)) => {
+            let shown = otp::current_step(period, now);
             let code = Code::new(Zeroizing::new((*code).to_owned())).ok_or(Refused::Option("the last code"))?;
             let window = Window { drift: Duration::ZERO, look_ahead: 0, least_steps: FURTHEST };
             match otp::find(secret, parameters, &code, Progress::default(), window, now) {
-                Match::Fresh(step) | Match::Replayed(step) => Some(step),
-                // It is older than any code that is good.
-                Match::None => None,
+                // Another code can have been used before it: pam_oath keeps the last one alone.
+                Match::Fresh(step) | Match::Replayed(step) => Some(step.max(shown)),
+                Match::None => Some(shown),
             }
         }
     };
@@ -169,9 +170,22 @@ mod tests {
         let watermark =
             |used: &str| one(&format!("HOTP/T30/8 alice - {KEY} {used} 2005-03-18T02:58:29L")).start.watermark;
         // RFC 6238, appendix B: the codes at 1111111109 and 1111111111, and one of 1970.
-        assert_eq!(watermark("0 07081804"), Some(Step(37_037_036)));
         assert_eq!(watermark("0 14050471"), Some(Step(37_037_037)));
-        assert_eq!(watermark("0 94287082"), None);
+        // A code of another clock, ahead of this one.
+        let ahead = token(
+            format!("HOTP/T30/8 alice - {KEY} 0 14050471 2005-03-18T02:58:29L").as_bytes(),
+            UnixTime::from_seconds(1_111_111_051),
+        );
+        assert_eq!(ahead.unwrap().unwrap().token.start.watermark, Some(Step(37_037_037)));
+    }
+
+    #[test]
+    fn of_a_clock_that_was_used_no_code_is_good_that_it_can_have_shown() {
+        let watermark =
+            |used: &str| one(&format!("HOTP/T30/8 alice - {KEY} {used} 2005-03-18T02:58:29L")).start.watermark;
+        // RFC 6238, appendix B: the code of the step before, and one of 1970.
+        assert_eq!(watermark("0 07081804"), Some(Step(37_037_037)));
+        assert_eq!(watermark("0 94287082"), Some(Step(37_037_037)));
     }
 
     #[test]

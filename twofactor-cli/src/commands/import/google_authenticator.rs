@@ -121,22 +121,39 @@ fn places_of_pam() -> Result<Vec<Place>, Failure> {
     Ok(places.into_iter().collect())
 }
 
-/// The account of a user in all places; `None` where no file is.
+/// The account of a user in all places; `None` where no file is. Several places can be one file.
 fn candidate(user: &User, places: &[Place], now: UnixTime) -> Option<Candidate> {
-    let mut found: Option<(String, Result<Arrival, Failure>)> = None;
-    let mut seen = BTreeSet::new();
+    let mut files: Vec<(PathBuf, Vec<&Place>)> = Vec::new();
     for place in places {
-        let path = place.path(user);
-        if !seen.insert(path.clone()) {
-            continue;
+        // `//` and `/./` make no other file.
+        let path: PathBuf = place.path(user).components().collect();
+        match files.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, same)) => same.push(place),
+            None => files.push((path, vec![place])),
         }
-        let Some(account) = account(user, place, &path, now).transpose() else { continue };
+    }
+    let mut found: Option<(String, Result<Arrival, Failure>)> = None;
+    for (path, places) in files {
+        let Some(account) = account_in(user, &places, &path, now) else { continue };
         found = Some(match found {
             None => (path.display().to_string(), account),
             Some((first, before)) => (first, both(before, account)),
         });
     }
     found.map(|(place, account)| Candidate { name: user.name.clone(), place, account })
+}
+
+/// The account in a file that several lines of PAM name, read with the rights of the first owner whose file it is.
+fn account_in(user: &User, places: &[&Place], path: &Path, now: UnixTime) -> Option<Result<Arrival, Failure>> {
+    let mut failed = None;
+    for place in places {
+        match account(user, place, path, now) {
+            Ok(None) => {}
+            Ok(Some(account)) => return Some(Ok(account)),
+            Err(failure) => failed = failed.or(Some(failure)),
+        }
+    }
+    failed.map(Err)
 }
 
 /// An account that stands in two files. What is wrong with one of them is wrong with both.
