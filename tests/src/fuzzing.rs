@@ -3,6 +3,7 @@
 //!
 //! Each returns `true` when the bytes made sense, so that a corpus of nothing but garbage is noticed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -10,7 +11,10 @@ use std::path::Path;
 use twofactor_admin::backup::{BackupReader, BackupWriter};
 use twofactor_admin::logbook::Message;
 use twofactor_admin::logbook::syslog_line::SyslogLine;
+use twofactor_admin::moving_in::{self, Arrived};
+use twofactor_core::account::MOST_RECOVERY_CODES;
 use twofactor_core::codes::answer::{self, Answer};
+use twofactor_core::codes::otp::{Kind, LARGEST_DRIFT, Step, current_step};
 use twofactor_core::codes::ssh_key::{PublicKey, SshKey, auth_info};
 use twofactor_core::config::Config;
 use twofactor_core::host::clock::UnixTime;
@@ -55,6 +59,64 @@ pub fn ssh_keys(bytes: &[u8]) -> bool {
     let methods = auth_info::methods(&text);
     assert!(methods.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b',')), "{methods:?}");
     of_file.is_some() || !verified.is_empty()
+}
+
+/// A state file of google-authenticator: refused without a word of what stood there, or one token and codes of eight digits.
+pub fn google_authenticator(bytes: &[u8]) -> bool {
+    match moving_in::google_authenticator::read(bytes, MOVED_AT) {
+        Ok(arrival) => {
+            assert_eq!(arrival.tokens.len(), 1);
+            of_clocks_nothing_is_burned_for_long(&arrival.tokens);
+            assert!(arrival.recovery.len() <= MOST_RECOVERY_CODES);
+            assert!(arrival.recovery.iter().all(|code| code.expose().len() == 8));
+            true
+        }
+        Err(refused) => {
+            assert!(refused.to_string().len() < 100, "{refused}");
+            false
+        }
+    }
+}
+
+/// A users file of pam_oath: every line is a token, is named, or has nothing.
+pub fn oath_users(bytes: &[u8]) -> bool {
+    let read = moving_in::oath_users::read(bytes, MOVED_AT);
+    let lines = bytes.split(|byte| *byte == b'\n').count();
+    let tokens: usize = read.users.values().map(|(_, arrival)| arrival.tokens.len()).sum();
+    assert!(tokens + read.rejected.len() <= lines, "a line is counted twice");
+    assert!(read.rejected.iter().all(|(line, _)| (1..=lines).contains(line)));
+    for (line, arrival) in read.users.values() {
+        assert!((1..=lines).contains(line) && !arrival.tokens.is_empty());
+        of_clocks_nothing_is_burned_for_long(&arrival.tokens);
+    }
+    tokens > 0
+}
+
+/// A file of pam_u2f: of each user one line counts, and it has a key.
+pub fn pam_u2f(bytes: &[u8]) -> bool {
+    let lines = moving_in::pam_u2f::read(bytes);
+    let mut users = BTreeSet::new();
+    for line in lines.iter().filter(|line| !line.superseded) {
+        if let Ok((user, keys)) = &line.content {
+            assert!(users.insert(user.clone()), "two lines of {user} count");
+            assert!((1..=24).contains(&keys.len()));
+        }
+    }
+    assert!(lines.is_sorted_by_key(|line| line.number));
+    !users.is_empty()
+}
+
+/// The time at which the accounts of other systems are read.
+const MOVED_AT: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+/// A code that is far in the future is no reason to keep a user out until then.
+fn of_clocks_nothing_is_burned_for_long(tokens: &[Arrived]) {
+    for token in tokens {
+        if let (Kind::Totp(period), Some(Step(burned))) = (token.parameters.kind, token.start.watermark) {
+            let furthest = current_step(period, MOVED_AT).0 + u64::from(LARGEST_DRIFT.unsigned_abs()) + 60;
+            assert!(burned <= furthest, "{burned}");
+        }
+    }
 }
 
 /// A user's two files, divided by the first NUL byte, as a store reads them in `folder`, which is empty or was used for this

@@ -115,6 +115,21 @@ fn what_is_read_of_a_backup_is_written_again_and_read_back() {
 }
 
 #[test]
+fn damaged_accounts_of_google_authenticator_are_refused_or_read_whole() {
+    replay("google_authenticator", fuzzing::google_authenticator);
+}
+
+#[test]
+fn damaged_files_of_pam_oath_lose_no_line_unnamed() {
+    replay("oath_users", fuzzing::oath_users);
+}
+
+#[test]
+fn damaged_files_of_pam_u2f_have_one_line_a_user_that_counts() {
+    replay("pam_u2f", fuzzing::pam_u2f);
+}
+
+#[test]
 fn damaged_tables_are_refused_or_read_whole() {
     replay("csv", |bytes| fuzz::csv(bytes) > 0);
 }
