@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 use twofactor_tests::fob::Fob;
+use twofactor_tests::oathtool::ANY_CODE;
 use twofactor_tests::private_host::{Host, private_host};
 
 use crate::helpdesk::{PROTECTED, by, events, refused, with_helpdesk};
@@ -37,8 +38,15 @@ fn each_act_of_a_member_is_in_the_history() {
         let alice = host.user_with_app("alice");
         let _broker = host.broker();
         let run = |member: &str, arguments: &[&str]| by(host, member, arguments).status.code();
+        let findings = || {
+            let report = host.run_twofactor(&["--json", "doctor"]);
+            let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+            report["findings"].as_array().unwrap().iter().map(|one| one["id"].to_string()).collect::<Vec<_>>()
+        };
         // There are no tokens yet.
+        let before = findings();
         assert_eq!(run("hanna", &["unlock", "alice"]), Some(0));
+        assert_eq!(findings(), before, "a registry without tokens is well");
         let fob = Fob::clock(1);
         host.import(std::slice::from_ref(&fob));
         assert_eq!(run("hanna", &["verify", "alice", &alice.code()]), Some(0));
@@ -104,6 +112,16 @@ fn no_act_is_done_that_does_not_stand_in_the_history() {
         assert!(status["temporary_code_until"].is_null() && status["recovery_codes"] == 10, "{status}");
         assert!(by(host, "hanna", &["status", "alice"]).status.success(), "a look goes on");
         assert!(crate::helpdesk::opens(host, "alice", &code), "it was not used up");
+        // Nor does a registry that cannot be read say whose a token is.
+        let registry = fs::read("/var/lib/twofactor/registry.db").unwrap();
+        fs::write("/var/lib/twofactor/registry.db", "this is no registry").unwrap();
+        refused(
+            &by(host, "hanna", &["token", "resync", "T0000001", ANY_CODE, ANY_CODE]),
+            1,
+            "the broker cannot answer",
+        );
+        host.assert_logged(&["error serial=T0000001 asked_by=", "reason=store-corrupt", "by=hanna"]);
+        fs::write("/var/lib/twofactor/registry.db", registry).unwrap();
         // An act whose outcome cannot be written is done, and says that it may have been.
         change_registry(host, "DROP TRIGGER refusing");
         change_registry(

@@ -131,6 +131,12 @@ fn where_a_membership_is_not_certain_no_member_helps() {
         // Nor is it certain that mallory is none.
         refused(&by(host, "mallory", &["unlock", "alice"]), 1, "the broker cannot answer");
         host.assert_logged(&["reason=store-unavailable", "not certain whether mallory is in the group"]);
+        // That a group does not exist proves nothing either where it may come from elsewhere.
+        let lists = "group: files sss\ninitgroups: files";
+        fs::write("/etc/nsswitch.conf", format!("{}\n{lists}\n", others.join("\n"))).unwrap();
+        assert!(host.command("getent").args(["group", "wheel"]).output().unwrap().stdout.is_empty());
+        refused(&by(host, "hanna", &["unlock", "alice"]), 1, "the broker cannot answer");
+        host.assert_logged(&["error user=alice", "not certain whether alice is in a protected group"]);
         // A group file that cannot be read proves nothing.
         fs::write("/etc/nsswitch.conf", format!("{}\ngroup: files\n", others.join("\n"))).unwrap();
         assert!(by(host, "hanna", &["unlock", "alice"]).status.success());
@@ -231,6 +237,7 @@ fn a_user_whose_other_name_is_protected_is_helped_under_none() {
         let _broker = host.broker();
         let helps = |user: &str| by(host, "hanna", &["unlock", user]).status.success();
         assert!(helps("alice") && helps("bobby") && helps("carla"), "their other names may do no more");
+        refused(&by(host, "hanna", &["unlock", "carla-too"]), 4, PROTECTED);
         host.succeed("gpasswd", ["--add", "alice-adm", "sudo"]);
         host.succeed("gpasswd", ["--add", "bobby-desk", "helpdesk"]);
         host.succeed("usermod", ["--gid", "sudo", "carla-too"]);
@@ -257,12 +264,26 @@ fn a_user_whose_other_name_is_protected_is_helped_under_none() {
     });
 }
 
-/// SSSD lists no users. Of the names that it alone has those are found that a group lists.
+/// A source of users that lists none, as SSSD is: it has a second name of alice, and knows her by her own in capitals.
+const DIRECTORY: &str = r#"
+#include <nss.h>
+#include <pwd.h>
+#include <errno.h>
+#include <string.h>
+enum nss_status _nss_directory_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, int *error) {
+    char *canonical = strcmp(name, "ALICE") == 0 ? "alice" : strcmp(name, "alice-adm") == 0 ? "alice-adm" : NULL;
+    if (!canonical) { *error = ENOENT; return NSS_STATUS_NOTFOUND; }
+    *entry = (struct passwd) { canonical, "x", UID, UID, "", "/", "/bin/sh" };
+    return NSS_STATUS_SUCCESS;
+}
+"#;
+
 #[test]
 fn where_users_come_from_a_directory_the_names_in_the_groups_are_looked_up() {
     private_host(|host| {
         with_helpdesk(host, "");
         host.user_with_app("alice");
+        host.library("libnss_directory.so.2", &DIRECTORY.replace("UID", &uid_of("alice").to_string()));
         let nsswitch = fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
         let others: Vec<&str> =
             nsswitch.lines().filter(|line| !line.starts_with("passwd") && !line.starts_with("group")).collect();
@@ -270,12 +291,25 @@ fn where_users_come_from_a_directory_the_names_in_the_groups_are_looked_up() {
         let with_passwd = |sources: &str| {
             fs::write("/etc/nsswitch.conf", format!("{others}\npasswd: {sources}\ngroup: files\n")).unwrap();
         };
-        let _broker = host.broker();
+        let mut broker = host.command("twofactord");
+        broker.env("LD_LIBRARY_PATH", host.place("."));
+        let _broker = host.broker_by(broker);
         let groups = fs::read_to_string("/etc/group").unwrap();
-        let members: Vec<String> = (0..1001).map(|number| format!("absent{number}")).collect();
-        with_passwd("files sss");
+        let in_sudo =
+            |members: &str| fs::write("/etc/group", groups.replace("sudo:x:27:", &format!("sudo:x:27:{members}")));
+        with_passwd("files directory");
         assert!(by(host, "hanna", &["unlock", "alice"]).status.success());
-        fs::write("/etc/group", groups.replace("sudo:x:27:", &format!("sudo:x:27:{}", members.join(",")))).unwrap();
+        in_sudo("alice-adm").unwrap();
+        refused(&by(host, "hanna", &["unlock", "alice"]), 4, PROTECTED);
+        // The canonical name alone is helped: the account stands under it.
+        in_sudo("").unwrap();
+        let question = |user: &str| format!(" version=1 ask=help-unlock user={user} uid={}", uid_of("alice"));
+        assert!(ask(host, uid_of("hanna"), &question("alice")).contains("answer=unlocked"));
+        let answer = ask(host, uid_of("hanna"), &question("ALICE"));
+        assert!(answer.contains("answer=not-helped why=no-user"), "{answer}");
+        // What is too much to look up proves nothing.
+        let members: Vec<String> = (0..1001).map(|number| format!("absent{number}")).collect();
+        in_sudo(&members.join(",")).unwrap();
         refused(&by(host, "hanna", &["unlock", "alice"]), 1, "the broker cannot answer");
         host.assert_logged(&["error user=alice", "group sudo lists more than 1000 members, too many to look up"]);
         with_passwd("files");
@@ -328,5 +362,27 @@ fn the_token_of_a_protected_user_is_not_set_right() {
             4,
             "does not help himself",
         );
+    });
+}
+
+#[test]
+fn a_member_is_the_user_whom_the_kernel_names_and_no_namesake() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        let alice = host.user_with_app("alice");
+        let _broker = host.broker();
+        let ask_as =
+            |uid: u32| ask(host, uid, &format!(" version=1 ask=help-unlock user=alice uid={}", uid_of("alice")));
+        assert!(ask_as(uid_of("hanna")).contains("answer=unlocked"));
+        // Root has the commands, and is no member.
+        host.succeed("gpasswd", ["--add", "root", "helpdesk"]);
+        // A second entry of a member's name, and a uid without an entry.
+        let passwd = fs::read_to_string("/etc/passwd").unwrap();
+        fs::write("/etc/passwd", format!("{passwd}hanna:x:4747:4747::/:/bin/sh\n")).unwrap();
+        for uid in [0, 4747, 4848] {
+            let answer = ask_as(uid);
+            assert!(answer.contains("answer=failed error=not-root"), "{uid}: {answer}");
+        }
+        assert!(opens(host, "alice", &alice.code()));
     });
 }
