@@ -194,6 +194,11 @@ fn physical(token: &TokenView) -> Cell {
     }
 }
 
+/// The time, or that it has not come.
+pub(super) fn or_never(time: Option<UnixTime>) -> String {
+    time.map_or_else(|| "never".to_owned(), |time| time.to_string())
+}
+
 /// `invited until 2026-11-22T12:00:00Z`.
 fn invited(until: UnixTime) -> String {
     format!("invited until {until}")
@@ -227,6 +232,7 @@ pub(super) fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -
         let _ = writeln!(text, "Token:           {}, {}", app.label, app.serial);
         let _ = writeln!(text, "                 {}", described(app.parameters));
         let _ = writeln!(text, "                 issued {}, drift {}", app.issued, app.drift);
+        let _ = writeln!(text, "                 last accepted {}", or_never(app.last_accepted));
         if let Some(until) = app.burned_until {
             let _ = writeln!(text, "                 codes burned until {until}: the clock was ahead");
         }
@@ -239,6 +245,7 @@ pub(super) fn detailed(user: &UserName, status: &AccountStatus, now: UnixTime) -
         let _ = writeln!(text, "                 {}", described(token.parameters));
         let since = token.assigned_at.map_or_else(String::new, |since| format!("assigned {since}, "));
         let _ = writeln!(text, "                 {since}drift {}", token.drift);
+        let _ = writeln!(text, "                 last accepted {}", or_never(token.last_accepted));
     }
     if status.tokens_problem.is_some() {
         text.push_str("Token:           physical tokens are not known: the registry cannot be read\n");
@@ -339,5 +346,6 @@ fn app_as_json(app: &AppStatus) -> Value {
         "drift": app.drift,
         "burned_until": app.burned_until.map(|until| until.to_string()),
         "issued": app.issued.to_string(),
+        "last_accepted": app.last_accepted.map(|at| at.to_string()),
     })
 }

@@ -83,6 +83,8 @@ pub struct OwnApp {
     pub issued: UnixTime,
     /// The confirmation by a first code.
     pub confirmation: Confirmation,
+    /// The time of the last accepted code.
+    pub last_accepted: Option<UnixTime>,
 }
 
 /// A physical token as its owner sees it.
@@ -92,6 +94,8 @@ pub struct OwnToken {
     pub serial: Serial,
     /// The word for its stage.
     pub state: String,
+    /// The time of the last accepted code.
+    pub last_accepted: Option<UnixTime>,
 }
 
 /// A change that a user asks for.

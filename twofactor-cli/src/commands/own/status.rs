@@ -11,6 +11,7 @@ use twofactor_core::store::self_service::{Offer, OwnAccount, Permitted};
 
 use super::oneself::Oneself;
 use crate::commands::ssh_key;
+use crate::commands::status::or_never;
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -27,9 +28,11 @@ fn in_words(user: &UserName, account: &OwnAccount, keys: &[SshKeyView], offer: &
     for app in &account.apps {
         let waits = if app.confirmation == Confirmation::Pending { ", not confirmed" } else { "" };
         let _ = writeln!(text, "App:             {}, {}, issued {}{waits}", app.label, app.serial, app.issued);
+        let _ = writeln!(text, "                 last accepted {}", or_never(app.last_accepted));
     }
     for token in &account.tokens {
         let _ = writeln!(text, "Token:           {}, {}", token.serial, token.state);
+        let _ = writeln!(text, "                 last accepted {}", or_never(token.last_accepted));
     }
     for key in keys {
         text += &ssh_key::in_words(key);
@@ -100,9 +103,16 @@ fn as_json(user: &UserName, account: &OwnAccount, keys: &[SshKeyView], offer: &O
             "serial": app.serial.as_str(),
             "state": state,
             "issued": app.issued.to_string(),
+            "last_accepted": time(app.last_accepted),
         })
     });
-    let tokens = account.tokens.iter().map(|token| json!({ "serial": token.serial.as_str(), "state": token.state }));
+    let tokens = account.tokens.iter().map(|token| {
+        json!({
+            "serial": token.serial.as_str(),
+            "state": token.state,
+            "last_accepted": time(token.last_accepted),
+        })
+    });
     json!({
         "user": user.as_str(),
         "apps": apps.collect::<Vec<_>>(),

@@ -133,6 +133,8 @@ pub struct AppStatus {
     pub burned_until: Option<UnixTime>,
     /// The confirmation by a first code.
     pub confirmation: Confirmation,
+    /// The time of the last accepted code.
+    pub last_accepted: Option<UnixTime>,
 }
 
 /// The owner of an account.

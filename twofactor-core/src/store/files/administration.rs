@@ -107,6 +107,7 @@ impl AccountAdministration for Files {
                 drift: progress.drift,
                 burned_until: otp::burned_until(token.parameters.kind, progress, window, now),
                 confirmation: app.confirmation(),
+                last_accepted: state.usage_of(token.seeds()).last_accepted,
             }
         });
         Ok(Some(AccountStatus {

@@ -54,9 +54,14 @@ impl SelfService for Files {
             serial: app.serial,
             issued: app.issued,
             confirmation: app.confirmation,
+            last_accepted: app.last_accepted,
         };
         this.apps = status.apps.into_iter().map(app).collect();
-        let token = |token: TokenView| OwnToken { serial: token.serial, state: token.stage.word().to_owned() };
+        let token = |token: TokenView| OwnToken {
+            serial: token.serial,
+            state: token.stage.word().to_owned(),
+            last_accepted: token.last_accepted,
+        };
         this.tokens = status.tokens.into_iter().map(token).collect();
         this.ssh_keys = status.ssh_keys.len();
         this.recovery_left = status.recovery_left;

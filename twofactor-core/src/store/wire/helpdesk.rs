@@ -181,6 +181,7 @@ impl Message {
             .with_plain("issued", app.issued)
             .with_plain("drift", app.drift)
             .with_time("burned_until", app.burned_until)
+            .with_time("last_accepted", app.last_accepted)
             .with("confirmed", yes_or_no(app.confirmation == Confirmation::Confirmed))
     }
 
@@ -286,6 +287,7 @@ impl Message {
             issued: self.known_time("issued")?,
             drift: self.parsed("drift")?,
             burned_until: self.time("burned_until")?,
+            last_accepted: self.time("last_accepted")?,
             confirmation: if is_confirmed { Confirmation::Confirmed } else { Confirmation::Pending },
         })
     }

@@ -82,6 +82,17 @@ fn owned_token(message: &Message) -> Result<OwnedToken, WireError> {
     Ok(OwnedToken { serial, codes: message.two_codes()? })
 }
 
+/// The word of a list for a time that has not come: each row has one.
+const NEVER: &str = "never";
+
+fn time_or_never(time: Option<UnixTime>) -> String {
+    time.map_or_else(|| NEVER.to_owned(), |time| time.to_string())
+}
+
+fn read_time_or_never(text: &str) -> Option<Option<UnixTime>> {
+    if text == NEVER { Some(None) } else { UnixTime::from_rfc3339(text).map(Some) }
+}
+
 impl Message {
     /// A change that a user asks for.
     pub(in crate::store) fn requesting(person: &Person, request: &Request) -> Self {
@@ -114,12 +125,14 @@ impl Message {
     /// The answer about an account.
     pub fn answering_own_account(account: &OwnAccount, offer: &Offer) -> Self {
         let mut this = Self::new(ANSWER, "account");
-        for OwnApp { label, serial, issued, confirmation } in &account.apps {
+        for OwnApp { label, serial, issued, confirmation, last_accepted } in &account.apps {
             this = this.with("app", label.as_str()).with("app_serial", serial.as_str());
             this = this.with_plain("app_issued", issued).with("app_state", word_of(*confirmation));
+            this = this.with("app_last", &time_or_never(*last_accepted));
         }
-        for OwnToken { serial, state } in &account.tokens {
+        for OwnToken { serial, state, last_accepted } in &account.tokens {
             this = this.with("token", serial.as_str()).with("token_state", state);
+            this = this.with("token_last", &time_or_never(*last_accepted));
         }
         let time = |time: Option<UnixTime>| time.map(|time| time.to_string());
         let last = account.last_accepted.as_ref();
@@ -191,28 +204,30 @@ impl Answered {
         let column = |key: &'static str| message.all(key).collect::<Vec<_>>();
         let (labels, serials) = (column("app"), column("app_serial"));
         let (issued, states) = (column("app_issued"), column("app_state"));
-        if [serials.len(), issued.len(), states.len()] != [labels.len(); 3] {
+        let last = column("app_last");
+        if [serials.len(), issued.len(), states.len(), last.len()] != [labels.len(); 4] {
             return Err(WireError::Value("app"));
         }
-        let rows = labels.into_iter().zip(serials).zip(issued.into_iter().zip(states));
-        let apps = rows.map(|((label, serial), (issued, state))| {
+        let rows = labels.into_iter().zip(serials).zip(issued.into_iter().zip(states)).zip(last);
+        let apps = rows.map(|(((label, serial), (issued, state)), last)| {
             let confirmation = match state {
                 "active" => Confirmation::Confirmed,
                 "pending" => Confirmation::Pending,
                 _ => return None,
             };
             let (label, serial) = (Label::new(label)?, Serial::new(serial)?);
-            Some(OwnApp { label, serial, issued: UnixTime::from_rfc3339(issued)?, confirmation })
+            let (issued, last_accepted) = (UnixTime::from_rfc3339(issued)?, read_time_or_never(last)?);
+            Some(OwnApp { label, serial, issued, confirmation, last_accepted })
         });
         let apps: Option<Vec<OwnApp>> = apps.collect();
-        let (serials, states) = (column("token"), column("token_state"));
-        if serials.len() != states.len() {
+        let (serials, states, last) = (column("token"), column("token_state"), column("token_last"));
+        if [states.len(), last.len()] != [serials.len(); 2] {
             return Err(WireError::Value("token"));
         }
-        let tokens = serials
-            .into_iter()
-            .zip(states)
-            .map(|(serial, state)| Some(OwnToken { serial: Serial::new(serial)?, state: state.to_owned() }));
+        let tokens = serials.into_iter().zip(states).zip(last).map(|((serial, state), last)| {
+            let (serial, last_accepted) = (Serial::new(serial)?, read_time_or_never(last)?);
+            Some(OwnToken { serial, state: state.to_owned(), last_accepted })
+        });
         let tokens: Option<Vec<OwnToken>> = tokens.collect();
         let time = |key: &'static str| {
             let read = |text| UnixTime::from_rfc3339(text).ok_or(WireError::Value(key));

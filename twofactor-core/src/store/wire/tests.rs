@@ -224,6 +224,7 @@ fn account() -> AccountStatus {
         issued: at,
         drift: -2,
         burned_until: (confirmation == Confirmation::Confirmed).then_some(at),
+        last_accepted: (confirmation == Confirmation::Confirmed).then_some(at),
         confirmation,
     };
     let token = |text: &str, owner: Option<UserName>| TokenView {

@@ -32,10 +32,16 @@ fn users_questions_about_themselves_and_their_answers_arrive_as_they_were() {
         serial: Serial::new("app-1").unwrap(),
         issued: at,
         confirmation,
+        last_accepted: (confirmation == Confirmation::Confirmed).then_some(at),
+    };
+    let token = |serial, last_accepted| OwnToken {
+        serial: Serial::new(serial).unwrap(),
+        state: "lost".to_owned(),
+        last_accepted,
     };
     let account = OwnAccount {
         apps: vec![app(Confirmation::Confirmed), app(Confirmation::Pending)],
-        tokens: vec![OwnToken { serial: Serial::new("0000004711").unwrap(), state: "lost".to_owned() }],
+        tokens: vec![token("0000004711", Some(at)), token("A/1", None)],
         ssh_keys: 100,
         recovery_left: 3,
         temporary_until: Some(at),
