@@ -8,7 +8,11 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 
+use nix::unistd::User;
+use twofactor_tests::artifacts::workspace;
+use twofactor_tests::documents::{self, Parts};
 use twofactor_tests::log_daemon::until;
+use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, PASSWORD, private_host};
 use twofactor_tests::requirements;
 use twofactor_tests::twofactor::Enrollment;
@@ -70,12 +74,7 @@ fn postgresql_lets_a_user_in_with_password_and_code() {
         let (alice, bob) = set_up(host, "postgresql", "postgres");
         let _broker = host.broker();
         let _server = postgresql(host);
-        let opens = |user: &str, password: &str| {
-            let mut command = host.command(format!("{POSTGRESQL}/psql"));
-            command.args(["--host", "127.0.0.1", "--username", user, "--command", "select 1", "postgres"]);
-            command.env("PGPASSWORD", password).stdout(Stdio::null()).stderr(Stdio::null());
-            command.status().unwrap().success()
-        };
+        let opens = |user: &str, password: &str| lets_in(host, user, password);
         assert!(!opens("alice", &both(&alice.wrong_code())));
         host.assert_logged(&["pam_twofactor(broker:auth): denied user=alice", "service=postgresql"]);
         let code = alice.next_code();
@@ -86,6 +85,72 @@ fn postgresql_lets_a_user_in_with_password_and_code() {
         assert!(!opens("alice", &both(&code)), "the code is burned");
         assert!(!opens("bob", &both(&bob.next_code())), "no member of the group that this account may ask about");
     });
+}
+
+/// The page of the guide, `docs/guide/programs-without-root.md`, followed to the letter: it leads to a locker and a database that ask
+/// for codes. The real locker is in the suite of lockers.
+#[test]
+fn the_page_about_programs_without_root_leads_to_a_locker_and_a_database_with_codes() {
+    if !requirements::package_met("postgresql-15", POSTGRESQL) {
+        return;
+    }
+    let page = Parts::of(&documents::read(&workspace().join("docs/guide/programs-without-root.md")));
+    private_host(|host| {
+        host.install_module();
+        host.enroll("root", &[]);
+        let (alice, bob) = (host.user_with_fob("alice"), host.user_with_fob("bob"));
+        host.succeed("groupadd", ["dba"]);
+        host.succeed("usermod", ["--append", "--groups", "dba", "alice"]);
+        // The services as a distribution packs them. The account may look passwords up, which is the program's own matter.
+        host.system_service("swaylock", "auth include login\n");
+        host.system_service("postgresql", "@include common-auth\n@include common-account\n");
+        host.succeed("usermod", ["--append", "--groups", "shadow", "postgres"]);
+        host.script("systemctl", "#!/bin/sh\necho \"$@\" >>/run/systemctl\n");
+        let (mut broker, mut followed) = (None, Vec::new());
+        for (_, block) in &page.blocks {
+            if block.first().is_some_and(|line| line.starts_with('[')) {
+                let before = fs::read_to_string(CONFIGURATION).unwrap_or_default();
+                fs::write(CONFIGURATION, format!("{before}\n{}\n", block.join("\n"))).unwrap();
+            }
+            for line in documents::typed(block) {
+                // At a terminal root would be asked.
+                let yes = if line.contains("service enable") { " --yes" } else { "" };
+                host.succeed("sh", ["-ec", &format!("{line}{yes}")]);
+                if line.starts_with("systemctl") {
+                    assert_eq!(fs::read_to_string("/run/systemctl").unwrap(), "enable --now twofactord.socket\n");
+                    broker = Some(host.broker());
+                }
+                followed.push(line);
+            }
+        }
+        let enabling = ["swaylock", "postgresql"].map(|service| format!("twofactor service enable {service}"));
+        assert_eq!(followed[1..], enabling);
+        assert!(broker.is_some());
+
+        let uid = User::from_name("alice").unwrap().unwrap().uid.as_raw();
+        let locker =
+            |typed: &str| host.login("alice").service("swaylock").of_the_system().uid(uid).typing(typed).code();
+        assert_ne!(locker(&both(&alice.wrong_code())), ReturnCode::SUCCESS);
+        let code = alice.next_code();
+        assert_eq!(locker(&both(&code)), ReturnCode::SUCCESS);
+        assert_ne!(locker(&both(&code)), ReturnCode::SUCCESS, "once");
+
+        let _server = postgresql(host);
+        assert!(!lets_in(host, "alice", &both(&alice.wrong_code())));
+        assert!(lets_in(host, "alice", &both(&alice.next_code())));
+        host.assert_logged(&["pam_twofactor(broker:auth): accepted user=alice", "service=postgresql"]);
+        assert!(!lets_in(host, "bob", &both(&bob.next_code())), "the page lets it ask about no such user");
+    });
+}
+
+const CONFIGURATION: &str = "/etc/twofactor/twofactor.toml";
+
+/// True when PostgreSQL opens a session for the password.
+fn lets_in(host: &Host, user: &str, password: &str) -> bool {
+    let mut command = host.command(format!("{POSTGRESQL}/psql"));
+    command.args(["--host", "127.0.0.1", "--username", user, "--command", "select 1", "postgres"]);
+    command.env("PGPASSWORD", password).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().unwrap().success()
 }
 
 /// PostgreSQL as its own account, with alice and bob as roles that log in through PAM.

@@ -5,6 +5,7 @@
 
 mod asking;
 mod callers;
+mod guide;
 mod helpdesk;
 mod helpdesk_history;
 mod helpdesk_interrupted;
