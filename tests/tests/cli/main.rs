@@ -15,6 +15,7 @@ mod ssh_keys;
 mod trial;
 mod typing;
 mod uids;
+mod upgrading;
 mod users;
 
 use std::process::Output;

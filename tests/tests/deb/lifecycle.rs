@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use twofactor_tests::debian::{SHIPPED, debian};
 use twofactor_tests::first_login::{CONFIRM, ENROLL, Offer, WRITE_DOWN, client, recovery_codes};
+use twofactor_tests::fob::Fob;
 use twofactor_tests::oathtool::Authenticator;
 use twofactor_tests::private_host::{Host, PASSWORD, said};
 use twofactor_tests::qr;
@@ -157,5 +158,24 @@ fn a_broken_configuration_does_not_keep_the_module_in_pam() {
         host.configure("second_factor = nonsense\n");
         done(host, "dpkg", &["--remove", "libpam-twofactor"]);
         assert_same(&before, &contents(&["/etc/pam.d", "/etc/ssh"]));
+    });
+}
+
+#[test]
+fn an_upgrade_moves_the_tokens_of_an_older_version_and_is_done_also_where_that_fails() {
+    debian(|host| {
+        install(host);
+        let fobs = [Fob::button(1), Fob::button(2)];
+        host.user_with("alice", &fobs[0]);
+        host.user_with("bob", &fobs[1]);
+        host.leave_tokens_to_the_registry("alice");
+        done(host, "dpkg", &["--install", &newer(host)]);
+        assert_eq!(host.json(&["migrate"]), serde_json::json!([]), "it was done by the package");
+        host.succeed("twofactor", ["verify", "alice", &fobs[0].code_of(0)]);
+        host.leave_tokens_to_the_registry("bob");
+        fs::remove_file("/var/lib/twofactor/registry.db").unwrap();
+        let told = done(host, "dpkg", &["--install", &newer(host)]);
+        assert!(told.contains("bob holds 1 physical tokens") && told.contains("run twofactor migrate"), "{told}");
+        assert!(host.succeed("dpkg-query", ["-W", "-f", "${Status}", "libpam-twofactor"]).contains("ok installed"));
     });
 }
