@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -49,22 +48,33 @@ impl Broker<'_> {
         self.process.as_ref().expect("it runs").id()
     }
 
-    /// Waits until the broker has answered all that it was asked: it has a thread for each connection.
+    /// Waits until the broker has answered all that it was asked.
     pub fn has_answered(&self) {
-        // By name: this process may know it by another number than the host's /proc.
-        let is_idle = |process: &Path| {
-            let is_it = fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim() == "twofactord");
-            !is_it || fs::read_dir(process.join("task")).is_ok_and(|threads| threads.count() == 1)
-        };
-        crate::log_daemon::until("the broker has answered", || {
-            fs::read_dir("/proc").is_ok_and(|all| all.flatten().all(|process| is_idle(&process.path())))
-        });
+        crate::log_daemon::until("the broker has answered", || connections() == Some(0));
+    }
+
+    /// Waits until the broker serves at least so many connections at once.
+    pub fn serves(&self, least: usize) {
+        crate::log_daemon::until("the broker serves them", || connections() >= Some(least));
     }
 
     /// Sends a signal to the broker.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.id()).expect("a process")), signal).expect("the broker is there");
     }
+}
+
+/// The connections that brokers serve: each has a thread. `None` where a process ends meanwhile.
+fn connections() -> Option<usize> {
+    let mut count = 0;
+    for process in fs::read_dir("/proc").ok()?.flatten() {
+        // By name: this process may know it by another number than the host's /proc.
+        let is_it = fs::read_to_string(process.path().join("comm")).is_ok_and(|name| name.trim() == "twofactord");
+        if is_it {
+            count += fs::read_dir(process.path().join("task")).ok()?.count().saturating_sub(1);
+        }
+    }
+    Some(count)
 }
 
 impl Drop for Broker<'_> {

@@ -157,22 +157,7 @@ pub(crate) fn write_deed(deed: &Deed<'_>, outcome: &Result<Result<Helped, NotHel
             }
         }
         Ok(Err(why)) => {
-            let reason = match why {
-                NotHelped::Oneself | NotHelped::Protected => Reason::NotRoot,
-                NotHelped::NoUser => Reason::UnknownUser,
-                NotHelped::AnotherPerson => Reason::UidChanged,
-                NotHelped::NotEnrolled | NotHelped::OnlyTokens => Reason::NotEnrolled,
-                NotHelped::Throttled => Reason::Throttled,
-                NotHelped::WrongCodes => Reason::WrongCode,
-                NotHelped::Unusable | NotHelped::Revoked => Reason::TokenDisabled,
-                NotHelped::NoToken
-                | NotHelped::Owned
-                | NotHelped::NotOwned
-                | NotHelped::TooMany
-                | NotHelped::Shared => Reason::FactorNotAllowed,
-            };
-            let problem = format!("helpdesk, {}: {}", deed.act, why.word());
-            by(deed.begun(Record::refused(reason)).with("reason", reason).with("problem", problem));
+            by(why.noted_in(deed.begun(Record::refused(why.reason())), deed.act));
         }
         Err(error) => by(deed.failed(error)),
     }

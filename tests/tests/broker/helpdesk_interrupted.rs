@@ -23,6 +23,17 @@ fn begun_by(host: &Host, member: &str, arguments: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// Begins a process that holds the lock on a folder.
+fn held(host: &Host, folder: &str) -> Child {
+    let mut holder = host.command("flock");
+    holder.args([folder, "sh", "-c", "echo held; cat"]);
+    let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    holder
+}
+
 /// Runs the same command of both members at once.
 fn by_both(host: &Host, arguments: &[&str]) -> [Output; 2] {
     let running = ["hanna", "otto"].map(|member| begun_by(host, member, arguments));
@@ -107,12 +118,7 @@ fn while_root_holds_the_registry_no_act_is_done_and_none_waits_for_long() {
         host.assign_more(&fob, "alice");
         let _broker = host.broker();
         let state = fs::read(STATE).unwrap();
-        let mut holder = host.command("flock");
-        holder.args(["/var/lib/twofactor", "sh", "-c", "echo held; cat"]);
-        let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "held\n");
+        let holder = held(host, "/var/lib/twofactor");
         let codes = pair(&fob, 0);
         let began = Instant::now();
         let resync = ["token", "resync", &fob.serial, &codes[0], &codes[1]];
@@ -135,6 +141,32 @@ fn while_root_holds_the_registry_no_act_is_done_and_none_waits_for_long() {
         host.kill(holder);
         assert!(by(host, "hanna", &["unlock", "alice"]).status.success());
         assert!(opens(host, "alice", &codes[0]) && opens(host, "alice", &alice.code()));
+    });
+}
+
+#[test]
+fn an_account_that_is_stuck_holds_up_no_act_about_others() {
+    private_host(|host| {
+        with_helpdesk(host, "");
+        host.user_with_app("alice");
+        let bobby = host.user_with_app("bobby");
+        let broker = host.broker();
+        let holder = held(host, "/var/lib/twofactor/users/alice");
+        let began = Instant::now();
+        let stuck: Vec<Child> = (0..3).map(|_| begun_by(host, "hanna", &["unlock", "alice"])).collect();
+        broker.serves(3);
+        for number in 1..=3 {
+            assert!(by(host, "otto", &["unlock", "bobby"]).status.success());
+            assert!(by(host, "hanna", &["unlock", "bobby"]).status.success());
+            host.import(&[Fob::clock(number)]);
+        }
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_secs(9), "{waited:?}");
+        for process in stuck {
+            refused(&process.wait_with_output().unwrap(), 1, "the broker cannot answer");
+        }
+        host.kill(holder);
+        assert!(opens(host, "bobby", &bobby.code()));
     });
 }
 

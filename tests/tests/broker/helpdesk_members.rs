@@ -264,16 +264,18 @@ fn a_user_whose_other_name_is_protected_is_helped_under_none() {
     });
 }
 
-/// A source of users that lists none, as SSSD is: it has a second name of alice, and knows her by her own in capitals.
+/// A source of users that lists none, as SSSD is: it has two more names of alice, one with the group sudo as its primary group, and
+/// knows her by her own in capitals.
 const DIRECTORY: &str = r#"
 #include <nss.h>
 #include <pwd.h>
 #include <errno.h>
 #include <string.h>
 enum nss_status _nss_directory_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, int *error) {
-    char *canonical = strcmp(name, "ALICE") == 0 ? "alice" : strcmp(name, "alice-adm") == 0 ? "alice-adm" : NULL;
+    char *names[] = { "alice", "alice-adm", "alice-ops" }, *canonical = NULL;
+    for (int i = 0; i < 3; i++) if (strcmp(name, i ? names[i] : "ALICE") == 0) canonical = names[i];
     if (!canonical) { *error = ENOENT; return NSS_STATUS_NOTFOUND; }
-    *entry = (struct passwd) { canonical, "x", UID, UID, "", "/", "/bin/sh" };
+    *entry = (struct passwd) { canonical, "x", UID, canonical == names[2] ? 27 : UID, "", "/", "/bin/sh" };
     return NSS_STATUS_SUCCESS;
 }
 "#;
@@ -301,6 +303,11 @@ fn where_users_come_from_a_directory_the_names_in_the_groups_are_looked_up() {
         assert!(by(host, "hanna", &["unlock", "alice"]).status.success());
         in_sudo("alice-adm").unwrap();
         refused(&by(host, "hanna", &["unlock", "alice"]), 4, PROTECTED);
+        // A primary group lists no members. The name is found by another group that lists it.
+        in_sudo("").unwrap();
+        assert!(by(host, "hanna", &["unlock", "alice"]).status.success());
+        fs::write("/etc/group", format!("{groups}dialin:x:4711:alice-ops\n")).unwrap();
+        refused(&by(host, "hanna", &["unlock", "alice"]), 4, PROTECTED);
         // The canonical name alone is helped: the account stands under it.
         in_sudo("").unwrap();
         let question = |user: &str| format!(" version=1 ask=help-unlock user={user} uid={}", uid_of("alice"));
@@ -311,7 +318,7 @@ fn where_users_come_from_a_directory_the_names_in_the_groups_are_looked_up() {
         let members: Vec<String> = (0..1001).map(|number| format!("absent{number}")).collect();
         in_sudo(&members.join(",")).unwrap();
         refused(&by(host, "hanna", &["unlock", "alice"]), 1, "the broker cannot answer");
-        host.assert_logged(&["error user=alice", "group sudo lists more than 1000 members, too many to look up"]);
+        host.assert_logged(&["error user=alice", "/etc/group lists 1001 names of a directory, too many to look up"]);
         with_passwd("files");
         assert!(by(host, "hanna", &["unlock", "alice"]).status.success(), "the file has them all");
     });

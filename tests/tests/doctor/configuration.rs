@@ -125,13 +125,13 @@ fn a_caller_is_about_nobody() {
 #[test]
 fn a_helpdesk_is_a_group_that_is_not_there() {
     let helpdesk = "[[helpdesk]]\ngroup = \"no-such-group\"\n";
-    finds(&["helpdesk-idle"], |host: &Host| host.configure(helpdesk), ByHand(&without));
+    finds(&["helpdesk-idle", "no-registry"], |host: &Host| host.configure(helpdesk), ByHand(&without));
 }
 
 #[test]
 fn a_helpdesk_protects_a_group_that_is_not_there() {
     let helpdesk = "[[helpdesk]]\ngroup = \"daemon\"\nprotected = [\"sudo\", \"personell\"]\n";
-    finds(&["helpdesk-unprotected"], |host: &Host| host.configure(helpdesk), ByHand(&without));
+    finds(&["helpdesk-unprotected", "no-registry"], |host: &Host| host.configure(helpdesk), ByHand(&without));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_helpdesk_is_on_a_host_that_cannot_tell_who_is_in_no_group() {
         let sources = fs::read_to_string("/etc/nsswitch.conf").unwrap();
         fs::write("/etc/nsswitch.conf", sources.replace("\ngroup:", "\ninitgroups: files sss\ngroup:")).unwrap();
     };
-    finds(&["helpdesk-in-doubt"], make, ByHand(&without));
+    finds(&["helpdesk-in-doubt", "no-registry"], make, ByHand(&without));
 }
 
 /// Root may be asked, and everybody else need not be.

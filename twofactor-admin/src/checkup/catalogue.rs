@@ -94,6 +94,8 @@ catalogue! {
     RegistryObstructed "registry-obstructed" Problem "no token can be assigned or taken back until it is set aside; logins go on";
     /// Something was set aside there.
     SetAside "set-aside" Note "a log that cannot be read may have held changes that are missing now";
+    /// There is none, and a helpdesk.
+    NoRegistry "no-registry" Warning "each act of the helpdesk stands in its history first, so no member can do more than look";
     /// A newer version wrote it.
     RegistryNewer "registry-newer" Problem "this older version can assign no token and take none back; logins go on";
     /// It cannot answer now.

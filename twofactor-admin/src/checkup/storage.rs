@@ -126,9 +126,18 @@ fn forget(id: Id, what: String, user: &str) -> Finding {
     Finding::consider(id, what, advice, format!("twofactor reset {}", quoted(user)))
 }
 
+/// A registry that a helpdesk needs.
+pub fn of_missing_registry(state: &Path) -> Finding {
+    of_registry(&RegistryError::Missing(state.join(twofactor_core::store::registry::FILE)))
+}
+
 fn of_registry(error: &RegistryError) -> Finding {
     let id = match error {
         RegistryError::File(error) => return of_file(error),
+        RegistryError::Missing(_) => {
+            let advice = "restore it from a backup, or, where there never was one, run";
+            return Finding::consider(Id::NoRegistry, error.to_string(), advice, "twofactor doctor --fix");
+        }
         RegistryError::Foreign(_) | RegistryError::Lost(_) | RegistryError::Damaged { .. } => Id::RegistryDamaged,
         RegistryError::Beside { .. } => {
             return Finding::run(Id::RegistryObstructed, error.to_string(), "twofactor doctor --fix");

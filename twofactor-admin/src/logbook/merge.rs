@@ -50,16 +50,16 @@ struct Memory {
     order: VecDeque<(UnixTime, Deed)>,
 }
 
-/// A deed, its object, and the uid for which the broker has done it.
+/// A deed, its object, the uid for which the broker has done it, and why it was refused.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Deed {
     event: &'static str,
-    about: [Option<String>; 4],
+    about: [Option<String>; 5],
 }
 
 impl Deed {
     fn of(message: &Message) -> Self {
-        let about = ["serial", "series", "user", "asked_by"].map(|key| message.value(key).map(str::to_owned));
+        let about = ["serial", "series", "user", "asked_by", "reason"].map(|key| message.value(key).map(str::to_owned));
         Self { event: message.event.word(), about }
     }
 }

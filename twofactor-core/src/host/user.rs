@@ -117,10 +117,11 @@ impl UserDatabase for SystemUsers {
 
 impl SystemUsers {
     /// The other names of a user's uid: those of /etc/passwd, and of names that other sources alone have those that one of
-    /// `groups` lists as members.
+    /// `groups`, or a group of /etc/group, lists as members.
     pub fn other_names(self, person: &Person, groups: &[String]) -> Result<Vec<UserName>, Doubt> {
-        names::other_names(&NameService::of_host(), person, || {
-            let mut names = Vec::new();
+        let service = NameService::of_host();
+        names::other_names(&service, person, || {
+            let mut names = self.those_of(person, &service.foreign_members()?)?;
             for group in groups {
                 names.extend(self.names_in(group, person)?);
             }
@@ -135,11 +136,16 @@ impl SystemUsers {
             let most = names::MOST_MEMBERS;
             return Err(LookupError(format!("group {group} lists more than {most} members, too many to look up")));
         }
-        let mut names = Vec::new();
-        for member in &found.mem {
-            names.extend(self.person(member)?.filter(|one| one.uid == person.uid).map(|one| one.name));
-        }
-        Ok(names)
+        self.those_of(person, &found.mem)
+    }
+
+    /// Those of these names that have the user's uid.
+    fn those_of(self, person: &Person, names: &[String]) -> Result<Vec<UserName>, LookupError> {
+        let looked_up = names.iter().map(|name| self.person(name));
+        looked_up
+            .filter_map(|found| found.map(|found| found.filter(|one| one.uid == person.uid)).transpose())
+            .map(|found| Ok(found?.name))
+            .collect()
     }
 }
 

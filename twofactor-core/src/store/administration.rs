@@ -326,6 +326,9 @@ pub trait StateRepair {
     /// Repairs what can be repaired safely.
     fn repair(&self, by: Author<'_>) -> Repairs;
 
+    /// Makes a registry where there is none, for the history of a helpdesk. An error where a user holds a token: it is lost then.
+    fn make_registry(&self) -> Result<Option<Repair>, StoreError>;
+
     /// Moves the tokens that an older version has left in the registry alone to where logins look for them. Can be repeated.
     fn migrate(&self, by: Author<'_>) -> Result<Migration, StoreError>;
 

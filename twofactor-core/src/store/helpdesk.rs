@@ -17,6 +17,7 @@ use crate::codes::temporary::TemporaryCode;
 use crate::codes::token::{Label, Serial};
 use crate::host::clock::UnixTime;
 use crate::host::user::{Person, UserName};
+use crate::log::reason::Reason;
 use crate::log::record::{Event, Record};
 
 /// The longest that a temporary code is good.
@@ -290,5 +291,30 @@ impl NotHelped {
     /// The reason with that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(_, other)| *other == word).map(|(this, _)| this)
+    }
+
+    /// True when codes were read out for the act. Such a refusal stays in the history.
+    pub fn is_guess(self) -> bool {
+        matches!(self, Self::Throttled | Self::WrongCodes)
+    }
+
+    /// The reason of the log.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Oneself | Self::Protected => Reason::NotRoot,
+            Self::NoUser => Reason::UnknownUser,
+            Self::AnotherPerson => Reason::UidChanged,
+            Self::NotEnrolled | Self::OnlyTokens => Reason::NotEnrolled,
+            Self::Throttled => Reason::Throttled,
+            Self::WrongCodes => Reason::WrongCode,
+            Self::Unusable | Self::Revoked => Reason::TokenDisabled,
+            Self::NoToken | Self::Owned | Self::NotOwned | Self::TooMany | Self::Shared => Reason::FactorNotAllowed,
+        }
+    }
+
+    /// Appends the refusal of the act with that name, for the log and the history.
+    pub fn noted_in(self, record: Record, act: &str) -> Record {
+        let problem = format!("helpdesk, {act}: {}", self.word());
+        record.with("reason", self.reason()).with("problem", problem)
     }
 }

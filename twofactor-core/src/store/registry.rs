@@ -51,7 +51,7 @@ pub(crate) use rows::{RowError, make as make_of_rows};
 pub(crate) use schema::make_format_1;
 
 #[cfg(feature = "registry")]
-pub(crate) use connection::{CHANGE_PATIENCE, Writer, is_obstructed};
+pub(crate) use connection::{CHANGE_PATIENCE, Writer, is_missing, is_obstructed};
 pub use error::RegistryError;
 pub use file_names::FILE;
 #[cfg(feature = "registry")]

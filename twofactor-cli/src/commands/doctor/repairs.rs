@@ -30,7 +30,13 @@ pub(super) fn make(named: Option<&Path>) -> Vec<String> {
     };
     let who = journal::actor_or_root();
     let accounts = store::open(config, SystemClock);
-    let repairs = accounts.repair(Author { who: &who, at });
+    let mut repairs = accounts.repair(Author { who: &who, at });
+    if !config.helpdesks.is_empty() {
+        match accounts.make_registry() {
+            Ok(made) => repairs.done.extend(made),
+            Err(error) => repairs.problems.push(error),
+        }
+    }
     for problem in &repairs.problems {
         output::warning(&format!("not everything could be fixed: {problem}"));
     }
@@ -41,6 +47,7 @@ pub(super) fn make(named: Option<&Path>) -> Vec<String> {
 fn record(repair: &Repair) -> Record {
     match repair {
         Repair::SetAside(path) => journal::about_set_aside(path),
+        Repair::RegistryMade(path) => Record::new(Event::Repaired).with("registry_made", path.display()),
         Repair::Migrated { user, before, now } => {
             journal::about(Event::Repaired, user).with("tokens_before", before).with("tokens", now)
         }
@@ -62,6 +69,7 @@ fn record(repair: &Repair) -> Record {
 fn in_words(repair: &Repair) -> String {
     match repair {
         Repair::SetAside(path) => format!("set aside what could not be used beside the registry: {}", path.display()),
+        Repair::RegistryMade(path) => format!("made {}, a registry without tokens", path.display()),
         Repair::Migrated { user, now, .. } => {
             format!("{} of {user} moved into the user's own file", counted(*now as u64, "physical token"))
         }

@@ -39,6 +39,9 @@ pub(super) fn look(source: &Source) -> Area {
         area.looked_at = format!("{}, {}", area.looked_at, counted(tokens, "token"));
     }
     area.add(inspection.flaws.iter().map(storage::of_flaw));
+    if inspection.lacks_registry && source.config.as_ref().is_some_and(|config| !config.helpdesks.is_empty()) {
+        area.add([storage::of_missing_registry(state)]);
+    }
     if let Some(above) = state.parent().filter(|_| state.exists()) {
         area.add(trusted::is_out_of_reach(above, Owner::ROOT).err().as_ref().map(storage::of_file));
         match file_system(state) {

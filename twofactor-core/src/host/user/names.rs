@@ -1,8 +1,11 @@
 //! Further names of a user: several entries of the user database may share one uid, and each of them has the rights of all.
 //!
 //! Invariants: /etc/passwd is read to its end, and what cannot be read is never taken for "no other name". Sources other than the
-//! files list no users (SSSD and winbind do not by default), so of names that they alone have those are found that one of the groups
-//! in question lists. The number of look-ups is bounded; beyond it the answer is a doubt.
+//! files list no users (SSSD and winbind do not by default), so of names that they alone have those are found that a group lists: one
+//! of those in question, wherever it comes from, or any of /etc/group. A name's primary group lists no members; it is judged when the
+//! name is found. The number of look-ups is bounded; beyond it the answer is a doubt.
+
+use std::collections::BTreeSet;
 
 use super::absence::{Doubt, NameService};
 use super::lookup::{LookupError, Person};
@@ -12,7 +15,7 @@ use super::sources::Database;
 /// Most names of one uid.
 const MOST_NAMES: usize = 32;
 
-/// Most members of a group that are looked up by name.
+/// Most members of a group, or of all groups of /etc/group together, that are looked up by name.
 pub(super) const MOST_MEMBERS: usize = 1000;
 
 /// The other names of a user's uid: those of /etc/passwd, and where sources may have more, those that `listed` finds.
@@ -59,6 +62,34 @@ impl NameService {
     }
 }
 
+impl NameService {
+    /// The names that groups of /etc/group list as members and /etc/passwd does not have.
+    pub(super) fn foreign_members(&self) -> Result<Vec<String>, LookupError> {
+        let mut members = BTreeSet::new();
+        self.read_lines("group", |number, line| {
+            let listed = line.split(|byte| *byte == b':').nth(3).unwrap_or_default();
+            for member in listed.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty()) {
+                let name = std::str::from_utf8(member);
+                members
+                    .insert(name.map_err(|_| format!("line {number} has a member whose name is no text"))?.to_owned());
+            }
+            Ok(())
+        })?;
+        self.read_lines("passwd", |_, line| {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+            if let Ok(name) = std::str::from_utf8(name) {
+                members.remove(name);
+            }
+            Ok(())
+        })?;
+        if members.len() > MOST_MEMBERS {
+            let found = members.len();
+            return Err(LookupError(format!("/etc/group lists {found} names of a directory, too many to look up")));
+        }
+        Ok(members.into_iter().collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -101,6 +132,19 @@ mod tests {
         let many: Vec<String> = (0..33).map(|number| format!("n{number}:x:1001:1::/:/bin/sh")).collect();
         fs::write(place.path().join("passwd"), many.join("\n")).unwrap();
         assert!(matches!(names(Ok(Vec::new())), Err(Doubt::Failed(_))), "too many to look at");
+    }
+
+    #[test]
+    fn members_whom_the_file_of_users_does_not_have_are_those_of_a_directory() {
+        let (place, service) = service("root:x:0:0::/:/bin/sh\nalice:x:1001:1001::/:/bin/sh\n");
+        let with_groups = |groups: &str| fs::write(place.path().join("group"), groups).unwrap();
+        with_groups("root:x:0:\nsudo:x:27:alice, alice-adm\ngarbage\nusers:x:100:,dora,alice-adm,\n");
+        assert_eq!(service.foreign_members().unwrap(), ["alice-adm", "dora"]);
+        let many: Vec<String> = (0..=MOST_MEMBERS).map(|number| format!("n{number}")).collect();
+        with_groups(&format!("users:x:100:{}\n", many.join(",")));
+        assert!(service.foreign_members().unwrap_err().to_string().contains("1001 names of a directory"));
+        fs::remove_file(place.path().join("group")).unwrap();
+        assert!(service.foreign_members().is_err(), "what cannot be read proves nothing");
     }
 
     #[test]

@@ -149,6 +149,8 @@ pub struct Inspection {
     pub accounts: usize,
     /// Physical tokens; `None` when there is no registry that can be read.
     pub tokens: Option<usize>,
+    /// True when there is no registry.
+    pub lacks_registry: bool,
     /// The defects, in the order in which they were found.
     pub flaws: Vec<Defect>,
 }
@@ -158,6 +160,8 @@ pub struct Inspection {
 pub enum Repair {
     /// A file that obstructed the registry was renamed to this.
     SetAside(PathBuf),
+    /// A registry without tokens was made.
+    RegistryMade(PathBuf),
     /// The tokens of a user were moved from an older version's registry into the user's own file.
     Migrated {
         /// The owner of the tokens.

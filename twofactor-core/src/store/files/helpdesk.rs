@@ -24,7 +24,7 @@ use crate::store::files::locations::{Files, migrated};
 use crate::store::files::tokens::progress_in;
 use crate::store::helpdesk::{Act, Helpdesk, Helped, NotHelped, Verdict};
 use crate::store::redemption::Attempt;
-use crate::store::registry::{Begun, CHANGE_PATIENCE, Edit, Writer};
+use crate::store::registry::{self, Begun, CHANGE_PATIENCE, Edit, RegistryError, Writer};
 use crate::store::rules::VerificationRules;
 use crate::store::self_service::OwnedToken;
 use crate::store::verification::{Checking, Presented, Resynchronizing, TwoCodes, verify};
@@ -75,16 +75,23 @@ impl Files {
         // It takes the lock that is the registry's.
         self.claim_if_used()?;
         let Some(state) = self.state_folder()? else { return Ok(Err(NotHelped::NotEnrolled)) };
+        // Waits for the owner's lock before the registry is locked: an account that is stuck holds up no act about others.
+        drop(self.locked(&person.name)?);
         let patience = self.until_deadline().unwrap_or(CHANGE_PATIENCE);
-        let mut registry = Writer::open_or_make(state, patience)?;
+        // A registry that is lost is not begun anew here: its history would be lost without a word.
+        let missing = || RegistryError::Missing(self.state.join(registry::FILE));
+        let mut registry = Writer::open(state, patience)?.ok_or_else(missing)?;
         let author = Author { who: by.name.as_str(), at: self.clock.now()? };
-        let event = act.event();
+        let (event, name) = (act.event(), act.name());
         let begun = registry.begin(author, by.uid, event, &person.name, act.serial())?;
         let outcome = self.helped(person, act, by, Recording { registry: &mut registry, by: author, begun });
         // The act is not undone where the line cannot be completed: it goes on saying that the outcome is not known.
         let _ = match &outcome {
             Ok(Ok(helped)) if !helped.is_nothing() => {
                 registry.end(begun, author, helped.noted_in(Record::new(event)).pairs())
+            }
+            Ok(Err(why)) if why.is_guess() => {
+                registry.refuse(begun, author, &why.noted_in(Record::refused(why.reason()), name))
             }
             Ok(_) | Err(StoreError::UidChanged { .. }) => registry.forget(begun, author),
             Err(_) => Ok(()),

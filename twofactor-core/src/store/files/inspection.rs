@@ -38,7 +38,7 @@ impl StateInspection for Files {
         // A folder that other users can write to is not trusted, so its content is not inspected.
         match self.state_folder() {
             Ok(Some(state)) => inspection.look_at_everything(self, &state),
-            Ok(None) => {}
+            Ok(None) => inspection.lacks_registry = true,
             Err(error) => inspection.found(error),
         }
         inspection
@@ -97,7 +97,10 @@ impl Inspection {
     /// The registry, when it can be read.
     fn look_at_registry(&mut self, state: &Folder) -> Option<Registry> {
         match Self::reader_and_damage(state) {
-            Ok(None) => Some(Registry::Absent),
+            Ok(None) => {
+                self.lacks_registry = true;
+                Some(Registry::Absent)
+            }
             Ok(Some((reader, tokens, damage))) if damage.is_empty() => {
                 self.tokens = usize::try_from(tokens).ok();
                 Some(Registry::There(reader))

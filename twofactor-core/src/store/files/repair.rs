@@ -2,6 +2,7 @@
 //! Everything happens under the locks of the registry and of the user.
 //!
 //! - A file beside the registry that SQLite cannot use is set aside.
+//! - A registry is made where a helpdesk needs its history, and no user holds a token of one that is lost.
 //! - Tokens that an older version has left in the registry alone are moved into their owners' files.
 //! - Where the registry and an owner's file differ, a change that gives and was interrupted is completed; otherwise the
 //!   stricter of the two holds. Tokens that the registry does not know are left alone: it may have lost them, which only the
@@ -37,6 +38,18 @@ impl StateRepair for Files {
         repairs
     }
 
+    fn make_registry(&self) -> Result<Option<Repair>, StoreError> {
+        let state = self.claimed_folder()?;
+        if !registry::is_missing(&state)? {
+            return Ok(None);
+        }
+        let path = state.path().join(registry::FILE);
+        if self.has_a_holder()? {
+            return Err(RegistryError::Missing(path).into());
+        }
+        Ok(Writer::make_if_absent(state, CHANGE_PATIENCE)?.then_some(Repair::RegistryMade(path)))
+    }
+
     fn migrate(&self, by: Author<'_>) -> Result<Migration, StoreError> {
         self.migrate_all(by)
     }
@@ -49,6 +62,19 @@ impl StateRepair for Files {
 }
 
 impl Files {
+    /// True when a user holds a physical token. An account that cannot be read may hold one.
+    fn has_a_holder(&self) -> Result<bool, StoreError> {
+        let Some(users) = self.users_folder()? else { return Ok(false) };
+        for user in users_in(&users)? {
+            let Some(account) = users.folder(user.as_str())?.map(Account) else { continue };
+            let holds = account.credentials()?.is_some_and(|credentials| !credentials.held.is_empty());
+            if holds || account.state()?.tokens_held > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn repair_into(&self, repairs: &mut Repairs, by: Author<'_>) -> Result<(), StoreError> {
         self.claim_if_used()?;
         let Some(state) = self.state_folder()? else { return Ok(()) };

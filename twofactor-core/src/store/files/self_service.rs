@@ -26,6 +26,7 @@ use crate::store::files::enrollment::spend;
 use crate::store::files::locations::{Files, migrated};
 use crate::store::files::user_folder::LockedAccount;
 use crate::store::redemption::{Attempt, Factor, Presence, Redemption, Store as _};
+use crate::store::registry::{self, RegistryError};
 use crate::store::self_service::{
     Change, ChangeOutcome, Changed, FirstFactor, KeyNotChanged, NewApp, NotChanged, OwnAccount, OwnApp, OwnToken,
     OwnedToken, Request, SelfService, Terms,
@@ -246,6 +247,12 @@ impl Files {
         attempt: &Attempt<'_>,
     ) -> Result<Result<Registration, NotChanged>, StoreError> {
         let OwnedToken { serial, codes: [first, second] } = token;
+        // Without one no token is known, whatever the serial: that is the host's fault and not the user's.
+        if let Some(state) = self.state_folder()?
+            && registry::is_missing(&state)?
+        {
+            return Err(RegistryError::Missing(self.state.join(registry::FILE)).into());
+        }
         let checked = self.check_registration(person, serial, [first, second], attempt)?;
         Ok(checked.map_err(|why| match why {
             NotRegistered::Throttled => NotChanged::Proof(Reason::Throttled),

@@ -1,7 +1,8 @@
 //! Lines of the history that stand there before their act: the acts of a helpdesk without root.
 //!
 //! Invariants: the line is on disk before the act begins, and says then that the outcome is not known. It says so for good where
-//! the process is killed, or the registry cannot be written any more. It is taken out only where nothing was done.
+//! the process is killed, or the registry cannot be written any more. It is taken out only where nothing was done
+//! and no code was read out.
 
 use rusqlite::params;
 
@@ -10,7 +11,7 @@ use super::connection::Writer;
 use super::error::RegistryError;
 use crate::codes::token::Serial;
 use crate::host::user::{Uid, UserName};
-use crate::log::record::Event;
+use crate::log::record::{Event, Record};
 use crate::store::administration::Author;
 
 impl Writer {
@@ -42,6 +43,14 @@ impl Writer {
     pub(crate) fn end(&mut self, begun: Begun, by: Author<'_>, outcome: &str) -> Result<(), RegistryError> {
         let edit = self.edit(by)?;
         edit.end(begun, outcome)?;
+        edit.commit()
+    }
+
+    /// Makes the line of an act that of its refusal: codes were read out for it.
+    pub(crate) fn refuse(&mut self, begun: Begun, by: Author<'_>, refusal: &Record) -> Result<(), RegistryError> {
+        let edit = self.edit(by)?;
+        edit.changing("UPDATE history SET event = ?2 WHERE id = ?1", params![begun.line(), refusal.event().word()])?;
+        edit.end(begun, refusal.pairs())?;
         edit.commit()
     }
 

@@ -22,6 +22,11 @@ pub(super) const READERS_PATIENCE: Duration = Duration::from_millis(200);
 /// The time that a change waits for another one: an import of a million tokens takes seconds.
 pub(crate) const CHANGE_PATIENCE: Duration = Duration::from_mins(5);
 
+/// True when there is no registry.
+pub(crate) fn is_missing(state: &Folder) -> Result<bool, RegistryError> {
+    Ok(matches!(looked_at(state)?, Presence::Absent))
+}
+
 /// True when a file obstructs the registry, which the next change sets aside or rolls back.
 pub(crate) fn is_obstructed(state: &Folder) -> bool {
     matches!(open(state, OpenFlags::SQLITE_OPEN_READ_ONLY, PATIENCE), Err(RegistryError::Beside { .. }))
@@ -90,16 +95,11 @@ impl Writer {
         Ok(Self::open_locked(state.lock(patience)?, PATIENCE.min(patience))?.ok())
     }
 
-    /// The same, with a registry that has no tokens in the place of none.
-    pub(crate) fn open_or_make(state: Folder, patience: Duration) -> Result<Self, RegistryError> {
-        let patient = PATIENCE.min(patience);
-        match Self::open_locked(state.lock(patience)?, patient)? {
-            Ok(writer) => Ok(writer),
-            Err(state) => {
-                schema::make(state.borrow(), |_, _| Ok::<(), RegistryError>(()))?;
-                let lost = |state: Locked| RegistryError::Lost(Borrow::<Folder>::borrow(&state).path().join(FILE));
-                Self::open_locked(state, patient)?.map_err(lost)
-            }
+    /// Makes a registry without tokens where there is none; true when it was made.
+    pub(crate) fn make_if_absent(state: Folder, patience: Duration) -> Result<bool, RegistryError> {
+        match Self::open_locked(state.lock(patience)?, PATIENCE.min(patience))? {
+            Ok(_) => Ok(false),
+            Err(state) => schema::make(state.borrow(), |_, _| Ok::<(), RegistryError>(())).map(|()| true),
         }
     }
 

@@ -20,6 +20,9 @@ pub enum RegistryError {
     /// It was there once: its write-ahead log is left.
     #[error("{} is gone, but its write-ahead log is still there", .0.display())]
     Lost(PathBuf),
+    /// There is none, where one has to be written.
+    #[error("there is no registry at {}: it is lost, or this host never had one", .0.display())]
+    Missing(PathBuf),
     /// A file beside it cannot be used.
     #[error("{} {problem}", path.display())]
     Beside {
@@ -72,9 +75,12 @@ impl RegistryError {
             Self::File(FileError::Unsafe { .. }) => Reason::UnsafeFile,
             Self::File(FileError::LockTimeout { .. }) | Self::Busy(_) => Reason::LockTimeout,
             Self::Foreign(_) | Self::Lost(_) | Self::Beside { .. } | Self::Damaged { .. } => Reason::StoreCorrupt,
-            Self::File(_) | Self::Newer { .. } | Self::Full(_) | Self::ReadOnly(_) | Self::Unavailable { .. } => {
-                Reason::StoreUnavailable
-            }
+            Self::File(_)
+            | Self::Missing(_)
+            | Self::Newer { .. }
+            | Self::Full(_)
+            | Self::ReadOnly(_)
+            | Self::Unavailable { .. } => Reason::StoreUnavailable,
         }
     }
 
@@ -88,6 +94,11 @@ impl RegistryError {
             Self::Foreign(path) | Self::Lost(path) | Self::Damaged { path, .. } => {
                 format!("restore {} from a backup", path.display())
             }
+            Self::Missing(path) => format!(
+                "restore {} from a backup; where there never was one, it is made by twofactor token import FILE, and for a \
+                 helpdesk by twofactor doctor --fix",
+                path.display()
+            ),
             Self::Beside { .. } => {
                 "the next change of a token sets it aside, and so does: twofactor doctor --fix".to_owned()
             }

@@ -2,14 +2,17 @@
 
 use super::*;
 use crate::account::throttle::Count;
-use crate::store::administration::InvitationAdministration as _;
+use crate::store::administration::{InvitationAdministration as _, StateRepair as _};
 use crate::store::helpdesk::{Act, Credential, Helpdesk as _, Helped, NotHelped, Verdict};
 use crate::store::rules::VerificationRules;
 
 impl Fixture {
-    /// Has hanna act for alice at `now`.
+    /// Has hanna act for alice at `now`, on a host that has a registry.
     fn help(&self, act: Act, now: UnixTime) -> Result<Helped, NotHelped> {
         self.clock.set(now);
+        if !self.directory.path().join("registry.db").exists() {
+            self.store.make_registry().unwrap();
+        }
         self.store.help(&self.alice, act, &person("hanna", 1005)).unwrap()
     }
 

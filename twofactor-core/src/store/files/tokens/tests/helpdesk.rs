@@ -4,7 +4,9 @@ use super::*;
 use crate::account::invitation::InvitationCode;
 use crate::account::notice::NoticedChange;
 use crate::store::EnrollmentStore as _;
-use crate::store::administration::{AccountOwnership as _, Belongs, InvitationAdministration as _, PastChange};
+use crate::store::administration::{
+    AccountOwnership as _, Belongs, InvitationAdministration as _, PastChange, Repair, StateRepair as _,
+};
 use crate::store::helpdesk::{Act, Helpdesk as _, Helped, NotHelped};
 use crate::store::self_service::OwnedToken;
 
@@ -181,6 +183,10 @@ fn each_act_stands_in_the_history_with_its_author() {
         assert!(matches!(fixture.help(&whom, act), Ok(Err(_))), "{whom}: {name}");
     }
     assert_eq!(fixture.resync([shown(1, 8, NOW), shown(1, 9, NOW)]).unwrap().unwrap_err(), NotHelped::WrongCodes);
+    // Codes that were read out and refused.
+    let refused = "denied serial=1234567891234 user=alice asked_by=1005 reason=wrong-code problem=helpdesk, token resync: \
+                   wrong-codes";
+    expected.push(refused.to_owned());
     assert_eq!(fixture.acts(), expected);
     assert!(fixture.history().iter().all(|past| past.at == NOW));
 }
@@ -226,12 +232,17 @@ fn no_act_is_done_where_the_history_cannot_be_written() {
 }
 
 #[test]
-fn a_host_without_tokens_gets_a_history_with_the_first_act() {
+fn a_host_without_tokens_gets_a_history_by_root_and_by_no_act() {
     let fixture = Fixture::empty();
     fixture.enroll("alice", secret(3));
     assert!(fixture.store.history().unwrap().is_none());
     assert!(matches!(fixture.help(&person("alice"), Act::Status), Ok(Ok(_))));
     assert!(!fixture.registry().exists(), "a look writes nothing");
+    let refused = fixture.help(&person("alice"), Act::Unlock).unwrap_err();
+    assert!(refused.reason() == Reason::StoreUnavailable && !fixture.registry().exists(), "{refused}");
+    let made = fixture.store.make_registry().unwrap();
+    assert_eq!(made, Some(Repair::RegistryMade(fixture.registry())));
+    assert_eq!(fixture.store.make_registry().unwrap(), None, "once");
     assert!(matches!(fixture.help(&person("alice"), Act::Unlock), Ok(Ok(_))));
     assert_eq!(fixture.acts(), ["unlocked user=alice asked_by=1005 failures=0"]);
     assert_eq!(fixture.store.token_count().unwrap(), 0);
