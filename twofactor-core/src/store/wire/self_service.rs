@@ -89,8 +89,8 @@ fn time_or_never(time: Option<UnixTime>) -> String {
     time.map_or_else(|| NEVER.to_owned(), |time| time.to_string())
 }
 
-fn read_time_or_never(text: &str) -> Option<Option<UnixTime>> {
-    if text == NEVER { Some(None) } else { UnixTime::from_rfc3339(text).map(Some) }
+fn read_time_or_never(key: &'static str, text: &str) -> Result<Option<UnixTime>, WireError> {
+    if text == NEVER { Ok(None) } else { UnixTime::from_rfc3339(text).map(Some).ok_or(WireError::Value(key)) }
 }
 
 impl Message {
@@ -216,7 +216,7 @@ impl Answered {
                 _ => return None,
             };
             let (label, serial) = (Label::new(label)?, Serial::new(serial)?);
-            let (issued, last_accepted) = (UnixTime::from_rfc3339(issued)?, read_time_or_never(last)?);
+            let (issued, last_accepted) = (UnixTime::from_rfc3339(issued)?, read_time_or_never("app_last", last).ok()?);
             Some(OwnApp { label, serial, issued, confirmation, last_accepted })
         });
         let apps: Option<Vec<OwnApp>> = apps.collect();
@@ -225,7 +225,7 @@ impl Answered {
             return Err(WireError::Value("token"));
         }
         let tokens = serials.into_iter().zip(states).zip(last).map(|((serial, state), last)| {
-            let (serial, last_accepted) = (Serial::new(serial)?, read_time_or_never(last)?);
+            let (serial, last_accepted) = (Serial::new(serial)?, read_time_or_never("token_last", last).ok()?);
             Some(OwnToken { serial, state: state.to_owned(), last_accepted })
         });
         let tokens: Option<Vec<OwnToken>> = tokens.collect();
