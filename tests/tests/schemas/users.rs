@@ -92,7 +92,7 @@ fn codes_are_judged(witness: &Witness<'_>) {
     }
     let delayed = witness.runs(&["status", "alice"]);
     assert!(delayed["blocked_until"].is_string() && delayed["last_accepted"].is_string(), "{delayed}");
-    assert!(delayed["tokens"][0]["last_accepted"].is_string(), "{delayed}");
+    assert!(delayed["tokens"].as_array().unwrap().iter().any(|token| token["last_accepted"].is_string()), "{delayed}");
     witness.runs(&["status"]);
     assert_eq!(witness.runs(&["unlock", "alice"])["failures"], delayed["failures"]);
     // Her clock was a day ahead once, and the code that it showed is used up.
