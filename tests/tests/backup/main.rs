@@ -7,6 +7,7 @@
 mod content;
 mod damage;
 mod interrupted;
+mod merging;
 mod used;
 
 use std::fs;

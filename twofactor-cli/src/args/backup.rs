@@ -35,7 +35,7 @@ Examples:
 
 /// Bring back everything of a store from a backup
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "Into a host without accounts and physical tokens. Nothing is changed before the whole file was read and found valid. No code that was shown before the restore counts after it; a counter asks for two codes once. Recovery codes may have been used since the backup, and are void.", after_help = RESTORE_EXAMPLES)]
+#[command(help_template = PAGE, before_help = "Into a host without accounts and physical tokens, or with --merge into any. Nothing is changed before the whole file was read and found valid. No code that was shown before the restore counts after it; a counter asks for two codes once. Recovery codes may have been used since the backup, and are void.", after_help = RESTORE_EXAMPLES)]
 pub(crate) struct Restore {
     /// The file that "twofactor backup" has written
     pub(crate) file: PathBuf,
@@ -45,6 +45,9 @@ pub(crate) struct Restore {
     /// Ask for the passphrase, or read it from standard input
     #[arg(long)]
     pub(crate) passphrase: bool,
+    /// Into a host with accounts: bring back what is missing, and keep what is there
+    #[arg(long)]
+    pub(crate) merge: bool,
     /// Let recovery codes open sessions that may have been used since the backup
     #[arg(long)]
     pub(crate) keep_recovery: bool,

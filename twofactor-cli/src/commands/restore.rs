@@ -6,7 +6,7 @@ use twofactor_admin::checkup::some_of;
 use twofactor_core::account::RecoveryCodes;
 use twofactor_core::host::user::UserName;
 use twofactor_core::log::record::{Event, Record};
-use twofactor_core::store::administration::{BrokenOff, Marking, RestoreError, Restored};
+use twofactor_core::store::administration::{BrokenOff, Destination, Marking, RestoreError, Restored};
 
 use super::backup::{Opener, open};
 use crate::args::backup::Restore;
@@ -24,7 +24,9 @@ pub(crate) fn run(arguments: &Restore, host: &Host, output: &Output) -> Result<(
     let at = reader.at();
     let recovery = if arguments.keep_recovery { RecoveryCodes::Keep } else { RecoveryCodes::Void };
     let mut broken: Option<StreamError> = None;
+    let destination = if arguments.merge { Destination::InUse } else { Destination::Empty };
     let restored = host.accounts.restore(
+        destination,
         &mut || {
             reader.next_record().map_err(|error| {
                 broken = Some(error);
@@ -38,7 +40,7 @@ pub(crate) fn run(arguments: &Restore, host: &Host, output: &Output) -> Result<(
         (RestoreError::Store(error), _) => error.into(),
         (error, _) => BackupFailure::Restore(error).into(),
     })?;
-    let Restored { users, tokens, voided, in_doubt, marking, left_over } = &restored;
+    let Restored { users, kept, tokens, voided, in_doubt, marking, left_over } = &restored;
     let record = Record::new(Event::Restored).with("file", path.display()).with("from", at);
     journal::write(record.with("accounts", users.len()).with("tokens", tokens));
     if let Marking::Unmarked(error) = marking {
@@ -48,6 +50,9 @@ pub(crate) fn run(arguments: &Restore, host: &Host, output: &Output) -> Result<(
         output::warning(&format!("the former state could not be removed: {}", folder.display()));
     }
     let names = |users: &[UserName]| some_of(users.iter().map(UserName::as_str));
+    if !kept.is_empty() {
+        output::warning(&format!("left as they are, but for used codes: {}", names(kept)));
+    }
     output::warning(&format!(
         "whatever was reset, reported lost, revoked or taken away after {at} is back as it was then"
     ));
@@ -67,6 +72,7 @@ pub(crate) fn run(arguments: &Restore, host: &Host, output: &Output) -> Result<(
             "file": path,
             "at": at.to_string(),
             "users": listed(users),
+            "kept": listed(kept),
             "tokens": tokens,
             "recovery_void": listed(voided),
             "two_codes": listed(in_doubt),

@@ -84,7 +84,9 @@ impl BackupFailure {
             Self::BadIdentity(_) => "it is a file of age-keygen, with a line AGE-SECRET-KEY-1...",
             Self::NeedsPassphrase(_) => "--passphrase asks for it",
             Self::NeedsIdentity(_) => "--identity FILE opens it",
-            Self::Restore(RestoreError::InUse) => "restore into a host without accounts",
+            Self::Restore(RestoreError::InUse | RestoreError::Mounted(_)) => {
+                "--merge brings back what is missing, and keeps what is there"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

@@ -29,8 +29,30 @@ pub struct Revival {
 }
 
 impl State {
-    /// Makes the state of a backup, with its credentials, the one of an account that is restored at `now`.
-    pub fn revive(&mut self, credentials: Option<&mut Credentials>, recovery: RecoveryCodes, now: UnixTime) -> Revival {
+    /// Learns what another state of the same user has used. What this one knows better stays.
+    pub fn learn(&mut self, other: &Self) {
+        for (seed, theirs) in &other.usage {
+            match self.usage.iter_mut().find(|(known, _)| known == seed) {
+                Some((_, ours)) => ours.progress.watermark = ours.progress.watermark.max(theirs.progress.watermark),
+                None => self.usage.push((*seed, theirs.clone())),
+            }
+        }
+        for digest in &other.used_recovery {
+            if !self.used_recovery.contains(digest) {
+                self.used_recovery.push(*digest);
+            }
+        }
+    }
+
+    /// Makes the state of a backup, with its credentials, the one of an account that is restored at `now`. `known` has the
+    /// seeds whose use this host knows.
+    pub fn revive(
+        &mut self,
+        credentials: Option<&mut Credentials>,
+        known: &Self,
+        recovery: RecoveryCodes,
+        now: UnixTime,
+    ) -> Revival {
         self.memories = Memories::default();
         self.handout = None;
         self.has_credentials = credentials.is_some();
@@ -41,11 +63,11 @@ impl State {
             credentials.recovery.clear();
         }
         for app in &credentials.apps {
-            self.burn_until(&app.token, now, &mut revival);
+            self.burn_until(&app.token, known, now, &mut revival);
         }
         for held in &mut credentials.held {
             let is_unused = held.first_use == FirstUse::Open && !self.has_used(&held.token);
-            self.burn_until(&held.token, now, &mut revival);
+            self.burn_until(&held.token, known, now, &mut revival);
             if is_unused {
                 // Burned, and not used by its owner: the first login may still be further out.
                 held.token.start = self.progress_of(&held.token);
@@ -54,7 +76,10 @@ impl State {
         revival
     }
 
-    fn burn_until(&mut self, token: &Token, now: UnixTime, revival: &mut Revival) {
+    fn burn_until(&mut self, token: &Token, known: &Self, now: UnixTime, revival: &mut Revival) {
+        if known.has_recorded(token.seeds()) {
+            return;
+        }
         let kind = token.parameters.kind;
         let (seeds, progress): (Seeds, _) = (token.seeds(), self.progress_of(token).restored(kind, now));
         self.record(seeds, &Usage { progress, ..self.usage_of(seeds) });
@@ -111,7 +136,7 @@ mod tests {
         let mut state = State::default();
         let here = NOW.seconds() / 30;
         assert!(matches!(judged(&credentials, &state, &[code(&credentials, here)], NOW), Judgement::Right { .. }));
-        let revival = state.revive(Some(&mut credentials), RecoveryCodes::Void, NOW);
+        let revival = state.revive(Some(&mut credentials), &State::default(), RecoveryCodes::Void, NOW);
         assert_eq!(revival, Revival { voided: 2, in_doubt: 0 });
         for step in here - 2..=here {
             let judgement = judged(&credentials, &state, &[code(&credentials, step)], NOW);
@@ -126,12 +151,32 @@ mod tests {
     fn a_counter_is_good_again_with_two_codes_and_then_with_one() {
         let mut credentials = with_app(Kind::Hotp);
         let mut state = State::default();
-        let revival = state.revive(Some(&mut credentials), RecoveryCodes::Keep, NOW);
+        let revival = state.revive(Some(&mut credentials), &State::default(), RecoveryCodes::Keep, NOW);
         assert_eq!((revival, credentials.recovery.len()), (Revival { voided: 0, in_doubt: 1 }, 2));
         let codes = [4, 5, 6].map(|step| code(&credentials, step));
         assert!(matches!(judged(&credentials, &state, &codes[..1], NOW), Judgement::NearMiss(_)));
         let Judgement::Right { uses, .. } = judged(&credentials, &state, &codes[..2], NOW) else { panic!("two codes") };
         let state = state.after(uses);
         assert!(matches!(judged(&credentials, &state, &codes[2..], NOW), Judgement::Right { .. }));
+    }
+
+    #[test]
+    fn a_merged_account_knows_all_that_either_state_has_used_and_doubts_nothing_that_this_host_knows() {
+        let mut credentials = with_app(Kind::Hotp);
+        let seeds = credentials.apps[0].token.seeds();
+        let used = |step| {
+            let progress = Progress { watermark: Some(Step(step)), ..Progress::default() };
+            let mut state = State::default();
+            state.burn(seeds, progress);
+            state
+        };
+        for (ours, theirs) in [(used(9), used(4)), (used(4), used(9))] {
+            let mut state = ours.clone();
+            state.learn(&theirs);
+            let revival = state.revive(Some(&mut credentials), &ours, RecoveryCodes::Keep, NOW);
+            assert_eq!(revival, Revival::default());
+            let progress = state.progress_of(&credentials.apps[0].token);
+            assert_eq!(progress, Progress { watermark: Some(Step(9)), ..Progress::default() });
+        }
     }
 }

@@ -17,8 +17,8 @@ mod tokens;
 pub use accounts::{AccountStatus, Adoption, AppStatus, Belongs, EnrollError, Existing, MoveInError, Newcomer, Reset};
 pub use author::Author;
 pub use backup::{
-    AccountRecord, BackupRecord, BrokenOff, Column, Form, NextRecord, RegistryRow, RestoreError, Restored, StateBackup,
-    TABLES, Table, Value,
+    AccountRecord, BackupRecord, BrokenOff, Column, Destination, Form, NextRecord, RegistryRow, RestoreError, Restored,
+    StateBackup, TABLES, Table, Value,
 };
 pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};

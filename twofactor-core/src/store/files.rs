@@ -24,6 +24,8 @@ mod identity;
 mod inspection;
 mod locations;
 #[cfg(feature = "registry")]
+mod merging;
+#[cfg(feature = "registry")]
 mod migration;
 mod ownership;
 #[cfg(feature = "registry")]

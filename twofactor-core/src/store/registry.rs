@@ -23,6 +23,8 @@ mod intake;
 #[cfg(feature = "registry")]
 mod look;
 #[cfg(feature = "registry")]
+mod merging;
+#[cfg(feature = "registry")]
 mod recognition;
 #[cfg(feature = "registry")]
 mod row;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::state::Marking;
-use crate::account::RecoveryCodes;
+use crate::account::{RecoveryCodes, Revival};
 use crate::host::trusted::FileError;
 use crate::host::user::UserName;
 use crate::store::error::StoreError;
@@ -175,9 +175,32 @@ pub type NextRecord<'r> = dyn FnMut() -> Result<Option<BackupRecord>, BrokenOff>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokenOff;
 
+/// The store that a backup goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// One without accounts and tokens: the backup takes its place.
+    Empty,
+    /// Any: accounts and tokens that are missing come back, the others stay.
+    InUse,
+}
+
+impl Restored {
+    /// Writes down the changes to an account.
+    pub(in crate::store) fn note(&mut self, user: &UserName, revival: Revival) {
+        if revival.voided > 0 {
+            self.voided.push(user.clone());
+        }
+        if revival.in_doubt > 0 {
+            self.in_doubt.push(user.clone());
+        }
+    }
+}
+
 /// The outcome of a restore.
 #[derive(Debug)]
 pub struct Restored {
+    /// The users whose accounts stayed as they are, but for used codes.
+    pub kept: Vec<UserName>,
     /// The users whose accounts came back, sorted as they stood in the backup.
     pub users: Vec<UserName>,
     /// The number of tokens in the registry.
@@ -238,6 +261,11 @@ pub trait StateBackup {
         take: &mut dyn FnMut(BackupRecord) -> std::ops::ControlFlow<()>,
     ) -> Result<(bool, Vec<StoreError>), StoreError>;
 
-    /// Puts the backup in the place of a store without accounts and tokens, once all of it was read and found valid.
-    fn restore(&self, next: &mut NextRecord<'_>, recovery: RecoveryCodes) -> Result<Restored, RestoreError>;
+    /// Brings a backup back, once all of it was read and found valid.
+    fn restore(
+        &self,
+        destination: Destination,
+        next: &mut NextRecord<'_>,
+        recovery: RecoveryCodes,
+    ) -> Result<Restored, RestoreError>;
 }

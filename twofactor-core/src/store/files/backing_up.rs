@@ -14,7 +14,9 @@ use super::user_folder::{Account, LARGEST, LARGEST_SECRET, SECRET, STATE};
 use crate::account::RecoveryCodes;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
-use crate::store::administration::{AccountRecord, BackupRecord, NextRecord, RestoreError, Restored, StateBackup};
+use crate::store::administration::{
+    AccountRecord, BackupRecord, Destination, NextRecord, RestoreError, Restored, StateBackup,
+};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::registry::RegistryReader;
@@ -47,8 +49,16 @@ impl StateBackup for Files {
         Ok((reader.rows(&mut |row| take(BackupRecord::Row(row)))?, unreadable))
     }
 
-    fn restore(&self, next: &mut NextRecord<'_>, recovery: RecoveryCodes) -> Result<Restored, RestoreError> {
-        self.restore_all(next, recovery)
+    fn restore(
+        &self,
+        destination: Destination,
+        next: &mut NextRecord<'_>,
+        recovery: RecoveryCodes,
+    ) -> Result<Restored, RestoreError> {
+        match destination {
+            Destination::Empty => self.restore_all(next, recovery),
+            Destination::InUse => self.merge_all(next, recovery),
+        }
     }
 }
 

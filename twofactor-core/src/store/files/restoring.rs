@@ -49,7 +49,7 @@ impl Files {
         }
         is_in_one_piece(&self.state)?;
         let staging = Staging::begin(&state)?;
-        let filled = staging.fill(next, recovery, now)?;
+        let filled = staging.fill(next, Arrival::Revived(recovery, now))?;
         let marking = self.put(&state, &staging)?;
         drop(lock);
         Ok(Restored { marking: marking.0, left_over: marking.1, ..filled })
@@ -116,10 +116,29 @@ impl Files {
     }
 }
 
+/// The form in which accounts are written down.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Arrival {
+    /// As the backup has them.
+    AsItIs,
+    /// With all burned that may have been used since.
+    Revived(RecoveryCodes, UnixTime),
+}
+
+impl Arrival {
+    /// The time of the restore, where tokens are not left as they were.
+    fn time(self) -> Option<UnixTime> {
+        match self {
+            Self::AsItIs => None,
+            Self::Revived(_, now) => Some(now),
+        }
+    }
+}
+
 /// A state in the making, in a folder inside the old one. Dropped, it is gone.
-struct Staging {
-    folder: Folder,
-    users: Folder,
+pub(super) struct Staging {
+    pub(super) folder: Folder,
+    pub(super) users: Folder,
 }
 
 impl Drop for Staging {
@@ -153,7 +172,7 @@ impl Staging {
     /// The name of the folder. `doctor` knows it for a left-over.
     const NAME: &str = "-new-restore";
 
-    fn begin(state: &Folder) -> Result<Self, RestoreError> {
+    pub(super) fn begin(state: &Folder) -> Result<Self, RestoreError> {
         debug_assert!(Self::NAME.starts_with(UNFINISHED), "no user is called that");
         remove_all(&state.path().join(Self::NAME));
         let folder = state.make_folder(Self::NAME)?;
@@ -162,14 +181,10 @@ impl Staging {
     }
 
     /// Writes all records. Succeeds only when the backup is whole.
-    fn fill(
-        &self,
-        next: &mut NextRecord<'_>,
-        recovery: RecoveryCodes,
-        now: UnixTime,
-    ) -> Result<Restored, RestoreError> {
+    pub(super) fn fill(&self, next: &mut NextRecord<'_>, arrival: Arrival) -> Result<Restored, RestoreError> {
         let mut restored = Restored {
             users: Vec::new(),
+            kept: Vec::new(),
             tokens: 0,
             voided: Vec::new(),
             in_doubt: Vec::new(),
@@ -181,7 +196,7 @@ impl Staging {
         while let Some(record) = next()? {
             number += 1;
             match record {
-                BackupRecord::Account(account) => self.take(&account, recovery, now, number, &mut restored)?,
+                BackupRecord::Account(account) => self.take(&account, arrival, number, &mut restored)?,
                 BackupRecord::Row(row) => {
                     first_row = Some(row);
                     break;
@@ -210,7 +225,7 @@ impl Staging {
             order = place;
             Ok(Some(row))
         };
-        let made = registry::make_of_rows(&self.folder, now, rows);
+        let made = registry::make_of_rows(&self.folder, arrival.time(), rows);
         restored.tokens = made.map_err(|failed| match failed {
             Filling::Restore(error) => error,
             Filling::Row(word) => RestoreError::BadRecord { number, word },
@@ -222,32 +237,27 @@ impl Staging {
     fn take(
         &self,
         record: &AccountRecord,
-        recovery: RecoveryCodes,
-        now: UnixTime,
+        arrival: Arrival,
         number: u64,
         restored: &mut Restored,
     ) -> Result<(), RestoreError> {
         let bad = || RestoreError::BadRecord { number, word: "account" };
-        let user = record.user.clone();
         // The folder would hold both.
-        if self.users.folder(user.as_str())?.is_some() {
+        if self.users.folder(record.user.as_str())?.is_some() {
             return Err(bad());
         }
         let (mut credentials, mut state) = parsed(record).ok_or_else(bad)?;
-        let revival = state.revive(credentials.as_mut(), recovery, now);
-        let folder = self.users.make_folder_flushed(user.as_str(), Flush::Together)?;
+        if let Arrival::Revived(recovery, now) = arrival {
+            let revival = state.revive(credentials.as_mut(), &State::default(), recovery, now);
+            restored.note(&record.user, revival);
+        }
+        let folder = self.users.make_folder_flushed(record.user.as_str(), Flush::Together)?;
         let write = |name: &str, content: &[u8]| folder.prepare(name, content, Flush::Together)?.put(Flush::Together);
         write(STATE, &Slots::file(&state_file::write(&state)).ok_or_else(bad)?)?;
         if let Some(credentials) = &credentials {
             write(SECRET, secret_file::write(credentials).as_bytes())?;
         }
-        if revival.voided > 0 {
-            restored.voided.push(user.clone());
-        }
-        if revival.in_doubt > 0 {
-            restored.in_doubt.push(user.clone());
-        }
-        restored.users.push(user);
+        restored.users.push(record.user.clone());
         Ok(())
     }
 
@@ -330,7 +340,7 @@ mod tests {
     use crate::host::clock::SystemClock;
     use crate::host::trusted::{Owner, private_directory};
     use crate::host::user::UserName;
-    use crate::store::administration::{BrokenOff, StateBackup as _, Value};
+    use crate::store::administration::{BrokenOff, Destination, StateBackup as _, Value};
     use crate::store::files::PATIENCE;
     use std::ops::ControlFlow;
 
@@ -353,7 +363,7 @@ mod tests {
 
     fn restore(files: &Files, records: Vec<Result<BackupRecord, BrokenOff>>) -> Result<Restored, RestoreError> {
         let mut records = records.into_iter();
-        files.restore(&mut || records.next().transpose(), RecoveryCodes::Void)
+        files.restore(Destination::Empty, &mut || records.next().transpose(), RecoveryCodes::Void)
     }
 
     fn back_up(files: &Files) -> Vec<String> {

@@ -95,6 +95,19 @@ impl Writer {
         Ok(Self::open_locked(state.lock(patience)?, PATIENCE.min(patience))?.ok())
     }
 
+    /// Opens the registry to change it; makes one without tokens where there is none.
+    pub(crate) fn open_or_make(state: Folder, patience: Duration) -> Result<Self, RegistryError> {
+        let patient = PATIENCE.min(patience);
+        match Self::open_locked(state.lock(patience)?, patient)? {
+            Ok(writer) => Ok(writer),
+            Err(state) => {
+                schema::make(state.borrow(), |_, _| Ok::<(), RegistryError>(()))?;
+                let lost = |state: Locked| RegistryError::Lost(Borrow::<Folder>::borrow(&state).path().join(FILE));
+                Self::open_locked(state, patient)?.map_err(lost)
+            }
+        }
+    }
+
     /// Makes a registry without tokens where there is none; true when it was made.
     pub(crate) fn make_if_absent(state: Folder, patience: Duration) -> Result<bool, RegistryError> {
         match Self::open_locked(state.lock(patience)?, PATIENCE.min(patience))? {

@@ -107,11 +107,11 @@ impl ToSql for Value {
     }
 }
 
-/// Makes a registry of rows in `folder`, restored at `now`. `next` gives them in the order of [`TABLES`]. Gives the number
+/// Makes a registry of rows in `folder`, restored at `now`, or as they are. `next` gives them in the order of [`TABLES`]. Gives the number
 /// of tokens.
 pub(crate) fn make<E: From<RegistryError> + From<RowError>>(
     folder: &Folder,
-    now: UnixTime,
+    now: Option<UnixTime>,
     mut next: impl FnMut() -> Result<Option<RegistryRow>, E>,
 ) -> Result<u64, E> {
     let mut tokens = 0;
@@ -127,7 +127,7 @@ pub(crate) fn make<E: From<RegistryError> + From<RowError>>(
         }
         connection.execute_batch(schema::MAKE_SEED_INDEX).map_err(in_words)?;
         tokens = check_all(connection, path).map_err(E::from)?;
-        forget_nothing(connection, now).map_err(in_words)?;
+        now.map_or(Ok(()), |now| forget_nothing(connection, now)).map_err(in_words)?;
         connection.execute_batch("COMMIT").map_err(in_words)
     })?;
     Ok(tokens)
