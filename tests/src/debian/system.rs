@@ -38,11 +38,13 @@ impl Release {
 pub(super) const USUAL_MIRROR: &str = "http://deb.debian.org/debian";
 
 /// What a small server has, and what a test calls there.
-pub(super) const PACKAGES: [&str; 13] = [
+pub(super) const PACKAGES: [&str; 15] = [
     "dropbear-bin",
     "iproute2",
     "libfaketime",
     "libpam-cap",
+    "libpam-google-authenticator",
+    "libpam-oath",
     "login",
     "oathtool",
     "openssh-client",

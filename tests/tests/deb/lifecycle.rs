@@ -173,7 +173,9 @@ fn an_upgrade_moves_the_tokens_of_an_older_version_and_is_done_also_where_that_f
         assert_eq!(host.json(&["migrate"]), serde_json::json!([]), "it was done by the package");
         host.succeed("twofactor", ["verify", "alice", &fobs[0].code_of(0)]);
         host.leave_tokens_to_the_registry("bob");
-        fs::remove_file("/var/lib/twofactor/registry.db").unwrap();
+        for file in ["registry.db", "registry.db-wal", "registry.db-shm"] {
+            let _ = fs::remove_file(format!("/var/lib/twofactor/{file}"));
+        }
         let told = done(host, "dpkg", &["--install", &newer(host)]);
         assert!(told.contains("bob holds 1 physical tokens") && told.contains("run twofactor migrate"), "{told}");
         assert!(host.succeed("dpkg-query", ["-W", "-f", "${Status}", "libpam-twofactor"]).contains("ok installed"));

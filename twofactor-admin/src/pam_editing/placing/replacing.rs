@@ -7,7 +7,7 @@ use thiserror::Error;
 use twofactor_core::pam_service::findings::Place;
 use twofactor_core::pam_service::flow;
 use twofactor_core::pam_service::modules::{self, Nature};
-use twofactor_core::pam_service::{Line, Phase, Service, ServiceError};
+use twofactor_core::pam_service::{Line, Phase, Service};
 
 use super::sheet::Sheet;
 
@@ -39,9 +39,6 @@ pub enum CannotReplace {
         /// The line that takes the password.
         by: Place,
     },
-    /// Without it the service cannot be understood.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
 }
 
 /// The auth lines of a service that run such a module, in files that it includes too.
@@ -51,7 +48,7 @@ pub fn replaceable(service: &Service) -> Vec<&Line> {
 }
 
 /// The text of a service without those lines.
-pub fn without_replaced(service: &Service, text: &str, folders: &[&std::path::Path]) -> Result<String, CannotReplace> {
+pub fn without_replaced(service: &Service, text: &str) -> Result<String, CannotReplace> {
     let lines = service.phase(Phase::Auth);
     let others = replaceable(service);
     let mut sheet = Sheet::of(text);
@@ -68,13 +65,11 @@ pub fn without_replaced(service: &Service, text: &str, folders: &[&std::path::Pa
             sheet.remove(entry);
         }
     }
-    let after = sheet.text();
-    let rest = Service::planned(&service.name, &service.file, &after, folders)?;
-    let first = rest.phase(Phase::Auth).into_iter().find(|line| Nature::of(line) == Nature::Primary);
-    let takes = first.filter(|line| line.arguments.iter().any(|argument| argument == "use_first_pass"));
-    match (takes, others.first()) {
+    let takes = |line: &&&Line| line.arguments.iter().any(|argument| argument == "use_first_pass");
+    let first = lines.iter().find(|line| !others.contains(line) && Nature::of(line) == Nature::Primary);
+    match (first.filter(takes), others.first()) {
         (Some(by), Some(line)) => Err(CannotReplace::AsksForPassword { line: Place::of(line), by: Place::of(by) }),
-        _ => Ok(after),
+        _ => Ok(sheet.text()),
     }
 }
 
@@ -86,7 +81,7 @@ mod tests {
 
     fn without(text: &str) -> Result<String, CannotReplace> {
         let service = Service::planned("sshd", Path::new("/etc/pam.d/sshd"), text, &[]).unwrap();
-        without_replaced(&service, text, &[])
+        without_replaced(&service, text)
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(super) fn plan(named: Named, host: &Host, decides: &mut Decides<'_>) -> Resu
     let read = Service::from_text(&named.name, &named.file, &content, &folders).ok();
     let replaced = replaced(&named, read.as_ref(), decides)?;
     let base = match &read {
-        Some(service) if !replaced.is_empty() => placing::without_replaced(service, &text.text, &folders)
+        Some(service) if !replaced.is_empty() => placing::without_replaced(service, &text.text)
             .map_err(|error| ServiceFailure::NotReplaced { service: named.name.clone(), error: Box::new(error) })?,
         Some(_) | None => text.text.clone(),
     };
