@@ -11,6 +11,7 @@ use twofactor_tests::log_daemon::until;
 use twofactor_tests::oneself::answering_for_the_secret;
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host, said};
+use twofactor_tests::security_key::public_line;
 use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::uid_of;
@@ -301,6 +302,38 @@ fn what_is_switched_off_is_refused_by_the_broker() {
         assert!(opens(host, "alice", &alice.code()), "the code was not looked at");
         let seen = status(host, "alice");
         assert_eq!((&seen["may_change"], &seen["may_enroll"]), (&"no".into(), &"no".into()));
+    });
+}
+
+#[test]
+fn each_switch_of_the_configuration_switches_off_its_own_verbs_alone() {
+    private_host(|host| {
+        let alice = host.user_with_app("alice");
+        let _broker = host.broker();
+        let of_alice = format!("user=alice uid={}", uid_of("alice"));
+        let app = "label=app secret=JNQXG3JANFZSA5DIMUQGEZLTOQQHG33G code=123456";
+        let public = public_line(1, "");
+        let mut words = public.split_whitespace();
+        let (kind, key) = (words.next().unwrap(), words.next().unwrap());
+        // No proof: a verb that is not switched off is refused for that, and nothing is charged.
+        let questions = [
+            ("enroll", format!("ask=self-enroll {of_alice} {app}")),
+            ("change", format!("ask=self-replace {of_alice} {app}")),
+            ("change", format!("ask=self-reset {of_alice}")),
+            ("change", format!("ask=self-recovery {of_alice}")),
+            ("tokens", format!("ask=self-token {of_alice} serial=T0000001 code=123456 code=654321")),
+            ("ssh_key", format!("ask=self-ssh-key-add {of_alice} ssh_key={kind} key=\"{key}\" label=work")),
+            ("ssh_key", format!("ask=self-ssh-key-remove {of_alice} fingerprint=SHA256:{}", "A".repeat(43))),
+        ];
+        for switch in ["enroll", "change", "tokens", "ssh_key"] {
+            host.configure(&format!("{LETS_ENROLL}[self_service]\n{switch} = false\n"));
+            for (of, question) in &questions {
+                let answer = crate::ask(host, uid_of("alice"), &format!(" version=1 {question}"));
+                let is_off = answer.contains("answer=not-changed why=switched-off");
+                assert_eq!(is_off, *of == switch, "{switch} = false, {question}: {answer}");
+            }
+        }
+        assert!(opens(host, "alice", &alice.code()), "no verb used a code up");
     });
 }
 
