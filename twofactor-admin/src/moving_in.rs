@@ -6,7 +6,7 @@
 //!
 //! Invariants: a code that the other system has accepted is not good once more; where it does not say which it has accepted,
 //! every code is burned that it can have. A file that the other system itself would refuse is refused, and no error repeats
-//! what stood in it. Memory that held a secret is wiped.
+//! its text. Memory that held a secret is wiped.
 
 pub mod app_export;
 mod arrival;

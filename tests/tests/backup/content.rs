@@ -1,4 +1,4 @@
-//! What is in a backup: opened by Debian's `age`, read with `jq`, and the same after a round trip.
+//! The content of a backup: opened by Debian's `age`, read with `jq`, and the same after a round trip.
 
 use serde_json::{Value, json};
 use twofactor_tests::fob::Fob;
@@ -15,7 +15,7 @@ fn lines(host: &Host, file: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What a restore changes about an account: how far secrets are burned.
+/// The lines of an account that a restore changes: how far secrets are burned.
 const CHANGED: [&str; 6] = ["[[token]]", "seed = ", "watermark = ", "drift = ", "anchor = ", "has_credentials = "];
 
 /// The lines without what a restore changes.

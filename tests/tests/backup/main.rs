@@ -1,6 +1,6 @@
 //! `twofactor backup` and `restore`: the real tool, the real module before and after, Debian's `age` and `jq`.
 //!
-//! Where a test needs codes of several times it stops the clock of module and tool (`twofactor_tests::moment`).
+//! A test that needs codes of several times stops the clock of module and tool (`twofactor_tests::moment`).
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 

@@ -1,4 +1,4 @@
-//! What was used before a backup stays used, and what was used after it does not come back.
+//! A code that was used before a backup stays used, and one that was used after it does not come back.
 
 use std::fs;
 

@@ -49,7 +49,7 @@ const OFF: &str = "
     app+key | nothing | nothing  | nothing
 ";
 
-/// Where a code of each app was accepted a moment ago. A key is remembered by nothing, and needs no memory.
+/// A code of each app was accepted a moment ago. A key is remembered by nothing, and needs no memory.
 const REMEMBERED: &str = "
     account | no key  | enrolled | another
     none    | refused | refused  | refused
@@ -67,7 +67,7 @@ const GRACE: &str = "
     app+key | code    | touch    | code
 ";
 
-/// Where a rule accepts apps alone.
+/// A rule accepts apps alone.
 const NO_KEYS: &str = "
     account | no key  | enrolled | another
     none    | refused | refused  | refused
@@ -76,7 +76,7 @@ const NO_KEYS: &str = "
     app+key | code    | code     | code
 ";
 
-/// Where a rule accepts keys alone.
+/// A rule accepts keys alone.
 const KEYS_ALONE: &str = "
     account | no key  | enrolled | another
     none    | refused | refused  | refused
@@ -194,7 +194,7 @@ fn decides(configuration: &str, argument: &str, table: &str) {
     });
 }
 
-/// What the accounts have, in the order of [`accounts`].
+/// The credentials of the accounts, in the order of [`accounts`].
 const HAS: [&str; 4] = ["none", "app", "key", "app+key"];
 
 /// The rows of a table: what the account has, and how its three logins end.
@@ -237,7 +237,7 @@ impl Account {
     }
 }
 
-/// What the client was shown, and the one line of the module.
+/// The text that the client was shown, and the one line of the module.
 #[track_caller]
 fn ends_as(end: &str, account: &Account, session: &Session, log: &[String], cell: &str, host: &Host) {
     let all = || format!("{cell}\n{}\n{:?}\n{log:#?}", said(&session.output), session.prompts);

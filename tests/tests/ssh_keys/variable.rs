@@ -81,7 +81,7 @@ fn where_users_set_variables_of_pam_no_key_counts() {
     });
 }
 
-/// What stands in the file would be found by a second authentication of the same transaction.
+/// A second authentication of the same transaction would find what stands in the file.
 #[test]
 fn where_others_write_a_file_that_pam_env_reads_no_key_counts() {
     const FILE: &str = "/etc/shared-environment";

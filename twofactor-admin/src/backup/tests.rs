@@ -1,4 +1,4 @@
-//! What is written is read back, and what is not whole is none.
+//! A stream that is written is read back, and one that is not whole is no backup.
 
 use twofactor_core::host::clock::UnixTime;
 use twofactor_core::host::user::UserName;

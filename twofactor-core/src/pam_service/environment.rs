@@ -61,8 +61,7 @@ pub fn opening(service: &Service, owner: Owner) -> Option<Opening<'_>> {
 }
 
 fn source(line: &Line, owner: Owner) -> Option<Source> {
-    let reads = |argument: &String| argument.strip_prefix(USER_READENV).is_some_and(|value| value != "0");
-    if line.arguments.iter().any(reads) {
+    if line.values(USER_READENV).any(|value| value != "0") {
         return Some(Source::UserFile);
     }
     let is_off = last(line, "readenv=") == Some("0");
@@ -73,8 +72,8 @@ fn source(line: &Line, owner: Owner) -> Option<Source> {
 }
 
 /// The last value of an argument that has one.
-fn last<'l>(line: &'l Line, key: &str) -> Option<&'l str> {
-    line.arguments.iter().rev().filter_map(|argument| argument.strip_prefix(key)).find(|value| !value.is_empty())
+fn last<'l>(line: &'l Line, key: &'l str) -> Option<&'l str> {
+    line.values(key).rfind(|value| !value.is_empty())
 }
 
 fn check(given: Option<&str>, default: &DefaultFiles, owner: Owner) -> Result<(), FileError> {

@@ -104,7 +104,17 @@ pub enum Absence {
 impl Line {
     /// True when it runs the module called `name`, by whatever path.
     pub fn runs(&self, name: &str) -> bool {
-        self.kind == Kind::Module && Path::new(&self.module).file_name().is_some_and(|file| file == name)
+        self.kind == Kind::Module && self.module_name() == name
+    }
+
+    /// The name of its module, without the folder.
+    pub fn module_name(&self) -> &str {
+        Path::new(&self.module).file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The values of an argument, in their order; `key` is its name with the equals sign.
+    pub fn values<'l>(&'l self, key: &'l str) -> impl DoubleEndedIterator<Item = &'l str> {
+        self.arguments.iter().filter_map(move |argument| argument.strip_prefix(key))
     }
 
     /// True when its control has a word that libpam does not know, so that every outcome is a failure.

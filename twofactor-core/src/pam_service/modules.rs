@@ -154,7 +154,7 @@ pub enum Nature {
 impl Nature {
     /// Of a line.
     pub fn of(line: &Line) -> Self {
-        match file_name(line) {
+        match line.module_name() {
             _ if line.kind != Kind::Module => Self::Unknown,
             OURS if line.notes().is_some() => Self::Noting,
             OURS => Self::Ours,
@@ -212,7 +212,7 @@ fn decides(line: &Line) -> bool {
 /// True when the success of an auth line is a second factor of another product, where a first factor was accepted too.
 /// `nouserok` is none: before pam_u2f 1.3.1 it accepts whom it did not ask.
 pub fn is_other_second_factor(line: &Line) -> bool {
-    let name = file_name(line);
+    let name = line.module_name();
     let has = |wanted: fn(&str) -> bool| line.arguments.iter().any(|argument| wanted(argument));
     let is_script = name.starts_with("pam_python") && has(|argument| argument.contains("privacyidea"));
     let is_known = SECOND.contains(&name) && !has(|argument| argument == "nouserok");
@@ -223,11 +223,6 @@ pub fn is_other_second_factor(line: &Line) -> bool {
 pub(super) fn always_decides(line: &Line) -> bool {
     let ignores = || line.arguments.iter().any(|argument| argument.starts_with("ignore"));
     line.phase == Phase::Auth && (line.runs("pam_unix.so") || (line.runs("pam_sss.so") && !ignores()))
-}
-
-/// The name of a line's module, without the folder.
-pub fn file_name(line: &Line) -> &str {
-    Path::new(&line.module).file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// The folder in which this host's libpam looks for modules.

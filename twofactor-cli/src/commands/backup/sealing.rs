@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::iter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use age::secrecy::SecretString;
 use age::stream::StreamReader;
@@ -136,5 +136,5 @@ fn ask(question: &str) -> Result<SecretString, Failure> {
 }
 
 fn shown(path: &Path) -> String {
-    PathBuf::from(path).display().to_string().escape_debug().to_string()
+    path.display().to_string().escape_debug().to_string()
 }

@@ -1,9 +1,8 @@
-//! `twofactor import otpauth`, `migration`, `aegis` and `2fas`: the app that a user has already.
+//! `twofactor import otpauth`, `migration`, `aegis` and `twofas`: the app that a user has already.
 //!
 //! Invariant: an app knows the codes of many services. Of an export with several entries none is taken that was not named.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use twofactor_admin::moving_in::Arrival;
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 use super::picture;
 use super::taking_over::{Candidate, take_over};
 use crate::args::import::AppExport;
+use crate::commands::list_file;
 use crate::error::{Failure, MovingInFailure};
 use crate::host::{self, Host};
 use crate::output::Output;
@@ -48,14 +48,8 @@ fn system(app: App) -> &'static str {
 
 /// The text of a file, or that of the QR codes in a picture.
 fn content(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut content = Zeroizing::new(Vec::with_capacity(1 << 16));
-    let source: &mut dyn io::Read = if path == Path::new("-") { &mut io::stdin() } else { &mut File::open(path)? };
-    source.take(LARGEST + 1).read_to_end(&mut content)?;
-    match content.len() as u64 {
-        length if length > LARGEST => Err(io::Error::other("it is too long")),
-        _ if picture::is_png(&content) => picture::text(&content),
-        _ => Ok(content),
-    }
+    let content = list_file::bytes(path, LARGEST)?;
+    if picture::is_png(&content) { picture::text(&content) } else { Ok(content) }
 }
 
 /// The entries that are meant: those that were named, all URIs of a list, or the only one of an export.

@@ -74,9 +74,8 @@ pub(super) enum Place {
 impl Place {
     /// The place that a line of PAM names.
     pub(super) fn of(line: &Line) -> Self {
-        let value = |name: &str| line.arguments.iter().rev().find_map(|argument| argument.strip_prefix(name));
-        let (pattern, owner) = (value("secret=").unwrap_or(USUAL), value("user=").map(str::to_owned));
-        Self::OfUsers { pattern: pattern.to_owned(), owner }
+        let (pattern, owner) = (line.values("secret=").next_back(), line.values("user=").next_back());
+        Self::OfUsers { pattern: pattern.unwrap_or(USUAL).to_owned(), owner: owner.map(str::to_owned) }
     }
 
     fn path(&self, user: &User) -> PathBuf {

@@ -49,6 +49,6 @@ fn candidates(lines: &[Line], now: UnixTime) -> Result<Vec<(&'static str, Vec<Ca
 
 /// The file of all users that a line of pam_oath names; `None` where it names none, or one for each user.
 fn users_file(line: &Line) -> Option<PathBuf> {
-    let file = line.arguments.iter().rev().find_map(|argument| argument.strip_prefix("usersfile="))?;
+    let file = line.values("usersfile=").next_back()?;
     (!file.contains("${")).then(|| Path::new(file).to_owned())
 }

@@ -405,7 +405,7 @@ fn in_words(plans: &[EnablePlan], first_factor: Option<&Change>, to_reload: Opti
         let state = if plan.step.is_some() { "asks for a second factor now" } else { "did so already" };
         let _ = writeln!(text, "{} {state}.", plan.named.name);
         for line in &plan.replaced {
-            let _ = writeln!(text, "  {} is no longer asked there.", modules::file_name(line));
+            let _ = writeln!(text, "  {} is no longer asked there.", line.module_name());
         }
         if let Some(Ok(runs)) = plan.step.as_ref().map(|step| &step.rehearsed) {
             let _ = writeln!(text, "  libpam ran it {runs} times before, with stubs in the place of the modules.");

@@ -10,7 +10,7 @@ use twofactor_admin::checkup::people::{Has, Person};
 use twofactor_admin::pam_editing::placing;
 use twofactor_core::account::factors::FactorKind;
 use twofactor_core::pam_service::findings::Place;
-use twofactor_core::pam_service::{Line, Service, modules};
+use twofactor_core::pam_service::{Line, Service};
 
 use crate::args;
 use crate::args::import::Taking;
@@ -46,15 +46,12 @@ impl<'a> Replacing<'a> {
         let own = Named::new(service).file;
         if is_asked && terminal::is_interactive() && lines.iter().all(|line| line.file == own) {
             let names: Vec<String> =
-                lines.iter().map(|line| format!("{} ({})", modules::file_name(line), Place::of(line))).collect();
+                lines.iter().map(|line| format!("{} ({})", line.module_name(), Place::of(line))).collect();
             let question = format!(
                 "{service} runs {}. Take its users over, and put pam_twofactor in its place? [y/N] ",
                 names.join(" and ")
             );
-            if terminal::ask_yes(&question)? == Yes::Yes {
-                return Ok(Replaces::Yes);
-            }
-            return Ok(Replaces::No);
+            return Ok(if terminal::ask_yes(&question)? == Yes::Yes { Replaces::Yes } else { Replaces::No });
         }
         self.kept.extend(lines.iter().map(|line| (service.to_owned(), Place::of(line))));
         Ok(Replaces::No)
@@ -199,7 +196,7 @@ impl Former {
         match self {
             Self::Back(line) => remarks.warn(format!(
                 "{service} asks for {} again, where codes that were used since are good once more",
-                modules::file_name(line)
+                line.module_name()
             )),
             Self::Lost(line) => remarks.warn(format!(
                 "{service} was changed since, so a line that \"enable --replace\" took out does not come back: {} {} {} {}",

@@ -14,6 +14,7 @@ use twofactor_core::store::StoreError;
 use zeroize::Zeroizing;
 
 use crate::args::tokens::{FileFormat, Import, KindName, SeedEncoding, SerialFrom};
+use crate::commands::list_file::spool;
 use crate::error::{Failure, quoted};
 use crate::output;
 use crate::terminal::{self, Unanswered};
@@ -36,7 +37,7 @@ pub(super) fn open(arguments: &Import) -> Result<(SeedFile, Privacy), Failure> {
     let unreadable = |error| Failure::InputFile { path: path.to_owned(), error };
     let mut keyring = Keyring::new(arguments)?;
     if path == Path::new("-") {
-        let source = Cursor::new(spool(io::stdin()).map_err(unreadable)?);
+        let source = Cursor::new(spool(io::stdin(), LARGEST_FILE).map_err(unreadable)?);
         return Ok((keyring.open(source, arguments)?, Privacy::Private));
     }
     let file = File::open(path).map_err(unreadable)?;
@@ -45,7 +46,7 @@ pub(super) fn open(arguments: &Import) -> Result<(SeedFile, Privacy), Failure> {
         return Err(unreadable(io::ErrorKind::IsADirectory.into()));
     }
     if !metadata.is_file() {
-        let source = Cursor::new(spool(file).map_err(unreadable)?);
+        let source = Cursor::new(spool(file, LARGEST_FILE).map_err(unreadable)?);
         return Ok((keyring.open(source, arguments)?, Privacy::Private));
     }
     let privacy = if metadata.mode() & 0o077 != 0 { Privacy::Readable } else { Privacy::Private };
@@ -59,23 +60,6 @@ pub(super) fn open(arguments: &Import) -> Result<(SeedFile, Privacy), Failure> {
                 output::progress("That password does not open it.");
             }
             opened => return Ok((opened?, privacy)),
-        }
-    }
-}
-
-/// Everything a pipe has, up to what may be imported. Whatever it grew out of is wiped.
-fn spool(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut source = source.take(LARGEST_FILE + 1);
-    let mut content = Zeroizing::new(Vec::with_capacity(1 << 20));
-    loop {
-        let room = (content.capacity() - content.len()) as u64;
-        if source.by_ref().take(room).read_to_end(&mut content)? == 0 {
-            return Ok(content);
-        }
-        if content.len() == content.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(2 * content.capacity()));
-            larger.extend_from_slice(&content);
-            content = larger;
         }
     }
 }
@@ -227,18 +211,5 @@ fn options(arguments: &Import) -> Options {
         algorithm: arguments.algorithm,
         digits: arguments.digits,
         period: arguments.period,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pipe_is_read_to_its_end() {
-        for length in [0, 1, 1 << 20, (1 << 20) + 1, 5 << 20] {
-            let content: Vec<u8> = (0..=255).cycle().take(length).collect();
-            assert!(*spool(content.as_slice()).unwrap() == content, "{length}");
-        }
     }
 }

@@ -60,9 +60,7 @@ impl NameService {
         })?;
         Ok(names)
     }
-}
 
-impl NameService {
     /// The names that groups of /etc/group list as members and /etc/passwd does not have.
     pub(super) fn foreign_members(&self) -> Result<Vec<String>, LookupError> {
         let mut members = BTreeSet::new();

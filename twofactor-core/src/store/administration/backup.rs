@@ -184,18 +184,6 @@ pub enum Destination {
     InUse,
 }
 
-impl Restored {
-    /// Writes down the changes to an account.
-    pub(in crate::store) fn note(&mut self, user: &UserName, revival: Revival) {
-        if revival.voided > 0 {
-            self.voided.push(user.clone());
-        }
-        if revival.in_doubt > 0 {
-            self.in_doubt.push(user.clone());
-        }
-    }
-}
-
 /// The outcome of a restore.
 #[derive(Debug)]
 pub struct Restored {
@@ -213,6 +201,18 @@ pub struct Restored {
     pub marking: Marking,
     /// A folder that could not be removed.
     pub left_over: Option<PathBuf>,
+}
+
+impl Restored {
+    /// Writes down the changes to an account.
+    pub(in crate::store) fn note(&mut self, user: &UserName, revival: Revival) {
+        if revival.voided > 0 {
+            self.voided.push(user.clone());
+        }
+        if revival.in_doubt > 0 {
+            self.in_doubt.push(user.clone());
+        }
+    }
 }
 
 /// The reason for which nothing was restored. Nothing was changed.

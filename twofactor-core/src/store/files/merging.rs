@@ -10,7 +10,7 @@ use super::locations::Files;
 use super::restoring::{Arrival, Staging};
 use super::secret_file;
 use super::user_folder::{Account, SECRET};
-use crate::account::{Credentials, RecoveryCodes, State};
+use crate::account::{Credentials, RecoveryCodes};
 use crate::host::clock::UnixTime;
 use crate::host::trusted::Folder;
 use crate::host::user::UserName;
@@ -92,12 +92,11 @@ impl Files {
         let (mut credentials, theirs) = (staged.credentials()?, staged.state()?);
         let here = self.locked(&user)?;
         let known = here.as_ref().map(Account::state).transpose()?;
-        let is_another = |ours: &State| theirs.uid.is_some_and(|uid| !ours.may_be_of(uid));
+        let is_another = known.as_ref().is_some_and(|ours| theirs.uid.is_some_and(|uid| !ours.may_be_of(uid)));
         // Enrolled meanwhile, or another person.
-        let stays =
-            here.as_ref().map_or(Ok(false), Account::has_credentials)? || known.as_ref().is_some_and(is_another);
+        let stays = here.as_ref().map_or(Ok(false), Account::has_credentials)? || is_another;
         let mut state = known.clone().unwrap_or_else(|| theirs.clone());
-        if !known.as_ref().is_some_and(is_another) {
+        if !is_another {
             state.learn(&theirs);
         }
         if stays || !comes {

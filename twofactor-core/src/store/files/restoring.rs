@@ -35,13 +35,13 @@ impl Files {
         recovery: RecoveryCodes,
     ) -> Result<Restored, RestoreError> {
         let now = self.clock.now().map_err(StoreError::from)?;
-        let state = match Folder::open(&self.state, self.owner, Protection::FromReading)? {
+        let open = || Folder::open(&self.state, self.owner, Protection::FromReading);
+        let state = match open()? {
             Some(state) => state,
             None => self.make_state_folder()?,
         };
-        let again = || Folder::open(&self.state, self.owner, Protection::FromReading);
         // Against another restore, and against changes of tokens.
-        let lock = again()?.map(|folder| folder.lock(CHANGE_PATIENCE)).transpose()?;
+        let lock = open()?.map(|folder| folder.lock(CHANGE_PATIENCE)).transpose()?;
         if is_used(&state)? {
             // Whether it is this host's is said first.
             self.state_folder()?;

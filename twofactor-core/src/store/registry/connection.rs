@@ -101,7 +101,7 @@ impl Writer {
         match Self::open_locked(state.lock(patience)?, patient)? {
             Ok(writer) => Ok(writer),
             Err(state) => {
-                schema::make(state.borrow(), |_, _| Ok::<(), RegistryError>(()))?;
+                schema::make_empty(state.borrow())?;
                 let lost = |state: Locked| RegistryError::Lost(Borrow::<Folder>::borrow(&state).path().join(FILE));
                 Self::open_locked(state, patient)?.map_err(lost)
             }
@@ -112,7 +112,7 @@ impl Writer {
     pub(crate) fn make_if_absent(state: Folder, patience: Duration) -> Result<bool, RegistryError> {
         match Self::open_locked(state.lock(patience)?, PATIENCE.min(patience))? {
             Ok(_) => Ok(false),
-            Err(state) => schema::make(state.borrow(), |_, _| Ok::<(), RegistryError>(())).map(|()| true),
+            Err(state) => schema::make_empty(state.borrow()).map(|()| true),
         }
     }
 

@@ -155,6 +155,11 @@ pub(super) fn make<E: From<RegistryError>>(
     Ok(state.rename(UNFINISHED, FILE).map_err(RegistryError::from)?)
 }
 
+/// The same without a token.
+pub(super) fn make_empty(state: &Folder) -> Result<(), RegistryError> {
+    make(state, |_, _| Ok(()))
+}
+
 fn begun(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
