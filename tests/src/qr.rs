@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use twofactor_core::text::qr::{Qr, QuietZone};
+
 /// Modules become squares of that many pixels: enough for a scanner to find the code.
 const SCALE: usize = 4;
 
@@ -24,6 +26,18 @@ impl Picture {
         });
         image.detect_grids().iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
     }
+}
+
+/// Writes the code of `text` as a PNG file, as an app exports it.
+pub fn write_png(path: &Path, text: &str) {
+    let code = Qr::encode(text, QuietZone::Standard).unwrap();
+    let side = code.width() * SCALE;
+    let pixel = |at: usize| if code.is_light(at % side / SCALE, at / side / SCALE) { 255 } else { 0 };
+    let pixels: Vec<u8> = (0..side * side).map(pixel).collect();
+    let pixels_wide = u32::try_from(side).unwrap();
+    let mut encoder = png::Encoder::new(std::fs::File::create(path).unwrap(), pixels_wide, pixels_wide);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
 }
 
 /// The code drawn in half blocks somewhere in `text`.

@@ -12,6 +12,7 @@ use twofactor_tests::google_authenticator::{HOTP, TOTP, enroll, file as google_f
 use twofactor_tests::oathtool::{Authenticator, Kind, now};
 use twofactor_tests::pam::ReturnCode;
 use twofactor_tests::private_host::{Host, private_host};
+use twofactor_tests::qr::write_png;
 use twofactor_tests::requirements::programs_met;
 
 /// A private host with the other systems' modules as services, when this suite can run.
@@ -110,6 +111,67 @@ fn where_the_module_writes_down_no_used_codes_none_that_can_have_been_used_is_go
 }
 
 #[test]
+fn whatever_options_the_program_was_given_the_next_code_opens_a_session_and_the_used_one_does_not() {
+    const RATE: &[&str] = &["--rate-limit=5", "--rate-time=60"];
+    const FREE: &[&str] = &["--no-rate-limit"];
+    let clock = ["--time-based", "--disallow-reuse", "--force"];
+    let counter = ["--counter-based", "--force"];
+    host(|host| {
+        let mut number = 0;
+        for (kind, options, rate, scratch_codes) in [
+            (&clock[..], &["--window-size=17", "--emergency-codes=10"][..], RATE, 10),
+            (&clock[..], &["--minimal-window", "--emergency-codes=1"], FREE, 1),
+            (&clock[..], &["--step-size=60", "--window-size=3", "--emergency-codes=0"], RATE, 0),
+            (&clock[..], &["--window-size=3", "--label=vpn", "--issuer=Example", "--qr-mode=NONE"], FREE, 5),
+            (&counter[..], &["--window-size=20", "--emergency-codes=10"], RATE, 10),
+            (&counter[..], &["--minimal-window", "--emergency-codes=0"], FREE, 0),
+        ] {
+            number += 1;
+            let user = format!("user{number}");
+            let (app, _) = google(host, &user, &[kind, options, rate].concat());
+            let app = match app.kind {
+                Kind::Time(_) if options.contains(&"--step-size=60") => Authenticator { kind: Kind::Time(60), ..app },
+                _ => app,
+            };
+            let [spent, next] = match app.kind {
+                Kind::Time(_) => [app.code(0), app.code(1)],
+                Kind::Counter => app.counter_codes(1, 2).try_into().unwrap(),
+            };
+            assert_eq!(code(host, &user, "ga", &spent), ReturnCode::SUCCESS, "{options:?}");
+            let ended = import(host, &["google-authenticator", "--user", &user]);
+            let codes = if scratch_codes == 1 {
+                "1 recovery code".to_owned()
+            } else {
+                format!("{scratch_codes} recovery codes")
+            };
+            let words = format!("{user}: taken over with 1 app and {codes}");
+            assert!(ended.stdout.starts_with(&words), "{options:?}: {}{}", ended.stdout, ended.stderr);
+            assert_eq!(ours(host, &user, &spent), ReturnCode::AUTH_ERR, "{options:?}");
+            host.assert_logged(&[&format!("denied user={user}"), "reason=replayed"]);
+            assert_eq!(ours(host, &user, &next), ReturnCode::SUCCESS, "{options:?}");
+        }
+    });
+}
+
+#[test]
+fn a_clock_that_the_module_has_learned_to_be_off_is_off_here_too() {
+    host(|host| {
+        let (app, _) = google(host, "alice", TOTP);
+        let path = google_file("alice");
+        let text = fs::read_to_string(&path).unwrap();
+        // As the module writes it after three codes of a clock that is two hours ahead.
+        let (first, rest) = text.split_once('\n').unwrap();
+        fs::write(&path, format!("{first}\n\" TIME_SKEW 240\n{rest}")).unwrap();
+        let used = app.code(240);
+        assert_eq!(code(host, "alice", "ga", &used), ReturnCode::SUCCESS);
+        assert_eq!(import(host, &["google-authenticator", "--user", "alice"]).status, 0);
+        assert_eq!(ours(host, "alice", &used), ReturnCode::AUTH_ERR);
+        host.assert_logged(&["denied user=alice", "reason=replayed"]);
+        assert_eq!(ours(host, "alice", &app.code(241)), ReturnCode::SUCCESS);
+    });
+}
+
+#[test]
 fn users_of_pam_oath_come_along_with_the_codes_that_they_have_used() {
     host(|host| {
         let hex = ["3132333435363738393031323334353637383930", "00112233445566778899aabbccddeeff00112233"];
@@ -173,6 +235,36 @@ fn files_that_are_no_users_own_are_refused_by_name_and_keep_no_other_user_back()
         }
         assert!(ended.stderr.contains("6 of 7 users were not taken over"), "{}", ended.stderr);
         assert!(!ended.stdout.contains(line.lines().next().unwrap()), "nothing of a foreign file is shown");
+    });
+}
+
+#[test]
+fn a_file_that_is_named_is_read_as_its_owner_with_a_secret_as_people_type_it() {
+    host(|host| {
+        host.add_user("alice");
+        host.add_user("bob");
+        let text = "jbsw y3dp ehpk 3pxp\r\n\" TOTP_AUTH\r\n\" DISALLOW_REUSE\r\n11111111\r\n87654321\r\n";
+        let file = host.private_file("alice.ga", text);
+        let of_alice = |options: &[&str]| {
+            import(host, &[&["google-authenticator", file.to_str().unwrap(), "--user", "alice"], options].concat())
+        };
+        for other in [&["--all"][..], &["--from-pam"]] {
+            assert_eq!(of_alice(other).status, 2, "the file is one user's");
+        }
+        let ended = of_alice(&[]);
+        assert!(ended.stdout.starts_with("alice: taken over with 1 app and 1 recovery code\n"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("80 bit") && ended.stdout.contains("placeholder"), "{}", ended.stdout);
+        assert_eq!(ours(host, "alice", "11111111"), ReturnCode::AUTH_ERR);
+        assert_eq!(ours(host, "alice", "87654321"), ReturnCode::SUCCESS);
+        assert_eq!(ours(host, "alice", &clock("JBSWY3DPEHPK3PXP").code(0)), ReturnCode::SUCCESS);
+        // A file of alice's own is not taken for bob, and one that is not there is named.
+        fs::copy(&file, google_file("alice")).unwrap();
+        host.succeed("chown", ["alice", google_file("alice").to_str().unwrap()]);
+        let others = import(host, &["google-authenticator", google_file("alice").to_str().unwrap(), "--user", "bob"]);
+        assert_eq!(others.status, 8, "{}{}", others.stdout, others.stderr);
+        let nowhere = import(host, &["google-authenticator", "/home/nowhere", "--user", "bob"]);
+        assert_eq!(nowhere.status, 1, "{}{}", nowhere.stdout, nowhere.stderr);
+        assert!(nowhere.stderr.contains("/home/nowhere"), "{}", nowhere.stderr);
     });
 }
 
@@ -321,6 +413,24 @@ fn an_app_goes_on_from_its_export_and_no_code_that_it_has_shown_is_good() {
             });
             assert_eq!(ours(host, "alice", &app.code(2)), ReturnCode::SUCCESS, "{system}");
         }
+    });
+}
+
+#[test]
+fn the_example_of_googles_export_goes_on_from_the_picture_of_its_qr_code() {
+    host(|host| {
+        host.add_user("alice");
+        let picture = host.place("export.png");
+        write_png(&picture, MIGRATION);
+        let app = clock("JBSWY3DPEHPK3PXP");
+        app.within_one_step(|| {
+            host.run_twofactor(&["reset", "alice", "--yes"]);
+            let ended = import(host, &["migration", picture.to_str().unwrap(), "--user", "alice", "--replace"]);
+            assert!(ended.stdout.contains("alice: taken over with 1 app"), "{}{}", ended.stdout, ended.stderr);
+            assert_eq!(ours(host, "alice", &app.code(1)), ReturnCode::AUTH_ERR);
+            host.assert_logged(&["denied user=alice", "reason=replayed"]);
+        });
+        assert_eq!(ours(host, "alice", &app.code(2)), ReturnCode::SUCCESS);
     });
 }
 

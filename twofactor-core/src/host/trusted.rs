@@ -11,12 +11,14 @@ pub use folder::{Beginning, Flush, Folder, InPlace, Owner, Prepared, Protection,
 pub(crate) use folder::{TEMPORARY, UNFINISHED};
 pub use lock::Locked;
 pub use reach::{is_out_of_reach, stays_out_of_reach};
+pub use unsteady::read_unsteady_file;
 
 mod error;
 mod folder;
 mod lock;
 mod moving;
 mod reach;
+mod unsteady;
 
 /// A folder for a test, as a store wants it: private to its owner.
 #[cfg(test)]

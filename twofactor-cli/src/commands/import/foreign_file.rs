@@ -1,13 +1,13 @@
 //! A file that a user could have written or replaced, read with that user's rights.
 //!
-//! Invariants: no link is followed, nothing blocks, the file belongs to the user whose rights are used and others cannot write
-//! to it. So no user has root read a file of others.
+//! Invariants: no link is followed, nothing blocks, the file belongs to the user whose rights are used, others cannot write to
+//! it, and it did not change meanwhile. So no user has root read a file of others.
 
 use std::io;
 use std::path::Path;
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgroups, setegid, seteuid, setgroups};
-use twofactor_core::host::trusted::{Owner, read_file};
+use twofactor_core::host::trusted::{Owner, read_unsteady_file};
 use zeroize::Zeroizing;
 
 use crate::error::{Failure, MovingInFailure};
@@ -16,7 +16,7 @@ use crate::error::{Failure, MovingInFailure};
 pub(super) fn read(path: &Path, owner: &User, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     let failed = |error: io::Error| Failure::InputFile { path: path.to_owned(), error };
     let rights = Rights::of(owner).map_err(failed)?;
-    let content = read_file(path, Owner(owner.uid.as_raw()), limit);
+    let content = read_unsteady_file(path, Owner(owner.uid.as_raw()), limit);
     rights.give_back().map_err(failed)?;
     Ok(content.map_err(MovingInFailure::from)?)
 }

@@ -78,12 +78,50 @@ mod tests {
                 pixels.extend_from_slice(if is_dark { dark } else { light });
             }
         }
+        png_of(width, height, color, &pixels)
+    }
+
+    fn png_of(width: usize, height: usize, color: ColorType, pixels: &[u8]) -> Vec<u8> {
         let mut image = Vec::new();
         let mut encoder = png::Encoder::new(&mut image, u32::try_from(width).unwrap(), u32::try_from(height).unwrap());
         encoder.set_color(color);
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+        encoder.write_header().unwrap().write_image_data(pixels).unwrap();
         image
+    }
+
+    #[test]
+    fn a_picture_with_damaged_squares_is_read_right_or_refused() {
+        let uri = "otpauth://totp/Example:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEH&issuer=Example";
+        let code = QrCode::with_error_correction_level(uri, EcLevel::L).unwrap();
+        let side = 4 * (code.width() + 8);
+        let (mut random, mut read, mut refused) = (1_u64, 0, 0);
+        let mut below = |most: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(random >> 33).unwrap() % most
+        };
+        for damage in 0..200 {
+            let dark = |at: usize| {
+                let (x, y) = (at % side / 4, at / side / 4);
+                let inside = |at: usize| (4..4 + code.width()).contains(&at);
+                inside(x) && inside(y) && code[(x - 4, y - 4)] == Color::Dark
+            };
+            let mut pixels: Vec<u8> = (0..side * side).map(|at| if dark(at) { 0 } else { 255 }).collect();
+            for _ in 0..damage / 4 {
+                let (x, y, shade) = (below(side - 8), below(side - 8), if below(2) == 0 { 0 } else { 255 });
+                for row in y..y + 8 {
+                    pixels[row * side + x..row * side + x + 8].fill(shade);
+                }
+            }
+            match text(&png_of(side, side, ColorType::Grayscale, &pixels)) {
+                Ok(text) => {
+                    assert_eq!(text.as_slice(), format!("{uri}\n").as_bytes());
+                    read += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(read > 10 && refused > 10, "{read} read, {refused} refused");
     }
 
     #[test]
