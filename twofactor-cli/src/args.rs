@@ -23,6 +23,7 @@ use values::{PAGE, digits, label, period};
 
 pub(crate) mod backup;
 pub(crate) mod import;
+pub(crate) mod leaving;
 pub(crate) mod log;
 pub(crate) mod own;
 pub(crate) mod services;
@@ -133,6 +134,8 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Migrate(Migrate),
+    Rename(state::Rename),
+    Export(leaving::Export),
     Explain(Explain),
     Log(Log),
     Doctor(Doctor),
@@ -281,7 +284,7 @@ pub(crate) struct Verify {
 
 /// Show the QR code of an app that is still to be confirmed
 #[derive(Debug, Args)]
-#[command(help_template = PAGE, before_help = "The secret that \"reset --keep-secret\" kept. The secret of an app that is in use is never shown again: \"enroll --replace\" gives the user a new one.")]
+#[command(help_template = PAGE, before_help = "The secret that \"reset --keep-secret\" kept. The secret of an app that is in use is not shown again: \"enroll --replace\" gives the user a new one.")]
 pub(crate) struct ShowQr {
     /// The user whose app it is
     pub(crate) user: String,

@@ -17,7 +17,7 @@ pub(crate) use twofactor_core::host::shell::quoted;
 use twofactor_core::host::trusted::describe;
 use twofactor_core::host::user::{LookupError, UserName};
 use twofactor_core::store::StoreError;
-use twofactor_core::store::administration::{EnrollError, SshKeyError, TokenError};
+use twofactor_core::store::administration::{EnrollError, RenameError, SshKeyError, TokenError};
 use twofactor_core::store::helpdesk::NotHelped;
 use twofactor_core::store::self_service::NotChanged;
 
@@ -27,6 +27,7 @@ use crate::terminal::Unanswered;
 use status::{is_denied, of_file, of_store};
 
 pub(crate) use backup::{BackupFailure, is_damage};
+pub(crate) use leaving::LeavingFailure;
 pub(crate) use moving_in::MovingInFailure;
 pub(crate) use refusal::{Refusal, TokenRefusal, in_steps};
 pub(crate) use services::ServiceFailure;
@@ -37,6 +38,7 @@ pub(crate) use tokens::{LineProblem, MOST_LINES};
 
 mod backup;
 mod helpdesk;
+mod leaving;
 mod moving_in;
 mod own;
 mod refusal;
@@ -164,6 +166,8 @@ pub(crate) enum Failure {
     MovingIn(#[from] MovingInFailure),
     #[error(transparent)]
     Backup(#[from] BackupFailure),
+    #[error(transparent)]
+    Leaving(#[from] LeavingFailure),
     #[error("{failed} of {all} users are not enrolled")]
     SomeNotEnrolled { failed: usize, all: usize },
     #[error("{} belongs to another user or can be read by others, and secrets would stand in it", .0.display())]
@@ -191,6 +195,7 @@ impl Failure {
             Self::Service(failure) => failure.status(),
             Self::MovingIn(failure) => failure.status(),
             Self::Backup(failure) => failure.status(),
+            Self::Leaving(failure) => failure.status(),
             Self::Token(error) => tokens::status(error),
             Self::SshKey { error, .. } => ssh_keys::status(error),
             Self::AtLine { error, .. } => tokens::status_in_list(error),
@@ -293,10 +298,7 @@ impl Failure {
                 let status = format!("twofactor status {}", quoted(user.as_str()));
                 format!("--replace with the --label of a token that is not used any more; see \"{status}\"")
             }
-            Self::Enroll(EnrollError::Shared(_)) => {
-                "without --secret-file the user gets a secret of their own; --force takes this one all the same"
-                    .to_owned()
-            }
+            Self::Enroll(EnrollError::Shared(_)) => SHARED.to_owned(),
             Self::Enroll(EnrollError::Store(error)) | Self::Store(error) => error.hint(),
             Self::Lookup(_) => "try: getent passwd USER".to_owned(),
             Self::Clock(_) => "set the clock: timedatectl set-time".to_owned(),
@@ -320,6 +322,7 @@ impl Failure {
             Self::SshKey { error, owner } => return ssh_keys::hint(error, *owner),
             Self::MovingIn(failure) => return failure.hint(),
             Self::Backup(failure) => return failure.hint(),
+            Self::Leaving(failure) => return failure.hint(),
             Self::KeyFile { error, .. } => return ssh_keys::hint_for_file(error),
             Self::Token(error) | Self::AtLine { error, .. } => return tokens::hint(error),
             Self::NotIdentified | Self::NothingFits(_) => tokens::TWO_CODES.to_owned(),
@@ -375,6 +378,12 @@ impl From<ServiceFailure> for Failure {
     }
 }
 
+impl From<RenameError> for Failure {
+    fn from(error: RenameError) -> Self {
+        Self::Leaving(error.into())
+    }
+}
+
 impl From<SshKeyError> for Failure {
     fn from(error: SshKeyError) -> Self {
         Self::SshKey { error, owner: KeyOwner::Named }
@@ -390,6 +399,9 @@ impl From<Unanswered> for Failure {
         }
     }
 }
+
+/// The hint for a secret that another user has.
+const SHARED: &str = "without --secret-file the user gets a secret of their own; --force takes this one all the same";
 
 /// The hint where nothing writes a log.
 const LOGGING: &str = "journald, or a syslog daemon that writes one of these files, has to run";

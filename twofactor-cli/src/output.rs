@@ -248,6 +248,11 @@ pub(crate) fn must_show_json(json: Value) -> io::Result<()> {
     write(Stream::Results, &pretty(json))
 }
 
+/// A JSON document, for a file.
+pub(crate) fn document(json: Value) -> String {
+    pretty(json)
+}
+
 /// A question, without a newline.
 pub(crate) fn prompt(question: &str) {
     say(&on_the_screen(question));

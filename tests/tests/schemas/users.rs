@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
+use twofactor_tests::fob::Fob;
 use twofactor_tests::moment::Moment;
 use twofactor_tests::pam::ReturnCode;
+use twofactor_tests::terminal::{Size, Terminal};
 
 use crate::witness::{Witness, story};
 
@@ -20,6 +22,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "code",
     "qr",
     "state adopt-uids",
+    "rename",
     "ssh-key add",
     "ssh-key list",
     "ssh-key remove",
@@ -30,6 +33,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "import aegis",
     "import twofas",
     "import pam-u2f",
+    "export",
 ];
 
 #[test]
@@ -40,6 +44,8 @@ fn users_and_what_is_done_about_them() {
         codes_are_judged(witness);
         alice_has_a_security_key(witness);
         bob_is_invited(witness);
+        dora_is_renamed(witness);
+        eve_leaves(witness);
         carol_is_another_person(witness);
         alice_is_reset(witness);
         others_come_from_elsewhere(witness);
@@ -165,6 +171,43 @@ fn bob_is_invited(witness: &Witness<'_>) {
     for revoked in [true, false] {
         assert_eq!(witness.runs(&["invite", "bob", "--revoke"])["revoked"], revoked);
     }
+}
+
+fn dora_is_renamed(witness: &Witness<'_>) {
+    let host = witness.host;
+    host.user_with_app("dora");
+    host.assign_more(&Fob::clock(77), "dora");
+    host.succeed("usermod", ["--login", "dorothea", "dora"]);
+    let renamed = witness.runs(&["rename", "dora", "dorothea"]);
+    assert_eq!((&renamed["uid"], &renamed["tokens"][0]), (&renamed["uid_before"], &json!(Fob::clock(77).serial)));
+    host.succeed("usermod", ["--login", "dora", "dorothea"]);
+    witness.runs(&["rename", "dorothea", "dora", "--yes"]);
+    host.sysadmin(&["token", "unassign", &Fob::clock(77).serial, "--force"]);
+    host.sysadmin(&["reset", "dora", "--yes"]);
+}
+
+fn eve_leaves(witness: &Witness<'_>) {
+    let host = witness.host;
+    host.user_with_app("eve");
+    host.enroll("eve", &["--label", "counter", "--counter"]);
+    host.assign_more(&Fob::clock(78), "eve");
+    host.sysadmin(&["token", "disable", &Fob::clock(78).serial]);
+    let file = host.place("eve.json");
+    for target in ["", &format!("--output {} --format json", file.display())] {
+        let report = host.place("report");
+        let mut shell = host.command("sh");
+        let words = format!("exec twofactor --json export --user eve --plaintext {target} >{}", report.display());
+        let mut terminal = Terminal::start(shell.args(["-c", &words]), Size::LARGE);
+        terminal.expect("to go on: ");
+        terminal.type_line("eve");
+        assert_eq!(terminal.wait().code(), Some(0), "{}", terminal.shown());
+        let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+        let report = witness.compare(&["export"], report);
+        assert_eq!((report["secrets"].as_array().unwrap().len(), report["file"].is_null()), (3, target.is_empty()));
+    }
+    witness.compare(&["export"], serde_json::from_slice(&fs::read(file).unwrap()).unwrap());
+    host.sysadmin(&["token", "unassign", &Fob::clock(78).serial, "--force"]);
+    host.sysadmin(&["reset", "eve", "--yes"]);
 }
 
 fn carol_is_another_person(witness: &Witness<'_>) {

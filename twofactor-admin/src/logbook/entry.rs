@@ -135,11 +135,13 @@ pub(super) fn writers(event: Event) -> Writers {
         | Event::SshKeyRemoved
         | Event::Assigned => Writers::ToolAndBroker,
         Event::SecretShown
+        | Event::SecretExported
         | Event::SshKeyAttested
         | Event::StateAdopted
         | Event::BackedUp
         | Event::Restored
         | Event::UidAdopted
+        | Event::AccountRenamed
         | Event::Invited
         | Event::InvitationRevoked
         | Event::Imported
@@ -162,6 +164,8 @@ pub(super) fn writers(event: Event) -> Writers {
 pub struct Wanted {
     /// About this user, also as the name was typed.
     pub user: Vec<String>,
+    /// Names that the user had before, each with the time of the rename.
+    pub former: Vec<(String, UnixTime)>,
     /// Not before this moment.
     pub since: Option<UnixTime>,
     /// Before this moment.
@@ -176,11 +180,13 @@ impl Wanted {
     /// True when the entry is asked for.
     pub fn includes(&self, entry: &Entry) -> bool {
         let message = &entry.message;
-        let names = [message.value("user"), message.value("typed")];
+        // Of a rename, both names are the user's.
+        let names = [message.value("user"), message.value("typed"), message.value("user_before")];
         let is_user = |name: &String| names.contains(&Some(name.as_str()));
+        let was_user = |(name, until): &(String, UnixTime)| entry.at <= *until && is_user(name);
         self.includes_time(entry.at)
             && (self.events.is_empty() || self.events.contains(&message.event))
-            && (self.user.is_empty() || self.user.iter().any(is_user))
+            && (self.user.is_empty() || self.user.iter().any(is_user) || self.former.iter().any(was_user))
             && self.service.as_deref().is_none_or(|service| message.value("service") == Some(service))
     }
 
@@ -262,6 +268,21 @@ mod tests {
         assert!(wants(Wanted { since: at(100), until: at(101), ..Wanted::default() }));
         assert!(!wants(Wanted { since: at(101), ..Wanted::default() }));
         assert!(!wants(Wanted { until: at(100), ..Wanted::default() }));
+    }
+
+    #[test]
+    fn a_user_is_found_by_a_former_name_until_the_rename() {
+        let wanted = |former| Wanted {
+            user: vec!["alice2".to_owned()],
+            former: vec![("alice".to_owned(), UnixTime::from_seconds(former))],
+            ..Wanted::default()
+        };
+        let entry = entry("sshd", DENIED);
+        assert!(wanted(100).includes(&entry) && !wanted(99).includes(&entry), "the name is another person's now");
+        let renamed = Message::read("twofactor", "account-renamed user=alice2 user_before=alice uid=1001").unwrap();
+        let renamed = Entry { message: renamed, ..entry };
+        let of_the_name = Wanted { user: vec!["alice".to_owned()], ..Wanted::default() };
+        assert!(wanted(0).includes(&renamed) && of_the_name.includes(&renamed));
     }
 
     #[test]

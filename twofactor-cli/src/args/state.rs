@@ -41,3 +41,23 @@ pub(crate) struct AdoptUids {
 #[derive(Debug, Args)]
 #[command(help_template = PAGE, before_help = "Every command that changes something does this on the way; packages do it when they are upgraded. Does nothing where no account is.")]
 pub(crate) struct Mark {}
+
+const RENAME_EXAMPLES: &str = "\
+Examples:
+  usermod -l alice2 alice
+  twofactor rename alice alice2";
+
+/// Give a user's account to the user's new login name
+#[derive(Debug, Args)]
+#[command(help_template = PAGE, before_help = "For a user whom \"usermod -l\" has renamed, and who is the same person: apps, physical tokens, recovery codes, ssh keys and the invitation go along, with all codes that were used and all that was counted. Where the uid has changed, too, it asks. Can be repeated after an interruption.", after_help = RENAME_EXAMPLES)]
+pub(crate) struct Rename {
+    /// The name that the account has
+    #[arg(value_name = "OLD")]
+    pub(crate) old: String,
+    /// The name that the user has now
+    #[arg(value_name = "NEW")]
+    pub(crate) new: String,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}

@@ -59,7 +59,7 @@ impl Kind {
         match (argument.get_id().as_str(), name) {
             // A pattern.
             (_, Some("GLOB")) => None,
-            ("user" | "users", _) => Some(Self::Users),
+            ("user" | "users" | "old" | "new", _) => Some(Self::Users),
             ("serial" | "serials", _) => Some(Self::Serials),
             ("series", _) => Some(Self::Series),
             ("service" | "services", _) => Some(Self::Services),

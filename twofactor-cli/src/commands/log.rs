@@ -16,11 +16,11 @@ use std::path::Path;
 use nix::unistd::geteuid;
 use twofactor_admin::logbook::merge::Merge;
 use twofactor_admin::logbook::{Entry, Wanted};
-use twofactor_core::host::clock::{Clock as _, SystemClock};
+use twofactor_core::host::clock::{Clock as _, SystemClock, UnixTime};
 use twofactor_core::host::user::{SystemUsers, UserDatabase as _, UserName};
 use twofactor_core::log::record::Event;
 use twofactor_core::store;
-use twofactor_core::store::administration::TokenViews as _;
+use twofactor_core::store::administration::AdministeredStore;
 
 use crate::args::Log;
 use crate::commands::log::listing::Listing;
@@ -32,8 +32,12 @@ use crate::output::{Output, Reader, warning};
 
 pub(super) fn run(arguments: &Log, config: Option<&Path>, output: &Output) -> Result<(), Failure> {
     let zone = HostZone::of_this_host();
-    let (wanted, user) = wanted(arguments, &zone)?;
-    let history = history(config, &wanted)?;
+    let (mut wanted, user) = wanted(arguments, &zone)?;
+    let accounts = registry(config)?;
+    if let Some(accounts) = accounts.as_ref().filter(|_| !wanted.user.is_empty()) {
+        wanted.former = former_names(&wanted.user, accounts.as_ref());
+    }
+    let history = accounts.and_then(|accounts| history(accounts.as_ref(), &wanted));
     let logs = logs(&wanted, &zone)?;
     let mut listing = Listing::new(arguments.json_lines, output);
     let entries = Merge::new(history.into_iter().chain(logs).collect());
@@ -73,11 +77,32 @@ fn wanted(arguments: &Log, zone: &HostZone) -> Result<(Wanted, User), Failure> {
     let known = if arguments.user.is_some() && canonical.is_none() { User::Stranger } else { User::Known };
     let user = arguments.user.iter().cloned().chain(canonical.as_ref().map(UserName::to_string)).collect();
     let (since, until) = (arguments.since.map(moment), arguments.until.map(moment));
-    Ok((Wanted { user, since, until, events, service: arguments.service.clone() }, known))
+    let service = arguments.service.clone();
+    Ok((Wanted { user, former: Vec::new(), since, until, events, service }, known))
 }
 
-/// The registry's history. A configuration that a login would choke on must not hide the log that says so.
-fn history<'s>(config: Option<&Path>, wanted: &'s Wanted) -> Result<Option<Entries<'s>>, Failure> {
+/// The names that a user had before, by the renames in the registry's history. That it cannot be read is said where it is shown.
+fn former_names(user: &[String], accounts: &dyn AdministeredStore) -> Vec<(String, UnixTime)> {
+    let Ok(Some(history)) = accounts.history() else { return Vec::new() };
+    let events = vec![Event::AccountRenamed];
+    let renames = Wanted { events, ..Wanted::default() };
+    let renames: Vec<Entry> = history::entries(history, &renames).collect();
+    let mut former: Vec<(String, UnixTime)> = Vec::new();
+    // From the last to the first: the name that a rename gave may be the former one of a later rename.
+    for rename in renames.iter().rev() {
+        let (Some(now), Some(before)) = (rename.message.value("user"), rename.message.value("user_before")) else {
+            continue;
+        };
+        let is_theirs = |(name, until): &(String, UnixTime)| name == now && rename.at <= *until;
+        if user.iter().any(|name| name == now) || former.iter().any(is_theirs) {
+            former.push((before.to_owned(), rename.at));
+        }
+    }
+    former
+}
+
+/// The store, for the registry's history. A configuration that a login would choke on must not hide the log that says so.
+fn registry(config: Option<&Path>) -> Result<Option<Box<dyn AdministeredStore>>, Failure> {
     if !geteuid().is_root() {
         warning("the registry's history is left out: only root can read it");
         return Ok(None);
@@ -90,12 +115,16 @@ fn history<'s>(config: Option<&Path>, wanted: &'s Wanted) -> Result<Option<Entri
             return Ok(None);
         }
     };
-    let accounts = store::open(&config, SystemClock);
+    Ok(Some(Box::new(store::open(&config, SystemClock))))
+}
+
+/// The registry's history.
+fn history<'s>(accounts: &dyn AdministeredStore, wanted: &'s Wanted) -> Option<Entries<'s>> {
     match accounts.history() {
-        Ok(history) => Ok(history.map(|history| -> Entries<'s> { Box::new(history::entries(history, wanted)) })),
+        Ok(history) => history.map(|history| -> Entries<'s> { Box::new(history::entries(history, wanted)) }),
         Err(error) => {
             warning(&format!("the registry's history is left out: {error}"));
-            Ok(None)
+            None
         }
     }
 }

@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod enroll;
 mod explain;
+mod export;
 mod handing_out;
 mod helpdesk;
 mod import;
@@ -21,6 +22,7 @@ mod missing;
 mod offer;
 mod own;
 mod recovery;
+mod rename;
 mod reset;
 mod restore;
 mod series;
@@ -65,6 +67,8 @@ pub(crate) fn run(typed: Typed, output: &Output) -> Result<(), Failure> {
         Command::Recovery(arguments) => recovery::run(&arguments, &Host::to_change(file)?, output),
         Command::Backup(arguments) => backup::run(&arguments, &Host::to_change(file)?, output),
         Command::Restore(arguments) => restore::run(&arguments, &Host::open(file)?, output),
+        Command::Rename(arguments) => rename::run(&arguments, &Host::to_change(file)?, output),
+        Command::Export(arguments) => export::run(&arguments, &Host::open(file)?, output),
         Command::Migrate(_) => migrate::run(&Host::to_change(file)?, output),
         Command::Unlock(arguments) if asks_broker => helpdesk::unlock(&arguments, output),
         Command::Unlock(arguments) => unlock::run(&arguments, &Host::to_change(file)?, output),

@@ -1,8 +1,8 @@
 //! `twofactor qr USER`: the QR code of an app that no code has confirmed yet.
 //!
-//! Invariant: a secret is shown for enrollment and for nothing else. The secret of an app that opens logins is never shown
-//! again, not to root either: a copy of it would go unnoticed, where a new secret is noticed by its owner. A secret is shown
-//! after its line is in the log.
+//! Invariant: a secret is shown here for enrollment and for nothing else. The secret of an app that opens logins is not shown
+//! again: a copy of it would go unnoticed, where a new secret is noticed by its owner. Only `export` shows one, to leave for
+//! another system. A secret is shown after its line is in the log.
 
 use serde_json::{Value, json};
 use twofactor_core::account::Confirmation;

@@ -33,6 +33,8 @@ pub enum Event {
     Reset,
     /// The secret of an app that no code has confirmed was shown again.
     SecretShown,
+    /// The secret of an app or physical token was shown, to be taken to another system.
+    SecretExported,
     /// A user got new recovery codes; the old ones are void.
     RecoveryReplaced,
     /// A user's counted failures were forgotten.
@@ -83,6 +85,8 @@ pub enum Event {
     Restored,
     /// An account has come to belong to the uid that its user has now.
     UidAdopted,
+    /// An account has come to stand under another name of its user.
+    AccountRenamed,
     /// The module was put into a PAM service.
     ServiceEnabled,
     /// The module was taken out of a PAM service.
@@ -93,7 +97,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in the order of the manual.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Accepted,
         Self::Denied,
         Self::Skipped,
@@ -104,6 +108,7 @@ impl Event {
         Self::Registered,
         Self::Reset,
         Self::SecretShown,
+        Self::SecretExported,
         Self::RecoveryReplaced,
         Self::Unlocked,
         Self::Invited,
@@ -129,6 +134,7 @@ impl Event {
         Self::BackedUp,
         Self::Restored,
         Self::UidAdopted,
+        Self::AccountRenamed,
         Self::ServiceEnabled,
         Self::ServiceDisabled,
         Self::Error,
@@ -147,6 +153,7 @@ impl Event {
             Self::Registered => "registered",
             Self::Reset => "reset",
             Self::SecretShown => "secret-shown",
+            Self::SecretExported => "secret-exported",
             Self::RecoveryReplaced => "recovery-replaced",
             Self::Unlocked => "unlocked",
             Self::Invited => "invited",
@@ -172,6 +179,7 @@ impl Event {
             Self::BackedUp => "backed-up",
             Self::Restored => "restored",
             Self::UidAdopted => "uid-adopted",
+            Self::AccountRenamed => "account-renamed",
             Self::ServiceEnabled => "service-enabled",
             Self::ServiceDisabled => "service-disabled",
             Self::Error => "error",

@@ -5,8 +5,10 @@
 mod accounts;
 mod author;
 mod backup;
+mod exporting;
 mod history;
 mod import;
+mod renaming;
 mod series;
 mod sharing;
 mod ssh_keys;
@@ -20,8 +22,10 @@ pub use backup::{
     AccountRecord, BackupRecord, BrokenOff, Column, Destination, Form, NextRecord, RegistryRow, RestoreError, Restored,
     StateBackup, TABLES, Table, Value,
 };
+pub use exporting::{ExportedAccount, ExportedSecret, SecretStanding};
 pub use history::{History, PastChange};
 pub use import::{Counts, Finding, NewToken, Origin, TokenImport, TokenWalk};
+pub use renaming::{RenameError, Renamed};
 pub use series::{ImportRecord, SeriesSummary};
 pub use sharing::{Sharer, Sharing};
 pub use ssh_keys::{AddedKey, SshKeyAdministration, SshKeyError, SshKeyView};
@@ -59,6 +63,8 @@ pub trait Administration:
     + InvitationAdministration
     + SecretSharing
     + AccountOwnership
+    + AccountRenaming
+    + AccountExport
     + SshKeyAdministration
     + TokenAdministration
     + TokenViews
@@ -74,6 +80,8 @@ impl<
         + InvitationAdministration
         + SecretSharing
         + AccountOwnership
+        + AccountRenaming
+        + AccountExport
         + SshKeyAdministration
         + TokenAdministration
         + TokenViews
@@ -214,6 +222,19 @@ pub trait AccountOwnership {
 
     /// Makes the account that of the person's uid, provided that it still belongs as `seen` says. Takes no room on the disk.
     fn adopt_uid(&self, person: &Person, seen: Belongs) -> Result<Adoption, StoreError>;
+}
+
+/// Accounts that go to another name of the same person.
+pub trait AccountRenaming {
+    /// Gives the account of `from`, provided that it still belongs as `seen` says, to the person `to`: with all that was used
+    /// and counted, its tokens and its invitation. Can be repeated after an interruption.
+    fn rename(&self, from: &UserName, to: &Person, seen: Belongs, by: Author<'_>) -> Result<Renamed, RenameError>;
+}
+
+/// Accounts that are handed on to another system.
+pub trait AccountExport {
+    /// The secrets of a user's apps and physical tokens, with what was used of them; `None` when the user is not enrolled.
+    fn export(&self, user: &UserName) -> Result<Option<ExportedAccount>, StoreError>;
 }
 
 /// Changes of physical tokens and series. A change takes effect as a whole or not at all.

@@ -16,6 +16,8 @@ mod differences;
 mod enrollment;
 mod error;
 #[cfg(feature = "registry")]
+mod exporting;
+#[cfg(feature = "registry")]
 mod helpdesk;
 #[cfg(feature = "registry")]
 mod holdings;
@@ -31,9 +33,12 @@ mod ownership;
 #[cfg(feature = "registry")]
 mod registering;
 #[cfg(feature = "registry")]
+mod renaming;
+#[cfg(feature = "registry")]
 mod repair;
 #[cfg(feature = "registry")]
 mod restoring;
+mod secret_file;
 #[cfg(feature = "registry")]
 mod self_service;
 #[cfg(feature = "registry")]
@@ -41,6 +46,7 @@ mod sharing;
 mod slots;
 #[cfg(feature = "registry")]
 mod ssh_keys;
+mod state_file;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "registry")]
@@ -77,7 +83,14 @@ impl Store for Files {
     fn code_lengths(&self, user: &UserName) -> Result<Vec<Digits>, StoreError> {
         let credentials = self.unlocked(user)?.map(|account| account.credentials()).transpose()?.flatten();
         let wallet = Wallet { credentials: credentials.as_ref(), factors: Factors::ALL };
-        Ok(wallet.code_lengths())
+        let mut lengths: Vec<Digits> = wallet.tokens().map(|token| token.parameters.digits).collect();
+        if credentials.is_some_and(|credentials| !credentials.recovery.is_empty()) {
+            // A recovery code may have come along from another system.
+            lengths.push(Digits::EIGHT);
+        }
+        lengths.sort_unstable();
+        lengths.dedup();
+        Ok(lengths)
     }
 
     fn recovery_left(&self, person: &Person) -> Result<Option<usize>, StoreError> {

@@ -27,6 +27,8 @@ mod merging;
 #[cfg(feature = "registry")]
 mod recognition;
 #[cfg(feature = "registry")]
+mod renaming;
+#[cfg(feature = "registry")]
 mod row;
 #[cfg(feature = "registry")]
 mod rows;
@@ -45,6 +47,8 @@ pub(crate) use intake::Intake;
 pub use look::{Filter, Listed, Ownership, RegistryReader};
 #[cfg(feature = "registry")]
 pub(crate) use recognition::{AppSecrets, Twin};
+#[cfg(feature = "registry")]
+pub(crate) use renaming::RenameLine;
 #[cfg(feature = "registry")]
 pub(crate) use row::Stored;
 #[cfg(feature = "registry")]

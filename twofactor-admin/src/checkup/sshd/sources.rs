@@ -49,12 +49,11 @@ pub struct Conditional {
 }
 
 /// The keywords that may stand in a `Match` and say what a login is asked.
-const JUDGED: [&str; 9] = [
+const JUDGED: [&str; 8] = [
     "authenticationmethods",
     "gssapiauthentication",
     "hostbasedauthentication",
     "kbdinteractiveauthentication",
-    "pamservicename",
     "passwordauthentication",
     "permitemptypasswords",
     "pubkeyauthentication",

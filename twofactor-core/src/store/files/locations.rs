@@ -1,6 +1,7 @@
 //! The paths of this host's accounts, and their folders opened.
 
 use super::slots::Slots;
+use super::state_file;
 use super::user_folder::{Account, LARGEST, LockedAccount, STATE, USERS};
 use crate::account::State;
 use crate::account::invitation::Invitation;
@@ -14,8 +15,8 @@ use crate::store::enrollment::{Registration, Superseded};
 use crate::store::error::StoreError;
 use crate::store::files::error::FilesError;
 use crate::store::rules::VerificationRules;
-use crate::store::state_text;
 use crate::store::verification::Listing;
+use std::borrow::Borrow as _;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -90,11 +91,20 @@ impl Files {
         self.state.join(USERS).join(user.as_str()).join(STATE)
     }
 
-    /// The user's folder, when it is there, locked.
+    /// The user's folder, when it is there, locked. A folder that got another name while its lock was waited for is another
+    /// account's, and is let go.
     pub(super) fn locked(&self, user: &UserName) -> Result<Option<LockedAccount>, StoreError> {
         let Some(users) = self.users_folder()? else { return Ok(None) };
-        let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
-        Ok(Some(Account(folder.lock(self.patience())?)))
+        let (started, patience) = (Instant::now(), self.patience());
+        let mut left = patience;
+        loop {
+            let Some(folder) = users.folder(user.as_str())? else { return Ok(None) };
+            let locked = folder.lock(left)?;
+            if users.is_named(user.as_str(), locked.borrow())? {
+                return Ok(Some(Account(locked)));
+            }
+            left = patience.saturating_sub(started.elapsed());
+        }
     }
 
     /// The user's folder, made with an empty state when it is not there, locked. Also makes the folders above it on a host
@@ -110,13 +120,15 @@ impl Files {
     pub(super) fn locked_and_new(&self, user: &UserName) -> Result<LockedAccount, StoreError> {
         let users = self.users_folder_or_new()?;
         let state = new_state(&users, user)?;
-        Ok(Account(users.make_folder_with(user.as_str(), STATE, &state)?.lock(self.patience())?))
+        users.make_folder_with(user.as_str(), STATE, &state)?;
+        let lost = || FilesError::LostState(self.path_of_state(user));
+        Ok(self.locked(user)?.ok_or_else(lost)?)
     }
 }
 
 /// The file of a user of whom nothing is kept yet. It comes with the folder, so that a folder without one has lost it.
 fn new_state(users: &Folder, user: &UserName) -> Result<Vec<u8>, StoreError> {
-    let text = state_text::write(&State::default());
+    let text = state_file::write(&State::default());
     let too_large = || FileError::TooLarge { path: users.path().join(user.as_str()).join(STATE), limit: LARGEST };
     Ok(Slots::file(&text).ok_or_else(too_large)?)
 }

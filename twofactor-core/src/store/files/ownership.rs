@@ -61,7 +61,7 @@ impl Files {
         }
     }
 
-    fn belongs_as_in<F: Borrow<Folder>>(account: &Account<F>, state: &State) -> Result<Belongs, StoreError> {
+    pub(super) fn belongs_as_in<F: Borrow<Folder>>(account: &Account<F>, state: &State) -> Result<Belongs, StoreError> {
         Ok(if state.invitation.is_none() && !Self::has_belongings(account, state)? {
             Belongs::ToNobody
         } else {

@@ -315,7 +315,7 @@ impl Edit<'_> {
         self.changing("UPDATE history SET detail = ?2 WHERE id = ?1", params![begun.line, detail])
     }
 
-    fn record(
+    pub(super) fn record(
         &self,
         event: Event,
         serial: Option<&Serial>,

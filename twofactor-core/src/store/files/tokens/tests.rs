@@ -35,6 +35,7 @@ mod held;
 mod helpdesk;
 mod interrupted;
 mod keys;
+mod renaming;
 mod sharing;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
